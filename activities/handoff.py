@@ -24,7 +24,8 @@ from activities.rpc_errors import about_the_workflow
 from activities.starts import Starts
 from activities.store import Home, RecordConflict, Store, StoreFailure, owner_in
 from activities.target_health import TargetHealth
-from workflows.follow_up.handoff import key_of, originals_and_last
+from workflows.follow_up.handoff import key_of
+from workflows.follow_up.handoff_lines import originals_and_last
 from workflows.follow_up.record import amended, amendment, dead_after, dead_before, order_of
 from workflows.follow_up.stages import Stage
 from workflows.kinds import Kind

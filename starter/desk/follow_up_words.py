@@ -29,7 +29,7 @@ from starter.page.standing import (
     unsaid,
     workflow_words,
 )
-from workflows.follow_up.handoff import last_of
+from workflows.follow_up.handoff_lines import last_of
 from workflows.kinds import Named
 from workflows.model.entries import AskedQuestion
 from workflows.model.lines import AssigneeLine, SignerLine

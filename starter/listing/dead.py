@@ -10,7 +10,7 @@ from activities import runs
 from activities.store import Home, Store
 from starter.listing.query import IN_TROUBLE, Wanted, among
 from starter.listing.rows import RequestLine, line_of_dead
-from workflows.follow_up.handoff import dead_of
+from workflows.follow_up.handoff_lines import dead_of
 from workflows.kinds import Kind, Named
 from workflows.model.records import DeadHandOffs, SettledRecord
 

@@ -14,7 +14,7 @@ from activities.language import Language, phrase
 from activities.push.words import isolated, words_for
 from activities.reader import Reader
 from starter.page.problems import problems_of
-from workflows.follow_up.handoff import dead_of
+from workflows.follow_up.handoff_lines import dead_of
 from workflows.follow_up.stages import Stage
 from workflows.kinds import Kind, named
 from workflows.model.attention import AttentionCode

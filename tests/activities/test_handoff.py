@@ -36,7 +36,8 @@ from tests.golden import schemas
 from tests.golden.schemas import FOLDER
 from tests.servers import time_skipping
 from tests.storage import away
-from workflows.follow_up.handoff import REPLAYS_AT_MOST, subscriber
+from workflows.follow_up.handoff import subscriber
+from workflows.follow_up.handoff_lines import REPLAYS_AT_MOST
 from workflows.follow_up.record import amendment
 from workflows.kinds import Kind, referred
 from workflows.model.campaign import Counts

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from tests.workflows.stage import a_request
 from tests.workflows.test_agenda import FIRST, SENT, START
-from workflows.follow_up import operations
+from workflows.follow_up import operations, questions
 from workflows.follow_up.attention import attention_of
 from workflows.follow_up.legibility import trouble_code
 from workflows.follow_up.recipients import open_hand_off
@@ -18,7 +18,7 @@ from workflows.signature.progress import Progress
 from workflows.signature.show import show
 
 REQUEST = a_request()
-ASKED = operations.ask(SENT, Question(person=FIRST, text="Which annex?"), START)
+ASKED = questions.ask(SENT, Question(person=FIRST, text="Which annex?"), START)
 
 
 def codes(progress: Progress) -> list[AttentionCode]:
@@ -48,7 +48,7 @@ def test_an_open_question_needs_somebody_until_it_is_answered() -> None:
     [one] = attention_of(ASKED)
     assert (one.code, one.since) == (AttentionCode.QUESTION_OPEN, START)
     assert FIRST in one.says and "annex" not in one.says
-    answered = operations.answer(ASKED, Answer(actor="legal-desk", text="The first"), START)
+    answered = questions.answer(ASKED, Answer(actor="legal-desk", text="The first"), START)
     assert attention_of(answered) == ()
 
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from tests.workflows.stage import a_request
-from workflows.follow_up import operations
+from workflows.follow_up import operations, questions
 from workflows.model.planning import Agenda
 from workflows.model.provider import DocumentSeen, SignerSeen
 from workflows.model.request import SignerState
@@ -26,7 +26,7 @@ def clock_of(progress: Progress, person: str) -> datetime | None:
 
 
 def test_what_stood_for_a_question_moves_everybodys_clock_also_when_the_asker_signs_instead_of_waiting() -> None:
-    asked = operations.ask(WAITING, Question(person="customer-signer", text="Which annex?"), START + DAY)
+    asked = questions.ask(WAITING, Question(person="customer-signer", text="Which annex?"), START + DAY)
     signed = SENT.replace(signers=(SignerSeen(person="customer-signer", state=SignerState.SIGNED),))
     known = asked.observe(signed, START + 6 * DAY)
     assert known.stops == ()

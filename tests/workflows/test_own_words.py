@@ -7,7 +7,7 @@ import pytest
 
 from tests.workflows.stage import a_request
 from tests.workflows.test_agenda import FIRST, SENT, START
-from workflows.follow_up import operations
+from workflows.follow_up import operations, questions
 from workflows.follow_up.record import settled_record
 from workflows.model.provider import DocumentSeen, SignerSeen
 from workflows.model.request import SignerState
@@ -21,11 +21,11 @@ WORDS: Final = "Grandmother's maiden name"
 
 
 def asked_and_paused() -> Progress:
-    progress = operations.ask(SENT, Question(person=FIRST, text=f"{WORDS}?"), START)
-    progress = operations.answer(progress, Answer(actor="legal-desk", text=f"{WORDS}!"), START)
+    progress = questions.ask(SENT, Question(person=FIRST, text=f"{WORDS}?"), START)
+    progress = questions.answer(progress, Answer(actor="legal-desk", text=f"{WORDS}!"), START)
     progress = operations.pause(progress, Pause(actor="legal-desk", reason=f"{WORDS}, wait"), START)
     progress = operations.resume(progress, Resumption(actor="legal-desk"), START)
-    return operations.ask(progress, Question(person=FIRST, text=f"Again: {WORDS}"), START)
+    return questions.ask(progress, Question(person=FIRST, text=f"Again: {WORDS}"), START)
 
 
 def cancelled() -> Progress:

@@ -7,7 +7,8 @@ from temporalio.client import WorkflowUpdateFailedError
 
 from tests.workflows.fakes import World
 from tests.workflows.stage import Story, a_request, story
-from workflows.follow_up.handoff import HandoffEntry, HandoffLedger, dead_of
+from workflows.follow_up.handoff import HandoffEntry, HandoffLedger
+from workflows.follow_up.handoff_lines import dead_of
 from workflows.follow_up.record import amended, amendment, dead_after
 from workflows.follow_up.replay import ledger_of, refuse_closed, refuse_of, replayed
 from workflows.model.operations import OperationState

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from workflows.follow_up.handoff import dead_lines, dead_of
+from workflows.follow_up.handoff_lines import dead_lines, dead_of
 from workflows.follow_up.memory import FollowUp
-from workflows.follow_up.operations import open_question, question_words
+from workflows.follow_up.questions import open_question, question_words
 from workflows.model.attention import Attention, AttentionCode
 from workflows.model.settlement import HandoffLine
 from workflows.model.wishes import StopKind

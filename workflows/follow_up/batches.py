@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Any
 
 import workflows.follow_up.stages as stages
-from workflows.follow_up.handoff import HandoffEntry, HandoffLedger, dead_lines
+from workflows.follow_up.handoff import HandoffEntry, HandoffLedger
+from workflows.follow_up.handoff_lines import dead_lines
 from workflows.follow_up.memory import FollowUp, Memory
 from workflows.follow_up.notices import notice_to
 from workflows.follow_up.record import amendment

@@ -1,17 +1,16 @@
 """The fan-out ledger: which target is due, done or dead; of the ending, and of escalations before."""
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import chain, islice
 from typing import Final, Self
 
 from pydantic import AwareDatetime
 
+from workflows.follow_up.handoff_lines import dead_of
 from workflows.follow_up.options import wait_asked_for
 from workflows.model.base import Model
 from workflows.model.notices import Outcome
-from workflows.model.policy import ESCALATED, Target
+from workflows.model.policy import Target
 from workflows.model.records import Amendment
 from workflows.model.settlement import HandoffLine, HandoffResult, HandoffState
 from workflows.names import handoff_key, webhook_id
@@ -37,10 +36,6 @@ GROUPS_AT_MOST: Final = 10
 ESCALATIONS_AT_MOST: Final = 100
 """Lines of targets that wait to hear of an escalation: later ones get theirs when fewer wait. Of those that are over as
 many are remembered; all are in the store."""
-
-
-REPLAYS_AT_MOST: Final = 20
-"""Lines of replays of one target that a record shows: all of them are in the store."""
 
 
 class HandoffEntry(Model):
@@ -232,51 +227,10 @@ def is_subscriber(target: Target) -> bool:
     return target.workflow == target.target
 
 
-def escalation_of(target: str) -> int:
-    """Which escalation it hears of, by its name; 0 for the ending."""
-    number = target.partition(f"/{ESCALATED}-")[2]
-    return int(number) if number.isdecimal() else 0
-
-
 def key_of(target: Target, of: str) -> str:
     """What outside systems know a hand-off by: the `webhook-id` of a call."""
     key = handoff_key(of, target.target)
     return webhook_id(key) if target.url else key
-
-
-def last_of(lines: Iterable[HandoffLine]) -> tuple[HandoffLine, ...]:
-    """Of each target the newest line: the last replay, else the original."""
-    return tuple({line.target: line for line in lines}.values())
-
-
-def originals_and_newest(lines: Sequence[HandoffLine]) -> tuple[HandoffLine, ...]:
-    """Of each target its original line and the newest of its replays, in their order."""
-    seen, kept = Counter[str](), []
-    for line in reversed(lines):
-        seen[line.target] += 1
-        if not line.replay or seen[line.target] <= REPLAYS_AT_MOST:
-            kept.append(line)
-    return tuple(reversed(kept))
-
-
-def originals_and_last(lines: Sequence[HandoffLine]) -> tuple[HandoffLine, ...]:
-    """Of each target its original line and its newest, which is all that a replay goes by."""
-    newest = {line.target: line for line in lines}
-    return tuple(line for line in lines if not line.replay or line is newest[line.target])
-
-
-def dead_of(lines: Iterable[HandoffLine]) -> tuple[HandoffLine, ...]:
-    """The targets that will never hear of the ending: whoever heard by a replay has, who is being told may yet.
-
-    Not hearing of an escalation, which is over by then, is none of it.
-    """
-    return tuple(line for line in dead_lines(lines) if not escalation_of(line.target))
-
-
-def dead_lines(lines: Iterable[HandoffLine]) -> tuple[HandoffLine, ...]:
-    """The targets that will never hear, be it of an escalation."""
-    last = {line.target: line for line in lines if line.state is not HandoffState.PENDING}
-    return tuple(line for line in last.values() if line.state is HandoffState.DEAD)
 
 
 def state_after(result: HandoffResult, attempts: int) -> HandoffState:

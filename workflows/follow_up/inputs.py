@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AwareDatetime, Field
 
 from workflows.follow_up.memory import FollowUp
-from workflows.follow_up.operations import open_question
+from workflows.follow_up.questions import open_question
 from workflows.follow_up.stages import reminder_number
 from workflows.model.base import Model
 from workflows.model.planning import EscalationReason, OpenQuestion, Planning, Reminded

@@ -4,6 +4,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.operations as operations
+    import workflows.follow_up.questions as questions
     from workflows.follow_up.inputs import planning_of
     from workflows.follow_up.living import LivingWorkflow
     from workflows.follow_up.memory import Memory
@@ -94,17 +95,17 @@ class FollowUpMessages(LivingWorkflow[Memory]):
     @workflow.update(name=ASK, description="Ask the requester something; reminders are paused until it is answered")
     def ask(self, wish: Question) -> Receipt:
         """Ask the requester something; the clocks stop until it is answered."""
-        return self._accept(operations.ask, wish)
+        return self._accept(questions.ask, wish)
 
     @ask.validator
     def _may_ask(self, wish: Question) -> None:
-        self.allow(wish, operations.refuse_ask(self._progress, wish))
+        self.allow(wish, questions.refuse_ask(self._progress, wish))
 
     @workflow.update(name=ANSWER, description="Answer the open question")
     def answer(self, wish: Answer) -> Receipt:
         """Answer the open question."""
-        return self._accept(operations.answer, wish)
+        return self._accept(questions.answer, wish)
 
     @answer.validator
     def _may_answer(self, wish: Answer) -> None:
-        self.allow(wish, operations.refuse_answer(self._progress, wish))
+        self.allow(wish, questions.refuse_answer(self._progress, wish))

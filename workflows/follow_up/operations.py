@@ -4,24 +4,22 @@ from datetime import UTC, date, datetime, timedelta
 
 from workflows.follow_up.agenda import APART, HORIZON
 from workflows.follow_up.memory import FollowUp, Memory
-from workflows.model.entries import AskedQuestion, AskedReminder, Reassignment
+from workflows.model.entries import AskedReminder, Reassignment
 from workflows.model.happened import Happened
 from workflows.model.notices import Outcome
 from workflows.model.objections import Objection
 from workflows.model.planning import EscalationReason, MomentKind, Reason, Snooze
 from workflows.model.policy import Policy
 from workflows.model.subject import Status
-from workflows.model.texts import name_fault, reason_fault, text_fault
+from workflows.model.texts import name_fault, reason_fault
 from workflows.model.wishes import (
     INSIST,
-    Answer,
     Cancellation,
     Delegation,
     Ending,
     Extension,
     NotNow,
     Pause,
-    Question,
     ReminderNow,
     Resumption,
     Stop,
@@ -37,7 +35,7 @@ def refuse_cancel(progress: FollowUp, wish: Cancellation) -> str | None:
     """Why the request cannot be cancelled any more, or not like this; a repeated cancellation is harmless."""
     if progress.status.ended and progress.status is not Status.CANCELLED:
         return Objection.TOO_LATE.says(subject=progress.words.subject, status=progress.status)
-    return _unfit(wish.actor, wish.reason) or (None if wish.reason.strip() else Objection.NO_REASON.says())
+    return unfit(wish.actor, wish.reason) or (None if wish.reason.strip() else Objection.NO_REASON.says())
 
 
 def cancel(progress: Memory, wish: Cancellation, now: datetime) -> Memory:
@@ -50,7 +48,7 @@ def cancel(progress: Memory, wish: Cancellation, now: datetime) -> Memory:
 
 def refuse_remind(progress: FollowUp, wish: ReminderNow, now: datetime) -> str | None:
     """Why nobody can be reminded now."""
-    if why := living_refusal(progress) or _unfit(wish.actor):
+    if why := living_refusal(progress) or unfit(wish.actor):
         return why
     if not progress.awaited.pending:
         return Objection.NOBODYS_TURN.says()
@@ -74,7 +72,7 @@ def remind(progress: Memory, wish: ReminderNow, now: datetime) -> Memory:
 
 def refuse_delegate(progress: FollowUp, wish: Delegation, requester: str) -> str | None:
     """Why `to` cannot be asked instead of `signer`, as far as the request itself knows."""
-    if why := living_refusal(progress) or _unfit(wish.actor):
+    if why := living_refusal(progress) or unfit(wish.actor):
         return why
     return _cannot_give(progress, wish.signer) or _cannot_take(progress, wish.to, requester)
 
@@ -94,7 +92,7 @@ def delegate(progress: Memory, wish: Delegation, now: datetime) -> Memory:
 
 def refuse_extend(progress: FollowUp, wish: Extension, now: datetime) -> str | None:
     """Why the due date cannot be moved there."""
-    if why := living_refusal(progress) or _unfit(wish.actor):
+    if why := living_refusal(progress) or unfit(wish.actor):
         return why
     day = wish.due.date() if isinstance(wish.due, datetime) else wish.due
     if day > (now + HORIZON).date():
@@ -122,7 +120,7 @@ def extend(progress: Memory, wish: Extension, now: datetime) -> Memory:
 
 def refuse_pause(progress: FollowUp, wish: Pause) -> str | None:
     """Why the request cannot be paused."""
-    if why := living_refusal(progress) or _unfit(wish.actor, wish.reason):
+    if why := living_refusal(progress) or unfit(wish.actor, wish.reason):
         return why
     stop = progress.stop(StopKind.PAUSE)
     return Objection.PAUSED_ALREADY.says(who=stop.who) if stop else None
@@ -136,7 +134,7 @@ def pause(progress: Memory, wish: Pause, now: datetime) -> Memory:
 
 def refuse_resume(progress: FollowUp, wish: Resumption) -> str | None:
     """Why the request cannot be resumed."""
-    if why := living_refusal(progress) or _unfit(wish.actor):
+    if why := living_refusal(progress) or unfit(wish.actor):
         return why
     return None if progress.stop(StopKind.PAUSE) else Objection.NOT_PAUSED.says()
 
@@ -174,7 +172,7 @@ def reminded_at(progress: FollowUp, person: str, now: datetime) -> datetime | No
 
 def refuse_snooze(progress: FollowUp, policy: Policy, wish: NotNow, now: datetime) -> str | None:
     """Why this signer cannot be reminded at another time."""
-    if why := _not_asked(progress, wish.person):
+    if why := not_their_turn(progress, wish.person):
         return why
     if not snoozes_left(progress, policy, wish.person):
         return Objection.NO_LATER_REMINDER.says()
@@ -195,66 +193,6 @@ def snooze(progress: Memory, wish: NotNow, now: datetime) -> Memory:
     one = Snooze(person=wish.person, until=wish.until, number=number)
     known = progress.replace(snoozes=(*progress.snoozes, one)).replan()
     return known.note(now, Happened.SNOOZED, wish.person, None, about=day_words(wish.until))
-
-
-def refuse_ask(progress: FollowUp, wish: Question) -> str | None:
-    """Why this question cannot be asked."""
-    if why := _not_asked(progress, wish.person):
-        return why
-    if open_question(progress):
-        return Objection.QUESTION_OPEN.says()
-    return text_fault(wish.text, "the question")
-
-
-def ask(progress: Memory, wish: Question, now: datetime) -> Memory:
-    """Let the clocks stand until the requester has answered, or has let the policy's time for it pass."""
-    number = len(progress.questions) + 1
-    question = AskedQuestion(number=number, person=wish.person, text=wish.text.strip(), at=now)
-    stop = Stop(kind=StopKind.QUESTION, since=now, who=wish.person)
-    known = progress.replace(questions=(*progress.questions, question)).replan().stand(stop)
-    return known.note(now, Happened.QUESTION_ASKED, wish.person, None, about=number)
-
-
-def open_question(progress: FollowUp) -> AskedQuestion | None:
-    """The question that waits for an answer."""
-
-    def waits(question: AskedQuestion) -> bool:
-        asker = progress.awaited.of(question.person)
-        return question.answer is None and asker is not None and not asker.acted
-
-    return next(filter(waits, progress.questions), None)
-
-
-def question_words(question: AskedQuestion) -> str:
-    """What stands in the way, as people read it."""
-    if question.blocks:
-        return f"blocked by {question.person}"
-    return f"question {question.number} of {question.person} waits for an answer"
-
-
-def refuse_answer(progress: FollowUp, wish: Answer, *, blocks: bool = False) -> str | None:
-    """Why there is nothing to answer, or nothing that `blocks`."""
-    if why := living_refusal(progress) or _unfit(wish.actor):
-        return why
-    question = open_question(progress)
-    if question is None or question.blocks is not blocks:
-        return (Objection.NOT_BLOCKED if blocks else Objection.NO_QUESTION).says(subject=progress.words.subject)
-    return reason_fault(wish.text, "the note") if blocks else text_fault(wish.text, "the answer")
-
-
-def answer(progress: Memory, wish: Answer, now: datetime) -> Memory:
-    """Answer the open question; the clocks go on, and nobody is reminded of it any more."""
-    question = open_question(progress)
-    if question is None:
-        return progress
-    answered = tuple(
-        one.replace(answer=wish.text.strip()) if one.number == question.number else one for one in progress.questions
-    )
-    reminders = tuple(moment for moment in progress.unsent if moment.kind is MomentKind.QUESTION)
-    known = progress.suppress(reminders, Reason.ANSWERED, now).replace(questions=answered).replan()
-    known = known.go_on(StopKind.QUESTION, now)
-    told = Happened.UNBLOCKED if question.blocks else Happened.QUESTION_ANSWERED
-    return known.note(now, told, wish.actor, None, about=question.number)
 
 
 def living_refusal(progress: FollowUp) -> str | None:
@@ -288,14 +226,15 @@ def _cannot_take(progress: FollowUp, person: str, requester: str) -> str | None:
     return too_often if handed_over >= REASSIGNMENTS_AT_MOST else None
 
 
-def _not_asked(progress: FollowUp, person: str) -> str | None:
+def not_their_turn(progress: FollowUp, person: str) -> str | None:
+    """Why somebody can wish nothing of it: it has ended, or it is not their turn."""
     if why := living_refusal(progress):
         return why
     pending = any(signer.person == person for signer in progress.awaited.pending)
     return None if pending else Objection.NOT_THEIR_TURN.says(person=person)
 
 
-def _unfit(actor: str, reason: str = "") -> str | None:
+def unfit(actor: str, reason: str = "") -> str | None:
     """All of this stays in the memory of the request, which has a limit, and is shown to people as it is."""
     return name_fault(actor) or reason_fault(reason)
 

@@ -7,16 +7,8 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from workflows.follow_up.attention import dead_hand_offs
-from workflows.follow_up.handoff import (
-    HandoffLedger,
-    dead_lines,
-    dead_of,
-    is_subscriber,
-    key_of,
-    originals_and_newest,
-    state_after,
-    subscriber,
-)
+from workflows.follow_up.handoff import HandoffLedger, is_subscriber, key_of, state_after, subscriber
+from workflows.follow_up.handoff_lines import dead_lines, dead_of, originals_and_newest
 from workflows.follow_up.inputs import FollowUpInput
 from workflows.follow_up.memory import Memory
 from workflows.follow_up.show import handed_off_entry, is_needless, told_entry, with_dead_targets

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
-from workflows.follow_up.handoff import HandoffEntry, HandoffLedger, escalation_of
+from workflows.follow_up.handoff import HandoffEntry, HandoffLedger
+from workflows.follow_up.handoff_lines import escalation_of
 from workflows.follow_up.memory import FollowUp, Memory
 from workflows.follow_up.operation_ledger import OperationLedger
 from workflows.follow_up.show import stamp

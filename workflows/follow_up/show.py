@@ -8,16 +8,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from workflows.follow_up.attention import attention_of
-from workflows.follow_up.handoff import dead_of
+from workflows.follow_up.handoff_lines import dead_of
 from workflows.follow_up.memory import FollowUp
 from workflows.follow_up.moves import Stand, before_the_agenda, next_moment
-from workflows.follow_up.operations import (
-    latest_snoozes,
-    open_question,
-    question_words,
-    reminded_at,
-    snoozes_left,
-)
+from workflows.follow_up.operations import latest_snoozes, reminded_at, snoozes_left
+from workflows.follow_up.questions import open_question, question_words
 from workflows.follow_up.stages import stage_words
 from workflows.follow_up.words import First
 from workflows.model.entries import TimelineEntry

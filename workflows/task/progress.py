@@ -5,7 +5,8 @@ from typing import Self
 
 from workflows.follow_up.awaited import Place
 from workflows.follow_up.memory import FollowUp
-from workflows.follow_up.operations import living_refusal, open_question
+from workflows.follow_up.operations import living_refusal
+from workflows.follow_up.questions import open_question
 from workflows.follow_up.words import Words
 from workflows.model.entries import AskedQuestion, TimelineEntry
 from workflows.model.happened import Happened

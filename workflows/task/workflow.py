@@ -5,8 +5,8 @@ from datetime import datetime
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    import workflows.follow_up.operations as operations
     import workflows.follow_up.options as options
+    import workflows.follow_up.questions as questions
     import workflows.task.progress as progress
     from workflows.follow_up.patience import despite_cancellation
     from workflows.follow_up.words import First
@@ -80,11 +80,11 @@ class TaskWorkflow(FollowUpWorkflow[TaskProgress]):
     @workflow.update(name=UNBLOCK, description="What stood in the way is gone, and reminders go on")
     def unblock(self, wish: Unblock) -> Receipt:
         """Tell whoever could not go on."""
-        return self._accept(operations.answer, wish)
+        return self._accept(questions.answer, wish)
 
     @unblock.validator
     def _may_unblock(self, wish: Unblock) -> None:
-        self.allow(wish, operations.refuse_answer(self._progress, wish, blocks=True))
+        self.allow(wish, questions.refuse_answer(self._progress, wish, blocks=True))
 
     async def act_first(self, first: First) -> None:
         """Nothing comes first: everybody was asked when it began, and whoever ends it has ended it."""

@@ -8,7 +8,7 @@ import pytest
 from activities.language import LANGUAGES, Language
 from starter.page.form_answers import REFUSALS, objected, why_not
 from tests.workflows.stage import a_request, silent_for
-from workflows.follow_up import operations
+from workflows.follow_up import operations, questions
 from workflows.follow_up.agenda import HORIZON
 from workflows.model.objections import Objection
 from workflows.model.policy import Policy
@@ -55,7 +55,7 @@ def test_each_objection_is_known_by_its_sentence_whatever_was_put_into_it(one: O
 
 
 def test_what_a_request_refuses_is_said_in_the_readers_language_without_ids_and_flags() -> None:
-    asked = operations.ask(SENT, Question(person=SIGNER, text="Which annex?"), NOW)
+    asked = questions.ask(SENT, Question(person=SIGNER, text="Which annex?"), NOW)
     stuck = tasks.block(TASK, Block(person=SIGNER, because="no key"), NOW)
     deciding = A_TASK.replace(decides=ToDecide(onboarding="acme", part="msa"))
     ended = SENT.end(Status.SIGNED, NOW, "core-signature")
@@ -67,11 +67,11 @@ def test_what_a_request_refuses_is_said_in_the_readers_language_without_ids_and_
         operations.refuse_snooze(SENT, Policy(snooze=2), NotNow(person=SIGNER, until=NOW), NOW),
         operations.refuse_snooze(SENT, Policy(snooze=2), NotNow(person=SIGNER, until=later), NOW),
         operations.refuse_snooze(SENT, Policy(snooze=2), NotNow(person=SIGNER, until=NOW + 9 * HORIZON), NOW),
-        operations.refuse_ask(asked, Question(person=SIGNER, text="?")),
-        operations.refuse_ask(SENT, Question(person=SIGNER, text=" ")),
-        operations.refuse_ask(SENT, Question(person=SIGNER, text=long)),
-        operations.refuse_answer(asked, Answer(actor="legal-desk", text="\n")),
-        operations.refuse_answer(SENT, Answer(actor="legal-desk", text="A.")),
+        questions.refuse_ask(asked, Question(person=SIGNER, text="?")),
+        questions.refuse_ask(SENT, Question(person=SIGNER, text=" ")),
+        questions.refuse_ask(SENT, Question(person=SIGNER, text=long)),
+        questions.refuse_answer(asked, Answer(actor="legal-desk", text="\n")),
+        questions.refuse_answer(SENT, Answer(actor="legal-desk", text="A.")),
         operations.refuse_remind(told, ReminderNow(actor="legal-desk"), datetime.now(UTC)),
         operations.refuse_cancel(ended, Cancellation(actor="legal-desk", reason="because")),
         operations.refuse_cancel(SENT, Cancellation(actor="legal-desk", reason=" ")),
