@@ -15,6 +15,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
+from hashlib import sha256
 from typing import Final, Protocol
 from weakref import WeakValueDictionary
 
@@ -30,6 +31,8 @@ from workflows.names import PROVIDER_EVENT, RECONCILIATION, RECONCILIATION_CALLE
 
 SIGNAL_SECONDS: Final = 3.0
 """Well below the time-out of the shortest-tempered caller."""
+TOGETHER_AT_MOST: Final = 20
+"""Ids that a hint carries beside its own: nobody vouches for the body that they stand in, and a history keeps them."""
 SWEPT_AFTER: Final = timedelta(seconds=10)
 """Lists may show a document late; and however many documents of others there are, there are no more sweeps."""
 SUMMARY: Final = "a callback told of a document that nobody of ours sent"
@@ -145,9 +148,11 @@ class TemporalSignals:
 
 
 def _one_hint(events: Collection[ProviderEvent]) -> ProviderEvent:
-    """The newest of them, with the ids of the others; the receiver bounds how many there are (`MOST_AT_ONCE`)."""
+    """The newest of them, with the ids of the others; of too many an id that is made of all, and so known as little."""
     newest = max(events, key=lambda event: event.at)
-    return newest.replace(also=tuple(event.id for event in events if event is not newest))
+    if len(events) <= 1 + TOGETHER_AT_MOST:
+        return newest.replace(also=tuple(event.id for event in events if event is not newest))
+    return newest.replace(id=sha256("\n".join(sorted(event.id for event in events)).encode()).hexdigest())
 
 
 def _receipt(error: RPCError) -> Receipt:

@@ -6,7 +6,7 @@ import pytest
 from temporalio.client import Client, Interceptor, OutboundInterceptor, SignalWorkflowInput
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from starter.callback.signals import SWEPT_AFTER, NotTaken, Receipt, TemporalSignals
+from starter.callback.signals import SWEPT_AFTER, TOGETHER_AT_MOST, NotTaken, Receipt, TemporalSignals
 from tests.servers import own_namespace
 from workflows.kinds import Kind
 from workflows.model.provider import ProviderEvent
@@ -110,6 +110,21 @@ async def test_one_that_is_repeated_takes_no_other_along_unread(client: Client) 
         holding.held.gate.set()
         assert await asyncio.gather(first, *joined) == [Receipt.TAKEN] * (1 + len(behind))
     assert [set(sent) for sent in holding.held.ids[1::2]] == [{"e-1"}, {"e-1", "e-2"}, {"e-1", "e-2"}]
+
+
+async def test_of_ten_times_as_many_as_a_hint_carries_one_id_is_told() -> None:
+    """Whoever forges ids fills no history with them, and takes no genuine one along: what is told is not known yet."""
+    holding = Holding()
+    signals = TemporalSignals(held_up(await lazy("127.0.0.1:1"), holding), seconds=5)
+    calls = [asyncio.create_task(signals.signal("msa", EVENT))]
+    await holding.held.under_way.wait()
+    forged = {f"forged-{number}" for number in range(10 * TOGETHER_AT_MOST)}
+    calls += [asyncio.create_task(signals.signal("msa", EVENT.replace(id=id))) for id in forged]
+    await asyncio.sleep(0)
+    holding.held.gate.set()
+    await asyncio.gather(*calls, return_exceptions=True)
+    [told] = holding.held.ids[1]
+    assert told not in forged | {EVENT.id}
 
 
 async def test_who_waits_behind_a_signal_without_an_answer_waits_no_longer_than_for_their_own() -> None:
