@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import secrets
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final, ParamSpec, TypeVar
 
@@ -175,8 +175,8 @@ class Objects:
     def _replace_now(self, name: str, content: bytes) -> None:
         path = self._path(name)
         if self.local:
-            _written_beside(Path(path), content).replace(path)
-            _sync_folder(Path(path).parent)
+            with _written_beside(Path(path), content) as whole:
+                whole.replace(path)
         else:
             self._files.pipe_file(path, content)
 
@@ -207,23 +207,25 @@ def _unless_missing(found: bytes | Exception | None) -> bytes | None:
 
 def _create_local(path: Path, content: bytes) -> None:
     # A link, other than opening exclusively, shows either nothing or the whole content, also after a kill in between.
-    whole = _written_beside(path, content)
-    try:
+    with _written_beside(path, content) as whole:
         os.link(whole, path)
-    finally:
-        whole.unlink()
-        # Also when there is one already: whoever wrote it may have died before its name was on the disk.
-        _sync_folder(path.parent)
 
 
-def _written_beside(path: Path, content: bytes) -> Path:
+@contextlib.contextmanager
+def _written_beside(path: Path, content: bytes) -> Iterator[Path]:
+    """The whole content, for the caller to give it its name; what fails keeps no room of the disk."""
     _make_private(path.parent)
     beside = path.with_name(f".{secrets.token_hex(8)}.part")
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    return beside
+    try:
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        yield beside
+    finally:
+        beside.unlink(missing_ok=True)
+        # Also when the name was taken: whoever wrote it may have died before it was on the disk.
+        _sync_folder(path.parent)
 
 
 def _make_private(folder: Path) -> None:

@@ -131,6 +131,22 @@ async def test_equal_content_is_acknowledged_once_the_first_writer_s_name_is_on_
     assert on_disk[(tmp_path / R.file("records")).parent.stat().st_ino] == {"r.json"}
 
 
+async def test_what_does_not_fit_on_the_disk_keeps_no_room_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of each try of a large document something would stay, and in the end no record fits beside it."""
+    store = Store(str(tmp_path))
+    for call in ("fsync", "replace", "link"):
+        with monkeypatch.context() as full, pytest.raises(StoreAway, match="No space left on device"):
+            full.setattr(Path if call == "replace" else os, call, _is_full)
+            await store.write_amendment(R, 1, b"{}") if call == "replace" else await store.write_record(R, b"{}")
+    assert _left_in(tmp_path) == []
+
+
+def _is_full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 async def test_amendments_come_in_their_order_also_when_one_is_missing(store: Store) -> None:
     assert await _amendments(store, R) == []
     for number in (10, 9, 2):
