@@ -1,14 +1,18 @@
 """Workflows that are told how a request ended: those of its file, and those that come later."""
 
+import asyncio
+
 import pytest
 from temporalio.client import WorkflowUpdateFailedError
 
-from tests.workflows.fakes import World
+from tests.faults.town import eventually
+from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import Story, a_request, story
 from tests.workflows.test_replays import AT
 from workflows.follow_up.recipients import SUBSCRIBERS_AT_MOST, refuse_unsubscribe
+from workflows.model.policy import Policy, TellRequester
 from workflows.model.settlement import HandoffState
-from workflows.model.subject import Status
+from workflows.model.subject import Code, Status
 from workflows.model.wishes import Subscription, Unsubscription
 from workflows.signature.progress import Progress
 from workflows.signature.workflow import SignatureRequestWorkflow
@@ -50,6 +54,27 @@ async def test_who_subscribes_while_others_are_still_to_be_told_is_told_at_once(
     lines = {line.target: line for line in shown.handoffs}
     assert (lines[ACME].state, lines[ACME].attempts) == (HandoffState.DONE, 1)
     assert lines["finance"].attempts == before["finance"]
+
+
+async def test_an_ending_that_nobody_hears_of_is_on_record_and_whoever_subscribes_meanwhile_hears_of_it() -> None:
+    world, gate = World(), asyncio.Event()
+    world.push.failures = [refusal(Code.UNREACHABLE)]
+    world.handoff.gate = gate
+
+    async def kept() -> bool:
+        return bool(world.handoff.batches)
+
+    silent = Policy(tell_requester=TellRequester(started=False, signed=False))
+    async with story(world, a_request().replace(policy=silent)) as it:
+        world.signatures.status = Status.SIGNED
+        await it.callback()
+        await eventually(kept)
+        await subscribe(it, ACME)
+        gate.set()
+        await it.handle.result()
+    first, told = world.handoff.batches
+    assert (first.calls, first.record is not None, told.record) == ((), True, None)
+    assert [call.target.target for call in told.calls] == [ACME]
 
 
 async def test_neither_too_many_nor_the_name_of_a_target_are_taken() -> None:

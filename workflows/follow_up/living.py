@@ -124,6 +124,8 @@ class LivingWorkflow(AcceptsWishes[Memory]):
         self._progress = open_hand_off(self._request, self._progress)
         await self._empty_the_memory()
         await self._keep_the_record()
+        # Whoever subscribed meanwhile is told as well.
+        self._progress = open_hand_off(self._request, self._progress)
         while (due_at := self._progress.handoff.open_at(workflow.now())) is not None:
             await self.until(due_at, "hand-off again", unless=self.due_sooner)
             now = workflow.now()
@@ -178,8 +180,8 @@ class LivingWorkflow(AcceptsWishes[Memory]):
                 self._progress = self._progress.paged(batch.page)
 
     async def _keep_the_record(self) -> None:
-        """Of what nobody hears of by itself: no batch brings it to the store."""
-        if self._request.told_together and not self._progress.handoff.opened:
+        """Of what nobody is to hear of: no batch brings it to the store."""
+        if not (self._progress.recorded or self._progress.handoff.opened):
             batch = page_batch(self.subject, self.settled(), self._progress).replace(record=self._record())
             if await self.call(Handoff.hand_off, batch, options.HAND_OFF, "keep the record") is not None:
                 self._progress = self._progress.replace(recorded=True).paged(batch.page)
