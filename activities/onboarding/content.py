@@ -18,12 +18,16 @@ _PIECE: Final = 1024 * 1024
 
 
 class PartContent(BaseModel):
-    """The file that a part stands for, and the SHA-256 of each document that it names; both are in the store."""
+    """The file that a part stands for, and the SHA-256 of each document that it names; both are in the store.
+
+    By its `fingerprint` a part is recognised whose file is not right any more, empty for a task to decide.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     file: Mapping[str, Any]
     documents: Mapping[str, str] = {}
+    fingerprint: str = ""
 
     def spared(self, contacts: Iterable[Mapping[str, Any]]) -> tuple[Spared, ...]:
         """Those of the customer's people whom it asks, or may ask, by its own ids."""

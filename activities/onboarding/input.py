@@ -190,7 +190,8 @@ def content_of(file: Mapping[str, Any], part: PreparedPart) -> PartContent:
     document = file.get("document")
     name = document.get("file") if isinstance(document, dict) else None
     pdf = _pdf(part)
-    return PartContent(file=file, documents={name: _sha256(pdf)} if name and pdf is not None else {})
+    documents = {name: _sha256(pdf)} if name and pdf is not None else {}
+    return PartContent(file=file, documents=documents, fingerprint=part.given.fingerprint)
 
 
 def _word(id: str) -> str:

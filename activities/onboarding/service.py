@@ -103,7 +103,17 @@ class Parts(OnboardingParts):
     ) -> PartSeen | path.Started:
         """That a part lives, or why it is not to."""
         try:
-            kept, what = await self._content(order, part, content)
+            return await self._started(order, part, content, catalogue, ahead)
+        except path.IdTaken as taken:
+            return await self._asked(order, part) or _refused(part, str(taken), left=False)
+        except (path.NotItsOwn, path.BrokenOff) as refused:
+            return _refused(part, str(refused), left=isinstance(refused, path.BrokenOff) and refused.left)
+
+    async def _started(
+        self, order: PartsToStart, part: PartToStart, content: Content, catalogue: Catalogue, ahead: timedelta
+    ) -> PartSeen | path.Started:
+        kept, what = await self._content(order, part, content)
+        try:
             sources = Sources(catalogue, self.directory, await kept.read_documents(self.store), self.now())
             prepared = await sources.prepare(what, kept.plain(part.id))
             joined = _joined(prepared, order, part, kept.spared(content.contacts))
@@ -111,12 +121,15 @@ class Parts(OnboardingParts):
                 self.client, self.store, joined, parent=order.workflow_id, again=part.again, delay=ahead
             )
         except (FileFaults, DocumentMissing) as faults:
+            # It may have been started while this was right: by an earlier attempt, or alone.
             says = faults.in_short if isinstance(faults, FileFaults) else str(faults)
-            return _refused(part, says, left=part.again)
-        except path.IdTaken as taken:
-            return await self._asked(order, part) or _refused(part, str(taken), left=False)
-        except (path.NotItsOwn, path.BrokenOff) as refused:
-            return _refused(part, str(refused), left=isinstance(refused, path.BrokenOff) and refused.left)
+            try:
+                known = Named(what.runs_as or Kind.TASK, part.id)
+                return await path.recognise(self.client, self.store, known, kept.fingerprint, faults)
+            except (FileFaults, DocumentMissing):
+                return _refused(part, says, left=part.again)
+            except path.BrokenOff as broken:
+                return _refused(part, says, left=broken.left)
 
     async def _asked(self, order: PartsToStart, part: PartToStart) -> path.Started | None:
         """The task to decide that an earlier attempt started: its words may be others since, the question is not."""

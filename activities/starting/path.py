@@ -148,19 +148,19 @@ async def start(
     document that it has at Core Signature. `delay` is for rehearsals: how long until the workflow begins. `starter` is
     asked to start it instead of the client, and by one that joins also when it runs already.
     """
-    what = _name_of(prepared)
+    what, digest = _name_of(prepared), prepared.given.fingerprint
     if parent is not None and owner_in(what.id) != parent.partition(":")[2]:
         raise NotItsOwn(what.id, parent)
     if record := await _recorded(store, what):
-        return _recognise(prepared, record)
+        return _recognise(what, digest, record)
     by = starter or Starter(client.start_workflow)
     before = await _in_temporal(client, what) if again or by.joins else None
     if before is not None and not (again and before.can_be_taken_up_by(prepared)):
-        known = _recognise(prepared, before)
+        known = _recognise(what, digest, before)
         if not (by.joins and before.status.open):
             return known
     elif prepared.overdue is not None:
-        return _recognise(prepared, before or await _in_temporal(client, what), prepared.overdue)
+        return _recognise(what, digest, before or await _in_temporal(client, what), prepared.overdue)
     given = await prepared.kept(store)
     try:
         handle = await _start_workflow(by, what, given, parent, before if again else None, delay=delay)
@@ -168,11 +168,20 @@ async def start(
         handle = None
     if handle is None or by.joins:
         # Of two that join at the same time with other content, one is told now.
-        known = _recognise(prepared, await _in_temporal(client, what) or await _recorded(store, what))
+        known = _recognise(what, digest, await _in_temporal(client, what) or await _recorded(store, what))
     else:
         known = Started(what.id, handle.id, handle.result_run_id or "", created=True)
     await prepared.lives(store, given)
     return known
+
+
+async def recognise(client: Client, store: Store, what: Named, fingerprint: str, unknown: Exception) -> Started:
+    """The one that was started from the content of this fingerprint, for when its file is not right any more.
+
+    Raises `unknown` where nothing has the id, else what `start` does.
+    """
+    known = await _recorded(store, what) or await _in_temporal(client, what)
+    return _recognise(what, fingerprint, known, unknown)
 
 
 def _name_of(prepared: Prepared) -> Named:
@@ -211,11 +220,10 @@ async def _in_temporal(client: Client, what: Named) -> _Known | None:
     )
 
 
-def _recognise(prepared: Prepared, known: _Known | None, unknown: Exception | None = None) -> Started:
-    what = _name_of(prepared)
+def _recognise(what: Named, fingerprint: str, known: _Known | None, unknown: Exception | None = None) -> Started:
     if known is None and unknown is not None:
         raise unknown
-    if known is None or known.fingerprint != prepared.given.fingerprint:
+    if known is None or known.fingerprint != fingerprint:
         raise IdTaken(what)
     if known.status.broken_off:
         raise BrokenOff(what, known.status)

@@ -159,10 +159,15 @@ def unanswered(client: Client, asked: int) -> Client:
     return Client(**config)
 
 
-async def test_a_part_that_was_signed_alone_long_before_is_joined_at_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("left", [(), (CUSTOMER,)], ids=["all are there", "its signer has left"])
+async def test_a_part_that_was_signed_alone_long_before_is_joined_at_once(
+    tmp_path: Path, left: tuple[str, ...]
+) -> None:
     async with onboarding(tmp_path, a_file(*LATER)) as it:
         await path.start(it.client, it.store, await alone(tmp_path))
         await signed_alone(it)
+        await it.open("billing")
+        without(tmp_path, *left)
         await it.done("billing", CUSTOMER)
         ended = await it.handle.result()
     assert (ended.outcome, ended.parts[1].state) == (Status.DONE, "signed")
@@ -379,20 +384,50 @@ async def test_an_onboarding_whose_content_is_gone_for_good_can_be_ended(tmp_pat
         assert (await it.handle.result()).outcome is Status.CANCELLED
 
 
+def other_document(folder: Path) -> dict[str, Any]:
+    """An agreement about a document of its own."""
+    House(folder)
+    (folder / "other.pdf").write_bytes(b"%PDF-1.4\n%another\n1 0 obj\n<< >>\nendobj\n%%EOF\n")
+    return an_agreement("Another", document={"file": "other.pdf", "name": "Another"})
+
+
+def in_store(folder: Path) -> Path:
+    """That document, in the store."""
+    [found] = [one for one in (folder / "store").rglob("*") if one.is_file() and b"%another" in one.read_bytes()]
+    return found
+
+
 async def test_what_was_being_started_when_it_was_ended_is_ended_as_well(tmp_path: Path) -> None:
     """The first of two parts was started; the document of the second is damaged, so nobody has told of the first."""
-    other = an_agreement("Another", document={"file": "other.pdf", "name": "Another"})
-    stage = {"name": "agreements", "agreements": [an_agreement(), other]}
-    House(tmp_path)
-    (tmp_path / "other.pdf").write_bytes(b"%PDF-1.4\n%another\n1 0 obj\n<< >>\nendobj\n%%EOF\n")
+    stage = {"name": "agreements", "agreements": [an_agreement(), other_document(tmp_path)]}
     async with onboarding(tmp_path, a_file(DETAILS, stage)) as it:
-        billing = await it.open("billing")
-        [gone] = [one for one in (tmp_path / "store").rglob("*") if one.is_file() and b"%another" in one.read_bytes()]
-        gone.write_bytes(b"damaged".ljust(gone.stat().st_size))
+        billing, damaged = await it.open("billing"), in_store(tmp_path)
+        damaged.write_bytes(b"damaged".ljust(damaged.stat().st_size))
         await it.tell(billing, Done(actor=CUSTOMER))
         await it.until(lambda shown: shown.problem)
         await it.wish(Cancellation(actor=OWNER, reason="They went elsewhere."))
         assert (await it.handle.result()).outcome is Status.CANCELLED
+        first = await it.client.get_workflow_handle(AGREEMENT).result()
+    assert first["outcome"] == "cancelled"
+
+
+async def test_a_part_that_was_started_before_its_file_became_wrong_is_known_again(tmp_path: Path) -> None:
+    """Its signer leaves while the start of another part of the stage fails, and is repeated with both."""
+    ours = an_agreement(signers=[{"person": "customer"}, {"person": "chief-executive"}])
+    stage = {"name": "agreements", "agreements": [ours, other_document(tmp_path)]}
+    async with onboarding(tmp_path, a_file(DETAILS, stage)) as it:
+        billing, damaged = await it.open("billing"), in_store(tmp_path)
+        content = damaged.read_bytes()
+        damaged.write_bytes(b"damaged".ljust(len(content)))
+        await it.tell(billing, Done(actor=CUSTOMER))
+        await it.until(lambda shown: shown.problem)
+        without(tmp_path, "chief-executive")
+        damaged.write_bytes(content)
+        await it.env.sleep(60)
+        await it.until_open("agreement-2")
+        assert (await it.part("agreement-1")).state == "open"
+        await it.wish(Cancellation(actor=OWNER, reason="They went elsewhere."))
+        await it.handle.result()
         first = await it.client.get_workflow_handle(AGREEMENT).result()
     assert first["outcome"] == "cancelled"
 
@@ -430,18 +465,11 @@ async def test_a_task_that_was_decided_about_and_is_open_when_it_is_ended_is_end
         assert (await it.client.get_workflow_handle(task).result())["outcome"] == "cancelled"
 
 
-async def test_an_agreement_whose_document_is_lost_holds_up_nothing_else(
-    tmp_path: Path,
-) -> None:
-    other = an_agreement("Another", document={"file": "other.pdf", "name": "Another"})
-    House(tmp_path)
-    (tmp_path / "other.pdf").write_bytes(b"%PDF-1.4\n%another\n1 0 obj\n<< >>\nendobj\n%%EOF\n")
-    async with onboarding(
-        tmp_path, a_file(DETAILS, {"name": "agreements", "agreements": [other, an_agreement()]})
-    ) as it:
+async def test_an_agreement_whose_document_is_lost_holds_up_nothing_else(tmp_path: Path) -> None:
+    stage = {"name": "agreements", "agreements": [other_document(tmp_path), an_agreement()]}
+    async with onboarding(tmp_path, a_file(DETAILS, stage)) as it:
         billing = await it.open("billing")
-        [gone] = [one for one in (tmp_path / "store").rglob("*") if one.is_file() and b"%another" in one.read_bytes()]
-        gone.unlink()
+        in_store(tmp_path).unlink()
         await it.tell(billing, Done(actor=CUSTOMER))
         await it.until(lambda shown: shown.attention)
         await it.signed("agreement-2")
