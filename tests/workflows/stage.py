@@ -32,7 +32,7 @@ from workflows.model.settlement import Settled
 from workflows.model.subject import Participant, Role, Status
 from workflows.model.views import RequestShow
 from workflows.model.wishes import UPDATES, AnyWish
-from workflows.names import PROVIDER_EVENT, SIGNATURE_QUEUE, WORKFLOW_QUEUE, notice_key
+from workflows.names import PROVIDER_EVENT, SHOW, SIGNATURE_QUEUE, WORKFLOW_QUEUE, notice_key
 from workflows.signature.inputs import SignatureRequest
 from workflows.signature.progress import Progress
 from workflows.signature.workflow import SignatureRequestWorkflow
@@ -159,6 +159,11 @@ class Story:
     async def shown(self) -> RequestShow:
         """What `request show` would say now."""
         return await self.handle.query(SignatureRequestWorkflow.show)
+
+    async def has_a_problem(self) -> bool:
+        """Whether something is wrong."""
+        shown: dict[str, object] = await self.handle.query(SHOW)
+        return shown["problem"] is not None
 
     async def wish(self, wish: AnyWish, op: str | None = None) -> Receipt:
         """Have a wish taken, and see it carried out or refused; time does not move meanwhile."""

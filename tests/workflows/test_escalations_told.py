@@ -177,7 +177,7 @@ async def test_what_targets_have_heard_while_the_story_waits_to_probe_breaks_tha
         world.push.failures = [refusal(Code.UNAUTHORISED)]
         before = len(world.push.deliveries)
         reminding = asyncio.create_task(it.wish(ReminderNow(actor="legal-desk", force=True)))
-        await eventually(lambda: _has_a_problem(it))
+        await eventually(it.has_a_problem)
         await moving
         world.handoff.gate.set()
         await it.days_pass(0.1)
@@ -188,10 +188,6 @@ async def test_what_targets_have_heard_while_the_story_waits_to_probe_breaks_tha
     assert [one.attempts for one in shown.handoffs] == [1, 1]
     assert len(world.push.deliveries) == before + 2
     assert mended - problem >= PROBE_FIRST
-
-
-async def _has_a_problem(it: Story) -> bool:
-    return (await it.shown()).problem is not None
 
 
 async def test_a_fresh_history_goes_on_with_those_that_were_not_reached() -> None:

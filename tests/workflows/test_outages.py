@@ -7,15 +7,21 @@ import pytest
 
 from activities.planner import PolicyPlanner
 from tests.activities.book import AMSTERDAM, Book, somebody
-from tests.workflows.fakes import World, refusal
+from tests.faults.town import eventually
+from tests.workflows.fakes import FakePlanner, FakeSignatureService, World, refusal
 from tests.workflows.stage import NO_OFFER, Story, a_request, story
+from tests.workflows.test_tasks import ADA, a_task, task
 from workflows.model.notices import Outcome
+from workflows.model.operations import OperationState
+from workflows.model.planning import StandIn, StandInReport
 from workflows.model.policy import Escalation, Policy, QuestionPause, Reminders
+from workflows.model.provider import ForwardOrder, ForwardReport
 from workflows.model.subject import Code, Participant, Status
 from workflows.model.views import RequestShow
-from workflows.model.wishes import Answer, Pause, Question, Resumption
+from workflows.model.wishes import Answer, Delegation, Done, Pause, Question, Resumption
 from workflows.signature.inputs import SignatureRequest
 from workflows.signature.workflow import SignatureRequestWorkflow as Request
+from workflows.task.workflow import TaskWorkflow
 
 HERE = ZoneInfo(AMSTERDAM)
 PEOPLE = Book(*(somebody(person) for person in ("legal-desk", "customer-signer", "chief-executive")))
@@ -33,6 +39,24 @@ ALERTED = POLICY.replace(
     escalation=Escalation(after="2d", or_=None, to=("alternates",), alternates=("chief-executive",)),
 )
 DAY = timedelta(days=1)
+
+
+class LostPeople(FakePlanner):
+    """Nobody can be looked up."""
+
+    asked: int = 0
+
+    async def look_at(self, stand_in: StandIn) -> StandInReport:
+        self.asked += 1
+        raise refusal(Code.DIRECTORY)
+
+
+class NeverForwards(FakeSignatureService):
+    """Whoever is to be asked instead cannot be looked up."""
+
+    async def forward(self, order: ForwardOrder) -> ForwardReport:
+        await super().forward(order)
+        raise refusal(Code.DIRECTORY)
 
 
 def monday(clock: int) -> datetime:
@@ -266,3 +290,32 @@ async def test_core_signature_is_away_for_a_day_when_a_request_is_to_be_made_and
     assert (back.problem, back.status) == (None, Status.SENT)
     assert told(back) == ["Tue 10h ready accepted"]
     assert 1 < len(world.signatures.created) <= 24 * 4 * 3 + 10
+
+
+async def test_what_ends_while_a_hand_over_cannot_be_looked_up_has_ended() -> None:
+    planner = LostPeople()
+    world = World(planner=planner)
+    async with task(world, a_task(ADA)) as it:
+        over = Delegation(actor=ADA, signer=ADA, to="carl")
+        await it.handle.execute_update(TaskWorkflow.delegate, over, id="over")
+        await eventually(it.has_a_problem)
+        await it.wish(Done(actor=ADA))
+        await it.handle.result()
+        shown = await it.task()
+        assert (shown.problem, [one.state for one in shown.people]) == (None, ["done"])
+        taken = await it.handle.query(TaskWorkflow.operation, "over")
+        assert taken and (taken.state, taken.detail) == (OperationState.REFUSED, "too late: the task is done")
+    assert (planner.asked, len(world.handoff.batches)) == (1, 1)
+
+
+async def test_what_is_signed_while_a_hand_over_is_tried_again_is_read_at_once() -> None:
+    world = World(NeverForwards())
+    async with story(world) as it:
+        await it.days_pass(0.1)
+        over = Delegation(actor="legal-desk", signer="customer-signer", to="customer-deputy")
+        await it.handle.execute_update(Request.delegate, over)
+        await eventually(it.has_a_problem)
+        world.signatures.status = Status.SIGNED
+        await it.callback()
+        await it.handle.result()
+    assert len(world.signatures.forwarded) == 1

@@ -82,6 +82,10 @@ class Clocked(Model):
             return known.replace(stops=left)
         return known.replace(stops=(), stopped_at=None)._shift(self.stopped_at, now)
 
+    def waits_to_probe(self, now: datetime) -> bool:
+        """Whether the clocks stand for a problem, and what failed is tried again later."""
+        return self.stop(StopKind.PROBLEM) is not None and self.probe_at is not None and now < self.probe_at
+
     def was_paused(self, at: datetime) -> bool:
         """Whether an instant lies in the last pause."""
         return self.paused_at is not None and self.resumed_at is not None and self.paused_at <= at <= self.resumed_at

@@ -115,7 +115,7 @@ class SignatureRequestWorkflow(FollowUpWorkflow[Progress]):
             present_at=workflow.now() if wanted.by_hand and not wanted.force else None,
         )
         report = await self.call(
-            SignatureService.forward, order, options.FORWARD, f"hand over to {wanted.to}", unless=self._unwanted
+            SignatureService.forward, order, options.FORWARD, f"hand over to {wanted.to}", unless=self._overtaken
         )
         if report is None:
             return
@@ -152,3 +152,10 @@ class SignatureRequestWorkflow(FollowUpWorkflow[Progress]):
 
     def _unwanted(self) -> Condition:
         return lambda: self._progress.ending is not None
+
+    def _overtaken(self) -> Condition:
+        # A hand-over has callbacks of its own: while it is under way they break nothing off.
+        def hinted() -> bool:
+            return self._progress.unread and self._progress.waits_to_probe(workflow.now())
+
+        return lambda: self._progress.ending is not None or hinted()

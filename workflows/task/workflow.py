@@ -8,7 +8,7 @@ with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.options as options
     import workflows.follow_up.questions as questions
     import workflows.task.progress as progress
-    from workflows.follow_up.patience import despite_cancellation
+    from workflows.follow_up.patience import Condition, despite_cancellation
     from workflows.follow_up.words import First
     from workflows.follow_up.workflow import FollowUpWorkflow
     from workflows.model.entries import Reassignment
@@ -98,9 +98,14 @@ class TaskWorkflow(FollowUpWorkflow[TaskProgress]):
         """Give a place to somebody else who is there."""
         force, beside = not wanted.by_hand or wanted.force, self._request.task.workflow_id
         stand_in = StandIn(person=wanted.to, at=workflow.now(), force=force, beside=beside)
-        report = await self.call(StandIns.look_at, stand_in, options.PLAN, f"hand over to {wanted.to}")
+        report = await self.call(
+            StandIns.look_at, stand_in, options.PLAN, f"hand over to {wanted.to}", unless=self._over
+        )
         if report is not None and not self._progress.status.ended:
             self._progress = self._progress.handed_over(wanted, report.refused, workflow.now())
+
+    def _over(self) -> Condition:
+        return lambda: self._progress.status.ended
 
     @property
     def subject(self) -> Subject:
