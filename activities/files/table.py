@@ -1,7 +1,7 @@
 """Tables that people export from a spreadsheet: whatever it wrote, and nothing it could be made to run.
 
 Read are UTF-8 and UTF-16, with or without a byte order mark, divided by commas, semicolons or tabs. Written are tables
-in which a cell that a spreadsheet would take for a formula begins with an apostrophe.
+in which an apostrophe stands before whatever a spreadsheet would take for a formula.
 """
 
 import csv
@@ -20,7 +20,9 @@ ROWS_AT_MOST: Final = 10_000
 TABLE_BYTES_AT_MOST: Final = 16 * 1024 * 1024
 _CELL_AT_MOST: Final = 10_000
 _DELIMITERS: Final = ",;\t"
-_FORMULAS: Final = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA: Final = re.compile(r'^(?=[\t\r])|(?:^|(?<=[;,\t\r\n]))(?="*[=+\-@])')
+"""Where one begins. Not in the first place alone: a spreadsheet that divides by another character than we, as it does
+in some countries, finds cells and lines within ours, and our quotes hold nothing together there."""
 _BYTE_ORDER_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -98,8 +100,8 @@ def put(
 
 
 def guarded(cell: str) -> str:
-    """The cell as text, also where a spreadsheet would take it for a formula."""
-    return f"'{cell}" if cell.startswith(_FORMULAS) else cell
+    """The cell as text, also where a spreadsheet would take it, or a part of it, for a formula."""
+    return _FORMULA.sub("'", cell)
 
 
 def _decoded(name: str, content: bytes) -> str:

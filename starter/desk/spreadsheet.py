@@ -1,10 +1,10 @@
 """A list as a CSV file that spreadsheets open as it is meant: UTF-8, and nothing is taken for a formula. Pure."""
 
-import csv
 import io
 from collections.abc import Sequence
 from typing import Final
 
+from activities.files.table import put
 from activities.language import phrase
 
 HEAD: Final = (
@@ -20,16 +20,10 @@ HEAD: Final = (
 )
 _MARK: Final = "\N{ZERO WIDTH NO-BREAK SPACE}"
 """By it a spreadsheet knows UTF-8 when it sees it."""
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 def written(cells: Sequence[str], *, first: bool = False) -> str:
-    """One line of the file."""
+    """One line of the file; the name of a document is a stranger's text."""
     line = io.StringIO()
-    csv.writer(line).writerow([_harmless(cell) for cell in cells])
+    put(line, cells, ())
     return (_MARK if first else "") + line.getvalue()
-
-
-def _harmless(cell: str) -> str:
-    """A name of a document is a stranger's text: what begins like a formula is quoted, as spreadsheets do it."""
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell

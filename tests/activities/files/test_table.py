@@ -57,9 +57,16 @@ def test_fifty_thousand_rows_are_refused_in_one_line() -> None:
     assert faults_of(b"a\n" + b"x\n" * 50_000) == f"rows.csv:{ROWS_AT_MOST + 2}: has more than 10,000 rows: divide it"
 
 
-@pytest.mark.parametrize("cell", ["=1+1", "+31 20 555 0100", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+@pytest.mark.parametrize("cell", ["=1+1", "+31 20 555 0100", "-1", "@SUM(A1)", "\tx", "\rx"])
 def test_a_cell_that_a_spreadsheet_would_run_is_a_text(cell: str) -> None:
     assert guarded(cell) == f"'{cell}"
+
+
+@pytest.mark.parametrize("divides", [*",;\t\r\n", "\r\n"])
+def test_a_spreadsheet_that_divides_otherwise_runs_nothing_either(divides: str) -> None:
+    """A cell begins wherever it divides, and with quotes that close at once as well; what else follows stays."""
+    assert guarded(f"x{divides}=1{divides}y") == f"x{divides}'=1{divides}y"
+    assert guarded(f'x{divides}"=1{divides} - y') == f"x{divides}'\"=1{divides} - y"
 
 
 def test_what_is_written_is_opened_by_a_spreadsheet_and_read_by_us(tmp_path: Path) -> None:

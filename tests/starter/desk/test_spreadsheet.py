@@ -7,8 +7,8 @@ from starter.desk.spreadsheet import written
 
 
 def test_a_stranger_s_text_is_no_formula() -> None:
-    line = written(["=1+1", "+31", "-2", "@x", "\tx", 'plain "quoted", text'])
-    assert next(csv.reader(io.StringIO(line))) == ["'=1+1", "'+31", "'-2", "'@x", "'\tx", 'plain "quoted", text']
+    line = written(["=1+1", "\tx", "x;=1", 'plain "quoted", text'])
+    assert next(csv.reader(io.StringIO(line))) == ["'=1+1", "'\tx", "x;'=1", 'plain "quoted", text']
 
 
 def test_the_file_says_that_it_is_unicode() -> None:
