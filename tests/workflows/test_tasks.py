@@ -12,7 +12,7 @@ from tests.servers import time_skipping
 from tests.workflows import corpus
 from tests.workflows.fakes import World
 from tests.workflows.stage import NO_OFFER, Story, workers
-from workflows.follow_up import operations
+from workflows.follow_up import operations, receipts
 from workflows.follow_up.agenda import HORIZON
 from workflows.kinds import Kind
 from workflows.model.attention import AttentionCode
@@ -206,6 +206,29 @@ async def test_a_place_is_handed_over_to_who_is_there() -> None:
         await it.wish(Done(actor="dora"))
         ended = await it.handle.result()
         assert {one.person: one.state for one in ended.people} == {ADA: "reassigned", "dora": "done"}
+
+
+@pytest.mark.parametrize(
+    ("giver", "taker", "says"),
+    [(ADA, "dora", f"{ADA} has handed their place over already"), (BEN, "carl", "carl is a assignee already")],
+)
+def test_of_two_hand_overs_at_once_that_exclude_each_other_the_second_is_refused(
+    giver: str, taker: str, says: str
+) -> None:
+    wished = (Delegation(actor=OWNER, signer=ADA, to="carl"), Delegation(actor=OWNER, signer=giver, to=taker))
+    known = TaskProgress.begin(a_task().task, NOW)
+    for number, wish in enumerate(wished):
+        known = receipts.recorded(operations.delegate(known, wish, NOW), f"op-{number}", wish, NOW)
+    for wanted in known.reassigning:
+        known = known.handed_over(wanted, None, NOW)
+    became = [(one.state, one.says) for one in known.operations.entries]
+    assert became == [(OperationState.DONE, "handed over to carl"), (OperationState.REFUSED, says)]
+    assert {one.person: one.state for one in known.assignees.people} == {
+        ADA: "reassigned",
+        "carl": "asked",
+        BEN: "asked",
+    }
+    assert (known.reassigning, [entry.to for entry in known.escalations]) == ((), ["carl"])
 
 
 async def test_a_silent_assignee_is_escalated_as_a_signer_is() -> None:

@@ -177,7 +177,7 @@ class FollowUp(Noted):
     def reassigned(self, done: Reassignment, now: datetime) -> Self:
         """A place was handed over: the old one's planned notices are superseded, the new one's clock begins."""
         entry = EscalationEntry(from_=done.from_, to=done.to, reason=done.reason, at=now)
-        left = tuple(one for one in self.reassigning if one != done and (one.by_hand or one.to != done.to))
+        left = tuple(one for one in self.reassigning if one.about != done.about and (one.by_hand or one.to != done.to))
         # An escalation that hands the place over has happened: it is no notice that was left out.
         happened = () if done.by_hand else (MomentKind.ESCALATE, MomentKind.ESCALATED)
         known = self.giving_up((done.from_,), Reason.SUPERSEDED, now, happened)

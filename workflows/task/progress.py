@@ -8,7 +8,7 @@ from workflows.follow_up.memory import FollowUp
 from workflows.follow_up.operations import living_refusal
 from workflows.follow_up.questions import open_question
 from workflows.follow_up.words import Words
-from workflows.model.entries import AskedQuestion, TimelineEntry
+from workflows.model.entries import AskedQuestion, Reassignment, TimelineEntry
 from workflows.model.happened import Happened
 from workflows.model.notices import NoticeAction
 from workflows.model.objections import Objection
@@ -64,6 +64,17 @@ class TaskProgress(FollowUp):
     def give_place(self, person: str, to: str, now: datetime) -> Self:
         """Ask `to` instead of `person`."""
         return self.replace(assignees=self.assignees.reassign(person, to, now))
+
+    def handed_over(self, wanted: Reassignment, refused: str | None, now: datetime) -> Self:
+        """Of hand-overs wished at once the first one counts: nobody gives a place twice, or takes a second one."""
+        return super().handed_over(wanted, refused or self._obstacle(wanted), now)
+
+    def _obstacle(self, wanted: Reassignment) -> str | None:
+        old = self.assignees.of(wanted.from_)
+        if old is None or old.acted:
+            return Objection.HAS_HANDED_OVER.says(person=wanted.from_)
+        taken = self.assignees.of(wanted.to) is not None
+        return Objection.ASKED_ALREADY.says(person=wanted.to, awaited=self.words.awaited) if taken else None
 
     def shift_turns(self, since: datetime, now: datetime) -> Self:
         """Move everybody's clock."""
