@@ -103,8 +103,15 @@ def test_a_task_to_decide_that_begins_after_the_decision_is_ended(choice: Choice
     [stage], journey = given.stages, ended(begun(given), Status.DECLINED)
     [order] = to_start(journey, stage)
     journey = decide(journey, Decision(actor="owner", part="part-1", choice=choice, reason="So."), NOW)
+    assert journey.decided == (order.id,), "of a start that did not answer nobody knows how far it came"
     journey = part_begun(journey, order, refused=False, now=NOW)
     assert (journey.decided, journey.parts[0].deciding) == ((order.id,), False)
+
+
+def test_a_task_to_decide_that_begins_although_its_part_is_signed_after_all_is_ended() -> None:
+    [stage], journey = (given := an_input()).stages, ended(begun(given), Status.EXPIRED)
+    [order] = to_start(journey, stage)
+    assert ended(journey, Status.SIGNED).decided == (order.id,)
 
 
 def test_of_many_parts_the_web_ui_shows_some_and_counts_the_rest() -> None:

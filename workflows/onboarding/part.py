@@ -86,9 +86,14 @@ class Part(Model):
         return f"{self.run}.decide" if self.asked < 2 else f"{self.run}.decide.r{self.asked}"
 
     @property
+    def next_decision(self) -> str:
+        """The id of the task to decide about it that is next."""
+        return self.replace(asked=self.asked + 1).decision
+
+    @property
     def open_decisions(self) -> tuple[str, ...]:
-        """The task to decide about it that may be open."""
-        return (self.decision,) if self.deciding else ()
+        """The task to decide about it that may be open: nobody knows how far a start came that was not answered."""
+        return (self.decision,) if self.deciding else (self.next_decision,) if self.to_ask else ()
 
     def hears(self, seen: PartSeen) -> bool:
         """Whether this changes anything: of one that ended otherwise, or was broken off, a good end still does."""

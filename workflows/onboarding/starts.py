@@ -19,7 +19,7 @@ def to_start(journey: Journey, stage: StagePlan) -> tuple[PartToStart, ...]:
     ask = [
         PartToStart(
             part=part.id,
-            id=part.replace(asked=part.asked + 1).decision,
+            id=part.next_decision,
             what=plan.what,
             after=part.run,
             status=part.status,
@@ -42,7 +42,9 @@ def begun(journey: Journey, started: PartToStart, *, refused: bool, now: datetim
         return journey.begun(part, now) if lives else journey
     if part.state is PartState.UNDECIDED and part.run == started.after:
         return journey.asked_about(part)
-    return journey if refused else journey.replace(decided=(*journey.decided, started.id))
+    if refused or started.id in journey.decided:
+        return journey
+    return journey.replace(decided=(*journey.decided, started.id))
 
 
 def may_have_begun(journey: Journey, stages: tuple[StagePlan, ...]) -> tuple[str, ...]:

@@ -105,10 +105,9 @@ class CustomerOnboardingWorkflow(TellsPeople[Journey]):
         if ending := self._progress.ending:
             # As much of the reason as each part takes.
             why = f"the onboarding was {ending.outcome}: {clipped(ending.why, _WHY_AT_MOST)}"
-            tasks = map(Kind.TASK.workflow_id, self._progress.decided)
-            await self._end((*tasks, *_workflows(self._progress.running)), ending.who, why)
+            await self._end(_workflows(self._progress.running), ending.who, why)
             begun = starts.may_have_begun(self._progress, self._request.stages)
-            await self._end(begun, ending.who, why, begun_by=workflow.info().workflow_id)
+            await self._end((*_tasks(self._progress.decided), *begun), ending.who, why, if_ours=True)
             self._progress = self._progress.end(ending.outcome, workflow.now(), by=ending.who)
         else:
             self._progress = self._progress.end(Status.DONE, workflow.now(), by="countersign")
@@ -153,15 +152,16 @@ class CustomerOnboardingWorkflow(TellsPeople[Journey]):
 
     async def _end_decided(self) -> None:
         if tasks := self._progress.decided:
-            await self._end(map(Kind.TASK.workflow_id, tasks), self._request.onboarding.requester, "decided", done=True)
+            await self._end(_tasks(tasks), self._request.onboarding.requester, "decided", done=True, if_ours=True)
             if not self._goes_on:
                 return  # It was given up: `complete` ends them with the parts.
             left = self._progress.decided[len(tasks) :]
             self._progress = self._progress.replace(decided=left)
 
     async def _end(
-        self, workflow_ids: Iterable[str], actor: str, reason: str, *, done: bool = False, begun_by: str | None = None
+        self, workflow_ids: Iterable[str], actor: str, reason: str, *, done: bool = False, if_ours: bool = False
     ) -> None:
+        begun_by = workflow.info().workflow_id if if_ours else None
         for some in _in_batches(tuple(workflow_ids)):
             order = PartsToEnd(parts=some, actor=actor, reason=reason, done=done, begun_by=begun_by)
             words, unless = f"end {len(some)} open parts", self._ending if done else nothing
@@ -267,6 +267,11 @@ def _in_batches(parts: tuple[str, ...]) -> Iterable[tuple[str, ...]]:
 
 def _names(parts: Iterable[PartToStart]) -> str:
     return ", ".join(one.id for one in parts)[:190]
+
+
+def _tasks(ids: Iterable[str]) -> tuple[str, ...]:
+    """The workflow ids of tasks to decide."""
+    return tuple(map(Kind.TASK.workflow_id, ids))
 
 
 def _workflows(parts: Iterable[Part]) -> tuple[str, ...]:
