@@ -18,6 +18,8 @@ from workflows.ports import PushService
 
 AT_ONCE: Final = 50
 """Managers that one delivery tells."""
+TELLING_SECONDS: Final = 300.0
+"""How long one look tells managers, at most: to go on behind them everybody is counted once more."""
 
 
 class Missing(NamedTuple):

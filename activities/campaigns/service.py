@@ -187,7 +187,7 @@ class People(CampaignPeople):
 
     async def _told(self, look: Look, lines: Sequence[Line]) -> str:
         """Behind whom of the managers to go on; empty when nobody is left."""
-        missing, ends_at = sum(line.open for line in lines), time.monotonic() + self.stride.seconds
+        missing, ends_at = sum(line.open for line in lines), time.monotonic() + digest.TELLING_SECONDS
         campaign, now = look.order.campaign, look.order.now
         if look.weekly and not look.after:
             line = digest.progress(campaign, missing, len(lines), look.day)
@@ -217,7 +217,7 @@ class People(CampaignPeople):
             for request in sorted(known.refused):
                 await self._let_go(request)
             let_go = replace(known, refused=frozenset())
-            lines, _ = await self._standings.of(order, audience, let_go, unseen=settle.ended or settle.final)
+            lines, _ = await self._standings.of(order, audience, let_go, unseen=True)
             if settle.final:
                 lines = [_never_ended(line) if line.open else line for line in lines]
             counts = counted(lines)

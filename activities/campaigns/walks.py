@@ -5,6 +5,7 @@ import time
 from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from temporalio import activity
@@ -26,8 +27,8 @@ from workflows.model.wishes import Cancellation, Extension
 
 WALK_AT_MOST: Final = 1_000
 """Members that one activity sees to."""
-WALK_SECONDS: Final = 300.0
-"""How long it does, at most."""
+WALK_SECONDS: Final = 60.0
+"""How long it does, at most: so long other campaigns may wait for its place."""
 AHEAD_AT_MOST: Final = 50
 """Requests of one campaign that wait for Core Signature: more are started as these are made there, at its pace.
 
@@ -40,6 +41,8 @@ _WISHES_A_SECOND: Final = 50
 """Requests that are ended or extended: what each asks of Core Signature waits in its queue."""
 _LOOK_AGAIN: Final = 1.0
 """Seconds."""
+PATIENCE: Final = 10
+"""Looks for room in which none of those who wait is made: then the walk gives its place away."""
 _PROGRESS: Final = 3
 
 
@@ -50,6 +53,7 @@ class Stride:
     members: int = WALK_AT_MOST
     seconds: float = WALK_SECONDS
     ahead: int = AHEAD_AT_MOST
+    patience: int = PATIENCE
 
 
 STRIDE: Final = Stride()
@@ -75,6 +79,7 @@ class Tour:
         self._stride = stride
         self._ends_at = time.monotonic() + stride.seconds
         self._stopped = asyncio.Event()
+        self._full = False
         self._place, self._done, self._refused = _progress(walk)
 
     def stop(self) -> None:
@@ -92,7 +97,8 @@ class Tour:
             self._count(await self._see_to(some), len(some))
             if self._walk.work is not Work.START:
                 await self._rest(began + len(some) / _WISHES_A_SECOND - time.monotonic())
-        return Walked(after=self._place, done=self._done, refused=self._refused, over=self._place >= len(members))
+        over = self._place >= len(members)
+        return Walked(after=self._place, done=self._done, refused=self._refused, over=over, full=self._full)
 
     def _count(self, seen: Sequence[bool | None], many: int) -> None:
         self._place += many
@@ -107,18 +113,28 @@ class Tour:
     @property
     def _is_to_end(self) -> bool:
         ending = activity.in_activity() and activity.is_worker_shutdown()
-        return self._stopped.is_set() or ending or time.monotonic() >= self._ends_at
+        # No worker may have been there to begin it while there was time.
+        late = self._walk.until is not None and datetime.now(UTC) >= self._walk.until
+        return self._stopped.is_set() or ending or late or time.monotonic() >= self._ends_at
 
     async def _rest(self, seconds: float) -> None:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stopped.wait(), max(seconds, 0))
 
     async def _has_room(self, many: int) -> bool:
-        """Wait until few enough requests of the campaign wait for Core Signature; False when it is to end before."""
+        """Wait until few enough requests of the campaign wait for Core Signature.
+
+        False when it is to end before, or `full` when for a while none of them was made.
+        """
+        least, in_vain = self._stride.ahead + 1, 0
         while not self._is_to_end:
             waiting = await self._told.visibility.waiting(self._order.campaign.id)
             if waiting + many <= self._stride.ahead:
                 return True
+            least, in_vain = min(least, waiting), 0 if waiting < least else in_vain + 1
+            if in_vain >= self._stride.patience:
+                self._full = True
+                return False
             await self._rest(_LOOK_AGAIN)
         return False
 

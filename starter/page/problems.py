@@ -19,7 +19,7 @@ _PROBLEMS: Final[Mapping[str, str]] = {
     Code.DOCUMENT_DELETED: phrase("The document was deleted at Core Signature."),
     Code.CONVERT_ERROR: phrase("Core Signature could not convert the document."),
     Code.SENDING_ERROR: phrase("Core Signature could not send the document."),
-    Code.NOT_OPENED: phrase("It did not open: whom it asks could not be found out in time."),
+    Code.NOT_OPENED: phrase("It did not open in time: nobody was asked."),
     AttentionCode.MAIL_BOUNCED: phrase("A signer's email came back."),
     AttentionCode.QUESTION_OPEN: phrase("Somebody waits for an answer."),
     AttentionCode.PAUSED: phrase("It is paused."),

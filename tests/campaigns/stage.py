@@ -24,7 +24,7 @@ from activities.campaigns.outcomes import Outcomes
 from activities.campaigns.service import People
 from activities.campaigns.standing import Line
 from activities.campaigns.visibility import Open, TemporalVisibility, Visibility
-from activities.campaigns.walks import Stride
+from activities.campaigns.walks import AHEAD_AT_MOST, Stride
 from activities.campaigns.yearly import Years
 from activities.downstream import Downstream, DownstreamConfig
 from activities.files.reading import FileText
@@ -101,12 +101,16 @@ def a_file(**more: Any) -> dict[str, Any]:
 
 @dataclass
 class Looking:
-    """Visibility on a server that has none: whoever may have a request is looked at, unless it is `away`."""
+    """Visibility on a server that has none: whoever may have a request is looked at, unless it is `away`.
+
+    `full` when as many as may wait for Core Signature, and go on waiting.
+    """
 
     client: Client
     store: Store
     people: tuple[str, ...]
     away: bool = False
+    full: bool = False
 
     async def open_of(self, campaign: str) -> Open:
         """See `Visibility`."""
@@ -127,6 +131,8 @@ class Looking:
         """See `Visibility`."""
         if self.away:
             raise RPCError("away", RPCStatusCode.UNAVAILABLE, b"")
+        if self.full:
+            return AHEAD_AT_MOST
         known = await self.open_of(campaign)
         return sum(one == Status.CONVERTING and id not in known.refused for id, one in known.status.items())
 

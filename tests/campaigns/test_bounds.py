@@ -10,6 +10,7 @@ import pytest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.campaigns import walks
 from activities.campaigns.audience import AUDIENCE_AT_MOST, Member, Row
 from activities.campaigns.rows import read
 from activities.campaigns.visibility import Open
@@ -81,6 +82,39 @@ async def test_nobody_is_asked_while_enough_requests_wait_for_core_signature(tmp
     assert (went.after, went.over, ahead.asked) == (0, False, 1)
     went, ahead = await walked(tmp_path, [175, 185, 186], Stride(ahead=200))
     assert (went.after, went.over, ahead.asked) == (40, True, 2)
+
+
+async def test_a_walk_that_finds_no_room_while_none_is_made_gives_its_place_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So a campaign that waits for Core Signature holds up no other; one that is made begins the patience anew."""
+    monkeypatch.setattr(walks, "_LOOK_AGAIN", 0)
+    went, ahead = await walked(
+        tmp_path, [200, 200, 199, 200, 198, 175, 199, 199, 199, 0], Stride(ahead=200, patience=2)
+    )
+    assert (went.after, went.full, went.over, ahead.asked) == (25, True, False, 9)
+
+
+async def test_there_is_looked_for_room_less_and_less_often_until_somebody_was_asked(tmp_path: Path) -> None:
+    _, course = await a_course(tmp_path)
+    pauses = []
+    for after in (0, 0, 0, *(7,) * 10):
+        course = course.walked(Walked(after=after, full=True), NOW)
+        again_at = course.walks[0].again_at
+        assert again_at is not None
+        pauses.append((again_at - NOW).total_seconds())
+    assert pauses == [5, 10, 20, 5, 10, 20, 40, 80, 160, 300, 300, 300, 300]
+    assert course.walked(Walked(after=7), NOW).walks[0].again_at is None
+
+
+async def test_a_walk_that_is_begun_when_the_campaign_has_closed_asks_nobody(tmp_path: Path) -> None:
+    """No worker was there while there was time."""
+    company, _ = await a_course(tmp_path)
+    given = (await company.prepared(a_file(), NOW)).given
+    walk = asking(given).replace(until=datetime.now(UTC))
+    tour = Tour(cast(Client, None), company.store, walk, Told(Ahead([])), Stride())
+    went = await tour.walked([Member(Row(1, "ada"), given.campaign.due)])
+    assert (went.after, went.over) == (0, False)
 
 
 async def test_whoever_was_asked_before_is_asked_and_not_refused(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
+import workflows.campaign.course as course
 import workflows.follow_up.options as options
 from activities import runs
 from activities.campaigns.audience import Audience, Row
@@ -53,6 +54,7 @@ def tried_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
     """What fails is tried again after hours: these days pass with what fails in them."""
     monkeypatch.setattr(options, "PROBE_FIRST", timedelta(hours=6))
     monkeypatch.setattr(options, "PROBE_AT_MOST", timedelta(hours=6))
+    monkeypatch.setattr(course, "ROOM_PAUSES", (timedelta(hours=6),))
 
 
 @pytest.mark.usefixtures("tried_seldom")
@@ -107,7 +109,10 @@ async def test_what_cannot_be_done_until_it_closes_is_left_and_the_record_is_mad
 
 
 @pytest.mark.usefixtures("tried_seldom")
-async def test_an_audience_that_cannot_be_frozen_until_it_closes_ends_the_campaign_in_words(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_back", [False, True])
+async def test_an_audience_that_cannot_be_frozen_until_it_closes_ends_the_campaign_in_words(
+    tmp_path: Path, is_back: bool
+) -> None:
     """It says so while it is tried again; nobody is asked after the last day, and its owner hears of the end."""
     async with campaign(tmp_path, a_file(**DAY, opens=TOMORROW), staff("ada")) as it:
         it.company.loses("ada")
@@ -115,15 +120,41 @@ async def test_an_audience_that_cannot_be_frozen_until_it_closes_ends_the_campai
         shown = await it.shown()
         assert (shown.status, shown.problem and shown.problem.code) == (Status.OPEN, Code.DIRECTORY)
         assert "all-staff" in shown.says
-        await it.days_pass(3)
+        assert shown.closes_at is not None
+        await it.env.sleep(shown.closes_at - timedelta(minutes=5) - await it.now())
+        if is_back:  # The last time it was tried before the close is over.
+            await it.at_rest()
+            it.company.hires(a_person("ada"))
+        await it.days_pass(1)
         ended = await it.handle.result()
         shown = await it.shown()
     assert (ended.outcome, ended.counts.total, ended.audience_sha256) == (Status.FAILED, 0, None)
     assert shown.problem and shown.problem.code is Code.NOT_OPENED
-    assert shown.says.endswith(': the group "all-staff" is not in people.yaml')
+    assert shown.says.endswith(": its window was over" if is_back else ': the group "all-staff" is not in people.yaml')
     assert shown.closes_at is not None
     assert timedelta() <= ended.at - shown.closes_at < timedelta(hours=7)
     assert it.told(OWNER) == ["settled"]
+    assert not it.provider.created
+
+
+@pytest.mark.usefixtures("tried_seldom")
+async def test_a_walk_for_which_there_is_no_room_until_it_closes_is_left_and_the_record_is_made(tmp_path: Path) -> None:
+    """Core Signature is away, and says nothing: whom nobody came to was not asked, and nobody is waited for."""
+    async with campaign(tmp_path, a_file(**DAY, opens=TOMORROW), staff("ada", "bo"), stride=Stride(patience=0)) as it:
+        assert isinstance(it.visibility, Looking)
+        it.visibility.full = True
+        await it.days_pass(2)
+        await it.wish(Exemption(actor=OWNER, person="ada", reason="on leave"))
+        await it.until(lambda shown: shown.changes == 1)
+        shown = await it.shown()
+        assert (shown.problem, shown.says) == (None, "Opening: 0 of 2 seen to")
+        await it.days_pass(3)
+        ended = await it.handle.result()
+        lines = await it.lines()
+    assert ended.outcome is Status.DONE_WITH_ERRORS
+    assert {person: line.status for person, line in lines.items()} == {"ada": "exempt", "bo": "not_started"}
+    assert shown.closes_at is not None
+    assert ended.at - shown.closes_at < timedelta(minutes=1)
     assert not it.provider.created
 
 

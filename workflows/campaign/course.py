@@ -21,6 +21,8 @@ WISHES_AT_MOST: Final = 50
 CHANGES_AT_MOST: Final = 1_000
 """Changes of one audience: each is applied to all of it whenever it is read anew."""
 TOO_LATE: Final = "too late: the campaign is being closed"
+ROOM_PAUSES: Final = (*(timedelta(seconds=5) * 2**power for power in range(6)), timedelta(minutes=5))
+"""How long it is waited, time after time, until fewer requests wait for Core Signature, while none of them is made."""
 _WARNED: Final = timedelta(days=2)
 """Before the last day managers begin to hear who is missing."""
 _WEEK: Final = 7
@@ -42,6 +44,16 @@ class Walking(Model):
     done: int = 0
     refused: int = 0
     change: Change | None = None
+    in_vain: int = 0
+    """How often there was no room for anybody, one time after the other."""
+    again_at: AwareDatetime | None = None
+    """When it is looked for room again."""
+
+    def full(self, before: int, now: datetime) -> Self:
+        """There was no room for those behind it."""
+        in_vain = self.in_vain + 1 if self.after == before else 1
+        pause = ROOM_PAUSES[min(in_vain, len(ROOM_PAUSES)) - 1]
+        return self.replace(in_vain=in_vain, again_at=now + pause)
 
 
 def last_instant(day: date) -> datetime:
@@ -152,6 +164,7 @@ class Course(Joining):
         """The first of the walks came so far."""
         walk, *others = self.walks
         on = walk.replace(after=walked.after, done=walk.done + walked.done, refused=walk.refused + walked.refused)
+        on = on.full(walk.after, now) if walked.full else on.replace(in_vain=0, again_at=None)
         asked = walked.after if walk.change is None and walk.work is Work.START else self.asked
         known = self.replace(asked=asked, walks=(*others,) if walked.over else (on, *others))
         if not walked.over:
@@ -161,7 +174,7 @@ class Course(Joining):
         return known.note(now, Happened(f"walked_{on.work}"), None, why, about=on.done)
 
     def left(self, now: datetime) -> Self:
-        """The first of the walks still failed when the campaign closed."""
+        """The first of the walks was not over when the campaign closed."""
         walk, *others = self.walks
         known = self.replace(walks=(*others,))
         return known.note(now, Happened(f"left_{walk.work}"), None, TOO_LATE, about=walk.after)

@@ -93,7 +93,8 @@ def _next(course: Course) -> Next:
     if course.ending:
         return Next(what=NextStep.END, at=None, why="its open requests are being ended")
     if course.walks:
-        return Next(what=NextStep.WAIT, at=None, why=f"{course.walks[0].work}: {course.walks[0].after} seen to")
+        walk = course.walks[0]
+        return Next(what=NextStep.WAIT, at=walk.again_at, why=f"{walk.work}: {walk.after} seen to")
     if course.closes_at and course.look_due_at < course.closes_at:
         return Next(
             what=NextStep.WAIT,

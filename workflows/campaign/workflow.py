@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.patience import Condition, despite_cancellation, nothing
     from workflows.follow_up.trouble import Trouble
     from workflows.kinds import Kind
-    from workflows.model.campaign import CLOSED, Change, Changed, Changing, Look, Order, Settle, Tally, Walk
+    from workflows.model.campaign import CLOSED, Change, Changed, Changing, Look, Order, Settle, Tally, Walk, Work
     from workflows.model.operations import Receipt
     from workflows.model.settlement import SettledCampaign
     from workflows.model.subject import Code, Status, Subject
@@ -59,11 +59,14 @@ class AcknowledgementCampaignWorkflow(LivingWorkflow[Course]):
         """Freeze the audience at the hour of the opening."""
         while self._progress.frozen is None and self._goes_on:
             await self.until(self._progress.opens_at, "the opening", unless=self._ending)
-            if workflow.now() >= self._progress.opens_at:
+            frozen = None
+            if workflow.now() >= self._progress.opens_at and not self._is_over:
                 how = options.WALK
                 frozen = await self.call(CampaignPeople.freeze, self._order, how, "freeze", unless=self._ending)
-                if frozen is not None:
-                    self._progress = self._progress.froze(frozen, workflow.now())
+            if self._is_over and self._goes_on:
+                self.failed(Trouble(Code.NOT_OPENED, "its window was over"))
+            elif frozen is not None:
+                self._progress = self._progress.froze(frozen, workflow.now())
 
     async def follow(self) -> None:
         """Until it closes: ask everybody, see to what changes, look each day who joined, left, or is missing."""
@@ -112,9 +115,10 @@ class AcknowledgementCampaignWorkflow(LivingWorkflow[Course]):
         return closes_at is not None and workflow.now() >= closes_at
 
     @property
-    def _next_at(self) -> datetime | None:
-        closes_at, look_at = self._progress.closes_at, self._progress.look_due_at
-        return min(closes_at, look_at) if closes_at else look_at
+    def _next_at(self) -> datetime:
+        again_at = self._progress.walks[0].again_at if self._progress.walks else None
+        instants = (self._progress.closes_at, self._progress.look_due_at, again_at)
+        return min(instant for instant in instants if instant)
 
     def judged(self, trouble: Trouble) -> Trouble:
         """See `PatientWorkflow`; an audience that cannot be frozen until the campaign should close is final."""
@@ -158,10 +162,16 @@ class AcknowledgementCampaignWorkflow(LivingWorkflow[Course]):
                 self._progress = self._progress.wrote(changed, workflow.now())
 
     async def _walk_on(self, actor: str = "countersign", reason: str = "") -> None:
-        """Go on with the first of the walks for some minutes, or to its end."""
+        """Go on with the first of the walks for a minute, or to its end; nobody is asked once it is over."""
         if not self._progress.walks:
             return
         walk = self._progress.walks[0]
+        asks = walk.work is Work.START
+        if asks and self._is_over:
+            self._progress = self._progress.left(workflow.now())
+            return
+        if walk.again_at and workflow.now() < walk.again_at:
+            return
         change = walk.change
         order = Walk(
             order=self._order,
@@ -170,6 +180,7 @@ class AcknowledgementCampaignWorkflow(LivingWorkflow[Course]):
             change=change and change.number,
             actor=change.by if change else actor,
             reason=_because(change) if change else reason,
+            until=self._progress.closes_at if asks else None,
         )
         unless = nothing if self._progress.ending else self._too_late
         summary = f"{walk.work} behind {walk.after}"
@@ -201,7 +212,6 @@ class AcknowledgementCampaignWorkflow(LivingWorkflow[Course]):
         order = Settle(
             order=self._order,
             expected=self._progress.members,
-            ended=self._progress.ending is not None,
             final=self._progress.waits >= len(WAITS),
         )
         tally = await self.call(CampaignPeople.settle, order, options.WALK, "how everybody stands")
@@ -213,7 +223,7 @@ class AcknowledgementCampaignWorkflow(LivingWorkflow[Course]):
     def _outcome(self, tally: Tally) -> Status:
         if self._progress.ending:
             return self._progress.ending.outcome
-        return Status.DONE_WITH_ERRORS if tally.counts.faulty else Status.DONE
+        return Status.DONE_WITH_ERRORS if tally.counts.faulty or tally.counts.not_started else Status.DONE
 
     @workflow.query(name=SHOW, description="How far it has come: counts, the window, what was done")
     def show(self) -> CampaignShow:

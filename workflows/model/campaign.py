@@ -150,18 +150,21 @@ class Walk(Model):
     change: int | None = None
     actor: str = "countersign"
     reason: str = ""
+    until: AwareDatetime | None = None
+    """Nobody is begun from then on."""
 
 
 class Walked(Model):
     """How far a walk came: the place of the last member it has seen to, how many it did something for or could not.
 
-    `over` once it has seen to everybody.
+    `over` once it has seen to everybody; `full` when it ended because no more requests may wait for Core Signature.
     """
 
     after: int
     done: int = 0
     refused: int = 0
     over: bool = False
+    full: bool = False
 
 
 class Changing(Model):
@@ -257,13 +260,12 @@ class Counts(Model):
 class Settle(Model):
     """Walk the whole audience and say how each of it stands by the records; the list is written once nobody is open.
 
-    `expected` is how many people the workflow knows of: where it is another number, nothing is written. With `ended`
-    nobody is asked any more; with `final` the list is written although some are open, who count as failed.
+    `expected` is how many people the workflow knows of: where it is another number, nothing is written. Nobody is asked
+    any more. With `final` the list is written although some are open, who count as failed.
     """
 
     order: Order
     expected: int
-    ended: bool = False
     final: bool = False
 
 
