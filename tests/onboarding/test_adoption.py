@@ -465,6 +465,20 @@ async def test_a_task_that_was_decided_about_and_is_open_when_it_is_ended_is_end
         assert (await it.client.get_workflow_handle(task).result())["outcome"] == "cancelled"
 
 
+async def test_a_task_that_was_decided_about_and_does_not_end_holds_up_nothing(tmp_path: Path) -> None:
+    async with onboarding(tmp_path, a_file(ONE, LIVE), service=Unfinished) as it:
+        parts = it.parts
+        assert isinstance(parts, Unfinished)
+        parts.gate.set()
+        await it.signed("agreement-1", Status.DECLINED)
+        task = await waits_for_a_decision(it)
+        await it.wish(decision(Choice.RESEND))
+        await it.signed("agreement-1")
+        assert (await it.handle.result()).outcome is Status.DONE
+        assert parts.held.is_set()
+        assert (await it.client.get_workflow_handle(task).result())["outcome"] == "cancelled"
+
+
 async def test_an_agreement_whose_document_is_lost_holds_up_nothing_else(tmp_path: Path) -> None:
     stage = {"name": "agreements", "agreements": [other_document(tmp_path), an_agreement()]}
     async with onboarding(tmp_path, a_file(DETAILS, stage)) as it:

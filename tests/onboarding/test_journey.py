@@ -1,6 +1,6 @@
 """What an onboarding remembers and shows, without a server."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -112,6 +112,15 @@ def test_a_task_to_decide_that_begins_although_its_part_is_signed_after_all_is_e
     [stage], journey = (given := an_input()).stages, ended(begun(given), Status.EXPIRED)
     [order] = to_start(journey, stage)
     assert ended(journey, Status.SIGNED).decided == (order.id,)
+
+
+def test_a_task_that_could_not_be_ended_is_to_be_ended_again_after_a_look_and_not_before() -> None:
+    journey = decide(ended(begun(an_input()), Status.DECLINED), resend(), NOW)
+    journey = journey.looked(NOW).looked(NOW).tried_to_end(journey.decided, ended=False, now=NOW)
+    assert (journey.decided, journey.next_look) == ((), NOW + timedelta(days=1))
+    journey = journey.looked(NOW)
+    assert journey.decided == ("acme.1.1.decide",)
+    assert journey.tried_to_end(journey.decided, ended=True, now=NOW).looked(NOW).decided == ()
 
 
 def test_of_many_parts_the_web_ui_shows_some_and_counts_the_rest() -> None:

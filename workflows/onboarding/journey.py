@@ -52,6 +52,8 @@ class Journey(Joining):
     parts: tuple[Part, ...]
     decided: tuple[str, ...] = ()
     """Tasks to decide that are to be ended, for the decision was made."""
+    lingering: tuple[str, ...] = ()
+    """Those of them that could not be ended: that is tried again after the next look."""
     links: tuple[str, ...] = ()
     """Who is to be sent the link to their page once more."""
     links_sent: int = 0
@@ -110,7 +112,8 @@ class Journey(Joining):
     def looked(self, now: datetime) -> Self:
         """They were looked at: the next look comes later, as long as no stage begins."""
         parts = tuple(part.replace(unasked=False) if part.unasked else part for part in self.parts)
-        return self.replace(parts=parts, looks=self.looks + 1, looked_at=now)
+        decided = (*self.decided, *self.lingering)
+        return self.replace(parts=parts, decided=decided, lingering=(), looks=self.looks + 1, looked_at=now)
 
     def enter(self, now: datetime) -> Self:
         """Begin the present stage, once."""
@@ -185,11 +188,16 @@ class Journey(Joining):
         known = self.replace(decided=(*self.decided, *part.open_decisions))
         return known.with_part(part.id, lambda one: one.after(wish))
 
+    def tried_to_end(self, tasks: tuple[str, ...], *, ended: bool, now: datetime) -> Self:
+        """These tasks to decide have ended, or a look comes within a day, after which that is tried again."""
+        known = self.replace(decided=tuple(one for one in self.decided if one not in tasks))
+        return known if ended else known.replace(lingering=(*known.lingering, *tasks), looks=0, looked_at=now)
+
     def end(self, status: Status, now: datetime, by: str, problem: Problem | None = None) -> Self:
         """Nothing of it goes on."""
         parts = tuple(part if part.state.over else part.replace(state=PartState.STOPPED, at=now) for part in self.parts)
         ended = super().end(status, now, by, problem)
-        return ended.replace(parts=tuple(part.replace(deciding=False) for part in parts), decided=())
+        return ended.replace(parts=tuple(part.replace(deciding=False) for part in parts), decided=(), lingering=())
 
 
 def happened(seen: PartSeen) -> Happened:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from temporalio import workflow
+from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.options as options
@@ -13,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
     import workflows.onboarding.notices as notices
     import workflows.onboarding.show as views
     import workflows.onboarding.starts as starts
-    from workflows.follow_up.patience import Condition, despite_cancellation, nothing
+    from workflows.follow_up.patience import Condition, despite_cancellation
     from workflows.follow_up.telling import TellsPeople
     from workflows.kinds import Kind
     from workflows.model.onboarding import (
@@ -48,6 +49,8 @@ AT_ONCE: Final = 20
 
 _WHY_AT_MOST: Final = 900
 """Bytes of the reason for which a part is ended."""
+_DECIDED: Final = "decided"
+"""The reason for which a task to decide is ended."""
 
 
 @workflow.defn(name=CUSTOMER_ONBOARDING)
@@ -76,9 +79,7 @@ class CustomerOnboardingWorkflow(TellsPeople[Journey]):
         """Begin everything that runs side by side in a stage."""
         if self._goes_on:
             self._progress = self._progress.enter(workflow.now())
-            if self._look is not None:
-                self._look.cancel()
-                self._look = None
+            self._forget_look()
             await self._start(stage)
 
     async def join(self, stage: StagePlan) -> None:
@@ -98,8 +99,7 @@ class CustomerOnboardingWorkflow(TellsPeople[Journey]):
 
     async def complete(self) -> None:
         """End it: as it was meant to, once its open parts were ended, or because every stage is done."""
-        if self._look is not None:
-            self._look.cancel()
+        self._forget_look()
         if self._progress.status.ended:
             return
         if ending := self._progress.ending:
@@ -107,9 +107,10 @@ class CustomerOnboardingWorkflow(TellsPeople[Journey]):
             why = f"the onboarding was {ending.outcome}: {clipped(ending.why, _WHY_AT_MOST)}"
             await self._end(_workflows(self._progress.running), ending.who, why)
             begun = starts.may_have_begun(self._progress, self._request.stages)
-            await self._end((*_tasks(self._progress.decided), *begun), ending.who, why, if_ours=True)
+            await self._end((*self._decided(), *begun), ending.who, why, if_ours=True)
             self._progress = self._progress.end(ending.outcome, workflow.now(), by=ending.who)
         else:
+            await self._end(self._decided(), self._request.onboarding.requester, _DECIDED, if_ours=True)
             self._progress = self._progress.end(Status.DONE, workflow.now(), by="countersign")
 
     @property
@@ -151,21 +152,39 @@ class CustomerOnboardingWorkflow(TellsPeople[Journey]):
             self._progress = self._progress.seen(seen, workflow.now())
 
     async def _end_decided(self) -> None:
-        if tasks := self._progress.decided:
-            await self._end(_tasks(tasks), self._request.onboarding.requester, "decided", done=True, if_ours=True)
+        """Once: one that stands still in Temporal holds up nothing else."""
+        for some in _in_batches(self._progress.decided):
+            order = PartsToEnd(
+                parts=_tasks(some),
+                actor=self._request.onboarding.requester,
+                reason=_DECIDED,
+                done=True,
+                begun_by=workflow.info().workflow_id,
+            )
+            try:
+                await self._answer(OnboardingParts.end, order, options.HAND_OFF, _ending_of(some), self._ending())
+                ended = True
+            except FailureError:
+                self._forget_look()
+                ended = False
             if not self._goes_on:
                 return  # It was given up: `complete` ends them with the parts.
-            left = self._progress.decided[len(tasks) :]
-            self._progress = self._progress.replace(decided=left)
+            self._progress = self._progress.tried_to_end(some, ended=ended, now=workflow.now())
 
-    async def _end(
-        self, workflow_ids: Iterable[str], actor: str, reason: str, *, done: bool = False, if_ours: bool = False
-    ) -> None:
+    async def _end(self, workflow_ids: Iterable[str], actor: str, reason: str, *, if_ours: bool = False) -> None:
         begun_by = workflow.info().workflow_id if if_ours else None
         for some in _in_batches(tuple(workflow_ids)):
-            order = PartsToEnd(parts=some, actor=actor, reason=reason, done=done, begun_by=begun_by)
-            words, unless = f"end {len(some)} open parts", self._ending if done else nothing
-            await self.call(OnboardingParts.end, order, options.HAND_OFF, words, unless=unless)
+            order = PartsToEnd(parts=some, actor=actor, reason=reason, begun_by=begun_by)
+            await self.call(OnboardingParts.end, order, options.HAND_OFF, _ending_of(some))
+
+    def _decided(self) -> tuple[str, ...]:
+        """What was to be ended, for it was decided about, and is open yet or may be."""
+        return _tasks((*self._progress.decided, *self._progress.lingering))
+
+    def _forget_look(self) -> None:
+        if self._look is not None:
+            self._look.cancel()
+            self._look = None
 
     async def _tell(self, stage: StagePlan) -> None:
         """Tell everyone concerned, once, what has happened to the parts of a stage."""
@@ -267,6 +286,10 @@ def _in_batches(parts: tuple[str, ...]) -> Iterable[tuple[str, ...]]:
 
 def _names(parts: Iterable[PartToStart]) -> str:
     return ", ".join(one.id for one in parts)[:190]
+
+
+def _ending_of(parts: tuple[str, ...]) -> str:
+    return f"end {len(parts)} open parts"
 
 
 def _tasks(ids: Iterable[str]) -> tuple[str, ...]:
