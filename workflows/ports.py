@@ -18,7 +18,7 @@ from workflows.model.reconciliation import SweepOrder, Swept
 from workflows.model.records import HandoffBatch, Recall, Recalled
 from workflows.model.settlement import HandoffReport
 from workflows.model.sign_in import SignInOrder, SignInReport
-from workflows.model.yearly import YearSeen, YearToOpen
+from workflows.model.yearly import YearGivenUp, YearSeen, YearToOpen
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -217,6 +217,11 @@ class CampaignYears(Port):
 
         On its day start it by the one start path, or recognise it; what cannot be started is said in words.
         """
+
+    @asks("forget_year")
+    @abstractmethod
+    async def forget(self, given_up: YearGivenUp) -> None:
+        """Keep nothing of what was given for a year; may be repeated."""
 
 
 class EventSweep(Port):

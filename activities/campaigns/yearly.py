@@ -28,7 +28,7 @@ from activities.policies.catalogue import Catalogue
 from activities.starting import path
 from activities.store import DocumentMissing, Home, Store
 from workflows.kinds import Kind
-from workflows.model.yearly import YEAR, Series, YearSeen, YearToOpen
+from workflows.model.yearly import YEAR, Series, YearGivenUp, YearSeen, YearToOpen
 from workflows.ports import CampaignYears
 
 AHEAD: Final = timedelta(days=30)
@@ -184,11 +184,9 @@ class Years(CampaignYears):
     async def open(self, asked: YearToOpen) -> YearSeen:
         """See the port; one that is late opens on the day of the first attempt, so that all attempts say the same."""
         with failing_as_application_errors():
+            await self._forget_last(asked)
             openings = Openings(asked.series, await self.directory.person(asked.series.owner))
             year = openings.first_year(asked.since)
-            last = await YearContent.read(self.store, asked.series, year - 1)
-            if last and last.table is not None:
-                await YearContent.forget(self.store, asked.series, year - 1)
             content, opens_at = await YearContent.read(self.store, asked.series, year), openings.opens_at(year)
             seen = YearSeen(
                 year=year,
@@ -202,9 +200,24 @@ class Years(CampaignYears):
             try:
                 return seen.replace(campaign=await self._opened(openings, year, content, asked.now))
             except (FileFaults, path.IdTaken, path.BrokenOff, DocumentMissing, DirectoryFailure) as refused:
-                if asked.now >= seen.ends_at:
-                    await YearContent.forget(self.store, asked.series, year)
                 return seen.replace(refused=refused.in_short if isinstance(refused, FileFaults) else str(refused))
+
+    async def forget(self, given_up: YearGivenUp) -> None:
+        """See the port."""
+        with failing_as_application_errors():
+            await YearContent.forget(self.store, given_up.series, given_up.year)
+
+    async def _forget_last(self, asked: YearToOpen) -> None:
+        """Whom the table of a year that is over names nobody keeps on, whether or not its owner is still there.
+
+        Of an opening that gave up nothing is left by then; one that was cancelled may have been begun again.
+        """
+        since = asked.since.date()
+        for year in (since.year - 1, since.year):
+            over = opening_day(asked.series.yearly, year) + timedelta(days=LATE_DAYS_AT_MOST + 1) < since
+            last = await YearContent.read(self.store, asked.series, year) if over else None
+            if last and last.table is not None:
+                await YearContent.forget(self.store, asked.series, year)
 
     async def _opened(self, openings: Openings, year: int, content: YearContent, now: datetime) -> str:
         """The workflow id of the campaign that this content has opened."""

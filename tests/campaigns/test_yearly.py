@@ -21,6 +21,7 @@ from temporalio.client import (
     ScheduleOverlapPolicy,
     WorkflowHandle,
 )
+from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 from temporalio.testing import TimeSkipper
 
@@ -266,11 +267,20 @@ async def test_an_owner_who_has_left_is_no_reason_to_try_for_ever_in_silence(
 
 
 @pytest.mark.usefixtures("few_days")
-async def test_a_catalogue_that_is_faulty_on_the_day_is_told_and_given_up_with_the_year(tmp_path: Path) -> None:
-    async with opening(tmp_path, given=True) as it:
+@pytest.mark.parametrize("wrong", ["catalogue", "owner"])
+async def test_what_is_wrong_from_the_day_on_is_told_and_given_up_with_all_that_was_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    monkeypatch.setattr(options, "PROBE_AT_MOST", timedelta(days=2))
+    monkeypatch.setattr(options, "PROBE_FIRST", timedelta(days=2))
+    async with opening(tmp_path, ahead=2, given=True) as it:
         await it.days_pass(1)
-        (it.there.company.folder / "catalogue.yaml").write_text("kinds: [")
+        if wrong == "owner":
+            it.there.company.loses(OWNER)
+        else:
+            (it.there.company.folder / "catalogue.yaml").write_text("kinds: [")
         ended = await it.handle.result()
+        assert await YearContent.read(it.there.company.store, it.years.file.series, it.year) is None
     assert ended == Opened(year=it.year, campaign=None)
     assert it.told == ["content-refused", "unopened"]
 
@@ -509,27 +519,20 @@ async def test_a_table_is_kept_until_its_year_has_opened(tmp_path: Path) -> None
         assert planned.people == 1
 
 
-@pytest.mark.parametrize("looks", ["as it is given up", "a year later"])
-async def test_the_table_of_a_year_that_was_given_up_is_gone(tmp_path: Path, looks: str) -> None:
-    """By the last look of its opening, or, where that was cancelled, by the first one of the next year."""
+async def test_the_table_of_a_year_whose_opening_was_cancelled_is_gone_with_the_first_look_of_the_next(
+    tmp_path: Path,
+) -> None:
+    """Also when nobody owns it any more by then."""
     async with at_work(tmp_path, staff("ada")) as there:
         now = datetime.now(UTC)
         (tmp_path / "staff.csv").write_text("name,email,zone\nBo,bo@us.example,UTC\n")
         years = await Years.of(there.company, a_yearly_file(now + timedelta(days=3), audience={"file": "staff.csv"}))
         series, year = years.file.series, years.file.first_year(now)
         await years.give(there.client, year, now)
-        (there.company.folder / "catalogue.yaml").write_text("kinds: faulty")
-        opener, opens_at = activities_of_years(there), years.file.opens_at(year)
-        over_at = opens_at + timedelta(days=LATE_DAYS_AT_MOST)
-        seen = await opener.open(YearToOpen(series=series, since=now, now=over_at - timedelta(days=1)))
-        assert (seen.given, bool(seen.refused)) == (True, True)
-        assert await YearContent.read(there.company.store, series, year)
-        later = opens_at + timedelta(days=340)
-        order = YearToOpen(series=series, since=now, now=over_at)
-        if looks == "a year later":
-            order = YearToOpen(series=series, since=later, now=later)
-        seen = await opener.open(order)
-        assert (seen.year, bool(seen.refused)) == ((year, True) if looks == "as it is given up" else (year + 1, False))
+        there.company.loses(OWNER)
+        later = years.file.opens_at(year) + timedelta(days=335)
+        with pytest.raises(ApplicationError, match=f'"{OWNER}" is not in people.yaml'):
+            await activities_of_years(there).open(YearToOpen(series=series, since=later, now=later))
         assert await YearContent.read(there.company.store, series, year) is None
 
 

@@ -69,5 +69,5 @@ def test_activity_names_are_pinned() -> None:
         "deliver_notices", "plan_agenda", "look_at_stand_in", "hand_off", "recall_hand_off", "send_sign_in",
             "start_parts", "look_at_parts", "end_parts",
             "freeze_audience", "walk_audience", "change_audience", "look_at_audience", "settle_audience",
-            "open_year", "sweep_events",
+            "open_year", "forget_year", "sweep_events",
     }  # fmt: skip

@@ -13,7 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.stages import Stage
     from workflows.follow_up.trouble import Trouble
     from workflows.model.notices import Delivery
-    from workflows.model.yearly import ContentGiven, YearToOpen
+    from workflows.model.yearly import ContentGiven, YearGivenUp, YearToOpen
     from workflows.names import CAMPAIGN_OPENING, CONTENT_GIVEN, STAGE
     from workflows.ports import CampaignYears, PushService
 
@@ -67,6 +67,9 @@ class CampaignOpeningWorkflow(PatientWorkflow[Opening]):
         notices = (notice_of(series, year.year, stage),)
         order = Delivery(subject=subject_of(series, year.year), notices=notices, others_told=True, now=now)
         told = await self.once(PushService.deliver, order, options.NOTIFY, f"tell the owner: {stage}")
+        if stage == Stage.UNOPENED:
+            given_up = YearGivenUp(series=series, year=year.year)
+            await self.call(CampaignYears.forget, given_up, options.WALK, "forget what was given for the year")
         # Who cannot be told today is told tomorrow; the opening does not wait for that, and an end is one all the same.
         if told is not None or stage == Stage.UNOPENED:
             self._progress = self._progress.heard(stage)

@@ -54,6 +54,13 @@ class YearSeen(Model):
     refused: str = ""
 
 
+class YearGivenUp(Model):
+    """A year of a series that is not opened any more."""
+
+    series: Series
+    year: int
+
+
 class ContentGiven(Model):
     """Signal `content_given`: the store has what a year is to open with, or has something else."""
 
