@@ -12,7 +12,7 @@ from datetime import date, datetime
 from typing import Any, Final, NamedTuple, Self
 
 from activities.store import AUDIENCES, Store
-from workflows.model.campaign import Campaign, Change, ChangeKind, Order
+from workflows.model.campaign import Campaign, Change, ChangeKind, Order, Walk, Work
 
 AUDIENCE_AT_MOST: Final = 200_000
 """People of one campaign, joiners included."""
@@ -225,6 +225,17 @@ class Audiences:
         if order.frozen is None:
             raise ValueError("the audience is not frozen yet")
         return await self.read(order.campaign, order.frozen.sha256, order.changed)
+
+    async def walked(self, walk: Walk) -> tuple[Member, ...]:
+        """Those whom a walk is about: who is asked as all stand by now, who is ended or extended as of its own change.
+
+        Somebody who has come back since has another request, which the walk of that change asks them with.
+        """
+        audience = await self.of(walk.order)
+        later = audience.amendments[walk.change :] if walk.change and walk.work is not Work.START else ()
+        if later and walk.order.frozen:
+            audience = await self.read(walk.order.campaign, walk.order.frozen.sha256, later[0].before)
+        return audience.about(walk.change)
 
     async def read(self, campaign: Campaign, sha256: str, changed: str | None) -> Audience:
         """The same by its parts; raises what a document does that is missing or damaged."""

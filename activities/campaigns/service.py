@@ -99,7 +99,7 @@ class People(CampaignPeople):
         """See the port."""
         with _failing():
             campaign = walk.order.campaign
-            members = (await self._audiences.of(walk.order)).about(walk.change)
+            members = await self._audiences.walked(walk)
             told = Told(self._visibility, await self._in_full(campaign), await self._message(campaign))
             tour = Tour(self.client, self.store, walk, told, self.stride)
             return await unbroken(tour.walked(members), tour.stop)

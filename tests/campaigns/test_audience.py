@@ -20,7 +20,7 @@ from tests.campaigns.test_bounds import NOW, Ahead, a_course
 from tests.campaigns.test_curve import some_show
 from workflows.campaign import wishes
 from workflows.campaign.course import CHANGES_AT_MOST
-from workflows.model.campaign import Change, ChangeKind, Frozen, Order, Settle
+from workflows.model.campaign import Change, Changed, ChangeKind, Frozen, Order, Settle, Walk, Work
 from workflows.model.wishes import Exemption, Extension, Retry
 from workflows.ports import PushService
 
@@ -52,6 +52,37 @@ async def test_a_day_that_was_moved_counts_from_when_it_was_moved(tmp_path: Path
     moved_at = NOW + timedelta(days=1)
     assert member.due_at(moved_at - timedelta(seconds=1)) == audience.members[0].due
     assert member.due_at(moved_at) == member.due_at(None) == LATER
+
+
+async def test_who_left_and_came_back_has_the_request_ended_that_they_had_when_they_left(tmp_path: Path) -> None:
+    """Their end may wait for what goes before it; what is asked of them by then is another request."""
+    company = Company(tmp_path, staff("p0"))
+    given = (await company.prepared(a_file(), NOW)).given
+    audiences = Audiences(company.store)
+    sha256 = await audiences.freeze([Row(1, "ada"), Row(2, "bo")])
+    left = await audiences.write(Amendment(change(ChangeKind.LEFT), (Row(0, "ada"),)))
+    back = Amendment(change(ChangeKind.JOINED, 2, due=LATER), (Row(0, "ada"),), before=left)
+    order = Order(
+        campaign=given.campaign,
+        fingerprint=given.fingerprint,
+        frozen=Frozen(sha256=sha256, rows=2, errors=0, at=NOW),
+        changed=await audiences.write(back),
+        changes=2,
+        now=NOW,
+    )
+    ended = await audiences.walked(Walk(order=order, work=Work.END, change=1))
+    asked = await audiences.walked(Walk(order=order, work=Work.START, change=2))
+    assert [member.request("conduct") for member in ended] == ["conduct.ada"]
+    assert [member.request("conduct") for member in asked] == ["conduct.ada.r2"]
+
+
+async def test_nobody_waits_to_be_ended_or_extended_until_others_are_asked(tmp_path: Path) -> None:
+    """The first walk may wait for as long as Core Signature is away; an end and a later day need Temporal alone."""
+    _, course = await a_course(tmp_path)
+    for number, what in enumerate((ChangeKind.JOINED, ChangeKind.EXEMPT, ChangeKind.EXTENDED, ChangeKind.LEFT), 1):
+        course = course.changed(Changed(change=change(what, number), people=1), NOW)
+    walks = [(walk.work, walk.change and walk.change.number) for walk in course.walks]
+    assert walks == [(Work.END, 2), (Work.EXTEND, 3), (Work.END, 4), (Work.START, None), (Work.START, 1)]
 
 
 async def test_a_manager_reads_of_nobody_as_told_who_was_not_asked_yet(tmp_path: Path) -> None:

@@ -212,9 +212,13 @@ class Course(Joining):
             members=self.members + changed.new,
             everybodys_due=self._moved(change),
             last_due=max(self.last_due, changed.due or self.last_due),
-            walks=(*self.walks, Walking(work=change.what.work, change=change.replace(reason=""))),
+            walks=self._with(Walking(work=change.what.work, change=change.replace(reason=""))),
         ).timed()
         return known.note(now, Happened(change.what), change.person, None, about=_about(change, changed.people))
+
+    def _with(self, walk: Walking) -> tuple[Walking, ...]:
+        """The walks with one more: those who are asked may wait for Core Signature, and nobody else is to wait."""
+        return tuple(sorted((*self.walks, walk), key=lambda one: one.work is Work.START))
 
     def _moved(self, change: Change) -> date:
         extended = change.due if change.what is ChangeKind.EXTENDED else None
