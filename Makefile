@@ -32,8 +32,11 @@ demo: $(STAMP) ## a customer's whole onboarding in under a minute, checked step 
 dev: $(STAMP) ## the whole stack on this machine until Ctrl-C
 	@$(BIN)/countersign dev
 
-test: $(STAMP) ## all tests; REQUIRE_BROWSER=1 makes a missing browser a failure
-	@$(BIN)/python -m pytest -n 3 --dist worksteal -q $(PYTEST)
+test: $(STAMP) ## all tests but the long ones; REQUIRE_BROWSER=1 makes a missing browser a failure
+	@$(BIN)/python -m pytest -n 3 --dist worksteal -q -m "not long" $(PYTEST)
+
+stories: $(STAMP) ## the tests that take long, most of them on a whole stack: some minutes
+	@$(BIN)/python -m pytest -n 3 --dist worksteal -q -m long $(PYTEST)
 
 chaos: $(STAMP) ### the long runs of tests/chaos (an hour); SEED=7 repeats a run
 	@CHAOS_SEED="$(SEED)" $(BIN)/python -m pytest -q tests/chaos $(PYTEST)
@@ -62,4 +65,4 @@ golden: $(STAMP) ### add new models, fields and words to the wire samples; nothi
 lock: $(STAMP) ### requirements.lock anew from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra dev pyproject.toml -o requirements.lock --custom-compile-command "make lock"
 
-.PHONY: help install demo dev test chaos bench check fix pictures histories golden lock
+.PHONY: help install demo dev test stories chaos bench check fix pictures histories golden lock

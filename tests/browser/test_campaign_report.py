@@ -92,6 +92,7 @@ async def test_the_heads_of_everybody_sort_by_the_keyboard_and_say_so(
     assert heard == [file.as_uri()]
 
 
+@pytest.mark.long
 async def test_axe_finds_nothing_by_day_and_by_night_and_nothing_lies_outside_a_phone(
     said: tuple[Page, list[str]], file: Path
 ) -> None:

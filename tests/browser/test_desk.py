@@ -80,6 +80,7 @@ async def test_a_laptop_is_let_in_by_the_number_on_the_phone(second_screen: Page
         await expect(another.heading("Sign in")).to_be_visible()
 
 
+@pytest.mark.long
 async def test_who_asked_finds_moves_pauses_and_cancels_a_request(second_screen: Page, laptop: Laptop) -> None:
     contract = await Contract.start(laptop, "desk-moved")
     await contract.shown(lambda it: it["waiting_for"])
@@ -201,6 +202,7 @@ async def test_a_manager_comes_in_by_the_link_and_sees_what_waits_for_their_peop
         await desk.is_usable()
 
 
+@pytest.mark.long
 async def test_an_owner_watches_a_campaign_and_a_manager_has_their_own_people_reminded(
     second_screen: Page, laptop: Laptop
 ) -> None:

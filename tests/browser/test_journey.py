@@ -95,6 +95,7 @@ async def test_a_preview_has_nothing_to_press_and_every_language_fits(phone: Pho
     await phone.is_usable()
 
 
+@pytest.mark.long
 @pytest.mark.real_server
 async def test_a_customer_is_led_from_their_page_to_the_signature_and_the_page_has_moved(
     phone: Phone, laptop: Laptop

@@ -73,6 +73,7 @@ async def test_a_task_is_blocked_unblocked_and_done_and_the_others_notice_vanish
     await expect(phone.notice(TITLE)).to_contain_text(["Done: "])
 
 
+@pytest.mark.long
 async def test_a_customer_in_full_is_answered_and_hands_over_to_a_colleague(phone: Phone, laptop: Laptop) -> None:
     title = "Tell us where the invoices go"
     file = laptop.folder / "example" / "billing.yaml"

@@ -243,6 +243,7 @@ def test_a_page_of_nobody_is_a_page() -> None:
     assert "Nobody was asked." in html(some_report())
 
 
+@pytest.mark.long
 def test_ten_times_ten_thousand_people_stand_once_in_each_form(tmp_path: Path) -> None:
     found = some_report(*everybody(100_000))
     for form, write in report.FORMS.items():

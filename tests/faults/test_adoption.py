@@ -24,6 +24,7 @@ from workflows.names import adopted_id
 pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
 
 
+@pytest.mark.long
 async def test_documents_sent_by_hand_are_adopted_by_sweep_and_callback_announced_and_settled(shared: Town) -> None:
     """One of them nobody calls about; of the other Core Signature calls as a team's address has it."""
     segment = shared.kept.secrets.segment

@@ -35,6 +35,7 @@ HOUR = timedelta(hours=1)
 WRONG = Cancellation(actor=OWNER, reason="the wrong version")
 
 
+@pytest.mark.long
 async def test_a_dozen_people_are_told_once_whoever_dies_while_they_are_asked(shared: Town) -> None:
     """G2: the server and a worker; then half of them sign, and the record says what the provider has seen."""
     everybody, dice = crowd(shared, 12, "mortal", "mortals"), random.Random(11)  # noqa: S311  no secret

@@ -12,6 +12,7 @@ from tests.faults.vendor import DOCUMENTS, REQUESTS
 pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
 
 
+@pytest.mark.long
 async def test_creates_that_lose_their_answer_or_their_worker_make_one_document_each(shared: Town) -> None:
     """B1, B2, B3, D1: four answers are cut after the commit, two creations lose their worker to kill -9 meanwhile.
 

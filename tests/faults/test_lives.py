@@ -43,6 +43,7 @@ async def test_a_worker_told_to_stop_finishes_what_it_has_begun(shared: Town) ->
     ] * 4
 
 
+@pytest.mark.long
 async def test_worker_and_receiver_wait_for_a_server_that_is_not_there_yet(tmp_path: Path) -> None:
     """D7: not ready, no crash loop, and ready soon after the server comes."""
     async with town(tmp_path / "data", server=False) as it, httpx.AsyncClient(trust_env=False) as browser:

@@ -15,6 +15,7 @@ pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")
 DEATHS = (WORKER, TEMPORAL)
 
 
+@pytest.mark.long
 async def test_an_onboarding_outlives_its_worker_and_the_server(shared: Town) -> None:
     await begin(shared, "outliving", SMALL)
     await kill_in_between(shared, "outliving", 2, DEATHS, random.Random(7))  # noqa: S311  no secret

@@ -25,6 +25,7 @@ def assert_nothing_was_lost(survived: Survived) -> None:
     assert survived.cancelled.state is OperationState.DONE
 
 
+@pytest.mark.long
 async def test_an_outage_with_every_kind_of_update_pending_is_survived_in_fresh_runs() -> None:
     survived = await outage(events=400)
     assert len(survived.endings) > 2

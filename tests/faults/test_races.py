@@ -34,6 +34,7 @@ from workflows.model.wishes import Delegation
 pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
 
 
+@pytest.mark.long
 async def test_what_happens_while_nobody_works_ends_alike_in_either_order(shared: Town) -> None:
     """F1, F4: a signature comes in the instant of the escalation, and with a cancellation in one workflow task: it is a
     fact, nobody is asked needlessly, and the fan-out runs."""

@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")
 REQUESTS = 4
 
 
+@pytest.mark.long
 async def test_requests_whose_callbacks_never_come_all_end_alike_after_one_sweep(shared: Town) -> None:
     """A1: every callback is dropped; some sign, some decline, and nobody looks before the sweep does. One is looked at,
     and then deleted at Core Signature."""

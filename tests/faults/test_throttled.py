@@ -15,6 +15,7 @@ pytestmark = pytest.mark.real_server
 SLOW = Conditions(temporal=("--dynamic-config-value", "frontend.namespaceRPS=5"))
 
 
+@pytest.mark.long
 async def test_no_start_is_lost_to_a_rate_limit_of_temporal(tmp_path: Path) -> None:
     """D17: 20 starts at once at 5 calls a second are all acknowledged, and all are there."""
     names = list(ids("limited", 20))

@@ -13,6 +13,7 @@ from workflows.model.subject import Status
 STAGES, EACH = 6, 20
 
 
+@pytest.mark.long
 async def test_a_hundred_parts_are_begun_in_batches_and_joined(tmp_path: Path) -> None:
     stages = [
         {"name": f"stage {number}", "notices": [{"to": "customer", "text": f"News {n}."} for n in range(EACH)]}

@@ -89,6 +89,7 @@ async def made(home: Household) -> dict[str, str]:
     return refs | {f"embed_url {number}": f"/sign/{uuid}" for number, uuid in enumerate(signers)}
 
 
+@pytest.mark.long
 async def test_nothing_personal_is_written_down_and_with_keys_nothing_can_be_read(tmp_path: Path) -> None:
     async with household(tmp_path / "home") as home:
         await lived(home)

@@ -28,6 +28,7 @@ from tests.stack.laptop import ENDS_WITHIN, READY_WITHIN, Laptop, clean, counter
 EXAMPLES = Path(deploy.__file__).with_name("examples")
 
 
+@pytest.mark.long
 @pytest.mark.real_server
 def test_every_step_of_the_story_is_seen(tmp_path: Path) -> None:
     typed = countersign("demo", "--json", TMPDIR=str(tmp_path))

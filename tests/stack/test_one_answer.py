@@ -16,7 +16,7 @@ from workflows.model.subject import Code
 from workflows.model.views import RequestShow
 from workflows.model.wishes import Answer, AnyWish, Extension, NotNow, Pause, Question, Resumption
 
-pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.long, pytest.mark.real_server, pytest.mark.asyncio(loop_scope="module")]
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 FIRST, SECOND = colleague(1), colleague(2)

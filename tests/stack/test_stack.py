@@ -123,6 +123,7 @@ def test_a_second_stack_on_the_same_folder_is_refused(laptop: Laptop) -> None:
     assert f"a stack already runs on {laptop.folder}" in typed.stderr
 
 
+@pytest.mark.long
 def test_a_killed_supervisor_leaves_no_orphan_and_the_next_start_goes_on_until_its_server_dies(folder: Path) -> None:
     with running(folder, OTEL_METRICS_EXPORTER="prometheus") as first:
         receiver_and_worker_offer_their_metrics(first)

@@ -70,6 +70,7 @@ async def is_told(around: Surroundings, stage: str = "ready", times: int = 1) ->
     await eventually(told)
 
 
+@pytest.mark.long
 async def test_an_open_request_lives_on_when_versioning_is_switched_on_and_off(client: Client) -> None:
     around = Surroundings()
     async with deployed(client, around):
@@ -86,6 +87,7 @@ async def test_an_open_request_lives_on_when_versioning_is_switched_on_and_off(c
     assert around.told("ready", "customer-signer") == 1
 
 
+@pytest.mark.long
 async def test_a_new_version_comes_ramps_is_current_and_the_old_one_drains_and_comes_back(client: Client) -> None:
     around = Surroundings()
     async with deployed(client, around, OLD):
@@ -130,6 +132,7 @@ async def drained(client: Client) -> bool:
     return "drained" in await run(client, "drained")
 
 
+@pytest.mark.long
 async def test_a_version_that_does_not_fit_is_seen_taken_back_and_nothing_has_failed(client: Client) -> None:
     around = Surroundings()
     async with deployed(client, around, OLD):
@@ -151,6 +154,7 @@ async def stuck(client: Client, request: Living) -> bool:
     return request.handle.id in await run(client, "stuck")
 
 
+@pytest.mark.long
 async def test_a_patch_is_rolled_forward_and_waits_for_code_that_knows_it(client: Client) -> None:
     around = Surroundings()
     async with deployed(client, around, NEW, WithOneMoreActivityBehindAPatch), deployed(client, around, OLD):

@@ -45,6 +45,7 @@ async def replay(
     return list(results.replay_failures.values())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", GOOD, ids=lambda path: path.name.removesuffix(".json.gz"))
 async def test_the_sdk_s_coming_logic_would_get_no_open_run_stuck(path: Path) -> None:
     """Only a task that nobody has completed yet takes a flag up, so each stop is such a task.
