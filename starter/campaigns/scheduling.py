@@ -8,11 +8,12 @@ from pydantic import AwareDatetime
 from temporalio.client import (
     Client,
     Schedule,
+    ScheduleActionExecution,
     ScheduleActionExecutionStartWorkflow,
     ScheduleActionStartWorkflow,
     ScheduleAlreadyRunningError,
+    ScheduleBackfill,
     ScheduleCalendarSpec,
-    ScheduleHandle,
     ScheduleOverlapPolicy,
     SchedulePolicy,
     ScheduleRange,
@@ -48,6 +49,9 @@ CATCHUP: Final = AHEAD + timedelta(days=LATE_DAYS_AT_MOST)
 """An opening that an outage has missed is made up for as long as its year can still be opened late: the workflow itself
 decides what is too late, by the day it was due. With less an outage of weeks would cost the whole year."""
 YEARS_SHOWN: Final = 3
+_EARLY: Final = timedelta(days=2)
+"""A schedule's calendar knows no leap year and keeps its hour through winter and summer: what it begins is up to a day
+early, and an hour early or late."""
 
 
 @dataclass(frozen=True)
@@ -66,11 +70,8 @@ class Yearly(Openings):
             raise plain.faults([(("owner",), str(unknown))]) from None
 
     def is_near(self, now: datetime) -> bool:
-        """Whether the schedule's calendar may have passed the day on which it begins the next opening.
-
-        It knows no leap year and keeps its hour through winter and summer: it is up to a day early, and an hour.
-        """
-        return now >= self.opens_at(self.first_year(now)) - AHEAD - timedelta(days=2)
+        """Whether the schedule's calendar may have passed the day on which it begins the next opening."""
+        return now >= self.opens_at(self.first_year(now)) - AHEAD - _EARLY
 
 
 class PlannedYear(Model):
@@ -101,10 +102,13 @@ class Scheduled(Model):
     years: tuple[PlannedYear, ...]
 
 
-async def preview(file: Yearly, store: Store, directory: Directory, now: datetime) -> tuple[PlannedYear, ...]:
-    """The next openings; no server is needed."""
+async def preview(
+    file: Yearly, store: Store, directory: Directory, now: datetime, given: int | None = None
+) -> tuple[PlannedYear, ...]:
+    """The next openings, after that of a year that was `given` late; no server is needed."""
     first = file.first_year(now)
-    return tuple([await _planned(file, year, store, directory) for year in range(first, first + YEARS_SHOWN)])
+    late = [given] if given and given < first else []
+    return tuple([await _planned(file, year, store, directory) for year in (*late, *range(first, first + YEARS_SHOWN))])
 
 
 async def _planned(file: Yearly, year: int, store: Store, directory: Directory) -> PlannedYear:
@@ -203,17 +207,33 @@ def _days(spec: ScheduleSpec) -> list[tuple[int, ...]]:
     return [tuple(one.start for one in (*when.month, *when.day_of_month)) for when in spec.calendars]
 
 
-async def tell(file: Yearly, client: Client, year: int) -> None:
-    """Have an opening that waits look at once; one that does not hear of it looks once a day."""
-    handle: ScheduleHandle = client.get_schedule_handle(file.series.schedule_id)
-    for running in (await handle.describe()).info.running_actions:
-        if isinstance(running, ScheduleActionExecutionStartWorkflow):
-            waiting = client.get_workflow_handle(running.workflow_id)
-            try:
-                await waiting.signal(names.CONTENT_GIVEN, ContentGiven(year=year))
-            except RPCError as error:
-                if not about_the_workflow(error):
-                    raise
+async def tell(file: Yearly, context: Context, year: int, now: datetime) -> None:
+    """Have an opening that waits look at once; one that does not hear of it looks once a day.
+
+    Where none waits, and the schedule begins this year's no more, it is begun; `Refusal` if the schedule rests.
+    """
+    id = file.series.schedule_id
+    handle = context.client.get_schedule_handle(id)
+    found, due = await handle.describe(), file.opens_at(year) - AHEAD
+    heard = [await _hears(context.client, running, year) for running in found.info.running_actions]
+    if any(heard) or now < due + _EARLY or await _has_opened(context, file.series.campaign_id(year)):
+        return
+    if found.schedule.state.paused:
+        unpause = f"temporal schedule toggle --unpause --schedule-id {id}"
+        raise Refusal(f"{id} rests: {year} does not open before it goes on (`{unpause}`) and this is given again")
+    await handle.backfill(ScheduleBackfill(start_at=due - _EARLY, end_at=due + _EARLY))
+
+
+async def _hears(client: Client, running: ScheduleActionExecution, year: int) -> bool:
+    if not isinstance(running, ScheduleActionExecutionStartWorkflow):
+        return False
+    try:
+        await client.get_workflow_handle(running.workflow_id).signal(names.CONTENT_GIVEN, ContentGiven(year=year))
+    except RPCError as error:
+        if not about_the_workflow(error):
+            raise
+        return False
+    return True
 
 
 def _schedule(file: Yearly) -> Schedule:

@@ -69,8 +69,8 @@ async def schedule(
                 )
             created = await scheduling.schedule(series, context.client, now)
             if year is not None:
-                await scheduling.tell(series, context.client, year)
-    years = await scheduling.preview(series, store, directory, now)
+                await scheduling.tell(series, context, year, now)
+    years = await scheduling.preview(series, store, directory, now, year)
     known = Scheduled(schedule=series.series.schedule_id, created=created, given=None if plan else year, years=years)
     answer(known, _told(known, plan=plan), as_json=json)
 

@@ -16,7 +16,6 @@ import pytest
 from temporalio.client import (
     Client,
     ScheduleActionExecutionStartWorkflow,
-    ScheduleBackfill,
     ScheduleHandle,
     ScheduleOverlapPolicy,
     WorkflowHandle,
@@ -416,16 +415,22 @@ async def test_what_the_calendar_has_begun_already_is_near(
 
 
 @pytest.mark.real_server
-async def test_a_start_that_an_outage_has_missed_opens_this_year_late(tmp_path: Path, dev_server: str) -> None:
+async def test_a_year_whose_start_was_missed_opens_late_once_its_content_is_given(
+    tmp_path: Path, dev_server: str
+) -> None:
+    """Unless its schedule rests: somebody may have left this year out."""
     async with desk(tmp_path, -10, dev_server) as it:
-        day = datetime.now(AMSTERDAM) - timedelta(days=10)
+        now = datetime.now(AMSTERDAM)
+        day = now - timedelta(days=10)
         it.document(day.year)
-        assert (await it.typed("--year", str(day.year)))["created"]
+        await it.typed()
         handle = it.client.get_schedule_handle("campaign-opening:conduct")
-        assert not (await handle.describe()).info.recent_actions
-        missed = day - AHEAD
-        some = timedelta(days=2)
-        await handle.backfill(ScheduleBackfill(start_at=missed - some, end_at=missed + some))
+        await handle.pause()
+        refused = await it.typed("--year", str(day.year), code=1)
+        assert refused.startswith(f"campaign-opening:conduct rests: {day.year} does not open before it goes on")
+        await handle.unpause()
+        told = await it.typed("--year", str(day.year))
+        assert [(one["year"], one["given"]) for one in told["years"]][:2] == [(day.year, True), (day.year + 1, False)]
         opening = it.client.get_workflow_handle(await started_by(handle), result_type=Opened)
         assert await opening.result() == Opened(year=day.year, campaign=f"acknowledgement-campaign:conduct-{day.year}")
         shown = await it.client.get_workflow_handle(f"acknowledgement-campaign:conduct-{day.year}").query("show")
