@@ -102,6 +102,8 @@ async def test_push_is_away_for_six_hours_of_a_day_and_the_reminder_comes_once_w
         world.push.failures = []
         await until(it, wednesday, 15, 50)
         back = await it.shown()
+        asked = [one.now for one in world.push.deliveries if one.document]
+        assert len(set(asked)) == len(asked) > 20
         await it.days_pass(1)
     assert back.problem is None
     assert told(back) == ["Mon 10h ready accepted", "Wed 15h reminder-1 accepted"]

@@ -38,6 +38,10 @@ def nothing() -> Condition:
     return lambda: False
 
 
+def _unchanged(input: Input) -> Input:
+    return input
+
+
 class PatientWorkflow(ABC, Generic[Memory]):
     """A workflow that waits for people and services for weeks, and whose memory tells what is wrong while it does."""
 
@@ -86,15 +90,18 @@ class PatientWorkflow(ABC, Generic[Memory]):
         how: ActivityOptions,
         summary: str,
         unless: Watch = nothing,
+        *,
+        anew: Callable[[Input], Input] = _unchanged,
     ) -> Result | None:
         """Call until there is an answer; None when `unless` came true first, or when it `failed` for good.
 
-        Probes follow at 30 s, doubling to 15 min, or when the service asked us to come back, whichever is later.
+        Probes follow at 30 s, doubling to 15 min, or when the service asked us to come back, whichever is later. Each
+        has the input as `anew` makes it then.
         """
         for probes in count():
             unwanted = unless()
             try:
-                answer = await self._answer(method, input, how, summary, unwanted)
+                answer = await self._answer(method, anew(input), how, summary, unwanted)
             except FailureError as failure:
                 if is_cancelled_exception(failure) or unwanted():
                     break

@@ -85,7 +85,10 @@ class TellsPeople(LivingWorkflow[Memory]):
             comes_first = self.comes_first()
             return lambda: comes_first() or bool(_closed(planned))
 
-        return await self.call(PushService.deliver, delivery, how, deliveries.in_words(delivery), unless=or_night)
+        # Whoever is away, asleep or has heard enough by now may not have been when it was tried first.
+        return await self.call(
+            PushService.deliver, delivery, how, deliveries.in_words(delivery), unless=or_night, anew=_at_this_instant
+        )
 
     def _put_off(self, planned: tuple[Moment, ...]) -> None:
         """Plan anew what could not be sent in its recipient's hours: an outage that ends at night wakes nobody."""
@@ -95,6 +98,10 @@ class TellsPeople(LivingWorkflow[Memory]):
                 continue
             known, why = self._progress.replan(), Reason.QUIET_HOURS
             self._progress = known.note(workflow.now(), Happened.PUT_OFF, moment.to, why, about=moment.stage)
+
+
+def _at_this_instant(delivery: Delivery) -> Delivery:
+    return delivery.replace(now=workflow.now())
 
 
 def _closed(planned: tuple[Moment, ...]) -> tuple[Moment, ...]:

@@ -83,6 +83,20 @@ async def test_an_attempt_that_died_between_counting_and_sending_has_its_place(
     assert len(pushes(sandbox)) == 3
 
 
+async def test_when_push_is_back_after_more_than_a_day_no_more_ring_than_in_one(
+    sandbox: RunningSandbox, notices: Notices
+) -> None:
+    """Each attempt says when it is made: a place that was taken in vain a day ago is none any more."""
+    arm(sandbox, fault="503", times=None)
+    for n in range(1, 7):
+        with pytest.raises(ApplicationError):
+            await notices.deliver(part(n, now=NOON if n <= 3 else NOON + DAY))
+    sandbox.world.faults.clear()
+    told = [became(await notices.deliver(part(n, now=NOON + DAY + HOUR))) for n in range(1, 7)]
+    assert told == ["suppressed: quiet"] * 3 + ["accepted"] * 3
+    assert len(pushes(sandbox)) == 3
+
+
 async def test_thirty_parts_at_the_same_instant_get_three_places(sandbox: RunningSandbox, notices: Notices) -> None:
     reports = await asyncio.gather(*(notices.deliver(part(n)) for n in range(30)))
     told = [became(report) for report in reports]
