@@ -45,6 +45,8 @@ class Member:
     out: ChangeKind | None = None
     reason: str = ""
     joined: bool = False
+    asked_by: int = 0
+    """The last change that asks them; none when only the opening does."""
     was_due: tuple[date, datetime] | None = None
     """Their last day before it was moved, and when it was."""
 
@@ -53,6 +55,10 @@ class Member:
         if self.was_due and instant and instant < self.was_due[1]:
             return self.was_due[0]
         return self.due
+
+    def seen_to(self, place: int, asked: int, changes_asked: int) -> bool:
+        """Whether a walk has come to them, when they are at this place: they may be asked, and have no request yet."""
+        return self.asked_by <= changes_asked if self.asked_by else place < asked
 
     @property
     def person(self) -> str:
@@ -165,9 +171,9 @@ def _amend(members: list[Member], amendment: Amendment) -> None:
         case ChangeKind.EXEMPT:
             _each(members, rows, lambda one, row: _exempt(one, row, change))
         case ChangeKind.AGAIN:
-            _each(members, rows, lambda one, row: _again(one, row, taken_up=one.person in amendment.taken_up))
+            _each(members, rows, lambda one, row: _again(one, row, amendment))
         case ChangeKind.JOINED:
-            _join(members, rows, change.due)
+            _join(members, rows, change)
 
 
 def _each(members: list[Member], rows: Mapping[str, Row], amended: Callable[[Member, Row], Member]) -> None:
@@ -184,20 +190,23 @@ def _exempt(member: Member, row: Row, change: Change) -> Member:
     return replace(member, out=change.what, reason=change.reason)
 
 
-def _again(member: Member, row: Row, *, taken_up: bool) -> Member:
+def _again(member: Member, row: Row, amendment: Amendment) -> Member:
     """Asked once more: a row that was wrong is right now, a request that has ended gets another one."""
     if member.out is not None or member.row.number != row.number:
         return member
-    return replace(member, row=row, attempt=member.attempt + (0 if taken_up or member.row.says else 1))
+    another = member.person not in amendment.taken_up and not member.row.says
+    return replace(member, row=row, attempt=member.attempt + another, asked_by=amendment.change.number)
 
 
-def _join(members: list[Member], rows: dict[str, Row], due: date | None) -> None:
+def _join(members: list[Member], rows: dict[str, Row], change: Change) -> None:
     """Whoever was there before and had left is asked in another attempt."""
+    due, by = change.due, change.number
     for place, one in enumerate(members):
         if one.out is ChangeKind.LEFT and one.person in rows:
             row = rows.pop(one.person)._replace(number=one.row.number)
-            members[place] = replace(one, row=row, due=due or one.due, attempt=one.attempt + 1, out=None, joined=True)
-    members += [Member(row, due, joined=True) for row in rows.values() if due]
+            back = replace(one, row=row, due=due or one.due, out=None, joined=True, asked_by=by)
+            members[place] = replace(back, attempt=one.attempt + 1)
+    members += [Member(row, due, joined=True, asked_by=by) for row in rows.values() if due]
 
 
 class Audiences:

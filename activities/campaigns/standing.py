@@ -124,7 +124,7 @@ class Standings:
 
     async def recorded(self, order: Order, audience: Audience, known: Open | None = None) -> list[Line]:
         """The line of everybody by their records and by what is `known`; Temporal is asked nothing."""
-        return await lines_of(self.store, order.campaign, order.fingerprint, audience, asked=order.asked, known=known)
+        return await lines_of(self.store, order, audience, known)
 
     async def _found(self, order: Order, member: Member, line: Line) -> Line:
         """Visibility may lag, so the workflow itself is looked at; as it was when that goes on."""
@@ -140,20 +140,19 @@ class Standings:
         return line
 
 
-async def lines_of(
-    store: Store, campaign: Campaign, fingerprint: str, audience: Audience, *, asked: int, known: Open | None = None
-) -> list[Line]:
-    """The line of each member, in the order of the audience.
+async def lines_of(store: Store, order: Order, audience: Audience, known: Open | None = None) -> list[Line]:
+    """The line of each member, in the order of the audience; `known` is what Temporal says of those without a record.
 
-    `asked` is how many of them were seen to; `known` is what Temporal says of those without a record.
+    The order says how many of them were seen to.
     """
-    known, lines = known or Open(), list[Line]()
+    campaign, known, lines = order.campaign, known or Open(), list[Line]()
     for begin in range(0, len(audience.members), AT_ONCE):
         members = audience.members[begin : begin + AT_ONCE]
         records = await records_of(store, campaign, members)
         for place, member in enumerate(members, start=begin):
-            seen_to = place < asked or member.joined or member.attempt > 1
-            lines.append(_line(campaign, fingerprint, member, records.get(member.person), known, seen_to=seen_to))
+            seen_to = member.seen_to(place, order.asked, order.changes_asked)
+            record = records.get(member.person)
+            lines.append(_line(campaign, order.fingerprint, member, record, known, seen_to=seen_to))
     return lines
 
 
@@ -198,7 +197,7 @@ def _unrecorded(line: Line, known: Open, *, seen_to: bool) -> Line:
     status = known.status.get(line.request)
     if status == Status.VIEWED:
         return line._replace(status=Standing.OPENED)
-    waits = status == Status.CONVERTING or not seen_to
+    waits = not seen_to if status is None else status == Status.CONVERTING
     return line._replace(status=Standing.NOT_TOLD if waits else Standing.TOLD)
 
 

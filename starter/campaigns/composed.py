@@ -56,8 +56,11 @@ async def pictured(client: Client, store: Store, shown: CampaignShow) -> Picture
         return Picture(shown)
     audience = await Audiences(store).read(shown.campaign, shown.frozen.sha256, shown.changed)
     now = datetime.now(UTC)
-    asked = shown.asked if not shown.status.ended else shown.frozen.rows
-    order = Order(campaign=shown.campaign, fingerprint=shown.fingerprint, asked=asked, now=now)
+    order = Order(campaign=shown.campaign, fingerprint=shown.fingerprint, now=now)
+    if shown.status.ended:
+        order = order.replace(asked=shown.frozen.rows, changes_asked=shown.changes)
+    else:
+        order = order.replace(asked=shown.asked, changes_asked=shown.changes_asked)
     lines = await _lines(client, store, order, audience)
     changes = [one.change.model_dump(mode="json") for one in audience.amendments]
     return Picture(recounted(shown, counted(lines), now), lines, None, changes)

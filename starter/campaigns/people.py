@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from typing import Final
 
 from temporalio.client import Client
@@ -17,6 +17,7 @@ from activities.store import Store
 from starter.listing.query import among
 from workflows import names
 from workflows.kinds import Kind
+from workflows.model.campaign import Order
 from workflows.model.subject import Status
 from workflows.model.views import CampaignShow
 
@@ -109,7 +110,14 @@ class Mine:
             return None
         some = Audience(tuple(one for _, one in mine[:MINE_AT_MOST]))
         seen_to = sum(place < shown.asked for place, _ in mine)
-        found = await lines_of(self._store, shown.campaign, shown.fingerprint, some, asked=seen_to)
+        order = Order(
+            campaign=shown.campaign,
+            fingerprint=shown.fingerprint,
+            asked=seen_to,
+            changes_asked=shown.changes_asked,
+            now=datetime.now(UTC),
+        )
+        found = await lines_of(self._store, order, some)
         return People(found, len(mine) > MINE_AT_MOST)
 
 

@@ -2,11 +2,12 @@
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import cast
+from typing import Self, cast
 
 import pytest
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
 
 from activities.campaigns import rows
 from activities.campaigns.audience import Amendment, Audience, Audiences, Row
@@ -20,7 +21,7 @@ from tests.campaigns.test_bounds import NOW, Ahead, a_course
 from tests.campaigns.test_curve import some_show
 from workflows.campaign import wishes
 from workflows.campaign.course import CHANGES_AT_MOST
-from workflows.model.campaign import Change, Changed, ChangeKind, Frozen, Order, Settle, Walk, Work
+from workflows.model.campaign import Change, Changed, ChangeKind, Frozen, Order, Settle, Walk, Walked, Work
 from workflows.model.wishes import Exemption, Extension, Retry
 from workflows.ports import PushService
 
@@ -92,12 +93,15 @@ async def test_a_manager_reads_of_nobody_as_told_who_was_not_asked_yet(tmp_path:
     audiences = Audiences(company.store)
     sha256 = await audiences.freeze(Row(number, f"p{number}", manager="lead") for number in range(4))
     joined = Amendment(change(ChangeKind.JOINED, due=LATER), (Row(0, "new", manager="lead"),))
+    later = change(ChangeKind.JOINED, 2, due=LATER)
+    last = Amendment(later, (Row(0, "newer", manager="lead"),), before=await audiences.write(joined))
     shown = some_show().replace(
         campaign=given.campaign,
         fingerprint=given.fingerprint,
         frozen=Frozen(sha256=sha256, rows=4, errors=0, at=NOW),
-        changed=await audiences.write(joined),
+        changed=await audiences.write(last),
         asked=1,
+        changes_asked=1,
     )
     found = await Mine(company.store).of(shown, "lead", ())
     assert found is not None
@@ -105,6 +109,7 @@ async def test_a_manager_reads_of_nobody_as_told_who_was_not_asked_yet(tmp_path:
         "p0": "told",
         **dict.fromkeys(("p1", "p2", "p3"), "not_told"),
         "new": "told",
+        "newer": "not_told",
     }
 
 
@@ -125,6 +130,52 @@ async def test_lines_that_were_read_a_moment_ago_are_not_read_again(tmp_path: Pa
     known = Open({line.request: "sent" for line in lines})
     standings = Standings(cast(Client, None), cast(Store, None), Ahead([]))
     assert await standings.of(order, audience, known, lines) == (lines, known)
+
+
+class NoWorkflows:
+    """A server that knows of none."""
+
+    namespace = "default"
+
+    @property
+    def workflow_service(self) -> Self:
+        """See `Client`."""
+        return self
+
+    async def describe_workflow_execution(self, *_: object, **__: object) -> None:
+        """See `Client`."""
+        raise RPCError("none of this id", RPCStatusCode.NOT_FOUND, b"")
+
+
+async def test_whom_a_change_asks_has_not_failed_before_its_walk_has_come_to_them(tmp_path: Path) -> None:
+    company = Company(tmp_path, staff("p0"))
+    given = (await company.prepared(a_file(), NOW)).given
+    joined = Amendment(change(ChangeKind.JOINED, 1, due=LATER), (Row(0, "new"),))
+    again = Amendment(change(ChangeKind.AGAIN, 2), (Row(2, "p2"),))
+    audience = Audience.of([Row(1, "p1"), Row(2, "p2")], given.campaign, [joined, again])
+    standings = Standings(cast(Client, NoWorkflows()), company.store, Ahead([]))
+    order = Order(campaign=given.campaign, fingerprint=given.fingerprint, now=NOW, asked=2)
+
+    async def stand(asked: int, *, unseen: bool) -> list[str]:
+        lines, _ = await standings.of(order.replace(changes_asked=asked), audience, Open(), unseen=unseen)
+        return [line.status for line in lines]
+
+    assert await stand(0, unseen=False) == ["failed", "not_told", "not_told"]
+    assert await stand(0, unseen=True) == ["failed", "not_started", "not_started"]
+    assert await stand(1, unseen=True) == ["failed", "not_started", "failed"]
+    assert await stand(2, unseen=True) == ["failed", "failed", "failed"]
+
+
+async def test_a_campaign_knows_of_which_changes_everybody_was_asked(tmp_path: Path) -> None:
+    _, course = await a_course(tmp_path)
+    for number, what in enumerate((ChangeKind.JOINED, ChangeKind.LEFT, ChangeKind.AGAIN), 1):
+        course = course.changed(Changed(change=change(what, number), people=1), NOW)
+    asked = []
+    for after in (1, 1, 1):  # Who left is ended, all others are asked, then who joined.
+        course = course.walked(Walked(after=after, over=True), NOW)
+        asked.append(course.changes_asked)
+    assert asked == [0, 0, 1]
+    assert course.end_everybody().changes_asked == 1
 
 
 async def test_nothing_is_taken_once_the_record_is_being_made(tmp_path: Path) -> None:

@@ -85,6 +85,8 @@ class Course(Joining):
     """Everybody who was ever in the audience."""
     asked: int = 0
     """How many of the frozen audience were seen to."""
+    changes_asked: int = 0
+    """The last change whose people were all asked."""
     walks: tuple[Walking, ...] = ()
     wished: tuple[Change, ...] = ()
     changes: int = 0
@@ -169,6 +171,8 @@ class Course(Joining):
         known = self.replace(asked=asked, walks=(*others,) if walked.over else (on, *others))
         if not walked.over:
             return known
+        if on.change and on.work is Work.START:
+            known = known.replace(changes_asked=on.change.number)
         refused = f"{on.refused} could not be" if on.refused else None
         why = ", ".join(filter(None, (on.change.what if on.change else None, refused))) or None
         return known.note(now, Happened(f"walked_{on.work}"), None, why, about=on.done)

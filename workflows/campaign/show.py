@@ -36,6 +36,7 @@ def show(given: CampaignInput, course: Course, now: datetime) -> CampaignShow:
             "changes": course.changes,
             "changed": course.head,
             "asked": course.asked,
+            "changes_asked": course.changes_asked,
             "counts": course.counts,
             "counted_at": course.counted_at,
             "errors": course.counts.faulty,

@@ -142,6 +142,7 @@ class AcknowledgementCampaignWorkflow(LivingWorkflow[Course]):
             changed=course.head,
             changes=course.changes,
             asked=course.asked,
+            changes_asked=course.changes_asked,
             fingerprint=self._request.fingerprint,
             now=workflow.now(),
         )

@@ -129,6 +129,8 @@ class Order(Model):
     changes: int = 0
     asked: int = 0
     """How many of the frozen audience were seen to at the opening."""
+    changes_asked: int = 0
+    """The last change whose people were all asked."""
     fingerprint: str
     now: AwareDatetime
 

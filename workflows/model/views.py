@@ -169,7 +169,8 @@ class OnboardingShow(FollowUpShow):
 class CampaignShow(FollowUpShow):
     """The answer of `campaign show`; `counts` are as of `counted_at`, None before the audience is frozen.
 
-    `asked` is how many of the audience were seen to at the opening, `errors` how many rows nobody could be asked for.
+    `asked` is how many of the audience were seen to at the opening, `changes_asked` the last change whose people were,
+    `errors` how many rows nobody could be asked for.
     `campaign` and `fingerprint` are what it was started from, by which its people's records are found.
     """
 
@@ -186,6 +187,7 @@ class CampaignShow(FollowUpShow):
     changed: str | None = None
     """SHA-256 of the last change of the audience, which names the one before it."""
     asked: int = 0
+    changes_asked: int = 0
     counts: Counts = Counts()
     counted_at: AwareDatetime | None = None
     errors: int = 0
