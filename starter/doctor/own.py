@@ -1,8 +1,10 @@
 """What we bring ourselves: the files people write, the store, the desk's door, callbacks and signed calls."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from collections.abc import Set as AbstractSet
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -15,6 +17,8 @@ from starter.settings import Settings
 
 COUNTED_WITHIN: Final = 5.0
 """Seconds for the list of those whose apps have registered a device: one call a thousand people in an object store."""
+TRIED_WITHIN: Final = 10.0
+"""Seconds for all that is tried of the store: a folder of a server that is away, or an address, may never answer."""
 
 
 async def people(path: Path | None, oncall: str = "", *, store: Store, seconds: float = COUNTED_WITHIN) -> Part:
@@ -32,7 +36,7 @@ async def people(path: Path | None, oncall: str = "", *, store: Store, seconds: 
     if not without:
         return fine("people", says)
     try:
-        async with asyncio.timeout(seconds):
+        async with _within(seconds):
             without -= await store.people_with_devices()
     except TimeoutError:
         return doubtful(
@@ -43,12 +47,29 @@ async def people(path: Path | None, oncall: str = "", *, store: Store, seconds: 
     return doubtful("people", f"{says}, {len(without)} without a device (they get mail only)")
 
 
-async def store(url: str) -> Part:
+async def store(url: str, *, seconds: float = TRIED_WITHIN) -> Part:
     """Whether documents and records can be kept, and who can see them."""
     kept = Store(url)
-    await kept.check()
+    try:
+        async with _within(seconds):
+            await kept.check()
+    except TimeoutError:
+        return wrong(
+            "store", f"{kept.address} does not answer within {seconds:g} s: is it mounted, or reachable, here?"
+        )
     shared = "; processes on other machines need a shared one" if kept.local else ""
     return fine("store", f"{kept.address} is written, read and listed{shared}")
+
+
+@asynccontextmanager
+async def _within(seconds: float) -> AsyncIterator[None]:
+    """`TimeoutError` after so long; the process does not wait at its end either for the thread that hangs."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
+        raise
 
 
 async def policies(path: Path) -> Part:

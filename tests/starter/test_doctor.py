@@ -1,11 +1,14 @@
 """What `doctor` says of settings, store and workers; the parts that need the whole stack are in tests/stack."""
 
+import asyncio
 import base64
 import json
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]
 from temporalio.client import Client
 from temporalio.worker import Worker
 
@@ -72,6 +75,20 @@ async def test_a_store_that_does_not_work_hides_no_other_part(url: str, says: st
     part = await part_of({"COUNTERSIGN_STORE": url}, "store")
     assert (part.state, part.says) == (Health.WRONG, says)
     assert "no Temporal server" in (await part_of({"COUNTERSIGN_STORE": url}, "temporal")).says
+
+
+def test_a_store_that_hangs_is_told_and_nobody_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does what runs `doctor`: asyncio would, at its end, for the thread."""
+    back = threading.Event()
+    monkeypatch.setattr(MemoryFileSystem, "pipe_file", lambda *_, **__: back.wait())
+    try:
+        part = asyncio.run(store("memory://away", seconds=0))
+    finally:
+        back.set()
+    assert (part.state, part.says) == (
+        Health.WRONG,
+        "memory:///away does not answer within 0 s: is it mounted, or reachable, here?",
+    )
 
 
 @pytest.mark.parametrize(
