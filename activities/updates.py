@@ -12,6 +12,8 @@ from workflows.model.subject import Code
 from workflows.model.wishes import UPDATES, AnyWish, Cancellation, Done
 
 ANSWERS_WITHIN: Final = timedelta(seconds=10)
+_NOBODY: Final = ""
+"""What is said where nobody is there to take a wish."""
 
 
 class _Unanswered(Exception):
@@ -31,6 +33,16 @@ async def wish(
     the server remembers with who wants it and why. Raises
     `ApplicationError` when Temporal cannot be reached, or nobody answers to anything else; it may pass.
     """
+    return await _wished(client, workflow_id, wanted, op, within) or None
+
+
+async def taken(client: Client, workflow_id: str, wanted: AnyWish, op: str) -> bool | None:
+    """Send a wish like `wish`: whether it was taken, None where there is nobody to take it."""
+    says = await _wished(client, workflow_id, wanted, op, ANSWERS_WITHIN)
+    return None if says == _NOBODY else says is None
+
+
+async def _wished(client: Client, workflow_id: str, wanted: AnyWish, op: str, within: timedelta) -> str | None:
     with failing_as_application_errors():
         try:
             return await _sent(client, workflow_id, wanted, op, within)
@@ -48,7 +60,7 @@ async def offer(client: Client, workflow_id: str, wanted: AnyWish, op: str) -> s
     """Send a wish that may as well be left out: like `wish`, but that nobody answers is told in words, too."""
     with failing_as_application_errors():
         try:
-            return await _sent(client, workflow_id, wanted, op, ANSWERS_WITHIN)
+            return await _sent(client, workflow_id, wanted, op, ANSWERS_WITHIN) or None
         except _Unanswered as silent:
             return str(silent)
 
@@ -68,6 +80,7 @@ async def _sent(client: Client, workflow_id: str, wanted: AnyWish, op: str, with
             raise _StandsStill("its workflow task fails") from None
         if not about_the_workflow(error):
             raise
+        return _NOBODY
     return None
 
 

@@ -20,7 +20,7 @@ from activities.campaigns.visibility import Visibility
 from activities.person import Reachable
 from activities.starting import path
 from activities.store import Store
-from activities.updates import wish
+from activities.updates import taken
 from workflows.kinds import Kind
 from workflows.model.campaign import Walk, Walked, Work
 from workflows.model.wishes import Cancellation, Extension
@@ -87,16 +87,17 @@ class Tour:
         self._stopped.set()
 
     async def walked(self, members: Sequence[Member]) -> Walked:
-        """See to them behind the place where it goes on; what `wish` and the start path raise ends it."""
+        """See to them behind the place where it goes on; what `taken` and the start path raise ends it."""
         last = min(len(members), self._walk.after + self._stride.members)
         while self._place < last and not self._is_to_end:
             some = members[self._place : min(last, self._place + AT_ONCE)]
             if self._walk.work is Work.START and not await self._has_room(len(some)):
                 break
-            began = time.monotonic()
-            self._count(await self._see_to(some), len(some))
+            began, seen = time.monotonic(), await self._see_to(some)
+            self._count(seen, len(some))
             if self._walk.work is not Work.START:
-                await self._rest(began + len(some) / _WISHES_A_SECOND - time.monotonic())
+                told = len(seen) - seen.count(None)
+                await self._rest(began + told / _WISHES_A_SECOND - time.monotonic())
         over = self._place >= len(members)
         return Walked(after=self._place, done=self._done, refused=self._refused, over=over, full=self._full)
 
@@ -171,13 +172,13 @@ class Tour:
         # Those as well whom an attempt before this one has asked: it could not say so.
         return True
 
-    async def _wish(self, member: Member) -> bool:
+    async def _wish(self, member: Member) -> bool | None:
         walk = self._walk
         workflow_id = Kind.REQUEST.workflow_id(member.request(self._order.campaign.id))
         wanted: Cancellation | Extension = Extension(actor=walk.actor, due=member.due)
         if walk.work is Work.END:
             wanted = Cancellation(actor=walk.actor, reason=walk.reason)
-        return await wish(self._client, workflow_id, wanted, f"campaign-{walk.change or 0}") is None
+        return await taken(self._client, workflow_id, wanted, f"campaign-{walk.change or 0}")
 
 
 def _progress(walk: Walk) -> tuple[int, int, int]:

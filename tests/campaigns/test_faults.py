@@ -171,9 +171,11 @@ async def test_a_campaign_that_is_cancelled_on_its_way_asks_nobody_more(tmp_path
         ended = await it.handle.result()
         lines = await it.lines()
         begun = [person for person in people if await it.begun(person)]
+        ends = [entry.what for entry in (await it.shown()).timeline if entry.what.startswith("end: ")]
     assert ended.outcome is Status.CANCELLED
     assert [lines[person].status for person in people] == [*["cancelled"] * 2, *["not_started"] * 4]
     assert begun == people[:2]
+    assert ends == ["end: seen to 2"]
     assert not [stage for stage, _ in it.push.stages() if stage == "ready"]
 
 
