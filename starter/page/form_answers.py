@@ -70,6 +70,7 @@ REFUSALS: Final[Mapping[Objection, str]] = {
     Objection.AFTER_CLOSING: phrase("that is after it closes"),
     Objection.AFTER_WARNING: phrase("that is after the last warning"),
     Objection.QUESTION_OPEN: phrase("a question is open already"),
+    Objection.TOO_MANY_QUESTIONS: phrase("too many questions were asked already"),
     Objection.NO_QUESTION: phrase("no question is open any more"),
     Objection.BLOCKED: phrase("it is blocked already"),
     Objection.NOT_BLOCKED: phrase("it is not blocked any more"),

@@ -12,7 +12,7 @@ from tests.servers import time_skipping
 from tests.workflows import corpus
 from tests.workflows.fakes import World
 from tests.workflows.stage import NO_OFFER, Story, workers
-from workflows.follow_up import operations, receipts
+from workflows.follow_up import operations, questions, receipts
 from workflows.follow_up.agenda import HORIZON
 from workflows.kinds import Kind
 from workflows.model.attention import AttentionCode
@@ -40,7 +40,7 @@ from workflows.model.wishes import (
 )
 from workflows.names import SHOW, WORKFLOW_QUEUE
 from workflows.task.inputs import TaskInput
-from workflows.task.progress import TaskProgress
+from workflows.task.progress import TaskProgress, block, refuse_block
 from workflows.task.workflow import TaskWorkflow
 
 ADA, BEN, OWNER = "ada", "ben", "account-executive"
@@ -177,6 +177,19 @@ async def test_a_question_is_answered_and_is_no_block() -> None:
         await it.wish(Answer(actor=OWNER, text="The large one."))
         await it.hears("answer-1", ADA)
         assert (await it.task()).question is None
+
+
+def test_ten_times_as_many_questions_and_blocks_as_are_remembered() -> None:
+    known = TaskProgress.begin(a_task().task, NOW)
+    asked, blocked = Question(person=ADA, text="Which plan?"), Block(person=ADA, because="No order form.")
+    for _ in range(5 * questions.QUESTIONS_AT_MOST):
+        if questions.refuse_ask(known, asked) is None:
+            known = questions.answer(questions.ask(known, asked, NOW), Answer(actor=OWNER, text="The large one."), NOW)
+        if refuse_block(known, blocked) is None:
+            known = questions.answer(block(known, blocked, NOW), Unblock(actor=OWNER, text=""), NOW)
+    assert len(known.questions) == questions.QUESTIONS_AT_MOST
+    says = f"{questions.QUESTIONS_AT_MOST} questions were asked already, and there can be no more"
+    assert (questions.refuse_ask(known, asked), refuse_block(known, blocked)) == (says, says)
 
 
 async def test_what_is_waived_or_cancelled_is_over_at_once() -> None:

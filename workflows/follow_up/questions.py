@@ -1,6 +1,7 @@
 """A question of somebody whose turn it is, or what blocks them: asked, answered, and until then in the way. Pure."""
 
 from datetime import datetime
+from typing import Final
 
 from workflows.follow_up.memory import FollowUp, Memory
 from workflows.follow_up.operations import living_refusal, not_their_turn, unfit
@@ -11,6 +12,9 @@ from workflows.model.planning import MomentKind, Reason
 from workflows.model.texts import reason_fault, text_fault
 from workflows.model.wishes import Answer, Question, Stop, StopKind
 
+QUESTIONS_AT_MOST: Final = 50
+"""Of one request or task, with what has blocked somebody: all of them are remembered, and shown each time."""
+
 
 def refuse_ask(progress: FollowUp, wish: Question) -> str | None:
     """Why this question cannot be asked."""
@@ -18,7 +22,13 @@ def refuse_ask(progress: FollowUp, wish: Question) -> str | None:
         return why
     if open_question(progress):
         return Objection.QUESTION_OPEN.says()
-    return text_fault(wish.text, "the question")
+    return refuse_another(progress) or text_fault(wish.text, "the question")
+
+
+def refuse_another(progress: FollowUp) -> str | None:
+    """Why no further question can be remembered."""
+    full = len(progress.questions) >= QUESTIONS_AT_MOST
+    return Objection.TOO_MANY_QUESTIONS.says(most=QUESTIONS_AT_MOST) if full else None
 
 
 def ask(progress: Memory, wish: Question, now: datetime) -> Memory:

@@ -34,6 +34,7 @@ class Objection(InWords):
     AFTER_WARNING = "after_warning", "that is after the last warning"
 
     QUESTION_OPEN = "question_open", "a question is open already"
+    TOO_MANY_QUESTIONS = "too_many_questions", "{most} questions were asked already, and there can be no more"
     NO_QUESTION = "no_question", "no question is open"
     BLOCKED = "blocked", "it is blocked already"
     NOT_BLOCKED = "not_blocked", "the {subject} is not blocked"

@@ -6,7 +6,7 @@ from typing import Self
 from workflows.follow_up.awaited import Place
 from workflows.follow_up.memory import FollowUp
 from workflows.follow_up.operations import living_refusal
-from workflows.follow_up.questions import open_question
+from workflows.follow_up.questions import open_question, refuse_another
 from workflows.follow_up.words import Words
 from workflows.model.entries import AskedQuestion, Reassignment, TimelineEntry
 from workflows.model.happened import Happened
@@ -139,7 +139,7 @@ def refuse_block(progress: TaskProgress, wish: Block) -> str | None:
         return Objection.NOT_THEIR_TURN.says(person=wish.person)
     if question := open_question(progress):
         return (Objection.BLOCKED if question.blocks else Objection.QUESTION_OPEN).says()
-    return text_fault(wish.because, "the reason")
+    return refuse_another(progress) or text_fault(wish.because, "the reason")
 
 
 def block(progress: TaskProgress, wish: Block, now: datetime) -> TaskProgress:
