@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
@@ -145,6 +145,13 @@ class CampaignFile(AskingFile):
 
     _right_people = field_validator("owner")(right)
     _days = field_validator("window", "grace")(whole_days)
+
+    @field_validator("opens")
+    @classmethod
+    def _is_near(cls, opens: date | datetime | None, info: ValidationInfo) -> date | datetime | None:
+        if opens is not None:
+            _checks(info).near(opens)
+        return opens
 
     @field_validator("yearly")
     @classmethod

@@ -104,10 +104,15 @@ class Checks(ABC):
 
         That one is no fault yet: a file that was started in time is still the same request.
         """
-        day = due.date() if isinstance(due, datetime) else due
+        day = self.near(due)
+        self.overdue = day < (self.now - timedelta(days=2)).date() or self._instant(due) <= self.now
+
+    def near(self, when: date | datetime) -> date:
+        """The day of it; refuse one too far away to be meant."""
+        day = when.date() if isinstance(when, datetime) else when
         if day > (self.now + HORIZON).date():
             raise ValueError("is more than two years away")
-        self.overdue = day < (self.now - timedelta(days=2)).date() or self._instant(due) <= self.now
+        return day
 
     def time_until(self, due: date | datetime) -> timedelta:
         """How much time a due date leaves."""

@@ -166,6 +166,14 @@ async def test_a_server_that_is_away_is_asked_again_for_everybody(tmp_path: Path
         await asked_of(Server(".ada", RPCStatusCode.UNAVAILABLE), tmp_path)
 
 
+@pytest.mark.parametrize("opens", ["2028-12-01", "2226-12-01T09:00:00Z", "9999-12-31"])
+async def test_an_opening_more_than_two_years_away_is_no_day_that_is_meant(tmp_path: Path, opens: str) -> None:
+    company = Company(tmp_path, staff("ada"))
+    with pytest.raises(FileFaults, match=r"opens: is more than two years away"):
+        await company.prepared(a_file(opens=opens), NOW)
+    assert (await company.prepared(a_file(opens="2028-11-30"), NOW)).given.campaign.opens_at.year == 2028
+
+
 def test_a_table_of_more_people_than_an_audience_has_is_refused_in_one_line(tmp_path: Path) -> None:
     table = tmp_path / "staff.csv"
     table.write_text("person\n" + "ada\n" * (AUDIENCE_AT_MOST + 1))
