@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
-from typing import Final
+from typing import Final, TypeVar, cast
 
 from temporalio.api.common.v1 import Memo, Payload, SearchAttributes, WorkflowExecution
 from temporalio.api.enums.v1 import WorkflowExecutionStatus
@@ -30,6 +30,7 @@ OPEN: Final = "CloseTime IS NULL"
 """The query for what has not ended, on servers that know a pause and on those that don't: `Running` leaves it out."""
 PAGE: Final = 1_000
 """Runs of one page: the most that servers give."""
+Given = TypeVar("Given")
 
 
 class RunStatus(StrEnum):
@@ -124,6 +125,14 @@ async def found(client: Client, workflow_id: str) -> Description | None:
         if about_the_workflow(error):
             return None
         raise
+
+
+async def began_with(client: Client, run: Run, what: type[Given]) -> Given:
+    """What a run was started with."""
+    events = client.get_workflow_handle(run.id, run_id=run.run_id).fetch_history_events(page_size=1)
+    began = (await anext(events)).workflow_execution_started_event_attributes
+    [given] = await run.converter.decode(began.input.payloads, [what])
+    return cast(Given, given)
 
 
 async def newest(client: Client, query: str) -> Run | None:

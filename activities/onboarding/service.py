@@ -29,6 +29,7 @@ from activities.starting import path
 from activities.store import DocumentMissing, Home, Store
 from activities.updates import ANSWERS_WITHIN, offer, wish
 from workflows import names
+from workflows.follow_up import operations
 from workflows.follow_up.stages import Stage
 from workflows.kinds import Kind, Named, named
 from workflows.model.notices import NoticeAction
@@ -51,6 +52,8 @@ from workflows.model.views import RequestShow, Shown
 from workflows.model.wishes import Cancellation, Done, Subscription
 from workflows.onboarding.part import DECISION
 from workflows.ports import OnboardingParts
+from workflows.signature.inputs import SignatureRequest
+from workflows.signature.progress import Progress
 
 _CLOCKS_DIFFER: Final = timedelta(minutes=5)
 _JUST_AFTER: Final = timedelta(seconds=1)
@@ -218,12 +221,25 @@ class Parts(OnboardingParts):
             await asyncio.gather(*(self._end(id, wanted, parts.begun_by) for id in parts.parts))
 
     async def _end(self, workflow_id: str, wanted: Done | Cancellation, begun_by: str | None) -> None:
-        if begun_by:
-            found = await runs.found(self.client, workflow_id)
-            if found is None or found.known.get(names.PARENT) != begun_by:
-                return
-        if says := await wish(self.client, workflow_id, wanted, _BY):
+        found = await runs.found(self.client, workflow_id)
+        if found is None or (begun_by and found.known.get(names.PARENT) != begun_by):
+            return
+        if found.status is runs.RunStatus.TERMINATED and isinstance(wanted, Cancellation):
+            await self._end_terminated(found, wanted)
+        elif says := await wish(self.client, workflow_id, wanted, _BY):
             activity.logger.info("part not ended", extra={"workflow": workflow_id, "says": says})
+
+    async def _end_terminated(self, found: runs.Description, wanted: Cancellation) -> None:
+        """Have a request that nobody goes on with end its document: begin it anew only to be cancelled.
+
+        By what it was started with, for its file may not be right any more.
+        """
+        what = named(found.id)
+        if what is None or what.kind is not Kind.REQUEST:
+            return  # Of a task nobody else knows.
+        given, now = await runs.began_with(self.client, found, SignatureRequest), self.now()
+        memory = operations.cancel(Progress.begin(given.brief, now), wanted, now)
+        await path.restart(self.client, self.store, what, given.replace(carried=memory))
 
 
 def _ahead(now: datetime | None, here: datetime) -> timedelta:

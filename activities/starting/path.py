@@ -5,6 +5,7 @@ An ordinary function, so that commands and activities start by the same way; not
 
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -182,6 +183,15 @@ async def recognise(client: Client, store: Store, what: Named, fingerprint: str,
     """
     known = await _recorded(store, what) or await _in_temporal(client, what)
     return _recognise(what, fingerprint, known, unknown)
+
+
+async def restart(client: Client, store: Store, what: Named, given: FollowUpInput) -> None:
+    """Start one anew that was terminated, with this input; one that lives, or has ended, stays as it is."""
+    before = await _in_temporal(client, what)
+    if before is None or before.status is not RunStatus.TERMINATED or await _recorded(store, what):
+        return
+    with suppress(WorkflowAlreadyStartedError):
+        await _start_workflow(Starter(client.start_workflow), what, given, None, before, delay=timedelta())
 
 
 def _name_of(prepared: Prepared) -> Named:

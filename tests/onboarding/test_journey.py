@@ -82,6 +82,9 @@ def test_what_somebody_terminated_is_taken_up_as_it_was_and_other_content_gets_a
     assert (order.id, order.again) == ("acme.1.1", True)
     [order] = to_start(decide(journey, resend().replace(content="other-signer"), NOW), stage)
     assert (order.id, order.again) == ("acme.1.1.r2", False)
+    waived = resend().replace(choice=Choice.WAIVE, reason="On paper.")
+    decided = [decide(journey, one, NOW) for one in (resend(), resend().replace(content="other-signer"), waived)]
+    assert [one.abandoned for one in decided] == [(), *[("signature-request:acme.1.1",)] * 2]
     failed = begun(given).seen(PartSeen(id=part.run, broken=True), NOW)
     [order] = to_start(decide(failed, resend(), NOW), stage)
     assert (order.id, order.again) == ("acme.1.1.r2", False)

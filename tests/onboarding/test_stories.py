@@ -252,6 +252,29 @@ async def test_a_task_that_somebody_waives_is_over_and_a_terminated_part_becomes
     assert {order.brief.id for order in it.provider.created} == {"acme.1.1"}
 
 
+async def test_of_what_somebody_terminated_no_document_is_left_to_be_signed(tmp_path: Path) -> None:
+    """Neither beside another one that its owner has sent instead, nor once the onboarding is over."""
+    async with onboarding(tmp_path, a_file(AGREEMENTS)) as it:
+        parts = [await it.open(id) for id in ("agreement-1", "agreement-2")]
+        await it.at_rest()
+        for part in parts:
+            await it.client.get_workflow_handle(part).terminate("by hand")
+        await it.days_pass(2)
+        await waits_for_a_decision(it)
+        home = Home.of(it.handle.id)
+        content = await Content.read(it.store, home, it.given.onboarding.content)
+        reference = await keep_part(it.store, home, "replacement", content.parts["agreement-2"])
+        await it.wish(decision(Choice.REPLACE, content=reference))
+        await it.until(lambda shown: "acme.1.1.r2" in str(shown.stages[0].agreements[0].workflow))
+        assert [order.subject.id for order in it.provider.cancelled] == ["acme.1.1"]
+        await it.wish(Cancellation(actor=OWNER, reason="They went elsewhere."))
+        await it.handle.result()
+        ended = [await it.client.get_workflow_handle(part).result() for part in parts]
+    assert [one["outcome"] for one in ended] == ["cancelled", "cancelled"]
+    assert {order.subject.id for order in it.provider.cancelled} == {"acme.1.1", "acme.1.1.r2", "acme.1.2"}
+    assert len(it.provider.created) == 3, "nothing is made of what is only ended"
+
+
 async def test_a_phone_that_takes_no_news_at_first_is_tried_again(tmp_path: Path) -> None:
     news = [{"to": "customer", "text": "Welcome."}, {"to": "owner", "text": "They are in."}]
     file = a_file({"name": "live", "notices": news})

@@ -54,6 +54,8 @@ class Journey(Joining):
     """Tasks to decide that are to be ended, for the decision was made."""
     lingering: tuple[str, ...] = ()
     """Those of them that could not be ended: that is tried again after the next look."""
+    abandoned: tuple[str, ...] = ()
+    """The workflows of parts that were terminated and that nobody takes up: they are to be ended."""
     links: tuple[str, ...] = ()
     """Who is to be sent the link to their page once more."""
     links_sent: int = 0
@@ -185,8 +187,10 @@ class Journey(Joining):
         part = self.part(wish.part)
         if part is None:
             return self
-        known = self.replace(decided=(*self.decided, *part.open_decisions))
-        return known.with_part(part.id, lambda one: one.after(wish))
+        after = part.after(wish)
+        abandoned = () if after.left else part.abandoned
+        known = self.replace(decided=(*self.decided, *part.open_decisions), abandoned=(*self.abandoned, *abandoned))
+        return known.with_part(part.id, lambda _: after)
 
     def tried_to_end(self, tasks: tuple[str, ...], *, ended: bool, now: datetime) -> Self:
         """These tasks to decide have ended, or a look comes within a day, after which that is tried again."""
@@ -197,7 +201,8 @@ class Journey(Joining):
         """Nothing of it goes on."""
         parts = tuple(part if part.state.over else part.replace(state=PartState.STOPPED, at=now) for part in self.parts)
         ended = super().end(status, now, by, problem)
-        return ended.replace(parts=tuple(part.replace(deciding=False) for part in parts), decided=(), lingering=())
+        parts = tuple(part.replace(deciding=False) for part in parts)
+        return ended.replace(parts=parts, decided=(), lingering=(), abandoned=())
 
 
 def happened(seen: PartSeen) -> Happened:

@@ -77,8 +77,17 @@ class Part(Model):
     @property
     def open_workflows(self) -> tuple[str, ...]:
         """The ids of its workflows that may be open."""
-        own = (self.runs_as.workflow_id(self.run),) if self.runs_as and self.state is PartState.OPEN else ()
+        own = self._own_workflow if self.state is PartState.OPEN else ()
         return (*own, Kind.TASK.workflow_id(self.decision)) if self.deciding else own
+
+    @property
+    def abandoned(self) -> tuple[str, ...]:
+        """The id of its workflow that was terminated, should nobody take it up: its document still asks people."""
+        return self._own_workflow if self.left and self.state is not PartState.OPEN else ()
+
+    @property
+    def _own_workflow(self) -> tuple[str, ...]:
+        return (self.runs_as.workflow_id(self.run),) if self.runs_as else ()
 
     @property
     def decision(self) -> str:
@@ -107,7 +116,7 @@ class Part(Model):
         One that was left as it was is taken up instead: of another one people would have a second document to sign.
         """
         if not wish.choice.again:
-            return self.replace(state=PartState.WAIVED, deciding=False)
+            return self.replace(state=PartState.WAIVED, deciding=False, left=False)
         again = self.replace(state=PartState.COMING, deciding=False, unasked=False)
         again = again.replace(status=None, says="", since=None, at=None)
         if self.left and wish.content is None:

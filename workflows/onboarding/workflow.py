@@ -51,6 +51,8 @@ _WHY_AT_MOST: Final = 900
 """Bytes of the reason for which a part is ended."""
 _DECIDED: Final = "decided"
 """The reason for which a task to decide is ended."""
+_WITHOUT: Final = "the onboarding goes on without it"
+"""The reason for which a part is ended that was terminated and that nobody takes up."""
 
 
 @workflow.defn(name=CUSTOMER_ONBOARDING)
@@ -87,6 +89,7 @@ class CustomerOnboardingWorkflow(TellsPeople[Journey]):
         while self._goes_on:
             news = self.news()
             await self._end_decided()
+            await self._end_abandoned()
             await self._start(stage)
             await self._tell(stage)
             await self._send_links()
@@ -105,7 +108,8 @@ class CustomerOnboardingWorkflow(TellsPeople[Journey]):
         if ending := self._progress.ending:
             # As much of the reason as each part takes.
             why = f"the onboarding was {ending.outcome}: {clipped(ending.why, _WHY_AT_MOST)}"
-            await self._end(_workflows(self._progress.running), ending.who, why)
+            left = (*self._progress.abandoned, *(id for part in self._progress.parts for id in part.abandoned))
+            await self._end((*_workflows(self._progress.running), *left), ending.who, why)
             begun = starts.may_have_begun(self._progress, self._request.stages)
             await self._end((*self._decided(), *begun), ending.who, why, if_ours=True)
             self._progress = self._progress.end(ending.outcome, workflow.now(), by=ending.who)
@@ -170,6 +174,12 @@ class CustomerOnboardingWorkflow(TellsPeople[Journey]):
             if not self._goes_on:
                 return  # It was given up: `complete` ends them with the parts.
             self._progress = self._progress.tried_to_end(some, ended=ended, now=workflow.now())
+
+    async def _end_abandoned(self) -> None:
+        """Before another one is begun, for people would have two documents to sign."""
+        if left := self._progress.abandoned:
+            await self._end(left, self._request.onboarding.requester, _WITHOUT)
+            self._progress = self._progress.replace(abandoned=self._progress.abandoned[len(left) :])
 
     async def _end(self, workflow_ids: Iterable[str], actor: str, reason: str, *, if_ours: bool = False) -> None:
         begun_by = workflow.info().workflow_id if if_ours else None
