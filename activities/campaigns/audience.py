@@ -47,14 +47,12 @@ class Member:
     joined: bool = False
     asked_by: int = 0
     """The last change that asks them; none when only the opening does."""
-    was_due: tuple[date, datetime] | None = None
-    """Their last day before it was moved, and when it was."""
+    was_due: tuple[tuple[date, datetime], ...] = ()
+    """Their last day before each time that it was moved, and when it was."""
 
     def due_at(self, instant: datetime | None) -> date:
         """Their last day as it was then."""
-        if self.was_due and instant and instant < self.was_due[1]:
-            return self.was_due[0]
-        return self.due
+        return next((day for day, until in self.was_due if instant and instant < until), self.due)
 
     def seen_to(self, place: int, asked: int, changes_asked: int) -> bool:
         """Whether a walk has come to them, when they are at this place: they may be asked, and have no request yet."""
@@ -164,7 +162,8 @@ def _amend(members: list[Member], amendment: Amendment) -> None:
         case ChangeKind.EXTENDED if change.due:
             due = change.due
             members[:] = [
-                replace(one, due=due, was_due=(one.due, change.at)) if one.due < due else one for one in members
+                replace(one, due=due, was_due=(*one.was_due, (one.due, change.at))) if one.due < due else one
+                for one in members
             ]
         case ChangeKind.LEFT:
             _each(members, rows, lambda one, _: replace(one, out=change.what) if one.asked else one)

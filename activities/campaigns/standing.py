@@ -178,15 +178,14 @@ def _line(
         return line._replace(request="", status=Standing.ERROR, reason=row.says)
     line = line._replace(due=member.due.isoformat())
     ended = _ended(line, record, member.fingerprint(fingerprint)) if record else None
-    if ended and ended.signed_at:
-        # Moved after they had acknowledged: what counted for them is the day that they had then.
-        ended = ended._replace(due=member.due_at(datetime.fromisoformat(ended.signed_at)).isoformat())
-    if ended and ended.done:
-        return ended
+    if record and ended and (ended.done or member.out is None):
+        at = ended.signed_at or (record.get("settled") or {}).get("at")
+        # Moved after they had acknowledged, or could: what counted for them is the day that they had then.
+        return ended._replace(due=member.due_at(datetime.fromisoformat(at) if at else None).isoformat())
     if member.out is not None:
         out = Standing.EXEMPT if member.out.value == Standing.EXEMPT else Standing.DROPPED
         return (ended or line)._replace(status=out, reason=member.reason)
-    return ended or _unrecorded(line, known, seen_to=seen_to)
+    return _unrecorded(line, known, seen_to=seen_to)
 
 
 def _unrecorded(line: Line, known: Open, *, seen_to: bool) -> Line:

@@ -1,5 +1,6 @@
 """An audience and its changes, and what may be wished of it: pure."""
 
+import json
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Self, cast
@@ -12,9 +13,9 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.campaigns import rows
 from activities.campaigns.audience import Amendment, Audience, Audiences, Row
 from activities.campaigns.service import People
-from activities.campaigns.standing import Line, Standings
+from activities.campaigns.standing import Line, Standings, lines_of
 from activities.campaigns.visibility import Open
-from activities.store import Store
+from activities.store import Home, Store
 from starter.campaigns.people import Mine
 from tests.campaigns.stage import SECRET, Company, a_file, staff
 from tests.campaigns.test_bounds import NOW, Ahead, a_course
@@ -49,10 +50,27 @@ async def test_a_walk_that_extends_goes_on_behind_the_same_person_though_another
 
 async def test_a_day_that_was_moved_counts_from_when_it_was_moved(tmp_path: Path) -> None:
     audience = await an_audience(tmp_path)
-    [member, *_] = audience.after([Amendment(change(ChangeKind.EXTENDED, due=LATER))]).members
+    last = LATER + timedelta(days=9)
+    moves = [Amendment(change(ChangeKind.EXTENDED, number, due=due)) for number, due in ((1, LATER), (4, last))]
+    [member, *_] = audience.after(moves).members
     moved_at = NOW + timedelta(days=1)
     assert member.due_at(moved_at - timedelta(seconds=1)) == audience.members[0].due
-    assert member.due_at(moved_at) == member.due_at(None) == LATER
+    assert member.due_at(moved_at) == member.due_at(moved_at + timedelta(days=2)) == LATER
+    assert member.due_at(moved_at + timedelta(days=3)) == member.due_at(None) == last
+
+
+@pytest.mark.parametrize("status", ["declined", "expired", "cancelled"])
+async def test_whose_request_has_ended_had_until_the_day_that_counted_then(tmp_path: Path, status: str) -> None:
+    audience, store = await an_audience(tmp_path), Store(str(tmp_path / "store"))
+    given = (await Company(tmp_path, staff("p0")).prepared(a_file(), NOW)).given
+    show = {"status": status, "signers": [{"state": "declined"}], "notifications": [], "timeline": []}
+    fingerprint = audience.members[0].fingerprint(given.fingerprint)
+    record = {"fingerprint": fingerprint, "show": show, "settled": {"at": NOW.isoformat()}}
+    await store.write_record(Home.of_request("conduct.p0"), json.dumps(record).encode())
+    moved = audience.after([Amendment(change(ChangeKind.EXTENDED, due=LATER))])
+    order = Order(campaign=given.campaign, fingerprint=given.fingerprint, now=NOW)
+    ended, waiting, *_ = await lines_of(store, order, moved)
+    assert (ended.status, ended.due, waiting.due) == (status, given.campaign.due.isoformat(), LATER.isoformat())
 
 
 async def test_who_left_and_came_back_has_the_request_ended_that_they_had_when_they_left(tmp_path: Path) -> None:

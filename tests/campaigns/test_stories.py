@@ -281,7 +281,8 @@ async def test_a_campaign_that_is_cancelled_asks_nobody_more_and_ends_what_is_op
 
 
 async def test_a_campaign_that_is_cancelled_before_its_opening_has_asked_nobody(tmp_path: Path) -> None:
-    async with campaign(tmp_path, a_file(opens="2030-01-01T09:00:00Z"), staff(*THREE)) as it:
+    next_year = (datetime.now(UTC) + timedelta(days=365)).isoformat(timespec="seconds")
+    async with campaign(tmp_path, a_file(opens=next_year), staff(*THREE)) as it:
         await it.until(lambda shown: shown.says.startswith("Opens"))
         await it.wish(Cancellation(actor=OWNER, reason="next year"))
         ended = await it.handle.result()
