@@ -50,7 +50,7 @@ class Handover:
         if self.old.forwarded:
             return Objection.HAS_HANDED_OVER.says(person=self.order.from_)
         taken = self._already_asked or self.new is not None
-        asked = Objection.ASKED_ALREADY.says(person=self.order.to, awaited="signer of this request")
+        asked = Objection.ASKED_ALREADY.says(person=self.order.to, awaited="signer")
         return asked if taken else None
 
     @property

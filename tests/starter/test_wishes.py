@@ -119,7 +119,7 @@ async def test_an_op_given_to_two_words_names_a_change_of_each(context: Context)
         (Answer(actor=LEGAL, text="Annex B."), "no question is open"),
         (Extension(actor=LEGAL, due=datetime(2020, 1, 1, tzinfo=UTC)), "has passed"),
         (Extension(actor=LEGAL, due=date(2020, 1, 1)), "2020-01-01 has passed"),
-        (Delegation(actor=LEGAL, signer="nobody", to="chair"), "nobody is not a signer of this request"),
+        (Delegation(actor=LEGAL, signer="nobody", to="chair"), "nobody is not one of the signers of this request"),
         (Cancellation(actor=LEGAL, reason=" "), "a cancellation needs a reason"),
     ],
 )

@@ -79,9 +79,9 @@ async def test_a_delegation_that_makes_no_sense_is_refused_in_words_and_changes_
         async def says(signer: str, to: str) -> str:
             return await refused(it, Delegation(signer=signer, to=to, actor="x"))
 
-        assert await says("nobody", "chair") == "nobody is not a signer of this request"
+        assert await says("nobody", "chair") == "nobody is not one of the signers of this request"
         assert await says("chief-executive", "chair") == "it is not chief-executive's turn yet"
-        assert await says("customer-signer", "chief-executive") == "chief-executive is a signer already"
+        assert await says("customer-signer", "chief-executive") == "chief-executive is already one of the signers"
         assert await says("customer-signer", "legal-desk") == "legal-desk asked for the signature and cannot give it"
         assert await says("customer-signer", "stranger") == "nobody is called stranger"
         after = await it.shown()

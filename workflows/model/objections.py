@@ -39,7 +39,7 @@ class Objection(InWords):
     BLOCKED = "blocked", "it is blocked already"
     NOT_BLOCKED = "not_blocked", "the {subject} is not blocked"
 
-    NOT_ASKED = "not_asked", "{person} is not a {awaited} of this {subject}"
+    NOT_ASKED = "not_asked", "{person} is not one of the {awaited}s of this {subject}"
     ONLY_COPIED = "only_copied", "{person} only gets a copy, there is nothing to hand over"
     UNKNOWN_THERE = "unknown_there", "Core Signature does not know {person} as a signer of this request"
     HAS_ACTED = "has_acted", "{person} has {state} already"
@@ -47,7 +47,7 @@ class Objection(InWords):
     NOT_YET_THEIR_TURN = "not_yet_their_turn", "it is not {person}'s turn yet"
     ASKED_FOR_IT = "asked_for_it", "{person} asked for {what}"
     ASKED_BEFORE = "asked_before", "{person} was asked before"
-    ASKED_ALREADY = "asked_already", "{person} is a {awaited} already"
+    ASKED_ALREADY = "asked_already", "{person} is already one of the {awaited}s"
     NO_COLLEAGUE = "no_colleague", "{person} is not one of the colleagues to whom it can be handed over"
     AWAY = "away", "{person} is away"
     HANDED_OVER_TOO_OFTEN = "handed_over_too_often", "the {subject} was handed over too often already"

@@ -208,14 +208,14 @@ async def test_missing_rights_are_ours_to_mend(
 @pytest.mark.parametrize(
     ("from_", "to", "refused"),
     [
-        ("reviewer", "chief-executive", "reviewer is not a signer of this request"),
+        ("reviewer", "chief-executive", "reviewer is not one of the signers of this request"),
         ("archive", "reviewer", "archive only gets a copy, there is nothing to hand over"),
         ("customer-signer", "legal-desk", "legal-desk asked for this request and cannot sign it for somebody else"),
         ("customer-signer", "reviewers", '"reviewers" is not in people.yaml, did you mean reviewer?'),
         ("customer-signer", "signer-7", '"signer-7" is not in the directory'),
-        ("customer-signer", "chief-executive", "chief-executive is a signer of this request already"),
-        ("customer-signer", "archive", "archive is a signer of this request already"),
-        ("customer-signer", "customer-signer", "customer-signer is a signer of this request already"),
+        ("customer-signer", "chief-executive", "chief-executive is already one of the signers"),
+        ("customer-signer", "archive", "archive is already one of the signers"),
+        ("customer-signer", "customer-signer", "customer-signer is already one of the signers"),
     ],
 )
 async def test_what_makes_no_sense_is_refused_in_words(
@@ -319,7 +319,7 @@ async def test_an_address_that_has_a_place_already_gets_no_second_one(
     assert document.request is not None
     await client.forward(document.request.uuid, EXECUTIVE, REVIEWER)
     report: ForwardReport = await act(service.forward, order)
-    assert report.refused == "reviewer is a signer of this request already"
+    assert report.refused == "reviewer is already one of the signers"
     assert states(report)["customer-signer"] is SignerState.WAITING
 
 
