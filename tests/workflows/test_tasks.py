@@ -223,7 +223,10 @@ async def test_a_place_is_handed_over_to_who_is_there() -> None:
 
 @pytest.mark.parametrize(
     ("giver", "taker", "says"),
-    [(ADA, "dora", f"{ADA} has handed their place over already"), (BEN, "carl", "carl is already one of the assignees")],
+    [
+        (ADA, "dora", f"{ADA} has handed their place over already"),
+        (BEN, "carl", "carl is already one of the assignees"),
+    ],
 )
 def test_of_two_hand_overs_at_once_that_exclude_each_other_the_second_is_refused(
     giver: str, taker: str, says: str

@@ -217,7 +217,7 @@ async def test_a_stand_in_can_be_replaced_but_not_by_the_one_they_stand_in_for(
     both = request_brief.replace(people=(Participant(person="chair", order=1), Participant(person="deputy", order=1)))
     back = ForwardOrder(subject=both, document=seen.document, from_="deputy", to="chair", reason="manual")
     report: ForwardReport = await act(service.forward, back)
-    assert report.refused == "chair is a signer of this request already"
+    assert report.refused == "chair is already one of the signers"
     report = await act(service.forward, back.replace(to="stayer"))
     assert report.seen is not None
     assert [one.state for one in report.seen.signers][1:] == [SignerState.REASSIGNED, SignerState.WAITING]
