@@ -189,7 +189,7 @@ class Service:
         except httpx.HTTPError as error:
             raise failure_of_error(self.name, error) from None
         if response.is_success:
-            return Answer(self.name, response.status_code, response.content, _date_of(response))
+            return Answer(self.name, response.status_code, response.content, _instant(response.headers.get("date", "")))
         if self._pace is not None and response.status_code == httpx.codes.TOO_MANY_REQUESTS:
             self._pace.hold(retry_after_of(response))
         raise failure_of_response(self.name, response, private)
@@ -233,11 +233,13 @@ def no_answer_within(seconds: float, service: str) -> ServiceFailure:
     return ServiceFailure(service, Cause.NO_ANSWER, f"no complete answer within {seconds:g} s")
 
 
-def _date_of(response: httpx.Response) -> datetime | None:
+def _instant(http_date: str) -> datetime | None:
+    """The instant of an HTTP date, in UTC when it does not say; None when it is nonsense: a stranger wrote it."""
     try:
-        return parsedate_to_datetime(response.headers.get("date", ""))
-    except ValueError:
+        written = parsedate_to_datetime(http_date)
+    except (ValueError, OverflowError):
         return None
+    return written if written.tzinfo else written.replace(tzinfo=UTC)
 
 
 def retry_after_of(response: httpx.Response) -> float | None:
@@ -254,12 +256,8 @@ def seconds_to_wait(header: str | None, now: datetime) -> float | None:
         return None
     if header.strip().isdecimal():
         return min(float(header), LONGEST_WAIT)
-    try:
-        until = parsedate_to_datetime(header)
-    except (ValueError, OverflowError):
-        return None
-    aware = until if until.tzinfo else until.replace(tzinfo=UTC)
-    return min(max(0.0, (aware - now).total_seconds()), LONGEST_WAIT)
+    until = _instant(header)
+    return None if until is None else min(max(0.0, (until - now).total_seconds()), LONGEST_WAIT)
 
 
 def _certificate_refused(error: BaseException) -> bool:

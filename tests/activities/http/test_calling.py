@@ -245,6 +245,21 @@ def test_retry_after_is_read_in_both_forms(header: str | None, seconds: float | 
     assert seconds_to_wait(header, NOW) == seconds
 
 
+@pytest.mark.parametrize(
+    ("header", "date"),
+    [
+        ("Wed, 25 Nov 2026 12:00:00 GMT", NOW),
+        ("Wed, 25 Nov 2026 12:00:00 -0000", NOW),
+        ("Wed, 25 Nov 2026 12:00:00 CET", NOW),
+        ("Wed, 25 Nov 2026 12:00:00 +99999999999999", None),
+        ("soon", None),
+    ],
+)
+async def test_a_service_s_clock_is_an_instant_or_nothing(header: str, date: datetime | None) -> None:
+    got = await service(lambda _: httpx.Response(204, headers={"date": header})).call("GET", "/")
+    assert got.date == date
+
+
 def self_signed(folder: Path) -> ssl.SSLContext:
     """A server's TLS with a certificate for localhost that no authority vouches for."""
     key = ec.generate_private_key(ec.SECP256R1())
