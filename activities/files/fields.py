@@ -21,6 +21,8 @@ from activities.spelling import ID_PATTERN, did_you_mean
 from workflows.follow_up.agenda import HORIZON
 
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+_LABELS: Final = re.compile(r"[^.]{1,63}(\.[^.]{1,63})*\.?")
+"""What a host name is made of (RFC 1035)."""
 _NO_PLACES: Final = frozenset({"Factory", "localtime", "posixrules"})
 """Names in some machines' zone folders that are no zones, or mean another one on every machine."""
 _UNSEEN: Final = frozenset({"Cf", "Mn", "Zs"})
@@ -87,6 +89,8 @@ def web_url(url: str) -> str:
         raise ValueError("is not a URL") from None
     if not host or any(character.isspace() for character in url):
         raise ValueError("is not a URL")
+    if not _LABELS.fullmatch(host):
+        raise ValueError("must name a host with 1-63 characters between the dots")
     if parts.scheme != "https" and not (parts.scheme == "http" and host in _LOOPBACK):
         raise ValueError("must be an https URL")
     if parts.username or parts.password or parts.fragment:

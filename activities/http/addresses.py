@@ -70,9 +70,15 @@ class Guard:
         listed = not self._allowed.isdisjoint(_spellings(host, port))
         if self._allowed and not listed:
             _refuse("the host is not listed in COUNTERSIGN_HANDOFF_HOSTS")
-        found = [ipaddress.ip_address(text.partition("%")[0]) for text in await self._resolve(host, port)]
+        found = [ipaddress.ip_address(text.partition("%")[0]) for text in await self._addresses(host, port)]
         _check_addresses(found, listed=listed, encrypted=url.scheme == "https")
         return Destination(url.copy_with(host=str(found[0])), host, url.netloc.decode("ascii"))
+
+    async def _addresses(self, host: str, port: int) -> Sequence[str]:
+        try:
+            return await self._resolve(host, port)
+        except UnicodeError:  # an empty part between two dots, or one too long, is not even looked up
+            _refuse("there is no such host name")
 
 
 def _parsed(address: str) -> httpx.URL:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from activities.files.fields import FileName, Id, KindId, Name, Zone
+from activities.files.fields import FileName, Id, KindId, Name, Url, Zone
 
 
 @pytest.mark.parametrize("zone", ["localtime", "Factory", "posixrules", "posix/UTC", "right/UTC"])
@@ -38,3 +38,18 @@ def test_a_kind_leaves_room_for_the_ids_of_its_requests() -> None:
 def test_an_id_names_nothing_else_in_an_address_or_a_store(id: str) -> None:
     with pytest.raises(ValidationError, match="not only dots"):
         TypeAdapter(Id).validate_python(id)
+
+
+@pytest.mark.parametrize(
+    "host", ["hooks..example.com", ".example.com", "example.com..", ".", "a" * 64 + ".example.com"]
+)
+def test_a_url_names_a_host_that_can_be(host: str) -> None:
+    with pytest.raises(ValidationError, match="1-63 characters between the dots"):
+        TypeAdapter(Url).validate_python(f"https://{host}/hook")
+
+
+@pytest.mark.parametrize(
+    "host", ["a" * 63 + ".example.com", "example.com.", "[::ffff:192.0.2.1]:8443", "bücher.example"]
+)
+def test_hosts_that_can_be_are_taken(host: str) -> None:
+    assert TypeAdapter(Url).validate_python(f"https://{host}/hook")

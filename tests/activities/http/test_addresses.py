@@ -173,6 +173,12 @@ async def test_a_name_without_an_address_is_no_refusal_but_no_answer() -> None:
         await Guard((), resolving()).check("https://erp.example/hook")
 
 
+@pytest.mark.parametrize("host", ["hooks..example.com", ".example.com", "a" * 64 + ".example.com"])
+async def test_a_host_that_cannot_be_is_refused_in_words(host: str) -> None:
+    with pytest.raises(AddressRefused, match="there is no such host name"):
+        await Guard(()).check(f"https://{host}/hook")
+
+
 async def test_a_refusal_quotes_nothing_of_the_url() -> None:
     with pytest.raises(AddressRefused) as refused:
         await Guard(()).check("https://user:secret@erp.example/path?token=secret")
