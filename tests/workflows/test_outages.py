@@ -317,7 +317,10 @@ async def test_what_is_signed_while_a_hand_over_is_tried_again_is_read_at_once()
         over = Delegation(actor="legal-desk", signer="customer-signer", to="customer-deputy")
         await it.handle.execute_update(Request.delegate, over)
         await eventually(it.has_a_problem)
+        await it.days_pass(1 / 24 / 60)
+        tried = [order.present_at for order in world.signatures.forwarded]
         world.signatures.status = Status.SIGNED
         await it.callback()
         await it.handle.result()
-    assert len(world.signatures.forwarded) == 1
+    assert len(world.signatures.forwarded) == len(tried)
+    assert len({at for at in tried if at}) == len(tried) == 2, "who is away is seen by the day of each attempt"

@@ -115,7 +115,12 @@ class SignatureRequestWorkflow(FollowUpWorkflow[Progress]):
             present_at=workflow.now() if wanted.by_hand and not wanted.force else None,
         )
         report = await self.call(
-            SignatureService.forward, order, options.FORWARD, f"hand over to {wanted.to}", unless=self._overtaken
+            SignatureService.forward,
+            order,
+            options.FORWARD,
+            f"hand over to {wanted.to}",
+            unless=self._overtaken,
+            anew=_at_this_instant,
         )
         if report is None:
             return
@@ -159,3 +164,8 @@ class SignatureRequestWorkflow(FollowUpWorkflow[Progress]):
             return self._progress.unread and self._progress.waits_to_probe(workflow.now())
 
         return lambda: self._progress.ending is not None or hinted()
+
+
+def _at_this_instant(order: ForwardOrder) -> ForwardOrder:
+    # Whoever is there when it was tried first may be away when it is tried again.
+    return order.replace(present_at=workflow.now()) if order.present_at else order

@@ -99,7 +99,12 @@ class TaskWorkflow(FollowUpWorkflow[TaskProgress]):
         force, beside = not wanted.by_hand or wanted.force, self._request.task.workflow_id
         stand_in = StandIn(person=wanted.to, at=workflow.now(), force=force, beside=beside)
         report = await self.call(
-            StandIns.look_at, stand_in, options.PLAN, f"hand over to {wanted.to}", unless=self._over
+            StandIns.look_at,
+            stand_in,
+            options.PLAN,
+            f"hand over to {wanted.to}",
+            unless=self._over,
+            anew=lambda first: first.replace(at=workflow.now()),
         )
         if report is not None and not self._progress.status.ended:
             self._progress = self._progress.handed_over(wanted, report.refused, workflow.now())
