@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Final
 
 from temporalio import activity
@@ -165,12 +166,14 @@ class People(CampaignPeople):
 
     async def look(self, look: Look) -> Looked:
         """See the port."""
+        began = time.monotonic()
         with _failing():
             audience = await self._audiences.of(look.order)
             lines, _ = await self._standings.of(look.order, audience)
             changes = () if look.after else await self._moved(look, audience, lines)
             after = await self._told(look, lines)
-        return Looked(changes=changes, counts=counted(lines), after=after, over=not after)
+        ago = timedelta(seconds=time.monotonic() - began)
+        return Looked(changes=changes, counts=counted(lines), after=after, over=not after, ago=ago)
 
     async def _moved(self, look: Look, audience: Audience, lines: Sequence[Line]) -> tuple[Changed, ...]:
         """Who has joined and left since, each as a change behind the one before it."""

@@ -22,7 +22,19 @@ from tests.campaigns.test_bounds import NOW, Ahead, a_course
 from tests.campaigns.test_curve import some_show
 from workflows.campaign import wishes
 from workflows.campaign.course import CHANGES_AT_MOST
-from workflows.model.campaign import Change, Changed, ChangeKind, Frozen, Order, Settle, Walk, Walked, Work
+from workflows.model.campaign import (
+    Change,
+    Changed,
+    ChangeKind,
+    Counts,
+    Frozen,
+    Looked,
+    Order,
+    Settle,
+    Walk,
+    Walked,
+    Work,
+)
 from workflows.model.wishes import Exemption, Extension, Retry
 from workflows.ports import PushService
 
@@ -194,6 +206,27 @@ async def test_a_campaign_knows_of_which_changes_everybody_was_asked(tmp_path: P
         asked.append(course.changes_asked)
     assert asked == [0, 0, 1]
     assert course.end_everybody().changes_asked == 1
+
+
+@pytest.mark.parametrize(
+    ("days", "late", "weekly"), [(4, 2, True), (4, 1, False), (5, 2, True), (6, 8, True), (7, 5, False)]
+)
+async def test_the_owner_hears_each_week_though_the_look_of_its_last_day_was_missed(
+    tmp_path: Path, days: int, late: int, weekly: bool
+) -> None:
+    _, course = await a_course(tmp_path)
+    course = course.replace(days=days)
+    course = course.missed_looks(course.look_due_at + timedelta(days=late, hours=1))
+    assert (course.days, course.weekly) == (days + late, weekly)
+    after = course.looked(Looked(counts=Counts()), NOW)
+    assert after.weekly is ((days + late + 2) % 7 == 0)
+
+
+async def test_counts_are_as_of_the_instant_at_which_the_lines_were_read(tmp_path: Path) -> None:
+    """Whoever acknowledges while managers are told comes to them: `so far` adds those who ended since."""
+    _, course = await a_course(tmp_path)
+    told = timedelta(minutes=4)
+    assert course.looked(Looked(counts=Counts(), ago=told), NOW).counted_at == NOW - told
 
 
 async def test_nothing_is_taken_once_the_record_is_being_made(tmp_path: Path) -> None:

@@ -94,6 +94,8 @@ class Course(Joining):
     """SHA-256 of the last change."""
     days: int = 0
     """Daily looks that are over."""
+    missed: int = 0
+    """Looks before the present one that it stands for as well."""
     told_to: str = ""
     """Whom the present look has told last."""
     counts: Counts = Counts()
@@ -149,7 +151,7 @@ class Course(Joining):
     @property
     def weekly(self) -> bool:
         """Whether the owner hears how far it has come."""
-        return (self.days + 1) % _WEEK == 0
+        return (self.days + 1) // _WEEK > (self.days - self.missed) // _WEEK
 
     def froze(self, frozen: Frozen, now: datetime) -> Self:
         """The audience stands: everybody is to be asked."""
@@ -233,15 +235,15 @@ class Course(Joining):
         known = self
         for one in looked.changes:
             known = known.changed(one, now)
-        counted = known.replace(counts=looked.counts, counted_at=now)
+        counted = known.replace(counts=looked.counts, counted_at=now - looked.ago)
         if not looked.over:
             return counted.replace(told_to=looked.after)
-        return counted.replace(days=self.days + 1, told_to="")
+        return counted.replace(days=self.days + 1, missed=0, told_to="")
 
     def missed_looks(self, now: datetime) -> Self:
         """Of looks that nobody made in time only one is made up for."""
         late = (now - self.look_due_at) // timedelta(days=1)
-        return self.replace(days=self.days + late) if late > 0 else self
+        return self.replace(days=self.days + late, missed=self.missed + late) if late > 0 else self
 
     @property
     def unfinished(self) -> bool:

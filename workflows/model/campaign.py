@@ -1,6 +1,6 @@
 """What a campaign is: one document, a frozen audience, a window; and the walks over the audience that its life is."""
 
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -208,12 +208,13 @@ class Changed(Model):
 
 
 class Looked(Model):
-    """What the daily look has found and done; not `over`: go on behind `after`."""
+    """What the daily look has found and done; not `over`: go on behind `after`. The counts are as of so long `ago`."""
 
     changes: tuple[Changed, ...] = ()
     counts: "Counts"
     after: str = ""
     over: bool = True
+    ago: timedelta = timedelta()
 
 
 class Counts(Model):
