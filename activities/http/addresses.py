@@ -7,9 +7,12 @@ differently the second time gains nothing.
 import asyncio
 import ipaddress
 import socket
+import threading
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final, NoReturn
+from functools import partial
+from typing import Any, Final, NoReturn
 
 import httpx
 
@@ -17,6 +20,9 @@ IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """Host and port to IP addresses; raises `OSError` when the name has none."""
+
+LOOKUPS_AT_ONCE: Final = 20
+"""Names that are looked up at the same time, each in a thread; the others wait, within the time of their call."""
 
 _UNICAST: Final = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("2000::/3"))
 """What is given to the open internet at all: of IPv6 one eighth, of IPv4 everything that is not named below."""
@@ -49,18 +55,57 @@ class Destination:
     host_header: str
 
 
-async def system_resolver(host: str, port: int) -> Sequence[str]:
-    """The addresses the system knows for `host`."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(address[0]) for *_, address in found]
+class SystemResolver:
+    """The addresses the system knows for a host.
+
+    It cannot be told to give up, and may take much longer than whoever asks will wait. So it is asked in threads that
+    nobody else needs and no process waits for at its end, and once for all who want to know the same meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self._places = asyncio.Semaphore(LOOKUPS_AT_ONCE)
+        self._asked: dict[str, asyncio.Task[Sequence[str]]] = {}
+
+    async def __call__(self, host: str, port: int) -> Sequence[str]:
+        """See `Resolve`."""
+        if host not in self._asked:
+            self._asked[host] = asyncio.create_task(self._ask(host, port))
+            self._asked[host].add_done_callback(partial(self._answered, host))
+        return await asyncio.shield(self._asked[host])
+
+    async def _ask(self, host: str, port: int) -> Sequence[str]:
+        async with self._places:
+            answer: asyncio.Future[Sequence[str]] = asyncio.get_running_loop().create_future()
+            threading.Thread(target=_look_up, args=(host, port, answer), name="name-lookup", daemon=True).start()
+            return await answer
+
+    def _answered(self, host: str, asked: asyncio.Task[Sequence[str]]) -> None:
+        del self._asked[host]
+        if not asked.cancelled():
+            asked.exception()  # perhaps nobody waits for it any more
+
+
+def _look_up(host: str, port: int, answer: asyncio.Future[Sequence[str]]) -> None:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        settle = partial(_settle, answer, answer.set_result, [str(address[0]) for *_, address in found])
+    except Exception as failure:  # whatever it is, whoever asked gets it: a place that nobody leaves is lost
+        settle = partial(_settle, answer, answer.set_exception, failure)
+    with suppress(RuntimeError):  # the loop has ended meanwhile
+        answer.get_loop().call_soon_threadsafe(settle)
+
+
+def _settle(answer: asyncio.Future[Sequence[str]], settle: Callable[[Any], None], how: object) -> None:
+    if not answer.done():
+        settle(how)
 
 
 class Guard:
     """`allowed` holds `host` or `host:port` entries; empty = any public address. Private ones only when listed."""
 
-    def __init__(self, allowed: Sequence[str], resolve: Resolve = system_resolver) -> None:
+    def __init__(self, allowed: Sequence[str], resolve: Resolve | None = None) -> None:
         self._allowed = frozenset(entry.strip().lower().rstrip(".") for entry in allowed)
-        self._resolve = resolve
+        self._resolve = resolve or SystemResolver()
 
     async def check(self, address: str) -> Destination:
         """Where to connect for this URL; raises `AddressRefused`, or `OSError` when the name has no address."""

@@ -1,12 +1,14 @@
 """The guard against being sent into our own network: what is called, and that the checked address is the one used."""
 
+import asyncio
 import socket
+import threading
 from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
 
 import pytest
 
-from activities.http.addresses import AddressRefused, Guard, Resolve, is_public
+from activities.http.addresses import LOOKUPS_AT_ONCE, AddressRefused, Guard, Resolve, is_public
 
 PUBLIC = "93.184.216.34"
 IANA_SPECIAL_PURPOSE = (
@@ -177,6 +179,53 @@ async def test_a_name_without_an_address_is_no_refusal_but_no_answer() -> None:
 async def test_a_host_that_cannot_be_is_refused_in_words(host: str) -> None:
     with pytest.raises(AddressRefused, match="there is no such host name"):
         await Guard(()).check(f"https://{host}/hook")
+
+
+class Silence:
+    """A system that looks names up until its gate opens, and then knows none; `most` were asked at the same time."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.reached, self.gate = threading.Event(), threading.Event()
+        self.asked: list[str] = []
+        self.most = self.answered = 0
+        monkeypatch.setattr(socket, "getaddrinfo", self)
+
+    def __call__(self, host: str, *_: object, **__: object) -> object:
+        self.asked.append(host)
+        self.most = max(self.most, len(self.asked) - self.answered)
+        self.reached.set()
+        self.gate.wait(10)
+        self.answered += 1
+        raise socket.gaierror
+
+
+async def test_names_that_are_looked_up_for_ever_hold_nothing_else_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    system, guard, hosts = Silence(monkeypatch), Guard(()), [f"h{n}.example" for n in range(10 * LOOKUPS_AT_ONCE)]
+    checks = [asyncio.create_task(guard.check(f"https://{host}/")) for host in [*hosts, *hosts]]
+    await asyncio.wait(checks, timeout=0)
+    try:
+        async with asyncio.timeout(5):
+            assert await asyncio.to_thread(lambda: "read") == "read"
+    finally:
+        system.gate.set()
+    answers = await asyncio.gather(*checks, return_exceptions=True)
+    assert {type(answer) for answer in answers} == {socket.gaierror}
+    assert sorted(system.asked) == sorted(hosts)
+    assert system.most <= LOOKUPS_AT_ONCE
+
+
+def test_a_process_ends_although_a_name_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    system = Silence(monkeypatch)
+
+    async def given_up() -> None:
+        check = asyncio.create_task(Guard(()).check("https://erp.example/"))
+        await asyncio.to_thread(system.reached.wait)
+        check.cancel()
+
+    asyncio.run(given_up())
+    assert (system.asked, system.answered) == (["erp.example"], 0)
+    assert all(one.daemon for one in threading.enumerate() if one.name == "name-lookup")
+    system.gate.set()
 
 
 async def test_a_refusal_quotes_nothing_of_the_url() -> None:
