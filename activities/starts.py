@@ -27,6 +27,7 @@ from activities.onboarding.kick_off import kick_off, kick_off_file, person_of, p
 from activities.policies.catalogue import Catalogue
 from activities.starting import path
 from activities.store import Store
+from workflows.kinds import Kind, Named
 from workflows.model.policy import ESCALATED, Start, Target
 from workflows.model.settlement import Ended, HandoffResult, Told
 from workflows.model.subject import Subject
@@ -116,10 +117,15 @@ class Starts:
     ) -> None:
         if subject.depth >= DEPTH_AT_MOST:
             raise _Endless(f"{name} would be started by a circle: {DEPTH_AT_MOST} onboardings have started each other")
-        file = await asyncio.to_thread(kick_off_file, self.policies.parent, name, fields)
-        values = {**await self._values(places_in(file), subject, told), **fields}
         id = onboarding_id(handoff_key(subject.reference, target.target), target.target)
-        await path.start(self.client, self.store, await self._prepared(kick_off(file, id, values), subject.depth + 1))
+        try:
+            file = await asyncio.to_thread(kick_off_file, self.policies.parent, name, fields)
+            values = {**await self._values(places_in(file), subject, told), **fields}
+            prepared = await self._prepared(kick_off(file, id, values), subject.depth + 1)
+            await path.start(self.client, self.store, prepared)
+        except FileFaults as faults:
+            # An attempt before may have started it, while all was right.
+            await path.recognise(self.client, self.store, Named(Kind.ONBOARDING, id), "", faults)
 
     async def _prepared(self, file: PlainFile, depth: int) -> PreparedOnboarding:
         catalogue = await asyncio.to_thread(Catalogue.read, self.policies)

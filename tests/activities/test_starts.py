@@ -90,6 +90,8 @@ async def test_an_onboarding_is_started_of_its_file_once_whatever_becomes_of_the
     assert await started(house, client) == HandoffResult(target="kick-off", ok=True)
     run = await runs.described(client, f"customer-onboarding:{ID}")
     assert await run.memo("document") == "Acme"
+    (house.folder / "kick-off.yaml").unlink()
+    assert (await started(house, client)).ok
     written(house, {**KICK_OFF, "stages": [LIVE]})
     assert (await started(house, client)).ok
     await client.get_workflow_handle(run.id).terminate()
