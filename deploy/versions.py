@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 
 from deploy.processes import StackFailure
 
@@ -38,5 +39,10 @@ async def _told(command: tuple[str, ...], environment: Mapping[str, str]) -> tup
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
     )
-    _, said = await process.communicate()
+    try:
+        _, said = await process.communicate()
+    finally:  # Whoever does not wait for the answer any more leaves nothing behind.
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
     return process.returncode or 0, said.decode(errors="replace").strip()

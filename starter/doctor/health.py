@@ -4,13 +4,11 @@ from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from typing import Final
 
-from activities.files.reading import FileFaults
-from activities.http.calling import ServiceFailure
-from activities.store import StoreFailure
 from starter.exits import Refusal
+from starter.refusals import REFUSALS
 from workflows.model.base import Model
 
-_EXPECTED: Final = (Refusal, FileFaults, ServiceFailure, StoreFailure, OSError)
+_EXPECTED: Final = (Refusal, *REFUSALS, OSError)
 
 
 class Health(StrEnum):

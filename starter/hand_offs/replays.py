@@ -15,7 +15,7 @@ from typing import Final
 
 from temporalio.common import Priority
 
-from activities.store import Home, Store
+from activities.store import Home, Store, StoreFailure
 from starter import wishes
 from starter.context import Context
 from starter.exits import Refusal
@@ -133,7 +133,10 @@ async def replay_each(
 
 
 async def replay(context: Context, dead: Dead, actor: str) -> Came:
-    """Have one replayed by whatever lives of it, else from its record, behind everything else."""
+    """Have one replayed by whatever lives of it, else from its record, behind everything else.
+
+    One whose record cannot be read is refused, and holds up no other.
+    """
     wish, kind, id = Replay(actor=actor, target=dead.target, op=dead.op), dead.what.kind, dead.what.id
     try:
         try:
@@ -145,6 +148,6 @@ async def replay(context: Context, dead: Dead, actor: str) -> Came:
         return Came.TRIED if str(refused).startswith("could not tell") else Came.REFUSED
     except wishes.NotConfirmed:
         return Came.TRIED
-    except Refusal:
+    except (Refusal, StoreFailure):
         return Came.REFUSED
     return Came.TOLD if taken.state is OperationState.DONE else Came.TRIED

@@ -13,6 +13,7 @@ import pytest
 from deploy import launcher
 from deploy.processes import Probe, Program, RunningProgram, StackFailure
 from deploy.readiness import answers, written
+from deploy.versions import make_current
 from starter import modules
 from tests.stack.laptop import eventually
 
@@ -52,6 +53,19 @@ async def test_one_that_never_gets_ready_is_not_waited_for_for_ever(tmp_path: Pa
     with pytest.raises(StackFailure, match=r"One was not ready within 0 s; see .*one\.log"):
         await running.until_ready(0.2)
     await running.stop()
+
+
+async def test_what_is_asked_to_make_a_version_current_goes_when_nobody_waits_for_it_any_more(tmp_path: Path) -> None:
+    asked, up = tmp_path / "temporal", tmp_path / "up"
+    asked.write_text(f"#!/bin/sh\necho $$ > {up}.new && mv {up}.new {up}\nexec sleep 60\n")
+    asked.chmod(0o700)
+    asking = asyncio.create_task(make_current(str(asked), "", os.environ, {"TEMPORAL_WORKER_BUILD_ID": "2"}))
+    assert await asyncio.to_thread(eventually, up.is_file)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(up.read_text()), 0)
 
 
 async def test_one_that_does_not_listen_is_killed_when_its_grace_is_over(tmp_path: Path) -> None:

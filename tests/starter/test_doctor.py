@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]
+from pydantic import SecretBytes
 from temporalio.client import Client
 from temporalio.worker import Worker
 
@@ -18,10 +19,12 @@ from activities.store import Store
 from deploy.sandbox.core.webhooks import EVENT_TYPES
 from deploy.sandbox.server import running
 from deploy.sandbox.settings import SandboxSettings
+from starter.codec import data_converter
 from starter.doctor.examination import examine
-from starter.doctor.health import Health, Part
+from starter.doctor.health import Health, Part, fine, looked
 from starter.doctor.own import desk, people, store
 from starter.doctor.temporal import worker
+from starter.setting_values import PayloadKey
 from starter.settings import load
 from starter.subscribing import EVENTS
 from tests.servers import own_namespace
@@ -88,6 +91,20 @@ def test_a_store_that_hangs_is_told_and_nobody_waits_for_it(monkeypatch: pytest.
     assert (part.state, part.says) == (
         Health.WRONG,
         "memory:///away does not answer within 0 s: is it mounted, or reachable, here?",
+    )
+
+
+async def test_a_payload_whose_key_is_not_here_is_a_part_that_is_wrong_and_hides_no_other() -> None:
+    sealed = await data_converter((PayloadKey("2026-a", SecretBytes(bytes(32))),)).encode(["asked"])
+
+    async def look() -> Part:
+        await data_converter(()).decode(sealed)
+        return fine("worker", "1 at work")
+
+    part = await looked("worker", look)
+    assert (part.state, part.says) == (
+        Health.WRONG,
+        "a payload is encrypted under key '2026-a': set COUNTERSIGN_PAYLOAD_KEYS",
     )
 
 
