@@ -40,8 +40,8 @@ class People:
         So many in a call: a large group is told in several of one attempt, and judged with the last.
         """
         members = await self.directory.group(group)
-        if (many := len({*members, *call.reached})) > GROUP_AT_MOST:
-            return not_done(call, f"{many:,} members, and a target has at most {GROUP_AT_MOST:,}", gone=True)
+        if crowd := too_many(len({*members, *call.reached})):
+            return not_done(call, crowd, gone=True)
         everyone = tuple(notice_of(subject, person, told) for person in members)
         missing = tuple(notice for notice in everyone if notice.person not in call.reached)
         untried = tuple(notice for notice in missing if notice.person not in call.missed)
@@ -72,6 +72,11 @@ class People:
         outcome = None if notices[0].stage == Stage.UNDELIVERED else _outcome(told)
         report = await self.push.deliver(Delivery(subject=subject, notices=notices, outcome=outcome))
         return _pushed(call, report.delivered, report.retry_after)
+
+
+def too_many(members: int) -> str | None:
+    """Why a group of so many is told nothing; None when it is told."""
+    return f"{members:,} members, and a target has at most {GROUP_AT_MOST:,}" if members > GROUP_AT_MOST else None
 
 
 def notice_of(subject: Subject, person: str, told: Told) -> Notice:

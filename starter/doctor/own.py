@@ -36,7 +36,7 @@ async def people(path: Path | None, oncall: str = "", *, store: Store, seconds: 
     if not without:
         return fine("people", says)
     try:
-        async with _within(seconds):
+        async with within(seconds):
             without -= await store.people_with_devices()
     except TimeoutError:
         return doubtful(
@@ -51,7 +51,7 @@ async def store(url: str, *, seconds: float = TRIED_WITHIN) -> Part:
     """Whether documents and records can be kept, and who can see them."""
     kept = Store(url)
     try:
-        async with _within(seconds):
+        async with within(seconds):
             await kept.check()
     except TimeoutError:
         return wrong(
@@ -62,7 +62,7 @@ async def store(url: str, *, seconds: float = TRIED_WITHIN) -> Part:
 
 
 @asynccontextmanager
-async def _within(seconds: float) -> AsyncIterator[None]:
+async def within(seconds: float) -> AsyncIterator[None]:
     """`TimeoutError` after so long; the process does not wait at its end either for the thread that hangs."""
     try:
         async with asyncio.timeout(seconds):

@@ -24,12 +24,14 @@ from activities.directory import Directory, DirectoryFailure
 from activities.downstream import Downstream
 from activities.events import ping
 from activities.files.reading import FileFaults
+from activities.handoff_people import too_many
 from activities.http.calling import make_client
 from activities.policies.catalogue import Catalogue
 from activities.store import Store
 from starter import clients
 from starter.context import connected
 from starter.doctor.health import Examination, Health, Part, doubtful, fine, looked, wrong
+from starter.doctor.own import COUNTED_WITHIN, within
 from starter.exits import Refusal
 from starter.nexus import endpoint
 from starter.settings import Settings
@@ -102,6 +104,7 @@ class Trial:
     signed: frozenset[str]
     directory: Directory
     temporal: Client | str
+    seconds: float = COUNTED_WITHIN
 
     async def of(self, target: Target) -> Part:
         """How one target is."""
@@ -171,16 +174,23 @@ class Trial:
         return fine(name, f"endpoint {wanted} is there; whether its team is at work shows when it is called")
 
     async def _reached(self, target: Target) -> Part:
+        whom = target.group or target.person or ""
         try:
-            ids = await self.directory.group(target.group) if target.group else (target.person or "",)
-            people = [await self.directory.person(id) for id in ids]
-            without = [one.id for one in people if not await self.directory.devices(one)]
+            async with within(self.seconds):
+                ids = await self.directory.group(target.group) if target.group else (whom,)
+                if crowd := too_many(len(ids)):
+                    return wrong(target.target, f"{whom}: {crowd}")
+                people = [await self.directory.person(id) for id in ids]
+                devices = await asyncio.gather(*map(self.directory.devices, people))
         except DirectoryFailure as failure:
             return wrong(target.target, str(failure))
+        except TimeoutError:
+            return doubtful(target.target, f"{whom}: the store is too slow to say who has a device")
         if not people:
-            return wrong(target.target, f"the group {target.group} has nobody in it")
-        whom = f"{len(people)} people of {target.group}" if target.group else f"{target.person}"
-        if without:
-            lacking = f"{len(without)} without a device" if target.group else "without a device"
+            return wrong(target.target, f"the group {whom} has nobody in it")
+        if target.group:
+            whom = f"{len(people)} people of {whom}"
+        if without := devices.count(()):
+            lacking = f"{without} without a device" if target.group else "without a device"
             return doubtful(target.target, f"{whom}: {lacking}")
         return fine(target.target, f"{whom}, with a device each")

@@ -1,5 +1,6 @@
 """`doctor --targets`: each target of the catalogue tried, one line each, and never a secret in it."""
 
+import asyncio
 import json
 import uuid
 from collections.abc import Mapping
@@ -12,10 +13,13 @@ from temporalio.api.nexus.v1 import EndpointSpec, EndpointTarget
 from temporalio.api.operatorservice.v1 import CreateNexusEndpointRequest
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from activities.devices import KnownDevice
 from activities.downstream import Downstream, DownstreamConfig
+from activities.handoff_people import GROUP_AT_MOST
 from activities.http.addresses import Guard
 from activities.http.calling import make_client
 from activities.people import FileDirectory
+from activities.person import Person
 from activities.policies.catalogue import Catalogue
 from activities.store import Store
 from deploy.sandbox.server import RunningSandbox, running
@@ -126,6 +130,41 @@ async def test_people_and_groups_are_looked_up_and_a_server_that_is_away_hides_n
     ]
     assert {acme.state, archive.state} == {Health.WRONG}
     assert "no Temporal server" in acme.says
+
+
+class Town(FileDirectory):
+    """One member more than is told, and nobody's devices are ever found."""
+
+    async def group(self, name: str) -> tuple[str, ...]:
+        return ("chair",) * (GROUP_AT_MOST + 1)
+
+    async def known_devices(self, person: Person) -> tuple[KnownDevice, ...]:
+        await asyncio.Event().wait()
+        return ()
+
+
+async def in_town(folder: Path, target: Target) -> tuple[Health, str]:
+    """What is found of a target there."""
+    (folder / "people.yaml").write_text(json.dumps(PEOPLE))
+    town = Town(folder / "people.yaml", Store(str(folder)))
+    async with make_client() as calls:
+        trial = Trial(Downstream(calls, DownstreamConfig(), Guard(())), frozenset(), town, "not needed", seconds=0.1)
+        part = await trial.of(target)
+    return part.state, part.says
+
+
+async def test_a_group_larger_than_is_told_is_wrong_before_anything_has_ended(tmp_path: Path) -> None:
+    assert await in_town(tmp_path, Target(target="all", group="all")) == (
+        Health.WRONG,
+        "all: 1,001 members, and a target has at most 1,000",
+    )
+
+
+async def test_a_store_that_is_too_slow_to_look_for_devices_is_said_and_not_waited_for(tmp_path: Path) -> None:
+    assert await in_town(tmp_path, Target(target="chair", person="chair")) == (
+        Health.WARNING,
+        "chair: the store is too slow to say who has a device",
+    )
 
 
 @pytest.mark.real_server
