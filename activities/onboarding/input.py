@@ -2,8 +2,7 @@
 
 import asyncio
 import hashlib
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +19,7 @@ from activities.policies.catalogue import Catalogue
 from activities.requests import input as requests
 from activities.requests.documents import Documents
 from activities.starting import path
+from activities.starting.checks import maps
 from activities.starting.policy import checked
 from activities.store import Home, Store
 from activities.tasks import input as tasks
@@ -104,9 +104,10 @@ async def prepare(
         contacts=drafts.contacts_plain,
         parts={draft.plan.id: content_of(draft.file.plain, parts[draft.plan.id]) for draft in drafts.all if draft.file},
     )
+    hashes = {name: sha256 for part in content.parts.values() for name, sha256 in part.documents.items()}
     overdue = [part.overdue.faults for part in parts.values() if part.overdue]
     return PreparedOnboarding(
-        given=_given(drafts, found.resolved.policy, _fingerprint(plain.plain, content)),
+        given=_given(drafts, found.resolved.policy, _fingerprint(plain.plain, hashes)),
         content=content,
         documents={_sha256(pdf): pdf for part in parts.values() if (pdf := _pdf(part)) is not None},
         people=SignersFile.of(one.in_full for one in (file.customer, *file.customer.colleagues)),
@@ -207,14 +208,21 @@ def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _fingerprint(plain: Mapping[str, Any], content: Content) -> str:
+def fingerprint_of(written: PlainFile, documents: Documents) -> str:
+    """What `prepare` gives, also of a file that is not right any more; `ValueError` when it cannot be known."""
+    hashes = {name: _sha256(documents.read(written.folder, name)) for name in _named(written.plain)}
+    return _fingerprint(written.plain, hashes)
+
+
+def _fingerprint(plain: Mapping[str, Any], hashes: Mapping[str, str]) -> str:
     """What the file says itself, without its id and with the documents by their hashes; not what a template says."""
     own = {key: value for key, value in plain.items() if key != "id"}
-    named = json.dumps(own, ensure_ascii=False)
-    hashes = {
-        name: sha256
-        for part in content.parts.values()
-        for name, sha256 in part.documents.items()
-        if json.dumps(name, ensure_ascii=False) in named
-    }
-    return path.fingerprint({**own, "documents": hashes})
+    return path.fingerprint({**own, "documents": {name: hashes[name] for name in _named(plain) if name in hashes}})
+
+
+def _named(plain: Mapping[str, Any]) -> Iterator[str]:
+    """The documents that stand in the file itself."""
+    for agreement in (one for stage in maps(plain, "stages") for one in maps(stage, "agreements")):
+        document = agreement.get("document")
+        if isinstance(document, dict) and isinstance(name := document.get("file"), str):
+            yield name

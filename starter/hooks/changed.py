@@ -12,17 +12,16 @@ import structlog
 from temporalio.client import Client
 
 from activities import runs
-from activities.directory import Directory
+from activities.directory import Directory, UnknownPerson
 from activities.files.reading import FileFaults, PlainFile
 from activities.files.yaml_lines import Parsed
 from activities.language import phrase
-from activities.onboarding.input import PreparedOnboarding
 from activities.policies.catalogue import Catalogue
 from activities.reader import language_of
 from activities.starting import path
 from activities.store import Home, Store
 from activities.tasks import input as tasks
-from workflows.kinds import Kind
+from workflows.kinds import Kind, Named
 from workflows.model.records import SettledRecord
 from workflows.names import REQUESTER
 from workflows.onboarding.part import DECISION
@@ -41,6 +40,18 @@ _HAS_ENDED: Final = phrase("The onboarding has ended, and nothing of it changes.
 
 
 @dataclass(frozen=True)
+class OtherContent:
+    """What a deal of a source has sent that its onboarding was not started from."""
+
+    onboarding: Named
+    fingerprint: str
+    deal: str
+    source: str
+    others: tuple[str, ...]
+    """Who may hear that its owner is asked, where that is known: else whom the directory has above them."""
+
+
+@dataclass(frozen=True)
 class ChangedDeals:
     """Asks owners to look at what has changed."""
 
@@ -49,28 +60,28 @@ class ChangedDeals:
     directory: Directory
     catalogue: Catalogue
 
-    async def tell(self, other: PreparedOnboarding, *, deal: str, source: str, now: datetime) -> None:
+    async def tell(self, other: OtherContent, *, now: datetime) -> None:
         """Ask the owner of the onboarding that was started, who may be another one now; raises what a start does.
 
         An owner who cannot be asked any more is a line of the log: whoever sent the deal can do nothing about it.
         """
-        onboarding = other.given.onboarding
+        onboarding = other.onboarding
         about = f"{onboarding.id}.changed-"
         known = await self.client.count_workflows(f"WorkflowId STARTS_WITH '{Kind.TASK.workflow_id(about)}'")
         if known.count >= TOLD_AT_MOST:
             _LOGGER.warning("deal changed too often to tell of it again", onboarding=onboarding.id)
             return
         owner, lives = await self._standing(onboarding.workflow_id)
-        deputy = next(one for one in (other.content.owner, other.content.deputy) if one != owner)
+        others = other.others or await self._above(owner)
         say = (await language_of(self.directory, owner, onboarding.workflow_id)).say
-        why = say(_TEXT, deal=deal, source=source, standing=say(_LIVES if lives else _HAS_ENDED))
+        why = say(_TEXT, deal=other.deal, source=other.source, standing=say(_LIVES if lives else _HAS_ENDED))
         task = {
-            "id": f"{about}{other.given.fingerprint[:12]}",
+            "id": f"{about}{other.fingerprint[:12]}",
             "kind": DECISION,
-            "title": say(_TITLE, id=onboarding.id, source=source),
+            "title": say(_TITLE, id=onboarding.id, source=other.source),
             "text": f"{why}\n\n{say(_PLEASE_LOOK, id=onboarding.id)}",
             "who": {"person": owner},
-            "owner": deputy,
+            "owner": next((one for one in others if one != owner), owner),
         }
         file = PlainFile("deal", Path(), Parsed(task, {}, ()))
         try:
@@ -80,6 +91,14 @@ class ChangedDeals:
             _LOGGER.error("deal changed and nobody can be asked", onboarding=onboarding.id, why=faults.in_short)
         except (path.IdTaken, path.BrokenOff):
             """They were asked before, with somebody else to hear of it, or somebody has put an end to it."""
+
+    async def _above(self, owner: str) -> tuple[str, ...]:
+        """Who hears when a decision of the owner waits, as far as the directory says."""
+        try:
+            person = await self.directory.person(owner)
+        except UnknownPerson:
+            return ()
+        return tuple(filter(None, (person.manager, person.delegate)))
 
     async def _standing(self, workflow_id: str) -> tuple[str, bool]:
         """Whose onboarding it is, and whether it lives."""

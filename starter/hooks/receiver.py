@@ -21,7 +21,7 @@ from temporalio.service import RPCError
 
 from activities.directory import Directory, DirectoryFailure
 from activities.files.reading import FileFaults, PlainFile
-from activities.onboarding.input import PreparedOnboarding, prepare
+from activities.onboarding.input import PreparedOnboarding, fingerprint_of, prepare
 from activities.policies.catalogue import Catalogue
 from activities.requests.documents import Documents
 from activities.starting import path
@@ -29,12 +29,13 @@ from activities.store import Store, StoreFailure
 from starter.callback.bounded_json import NotReadable, parse
 from starter.callback.receiver import ALTOGETHER_AT_MOST, HEADERS, HELD_AT_MOST, MOST_BYTES
 from starter.exits import Refusal
-from starter.hooks.changed import ChangedDeals
+from starter.hooks.changed import ChangedDeals, OtherContent
 from starter.hooks.genuine import is_genuine
 from starter.hooks.mapping import NotTaken, SourceMapping, Taken
 from starter.outcomes import CallOutcome, Tally
 from starter.request_bodies import BODY_SECONDS, BodyFault, Held, read_body
 from starter.settings import Settings
+from workflows.kinds import Kind, Named
 
 PATH: Final = "/hooks/onboarding/{source}"
 CALLS_AT_ONCE: Final = 500
@@ -114,15 +115,34 @@ class Starting:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     async def start(self, source: str, taken: Taken) -> path.Started:
-        """Start or recognise it; raises what the start path does, once the owner is asked about other content."""
-        prepared = await checked(self.settings, self.directory, taken.file, now=self.clock())
+        """Start or recognise it; raises what the start path does, once the owner is asked about other content.
+
+        One that was started is recognised as well when the deal, or what it is checked against, is not right any more.
+        """
+        onboarding, others = Named(Kind.ONBOARDING, taken.id), tuple[str, ...]()
         try:
-            return await path.start(self.client, self.store, prepared)
+            prepared = await checked(self.settings, self.directory, taken.file, now=self.clock())
+        except FileFaults as faults:
+            digest = await self._fingerprint(taken.file, faults)
+            starting = path.recognise(self.client, self.store, onboarding, digest, faults)
+        else:
+            digest, others = prepared.given.fingerprint, (prepared.content.owner, prepared.content.deputy)
+            starting = path.start(self.client, self.store, prepared)
+        try:
+            return await starting
         except path.IdTaken:
             catalogue = await asyncio.to_thread(Catalogue.read, self.settings.policies)
             changed = ChangedDeals(self.client, self.store, self.directory, catalogue)
-            await changed.tell(prepared, deal=taken.deal, source=source, now=self.clock())
+            other = OtherContent(onboarding, digest, taken.deal, source, others)
+            await changed.tell(other, now=self.clock())
             raise
+
+    async def _fingerprint(self, file: PlainFile, faults: FileFaults) -> str:
+        """That of a file with faults, which are raised when it has none."""
+        try:
+            return await asyncio.to_thread(fingerprint_of, file, Documents(self.settings.signature.max_upload_mb))
+        except ValueError:
+            raise faults from None
 
 
 async def checked(

@@ -22,7 +22,7 @@ from starter.hooks import changed, receiver
 from starter.hooks.mapping import DEAL_AT_MOST
 from starter.request_bodies import SMALL
 from tests.faults.town import eventually
-from tests.onboarding.stage import OWNER, SET_UP, a_file, onboarding
+from tests.onboarding.stage import OWNER, PEOPLE, SET_UP, a_file, onboarding
 from tests.servers import own_namespace, real_server
 from tests.starter.callback.test_fuzz import ODD
 from tests.starter.hooking import BEARER, DEAL, PATH, Crm, contact, crm, deal, hooks_of
@@ -105,6 +105,20 @@ async def test_other_content_is_refused_and_its_owner_is_asked_once_for_each(cli
     assert text.endswith(
         "goes on as it was started.\n\nPlease look at the deal, and at the page of crm-4711 at the desk."
     )
+
+
+async def test_a_deal_is_known_and_its_owner_asked_after_somebody_whom_it_names_has_left(
+    client: Client, sales: Crm, tmp_path: Path
+) -> None:
+    assert await sales.sends(DEAL) == CREATED
+    stayed = [one for one in PEOPLE if one["id"] != "operations-desk"]
+    (tmp_path / "people.yaml").write_text(json.dumps({"people": stayed}))
+    other = deal(company="Acme Ltd")
+    assert [await sales.sends(one) for one in (DEAL, other, other, DEAL)] == [KNOWN, CHANGED, CHANGED, KNOWN]
+    [told] = await tasks(client, 1)
+    task = await started_from(client, told.id)
+    assert ([one["person"] for one in task["people"]], task["requester"]) == ([OWNER], "chair")
+    assert await sales.sends(deal(id="4712")) == (422, {"outcome": "refused", "fields": ["teams"]})
 
 
 async def test_the_owner_hears_on_their_phone_that_a_deal_has_changed(tmp_path: Path) -> None:
@@ -337,7 +351,8 @@ async def test_calls_are_counted_by_reason(client: Client, tmp_path: Path) -> No
 
 
 async def test_nothing_of_people_is_in_answers_and_ids(sales: Crm) -> None:
-    sent = [DEAL, deal(company="Acme Ltd"), contact(email="zoe at acme"), deal(id="zoe@acme.example"), b"{"]
+    wrong = {**deal(id="4713"), "contacts": contact(email="zoe at acme")["contacts"]}
+    sent = [DEAL, deal(company="Acme Ltd"), wrong, deal(id="zoe@acme.example"), b"{"]
     with capture_logs() as logs:
         answers = [await sales.sends(one) for one in sent]
     assert [status for status, _ in answers] == [201, 409, 422, 201, 400]
