@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
+from weakref import WeakValueDictionary
 
 import httpx
 from pydantic import SecretStr
@@ -19,6 +20,14 @@ from workflows.model.settlement import HandoffResult
 
 DEADLINE: Final = 10.0
 """Seconds for one whole call, name resolution included."""
+CALLS_AT_ONCE: Final = 10
+"""Calls of one target that wait for its answer: one that hangs holds up its own and no others."""
+CONNECTIONS_AT_ONCE: Final = 200
+"""Connections to all targets together: twenty of them may hang before another finds none."""
+PATIENCE: Final = 5.0
+"""Seconds for which a call waits until fewer of its target do."""
+HELD_FOR: Final = 300.0
+"""Seconds after which a call for which there was no place is tried again."""
 _GONE: Final = 410
 _CONTROL: Final = "webhook-delivery"
 """By this header of an answer a receiver says what is to become of further calls. Proposed for Standard Webhooks
@@ -37,9 +46,34 @@ class DownstreamConfig:
     secrets: Mapping[str, Sequence[SecretStr]] = field(default_factory=dict)
 
 
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
 def wall_clock() -> datetime:
     """The instant of sending, which the receiver compares with its own clock; never a time of the business."""
     return datetime.now(UTC)
+
+
+class _Places:
+    """The places of one target's calls. While it answers late nobody waits for one: they would wait in vain."""
+
+    def __init__(self) -> None:
+        self._free = asyncio.Semaphore(CALLS_AT_ONCE)
+        self._late = False
+
+    async def taken(self) -> bool:
+        """Whether there is a place for a call, in time."""
+        try:
+            async with asyncio.timeout(0 if self._late else PATIENCE):
+                return await self._free.acquire()
+        except TimeoutError:
+            return False
+
+    def left(self, seconds: float) -> None:
+        """A call is over, which took so long."""
+        self._late = seconds >= PATIENCE
+        self._free.release()
 
 
 class Downstream:
@@ -56,18 +90,32 @@ class Downstream:
         self._secrets = config.secrets
         self._guard = guard
         self._now = now
+        self._places = WeakValueDictionary[str, _Places]()
 
     async def call(self, target: Target, id: str, payload: Mapping[str, object]) -> HandoffResult:
         """Post `payload` under this `webhook_id`: 2xx is done, 410 is gone, else retry, unless the answer forbids it.
 
-        A refused address is asked for again as well: names move, and a host may be listed by then.
+        A refused address is asked for again as well: names move, and a host may be listed by then. A call for which
+        there is no place is none: it is held.
         """
+        places = self._places.setdefault(target.name, _Places())
+        if not await places.taken():
+            return _held(target, "as many calls as it gets at once wait for its answer")
+        began = _now()
+        try:
+            return await self._call(target, id, payload)
+        finally:
+            places.left(_now() - began)
+
+    async def _call(self, target: Target, id: str, payload: Mapping[str, object]) -> HandoffResult:
         body = json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
         try:
             async with asyncio.timeout(DEADLINE):
                 return await self._post(target, self._headers(target, id, body), body.encode())
         except AddressRefused as refusal:
             return HandoffResult(target=target.target, ok=False, why=f"address refused: {refusal}")
+        except httpx.PoolTimeout:
+            return _held(target, "as many calls as are made at once wait for an answer")
         except httpx.HTTPError as error:
             return HandoffResult(target=target.target, ok=False, why=failure_of_error(target.target, error).says)
         except OSError:  # also a time-out
@@ -112,3 +160,7 @@ class Downstream:
             why=", ".join(filter(None, (f"HTTP {answer.status_code}", why))),
             retry_after=seconds_to_wait(answer.headers.get("retry-after"), self._now()) or 0,
         )
+
+
+def _held(target: Target, why: str) -> HandoffResult:
+    return HandoffResult(target=target.target, ok=False, held=True, why=f"not called yet: {why}", retry_after=HELD_FOR)

@@ -11,7 +11,7 @@ from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.config import CALLBACKS, CoreSignatureConfig, Dialect, NameStyle
 from activities.device import Device
 from activities.devices import KnownDevice
-from activities.downstream import Downstream, DownstreamConfig
+from activities.downstream import CONNECTIONS_AT_ONCE, Downstream, DownstreamConfig
 from activities.http.addresses import Guard
 from activities.http.calling import make_client
 from activities.http.oauth import Credentials, Grant, TokenAuth
@@ -76,7 +76,7 @@ async def opened(settings: Settings) -> AsyncIterator[Clients]:
         messaging = open_messaging(messaging_config(settings))
         if messaging is not None:
             closing.push_async_callback(messaging.aclose)
-        calls = await closing.enter_async_context(make_client())
+        calls = await closing.enter_async_context(make_client(max_connections=CONNECTIONS_AT_ONCE))
         yield Clients(
             store=store,
             directory=directory(settings, store),

@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import ssl
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -20,7 +21,7 @@ from pydantic import SecretStr
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from activities import downstream
-from activities.downstream import Downstream, DownstreamConfig
+from activities.downstream import CALLS_AT_ONCE, Downstream, DownstreamConfig, _Places
 from activities.http.addresses import Guard
 from activities.http.calling import make_client
 from deploy.sandbox.server import running
@@ -189,6 +190,57 @@ async def test_a_receiver_that_never_answers_ends_at_the_deadline(monkeypatch: p
     monkeypatch.setattr(downstream, "DEADLINE", 0.01)
     result = await calling(httpx.MockTransport(never)).call(FINANCE, ID, PAYLOAD)
     assert (result.ok, result.why) == (False, "no answer")
+
+
+async def test_a_target_that_hangs_holds_up_its_own_calls_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(downstream, "PATIENCE", 0)
+    gate, hanging = asyncio.Event(), asyncio.Semaphore(0)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if b"/archive" in await reader.readuntil(b"\r\n\r\n"):
+            hanging.release()
+            await gate.wait()
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server, make_client() as client:
+        host = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        caller = Downstream(client, DownstreamConfig(), Guard((host,)))
+        archive, finance = (Target(target=name, url=f"http://{host}/{name}") for name in ("archive", "finance"))
+        crowd = [asyncio.create_task(caller.call(archive, ID, PAYLOAD)) for _ in range(10 * CALLS_AT_ONCE)]
+        for _ in range(CALLS_AT_ONCE):
+            await hanging.acquire()
+        assert (await caller.call(finance, ID, PAYLOAD)).ok
+        gate.set()
+        results = await asyncio.gather(*crowd)
+        assert Counter((one.ok, one.held) for one in results) == {
+            (True, False): CALLS_AT_ONCE,
+            (False, True): 9 * CALLS_AT_ONCE,
+        }
+        assert (await caller.call(archive, ID, PAYLOAD)).ok
+
+
+async def test_nobody_waits_for_a_place_while_a_target_answers_late() -> None:
+    places = _Places()
+    for _ in range(CALLS_AT_ONCE):
+        assert await places.taken()
+    waiting = asyncio.create_task(places.taken())
+    await asyncio.wait([waiting], timeout=0)
+    places.left(seconds=downstream.PATIENCE)
+    assert await waiting
+    async with asyncio.timeout(downstream.PATIENCE / 2):
+        assert not await places.taken()
+    places.left(seconds=0.1)
+    assert await places.taken()
+
+
+async def test_a_call_for_which_there_is_no_connection_is_none() -> None:
+    def full(request: httpx.Request) -> httpx.Response:
+        raise httpx.PoolTimeout("full", request=request)
+
+    result = await calling(httpx.MockTransport(full)).call(FINANCE, ID, PAYLOAD)
+    assert (result.held, result.retry_after) == (True, downstream.HELD_FOR)
+    assert result.why == "not called yet: as many calls as are made at once wait for an answer"
 
 
 AGAIN = {

@@ -161,3 +161,4 @@ def test_what_is_held_waits_without_an_attempt_and_is_looked_at_every_day() -> N
     assert (line.state, line.attempts, line.why) == (HandoffState.PENDING, 0, "not called: HTTP 410")
     now = AT + timedelta(days=30)
     assert ledger.hurried("finance", now).next_at == now
+    assert ledger.record((held.replace(retry_after=300),), now).next_at == now + timedelta(minutes=5)

@@ -248,7 +248,7 @@ def _after(entry: HandoffEntry, result: HandoffResult | None, now: datetime) -> 
     if result is None or entry.due_at is None:
         return entry
     if result.held:
-        return entry.replace(at=now, why=result.why, due_at=now + HELD_FOR)
+        return entry.replace(at=now, why=result.why, due_at=now + (wait_asked_for(result.retry_after) or HELD_FOR))
     arrived = (line.person for line in result.delivered if line.outcome is Outcome.ACCEPTED)
     reached = (*entry.reached, *arrived)
     if result.more:

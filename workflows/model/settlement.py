@@ -190,7 +190,8 @@ class HandoffResult(Model):
     disabled: bool = False
     """Its answer says that it wants no more calls, of whatever request."""
     held: bool = False
-    """It was not called, for it wants no calls: what it is to hear waits until somebody has it called again."""
+    """It was not called, and that is no attempt: it wants no calls, and what it is to hear waits until somebody has it
+    called again; or there is no place for the call, and it is tried again after `retry_after`."""
     why: str | None = None
     retry_after: float = 0
     delivered: tuple[Delivered, ...] = ()
