@@ -27,8 +27,11 @@ from workflows.model.wishes import Cancellation, Extension
 
 WALK_AT_MOST: Final = 1_000
 """Members that one activity sees to."""
-WALK_SECONDS: Final = 60.0
-"""How long it does, at most: so long other campaigns may wait for its place."""
+WALK_SECONDS: Final = 150.0
+"""How long it does, at most: so long other campaigns may wait for its place.
+
+Each is six events of the campaign, and a provider that takes one call a second is asked for 150 people in it.
+"""
 AHEAD_AT_MOST: Final = 50
 """Requests of one campaign that wait for Core Signature: more are started as these are made there, at its pace.
 

@@ -163,7 +163,7 @@ class AcknowledgementCampaignWorkflow(LivingWorkflow[Course]):
                 self._progress = self._progress.wrote(changed, workflow.now())
 
     async def _walk_on(self, actor: str = "countersign", reason: str = "") -> None:
-        """Go on with the first of the walks for a minute, or to its end; nobody is asked once it is over."""
+        """Go on with the first of the walks for some minutes, or to its end; nobody is asked once it is over."""
         if not self._progress.walks:
             return
         walk = self._progress.walks[0]
