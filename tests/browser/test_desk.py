@@ -124,6 +124,7 @@ async def test_who_asked_finds_moves_pauses_and_cancels_a_request(second_screen:
     assert (await contract.shown(lambda it: it["status"] == "cancelled"))["timeline"]
 
 
+@pytest.mark.long
 async def test_a_question_is_answered_and_a_reason_to_decline_is_read(
     second_screen: Page, laptop: Laptop, phone: Phone
 ) -> None:

@@ -61,6 +61,7 @@ async def test_whoever_asked_for_a_task_clears_the_way_where_it_stands(stage: St
     await stage.phone.is_usable()
 
 
+@pytest.mark.long
 async def test_where_a_request_stands(stage: Stage) -> None:
     problem = Problem(code=Code.DIRECTORY, since=paging.NOW, says="the directory does not answer")
     for status in Status:
@@ -113,6 +114,7 @@ async def test_the_signing_page_of_somebody_whose_turn_comes_later(phone: Phone,
     await phone.is_usable()
 
 
+@pytest.mark.long
 async def test_a_name_of_the_greatest_length_stays_on_the_screen(phone: Phone, laptop: Laptop) -> None:
     contract = await Contract.start(laptop, "long-name", LONG)
     await phone.inbox(CUSTOMER)

@@ -35,6 +35,7 @@ async def start(laptop: Laptop, id: str, title: str = TITLE) -> None:
         await requests.start(context, PreparedTask(given, Catalogue.read(ours.policies).resolve("team-task")))
 
 
+@pytest.mark.long
 async def test_a_task_is_blocked_unblocked_and_done_and_the_others_notice_vanishes(
     phone: Phone, laptop: Laptop
 ) -> None:

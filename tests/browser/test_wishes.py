@@ -102,6 +102,7 @@ async def test_a_question_of_blanks_is_refused_on_the_page(phone: Phone, waiting
     await phone.is_usable()
 
 
+@pytest.mark.long
 async def test_a_signer_hands_over_with_nothing_but_a_keyboard_and_the_delegate_signs(
     phone: Phone, laptop: Laptop, people: Path
 ) -> None:
@@ -137,6 +138,7 @@ async def test_a_signer_hands_over_with_nothing_but_a_keyboard_and_the_delegate_
     assert [entry["who"] for entry in shown["timeline"] if entry["what"].startswith("to be handed over")] == [HEAD]
 
 
+@pytest.mark.long
 async def test_what_the_request_refuses_is_said_in_words_and_what_was_written_stays(
     second_screen: Page, phone: Phone, laptop: Laptop, people: Path
 ) -> None:

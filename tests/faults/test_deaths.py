@@ -12,6 +12,7 @@ from workflows.model.subject import Status
 pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
 
 
+@pytest.mark.long
 async def test_a_killed_server_comes_back_with_everything_and_no_callback_is_lost(shared: Town) -> None:
     """A11, D6: while it is dead every callback is answered 500, which asks for another one; nothing else is needed."""
     names = await waiting(shared, "outlived", 3)

@@ -161,6 +161,7 @@ def file_of(what: dict[str, Any]) -> dict[str, Any]:
     return {**what, "document": {"file": "contract.pdf", "name": what["document"]["name"]}}
 
 
+@pytest.mark.long
 async def test_a_signature_is_the_answer_although_both_workers_are_killed_meanwhile(team: Team) -> None:
     """N1: the example as it stands: the caller's worker and ours die while the customer thinks it over."""
     town = team.town

@@ -24,6 +24,7 @@ async def test_a_silent_signer_is_promised_what_was_always_promised(tmp_path: Pa
     assert today.splitlines() == GOLDEN.read_text().splitlines(), f"today's is in {beside}"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("code", "words"),
     [(WithHalfTheWait, '"1 day, 12:00:00"'), (WithHasteInItsInput, '"reminders": {"first": "3h", "every": "3h"}')],
