@@ -17,7 +17,7 @@ from tests.browser.phone import Phone, fresh
 from tests.browser.test_tasks import start as start_task
 from tests.stack.laptop import Laptop
 
-pytestmark = [pytest.mark.browser, pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.long, pytest.mark.browser, pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
 
 WHY = "Clause 4 was never agreed."
 
@@ -80,7 +80,6 @@ async def test_a_laptop_is_let_in_by_the_number_on_the_phone(second_screen: Page
         await expect(another.heading("Sign in")).to_be_visible()
 
 
-@pytest.mark.long
 async def test_who_asked_finds_moves_pauses_and_cancels_a_request(second_screen: Page, laptop: Laptop) -> None:
     contract = await Contract.start(laptop, "desk-moved")
     await contract.shown(lambda it: it["waiting_for"])
@@ -124,7 +123,6 @@ async def test_who_asked_finds_moves_pauses_and_cancels_a_request(second_screen:
     assert (await contract.shown(lambda it: it["status"] == "cancelled"))["timeline"]
 
 
-@pytest.mark.long
 async def test_a_question_is_answered_and_a_reason_to_decline_is_read(
     second_screen: Page, laptop: Laptop, phone: Phone
 ) -> None:
@@ -203,7 +201,6 @@ async def test_a_manager_comes_in_by_the_link_and_sees_what_waits_for_their_peop
         await desk.is_usable()
 
 
-@pytest.mark.long
 async def test_an_owner_watches_a_campaign_and_a_manager_has_their_own_people_reminded(
     second_screen: Page, laptop: Laptop
 ) -> None:

@@ -35,6 +35,7 @@ async def test_a_notice_arrives_leads_to_the_signature_and_vanishes(phone: Phone
     await phone.finds(contract.link(CUSTOMER), "Your part is done")
 
 
+@pytest.mark.long
 async def test_one_signs_and_one_declines_with_nothing_but_a_keyboard(phone: Phone, laptop: Laptop) -> None:
     contract = await Contract.start(laptop, "by-keyboard")
     await phone.inbox(CUSTOMER)

@@ -230,6 +230,7 @@ class AllOpen:
         return 0
 
 
+@pytest.mark.long
 async def test_a_campaign_goes_on_in_fresh_histories_and_none_is_long(tmp_path: Path) -> None:
     """G6: pages of one row each, on a server that suggests a fresh history after 30 events."""
     rows = [f"nobody-{number}" for number in range(36)]

@@ -26,6 +26,7 @@ from workflows.model.wishes import Cancellation
 PEOPLE = tuple(f"employee-{number}" for number in range(4))
 
 
+@pytest.mark.long
 @pytest.mark.real_server
 async def test_a_campaign_goes_on_as_requests_are_made_and_moves_with_their_clocks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

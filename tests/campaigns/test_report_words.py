@@ -54,6 +54,7 @@ def standings(table: str) -> dict[str, str]:
     return {row["person"]: row["status"] for row in csv.DictReader(io.StringIO(table))}
 
 
+@pytest.mark.long
 async def test_everybody_stands_once_on_standard_output_and_in_each_file(tmp_path: Path, dev_server: str) -> None:
     async with living(tmp_path, dev_server) as it:
         printed = await typed(it, tmp_path, "report", "conduct")

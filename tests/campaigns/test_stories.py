@@ -417,6 +417,7 @@ async def test_a_group_that_is_no_more_drops_nobody_and_stops_nothing(tmp_path: 
     assert (states(lines), outcomes.population) == ({"ada": "expired"}, None)
 
 
+@pytest.mark.long
 async def test_a_people_file_that_was_cut_short_drops_nobody(tmp_path: Path) -> None:
     people = [f"employee-{number}" for number in range(24)]
     async with campaign(tmp_path, a_file(**COME_AND_GO), staff(*people)) as it:

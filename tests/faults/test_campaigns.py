@@ -51,6 +51,7 @@ async def test_a_dozen_people_are_told_once_whoever_dies_while_they_are_asked(sh
     assert most_sends(asked) <= 1 + len(deaths)
 
 
+@pytest.mark.long
 async def test_rows_that_are_wrong_and_one_that_the_provider_refuses_hold_up_nobody(shared: Town) -> None:
     """G1: the campaign is done with errors; each has its line and its reason, with nothing in it of what they wrote."""
     rows = [
@@ -132,6 +133,7 @@ async def test_push_credentials_that_are_revoked_for_an_hour_at_the_opening_cost
     assert most_sends(asked) == 1
 
 
+@pytest.mark.long
 async def test_a_people_file_that_is_edited_during_the_opening_changes_nothing_of_whom_it_asks(shared: Town) -> None:
     """Frozen is frozen: newcomers wait for the daily look, and a faulty file for its last good state."""
     everybody = crowd(shared, 6, "frozen", "frozen")

@@ -56,6 +56,7 @@ async def _is_throttled(town: Town, form: int | str, named: Callable[[float], fl
     assert min(later) >= named(instant(throttled).timestamp() + 2) - 0.01
 
 
+@pytest.mark.long
 async def test_an_answer_that_is_none_is_asked_for_again_and_stops_no_request(shared: Town) -> None:
     """B10, B12, B14, B17: no crash, no stuck workflow task, no false status; one call for each attempt, no more."""
 

@@ -25,6 +25,7 @@ from workflows.names import SIGNATURE_REQUEST, WORKFLOW_QUEUE
 pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
 
 
+@pytest.mark.long
 async def test_a_worker_told_to_stop_finishes_what_it_has_begun(shared: Town) -> None:
     """D4: SIGTERM under load: exit 0 within the grace, and no activity is tried a second time."""
     names = list(ids("draining", 4))
@@ -97,6 +98,7 @@ async def test_a_worker_that_hangs_is_seen_although_it_asked_for_work_just_now(s
     assert (await eventually(lambda: _at_work(shared))).endswith("at work")
 
 
+@pytest.mark.long
 async def test_exit_codes_of_request_show_are_true(shared: Town) -> None:
     """D18: three processes, three times 0; `make chaos` types it a hundred times."""
     await shared.ask("looked-at", colleague(22))

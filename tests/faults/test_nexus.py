@@ -313,6 +313,7 @@ async def test_what_is_wrong_is_told_by_the_name_of_the_field(team: Team) -> Non
         assert (refused.type, refused.message[: len(says)]) == (HandlerErrorType.BAD_REQUEST, says)
 
 
+@pytest.mark.long
 async def test_ten_times_as_many_as_are_looked_at_at_once_are_all_answered(team: Team) -> None:
     """Ten workflows, for one may wait for 30 at a time."""
     names = [f"never-{number}" for number in range(OPERATIONS_AT_ONCE)]

@@ -59,6 +59,7 @@ async def test_what_happens_while_nobody_works_ends_alike_in_either_order(shared
         assert judge(await gather(shared, {}, shown.id)) == []
 
 
+@pytest.mark.long
 async def test_cancelled_at_any_point_of_an_escalation_is_cancelled_at_the_provider(shared: Town) -> None:
     """F3: at random offsets: the provider's document is cancelled every time, and nobody is nudged afterwards."""
     names, dice = await waiting(shared, "escalating", 3), random.Random(3)  # noqa: S311  offsets, no secret

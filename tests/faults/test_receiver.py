@@ -17,6 +17,7 @@ MORE_MB = 20
 """What a flood may take of memory."""
 
 
+@pytest.mark.long
 async def test_a_flood_of_huge_deep_and_compressed_bodies_takes_no_memory(shared: Town) -> None:
     """A7: whoever sends them even knows the address; genuine callbacks are answered meanwhile, and none is lost."""
     burst = Burst(shared, await waiting(shared, "flooded", 2))
@@ -32,6 +33,7 @@ async def test_a_flood_of_huge_deep_and_compressed_bodies_takes_no_memory(shared
     assert (burst.statuses, await burst.lost()) == ({200}, set())
 
 
+@pytest.mark.long
 async def test_a_burst_of_callbacks_is_answered_without_5xx_and_none_is_lost(shared: Town) -> None:
     """A15, small: `chaos/test_receiver.py` has 200 a second for a minute."""
     burst = Burst(shared, await waiting(shared, "burst", 3))

@@ -59,6 +59,7 @@ async def listed(it: Journeys, folder: Path, *words: str) -> Any:
     return lines[0]
 
 
+@pytest.mark.long
 @pytest.mark.real_server
 async def test_an_owner_decides_with_another_signer_and_with_another_file(tmp_path: Path, dev_server: str) -> None:
     async with onboarding(tmp_path, a_file(AGREEMENTS, LIVE), server=own_part(dev_server)) as it:

@@ -4,6 +4,7 @@ from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import holidays
+import pytest
 
 from activities.calendars.public_holidays import public_holidays
 from activities.planner import PolicyPlanner
@@ -80,6 +81,7 @@ async def test_over_easter_the_last_warning_comes_on_maundy_thursday_and_nothing
     assert timedelta() <= expired - at(friday + 3 * DAY, 18) < timedelta(minutes=1)
 
 
+@pytest.mark.long
 async def test_a_last_warning_that_could_not_be_sent_before_easter_holds_the_expiry_until_it_was() -> None:
     world, friday = world_with(PEOPLE), good_friday()
     async with story(world, over_easter(), begins=at(friday - 11 * DAY, 9, 30)) as it:

@@ -401,6 +401,7 @@ async def test_after_an_outage_beyond_the_due_date_the_last_warning_comes_before
     assert [stage for stage, _ in world.push.stages()] == ["warning-1d", "escalation", "escalated"]
 
 
+@pytest.mark.long
 async def test_a_long_life_continues_as_new_with_state_and_seen_events_carried(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

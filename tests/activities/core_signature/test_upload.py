@@ -62,6 +62,7 @@ async def test_damaged_bytes_never_arrive_whole(tmp_path: Path) -> None:
     assert sent < int(upload.headers["content-length"])
 
 
+@pytest.mark.long
 def test_uploads_at_once_cost_hardly_any_memory_and_hold_up_nobody() -> None:
     """Ten of 20 MB took 1.1 GB and blocked the loop for a second; `make chaos` has fifty."""
     seen = in_a_process_of_its_own(4)
