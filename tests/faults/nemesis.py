@@ -48,6 +48,8 @@ MISFORTUNES: Final[tuple[tuple[str, str, Mapping[str, Any]], ...]] = (
 STARTERS: Final = 4
 _GLANCE: Final = 0.2
 _PAUSE: Final = (0.2, 3.0)
+_ENDS_WITHIN: Final = 420
+"""Seconds. A hand-off that has failed twice is tried again after five minutes, and then told."""
 _AT_ONCE: Final = 3
 """So many things go wrong at the same time, and each so many times."""
 
@@ -79,7 +81,7 @@ class Load:
             if self.most is None:
                 enough.set()
             await asyncio.gather(*starters)
-            await eventually(self._all_have_ended, within=240)
+            await eventually(self._all_have_ended, within=_ENDS_WITHIN)
         finally:
             for task in (*starters, signers):
                 task.cancel()
