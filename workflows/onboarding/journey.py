@@ -3,7 +3,7 @@
 The parts follow people up themselves; here is only what they are joined by.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Final, Self
 
@@ -11,6 +11,7 @@ from pydantic import AwareDatetime
 
 from workflows.follow_up.joining import Joining
 from workflows.follow_up.words import Words
+from workflows.kinds import Kind
 from workflows.model.attention import Attention, AttentionCode
 from workflows.model.entries import TimelineEntry
 from workflows.model.happened import Happened
@@ -105,6 +106,21 @@ class Journey(Joining):
     def running(self) -> tuple[Part, ...]:
         """Those whose workflow, or a task to decide about them, may be open."""
         return tuple(part for part in self.parts if part.state is PartState.OPEN or part.deciding)
+
+    @property
+    def open_workflows(self) -> tuple[str, ...]:
+        """The workflow ids of what may be open of its parts."""
+        return tuple(id for part in self.running for id in part.open_workflows)
+
+    @property
+    def decided_tasks(self) -> tuple[str, ...]:
+        """The workflow ids of what was to be ended, for it was decided about, and is open yet or may be."""
+        return tasks((*self.decided, *self.lingering))
+
+    @property
+    def left_behind(self) -> tuple[str, ...]:
+        """The workflow ids of parts that were terminated, should nobody take them up: their documents ask people."""
+        return (*self.abandoned, *(id for part in self.parts for id in part.abandoned))
 
     @property
     def next_look(self) -> datetime:
@@ -203,6 +219,11 @@ class Journey(Joining):
         ended = super().end(status, now, by, problem)
         parts = tuple(part.replace(deciding=False) for part in parts)
         return ended.replace(parts=parts, decided=(), lingering=(), abandoned=())
+
+
+def tasks(ids: Iterable[str]) -> tuple[str, ...]:
+    """The workflow ids of tasks to decide."""
+    return tuple(map(Kind.TASK.workflow_id, ids))
 
 
 def happened(seen: PartSeen) -> Happened:

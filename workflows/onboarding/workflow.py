@@ -16,7 +16,6 @@ with workflow.unsafe.imports_passed_through():
     import workflows.onboarding.starts as starts
     from workflows.follow_up.patience import Condition, despite_cancellation
     from workflows.follow_up.telling import TellsPeople
-    from workflows.kinds import Kind
     from workflows.model.onboarding import (
         PartSeen,
         PartsToEnd,
@@ -40,13 +39,11 @@ with workflow.unsafe.imports_passed_through():
         TASK_SETTLED,
     )
     from workflows.onboarding.inputs import OnboardingInput
-    from workflows.onboarding.journey import Journey
-    from workflows.onboarding.part import Part
+    from workflows.onboarding.journey import Journey, tasks
     from workflows.ports import OnboardingParts
 
 AT_ONCE: Final = 20
 """Parts that one activity starts, looks at or ends."""
-
 _WHY_AT_MOST: Final = 900
 """Bytes of the reason for which a part is ended."""
 _DECIDED: Final = "decided"
@@ -108,13 +105,12 @@ class CustomerOnboardingWorkflow(TellsPeople[Journey]):
         if ending := self._progress.ending:
             # As much of the reason as each part takes.
             why = f"the onboarding was {ending.outcome}: {clipped(ending.why, _WHY_AT_MOST)}"
-            left = (*self._progress.abandoned, *(id for part in self._progress.parts for id in part.abandoned))
-            await self._end((*_workflows(self._progress.running), *left), ending.who, why)
+            await self._end((*self._progress.open_workflows, *self._progress.left_behind), ending.who, why)
             begun = starts.may_have_begun(self._progress, self._request.stages)
-            await self._end((*self._decided(), *begun), ending.who, why, if_ours=True)
+            await self._end((*self._progress.decided_tasks, *begun), ending.who, why, if_ours=True)
             self._progress = self._progress.end(ending.outcome, workflow.now(), by=ending.who)
         else:
-            await self._end(self._decided(), self._request.onboarding.requester, _DECIDED, if_ours=True)
+            await self._end(self._progress.decided_tasks, self._request.onboarding.requester, _DECIDED, if_ours=True)
             self._progress = self._progress.end(Status.DONE, workflow.now(), by="countersign")
 
     @property
@@ -159,7 +155,7 @@ class CustomerOnboardingWorkflow(TellsPeople[Journey]):
         """Once: one that stands still in Temporal holds up nothing else."""
         for some in _in_batches(self._progress.decided):
             order = PartsToEnd(
-                parts=_tasks(some),
+                parts=tasks(some),
                 actor=self._request.onboarding.requester,
                 reason=_DECIDED,
                 done=True,
@@ -186,10 +182,6 @@ class CustomerOnboardingWorkflow(TellsPeople[Journey]):
         for some in _in_batches(tuple(workflow_ids)):
             order = PartsToEnd(parts=some, actor=actor, reason=reason, begun_by=begun_by)
             await self.call(OnboardingParts.end, order, options.HAND_OFF, _ending_of(some))
-
-    def _decided(self) -> tuple[str, ...]:
-        """What was to be ended, for it was decided about, and is open yet or may be."""
-        return _tasks((*self._progress.decided, *self._progress.lingering))
 
     def _forget_look(self) -> None:
         if self._look is not None:
@@ -226,7 +218,7 @@ class CustomerOnboardingWorkflow(TellsPeople[Journey]):
         if news() or self._look is None or not self._look.done():
             return
         self._look = None
-        for some in _in_batches(_workflows(self._progress.running)):
+        for some in _in_batches(self._progress.open_workflows):
             seen = await self.call(
                 OnboardingParts.look_at,
                 PartsToLookAt(parts=some),
@@ -300,13 +292,3 @@ def _names(parts: Iterable[PartToStart]) -> str:
 
 def _ending_of(parts: tuple[str, ...]) -> str:
     return f"end {len(parts)} open parts"
-
-
-def _tasks(ids: Iterable[str]) -> tuple[str, ...]:
-    """The workflow ids of tasks to decide."""
-    return tuple(map(Kind.TASK.workflow_id, ids))
-
-
-def _workflows(parts: Iterable[Part]) -> tuple[str, ...]:
-    """The workflow ids of what may be open of these parts."""
-    return tuple(id for part in parts for id in part.open_workflows)
