@@ -36,7 +36,10 @@ WITHIN: Final = timedelta(seconds=60)
 TOGETHER_AT_MOST: Final = 400
 """Clocks that are moved to one instant: each wake of each takes a moment."""
 _GLANCE: Final = 0.2
-_JUST_AFTER: Final = timedelta(seconds=1)
+JUST_AFTER: Final = timedelta(seconds=10)
+"""How far beyond an instant a clock is moved: longer than what happens then takes. The server may move a workflow that
+is still at work when its clock gets there on to the next timer, days too far."""
+_NEARLY: Final = timedelta(seconds=1)
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 _TOGETHER: Final = (Kind.ONBOARDING, Kind.CAMPAIGN)
@@ -105,7 +108,7 @@ async def forward_to_next(client: Client, id: str, *, within: timedelta = WITHIN
     if at is None:
         why = shown.next.why if shown.next else shown.says
         raise Refusal(f"{what.id}: nothing is to come at a time of its own ({why})")
-    return await forward(client, id, max(at - now, timedelta(0)) + _JUST_AFTER, within=within)
+    return await forward(client, id, max(at - now, timedelta(0)) + JUST_AFTER, within=within)
 
 
 @dataclass
@@ -157,7 +160,7 @@ class _Together:
                 f"{self.what.id}: {len(listed):,} open ones are more than {TOGETHER_AT_MOST} to move together"
             )
         clocks = {one: await self._clock(one) for one in (self.what, *filter(None, listed))}
-        return [one for one, clock in clocks.items() if clock is not None and clock < target - _JUST_AFTER]
+        return [one for one, clock in clocks.items() if clock is not None and clock < target - _NEARLY]
 
     async def _clock(self, what: Named) -> datetime | None:
         handle = self.skipper.client.get_workflow_handle(what.workflow_id)
@@ -174,7 +177,7 @@ class _Together:
         if at is None or at <= now:
             shown: FollowUpShow = await handle.query(SHOW, result_type=FollowUpShow)
             at = shown.next.at if shown.next else None
-        return min(max(at, now) + _JUST_AFTER, target) if at else target
+        return min(max(at, now) + JUST_AFTER, target) if at else target
 
     async def _move(self, what: Named, to: datetime) -> bool:
         """Whether its clock is there; False when it ended on the way, or since it was last looked at."""

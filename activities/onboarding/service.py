@@ -56,7 +56,8 @@ from workflows.signature.inputs import SignatureRequest
 from workflows.signature.progress import Progress
 
 _CLOCKS_DIFFER: Final = timedelta(minutes=5)
-_JUST_AFTER: Final = timedelta(seconds=1)
+_JUST_AFTER: Final = timedelta(seconds=10)
+"""Longer than a part's first work takes: one that is still at it then may be moved on to its first reminder."""
 _SAYS_AT_MOST: Final = 300
 _BY: Final = "countersign"
 _DECIDE: Final = phrase("Decide: {title}")

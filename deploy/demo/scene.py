@@ -16,7 +16,7 @@ from starter import requests
 from starter.clients import links
 from starter.context import Context
 from starter.exits import Refusal
-from starter.fast_forward import forward
+from starter.fast_forward import JUST_AFTER, forward
 from starter.settings import Settings
 from workflows.kinds import Kind
 from workflows.model.views import OnboardingShow, RequestShow
@@ -24,8 +24,6 @@ from workflows.names import SHOW
 
 _SEEN_WITHIN: Final = 15.0
 _GLANCE: Final = 0.1
-_BREATH: Final = timedelta(seconds=1)
-"""Beyond the instant itself, so that what is due then is due."""
 
 Entry = dict[str, Any]
 T = TypeVar("T")
@@ -94,7 +92,7 @@ class Scene:
     async def forward_to_next(self, what: str) -> datetime:
         """Let time pass until the next thing is due, which must be this one; the instant it was planned for."""
         at = await self.until(f"{what} as what is next", lambda: self._planned(what))
-        await self.forward(at - await self.now() + _BREATH)
+        await self.forward(at - await self.now() + JUST_AFTER)
         return at
 
     async def _planned(self, what: str) -> datetime | None:
