@@ -158,7 +158,8 @@ class OnboardingParts(Port):
     async def start(self, order: PartsToStart) -> PartsSeen:
         """Start each or recognise the one that was started from the same content, and have it tell the onboarding.
 
-        What cannot be started is said in words and starts nothing; only what a repetition may mend is raised.
+        What cannot be started is said in words and starts nothing. What a repetition may mend is raised when it is all
+        of them, and where others were started it is only named.
         """
 
     @asks("look_at_parts")

@@ -26,7 +26,7 @@ from activities.push.words import words_for
 from activities.reader import language_of
 from activities.requests.input import Prepared
 from activities.starting import path
-from activities.store import DocumentMissing, Home, Store
+from activities.store import DocumentDamaged, DocumentMissing, Home, Store, StoreAway, StoreFailure
 from activities.updates import ANSWERS_WITHIN, offer, wish
 from workflows import names
 from workflows.follow_up import operations
@@ -96,22 +96,32 @@ class Parts(OnboardingParts):
                 raise passing_failure(Code.PLANNING, f"the catalogue is faulty: {faults.in_short}") from None
             ahead = _ahead(order.now, self.now())
             found = [await self._start(order, one, content, catalogue, ahead) for one in order.parts]
+            away = [one for one in found if isinstance(one, StoreAway)]
+            if len(away) == len(found) > 0:
+                raise away[0]
             living = [one for one in found if isinstance(one, path.Started)]
             if ahead:
                 await asyncio.gather(*(self._begin(one.workflow_id, ahead) for one in living if one.created))
             seen = await asyncio.gather(*(self._subscribe(order, one.workflow_id) for one in living if not one.created))
-        return PartsSeen(parts=tuple(one for one in (*found, *seen) if isinstance(one, PartSeen)))
+        return PartsSeen(
+            parts=tuple(one for one in (*found, *seen) if isinstance(one, PartSeen)),
+            away=tuple(part.id for part, one in zip(order.parts, found, strict=True) if isinstance(one, StoreAway)),
+        )
 
     async def _start(
         self, order: PartsToStart, part: PartToStart, content: Content, catalogue: Catalogue, ahead: timedelta
-    ) -> PartSeen | path.Started:
-        """That a part lives, or why it is not to."""
+    ) -> PartSeen | path.Started | StoreAway:
+        """That a part lives, why it is not to, or why that is not known yet."""
         try:
             return await self._started(order, part, content, catalogue, ahead)
         except path.IdTaken as taken:
             return await self._asked(order, part) or _refused(part, str(taken), left=False)
         except (path.NotItsOwn, path.BrokenOff) as refused:
             return _refused(part, str(refused), left=isinstance(refused, path.BrokenOff) and refused.left)
+        except StoreAway as away:
+            return away
+        except StoreFailure as lost:
+            return _refused(part, str(lost), left=part.again)
 
     async def _started(
         self, order: PartsToStart, part: PartToStart, content: Content, catalogue: Catalogue, ahead: timedelta
@@ -124,13 +134,13 @@ class Parts(OnboardingParts):
             return await path.start(
                 self.client, self.store, joined, parent=order.workflow_id, again=part.again, delay=ahead
             )
-        except (FileFaults, DocumentMissing) as faults:
+        except (FileFaults, DocumentMissing, DocumentDamaged) as faults:
             # It may have been started while this was right: by an earlier attempt, or alone.
             says = faults.in_short if isinstance(faults, FileFaults) else str(faults)
             try:
                 known = Named(what.runs_as or Kind.TASK, part.id)
                 return await path.recognise(self.client, self.store, known, kept.fingerprint, faults)
-            except (FileFaults, DocumentMissing):
+            except (FileFaults, DocumentMissing, DocumentDamaged):
                 return _refused(part, says, left=part.again)
             except path.BrokenOff as broken:
                 return _refused(part, says, left=broken.left)

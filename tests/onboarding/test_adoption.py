@@ -52,7 +52,7 @@ from tests.onboarding.test_stories import ONE, decision, waits_for_a_decision
 from tests.servers import own_part
 from tests.workflows.fakes import refusal
 from tests.workflows.stage import is_at_work
-from workflows.model.onboarding import PartKind, PartsToEnd, PartsToStart, PartToStart
+from workflows.model.onboarding import PartKind, PartsSeen, PartsToEnd, PartsToStart, PartToStart
 from workflows.model.operations import Receipt
 from workflows.model.subject import Code, Status
 from workflows.model.views import RequestShow, TaskShow
@@ -402,13 +402,23 @@ def in_store(folder: Path) -> Path:
     return found
 
 
+@dataclass
+class Unheard(Parts):
+    """What it has started side by side it does not say while it is `silent`."""
+
+    silent: bool = True
+
+    async def start(self, order: PartsToStart) -> PartsSeen:
+        """See the port."""
+        seen = await super().start(order)
+        if self.silent and len(order.parts) > 1:
+            raise refusal(Code.UNREACHABLE)
+        return seen
+
+
 async def test_what_was_being_started_when_it_was_ended_is_ended_as_well(tmp_path: Path) -> None:
-    """The first of two parts was started; the document of the second is damaged, so nobody has told of the first."""
-    stage = {"name": "agreements", "agreements": [an_agreement(), other_document(tmp_path)]}
-    async with onboarding(tmp_path, a_file(DETAILS, stage)) as it:
-        billing, damaged = await it.open("billing"), in_store(tmp_path)
-        damaged.write_bytes(b"damaged".ljust(damaged.stat().st_size))
-        await it.tell(billing, Done(actor=CUSTOMER))
+    async with onboarding(tmp_path, a_file(DETAILS, AGREEMENTS), service=Unheard) as it:
+        await it.done("billing", CUSTOMER)
         await it.until(lambda shown: shown.problem)
         await it.wish(Cancellation(actor=OWNER, reason="They went elsewhere."))
         assert (await it.handle.result()).outcome is Status.CANCELLED
@@ -417,17 +427,16 @@ async def test_what_was_being_started_when_it_was_ended_is_ended_as_well(tmp_pat
 
 
 async def test_a_part_that_was_started_before_its_file_became_wrong_is_known_again(tmp_path: Path) -> None:
-    """Its signer leaves while the start of another part of the stage fails, and is repeated with both."""
+    """Its signer leaves while nobody knows yet that it was started, and the start is repeated."""
     ours = an_agreement(signers=[{"person": "customer"}, {"person": "chief-executive"}])
-    stage = {"name": "agreements", "agreements": [ours, other_document(tmp_path)]}
-    async with onboarding(tmp_path, a_file(DETAILS, stage)) as it:
-        billing, damaged = await it.open("billing"), in_store(tmp_path)
-        content = damaged.read_bytes()
-        damaged.write_bytes(b"damaged".ljust(len(content)))
-        await it.tell(billing, Done(actor=CUSTOMER))
+    stage = {"name": "agreements", "agreements": [ours, an_agreement("Data processing agreement")]}
+    async with onboarding(tmp_path, a_file(DETAILS, stage), service=Unheard) as it:
+        parts = it.parts
+        assert isinstance(parts, Unheard)
+        await it.done("billing", CUSTOMER)
         await it.until(lambda shown: shown.problem)
         without(tmp_path, "chief-executive")
-        damaged.write_bytes(content)
+        parts.silent = False
         await it.env.sleep(60)
         await it.until_open("agreement-2")
         assert (await it.part("agreement-1")).state == "open"
@@ -484,18 +493,58 @@ async def test_a_task_that_was_decided_about_and_does_not_end_holds_up_nothing(t
         assert (await it.client.get_workflow_handle(task).result())["outcome"] == "cancelled"
 
 
-async def test_an_agreement_whose_document_is_lost_holds_up_nothing_else(tmp_path: Path) -> None:
+def damage(document: Path) -> None:
+    """Other bytes, of the same length."""
+    document.write_bytes(b"damaged".ljust(document.stat().st_size))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [(Path.unlink, "the store has no document"), (damage, "the document")],
+    ids=["lost", "damaged"],
+)
+async def test_an_agreement_whose_document_is_not_there_any_more_holds_up_nothing_else(
+    tmp_path: Path, spoil: Callable[[Path], None], why: str
+) -> None:
     stage = {"name": "agreements", "agreements": [other_document(tmp_path), an_agreement()]}
     async with onboarding(tmp_path, a_file(DETAILS, stage)) as it:
         billing = await it.open("billing")
-        in_store(tmp_path).unlink()
+        spoil(in_store(tmp_path))
         await it.tell(billing, Done(actor=CUSTOMER))
         await it.until(lambda shown: shown.attention)
         await it.signed("agreement-2")
         says = (await it.part("agreement-1")).says
         await it.wish(Decision(actor=OWNER, part="agreement-1", choice=Choice.WAIVE, reason="It is lost."))
         assert (await it.handle.result()).outcome is Status.DONE
-    assert says.startswith("the store has no document")
+    assert says.startswith(why)
+
+
+async def test_an_agreement_whose_document_cannot_be_read_now_is_tried_again_and_the_others_are_begun(
+    tmp_path: Path,
+) -> None:
+    stage = {"name": "agreements", "agreements": [other_document(tmp_path), an_agreement()]}
+    async with onboarding(tmp_path, a_file(DETAILS, stage)) as it:
+        billing, document = await it.open("billing"), in_store(tmp_path)
+        content = document.read_bytes()
+        document.unlink()
+        document.mkdir()  # what root cannot read either
+        await it.tell(billing, Done(actor=CUSTOMER))
+        await it.until_open("agreement-2")
+        await it.days_pass(1 / 1440)  # its attempts
+        shown = await it.until(lambda shown: shown.problem)
+        assert shown.problem is not None and shown.problem.says.startswith("the store cannot be used")
+        document.rmdir()
+        document.write_bytes(content)
+        await it.env.sleep(60)
+        await it.until_open("agreement-1")
+
+
+async def test_what_a_part_is_started_from_instead_is_gone_and_it_is_not_started(tmp_path: Path) -> None:
+    async with onboarding(tmp_path, a_file(ONE)) as it:
+        gone = PartToStart(part="agreement-1", id="acme.1.1.r2", what=PartKind.AGREEMENT, content=f"part-1#{'0' * 64}")
+        order = PartsToStart(onboarding="acme", content=it.given.onboarding.content, parts=(gone,))
+        [seen] = (await it.parts.start(order)).parts
+    assert seen.says.endswith("is not in the store")
 
 
 async def test_a_faulty_catalogue_is_a_problem_and_a_kind_that_it_lost_a_decision(tmp_path: Path) -> None:

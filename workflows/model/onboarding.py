@@ -155,6 +155,7 @@ class PartsToEnd(Model):
 
 
 class PartsSeen(Model):
-    """How each of them stands."""
+    """How each of them stands; `away` are the ids of those that a repetition may start, for the others were."""
 
     parts: Packed[tuple[PartSeen, ...]]
+    away: tuple[str, ...] = ()

@@ -143,7 +143,7 @@ class CustomerOnboardingWorkflow(TellsPeople[Journey]):
             if seen is None:
                 return
             refused = {one.id for one in seen.parts if one.says}
-            for one in some:
+            for one in (one for one in some if one.id not in seen.away):
                 self._progress = starts.begun(self._progress, one, refused=one.id in refused, now=workflow.now())
             self._saw(seen.parts)
 
