@@ -6,6 +6,7 @@ The store has both. What is frozen has ids, departments and managers, but no nam
 import asyncio
 import hashlib
 import json
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -32,27 +33,42 @@ class Row(NamedTuple):
     says: str = ""
 
 
+class Extended(NamedTuple):
+    """Since when everybody whose last day was before this one has until then."""
+
+    at: datetime
+    due: date
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     """Somebody who is, or was, to acknowledge: until when, in which attempt, and why not any more.
 
-    `out` is the change that took them out. `joined` when they were not there at the opening.
+    `given` is their last day as they came into the audience; `extended` is how it was moved, one list for everybody,
+    whose first `before` do not count for them: they came after these. `out` is the change that took them out. `joined`
+    when they were not there at the opening.
     """
 
     row: Row
-    due: date
+    given: date
     attempt: int = 1
     out: ChangeKind | None = None
     reason: str = ""
     joined: bool = False
     asked_by: int = 0
     """The last change that asks them; none when only the opening does."""
-    was_due: tuple[tuple[date, datetime], ...] = ()
-    """Their last day before each time that it was moved, and when it was."""
+    extended: tuple[Extended, ...] = ()
+    before: int = 0
+
+    @property
+    def due(self) -> date:
+        """Their last day."""
+        return self.due_at(None)
 
     def due_at(self, instant: datetime | None) -> date:
         """Their last day as it was then."""
-        return next((day for day, until in self.was_due if instant and instant < until), self.due)
+        moved = bisect_right(self.extended, instant, key=lambda one: one.at) if instant else len(self.extended)
+        return max(self.given, self.extended[moved - 1].due) if moved > self.before else self.given
 
     def seen_to(self, place: int, asked: int, changes_asked: int) -> bool:
         """Whether a walk has come to them, when they are at this place: they may be asked, and have no request yet."""
@@ -126,6 +142,7 @@ class Audience:
 
     members: tuple[Member, ...]
     amendments: tuple[Amendment, ...] = ()
+    extended: tuple[Extended, ...] = ()
 
     @classmethod
     def of(cls, rows: Iterable[Row], campaign: Campaign, amendments: Sequence[Amendment] = ()) -> Self:
@@ -134,10 +151,13 @@ class Audience:
 
     def after(self, amendments: Sequence[Amendment]) -> Self:
         """The audience after these changes too."""
-        members = list(self.members)
+        members, extended = list(self.members), self.extended
         for amendment in amendments:
-            _amend(members, amendment)
-        return replace(self, members=tuple(members), amendments=(*self.amendments, *amendments))
+            extended = _extended(extended, amendment.change)
+            _amend(members, amendment, len(extended))
+        # Each extension is held once, however many people it is for, and whoever has the list already is not touched.
+        known = tuple(one if one.extended is extended else replace(one, extended=extended) for one in members)
+        return replace(self, members=known, amendments=(*self.amendments, *amendments), extended=extended)
 
     def person(self, id: str) -> Member | None:
         """The member with this id; of a person who is there twice, the one who is asked."""
@@ -156,23 +176,24 @@ class Audience:
         return tuple(member for member in self.members if member.person in concerned and not member.row.says)
 
 
-def _amend(members: list[Member], amendment: Amendment) -> None:
+def _extended(extended: tuple[Extended, ...], change: Change) -> tuple[Extended, ...]:
+    """The list with one more; of two that were wished at once the later day may come first: the other moves nobody."""
+    if change.what is not ChangeKind.EXTENDED or change.due is None or (extended and change.due <= extended[-1].due):
+        return extended
+    return (*extended, Extended(change.at, change.due))
+
+
+def _amend(members: list[Member], amendment: Amendment, before: int) -> None:
     change, rows = amendment.change, {row.person: row for row in amendment.rows}
     match change.what:
-        case ChangeKind.EXTENDED if change.due:
-            due = change.due
-            members[:] = [
-                replace(one, due=due, was_due=(*one.was_due, (one.due, change.at))) if one.due < due else one
-                for one in members
-            ]
         case ChangeKind.LEFT:
             _each(members, rows, lambda one, _: replace(one, out=change.what) if one.asked else one)
         case ChangeKind.EXEMPT:
             _each(members, rows, lambda one, row: _exempt(one, row, change))
         case ChangeKind.AGAIN:
             _each(members, rows, lambda one, row: _again(one, row, amendment))
-        case ChangeKind.JOINED:
-            _join(members, rows, change)
+        case ChangeKind.JOINED if change.due:
+            _join(members, rows, change.number, change.due, before)
 
 
 def _each(members: list[Member], rows: Mapping[str, Row], amended: Callable[[Member, Row], Member]) -> None:
@@ -197,15 +218,14 @@ def _again(member: Member, row: Row, amendment: Amendment) -> Member:
     return replace(member, row=row, attempt=member.attempt + another, asked_by=amendment.change.number)
 
 
-def _join(members: list[Member], rows: dict[str, Row], change: Change) -> None:
+def _join(members: list[Member], rows: dict[str, Row], by: int, due: date, before: int) -> None:
     """Whoever was there before and had left is asked in another attempt."""
-    due, by = change.due, change.number
     for place, one in enumerate(members):
         if one.out is ChangeKind.LEFT and one.person in rows:
             row = rows.pop(one.person)._replace(number=one.row.number)
-            back = replace(one, row=row, due=due or one.due, out=None, joined=True, asked_by=by)
+            back = replace(one, row=row, given=due, before=before, out=None, joined=True, asked_by=by)
             members[place] = replace(back, attempt=one.attempt + 1)
-    members += [Member(row, due, joined=True, asked_by=by) for row in rows.values() if due]
+    members += [Member(row, due, before=before, joined=True, asked_by=by) for row in rows.values()]
 
 
 class Audiences:

@@ -71,6 +71,49 @@ async def test_a_day_that_was_moved_counts_from_when_it_was_moved(tmp_path: Path
     assert member.due_at(moved_at + timedelta(days=3)) == member.due_at(None) == last
 
 
+async def test_who_came_later_or_came_back_has_the_day_that_they_were_given_until_it_is_moved(tmp_path: Path) -> None:
+    audience = await an_audience(tmp_path)
+    soon, last = LATER - timedelta(days=5), LATER + timedelta(days=9)
+    changes = (
+        (change(ChangeKind.EXTENDED, 1, due=LATER), ()),
+        (change(ChangeKind.EXTENDED, 2, due=soon), ()),
+        (change(ChangeKind.LEFT, 3), (Row(0, "p1"),)),
+        (change(ChangeKind.JOINED, 4, due=soon), (Row(0, "p1"), Row(0, "new"))),
+        (change(ChangeKind.JOINED, 5, due=last + timedelta(days=1)), (Row(0, "newer"),)),
+        (change(ChangeKind.EXTENDED, 6, due=last), ()),
+    )
+    known = audience.after([Amendment(*one) for one in changes])
+    for person, since, days in (
+        ("p0", 0, [audience.members[0].due, LATER, LATER, last]),
+        ("p1", 4, [soon, last]),
+        ("new", 4, [soon, last]),
+        ("newer", 5, [last + timedelta(days=1)] * 2),
+    ):
+        member = known.person(person)
+        assert member is not None
+        then = [NOW + timedelta(days=day) for day in sorted({since, 1, 2, 6}) if day >= since]
+        assert [member.due_at(instant) for instant in then] == days, person
+        assert member.due == days[-1]
+    # As the walk of a change before reads it, and when the changes are read one after the other.
+    assert audience.after([Amendment(*changes[0])]).members[0].due == LATER
+    for one in changes:
+        audience = audience.after([Amendment(*one)])
+    assert audience == known
+
+
+async def test_ten_times_a_day_more_each_day_for_two_years_is_held_once_for_everybody(tmp_path: Path) -> None:
+    audience, began = await an_audience(tmp_path), date(2027, 1, 1)
+    days = 7_300
+    extensions = [
+        Amendment(change(ChangeKind.EXTENDED, day, due=began + timedelta(days=day))) for day in range(1, days + 1)
+    ]
+    members = audience.after(extensions[:-1]).after(extensions[-1:]).members
+    assert {len(one.extended) for one in members} == {days}
+    assert len({id(one.extended) for one in members}) == 1
+    assert members[0].due == began + timedelta(days=days)
+    assert members[0].due_at(NOW + timedelta(days=days - 1)) == members[0].due - timedelta(days=1)
+
+
 @pytest.mark.parametrize("status", ["declined", "expired", "cancelled"])
 async def test_whose_request_has_ended_had_until_the_day_that_counted_then(tmp_path: Path, status: str) -> None:
     audience, store = await an_audience(tmp_path), Store(str(tmp_path / "store"))
