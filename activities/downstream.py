@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from standardwebhooks import Webhook
 
 from activities.events import CONTENT_TYPES
+from activities.follow_up.silence import jitter
 from activities.http.addresses import AddressRefused, Guard
 from activities.http.calling import failure_of_error, seconds_to_wait
 from workflows.model.policy import Target
@@ -27,7 +28,8 @@ CONNECTIONS_AT_ONCE: Final = 200
 PATIENCE: Final = 5.0
 """Seconds for which a call waits until fewer of its target do."""
 HELD_FOR: Final = 300.0
-"""Seconds after which a call for which there was no place is tried again."""
+"""Seconds for which a call for which there was no place waits at least, and at most twice as many: a crowd of them that
+came back together would find no place again."""
 _GONE: Final = 410
 _CONTROL: Final = "webhook-delivery"
 """By this header of an answer a receiver says what is to become of further calls. Proposed for Standard Webhooks
@@ -100,7 +102,7 @@ class Downstream:
         """
         places = self._places.setdefault(target.name, _Places())
         if not await places.taken():
-            return _held(target, "as many calls as it gets at once wait for its answer")
+            return _held(target, id, "as many calls as it gets at once wait for its answer")
         began = _now()
         try:
             return await self._call(target, id, payload)
@@ -115,7 +117,7 @@ class Downstream:
         except AddressRefused as refusal:
             return HandoffResult(target=target.target, ok=False, why=f"address refused: {refusal}")
         except httpx.PoolTimeout:
-            return _held(target, "as many calls as are made at once wait for an answer")
+            return _held(target, id, "as many calls as are made at once wait for an answer")
         except httpx.HTTPError as error:
             return HandoffResult(target=target.target, ok=False, why=failure_of_error(target.target, error).says)
         except OSError:  # also a time-out
@@ -162,5 +164,6 @@ class Downstream:
         )
 
 
-def _held(target: Target, why: str) -> HandoffResult:
-    return HandoffResult(target=target.target, ok=False, held=True, why=f"not called yet: {why}", retry_after=HELD_FOR)
+def _held(target: Target, id: str, why: str) -> HandoffResult:
+    wait = HELD_FOR + jitter(id, target.name, timedelta(seconds=HELD_FOR)).total_seconds()
+    return HandoffResult(target=target.target, ok=False, held=True, why=f"not called yet: {why}", retry_after=wait)

@@ -22,10 +22,10 @@ class Span(NamedTuple):
     closes_at: datetime
 
 
-def jitter(request: str, person: str) -> timedelta:
-    """Up to 15 minutes, always the same for one person and request: ten thousand people are not told in one second."""
-    digest = hashlib.sha256(f"{request}/{person}".encode()).digest()
-    return timedelta(seconds=int.from_bytes(digest[:4]) % (int(MOST_JITTER.total_seconds()) + 1))
+def jitter(request: str, whom: str, most: timedelta = MOST_JITTER) -> timedelta:
+    """Up to `most`, always the same for one request and person, or target: ten thousand are not told in one second."""
+    digest = hashlib.sha256(f"{request}/{whom}".encode()).digest()
+    return timedelta(seconds=int.from_bytes(digest[:4]) % (int(most.total_seconds()) + 1))
 
 
 @dataclass(frozen=True)

@@ -238,9 +238,17 @@ async def test_a_call_for_which_there_is_no_connection_is_none() -> None:
     def full(request: httpx.Request) -> httpx.Response:
         raise httpx.PoolTimeout("full", request=request)
 
-    result = await calling(httpx.MockTransport(full)).call(FINANCE, ID, PAYLOAD)
-    assert (result.held, result.retry_after) == (True, downstream.HELD_FOR)
-    assert result.why == "not called yet: as many calls as are made at once wait for an answer"
+    caller = calling(httpx.MockTransport(full))
+    result = await caller.call(FINANCE, ID, PAYLOAD)
+    assert (result.held, result.why) == (True, "not called yet: as many calls as are made at once wait for an answer")
+
+    async def waits(ids: range) -> list[float]:
+        return [(await caller.call(FINANCE, webhook_id(f"msa-{id}"), PAYLOAD)).retry_after for id in ids]
+
+    crowd = await waits(range(10 * CALLS_AT_ONCE))
+    assert max(Counter(int(wait // 30) for wait in crowd).values()) < 3 * CALLS_AT_ONCE, "they come back together"
+    assert min(crowd) >= downstream.HELD_FOR and max(crowd) <= 2 * downstream.HELD_FOR
+    assert crowd == await waits(range(10 * CALLS_AT_ONCE))
 
 
 AGAIN = {
