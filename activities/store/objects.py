@@ -4,7 +4,9 @@ import asyncio
 import contextlib
 import os
 import secrets
+import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Final, ParamSpec, TypeVar
 
@@ -20,6 +22,12 @@ R = TypeVar("R")
 _PROBE: Final = "probe.json"
 _READ_AHEAD: Final = 1 << 20
 """Bytes that are fetched at a time of an object that is read piece by piece from a remote store."""
+UNFINISHED: Final = "unfinished"
+"""The folder of files that are being written, or that somebody who was killed has left."""
+_LEFT_AFTER: Final = 86_400.0
+"""Seconds after which nobody writes a file any more; so often each process looks for those that were left."""
+SWEPT_AT_MOST: Final = 100
+"""Files that a process looks at then: what is left over is looked at by the others, or the next day."""
 _EXTRAS: Final = {"s3": "pip install 'countersign[s3]'"}
 """What brings the package of a kind of store; of the others fsspec says which it is."""
 
@@ -35,6 +43,7 @@ class Objects:
         self._files, self._root = _opened(url)
         self.local: Final = isinstance(self._files, LocalFileSystem)
         """Whether it is a folder of this machine."""
+        self._swept_at = -_LEFT_AFTER
 
     @property
     def address(self) -> str:
@@ -131,7 +140,10 @@ class Objects:
         path = self._path(name)
         try:
             if self.local:
-                _create_local(Path(path), content)
+                # A link, other than opening exclusively, shows either nothing or the whole content, also after a kill
+                # in between.
+                with self._written_aside(Path(path), content) as whole:
+                    os.link(whole, path)
             else:
                 self._files.pipe_file(path, content, mode="create")
         except FileExistsError:
@@ -175,10 +187,45 @@ class Objects:
     def _replace_now(self, name: str, content: bytes) -> None:
         path = self._path(name)
         if self.local:
-            with _written_beside(Path(path), content) as whole:
+            with self._written_aside(Path(path), content) as whole:
                 whole.replace(path)
         else:
             self._files.pipe_file(path, content)
+
+    @contextlib.contextmanager
+    def _written_aside(self, path: Path, content: bytes) -> Iterator[Path]:
+        """The whole content, for the caller to give it its name; what fails keeps no room of the disk."""
+        unfinished = Path(self._path(UNFINISHED))
+        _make_private(path.parent)
+        _make_private(unfinished)
+        self._sweep(unfinished)
+        aside = unfinished / f"{secrets.token_hex(8)}.part"
+        try:
+            with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            yield aside
+        finally:
+            aside.unlink(missing_ok=True)
+            # Also when the name was taken: whoever wrote it may have died before it was on the disk.
+            _sync_folder(path.parent)
+
+    def _sweep(self, unfinished: Path) -> None:
+        """Remove what was left, at the first write and once a day; nothing depends on it."""
+        if _uptime() - self._swept_at < _LEFT_AFTER:
+            return
+        self._swept_at = _uptime()
+        with contextlib.suppress(OSError):
+            for one in islice(unfinished.iterdir(), SWEPT_AT_MOST):
+                # Another process may be at it as well.
+                with contextlib.suppress(FileNotFoundError):
+                    if time.time() - one.stat().st_mtime > _LEFT_AFTER:
+                        one.unlink()
+
+
+def _uptime() -> float:
+    return time.monotonic()
 
 
 def _opened(url: str) -> tuple[AbstractFileSystem, str]:
@@ -203,29 +250,6 @@ def _unless_missing(found: bytes | Exception | None) -> bytes | None:
     if isinstance(found, Exception) and not isinstance(found, FileNotFoundError):
         raise found
     return found if isinstance(found, bytes) else None
-
-
-def _create_local(path: Path, content: bytes) -> None:
-    # A link, other than opening exclusively, shows either nothing or the whole content, also after a kill in between.
-    with _written_beside(path, content) as whole:
-        os.link(whole, path)
-
-
-@contextlib.contextmanager
-def _written_beside(path: Path, content: bytes) -> Iterator[Path]:
-    """The whole content, for the caller to give it its name; what fails keeps no room of the disk."""
-    _make_private(path.parent)
-    beside = path.with_name(f".{secrets.token_hex(8)}.part")
-    try:
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        yield beside
-    finally:
-        beside.unlink(missing_ok=True)
-        # Also when the name was taken: whoever wrote it may have died before it was on the disk.
-        _sync_folder(path.parent)
 
 
 def _make_private(folder: Path) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,9 @@ from activities.store import (
     StoreFailure,
     TextDamaged,
     device_hash,
+    objects,
 )
+from activities.store.objects import SWEPT_AT_MOST, UNFINISHED
 from activities.store.store import AMENDMENTS_AT_ONCE, REMEMBERED_AT_MOST
 
 MSA = Home.of_request("msa-0042")
@@ -141,6 +144,32 @@ async def test_what_does_not_fit_on_the_disk_keeps_no_room_of_it(
             full.setattr(Path if call == "replace" else os, call, _is_full)
             await store.write_amendment(R, 1, b"{}") if call == "replace" else await store.write_record(R, b"{}")
     assert _left_in(tmp_path) == []
+
+
+async def test_what_killed_writers_left_is_removed_after_a_day_and_no_living_one_loses_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unfinished = tmp_path / UNFINISHED
+    at = [1_000.0]
+    monkeypatch.setattr(objects, "_uptime", lambda: at[0])
+    store = Store(str(tmp_path))
+
+    def leave(name: str, hours: float) -> None:
+        (unfinished / name).write_bytes(b"half")
+        os.utime(unfinished / name, (time.time() - 3600 * hours,) * 2)
+
+    await store.write_record(R, b"{}")
+    leave("living.part", 23)
+    for number in range(10 * SWEPT_AT_MOST):
+        leave(f"{number}.part", 25)
+    await store.write_amendment(R, 1, b"{}")
+    assert len(list(unfinished.iterdir())) == 10 * SWEPT_AT_MOST + 1, "looked for with each write"
+    at[0] += 25 * 3600
+    await store.write_amendment(R, 2, b"{}")
+    assert len(list(unfinished.iterdir())) in (9 * SWEPT_AT_MOST + 1, 9 * SWEPT_AT_MOST + 2)
+    for _ in range(10):
+        await Store(str(tmp_path)).write_amendment(R, 3, b"{}")
+    assert [one.name for one in unfinished.iterdir()] == ["living.part"]
 
 
 def _is_full(*_: object) -> None:
