@@ -155,6 +155,15 @@ def _check_addresses(found: Sequence[IpAddress], *, listed: bool, encrypted: boo
         _refuse("a private address must be listed in COUNTERSIGN_HANDOFF_HOSTS")
 
 
+def is_address(host: str) -> bool:
+    """Whether a host is an address and no name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def is_public(address: IpAddress) -> bool:
     """Whether the address is one of the open internet; an IPv4 address in an IPv6 wrapping counts as what it wraps."""
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:

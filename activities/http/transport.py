@@ -9,8 +9,6 @@ import httpx
 
 MOST_BYTES: Final = 10_000_000
 MOST_ERROR_BYTES: Final = 65_536
-# Below the 5 s after which common servers drop an idle connection: a dropped one would look like a lost answer.
-_KEEP_ALIVE: Final = 3.0
 
 
 def capped_transport(
@@ -20,11 +18,14 @@ def capped_transport(
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> httpx.AsyncBaseTransport:
     """The transport below every client: no answer grows beyond `MOST_BYTES`, no error beyond `MOST_ERROR_BYTES`."""
-    limits = httpx.Limits(max_connections=max_connections, keepalive_expiry=_KEEP_ALIVE)
-    network = transport or httpx.AsyncHTTPTransport(
-        verify=trust or _public_authorities(), limits=limits, retries=0, trust_env=False
-    )
-    return _CappedTransport(network)
+    return _CappedTransport(transport or _network(trust or _public_authorities(), max_connections))
+
+
+def _network(trust: ssl.SSLContext, max_connections: int) -> httpx.AsyncBaseTransport:
+    # What is below httpx is loaded by whoever calls somebody: many a word of the command does not.
+    from activities.http.network import Network  # noqa: PLC0415
+
+    return Network(trust, max_connections)
 
 
 @cache

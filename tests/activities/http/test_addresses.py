@@ -6,9 +6,11 @@ import threading
 from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
 
+import httpx
 import pytest
 
 from activities.http.addresses import LOOKUPS_AT_ONCE, AddressRefused, Guard, Resolve, is_public
+from activities.http.calling import make_client
 
 PUBLIC = "93.184.216.34"
 IANA_SPECIAL_PURPOSE = (
@@ -212,6 +214,38 @@ async def test_names_that_are_looked_up_for_ever_hold_nothing_else_up(monkeypatc
     assert {type(answer) for answer in answers} == {socket.gaierror}
     assert sorted(system.asked) == sorted(hosts)
     assert system.most <= LOOKUPS_AT_ONCE
+
+
+async def test_neither_do_the_names_of_the_services_that_we_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    system, hosts = Silence(monkeypatch), [f"h{n}.example" for n in range(10 * LOOKUPS_AT_ONCE)]
+    async with make_client(max_connections=len(hosts)) as client:
+        calls = [asyncio.create_task(client.get(f"https://{host}/")) for host in [*hosts, *hosts]]
+        await asyncio.to_thread(system.reached.wait)
+        try:
+            async with asyncio.timeout(5):
+                assert await asyncio.to_thread(lambda: "read") == "read"
+        finally:
+            system.gate.set()
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+    assert {type(answer) for answer in answers} == {httpx.ConnectError}
+    assert system.most <= LOOKUPS_AT_ONCE
+
+
+async def test_of_several_addresses_of_a_service_the_first_that_answers_is_called(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        writer.close()
+
+    def knows(host: str, port: int, **_: object) -> list[tuple[object, ...]]:
+        return [(None, None, None, "", (address, port)) for address in ("127.0.0.2", "127.0.0.1")]
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server, make_client() as client:
+        port = server.sockets[0].getsockname()[1]
+        monkeypatch.setattr(socket, "getaddrinfo", knows)
+        assert (await client.get(f"http://service.example:{port}/")).status_code == 204
 
 
 def test_a_process_ends_although_a_name_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
