@@ -1,6 +1,8 @@
 """Outages in the middle of a life: of the push service for hours, of every worker for days, with the real planner."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -324,3 +326,32 @@ async def test_what_is_signed_while_a_hand_over_is_tried_again_is_read_at_once()
         await it.handle.result()
     assert len(world.signatures.forwarded) == len(tried)
     assert len({at for at in tried if at}) == len(tried) == 2, "who is away is seen by the day of each attempt"
+
+
+async def test_callbacks_while_a_hand_over_is_tried_again_bring_no_attempt_forward() -> None:
+    world = World(NeverForwards())
+    tried, read = world.signatures.forwarded, world.signatures.observations
+    async with story(world) as it:
+        await it.days_pass(0.1)
+        over = Delegation(actor="legal-desk", signer="customer-signer", to="customer-deputy")
+        await it.handle.execute_update(Request.delegate, over)
+        await eventually(it.has_a_problem)
+        for _ in range(5):
+            before = len(read)
+            await it.callback()
+            await eventually(partial(_longer_than, before, read))
+            await eventually(it.has_a_problem)
+        assert len(tried) == 1, "attempts come when they are due"
+        await it.days_pass(1 / 24 / 60)
+        await it.callback()
+        await it.days_pass(15 / 86_400)
+        assert len(tried) == 2, "the second pause is longer than the first"
+        await it.days_pass(1 / 24 / 60)
+        assert len(tried) == 3
+        world.signatures.status = Status.SIGNED
+        await it.callback()
+        await it.handle.result()
+
+
+async def _longer_than(before: int, read: Sequence[object]) -> bool:
+    return len(read) > before

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import Enum, auto
 from functools import wraps
 from itertools import count
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from temporalio import workflow
 from temporalio.exceptions import FailureError, is_cancelled_exception
@@ -33,6 +33,15 @@ class Wake(Enum):
     NEWS = auto()
 
 
+class Pause(NamedTuple):
+    """The pause of a call that failed, after its probe number `probes` (from 0)."""
+
+    of: Model | None
+    probes: int
+    trouble: Trouble
+    until: datetime
+
+
 def nothing() -> Condition:
     """For calls and waits that nothing interrupts."""
     return lambda: False
@@ -48,6 +57,7 @@ class PatientWorkflow(ABC, Generic[Memory]):
     def __init__(self, memory: Memory) -> None:
         """Handlers replace `_progress`, the workflow's one frozen value; that it was replaced is the news."""
         self._progress = memory
+        self._left: Pause | None = None
 
     @abstractmethod
     def publish(self) -> None:
@@ -92,31 +102,40 @@ class PatientWorkflow(ABC, Generic[Memory]):
         unless: Watch = nothing,
         *,
         anew: Callable[[Input], Input] = _unchanged,
+        resumes: Model | None = None,
     ) -> Result | None:
         """Call until there is an answer; None when `unless` came true first, or when it `failed` for good.
 
         Probes follow at 30 s, doubling to 15 min, or when the service asked us to come back, whichever is later. Each
-        has the input as `anew` makes it then.
+        has the input as `anew` makes it then. What `resumes` names goes on with the pause in which `unless` broke it
+        off before: however often that happens, there are no more probes.
         """
-        for probes in count():
+        left = self._left if resumes and self._left and self._left.of == resumes else None
+        if resumes:
+            self._left = None
+        for probes in count(left.probes if left else 0):
             unwanted = unless()
-            try:
-                answer = await self._answer(method, anew(input), how, summary, unwanted)
-            except FailureError as failure:
-                if is_cancelled_exception(failure) or unwanted():
-                    break
-                trouble = self.judged(trouble_of(failure))
-            else:
-                self._progress = self._progress.mended(workflow.now())
-                return answer
-            if trouble.code.terminal:
-                self.failed(trouble)
-                return None
-            probe_at = workflow.now() + max(probe_pause(probes), trouble.retry_after)
-            self.troubled(trouble, probe_at)
+            if left is None:
+                try:
+                    answer = await self._answer(method, anew(input), how, summary, unwanted)
+                except FailureError as failure:
+                    if is_cancelled_exception(failure) or unwanted():
+                        break
+                    trouble = self.judged(trouble_of(failure))
+                else:
+                    self._progress = self._progress.mended(workflow.now())
+                    return answer
+                if trouble.code.terminal:
+                    self.failed(trouble)
+                    return None
+                pause = max(probe_pause(probes), trouble.retry_after)
+                left = Pause(resumes, probes, trouble, workflow.now() + pause)
+            self.troubled(left.trouble, left.until)
             self.continue_as_new_if_suggested()
-            if await self.until(probe_at, f"{trouble.code}: try again", unless) is Wake.NEWS:
+            if await self.until(left.until, f"{left.trouble.code}: try again", unless) is Wake.NEWS:
+                self._left = left
                 break
+            left = None
         # Given up: the next call finds out whether the trouble is over.
         self._progress = self._progress.untroubled(workflow.now())
         return None

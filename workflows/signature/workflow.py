@@ -121,6 +121,7 @@ class SignatureRequestWorkflow(FollowUpWorkflow[Progress]):
             f"hand over to {wanted.to}",
             unless=self._overtaken,
             anew=_at_this_instant,
+            resumes=wanted,
         )
         if report is None:
             return
