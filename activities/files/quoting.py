@@ -8,7 +8,7 @@ from typing import Final
 
 HIDDEN: Final = "…"
 _WORD: Final = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9._/+-]{1,39}|[0-9]{1,3}")
-_QUOTED: Final = re.compile(r"'[^'<][^']+'")
+_QUOTED: Final = re.compile(r"'(?!<[a-z ]+>'|[^A-Za-z0-9']{1,2}'|\\[a-z]')[^']*'|('[^']*')")
 
 
 def quotable(text: str) -> bool:
@@ -23,4 +23,4 @@ def word(text: str) -> str:
 
 def without_quotes(sentence: str) -> str:
     """A sentence of the YAML reader without the words it quotes; its own names (`<block end>`) and signs stay."""
-    return _QUOTED.sub(HIDDEN, sentence)
+    return _QUOTED.sub(lambda found: found[1] or HIDDEN, sentence)

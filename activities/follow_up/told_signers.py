@@ -26,12 +26,14 @@ def _told(alert: Moment, others: list[datetime], silence: Silence) -> Moment:
         first = first or at
         apart = _apart(at, others)
         if apart in slot and apart < silence.until:
-            return _moved(told, apart)
-    return _moved(told, first) if first else silence.closed(told, alert.at)
+            return _moved(told, first, apart)
+    return _moved(told, first, first) if first else silence.closed(told, alert.at)
 
 
-def _moved(told: Moment, at: datetime) -> Moment:
-    return told if at == told.at else told.moved(at, "moved into working hours, apart from other notices")
+def _moved(told: Moment, opens: datetime, at: datetime) -> Moment:
+    if opens != told.at:
+        told = told.moved(opens, "moved into working hours")
+    return told.moved(at, "apart from other notices") if at != told.at else told
 
 
 def _occasions(since: datetime, silence: Silence) -> Iterator[tuple[datetime, Slot]]:

@@ -39,8 +39,9 @@ class UnknownKind(LookupError):
 
 
 def _some(known: Mapping[str, object]) -> Iterator[str]:
-    yield from islice(known, _NAMED_AT_MOST)
-    if (more := len(known) - _NAMED_AT_MOST) > 0:
+    named = _NAMED_AT_MOST if len(known) > _NAMED_AT_MOST + 1 else len(known)
+    yield from islice(known, named)
+    if more := len(known) - named:
         yield f"and {more} more"
 
 

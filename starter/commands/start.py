@@ -8,6 +8,7 @@ from typing import Annotated, Generic, NamedTuple, Self, TypeVar
 from cyclopts import Parameter
 from rich.console import Group
 
+from activities.files.reading import FileFaults
 from activities.files.table import Table
 from activities.requests.input import prepare
 from activities.starting import path
@@ -76,6 +77,8 @@ class Start(Generic[Prepared]):
         else:
             prepared = await many.read(settings, prepare, files)
         if dry_run:
+            if too_late := [fault for one in prepared if one.overdue for fault in one.overdue.faults]:
+                raise FileFaults(too_late)
             answer([self.told(one) for one in prepared], self.table(prepared), as_json=json)
             return Exit.DONE
         if rows is None and len(prepared) == 1:

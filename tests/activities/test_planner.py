@@ -41,6 +41,12 @@ async def test_the_default_policy() -> None:
     assert (agenda.dropped, agenda.doubt) == ((), None)
 
 
+async def test_who_hears_of_an_alert_apart_from_a_reminder_was_not_moved_into_working_hours() -> None:
+    agenda = await plan(Policy(escalation=Escalation(after="6d", or_=None)))
+    told = next(moment for moment in agenda.moments if moment.kind is MomentKind.ESCALATED)
+    assert (told.at.hour, told.why) == (9, "manager was alerted, apart from other notices")
+
+
 async def test_nine_o_clock_stays_nine_o_clock_when_the_clocks_change() -> None:
     agenda = await plan(turns={"signer": datetime(2027, 3, 26, 8, tzinfo=UTC)}, due=date(2027, 5, 1))
     assert [moment.at.hour for moment in agenda.moments[:2]] == [7, 7]

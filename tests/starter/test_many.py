@@ -63,6 +63,13 @@ def typed(office: Path, *words: str, **environment: str) -> "CompletedProcess[st
     return type_("request", "start", *words, **there, **environment)
 
 
+def test_what_could_not_be_started_any_more_is_refused_by_a_dry_run_as_well(office: Path) -> None:
+    (office / "templates" / "late.yaml").write_text(f"{TEMPLATE}due: 2020-01-01\n")
+    dry = typed(office, "--template", "templates/late.yaml", "--csv", "rows.csv", "--dry-run")
+    assert (dry.returncode, dry.stdout) == (1, "")
+    assert "due: lies in the past" in dry.stderr.splitlines()[0]
+
+
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def client() -> AsyncIterator[Client]:
     """A server for all stories of this file."""

@@ -89,6 +89,7 @@ async def test_a_delegation_that_makes_no_sense_is_refused_in_words_and_changes_
         wish = Delegation(signer="customer-signer", to="deputy", actor="x")
         await it.wish(wish)
         assert await says("deputy", "customer-signer") == "customer-signer was asked before"
+        assert await says("customer-signer", "chair") == "customer-signer has handed their place over already"
 
 
 async def test_only_who_wants_a_hand_over_by_hand_asks_whether_the_new_one_is_away() -> None:

@@ -209,6 +209,8 @@ def _cannot_give(progress: FollowUp, person: str) -> str | None:
     if signer is None:
         words = progress.words
         return Objection.NOT_ASKED.says(person=person, awaited=words.awaited, subject=words.subject)
+    if signer.replaced:
+        return Objection.HAS_HANDED_OVER.says(person=person)
     if signer.acted:
         return Objection.HAS_ACTED.says(person=person, state=signer.state)
     return None if signer.turn_at else Objection.NOT_YET_THEIR_TURN.says(person=person)

@@ -348,6 +348,7 @@ def test_whoever_knows_no_kind_is_told_twenty_of_two_hundred() -> None:
     told = str(UnknownKind("quite-another", kinds, "policies.yaml"))
     assert told.startswith('"quite-another" is not a kind of policies.yaml; it has kind-000, kind-001, ')
     assert told.endswith(", kind-019, and 180 more")
+    assert str(UnknownKind("quite-another", dict.fromkeys(list(kinds)[:21]))).endswith(", kind-019, kind-020")
 
 
 def test_kinds_that_every_catalogue_has_are_as_the_shipped_one_says(tmp_path: Path) -> None:
