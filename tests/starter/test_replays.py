@@ -63,7 +63,7 @@ async def test_what_is_closed_is_handed_off_from_its_record_once_for_each_op(con
         world.handoff.record = recorded(line("finance", HandoffState.DONE, 1))
         with pytest.raises(Refused, match="insist with --again"):
             await wishes.make(context, MSA, Replay(actor="ops", target="finance"))
-        with pytest.raises(Refused, match="msa-0042: crm is none of its targets"):
+        with pytest.raises(Refused, match="msa-0042: crm is none of those who are told of this end"):
             await wishes.make(context, MSA, Replay(actor="ops", target="crm"))
         assert world.handoff.calls["finance"] == before + 1
         closed = await context.client.get_workflow_handle(hand_off_workflow_id(MSA)).describe()

@@ -180,7 +180,7 @@ async def test_what_cannot_be_replayed_is_refused_by_what_the_record_says() -> N
         await stranger.result()
         assert await became(stranger, "2") == (
             OperationState.REFUSED,
-            "crm is none of its targets: they are finance, hr, customer-onboarding:acme",
+            "crm is none of those who are told of this end: they are finance, hr, customer-onboarding:acme",
         )
         assert world.handoff.batches == []
         given_up = await it.ask("hr", "3")  # Its run is closed: nobody tries it any more.

@@ -59,12 +59,20 @@ DECISIONS = {
         True,
         BEING_TOLD,
     ),
-    "a stranger": ((entry(HR, DONE), entry(FINANCE, DEAD)), False, "crm is none of its targets: they are hr, finance"),
-    "nobody": ((), False, "crm is none of its targets: it has none"),
+    "a stranger": (
+        (entry(HR, DONE), entry(FINANCE, DEAD)),
+        False,
+        "crm is none of those who are told of this end: they are hr, finance",
+    ),
+    "nobody": (
+        (),
+        False,
+        "crm is none of those who are told of this end: nobody is (the key `on` of a target says of which)",
+    ),
     "a person told of the ending": (
         (entry(Target(target="crm", person="crm-desk"), DEAD, notice=True),),
         False,
-        "crm is none of its targets: it has none",
+        "crm is none of those who are told of this end: nobody is (the key `on` of a target says of which)",
     ),
 }
 

@@ -39,7 +39,8 @@ def refuse_of(ledger: HandoffLedger, wish: Replay) -> str | None:
     entry = last.get(wish.target)
     if entry is None:
         names = clipped(", ".join(last), _NAMES_AT_MOST)
-        return f"{wish.target} is none of its targets: " + (f"they are {names}" if last else "it has none")
+        told = f"they are {names}" if last else "nobody is (the key `on` of a target says of which)"
+        return f"{wish.target} is none of those who are told of this end: {told}"
     if _is_asked_for(entry):
         return None
     if entry.state is HandoffState.PENDING:
