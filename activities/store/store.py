@@ -19,6 +19,7 @@ from activities.store.home import Home
 from activities.store.objects import Objects
 from activities.store.row import Row
 from activities.store.texts import TextFolder
+from workflows.names import OPENING_PREFIX
 
 DOCUMENTS: Final = "documents"
 """The shelf of what is signed: erasable."""
@@ -188,6 +189,13 @@ class Store:
     async def read_year(self, home: Home, year: int) -> bytes | None:
         """The same, None when it was not given yet."""
         return await self._objects.read(home.beside(f"year-{year}.json"))
+
+    async def series(self) -> tuple[str, ...]:
+        """The schedules of yearly campaigns of which something was ever given; one listing, and one a folder of it."""
+        of_all = f"people/{OPENING_PREFIX}"
+        folders = [f"{of_all}/{owner}" for owner in sorted(await self._objects.folders(of_all))]
+        ids = [sorted(await self._objects.folders(folder)) for folder in folders]
+        return tuple(f"{OPENING_PREFIX}:{id}" for some in ids for id in some)
 
     async def keep_cover(self, home: Home, content: bytes) -> None:
         """Keep, beside who was asked, what a page says of a request while nobody else can be asked."""

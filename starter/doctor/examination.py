@@ -65,6 +65,8 @@ async def _of_namespace(client: Client, settings: Settings) -> list[Part]:
     parts = [await looked(look.__name__.replace("_", " "), partial(look, client)) for look in looks]
     parts.append(await temporal.nexus(client, settings.nexus_endpoint))
     parts.append(await temporal.rate(client, settings.signature.max_rps))
+    if yearly := await temporal.yearly_campaigns(client, settings.store_url):
+        parts.append(yearly)
     parts += [await queues.urgency(client), await queues.overrides(client)]
     if settings.build_id:
         parts.append(await temporal.version(client, settings.deployment_name, settings.build_id))

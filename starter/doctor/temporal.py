@@ -12,8 +12,10 @@ from temporalio.client import Client, WorkflowQueryFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities import runs
+from activities.store import Store, StoreFailure
 from starter import pace, pollers, reconciling
 from starter.doctor.health import Part, doubtful, fine, wrong
+from starter.doctor.own import TRIED_WITHIN, within
 from starter.nexus import endpoint
 from starter.search_attributes import STUCK, missing_search_attributes
 from workflows.names import RECONCILIATION_SCHEDULE, SHOW, SIGNATURE_REQUEST
@@ -71,6 +73,36 @@ async def sweeps(client: Client, now: datetime | None = None) -> Part:
     if found.told:
         minutes += f" and told {found.told:,} requests of what callbacks had missed"
     return fine("sweeps", minutes) if ago < 3 * reconciling.EVERY else doubtful("sweeps", minutes)
+
+
+async def yearly_campaigns(client: Client, store_url: str, *, seconds: float = TRIED_WITHIN) -> Part | None:
+    """Whether each series of which the store has something opens again; None where there is none."""
+    part = "yearly campaigns"
+    try:
+        async with within(seconds):
+            series = await Store(store_url).series()
+            gone = [id for id in series if not await _is_scheduled(client, id)]
+    except TimeoutError:
+        return doubtful(part, "the store, or the server, is too slow to say whether each has its schedule")
+    except (StoreFailure, RPCError) as failure:
+        return doubtful(part, f"nobody knows whether each has its schedule: {failure}")
+    if gone:
+        return doubtful(
+            part,
+            f"no schedule at Temporal, so it opens no more: {', '.join(gone)}; `countersign campaign schedule FILE` "
+            "makes it again, and if it was ended, delete people/campaign-opening/*/<id> in the store",
+        )
+    return fine(part, f"{len(series)} of which something was given, each with its schedule") if series else None
+
+
+async def _is_scheduled(client: Client, id: str) -> bool:
+    try:
+        await client.get_schedule_handle(id).describe()
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return False
+    return True
 
 
 async def nexus(client: Client, name: str) -> Part:

@@ -32,10 +32,12 @@ from activities.campaigns.yearly import AHEAD, LATE_DAYS_AT_MOST, YearContent
 from activities.files.reading import FileFaults, FileText
 from activities.policies.catalogue import Catalogue
 from activities.requests.documents import Documents
-from activities.store import Home
+from activities.store import Home, Store
 from starter.campaigns import scheduling
 from starter.campaigns.scheduling import CATCHUP, Yearly
 from starter.context import Context
+from starter.doctor.health import Health, fine
+from starter.doctor.temporal import yearly_campaigns
 from starter.exits import Refusal
 from tests.campaigns.stage import OWNER, SECRET, Company, Work, at_work, staff
 from tests.campaigns.test_plan import given
@@ -389,6 +391,25 @@ async def test_an_opening_that_comes_near_as_its_day_is_moved_is_begun_at_once(t
         await handle.unpause()
         assert not await scheduled(it, now + timedelta(days=10), now)
         assert (await started_by(handle)).startswith("campaign-opening:conduct-20")
+
+
+@pytest.mark.real_server
+async def test_doctor_says_of_which_series_somebody_has_deleted_the_schedule(tmp_path: Path, dev_server: str) -> None:
+    async with desk(tmp_path, 100, dev_server) as it:
+        url, now = str(tmp_path / "store"), datetime.now(AMSTERDAM)
+        assert await yearly_campaigns(it.client, url) is None
+        await scheduled(it, now + timedelta(days=100), now)
+        await Store(url).keep_year(Home.of("campaign-opening:conduct"), 2027, b"{}")
+        there = await yearly_campaigns(it.client, url)
+        assert there == fine("yearly campaigns", "1 of which something was given, each with its schedule")
+        await it.client.get_schedule_handle("campaign-opening:conduct").delete()
+        gone = await yearly_campaigns(it.client, url)
+        slow = await yearly_campaigns(it.client, url, seconds=0)
+    assert gone is not None and gone.state is Health.WARNING
+    assert gone.says.startswith("no schedule at Temporal, so it opens no more: campaign-opening:conduct;")
+    assert (
+        slow is not None and slow.says == "the store, or the server, is too slow to say whether each has its schedule"
+    )
 
 
 async def scheduled(it: Desk, opens: datetime, now: datetime) -> bool:
