@@ -20,12 +20,13 @@ from activities.campaigns.outcomes import written
 from activities.campaigns.population import Population, caught_up, moved
 from activities.campaigns.standing import Line, Standing, Standings, counted
 from activities.campaigns.visibility import TemporalVisibility, Visibility
-from activities.campaigns.walks import STRIDE, Stride, Told, Tour
+from activities.campaigns.walks import AT_ONCE, STRIDE, Stride, Told, Tour
 from activities.directory import Company
 from activities.failures import failing_as_application_errors, final_failure
 from activities.in_turn import unbroken
 from activities.own_words import DAMAGED, ERASED, words_of
 from activities.person import Reachable, SignersFile
+from activities.starting.terminated import end_terminated
 from activities.store import DocumentDamaged, DocumentMissing, Home, Store
 from activities.updates import wish
 from workflows.kinds import Kind
@@ -50,6 +51,7 @@ from workflows.model.subject import Code
 from workflows.model.wishes import Cancellation
 from workflows.ports import CampaignPeople, PushService
 
+_CLOSED: Final = Cancellation(actor="countersign", reason=CLOSED)
 _FAULTY: Final = (Standing.FAILED, Standing.ERROR)
 
 
@@ -223,6 +225,8 @@ class People(CampaignPeople):
             lines, _ = await self._standings.of(order, audience, let_go, unseen=True)
             if settle.final:
                 lines = [_never_ended(line) if line.open else line for line in lines]
+            else:
+                lines = await self._end_terminated(order, lines)
             counts = counted(lines)
             if counts.open:
                 return Tally(counts=counts)
@@ -233,10 +237,21 @@ class People(CampaignPeople):
             counts=counts, outcomes=outcomes, came=came, left=left, people_now=population and len(population.now)
         )
 
+    async def _end_terminated(self, order: Order, lines: list[Line]) -> list[Line]:
+        """Have what somebody has terminated ended, some of it each time; how, its record says the next time."""
+        left = [Kind.REQUEST.workflow_id(line.request) for line in lines if line.terminated][: self.stride.members]
+        for begin in range(0, len(left), AT_ONCE):
+            some = left[begin : begin + AT_ONCE]
+            ends = (
+                end_terminated(self.client, self.store, id, _CLOSED, order.now, begun_by=order.workflow_id)
+                for id in some
+            )
+            await asyncio.gather(*ends)
+        return [line._replace(status=Standing.TOLD, reason="") if line.terminated else line for line in lines]
+
     async def _let_go(self, request: str) -> None:
         """End what Core Signature never took: it would ask on and on, and nobody waits for it any more."""
-        closed = Cancellation(actor="countersign", reason=CLOSED)
-        await wish(self.client, Kind.REQUEST.workflow_id(request), closed, "campaign-closed")
+        await wish(self.client, Kind.REQUEST.workflow_id(request), _CLOSED, "campaign-closed")
 
 
 def _never_ended(line: Line) -> Line:

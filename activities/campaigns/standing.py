@@ -19,6 +19,7 @@ from activities.campaigns.audience import Audience, Member
 from activities.campaigns.visibility import Open, Visibility
 from activities.store import Home, Store
 from workflows import names
+from workflows.campaign.course import last_instant
 from workflows.kinds import Kind
 from workflows.model.base import Model
 from workflows.model.campaign import Campaign, Counts, Order
@@ -29,6 +30,8 @@ ANOTHERS: Final = "another request had its id already"
 """Why somebody was not asked."""
 _LOST: Final = "there is neither a workflow nor a record of it"
 _BROKEN_OFF: Final = "its workflow was {}"
+_TERMINATED: Final = _BROKEN_OFF.format(runs.RunStatus.TERMINATED)
+_ENDED: Final = f"{_TERMINATED}, and its document cancelled"
 AT_ONCE: Final = 500
 """Records that are read at a time."""
 _ASKED_AT_ONCE: Final = 25
@@ -85,7 +88,12 @@ class Line(NamedTuple):
     @property
     def left(self) -> bool:
         """Whether nobody goes on with their request and it never ended: its document may still ask them to sign."""
-        return self.reason in (_LOST, _BROKEN_OFF.format(runs.RunStatus.TERMINATED))
+        return self.reason == _LOST or self.terminated
+
+    @property
+    def terminated(self) -> bool:
+        """Whether somebody has terminated it, and Temporal still knows what it was started with."""
+        return self.reason == _TERMINATED
 
 
 @dataclass(frozen=True)
@@ -179,9 +187,13 @@ def _line(
     line = line._replace(due=member.due.isoformat())
     ended = _ended(line, record, member.fingerprint(fingerprint)) if record else None
     if record and ended and (ended.done or member.out is None):
-        at = ended.signed_at or (record.get("settled") or {}).get("at")
+        said = ended.signed_at or (record.get("settled") or {}).get("at")
+        at = datetime.fromisoformat(said) if said else None
         # Moved after they had acknowledged, or could: what counted for them is the day that they had then.
-        return ended._replace(due=member.due_at(datetime.fromisoformat(at) if at else None).isoformat())
+        due = member.due_at(at)
+        if at and ended.done and at >= last_instant(due) and _was_terminated(record["show"]):
+            ended = ended._replace(status=Standing.LATE, late=True)  # Nobody planned when it was due for them.
+        return ended._replace(due=due.isoformat())
     if member.out is not None:
         out = Standing.EXEMPT if member.out.value == Standing.EXEMPT else Standing.DROPPED
         return (ended or line)._replace(status=out, reason=member.reason)
@@ -225,7 +237,7 @@ def _ended(line: Line, record: Mapping[str, Any], fingerprint: str) -> Line:
         late = bool(signer.get("late"))
         status = Standing.LATE if late else Standing.ACKNOWLEDGED
         return line._replace(status=status, signed_at=signer.get("at") or "", late=late)
-    if why := _never_taken(show):
+    if why := _never_taken(show) or _broken_off(show):
         return line._replace(status=Standing.FAILED, reason=why)
     return line._replace(status=_ENDINGS[Status(show["status"])], reason=_why(show, signer))
 
@@ -234,6 +246,15 @@ def _never_taken(show: Mapping[str, Any]) -> str:
     """Why Core Signature never took it, empty when it did."""
     said = {(one["happened"], one["about"]): one["why"] for one in show["timeline"]}
     return "" if (Happened.SENT, "") in said else said.get((Happened.PROBLEM, Code.REFUSED)) or ""
+
+
+def _broken_off(show: Mapping[str, Any]) -> str:
+    """Why it was cancelled although somebody had terminated it; empty for what they had declined, or went on."""
+    return _ENDED if _was_terminated(show) and show["status"] == Status.CANCELLED else ""
+
+
+def _was_terminated(show: Mapping[str, Any]) -> bool:
+    return any(one["happened"] == Happened.TERMINATED for one in show["timeline"])
 
 
 def _why(show: Mapping[str, Any], signer: Mapping[str, Any]) -> str:

@@ -19,6 +19,7 @@ from activities.campaigns.standing import records_of
 from activities.campaigns.visibility import Visibility
 from activities.person import Reachable
 from activities.starting import path
+from activities.starting.terminated import end_terminated
 from activities.store import Store
 from activities.updates import taken
 from workflows.kinds import Kind
@@ -181,7 +182,12 @@ class Tour:
         wanted: Cancellation | Extension = Extension(actor=walk.actor, due=member.due)
         if walk.work is Work.END:
             wanted = Cancellation(actor=walk.actor, reason=walk.reason)
-        return await taken(self._client, workflow_id, wanted, f"campaign-{walk.change or 0}")
+        was_taken = await taken(self._client, workflow_id, wanted, f"campaign-{walk.change or 0}")
+        if was_taken is None and isinstance(wanted, Cancellation):
+            order = self._order
+            by = order.workflow_id
+            return await end_terminated(self._client, self._store, workflow_id, wanted, order.now, begun_by=by) or None
+        return was_taken
 
 
 def _progress(walk: Walk) -> tuple[int, int, int]:

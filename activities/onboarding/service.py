@@ -26,10 +26,10 @@ from activities.push.words import words_for
 from activities.reader import language_of
 from activities.requests.input import Prepared
 from activities.starting import path
+from activities.starting.terminated import end_terminated
 from activities.store import DocumentDamaged, DocumentMissing, Home, Store, StoreAway, StoreFailure
 from activities.updates import ANSWERS_WITHIN, offer, wish
 from workflows import names
-from workflows.follow_up import operations
 from workflows.follow_up.stages import Stage
 from workflows.kinds import Kind, Named, named
 from workflows.model.notices import NoticeAction
@@ -52,8 +52,6 @@ from workflows.model.views import RequestShow, Shown
 from workflows.model.wishes import Cancellation, Done, Subscription
 from workflows.onboarding.part import DECISION
 from workflows.ports import OnboardingParts
-from workflows.signature.inputs import SignatureRequest
-from workflows.signature.progress import Progress
 
 _CLOCKS_DIFFER: Final = timedelta(minutes=5)
 _JUST_AFTER: Final = timedelta(seconds=10)
@@ -236,21 +234,9 @@ class Parts(OnboardingParts):
         if found is None or (begun_by and found.known.get(names.PARENT) != begun_by):
             return
         if found.status is runs.RunStatus.TERMINATED and isinstance(wanted, Cancellation):
-            await self._end_terminated(found, wanted)
+            await end_terminated(self.client, self.store, workflow_id, wanted, self.now())
         elif says := await wish(self.client, workflow_id, wanted, _BY):
             activity.logger.info("part not ended", extra={"workflow": workflow_id, "says": says})
-
-    async def _end_terminated(self, found: runs.Description, wanted: Cancellation) -> None:
-        """Have a request that nobody goes on with end its document: begin it anew only to be cancelled.
-
-        By what it was started with, for its file may not be right any more.
-        """
-        what = named(found.id)
-        if what is None or what.kind is not Kind.REQUEST:
-            return  # Of a task nobody else knows.
-        given, now = await runs.began_with(self.client, found, SignatureRequest), self.now()
-        memory = operations.cancel(Progress.begin(given.brief, now), wanted, now)
-        await path.restart(self.client, self.store, what, given.replace(carried=memory))
 
 
 def _ahead(now: datetime | None, here: datetime) -> timedelta:

@@ -53,6 +53,7 @@ SAID: Final[Mapping[str, str]] = {
     Happened.WENT_ON: phrase("Reminders go on without an answer"),
     Happened.PROBLEM: phrase("Something is in the way"),
     Happened.MENDED: phrase("What was in the way is mended"),
+    Happened.TERMINATED: phrase("It was broken off"),
     Happened.SUBSCRIBED: phrase("{who} is told of the ending as well"),
     Happened.UNSUBSCRIBED: phrase("{who} is not told of the ending any more"),
     Happened.TOLD: phrase("{who} was told"),

@@ -16,6 +16,8 @@ from tests.campaigns.stage import OWNER, a_file, a_person, campaign, in_days, st
 from workflows.model.attention import AttentionCode
 from workflows.model.campaign import ChangeKind
 from workflows.model.operations import OperationState
+from workflows.model.provider import SignerSeen
+from workflows.model.request import SignerState
 from workflows.model.subject import Status
 from workflows.model.wishes import Cancellation, Exemption, Extension, Retry
 
@@ -252,6 +254,30 @@ async def test_a_request_that_somebody_terminated_is_an_error_and_is_taken_up_ag
     assert ended.outcome is Status.DONE
     assert (lines["bo"].request, lines["bo"].status) == ("conduct.bo", "acknowledged")
     assert {order.brief.id for order in it.provider.created} == {f"conduct.{person}" for person in THREE}
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+async def test_of_what_somebody_terminated_no_document_is_left_to_be_signed(tmp_path: Path, cancelled: bool) -> None:
+    """Neither of whoever need not acknowledge, nor once it is over; whoever has signed meanwhile has acknowledged."""
+    async with campaign(tmp_path, a_file(**A_WEEK), staff(*THREE), stride=Stride(members=1)) as it:
+        await it.opened()
+        for person in THREE:
+            await it.client.get_workflow_handle(it.request(person)).terminate("by hand")
+        await it.wish(Exemption(actor=OWNER, person="ada", reason="on leave"))
+        await it.until(lambda _: it.provider.statuses["conduct.ada"] is Status.CANCELLED)
+        at = await it.now() + timedelta(days=0 if cancelled else 6)
+        acted = SignerSeen(person="bo", state=SignerState.SIGNED, at=at)
+        it.provider.statuses["conduct.bo"], it.provider.acted["conduct.bo"] = Status.SIGNED, [acted]
+        if cancelled:
+            await it.wish(Cancellation(actor=OWNER, reason="the wrong version"))
+        await it.days_pass(0 if cancelled else 8)
+        ended = await it.handle.result()
+        lines = await it.lines()
+    assert ended.outcome is (Status.CANCELLED if cancelled else Status.DONE_WITH_ERRORS)
+    assert states(lines) == {"ada": "exempt", "bo": "acknowledged" if cancelled else "late", "cas": "failed"}
+    assert lines["cas"].reason == "its workflow was terminated, and its document cancelled"
+    assert {it.provider.statuses[f"conduct.{person}"] for person in ("ada", "cas")} == {Status.CANCELLED}
+    assert len(it.provider.created) == 3, "nothing is made of what is only ended"
 
 
 async def test_a_request_that_has_failed_for_good_is_asked_again_by_another_one(tmp_path: Path) -> None:

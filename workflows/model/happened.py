@@ -52,6 +52,8 @@ class Happened(InWords):
     WENT_ON = "went_on", "the clocks go on"
     PROBLEM = "problem", "problem {about}"
     MENDED = "mended", "problem mended"
+    TERMINATED = "terminated", "its workflow was terminated"
+    """It was begun anew only to be ended."""
     SUBSCRIBED = "subscribed"
     UNSUBSCRIBED = "unsubscribed"
 
