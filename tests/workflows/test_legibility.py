@@ -8,7 +8,9 @@ from tests.workflows.fakes import World
 from tests.workflows.stage import PARALLEL, Story, a_request, begin, workers
 from workflows.follow_up.awaited import PEOPLE_AT_MOST
 from workflows.model.subject import Participant, Status
+from workflows.model.wishes import Answer, Question
 from workflows.names import TURN_AT, WAITING_FOR
+from workflows.signature.workflow import SignatureRequestWorkflow as Request
 
 pytestmark = pytest.mark.real_server
 
@@ -41,10 +43,14 @@ async def test_a_crowd_is_listed_up_to_the_bound_and_found_by_person() -> None:
         assert await eventually(found) == 1
 
 
-async def test_whoever_has_signed_is_listed_no_more() -> None:
+async def test_whoever_has_signed_is_listed_no_more_and_who_owes_an_answer_is_until_it_is_there() -> None:
     world = World()
     async with real_server() as env, workers(env.client, world):
         it = await begin(env, world, a_request(*PARALLEL))
+        assert await waiting(it, 2) == ("customer-signer", "chief-executive")
+        await it.handle.execute_update(Request.ask, Question(person="chief-executive", text="Which annex?"))
+        assert await waiting(it, 3) == ("legal-desk", "customer-signer", "chief-executive")
+        await it.handle.execute_update(Request.answer, Answer(actor="legal-desk", text="The second."))
         assert await waiting(it, 2) == ("customer-signer", "chief-executive")
         world.signatures.sign("customer-signer")
         await it.callback()

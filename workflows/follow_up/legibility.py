@@ -36,7 +36,7 @@ def publish(memory: FollowUp, shown: FollowUpShow, details: str) -> None:
         *_keyword(STAGE, stage_of(memory)),
         *_keyword(PROBLEM, trouble_code(shown)),
         *_due(memory.due_at),
-        *_turn(shown.waiting_for),
+        *_turn(shown),
     ]
     if updates:
         workflow.upsert_search_attributes(updates)
@@ -53,8 +53,11 @@ def _due(value: datetime | None) -> list[SearchAttributeUpdate]:  # type: ignore
     return [] if value is None or known == value else [DUE_AT.value_set(value)]
 
 
-def _turn(waiting: tuple[WaitingFor, ...]) -> list[SearchAttributeUpdate]:  # type: ignore[type-arg]
-    """Whose turn it is and since when, always together: one upsert a turn."""
+def _turn(shown: FollowUpShow) -> list[SearchAttributeUpdate]:  # type: ignore[type-arg]
+    """Whose turn it is and since when, always together: one upsert a turn. Before all others whoever owes an answer."""
+    asked = shown.question
+    answers = (WaitingFor(person=shown.requester, since=asked.at),) if asked and shown.waiting_for else ()
+    waiting = (*answers, *shown.waiting_for)
     people = listed_people(one.person for one in waiting)
     if people == list(workflow.info().typed_search_attributes.get(WAITING_FOR) or ()):
         return []
