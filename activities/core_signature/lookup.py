@@ -1,7 +1,9 @@
 """Finds the document of a request by our id, and judges whether it may be believed to be the one we made."""
 
+import asyncio
 import unicodedata
 from collections.abc import Sequence
+from enum import Enum, auto
 
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.reading import STATUSES
@@ -27,35 +29,48 @@ def most_likely(documents: Sequence[WireDocument], name: str) -> WireDocument | 
     return documents[0] if len(documents) == 1 else None
 
 
+class Claim(Enum):
+    """For what an id was claimed before."""
+
+    NONE = auto()
+    OURS = auto()
+    OTHER_CONTENT = auto()
+
+
 class Lookup:
     """Look-ups by `external_id`; raises `ApplicationError`s.
 
-    Ours is what carries our id after we claimed it. What stood there before we did is ours by its name alone: so is a
-    document whose claim went with a lost store.
+    Ours is what carries our id after we claimed it for this content. What stood there before we did is ours by its
+    name alone: so is a document whose claim went with a lost store.
     """
 
     def __init__(self, client: CoreSignatureClient, store: Store) -> None:
         self._client = client
         self._store = store
 
-    async def to_take_over(self, subject: Subject) -> WireDocument | None:
+    async def to_take_over(self, subject: Subject, fingerprint: str) -> WireDocument | None:
         """The document an earlier attempt made, None when there is none.
 
         It may have ended meanwhile, if the id was found free and claimed by us before; without a claim an ended one is
-        somebody's past use of the id, and so is a foreign one.
+        somebody's past use of the id, and so is a foreign one. An id that was claimed for other content stays that
+        content's, also when Temporal has forgotten its request and the provider its document.
         """
-        found = await self._listed(subject)
-        if found and not await self._claimed(subject):
+        found, claim = await self._found(subject, fingerprint)
+        if claim is Claim.OTHER_CONTENT:
+            raise final_failure(Code.ID_USED_BEFORE, f"the id {subject.id} was used for other content before")
+        if claim is Claim.NONE:
             if not all(_is_called(document, subject.title) for document in found):
                 raise final_failure(Code.ID_USED_BEFORE, f"another document already has the id {subject.id}")
             if any(has_ended(document) for document in found):
                 raise final_failure(Code.ID_USED_BEFORE, f"a document with the id {subject.id} has already ended")
         return self._only(found, subject)
 
-    async def to_cancel(self, subject: Subject) -> WireDocument | None:
+    async def to_cancel(self, subject: Subject, fingerprint: str) -> WireDocument | None:
         """The document of ours that is to be cancelled, None when there is none."""
-        ours = await self._listed(subject)
-        if not await self._claimed(subject):
+        ours, claim = await self._found(subject, fingerprint)
+        if claim is Claim.OTHER_CONTENT:
+            return None
+        if claim is Claim.NONE:
             ours = [document for document in ours if _is_called(document, subject.title)]
         living = [document for document in ours if not has_ended(document)]
         return self._only(living or ours[:1], subject)
@@ -64,8 +79,14 @@ class Lookup:
         """Whether the provider, asked in another way, does not know the document either."""
         return all(document.uuid != uuid for document in await self._listed(roster))
 
-    async def _claimed(self, subject: Subject) -> bool:
-        return await self._store.is_claimed(Home.of_request(subject.id))
+    async def _found(self, subject: Subject, fingerprint: str) -> tuple[list[WireDocument], Claim]:
+        found = await self._listed(subject)
+        claim = _claim_of(await self._store.claimed_for(Home.of_request(subject.id)), fingerprint)
+        if not found and claim is Claim.OURS:
+            # A creation whose answer was lost may not be listed yet: only after the lag does "nothing" mean nothing.
+            await asyncio.sleep(self._client.config.list_lag)
+            found = await self._listed(subject)
+        return found, claim
 
     async def _listed(self, roster: Roster) -> list[WireDocument]:
         found = await self._client.documents_of(roster.id)
@@ -80,6 +101,13 @@ class Lookup:
             says = f"{len(found)} documents have the id {subject.id}: delete all but one at Core Signature"
             raise final_failure(Code.PROVIDER_UNSURE, says)
         return likely
+
+
+def _claim_of(claimed_for: str | None, fingerprint: str) -> Claim:
+    if claimed_for is None:
+        return Claim.NONE
+    # The id of an adopted document is claimed for whatever content: it cannot be that of another document.
+    return Claim.OURS if claimed_for in ("", fingerprint) else Claim.OTHER_CONTENT
 
 
 def _is_called(document: WireDocument, name: str) -> bool:

@@ -1,7 +1,6 @@
 """Implements the port `SignatureService`: what a workflow asks of Core Signature, safe to repeat."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -45,10 +44,6 @@ CALLS_ABOUT_BOUNCES: Final = 1
 _REFUSED_BY_STATE: Final = (400, 409)
 
 
-Look = Callable[[Subject], Awaitable[WireDocument | None]]
-"""Looks for our document in the provider's lists."""
-
-
 class CoreSignatureService(SignatureService):
     """The documents and requests of one tenant, known by our ids. Every failure is one of `activities/failures.py`."""
 
@@ -66,9 +61,9 @@ class CoreSignatureService(SignatureService):
         """See the port. The look-up comes first on every attempt: after a reset attempt numbers say nothing."""
         brief = order.brief
         with failing_as_application_errors():
+            document = await self._lookup.to_take_over(brief, order.fingerprint)
             if any(stands_in_full(signer.person) for signer in brief.people):
                 await self._store.choose_signers(Home.of_request(brief.id), order.fingerprint)
-            document = await self._listed(brief, self._lookup.to_take_over)
             if document is None or _is_unasked(document):
                 if adopted_document(brief.id):
                     raise final_failure(Code.DOCUMENT_DELETED, "the document that was adopted is not there any more")
@@ -110,7 +105,7 @@ class CoreSignatureService(SignatureService):
         await self._asked.keep(brief.id, cast.places(reachable))
         still_ours = Lease.of_this_attempt()
         with again_after(self._client.config.list_lag):
-            document = document or await self._make_document(order.brief, still_ours)
+            document = document or await self._make_document(order, still_ours)
             return await self._ask(document, cast, reachable, still_ours) if _is_unasked(document) else document
 
     async def _message(self, brief: Brief) -> str | None:
@@ -125,11 +120,12 @@ class CoreSignatureService(SignatureService):
         seen = await self._documents.seen(document, beside(subject, instead), replaced)
         return seen.replace(substituted=tuple(Substitution(from_=one, to=other) for one, other in instead.items()))
 
-    async def _make_document(self, brief: Brief, still_ours: StillOurs) -> WireDocument:
+    async def _make_document(self, order: CreateOrder, still_ours: StillOurs) -> WireDocument:
+        brief = order.brief
         sha256 = brief.document.sha256
         content = await self._store.document(sha256) if sha256 else None
         await CoverSheet.keep(self._store, brief)
-        await self._store.claim(Home.of_request(brief.id))
+        await self._store.claim(Home.of_request(brief.id), order.fingerprint)
         body = orders.document_body(brief, self._client.config)
         return await self._client.create_document(body, content, still_ours)
 
@@ -162,15 +158,7 @@ class CoreSignatureService(SignatureService):
     async def _to_cancel(self, order: CancelOrder) -> WireDocument | None:
         if order.document is not None:
             return await self._documents.or_none(order.document)
-        return await self._listed(order.subject, self._lookup.to_cancel)
-
-    async def _listed(self, subject: Subject, look: Look) -> WireDocument | None:
-        found = await look(subject)
-        if found is None and await self._store.is_claimed(Home.of_request(subject.id)):
-            # A creation whose answer was lost may not be listed yet: only after the lag does "nothing" mean nothing.
-            await asyncio.sleep(self._client.config.list_lag)
-            found = await look(subject)
-        return found
+        return await self._lookup.to_cancel(order.subject, order.fingerprint)
 
     async def _cancelled(self, document: str, request: str) -> WireDocument:
         refusal: ServiceFailure | None = None

@@ -6,6 +6,7 @@ record, other content an alarm; what must be erasable is never in one.
 
 import asyncio
 import hashlib
+import json
 from collections.abc import AsyncIterator, Sequence
 from datetime import date
 from pathlib import PurePosixPath
@@ -154,9 +155,11 @@ class Store:
         await self._objects.create(_signers_of(home, fingerprint), content)
 
     async def choose_signers(self, home: Home, fingerprint: str) -> None:
-        """Have the people of this start be those of what lives by now; the first choice stays."""
-        if content := await self._objects.read(_signers_of(home, fingerprint)):
-            await self._objects.create(home.beside("signers.json"), content)
+        """Have the people of this start be those of what lives by now, whoever was chosen for what lived before."""
+        chosen = home.beside("signers.json")
+        content = await self._objects.read(_signers_of(home, fingerprint))
+        if content and not await self._objects.create(chosen, content) and await self._objects.read(chosen) != content:
+            await self._objects.replace(chosen, content)
 
     async def read_signers(self, home: Home) -> bytes | None:
         """Whoever stands in full in its file, None when nobody does.
@@ -229,13 +232,21 @@ class Store:
         """The same, None when it took none of this reference."""
         return await self._objects.read(f"letters/{reference}.json")
 
-    async def claim(self, home: Home) -> None:
-        """Remember for ever that the provider had nothing under this id before we created something under it."""
-        await self._objects.create(home.file("claims"), b"{}")
+    async def claim(self, home: Home, fingerprint: str = "") -> None:
+        """Remember for ever that the provider had nothing under this id before we created something under it.
+
+        That was of the content with this fingerprint; of whatever content where the id is that of a document.
+        """
+        await self._objects.create(home.file("claims"), json.dumps({"fingerprint": fingerprint}).encode())
+
+    async def claimed_for(self, home: Home) -> str | None:
+        """The fingerprint under which an id was claimed, None when it was not."""
+        claim = await self._objects.read(home.file("claims"))
+        return None if claim is None else str(json.loads(claim).get("fingerprint", ""))
 
     async def is_claimed(self, home: Home) -> bool:
         """Whether whatever the provider has under this id was made by us."""
-        return await self._objects.read(home.file("claims")) is not None
+        return await self.claimed_for(home) is not None
 
     async def keep_people(self, name: str, content: bytes) -> None:
         """Keep what a people file said, in place of what it said before: addresses that left it are not kept on."""

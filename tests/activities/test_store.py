@@ -222,10 +222,12 @@ async def test_of_the_signers_of_several_starts_those_of_the_one_that_lives_are_
     assert await store.read_signers(R) is None
     await store.choose_signers(R, "c" * 64)
     assert await store.read_signers(R) is None
-    for fingerprint in ("b" * 64, "a" * 64):
-        await store.choose_signers(R, fingerprint)
+    await store.choose_signers(R, "b" * 64)
     assert await store.read_signers(R) == b"{2}"
+    await store.choose_signers(R, "a" * 64)  # Temporal has forgotten the one before, and this one lives.
+    assert await store.read_signers(R) == b"{1}"
     await store.keep_signers(R, "b" * 64, b"{3}")
+    await store.choose_signers(R, "b" * 64)
     assert await store.read_signers(R) == b"{2}"
 
 

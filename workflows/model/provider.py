@@ -86,6 +86,8 @@ class CancelOrder(Model):
 
     subject: Subject
     document: str | None
+    fingerprint: str = ""
+    """Of the start that this is: what was made of other content is not its to cancel."""
 
 
 class ForwardOrder(Model):

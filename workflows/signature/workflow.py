@@ -90,7 +90,8 @@ class SignatureRequestWorkflow(FollowUpWorkflow[Progress]):
 
     async def _end(self) -> None:
         """Cancel at the provider; what it says afterwards decides, for a signature may have been faster."""
-        order = CancelOrder(subject=self.subject, document=self._progress.document)
+        fingerprint = self._request.fingerprint
+        order = CancelOrder(subject=self.subject, document=self._progress.document, fingerprint=fingerprint)
         seen = await self.call(SignatureService.cancel, order, options.CANCEL, "cancel at Core Signature")
         if seen is not None:
             self._progress = self._progress.replace(document=seen.document, unread=True)

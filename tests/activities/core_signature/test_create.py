@@ -17,7 +17,7 @@ from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
 from tests.activities.core_signature.conftest import Acting, arm, calls, config_for, entries
 from tests.activities.core_signature.requests import PDF, brief, uploaded
-from workflows.model.provider import CreateOrder, DocumentSeen
+from workflows.model.provider import CancelOrder, CreateOrder, DocumentSeen
 from workflows.model.request import Brief, Document, SignerState
 from workflows.model.subject import Code, Participant, Role, Status
 
@@ -183,6 +183,25 @@ async def test_a_foreign_document_with_our_id_ends_it(
     failure = await failure_of(act, service, other)
     assert (failure.type, failure.non_retryable) == (Code.ID_USED_BEFORE, True)
     assert len(entries(sandbox, "document_created")) == 1
+
+
+@pytest.mark.parametrize("still_there", [True, False])
+async def test_an_id_that_temporal_has_forgotten_stays_that_of_the_content_it_was_used_for(
+    client: CoreSignatureClient, service: CoreSignatureService, request_brief: Brief, act: Acting, still_there: bool
+) -> None:
+    """Else whoever signed the first content had signed the other."""
+    order = CreateOrder(brief=request_brief, fingerprint="a" * 64)
+    first = await act(service.create, order)
+    assert (await act(service.create, order)).document == first.document
+    if not still_there:
+        await client.delete_document(first.document)
+    other = CreateOrder(brief=request_brief.replace(message="Other content"), fingerprint="b" * 64)
+    with pytest.raises(ApplicationError) as caught:
+        await act(service.create, other)
+    assert (caught.value.type, caught.value.non_retryable) == (Code.ID_USED_BEFORE, True)
+    cancel = CancelOrder(subject=request_brief, document=None, fingerprint=other.fingerprint)
+    assert await act(service.cancel, cancel) is None
+    assert [one.status for one in await client.documents_of(request_brief.id)] == ["se"] * still_there
 
 
 async def test_an_ended_document_of_somebody_else_s_with_our_id_ends_it(

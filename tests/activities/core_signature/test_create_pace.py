@@ -104,10 +104,10 @@ async def test_after_a_worker_that_died_in_the_call_nothing_is_made_before_the_l
     class Passing(Store):
         """As many seconds go by as the lists may lag, once it is known that somebody was here before."""
 
-        async def is_claimed(self, home: Home) -> bool:
+        async def claimed_for(self, home: Home) -> str | None:
             nonlocal now
-            claimed = await super().is_claimed(home)
-            now += LAG if claimed else 0.0
+            claimed = await super().claimed_for(home)
+            now += LAG if claimed is not None else 0.0
             return claimed
 
     store = Passing(tmp_path_factory.mktemp("store").as_uri())
