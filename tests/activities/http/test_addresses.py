@@ -218,8 +218,8 @@ async def test_names_that_are_looked_up_for_ever_hold_nothing_else_up(monkeypatc
 
 async def test_neither_do_the_names_of_the_services_that_we_call(monkeypatch: pytest.MonkeyPatch) -> None:
     system, hosts = Silence(monkeypatch), [f"h{n}.example" for n in range(10 * LOOKUPS_AT_ONCE)]
-    async with make_client(max_connections=len(hosts)) as client:
-        calls = [asyncio.create_task(client.get(f"https://{host}/")) for host in [*hosts, *hosts]]
+    async with make_client(max_connections=2 * len(hosts)) as client:
+        calls = [asyncio.create_task(client.get(f"https://{host}/", timeout=None)) for host in [*hosts, *hosts]]
         await asyncio.to_thread(system.reached.wait)
         try:
             async with asyncio.timeout(5):
