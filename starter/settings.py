@@ -51,11 +51,17 @@ RESERVED: Final = frozenset(
 _NO_SETTINGS: Final = ("around", "idle")
 
 
+_NO_STACK: Final = (
+    "no stack runs on this folder: `countersign dev` starts one that has all settings, and `countersign --dev DIR …` "
+    "works with one in another folder"
+)
+
+
 class SettingsError(Refusal):
     """The environment is wrong; `faults` has one line for each variable and never a value."""
 
-    def __init__(self, faults: tuple[str, ...]) -> None:
-        super().__init__("\n".join(faults))
+    def __init__(self, faults: tuple[str, ...], *, way_out: str = "") -> None:
+        super().__init__("\n".join(filter(None, (*faults, way_out))))
         self.faults = faults
 
 
@@ -171,10 +177,10 @@ def load(*needs: Need, environment: Mapping[str, str] | None = None) -> Settings
     settings, wrong = _validated(variables)
     # What is malformed is not missing; else a text that was read may hold nothing, such as a list of no secrets.
     malformed = variables.ours if variables.faults or wrong else ()
-    lines = _missing_lines(needs, settings, but=malformed)
+    lines = tuple(_missing_lines(needs, settings, but=malformed))
     faults = (*variables.faults, *wrong.values(), *lines)
     if faults:
-        raise SettingsError(faults)
+        raise SettingsError(faults, way_out="" if variables.ours else _NO_STACK)
     return settings
 
 

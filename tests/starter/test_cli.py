@@ -174,7 +174,11 @@ def test_each_fault_of_the_people_file_is_told_once(tmp_path: Path) -> None:
 
 def test_what_is_not_set_is_named() -> None:
     ended = type_("request", "start", "msa.yaml", **NOBODY)
-    assert (ended.returncode, ended.stderr) == (1, "COUNTERSIGN_PEOPLE: is missing (The people file)\n")
+    [missing, way_out] = ended.stderr.splitlines()
+    assert (ended.returncode, missing) == (1, "COUNTERSIGN_PEOPLE: is missing (The people file)")
+    assert "`countersign dev` starts one" in way_out
+    ended = type_("request", "start", "msa.yaml", COUNTERSIGN_LOG_LEVEL="warning", **NOBODY)
+    assert ended.stderr == f"{missing}\n"
 
 
 @pytest.mark.parametrize("typed", [("--help",), ("doctor",), ("doctor", "--json")], ids=" ".join)
