@@ -6,6 +6,7 @@ ever change (tests/workflows/test_wire.py).
 
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic_core import SchemaSerializer
 from pydantic_core.core_schema import any_schema
 from temporalio.api.common.v1 import Payload
@@ -29,6 +30,13 @@ class TersePayloadConverter(PydanticJSONPlainPayloadConverter):
         """The value as JSON, under the names that files and histories have for its fields."""
         data = _JSON.to_json(value, by_alias=True, exclude_defaults=True, context={PACKED: True})
         return Payload(metadata={"encoding": self.encoding.encode()}, data=data)
+
+    def from_payload(self, payload: Payload, type_hint: type | None = None) -> Any:
+        """The value, as Temporal's converter reads it."""
+        if isinstance(type_hint, type) and issubclass(type_hint, BaseModel):
+            # Each workflow has a converter of its own, which would otherwise make, and keep, a schema of its own.
+            type_hint.model_rebuild()
+        return super().from_payload(payload, type_hint)
 
 
 class _PayloadConverter(CompositePayloadConverter):

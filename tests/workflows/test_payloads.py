@@ -1,13 +1,20 @@
-"""The largest values that the files allow, as a history has them: far from Temporal's 2 MiB, so none is refused."""
+"""The largest values that the files allow, as a history has them: far from Temporal's 2 MiB, so none is refused.
+
+What each workflow reads is read by a schema that was made once.
+"""
 
 from base64 import urlsafe_b64encode
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256, sha512
+from typing import Any, ClassVar
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema
 
 from activities.follow_up.nearest import REMINDERS_AT_ONCE
 from activities.handoff_people import GROUP_AT_MOST
-from starter.payload_converter import terse_data_converter
+from starter.payload_converter import TersePayloadConverter, terse_data_converter
 from workflows.follow_up.batches import hand_off_batch
 from workflows.follow_up.handoff import GROUPS_AT_MOST, GROUPS_AT_ONCE, HandoffLedger
 from workflows.follow_up.ledger import LINES_AT_MOST
@@ -80,6 +87,25 @@ def test_however_many_groups_are_told_so_many_have_begun_and_what_all_have_heard
         assert len(known.ledger.marks) + len(known.ledger.leaving) <= LINES_AT_MOST
     assert {entry.state for entry in known.handoff.entries} == {HandoffState.DONE}
     assert set(told.values()) == {1} and len(told) == 29 * len(groups)
+
+
+class Counted(Model):
+    """A model that knows how often its schema was made."""
+
+    made: ClassVar[int] = 0
+    word: str
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """See pydantic."""
+        Counted.made += 1
+        return handler(source)
+
+
+def test_the_schema_of_a_model_is_made_once_although_each_workflow_has_a_converter_of_its_own() -> None:
+    payload = terse_data_converter.payload_converter.to_payload({"word": "signed"})
+    read = [TersePayloadConverter().from_payload(payload, Counted).word for _ in range(10)]
+    assert (read, Counted.made) == (["signed"] * 10, 1)
 
 
 def _all_but_one(call: HandoffCall, told: Counter[str]) -> HandoffResult:
