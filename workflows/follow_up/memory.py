@@ -259,7 +259,8 @@ class FollowUp(Noted):
 
     def giving_up(self, people: tuple[str, ...], why: Reason, now: datetime, but: tuple[MomentKind, ...] = ()) -> Self:
         """The ledger's lines for what was planned for these people and will not be sent."""
-        theirs = tuple(moment for moment in self.unsent if moment.person in people)
+        unsent = self.unsent
+        theirs = tuple(moment for moment in unsent if moment.person in people)
         escalated = {entry.from_ for entry in self.escalations}
         done = (MomentKind.ESCALATE, *but)
         given_up = tuple(
@@ -267,7 +268,7 @@ class FollowUp(Noted):
             for one in theirs
             if one.kind not in (done if one.person in escalated else but) and (one.suppressed is None or one.at <= now)
         )
-        left = tuple(moment for moment in self.unsent if moment not in theirs)
+        left = tuple(moment for moment in unsent if moment.person not in people)
         known = self.replace(planned_once=left, ledger=self.ledger.without_held(people))
         return known.suppress(given_up, why, now)
 
