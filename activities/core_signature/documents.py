@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from activities.core_signature import reading
-from activities.core_signature.asked import Asked
+from activities.core_signature.asked import Asked, Places
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.lookup import Lookup
 from activities.core_signature.matching import folded
@@ -50,12 +50,19 @@ class Documents:
             )
         return found
 
-    async def seen(self, document: WireDocument, roster: Roster, replaced: Mapping[str, str] = _NOBODY) -> DocumentSeen:
+    async def seen(
+        self,
+        document: WireDocument,
+        roster: Roster,
+        replaced: Mapping[str, str] = _NOBODY,
+        places: Places | None = None,
+    ) -> DocumentSeen:
         """The document as a workflow sees it (`reading.seen`), with the mails that came back.
 
+        `places` are all who were asked, for whoever has read them already.
         Fails with `provider_unsure` when it has ended and does not tell of everybody whether they have acted.
         """
-        places = await self._asked.of(roster.id)
+        places = await self._asked.of(roster.id) if places is None else places
         if untold := reading.untold(document, roster, places):
             says = f"the document has ended at Core Signature, which does not tell what became of {', '.join(untold)}"
             raise final_failure(Code.PROVIDER_UNSURE, says[:_LONGEST_SAYS])

@@ -1,5 +1,6 @@
 """Implements the port `SignatureService`: what a workflow asks of Core Signature, safe to repeat."""
 
+import asyncio
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Final
@@ -115,17 +116,19 @@ class CoreSignatureService(SignatureService):
 
     async def _sent(self, subject: Subject, document: WireDocument) -> DocumentSeen:
         """The document with both the absent and their stand-ins, as they were asked."""
-        instead = stand_ins_of(subject, await self._asked.of(subject.id), reading.signers_of(document))
+        places = await self._asked.of(subject.id)
+        instead = stand_ins_of(subject, places, reading.signers_of(document))
         replaced = dict.fromkeys(instead, EscalationReason.ABSENCE)
-        seen = await self._documents.seen(document, beside(subject, instead), replaced)
+        seen = await self._documents.seen(document, beside(subject, instead), replaced, places)
         return seen.replace(substituted=tuple(Substitution(from_=one, to=other) for one, other in instead.items()))
 
     async def _make_document(self, order: CreateOrder, still_ours: StillOurs) -> WireDocument:
         brief = order.brief
         sha256 = brief.document.sha256
         content = await self._store.document(sha256) if sha256 else None
-        await CoverSheet.keep(self._store, brief)
-        await self._store.claim(Home.of_request(brief.id), order.fingerprint)
+        # In either order: without the document that is made after both of them neither says anything.
+        claim = self._store.claim(Home.of_request(brief.id), order.fingerprint)
+        await asyncio.gather(CoverSheet.keep(self._store, brief), claim)
         body = orders.document_body(brief, self._client.config)
         return await self._client.create_document(body, content, still_ours)
 

@@ -1,5 +1,9 @@
-"""How long a creation waits before it is tried again: the lag of the lists where something may have been made."""
+"""How long a creation waits before it is tried again: the lag of the lists where something may have been made.
 
+And that it waits for the store no more often than it must.
+"""
+
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -123,3 +127,30 @@ async def test_after_a_worker_that_died_in_the_call_nothing_is_made_before_the_l
         await client.aclose()
         [made] = entries(sandbox, "document_created")
         assert made["document"] == seen.document
+
+
+async def test_claim_and_cover_sheet_are_written_side_by_side_and_who_was_asked_is_read_once(
+    client: CoreSignatureClient, directory: FileDirectory, tmp_path_factory: pytest.TempPathFactory, act: Acting
+) -> None:
+    class Counting(Store):
+        """None of the two is written before the other is to be."""
+
+        both, reads = asyncio.Barrier(2), 0
+
+        async def keep_cover(self, home: Home, content: bytes) -> None:
+            await self.both.wait()
+            await super().keep_cover(home, content)
+
+        async def claim(self, home: Home, fingerprint: str = "") -> None:
+            await self.both.wait()
+            await super().claim(home, fingerprint)
+
+        async def read_asked(self, home: Home) -> tuple[bytes, ...]:
+            self.reads += 1
+            return await super().read_asked(home)
+
+    store = Counting(tmp_path_factory.mktemp("store").as_uri())
+    order = CreateOrder(brief=brief(await store.put_document(PDF)))
+    async with asyncio.timeout(5):
+        await act(CoreSignatureService(client, directory, store).create, order)
+    assert store.reads == 1
