@@ -105,7 +105,8 @@ async def plan(
     audience = await _Audience.of(prepared, directory, max(at, campaign.opens_at))
     typical, alike = audience.typical
     heard = await _heard(typical, prepared, directory, audience.opens_at) if typical else []
-    happenings = sorted([*_own(prepared, audience), *heard], key=lambda one: one.at)
+    who = await audience.who(directory)
+    happenings = sorted([*_own(prepared, audience, who.managers), *heard], key=lambda one: one.at)
     there = zone or (typical.person if typical else await directory.person(campaign.requester)).tz
     return CampaignPlan(
         id=campaign.id,
@@ -116,7 +117,7 @@ async def plan(
         opens_at=audience.opens_at,
         due=campaign.due,
         closes_at=audience.closes_at,
-        who=await audience.who(directory),
+        who=who,
         like=typical.row.person if typical else None,
         alike=alike,
         lines=tuple(line_of(one, there) for one in happenings),
@@ -224,7 +225,7 @@ def _nudges(heard: Sequence[Happening]) -> int:
     return sum(is_nudge(one.stage) and one.suppressed is None for one in heard)
 
 
-def _own(prepared: PreparedCampaign, audience: _Audience) -> Iterator[Happening]:
+def _own(prepared: PreparedCampaign, audience: _Audience, managers: int) -> Iterator[Happening]:
     """What the campaign itself does: it opens, looks each day, of which some hear, and closes."""
     opens_at, owner = audience.opens_at, prepared.given.campaign.requester
     course = Course.begin(prepared.given.campaign.replace(opens_at=opens_at), opens_at)
@@ -235,7 +236,7 @@ def _own(prepared: PreparedCampaign, audience: _Audience) -> Iterator[Happening]
             yield Happening(
                 at, f"{Stage.PROGRESS}-{day}", owner, owner, "how many have not acknowledged yet, once a week"
             )
-        if course.digest_due:
+        if managers and course.digest_due:
             yield Happening(
                 at, f"{Stage.DIGEST}-{day}", MANAGERS, MANAGERS, "who of their people has not acknowledged yet"
             )

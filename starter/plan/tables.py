@@ -91,9 +91,8 @@ def _campaign(plan: CampaignPlan, zone: tzinfo | None) -> Iterator[RenderableTyp
     yield from _said("would not be asked", who.errors)
     yield from _said("would not be reached in time", who.not_reached)
     if plan.like:
-        yield Text(
-            f"\nWhat somebody who never acts would hear: {plan.like}, and {plan.alike:,} have the same days", "bold"
-        )
+        alike = f", one of {plan.alike:,} who have the same days" if plan.alike > 1 else ""
+        yield Text(f"\nWhat somebody who never acts would hear: {plan.like}{alike}", "bold")
         yield ZoneLine(zone)
     table = Rows("when", "what", "to", "why", whole=("what", "to"))
     for line in plan.lines:

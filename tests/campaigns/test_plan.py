@@ -95,6 +95,7 @@ async def test_nobody_to_ask_is_a_plan_too(tmp_path: Path) -> None:
     plan = await planned(Company(tmp_path, staff()), a_file(audience={"people": ["nobody"]}))
     assert (plan.who.asked, plan.like, at(plan, "ready")) == (0, None, [])
     assert [one.opening for one in plan.calls] == [0, 0]
+    assert (plan.who.managers, at(plan, "digest")) == (0, [])
 
 
 async def test_hours_follow_from_the_calls_and_the_rate(tmp_path: Path) -> None:
