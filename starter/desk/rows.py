@@ -12,6 +12,7 @@ from activities.links import at_desk
 from activities.reader import Reader
 from starter.campaigns.people import SoFar
 from starter.desk.words import status_of
+from starter.listing.query import SETTLED
 from starter.listing.rows import RequestLine
 from starter.page.problems import problems_of
 from workflows.kinds import Kind, named
@@ -74,7 +75,7 @@ class Telling:
             waiting_for=await self._people(line.waiting_for) if line.open else "",
             since=self._since(line.since) if line.since and line.open and line.waiting_for else "",
             due=self._due(line),
-            near=self.near(line.due_at) if line.due_at and line.open else "",
+            near=self.near(line.due_at) if line.due_at and line.open and line.stage != SETTLED else "",
             overdue=line.overdue,
             problems=problems_of(language, line.problem, line.attention, line.trouble),
             stage=line.stage if line.open else "",

@@ -29,3 +29,12 @@ async def test_a_turn_has_begun_also_where_the_clock_of_a_request_was_moved_ahea
     telling = Telling(Reader.unknown(Language.english()), chair, NOW)
     row = await telling.row(LINE.replace(since=NOW + after))
     assert (row.waiting_for, row.since) == ("Chair", told)
+
+
+@pytest.mark.parametrize(("stage", "near"), [("waiting", "in 3 days"), ("settled", "")])
+async def test_nothing_comes_nearer_for_what_has_ended_although_its_targets_are_told_still(
+    stage: str, near: str
+) -> None:
+    telling = Telling(Reader.unknown(Language.english()), chair, NOW)
+    row = await telling.row(LINE.replace(stage=stage, due_at=NOW + timedelta(days=3)))
+    assert (row.due, row.near) == ("Thu, 26 Nov 2026, 09:00 (UTC)", near)
