@@ -265,7 +265,9 @@ async def test_of_what_somebody_terminated_no_document_is_left_to_be_signed(tmp_
         content = await Content.read(it.store, home, it.given.onboarding.content)
         reference = await keep_part(it.store, home, "replacement", content.parts["agreement-2"])
         await it.wish(decision(Choice.REPLACE, content=reference))
-        await it.until(lambda shown: "acme.1.1.r2" in str(shown.stages[0].agreements[0].workflow))
+        await it.until(
+            lambda shown: it.provider.cancelled and "acme.1.1.r2" in str(shown.stages[0].agreements[0].workflow)
+        )
         assert [order.subject.id for order in it.provider.cancelled] == ["acme.1.1"]
         await it.wish(Cancellation(actor=OWNER, reason="They went elsewhere."))
         await it.handle.result()
