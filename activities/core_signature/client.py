@@ -1,7 +1,7 @@
 """Core Signature over HTTP: typed methods, nothing of Temporal, no retries (docs/core-signature.md)."""
 
 import ssl
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
@@ -43,6 +43,16 @@ class Action(StrEnum):
     CANCEL = "cancel"
     RESEND = "resend"
     FORWARD = "forward"
+
+
+async def if_found(document: Awaitable[WireDocument]) -> WireDocument | None:
+    """The document, None when the answer is a 404: perhaps of a gateway, not of the provider."""
+    try:
+        return await document
+    except ServiceFailure as failure:
+        if failure.status == 404:
+            return None
+        raise
 
 
 class CoreSignatureClient:
@@ -88,16 +98,9 @@ class CoreSignatureClient:
         """Every document listed under the id of this request, its `external_id`; a tenant that ignores the filter may
         list others too. The one that was adopted under it has another or none, and is read by its uuid."""
         if uuid := adopted_document(request):
-            return await self._document_or_none(uuid)
+            found = await if_found(self.document(uuid))
+            return [found] if found else []
         return [document async for document in self._all("/documents/", WireDocument, {"external_id": request})]
-
-    async def _document_or_none(self, uuid: str) -> list[WireDocument]:
-        try:
-            return [await self.document(uuid)]
-        except ServiceFailure as failure:
-            if failure.status == 404:
-                return []
-            raise
 
     async def document(self, uuid: str) -> WireDocument:
         """The document as it is now, with its request; 404 when it was deleted."""

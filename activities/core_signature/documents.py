@@ -6,7 +6,7 @@ from typing import Final
 
 from activities.core_signature import reading
 from activities.core_signature.asked import Asked, Places
-from activities.core_signature.client import CoreSignatureClient
+from activities.core_signature.client import CoreSignatureClient, if_found
 from activities.core_signature.lookup import Lookup
 from activities.core_signature.matching import folded
 from activities.core_signature.wire import WireDocument
@@ -28,22 +28,18 @@ class Documents:
         self._lookup = lookup
         self._asked = asked
 
-    async def or_none(self, uuid: str) -> WireDocument | None:
-        """The document as it is now, None when the provider says that there is none."""
-        try:
-            return await self._client.document(uuid)
-        except ServiceFailure as failure:
-            if failure.status == 404:
-                return None
-            raise
+    async def unless_gone(self, roster: Roster, uuid: str) -> WireDocument | None:
+        """The document of this request as it is now, None when it surely is gone: one 404 alone is not believed."""
+        found = await if_found(self._client.document(uuid))
+        if found is None and not await self._lookup.is_gone(roster, uuid):
+            raise passing_failure(Code.UNREACHABLE, "Core Signature lists the document but does not show it")
+        return found
 
     async def existing(self, roster: Roster, uuid: str) -> WireDocument:
         """The document of this request as it is now; fails with `document_deleted` when it surely is gone."""
-        found = await self.or_none(uuid)
-        if found is None and await self._lookup.is_gone(roster, uuid):
-            raise final_failure(Code.DOCUMENT_DELETED, "the document was deleted at Core Signature")
+        found = await self.unless_gone(roster, uuid)
         if found is None:
-            raise passing_failure(Code.UNREACHABLE, "Core Signature lists the document but does not show it")
+            raise final_failure(Code.DOCUMENT_DELETED, "the document was deleted at Core Signature")
         if not found.is_of(roster.id):
             raise final_failure(
                 Code.PROVIDER_UNSURE, "the document at Core Signature has another external_id than ours"

@@ -160,7 +160,7 @@ class CoreSignatureService(SignatureService):
 
     async def _to_cancel(self, order: CancelOrder) -> WireDocument | None:
         if order.document is not None:
-            return await self._documents.or_none(order.document)
+            return await self._documents.unless_gone(order.subject, order.document)
         return await self._lookup.to_cancel(order.subject, order.fingerprint)
 
     async def _cancelled(self, document: str, request: str) -> WireDocument:

@@ -79,6 +79,16 @@ async def test_what_was_deleted_need_not_be_cancelled(
     assert await act(service.cancel, order) is None
 
 
+@pytest.mark.parametrize("path, code", [("/api/v1/documents/*/", Code.UNREACHABLE), ("/api/v1/*", Code.REFUSED)])
+async def test_a_404_of_a_document_that_is_still_there_is_not_believed(
+    sandbox: RunningSandbox, service: CoreSignatureService, order: CancelOrder, act: Acting, path: str, code: Code
+) -> None:
+    arm(sandbox, path=path, fault="404", times=2)
+    assert (await failure_of(act, service, order)).type == code
+    sandbox.world.faults.clear()
+    assert (await act(service.cancel, order)).status is Status.CANCELLED
+
+
 async def test_a_creation_in_doubt_is_looked_up(service: CoreSignatureService, order: CancelOrder, act: Acting) -> None:
     seen = await act(service.cancel, order.replace(document=None))
     assert (seen.document, seen.status) == (order.document, Status.CANCELLED)
