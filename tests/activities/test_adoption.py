@@ -27,7 +27,7 @@ from activities.reconciliation.service import ADOPTED_AT_MOST
 from activities.requests.input import prepare
 from activities.store import Home
 from deploy.sandbox.faults import Fault, FaultKind
-from tests.activities.core_signature.conftest import calls
+from tests.activities.core_signature.conftest import arm, calls
 from tests.activities.core_signature.requests import PDF
 from tests.activities.test_reconciliation import MINUTE, Office, office
 from tests.servers import time_skipping
@@ -35,7 +35,7 @@ from workflows.kinds import Kind
 from workflows.model.provider import CancelOrder, CreateOrder, Observation
 from workflows.model.reconciliation import NotAdopted
 from workflows.model.request import SignerState
-from workflows.model.subject import Role, Status
+from workflows.model.subject import Code, Role, Status
 from workflows.names import SIGNATURE_REQUEST, adopted_id
 from workflows.signature.inputs import SignatureRequest
 
@@ -158,6 +158,35 @@ async def test_a_document_that_is_gone_before_it_was_taken_over_is_not_made_agai
         with pytest.raises(Exception, match="adopted is not there any more"):
             await ActivityEnvironment().run(of_service(it).create, order)
         assert len(it.sandbox.world.memory.documents) == 0
+
+
+async def test_everything_404_is_a_wrong_address_and_not_the_end_of_what_was_adopted(tmp_path: Path) -> None:
+    async with adopting(tmp_path) as it:
+        document = await sent_by_hand(it)
+        await it.sweeps()
+        started, service, environment = await given(it, document), of_service(it), ActivityEnvironment()
+        create = CreateOrder(brief=started.brief, now=it.now, fingerprint=started.fingerprint)
+        cancel = CancelOrder(subject=started.brief.subject, document=document.uuid)
+        observation = Observation(roster=started.brief.roster, document=document.uuid)
+        arm(it.sandbox, path="/api/v1/*", fault="404", times=None)
+        attempts: list[tuple[Any, object]] = [
+            (service.create, create),
+            (service.observe, observation),
+            (service.cancel, cancel),
+        ]
+        for asked, order in attempts:
+            with pytest.raises(ApplicationError) as caught:
+                await environment.run(asked, order)
+            assert caught.value.type == Code.REFUSED
+        it.sandbox.world.faults.clear()
+        arm(it.sandbox, path=f"/api/v1/documents/{document.uuid}/", fault="404", times=2)
+        with pytest.raises(ApplicationError) as caught:
+            await environment.run(service.observe, observation)
+        assert caught.value.type == Code.UNREACHABLE
+        await it.signature.delete_document(document.uuid)
+        with pytest.raises(ApplicationError) as caught:
+            await environment.run(service.observe, observation)
+        assert caught.value.type == Code.DOCUMENT_DELETED
 
 
 async def test_two_sweeps_adopt_it_once_and_its_events_are_told_to_what_it_became(tmp_path: Path) -> None:
