@@ -68,15 +68,16 @@ ASKED: Final = Card(
         phrase("Tap its link on the phone, or type its number here to come in with this browser."),
         phrase("You get at most one message a minute. If none came, ask again after that."),
     ),
-    Form("code", phrase("Come in"), Field("code", phrase("Number of six digits"), code=True)),
+    Form("code", phrase("Sign in"), Field("code", phrase("Six-digit number"), code=True)),
+    home=True,
 )
 WRONG_CODE: Final = phrase("That is not the number in the newest message. Tries left: {left}.")
 BEHIND_LINK: Final = Card(
     "behind-link",
     200,
-    phrase("Come in"),
+    phrase("Sign in"),
     (phrase("You come in as {name}, with this browser, for at most 12 hours."),),
-    Form("", phrase("Come in")),
+    Form("", phrase("Sign in")),
 )
 SPENT: Final = Card(
     "spent",

@@ -49,7 +49,7 @@ async def come_in(phone: Phone, laptop: Laptop, person: str) -> None:
     await phone.inbox(person)
     notice = phone.page.get_by_role("link").filter(has_text="Sign in").first
     await notice.click()
-    await phone.button("Come in").click()
+    await phone.button("Sign in").click()
     await expect(phone.heading("Waiting for me")).to_be_visible()
 
 
@@ -72,8 +72,8 @@ async def test_a_laptop_is_let_in_by_the_number_on_the_phone(second_screen: Page
         notice = phone.page.get_by_role("link").filter(has_text="Sign in").first
         code = re.search(r"\b\d{6}\b", await notice.inner_text())
         assert code
-        await another.page.get_by_label("Number of six digits").fill(code[0])
-        await another.button("Come in").tap()
+        await another.page.get_by_label("Six-digit number").fill(code[0])
+        await another.button("Sign in").tap()
         await expect(another.heading("Waiting for me")).to_be_visible()
         await another.is_usable()
         await another.button("Sign out").tap()
