@@ -112,6 +112,11 @@ class Told:
         return Told(notice, outcome=Outcome.ACCEPTED, why=Reason.WITH_OTHERS, channel=Channel.MAIL)
 
     @property
+    def open(self) -> bool:
+        """Whether only a trouble that passes stood in the way: it is tried again, and is not told before."""
+        return self.trouble is not None and not self.trouble.non_retryable
+
+    @property
     def line(self) -> Delivered:
         """The line of the reminder ledger."""
         outcome, why = (self.outcome, self.why) if self.outcome else self._from_messages()
@@ -145,17 +150,18 @@ def report(
 ) -> DeliveryReport:
     """The report of a delivery; raises `ApplicationError` when nothing was delivered and something still can be.
 
-    `left` are the notices that were not begun. Of `stragglers` nothing is raised: others of the same stage were
-    reached, and one bad phone stops no request.
+    `left` are the notices that were not begun. Of the phones of `stragglers` nothing is raised: others of the same
+    stage were reached, and one bad phone stops no request.
     """
     lines = tuple(one.line for one in told if one.put_off is None and one.held is None)
-    if not stragglers and not any(line.outcome in (Outcome.ACCEPTED, Outcome.WITHDRAWN) for line in lines):
-        _raise_worst(told)
+    if not any(line.outcome in (Outcome.ACCEPTED, Outcome.WITHDRAWN) for line in lines):
+        # A call that leaves such notices open has told somebody, so that calling until none is left comes to an end.
+        _raise_worst([one for one in told if one.open] if stragglers else told)
     open_messages = [message for one in told for message in one.messages if message[1].fate in _OPEN]
     return DeliveryReport(
         delivered=lines,
         open_devices=tuple(device for device, _ in open_messages),
-        open_notices=tuple(notice.key for notice in left),
+        open_notices=tuple(notice.key for notice in (*left, *(one.notice for one in told if one.open))),
         retry_after=max((sent.wait or _NEXT_TRY for _, sent in open_messages), default=0),
         seen=seen,
         put_off=tuple(

@@ -138,6 +138,8 @@ class FakePushService(PushService):
     open_once: list[str] = field(default_factory=list)
     deaf_once: list[str] = field(default_factory=list)
     """Persons whose one phone does not take the next notice."""
+    not_found: list[str] = field(default_factory=list)
+    """Persons who cannot be looked up by one call, once for each time they are named."""
     without_phone: list[str] = field(default_factory=list)
     fails: dict[str, str] = field(default_factory=dict)
     """Stages that reach nobody, each with the reason."""
@@ -157,7 +159,12 @@ class FakePushService(PushService):
         if self.failures:
             raise self.failures.pop(0)
         now, later = delivery.notices[: self.at_most], delivery.notices[self.at_most :]
-        delivery = delivery.replace(notices=now)
+        missed = [notice for notice in now if notice.person in self.not_found]
+        for notice in missed:
+            self.not_found.remove(notice.person)
+        if missed and len(missed) == len(now):
+            raise refusal(Code.UNREACHABLE)
+        delivery = delivery.replace(notices=tuple(notice for notice in now if notice not in missed))
         seen = self.signatures.sees(delivery.subject) if delivery.document else None
         acted = {one.person for one in seen.signers if one.state is not SignerState.VIEWED} if seen else set()
         told = [notice for notice in delivery.notices if not (seen and seen.status and seen.status.ended)]
@@ -182,7 +189,7 @@ class FakePushService(PushService):
                 for notice in delivery.notices
             ),
             open_devices=left_open,
-            open_notices=tuple(notice.key for notice in later),
+            open_notices=tuple(notice.key for notice in (*later, *missed)),
             retry_after=self.asks_to_wait,
             seen=seen,
         )

@@ -4,11 +4,15 @@ import asyncio
 from collections import Counter
 from datetime import timedelta
 
+import pytest
+
 from tests.workflows.fakes import World
 from tests.workflows.stage import a_request, story
 from workflows.follow_up.deliveries import AT_MOST
 from workflows.follow_up.handoff import AT_MOST as TARGETS_AT_MOST
+from workflows.model.notices import Outcome
 from workflows.model.policy import Target
+from workflows.model.request import SignerState
 from workflows.model.subject import Participant, Status
 
 MANY = [f"signer-of-{number:03}" for number in range(100)]
@@ -36,6 +40,24 @@ async def test_no_call_has_more_recipients_than_one_may_have() -> None:
     assert [len(delivery.notices) for delivery in world.push.deliveries] == [AT_MOST, AT_MOST, AT_MOST, 1]
     assert [delivery.others_told for delivery in world.push.deliveries] == [False, True, True, True]
     assert len(set(world.push.stages())) == len(world.push.sent) == AT_MOST * 3 + 1
+
+
+@pytest.mark.parametrize(("missed", "says"), [(1, []), (2, ["problem unreachable", "problem mended"])])
+async def test_the_next_signer_who_could_not_be_looked_up_with_the_first_is_asked_all_the_same(
+    missed: int, says: list[str]
+) -> None:
+    world = World()
+    async with story(world) as it:
+        await it.days_pass(0.01)
+        world.push.not_found = ["chief-executive"] * missed
+        world.signatures.sign("customer-signer", SignerState.SIGNED)
+        await it.callback("signer_signed")
+        await it.days_pass(0.01)
+        shown = await it.shown()
+    assert world.push.stages()[1:] == [("withdrawal", "customer-signer"), ("ready", "chief-executive")]
+    outcomes = [line.outcome for line in shown.notifications if line.person == "chief-executive"]
+    assert (outcomes, shown.problem) == ([Outcome.ACCEPTED], None)
+    assert [entry.what for entry in shown.timeline if "problem" in entry.what] == says
 
 
 async def test_nobody_else_is_asked_once_the_document_has_ended() -> None:

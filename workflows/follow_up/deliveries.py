@@ -19,6 +19,11 @@ def part(whole: Delivery, notices: tuple[Notice, ...], before: DeliveryReport, *
     return whole.replace(notices=notices, devices=devices, others_told=others_told)
 
 
+def told_by(report: DeliveryReport) -> DeliveryReport:
+    """What a call has done for good: whoever it leaves open has no line yet."""
+    return report.replace(delivered=tuple(line for line in report.delivered if line.key not in report.open_notices))
+
+
 def joined(whole: DeliveryReport, report: DeliveryReport) -> DeliveryReport:
     """What was reported so far, with what another call of the same stage has done."""
     return DeliveryReport(
@@ -30,7 +35,7 @@ def joined(whole: DeliveryReport, report: DeliveryReport) -> DeliveryReport:
 
 
 def left_of(notices: tuple[Notice, ...], report: DeliveryReport) -> tuple[Notice, ...]:
-    """The notices that a call for the first `AT_MOST` of them has not got to; they are sent at once."""
+    """The notices that a call for the first `AT_MOST` of them has not told; they are sent at once."""
     return tuple(n for n in notices[:AT_MOST] if n.key in report.open_notices) + notices[AT_MOST:]
 
 

@@ -66,7 +66,8 @@ class TellsPeople(LivingWorkflow[Memory]):
             report = await self._deliver(now, planned)
             interrupted = report is None or comes_first() or bool(_closed(planned))
             if report is not None:
-                whole, rest = deliveries.joined(whole, report), deliveries.left_of(rest, report)
+                rest, report = deliveries.left_of(rest, report), deliveries.told_by(report)
+                whole = deliveries.joined(whole, report)
                 self._progress = self._progress.paged(now.page).put_off(report.put_off, workflow.now())
                 self._progress = self._progress.told(explained(report.delivered, planned), workflow.now())
                 self._progress = self._progress.held_back(report.held, workflow.now())

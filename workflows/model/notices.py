@@ -148,7 +148,8 @@ class PutOff(Model):
 class DeliveryReport(Model):
     """Results per notice; `open_devices` are worth another try, not before `retry_after` seconds have passed.
 
-    `open_notices` are the keys of those that were not begun before the time of the call was over.
+    `open_notices` are the keys of those that were not begun before the time of the call was over, and of those that a
+    trouble of their own stood in the way of, whose lines say `failed` so far.
     """
 
     delivered: tuple[Delivered, ...] = ()

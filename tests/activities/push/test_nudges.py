@@ -13,8 +13,10 @@ from temporalio.testing import ActivityEnvironment
 from activities.core_signature.asked import Asked
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
+from activities.directory import DirectoryAway
 from activities.links import Links
 from activities.people import FileDirectory
+from activities.person import Person
 from activities.push.mail import SignerMail
 from activities.push.service import Notices
 from activities.store import Store
@@ -32,6 +34,7 @@ from tests.activities.push.stage import (
     pushes,
     sends,
 )
+from workflows.follow_up.deliveries import left_of, told_by
 from workflows.model.notices import Channel, Delivery, Notice, NoticeAction, Outcome
 from workflows.model.provider import CreateOrder, DocumentSeen
 from workflows.model.request import Brief
@@ -261,7 +264,7 @@ async def test_a_deleted_document_is_no_reason_to_nudge(sandbox: RunningSandbox,
     assert not pushes(sandbox)
 
 
-async def test_a_mail_that_core_could_not_send_is_tried_again_only_if_nothing_else_was_delivered(
+async def test_a_mail_that_core_could_not_send_is_tried_again_whoever_else_was_told(
     sandbox: RunningSandbox, notices: Notices, sent: Sent
 ) -> None:
     arm(sandbox, path="*resend*", fault="503", times=2)
@@ -269,10 +272,36 @@ async def test_a_mail_that_core_could_not_send_is_tried_again_only_if_nothing_el
         await notices.deliver(sent.nudge(notice("customer-signer", "reminder-1")))
     assert (failed.value.type, failed.value.non_retryable) == (Code.UNREACHABLE, False)
     both = sent.nudge(notice("customer-signer", "reminder-1"), notice("chief-executive", "reminder-1"))
-    assert [(line.channel, line.outcome) for line in (await notices.deliver(both)).delivered] == [
+    report = await notices.deliver(both)
+    assert [(line.channel, line.outcome) for line in report.delivered] == [
         (Channel.MAIL, Outcome.FAILED),
         (Channel.PUSH, Outcome.ACCEPTED),
     ]
+    assert report.open_notices == (both.notices[0].key,)
+    assert [line.person for line in told_by(report).delivered] == ["chief-executive"]
+    again = await notices.deliver(both.replace(notices=left_of(both.notices, report), others_told=True))
+    assert (again.delivered[0].channel, again.delivered[0].outcome) == (Channel.MAIL, Outcome.ACCEPTED)
+    assert again.open_notices == ()
+
+
+async def test_whoever_could_not_be_looked_up_is_left_open_and_alone_fails_the_call(
+    notices: Notices, directory: FileDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = directory.person
+
+    async def person(id: str, home: str) -> Person:
+        if id == "finance-chief":
+            raise DirectoryAway("TimeoutError")
+        return await found(id, home)
+
+    monkeypatch.setattr(directory, "person", person)
+    asked, gone = notice("finance-chief"), notice("chief-executive", "withdrawal", NoticeAction.WITHDRAW)
+    report = await notices.deliver(delivery(asked, gone))
+    assert report.open_notices == (asked.key,)
+    assert [line.outcome for line in told_by(report).delivered] == [Outcome.WITHDRAWN]
+    with pytest.raises(ApplicationError) as failed:
+        await notices.deliver(delivery(asked, others_told=True))
+    assert (failed.value.type, failed.value.non_retryable) == (Code.UNREACHABLE, False)
 
 
 async def test_with_push_off_signers_are_told_by_mail(
