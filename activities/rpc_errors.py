@@ -29,10 +29,18 @@ def about_its_task(error: RPCError) -> bool:
 
 def about_the_limit_in_flight(error: RPCError) -> bool:
     """Whether as many updates of this workflow wait as the server admits: this one was not."""
+    return _exhausted(error, ResourceExhaustedCause.RESOURCE_EXHAUSTED_CAUSE_CONCURRENT_LIMIT)
+
+
+def about_this_one_alone(error: RPCError) -> bool:
+    """Whether one workflow takes no signal now, its history being full for instance: others may."""
+    if error.status in {RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.FAILED_PRECONDITION}:
+        return True
+    return _exhausted(error, ResourceExhaustedCause.RESOURCE_EXHAUSTED_CAUSE_BUSY_WORKFLOW)
+
+
+def _exhausted(error: RPCError, cause: ResourceExhaustedCause.ValueType) -> bool:
     if error.status is not RPCStatusCode.RESOURCE_EXHAUSTED:
         return False
     failure = ResourceExhaustedFailure()
-    return any(
-        detail.Unpack(failure) and failure.cause == ResourceExhaustedCause.RESOURCE_EXHAUSTED_CAUSE_CONCURRENT_LIMIT
-        for detail in error.grpc_status.details
-    )
+    return any(detail.Unpack(failure) and failure.cause == cause for detail in error.grpc_status.details)

@@ -116,6 +116,7 @@ class Part:
     now: datetime
     told: dict[str, datetime] = field(default_factory=dict)
     mended: list[Mended] = field(default_factory=list)
+    not_told: list[str] = field(default_factory=list)
     adopted: list[str] = field(default_factory=list)
     not_adopted: list[NotAdopted] = field(default_factory=list)
     pages: int = 0
@@ -184,6 +185,8 @@ class Part:
             events=self.events,
             told=len(self.mended),
             mended=tuple(self.mended[:SHOWN_AT_MOST]),
+            untold=len(self.not_told),
+            not_told=tuple(self.not_told[:SHOWN_AT_MOST]),
             unnamed=self.unnamed,
             ahead=self.ahead,
             adoptions=len(self.adopted),

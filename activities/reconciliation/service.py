@@ -25,7 +25,7 @@ from activities.failures import failing_as_application_errors
 from activities.reconciliation.adoption import Adoption, NotYet
 from activities.reconciliation.pages import AGAIN, Mark, Part, Stride
 from activities.reconciliation.silence import Alarm, Silence
-from activities.rpc_errors import about_the_workflow
+from activities.rpc_errors import about_the_workflow, about_this_one_alone
 from activities.spelling import ID_PATTERN
 from activities.store import Store
 from workflows import names
@@ -145,7 +145,7 @@ class Sweep(EventSweep):
 
     async def _heed(self, events: Sequence[WireEvent], part: Part, before: datetime) -> None:
         unheard = _unheard(events, part.told, before)
-        mended = await self._tell(unheard, part.told)
+        mended = await self._tell(unheard, part)
         part.mended += mended
         if self._alarm:
             part.silence = await self._listened(part.silence, events, [unheard[one.request] for one in mended])
@@ -154,7 +154,7 @@ class Sweep(EventSweep):
         part.unnamed = 0  # The uuid of a document is name enough.
         known = await self._known(events)
         strange = _strange(events, known)
-        part.mended += await self._tell(_unheard(strange, part.told, before), part.told)
+        part.mended += await self._tell(_unheard(strange, part.told, before), part)
         part.strangers = part.strangers.met(_not_adopted_yet(strange, known))
 
     async def _listened(self, silence: Silence, events: Sequence[WireEvent], missed: Sequence[WireEvent]) -> Silence:
@@ -195,7 +195,7 @@ class Sweep(EventSweep):
             elif became:
                 part.adopted.append(became)
 
-    async def _tell(self, unheard: Mapping[str, WireEvent], told: dict[str, datetime]) -> list[Mended]:
+    async def _tell(self, unheard: Mapping[str, WireEvent], part: Part) -> list[Mended]:
         if not unheard:
             return []
         going_on = await self._open.among(list(unheard))
@@ -203,11 +203,19 @@ class Sweep(EventSweep):
 
         async def one(id: str) -> Mended | None:
             async with some:
-                return await self._signal(id, unheard[id])
+                try:
+                    return await self._signal(id, unheard[id])
+                except RPCError as error:
+                    if not about_this_one_alone(error):
+                        raise
+                    said = {"request": id, "status": error.status.name}
+                    activity.logger.warning("a request could not be told of what it missed", extra=said)
+                    part.not_told.append(id)
+                    return None
 
         waiting = [id for id, status in going_on.items() if not _has_ended(status)]
         mended = [mended for mended in await asyncio.gather(*map(one, waiting)) if mended]
-        told |= {one.request: one.at for one in mended}
+        part.told |= {one.request: one.at for one in mended}
         return mended
 
     async def _signal(self, id: str, event: WireEvent) -> Mended | None:

@@ -22,8 +22,8 @@ async def reconcile(*, json: AsJson = False) -> None:
     Parameters
     ----------
     json
-        Print `{pages, events, told, mended[{request, event, at}], unnamed, ahead, adoptions, adopted, refusals,
-        not_adopted[{document, why}], waiting, until, reached, over}`.
+        Print `{pages, events, told, mended[{request, event, at}], untold, not_told, unnamed, ahead, adoptions,
+        adopted, refusals, not_adopted[{document, why}], waiting, until, reached, over}`.
     """
     async with connected(ready()) as client:
         with progress("looking at events", quiet=json) as bar:
@@ -52,6 +52,8 @@ def _told(swept: Swept) -> Group:
         f"{events}, {swept.told:,} requests are told of what they missed" if swept.told else f"{events}: nothing missed"
     )
     parts: list[Text | Rows] = [Text(says, "bold"), table] if swept.told else [Text(says)]
+    if swept.untold:
+        parts.append(Text(swept.of_the_deaf, "yellow"))
     if swept.unnamed:
         parts.append(Text(f"{swept.unnamed:,} events do not say whose document they are about", "yellow"))
     if swept.ahead:

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 from temporalio import workflow
-from temporalio.client import Client
+from temporalio.client import Client, Interceptor, OutboundInterceptor, SignalWorkflowInput
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import ActivityEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
@@ -284,6 +285,40 @@ async def test_ten_times_the_bound_is_caught_up_with_part_by_part_while_more_hap
         assert sorted(one.request for part in parts for one in part.mended) == ids
         assert [part.until for part in parts[:-1]] == [parts[0].until] * (len(parts) - 1)
         assert not (await it.sweeps(pages=6)).told
+
+
+class Deaf(Interceptor):
+    """Temporal takes no signal for this request."""
+
+    def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:
+        """See `Interceptor`."""
+        return _Refusing(next)
+
+
+class _Refusing(OutboundInterceptor):
+    async def signal_workflow(self, input: SignalWorkflowInput) -> None:
+        if input.id == Kind.REQUEST.workflow_id("deaf"):
+            raise RPCError("exceeded workflow execution limit for signal events", RPCStatusCode.INVALID_ARGUMENT, b"")
+        await super().signal_workflow(input)
+
+
+async def test_one_request_that_takes_no_signal_keeps_nothing_from_the_others(tmp_path: Path) -> None:
+    async with office(tmp_path) as it:
+        others = [f"other-{number:02}" for number in range(2 * PAGE)]
+        await it.begins("deaf", *others)
+        for number, id in enumerate(others):
+            it.happens(id, ago=timedelta(hours=1) - number * MINUTE)
+        it.happens("deaf")
+        there = it.temporal
+        it.temporal = Client(
+            there.service_client,
+            namespace=there.namespace,
+            data_converter=there.data_converter,
+            interceptors=[Deaf()],
+        )
+        swept = await it.sweeps()
+        assert (swept.told, swept.not_told, swept.over) == (len(others), ("deaf",), True)
+        assert "1 requests could not be told, Temporal takes no signal for them: deaf" in swept.details
 
 
 async def test_a_part_that_dies_loses_nothing(tmp_path: Path) -> None:

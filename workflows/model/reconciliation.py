@@ -44,15 +44,18 @@ class Swept(Model):
     """What was looked at: pages of events, and of how many of them a request was told.
 
     All events up to `until` have been looked at, some of which may be on no list yet. A sweep that is not `over` has
-    come back to `reached`. `unnamed` events do not say whose document they are about, those `ahead` have a time that is
-    to come, and are looked at then. Of documents that were sent by hand, so many were adopted, each known by the id of
-    its request; of others why not is said; others wait for the next sweep.
+    come back to `reached`. Requests that take no signal now are `untold`. `unnamed` events do not say whose document
+    they are about, those `ahead` have a time that is to come, and are looked at then. Of documents that were sent by
+    hand, so many were adopted, each known by the id of its request; of others why not is said; others wait for the
+    next sweep.
     """
 
     pages: int = 0
     events: int = 0
     told: int = 0
     mended: tuple[Mended, ...] = ()
+    untold: int = 0
+    not_told: tuple[str, ...] = ()
     unnamed: int = 0
     ahead: int = 0
     adoptions: int = 0
@@ -71,6 +74,8 @@ class Swept(Model):
             events=self.events + part.events,
             told=self.told + part.told,
             mended=(*self.mended, *part.mended)[:SHOWN_AT_MOST],
+            untold=self.untold + part.untold,
+            not_told=(*self.not_told, *part.not_told)[:SHOWN_AT_MOST],
             unnamed=self.unnamed + part.unnamed,
             ahead=self.ahead + part.ahead,
             adoptions=self.adoptions + part.adoptions,
@@ -89,6 +94,8 @@ class Swept(Model):
         lines = [f"{self.events:,} events on {self.pages:,} pages; {self.told:,} requests told of what they missed."]
         if not self.over and self.reached:
             lines.append(f"More is left: it has come back to {self.reached:%Y-%m-%d %H:%M} UTC, the next one goes on.")
+        if self.untold:
+            lines.append(self.of_the_deaf)
         if self.unnamed:
             lines.append(f"{self.unnamed:,} events do not say whose document they are about (external_id).")
         if self.ahead:
@@ -99,6 +106,13 @@ class Swept(Model):
         if self.told > len(self.mended):
             lines.append(f"and {self.told - len(self.mended):,} more")
         return "\n\n".join((*lines, *self._of_documents))
+
+    @property
+    def of_the_deaf(self) -> str:
+        """What an operator is to know of requests that could not be told."""
+        return (
+            f"{self.untold:,} requests could not be told, Temporal takes no signal for them: {', '.join(self.not_told)}"
+        )
 
     @property
     def of_the_future(self) -> str:
