@@ -49,11 +49,11 @@ class CloudMessaging:
 
     async def mail(self, address: str, message: Message, reference: str) -> Sent:
         """Mail `message`; `reference` is what the service calls it in its own records."""
-        return await self._send(_MAILS, mail_body(address, message), reference, private=address)
+        return await self._send(_MAILS, mail_body(address, message), reference, private=(address,))
 
     async def text(self, phone: str, message: Message, reference: str) -> Sent:
         """Send `message` as an SMS to a number such as `+31 20 555 0100`."""
-        return await self._send(_TEXTS, text_body(phone, message), reference, private=phone)
+        return await self._send(_TEXTS, text_body(phone, message), reference, private=(phone, number_of(phone)))
 
     async def check(self) -> None:
         """For `doctor`: a job that nobody made is not found by who is let in; raises `ServiceFailure` otherwise."""
@@ -69,13 +69,13 @@ class CloudMessaging:
         """Close the connections."""
         await self._service.aclose()
 
-    async def _send(self, path: str, body: Json, reference: str, *, private: str) -> Sent:
+    async def _send(self, path: str, body: Json, reference: str, *, private: tuple[str, ...]) -> Sent:
         return await self._quota.one(lambda: self._call(path, body, reference, private))
 
-    async def _call(self, path: str, body: Json, reference: str, private: str) -> Sent:
+    async def _call(self, path: str, body: Json, reference: str, private: tuple[str, ...]) -> Sent:
         headers = {"authorization": self._basic, "x-mra-submitid": reference}
         try:
-            answer = await self._service.call("POST", path, json=body, headers=headers, private=(private, self._basic))
+            answer = await self._service.call("POST", path, json=body, headers=headers, private=(*private, self._basic))
             answer.refuse_page()
         except ServiceFailure as failure:
             return fate_of(failure)
@@ -135,10 +135,14 @@ def mail_body(address: str, message: Message) -> Json:
 
 
 def text_body(phone: str, message: Message) -> Json:
-    """The body of one SMS, of at most `SMS_AT_MOST` bytes; the number as cloud messaging writes it, 0031…"""
+    """The body of one SMS, of at most `SMS_AT_MOST` bytes."""
     small = fitted(message, lambda candidate: wire_size(_text(candidate)), SMS_AT_MOST)
-    number = "00" + "".join(filter(str.isdigit, phone))
-    return {"options": {}, "destinations": [{"sms": number}], "sms_text": _text(small)}
+    return {"options": {}, "destinations": [{"sms": number_of(phone)}], "sms_text": _text(small)}
+
+
+def number_of(phone: str) -> str:
+    """The number as cloud messaging writes it, 0031…"""
+    return "00" + "".join(filter(str.isdigit, phone))
 
 
 def _text(message: Message) -> str:

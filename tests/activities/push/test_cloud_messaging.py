@@ -5,11 +5,20 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from typing import Final
 
+import httpx
 import pytest
 from pydantic import SecretStr
 
+from activities.http.calling import Service, make_client
 from activities.push import config
-from activities.push.cloud_messaging import SMS_AT_MOST, CloudMessaging, CloudMessagingConfig, mail_body, text_body
+from activities.push.cloud_messaging import (
+    SMS_AT_MOST,
+    CloudMessaging,
+    CloudMessagingConfig,
+    mail_body,
+    number_of,
+    text_body,
+)
 from activities.push.config import open_messaging
 from activities.push.dialect import Fate
 from deploy.sandbox.server import RunningSandbox
@@ -86,6 +95,14 @@ async def test_a_wrong_password_is_ours_and_stands_in_no_text(sandbox: RunningSa
     assert sent.fate is Fate.UNAUTHORISED
     assert "guessed" not in str(sent.failure)
     assert ADDRESS not in str(sent.failure)
+
+
+async def test_the_number_that_an_error_repeats_stands_in_no_text() -> None:
+    said = {"message": f"number {number_of(PHONE)} of {PHONE} is not valid"}
+    client = make_client(transport=httpx.MockTransport(lambda _: httpx.Response(400, json=said)))
+    channel = CloudMessaging(Service("cloud messaging", "https://mra.example", client), "user", SecretStr("secret"))
+    sent = await channel.text(PHONE, message(), "ref-1")
+    assert (PHONE in str(sent.failure), number_of(PHONE) in str(sent.failure)) == (False, False)
 
 
 def test_every_call_and_every_fault_is_in_the_tables() -> None:
