@@ -75,14 +75,14 @@ class Letters:
         return self._messaging is not None and (only is None or address_of(person) in only)
 
     async def send(
-        self, person: Person, message: Message, notice: Notice, *, urgent: bool, once: Store | None = None
+        self, person: Person, message: Message, reference: str, *, urgent: bool, once: Store | None = None
     ) -> tuple[Channel, Sent]:
-        """Text what is urgent to a number, mail everything else; each attempt has the same reference.
+        """Text what is urgent to a number, mail everything else; each attempt has the same `reference`.
 
         With `once` also what became of it: what was taken is remembered there, asked for and never sent again. Raises
         `StoreFailure`.
         """
-        reference, now = reference_of(notice), datetime.now(UTC)
+        now = datetime.now(UTC)
         if once and (letter := _letter(await once.read_letter(reference))):
             return letter.channel, await self._state(letter, now)
         channel = Channel.SMS if urgent and person.phone else Channel.MAIL
@@ -124,6 +124,9 @@ def address_of(person: Person) -> str:
     return device_hash(f"{person.id}/letters")
 
 
-def reference_of(notice: Notice) -> str:
-    """What cloud messaging calls a notice in its own records; it says nothing of request and person."""
-    return hashlib.sha256(notice.key.encode()).hexdigest()[:_REFERENCE_LENGTH]
+def reference_of(key: str, of: str = "") -> str:
+    """What cloud messaging calls a notice in its own records; it says nothing of request and person.
+
+    A task and a request may have one id, and so their notices one key: `of` tells them apart.
+    """
+    return hashlib.sha256(f"{of}/{key}".encode()).hexdigest()[:_REFERENCE_LENGTH]

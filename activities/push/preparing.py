@@ -12,7 +12,7 @@ from activities.links import FIRST_SERIAL, Links, serial_of
 from activities.opened import opened_at
 from activities.own_words import DAMAGED, ERASED, words_of
 from activities.person import Person
-from activities.push.fallback import ASKED, Fallback, Letters, fallback_of
+from activities.push.fallback import ASKED, Fallback, Letters, fallback_of, reference_of
 from activities.push.message import Message, compose, speaking_for
 from activities.push.phones import Phones
 from activities.push.quiet import Budget, Joined, Place
@@ -43,6 +43,8 @@ class Ready:
     devices: Sequence[Device]
     message: Message
     fallback: Fallback
+    reference: str
+    """What cloud messaging is to call it."""
     urgent: bool
     again: Collection[str] = ()
     """The devices and addresses that an earlier call left open, if this is for them alone."""
@@ -90,7 +92,8 @@ class Preparation:
             at_rest = delivery.now is not None and not OpenHours.working(person).open_at(delivery.now)
             message = compose(delivery, notice, Reader.of(person), self.links, self.company, **words, at_rest=at_rest)
             urgent, again = delivery.subject.urgent, delivery.devices or ()
-            return Ready(notice, person, devices, message, fallback, urgent, again)
+            reference = reference_of(notice.key, delivery.subject.reference)
+            return Ready(notice, person, devices, message, fallback, reference, urgent, again)
         if delivery.devices is not None:
             return None
         return replace(told, mail=await self._mail_for(person)) if fallback is Fallback.CORE else told

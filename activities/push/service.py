@@ -157,7 +157,7 @@ class Notices(PushService):
         once = self._store if is_other_channel(ready.notice.stage) else None
         try:
             channel, sent = await self._letters.send(
-                ready.person, ready.message, ready.notice, urgent=ready.urgent, once=once
+                ready.person, ready.message, ready.reference, urgent=ready.urgent, once=once
             )
         except StoreFailure as failure:
             return told.stopped(Outcome.FAILED, Reason.UNREACHABLE, passing_failure(Code.UNREACHABLE, str(failure)))

@@ -12,13 +12,13 @@ from activities.language import phrase
 from activities.person import Person
 from activities.push.cloud_messaging import CloudMessaging
 from activities.push.dialect import Fate, PushDialect
-from activities.push.fallback import Letters
+from activities.push.fallback import Letters, reference_of
 from activities.push.limiter import DeviceLimiter
 from activities.push.message import Message, screen_key
 from activities.push.phones import Phones
 from activities.reader import Reader
 from activities.sign_in.ways_in import WayIn, WaysIn
-from workflows.model.notices import Notice, NoticeAction
+from workflows.model.notices import NoticeAction
 from workflows.model.sign_in import SignInOrder, SignInReport
 from workflows.model.subject import Code
 from workflows.ports import SignInService
@@ -70,8 +70,8 @@ class SignInMessages(SignInService):
         if not self._letters.may_reach(person):
             activity.logger.warning("%s has no device that can be reached, and there is no other channel", person.id)
             return 0
-        notice = Notice(key=f"{_STAGE}/{order.ask}", stage=_STAGE, person=person.id, action=NoticeAction.OPEN)
-        _, letter = await self._letters.send(person, message, notice, urgent=False)
+        reference = reference_of(f"{_STAGE}/{order.ask}")
+        _, letter = await self._letters.send(person, message, reference, urgent=False)
         return int(letter.fate is Fate.ACCEPTED)
 
     def _message(self, person: Person, way: WayIn) -> Message:

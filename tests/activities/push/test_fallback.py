@@ -267,12 +267,13 @@ async def test_each_attempt_has_one_reference_that_says_nothing_of_request_and_p
     sandbox: RunningSandbox, reaching: Notices
 ) -> None:
     one = notice("requester", "settled", OPEN)
+    whole = delivery(one)
     arm(sandbox, "cut", commit=True)
     with pytest.raises(ApplicationError):
-        await reaching.deliver(delivery(one))
-    await reaching.deliver(delivery(one))
+        await reaching.deliver(whole)
+    await reaching.deliver(whole)
     references = [entry["reference"] for entry in entries(sandbox, "message")]
-    assert references == [reference_of(one)] * 2
+    assert references == [reference_of(one.key, whole.subject.reference)] * 2
     assert not any(word in references[0] for word in ("requester", "msa", "settled"))
 
 

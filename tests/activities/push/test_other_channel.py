@@ -19,7 +19,7 @@ from activities.push.service import Notices
 from activities.store import Store
 from deploy.sandbox.faults import Fault
 from deploy.sandbox.server import RunningSandbox
-from tests.activities.push.stage import delivery, entries, notice, only, pushes
+from tests.activities.push.stage import brief, delivery, entries, notice, only, pushes
 from tests.activities.push.test_cloud_messaging import messaging
 from workflows.follow_up.deliveries import stragglers
 from workflows.model.notices import Channel, Delivery, DeliveryReport, Outcome
@@ -113,6 +113,13 @@ async def test_a_job_that_ends_later_is_sent_once_and_told_as_it_ended(
     sandbox.world.message_state = "Sent"
     again = await telling.deliver(stragglers(whole, first))
     assert (only(again).outcome, again.open_devices, len(sent(sandbox))) == (Outcome.ACCEPTED, (), 1)
+
+
+async def test_a_request_and_a_task_of_one_id_have_a_letter_each(sandbox: RunningSandbox, telling: Notices) -> None:
+    task = fallback()
+    await telling.deliver(task)
+    await telling.deliver(task.replace(subject=brief("alternate").replace(id=task.subject.id)))
+    assert len(sent(sandbox)) == 2
 
 
 async def test_a_job_that_never_ends_is_given_up_in_words(sandbox: RunningSandbox, telling: Notices) -> None:
