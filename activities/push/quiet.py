@@ -23,6 +23,8 @@ from workflows.model.subject import Subject
 
 WAITING_AT_MOST: Final = 100
 """Parts that are looked at for what waits there as well."""
+TRIES_AT_MOST: Final = 200
+"""Places that are lost to others before what was told already is given up."""
 SPEAKING_AT_MOST: Final = timedelta(minutes=15)
 """How long a notice has to be accepted before those that it speaks for ask for places of their own."""
 
@@ -107,8 +109,8 @@ class _Asked:
     now: datetime
 
     async def answer(self, alone: bool, told: bool) -> Answer:
-        # Each place that is lost to another notice uses up the budget, so that this ends.
-        for _ in range(self.quiet.most + 1):
+        # Each place that is lost to another notice uses up the budget, but for what was told already.
+        for _ in range(TRIES_AT_MOST if told else self.quiet.most + 1):
             answer = await self._once(alone, told)
             if answer is not None:
                 return answer

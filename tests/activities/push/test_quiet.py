@@ -12,6 +12,7 @@ from activities.push import quiet as budgets
 from activities.push.service import Notices
 from activities.store import Home, Store
 from deploy.sandbox.server import RunningSandbox
+from tests.activities.book import somebody
 from tests.activities.push.stage import EXECUTIVES, arm, brief, hashes, only, pushes, sends
 from workflows.kinds import Kind
 from workflows.model.notices import Delivery, DeliveryReport, Notice, NoticeAction
@@ -179,6 +180,15 @@ async def test_the_first_mail_that_core_signature_sends_by_itself_is_counted_tho
 
     assert [only(await notices.deliver(asked(id))).channel for id in ("acme.1.1", "acme.1.2")] == ["mail", "mail"]
     assert became(await notices.deliver(part(3, quiet=mailed))) == "suppressed: quiet"
+
+
+async def test_ten_times_the_budget_of_mails_that_were_sent_already_are_counted(store: Store) -> None:
+    async def ask(n: int) -> object:
+        asked = part(n)
+        return await budgets.Budget(store).ask(asked, asked.notices[0], somebody(WHO), alone=True, told=True)
+
+    places = await asyncio.gather(*(ask(n) for n in range(10 * QUIET.most)))
+    assert all(isinstance(one, budgets.Place) for one in places)
 
 
 async def test_what_waits_is_joined_into_the_next_and_rings_no_more(sandbox: RunningSandbox, notices: Notices) -> None:
