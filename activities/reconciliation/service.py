@@ -107,18 +107,20 @@ class Sweep(EventSweep):
 
     async def sweep(self, order: SweepOrder) -> Swept:
         """See `EventSweep`."""
+        # It may have waited in its queue: what has happened meanwhile is not to come.
+        now = max(order.now, activity.info().started_time)
         with failing_as_application_errors():
-            mark = await self._mark(order.now)
-            part = Part(self._signature, self._stride, mark, order.now)
+            mark = await self._mark(now)
+            part = Part(self._signature, self._stride, mark, now)
             while not part.is_over and (events := await part.next_page()) is not None:
-                await self._heed(events, part, order.now - self._stride.young)
+                await self._heed(events, part, now - self._stride.young)
             if self._alarm and part.is_over and not part.is_to_end:
-                part.silence = await self._alarm.told(part.silence, order.now)
+                part.silence = await self._alarm.told(part.silence, now)
             left = await self._remember(part)
             if part.ahead:
                 activity.logger.warning("events have a time that is to come", extra={"events": part.ahead})
             if self._adoption and part.strangers.waiting:
-                await self._adopt(self._adoption, part, order.now)
+                await self._adopt(self._adoption, part, now)
                 left = await self._remember(part)
             return part.swept(left)
 

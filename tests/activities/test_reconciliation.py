@@ -113,8 +113,8 @@ class Office:
             Event(**{"event_type": what, "timestamp": at, "document": "d" * 32, "external_id": id, **more})
         )
 
-    async def sweeps(self, **how: Any) -> Swept:
-        """One part of a sweep."""
+    async def sweeps(self, waited: timedelta = timedelta(), **how: Any) -> Swept:
+        """One part of a sweep, which may have waited in its queue."""
         stride = replace(self.stride, **how)
         sweep = Sweep(
             self.signature,
@@ -125,7 +125,9 @@ class Office:
             adoption=self.adoption,
             alarm=self.alarm,
         )
-        answer: Swept = await ActivityEnvironment().run(sweep.sweep, SweepOrder(now=self.now))
+        env = ActivityEnvironment()
+        env.info = replace(env.info, started_time=self.now)
+        answer: Swept = await env.run(sweep.sweep, SweepOrder(now=self.now - waited))
         return answer
 
     async def heard(self, id: str) -> list[str]:
@@ -267,6 +269,14 @@ async def test_what_has_just_happened_is_left_to_its_callback(tmp_path: Path) ->
         assert (await it.sweeps()).told == 0
         it.now += MINUTE
         assert (await it.sweeps()).told == 1
+
+
+async def test_a_part_that_waited_in_its_queue_takes_nothing_for_the_future(tmp_path: Path) -> None:
+    async with office(tmp_path) as it:
+        await it.begins("ours")
+        it.happens("ours")
+        swept = await it.sweeps(waited=40 * MINUTE)
+        assert (swept.told, swept.ahead, swept.until) == (1, 0, it.now - MINUTE)
 
 
 async def test_ten_times_the_bound_is_caught_up_with_part_by_part_while_more_happens(tmp_path: Path) -> None:

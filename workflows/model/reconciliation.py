@@ -20,7 +20,7 @@ class Reconciliation(Model):
 
 
 class SweepOrder(Model):
-    """Look at the next part of the events; `now` is when."""
+    """Look at the next part of the events; `now` is when it was asked for, and the attempt goes by its own start."""
 
     now: AwareDatetime
 
