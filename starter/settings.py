@@ -180,7 +180,7 @@ def load(*needs: Need, environment: Mapping[str, str] | None = None) -> Settings
     lines = tuple(_missing_lines(needs, settings, but=malformed))
     faults = (*variables.faults, *wrong.values(), *lines)
     if faults:
-        raise SettingsError(faults, way_out="" if variables.ours else _NO_STACK)
+        raise SettingsError(faults, way_out="" if variables.ours or variables.faults else _NO_STACK)
     return settings
 
 
