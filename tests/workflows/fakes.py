@@ -19,7 +19,7 @@ from workflows.model.notices import (
     NoticeAction,
     Outcome,
 )
-from workflows.model.planning import Agenda, Moment, MomentKind, Planning, Snooze, StandIn, StandInReport
+from workflows.model.planning import Agenda, Moment, MomentKind, Planning, Reason, Snooze, StandIn, StandInReport
 from workflows.model.policy import EscalationAction
 from workflows.model.provider import (
     CancelOrder,
@@ -187,7 +187,8 @@ class FakePushService(PushService):
                     devices=_devices(notice.person, left_open, deaf),
                 )
                 for notice in delivery.notices
-            ),
+            )
+            + tuple(_missed(notice) for notice in missed),
             open_devices=left_open,
             open_notices=tuple(notice.key for notice in (*later, *missed)),
             retry_after=self.asks_to_wait,
@@ -332,6 +333,11 @@ def _outcome(notice: Notice, deaf: Collection[str]) -> Outcome:
     if notice.person in deaf:
         return Outcome.FAILED
     return Outcome.WITHDRAWN if notice.action is NoticeAction.WITHDRAW else Outcome.ACCEPTED
+
+
+def _missed(notice: Notice) -> Delivered:
+    why = Reason.UNREACHABLE
+    return Delivered(key=notice.key, stage=notice.stage, person=notice.person, outcome=Outcome.FAILED, why=why)
 
 
 def _devices(person: str, left_open: Collection[str], deaf: Collection[str]) -> tuple[DeviceOutcome, ...]:
