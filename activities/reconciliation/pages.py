@@ -161,7 +161,8 @@ class Part:
             self.reached = dated[-1][0]
         self.pages, self.events, self._page = self.pages + 1, self.events + len(fresh), self._page + 1
         self.unnamed += sum(not event.external_id and event.document is not None for event in fresh)
-        self.is_over = not more or any(at < self.begun.floor for at, _ in dated)
+        # One event alone may have been recorded late: what stands behind it is not older for that.
+        self.is_over = not more or (bool(dated) and all(at < self.begun.floor for at, _ in dated[-2:]))
         return fresh
 
     @property

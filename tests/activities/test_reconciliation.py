@@ -428,6 +428,20 @@ async def test_a_page_that_is_said_not_to_be_there_is_not_taken_for_the_end(tmp_
         assert ((part := await it.sweeps()).over, part.told) == (True, 1)
 
 
+async def test_an_event_that_was_recorded_late_hides_nothing_behind_its_page(tmp_path: Path) -> None:
+    ids = [f"r-{number:02}" for number in range(30)]
+    async with office(tmp_path) as it:
+        await it.begins(*ids)
+        it.happens("foreign", ago=60 * MINUTE)
+        await it.sweeps()
+        for number, id in enumerate(ids):
+            it.happens(id, ago=(50 - number) * MINUTE)
+            if number == len(ids) - 4:
+                it.happens("foreign", "signer_email_bounced", ago=75 * MINUTE)
+        swept = await it.sweeps()
+        assert (swept.told, swept.over) == (len(ids), True)
+
+
 async def test_a_place_that_cannot_be_read_is_looked_for_anew(tmp_path: Path) -> None:
     async with office(tmp_path) as it:
         await it.begins("ours")
