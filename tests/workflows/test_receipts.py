@@ -3,6 +3,7 @@
 import asyncio
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -12,7 +13,7 @@ from tests.workflows.stage import a_request, story
 from workflows.follow_up import operations
 from workflows.follow_up.operation_ledger import OPERATIONS_REMEMBERED, OperationLedger
 from workflows.follow_up.operations import REASSIGNMENTS_AT_MOST
-from workflows.follow_up.receipts import receipt, recorded
+from workflows.follow_up.receipts import receipt, recorded, refused
 from workflows.model.operations import (
     ID_AT_MOST,
     OTHER_CONTENT,
@@ -24,7 +25,17 @@ from workflows.model.operations import (
 from workflows.model.provider import DocumentSeen
 from workflows.model.subject import Code, Participant, Status
 from workflows.model.texts import NAME_AT_MOST, TEXT_AT_MOST, cleaned, clipped
-from workflows.model.wishes import Cancellation, Delegation, Extension, Pause, Question, ReminderNow
+from workflows.model.wishes import (
+    UPDATES,
+    AnyWish,
+    Cancellation,
+    Choice,
+    Delegation,
+    Extension,
+    Pause,
+    Question,
+    ReminderNow,
+)
 from workflows.signature.progress import Progress
 from workflows.signature.show import show
 
@@ -164,6 +175,25 @@ async def test_what_was_wished_before_the_end_came_is_refused_as_too_late() -> N
         await it.handle.result()
         known = await it.handle.query("operation", "cancel-1")
     assert (known["state"], known["detail"]) == (OperationState.REFUSED, "too late: the request is signed")
+
+
+@pytest.mark.parametrize("wish", UPDATES)
+def test_no_text_of_any_wish_is_kept_that_is_too_long(wish: type[AnyWish]) -> None:
+    for name, field in wish.model_fields.items():
+        if field.annotation in (str, str | None):
+            text: dict[str, Any] = {name: "x" * 10 * TEXT_AT_MOST}
+            told = wish.model_construct(None, **text)
+            assert refused(OperationLedger(), "an-id", told, None) == f"{name} is longer than {TEXT_AT_MOST} characters"
+        else:
+            assert field.annotation in (bool, Choice) or name in ("due", "until"), f"what bounds {name}?"
+
+
+@pytest.mark.parametrize("to", ["d" * 10 * NAME_AT_MOST, "\x1b[2J"])
+def test_whom_to_hand_over_to_is_a_name(to: str) -> None:
+    asked = DocumentSeen(document="d", status=Status.SENT, raw="se")
+    known = Progress.begin(a_request().brief, NOW).observe(asked, NOW)
+    wish = Delegation(actor="legal-desk", signer="customer-signer", to=to)
+    assert (operations.refuse_delegate(known, wish, "legal-desk") or "").startswith("--to ")
 
 
 def test_hand_overs_that_are_pending_count_as_well() -> None:

@@ -72,7 +72,7 @@ def remind(progress: Memory, wish: ReminderNow, now: datetime) -> Memory:
 
 def refuse_delegate(progress: FollowUp, wish: Delegation, requester: str) -> str | None:
     """Why `to` cannot be asked instead of `signer`, as far as the request itself knows."""
-    if why := living_refusal(progress) or unfit(wish.actor):
+    if why := living_refusal(progress) or unfit(wish.actor) or name_fault(wish.to, "--to"):
         return why
     return _cannot_give(progress, wish.signer) or _cannot_take(progress, wish.to, requester)
 

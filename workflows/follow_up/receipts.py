@@ -21,7 +21,7 @@ from workflows.model.operations import (
     Receipt,
     digest_of,
 )
-from workflows.model.texts import clipped
+from workflows.model.texts import clipped, reason_fault
 from workflows.model.views import Next
 from workflows.model.wishes import (
     UPDATES,
@@ -121,7 +121,15 @@ def refused(operations: OperationLedger, id: str, wish: AnyWish, refusal: str | 
     known = operations.of(id)
     if known is not None:
         return None if known.digest == digest_of(wish) else OTHER_CONTENT
-    return refusal or (None if len(id.encode()) <= ID_AT_MOST else f"{id[:ID_AT_MOST]}… is too long a name")
+    if why := refusal or _unfit(wish):
+        return why
+    return None if len(id.encode()) <= ID_AT_MOST else f"{id[:ID_AT_MOST]}… is too long a name"
+
+
+def _unfit(wish: AnyWish) -> str | None:
+    """Of every text of every wish, also of one that nothing else looks at: what is kept has a bound."""
+    texts = ((name, value) for name, value in vars(wish).items() if isinstance(value, str))
+    return next(filter(None, (reason_fault(text, name) for name, text in texts)), None)
 
 
 def receipt(progress: FollowUp, shown: Shown, operation: Operation) -> Receipt:
