@@ -4,6 +4,7 @@ A reminder of that other request, by its own workflow and with its own refusals:
 none within the hour in which they heard of it, and never of anything but a campaign.
 """
 
+import hashlib
 from typing import Final
 
 from temporalio import activity
@@ -39,9 +40,14 @@ async def remind_of_next(client: Client, signed: Subject) -> None:
         if not (own.known.get(names.PARENT) or "").startswith(_CAMPAIGNS):
             return
         if (following := await _next(client, signed.workflow_id, person)) is not None:
-            await wish(client, following.id, ReminderNow(actor="countersign"), f"next-{signed.id}")
+            await wish(client, following.id, ReminderNow(actor="countersign"), op_of(signed.id))
     except (RPCError, ApplicationError) as failure:
         activity.logger.warning("nobody was reminded of what is next", extra={"says": type(failure).__name__})
+
+
+def op_of(signed: str) -> str:
+    """The same for the same acknowledgement, and as short for the longest id: the name of a wish has a bound."""
+    return f"next-{hashlib.sha256(signed.encode()).hexdigest()[:16]}"
 
 
 async def _next(client: Client, signed: str, person: str) -> Run | None:

@@ -6,12 +6,17 @@ from typing import Any
 
 import pytest
 
+from activities.campaigns.next_one import op_of
+from activities.campaigns.rows import PERSON_AT_MOST
 from activities.starting import path
 from tests.campaigns.stage import Campaigns, a_file, campaign, staff
 from tests.faults.town import eventually
 from tests.servers import own_part
 from workflows import names
+from workflows.follow_up.operation_ledger import OperationLedger
+from workflows.follow_up.receipts import refused
 from workflows.model.subject import Status
+from workflows.model.wishes import ReminderNow
 
 pytestmark = pytest.mark.real_server
 _GLANCE = 0.2
@@ -53,6 +58,13 @@ async def test_the_other_campaign_reminds_whoever_has_acknowledged_once_and_nobo
         await it.signs("bo")
         await it.at_rest()
         assert reminded(it) == [("security.ada", "ada")], "bo had heard of both within the hour"
+
+
+def test_also_an_acknowledgement_of_the_longest_id_has_a_reminder_that_is_taken() -> None:
+    first, second = (op_of(f"{'campaign'.ljust(48, 'c')}.{'person'.ljust(PERSON_AT_MOST - 1, 'p')}{n}") for n in "12")
+    wish = ReminderNow(actor="countersign")
+    assert refused(OperationLedger(), f"{names.REMIND}-{first}", wish, None) is None
+    assert first != second
 
 
 async def test_whoever_declines_is_reminded_of_nothing(tmp_path: Path, dev_server: str) -> None:
