@@ -287,6 +287,9 @@ async def test_unauthorised_is_a_problem_that_is_probed_slowly_and_mends_itself(
         assert shown.problem.code is Code.UNAUTHORISED
         await it.days_pass(1)
         assert len(world.signatures.created) == 5
+        tried = [order.now for order in world.signatures.created if order.now]
+        assert len(set(tried)) == 5, "who is absent is judged anew, for it may be days later"
+        assert tried == sorted(tried)
         assert (await it.shown()).problem is None
         assert world.push.stages() == [("ready", "customer-signer")]
 

@@ -64,7 +64,12 @@ class SignatureRequestWorkflow(FollowUpWorkflow[Progress]):
             return
         order = CreateOrder(brief=self.brief, now=workflow.now(), fingerprint=self._request.fingerprint)
         seen = await self.call(
-            SignatureService.create, order, options.CREATE, "create at Core Signature", unless=self._unwanted
+            SignatureService.create,
+            order,
+            options.CREATE,
+            "create at Core Signature",
+            unless=self._unwanted,
+            anew=lambda first: first.replace(now=workflow.now()),
         )
         if seen is not None:
             self._progress = self._progress.observe(seen, workflow.now())
