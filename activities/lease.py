@@ -53,15 +53,17 @@ class Lease:
 
     @classmethod
     def of_this_attempt(cls) -> StillOurs:
-        """What the activity that runs here asks; one without a heartbeat timeout has nobody who takes it for dead."""
+        """What the activity that begins here asks; one without a heartbeat timeout has nobody who takes it for dead."""
         if not activity.in_activity() or not (life := activity.info().heartbeat_timeout):
             return nobody_else
         info = activity.info()
-        # The server's clock, so that a worker that slept between its task and its work knows how old it is.
-        began = time.monotonic() - max(0.0, (datetime.now(UTC) - info.started_time).total_seconds())
+        began = time.monotonic()
+        # By the server's clock, so that a worker that slept between its task and its work asks at once. It never says
+        # that the attempt is over: perhaps it is our clock that is ahead, and the server will tell.
+        heard = began - max(0.0, (datetime.now(UTC) - info.started_time).total_seconds())
         allowed = (info.start_to_close_timeout or _FOR_EVER).total_seconds()
         client, token = activity.client(), info.task_token
-        return cls(lambda: _heard(client, token), life, began, began + allowed).still_ours
+        return cls(lambda: _heard(client, token), life, heard, began + allowed).still_ours
 
     async def still_ours(self) -> None:
         """See `StillOurs`; the server is asked when its last word is a third of a life old."""

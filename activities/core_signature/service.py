@@ -60,7 +60,7 @@ class CoreSignatureService(SignatureService):
 
     async def create(self, order: CreateOrder) -> DocumentSeen:
         """See the port. The look-up comes first on every attempt: after a reset attempt numbers say nothing."""
-        brief = order.brief
+        brief, still_ours = order.brief, Lease.of_this_attempt()
         with failing_as_application_errors():
             document = await self._lookup.to_take_over(brief, order.fingerprint)
             if any(stands_in_full(signer.person) for signer in brief.people):
@@ -68,7 +68,7 @@ class CoreSignatureService(SignatureService):
             if document is None or _is_unasked(document):
                 if adopted_document(brief.id):
                     raise final_failure(Code.DOCUMENT_DELETED, "the document that was adopted is not there any more")
-                document = await self._send(order, document)
+                document = await self._send(order, document, still_ours)
             return await self._sent(brief, document)
 
     async def observe(self, observation: Observation) -> DocumentSeen:
@@ -98,13 +98,12 @@ class CoreSignatureService(SignatureService):
         with failing_as_application_errors():
             return await self._documents.seen(await self._documents.existing(roster, document), roster)
 
-    async def _send(self, order: CreateOrder, document: WireDocument | None) -> WireDocument:
+    async def _send(self, order: CreateOrder, document: WireDocument | None, still_ours: StillOurs) -> WireDocument:
         """Make what is missing of document and request; who is asked is kept before anything can have been sent."""
         brief = order.brief.replace(message=await self._message(order.brief))
         cast = await self._stand_ins.at_sending(brief, await self._people(brief), order.now)
         reachable = await self._reachable(cast.asked)
         await self._asked.keep(brief.id, cast.places(reachable))
-        still_ours = Lease.of_this_attempt()
         with again_after(self._client.config.list_lag):
             document = document or await self._make_document(order, still_ours)
             return await self._ask(document, cast, reachable, still_ours) if _is_unasked(document) else document

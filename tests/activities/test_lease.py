@@ -1,13 +1,18 @@
 """An attempt that Temporal does not hear any more makes nothing beside the next one."""
 
 import asyncio
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from temporalio import activity, workflow
+from temporalio.client import Client
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
+from temporalio.testing import ActivityEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.lease import Lease, nobody_else
@@ -74,6 +79,36 @@ async def test_nothing_goes_on_beyond_the_time_of_the_attempt() -> None:
 
 async def test_what_is_no_attempt_of_temporal_s_is_nobody_else_s() -> None:
     assert Lease.of_this_attempt() is nobody_else
+
+
+@pytest.mark.parametrize("ahead", [61, 600], ids=str)
+@pytest.mark.parametrize("over", [False, True])
+async def test_a_worker_whose_clock_is_ahead_asks_at_once_and_believes_the_server(ahead: int, over: bool) -> None:
+    """Or one that slept between its task and its work: the server alone can tell these two apart."""
+    server = Server()
+    server.failure = RPCStatusCode.NOT_FOUND if over else None
+    service = SimpleNamespace(record_activity_task_heartbeat=lambda _: server.confirm())
+    connection = SimpleNamespace(config=SimpleNamespace(identity="worker"))
+    client = SimpleNamespace(namespace="default", service_client=connection, workflow_service=service)
+    environment = ActivityEnvironment(client=cast(Client, client))
+    environment.info = replace(
+        environment.info,
+        heartbeat_timeout=LIFE,
+        start_to_close_timeout=timedelta(seconds=60),
+        started_time=datetime.now(UTC) - timedelta(seconds=ahead),
+    )
+
+    async def attempt() -> None:
+        still_ours = Lease.of_this_attempt()
+        await still_ours()
+        await still_ours()
+
+    if over:
+        with pytest.raises(ApplicationError, match="does not hear"):
+            await environment.run(attempt)
+    else:
+        await environment.run(attempt)
+    assert server.asked == 1
 
 
 @workflow.defn
