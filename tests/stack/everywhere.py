@@ -224,6 +224,7 @@ def _line(shown: RequestShow) -> RequestLine:
     """The line of `request list` that says the same."""
     problem = shown.problem.code if shown.problem else None
     attention = shown.attention[0].code if shown.attention and not problem else None
+    owes_an_answer = (shown.requester,) if shown.question and shown.waiting_for else ()
     return RequestLine(
         id=shown.id,
         kind=shown.kind,
@@ -233,7 +234,7 @@ def _line(shown: RequestShow) -> RequestLine:
         due_at=shown.due_at,
         document=shown.document,
         requester=shown.requester,
-        waiting_for=tuple(one.person for one in shown.waiting_for),
+        waiting_for=(*owes_an_answer, *(one.person for one in shown.waiting_for)),
         since=min((one.since for one in shown.waiting_for), default=None),
     )
 
