@@ -7,7 +7,8 @@ sweep that adopts documents is asked to come soon, and does what it does anyhow.
 A workflow is signalled by one at a time. What comes meanwhile goes as one hint behind it: a hint says that the document
 should be read, and one reading after all of them is all that they ask for. It has the ids of all of them, so that one
 that is known already takes none along that is not. So a burst makes answers no slower than two signals take, or the
-deadline of one where Temporal is away, and a genuine callback that is replayed all day does not fill a history.
+deadline of one where Temporal is away, and a flood of one genuine callback is a few signals. One that is replayed again
+and again without overlapping is a signal each time.
 """
 
 import asyncio
