@@ -133,7 +133,7 @@ class Adoption:
         if not re.fullmatch(ID_PATTERN, id):
             return False
         of_another_program = told and CALLBACKS not in told
-        return not of_another_program or await self.store.is_claimed(Home.of_request(id))
+        return not of_another_program or await self.store.claimed_for(Home.of_request(id)) is not None
 
     async def _is_from_us(self, request: WireRequest) -> bool:
         """Whether somebody of the directory sent it, or the address that our own requests come from."""

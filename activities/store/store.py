@@ -240,13 +240,9 @@ class Store:
         await self._objects.create(home.file("claims"), json.dumps({"fingerprint": fingerprint}).encode())
 
     async def claimed_for(self, home: Home) -> str | None:
-        """The fingerprint under which an id was claimed, None when it was not."""
+        """The fingerprint under which an id was claimed; None when what the provider has under it is not ours."""
         claim = await self._objects.read(home.file("claims"))
         return None if claim is None else str(json.loads(claim).get("fingerprint", ""))
-
-    async def is_claimed(self, home: Home) -> bool:
-        """Whether whatever the provider has under this id was made by us."""
-        return await self.claimed_for(home) is not None
 
     async def keep_people(self, name: str, content: bytes) -> None:
         """Keep what a people file said, in place of what it said before: addresses that left it are not kept on."""

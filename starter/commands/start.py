@@ -77,13 +77,18 @@ class Start(Generic[Prepared]):
         else:
             prepared = await many.read(settings, prepare, files)
         if dry_run:
-            if too_late := [fault for one in prepared if one.overdue for fault in one.overdue.faults]:
-                raise FileFaults(too_late)
+            _refuse_late(prepared)
             answer([self.told(one) for one in prepared], self.table(prepared), as_json=json)
             return Exit.DONE
         if rows is None and len(prepared) == 1:
             return await _start_one(settings, prepared[0], again=again, json=json)
         return await _start_several(settings, prepared, rows, again=again, json=json)
+
+
+def _refuse_late(prepared: Sequence[path.Prepared]) -> None:
+    """Raise `FileFaults` for what could only be recognised any more."""
+    if too_late := [fault for one in prepared if one.overdue for fault in one.overdue.faults]:
+        raise FileFaults(too_late)
 
 
 request = Start(lambda _: prepare, DryRun.of, tables.of_dry_run).start
