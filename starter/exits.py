@@ -15,6 +15,8 @@ from enum import IntEnum
 from types import FrameType
 from typing import Final, NoReturn
 
+from starter import interrupts
+
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 _LOGGER: Final = logging.getLogger("countersign.exits")
 
@@ -82,6 +84,7 @@ def _code_of(
     trace_level: int,
 ) -> int:
     try:
+        interrupts.release()
         result = main()
     except SystemExit as ending:
         return _system_exit(ending)

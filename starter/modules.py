@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NoReturn
 
+from starter import interrupts
+
 ROOT: Final = Path(__file__).parent.parent
 """Where `workflows`, `activities`, `starter`, `deploy` and `worker` are found, installed or not."""
 
@@ -26,4 +28,5 @@ def become(module: str, *arguments: str) -> NoReturn:
     words = command(module, *arguments)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
+    interrupts.hold()
     os.execve(words[0], words, environment())  # noqa: S606  our own module, by our own interpreter

@@ -29,7 +29,7 @@ from starter import modules
 
 _MUST_END_WITHIN: Final = 60.0
 _CHUNK: Final = 65536
-_NOT_IMPORTED: Final = ("starter.__main__", "starter.examples")
+_NOT_IMPORTED: Final = ("starter.__main__", "starter.command_line", "starter.examples")
 _ONE_AT_A_TIME: Final = threading.Lock()
 
 

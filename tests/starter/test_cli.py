@@ -12,7 +12,7 @@ from cyclopts import App
 from rich.console import Console
 
 from starter import modules
-from starter.__main__ import app
+from starter.command_line import app
 from starter.exits import Exit
 from tests.starter.terminal import complete, type_, type_before_nobody
 

@@ -9,6 +9,9 @@ from typing import IO
 
 import pytest
 
+from starter import modules
+from starter.exits import Exit
+
 ROOT = Path(__file__).parents[2]
 HEAD = """
 import logging, os, signal, sys
@@ -71,6 +74,29 @@ async def story():
 asyncio.run(story())"""
     ended = process(body)
     assert (ended.returncode, ended.stdout, ended.stderr) == (143, "in order\n", "")
+
+
+@pytest.mark.parametrize(("typed", "imports"), [("--version", "cyclopts"), ("worker", "temporalio")])
+def test_ctrl_c_while_a_process_imports_is_no_traceback(typed: str, imports: str, tmp_path: Path) -> None:
+    """Also in the one that it goes on as: the signal comes as the first module of a package is looked for."""
+    looks = f"""
+import os, signal, sys
+class Impatient:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == {imports!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Impatient)"""
+    (tmp_path / "sitecustomize.py").write_text(looks, "utf-8")
+    ended = subprocess.run(  # noqa: S603  our own interpreter
+        modules.command("starter", typed),
+        env=modules.environment({**os.environ, "PYTHONPATH": str(tmp_path)}),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (Exit.INTERRUPTED, "", "")
 
 
 def test_output_is_flushed_and_finally_blocks_run() -> None:

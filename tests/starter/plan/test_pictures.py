@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from cyclopts import CycloptsError
 
-from starter.__main__ import app
+from starter.command_line import app
 from starter.plan.calendar import Branch, Plan, PlanLine
 from starter.plan.ics import calendar_of
 from starter.plan.svg import NOTICES_AT_MOST, picture_of
