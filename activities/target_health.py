@@ -1,10 +1,13 @@
 """How each target of the hand-off is: told to whoever is on call once for each change, however many requests wait.
 
-One small object for each target, written only when it changes. The store has no compare-and-swap: two workers that
-learn the same at once tell it twice, under one name, so that a phone shows one notice.
+One small object for each target, written only when it changes. Each of its addresses stands in it by itself: requests
+that live keep the address they began with, and one that is gone says nothing of the one that came after it. The store
+has no compare-and-swap: two workers that learn the same at once tell it twice, under one name, so that a phone shows
+one notice.
 """
 
 import asyncio
+import hashlib
 from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
@@ -27,7 +30,9 @@ FAILING_FROM: Final = 3
 FRESH: Final = 10.0
 """Seconds for which a process believes what it read of a target that works."""
 KNOWN_AT_MOST: Final = 1_000
-"""Targets of which a process knows that they work."""
+"""Addresses of targets of which a process knows that they work."""
+ADDRESSES_AT_MOST: Final = 20
+"""Addresses of one target that are known: a request may have one of its own."""
 
 
 class Condition(StrEnum):
@@ -48,9 +53,12 @@ _NEWS: Final = {
 
 
 class Health(Model):
-    """How one target is, since when and why; `told` is what whoever is on call has heard last."""
+    """How a target is at one address, since when and why; `told` is what whoever is on call has heard last.
 
-    target: str
+    `address` is a hash of it: a URL may be a secret in itself.
+    """
+
+    address: str
     is_: Condition = Condition.WORKING
     since: AwareDatetime | None = None
     why: str | None = None
@@ -71,6 +79,41 @@ class Health(Model):
     def news(self) -> Stage | None:
         """What whoever is on call is to hear, once."""
         return None if self.told is self.is_ else _NEWS[self.is_]
+
+
+class KnownTarget(Model):
+    """What is known of a target, at each address that did not always work; the last is the one that changed last."""
+
+    addresses: tuple[Health, ...] = ()
+
+    @classmethod
+    def of(cls, content: bytes | None) -> Self:
+        """As the store has it."""
+        return cls.model_validate_json(content) if content else cls()
+
+    @property
+    def written(self) -> bytes:
+        """As the store gets it."""
+        return self.model_dump_json().encode()
+
+    def at(self, address: str) -> Health:
+        """How it is at one of them."""
+        return next((one for one in self.addresses if one.address == address), Health(address=address))
+
+    def learnt(self, health: Health) -> Self:
+        """With what is now known of one of them."""
+        others = [one for one in self.addresses if one.address != health.address]
+        return self.replace(addresses=(*others, health)[-ADDRESSES_AT_MOST:])
+
+    def enabled(self, now: datetime) -> Self:
+        """Called again at each of them."""
+        return self.replace(addresses=tuple(one.enabled(now) for one in self.addresses))
+
+
+def address_of(target: Target) -> str:
+    """By what a target is told apart from what had its name before."""
+    way = target.model_dump_json(include={"url", "workflow", "start", "nexus"})
+    return hashlib.sha256(way.encode()).hexdigest()[:16]
 
 
 def _became(known: Condition, call: HandoffCall, result: HandoffResult) -> Condition:
@@ -96,13 +139,13 @@ class TargetHealth:
     def __init__(self, store: Store, push: PushService, oncall: str) -> None:
         self._store = store
         self._on_call = OnCall(push, oncall) if oncall else None
-        self._working: dict[str, float] = {}
+        self._working: dict[tuple[str, str], float] = {}
 
     async def refusal(self, target: Target) -> str | None:
         """Why a target is not called now: it has said that it wants no more calls. Raises `StoreFailure`."""
         if not is_watched(target):
             return None
-        known = await self._of(target.name)
+        known = await self._of(target)
         if known.is_ is not Condition.DISABLED:
             return None
         return f"not called: {known.why}; `countersign handoff retry --now --target {target.name}` has it called again"
@@ -121,27 +164,29 @@ class TargetHealth:
         self, call: HandoffCall, result: HandoffResult, now: datetime, on_call: OnCall | None
     ) -> OnCall | None:
         """Who can be told of the next target: nobody any more once they were not reached, which takes its time."""
-        before = await self._of(call.target.name)
+        name, before = call.target.name, await self._of(call.target)
         known = before.after(call, result, now)
         if on_call and known.news is not None:
-            of = Trouble(id=f"handoff-{known.target}", kind="handoff", title=known.target)
+            of = Trouble(id=f"handoff-{name}", kind="handoff", title=name)
             if await on_call.hears(of, known.news, known.since or now, now):
                 known = known.replace(told=known.is_)
             else:
                 on_call = None
         if known != before:
-            self._working.pop(known.target, None)
-            await self._store.hand_offs.keep_target(known.target, known.model_dump_json().encode())
+            self._working.pop((name, known.address), None)
+            await self._store.hand_offs.keep_target(name, (await self._read(name)).learnt(known).written)
         return on_call
 
-    async def _of(self, name: str) -> Health:
-        now = asyncio.get_running_loop().time()
-        if now - self._working.get(name, -FRESH) < FRESH:
-            return Health(target=name)
-        content = await self._store.hand_offs.read_target(name)
-        known = Health.model_validate_json(content) if content else Health(target=name)
-        if known == Health(target=name):
+    async def _of(self, target: Target) -> Health:
+        now, which = asyncio.get_running_loop().time(), (target.name, address_of(target))
+        if now - self._working.get(which, -FRESH) < FRESH:
+            return Health(address=which[1])
+        known = (await self._read(target.name)).at(which[1])
+        if known == Health(address=which[1]):
             if len(self._working) >= KNOWN_AT_MOST:
                 self._working.clear()
-            self._working[name] = now
+            self._working[which] = now
         return known
+
+    async def _read(self, name: str) -> KnownTarget:
+        return KnownTarget.of(await self._store.hand_offs.read_target(name))

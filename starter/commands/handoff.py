@@ -13,13 +13,13 @@ from rich.text import Text
 
 from activities.files.reading import FileFaults
 from activities.policies.catalogue import Catalogue
-from activities.target_health import Condition
+from activities.target_health import Condition, address_of
 from starter.commands.arguments import AsJson
 from starter.commands.printing import answer, note, progress
 from starter.context import opened
 from starter.hand_offs import replays, target_status
 from starter.hand_offs.replays import Came, Dead, ReplayedDead
-from starter.hand_offs.target_status import TargetLine
+from starter.hand_offs.target_status import Addresses, TargetLine
 from starter.settings import Settings
 from starter.showing import state_of
 from starter.startup import ready
@@ -57,9 +57,11 @@ async def list_(
     json
         Print `[{target, state, waiting, failing, dead, since, next, why}]`.
     """
-    async with opened(ready()) as context:
+    settings = ready()
+    async with opened(settings) as context:
+        of_catalogue = await asyncio.to_thread(_of_catalogue, settings)
         with _bar("asking", quiet=json) as seen:
-            found = await target_status.standing(context, seen)
+            found = await target_status.standing(context, of_catalogue, seen)
     wanted = [row for row in found.targets if (row.dead or not dead) and (row.failing or not failing)]
     answer(wanted, _table(wanted), as_json=json)
     if found.unseen:
@@ -136,14 +138,17 @@ async def replay(
     answer(came, _came(came), as_json=json)
 
 
-def _of_catalogue(settings: Settings) -> frozenset[str]:
-    """The names of the catalogue's targets; a faulty one has none, for that is not what was asked."""
+def _of_catalogue(settings: Settings) -> Addresses:
+    """The catalogue's targets, each with its addresses; a faulty one has none, for that is not what was asked."""
     try:
         catalogue = Catalogue.read(settings.policies)
     except FileFaults:
-        return frozenset()
-    policies = (catalogue.resolve(kind).policy for kind in catalogue.kinds)
-    return frozenset(target.name for policy in policies for target in policy.handoff)
+        return {}
+    found: dict[str, set[str]] = {}
+    for kind in catalogue.kinds:
+        for target in catalogue.resolve(kind).policy.handoff:
+            found.setdefault(target.name, set()).add(address_of(target))
+    return found
 
 
 def _table(rows: Sequence[TargetLine]) -> Rows | Text:

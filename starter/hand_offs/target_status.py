@@ -1,7 +1,7 @@
 """How the targets stand, by the runs that still tell and by the index of the dead; and having them tried at once."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -11,7 +11,7 @@ from temporalio.service import RPCError
 
 from activities import runs
 from activities.spelling import did_you_mean
-from activities.target_health import FAILING_FROM, Condition, Health
+from activities.target_health import FAILING_FROM, Condition, Health, KnownTarget
 from starter.context import Context
 from starter.exits import Refusal
 from starter.hand_offs.replays import the_dead
@@ -35,6 +35,9 @@ _TELLS: Final = (
     f"{runs.OPEN} AND (WorkflowType = '{names.HAND_OFF}' OR ({names.STAGE.name} = '{SETTLED}' AND WorkflowType IN "
     f"({', '.join(repr(kind.names.workflow) for kind in Kind)})))"
 )
+
+Addresses = Mapping[str, Collection[str]]
+"""The addresses that a target has in the catalogue now, in one kind or another, by its name."""
 
 
 class TargetLine(Model):
@@ -63,8 +66,9 @@ class TargetLine(Model):
         )
 
     def is_as(self, known: Health) -> "TargetLine":
-        """With what is known of the target itself."""
-        return self.replace(state=known.is_, since=_first(self.since, known.since), why=self.why or known.why)
+        """With what is known of it at one of its addresses: of several it is as the worst."""
+        state = max(self.state, known.is_, key=list(Condition).index)
+        return self.replace(state=state, since=_first(self.since, known.since), why=self.why or known.why)
 
     def died(self, at: datetime) -> "TargetLine":
         """With one more that is dead."""
@@ -78,8 +82,11 @@ class Targets(Model):
     unseen: int = 0
 
 
-async def standing(context: Context, seen: Callable[[int], None] = lambda _: None) -> Targets:
-    """How every target stands for which something waits, or that never heard of something."""
+async def standing(context: Context, of_catalogue: Addresses, seen: Callable[[int], None] = lambda _: None) -> Targets:
+    """How every target stands for which something waits, or that never heard of something.
+
+    An address that the catalogue has no more says something of a target for as long as anything waits for it.
+    """
     found: dict[str, TargetLine] = {}
     asked = unseen = 0
     async for chunk in _chunks(context.client):
@@ -93,19 +100,21 @@ async def standing(context: Context, seen: Callable[[int], None] = lambda _: Non
     async for dead in the_dead(context.store):
         _into(found, dead.target, lambda row, dead=dead: row.died(dead.died))  # type: ignore[misc]
     for name in await context.store.hand_offs.targets():
-        known = await _health(context, name)
-        if known.is_ is not Condition.WORKING:
-            _into(found, name, lambda row, known=known: row.is_as(known))  # type: ignore[misc]
+        waits = name in found and found[name].waiting
+        for known in (await _known(context, name)).addresses:
+            counts = waits or known.address in of_catalogue.get(name, (known.address,))
+            if counts and known.is_ is not Condition.WORKING:
+                _into(found, name, lambda row, known=known: row.is_as(known))  # type: ignore[misc]
     rows = sorted(found.values(), key=lambda row: (-row.dead, -row.waiting, row.target))
     return Targets(targets=tuple(rows), unseen=unseen)
 
 
-async def refuse_unknown(context: Context, target: str, of_catalogue: Iterable[str]) -> None:
+async def refuse_unknown(context: Context, target: str, of_catalogue: Addresses) -> None:
     """Raise `Refusal` for a target that the catalogue does not have and nobody waits for, and say what was meant."""
     name, known = _named(target), set(of_catalogue)
     if name in known:
         return
-    found = await standing(context)
+    found = await standing(context, of_catalogue)
     known |= {row.target for row in found.targets}
     if name not in known and not found.unseen:
         some = ", ".join(sorted(known)[:NAMED_AT_MOST])
@@ -119,17 +128,16 @@ async def hurry(context: Context, target: str | None, seen: Callable[[int], None
     One that is named is called again also when it had said that it wants no calls.
     """
     told, now = 0, datetime.now(UTC)
-    if target is not None and (known := await _health(context, target)) != known.enabled(now):
-        await context.store.hand_offs.keep_target(target, known.enabled(now).model_dump_json().encode())
+    if target is not None and (known := await _known(context, target)) != known.enabled(now):
+        await context.store.hand_offs.keep_target(target, known.enabled(now).written)
     async for chunk in _chunks(context.client):
         told += sum(await asyncio.gather(*(_told(context.client, one, target) for one in chunk)))
         seen(told)
     return told
 
 
-async def _health(context: Context, name: str) -> Health:
-    content = await context.store.hand_offs.read_target(name)
-    return Health.model_validate_json(content) if content else Health(target=name)
+async def _known(context: Context, name: str) -> KnownTarget:
+    return KnownTarget.of(await context.store.hand_offs.read_target(name))
 
 
 async def _told(client: Client, workflow_id: str, target: str | None) -> bool:

@@ -27,7 +27,7 @@ from activities.people import FileDirectory
 from activities.push.service import Notices
 from activities.store import Home, Store, StoreFailure
 from activities.store.store import AMENDMENTS_AT_ONCE
-from activities.target_health import Condition, Health
+from activities.target_health import Condition, Health, KnownTarget, address_of
 from deploy.sandbox.server import RunningSandbox
 from starter.lookup import recorded
 from tests.activities.push.conftest import core, directory, fcm, links, notices, sandbox, signatures, store
@@ -604,17 +604,18 @@ async def test_whom_to_hand_off_to_once_more_is_in_the_record_with_all_that_beca
 
 
 async def test_a_target_that_wants_no_calls_gets_none_and_loses_nothing(house: House, sandbox: RunningSandbox) -> None:
-    disabled = Health(target="finance", is_=Condition.DISABLED, why="HTTP 410", told=Condition.DISABLED)
-    await house.store.hand_offs.keep_target("finance", disabled.model_dump_json().encode())
+    address = address_of(house.hook("finance"))
+    disabled = Health(address=address, is_=Condition.DISABLED, why="HTTP 410", told=Condition.DISABLED)
+    known = KnownTarget().learnt(disabled)
+    await house.store.hand_offs.keep_target("finance", known.written)
     held, told = await house.tell(house.hook("finance"), house.hook("archive"), at=AT)
     assert (held.ok, held.held, told.ok) == (False, True, True)
     assert [one["target"] for one in entries(sandbox, "downstream")] == ["archive"]
-    await house.store.hand_offs.keep_target("finance", disabled.enabled(AT).model_dump_json().encode())
+    await house.store.hand_offs.keep_target("finance", known.enabled(AT).written)
     (called,) = await house.tell(house.hook("finance"), number=2, at=AT)
     assert called.ok
-    assert (
-        Health.model_validate_json(await house.store.hand_offs.read_target("finance") or b"").is_ is Condition.WORKING
-    )
+    known = KnownTarget.of(await house.store.hand_offs.read_target("finance"))
+    assert known.at(address).is_ is Condition.WORKING
 
 
 async def test_however_often_it_was_replayed_a_replay_goes_by_the_original_and_the_last(house: House) -> None:

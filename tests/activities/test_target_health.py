@@ -10,7 +10,15 @@ from activities.links import Links
 from activities.push.message import compose
 from activities.reader import Reader
 from activities.store import Store
-from activities.target_health import FAILING_FROM, Condition, Health, TargetHealth
+from activities.target_health import (
+    ADDRESSES_AT_MOST,
+    FAILING_FROM,
+    Condition,
+    Health,
+    KnownTarget,
+    TargetHealth,
+    address_of,
+)
 from tests.activities.book import somebody
 from tests.workflows.fakes import FakePushService, World, refusal
 from tests.workflows.test_replays import AT, ENDED, SUBJECT
@@ -23,6 +31,7 @@ from workflows.model.subject import Code
 
 NOW = datetime(2026, 12, 4, 9, 30, tzinfo=UTC)
 FINANCE = Target(target="finance", url="https://erp.example/hooks")
+MOVED = FINANCE.replace(url="https://moved.example/hooks")
 OK = HandoffResult(target="finance", ok=True)
 DOWN = HandoffResult(target="finance", ok=False, why="HTTP 503")
 GONE = HandoffResult(target="finance", ok=False, gone=True, disabled=True, why="HTTP 410")
@@ -48,7 +57,7 @@ BECOMES = {
 
 @pytest.mark.parametrize(("was", "result", "attempt", "becomes"), BECOMES.values(), ids=BECOMES)
 def test_how_a_target_is_after_a_call(was: Condition, result: HandoffResult, attempt: int, becomes: Condition) -> None:
-    known = Health(target="finance", is_=was, told=was, since=NOW - timedelta(days=1))
+    known = Health(address="a", is_=was, told=was, since=NOW - timedelta(days=1))
     after = known.after(HandoffCall(target=FINANCE, attempt=attempt), result, NOW)
     assert after.is_ is becomes
     assert (after.news is None) is (was is becomes)
@@ -142,11 +151,39 @@ async def test_what_wants_no_calls_is_not_called_until_somebody_says_so(tmp_path
     await learn(health, GONE)
     why = await health.refusal(FINANCE)
     assert why == "not called: HTTP 410; `countersign handoff retry --now --target finance` has it called again"
-    known = Health.model_validate_json(await store.hand_offs.read_target("finance") or b"")
-    await store.hand_offs.keep_target("finance", known.enabled(NOW).model_dump_json().encode())
+    known = KnownTarget.of(await store.hand_offs.read_target("finance"))
+    await store.hand_offs.keep_target("finance", known.enabled(NOW).written)
     assert await health.refusal(FINANCE) is None
     await learn(health, OK)
     assert stages(push) == ["handoff.dead on-call", "handoff.recovered on-call"]
+
+
+async def test_an_address_that_wanted_no_calls_has_no_say_for_the_next_one(tmp_path: Path) -> None:
+    """Requests that live keep the policy they began with, so calls of both addresses cross each other."""
+    push, store = World().push, Store(str(tmp_path))
+    health = TargetHealth(store, push, "on-call")
+    await learn(health, GONE)
+    assert await health.refusal(MOVED) is None
+    await learn(health, OK, target=MOVED)
+    await learn(health, GONE)
+    assert await health.refusal(MOVED) is None, "also when one of the old address comes in between"
+    assert await health.refusal(FINANCE) is not None, "and the old one is left alone"
+    await learn(health, DOWN, FAILING_FROM, target=MOVED)
+    assert await TargetHealth(store, push, "").refusal(FINANCE) is not None, "whatever becomes of the new one"
+    assert stages(push) == ["handoff.dead on-call", "handoff.failing on-call"]
+    content = await store.hand_offs.read_target("finance") or b""
+    assert not any(secret in content for secret in (b"erp.example", b"hooks", b"moved"))
+
+
+async def test_of_ten_times_as_many_addresses_a_target_keeps_those_that_changed_last(tmp_path: Path) -> None:
+    push, store = World().push, Store(str(tmp_path))
+    health = TargetHealth(store, push, "")
+    for number in range(10 * ADDRESSES_AT_MOST):
+        await learn(health, GONE, target=FINANCE.replace(url=f"https://erp.example/{number}"))
+    known = KnownTarget.of(await store.hand_offs.read_target("finance"))
+    assert len(known.addresses) == ADDRESSES_AT_MOST
+    last = FINANCE.replace(url=f"https://erp.example/{10 * ADDRESSES_AT_MOST - 1}")
+    assert known.at(address_of(last)).is_ is DISABLED
 
 
 def test_what_is_held_waits_without_an_attempt_and_is_looked_at_every_day() -> None:

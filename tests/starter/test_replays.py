@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from activities.store import Home
+from activities.target_health import Condition, Health, KnownTarget, address_of
 from starter import wishes
 from starter.context import Context
 from starter.exits import Refusal
@@ -21,6 +22,7 @@ from tests.workflows.test_replays import AT
 from workflows.follow_up.handoff import subscriber
 from workflows.kinds import Kind
 from workflows.model.operations import OperationState
+from workflows.model.policy import Target
 from workflows.model.provider import ProviderEvent
 from workflows.model.records import SettledRecord
 from workflows.model.settlement import HandoffState
@@ -111,6 +113,21 @@ async def test_targets_are_listed_tried_at_once_and_the_dead_replayed(context: C
         assert begun.raw_description.workflow_execution_info.priority.priority_key == BULK
 
 
+async def test_an_address_that_the_catalogue_has_no_more_says_nothing_of_a_target(context: Context) -> None:
+    finance = Target(target="finance", url="https://erp.example/hooks")
+    moved = finance.replace(url="https://moved.example/hooks")
+    gone = Health(address=address_of(finance), is_=Condition.DISABLED, since=AT, why="HTTP 410")
+    await context.store.hand_offs.keep_target("finance", KnownTarget().learnt(gone).written)
+    now, before = ({"finance": {address_of(one)}} for one in (moved, finance))
+    assert (await target_status.standing(context, now)).targets == ()
+    for of_catalogue in ({}, before):
+        (row,) = (await target_status.standing(context, of_catalogue)).targets
+        assert (row.target, row.state, row.why) == ("finance", Condition.DISABLED, "HTTP 410")
+    await target_status.hurry(context, "finance")
+    known = KnownTarget.of(await context.store.hand_offs.read_target("finance"))
+    assert known.at(address_of(finance)).is_ is Condition.FAILING, "called again wherever it wanted no calls"
+
+
 async def nobody_is_hurried(context: Context, folder: Path) -> None:
     """A target that nobody knows is refused by its name, with what was meant; one of the catalogue is only idle."""
     (folder / "policies.yaml").write_text("kinds: {nda: {handoff: [{target: crm, person: hr-desk}]}}\n")
@@ -151,7 +168,7 @@ async def eventually(context: Context) -> target_status.Targets:
     """How the targets stand once visibility knows of two that wait."""
     async with asyncio.timeout(SOON.total_seconds()):
         while True:
-            found = await target_status.standing(context)
+            found = await target_status.standing(context, {})
             if sum(row.waiting for row in found.targets) == 2:
                 return found
             await asyncio.sleep(0.05)
