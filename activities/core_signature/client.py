@@ -2,8 +2,9 @@
 
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import httpx
 
@@ -43,6 +44,15 @@ class Action(StrEnum):
     CANCEL = "cancel"
     RESEND = "resend"
     FORWARD = "forward"
+
+
+@dataclass(frozen=True)
+class Listed(Generic[W]):
+    """One page of a list: what stands on it, whether more follow, and how many all pages have, where that is said."""
+
+    found: list[W]
+    more: bool
+    count: int | None = None
 
 
 async def if_found(document: Awaitable[WireDocument]) -> WireDocument | None:
@@ -159,8 +169,8 @@ class CoreSignatureClient:
 
     # --- events
 
-    async def events(self, page: int = 1, **filters: str | int | bool) -> tuple[list[WireEvent], bool]:
-        """One page of events, newest first, and whether more follow (filters: docs/core-signature.md, Events)."""
+    async def events(self, page: int = 1, **filters: str | int | bool) -> Listed[WireEvent]:
+        """One page of events, newest first (filters: docs/core-signature.md, Events)."""
         return await self._page("/events/", WireEvent, page, filters)
 
     # --- subscriptions
@@ -184,19 +194,19 @@ class CoreSignatureClient:
 
     async def _all(self, path: str, kind: type[W], query: Query) -> AsyncIterator[W]:
         for number in range(1, MOST_PAGES + 1):
-            found, more = await self._page(path, kind, number, query)
-            for one in found:
+            listed = await self._page(path, kind, number, query)
+            for one in listed.found:
                 yield one
-            if not (found and more):
+            if not (listed.found and listed.more):
                 return
         # What lies behind may be what is looked for: "not found" would make it a second time.
         raise ServiceFailure(NAME, Cause.ENDLESS, f"a list of more than {MOST_PAGES} pages")
 
-    async def _page(self, path: str, kind: type[W], number: int, query: Query) -> tuple[list[W], bool]:
+    async def _page(self, path: str, kind: type[W], number: int, query: Query) -> Listed[W]:
         asked = {**query, "page": number, "limit": self.config.page_size}
         answer = await self._service.call("GET", path, query=asked)
         page = read(Page, answer)
-        return [parse(kind, item, answer) for item in page.results], page.more
+        return Listed([parse(kind, item, answer) for item in page.results], page.more, page.count)
 
     async def _act(
         self, action: Action, request: str, body: Mapping[str, Any] | None = None, private: Iterable[str] = ()

@@ -74,11 +74,11 @@ class Documents:
         if not reading.mailed_and_silent(document):
             return frozenset()
         try:
-            events, _ = await self._client.events(document__uuid=document.uuid, event_type=_BOUNCED)
+            listed = await self._client.events(document__uuid=document.uuid, event_type=_BOUNCED)
         except ServiceFailure:
             return frozenset()  # The document was read, which is what counts; a bounce is seen the next time.
         return frozenset(
             folded(event.signer)
-            for event in events
+            for event in listed.found
             if event.signer and event.event_type == _BOUNCED and event.document == document.uuid
         )

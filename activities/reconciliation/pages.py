@@ -9,11 +9,12 @@ from typing import Final, Self
 from pydantic import AwareDatetime, Field
 from temporalio import activity
 
-from activities.core_signature.client import CoreSignatureClient
+from activities.core_signature.client import CoreSignatureClient, Listed
 from activities.core_signature.wire import WireEvent
 from activities.failures import final_failure
 from activities.http.calling import ServiceFailure
 from activities.reconciliation.silence import Silence
+from activities.reconciliation.unread import Unread
 from workflows.model.base import Model
 from workflows.model.reconciliation import SHOWN_AT_MOST, Mended, NotAdopted, Swept
 from workflows.model.subject import Code
@@ -43,10 +44,12 @@ class Stride:
 
 
 class UnderWay(Model):
-    """A pass from the newest event back that has not come to its end: its next page, and up to when it looks."""
+    """A pass from the newest event back that has not come to its end: its next page, what follows it, and up to when it
+    looks."""
 
     page: int
     newest: AwareDatetime
+    unread: Unread = Unread()
 
 
 class Strangers(Model):
@@ -133,6 +136,7 @@ class Part:
         going_on = self.begun.under_way
         self._page = going_on.page if going_on else 1
         self.newest = going_on.newest if going_on else None
+        self._unread = going_on.unread if going_on else Unread()
         self._ends_at = time.monotonic() + self.stride.seconds
 
     async def next_page(self) -> list[WireEvent] | None:
@@ -140,7 +144,7 @@ class Part:
         if self.pages and (self.pages >= self.stride.pages or self.is_to_end):
             return None
         try:
-            found, more = await self.signature.events(self._page)
+            listed = await self.signature.events(self._page)
         except ServiceFailure as failure:
             if self._page > 1 and failure.status == 404:
                 # The list has become shorter, or a gateway says so: what is the end of it is not taken on its word.
@@ -148,9 +152,10 @@ class Part:
             elif not self.pages:
                 raise
             return None  # What was looked at is remembered; the next part meets the failure first.
-        return self._taken(found, more=more)
+        return self._taken(listed)
 
-    def _taken(self, found: list[WireEvent], *, more: bool) -> list[WireEvent]:
+    def _taken(self, listed: Listed[WireEvent]) -> list[WireEvent]:
+        found, more = listed.found, listed.more
         dated = [(event.timestamp, event) for event in found if event.timestamp]
         _refuse_disorder(found, [at for at, _ in dated], self.now)
         # What is to happen yet says nothing of how far was looked: all that happens before would count as seen.
@@ -159,10 +164,15 @@ class Part:
         if dated:
             self.newest = self.newest or min(dated[0][0], self.now)
             self.reached = dated[-1][0]
-        self.pages, self.events, self._page = self.pages + 1, self.events + len(fresh), self._page + 1
+        self.pages, self.events = self.pages + 1, self.events + len(fresh)
         self.unnamed += sum(not event.external_id and event.document is not None for event in fresh)
+        here, lost = self._page, self._unread.lost(self._page, listed)
+        self._unread, self._page = self._unread.after(here, listed)
+        if lost and self._page > here:
+            activity.logger.warning("a list of events became shorter too often to look again", extra={"events": lost})
         # One event alone may have been recorded late: what stands behind it is not older for that.
-        self.is_over = not more or (bool(dated) and all(at < self.begun.floor for at, _ in dated[-2:]))
+        is_last = not more or (bool(dated) and all(at < self.begun.floor for at, _ in dated[-2:]))
+        self.is_over = is_last and self._page > here
         return fresh
 
     @property
@@ -177,7 +187,13 @@ class Part:
         here = self.begun.replace(told=_newest(self.told), strangers=self.strangers, silence=self.silence)
         if self.is_over:
             return here.over(self.newest)
-        return here.goes_on(UnderWay(page=max(1, self._page - 1), newest=self.newest) if self.newest else None)
+        return here.goes_on(self._under_way)
+
+    @property
+    def _under_way(self) -> UnderWay | None:
+        if self.newest is None:
+            return None
+        return UnderWay(page=max(1, self._page - 1), newest=self.newest, unread=self._unread)
 
     def swept(self, left: Mark) -> Swept:
         """For the workflow."""

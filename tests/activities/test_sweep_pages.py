@@ -1,0 +1,130 @@
+"""The pages of a list that changes while it is looked through, and lists that cannot be looked through."""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any, Final
+
+import httpx
+import pytest
+
+from activities.core_signature.client import CoreSignatureClient
+from activities.reconciliation.pages import Mark, Part, Stride
+from activities.reconciliation.unread import BACK_AT_MOST
+from tests.activities.core_signature.requests import mock_config
+from tests.activities.test_reconciliation import MINUTE, PAGE, Known, office
+
+NOW: Final = datetime(2026, 11, 27, 12, tzinfo=UTC)
+SIZE: Final = 10
+WHOLE: Final = Stride(pages=1_000)
+
+
+@dataclass
+class Provider:
+    """Lists events by their numbers, newest first, ten a page; `between` is called after each page."""
+
+    numbers: list[int]
+    between: Callable[["Provider"], None] = lambda _: None
+    counts: Callable[[int], int | None] = lambda true: true
+    asked: list[int] = field(default_factory=list)
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        """A token, or a page."""
+        if request.url.path.endswith("/token"):
+            return httpx.Response(200, json={"access_token": "t", "expires_in": 900})
+        page = int(request.url.params["page"])
+        self.asked.append(page)
+        rest = self.numbers[page * SIZE :]
+        shown = [_event(number) for number in self.numbers[(page - 1) * SIZE : page * SIZE]]
+        body = {"count": self.counts(len(self.numbers)), "next": "more" if rest else None, "results": shown}
+        self.between(self)
+        return httpx.Response(200, json={key: value for key, value in body.items() if value is not None})
+
+
+def _event(number: int) -> dict[str, Any]:
+    at = NOW - timedelta(hours=2) + timedelta(seconds=number)
+    return {"uuid": f"{number}", "event_type": "signed", "timestamp": at.isoformat(), "document": {"uuid": "d"}}
+
+
+@asynccontextmanager
+async def looking(provider: Provider) -> AsyncIterator[Callable[..., Any]]:
+    """Looks through the whole list, in parts of so many pages; answers what was seen."""
+    async with aclosing(CoreSignatureClient(mock_config(), transport=httpx.MockTransport(provider.answer))) as client:
+
+        async def look(stride: Stride = WHOLE) -> set[int]:
+            seen, mark, over = set[int](), Mark(until=NOW - timedelta(days=30)), False
+            while not over:
+                part = Part(client, stride, mark, NOW)
+                while not part.is_over and (events := await part.next_page()) is not None:
+                    seen |= {int(event.uuid) for event in events}
+                mark, over = Mark.model_validate_json(part.mark.model_dump_json()), part.is_over
+            return seen
+
+        yield look
+
+
+@pytest.mark.parametrize("stride", [WHOLE, Stride(pages=1), Stride(pages=3)])
+@pytest.mark.parametrize("seed", range(6))
+async def test_whatever_is_deleted_and_comes_between_two_pages_all_that_stays_is_looked_at(
+    seed: int, stride: Stride
+) -> None:
+    chance = Random(seed)  # noqa: S311  a story, no secret
+    there = list(range(200, 0, -1))
+    stays = set(there)
+
+    def between(provider: Provider) -> None:
+        nonlocal stays
+        gone = set(chance.sample(provider.numbers, min(len(provider.numbers) // 2, chance.choice([0, 0, 1, 7, 25]))))
+        newer = range(provider.numbers[0] + chance.choice([0, 0, 1, 12]), provider.numbers[0], -1)
+        provider.numbers = [*newer, *(number for number in provider.numbers if number not in gone)]
+        stays -= gone
+
+    provider = Provider(there, between)
+    async with looking(provider) as look:
+        assert stays - await look(stride) == set()
+
+
+@pytest.mark.parametrize("gone", [3, PAGE])
+async def test_events_that_are_deleted_while_requests_are_told_hide_none_of_the_others(
+    gone: int, tmp_path: Path
+) -> None:
+    async with office(tmp_path) as it:
+        ids = [f"r-{number:02}" for number in range(2 * PAGE + 5)]
+        await it.begins(*ids)
+        events = [it.happens(id, ago=timedelta(hours=1) - number * MINUTE) for number, id in enumerate(ids)]
+        it.known = Deleting(
+            it.known.status, drop=lambda: list(map(it.sandbox.world.memory.events.drop, events[-gone:]))
+        )
+        swept = await it.sweeps()
+        assert (swept.told, swept.over) == (len(ids), True)
+
+
+@dataclass
+class Deleting(Known):
+    """Visibility; while it is asked for the first time, somebody deletes documents at the provider."""
+
+    drop: Callable[[], object] = lambda: None
+
+    async def among(self, ids: Sequence[str]) -> Mapping[str, str]:
+        """See `OpenRequests`."""
+        if not self.asked:
+            self.drop()
+        return await super().among(ids)
+
+
+async def test_a_list_whose_length_is_never_told_twice_alike_is_come_through() -> None:
+    provider = Provider(list(range(200, 0, -1)))
+    provider.counts = lambda true: true - SIZE * (len(provider.asked) % 2)
+    async with looking(provider) as look:
+        assert await look() == set(provider.numbers)
+        assert 2 * BACK_AT_MOST < len(provider.asked) <= 2 * BACK_AT_MOST + len(provider.numbers) // SIZE + 1
+
+
+async def test_a_list_that_does_not_tell_its_length_is_looked_through_once() -> None:
+    provider = Provider(list(range(200, 0, -1)), counts=lambda _: None)
+    async with looking(provider) as look:
+        assert await look() == set(provider.numbers)
+        assert provider.asked == list(range(1, 21))
