@@ -8,7 +8,7 @@ A workflow is signalled by one at a time. What comes meanwhile goes as one hint 
 should be read, and one reading after all of them is all that they ask for. It has the ids of all of them, so that one
 that is known already takes none along that is not. So a burst makes answers no slower than two signals take, or the
 deadline of one where Temporal is away, and a flood of one genuine callback is a few signals. One that is replayed again
-and again without overlapping is a signal each time.
+and again without overlapping is a signal each time, of which a run takes some thousands before it goes on as another.
 """
 
 import asyncio

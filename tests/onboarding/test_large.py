@@ -1,14 +1,19 @@
-"""An onboarding of a hundred parts; `make chaos` has four hundred."""
+"""An onboarding of a hundred parts, and one that hears the same again and again; `make chaos` has four hundred."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from activities.files.reading import FileFaults
 from activities.tasks.file import PEOPLE_AT_MOST
+from tests.faults.floods import CROWDED, MORE_THAN_A_RUN_TAKES
 from tests.onboarding.stage import CUSTOMER, PEOPLE, SET_UP, ZONE, House, a_file, onboarding
+from tests.servers import real_server
+from workflows.model.settlement import SettledTask
 from workflows.model.subject import Status
+from workflows.names import TASK_SETTLED
 
 STAGES, EACH = 6, 20
 
@@ -28,6 +33,22 @@ async def test_a_hundred_parts_are_begun_in_batches_and_joined(tmp_path: Path) -
     assert ended.outcome is Status.DONE
     assert len(it.told(CUSTOMER)) == EACH * (STAGES - 2)
     assert described.history_length < 6 * (EACH * (STAGES - 2) + EACH + 5)
+
+
+@pytest.mark.real_server
+async def test_however_often_it_hears_of_what_is_no_part_of_it_what_it_waits_for_is_heard(tmp_path: Path) -> None:
+    """As many as a run takes signals do not wait for the daily look, which would be the next to begin a fresh run."""
+    stranger = SettledTask(
+        task="of-somebody-else", kind="task", outcome=Status.DONE, at=datetime.now(UTC), by="operations-desk"
+    )
+    async with onboarding(tmp_path, a_file(SET_UP), server=real_server(*CROWDED)) as it:
+        await it.until_open("account")
+        first = (await it.handle.describe()).run_id
+        for _ in range(MORE_THAN_A_RUN_TAKES):
+            await it.handle.signal(TASK_SETTLED, stranger)
+        await it.done("account", "operations-desk")
+        assert (await it.handle.result()).outcome is Status.DONE
+        assert (await it.handle.describe()).run_id != first
 
 
 async def test_a_part_that_would_ask_hundreds_is_refused_by_its_field(tmp_path: Path) -> None:

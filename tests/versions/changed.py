@@ -100,9 +100,11 @@ class WithHalfTheWait(Unchanged):
     async def run(self, request: SignatureRequest) -> Settled:
         return await super().run(request)
 
-    async def until(self, deadline: datetime | None, summary: str, unless: Watch | None = None) -> Wake:
+    async def until(
+        self, deadline: datetime | None, summary: str, unless: Watch | None = None, *, midway: bool = False
+    ) -> Wake:
         now = workflow.now()
-        return await super().until(deadline and now + (deadline - now) / 2, summary, unless)
+        return await super().until(deadline and now + (deadline - now) / 2, summary, unless, midway=midway)
 
 
 @workflow.defn(name=SIGNATURE_REQUEST)

@@ -4,18 +4,17 @@ from datetime import timedelta
 
 import pytest
 
-from tests.faults.floods import runs_of
+from tests.faults.floods import CROWDED, EARLY, MORE_THAN_A_RUN_TAKES, runs_of
 from tests.faults.town import eventually
 from tests.servers import real_server
 from tests.workflows import corpus
-from tests.workflows.fakes import World
+from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import Story, a_request, begin, workers
 from workflows.model.operations import OperationState
-from workflows.model.subject import Status
-from workflows.model.wishes import Answer, Question, ReminderNow
+from workflows.model.subject import Code, Participant, Status
+from workflows.model.wishes import Answer, Cancellation, Question, ReminderNow
 from workflows.signature.workflow import SignatureRequestWorkflow
 
-EARLY = ("--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=40")
 pytestmark = pytest.mark.real_server
 
 
@@ -38,6 +37,11 @@ async def done(it: Story, id: str) -> None:
     await eventually(there)
 
 
+async def tried(world: World, target: str) -> bool:
+    """Whether a target was called."""
+    return world.handoff.calls[target] > 0
+
+
 async def fresh(it: Story, runs: int) -> None:
     """Wait until the request is in a run of that number."""
 
@@ -45,6 +49,66 @@ async def fresh(it: Story, runs: int) -> None:
         return len(await runs_of(it.env.client, it)) >= runs
 
     await eventually(there)
+
+
+async def repeat(it: Story, runs: int) -> None:
+    """One callback, more often than one run takes signals; and wait until there are so many runs."""
+    for _ in range(MORE_THAN_A_RUN_TAKES):
+        await it.callback("viewed", event="one-and-the-same")
+    await fresh(it, runs)
+
+
+async def test_however_often_one_callback_comes_while_a_signer_is_waited_for_the_next_one_is_taken() -> None:
+    world = World()
+    async with real_server(*CROWDED) as env, workers(env.client, world):
+        it = await begin(env, world, a_request(Participant(person="customer-signer", order=1)))
+        await told(world, "ready", "customer-signer")
+        await repeat(it, 2)
+        world.signatures.sign("customer-signer")
+        world.signatures.status = Status.SIGNED
+        await it.callback("signed")
+        assert (await it.handle.result(rpc_timeout=timedelta(seconds=20))).outcome is Status.SIGNED
+    assert world.push.stages().count(("ready", "customer-signer")) == 1
+
+
+async def test_however_often_one_callback_comes_while_the_document_is_converted_the_next_one_is_taken() -> None:
+    world = World()
+    world.signatures.status = Status.CONVERTING
+    async with real_server(*CROWDED) as env, workers(env.client, world):
+        it = await begin(env, world, a_request())
+        await repeat(it, 2)
+        world.signatures.status = Status.SENT
+        await it.callback("sent")
+        await told(world, "ready", "customer-signer")
+    assert len(world.signatures.created) == 1
+
+
+async def test_however_often_one_callback_comes_while_core_signature_is_away_every_one_is_taken() -> None:
+    world = World()
+    world.signatures.failures = [refusal(Code.UNREACHABLE)] * MORE_THAN_A_RUN_TAKES
+    async with real_server(*CROWDED) as env, workers(env.client, world):
+        it = await begin(env, world, a_request())
+        await eventually(it.has_a_problem)
+        await repeat(it, 2)
+        world.signatures.failures.clear()
+        world.signatures.never_had_it = True
+        wish = Cancellation(actor="legal-desk", reason="They went elsewhere.")
+        await it.handle.execute_update(SignatureRequestWorkflow.cancel, wish, id="cancel")
+        assert (await it.handle.result(rpc_timeout=timedelta(seconds=20))).outcome is Status.CANCELLED
+    assert len(world.signatures.created) < 20, "once a run, not once a callback"
+
+
+async def test_however_often_one_callback_comes_between_two_attempts_of_a_hand_off_the_pause_is_kept() -> None:
+    world = World()
+    world.handoff.down = {"finance"}
+    world.signatures.status = Status.SIGNED
+    async with real_server(*CROWDED) as env, workers(env.client, world):
+        it = await begin(env, world, a_request())
+        await eventually(lambda: tried(world, "finance"))
+        await repeat(it, 2)
+        # The first pause is over after five seconds, the next one after five minutes.
+        assert world.handoff.calls["finance"] <= 2
+        assert world.handoff.calls["hr"] == 1
 
 
 async def test_reminded_asked_and_signed_across_fresh_runs_and_nobody_is_told_twice() -> None:

@@ -77,7 +77,6 @@ class CampaignOpeningWorkflow(PatientWorkflow[Opening]):
     async def rest(self, unless: Condition) -> None:
         """Until its day, or the next look, or somebody has given content since this one began."""
         if not (self._progress.over or unless()):
-            self.continue_as_new_if_suggested()
             at = self._progress.next_at(workflow.now())
             await self.until(at, "the opening, or the next look for its content", lambda: unless)
 

@@ -91,7 +91,7 @@ class AcknowledgementCampaignWorkflow(LivingWorkflow[Course]):
             pause = WAITS[self._progress.waits]
             self._progress = self._progress.waited()
             unless = nothing if self._progress.ending else self._ending
-            await self.until(workflow.now() + pause, "requests that should have ended", unless=unless)
+            await self.until(workflow.now() + pause, "requests that should have ended", unless=unless, midway=True)
             self.continue_as_new_if_suggested()
 
     async def _end_everybody(self) -> None:

@@ -136,7 +136,6 @@ class LivingWorkflow(AcceptsWishes[Memory]):
                 known = handed_off(self.subject, self._progress, report.results, now)
                 handoff = remembered(known.handoff, batch, report, now)
                 self._progress = known.replace(recorded=True, handoff=handoff).paged(batch.page)
-            self.continue_as_new_if_suggested()
         self.publish()
 
     def due_sooner(self) -> Condition:

@@ -84,9 +84,13 @@ class PatientWorkflow(ABC, Generic[Memory]):
 
         Nobody waits in this one, for every update was answered when it was recorded.
         """
-        info = workflow.info()
-        if info.is_continue_as_new_suggested() or info.get_current_history_size() > options.RUN_AT_MOST:
+        if self.history_is_long():
             workflow.continue_as_new(self.carried_over())
+
+    def history_is_long(self) -> bool:
+        """Whether a fresh history should follow soon: the server suggests it, or it has many bytes."""
+        info = workflow.info()
+        return info.is_continue_as_new_suggested() or info.get_current_history_size() > options.RUN_AT_MOST
 
     def news(self) -> Condition:
         """Watch for anything that a handler records."""
@@ -131,7 +135,6 @@ class PatientWorkflow(ABC, Generic[Memory]):
                 pause = max(probe_pause(probes), trouble.retry_after)
                 left = Pause(resumes, probes, trouble, workflow.now() + pause)
             self.troubled(left.trouble, left.until)
-            self.continue_as_new_if_suggested()
             if await self.until(left.until, f"{left.trouble.code}: try again", unless) is Wake.NEWS:
                 self._left = left
                 break
@@ -153,16 +156,29 @@ class PatientWorkflow(ABC, Generic[Memory]):
         """Stop the clocks and say what is wrong; the call is repeated at `probe_at`."""
         self._progress = self._progress.trouble(trouble.code, trouble.says, workflow.now(), probe_at)
 
-    async def until(self, deadline: datetime | None, summary: str, unless: Watch | None = None) -> Wake:
-        """Wait for the deadline (None: for ever) or for `unless` (by default any news), whichever is first."""
+    async def until(
+        self, deadline: datetime | None, summary: str, unless: Watch | None = None, *, midway: bool = False
+    ) -> Wake:
+        """Wait for the deadline (None: for ever) or for `unless` (by default any news), whichever is first.
+
+        A history that is long by then, be it of messages that are no news, is gone on from in a fresh one, which begins
+        before this wait; not so `midway`, in something that the memory does not know of.
+        """
         self.publish()
         timeout = deadline - workflow.now() if deadline else None
+        happened = (unless or self.news)()
+        if not midway:
+            self.continue_as_new_if_suggested()
         if timeout is not None and timeout.total_seconds() <= 0:
             return Wake.DEADLINE
         try:
-            await workflow.wait_condition((unless or self.news)(), timeout=timeout, timeout_summary=summary)
+            await workflow.wait_condition(
+                lambda: happened() or (not midway and self.history_is_long()), timeout=timeout, timeout_summary=summary
+            )
         except TimeoutError:
             return Wake.DEADLINE
+        if not happened():
+            self.continue_as_new_if_suggested()
         return Wake.NEWS
 
     async def _answer(

@@ -48,7 +48,7 @@ class TellsPeople(LivingWorkflow[Memory]):
             if told is None or not told.open_devices or pause is None:
                 break
             at = workflow.now() + max(pause, wait_asked_for(told.retry_after))
-            if await self.until(at, "the phones left open", self.comes_first) is Wake.NEWS:
+            if await self.until(at, "the phones left open", self.comes_first, midway=True) is Wake.NEWS:
                 self._progress = self._progress.untold(told.delivered)
                 return False
             delivery = deliveries.stragglers(delivery, told)

@@ -44,7 +44,6 @@ class HandOffWorkflow(AcceptsWishes[HandOffMemory]):
                 break
             await self.until(due_at, "hand-off again")
             await self._tell()
-            self.continue_as_new_if_suggested()
         await self._record_although_given_up()
         self.publish()
         return self.show()

@@ -214,7 +214,9 @@ class CustomerOnboardingWorkflow(TellsPeople[Journey]):
         if self._look is None:
             pause = max(self._progress.next_look - workflow.now(), timedelta())
             self._look = asyncio.ensure_future(workflow.sleep(pause, summary="look at the open parts"))
-        await workflow.wait_condition(lambda: news() or self._look is None or self._look.done())
+        await workflow.wait_condition(
+            lambda: news() or self._look is None or self._look.done() or self.history_is_long()
+        )
         if news() or self._look is None or not self._look.done():
             return
         self._look = None
