@@ -11,7 +11,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 import starter.campaigns.overview as campaign
-from starter.terminal import Cell, Facts, Instant, Rows, Sentence, ZoneLine
+from starter.rows import Rows
+from starter.terminal import Cell, Facts, Instant, Sentence, ZoneLine
 from workflows.follow_up.show import deadlines, handed_off_entry, is_needless, outcome_words, stamp, told_entry
 from workflows.follow_up.stages import stage_words
 from workflows.model.entries import AskedQuestion, TimelineEntry
@@ -36,6 +37,8 @@ _NEWEST_OF_MANY: Final = 2
 """The same of a campaign, whose people take the room."""
 _SIGNERS: Final = 6
 _WAITING: Final = 20
+_IDS: Final = ("signer", "asked", "person", "target", "who")
+"""Columns in which somebody or something is named by an id."""
 _GOOD: Final = ("signed", "approved", "done", "accepted")
 Line = TypeVar("Line", SignerLine, AssigneeLine)
 _BAD: Final = ("declined", "cancelled", "expired", "failed", "dead", "bounced")
@@ -176,7 +179,7 @@ def _left_out(shown: FollowUpShow, older: int) -> Iterator[RenderableType]:
 
 
 def _section(columns: tuple[str, ...], rows: Iterable[tuple[Cell, ...]]) -> Iterator[RenderableType]:
-    table = Rows(*columns)
+    table = Rows(*columns, whole=_IDS)
     for row in rows:
         table.add(*row)
     if table:

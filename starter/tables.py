@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Group
 from rich.text import Text
 
+from starter.rows import Rows
 from starter.showing import state_of
-from starter.terminal import Instant, Rows, Sentence, ZoneLine
+from starter.terminal import Instant, Sentence, ZoneLine
 from workflows.kinds import Kind, named
 
 if TYPE_CHECKING:  # Whoever lists requests does not wait for what starts them.
@@ -41,7 +42,7 @@ def of_start(started: "StartAnswer", ended: str | None = None) -> Group:
 
 def of_dry_run(prepared: "Sequence[Prepared]") -> Group:
     """What would be started."""
-    table = Rows("request", "document", "kind", "requester", "signers", "due", whole=("request",))
+    table = Rows("request", "document", "kind", "requester", "signers", "due", whole=("request", "kind", "requester"))
     for one in prepared:
         brief, due = one.request.brief, one.request.due
         signers = tuple(one.person for one in brief.people)
@@ -73,7 +74,7 @@ def of_list(lines: "Iterable[RequestLine]", kind: Kind = Kind.REQUEST) -> Group:
     title, asking = _HEADS[kind]
     table = Rows(
         kind, title, "kind", "status", "waiting for", "since", "due", asking, "problem",
-        whole=(kind, "status"),
+        whole=(kind, "kind", "status", asking), spare=("kind", asking),
     )  # fmt: skip
     for line in lines:
         problem = _problem(line)

@@ -1,15 +1,16 @@
-"""The terminal that answers are printed on, and the rows that stand on it."""
+"""The terminal that answers are printed on, and what stands on it; tables are in rows.py."""
 
 import errno
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final, NoReturn, TypeAlias
 
-from rich.console import Console, ConsoleOptions, OverflowMethod, RenderableType, RenderResult
-from rich.measure import Measurement
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.padding import Padding
 from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
@@ -20,8 +21,6 @@ UNBROKEN: Final = 100_000
 """More columns than any row has characters."""
 _NAMED: Final = 2
 """Ids of a cell that stand on lines of their own; of more only how many."""
-_LEAST: Final = 8
-"""Columns that a text needs so that it can be read."""
 _STAMP: Final = re.compile(r"\b[A-Z][a-z]{2} \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d UTC\b")
 
 
@@ -103,13 +102,20 @@ class Facts:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         if not console.is_terminal:
-            yield from _with_tabs((name, says) for name, says, _ in self._facts)
+            yield from with_tabs((name, says) for name, says, _ in self._facts)
+            return
+        facts = [(name, Text(_localised(console, says), style)) for name, says, style in self._facts]
+        names = max((cell_len(name) for name, _ in facts), default=0)
+        if any(longest_word(says.plain) > options.max_width - names - 2 for _, says in facts):
+            for name, says in facts:
+                yield Text(name, "dim")
+                yield below(says, options.max_width)
             return
         table = Table.grid(padding=(0, 2))
         table.add_column(style="dim")
         table.add_column(overflow="fold")
-        for name, says, style in self._facts:
-            table.add_row(name, Text(_localised(console, says), style))
+        for fact in facts:
+            table.add_row(*fact)
         yield table
 
 
@@ -128,83 +134,27 @@ class ZoneLine:
             )
 
 
-class Rows:
-    """A table of which no id and no instant is broken; a column in which nothing stands is left out for people.
-
-    Of the column that is `clipped` a narrow terminal shows the beginning: its table has one line a row all the same.
-    """
-
-    def __init__(self, *columns: str, whole: Sequence[str] = (), clipped: str | None = None) -> None:
-        self._columns = columns
-        self._clipped = clipped
-        self._whole = whole
-        self._rows: list[tuple[Cell, ...]] = []
-
-    def __bool__(self) -> bool:
-        return bool(self._rows)
-
-    def add(self, *cells: Cell) -> None:
-        """Add a row."""
-        self._rows.append(cells)
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        if not console.is_terminal:
-            yield from _with_tabs([self._columns, *self._rows])
-            return
-        table = self._table(console, options.max_width)
-        if self._least(console) > options.max_width:
-            table = self._table(console, UNBROKEN)
-            options = options.update(max_width=UNBROKEN)
-        yield from console.render(table, options)
-
-    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        return Measurement(min(self._least(console), options.max_width), options.max_width)
-
-    def _least(self, console: Console) -> int:
-        """Columns of the terminal without which an id or an instant would be broken."""
-        return sum(self._width(console, column) + 2 for column in self._shown()) - 2
-
-    def _width(self, console: Console, column: int) -> int:
-        cells = [_lines(console, row[column]) for row in self._rows]
-        longest = max((line.cell_len for cell in cells for line in cell.split()), default=0)
-        return max(longest, len(self._columns[column])) if self._is_whole(column) else min(longest, _LEAST)
-
-    def _beside(self, console: Console, column: int) -> int:
-        """What the other columns take when nothing of them is broken."""
-        others = [other for other in self._shown() if other != column]
-        longest = (max(_lines(console, row[other]).cell_len for row in self._rows) for other in others)
-        return sum(max(cell, len(self._columns[other])) + 2 for cell, other in zip(longest, others, strict=True))
-
-    def _is_whole(self, column: int) -> bool:
-        kinds = (Instant, tuple)
-        return self._columns[column] in self._whole or any(isinstance(row[column], kinds) for row in self._rows)
-
-    def _shown(self) -> list[int]:
-        columns = range(len(self._columns))
-        return [n for n in columns if not self._rows or any(_plain(row[n]) for row in self._rows)]
-
-    def _table(self, console: Console, width: int) -> Table:
-        unbroken = width >= UNBROKEN
-        table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0), pad_edge=False)
-        for column in self._shown():
-            clipped = self._columns[column] == self._clipped and not unbroken
-            overflow: OverflowMethod = "ellipsis" if clipped else "fold"
-            most = max(_LEAST, width - self._beside(console, column)) if clipped else None
-            no_wrap = clipped or self._is_whole(column)
-            table.add_column(self._columns[column], overflow=overflow, no_wrap=no_wrap, max_width=most)
-        for row in self._rows:
-            cells = (_lines(console, row[column]) for column in self._shown())
-            table.add_row(*(map(_in_one_line, cells) if unbroken else cells))
-        return table
-
-
-def _with_tabs(rows: Iterable[tuple[Cell, ...]]) -> Iterator[Segment]:
+def with_tabs(rows: Iterable[tuple[Cell, ...]]) -> Iterator[Segment]:
+    """Rows for programs: a line each, the cells divided by tabs."""
     for row in rows:
-        yield Segment("\t".join(map(_plain, row)))
+        yield Segment("\t".join(map(plain, row)))
         yield Segment.line()
 
 
-def _plain(cell: Cell) -> str:
+def longest_word(text: str) -> int:
+    """How many columns it takes, which an id is one of."""
+    return max(map(cell_len, text.split()), default=0)
+
+
+def below(text: Text, room: int, *, indent: int = 2) -> Text | Padding:
+    """A text below its name; a word that is too long even so is left to the terminal, from which it is copied whole."""
+    if longest_word(text.plain) > room - indent:
+        text.no_wrap, text.overflow = True, "ignore"
+        return text
+    return Padding(text, (0, 0, 0, indent), expand=False)
+
+
+def plain(cell: Cell) -> str:
     """A cell for programs: one line without a tab in it."""
     if isinstance(cell, Instant):
         return cell.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if cell.at else ""
@@ -225,7 +175,7 @@ def _localised(console: Console, text: str, zone: tzinfo | None = None) -> str:
     return _STAMP.sub(local, text)
 
 
-def _lines(console: Console, cell: Cell) -> Text:
+def lines(console: Console, cell: Cell) -> Text:
     """A cell for people."""
     if isinstance(cell, Instant):
         if cell.at is None or not isinstance(console, Terminal):
@@ -236,7 +186,3 @@ def _lines(console: Console, cell: Cell) -> Text:
         rest = len(cell) - _NAMED
         return Text("\n".join([*cell[:_NAMED], *([f"+{rest} more"] if rest > 0 else [])]))
     return Text(cell) if isinstance(cell, str) else cell
-
-
-def _in_one_line(cell: Text) -> Text:
-    return Text(" ").join(cell.split())

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from activities.campaigns.standing import Group, Line, by, worst_first
 from starter.campaigns.curve import Curve, Forecast
-from starter.terminal import Rows
+from starter.rows import Rows
 from workflows.campaign.show import bar
 from workflows.follow_up.show import stamp
 from workflows.model.views import CampaignShow

@@ -10,8 +10,9 @@ from rich.text import Text
 
 from activities.campaigns.input import PreparedCampaign, prepare
 from starter.many import Prepare
+from starter.rows import Rows
 from starter.settings import Settings
-from starter.terminal import Instant, Rows
+from starter.terminal import Instant
 from workflows.model.base import Model
 
 
@@ -52,7 +53,7 @@ def preparing(settings: Settings) -> Prepare[PreparedCampaign]:
 
 def of_dry_run(prepared: Sequence[PreparedCampaign]) -> Group:
     """What would be started."""
-    table = Rows("campaign", "document", "owner", "audience", "wrong rows", "opens", "due", whole=("campaign",))
+    table = Rows("campaign", "document", "owner", "audience", "wrong rows", "opens", "due", whole=("campaign", "owner"))
     for one in map(DryRun.of, prepared):
         opens, errors = Instant(one.opens_at), f"{one.errors:,}" if one.errors else ""
         table.add(one.id, one.document, one.owner, one.audience, errors, opens, f"{one.due}")

@@ -20,10 +20,11 @@ from starter.context import opened
 from starter.hand_offs import replays, target_status
 from starter.hand_offs.replays import Came, Dead, ReplayedDead
 from starter.hand_offs.target_status import Addresses, TargetLine
+from starter.rows import Rows
 from starter.settings import Settings
 from starter.showing import state_of
 from starter.startup import ready
-from starter.terminal import Instant, Rows
+from starter.terminal import Instant
 from workflows.model.base import Model
 
 

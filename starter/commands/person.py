@@ -13,8 +13,9 @@ from starter.commands.printing import answer, patience
 from starter.context import opened
 from starter.needs import Need
 from starter.person import DeviceLine, PersonShow, person_show
+from starter.rows import Rows
 from starter.startup import ready
-from starter.terminal import Facts, Instant, Rows, ZoneLine
+from starter.terminal import Facts, Instant, ZoneLine
 from workflows.follow_up.show import stamp
 
 

@@ -10,8 +10,9 @@ from starter.commands.arguments import AsJson
 from starter.commands.printing import answer, progress
 from starter.context import connected
 from starter.reconciling import sweep_now
+from starter.rows import Rows
 from starter.startup import ready
-from starter.terminal import Instant, Rows
+from starter.terminal import Instant
 from workflows.model.reconciliation import Swept
 
 

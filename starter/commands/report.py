@@ -18,8 +18,9 @@ from starter.commands.arguments import AsJson, Id
 from starter.commands.printing import answer, note, patience
 from starter.context import opened
 from starter.exits import Refusal
+from starter.rows import Rows
 from starter.startup import ready
-from starter.terminal import Instant, Rows
+from starter.terminal import Instant
 
 
 def _ends_in(*ends: str) -> Callable[[Any, Path | None], None]:

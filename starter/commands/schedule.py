@@ -21,8 +21,9 @@ from starter.commands.arguments import AsJson, RequestFile
 from starter.commands.printing import answer
 from starter.context import opened
 from starter.needs import Need
+from starter.rows import Rows
 from starter.startup import ready
-from starter.terminal import Instant, Rows
+from starter.terminal import Instant
 
 
 async def schedule(

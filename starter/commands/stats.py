@@ -17,8 +17,8 @@ from starter.exits import Refusal
 from starter.onboarding import picture as drawing
 from starter.onboarding.stats import OnboardingStats, gathered
 from starter.onboarding.stats import stats as figures
+from starter.rows import Rows
 from starter.startup import ready
-from starter.terminal import Rows
 
 Found = TypeVar("Found")
 

@@ -6,8 +6,8 @@ from typing import Final
 from rich.text import Text
 
 from starter.doctor.health import Examination, Health
+from starter.rows import Rows
 from starter.search_attributes import SetUp
-from starter.terminal import Rows
 
 _MARKS: Final = {Health.OK: ("✓", "green"), Health.WARNING: ("!", "yellow"), Health.WRONG: ("✗", "bold red")}
 

@@ -8,8 +8,8 @@ from rich.text import Text
 
 from activities.onboarding.input import PreparedOnboarding, prepare
 from starter.many import Prepare
+from starter.rows import Rows
 from starter.settings import Settings
-from starter.terminal import Rows
 from workflows.model.base import Model
 
 
@@ -44,7 +44,7 @@ def preparing(settings: Settings) -> Prepare[PreparedOnboarding]:
 
 def of_dry_run(prepared: Sequence[PreparedOnboarding]) -> Group:
     """What would be started."""
-    table = Rows("onboarding", "customer", "owner", "stages", "parts", whole=("onboarding",))
+    table = Rows("onboarding", "customer", "owner", "stages", "parts", whole=("onboarding", "owner"))
     for one in map(DryRun.of, prepared):
         table.add(one.id, one.customer, one.owner, ", ".join(one.stages), f"{one.parts}")
     onboardings = "1 onboarding" if len(prepared) == 1 else f"{len(prepared):,} onboardings"

@@ -12,7 +12,8 @@ from starter.plan.campaign import CampaignPlan, SaidRow
 from starter.plan.comparison import Change, Difference, What
 from starter.plan.onboarding import OnboardingPlan
 from starter.plan.weeks import Picture
-from starter.terminal import Cell, Instant, Rows, Sentence, ZoneLine
+from starter.rows import Rows
+from starter.terminal import Cell, Instant, Sentence, ZoneLine
 from workflows.follow_up.stages import stage_words
 from workflows.model.planning import why_words
 
@@ -64,7 +65,7 @@ def _onboarding(plan: OnboardingPlan, zone: tzinfo | None) -> Iterator[Renderabl
     for stage in plan.stages:
         yield Text(f"\n{stage.name}", "bold")
         yield Sentence(f"from {_utc(stage.begins_at)} to {_utc(stage.ends_at)}", "dim", zone=zone)
-        table = Rows("when", "part", "what", "to", "why", whole=("when", "part"))
+        table = Rows("when", "part", "what", "to", "why", whole=("part", "to"))
         lines = [(line, part) for part in stage.parts for line in part.lines if not line.suppressed]
         for line, part in sorted(lines, key=lambda one: one[0].at):
             when = Instant(line.at, weekday=True, zone=zone)
