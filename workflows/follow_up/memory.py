@@ -82,6 +82,11 @@ class FollowUp(Noted):
     def phase(self) -> str:
         """Where it is while it lives, in a word for lists."""
 
+    @property
+    def preparing(self) -> bool:
+        """Whether nobody can be asked yet."""
+        return False
+
     def acted_late(self, place: Place) -> bool:
         """Whether somebody acted after the due date."""
         return False

@@ -168,7 +168,8 @@ def _standstill(memory: FollowUp) -> _Standstill | None:
 def _stopped(memory: FollowUp, stop: Stop) -> _Standstill:
     question = open_question(memory) if stop.kind is StopKind.QUESTION else None
     words = question_words(question) if question and question.blocks else stop.words
-    says = f"Waiting for {_people(memory)}; reminders are paused{_until(memory, stop)}: {words}"
+    waiting = f"Waiting for {_people(memory)}; reminders are paused{_until(memory, stop)}"
+    says = f"{'Nobody is asked yet' if memory.preparing else waiting}: {words}"
     return _Standstill(says, words, for_a_question=stop.kind is StopKind.QUESTION)
 
 

@@ -19,7 +19,7 @@ from workflows.model.planning import EscalationReason, Reason
 from workflows.model.provider import DocumentSeen, ProviderEvent
 from workflows.model.request import Brief, SignerState
 from workflows.model.subject import Code, Role, Status
-from workflows.model.wishes import Problem
+from workflows.model.wishes import Problem, StopKind
 from workflows.signature.signatures import Signatures
 
 _EVENTS_REMEMBERED = 100
@@ -77,12 +77,22 @@ class Progress(FollowUp):
         """`sending` until the signers are asked, then `signing`."""
         return "signing" if self.sent_at else "sending"
 
+    @property
+    def preparing(self) -> bool:
+        """Whether the document was not sent yet."""
+        return self.status is Status.CONVERTING
+
+    @property
+    def is_to_be_made(self) -> bool:
+        """Whether there is no document yet, and is to be one."""
+        return not (self.document or self.ending or self.status.ended)
+
     def firsts(self) -> Iterator[First]:
         """Act on what is known already: read what a callback has hinted at, end, await the conversion."""
         if self.unread and self.document:
             yield First.LOOK
         yield from super().firsts()
-        if self.status is Status.CONVERTING:
+        if self.preparing and not (self.is_to_be_made and self.stop(StopKind.PAUSE)):
             yield First.PREPARE
 
     def to_report(self) -> Iterator[tuple[str, str]]:

@@ -22,6 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.model.settlement import Settled
     from workflows.model.subject import Subject
     from workflows.model.views import RequestShow
+    from workflows.model.wishes import StopKind
     from workflows.names import PROVIDER_EVENT, SHOW, SIGNATURE_REQUEST
     from workflows.ports import SignatureService
     from workflows.signature.inputs import SignatureRequest
@@ -59,16 +60,21 @@ class SignatureRequestWorkflow(FollowUpWorkflow[Progress]):
         return self.shown(self._progress, workflow.now())
 
     async def _send(self) -> None:
-        """Create the document and its request, unless an earlier run of this workflow did."""
-        if self._progress.document or self._progress.status.ended:
-            return
+        """Create the document and its request, unless an earlier run of this workflow did; not while it is paused."""
+        while self._progress.is_to_be_made:
+            if stop := self._progress.stop(StopKind.PAUSE):
+                await self.until(None, f"paused by {stop.who}")
+            else:
+                await self._create()
+
+    async def _create(self) -> None:
         order = CreateOrder(brief=self.brief, now=workflow.now(), fingerprint=self._request.fingerprint)
         seen = await self.call(
             SignatureService.create,
             order,
             options.CREATE,
             "create at Core Signature",
-            unless=self._unwanted,
+            unless=self._not_now,
             anew=lambda first: first.replace(now=workflow.now()),
         )
         if seen is not None:
@@ -162,8 +168,13 @@ class SignatureRequestWorkflow(FollowUpWorkflow[Progress]):
         """The answer of `request show` by this memory."""
         return show(self._request.replace(brief=self.brief), memory, now)
 
-    def _unwanted(self) -> Condition:
-        return lambda: self._progress.ending is not None
+    def _not_now(self) -> Condition:
+        # What came of an attempt that was broken off nobody would know: a pause holds the next one.
+        def holds() -> bool:
+            paused = self._progress.stop(StopKind.PAUSE) is not None
+            return paused and self._progress.waits_to_probe(workflow.now())
+
+        return lambda: self._progress.ending is not None or holds()
 
     def _overtaken(self) -> Condition:
         # A hand-over has callbacks of its own: while it is under way they break nothing off.
