@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from statistics import median_low
 from typing import Final, Self
 
 from pydantic import AwareDatetime, Field
@@ -31,7 +32,12 @@ TOLD_REMEMBERED: Final = 5_000
 """Requests that are not told of the same event by the next sweep; one that is forgotten knows it again."""
 WAITING_AT_MOST: Final = 1_000
 """Documents that wait to be adopted; one more is met again with its next event."""
-_DISORDER: Final = timedelta(minutes=1)
+_JITTER: Final = timedelta(seconds=5)
+"""Events less apart may stand in any order: clocks differ."""
+_TELLING: Final = 4
+"""Of fewer events one that was recorded late would be half."""
+_TIMELESS: Final = "the events that Core Signature lists have no time: they cannot be swept"
+_OLDEST_FIRST: Final = "Core Signature lists events oldest first: they cannot be swept"
 
 
 @dataclass(frozen=True)
@@ -157,12 +163,17 @@ class Part:
     def _taken(self, listed: Listed[WireEvent]) -> list[WireEvent]:
         found, more = listed.found, listed.more
         dated = [(event.timestamp, event) for event in found if event.timestamp]
-        _refuse_disorder(found, [at for at, _ in dated], self.now)
+        past = [at for at, _ in dated if at <= self.now]
+        if found and not dated:
+            raise final_failure(Code.PROVIDER_UNSURE, _TIMELESS)
+        # Of a list that ends here all was looked at, in whatever order.
+        if more and _oldest_first(past):
+            raise final_failure(Code.PROVIDER_UNSURE, _OLDEST_FIRST)
         # What is to happen yet says nothing of how far was looked: all that happens before would count as seen.
         fresh = [event for at, event in dated if self.begun.floor <= at <= self.now]
         self.ahead += sum(at > self.now + AGAIN for at, _ in dated)
         if dated:
-            self.newest = self.newest or min(dated[0][0], self.now)
+            self.newest = self.newest or max(past, default=self.now)
             self.reached = dated[-1][0]
         self.pages, self.events = self.pages + 1, self.events + len(fresh)
         self.unnamed += sum(not event.external_id and event.document is not None for event in fresh)
@@ -221,11 +232,7 @@ def _newest(told: Mapping[str, datetime]) -> dict[str, datetime]:
     return dict(sorted(told.items(), key=lambda one: one[1])[-TOLD_REMEMBERED:])
 
 
-def _refuse_disorder(found: Sequence[WireEvent], instants: Sequence[datetime], now: datetime) -> None:
-    if found and not instants:
-        raise final_failure(
-            Code.PROVIDER_UNSURE, "the events that Core Signature lists have no time: they cannot be swept"
-        )
-    past = [at for at in instants if at <= now]
-    if past and past[0] < past[-1] - _DISORDER:
-        raise final_failure(Code.PROVIDER_UNSURE, "Core Signature lists events oldest first: they cannot be swept")
+def _oldest_first(past: Sequence[datetime]) -> bool:
+    """Whether most of the later half of a page is newer than all of its first one; some may be recorded late."""
+    half = len(past) // 2
+    return len(past) >= _TELLING and max(past[:half]) < median_low(past[half:]) - _JITTER

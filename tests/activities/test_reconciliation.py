@@ -452,21 +452,6 @@ async def test_a_place_that_cannot_be_read_is_looked_for_anew(tmp_path: Path) ->
         assert (await it.sweeps()).told == 1
 
 
-@pytest.mark.parametrize(
-    ("order", "says"), [("oldest first", "lists events oldest first"), ("no time", "have no time")]
-)
-async def test_a_list_that_cannot_be_swept_is_refused_in_words(order: str, says: str, tmp_path: Path) -> None:
-    async with office(tmp_path) as it:
-        it.happens("ours", ago=MINUTE)
-        it.happens("ours", ago=9 * MINUTE)
-        if order == "no time":
-            view = it.sandbox.world.views.event
-            it.sandbox.world.views.event = lambda event: {**view(event), "timestamp": None}  # type: ignore[method-assign]
-        with pytest.raises(ApplicationError, match=says) as failure:
-            await it.sweeps()
-        assert (failure.value.type, failure.value.non_retryable) == (Code.PROVIDER_UNSURE, True)
-
-
 async def test_events_that_do_not_say_whose_document_they_are_about_are_counted(tmp_path: Path) -> None:
     async with office(tmp_path) as it:
         it.happens(None)

@@ -10,12 +10,14 @@ from typing import Any, Final
 
 import httpx
 import pytest
+from temporalio.exceptions import ApplicationError
 
 from activities.core_signature.client import CoreSignatureClient
 from activities.reconciliation.pages import Mark, Part, Stride
 from activities.reconciliation.unread import BACK_AT_MOST
 from tests.activities.core_signature.requests import mock_config
 from tests.activities.test_reconciliation import MINUTE, PAGE, Known, office
+from workflows.model.subject import Code
 
 NOW: Final = datetime(2026, 11, 27, 12, tzinfo=UTC)
 SIZE: Final = 10
@@ -128,3 +130,42 @@ async def test_a_list_that_does_not_tell_its_length_is_looked_through_once() -> 
     async with looking(provider) as look:
         assert await look() == set(provider.numbers)
         assert provider.asked == list(range(1, 21))
+
+
+@pytest.mark.parametrize(
+    ("order", "says"), [("oldest first", "lists events oldest first"), ("no time", "have no time")]
+)
+async def test_a_list_that_cannot_be_swept_is_refused_in_words(order: str, says: str, tmp_path: Path) -> None:
+    async with office(tmp_path) as it:
+        for number in range(2 * PAGE):
+            it.happens("ours", ago=number * MINUTE)
+        if order == "no time":
+            view = it.sandbox.world.views.event
+            it.sandbox.world.views.event = lambda event: {**view(event), "timestamp": None}  # type: ignore[method-assign]
+        with pytest.raises(ApplicationError, match=says) as failure:
+            await it.sweeps()
+        assert (failure.value.type, failure.value.non_retryable) == (Code.PROVIDER_UNSURE, True)
+
+
+@pytest.mark.parametrize("late", [1, 2, 4])
+async def test_events_that_were_recorded_late_stop_no_sweep_though_they_stand_first(late: int, tmp_path: Path) -> None:
+    async with office(tmp_path) as it:
+        ids = [f"r-{number:02}" for number in range(2 * PAGE)]
+        await it.begins(*ids, "late")
+        for number, id in enumerate(ids):
+            it.happens(id, ago=(60 - number) * MINUTE)
+        for number in range(late):
+            it.happens("late", ago=timedelta(days=1) - number * MINUTE)
+        swept = await it.sweeps()
+        newest = it.now - (60 - len(ids) + 1) * MINUTE
+        assert (swept.told, swept.over, swept.until) == (len(ids) + 1, True, newest)
+
+
+async def test_the_order_of_a_list_of_one_page_does_not_count(tmp_path: Path) -> None:
+    async with office(tmp_path) as it:
+        ids = [f"r-{number}" for number in range(PAGE)]
+        await it.begins(*ids)
+        for number, id in enumerate(ids):
+            it.happens(id, ago=(number + 1) * MINUTE)
+        swept = await it.sweeps()
+        assert (swept.told, swept.over, swept.until) == (PAGE, True, it.now - MINUTE)
