@@ -94,7 +94,9 @@ DUE_AT: Final = SearchAttributeKey.for_datetime("CsDueAt")
 REQUESTER: Final = SearchAttributeKey.for_keyword("CsRequester")
 WAITING_FOR: Final = SearchAttributeKey.for_keyword_list("CsWaitingFor")
 TURN_AT: Final = SearchAttributeKey.for_datetime("CsTurnAt")
-SEARCH_ATTRIBUTES: Final = (STATUS, KIND, PARENT, STAGE, PROBLEM, DUE_AT, REQUESTER, WAITING_FOR, TURN_AT)
+HANDOFF: Final = SearchAttributeKey.for_keyword("CsHandoff")
+"""Of what is open: that a target which is to hear of an escalation was tried in vain."""
+SEARCH_ATTRIBUTES: Final = (STATUS, KIND, PARENT, STAGE, PROBLEM, DUE_AT, REQUESTER, WAITING_FOR, TURN_AT, HANDOFF)
 
 
 _ADOPTED: Final = "adopted-"

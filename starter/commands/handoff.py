@@ -132,7 +132,7 @@ async def replay(
             async def one(found: Dead) -> Came:
                 return await replays.replay(context, found, actor)
 
-            found = replays.the_dead(context.store, after, target)
+            found = replays.all_dead(context, after, target)
             came = await replays.replay_each(found, one, lambda so_far: seen(so_far.seen))
         if target is not None and not came.seen:
             await target_status.refuse_unknown(context, target, await asyncio.to_thread(_of_catalogue, settings))

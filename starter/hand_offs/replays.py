@@ -19,8 +19,9 @@ from activities.store import Home, Store, StoreFailure
 from starter import wishes
 from starter.context import Context
 from starter.exits import Refusal
+from starter.hand_offs import tellers
 from starter.wishes import NotLiving, Refused
-from workflows.kinds import Kind, Named
+from workflows.kinds import Kind, Named, named
 from workflows.model.base import Model
 from workflows.model.operations import OperationState
 from workflows.model.policy import Target
@@ -64,6 +65,10 @@ class Dead:
         """The target as the policy has it, also where it was to hear of an escalation."""
         return Target(target=self.target).name
 
+    def is_wanted(self, since: datetime | None, target: str | None) -> bool:
+        """Whether it died since, and is of this target, or of its escalation."""
+        return (since is None or self.died >= since) and target in (None, self.target, self.name)
+
     @property
     def op(self) -> str:
         """The name of its replay: of one death there is one."""
@@ -96,8 +101,30 @@ async def the_dead(store: Store, since: datetime | None = None, target: str | No
             for what, content in zip(chunk, contents, strict=True):
                 for line in DeadHandOffs.model_validate_json(content).handoffs if content else ():
                     found = Dead(what, line.target, line.at)
-                    if (since is None or line.at >= since) and target in (None, found.target, found.name):
+                    if found.is_wanted(since, target):
                         yield found
+
+
+async def the_dead_while_open(
+    context: Context, since: datetime | None = None, target: str | None = None
+) -> AsyncIterator[Dead]:
+    """The same of what goes on: escalations that a target never heard of."""
+    async for chunk in tellers.chunks(context.client, tellers.DEAD_WHILE_OPEN):
+        for id, telling in zip(chunk, await tellers.asked_each(context.client, chunk), strict=True):
+            if telling is None or (what := named(id)) is None:
+                continue
+            for line in telling.dead_while_open:
+                found = Dead(what, line.target, line.at)
+                if found.is_wanted(since, target):
+                    yield found
+
+
+async def all_dead(context: Context, since: datetime | None = None, target: str | None = None) -> AsyncIterator[Dead]:
+    """Both, what has ended first."""
+    async for found in the_dead(context.store, since, target):
+        yield found
+    async for found in the_dead_while_open(context, since, target):
+        yield found
 
 
 async def replay_each(

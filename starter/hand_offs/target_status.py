@@ -1,41 +1,31 @@
 """How the targets stand, by the runs that still tell and by the index of the dead; and having them tried at once."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
-from temporalio.client import Client, WorkflowQueryFailedError
+from temporalio.client import Client
 from temporalio.service import RPCError
 
-from activities import runs
 from activities.spelling import did_you_mean
 from activities.target_health import FAILING_FROM, Condition, Health, KnownTarget
 from starter.context import Context
 from starter.exits import Refusal
+from starter.hand_offs import tellers
 from starter.hand_offs.replays import the_dead
-from starter.listing.query import SETTLED
 from workflows import names
-from workflows.kinds import Kind
 from workflows.model.base import Model
 from workflows.model.policy import Target
-from workflows.model.settlement import HandoffLine, HandOffNow, HandoffState
+from workflows.model.settlement import HandoffLine, HandOffNow
 
-AT_ONCE: Final = 20
-"""Runs that are asked, or told to try, at the same time."""
 ASKED_AT_MOST: Final = 2_000
 """Runs that are asked for a list; of more than that it says so."""
 TARGETS_AT_MOST: Final = 1_000
 """Rows of a list: whoever subscribed is a target of its own."""
 NAMED_AT_MOST: Final = 20
 """Targets that are named to whoever asks for one that there is not."""
-_ANSWERS_WITHIN: Final = timedelta(seconds=5)
-_TELLS: Final = (
-    f"{runs.OPEN} AND (WorkflowType = '{names.HAND_OFF}' OR ({names.STAGE.name} = '{SETTLED}' AND WorkflowType IN "
-    f"({', '.join(repr(kind.names.workflow) for kind in Kind)})))"
-)
-
 Addresses = Mapping[str, Collection[str]]
 """The addresses that a target has in the catalogue now, in one kind or another, by its name."""
 
@@ -89,13 +79,14 @@ async def standing(context: Context, of_catalogue: Addresses, seen: Callable[[in
     """
     found: dict[str, TargetLine] = {}
     asked = unseen = 0
-    async for chunk in _chunks(context.client):
+    async for chunk in tellers.chunks(context.client):
         left = chunk[: max(0, ASKED_AT_MOST - asked)]
         asked, unseen = asked + len(left), unseen + len(chunk) - len(left)
-        for lines in await asyncio.gather(*(_lines(context.client, one) for one in left)):
-            for line in lines or ():
-                if line.state is HandoffState.PENDING:
-                    _into(found, line.target, lambda row, line=line: row.waits(line))  # type: ignore[misc]
+        for telling in filter(None, await tellers.asked_each(context.client, left)):
+            for line in telling.pending:
+                _into(found, line.target, lambda row, line=line: row.waits(line))  # type: ignore[misc]
+            for line in telling.dead_while_open:
+                _into(found, line.target, lambda row, line=line: row.died(line.at))  # type: ignore[misc]
         seen(asked)
     async for dead in the_dead(context.store):
         _into(found, dead.target, lambda row, dead=dead: row.died(dead.died))  # type: ignore[misc]
@@ -130,7 +121,7 @@ async def hurry(context: Context, target: str | None, seen: Callable[[int], None
     told, now = 0, datetime.now(UTC)
     if target is not None and (known := await _known(context, target)) != known.enabled(now):
         await context.store.hand_offs.keep_target(target, known.enabled(now).written)
-    async for chunk in _chunks(context.client):
+    async for chunk in tellers.chunks(context.client):
         told += sum(await asyncio.gather(*(_told(context.client, one, target) for one in chunk)))
         seen(told)
     return told
@@ -142,43 +133,13 @@ async def _known(context: Context, name: str) -> KnownTarget:
 
 async def _told(client: Client, workflow_id: str, target: str | None) -> bool:
     """Whether a run was told; one that says that it does not wait for the target is left alone."""
-    lines = await _lines(client, workflow_id) if target is not None else None
-    if lines is not None and not any(_waits(line, target) for line in lines):
+    telling = await tellers.asked(client, workflow_id) if target is not None else None
+    if telling is not None and not any(target in (line.target, _named(line.target)) for line in telling.pending):
         return False
     with suppress(RPCError):  # It has come to its end meanwhile.
         await client.get_workflow_handle(workflow_id).signal(names.HAND_OFF_NOW, HandOffNow(target=target))
         return True
     return False
-
-
-def _waits(line: HandoffLine, target: str | None) -> bool:
-    return line.state is HandoffState.PENDING and target in (line.target, _named(line.target))
-
-
-async def _lines(client: Client, workflow_id: str) -> tuple[HandoffLine, ...] | None:
-    """What one run says; None where no worker answers for it."""
-    with suppress(RPCError, WorkflowQueryFailedError, ValueError):
-        handle = client.get_workflow_handle(workflow_id)
-        shown: _Shown = await handle.query(names.SHOW, result_type=_Shown, rpc_timeout=_ANSWERS_WITHIN)
-        return shown.handoffs
-    return None
-
-
-class _Shown(Model):
-    """Of whatever is shown, its hand-offs."""
-
-    handoffs: tuple[HandoffLine, ...] = ()
-
-
-async def _chunks(client: Client) -> AsyncIterator[list[str]]:
-    chunk: list[str] = []
-    async for run in runs.listed(client, _TELLS):
-        chunk.append(run.id)
-        if len(chunk) == AT_ONCE:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
 
 
 def _into(found: dict[str, TargetLine], name: str, change: Callable[[TargetLine], TargetLine]) -> None:

@@ -13,9 +13,10 @@ from activities.store import Store
 from starter import requests
 from starter.context import Context
 from tests.servers import own_namespace, real_server
-from tests.workflows.stage import a_request
+from tests.workflows.stage import TARGETS, a_request
 from workflows import names
 from workflows.kinds import Kind
+from workflows.model.policy import Target
 from workflows.model.subject import Status
 from workflows.model.views import RequestShow
 from workflows.signature.workflow import SignatureRequestWorkflow
@@ -36,9 +37,9 @@ async def desk_at(address: str, folder: Path) -> Context:
     return Context(await own_namespace(address), Store(folder.as_uri()), "http://127.0.0.1:8233")
 
 
-async def begin(context: Context, name: str = MSA) -> None:
+async def begin(context: Context, name: str = MSA, handoff: tuple[Target, ...] = TARGETS) -> None:
     """Start a request, as the start path would."""
-    request = a_request(name=name)
+    request = a_request(name=name, handoff=handoff)
     await context.client.start_workflow(
         SignatureRequestWorkflow.run,
         request,

@@ -1,6 +1,7 @@
 """`countersign request replay`: to what lives, and from the record of what is closed, before a real server."""
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,41 @@ async def test_an_address_that_the_catalogue_has_no_more_says_nothing_of_a_targe
     await target_status.hurry(context, "finance")
     known = KnownTarget.of(await context.store.hand_offs.read_target("finance"))
     assert known.at(address_of(finance)).is_ is Condition.FAILING, "called again wherever it wanted no calls"
+
+
+async def test_what_open_requests_could_not_tell_of_an_escalation_is_listed_tried_at_once_and_replayed(
+    context: Context,
+) -> None:
+    world = World()
+    world.planner.escalate_after = timedelta(seconds=0.1)
+    world.handoff.down, world.handoff.gone = {"crm/escalated-1"}, {"erp/escalated-1"}
+    told = tuple(Target(target=name, url=f"https://{name}.example", on=("escalated",)) for name in ("crm", "erp"))
+    async with workers(context.client, world):
+        await begin(context, handoff=told)
+        await begin(context, "msa-0043")
+        rows = await listed(context, {"crm": (1, 0), "erp": (0, 1)})
+        assert rows["crm"].why == "no answer"
+        world.handoff.down = set()
+        assert await target_status.hurry(context, "crm") == 1
+        await listed(context, {"erp": (0, 1)})
+        world.handoff.gone = set()
+        for told_of, seen in ((1, 1), (0, 0)):
+            came = await replays.replay_each(
+                replays.all_dead(context, target="erp"), lambda one: replays.replay(context, one, "ops"), lambda _: None
+            )
+            assert (came.told, came.seen) == (told_of, seen)
+            await listed(context, {})
+        assert not (await shown_to_signer(context)).status.ended
+
+
+async def listed(context: Context, wanted: dict[str, tuple[int, int]]) -> dict[str, target_status.TargetLine]:
+    """The rows of the targets once so many wait and are dead, as visibility comes to know of them."""
+    async with asyncio.timeout(SOON.total_seconds()):
+        while True:
+            rows = {row.target: row for row in (await target_status.standing(context, {})).targets}
+            if {name: (row.waiting, row.dead) for name, row in rows.items()} == wanted:
+                return rows
+            await asyncio.sleep(0.05)
 
 
 async def nobody_is_hurried(context: Context, folder: Path) -> None:

@@ -14,14 +14,24 @@ from workflows.follow_up.handoff import ESCALATIONS_AT_MOST
 from workflows.follow_up.options import PROBE_FIRST
 from workflows.follow_up.recipients import open_escalations, open_hand_off, subscribe
 from workflows.model.entries import EscalationEntry
+from workflows.model.operations import OperationState, Receipt
 from workflows.model.planning import EscalationReason
 from workflows.model.policy import ESCALATED, Policy, Target
 from workflows.model.records import HandoffBatch
-from workflows.model.settlement import EscalatedRequest, EscalatedTask, HandoffReport, HandoffResult, HandoffState
+from workflows.model.settlement import (
+    EscalatedRequest,
+    EscalatedTask,
+    HandOffNow,
+    HandoffReport,
+    HandoffResult,
+    HandoffState,
+)
 from workflows.model.subject import Code, Status
-from workflows.model.wishes import Delegation, ReminderNow, Subscription
+from workflows.model.wishes import Delegation, ReminderNow, Replay, Subscription
+from workflows.names import HAND_OFF_NOW, HANDOFF, REPLAY
 from workflows.signature.inputs import SignatureRequest
 from workflows.signature.progress import Progress
+from workflows.signature.workflow import SignatureRequestWorkflow
 from workflows.task.progress import TaskProgress
 
 AT = datetime(2026, 12, 4, 9, 30, tzinfo=UTC)
@@ -123,6 +133,73 @@ async def test_who_never_heard_of_an_escalation_is_nobody_s_business_once_it_has
     [dead] = {batch.dead for batch in world.handoff.batches if batch.settled}
     assert [line.target for line in dead] == ["crm/escalated-1"]
     assert "undelivered" not in {stage for stage, _ in world.push.stages()}
+
+
+async def test_a_target_that_never_heard_of_an_escalation_is_told_once_more_while_the_request_is_open() -> None:
+    world = World()
+    world.handoff.gone = {"crm/escalated-1", "crm/escalated-2"}
+    async with story(world, request(CRM)) as it:
+        await it.days_pass(12.5)
+        assert await listed(it) == HandoffState.DEAD
+        refused = await it.wish(Replay(actor="ops", target="crm/escalated-1"))
+        assert (refused.state, refused.detail) == (
+            OperationState.REFUSED,
+            "could not tell crm/escalated-1: workflow_closed",
+        )
+        world.handoff.gone = set()
+        told = await it.wish(Replay(actor="ops", target="crm/escalated-1"))
+        assert (told.state, told.detail) == (OperationState.DONE, "told crm/escalated-1")
+        assert await listed(it) == HandoffState.DEAD, "of the other"
+        assert (await it.wish(Replay(actor="ops", target="crm/escalated-2"))).state is OperationState.DONE
+        await it.at_rest()
+        shown = await it.shown()
+        assert (shown.status.ended, shown.attention, await listed(it)) == (False, (), None)
+    assert world.handoff.calls == {"crm/escalated-1": 3, "crm/escalated-2": 2}
+
+
+async def test_what_a_replay_of_an_escalation_came_to_is_said_also_when_the_request_ends_before() -> None:
+    world = World()
+    world.handoff.gone = {"crm/escalated-1"}
+    async with story(world, request(CRM)) as it:
+        await it.days_pass(12.5)
+        world.handoff.gone, world.handoff.down = set(), {"crm/escalated-1"}
+        wish = Replay(actor="ops", target="crm/escalated-1")
+        await it.handle.execute_update(REPLAY, wish, id="replay-once", result_type=Receipt)
+        await it.days_pass(0.01)
+        settle(world)
+        await it.callback()
+        await it.days_pass(0.001)
+        world.handoff.down = set()
+        await it.handle.result()
+        became = await it.handle.query(SignatureRequestWorkflow.operation, "replay-once")
+        assert became is not None
+        assert (became.state, became.detail) == (OperationState.DONE, "told crm/escalated-1")
+
+
+async def test_what_was_tried_in_vain_is_found_in_lists_until_it_was_told_or_the_request_has_ended() -> None:
+    world = World()
+    world.handoff.down = {"crm/escalated-1"}
+    async with story(world, request(CRM)) as it:
+        assert await listed(it) is None
+        await it.days_pass(12.5)
+        assert await listed(it) == HandoffState.PENDING
+        world.handoff.down = set()
+        await it.handle.signal(HAND_OFF_NOW, HandOffNow(target="crm"))
+        await it.days_pass(0.001)
+        assert await listed(it) is None
+    world = World()
+    world.handoff.down = {"crm/escalated-1"}
+    async with story(world, request(CRM)) as it:
+        await it.days_pass(12.5)
+        settle(world)
+        await it.callback()
+        await it.days_pass(0.001)
+        assert ((await it.shown()).status, await listed(it)) == (Status.SIGNED, None)
+
+
+async def listed(it: Story) -> str | None:
+    """What lists know of its hand-off."""
+    return (await it.handle.describe()).typed_search_attributes.get(HANDOFF)
 
 
 async def test_a_target_that_is_down_is_tried_again_for_three_days_while_people_are_nudged_and_is_then_dead() -> None:

@@ -89,10 +89,10 @@ def page_batch(subject: Subject, settled: AnyEnded, memory: FollowUp) -> Handoff
 def handed_off(subject: Subject, memory: Memory, results: tuple[HandoffResult, ...], now: datetime) -> Memory:
     """What became of targets, written down; after the end the requester is to be told, once, that one is dead."""
     known = memory.handed_off(results, now)
+    known = known.replace(operations=over(known.operations, known.handoff, results))
     if not known.handoff.opened:
         return known
-    operations = over(known.operations, known.handoff, results)
-    return known.replace(handoff=known.handoff.alerting(subject.requester, now), operations=operations)
+    return known.replace(handoff=known.handoff.alerting(subject.requester, now))
 
 
 def remembered(ledger: HandoffLedger, batch: HandoffBatch, report: HandoffReport, now: datetime) -> HandoffLedger:

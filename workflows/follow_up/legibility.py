@@ -6,10 +6,12 @@ from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 
 from workflows.follow_up.awaited import listed_people
+from workflows.follow_up.handoff_lines import dead_lines
 from workflows.follow_up.memory import FollowUp
 from workflows.model.planning import EscalationReason
+from workflows.model.settlement import HandoffState
 from workflows.model.views import FollowUpShow, WaitingFor
-from workflows.names import DUE_AT, PROBLEM, STAGE, STATUS, TURN_AT, WAITING_FOR
+from workflows.names import DUE_AT, HANDOFF, PROBLEM, STAGE, STATUS, TURN_AT, WAITING_FOR
 
 
 def stage_of(memory: FollowUp) -> str:
@@ -28,6 +30,16 @@ def trouble_code(shown: FollowUpShow) -> str | None:
     return shown.attention[0].code if shown.attention else None
 
 
+def untold(shown: FollowUpShow) -> HandoffState | None:
+    """Before the end, whether a target will never hear of an escalation, or was tried in vain and waits."""
+    if shown.status.ended:
+        return None
+    if dead_lines(shown.handoffs):
+        return HandoffState.DEAD
+    waits = any(line.state is HandoffState.PENDING and line.why for line in shown.handoffs)
+    return HandoffState.PENDING if waits else None
+
+
 def publish(memory: FollowUp, shown: FollowUpShow, details: str) -> None:
     """Bring the details and the search attributes up to date; an upsert is an event and an action, so only changes."""
     workflow.set_current_details(details)
@@ -35,6 +47,7 @@ def publish(memory: FollowUp, shown: FollowUpShow, details: str) -> None:
         *_keyword(STATUS, memory.status),
         *_keyword(STAGE, stage_of(memory)),
         *_keyword(PROBLEM, trouble_code(shown)),
+        *_keyword(HANDOFF, untold(shown)),
         *_due(memory.due_at),
         *_turn(shown),
     ]

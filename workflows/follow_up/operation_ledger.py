@@ -7,7 +7,7 @@ from workflows.model.base import Model
 from workflows.model.operations import Operation, OperationState
 from workflows.model.subject import Status
 from workflows.model.texts import clipped
-from workflows.names import CANCEL, DONE, WAIVE
+from workflows.names import CANCEL, DONE, REPLAY, WAIVE
 
 OPERATIONS_REMEMBERED: Final = 100
 """Enough to recognise a change that is repeated because its answer was lost."""
@@ -56,12 +56,13 @@ class OperationLedger(Model):
         return self.replace(entries=tuple(entries))
 
     def end(self, status: Status, subject: str) -> Self:
-        """The subject has ended: that was wished, or it is too late for whatever was."""
+        """The subject has ended: that was wished, or it is too late for whatever was, but for replays."""
         if not self.open:
             return self
         known = self.done(_WISHED[status], str(status)) if status in _WISHED else self
         late = f"too late: the {subject} is {status}"
-        return known.replace(entries=tuple(_closed(one, OperationState.REFUSED, late) for one in known.entries))
+        entries = (one if one.what == REPLAY else _closed(one, OperationState.REFUSED, late) for one in known.entries)
+        return known.replace(entries=tuple(entries))
 
     def _close(self, what: str, state: OperationState, says: str, about: str) -> Self:
         if not any((one.what, one.about) == (what, about) for one in self.open):

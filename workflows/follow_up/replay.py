@@ -25,7 +25,7 @@ def refuse(memory: FollowUp, wish: Replay) -> str | None:
     """Why a target cannot be handed off to once more, or not yet."""
     if why := name_fault(wish.actor) or name_fault(wish.target, "--target"):
         return why
-    if not memory.status.ended:
+    if not memory.status.ended and wish.target not in _last(memory.handoff):
         return f"nothing is handed off before the end: the {memory.words.subject} is {memory.status}"
     return refuse_of(memory.handoff, wish)
 
