@@ -95,6 +95,7 @@ def _sign_in(open_clients: Clients, limiter: DeviceLimiter) -> SignInMessages:
         dialect=open_clients.push,
         directory=open_clients.directory,
         ways_in=open_clients.ways_in,
+        store=open_clients.store,
         messaging=open_clients.messaging,
         limiter=limiter,
     )

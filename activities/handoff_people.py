@@ -49,7 +49,9 @@ class People:
         if not missing:
             return HandoffResult(target=call.target.target, ok=True)
         try:
-            report = await self.push.deliver(Delivery(subject=subject, notices=now, outcome=_outcome(told)))
+            report = await self.push.deliver(
+                Delivery(subject=subject, notices=now, outcome=_outcome(told), replay=call.replay)
+            )
             result, left = _pushed(call, report.delivered, report.retry_after), report.open_notices
         except ApplicationError as failure:
             result, left = refused(call, failure), ()
@@ -70,7 +72,9 @@ class People:
     async def to(self, call: HandoffCall, subject: Subject, told: Told, notices: tuple[Notice, ...]) -> HandoffResult:
         """Tell these people what a target hears."""
         outcome = None if notices[0].stage == Stage.UNDELIVERED else _outcome(told)
-        report = await self.push.deliver(Delivery(subject=subject, notices=notices, outcome=outcome))
+        report = await self.push.deliver(
+            Delivery(subject=subject, notices=notices, outcome=outcome, replay=call.replay)
+        )
         return _pushed(call, report.delivered, report.retry_after)
 
 

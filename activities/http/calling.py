@@ -29,6 +29,7 @@ DEADLINE: Final = 20.0
 HEADERS: Final = {"user-agent": "countersign", "accept": "application/json", "accept-encoding": "identity"}
 _BEGINNING: Final = 1024
 _BLANK: Final = b"\xef\xbb\xbf \t\r\n"
+_NOT_CONNECTED: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 PATH_IN_TRACES: Final = "countersign.path_in_traces"
 """Marks a request of which a trace may show the path; of any other only the host: a path may be all that is secret."""
@@ -53,7 +54,8 @@ class ServiceFailure(Exception):
     """A call that did not succeed. `says` is redacted and at most 2 KiB, so it may go into a history.
 
     `status` is None when no answer came, `retry_after` the seconds the service asked us to wait, `error_code` the
-    machine-readable code of the error body (FCM's `details[].errorCode` before everything else).
+    machine-readable code of the error body (FCM's `details[].errorCode` before everything else). `never_asked` is of a
+    request that cannot have reached it.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class ServiceFailure(Exception):
         status: int | None = None,
         retry_after: float | None = None,
         error_code: str | None = None,
+        never_asked: bool = False,
     ) -> None:
         super().__init__(clip(f"{service} {_what_it_did(cause, status)}: {says}", LONGEST_TEXT))
         self.service = service
@@ -73,6 +76,23 @@ class ServiceFailure(Exception):
         self.status = status
         self.retry_after = retry_after
         self.error_code = error_code
+        self._never_asked = never_asked or cause in (Cause.LATER, Cause.UNTRUSTED)
+
+    @property
+    def did_nothing(self) -> bool:
+        """Whether the service surely did nothing of what it was asked: it was not reached, or has refused it.
+
+        Of less that is so than of what it may have done: an error of its own may come before or after the deed.
+        """
+        refused = self.cause is Cause.STATUS and self.status != 408 and (self.status or 500) < 500
+        return self._never_asked or refused or self.status == 503
+
+    def not_before(self, seconds: float) -> "ServiceFailure":
+        """The same, not to be tried again before so many seconds."""
+        wait = max(seconds, self.retry_after or 0.0)
+        return ServiceFailure(
+            self.service, self.cause, self.says, status=self.status, retry_after=wait, error_code=self.error_code
+        )
 
     @property
     def may_have_acted(self) -> bool:
@@ -113,7 +133,7 @@ class Answer:
         """
         if self.content[:_BEGINNING].lstrip(_BLANK).startswith(b"<"):
             says = "expected an answer, got a page of HTML"
-            raise ServiceFailure(self.service, Cause.UNREADABLE, says, status=self.status)
+            raise ServiceFailure(self.service, Cause.UNREADABLE, says, status=self.status, never_asked=True)
 
 
 def make_client(
@@ -225,7 +245,8 @@ def failure_of_error(service: str, error: httpx.HTTPError) -> ServiceFailure:
         return ServiceFailure(service, Cause.UNREADABLE, str(error))
     if _certificate_refused(error):
         return ServiceFailure(service, Cause.UNTRUSTED, "its TLS certificate could not be verified")
-    return ServiceFailure(service, Cause.NO_ANSWER, f"no answer ({type(error).__name__})")
+    says = f"no answer ({type(error).__name__})"
+    return ServiceFailure(service, Cause.NO_ANSWER, says, never_asked=isinstance(error, _NOT_CONNECTED))
 
 
 def no_answer_within(seconds: float, service: str) -> ServiceFailure:

@@ -31,6 +31,8 @@ class Fate(StrEnum):
     """It was taken, and nobody knows yet what became of it."""
     UNDELIVERED = "undelivered"
     """It was taken and did not arrive."""
+    UNKNOWN = "unknown"
+    """It may have been taken, more than once, and is not sent again."""
     UNAUTHORISED = "unauthorised"
     """We are not let in, by our credentials, the certificate or the address: no device is at fault, all are kept."""
 

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
-from pydantic import AwareDatetime, BaseModel, ValidationError
 from temporalio import activity
 
 from activities.person import Person
@@ -14,22 +13,15 @@ from activities.push.cloud_messaging import CloudMessaging
 from activities.push.dialect import Fate, Sent
 from activities.push.limiter import Places
 from activities.push.message import Message
-from activities.store import Store, device_hash
-from workflows.follow_up.stages import Stage, is_other_channel, is_quiet
+from activities.push.once import Letter, Once
+from activities.store import device_hash
+from workflows.follow_up.stages import Stage, is_for_on_call, is_other_channel, is_quiet
 from workflows.model.notices import Channel, Delivery, Notice, NoticeAction
 
 ASKED: Final = (NoticeAction.SIGN, NoticeAction.APPROVE)
 _REFERENCE_LENGTH: Final = 32
 _ASKED_AGAIN: Final = ((4, 5), (60, 60), (3600, 900))
 """Seconds: what is so old at most and pending is asked for again after so long, three times in all, then given up."""
-
-
-class Letter(BaseModel):
-    """What cloud messaging took, and calls by its own name."""
-
-    job: str
-    channel: Channel
-    at: AwareDatetime
 
 
 class Fallback(StrEnum):
@@ -59,10 +51,11 @@ def fallback_of(delivery: Delivery, notice: Notice, *, messaging: bool) -> Fallb
 
 
 class Letters:
-    """Writes to people by `messaging`; None means that there is no such channel."""
+    """Writes to people by `messaging`, `once` of each notice; None means that there is no such channel."""
 
-    def __init__(self, messaging: CloudMessaging | None) -> None:
+    def __init__(self, messaging: CloudMessaging | None, once: Once) -> None:
         self._messaging = messaging
+        self._once = once
         self._places = Places()
 
     @property
@@ -75,31 +68,29 @@ class Letters:
         return self._messaging is not None and (only is None or address_of(person) in only)
 
     async def send(
-        self, person: Person, message: Message, reference: str, *, urgent: bool, once: Store | None = None
+        self, person: Person, message: Message, reference: str, *, urgent: bool, confirmed: bool = False
     ) -> tuple[Channel, Sent]:
         """Text what is urgent to a number, mail everything else; each attempt has the same `reference`.
 
-        With `once` also what became of it: what was taken is remembered there, asked for and never sent again. Raises
-        `StoreFailure`.
+        With `confirmed` what was taken is asked for: whether it arrived. Raises `StoreFailure` when nothing is sent.
         """
-        now = datetime.now(UTC)
-        if once and (letter := _letter(await once.read_letter(reference))):
-            return letter.channel, await self._state(letter, now)
         channel = Channel.SMS if urgent and person.phone else Channel.MAIL
-        sent = await self._places.one(lambda: self._sent(channel, person, message, reference))
+        letter, sent = await self._once.send(
+            [reference],
+            channel,
+            lambda: self._places.one(lambda: self._sent(channel, person, message, reference)),
+        )
         if sent.failure:
-            activity.logger.warning("%s to %s: %s, %s", channel, address_of(person), sent.fate, sent.failure)
-        if once is None or sent.job is None:
-            return channel, sent
-        letter = Letter(job=sent.job, channel=channel, at=now)
-        await once.keep_letter(reference, letter.model_dump_json().encode())
-        return channel, await self._state(letter, now)
+            activity.logger.warning("%s to %s: %s, %s", letter.channel, address_of(person), sent.fate, sent.failure)
+        if confirmed and sent.fate is Fate.ACCEPTED and letter.job:
+            return letter.channel, await self._state(letter, letter.job)
+        return letter.channel, sent
 
-    async def _state(self, letter: Letter, now: datetime) -> Sent:
+    async def _state(self, letter: Letter, job: str) -> Sent:
         if self._messaging is None:
             return Sent(Fate.PENDING)
-        fate = await self._messaging.state(letter.channel, letter.job)
-        old = (now - letter.at).total_seconds()
+        fate = await self._messaging.state(letter.channel, job)
+        old = (datetime.now(UTC) - letter.at).total_seconds()
         return Sent(
             fate, asks_for=next((wait for age, wait in _ASKED_AGAIN if old < age), 0) if fate is Fate.PENDING else 0
         )
@@ -112,21 +103,23 @@ class Letters:
         return await self._messaging.mail(person.email, message, reference)
 
 
-def _letter(content: bytes | None) -> Letter | None:
-    try:
-        return Letter.model_validate_json(content) if content else None
-    except ValidationError:
-        return None
-
-
 def address_of(person: Person) -> str:
     """How ledgers and reports speak of where a person is written to: by the id, addresses can be guessed."""
     return device_hash(f"{person.id}/letters")
 
 
-def reference_of(key: str, of: str = "") -> str:
+def reference_in(delivery: Delivery, notice: Notice) -> str:
+    """The reference of a notice: another one for each replay, and where a request was begun again under its id.
+
+    Whoever is on call is told by whatever workflow learns of a trouble, so that theirs is one for all of them.
+    """
+    life = "" if is_for_on_call(notice.stage) or not activity.in_activity() else activity.info().workflow_run_id or ""
+    return reference_of(notice.key, delivery.subject.reference, life, str(delivery.replay or ""))
+
+
+def reference_of(key: str, *of: str) -> str:
     """What cloud messaging calls a notice in its own records; it says nothing of request and person.
 
-    A task and a request may have one id, and so their notices one key: `of` tells them apart.
+    A task and a request may have one id, and so their notices one key: what they are of tells them apart.
     """
-    return hashlib.sha256(f"{of}/{key}".encode()).hexdigest()[:_REFERENCE_LENGTH]
+    return hashlib.sha256("/".join((*filter(None, of), key)).encode()).hexdigest()[:_REFERENCE_LENGTH]

@@ -5,7 +5,7 @@ It cannot be sent to one signer alone: a mail that is asked for goes to everyone
 (follow_up/mailed.py), and who gets it along with the others is named.
 """
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from typing import Final
 
 from activities.core_signature.asked import Asked
@@ -15,8 +15,12 @@ from activities.core_signature.matching import Entries, match
 from activities.core_signature.wire import WireDocument, WireRequest
 from activities.directory import Directory, UnknownPerson, asking_the_store
 from activities.follow_up.others import by_day
+from activities.http.calling import ServiceFailure
 from activities.person import Person
-from workflows.model.notices import Delivery
+from activities.push.dialect import Fate, Sent, fate_of
+from activities.push.fallback import reference_in
+from activities.push.once import Once
+from workflows.model.notices import Channel, Delivery, Notice
 from workflows.model.subject import Subject
 
 CALLS_TO_MAIL_AGAIN: Final = 2
@@ -28,16 +32,23 @@ class OthersAsleep(Exception):
     """The mail would also go to somebody who is not to be told anything now."""
 
 
+class Unconfirmed(Exception):
+    """The mail was asked for as often as may be, and nobody knows whether it was sent."""
+
+
 class SignerMail:
-    """Has Core Signature mail the signers of a request; raises `ServiceFailure` when it does not."""
+    """Has Core Signature mail the signers of a request, `once` for each notice.
+
+    Raises `ServiceFailure` when it does not, `Unconfirmed` when no more will ever be known.
+    """
 
     def __init__(self, client: CoreSignatureClient, directory: Directory, asked: Asked) -> None:
         self._client = client
         self._directory = directory
         self._asked = asked
 
-    async def first(self, delivery: Delivery, persons: Collection[str]) -> tuple[Person, ...]:
-        """See that each of `persons` has the first mail: who had a living device at creation was not sent one.
+    async def first(self, delivery: Delivery, notices: Sequence[Notice], once: Once) -> tuple[Person, ...]:
+        """See that whom `notices` are for has the first mail: who had a living device at creation was not sent one.
 
         Returns who is mailed besides; raises `OthersAsleep` when that may not be.
         """
@@ -45,18 +56,22 @@ class SignerMail:
         if found is None or found.request is None:
             return NOBODY
         said = await self._entries(delivery.subject, found.request)
-        if any((signer := said.get(person)) and not signer.emailed for person in persons):
-            return await self._mail(delivery, found.request, persons)
+        if any((signer := said.get(one.person)) and not signer.emailed for one in notices):
+            return await self._mail(delivery, found.request, notices, once)
         return NOBODY
 
-    async def again(self, delivery: Delivery, document: str, persons: Collection[str]) -> tuple[Person, ...]:
-        """Mail `persons` once more; returns and raises as `first` does."""
+    async def again(
+        self, delivery: Delivery, document: str, notices: Sequence[Notice], once: Once
+    ) -> tuple[Person, ...]:
+        """Mail whom `notices` are for once more; returns and raises as `first` does."""
         found = await self._client.document(document)
-        return await self._mail(delivery, found.request, persons) if found.request else NOBODY
+        return await self._mail(delivery, found.request, notices, once) if found.request else NOBODY
 
-    async def _mail(self, delivery: Delivery, request: WireRequest, persons: Collection[str]) -> tuple[Person, ...]:
+    async def _mail(
+        self, delivery: Delivery, request: WireRequest, notices: Sequence[Notice], once: Once
+    ) -> tuple[Person, ...]:
         """Whom a signer forwarded the request to by themselves is mailed as well: of their hours nothing is known."""
-        people = await self._signers(delivery.subject)
+        people, persons = await self._signers(delivery.subject), [one.person for one in notices]
         turn = min((one.order for one in request.signers if one.open), default=0)
         mailed = [one for one in request.signers if one.open and one.order == turn]
         said = await self._entries(delivery.subject, request)
@@ -64,8 +79,21 @@ class SignerMail:
         known = tuple(people[id] for id in on_turn if id in people and id not in persons)
         if not all(_may_hear(other, delivery) for other in known):
             raise OthersAsleep
-        await self._client.resend(request.uuid)
+        references = [reference_in(delivery, one) for one in notices]
+        with asking_the_store():
+            _, sent = await once.send(references, Channel.MAIL, lambda: self._resent(request.uuid))
+        if sent.fate is Fate.UNKNOWN:
+            raise Unconfirmed
+        if sent.failure is not None:
+            raise sent.failure
         return known
+
+    async def _resent(self, request: str) -> Sent:
+        try:
+            await self._client.resend(request)
+        except ServiceFailure as failure:
+            return fate_of(failure)
+        return Sent(Fate.ACCEPTED)
 
     async def _document(self, subject: Subject, document: str | None) -> WireDocument | None:
         if document is not None:

@@ -12,7 +12,7 @@ from activities.links import FIRST_SERIAL, Links, serial_of
 from activities.opened import opened_at
 from activities.own_words import DAMAGED, ERASED, words_of
 from activities.person import Person
-from activities.push.fallback import ASKED, Fallback, Letters, fallback_of, reference_of
+from activities.push.fallback import ASKED, Fallback, Letters, fallback_of, reference_in
 from activities.push.message import Message, compose, speaking_for
 from activities.push.phones import Phones
 from activities.push.quiet import Budget, Joined, Place
@@ -92,7 +92,7 @@ class Preparation:
             at_rest = delivery.now is not None and not OpenHours.working(person).open_at(delivery.now)
             message = compose(delivery, notice, Reader.of(person), self.links, self.company, **words, at_rest=at_rest)
             urgent, again = delivery.subject.urgent, delivery.devices or ()
-            reference = reference_of(notice.key, delivery.subject.reference)
+            reference = reference_in(delivery, notice)
             return Ready(notice, person, devices, message, fallback, reference, urgent, again)
         if delivery.devices is not None:
             return None

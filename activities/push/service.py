@@ -19,7 +19,8 @@ from activities.push.credentials import HEARD_WITHIN, CredentialsAlarm
 from activities.push.dialect import PushDialect
 from activities.push.fallback import Fallback, Letters, address_of
 from activities.push.limiter import DeviceLimiter
-from activities.push.mail import OthersAsleep, SignerMail
+from activities.push.mail import OthersAsleep, SignerMail, Unconfirmed
+from activities.push.once import Once
 from activities.push.phones import Phones
 from activities.push.preparing import Preparation, Ready
 from activities.push.report import Mail, Told, report
@@ -59,7 +60,8 @@ class Notices(PushService):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._phones = Phones(dialect, directory, limiter or DeviceLimiter())
-        self._letters = Letters(messaging)
+        self._once = Once(store)
+        self._letters = Letters(messaging, self._once)
         self._preparation = Preparation(
             directory=directory, links=links, store=store, phones=self._phones, letters=self._letters, company=company
         )
@@ -154,10 +156,10 @@ class Notices(PushService):
         """Told by cloud messaging as well, if there is such a channel: an address is like one more phone."""
         if not self._letters.may_reach(ready.person):
             return told
-        once = self._store if is_other_channel(ready.notice.stage) else None
+        confirmed = is_other_channel(ready.notice.stage)
         try:
             channel, sent = await self._letters.send(
-                ready.person, ready.message, ready.reference, urgent=ready.urgent, once=once
+                ready.person, ready.message, ready.reference, urgent=ready.urgent, confirmed=confirmed
             )
         except StoreFailure as failure:
             return told.stopped(Outcome.FAILED, Reason.UNREACHABLE, passing_failure(Code.UNREACHABLE, str(failure)))
@@ -166,21 +168,21 @@ class Notices(PushService):
     async def _mail_the_rest(self, delivery: Delivery, told: Sequence[Told]) -> list[Told]:
         """Core Signature's mail, once, for all signers without a living device; anyone who gets it along has a line."""
         asked = [one for one in told if one.mail and not one.mailed_by_itself]
-        failure: ServiceFailure | DirectoryFailure | OthersAsleep | None = None
+        failure: ServiceFailure | DirectoryFailure | OthersAsleep | Unconfirmed | None = None
         along: tuple[Person, ...] = ()
         try:
             along = await self._mail_signers(delivery, asked)
-        except (ServiceFailure, DirectoryFailure, OthersAsleep) as refused:
+        except (ServiceFailure, DirectoryFailure, OthersAsleep, Unconfirmed) as refused:
             failure = refused
         mailed = [one.mailed(failure if one in asked else None) if one.mail else one for one in told]
         request, phones = delivery.subject.id, self._phones
         return mailed + [asked[0].along(request, one.id, has_phone=await phones.had_one(one)) for one in along]
 
     async def _mail_signers(self, delivery: Delivery, asked: Sequence[Told]) -> tuple[Person, ...]:
-        persons = [one.notice.person for one in asked]
-        if delivery.document and any(one.notice.stage != Stage.READY for one in asked):
-            return await self._mail.again(delivery, delivery.document, persons)
-        return await self._mail.first(delivery, persons) if asked else ()
+        notices = [one.notice for one in asked]
+        if delivery.document and any(one.stage != Stage.READY for one in notices):
+            return await self._mail.again(delivery, delivery.document, notices, self._once)
+        return await self._mail.first(delivery, notices, self._once) if notices else ()
 
 
 def _now() -> datetime:

@@ -15,9 +15,11 @@ from activities.push.dialect import Fate, PushDialect
 from activities.push.fallback import Letters, reference_of
 from activities.push.limiter import DeviceLimiter
 from activities.push.message import Message, screen_key
+from activities.push.once import Once
 from activities.push.phones import Phones
 from activities.reader import Reader
 from activities.sign_in.ways_in import WayIn, WaysIn
+from activities.store import Store, StoreFailure
 from workflows.model.notices import NoticeAction
 from workflows.model.sign_in import SignInOrder, SignInReport
 from workflows.model.subject import Code
@@ -37,12 +39,13 @@ class SignInMessages(SignInService):
         dialect: PushDialect | None,
         directory: Directory,
         ways_in: WaysIn,
+        store: Store,
         messaging: CloudMessaging | None = None,
         limiter: DeviceLimiter | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._phones = Phones(dialect, directory, limiter or DeviceLimiter())
-        self._letters = Letters(messaging)
+        self._letters = Letters(messaging, Once(store))
         self._directory = directory
         self._ways_in = ways_in
         self._clock = clock
@@ -58,6 +61,8 @@ class SignInMessages(SignInService):
             return SignInReport()
         except DirectoryFailure as failure:
             raise directory_failure(failure) from failure
+        except StoreFailure as failure:
+            raise passing_failure(Code.UNREACHABLE, str(failure)) from failure
         if not told:
             raise passing_failure(Code.UNREACHABLE, "neither a device nor an address could be reached")
         return SignInReport(told=told)

@@ -17,6 +17,7 @@ from activities.store.document import StoredDocument
 from activities.store.failures import DocumentDamaged, DocumentMissing, RecordConflict
 from activities.store.hand_offs import HandOffFolder
 from activities.store.home import Home
+from activities.store.letters import LetterFolder
 from activities.store.objects import Objects
 from activities.store.row import Row
 from activities.store.texts import TextFolder
@@ -53,6 +54,8 @@ class Store:
         self._whole: dict[str, None] = {}
         self.hand_offs: Final = HandOffFolder(self._objects)
         """What is known of targets, and who will never hear how something ended."""
+        self.letters: Final = LetterFolder(self._objects)
+        """What is known of mails and SMS, so that none is sent twice."""
         self.texts: Final = TextFolder(self._objects)
         """What people wrote: the record has a reference in its place, so that it can be erased."""
 
@@ -223,14 +226,6 @@ class Store:
     async def read_opened(self, home: Home, people: Sequence[str]) -> list[bytes | None]:
         """The same of each of these, None for whoever has not."""
         return await self._objects.read_many([f"{home.on('opened')}/{person}.json" for person in people])
-
-    async def keep_letter(self, reference: str, content: bytes) -> None:
-        """Keep what cloud messaging calls a letter that it took."""
-        await self._objects.replace(f"letters/{reference}.json", content)
-
-    async def read_letter(self, reference: str) -> bytes | None:
-        """The same, None when it took none of this reference."""
-        return await self._objects.read(f"letters/{reference}.json")
 
     async def claim(self, home: Home, fingerprint: str = "") -> None:
         """Remember for ever that the provider had nothing under this id before we created something under it.

@@ -14,6 +14,8 @@ from activities.push.cloud_messaging import CloudMessaging
 from activities.push.dialect import PushDialect
 from activities.sign_in.service import SignInMessages
 from activities.sign_in.ways_in import BadWayIn, WayIn, WaysIn, ask_of
+from activities.store import Store
+from deploy.sandbox.faults import Fault
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.conftest import directory, fcm, sandbox, store
 from tests.activities.push.stage import EXECUTIVES, entries, mark
@@ -33,8 +35,10 @@ async def cloud(sandbox: RunningSandbox) -> AsyncIterator[CloudMessaging]:
 
 
 @pytest.fixture
-def messages(fcm: PushDialect, directory: FileDirectory, cloud: CloudMessaging) -> SignInMessages:
-    return SignInMessages(dialect=fcm, directory=directory, ways_in=WAYS, messaging=cloud, clock=lambda: NOW)
+def messages(fcm: PushDialect, directory: FileDirectory, cloud: CloudMessaging, store: Store) -> SignInMessages:
+    return SignInMessages(
+        dialect=fcm, directory=directory, ways_in=WAYS, store=store, messaging=cloud, clock=lambda: NOW
+    )
 
 
 def order(person: str, ago: timedelta = timedelta()) -> SignInOrder:
@@ -66,6 +70,16 @@ async def test_whom_no_device_reaches_gets_a_mail(sandbox: RunningSandbox, messa
     assert [one["to"] for one in entries(sandbox, "message")] == ["archive@example.test", "cfo@example.test"]
 
 
+async def test_a_mail_whose_answer_was_lost_is_not_sent_by_each_attempt(
+    sandbox: RunningSandbox, messages: SignInMessages
+) -> None:
+    sandbox.world.faults.arm(Fault.model_validate({"path": "/mra/*", "method": "POST", "fault": "cut", "times": None}))
+    for _ in range(6):
+        with pytest.raises(ApplicationError, match="neither a device nor an address"):
+            await send(messages, order("archive"))
+    assert len(entries(sandbox, "message")) == 1
+
+
 async def test_what_is_over_and_who_has_left_are_sent_nothing(
     sandbox: RunningSandbox, messages: SignInMessages
 ) -> None:
@@ -74,8 +88,10 @@ async def test_what_is_over_and_who_has_left_are_sent_nothing(
     assert entries(sandbox, "push") == []
 
 
-async def test_somebody_whom_nothing_reaches_is_tried_again(fcm: PushDialect, directory: FileDirectory) -> None:
-    alone = SignInMessages(dialect=fcm, directory=directory, ways_in=WAYS, clock=lambda: NOW)
+async def test_somebody_whom_nothing_reaches_is_tried_again(
+    fcm: PushDialect, directory: FileDirectory, store: Store
+) -> None:
+    alone = SignInMessages(dialect=fcm, directory=directory, ways_in=WAYS, store=store, clock=lambda: NOW)
     with pytest.raises(ApplicationError, match="neither a device nor an address"):
         await send(alone, order("archive"))
 

@@ -13,6 +13,7 @@ from activities.core_signature.service import (
 )
 from activities.people import FileDirectory
 from activities.push.mail import CALLS_TO_MAIL_AGAIN, SignerMail
+from activities.push.once import Once
 from activities.store import Store
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.core_signature.conftest import Acting, calls
@@ -63,5 +64,5 @@ async def test_a_mail_that_is_sent_again_takes_as_many_calls_as_the_plan_says(
     before = made_since(sandbox)
     notice = Notice(key="k", stage="reminder-1", person=MAIL, action=NoticeAction.SIGN)
     delivery = Delivery(subject=brief(people=asked.people).subject, notices=(notice,))
-    await SignerMail(client, directory, Asked(store)).again(delivery, seen.document, [MAIL])
+    await SignerMail(client, directory, Asked(store)).again(delivery, seen.document, [notice], Once(store))
     assert made_since(sandbox, before) == CALLS_TO_MAIL_AGAIN

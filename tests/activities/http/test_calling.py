@@ -141,7 +141,7 @@ async def test_nobody_there_is_no_answer_and_names_no_address() -> None:
         pass
     async with make_client() as client:
         failure = await failure_of(Service("the service", f"http://127.0.0.1:{port}", client))
-    assert (failure.cause, failure.status) == (Cause.NO_ANSWER, None)
+    assert (failure.cause, failure.status, failure.did_nothing) == (Cause.NO_ANSWER, None, True)
     assert "127.0.0.1" not in str(failure)
     assert failure.__cause__ is None
 
@@ -154,7 +154,7 @@ async def test_an_unknown_certificate_gets_not_one_byte(tmp_path: Path) -> None:
 
     async with listening(answer, self_signed(tmp_path)) as port, make_client() as client:
         failure = await failure_of(Service("the service", f"https://localhost:{port}", client))
-    assert failure.cause is Cause.UNTRUSTED
+    assert (failure.cause, failure.did_nothing) == (Cause.UNTRUSTED, True)
     assert received == b""
 
 
@@ -181,6 +181,7 @@ async def test_silence_ends_at_the_deadline() -> None:
     async with listening(answer) as port, make_client() as client:
         failure = await failure_of(Service("x", f"http://127.0.0.1:{port}", client), deadline=0.1)
     assert (failure.cause, failure.says) == (Cause.NO_ANSWER, "no complete answer within 0.1 s")
+    assert not failure.did_nothing
 
 
 async def test_a_cut_answer_is_no_answer() -> None:
@@ -190,7 +191,20 @@ async def test_a_cut_answer_is_no_answer() -> None:
 
     async with listening(answer) as port, make_client() as client:
         failure = await failure_of(Service("x", f"http://127.0.0.1:{port}", client))
-    assert failure.cause is Cause.NO_ANSWER
+    assert (failure.cause, failure.did_nothing) == (Cause.NO_ANSWER, False)
+
+
+@pytest.mark.parametrize("status", [302, 400, 401, 403, 404, 409, 425, 429, 503])
+async def test_a_refusal_has_done_nothing(status: int) -> None:
+    assert (await failure_of(service(lambda _: httpx.Response(status)))).did_nothing
+
+
+@pytest.mark.parametrize("status", [408, 500, 502, 504])
+async def test_an_error_of_its_own_leaves_open_what_it_has_done(status: int) -> None:
+    failure = await failure_of(service(lambda _: httpx.Response(status, headers={"retry-after": "90"})))
+    assert not failure.did_nothing
+    assert [failure.not_before(seconds).retry_after for seconds in (60, 120)] == [90, 120]
+    assert failure.not_before(60).status == status
 
 
 async def test_what_a_failure_says_keeps_no_one_s_name() -> None:
@@ -218,7 +232,7 @@ async def test_a_page_of_html_is_no_acknowledgement(body: str) -> None:
     got = await service(lambda _: httpx.Response(200, text=body)).call("POST", "/")
     with pytest.raises(ServiceFailure) as caught:
         got.refuse_page()
-    assert caught.value.cause is Cause.UNREADABLE
+    assert (caught.value.cause, caught.value.did_nothing) == (Cause.UNREADABLE, True)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,6 @@ from activities.person import Reachable, SignersFile
 from activities.push import credentials, limiter
 from activities.push.cloud_messaging import CloudMessaging
 from activities.push.dialect import PushDialect
-from activities.push.fallback import reference_of
 from activities.push.limiter import AT_ONCE
 from activities.push.mail import SignerMail
 from activities.push.service import Notices
@@ -261,20 +260,6 @@ async def test_of_several_the_one_whose_mail_failed_is_left_open_and_tried_again
     again = await reaching.deliver(stragglers(stage, first))
     assert (only(again).person, only(again).outcome, again.open_devices) == ("deputy", Outcome.ACCEPTED, ())
     assert told(sandbox) == [("email", "requester@example.test"), ("email", "deputy@example.test")]
-
-
-async def test_each_attempt_has_one_reference_that_says_nothing_of_request_and_person(
-    sandbox: RunningSandbox, reaching: Notices
-) -> None:
-    one = notice("requester", "settled", OPEN)
-    whole = delivery(one)
-    arm(sandbox, "cut", commit=True)
-    with pytest.raises(ApplicationError):
-        await reaching.deliver(whole)
-    await reaching.deliver(whole)
-    references = [entry["reference"] for entry in entries(sandbox, "message")]
-    assert references == [reference_of(one.key, whole.subject.reference)] * 2
-    assert not any(word in references[0] for word in ("requester", "msa", "settled"))
 
 
 async def test_no_address_is_in_a_report_an_error_or_a_log(

@@ -1,0 +1,257 @@
+"""A mail or an SMS is sent once, as far as that can be known: its answer may be lost, and the note of it as well."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
+
+from activities.core_signature.asked import Asked
+from activities.core_signature.client import CoreSignatureClient
+from activities.core_signature.service import CoreSignatureService
+from activities.links import Links
+from activities.people import FileDirectory
+from activities.push import limiter
+from activities.push.cloud_messaging import CloudMessaging
+from activities.push.dialect import PushDialect
+from activities.push.mail import SignerMail
+from activities.push.service import Notices
+from activities.store import Store, StoreAway
+from deploy.sandbox.faults import Fault
+from deploy.sandbox.server import RunningSandbox
+from tests.activities.push.stage import brief, delivery, entries, notice, only
+from tests.activities.push.test_cloud_messaging import messaging
+from workflows.model.notices import Channel, Delivery, NoticeAction, Outcome
+from workflows.model.provider import CreateOrder
+from workflows.model.subject import Code, Status
+
+PEOPLE = """
+people:
+  - {id: requester, name: Re Quester, email: requester@example.test, zone: UTC, phone: "+31 20 555 0100"}
+  - {id: signer, name: Si Gner, email: signer@example.test, zone: UTC}
+"""
+PDF = b"%PDF-1.7\n%%EOF\n"
+AGAIN_AFTER = "activities.push.once.AGAIN_AFTER"
+
+
+@pytest.fixture
+async def cloud(sandbox: RunningSandbox) -> AsyncIterator[CloudMessaging]:
+    async with messaging(sandbox) as opened:
+        yield opened
+
+
+@pytest.fixture
+def worker(
+    cloud: CloudMessaging,
+    fcm: PushDialect,
+    directory: FileDirectory,
+    links: Links,
+    core: CoreSignatureClient,
+    signatures: CoreSignatureService,
+    store: Store,
+    tmp_path: Path,
+) -> Callable[[], Notices]:
+    """One worker more, for people who have no phone."""
+    (tmp_path / "people.yaml").write_text(PEOPLE)
+    return lambda: Notices(
+        dialect=fcm,
+        directory=directory,
+        links=links,
+        read=signatures.read,
+        mail=SignerMail(core, directory, Asked(store)),
+        store=store,
+        messaging=cloud,
+    )
+
+
+def settled(*, urgent: bool = False) -> Delivery:
+    """The requester hears of an ending: by mail, or by SMS."""
+    one = delivery(notice("requester", "settled", NoticeAction.OPEN))
+    return one.replace(subject=one.subject.replace(urgent=urgent))
+
+
+def arm(sandbox: RunningSandbox, fault: str, path: str = "/mra/*", **more: object) -> None:
+    """Arm a fault against whatever sends letters."""
+    sandbox.world.faults.arm(Fault.model_validate({"path": path, "method": "POST", "fault": fault, **more}))
+
+
+async def fails(worker: Notices, what: Delivery) -> ApplicationError:
+    """How an attempt fails."""
+    with pytest.raises(ApplicationError) as failed:
+        await worker.deliver(what)
+    return failed.value
+
+
+@pytest.mark.parametrize("urgent", [True, False], ids=["sms", "mail"])
+@pytest.mark.parametrize("fault", ["cut", "500", "502"])
+async def test_a_letter_whose_answer_was_lost_is_sent_once_more_and_never_a_third_time(
+    sandbox: RunningSandbox, worker: Callable[[], Notices], monkeypatch: pytest.MonkeyPatch, fault: str, urgent: bool
+) -> None:
+    arm(sandbox, fault, commit=True, times=None)
+    lost = await fails(worker(), settled(urgent=urgent))
+    assert (lost.type, lost.non_retryable) == (Code.UNREACHABLE, False)
+    assert (lost.next_retry_delay or timedelta()) >= timedelta(seconds=60)
+    for _ in range(3):
+        waits = await fails(worker(), settled(urgent=urgent))
+        assert (waits.non_retryable, (waits.next_retry_delay or timedelta()) > timedelta(seconds=50)) == (False, True)
+    assert len(entries(sandbox, "message")) == 1
+    monkeypatch.setattr(AGAIN_AFTER, 0.0)
+    for _ in range(10):
+        line = only(await worker().deliver(settled(urgent=urgent)))
+        assert (line.outcome, line.why) == (Outcome.FAILED, "unconfirmed")
+        assert line.channel is (Channel.SMS if urgent else Channel.MAIL)
+    first, second = entries(sandbox, "message")
+    assert first["reference"] == second["reference"]
+    assert not any(word in first["reference"] for word in ("requester", "msa", "settled"))
+
+
+async def test_what_is_sent_once_more_and_taken_is_told(
+    sandbox: RunningSandbox, worker: Callable[[], Notices], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arm(sandbox, "cut")
+    await fails(worker(), settled())
+    monkeypatch.setattr(AGAIN_AFTER, 0.0)
+    for _ in range(3):
+        assert only(await worker().deliver(settled())).outcome is Outcome.ACCEPTED
+    assert len(entries(sandbox, "message")) == 2
+
+
+@pytest.mark.parametrize("fault", ["503", "503-page", "html", "302", "401", "404", "409", "429"])
+async def test_whatever_was_refused_before_anything_was_done_is_sent_again_as_often_as_it_takes(
+    sandbox: RunningSandbox, worker: Callable[[], Notices], monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    monkeypatch.setattr(limiter, "PAUSE_AT_MOST", 0.0)
+    shape = {"shape": "html"} if fault == "503-page" else {}
+    arm(sandbox, fault.removesuffix("-page"), times=4, **shape)
+    for _ in range(4):
+        await fails(worker(), settled())
+    for _ in range(3):
+        assert only(await worker().deliver(settled())).outcome is Outcome.ACCEPTED
+    assert len(entries(sandbox, "message")) == 1
+
+
+async def test_a_letter_that_was_taken_while_the_store_went_away_is_told_and_not_sent_again(
+    sandbox: RunningSandbox, worker: Callable[[], Notices], store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object) -> None:
+        raise StoreAway("no space left")
+
+    with monkeypatch.context() as full:
+        full.setattr(store.letters, "note", away)
+        assert only(await worker().deliver(settled())).outcome is Outcome.ACCEPTED
+    await fails(worker(), settled())
+    assert len(entries(sandbox, "message")) == 1
+
+
+@pytest.mark.parametrize("which", ["read", "begin"])
+async def test_nothing_is_sent_that_could_not_be_noted_before_and_it_is_said_why(
+    sandbox: RunningSandbox, worker: Callable[[], Notices], store: Store, monkeypatch: pytest.MonkeyPatch, which: str
+) -> None:
+    async def away(*_: object) -> None:
+        raise StoreAway("no space left")
+
+    with monkeypatch.context() as full:
+        full.setattr(store.letters, which, away)
+        for _ in range(3):
+            failure = await fails(worker(), settled())
+            assert (failure.type, failure.message) == (Code.UNREACHABLE, "the store cannot be used: no space left")
+    assert entries(sandbox, "message") == []
+    assert only(await worker().deliver(settled())).outcome is Outcome.ACCEPTED
+
+
+async def test_a_note_that_nobody_can_read_is_one_of_a_letter_that_may_have_been_sent(
+    sandbox: RunningSandbox, worker: Callable[[], Notices], store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def torn(names: list[str]) -> list[bytes | None]:
+        return [b"{" for _ in names]
+
+    monkeypatch.setattr(store.letters, "read", torn)
+    line = only(await worker().deliver(settled()))
+    assert (line.why, entries(sandbox, "message")) == ("unconfirmed", [])
+
+
+async def test_two_workers_with_one_letter_send_it_once(sandbox: RunningSandbox, worker: Callable[[], Notices]) -> None:
+    both = await asyncio.gather(*(worker().deliver(settled()) for _ in range(2)), return_exceptions=True)
+    assert len(entries(sandbox, "message")) == 1
+    assert any(not isinstance(one, BaseException) for one in both)
+
+
+async def test_a_replay_and_a_request_that_is_started_again_have_letters_of_their_own(
+    sandbox: RunningSandbox, worker: Callable[[], Notices]
+) -> None:
+    for replay in (0, 1, 0):
+        await worker().deliver(settled().replace(replay=replay))
+    assert len(entries(sandbox, "message")) == 2
+    environment = ActivityEnvironment()
+    for _ in range(2):
+        await environment.run(worker().deliver, settled())
+    assert len(entries(sandbox, "message")) == 3
+    assert len({one["reference"] for one in entries(sandbox, "message")}) == 3
+
+
+async def nudge(signatures: CoreSignatureService, store: Store) -> Delivery:
+    """A reminder to a signer, who is mailed by Core Signature."""
+    request = brief("signer", sha256=await store.put_document(PDF))
+    seen = await ActivityEnvironment().run(signatures.create, CreateOrder(brief=request))
+    while seen.status is not Status.SENT:
+        seen = await signatures.read(request, seen.document)
+    return Delivery(subject=request, notices=(notice("signer", "reminder-1"),), document=seen.document)
+
+
+def resent(sandbox: RunningSandbox) -> list[str]:
+    """Whom Core Signature mailed again."""
+    return [mail["to"] for mail in entries(sandbox, "mail") if mail["kind"] == "resend"]
+
+
+@pytest.mark.parametrize("fault", ["cut", "500"])
+async def test_core_signature_s_mail_is_asked_for_once_more_and_never_a_third_time(
+    sandbox: RunningSandbox,
+    worker: Callable[[], Notices],
+    signatures: CoreSignatureService,
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: str,
+) -> None:
+    what = await nudge(signatures, store)
+    arm(sandbox, fault, "*resend*", commit=True, times=None)
+    for _ in range(3):
+        lost = await fails(worker(), what)
+        assert (lost.non_retryable, (lost.next_retry_delay or timedelta()) > timedelta(seconds=50)) == (False, True)
+    assert resent(sandbox) == ["signer@example.test"]
+    monkeypatch.setattr(AGAIN_AFTER, 0.0)
+    for _ in range(5):
+        line = only(await worker().deliver(what))
+        assert (line.outcome, line.why, line.channel) == (Outcome.FAILED, "unconfirmed", Channel.MAIL)
+    assert len(resent(sandbox)) == 2
+
+
+async def test_core_signature_s_mail_that_was_refused_is_asked_for_until_it_is_sent_and_then_no_more(
+    sandbox: RunningSandbox, worker: Callable[[], Notices], signatures: CoreSignatureService, store: Store
+) -> None:
+    what = await nudge(signatures, store)
+    arm(sandbox, "503", "*resend*", times=4)
+    for _ in range(4):
+        await fails(worker(), what)
+    for _ in range(3):
+        assert only(await worker().deliver(what)).outcome is Outcome.ACCEPTED
+    assert len(resent(sandbox)) == 1
+
+
+async def test_without_the_store_core_signature_s_mail_is_not_asked_for(
+    sandbox: RunningSandbox,
+    worker: Callable[[], Notices],
+    signatures: CoreSignatureService,
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def away(*_: object) -> None:
+        raise StoreAway("no space left")
+
+    what = await nudge(signatures, store)
+    monkeypatch.setattr(store.letters, "begin", away)
+    failure = await fails(worker(), what)
+    assert (failure.type, failure.message) == (Code.UNREACHABLE, "the store cannot be used: no space left")
+    assert resent(sandbox) == []
