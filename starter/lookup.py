@@ -4,6 +4,7 @@ The workflow knows everything, but somebody has to run it. Without a worker ther
 and the settled record; when Temporal has forgotten the run, the record alone is the lasting truth.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -18,6 +19,7 @@ from activities.ledger_pages import amendments_of, pages_of
 from activities.own_words import together
 from activities.runs import Description, RunStatus
 from activities.store import Home, Store
+from starter import pollers
 from starter.context import Context
 from starter.exits import Refusal
 from starter.request_ids import id_of
@@ -42,6 +44,8 @@ from workflows.model.views import (
 from workflows.model.wishes import Problem
 
 _WORKER_ANSWERS_WITHIN: Final = timedelta(seconds=5)
+_NOBODY_AFTER: Final = 1.0
+"""Seconds after which one may ask whether there is a worker at all: an answer is mostly there in a tenth of that."""
 _KNOWS_MORE: Final = "no worker answers that knows more"
 _NO_WORKER: Final = (
     RPCStatusCode.CANCELLED,
@@ -121,7 +125,16 @@ async def web_ui_page(context: Context, what: Named) -> str | None:
 
 
 async def _asked(client: Client, what: Named, within: timedelta) -> Shown | None:
-    """What the workflow says, None when no worker answers for it."""
+    """What the workflow says, None when no worker answers for it: where none asks for work, that is known soon."""
+    query = asyncio.create_task(_queried(client, what, within))
+    try:
+        await asyncio.wait({query}, timeout=_NOBODY_AFTER)
+        return await query if query.done() or await pollers.somebody(client) else None
+    finally:
+        query.cancel()
+
+
+async def _queried(client: Client, what: Named, within: timedelta) -> Shown | None:
     handle = client.get_workflow_handle(what.workflow_id)
     try:
         shown: Shown = await handle.query(names.SHOW, result_type=_SHOWN[what.kind], rpc_timeout=within)

@@ -21,14 +21,13 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from activities.http.pacing import BURST, Pacer
+from starter import pollers
 from workflows.names import SIGNATURE_QUEUE
 
 READ_EVERY: Final = 10.0
 """Seconds after which a rate that was set anew, or another worker, is heard of."""
 OF_RECEIVER: Final = 0.1
 """The part of the rate that is kept for signers at the button of their page."""
-FRESH: Final = timedelta(seconds=75)
-"""A worker that lives asks again within the 60 s that the server lets it wait: an idle one was 56 s old, measured."""
 _BURSTS: Final = 6.0
 """Seconds of the whole rate that all workers' bursts come to at most: a fifth of half a minute."""
 _WITHIN: Final = timedelta(seconds=5)
@@ -71,7 +70,7 @@ def identity_of_worker() -> str:
 
 async def read(client: Client, configured: float, now: datetime | None = None) -> Record:
     """What is in force at the server; `configured` is the setting. Raises `RPCError`."""
-    since = (now or datetime.now(UTC)) - FRESH
+    since = (now or datetime.now(UTC)) - pollers.FRESH
     answer = await client.workflow_service.describe_task_queue(
         DescribeTaskQueueRequest(
             namespace=client.namespace,

@@ -18,6 +18,8 @@ OF_A_WORKER: Final = {
     WORKFLOW_QUEUE: TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
 }
 """The queues that a worker asks for tasks of, and for which kind."""
+FRESH: Final = timedelta(seconds=75)
+"""A worker that lives asks again within the 60 s that the server lets it wait: an idle one was 56 s old, measured."""
 LISTED_AT_MOST: Final = timedelta(seconds=5)
 """How long a worker waits to be listed: at a low pace it asks for calls only when there is one to be had."""
 _LOOKS_EVERY: Final = 0.05
@@ -29,6 +31,15 @@ async def asking(client: Client, queue: str, type_: TaskQueueType.ValueType, sin
         DescribeTaskQueueRequest(namespace=client.namespace, task_queue=TaskQueue(name=queue), task_queue_type=type_)
     )
     return {poller.identity for poller in answer.pollers if poller.last_access_time.ToDatetime(UTC) >= since}
+
+
+async def somebody(client: Client) -> bool:
+    """Whether anybody works on workflows, as far as that can be known."""
+    type_ = OF_A_WORKER[WORKFLOW_QUEUE]
+    try:
+        return bool(await asking(client, WORKFLOW_QUEUE, type_, datetime.now(UTC) - FRESH))
+    except RPCError:
+        return True
 
 
 async def until_listed(client: Client, identity: str) -> bool:

@@ -122,7 +122,7 @@ async def nexus(client: Client, name: str) -> Part:
 
 async def worker(client: Client, now: datetime | None = None) -> Part:
     """Whether anybody works on each queue: until then what is in it waits, nothing is lost."""
-    since = (now or datetime.now(UTC)) - pace.FRESH
+    since = (now or datetime.now(UTC)) - pollers.FRESH
     try:
         at_work = [await pollers.asking(client, queue, type_, since) for queue, type_ in pollers.OF_A_WORKER.items()]
     except RPCError as error:

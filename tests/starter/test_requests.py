@@ -110,6 +110,21 @@ async def test_without_a_worker_what_temporal_keeps_is_told_and_marked(context: 
     assert shown.next is not None and "countersign worker" in shown.next.why
 
 
+async def test_where_nobody_asks_for_work_it_is_told_long_before_a_worker_would_be_late(context: Context) -> None:
+    await begin(context)
+    async with asyncio.timeout(SOON.total_seconds()):
+        shown = await lookup.look(context.client, context.store, "msa-0042", within=2 * SOON)
+    assert shown.partial and shown.says.startswith("No worker answers")
+
+
+async def test_a_worker_that_takes_its_time_is_waited_for(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lookup, "_NOBODY_AFTER", 0.0)
+    async with workers(context.client, World()):
+        await begin(context)
+        shown = await shown_to_signer(context)
+    assert not shown.partial
+
+
 async def test_without_a_worker_the_record_of_a_settled_request_is_told(context: Context) -> None:
     world = World()
     async with workers(context.client, world):
