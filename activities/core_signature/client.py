@@ -130,13 +130,12 @@ class CoreSignatureClient:
 
         `still_ours` is asked while it is sent, and what it raises breaks it off.
         """
-        deadline = UPLOAD_DEADLINE
-        if content is None:
-            return read(WireDocument, await self._service.call("POST", "/documents/", json=body, deadline=deadline))
         upload = Upload(body, content, still_ours)
         return read(
             WireDocument,
-            await self._service.call("POST", "/documents/", content=upload, headers=upload.headers, deadline=deadline),
+            await self._service.call(
+                "POST", "/documents/", content=upload, headers=upload.headers, deadline=UPLOAD_DEADLINE
+            ),
         )
 
     async def delete_document(self, uuid: str) -> None:
@@ -149,9 +148,15 @@ class CoreSignatureClient:
         """The request with its signers."""
         return read(WireRequest, await self._service.call("GET", f"{self._requests}{uuid}/"))
 
-    async def create_request(self, body: Mapping[str, object], private: Iterable[str] = ()) -> WireRequest:
-        """Ask the signers of a document; `private` (names, addresses) is blanked in a failure."""
-        return read(WireRequest, await self._service.call("POST", self._requests, json=body, private=private))
+    async def create_request(
+        self, body: Mapping[str, object], private: Iterable[str] = (), still_ours: StillOurs = nobody_else
+    ) -> WireRequest:
+        """Ask the signers of a document, like `create_document`; `private` (names, addresses) shows in no failure."""
+        upload = Upload(body, still_ours=still_ours)
+        return read(
+            WireRequest,
+            await self._service.call("POST", self._requests, content=upload, headers=upload.headers, private=private),
+        )
 
     async def cancel(self, request: str) -> None:
         """Cancel; refused with 400 or 409 once the document has ended."""

@@ -142,9 +142,8 @@ class CoreSignatureService(SignatureService):
         )
         named = [*people.values(), *([requester] if requester else [])]
         private = [text for person in named for text in (person.email, person.name)]
-        await still_ours()
         try:
-            request = await self._client.create_request(body, private)
+            request = await self._client.create_request(body, private, still_ours)
         except ServiceFailure as failure:
             # Perhaps the document has its request by now, or has ended: the document itself is the truth.
             if failure.status not in _REFUSED_BY_STATE:

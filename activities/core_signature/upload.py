@@ -1,4 +1,4 @@
-"""A document on its way to Core Signature: JSON whose one long field is read, encoded and sent piece by piece."""
+"""What is made at Core Signature, on its way: JSON whose one long field is read, encoded and sent piece by piece."""
 
 import base64
 import json
@@ -11,7 +11,6 @@ from activities.lease import StillOurs, nobody_else
 PIECE: Final = 3 << 16
 """Bytes of a document that are in memory at a time; of three bytes base64 makes four characters, without a rest."""
 _FIELD: Final = "file_from_content"
-_TAIL: Final = b'"}'
 
 
 class Content(Protocol):
@@ -26,30 +25,36 @@ class Content(Protocol):
 
 
 class Upload:
-    """The body of a request; read anew each time it is sent, as when a token was refused.
+    """The body of a request, with a document's content if there is any; read anew each time it is sent, as when a token
+    was refused.
 
     Before each piece it is asked whether it is `still_ours` to send: what that raises breaks it off, and nothing that
-    is broken off is made.
+    is broken off is made. So nothing is made on a word that is older than the wait for a turn or a token.
     """
 
-    def __init__(self, fields: Mapping[str, object], content: Content, still_ours: StillOurs = nobody_else) -> None:
-        others = json.dumps(fields).removesuffix("}")
-        self._head = f'{others}, "{_FIELD}": "'.encode()
+    def __init__(
+        self, fields: Mapping[str, object], content: Content | None = None, still_ours: StillOurs = nobody_else
+    ) -> None:
+        head = json.dumps(fields).removesuffix("}")
+        opened, closed = (f', "{_FIELD}": "', '"}') if content else ("", "}")
+        self._head, self._tail = f"{head}{opened}".encode(), closed.encode()
         self._content = content
         self._still_ours = still_ours
 
     @property
     def headers(self) -> dict[str, str]:
         """What says how long it is: not every server takes a body that does not."""
-        encoded = 4 * -(-self._content.size // 3)
-        length = len(self._head) + encoded + len(_TAIL)
+        encoded = 4 * -(-self._content.size // 3) if self._content else 0
+        length = len(self._head) + encoded + len(self._tail)
         return {"content-type": "application/json", "content-length": str(length)}
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        yield self._head
-        async with aclosing(self._content.pieces(PIECE, base64.b64encode)) as pieces:
-            async for piece in pieces:
-                await self._still_ours()
-                yield piece
         await self._still_ours()
-        yield _TAIL
+        yield self._head
+        if self._content:
+            async with aclosing(self._content.pieces(PIECE, base64.b64encode)) as pieces:
+                async for piece in pieces:
+                    await self._still_ours()
+                    yield piece
+        await self._still_ours()
+        yield self._tail

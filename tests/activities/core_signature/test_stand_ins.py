@@ -20,6 +20,7 @@ from activities.core_signature.wire import WireRequest, WireSigner
 from activities.device import Device
 from activities.devices import KnownDevice
 from activities.directory import UnknownPerson
+from activities.lease import StillOurs, nobody_else
 from activities.people import FileDirectory
 from activities.person import Absence, Person
 from activities.store import Store
@@ -199,8 +200,10 @@ async def test_a_provider_that_does_not_repeat_the_signers_is_asked_for_them(
     class Taciturn(CoreSignatureClient):
         """Answers a creation without its signers."""
 
-        async def create_request(self, body: Mapping[str, object], private: Iterable[str] = ()) -> WireRequest:
-            return (await super().create_request(body, private)).model_copy(update={"signers": ()})
+        async def create_request(
+            self, body: Mapping[str, object], private: Iterable[str] = (), still_ours: StillOurs = nobody_else
+        ) -> WireRequest:
+            return (await super().create_request(body, private, still_ours)).model_copy(update={"signers": ()})
 
     client = Taciturn(config_for(sandbox))
     order = CreateOrder(brief=asking(request_brief, "chair"), now=FIRST_DAY)

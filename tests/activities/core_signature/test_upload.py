@@ -1,5 +1,6 @@
 """Documents on their way to the provider: whole, verified, sent twice if need be, and never whole in memory."""
 
+import asyncio
 import base64
 import json
 from pathlib import Path
@@ -12,11 +13,13 @@ from activities.core_signature import orders
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.upload import PIECE, Upload
 from activities.failures import passing_failure
+from activities.http.pacing import Pacer
 from activities.store import DocumentDamaged, Store
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.core_signature.conftest import config_for, entries
 from tests.activities.core_signature.crowded_uploads import in_a_process_of_its_own
 from tests.activities.core_signature.requests import PDF, brief, mock_config
+from workflows.model.request import Document
 from workflows.model.subject import Code
 
 
@@ -89,3 +92,40 @@ async def test_an_upload_that_is_ours_no_longer_is_broken_off_and_makes_nothing(
     assert await client.documents_of("msa-0042") == []
     await client.aclose()
     assert entries(sandbox, "document_created") == []
+
+
+async def test_a_template_s_document_that_is_ours_no_longer_is_not_made(sandbox: RunningSandbox) -> None:
+    client = CoreSignatureClient(config_for(sandbox))
+    of_template = brief(document=Document(template=f"{sandbox.url}/api/v1/templates/contract/"))
+    fields = orders.document_body(of_template, client.config)
+    with pytest.raises(ApplicationError, match="another attempt has begun"):
+        await client.create_document(fields, None, given_away)
+    assert await client.documents_of("msa-0042") == []
+    assert (await client.create_document(fields, None)).external_id == "msa-0042"
+    await client.aclose()
+    assert len(entries(sandbox, "document_created")) == 1
+
+
+async def test_what_waited_for_its_turn_is_asked_for_once_more_before_anything_is_made(sandbox: RunningSandbox) -> None:
+    """The line in front of a call may be longer than the server's word is good for."""
+    ours = asyncio.Event()
+    ours.set()
+
+    class Line(Pacer):
+        async def turn(self) -> None:
+            ours.clear()
+
+    async def still_ours() -> None:
+        if not ours.is_set():
+            await given_away()
+
+    client = CoreSignatureClient(config_for(sandbox), pace=Line(rate=5))
+    with pytest.raises(ApplicationError, match="another attempt has begun"):
+        await client.create_request({"document": "d", "signers": []}, still_ours=still_ours)
+    await client.aclose()
+    assert entries(sandbox, "request_created") == []
+
+
+async def given_away() -> None:
+    """As a lease says it."""
+    raise passing_failure(Code.UNREACHABLE, "another attempt has begun")
