@@ -36,13 +36,16 @@ class Kinds:
     async def _read(self) -> Catalogue:
         version = await asyncio.to_thread(partial(_version, self._file))
         if version != self._version:
+            self._catalogue = await asyncio.to_thread(self._read_again)
             self._version = version
-            try:
-                self._catalogue = await asyncio.to_thread(Catalogue.read, self._file)
-            except FileFaults as faults:
-                _LOGGER.warning("the desk cannot read the catalogue", says=faults.in_short)
-                self._catalogue = Catalogue({})
         return self._catalogue
+
+    def _read_again(self) -> Catalogue:
+        try:
+            return Catalogue.read(self._file)
+        except FileFaults as faults:
+            _LOGGER.warning("the desk cannot read the catalogue", says=faults.in_short)
+            return Catalogue({})
 
 
 def _version(file: Path) -> float:

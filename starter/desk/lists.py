@@ -120,13 +120,18 @@ class Lists:
         asked = wanted(view, visitor, standing, filters)
         page = await pages.page(self._room.context, asked, size=PAGE_SIZE, cursor=cursor, now=now)
         telling = Telling(visitor.reader, Names(self._room.directory).of, now)
-        rows = tuple(
-            [await telling.row(line, titled=await self._titled(view, line, visitor, standing)) for line in page.lines]
-        )
+        rows = await self._rows(page.lines, telling, view, visitor, standing)
         if view is View.CAMPAIGNS:
             rows = await self._so_far(rows, page.lines, telling)
         more = filters.query(**{"from": page.cursor}) if page.cursor else ""
         return Found(rows, page.total, more, page.in_order)
+
+    async def _rows(
+        self, lines: Sequence[RequestLine], telling: Telling, view: View, visitor: Visitor, standing: Standing
+    ) -> tuple[Row, ...]:
+        titled = [await self._titled(view, line, visitor, standing) for line in lines]
+        told = (telling.row(line, titled=known) for line, known in zip(lines, titled, strict=True))
+        return tuple(await asyncio.gather(*told))
 
     async def _titled(self, view: View, line: RequestLine, visitor: Visitor, standing: Standing) -> bool:
         """Whether a document may be named here: what waits for or is asked by my people is not mine."""
@@ -161,10 +166,11 @@ class Lists:
         telling, left = Telling(visitor.reader, Names(self._room.directory).of, self._room.clock()), CSV_AT_MOST
         yield written([visitor.reader.language.say(one) for one in HEAD], first=True)
         while True:
-            for line in page.lines[:left]:
-                row = await telling.row(line, titled=await self._titled(view, line, visitor, standing))
-                yield written([_reference(line), row.title, row.kind, row.status, row.asked_by, row.waiting_for,
-                               *map(_instant, (line.since, line.due_at)), " ".join(row.problems)])  # fmt: skip
+            lines = page.lines[:left]
+            for some in (lines[at : at + PAGE_SIZE] for at in range(0, len(lines), PAGE_SIZE)):
+                for line, row in zip(some, await self._rows(some, telling, view, visitor, standing), strict=True):
+                    yield written([_reference(line), row.title, row.kind, row.status, row.asked_by, row.waiting_for,
+                                   *map(_instant, (line.since, line.due_at)), " ".join(row.problems)])  # fmt: skip
             left -= len(page.lines)
             if page.cursor is None or left <= 0:
                 return

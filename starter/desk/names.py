@@ -1,9 +1,9 @@
 """What people call each other: by the directory's name, else by id; looked up once for each page."""
 
-from activities.campaigns.rows import stands_in_full
+from activities.campaigns import rows
 from activities.directory import DirectoryFailure
 from activities.people import FileDirectory
-from activities.person import id_in_full
+from activities.person import id_in_full, stands_in_full
 from workflows.kinds import Kind
 
 
@@ -13,20 +13,21 @@ class Names:
     def __init__(self, directory: FileDirectory, beside: str | None = None) -> None:
         self._directory = directory
         self._beside = beside
-        self._known: dict[str, str] = {}
+        self._known: dict[tuple[str, str | None], str] = {}
 
     async def in_full(self, id: str, request: str) -> str:
         """The same of somebody of an audience; whoever stands in full in its table is known to their request."""
-        if not stands_in_full(id):
+        if not rows.stands_in_full(id):
             return await self.of(id)
-        name = await Names(self._directory, Kind.REQUEST.workflow_id(request)).of(id_in_full(1))
+        name = await self.of(id_in_full(1), Kind.REQUEST.workflow_id(request))
         return id if name == id_in_full(1) else name
 
-    async def of(self, id: str) -> str:
-        """Somebody's name, or their id when the directory does not say it."""
-        if id not in self._known:
+    async def of(self, id: str, beside: str | None = None) -> str:
+        """Somebody's name, or their id when neither the directory says it nor what is `beside` another workflow."""
+        key = id, (beside or self._beside) if stands_in_full(id) else None
+        if key not in self._known:
             try:
-                self._known[id] = (await self._directory.person(id, self._beside)).name
+                self._known[key] = (await self._directory.person(*key)).name
             except DirectoryFailure:
-                self._known[id] = id
-        return self._known[id]
+                self._known[key] = id
+        return self._known[key]

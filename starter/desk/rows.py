@@ -54,12 +54,16 @@ class Row:
     """Of one that has not begun."""
 
 
+NameBeside = Callable[[str, str | None], Awaitable[str]]
+"""The same also of whoever stands in full in the file of a workflow."""
+
+
 @dataclass(frozen=True)
 class Telling:
     """How rows are told to one reader."""
 
     reader: Reader
-    name: Name
+    name: NameBeside
     now: datetime
 
     async def row(self, line: RequestLine, *, titled: bool = True) -> Row:
@@ -70,9 +74,9 @@ class Telling:
             path=at_desk(what) if what else "",
             title=(line.document or line.id) if titled else language.say(untitled, kind=line.kind),
             kind=line.kind,
-            asked_by=await self.name(line.requester) if line.requester else "",
+            asked_by=await self.name(line.requester, None) if line.requester else "",
             status=status_of(line.status, language, what.kind if what else None),
-            waiting_for=await self._people(line.waiting_for) if line.open else "",
+            waiting_for=await self._people(line, titled=titled) if line.open else "",
             since=self._since(line.since) if line.since and line.open and line.waiting_for else "",
             due=self._due(line),
             near=self.near(line.due_at) if line.due_at and line.open and line.stage != SETTLED else "",
@@ -97,6 +101,9 @@ class Telling:
         rounded = span if abs(span) >= _MINUTE else least
         return format_timedelta(rounded, add_direction=True, locale=self.reader.language.locale)
 
-    async def _people(self, ids: tuple[str, ...]) -> str:
-        more = self.reader.language.say("others")
-        return self.reader.language.enumerate([more if id == MORE else await self.name(id) for id in ids])
+    async def _people(self, line: RequestLine, *, titled: bool) -> str:
+        """Whom it waits for; who stands in full in a file is named only to those who may know what it is."""
+        more, beside = self.reader.language.say("others"), line.workflow_id if titled else None
+        return self.reader.language.enumerate(
+            [more if id == MORE else await self.name(id, beside) for id in line.waiting_for]
+        )

@@ -15,6 +15,8 @@ import pytest_asyncio
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
+from activities.person import Reachable, SignersFile
+from activities.store import Home
 from starter.context import Context
 from starter.listing import pages
 from starter.listing.query import Wanted
@@ -44,7 +46,7 @@ KNOWN: Final[dict[str, dict[str, Any]]] = {
     "overdue": {"due": NOW - timedelta(days=2), "person": (SIGNER,), "requester": REQUESTER},
     "soon": {
         "due": NOW + timedelta(days=3),
-        "person": (SIGNER, "customer"),
+        "person": (SIGNER, "signer-2"),
         "requester": REQUESTER,
         "kind": "offer-letter",
     },
@@ -99,9 +101,18 @@ async def test_whose_turn_it_is_sees_what_waits_for_them_overdue_first(desk: Off
     assert titles(page.text) == ["The document of overdue", "The document of soon"]
     assert "2 entries" in text
     assert "Asked by Legal Desk" in text
-    assert "Waiting for Chair and customer since Mon, 23 Nov, 23:00" in text
+    assert "Waiting for Chair and signer-2 since Mon, 23 Nov, 23:00" in text
     assert "2 days ago Tue, 24 Nov 2026, 23:00 (Tokyo)" in text
     assert "in 3 days" in text
+
+
+async def test_whoever_stands_in_full_in_a_file_is_named_in_its_line_and_in_the_file(desk: Office) -> None:
+    buyer = Reachable(name="Buyer", email="buyer@example.org", zone="Asia/Tokyo")
+    await desk.store.keep_signers(Home.of_request("soon"), "f" * 64, SignersFile.of([None, buyer]) or b"")
+    legal = await desk.come_in(REQUESTER)
+    assert "Waiting for Chair and Buyer since" in text_of(await legal.get("/desk/asked"))
+    rows = {row[0]: row for row in csv.reader(io.StringIO((await legal.get("/desk/asked/csv")).text))}
+    assert rows["soon"][5] == "Chair and Buyer"
 
 
 async def test_who_asked_sees_what_is_open_and_with_a_filter_the_rest(desk: Office) -> None:
@@ -111,7 +122,7 @@ async def test_who_asked_sees_what_is_open_and_with_a_filter_the_rest(desk: Offi
     assert len(titles((await legal.get("/desk/asked?status=any")).text)) == 3
     assert titles((await legal.get("/desk/asked?kind=offer-letter")).text) == ["The document of soon"]
     assert titles((await legal.get("/desk/asked?overdue=1")).text) == ["The document of overdue"]
-    assert titles((await legal.get("/desk/asked?person=customer")).text) == ["The document of soon"]
+    assert titles((await legal.get("/desk/asked?person=signer-2")).text) == ["The document of soon"]
 
 
 async def test_tasks_stand_beside_requests_in_one_order_and_lead_to_pages_of_their_own(desk: Office) -> None:

@@ -13,7 +13,7 @@ NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 LINE = RequestLine(id="msa", kind="nda", status="sent", workflow_id="signature-request:msa", waiting_for=("chair",))
 
 
-async def chair(_: str) -> str:
+async def chair(_: str, beside: str | None) -> str:
     return "Chair"
 
 
@@ -29,6 +29,18 @@ async def test_a_turn_has_begun_also_where_the_clock_of_a_request_was_moved_ahea
     telling = Telling(Reader.unknown(Language.english()), chair, NOW)
     row = await telling.row(LINE.replace(since=NOW + after))
     assert (row.waiting_for, row.since) == ("Chair", told)
+
+
+@pytest.mark.parametrize("titled", [True, False])
+async def test_who_stands_in_full_is_looked_for_only_for_those_who_may_know_what_it_is(titled: bool) -> None:
+    asked = []
+
+    async def name(id: str, beside: str | None) -> str:
+        asked.append((id, beside))
+        return id
+
+    await Telling(Reader.unknown(Language.english()), name, NOW).row(LINE, titled=titled)
+    assert asked == [("chair", LINE.workflow_id if titled else None)]
 
 
 @pytest.mark.parametrize(("stage", "near"), [("waiting", "in 3 days"), ("settled", "")])
