@@ -23,12 +23,11 @@ from activities.core_signature.orders import LANGUAGES
 from activities.core_signature.reading import STATUSES, clean
 from activities.core_signature.wire import WireDocument, WireRequest, WireSigner
 from activities.directory import DirectoryFailure
-from activities.failures import verdict
 from activities.files.reading import FileFaults, FileText
 from activities.http.calling import ServiceFailure
 from activities.people import FileDirectory
 from activities.person import Person
-from activities.policies.catalogue import Catalogue
+from activities.policies.catalogue import Catalogue, UnknownKind
 from activities.requests.cover_sheet import CoverSheet
 from activities.requests.input import Prepared, prepare
 from activities.spelling import ID_PATTERN
@@ -42,14 +41,20 @@ from workflows.names import adopted_id
 from workflows.signature.inputs import SignatureRequest
 
 LONGEST_NAME: Final = 200
+LONGEST_WHY: Final = 300
+_OF_ALL: Final = (None, HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS)
 _NAMELESS: Final = "Document"
 
 
 class NotYet(Exception):
-    """It cannot be told now, by no fault of the document: it is looked at again by the next sweep; so `of_all`."""
+    """It cannot be told now, by no fault of the document: it is looked at again by a later sweep; so `of_all`.
 
-    def __init__(self, *, of_all: bool = True) -> None:
+    `why` names no person.
+    """
+
+    def __init__(self, why: str, *, of_all: bool = True) -> None:
         super().__init__()
+        self.why = why[:LONGEST_WHY]
         self.of_all = of_all
 
 
@@ -93,11 +98,12 @@ class Adoption:
         """The id of the request that it is from now on; why it cannot be one; None when it is not to be one: it has
         ended or was not sent yet, somebody else sent it, it is one of ours, or its request was broken off.
 
-        May be repeated. `NotYet` when Core Signature, the directory or the catalogue cannot be asked.
+        May be repeated. `NotYet` when Core Signature, the directory or the catalogue cannot be asked, or when our files
+        lack the kind or the requester.
         """
         found = await self._read(document)
-        id, request = adopted_id(document), found.request if found else None
-        if not found or not request or not id or STATUSES.get(found.status) not in (Status.SENT, Status.VIEWED):
+        id, request = adopted_id(document), found.request
+        if not request or not id or STATUSES.get(found.status) not in (Status.SENT, Status.VIEWED):
             return None
         try:
             if await self._lived(id) or await self._is_ours(found) or not await self._is_from_us(request):
@@ -105,19 +111,19 @@ class Adoption:
             prepared = await self._prepared(found, id, request, now)
             return (await path.start(self.temporal, self.store, prepared)).id
         except DirectoryFailure as failure:
-            raise NotYet from failure
+            raise NotYet(str(failure)) from failure
         except FileFaults as faults:
             return NotAdopted(document=document, why=faults.faults[0].says)
         except (path.IdTaken, path.BrokenOff):
             return None
 
-    async def _read(self, document: str) -> WireDocument | None:
+    async def _read(self, document: str) -> WireDocument:
         try:
             return await self.signature.document(document)
         except ServiceFailure as failure:
-            if verdict(failure).passes:
-                raise NotYet(of_all=failure.status in (None, HTTPStatus.TOO_MANY_REQUESTS)) from failure
-            return None
+            # A 404 may be a gateway's as well: what is the end of a document is not taken on its word.
+            answered = f"answered {failure.status}" if failure.status else "gave no answer"
+            raise NotYet(f"Core Signature {answered}", of_all=failure.status in _OF_ALL) from failure
 
     async def _lived(self, id: str) -> bool:
         return await self.store.read_cover(Home.of_request(id)) is not None
@@ -141,16 +147,21 @@ class Adoption:
         return bool(sender) and (sender == ours or await self.directory.named(sender) is not None)
 
     async def _catalogue(self) -> Catalogue:
+        """The catalogue, which has the kind."""
         try:
-            return await asyncio.to_thread(Catalogue.read, self.policies)
+            catalogue = await asyncio.to_thread(Catalogue.read, self.policies)
+            catalogue.known(self.kind)
         except FileFaults as faults:
-            raise NotYet from faults
+            raise NotYet(faults.in_short) from faults
+        except UnknownKind as unknown:
+            raise NotYet(str(unknown)) from unknown
+        return catalogue
 
     async def _prepared(self, found: WireDocument, id: str, request: WireRequest, now: datetime) -> AdoptedRequest:
         catalogue = await self._catalogue()
         signers = _signers(request)
         known = [await self.directory.named(one.email) for one in signers]
-        asking = await self.directory.named(self.requester)
+        asking = await self.directory.person(self.requester)
         written = {
             "kind": self.kind,
             "requester": self.requester,
@@ -177,15 +188,15 @@ def _signers(request: WireRequest) -> list[WireSigner]:
     return [one for one in request.signers if not one.forwarded and (one.needs_to_sign or folded(one.email) != sender)]
 
 
-def _entry(signer: WireSigner, person: Person | None, asking: Person | None) -> dict[str, str]:
+def _entry(signer: WireSigner, person: Person | None, asking: Person) -> dict[str, str]:
     """A signer as a request file has them; nobody knows the zone of a stranger, so that it is the requester's."""
     role = {"role": _role(signer).value}
     if person is not None:
         return {"person": person.id, **role}
     language = (signer.language or "").casefold()
     spoken = {"locale": language.partition("-")[0]} if language in LANGUAGES else {}
-    zone = {"zone": asking.zone} if asking else {}
-    return {"name": _line(signer.full_name) or signer.email, "email": signer.email, **zone, **spoken, **role}
+    who = {"name": _line(signer.full_name) or signer.email, "email": signer.email, "zone": asking.zone}
+    return {**who, **spoken, **role}
 
 
 def _role(signer: WireSigner) -> Role:

@@ -1,11 +1,11 @@
 """The pages of one part of a sweep, and the place from which the next part goes on."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from statistics import median_low
-from typing import Final, Self
+from typing import Final
 
 from pydantic import AwareDatetime, Field
 from temporalio import activity
@@ -15,6 +15,7 @@ from activities.core_signature.wire import WireEvent
 from activities.failures import final_failure
 from activities.http.calling import ServiceFailure
 from activities.reconciliation.silence import Silence
+from activities.reconciliation.strangers import Strangers, newest
 from activities.reconciliation.unread import Unread
 from workflows.model.base import Model
 from workflows.model.reconciliation import SHOWN_AT_MOST, Mended, NotAdopted, Swept
@@ -30,8 +31,6 @@ YOUNG: Final = timedelta(seconds=10)
 """The callback of an event that is younger may be on its way; the next sweep has it."""
 TOLD_REMEMBERED: Final = 5_000
 """Requests that are not told of the same event by the next sweep; one that is forgotten knows it again."""
-WAITING_AT_MOST: Final = 1_000
-"""Documents that wait to be adopted; one more is met again with its next event."""
 _JITTER: Final = timedelta(seconds=5)
 """Events less apart may stand in any order: clocks differ."""
 _TELLING: Final = 4
@@ -56,37 +55,6 @@ class UnderWay(Model):
     page: int
     newest: AwareDatetime
     unread: Unread = Unread()
-
-
-class Strangers(Model):
-    """Documents that none of our requests sent: those that wait to be looked at, and up to which event others were."""
-
-    waiting: dict[str, AwareDatetime] = Field(default_factory=dict)
-    judged: dict[str, AwareDatetime] = Field(default_factory=dict)
-
-    def met(self, found: Mapping[str, datetime]) -> Self:
-        """These have had an event; what was judged is judged anew only once it has another one."""
-        news = {
-            uuid: at
-            for uuid, at in found.items()
-            if uuid not in self.waiting and (uuid not in self.judged or at > self.judged[uuid])
-        }
-        room = WAITING_AT_MOST - len(self.waiting)
-        return self.replace(waiting={**self.waiting, **dict(list(news.items())[:room])})
-
-    def judge(self, uuid: str) -> Self:
-        """This one needs not be looked at any more."""
-        others = {other: at for other, at in self.waiting.items() if other != uuid}
-        return self.replace(waiting=others, judged={**self.judged, uuid: self.waiting[uuid]})
-
-    def postpone(self, uuid: str) -> Self:
-        """This one waits behind the others."""
-        others = {other: at for other, at in self.waiting.items() if other != uuid}
-        return self.replace(waiting={**others, uuid: self.waiting[uuid]})
-
-    def since(self, floor: datetime) -> Self:
-        """Without what is never met again: its events are not looked at any more."""
-        return self.replace(judged=_newest({uuid: at for uuid, at in self.judged.items() if at >= floor}))
 
 
 class Mark(Model):
@@ -128,6 +96,7 @@ class Part:
     not_told: list[str] = field(default_factory=list)
     adopted: list[str] = field(default_factory=list)
     not_adopted: list[NotAdopted] = field(default_factory=list)
+    hindered: list[NotAdopted] = field(default_factory=list)
     pages: int = 0
     events: int = 0
     unnamed: int = 0
@@ -195,7 +164,8 @@ class Part:
     @property
     def mark(self) -> Mark:
         """Where the next part goes on. The last page is read again: what was deleted moves the rest up."""
-        here = self.begun.replace(told=_newest(self.told), strangers=self.strangers, silence=self.silence)
+        told = newest(self.told, TOLD_REMEMBERED)
+        here = self.begun.replace(told=told, strangers=self.strangers, silence=self.silence)
         if self.is_over:
             return here.over(self.newest)
         return here.goes_on(self._under_way)
@@ -208,6 +178,7 @@ class Part:
 
     def swept(self, left: Mark) -> Swept:
         """For the workflow."""
+        refused = (NotAdopted(document=uuid, why=one.why) for uuid, one in self.strangers.refused.items())
         return Swept(
             pages=self.pages,
             events=self.events,
@@ -222,14 +193,11 @@ class Part:
             refusals=len(self.not_adopted),
             not_adopted=tuple(self.not_adopted[:SHOWN_AT_MOST]),
             waiting=len(self.strangers.waiting),
+            not_yet=(*self.hindered, *refused)[:SHOWN_AT_MOST],
             until=left.until,
             reached=self.reached,
             over=self.is_over,
         )
-
-
-def _newest(told: Mapping[str, datetime]) -> dict[str, datetime]:
-    return dict(sorted(told.items(), key=lambda one: one[1])[-TOLD_REMEMBERED:])
 
 
 def _oldest_first(past: Sequence[datetime]) -> bool:

@@ -180,16 +180,20 @@ class Sweep(EventSweep):
 
     async def _adopt(self, adoption: Adoption, part: Part, now: datetime) -> None:
         """Look at some of the documents that wait, while the part has time; one that Core Signature does not show now
-        goes on waiting, and when nobody answers so do all."""
-        for document in list(part.strangers.waiting)[:ADOPTED_AT_MOST]:
+        goes on waiting, for a day, and when none can be adopted so do all."""
+        for document in part.strangers.due(now)[:ADOPTED_AT_MOST]:
             if part.is_to_end:
                 return
             try:
                 became = await adoption.adopt(document, now)
-            except NotYet as refusal:
-                part.strangers = part.strangers.postpone(document)
-                if refusal.of_all:
+            except NotYet as hindrance:
+                if hindrance.of_all:
+                    part.strangers = part.strangers.postpone(document)
+                    part.hindered.append(NotAdopted(document=document, why=hindrance.why))
                     return
+                part.strangers = part.strangers.refuse(document, hindrance.why, now)
+                if document not in part.strangers.waiting:
+                    part.not_adopted.append(NotAdopted(document=document, why=f"{hindrance.why}, for a day"))
                 continue
             part.strangers = part.strangers.judge(document)
             if isinstance(became, NotAdopted):

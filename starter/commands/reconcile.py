@@ -1,6 +1,6 @@
 """`countersign reconcile`: look now whether any request has missed something that Core Signature knows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from rich.console import Group
@@ -13,7 +13,7 @@ from starter.reconciling import sweep_now
 from starter.rows import Rows
 from starter.startup import ready
 from starter.terminal import Instant
-from workflows.model.reconciliation import Swept
+from workflows.model.reconciliation import NotAdopted, Swept
 
 
 async def reconcile(*, json: AsJson = False) -> None:
@@ -24,7 +24,7 @@ async def reconcile(*, json: AsJson = False) -> None:
     ----------
     json
         Print `{pages, events, told, mended[{request, event, at}], untold, not_told, unnamed, ahead, adoptions,
-        adopted, refusals, not_adopted[{document, why}], waiting, until, reached, over}`.
+        adopted, refusals, not_adopted[{document, why}], waiting, not_yet[{document, why}], until, reached, over}`.
     """
     async with connected(ready()) as client:
         with progress("looking at events", quiet=json) as bar:
@@ -70,10 +70,16 @@ def _of_documents(swept: Swept) -> Iterator[Text | Rows]:
     if swept.adopted:
         yield Text(f"{swept.adoptions:,} documents that were sent by hand are followed up: {', '.join(swept.adopted)}")
     if swept.not_adopted:
-        table = Rows("document", "why", whole=("document",))
-        for one in swept.not_adopted:
-            table.add(one.document, one.why)
         yield Text(f"{swept.refusals:,} documents that were sent by hand cannot be followed up", "yellow")
-        yield table
+        yield _reasons(swept.not_adopted)
     if swept.waiting:
-        yield Text(f"{swept.waiting:,} documents that were sent by hand wait for the next sweep", "yellow")
+        yield Text(f"{swept.waiting:,} documents that were sent by hand wait for a later sweep", "yellow")
+    if swept.not_yet:
+        yield _reasons(swept.not_yet)
+
+
+def _reasons(documents: Iterable[NotAdopted]) -> Rows:
+    table = Rows("document", "why", whole=("document",))
+    for one in documents:
+        table.add(one.document, one.why)
+    return table

@@ -22,8 +22,8 @@ from activities.files.reading import FileFaults, FileText
 from activities.people import FileDirectory
 from activities.policies.catalogue import Catalogue
 from activities.reconciliation.adoption import Adoption
-from activities.reconciliation.pages import WAITING_AT_MOST, Strangers
 from activities.reconciliation.service import ADOPTED_AT_MOST
+from activities.reconciliation.strangers import GIVEN_UP_AFTER, WAITING_AT_MOST, Strangers
 from activities.requests.input import prepare
 from activities.store import Home
 from deploy.sandbox.faults import Fault, FaultKind
@@ -285,17 +285,75 @@ async def test_what_is_ours_was_ended_or_was_sent_by_others_is_left_alone(tmp_pa
 
 async def test_what_cannot_be_adopted_is_said_once_and_again_when_something_happens_to_it(tmp_path: Path) -> None:
     async with adopting(tmp_path) as it:
-        document = await sent_by_hand(it)
-        (tmp_path / "policies.yaml").write_text("kinds:\n  other: {window: 10d}\n")
+        crowd = [{"email": f"signer-{number}@customer.test", "order": 1} for number in range(101)]
+        document = await sent_by_hand(it, *crowd)
         swept = await it.sweeps()
         [refused] = swept.not_adopted
-        assert (refused.document, swept.refusals) == (document.uuid, 1)
-        assert "contract" in refused.why and refused.why in swept.details
+        assert (refused.document, swept.refusals, swept.waiting) == (document.uuid, 1, 0)
+        assert "100" in refused.why and refused.why in swept.details
         assert (await it.sweeps()).refusals == 0
-        (tmp_path / "policies.yaml").write_text(POLICIES)
         it.now = datetime.now(UTC) + MINUTE
         it.happens(None, "viewed", document=document.uuid)
+        assert (await it.sweeps()).refusals == 1
+
+
+@pytest.mark.parametrize(
+    ("file", "lacks", "says"),
+    [
+        ("policies.yaml", "kinds: {other: {window: 10d}}", '"contract" is not a kind of policies.yaml'),
+        ("people.yaml", PEOPLE.replace("legal-desk", "contract-desk"), '"legal-desk" is not in people.yaml'),
+    ],
+)
+async def test_without_their_kind_or_requester_all_wait_however_long_and_the_reason_is_said(
+    file: str, lacks: str, says: str, tmp_path: Path
+) -> None:
+    async with adopting(tmp_path) as it:
+        made = [await sent_by_hand(it, name=f"Lease {number}") for number in range(3)]
+        right = (tmp_path / file).read_text()
+        (tmp_path / file).write_text(lacks)
+        for _ in range(2):
+            looked = len(calls(it.sandbox, "/documents/", "GET"))
+            swept = await it.sweeps()
+            assert (swept.adoptions, swept.refusals, swept.waiting) == (0, 0, 3)
+            [reason] = swept.not_yet
+            assert says in reason.why and reason.why in swept.details
+            assert len(calls(it.sandbox, "/documents/", "GET")) == looked + 1, "one has asked for all"
+            it.now += 10 * GIVEN_UP_AFTER
+        (tmp_path / file).write_text(right)
+        swept = await it.sweeps()
+        assert (set(swept.adopted), swept.waiting, swept.not_yet) == (set(map(id_of, made)), 0, ())
+
+
+@pytest.mark.parametrize(("fault", "times"), [("401", 2), ("403", 1), ("404", 1), ("400", 1)])
+async def test_what_a_gateway_answers_for_once_is_no_word_about_the_document(
+    fault: str, times: int, tmp_path: Path
+) -> None:
+    async with adopting(tmp_path) as it:
+        document = await sent_by_hand(it)
+        it.sandbox.world.faults.arm(Fault(fault=fault, path=f"*/documents/{document.uuid}/", times=times))
+        swept = await it.sweeps()
+        [reason] = swept.not_yet
+        assert (swept.adoptions, swept.refusals, swept.waiting, reason.document) == (0, 0, 1, document.uuid)
+        assert reason.why == f"Core Signature answered {fault}"
+        it.now += MINUTE
         assert (await it.sweeps()).adopted == (id_of(document),)
+
+
+async def test_a_document_that_is_not_shown_is_asked_for_less_and_less_and_given_up_in_words(tmp_path: Path) -> None:
+    async with adopting(tmp_path) as it:
+        document = await sent_by_hand(it)
+        it.sandbox.world.faults.arm(Fault(fault="404", path=f"*/documents/{document.uuid}/", times=None))
+        looked = len(calls(it.sandbox, "/documents/", "GET"))
+        sweeps = [await it.sweeps()]
+        while sweeps[-1].waiting:
+            assert [one.why for one in sweeps[-1].not_yet] == ["Core Signature answered 404"]
+            it.now += 5 * MINUTE
+            sweeps.append(await it.sweeps())
+        assert GIVEN_UP_AFTER <= 5 * MINUTE * (len(sweeps) - 1) <= 2 * GIVEN_UP_AFTER
+        assert len(calls(it.sandbox, "/documents/", "GET")) - looked <= 12
+        [refused] = sweeps[-1].not_adopted
+        assert refused == NotAdopted(document=document.uuid, why="Core Signature answered 404, for a day")
+        assert (await it.sweeps()).refusals == 0
 
 
 @pytest.mark.parametrize("faulty", ["people.yaml", "policies.yaml"])

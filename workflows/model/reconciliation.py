@@ -1,6 +1,6 @@
 """What a sweep over Core Signature's events is asked for, and what it came to."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, Self
 
 from pydantic import AwareDatetime
@@ -34,7 +34,7 @@ class Mended(Model):
 
 
 class NotAdopted(Model):
-    """A document that was sent by hand and cannot become a request; `why` names no person."""
+    """A document that was sent by hand and cannot become a request, now or at all; `why` names no person."""
 
     document: str
     why: str
@@ -46,8 +46,8 @@ class Swept(Model):
     All events up to `until` have been looked at, some of which may be on no list yet. A sweep that is not `over` has
     come back to `reached`. Requests that take no signal now are `untold`. `unnamed` events do not say whose document
     they are about, those `ahead` have a time that is to come, and are looked at then. Of documents that were sent by
-    hand, so many were adopted, each known by the id of its request; of others why not is said; others wait for the
-    next sweep.
+    hand, so many were adopted, each known by the id of its request; of others why not is said; others wait for a
+    later sweep, some of which could `not_yet` be adopted.
     """
 
     pages: int = 0
@@ -63,6 +63,7 @@ class Swept(Model):
     refusals: int = 0
     not_adopted: tuple[NotAdopted, ...] = ()
     waiting: int = 0
+    not_yet: tuple[NotAdopted, ...] = ()
     until: AwareDatetime | None = None
     reached: AwareDatetime | None = None
     over: bool = False
@@ -83,6 +84,7 @@ class Swept(Model):
             refusals=self.refusals + part.refusals,
             not_adopted=(*self.not_adopted, *part.not_adopted)[:SHOWN_AT_MOST],
             waiting=part.waiting,
+            not_yet=part.not_yet,
             until=part.until,
             reached=part.reached,
             over=part.over,
@@ -125,8 +127,14 @@ class Swept(Model):
         if self.adopted:
             yield f"{self.adoptions:,} documents that were sent by hand are followed up: {', '.join(self.adopted)}"
         if self.not_adopted:
-            rows = [f"| {one.document} | {one.why} |" for one in self.not_adopted]
-            head = f"{self.refusals:,} documents that were sent by hand cannot be followed up."
-            yield "\n".join((head, "", "| Document | Why |", "| --- | --- |", *rows))
+            yield f"{self.refusals:,} documents that were sent by hand cannot be followed up."
+            yield _reasons(self.not_adopted)
         if self.waiting:
-            yield f"{self.waiting:,} documents that were sent by hand wait for the next sweep."
+            yield f"{self.waiting:,} documents that were sent by hand wait for a later sweep."
+        if self.not_yet:
+            yield _reasons(self.not_yet)
+
+
+def _reasons(documents: Iterable[NotAdopted]) -> str:
+    rows = [f"| {one.document} | {one.why} |" for one in documents]
+    return "\n".join(("| Document | Why |", "| --- | --- |", *rows))
