@@ -3,9 +3,10 @@
 An ordinary request takes at most `SCREEN` lines of 80 columns; what is older is counted. Programs read all of it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Final, TypeVar
+from types import MappingProxyType
+from typing import Final, TypeAlias, TypeVar
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -41,12 +42,16 @@ _IDS: Final = ("signer", "asked", "person", "target", "who")
 """Columns in which somebody or something is named by an id."""
 _GOOD: Final = ("signed", "approved", "done", "accepted")
 Line = TypeVar("Line", SignerLine, AssigneeLine)
+Names: TypeAlias = Mapping[str, str]
 _BAD: Final = ("declined", "cancelled", "expired", "failed", "dead", "bounced")
 
 
-def of_shown(shown: Shown, *, whole: bool = True) -> Group:
-    """The answer in one sentence, then everything; without `whole` only the newest of what happened."""
-    return Group(*_shown(shown, whole=whole))
+def of_shown(shown: Shown, *, whole: bool = True, names: Names = MappingProxyType({})) -> Group:
+    """The answer in one sentence, then everything; without `whole` only the newest of what happened.
+
+    `names` are those of people whose ids say nothing, as they stand in full in a file.
+    """
+    return Group(*_shown(shown, whole, names))
 
 
 def state_of(state: str, words: str = "") -> Text:
@@ -54,11 +59,11 @@ def state_of(state: str, words: str = "") -> Text:
     return Text(words or state, "green" if state in _GOOD else "red" if state in _BAD else "")
 
 
-def _shown(shown: Shown, *, whole: bool) -> Iterator[RenderableType]:
+def _shown(shown: Shown, whole: bool, names: Names) -> Iterator[RenderableType]:
     yield Sentence(shown.says, "bold")
     yield ZoneLine()
-    yield _facts(shown)
-    yield from _people(shown, whole=whole)
+    yield _facts(shown, names)
+    yield from _people(shown, whole, names)
     yield from _section(("asked", "person", "question", "answer"), map(_question, shown.questions))
     yield from _section(("target", "state", "attempts", "at", "why"), map(_hand_off, _untold(shown)))
     happened = list(_happened(shown))
@@ -68,10 +73,10 @@ def _shown(shown: Shown, *, whole: bool) -> Iterator[RenderableType]:
     yield from _left_out(shown, len(happened) - len(newest))
 
 
-def _people(shown: Shown, *, whole: bool) -> Iterator[RenderableType]:
+def _people(shown: Shown, whole: bool, names: Names) -> Iterator[RenderableType]:
     if isinstance(shown, TaskShow):
         people = shown.people if whole else _pressing(shown.people)
-        yield from _section(("asked", "state", "at"), map(_assignee, people))
+        yield from _section(("asked", "state", "at"), (_assignee(one, names) for one in people))
         yield from _beyond(len(shown.people) - len(people), "people")
     elif isinstance(shown, CampaignShow):
         for groups in campaign.groups(shown, whole=whole):
@@ -80,7 +85,7 @@ def _people(shown: Shown, *, whole: bool) -> Iterator[RenderableType]:
         yield from _section(("stage", "part", "state", "with", "since", "until"), _parts(shown))
     else:
         signers = shown.signers if whole else _pressing(shown.signers)
-        yield from _section(("signer", "role", "state", "at"), map(_signer, signers))
+        yield from _section(("signer", "role", "state", "at"), (_signer(one, names) for one in signers))
         yield from _beyond(len(shown.signers) - len(signers), "signers")
 
 
@@ -89,13 +94,13 @@ def _beyond(left: int, who: str) -> Iterator[RenderableType]:
         yield Text(f"and {left} more {who} (--all has them)", "dim")
 
 
-def _facts(shown: Shown) -> Facts:
+def _facts(shown: Shown, names: Names) -> Facts:
     facts = Facts()
     for what, says in _about(shown):
         if says:
             facts.add(what, says)
     for waiting in shown.waiting_for[:_WAITING]:
-        facts.add("waiting for", f"{_who(waiting)}, since {stamp(waiting.since)}")
+        facts.add("waiting for", f"{_named(_who(waiting), names)}, since {stamp(waiting.since)}")
     if (more := len(shown.waiting_for) - _WAITING) > 0:
         facts.add("waiting for", f"{more} more (--json has them)")
     if shown.next:
@@ -143,6 +148,10 @@ def _who(waiting: WaitingFor, *, of_part: bool = False) -> str:
     return who if of_part else f"{who}: {waiting.what}"
 
 
+def _named(id: str, names: Names) -> str:
+    return f"{id} ({names[id]})" if id in names else id
+
+
 def _state(part: PartLine) -> str:
     return str(part.status or part.state)
 
@@ -187,12 +196,17 @@ def _section(columns: tuple[str, ...], rows: Iterable[tuple[Cell, ...]]) -> Iter
         yield table
 
 
-def _signer(line: SignerLine) -> tuple[Cell, ...]:
-    return f"{line.order}. {line.person}", line.role, state_of(line.state, line.state.english), Instant(line.at)
+def _signer(line: SignerLine, names: Names) -> tuple[Cell, ...]:
+    return (
+        f"{line.order}. {_named(line.person, names)}",
+        line.role,
+        state_of(line.state, line.state.english),
+        Instant(line.at),
+    )
 
 
-def _assignee(line: AssigneeLine) -> tuple[Cell, ...]:
-    return line.person, state_of(line.state), Instant(line.at)
+def _assignee(line: AssigneeLine, names: Names) -> tuple[Cell, ...]:
+    return _named(line.person, names), state_of(line.state), Instant(line.at)
 
 
 def _notice(line: Notification) -> tuple[Cell, ...]:

@@ -7,6 +7,7 @@ from starter.campaigns import composed as campaigns
 from starter.commands.arguments import AsJson, Id
 from starter.commands.printing import answer, patience
 from starter.context import Context, opened
+from starter.in_full import names_in_full
 from starter.onboarding import composed
 from starter.startup import ready
 from starter.terminal import Terminal
@@ -37,8 +38,13 @@ class _Show:
         async with opened(ready()) as context:
             async with patience(f"asking the {self.kind}", quiet=json):
                 shown = await self.look(context, id, whole=all)
-            url = await lookup.web_ui_page(context, Named(self.kind, shown.id))
-        answer(shown, showing.of_shown(shown, whole=all or not Terminal().is_terminal), as_json=json, link=url)
+            what = Named(self.kind, shown.id)
+            url = await lookup.web_ui_page(context, what)
+            # In an onboarding and a campaign people are named by the ids of its parts.
+            own = self.kind in (Kind.REQUEST, Kind.TASK) and not json
+            names = await names_in_full(context.store, what) if own else {}
+        whole = all or not Terminal().is_terminal
+        answer(shown, showing.of_shown(shown, whole=whole, names=names), as_json=json, link=url)
 
 
 class _OfOnboardings(_Show):

@@ -4,21 +4,25 @@ import io
 import re
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 from rich.console import RenderableType
 
+from activities.person import Reachable, SignersFile
+from activities.store import Home, Store
 from starter import showing, tables
 from starter.commands.handoff import _table
 from starter.commands.person import device_rows
 from starter.commands.printing import answer
 from starter.hand_offs.target_status import TargetLine
+from starter.in_full import names_in_full
 from starter.listing.rows import RequestLine
 from starter.person import DeviceLine
 from starter.terminal import Terminal
 from workflows.follow_up.show import handed_off_entry, told_entry
-from workflows.kinds import Kind
+from workflows.kinds import Kind, Named
 from workflows.model.entries import AskedQuestion, TimelineEntry
 from workflows.model.happened import Happened
 from workflows.model.lines import AssigneeLine, SignerLine
@@ -122,6 +126,20 @@ def test_a_task_says_what_is_to_be_done_and_who_was_asked() -> None:
     for words in ("acme.account  team-task", "Create the account", "With the data of the order form."):
         assert words in told
     assert told.index("operations-desk") < told.index("done") < told.index("operating-officer") < told.index("spared")
+
+
+async def test_whoever_stands_in_full_in_a_file_is_named_beside_their_id(tmp_path: Path) -> None:
+    store, what = Store(tmp_path.as_uri()), Named(Kind.REQUEST, WHOLE.id)
+    buyer = Reachable(name="Dolores Haze", email="buyer@example.org", zone="Europe/Paris")
+    await store.keep_signers(Home.of(what.workflow_id), "f" * 64, SignersFile.of([buyer]) or b"")
+    shown = WHOLE.replace(
+        signers=(WHOLE.signers[0].replace(person="signer-1"), WHOLE.signers[0]),
+        waiting_for=(WaitingFor(person="signer-1", since=AT),),
+    )
+    told = on(80, showing.of_shown(shown, names=await names_in_full(store, what)))
+    assert "waiting for  signer-1 (Dolores Haze), since" in told
+    assert "1. signer-1 (Dolores Haze)" in told and "1. customer-signer " in told
+    assert await names_in_full(store, what._replace(id="another")) == {}
 
 
 def test_a_list_of_tasks_has_titles_and_owners() -> None:
