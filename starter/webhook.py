@@ -7,7 +7,8 @@ import asyncio
 import json
 import signal
 from contextlib import aclosing
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -24,9 +25,11 @@ from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.config import CALLBACKS
 from activities.devices import Devices
 from activities.http.pacing import Pacer
+from activities.reconciliation.silence import ClockSeen
 from activities.store import Store
 from starter import clients, needs, pace, telemetry, temporal, wishes
 from starter.callback.claim import CallbackRules
+from starter.callback.clock import ClockBehind
 from starter.callback.receiver import HEADERS, Receiver
 from starter.callback.signals import SignalPort, TemporalSignals
 from starter.context import Context
@@ -108,7 +111,8 @@ def routes_of(
         first_pages=FirstPages(store) if settings.preview == "on" else None,
     )
     journeys = Journeys(links, people, store, guard, look=look, send=send, brand=brand)
-    receiver = Receiver(rules_of(settings), settings.webhook.segment, signals, Tally(meter))
+    behind = ClockBehind(partial(note_clock, store))
+    receiver = Receiver(rules_of(settings), settings.webhook.segment, signals, Tally(meter), behind=behind)
     desk = desk_of(settings, Context(client, store), people, guard, send, brand=brand)
     hooks = Hooks(Source.all_of(settings), Starting(settings, client, store, people), Tally(meter, "hook"))
     devices = DeviceDesk(
@@ -122,6 +126,12 @@ def rules_of(settings: Settings) -> CallbackRules:
     """Which callbacks this tenant's settings believe."""
     ours = settings.webhook
     return CallbackRules(ours.secrets, ours.max_age, unsigned=ours.mode == "none", adopted=settings.adopt == "on")
+
+
+async def note_clock(store: Store, behind: timedelta, at: datetime) -> None:
+    """Have the next sweep tell whoever is on call."""
+    seen = ClockSeen(behind=int(behind.total_seconds()), at=at)
+    await store.receiver.note_clock(seen.model_dump_json().encode())
 
 
 def receiver_routes(receiver: Receiver, signals: SignalPort) -> list[BaseRoute]:

@@ -154,6 +154,13 @@ _CALLED: Final = alike(
         closing=True,
     )
 )
+_CLOCK_BEHIND: Final = alike(
+    Words(
+        phrase("The receiver's clock is behind"),
+        phrase("Receiver's clock behind: {document}"),
+        phrase("It takes no callback before its own clock has come to it. Please set that clock."),
+    )
+)
 _HANDOFF_FAILING: Final = alike(
     Words(
         phrase("A system takes no hand-offs"),
@@ -227,6 +234,7 @@ _STAGES: Final = {
     Stage.UNDELIVERED: UNDELIVERED,
     Stage.UNCALLED: _UNCALLED,
     Stage.CALLED: _CALLED,
+    Stage.CLOCK_BEHIND: _CLOCK_BEHIND,
     Stage.HANDOFF_FAILING: _HANDOFF_FAILING,
     Stage.HANDOFF_DEAD: _HANDOFF_DEAD,
     Stage.HANDOFF_RECOVERED: _HANDOFF_RECOVERED,

@@ -24,7 +24,7 @@ from activities.core_signature.wire import WireEvent
 from activities.failures import failing_as_application_errors
 from activities.reconciliation.adoption import Adoption, NotYet
 from activities.reconciliation.pages import AGAIN, Mark, Part, Stride
-from activities.reconciliation.silence import Alarm, Silence
+from activities.reconciliation.silence import Alarm, ClockSeen, Silence
 from activities.rpc_errors import about_the_workflow, about_this_one_alone
 from activities.spelling import ID_PATTERN
 from activities.store import Store
@@ -116,6 +116,7 @@ class Sweep(EventSweep):
                 await self._heed(events, part, now - self._stride.young)
             if self._alarm and part.is_over and not part.is_to_end:
                 part.silence = await self._alarm.told(part.silence, now)
+                part.silence = await self._alarm.told_of_clock(part.silence, await self._clock(), now)
             left = await self._remember(part)
             if part.ahead:
                 activity.logger.warning("events have a time that is to come", extra={"events": part.ahead})
@@ -123,6 +124,10 @@ class Sweep(EventSweep):
                 await self._adopt(self._adoption, part, now)
                 left = await self._remember(part)
             return part.swept(left)
+
+    async def _clock(self) -> ClockSeen | None:
+        content = await self._store.receiver.clock()
+        return ClockSeen.model_validate_json(content) if content else None
 
     async def _remember(self, part: Part) -> Mark:
         """Before what may take long as well: an attempt that dies in it is not begun anew from the events."""

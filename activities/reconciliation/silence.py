@@ -10,7 +10,18 @@ from activities.on_call import OnCall, Trouble
 from workflows.follow_up.stages import Stage
 from workflows.model.base import Model
 
+CLOCK_KNOWN_FOR: Final = timedelta(hours=1)
+"""For so long it is believed that the receiver's clock is behind, since the last callback that said so."""
+CLOCK_TOLD_EVERY: Final = timedelta(days=1)
+"""While it lasts."""
 _CALLBACKS: Final = Trouble(id="callbacks", kind="callbacks", title="Core Signature")
+
+
+class ClockSeen(Model):
+    """By how many seconds at least the receiver's clock is behind, and when that was by the clock of Core Signature."""
+
+    behind: int
+    at: AwareDatetime
 
 
 class Silence(Model):
@@ -23,6 +34,8 @@ class Silence(Model):
     first: AwareDatetime | None = None
     last: AwareDatetime | None = None
     told: bool = False
+    clock_told: AwareDatetime | None = None
+    """When they heard that the receiver's clock is behind."""
 
     def heard_of(self, at: datetime) -> Self:
         """The callback of an event that happened then has arrived; the order in which that is learnt does not count."""
@@ -63,3 +76,13 @@ class Alarm:
             return silence
         heard = await self.on_call.hears(_CALLBACKS, stage, silence.first or silence.heard or now, now)
         return silence.said() if heard else silence
+
+    async def told_of_clock(self, silence: Silence, seen: ClockSeen | None, now: datetime) -> Silence:
+        """Tell that the receiver's clock is behind, if it is, once a day; what nobody has taken is told again."""
+        if seen is None or now - seen.at > CLOCK_KNOWN_FOR:
+            return silence
+        if silence.clock_told and now - silence.clock_told < CLOCK_TOLD_EVERY:
+            return silence
+        of = Trouble(id="receiver-clock", kind="callbacks", title=f"{-(-seen.behind // 60)} min")
+        heard = await self.on_call.hears(of, Stage.CLOCK_BEHIND, now, now)
+        return silence.replace(clock_told=now) if heard else silence

@@ -19,6 +19,7 @@ from activities.store.hand_offs import HandOffFolder
 from activities.store.home import Home
 from activities.store.letters import LetterFolder
 from activities.store.objects import Objects
+from activities.store.receiver import ReceiverNotes
 from activities.store.row import Row
 from activities.store.texts import TextFolder
 from workflows.names import OPENING_PREFIX
@@ -56,6 +57,7 @@ class Store:
         """What is known of targets, and who will never hear how something ended."""
         self.letters: Final = LetterFolder(self._objects)
         """What is known of mails and SMS, so that none is sent twice."""
+        self.receiver: Final = ReceiverNotes(self._objects)
         self.texts: Final = TextFolder(self._objects)
         """What people wrote: the record has a reference in its place, so that it can be erased."""
 

@@ -16,7 +16,8 @@ from pydantic import SecretStr
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from starter.callback.claim import Callback, CallbackRules, Verdict
+from starter.callback.claim import Callback, CallbackRules, ToCome, Verdict
+from starter.callback.clock import ClockBehind
 from starter.callback.signals import SIGNAL_SECONDS, NotTaken, Receipt, SignalPort
 from starter.outcomes import Tally
 from starter.request_bodies import BODY_SECONDS, BodyFault, Held, read_body
@@ -63,6 +64,7 @@ class Receiver:
         tally: Tally,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        behind: ClockBehind | None = None,
         body_seconds: float = BODY_SECONDS,
         signal_seconds: float = SIGNAL_SECONDS,
     ) -> None:
@@ -71,6 +73,7 @@ class Receiver:
         self._signals = signals
         self._tally = tally
         self._clock = clock
+        self._behind = behind
         self._body_seconds = body_seconds
         self._signal_seconds = signal_seconds
         self._at_once = 0
@@ -97,15 +100,23 @@ class Receiver:
         finally:
             self._at_once -= 1
 
-    async def _judged(self, request: Request) -> Callback | Verdict:
+    async def _judged(self, request: Request) -> Callback | ToCome | Verdict:
         """Judged at once, so that nobody has the body any more while Temporal is asked."""
         body = await read_body(request.receive, limit=MOST_BYTES, seconds=self._body_seconds, held=self._held)
         if isinstance(body, BodyFault):
             return _FAULTS[body]
         return self._rules.judge(request.headers, body, self._clock())
 
-    async def _answered(self, judged: Callback | Verdict) -> Reply:
-        return self._reply(await self._signalled(judged) if isinstance(judged, Callback) else judged)
+    async def _answered(self, judged: Callback | ToCome | Verdict) -> Reply:
+        match judged:
+            case Callback():
+                return self._reply(await self._signalled(judged))
+            case ToCome(behind, at):
+                if self._behind is not None:
+                    self._behind.by(behind, at)
+                return self._reply(Verdict.CLOCK_BEHIND)
+            case verdict:
+                return self._reply(verdict)
 
     async def _signalled(self, callback: Callback) -> Verdict:
         """All that Temporal is asked for one callback has one deadline: its caller waits for one answer."""

@@ -91,7 +91,7 @@ async def _own(settings: Settings) -> list[Part]:
     return [
         await looked("push", partial(_push, settings)),
         await looked("cloud messaging", partial(_messaging, settings)),
-        await looked("receiver", partial(vendors.receiver, settings.webhook.url)),
+        await looked("receiver", partial(vendors.receiver, settings.webhook.url, settings.signature.url)),
         own.callbacks(settings),
         own.desk(settings),
         await looked("hand-off", partial(own.hand_off, settings)),

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from activities.core_signature.client import CoreSignatureClient
-from activities.http.calling import Service, make_client
+from activities.http.calling import Service, ServiceFailure, make_client
 from activities.push.cloud_messaging import CloudMessaging
 from activities.push.dialect import PushDialect
 from starter import subscribing
@@ -29,14 +29,10 @@ async def signature_service(client: CoreSignatureClient) -> Part:
 
 async def clock(url: str) -> Part:
     """Whether this machine and Core Signature agree about the time: callbacks are judged by their age."""
-    service = Service("Core Signature", url, make_client())
-    try:
-        answer = await service.call("GET", "/api/v1/docs/")
-    finally:
-        await service.aclose()
-    if answer.date is None:
+    answered = await _time_of("Core Signature", url, "/api/v1/docs/")
+    if answered is None:
         return doubtful("clock", "Core Signature does not say what time it has")
-    skew = abs(datetime.now(UTC) - answer.date)
+    skew = abs(datetime.now(UTC) - answered)
     says = f"{skew.total_seconds():.0f} s apart from Core Signature"
     if skew >= _SKEW_WRONG:
         return wrong("clock", f"{says}: set the clock of this machine")
@@ -74,15 +70,27 @@ async def messaging(channel: CloudMessaging | None, *, status_mails: bool) -> Pa
     return fine("cloud messaging", "credentials are taken")
 
 
-async def receiver(url: str) -> Part:
-    """Whether the receiver answers at the address that Core Signature is given."""
+async def receiver(url: str, signature_url: str) -> Part:
+    """Whether the receiver answers at the address that Core Signature is given, and has the same time."""
     if not url:
         return doubtful(
             "receiver", "COUNTERSIGN_WEBHOOK_URL is not set: what signers do is seen at the next nudge, or once a week"
         )
-    service = Service("the receiver", url, make_client())
+    ours = await _time_of("the receiver", url, "/readyz")
     try:
-        await service.call("GET", "/readyz")
+        theirs = await _time_of("Core Signature", signature_url, "/api/v1/docs/")
+    except ServiceFailure:  # which has a part of its own
+        theirs = None
+    if ours and theirs and abs(skew := ours - theirs) >= _SKEW_WRONG:
+        minutes, how = round(abs(skew).total_seconds() / 60), "ahead of" if skew > timedelta() else "behind"
+        return wrong("receiver", f"{url}: the clock of this receiver is {minutes} minutes {how} Core Signature's")
+    return fine("receiver", f"{url} is reached from here and has Temporal; see that it is reached from outside too")
+
+
+async def _time_of(name: str, url: str, path: str) -> datetime | None:
+    """What time a service has, when it says it."""
+    service = Service(name, url, make_client())
+    try:
+        return (await service.call("GET", path)).date
     finally:
         await service.aclose()
-    return fine("receiver", f"{url} is reached from here and has Temporal; see that it is reached from outside too")

@@ -13,7 +13,7 @@ from activities.links import Links
 from activities.on_call import OnCall
 from activities.push.message import compose
 from activities.reader import Reader
-from activities.reconciliation.silence import Alarm, Silence
+from activities.reconciliation.silence import Alarm, ClockSeen, Silence
 from tests.activities.book import somebody
 from tests.activities.test_reconciliation import MINUTE, NOW, Office, office, wrong
 from tests.workflows.fakes import FakePushService, World, refusal
@@ -146,6 +146,25 @@ async def test_what_nobody_has_taken_is_told_again_by_the_next_sweep_and_once_in
         await hourly(it, 2, delivered=False)
         await hourly(it, 3, delivered=False)
         assert stages(push) == 2 * ["uncalled → on-call"]
+
+
+async def test_that_the_receiver_s_clock_is_behind_is_told_once_a_day_while_it_lasts(tmp_path: Path) -> None:
+    async with office(tmp_path) as it:
+        push = World().push
+        it.alarm = Alarm(OnCall(push, "on-call"), HOUR)
+        begun = it.now
+        for minutes in (0, 5, 60 * 23, 60 * 25):
+            it.now = begun + minutes * MINUTE
+            seen = ClockSeen(behind=11 * 60 + 20, at=it.now - 5 * MINUTE)
+            await it.store.receiver.note_clock(seen.model_dump_json().encode())
+            await it.sweeps()
+        it.now += 3 * 24 * HOUR
+        await it.sweeps()
+        assert stages(push) == 2 * ["clock.behind → on-call"], "and no more once no callback says so"
+        links = Links("https://sign.example", SecretStr("l" * 32))
+        reader = Reader.of(somebody("on-call"))
+        message = compose(push.deliveries[0], push.deliveries[0].notices[0], reader, links, "Acme")
+        assert message.title == "Receiver's clock behind: 12 min"
 
 
 async def test_a_letter_tells_as_a_push_does() -> None:

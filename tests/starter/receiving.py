@@ -12,6 +12,7 @@ from starlette.requests import Request
 from temporalio.common import MetricMeter
 
 from starter.callback.claim import CallbackRules, event_hash
+from starter.callback.clock import ClockBehind, Note
 from starter.callback.receiver import Receiver
 from starter.callback.signals import NotTaken, Receipt, SignalPort
 from starter.outcomes import Tally
@@ -143,6 +144,7 @@ def receiver(
     body_seconds: float = 5.0,
     signal_seconds: float = 3.0,
     clock: Callable[[], datetime] = lambda: NOW,
+    note: Note | None = None,
 ) -> Receiver:
     """A receiver whose clock stands at `NOW` unless told otherwise."""
     rules = CallbackRules(tuple(map(SecretStr, secrets)), timedelta(hours=24), unsigned, adopted)
@@ -152,6 +154,7 @@ def receiver(
         signals,
         Tally(meter),
         clock=clock,
+        behind=ClockBehind(note) if note else None,
         body_seconds=body_seconds,
         signal_seconds=signal_seconds,
     )

@@ -42,6 +42,7 @@ class Stage(StrEnum):
     UNOPENED = "unopened"
     UNCALLED = "uncalled"
     CALLED = "called"
+    CLOCK_BEHIND = "clock.behind"
     HANDOFF_FAILING = "handoff.failing"
     HANDOFF_DEAD = "handoff.dead"
     HANDOFF_RECOVERED = "handoff.recovered"
@@ -53,6 +54,7 @@ class Stage(StrEnum):
 _FOR_ON_CALL: Final = (
     Stage.UNCALLED,
     Stage.CALLED,
+    Stage.CLOCK_BEHIND,
     Stage.HANDOFF_FAILING,
     Stage.HANDOFF_DEAD,
     Stage.HANDOFF_RECOVERED,

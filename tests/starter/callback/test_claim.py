@@ -2,20 +2,25 @@
 
 import asyncio
 import hashlib
-from datetime import timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from temporalio.runtime import MetricBuffer, Runtime, TelemetryConfig
 
+from activities.reconciliation.silence import ClockSeen
+from activities.store import Store
 from starter.callback.claim import Verdict, event_hash
 from starter.callback.receiver import Reply
 from starter.callback.signals import Receipt
+from starter.webhook import note_clock
 from tests.starter.receiving import (
     EVENT_UUID,
     JSON,
     NOW,
     OLDER_SECRET,
+    SECRET,
     RecordingSignals,
     encoded,
     epoch,
@@ -178,10 +183,61 @@ async def test_a_tenant_without_hashes_is_listened_to_when_configured_so() -> No
     assert await answered(body, unsigned=True, secrets=()) == (200, [("msa-0042", HINT)])
 
 
-@pytest.mark.parametrize("offset", [timedelta(hours=-24, seconds=-1), timedelta(minutes=5, seconds=1)])
-@pytest.mark.parametrize("unsigned", [True, False])
-async def test_outside_the_window_is_unauthorised(offset: timedelta, unsigned: bool) -> None:
-    assert await answered(encoded(said(event_time=epoch(NOW + offset))), unsigned=unsigned) == (401, [])
+_EARLY, _LATE = timedelta(minutes=-5, seconds=-1), timedelta(hours=24, seconds=1)
+"""By how much a clock is off when what is genuine is just not believed."""
+
+
+@pytest.mark.parametrize(
+    ("off", "secret", "unsigned", "reason"),
+    [
+        (_EARLY, SECRET, False, Verdict.CLOCK_BEHIND),
+        (_LATE, SECRET, False, Verdict.TOO_OLD),
+        *((off, secret, True, Verdict.OUTSIDE_WINDOW) for off in (_EARLY, _LATE) for secret in (SECRET, "forged")),
+        *((off, "forged", False, Verdict.BAD_HASH) for off in (_EARLY, _LATE)),
+    ],
+)
+async def test_outside_the_window_nothing_is_taken_and_a_forger_is_told_from_a_clock(
+    off: timedelta, secret: str, unsigned: bool, reason: Verdict
+) -> None:
+    buffer, signals = MetricBuffer(100), RecordingSignals()
+    runtime = Runtime(telemetry=TelemetryConfig(metrics=buffer))
+    asked = receiver(signals, unsigned=unsigned, meter=runtime.metric_meter, clock=lambda: NOW + off)
+    assert (await asked.receive(JSON, encoded(said(secret=secret)))).status == reason.status
+    assert signals.taken == []
+    assert [update.attributes["reason"] for update in buffer.retrieve_updates()] == [reason.reason]
+
+
+async def test_what_a_clock_that_is_behind_has_refused_is_taken_when_it_is_repeated_and_no_sooner() -> None:
+    signals, clock = RecordingSignals(), NOW - timedelta(minutes=12)
+    asked, body = receiver(signals, clock=lambda: clock), encoded(said())
+    for minutes, status in ((0, 500), (1, 500), (3, 500), (8, 200)):
+        clock = NOW + timedelta(minutes=minutes - 12)
+        assert (await asked.receive(JSON, body)).status == status
+    assert signals.taken == [("msa-0042", HINT)]
+
+
+async def test_by_how_much_a_clock_is_behind_is_noted_once_a_minute_and_holds_nobody_up() -> None:
+    noted: list[tuple[timedelta, datetime]] = []
+    gate = asyncio.Event()
+
+    async def note(by: timedelta, at: datetime) -> None:
+        noted.append((by, at))
+        await gate.wait()
+
+    behind = timedelta(minutes=12)
+    asked = receiver(RecordingSignals(), clock=lambda: NOW - behind, note=note)
+    for _ in range(100):
+        assert (await asked.receive(JSON, encoded(said()))).status == 500
+    await asyncio.sleep(0)
+    assert noted == [(behind, NOW)]
+    gate.set()
+
+
+async def test_what_was_noted_of_the_clock_is_what_the_sweep_reads(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    await note_clock(store, timedelta(minutes=12), NOW)
+    kept = ClockSeen.model_validate_json(await store.receiver.clock() or b"")
+    assert (kept.behind, kept.at) == (720, NOW)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +249,9 @@ async def test_only_an_unconfirmed_signal_asks_to_be_called_again(receipt: Recei
 
 
 def test_only_what_we_are_to_blame_for_asks_to_be_called_again() -> None:
-    assert {verdict for verdict in Verdict if verdict.status >= 500} == {Verdict.NOT_STORED, Verdict.BUSY}
+    assert {verdict for verdict in Verdict if verdict.status >= 500} == {
+        Verdict.NOT_STORED, Verdict.BUSY, Verdict.CLOCK_BEHIND,
+    }  # fmt: skip
 
 
 def test_answers_say_nothing_of_the_reason() -> None:

@@ -21,6 +21,7 @@ NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 UNTOLD = {
     *(Stage.WITHDRAWAL, Stage.DIGEST, Stage.PROGRESS, Stage.CONTENT, Stage.UNOPENED, Stage.UNCALLED, Stage.CALLED),
     *(Stage.HANDOFF_FAILING, Stage.HANDOFF_DEAD, Stage.HANDOFF_RECOVERED, Stage.PUSH_REFUSED, Stage.PUSH_RECOVERED),
+    Stage.CLOCK_BEHIND,
 }
 """They stand in no timeline: who is told so is told of many at once, or of what has no page."""
 

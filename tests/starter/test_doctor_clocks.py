@@ -1,0 +1,48 @@
+"""`countersign doctor` on clocks: whose is wrong, by how much and in which direction."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from starter.doctor import vendors
+from starter.doctor.health import Health
+
+
+@asynccontextmanager
+async def service(off: timedelta, status: str = "200 OK") -> AsyncIterator[str]:
+    """One whose clock is off by so much."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        date = format_datetime(datetime.now(UTC) + off, usegmt=True)
+        writer.write(f"HTTP/1.1 {status}\r\ndate: {date}\r\ncontent-length: 0\r\n\r\n".encode())
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+@pytest.mark.parametrize(
+    ("minutes", "says"),
+    [
+        (-12, "the clock of this receiver is 12 minutes behind Core Signature's"),
+        (26 * 60, "the clock of this receiver is 1560 minutes ahead of Core Signature's"),
+        (0, "is reached from here"),
+        (1, "is reached from here"),
+    ],
+)
+async def test_the_receiver_s_own_clock_is_compared_not_this_machine_s(minutes: int, says: str) -> None:
+    elsewhere = timedelta(days=3)
+    async with service(elsewhere + timedelta(minutes=minutes)) as ours, service(elsewhere) as theirs:
+        part = await vendors.receiver(ours, theirs)
+    assert says in part.says
+    assert part.state is (Health.OK if "reached" in says else Health.WRONG)
+
+
+async def test_a_core_signature_that_is_away_says_nothing_of_the_receiver() -> None:
+    async with service(timedelta()) as ours, service(timedelta(), "404 Not Found") as theirs:
+        assert (await vendors.receiver(ours, theirs)).state is Health.OK
