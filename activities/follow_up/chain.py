@@ -1,7 +1,7 @@
 """Who a silent signer's request is escalated to: alternates, the delegate of the absent, managers, then the fallback.
 
-Whoever could not act, would act for themselves or has left the directory is skipped with the reason. When nobody is
-left, the requester hears it.
+Whoever could not act, would act for themselves, has left the directory or was reached by no notice is skipped with the
+reason. When nobody is left, the requester hears it.
 """
 
 from collections.abc import AsyncIterator
@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from activities.follow_up.silence import Silence
+from workflows.follow_up.stages import Stage
 from workflows.model.policy import Escalation
+from workflows.names import alert_key
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,12 @@ class Chain:
             return "who has acted already"
         if any(candidate == other.person for other in planning.subject.people):
             return "who is another signer"
-        person = await self.silence.known(candidate)
+        return await self._out_of_reach(candidate)
+
+    async def _out_of_reach(self, candidate: str) -> str | None:
+        planning, person = self.silence.planning, await self.silence.known(candidate)
         if person is None:
             return "who is not in the directory"
+        if alert_key(planning.subject.id, Stage.ESCALATION, candidate, self.silence.person) in planning.unheard:
+            return "whom no notice has reached"
         return "who is absent" if person.absent_at(self.at) else None

@@ -8,6 +8,7 @@ from activities.person import Absence
 from tests.activities.book import BOOK, SINCE, Book, plan, planning, somebody
 from workflows.model.planning import MomentKind, Planning, Turn
 from workflows.model.policy import Escalation, Policy
+from workflows.names import alert_key
 
 DEFAULT = Escalation()
 
@@ -74,6 +75,15 @@ async def next_of(chain: Planning, book: Book = BOOK, escalation: Escalation = D
 async def test_who_has_acted_already_is_skipped() -> None:
     acted = planning().replace(acted=("manager",))
     assert await next_of(acted) == "to director, the manager of manager; not to manager, who has acted already"
+
+
+async def test_whom_no_notice_of_it_has_reached_is_skipped_upward_and_in_the_end_the_requester_hears_it() -> None:
+    lost = tuple(alert_key(planning().subject.id, "escalation", one, "signer") for one in ("manager", "director"))
+    once = planning().replace(unheard=lost[:1])
+    assert await next_of(once) == "to director, the manager of manager; not to manager, whom no notice has reached"
+    assert (await chain_of(planning().replace(unheard=lost), BOOK, DEFAULT).next()).person == "requester"
+    other = tuple(one.replace("/signer", "/another") for one in lost)
+    assert await next_of(planning().replace(unheard=other)) == "to manager, the manager of signer"
 
 
 async def test_who_is_absent_is_skipped_for_their_delegate() -> None:

@@ -1,5 +1,6 @@
 """The life of an onboarding: stage after stage, and what happens when a part does not end as it should."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -285,6 +286,23 @@ async def test_a_phone_that_takes_no_news_at_first_is_tried_again(tmp_path: Path
         outcomes = {line.stage: line.outcome for line in (await it.shown()).notifications}
     assert outcomes["notice-notice-1"] is outcomes["notice-notice-2"] is Outcome.ACCEPTED
     assert [one.devices for one in it.push.deliveries if one.document is None][:2] == [None, (CUSTOMER,)]
+
+
+async def test_a_phone_that_is_throttled_holds_up_no_stage_and_gets_the_news_when_its_time_is_over(
+    tmp_path: Path,
+) -> None:
+    news = [{"to": "customer", "text": "Welcome."}, {"to": "owner", "text": "They are in."}]
+    file = a_file({"name": "welcome", "notices": news}, DETAILS)
+    async with onboarding(tmp_path, file, deaf=(CUSTOMER,)) as it:
+        it.push.asks_to_wait = 3_600
+        began = await it.env.get_current_time()
+        await it.until_open("billing")
+        assert await it.env.get_current_time() - began < timedelta(minutes=1)
+        await it.days_pass(0.05)
+        again = [one for one in it.push.deliveries if one.devices is not None]
+        await it.done("billing", CUSTOMER)
+        assert (await it.handle.result()).outcome is Status.DONE
+    assert [(one.devices, [notice.person for notice in one.notices]) for one in again] == [((CUSTOMER,), [CUSTOMER])]
 
 
 async def test_who_subscribes_to_an_onboarding_is_told_of_its_end(tmp_path: Path) -> None:

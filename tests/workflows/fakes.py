@@ -35,6 +35,7 @@ from workflows.model.records import Amendment, HandoffBatch, Recall, Recalled
 from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffReport, HandoffResult
 from workflows.model.subject import Code, Roster, Status
+from workflows.names import alert_key
 from workflows.ports import Handoff, Planner, PushService, SignatureService, StandIns
 
 DOCUMENT = "d0c0ffee"
@@ -232,7 +233,9 @@ class FakePlanner(Planner, StandIns):
                 moments.append(_moment(turn.since + self.fallback, MomentKind.FALLBACK, "fallback", turn.person))
             if self.escalate_after:
                 at = turn.since + self.escalate_after
-                escalation = _moment(at, MomentKind.ESCALATE, "escalation", turn.person, to=self.alternate)
+                lost = alert_key(planning.subject.id, "escalation", self.alternate, turn.person) in planning.unheard
+                to = planning.subject.requester if lost else self.alternate
+                escalation = _moment(at, MomentKind.ESCALATE, "escalation", turn.person, to=to)
                 action = EscalationAction.NOTIFY if turn.person in planning.not_handed_over else self.action
                 moments.append(escalation.replace(action=action))
                 if action is EscalationAction.NOTIFY:

@@ -6,7 +6,8 @@ import pytest
 
 from tests.workflows.stage import a_request
 from workflows.follow_up.clocks import Alarm, RingsFor
-from workflows.model.notices import HeldBack
+from workflows.follow_up.stragglers import Straggler, Stragglers
+from workflows.model.notices import HeldBack, Notice
 from workflows.model.task import Task
 from workflows.signature.progress import Progress
 from workflows.task.progress import TaskProgress
@@ -15,8 +16,8 @@ NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
 WEEK = NOW + timedelta(days=7)
 
 
-def known(*, due_in: int | None = None, held_for: int | None = None) -> Progress:
-    """A request that was read now, is due in so many days, and holds a notice back for so many."""
+def known(*, due_in: int | None = None, held_for: int | None = None, again_in: int | None = None) -> Progress:
+    """A request that was read now, is due in so many days, holds a notice back, and tries a phone again."""
     progress = Progress.begin(a_request().brief, NOW).replace(read_at=NOW)
     if due_in:
         progress = progress.replace(due_at=NOW + timedelta(days=due_in), closes_at=NOW + timedelta(days=60))
@@ -24,6 +25,10 @@ def known(*, due_in: int | None = None, held_for: int | None = None) -> Progress
         until = NOW + timedelta(days=held_for)
         held = HeldBack(key="a/reminder-1/chair", stage="reminder-1", person="chair", at=NOW, until=until, says="x")
         progress = progress.held_back((held,), NOW)
+    if again_in:
+        notice = Notice(key="a/ready/chair", stage="ready", person="chair")
+        left = Straggler(notice=notice, devices=("phone",), at=NOW + timedelta(days=again_in))
+        progress = progress.replace(stragglers=Stragglers(entries=(left, left.replace(at=NOW))))
     return progress
 
 
@@ -37,6 +42,8 @@ def known(*, due_in: int | None = None, held_for: int | None = None) -> Progress
         (known(due_in=7), None, (7, RingsFor.LOOK)),
         (known(held_for=2), 3, (2, RingsFor.BUDGET)),
         (known(held_for=3), 3, (3, RingsFor.BUDGET)),
+        (known(again_in=2), 3, (2, RingsFor.STRAGGLERS)),
+        (known(again_in=3), 3, (3, RingsFor.DEADLINE)),
     ],
 )
 def test_the_first_alarm_rings_and_of_two_at_once_the_more_pressing(

@@ -3,14 +3,13 @@
 from datetime import UTC, datetime, timedelta
 
 from tests.workflows.stage import PARALLEL, a_request
-from workflows.follow_up.deliveries import stragglers
 from workflows.follow_up.notices import explained
 from workflows.follow_up.operations import extend
+from workflows.follow_up.stragglers import Straggler, left_open
 from workflows.model.entries import Reassignment
 from workflows.model.notices import (
     Channel,
     Delivered,
-    Delivery,
     DeliveryReport,
     DeviceOutcome,
     Notice,
@@ -115,8 +114,8 @@ def test_a_phone_that_took_one_of_two_notices_is_given_the_other_alone() -> None
     taken, refused = (_delivered(key, outcome) for key, outcome in (("a", Outcome.ACCEPTED), ("b", Outcome.FAILED)))
     notices = tuple(Notice(key=key, stage="escalation", person="chair", action=NoticeAction.OPEN) for key in ("a", "b"))
     report = DeliveryReport(delivered=(taken, refused), open_devices=("phone",))
-    again = stragglers(Delivery(subject=BRIEF, notices=notices), report)
-    assert ([notice.key for notice in again.notices], again.devices) == (["b"], ("phone",))
+    [again] = left_open([Straggler(notice=notice, at=START) for notice in notices], report, START)
+    assert (again.key, again.devices, again.tries) == ("b", ("phone",), 1)
 
 
 def _delivered(key: str, outcome: Outcome) -> Delivered:

@@ -6,9 +6,10 @@ import pytest
 
 from tests.workflows.stage import PARALLEL, a_request
 from tests.workflows.test_agenda import EXPIRY, SENT, START
-from workflows.follow_up.agenda import Wait
-from workflows.follow_up.moves import Announce, HandOver, Move, Plan, RemindNow, Stand, moves, next_move
+from workflows.follow_up.agenda import Expire, Wait
+from workflows.follow_up.moves import Again, Announce, HandOver, Move, Plan, RemindNow, Stand, moves, next_move
 from workflows.follow_up.notices import notice_to
+from workflows.follow_up.stragglers import Straggler, Stragglers
 from workflows.follow_up.words import First
 from workflows.model.entries import AskedReminder, Reassignment
 from workflows.model.notices import Notice, NoticeAction
@@ -20,6 +21,7 @@ from workflows.signature.progress import Progress
 WANTED = Reassignment(from_="customer-signer", to="deputy", reason=EscalationReason.MANUAL, who="legal-desk")
 PAUSE = Stop(kind=StopKind.PAUSE, since=START, who="legal-desk")
 NEWS: tuple[Notice, ...] = (notice_to(a_request(*PARALLEL).subject, "ready", "customer-signer", NoticeAction.SIGN),)
+LEFT_OPEN = Straggler(notice=NEWS[0], devices=("phone",), tries=1, at=START)
 EVERYTHING = SENT.replace(
     document="d",
     unread=True,
@@ -29,6 +31,7 @@ EVERYTHING = SENT.replace(
     agenda=Agenda(due_at=EXPIRY.at, moments=(EXPIRY,)),
     stops=(PAUSE,),
     reminder=AskedReminder(number=1, who="legal-desk"),
+    stragglers=Stragglers(entries=(LEFT_OPEN,)),
 )
 IN_ORDER: tuple[tuple[Move, dict[str, object]], ...] = (
     (First.LOOK, {"unread": False}),
@@ -38,6 +41,7 @@ IN_ORDER: tuple[tuple[Move, dict[str, object]], ...] = (
     (Stand(PAUSE), {"stops": ()}),
     (Announce(NEWS), {}),
     (RemindNow(), {"reminder": None}),
+    (Again((LEFT_OPEN,)), {"stragglers": Stragglers()}),
     (Wait(EXPIRY), {}),
 )
 """What is next while all that comes after it wants to be done as well, and what takes it away."""
@@ -54,6 +58,13 @@ def test_once_it_is_done_what_comes_after_it_is_next(done: int) -> None:
         assert next_move(memory, news, START) == move
         memory, news = memory.replace(**taken_away), () if isinstance(move, Announce) else news
     assert next_move(memory, news, START) == IN_ORDER[done][0]
+
+
+def test_what_is_planned_waits_for_no_phone_that_was_left_open() -> None:
+    memory = EVERYTHING.replace(unread=False, ending=None, status=Status.SENT, reassigning=(), stops=(), reminder=None)
+    assert next_move(memory, (), START) == Again((LEFT_OPEN,))
+    assert next_move(memory, (), EXPIRY.at) == Expire(EXPIRY)
+    assert next_move(memory, (), START - timedelta(seconds=1)) == Wait(EXPIRY)
 
 
 def test_without_a_plan_it_is_planned_before_anybody_is_told() -> None:

@@ -233,16 +233,17 @@ async def test_a_push_service_that_asks_for_years_is_asked_again_within_hours() 
     assert [delivery.devices for delivery in world.push.deliveries] == [None, ("0123456789ab",)]
 
 
-async def test_an_alternate_without_a_phone_is_tried_once_and_the_request_goes_on() -> None:
+async def test_an_alternate_without_a_phone_is_tried_once_and_whoever_is_next_hears_of_it_instead() -> None:
     world = a_world()
     world.push.without_phone = ["chief-executive"]
     async with story(world, one_signer(ALERTED), begins=monday(10)) as it:
         settled = await it.handle.result()
         shown = await it.shown()
     assert settled.outcome is Status.EXPIRED
-    assert [line.why for line in shown.notifications if line.stage == "escalation"] == ["no_device"]
-    assert shown.escalations == ()
-    assert len(world.push.deliveries) == 2
+    alerts = [(line.person, line.outcome) for line in shown.notifications if line.stage == "escalation"]
+    assert alerts == [("chief-executive", Outcome.SUPPRESSED), ("legal-desk", Outcome.ACCEPTED)]
+    assert [(one.from_, one.to) for one in shown.escalations] == [("customer-signer", "legal-desk")]
+    assert [one.stage for one in shown.notifications].count("escalated") == 1
 
 
 async def test_the_turn_that_comes_while_core_signature_is_away_begins_when_it_is_back() -> None:

@@ -16,11 +16,13 @@ from activities.follow_up.nearest import REMINDERS_AT_ONCE
 from activities.handoff_people import GROUP_AT_MOST
 from starter.payload_converter import TersePayloadConverter, terse_data_converter
 from workflows.follow_up.batches import hand_off_batch
+from workflows.follow_up.deliveries import again
 from workflows.follow_up.handoff import GROUPS_AT_MOST, GROUPS_AT_ONCE, HandoffLedger
-from workflows.follow_up.ledger import LINES_AT_MOST
+from workflows.follow_up.ledger import LINES_AT_MOST, key_of
+from workflows.follow_up.stragglers import STRAGGLERS_AT_MOST, Straggler, Stragglers
 from workflows.model.base import Model
 from workflows.model.happened import Happened
-from workflows.model.notices import Channel, Delivered, DeviceOutcome, Outcome
+from workflows.model.notices import Channel, Delivered, Delivery, DeviceOutcome, Notice, Outcome
 from workflows.model.planning import Agenda, Moment, MomentKind, Reason
 from workflows.model.policy import Policy, Target
 from workflows.model.request import Brief, Document
@@ -52,6 +54,28 @@ def test_the_memory_of_a_hundred_signers_that_goes_on_in_a_fresh_run() -> None:
     for number in range(LINES_AT_MOST):
         known = known.note(AT, Happened.PUT_OFF, SIGNERS[number % 100], "x" * 160, about=f"reminder-{number}")
     assert _bytes(request.replace(carried=known)) < AT_MOST
+
+
+def test_what_the_memory_has_of_phones_left_open_and_the_call_that_tries_them_again() -> None:
+    """As many notices as may be, each with as many phones as somebody may have; without any it has nothing."""
+    moments = _stage("reminder-1", MomentKind.REMIND)
+    entries = tuple(
+        Straggler(
+            notice=Notice(key=key_of("r" * 64, one), stage=one.stage, person=one.person, movable=True),
+            moment=one,
+            devices=tuple(sha256(f"{one.person}{number}".encode()).hexdigest()[:12] for number in range(20)),
+            tries=1,
+            at=AT,
+        )
+        for one in moments
+    )
+    assert len(entries) == STRAGGLERS_AT_MOST
+    without = SignatureRequest(brief=_brief(), policy=Policy(), carried=Progress.begin(_brief(), AT))
+    crowded = without.replace(carried=Progress.begin(_brief(), AT).replace(stragglers=Stragglers(entries=entries)))
+    assert b"stragglers" not in terse_data_converter.payload_converter.to_payload(without).data
+    assert _bytes(crowded) - _bytes(without) < AT_MOST // 2
+    delivery = Delivery(subject=_brief(), notices=(), document="d", now=AT)
+    assert _bytes(again(delivery, entries)) < AT_MOST // 2
 
 
 def test_the_memory_and_a_batch_while_as_many_groups_have_begun_as_may() -> None:

@@ -34,6 +34,8 @@ class RingsFor(IntEnum):
     """Whoever knows better how things stand was not asked for long."""
     LATE = auto()
     """It is overdue from here on, which is news by itself: a query knows the time of the last task, not its own."""
+    STRAGGLERS = auto()
+    """Phones that were left open are tried again."""
 
 
 class Alarm(NamedTuple):

@@ -60,6 +60,7 @@ def planning_of(request: FollowUpInput, subject: Subject, progress: FollowUp, no
         reminded=_reminded(progress),
         escalated=sum(entry.reason is EscalationReason.ESCALATION for entry in progress.escalations),
         not_handed_over=progress.not_handed_over,
+        unheard=progress.unheard,
         question=_open_question(progress),
     )
 

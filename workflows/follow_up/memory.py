@@ -17,6 +17,7 @@ from workflows.follow_up.clocks import Alarm, RingsFor
 from workflows.follow_up.handoff import HandoffLedger
 from workflows.follow_up.noted import Noted
 from workflows.follow_up.stages import Stage
+from workflows.follow_up.stragglers import Stragglers
 from workflows.follow_up.words import First, Words
 from workflows.model.attention import Attention
 from workflows.model.entries import AskedQuestion, AskedReminder, EscalationEntry, Reassignment
@@ -131,6 +132,7 @@ class FollowUp(Noted):
             RingsFor.DEADLINE: deadline,
             RingsFor.LOOK: self.look_at(now),
             RingsFor.LATE: self.late_at(now),
+            RingsFor.STRAGGLERS: self.stragglers.next_at(now),
         }
         return min((Alarm(at, what) for what, at in instants.items() if at is not None), default=None)
 
@@ -227,7 +229,9 @@ class FollowUp(Noted):
         ended = given_up.replace(
             status=status, settled_at=now, agenda=None, planned_once=(), problem=problem, probe_at=None
         )
-        ended = ended.replace(ledger=given_up.ledger.replace(held=()), stops=(), stopped_at=None)
+        ended = ended.replace(
+            ledger=given_up.ledger.replace(held=()), stragglers=Stragglers(), stops=(), stopped_at=None
+        )
         ended = ended.replace(reassigning=(), reminder=None, operations=self.operations.end(status, self.words.subject))
         if meant:
             return ended.note(now, Happened(status), meant.who, meant.why, said=status is Status.CANCELLED)
@@ -275,7 +279,7 @@ class FollowUp(Noted):
         )
         left = tuple(moment for moment in unsent if moment.person not in people)
         known = self.replace(planned_once=left, ledger=self.ledger.without_held(people))
-        return known.suppress(given_up, why, now)
+        return known.without_stragglers(lambda one: one.concerns(people)).suppress(given_up, why, now)
 
 
 Memory = TypeVar("Memory", bound=FollowUp)

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from workflows.follow_up.agenda import AskAgain, Escalate, Expire, GoOn, Nudge, Step, Wait, is_used_up, next_step
 from workflows.follow_up.memory import FollowUp
+from workflows.follow_up.stragglers import Straggler
 from workflows.follow_up.words import First
 from workflows.model.entries import Reassignment
 from workflows.model.notices import Notice
@@ -44,7 +45,14 @@ class RemindNow:
     """Send the reminder that somebody asked for."""
 
 
-Move = First | HandOver | Plan | Stand | Announce | RemindNow | Step
+@dataclass(frozen=True)
+class Again:
+    """Try again phones that were left open."""
+
+    stragglers: tuple[Straggler, ...]
+
+
+Move = First | HandOver | Plan | Stand | Announce | RemindNow | Again | Step
 
 
 def next_move(memory: FollowUp, announcement: tuple[Notice, ...], now: datetime) -> Move:
@@ -56,11 +64,15 @@ def moves(memory: FollowUp, announcement: tuple[Notice, ...], now: datetime) -> 
     """Everything that wants to be done at `now`, in the one order.
 
     First what is known already is acted on, then people are told what has happened, then the agenda is followed, as far
-    as there is one. `announcement` is what has happened and whoever is concerned was not told yet.
+    as there is one; phones that were left open come last, for nothing waits for them. `announcement` is what has
+    happened and whoever is concerned was not told yet.
     """
     yield from before_the_agenda(memory, tuple(one for one in announcement if not memory.is_held(one, now)))
     if memory.agenda is not None:
-        yield next_step(memory.agenda, memory, now)
+        step = next_step(memory.agenda, memory, now)
+        if isinstance(step, Wait) and (stragglers := memory.again(now)):
+            yield Again(stragglers)
+        yield step
 
 
 def before_the_agenda(memory: FollowUp, announcement: tuple[Notice, ...] = ()) -> Iterator[Move]:

@@ -1,18 +1,24 @@
 """What was planned and what was told: the part of a request's memory from which nobody is told twice."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Final, Self
 
+import workflows.follow_up.stages as stages
 from workflows.follow_up.ledger import LINES_AT_MOST, Ledger, key_of, suppressed
 from workflows.follow_up.operation_ledger import Wished
+from workflows.follow_up.stages import Stage
+from workflows.follow_up.stragglers import Straggler, Stragglers
 from workflows.model.happened import Happened
 from workflows.model.notices import Delivered, HeldBack, Notice, Notification, Outcome, Page
-from workflows.model.planning import Agenda, Moment, Reason
+from workflows.model.planning import Agenda, Moment, MomentKind, Reason
+from workflows.model.wishes import StopKind
 
 _PAGE_AT_MOST: Final = LINES_AT_MOST
 """Lines of one page: it travels with a delivery."""
 _PLANNED_ONCE_AT_MOST: Final = 700
 """As many as a plan has moments at most."""
+_OF_QUESTIONS: Final = (Stage.QUESTION, Stage.BLOCKED, Stage.UNANSWERED)
 
 
 class Noted(Wished):
@@ -22,6 +28,7 @@ class Noted(Wished):
     planned_once: tuple[Moment, ...] = ()
     """What plans before the present one said of notices that had no line in the ledger then."""
     ledger: Ledger = Ledger()
+    stragglers: Stragglers = Stragglers()
     pages: int = 0
     """How many pages of lines that were forgotten are in the store."""
 
@@ -79,10 +86,45 @@ class Noted(Wished):
         """When the next of those who have heard enough may hear more."""
         return min((one.until for one in self.ledger.held if now < one.until), default=None)
 
-    def untold(self, lines: tuple[Delivered, ...]) -> Self:
-        """Drop the lines of notices that have reached nobody yet: they are sent anew once the news is acted on."""
-        failed = frozenset(line.key for line in lines if line.outcome is Outcome.FAILED)
-        return self.replace(ledger=self.ledger.without(failed))
+    def untold(self, keys: frozenset[str]) -> Self:
+        """Try these notices no more; those that have reached nobody have no line, so that they are planned anew."""
+        known = self.without_stragglers(lambda one: one.key in keys)
+        return known.replace(ledger=self.ledger.without(keys))
+
+    def again(self, now: datetime) -> tuple[Straggler, ...]:
+        """What is tried again at phones that were left open; while a question waits nobody is nudged by that either."""
+        due = self.stragglers
+        if self.stop(StopKind.QUESTION):
+            due = due.without(lambda one: one.moment is not None and one.moment.kind is not MomentKind.QUESTION)
+        return due.due(now)
+
+    @property
+    def unheard(self) -> tuple[str, ...]:
+        """The keys of alerts that have reached nobody, and that no phone may take any more."""
+        lost = [
+            line.key
+            for line in self.notifications
+            if stages.kind_of(line.stage) is Stage.ESCALATION
+            and (line.outcome is Outcome.FAILED or line.why == Reason.NO_DEVICE)
+        ]
+        return tuple(key for key in lost if not self.stragglers.has(key))
+
+    def tried(self, tried: tuple[Straggler, ...], lines: tuple[Delivered, ...], left: tuple[Straggler, ...]) -> Self:
+        """Remember the phones that are `left` open; an alert that is lost by now is planned anew, for somebody else."""
+        known = self.replace(stragglers=self.stragglers.tried(tried, lines, left))
+        alerts = any(one.moment and one.moment.kind is MomentKind.ESCALATE for one in tried)
+        return known.replan() if alerts and known.unheard else known
+
+    def without_stragglers(self, over: Callable[[Straggler], bool]) -> Self:
+        """Try no more what is over."""
+        return self.replace(stragglers=self.stragglers.without(over))
+
+    def go_on(self, kind: StopKind, now: datetime) -> Self:
+        """See `Clocked`; nobody hears any more of a question that is in nobody's way."""
+        known = super().go_on(kind, now)
+        if kind is not StopKind.QUESTION:
+            return known
+        return known.without_stragglers(lambda one: stages.kind_of(one.notice.stage) in _OF_QUESTIONS)
 
     def suppress(self, moments: tuple[Moment, ...], why: Reason, now: datetime) -> Self:
         """Write planned notices into the ledger that will not be sent."""

@@ -32,9 +32,14 @@ def asked_again(memory: FollowUp, moments: tuple[Moment, ...]) -> tuple[Notice, 
 
 
 def alerted(memory: FollowUp, moments: tuple[Moment, ...]) -> tuple[Moment, ...]:
-    """The escalations whose alert was delivered, or at least tried."""
-    told = {line.key for line in memory.notifications if line.outcome in (Outcome.ACCEPTED, Outcome.FAILED)}
-    return tuple(moment for moment in moments if key_of(memory.request, moment) in told)
+    """Of these moments the escalations of which somebody knows by now, each once."""
+    told = {line.key for line in memory.notifications if line.reached}
+    before = {entry.from_ for entry in memory.escalations}
+    return tuple(
+        moment
+        for moment in moments
+        if moment.kind is MomentKind.ESCALATE and moment.person not in before and key_of(memory.request, moment) in told
+    )
 
 
 def asked_for(memory: FollowUp, now: datetime) -> tuple[Moment, ...]:
@@ -55,8 +60,10 @@ def reminded_words(memory: FollowUp) -> str:
     stage = stages.reminder_by_hand(memory.reminders_asked)
     lines = [line for line in memory.notifications if line.stage == stage]
     reached = [line.person for line in lines if line.outcome is Outcome.ACCEPTED]
-    missed = [f"{line.person} ({line.why or line.outcome})" for line in lines if line.person not in reached]
-    told = f"told {', '.join(reached)}" if reached else "told nobody"
+    open_ = [line.person for line in lines if line.person not in reached and memory.stragglers.has(line.key)]
+    missed = [f"{line.person} ({line.why or line.outcome})" for line in lines if line.person not in (*reached, *open_)]
+    told = f"told {', '.join(reached) or 'nobody'}"
+    told += f"; not yet {', '.join(open_)}" if open_ else ""
     return f"{told}; not {', '.join(missed)}" if missed else told
 
 

@@ -112,9 +112,9 @@ def extend(progress: Memory, wish: Extension, now: datetime) -> Memory:
     if progress.due == wish.due:
         return progress
     open_ = tuple(moment for moment in progress.unsent if moment.kind in _OF_DUE_DATE)
-    moved = (
-        progress.suppress(open_, Reason.SUPERSEDED, now).replace(due=wish.due, revision=progress.revision + 1).replan()
-    )
+    known = progress.suppress(open_, Reason.SUPERSEDED, now)
+    known = known.without_stragglers(lambda one: one.moment is not None and one.moment.kind in _OF_DUE_DATE)
+    moved = known.replace(due=wish.due, revision=progress.revision + 1).replan()
     return moved.note(now, Happened.DUE_MOVED, wish.actor, None, about=day_words(wish.due))
 
 

@@ -86,6 +86,11 @@ WALK: Final = _options(CAMPAIGN_QUEUE, _SOON, attempt=timedelta(minutes=15), hea
 SWEEP: Final = _options(SWEEP_QUEUE, _SOON, attempt=timedelta(seconds=120))
 
 
+def at_once(how: ActivityOptions) -> ActivityOptions:
+    """The options, for a single attempt: it has a time of its own to be tried again."""
+    return {**how, "retry_policy": RetryPolicy(maximum_attempts=1)}
+
+
 def in_its_queue(how: ActivityOptions, priority: Priority) -> ActivityOptions:
     """The options, in the queue that what is urgent has to itself."""
     overtakes = priority.priority_key == URGENT and how["task_queue"] == SIGNATURE_QUEUE
@@ -111,7 +116,7 @@ LOOK_AGAIN: Final = timedelta(days=7)
 """A document that was not read for so long is read, because a callback may have been lost."""
 
 STRAGGLER_PAUSES: Final = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=2))
-"""Before the phones that a delivery left open are tried again; after the last one the ledger says `failed`."""
+"""Before phones that a delivery left open are tried again, beside the story; what they never take is `failed`."""
 
 OPERATION_TAKEN_WITHIN: Final = timedelta(minutes=1)
 """A Nexus operation that nobody has begun by then is called again by the hand-off, on its ladder."""

@@ -144,11 +144,16 @@ class PatientWorkflow(ABC, Generic[Memory]):
         return None
 
     async def once(
-        self, method: Callable[[Any, Input], Awaitable[Result]], input: Input, how: ActivityOptions, summary: str
+        self,
+        method: Callable[[Any, Input], Awaitable[Result]],
+        input: Input,
+        how: ActivityOptions,
+        summary: str,
+        unless: Watch = nothing,
     ) -> Result | None:
-        """Call for what may as well be left out, or done another day; None when it failed."""
+        """Call for what may as well be left out, or done another day; None when it failed, or `unless` came first."""
         try:
-            return await self._answer(method, input, how, summary, nothing())
+            return await self._answer(method, input, how, summary, unless())
         except FailureError:
             return None
 

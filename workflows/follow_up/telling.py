@@ -1,4 +1,4 @@
-"""How people are told: one stage for everyone, call by call, and again for the phones that were left open."""
+"""How people are told: one stage for everyone, call by call; the phones that were left open again, beside the story."""
 
 from datetime import datetime
 
@@ -10,9 +10,9 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.ledger import key_of
     from workflows.follow_up.living import LivingWorkflow
     from workflows.follow_up.memory import Memory
-    from workflows.follow_up.notices import explained
-    from workflows.follow_up.options import wait_asked_for
-    from workflows.follow_up.patience import Condition, Wake
+    from workflows.follow_up.notices import alerted, explained
+    from workflows.follow_up.patience import Condition
+    from workflows.follow_up.stragglers import Straggler, left_open
     from workflows.model.happened import Happened
     from workflows.model.notices import Delivery, DeliveryReport, Notice
     from workflows.model.planning import Moment, Reason
@@ -32,9 +32,52 @@ class TellsPeople(LivingWorkflow[Memory]):
         return False
 
     async def tell(self, notices: tuple[Notice, ...], planned: tuple[Moment, ...] = ()) -> bool:
-        """Deliver one stage to everyone, and again to phones left open; False when something took priority."""
-        told: DeliveryReport | None = DeliveryReport()
-        delivery = Delivery(
+        """Deliver one stage to everyone; False when something took priority: who has no line then is told anew.
+
+        The phones that it leaves open are remembered, and nothing waits for them.
+        """
+        moments = {key_of(self._progress.request, moment): moment for moment in planned}
+        rest, others_told = notices, False
+        while rest:
+            comes_first = self.comes_first()
+            part = rest[: deliveries.AT_MOST]
+            delivery = self._delivery(part, planned).replace(others_told=others_told)
+            report = await self._deliver(delivery, planned)
+            interrupted = report is None or comes_first() or bool(_closed(planned))
+            if report is not None:
+                others_told = others_told or any(line.key not in report.open_notices for line in report.delivered)
+                rest = deliveries.left_of(rest, report)
+                now = workflow.now()
+                tried = tuple(Straggler(notice=one, moment=moments.get(one.key), at=now) for one in part)
+                self._heard(delivery, report, tried)
+                if report.seen is not None and self.heed(report.seen, delivery.now):
+                    return False
+            if interrupted and rest:
+                self._put_off(_closed(planned))
+                return False
+        return True
+
+    async def tell_again(self, stragglers: tuple[Straggler, ...]) -> None:
+        """Deliver once more what phones were left open of; a try that fails is no trouble, the next one has a time."""
+        over = tuple(one for one in stragglers if one.is_over(workflow.now()))
+        if over:
+            self._give_up(over)
+            return
+        planned = tuple(one.moment for one in stragglers if one.moment)
+        delivery = deliveries.again(self._delivery((), planned), stragglers)
+        takes_priority = self._priority(planned)
+        how = options.at_once(options.NUDGE if delivery.document else options.NOTIFY)
+        summary = f"again: {deliveries.in_words(delivery)}"[:200]
+        report = await self.once(PushService.deliver, delivery, how, summary, unless=lambda: takes_priority)
+        if report is not None:
+            self._heard(delivery, report, stragglers)
+            if report.seen is not None:
+                self.heed(report.seen, delivery.now)
+        elif not takes_priority():
+            self._progress = self._progress.tried(stragglers, (), tuple(left_open(stragglers, None, workflow.now())))
+
+    def _delivery(self, notices: tuple[Notice, ...], planned: tuple[Moment, ...]) -> Delivery:
+        return Delivery(
             subject=self.subject,
             notices=notices,
             due_at=self._progress.due_at,
@@ -43,58 +86,42 @@ class TellsPeople(LivingWorkflow[Memory]):
             page=self._progress.page,
             quiet=self._request.quiet,
         )
-        for pause in (*options.STRAGGLER_PAUSES, None):
-            told = await self._tell_each(delivery, told or DeliveryReport(), planned)
-            if told is None or not told.open_devices or pause is None:
-                break
-            at = workflow.now() + max(pause, wait_asked_for(told.retry_after))
-            if await self.until(at, "the phones left open", self.comes_first, midway=True) is Wake.NEWS:
-                self._progress = self._progress.untold(told.delivered)
-                return False
-            delivery = deliveries.stragglers(delivery, told)
-        return told is not None
-
-    async def _tell_each(
-        self, delivery: Delivery, before: DeliveryReport, planned: tuple[Moment, ...]
-    ) -> DeliveryReport | None:
-        """Deliver call by call; None when something took priority: who has no line in the ledger then is told anew."""
-        whole, rest = DeliveryReport(), delivery.notices
-        while rest:
-            comes_first = self.comes_first()
-            now = deliveries.part(delivery, rest[: deliveries.AT_MOST], before, others_told=bool(whole.delivered))
-            now = now.replace(page=self._progress.page)
-            report = await self._deliver(now, planned)
-            interrupted = report is None or comes_first() or bool(_closed(planned))
-            if report is not None:
-                rest, report = deliveries.left_of(rest, report), deliveries.told_by(report)
-                whole = deliveries.joined(whole, report)
-                self._progress = self._progress.paged(now.page).put_off(report.put_off, workflow.now())
-                self._progress = self._progress.told(explained(report.delivered, planned), workflow.now())
-                self._progress = self._progress.held_back(report.held, workflow.now())
-                if report.seen is not None and self.heed(report.seen, delivery.now):
-                    return None
-            if interrupted and rest:
-                self._progress = self._progress.untold(whole.delivered)
-                self._put_off(planned)
-                return None
-        return whole
 
     async def _deliver(self, delivery: Delivery, planned: tuple[Moment, ...]) -> DeliveryReport | None:
         how = options.NUDGE if delivery.document else options.NOTIFY
-
-        def or_night() -> Condition:
-            comes_first = self.comes_first()
-            return lambda: comes_first() or bool(_closed(planned))
-
         # Whoever is away, asleep or has heard enough by now may not have been when it was tried first.
         return await self.call(
-            PushService.deliver, delivery, how, deliveries.in_words(delivery), unless=or_night, anew=_at_this_instant
+            PushService.deliver,
+            delivery,
+            how,
+            deliveries.in_words(delivery),
+            unless=lambda: self._priority(planned),
+            anew=_at_this_instant,
         )
 
-    def _put_off(self, planned: tuple[Moment, ...]) -> None:
+    def _priority(self, planned: tuple[Moment, ...]) -> Condition:
+        """Watch for what takes priority, be it the night."""
+        comes_first = self.comes_first()
+        return lambda: comes_first() or bool(_closed(planned))
+
+    def _heard(self, delivery: Delivery, report: DeliveryReport, tried: tuple[Straggler, ...]) -> None:
+        """Write down what became of a call, whom it leaves open, and of which escalations somebody knows by it."""
+        now, planned = workflow.now(), tuple(one.moment for one in tried if one.moment)
+        done = deliveries.told_by(report)
+        known = self._progress.paged(delivery.page).put_off(done.put_off, now)
+        known = known.told(explained(done.delivered, planned), now).held_back(done.held, now)
+        known = known.tried(tried, done.delivered, tuple(left_open(tried, report, now)))
+        self._progress = known.escalated(alerted(known, planned), now)
+
+    def _give_up(self, over: tuple[Straggler, ...]) -> None:
+        """Their hours have closed: whoever was reached by no phone is told when they open."""
+        self._progress = self._progress.untold(frozenset(one.key for one in over))
+        self._put_off(tuple(one.moment for one in over if one.moment))
+
+    def _put_off(self, closed: tuple[Moment, ...]) -> None:
         """Plan anew what could not be sent in its recipient's hours: an outage that ends at night wakes nobody."""
         told = {line.key for line in self._progress.notifications}
-        for moment in _closed(planned):
+        for moment in closed:
             if key_of(self._progress.request, moment) in told:
                 continue
             known, why = self._progress.replan(), Reason.QUIET_HOURS

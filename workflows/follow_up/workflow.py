@@ -3,6 +3,7 @@
 import asyncio
 from abc import abstractmethod
 from datetime import datetime
+from typing import Final
 
 from temporalio import workflow
 from temporalio.exceptions import FailureError, is_cancelled_exception
@@ -14,9 +15,8 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.clocks import RingsFor
     from workflows.follow_up.memory import Memory
     from workflows.follow_up.messages import FollowUpMessages
-    from workflows.follow_up.moves import Announce, HandOver, Plan, RemindNow, Stand, next_move
+    from workflows.follow_up.moves import Again, Announce, HandOver, Plan, RemindNow, Stand, next_move
     from workflows.follow_up.notices import (
-        alerted,
         alerts,
         asked_again,
         asked_for,
@@ -35,6 +35,8 @@ with workflow.unsafe.imports_passed_through():
     from workflows.model.subject import Code
     from workflows.model.wishes import StopKind
     from workflows.ports import Planner
+
+_ALARM_WORDS: Final = {RingsFor.BUDGET: "the budget of notices", RingsFor.STRAGGLERS: "the phones left open"}
 
 
 class FollowUpWorkflow(FollowUpMessages[Memory], TellsAside[Memory], TellsPeople[Memory]):
@@ -79,6 +81,8 @@ class FollowUpWorkflow(FollowUpMessages[Memory], TellsAside[Memory], TellsPeople
                 await self.tell(told)
             case RemindNow():
                 await self._remind_now()
+            case Again(stragglers):
+                await self.tell_again(stragglers)
             case move:
                 await self._take(move)
 
@@ -113,8 +117,7 @@ class FollowUpWorkflow(FollowUpMessages[Memory], TellsAside[Memory], TellsPeople
     async def _wait(self, deadline: datetime | None, words: str) -> RingsFor | None:
         """Wait for the deadline (None: for ever), or until the memory itself has something to do; None for news."""
         alarm = self._progress.alarm(workflow.now(), deadline)
-        if alarm and alarm.rings_for is RingsFor.BUDGET:
-            words = "the budget of notices"
+        words = _ALARM_WORDS.get(alarm.rings_for, words) if alarm else words
         self.at_rest = True
         wake = await self.until(alarm.at if alarm else None, words)
         self.at_rest = False
@@ -165,7 +168,6 @@ class FollowUpWorkflow(FollowUpMessages[Memory], TellsAside[Memory], TellsPeople
         self._progress = self._progress.to_reassign(*wanted)
         if staying:
             await self.tell(alerts(self._progress, staying), planned=staying)
-            self._progress = self._progress.escalated(alerted(self._progress, staying), workflow.now())
 
     async def _remind_now(self) -> None:
         """Send the reminder that was asked for to everyone who has not had it; with nobody left it is done."""

@@ -236,3 +236,5 @@ class Planning(Model):
     not_handed_over: tuple[str, ...] = ()
     """Signers whose place could not be handed over: an escalation alerts about them, whatever the policy wants."""
     question: OpenQuestion | None = None
+    unheard: tuple[str, ...] = ()
+    """The keys of alerts that reached nobody: somebody else is to hear of the same."""

@@ -90,8 +90,10 @@ class CustomerOnboardingWorkflow(TellsPeople[Journey]):
             await self._start(stage)
             await self._tell(stage)
             await self._send_links()
+            if again := self._progress.again(workflow.now()):
+                await self.tell_again(again)
             if not news():
-                if starts.is_over(self._progress, stage):
+                if starts.is_over(self._progress, stage) and not self._speaks_its_last:
                     self._progress = self._progress.leave(workflow.now())
                     return
                 await self._look_or_wait()
@@ -116,6 +118,12 @@ class CustomerOnboardingWorkflow(TellsPeople[Journey]):
     @property
     def _goes_on(self) -> bool:
         return self._progress.ending is None and not self._progress.status.ended
+
+    @property
+    def _speaks_its_last(self) -> bool:
+        """Whether phones may yet take what is told in the last stage: with the end nobody tries them again."""
+        last = self._progress.stage == len(self._request.stages) - 1
+        return last and bool(self._progress.stragglers.entries)
 
     def _ending(self) -> Condition:
         return lambda: not self._goes_on
@@ -209,13 +217,13 @@ class CustomerOnboardingWorkflow(TellsPeople[Journey]):
 
         One timer serves all waits up to the look: another one for each would cost as much as a part's news.
         """
-        self.publish()
         news = self.news()
         if self._look is None:
             pause = max(self._progress.next_look - workflow.now(), timedelta())
             self._look = asyncio.ensure_future(workflow.sleep(pause, summary="look at the open parts"))
-        await workflow.wait_condition(
-            lambda: news() or self._look is None or self._look.done() or self.history_is_long()
+        again_at = self._progress.stragglers.next_at(workflow.now())
+        await self.until(
+            again_at, "the phones left open", lambda: lambda: news() or self._look is None or self._look.done()
         )
         if news() or self._look is None or not self._look.done():
             return

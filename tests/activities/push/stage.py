@@ -1,18 +1,22 @@
 """What the stories of notices are played with: a request, its people, and the sandbox's phones."""
 
+from datetime import UTC, datetime
 from typing import Any
 
+import workflows.follow_up.deliveries as deliveries
 from activities.store import device_hash
 from deploy.sandbox.faults import Fault
 from deploy.sandbox.push.phones import DeviceState
 from deploy.sandbox.records import Device
 from deploy.sandbox.server import RunningSandbox
+from workflows.follow_up.stragglers import Straggler, left_open
 from workflows.model.notices import Delivered, Delivery, DeliveryReport, Notice, NoticeAction, Outcome
 from workflows.model.request import Brief, Document
 from workflows.model.subject import Participant, Role
 from workflows.names import notice_key
 
 SEND = "*/messages:send"
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 EXECUTIVES = [f"chief-executive~{n}" for n in (1, 2, 3)]
 PEOPLE = """
 people:
@@ -94,6 +98,12 @@ def pushes(sandbox: RunningSandbox) -> list[dict[str, Any]]:
 def hashes(*tokens: str) -> tuple[str, ...]:
     """The short names of devices."""
     return tuple(device_hash(token) for token in tokens)
+
+
+def again(whole: Delivery, report: DeliveryReport) -> Delivery:
+    """What the workflow sends once more after this report."""
+    tried = [Straggler(notice=one, at=LONG_AGO) for one in whole.notices]
+    return deliveries.again(whole, tuple(left_open(tried, report, LONG_AGO)))
 
 
 def only(report: DeliveryReport) -> Delivered:

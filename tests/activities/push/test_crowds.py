@@ -20,7 +20,7 @@ from activities.push.message import Message
 from activities.push.service import Notices
 from activities.store import Store
 from tests.activities.push.stage import brief, notice
-from workflows.follow_up.deliveries import AT_MOST, joined, left_of, part
+from workflows.follow_up.deliveries import AT_MOST, left_of
 from workflows.model.notices import (
     Channel,
     Delivered,
@@ -100,15 +100,16 @@ STAGE = Delivery(
 async def test_a_hundred_slow_phones_are_told_once_each_and_what_a_call_does_not_get_to_comes_back_open(
     crowd: Notices, phones: SlowPhones
 ) -> None:
-    whole, rest, calls = DeliveryReport(), STAGE.notices, 0
+    told, rest, calls = list[Delivered](), STAGE.notices, 0
     while rest:
         began = phones.now
-        report = await crowd.deliver(part(STAGE, rest, whole, others_told=calls > 0))
+        report = await crowd.deliver(STAGE.replace(notices=rest[:AT_MOST], others_told=calls > 0))
         assert phones.now - began <= 20, "an attempt is never torn off: it ends itself in time"
-        whole, rest, calls = joined(whole, report), left_of(rest, report), calls + 1
+        told += report.delivered
+        rest, calls = left_of(rest, report), calls + 1
     assert Counter(phones.sent) == dict.fromkeys((f"{one}~1" for one in CROWD), 1)
-    assert [line.person for line in whole.delivered] == CROWD
-    assert {line.outcome for line in whole.delivered} == {Outcome.ACCEPTED}
+    assert [line.person for line in told] == CROWD
+    assert {line.outcome for line in told} == {Outcome.ACCEPTED}
     assert (calls, phones.most) == (3, 10)
 
 

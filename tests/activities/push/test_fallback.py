@@ -25,9 +25,8 @@ from activities.push.service import Notices
 from activities.store import Home, Store, device_hash
 from deploy.sandbox.faults import Fault
 from deploy.sandbox.server import RunningSandbox
-from tests.activities.push.stage import SEND, delivery, entries, mark, notice, only, outcomes, pushes
+from tests.activities.push.stage import SEND, again, delivery, entries, mark, notice, only, outcomes, pushes
 from tests.activities.push.test_cloud_messaging import messaging
-from workflows.follow_up.deliveries import stragglers
 from workflows.model.notices import Channel, Delivery, Notice, NoticeAction, Outcome
 from workflows.model.subject import Code, Participant, Role, Status
 from workflows.model.task import Task
@@ -257,8 +256,8 @@ async def test_of_several_the_one_whose_mail_failed_is_left_open_and_tried_again
         ("deputy", Outcome.FAILED, "unreachable"),
     ]
     assert len(first.open_devices) == 1
-    again = await reaching.deliver(stragglers(stage, first))
-    assert (only(again).person, only(again).outcome, again.open_devices) == ("deputy", Outcome.ACCEPTED, ())
+    second = await reaching.deliver(again(stage, first))
+    assert (only(second).person, only(second).outcome, second.open_devices) == ("deputy", Outcome.ACCEPTED, ())
     assert told(sandbox) == [("email", "requester@example.test"), ("email", "deputy@example.test")]
 
 

@@ -19,9 +19,8 @@ from activities.push.service import Notices
 from activities.store import Store
 from deploy.sandbox.faults import Fault
 from deploy.sandbox.server import RunningSandbox
-from tests.activities.push.stage import brief, delivery, entries, notice, only, pushes
+from tests.activities.push.stage import again, brief, delivery, entries, notice, only, pushes
 from tests.activities.push.test_cloud_messaging import messaging
-from workflows.follow_up.deliveries import stragglers
 from workflows.model.notices import Channel, Delivery, DeliveryReport, Outcome
 from workflows.model.subject import Participant
 from workflows.model.task import Task
@@ -81,7 +80,7 @@ async def tried_out(telling: Notices, whole: Delivery) -> list[DeliveryReport]:
     reports = [await telling.deliver(whole)]
     for _ in range(3):
         if reports[-1].open_devices:
-            reports.append(await telling.deliver(stragglers(whole, reports[-1])))
+            reports.append(await telling.deliver(again(whole, reports[-1])))
     return reports
 
 
@@ -111,8 +110,8 @@ async def test_a_job_that_ends_later_is_sent_once_and_told_as_it_ended(
     first = await telling.deliver(whole)
     assert (only(first).why, len(first.open_devices), first.retry_after) == ("unconfirmed", 1, 5)
     sandbox.world.message_state = "Sent"
-    again = await telling.deliver(stragglers(whole, first))
-    assert (only(again).outcome, again.open_devices, len(sent(sandbox))) == (Outcome.ACCEPTED, (), 1)
+    second = await telling.deliver(again(whole, first))
+    assert (only(second).outcome, second.open_devices, len(sent(sandbox))) == (Outcome.ACCEPTED, (), 1)
 
 
 async def test_a_request_and_a_task_of_one_id_have_a_letter_each(sandbox: RunningSandbox, telling: Notices) -> None:

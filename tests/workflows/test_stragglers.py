@@ -1,0 +1,296 @@
+"""Phones that a stage leaves open are tried again beside the story, which waits for none of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.workflows.fakes import FakePlanner, FakePushService, World
+from tests.workflows.stage import PARALLEL, Story, a_request, story
+from workflows.follow_up.operations import extend
+from workflows.follow_up.stragglers import STRAGGLERS_AT_MOST, Straggler, Stragglers
+from workflows.model.notices import Delivered, Delivery, DeliveryReport, DeviceOutcome, Notice, Outcome
+from workflows.model.planning import Moment, MomentKind
+from workflows.model.provider import DocumentSeen, SignerSeen
+from workflows.model.request import SignerState
+from workflows.model.subject import Participant, Status
+from workflows.model.wishes import Answer, Extension, Pause, Question, Resumption, Stop, StopKind
+from workflows.signature.inputs import SignatureRequest
+from workflows.signature.progress import Progress
+
+SIGNER = "customer-signer"
+HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
+NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class Throttled(FakePushService):
+    """Everybody has a phone that takes everything; `further` ones take nothing for so long after the first notice."""
+
+    further: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    deaf: tuple[str, ...] = ()
+    """Whoever has no phone but further ones."""
+    refused: tuple[str, ...] = ()
+    """Whose phones take nothing of what we send."""
+    told_to_wait: bool = True
+    """Whether it is said for how long."""
+    lasts: timedelta = HOUR
+    began_at: datetime | None = None
+    pushed: list[tuple[timedelta, str, str]] = field(default_factory=list)
+    """What further phones took: how long after the first notice, which stage, and which phone."""
+
+    async def deliver(self, delivery: Delivery) -> DeliveryReport:
+        report = await super().deliver(delivery)
+        now = delivery.now or LONG_AGO
+        self.began_at = self.began_at or now
+        lines = tuple(self._tried(line, delivery, now - self.began_at) for line in report.delivered)
+        open_ = tuple(one.device for line in lines for one in line.devices if one.outcome is Outcome.FAILED)
+        wait = (self.began_at + self.lasts - now).total_seconds() if open_ and self.told_to_wait else 0
+        return report.replace(delivered=lines, open_devices=open_, retry_after=wait)
+
+    def _tried(self, line: Delivered, delivery: Delivery, after: timedelta) -> Delivered:
+        if line.outcome in (Outcome.SUPPRESSED, Outcome.FAILED):
+            return line
+        if line.person in self.refused:
+            return line.replace(devices=(), outcome=Outcome.FAILED, why="refused")
+        own = () if delivery.devices is not None or line.person in self.deaf else (f"{line.person}~1",)
+        further = [one for one in self.further.get(line.person, ()) if one in (delivery.devices or (one,))]
+        taken = (*own, *(further if after >= self.lasts else ()))
+        self.pushed += [(after, line.stage, one) for one in further if one in taken]
+        devices = tuple(
+            DeviceOutcome(device=one, outcome=line.outcome if one in taken else Outcome.FAILED)
+            for one in (*own, *further)
+        )
+        if taken:
+            return line.replace(devices=devices)
+        return line.replace(devices=devices, outcome=Outcome.FAILED, why="unreachable")
+
+
+def throttled_world(**further: int) -> tuple[World, Throttled]:
+    """People with so many further phones, who are reminded, escalated and given up within two hours."""
+    world = World()
+    world.planner = FakePlanner(
+        reminders=(HOUR / 2,), warnings=(), escalate_after=HOUR * 3 / 4, window=timedelta(hours=2)
+    )
+    phones = {person: tuple(f"{person}~{n}" for n in range(2, count + 2)) for person, count in further.items()}
+    world.push = slow = Throttled(world.signatures, further=phones)
+    return world, slow
+
+
+def urgent(*people: str) -> SignatureRequest:
+    """An urgent request to these, all at once."""
+    request = a_request(*(Participant(person=person, order=1) for person in people or (SIGNER,)))
+    return request.replace(brief=request.brief.replace(urgent=True))
+
+
+async def minutes_pass(it: Story, minutes: float) -> None:
+    """Move the clock."""
+    await it.days_pass(minutes / 1_440)
+
+
+async def after_the_first(it: Story) -> dict[str, timedelta]:
+    """When each stage had its line, counted from the first."""
+    lines = (await it.shown()).notifications
+    return {line.stage: line.at - lines[0].at for line in lines}
+
+
+async def test_a_phone_that_is_throttled_for_an_hour_holds_up_neither_reminder_nor_escalation() -> None:
+    world, push = throttled_world(**{"customer-signer": 1})
+    async with story(world, urgent(), record="phone-throttled") as it:
+        await minutes_pass(it, 50)
+        at = await after_the_first(it)
+        assert at["reminder-1"] - HOUR / 2 < MINUTE
+        assert at["escalation"] - HOUR * 3 / 4 < MINUTE
+        assert push.pushed == []
+        await minutes_pass(it, 20)
+        [(after, stage, phone)] = push.pushed
+    assert (stage, phone) == ("reminder-1", "customer-signer~2"), "what it is told is what was said last"
+    assert HOUR <= after < HOUR + MINUTE
+
+
+async def test_it_expires_on_the_minute_too() -> None:
+    world, push = throttled_world(**{"customer-signer": 1})
+    push.lasts = timedelta(days=1)
+    async with story(world, urgent()) as it:
+        settled = await it.handle.result()
+        began = (await it.shown()).notifications[0].at
+    assert settled.outcome is Status.EXPIRED
+    assert settled.at - began - 2 * HOUR < MINUTE
+    assert push.pushed == []
+
+
+async def test_who_signs_meanwhile_gets_no_push_any_more() -> None:
+    world, push = throttled_world(**{"customer-signer": 1, "chair": 1})
+    async with story(world, urgent(SIGNER, "chief-executive")) as it:
+        await minutes_pass(it, 50)
+        world.signatures.sign(SIGNER, SignerState.SIGNED)
+        await it.callback("signer_signed")
+        await minutes_pass(it, 65)
+    assert [(stage, phone) for _, stage, phone in push.pushed if stage != "withdrawal"] == [("escalation", "chair~2")]
+
+
+async def test_a_fresh_run_in_between_loses_no_phone_and_tells_none_twice() -> None:
+    world, push = throttled_world(**{"customer-signer": 2})
+    world.planner = FakePlanner(reminders=(), escalate_after=None)
+    async with story(world, urgent()) as it:
+        await minutes_pass(it, 20)
+        async with it.nobody_works(10 / 1_440):
+            pass
+        await minutes_pass(it, 40)
+        shown = await it.shown()
+    assert [(stage, phone) for _, stage, phone in push.pushed] == [
+        ("ready", "customer-signer~2"),
+        ("ready", "customer-signer~3"),
+    ]
+    assert [line.outcome for line in shown.notifications if line.stage == "ready"] == [Outcome.ACCEPTED]
+
+
+async def test_ten_signers_with_ten_throttled_phones_each_are_told_once_each_by_one_more_call() -> None:
+    people = [f"signer-of-{number}" for number in range(10)]
+    world, push = throttled_world(**dict.fromkeys(people, 10))
+    world.planner = FakePlanner(reminders=(), escalate_after=None)
+    async with story(world, urgent(*people)) as it:
+        await minutes_pass(it, 90)
+    phones = {f"{person}~{number}" for person in people for number in range(2, 12)}
+    assert sorted(phone for _, _, phone in push.pushed) == sorted(phones)
+    first, again = push.deliveries
+    assert (first.devices, len(again.devices or ())) == (None, 100)
+
+
+async def test_what_a_throttled_phone_never_takes_is_tried_three_times_more_and_then_left_alone() -> None:
+    world, push = throttled_world(**{"customer-signer": 1})
+    world.planner = FakePlanner(reminders=(), escalate_after=None)
+    push.lasts = timedelta(days=20)
+    async with story(world, urgent()) as it:
+        await it.days_pass(10)
+    assert [delivery.devices for delivery in push.deliveries] == [None, *[("customer-signer~2",)] * 3]
+
+
+async def test_a_pause_holds_up_the_phones_left_open_until_it_is_over() -> None:
+    world, push = throttled_world(**{"customer-signer": 1})
+    async with story(world, urgent()) as it:
+        await minutes_pass(it, 10)
+        await it.wish(Pause(actor="legal-desk"))
+        await minutes_pass(it, 120)
+        assert push.pushed == []
+        await it.wish(Resumption(actor="legal-desk"))
+        await minutes_pass(it, 1)
+    assert [(stage, phone) for _, stage, phone in push.pushed] == [("ready", "customer-signer~2")]
+
+
+async def test_a_question_that_is_answered_reaches_no_phone_later() -> None:
+    world, push = throttled_world(**{"legal-desk": 1})
+    world.planner = FakePlanner(reminders=(), escalate_after=None)
+    async with story(world, urgent()) as it:
+        await minutes_pass(it, 1)
+        await it.wish(Question(person=SIGNER, text="Which annex?"))
+        await minutes_pass(it, 10)
+        assert [delivery.notices[0].stage for delivery in push.deliveries] == ["ready", "question-1"]
+        await it.wish(Answer(actor="legal-desk", text="Annex B."))
+        await minutes_pass(it, 120)
+    assert [stage for _, stage, _ in push.pushed if stage.startswith("question")] == []
+
+
+async def test_an_alert_that_no_phone_takes_at_once_is_an_escalation_when_one_has_taken_it() -> None:
+    world, push = throttled_world(chair=1)
+    push.deaf = ("chair",)
+    async with story(world, urgent()) as it:
+        await minutes_pass(it, 50)
+        assert (await it.shown()).escalations == ()
+        await minutes_pass(it, 45)
+        shown = await it.shown()
+    [(after, stage, phone)] = push.pushed
+    assert (stage, phone, after - HOUR < MINUTE) == ("escalation", "chair~2", True)
+    assert [(one.from_, one.to) for one in shown.escalations] == [(SIGNER, "chair")]
+    assert ("escalated", SIGNER) in push.stages()
+
+
+async def test_an_alert_that_reaches_nobody_is_no_escalation_and_goes_to_whoever_is_next() -> None:
+    world, push = throttled_world()
+    push.refused = ("chair",)
+    async with story(world, urgent()) as it:
+        await minutes_pass(it, 46)
+        shown = await it.shown()
+    told = [(line.person, line.outcome) for line in shown.notifications if line.stage == "escalation"]
+    assert told == [("chair", Outcome.FAILED), ("legal-desk", Outcome.ACCEPTED)]
+    assert [(one.from_, one.to) for one in shown.escalations] == [(SIGNER, "legal-desk")]
+
+
+async def test_an_alert_that_a_phone_never_takes_goes_to_whoever_is_next_too() -> None:
+    world, push = throttled_world(chair=1)
+    push.deaf, push.lasts, push.told_to_wait = ("chair",), timedelta(days=1), False
+    async with story(world, urgent()) as it:
+        await minutes_pass(it, 50)
+        shown = await it.shown()
+    assert [(one.from_, one.to) for one in shown.escalations] == [(SIGNER, "legal-desk")]
+    [alert] = [line for line in shown.notifications if (line.stage, line.person) == ("escalation", "legal-desk")]
+    assert alert.at - shown.notifications[0].at < HOUR * 3 / 4 + 3 * MINUTE
+
+
+def left(person: str, stage: str, kind: MomentKind | None = None, about: str | None = None) -> Straggler:
+    """A phone of somebody that is left open by a stage."""
+    notice = Notice(key=f"msa-0042/{stage}/{person}/{about}", stage=stage, person=person, about=about)
+    moment = Moment(at=NOW, kind=kind, stage=stage, person=person, to=person, why="") if kind else None
+    return Straggler(notice=notice, moment=moment, devices=(f"{person}~2",), tries=1, at=NOW)
+
+
+def remembered(*entries: Straggler) -> Progress:
+    """A request of which these are left open."""
+    seen = DocumentSeen(document="d", status=Status.SENT, raw="se")
+    sent = Progress.begin(a_request(*PARALLEL).brief, NOW).observe(seen, NOW)
+    return sent.replace(stragglers=Stragglers(entries=entries))
+
+
+OTHER = "chief-executive"
+READY, ALERT = left(SIGNER, "ready"), left("chair", "escalation", MomentKind.ESCALATE, SIGNER)
+WARNING = left(OTHER, "warning-1d", MomentKind.WARN)
+QUESTION = left("legal-desk", "question-1")
+
+
+def signed(known: Progress) -> Progress:
+    """The customer has signed."""
+    return known.observe(
+        DocumentSeen(
+            document="d", status=Status.SENT, raw="se", signers=(SignerSeen(person=SIGNER, state=SignerState.SIGNED),)
+        ),
+        NOW,
+    )
+
+
+@pytest.mark.parametrize(
+    ("happens", "stay"),
+    [
+        (signed, (WARNING, QUESTION)),
+        (lambda known: extend(known, Extension(actor="a", due=NOW + timedelta(days=9)), NOW), (READY, ALERT, QUESTION)),
+        (lambda known: known.end(Status.CANCELLED, NOW, by="a"), ()),
+        (lambda known: known.go_on(StopKind.QUESTION, NOW), (READY, ALERT, WARNING)),
+        (lambda known: known.carried_over(), (READY, ALERT, WARNING, QUESTION)),
+    ],
+    ids=["signed", "extended", "ended", "answered", "fresh run"],
+)
+def test_nobody_is_told_later_what_is_untrue_by_then(
+    happens: Callable[[Progress], Progress], stay: tuple[Straggler, ...]
+) -> None:
+    assert happens(remembered(READY, ALERT, WARNING, QUESTION)).stragglers.entries == stay
+
+
+def test_while_a_question_waits_nobody_is_nudged_by_a_phone_left_open() -> None:
+    asked = remembered(READY, WARNING, QUESTION)
+    assert asked.again(NOW) == (QUESTION, READY)
+    asked = asked.stand(Stop(kind=StopKind.QUESTION, since=NOW, who=SIGNER))
+    assert asked.again(NOW) == (QUESTION, READY)
+    asked = asked.replace(stragglers=Stragglers(entries=(WARNING,)))
+    assert asked.again(NOW) == ()
+    assert asked.stragglers.next_at(NOW) is None, "no alarm that finds nothing to do"
+
+
+def test_a_later_stage_is_what_a_phone_left_open_gets_and_ten_times_too_many_stay_within_the_bound() -> None:
+    later = left(OTHER, "overdue-1", MomentKind.OVERDUE)
+    line = Delivered(key=later.key, stage=later.notice.stage, person=OTHER)
+    assert remembered(READY, WARNING).tried((later,), (line,), (later,)).stragglers.entries == (READY, later)
+    assert remembered(READY, WARNING).tried((later,), (), ()).stragglers.entries == (READY, WARNING), "was not told"
+    many = tuple(left(f"signer-{number}", "ready") for number in range(10 * STRAGGLERS_AT_MOST))
+    assert remembered().tried(many, (), many).stragglers.entries == many[-STRAGGLERS_AT_MOST:]
