@@ -108,13 +108,20 @@ class Adoption:
         try:
             if await self._lived(id) or await self._is_ours(found) or not await self._is_from_us(request):
                 return None
-            prepared = await self._prepared(found, id, request, now)
-            return (await path.start(self.temporal, self.store, prepared)).id
+            return await self._started(await self._prepared(found, id, request, now))
         except DirectoryFailure as failure:
             raise NotYet(str(failure)) from failure
         except FileFaults as faults:
             return NotAdopted(document=document, why=faults.faults[0].says)
-        except (path.IdTaken, path.BrokenOff):
+        except path.BrokenOff:
+            return None
+
+    async def _started(self, prepared: AdoptedRequest) -> str | None:
+        try:
+            return (await path.start(self.temporal, self.store, prepared)).id
+        except path.IdTaken:
+            # An attempt that died has begun it, and the document's signers were others then.
+            await prepared.lives(self.store, prepared.given)
             return None
 
     async def _read(self, document: str) -> WireDocument:
@@ -178,7 +185,9 @@ class Adoption:
         )
         # Nothing is uploaded any more, so that there is neither a file nor a template.
         brief = checked.request.brief.replace(id=id, document=Document(), people=people)
-        digest = path.fingerprint({"adopted": found.uuid})
+        # Whoever signs by now: an attempt that died may have kept others, who were replaced since.
+        orders = [signer.order for signer in signers]
+        digest = path.fingerprint({"adopted": checked.request.fingerprint, "orders": orders})
         return AdoptedRequest(checked, checked.request.replace(brief=brief, fingerprint=digest), places)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from temporalio.client import Client, Interceptor, OutboundInterceptor, StartWorkflowInput, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import ActivityEnvironment
@@ -55,6 +56,28 @@ class Torn(Adoption):
 
     async def adopt(self, document: str, now: datetime) -> str | NotAdopted | None:
         """As it fails then."""
+        raise RPCError("away", RPCStatusCode.UNAVAILABLE, b"")
+
+
+class Lost(Interceptor):
+    """What is asked of Temporal is lost, or what it answers when a workflow has `begun`."""
+
+    def __init__(self, *, begun: bool) -> None:
+        self._begun = begun
+
+    def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:
+        """See `Interceptor`."""
+        return _Losing(next, begun=self._begun)
+
+
+class _Losing(OutboundInterceptor):
+    def __init__(self, next: OutboundInterceptor, *, begun: bool) -> None:
+        super().__init__(next)
+        self._begun = begun
+
+    async def start_workflow(self, input: StartWorkflowInput) -> WorkflowHandle[Any, Any]:
+        if self._begun:
+            await super().start_workflow(input)
         raise RPCError("away", RPCStatusCode.UNAVAILABLE, b"")
 
 
@@ -219,6 +242,59 @@ async def test_an_attempt_that_died_before_the_request_was_known_to_live_is_made
         document = await sent_by_hand(it)
         await it.store.claim(Home.of_request(id_of(document)))
         assert (await it.sweeps()).adopted == (id_of(document),)
+
+
+async def dies_half_way(it: Office, *, begun: bool) -> None:
+    """A sweep adopts, and dies once it has kept what it knows, or once the request was `begun`."""
+    assert it.adoption
+    whole, there = it.adoption, it.temporal
+    lost = Client(
+        there.service_client,
+        namespace=there.namespace,
+        data_converter=there.data_converter,
+        interceptors=[Lost(begun=begun)],
+    )
+    it.adoption = replace(whole, temporal=lost)
+    with pytest.raises(ApplicationError, match="UNAVAILABLE"):
+        await it.sweeps()
+    it.adoption = whole
+
+
+async def test_who_was_replaced_after_an_attempt_that_died_is_not_asked(tmp_path: Path) -> None:
+    async with adopting(tmp_path) as it:
+        document = await sent_by_hand(it, {"email": GUEST, "full_name": "Gast Eins", "order": 1})
+        await dies_half_way(it, begun=False)
+        assert document.request
+        await it.signature.forward(document.request.uuid, GUEST, "second@customer.test")
+        assert (await it.sweeps()).adopted == (id_of(document),)
+        started, service, environment = await given(it, document), of_service(it), ActivityEnvironment()
+        order = CreateOrder(brief=started.brief, now=it.now, fingerprint=started.fingerprint)
+        [signer] = (await environment.run(service.create, order)).signers
+        assert (signer.person, signer.state) == ("signer-1", SignerState.WAITING)
+        assert it.adoption
+        assert (
+            await it.adoption.directory.person("signer-1", started.brief.workflow_id)
+        ).email == "second@customer.test"
+        page = await signing_page(
+            it.signature, started.brief.id, "signer-1", await Asked(it.store).of(started.brief.id)
+        )
+        assert page.state is SigningState.BY_MAIL
+
+
+async def test_a_request_that_an_attempt_began_before_it_died_is_known_also_when_its_signers_have_changed(
+    tmp_path: Path,
+) -> None:
+    async with adopting(tmp_path) as it:
+        document = await sent_by_hand(it, {"email": GUEST, "order": 1})
+        await dies_half_way(it, begun=True)
+        assert document.request
+        await it.signature.forward(document.request.uuid, GUEST, "second@customer.test")
+        for _ in range(2):
+            swept = await it.sweeps()
+            assert (swept.refusals, swept.waiting) == (0, 0)
+            assert await it.store.read_cover(Home.of_request(id_of(document))) is not None
+            await it.store.replace_sweep_mark(b"lost")
+        assert (await given(it, document)).brief.people[0].person == "signer-1"
 
 
 async def test_the_document_of_another_countersign_is_left_alone(tmp_path: Path) -> None:
