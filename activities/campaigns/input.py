@@ -22,10 +22,12 @@ from activities.requests.documents import Documents
 from activities.requests.input import MAX_UPLOAD_MEGABYTES
 from activities.starting import path
 from activities.starting.checks import Found
+from activities.starting.meant import refuse_others
 from activities.starting.policy import checked
 from activities.store import AUDIENCES, Home, Store
 from workflows.campaign.inputs import CampaignInput
 from workflows.follow_up.inputs import FollowUpInput
+from workflows.kinds import Kind
 from workflows.model.campaign import Campaign, Joiners, Source
 from workflows.model.policy import Policy
 from workflows.model.request import Document
@@ -78,6 +80,7 @@ async def prepare(
     is no fault of the file: it is told of its own.
     """
     plain = written if isinstance(written, PlainFile) else await asyncio.to_thread(written.parse)
+    refuse_others(plain, Kind.CAMPAIGN)
     plain = _of_year(plain, now)
     named = plain.plain if isinstance(plain.plain, dict) else {}
     found = await Found.look_up(directory, frozenset(_persons(named)))

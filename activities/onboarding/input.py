@@ -20,10 +20,12 @@ from activities.requests import input as requests
 from activities.requests.documents import Documents
 from activities.starting import path
 from activities.starting.checks import maps
+from activities.starting.meant import refuse_others
 from activities.starting.policy import checked
 from activities.store import Home, Store
 from activities.tasks import input as tasks
 from workflows.follow_up.inputs import FollowUpInput
+from workflows.kinds import Kind
 from workflows.model.onboarding import Onboarding, PartKind, StagePlan
 from workflows.model.policy import Policy
 from workflows.model.quiet import Quiet
@@ -90,6 +92,7 @@ async def prepare(
     `DirectoryFailure` when nobody can be looked up. A due date of a part that is over stands in `overdue`.
     """
     plain = written if isinstance(written, PlainFile) else await asyncio.to_thread(written.parse)
+    refuse_others(plain, Kind.ONBOARDING)
     template = await asyncio.to_thread(read_template, plain, templates) if templates else None
     whole = merged(plain, template)
     checks = await OnboardingChecks.look_up(whole.file.plain, catalogue=catalogue, directory=directory, now=now)

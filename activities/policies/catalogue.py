@@ -3,7 +3,7 @@
 The result travels in the workflow's input, so that a catalogue may change while requests live.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -33,12 +33,12 @@ _NAMED_AT_MOST: Final = 20
 class UnknownKind(LookupError):
     """No kind of this name in the catalogue."""
 
-    def __init__(self, kind: str, known: Mapping[str, object], file: str = "the catalogue") -> None:
+    def __init__(self, kind: str, known: Collection[str], file: str = "the catalogue") -> None:
         helps = did_you_mean(kind, known) or f"; it has {', '.join(_some(known))}"
         super().__init__(f'"{kind}" is not a kind of {file}{helps}')
 
 
-def _some(known: Mapping[str, object]) -> Iterator[str]:
+def _some(known: Collection[str]) -> Iterator[str]:
     named = _NAMED_AT_MOST if len(known) > _NAMED_AT_MOST + 1 else len(known)
     yield from islice(known, named)
     if more := len(known) - named:
@@ -169,11 +169,15 @@ class Catalogue:
         """The names of the kinds of its file."""
         return self._own
 
-    def known(self, kind: str) -> str:
-        """The kind's name, or `UnknownKind`."""
+    def known(self, kind: str, *, closes: bool = False) -> str:
+        """The kind's name, or `UnknownKind`, which offers those that fit what `closes` some day."""
         if kind not in self._kinds:
-            raise UnknownKind(kind, {name: self._kinds[name] for name in self._own}, self._file)
+            fit = [name for name in self._own if not closes or self._closes(name)]
+            raise UnknownKind(kind, fit or self._own, self._file)
         return kind
+
+    def _closes(self, kind: str) -> bool:
+        return kind not in ALWAYS_THERE and self.resolve(kind).policy.expires
 
     def faults(self, kind: str, override: PolicyLayer | None = None, within: timedelta | None = None) -> Senseless:
         """What cannot work in the resolved policy; `within` is the time that a request's own due date leaves."""

@@ -17,9 +17,11 @@ from activities.requests.documents import Documents
 from activities.requests.file import DocumentEntry, RequestFile
 from activities.starting import path
 from activities.starting.checks import Found, closing_times, maps
+from activities.starting.meant import refuse_others
 from activities.starting.policy import Checked, checked
 from activities.store import Home, Store
 from workflows.follow_up.inputs import FollowUpInput
+from workflows.kinds import Kind
 from workflows.model.request import Brief, Document
 from workflows.model.subject import Participant
 from workflows.signature.inputs import SignatureRequest
@@ -82,8 +84,7 @@ async def prepare(
     over stands in `overdue` when nothing else is wrong: the request may have been started in time.
     """
     plain = written if isinstance(written, PlainFile) else await asyncio.to_thread(written.parse)
-    if isinstance(plain.plain, dict) and "who" in plain.plain and "document" not in plain.plain:
-        raise plain.faults([((), "is a task, no request: `countersign task start` starts it")])
+    refuse_others(plain, Kind.REQUEST)
     found = await Found.look_up(directory, persons_named(plain.plain))
     checks = RequestChecks(
         folder=plain.folder,

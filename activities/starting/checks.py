@@ -83,7 +83,7 @@ class Checks(ABC):
     def kind(self, kind: str) -> str:
         """The kind, if the catalogue has it."""
         try:
-            return self.catalogue.known(kind)
+            return self.catalogue.known(kind, closes=self.closes)
         except LookupError as unknown:
             raise ValueError(str(unknown)) from None
 

@@ -10,11 +10,13 @@ from activities.person import SignersFile, id_in_full
 from activities.policies.cascade import Resolved
 from activities.policies.catalogue import Catalogue
 from activities.starting import path
+from activities.starting.meant import refuse_others
 from activities.starting.policy import Checked, checked
 from activities.store import Home, Store
 from activities.tasks.cover_sheet import TaskCover
 from activities.tasks.file import TaskChecks, TaskFile
 from workflows.follow_up.inputs import FollowUpInput
+from workflows.kinds import Kind
 from workflows.model.subject import Participant, Role
 from workflows.model.task import Task
 from workflows.task.inputs import TaskInput
@@ -60,6 +62,7 @@ async def prepare(
     over stands in `overdue` when nothing else is wrong: the task may have been started in time.
     """
     plain = written if isinstance(written, PlainFile) else await asyncio.to_thread(written.parse)
+    refuse_others(plain, Kind.TASK)
     checks = await TaskChecks.look_up(plain.plain, catalogue=catalogue, directory=directory, now=now)
     file, found = await checked(plain, TaskFile, checks, directory)
     return _prepared(file, found, checks.asked(file.who))

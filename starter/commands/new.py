@@ -74,7 +74,7 @@ async def new(
 
 def _of_requests(catalogue: Catalogue, kind: str) -> Resolved:
     try:
-        resolved = catalogue.resolve(catalogue.known(kind))
+        resolved = catalogue.resolve(catalogue.known(kind, closes=True))
     except LookupError as unknown:
         raise Refusal(str(unknown)) from None
     if not resolved.policy.expires:

@@ -152,13 +152,27 @@ def test_a_faulty_file_is_refused_before_any_server_is_asked(tmp_path: Path) -> 
     assert "Temporal" not in ended.stderr
 
 
-def test_a_task_is_no_request_and_is_sent_to_its_own_word(tmp_path: Path) -> None:
-    file, people = tmp_path / "task.yaml", tmp_path / "people.yaml"
+FILES = {
+    "request": "kind: sales-contract\ndocument: msa.pdf\nrequester: a\nsigners: [a]\n",
+    "task": "kind: team-task\ntitle: Account\nwho: {person: a}\nowner: b\n",
+    "onboard": "owner: a\ncustomer: {company: Acme, person: b}\nstages: [{name: one}]\n",
+    "campaign": "document: {file: conduct.pdf, version: '1'}\naudience: {group: all}\nowner: a\n",
+}
+
+
+@pytest.mark.parametrize("meant", FILES)
+@pytest.mark.parametrize("word", FILES)
+def test_a_file_of_another_kind_is_sent_to_its_own_word_in_one_line(word: str, meant: str, tmp_path: Path) -> None:
+    file, people = tmp_path / "file.yaml", tmp_path / "people.yaml"
     people.write_text("people: [{id: a, name: A, email: a@example.com, zone: Europe/Amsterdam}]\n")
-    file.write_text("kind: team-task\ntitle: Account\nwho: {person: chair}\nowner: legal-desk\n", "utf-8")
-    ended = type_("request", "start", str(file), COUNTERSIGN_PEOPLE=str(people), **NOBODY)
+    file.write_text(FILES[meant], "utf-8")
+    ended = type_(word, "start", str(file), COUNTERSIGN_PEOPLE=str(people), **NOBODY)
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr == f"{file}:1: is a task, no request: `countersign task start` starts it\n"
+    names = {"onboard": "onboarding"}
+    other, wanted = names.get(meant, meant), names.get(word, word)
+    article = "an" if other == "onboarding" else "a"
+    told = f"{file}:1: is {article} {other}, no {wanted}: `countersign {meant} start` starts it\n"
+    assert (ended.stderr == told) is (word != meant)
 
 
 def test_each_fault_of_the_people_file_is_told_once(tmp_path: Path) -> None:

@@ -54,3 +54,4 @@ def test_the_word_writes_it_once_and_the_command_plans_it(tmp_path: Path, monkey
     strange = type_("request", "new", "nda", "--json", **there)
     assert strange.stderr.startswith('"nda" is not a kind of policies.yaml; it has ')
     assert "customer-contract" in strange.stderr
+    assert "task" not in strange.stderr and "onboarding" not in strange.stderr, "what no request can be of"

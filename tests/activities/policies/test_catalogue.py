@@ -343,6 +343,17 @@ def test_nothing_else_of_the_catalogue_stays_open_after_its_due_date() -> None:
     assert late == {"compliance-acknowledgement", "code-of-conduct", "policy-acknowledgement", "annual-certification"}
 
 
+def test_kinds_that_never_close_are_offered_only_where_they_may_be_used() -> None:
+    shipped = Catalogue.read(_SHIPPED)
+    with pytest.raises(UnknownKind, match="team-task"):
+        shipped.known("nda")
+    with pytest.raises(UnknownKind) as offered:
+        shipped.known("nda", closes=True)
+    assert not any(kind in str(offered.value) for kind in ("team-task", "customer-step", "customer-onboarding"))
+    with pytest.raises(UnknownKind, match="did you mean team-task"):
+        shipped.known("team-tsk")
+
+
 def test_whoever_knows_no_kind_is_told_twenty_of_two_hundred() -> None:
     kinds = {f"kind-{number:03}": None for number in range(200)}
     told = str(UnknownKind("quite-another", kinds, "policies.yaml"))
