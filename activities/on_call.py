@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from temporalio import activity
@@ -16,6 +16,13 @@ from workflows.ports import PushService
 
 HEARD_WITHIN: Final = 20.0
 """Seconds after which no more is sent; what is under way ends within those of one call."""
+OVER_AGAIN_AFTER: Final = timedelta(hours=1)
+"""What comes and goes is over once in so long: until then their last word is that it is not."""
+
+
+def may_be_over(heard_at: datetime | None, now: datetime) -> bool:
+    """Whether they may hear that something is over, of which they heard so last at `heard_at`."""
+    return heard_at is None or now - heard_at >= OVER_AGAIN_AFTER
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,7 @@ class OnCall:
 
     async def hears(self, of: Trouble, stage: Stage, since: datetime, now: datetime) -> bool:
         """Whether they have it now; equal news are one notice on a phone, however often they are told."""
-        key = notice_key(of.id, f"{stage}-{since:%Y%m%d%H%M%S}", self.person)
+        key = notice_key(of.id, f"{stage}-{since:%Y%m%d%H%M%S%f}", self.person)
         notice = Notice(key=key, stage=stage, person=self.person, action=NoticeAction.OPEN)
         about = Subject(id=of.id, kind=of.kind, title=of.title, requester=self.person, people=())
         try:

@@ -16,7 +16,7 @@ from typing import Final, Self
 from pydantic import AwareDatetime
 from temporalio import activity
 
-from activities.on_call import OnCall, Trouble
+from activities.on_call import OnCall, Trouble, may_be_over
 from activities.store import Store, StoreFailure
 from workflows.follow_up.handoff import is_subscriber, state_after
 from workflows.follow_up.stages import Stage
@@ -52,6 +52,9 @@ _NEWS: Final = {
 }
 
 
+_GRAVITY: Final = tuple(Condition)
+
+
 class Health(Model):
     """How a target is at one address, since when and why; `told` is what whoever is on call has heard last.
 
@@ -63,6 +66,8 @@ class Health(Model):
     since: AwareDatetime | None = None
     why: str | None = None
     told: Condition = Condition.WORKING
+    over_at: AwareDatetime | None = None
+    """When they heard last that it works again."""
 
     def after(self, call: HandoffCall, result: HandoffResult, now: datetime) -> Self:
         """What a call says of it: what is disabled, or dead, is not called failing again."""
@@ -75,10 +80,16 @@ class Health(Model):
             return self
         return self.replace(is_=Condition.FAILING, since=now, told=Condition.FAILING)
 
-    @property
-    def news(self) -> Stage | None:
-        """What whoever is on call is to hear, once."""
-        return None if self.told is self.is_ else _NEWS[self.is_]
+    def news(self, now: datetime) -> Stage | None:
+        """What whoever is on call is to hear, once: that it is worse, or that it works again."""
+        if self.is_ is Condition.WORKING:
+            over = self.told is not self.is_ and may_be_over(self.over_at, now)
+            return _NEWS[self.is_] if over else None
+        return _NEWS[self.is_] if _GRAVITY.index(self.is_) > _GRAVITY.index(self.told) else None
+
+    def heard(self, now: datetime) -> Self:
+        """After they have heard it."""
+        return self.replace(told=self.is_, over_at=now if self.is_ is Condition.WORKING else self.over_at)
 
 
 class KnownTarget(Model):
@@ -166,10 +177,10 @@ class TargetHealth:
         """Who can be told of the next target: nobody any more once they were not reached, which takes its time."""
         name, before = call.target.name, await self._of(call.target)
         known = before.after(call, result, now)
-        if on_call and known.news is not None:
+        if on_call and (news := known.news(now)) is not None:
             of = Trouble(id=f"handoff-{name}", kind="handoff", title=name)
-            if await on_call.hears(of, known.news, known.since or now, now):
-                known = known.replace(told=known.is_)
+            if await on_call.hears(of, news, known.since or now, now):
+                known = known.heard(now)
             else:
                 on_call = None
         if known != before:

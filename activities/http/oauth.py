@@ -31,6 +31,7 @@ from activities.http.calling import (
     failure_of_response,
     no_answer_within,
 )
+from activities.http.error_bodies import explain
 from activities.http.transport import capped_transport
 
 with warnings.catch_warnings():
@@ -41,6 +42,8 @@ with warnings.catch_warnings():
 SHARE_OF_LIFE: Final = 0.8
 UNSTATED_LIFE: Final = 300.0
 """Seconds a token is trusted whose answer does not say how long it lives."""
+_OF_OTHERS: Final = frozenset({"THIRD_PARTY_AUTH_ERROR"})
+"""What a 401 says that is not about our token: FCM itself was not let in by somebody else."""
 
 
 class TokenAuth(StrEnum):
@@ -97,7 +100,8 @@ class Token:
 class Bearer(httpx.Auth):
     """Puts a living bearer token on every request; however many callers, one token is asked for at a time.
 
-    A 401 renews the token once and repeats the request once: the second 401 is the answer.
+    A 401 renews the token once and repeats the request once: the second 401 is the answer, and so is one that is not
+    about the token.
     """
 
     def __init__(
@@ -122,7 +126,7 @@ class Bearer(httpx.Auth):
         token = await self._living()
         request.headers["authorization"] = f"Bearer {token.value}"
         response = yield request
-        if response.status_code == httpx.codes.UNAUTHORIZED:
+        if response.status_code == httpx.codes.UNAUTHORIZED and await _is_of_the_token(response):
             token = await self._renewed(token)
             request.headers["authorization"] = f"Bearer {token.value}"
             yield request
@@ -196,6 +200,10 @@ class Bearer(httpx.Auth):
 
     def _no_token(self, status: int) -> ServiceFailure:
         return ServiceFailure(self._service, Cause.UNREADABLE, "expected a token, got something else", status=status)
+
+
+async def _is_of_the_token(refusal: httpx.Response) -> bool:
+    return explain(await refusal.aread()).error_code not in _OF_OTHERS
 
 
 _METHODS: Final = {

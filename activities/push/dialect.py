@@ -33,6 +33,8 @@ class Fate(StrEnum):
     """It was taken and did not arrive."""
     UNKNOWN = "unknown"
     """It may have been taken, more than once, and is not sent again."""
+    PLATFORM = "platform"
+    """Apple, or who runs the browser, does not let the push service in by what it has of us: the device is kept."""
     UNAUTHORISED = "unauthorised"
     """We are not let in, by our credentials, the certificate or the address: no device is at fault, all are kept."""
 

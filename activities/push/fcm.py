@@ -116,4 +116,6 @@ def _fate(failure: ServiceFailure) -> Sent:
         return Sent(Fate.UNREGISTERED, failure)
     if failure.error_code == "SENDER_ID_MISMATCH":
         return Sent(Fate.OTHER_SENDER, failure)
+    if failure.error_code == "THIRD_PARTY_AUTH_ERROR":
+        return Sent(Fate.PLATFORM, failure)
     return fate_of(failure)

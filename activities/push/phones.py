@@ -2,16 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
 from temporalio import activity
 
-from activities.device import Device
+from activities.device import Device, Platform
 from activities.directory import Directory, DirectoryFailure
 from activities.person import Person
+from activities.push.credentials import Credential
 from activities.push.dialect import Fate, PushDialect, Sent, too_soon
 from activities.push.limiter import DeviceLimiter, Places
 from activities.push.message import Message
@@ -19,6 +20,7 @@ from activities.store import device_hash
 
 MANY: Final = 3
 """Devices of another project, with none of ours in between, from which on our credentials are the ones at fault."""
+_OF_PLATFORM: Final = {Platform.IOS: Credential.APPLE, Platform.WEB: Credential.WEB}
 
 Messages = tuple[tuple[str, Sent], ...]
 """The fate of one message per device, by its short hash."""
@@ -33,11 +35,11 @@ class Phones:
         self._limiter = limiter
         self._foreign: set[str] = set()
         self._places = Places()
-        self._credentials_accepted: bool | None = None
+        self._accepted: dict[Credential, bool] = {}
 
-    def credentials_accepted(self) -> bool | None:
-        """Whether the last answer since this was asked says that we are let in; None when none said it."""
-        learnt, self._credentials_accepted = self._credentials_accepted, None
+    def credentials_accepted(self) -> Mapping[Credential, bool]:
+        """Which of our credentials are taken by the last answers since this was asked; those that any spoke of."""
+        learnt, self._accepted = self._accepted, {}
         return learnt
 
     async def had_one(self, person: Person) -> bool:
@@ -72,6 +74,7 @@ class Phones:
         if wait := self._limiter.seconds_to_wait(device):
             return too_soon(wait)
         sent = self._judged(device, await dialect.send(to.value, message, to.kind))
+        self._learn(to.platform, sent.fate)
         if sent.failure:
             level = logging.ERROR if sent.fate in (Fate.OTHER_SENDER, Fate.MISMATCH) else logging.WARNING
             activity.logger.log(level, "push to device %s: %s, %s", device, sent.fate, sent.failure)
@@ -81,8 +84,6 @@ class Phones:
 
     def _judged(self, device: str, sent: Sent) -> Sent:
         """A device of another project is one; many of them, and none of ours since, are a deploy gone wrong."""
-        if sent.fate in (Fate.ACCEPTED, Fate.UNAUTHORISED):
-            self._credentials_accepted = sent.fate is Fate.ACCEPTED
         if sent.fate is Fate.ACCEPTED:
             self._foreign.clear()
         if sent.fate is not Fate.OTHER_SENDER:
@@ -90,6 +91,15 @@ class Phones:
         if len(self._foreign) < MANY:
             self._foreign.add(device)
         return replace(sent, fate=Fate.MISMATCH) if len(self._foreign) >= MANY else sent
+
+    def _learn(self, platform: Platform, fate: Fate) -> None:
+        """What an answer says of credentials; whoever is not let in at Apple was let in at the push service."""
+        if fate not in (Fate.ACCEPTED, Fate.PLATFORM, Fate.UNAUTHORISED):
+            return
+        self._accepted[Credential.OURS] = fate is not Fate.UNAUTHORISED
+        theirs = _OF_PLATFORM.get(platform)
+        if theirs and fate is not Fate.UNAUTHORISED:
+            self._accepted[theirs] = fate is Fate.ACCEPTED
 
     async def _bury(self, person: Person, device: Device, sent: Sent) -> None:
         reason = (sent.failure and sent.failure.error_code) or sent.fate.value

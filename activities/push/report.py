@@ -43,6 +43,7 @@ class Mail(StrEnum):
 _FAILED_BECAUSE: Final = {
     Fate.LATER: Reason.UNREACHABLE,
     Fate.UNAUTHORISED: Reason.UNAUTHORISED,
+    Fate.PLATFORM: Reason.UNAUTHORISED,
     Fate.MISMATCH: Reason.PUSH_MISMATCH,
     Fate.OTHER_SENDER: Reason.PUSH_MISMATCH,
     Fate.REFUSED: Reason.REFUSED,
@@ -50,7 +51,7 @@ _FAILED_BECAUSE: Final = {
     Fate.PENDING: Reason.UNCONFIRMED,
     Fate.UNKNOWN: Reason.UNCONFIRMED,
 }
-_OPEN: Final = (Fate.LATER, Fate.UNAUTHORISED, Fate.MISMATCH, Fate.PENDING)
+_OPEN: Final = (Fate.LATER, Fate.UNAUTHORISED, Fate.PLATFORM, Fate.MISMATCH, Fate.PENDING)
 _NEXT_TRY: Final = 5.0
 """Seconds until a part is tried again when the service names no time."""
 

@@ -185,14 +185,17 @@ _HANDOFF_RECOVERED: Final = alike(
 )
 _PUSH_REFUSED: Final = alike(
     Words(
-        phrase("The push service refuses us"),
+        phrase("Credentials for pushes are refused"),
         phrase("Refused: {document}"),
-        phrase("Nobody is told by phone. Please see to the credentials: what waits is told once they are good."),
+        phrase(
+            "Phones that need them are told nothing. "
+            "Please see to the credentials: what waits is told once they are good."
+        ),
     )
 )
 _PUSH_RECOVERED: Final = alike(
     Words(
-        phrase("The push service lets us in again"),
+        phrase("Credentials for pushes are taken again"),
         phrase("Let in again: {document}"),
         phrase("What waited is told by itself."),
         closing=True,

@@ -6,7 +6,7 @@ from typing import Final, Self
 
 from pydantic import AwareDatetime
 
-from activities.on_call import OnCall, Trouble
+from activities.on_call import OnCall, Trouble, may_be_over
 from workflows.follow_up.stages import Stage
 from workflows.model.base import Model
 
@@ -36,6 +36,8 @@ class Silence(Model):
     told: bool = False
     clock_told: AwareDatetime | None = None
     """When they heard that the receiver's clock is behind."""
+    over_at: AwareDatetime | None = None
+    """When whoever is on call heard last that it is over."""
 
     def heard_of(self, at: datetime) -> Self:
         """The callback of an event that happened then has arrived; the order in which that is learnt does not count."""
@@ -50,16 +52,16 @@ class Silence(Model):
             return self
         return self.replace(first=min(self.first or at, at), last=max(self.last or at, at))
 
-    def news(self, after: timedelta) -> Stage | None:
+    def news(self, after: timedelta, now: datetime) -> Stage | None:
         """What whoever is on call is to hear, once, when it is a silence `after` so long."""
         if self.told:
-            return Stage.CALLED if self.last is None else None
+            return Stage.CALLED if self.last is None and may_be_over(self.over_at, now) else None
         lasts = self.first and self.last and self.last - self.first >= after
         return Stage.UNCALLED if lasts else None
 
-    def said(self) -> Self:
+    def said(self, now: datetime) -> Self:
         """They have heard it."""
-        return self.replace(told=not self.told)
+        return self.replace(told=not self.told, over_at=now if self.told else self.over_at)
 
 
 @dataclass(frozen=True)
@@ -72,10 +74,10 @@ class Alarm:
 
     async def told(self, silence: Silence, now: datetime) -> Silence:
         """Tell the news, if there are any; what nobody has taken is told by the next sweep."""
-        if (stage := silence.news(self.after)) is None:
+        if (stage := silence.news(self.after, now)) is None:
             return silence
         heard = await self.on_call.hears(_CALLBACKS, stage, silence.first or silence.heard or now, now)
-        return silence.said() if heard else silence
+        return silence.said(now) if heard else silence
 
     async def told_of_clock(self, silence: Silence, seen: ClockSeen | None, now: datetime) -> Silence:
         """Tell that the receiver's clock is behind, if it is, once a day; what nobody has taken is told again."""

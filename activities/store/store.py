@@ -28,7 +28,6 @@ DOCUMENTS: Final = "documents"
 """The shelf of what is signed: erasable."""
 AUDIENCES: Final = "audiences"
 """The shelf of what campaigns rest on, audiences and what came of them: for good."""
-_PUSH_REFUSED: Final = "push/refused.json"
 _SWEEP: Final = "sweeps/core-signature.json"
 _ASKED: Final = "asked-"
 _SIGNERS_OF: Final = "signers-"
@@ -274,13 +273,13 @@ class Store:
         """Remember how far they were."""
         await self._objects.replace(_SWEEP, content)
 
-    async def push_refused(self) -> bool:
-        """Whether somebody was told that the push service refuses our credentials, and not yet of its end."""
-        return bool(await self._objects.read(_PUSH_REFUSED))
+    async def push_standing(self, credential: str) -> bytes | None:
+        """Whether one of our credentials for pushes is refused, None of one that was always taken."""
+        return await self._objects.read(f"push/{credential}.json")
 
-    async def mark_push_refused(self, told: bool) -> None:
-        """Remember that they were, or that it is over."""
-        await self._objects.replace(_PUSH_REFUSED, b"{}" if told else b"")
+    async def keep_push_standing(self, credential: str, content: bytes) -> None:
+        """Keep that it is, or is not any more."""
+        await self._objects.replace(f"push/{credential}.json", content)
 
     async def serial(self, of: str) -> str:
         """What somebody's sessions, or links, must have in them; empty until they were ended, or renewed, once."""

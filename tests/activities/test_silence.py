@@ -56,6 +56,18 @@ async def test_an_hour_of_callbacks_that_did_not_arrive_is_told_once_and_so_is_t
         assert len(set(keys)) == len(keys)
 
 
+def test_callbacks_that_come_and_go_are_back_once_an_hour() -> None:
+    """With a setting of a minute: of every three minutes, two callbacks are lost and one arrives, for five hours."""
+    known, news = Silence(), []
+    for minute in range(300):
+        at = NOW + minute * MINUTE
+        known = known.heard_of(at) if minute % 3 == 2 else known.missed(at)
+        if stage := known.news(MINUTE, at):
+            news.append(stage)
+            known = known.said(at)
+    assert news == [Stage.UNCALLED, Stage.CALLED] * 5 + [Stage.UNCALLED]
+
+
 async def test_how_long_they_may_stay_away_is_a_setting(tmp_path: Path) -> None:
     async with office(tmp_path) as it:
         push = World().push
@@ -190,16 +202,16 @@ def test_in_whatever_order_it_is_learnt_an_hour_is_an_hour(order: tuple[int, ...
         minutes = (0, 10, 40, 80)[one]
         known = known.missed(NOW + minutes * MINUTE) if minutes else known.heard_of(NOW)
     assert (known.first, known.last) == (NOW + 10 * MINUTE, NOW + 80 * MINUTE)
-    assert known.news(HOUR) is Stage.UNCALLED
-    assert known.said().news(HOUR) is None
-    assert known.said().heard_of(NOW + 90 * MINUTE).news(HOUR) is Stage.CALLED
-    assert known.heard_of(NOW + 50 * MINUTE).news(HOUR) is None
+    assert known.news(HOUR, NOW) is Stage.UNCALLED
+    assert known.said(NOW).news(HOUR, NOW) is None
+    assert known.said(NOW).heard_of(NOW + 90 * MINUTE).news(HOUR, NOW) is Stage.CALLED
+    assert known.heard_of(NOW + 50 * MINUTE).news(HOUR, NOW) is None
 
 
 def test_what_is_short_of_an_hour_is_none() -> None:
     first = Silence().missed(NOW)
-    assert first.missed(NOW + HOUR - timedelta(seconds=1)).news(HOUR) is None
-    assert first.missed(NOW + HOUR).news(HOUR) is Stage.UNCALLED
+    assert first.missed(NOW + HOUR - timedelta(seconds=1)).news(HOUR, NOW) is None
+    assert first.missed(NOW + HOUR).news(HOUR, NOW) is Stage.UNCALLED
     assert first.heard_of(NOW).first is None
 
 

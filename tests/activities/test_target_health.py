@@ -7,6 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from activities.links import Links
+from activities.on_call import OVER_AGAIN_AFTER
 from activities.push.message import compose
 from activities.reader import Reader
 from activities.store import Store
@@ -60,12 +61,14 @@ def test_how_a_target_is_after_a_call(was: Condition, result: HandoffResult, att
     known = Health(address="a", is_=was, told=was, since=NOW - timedelta(days=1))
     after = known.after(HandoffCall(target=FINANCE, attempt=attempt), result, NOW)
     assert after.is_ is becomes
-    assert (after.news is None) is (was is becomes)
+    assert (after.news(NOW) is None) is (was is becomes)
     assert after.since == (known.since if was is becomes else NOW)
 
 
-async def learn(health: TargetHealth, result: HandoffResult, attempt: int = 1, target: Target = FINANCE) -> None:
-    await health.learn([(HandoffCall(target=target, attempt=attempt), result)], NOW)
+async def learn(
+    health: TargetHealth, result: HandoffResult, attempt: int = 1, target: Target = FINANCE, at: datetime = NOW
+) -> None:
+    await health.learn([(HandoffCall(target=target, attempt=attempt), result)], at)
 
 
 def stages(push: FakePushService) -> list[str]:
@@ -83,6 +86,31 @@ async def test_on_call_hears_of_each_change_once_however_many_requests_wait(tmp_
         await learn(health, OK)
     assert stages(push) == ["handoff.failing on-call", "handoff.dead on-call", "handoff.recovered on-call"]
     assert await store.hand_offs.targets() == ("finance",)
+
+
+@pytest.mark.parametrize("attempt", [FAILING_FROM, LAST], ids=["failing", "dead"])
+async def test_a_target_that_takes_one_thing_and_not_the_next_is_well_again_once_an_hour(
+    tmp_path: Path, attempt: int
+) -> None:
+    """Each minute of five hours one request is taken, and another one is not."""
+    push = World().push
+    health = TargetHealth(Store(str(tmp_path)), push, "on-call")
+    for minute in range(300):
+        at = NOW + timedelta(minutes=minute)
+        await learn(health, OK if minute % 2 else DOWN, attempt, at=at)
+    worse = "handoff.failing on-call" if attempt == FAILING_FROM else "handoff.dead on-call"
+    pairs = 300 * timedelta(minutes=1) // OVER_AGAIN_AFTER
+    assert stages(push) == [worse, "handoff.recovered on-call"] * pairs + [worse]
+
+
+async def test_what_is_dead_for_one_and_failing_for_another_is_no_news_each_time(tmp_path: Path) -> None:
+    push = World().push
+    health = TargetHealth(Store(str(tmp_path)), push, "on-call")
+    for _ in range(50):
+        for attempt, result in ((FAILING_FROM, DOWN), (LAST, DOWN), (1, OK)):
+            await learn(health, result, attempt)
+    first = ["handoff.failing on-call", "handoff.dead on-call", "handoff.recovered on-call"]
+    assert stages(push) == first + first[:2]
 
 
 async def test_two_workers_that_learn_it_at_once_tell_it_under_one_name(tmp_path: Path) -> None:

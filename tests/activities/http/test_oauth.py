@@ -246,3 +246,23 @@ def test_secrets_are_not_shown() -> None:
 @pytest.mark.parametrize("stated", ["nan", "inf", float("nan"), float("-inf"), 10**400, None, "soon", []])
 def test_a_token_whose_life_is_no_finite_number_is_renewed_all_the_same(stated: object) -> None:
     assert lifetime(stated) == UNSTATED_LIFE
+
+
+async def test_a_401_that_is_not_about_our_token_is_the_answer() -> None:
+    """FCM says so of the key that it has of us for Apple."""
+    details = [{"@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError", "errorCode": "THIRD_PARTY_AUTH_ERROR"}]
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        if request.url.path.endswith("/token"):
+            return httpx.Response(200, json={"access_token": "t"})
+        return httpx.Response(401, json={"error": {"code": 401, "status": "UNAUTHENTICATED", "details": details}})
+
+    transport = httpx.MockTransport(answer)
+    client = make_client(auth=Bearer("x", CREDENTIALS, transport=transport), transport=transport)
+    for _ in range(3):
+        with pytest.raises(ServiceFailure) as caught:
+            await Service("x", "https://api.test", client).call("POST", "/send", json={})
+        assert (caught.value.status, caught.value.error_code) == (401, "THIRD_PARTY_AUTH_ERROR")
+    assert asked == ["/tenants/acme/oauth2/token", "/send", "/send", "/send"]
