@@ -49,7 +49,8 @@ async def subscriptions(client: CoreSignatureClient, settings: Settings) -> Part
         return doubtful("subscriptions", f"none for {', '.join(found.missing)}: run `countersign init`; {lost}")
     if found.stale:
         return doubtful("subscriptions", f"{len(found.stale)} of ours are not needed: run `countersign init`")
-    return fine("subscriptions", f"{len(subscribing.EVENTS)} types of events are told to our receiver")
+    says = f"{len(subscribing.EVENTS)} types of events are told to our receiver"
+    return fine("subscriptions", "; ".join(filter(None, (says, found.of_others))))
 
 
 async def push(dialect: PushDialect | None) -> Part:

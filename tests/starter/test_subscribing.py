@@ -5,8 +5,6 @@ from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-import pytest
-
 from activities.core_signature.client import CoreSignatureClient
 from deploy.sandbox.faults import Fault, FaultKind
 from deploy.sandbox.records import Webhook
@@ -17,7 +15,7 @@ from starter.doctor import vendors
 from starter.doctor.health import Health, Part
 from starter.search_attributes import Made
 from starter.settings import Settings, load
-from starter.subscribing import EVENTS, ensure_subscriptions, name_of
+from starter.subscribing import EVENTS, NAME, ensure_subscriptions
 
 BASE: Final = "https://sign.example/callbacks/core-signature/"
 ADDRESS: Final = f"{BASE}{'s' * 32}"
@@ -68,24 +66,38 @@ async def test_they_are_made_once_and_repeated_it_changes_nothing(tmp_path: Path
         assert (await examined(settings)).state is Health.OK
 
 
-async def test_an_old_address_a_double_and_an_unknown_type_go_and_what_is_missing_comes(tmp_path: Path) -> None:
+async def test_an_old_segment_a_double_and_an_unknown_type_go_and_what_is_missing_comes(tmp_path: Path) -> None:
     async with tenant(tmp_path) as (sandbox, settings):
-        hooks, mine = sandbox.world.memory.webhooks, name_of(settings)
+        hooks = sandbox.world.memory.webhooks
         for event_type, address, name in (
-            ("signed", ADDRESS, mine),
-            ("signed", ADDRESS, mine),
+            ("signed", ADDRESS, NAME),
+            ("signed", ADDRESS, NAME),
             ("declined", f"{BASE}{'o' * 32}", ""),
-            ("expired", "https://old.example/callbacks/core-signature/x", mine),
-            ("downloaded", ADDRESS, mine),
+            ("downloaded", ADDRESS, NAME),
             ("signed", "https://erp.example/core", "erp"),
-            ("signed", "https://staging.example/callbacks/core-signature/y", "countersign-0badcafe"),
         ):
             hooks.save(Webhook(event_type=event_type, callback_url=address, name=name, created=1.0))
         assert "not needed" not in (await examined(settings)).says
-        assert await made(settings) == (Made.MENDED, f"{len(EVENTS) - 1} made, 4 removed")
-        others = {"https://erp.example/core", "https://staging.example/callbacks/core-signature/y"}
-        assert {address for _, address in there(sandbox)} == {ADDRESS, *others}
-        assert len(there(sandbox)) == len(EVENTS) + len(others)
+        assert await made(settings) == (Made.MENDED, f"{len(EVENTS) - 1} made, 3 removed")
+        assert {address for _, address in there(sandbox)} == {ADDRESS, "https://erp.example/core"}
+        assert len(there(sandbox)) == len(EVENTS) + 1
+
+
+async def test_two_installations_on_one_tenant_leave_each_other_s_alone_and_say_so(tmp_path: Path) -> None:
+    """Their stores may have one path, each on its own machine, or one be a copy of the other."""
+    async with tenant(tmp_path) as (sandbox, settings):
+        other = settings.model_copy(
+            update={"webhook": settings.webhook.model_copy(update={"url": "https://staging.example:8443"})}
+        )
+        assert await made(settings) == (Made.CREATED, f"{len(EVENTS)} made, 0 removed")
+        both = there(sandbox)
+        seen = f"{len(EVENTS)} of a Countersign at sign.example are left alone: delete them if nobody is called there"
+        assert await made(other) == (Made.CREATED, f"{len(EVENTS)} made, 0 removed; {seen}")
+        assert set(both) < set(there(sandbox)) and len(there(sandbox)) == 2 * len(EVENTS)
+        result, says = await made(settings)
+        assert (result, "staging.example:8443" in says, "s" * 32 in says) == (Made.EXISTS, True, False)
+        part = await examined(settings)
+        assert (part.state, says in part.says) == (Health.OK, True)
 
 
 async def test_what_broke_off_is_gone_on_with_and_no_failure_tells_the_segment(tmp_path: Path) -> None:
@@ -107,9 +119,13 @@ async def test_nothing_is_subscribed_to_where_documents_name_their_address_or_se
         assert (await examined(settings)).state is Health.WRONG
 
 
-@pytest.mark.parametrize("stored", ["memory://one", "memory://two"])
-async def test_two_installations_on_one_tenant_have_names_of_their_own(stored: str, tmp_path: Path) -> None:
-    async with tenant(tmp_path, STORE=stored) as (_, settings):
-        assert (name_of(settings) == name_of(load(environment={"COUNTERSIGN_STORE": "memory://one"}))) is (
-            stored == "memory://one"
-        )
+async def test_of_many_other_receivers_some_are_named_and_what_is_no_host_is_not_repeated(tmp_path: Path) -> None:
+    async with tenant(tmp_path) as (sandbox, settings):
+        hosts = ["t1.example", "t2.example", *(f"x{number}.example" for number in range(50)), "me:pass@e.example", "[e"]
+        for host in [*hosts, "t1.example", "t2.example"]:
+            address = f"https://{host}/callbacks/core-signature/x"
+            sandbox.world.memory.webhooks.save(Webhook(event_type="signed", callback_url=address, name="", created=1.0))
+        _, says = await made(settings)
+        assert says.startswith(f"{len(EVENTS)} made, 0 removed; 56 of a Countersign at ")
+        assert "t1.example" in says and "t2.example" in says and says.count(".example") <= 5
+        assert ", others are left alone" in says and "pass" not in says
