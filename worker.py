@@ -6,6 +6,7 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -184,7 +185,8 @@ async def working(chosen: Settings, stop: asyncio.Event) -> AsyncIterator[bool]:
             silent_after=chosen.webhook.silent_after if chosen.webhook.url else None,
             adopts=(chosen.adopt_kind, chosen.adopt_requester) if chosen.adopt == "on" else None,
         )
-        signatures = SignaturesHandler(client, open_clients.store, open_clients.directory, chosen.policies)
+        catalogue = partial(clients.catalogue, chosen)
+        signatures = SignaturesHandler(client, open_clients.store, open_clients.directory, catalogue)
         all_of_them = workers(client, asked, open_clients.pace, chosen, [signatures])
         await open_things.enter_async_context(at_work(all_of_them))
         if chosen.build_id is None:  # A version is listed once it is current, which is said of one that is ready.

@@ -19,6 +19,7 @@ from activities.http.pacing import Pacer
 from activities.links import Links
 from activities.people import FileDirectory
 from activities.person import Person
+from activities.policies.catalogue import Catalogue
 from activities.push.cloud_messaging import CloudMessaging, CloudMessagingConfig
 from activities.push.config import AppWorksConfig, FcmConfig, PushConfig, open_dialect, open_messaging
 from activities.push.dialect import PushDialect
@@ -93,6 +94,11 @@ async def opened(settings: Settings) -> AsyncIterator[Clients]:
 def downstream(settings: Settings, calls: httpx.AsyncClient) -> Downstream:
     """Calls to the systems of others."""
     return Downstream(calls, downstream_config(settings), Guard(settings.handoff.hosts))
+
+
+def catalogue(settings: Settings) -> Catalogue:
+    """The catalogue for whatever is started, which knows whom we would never call; raises `FileFaults`."""
+    return Catalogue.read(settings.policies, Guard(settings.handoff.hosts).refusal)
 
 
 def directory(settings: Settings, store: Store) -> FileDirectory:

@@ -201,7 +201,7 @@ async def _checked(
     directory: Directory | None = None,
 ) -> tuple[list[Ready_co], list[FileFaults]]:
     """What is right, and what is wrong with the others; two of one id that differ are wrong, too."""
-    catalogue = await asyncio.to_thread(Catalogue.read, settings.policies)
+    catalogue = await asyncio.to_thread(clients.catalogue, settings)
     directory = directory or clients.directory(settings, Store(settings.store_url))
     documents = Documents(settings.signature.max_upload_mb, below=Path.cwd())
     prepared: list[Ready_co] = []

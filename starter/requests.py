@@ -12,7 +12,6 @@ from activities.directory import UnusablePeople
 from activities.files.reading import FileText
 from activities.onboarding import input as onboardings
 from activities.onboarding.input import PreparedOnboarding
-from activities.policies.catalogue import Catalogue
 from activities.requests.documents import Documents
 from activities.requests.input import Prepared, prepare
 from activities.starting import path
@@ -86,7 +85,7 @@ async def _against_our_files(
     """
     try:
         return await check(
-            catalogue=await asyncio.to_thread(Catalogue.read, settings.policies),
+            catalogue=await asyncio.to_thread(clients.catalogue, settings),
             directory=clients.directory(settings, Store(settings.store_url)),
             now=now or datetime.now(UTC),
         )

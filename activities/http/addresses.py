@@ -16,6 +16,8 @@ from typing import Any, Final, NoReturn
 
 import httpx
 
+from activities.spelling import did_you_mean
+
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -24,6 +26,8 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 LOOKUPS_AT_ONCE: Final = 20
 """Names that are looked up at the same time, each in a thread; the others wait, within the time of their call."""
 
+_SHOWN: Final = 5
+"""Listed hosts that are named to whoever has one that is not."""
 _UNICAST: Final = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("2000::/3"))
 """What is given to the open internet at all: of IPv6 one eighth, of IPv4 everything that is not named below."""
 
@@ -107,17 +111,36 @@ class Guard:
         self._allowed = frozenset(entry.strip().lower().rstrip(".") for entry in allowed)
         self._resolve = resolve or SystemResolver()
 
+    def refusal(self, address: str) -> str | None:
+        """Why this URL will never be called, as far as that is known without looking its name up; None if it may be."""
+        host = ""
+        try:
+            url = _parsed(address)
+            host, port = _place(url)
+            listed = self._lists(host, port)
+            if self._allowed and not listed:
+                there = ", ".join(sorted(self._allowed)[:_SHOWN])
+                meant = did_you_mean(host, self._allowed) or f", which has {there}"
+                return f"{host} is not listed in COUNTERSIGN_HANDOFF_HOSTS{meant}"
+            if is_address(host):
+                _check_addresses([ipaddress.ip_address(host)], listed=listed, encrypted=url.scheme == "https")
+        except AddressRefused as refused:
+            return f"{host}: {refused}" if host else str(refused)
+        return None
+
     async def check(self, address: str) -> Destination:
         """Where to connect for this URL; raises `AddressRefused`, or `OSError` when the name has no address."""
         url = _parsed(address)
-        host = url.raw_host.decode("ascii").rstrip(".")
-        port = url.port or (443 if url.scheme == "https" else 80)
-        listed = not self._allowed.isdisjoint(_spellings(host, port))
+        host, port = _place(url)
+        listed = self._lists(host, port)
         if self._allowed and not listed:
             _refuse("the host is not listed in COUNTERSIGN_HANDOFF_HOSTS")
         found = [ipaddress.ip_address(text.partition("%")[0]) for text in await self._addresses(host, port)]
         _check_addresses(found, listed=listed, encrypted=url.scheme == "https")
         return Destination(url.copy_with(host=str(found[0])), host, url.netloc.decode("ascii"))
+
+    def _lists(self, host: str, port: int) -> bool:
+        return not self._allowed.isdisjoint(_spellings(host, port))
 
     async def _addresses(self, host: str, port: int) -> Sequence[str]:
         try:
@@ -138,6 +161,10 @@ def _parsed(address: str) -> httpx.URL:
     if url.userinfo:
         _refuse("it carries a user name")
     return url
+
+
+def _place(url: httpx.URL) -> tuple[str, int]:
+    return url.raw_host.decode("ascii").rstrip("."), url.port or (443 if url.scheme == "https" else 80)
 
 
 def _spellings(host: str, port: int) -> set[str]:

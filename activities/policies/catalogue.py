@@ -3,7 +3,7 @@
 The result travels in the workflow's input, so that a catalogue may change while requests live.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -28,6 +28,8 @@ _PARSED_AT_MOST: Final = 4
 """Catalogues that are remembered as they were parsed."""
 _NAMED_AT_MOST: Final = 20
 """Kinds that are named to somebody who knows none."""
+Uncalled = Callable[[str], str | None]
+"""Why a URL would never be called, None if it may be."""
 
 
 class UnknownKind(LookupError):
@@ -142,19 +144,30 @@ ALWAYS_THERE: Final[Mapping[str, Kind]] = {
 class Catalogue:
     """The kinds of documents that may be sent, and what happens to each."""
 
-    def __init__(self, kinds: Mapping[str, Kind], file: str = "the catalogue", folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        kinds: Mapping[str, Kind],
+        file: str = "the catalogue",
+        folder: Path | None = None,
+        uncalled: Uncalled | None = None,
+    ) -> None:
+        self._uncalled = uncalled
         self._own = tuple(kinds)
         self._kinds = {**ALWAYS_THERE, **kinds}
         self._file = file
         self._folder = folder
 
     @classmethod
-    def read(cls, path: Path | str) -> Self:
-        """Read a catalogue file; `FileFaults` with all that is wrong with it."""
+    def read(cls, path: Path | str, uncalled: Uncalled | None = None) -> Self:
+        """Read a catalogue file; `FileFaults` with all that is wrong with it.
+
+        With `uncalled` it knows which targets would never be called: a fault of what is started, not of the file, whose
+        other kinds are not held up by it.
+        """
         file = _parsed(FileText.read(path))
         known, found = KindsKnown.of(file.plain), FileFaults(())
         try:
-            catalogue = cls(file.validate(CatalogueFile, known).kinds, Path(path).name, file.folder)
+            catalogue = cls(file.validate(CatalogueFile, known).kinds, Path(path).name, file.folder, uncalled)
         except FileFaults as faults:
             catalogue, found = cls(CatalogueFile.right_kinds(known), folder=file.folder), faults
         found += file.faults(
@@ -192,6 +205,12 @@ class Catalogue:
     def resolve(self, kind: str, override: PolicyLayer | None = None) -> Resolved:
         """The policy of a request of this kind, and where it comes from; `UnknownKind` for one that is not here."""
         return resolve(self._written(kind, override))
+
+    def never_called(self, policy: Policy) -> Senseless:
+        """The targets of a policy that would never be called, each with the reason."""
+        for position, target in enumerate(policy.handoff):
+            if self._uncalled and target.url and (why := self._uncalled(target.url)):
+                yield ("handoff", position, "url"), why
 
     def _not_to_be_started(self, policy: Policy) -> Senseless:
         """What is wrong with the files of onboardings that targets start; a layer answers for those it names itself."""

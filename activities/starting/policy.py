@@ -61,6 +61,7 @@ class FilePolicy:
         of_the_whole = [
             *self._open_for_ever(),
             *self_serving(self.resolved, *self.checks.concerned),
+            *self.checks.catalogue.never_called(self.resolved.policy),
             *await strangers(self.resolved.policy, directory),
         ]
         return [*self._senseless(), *(self._placed(at, why) for at, why in of_the_whole), *self._told_twice()]

@@ -11,7 +11,6 @@ from rich.console import Group
 from rich.text import Text
 
 from activities.files.reading import FileText
-from activities.policies.catalogue import Catalogue
 from activities.requests.documents import Documents
 from activities.store import Store
 from starter import clients
@@ -63,7 +62,7 @@ async def schedule(
                     year,
                     context,
                     starting.preparing(settings),
-                    catalogue=await asyncio.to_thread(Catalogue.read, settings.policies),
+                    catalogue=await asyncio.to_thread(clients.catalogue, settings),
                     directory=directory,
                     now=now,
                     documents=Documents(settings.signature.max_upload_mb, below=Path.cwd()),

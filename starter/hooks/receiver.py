@@ -26,6 +26,7 @@ from activities.policies.catalogue import Catalogue
 from activities.requests.documents import Documents
 from activities.starting import path
 from activities.store import Store, StoreFailure
+from starter import clients
 from starter.callback.bounded_json import NotReadable, parse
 from starter.callback.receiver import ALTOGETHER_AT_MOST, HEADERS, HELD_AT_MOST, MOST_BYTES
 from starter.exits import Refusal
@@ -151,7 +152,7 @@ async def checked(
     """Check an onboarding that a mapping has made, as of now or of another instant; raises what `prepare` does."""
     return await prepare(
         file,
-        catalogue=await asyncio.to_thread(Catalogue.read, settings.policies),
+        catalogue=await asyncio.to_thread(clients.catalogue, settings),
         directory=directory,
         now=now or datetime.now(UTC),
         documents=Documents(settings.signature.max_upload_mb),

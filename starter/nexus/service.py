@@ -6,12 +6,11 @@ learn whether an id is taken. What goes wrong is told by the names of fields, wi
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import nexusrpc
@@ -90,12 +89,12 @@ class AsItComes:
 @service_handler(service=AsItComes)
 @dataclass(frozen=True)
 class SignaturesHandler:
-    """`policies` is the catalogue, read anew for each request."""
+    """`catalogue` reads it, anew for each request."""
 
     client: Client
     store: Store
     directory: Directory
-    policies: Path
+    catalogue: Callable[[], Catalogue]
 
     @operation_handler
     def request_signature(self) -> OperationHandler[Any, Settlement]:
@@ -185,7 +184,7 @@ class RequestSignature(TemporalOperationHandler[Any, Settlement]):
         file, documents = given.read(content)
         prepared = await prepare(
             file,
-            catalogue=await asyncio.to_thread(Catalogue.read, service.policies),
+            catalogue=await asyncio.to_thread(service.catalogue),
             directory=service.directory,
             now=datetime.now(UTC),
             documents=documents,

@@ -10,7 +10,6 @@ from activities.files.reading import FileText
 from activities.onboarding.again import Again, NoSuchSigner
 from activities.onboarding.content import read_what
 from activities.onboarding.input import Sources
-from activities.policies.catalogue import Catalogue
 from activities.requests.documents import Documents
 from activities.spelling import did_you_mean
 from activities.store import Home
@@ -79,7 +78,7 @@ async def _again(settings: Settings, context: Context, typed: str, part: str) ->
     home = Home.of(Kind.ONBOARDING.workflow_id(shown.id))
     before = await read_what(context.store, home, line.content, part)
     sources = Sources(
-        catalogue=await asyncio.to_thread(Catalogue.read, settings.policies),
+        catalogue=await asyncio.to_thread(clients.catalogue, settings),
         directory=clients.directory(settings, context.store),
         documents=Documents(settings.signature.max_upload_mb, below=Path.cwd()),
         now=datetime.now(UTC),

@@ -3,6 +3,7 @@
 import base64
 import uuid
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from pydantic import SecretBytes
 from temporalio import workflow
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from activities.policies.catalogue import Catalogue
 from starter.codec import data_converter
 from starter.nexus.contract import Settlement, Signatures
 from starter.nexus.endpoint import ensure_endpoint
@@ -56,7 +58,7 @@ async def test_who_has_the_keys_is_answered_and_nothing_can_be_read_of_it(dev_se
     ours, theirs = [await own_namespace(dev_server, data_converter(KEYS)) for _ in range(2)]
     desk, world, endpoint = Desk(tmp_path), World(), f"e-{uuid.uuid4().hex[:12]}"
     await ensure_endpoint(ours, endpoint)
-    service = SignaturesHandler(ours, desk.store, desk.directory, tmp_path / "catalogue.yaml")
+    service = SignaturesHandler(ours, desk.store, desk.directory, partial(Catalogue.read, tmp_path / "catalogue.yaml"))
     asking = Worker(theirs, task_queue="asks", workflows=[Asks], workflow_runner=UnsandboxedWorkflowRunner())
     async with workers(ours, world), Worker(ours, task_queue=WORKFLOW_QUEUE, nexus_service_handlers=[service]), asking:
         order = await theirs.start_workflow(Asks.run, args=[endpoint, ASKED], id="order", task_queue="asks")

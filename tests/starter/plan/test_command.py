@@ -109,3 +109,51 @@ async def test_the_table_fits_a_terminal_and_names_nobody(tmp_path: Path) -> Non
     assert all(word in whole for branch in found.branches for line in branch.lines for word in line.why.split())
     assert all(f"[{line.layer}]" in whole for branch in found.branches for line in branch.lines if line.layer)
     assert not any(personal in shown for personal in ("@example", "Chief executive", "Customer signer"))
+
+
+_LISTED = "is not listed in COUNTERSIGN_HANDOFF_HOSTS"
+_HOSTS = "erp.example,crm.example,localhost"
+
+
+@pytest.mark.parametrize("word", ["plan", "start"])
+@pytest.mark.parametrize(
+    ("url", "hosts", "says"),
+    [
+        ("https://erp.exampel/hooks/secret", _HOSTS, f"erp.exampel {_LISTED}, did you mean erp.example?"),
+        ("https://other.test/", _HOSTS, f"other.test {_LISTED}, which has crm.example, erp.example, localhost"),
+        ("https://10.1.2.3/", "", "10.1.2.3: a private address must be listed in COUNTERSIGN_HANDOFF_HOSTS"),
+        ("http://127.0.0.1:9/", "", "127.0.0.1: plain http goes to a listed loopback address only"),
+        ("http://127.0.0.1:9/", "127.0.0.1:9", None),
+        ("https://erp.example/hooks", _HOSTS, None),
+        ("https://10.1.2.3/", "10.1.2.3", None),
+        ("https://anything.example/", "", None),
+    ],
+)
+def test_a_target_that_would_never_be_called_is_refused_with_its_field(
+    tmp_path: Path, environment: dict[str, str], word: str, url: str, hosts: str, says: str | None
+) -> None:
+    """What a name stands for is not looked up: whoever starts may know other names than the worker does."""
+    file = tmp_path / "request.yaml"
+    file.write_text(
+        REQUEST + f"policy: {{handoff: [{{target: hr, person: legal-desk}}, {{target: erp, url: {url!r}}}]}}\n"
+    )
+    typed = type_("request", word, str(file), COUNTERSIGN_HANDOFF_HOSTS=hosts, **environment)
+    if says:
+        assert (typed.returncode, typed.stdout) == (1, "")
+        assert typed.stderr == f"{file}:6: policy.handoff[1].url: {says}\n"
+    else:
+        assert "handoff" not in typed.stderr
+
+
+def test_a_kind_whose_target_would_never_be_called_is_refused_by_itself_and_others_are_not(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    file, catalogue = tmp_path / "request.yaml", tmp_path / "catalogue.yaml"
+    told = "{handoff: [{target: erp, url: 'https://erp.example/'}]}"
+    catalogue.write_text(f"kinds: {{customer-contract: {told}, nda: {{}}}}\n")
+    hosts = {"COUNTERSIGN_HANDOFF_HOSTS": "crm.test"}
+    typed = type_("request", "plan", str(file), **hosts, **environment)
+    why = f"erp.example {_LISTED}, which has crm.test"
+    assert typed.stderr == f"{file}:2: kind: customer-contract cannot be used: handoff[0].url: {why}\n"
+    file.write_text(REQUEST.replace("customer-contract", "nda"))
+    assert type_("request", "plan", str(file), **hosts, **environment).returncode == 0
