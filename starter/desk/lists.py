@@ -155,10 +155,8 @@ class Lists:
             if not isinstance(shown, CampaignShow) or shown.partial:
                 return row
             known = await so_far(self._room.context.client, shown)
-        closes = telling.reader.date(shown.last_day)
-        near = telling.near(shown.closes_at) if line.open and shown.closes_at else ""
         opens = telling.reader.instant(shown.opens_at) if shown.frozen is None and line.open else ""
-        return replace(row, so_far=known, opens=opens, due=closes, near=near)
+        return replace(row, so_far=known, opens=opens)
 
     async def _spreadsheet(
         self, view: View, visitor: Visitor, standing: Standing, asked: Wanted, page: pages.Page
@@ -170,7 +168,7 @@ class Lists:
             for some in (lines[at : at + PAGE_SIZE] for at in range(0, len(lines), PAGE_SIZE)):
                 for line, row in zip(some, await self._rows(some, telling, view, visitor, standing), strict=True):
                     yield written([_reference(line), row.title, row.kind, row.status, row.asked_by, row.waiting_for,
-                                   *map(_instant, (line.since, line.due_at)), " ".join(row.problems)])  # fmt: skip
+                                   _instant(line.since), _due(line), " ".join(row.problems)])  # fmt: skip
             left -= len(page.lines)
             if page.cursor is None or left <= 0:
                 return
@@ -190,6 +188,10 @@ def _statuses(visitor: Visitor) -> list[tuple[str, str]]:
 def _reference(line: RequestLine) -> str:
     what = named(line.workflow_id)
     return what.reference if what else line.id
+
+
+def _due(line: RequestLine) -> str:
+    return line.last_day.isoformat() if line.last_day else _instant(line.due_at)
 
 
 def _instant(instant: datetime | None) -> str:

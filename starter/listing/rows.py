@@ -1,7 +1,7 @@
 """One line of a list of requests: what search attributes and memo tell, and nobody has to be asked for."""
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 from pydantic import AwareDatetime
 
@@ -14,6 +14,7 @@ from workflows import names
 from workflows.kinds import Kind, Named, named
 from workflows.model.attention import AttentionCode
 from workflows.model.base import Model
+from workflows.model.campaign import last_day_before
 from workflows.model.records import DeadHandOffs
 from workflows.model.subject import BEGINS
 from workflows.model.views import Shown
@@ -58,7 +59,7 @@ class RequestLine(Model):
         what = named(self.workflow_id)
         if self.due_at is None or what is None or what.kind is not Kind.CAMPAIGN:
             return None
-        return self.due_at.astimezone(UTC).date() - timedelta(days=1)
+        return last_day_before(self.due_at)
 
 
 async def line_of(run: Run, now: datetime) -> RequestLine:

@@ -1,7 +1,7 @@
 """What people read of a plan on a terminal of 80 columns: the calendar of each branch, the policy with its layers."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, tzinfo
 from typing import Any, Final
 
 from rich.console import Group, RenderableType
@@ -15,6 +15,7 @@ from starter.plan.weeks import Picture
 from starter.rows import Rows
 from starter.terminal import Cell, Instant, Sentence, ZoneLine
 from workflows.follow_up.stages import stage_words
+from workflows.model.campaign import last_day_before
 from workflows.model.planning import why_words
 
 ROWS_SHOWN_AT_MOST: Final = 20
@@ -81,7 +82,7 @@ def _onboarding(plan: OnboardingPlan, zone: tzinfo | None) -> Iterator[Renderabl
 def _campaign(plan: CampaignPlan, zone: tzinfo | None) -> Iterator[RenderableType]:
     who = plan.who
     yield Text(f"{plan.id}: {plan.document} ({plan.kind}), owned by {plan.owner}", "bold")
-    last_day = plan.closes_at.date() - timedelta(days=1)  # It closes when that is over everywhere.
+    last_day = last_day_before(plan.closes_at)
     late = f"late until {last_day}" if last_day > plan.due else ""
     yield Sentence(", ".join(filter(None, (f"opens {_utc(plan.opens_at)}", f"last day {plan.due}", late))), zone=zone)
     hear = "manager hears" if who.managers == 1 else "managers hear"

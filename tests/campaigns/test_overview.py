@@ -2,7 +2,8 @@
 
 import io
 from collections.abc import Iterable
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -15,7 +16,7 @@ from starter.tables import of_list
 from starter.terminal import Terminal
 from tests.campaigns.test_curve import OPENS, day, some_lines, some_show
 from tests.campaigns.test_report import everybody
-from workflows.campaign.show import details
+from workflows.campaign.show import details, how_far
 from workflows.follow_up.show import stamp
 from workflows.kinds import Kind
 from workflows.model.attention import Attention, AttentionCode
@@ -70,7 +71,7 @@ def ordinary() -> CampaignOverview:
         version="2026.1",
         effective=OPENS.date(),
         approver="chair",
-        says=f"1,529 of 8,503 have acknowledged; open until {stamp(day(21))}",
+        says=f"1,529 of 8,503 have acknowledged; open until {day(20):%a %d %b %Y}",
         next=Next(
             what=NextStep.WAIT, at=day(10), why="the daily look: who joined, who left, who is still to acknowledge"
         ),
@@ -199,3 +200,18 @@ def test_before_anybody_was_asked_there_is_nothing_to_count() -> None:
     told = "\n".join(printed(overview(some_show().replace(counts=Counts(), opens_at=NOW + timedelta(days=3)), [])))
     assert "window" in told
     assert "progress" not in told and "forecast" not in told
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Auckland", "UTC", "Pacific/Honolulu"])
+def test_its_last_days_are_the_same_days_for_every_reader(zone: str) -> None:
+    due, over, late = datetime(2026, 12, 12, tzinfo=UTC), datetime(2026, 12, 13, 12, tzinfo=UTC), timedelta(days=7)
+    shown = some_show().replace(due=due.date(), due_at=over, closes_at=over + late, says=how_far(Counts(), over + late))
+    line = RequestLine(
+        id=shown.id, kind="nda", status="open", due_at=over, workflow_id=Kind.CAMPAIGN.workflow_id(shown.id)
+    )
+    for view in (showing.of_shown(shown), of_list([line], Kind.CAMPAIGN)):
+        paper = io.StringIO()
+        Terminal(file=paper, width=80, force_terminal=True, color_system=None, zone=ZoneInfo(zone), now=NOW).show(view)
+        assert "2026-12-12" in paper.getvalue()
+        assert "13 Dec" not in paper.getvalue() and "20 Dec" not in paper.getvalue()
+    assert "open until Sat 19 Dec 2026" in shown.says

@@ -7,7 +7,7 @@ import workflows.follow_up.show as follow_up
 from workflows.campaign.course import Course
 from workflows.campaign.inputs import CampaignInput
 from workflows.follow_up.show import stamp
-from workflows.model.campaign import Counts
+from workflows.model.campaign import Counts, last_day_before
 from workflows.model.settlement import SettledCampaign
 from workflows.model.views import CampaignShow, Next, NextStep
 
@@ -126,4 +126,5 @@ def recounted(shown: CampaignShow, counts: Counts, at: datetime) -> CampaignShow
 
 def how_far(counts: Counts, closes_at: datetime | None) -> str:
     """The sentence of one that is open."""
-    return f"{counts.done} of {counts.wanted} have acknowledged; open until {stamp(closes_at)}"
+    until = f"; open until {last_day_before(closes_at):%a %d %b %Y}" if closes_at else ""
+    return f"{counts.done} of {counts.wanted} have acknowledged{until}"

@@ -1,6 +1,6 @@
 """What a campaign is: one document, a frozen audience, a window; and the walks over the audience that its life is."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -284,3 +284,8 @@ class Tally(Model):
 
 
 Looked.model_rebuild()
+
+
+def last_day_before(over_at: datetime) -> date:
+    """The day that everybody reads, wherever they are, of what is over when a day is over everywhere on earth."""
+    return over_at.astimezone(UTC).date() - timedelta(days=1)

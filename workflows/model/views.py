@@ -1,6 +1,6 @@
 """What is shown of whatever is followed up: every answer to "what is it waiting for?" (outside contract)."""
 
-from datetime import date, timedelta
+from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 
@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, Discriminator, Tag
 from workflows.kinds import Kind
 from workflows.model.attention import Attention
 from workflows.model.base import Model, Packed
-from workflows.model.campaign import Campaign, Counts, Frozen
+from workflows.model.campaign import Campaign, Counts, Frozen, last_day_before
 from workflows.model.entries import AskedQuestion, EscalationEntry, TimelineEntry
 from workflows.model.lines import AssigneeLine, Choices, SignerLine, StageLine
 from workflows.model.notices import Notification
@@ -204,7 +204,7 @@ class CampaignShow(FollowUpShow):
     @property
     def last_day(self) -> date:
         """The last day on which somebody may acknowledge, be it late: it closes when that is over everywhere."""
-        return self.closes_at.date() - timedelta(days=1) if self.closes_at else self.due
+        return last_day_before(self.closes_at) if self.closes_at else self.due
 
     @property
     def lines(self) -> tuple[AssigneeLine, ...]:

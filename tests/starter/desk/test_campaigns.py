@@ -1,6 +1,8 @@
 """Campaigns at the desk: their list, the page of all for its owner, and for a manager their own people alone."""
 
 import asyncio
+import csv
+import io
 import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -319,7 +321,11 @@ async def test_campaigns_are_listed_with_how_far_they_are_for_whom_they_concern(
     text = text_of(page)
     assert "0 of 5 · 4 open" in text
     assert f"0 of {MANY} · {MANY} open" in text
-    assert "Closes in 2 weeks Mon, 7 Dec 2026" in text
+    assert "Due in 5 days Mon, 30 Nov 2026" in text
+    rows = list(csv.reader(io.StringIO((await owner.get("/desk/campaigns/csv")).text)))
+    assert {row[7] for row in rows[1:]} == {"2026-11-25", "2026-11-30"}, (
+        "the day, not the instant at which it is over everywhere"
+    )
     assert '<progress max="5" value="0" aria-label="0 of 5">' in page.text
     assert len(titles((await (await desk.come_in(OPERATOR)).get("/desk/campaigns")).text)) >= 2
     for who, found in ((LEAD, 0), (SIGNER, 0)):
