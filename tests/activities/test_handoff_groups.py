@@ -106,6 +106,18 @@ async def test_who_has_a_letter_gets_no_other_because_somebody_elses_phone_is_ne
     assert letters(sandbox) == [("email", "board-secretary@example.test")]
 
 
+@pytest.mark.parametrize("target", [Target(target="t", person="deputy"), Target(target="t", group="phoneless")])
+async def test_attempts_are_one_letter_and_each_replay_is_another(
+    house: House, reaching: Notices, sandbox: RunningSandbox, tmp_path: Path, target: Target
+) -> None:
+    person = "  - {id: deputy, name: D, email: deputy@example.test, zone: UTC, groups: [phoneless]}"
+    (tmp_path / "people.yaml").write_text(f"people:\n{person}\n")
+    for replay, written in ((0, 1), (0, 1), (1, 2), (1, 2), (2, 3)):
+        call = HandoffCall(target=target, replay=replay)
+        (result,) = await replace(house, push=reaching).tell(calls=(call,))
+        assert (result.ok, letters(sandbox)) == (True, [("email", "deputy@example.test")] * written)
+
+
 async def test_a_phone_that_dies_before_it_was_reached_ends_the_group_at_once(
     house: House, sandbox: RunningSandbox, ledger: HandoffLedger
 ) -> None:

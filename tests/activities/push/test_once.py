@@ -16,8 +16,9 @@ from activities.links import Links
 from activities.people import FileDirectory
 from activities.push import limiter
 from activities.push.cloud_messaging import CloudMessaging
-from activities.push.dialect import PushDialect
+from activities.push.dialect import Fate, PushDialect, Sent
 from activities.push.mail import SignerMail
+from activities.push.once import Once
 from activities.push.service import Notices
 from activities.store import Store, StoreAway
 from deploy.sandbox.faults import Fault
@@ -160,6 +161,45 @@ async def test_nothing_is_sent_that_could_not_be_noted_before_and_it_is_said_why
             assert (failure.type, failure.message) == (Code.UNREACHABLE, "the store cannot be used: no space left")
     assert entries(sandbox, "message") == []
     assert only(await worker().deliver(settled())).outcome is Outcome.ACCEPTED
+
+
+async def test_an_attempt_that_died_while_it_sent_is_one_of_two(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent, dead = [], asyncio.Event()
+
+    async def dies() -> Sent:
+        sent.append("first")
+        dead.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def lives() -> Sent:
+        sent.append("second")
+        return Sent(Fate.ACCEPTED)
+
+    dying = asyncio.create_task(Once(store).send(["r"], Channel.SMS, dies))
+    await dead.wait()
+    dying.cancel()
+    for _ in range(3):
+        assert (await Once(store).send(["r"], Channel.SMS, lives))[1].fate is Fate.LATER
+    assert sent == ["first"]
+    monkeypatch.setattr(AGAIN_AFTER, 0.0)
+    for _ in range(3):
+        letter, known = await Once(store).send(["r"], Channel.MAIL, lives)
+        assert (known.fate, letter.channel, letter.tries) == (Fate.ACCEPTED, Channel.SMS, 2)
+    assert sent == ["first", "second"]
+
+
+async def test_a_letter_for_several_notices_is_sent_once_for_all_of_them(store: Store) -> None:
+    """As Core Signature's mail goes to everybody whose turn it is; whoever joins has it with the next one."""
+    sent: list[int] = []
+
+    async def send() -> Sent:
+        sent.append(len(sent))
+        return Sent(Fate.ACCEPTED)
+
+    for references, times in ((["a", "b"], 1), (["b"], 1), (["a", "b", "c"], 2), (["c", "a"], 2)):
+        assert (await Once(store).send(references, Channel.MAIL, send))[1].fate is Fate.ACCEPTED
+        assert len(sent) == times
 
 
 async def test_a_note_that_nobody_can_read_is_one_of_a_letter_that_may_have_been_sent(
