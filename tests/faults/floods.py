@@ -18,9 +18,9 @@ from workflows.model.subject import Participant, Status
 
 _AT_ONCE = 20
 EARLY = ("--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=40")
-CROWDED = (*EARLY, "--dynamic-config-value", "history.maximumSignalsPerExecution=60")
+CROWDED = (*EARLY, "--dynamic-config-value", "history.maximumSignalsPerExecution=200")
 """As the server's own numbers, a run is to be over well before it takes no more signals."""
-MORE_THAN_A_RUN_TAKES = 100
+MORE_THAN_A_RUN_TAKES = 240
 
 
 @dataclass(frozen=True)
