@@ -1,4 +1,4 @@
-"""Whoever is on call: told of what is nobody's request, until somebody has it."""
+"""Whoever is on call: told of what is nobody's request, until somebody has it, and of what holds one up for hours."""
 
 import asyncio
 from dataclasses import dataclass
@@ -47,6 +47,14 @@ class OnCall:
         key = notice_key(of.id, f"{stage}-{since:%Y%m%d%H%M%S%f}", self.person)
         notice = Notice(key=key, stage=stage, person=self.person, action=NoticeAction.OPEN)
         about = Subject(id=of.id, kind=of.kind, title=of.title, requester=self.person, people=())
+        return await self._told(about, notice, now)
+
+    async def hears_too(self, about: Subject, notice: Notice, now: datetime) -> bool:
+        """The same of what a requester hears of a request of theirs, and perhaps only an operator can mend."""
+        key = notice_key(about.id, notice.stage, self.person)
+        return await self._told(about, notice.replace(person=self.person, key=key), now)
+
+    async def _told(self, about: Subject, notice: Notice, now: datetime) -> bool:
         try:
             async with asyncio.timeout(self.seconds):
                 report = await self.push.deliver(Delivery(subject=about, notices=(notice,), now=now))
@@ -56,5 +64,5 @@ class OnCall:
             if any(line.outcome is Outcome.ACCEPTED for line in report.delivered):
                 return True
             why = next((line.why for line in report.delivered if line.why), None)
-        activity.logger.warning("nobody on call was told of %s", of.id, extra={"why": why})
+        activity.logger.warning("nobody on call was told of %s", about.id, extra={"why": why})
         return False

@@ -25,7 +25,7 @@ from activities.push.phones import Phones
 from activities.push.preparing import Preparation, Ready
 from activities.push.report import Mail, Told, report
 from activities.store import Store, StoreFailure, device_hash
-from workflows.follow_up.stages import Stage, is_other_channel, is_quiet
+from workflows.follow_up.stages import Stage, is_other_channel, is_quiet, kind_of
 from workflows.model.notices import Delivery, DeliveryReport, Notice, Outcome
 from workflows.model.planning import Reason
 from workflows.model.provider import DocumentSeen
@@ -40,7 +40,7 @@ class Notices(PushService):
     """Sends notices in one dialect; `dialect` None means that push is off, so that nobody has a device.
 
     `messaging` reaches those without one whom Core Signature does not mail; without it they are told nothing. `oncall`
-    hears by it that the push service refuses our credentials.
+    hears by it that the push service refuses our credentials, and of what Core Signature does not send for hours.
     """
 
     def __init__(
@@ -70,7 +70,8 @@ class Notices(PushService):
         self._pace = pace
         self._clock = clock
         self._store = store
-        self._alarm = CredentialsAlarm(store, OnCall(self, oncall, HEARD_WITHIN)) if oncall else None
+        self._on_call = OnCall(self, oncall, HEARD_WITHIN) if oncall else None
+        self._alarm = CredentialsAlarm(store, self._on_call) if self._on_call else None
 
     async def deliver(self, delivery: Delivery) -> DeliveryReport:
         """See the port. A call for open devices alone says nothing of notices that have none of them."""
@@ -86,6 +87,7 @@ class Notices(PushService):
         )
         if self._alarm:
             await self._alarm.learn(self._phones.credentials_accepted(), _now())
+        await self._tell_on_call(delivery)
         if turns.stopped:
             # A mail takes a while, and perhaps nobody needs it any more.
             left += [one.notice for one in told if one.mail and not one.mailed_by_itself]
@@ -95,6 +97,12 @@ class Notices(PushService):
         lines = await self._mail_the_rest(delivery, _in_order(told, delivery.notices))
         bold = delivery.devices is not None or delivery.others_told or turns.stopped
         return await self._offered(delivery, report(lines, seen, left, stragglers=bold), turns)
+
+    async def _tell_on_call(self, delivery: Delivery) -> None:
+        """Of what was not sent for hours, beside whoever asked for it: nothing of theirs waits for that."""
+        for one in delivery.notices if self._on_call and delivery.devices is None else ():
+            if self._on_call and kind_of(one.stage) is Stage.NOT_SENT and one.person != self._on_call.person:
+                await self._on_call.hears_too(delivery.subject, one, delivery.now or _now())
 
     async def _each(
         self, delivery: Delivery, notices: Sequence[Notice], seen: DocumentSeen | None, turns: Turns

@@ -98,6 +98,16 @@ _MISSING: Final = alike(
         phrase("It waits for somebody who is no longer in the directory. Please decide who is to sign."),
     )
 )
+_NOT_SENT: Final = alike(
+    Words(
+        phrase("A document could not be sent yet"),
+        phrase("Not sent yet: {document}"),
+        phrase(
+            "Core Signature is still preparing it, so nobody has been asked. Please see to it, or cancel it and start "
+            "it again."
+        ),
+    )
+)
 _UNREACHED: Final = alike(
     Words(
         phrase("A signer cannot be reached"),
@@ -231,6 +241,7 @@ _STAGES: Final = {
     Stage.BOUNCED: _BOUNCED,
     Stage.MISSING: _MISSING,
     Stage.UNREACHED: _UNREACHED,
+    Stage.NOT_SENT: _NOT_SENT,
     Stage.ESCALATION: _ESCALATION,
     Stage.ESCALATED: _ESCALATED,
     Stage.REASSIGNED: REASSIGNED,

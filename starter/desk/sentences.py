@@ -124,6 +124,7 @@ TOLD: Final[Mapping[str, str]] = {
     Stage.BOUNCED: phrase("{who} was told that an email came back"),
     Stage.MISSING: phrase("{who} was told that somebody is not in the directory"),
     Stage.UNREACHED: phrase("{who} was told that somebody cannot be reached"),
+    Stage.NOT_SENT: phrase("{who} was told that the document could not be sent yet"),
     Stage.REASSIGNED: phrase("{who} was told that somebody else is asked"),
     Stage.SETTLED: phrase("{who} was told how it ended"),
     Stage.UNDELIVERED: phrase("{who} was told that somebody could not be told"),

@@ -1,15 +1,28 @@
-"""Before anybody is asked: a request that is paused before its document is made."""
+"""Before anybody is asked: a request that is paused before its document is made, and one that is never converted."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import a_request, story
+from tests.workflows.test_endings import told_of_the_end
 from workflows.follow_up.operations import pause
 from workflows.model.attention import AttentionCode
 from workflows.model.subject import Code, Status
+from workflows.model.views import NextStep
 from workflows.model.wishes import Pause, Resumption
 from workflows.signature.progress import Progress
+
+DAYS = 3
+
+
+def unconverted() -> World:
+    """A provider that converts no document, and a plan for few days."""
+    world = World()
+    world.signatures.status = Status.CONVERTING
+    world.planner.window, world.planner.reminders = timedelta(days=DAYS), (timedelta(hours=12),)
+    return world
+
 
 PAUSE = Pause(actor="legal-desk", reason="The price is being negotiated.")
 RESUME = Resumption(actor="legal-desk")
@@ -71,3 +84,85 @@ async def test_a_pause_breaks_off_no_document_that_is_being_made_and_nobody_is_t
         await it.days_pass(0.01)
     assert (standing.status, len(world.signatures.created)) == (Status.SENT, 1)
     assert world.push.stages() == [READY]
+
+
+async def test_a_document_that_is_never_converted_expires_when_it_is_due_and_its_reason_says_so() -> None:
+    world = unconverted()
+    async with story(world) as it:
+        began = await it.env.get_current_time()
+        await it.days_pass(0.5)
+        waiting = await it.shown()
+        looks = len(world.signatures.observations)
+        ended = await it.handle.result()
+        shown = await it.shown()
+    due = began + world.planner.window
+    assert waiting.due_at is not None
+    assert abs(waiting.due_at - due) < timedelta(minutes=1)
+    assert waiting.next is not None
+    assert (waiting.next.what, waiting.next.at) == (NextStep.EXPIRE, waiting.due_at)
+    assert waiting.says.startswith("Core Signature is preparing the document, nobody is asked yet; it expires ")
+    assert looks < 25
+    assert (ended.outcome, ended.at - waiting.due_at < timedelta(minutes=1)) == (Status.EXPIRED, True)
+    assert len(world.signatures.cancelled) == 1
+    [last] = [line for line in shown.timeline if line.happened == "expired"]
+    assert last.why == "planned as expiry; it was never sent: Core Signature was still preparing the document"
+    assert "sent" not in [line.happened for line in shown.timeline]
+    assert told_of_the_end(world) == {"legal-desk"}
+
+
+async def test_what_is_converted_after_days_is_due_as_if_it_had_been_sent_at_once_then() -> None:
+    world = unconverted()
+    async with story(world) as it:
+        await it.days_pass(1)
+        world.signatures.status = Status.SENT
+        await it.callback("sent")
+        await it.days_pass(0.001)
+        sent, now = await it.shown(), await it.env.get_current_time()
+        await it.days_pass(0.6)
+    assert sent.due_at is not None
+    assert abs(sent.due_at - (now + world.planner.window)) < timedelta(minutes=5)
+    assert [one for one in world.push.stages() if one[1] == "customer-signer"] == [
+        READY,
+        ("reminder-1", "customer-signer"),
+    ]
+
+
+async def test_a_paused_request_whose_document_is_never_converted_does_not_expire() -> None:
+    world = unconverted()
+    async with story(world) as it:
+        await it.days_pass(0.5)
+        await it.wish(PAUSE)
+        await it.days_pass(DAYS + 1)
+        standing = await it.shown()
+        await it.wish(RESUME)
+        assert (await it.handle.result()).outcome is Status.EXPIRED
+    assert standing.status is Status.CONVERTING
+    assert standing.says.startswith("Nobody is asked yet: paused by legal-desk")
+
+
+async def test_whoever_asked_for_what_is_never_converted_hears_of_it_on_a_ladder_and_finds_it_in_the_list() -> None:
+    world = unconverted()
+    world.planner.window = timedelta(days=10)
+    async with story(world) as it:
+        await it.days_pass(0.03)
+        soon = await it.shown()
+        await it.days_pass(0.3)
+        later = await it.shown()
+        assert world.push.stages() == [("unsent-1", "legal-desk")]
+        assert (await it.handle.result()).outcome is Status.EXPIRED
+    assert soon.attention == ()
+    assert [(one.code, one.says) for one in later.attention] == [
+        (AttentionCode.NOT_ASKED, "Core Signature is preparing the document, and nobody is asked before it has")
+    ]
+    assert world.push.stages() == [(f"unsent-{number}", "legal-desk") for number in range(1, 5)]
+
+
+async def test_what_was_sent_after_all_is_no_news_of_that_kind_any_more() -> None:
+    world = unconverted()
+    async with story(world) as it:
+        await it.days_pass(0.1)
+        world.signatures.status = Status.SENT
+        await it.days_pass(0.4)
+        shown = await it.shown()
+    assert shown.attention == ()
+    assert world.push.stages() == [("unsent-1", "legal-desk"), READY]

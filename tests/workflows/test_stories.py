@@ -344,9 +344,9 @@ async def test_a_lost_callback_of_the_conversion_is_found_by_looking_now_and_the
     world = World()
     world.signatures.status = Status.CONVERTING
     async with story(world) as it:
-        await it.days_pass(0.5)
+        await it.days_pass(0.03)
         looks = len(world.signatures.observations)
-        assert looks < 60
+        assert looks < 8
         world.signatures.status = Status.SENT
         await it.days_pass(0.02)
         assert world.push.stages() == [("ready", "customer-signer")]

@@ -51,7 +51,7 @@ def planning_of(request: FollowUpInput, subject: Subject, progress: FollowUp, no
         subject=subject,
         policy=request.policy,
         due=progress.due or request.due,
-        window_from=progress.window_from or now,
+        window_from=progress.window_from or progress.started_at,
         turns=tuple(turn.replace(heard_at=_heard_at(progress, turn.person)) for turn in progress.awaited.turns),
         now=now,
         revision=progress.revision,

@@ -93,7 +93,7 @@ class FollowUp(Noted):
         return False
 
     def to_report(self) -> Iterator[tuple[str, str]]:
-        """Stages of news that whoever asked for it is to hear, each with the person whom it is about."""
+        """Stages of news that whoever asked for it is to hear, each with the person whom it is about, if any."""
         for person in self.agenda.missing if self.agenda else ():
             yield Stage.MISSING, person
         for line in self.notifications:

@@ -114,6 +114,8 @@ def probe_pause(probes: int) -> timedelta:
 
 LOOK_AGAIN: Final = timedelta(days=7)
 """A document that was not read for so long is read, because a callback may have been lost."""
+LOOK_AGAIN_UNSENT: Final = timedelta(hours=1)
+"""Likewise one that Core Signature has been converting for so long; each look is paid for."""
 
 STRAGGLER_PAUSES: Final = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=2))
 """Before phones that a delivery left open are tried again, beside the story; what they never take is `failed`."""

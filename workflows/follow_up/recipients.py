@@ -163,7 +163,7 @@ def _reports(request: FollowUpInput, subject: Subject, memory: FollowUp) -> list
     for stage, person in memory.to_report():
         notice = notice_to(subject, stage, subject.requester, NoticeAction.OPEN)
         key = alert_key(subject.id, stage, subject.requester, person)
-        notices.append(notice.replace(key=key, about=person))
+        notices.append(notice.replace(key=key, about=person or None))
     return notices
 
 

@@ -265,6 +265,8 @@ def _sentence(memory: FollowUp, standstill: _Standstill | None, following: Next 
         then = f"; {_NEXT_WORDS[following.what]} {stamp(following.at)}"
     elif following and (held := _held(memory, now)) and held.until == following.at:
         then = f"; {held.stage} for {held.person} is held until {stamp(held.until)}: {held.says}"
+    if memory.preparing:
+        return f"{memory.words.preparing}, nobody is asked yet{then}"
     return f"Waiting for {_people(memory)}{_until_due(memory, now)}{then}"
 
 

@@ -27,6 +27,7 @@ class Stage(StrEnum):
     BOUNCED = "bounced"
     MISSING = "missing"
     UNREACHED = "unreached"
+    NOT_SENT = "unsent"
     REASSIGNED = "reassigned"
     WITHDRAWAL = "withdrawal"
     SETTLED = "settled"
@@ -134,6 +135,11 @@ def question(number: int, *, blocks: bool = False) -> str:
 def unanswered(number: int, *, again: bool = False) -> str:
     """A question is still open: to the requester, and `again` to somebody who can see to its answer."""
     return f"unanswered-{number}.2" if again else f"unanswered-{number}"
+
+
+def not_sent(number: int) -> str:
+    """What people are to be asked about is still not there."""
+    return f"{Stage.NOT_SENT}-{number}"
 
 
 def answer(number: int) -> str:

@@ -1,21 +1,22 @@
 """How far one request has come: what the provider's document says and does to the memory of a follow-up."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Self
 
 from pydantic import AwareDatetime
 
+import workflows.follow_up.stages as stages
 from workflows.follow_up.awaited import Place
 from workflows.follow_up.memory import FollowUp
-from workflows.follow_up.options import LOOK_AGAIN
+from workflows.follow_up.options import LOOK_AGAIN, LOOK_AGAIN_UNSENT
 from workflows.follow_up.stages import Stage
 from workflows.follow_up.words import First, Words
 from workflows.model.attention import Attention, AttentionCode
 from workflows.model.entries import Reassignment, TimelineEntry
 from workflows.model.happened import Happened
 from workflows.model.notices import NoticeAction
-from workflows.model.planning import EscalationReason, Reason
+from workflows.model.planning import EscalationReason, Moment, Reason
 from workflows.model.provider import DocumentSeen, ProviderEvent
 from workflows.model.request import Brief, SignerState
 from workflows.model.subject import Code, Role, Status
@@ -26,6 +27,11 @@ _EVENTS_REMEMBERED = 100
 """Enough to recognise a repeated callback; one that is older is read again and changes nothing."""
 _NEVER_SENT = (Status.CONVERTING, Status.FAILED, Status.CANCELLED)
 """What a document that was converting until now has not passed through sending for: nobody was asked yet."""
+_LOOKS_OF_AN_HOUR = 8
+"""At a document that is being converted, after `probe_pause`s: more than an hour it takes for no ordinary reason."""
+_HEARD_AFTER = (timedelta(hours=1), timedelta(days=1), timedelta(days=3), timedelta(days=7))
+"""So long after it was made whoever asked for it hears that it was not sent yet."""
+_UNSENT = "it was never sent: Core Signature was still preparing the document"
 _NO_NEWS = (SignerState.WAITING, SignerState.TURN, SignerState.REASSIGNED)
 """States of a signer that the timeline does not tell of: a hand-over has a line of its own."""
 _ACTIONS = {Role.SIGN: NoticeAction.SIGN, Role.APPROVE: NoticeAction.APPROVE, Role.COPY: NoticeAction.OPEN}
@@ -55,6 +61,7 @@ class Progress(FollowUp):
     status: Status = Status.CONVERTING
     raw: str | None = None
     sent_at: AwareDatetime | None = None
+    made_at: AwareDatetime | None = None
     read_at: AwareDatetime | None = None
     known_since: AwareDatetime | None = None
     """The document was read after this instant: who had not acted there, acts later, whatever its clock says."""
@@ -83,6 +90,11 @@ class Progress(FollowUp):
         return self.status is Status.CONVERTING
 
     @property
+    def stuck(self) -> bool:
+        """Whether it was not sent although there was time enough: it is then followed up as far as that goes."""
+        return self.preparing and self.probes >= _LOOKS_OF_AN_HOUR
+
+    @property
     def is_to_be_made(self) -> bool:
         """Whether there is no document yet, and is to be one."""
         return not (self.document or self.ending or self.status.ended)
@@ -92,18 +104,28 @@ class Progress(FollowUp):
         if self.unread and self.document:
             yield First.LOOK
         yield from super().firsts()
-        if self.preparing and not (self.is_to_be_made and self.stop(StopKind.PAUSE)):
+        if self.preparing and not (self.stuck or (self.is_to_be_made and self.stop(StopKind.PAUSE))):
             yield First.PREPARE
 
     def to_report(self) -> Iterator[tuple[str, str]]:
-        """Of a signer whose mail came back as well: nobody else can know the right address."""
+        """Of a signer whose mail came back as well, whose right address nobody else can know, and of what is stuck."""
+        if self.stuck and (rung := sum(pause <= self._unsent_for for pause in _HEARD_AFTER)):
+            yield stages.not_sent(rung), ""
         for signer in self.signatures.pending:
             if signer.state is SignerState.BOUNCED:
                 yield Stage.BOUNCED, signer.person
         yield from super().to_report()
 
+    @property
+    def _unsent_for(self) -> timedelta:
+        """Since it was made, when it was last looked at."""
+        return self.read_at - self.made_at if self.read_at and self.made_at else timedelta()
+
     def attention(self) -> Iterator[Attention]:
-        """Mail of Core Signature that came back."""
+        """Mail of Core Signature that came back, a document that it does not send."""
+        if self.stuck:
+            says = f"{self.words.preparing}, and nobody is asked before it has"
+            yield Attention(code=AttentionCode.NOT_ASKED, since=self.made_at or self.started_at, says=says)
         bounced = [signer for signer in self.signatures.pending if signer.state is SignerState.BOUNCED]
         if bounced:
             yield Attention(
@@ -124,12 +146,12 @@ class Progress(FollowUp):
         return super().was_asked(place) or is_copied
 
     def look_at(self, now: datetime) -> datetime:
-        """A week after the document was read much may be unknown."""
-        return (self.read_at or now) + LOOK_AGAIN
+        """A week after the document was read much may be unknown; an hour while it is stuck."""
+        return (self.read_at or now) + (LOOK_AGAIN_UNSENT if self.stuck else LOOK_AGAIN)
 
     def to_look(self) -> Self:
-        """Have the document read."""
-        return super().to_look().replace(unread=True)
+        """Have the document read; what is planned while nobody was asked needs no other plan."""
+        return (self if self.stuck else super().to_look()).replace(unread=True)
 
     def carried_over(self) -> Self:
         """A callback that came between two runs may be lost: the next one reads the document first."""
@@ -174,6 +196,7 @@ class Progress(FollowUp):
         """
         read = self.replace(
             document=seen.document,
+            made_at=self.made_at or now,
             read_at=now,
             known_since=asked_at or self.known_since,
             mails_endings=seen.mails_endings,
@@ -182,7 +205,8 @@ class Progress(FollowUp):
             return read
         status = _status(self, seen)
         cast = read._substituted(seen, now)
-        sent = cast._sent(now) if status not in _NEVER_SENT else cast
+        # One that we let expire is cancelled there.
+        sent = cast._sent(now) if (seen.status or status) not in _NEVER_SENT else cast
         known = sent._with_signers(seen, now, self.known_since)._noting_unknown(seen, now)
         if status.ended:
             return known._end(status, now, seen.code)
@@ -192,6 +216,10 @@ class Progress(FollowUp):
         """Whether believing this document would change where the request or a signer stands."""
         after = self.observe(seen, self.started_at)
         return (after.status, _states(after)) != (self.status, _states(self))
+
+    def expire(self, moment: Moment, now: datetime) -> Self:
+        """See `FollowUp`; who reads of it is to know that nobody was asked."""
+        return super().expire(moment.replace(why=f"{moment.why}; {_UNSENT}") if self.preparing else moment, now)
 
     def end_unseen(self, now: datetime) -> Self:
         """End with the outcome that was asked for, because the provider never had the request."""
@@ -211,7 +239,8 @@ class Progress(FollowUp):
     def _sent(self, now: datetime) -> Self:
         if self.sent_at is not None:
             return self
-        begun = self.replace(probe_at=None, sent_at=now, window_from=now, signatures=self.signatures.begin(now))
+        signatures = self.signatures.begin(now)
+        begun = self.replace(probe_at=None, sent_at=now, window_from=now, signatures=signatures).replan()
         return begun.note(now, Happened.SENT, "core-signature", None)
 
     def _with_signers(self, seen: DocumentSeen, now: datetime, known_since: datetime | None) -> Self:

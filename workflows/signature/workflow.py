@@ -112,9 +112,9 @@ class SignatureRequestWorkflow(FollowUpWorkflow[Progress]):
     async def _await_conversion(self) -> None:
         """Wait for the callback that says it was sent, and look now and then in case it was lost."""
         probe_at = workflow.now() + options.probe_pause(self._progress.probes)
-        self._progress = self._progress.replace(probes=self._progress.probes + 1, probe_at=probe_at)
+        self._progress = self._progress.replace(probe_at=probe_at)
         if await self.until(probe_at, "Core Signature converts the document") is Wake.DEADLINE:
-            self._progress = self._progress.replace(unread=True)
+            self._progress = self._progress.replace(probes=self._progress.probes + 1, unread=True)
 
     async def hand_over(self, wanted: Reassignment) -> None:
         """Hand a place over at Core Signature; what it says afterwards decides, for a signature may be faster."""

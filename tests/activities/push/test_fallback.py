@@ -123,6 +123,26 @@ async def test_whom_core_signature_does_not_mail_is_mailed_by_cloud_messaging(
     assert (entries(sandbox, "mail"), pushes(sandbox)) == ([], [])
 
 
+async def test_whoever_is_on_call_hears_as_well_of_what_core_signature_does_not_send(
+    sandbox: RunningSandbox, reaching: Notices
+) -> None:
+    """B25: a call for phones that were left open alone is no news to them."""
+    for number in (1, 2):
+        line = only(await reaching.deliver(delivery(notice("requester", f"unsent-{number}", OPEN))))
+        assert (line.person, line.outcome) == ("requester", Outcome.ACCEPTED)
+    again = delivery(notice("requester", "unsent-2", OPEN)).replace(devices=())
+    await reaching.deliver(again)
+    assert [one["data"]["stage"] for one in pushes(sandbox)] == ["unsent-1", "unsent-2"]
+    assert {address.split("@")[0] for _, address in told(sandbox)} == {"requester"}
+
+
+async def test_whoever_is_on_call_and_asked_for_it_themselves_hears_of_it_once(
+    sandbox: RunningSandbox, reaching: Notices
+) -> None:
+    await reaching.deliver(delivery(notice("alternate", "unsent-1", OPEN)))
+    assert len(pushes(sandbox)) == 1
+
+
 async def test_a_mail_speaks_the_language_of_its_reader_and_has_their_link(
     sandbox: RunningSandbox, reaching: Notices
 ) -> None:
