@@ -7,22 +7,21 @@ Where documents that were sent by hand are adopted, their events are told to wha
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final
 
 from pydantic import ValidationError
 from temporalio import activity
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from activities import runs
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.wire import WireEvent
 from activities.failures import failing_as_application_errors
 from activities.reconciliation.adoption import Adoption, NotYet
+from activities.reconciliation.open_requests import OpenRequests, TemporalOpenRequests
 from activities.reconciliation.pages import AGAIN, Mark, Part, Stride
 from activities.reconciliation.silence import Alarm, ClockSeen, Silence
 from activities.rpc_errors import about_the_workflow, about_this_one_alone
@@ -41,46 +40,10 @@ FIRST_LOOK: Final = timedelta(days=30)
 _AT_ONCE: Final = 25
 ADOPTED_AT_MOST: Final = 50
 """Documents that one part looks at to adopt them, each by one call of Core Signature."""
-_IDS_AT_MOST: Final = 50
-"""Ids of one query."""
 _LONGEST_ID: Final = 64
 _SWEPT: Final = "swept-"
 _LONGEST_TYPE: Final = 100
 _A_WORD: Final = re.compile(r"\w{1,40}", re.ASCII)
-
-
-class OpenRequests(Protocol):
-    """Where it is looked which requests go on; may raise `RPCError`."""
-
-    async def among(self, ids: Sequence[str]) -> Mapping[str, str]:
-        """`CsStatus` of those of these that are open."""
-        ...
-
-    async def known(self, ids: Sequence[str]) -> AbstractSet[str]:
-        """Those of these that Temporal knows, open or closed."""
-        ...
-
-
-@dataclass(frozen=True)
-class TemporalOpenRequests:
-    """See `OpenRequests`: Temporal's visibility, which lags by a moment."""
-
-    client: Client
-
-    async def among(self, ids: Sequence[str]) -> Mapping[str, str]:
-        """See `OpenRequests`."""
-        return {id: run.known.get(names.STATUS) or "" async for id, run in self._listed(ids, f" AND {runs.OPEN}")}
-
-    async def known(self, ids: Sequence[str]) -> AbstractSet[str]:
-        """See `OpenRequests`."""
-        return {id async for id, _ in self._listed(ids)}
-
-    async def _listed(self, ids: Sequence[str], also: str = "") -> AsyncIterator[tuple[str, runs.Run]]:
-        for first in range(0, len(ids), _IDS_AT_MOST):
-            listed = ", ".join(f"'{Kind.REQUEST.workflow_id(id)}'" for id in ids[first : first + _IDS_AT_MOST])
-            query = f"WorkflowType = '{names.SIGNATURE_REQUEST}'{also} AND WorkflowId IN ({listed})"
-            async for run in runs.listed(self.client, query):
-                yield run.id.partition(":")[2], run
 
 
 class Sweep(EventSweep):
@@ -207,25 +170,32 @@ class Sweep(EventSweep):
                 part.adopted.append(became)
 
     async def _tell(self, unheard: Mapping[str, WireEvent], part: Part) -> list[Mended]:
+        """Those who were told; once Temporal is away nobody else is, and the first failure is raised when all that was
+        begun has ended."""
         if not unheard:
             return []
         going_on = await self._open.among(list(unheard))
-        some = asyncio.Semaphore(_AT_ONCE)
+        some, failures = asyncio.Semaphore(_AT_ONCE), list[RPCError]()
 
         async def one(id: str) -> Mended | None:
             async with some:
+                if failures:
+                    return None
                 try:
                     return await self._signal(id, unheard[id])
                 except RPCError as error:
-                    if not about_this_one_alone(error):
-                        raise
-                    said = {"request": id, "status": error.status.name}
-                    activity.logger.warning("a request could not be told of what it missed", extra=said)
-                    part.not_told.append(id)
+                    if about_this_one_alone(error):
+                        said = {"request": id, "status": error.status.name}
+                        activity.logger.warning("a request could not be told of what it missed", extra=said)
+                        part.not_told.append(id)
+                    else:
+                        failures.append(error)
                     return None
 
         waiting = [id for id, status in going_on.items() if not _has_ended(status)]
         mended = [mended for mended in await asyncio.gather(*map(one, waiting)) if mended]
+        if failures:
+            raise failures[0]
         part.told |= {one.request: one.at for one in mended}
         return mended
 

@@ -331,6 +331,55 @@ async def test_one_request_that_takes_no_signal_keeps_nothing_from_the_others(tm
         assert "1 requests could not be told, Temporal takes no signal for them: deaf" in swept.details
 
 
+class Away(Interceptor):
+    """Temporal is away for whoever asks second; of the others it is counted who was told and who is being told."""
+
+    def __init__(self) -> None:
+        self.asked, self.telling, self.told = 0, 0, 0
+
+    def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:
+        """See `Interceptor`."""
+        return _Leaving(next, self)
+
+
+class _Leaving(OutboundInterceptor):
+    def __init__(self, next: OutboundInterceptor, away: Away) -> None:
+        super().__init__(next)
+        self._away = away
+
+    async def signal_workflow(self, input: SignalWorkflowInput) -> None:
+        away = self._away
+        away.asked += 1
+        if away.asked == 2:
+            raise RPCError("away", RPCStatusCode.UNAVAILABLE, b"")
+        away.telling += 1
+        await super().signal_workflow(input)
+        away.telling, away.told = away.telling - 1, away.told + 1
+
+
+async def test_when_temporal_goes_away_the_sweep_fails_and_leaves_no_call_behind(tmp_path: Path) -> None:
+    async with office(tmp_path) as it:
+        ids = [f"r-{number:02}" for number in range(2 * PAGE)]
+        await it.begins(*ids)
+        for number, id in enumerate(ids):
+            it.happens(id, ago=timedelta(hours=1) - number * MINUTE)
+        there, away = it.temporal, Away()
+        it.temporal = Client(
+            there.service_client,
+            namespace=there.namespace,
+            data_converter=there.data_converter,
+            interceptors=[away],
+        )
+        with pytest.raises(ApplicationError, match="Temporal: UNAVAILABLE") as failure:
+            await it.sweeps()
+        assert (failure.value.type, failure.value.non_retryable) == (Code.UNREACHABLE, False)
+        assert (away.telling, away.told) == (0, away.asked - 1)
+        assert away.asked <= PAGE
+        it.temporal = there
+        assert (await it.sweeps()).over
+        assert all([await it.heard(id) for id in ids])
+
+
 async def test_a_part_that_dies_loses_nothing(tmp_path: Path) -> None:
     async with office(tmp_path) as it:
         ids = [f"died-{number:02}" for number in range(30)]
