@@ -29,8 +29,8 @@ AGAIN: Final = timedelta(minutes=10)
 """Before the place that was reached, all is looked at once more: an event may be listed late, clocks may differ."""
 YOUNG: Final = timedelta(seconds=10)
 """The callback of an event that is younger may be on its way; the next sweep has it."""
-TOLD_REMEMBERED: Final = 5_000
-"""Requests that are not told of the same event by the next sweep; one that is forgotten knows it again."""
+TOLD_REMEMBERED: Final = 20_000
+"""Requests that are not told again; one that is forgotten is, of each older event, and reads its document each time."""
 _JITTER: Final = timedelta(seconds=5)
 """Events less apart may stand in any order: clocks differ."""
 _TELLING: Final = 4

@@ -13,7 +13,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from activities.core_signature.client import CoreSignatureClient
-from activities.reconciliation.pages import Mark, Part, Stride
+from activities.reconciliation.pages import TOLD_REMEMBERED, Mark, Part, Stride
 from activities.reconciliation.unread import BACK_AT_MOST
 from tests.activities.core_signature.requests import mock_config
 from tests.activities.test_reconciliation import MINUTE, PAGE, Known, office
@@ -169,3 +169,24 @@ async def test_the_order_of_a_list_of_one_page_does_not_count(tmp_path: Path) ->
             it.happens(id, ago=(number + 1) * MINUTE)
         swept = await it.sweeps()
         assert (swept.told, swept.over, swept.until) == (PAGE, True, it.now - MINUTE)
+
+
+async def test_twenty_thousand_requests_are_remembered_to_have_been_told_and_of_ten_times_as_many_the_latest() -> None:
+    """One that is forgotten is told again of each of its older events, and reads its document each time."""
+    async with aclosing(CoreSignatureClient(mock_config())) as client:
+        for most, remembered in ((20_000, 20_000), (200_000, TOLD_REMEMBERED)):
+            part = Part(client, WHOLE, Mark(until=NOW), NOW)
+            part.told = {f"r-{number}": NOW + timedelta(seconds=number) for number in range(most)}
+            left = part.mark.told
+            assert (len(left), f"r-{most - 1}" in left) == (remembered, True)
+
+
+async def test_a_request_is_told_once_however_many_of_its_events_were_missed(tmp_path: Path) -> None:
+    async with office(tmp_path) as it:
+        ids = [f"r-{number:02}" for number in range(PAGE + 2)]
+        await it.begins(*ids)
+        for number in range(4 * len(ids)):
+            it.happens(ids[number % len(ids)], "signer_viewed", ago=timedelta(hours=3) - number * MINUTE)
+        while not (await it.sweeps(pages=2)).over:
+            pass
+        assert [len(await it.heard(id)) for id in ids] == [1] * len(ids)
