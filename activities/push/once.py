@@ -1,8 +1,8 @@
 """A letter, mail or SMS, is sent once as far as that can be known: that it is about to be sent is noted before.
 
 A push takes the place of the one before it on the screen; a second mail annoys, and a second SMS costs. So an attempt
-that finds a note without an outcome sends nothing for a while, then once more, and nobody a third time: from then on
-nobody knows whether it arrived. What was refused before anything was done is sent as often as it takes.
+that finds a note without an outcome sends nothing for a while, then again, and three times at most: from then on nobody
+knows whether it arrived. What was refused before anything was done is sent as often as it takes.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -17,10 +17,11 @@ from activities.push.dialect import Fate, Sent
 from activities.store import Store, StoreFailure
 from workflows.model.notices import Channel
 
-TRIES_AT_MOST: Final = 2
-"""Times that a letter is sent of which nobody knows whether it was taken."""
-AGAIN_AFTER: Final = 60.0
-"""Seconds between the two: more than an attempt at it can last, and no more than an activity's own retries wait."""
+AGAIN_AFTER: Final = (60.0, 900.0)
+"""Seconds before a letter is sent again of which nobody knows whether it was taken: more than an attempt at it can
+last, and together more than a gateway is usually away."""
+TRIES_AT_MOST: Final = len(AGAIN_AFTER) + 1
+"""Times that it is sent."""
 
 
 class Letter(BaseModel):
@@ -42,8 +43,15 @@ class Letter(BaseModel):
 
     def wait(self, now: datetime) -> float:
         """Seconds before it may be sent once more; 0 when it may be sent now."""
-        left = AGAIN_AFTER - (now - self.at).total_seconds() if self.tries else 0.0
-        return min(AGAIN_AFTER, max(0.0, left))
+        if not self.tries:
+            return 0.0
+        left = self.pause - (now - self.at).total_seconds()
+        return min(self.pause, max(0.0, left))
+
+    @property
+    def pause(self) -> float:
+        """Seconds that are left between the last time it was sent and the next."""
+        return AGAIN_AFTER[min(self.tries, len(AGAIN_AFTER)) - 1]
 
     def tried(self, now: datetime) -> "Letter":
         """The same, about to be sent."""
@@ -95,7 +103,7 @@ class Once:
             return tried, sent
         if all(letter.tried(now).given_up for letter in due.values()):
             return tried, Sent(Fate.UNKNOWN, failure)
-        return tried, Sent(Fate.LATER, failure.not_before(AGAIN_AFTER))
+        return tried, Sent(Fate.LATER, failure.not_before(tried.pause))
 
     async def _note(self, letters: Mapping[str, Letter]) -> None:
         """What the store does not take costs nobody the result: at worst the letter is sent once more."""
@@ -115,7 +123,7 @@ def _not_sent(letters: Iterable[Letter], now: datetime) -> Sent:
     open_ = [letter for letter in letters if not letter.taken]
     if not open_:
         return Sent(Fate.ACCEPTED)
-    waits = [letter.wait(now) or AGAIN_AFTER for letter in open_ if not letter.given_up]
+    waits = [letter.wait(now) or AGAIN_AFTER[0] for letter in open_ if not letter.given_up]
     if not waits:
         return Sent(Fate.UNKNOWN)
     says = "it may have been sent a moment ago, and is not sent again yet"
