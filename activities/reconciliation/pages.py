@@ -35,6 +35,8 @@ _JITTER: Final = timedelta(seconds=5)
 """Events less apart may stand in any order: clocks differ."""
 _TELLING: Final = 4
 """Of fewer events one that was recorded late would be half."""
+_SURE: Final = 5
+"""Events at the end of a page by which it is known that what follows was looked at before."""
 _TIMELESS: Final = "the events that Core Signature lists have no time: they cannot be swept"
 _OLDEST_FIRST: Final = "Core Signature lists events oldest first: they cannot be swept"
 
@@ -150,8 +152,8 @@ class Part:
         self._unread, self._page = self._unread.after(here, listed)
         if lost and self._page > here:
             activity.logger.warning("a list of events became shorter too often to look again", extra={"events": lost})
-        # One event alone may have been recorded late: what stands behind it is not older for that.
-        is_last = not more or (bool(dated) and all(at < self.begun.floor for at, _ in dated[-2:]))
+        # A few events may have been recorded late: what stands behind them is not older for that.
+        is_last = not more or (bool(dated) and all(at < self.begun.floor for at, _ in dated[-_SURE:]))
         self.is_over = is_last and self._page > here
         return fresh
 

@@ -477,16 +477,18 @@ async def test_a_page_that_is_said_not_to_be_there_is_not_taken_for_the_end(tmp_
         assert ((part := await it.sweeps()).over, part.told) == (True, 1)
 
 
-async def test_an_event_that_was_recorded_late_hides_nothing_behind_its_page(tmp_path: Path) -> None:
+@pytest.mark.parametrize("late", [1, 2, 4])
+async def test_events_that_were_recorded_late_hide_nothing_behind_their_page(late: int, tmp_path: Path) -> None:
     ids = [f"r-{number:02}" for number in range(30)]
     async with office(tmp_path) as it:
         await it.begins(*ids)
         it.happens("foreign", ago=60 * MINUTE)
         await it.sweeps()
         for number, id in enumerate(ids):
+            if number == len(ids) - PAGE + late:  # So that their page ends with them.
+                for _ in range(late):
+                    it.happens("foreign", "signer_email_bounced", ago=75 * MINUTE)
             it.happens(id, ago=(50 - number) * MINUTE)
-            if number == len(ids) - 4:
-                it.happens("foreign", "signer_email_bounced", ago=75 * MINUTE)
         swept = await it.sweeps()
         assert (swept.told, swept.over) == (len(ids), True)
 
