@@ -9,11 +9,14 @@ import pytest
 from activities.files.reading import FileFaults
 from activities.tasks.file import PEOPLE_AT_MOST
 from tests.faults.floods import CROWDED, MORE_THAN_A_RUN_TAKES
-from tests.onboarding.stage import CUSTOMER, PEOPLE, SET_UP, ZONE, House, a_file, onboarding
+from tests.onboarding.stage import AGREEMENTS, CUSTOMER, PEOPLE, SET_UP, ZONE, House, a_file, onboarding
 from tests.servers import real_server
-from workflows.model.settlement import SettledTask
+from workflows.model.happened import Happened
+from workflows.model.request import SignerState
+from workflows.model.settlement import Settled, SettledSigner, SettledTask
 from workflows.model.subject import Status
-from workflows.names import TASK_SETTLED
+from workflows.model.texts import NAME_AT_MOST
+from workflows.names import SIGNATURE_SETTLED, TASK_SETTLED
 
 STAGES, EACH = 6, 20
 
@@ -49,6 +52,26 @@ async def test_however_often_it_hears_of_what_is_no_part_of_it_what_it_waits_for
         await it.done("account", "operations-desk")
         assert (await it.handle.result()).outcome is Status.DONE
         assert (await it.handle.describe()).run_id != first
+
+
+async def test_of_who_declined_no_more_is_kept_than_a_name_may_have(tmp_path: Path) -> None:
+    """Whoever may signal a workflow may say so of anybody."""
+    nobody = "n" * NAME_AT_MOST * 10
+    async with onboarding(tmp_path, a_file(AGREEMENTS)) as it:
+        agreement = (await it.open("agreement-1")).partition(":")[2]
+        settled = Settled(
+            request=agreement,
+            external_id=agreement,
+            kind="customer-contract",
+            outcome=Status.DECLINED,
+            at=datetime.now(UTC),
+            signers=(SettledSigner(person=f"{nobody}\x1b[2J", state=SignerState.DECLINED),),
+        )
+        await it.handle.signal(SIGNATURE_SETTLED, settled)
+        await it.at_rest()
+        shown = await it.shown()
+    [declined] = [line for line in shown.timeline if line.happened == Happened.PART_DECLINED]
+    assert declined.by == "n" * NAME_AT_MOST
 
 
 async def test_a_part_that_would_ask_hundreds_is_refused_by_its_field(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from workflows.model.provider import DocumentSeen, ProviderEvent, SignerSeen
 from workflows.model.request import SignerState
 from workflows.model.subject import Participant, Role, Status
-from workflows.signature.progress import Progress
+from workflows.signature.progress import EVENTS_REMEMBERED, ID_AT_MOST, Progress
 from workflows.signature.signatures import Signatures
 
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
@@ -126,3 +126,19 @@ def test_a_hint_for_several_is_a_repeated_one_only_if_all_of_them_were_heard() -
     assert heard.notify_of(hint).events_seen == ("e-1", "e-2")
     both = heard.notify_of(hint).replace(unread=False)
     assert both.notify_of(hint) == both
+
+
+def test_of_ten_times_as_many_and_as_long_ids_as_are_remembered_a_request_keeps_no_more_and_knows_them_again() -> None:
+    """Whoever may signal a workflow may send a hint of any size; a genuine id is a uuid, or a digest of many."""
+    from tests.workflows.stage import a_request
+
+    ids = tuple(f"{number:04}".rjust(ID_AT_MOST * 10, "e") for number in range(EVENTS_REMEMBERED * 10))
+    hint = ProviderEvent(id=ids[0], type="t" * 100_000, at=NOW, also=ids[1:])
+    heard = Progress.begin(a_request().brief, NOW).notify_of(hint)
+    assert heard.unread
+    assert len(heard.events_seen) == EVENTS_REMEMBERED
+    assert {len(id) for id in heard.events_seen} == {ID_AT_MOST}
+    assert len(heard.model_dump_json()) < 10_000
+    read = heard.replace(unread=False)
+    assert read.notify_of(hint) is read
+    assert read.notify_of(hint.replace(id="e-1", also=())).unread

@@ -12,6 +12,7 @@ from workflows.model.planning import EscalationReason
 from workflows.model.policy import Target
 from workflows.model.request import SignerState
 from workflows.model.subject import Status
+from workflows.model.texts import name_told
 from workflows.model.wishes import Problem
 
 
@@ -77,7 +78,7 @@ class Settled(Ended):
     @property
     def declined_by(self) -> str | None:
         """Who did, if it was declined."""
-        return next((one.person for one in self.signers if one.state is SignerState.DECLINED), None)
+        return next((name_told(one.person) for one in self.signers if one.state is SignerState.DECLINED), None)
 
 
 class SettledPerson(Model):

@@ -52,6 +52,11 @@ def cleaned(text: str) -> str:
     return plain(text[: 2 * TEXT_AT_MOST])[:TEXT_AT_MOST].strip()
 
 
+def name_told(name: str) -> str:
+    """The name of somebody as others told it, of which nobody could be asked either."""
+    return in_one_line(cleaned(name))[:NAME_AT_MOST]
+
+
 def clipped(text: str, most: int) -> str:
     """The text, or as much of its beginning as fits with an ellipsis into `most` bytes of JSON."""
     if _bytes(text) <= most:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Self
 
 from pydantic import AwareDatetime
@@ -23,8 +24,10 @@ from workflows.model.subject import Code, Role, Status
 from workflows.model.wishes import Problem, StopKind
 from workflows.signature.signatures import Signatures
 
-_EVENTS_REMEMBERED = 100
+EVENTS_REMEMBERED = 100
 """Enough to recognise a repeated callback; one that is older is read again and changes nothing."""
+ID_AT_MOST = 64
+"""Characters of an event's id, which is a uuid or a digest; of a longer one its digest is remembered."""
 _NEVER_SENT = (Status.CONVERTING, Status.FAILED, Status.CANCELLED)
 """What a document that was converting until now has not passed through sending for: nobody was asked yet."""
 _LOOKS_OF_AN_HOUR = 8
@@ -177,10 +180,11 @@ class Progress(FollowUp):
 
     def notify_of(self, event: ProviderEvent) -> Self:
         """Remember a callback: a hint that the document should be read; a repeated one changes nothing."""
-        new = [id for id in event.ids if id not in self.events_seen]
+        told = dict.fromkeys(map(_known_as, event.ids[:EVENTS_REMEMBERED]))
+        new = [id for id in told if id not in self.events_seen]
         if not new or self.recorded:
             return self
-        return self.replace(events_seen=(*self.events_seen, *new)[-_EVENTS_REMEMBERED:], unread=True)
+        return self.replace(events_seen=(*self.events_seen, *new)[-EVENTS_REMEMBERED:], unread=True)
 
     def acted_late(self, place: Place) -> bool:
         """Whether somebody signed, and did so after the due date."""
@@ -271,6 +275,10 @@ class Progress(FollowUp):
         if seen.status is not None or seen.raw == self.raw:
             return self
         return self.replace(raw=seen.raw).note(now, Happened.UNKNOWN_STATUS, "core-signature", None, about=seen.raw)
+
+
+def _known_as(id: str) -> str:
+    return id if len(id) <= ID_AT_MOST else sha256(id.encode(errors="surrogatepass")).hexdigest()
 
 
 def _states(progress: Progress) -> tuple[SignerState, ...]:
