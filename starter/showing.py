@@ -14,9 +14,11 @@ from rich.text import Text
 import starter.campaigns.overview as campaign
 from starter.rows import Rows
 from starter.terminal import Cell, Facts, Instant, Sentence, ZoneLine
+from starter.told_once import is_outcome, told_once
 from workflows.follow_up.show import deadlines, handed_off_entry, is_needless, outcome_words, stamp, told_entry
 from workflows.follow_up.stages import stage_words
 from workflows.model.entries import AskedQuestion, TimelineEntry
+from workflows.model.happened import Happened
 from workflows.model.lines import AssigneeLine, PartLine, SignerLine
 from workflows.model.notices import Notification
 from workflows.model.settlement import HandoffLine, HandoffState
@@ -169,7 +171,7 @@ def _happened(shown: FollowUpShow) -> Iterator[tuple[Cell, ...]]:
     told = [line for line in shown.handoffs if line.state is HandoffState.DONE]
     said = {*map(told_entry, notices), *map(handed_off_entry, told)}
     entries: list[tuple[datetime, tuple[Cell, ...]]] = [
-        *((entry.at, _event(entry)) for entry in shown.timeline if entry not in said),
+        *((entry.at, _event(entry)) for entry in told_once(shown.timeline) if entry not in said),
         *((line.at, _notice(line)) for line in notices),
         *((line.at, (Instant(line.at), "told downstream", _target(line), line.key)) for line in told),
     ]
@@ -228,4 +230,5 @@ def _target(line: HandoffLine) -> str:
 
 
 def _event(entry: TimelineEntry) -> tuple[Cell, ...]:
-    return Instant(entry.at), entry.what, entry.who or "", entry.because
+    what = "signed by everybody" if entry.happened == Happened.SIGNED and is_outcome(entry) else entry.what
+    return Instant(entry.at), what, entry.who or "", entry.because

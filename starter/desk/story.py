@@ -4,7 +4,7 @@ The timeline says it in English for people who run the system (workflows/model/h
 sentence in the reader's language (starter/desk/sentences.py). A line that this code does not know stands as it is.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Final
@@ -14,6 +14,7 @@ from starter.desk.rows import Name
 from starter.desk.sentences import OUTCOMES, REASONS, SAID, TOLD
 from starter.page.form_answers import objected
 from starter.page.problems import problems_of
+from starter.told_once import SYSTEMS, is_outcome, told_once
 from workflows.follow_up.stages import kind_of
 from workflows.model.entries import TimelineEntry
 from workflows.model.happened import Happened
@@ -56,28 +57,13 @@ _OF_STAGES: Final = (Happened.STAGE_BEGUN, Happened.STAGE_DONE)
 """`about` is the name of a stage, which a part may have as its id."""
 _ALWAYS: Final[Mapping[str, str]] = {Happened.HELD_BACK: Reason.QUIET}
 """What has but one reason, which the timeline tells at more length."""
-_SYSTEMS: Final = {"core-signature": "Core Signature", "countersign": "Countersign", "temporal": "Temporal"}
-"""Who is nobody: their names, which are the same in every language."""
 
 
 async def story(shown: Shown, reader: Reader, name: Name) -> tuple[Event, ...]:
     """Everything that happened, the newest first."""
     titles = _titles(shown)
-    entries = _told_once(shown.timeline)[: -EVENTS_AT_MOST - 1 : -1]
+    entries = told_once(shown.timeline)[: -EVENTS_AT_MOST - 1 : -1]
     return tuple([await _event(entry, titles, reader, name) for entry in entries])
-
-
-def _told_once(timeline: Sequence[TimelineEntry]) -> Sequence[TimelineEntry]:
-    """Without a decline as the outcome where it stands already who declined."""
-    declines = [entry for entry in timeline if entry.happened == Happened.DECLINED]
-    if all(map(_is_outcome, declines)):
-        return timeline
-    return [entry for entry in timeline if entry not in declines or not _is_outcome(entry)]
-
-
-def _is_outcome(entry: TimelineEntry) -> bool:
-    """Whether a line says how it ended, not what somebody did."""
-    return entry.happened in OUTCOMES and (not entry.who or entry.who in _SYSTEMS)
 
 
 def _titles(shown: Shown) -> Mapping[str, str]:
@@ -104,7 +90,7 @@ async def _why(entry: TimelineEntry, reader: Reader, name: Name) -> str:
     What a service answered and what a rule of the planner says is for people who run the system, and left to them.
     """
     why, theirs = entry.why or "", entry.said or entry.happened in _ENDED_WITH_WORDS
-    if entry.happened not in SAID or (theirs and entry.who not in _SYSTEMS):
+    if entry.happened not in SAID or (theirs and entry.who not in SYSTEMS):
         return why
     language = reader.language
     if entry.happened == Happened.PROBLEM:
@@ -112,13 +98,13 @@ async def _why(entry: TimelineEntry, reader: Reader, name: Name) -> str:
     else:
         reason = REASONS.get(_ALWAYS.get(entry.happened, why))
         words = language.say(reason) if reason else objected(language, why)
-    by = language.say("by {who}", who=await name(entry.by)) if entry.by and entry.by not in _SYSTEMS else ""
+    by = language.say("by {who}", who=await name(entry.by)) if entry.by and entry.by not in SYSTEMS else ""
     return ", ".join(filter(None, (words, by)))
 
 
 def _words(entry: TimelineEntry) -> str:
     """The sentence of a line; empty for one that this code does not know, or of nobody where it needs somebody."""
-    if _is_outcome(entry):
+    if is_outcome(entry):
         return OUTCOMES[entry.happened]
     words = SAID.get(entry.happened, "")
     if entry.happened == Happened.TOLD:
@@ -133,7 +119,7 @@ async def _values(entry: TimelineEntry, titles: Mapping[str, str], reader: Reade
     values = {"part": named, "count": about, "code": about, "when": _on_their_clock(about, reader)}
     if entry.happened in _OF_SOMEBODY_ELSE:
         values |= dict.fromkeys(("to", "whom"), await name(about))
-    return values | ({"who": _SYSTEMS.get(entry.who) or await name(entry.who)} if entry.who else {})
+    return values | ({"who": SYSTEMS.get(entry.who) or await name(entry.who)} if entry.who else {})
 
 
 def _on_their_clock(when: str, reader: Reader) -> str:

@@ -310,6 +310,32 @@ def test_what_the_timeline_has_of_a_notice_or_a_hand_off_is_said_once() -> None:
     assert on(None, showing.of_shown(twice)) == on(None, showing.of_shown(shown.replace(handoffs=(done,))))
 
 
+def test_no_fact_of_the_timeline_is_told_twice_in_a_row() -> None:
+    later = AT + timedelta(minutes=5)
+    entries = (
+        TimelineEntry(at=AT, happened=Happened.SIGNED, who="chair"),
+        TimelineEntry(at=AT, happened=Happened.SIGNED, who="core-signature"),
+        TimelineEntry(at=AT, happened=Happened.DECLINED, who="chair", why="too dear", said=True),
+        TimelineEntry(at=AT, happened=Happened.DECLINED, who="core-signature", why="too dear", said=True),
+        TimelineEntry(at=AT, happened=Happened.HAND_OVER_WISHED, who="a", about="b", by="legal-desk"),
+        TimelineEntry(at=AT, happened=Happened.HANDED_OVER, who="a", about="b", by="legal-desk", why="manual"),
+        TimelineEntry(at=AT, happened=Happened.CANCELLATION_WISHED, who="legal-desk", why="late", said=True),
+        TimelineEntry(at=AT, happened=Happened.CANCELLATION_WISHED, who="hr-desk", why="late", said=True),
+        TimelineEntry(at=AT + timedelta(seconds=59), happened=Happened.CANCELLED, who="legal-desk", why="late"),
+        TimelineEntry(at=later, happened=Happened.CANCELLED, who="hr-desk", why="late"),
+    )
+    told = on(None, showing.of_shown(WHOLE.replace(handoffs=(), timeline=entries)))
+    assert [line.split("\t")[1:3] for line in told.splitlines() if line.startswith("2026")] == [
+        ["signed", "chair"],
+        ["signed by everybody", "core-signature"],
+        ["declined", "chair"],
+        ["handed over to b", "a"],
+        ["cancellation asked for", "hr-desk"],
+        ["cancelled", "legal-desk"],
+        ["cancelled", "hr-desk"],
+    ]
+
+
 def test_of_a_crowd_those_who_have_not_signed_are_shown_first() -> None:
     crowd = tuple(
         SignerLine(person=f"p{n}", order=1, role=Role.SIGN, state=SignerState.SIGNED if n < 90 else SignerState.TURN)

@@ -1,0 +1,44 @@
+"""A timeline as people read it: without the lines that only say again what another one says."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Final
+
+from workflows.model.entries import TimelineEntry
+from workflows.model.happened import Happened
+
+SYSTEMS: Final = {"core-signature": "Core Signature", "countersign": "Countersign", "temporal": "Temporal"}
+"""Who is nobody: their names, which are the same in every language."""
+_OUTCOMES: Final = (Happened.SIGNED, Happened.DONE, Happened.DECLINED, Happened.WAIVED)
+_CAME_TRUE: Final[Mapping[str, Happened]] = {
+    Happened.CANCELLATION_WISHED: Happened.CANCELLED,
+    Happened.HAND_OVER_WISHED: Happened.HANDED_OVER,
+}
+"""What somebody asked for, and what says that it is so."""
+_SOON: Final = timedelta(minutes=1)
+"""A wish that took longer is news of its own."""
+
+
+def told_once(timeline: Sequence[TimelineEntry]) -> list[TimelineEntry]:
+    """Without a decline as the outcome where somebody declined, and without a wish that came true at once."""
+    declined = any(entry.happened == Happened.DECLINED and not is_outcome(entry) for entry in timeline)
+    return [
+        entry
+        for number, entry in enumerate(timeline, start=1)
+        if not (declined and entry.happened == Happened.DECLINED and is_outcome(entry))
+        and not (entry.happened in _CAME_TRUE and _came_true(entry, timeline[number:]))
+    ]
+
+
+def is_outcome(entry: TimelineEntry) -> bool:
+    """Whether a line says how it ended, not what somebody did."""
+    return entry.happened in _OUTCOMES and (not entry.who or entry.who in SYSTEMS)
+
+
+def _came_true(wish: TimelineEntry, behind: Sequence[TimelineEntry]) -> bool:
+    return any(
+        later.happened == _CAME_TRUE[wish.happened]
+        and (wish.who, wish.about, wish.by) == (later.who, later.about, later.by)
+        and later.at - wish.at < _SOON
+        for later in behind
+    )
