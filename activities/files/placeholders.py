@@ -20,16 +20,26 @@ def filled(content: Any, values: Mapping[str, str]) -> Any:
     return None if new is _DROPPED else new
 
 
-def places(content: Any, path: FieldPath = ()) -> Iterator[tuple[FieldPath, str]]:
+def places(content: Any) -> Iterator[tuple[FieldPath, str]]:
     """The fields that have places, each with the name of every one."""
+    return ((path, name) for path, text in _texts(content) for name in _PLACE.findall(text) if name)
+
+
+def gaps(content: Any, values: Mapping[str, str]) -> Iterator[tuple[FieldPath, str]]:
+    """The fields in whose text something would be missing, each with the name of every place that has no value."""
+    texts = ((path, text) for path, text in _texts(content) if not _PLACE.fullmatch(text))
+    return ((path, name) for path, text in texts for name in _PLACE.findall(text) if name and not values[name])
+
+
+def _texts(content: Any, path: FieldPath = ()) -> Iterator[tuple[FieldPath, str]]:
     if isinstance(content, dict):
         for key, item in content.items():
-            yield from places(item, (*path, key))
+            yield from _texts(item, (*path, key))
     elif isinstance(content, list):
         for position, item in enumerate(content):
-            yield from places(item, (*path, position))
+            yield from _texts(item, (*path, position))
     elif isinstance(content, str):
-        yield from ((path, name) for name in _PLACE.findall(content) if name)
+        yield path, content
 
 
 def _filled(value: Any, values: Mapping[str, str]) -> Any:

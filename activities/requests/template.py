@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Self
 
-from activities.files.placeholders import filled, places
+from activities.files.placeholders import filled, gaps, places
 from activities.files.reading import Fault, FileFaults, FileText, PlainFile
 from activities.files.table import Table
 from activities.files.words import written_path
-from activities.files.yaml_lines import FieldPath, Mark, Parsed
+from activities.files.yaml_lines import FieldPath, Flaw, Mark, Parsed
 from activities.spelling import did_you_mean
 
 
@@ -39,7 +39,11 @@ class Template:
         """The file of each row; what is wrong with one stands at the row's line."""
         for row in self.table.rows:
             mark: dict[FieldPath, Mark] = {(): Mark(row.line, 0)}
-            yield PlainFile(self.table.name, self.file.folder, Parsed(filled(self.file.plain, row.cells), mark, ()))
+            flaws = tuple(
+                Flaw(row.line, path, f"its column {name} is empty, and a text with a gap is not sent")
+                for path, name in gaps(self.file.plain, row.cells)
+            )
+            yield PlainFile(self.table.name, self.file.folder, Parsed(filled(self.file.plain, row.cells), mark, flaws))
 
     def common(self, faults: Iterable[FileFaults]) -> FileFaults:
         """The faults of all rows; what is wrong with every row alike is wrong with the template, and told once."""

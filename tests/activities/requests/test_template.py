@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from activities.files.reading import FileFaults, FileText
+from activities.files.reading import FileFaults, FileModel, FileText
 from activities.files.table import Table
 from activities.requests.template import Template
 
@@ -38,6 +38,21 @@ def test_each_row_is_a_request_and_an_empty_cell_leaves_its_field_out() -> None:
 def test_a_cell_adds_no_field() -> None:
     [file] = template("id: '{a}'\nkind: nda\n", b'a\n"x\nkind: other"\n').files()
     assert file.plain == {"id": "x\nkind: other", "kind": "nda"}
+
+
+class _Nda(FileModel):
+    id: str
+    message: str | None = None
+
+
+def test_an_empty_cell_inside_a_text_is_a_fault_of_its_row_and_alone_it_leaves_its_field_out() -> None:
+    full, gap = template("id: 'nda-{a}'\nmessage: 'Dear {b}, {{c}}'\n", b"a,b\n1,Bo\n2, \n").files()
+    assert full.validate(_Nda).message == "Dear Bo, {c}"
+    with pytest.raises(FileFaults) as refused:
+        gap.validate(_Nda)
+    assert str(refused.value) == "rows.csv:3: message: its column b is empty, and a text with a gap is not sent"
+    [alone] = template("id: 'nda-{a}'\nmessage: '{b}'\n", b"a,b\n2, \n").files()
+    assert alone.validate(_Nda).message is None
 
 
 def test_a_column_that_is_not_there_is_a_fault_of_the_template_and_the_near_one_is_named() -> None:
