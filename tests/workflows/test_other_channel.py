@@ -1,11 +1,28 @@
 """Whoever opens nothing is told by another way, once; when that fails as well, whoever asked for it hears of it."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 
-from tests.workflows.fakes import FakePlanner, World
+from tests.workflows.fakes import FakePlanner, FakePushService, World
 from tests.workflows.stage import story
-from workflows.model.notices import Channel
+from workflows.model.notices import Channel, Delivery, DeliveryReport, DeviceOutcome, Outcome
 from workflows.model.request import SignerState
+
+
+@dataclass
+class Unconfirmed(FakePushService):
+    """Mails of which nobody knows for a while whether they have arrived; that is asked for every quarter of an hour."""
+
+    confirmed: bool = False
+
+    async def deliver(self, delivery: Delivery) -> DeliveryReport:
+        report = await super().deliver(delivery)
+        if self.confirmed or "fallback" not in [line.stage for line in report.delivered]:
+            return report
+        asked_for = (DeviceOutcome(device="letters", outcome=Outcome.FAILED),)
+        [line] = report.delivered
+        line = line.replace(outcome=Outcome.FAILED, why="unconfirmed", devices=asked_for)
+        return report.replace(delivered=(line,), open_devices=("letters",), retry_after=900)
 
 
 def quiet_world() -> World:
@@ -46,6 +63,32 @@ async def test_when_the_other_way_fails_as_well_whoever_asked_for_it_hears_of_it
         assert [(one.stage, one.why) for one in shown.notifications if one.stage == "fallback"] == [
             ("fallback", "undelivered")
         ]
+
+
+async def test_while_it_is_not_confirmed_it_is_asked_for_beside_all_else_and_nobody_is_called_out_of_reach() -> None:
+    world = quiet_world()
+    world.planner.reminders = (timedelta(days=1, minutes=10),)
+    world.push = push = Unconfirmed(world.signatures)
+    async with story(world) as it:
+        await it.days_pass(1 + 20 / 1_440)
+        push.confirmed = True
+        await it.days_pass(20 / 1_440)
+        shown = await it.shown()
+    assert {line.stage: line.outcome for line in shown.notifications} == {
+        "ready": Outcome.ACCEPTED,
+        "fallback": Outcome.ACCEPTED,
+        "reminder-1": Outcome.ACCEPTED,
+    }
+
+
+async def test_what_is_never_confirmed_is_told_to_whoever_asked_for_it_in_the_end() -> None:
+    world = quiet_world()
+    world.push = push = Unconfirmed(world.signatures)
+    async with story(world) as it:
+        await it.days_pass(1 + 40 / 1_440)
+        assert ("unreached", "legal-desk") not in push.stages()
+        await it.days_pass(10 / 1_440)
+        assert push.stages().count(("unreached", "legal-desk")) == 1
 
 
 async def test_nobody_who_has_acted_is_told_by_another_way() -> None:

@@ -10,7 +10,7 @@ from tests.workflows.fakes import FakePlanner, FakePushService, World
 from tests.workflows.stage import PARALLEL, Story, a_request, story
 from workflows.follow_up.operations import extend
 from workflows.follow_up.stragglers import STRAGGLERS_AT_MOST, Straggler, Stragglers
-from workflows.model.notices import Delivered, Delivery, DeliveryReport, DeviceOutcome, Notice, Outcome
+from workflows.model.notices import Delivered, Delivery, DeliveryReport, DeviceOutcome, Notice, Outcome, PutOff
 from workflows.model.planning import Moment, MomentKind
 from workflows.model.provider import DocumentSeen, SignerSeen
 from workflows.model.request import SignerState
@@ -228,6 +228,35 @@ async def test_an_alert_that_a_phone_never_takes_goes_to_whoever_is_next_too() -
     assert [(one.from_, one.to) for one in shown.escalations] == [(SIGNER, "legal-desk")]
     [alert] = [line for line in shown.notifications if (line.stage, line.person) == ("escalation", "legal-desk")]
     assert alert.at - shown.notifications[0].at < HOUR * 3 / 4 + 3 * MINUTE
+
+
+@dataclass
+class GoneByNight(FakePushService):
+    """The one phone of a signer that is busy at first and gone at the next try, when a mail would wake others."""
+
+    async def deliver(self, delivery: Delivery) -> DeliveryReport:
+        report = await super().deliver(delivery)
+        reminders = [one for one in delivery.notices if one.stage == "reminder-1"]
+        if delivery.devices is not None:
+            [asked] = reminders
+            put_off = PutOff(key=asked.key, stage=asked.stage, person=asked.person, why="others_asleep")
+            return DeliveryReport(put_off=(put_off,))
+        if not reminders or self.stages().count(("reminder-1", SIGNER)) > 1:
+            return report
+        busy = (DeviceOutcome(device="phone", outcome=Outcome.FAILED),)
+        lines = tuple(line.replace(outcome=Outcome.FAILED, devices=busy) for line in report.delivered)
+        return report.replace(delivered=lines, open_devices=("phone",))
+
+
+async def test_a_reminder_that_is_put_off_while_it_is_tried_again_comes_when_it_may() -> None:
+    world, _ = throttled_world()
+    world.push = GoneByNight(world.signatures)
+    async with story(world, urgent()) as it:
+        await minutes_pass(it, 32)
+        assert "reminder-1" not in await after_the_first(it)
+        await minutes_pass(it, 20)
+        shown = await it.shown()
+    assert [line.outcome for line in shown.notifications if line.stage == "reminder-1"] == [Outcome.ACCEPTED]
 
 
 def left(person: str, stage: str, kind: MomentKind | None = None, about: str | None = None) -> Straggler:

@@ -97,7 +97,8 @@ class FollowUp(Noted):
         for person in self.agenda.missing if self.agenda else ():
             yield Stage.MISSING, person
         for line in self.notifications:
-            if stages.is_other_channel(line.stage) and line.outcome is Outcome.FAILED and self._is_pending(line.person):
+            lost = line.outcome is Outcome.FAILED and not self.stragglers.has(line.key)
+            if lost and stages.is_other_channel(line.stage) and self._is_pending(line.person):
                 yield Stage.UNREACHED, line.person
 
     def _is_pending(self, person: str) -> bool:

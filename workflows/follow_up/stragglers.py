@@ -1,12 +1,13 @@
 """Phones that did not take a notice and may yet: what they are still to get, and when that is tried again. Pure."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final, Self
 
 from pydantic import AwareDatetime
 
 from workflows.follow_up.options import STRAGGLER_PAUSES, wait_asked_for
+from workflows.follow_up.stages import is_other_channel
 from workflows.model.base import Model
 from workflows.model.notices import Delivered, DeliveryReport, Notice, Outcome
 from workflows.model.planning import Moment
@@ -61,11 +62,9 @@ class Stragglers(Model):
 
     def tried(self, tried: Iterable[Straggler], lines: Iterable[Delivered], left: Iterable[Straggler]) -> Self:
         """After these were `tried`, of which some have `lines` by now and some are `left`."""
-        notices = {one.key: one.notice for one in tried}
-        said = {line.person: line.stage for line in lines if line.key in notices}
-        return self.without(
-            lambda one: one.key in notices or said.get(one.notice.person, one.notice.stage) != one.notice.stage
-        )._with(left)
+        keys = {one.key for one in tried}
+        said = {line.person: line.stage for line in lines if line.key in keys}
+        return self.without(lambda one: one.key in keys or _is_replaced(one.notice, said))._with(left)
 
     def without(self, over: Callable[[Straggler], bool]) -> Self:
         """Those that are not over."""
@@ -89,6 +88,12 @@ def left_open(tried: Iterable[Straggler], report: DeliveryReport | None, now: da
         if devices and one.tries < len(STRAGGLER_PAUSES):
             at = now + max(STRAGGLER_PAUSES[one.tries], asked)
             yield one.replace(devices=devices, tries=one.tries + 1, at=at)
+
+
+def _is_replaced(notice: Notice, said: Mapping[str, str]) -> bool:
+    """Whether its recipient's screen shows something later by now, which is no matter of a mail."""
+    later = said.get(notice.person, notice.stage) != notice.stage
+    return later and not is_other_channel(notice.stage)
 
 
 def _left(line: Delivered | None, open_devices: tuple[str, ...]) -> tuple[str, ...]:

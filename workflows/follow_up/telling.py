@@ -108,7 +108,8 @@ class TellsPeople(LivingWorkflow[Memory]):
         """Write down what became of a call, whom it leaves open, and of which escalations somebody knows by it."""
         now, planned = workflow.now(), tuple(one.moment for one in tried if one.moment)
         done = deliveries.told_by(report)
-        known = self._progress.paged(delivery.page).put_off(done.put_off, now)
+        known = self._progress.untold(frozenset(one.key for one in done.put_off))
+        known = known.paged(delivery.page).put_off(done.put_off, now)
         known = known.told(explained(done.delivered, planned), now).held_back(done.held, now)
         known = known.tried(tried, done.delivered, tuple(left_open(tried, report, now)))
         self._progress = known.escalated(alerted(known, planned), now)
