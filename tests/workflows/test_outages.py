@@ -1,11 +1,14 @@
 """Outages in the middle of a life: of the push service for hours, of every worker for days, with the real planner."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from zoneinfo import ZoneInfo
 
 import pytest
+from temporalio.api.common.v1 import SearchAttributes
+from temporalio.common import SearchAttributeKey
+from temporalio.converter import decode_typed_search_attributes
 
 from activities.planner import PolicyPlanner
 from tests.activities.book import AMSTERDAM, Book, somebody
@@ -13,6 +16,7 @@ from tests.faults.town import eventually
 from tests.workflows.fakes import FakePlanner, FakeSignatureService, World, refusal
 from tests.workflows.stage import NO_OFFER, Story, a_request, story
 from tests.workflows.test_tasks import ADA, a_task, task
+from workflows.model.happened import Happened
 from workflows.model.notices import Outcome
 from workflows.model.operations import OperationState
 from workflows.model.planning import StandIn, StandInReport
@@ -21,6 +25,7 @@ from workflows.model.provider import ForwardOrder, ForwardReport
 from workflows.model.subject import Code, Participant, Status
 from workflows.model.views import RequestShow
 from workflows.model.wishes import Answer, Delegation, Done, Pause, Question, Resumption
+from workflows.names import PROBLEM
 from workflows.signature.inputs import SignatureRequest
 from workflows.signature.workflow import SignatureRequestWorkflow as Request
 from workflows.task.workflow import TaskWorkflow
@@ -110,6 +115,40 @@ async def test_push_is_away_for_six_hours_of_a_day_and_the_reminder_comes_once_w
     assert back.problem is None
     assert told(back) == ["Mon 10h ready accepted", "Wed 15h reminder-1 accepted"]
     assert world.push.stages() == [("ready", "customer-signer"), ("reminder-1", "customer-signer")]
+
+
+async def test_callbacks_in_an_outage_neither_hide_it_nor_have_it_begin_anew() -> None:
+    world, start = a_world(), monday(10)
+    async with story(world, one_signer(), begins=start) as it:
+        wednesday = start + 2 * DAY
+        await until(it, wednesday, 9, 30)
+        world.push.failures = [refusal(Code.UNREACHABLE) for _ in range(1_000)]
+        await until(it, wednesday, 12)
+        away = (await it.shown()).problem
+        assert away is not None
+        for _ in range(5):
+            await it.callback("viewed")
+            await it.at_rest()
+            shown = await it.shown()
+            assert (shown.problem, "Problem unreachable since" in shown.says) == (away, True)
+            await it.days_pass(0.002)
+        world.push.failures = []
+        await it.callback("viewed")
+        await it.days_pass(0.002)
+        back = await it.shown()
+        codes = [change async for change in changes_of(it, PROBLEM)]
+    assert back.problem is None
+    about_it = [one.happened for one in back.timeline if one.happened in (Happened.PROBLEM, Happened.MENDED)]
+    assert about_it == [Happened.PROBLEM, Happened.MENDED]
+    assert codes == ["unreachable", None]
+
+
+async def changes_of(it: Story, key: SearchAttributeKey[str]) -> AsyncIterator[str | None]:
+    """What lists came to know of it, one after the other."""
+    async for event in it.handle.fetch_history_events():
+        fields = event.upsert_workflow_search_attributes_event_attributes.search_attributes.indexed_fields
+        if key.name in fields:
+            yield decode_typed_search_attributes(SearchAttributes(indexed_fields=fields)).get(key)
 
 
 async def test_push_comes_back_at_night_and_the_reminder_waits_for_the_morning() -> None:

@@ -51,6 +51,8 @@ class Clocked(Model):
     window_from: AwareDatetime | None = None
     agenda: Agenda | None = None
     problem: Problem | None = None
+    broken_off: Problem | None = None
+    """What was wrong with a call that something came in between of: whether it is over, the next one shows."""
     probe_at: AwareDatetime | None = None
     probes: int = 0
     stops: tuple[Stop, ...] = ()
@@ -97,13 +99,15 @@ class Clocked(Model):
         if self.problem and self.problem.code.terminal:
             return self
         standing = self.stop(StopKind.PROBLEM)
-        since = standing.since if standing else now
-        known = self.replace(problem=Problem(code=code, since=since, says=says), probe_at=probe_at)
+        before = self.problem if standing else self.broken_off
+        since = before.since if before else now
+        problem = Problem(code=code, since=since, says=says)
+        known = self.replace(problem=problem, broken_off=None, probe_at=probe_at)
         if standing is None:
             known = known.stand(Stop(kind=StopKind.PROBLEM, since=now, who="countersign", says=says))
         told = (one.about for one in self.timeline if one.happened == Happened.PROBLEM and one.at >= since)
         # An outage that alternates between codes is told once of each.
-        if standing and code in told:
+        if before and code in told:
             return known
         return known.note(now, Happened.PROBLEM, None, says, about=code)
 
@@ -114,10 +118,23 @@ class Clocked(Model):
         return self.untroubled(now).note(now, Happened.MENDED, None, self.problem.code)
 
     def untroubled(self, now: datetime) -> Self:
-        """Drop the problem, whether or not it was fixed."""
+        """Have the clocks go on, whether or not the problem was fixed."""
         if self.stop(StopKind.PROBLEM) is None:
             return self
         return self.replace(problem=None, probe_at=None).go_on(StopKind.PROBLEM, now)
+
+    def left_off(self, now: datetime) -> Self:
+        """Something came in between of what failed: an outage that goes on by then is the same one."""
+        known = self.untroubled(now)
+        return known if known is self else known.replace(broken_off=self.problem)
+
+    def at_rest(self, now: datetime) -> Self:
+        """Nothing is tried any more: what was broken off has succeeded since, or nobody wants it."""
+        if self.broken_off is None:
+            return self
+        known = self.replace(broken_off=None)
+        paused = self.stop(StopKind.PAUSE) is not None
+        return known if paused else known.note(now, Happened.MENDED, None, self.broken_off.code)
 
     def put_off(self, notices: tuple[PutOff, ...], now: datetime) -> Self:
         """Plan anew what was not sent, because its recipient is not as the plan thought."""

@@ -231,7 +231,7 @@ class FollowUp(Noted):
             status=status, settled_at=now, agenda=None, planned_once=(), problem=problem, probe_at=None
         )
         ended = ended.replace(
-            ledger=given_up.ledger.replace(held=()), stragglers=Stragglers(), stops=(), stopped_at=None
+            ledger=given_up.ledger.replace(held=()), stragglers=Stragglers(), stops=(), stopped_at=None, broken_off=None
         )
         ended = ended.replace(reassigning=(), reminder=None, operations=self.operations.end(status, self.words.subject))
         if meant:

@@ -139,8 +139,7 @@ class PatientWorkflow(ABC, Generic[Memory]):
                 self._left = left
                 break
             left = None
-        # Given up: the next call finds out whether the trouble is over.
-        self._progress = self._progress.untroubled(workflow.now())
+        self._progress = self._progress.left_off(workflow.now())
         return None
 
     async def once(
@@ -169,6 +168,7 @@ class PatientWorkflow(ABC, Generic[Memory]):
         A history that is long by then, be it of messages that are no news, is gone on from in a fresh one, which begins
         before this wait; not so `midway`, in something that the memory does not know of.
         """
+        self._progress = self._progress.at_rest(workflow.now())
         self.publish()
         timeout = deadline - workflow.now() if deadline else None
         happened = (unless or self.news)()

@@ -37,7 +37,7 @@ def facts(subject: Subject, policy: Policy, memory: FollowUp, now: datetime) -> 
         kind=subject.kind,
         requester=subject.requester,
         status=memory.status,
-        problem=memory.problem,
+        problem=memory.problem or memory.broken_off,
         attention=attention_of(memory),
         waiting_for=() if memory.status.ended else _waiting_for(memory),
         next=following,
@@ -149,7 +149,7 @@ def _held(memory: FollowUp, now: datetime) -> HeldBack | None:
 
 def _standstill(memory: FollowUp) -> _Standstill | None:
     """The first of the moves that takes more than a moment, if it is not to wait for the agenda."""
-    if (problem := memory.problem) and memory.stop(StopKind.PROBLEM):
+    if problem := memory.problem if memory.stop(StopKind.PROBLEM) else memory.broken_off:
         says = f"Problem {problem.code} since {stamp(problem.since)}: {problem.says}"
         return _Standstill(says, f"trying again: {problem.says}", memory.probe_at)
     for move in before_the_agenda(memory):
