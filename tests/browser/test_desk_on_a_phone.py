@@ -1,0 +1,53 @@
+"""The desk on the screen of a phone: the line of a campaign is seen whole, and what one can do stands in its place."""
+
+from collections.abc import AsyncIterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page
+
+from activities.language import Language
+from starter.campaigns.chart import drawn
+from tests.browser.phone import HEIGHT, NARROWEST, WIDTH, page_of
+from tests.campaigns.test_curve import some_show
+from tests.campaigns.test_report import everybody
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+STARTER: Final = Path(__file__).parents[2] / "starter"
+STYLES: Final = "".join((STARTER / room / "templates" / f"{room}.css").read_text("utf-8") for room in ("page", "desk"))
+TEXTS: Final = """group => [...document.querySelectorAll(`.chart ${group} text`)].filter(one => one.checkVisibility())
+  .map(one => one.getBoundingClientRect()).map(box => [box.left, box.right, box.height])"""
+LEFT: Final = "wanted => document.querySelector(wanted).getBoundingClientRect().left"
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def campaign(browser: Browser) -> AsyncIterator[Page]:
+    """The parts of a campaign's page that are wide: its line, of thousands, and the row of what one can do."""
+    chart = drawn(some_show(), list(everybody(9_000)), language=Language.of("de"))
+    deeds = "".join(f'<li><a href="#">{words}</a></li>' for words in ("Remind now", "Move the due date", "Hand over"))
+    async with page_of(browser) as it:
+        await it.set_content(f"""<meta name="viewport" content="width=device-width"><style>{STYLES}</style>
+          <body class="desk"><main class="wide">
+          <article><div class="chart" tabindex="0">{chart}</div></article>
+          <nav class="deeds"><ul>{deeds}</ul></nav>
+          </main></body>""")
+        yield it
+
+
+@pytest.mark.parametrize("width", [NARROWEST, WIDTH])
+async def test_the_line_of_a_campaign_is_seen_whole_with_words_that_can_be_read(campaign: Page, width: int) -> None:
+    await campaign.set_viewport_size({"width": width, "height": HEIGHT})
+    texts: list[list[Any]] = await campaign.evaluate(TEXTS, "")
+    assert len(texts) > 8
+    assert all(left >= 0 and right <= width and height >= 8 for left, right, height in texts), texts
+    days: list[list[Any]] = await campaign.evaluate(TEXTS, "[aria-label^=X-axis]")
+    assert all(one[1] < two[0] for one, two in pairwise(days)), days
+
+
+async def test_what_one_can_do_stands_in_line_with_what_it_is_about(campaign: Page) -> None:
+    await campaign.set_viewport_size({"width": WIDTH, "height": HEIGHT})
+    assert await campaign.evaluate(LEFT, ".deeds a") == await campaign.evaluate(LEFT, "article")
