@@ -46,7 +46,8 @@ from workflows.model.subject import Code, Status
 from workflows.model.wishes import UPDATES, Cancellation, Exemption, Retry
 
 DAY = {"window": "2d", "grace": "0d"}
-TOMORROW = (datetime.now(UTC) + timedelta(days=1)).isoformat(timespec="seconds")
+TOMORROW = (datetime.now(UTC) + timedelta(days=1)).replace(hour=8, minute=0).isoformat(timespec="seconds")
+"""At an hour from which what is tried every six hours is never tried just before a close, which is in the evening."""
 
 
 @pytest.fixture
