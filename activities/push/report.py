@@ -162,11 +162,13 @@ def report(
         # A call that leaves such notices open has told somebody, so that calling until none is left comes to an end.
         _raise_worst([one for one in told if one.open] if stragglers else told)
     open_messages = [message for one in told for message in one.messages if message[1].fate in _OPEN]
+    waits = tuple(sent.wait or _NEXT_TRY for _, sent in open_messages)
     return DeliveryReport(
         delivered=lines,
         open_devices=tuple(device for device, _ in open_messages),
         open_notices=tuple(notice.key for notice in (*left, *(one.notice for one in told if one.open))),
-        retry_after=max((sent.wait or _NEXT_TRY for _, sent in open_messages), default=0),
+        waits=waits,
+        retry_after=max(waits, default=0),
         seen=seen,
         put_off=tuple(
             PutOff(key=one.notice.key, stage=one.notice.stage, person=one.notice.person, why=one.put_off)

@@ -9,7 +9,7 @@ import pytest
 from tests.workflows.fakes import FakePlanner, FakePushService, World
 from tests.workflows.stage import PARALLEL, Story, a_request, story
 from workflows.follow_up.operations import extend
-from workflows.follow_up.stragglers import STRAGGLERS_AT_MOST, Straggler, Stragglers
+from workflows.follow_up.stragglers import STRAGGLERS_AT_MOST, Straggler, Stragglers, left_open
 from workflows.model.notices import Delivered, Delivery, DeliveryReport, DeviceOutcome, Notice, Outcome, PutOff
 from workflows.model.planning import Moment, MomentKind
 from workflows.model.provider import DocumentSeen, SignerSeen
@@ -314,6 +314,26 @@ def test_while_a_question_waits_nobody_is_nudged_by_a_phone_left_open() -> None:
     asked = asked.replace(stragglers=Stragglers(entries=(WARNING,)))
     assert asked.again(NOW) == ()
     assert asked.stragglers.next_at(NOW) is None, "no alarm that finds nothing to do"
+
+
+def test_whose_phone_may_be_tried_at_once_does_not_wait_for_one_that_asks_for_an_hour() -> None:
+    lines = tuple(
+        Delivered(
+            key=one.key,
+            stage="ready",
+            person=one.notice.person,
+            outcome=Outcome.FAILED,
+            devices=tuple(DeviceOutcome(device=device, outcome=Outcome.FAILED) for device in one.devices),
+        )
+        for one in (READY, left(OTHER, "ready"))
+    )
+    report = DeliveryReport(
+        delivered=lines, open_devices=(f"{SIGNER}~2", f"{OTHER}~2"), waits=(3_600, 5), retry_after=3_600
+    )
+    tried = [one.replace(tries=0) for one in (READY, left(OTHER, "ready"))]
+    assert [one.at - NOW for one in left_open(tried, report, NOW)] == [HOUR, timedelta(seconds=5)]
+    older = report.replace(waits=())
+    assert [one.at - NOW for one in left_open(tried, older, NOW)] == [HOUR, HOUR]
 
 
 def test_a_later_stage_is_what_a_phone_left_open_gets_and_ten_times_too_many_stay_within_the_bound() -> None:

@@ -78,7 +78,6 @@ class Stragglers(Model):
 
 def left_open(tried: Iterable[Straggler], report: DeliveryReport | None, now: datetime) -> Iterator[Straggler]:
     """What of that is tried once more, and when; None is the report of a call that failed."""
-    asked = wait_asked_for(report.retry_after) if report else timedelta()
     lines = {line.key: line for line in report.delivered} if report else {}
     for one in tried:
         if report is None or one.key in report.open_notices:
@@ -86,8 +85,15 @@ def left_open(tried: Iterable[Straggler], report: DeliveryReport | None, now: da
         else:
             devices = _left(lines.get(one.key), report.open_devices)
         if devices and one.tries < len(STRAGGLER_PAUSES):
-            at = now + max(STRAGGLER_PAUSES[one.tries], asked)
+            at = now + max(STRAGGLER_PAUSES[one.tries], _asked(report, devices))
             yield one.replace(devices=devices, tries=one.tries + 1, at=at)
+
+
+def _asked(report: DeliveryReport | None, devices: tuple[str, ...]) -> timedelta:
+    """How long these want to be left alone; a report of older code says that of all together."""
+    waits = dict(zip(report.open_devices, report.waits, strict=False)) if report else {}
+    together = report.retry_after if report and not waits else 0
+    return wait_asked_for(max((waits.get(device, together) for device in devices), default=0))
 
 
 def _is_replaced(notice: Notice, said: Mapping[str, str]) -> bool:

@@ -148,7 +148,7 @@ class PutOff(Model):
 
 
 class DeliveryReport(Model):
-    """Results per notice; `open_devices` are worth another try, not before `retry_after` seconds have passed.
+    """Results per notice; `open_devices` are worth another try, each after so many seconds as `waits` say.
 
     `open_notices` are the keys of those that were not begun before the time of the call was over, and of those that a
     trouble of their own stood in the way of, whose lines say `failed` so far.
@@ -157,7 +157,9 @@ class DeliveryReport(Model):
     delivered: tuple[Delivered, ...] = ()
     open_devices: tuple[str, ...] = ()
     open_notices: tuple[str, ...] = ()
+    waits: tuple[float, ...] = ()
     retry_after: float = 0
+    """The longest of them."""
     seen: DocumentSeen | None = None
     put_off: tuple[PutOff, ...] = ()
     held: tuple[HeldBack, ...] = ()

@@ -151,5 +151,7 @@ def test_a_report_of_the_most_recipients_with_the_most_phones_stays_below_256_ki
         )
         for number in range(AT_MOST)
     )
-    report = DeliveryReport(delivered=lines, open_devices=("a1b2c3d4e5f6",) * 20 * AT_MOST)
+    report = DeliveryReport(
+        delivered=lines, open_devices=("a1b2c3d4e5f6",) * 20 * AT_MOST, waits=(3_599.5,) * 20 * AT_MOST
+    )
     assert len(report.model_dump_json()) < 256 * 1024

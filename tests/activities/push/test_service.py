@@ -144,8 +144,10 @@ async def test_nothing_delivered_asks_for_a_retry_not_before_the_service_wants_o
 
 async def test_a_part_that_is_throttled_is_left_open_with_its_wait(sandbox: RunningSandbox, notices: Notices) -> None:
     arm(sandbox, fault="503", retry_after=45, contains=EXECUTIVES[0])
+    arm(sandbox, fault="503", contains=EXECUTIVES[1])
     report = await notices.deliver(delivery(notice("chief-executive")))
-    assert (report.open_devices, report.retry_after) == (hashes(EXECUTIVES[0]), 45)
+    assert (report.open_devices, report.waits) == (hashes(*EXECUTIVES[:2]), (45, 5))
+    assert report.retry_after == 45
 
 
 async def test_refused_credentials_need_a_person_and_keep_every_device(
