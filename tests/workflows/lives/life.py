@@ -65,9 +65,9 @@ class Watched(SignatureRequestWorkflow):
 class Life:
     """Everything of one life, before and after it was lived."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, loop: VirtualTime | None = None) -> None:
         self.random = Random(seed)  # noqa: S311 - it has to be the same again for the same seed
-        self.loop = VirtualTime()
+        self.loop = loop or VirtualTime()
         self.people = {id: self._person(id) for id in _IDS}
         # A chance of its own, so that lives without an overdue phase stay the lives they were.
         policy = self._with_grace(self._policy(), Random(-1 - seed))  # noqa: S311
