@@ -1,7 +1,7 @@
 """An audience and its changes, and what may be wished of it: pure."""
 
 import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Self, cast
 
@@ -288,7 +288,7 @@ async def test_an_audience_is_changed_so_often_and_by_ids_alone(tmp_path: Path) 
     assert wishes.refuse_retry(often, Retry(actor=OWNER), NOW) == "the audience was changed 1,000 times already"
     somebody = Exemption(actor=OWNER, person="Ada Ng <ada@us.example>", reason="leave")
     says = "the person is no id of the audience: the report has them"
-    assert wishes.refuse_exempt(course, somebody, datetime.now(UTC)) == says
+    assert wishes.refuse_exempt(course, somebody, NOW) == says
 
 
 async def test_an_audience_of_another_size_than_the_campaign_knows_of_is_no_record(tmp_path: Path) -> None:
