@@ -29,7 +29,7 @@ from workflows.model.happened import Happened
 from workflows.model.notices import Outcome
 from workflows.model.operations import OperationState
 from workflows.model.subject import Status
-from workflows.model.views import TaskShow
+from workflows.model.views import OnboardingShow, TaskShow
 from workflows.model.wishes import (
     Block,
     Cancellation,
@@ -222,6 +222,8 @@ async def test_a_stop_in_the_middle_ends_every_open_part_and_begins_nothing_more
         ended = await it.handle.result()
         assert (await it.client.get_workflow_handle(account).result())["outcome"] == "cancelled"
         shown = await it.client.get_workflow_handle(account).query(SHOW, result_type=TaskShow)
+        stages = (await it.handle.query(SHOW, result_type=OnboardingShow)).stages
+    assert [stage.state for stage in stages] == ["stopped", "stopped"], "nothing of it comes any more"
     assert ended.outcome is Status.CANCELLED
     assert {line.target: line.state for line in shown.handoffs} == {it.handle.id: "done"}
     assert not [stage for stage, _ in it.notices_of(account) if stage.startswith("undelivered")]

@@ -76,7 +76,7 @@ class NoticeLine(Model):
 
 
 class StageLine(Model):
-    """A stage of an onboarding as shown: `coming`, `open` or `done`."""
+    """A stage of an onboarding as shown: `coming`, `open` or `done`; `stopped` when the onboarding has ended before."""
 
     name: str
     state: str

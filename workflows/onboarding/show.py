@@ -94,7 +94,7 @@ def _stage(given: OnboardingInput, journey: Journey, number: int) -> StageLine:
     over = number < journey.stage
     return StageLine(
         name=stage.name,
-        state="done" if over else "coming" if entered is None else _while_in(journey),
+        state="done" if over else _not_over(journey, entered),
         since=entered,
         at=max((part.at for _, part in parts if part.at), default=entered) if over else None,
         agreements=_lines(given, parts, PartKind.AGREEMENT),
@@ -108,8 +108,10 @@ def _stage(given: OnboardingInput, journey: Journey, number: int) -> StageLine:
     )
 
 
-def _while_in(journey: Journey) -> str:
-    return "stopped" if journey.status.ended else "open"
+def _not_over(journey: Journey, entered: datetime | None) -> str:
+    if journey.status.ended:
+        return "stopped"
+    return "coming" if entered is None else "open"
 
 
 def _lines(given: OnboardingInput, parts: tuple[tuple[PartPlan, Part], ...], what: PartKind) -> tuple[PartLine, ...]:
