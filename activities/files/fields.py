@@ -128,8 +128,11 @@ Name: TypeAlias = Annotated[str, Field(max_length=200), AfterValidator(_one_line
 FileName: TypeAlias = Annotated[str, Field(max_length=1000), AfterValidator(_one_line)]
 Message: TypeAlias = Annotated[str, Field(max_length=4000)]
 Email: TypeAlias = Annotated[
-    str, Field(max_length=254), _matching(r"[^\s@<>\"',;]+@[^\s@<>\"',;]+\.[^\s@<>\"',;]+", "is not an e-mail address")
+    str,
+    Field(max_length=254),
+    _matching(r"[^\s@<>\"',;][^\s@<>\",;]*@[^\s@<>\"',;]+\.[^\s@<>\"',;]+", "is not an e-mail address"),
 ]
+"""With an apostrophe within, as in o'brien@…, which begins none."""
 Phone: TypeAlias = Annotated[str, _matching(r"\+[0-9][0-9 ]{5,19}", "must be a number such as +31 20 555 0100")]
 DeviceToken: TypeAlias = Annotated[str, _matching(r"[!-~]{1,4096}", "must be 1-4096 printable characters, no blanks")]
 Zone: TypeAlias = Annotated[str, AfterValidator(known_zone)]

@@ -12,7 +12,7 @@ LONGEST_TEXT: Final = 2048
 
 _PATTERNS: Final = (
     re.compile(r"(?<=://)[^\s/@]{1,256}@"),  # credentials in an address
-    re.compile(r"[^\s@<>\"'(),:;\[\]/]{1,64}@[^\s@<>\"'(),:;\[\]/?]{1,255}"),  # e-mail addresses
+    re.compile(r"[^\s@<>\"'(),:;\[\]/][^\s@<>\"(),:;\[\]/]{0,63}@[^\s@<>\"'(),:;\[\]/?]{1,255}"),  # e-mail addresses
     re.compile(r"(?<=\?)[^\s\"'<>?]*=[^\s\"'<>]*"),  # queries of addresses
     re.compile(r"(?i)\b(?:bearer|basic|token)\s+[A-Za-z0-9._~+/=-]{8,}"),
     re.compile(r"\beyJ[A-Za-z0-9_.=-]{10,}"),  # JSON web tokens

@@ -62,8 +62,8 @@ async def waits_for_a_decision(it: Journeys, part: str = "agreement-1") -> str:
 
 async def test_each_part_knows_how_many_onboardings_have_started_each_other(tmp_path: Path) -> None:
     async with onboarding(tmp_path, a_file({**SET_UP, **ONE}), depth=3) as it:
-        await it.until_open("agreement-1")
-        await it.until_open("account")
+        await it.hears(await it.open("agreement-1"), "ready", CUSTOMER)
+        await it.hears(await it.open("account"), "ready", "operations-desk")
         subjects = [delivery.subject for delivery in it.push.deliveries]
     assert {(one.type, one.depth) for one in subjects} == {(kind, 3) for kind in Kind if kind is not Kind.CAMPAIGN}
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from activities.files.fields import FileName, Id, KindId, Name, Url, Zone
+from activities.files.fields import Email, FileName, Id, KindId, Name, Url, Zone
 
 
 @pytest.mark.parametrize("zone", ["localtime", "Factory", "posixrules", "posix/UTC", "right/UTC"])
@@ -53,3 +53,14 @@ def test_a_url_names_a_host_that_can_be(host: str) -> None:
 )
 def test_hosts_that_can_be_are_taken(host: str) -> None:
     assert TypeAdapter(Url).validate_python(f"https://{host}/hook")
+
+
+@pytest.mark.parametrize("email", ["mary.o'brien@example.com", "d'arcy+sign@mail.example.com"])
+def test_an_apostrophe_within_belongs_to_an_address(email: str) -> None:
+    assert TypeAdapter(Email).validate_python(email) == email
+
+
+@pytest.mark.parametrize("email", ["'ada@example.com", "ada@example.com'", "ada@exam'ple.com", "nowhere", "a@b"])
+def test_quotes_around_an_address_are_none_of_it(email: str) -> None:
+    with pytest.raises(ValidationError, match="is not an e-mail address"):
+        TypeAdapter(Email).validate_python(email)
