@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
+from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
 import httpx
@@ -22,7 +23,7 @@ from workflows.model.settlement import HandoffResult
 DEADLINE: Final = 10.0
 """Seconds for one whole call, name resolution included."""
 CALLS_AT_ONCE: Final = 10
-"""Calls of one target that wait for its answer: one that hangs holds up its own and no others."""
+"""Calls of one target at one host that wait for its answer: one that hangs holds up its own and no others."""
 CONNECTIONS_AT_ONCE: Final = 200
 """Connections to all targets together: twenty of them may hang before another finds none."""
 PATIENCE: Final = 5.0
@@ -92,7 +93,7 @@ class Downstream:
         self._secrets = config.secrets
         self._guard = guard
         self._now = now
-        self._places = WeakValueDictionary[str, _Places]()
+        self._places = WeakValueDictionary[tuple[str, str], _Places]()
 
     async def call(self, target: Target, id: str, payload: Mapping[str, object]) -> HandoffResult:
         """Post `payload` under this `webhook_id`: 2xx is done, 410 is gone, else retry, unless the answer forbids it.
@@ -100,7 +101,8 @@ class Downstream:
         A refused address is asked for again as well: names move, and a host may be listed by then. A call for which
         there is no place is none: it is held.
         """
-        places = self._places.setdefault(target.name, _Places())
+        host = urlsplit(target.url or "").netloc
+        places = self._places.setdefault((target.name, host), _Places())
         if not await places.taken():
             return _held(target, id, "as many calls as it gets at once wait for its answer")
         began = _now()

@@ -220,6 +220,30 @@ async def test_a_target_that_hangs_holds_up_its_own_calls_and_no_others(monkeypa
         assert (await caller.call(archive, ID, PAYLOAD)).ok
 
 
+async def test_a_host_that_a_target_has_no_more_holds_up_no_calls_of_the_next_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What lives keeps the address it began with: moved away from a host that hangs, others would wait behind it."""
+    monkeypatch.setattr(downstream, "PATIENCE", 0)
+    gate, hanging = asyncio.Event(), asyncio.Semaphore(0)
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        if request.headers["host"] == "old.example":
+            hanging.release()
+            await gate.wait()
+        return httpx.Response(204)
+
+    caller = calling(httpx.MockTransport(answer))
+    old, new = (FINANCE.replace(url=f"https://{host}/hooks") for host in ("old.example", "new.example"))
+    crowd = [asyncio.create_task(caller.call(old, ID, PAYLOAD)) for _ in range(CALLS_AT_ONCE)]
+    for _ in range(CALLS_AT_ONCE):
+        await hanging.acquire()
+    assert (await caller.call(old.replace(url="https://old.example/other"), ID, PAYLOAD)).held
+    assert (await caller.call(new, ID, PAYLOAD)).ok
+    gate.set()
+    await asyncio.gather(*crowd)
+
+
 async def test_nobody_waits_for_a_place_while_a_target_answers_late() -> None:
     places = _Places()
     for _ in range(CALLS_AT_ONCE):
