@@ -285,7 +285,7 @@ class Campaigns:
 
     async def _is_at_work(self, id: str) -> bool:
         try:
-            return bool(is_at_work(await runs.described(self.client, id)))
+            return await is_at_work(self.client, id)
         except RPCError:
             return False
 

@@ -145,7 +145,7 @@ class Waiting:
     async def at_rest(self) -> None:
         """Until the opening is not at work any more; time stands meanwhile."""
         for pause in glances():
-            if not is_at_work(await runs.described(self.there.client, self.handle.id)):
+            if not await is_at_work(self.there.client, self.handle.id):
                 return
             await asyncio.sleep(pause)
 

@@ -15,7 +15,6 @@ from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
-from activities import runs
 from activities.downstream import Downstream, DownstreamConfig
 from activities.files.reading import FileText
 from activities.handoff import Fanout
@@ -250,7 +249,7 @@ class Journeys:
         for pause in glances():
             shown = await self.shown()
             ids = [self.handle.id, *(id for one in _parts(shown) for id in (one.workflow, one.decision) if id)]
-            if not [id for id in ids if is_at_work(await runs.described(self.client, id))]:
+            if not [id for id in ids if await is_at_work(self.client, id)]:
                 return
             await asyncio.sleep(pause)
 

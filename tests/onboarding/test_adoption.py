@@ -94,7 +94,7 @@ async def _only_waits(it: Journeys, id: str = AGREEMENT) -> bool:
     except WorkflowQueryFailedError:
         return False
     told = [line.stage for line in shown.notifications]
-    return "ready" in told and not is_at_work(await runs.described(it.client, id))
+    return "ready" in told and not await is_at_work(it.client, id)
 
 
 async def _is_completed(it: Journeys) -> bool:

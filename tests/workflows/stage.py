@@ -2,20 +2,20 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from temporalio.api.enums.v1 import PendingActivityState
+from temporalio.api.enums.v1 import EventType, PendingActivityState
+from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import Client, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from activities import runs
-from activities.runs import Description
 from starter.plugin import TaskSandbox
 from tests.servers import time_skipping
 from tests.workflows import corpus
@@ -38,6 +38,19 @@ from workflows.signature.progress import Progress
 from workflows.signature.workflow import SignatureRequestWorkflow
 from workflows.task.workflow import TaskWorkflow
 
+_TASK_UNDER_WAY: Final = (
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED,
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED,
+    EventType.EVENT_TYPE_TIMER_FIRED,
+    EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED,
+    EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED,
+)
+_ACTIVITY_ENDED: Final = (
+    EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED,
+    EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED,
+    EventType.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT,
+    EventType.EVENT_TYPE_ACTIVITY_TASK_CANCELED,
+)
 _GLANCES, _GLANCE = 60, 0.005
 _TRIED: Final[set[type]] = set()
 
@@ -133,11 +146,27 @@ async def workers(client: Client, world: World, **options: object) -> AsyncItera
         yield
 
 
-def is_at_work(described: Description) -> bool:
-    """Of the search attributes nothing is read: this server says that an unset date is null, which the SDK cannot."""
-    raw = described.raw
-    task = raw.HasField("pending_workflow_task")
-    return described.status.open and (task or any(map(_is_on_its_way, raw.pending_activities)))
+async def is_at_work(client: Client, id: str) -> bool:
+    """Whether a task or an activity of a workflow is under way.
+
+    Of tasks the time-skipping server describes nothing, but they stand last in the history, or what brings one: what
+    begins while the clock moves has none for a moment. Of activities only the description tells which wait for another
+    attempt; what has ended between the two has brought a task.
+    """
+    events = (await client.get_workflow_handle(id).fetch_history()).events
+    if events[-1].event_type in _TASK_UNDER_WAY:
+        return True
+    begun = {event.event_id for event in events if event.HasField("activity_task_scheduled_event_attributes")}
+    if not (begun := begun - {ended for event in events for ended in _ended_by(event)}):
+        return False
+    described = await runs.described(client, id)
+    pending = described.raw.pending_activities
+    return described.status.open and (len(pending) < len(begun) or any(map(_is_on_its_way, pending)))
+
+
+def _ended_by(event: HistoryEvent) -> Iterator[int]:
+    if event.event_type in _ACTIVITY_ENDED:
+        yield getattr(event, event.WhichOneof("attributes") or "").scheduled_event_id
 
 
 def _is_on_its_way(pending: PendingActivityInfo) -> bool:
@@ -197,7 +226,7 @@ class Story:
     async def at_rest(self) -> None:
         """Until no task and no activity of the request is at work; not for long, for a gate may hold one up."""
         for _ in range(self.glances):
-            if not is_at_work(await runs.described(self.env.client, self.handle.id)):
+            if not await is_at_work(self.env.client, self.handle.id):
                 return
             await asyncio.sleep(_GLANCE)
 
