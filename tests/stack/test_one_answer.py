@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.long, pytest.mark.real_server, pytest.mark.asyncio(loo
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 FIRST, SECOND = colleague(1), colleague(2)
-FORBIDDEN = "https://10.0.0.1/hook"
+FINANCE = "/_sandbox/targets/finance"
 """An address inside, which no hand-off goes to."""
 ONCE = {"first": "3d", "every": "3d", "most": 1}
 NOTIFIED = {**PATIENT, "reminders": ONCE}
@@ -41,7 +41,7 @@ async def it(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
 
 async def test_reminded_escalated_signed_by_two_and_handed_off_as_far_as_it_goes(it: Town) -> None:
     await it.vendor.arm("drop", "*", method=CALLBACK, contains="signed", times=None)
-    await it.ask("signed", FIRST, SECOND, finance=FORBIDDEN, policy=NOTIFIED)
+    await it.ask("signed", FIRST, SECOND, finance=f"{it.vendor.url}{FINANCE}", policy=NOTIFIED)
     await it.until_shown("signed", lambda shown: shown.next and shown.next.at)
     assert (await everywhere(it, "signed")).says == "Core Signature is preparing the document"
 
@@ -59,10 +59,12 @@ async def test_reminded_escalated_signed_by_two_and_handed_off_as_far_as_it_goes
     await it.until_shown("signed", lambda shown: [one.person for one in shown.waiting_for] == [SECOND])
     assert says(await everywhere(it, "signed"), f"Waiting for {SECOND} until", "a reminder follows")
     await it.vendor.arm("503", SENDS, contains=tokens(DUTCH)[0], times=None)
+    await it.vendor.arm("503", FINANCE, times=None)
     await it.sign("signed")
     await it.until_shown("signed", lambda shown: shown.handoffs and shown.handoffs[0].attempts)
     assert says(await everywhere(it, "signed"), "Signed", "; telling hr")
     await it.vendor.disarm()
+    await it.vendor.arm("503", FINANCE, times=None)
     await it.forward("signed", MINUTE)
     assert says(await everywhere(it, "signed"), "Signed", "; telling finance")
     await it.forward("signed", 4 * DAY)

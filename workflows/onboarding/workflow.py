@@ -16,28 +16,14 @@ with workflow.unsafe.imports_passed_through():
     import workflows.onboarding.starts as starts
     from workflows.follow_up.patience import Condition, despite_cancellation
     from workflows.follow_up.telling import TellsPeople
-    from workflows.model.onboarding import (
-        PartSeen,
-        PartsToEnd,
-        PartsToLookAt,
-        PartsToStart,
-        PartToStart,
-        StagePlan,
-    )
+    from workflows.model.onboarding import PartSeen, PartsToEnd, PartsToLookAt, PartsToStart, PartToStart, StagePlan
     from workflows.model.operations import Receipt
     from workflows.model.settlement import Settled, SettledOnboarding, SettledTask
     from workflows.model.subject import Status, Subject
     from workflows.model.texts import clipped
     from workflows.model.views import OnboardingShow
     from workflows.model.wishes import Decision, NewLink
-    from workflows.names import (
-        CUSTOMER_ONBOARDING,
-        DECIDE,
-        SEND_LINK,
-        SHOW,
-        SIGNATURE_SETTLED,
-        TASK_SETTLED,
-    )
+    from workflows.names import CUSTOMER_ONBOARDING, DECIDE, SEND_LINK, SHOW, SIGNATURE_SETTLED, TASK_SETTLED
     from workflows.onboarding.inputs import OnboardingInput
     from workflows.onboarding.journey import Journey, tasks
     from workflows.ports import OnboardingParts
