@@ -24,7 +24,7 @@ _PROBLEMS: Final[Mapping[str, str]] = {
     AttentionCode.QUESTION_OPEN: phrase("Somebody waits for an answer."),
     AttentionCode.PAUSED: phrase("It is paused."),
     AttentionCode.DECISION: phrase("A part of it waits for a decision."),
-    AttentionCode.NOT_ASKED: phrase("Some people could not be asked."),
+    AttentionCode.NOT_ASKED: phrase("Not everyone could be asked."),
     AttentionCode.HANDOFF_DEAD: phrase("Somebody downstream will not hear of its end."),
     "terminated": phrase("Somebody ended its workflow in Temporal."),
     "timed out": phrase("Its workflow ran out of time in Temporal."),
