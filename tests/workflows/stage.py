@@ -39,9 +39,6 @@ from workflows.signature.workflow import SignatureRequestWorkflow
 from workflows.task.workflow import TaskWorkflow
 
 _TASK_UNDER_WAY: Final = (
-    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED,
-    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED,
-    EventType.EVENT_TYPE_TIMER_FIRED,
     EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED,
     EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED,
 )
@@ -149,9 +146,8 @@ async def workers(client: Client, world: World, **options: object) -> AsyncItera
 async def is_at_work(client: Client, id: str) -> bool:
     """Whether a task or an activity of a workflow is under way.
 
-    Of tasks the time-skipping server describes nothing, but they stand last in the history, or what brings one: what
-    begins while the clock moves has none for a moment. Of activities only the description tells which wait for another
-    attempt; what has ended between the two has brought a task.
+    Of tasks the time-skipping server describes nothing, but they stand last in the history. Of activities only the
+    description tells which wait for another attempt; what has ended between the two has brought a task.
     """
     events = (await client.get_workflow_handle(id).fetch_history()).events
     if events[-1].event_type in _TASK_UNDER_WAY:
