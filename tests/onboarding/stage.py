@@ -238,10 +238,14 @@ class Journeys:
         raise AssertionError("was taken")
 
     async def days_pass(self, days: float) -> None:
-        """Move the clock between moments of rest."""
-        await self.at_rest()
-        await self.env.sleep(timedelta(days=days))
-        self.clock.at += timedelta(days=days)
+        """Move the clock between moments of rest, a day at a time: what begins while it moves has its first task with
+        the next move."""
+        while days > 0:
+            step = timedelta(days=min(days, 1))
+            await self.at_rest()
+            await self.env.sleep(step)
+            self.clock.at += step
+            days -= 1
         await self.at_rest()
 
     async def at_rest(self) -> None:
