@@ -90,7 +90,11 @@ class Sweep(EventSweep):
 
     async def _clock(self) -> ClockSeen | None:
         content = await self._store.receiver.clock()
-        return ClockSeen.model_validate_json(content) if content else None
+        try:
+            return ClockSeen.model_validate_json(content) if content else None
+        except ValidationError:
+            activity.logger.warning("what the receiver says of its clock cannot be read")
+            return None
 
     async def _remember(self, part: Part) -> Mark:
         """Before what may take long as well: an attempt that dies in it is not begun anew from the events."""

@@ -1,7 +1,7 @@
 """Whether callbacks arrive at all, told by what Core Signature says of them; in its own time."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Final, Self
 
 from pydantic import AwareDatetime
@@ -80,11 +80,12 @@ class Alarm:
         return silence.said(now) if heard else silence
 
     async def told_of_clock(self, silence: Silence, seen: ClockSeen | None, now: datetime) -> Silence:
-        """Tell that the receiver's clock is behind, if it is, once a day; what nobody has taken is told again."""
+        """Tell that the receiver's clock is behind, if it is, once a day; what nobody has taken is told again, that day
+        under one name."""
         if seen is None or now - seen.at > CLOCK_KNOWN_FOR:
             return silence
         if silence.clock_told and now - silence.clock_told < CLOCK_TOLD_EVERY:
             return silence
         of = Trouble(id="receiver-clock", kind="callbacks", title=f"{-(-seen.behind // 60)} min")
-        heard = await self.on_call.hears(of, Stage.CLOCK_BEHIND, now, now)
+        heard = await self.on_call.hears(of, Stage.CLOCK_BEHIND, datetime.combine(now.date(), time.min), now)
         return silence.replace(clock_told=now) if heard else silence

@@ -179,6 +179,33 @@ async def test_that_the_receiver_s_clock_is_behind_is_told_once_a_day_while_it_l
         assert message.title == "Receiver's clock behind: 12 min"
 
 
+async def test_that_clock_is_one_notice_a_day_however_often_nobody_takes_it(tmp_path: Path) -> None:
+    """A letter that may have been sent is sent again under its own key alone: each other key would be another mail."""
+    async with office(tmp_path) as it:
+        push = World().push
+        push.without_phone = ["on-call"]
+        it.alarm = Alarm(OnCall(push, "on-call"), HOUR)
+        it.now = it.now.replace(hour=12)
+        for _ in range(10):
+            it.now += 5 * MINUTE
+            seen = ClockSeen(behind=700, at=it.now)
+            await it.store.receiver.note_clock(seen.model_dump_json().encode())
+            await it.sweeps()
+        keys = [notice.key for one in push.deliveries for notice in one.notices]
+    assert (len(keys), len({*keys})) == (10, 1)
+
+
+async def test_a_note_of_that_clock_that_cannot_be_read_stops_no_sweep(tmp_path: Path) -> None:
+    async with office(tmp_path) as it:
+        push = World().push
+        it.alarm = Alarm(OnCall(push, "on-call"), HOUR)
+        await it.begins("msa-0042")
+        it.happens("msa-0042", "signer_viewed", delivered=False)
+        await it.store.receiver.note_clock(b"{")
+        assert [one.request for one in (await it.sweeps()).mended] == ["msa-0042"]
+    assert stages(push) == []
+
+
 async def test_a_letter_tells_as_a_push_does() -> None:
     push = World().push
     push.by_mail = [Stage.UNCALLED]
