@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, Self
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, ValidationError
 from temporalio import activity
 
 from activities.on_call import OnCall, Trouble, may_be_over
@@ -99,8 +99,11 @@ class KnownTarget(Model):
 
     @classmethod
     def of(cls, content: bytes | None) -> Self:
-        """As the store has it."""
-        return cls.model_validate_json(content) if content else cls()
+        """As the store has it; what cannot be read says nothing, and is replaced by what is learnt next."""
+        try:
+            return cls.model_validate_json(content) if content else cls()
+        except ValidationError:
+            return cls()
 
     @property
     def written(self) -> bytes:

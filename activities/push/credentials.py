@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, Self
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, ValidationError
 from temporalio import activity
 
 from activities.on_call import OnCall, Trouble, may_be_over
@@ -49,6 +49,14 @@ class Standing(Model):
     told: bool = False
     over_at: AwareDatetime | None = None
     """When they heard last that it is over."""
+
+    @classmethod
+    def of(cls, content: bytes | None) -> Self:
+        """As the store has it; what cannot be read says nothing, and is replaced by what is learnt next."""
+        try:
+            return cls.model_validate_json(content) if content else cls()
+        except ValidationError:
+            return cls()
 
     def learnt(self, *, refused: bool, now: datetime) -> Self:
         """After an answer that says so."""
@@ -98,8 +106,7 @@ class CredentialsAlarm:
             self._learnt[credential, accepted] = asyncio.get_running_loop().time()
 
     async def _told(self, credential: Credential, accepted: bool, now: datetime) -> bool:
-        content = await self._store.push_standing(credential)
-        before = Standing.model_validate_json(content) if content else Standing()
+        before = Standing.of(await self._store.push_standing(credential))
         known = before.learnt(refused=not accepted, now=now)
         news = known.news(now)
         if news and not await self._is_our_turn(credential, news, now):

@@ -214,6 +214,14 @@ async def test_of_ten_times_as_many_addresses_a_target_keeps_those_that_changed_
     assert known.at(address_of(last)).is_ is DISABLED
 
 
+async def test_what_is_known_of_a_target_and_cannot_be_read_keeps_no_call_back(tmp_path: Path) -> None:
+    push, store = World().push, Store(str(tmp_path))
+    await store.hand_offs.keep_target("finance", b"{")
+    assert await TargetHealth(store, push, "").refusal(FINANCE) is None
+    await learn(TargetHealth(store, push, ""), GONE)
+    assert await TargetHealth(store, push, "").refusal(FINANCE) is not None, "and is known again"
+
+
 def test_what_is_held_waits_without_an_attempt_and_is_looked_at_every_day() -> None:
     held = HandoffResult(target="finance", ok=False, held=True, why="not called: HTTP 410")
     ledger = HandoffLedger.open((FINANCE,), (), AT)
