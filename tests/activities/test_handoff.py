@@ -30,7 +30,7 @@ from activities.store.store import AMENDMENTS_AT_ONCE
 from activities.target_health import Condition, Health, KnownTarget, address_of
 from deploy.sandbox.server import RunningSandbox
 from starter.lookup import recorded
-from tests.activities.push.conftest import core, directory, fcm, links, notices, sandbox, signatures, store
+from tests.activities.push.conftest import a_worker, core, directory, fcm, links, notices, sandbox, signatures, store
 from tests.activities.push.stage import arm, brief, entries, mark, pushes, sends
 from tests.golden import schemas
 from tests.golden.schemas import FOLDER
@@ -76,7 +76,7 @@ from workflows.model.subject import Role, Status
 from workflows.model.views import RequestShow
 from workflows.names import SIGNATURE_SETTLED, notice_key, webhook_id
 
-__all__ = ["core", "directory", "fcm", "links", "notices", "sandbox", "signatures", "store"]
+__all__ = ["a_worker", "core", "directory", "fcm", "links", "notices", "sandbox", "signatures", "store"]
 
 AT = datetime(2026, 12, 4, 9, 30, tzinfo=UTC)
 SECRET = "whsec_c2VjcmV0IG9mIGZpbmFuY2U="

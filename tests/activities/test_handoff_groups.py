@@ -11,9 +11,20 @@ from activities.people import FileDirectory
 from activities.push.service import Notices
 from activities.store import Store
 from deploy.sandbox.server import RunningSandbox
-from tests.activities.push.conftest import core, directory, fcm, links, notices, sandbox, signatures, store
+from tests.activities.push.conftest import (
+    a_worker,
+    cloud,
+    core,
+    directory,
+    fcm,
+    links,
+    notices,
+    sandbox,
+    signatures,
+    store,
+)
 from tests.activities.push.stage import EXECUTIVES, PEOPLE, arm, brief, mark, pushes, sends
-from tests.activities.push.test_fallback import cloud, reaching, worker
+from tests.activities.push.test_fallback import reaching, worker
 from tests.activities.push.test_fallback import told as letters
 from tests.activities.test_handoff import AT, House, house
 from workflows.follow_up.batches import call_of
@@ -23,6 +34,7 @@ from workflows.model.policy import Target
 from workflows.model.settlement import HandoffCall, HandoffResult, HandoffState
 
 __all__ = [
+    "a_worker",
     "cloud",
     "core",
     "directory",

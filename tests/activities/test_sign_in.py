@@ -18,8 +18,7 @@ from activities.store import Store
 from deploy.sandbox.faults import Fault
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.conftest import directory, fcm, sandbox, store
-from tests.activities.push.stage import EXECUTIVES, entries, mark
-from tests.activities.push.test_cloud_messaging import messaging
+from tests.activities.push.stage import EXECUTIVES, entries, mark, messaging
 from workflows.model.sign_in import SignInOrder
 
 __all__ = ["directory", "fcm", "sandbox", "store"]

@@ -1,6 +1,7 @@
 """A sandbox with phones, the push dialects that reach it, and the service over them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from activities.core_signature.service import CoreSignatureService
 from activities.http.oauth import Credentials
 from activities.links import Links
 from activities.people import FileDirectory
+from activities.push.cloud_messaging import CloudMessaging
 from activities.push.config import AppWorksConfig, FcmConfig, open_dialect
 from activities.push.dialect import PushDialect
 from activities.push.mail import SignerMail
@@ -20,7 +22,7 @@ from activities.push.service import Notices
 from activities.store import Store
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
-from tests.activities.push.stage import PEOPLE
+from tests.activities.push.stage import PEOPLE, messaging
 
 
 @pytest.fixture
@@ -97,14 +99,27 @@ def links() -> Links:
 
 
 @pytest.fixture
-def notices(
+async def cloud(sandbox: RunningSandbox) -> AsyncIterator[CloudMessaging]:
+    """Cloud messaging at the sandbox."""
+    async with messaging(sandbox) as opened:
+        yield opened
+
+
+@pytest.fixture
+def a_worker(
     fcm: PushDialect,
     directory: FileDirectory,
     links: Links,
     core: CoreSignatureClient,
     signatures: CoreSignatureService,
     store: Store,
-) -> Notices:
-    """The push service, whole."""
+) -> Callable[..., Notices]:
+    """The push service of one worker more, with whatever else it is given."""
     mail = SignerMail(core, directory, Asked(store))
-    return Notices(dialect=fcm, directory=directory, links=links, read=signatures.read, mail=mail, store=store)
+    return partial(Notices, dialect=fcm, directory=directory, links=links, read=signatures.read, mail=mail, store=store)
+
+
+@pytest.fixture
+def notices(a_worker: Callable[..., Notices]) -> Notices:
+    """The push service, whole."""
+    return a_worker()

@@ -1,9 +1,15 @@
 """What the stories of notices are played with: a request, its people, and the sandbox's phones."""
 
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic import SecretStr
+
 import workflows.follow_up.deliveries as deliveries
+from activities.push.cloud_messaging import CloudMessaging, CloudMessagingConfig
+from activities.push.config import open_messaging
 from activities.store import device_hash
 from deploy.sandbox.faults import Fault
 from deploy.sandbox.push.phones import DeviceState
@@ -115,3 +121,14 @@ def only(report: DeliveryReport) -> Delivered:
 def outcomes(line: Delivered) -> dict[str, Outcome]:
     """What became of each device."""
     return {result.device: result.outcome for result in line.devices}
+
+
+@asynccontextmanager
+async def messaging(sandbox: RunningSandbox, password: str | None = None) -> AsyncIterator[CloudMessaging]:
+    """Cloud messaging at the sandbox."""
+    settings = sandbox.world.settings
+    secret = SecretStr(password or settings.mra_password)
+    opened = open_messaging(CloudMessagingConfig(sandbox.url, settings.mra_user, secret))
+    assert opened is not None
+    async with aclosing(opened):
+        yield opened

@@ -1,8 +1,7 @@
 """The fallback channel: the bodies of cloud messaging, and every fault of the sandbox against its calls."""
 
 import base64
-from collections.abc import AsyncIterator, Mapping
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import Mapping
 from typing import Final
 
 import httpx
@@ -14,12 +13,10 @@ from activities.push import config
 from activities.push.cloud_messaging import (
     SMS_AT_MOST,
     CloudMessaging,
-    CloudMessagingConfig,
     mail_body,
     number_of,
     text_body,
 )
-from activities.push.config import open_messaging
 from activities.push.dialect import Fate
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.fault_table import (
@@ -33,7 +30,7 @@ from tests.activities.fault_table import (
     calls_of,
     ending,
 )
-from tests.activities.push.stage import entries
+from tests.activities.push.stage import entries, messaging
 from tests.activities.push.test_faults import FATES
 from tests.activities.push.test_fcm import message
 from workflows.model.notices import Channel
@@ -45,17 +42,6 @@ CHECKS: Final = {
     "404": DONE,
 }
 MESSAGES: Final[Mapping[str, Fate]] = {**FATES}
-
-
-@asynccontextmanager
-async def messaging(sandbox: RunningSandbox, password: str | None = None) -> AsyncIterator[CloudMessaging]:
-    """The client at the sandbox."""
-    settings = sandbox.world.settings
-    secret = SecretStr(password or settings.mra_password)
-    opened = open_messaging(CloudMessagingConfig(sandbox.url, settings.mra_user, secret))
-    assert opened is not None
-    async with aclosing(opened):
-        yield opened
 
 
 def test_the_body_of_a_mail_has_the_words_and_the_link() -> None:

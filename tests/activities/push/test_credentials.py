@@ -14,11 +14,11 @@ from activities.push.service import Notices
 from activities.store import Store
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.stage import arm, delivery, entries, mark, notice, only, pushes, sends
-from tests.activities.push.test_fallback import cloud, worker
+from tests.activities.push.test_fallback import worker
 from tests.workflows.fakes import FakePushService, World
 from workflows.model.notices import Outcome
 
-__all__ = ["cloud", "worker"]
+__all__ = ["worker"]
 
 NOW = datetime(2026, 12, 4, 9, 30, tzinfo=UTC)
 PEOPLE = """
@@ -59,6 +59,13 @@ async def test_apple_s_key_is_told_once_while_other_phones_go_on_and_once_when_i
             await one.deliver(delivery(notice("android", f"reminder-{number}")))
     assert [one["title"] for one in pushes(sandbox) if one["person"] == "alternate"] == ["Let in again: Apple (APNs)"]
     assert len(entries(sandbox, "message")) == 1
+
+
+async def test_what_is_known_of_a_credential_and_cannot_be_read_costs_no_notice_its_result(
+    sandbox: RunningSandbox, workers: list[Notices], store: Store
+) -> None:
+    await store.keep_push_standing(Credential.OURS, b"{")
+    assert only(await workers[0].deliver(delivery(notice("android")))).outcome is Outcome.ACCEPTED
 
 
 async def test_what_is_said_of_apple_s_key_asks_for_no_fresh_token_and_is_sent_once(

@@ -1,32 +1,25 @@
 """People whom no phone reaches: who tells them, by which channel, and that no fault of it loses them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from activities.core_signature.asked import Asked
-from activities.core_signature.client import CoreSignatureClient
-from activities.core_signature.service import CoreSignatureService
 from activities.device import Device, Platform
 from activities.devices import Devices
-from activities.links import Links
-from activities.people import FileDirectory
 from activities.person import Reachable, SignersFile
 from activities.push import credentials, limiter
 from activities.push.cloud_messaging import CloudMessaging
-from activities.push.dialect import PushDialect
 from activities.push.limiter import AT_ONCE
-from activities.push.mail import SignerMail
 from activities.push.service import Notices
 from activities.store import Home, Store, device_hash
 from deploy.sandbox.faults import Fault
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.stage import SEND, again, delivery, entries, mark, notice, only, outcomes, pushes
-from tests.activities.push.test_cloud_messaging import messaging
 from workflows.model.notices import Channel, Delivery, Notice, NoticeAction, Outcome
 from workflows.model.subject import Code, Participant, Role, Status
 from workflows.model.task import Task
@@ -47,35 +40,10 @@ OPEN = NoticeAction.OPEN
 
 
 @pytest.fixture
-async def cloud(sandbox: RunningSandbox) -> AsyncIterator[CloudMessaging]:
-    """Cloud messaging at the sandbox."""
-    async with messaging(sandbox) as opened:
-        yield opened
-
-
-@pytest.fixture
-def worker(
-    cloud: CloudMessaging,
-    fcm: PushDialect,
-    directory: FileDirectory,
-    links: Links,
-    core: CoreSignatureClient,
-    signatures: CoreSignatureService,
-    store: Store,
-    tmp_path: Path,
-) -> Callable[[], Notices]:
+def worker(cloud: CloudMessaging, a_worker: Callable[..., Notices], tmp_path: Path) -> Callable[[], Notices]:
     """The push service with its fallback, of one worker more, over people of whom most have no phone."""
     (tmp_path / "people.yaml").write_text(PEOPLE)
-    return lambda: Notices(
-        dialect=fcm,
-        directory=directory,
-        links=links,
-        read=signatures.read,
-        mail=SignerMail(core, directory, Asked(store)),
-        store=store,
-        messaging=cloud,
-        oncall="alternate",
-    )
+    return partial(a_worker, messaging=cloud, oncall="alternate")
 
 
 @pytest.fixture

@@ -1,30 +1,25 @@
 """A mail or an SMS is sent once, as far as that can be known: its answer may be lost, and the note of it as well."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.core_signature.asked import Asked
-from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
-from activities.links import Links
-from activities.people import FileDirectory
 from activities.push import limiter
 from activities.push.cloud_messaging import CloudMessaging
-from activities.push.dialect import Fate, PushDialect, Sent
-from activities.push.mail import SignerMail
+from activities.push.dialect import Fate, Sent
 from activities.push.once import Once
 from activities.push.service import Notices
 from activities.store import Store, StoreAway
 from deploy.sandbox.faults import Fault
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.stage import brief, delivery, entries, notice, only
-from tests.activities.push.test_cloud_messaging import messaging
 from workflows.model.notices import Channel, Delivery, NoticeAction, Outcome
 from workflows.model.provider import CreateOrder
 from workflows.model.subject import Code, Status
@@ -39,33 +34,10 @@ AGAIN_AFTER = "activities.push.once.AGAIN_AFTER"
 
 
 @pytest.fixture
-async def cloud(sandbox: RunningSandbox) -> AsyncIterator[CloudMessaging]:
-    async with messaging(sandbox) as opened:
-        yield opened
-
-
-@pytest.fixture
-def worker(
-    cloud: CloudMessaging,
-    fcm: PushDialect,
-    directory: FileDirectory,
-    links: Links,
-    core: CoreSignatureClient,
-    signatures: CoreSignatureService,
-    store: Store,
-    tmp_path: Path,
-) -> Callable[[], Notices]:
+def worker(cloud: CloudMessaging, a_worker: Callable[..., Notices], tmp_path: Path) -> Callable[[], Notices]:
     """One worker more, for people who have no phone."""
     (tmp_path / "people.yaml").write_text(PEOPLE)
-    return lambda: Notices(
-        dialect=fcm,
-        directory=directory,
-        links=links,
-        read=signatures.read,
-        mail=SignerMail(core, directory, Asked(store)),
-        store=store,
-        messaging=cloud,
-    )
+    return partial(a_worker, messaging=cloud)
 
 
 def settled(*, urgent: bool = False) -> Delivery:

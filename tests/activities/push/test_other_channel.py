@@ -1,6 +1,6 @@
 """Whoever opened nothing on their phone: a mail or an SMS, once, and its job read back until it ends or is given up."""
 
-from collections.abc import AsyncIterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,7 +20,6 @@ from activities.store import Store
 from deploy.sandbox.faults import Fault
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.stage import again, brief, delivery, entries, notice, only, pushes
-from tests.activities.push.test_cloud_messaging import messaging
 from workflows.model.notices import Channel, Delivery, DeliveryReport, Outcome
 from workflows.model.subject import Participant
 from workflows.model.task import Task
@@ -37,26 +36,9 @@ people:
 
 
 @pytest.fixture
-async def cloud(sandbox: RunningSandbox) -> AsyncIterator[CloudMessaging]:
-    async with messaging(sandbox) as opened:
-        yield opened
-
-
-@pytest.fixture
-def telling(
-    cloud: CloudMessaging,
-    fcm: PushDialect,
-    directory: FileDirectory,
-    links: Links,
-    core: CoreSignatureClient,
-    signatures: CoreSignatureService,
-    store: Store,
-    tmp_path: Path,
-) -> Notices:
+def telling(cloud: CloudMessaging, a_worker: Callable[..., Notices], tmp_path: Path) -> Notices:
     (tmp_path / "people.yaml").write_text(PEOPLE)
-    mail = SignerMail(core, directory, Asked(store))
-    read = signatures.read
-    return Notices(dialect=fcm, directory=directory, links=links, read=read, mail=mail, store=store, messaging=cloud)
+    return a_worker(messaging=cloud)
 
 
 def fallback(*, urgent: bool = False) -> Delivery:

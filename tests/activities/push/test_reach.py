@@ -27,8 +27,7 @@ from deploy.sandbox.faults import Fault
 from deploy.sandbox.server import RunningSandbox
 from starter.page.standing import page_as_known
 from tests.activities.core_signature.requests import PDF, deed
-from tests.activities.push.stage import entries
-from tests.activities.push.test_cloud_messaging import messaging
+from tests.activities.push.stage import entries, messaging
 from tests.workflows.fakes import World
 from tests.workflows.stage import a_request, story
 from workflows.model.notices import Channel, Outcome
