@@ -1,17 +1,22 @@
 """Wishes that activities send to living workflows: ended by then, refused, or taken; never waited for long."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.service import RPCError
 
 from activities.failures import failing_as_application_errors, passing_failure
-from activities.rpc_errors import about_a_pause, about_its_task, about_the_workflow
+from activities.rpc_errors import about_a_pause, about_its_task, about_the_workflow, passed_over
 from workflows.model.subject import Code
 from workflows.model.wishes import UPDATES, AnyWish, Cancellation, Done
 
+T = TypeVar("T")
 ANSWERS_WITHIN: Final = timedelta(seconds=10)
+_ASKED_AGAIN_AFTER: Final = 0.05
+"""Seconds after which an update is sent again that a worker passed over."""
 _NOBODY: Final = ""
 """What is said where nobody is there to take a wish."""
 
@@ -22,6 +27,24 @@ class _Unanswered(Exception):
 
 class _StandsStill(_Unanswered):
     """It will not answer before a person lets it: alone with that, it must not hold up others."""
+
+
+async def answered(ask: Callable[[], Awaitable[T]], within: timedelta) -> T:
+    """What a workflow answers to an update of one id, which `ask` sends: again while a worker passes it over.
+
+    Raises `WorkflowUpdateFailedError` when the workflow refuses it, `TimeoutError` when nobody answers `within`.
+    """
+    try:
+        async with asyncio.timeout(within.total_seconds()):
+            while True:
+                try:
+                    return await ask()
+                except WorkflowUpdateFailedError as failure:
+                    if not passed_over(failure):
+                        raise
+                await asyncio.sleep(_ASKED_AGAIN_AFTER)
+    except WorkflowUpdateRPCTimeoutOrCancelledError:
+        raise TimeoutError from None
 
 
 async def wish(
@@ -68,10 +91,10 @@ async def offer(client: Client, workflow_id: str, wanted: AnyWish, op: str) -> s
 async def _sent(client: Client, workflow_id: str, wanted: AnyWish, op: str, within: timedelta) -> str | None:
     handle, word = client.get_workflow_handle(workflow_id), UPDATES[type(wanted)]
     try:
-        await handle.execute_update(word, wanted, id=f"{word}-{op}", rpc_timeout=within)
+        await answered(lambda: handle.execute_update(word, wanted, id=f"{word}-{op}"), within)
     except WorkflowUpdateFailedError as refused:
         return str(refused.cause)
-    except WorkflowUpdateRPCTimeoutOrCancelledError:
+    except TimeoutError:
         raise _Unanswered("no worker answers") from None
     except RPCError as error:
         if about_a_pause(error):

@@ -6,9 +6,12 @@ same word with the same `op` is taken once, however often it is sent. What becom
 
 import asyncio
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, Final, TypeAlias
+from functools import partial
+from typing import Any, Final
 
 from temporalio.client import (
     Client,
@@ -17,7 +20,6 @@ from temporalio.client import (
     WorkflowQueryFailedError,
     WorkflowQueryRejectedError,
     WorkflowUpdateFailedError,
-    WorkflowUpdateRPCTimeoutOrCancelledError,
 )
 from temporalio.common import Priority, WorkflowIDConflictPolicy
 from temporalio.exceptions import ApplicationError
@@ -25,6 +27,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.rpc_errors import about_a_pause, about_the_limit_in_flight, about_the_workflow
 from activities.store import Home
+from activities.updates import answered
 from starter import lookup
 from starter.context import Context
 from starter.exits import Refusal
@@ -57,8 +60,12 @@ _NO_ANSWER: Final = (
 )
 
 
-Begin: TypeAlias = WithStartWorkflowOperation[Any, Any]
-"""How a workflow begins that is to take a wish."""
+@dataclass(frozen=True)
+class Begin:
+    """How a workflow begins that is to take a wish; the SDK takes an `operation` once: each try makes its own."""
+
+    workflow_id: str
+    operation: Callable[[], WithStartWorkflowOperation[Any, Any]]
 
 
 class Refused(Refusal):
@@ -101,15 +108,20 @@ async def send(
     """
     what, word = Named(kind, id), UPDATES[type(wish)]
     handle = client.get_workflow_handle(what.workflow_id)
+
+    async def ask() -> Receipt:
+        taken: Receipt
+        if begin is None:
+            taken = await handle.execute_update(word, wish, id=f"{word}-{op}", result_type=Receipt)
+        else:
+            taken = await client.execute_update_with_start_workflow(
+                word, wish, start_workflow_operation=begin.operation(), id=f"{word}-{op}", result_type=Receipt
+            )
+        return taken
+
     try:
-        async with asyncio.timeout(within.total_seconds()):
-            if begin is None:
-                taken: Receipt = await handle.execute_update(word, wish, id=f"{word}-{op}", result_type=Receipt)
-            else:
-                taken = await client.execute_update_with_start_workflow(
-                    word, wish, start_workflow_operation=begin, id=f"{word}-{op}", result_type=Receipt
-                )
-    except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
+        taken = await answered(ask, within)
+    except TimeoutError:
         raise NotConfirmed(op) from None
     except WorkflowUpdateFailedError as failure:
         raise Refused(_why(failure, kind)) from None
@@ -136,7 +148,7 @@ async def carry_out(
 ) -> Receipt:
     """Have a wish taken, and watch up to `wait` what becomes of it: done, or open still. Raises what `send` does."""
     taken = await send(client, id, wish, op, kind=kind, within=within, begin=begin)
-    handle = await begin.workflow_handle() if begin else client.get_workflow_handle(kind.workflow_id(id))
+    handle = client.get_workflow_handle(begin.workflow_id if begin else kind.workflow_id(id))
     known = await _outcome(handle, f"{UPDATES[type(wish)]}-{op}", taken, wait)
     if known.state is OperationState.REFUSED:
         raise Refused(known.detail)
@@ -204,15 +216,18 @@ async def hand_off_again(context: Context, what: Named, priority: Priority = Pri
             shown = await lookup.look_at(context.client, context.store, what)
         raise Refusal(f"{what.id}: it has no record of an ending: {shown.says}")
     status = SettledRecord.model_validate_json(content).show.status
-    return WithStartWorkflowOperation(
+    workflow_id = names.hand_off_workflow_id(what.reference)
+    operation = partial(
+        WithStartWorkflowOperation[Any, Any],
         names.HAND_OFF,
         HandOffInput(ended=Recall(type=what.kind, id=what.id), status=status),
-        id=names.hand_off_workflow_id(what.reference),
+        id=workflow_id,
         task_queue=names.WORKFLOW_QUEUE,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         static_summary=f"hand off once more: {what.reference}",
         priority=priority,
     )
+    return Begin(workflow_id, operation)
 
 
 async def _outcome(handle: WorkflowHandle[Any, Any], id: str, known: Receipt, wait: timedelta) -> Receipt:

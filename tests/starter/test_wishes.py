@@ -9,7 +9,11 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from temporalio.api.enums.v1 import WorkflowTaskFailedCause
 from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import PollWorkflowTaskQueueRequest, RespondWorkflowTaskFailedRequest
+from temporalio.api.workflowservice.v1 import (
+    PollWorkflowTaskQueueRequest,
+    RespondWorkflowTaskCompletedRequest,
+    RespondWorkflowTaskFailedRequest,
+)
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
@@ -255,6 +259,28 @@ async def test_of_a_request_whose_workflow_task_fails_an_activity_hears_at_once_
     assert raw.workflow_extended_info.cancel_requested
 
 
+async def test_a_wish_that_a_worker_passes_over_is_sent_again(context: Context) -> None:
+    """The server calls it rejected; the workflow has said nothing."""
+    await begin(context)
+    wished = [
+        asyncio.create_task(wishes.make(context, MSA, Pause(actor=LEGAL, op="op-7"))),
+        asyncio.create_task(wish(context.client, Kind.REQUEST.workflow_id(MSA), ReminderNow(actor=LEGAL), "look-1")),
+    ]
+    await pass_over(context, updates=2)
+    async with workers(context.client, World()):
+        await asyncio.gather(*wished)
+        shown = await requests.show(context, MSA)
+    assert [entry.what for entry in shown.timeline].count("paused") == 1
+
+
+async def test_a_wish_that_every_worker_passes_over_is_not_confirmed(context: Context) -> None:
+    await begin(context)
+    over_and_over = asyncio.create_task(pass_over(context, updates=1_000))
+    with pytest.raises(NotConfirmed, match="repeat with --op op-7"):
+        await wishes.make(context, MSA, Pause(actor=LEGAL, op="op-7"), within=timedelta(seconds=1))
+    over_and_over.cancel()
+
+
 async def test_what_temporal_does_not_take_is_said_in_its_words(context: Context) -> None:
     async with sent(context):
         with pytest.raises(TemporalRefused, match=r"^Temporal answered invalid argument: .*length"):
@@ -271,6 +297,20 @@ async def fail_a_task(context: Context) -> None:
     await service.respond_workflow_task_failed(
         RespondWorkflowTaskFailedRequest(namespace=namespace, task_token=task.task_token, cause=cause)
     )
+
+
+async def pass_over(context: Context, updates: int) -> None:
+    """Do as a worker does that finishes its tasks without a word about that many updates that came with them."""
+    service, namespace = context.client.workflow_service, context.client.namespace
+    queue = TaskQueue(name=names.WORKFLOW_QUEUE)
+    while updates > 0:
+        task = await service.poll_workflow_task_queue(
+            PollWorkflowTaskQueueRequest(namespace=namespace, task_queue=queue)
+        )
+        await service.respond_workflow_task_completed(
+            RespondWorkflowTaskCompletedRequest(namespace=namespace, task_token=task.task_token)
+        )
+        updates -= len(task.messages)
 
 
 async def test_without_a_server_nothing_is_confirmed() -> None:
