@@ -336,6 +336,43 @@ async def test_core_signature_is_away_for_a_day_when_a_request_is_to_be_made_and
     assert 1 < len(world.signatures.created) <= 24 * 4 * 3 + 10
 
 
+async def test_core_signature_is_away_until_a_request_is_over_that_was_to_be_made_and_nobody_is_asked() -> None:
+    """B16: no mail that is withdrawn at once; the first answer is that of the look whether it has anything of it."""
+    world, start = a_world(), monday(10)
+    world.signatures.failures = [refusal(Code.UNREACHABLE) for _ in range(1_000)]
+    async with story(world, one_signer().replace(due=start + timedelta(hours=7)), begins=start) as it:
+        await until(it, start, 16, 30)
+        away = await it.shown()
+        await until(it, start + DAY, 9)
+        made_by_then = len(world.signatures.created)
+        world.signatures.failures = []
+        await until(it, start + DAY, 10)
+        back = await it.shown()
+    assert away.problem and away.problem.code is Code.UNREACHABLE
+    assert away.due_at == start + timedelta(hours=7)
+    assert back.status is Status.EXPIRED
+    assert told(back) == []
+    [ended] = [entry for entry in back.timeline if entry.happened == Happened.EXPIRED]
+    assert ended.why == "the due date has passed; it was never made at Core Signature"
+    assert len(world.signatures.created) == made_by_then
+
+
+async def test_a_request_that_was_paused_until_it_is_over_before_it_was_made_is_not_made() -> None:
+    world, start = a_world(), monday(10)
+    world.signatures.failures = [refusal(Code.UNREACHABLE) for _ in range(1_000)]
+    async with story(world, one_signer().replace(due=start + timedelta(hours=7)), begins=start) as it:
+        await it.wish(Pause(actor="legal-desk", reason="The annex is missing."))
+        await until(it, start, 11)
+        world.signatures.failures = []
+        await until(it, start + DAY, 10)
+        made_by_then = len(world.signatures.created)
+        await it.wish(Resumption(actor="legal-desk"))
+        await until(it, start + DAY, 10, 30)
+        resumed = await it.shown()
+    assert resumed.status is Status.EXPIRED
+    assert (told(resumed), len(world.signatures.created)) == ([], made_by_then)
+
+
 async def test_what_ends_while_a_hand_over_cannot_be_looked_up_has_ended() -> None:
     planner = LostPeople()
     world = World(planner=planner)

@@ -17,7 +17,7 @@ from workflows.model.attention import Attention, AttentionCode
 from workflows.model.entries import Reassignment, TimelineEntry
 from workflows.model.happened import Happened
 from workflows.model.notices import NoticeAction
-from workflows.model.planning import EscalationReason, Moment, Reason
+from workflows.model.planning import EscalationReason, Moment, MomentKind, Reason
 from workflows.model.provider import DocumentSeen, ProviderEvent
 from workflows.model.request import Brief, SignerState
 from workflows.model.subject import Code, Role, Status
@@ -34,6 +34,9 @@ _LOOKS_OF_AN_HOUR = 8
 """At a document that is being converted, after `probe_pause`s: more than an hour it takes for no ordinary reason."""
 _HEARD_AFTER = (timedelta(hours=1), timedelta(days=1), timedelta(days=3), timedelta(days=7))
 """So long after it was made whoever asked for it hears that it was not sent yet."""
+_MADE_WITHIN = timedelta(minutes=15)
+"""Of its start it is made, as a rule."""
+_UNMADE = "it was never made at Core Signature"
 _UNSENT = "it was never sent: Core Signature was still preparing the document"
 _NO_NEWS = (SignerState.WAITING, SignerState.TURN, SignerState.REASSIGNED)
 """States of a signer that the timeline does not tell of: a hand-over has a line of its own."""
@@ -101,6 +104,15 @@ class Progress(FollowUp):
     def is_to_be_made(self) -> bool:
         """Whether there is no document yet, and is to be one."""
         return not (self.document or self.ending or self.status.ended)
+
+    def is_late_to_be_made(self, now: datetime) -> bool:
+        """Whether it should have been made long ago, but for an outage or a pause."""
+        return now - self.started_at >= _MADE_WITHIN
+
+    def expiry_by(self, now: datetime) -> Moment | None:
+        """The moment at which its time was over, if that has come by now."""
+        moments = self.agenda.moments if self.agenda else ()
+        return next((one for one in moments if one.kind is MomentKind.EXPIRE and one.at <= now), None)
 
     def firsts(self) -> Iterator[First]:
         """Act on what is known already: read what a callback has hinted at, end, await the conversion."""
@@ -223,7 +235,8 @@ class Progress(FollowUp):
 
     def expire(self, moment: Moment, now: datetime) -> Self:
         """See `FollowUp`; who reads of it is to know that nobody was asked."""
-        return super().expire(moment.replace(why=f"{moment.why}; {_UNSENT}") if self.preparing else moment, now)
+        unasked = _UNMADE if self.is_to_be_made else _UNSENT if self.preparing else None
+        return super().expire(moment.replace(why=f"{moment.why}; {unasked}") if unasked else moment, now)
 
     def end_unseen(self, now: datetime) -> Self:
         """End with the outcome that was asked for, because the provider never had the request."""

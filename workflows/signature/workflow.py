@@ -60,10 +60,14 @@ class SignatureRequestWorkflow(FollowUpWorkflow[Progress]):
         return self.shown(self._progress, workflow.now())
 
     async def _send(self) -> None:
-        """Create the document and its request, unless an earlier run of this workflow did; not while it is paused."""
+        """Create document and request, unless an earlier run did; not while it is paused, nor when its time is over."""
         while self._progress.is_to_be_made:
             if stop := self._progress.stop(StopKind.PAUSE):
                 await self.until(None, f"paused by {stop.who}")
+            elif self._is_to_be_planned_first():
+                await self._plan()
+            elif expiry := self._progress.expiry_by(workflow.now()):
+                self._progress = self._progress.expire(expiry, workflow.now())
             else:
                 await self._create()
 
@@ -171,10 +175,18 @@ class SignatureRequestWorkflow(FollowUpWorkflow[Progress]):
     def _not_now(self) -> Condition:
         # What came of an attempt that was broken off nobody would know: a pause holds the next one.
         def holds() -> bool:
-            paused = self._progress.stop(StopKind.PAUSE) is not None
-            return paused and self._progress.waits_to_probe(workflow.now())
+            wanted = self._progress.stop(StopKind.PAUSE) is not None or self._is_to_be_planned_first()
+            return wanted and self._progress.waits_to_probe(workflow.now())
 
-        return lambda: self._progress.ending is not None or holds()
+        def is_over() -> bool:
+            return self._progress.ending is not None or self._progress.expiry_by(workflow.now()) is not None
+
+        return lambda: is_over() or holds()
+
+    def _is_to_be_planned_first(self) -> bool:
+        """Whether its due date is fixed and may be over by the time it is made: it is planned to find out."""
+        fixed = self._progress.due or self._request.due
+        return fixed is not None and self._progress.agenda is None and self._progress.is_late_to_be_made(workflow.now())
 
     def _overtaken(self) -> Condition:
         # A hand-over has callbacks of its own: while it is under way they break nothing off.
