@@ -3,12 +3,14 @@
 import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Self
 
+from pydantic import ValidationError
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from workflows.follow_up.stages import Stage
+from workflows.model.base import Model
 from workflows.model.notices import Delivery, Notice, NoticeAction, Outcome
 from workflows.model.subject import Subject
 from workflows.names import notice_key
@@ -23,6 +25,23 @@ OVER_AGAIN_AFTER: Final = timedelta(hours=1)
 def may_be_over(heard_at: datetime | None, now: datetime) -> bool:
     """Whether they may hear that something is over, of which they heard so last at `heard_at`."""
     return heard_at is None or now - heard_at >= OVER_AGAIN_AFTER
+
+
+class Kept(Model):
+    """What is kept in the store of something whose news they hear."""
+
+    @classmethod
+    def of(cls, content: bytes | None) -> Self:
+        """As the store has it; what cannot be read says nothing, and is replaced by what is learnt next."""
+        try:
+            return cls.model_validate_json(content) if content else cls()
+        except ValidationError:
+            return cls()
+
+    @property
+    def written(self) -> bytes:
+        """As the store gets it."""
+        return self.model_dump_json().encode()
 
 
 @dataclass(frozen=True)

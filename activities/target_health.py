@@ -13,10 +13,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, Self
 
-from pydantic import AwareDatetime, ValidationError
+from pydantic import AwareDatetime
 from temporalio import activity
 
-from activities.on_call import OnCall, Trouble, may_be_over
+from activities.on_call import Kept, OnCall, Trouble, may_be_over
 from activities.store import Store, StoreFailure
 from workflows.follow_up.handoff import is_subscriber, state_after
 from workflows.follow_up.stages import Stage
@@ -92,23 +92,10 @@ class Health(Model):
         return self.replace(told=self.is_, over_at=now if self.is_ is Condition.WORKING else self.over_at)
 
 
-class KnownTarget(Model):
+class KnownTarget(Kept):
     """What is known of a target, at each address that did not always work; the last is the one that changed last."""
 
     addresses: tuple[Health, ...] = ()
-
-    @classmethod
-    def of(cls, content: bytes | None) -> Self:
-        """As the store has it; what cannot be read says nothing, and is replaced by what is learnt next."""
-        try:
-            return cls.model_validate_json(content) if content else cls()
-        except ValidationError:
-            return cls()
-
-    @property
-    def written(self) -> bytes:
-        """As the store gets it."""
-        return self.model_dump_json().encode()
 
     def at(self, address: str) -> Health:
         """How it is at one of them."""

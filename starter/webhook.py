@@ -131,7 +131,7 @@ def rules_of(settings: Settings) -> CallbackRules:
 async def note_clock(store: Store, behind: timedelta, at: datetime) -> None:
     """Have the next sweep tell whoever is on call."""
     seen = ClockSeen(behind=int(behind.total_seconds()), at=at)
-    await store.receiver.note_clock(seen.model_dump_json().encode())
+    await store.notes.note_clock(seen.model_dump_json().encode())
 
 
 def receiver_routes(receiver: Receiver, signals: SignalPort) -> list[BaseRoute]:

@@ -9,13 +9,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, Self
 
-from pydantic import AwareDatetime, ValidationError
+from pydantic import AwareDatetime
 from temporalio import activity
 
-from activities.on_call import OnCall, Trouble, may_be_over
+from activities.on_call import Kept, OnCall, Trouble, may_be_over
 from activities.store import Store, StoreFailure
 from workflows.follow_up.stages import Stage
-from workflows.model.base import Model
 
 HEARD_WITHIN: Final = 5.0
 """Seconds of a notice's time that telling them may take."""
@@ -41,7 +40,7 @@ _TROUBLES: Final = {
 }
 
 
-class Standing(Model):
+class Standing(Kept):
     """Whether one is refused, since when that is so or not, and what whoever is on call has heard of it last."""
 
     refused: bool = False
@@ -49,14 +48,6 @@ class Standing(Model):
     told: bool = False
     over_at: AwareDatetime | None = None
     """When they heard last that it is over."""
-
-    @classmethod
-    def of(cls, content: bytes | None) -> Self:
-        """As the store has it; what cannot be read says nothing, and is replaced by what is learnt next."""
-        try:
-            return cls.model_validate_json(content) if content else cls()
-        except ValidationError:
-            return cls()
 
     def learnt(self, *, refused: bool, now: datetime) -> Self:
         """After an answer that says so."""
@@ -106,7 +97,7 @@ class CredentialsAlarm:
             self._learnt[credential, accepted] = asyncio.get_running_loop().time()
 
     async def _told(self, credential: Credential, accepted: bool, now: datetime) -> bool:
-        before = Standing.of(await self._store.push_standing(credential))
+        before = Standing.of(await self._store.notes.push_standing(credential))
         known = before.learnt(refused=not accepted, now=now)
         news = known.news(now)
         if news and not await self._is_our_turn(credential, news, now):
@@ -123,4 +114,4 @@ class CredentialsAlarm:
         return await self._store.use_once(now.date(), f"{credential}-{stage}-{int(now.timestamp() // FRESH)}")
 
     async def _keep(self, credential: Credential, known: Standing) -> None:
-        await self._store.keep_push_standing(credential, known.model_dump_json().encode())
+        await self._store.notes.note_push_standing(credential, known.written)

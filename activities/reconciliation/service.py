@@ -89,7 +89,7 @@ class Sweep(EventSweep):
             return part.swept(left)
 
     async def _clock(self) -> ClockSeen | None:
-        content = await self._store.receiver.clock()
+        content = await self._store.notes.clock()
         try:
             return ClockSeen.model_validate_json(content) if content else None
         except ValidationError:
@@ -99,11 +99,11 @@ class Sweep(EventSweep):
     async def _remember(self, part: Part) -> Mark:
         """Before what may take long as well: an attempt that dies in it is not begun anew from the events."""
         left = part.mark
-        await self._store.replace_sweep_mark(left.model_dump_json().encode())
+        await self._store.notes.note_sweep_mark(left.model_dump_json().encode())
         return left
 
     async def _mark(self, now: datetime) -> Mark:
-        kept = await self._store.sweep_mark()
+        kept = await self._store.notes.sweep_mark()
         first = Mark(until=now - FIRST_LOOK)
         if kept is None:
             return first

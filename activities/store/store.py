@@ -18,8 +18,8 @@ from activities.store.failures import DocumentDamaged, DocumentMissing, RecordCo
 from activities.store.hand_offs import HandOffFolder
 from activities.store.home import Home
 from activities.store.letters import LetterFolder
+from activities.store.notes import Notes
 from activities.store.objects import Objects
-from activities.store.receiver import ReceiverNotes
 from activities.store.row import Row
 from activities.store.texts import TextFolder
 from workflows.names import OPENING_PREFIX
@@ -28,7 +28,6 @@ DOCUMENTS: Final = "documents"
 """The shelf of what is signed: erasable."""
 AUDIENCES: Final = "audiences"
 """The shelf of what campaigns rest on, audiences and what came of them: for good."""
-_SWEEP: Final = "sweeps/core-signature.json"
 _ASKED: Final = "asked-"
 _SIGNERS_OF: Final = "signers-"
 _ASKED_NAME_LENGTH: Final = 16
@@ -56,7 +55,8 @@ class Store:
         """What is known of targets, and who will never hear how something ended."""
         self.letters: Final = LetterFolder(self._objects)
         """What is known of mails and SMS, so that none is sent twice."""
-        self.receiver: Final = ReceiverNotes(self._objects)
+        self.notes: Final = Notes(self._objects)
+        """What processes note for one another."""
         self.texts: Final = TextFolder(self._objects)
         """What people wrote: the record has a reference in its place, so that it can be erased."""
 
@@ -264,22 +264,6 @@ class Store:
     def quiet(self, of: str, key: str) -> Row:
         """What somebody was told by all parts of an onboarding."""
         return Row(self._objects, f"quiet/{of}/{key}")
-
-    async def sweep_mark(self) -> bytes | None:
-        """How far Core Signature's events were looked at, None before that was ever done."""
-        return await self._objects.read(_SWEEP)
-
-    async def replace_sweep_mark(self, content: bytes) -> None:
-        """Remember how far they were."""
-        await self._objects.replace(_SWEEP, content)
-
-    async def push_standing(self, credential: str) -> bytes | None:
-        """Whether one of our credentials for pushes is refused, None of one that was always taken."""
-        return await self._objects.read(f"push/{credential}.json")
-
-    async def keep_push_standing(self, credential: str, content: bytes) -> None:
-        """Keep that it is, or is not any more."""
-        await self._objects.replace(f"push/{credential}.json", content)
 
     async def serial(self, of: str) -> str:
         """What somebody's sessions, or links, must have in them; empty until they were ended, or renewed, once."""

@@ -216,11 +216,11 @@ async def test_two_sweeps_adopt_it_once_and_its_events_are_told_to_what_it_becam
     async with adopting(tmp_path) as it:
         document = await sent_by_hand(it, external_id="PO 7/2026")
         assert (await it.sweeps()).adoptions == 1
-        await it.store.replace_sweep_mark(b"lost")
+        await it.store.notes.note_sweep_mark(b"lost")
         again = await it.sweeps()  # Visibility lags: it does not know the request yet.
         assert (again.adoptions, again.waiting) == (0, 0)
         await it.temporal.get_workflow_handle(Kind.REQUEST.workflow_id(id_of(document))).terminate()
-        await it.store.replace_sweep_mark(b"lost")
+        await it.store.notes.note_sweep_mark(b"lost")
         assert (await it.sweeps()).adoptions == 0  # An operator broke it off.
 
 
@@ -231,7 +231,7 @@ async def test_what_was_broken_off_and_forgotten_by_temporal_is_not_adopted_agai
         async with time_skipping() as another:  # Temporal, once its retention is over.
             assert it.adoption
             it.adoption = replace(it.adoption, temporal=another.client)
-            await it.store.replace_sweep_mark(b"lost")
+            await it.store.notes.note_sweep_mark(b"lost")
             assert (await it.sweeps()).adoptions == 0
             with pytest.raises(RPCError):
                 await another.client.get_workflow_handle(Kind.REQUEST.workflow_id(id_of(document))).describe()
@@ -293,7 +293,7 @@ async def test_a_request_that_an_attempt_began_before_it_died_is_known_also_when
             swept = await it.sweeps()
             assert (swept.refusals, swept.waiting) == (0, 0)
             assert await it.store.read_cover(Home.of_request(id_of(document))) is not None
-            await it.store.replace_sweep_mark(b"lost")
+            await it.store.notes.note_sweep_mark(b"lost")
         assert (await given(it, document)).brief.people[0].person == "signer-1"
 
 

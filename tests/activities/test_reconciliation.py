@@ -393,10 +393,10 @@ async def test_a_part_that_dies_loses_nothing(tmp_path: Path) -> None:
             await it.sweeps()
         assert (failure.value.type, failure.value.non_retryable) == (Code.UNREACHABLE, False)
         faults.clear()
-        kept = await it.store.sweep_mark()
+        kept = await it.store.notes.sweep_mark()
         assert [len(await it.heard(id)) for id in ids] == [0] * 20 + [1] * PAGE
         assert (await it.sweeps()).told == 20
-        await it.store.replace_sweep_mark(kept or b"")  # As if it had died before the place was remembered.
+        await it.store.notes.note_sweep_mark(kept or b"")  # As if it had died before the place was remembered.
         again = await it.sweeps()
         assert (again.told, again.over) == (20, True)
         assert {len(await it.heard(id)) for id in ids} == {1, 2}
@@ -452,7 +452,7 @@ async def test_a_place_that_is_to_come_is_looked_for_anew(tmp_path: Path) -> Non
     async with office(tmp_path) as it:
         await it.begins("ours")
         it.happens("ours", ago=timedelta(days=7))
-        await it.store.replace_sweep_mark(Mark(until=NOW + timedelta(days=365)).model_dump_json().encode())
+        await it.store.notes.note_sweep_mark(Mark(until=NOW + timedelta(days=365)).model_dump_json().encode())
         assert (await it.sweeps()).told == 1
 
 
@@ -497,7 +497,7 @@ async def test_a_place_that_cannot_be_read_is_looked_for_anew(tmp_path: Path) ->
     async with office(tmp_path) as it:
         await it.begins("ours")
         it.happens("ours", ago=timedelta(days=7))
-        await it.store.replace_sweep_mark(b"{}")
+        await it.store.notes.note_sweep_mark(b"{}")
         with pytest.raises(ValidationError):
             Mark.model_validate_json(b"{}")
         assert (await it.sweeps()).told == 1

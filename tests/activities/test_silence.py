@@ -168,7 +168,7 @@ async def test_that_the_receiver_s_clock_is_behind_is_told_once_a_day_while_it_l
         for minutes in (0, 5, 60 * 23, 60 * 25):
             it.now = begun + minutes * MINUTE
             seen = ClockSeen(behind=11 * 60 + 20, at=it.now - 5 * MINUTE)
-            await it.store.receiver.note_clock(seen.model_dump_json().encode())
+            await it.store.notes.note_clock(seen.model_dump_json().encode())
             await it.sweeps()
         it.now += 3 * 24 * HOUR
         await it.sweeps()
@@ -189,7 +189,7 @@ async def test_that_clock_is_one_notice_a_day_however_often_nobody_takes_it(tmp_
         for _ in range(10):
             it.now += 5 * MINUTE
             seen = ClockSeen(behind=700, at=it.now)
-            await it.store.receiver.note_clock(seen.model_dump_json().encode())
+            await it.store.notes.note_clock(seen.model_dump_json().encode())
             await it.sweeps()
         keys = [notice.key for one in push.deliveries for notice in one.notices]
     assert (len(keys), len({*keys})) == (10, 1)
@@ -201,7 +201,7 @@ async def test_a_note_of_that_clock_that_cannot_be_read_stops_no_sweep(tmp_path:
         it.alarm = Alarm(OnCall(push, "on-call"), HOUR)
         await it.begins("msa-0042")
         it.happens("msa-0042", "signer_viewed", delivered=False)
-        await it.store.receiver.note_clock(b"{")
+        await it.store.notes.note_clock(b"{")
         assert [one.request for one in (await it.sweeps()).mended] == ["msa-0042"]
     assert stages(push) == []
 

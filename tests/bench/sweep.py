@@ -155,7 +155,7 @@ async def _swept(client: Client, provider: Listed, after: datetime) -> Course:
     """Part after part as the workflow asks for them, until all events after an instant were looked at."""
     async with AsyncExitStack() as stack:
         store = Store(stack.enter_context(TemporaryDirectory()))
-        await store.replace_sweep_mark(f'{{"until": "{(after + timedelta(minutes=10)).isoformat()}"}}'.encode())
+        await store.notes.note_sweep_mark(f'{{"until": "{(after + timedelta(minutes=10)).isoformat()}"}}'.encode())
         transport = httpx.MockTransport(provider.answer)
         credentials = Credentials(
             token_url="https://core.test/token", client_id="bench", client_secret=SecretStr("bench")

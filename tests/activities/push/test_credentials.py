@@ -64,7 +64,7 @@ async def test_apple_s_key_is_told_once_while_other_phones_go_on_and_once_when_i
 async def test_what_is_known_of_a_credential_and_cannot_be_read_costs_no_notice_its_result(
     sandbox: RunningSandbox, workers: list[Notices], store: Store
 ) -> None:
-    await store.keep_push_standing(Credential.OURS, b"{")
+    await store.notes.note_push_standing(Credential.OURS, b"{")
     assert only(await workers[0].deliver(delivery(notice("android")))).outcome is Outcome.ACCEPTED
 
 

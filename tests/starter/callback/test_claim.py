@@ -236,7 +236,7 @@ async def test_by_how_much_a_clock_is_behind_is_noted_once_a_minute_and_holds_no
 async def test_what_was_noted_of_the_clock_is_what_the_sweep_reads(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
     await note_clock(store, timedelta(minutes=12), NOW)
-    kept = ClockSeen.model_validate_json(await store.receiver.clock() or b"")
+    kept = ClockSeen.model_validate_json(await store.notes.clock() or b"")
     assert (kept.behind, kept.at) == (720, NOW)
 
 
