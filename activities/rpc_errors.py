@@ -1,15 +1,8 @@
 """What an error of Temporal's is about: the same status may mean a workflow, or the namespace it is looked for in."""
 
-from typing import Final
-
 from temporalio.api.enums.v1 import ResourceExhaustedCause
 from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure, ResourceExhaustedFailure
-from temporalio.client import WorkflowUpdateFailedError
-from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
-
-_PASSED_OVER: Final = "UnprocessedUpdate"
-"""The server's own type of a refusal: the worker finished a task without a word about the update that came with it."""
 
 
 def about_the_workflow(error: RPCError) -> bool:
@@ -37,11 +30,6 @@ def about_its_task(error: RPCError) -> bool:
 def about_the_limit_in_flight(error: RPCError) -> bool:
     """Whether as many updates of this workflow wait as the server admits: this one was not."""
     return _exhausted(error, ResourceExhaustedCause.RESOURCE_EXHAUSTED_CAUSE_CONCURRENT_LIMIT)
-
-
-def passed_over(failure: WorkflowUpdateFailedError) -> bool:
-    """Whether no workflow refused the update, but a worker left it out, as the SDK does in a rare race: ask again."""
-    return isinstance(failure.cause, ApplicationError) and failure.cause.type == _PASSED_OVER
 
 
 def about_this_one_alone(error: RPCError) -> bool:

@@ -16,7 +16,7 @@ from activities import runs
 from activities.person import stands_in_full
 from activities.runs import Run
 from activities.store import owner_in
-from activities.updates import wish
+from activities.wishes import wish
 from workflows import names
 from workflows.kinds import Kind
 from workflows.model.subject import Subject

@@ -28,7 +28,7 @@ from activities.own_words import DAMAGED, ERASED, words_of
 from activities.person import Reachable, SignersFile
 from activities.starting.terminated import end_terminated
 from activities.store import DocumentDamaged, DocumentMissing, Home, Store
-from activities.updates import wish
+from activities.wishes import wish
 from workflows.kinds import Kind
 from workflows.model.campaign import (
     CLOSED,

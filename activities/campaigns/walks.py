@@ -21,7 +21,7 @@ from activities.person import Reachable
 from activities.starting import path
 from activities.starting.terminated import end_terminated
 from activities.store import Store
-from activities.updates import taken
+from activities.wishes import taken
 from workflows.kinds import Kind
 from workflows.model.campaign import Walk, Walked, Work
 from workflows.model.wishes import Cancellation, Extension

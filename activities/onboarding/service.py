@@ -28,7 +28,7 @@ from activities.requests.input import Prepared
 from activities.starting import path
 from activities.starting.terminated import end_terminated
 from activities.store import DocumentDamaged, DocumentMissing, Home, Store, StoreAway, StoreFailure
-from activities.updates import ANSWERS_WITHIN, offer, wish
+from activities.wishes import ANSWERS_WITHIN, offer, wish
 from workflows import names
 from workflows.follow_up.stages import Stage
 from workflows.kinds import Kind, Named, named

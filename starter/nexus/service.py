@@ -46,7 +46,7 @@ from activities.runs import RunStatus
 from activities.starting import path
 from activities.starting.path import BrokenOff, IdTaken, Starter
 from activities.store import Home, Store, StoreFailure
-from activities.updates import wish
+from activities.wishes import wish
 from starter import lookup
 from starter.nexus import given
 from starter.nexus.contract import Cancel, RequestFile, Settlement, Standing

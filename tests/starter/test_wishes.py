@@ -18,7 +18,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities import runs
-from activities.updates import wish
+from activities.wishes import wish
 from starter import requests, wishes
 from starter.context import Context
 from starter.exits import Refusal

@@ -19,7 +19,7 @@ from temporalio.converter import PayloadCodec
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.updates import offer, wish
+from activities.wishes import offer, wish
 from starter.context import Context
 from tests.starter.living import MSA, begin, desk_at
 from workflows.kinds import Kind
@@ -90,7 +90,7 @@ async def test_of_a_pause_is_told_in_words_and_what_was_done_waits_for_its_end(c
 
 
 async def test_an_offer_that_nobody_answers_is_told_in_words(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("activities.updates.ANSWERS_WITHIN", AT_ONCE)
+    monkeypatch.setattr("activities.wishes.ANSWERS_WITHIN", AT_ONCE)
     assert await offer(client, ID, REMINDER, "op") == "no worker answers"
 
 
