@@ -100,7 +100,7 @@ class Fanout(Handoff):
     async def _hand_off(self, batch: HandoffBatch, turns: Turns) -> HandoffReport:
         """A target that was not begun in time has no result: it stays due, and is called in the next batch."""
         link = self._document_url(batch.document) if batch.document else None
-        told = await turns.each(batch.calls, lambda call: self._result(call, batch.subject, _news(call, batch, link)))
+        told = await turns.each(batch.calls, lambda call: self._result(call, batch, _news(call, batch, link)))
         report = HandoffReport(results=tuple(told.results))
         if batch.calls:
             report = report.replace(recorded=await self._amend_record(batch, report))
@@ -140,12 +140,12 @@ class Fanout(Handoff):
             await self._store.hand_offs.forget_dead(home)
         await self._store.write_amendment(home, changed.number, changed.model_dump_json(by_alias=True).encode())
 
-    async def _result(self, call: HandoffCall, subject: Subject, told: Told) -> HandoffResult:
+    async def _result(self, call: HandoffCall, batch: HandoffBatch, told: Told) -> HandoffResult:
         """The result of one target; whatever goes wrong with it must not cost the others theirs."""
         try:
             if why := await self._health.refusal(call.target):
                 return HandoffResult(target=call.target.target, ok=False, held=True, why=why)
-            return await self._tell(call, subject, told)
+            return await self._tell(call, batch, told)
         except UnknownGroup as failure:
             return not_done(call, str(failure), gone=True)
         except (DirectoryFailure, StoreFailure) as failure:
@@ -156,19 +156,19 @@ class Fanout(Handoff):
             activity.logger.exception("hand-off to %s failed", call.target.target)
             return not_done(call, f"our fault: {type(bug).__name__}")
 
-    async def _tell(self, call: HandoffCall, subject: Subject, told: Told) -> HandoffResult:
-        target = call.target
+    async def _tell(self, call: HandoffCall, batch: HandoffBatch, told: Told) -> HandoffResult:
+        target, subject = call.target, batch.subject
         if target.start or target.nexus or target.workflow:
             return await self._reach(call, subject, told)
         if target.url:
             id = key_of(target, subject.reference)
             return await self._downstream.call(target, id, await self._events.body(target, id, subject, told))
         if target.group:
-            return await self._people.to_group(call, target.group, subject, told)
+            return await self._people.to_group(call, target.group, batch, told)
         notice = call.notice or notice_of(subject, target.person or "", told)
         if notice.stage == Stage.UNDELIVERED:
-            return await self._people.alert(call, subject, told, notice)
-        return await self._people.to(call, subject, told, (notice,))
+            return await self._people.alert(call, batch, told, notice)
+        return await self._people.to(call, batch, told, (notice,))
 
     async def _reach(self, call: HandoffCall, subject: Subject, told: Told) -> HandoffResult:
         """The result of a target that is reached by Temporal itself."""

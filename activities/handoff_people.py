@@ -13,6 +13,7 @@ from workflows.follow_up.deliveries import AT_MOST
 from workflows.follow_up.stages import Stage
 from workflows.model.notices import Delivered, Delivery, Notice, NoticeAction, Outcome
 from workflows.model.planning import Reason
+from workflows.model.records import HandoffBatch
 from workflows.model.settlement import Ended, HandoffCall, HandoffResult, Told
 from workflows.model.subject import Status, Subject
 from workflows.names import notice_key
@@ -34,7 +35,7 @@ class People:
     directory: Directory
     oncall: str = ""
 
-    async def to_group(self, call: HandoffCall, group: str, subject: Subject, told: Told) -> HandoffResult:
+    async def to_group(self, call: HandoffCall, group: str, batch: HandoffBatch, told: Told) -> HandoffResult:
         """Tell the members whom no earlier call has reached: one bad phone rings nobody else's again.
 
         So many in a call: a large group is told in several of one attempt, and judged with the last.
@@ -42,16 +43,14 @@ class People:
         members = await self.directory.group(group)
         if crowd := too_many(len({*members, *call.reached})):
             return not_done(call, crowd, gone=True)
-        everyone = tuple(notice_of(subject, person, told) for person in members)
+        everyone = tuple(notice_of(batch.subject, person, told) for person in members)
         missing = tuple(notice for notice in everyone if notice.person not in call.reached)
         untried = tuple(notice for notice in missing if notice.person not in call.missed)
         now = untried[:AT_MOST]
         if not missing:
             return HandoffResult(target=call.target.target, ok=True)
         try:
-            report = await self.push.deliver(
-                Delivery(subject=subject, notices=now, outcome=_outcome(told), replay=call.replay)
-            )
+            report = await self.push.deliver(_delivery(call, batch, now, _outcome(told)))
             result, left = _pushed(call, report.delivered, report.retry_after), report.open_notices
         except ApplicationError as failure:
             result, left = refused(call, failure), ()
@@ -60,21 +59,21 @@ class People:
         told_before = len(everyone) - len(missing)
         return _in_group(_with_the_missed(call, result), len(everyone), told_before)
 
-    async def alert(self, call: HandoffCall, subject: Subject, told: Told, notice: Notice) -> HandoffResult:
+    async def alert(self, call: HandoffCall, batch: HandoffBatch, told: Told, notice: Notice) -> HandoffResult:
         """Tell the requester, and the person on call, that somebody will never hear of the ending."""
         people = dict.fromkeys(filter(None, (notice.person, self.oncall)))
-        everyone = [notice.replace(person=one, key=notice_key(subject.id, notice.stage, one)) for one in people]
+        everyone = [notice.replace(person=one, key=notice_key(batch.subject.id, notice.stage, one)) for one in people]
         missing = tuple(one for one in everyone if one.person not in call.reached)
         if not missing:
             return HandoffResult(target=call.target.target, ok=True)
-        return await self.to(call, subject, told, missing)
+        return await self.to(call, batch, told, missing)
 
-    async def to(self, call: HandoffCall, subject: Subject, told: Told, notices: tuple[Notice, ...]) -> HandoffResult:
+    async def to(
+        self, call: HandoffCall, batch: HandoffBatch, told: Told, notices: tuple[Notice, ...]
+    ) -> HandoffResult:
         """Tell these people what a target hears."""
         outcome = None if notices[0].stage == Stage.UNDELIVERED else _outcome(told)
-        report = await self.push.deliver(
-            Delivery(subject=subject, notices=notices, outcome=outcome, replay=call.replay)
-        )
+        report = await self.push.deliver(_delivery(call, batch, notices, outcome))
         return _pushed(call, report.delivered, report.retry_after)
 
 
@@ -87,6 +86,10 @@ def notice_of(subject: Subject, person: str, told: Told) -> Notice:
     """What somebody hears who is a target, or of the group that is one."""
     stage = Stage.SETTLED if isinstance(told, Ended) else stages.news(told.number)
     return Notice(key=notice_key(subject.id, stage, person), stage=stage, person=person, action=NoticeAction.OPEN)
+
+
+def _delivery(call: HandoffCall, batch: HandoffBatch, notices: tuple[Notice, ...], outcome: Status | None) -> Delivery:
+    return Delivery(subject=batch.subject, notices=notices, outcome=outcome, replay=call.replay, life=batch.life)
 
 
 def _outcome(told: Told) -> Status | None:

@@ -68,15 +68,15 @@ class OnCall:
         about = Subject(id=of.id, kind=of.kind, title=of.title, requester=self.person, people=())
         return await self._told(about, notice, now)
 
-    async def hears_too(self, about: Subject, notice: Notice, now: datetime) -> bool:
+    async def hears_too(self, delivery: Delivery, notice: Notice, now: datetime) -> bool:
         """The same of what a requester hears of a request of theirs, and perhaps only an operator can mend."""
-        key = notice_key(about.id, notice.stage, self.person)
-        return await self._told(about, notice.replace(person=self.person, key=key), now)
+        key = notice_key(delivery.subject.id, notice.stage, self.person)
+        return await self._told(delivery.subject, notice.replace(person=self.person, key=key), now, delivery.life)
 
-    async def _told(self, about: Subject, notice: Notice, now: datetime) -> bool:
+    async def _told(self, about: Subject, notice: Notice, now: datetime, life: str = "") -> bool:
         try:
             async with asyncio.timeout(self.seconds):
-                report = await self.push.deliver(Delivery(subject=about, notices=(notice,), now=now))
+                report = await self.push.deliver(Delivery(subject=about, notices=(notice,), now=now, life=life))
         except (ApplicationError, TimeoutError) as failure:
             why = failure.type if isinstance(failure, ApplicationError) else "no answer"
         else:

@@ -113,7 +113,8 @@ def reference_in(delivery: Delivery, notice: Notice) -> str:
 
     Whoever is on call is told by whatever workflow learns of a trouble, so that theirs is one for all of them.
     """
-    life = "" if is_for_on_call(notice.stage) or not activity.in_activity() else activity.info().workflow_run_id or ""
+    run = activity.info().workflow_run_id or "" if activity.in_activity() else ""
+    life = "" if is_for_on_call(notice.stage) else delivery.life or run
     return reference_of(notice.key, delivery.subject.reference, life, str(delivery.replay or ""))
 
 

@@ -102,7 +102,7 @@ class Notices(PushService):
         """Of what was not sent for hours, beside whoever asked for it: nothing of theirs waits for that."""
         for one in delivery.notices if self._on_call and delivery.devices is None else ():
             if self._on_call and kind_of(one.stage) is Stage.NOT_SENT and one.person != self._on_call.person:
-                await self._on_call.hears_too(delivery.subject, one, delivery.now or _now())
+                await self._on_call.hears_too(delivery, one, delivery.now or _now())
 
     async def _each(
         self, delivery: Delivery, notices: Sequence[Notice], seen: DocumentSeen | None, turns: Turns

@@ -92,7 +92,7 @@ class OneGroup(FakeHandoff):
             return HandoffReport(results=(HandoffResult(target=call.target.target, ok=True),))
         assert self.directory is not None and batch.settled is not None
         people = People(self.push, self.directory)
-        return HandoffReport(results=(await people.to_group(call, "everybody", batch.subject, batch.settled),))
+        return HandoffReport(results=(await people.to_group(call, "everybody", batch, batch.settled),))
 
 
 class Unreachable(FakeHandoff):

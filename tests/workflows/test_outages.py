@@ -134,13 +134,49 @@ async def test_callbacks_in_an_outage_neither_hide_it_nor_have_it_begin_anew() -
             await it.days_pass(0.002)
         world.push.failures = []
         await it.callback("viewed")
-        await it.days_pass(0.002)
+        await it.days_pass(0.02)
         back = await it.shown()
         codes = [change async for change in changes_of(it, PROBLEM)]
     assert back.problem is None
     about_it = [one.happened for one in back.timeline if one.happened in (Happened.PROBLEM, Happened.MENDED)]
     assert about_it == [Happened.PROBLEM, Happened.MENDED]
     assert codes == ["unreachable", None]
+
+
+async def test_callbacks_do_not_have_a_push_service_asked_before_the_time_that_it_named() -> None:
+    world, start = a_world(), monday(10)
+    async with story(world, one_signer(), begins=start) as it:
+        wednesday = start + 2 * DAY
+        await until(it, wednesday, 9, 30)
+        world.push.failures = [refusal(Code.UNREACHABLE, wait=timedelta(minutes=50))]
+        await until(it, wednesday, 10, 20)
+        tried = len(world.push.deliveries)
+        assert (tried, world.push.failures) == (2, [])
+        for _ in range(5):
+            await it.callback("viewed")
+            await it.at_rest()
+            await it.days_pass(0.001)
+        assert (await it.has_a_problem(), len(world.push.deliveries)) == (True, tried)
+        await until(it, wednesday, 11, 20)
+        assert (await it.has_a_problem(), len(world.push.deliveries)) == (False, tried + 1)
+    assert world.push.stages() == [("ready", "customer-signer"), ("reminder-1", "customer-signer")]
+
+
+async def test_what_was_broken_off_and_is_called_days_later_is_no_problem_before_it_fails() -> None:
+    world, start = a_world(), monday(10)
+    async with story(world, one_signer(), begins=start) as it:
+        wednesday = start + 2 * DAY
+        await until(it, wednesday, 9, 30)
+        world.push.failures = [refusal(Code.UNREACHABLE, wait=timedelta(minutes=50))]
+        await until(it, wednesday, 10, 20)
+        assert await it.has_a_problem()
+        await it.wish(Pause(actor="legal-desk"))
+        await it.days_pass(1)
+        await it.wish(Resumption(actor="legal-desk"))
+        await it.days_pass(0.2)
+        shown = await it.shown()
+    problems = [one.at for one in shown.timeline if one.happened is Happened.PROBLEM]
+    assert (shown.problem, [at < wednesday + DAY / 2 for at in problems]) == (None, [True])
 
 
 async def changes_of(it: Story, key: SearchAttributeKey[str]) -> AsyncIterator[str | None]:

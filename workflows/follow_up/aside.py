@@ -53,7 +53,7 @@ class TellsAside(LivingWorkflow[Memory]):
                 await self._sooner(pause)
                 continue
             now = workflow.now()
-            batch = hand_off_batch(self.subject, None, self._progress, now).replace(page=None)
+            batch = hand_off_batch(self.subject, None, self._progress, now).replace(page=None, life=self.life)
             try:
                 report = await self._handed_off_aside(batch)
             except ActivityError as failure:

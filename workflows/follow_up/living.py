@@ -129,7 +129,8 @@ class LivingWorkflow(AcceptsWishes[Memory]):
         while (due_at := self._progress.handoff.open_at(workflow.now())) is not None:
             await self.until(due_at, "hand-off again", unless=self.due_sooner)
             now = workflow.now()
-            batch = hand_off_batch(self.subject, self.settled(), self._progress, now).replace(record=self._record())
+            batch = hand_off_batch(self.subject, self.settled(), self._progress, now)
+            batch = batch.replace(record=self._record(), life=self.life)
             report = await self.call(Handoff.hand_off, batch, options.HAND_OFF, targets_in_words(batch))
             if report is not None:
                 # The instant that the amendment of the record says as well.

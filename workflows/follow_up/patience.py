@@ -36,10 +36,14 @@ class Wake(Enum):
 class Pause(NamedTuple):
     """The pause of a call that failed, after its probe number `probes` (from 0)."""
 
-    of: Model | None
+    of: object
     probes: int
     trouble: Trouble
     until: datetime
+
+    def is_of(self, call: object, now: datetime) -> bool:
+        """Whether it is the pause of this call, and not over."""
+        return self.of == call and now < self.until
 
 
 def nothing() -> Condition:
@@ -79,6 +83,11 @@ class PatientWorkflow(ABC, Generic[Memory]):
     def cancelled(self, reason: str) -> None:
         """Somebody cancelled the run itself, in the Web UI for instance; see `despite_cancellation`."""
 
+    @property
+    def life(self) -> str:
+        """What all its runs have in common, and it has of its own where it is begun again under its id."""
+        return workflow.info().first_execution_run_id
+
     def continue_as_new_if_suggested(self) -> None:
         """Go on in a fresh history before this one grows too long.
 
@@ -106,7 +115,7 @@ class PatientWorkflow(ABC, Generic[Memory]):
         unless: Watch = nothing,
         *,
         anew: Callable[[Input], Input] = _unchanged,
-        resumes: Model | None = None,
+        resumes: object = None,
     ) -> Result | None:
         """Call until there is an answer; None when `unless` came true first, or when it `failed` for good.
 
@@ -114,7 +123,7 @@ class PatientWorkflow(ABC, Generic[Memory]):
         has the input as `anew` makes it then. What `resumes` names goes on with the pause in which `unless` broke it
         off before: however often that happens, there are no more probes.
         """
-        left = self._left if resumes and self._left and self._left.of == resumes else None
+        left = self._left if resumes and self._left and self._left.is_of(resumes, workflow.now()) else None
         if resumes:
             self._left = None
         for probes in count(left.probes if left else 0):

@@ -85,6 +85,7 @@ class TellsPeople(LivingWorkflow[Memory]):
             now=workflow.now(),
             page=self._progress.page,
             quiet=self._request.quiet,
+            life=self.life,
         )
 
     async def _deliver(self, delivery: Delivery, planned: tuple[Moment, ...]) -> DeliveryReport | None:
@@ -97,6 +98,7 @@ class TellsPeople(LivingWorkflow[Memory]):
             deliveries.in_words(delivery),
             unless=lambda: self._priority(planned),
             anew=_at_this_instant,
+            resumes=tuple(notice.key for notice in delivery.notices),
         )
 
     def _priority(self, planned: tuple[Moment, ...]) -> Condition:

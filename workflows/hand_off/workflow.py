@@ -60,7 +60,7 @@ class HandOffWorkflow(AcceptsWishes[HandOffMemory]):
         due_at = known.handoff.open_at(now)
         if known.order is None or known.over or due_at is None or due_at > now:
             return
-        batch = batch_again(known.order, known.handoff, now)
+        batch = batch_again(known.order, known.handoff, now).replace(life=self.life)
         report = await self.call(Handoff.hand_off, batch, options.HAND_OFF, targets_in_words(batch), self.given_up)
         if report is not None:
             self._progress = self._progress.told(batch, report, now)

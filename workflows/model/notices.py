@@ -131,6 +131,8 @@ class Delivery(Model):
     outcome: Status | None = None
     replay: int = 0
     """Which replay of the hand-off it is: whoever had a mail of it before gets another."""
+    life: str = ""
+    """The first run of what tells it: whoever had a mail gets none in a later run, and another if it is begun again."""
     now: AwareDatetime | None = None
     page: Packed[Page | None] = None
     """Written to the store before anybody is told."""

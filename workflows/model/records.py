@@ -98,3 +98,5 @@ class HandoffBatch(Model):
     """Written before anybody is told; None in all batches but those up to the first that succeeded."""
     unrecorded: Packed[Amendment | None] = None
     """What became of an earlier batch, which the store did not take then: written before anybody else is told."""
+    life: str = ""
+    """See `Delivery`."""

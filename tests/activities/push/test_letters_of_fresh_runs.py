@@ -1,0 +1,62 @@
+"""A request goes on in a fresh run: what is known of its letters is known there as well."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from activities.push.cloud_messaging import CloudMessaging
+from activities.push.service import Notices
+from deploy.sandbox.faults import Fault
+from deploy.sandbox.server import RunningSandbox
+from tests.activities.push.stage import entries
+from tests.faults.floods import EARLY, runs_of
+from tests.faults.town import eventually
+from tests.servers import real_server
+from tests.workflows.fakes import World
+from tests.workflows.stage import Story, a_request, begin, workers
+from workflows.model.subject import Participant, Status
+from workflows.model.wishes import Question
+from workflows.signature.workflow import SignatureRequestWorkflow
+
+PEOPLE = """
+people:
+  - {id: customer-signer, name: Customer Signer, email: customer@acme.test, zone: UTC}
+  - {id: legal-desk, name: Legal Desk, email: legal@example.test, zone: UTC}
+"""
+MORE_THAN_A_RUN_HAS = 60
+
+
+async def is_to_be_tried_again(it: Story, runs: int) -> bool:
+    """Whether the call that tells somebody has failed once in the last run, of so many at least."""
+    if len(await runs_of(it.env.client, it)) < runs:
+        return False
+    described = await it.env.client.get_workflow_handle(it.handle.id).describe()
+    calls = described.raw_description.pending_activities
+    return any(call.attempt > 1 and call.activity_type.name == "deliver_notices" for call in calls)
+
+
+@pytest.mark.real_server
+async def test_a_letter_that_may_have_been_sent_is_not_sent_at_once_because_a_fresh_run_begins(
+    sandbox: RunningSandbox, cloud: CloudMessaging, a_worker: Callable[..., Notices], tmp_path: Path
+) -> None:
+    (tmp_path / "people.yaml").write_text(PEOPLE)
+    lost = {"path": "/mra/*", "method": "POST", "fault": "cut", "commit": True, "times": None}
+    sandbox.world.faults.arm(Fault.model_validate(lost))
+    world = World()
+    world.push = a_worker(messaging=cloud)  # type: ignore[assignment]
+    async with real_server(*EARLY) as env, workers(env.client, world):
+        it = await begin(env, world, a_request(Participant(person="customer-signer", order=1)))
+
+        async def was_sent() -> bool:
+            return (await it.shown()).status is Status.SENT
+
+        await eventually(was_sent)
+        question = Question(person="customer-signer", text="Which annex?")
+        await it.handle.execute_update(SignatureRequestWorkflow.ask, question, id="ask")
+        await eventually(lambda: is_to_be_tried_again(it, 1))
+        for _ in range(MORE_THAN_A_RUN_HAS):
+            await it.callback("viewed", event="one-and-the-same")
+        await it.callback("viewed")
+        await eventually(lambda: is_to_be_tried_again(it, 2))
+    assert len(entries(sandbox, "message")) == 1
