@@ -86,27 +86,36 @@ class RunningStack:
             await program.stop()
 
     async def _bring_up(self, say: Say) -> None:
+        server, *others = self.plan.first
         async with asyncio.TaskGroup() as group:
-            for program in self.plan.first:
+            group.create_task(self._start_server(server, say))
+            for program in others:
                 group.create_task(self._start(program, say))
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._start(self.plan.worker, say))
-            group.create_task(self._set_up())
+        await self._start(self.plan.worker, say)
         if wanted := environment.versioning():
             address = self.plan.addresses["temporal"]
             version = await make_current(temporal_binary(), address, environment.base(), wanted)
             say(f"{'Current version':<16} {version}")
 
+    async def _start_server(self, server: Program, say: Say) -> None:
+        await self._start(server, say)
+        await self._set_up()
+
     async def _set_up(self) -> None:
-        """What `countersign init` makes beside the search attributes, which the server was started with."""
+        """What `countersign init` makes in the namespace; the worker does not start without its search attributes.
+
+        The server makes those it is told of with a new database only: one of an older version lacks the newer ones.
+        """
         # Imported meanwhile: the processes do not wait for a client of Temporal's that only this needs.
         from starter.context import connected  # noqa: PLC0415
         from starter.nexus.endpoint import ensure_endpoint  # noqa: PLC0415
         from starter.reconciling import ensure_schedule  # noqa: PLC0415
+        from starter.search_attributes import ensure_search_attributes  # noqa: PLC0415
 
         if told := self.plan.addresses.get("env"):
             ours = settings.load(environment=told)
             async with connected(ours) as client:
+                await ensure_search_attributes(client)
                 await ensure_schedule(client)
                 await ensure_endpoint(client, ours.nexus_endpoint)
 

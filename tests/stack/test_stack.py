@@ -4,6 +4,9 @@ import json
 import os
 import signal
 import stat
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -12,6 +15,8 @@ import pytest
 
 from activities.store import Home
 from deploy.demo.browser import Browser
+from deploy.folder import Ports
+from deploy.stack import temporal_binary
 from tests.stack.laptop import BUILD, ENDS_WITHIN, Laptop, countersign, eventually, running
 
 pytestmark = pytest.mark.real_server
@@ -139,6 +144,44 @@ def test_a_killed_supervisor_leaves_no_orphan_and_the_next_start_goes_on_until_i
         # Not `show`: the killed worker's queue is waited for some seconds before another one is asked.
         assert [one["id"] for one in second.answer("request", "list")] == ["msa-0042"]
         server_dies(second)
+
+
+@pytest.mark.long
+def test_search_attributes_that_came_after_the_data_folder_are_made_before_the_worker_needs_them(folder: Path) -> None:
+    folder.mkdir()
+    with a_server_that_knows_none_of_ours(folder / "temporal.db"):
+        pass
+    with running(folder) as upgraded:
+        assert {one["made"] for one in upgraded.answer("init")} == {"exists"}
+        upgraded.answer("request", "start", str(upgraded.example))
+        upgraded.shown("msa-0042", lambda it: it["notifications"])
+        assert eventually(lambda: [one["id"] for one in upgraded.answer("request", "list")] == ["msa-0042"])
+
+
+@contextmanager
+def a_server_that_knows_none_of_ours(database: Path) -> Iterator[None]:
+    """One whose namespace is made and kept, as an older version would have left it."""
+    port, http = (Ports.free("127.0.0.1", {}).temporal for _ in range(2))
+    flags = {
+        "--ip": "127.0.0.1",
+        "--port": port,
+        "--http-port": http,
+        "--db-filename": database,
+        "--log-level": "error",
+    }
+    words = (str(word) for flag in flags.items() for word in flag)
+    with subprocess.Popen((temporal_binary(), "server", "start-dev", "--headless", *words)) as server:  # noqa: S603  ours
+        try:
+            assert eventually(lambda: kept_namespaces(http))
+            yield
+        finally:
+            server.terminate()
+
+
+def kept_namespaces(http: int) -> bool:
+    with suppress(OSError), urlopen(f"http://127.0.0.1:{http}/api/v1/namespaces/default") as answer:
+        return bool(answer.status == 200)
+    return False
 
 
 def server_dies(stack: Laptop) -> None:
