@@ -76,8 +76,12 @@ class Lookup:
         return self._only(living or ours[:1], subject)
 
     async def is_gone(self, roster: Roster, uuid: str) -> bool:
-        """Whether the provider, asked in another way, does not know the document either."""
-        return all(document.uuid != uuid for document in await self._listed(roster))
+        """Whether the provider, asked in another way, does not know the document either: it may be a new one."""
+        for pause in (0.0, self._client.config.list_lag):
+            await asyncio.sleep(pause)
+            if any(document.uuid == uuid for document in await self._listed(roster)):
+                return False
+        return True
 
     async def _found(self, subject: Subject, fingerprint: str) -> tuple[list[WireDocument], Claim]:
         found = await self._listed(subject)

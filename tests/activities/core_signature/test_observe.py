@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 from temporalio.exceptions import ApplicationError
 
+from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
+from activities.people import FileDirectory
 from activities.store import Home, Store
-from deploy.sandbox.server import RunningSandbox
-from tests.activities.core_signature.conftest import Acting, arm, calls
+from deploy.sandbox.server import RunningSandbox, running
+from deploy.sandbox.settings import SandboxSettings
+from tests.activities.core_signature.conftest import Acting, arm, calls, config_for
 from tests.activities.core_signature.requests import deed
 from tests.plain_http import plain_client
-from workflows.model.provider import CreateOrder, DocumentSeen, Observation
+from workflows.model.provider import CancelOrder, CreateOrder, DocumentSeen, Observation
 from workflows.model.request import Brief, SignerState
 from workflows.model.subject import Code, Participant, Role, Status
 
@@ -92,6 +95,24 @@ async def test_a_404_of_a_document_that_is_still_listed_is_not_believed(
     arm(sandbox, method="GET", path=f"/api/v1/documents/{document}/", fault="404")
     failure = await failure_of(act, service, observation(request_brief, document))
     assert (failure.type, failure.non_retryable) == (Code.UNREACHABLE, False)
+
+
+@pytest.mark.parametrize("looks", ["observe", "cancel"])
+async def test_a_404_of_a_new_document_that_is_not_listed_yet_is_not_believed(
+    directory: FileDirectory, store: Store, request_brief: Brief, act: Acting, looks: str
+) -> None:
+    async with running(SandboxSettings(conversion_delay=0, list_lag=0.5)) as sandbox:
+        client = CoreSignatureClient(config_for(sandbox, list_lag=0.6))
+        service = CoreSignatureService(client, directory, store)
+        made: DocumentSeen = await act(service.create, CreateOrder(brief=request_brief))
+        arm(sandbox, method="GET", path=f"/api/v1/documents/{made.document}/", fault="404")
+        with pytest.raises(ApplicationError) as caught:
+            if looks == "observe":
+                await act(service.observe, observation(request_brief, made.document))
+            else:
+                await act(service.cancel, CancelOrder(subject=request_brief, document=made.document))
+        await client.aclose()
+    assert (caught.value.type, caught.value.non_retryable) == (Code.UNREACHABLE, False)
 
 
 async def test_everything_404_is_a_wrong_address_not_the_end_of_all_requests(
