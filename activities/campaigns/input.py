@@ -1,6 +1,5 @@
 """What a checked campaign file becomes: the workflow's input, and the rows and people that the store keeps."""
 
-import asyncio
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,7 +21,7 @@ from activities.requests.documents import Documents
 from activities.requests.input import MAX_UPLOAD_MEGABYTES
 from activities.starting import path
 from activities.starting.checks import Found
-from activities.starting.meant import refuse_others
+from activities.starting.meant import read_as
 from activities.starting.policy import checked
 from activities.store import AUDIENCES, Home, Store
 from workflows.campaign.inputs import CampaignInput
@@ -79,8 +78,7 @@ async def prepare(
     Raises `FileFaults` with all that is wrong, and `DirectoryFailure` when nobody can be looked up. A row that is wrong
     is no fault of the file: it is told of its own.
     """
-    plain = written if isinstance(written, PlainFile) else await asyncio.to_thread(written.parse)
-    refuse_others(plain, Kind.CAMPAIGN)
+    plain = await read_as(Kind.CAMPAIGN, written)
     plain = _of_year(plain, now)
     named = plain.plain if isinstance(plain.plain, dict) else {}
     found = await Found.look_up(directory, frozenset(_persons(named)))

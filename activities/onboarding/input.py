@@ -20,7 +20,7 @@ from activities.requests import input as requests
 from activities.requests.documents import Documents
 from activities.starting import path
 from activities.starting.checks import maps
-from activities.starting.meant import refuse_others
+from activities.starting.meant import read_as
 from activities.starting.policy import checked
 from activities.store import Home, Store
 from activities.tasks import input as tasks
@@ -91,8 +91,7 @@ async def prepare(
     `templates` is the folder of the templates that it may name. Raises `FileFaults` with all that is wrong, and
     `DirectoryFailure` when nobody can be looked up. A due date of a part that is over stands in `overdue`.
     """
-    plain = written if isinstance(written, PlainFile) else await asyncio.to_thread(written.parse)
-    refuse_others(plain, Kind.ONBOARDING)
+    plain = await read_as(Kind.ONBOARDING, written)
     template = await asyncio.to_thread(read_template, plain, templates) if templates else None
     whole = merged(plain, template)
     checks = await OnboardingChecks.look_up(whole.file.plain, catalogue=catalogue, directory=directory, now=now)
@@ -101,6 +100,14 @@ async def prepare(
     drafts.read()
     sources = Sources(catalogue, directory, documents or Documents(requests.MAX_UPLOAD_MEGABYTES), now)
     parts = await _parts(drafts, sources)
+    return _prepared(plain, drafts, parts, found.resolved.policy)
+
+
+def _prepared(
+    plain: PlainFile, drafts: Drafts, parts: Mapping[str, PreparedPart], policy: Policy
+) -> PreparedOnboarding:
+    """What becomes of a file that is right, and of its parts."""
+    file = drafts.file
     content = Content(
         owner=file.owner,
         deputy=drafts.deputy,
@@ -110,7 +117,7 @@ async def prepare(
     hashes = {name: sha256 for part in content.parts.values() for name, sha256 in part.documents.items()}
     overdue = [part.overdue.faults for part in parts.values() if part.overdue]
     return PreparedOnboarding(
-        given=_given(drafts, found.resolved.policy, _fingerprint(plain.plain, hashes)),
+        given=_given(drafts, policy, _fingerprint(plain.plain, hashes)),
         content=content,
         documents={_sha256(pdf): pdf for part in parts.values() if (pdf := _pdf(part)) is not None},
         people=SignersFile.of(one.in_full for one in (file.customer, *file.customer.colleagues)),

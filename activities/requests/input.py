@@ -1,6 +1,5 @@
 """What a checked request file becomes: the workflow's input, the bytes to keep, the fingerprint it is recognised by."""
 
-import asyncio
 import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,7 +16,7 @@ from activities.requests.documents import Documents
 from activities.requests.file import DocumentEntry, RequestFile
 from activities.starting import path
 from activities.starting.checks import Found, closing_times, maps
-from activities.starting.meant import refuse_others
+from activities.starting.meant import read_as
 from activities.starting.policy import Checked, checked
 from activities.store import Home, Store
 from workflows.follow_up.inputs import FollowUpInput
@@ -83,8 +82,7 @@ async def prepare(
     Raises `FileFaults` with all that is wrong, and `DirectoryFailure` when nobody can be looked up. A due date that is
     over stands in `overdue` when nothing else is wrong: the request may have been started in time.
     """
-    plain = written if isinstance(written, PlainFile) else await asyncio.to_thread(written.parse)
-    refuse_others(plain, Kind.REQUEST)
+    plain = await read_as(Kind.REQUEST, written)
     found = await Found.look_up(directory, persons_named(plain.plain))
     checks = RequestChecks(
         folder=plain.folder,

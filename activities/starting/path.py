@@ -5,7 +5,6 @@ An ordinary function, so that commands and activities start by the same way; not
 
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -163,17 +162,12 @@ async def start(
     elif prepared.overdue is not None:
         return _recognise(what, digest, before or await _in_temporal(client, what), prepared.overdue)
     given = await prepared.kept(store)
-    try:
-        handle = await _start_workflow(by, what, given, parent, before if again else None, delay=delay)
-    except WorkflowAlreadyStartedError:
-        handle = None
-    if handle is None or by.joins:
+    started = await _start_workflow(by, what, given, parent, before if again else None, delay=delay)
+    if started is None or by.joins:
         # Of two that join at the same time with other content, one is told now.
-        known = _recognise(what, digest, await _in_temporal(client, what) or await _recorded(store, what))
-    else:
-        known = Started(what.id, handle.id, handle.result_run_id or "", created=True)
+        started = _recognise(what, digest, await _in_temporal(client, what) or await _recorded(store, what))
     await prepared.lives(store, given)
-    return known
+    return started
 
 
 async def recognise(client: Client, store: Store, what: Named, fingerprint: str, unknown: Exception) -> Started:
@@ -190,8 +184,7 @@ async def restart(client: Client, store: Store, what: Named, given: FollowUpInpu
     before = await _in_temporal(client, what)
     if before is None or before.status is not RunStatus.TERMINATED or await _recorded(store, what):
         return
-    with suppress(WorkflowAlreadyStartedError):
-        await _start_workflow(Starter(client.start_workflow), what, given, None, before, delay=timedelta())
+    await _start_workflow(Starter(client.start_workflow), what, given, None, before, delay=timedelta())
 
 
 def _name_of(prepared: Prepared) -> Named:
@@ -248,31 +241,33 @@ async def _start_workflow(
     before: _Known | None,
     *,
     delay: timedelta,
-) -> Any:
+) -> Started | None:
+    """What this start has made, None where another one was there before."""
     subject, parent = given.subject, parent or (before.parent if before else None)
     # Whoever takes it up again: it stays what came through that door, and may be shown and ended there.
     origin = starter.origin or (before.origin if before else None)
+    memo = {names.MEMO_FINGERPRINT: given.fingerprint, names.MEMO_DOCUMENT: subject.title}
     # FAIL, not USE_EXISTING: a running and a closed one are then recognised by the same comparison, and only the one
     # start that made the workflow can say `created` (the SDK does not tell whether an existing one was used).
-    return await starter.start_workflow(
-        what.kind.names.workflow,
-        given,
-        id=what.workflow_id,
-        task_queue=names.WORKFLOW_QUEUE,
-        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
-        if before
-        else WorkflowIDReusePolicy.REJECT_DUPLICATE,
-        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING if starter.joins else WorkflowIDConflictPolicy.FAIL,
-        memo={
-            names.MEMO_FINGERPRINT: given.fingerprint,
-            names.MEMO_DOCUMENT: subject.title,
-            **({names.MEMO_ORIGIN: origin} if origin else {}),
-        },
-        search_attributes=search_attributes(given, parent, datetime.now(UTC) + delay),
-        static_summary=summary(subject.kind, subject.title),
-        priority=priority(subject.kind, urgent=subject.urgent, parent=parent),
-        start_delay=delay or None,
-    )
+    conflict = WorkflowIDConflictPolicy.USE_EXISTING if starter.joins else WorkflowIDConflictPolicy.FAIL
+    reuse = WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY if before else WorkflowIDReusePolicy.REJECT_DUPLICATE
+    try:
+        handle = await starter.start_workflow(
+            what.kind.names.workflow,
+            given,
+            id=what.workflow_id,
+            task_queue=names.WORKFLOW_QUEUE,
+            id_reuse_policy=reuse,
+            id_conflict_policy=conflict,
+            memo=memo | ({names.MEMO_ORIGIN: origin} if origin else {}),
+            search_attributes=search_attributes(given, parent, datetime.now(UTC) + delay),
+            static_summary=summary(subject.kind, subject.title),
+            priority=priority(subject.kind, urgent=subject.urgent, parent=parent),
+            start_delay=delay or None,
+        )
+    except WorkflowAlreadyStartedError:
+        return None
+    return Started(what.id, handle.id, handle.result_run_id or "", created=True)
 
 
 def search_attributes(given: FollowUpInput, parent: str | None, begins: datetime) -> TypedSearchAttributes:

@@ -1,6 +1,5 @@
 """What a checked task file becomes: the workflow's input, and the fingerprint it is recognised by."""
 
-import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -10,7 +9,7 @@ from activities.person import SignersFile, id_in_full
 from activities.policies.cascade import Resolved
 from activities.policies.catalogue import Catalogue
 from activities.starting import path
-from activities.starting.meant import refuse_others
+from activities.starting.meant import read_as
 from activities.starting.policy import Checked, checked
 from activities.store import Home, Store
 from activities.tasks.cover_sheet import TaskCover
@@ -61,8 +60,7 @@ async def prepare(
     Raises `FileFaults` with all that is wrong, and `DirectoryFailure` when nobody can be looked up. A due date that is
     over stands in `overdue` when nothing else is wrong: the task may have been started in time.
     """
-    plain = written if isinstance(written, PlainFile) else await asyncio.to_thread(written.parse)
-    refuse_others(plain, Kind.TASK)
+    plain = await read_as(Kind.TASK, written)
     checks = await TaskChecks.look_up(plain.plain, catalogue=catalogue, directory=directory, now=now)
     file, found = await checked(plain, TaskFile, checks, directory)
     return _prepared(file, found, checks.asked(file.who))
