@@ -43,9 +43,10 @@ _WAITING: Final = 20
 _IDS: Final = ("signer", "asked", "person", "target", "who")
 """Columns in which somebody or something is named by an id."""
 _GOOD: Final = ("signed", "approved", "done", "accepted")
+_BAD: Final = ("declined", "cancelled", "expired", "failed", "dead", "bounced")
 Line = TypeVar("Line", SignerLine, AssigneeLine)
 Names: TypeAlias = Mapping[str, str]
-_BAD: Final = ("declined", "cancelled", "expired", "failed", "dead", "bounced")
+"""Of people by their ids."""
 
 
 def of_shown(shown: Shown, *, whole: bool = True, names: Names = MappingProxyType({})) -> Group:

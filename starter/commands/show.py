@@ -1,17 +1,19 @@
 """`show` of a request, a task or an onboarding: all that is known of one."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from activities.store import Home, Store, StoreFailure
 from starter import lookup, showing
 from starter.campaigns import composed as campaigns
 from starter.commands.arguments import AsJson, Id
 from starter.commands.printing import answer, patience
 from starter.context import Context, opened
-from starter.in_full import names_in_full
 from starter.onboarding import composed
 from starter.startup import ready
 from starter.terminal import Terminal
 from workflows.kinds import Kind, Named
+from workflows.model.base import Model
 from workflows.model.views import Shown
 
 
@@ -76,3 +78,26 @@ request = _Show(Kind.REQUEST).show
 task = _Show(Kind.TASK).show
 onboarding = _OfOnboardings(Kind.ONBOARDING).show
 campaign = _OfCampaigns(Kind.CAMPAIGN).show
+
+
+class _Person(Model):
+    name: str
+
+
+class _People(Model):
+    """As much of `activities.person.SignersFile` as a name takes, without what reads files."""
+
+    signers: Mapping[str, _Person]
+
+
+async def names_in_full(store: Store, what: Named) -> showing.Names:
+    """The names of those who stand in full in its file, by the ids that they have everywhere else (`signer-1`).
+
+    Empty when all are of the directory, they were erased, or the store does not answer.
+    """
+    try:
+        content = await store.read_signers(Home.of(what.workflow_id))
+    except StoreFailure:
+        return {}
+    people = _People.model_validate_json(content).signers if content else {}
+    return {id: one.name for id, one in people.items()}

@@ -16,8 +16,8 @@ from starter import showing, tables
 from starter.commands.handoff import _table
 from starter.commands.person import device_rows
 from starter.commands.printing import answer
+from starter.commands.show import names_in_full
 from starter.hand_offs.target_status import TargetLine
-from starter.in_full import names_in_full
 from starter.listing.rows import RequestLine
 from starter.person import DeviceLine
 from starter.terminal import Terminal
