@@ -88,12 +88,7 @@ def routes_of(
     guard = FormGuard(settings.link_secret, settings.link_base)
     people = clients.directory(settings, store)
 
-    async def send(reference: str, wish: AnyWish, op: str, *, watched: bool = True) -> Receipt:
-        kind, id = referred(reference)
-        within, wait = _WISH_WITHIN, _HANDED_OVER_WITHIN if watched else timedelta()
-        return await wishes.carry_out(client, id, wish, op, kind=kind, within=within, wait=wait)
-
-    look, asked = QuickLook(client, store), Asked(store)
+    send, look, asked = partial(carry_out, client), QuickLook(client, store), Asked(store)
     who = WhoAsks(people, store, settings.company)
     brand = Brand.of(settings.company, settings.company_logo)
     links = clients.links(settings)
@@ -126,6 +121,13 @@ def rules_of(settings: Settings) -> CallbackRules:
     """Which callbacks this tenant's settings believe."""
     ours = settings.webhook
     return CallbackRules(ours.secrets, ours.max_age, unsigned=ours.mode == "none", adopted=settings.adopt == "on")
+
+
+async def carry_out(client: Client, reference: str, wish: AnyWish, op: str, *, watched: bool = True) -> Receipt:
+    """What comes of a wish that somebody had on a page, in the time that people wait for one."""
+    kind, id = referred(reference)
+    wait = _HANDED_OVER_WITHIN if watched else timedelta()
+    return await wishes.carry_out(client, id, wish, op, kind=kind, within=_WISH_WITHIN, wait=wait)
 
 
 async def note_clock(store: Store, behind: timedelta, at: datetime) -> None:

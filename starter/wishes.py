@@ -106,21 +106,9 @@ async def send(
     With `begin` it is sent to that workflow, which is started unless it runs. Raises `Refused`, `NotLiving`,
     `NotAdmitted`, `TemporalRefused`, and `NotConfirmed` when no answer came `within`.
     """
-    what, word = Named(kind, id), UPDATES[type(wish)]
-    handle = client.get_workflow_handle(what.workflow_id)
-
-    async def ask() -> Receipt:
-        taken: Receipt
-        if begin is None:
-            taken = await handle.execute_update(word, wish, id=f"{word}-{op}", result_type=Receipt)
-        else:
-            taken = await client.execute_update_with_start_workflow(
-                word, wish, start_workflow_operation=begin.operation(), id=f"{word}-{op}", result_type=Receipt
-            )
-        return taken
-
+    what = Named(kind, id)
     try:
-        taken = await answered(ask, within)
+        taken = await answered(lambda: _ask(client, what, wish, op, begin), within)
     except TimeoutError:
         raise NotConfirmed(op) from None
     except WorkflowUpdateFailedError as failure:
@@ -133,6 +121,23 @@ async def send(
     if taken.digest != digest_of(wish):
         raise Refused(OTHER_CONTENT)
     return taken
+
+
+async def _ask(client: Client, what: Named, wish: AnyWish, op: str, begin: Begin | None) -> Receipt:
+    word, id = UPDATES[type(wish)], _update_id(wish, op)
+    taken: Receipt
+    if begin is None:
+        handle = client.get_workflow_handle(what.workflow_id)
+        taken = await handle.execute_update(word, wish, id=id, result_type=Receipt)
+    else:
+        taken = await client.execute_update_with_start_workflow(
+            word, wish, start_workflow_operation=begin.operation(), id=id, result_type=Receipt
+        )
+    return taken
+
+
+def _update_id(wish: AnyWish, op: str) -> str:
+    return f"{UPDATES[type(wish)]}-{op}"
 
 
 async def carry_out(
@@ -149,7 +154,7 @@ async def carry_out(
     """Have a wish taken, and watch up to `wait` what becomes of it: done, or open still. Raises what `send` does."""
     taken = await send(client, id, wish, op, kind=kind, within=within, begin=begin)
     handle = client.get_workflow_handle(begin.workflow_id if begin else kind.workflow_id(id))
-    known = await _outcome(handle, f"{UPDATES[type(wish)]}-{op}", taken, wait)
+    known = await _outcome(handle, _update_id(wish, op), taken, wait)
     if known.state is OperationState.REFUSED:
         raise Refused(known.detail)
     return known

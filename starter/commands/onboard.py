@@ -26,6 +26,16 @@ def _exchanges(_: object, tokens: Sequence[Token]) -> tuple[str, ...]:
     return typed
 
 
+async def _kept(id: str, part: str, file: str | None, exchanges: Sequence[str]) -> str:
+    """Keep what a part is started from: another file, or what it was with other signers; its reference."""
+    settings = ready(Need.PEOPLE)
+    async with opened(settings) as context:
+        if file:
+            return await parts.replaced(settings, context, id, part, file)
+        others = {old: new for old, _, new in (one.partition("=") for one in exchanges)}
+        return await parts.with_signers(settings, context, id, part, others)
+
+
 class _Words(Operations):
     async def decide(
         self,
@@ -58,15 +68,7 @@ class _Words(Operations):
         reason
             Why; it stands in the timeline.
         """
-        content = None
-        if replace or signer:
-            settings = ready(Need.PEOPLE)
-            async with opened(settings) as context:
-                if replace:
-                    content = await parts.replaced(settings, context, id, part, replace)
-                elif signer:
-                    others = {old: new for old, _, new in (one.partition("=") for one in signer)}
-                    content = await parts.with_signers(settings, context, id, part, others)
+        content = await _kept(id, part, replace, signer) if replace or signer else None
         choice = Choice.RESEND if resend else Choice.REPLACE if replace else Choice.WAIVE if waive else Choice.STOP
 
         def decision(actor: str) -> Decision:

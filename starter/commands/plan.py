@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from cyclopts import Parameter, Token
 
+from activities.starting import path
 from activities.store import Store
 from starter import clients, many, requests
 from starter.campaigns import starting as campaigns
@@ -48,10 +49,9 @@ def _instant(text: str) -> datetime:
     return calendar.sending_time(text, None, datetime.now(UTC))
 
 
+Prepared = TypeVar("Prepared", bound=path.Prepared)
 At = Annotated[str | None, Parameter(validator=_as_typed(_instant))]
 Zone = Annotated[str | None, Parameter(validator=_as_typed(calendar.zone_of))]
-
-
 Signs = Annotated[tuple[str, ...], Parameter(converter=_signing, negative=())]
 
 
@@ -139,10 +139,9 @@ async def onboarding(
     settings = ready(Need.PEOPLE)
     there = calendar.zone_of(zone)
     begins = calendar.sending_time(at, there, datetime.now(UTC))
-    prepared, *others = await many.read(settings, starting.preparing(settings), [file], now=begins)
-    if others:
-        raise Refusal(f"{file} has {len(others) + 1} onboardings: one plan is of one")
     directory = clients.directory(settings, Store(settings.store_url))
+    read = many.read(settings, starting.preparing(settings), [file], now=begins, directory=directory)
+    prepared = _only(await read, file)
     assumed = journey.Assumed(signed_after=signed_after, done_after=done_after)
     found = await journey.plan(prepared, directory, begins, assumed, there)
     answer(found, tables.of_onboarding(found, there), as_json=json)
@@ -170,15 +169,20 @@ async def campaign(
     there = calendar.zone_of(zone)
     begins = calendar.sending_time(at, there, datetime.now(UTC))
     directory = clients.directory(settings, Store(settings.store_url))
-    prepared, *others = await many.read(
-        settings, campaigns.preparing(settings), [file], now=begins, directory=directory
-    )
-    if others:
-        raise Refusal(f"{file} has {len(others) + 1} campaigns: one plan is of one")
+    read = many.read(settings, campaigns.preparing(settings), [file], now=begins, directory=directory)
+    prepared = _only(await read, file)
     found = await audiences.plan(prepared, directory, begins, settings.signature.max_rps, there)
     answer(found, tables.of_campaign(found, there), as_json=json)
     if ics is not None:
         await _write("calendar", ics, calendar_file.calendar_with(found, found.lines))
+
+
+def _only(prepared: Sequence[Prepared], file: str) -> Prepared:
+    first, *others = prepared
+    if others:
+        kind = first.given.subject.type
+        raise Refusal(f"{file} has {len(others) + 1} {kind}s: one plan is of one")
+    return first
 
 
 async def _write(what: str, path: Path, content: bytes) -> None:

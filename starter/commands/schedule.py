@@ -10,6 +10,7 @@ from cyclopts.validators import Number
 from rich.console import Group
 from rich.text import Text
 
+from activities.directory import Directory
 from activities.files.reading import FileText
 from activities.requests.documents import Documents
 from activities.store import Store
@@ -18,9 +19,10 @@ from starter.campaigns import scheduling, starting
 from starter.campaigns.scheduling import PlannedYear, Scheduled, Yearly
 from starter.commands.arguments import AsJson, RequestFile
 from starter.commands.printing import answer
-from starter.context import opened
+from starter.context import Context, opened
 from starter.needs import Need
 from starter.rows import Rows
+from starter.settings import Settings
 from starter.startup import ready
 from starter.terminal import Instant
 
@@ -57,22 +59,28 @@ async def schedule(
     if not plan:
         async with opened(settings) as context:
             if year is not None:
-                await scheduling.give(
-                    series,
-                    year,
-                    context,
-                    starting.preparing(settings),
-                    catalogue=await asyncio.to_thread(clients.catalogue, settings),
-                    directory=directory,
-                    now=now,
-                    documents=Documents(settings.signature.max_upload_mb, below=Path.cwd()),
-                )
+                await _give(series, year, context, settings, directory=directory, now=now)
             created = await scheduling.schedule(series, context.client, now)
             if year is not None:
                 await scheduling.tell(series, context, year, now)
     years = await scheduling.preview(series, store, directory, now, year)
     known = Scheduled(schedule=series.series.schedule_id, created=created, given=None if plan else year, years=years)
     answer(known, _told(known, plan=plan), as_json=json)
+
+
+async def _give(
+    series: Yearly, year: int, context: Context, settings: Settings, *, directory: Directory, now: datetime
+) -> None:
+    await scheduling.give(
+        series,
+        year,
+        context,
+        starting.preparing(settings),
+        catalogue=await asyncio.to_thread(clients.catalogue, settings),
+        directory=directory,
+        now=now,
+        documents=Documents(settings.signature.max_upload_mb, below=Path.cwd()),
+    )
 
 
 def _told(known: Scheduled, *, plan: bool) -> Group:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from temporalio.client import Client
@@ -84,18 +85,18 @@ async def standing(context: Context, of_catalogue: Addresses, seen: Callable[[in
         asked, unseen = asked + len(left), unseen + len(chunk) - len(left)
         for telling in filter(None, await tellers.asked_each(context.client, left)):
             for line in telling.pending:
-                _into(found, line.target, lambda row, line=line: row.waits(line))  # type: ignore[misc]
+                _into(found, line.target, partial(TargetLine.waits, line=line))
             for line in telling.dead_while_open:
-                _into(found, line.target, lambda row, line=line: row.died(line.at))  # type: ignore[misc]
+                _into(found, line.target, partial(TargetLine.died, at=line.at))
         seen(asked)
     async for dead in the_dead(context.store):
-        _into(found, dead.target, lambda row, dead=dead: row.died(dead.died))  # type: ignore[misc]
+        _into(found, dead.target, partial(TargetLine.died, at=dead.died))
     for name in await context.store.hand_offs.targets():
         waits = name in found and found[name].waiting
         for known in (await _known(context, name)).addresses:
             counts = waits or known.address in of_catalogue.get(name, (known.address,))
             if counts and known.is_ is not Condition.WORKING:
-                _into(found, name, lambda row, known=known: row.is_as(known))  # type: ignore[misc]
+                _into(found, name, partial(TargetLine.is_as, known=known))
     rows = sorted(found.values(), key=lambda row: (-row.dead, -row.waiting, row.target))
     return Targets(targets=tuple(rows), unseen=unseen)
 
