@@ -30,6 +30,9 @@ async def answered(ask: Callable[[], Awaitable[T]], within: timedelta) -> T:
                         raise
                 await asyncio.sleep(_ASKED_AGAIN_AFTER)
     except WorkflowUpdateRPCTimeoutOrCancelledError:
+        # The SDK says so as well to a caller who is cancelled.
+        if (caller := asyncio.current_task()) and caller.cancelling():
+            raise asyncio.CancelledError from None
         raise TimeoutError from None
 
 

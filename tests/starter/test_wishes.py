@@ -18,6 +18,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities import runs
+from activities.updates import answered
 from activities.wishes import wish
 from starter import requests, wishes
 from starter.context import Context
@@ -32,6 +33,7 @@ from workflows.kinds import Kind
 from workflows.model.request import SignerState
 from workflows.model.subject import Status
 from workflows.model.wishes import (
+    UPDATES,
     Answer,
     Cancellation,
     Delegation,
@@ -279,6 +281,22 @@ async def test_a_wish_that_every_worker_passes_over_is_not_confirmed(context: Co
     with pytest.raises(NotConfirmed, match="repeat with --op op-7"):
         await wishes.make(context, MSA, Pause(actor=LEGAL, op="op-7"), within=timedelta(seconds=1))
     over_and_over.cancel()
+
+
+async def test_who_is_cancelled_while_they_ask_is_cancelled_and_not_told_that_nobody_answers(context: Context) -> None:
+    """Else a worker that is to end would go on with its walk, and have runs cancelled for which others work."""
+    await begin(context)
+    asking, handle = asyncio.Event(), context.client.get_workflow_handle(Kind.REQUEST.workflow_id(MSA))
+
+    async def ask() -> object:
+        asking.set()
+        return await handle.execute_update(UPDATES[Cancellation], CANCELLATION, id="cancel-1")
+
+    walk = asyncio.create_task(answered(ask, timedelta(seconds=20)))
+    await asking.wait()
+    walk.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await walk
 
 
 async def test_what_temporal_does_not_take_is_said_in_its_words(context: Context) -> None:
