@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 from pydantic import SecretStr
-from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
@@ -42,18 +42,17 @@ from tests.servers import time_skipping
 from tests.workflows import corpus
 from tests.workflows.fakes import FakePushService
 from tests.workflows.stage import TriesOnce, is_at_work
+from tests.workflows.wishing import TakesWishes
 from workflows import names
 from workflows.campaign.inputs import CampaignInput
 from workflows.campaign.opening import CampaignOpeningWorkflow
 from workflows.campaign.workflow import AcknowledgementCampaignWorkflow
 from workflows.kinds import Kind
-from workflows.model.operations import Receipt
 from workflows.model.provider import ProviderEvent, SignerSeen
 from workflows.model.request import SignerState
 from workflows.model.settlement import SettledCampaign
 from workflows.model.subject import Code, Status
 from workflows.model.views import CampaignShow, RequestShow
-from workflows.model.wishes import UPDATES, AnyWish
 from workflows.names import CAMPAIGN_QUEUE, PROVIDER_EVENT, SHOW, SIGNATURE_QUEUE, WORKFLOW_QUEUE
 from workflows.signature.workflow import SignatureRequestWorkflow
 
@@ -177,7 +176,7 @@ class Company:
 
 
 @dataclass
-class Campaigns:
+class Campaigns(TakesWishes):
     """One campaign on the stage, with all that it starts."""
 
     env: WorkflowEnvironment
@@ -246,22 +245,6 @@ class Campaigns:
         await handle.query(SHOW)  # the time-skipping server mixes up a signal with a task that is being completed
         await handle.signal(PROVIDER_EVENT, event)
         await handle.result()
-
-    async def wish(self, wish: AnyWish, op: str | None = None) -> Receipt:
-        """Have the campaign take a wish."""
-        await self.at_rest()
-        receipt: Receipt = await self.handle.execute_update(
-            UPDATES[type(wish)], wish, id=op or uuid.uuid4().hex, result_type=Receipt
-        )
-        return receipt
-
-    async def refused(self, wish: AnyWish) -> str:
-        """Why the campaign does not take a wish."""
-        try:
-            await self.wish(wish)
-        except WorkflowUpdateFailedError as refusal:
-            return str(refusal.cause).removeprefix("refused: ")
-        raise AssertionError("was taken")
 
     async def now(self) -> datetime:
         """What time it is there."""

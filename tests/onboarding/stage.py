@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.client import Client, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
@@ -32,6 +32,7 @@ from tests.servers import time_skipping
 from tests.workflows import corpus
 from tests.workflows.fakes import FakePushService, FakeSignatureService, refusal
 from tests.workflows.stage import TriesOnce, is_at_work
+from tests.workflows.wishing import TakesWishes
 from workflows.kinds import named
 from workflows.model.lines import PartLine
 from workflows.model.operations import Receipt
@@ -144,7 +145,7 @@ class ManyDocuments(FakeSignatureService):
 
 
 @dataclass
-class Journeys:
+class Journeys(TakesWishes):
     """One onboarding on the stage, with all that it starts."""
 
     env: WorkflowEnvironment
@@ -219,23 +220,6 @@ class Journeys:
         handle = self.client.get_workflow_handle(workflow_id)
         receipt: Receipt = await handle.execute_update(UPDATES[type(wish)], wish, result_type=Receipt)
         return receipt
-
-    async def wish(self, wish: AnyWish, op: str | None = None) -> Receipt:
-        """Have the onboarding take a wish."""
-        await self.at_rest()
-        update = UPDATES[type(wish)]
-        receipt: Receipt = await self.handle.execute_update(
-            update, wish, id=op or uuid.uuid4().hex, result_type=Receipt
-        )
-        return receipt
-
-    async def refused(self, wish: AnyWish) -> str:
-        """Why the onboarding does not take a wish."""
-        try:
-            await self.wish(wish)
-        except WorkflowUpdateFailedError as refusal:
-            return str(refusal.cause).removeprefix("refused: ")
-        raise AssertionError("was taken")
 
     async def days_pass(self, days: float) -> None:
         """Move the clock between moments of rest, a day at a time: what begins while it moves has its first task with

@@ -1,0 +1,37 @@
+"""How a story wishes something of the workflow that it is about: once that is at rest."""
+
+import uuid
+from abc import ABC, abstractmethod
+from typing import Any
+
+from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
+
+from workflows.model.operations import Receipt
+from workflows.model.wishes import UPDATES, AnyWish
+
+
+class TakesWishes(ABC):
+    """What the stories of onboardings and of campaigns have in common."""
+
+    handle: WorkflowHandle[Any, Any]
+
+    @abstractmethod
+    async def at_rest(self) -> None:
+        """Until neither it nor anything it has started is at work."""
+
+    async def wish(self, wish: AnyWish, op: str | None = None) -> Receipt:
+        """Have it take a wish."""
+        await self.at_rest()
+        update = UPDATES[type(wish)]
+        receipt: Receipt = await self.handle.execute_update(
+            update, wish, id=op or uuid.uuid4().hex, result_type=Receipt
+        )
+        return receipt
+
+    async def refused(self, wish: AnyWish) -> str:
+        """Why it does not take a wish."""
+        try:
+            await self.wish(wish)
+        except WorkflowUpdateFailedError as refusal:
+            return str(refusal.cause).removeprefix("refused: ")
+        raise AssertionError("was taken")
