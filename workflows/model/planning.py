@@ -73,7 +73,7 @@ class Reason(InWords):
     UNDELIVERED = "undelivered", "it did not arrive"
     """Cloud messaging took it, and says that it did not arrive."""
     UNCONFIRMED = "unconfirmed", "nobody knows whether it arrived"
-    """It was taken, and nobody says what became of it; or a mail or an SMS was asked for twice, and no answer came."""
+    """It was taken, and nobody says what became of it; or a mail or an SMS may have been sent, and no answer came."""
 
 
 class EscalationReason(InWords):

@@ -35,7 +35,7 @@ _LOOKS_OF_AN_HOUR = 8
 _HEARD_AFTER = (timedelta(hours=1), timedelta(days=1), timedelta(days=3), timedelta(days=7))
 """So long after it was made whoever asked for it hears that it was not sent yet."""
 _MADE_WITHIN = timedelta(minutes=15)
-"""Of its start it is made, as a rule."""
+"""So long after its start it is made, as a rule."""
 _UNMADE = "it was never made at Core Signature"
 _UNSENT = "it was never sent: Core Signature was still preparing the document"
 _NO_NEWS = (SignerState.WAITING, SignerState.TURN, SignerState.REASSIGNED)
