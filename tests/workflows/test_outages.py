@@ -95,12 +95,17 @@ async def until(it: Story, day: datetime, clock: int, minute: int = 0) -> None:
     await it.until(day.replace(hour=clock, minute=minute))
 
 
+async def push_goes_away(it: Story, world: World, day: datetime, clock: int, minute: int = 0) -> None:
+    """From an instant in Amsterdam on it answers nobody."""
+    await until(it, day, clock, minute)
+    world.push.failures = [refusal(Code.UNREACHABLE) for _ in range(1_000)]
+
+
 async def test_push_is_away_for_six_hours_of_a_day_and_the_reminder_comes_once_when_it_is_back() -> None:
     world, start = a_world(), monday(10)
     async with story(world, one_signer(), begins=start) as it:
         wednesday = start + 2 * DAY
-        await until(it, wednesday, 9, 30)
-        world.push.failures = [refusal(Code.UNREACHABLE) for _ in range(1_000)]
+        await push_goes_away(it, world, wednesday, 9, 30)
         await until(it, wednesday, 15, 29)
         away = await it.shown()
         assert away.problem is not None
@@ -121,8 +126,7 @@ async def test_callbacks_in_an_outage_neither_hide_it_nor_have_it_begin_anew() -
     world, start = a_world(), monday(10)
     async with story(world, one_signer(), begins=start) as it:
         wednesday = start + 2 * DAY
-        await until(it, wednesday, 9, 30)
-        world.push.failures = [refusal(Code.UNREACHABLE) for _ in range(1_000)]
+        await push_goes_away(it, world, wednesday, 9, 30)
         await until(it, wednesday, 12)
         away = (await it.shown()).problem
         assert away is not None
@@ -191,8 +195,7 @@ async def test_push_comes_back_at_night_and_the_reminder_waits_for_the_morning()
     world, start = a_world(), monday(16)
     async with story(world, one_signer(), begins=start) as it:
         wednesday = start + 2 * DAY
-        await until(it, wednesday, 14)
-        world.push.failures = [refusal(Code.UNREACHABLE) for _ in range(1_000)]
+        await push_goes_away(it, world, wednesday, 14)
         await until(it, wednesday, 17, 59)
         assert "Problem unreachable since" in (await it.shown()).says
         await until(it, wednesday, 20)
@@ -211,8 +214,7 @@ async def test_push_comes_back_at_night_and_the_alternate_hears_of_the_silent_si
     world, start = a_world(), monday(16)
     async with story(world, one_signer(ALERTED), begins=start) as it:
         wednesday = start + 2 * DAY
-        await until(it, wednesday, 14)
-        world.push.failures = [refusal(Code.UNREACHABLE) for _ in range(1_000)]
+        await push_goes_away(it, world, wednesday, 14)
         await until(it, wednesday, 20)
         world.push.failures = []
         await until(it, wednesday + DAY, 8, 59)
@@ -342,8 +344,7 @@ async def test_core_signature_is_away_for_a_day_and_what_was_due_is_done_once_it
     world, start = a_world(), monday(10)
     async with story(world, one_signer(), begins=start) as it:
         wednesday = start + 2 * DAY
-        await until(it, wednesday, 8, 30)
-        world.push.failures = [refusal(Code.UNREACHABLE) for _ in range(1_000)]
+        await push_goes_away(it, world, wednesday, 8, 30)
         await until(it, wednesday + DAY, 10, 30)
         away, left = await it.shown(), len(world.push.failures)
         world.push.failures = []
