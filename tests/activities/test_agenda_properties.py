@@ -8,12 +8,13 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from activities.calendars.wall_clock import length
+from activities.calendars.wall_clock import after, length
 from activities.files.fields import zones
 from activities.follow_up.open_hours import OpenHours
 from activities.person import Absence, Person
 from activities.planner import PolicyPlanner
 from tests.activities.book import Book, planning, somebody
+from workflows.follow_up.stages import numbered
 from workflows.model.planning import Agenda, Moment, MomentKind, Planning, Snooze
 from workflows.model.policy import Escalation, Overdue, Policy, Reminders
 
@@ -63,6 +64,14 @@ def assert_in_order(agenda: Agenda, since: datetime) -> None:
         assert later.at - earlier.at >= HOUR
     if (reminders := series(agenda, "reminder")) and (warnings := of_kind(agenda, MomentKind.WARN)):
         assert reminders[-1].at < warnings[0].at
+
+
+def assert_in_rhythm(agenda: Agenda, policy: Policy, signer: Person) -> None:
+    """From the place of each reminder to that of the next it is `every` at least, on the signer's clock."""
+    for word, rhythm in (("reminder", policy.reminders), ("overdue", policy.overdue)):
+        found = [one for one in (*agenda.moments, *agenda.dropped) if one.stage.startswith(f"{word}-")]
+        for earlier, later in pairwise(sorted(found, key=lambda one: numbered(one.stage)[1])):
+            assert rhythm and later.at >= after(earlier.at, rhythm.every, signer.tz), later
 
 
 def assert_nothing_disappears(agenda: Agenda, policy: Policy) -> None:
@@ -158,6 +167,7 @@ async def test_every_policy_and_calendar(policy: Policy, signer: Person, manager
     everybody = {"signer": signer, "manager": manager}
     everybody |= {id: somebody(id) for id in ("requester", "delegate")}
     assert_in_order(agenda, since)
+    assert_in_rhythm(agenda, policy, signer)
     assert_nothing_disappears(agenda, policy)
     assert_nobody_is_woken(agenda, policy, everybody)
     assert_warned_in_time(agenda, policy, signer, since)

@@ -190,7 +190,7 @@ EARLY_WORD = Escalation(after="used-up", or_="60%")
         (LATE.replace(escalation=Escalation(or_=None)), "Fri 11-20 09:12 escalation manager"),
         (
             LATE.replace(escalation=Escalation(or_=None), overdue=Overdue(every="1d", most=2)),
-            "Tue 11-17 09:12 escalation manager",
+            "Wed 11-18 09:12 escalation manager",
         ),
     ],
 )

@@ -22,7 +22,7 @@ OVERDUE_AT_MOST: Final = 100
 
 
 class Reminders(Model):
-    """First reminder after `first`, then every `every`, at most `most` per signer."""
+    """First reminder after `first`, then `every` after the one before as it was placed, at most `most` per signer."""
 
     first: Duration = "3d"
     every: Duration = "3d"

@@ -1,0 +1,151 @@
+"""From one reminder to the next: it counts from where the one before was placed, not from where it would have been."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
+
+import pytest
+
+from activities.person import Absence
+from activities.planner import PolicyPlanner
+from tests.activities.book import SINCE, Book, dropped, lines, plan, planning, somebody
+from workflows.model.planning import Agenda, MomentKind, Reminded, Snooze
+from workflows.model.policy import Overdue, Policy, Reminders
+
+DAY: Final = timedelta(days=1)
+THURSDAY: Final = SINCE + 3 * DAY
+"""09:00 in Amsterdam."""
+QUIET: Final = Policy(hours="working", window="60d", warnings=(), escalation=None)
+
+
+def rhythm(first: str, every: str, most: int = 4) -> Policy:
+    return QUIET.replace(reminders=Reminders(first=first, every=every, most=most))
+
+
+def book(**more: Any) -> Book:
+    return Book(somebody("requester"), somebody("signer", **more))
+
+
+def away(begin: str, until: str) -> tuple[Absence, ...]:
+    return (Absence.model_validate({"from": begin, "until": until}),)
+
+
+def reminders(agenda: Agenda) -> list[str]:
+    return [line.removesuffix(" signer") for line in lines(agenda) if line.endswith(" signer")]
+
+
+async def test_a_reminder_moved_from_saturday_to_monday_is_followed_by_one_on_wednesday() -> None:
+    agenda = await plan(rhythm("2d", "2d"), book(), turns={"signer": THURSDAY})
+    assert reminders(agenda) == [
+        "Mon 11-09 09:12 reminder-1",
+        "Wed 11-11 09:12 reminder-2",
+        "Fri 11-13 09:12 reminder-3",
+        "Mon 11-16 09:12 reminder-4",
+    ]
+    assert agenda.moments[3].why == (
+        "reminder 4 of 4, every 2 days, moved from Sun 15 Nov 09:12 (Amsterdam): not a working day"
+    )
+
+
+async def test_no_reminder_is_used_up_by_a_weekend() -> None:
+    agenda = await plan(rhythm("1d", "1d", 3), book(), turns={"signer": THURSDAY + DAY})
+    assert reminders(agenda) == [
+        "Mon 11-09 09:12 reminder-1",
+        "Tue 11-10 09:12 reminder-2",
+        "Wed 11-11 09:12 reminder-3",
+    ]
+    assert agenda.dropped == ()
+
+
+async def test_no_reminder_is_used_up_by_a_night() -> None:
+    agenda = await plan(rhythm("4h", "4h"), book())
+    assert reminders(agenda) == [
+        "Mon 11-02 13:12 reminder-1",
+        "Mon 11-02 17:12 reminder-2",
+        "Tue 11-03 09:12 reminder-3",
+        "Tue 11-03 13:12 reminder-4",
+    ]
+
+
+async def test_what_is_overdue_is_reminded_of_in_the_same_rhythm() -> None:
+    late = QUIET.replace(reminders=None, grace="10d", overdue=Overdue(every="2d"))
+    agenda = await plan(late, book(), due=date(2026, 11, 5))
+    assert reminders(agenda) == ["Mon 11-09 09:12 overdue-1", "Wed 11-11 09:12 overdue-2", "Fri 11-13 09:12 overdue-3"]
+
+
+async def test_who_was_away_for_three_weeks_gets_all_reminders_one_by_one_when_they_are_back() -> None:
+    agenda = await plan(rhythm("3d", "3d"), book(absent=away("2026-11-04", "2026-11-25")))
+    assert reminders(agenda) == [
+        "Thu 11-26 09:12 reminder-1",
+        "Mon 11-30 09:12 reminder-2",
+        "Thu 12-03 09:12 reminder-3",
+        "Mon 12-07 09:12 reminder-4",
+    ]
+    assert agenda.dropped == ()
+
+
+async def test_an_absence_that_is_entered_meanwhile_moves_only_what_comes_after_it() -> None:
+    before = await plan(rhythm("3d", "3d"), book())
+    after = await plan(rhythm("3d", "3d"), book(absent=away("2026-11-11", "2026-11-18")))
+    assert reminders(before)[:2] == reminders(after)[:2] == ["Thu 11-05 09:12 reminder-1", "Mon 11-09 09:12 reminder-2"]
+    assert reminders(after)[2:] == ["Thu 11-19 09:12 reminder-3", "Mon 11-23 09:12 reminder-4"]
+
+
+@pytest.mark.parametrize("told", [0, 3, 48])
+async def test_in_the_middle_of_a_life_the_rest_is_planned_as_it_was(told: int) -> None:
+    crowd = tuple(f"signer-{number}" for number in range(100))
+    planner = PolicyPlanner(Book(somebody("requester"), *map(somebody, crowd)))
+    asked = planning(rhythm("1d", "1d", 50), signers=crowd, turns=dict.fromkeys(crowd, SINCE))
+    whole = await planner.calendar(asked.replace(due=SINCE + 100 * DAY))
+    reminded = tuple(Reminded(person=one, number=told) for one in crowd)
+    asked = asked.replace(due=SINCE + 100 * DAY, now=SINCE + told * DAY, reminded=reminded)
+    anew = [one for one in (await planner.plan(asked)).moments if one.kind is MomentKind.REMIND]
+    assert {one.stage for one in anew} == {f"reminder-{told + 1}", f"reminder-{told + 2}"}
+    assert {(one.person, one.stage, one.at) for one in anew} <= {
+        (one.person, one.stage, one.at) for one in whole.moments
+    }
+
+
+@pytest.mark.parametrize("hours", ["working", "any"])
+async def test_the_spread_over_minutes_does_not_add_up(hours: str) -> None:
+    agenda = await plan(rhythm("1d", "1d", 30).replace(hours=hours), book())
+    assert {line.split()[2] for line in reminders(agenda)} == {"09:12"}
+    assert len(reminders(agenda)) == 30
+
+
+async def test_nine_o_clock_stays_nine_o_clock_over_the_change_of_the_clocks() -> None:
+    turn = datetime(2027, 3, 18, 8, tzinfo=UTC)
+    agenda = await plan(rhythm("1d", "1w", 3), book(), turns={"signer": turn}, due=turn + 30 * DAY)
+    assert reminders(agenda) == [
+        "Fri 03-19 09:12 reminder-1",
+        "Fri 03-26 09:12 reminder-2",
+        "Fri 04-02 09:12 reminder-3",
+    ]
+
+
+async def test_reminders_that_a_not_now_silences_count_as_if_they_came() -> None:
+    until = datetime(2026, 11, 9, 12, tzinfo=UTC)
+    asked = planning(rhythm("2d", "2d"), turns={"signer": THURSDAY})
+    asked = asked.replace(snoozes=(Snooze(person="signer", until=until, number=1),))
+    agenda = await PolicyPlanner(book()).plan(asked)
+    assert reminders(agenda) == [
+        "Mon 11-09 13:00 snooze-1",
+        "Wed 11-11 09:12 reminder-2",
+        "Fri 11-13 09:12 reminder-3",
+        "Mon 11-16 09:12 reminder-4",
+    ]
+    assert dropped(agenda) == ["reminder-1 snoozed"]
+
+
+async def test_a_mail_that_waits_for_the_hours_of_others_is_what_the_next_counts_from() -> None:
+    """The other works on Sunday, not on Friday: Friday's mail waits for Monday, when the next one was to come."""
+    other = somebody("other", "America/New_York", devices=(), days="sun-thu")
+    directory = Book(somebody("requester"), somebody("signer", devices=()), other)
+    asked = planning(
+        rhythm("1d", "3d", 3), signers=("signer", "other"), turns=dict.fromkeys(("signer", "other"), THURSDAY)
+    )
+    agenda = await PolicyPlanner(directory).plan(asked)
+    assert reminders(agenda) == [
+        "Mon 11-09 15:12 reminder-1",
+        "Thu 11-12 15:12 reminder-2",
+        "Mon 11-16 15:12 reminder-3",
+    ]
