@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,8 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.core_signature.asked import Asked
 from activities.core_signature.client import CoreSignatureClient
-from activities.core_signature.service import CoreSignatureService
 from activities.device import AddressKind
 from activities.in_turn import Pace
-from activities.links import Links
 from activities.people import FileDirectory
 from activities.push.dialect import Fate, Sent
 from activities.push.mail import SignerMail
@@ -68,25 +67,17 @@ def phones() -> SlowPhones:
 
 @pytest.fixture
 def crowd(
-    phones: SlowPhones,
-    tmp_path: Path,
-    store: Store,
-    links: Links,
-    core: CoreSignatureClient,
-    signatures: CoreSignatureService,
+    phones: SlowPhones, tmp_path: Path, store: Store, core: CoreSignatureClient, a_worker: Callable[..., Notices]
 ) -> Notices:
     """The push service over a hundred people with a slow phone each."""
     file = tmp_path / "crowd.yaml"
     entry = "  - {id: %s, name: N, email: %s@x.test, zone: UTC, devices: [{token: %s~1, platform: web}]}\n"
     file.write_text("people:\n" + "".join(entry % (one, one, one) for one in CROWD))
     directory = FileDirectory(file, store)
-    return Notices(
+    return a_worker(
         dialect=phones,
         directory=directory,
-        links=links,
-        read=signatures.read,
         mail=SignerMail(core, directory, Asked(store)),
-        store=store,
         pace=Pace(at_once=10, begin=15.0, end=40.0),
         clock=lambda: phones.now,
     )

@@ -1,6 +1,7 @@
 """Nudges: the document is read first, and Core Signature's mail goes where no push arrives."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,14 +11,10 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.core_signature.asked import Asked
-from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
 from activities.directory import DirectoryAway
-from activities.links import Links
 from activities.people import FileDirectory
 from activities.person import Person
-from activities.push.mail import SignerMail
 from activities.push.service import Notices
 from activities.store import Store
 from deploy.sandbox.server import RunningSandbox
@@ -305,22 +302,9 @@ async def test_whoever_could_not_be_looked_up_is_left_open_and_alone_fails_the_c
 
 
 async def test_with_push_off_signers_are_told_by_mail(
-    sandbox: RunningSandbox,
-    directory: FileDirectory,
-    links: Links,
-    core: CoreSignatureClient,
-    signatures: CoreSignatureService,
-    store: Store,
-    sent: Sent,
+    sandbox: RunningSandbox, a_worker: Callable[..., Notices], sent: Sent
 ) -> None:
-    notices = Notices(
-        dialect=None,
-        directory=directory,
-        links=links,
-        read=signatures.read,
-        mail=SignerMail(core, directory, Asked(store)),
-        store=store,
-    )
+    notices = a_worker(dialect=None)
     line, *along = (await notices.deliver(delivery(notice("finance-chief"), subject=sent.brief, now=AT_WORK))).delivered
     assert {one.stage for one in along} == {"reminder-along"}
     assert (line.channel, line.outcome) == (Channel.MAIL, Outcome.ACCEPTED)

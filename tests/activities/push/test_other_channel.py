@@ -6,15 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from activities.core_signature.asked import Asked
-from activities.core_signature.client import CoreSignatureClient
-from activities.core_signature.service import CoreSignatureService
-from activities.links import Links
 from activities.opened import mark
-from activities.people import FileDirectory
 from activities.push.cloud_messaging import CloudMessaging
-from activities.push.dialect import Fate, PushDialect
-from activities.push.mail import SignerMail
+from activities.push.dialect import Fate
 from activities.push.service import Notices
 from activities.store import Store
 from deploy.sandbox.faults import Fault
@@ -126,14 +120,9 @@ async def test_whatever_is_said_of_a_job_the_letter_is_not_sent_twice(
     assert (only(reports[-1]).why, len(sent(sandbox))) == ("unconfirmed", 1)
 
 
-async def test_without_any_channel_it_is_said_so(
-    fcm: PushDialect, directory: FileDirectory, links: Links, core: CoreSignatureClient,
-    signatures: CoreSignatureService, store: Store, tmp_path: Path,
-) -> None:  # fmt: skip
+async def test_without_any_channel_it_is_said_so(a_worker: Callable[..., Notices], tmp_path: Path) -> None:
     (tmp_path / "people.yaml").write_text(PEOPLE)
-    mail = SignerMail(core, directory, Asked(store))
-    without = Notices(dialect=fcm, directory=directory, links=links, read=signatures.read, mail=mail, store=store)
-    line = only(await without.deliver(fallback()))
+    line = only(await a_worker().deliver(fallback()))
     assert (line.outcome, line.why) == (Outcome.FAILED, "no_channel")
 
 

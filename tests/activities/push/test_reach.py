@@ -1,6 +1,6 @@
 """Stories with real people, Core Signature, cloud messaging and hand-off: whoever has no phone hears of everything."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,19 +8,15 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client
 
-from activities.core_signature.asked import Asked
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
 from activities.downstream import Downstream, DownstreamConfig
 from activities.handoff import Fanout
 from activities.http.addresses import Guard
 from activities.http.calling import make_client
-from activities.links import Links
 from activities.people import FileDirectory
 from activities.planner import PolicyPlanner
 from activities.push import limiter
-from activities.push.dialect import PushDialect
-from activities.push.mail import SignerMail
 from activities.push.service import Notices
 from activities.store import Store
 from deploy.sandbox.faults import Fault
@@ -96,9 +92,7 @@ async def house(
     sandbox: RunningSandbox,
     core: CoreSignatureClient,
     directory: FileDirectory,
-    fcm: PushDialect,
-    links: Links,
-    signatures: CoreSignatureService,
+    a_worker: Callable[..., Notices],
     store: Store,
     tmp_path: Path,
 ) -> AsyncIterator[House]:
@@ -106,18 +100,8 @@ async def house(
     async with AsyncExitStack() as closing:
         channel = await closing.enter_async_context(messaging(sandbox))
         calls = await closing.enter_async_context(make_client())
-        notices = Notices(
-            dialect=fcm,
-            directory=directory,
-            links=links,
-            read=signatures.read,
-            mail=SignerMail(core, directory, Asked(store)),
-            store=store,
-            messaging=channel,
-        )
-        yield House(
-            sandbox, core, directory, notices, store, Downstream(calls, DownstreamConfig(secrets={}), Guard(()))
-        )
+        downstream = Downstream(calls, DownstreamConfig(secrets={}), Guard(()))
+        yield House(sandbox, core, directory, a_worker(messaging=channel), store, downstream)
 
 
 async def test_a_requester_without_a_phone_hears_of_a_decline_by_mail(house: House) -> None:

@@ -1,5 +1,6 @@
 """Delivering notices: every device of everybody, results apart, mail where there is no phone."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,15 +9,12 @@ from temporalio.exceptions import ApplicationError
 
 from activities.core_signature.asked import Asked
 from activities.core_signature.client import CoreSignatureClient
-from activities.core_signature.service import CoreSignatureService
 from activities.device import Device
 from activities.devices import Burial
 from activities.directory import DirectoryFailure
 from activities.ledger_pages import pages_of
-from activities.links import Links
 from activities.people import FileDirectory
 from activities.person import Person
-from activities.push.dialect import PushDialect
 from activities.push.limiter import DeviceLimiter
 from activities.push.mail import SignerMail
 from activities.push.service import Notices
@@ -198,22 +196,10 @@ async def test_somebody_unknown_fails_alone(notices: Notices) -> None:
 
 
 async def test_a_directory_without_an_answer_is_a_problem_of_ours(
-    fcm: PushDialect,
-    links: Links,
-    core: CoreSignatureClient,
-    signatures: CoreSignatureService,
-    store: Store,
-    tmp_path: Path,
+    a_worker: Callable[..., Notices], core: CoreSignatureClient, store: Store, tmp_path: Path
 ) -> None:
     nowhere = FileDirectory(tmp_path / "no-such-file.yaml", store)
-    notices = Notices(
-        dialect=fcm,
-        directory=nowhere,
-        links=links,
-        read=signatures.read,
-        mail=SignerMail(core, nowhere, Asked(store)),
-        store=store,
-    )
+    notices = a_worker(directory=nowhere, mail=SignerMail(core, nowhere, Asked(store)))
     with pytest.raises(ApplicationError) as failed:
         await notices.deliver(delivery(notice("finance-chief")))
     assert (failed.value.type, failed.value.non_retryable) == (Code.DIRECTORY, False)
@@ -234,24 +220,9 @@ class ForgetfulDirectory(FileDirectory):
 
 
 async def test_a_directory_that_fails_for_some_costs_nobody_else_their_notice(
-    sandbox: RunningSandbox,
-    fcm: PushDialect,
-    directory: FileDirectory,
-    links: Links,
-    core: CoreSignatureClient,
-    signatures: CoreSignatureService,
-    store: Store,
-    tmp_path: Path,
+    sandbox: RunningSandbox, a_worker: Callable[..., Notices], store: Store, tmp_path: Path
 ) -> None:
-    forgetful = ForgetfulDirectory(tmp_path / "people.yaml", store)
-    notices = Notices(
-        dialect=fcm,
-        directory=forgetful,
-        links=links,
-        read=signatures.read,
-        mail=SignerMail(core, directory, Asked(store)),
-        store=store,
-    )
+    notices = a_worker(directory=ForgetfulDirectory(tmp_path / "people.yaml", store))
     mark(sandbox, EXECUTIVES[0], "unregistered")
     report = await notices.deliver(delivery(notice("legal-desk"), notice("chief-executive")))
     assert [(line.outcome, line.why) for line in report.delivered] == [
@@ -261,23 +232,9 @@ async def test_a_directory_that_fails_for_some_costs_nobody_else_their_notice(
 
 
 async def test_more_than_a_device_takes_in_a_minute_is_left_open(
-    sandbox: RunningSandbox,
-    fcm: PushDialect,
-    directory: FileDirectory,
-    links: Links,
-    core: CoreSignatureClient,
-    signatures: CoreSignatureService,
-    store: Store,
+    sandbox: RunningSandbox, a_worker: Callable[..., Notices]
 ) -> None:
-    notices = Notices(
-        dialect=fcm,
-        directory=directory,
-        links=links,
-        read=signatures.read,
-        mail=SignerMail(core, directory, Asked(store)),
-        store=store,
-        limiter=DeviceLimiter(1, lambda: 0.0),
-    )
+    notices = a_worker(limiter=DeviceLimiter(1, lambda: 0.0))
     await notices.deliver(delivery(notice("finance-chief")))
     report = await notices.deliver(delivery(notice("chief-executive"), notice("finance-chief", "reminder-1")))
     assert (report.open_devices, report.retry_after) == (hashes("finance-chief~1"), 60)
