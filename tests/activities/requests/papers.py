@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
 from ruamel.yaml import YAML
 
-from activities.files.reading import FileText
+from activities.files.reading import FileFaults, FileText
 from activities.people import FileDirectory
 from activities.policies.catalogue import Catalogue
 from activities.requests.documents import Documents
@@ -86,3 +87,10 @@ def given(request: Mapping[str, Any] = REQUEST, **changes: Any) -> dict[str, Any
     """A copy of a request with some fields changed; None takes a field away."""
     changed = deepcopy({**request, **changes})
     return {name: value for name, value in changed.items() if value is not None}
+
+
+async def faults(desk: Desk, request: Mapping[str, Any] | str = REQUEST, **changes: Any) -> list[str]:
+    """All that is wrong with a request, line by line."""
+    with pytest.raises(FileFaults) as caught:
+        await desk.prepare(request, **changes)
+    return str(caught.value).replace(f"{desk.folder}/", "").split("\n")

@@ -1,27 +1,13 @@
 """The policy of a request: what cannot work about it is told at its field and line, with all other faults."""
 
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from activities.files.reading import FileFaults
 from activities.policies.catalogue import Catalogue
-from tests.activities.requests.papers import PEOPLE, REQUEST, Desk
+from tests.activities.requests.papers import PEOPLE, Desk, faults
 
 HANDOFF = {"handoff": [{"target": "hr", "person": "hr-desk"}]}
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
-
-
-async def faults(desk: Desk, request: Mapping[str, Any] | str = REQUEST, **changes: Any) -> list[str]:
-    with pytest.raises(FileFaults) as caught:
-        await desk.prepare(request, **changes)
-    return str(caught.value).replace(f"{desk.folder}/", "").split("\n")
 
 
 def let_the_catalogue_be(desk: Desk, text: str) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from activities.files.reading import FileFaults, FileText
 from activities.requests.input import prepare
 from activities.starting.path import IdTaken, NotItsOwn, start
 from activities.store import Home, Reference
-from tests.activities.requests.papers import NOW, PDF, REQUEST, Desk, given
+from tests.activities.requests.papers import NOW, PDF, REQUEST, Desk, faults, given
 from tests.activities.requests.waiting_request import WaitingRequest
 from tests.activities.test_store import whole
 from tests.servers import own_namespace
@@ -30,17 +29,6 @@ from workflows.model.subject import Participant, Role
 from workflows.signature.inputs import SignatureRequest
 
 IN_FULL = {"name": "Buyer", "email": "buyer@example.org", "zone": "Asia/Tokyo", "locale": "ja"}
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
-
-
-async def faults(desk: Desk, request: Mapping[str, Any] | str = REQUEST, **changes: Any) -> list[str]:
-    with pytest.raises(FileFaults) as caught:
-        await desk.prepare(request, **changes)
-    return str(caught.value).replace(f"{desk.folder}/", "").split("\n")
 
 
 async def test_a_file_becomes_the_workflows_input(desk: Desk) -> None:
