@@ -21,6 +21,7 @@ from activities.push.dialect import Fate, Sent, fate_of
 from activities.push.fallback import reference_in
 from activities.push.once import Once
 from workflows.model.notices import Channel, Delivery, Notice
+from workflows.model.planning import Reason
 from workflows.model.subject import Subject
 
 CALLS_TO_MAIL_AGAIN: Final = 2
@@ -28,12 +29,22 @@ CALLS_TO_MAIL_AGAIN: Final = 2
 NOBODY: Final[tuple[Person, ...]] = ()
 
 
-class OthersAsleep(Exception):
+class NotMailed(Exception):
+    """No mail was asked for, or none that anybody knows of; `why` is what the ledger says of it."""
+
+    why: Reason
+
+
+class OthersAsleep(NotMailed):
     """The mail would also go to somebody who is not to be told anything now."""
 
+    why = Reason.OTHERS_ASLEEP
 
-class Unconfirmed(Exception):
+
+class Unconfirmed(NotMailed):
     """The mail was asked for as often as may be, and nobody knows whether it was sent."""
+
+    why = Reason.UNCONFIRMED
 
 
 class SignerMail:

@@ -12,7 +12,7 @@ from activities.directory import DirectoryAway, DirectoryFailure
 from activities.failures import directory_failure, to_application_error
 from activities.http.calling import ServiceFailure
 from activities.push.dialect import Fate, Sent, fate_of
-from activities.push.mail import OthersAsleep, Unconfirmed
+from activities.push.mail import NotMailed, OthersAsleep
 from activities.push.phones import Messages
 from workflows.follow_up.stages import MAILED_ALONG, REMINDED_ALONG, Stage
 from workflows.model.notices import (
@@ -89,15 +89,13 @@ class Told:
         why = Reason.UNREACHABLE if isinstance(failure, DirectoryAway) else Reason.DIRECTORY
         return self.stopped(Outcome.FAILED, why, directory_failure(failure))
 
-    def mailed(self, failure: ServiceFailure | DirectoryFailure | OthersAsleep | Unconfirmed | None) -> "Told":
+    def mailed(self, failure: ServiceFailure | DirectoryFailure | NotMailed | None) -> "Told":
         """The same, told by Core Signature's own mail, unless that failed."""
         told = replace(self, outcome=Outcome.ACCEPTED, channel=Channel.MAIL)
         if isinstance(failure, OthersAsleep) and self.notice.movable:
-            return replace(self, put_off=Reason.OTHERS_ASLEEP)
-        if isinstance(failure, OthersAsleep):
-            return told.stopped(Outcome.FAILED, Reason.OTHERS_ASLEEP)
-        if isinstance(failure, Unconfirmed):
-            return told.stopped(Outcome.FAILED, Reason.UNCONFIRMED)
+            return replace(self, put_off=failure.why)
+        if isinstance(failure, NotMailed):
+            return told.stopped(Outcome.FAILED, failure.why)
         if isinstance(failure, DirectoryFailure):
             return told.not_looked_up(failure)
         if failure is None:

@@ -19,7 +19,7 @@ from activities.push.credentials import HEARD_WITHIN, CredentialsAlarm
 from activities.push.dialect import PushDialect
 from activities.push.fallback import Fallback, Letters, address_of
 from activities.push.limiter import DeviceLimiter
-from activities.push.mail import OthersAsleep, SignerMail, Unconfirmed
+from activities.push.mail import NotMailed, SignerMail
 from activities.push.once import Once
 from activities.push.phones import Phones
 from activities.push.preparing import Preparation, Ready
@@ -176,11 +176,11 @@ class Notices(PushService):
     async def _mail_the_rest(self, delivery: Delivery, told: Sequence[Told]) -> list[Told]:
         """Core Signature's mail, once, for all signers without a living device; anyone who gets it along has a line."""
         asked = [one for one in told if one.mail and not one.mailed_by_itself]
-        failure: ServiceFailure | DirectoryFailure | OthersAsleep | Unconfirmed | None = None
+        failure: ServiceFailure | DirectoryFailure | NotMailed | None = None
         along: tuple[Person, ...] = ()
         try:
             along = await self._mail_signers(delivery, asked)
-        except (ServiceFailure, DirectoryFailure, OthersAsleep, Unconfirmed) as refused:
+        except (ServiceFailure, DirectoryFailure, NotMailed) as refused:
             failure = refused
         mailed = [one.mailed(failure if one in asked else None) if one.mail else one for one in told]
         request, phones = delivery.subject.id, self._phones
