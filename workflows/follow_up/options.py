@@ -114,6 +114,8 @@ def probe_pause(probes: int) -> timedelta:
 
 LOOK_AGAIN: Final = timedelta(days=7)
 """A document that was not read for so long is read, because a callback may have been lost."""
+LOOK_AGAIN_IN_DOUBT: Final = timedelta(minutes=1)
+"""Likewise one that does not show yet what a callback has told of: once."""
 LOOK_AGAIN_UNSENT: Final = timedelta(hours=1)
 """Likewise one that Core Signature has been converting for so long; each look is paid for."""
 

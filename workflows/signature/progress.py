@@ -10,7 +10,7 @@ from pydantic import AwareDatetime
 import workflows.follow_up.stages as stages
 from workflows.follow_up.awaited import Place
 from workflows.follow_up.memory import FollowUp
-from workflows.follow_up.options import LOOK_AGAIN, LOOK_AGAIN_UNSENT
+from workflows.follow_up.options import LOOK_AGAIN, LOOK_AGAIN_IN_DOUBT, LOOK_AGAIN_UNSENT
 from workflows.follow_up.stages import Stage
 from workflows.follow_up.words import First, Words
 from workflows.model.attention import Attention, AttentionCode
@@ -22,6 +22,7 @@ from workflows.model.provider import DocumentSeen, ProviderEvent
 from workflows.model.request import Brief, SignerState
 from workflows.model.subject import Code, Role, Status
 from workflows.model.wishes import Problem, StopKind
+from workflows.signature.early import Early
 from workflows.signature.signatures import Signatures
 
 EVENTS_REMEMBERED = 100
@@ -73,6 +74,7 @@ class Progress(FollowUp):
     """The document was read after this instant: who had not acted there, acts later, whatever its clock says."""
     events_seen: tuple[str, ...] = ()
     unread: bool = False
+    early: Early = Early()
     mails_endings: bool = True
 
     @property
@@ -161,8 +163,9 @@ class Progress(FollowUp):
         return super().was_asked(place) or is_copied
 
     def look_at(self, now: datetime) -> datetime:
-        """A week after the document was read much may be unknown; an hour while it is stuck."""
-        return (self.read_at or now) + (LOOK_AGAIN_UNSENT if self.stuck else LOOK_AGAIN)
+        """A week after the document was read much may be unknown; an hour while it is stuck, a minute in doubt."""
+        unstuck = LOOK_AGAIN_IN_DOUBT if self.early.in_doubt else LOOK_AGAIN
+        return (self.read_at or now) + (LOOK_AGAIN_UNSENT if self.stuck else unstuck)
 
     def to_look(self) -> Self:
         """Have the document read; what is planned while nobody was asked needs no other plan."""
@@ -196,7 +199,8 @@ class Progress(FollowUp):
         new = [id for id in told if id not in self.events_seen]
         if not new or self.recorded:
             return self
-        return self.replace(events_seen=(*self.events_seen, *new)[-EVENTS_REMEMBERED:], unread=True)
+        known = self.replace(early=self.early.hinted(event), unread=True)
+        return known.replace(events_seen=(*self.events_seen, *new)[-EVENTS_REMEMBERED:])
 
     def acted_late(self, place: Place) -> bool:
         """Whether somebody signed, and did so after the due date."""

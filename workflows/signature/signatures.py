@@ -67,6 +67,11 @@ class Signatures(Awaited[SignerProgress]):
         """All signers."""
         return self.signers
 
+    @property
+    def acted(self) -> tuple[str, ...]:
+        """Who has acted."""
+        return tuple(signer.person for signer in self.signers if signer.acted)
+
     @classmethod
     def expect(cls, signers: tuple[Participant, ...]) -> Self:
         """Nobody's turn yet: the request has not been sent."""

@@ -25,6 +25,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.model.wishes import StopKind
     from workflows.names import PROVIDER_EVENT, SHOW, SIGNATURE_REQUEST
     from workflows.ports import SignatureService
+    from workflows.signature.early import Early
     from workflows.signature.inputs import SignatureRequest
     from workflows.signature.progress import Progress
     from workflows.signature.show import settled, show
@@ -96,12 +97,15 @@ class SignatureRequestWorkflow(FollowUpWorkflow[Progress]):
 
     async def _observe(self) -> None:
         """Read the document and believe it."""
-        self._progress = self._progress.replace(unread=False)
+        told = self._progress.early.told
+        self._progress = self._progress.replace(unread=False, early=Early())
         asked_at = workflow.now()
         observation = Observation(roster=self.brief.roster, document=self._progress.document or "")
         seen = await self.call(SignatureService.observe, observation, options.OBSERVE, "read the document")
         if seen is not None:
-            self._progress = self._progress.observe(seen, workflow.now(), asked_at)
+            before, known = self._progress, self._progress.observe(seen, workflow.now(), asked_at)
+            shows = known.status.ended or known.signatures.acted != before.signatures.acted
+            self._progress = known.replace(early=known.early.read(told=told, shows=shows))
 
     async def _end(self) -> None:
         """Cancel at the provider; what it says afterwards decides, for a signature may have been faster."""
