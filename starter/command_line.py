@@ -53,7 +53,7 @@ app = words.Words(
     ),
     version=_version,
     result_action="return_value",
-    default_parameter=Parameter(show_default=_default),
+    default_parameter=Parameter(show_default=_default, negative=()),
     exit_on_error=False,
     error_formatter=_in_one_line,
     console=Terminal(),

@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Callable
 from enum import IntEnum
+from io import TextIOWrapper
 from types import FrameType
 from typing import Final, NoReturn
 
@@ -59,6 +60,7 @@ def run(
     of `usage` is 2; it has been printed by whoever raised it. Anything else is a fault of ours: one line and 1.
     Tracebacks go to the log, at debug; those of a `service`, which has no person at its terminal, as errors.
     """
+    _speak_utf8()
     signal.signal(signal.SIGTERM, _terminate)
     code = _code_of(main, refusals, usage, logging.ERROR if service else logging.DEBUG)
     leave(_flushed(code))
@@ -71,6 +73,13 @@ def leave(code: int) -> NoReturn:
             stream.flush()
     logging.shutdown()
     os._exit(code)
+
+
+def _speak_utf8() -> None:
+    """Names, tables and JSON have letters that the locale of a cron job or of an old system does not."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper) and stream.encoding.casefold() != "utf-8":
+            stream.reconfigure(encoding="utf-8")
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:

@@ -23,7 +23,7 @@ def id_of(kind: Kind, typed: str) -> str:
     id = typed.removeprefix(prefix)
     if not is_request_id(id):
         raise Refusal(
-            f"{typed} is not a {kind}: expected an id of 1-100 characters of A-Z a-z 0-9 . _ -, or {prefix}<id>"
+            f'"{typed}" is no {kind}: expected an id of 1-100 characters of A-Z a-z 0-9 . _ -, or {prefix}<id>'
         )
     return id
 

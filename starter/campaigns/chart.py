@@ -4,11 +4,12 @@ It is drawn by Vega in this process, without a browser or the network, and the s
 the page's: its ink, and `--accent`. No element has a style of its own, so it stands in pages that allow none.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, time
 from html import escape
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from babel.dates import format_skeleton
 from babel.numbers import format_decimal
 
 from activities.campaigns.standing import Line, counted
@@ -23,6 +24,8 @@ _WIDTH, _HEIGHT = 640, 220
 _INK: Final = "currentColor"
 _ACCENT: Final = "var(--accent, #2347c5)"
 _DASHES: Final = [5, 4]
+_ROW: Final = 24
+"""As high as a word is on a phone."""
 _Locale = Literal["en-GB", "nl-NL", "de-DE", "fr-FR", "es-ES"]
 _LOCALES: Final[dict[str, _Locale]] = {"nl": "nl-NL", "de": "de-DE", "fr": "fr-FR", "es": "es-ES"}
 _DUE, _CLOSES = phrase("due"), phrase("closes")
@@ -73,18 +76,26 @@ def _chart(
     ]
     if now and (ahead := list(curve.ahead(now))):
         layers.append(of(ahead).mark_line(color=_ACCENT, strokeDash=_DASHES))
-    # On its last day, not where that is over everywhere on earth, which is the day after.
-    days = [(datetime.combine(shown.due, time(12), UTC), _DUE), (shown.closes_at, _CLOSES)]
-    values = [{"at": _instant(at), "says": language.say(what)} for at, what in days if at]
-    marks = altair.Chart(altair.InlineData(values=values)).encode(x=x)
-    layers.append(marks.mark_rule(color=_INK, strokeDash=_DASHES, opacity=0.6))
-    layers.append(marks.mark_text(color=_INK, align="right", dx=-4).encode(text="says:N", y=altair.value(8)))
+    layers += _marks(shown, language, x)
     axes = altair.AxisConfig(
         labelColor=_INK, domainColor=_INK, tickColor=_INK, gridColor=_INK, gridOpacity=0.12, labelFontSize=11
     )
     sized = altair.layer(*layers).properties(width=_WIDTH, height=_HEIGHT, background="transparent")
     whole: altair.LayerChart = sized.configure(axis=axes, view=altair.ViewConfig(stroke=None), font="sans-serif")
     return whole
+
+
+def _marks(shown: CampaignShow, language: Language, x: Any) -> Iterator["altair.Chart"]:
+    """The last days: to acknowledge in time, and be it late. One below the other, for they may be one and the same."""
+    import altair  # noqa: PLC0415  as above
+
+    for row, (day, says) in enumerate(((shown.due, _DUE), (shown.last_day, _CLOSES))):
+        words = f"{language.say(says)} {format_skeleton('MMMd', day, locale=language.locale)}"
+        # On that day, not where it is over everywhere on earth, which is the day after.
+        values = [{"at": _instant(datetime.combine(day, time(12), UTC)), "says": words}]
+        mark = altair.Chart(altair.InlineData(values=values)).encode(x=x)
+        yield mark.mark_rule(color=_INK, strokeDash=_DASHES, opacity=0.6)
+        yield mark.mark_text(color=_INK, align="right", dx=-4).encode(text="says:N", y=altair.value(8 + _ROW * row))
 
 
 def _instant(at: datetime) -> str:

@@ -16,11 +16,11 @@ RequestFile = Annotated[str, Parameter(allow_leading_hyphen=True, validator=_kno
 
 Id = Annotated[str, Parameter(help="Its id, or its whole workflow id.")]
 
-AsJson = Annotated[bool, Parameter(name="--json", negative=())]
+AsJson = Annotated[bool, Parameter(name="--json")]
 """The parameter `--json` that every command takes."""
 
 ReadyFile = Annotated[Path | None, Parameter(help="A file that is written once the process does its work.")]
-JsonLog = Annotated[bool, Parameter(name="--json", negative=(), help="Log in JSON on a terminal, too.")]
+JsonLog = Annotated[bool, Parameter(name="--json", help="Log in JSON on a terminal, too.")]
 
 
 def _is_svg(_: object, picture: Path | None) -> None:

@@ -46,7 +46,7 @@ class _Words(Operations):
         await super().cancel(id, reason=reason, manner=manner)
 
     async def retry(
-        self, id: Id, /, *, failed: Annotated[bool, Parameter(negative=(), required=True)], manner: Manner = PLAIN
+        self, id: Id, /, *, failed: Annotated[bool, Parameter(required=True)], manner: Manner = PLAIN
     ) -> None:
         """Ask once more those who could not be asked: rows that are right by now, requests that have failed.
 

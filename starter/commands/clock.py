@@ -23,15 +23,17 @@ async def fast_forward(
     duration: Annotated[str | None, Parameter(validator=_is_span)] = None,
     /,
     *,
-    to_next: Annotated[bool, Parameter(negative=())] = False,
+    to_next: bool = False,
     json: AsJson = False,
 ) -> None:
-    """Move a clock, on a dev server only, of an onboarding with its parts: a policy of weeks is rehearsed in seconds.
+    """Move the clock of a request, a task, or an onboarding with its parts: weeks are rehearsed in seconds.
+
+    On a dev server only, such as that of `countersign dev`.
 
     Parameters
     ----------
     id
-        A request's id, or the whole workflow id, such as task:<id>.
+        A request's id, or a whole workflow id, such as task:ID or customer-onboarding:ID.
     duration
         How far, such as 4h, 3d or 2w.
     to_next

@@ -43,8 +43,8 @@ def _ago(_: type, tokens: Sequence[Token]) -> timedelta:
 
 async def list_(
     *,
-    dead: Annotated[bool, Parameter(negative=())] = False,
-    failing: Annotated[bool, Parameter(negative=())] = False,
+    dead: bool = False,
+    failing: bool = False,
     json: AsJson = False,
 ) -> None:
     """List the targets that something waits for, or that never heard of something, most dead first.
@@ -71,7 +71,7 @@ async def list_(
 
 async def retry(
     *,
-    now: Annotated[bool, Parameter(negative=())] = False,
+    now: bool = False,
     target: str | None = None,
     json: AsJson = False,
 ) -> None:
@@ -101,7 +101,7 @@ async def retry(
 
 async def replay(
     *,
-    dead: Annotated[bool, Parameter(negative=())] = False,
+    dead: bool = False,
     since: Annotated[timedelta | None, Parameter(converter=_ago)] = None,
     target: str | None = None,
     as_: Annotated[str | None, Parameter("--as")] = None,

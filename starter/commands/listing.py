@@ -40,7 +40,7 @@ class _Listing:
         self,
         *,
         attention: bool = False,
-        status: Annotated[list[Status] | None, Parameter(negative=())] = None,
+        status: list[Status] | None = None,
         kind: str | None = None,
         person: str | None = None,
         requester: str | None = None,

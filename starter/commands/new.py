@@ -34,7 +34,7 @@ async def new(
     kind: str,
     /,
     *,
-    signer: Annotated[list[str] | None, Parameter(negative=())] = None,
+    signer: list[str] | None = None,
     requester: str | None = None,
     output: Annotated[str | None, Parameter(name=("--output", "-o"), allow_leading_hyphen=True)] = None,
     json: AsJson = False,

@@ -15,7 +15,6 @@ from workflows.kinds import Kind
 from workflows.model.wishes import Choice, Decision, Done
 
 Part = Annotated[str, Parameter(help="The part's id, as the file or `onboard show` has it.")]
-Flag = Annotated[bool, Parameter(negative=())]
 
 
 def _exchanges(_: object, tokens: Sequence[Token]) -> tuple[str, ...]:
@@ -43,11 +42,11 @@ class _Words(Operations):
         /,
         *,
         part: Part,
-        resend: Flag = False,
-        signer: Annotated[tuple[str, ...], Parameter(converter=_exchanges, negative=())] = (),
+        resend: bool = False,
+        signer: Annotated[tuple[str, ...], Parameter(converter=_exchanges)] = (),
         replace: RequestFile | None = None,
-        waive: Flag = False,
-        stop: Flag = False,
+        waive: bool = False,
+        stop: bool = False,
         reason: str = "",
         manner: Manner = PLAIN,
     ) -> None:

@@ -54,9 +54,9 @@ class Manner:
         timedelta,
         Parameter("--wait", converter=_wait, help="How long to watch until it is done, such as 20s, 5m or 0s."),
     ] = wishes.CARRIED_OUT_WITHIN
-    json: Annotated[
-        bool, Parameter("--json", negative=(), help="Print `{id, status, op, says, state, detail, outstanding}`.")
-    ] = False
+    json: Annotated[bool, Parameter("--json", help="Print `{id, status, op, says, state, detail, outstanding}`.")] = (
+        False
+    )
 
 
 PLAIN: Final = Manner()

@@ -52,7 +52,7 @@ def _instant(text: str) -> datetime:
 Prepared = TypeVar("Prepared", bound=path.Prepared)
 At = Annotated[str | None, Parameter(validator=_as_typed(_instant))]
 Zone = Annotated[str | None, Parameter(validator=_as_typed(calendar.zone_of))]
-Signs = Annotated[tuple[str, ...], Parameter(converter=_signing, negative=())]
+Signs = Annotated[tuple[str, ...], Parameter(converter=_signing)]
 
 
 async def plan(

@@ -32,7 +32,7 @@ async def schedule(
     /,
     *,
     year: Annotated[int | None, Parameter(validator=Number(gte=2020, lte=2199))] = None,
-    plan: Annotated[bool, Parameter(negative=())] = False,
+    plan: bool = False,
     json: AsJson = False,
 ) -> None:
     """Have a campaign open each year, and give the content of a year; nothing opens with that of the year before.

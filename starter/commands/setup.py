@@ -43,7 +43,7 @@ async def init(*, json: AsJson = False) -> Exit:
 
 async def doctor(
     *,
-    targets: Annotated[bool, Parameter(negative=(), help="Try each target of the catalogue instead.")] = False,
+    targets: Annotated[bool, Parameter(help="Try each target of the catalogue instead.")] = False,
     json: AsJson = False,
 ) -> Exit:
     """Say for each part whether it is reachable and set up, or what to do.

@@ -3,9 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Generic, NamedTuple, Self, TypeVar
+from typing import Generic, NamedTuple, Self, TypeVar
 
-from cyclopts import Parameter
 from rich.console import Group
 
 from activities.files.reading import FileFaults
@@ -26,7 +25,6 @@ from starter.startup import ready
 from workflows.kinds import Named
 from workflows.model.base import Model
 
-Again = Annotated[bool, Parameter(negative=())]
 Prepared = TypeVar("Prepared", bound=path.Prepared)
 
 
@@ -44,8 +42,8 @@ class Start(Generic[Prepared]):
         template: Path | None = None,
         csv: Path | None = None,
         result: Path | None = None,
-        dry_run: Annotated[bool, Parameter(negative=())] = False,
-        again: Again = False,
+        dry_run: bool = False,
+        again: bool = False,
         json: AsJson = False,
     ) -> Exit:
         """Start what files say, or recognise what the same files started before.
@@ -96,7 +94,7 @@ campaign = Start(campaigns.preparing, campaigns.DryRun.of, campaigns.of_dry_run)
 onboarding = Start(starting.preparing, starting.DryRun.of, starting.of_dry_run).start
 
 
-async def task(file: RequestFile, /, *, again: Again = False, json: AsJson = False) -> Exit:
+async def task(file: RequestFile, /, *, again: bool = False, json: AsJson = False) -> Exit:
     """Start the task of a file, or recognise the one that the same file started before.
 
     Nobody is asked unless the whole file is right; all that is wrong is said at once, with line numbers.

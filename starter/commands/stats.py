@@ -3,9 +3,8 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
-from cyclopts import Parameter
 from rich.console import Group
 from rich.text import Text
 
@@ -25,8 +24,8 @@ Found = TypeVar("Found")
 
 async def stats(
     *,
-    onboarding: Annotated[bool, Parameter(negative=())] = False,
-    push: Annotated[bool, Parameter(negative=())] = False,
+    onboarding: bool = False,
+    push: bool = False,
     picture: Picture = None,
     json: AsJson = False,
 ) -> None:

@@ -11,7 +11,8 @@ from playwright.async_api import Browser, Page
 
 from activities.language import Language
 from starter.campaigns.chart import drawn
-from tests.browser.phone import HEIGHT, NARROWEST, WIDTH, page_of
+from starter.desk.views import LABELS, View
+from tests.browser.phone import HEIGHT, NARROWEST, THUMB, WIDTH, page_of
 from tests.campaigns.test_curve import some_show
 from tests.campaigns.test_report import everybody
 
@@ -21,6 +22,8 @@ STARTER: Final = Path(__file__).parents[2] / "starter"
 STYLES: Final = "".join((STARTER / room / "templates" / f"{room}.css").read_text("utf-8") for room in ("page", "desk"))
 TEXTS: Final = """group => [...document.querySelectorAll(`.chart ${group} text`)].filter(one => one.checkVisibility())
   .map(one => one.getBoundingClientRect()).map(box => [box.left, box.right, box.height])"""
+TABS: Final = """() => [...document.querySelectorAll("nav a")].map(one => one.getBoundingClientRect())
+  .map(box => [box.top, box.left, box.right, box.height])"""
 LEFT: Final = "wanted => document.querySelector(wanted).getBoundingClientRect().left"
 
 
@@ -51,3 +54,23 @@ async def test_the_line_of_a_campaign_is_seen_whole_with_words_that_can_be_read(
 async def test_what_one_can_do_stands_in_line_with_what_it_is_about(campaign: Page) -> None:
     await campaign.set_viewport_size({"width": WIDTH, "height": HEIGHT})
     assert await campaign.evaluate(LEFT, ".deeds a") == await campaign.evaluate(LEFT, "article")
+
+
+@pytest.mark.parametrize("here", View)
+@pytest.mark.parametrize("width", [NARROWEST, WIDTH])
+async def test_the_views_are_one_line_with_that_of_the_page_in_sight(browser: Browser, width: int, here: View) -> None:
+    says = Language.of("de").say
+    tabs = "".join(
+        f'<li><a href="#"{" aria-current=page" * (view is here)}>{says(label)}</a></li>'
+        for view, label in LABELS.items()
+    )
+    async with page_of(browser) as it:
+        await it.set_viewport_size({"width": width, "height": HEIGHT})
+        await it.set_content(f"""<meta name="viewport" content="width=device-width"><style>{STYLES}</style>
+          <body class="desk"><header class="top"><p class="brand">Northwind</p><nav><ul>{tabs}</ul></nav></header>""")
+        places: list[list[float]] = await it.evaluate(TABS)
+        assert len({top for top, *_ in places}) == 1
+        assert all(height >= THUMB for *_, height in places)
+        _, left, right, _ = places[list(LABELS).index(here)]
+        assert left > -1 and right < width + 1
+        assert await it.evaluate("document.documentElement.scrollWidth") == width

@@ -94,6 +94,7 @@ def test_every_word_explains_itself_and_speaks_json(command: tuple[str, ...]) ->
     rows = [line.strip("│ ") for line in told.splitlines() if line.startswith("│")]
     unexplained = [row for row in rows if len(row.replace("*", "").split()) < 3]
     assert not unexplained
+    assert "--no-" not in told
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

@@ -23,12 +23,27 @@ def main():
 TAIL = "\nrun(main, refusals=lambda: (Bad,), usage=(Usage,))"
 
 
-def process(body: str, tail: str = TAIL, stdout: IO[str] | int = subprocess.PIPE) -> "subprocess.CompletedProcess[str]":
+def process(
+    body: str, tail: str = TAIL, stdout: IO[str] | int = subprocess.PIPE, **environment: str
+) -> "subprocess.CompletedProcess[str]":
     script = HEAD + "\n".join(f"    {line}" for line in body.splitlines()) + tail
     command = [sys.executable, "-c", script]
     return subprocess.run(  # noqa: S603  our own interpreter
-        command, cwd=ROOT, stdout=stdout, stderr=subprocess.PIPE, text=True, check=False, timeout=30
+        command,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        check=False,
+        timeout=30,
     )
+
+
+@pytest.mark.parametrize("locale", ["ascii", "iso-8859-1", "UTF-8"])
+def test_what_is_printed_is_utf_8_whatever_the_locale(locale: str) -> None:
+    ended = process("print('Łódź ✓')", PYTHONIOENCODING=locale)
+    assert (ended.returncode, ended.stderr, ended.stdout) == (0, "", "Łódź ✓\n")
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ async def test_an_id_and_a_whole_workflow_id_are_the_same_request(context: Conte
 
 
 def test_the_workflow_id_of_something_else_is_refused() -> None:
-    with pytest.raises(Refusal, match="customer-onboarding:acme is not a request"):
+    with pytest.raises(Refusal, match='"customer-onboarding:acme" is no request'):
         request_id("customer-onboarding:acme")
 
 
@@ -97,7 +97,7 @@ def test_what_has_no_clock_is_refused(typed: str) -> None:
 
 @pytest.mark.parametrize("typed", ["../claims/msa-0042", "signature-request:a/b", "", "a" * 101, "a\n", "*"])
 def test_what_cannot_be_an_id_is_refused_before_anything_is_read(typed: str) -> None:
-    with pytest.raises(Refusal, match="is not a request: expected an id of 1-100 characters"):
+    with pytest.raises(Refusal, match="is no request: expected an id of 1-100 characters"):
         request_id(typed)
 
 

@@ -101,7 +101,7 @@ async def test_a_task_from_its_file_to_its_end(dev_server: str, tmp_path: Path) 
             await make(context, Done(actor="legal-desk"))
         with pytest.raises(NotLiving, match="too late, the task is done"):
             await make(context, Pause(actor="legal-desk"))
-        with pytest.raises(Refusal, match="signature-request:msa is not a task"):
+        with pytest.raises(Refusal, match='"signature-request:msa" is no task'):
             await wishes.make(context, "signature-request:msa", Pause(actor="legal-desk"), kind=Kind.TASK)
         ended = await shown(context)
         history = await client.get_workflow_handle(f"task:{ID}").fetch_history()
