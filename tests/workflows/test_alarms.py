@@ -13,7 +13,6 @@ from workflows.signature.progress import Progress
 from workflows.task.progress import TaskProgress
 
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
-WEEK = NOW + timedelta(days=7)
 
 
 def known(*, due_in: int | None = None, held_for: int | None = None, again_in: int | None = None) -> Progress:

@@ -74,7 +74,6 @@ class Life:
         self.policy = policy.replace(handoff=(ERP,)) if seed % 3 == 0 else policy
         self.request = self._request(seed)
         self.history: list[tuple[datetime, Progress]] = []
-        self.manual = 0
         self._away = {name: self._spans(2) for name in ("core", "push", "people")}
         self._workflow: Watched | None = None
         self._events = 0
