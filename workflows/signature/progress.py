@@ -1,15 +1,13 @@
 """How far one request has come: what the provider's document says and does to the memory of a follow-up."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from hashlib import sha256
 from typing import Self
 
 from pydantic import AwareDatetime
 
-import workflows.follow_up.stages as stages
 from workflows.follow_up.awaited import Place
-from workflows.follow_up.memory import FollowUp
 from workflows.follow_up.options import LOOK_AGAIN, LOOK_AGAIN_IN_DOUBT, LOOK_AGAIN_UNSENT
 from workflows.follow_up.stages import Stage
 from workflows.follow_up.words import First, Words
@@ -17,12 +15,13 @@ from workflows.model.attention import Attention, AttentionCode
 from workflows.model.entries import Reassignment, TimelineEntry
 from workflows.model.happened import Happened
 from workflows.model.notices import NoticeAction
-from workflows.model.planning import EscalationReason, Moment, MomentKind, Reason
+from workflows.model.planning import EscalationReason, Reason
 from workflows.model.provider import DocumentSeen, ProviderEvent
 from workflows.model.request import Brief, SignerState
 from workflows.model.subject import Code, Role, Status
-from workflows.model.wishes import Problem, StopKind
+from workflows.model.wishes import Problem
 from workflows.signature.early import Early
+from workflows.signature.sending import Sending
 from workflows.signature.signatures import Signatures
 
 EVENTS_REMEMBERED = 100
@@ -31,20 +30,12 @@ ID_AT_MOST = 64
 """Characters of an event's id, which is a uuid or a digest; of a longer one its digest is remembered."""
 _NEVER_SENT = (Status.CONVERTING, Status.FAILED, Status.CANCELLED)
 """What a document that was converting until now has not passed through sending for: nobody was asked yet."""
-_LOOKS_OF_AN_HOUR = 8
-"""At a document that is being converted, after `probe_pause`s: more than an hour it takes for no ordinary reason."""
-_HEARD_AFTER = (timedelta(hours=1), timedelta(days=1), timedelta(days=3), timedelta(days=7))
-"""So long after it was made whoever asked for it hears that it was not sent yet."""
-_MADE_WITHIN = timedelta(minutes=15)
-"""So long after its start it is made, as a rule."""
-_UNMADE = "it was never made at Core Signature"
-_UNSENT = "it was never sent: Core Signature was still preparing the document"
 _NO_NEWS = (SignerState.WAITING, SignerState.TURN, SignerState.REASSIGNED)
 """States of a signer that the timeline does not tell of: a hand-over has a line of its own."""
 _ACTIONS = {Role.SIGN: NoticeAction.SIGN, Role.APPROVE: NoticeAction.APPROVE, Role.COPY: NoticeAction.OPEN}
 
 
-class Progress(FollowUp):
+class Progress(Sending):
     """The memory of one request."""
 
     words = Words(
@@ -65,11 +56,8 @@ class Progress(FollowUp):
     )
 
     signatures: Signatures
-    status: Status = Status.CONVERTING
     raw: str | None = None
     sent_at: AwareDatetime | None = None
-    made_at: AwareDatetime | None = None
-    read_at: AwareDatetime | None = None
     known_since: AwareDatetime | None = None
     """The document was read after this instant: who had not acted there, acts later, whatever its clock says."""
     events_seen: tuple[str, ...] = ()
@@ -92,57 +80,22 @@ class Progress(FollowUp):
         """`sending` until the signers are asked, then `signing`."""
         return "signing" if self.sent_at else "sending"
 
-    @property
-    def preparing(self) -> bool:
-        """Whether the document was not sent yet."""
-        return self.status is Status.CONVERTING
-
-    @property
-    def stuck(self) -> bool:
-        """Whether it was not sent although there was time enough: it is then followed up as far as that goes."""
-        return self.preparing and self.probes >= _LOOKS_OF_AN_HOUR
-
-    @property
-    def is_to_be_made(self) -> bool:
-        """Whether there is no document yet, and is to be one."""
-        return not (self.document or self.ending or self.status.ended)
-
-    def is_late_to_be_made(self, now: datetime) -> bool:
-        """Whether it should have been made long ago, but for an outage or a pause."""
-        return now - self.started_at >= _MADE_WITHIN
-
-    def expiry_by(self, now: datetime) -> Moment | None:
-        """The moment at which its time was over, if that has come by now."""
-        moments = self.agenda.moments if self.agenda else ()
-        return next((one for one in moments if one.kind is MomentKind.EXPIRE and one.at <= now), None)
-
     def firsts(self) -> Iterator[First]:
         """Act on what is known already: read what a callback has hinted at, end, await the conversion."""
         if self.unread and self.document:
             yield First.LOOK
         yield from super().firsts()
-        if self.preparing and not (self.stuck or (self.is_to_be_made and self.stop(StopKind.PAUSE))):
-            yield First.PREPARE
 
     def to_report(self) -> Iterator[tuple[str, str]]:
-        """Of a signer whose mail came back as well, whose right address nobody else can know, and of what is stuck."""
-        if self.stuck and (rung := sum(pause <= self._unsent_for for pause in _HEARD_AFTER)):
-            yield stages.not_sent(rung), ""
+        """Of a signer whose mail came back as well, whose right address nobody else can know."""
         for signer in self.signatures.pending:
             if signer.state is SignerState.BOUNCED:
                 yield Stage.BOUNCED, signer.person
         yield from super().to_report()
 
-    @property
-    def _unsent_for(self) -> timedelta:
-        """Since it was made, when it was last looked at."""
-        return self.read_at - self.made_at if self.read_at and self.made_at else timedelta()
-
     def attention(self) -> Iterator[Attention]:
         """Mail of Core Signature that came back, a document that it does not send."""
-        if self.stuck:
-            says = f"{self.words.preparing}, and nobody is asked before it has"
-            yield Attention(code=AttentionCode.NOT_ASKED, since=self.made_at or self.started_at, says=says)
+        yield from super().attention()
         bounced = [signer for signer in self.signatures.pending if signer.state is SignerState.BOUNCED]
         if bounced:
             yield Attention(
@@ -236,11 +189,6 @@ class Progress(FollowUp):
         """Whether believing this document would change where the request or a signer stands."""
         after = self.observe(seen, self.started_at)
         return (after.status, _states(after)) != (self.status, _states(self))
-
-    def expire(self, moment: Moment, now: datetime) -> Self:
-        """See `FollowUp`; who reads of it is to know that nobody was asked."""
-        unasked = _UNMADE if self.is_to_be_made else _UNSENT if self.preparing else None
-        return super().expire(moment.replace(why=f"{moment.why}; {unasked}") if unasked else moment, now)
 
     def end_unseen(self, now: datetime) -> Self:
         """End with the outcome that was asked for, because the provider never had the request."""
