@@ -228,6 +228,10 @@ def _device(content: bytes | None) -> Device | None:
 
 
 def _burial(content: bytes | None, device: Device) -> Burial | None:
-    """Why it is given up, None for one that lives."""
-    burial = Burial.model_validate_json(content) if content else None
+    """Why it is given up, None for one that lives; one that is dead all the same is found so with the next push."""
+    try:
+        burial = Burial.model_validate_json(content) if content else None
+    except ValidationError:
+        _log.warning("why a device was given up cannot be read")
+        return None
     return burial if burial and burial.holds(device) else None

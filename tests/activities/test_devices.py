@@ -236,3 +236,14 @@ def test_a_device_that_was_not_seen_for_thirty_days_cannot_be_relied_on() -> Non
     assert seen.unseen(NOW + 30 * DAY)
     assert not phone("t", registered_at="2020-01-01").unseen(NOW)
     assert "secret" not in repr(phone("secret"))
+
+
+@pytest.mark.parametrize("torn", [b"{", b"\xff", b""])
+async def test_a_burial_that_cannot_be_read_keeps_nobody_from_being_told(store: Store, torn: bytes) -> None:
+    devices, ada = Devices(store), somebody("ada")
+    await devices.register("ada", phone("t"), NOW)
+    await store.devices("ada").bury(device_hash("t"), torn)
+    assert states(await Devices(store).known(ada)) == {"t": None}
+    assert (await devices.register("ada", phone("t"), NOW + DAY)).gone is None
+    await devices.bury("ada", phone("t").model_copy(update={"registered_at": NOW + DAY}), "UNREGISTERED")
+    assert states(await devices.known(ada)) == {"t": "UNREGISTERED"}
