@@ -159,3 +159,15 @@ async def test_without_scripts_everybody_stands_in_the_order_of_the_record(
         await it.open(file.as_uri())
         assert await it.page.get_by_role("button").count() == 0
         assert await it.page.locator(".everybody tbody tr").count() == len(lines)
+
+
+@pytest.mark.parametrize("width", [WIDTH, 1280])
+async def test_a_table_that_goes_on_beyond_the_screen_shows_that_it_does(
+    said: tuple[Page, list[str]], file: Path, width: int
+) -> None:
+    it, _ = said
+    await it.set_viewport_size({"width": width, "height": HEIGHT})
+    await it.goto(file.as_uri())
+    for style, wanted in (("overflow-x", "auto"), ("background-image", "gradient")):
+        found = await it.evaluate(f"() => getComputedStyle(document.querySelector('.everybody'))['{style}']")
+        assert wanted in found
