@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle
+import pytest
+from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.testing import WorkflowEnvironment
 
@@ -297,6 +298,21 @@ async def test_cancelled_while_the_store_is_away_what_was_told_is_recorded_if_it
         await handle.cancel()
         await handle.result()
     assert [one.state for amendment in world.handoff.made_up for one in amendment.handoffs] == [DONE]
+
+
+async def test_a_replay_that_is_asked_for_while_one_ends_that_was_cancelled_is_told_so() -> None:
+    world = World()
+    world.handoff.record, world.handoff.away = recorded(line("finance", DEAD)), 2
+    async with desk(world) as it:
+        handle = await it.ask("finance", "1")
+        await eventually(lambda: _troubled(handle))
+        world.handoff.gate = asyncio.Event()
+        await handle.cancel()
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await it.ask("hr", "2")
+        world.handoff.gate.set()
+        await handle.result()
+    assert "is just ending: ask again" in str(refused.value.cause)
 
 
 async def test_who_never_heard_of_an_escalation_hears_of_it_from_the_record() -> None:

@@ -20,6 +20,8 @@ with workflow.unsafe.imports_passed_through():
 
 WISHES_AT_MOST: Final = 50
 """Replays that are asked for before the record was read."""
+_TOO_MANY: Final = "too many replays of it are asked for already"
+_ENDING: Final = "the one before was cancelled in Temporal and is just ending: ask again in a minute"
 _GIVEN_UP: Final = "given up: the workflow was cancelled in Temporal"
 
 
@@ -80,9 +82,8 @@ class HandOffWorkflow(AcceptsWishes[HandOffMemory]):
     @replay.validator
     def _may_replay(self, wish: Replay) -> None:
         why = name_fault(wish.actor) or name_fault(wish.target, "--target")
-        if self._progress.over or len(self._progress.asked) >= WISHES_AT_MOST:
-            why = why or "too many replays of it are asked for already"
-        self.allow(wish, why)
+        too_many = _TOO_MANY if len(self._progress.asked) >= WISHES_AT_MOST else None
+        self.allow(wish, why or (_ENDING if self._progress.over else too_many))
 
     @workflow.signal(name=HAND_OFF_NOW, description="Try targets at once that would be tried later")
     def hand_off_now(self, wanted: HandOffNow) -> None:
