@@ -51,6 +51,14 @@ async def test_the_line_of_a_campaign_is_seen_whole_with_words_that_can_be_read(
     assert all(one[1] < two[0] for one, two in pairwise(days)), days
 
 
+async def test_beside_what_happened_the_line_of_a_campaign_is_seen_whole_too(campaign: Page) -> None:
+    await campaign.set_viewport_size({"width": 1000, "height": HEIGHT})
+    await campaign.evaluate("document.querySelector('main').classList.add('page')")
+    widths = await campaign.evaluate("(it => [it.scrollWidth, it.clientWidth])(document.querySelector('.chart'))")
+    await campaign.evaluate("document.querySelector('main').classList.remove('page')")
+    assert widths[0] == widths[1]
+
+
 async def test_what_one_can_do_stands_in_line_with_what_it_is_about(campaign: Page) -> None:
     await campaign.set_viewport_size({"width": WIDTH, "height": HEIGHT})
     assert await campaign.evaluate(LEFT, ".deeds a") == await campaign.evaluate(LEFT, "article")
