@@ -168,6 +168,8 @@ async def test_who_is_exempt_is_asked_no_more_and_stands_with_the_reason(tmp_pat
         await it.signs("ada")
         receipt = await it.wish(Exemption(actor=OWNER, person="bo", reason="on leave for the year"), op="exempt-1")
         assert receipt.state is OperationState.OPEN
+        # Ada has acknowledged since: a receipt counts nobody anew, and says when that was done.
+        assert receipt.says.startswith("0 of 3 had acknowledged on ")
         await it.until(lambda shown: shown.changes == 1)
         await it.at_rest()
         await it.wish(Exemption(actor=OWNER, person="ada", reason="too late"), op="exempt-2")

@@ -114,17 +114,18 @@ def _sentence(course: Course, ended_or_troubled: str) -> str:
         return f"Opens {stamp(course.opens_at)}"
     if course.phase == "opening":
         return f"Opening: {course.asked} of {course.frozen.rows} seen to"
-    return how_far(course.counts, course.closes_at)
+    return how_far(course.counts, course.closes_at, as_of=course.counted_at)
 
 
 def recounted(shown: CampaignShow, counts: Counts, at: datetime) -> CampaignShow:
     """The same by how everybody stands `at` an instant: of one that is open its sentence as well."""
-    open_ = shown.says == how_far(shown.counts, shown.closes_at)
+    open_ = shown.says == how_far(shown.counts, shown.closes_at, as_of=shown.counted_at)
     says = how_far(counts, shown.closes_at) if open_ else shown.says
     return shown.replace(counts=counts, counted_at=at, errors=counts.faulty, says=says)
 
 
-def how_far(counts: Counts, closes_at: datetime | None) -> str:
-    """The sentence of one that is open."""
+def how_far(counts: Counts, closes_at: datetime | None, *, as_of: datetime | None = None) -> str:
+    """The sentence of one that is open; `as_of` is when they were counted, unless that is just now."""
     until = f"; open until {last_day_before(closes_at):%a %d %b %Y}" if closes_at else ""
-    return f"{counts.done} of {counts.wanted} have acknowledged{until}"
+    acknowledged = f"had acknowledged on {stamp(as_of)}" if as_of else "have acknowledged"
+    return f"{counts.done} of {counts.wanted} {acknowledged}{until}"
