@@ -162,12 +162,14 @@ async def start(
     elif prepared.overdue is not None:
         return _recognise(what, digest, before or await _in_temporal(client, what), prepared.overdue)
     given = await prepared.kept(store)
-    started = await _start_workflow(by, what, given, parent, before if again else None, delay=delay)
-    if started is None or by.joins:
+    handle = await _start_workflow(by, what, given, parent, before if again else None, delay=delay)
+    if handle is None or by.joins:
         # Of two that join at the same time with other content, one is told now.
-        started = _recognise(what, digest, await _in_temporal(client, what) or await _recorded(store, what))
+        known = _recognise(what, digest, await _in_temporal(client, what) or await _recorded(store, what))
+    else:
+        known = Started(what.id, handle.id, handle.result_run_id or "", created=True)
     await prepared.lives(store, given)
-    return started
+    return known
 
 
 async def recognise(client: Client, store: Store, what: Named, fingerprint: str, unknown: Exception) -> Started:
@@ -241,8 +243,8 @@ async def _start_workflow(
     before: _Known | None,
     *,
     delay: timedelta,
-) -> Started | None:
-    """What this start has made, None where another one was there before."""
+) -> Any | None:
+    """The handle as this starter gives it, None where another start was there before."""
     subject, parent = given.subject, parent or (before.parent if before else None)
     # Whoever takes it up again: it stays what came through that door, and may be shown and ended there.
     origin = starter.origin or (before.origin if before else None)
@@ -252,7 +254,7 @@ async def _start_workflow(
     conflict = WorkflowIDConflictPolicy.USE_EXISTING if starter.joins else WorkflowIDConflictPolicy.FAIL
     reuse = WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY if before else WorkflowIDReusePolicy.REJECT_DUPLICATE
     try:
-        handle = await starter.start_workflow(
+        return await starter.start_workflow(
             what.kind.names.workflow,
             given,
             id=what.workflow_id,
@@ -267,7 +269,6 @@ async def _start_workflow(
         )
     except WorkflowAlreadyStartedError:
         return None
-    return Started(what.id, handle.id, handle.result_run_id or "", created=True)
 
 
 def search_attributes(given: FollowUpInput, parent: str | None, begins: datetime) -> TypedSearchAttributes:

@@ -22,7 +22,7 @@ from workflows.model.settlement import Settled
 _ROUGHLY = timedelta(minutes=1)
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 _IN_A_SENTENCE = re.compile(r"[A-Z][a-z]{2} \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d UTC")
-_OF_THIS_RUN = ("run_id",)
+_OF_THIS_RUN = ("run_id", "life")
 _PLAN = "plan_agenda"
 _TOLD_AT_LENGTH = 40
 
