@@ -174,7 +174,7 @@ async def test_a_part_that_was_signed_alone_long_before_is_joined_at_once(
         await it.open("billing")
         without(tmp_path, *left)
         await it.done("billing", CUSTOMER)
-        ended = await it.handle.result()
+        ended = await it.ended()
     assert (ended.outcome, ended.parts[1].state) == (Status.DONE, "signed")
     assert await made(it) == ["acme.2.1"]
 
@@ -206,7 +206,7 @@ async def test_an_id_with_other_content_is_a_decision_and_resent_under_an_id_of_
         await it.wish(decision(Choice.RESEND))
         await it.until(lambda shown: "acme.2.1.r2" in str(shown.stages[1].agreements[0].workflow))
         await it.signed("agreement-1")
-        assert (await it.handle.result()).outcome is Status.DONE
+        assert (await it.ended()).outcome is Status.DONE
         assert "could not be started: acme.2.1 is the id of another" in await it.text_of(task)
         assert await status_of(it, AGREEMENT) is (RunStatus.COMPLETED if closed else RunStatus.RUNNING)
 
@@ -219,7 +219,7 @@ async def test_a_decision_that_was_asked_for_in_other_words_before_is_asked_for_
         speaks(tmp_path, OWNER, "de")
         assert (await it.parts.start(asking(it, task))).parts == ()
         await it.wish(decision(Choice.WAIVE, reason="On paper."))
-        assert (await it.handle.result()).outcome is Status.DONE
+        assert (await it.ended()).outcome is Status.DONE
 
 
 async def test_what_somebody_else_asks_under_the_id_of_a_decision_is_none(tmp_path: Path) -> None:
@@ -229,7 +229,7 @@ async def test_what_somebody_else_asks_under_the_id_of_a_decision_is_none(tmp_pa
         await it.signed("agreement-1", Status.DECLINED)
         await it.until(lambda shown: "nobody could be asked: agreement-1" in [one.what for one in shown.timeline])
         await it.wish(decision(Choice.WAIVE, reason="On paper."))
-        assert (await it.handle.result()).outcome is Status.DONE
+        assert (await it.ended()).outcome is Status.DONE
         assert await status_of(it, ASKED) is RunStatus.RUNNING
 
 
@@ -282,7 +282,7 @@ async def test_a_stop_leaves_alone_what_is_somebody_else_s(tmp_path: Path) -> No
         await it.done("billing", CUSTOMER)
         task = await waits_for_a_decision(it)
         await it.wish(decision(Choice.STOP, reason="They went elsewhere."))
-        assert (await it.handle.result()).outcome is Status.CANCELLED
+        assert (await it.ended()).outcome is Status.CANCELLED
         await it.client.get_workflow_handle(task).result()
         assert await status_of(it, AGREEMENT) is RunStatus.RUNNING
 
@@ -295,7 +295,7 @@ async def test_a_part_that_is_cancelled_in_the_web_ui_becomes_a_decision(tmp_pat
         task = await waits_for_a_decision(it)
         assert (await it.part("agreement-1")).status is Status.CANCELLED
         await it.wish(decision(Choice.WAIVE, reason="On paper."))
-        assert (await it.handle.result()).parts[0].state == "waived"
+        assert (await it.ended()).parts[0].state == "waived"
         await it.client.get_workflow_handle(task).result()
         assert "It was cancelled" in await it.text_of(task)
 
@@ -305,7 +305,7 @@ async def test_an_onboarding_that_is_cancelled_in_the_web_ui_ends_what_is_open(t
         parts = [await it.open("account"), await it.open("agreement-1")]
         await it.at_rest()
         await it.handle.cancel()
-        ended = await it.handle.result()
+        ended = await it.ended()
         outcomes = [(await it.client.get_workflow_handle(part).result())["outcome"] for part in parts]
         assert await status_of(it, it.handle.id) is RunStatus.COMPLETED
     assert (ended.outcome, outcomes) == (Status.CANCELLED, ["cancelled"] * 2)
@@ -327,7 +327,7 @@ async def test_a_part_that_is_reset_goes_on_and_its_end_is_heard_once(tmp_path: 
             )
         )
         await it.tell(billing, Done(actor=CUSTOMER))
-        assert (await it.handle.result()).outcome is Status.DONE
+        assert (await it.ended()).outcome is Status.DONE
         done = [entry for entry in (await it.shown()).timeline if entry.what == "done: billing"]
     assert len(done) == 1
 
@@ -375,7 +375,7 @@ async def test_erased_content_is_a_problem_and_it_goes_on_when_it_is_back(tmp_pa
         kept.write_bytes(content)
         await it.env.sleep(60)
         await it.signed("agreement-1")
-        assert (await it.handle.result()).outcome is Status.DONE
+        assert (await it.ended()).outcome is Status.DONE
     assert await made(it) == ["acme.2.1"]
 
 
@@ -386,7 +386,7 @@ async def test_an_onboarding_whose_content_is_gone_for_good_can_be_ended(tmp_pat
         await it.tell(billing, Done(actor=CUSTOMER))
         await it.until(lambda shown: shown.problem)
         await it.wish(Cancellation(actor=OWNER, reason="It was erased."))
-        assert (await it.handle.result()).outcome is Status.CANCELLED
+        assert (await it.ended()).outcome is Status.CANCELLED
 
 
 def other_document(folder: Path) -> dict[str, Any]:
@@ -421,7 +421,7 @@ async def test_what_was_being_started_when_it_was_ended_is_ended_as_well(tmp_pat
         await it.done("billing", CUSTOMER)
         await it.until(lambda shown: shown.problem)
         await it.wish(Cancellation(actor=OWNER, reason="They went elsewhere."))
-        assert (await it.handle.result()).outcome is Status.CANCELLED
+        assert (await it.ended()).outcome is Status.CANCELLED
         first = await it.client.get_workflow_handle(AGREEMENT).result()
     assert first["outcome"] == "cancelled"
 
@@ -441,7 +441,7 @@ async def test_a_part_that_was_started_before_its_file_became_wrong_is_known_aga
         await it.until_open("agreement-2")
         assert (await it.part("agreement-1")).state == "open"
         await it.wish(Cancellation(actor=OWNER, reason="They went elsewhere."))
-        await it.handle.result()
+        await it.ended()
         first = await it.client.get_workflow_handle(AGREEMENT).result()
     assert first["outcome"] == "cancelled"
 
@@ -474,7 +474,7 @@ async def test_a_task_that_was_decided_about_and_is_open_when_it_is_ended_is_end
         await parts.held.wait()
         await it.handle.execute_update(UPDATES[Cancellation], Cancellation(actor=OWNER, reason="They went elsewhere."))
         parts.gate.set()
-        assert (await it.handle.result()).outcome is Status.CANCELLED
+        assert (await it.ended()).outcome is Status.CANCELLED
         assert task in parts.ended
         assert (await it.client.get_workflow_handle(task).result())["outcome"] == "cancelled"
 
@@ -488,7 +488,7 @@ async def test_a_task_that_was_decided_about_and_does_not_end_holds_up_nothing(t
         task = await waits_for_a_decision(it)
         await it.wish(decision(Choice.RESEND))
         await it.signed("agreement-1")
-        assert (await it.handle.result()).outcome is Status.DONE
+        assert (await it.ended()).outcome is Status.DONE
         assert parts.held.is_set()
         assert (await it.client.get_workflow_handle(task).result())["outcome"] == "cancelled"
 
@@ -515,7 +515,7 @@ async def test_an_agreement_whose_document_is_not_there_any_more_holds_up_nothin
         await it.signed("agreement-2")
         says = (await it.part("agreement-1")).says
         await it.wish(Decision(actor=OWNER, part="agreement-1", choice=Choice.WAIVE, reason="It is lost."))
-        assert (await it.handle.result()).outcome is Status.DONE
+        assert (await it.ended()).outcome is Status.DONE
     assert says.startswith(why)
 
 
@@ -563,7 +563,7 @@ async def test_a_faulty_catalogue_is_a_problem_and_a_kind_that_it_lost_a_decisio
         await it.wish(decision(Choice.RESEND))
         await it.until(lambda shown: "acme.2.1.r2" in str(shown.stages[1].agreements[0].workflow))
         await it.signed("agreement-1")
-        assert (await it.handle.result()).outcome is Status.DONE
+        assert (await it.ended()).outcome is Status.DONE
         text = await it.text_of(task)
     assert "could not be started: " in text and "contract" in text
 
@@ -581,7 +581,7 @@ async def test_somebody_who_left_before_their_stage_came_is_a_decision_in_words(
         await it.tell(billing, Done(actor=CUSTOMER))
         task = await waits_for_a_decision(it, "account")
         await it.wish(decision(Choice.WAIVE, "account", reason="Nobody is left."))
-        assert (await it.handle.result()).parts[1].state == "waived"
+        assert (await it.ended()).parts[1].state == "waived"
         assert "operations-desk" in await it.text_of(task)
     assert ("begun-account", CUSTOMER) not in it.notices_of(it.handle.id), "nothing was begun"
 
@@ -602,7 +602,7 @@ async def test_an_owner_who_left_is_asked_once_a_look_and_no_part_stands_still_f
         await it.until(lambda shown: shown.stages[0].agreements[0].decision == task)
         await _until(lambda: _only_waits(it, task))
         await it.wish(decision(Choice.WAIVE, reason="On paper."))
-        assert (await it.handle.result()).outcome is Status.DONE
+        assert (await it.ended()).outcome is Status.DONE
 
 
 async def test_what_was_broken_off_and_is_signed_after_all_needs_no_decision(tmp_path: Path) -> None:
@@ -619,7 +619,7 @@ async def test_what_was_broken_off_and_is_signed_after_all_needs_no_decision(tmp
         joined = replace(again, request=again.request.replace(subscribers=(it.handle.id,)))
         await path.start(it.client, it.store, joined, again=True)
         await signed_alone(it)
-        ended = await it.handle.result()
+        ended = await it.ended()
         assert (await it.client.get_workflow_handle(task).result())["outcome"] == "done"
     assert (ended.outcome, ended.parts[1].state) == (Status.DONE, "signed")
 
@@ -639,7 +639,7 @@ async def test_what_was_started_alone_and_terminated_before_its_stage_came_is_ta
         catalogue.write_text(json.dumps({"kinds": KINDS}))
         await it.wish(decision(Choice.RESEND))
         await it.signed("agreement-1")
-        assert (await it.handle.result()).outcome is Status.DONE
+        assert (await it.ended()).outcome is Status.DONE
     assert {*await made(it)} == {"acme.2.1"}
 
 
@@ -671,7 +671,7 @@ async def test_a_part_that_two_say_is_done_is_done_once(tmp_path: Path) -> None:
         handle = it.client.get_workflow_handle(account)
         both = [Done(actor=actor) for actor in ("operations-desk", OWNER)]
         await asyncio.gather(*(handle.execute_update(UPDATES[Done], one) for one in both), return_exceptions=True)
-        assert (await it.handle.result()).outcome is Status.DONE
+        assert (await it.ended()).outcome is Status.DONE
         done = [entry for entry in (await it.shown()).timeline if entry.what == "done: account"]
     assert len(done) == 1
     assert it.notices_of(it.handle.id).count(("finished-account", CUSTOMER)) == 1

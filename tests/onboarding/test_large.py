@@ -31,7 +31,7 @@ async def test_a_hundred_parts_are_begun_in_batches_and_joined(tmp_path: Path) -
     async with onboarding(tmp_path, a_file(*stages[:-1], {"name": "set-up", "tasks": tasks})) as it:
         for number in range(1, EACH + 6):
             await it.done(f"task-{number}", "operations-desk")
-        ended = await it.handle.result()
+        ended = await it.ended()
         described = await it.handle.describe()
     assert ended.outcome is Status.DONE
     assert len(it.told(CUSTOMER)) == EACH * (STAGES - 2)
@@ -50,7 +50,7 @@ async def test_however_often_it_hears_of_what_is_no_part_of_it_what_it_waits_for
         for _ in range(MORE_THAN_A_RUN_TAKES):
             await it.handle.signal(TASK_SETTLED, stranger)
         await it.done("account", "operations-desk")
-        assert (await it.handle.result()).outcome is Status.DONE
+        assert (await it.ended()).outcome is Status.DONE
         assert (await it.handle.describe()).run_id != first
 
 

@@ -75,7 +75,7 @@ def test_a_time_in_words(seconds: float, says: str) -> None:
 async def test_figures_come_from_the_records_of_those_that_have_ended(tmp_path: Path, dev_server: str) -> None:
     async with onboarding(tmp_path, a_file(ACCOUNT, LIVE), server=own_part(dev_server)) as it:
         await it.done("account", "operations-desk")
-        await it.handle.result()
+        await it.ended()
         there = {**given(tmp_path), **address_of(it.client)}
         typed = ("stats", "--onboarding", "--picture", str(tmp_path / "stages.svg"))
         async with asyncio.timeout(20):

@@ -78,7 +78,7 @@ async def test_a_customer_is_led_through_all_stages_and_everyone_hears_when_it_i
         await it.signed("agreement-2")
         await it.done("account", "operations-desk")
         await it.done("billing", CUSTOMER)
-        ended = await it.handle.result()
+        ended = await it.ended()
         shown = await it.shown()
     assert (ended.outcome, shown.status) == (Status.DONE, Status.DONE)
     assert {one.id: one.state for one in ended.parts} == {
@@ -117,7 +117,7 @@ async def test_a_declined_agreement_is_replaced_and_the_others_go_on(tmp_path: P
 
         await it.until(lambda shown: "acme.1.1.r2" in str(shown.stages[0].agreements[0].workflow))
         await it.signed("agreement-1")
-        ended = await it.handle.result()
+        ended = await it.ended()
         decided = await it.record_of(task)
         assert decided.status is Status.DONE
         text, history, shown = await it.text_of(task), await it.history(), await it.shown()
@@ -140,7 +140,7 @@ async def test_an_expired_agreement_is_waived(tmp_path: Path) -> None:
         await waits_for_a_decision(it)
         assert await it.refused(decision(Choice.WAIVE)) == "the reason is empty"
         await it.wish(decision(Choice.WAIVE, reason="They signed on paper."))
-        ended = await it.handle.result()
+        ended = await it.ended()
     assert (ended.outcome, ended.parts[0].state) == (Status.DONE, "waived")
 
 
@@ -162,7 +162,7 @@ async def test_a_decision_that_waits_is_followed_up_and_asked_for_again_when_its
         await it.tell(task, Cancellation(actor="operations-desk", reason="By mistake."))
         await it.until(lambda shown: shown.stages[0].agreements[0].decision == f"{task}.r2")
         await it.wish(decision(Choice.STOP, reason="They went elsewhere."))
-        ended = await it.handle.result()
+        ended = await it.ended()
     assert (ended.outcome, ended.parts[0].state) == (Status.CANCELLED, "stopped")
 
 
@@ -181,7 +181,7 @@ async def test_a_question_of_the_customer_and_a_block_pause_only_their_own_part(
         await it.hears(billing, "answer-1", CUSTOMER)
         await it.done("billing", CUSTOMER)
         await it.done("dns", CUSTOMER)
-        assert (await it.handle.result()).outcome is Status.DONE
+        assert (await it.ended()).outcome is Status.DONE
 
 
 async def test_a_late_team_is_escalated_to_its_manager_and_a_late_customer_to_the_owner(tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ async def test_a_late_team_is_escalated_to_its_manager_and_a_late_customer_to_th
         assert {OWNER} <= {person for stage, person in it.notices_of(billing) if stage.startswith("escalation")}
         await it.done("account", "operations-desk")
         await it.done("billing", CUSTOMER)
-        assert (await it.handle.result()).outcome is Status.DONE
+        assert (await it.ended()).outcome is Status.DONE
 
 
 async def test_a_step_is_handed_to_a_colleague_of_the_customer(tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ async def test_a_step_is_handed_to_a_colleague_of_the_customer(tmp_path: Path) -
         await it.tell(billing, Delegation(actor=OWNER, signer=CUSTOMER, to="customer-colleague"))
         await it.hears(billing, "ready", "customer-colleague")
         await it.done("billing", "customer-colleague")
-        assert (await it.handle.result()).outcome is Status.DONE
+        assert (await it.ended()).outcome is Status.DONE
 
 
 async def test_a_stop_in_the_middle_ends_every_open_part_and_begins_nothing_more(tmp_path: Path) -> None:
@@ -219,7 +219,7 @@ async def test_a_stop_in_the_middle_ends_every_open_part_and_begins_nothing_more
         account = await it.open("account")
         await it.at_rest()
         await it.wish(Cancellation(actor=OWNER, reason="They went elsewhere. " * 47))
-        ended = await it.handle.result()
+        ended = await it.ended()
         assert (await it.client.get_workflow_handle(account).result())["outcome"] == "cancelled"
         shown = await it.client.get_workflow_handle(account).query(SHOW, result_type=TaskShow)
         stages = (await it.handle.query(SHOW, result_type=OnboardingShow)).stages
@@ -251,7 +251,7 @@ async def test_a_task_that_somebody_waives_is_over_and_a_terminated_part_becomes
         await waits_for_a_decision(it)
         await it.wish(decision(Choice.RESEND))
         await it.signed("agreement-1")
-        assert (await it.handle.result()).outcome is Status.DONE
+        assert (await it.ended()).outcome is Status.DONE
     assert {order.brief.id for order in it.provider.created} == {"acme.1.1"}
 
 
@@ -273,7 +273,7 @@ async def test_of_what_somebody_terminated_no_document_is_left_to_be_signed(tmp_
         )
         assert [order.subject.id for order in it.provider.cancelled] == ["acme.1.1"]
         await it.wish(Cancellation(actor=OWNER, reason="They went elsewhere."))
-        await it.handle.result()
+        await it.ended()
         ended = [await it.client.get_workflow_handle(part).result() for part in parts]
     assert [one["outcome"] for one in ended] == ["cancelled", "cancelled"]
     assert {order.subject.id for order in it.provider.cancelled} == {"acme.1.1", "acme.1.1.r2", "acme.1.2"}
@@ -284,7 +284,7 @@ async def test_a_phone_that_takes_no_news_at_first_is_tried_again(tmp_path: Path
     news = [{"to": "customer", "text": "Welcome."}, {"to": "owner", "text": "They are in."}]
     file = a_file({"name": "live", "notices": news})
     async with onboarding(tmp_path, file, deaf=(CUSTOMER,)) as it:
-        assert (await it.handle.result()).outcome is Status.DONE
+        assert (await it.ended()).outcome is Status.DONE
         outcomes = {line.stage: line.outcome for line in (await it.shown()).notifications}
     assert outcomes["notice-notice-1"] is outcomes["notice-notice-2"] is Outcome.ACCEPTED
     assert [one.devices for one in it.push.deliveries if one.document is None][:2] == [None, (CUSTOMER,)]
@@ -303,7 +303,7 @@ async def test_a_phone_that_is_throttled_holds_up_no_stage_and_gets_the_news_whe
         await it.days_pass(0.05)
         again = [one for one in it.push.deliveries if one.devices is not None]
         await it.done("billing", CUSTOMER)
-        assert (await it.handle.result()).outcome is Status.DONE
+        assert (await it.ended()).outcome is Status.DONE
     assert [(one.devices, [notice.person for notice in one.notices]) for one in again] == [((CUSTOMER,), [CUSTOMER])]
 
 
@@ -312,7 +312,7 @@ async def test_who_subscribes_to_an_onboarding_is_told_of_its_end(tmp_path: Path
         await it.until_open("billing")
         await it.wish(Subscription(actor=OWNER, workflow="customer-onboarding:other"))
         await it.done("billing", CUSTOMER)
-        await it.handle.result()
+        await it.ended()
         lines = {line.target: line.state for line in (await it.shown()).handoffs}
     assert lines == {"customer-onboarding:other": "dead"}
 
@@ -325,7 +325,7 @@ async def test_a_customer_of_half_a_year_costs_a_look_a_week(tmp_path: Path) -> 
         await it.env.sleep(182 * 86_400)
         looked = (await it.handle.describe()).history_length
         await it.done("billing", CUSTOMER)
-        assert (await it.handle.result()).outcome is Status.DONE
+        assert (await it.ended()).outcome is Status.DONE
     looks = 182 / 7 + 3
     assert looked - begun <= 11 * looks
 
@@ -343,7 +343,7 @@ async def test_it_goes_on_in_fresh_runs_with_parts_open_and_nobody_is_told_twice
     async with onboarding(tmp_path, a_file(*stages), server=early, record="onboarding-fresh") as it:
         for number in range(1, 7):
             await it.done(f"task-{number}", "operations-desk")
-        ended = await it.handle.result()
+        ended = await it.ended()
         runs = await it.runs()
     assert ended.outcome is Status.DONE
     assert runs > 1

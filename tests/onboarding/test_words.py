@@ -84,7 +84,7 @@ async def test_an_owner_decides_with_another_signer_and_with_another_file(tmp_pa
         shown = await typed(it, tmp_path, "show", "acme")
         await it.signed("agreement-1")
         await it.signed("agreement-2")
-        ended = await it.handle.result()
+        ended = await it.ended()
         orders = {order.brief.id: order.brief for order in it.provider.created}
     assert stalled["attention"] == "decision" and stalled["waiting_for"][0] == OWNER
     assert nobody == f"agreement-1: x is no signer of it: {CUSTOMER}\n"
@@ -183,7 +183,7 @@ async def test_parts_are_done_and_answered_by_the_onboarding_and_their_own_names
         await it.tell(billing, Question(person=CUSTOMER, text="By post as well?"))
         answered = await typed(it, tmp_path, "answer", "acme", "billing", "No, by mail.")
         cancelled = await typed(it, tmp_path, "cancel", "acme", "--reason", "They went elsewhere.")
-        ended = await it.handle.result()
+        ended = await it.ended()
     assert (line["document"], line["stage"]) == ("Acme", "account set-up")
     keys = {"id", "status", "stage", "stages", "waiting_for", "next", "timeline"}
     assert keys <= blocked.keys()
@@ -224,7 +224,7 @@ async def test_what_is_stalled_is_listed_first_and_a_task_is_replaced_then_waive
         )
         await it.until(lambda shown: any(one.who == "owner" for one in shown.waiting_for))
         await typed(it, tmp_path, *decide, "--waive", "--reason", "They have one.")
-        ended = await it.handle.result()
+        ended = await it.ended()
     assert [line["id"] for line in lines] == ["acme", "calm"]
     assert no_signer == "account: a is no signer of it: it has none\n"
     assert (task.title, task.requester, task.lines[0].person) == ("Create two accounts", OWNER, "operations-desk")
