@@ -147,13 +147,19 @@ async def test_callbacks_in_an_outage_neither_hide_it_nor_have_it_begin_anew() -
     assert codes == ["unreachable", None]
 
 
+async def push_wants_to_be_left_alone(it: Story, start: datetime) -> datetime:
+    """The day on which a reminder was due, twenty minutes into the fifty that the push service named."""
+    wednesday = start + 2 * DAY
+    await until(it, wednesday, 9, 30)
+    it.world.push.failures = [refusal(Code.UNREACHABLE, wait=timedelta(minutes=50))]
+    await until(it, wednesday, 10, 20)
+    return wednesday
+
+
 async def test_callbacks_do_not_have_a_push_service_asked_before_the_time_that_it_named() -> None:
     world, start = a_world(), monday(10)
     async with story(world, one_signer(), begins=start) as it:
-        wednesday = start + 2 * DAY
-        await until(it, wednesday, 9, 30)
-        world.push.failures = [refusal(Code.UNREACHABLE, wait=timedelta(minutes=50))]
-        await until(it, wednesday, 10, 20)
+        wednesday = await push_wants_to_be_left_alone(it, start)
         tried = len(world.push.deliveries)
         assert (tried, world.push.failures) == (2, [])
         for _ in range(5):
@@ -169,10 +175,7 @@ async def test_callbacks_do_not_have_a_push_service_asked_before_the_time_that_i
 async def test_what_was_broken_off_and_is_called_days_later_is_no_problem_before_it_fails() -> None:
     world, start = a_world(), monday(10)
     async with story(world, one_signer(), begins=start) as it:
-        wednesday = start + 2 * DAY
-        await until(it, wednesday, 9, 30)
-        world.push.failures = [refusal(Code.UNREACHABLE, wait=timedelta(minutes=50))]
-        await until(it, wednesday, 10, 20)
+        wednesday = await push_wants_to_be_left_alone(it, start)
         assert await it.has_a_problem()
         await it.wish(Pause(actor="legal-desk"))
         await it.days_pass(1)
