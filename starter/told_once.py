@@ -9,7 +9,8 @@ from workflows.model.happened import Happened
 
 SYSTEMS: Final = {"core-signature": "Core Signature", "countersign": "Countersign", "temporal": "Temporal"}
 """Who is nobody: their names, which are the same in every language."""
-_OUTCOMES: Final = (Happened.SIGNED, Happened.DONE, Happened.DECLINED, Happened.WAIVED)
+OUTCOMES: Final = (Happened.SIGNED, Happened.DONE, Happened.DECLINED, Happened.WAIVED)
+"""What may say how it ended."""
 _CAME_TRUE: Final[Mapping[str, Happened]] = {
     Happened.CANCELLATION_WISHED: Happened.CANCELLED,
     Happened.HAND_OVER_WISHED: Happened.HANDED_OVER,
@@ -32,7 +33,7 @@ def told_once(timeline: Sequence[TimelineEntry]) -> list[TimelineEntry]:
 
 def is_outcome(entry: TimelineEntry) -> bool:
     """Whether a line says how it ended, not what somebody did."""
-    return entry.happened in _OUTCOMES and (not entry.who or entry.who in SYSTEMS)
+    return entry.happened in OUTCOMES and (not entry.who or entry.who in SYSTEMS)
 
 
 def _came_true(wish: TimelineEntry, behind: Sequence[TimelineEntry]) -> bool:

@@ -7,8 +7,9 @@ import pytest
 
 from activities.language import LANGUAGES, Language
 from activities.reader import Reader
-from starter.desk.sentences import REASONS, SAID, TOLD
+from starter.desk.sentences import OUTCOMES, REASONS, SAID, TOLD
 from starter.desk.story import Event, story
+from starter.told_once import OUTCOMES as TOLD_ONCE
 from workflows.follow_up.stages import Stage
 from workflows.model.entries import TimelineEntry
 from workflows.model.happened import Happened
@@ -37,6 +38,7 @@ async def told(*entries: TimelineEntry, language: Language | None = None) -> lis
 
 def test_whatever_can_happen_is_said_in_words() -> None:
     assert set(SAID) == set(Happened)
+    assert set(OUTCOMES) == set(TOLD_ONCE)
 
 
 def test_whatever_people_are_told_is_said_in_words() -> None:
