@@ -132,6 +132,11 @@ def sign_in_workflow_id(person: str) -> str:
     return f"sign-in:{person}"
 
 
+def sign_in_used_workflow_id(person: str) -> str:
+    """Workflow id of what takes the notice of a used sign-in off the screens of a person."""
+    return f"sign-in-used:{person}"
+
+
 def hand_off_workflow_id(reference: str) -> str:
     """Workflow id of what hands off once more when the run is closed: one at a time for each ending."""
     return f"hand-off:{reference}"

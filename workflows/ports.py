@@ -149,6 +149,14 @@ class SignInService(Port):
         Raises when nobody could be reached. What is over, or for somebody who left, is sent to nobody.
         """
 
+    @asks("withdraw_sign_in")
+    @abstractmethod
+    async def withdraw(self, order: SignInOrder) -> SignInReport:
+        """Take the message of a used way in off the person's devices; the same as often as it is asked for.
+
+        Never raises because of a device: one that is not reached shows a number that opens nothing.
+        """
+
 
 class OnboardingParts(Port):
     """The signature requests and tasks that an onboarding is made of."""

@@ -1,6 +1,8 @@
 """One way in to the desk for one person. While it runs nobody can have another one sent to them."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import TypeAlias
 
 from temporalio import workflow
 
@@ -12,6 +14,8 @@ with workflow.unsafe.imports_passed_through():
     from workflows.names import SIGN_IN
     from workflows.ports import SignInService
 
+_Method: TypeAlias = Callable[[SignInService, SignInOrder], Awaitable[SignInReport]]
+
 
 @workflow.defn(name=SIGN_IN)
 class SignInWorkflow:
@@ -19,17 +23,19 @@ class SignInWorkflow:
 
     @workflow.run
     async def run(self, order: SignInOrder) -> SignInReport:
-        """Send once; somebody who cannot be reached asks again."""
-        report = await self._send(order)
+        """Send once; somebody who cannot be reached asks again. Of a used one only the notice is taken back."""
+        if order.used:
+            return await self._ask(SignInService.withdraw, order, f"the used way in of {order.person} is taken back")
+        report = await self._ask(SignInService.send, order, f"a way in for {order.person}")
         await self._rest(order.at + ONE_MESSAGE_EVERY - workflow.now())
         return report
 
-    async def _send(self, order: SignInOrder) -> SignInReport:
+    async def _ask(self, method: _Method, order: SignInOrder, summary: str) -> SignInReport:
         try:
             return await workflow.execute_activity_method(
-                SignInService.send,
+                method,
                 order,
-                summary=f"a way in for {order.person}",
+                summary=summary,
                 # Passed on explicitly: an activity inherits it in the server's queue, but is not told of it.
                 priority=workflow.info().priority,
                 **options.SIGN_IN,
@@ -37,7 +43,7 @@ class SignInWorkflow:
         except ActivityError as error:
             if is_cancelled_exception(error):
                 raise
-            workflow.logger.warning("nobody could be told how to sign in: %s", error.cause)
+            workflow.logger.warning("%s: not done, %s", summary, error.cause)
             return SignInReport()
 
     async def _rest(self, span: timedelta) -> None:

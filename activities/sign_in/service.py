@@ -67,6 +67,17 @@ class SignInMessages(SignInService):
             raise passing_failure(Code.UNREACHABLE, "neither a device nor an address could be reached")
         return SignInReport(told=told)
 
+    async def withdraw(self, order: SignInOrder) -> SignInReport:
+        """See the port."""
+        try:
+            person = await self._directory.person(order.person)
+            sent = await self._phones.send(person, await self._phones.living(person), _withdrawal(person))
+        except UnknownPerson:
+            return SignInReport()
+        except DirectoryFailure as failure:
+            raise directory_failure(failure) from failure
+        return SignInReport(told=sum(one.fate is Fate.ACCEPTED for _, one in sent))
+
     async def _tell(self, person: Person, message: Message, order: SignInOrder) -> int:
         devices = await self._phones.living(person)
         sent = await self._phones.send(person, devices, message)
@@ -91,3 +102,9 @@ class SignInMessages(SignInService):
             link=self._ways_in.link(way),
             action=NoticeAction.OPEN,
         )
+
+
+def _withdrawal(person: Person) -> Message:
+    """Takes the notice with the same key off a screen; it has no words and no way in."""
+    key = screen_key(_STAGE, person.id)
+    return Message("", "", "", request="", stage=_STAGE, key=key, link="", action=NoticeAction.WITHDRAW)

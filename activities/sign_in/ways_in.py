@@ -11,7 +11,7 @@ from typing import Final, Self
 from pydantic import SecretStr
 
 from activities.sealing import BadSeal, Seal
-from workflows.model.sign_in import SignInOrder
+from workflows.model.sign_in import VALID_FOR, SignInOrder
 
 _CONTEXT: Final = b"countersign/sign-in/v1"
 _DIGITS: Final = 6
@@ -34,6 +34,11 @@ class WayIn:
     def of(cls, order: SignInOrder) -> Self:
         """The one that an order is about."""
         return cls(order.person, order.ask, order.until.astimezone(UTC).replace(microsecond=0))
+
+    @property
+    def asked_at(self) -> datetime:
+        """When it was asked for."""
+        return self.until - VALID_FOR
 
 
 def ask_of(nonce: str) -> str:

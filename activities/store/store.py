@@ -259,7 +259,11 @@ class Store:
 
     async def use_once(self, day: date, name: str) -> bool:
         """Use up something that may be used once, ever; whether nobody had. By day, so that old ones can be dropped."""
-        return await self._objects.create(f"desk/used/{day.isoformat()}/{name}.json", b"{}")
+        return await self._objects.create(_used(day, name), b"{}")
+
+    async def was_used(self, day: date, name: str) -> bool:
+        """Whether `use_once` used it up."""
+        return await self._objects.size(_used(day, name)) is not None
 
     def quiet(self, of: str, key: str) -> Row:
         """What somebody was told by all parts of an onboarding."""
@@ -276,6 +280,10 @@ class Store:
 
 def _signers_of(home: Home, fingerprint: str) -> str:
     return home.beside(f"{_SIGNERS_OF}{fingerprint[:_OF_A_START]}.json")
+
+
+def _used(day: date, name: str) -> str:
+    return f"desk/used/{day.isoformat()}/{name}.json"
 
 
 def _numbers(page: str) -> list[int]:

@@ -1,7 +1,8 @@
 """Who is at the desk: two sealed cookies, so that the receiver keeps nothing and every receiver beside it knows them.
 
 One says that a browser asked to come in, the other that it did. The store has one serial for each person who was ever
-signed out everywhere: a session that was begun before it is over.
+signed out everywhere: a session that was begun before it is over. It also has the nonce of each session that was signed
+out: a copy of its cookie opens nothing.
 """
 
 import base64
@@ -23,6 +24,7 @@ from workflows.model.sign_in import VALID_FOR
 LONGEST_SESSION: Final = timedelta(hours=12)
 """A day's work; a browser that is closed forgets it sooner."""
 _NONCE_BYTES: Final = 16
+_SESSION_BYTES: Final = 8
 _ID_LENGTH: Final = 100
 """Of a person, by the people file: a cookie of somebody who does not exist is not shorter."""
 
@@ -45,11 +47,17 @@ class Ask:
 
 @dataclass(frozen=True)
 class Session:
-    """Somebody came in with this browser."""
+    """Somebody came in with this browser; the `nonce` tells it from other sessions of theirs."""
 
     person: str
     serial: str
     since: datetime
+    nonce: str
+
+    @classmethod
+    def new(cls, person: str, serial: str, now: datetime) -> Self:
+        """One that begins now."""
+        return cls(person, serial, now, secrets.token_hex(_SESSION_BYTES))
 
 
 class Cookies:
@@ -80,13 +88,13 @@ class Cookies:
         """Who came in with this browser, if that is not too long ago."""
         if (found := _opened(self._sessions, request.cookies.get(_SESSION, ""), 4)) is None:
             return None
-        person, serial, since, _ = found
-        session = Session(person, serial, _instant(since))
+        person, serial, since, nonce = found
+        session = Session(person, serial, _instant(since), nonce)
         return session if session.since <= now < session.since + LONGEST_SESSION else None
 
     def keep_session(self, response: Response, session: Session) -> None:
         """Let the browser in."""
-        text = "\n".join((session.person, session.serial, str(int(session.since.timestamp())), secrets.token_hex(8)))
+        text = "\n".join((session.person, session.serial, str(int(session.since.timestamp())), session.nonce))
         self._set(response, _SESSION, self._sessions.seal(text), LONGEST_SESSION)
         self._drop(response, _ASK)
 

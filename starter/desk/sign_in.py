@@ -7,8 +7,9 @@ import asyncio
 import hmac
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from temporalio.client import Client
@@ -38,7 +39,7 @@ ANSWER_AFTER: Final = 0.4
 _TEMPORAL_SECONDS: Final = 5.0
 
 Tell = Callable[[SignInOrder], Awaitable[None]]
-"""Has a worker send somebody a way in; raises `TemporalRefused` when Temporal does not take it."""
+"""Has a worker send somebody a way in, or take a used one off their screens; raises `TemporalRefused`."""
 
 
 @dataclass(frozen=True)
@@ -112,8 +113,10 @@ class SignIn:
         guessing = self._tries.wait(ask.person) > 0  # which is told in no other words
         right = not guessing and hmac.compare_digest(self._ways_in.code(way).encode(), _digits(code).encode())
         person = await self._still_here(ask.person)
-        if not right or person is None or not await self._store.use_once(day, f"{name}-code"):
+        if not right or person is None:
             return Wrong(TRIES_AT_MOST - tried - 1)
+        if not await self._use(way):
+            return Wrong(0)
         return await self._session(person)
 
     async def behind(self, ref: str) -> Person:
@@ -126,18 +129,34 @@ class SignIn:
     async def by_link(self, ref: str) -> Session:
         """Let in whoever pressed the button behind a link, once; raises as `behind` does, and `StoreFailure`."""
         person, way = await self.behind(ref), self._ways_in.open(ref, self._clock())
-        if not await self._store.use_once((way.until - VALID_FOR).date(), f"{way.ask}-link"):
+        if not await self._use(way):
             raise BadWayIn("it was used before")
         return await self._session(person)
 
     async def stands(self, session: Session) -> Person | None:
         """Who is in by a session; None when it was ended, or they left. Raises `DirectoryFailure`, `StoreFailure`."""
-        if await self._store.serial(serial_of(session.person)) != session.serial:
-            return None
-        return await self._still_here(session.person)
+        serial, ended = await asyncio.gather(
+            self._store.serial(serial_of(session.person)), self._store.was_used(*_ending(session))
+        )
+        return None if ended or serial != session.serial else await self._still_here(session.person)
+
+    async def end(self, session: Session) -> None:
+        """End this session alone, also where its cookie was copied to; raises `StoreFailure`."""
+        await self._store.use_once(*_ending(session))
+
+    async def _use(self, way: WayIn) -> bool:
+        """Use up a message, whether by its link or by its number; whether nobody had, and then no screen shows it on.
+
+        That its notice cannot be taken off a screen keeps nobody out.
+        """
+        if not await self._store.use_once(way.asked_at.date(), f"{way.ask}-in"):
+            return False
+        with suppress(TemporalRefused, RPCError, TimeoutError, ConnectionError, RuntimeError):
+            await self._tell(SignInOrder(person=way.person, ask=way.ask, at=way.asked_at, used=True))
+        return True
 
     async def _session(self, person: Person) -> Session:
-        return Session(person.id, await self._store.serial(serial_of(person.id)), self._clock())
+        return Session.new(person.id, await self._store.serial(serial_of(person.id)), self._clock())
 
     async def _still_here(self, id: str) -> Person | None:
         try:
@@ -153,7 +172,7 @@ def teller(client: Client) -> Tell:
         starting = client.start_workflow(
             names.SIGN_IN,
             order,
-            id=names.sign_in_workflow_id(order.person),
+            id=(names.sign_in_used_workflow_id if order.used else names.sign_in_workflow_id)(order.person),
             task_queue=names.WORKFLOW_QUEUE,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             execution_timeout=VALID_FOR,
@@ -184,6 +203,11 @@ async def _answered(asking: Awaitable[object], namespace: str) -> None:
         await asking
     except RPCError as error:
         raise TemporalRefused(error, namespace) from error
+
+
+def _ending(session: Session) -> tuple[date, str]:
+    """Under what the store has that a session was signed out."""
+    return session.since.astimezone(UTC).date(), f"{session.nonce}-out"
 
 
 def _digits(code: str) -> str:

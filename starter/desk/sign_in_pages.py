@@ -93,7 +93,9 @@ class Entrance:
             return self._answers.card(SPENT, request)
 
     async def leave(self, request: Request, visitor: Visitor, form: dict[str, str]) -> Response:
-        """Have this browser forget who came in with it."""
+        """End the session of this browser, and have it forget who came in with it."""
+        if session := self._cookies.session(request, self._clock()):
+            await self._sign_in.end(session)
         answer = self._answers.renderer.onward()
         self._cookies.end(answer)
         return answer

@@ -62,6 +62,19 @@ async def test_every_device_of_theirs_gets_the_link_and_the_number(
     assert [push["text"] for push in entries(sandbox, "push")[3:]] == [push["text"] for push in pushes]
 
 
+async def test_the_notice_of_a_used_one_is_taken_off_every_device_and_says_nothing(
+    sandbox: RunningSandbox, messages: SignInMessages
+) -> None:
+    used = order("chief-executive").replace(used=True)
+    await send(messages, order("chief-executive"))
+    assert (await ActivityEnvironment().run(messages.withdraw, used)).told == 3
+    sent, taken = entries(sandbox, "push")[:3], entries(sandbox, "push")[3:]
+    assert [one["token"] for one in taken] == EXECUTIVES
+    assert {one["key"] for one in taken} == {one["key"] for one in sent}
+    assert {(one["action"], one["title"], one["text"], one["link"]) for one in taken} == {("withdraw", None, None, "")}
+    assert (await ActivityEnvironment().run(messages.withdraw, used.replace(person="somebody-who-left"))).told == 0
+
+
 async def test_whom_no_device_reaches_gets_a_mail(sandbox: RunningSandbox, messages: SignInMessages) -> None:
     assert await send(messages, order("archive")) == 1
     mark(sandbox, "finance-chief~1", "unregistered")

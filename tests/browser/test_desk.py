@@ -38,7 +38,7 @@ def session_of(laptop: Laptop, person: str) -> tuple[str, str]:
     """The cookie of somebody who has come in: for a message there would be a minute to wait."""
     told, answer = laptop.addresses, Response()
     cookies = Cookies(SecretStr(told["env"]["COUNTERSIGN_LINK_SECRET"]), told["receiver"])
-    cookies.keep_session(answer, Session(person, "", datetime.now(UTC)))
+    cookies.keep_session(answer, Session.new(person, "", datetime.now(UTC)))
     [(name, cookie), *_] = SimpleCookie(answer.headers["set-cookie"]).items()
     return name, cookie.value
 

@@ -11,6 +11,7 @@ from workflows.ports import Port
 def test_names_are_pinned() -> None:
     assert Kind.REQUEST.workflow_id("msa-0042") == "signature-request:msa-0042"
     assert (names.sign_in_workflow_id("chair"), names.SIGN_IN) == ("sign-in:chair", "SignIn")
+    assert names.sign_in_used_workflow_id("chair") == "sign-in-used:chair"
     assert (names.nexus_call_workflow_id("a/handoff/b"), names.NEXUS_CALL) == ("nexus-call:a/handoff/b", "NexusCall")
     assert names.MEMO_ORIGIN == "origin"
     assert names.notice_key("msa-0042", "reminder-3", "chair") == "msa-0042/reminder-3/chair"
@@ -67,7 +68,7 @@ def test_activity_names_are_pinned() -> None:
     assert declared == {
         "create_signature_request", "observe_document", "cancel_signature_request", "forward_signer",
         "deliver_notices", "plan_agenda", "look_at_stand_in", "hand_off", "recall_hand_off", "send_sign_in",
-            "start_parts", "look_at_parts", "end_parts",
+            "withdraw_sign_in", "start_parts", "look_at_parts", "end_parts",
             "freeze_audience", "walk_audience", "change_audience", "look_at_audience", "settle_audience",
             "open_year", "forget_year", "sweep_events",
     }  # fmt: skip

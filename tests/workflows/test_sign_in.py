@@ -20,12 +20,17 @@ class Messages(SignInService):
 
     def __init__(self) -> None:
         self.sent: list[SignInOrder] = []
+        self.withdrawn: list[SignInOrder] = []
         self.fails = False
 
     async def send(self, order: SignInOrder) -> SignInReport:
         self.sent.append(order)
         if self.fails:
             raise ApplicationError("no", non_retryable=True)
+        return SignInReport(told=1)
+
+    async def withdraw(self, order: SignInOrder) -> SignInReport:
+        self.withdrawn.append(order)
         return SignInReport(told=1)
 
 
@@ -60,3 +65,23 @@ async def test_who_asks_within_the_minute_finds_the_one_that_was_sent() -> None:
             assert now - began >= timedelta(minutes=1)
             history = (await third.fetch_history()).to_json()
             assert "/desk/in/" not in history
+
+
+async def test_a_used_one_is_taken_back_at_once_also_while_its_own_workflow_runs() -> None:
+    messages = Messages()
+    async with time_skipping() as env:
+        now = await env.get_current_time()
+        async with Worker(
+            env.client,
+            task_queue=names.WORKFLOW_QUEUE,
+            workflows=[SignInWorkflow],
+            activities=messages.activities(),
+        ):
+            used = SignInOrder(person="chair", ask="a", at=now, used=True)
+            done = await env.client.execute_workflow(
+                SignInWorkflow.run,
+                used,
+                id=names.sign_in_used_workflow_id("chair"),
+                task_queue=names.WORKFLOW_QUEUE,
+            )
+            assert (done, messages.withdrawn, messages.sent) == (SignInReport(told=1), [used], [])

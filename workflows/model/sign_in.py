@@ -18,6 +18,8 @@ class SignInOrder(Model):
     person: str
     ask: str
     at: AwareDatetime
+    used: bool = False
+    """Whether it has let somebody in: then its notice is taken off the person's screens."""
 
     @property
     def until(self) -> datetime:

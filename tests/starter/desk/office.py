@@ -89,6 +89,8 @@ class Office:
     app: Any = None
     sign_in: Any = None
     orders: list[SignInOrder] = field(default_factory=list)
+    withdrawn: list[SignInOrder] = field(default_factory=list)
+    """Those whose notices are to be taken off the screens."""
     failure: Exception | None = None
     wished: list[tuple[str, AnyWish, str]] = field(default_factory=list)
     answer: Receipt | Exception | None = None
@@ -107,7 +109,7 @@ class Office:
     async def tell(self, order: SignInOrder) -> None:
         """What a worker would get."""
         await self.reach()
-        self.orders.append(order)
+        (self.withdrawn if order.used else self.orders).append(order)
 
     async def reach(self) -> None:
         """Whether Temporal is there."""

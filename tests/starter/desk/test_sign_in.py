@@ -53,6 +53,41 @@ async def test_the_number_opens_the_desk_in_the_browser_that_asked_and_in_no_oth
     assert [order.person for order in desk.orders] == [REQUESTER, SIGNER]
 
 
+async def test_a_message_lets_in_once_whether_by_its_number_or_by_its_link(desk: Office) -> None:
+    laptop, phone = desk.browser(), desk.browser()
+    asked = await desk.ask(laptop, REQUESTER)
+    button = await phone.get(desk.link())
+    assert inside(await laptop.press(asked, code=desk.code())) == "/people/desk"
+    late = await phone.press(button)
+    assert (late.status_code, COOKIE in phone.http.cookies) == (410, False)
+    desk.pass_(minutes=1)
+    asked = await desk.ask(other := desk.browser(), REQUESTER)
+    assert inside(await phone.press(await phone.get(desk.link()))) == "/people/desk"
+    assert (await other.press(asked, code=desk.code())).status_code == 403
+    assert COOKIE not in other.http.cookies
+
+
+async def test_the_notice_of_a_used_message_is_taken_off_the_screens(desk: Office) -> None:
+    laptop, phone = desk.browser(), desk.browser()
+    asked = await desk.ask(laptop, REQUESTER)
+    wrong = f"{(int(desk.code()) + 1) % 10**6:06}"
+    asked = await laptop.press(asked, code=wrong)
+    assert desk.withdrawn == []
+    await laptop.press(asked, code=desk.code())
+    assert desk.withdrawn == [desk.orders[0].replace(used=True)]
+    desk.pass_(minutes=1)
+    await desk.ask(laptop, REQUESTER)
+    await phone.press(await phone.get(desk.link()))
+    assert desk.withdrawn == [order.replace(used=True) for order in desk.orders]
+
+
+async def test_a_notice_that_cannot_be_taken_back_keeps_nobody_out(desk: Office) -> None:
+    laptop = desk.browser()
+    asked = await desk.ask(laptop, REQUESTER)
+    code, desk.failure = desk.code(), RPCError("connection refused", RPCStatusCode.UNAVAILABLE, b"")
+    assert inside(await laptop.press(asked, code=code)) == "/people/desk"
+
+
 async def test_a_number_may_be_tried_five_times(desk: Office) -> None:
     laptop = desk.browser()
     page = await desk.ask(laptop, REQUESTER)
@@ -182,6 +217,15 @@ async def test_signing_out_ends_this_browser_and_people_sign_out_all_of_them(des
     assert "Sign in" in text_of(await other.get())
     desk.pass_(minutes=1)
     assert "Legal Desk" in text_of(await (await desk.come_in(REQUESTER)).get())
+
+
+async def test_a_copied_cookie_opens_nothing_once_its_browser_was_signed_out(desk: Office) -> None:
+    one, thief = await desk.come_in(REQUESTER), desk.browser()
+    thief.http.cookies.set(COOKIE, one.http.cookies[COOKIE], domain="sign.example", path="/people/desk")
+    assert "Legal Desk" in text_of(await thief.get())
+    desk.pass_(hours=11)
+    await one.press(await one.get())
+    assert "Sign in" in text_of(await thief.get())
 
 
 async def test_a_session_lasts_a_working_day(desk: Office) -> None:
