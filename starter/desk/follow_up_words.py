@@ -14,6 +14,7 @@ from starter.desk.rows import UNTITLED, Name
 from starter.desk.stages import StageRows, stages_of
 from starter.desk.story import Event, story
 from starter.desk.words import status_of
+from starter.page.options import answer_of
 from starter.page.problems import problems_of
 from starter.page.screens import Exchange
 from starter.page.standing import (
@@ -182,7 +183,7 @@ async def _with_everything(base: Told, shown: Shown, reader: Reader, name: Name,
 async def _exchange(asked: AskedQuestion, language: Language, name: Name) -> Exchange:
     person = await name(asked.person)
     asker = language.say("{person} cannot go on", person=person) if asked.blocks else person
-    return Exchange(asker, asked.text, asked.answer or "")
+    return Exchange(asker, asked.text, answer_of(asked, language))
 
 
 async def _person(line: SignerLine | AssigneeLine, reader: Reader, name: Name) -> PersonRow:

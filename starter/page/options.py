@@ -48,13 +48,36 @@ def with_offers(screen: Screen, offers: Offers, reader: Reader) -> Screen:
     return replace(screen, options=tuple(_options(offers, reader)))
 
 
-def with_wishes_of(screen: Screen, shown: Shown, person: str, reader: Reader) -> Screen:
-    """The signer's screen with what they have wished so far: when they are reminded, and what they asked."""
+def with_wishes_of(screen: Screen, shown: Shown, person: str, reader: Reader, called: Called = UNNAMED) -> Screen:
+    """The signer's screen with what they have wished so far: when they are reminded, and what they asked.
+
+    A question that came with the place of somebody else is theirs as well.
+    """
     choices = choices_of(shown, person)
     at = choices.reminded_at if choices and screen.banner is None else None
     reminded = (reader.language.say("You will be reminded on {when}.", when=reader.instant(at)),) if at else ()
-    asked = tuple(_exchange(one, screen.language) for one in shown.questions if one.person == person)
-    return replace(screen, sentences=(*screen.sentences, *reminded), exchanges=asked)
+    return replace(
+        screen,
+        sentences=(*screen.sentences, *reminded),
+        exchanges=_exchanges_of(shown, person, screen.language, called),
+    )
+
+
+def with_own_questions(screen: Screen, shown: Shown, person: str) -> Screen:
+    """The screen of somebody whose place was given away: what they asked, for the answer was promised to them."""
+    exchanges = _exchanges_of(shown, person, screen.language, UNNAMED)
+    if not any(one.answer is None and one.person == person for one in shown.questions):
+        return replace(screen, exchanges=exchanges)
+    goes_along = screen.language.say("Your question went with it. We will tell you when it is answered.")
+    return replace(screen, sentences=(*screen.sentences, goes_along), exchanges=exchanges)
+
+
+def _exchanges_of(shown: Shown, person: str, language: Language, called: Called) -> tuple[Exchange, ...]:
+    return tuple(
+        _exchange(one, language, "" if one.person == person else called.get(one.person, one.person))
+        for one in shown.questions
+        if person in (one.person, one.to)
+    )
 
 
 def with_banner(screen: Screen, done: str, shown: Shown, person: str, reader: Reader) -> Screen:
@@ -88,9 +111,9 @@ def _done(done: str, shown: Shown, person: str, reader: Reader) -> str | None:
 
 
 def with_questions(screen: Screen, shown: Shown, person: str, called: Called = UNNAMED) -> Screen:
-    """The onlooker's screen with what signers have asked: for whoever is to answer."""
+    """The onlooker's screen with what signers have asked: for whoever is to answer; of others, what they asked."""
     if not may_answer(shown, person):
-        return screen
+        return replace(screen, exchanges=_exchanges_of(shown, person, screen.language, called))
     return replace(
         screen,
         exchanges=tuple(_exchange(one, screen.language, called.get(one.person, one.person)) for one in shown.questions),
@@ -139,4 +162,11 @@ def _exchange(question: AskedQuestion, language: Language, by: str = "") -> Exch
         asker = stuck if by else language.say("You cannot go on")
     else:
         asker = by or language.say("You")
-    return Exchange(asker, question.text, question.answer or language.say("Not answered yet."))
+    return Exchange(asker, question.text, answer_of(question, language))
+
+
+def answer_of(question: AskedQuestion, language: Language) -> str:
+    """What was answered; what somebody cleared, or handed over, may have no words."""
+    if question.answer is None:
+        return language.say("Not answered yet.")
+    return question.answer or language.say("The way is clear.")

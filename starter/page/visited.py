@@ -64,15 +64,19 @@ class Screens:
         called = await self.who.names_of(shown)
         screen = task_screen(shown, visit.claim.person, visit.reader, self.clock(), called)
         if screen.name is ScreenName.HANDED_OVER:
-            stand_ins = await self.who.stand_ins(shown, visit.person)
-            return options.with_successor(screen, shown, visit.claim.person, stand_ins)
+            return await self._handed_over(screen, visit, shown)
         return await self._with_offers(screen, visit, shown) if screen.name is ScreenName.DO else screen
+
+    async def _handed_over(self, screen: Screen, visit: Visit, shown: Shown) -> Screen:
+        """The screen of somebody whose place was given away: who has it, and what became of what they asked."""
+        stand_ins = await self.who.stand_ins(shown, visit.person)
+        named = options.with_successor(screen, shown, visit.claim.person, stand_ins)
+        return options.with_own_questions(named, shown, visit.claim.person)
 
     async def _with_more(self, screen: Screen, state: SigningState, visit: Visit, shown: RequestShow) -> Screen:
         """A signer's screen with who asks them, what they wished so far, and what else they may."""
         if state is SigningState.HANDED_OVER:
-            stand_ins = await self.who.stand_ins(shown, visit.person)
-            return options.with_successor(screen, shown, visit.claim.person, stand_ins)
+            return await self._handed_over(screen, visit, shown)
         if state not in WAITING:
             return screen
         screen = replace(screen, progress=how_many_have_signed(shown, visit.reader.language))
@@ -84,7 +88,8 @@ class Screens:
         """The screen of somebody whose turn it is with who asks them, what they wished so far, and what they may."""
         screen = await self._with_asker(screen, visit, shown)
         told = options.with_banner(screen, visit.done, shown, visit.claim.person, visit.reader)
-        wished = options.with_wishes_of(told, shown, visit.claim.person, visit.reader)
+        called = await self.who.names_of(shown) if shown.questions else {}
+        wished = options.with_wishes_of(told, shown, visit.claim.person, visit.reader, called)
         return options.with_offers(wished, await self.offers_to(visit, shown), visit.reader)
 
     async def _with_asker(self, screen: Screen, visit: Visit, shown: Shown) -> Screen:

@@ -351,3 +351,17 @@ async def test_a_forwarded_signer_may_wish_as_well(signer: Phone) -> None:
     assert "Check your email" in text_of(pressed.text)
     assert option_of(pressed.text, Act.ASK) != {}
     assert await offered(signer, signer.link(CHAIR)) == [Act.LATER, Act.ASK]
+
+
+async def test_a_question_that_went_with_the_place_is_read_by_both_who_wait_for_its_answer(signer: Phone) -> None:
+    handed = SignerLine(person=FIRST, order=1, role=Role.SIGN, state=SignerState.REASSIGNED)
+    theirs = SignerLine(person=SECOND, order=1, role=Role.SIGN, state=SignerState.TURN)
+    known = shown(choices(SECOND, ask=False), signers=(handed, theirs))
+    signer.known[REQUEST] = known.replace(question=question().replace(to=SECOND))
+    before = text_of((await signer.open(signer.link())).text)
+    assert "Your question went with it. We will tell you when it is answered." in before
+    assert "Customer Which annex? Answer Not answered yet." in text_of((await signer.open(signer.link(SECOND))).text)
+    signer.known[REQUEST] = known.replace(answered=(question(answer="B.").replace(to=SECOND),))
+    for path in (signer.link(), signer.link(use=LinkUse.VIEW)):
+        text = text_of((await signer.open(path)).text)
+        assert "You Which annex? Answer B." in text and "went with it" not in text

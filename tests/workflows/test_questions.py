@@ -15,7 +15,7 @@ from workflows.model.notices import NoticeAction, Outcome
 from workflows.model.policy import Policy, QuestionPause, Reminders
 from workflows.model.subject import Participant, Status
 from workflows.model.views import NextStep, RequestShow
-from workflows.model.wishes import Answer, Pause, Question, Resumption
+from workflows.model.wishes import Answer, Delegation, Pause, Question, Resumption
 from workflows.signature.inputs import SignatureRequest
 from workflows.signature.workflow import SignatureRequestWorkflow as Request
 
@@ -190,3 +190,23 @@ async def test_who_was_told_of_an_unanswered_question_hears_of_the_end() -> None
         assert (await it.handle.result()).outcome is Status.EXPIRED
     told = {call.target.person for batch in world.handoff.batches for call in batch.calls}
     assert {DESK, CHIEF, SIGNER} <= told
+
+
+async def test_a_question_that_is_open_goes_with_the_place_and_both_hear_the_answer() -> None:
+    world = world_of(people(None, somebody("dora", devices=({"token": "d", "platform": "ios"},))))
+    async with story(world, calm(), begins=monday(10), record="question-handed-over") as it:
+        since = await asks(it)
+        await it.handle.execute_update(Request.delegate, Delegation(actor=SIGNER, signer=SIGNER, to="dora"))
+        await it.until(since + DAY + HOUR)
+        handed = await it.shown()
+        assert handed.question is not None
+        assert (handed.question.person, handed.question.to) == (SIGNER, "dora")
+        assert [one.person for one in handed.waiting_for] == ["dora"]
+        assert "reminders are paused" in handed.says
+        await it.handle.execute_update(Request.answer, Answer(actor=DESK, text="Annex B"))
+        await it.days_pass(1)
+        shown = await it.shown()
+    assert [(one.answer, one.person) for one in shown.answered] == [("Annex B", SIGNER)]
+    assert ("unanswered-1", DESK) in [(stage, who) for stage, who, _ in told(shown, since)]
+    heard = {(one.person, one.action) for one in world.push.sent if one.stage == "answer-1"}
+    assert heard == {("dora", NoticeAction.SIGN), (SIGNER, NoticeAction.OPEN)}

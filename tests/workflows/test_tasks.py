@@ -221,6 +221,17 @@ async def test_a_place_is_handed_over_to_who_is_there() -> None:
         assert {one.person: one.state for one in ended.people} == {ADA: "reassigned", "dora": "done"}
 
 
+def test_to_hand_over_what_blocked_somebody_is_the_answer_and_what_they_said_is_kept() -> None:
+    known = TaskProgress.begin(a_task(ADA).task, NOW)
+    known = block(known, Block(person=ADA, because="no access"), NOW)
+    wish = Delegation(actor=OWNER, signer=ADA, to="carl")
+    known = receipts.recorded(operations.delegate(known, wish, NOW), "op-1", wish, NOW)
+    known = known.handed_over(known.reassigning[0], None, NOW)
+    assert (questions.open_question(known), known.stops, known.phase) == (None, (), "open")
+    assert [(one.text, one.answer) for one in known.questions] == [("no access", "")]
+    assert (known.timeline[-1].what, known.timeline[-1].who) == ("unblocked", OWNER)
+
+
 @pytest.mark.parametrize(
     ("giver", "taker", "says"),
     [

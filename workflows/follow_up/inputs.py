@@ -75,7 +75,7 @@ def _open_question(progress: FollowUp) -> OpenQuestion | None:
     if question is None:
         return None
     stands = progress.stop(StopKind.QUESTION) is not None
-    return OpenQuestion(number=question.number, person=question.person, at=question.at, stands=stands)
+    return OpenQuestion(number=question.number, person=question.holder, at=question.at, stands=stands)
 
 
 def _reminded(progress: FollowUp) -> tuple[Reminded, ...]:

@@ -186,16 +186,18 @@ class FollowUp(Noted):
         """A place was handed over: the old one's planned notices are superseded, the new one's clock begins."""
         entry = EscalationEntry(from_=done.from_, to=done.to, reason=done.reason, at=now)
         left = tuple(one for one in self.reassigning if one.about != done.about and (one.by_hand or one.to != done.to))
-        # An escalation that hands the place over has happened: it is no notice that was left out.
+        # An escalation that hands the place over has happened: it is no notice that was left out. Reminders of an open
+        # question go to who is to answer it, whoever waits for the answer.
         happened = () if done.by_hand else (MomentKind.ESCALATE, MomentKind.ESCALATED)
+        happened = (*happened, MomentKind.QUESTION)
         known = self.giving_up((done.from_,), Reason.SUPERSEDED, now, happened)
         known = known.give_place(done.from_, done.to, now).replace(
             reassigning=left,
             escalations=(*self.escalations, entry),
             operations=self.operations.done(DELEGATE, f"handed over to {done.to}", done.about),
         )
-        answered = known.replan().answering_themselves(done.from_, now)
-        return answered.note(now, Happened.HANDED_OVER, done.from_, done.reason, about=done.to, by=done.who)
+        handed = known.replan().note(now, Happened.HANDED_OVER, done.from_, done.reason, about=done.to, by=done.who)
+        return handed._with_open_question(done, now)
 
     def hands_over(self, moment: Moment) -> bool:
         """Whether an escalation is to hand a place over, and it may yet be done."""
@@ -266,6 +268,20 @@ class FollowUp(Noted):
         """Whoever has acted, or was replaced, no longer needs an answer."""
         stop = self.stop(StopKind.QUESTION)
         return self.go_on(StopKind.QUESTION, now) if stop and stop.who == person else self
+
+    def _with_open_question(self, done: Reassignment, now: datetime) -> Self:
+        """An open question goes with the place; of what blocked somebody the hand-over is the answer."""
+        waits = [one for one in self.questions if one.answer is None and one.holder == done.from_]
+        if not waits:
+            return self.answering_themselves(done.from_, now)
+        moved = {one.number: one.replace(answer="") if one.blocks else one.replace(to=done.to) for one in waits}
+        known = self.replace(questions=tuple(moved.get(one.number, one) for one in self.questions))
+        for one in waits:
+            known = known.note(now, Happened.UNBLOCKED, done.who, None, about=one.number) if one.blocks else known
+        if any(one.blocks for one in waits):
+            return known.answering_themselves(done.from_, now)
+        stops = (s.replace(who=done.to) if s.kind is StopKind.QUESTION else s for s in known.stops)
+        return known.replace(stops=tuple(stops))
 
     def giving_up(self, people: tuple[str, ...], why: Reason, now: datetime, but: tuple[MomentKind, ...] = ()) -> Self:
         """The ledger's lines for what was planned for these people and will not be sent."""

@@ -44,7 +44,7 @@ def open_question(progress: FollowUp) -> AskedQuestion | None:
     """The question that waits for an answer."""
 
     def waits(question: AskedQuestion) -> bool:
-        asker = progress.awaited.of(question.person)
+        asker = progress.awaited.of(question.holder)
         return question.answer is None and asker is not None and not asker.acted
 
     return next(filter(waits, progress.questions), None)

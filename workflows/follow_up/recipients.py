@@ -132,15 +132,24 @@ def _taken_away(subject: Subject, memory: FollowUp) -> list[Notice]:
 
 
 def _questions(subject: Subject, memory: FollowUp) -> list[Notice]:
-    """A question goes to the requester, an answer to the asker, as long as the asker has not acted."""
+    """A question goes to the requester, an answer to who waits for it, as long as they have not acted.
+
+    An asker whose place was handed over meanwhile hears the answer as well: they were promised it.
+    """
     pending = frozenset(place.person for place in memory.awaited.pending)
-    return [
-        notice_to(subject, stages.question(one.number, blocks=one.blocks), subject.requester, NoticeAction.OPEN)
-        if one.answer is None
-        else notice_to(subject, stages.answer(one.number), one.person, memory.action_of(one.person))
-        for one in memory.questions
-        if one.person in pending
-    ]
+    notices = []
+    for one in memory.questions:
+        if one.holder not in pending:
+            continue
+        if one.answer is None:
+            stage = stages.question(one.number, blocks=one.blocks)
+            notices.append(notice_to(subject, stage, subject.requester, NoticeAction.OPEN))
+            continue
+        stage = stages.answer(one.number)
+        notices.append(notice_to(subject, stage, one.holder, memory.action_of(one.holder)))
+        if one.to:
+            notices.append(notice_to(subject, stage, one.person, NoticeAction.OPEN))
+    return notices
 
 
 def _questions_gone(subject: Subject, memory: FollowUp) -> list[Notice]:
@@ -149,7 +158,7 @@ def _questions_gone(subject: Subject, memory: FollowUp) -> list[Notice]:
     return [
         notice_to(subject, stages.question_gone(question.number), line.person, NoticeAction.WITHDRAW)
         for question in memory.questions
-        if question.answer is not None or question.person not in pending
+        if question.answer is not None or question.holder not in pending
         for line in _shown(memory)
         if line.stage in stages.of_question(question.number)
     ]

@@ -82,15 +82,24 @@ def handing_over(signer: str, to: str) -> str:
 
 
 class AskedQuestion(Model):
-    """What a signer wanted to know, and the answer once there is one."""
+    """What a signer wanted to know, and the answer once there is one.
+
+    `to` is who has the place of `person` now: a question that is open when a place is handed over goes with it.
+    """
 
     number: int
     person: str
+    to: str | None = None
     text: str
     at: AwareDatetime
     answer: str | None = None
     blocks: bool = False
     """It is no question but why they cannot go on; the answer is what they were told when it was cleared."""
+
+    @property
+    def holder(self) -> str:
+        """Who waits for the answer: the one who asked, or who has their place now."""
+        return self.to or self.person
 
 
 class Held(Model):
