@@ -164,6 +164,11 @@ class Audience:
         found = [member for member in self.members if member.person == id]
         return next((member for member in found if not member.row.says), found[0] if found else None)
 
+    def begun(self, order: Order) -> frozenset[str]:
+        """Those who may have a request: a walk has come to them."""
+        seen = (order.asked, order.changes_asked)
+        return frozenset(one.person for place, one in enumerate(self.members) if one.seen_to(place, *seen))
+
     def about(self, change: int | None) -> tuple[Member, ...]:
         """Those whom a change is about, everybody for none and for an extension; in an order that only grows."""
         if change is None:

@@ -7,7 +7,7 @@ from activities.files.reading import FileFaults
 from activities.person import Reachable, SignersFile, id_in_full
 from activities.store import Home, Store
 from workflows.follow_up.inputs import FollowUpInput
-from workflows.model.campaign import Campaign
+from workflows.model.campaign import Campaign, Order
 from workflows.model.request import Brief
 from workflows.model.subject import Participant, Role
 from workflows.signature.inputs import SignatureRequest
@@ -57,3 +57,11 @@ def request_of(
         brief=brief, policy=campaign.asking, due=member.due, fingerprint=digest, told_together=True
     )
     return MemberRequest(request, person, message)
+
+
+def forgotten(order: Order, member: Member, person: Reachable | None) -> SignatureRequest:
+    """What the request of a member was started with of which there is neither a workflow nor a record.
+
+    Nothing is kept of it anew: whoever was erased meanwhile stays erased.
+    """
+    return request_of(order.campaign, order.fingerprint, member, person).given

@@ -15,7 +15,8 @@ from temporalio import activity
 from temporalio.client import Client
 
 from activities.campaigns import digest, rows
-from activities.campaigns.audience import AUDIENCE_AT_MOST, Amendment, Audience, Audiences, Row, repeated
+from activities.campaigns.audience import AUDIENCE_AT_MOST, Amendment, Audience, Audiences, Member, Row, repeated
+from activities.campaigns.member import forgotten
 from activities.campaigns.outcomes import written
 from activities.campaigns.population import Population, caught_up, moved
 from activities.campaigns.standing import Line, Standing, Standings, counted
@@ -26,7 +27,7 @@ from activities.failures import failing_as_application_errors, final_failure
 from activities.in_turn import unbroken
 from activities.own_words import DAMAGED, ERASED, words_of
 from activities.person import Reachable, SignersFile
-from activities.starting.terminated import end_terminated
+from activities.starting.terminated import end_forgotten, end_terminated
 from activities.store import DocumentDamaged, DocumentMissing, Home, Store
 from activities.wishes import wish
 from workflows.kinds import Kind
@@ -45,6 +46,7 @@ from workflows.model.campaign import (
     Tally,
     Walk,
     Walked,
+    Work,
 )
 from workflows.model.objections import Objection
 from workflows.model.subject import Code
@@ -103,7 +105,8 @@ class People(CampaignPeople):
         with _failing():
             campaign = walk.order.campaign
             members = await self._audiences.walked(walk)
-            told = Told(self._visibility, await self._in_full(campaign), await self._message(campaign))
+            begun = (await self._audiences.of(walk.order)).begun(walk.order) if walk.work is Work.END else frozenset()
+            told = Told(self._visibility, await self._in_full(campaign), await self._message(campaign), begun)
             tour = Tour(self.client, self.store, walk, told, self.stride)
             return await unbroken(tour.walked(members), tour.stop)
 
@@ -226,7 +229,7 @@ class People(CampaignPeople):
             if settle.final:
                 lines = [_never_ended(line) if line.open else line for line in lines]
             else:
-                lines = await self._end_terminated(order, lines)
+                lines = await self._end_left(order, audience, lines)
             counts = counted(lines)
             if counts.open:
                 return Tally(counts=counts)
@@ -237,17 +240,28 @@ class People(CampaignPeople):
             counts=counts, outcomes=outcomes, came=came, left=left, people_now=population and len(population.now)
         )
 
-    async def _end_terminated(self, order: Order, lines: list[Line]) -> list[Line]:
-        """Have what somebody has terminated ended, some of it each time; how, its record says the next time."""
-        left = [Kind.REQUEST.workflow_id(line.request) for line in lines if line.terminated][: self.stride.members]
-        for begin in range(0, len(left), AT_ONCE):
-            some = left[begin : begin + AT_ONCE]
-            ends = (
-                end_terminated(self.client, self.store, id, _CLOSED, order.now, begun_by=order.workflow_id)
-                for id in some
-            )
-            await asyncio.gather(*ends)
-        return [line._replace(status=Standing.TOLD, reason="") if line.terminated else line for line in lines]
+    async def _end_left(self, order: Order, audience: Audience, lines: list[Line]) -> list[Line]:
+        """Have what nobody goes on with ended, some of it each time; how, its record says the next time."""
+        lines, people = list(lines), await self._in_full(order.campaign)
+        left = [place for place, line in enumerate(lines) if line.broken_off or line.lost]
+        for begin in range(0, len(left[: self.stride.members]), AT_ONCE):
+            some = left[begin : min(begin + AT_ONCE, self.stride.members)]
+            ends = (self._end(order, audience.members[place], lines[place], people) for place in some)
+            for place, line in zip(some, await asyncio.gather(*ends), strict=True):
+                lines[place] = line
+        for place in left[self.stride.members :]:
+            lines[place] = _going_on(lines[place])
+        return lines
+
+    async def _end(self, order: Order, member: Member, line: Line, people: Mapping[str, Reachable]) -> Line:
+        """The line of somebody whose request is being ended; as it was where it cannot be."""
+        if line.broken_off:
+            id, by = Kind.REQUEST.workflow_id(line.request), order.workflow_id
+            await end_terminated(self.client, self.store, id, _CLOSED, order.now, begun_by=by)
+            return _going_on(line)
+        given, by = forgotten(order, member, people.get(member.person)), order.workflow_id
+        ended = await end_forgotten(self.client, self.store, given, _CLOSED, order.now, parent=by)
+        return _going_on(line) if ended else line
 
     async def _let_go(self, request: str) -> None:
         """End what Core Signature never took: it would ask on and on, and nobody waits for it any more."""
@@ -256,6 +270,10 @@ class People(CampaignPeople):
 
 def _never_ended(line: Line) -> Line:
     return line._replace(status=Standing.FAILED, reason="was still open when the record was made")
+
+
+def _going_on(line: Line) -> Line:
+    return line._replace(status=Standing.TOLD, reason="")
 
 
 def _after(look: Look) -> str:

@@ -31,7 +31,8 @@ ANOTHERS: Final = "another request had its id already"
 _LOST: Final = "there is neither a workflow nor a record of it"
 _BROKEN_OFF: Final = "its workflow was {}"
 _TERMINATED: Final = _BROKEN_OFF.format(runs.RunStatus.TERMINATED)
-_ENDED: Final = f"{_TERMINATED}, and its document cancelled"
+_CANCELLED: Final = "{}, and its document was cancelled"
+_BROKEN: Final = {_BROKEN_OFF.format(one) for one in runs.RunStatus if one.broken_off}
 AT_ONCE: Final = 500
 """Records that are read at a time."""
 _ASKED_AT_ONCE: Final = 25
@@ -94,6 +95,16 @@ class Line(NamedTuple):
     def terminated(self) -> bool:
         """Whether somebody has terminated it, and Temporal still knows what it was started with."""
         return self.reason == _TERMINATED
+
+    @property
+    def broken_off(self) -> bool:
+        """Whether it came to no end of its own, and Temporal still knows what it was started with."""
+        return self.reason in _BROKEN
+
+    @property
+    def lost(self) -> bool:
+        """Whether Temporal has forgotten it without a record: only Core Signature knows how its document ended."""
+        return self.reason == _LOST
 
 
 @dataclass(frozen=True)
@@ -249,12 +260,20 @@ def _never_taken(show: Mapping[str, Any]) -> str:
 
 
 def _broken_off(show: Mapping[str, Any]) -> str:
-    """Why it was cancelled although somebody had terminated it; empty for what they had declined, or went on."""
-    return _ENDED if _was_terminated(show) and show["status"] == Status.CANCELLED else ""
+    """Why it was cancelled although nobody went on with it; empty for what they had declined, or went on."""
+    if show["status"] != Status.CANCELLED or not (found := _terminated(show)):
+        return ""
+    # Of one that Temporal had forgotten, and one that had failed, the line says so.
+    return _CANCELLED.format(found["why"] or _TERMINATED)
 
 
 def _was_terminated(show: Mapping[str, Any]) -> bool:
-    return any(one["happened"] == Happened.TERMINATED for one in show["timeline"])
+    return _terminated(show) is not None
+
+
+def _terminated(show: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The line which says that it was begun anew only to be ended."""
+    return next((one for one in show["timeline"] if one["happened"] == Happened.TERMINATED), None)
 
 
 def _why(show: Mapping[str, Any], signer: Mapping[str, Any]) -> str:

@@ -12,14 +12,15 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities import runs
 from activities.campaigns import rows
 from activities.campaigns.audience import Member
-from activities.campaigns.member import request_of
+from activities.campaigns.member import forgotten, request_of
 from activities.campaigns.standing import records_of
 from activities.campaigns.visibility import Visibility
 from activities.person import Reachable
 from activities.starting import path
-from activities.starting.terminated import end_terminated
+from activities.starting.terminated import end_forgotten, end_terminated
 from activities.store import Store
 from activities.wishes import taken
 from workflows.kinds import Kind
@@ -65,11 +66,15 @@ STRIDE: Final = Stride()
 
 @dataclass(frozen=True)
 class Told:
-    """What a walk knows beside its order: who stands in full in the table, and what the owner writes to everybody."""
+    """What a walk knows beside its order: who stands in full in the table, and what the owner writes to everybody.
+
+    `begun` are those who may have a request, where such are to be ended.
+    """
 
     visibility: Visibility
     people: Mapping[str, Reachable] = field(default_factory=dict)
     message: str = ""
+    begun: frozenset[str] = frozenset()
 
 
 class Tour:
@@ -184,10 +189,19 @@ class Tour:
             wanted = Cancellation(actor=walk.actor, reason=walk.reason)
         was_taken = await taken(self._client, workflow_id, wanted, f"campaign-{walk.change or 0}")
         if was_taken is None and isinstance(wanted, Cancellation):
-            order = self._order
-            by = order.workflow_id
-            return await end_terminated(self._client, self._store, workflow_id, wanted, order.now, begun_by=by) or None
+            return await self._end(member, workflow_id, wanted) or None
         return was_taken
+
+    async def _end(self, member: Member, workflow_id: str, wanted: Cancellation) -> bool:
+        """Whether a request is ended that nobody goes on with; also one that Temporal has forgotten."""
+        order, person = self._order, self._told.people.get(member.person)
+        by = order.workflow_id
+        if await end_terminated(self._client, self._store, workflow_id, wanted, order.now, begun_by=by):
+            return True
+        if member.person not in self._told.begun or await runs.found(self._client, workflow_id) is not None:
+            return False
+        given = forgotten(order, member, person)
+        return await end_forgotten(self._client, self._store, given, wanted, order.now, parent=by)
 
 
 def _progress(walk: Walk) -> tuple[int, int, int]:

@@ -233,7 +233,7 @@ class Parts(OnboardingParts):
         found = await runs.found(self.client, workflow_id)
         if found is None or (begun_by and found.known.get(names.PARENT) != begun_by):
             return
-        if found.status is runs.RunStatus.TERMINATED and isinstance(wanted, Cancellation):
+        if found.status.broken_off and isinstance(wanted, Cancellation):
             await end_terminated(self.client, self.store, workflow_id, wanted, self.now())
         elif says := await wish(self.client, workflow_id, wanted, _BY):
             activity.logger.info("part not ended", extra={"workflow": workflow_id, "says": says})

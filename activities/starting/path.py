@@ -181,12 +181,18 @@ async def recognise(client: Client, store: Store, what: Named, fingerprint: str,
     return _recognise(what, fingerprint, known, unknown)
 
 
-async def restart(client: Client, store: Store, what: Named, given: FollowUpInput) -> None:
-    """Start one anew that was terminated, with this input; one that lives, or has ended, stays as it is."""
+async def restart(
+    client: Client, store: Store, what: Named, given: FollowUpInput, *, forgotten_of: str | None = None
+) -> None:
+    """Start one anew that was broken off, with this input; one that lives, or has ended, stays as it is.
+
+    One that Temporal does not know is started only as a part of the workflow `forgotten_of`.
+    """
     before = await _in_temporal(client, what)
-    if before is None or before.status is not RunStatus.TERMINATED or await _recorded(store, what):
-        return
-    await _start_workflow(Starter(client.start_workflow), what, given, None, before, delay=timedelta())
+    nobodys = before.status.broken_off if before else forgotten_of is not None
+    if nobodys and not await _recorded(store, what):
+        parent = None if before else forgotten_of
+        await _start_workflow(Starter(client.start_workflow), what, given, parent, before, delay=timedelta())
 
 
 def _name_of(prepared: Prepared) -> Named:

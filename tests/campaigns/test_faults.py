@@ -106,7 +106,7 @@ async def test_what_cannot_be_done_until_it_closes_is_left_and_the_record_is_mad
         lines = await it.lines()
     assert ended.outcome is Status.DONE_WITH_ERRORS
     assert {person: line.status for person, line in lines.items()} == {"ada": "exempt", "bo": "failed"}
-    assert lines["bo"].reason == "its workflow was terminated, and its document cancelled"
+    assert lines["bo"].reason == "its workflow was terminated, and its document was cancelled"
 
 
 @pytest.mark.usefixtures("tried_seldom")

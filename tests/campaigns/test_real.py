@@ -11,6 +11,9 @@ from temporalio.client import Client
 from activities import runs
 from activities.campaigns.audience import Member, Row
 from activities.campaigns.member import request_of
+from activities.campaigns.outcomes import Outcomes
+from activities.campaigns.service import People
+from activities.campaigns.standing import Line
 from activities.campaigns.walks import Stride
 from activities.starting import path
 from starter import fast_forward
@@ -20,8 +23,11 @@ from starter.exits import Refusal
 from tests.campaigns.stage import OWNER, Campaigns, a_file, campaign, staff
 from tests.faults.town import eventually
 from tests.servers import PUNCTUAL_TIMERS, own_part, real_server
+from workflows.model.campaign import Order, Settle
+from workflows.model.provider import SignerSeen
+from workflows.model.request import SignerState
 from workflows.model.subject import Status
-from workflows.model.wishes import Cancellation
+from workflows.model.wishes import Cancellation, Exemption
 
 PEOPLE = tuple(f"employee-{number}" for number in range(4))
 
@@ -70,6 +76,62 @@ async def test_whose_request_was_deleted_or_is_anothers_stands_as_failed_at_once
     }
     assert (seen.shown.counts.acknowledged, seen.shown.errors) == (1, 2)
     assert seen.shown.says.startswith("1 of 3 have acknowledged; open until ")
+
+
+@pytest.mark.real_server
+@pytest.mark.parametrize("cancelled", [False, True])
+async def test_of_what_temporal_has_forgotten_a_signature_counts_and_no_document_is_left_to_be_signed(
+    tmp_path: Path, dev_server: str, cancelled: bool
+) -> None:
+    """As of what was terminated by hand once its retention is over: whether it was signed only Core Signature knows."""
+    async with campaign(tmp_path, a_file(), staff("ada", "bo", "cas", "dee"), server=own_part(dev_server)) as it:
+        await it.opened()
+        for person in ("ada", "bo", "cas"):
+            await deleted(it.client, it.request(person))
+        acted = SignerSeen(person="ada", state=SignerState.SIGNED, at=await it.now())
+        it.provider.statuses["conduct.ada"], it.provider.acted["conduct.ada"] = Status.SIGNED, [acted]
+        await it.wish(Exemption(actor=OWNER, person="cas", reason="on leave"))
+        await eventually(lambda: is_cancelled(it, "cas"))
+        if cancelled:
+            await it.wish(Cancellation(actor=OWNER, reason="the wrong version"))
+            await it.handle.result()
+            lines = await it.lines()
+        else:
+            await it.signs("dee")
+            lines = await eventually(lambda: closed(it))
+    assert lines["ada"].status == "acknowledged"
+    assert (lines["bo"].status, lines["bo"].reason) == (
+        "failed",
+        "there was neither a workflow nor a record of it, and its document was cancelled",
+    )
+    assert lines["cas"].status == "exempt"
+    assert it.provider.statuses["conduct.bo"] is Status.CANCELLED
+    assert len(it.provider.created) == 4, "nothing is made of what is only ended"
+
+
+async def is_cancelled(it: Campaigns, person: str) -> bool:
+    """Whether nobody can sign somebody's document any more."""
+    return it.provider.statuses[f"{it.id}.{person}"] is Status.CANCELLED
+
+
+async def closed(it: Campaigns) -> dict[str, Line] | None:
+    """The lines of the record that would be made now, None while somebody is waited for."""
+    shown, company = await it.shown(), it.company
+    order = Order(
+        campaign=it.given.campaign,
+        frozen=shown.frozen,
+        changed=shown.changed,
+        changes=shown.changes,
+        asked=shown.asked,
+        changes_asked=shown.changes,
+        fingerprint=it.given.fingerprint,
+        now=await it.now(),
+    )
+    people = People(it.client, company.store, company.directory, it.push, visibility=it.visibility)
+    tally = await people.settle(Settle(order=order, expected=4))
+    if tally.outcomes is None:
+        return None
+    return {line.person: line for line in (await Outcomes.read(company.store, tally.outcomes)).lines}
 
 
 async def deleted(client: Client, workflow_id: str) -> None:

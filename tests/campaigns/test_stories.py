@@ -277,7 +277,7 @@ async def test_of_what_somebody_terminated_no_document_is_left_to_be_signed(tmp_
         lines = await it.lines()
     assert ended.outcome is (Status.CANCELLED if cancelled else Status.DONE_WITH_ERRORS)
     assert states(lines) == {"ada": "exempt", "bo": "acknowledged" if cancelled else "late", "cas": "failed"}
-    assert lines["cas"].reason == "its workflow was terminated, and its document cancelled"
+    assert lines["cas"].reason == "its workflow was terminated, and its document was cancelled"
     assert {it.provider.statuses[f"conduct.{person}"] for person in ("ada", "cas")} == {Status.CANCELLED}
     assert len(it.provider.created) == 3, "nothing is made of what is only ended"
 
