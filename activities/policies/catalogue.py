@@ -16,9 +16,11 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from activities.files.fields import KindId
 from activities.files.reading import FileFaults, FileModel, FileText, PlainFile
+from activities.language import Language
 from activities.onboarding.kick_off import kick_off_file
 from activities.policies.cascade import REQUEST, Layer, Resolved, resolve, without_trigger
 from activities.policies.file import PolicyLayer
+from activities.policies.labels import KindLabel, label_of
 from activities.policies.sense import Senseless, senseless
 from activities.spelling import did_you_mean
 from workflows.model.policy import Policy
@@ -87,6 +89,7 @@ class Kind(PolicyLayer):
     """A kind of document: its own layer, on top of the kind it extends."""
 
     extends: Annotated[KindId | None, Field(exclude=True)] = None
+    label: Annotated[KindLabel | None, Field(exclude=True)] = None
 
     @field_validator("extends")
     @classmethod
@@ -181,6 +184,11 @@ class Catalogue:
     def kinds(self) -> tuple[str, ...]:
         """The names of the kinds of its file."""
         return self._own
+
+    def label(self, kind: str, language: Language) -> str:
+        """What people read instead of the kind's id, also of a kind that is not here any more."""
+        found = self._kinds.get(kind)
+        return label_of(kind, found.label if found else None, language)
 
     def known(self, kind: str, *, closes: bool = False) -> str:
         """The kind's name, or `UnknownKind`, which offers those that fit what `closes` some day."""

@@ -234,7 +234,15 @@ class Campaigns:
 
     async def _told(self, seen: Seen, visitor: Visitor, names: Names) -> Told:
         titled = seen.everything or await self._room.kinds.lets_titles_be_read(seen.shown.kind)
-        return await told(seen.shown, visitor, names.of, self._room.clock(), everything=seen.everything, titled=titled)
+        return await told(
+            seen.shown,
+            visitor,
+            names.of,
+            self._room.clock(),
+            kind=await self._room.kinds.label(seen.shown.kind, visitor.reader.language),
+            everything=seen.everything,
+            titled=titled,
+        )
 
     async def _row(self, one: Missing, visitor: Visitor, names: Names) -> Row:
         reader, now, line = visitor.reader, self._room.clock(), one.line

@@ -103,19 +103,23 @@ async def told(
     name: Name,
     now: datetime,
     *,
+    kind: str,
     everything: bool,
     titled: bool,
     steps: tuple[Step, ...] = (),
 ) -> Told:
-    """What somebody is told of it: `everything`, or where it stands; `titled`: what it is, and is called."""
+    """What somebody is told of it: `everything`, or where it stands; `titled`: what it is, and is called.
+
+    `kind` is what its kind is called in their language.
+    """
     reader, what, name = visitor.reader, Named(shown.type, shown.id), _or_workflow(name, visitor.reader.language)
-    title = shown.title or shown.id if titled else reader.language.say(UNTITLED[what.kind], kind=shown.kind)
+    title = shown.title or shown.id if titled else reader.language.say(UNTITLED[what.kind], kind=kind)
     called = {id: await name(id) for id in (*people_in(shown), *(line.target for line in shown.handoffs))}
     base = Told(
         path=at_desk(what),
         id=shown.id,
         title=title,
-        kind=shown.kind,
+        kind=kind,
         status=status_of(shown.status, reader.language, what.kind),
         sentences=_sentences(shown, reader, called) if everything else facts(shown, reader, called),
         due=due_sentence(shown.due_at, reader, now) if shown.due_at and not shown.status.ended else "",

@@ -168,7 +168,14 @@ class FollowUps:
         titled = seen.right is not Right.LOOK or await self._room.kinds.lets_titles_be_read(seen.shown.kind)
         everything = seen.right is Right.EVERYTHING
         return await told(
-            seen.shown, visitor, names.of, self._room.clock(), everything=everything, titled=titled, steps=seen.steps
+            seen.shown,
+            visitor,
+            names.of,
+            self._room.clock(),
+            kind=await self._room.kinds.label(seen.shown.kind, visitor.reader.language),
+            everything=everything,
+            titled=titled,
+            steps=seen.steps,
         )
 
     async def _asking(self, step: Step, seen: Seen, visitor: Visitor, sent: Sent | None = None) -> Response:

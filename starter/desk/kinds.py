@@ -1,4 +1,4 @@
-"""The kinds of the catalogue, as the desk needs them: their names, and whose titles a manager may read."""
+"""The kinds of the catalogue, as the desk needs them: what they are called, and whose titles a manager may read."""
 
 import asyncio
 from functools import partial
@@ -7,6 +7,7 @@ from pathlib import Path
 import structlog
 
 from activities.files.reading import FileFaults
+from activities.language import Language
 from activities.policies.catalogue import Catalogue, UnknownKind
 from workflows.model.subject import LockScreen
 
@@ -21,9 +22,15 @@ class Kinds:
         self._version: float | None = None
         self._catalogue = Catalogue({})
 
-    async def names(self) -> tuple[str, ...]:
-        """The names of all kinds."""
-        return (await self._read()).kinds
+    async def labels(self, language: Language) -> tuple[tuple[str, str], ...]:
+        """The ids of all kinds, each with what it is called in a language, in the order of the alphabet."""
+        catalogue = await self._read()
+        labels = ((kind, catalogue.label(kind, language)) for kind in catalogue.kinds)
+        return tuple(sorted(labels, key=lambda one: one[1].casefold()))
+
+    async def label(self, kind: str, language: Language) -> str:
+        """What a kind is called, also one that is not in the catalogue any more."""
+        return (await self._read()).label(kind, language)
 
     async def lets_titles_be_read(self, kind: str) -> bool:
         """Whether a document of this kind may be named to others than those it concerns (`lock_screen: full`)."""

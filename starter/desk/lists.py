@@ -84,7 +84,7 @@ class Lists:
             filters=filters,
             refusal=refusal,
             statuses=_statuses(visitor),
-            kinds=await self._room.kinds.names(),
+            kinds=await self._room.kinds.labels(visitor.reader.language),
             standing=standing,
             people_at_most=PEOPLE_AT_MOST,
             sorted_at_most=pages.SORTED_AT_MOST,
@@ -119,7 +119,7 @@ class Lists:
         now = self._room.clock()
         asked = wanted(view, visitor, standing, filters)
         page = await pages.page(self._room.context, asked, size=PAGE_SIZE, cursor=cursor, now=now)
-        telling = Telling(visitor.reader, Names(self._room.directory).of, now)
+        telling = Telling(visitor.reader, Names(self._room.directory).of, self._room.kinds.label, now)
         rows = await self._rows(page.lines, telling, view, visitor, standing)
         if view is View.CAMPAIGNS:
             rows = await self._so_far(rows, page.lines, telling)
@@ -161,7 +161,8 @@ class Lists:
     async def _spreadsheet(
         self, view: View, visitor: Visitor, standing: Standing, asked: Wanted, page: pages.Page
     ) -> AsyncIterator[str]:
-        telling, left = Telling(visitor.reader, Names(self._room.directory).of, self._room.clock()), CSV_AT_MOST
+        names, left = Names(self._room.directory).of, CSV_AT_MOST
+        telling = Telling(visitor.reader, names, self._room.kinds.label, self._room.clock())
         yield written([visitor.reader.language.say(one) for one in HEAD], first=True)
         while True:
             lines = page.lines[:left]

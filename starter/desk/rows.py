@@ -7,7 +7,7 @@ from typing import Final
 
 from babel.dates import format_timedelta
 
-from activities.language import phrase
+from activities.language import Language, phrase
 from activities.links import at_desk
 from activities.reader import Reader
 from starter.campaigns.people import SoFar
@@ -56,6 +56,8 @@ class Row:
 
 NameBeside = Callable[[str, str | None], Awaitable[str]]
 """The same also of whoever stands in full in the file of a workflow."""
+Label = Callable[[str, Language], Awaitable[str]]
+"""What a kind is called in a language."""
 
 
 @dataclass(frozen=True)
@@ -64,16 +66,17 @@ class Telling:
 
     reader: Reader
     name: NameBeside
+    label: Label
     now: datetime
 
     async def row(self, line: RequestLine, *, titled: bool = True) -> Row:
         """The row of a line; one that is not `titled` does not say what the document is called."""
         language, what = self.reader.language, named(line.workflow_id)
-        untitled = UNTITLED[what.kind if what else Kind.REQUEST]
+        untitled, kind = UNTITLED[what.kind if what else Kind.REQUEST], await self.label(line.kind, language)
         return Row(
             path=at_desk(what) if what else "",
-            title=(line.document or line.id) if titled else language.say(untitled, kind=line.kind),
-            kind=line.kind,
+            title=(line.document or line.id) if titled else language.say(untitled, kind=kind),
+            kind=kind,
             asked_by=await self.name(line.requester, None) if line.requester else "",
             status=status_of(line.status, language, what.kind if what else None),
             waiting_for=await self._people(line, titled=titled) if line.open else "",

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from activities.files.reading import FileFaults
+from activities.language import LANGUAGES, Language
 from activities.policies.catalogue import ALWAYS_THERE, Catalogue, UnknownKind
 from activities.policies.catalogue import _parsed as parsing
 from activities.policies.file import PolicyLayer
@@ -379,3 +380,40 @@ def test_a_catalogue_is_parsed_once_and_anew_as_soon_as_it_says_something_else(t
     assert {one.resolve("contract").policy for one in (first, *again)} == {first.resolve("contract").policy}
     changed = catalogue(tmp_path, "contract: {window: 61d}")
     assert changed.resolve("contract").policy.window == "61d"
+
+
+def test_a_kind_is_called_by_its_label_in_the_language_of_its_reader_and_never_by_its_id(tmp_path: Path) -> None:
+    kinds = catalogue(
+        tmp_path,
+        "base: {label: {en: Agreement, de: Vereinbarung}}",
+        "sales_deal.v2: {extends: base}",
+        "team-task: {label: {fr: Chose}}",
+    )
+    english, german, dutch = (Language.of(code) for code in ("en", "de-AT", "nl"))
+    assert [kinds.label("base", one) for one in (english, german, dutch)] == ["Agreement", "Vereinbarung", "Agreement"]
+    assert kinds.label("sales_deal.v2", german) == "Sales deal v2", "a label is of its kind alone"
+    assert kinds.label("team-task", german) == "Chose"
+    assert kinds.label("customer-step", german) == "Schritt für den Kunden"
+    assert kinds.label("left-the-file", german) == "Left the file"
+
+
+def test_every_kind_that_is_shipped_has_a_label_in_all_languages() -> None:
+    kinds = Catalogue.read(_SHIPPED)
+    for code in LANGUAGES:
+        labels = [kinds.label(kind, Language.of(code)) for kind in (*kinds.kinds, *ALWAYS_THERE)]
+        assert not {*labels} & {*kinds.kinds, *ALWAYS_THERE}
+    for code in LANGUAGES[1:]:
+        same = [
+            kind for kind in _KINDS if kinds.label(kind, Language.of(code)) == kinds.label(kind, Language.english())
+        ]
+        assert same == []
+
+
+def test_a_label_that_cannot_be_read_is_refused_by_its_place(tmp_path: Path) -> None:
+    assert faults(tmp_path, "one: {label: {}}") == (
+        "catalogue.yaml:2: kinds.one.label: needs the label in one language at least, such as {en: Customer contract}"
+    )
+    assert "kinds.one.label.du: unknown, known are en, nl, de, fr, es" in faults(
+        tmp_path, "one: {label: {du: Vertrag}}"
+    )
+    assert "kinds.one.label.en: is empty" in faults(tmp_path, 'one: {label: {en: " "}}')

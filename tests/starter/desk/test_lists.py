@@ -22,6 +22,7 @@ from starter.listing import pages
 from starter.listing.query import Wanted
 from tests.faults.town import eventually
 from tests.starter.desk.office import (
+    DUTCH,
     ENGINEER,
     LEAD,
     MANAGER,
@@ -141,6 +142,17 @@ async def test_tasks_stand_beside_requests_in_one_order_and_lead_to_pages_of_the
     assert [row[3] for row in rows[1:]] == ["sent", "to be done", "to be done"]
 
 
+async def test_kinds_are_called_by_their_labels_in_rows_filters_and_spreadsheet(desk: Office) -> None:
+    legal = await desk.come_in(REQUESTER)
+    page = await legal.get("/desk/asked?kind=offer-letter")
+    assert '<option value="offer-letter" selected>Offer letter</option>' in page.text
+    assert "The document of soon Offer letter" in text_of(page)
+    rows = {row[0]: row for row in csv.reader(io.StringIO((await legal.get("/desk/asked/csv")).text))}
+    assert rows["soon"][2] == "Offer letter"
+    page = await (await desk.come_in(DUTCH)).get("/desk/asked")
+    assert '<option value="offer-letter">Aanbiedingsbrief</option>' in page.text
+
+
 async def test_a_view_has_the_numbers_of_the_lists_of_requests_and_of_tasks(desk: Office, context: Context) -> None:
     owner = await desk.come_in(OWNER)
     for what in Kind:
@@ -156,7 +168,7 @@ async def test_a_manager_reads_no_title_of_a_task_either_that_is_for_no_locked_s
     lead = await desk.come_in(LEAD)
     assert titles((await lead.get("/desk/people?what=task")).text) == [
         "The document of keys",
-        "A task of kind offer-letter",
+        "A task of kind Offer letter",
     ]
 
 
@@ -172,7 +184,7 @@ async def test_a_manager_sees_what_waits_for_or_was_asked_by_their_people_and_no
 ) -> None:
     head = await desk.come_in(MANAGER)
     page = await head.get("/desk/people?what=request")
-    assert titles(page.text) == ["The document of overdue", "A document of kind offer-letter", "The document of mine"]
+    assert titles(page.text) == ["The document of overdue", "A document of kind Offer letter", "The document of mine"]
     assert titles((await head.get("/desk/asked")).text) == []
     assert (await head.get("/desk/attention")).status_code == 404
 

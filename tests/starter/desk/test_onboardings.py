@@ -86,7 +86,7 @@ async def test_its_owner_sees_with_whom_each_part_is_and_where_its_own_page_is(d
         "with Engineer since Mon, 23 Nov, 15:00 · Due Wed, 16 Dec 2026, 15:00 (Amsterdam).",
         "live · comes later",
         "Owner asked for it",
-        "Acme customer-onboarding · under way",
+        "Acme Customer onboarding · under way",
         "Waiting for Owner and Engineer.",
         "Master services agreement was declined (by Engineer)",
         "Nobody could be asked what is to become of Master services agreement",

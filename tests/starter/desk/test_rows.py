@@ -17,6 +17,10 @@ async def chair(_: str, beside: str | None) -> str:
     return "Chair"
 
 
+async def label(kind: str, language: Language) -> str:
+    return "Non-disclosure agreement"
+
+
 @pytest.mark.parametrize(
     ("after", "told"),
     [
@@ -26,7 +30,7 @@ async def chair(_: str, beside: str | None) -> str:
     ],
 )
 async def test_a_turn_has_begun_also_where_the_clock_of_a_request_was_moved_ahead(after: timedelta, told: str) -> None:
-    telling = Telling(Reader.unknown(Language.english()), chair, NOW)
+    telling = Telling(Reader.unknown(Language.english()), chair, label, NOW)
     row = await telling.row(LINE.replace(since=NOW + after))
     assert (row.waiting_for, row.since) == ("Chair", told)
 
@@ -39,7 +43,7 @@ async def test_who_stands_in_full_is_looked_for_only_for_those_who_may_know_what
         asked.append((id, beside))
         return id
 
-    await Telling(Reader.unknown(Language.english()), name, NOW).row(LINE, titled=titled)
+    await Telling(Reader.unknown(Language.english()), name, label, NOW).row(LINE, titled=titled)
     assert asked == [("chair", LINE.workflow_id if titled else None)]
 
 
@@ -47,6 +51,6 @@ async def test_who_stands_in_full_is_looked_for_only_for_those_who_may_know_what
 async def test_nothing_comes_nearer_for_what_has_ended_although_its_targets_are_told_still(
     stage: str, near: str
 ) -> None:
-    telling = Telling(Reader.unknown(Language.english()), chair, NOW)
+    telling = Telling(Reader.unknown(Language.english()), chair, label, NOW)
     row = await telling.row(LINE.replace(stage=stage, due_at=NOW + timedelta(days=3)))
     assert (row.due, row.near) == ("Thu, 26 Nov 2026, 09:00 (UTC)", near)

@@ -72,7 +72,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Office]:
 async def test_who_asked_reads_what_it_is_where_it_stands_and_what_happened_in_words(desk: Office) -> None:
     text = text_of(await (await desk.come_in(OWNER)).get(PAGE))
     for said in (
-        "Hand out the keys team-task · to be done · asked by Owner · keys Two for everybody.",
+        "Hand out the keys Task · to be done · asked by Owner · keys Two for everybody.",
         "Waiting for Engineer. A reminder follows on Fri, 27 Nov 2026, 15:00 (Amsterdam).",
         "Who was asked Engineer asked Chair handed over",
         "Owner asked for it",
@@ -143,7 +143,7 @@ async def test_what_is_to_be_decided_leads_to_the_onboarding_and_is_not_ended_he
 async def test_a_manager_reads_neither_title_nor_text_that_is_for_no_locked_screen(desk: Office) -> None:
     desk.known["task:keys"] = shown(kind="offer-letter")
     text = text_of(await (await desk.come_in(LEAD)).get(PAGE))
-    assert "A task of kind offer-letter" in text
+    assert "A task of kind Offer letter" in text
     assert not any(said in text for said in ("Hand out the keys", "Two for everybody."))
 
 
