@@ -29,6 +29,12 @@ class PartContent(BaseModel):
     documents: Mapping[str, str] = {}
     fingerprint: str = ""
 
+    @property
+    def tells_of_its_start(self) -> bool:
+        """Whether the file itself, and not only its kind, wants its requester told that it has begun."""
+        policy = self.file.get("policy") or {}
+        return bool((policy.get("tell_requester") or {}).get("started"))
+
     def spared(self, contacts: Iterable[Mapping[str, Any]]) -> tuple[Spared, ...]:
         """Those of the customer's people whom it asks, or may ask, by its own ids."""
         who = self.file.get("who")

@@ -23,8 +23,8 @@ from workflows.model.onboarding import PartKind, PartPlan, StagePlan
 TEAM_TASK: Final = "team-task"
 CUSTOMER_STEP: Final = "customer-step"
 _LISTS: Final = {"agreements": PartKind.AGREEMENT, "tasks": PartKind.TASK, "steps": PartKind.STEP}
-_OURS: Final = ("team", "tell_customer", "delegate")
-"""What a part says beside the file that it stands for."""
+_OURS: Final = {"team": PartKind.TASK, "tell_customer": PartKind.TASK, "delegate": PartKind.STEP}
+"""Keys that a part may have beside those of the file that it stands for, and which kind of part has each."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +145,9 @@ class Drafts:
         return tuple(map(_plain, (self.file.customer, *self.file.customer.colleagues)))
 
     def _part(self, plan: PartPlan, entry: dict[str, Any], place: Place) -> Draft:
+        for key in _OURS.keys() & entry.keys():
+            if _OURS[key] is not plan.what:
+                raise _Wrong((key,), f"is for a {_OURS[key]}, not for {_an(plan.what)}")
         own = {key: value for key, value in entry.items() if key not in ("id", *_OURS)}
         match plan.what:
             case PartKind.AGREEMENT:
@@ -154,7 +157,9 @@ class Drafts:
                 file = self._task(own, entry)
                 known = self._task_plan(plan, entry, file)
             case _:
-                file, known = self._step(own, entry), plan.replace(team=CUSTOMER, asked=(self.customer_id,))
+                place_of = self._contact(own["who"]) if own.get("who") is not None else 0
+                file = self._step(own, entry, place_of)
+                known = plan.replace(team=CUSTOMER, asked=(self.contacts[place_of],))
         title = own.get("title") if plan.what is not PartKind.AGREEMENT else _document_name(own)
         told = known.replace(title=str(title or plan.id), kind=str(file.get("kind", "")))
         return Draft(told, place, place.holding(file))
@@ -183,6 +188,8 @@ class Drafts:
 
     def _task(self, own: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
         who = own.get("who")
+        if "team" in entry and who is not None:
+            raise _Wrong(("team",), "and who say the same: only one of them can be given")
         if "team" in entry:
             id = self._team(entry["team"], "team")
             who = {"group": id} if id in self.checks.groups else {"person": id}
@@ -199,12 +206,25 @@ class Drafts:
         known = plan.replace(team=entry.get("team"), tell_customer=self._flag(entry, "tell_customer"))
         return known.replace(asked=(asked,)) if isinstance(asked, str) else known
 
-    def _step(self, own: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
-        step = {"kind": CUSTOMER_STEP, "owner": self.file.owner, **own, "who": self._customer}
+    def _contact(self, who: Any) -> int:
+        """Which of the customer's people a step asks: `customer`, an id, or the address of somebody in full."""
+        if who == {"person": CUSTOMER}:
+            return 0
+        for place, one in enumerate(self.contacts_plain):
+            if isinstance(who, dict) and who.keys() & {"person", "email"} and who.items() <= one.items():
+                return place
+        known = [CUSTOMER, *(str(one.get("person") or one["email"]) for one in self.contacts_plain)]
+        raise _Wrong(("who",), f"must be the customer or one of customer.colleagues: {', '.join(dict.fromkeys(known))}")
+
+    def _step(self, own: dict[str, Any], entry: dict[str, Any], asked: int) -> dict[str, Any]:
+        """The task file of a step that one of the customer's people is asked for, by their place among the contacts."""
+        step = {"kind": CUSTOMER_STEP, "owner": self.file.owner, **own, "who": self.contacts_plain[asked]}
+        if "delegate" in entry and "colleagues" in own:
+            raise _Wrong(("colleagues",), "and delegate say the same: only one of them can be given")
         if self._flag(entry, "delegate"):
             if not self.file.customer.colleagues:
                 raise _Wrong(("delegate",), "needs customer.colleagues: only they can be given it")
-            step["colleagues"] = [_plain(one) for one in self.file.customer.colleagues]
+            step["colleagues"] = [one for place, one in enumerate(self.contacts_plain) if place != asked]
         return step
 
     def _flag(self, entry: dict[str, Any], name: str) -> bool:
@@ -216,6 +236,10 @@ class Drafts:
     @property
     def _customer(self) -> dict[str, Any]:
         return _plain(self.file.customer)
+
+
+def _an(what: PartKind) -> str:
+    return f"an {what}" if what is PartKind.AGREEMENT else f"a {what}"
 
 
 class _Wrong(Exception):

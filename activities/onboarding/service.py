@@ -43,7 +43,6 @@ from workflows.model.onboarding import (
     PartToStart,
 )
 from workflows.model.policy import Policy, Target
-from workflows.model.quiet import Spared
 from workflows.model.records import SettledRecord
 from workflows.model.request import SignerState
 from workflows.model.subject import Code
@@ -128,7 +127,7 @@ class Parts(OnboardingParts):
         try:
             sources = Sources(catalogue, self.directory, await kept.read_documents(self.store), self.now())
             prepared = await sources.prepare(what, kept.plain(part.id))
-            joined = _joined(prepared, order, part, kept.spared(content.contacts))
+            joined = _joined(prepared, order, part, kept, content)
             return await path.start(
                 self.client, self.store, joined, parent=order.workflow_id, again=part.again, delay=ahead
             )
@@ -245,14 +244,17 @@ def _ahead(now: datetime | None, here: datetime) -> timedelta:
     return ahead if ahead > _CLOCKS_DIFFER else timedelta()
 
 
-def _joined(prepared: PreparedPart, order: PartsToStart, part: PartToStart, spared: tuple[Spared, ...]) -> PreparedPart:
+def _joined(
+    prepared: PreparedPart, order: PartsToStart, part: PartToStart, kept: PartContent, content: Content
+) -> PreparedPart:
     """The part with what the onboarding adds, by which it is not recognised: who is told of its end, the budget of
     notices, how the onboarding came to be, and of a task to decide about what."""
-    given = prepared.given
+    given, spared = prepared.given, kept.spared(content.contacts)
     others = tuple(one for one in given.subscribers if one != order.workflow_id)
     quiet = order.quiet.replace(people=spared) if order.quiet and spared else None
-    # The owner follows the onboarding: that each part has begun is no news of its own.
-    policy = given.policy.replace(tell_requester=given.policy.tell_requester.replace(started=False))
+    told = given.policy.tell_requester
+    # The owner follows the onboarding: that each part has begun is no news of its own, unless its file wants it.
+    policy = given.policy.replace(tell_requester=told.replace(started=told.started and kept.tells_of_its_start))
     changes: dict[str, Any] = {"subscribers": (*others, order.workflow_id), "quiet": quiet}
     if not isinstance(prepared, Prepared):
         decides = ToDecide(onboarding=order.onboarding, part=part.part) if part.after else None
