@@ -1,22 +1,35 @@
 """The environment of the laptop stack: what its processes, and the commands of a second terminal, are told.
 
-Whatever the shell says about another Temporal server or another tenant is left outside: a stack on a laptop must never
-reach for either.
+The shell's settings of ours are passed on. Those that the stack must set itself are refused, and another Temporal
+server of the shell is left outside: a stack on a laptop must never reach for it, nor for another tenant.
 """
 
 import base64
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Final, get_args
 
 from deploy.folder import Kept
+from deploy.processes import StackFailure
 from starter import modules
+from starter.environment import PREFIX, VERSIONING
+from starter.settings import named_fields
 
 _OUTSIDE = ("TEMPORAL_", "COUNTERSIGN_", "SANDBOX_")
-_BUILD = "TEMPORAL_WORKER_BUILD_ID"
-_VERSIONING = (_BUILD, "TEMPORAL_DEPLOYMENT_NAME")
-_FILES_OF_OURS = ("COUNTERSIGN_PEOPLE", "COUNTERSIGN_POLICIES", "COUNTERSIGN_COMPANY_LOGO")
-_WORDS_OF_OURS = ("COUNTERSIGN_LOG_LEVEL", "COUNTERSIGN_COMPANY", "COUNTERSIGN_PREVIEW")
+_FILE = "_FILE"
+_FOLDER = f"{PREFIX}DATA_DIR"
+LOOKS: Final = ("COMPANY", "COMPANY_LOGO", "PREVIEW", "LOG_LEVEL")
+"""Settings that change what people see, not what happens: the demo takes these alone."""
+MUST_SET: Final = (
+    *("SIGNATURE_URL", "SIGNATURE_TOKEN_URL", "SIGNATURE_TOKEN_AUTH", "SIGNATURE_GRANT", "SIGNATURE_CLIENT_ID"),
+    *("SIGNATURE_CLIENT_SECRET", "SIGNATURE_USERNAME", "SIGNATURE_PASSWORD", "SIGNATURE_SCOPE"),
+    *("SIGNATURE_SUBSCRIPTION", "PUSH_DIALECT", "PUSH_URL", "PUSH_SEND_PATH", "PUSH_PROJECT", "PUSH_AUTH"),
+    *("PUSH_TOKEN_URL", "PUSH_CLIENT_ID", "PUSH_CLIENT_SECRET", "PUSH_CREDENTIALS_FILE", "PUSH_APP", "PUSH_APP_KEY"),
+    *("MRA_URL", "MRA_USER", "MRA_PASSWORD", "WEBHOOK_URL", "WEBHOOK_BIND", "WEBHOOK_SECRETS", "WEBHOOK_SEGMENT"),
+    *("LINK_BASE", "LINK_SECRET", "WEB_UI"),
+)
+"""Settings that the stack alone can know: its addresses and secrets, and how its sandbox is spoken to."""
 _CONVERSION_SECONDS = "0.2"
 _CALLS_A_SECOND = "200"
 _TENANT = "acme"
@@ -43,9 +56,14 @@ def of_sandbox(kept: Kept, folder: Path) -> dict[str, str]:
 
 
 def of_countersign(kept: Kept, folder: Path, host: str, shell: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """`COUNTERSIGN_*` and `TEMPORAL_*` of this stack; the shell's own people, catalogue and log level are respected."""
+    """`COUNTERSIGN_*` and `TEMPORAL_*` of this stack: its own, and every setting of the shell.
+
+    Hosts and secrets of the hand-off are added to those of the sandbox. `StackFailure` names what it must set itself.
+    """
+    given = dict(_given(shell))
     sandbox, receiver = url(host, kept.ports.sandbox), url(host, kept.ports.receiver)
-    return {
+    hosts, secrets = authority(host, kept.ports.sandbox), f"finance={finance_secret(kept)}"
+    defaults = {
         "TEMPORAL_ADDRESS": authority(host, kept.ports.temporal),
         "TEMPORAL_NAMESPACE": "default",
         "COUNTERSIGN_DATA_DIR": str(folder),
@@ -62,10 +80,14 @@ def of_countersign(kept: Kept, folder: Path, host: str, shell: Mapping[str, str]
         "COUNTERSIGN_LINK_BASE": receiver,
         "COUNTERSIGN_LINK_SECRET": kept.secrets.link,
         "COUNTERSIGN_OPERATORS": "directors",
-        "COUNTERSIGN_HANDOFF_HOSTS": authority(host, kept.ports.sandbox),
-        "COUNTERSIGN_HANDOFF_SECRETS": f"finance={finance_secret(kept)}",
-        **_respected(shell),
+        "COUNTERSIGN_HANDOFF_HOSTS": hosts,
+        "COUNTERSIGN_HANDOFF_SECRETS": secrets,
     }
+    for name, own in (("COUNTERSIGN_HANDOFF_HOSTS", hosts), ("COUNTERSIGN_HANDOFF_SECRETS", secrets)):
+        if name in given:
+            given[name] = f"{own},{given[name]}"
+    unread = {name.removesuffix(_FILE) for name in given if name.endswith(_FILE)}
+    return {name: text for name, text in defaults.items() if name not in unread} | given
 
 
 def finance_secret(kept: Kept) -> str:
@@ -85,7 +107,7 @@ def authority(host: str, port: int) -> str:
 
 def versioning(shell: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Worker Versioning, when the shell names a build: for the worker alone."""
-    return {name: shell[name] for name in _VERSIONING if shell.get(name)} if shell.get(_BUILD) else {}
+    return {name: shell[name] for name in VERSIONING if shell.get(name)} if shell.get(VERSIONING[0]) else {}
 
 
 def metrics(host: str, port: int, shell: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -126,6 +148,25 @@ def _of_messaging(kept: Kept, sandbox: str) -> dict[str, str]:
     }
 
 
-def _respected(shell: Mapping[str, str]) -> dict[str, str]:
-    files = {name: str(Path(shell[name]).absolute()) for name in _FILES_OF_OURS if shell.get(name)}
-    return {**files, **{name: shell[name] for name in _WORDS_OF_OURS if shell.get(name)}}
+def looks_of(shell: Mapping[str, str]) -> dict[str, str]:
+    """The shell without those of our settings that would change what happens."""
+    return {
+        name: text for name, text in shell.items() if not name.startswith(PREFIX) or name.removeprefix(PREFIX) in LOOKS
+    }
+
+
+def _given(shell: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The shell's settings of ours, files by their whole paths; `StackFailure` for what the stack must set itself."""
+    ours = {name: text.strip() for name, text in shell.items() if name.startswith(PREFIX) and text.strip()}
+    ours.pop(_FOLDER, None)  # It chose the folder, unless the command line did.
+    must = [name for name in ours if {_plain(name), _plain(name).removesuffix(_FILE)} & {*MUST_SET}]
+    if must:
+        raise StackFailure("\n".join(f"{name}: the stack sets this itself; unset it" for name in sorted(must)))
+    files = {name for name, field in named_fields() if Path in (field.annotation, *get_args(field.annotation))}
+    for name, text in ours.items():
+        is_file = _plain(name) in files or name.endswith(_FILE) or (_plain(name) == "STORE" and "://" not in text)
+        yield name, str(Path(text).absolute()) if is_file else text
+
+
+def _plain(name: str) -> str:
+    return name.removeprefix(PREFIX)

@@ -29,7 +29,7 @@ def main() -> int:
     """Run until SIGINT or SIGTERM, then 0; `Refusal` when the stack cannot start or a process of it ends."""
     logs.configure("debug" if os.environ.get("COUNTERSIGN_LOG_LEVEL") == "debug" else "warning")
     options = _parser().parse_args()
-    settings.load()  # Of the shell's own only the file names reach the stack, but a misspelt one is told here too.
+    settings.load()  # What is misspelt or malformed is told here, not by the first process that reads it.
     with in_one_line("countersign dev"):
         asyncio.run(serve(options.data, only_loopback(options.host), as_json=options.json))
     return exits.Exit.DONE
@@ -38,7 +38,7 @@ def main() -> int:
 async def serve(data: Path, host: str, *, as_json: bool) -> None:
     """The stack on the folder `data` until a signal; raises `StackFailure` when it falls apart."""
     say = _silent if as_json else _say
-    async with planned(data, host) as stack:
+    async with planned(data, host, os.environ) as stack:
         life = asyncio.create_task(_live(stack, say, as_json=as_json))
         # What ends the processes is no part of this task: a second Ctrl-C does not cut it short.
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from time import monotonic
@@ -128,16 +128,16 @@ class RunningStack:
 
 
 @asynccontextmanager
-async def planned(data: Path, host: str) -> AsyncIterator[RunningStack]:
+async def planned(data: Path, host: str, shell: Mapping[str, str]) -> AsyncIterator[RunningStack]:
     """The stack on the folder `data`, which has the examples in it; whatever is started in the block ends with it.
 
-    `StackFailure` when another stack has the folder, or there is no Temporal server to start.
+    `StackFailure` when another stack has the folder, and as for `plan`.
     """
     # Contracts, names and secrets are below this folder: what these processes write is for its owner.
     os.umask(_OWNER_ONLY)
     folder = DataFolder(data)
     with folder.taken():
-        stack = RunningStack(plan(folder, folder.kept(host), host))
+        stack = RunningStack(plan(folder, folder.kept(host), host, shell))
         example.lay_out(folder.path, stack.plan.addresses["sandbox"])
         try:
             yield stack

@@ -43,10 +43,13 @@ class Stack:
     """Where receiver and worker offer their metrics, when the shell wants them to."""
 
 
-def plan(folder: DataFolder, kept: Kept, host: str) -> Stack:
-    """The stack on this folder; nothing is started yet. `StackFailure` when there is no Temporal server to start."""
+def plan(folder: DataFolder, kept: Kept, host: str, shell: Mapping[str, str]) -> Stack:
+    """The stack on this folder, with the settings of the shell; nothing is started yet.
+
+    `StackFailure` when there is no Temporal server to start, or a setting of the shell cannot be that of a stack.
+    """
     base = environment.base()
-    ours = environment.of_countersign(kept, folder.path, host)
+    ours = environment.of_countersign(kept, folder.path, host, shell)
     ports = (kept.ports.receiver_metrics, kept.ports.worker_metrics)
     of_receiver, of_worker = (environment.metrics(host, port) for port in ports)
     return Stack(

@@ -3,7 +3,7 @@
 import difflib
 import json
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -15,6 +15,9 @@ _FILE: Final = "_FILE"
 _SECRET_FILE_BYTES: Final = 64 * 1024
 _ELSEWHERE: Final = ("TEMPORAL_ADDRESS", "TEMPORAL_PROFILE", "TEMPORAL_CONFIG_FILE")
 """Whoever sets one of these means another server than the laptop's."""
+VERSIONING: Final = ("TEMPORAL_WORKER_BUILD_ID", "TEMPORAL_DEPLOYMENT_NAME")
+"""What this process is, on whatever server."""
+_OF_THE_READER: Final = {f"{PREFIX}LOG_LEVEL", f"{PREFIX}ACTOR"}
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class Surroundings:
     temporal: Mapping[str, str] = field(default_factory=dict, repr=False)
     otel: Mapping[str, str] = field(default_factory=dict, repr=False)
     dev: DevStack | None = None
+    passed_over: str = ""
+    """Why the laptop stack that runs here is not the one that is meant."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,8 @@ def gather(
     faults: list[str] = []
     dev = _dev_stack(given, faults)
     merged = _with_defaults(given, dev.env if dev else {})
-    surroundings = Surroundings(temporal=_named("TEMPORAL_", merged), otel=_named("OTEL_", given), dev=dev)
+    temporal, otel = _named("TEMPORAL_", merged), _named("OTEL_", given)
+    surroundings = Surroundings(temporal, otel, dev, "" if dev or faults else _passed_over(given))
     idle = tuple(sorted(name for name in merged if _is_one_of(reserved, name)))
     read = {name: text for name, text in merged.items() if name not in idle}
     return Variables(_ours(read, known, secret, faults), surroundings, tuple(faults), idle)
@@ -84,6 +90,15 @@ def _dev_stack(given: Mapping[str, str], faults: list[str]) -> DevStack | None:
         return None
 
 
+def _passed_over(given: Mapping[str, str]) -> str:
+    note = _dev_file(given)
+    elsewhere = next((name for name in _ELSEWHERE if name in given), None)
+    if note is None or elsewhere is None:
+        return ""
+    stack = note.parent
+    return f"{elsewhere} is set, so the stack of {stack} is not meant: unset it, or type `countersign --dev {stack} …`"
+
+
 def _dev_file(given: Mapping[str, str]) -> Path | None:
     """The note of the stack of the folder that is named, else of this folder or the nearest one above it.
 
@@ -94,6 +109,22 @@ def _dev_file(given: Mapping[str, str]) -> Path | None:
     here = Path.cwd()
     notes = (folder / DATA_DIR / DEV_FILE for folder in (here, *here.parents))
     return next((note for note in notes if note.is_file() and note.stat().st_uid == os.getuid()), None)
+
+
+def point_at(environment: MutableMapping[str, str], note: Path) -> None:
+    """Have an environment mean the laptop stack of this note, whatever it says about another one.
+
+    What the stack itself sets wins, but for what concerns only who reads the environment.
+    """
+    try:
+        told = json.loads(note.read_text())["env"].keys() - _OF_THE_READER
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        told = set()  # `gather` names the damaged note.
+    for name in tuple(environment):
+        server = name.startswith("TEMPORAL_") and name not in VERSIONING
+        if server or name in told or name.removesuffix(_FILE) in told:
+            del environment[name]
+    environment[f"{PREFIX}DATA_DIR"] = str(note.parent)
 
 
 def dev_folder(folder: Path) -> Path:

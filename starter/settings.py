@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from starter.environment import DATA_DIR, DEV_FILE, PREFIX, Surroundings, Variables, dev_folder, gather
+from starter.environment import DATA_DIR, DEV_FILE, PREFIX, Surroundings, Variables, dev_folder, gather, point_at
 from starter.exits import Refusal
 from starter.needs import Need, missing
 from starter.setting_groups import (
@@ -180,8 +180,14 @@ def load(*needs: Need, environment: Mapping[str, str] | None = None) -> Settings
     lines = tuple(_missing_lines(needs, settings, but=malformed))
     faults = (*variables.faults, *wrong.values(), *lines)
     if faults:
-        raise SettingsError(faults, way_out="" if variables.ours or variables.faults else _NO_STACK)
+        raise SettingsError(faults, way_out=_way_out(variables))
     return settings
+
+
+def _way_out(variables: Variables) -> str:
+    if passed_over := variables.surroundings.passed_over:
+        return passed_over
+    return "" if variables.ours or variables.faults else _NO_STACK
 
 
 def _validated(variables: Variables) -> tuple[Settings, dict[str, str]]:
@@ -203,7 +209,7 @@ def choose_stack(folder: Path) -> None:
     data = dev_folder(folder.absolute())
     if not (data / DEV_FILE).is_file():
         raise Refusal(f"--dev {folder}: no stack of `countersign dev` runs on this folder")
-    os.environ[f"{PREFIX}DATA_DIR"] = str(data)
+    point_at(os.environ, data / DEV_FILE)
 
 
 def named_fields() -> Iterator[tuple[str, FieldInfo]]:

@@ -1,6 +1,7 @@
 """Tells the story on a stack of its own, step by step, until one is not seen."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from deploy.demo import folders
 from deploy.demo.report import DemoTold, Report, StepTold
 from deploy.demo.scene import Scene
 from deploy.demo.story import CUSTOMER, EXECUTIVE, STORY, Step
+from deploy.environment import looks_of
 from deploy.loopback import LOOPBACK
 from deploy.running import planned
 from starter import settings
@@ -29,7 +31,7 @@ async def run(*, keep: bool, quiet: bool) -> DemoTold:
     began = monotonic()
     report = Report(quiet=quiet)
     folder = await asyncio.to_thread(folders.fresh)
-    async with planned(folder, LOOPBACK) as stack, stack.up(report.say):
+    async with planned(folder, LOOPBACK, looks_of(os.environ)) as stack, stack.up(report.say):
         async with _scene(folder) as scene:
             steps = [step async for step in _told(scene, report)]
             told = DemoTold(ok=all(s.seen for s in steps), seconds=round(monotonic() - began, 1), steps=tuple(steps))

@@ -29,14 +29,17 @@ async def examine(settings: Settings) -> Examination:
 
 
 async def _nowhere(settings: Settings) -> Part | None:
-    """The one cause of everything: nothing is set and no stack runs here, or the stack that ran here is gone."""
+    """The one cause of everything: nothing is set and no stack runs here, or the one here is gone or not meant."""
     if settings.around.dev:
         temporal_side = (await _temporal(settings))[0]
         if temporal_side.state is Health.WRONG:
             return wrong("stack", f"{temporal_side.says}: the stack of `countersign dev` is gone; start it again")
         return None
-    told = settings.signature.url or settings.push.url or settings.people or settings.link_base
-    if told or settings.around.temporal:
+    if settings.signature.url or settings.push.url or settings.people or settings.link_base:
+        return None
+    if settings.around.passed_over:
+        return wrong("stack", settings.around.passed_over)
+    if settings.around.temporal:
         return None
     return wrong(
         "stack",

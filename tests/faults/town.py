@@ -206,7 +206,7 @@ class Town:
 
     def _stack(self) -> Stack:
         # Planned anew each time: a worker's ready file of an earlier life is removed by that.
-        return plan(self.folder, self.kept, HOST)
+        return plan(self.folder, self.kept, HOST, {})
 
     def _program(self, name: str) -> Program:
         stack = self._stack()
@@ -249,7 +249,7 @@ async def _laid_out(path: Path, conditions: Conditions, closing: AsyncExitStack)
     population.settle(path / "example" / "people.yaml", path / "files")
     conditions = replace(conditions, ours={**_BRISK, **conditions.ours})
     kept = folder.kept(HOST)
-    addresses = plan(folder, kept, HOST).addresses
+    addresses = plan(folder, kept, HOST, {}).addresses
     environment = {**addresses["env"], **conditions.ours}
     vendor = await closing.enter_async_context(Vendor(addresses["sandbox"]))
     return Town(folder, kept, conditions, settings.load(Need.PEOPLE, environment=environment), vendor)

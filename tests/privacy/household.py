@@ -144,7 +144,7 @@ class Household:
         (await self.http.post(f"{self.sandbox}/_sandbox/faults", json=fault)).raise_for_status()
 
     def _planned(self, keys: str) -> Stack:
-        stack = plan(self.folder, self.kept, HOST)
+        stack = plan(self.folder, self.kept, HOST, {})
         told = _TALKATIVE | ({"COUNTERSIGN_PAYLOAD_KEYS": keys} if keys else {})
         measured = told | {
             "OTEL_METRICS_EXPORTER": "prometheus",

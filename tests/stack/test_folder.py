@@ -1,5 +1,6 @@
 """What a data folder keeps, who may have it, and what the stack's processes are told."""
 
+import base64
 import json
 import socket
 import sys
@@ -115,6 +116,54 @@ def test_the_shells_own_people_and_catalogue_are_respected(folder: Path, monkeyp
     kept = DataFolder(folder_of(folder)).kept(HOST)
     ours = environment.of_countersign(kept, folder, HOST, {"COUNTERSIGN_PEOPLE": "mine.yaml"})
     assert ours["COUNTERSIGN_PEOPLE"] == str(folder.parent / "mine.yaml")
+
+
+@pytest.mark.parametrize("name", [name for name, _ in settings.named_fields() if name not in ("DATA_DIR",)])
+def test_each_setting_of_the_shell_is_passed_on_or_refused_by_its_name(name: str, folder: Path) -> None:
+    kept = DataFolder(folder_of(folder)).kept(HOST)
+    shell = {f"COUNTERSIGN_{name}": "theirs"}
+    if name in environment.MUST_SET:
+        with pytest.raises(StackFailure) as refused:
+            environment.of_countersign(kept, folder, HOST, shell)
+        assert str(refused.value) == f"COUNTERSIGN_{name}: the stack sets this itself; unset it"
+    else:
+        told = environment.of_countersign(kept, folder, HOST, shell)[f"COUNTERSIGN_{name}"]
+        assert told.endswith("theirs")
+
+
+def test_the_stack_sets_nothing_else_of_what_the_shell_says(folder: Path) -> None:
+    kept = DataFolder(folder_of(folder)).kept(HOST)
+    told = environment.of_countersign(kept, folder, HOST, {"COUNTERSIGN_HANDOFF_HOSTS": " ", "COUNTERSIGN_ONCALL": ""})
+    assert told == environment.of_countersign(kept, folder, HOST, {})
+
+
+def test_hosts_and_secrets_of_the_shell_stand_beside_those_of_the_sandbox(folder: Path) -> None:
+    kept = DataFolder(folder_of(folder)).kept(HOST)
+    secret = "whsec_" + base64.b64encode(b"x" * 32).decode()
+    shell = {"COUNTERSIGN_HANDOFF_HOSTS": "127.0.0.1:9", "COUNTERSIGN_HANDOFF_SECRETS": f"crm={secret}"}
+    chosen = settings.load(environment=environment.of_countersign(kept, folder, HOST, shell))
+    assert chosen.handoff.hosts == (f"{HOST}:{kept.ports.sandbox}", "127.0.0.1:9")
+    assert chosen.handoff.secrets.keys() == {"finance", "crm"}
+
+
+def test_secrets_in_a_file_of_the_shell_stand_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder.parent)
+    kept = DataFolder(folder_of(folder)).kept(HOST)
+    (folder.parent / "secrets").write_text("crm=whsec_" + base64.b64encode(b"x" * 32).decode())
+    told = environment.of_countersign(kept, folder, HOST, {"COUNTERSIGN_HANDOFF_SECRETS_FILE": "secrets"})
+    assert told["COUNTERSIGN_HANDOFF_SECRETS_FILE"] == str(folder.parent / "secrets")
+    assert settings.load(environment=told).handoff.secrets.keys() == {"crm"}
+
+
+def test_a_secret_file_of_what_the_stack_must_set_is_refused(folder: Path) -> None:
+    kept = DataFolder(folder_of(folder)).kept(HOST)
+    with pytest.raises(StackFailure, match=r"^COUNTERSIGN_LINK_SECRET_FILE: the stack sets this itself"):
+        environment.of_countersign(kept, folder, HOST, {"COUNTERSIGN_LINK_SECRET_FILE": "secret"})
+
+
+def test_the_demo_takes_of_the_shell_what_changes_only_its_looks() -> None:
+    shell = {"PATH": "/bin", "COUNTERSIGN_COMPANY": "Acme", "COUNTERSIGN_ONCALL": "chair", "COUNTERSIGN_PEOPLE": "p"}
+    assert environment.looks_of(shell) == {"PATH": "/bin", "COUNTERSIGN_COMPANY": "Acme"}
 
 
 def test_what_the_stack_tells_its_processes_is_complete(folder: Path) -> None:

@@ -60,6 +60,13 @@ async def test_a_stack_that_is_gone_is_one_cause_as_well(tmp_path: Path) -> None
     assert "the stack of `countersign dev` is gone; start it again" in only.says
 
 
+async def test_a_stack_that_another_server_of_the_shell_hides_is_the_one_part_that_is_told(tmp_path: Path) -> None:
+    (tmp_path / "dev.json").write_text("{}")
+    seen = await examine(load(environment={"COUNTERSIGN_DATA_DIR": str(tmp_path), "TEMPORAL_ADDRESS": "127.0.0.1:9"}))
+    (only,) = seen.parts
+    assert only.says.startswith(f"TEMPORAL_ADDRESS is set, so the stack of {tmp_path} is not meant: unset it, or type")
+
+
 async def test_a_store_that_works_says_who_can_see_it(tmp_path: Path) -> None:
     part = await store((tmp_path / "kept").as_uri())
     assert part.state is Health.OK

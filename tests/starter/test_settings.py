@@ -13,7 +13,7 @@ import workflows.follow_up.options as options
 from starter.needs import Need
 from starter.setting_groups import MOST_LIST_LAG
 from starter.setting_values import Bind
-from starter.settings import RESERVED, Settings, SettingsError, load
+from starter.settings import RESERVED, Settings, SettingsError, choose_stack, load
 from tests.settings_table import table
 
 ROOT = Path(__file__).parents[2]
@@ -306,6 +306,38 @@ def test_another_server_leaves_the_laptop_stack_alone(data_dir: Path, name: str)
     settings = load(environment={"COUNTERSIGN_DATA_DIR": str(data_dir), name: "prod"})
     assert settings.around.dev is None
     assert settings.signature.url == ""
+
+
+@pytest.mark.parametrize("name", ["TEMPORAL_ADDRESS", "TEMPORAL_PROFILE", "TEMPORAL_CONFIG_FILE"])
+def test_a_stack_that_is_left_alone_is_named_where_settings_are_missing(data_dir: Path, name: str) -> None:
+    environment = {"COUNTERSIGN_DATA_DIR": str(data_dir), name: "prod"}
+    with pytest.raises(SettingsError) as refused:
+        load(Need.SIGNATURE, environment=environment)
+    says = f"{name} is set, so the stack of {data_dir} is not meant: unset it, or type `countersign --dev {data_dir} …`"
+    assert str(refused.value).splitlines()[-1] == load(environment=environment).around.passed_over == says
+
+
+def test_a_stack_that_is_named_on_the_command_line_wins_over_the_environment(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = {
+        "TEMPORAL_ADDRESS": "prod:7233",
+        "TEMPORAL_NAMESPACE": "prod",
+        "TEMPORAL_API_KEY": "k",
+        "COUNTERSIGN_SIGNATURE_URL": "https://sign.example",
+        "COUNTERSIGN_LINK_SECRET_FILE": "secret",
+    }
+    for name, text in elsewhere.items():
+        monkeypatch.setenv(name, text)
+    monkeypatch.setenv("COUNTERSIGN_ACTOR", "chair")
+    monkeypatch.setenv("TEMPORAL_WORKER_BUILD_ID", "7")
+    monkeypatch.setenv("COUNTERSIGN_DATA_DIR", "elsewhere")
+    choose_stack(data_dir)
+    settings = load()
+    assert settings.around.temporal == {"TEMPORAL_ADDRESS": "127.0.0.1:40001", "TEMPORAL_WORKER_BUILD_ID": "7"}
+    assert settings.signature.url == "http://127.0.0.1:40003"
+    assert settings.link_secret.get_secret_value() == "d" * 32
+    assert settings.actor == "chair"
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"env": []}', '{"env": {}, "temporal": "x"}'])
