@@ -7,6 +7,7 @@ server of the shell is left outside: a stack on a laptop must never reach for it
 import base64
 import os
 from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, get_args
 
@@ -19,7 +20,7 @@ from starter.settings import named_fields
 _OUTSIDE = ("TEMPORAL_", "COUNTERSIGN_", "SANDBOX_")
 _FILE = "_FILE"
 _FOLDER = f"{PREFIX}DATA_DIR"
-LOOKS: Final = ("COMPANY", "COMPANY_LOGO", "PREVIEW", "LOG_LEVEL")
+LOOKS: Final = ("COMPANY", "COMPANY_LOGO", "CONTACT", "PREVIEW", "LOG_LEVEL")
 """Settings that change what people see, not what happens: the demo takes these alone."""
 MUST_SET: Final = (
     *("SIGNATURE_URL", "SIGNATURE_TOKEN_URL", "SIGNATURE_TOKEN_AUTH", "SIGNATURE_GRANT", "SIGNATURE_CLIENT_ID"),
@@ -34,6 +35,8 @@ _CONVERSION_SECONDS = "0.2"
 _CALLS_A_SECOND = "200"
 _TENANT = "acme"
 _COMPANY = "Northwind"
+_LOGO = "northwind.svg"
+_CONTACT = "legal-desk@supplier.test"
 
 
 def base(shell: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -67,7 +70,7 @@ def of_countersign(kept: Kept, folder: Path, host: str, shell: Mapping[str, str]
         "TEMPORAL_ADDRESS": authority(host, kept.ports.temporal),
         "TEMPORAL_NAMESPACE": "default",
         "COUNTERSIGN_DATA_DIR": str(folder),
-        "COUNTERSIGN_COMPANY": _COMPANY,
+        **_looks(folder, given),
         "COUNTERSIGN_WEB_UI": url(host, kept.ports.web_ui),
         "COUNTERSIGN_PEOPLE": str(folder / "example" / "people.yaml"),
         **_of_signature(kept, sandbox),
@@ -116,6 +119,22 @@ def metrics(host: str, port: int, shell: Mapping[str, str] = os.environ) -> dict
         return {}
     bracketed = authority(host, port).rpartition(":")[0]
     return {"OTEL_EXPORTER_PROMETHEUS_HOST": bracketed, "OTEL_EXPORTER_PROMETHEUS_PORT": str(port)}
+
+
+def _looks(folder: Path, given: Mapping[str, str]) -> dict[str, str]:
+    """The company of the examples, and the first page of documents where its library is installed.
+
+    Whoever names a company of their own gets neither our logo nor our contact beside it.
+    """
+    preview = {"COUNTERSIGN_PREVIEW": "on" if find_spec("pypdfium2") else "off"}
+    if "COUNTERSIGN_COMPANY" in given:
+        return preview
+    logo = str(folder / "example" / _LOGO)
+    return preview | {
+        "COUNTERSIGN_COMPANY": _COMPANY,
+        "COUNTERSIGN_COMPANY_LOGO": logo,
+        "COUNTERSIGN_CONTACT": _CONTACT,
+    }
 
 
 def _of_signature(kept: Kept, sandbox: str) -> dict[str, str]:

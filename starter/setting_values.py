@@ -29,6 +29,7 @@ KEY_CHARACTERS_AT_LEAST: Final = 16
 """Of a key that whoever calls shows as it is."""
 _LINK_SECRET_BYTES: Final = 32
 COMPANY_AT_MOST: Final = 60
+CONTACT_AT_MOST: Final = 120
 """Characters of a name that every notice carries."""
 _PAYLOAD_KEY_BYTES: Final = 32
 _WEBHOOK_SECRET_BYTES: Final = range(24, 65)
@@ -85,6 +86,12 @@ def _address(text: str) -> str:
 def _name(text: str) -> str:
     if len(text) > COMPANY_AT_MOST or not text.isprintable():
         raise wrong(f"must be at most {COMPANY_AT_MOST} characters that can be seen")
+    return text.strip()
+
+
+def _contact(text: str) -> str:
+    if len(text) > CONTACT_AT_MOST or not text.isprintable():
+        raise wrong(f"must be at most {CONTACT_AT_MOST} characters that can be seen")
     return text.strip()
 
 
@@ -229,6 +236,7 @@ def _payload_keys(value: object) -> object:
 Address = Annotated[str, AfterValidator(_address)]
 """https everywhere, or http to loopback; no slash at its end; empty is unset."""
 Name = Annotated[str, AfterValidator(_name)]
+Contact = Annotated[str, AfterValidator(_contact)]
 """One line that is shown to people; empty is unset."""
 Span = Annotated[timedelta, BeforeValidator(_span)]
 SpanOrOff = Annotated[timedelta | None, BeforeValidator(_span_or_off)]

@@ -30,6 +30,7 @@ from starter.setting_groups import (
 )
 from starter.setting_values import (
     Address,
+    Contact,
     DevicesKeys,
     EndpointName,
     HeaderName,
@@ -97,6 +98,7 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged")
     company: Name = Field("", description="Name of the company that asks: in notices, and on our pages")
     company_logo: Path | None = Field(None, description="Its logo on our pages: a PNG, JPEG or SVG file")
+    contact: Contact = Field("", description="Whom people ask who read our pages: an address, a number or other words")
     preview: Literal["off", "on"] = Field(
         "off", description="The first page of a document as a picture on its page: whoever holds a link sees it"
     )

@@ -90,7 +90,7 @@ def routes_of(
 
     send, look, asked = partial(carry_out, client), QuickLook(client, store), Asked(store)
     who = WhoAsks(people, store, settings.company)
-    brand = Brand.of(settings.company, settings.company_logo)
+    brand = Brand.of(settings.company, settings.company_logo, settings.contact)
     links = clients.links(settings)
     pages = Pages(
         links,

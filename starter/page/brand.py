@@ -1,5 +1,6 @@
-"""The company on our pages: its name, and its logo, which we serve ourselves."""
+"""The company on our pages: its name, its logo, which we serve ourselves, and whom people can ask."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,6 +23,8 @@ _KINDS: Final = {
     b"<svg": "image/svg+xml",
     b"<?xml": "image/svg+xml",
 }
+_EMAIL: Final = re.compile(r"[^@\s:?&]+@[^@\s:?&]+")
+_PHONE: Final = re.compile(r"\+[0-9][0-9 ()/.-]{4,}")
 _HEADERS: Final = {
     "cache-control": "public, max-age=3600",
     "x-content-type-options": "nosniff",
@@ -60,15 +63,25 @@ class Logo:
 
 @dataclass(frozen=True)
 class Brand:
-    """Whose pages these are; with neither name nor logo they are just ours."""
+    """Whose pages these are, and whom to ask about them; with neither name nor logo they are just ours."""
 
     name: str = ""
     logo: Logo | None = None
+    contact: str = ""
 
     @classmethod
-    def of(cls, name: str, logo: Path | None) -> "Brand":
+    def of(cls, name: str, logo: Path | None, contact: str = "") -> "Brand":
         """The brand of the settings; raises `UnusableLogo`."""
-        return cls(name, Logo.read(logo) if logo else None)
+        return cls(name, Logo.read(logo) if logo else None, contact)
+
+    @property
+    def contact_at(self) -> str:
+        """Where the contact leads: a mail, a call, a page; empty for other words."""
+        if _EMAIL.fullmatch(self.contact):
+            return f"mailto:{self.contact}"
+        if _PHONE.fullmatch(self.contact):
+            return f"tel:{re.sub(r'[^+0-9]', '', self.contact)}"
+        return self.contact if self.contact.startswith("https://") and " " not in self.contact else ""
 
     def routes(self) -> list[BaseRoute]:
         """`GET /icon.svg`, and `/company-logo` when there is one."""

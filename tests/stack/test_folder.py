@@ -15,6 +15,7 @@ from deploy.loopback import only_loopback
 from deploy.processes import StackFailure
 from starter import settings
 from starter.needs import Need
+from starter.page.brand import Brand
 from worker import NEEDS as WORKER_NEEDS
 
 HOST = "127.0.0.1"
@@ -129,6 +130,17 @@ def test_each_setting_of_the_shell_is_passed_on_or_refused_by_its_name(name: str
     else:
         told = environment.of_countersign(kept, folder, HOST, shell)[f"COUNTERSIGN_{name}"]
         assert told.endswith("theirs")
+
+
+def test_people_see_the_first_page_a_logo_and_a_contact_unless_the_shell_has_its_own(folder: Path) -> None:
+    kept = DataFolder(folder_of(folder)).kept(HOST)
+    example.lay_out(folder, "http://127.0.0.1:1")
+    told = environment.of_countersign(kept, folder, HOST, {})
+    assert told["COUNTERSIGN_PREVIEW"] == "on"
+    assert Brand.of(told["COUNTERSIGN_COMPANY"], Path(told["COUNTERSIGN_COMPANY_LOGO"]), told["COUNTERSIGN_CONTACT"])
+    theirs = environment.of_countersign(kept, folder, HOST, {"COUNTERSIGN_COMPANY": "X", "COUNTERSIGN_PREVIEW": "off"})
+    assert theirs["COUNTERSIGN_PREVIEW"] == "off"
+    assert not {"COUNTERSIGN_COMPANY_LOGO", "COUNTERSIGN_CONTACT"} & theirs.keys()
 
 
 def test_the_stack_sets_nothing_else_of_what_the_shell_says(folder: Path) -> None:

@@ -248,7 +248,7 @@ async def phone(
             look=asking or look,
             send=wishes.send,
             who=WhoAsks(directory, store, "Acme"),
-            brand=Brand("Acme"),
+            brand=Brand("Acme", contact="help@supplier.test"),
             first_pages=FirstPages(store) if drawing else None,
             clock=lambda: NOW,
             seconds=watch,
@@ -260,7 +260,7 @@ async def phone(
             guard,
             look=asking or look,
             send=wishes.send,
-            brand=Brand("Acme"),
+            brand=Brand("Acme", contact="help@supplier.test"),
             clock=lambda: NOW,
             seconds=watch,
         )

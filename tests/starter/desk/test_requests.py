@@ -251,13 +251,15 @@ async def test_what_has_ended_can_only_be_read_and_says_who_was_told(desk: Offic
 
 
 async def test_the_company_stands_above_every_page_before_and_after_coming_in(tmp_path: Path) -> None:
-    async with office(tmp_path, brand=Brand("Acme & Sons", Logo(b"<svg", "image/svg+xml"))) as desk:
+    brand = Brand("Acme & Sons", Logo(b"<svg", "image/svg+xml"), "help@acme.test")
+    async with office(tmp_path, brand=brand) as desk:
         desk.known[ID] = shown()
         legal = await desk.come_in(REQUESTER)
         pages = [await desk.browser().get("/"), *[await legal.get(path) for path in (PAGE, f"{PAGE}/cancel")]]
         for page in pages:
             assert '<img src="/people/company-logo" alt="">' in page.text
             assert "Acme &amp; Sons</title>" in page.text
+            assert 'Questions? <a href="mailto:help@acme.test">' in page.text
             assert "Countersign" not in text_of(page)
 
 

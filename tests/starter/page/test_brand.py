@@ -6,6 +6,8 @@ import httpx
 import pytest
 
 from starter.page.brand import ICON_PATH, LOGO_AT_MOST, LOGO_PATH, OURS, Brand, UnusableLogo
+from starter.setting_values import CONTACT_AT_MOST
+from starter.settings import SettingsError, load
 from starter.webhook import make_app
 
 SVG = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>'
@@ -51,3 +53,26 @@ async def test_without_a_logo_there_is_no_address_for_one_and_an_icon_all_the_sa
         icon = await browser.get(ICON_PATH)
     assert (icon.status_code, icon.headers["content-type"]) == (200, "image/svg+xml")
     assert "sandbox" in icon.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(
+    ("contact", "leads_to"),
+    [
+        ("legal@acme.test", "mailto:legal@acme.test"),
+        ("+31 (0)20 555-0100", "tel:+310205550100"),
+        ("https://acme.test/help", "https://acme.test/help"),
+        ("Room 3, ask for Kim", ""),
+        ("javascript:alert(1)", ""),
+        ("a@b.test?bcc=c@d.test", ""),
+    ],
+)
+def test_a_contact_leads_where_it_can_and_stays_words_where_it_cannot(contact: str, leads_to: str) -> None:
+    assert Brand.of("Acme", None, contact).contact_at == leads_to
+
+
+def test_a_contact_that_is_too_long_is_refused_in_words() -> None:
+    with pytest.raises(SettingsError) as refused:
+        load(environment={"COUNTERSIGN_CONTACT": "x" * 10 * CONTACT_AT_MOST})
+    assert refused.value.faults == (
+        f"COUNTERSIGN_CONTACT: must be at most {CONTACT_AT_MOST} characters that can be seen",
+    )
