@@ -49,10 +49,12 @@ Trigger: TypeAlias = Annotated[str, AfterValidator(_trigger)]
 Occasion: TypeAlias = Literal[
     Status.SIGNED,
     Status.DONE,
+    Status.DONE_WITH_ERRORS,
     Status.WAIVED,
     Status.DECLINED,
     Status.EXPIRED,
     Status.CANCELLED,
+    Status.FAILED,
     "escalated",
 ]
 ChainLink: TypeAlias = Literal["alternates", "delegate", "manager"]
@@ -154,7 +156,7 @@ class TargetEntry(FileModel):
     workflow: WorkflowId | None = None
     start: StartEntry | None = None
     nexus: OperationEntry | None = None
-    on: tuple[Occasion, ...] = Field(default=(Status.SIGNED, Status.DONE), min_length=1)
+    on: tuple[Occasion, ...] = Field(default=(), min_length=1)
     personal: bool = False
     format: Format = Format.STANDARD
 

@@ -78,7 +78,7 @@ CAMPAIGNS: Final = Vocabulary(
         Status.DONE_WITH_ERRORS: Words(
             phrase("Campaign completed, with errors"),
             phrase("Campaign completed, with errors: {document}"),
-            phrase("Some people could not be asked. The report says why."),
+            phrase("Not everybody has acknowledged it. The report says who, and why."),
             closing=True,
         ),
         Status.CANCELLED: CANCELLED,

@@ -22,7 +22,7 @@ SAID: Final[Mapping[str, str]] = {
     Happened.BOUNCED: phrase("The email to {who} came back"),
     Happened.DECLINED: phrase("{who} declined"),
     Happened.DONE: phrase("{who} has done it"),
-    Happened.DONE_WITH_ERRORS: phrase("It is done, but some could not be asked"),
+    Happened.DONE_WITH_ERRORS: phrase("It is done, but not everybody has acknowledged it"),
     Happened.WAIVED: phrase("{who} waived it"),
     Happened.CANCELLED: phrase("It was cancelled ({who})"),
     Happened.EXPIRED: phrase("It expired"),

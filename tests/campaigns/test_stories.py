@@ -14,7 +14,7 @@ from activities.campaigns.walks import Stride
 from activities.starting import path
 from tests.campaigns.stage import OWNER, a_file, a_person, campaign, in_days, staff
 from workflows.model.attention import AttentionCode
-from workflows.model.campaign import ChangeKind
+from workflows.model.campaign import ChangeKind, Counts
 from workflows.model.operations import OperationState
 from workflows.model.provider import SignerSeen
 from workflows.model.request import SignerState
@@ -43,13 +43,54 @@ async def test_everybody_is_asked_once_and_stands_in_the_record_with_an_outcome(
         await it.days_pass(8)
         ended = await it.handle.result()
         lines, outcomes = await it.lines(), await it.outcomes()
-    assert ended.outcome is Status.DONE
+    assert ended.outcome is Status.DONE_WITH_ERRORS
     assert states(lines) == {"ada": "acknowledged", "bo": "declined", "cas": "expired"}
     assert (ended.counts.acknowledged, ended.counts.declined, ended.counts.expired) == (1, 1, 1)
     assert ended.counts.total == opened.frozen.rows
     assert it.told(OWNER).count("settled") == 1
     assert (lines["ada"].department, lines["ada"].manager) == ("sales", "chair")
     assert outcomes.population == {"opening": 3, "close": 3, "came": [], "left": []}
+
+
+@pytest.mark.parametrize(
+    ("last", "outcome", "told"),
+    [
+        (Status.SIGNED, Status.DONE, {"everything", "errors-or-done"}),
+        (Status.DECLINED, Status.DONE_WITH_ERRORS, {"everything", "errors-or-done", "errors"}),
+        (None, Status.DONE_WITH_ERRORS, {"everything", "errors-or-done", "errors"}),
+    ],
+)
+async def test_each_ending_is_handed_off_by_default_and_the_outcome_says_whether_everybody_has(
+    tmp_path: Path, last: Status | None, outcome: Status, told: set[str]
+) -> None:
+    targets = {"everything": None, "errors": ["done_with_errors"], "errors-or-done": ["done", "done_with_errors"]}
+    policy = {
+        "handoff": [{"target": name, "person": name, **({"on": on} if on else {})} for name, on in targets.items()]
+    }
+    people = [*staff("ada", "bo"), *(a_person(name, groups=()) for name in targets)]
+    async with campaign(tmp_path, a_file(**A_WEEK, policy=policy), people) as it:
+        await it.opened()
+        await it.signs("ada")
+        if last is not None:
+            await it.signs("bo", last)
+        await it.days_pass(8)
+        assert (await it.handle.result()).outcome is outcome
+    assert {name for name in targets if it.told(name) == ["settled"]} == told
+
+
+async def test_a_campaign_that_is_cancelled_is_handed_off_too(tmp_path: Path) -> None:
+    policy = {"handoff": [{"target": "grc", "person": "grc"}]}
+    async with campaign(tmp_path, a_file(policy=policy), [*staff("ada"), a_person("grc", groups=())]) as it:
+        await it.opened()
+        await it.wish(Cancellation(actor=OWNER, reason="the wrong document"))
+        assert (await it.handle.result()).outcome is Status.CANCELLED
+    assert it.told("grc") == ["settled"]
+
+
+@pytest.mark.parametrize("count", Counts.model_fields)
+def test_whoever_was_to_acknowledge_and_has_not_is_amiss(count: str) -> None:
+    fine = {"acknowledged", "late", "exempt", "dropped", "cancelled"}
+    assert Counts(**{count: 1}).amiss == (0 if count in fine else 1)
 
 
 async def test_the_silent_are_reminded_on_their_own_calendar_and_their_manager_hears_once_a_day(tmp_path: Path) -> None:
@@ -253,7 +294,7 @@ async def test_a_request_that_somebody_terminated_is_an_error_and_is_taken_up_ag
         await it.days_pass(8)
         ended = await it.handle.result()
         lines = await it.lines()
-    assert ended.outcome is Status.DONE
+    assert (ended.outcome, ended.counts.failed) == (Status.DONE_WITH_ERRORS, 0)
     assert (lines["bo"].request, lines["bo"].status) == ("conduct.bo", "acknowledged")
     assert {order.brief.id for order in it.provider.created} == {f"conduct.{person}" for person in THREE}
 
@@ -347,11 +388,12 @@ async def test_somebody_who_could_not_be_asked_can_be_exempt(tmp_path: Path) -> 
         await it.opened()
         await it.wish(Exemption(actor=OWNER, person="nobody", reason="has left"))
         await it.until(lambda shown: shown.changes == 1)
+        await it.signs("ada")
         await it.days_pass(8)
         ended = await it.handle.result()
         lines = await it.lines()
     assert ended.outcome is Status.DONE
-    assert states(lines) == {"ada": "expired", "nobody": "exempt"}
+    assert states(lines) == {"ada": "acknowledged", "nobody": "exempt"}
 
 
 async def test_a_people_file_that_is_faulty_drops_nobody(tmp_path: Path) -> None:
@@ -380,7 +422,7 @@ async def test_an_audience_that_is_not_the_one_that_was_frozen_stops_the_campaig
         frozen.write_bytes(whole)
         await it.days_pass(1)
         ended = await it.handle.result()
-    assert (ended.outcome, ended.counts.expired) == (Status.DONE, 3)
+    assert (ended.outcome, ended.counts.expired) == (Status.DONE_WITH_ERRORS, 3)
 
 
 async def test_a_push_service_that_is_away_holds_up_no_campaign(tmp_path: Path) -> None:
@@ -482,4 +524,4 @@ async def test_somebody_who_is_in_the_group_twice_is_one_person(tmp_path: Path) 
         await it.hears("newcomer")
         await it.days_pass(8)
         ended = await it.handle.result()
-    assert (ended.outcome, ended.counts.total) == (Status.DONE, 2)
+    assert (ended.outcome, ended.counts.total) == (Status.DONE_WITH_ERRORS, 2)

@@ -224,7 +224,7 @@ class AcknowledgementCampaignWorkflow(LivingWorkflow[Course]):
     def _outcome(self, tally: Tally) -> Status:
         if self._progress.ending:
             return self._progress.ending.outcome
-        return Status.DONE_WITH_ERRORS if tally.counts.faulty or tally.counts.not_started else Status.DONE
+        return Status.DONE_WITH_ERRORS if tally.counts.amiss else Status.DONE
 
     @workflow.query(name=SHOW, description="How far it has come: counts, the window, what was done")
     def show(self) -> CampaignShow:

@@ -43,7 +43,7 @@ def announcement(request: FollowUpInput, subject: Subject, memory: FollowUp) -> 
 
 def open_hand_off(request: FollowUpInput, memory: Memory) -> Memory:
     """The memory with its fan-out ledger open: the policy's targets, the subscribers, everyone who must know."""
-    targets = [target for target in request.policy.handoff if memory.status in target.on]
+    targets = [target for target in request.policy.handoff if target.hears_of(request.subject.type, memory.status)]
     named = (one for one in request.subscribers if one not in memory.unsubscribed)
     targets += map(subscriber, dict.fromkeys((*named, *memory.subscribers)))
     concerned = _concerned(request, memory)

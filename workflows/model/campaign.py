@@ -259,6 +259,11 @@ class Counts(Model):
         """Those whom nobody could ask, by a fault of the file or of the provider."""
         return self.errors + self.failed
 
+    @property
+    def amiss(self) -> int:
+        """Those who were to acknowledge and have not: in time, by their own will, or because nobody could ask them."""
+        return self.faulty + self.expired + self.declined + self.not_started + self.open
+
 
 class Settle(Model):
     """Walk the whole audience and say how each of it stands by the records; the list is written once nobody is open.

@@ -5,6 +5,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field
 
+from workflows.kinds import Kind
 from workflows.model.base import Model
 from workflows.model.subject import LockScreen, Status
 
@@ -120,9 +121,15 @@ class Target(Model):
     workflow: str | None = None
     start: Start | None = None
     nexus: NexusOperation | None = None
-    on: tuple[Status | Literal["escalated"], ...] = (Status.SIGNED, Status.DONE)
+    on: tuple[Status | Literal["escalated"], ...] = ()
+    """Of what it is told; empty is the default of the kind (`hears_of`)."""
     personal: bool = False
     format: Format = Format.STANDARD
+
+    def hears_of(self, kind: Kind, status: Status) -> bool:
+        """Whether it is told of this ending: by default of each of a campaign, else of what was signed or done."""
+        default = tuple(one for one in Status if one.ended) if kind is Kind.CAMPAIGN else (Status.SIGNED, Status.DONE)
+        return status in (self.on or default)
 
     @property
     def name(self) -> str:

@@ -12,7 +12,7 @@ class Status(StrEnum):
     """Where it stands; the order of `rank` is never walked backwards (docs/core-signature.md, Statuses).
 
     A task is `open` until it is `done`, `waived`, cancelled or expired; a campaign is `done_with_errors` when some of
-    its audience could not be asked.
+    its audience expired, declined, failed or could not be asked.
     """
 
     OPEN = "open"

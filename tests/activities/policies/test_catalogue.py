@@ -1,6 +1,8 @@
 """The catalogue and its cascade: what merges, what replaces, what is removed, what is refused."""
 
+import json
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -8,7 +10,8 @@ from activities.files.reading import FileFaults
 from activities.language import LANGUAGES, Language
 from activities.policies.catalogue import ALWAYS_THERE, Catalogue, UnknownKind
 from activities.policies.catalogue import _parsed as parsing
-from activities.policies.file import PolicyLayer
+from activities.policies.file import Occasion, PolicyLayer
+from tests.golden.schemas import FOLDER
 from workflows.model.policy import Escalation, EscalationAction, Overdue, Policy, Reminders, Target
 from workflows.model.subject import Status
 
@@ -97,6 +100,12 @@ def test_hand_off_targets(tmp_path: Path) -> None:
     )
 
 
+def test_a_target_may_be_told_of_each_ending_that_the_schemas_know() -> None:
+    events = [json.loads(file.read_text())["properties"] for file in FOLDER.glob("*.json")]
+    words = {word for fields in events for word in fields.get("outcome", {}).get("enum", ())}
+    assert {str(one) for one in get_args(Occasion)} == words | {"escalated"}
+
+
 @pytest.mark.parametrize(
     ("kind", "fault"),
     [
@@ -165,8 +174,9 @@ def test_hand_off_targets(tmp_path: Path) -> None:
         ("kind: {handoff: [{target: t, person: p, format: cloudevents}]}", "handoff[0].format: goes with url only"),
         ("kind: {handoff: [{target: t, url: 'https://a.example', format: xml}]}", "one of 'standard' or 'cloudevents'"),
         (
-            "kind: {handoff: [{target: t, person: p, on: [failed]}]}",
-            "on[0]: must be one of 'signed', 'done', 'waived', 'declined', 'expired', 'cancelled' or 'escalated'",
+            "kind: {handoff: [{target: t, person: p, on: [viewed]}]}",
+            "on[0]: must be one of 'signed', 'done', 'done_with_errors', 'waived', 'declined', 'expired', 'cancelled', "
+            "'failed' or 'escalated'",
         ),
         ("kind: {handoff: [{target: t, person: p, personal: true}]}", "handoff[0].personal: goes with url only"),
         ("kind: {handoff: [{target: t, group: g, personal: true}]}", "handoff[0].personal: goes with url only"),

@@ -301,7 +301,7 @@ async def test_before_it_opens_and_after_its_end_the_page_says_so(desk: Office) 
     desk.pass_(minutes=1)
     desk.known[CONDUCT] = shown.replace(status=Status.DONE_WITH_ERRORS)
     text = text_of(await owner.get("/desk/campaigns/conduct"))
-    assert "Some people could not be asked. The report says why." in text
+    assert "Not everybody has acknowledged it. The report says who, and why." in text
     assert "Stop the campaign" not in text
 
 
