@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Iterator, Sequence
+from enum import Enum
 from typing import Final
 
 import h11
@@ -13,12 +14,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from starter.connections import Connections, Room, descriptors
 from starter.exits import Refusal
+from starter.peers import Addresses
 from starter.setting_values import Bind
 
 HEAD_SECONDS: Final = 10.0
 _GRACE_SECONDS: Final = 5
 _BACKLOG: Final = 1024
+_ACCEPTED_AT_ONCE: Final = 16
+"""Before the loop does anything else: these have a descriptor before they are counted."""
 _PEER: Final = "countersign.peer"
 
 
@@ -26,26 +31,82 @@ class CannotListen(Refusal):
     """The address is taken, or not one of this machine."""
 
 
+class _Awaited(Enum):
+    """What a connection waits for its caller to do."""
+
+    HEAD = "say what it wants"
+    BODY = "send the rest of it"
+    ANSWER = "read the answer"
+
+
 class ImpatientProtocol(H11Protocol):
-    """Hangs up on whoever does not complete the head of a request; it is the body's reader that limits the body."""
+    """Hangs up on whoever does not complete the head of a request; it is the body's reader that limits the body.
+
+    Of `places` it has one for as long as it lasts, and tells them whose turn it is.
+    """
 
     head_seconds: float
+    places: Connections
     _giving_up: asyncio.TimerHandle | None = None
+    _awaited: _Awaited | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start waiting for a first request."""
+        """Start waiting for a first request, if there is a place."""
         super().connection_made(transport)
-        self._mind_the_head()
+        if self.places.admit(self, self.client[0] if self.client else ""):
+            self._awaited = _Awaited.HEAD
+            self._mind_the_head()
+        else:
+            self.let_go()
 
     def data_received(self, data: bytes) -> None:
         """Take in more of a request; only a complete head ends the waiting."""
         super().data_received(data)
         self._mind_the_head()
+        self._tell_the_turn()
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request, if it is not here already."""
+        super().on_response_complete()
+        self._tell_the_turn()
+
+    def pause_writing(self) -> None:
+        """Wait until more of the answer was read."""
+        super().pause_writing()
+        self._tell_the_turn()
+
+    def resume_writing(self) -> None:
+        """Go on with the answer."""
+        super().resume_writing()
+        self._tell_the_turn()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing any more."""
         self._stop_waiting()
+        self.places.ended(self)
         super().connection_lost(exc)
+
+    def let_go(self) -> None:
+        """Hang up at once, whatever was to be sent."""
+        self._stop_waiting()
+        self.transport.abort()
+
+    def _tell_the_turn(self) -> None:
+        awaited = self._what_is_awaited()
+        if awaited is self._awaited:
+            return
+        self._awaited = awaited
+        if awaited is None:
+            self.places.answers(self)
+        else:
+            self.places.awaits(self)
+
+    def _what_is_awaited(self) -> _Awaited | None:
+        if self.cycle is None or self.cycle.response_complete:
+            return _Awaited.HEAD
+        if self.cycle.more_body:
+            return _Awaited.BODY
+        return _Awaited.ANSWER if self.flow.write_paused else None
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP, and let nothing else be said; behind an answer of ours there is only hanging up."""
@@ -88,6 +149,9 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to listen."""
         await super().startup(sockets)
+        for one in sockets or ():
+            # asyncio has made the queue of the system as short as what it accepts at once.
+            one.listen(_BACKLOG)
         self.listening.set()
 
     @contextlib.contextmanager
@@ -98,14 +162,21 @@ class _Server(uvicorn.Server):
 
 @contextlib.asynccontextmanager
 async def listening(
-    app: ASGIApp, bind: Bind, *, head_seconds: float = HEAD_SECONDS, proxies: Sequence[str] = ()
+    app: ASGIApp,
+    bind: Bind,
+    *,
+    head_seconds: float = HEAD_SECONDS,
+    proxies: Sequence[str] = (),
+    room: Room | None = None,
 ) -> AsyncIterator[str]:
     """Serve `app` until left; yields its address. Raises `CannotListen`; open requests get some seconds at the end.
 
-    Of `proxies`, addresses or networks, it is believed whom they call for.
+    Of `proxies`, addresses or networks, it is believed whom they call for, and no address is counted. It keeps as many
+    connections as there is `room` for, by default as many as the process can have.
     """
+    places = Connections(room or Room.within(descriptors()), Addresses(proxies))
     with bound_to(bind) as bound:
-        server = _Server(_config(app, head_seconds, proxies))
+        server = _Server(_config(app, head_seconds, proxies, places))
         serving = asyncio.create_task(server.serve(sockets=[bound]))
         started = asyncio.create_task(server.listening.wait())
         try:
@@ -117,9 +188,10 @@ async def listening(
             await serving
 
 
-def _config(app: ASGIApp, seconds: float, proxies: Sequence[str]) -> uvicorn.Config:
+def _config(app: ASGIApp, seconds: float, proxies: Sequence[str], kept: Connections) -> uvicorn.Config:
     class Protocol(ImpatientProtocol):
         head_seconds = seconds
+        places = kept
 
     return uvicorn.Config(
         with_peer(_believing(app, proxies)),
@@ -130,6 +202,7 @@ def _config(app: ASGIApp, seconds: float, proxies: Sequence[str]) -> uvicorn.Con
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        backlog=_ACCEPTED_AT_ONCE,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
 

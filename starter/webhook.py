@@ -32,6 +32,7 @@ from starter.callback.claim import CallbackRules
 from starter.callback.clock import ClockBehind
 from starter.callback.receiver import HEADERS, Receiver
 from starter.callback.signals import SignalPort, TemporalSignals
+from starter.connections import raise_descriptors
 from starter.context import Context
 from starter.desk.desk import desk_of
 from starter.devices import DeviceDesk
@@ -66,6 +67,7 @@ async def serve(settings: Settings, *, ready_file: Path | None = None) -> None:
     Once the port is open `ready_file` has `{"url": …}`. Raises `Refusal` when it cannot be.
     """
     stop = _stop_signal()
+    raise_descriptors()
     with telemetry.started(settings.around.otel, service=_IDENTITY, metrics=True) as told:
         client = await temporal.connect(settings, identity=_IDENTITY, telemetry=told, lazy=True)
         calls = Pacer(settings.signature.max_rps)

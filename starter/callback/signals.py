@@ -92,6 +92,7 @@ class TemporalSignals:
         if waiting is None:
             events: dict[str, ProviderEvent] = {}
             waiting = _Waiting(events, asyncio.create_task(self._in_turn(request, events)))
+            waiting.receipt.add_done_callback(_is_heard)
             self._next[request] = waiting
         waiting.events[event.id] = event
         return await asyncio.shield(waiting.receipt)
@@ -146,6 +147,12 @@ class TemporalSignals:
                 return await self._client.service_client.check_health(timeout=timedelta(seconds=_PING_SECONDS))
         except (RPCError, RuntimeError, TimeoutError):
             return False
+
+
+def _is_heard(receipt: asyncio.Task[Receipt]) -> None:
+    """Whether or not a caller still waits: one that has hung up leaves a refusal that nobody asks for."""
+    if not receipt.cancelled():
+        receipt.exception()
 
 
 def _one_hint(events: Collection[ProviderEvent]) -> ProviderEvent:

@@ -1,6 +1,5 @@
 """Who somebody at the desk is: by the header of a company's own sign-on, else by the session of their browser."""
 
-import ipaddress
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +12,7 @@ from activities.person import Person
 from activities.reader import Reader
 from starter.desk.sessions import Cookies
 from starter.desk.sign_in import SignIn
+from starter.peers import Addresses
 from starter.serving import peer_of
 
 
@@ -36,20 +36,13 @@ class SignOn:
 
     def __init__(self, header: str = "", proxies: Sequence[str] = ()) -> None:
         self._header = header
-        self._proxies: Final = tuple(ipaddress.ip_network(one) for one in proxies)
+        self._proxies: Final = Addresses(proxies)
 
     def says(self, request: Request) -> str:
         """An id or an address, empty when nobody who is believed says one."""
-        if not self._header or not self._believed(peer_of(request)):
+        if not self._header or peer_of(request) not in self._proxies:
             return ""
         return request.headers.get(self._header, "").strip()
-
-    def _believed(self, peer: str) -> bool:
-        try:
-            address = ipaddress.ip_address(peer)
-        except ValueError:
-            return False
-        return any(address in network for network in self._proxies)
 
 
 class Door:

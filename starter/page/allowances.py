@@ -9,16 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
 
 from starlette.requests import Request
 
+from starter.peers import holder_of
+
 BUCKETS_AT_MOST: Final = 10_000
 """Buckets remembered of a kind; the one that was used longest ago gives way, and is full when it is met again."""
-_LONGEST_NAME: Final = 64
-_OF_ONE_HOLDER: Final = 64
-"""Bits of an IPv6 address that whoever has it cannot choose."""
 
 
 @dataclass(frozen=True)
@@ -94,14 +92,7 @@ class Allowances:
 
 
 def _holder(request: Request) -> str:
-    host = request.client.host if request.client else ""
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return host[:_LONGEST_NAME]
-    if isinstance(address, IPv6Address):
-        return str(ip_network((address, _OF_ONE_HOLDER), strict=False))
-    return str(address)
+    return holder_of(request.client.host) if request.client else ""
 
 
 PAUSE: Final = timedelta(hours=1)

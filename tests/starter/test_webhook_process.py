@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,8 +72,8 @@ def environment(before: Phone, folder: Path) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def started(before: Phone, folder: Path, **changes: str) -> AsyncIterator[Started]:
-    words = (sys.executable, "-m", "starter", "webhook", "--ready-file", str(folder / "ready.json"))
+async def started(before: Phone, folder: Path, under: Sequence[str] = (), **changes: str) -> AsyncIterator[Started]:
+    words = (*under, sys.executable, "-m", "starter", "webhook", "--ready-file", str(folder / "ready.json"))
     pipe = asyncio.subprocess.PIPE
     env = environment(before, folder) | changes
     process = await asyncio.create_subprocess_exec(*words, cwd=ROOT, env=env, stderr=pipe)

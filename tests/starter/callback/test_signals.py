@@ -1,6 +1,7 @@
 """The receiver's way to Temporal: what is confirmed, what is dropped for good, and what should be sent again."""
 
 import asyncio
+import gc
 
 import pytest
 from temporalio.client import Client, Interceptor, OutboundInterceptor, SignalWorkflowInput
@@ -146,6 +147,25 @@ async def test_whoever_joined_a_hint_that_nobody_took_is_told_so() -> None:
     signals = TemporalSignals(await lazy("127.0.0.1:1"))
     answers = await asyncio.gather(*(signals.signal("msa", EVENT) for _ in range(20)), return_exceptions=True)
     assert {type(answer) for answer in answers} == {NotTaken}
+
+
+async def test_what_nobody_waits_for_any_more_leaves_no_line_in_the_log() -> None:
+    """Each caller has its own deadline, and may be gone before the signal that it joined is refused."""
+    holding, said, loop = Holding(), list[str](), asyncio.get_running_loop()
+    signals = TemporalSignals(held_up(await lazy("127.0.0.1:1"), holding))
+    loop.set_exception_handler(lambda _, context: said.append(context["message"]))
+    calls = {asyncio.create_task(signals.signal("msa", EVENT))}
+    await holding.held.under_way.wait()
+    calls |= {asyncio.create_task(signals.signal("msa", EVENT)) for _ in range(20)}
+    await asyncio.sleep(0)
+    while calls:
+        calls.pop().cancel()
+    for _ in range(3):
+        await asyncio.sleep(0)  # They are gone.
+    holding.held.gate.set()
+    await asyncio.wait(asyncio.all_tasks() - {asyncio.current_task()})
+    gc.collect()
+    assert said == []
 
 
 @pytest.mark.real_server
