@@ -25,6 +25,7 @@ from starter.desk.names import Names
 from starter.desk.rights import Right, right_of
 from starter.desk.room import Room
 from starter.desk.words import STANDINGS
+from starter.page.chips import Chip
 from starter.page.form_answers import why_not
 from starter.page.recent_looks import RecentLooks
 from starter.page.standing import ending
@@ -71,7 +72,7 @@ class Row:
 
     person: str
     name: str
-    state: str
+    state: Chip
     since: str
     due: str
     overdue: bool
@@ -248,7 +249,7 @@ class Campaigns:
         reader, now, line = visitor.reader, self._room.clock(), one.line
         due = reader.shortly(one.due_at, now) if one.due_at else line.due
         since = reader.shortly(one.since, now) if one.since else ""
-        state = reader.language.say(STANDINGS[one.state])
+        state = Chip.of(one.state, reader.language.say(STANDINGS[one.state]))
         name = await names.in_full(line.person, line.request)
         return Row(line.person, name, state, since, due, one.overdue(now), one.can_be_reminded)
 

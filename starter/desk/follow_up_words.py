@@ -13,7 +13,7 @@ from starter.desk.authentication import Visitor
 from starter.desk.rows import UNTITLED, Name
 from starter.desk.stages import StageRows, stages_of
 from starter.desk.story import Event, story
-from starter.desk.words import status_of
+from starter.page.chips import Chip, status_chip
 from starter.page.options import answer_of
 from starter.page.problems import problems_of
 from starter.page.screens import Exchange
@@ -53,9 +53,8 @@ class PersonRow:
     """Somebody who was asked, how far they are, and since when."""
 
     name: str
-    state: str
+    state: Chip
     at: str
-    good: bool
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ class Told:
     id: str
     title: str
     kind: str
-    status: str
+    status: Chip
     sentences: tuple[str, ...]
     due: str
     overdue: bool
@@ -120,7 +119,7 @@ async def told(
         id=shown.id,
         title=title,
         kind=kind,
-        status=status_of(shown.status, reader.language, what.kind),
+        status=status_chip(shown.status, reader.language, what.kind),
         sentences=_sentences(shown, reader, called) if everything else facts(shown, reader, called),
         due=due_sentence(shown.due_at, reader, now) if shown.due_at and not shown.status.ended else "",
         overdue=shown.overdue,
@@ -192,7 +191,7 @@ async def _exchange(asked: AskedQuestion, language: Language, name: Name) -> Exc
 
 async def _person(line: SignerLine | AssigneeLine, reader: Reader, name: Name) -> PersonRow:
     at = reader.moment(line.at) if line.at else ""
-    return PersonRow(await name(line.person), reader.language.say(STATES[line.state]), at, line.state in GOOD)
+    return PersonRow(await name(line.person), Chip.of(line.state, reader.language.say(STATES[line.state])), at)
 
 
 def _declined(shown: Shown) -> tuple[str, str]:

@@ -19,11 +19,11 @@ from starter.desk.room import Room
 from starter.desk.rows import Row, Telling
 from starter.desk.spreadsheet import HEAD, written
 from starter.desk.views import ANY, LABELS, OPEN, PEOPLE_AT_MOST, Filters, Standing, View, wanted
-from starter.desk.words import STATUSES
 from starter.exits import Refusal
 from starter.listing import pages
 from starter.listing.query import Wanted
 from starter.listing.rows import RequestLine
+from starter.page.chips import STATUSES
 from workflows.kinds import named
 from workflows.model.views import CampaignShow
 
@@ -168,8 +168,9 @@ class Lists:
             lines = page.lines[:left]
             for some in (lines[at : at + PAGE_SIZE] for at in range(0, len(lines), PAGE_SIZE)):
                 for line, row in zip(some, await self._rows(some, telling, view, visitor, standing), strict=True):
-                    yield written([_reference(line), row.title, row.kind, row.status, row.asked_by, row.waiting_for,
-                                   _instant(line.since), _due(line), " ".join(row.problems)])  # fmt: skip
+                    said = (row.title, row.kind, row.status.text, row.asked_by, row.waiting_for)
+                    problems = " ".join(row.problems)
+                    yield written([_reference(line), *said, _instant(line.since), _due(line), problems])
             left -= len(page.lines)
             if page.cursor is None or left <= 0:
                 return

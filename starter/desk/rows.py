@@ -11,9 +11,9 @@ from activities.language import Language, phrase
 from activities.links import at_desk
 from activities.reader import Reader
 from starter.campaigns.people import SoFar
-from starter.desk.words import status_of
 from starter.listing.query import SETTLED
 from starter.listing.rows import RequestLine
+from starter.page.chips import Chip, status_chip
 from starter.page.problems import problems_of
 from workflows.kinds import Kind, named
 
@@ -39,7 +39,7 @@ class Row:
     title: str
     kind: str
     asked_by: str
-    status: str
+    status: Chip
     waiting_for: str
     since: str
     due: str
@@ -78,7 +78,7 @@ class Telling:
             title=(line.document or line.id) if titled else language.say(untitled, kind=kind),
             kind=kind,
             asked_by=await self.name(line.requester, None) if line.requester else "",
-            status=status_of(line.status, language, what.kind if what else None),
+            status=status_chip(line.status, language, what.kind if what else None),
             waiting_for=await self._people(line, titled=titled) if line.open else "",
             since=self._since(line.since) if line.since and line.open and line.waiting_for else "",
             due=self._due(line),

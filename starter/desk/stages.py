@@ -10,7 +10,7 @@ from activities.links import at_desk
 from activities.reader import Reader
 from starter.desk.acts import Step
 from starter.desk.rows import Name
-from starter.desk.words import status_of
+from starter.page.chips import Chip, status_of
 from workflows.kinds import named
 from workflows.model.lines import PartLine
 from workflows.model.views import OnboardingShow, WaitingForPart
@@ -28,12 +28,15 @@ _PARTS: Final = {**_STAGES, "undecided": phrase("waits for a decision"), "waived
 
 @dataclass(frozen=True)
 class PartRow:
-    """One part; `path` is its page at the desk, `says` why it could not be started, `choices` what may be decided."""
+    """One part: with whom it is, since and until when, why it could not be started, and what may be decided.
+
+    `path` is its page at the desk.
+    """
 
     title: str
-    state: str
+    state: Chip
+    details: str
     path: str
-    good: bool
     says: str
     choices: tuple[tuple[str, str], ...]
 
@@ -43,7 +46,8 @@ class StageRows:
     """One stage; `more` counts the parts that are not shown."""
 
     name: str
-    state: str
+    state: Chip
+    since: str
     parts: tuple[PartRow, ...]
     more: str
 
@@ -54,12 +58,12 @@ async def stages_of(
     """All of them; why something went wrong only for those who may know `everything`."""
     told, rows = _Telling(shown, reader, name, now, everything, steps), []
     for stage in shown.stages:
-        state = reader.language.say(_STAGES.get(stage.state, stage.state))
-        since = f" · {reader.shortly(stage.since, now)}" if stage.since and stage.state == "open" else ""
+        state = Chip.of(stage.state, reader.language.say(_STAGES.get(stage.state, stage.state)))
+        since = reader.shortly(stage.since, now) if stage.since and stage.state == "open" else ""
         parts = tuple([await told.row(part) for part in stage.parts[:PARTS_SHOWN_AT_MOST]])
         left = len(stage.parts) - len(parts)
         more = reader.language.say_count("and {count} more", "and {count} more", left) if left else ""
-        rows.append(StageRows(stage.name, state + since, parts, more))
+        rows.append(StageRows(stage.name, state, since, parts, more))
     return tuple(rows)
 
 
@@ -77,21 +81,19 @@ class _Telling:
         choices = ((one.path, self.reader.language.say(one.asked.label)) for one in self.steps if one.part == part.id)
         return PartRow(
             part.title,
-            await self._state(part),
+            Chip.of(part.state, self.reader.language.say(_PARTS.get(part.state, part.state))),
+            await self._details(part),
             at_desk(what) if what else "",
-            part.state == "done",
             part.says if self.everything and part.since is None else "",
             tuple(choices),
         )
 
-    async def _state(self, part: PartLine) -> str:
-        say = self.reader.language.say
+    async def _details(self, part: PartLine) -> str:
         if part.state == "done" and part.at:
-            return f"{say(_PARTS['done'])} · {self.reader.shortly(part.at, self.now)}"
+            return self.reader.shortly(part.at, self.now)
         waiting = [one for one in self.shown.waiting_for if one.part == part.id]
         if part.state != "open" or not waiting:
-            ended = self._ended(part) if part.state == "undecided" else ""
-            return " · ".join(filter(None, (say(_PARTS.get(part.state, part.state)), ended)))
+            return self._ended(part) if part.state == "undecided" else ""
         due = due_sentence(part.due_at, self.reader, self.now) if part.due_at else ""
         return " · ".join(filter(None, (await self._with(waiting), due)))
 

@@ -1,9 +1,12 @@
 """What is on a page: a screen in somebody's language, and its shape before it has one."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Final
 
-from activities.language import Language
+from activities.language import Language, phrase
+from starter.page.chips import Chip, Look
 from starter.page.who_asks import NOBODY, Asker
 
 
@@ -33,6 +36,19 @@ class ScreenName(StrEnum):
     RENEWED = "renewed"
     LINK_SENT = "link-sent"
     PREVIEW_OVER = "preview-over"
+
+
+_STATES: Final[Mapping[ScreenName, tuple[str, Look]]] = {
+    ScreenName.PREPARING: (phrase("being prepared"), Look.CALM),
+    ScreenName.EARLY: (phrase("not your turn yet"), Look.CALM),
+    ScreenName.SIGN: (phrase("waits for you"), Look.OPEN),
+    ScreenName.APPROVE: (phrase("waits for you"), Look.OPEN),
+    ScreenName.DO: (phrase("waits for you"), Look.OPEN),
+    ScreenName.BY_MAIL: (phrase("waits for you"), Look.OPEN),
+    ScreenName.ACTED: (phrase("done"), Look.GOOD),
+    ScreenName.HANDED_OVER: (phrase("handed over"), Look.CALM),
+}
+"""How far its reader is, of the screens that say it of a document or a task."""
 
 
 class Tone(StrEnum):
@@ -109,11 +125,10 @@ class Exchange:
 
 @dataclass(frozen=True)
 class SignerRow:
-    """Somebody who was asked, as an onlooker sees them: by name, and how far they are in words."""
+    """Somebody who was asked, as an onlooker sees them: by name, and how far they are."""
 
     person: str
-    state: str
-    good: bool
+    state: Chip
 
 
 class Nearness(StrEnum):
@@ -139,6 +154,8 @@ class Screen:
     heading: str
     sentences: tuple[str, ...] = ()
     document: str | None = None
+    state: Chip | None = None
+    """How far it is, or its reader."""
     text: str = ""
     due: str | None = None
     nearness: Nearness = Nearness.AHEAD
@@ -185,7 +202,15 @@ class Draft:
             self.tone,
             language.say(self.heading),
             tuple(language.say(sentence) for sentence in self.sentences),
+            state=_state_of(self.name, language),
             button=self.button.told(language) if self.button else None,
             retry_after=self.retry_after,
             look_again=self.look_again,
         )
+
+
+def _state_of(name: ScreenName, language: Language) -> Chip | None:
+    if name not in _STATES:
+        return None
+    text, look = _STATES[name]
+    return Chip(language.say(text), look)

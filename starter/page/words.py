@@ -14,6 +14,7 @@ from activities.language import Language, phrase
 from activities.links import at_desk
 from activities.push.words import words_for
 from activities.reader import Reader
+from starter.page.chips import Chip, Look, status_chip
 from starter.page.offers import choices_of, to_decide
 from starter.page.options import DONE_HINT
 from starter.page.screens import Act, Button, Draft, Nearness, Screen, ScreenName, SignerRow, Tone
@@ -140,6 +141,11 @@ _DECIDING: Final = replace(
     button=None,
 )
 
+_NEAR_LOOKS: Final = {
+    Nearness.TODAY: (phrase("due today"), Look.NEAR),
+    Nearness.PAST: (phrase("overdue"), Look.BAD),
+}
+"""The chip of what waits for its reader, when its due date is near."""
 _SEVERAL: Final = 2
 _ENDED: Final[Mapping[Kind, str]] = {
     Kind.REQUEST: phrase("This request has ended"),
@@ -161,7 +167,8 @@ def signing_screen(page: SigningPage, due_at: datetime | None, reader: Reader, n
 def ended_screen(outcome: Status | None, language: Language, of: Kind = Kind.REQUEST) -> Screen:
     """What is behind a link that died with its request: how it ended, and not even the document's name."""
     told = (*ending(outcome, language, of), language.say("Nothing is left for you to do."))
-    return Screen(language, ScreenName.ENDED, 410, Tone.CALM, language.say(_ENDED[of]), told)
+    state = status_chip(outcome, language, of) if outcome else None
+    return Screen(language, ScreenName.ENDED, 410, Tone.CALM, language.say(_ENDED[of]), told, state=state)
 
 
 def task_screen(shown: TaskShow, person: str, reader: Reader, now: datetime, called: Called = UNNAMED) -> Screen:
@@ -200,9 +207,10 @@ def status_screen(shown: Shown, person: str, reader: Reader, now: datetime, call
         _status_heading(shown, language),
         standing(shown, person, reader, called),
         document=shown.title or None,
+        state=None if shown.partial else status_chip(shown.status, language, shown.type),
         text=shown.text if isinstance(shown, TaskShow) else "",
         signers=tuple(
-            SignerRow(called.get(line.person, line.person), language.say(STATES[line.state]), line.state in GOOD)
+            SignerRow(called.get(line.person, line.person), Chip.of(line.state, language.say(STATES[line.state])))
             for line in (() if shown.partial and not shown.status.ended else shown.lines)
         ),
         signers_are=language.say(WHO_WAS_ASKED[shown.type]),
@@ -227,7 +235,11 @@ def how_many_have_signed(shown: RequestShow, language: Language) -> str | None:
 
 def _due(screen: Screen, due_at: datetime, reader: Reader, now: datetime) -> Screen:
     """The screen with its due date on the reader's clock, in the colour of how near it is."""
-    return replace(screen, due=due_sentence(due_at, reader, now), nearness=nearness_of(due_at, reader, now))
+    nearness, state = nearness_of(due_at, reader, now), screen.state
+    if nearness in _NEAR_LOOKS and screen.tone is Tone.ASK:
+        text, look = _NEAR_LOOKS[nearness]
+        state = Chip(reader.language.say(text), look)
+    return replace(screen, state=state, due=due_sentence(due_at, reader, now), nearness=nearness)
 
 
 def nearness_of(due_at: datetime, reader: Reader, now: datetime) -> Nearness:

@@ -225,7 +225,7 @@ async def test_an_owner_watches_a_campaign_and_a_manager_has_their_own_people_re
         await desk.is_usable()
         await desk.choose(row)
         await expect(desk.heading("Code of conduct 2026")).to_be_visible()
-        await desk.again_until(desk.page.get_by_text("asked · since").nth(4))
+        await desk.again_until(desk.page.locator(".missing").get_by_text("asked", exact=True).nth(4))
         await desk.again_until(desk.page.get_by_role("img", name="The line of acknowledgements"))
         await desk.is_usable()
         await desk.page.get_by_role("link", name="Stop the campaign").tap()

@@ -92,7 +92,7 @@ async def test_the_owner_reads_how_everybody_stands_by_department_and_who_is_mis
         "it 0 of 2",
         "board 1 of 2",
         "4 still to acknowledge",
-        "Engineer has opened it · since Mon, 16 Nov, 15:00 Due Mon, 30 Nov, 18:00.",
+        "Engineer has opened it since Mon, 16 Nov, 15:00 Due Mon, 30 Nov, 18:00.",
         "p-00000000000a asked",
         "Stop the campaign",
     ):
@@ -109,7 +109,7 @@ async def test_a_manager_reads_of_their_own_people_and_of_nobody_else(desk: Offi
     assert re.findall(r"<bdi>([^<]+)</bdi> <span", page.text) == ["Engineer", "p-00000000000a"]
     for foreign in ("Legal Desk", "Chair", "Finance", "board 1", "How everybody stands", "Stop the campaign", "of 5"):
         assert foreign not in text
-    assert "<svg" not in page.text.partition("<h1>")[2]
+    assert '<div class="chart"' not in page.text
     assert "What happened" not in text, "reasons and notices are for whoever asked"
     assert (await lead.get("/desk/campaigns/conduct/cancel")).status_code == 404
 

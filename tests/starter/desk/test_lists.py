@@ -146,7 +146,7 @@ async def test_kinds_are_called_by_their_labels_in_rows_filters_and_spreadsheet(
     legal = await desk.come_in(REQUESTER)
     page = await legal.get("/desk/asked?kind=offer-letter")
     assert '<option value="offer-letter" selected>Offer letter</option>' in page.text
-    assert "The document of soon Offer letter" in text_of(page)
+    assert "The document of soon sent Offer letter" in text_of(page)
     rows = {row[0]: row for row in csv.reader(io.StringIO((await legal.get("/desk/asked/csv")).text))}
     assert rows["soon"][2] == "Offer letter"
     page = await (await desk.come_in(DUTCH)).get("/desk/asked")
@@ -199,7 +199,7 @@ async def test_onboardings_are_listed_with_their_stage_for_whom_they_concern(des
     engineer = await desk.come_in(ENGINEER)
     page = await engineer.get("/desk/onboardings")
     assert titles(page.text) == ["The document of acme"]
-    assert "under way · your <details>" in text_of(page)
+    assert "under way Customer contract · your <details>" in text_of(page)
     assert "Waiting for operations-desk since Mon, 23 Nov, 15:00" in text_of(page)
     assert 'href="/people/desk/onboardings/acme"' in page.text
     assert "An onboarding" in titles((await (await desk.come_in(MANAGER)).get("/desk/onboardings")).text)

@@ -10,8 +10,8 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.language import LANGUAGES, Language
 from starter.desk.acts import Deed, asking
-from starter.desk.words import status_of
 from starter.page.brand import Brand, Logo
+from starter.page.chips import status_of
 from starter.page.standing import STATES
 from starter.wishes import NotConfirmed, NotLiving, Refused
 from tests.starter.desk.office import (

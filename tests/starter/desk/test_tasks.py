@@ -72,7 +72,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Office]:
 async def test_who_asked_reads_what_it_is_where_it_stands_and_what_happened_in_words(desk: Office) -> None:
     text = text_of(await (await desk.come_in(OWNER)).get(PAGE))
     for said in (
-        "Hand out the keys Task · to be done · asked by Owner · keys Two for everybody.",
+        "Hand out the keys to be done Task · asked by Owner · keys Two for everybody.",
         "Waiting for Engineer. A reminder follows on Fri, 27 Nov 2026, 15:00 (Amsterdam).",
         "Who was asked Engineer asked Chair handed over",
         "Owner asked for it",

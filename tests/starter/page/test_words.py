@@ -71,12 +71,13 @@ TASKS = (
 
 def words_of(screen: Screen) -> list[str]:
     button = [screen.button.label, screen.button.hint] if screen.button else []
-    rows = [row.state for row in screen.signers]
+    rows = [row.state.text for row in screen.signers]
     return [
         screen.heading,
         *filter(None, [screen.signers_are]),
         *screen.sentences,
         *([screen.due] if screen.due else []),
+        *([screen.state.text] if screen.state else []),
         *button,
         *rows,
     ]
