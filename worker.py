@@ -51,6 +51,20 @@ class NotSetUp(Refusal):
     """The namespace lacks what every workflow task needs."""
 
 
+def composed(chosen: Settings, open_clients: Clients, client: Client) -> dict[str, list[Any]]:
+    """The activities of each task queue as the settings want them."""
+    return activities_of(
+        open_clients,
+        client,
+        chosen.policies,
+        oncall=chosen.oncall,
+        company=chosen.company,
+        secret=chosen.link_secret,
+        silent_after=chosen.webhook.silent_after if chosen.webhook.url else None,
+        adopts=(chosen.adopt_kind, chosen.adopt_requester) if chosen.adopt == "on" else None,
+    )
+
+
 def activities_of(
     open_clients: Clients,
     client: Client,
@@ -175,16 +189,7 @@ async def working(chosen: Settings, stop: asyncio.Event) -> AsyncIterator[bool]:
             raise NotSetUp(f"search attributes are missing: {', '.join(missing)}; make them with `countersign init`")
         open_clients = await open_things.enter_async_context(clients.opened(chosen))
         await open_things.enter_async_context(_paced(client, open_clients.pace, chosen))
-        asked = activities_of(
-            open_clients,
-            client,
-            chosen.policies,
-            oncall=chosen.oncall,
-            company=chosen.company,
-            secret=chosen.link_secret,
-            silent_after=chosen.webhook.silent_after if chosen.webhook.url else None,
-            adopts=(chosen.adopt_kind, chosen.adopt_requester) if chosen.adopt == "on" else None,
-        )
+        asked = composed(chosen, open_clients, client)
         catalogue = partial(clients.catalogue, chosen)
         signatures = SignaturesHandler(client, open_clients.store, open_clients.directory, catalogue)
         all_of_them = workers(client, asked, open_clients.pace, chosen, [signatures])

@@ -44,6 +44,8 @@ class SandboxSettings:
     alternate_urls: bool = False
     embedded_key: Literal["signrequest", "signature_request"] = "signrequest"
     action_names: Literal["signature_request", "signrequest"] = "signature_request"
+    ignores_filters: bool = False
+    """Lists hold everything, whatever a query asks for, as of a tenant that knows other names of filters."""
     data: Path | None = None
     clock: Clock = time.time
 

@@ -129,8 +129,9 @@ class DryRun:
             self._sign(tuple(who for who, when in signing.items() if when == first))
 
     def _sign(self, people: tuple[str, ...]) -> None:
+        due_at = self._progress.due_at
+        late = ", late" if due_at is not None and self._now > due_at else ""
         for person in people:
-            late = ", late" if self._progress.is_overdue(self._now) else ""
             why = f"{in_words(self._signing[person])} after their turn came{late}"
             self._happened.append(Happening(self._now, SIGNED, person, person, why))
         signed = tuple(SignerSeen(person=person, state=self._signature_of(person)) for person in people)

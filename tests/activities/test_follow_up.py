@@ -97,6 +97,18 @@ async def test_last_warnings_come_by_the_last_working_day(due: date | datetime, 
     assert len(agenda.moments) + len(agenda.dropped) == 3
 
 
+@pytest.mark.parametrize(("apart", "suppressed"), [(59, ["warning-3h too_soon"]), (60, []), (61, [])])
+async def test_of_two_warnings_an_hour_apart_both_come_and_of_two_that_are_nearer_one(
+    apart: int, suppressed: list[str]
+) -> None:
+    policy = Policy(window="12h", urgent=True, reminders=None, escalation=None, warnings=("3h", f"{180 - apart}m"))
+    night = datetime(2026, 11, 7, 21, tzinfo=UTC)
+    asked = planning(policy, turns={"signer": night}).replace(window_from=night, now=night)
+    agenda = await PolicyPlanner(book()).plan(asked)
+    assert dropped(agenda) == suppressed
+    assert sum(one.kind is MomentKind.WARN for one in agenda.moments) == 2 - len(suppressed)
+
+
 async def test_a_warning_comes_on_a_day_off_when_no_working_day_was_left() -> None:
     friday_evening = {"signer": datetime(2026, 11, 6, 18, tzinfo=UTC)}
     policy = Policy(hours="working", reminders=None, warnings=("1d",), escalation=None)

@@ -67,6 +67,10 @@ def test_also_an_acknowledgement_of_the_longest_id_has_a_reminder_that_is_taken(
     assert first != second
 
 
+def test_a_reminder_of_the_next_one_has_the_same_name_at_each_attempt() -> None:
+    assert op_of("security.ada") == "next-d658b193f0f36e63"
+
+
 async def test_whoever_declines_is_reminded_of_nothing(tmp_path: Path, dev_server: str) -> None:
     async with campaign(tmp_path, a_file(), staff("ada"), server=own_part(dev_server)) as it:
         await it.opened()

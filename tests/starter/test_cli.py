@@ -4,6 +4,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 
@@ -135,6 +136,41 @@ def test_wrong_usage_is_2_and_points_to_the_help(typed: tuple[str, ...], says: s
     assert says in ended.stderr
     assert "Try: countersign" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+MEANT: dict[str, dict[str, object]] = {
+    "--wait": {"20s": timedelta(seconds=20), "5m": timedelta(minutes=5), "0s": timedelta()},
+    "--since": {"12h": timedelta(hours=12), "2d": timedelta(days=2), "1w": timedelta(weeks=1)},
+    "--signs": {"a@+2d": ("a@+2d",), "a@+2d,b@+3h": ("a@+2d,b@+3h",)},
+    "--signer": {"a=b": ("a=b",)},
+}
+"""What the texts of options mean that a converter of ours reads."""
+TYPED = {
+    "--wait": "request remind msa",
+    "--since": "handoff replay --dead",
+    "--signs": "request plan msa.yaml",
+    "--signer": "onboard decide acme --part msa --resend",
+}
+
+
+@pytest.mark.parametrize(("option", "text"), [(option, text) for option, texts in MEANT.items() for text in texts])
+def test_what_is_typed_means_what_it_says(option: str, text: str) -> None:
+    """Through the whole of the command, as it reaches the function of the word."""
+    _, bound, _ = app.parse_args([*TYPED[option].split(), option, text], exit_on_error=False, print_error=False)
+    given = bound.arguments
+    name = option.removeprefix("--")
+    assert (given[name] if name in given else getattr(given["manner"], name)) == MEANT[option][text]
+
+
+def test_each_converter_of_the_command_is_in_the_table() -> None:
+    found = set()
+    for command in COMMANDS:
+        word: App = app
+        for name in command:
+            word = word[name]
+        read = (one for one in word.assemble_argument_collection() if one.parameter.converter)
+        found |= {one.name for one in read if getattr(one.parameter.converter, "__module__", "").startswith("starter")}
+    assert found == set(MEANT)
 
 
 def test_a_server_that_is_not_there_is_1_in_one_line() -> None:

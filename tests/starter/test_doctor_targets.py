@@ -3,10 +3,11 @@
 import asyncio
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import httpx
 import pytest
 from standardwebhooks import Webhook
 from temporalio.api.nexus.v1 import EndpointSpec, EndpointTarget
@@ -36,6 +37,8 @@ from tests.versions.stage import eventually
 from workflows.model.policy import NexusOperation, Start, Target
 
 SECRET = "whsec_c2VjcmV0IG9mIGZpbmFuY2UgYXMgbG9uZyBhcyBpdCBtdXN0"
+NOBODY: Final[Any] = None
+"""The directory of a trial in which nobody is looked up."""
 PEOPLE = {
     "people": [
         {"id": "hr-desk", "name": "Ada Ng", "email": "ada@us.example", "zone": "Europe/Paris", "groups": ["hr"]},
@@ -92,6 +95,21 @@ async def test_what_a_system_answers_is_said_in_words(tmp_path: Path) -> None:
         found = await pinged(tmp_path, sandbox)
     assert [(one.state, one.says) for one in found.parts] == [(Health.WRONG, "127.0.0.1: HTTP 404")]
     assert not found.ok
+
+
+async def test_a_target_that_took_the_ping_and_wants_no_more_calls_is_wrong() -> None:
+    async def public(host: str, port: int) -> Sequence[str]:
+        return ["93.184.216.34"]
+
+    answers = httpx.MockTransport(lambda _: httpx.Response(204, headers={"webhook-delivery": "disable"}))
+    target = Target(target="finance", url="https://erp.example/hooks")
+    async with make_client(transport=answers) as calls:
+        downstream = Downstream(calls, DownstreamConfig(), Guard((), public))
+        part = await Trial(downstream, frozenset({"finance"}), NOBODY, "no server").of(target)
+    assert (part.state, part.says) == (
+        Health.WRONG,
+        "erp.example: it wants no more calls (webhook-delivery: disable)",
+    )
 
 
 async def test_a_target_that_resolves_to_a_private_address_is_said_in_words(tmp_path: Path) -> None:

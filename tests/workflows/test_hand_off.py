@@ -24,7 +24,7 @@ from tests.workflows.fakes import FakeHandoff, World, refusal
 from tests.workflows.stage import workers
 from tests.workflows.test_replays import AT, DEAD, DONE, ENDED, FINANCE, HR, PENDING, SUBJECT
 from workflows.follow_up.handoff import subscriber
-from workflows.hand_off.memory import HandOffInput
+from workflows.hand_off.memory import HandOffInput, HandOffMemory
 from workflows.hand_off.workflow import HandOffWorkflow
 from workflows.model.entries import EscalationEntry
 from workflows.model.notices import Channel, Delivered, Delivery, DeliveryReport, Notice, Outcome
@@ -206,6 +206,16 @@ async def test_two_callers_at_once_are_one_run_and_one_call() -> None:
         for op in ("1", "2"):
             assert await became(first, op) == (OperationState.DONE, "told finance")
     assert world.handoff.calls["finance"] == 1
+
+
+def test_a_wish_that_is_closed_by_the_time_it_is_decided_about_has_nobody_called_again() -> None:
+    wish = Replay(actor="ops", target="finance")
+    known = HandOffMemory().wished("1", wish, AT).recalled(recorded(line("finance", DEAD)))
+    closed = known.given_up("it was cancelled")
+    assert [one.state for one in closed.operations.entries] == [OperationState.REFUSED]
+    decided = closed.decided(AT)
+    assert (decided.handoff, decided.operations, decided.asked) == (closed.handoff, closed.operations, ())
+    assert len(known.decided(AT).handoff.entries) == 1 + len(known.handoff.entries)
 
 
 async def test_a_store_that_is_away_is_waited_for() -> None:

@@ -1,12 +1,13 @@
 """The join: every order of arrival ends alike, nobody goes back, the turn follows the order of the file."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import permutations
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workflows.model.planning import Agenda
 from workflows.model.provider import DocumentSeen, ProviderEvent, SignerSeen
 from workflows.model.request import SignerState
 from workflows.model.subject import Participant, Role, Status
@@ -126,6 +127,21 @@ def test_a_hint_for_several_is_a_repeated_one_only_if_all_of_them_were_heard() -
     assert heard.notify_of(hint).events_seen == ("e-1", "e-2")
     both = heard.notify_of(hint).replace(unread=False)
     assert both.notify_of(hint) == both
+
+
+@pytest.mark.parametrize(("after", "late"), [(-1, False), (0, False), (1, True)])
+def test_who_signs_in_the_very_instant_of_the_due_date_is_in_time(after: int, late: bool) -> None:
+    from tests.workflows.stage import a_request
+
+    due = NOW + timedelta(days=30)
+    at = due + timedelta(microseconds=after)
+    sent = Progress.begin(a_request().brief, NOW).planned(Agenda(due_at=due, over_at=due + timedelta(days=9)), NOW)
+    [first, *_] = sent.signatures.places
+    signed = SignerSeen(person=first.person, state=SignerState.SIGNED, at=at)
+    seen = DocumentSeen(document="d", status=Status.SENT, raw="se", signers=(signed,))
+    known = sent.observe(DocumentSeen(document="d", status=Status.SENT, raw="se"), NOW).observe(seen, at)
+    place = known.signatures.of(first.person)
+    assert place is not None and known.acted_late(place) is late
 
 
 def test_of_ten_times_as_many_and_as_long_ids_as_are_remembered_a_request_keeps_no_more_and_knows_them_again() -> None:

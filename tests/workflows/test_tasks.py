@@ -16,7 +16,9 @@ from workflows.follow_up import operations, questions, receipts
 from workflows.follow_up.agenda import HORIZON
 from workflows.kinds import Kind
 from workflows.model.attention import AttentionCode
+from workflows.model.happened import Happened
 from workflows.model.operations import OperationState
+from workflows.model.planning import Agenda
 from workflows.model.policy import Policy, Target
 from workflows.model.settlement import SettledTask
 from workflows.model.subject import Participant, Role, Status
@@ -29,6 +31,7 @@ from workflows.model.wishes import (
     Cancellation,
     Delegation,
     Done,
+    Ending,
     Extension,
     NotNow,
     Pause,
@@ -140,6 +143,15 @@ async def test_a_task_stays_open_after_its_due_date_and_is_followed_up() -> None
         assert (await it.handle.result()).late
 
 
+@pytest.mark.parametrize(("after", "late"), [(-1, False), (0, False), (1, True)])
+def test_a_task_that_is_done_in_the_very_instant_of_the_due_date_is_done_in_time(after: int, late: bool) -> None:
+    due = NOW + timedelta(days=30)
+    known = TaskProgress.begin(a_task().task, NOW).planned(Agenda(due_at=due, over_at=due + timedelta(days=9)), NOW)
+    ended = known.close(Ending(outcome=Status.DONE, who=ADA, why=""), due + timedelta(microseconds=after))
+    place = ended.assignees.of(ADA)
+    assert place is not None and ended.acted_late(place) is late
+
+
 async def test_a_task_expires_only_where_its_policy_says_so() -> None:
     async with task(World(), a_task(ADA, policy=Policy())) as it:
         await it.days_pass(31)
@@ -166,6 +178,22 @@ async def test_who_cannot_go_on_is_heard_and_the_clocks_stand_until_the_way_is_c
         assert due_before is not None and after.due_at is not None
         assert timedelta(days=1.9) < after.due_at - due_before < timedelta(days=2.1)
         assert await it.refused(Unblock(actor=OWNER, text="")) == "the task is not blocked"
+
+
+async def test_who_is_not_asked_any_more_or_never_was_can_neither_block_nor_ask_nor_put_off() -> None:
+    """Refused by the workflow, whatever page or command let it through."""
+    async with task(World(), a_task(ADA)) as it:
+        await it.wish(Delegation(actor=ADA, signer=ADA, to="dora"))
+        for person in (ADA, OWNER, "stranger"):
+            for wish in (
+                Block(person=person, because="There is no order form."),
+                Question(person=person, text="Which plan?"),
+                NotNow(person=person, until=NOW + timedelta(days=1)),
+            ):
+                assert await it.refused(wish) == f"it is not {person}'s turn"
+        shown = await it.task()
+        assert (shown.question, shown.attention) == (None, ())
+        assert [entry.happened for entry in shown.timeline if entry.happened is Happened.BLOCKED] == []
 
 
 async def test_a_question_is_answered_and_is_no_block() -> None:

@@ -5,7 +5,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from deploy.sandbox.core.fields import read_fields
-from deploy.sandbox.core.paging import page
+from deploy.sandbox.core.paging import filters, page
 from deploy.sandbox.core.uploads import read_document
 from deploy.sandbox.records import Document
 from deploy.sandbox.refusal import Refused
@@ -48,7 +48,8 @@ class DocumentsApi:
         return JSONResponse(self._world.views.document(self._world.lifecycle.create(new)), 201)
 
     def _found(self, request: Request) -> list[Document]:
-        wanted, status = request.query_params.get("external_id"), request.query_params.get("status")
+        query = filters(request, self._world.settings)
+        wanted, status = query.get("external_id"), query.get("status")
         documents = self._world.memory.documents
         shown_until = self._world.settings.clock() - self._world.settings.list_lag
         found = documents.where(wanted) if wanted else list(documents)

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from deploy.sandbox.core.paging import page
+from deploy.sandbox.core.paging import filters, page
 from deploy.sandbox.records import Event
 from deploy.sandbox.refusal import Refused
 from deploy.sandbox.world import World
@@ -39,7 +39,7 @@ class EventsApi:
         return JSONResponse(self._world.views.event(event))
 
     def _found(self, request: Request) -> list[Event]:
-        query = request.query_params
+        query = filters(request, self._world.settings)
         wanted = {field: query[name] for name, field in FILTERS.items() if query.get(name)}
         if query.get("delivered"):
             wanted["delivered"] = query["delivered"].lower()

@@ -1,12 +1,13 @@
 """Lists as the vendor gives them: `count, next, previous, results`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from starlette.requests import Request
 
 from deploy.sandbox.refusal import Refused
+from deploy.sandbox.settings import SandboxSettings
 from deploy.sandbox.views import Views
 
 DEFAULT_LIMIT = 10
@@ -14,6 +15,11 @@ MOST = 100
 LONGEST_NUMBER = 9
 
 T = TypeVar("T")
+
+
+def filters(request: Request, settings: SandboxSettings) -> Mapping[str, str]:
+    """What a list is asked to be narrowed to; nothing of a sandbox that ignores filters."""
+    return {} if settings.ignores_filters else request.query_params
 
 
 def page(request: Request, views: Views, found: Sequence[T], show: Callable[[T], dict[str, Any]]) -> dict[str, Any]:

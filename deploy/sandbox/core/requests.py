@@ -5,7 +5,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from deploy.sandbox.core.fields import read_fields
-from deploy.sandbox.core.paging import page
+from deploy.sandbox.core.paging import filters, page
 from deploy.sandbox.core.uploads import find_document, read_document, read_request
 from deploy.sandbox.records import SignatureRequest
 from deploy.sandbox.refusal import Refused
@@ -35,7 +35,7 @@ class RequestsApi:
         """POST a request for an existing document, or GET a list, newest first, filtered by `who` and `from_email`."""
         if request.method == "POST":
             return await self._create(request)
-        query = request.query_params
+        query = filters(request, self._world.settings)
         found = [
             known
             for known in reversed(list(self._world.memory.requests))

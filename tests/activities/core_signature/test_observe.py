@@ -12,6 +12,7 @@ from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
 from activities.people import FileDirectory
 from activities.store import Home, Store
+from deploy.sandbox.records import Event
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
 from tests.activities.core_signature.conftest import Acting, arm, calls, config_for
@@ -138,6 +139,57 @@ async def test_a_bounced_mail_is_seen(
     seen = await act(service.observe, observation(brief, made.document))
     assert states(seen) == {"bouncing": SignerState.BOUNCED}
     assert seen.status is Status.SENT
+
+
+@pytest.mark.parametrize(
+    ("event_type", "document_of_event", "state"),
+    [
+        ("signer_email_bounced", None, SignerState.BOUNCED),
+        ("signer_email_bounced", "e" * 32, SignerState.WAITING),
+        ("signer_viewed_email", None, SignerState.WAITING),
+    ],
+)
+async def test_of_a_tenant_that_ignores_filters_only_bounces_of_the_own_document_count(
+    event_type: str,
+    document_of_event: str | None,
+    state: SignerState,
+    directory: FileDirectory,
+    store: Store,
+    request_brief: Brief,
+    act: Acting,
+) -> None:
+    """The same person has other documents, of which a mail may have come back long ago."""
+    brief = request_brief.replace(people=(Participant(person="reviewer", order=1),))
+    async with running(SandboxSettings(conversion_delay=0, ignores_filters=True)) as sandbox:
+        client = CoreSignatureClient(config_for(sandbox))
+        service = CoreSignatureService(client, directory, store)
+        made = await act(service.create, CreateOrder(brief=brief))
+        memory = sandbox.world.memory
+        [signer] = [one for request in memory.requests for one in request.signers if one.email.startswith("reviewer")]
+        memory.events.save(
+            Event(
+                event_type=event_type,
+                timestamp=datetime.now(UTC).timestamp(),
+                document=document_of_event or made.document,
+                signer=signer.uuid,
+            )
+        )
+        seen = await act(service.observe, observation(brief, made.document))
+        await client.aclose()
+    assert states(seen) == {"reviewer": state}
+
+
+async def test_a_look_up_of_a_tenant_that_ignores_filters_says_so_and_takes_no_document_of_others(
+    directory: FileDirectory, store: Store, request_brief: Brief, act: Acting
+) -> None:
+    async with running(SandboxSettings(conversion_delay=0, ignores_filters=True)) as sandbox:
+        client = CoreSignatureClient(config_for(sandbox))
+        service = CoreSignatureService(client, directory, store)
+        await act(service.create, CreateOrder(brief=request_brief))
+        with pytest.raises(ApplicationError, match="ignores the filter external_id") as refused:
+            await act(service.create, CreateOrder(brief=request_brief.replace(id="nda-0043")))
+        await client.aclose()
+    assert (refused.value.type, refused.value.non_retryable) == (Code.PROVIDER_UNSURE, True)
 
 
 async def test_events_are_not_read_for_signers_with_a_device(

@@ -152,6 +152,12 @@ def test_sizes_and_encodings(tmp_path: Path, content: bytes, fault: str) -> None
         FileText.read(tmp_path / "file.yaml")
 
 
+def test_a_file_as_large_as_may_be_is_read(tmp_path: Path) -> None:
+    text = "name: N\n"
+    (tmp_path / "file.yaml").write_text(text + "#" * (MAX_FILE_BYTES - len(text)))
+    assert len(FileText.read(tmp_path / "file.yaml").text) == MAX_FILE_BYTES
+
+
 def test_a_missing_file_and_a_folder_are_one_line(tmp_path: Path) -> None:
     for path in (tmp_path / "missing.yaml", tmp_path):
         with pytest.raises(FileFaults, match="cannot be read") as caught:

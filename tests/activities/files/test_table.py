@@ -57,6 +57,15 @@ def test_fifty_thousand_rows_are_refused_in_one_line() -> None:
     assert faults_of(b"a\n" + b"x\n" * 50_000) == f"rows.csv:{ROWS_AT_MOST + 2}: has more than 10,000 rows: divide it"
 
 
+def test_a_table_as_large_and_as_long_as_may_be_is_read() -> None:
+    row = b"x" * (TABLE_BYTES_AT_MOST // ROWS_AT_MOST - 1) + b"\n"
+    rows = row * ROWS_AT_MOST
+    name = b"a" * (TABLE_BYTES_AT_MOST - len(rows) - 1) + b"\n"
+    assert len(name + rows) == TABLE_BYTES_AT_MOST
+    assert len(Table.of("rows.csv", name + rows).rows) == ROWS_AT_MOST
+    assert faults_of(b"a" + name + rows) == "rows.csv: is larger than 16 MiB: divide it"
+
+
 @pytest.mark.parametrize("cell", ["=1+1", "+31 20 555 0100", "-1", "@SUM(A1)", "\tx", "\rx"])
 def test_a_cell_that_a_spreadsheet_would_run_is_a_text(cell: str) -> None:
     assert guarded(cell) == f"'{cell}"

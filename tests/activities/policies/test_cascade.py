@@ -76,6 +76,18 @@ def test_all_that_can_be_removed_at_once() -> None:
     )
 
 
+def test_a_whole_that_is_written_above_covers_what_its_parts_came_from() -> None:
+    """What lower layers said of `reminders.first` does not count any more, so none of them is named."""
+    kinds = {"base": Kind.model_validate(BASE), "kind": Kind.model_validate({"extends": "base", "reminders": None})}
+    found = Catalogue(kinds).resolve("kind", PolicyLayer.model_validate({"reminders": {"every": "4d"}}))
+    assert found.policy.reminders == Reminders(every="4d")
+    assert {part: found.layer(f"reminders.{part}") for part in ("first", "every", "most")} == {
+        "first": "kind",
+        "every": "request",
+        "most": "kind",
+    }
+
+
 def test_a_second_trigger_that_moves_up_keeps_its_layer() -> None:
     found = resolved({"escalation": {"after": None}})
     assert found.policy.escalation is not None

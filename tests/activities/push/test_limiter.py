@@ -97,6 +97,20 @@ def test_what_waits_for_the_end_of_a_pause_goes_by_its_urgency_and_no_longer_tha
     assert lived(story()) == [Urgency.URGENT, Urgency.ORDINARY, Urgency.BULK]
 
 
+def test_who_gives_up_sooner_than_a_message_is_held_for_waits_no_longer_than_that() -> None:
+    async def story() -> None:
+        quota, service, loop = Quota(), Service(over_quota(HELD_LINE - 1)), asyncio.get_running_loop()
+        await quota.one(service.send)
+        CALLER.set(Caller(Urgency.URGENT, loop.time() + 1))
+        held = await quota.one(service.send)
+        assert (held.fate, loop.time(), len(service.sent)) == (Fate.LATER, 0.0, 1)
+        CALLER.set(Caller(Urgency.URGENT, loop.time() + 1e6))
+        assert (await quota.one(service.send)).fate is Fate.ACCEPTED
+        assert HELD_LINE - 1 <= loop.time() < HELD_LINE
+
+    lived(story())
+
+
 def test_of_ten_times_more_than_have_a_place_the_urgent_goes_first_and_who_leaves_the_line_costs_no_place() -> None:
     async def story() -> None:
         places, gate, went = Places(), asyncio.Event(), list[int]()

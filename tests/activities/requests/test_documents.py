@@ -42,6 +42,24 @@ def test_without_a_working_folder_it_lies_beside_its_file(office: Path) -> None:
         Documents(1).read(office / "requests", "../papers/nda.pdf")
 
 
+def test_a_document_as_large_as_may_be_is_sent_and_one_byte_more_is_refused(office: Path) -> None:
+    whole = PDF + b"x" * (MEGABYTE - len(PDF))
+    (office / "a.pdf").write_bytes(whole)
+    assert Documents(1).read(office, "a.pdf") == whole
+    (office / "a.pdf").write_bytes(whole + b"x")
+    with pytest.raises(ValueError, match="at most 1 MB can be sent"):
+        Documents(1).read(office, "a.pdf")
+
+
+def test_documents_as_large_together_as_may_be_are_sent(office: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(documents, "MEGABYTES_AT_ONCE", 1)
+    halves = {name: PDF + b"x" * (MEGABYTE // 2 - len(PDF)) for name in ("a.pdf", "b.pdf")}
+    found = Documents(1)
+    for name, content in halves.items():
+        (office / name).write_bytes(content)
+        assert found.read(office, name) == content
+
+
 def test_all_documents_of_one_start_are_bounded_and_each_is_read_once(
     office: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

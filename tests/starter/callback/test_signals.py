@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+from datetime import timedelta
 
 import pytest
 from temporalio.client import Client, Interceptor, OutboundInterceptor, SignalWorkflowInput
@@ -111,6 +112,21 @@ async def test_one_that_is_repeated_takes_no_other_along_unread(client: Client) 
         holding.held.gate.set()
         assert await asyncio.gather(first, *joined) == [Receipt.TAKEN] * (1 + len(behind))
     assert [set(sent) for sent in holding.held.ids[1::2]] == [{"e-1"}, {"e-1", "e-2"}, {"e-1", "e-2"}]
+
+
+async def test_a_hint_for_several_is_the_newest_of_them_in_whatever_order_they_came() -> None:
+    holding = Holding()
+    signals = TemporalSignals(held_up(await lazy("127.0.0.1:1"), holding), seconds=5)
+    calls = [asyncio.create_task(signals.signal("msa", EVENT))]
+    await holding.held.under_way.wait()
+    minutes = (5, 9, 2)
+    events = [EVENT.replace(id=f"at-{one}", at=EVENT.at + timedelta(minutes=one)) for one in minutes]
+    calls += [asyncio.create_task(signals.signal("msa", event)) for event in events]
+    await asyncio.sleep(0)
+    holding.held.gate.set()
+    await asyncio.gather(*calls, return_exceptions=True)
+    assert holding.held.sent[1] == f"{Kind.REQUEST.workflow_id('msa')} at-9"
+    assert set(holding.held.ids[1]) == {"at-5", "at-9", "at-2"}
 
 
 async def test_of_ten_times_as_many_as_a_hint_carries_one_id_is_told() -> None:

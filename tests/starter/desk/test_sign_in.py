@@ -88,6 +88,17 @@ async def test_a_notice_that_cannot_be_taken_back_keeps_nobody_out(desk: Office)
     assert inside(await laptop.press(asked, code=code)) == "/people/desk"
 
 
+async def test_a_number_opens_the_desk_once(desk: Office) -> None:
+    laptop = desk.browser()
+    page = await desk.ask(laptop, REQUESTER)
+    cookies = dict(laptop.http.cookies)
+    assert inside(await laptop.press(page, code=desk.code())) == "/people/desk"
+    again = desk.browser()
+    again.http.cookies.update({name: text for name, text in cookies.items() if name != COOKIE})
+    assert (await again.press(page, code=desk.code())).status_code == 403
+    assert COOKIE not in again.http.cookies
+
+
 async def test_a_number_may_be_tried_five_times(desk: Office) -> None:
     laptop = desk.browser()
     page = await desk.ask(laptop, REQUESTER)

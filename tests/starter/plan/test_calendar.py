@@ -110,6 +110,30 @@ async def test_who_signs_opens_a_branch_and_gives_the_turn_to_the_next(tmp_path:
     ]
 
 
+async def test_a_signature_in_the_instant_of_a_reminder_is_no_reminder_and_one_a_minute_later_is_behind_it(
+    tmp_path: Path,
+) -> None:
+    """As it is in a life: whoever has signed by then is not reminded."""
+    policy = {"urgent": True, "reminders": {"first": "3h"}}
+    silent = await plan(tmp_path, policy=policy)
+    first = next(line.at for line in silent.branches[0].lines if line.stage == "reminder-1")
+    assert first == SENT_AT + timedelta(hours=3)
+    for later, reminded in ((0, []), (1, ["reminder-1 customer-signer"])):
+        signed = (await plan(tmp_path, signs=f"customer-signer@+{180 + later}m", policy=policy)).branches[1]
+        before = stages(signed)[: stages(signed).index("signed customer-signer")]
+        assert [one for one in before if one.startswith("reminder")] == reminded
+        assert "reminder-1 customer-signer" not in stages(signed, sent=False)
+
+
+async def test_a_signature_in_the_instant_of_the_due_date_is_not_late(tmp_path: Path) -> None:
+    due = SENT_AT + timedelta(days=5)
+    for minutes, late in ((0, False), (1, True)):
+        changes: dict[str, Any] = {"due": due.isoformat(), "policy": {"grace": "5d"}}
+        found = await plan(tmp_path, signs=f"customer-signer@+{5 * 24 * 60 + minutes}m", **changes)
+        [line] = [line for line in found.branches[1].lines if line.stage == "signed"]
+        assert (line.at, "late" in line.why) == (due + timedelta(minutes=minutes), late)
+
+
 async def test_what_the_calendar_forbids_is_shown_with_its_reason(tmp_path: Path) -> None:
     (branch,) = (await plan(tmp_path, due="2026-11-07")).branches
     assert "reminder-3 customer-signer" in stages(branch, sent=False)

@@ -1,0 +1,30 @@
+"""What a manager hears of their people: who is missing, and of these who is overdue."""
+
+from datetime import date
+
+import pytest
+
+from activities.campaigns.digest import Missing, missing_by_manager
+from activities.campaigns.standing import Line, Standing
+
+TODAY = date(2026, 11, 26)
+
+
+def line(person: str, due: str, manager: str = "chair", status: Standing = Standing.TOLD) -> Line:
+    return Line(row=1, person=person, request=f"conduct.{person}", status=status, due=due, manager=manager)
+
+
+@pytest.mark.parametrize(("due", "overdue"), [("2026-11-25", 1), ("2026-11-26", 0), ("2026-11-27", 0)])
+def test_who_is_due_today_is_missing_and_not_overdue(due: str, overdue: int) -> None:
+    assert missing_by_manager([line("ada", due)], TODAY) == [Missing("chair", 1, overdue)]
+
+
+def test_each_manager_hears_of_their_own_and_nobody_of_who_has_acknowledged() -> None:
+    lines = [
+        line("ada", "2026-11-20"),
+        line("bo", "2026-11-30"),
+        line("cas", "2026-11-20", manager="board"),
+        line("dee", "2026-11-20", manager=""),
+        line("eve", "2026-11-20", status=Standing.ACKNOWLEDGED),
+    ]
+    assert missing_by_manager(lines, TODAY) == [Missing("board", 1, 1), Missing("chair", 2, 1)]

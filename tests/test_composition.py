@@ -1,0 +1,165 @@
+"""What the settings make of the activities of a worker, seen in what these then do; nothing of it runs by Temporal."""
+
+import base64
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.client import Client
+from temporalio.common import SearchAttributePair, TypedSearchAttributes
+from temporalio.testing import ActivityEnvironment
+
+import worker
+from activities.core_signature.client import CoreSignatureClient
+from deploy.sandbox.records import Event
+from deploy.sandbox.server import RunningSandbox, running
+from deploy.sandbox.settings import SandboxSettings
+from starter import clients
+from starter.settings import load
+from tests.activities.core_signature.requests import PDF
+from tests.activities.push.stage import entries
+from tests.servers import own_namespace
+from tests.starter.terminal import complete
+from workflows.kinds import Kind
+from workflows.model.reconciliation import SweepOrder, Swept
+from workflows.names import KIND, REQUESTER, SIGNATURE_REQUEST, STATUS, SWEEP_QUEUE, adopted_id
+
+pytestmark = pytest.mark.real_server
+PEOPLE = """
+people:
+  - id: on-call
+    name: On Call
+    email: on-call@example.com
+    zone: Europe/Amsterdam
+    devices: [{token: on-call~1, platform: web}]
+  - {id: customer, name: Customer, email: customer@example.com, zone: Europe/Amsterdam}
+"""
+NOW = datetime.now(UTC)
+AT_CORE_SIGNATURE = "d" * 32
+
+
+@dataclass
+class Composed:
+    """The activities of one worker over the sandbox."""
+
+    sandbox: RunningSandbox
+    client: Client
+    signature: CoreSignatureClient
+    activities: dict[str, list[Any]]
+
+    async def sweeps(self) -> Swept:
+        """One sweep, by the activity that the worker has for it."""
+        [sweep] = self.activities[SWEEP_QUEUE]
+        env = ActivityEnvironment()
+        env.info = replace(env.info, started_time=NOW)
+        answer: Swept = await env.run(sweep, SweepOrder(now=NOW))
+        return answer
+
+    def happens(self, ago: timedelta, external_id: str | None = "msa", **more: Any) -> None:
+        """Something happened at Core Signature of which nobody was called."""
+        about = {"document": AT_CORE_SIGNATURE, "external_id": external_id, "event_type": "signer_viewed"}
+        self.sandbox.world.memory.events.save(Event(**{"timestamp": (NOW - ago).timestamp(), **about, **more}))
+
+    def told(self) -> list[str]:
+        """The headings of what whoever is on call got."""
+        return [push["stage"] for push in map(_data, entries(self.sandbox, "push"))]
+
+
+def _data(push: dict[str, Any]) -> dict[str, Any]:
+    data: dict[str, Any] = push["data"]
+    return data
+
+
+@asynccontextmanager
+async def composed(folder: Path, server: str, **settings: str | None) -> AsyncIterator[Composed]:
+    """A worker of these settings; None leaves one out."""
+    client = await own_namespace(server)
+    async with running(SandboxSettings(conversion_delay=0)) as sandbox:
+        environment = {
+            **complete(folder),
+            **_of_sandbox(sandbox),
+            "TEMPORAL_ADDRESS": server,
+            "TEMPORAL_NAMESPACE": client.namespace,
+            "COUNTERSIGN_ONCALL": "on-call",
+        }
+        (folder / "people.yaml").write_text(PEOPLE)
+        chosen = load(environment={name: text for name, text in (environment | settings).items() if text is not None})
+        async with clients.opened(chosen) as open_clients:
+            yield Composed(sandbox, client, open_clients.signature, worker.composed(chosen, open_clients, client))
+
+
+def _of_sandbox(sandbox: RunningSandbox) -> dict[str, str]:
+    known = sandbox.world.settings
+    return {
+        "COUNTERSIGN_SIGNATURE_URL": sandbox.url,
+        "COUNTERSIGN_SIGNATURE_TOKEN_URL": f"{sandbox.url}/otdstenant/{known.tenant}/oauth2/token",
+        "COUNTERSIGN_SIGNATURE_CLIENT_ID": known.client_id,
+        "COUNTERSIGN_SIGNATURE_CLIENT_SECRET": known.client_secret,
+        "COUNTERSIGN_SIGNATURE_FROM_EMAIL": known.sender_email,
+        "COUNTERSIGN_PUSH_DIALECT": "fcm_v1",
+        "COUNTERSIGN_PUSH_URL": sandbox.url,
+        "COUNTERSIGN_PUSH_PROJECT": known.push_project,
+        "COUNTERSIGN_PUSH_TOKEN_URL": f"{sandbox.url}/push/oauth2/token",
+        "COUNTERSIGN_PUSH_CLIENT_ID": known.push_client_id,
+        "COUNTERSIGN_PUSH_CLIENT_SECRET": known.push_client_secret,
+    }
+
+
+async def a_request(client: Client) -> None:
+    """One that goes on, as Temporal's lists show it."""
+    await client.start_workflow(
+        SIGNATURE_REQUEST,
+        id=Kind.REQUEST.workflow_id("msa"),
+        task_queue="nobody",
+        search_attributes=TypedSearchAttributes([SearchAttributePair(STATUS, "sent")]),
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "alarmed"),
+    [
+        ({}, True),
+        ({"COUNTERSIGN_WEBHOOK_URL": None}, False),
+        ({"COUNTERSIGN_ONCALL": None}, False),
+        ({"COUNTERSIGN_WEBHOOK_SILENT_AFTER": "off"}, False),
+        ({"COUNTERSIGN_WEBHOOK_SILENT_AFTER": "3h"}, False),
+    ],
+)
+async def test_that_callbacks_stay_away_is_told_where_some_are_to_come_and_somebody_is_on_call(
+    tmp_path: Path, dev_server: str, settings: dict[str, str | None], alarmed: bool
+) -> None:
+    """Without a receiver none ever come: whoever is on call would hear of it for ever."""
+    async with composed(tmp_path, dev_server, **settings) as it:
+        await a_request(it.client)
+        it.happens(timedelta(hours=3))
+        await it.sweeps()
+        it.happens(timedelta(minutes=30))
+        await it.sweeps()
+        assert it.told() == (["uncalled"] if alarmed else [])
+
+
+@pytest.mark.parametrize("adopt", ["on", "off"])
+async def test_documents_that_were_sent_by_hand_are_adopted_where_a_setting_says_so(
+    tmp_path: Path, dev_server: str, adopt: str
+) -> None:
+    settings = {"ADOPT": adopt, "ADOPT_KIND": "customer-contract", "ADOPT_REQUESTER": "on-call"}
+    named: dict[str, str | None] = {f"COUNTERSIGN_{name}": text for name, text in settings.items()}
+    async with composed(tmp_path, dev_server, **named) as it:
+        content = base64.b64encode(PDF).decode()
+        body = {"name": "Lease", "file_from_content_name": "lease.pdf", "file_from_content": content}
+        made = await it.signature.create_document(body)
+        signers = [{"email": "customer@example.com", "order": 1}]
+        asked = {"document": it.signature.document_url(made.uuid), "signers": signers}
+        await it.signature.create_request({**asked, "from_email": it.sandbox.world.settings.sender_email})
+        it.happens(timedelta(minutes=30), external_id=None, document=made.uuid)
+        swept = await it.sweeps()
+        adopted = adopted_id(made.uuid) or ""
+        assert swept.adopted == ((adopted,) if adopt == "on" else ())
+        if adopt == "on":
+            run = await it.client.get_workflow_handle(Kind.REQUEST.workflow_id(adopted)).describe()
+            known = run.typed_search_attributes
+            assert (known.get(KIND), known.get(REQUESTER)) == ("customer-contract", "on-call")
