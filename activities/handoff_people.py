@@ -14,7 +14,8 @@ from workflows.follow_up.stages import Stage
 from workflows.model.notices import Delivered, Delivery, Notice, NoticeAction, Outcome
 from workflows.model.planning import Reason
 from workflows.model.records import HandoffBatch
-from workflows.model.settlement import Ended, HandoffCall, HandoffResult, Told
+from workflows.model.request import SignerState
+from workflows.model.settlement import AnyEnded, Ended, HandoffCall, HandoffResult, Settled, Told
 from workflows.model.subject import Status, Subject
 from workflows.names import notice_key
 from workflows.ports import PushService
@@ -89,7 +90,23 @@ def notice_of(subject: Subject, person: str, told: Told) -> Notice:
 
 
 def _delivery(call: HandoffCall, batch: HandoffBatch, notices: tuple[Notice, ...], outcome: Status | None) -> Delivery:
-    return Delivery(subject=batch.subject, notices=notices, outcome=outcome, replay=call.replay, life=batch.life)
+    return Delivery(
+        subject=batch.subject,
+        notices=notices,
+        outcome=outcome,
+        acted=_acted(batch.settled) if outcome else (),
+        replay=call.replay,
+        life=batch.life,
+    )
+
+
+def _acted(settled: AnyEnded | None) -> tuple[str, ...]:
+    if not isinstance(settled, Settled):
+        return ()
+    states = (
+        (SignerState.DECLINED,) if settled.outcome is Status.DECLINED else (SignerState.SIGNED, SignerState.APPROVED)
+    )
+    return tuple(one.person for one in settled.signers if one.state in states)
 
 
 def _outcome(told: Told) -> Status | None:

@@ -13,8 +13,10 @@ from activities.core_signature.asked import Place
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.lookup import has_ended
 from activities.core_signature.matching import match
-from activities.core_signature.reading import STATUSES
+from activities.core_signature.reading import STATUSES, clean
 from activities.core_signature.wire import WireDocument, WireRequest, WireSigner
+from workflows.model.provider import SignerSeen
+from workflows.model.request import SignerState
 from workflows.model.subject import Participant, Status
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -53,6 +55,10 @@ class SigningPage:
     approves: bool = False
     outcome: Status | None = None
     """How the request ended; None while it lives."""
+    act: SignerSeen | None = None
+    """What this signer did, if they have acted."""
+    alone: bool = False
+    """Whether nobody else was asked to sign."""
 
 
 async def signing_page(client: CoreSignatureClient, request: str, person: str, places: Sequence[Place]) -> SigningPage:
@@ -62,7 +68,7 @@ async def signing_page(client: CoreSignatureClient, request: str, person: str, p
     if len(living) == 1:
         return _page(living[0], person, places, client.config.url)
     if found and not living:
-        return SigningPage(SigningState.ENDED, found[0].name, outcome=STATUSES[found[0].status])
+        return _ended(found[0], person, places)
     return SigningPage(SigningState.UNKNOWN)
 
 
@@ -75,7 +81,38 @@ def _page(document: WireDocument, person: str, places: Sequence[Place], provider
     state = _state(signer, document.request, provider)
     url = signer.embed_url if state is SigningState.OPEN else None
     mailed = document.request.uuid if _alone(signer, document.request) else None
-    return SigningPage(state, document.name, url, mailed, signer.approve_only)
+    return SigningPage(
+        state,
+        document.name,
+        url,
+        mailed,
+        signer.approve_only,
+        act=_act_of(signer, person),
+        alone=_only_one(document.request),
+    )
+
+
+def _ended(document: WireDocument, person: str, places: Sequence[Place]) -> SigningPage:
+    request, outcome = document.request, STATUSES[document.status]
+    signer = _signer(request, person, places) if request else None
+    if request is None or signer is None:
+        return SigningPage(SigningState.ENDED, document.name, outcome=outcome)
+    act, alone = _act_of(signer, person), _only_one(request)
+    return SigningPage(SigningState.ENDED, document.name, outcome=outcome, act=act, alone=alone)
+
+
+def _act_of(signer: WireSigner, person: str) -> SignerSeen | None:
+    if signer.signed:
+        state = SignerState.APPROVED if signer.approve_only else SignerState.SIGNED
+        return SignerSeen(person=person, state=state, at=signer.signed_on)
+    if signer.declined:
+        reason = clean(signer.message)
+        return SignerSeen(person=person, state=SignerState.DECLINED, at=signer.declined_on, reason=reason)
+    return None
+
+
+def _only_one(request: WireRequest) -> bool:
+    return sum(one.needs_to_sign and not one.forwarded for one in request.signers) == 1
 
 
 def _signer(request: WireRequest, person: str, places: Sequence[Place]) -> WireSigner | None:

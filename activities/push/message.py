@@ -16,12 +16,13 @@ import regex  # type: ignore[import-untyped]
 
 from activities.due import due_sentence
 from activities.links import FIRST_SERIAL, Links, LinkUse
-from activities.push.words import isolated, unturned, words_for
+from activities.push.vocabulary import Words
+from activities.push.words import OWN_REFUSAL, SIGNED_ALONE, isolated, unturned, words_for
 from activities.reader import Reader
 from workflows.follow_up.stages import is_by_day, is_for_on_call, is_quiet
 from workflows.kinds import Kind
 from workflows.model.notices import Delivery, Notice, NoticeAction
-from workflows.model.subject import LockScreen
+from workflows.model.subject import LockScreen, Status
 
 LIFETIME: Final = timedelta(days=28)
 """The longest FCM keeps a notice for a phone that is off: a newer one replaces it, an ended one is withdrawn."""
@@ -171,14 +172,7 @@ def _texts(delivery: Delivery, notice: Notice, reader: Reader, company: str, tex
     if notice.action is NoticeAction.WITHDRAW:
         return "", ""
     brief, language = delivery.subject, reader.language
-    words = words_for(
-        notice.stage,
-        notice.action,
-        delivery.outcome,
-        of=brief.type,
-        to_requester=notice.person == brief.requester,
-        overdue=bool(delivery.due_at and delivery.now and delivery.due_at <= delivery.now),
-    ).told(language, notice)
+    words = (_own_ending(delivery, notice) or _words_of(delivery, notice)).told(language, notice)
     heading = words.title if brief.lock_screen is LockScreen.GENERIC else words.named
     if brief.urgent and not words.closing:
         heading = language.say("Urgent · {title}", title=heading)
@@ -187,3 +181,22 @@ def _texts(delivery: Delivery, notice: Notice, reader: Reader, company: str, tex
     said = "" if brief.lock_screen is LockScreen.GENERIC else unturned(shorten(text, _TEXT_AT_MOST))
     sentences = " ".join(filter(None, (said or words.body, until))) or language.say("Please open it.")
     return heading, _BETWEEN.join(filter(None, (isolated(company), sentences)))
+
+
+def _own_ending(delivery: Delivery, notice: Notice) -> Words | None:
+    """What the ending of a request is to the one who declined it, or of one that one person alone has signed."""
+    if delivery.outcome is Status.DECLINED and notice.person in delivery.acted:
+        return OWN_REFUSAL
+    return SIGNED_ALONE if delivery.outcome is Status.SIGNED and len(delivery.acted) == 1 else None
+
+
+def _words_of(delivery: Delivery, notice: Notice) -> Words:
+    brief = delivery.subject
+    return words_for(
+        notice.stage,
+        notice.action,
+        delivery.outcome,
+        of=brief.type,
+        to_requester=notice.person == brief.requester,
+        overdue=bool(delivery.due_at and delivery.now and delivery.due_at <= delivery.now),
+    )

@@ -4,6 +4,7 @@ They stand here in English; `Words.told` says them in the reader's language.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 import regex  # type: ignore[import-untyped]
@@ -229,6 +230,12 @@ _ENDED: Final = {
         closing=True,
     ),
 }
+OWN_REFUSAL: Final = Words(
+    phrase("You declined"), phrase("You declined: {document}"), phrase("Nothing is left for you to do."), closing=True
+)
+"""To the one who declined."""
+SIGNED_ALONE: Final = replace(_ENDED[Status.SIGNED], body=phrase("It has been signed."))
+"""Where one person alone was asked."""
 _STAGES: Final = {
     Stage.FOLLOW: _FOLLOW,
     Stage.REMINDER: _AGAIN,

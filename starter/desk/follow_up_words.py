@@ -22,7 +22,7 @@ from starter.page.standing import (
     STATES,
     WHO_WAS_ASKED,
     Called,
-    ending,
+    ending_of,
     facts,
     hand_offs,
     living,
@@ -158,7 +158,7 @@ def _sentences(shown: Shown, reader: Reader, called: Called) -> tuple[str, ...]:
     """Where it stands, for whoever may know everything."""
     language = reader.language
     if shown.status.ended:
-        return ending(shown.status, language, shown.type) + hand_offs(shown, language, called)
+        return ending_of(shown, language, called) + hand_offs(shown, language, called)
     return unsaid(shown, language) or living(shown, reader, called)
 
 

@@ -153,6 +153,12 @@ class Screen:
     tone: Tone
     heading: str
     sentences: tuple[str, ...] = ()
+    quote: str = ""
+    """Why somebody declined, or what they answered, in their own words."""
+    comes: tuple[str, ...] = ()
+    """Of a receipt: what comes after what was done; its sentences name the document already."""
+    ticked: bool = False
+    """Whether a tick says that the reader has done what they were asked for."""
     document: str | None = None
     state: Chip | None = None
     """How far it is, or its reader."""

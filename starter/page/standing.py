@@ -83,6 +83,23 @@ def ending(outcome: Status | None, language: Language, of: Kind = Kind.REQUEST) 
     return (language.say(words_for(Stage.SETTLED, NoticeAction.OPEN, outcome, of=of).body),)
 
 
+def ending_of(shown: Shown, language: Language, called: Called = UNNAMED) -> tuple[str, ...]:
+    """The same of what is shown: of one who was asked alone it does not say "everyone", of a refusal it says who."""
+    signers = shown.signers if isinstance(shown, RequestShow) else ()
+    who = next((line.person for line in signers if line.state is SignerState.DECLINED), "")
+    if shown.status is Status.DECLINED and who:
+        return (language.say("{who} declined it.", who=isolated(called.get(who, who))),)
+    if shown.status is Status.SIGNED and isinstance(shown, RequestShow) and is_alone(shown):
+        return (language.say("It has been signed."),)
+    return ending(shown.status, language, shown.type)
+
+
+def is_alone(shown: RequestShow) -> bool:
+    """Whether one person alone was asked to sign."""
+    asked = [one for one in shown.signers if one.role is not Role.COPY and one.state is not SignerState.REASSIGNED]
+    return len(asked) == 1
+
+
 def standing(shown: Shown, person: str, reader: Reader, called: Called = UNNAMED) -> tuple[str, ...]:
     """What the requester is told of a request or a task, and what anybody else is."""
     return _to_requester(shown, reader, called) if person == shown.requester else facts(shown, reader, called)
@@ -94,7 +111,7 @@ def _to_requester(shown: Shown, reader: Reader, called: Called) -> tuple[str, ..
     if shown.trouble:
         return (*problems_of(language, None, None, shown.trouble), *unsaid(shown, language))
     if shown.status.ended:
-        return ending(shown.status, language, shown.type) + hand_offs(shown, language, called)
+        return ending_of(shown, language, called) + hand_offs(shown, language, called)
     return unsaid(shown, language) or living(shown, reader, called)
 
 
@@ -156,7 +173,7 @@ def facts(shown: Shown, reader: Reader, called: Called = UNNAMED) -> tuple[str, 
     """What anybody may know; never a sentence of ours, which has reasons and people in it."""
     say = reader.language.say
     if shown.status.ended:
-        return ending(shown.status, reader.language, shown.type)
+        return ending_of(shown, reader.language, called)
     if shown.problem and _stands_still_until(shown):
         since = reader.instant(shown.problem.since)
         return (say("Since {since} something is in the way. Nothing is lost.", since=since),)
@@ -244,7 +261,7 @@ def page_as_known(shown: RequestShow | None, person: str) -> SigningPage:
         return SigningPage(SigningState.OPEN)
     if shown.status.ended:
         return SigningPage(SigningState.ENDED, outcome=shown.status)
-    line = _line(shown, person)
+    line = line_of(shown, person)
     approves = line is not None and line.role is Role.APPROVE
     return SigningPage(_state(shown, line), shown.document or None, approves=approves)
 
@@ -256,6 +273,7 @@ def _state(shown: RequestShow, line: SignerLine | None) -> SigningState:
     return _PAGES.get(line.state, SigningState.OPEN) if line else SigningState.STRANGER
 
 
-def _line(shown: RequestShow, person: str) -> SignerLine | None:
+def line_of(shown: RequestShow, person: str) -> SignerLine | None:
+    """Where somebody stands among its signers; of several places the one that they have still."""
     mine = [line for line in shown.signers if line.person == person]
     return next((line for line in mine if line.state is not SignerState.REASSIGNED), mine[0] if mine else None)

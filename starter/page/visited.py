@@ -7,19 +7,20 @@ from typing import Final
 
 from activities.core_signature.signing_page import SigningPage, SigningState
 from activities.links import LinkUse
-from starter.page import offers, options
+from starter.page import offers, options, receipts
 from starter.page.recent_looks import RecentLooks
 from starter.page.screens import Screen, ScreenName
-from starter.page.standing import page_as_known
+from starter.page.standing import UNNAMED, page_as_known
 from starter.page.turned_away import NOT_KNOWN_NOW
 from starter.page.visits import Visit
-from starter.page.who_asks import WhoAsks, edition_of
+from starter.page.who_asks import NOBODY, WhoAsks, edition_of
 from starter.page.words import WAITING, how_many_have_signed, signing_screen, status_screen, task_screen
 from workflows.kinds import Kind
 from workflows.model.views import RequestShow, Shown, TaskShow
 
 PICTURE: Final = "first-page"
 """The last word of a picture's address."""
+_OVER: Final = (SigningState.ACTED, SigningState.ENDED)
 _CAN_SIGN: Final = (SigningState.OPEN, SigningState.BY_MAIL)
 
 
@@ -54,7 +55,16 @@ class Screens:
                 replace(found, state=SigningState.PREPARING) if shown and found.state is SigningState.UNKNOWN else found
             )
         screen = signing_screen(page, shown.due_at if shown else None, visit.reader, self.clock())
+        if page.state in _OVER:
+            return await self._receipt(screen, page, visit, shown)
         return await self._with_more(screen, page.state, visit, shown) if shown else screen
+
+    async def _receipt(self, screen: Screen, page: SigningPage, visit: Visit, shown: RequestShow | None) -> Screen:
+        """The screen of somebody for whom nothing is left to do; of who has acted, their receipt."""
+        called = await self.who.names_of(shown) if shown else UNNAMED
+        asker = await self.who(shown.id, shown.requester) if shown else NOBODY
+        acknowledges = bool(asker.version or asker.effective)
+        return receipts.Over(page, shown, visit.claim.person, visit.reader, called, acknowledges).screen(screen)
 
     async def _doing(self, visit: Visit) -> Screen:
         """The screen of somebody who is asked to do a task, of which nobody knows more than we."""
@@ -106,7 +116,12 @@ class Screens:
             return NOT_KNOWN_NOW.told(visit.reader.language)
         called = await self.who.names_of(shown)
         screen = status_screen(shown, visit.claim.person, visit.reader, self.clock(), called)
-        screen = await self._with_asker(screen, visit, shown)
+        if isinstance(shown, RequestShow) and visit.claim.person != shown.requester:
+            known = page_as_known(shown, visit.claim.person)
+            read = await self._receipt(screen, known, visit, shown)
+            screen = replace(read, signers=screen.signers, signers_are=screen.signers_are)
+        if not screen.comes:
+            screen = await self._with_asker(screen, visit, shown)
         asked = options.with_questions(screen, shown, visit.claim.person, called)
         asked = options.with_banner(asked, visit.done, shown, visit.claim.person, visit.reader)
         return options.with_offers(asked, await self.offers_to(visit, shown), visit.reader)

@@ -17,10 +17,12 @@ from activities.reader import Reader
 from starter.page.chips import Chip, Look, status_chip
 from starter.page.offers import choices_of, to_decide
 from starter.page.options import DONE_HINT
+from starter.page.receipts import done_receipt
 from starter.page.screens import Act, Button, Draft, Nearness, Screen, ScreenName, SignerRow, Tone
 from starter.page.standing import GOOD, STATES, UNNAMED, WHO_WAS_ASKED, Called, ending, standing
 from workflows.follow_up.stages import Stage
 from workflows.kinds import Kind, Named
+from workflows.model.lines import SignerLine
 from workflows.model.notices import NoticeAction
 from workflows.model.request import SignerState
 from workflows.model.subject import Role, Status
@@ -175,7 +177,7 @@ def task_screen(shown: TaskShow, person: str, reader: Reader, now: datetime, cal
     """What somebody finds who was asked to do something: what it is, or that it is theirs no more."""
     language = reader.language
     if shown.status.ended:
-        return _over(shown, person, language)
+        return done_receipt(shown, person, reader) or _over(shown, language)
     if any(line.person == person and line.state == AssigneeState.REASSIGNED for line in shown.people):
         return _HANDED_OVER.told(language)
     if choices_of(shown, person) is None:
@@ -186,9 +188,7 @@ def task_screen(shown: TaskShow, person: str, reader: Reader, now: datetime, cal
     return _due(screen, shown.due_at, reader, now) if shown.due_at else screen
 
 
-def _over(shown: TaskShow, person: str, language: Language) -> Screen:
-    if shown.done_by == person:
-        return replace(_ACTED.told(language), document=shown.title)
+def _over(shown: TaskShow, language: Language) -> Screen:
     ended = ended_screen(shown.status, language, Kind.TASK)
     return replace(ended, heading=language.say("Somebody else has done it")) if shown.done_by else ended
 
@@ -209,6 +209,7 @@ def status_screen(shown: Shown, person: str, reader: Reader, now: datetime, call
         document=shown.title or None,
         state=None if shown.partial else status_chip(shown.status, language, shown.type),
         text=shown.text if isinstance(shown, TaskShow) else "",
+        quote=next((line.reason for line in _declined_to(shown, person) if line.reason), ""),
         signers=tuple(
             SignerRow(called.get(line.person, line.person), Chip.of(line.state, language.say(STATES[line.state])))
             for line in (() if shown.partial and not shown.status.ended else shown.lines)
@@ -217,6 +218,11 @@ def status_screen(shown: Shown, person: str, reader: Reader, now: datetime, call
         more=_at_desk(Named(shown.type, shown.id)) if person == shown.requester else None,
     )
     return _due(screen, shown.due_at, reader, now) if shown.due_at and not shown.status.ended else screen
+
+
+def _declined_to(shown: Shown, person: str) -> tuple[SignerLine, ...]:
+    """The signers whose reasons are for somebody to read: whoever asked was promised them."""
+    return shown.signers if isinstance(shown, RequestShow) and person == shown.requester else ()
 
 
 def _at_desk(what: Named) -> str:

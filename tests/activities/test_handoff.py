@@ -356,11 +356,26 @@ async def test_why_somebody_declined_goes_only_where_it_is_asked_for_and_no_more
     assert "reason" not in called(sandbox, "audit")["body"]["data"]["signers"][0]
 
 
+async def test_who_declined_hears_that_they_did_and_others_that_a_signer_did(
+    house: House, sandbox: RunningSandbox
+) -> None:
+    [signer] = SETTLED.signers
+    declined = SETTLED.replace(
+        outcome=Status.DECLINED, signers=(signer.replace(person="finance-chief", state=SignerState.DECLINED),)
+    )
+    targets = [Target(target=one, person=one) for one in ("finance-chief", "legal-desk")]
+    await house.tell(*targets, settled=declined)
+    assert sorted(push["text"] for push in pushes(sandbox)) == [
+        "It was declined by a signer.",
+        "Nothing is left for you to do.",
+    ]
+
+
 async def test_a_person_is_told_of_the_ending(house: House, sandbox: RunningSandbox) -> None:
     (result,) = await house.tell(Target(target="finance", person="finance-chief"))
     assert result.ok
     (push,) = pushes(sandbox)
-    assert push["text"] == "It has been signed by everyone."
+    assert push["text"] == "It has been signed.", "one person alone was asked"
     (line,) = result.delivered
     assert (line.key, line.stage, line.person) == ("msa-0042/settled/finance-chief", "settled", "finance-chief")
 

@@ -32,7 +32,7 @@ async def test_a_notice_arrives_leads_to_the_signature_and_vanishes(phone: Phone
     await expect(notice).to_have_count(0)
     shown = await contract.shown(lambda it: state_of(it, EXECUTIVE) == "turn")
     assert state_of(shown, CUSTOMER) == "signed"
-    await phone.finds(contract.link(CUSTOMER), "Your part is done")
+    await phone.finds(contract.link(CUSTOMER), "You have signed")
 
 
 @pytest.mark.long

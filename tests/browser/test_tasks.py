@@ -63,7 +63,7 @@ async def test_a_task_is_blocked_unblocked_and_done_and_the_others_notice_vanish
     await phone.inbox(CUSTOMER)
     await phone.notice(TITLE).filter(has_text="has answered you").tap()
     await phone.button("Mark as done").first.tap()
-    await expect(phone.heading("Your part is done")).to_be_visible()
+    await expect(phone.heading("You have done this")).to_be_visible()
     await phone.is_usable()
 
     await phone.inbox(EXECUTIVE)
@@ -125,7 +125,7 @@ colleagues:
     await phone.inbox("office")
     await phone.notice(title).first.tap()
     await phone.button("Mark as done").first.tap()
-    await expect(phone.heading("Your part is done")).to_be_visible()
+    await expect(phone.heading("You have done this")).to_be_visible()
     shown = laptop.answer("task", "show", "acme.3.1")
     assert [(one["person"], one["state"]) for one in shown["people"]] == [
         ("signer-1", "reassigned"),

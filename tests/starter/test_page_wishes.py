@@ -161,7 +161,7 @@ async def test_who_has_no_delegate_hands_nothing_over(signer: Phone) -> None:
 async def test_who_has_just_signed_is_offered_nothing_more(signer: Phone) -> None:
     await signer.deed("customer@acme.test", "sign")
     page = (await signer.press(signer.link())).text
-    assert "Your part is done" in text_of(page)
+    assert "You have signed" in text_of(page)
     assert [act for act in OPTIONS if option_of(page, act)] == []
 
 

@@ -10,14 +10,17 @@ import pytest
 
 from activities.links import LinkUse
 from activities.opened import opened_at
+from activities.requests.cover_sheet import CoverSheet
+from activities.store import Home
 from starter.page.posted_forms import LONGEST
-from tests.starter.paging import CHAIR, DOCUMENT, DUTCH, FIRST, REQUEST, SECOND, Phone, form_of, phone, text_of
+from tests.starter.paging import CHAIR, DOCUMENT, DUTCH, FIRST, NOW, REQUEST, SECOND, Phone, form_of, phone, text_of
 from tests.storage import away
 from workflows.kinds import Kind
 from workflows.model.attention import Attention, AttentionCode
 from workflows.model.entries import TimelineEntry
 from workflows.model.happened import Happened
 from workflows.model.lines import SignerLine
+from workflows.model.notices import Notification
 from workflows.model.planning import MomentKind
 from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffLine, HandoffState
@@ -44,6 +47,11 @@ def shown(first: SignerState = SignerState.SIGNED, role: Role = Role.SIGN, **cha
     says = "Waiting for chief-executive until Fri 11 Dec 2026 17:00 UTC"
     known = RequestShow(id=REQUEST, kind="customer-contract", document=DOCUMENT, status=Status.SENT, says=says)
     return known.replace(**{"due_at": DUE, "signers": signers} | changes)
+
+
+def signed_by_first(second: SignerState = SignerState.TURN, **changes: Any) -> RequestShow:
+    first, other = (known := shown(**changes)).signers
+    return known.replace(signers=(first.replace(at=NOW), other.replace(state=second)))
 
 
 async def test_the_page_says_what_is_asked_of_what_by_when(signer: Phone) -> None:
@@ -131,10 +139,75 @@ async def test_who_signs_later_waits_for_the_others(signer: Phone) -> None:
 
 
 async def test_who_has_signed_is_thanked(signer: Phone) -> None:
-    signer.known[REQUEST] = shown(SignerState.SIGNED)
+    waiting = (WaitingFor(person=SECOND, since=DUE),)
+    signer.known[REQUEST] = signed_by_first(waiting_for=waiting)
     answer = await signer.open(signer.link())
-    assert "Your part is done" in text_of(answer.text)
+    text = text_of(answer.text)
+    for said in (
+        "You have signed",
+        f"You have signed {DOCUMENT} on Thu, 26 Nov 2026, 09:00 (New York).",
+        "Now it is the turn of Chief Executive.",
+        "You will be told when it is complete.",
+    ):
+        assert said in text
+    assert 'class="tick"' in answer.text
     assert form_of(answer.text) == {}
+
+
+async def test_behind_the_notice_of_the_ending_is_the_same_receipt(signer: Phone) -> None:
+    signer.known[REQUEST] = signed_by_first(SignerState.SIGNED, status=Status.SIGNED)
+    for use in (LinkUse.SIGN, LinkUse.VIEW):
+        answer = await signer.open(signer.link(use=use))
+        text = text_of(answer.text)
+        assert answer.status_code == 200
+        assert f"You have signed {DOCUMENT} on Thu, 26 Nov 2026, 09:00 (New York)." in text
+        assert "Everyone has signed." in text
+
+
+async def test_who_has_acknowledged_alone_does_not_read_that_everyone_has(signer: Phone) -> None:
+    alone = signed_by_first(status=Status.SIGNED)
+    signer.known[REQUEST] = alone.replace(signers=alone.signers[:1], requester=REQUESTER)
+    cover = CoverSheet(kind="nda", document=DOCUMENT, requester=REQUESTER, signers=(), version="2026.1")
+    await signer.store.keep_cover(Home.of_request(REQUEST), cover.model_dump_json(by_alias=True).encode())
+    text = text_of((await signer.open(signer.link())).text)
+    assert f"You have acknowledged {DOCUMENT} on Thu, 26 Nov 2026" in text
+    assert "It is complete." in text
+    requester = text_of((await signer.open(signer.link(REQUESTER, LinkUse.VIEW))).text)
+    assert "It has been signed." in requester
+    assert "veryone" not in text + requester
+
+
+def refused(**changes: Any) -> RequestShow:
+    """The request as the first signer has declined it."""
+    known = shown(SignerState.DECLINED, status=Status.DECLINED, requester=REQUESTER)
+    first = known.signers[0].replace(at=NOW, reason="Annex B is <missing>")
+    return known.replace(signers=(first, *known.signers[1:]), **changes)
+
+
+async def test_who_has_declined_reads_that_they_did_why_and_who_was_told(signer: Phone) -> None:
+    told = Notification(key="k", stage="settled", person=REQUESTER, at=DUE)
+    for known, heard in ((refused(), "Legal desk will be told."), (refused(notifications=(told,)), "has been told.")):
+        signer.known[REQUEST] = known
+        for use in (LinkUse.SIGN, LinkUse.VIEW):
+            answer = await signer.open(signer.link(use=use))
+            text = text_of(answer.text)
+            assert (answer.status_code, "A signer" in text, "a signer" in text) == (200, False, False)
+            assert "You declined" in text
+            assert f"You declined {DOCUMENT} on Thu, 26 Nov 2026, 09:00 (New York)." in text
+            assert "Annex B is <missing>" in text and "&lt;missing&gt;" in answer.text
+            assert heard in text
+
+
+async def test_a_refusal_of_another_signer_names_document_reason_and_who(signer: Phone) -> None:
+    signer.known[REQUEST] = refused()
+    for use in (LinkUse.SIGN, LinkUse.VIEW):
+        text = text_of((await signer.open(signer.link(SECOND, use))).text)
+        assert f"Customer declined {DOCUMENT} on Thu, 26 Nov 2026, 15:00 (Amsterdam)." in text
+        assert "Annex B is <missing>" in text
+    requester = text_of((await signer.open(signer.link(REQUESTER, LinkUse.VIEW))).text)
+    assert "Customer declined it. Annex B is <missing>" in requester
+    stranger = text_of((await signer.open(signer.link(CHAIR, LinkUse.VIEW))).text)
+    assert "Annex B" not in stranger
 
 
 async def test_a_form_that_was_open_too_long_shows_what_is_true_now(signer: Phone) -> None:
@@ -142,7 +215,7 @@ async def test_a_form_that_was_open_too_long_shows_what_is_true_now(signer: Phon
     fields = form_of((await signer.open(signer.link())).text)
     await signer.deed("customer@acme.test", "sign")
     answer = await signer.browser.post(signer.link(), data=fields)
-    assert "Your part is done" in text_of(answer.text)
+    assert f"You have signed {DOCUMENT} on" in text_of(answer.text)
     assert form_of(answer.text) == {}
 
 
@@ -151,15 +224,14 @@ async def test_a_form_that_was_open_too_long_shows_what_is_true_now(signer: Phon
     [
         ("decline", "It was declined by a signer."),
         ("cancel", "It was cancelled; nothing is left to do."),
-        ("sign", "It has been signed by everyone."),
     ],
 )
 async def test_a_link_dies_with_its_request_even_if_only_core_signature_knows(
     signer: Phone, deed: str, says: str
 ) -> None:
-    await signer.create(("customer@acme.test", 1))
+    await signer.create()
     await (signer.cancel() if deed == "cancel" else signer.deed("customer@acme.test", deed, reason="no"))
-    answer = await signer.press(signer.link())
+    answer = await signer.press(signer.link(SECOND))
     text = text_of(answer.text)
     assert answer.status_code == 410
     assert "This request has ended" in text
@@ -168,9 +240,27 @@ async def test_a_link_dies_with_its_request_even_if_only_core_signature_knows(
     assert form_of(answer.text) == {}
 
 
+@pytest.mark.parametrize(
+    ("deed", "says"),
+    [
+        ("decline", f"You declined {DOCUMENT} on"),
+        ("sign", f"You have signed {DOCUMENT} on"),
+    ],
+)
+async def test_who_has_just_acted_gets_their_receipt_even_if_only_core_signature_knows(
+    signer: Phone, deed: str, says: str
+) -> None:
+    await signer.create(("customer@acme.test", 1))
+    await signer.deed("customer@acme.test", deed, reason="no <annex>")
+    text = text_of((await signer.press(signer.link())).text)
+    assert says in text
+    assert ("no <annex>" in text) is (deed == "decline")
+    assert "a signer" not in text and "veryone" not in text
+
+
 async def test_a_link_is_dead_as_soon_as_our_own_side_has_ended(signer: Phone) -> None:
     await signer.create()
-    signer.known[REQUEST] = shown(status=Status.EXPIRED)
+    signer.known[REQUEST] = shown(SignerState.TURN, status=Status.EXPIRED)
     answer = await signer.open(signer.link())
     assert (answer.status_code, "It was not signed in time." in text_of(answer.text)) == (410, True)
 
@@ -307,10 +397,10 @@ async def test_only_the_requester_sees_whom_of_ours_we_tell_of_the_ending(signer
     signer.known[REQUEST] = shown(status=Status.SIGNED, handoffs=handoffs, requester=REQUESTER)
     requester = text_of((await signer.open(signer.link(REQUESTER, LinkUse.VIEW))).text)
     assert "Still to be told: finance." in requester
-    for onlooker in (CHAIR, FIRST):
+    for onlooker, says in ((CHAIR, "It has been signed by everyone."), (FIRST, "Everyone has signed.")):
         text = text_of((await signer.open(signer.link(onlooker, LinkUse.VIEW))).text)
         assert "finance" not in text
-        assert "It has been signed by everyone." in text
+        assert says in text
 
 
 async def test_who_was_replaced_does_not_read_why_the_request_stands(signer: Phone) -> None:
@@ -321,7 +411,8 @@ async def test_who_was_replaced_does_not_read_why_the_request_stands(signer: Pho
         "timeline": (TimelineEntry(at=DUE, happened=Happened.PAUSED, who=REQUESTER, why="Insolvent?", said=True),),
     }
     waiting = (WaitingFor(person=SECOND, since=DUE),)
-    signer.known[REQUEST] = shown(says=says, next=standing, waiting_for=waiting, requester=REQUESTER, **paused)
+    gone = SignerState.REASSIGNED
+    signer.known[REQUEST] = shown(gone, says=says, next=standing, waiting_for=waiting, requester=REQUESTER, **paused)
     replaced = text_of((await signer.open(signer.link(FIRST, LinkUse.VIEW))).text)
     assert "Waiting for Chief Executive." in replaced
     assert "insolvent" not in replaced and REQUESTER not in replaced

@@ -141,7 +141,7 @@ async def test_the_note_is_not_needed_the_reason_is(doer: Phone) -> None:
 async def test_who_has_done_it_is_thanked_and_the_others_read_that_somebody_else_has(doer: Phone) -> None:
     doer.known[TASK] = ended(Status.DONE)
     mine, others = await doer.open(link(doer)), await doer.open(link(doer, SECOND))
-    assert "Your part is done" in text_of(mine.text)
+    assert f"You have marked {TITLE} as done." in text_of(mine.text)
     assert "Somebody else has done it" in text_of(others.text)
     assert (mine.status_code, others.status_code) == (200, 410)
     assert "Hand out" not in text_of(others.text)

@@ -129,6 +129,8 @@ class Delivery(Model):
     others_told: bool = False
     """Others of the stage were told by an earlier call: one bad phone of this one is reported, it stops no request."""
     outcome: Status | None = None
+    acted: tuple[str, ...] = ()
+    """With an outcome of a request: who has signed or approved it, or declined."""
     replay: int = 0
     """Which replay of the hand-off it is: whoever had a mail of it before gets another."""
     life: str = ""
