@@ -10,20 +10,14 @@ from activities.links import at_desk
 from activities.reader import Reader
 from starter.desk.acts import Step
 from starter.desk.rows import Name
-from starter.page.chips import Chip, status_of
+from starter.page.chips import STAGES, Chip, status_of
 from workflows.kinds import named
 from workflows.model.lines import PartLine
 from workflows.model.views import OnboardingShow, WaitingForPart
 
 PARTS_SHOWN_AT_MOST: Final = 100
 """Of one stage; the others are counted."""
-_STAGES: Final = {
-    "coming": phrase("comes later"),
-    "open": phrase("under way"),
-    "done": phrase("done"),
-    "stopped": phrase("stopped"),
-}
-_PARTS: Final = {**_STAGES, "undecided": phrase("waits for a decision"), "waived": phrase("no longer needed")}
+_PARTS: Final = {**STAGES, "undecided": phrase("waits for a decision"), "waived": phrase("no longer needed")}
 
 
 @dataclass(frozen=True)
@@ -58,7 +52,7 @@ async def stages_of(
     """All of them; why something went wrong only for those who may know `everything`."""
     told, rows = _Telling(shown, reader, name, now, everything, steps), []
     for stage in shown.stages:
-        state = Chip.of(stage.state, reader.language.say(_STAGES.get(stage.state, stage.state)))
+        state = Chip.of(stage.state, reader.language.say(STAGES.get(stage.state, stage.state)))
         since = reader.shortly(stage.since, now) if stage.since and stage.state == "open" else ""
         parts = tuple([await told.row(part) for part in stage.parts[:PARTS_SHOWN_AT_MOST]])
         left = len(stage.parts) - len(parts)

@@ -27,6 +27,14 @@ STATUSES: Final[Mapping[str, str]] = {
     Status.FAILED: phrase("failed"),
 }
 
+STAGES: Final[Mapping[str, str]] = {
+    "coming": phrase("comes later"),
+    "open": phrase("under way"),
+    "done": phrase("done"),
+    "stopped": phrase("stopped"),
+}
+"""How far a stage of an onboarding is."""
+
 
 class Look(StrEnum):
     """The colour and the icon of a chip; the words say the same, for whoever sees neither."""

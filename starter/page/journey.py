@@ -15,6 +15,7 @@ from activities.language import Language, phrase
 from activities.links import USES, LinkClaim, Links, LinkUse, Through, beside
 from activities.push.words import isolated, words_for
 from activities.reader import Reader
+from starter.page.chips import STAGES, Chip, status_chip
 from starter.page.journey_looks import Asked, JourneySeen, kind_of
 from starter.page.screens import Nearness, Tone
 from starter.page.standing import ending, stage_of
@@ -81,13 +82,28 @@ class Section:
 
 
 @dataclass(frozen=True)
+class Step:
+    """One stage; `here` is the one that it is in."""
+
+    name: str
+    state: Chip
+    here: bool
+
+
+@dataclass(frozen=True)
 class JourneyScreen:
-    """Everything on the page; it is `live` as long as something may change."""
+    """Everything on the page; it is `live` as long as something may change.
+
+    `steps` are all stages, `steps_are` says in words which of them it is in.
+    """
 
     language: Language
     tone: Tone
     heading: str
     title: str
+    state: Chip
+    steps: tuple[Step, ...]
+    steps_are: str
     sentences: tuple[str, ...]
     sections: tuple[Section, ...]
     live: bool
@@ -125,6 +141,9 @@ def journey_screen(seen: JourneySeen, to: Onlooker, now: datetime) -> JourneyScr
         _tone(shown, yours),
         _heading(shown, yours, language),
         shown.title,
+        status_chip(shown.status, language, Kind.ONBOARDING),
+        tuple(_steps(shown, language)),
+        " ".join(stage_of(shown, language)) or language.say("Stages"),
         tuple(_sentences(shown, to.reader, now)),
         sections,
         live=not shown.status.ended,
@@ -157,9 +176,14 @@ def _sentences(shown: OnboardingShow, reader: Reader, now: datetime) -> Iterator
         yield say(_STANDS_STILL)
     elif shown.problem:
         yield say(_IN_THE_WAY, since=reader.instant(shown.problem.since))
-    yield from stage_of(shown, reader.language)
     if shown.due_at:
         yield due_sentence(shown.due_at, reader, now)
+
+
+def _steps(shown: OnboardingShow, language: Language) -> Iterator[Step]:
+    for stage in shown.stages:
+        state = Chip.of(stage.state, language.say(STAGES.get(stage.state, stage.state)))
+        yield Step(stage.name, state, here=stage.name == shown.stage and not shown.status.ended)
 
 
 def _sections(told: "_Told", *, stands_still: bool) -> Iterator[Section]:

@@ -159,7 +159,11 @@ async def test_the_page_says_what_is_done_what_is_yours_what_is_with_us_and_what
     answer = await customer.open(link(customer))
     assert answer.status_code == 200
     assert text_of(answer.text).count("1 thing waits for you") == 2, "in the title, too"
-    assert "Stage 1 of 2: agreements" in text_of(answer.text)
+    steps = re.search(r'<ol class="steps few" aria-label="([^"]*)">(.*?)</ol>', answer.text, re.DOTALL)
+    assert steps
+    assert steps[1].replace("\u2068", "").replace("\u2069", "") == "Stage 1 of 2: agreements"
+    assert text_of(steps[2]) == "1 agreements under way 2 live comes later"
+    assert re.findall(r'aria-current="step".*?<bdi>([^<]*)', steps[2]) == ["agreements"]
     found = sections(answer.text)
     assert [*found] == ["yours", "colleague", "ours", "next", "done"]
     assert MSA in found["yours"]
