@@ -2,15 +2,20 @@
 
 import asyncio
 import math
-from collections.abc import Callable
 from enum import Enum
 from typing import Final
 
+from starlette.requests import Request
 from starlette.types import Receive
+
+from starter.places import Places, Room
 
 BODY_SECONDS: Final = 5.0
 SMALL: Final = 16 * 1024
 """Bytes of each body that large ones cannot take from it: an ordinary callback is smaller."""
+INCOMPLETE_AT_MOST: Final = 2_000
+INCOMPLETE_AT_MOST_OF_ONE: Final = 500
+"""Of one address. A genuine body is complete in an instant, so that the oldest ones are those that stall."""
 
 
 class BodyFault(Enum):
@@ -21,48 +26,99 @@ class BodyFault(Enum):
     CROWDED = "crowded"
 
 
-class Held:
-    """What all bodies together have in memory while they are read: at most so many bytes `altogether`, of which so many
-    `beyond` what is small of each."""
+class _Body:
+    """One that is being read, with so many bytes in memory."""
 
-    def __init__(self, altogether: float = math.inf, beyond: float = math.inf) -> None:
+    def __init__(self, seconds: float) -> None:
+        self.size = 0
+        self.crowded_out = False
+        self.time = asyncio.timeout(seconds)
+
+    @property
+    def beyond(self) -> int:
+        """What of it is more than small."""
+        return max(0, self.size - SMALL)
+
+    def let_go(self) -> None:
+        """End the reading."""
+        self.crowded_out = True
+        if not self.time.expired():
+            self.time.reschedule(asyncio.get_running_loop().time())
+
+
+class Incoming:
+    """Bodies that are not complete yet: at most so many, and of one address, since no signature tells them apart; and
+    at most so many bytes `altogether`, of which so many `beyond` what is small of each.
+
+    Whoever has been read longest makes room for others, and is asked to call again.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        altogether: float = math.inf,
+        beyond: float = math.inf,
+        room: Room | None = None,
+    ) -> None:
+        self._places = Places(name, room or Room(INCOMPLETE_AT_MOST, INCOMPLETE_AT_MOST_OF_ONE))
+        self._bodies: dict[_Body, None] = {}
         self._left = altogether
         self._left_beyond = beyond
 
-    def has_room(self, before: int, size: int) -> bool:
-        """Whether a body of so many bytes `before` may have `size` now; if so, it has. A smaller one always may."""
-        more, beyond = size - before, max(0, size - SMALL) - max(0, before - SMALL)
-        if more > 0 and (more > self._left or beyond > self._left_beyond):
-            return False
-        self._left -= more
-        self._left_beyond -= beyond
+    async def read(self, request: Request, *, limit: int, seconds: float = BODY_SECONDS) -> bytes | BodyFault:
+        """The whole body of a request, as `read_body` reads it, if there is room for it."""
+        body = _Body(seconds)
+        if not self._places.admit(body, request.client.host if request.client else ""):
+            return BodyFault.CROWDED
+        self._bodies[body] = None
+        try:
+            return await _read(request.receive, limit, body, self)
+        finally:
+            self._places.ended(body)
+            self._end(body)
+
+    def has_room(self, body: _Body, size: int) -> bool:
+        """Whether a body may have `size` bytes now, for which older ones may have been let go; if so, it has."""
+        while not self._fits(body, size):
+            if (other := self._oldest_in_the_way(body, size)) is None:
+                return False
+            self._places.take_from(other)
+            self._end(other)
+        self._resize(body, size)
         return True
 
+    def _fits(self, body: _Body, size: int) -> bool:
+        more, beyond = size - body.size, max(0, size - SMALL) - body.beyond
+        return more <= 0 or (more <= self._left and beyond <= self._left_beyond)
 
-async def read_body(
-    receive: Receive, *, limit: int, seconds: float = BODY_SECONDS, held: Held | None = None
-) -> bytes | BodyFault:
-    """The whole body, at most `limit` bytes long and complete within `seconds`, if there is room for it among those
-    that are `held`."""
-    ours, held = [0], held or Held()
+    def _oldest_in_the_way(self, body: _Body, size: int) -> _Body | None:
+        """Whoever gives back what is missing; None when that is `body` itself, or nobody."""
+        needs_beyond = max(0, size - SMALL) - body.beyond > self._left_beyond
+        oldest = next((one for one in self._bodies if (one.beyond if needs_beyond else one.size)), None)
+        return None if oldest is body else oldest
 
-    def has_room(size: int) -> bool:
-        if not held.has_room(ours[0], size):
-            return False
-        ours[0] = size
-        return True
+    def _end(self, body: _Body) -> None:
+        if body in self._bodies:
+            del self._bodies[body]
+            self._resize(body, 0)
 
-    try:
-        return await _read(receive, limit, seconds, has_room)
-    finally:
-        held.has_room(ours[0], 0)
+    def _resize(self, body: _Body, size: int) -> None:
+        before, before_beyond = body.size, body.beyond
+        body.size = size
+        self._left -= size - before
+        self._left_beyond -= body.beyond - before_beyond
 
 
-async def _read(receive: Receive, limit: int, seconds: float, has_room: Callable[[int], bool]) -> bytes | BodyFault:
+async def read_body(receive: Receive, *, limit: int, seconds: float = BODY_SECONDS) -> bytes | BodyFault:
+    """The whole body, at most `limit` bytes long and complete within `seconds`."""
+    return await _read(receive, limit, _Body(seconds), None)
+
+
+async def _read(receive: Receive, limit: int, held: _Body, incoming: Incoming | None) -> bytes | BodyFault:
     body = bytearray()
     size, fault = 0, None
     try:
-        async with asyncio.timeout(seconds):
+        async with held.time:
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
@@ -71,16 +127,19 @@ async def _read(receive: Receive, limit: int, seconds: float, has_room: Callable
                 size += len(chunk)
                 if size > limit:
                     fault = BodyFault.TOO_LARGE
-                elif fault is None and not has_room(size):
+                elif fault is None and incoming and not incoming.has_room(held, size):
                     fault = BodyFault.CROWDED
                 # What is too much is read to its end and dropped: closed upon, many a client never sees the answer.
                 if fault is None:
                     body += chunk
                 elif body:
                     body.clear()
-                    has_room(0)
+                    if incoming:
+                        incoming.has_room(held, 0)
                 if not message.get("more_body", False):
                     return fault or bytes(body)
                 del message, chunk  # Nobody holds this piece while the next one is waited for.
     except TimeoutError:
+        if held.crowded_out:
+            return BodyFault.CROWDED
         return BodyFault.TOO_LARGE if fault is BodyFault.TOO_LARGE else BodyFault.STALLED

@@ -14,9 +14,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from starter.connections import Connections, Room, descriptors
+from starter.connections import descriptors, room_within
 from starter.exits import Refusal
 from starter.peers import Addresses
+from starter.places import Places, Room
 from starter.setting_values import Bind
 
 HEAD_SECONDS: Final = 10.0
@@ -46,7 +47,7 @@ class ImpatientProtocol(H11Protocol):
     """
 
     head_seconds: float
-    places: Connections
+    places: Places
     _giving_up: asyncio.TimerHandle | None = None
     _awaited: _Awaited | None = None
 
@@ -174,7 +175,7 @@ async def listening(
     Of `proxies`, addresses or networks, it is believed whom they call for, and no address is counted. It keeps as many
     connections as there is `room` for, by default as many as the process can have.
     """
-    places = Connections(room or Room.within(descriptors()), Addresses(proxies))
+    places = Places("connections", room or room_within(descriptors()), Addresses(proxies))
     with bound_to(bind) as bound:
         server = _Server(_config(app, head_seconds, proxies, places))
         serving = asyncio.create_task(server.serve(sockets=[bound]))
@@ -188,7 +189,7 @@ async def listening(
             await serving
 
 
-def _config(app: ASGIApp, seconds: float, proxies: Sequence[str], kept: Connections) -> uvicorn.Config:
+def _config(app: ASGIApp, seconds: float, proxies: Sequence[str], kept: Places) -> uvicorn.Config:
     class Protocol(ImpatientProtocol):
         head_seconds = seconds
         places = kept

@@ -20,10 +20,11 @@ from starter.callback.claim import Callback, CallbackRules, ToCome, Verdict
 from starter.callback.clock import ClockBehind
 from starter.callback.signals import SIGNAL_SECONDS, NotTaken, Receipt, SignalPort
 from starter.outcomes import Tally
-from starter.request_bodies import BODY_SECONDS, BodyFault, Held, read_body
+from starter.request_bodies import BODY_SECONDS, BodyFault, Incoming
 
 MOST_BYTES: Final = 1024 * 1024
 MOST_AT_ONCE: Final = 2000
+"""Of those that are complete and genuine."""
 HELD_AT_MOST: Final = 4 * 1024 * 1024
 """Bytes of all bodies beyond what is small; whoever finds no room is asked to call again."""
 ALTOGETHER_AT_MOST: Final = 8 * 1024 * 1024
@@ -77,7 +78,7 @@ class Receiver:
         self._body_seconds = body_seconds
         self._signal_seconds = signal_seconds
         self._at_once = 0
-        self._held = Held(ALTOGETHER_AT_MOST, HELD_AT_MOST)
+        self._incoming = Incoming("bodies of callbacks", ALTOGETHER_AT_MOST, HELD_AT_MOST)
 
     async def receive(self, headers: Mapping[str, str], body: bytes) -> Reply:
         """The answer to a callback with these headers (names in lower case) and this body; it may signal."""
@@ -92,17 +93,20 @@ class Receiver:
     async def _received(self, request: Request) -> Reply:
         if not self._is_our_segment(request.path_params["segment"]):
             return self._reply(Verdict.WRONG_SEGMENT)
+        judged = await self._judged(request)
+        if not isinstance(judged, Callback):
+            return await self._answered(judged)
         if self._at_once >= MOST_AT_ONCE:
             return self._reply(Verdict.BUSY)
         self._at_once += 1
         try:
-            return await self._answered(await self._judged(request))
+            return await self._answered(judged)
         finally:
             self._at_once -= 1
 
     async def _judged(self, request: Request) -> Callback | ToCome | Verdict:
         """Judged at once, so that nobody has the body any more while Temporal is asked."""
-        body = await read_body(request.receive, limit=MOST_BYTES, seconds=self._body_seconds, held=self._held)
+        body = await self._incoming.read(request, limit=MOST_BYTES, seconds=self._body_seconds)
         if isinstance(body, BodyFault):
             return _FAULTS[body]
         return self._rules.judge(request.headers, body, self._clock())

@@ -34,13 +34,13 @@ from starter.hooks.changed import ChangedDeals, OtherContent
 from starter.hooks.genuine import is_genuine
 from starter.hooks.mapping import NotTaken, SourceMapping, Taken
 from starter.outcomes import CallOutcome, Tally
-from starter.request_bodies import BODY_SECONDS, BodyFault, Held, read_body
+from starter.request_bodies import BODY_SECONDS, BodyFault, Incoming
 from starter.settings import Settings
 from workflows.kinds import Kind, Named
 
 PATH: Final = "/hooks/onboarding/{source}"
 CALLS_AT_ONCE: Final = 500
-"""Of their bodies nothing is left once they are judged, and until then they share `ALTOGETHER_AT_MOST`."""
+"""Of those that are complete and genuine: a stranger who stalls takes none of these places."""
 STARTS_AT_ONCE: Final = 20
 """Of those that hold; each may check hundreds of parts. The others wait."""
 START_SECONDS: Final = 15.0
@@ -171,7 +171,7 @@ class Hooks:
         self._tally = tally
         self._body_seconds = body_seconds
         self._at_once = 0
-        self._held = Held(ALTOGETHER_AT_MOST, HELD_AT_MOST)
+        self._incoming = Incoming("bodies of deals", ALTOGETHER_AT_MOST, HELD_AT_MOST)
         self._starts = asyncio.Semaphore(STARTS_AT_ONCE)
 
     def routes(self) -> list[BaseRoute]:
@@ -190,18 +190,20 @@ class Hooks:
         source = self._sources.get(request.path_params["source"])
         if source is None:
             return Answer(Outcome.UNKNOWN_SOURCE)
+        taken = await self._judged(source, request)
+        if isinstance(taken, Answer):
+            return taken
         if self._at_once >= CALLS_AT_ONCE:
             return Answer(Outcome.BUSY)
         self._at_once += 1
         try:
-            taken = await self._judged(source, request)
-            return taken if isinstance(taken, Answer) else await self._started(source.mapping, taken)
+            return await self._started(source.mapping, taken)
         finally:
             self._at_once -= 1
 
     async def _judged(self, source: Source, request: Request) -> Taken | Answer:
         """Judged at once, so that nobody has the body any more while an onboarding is started."""
-        body = await read_body(request.receive, limit=MOST_BYTES, seconds=self._body_seconds, held=self._held)
+        body = await self._incoming.read(request, limit=MOST_BYTES, seconds=self._body_seconds)
         if isinstance(body, BodyFault):
             return Answer(_FAULTS[body])
         mapping, now = source.mapping, self._starting.clock()

@@ -105,6 +105,7 @@ class Stalling:
 
     path_params: dict[str, str]
     headers: Mapping[str, str] = field(default_factory=lambda: JSON)
+    host: str = "127.0.0.1"
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     waiting: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
 
@@ -130,8 +131,9 @@ class Stalling:
             return {"type": "http.request"}
 
         headers = [(name.encode(), value.encode()) for name, value in self.headers.items()]
+        client = (self.host, 1024)
         scope = {"type": "http", "method": "POST", "headers": headers, "path_params": self.path_params}
-        return Request(scope, receive)
+        return Request({**scope, "client": client}, receive)
 
 
 def receiver(

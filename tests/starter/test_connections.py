@@ -15,8 +15,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 from structlog.testing import capture_logs
 
-from starter.connections import CONNECTIONS_AT_MOST, DESCRIPTORS_KEPT, LOGGED_EVERY, SHARES, Connections, Room
+from starter.connections import CONNECTIONS_AT_MOST, DESCRIPTORS_KEPT, SHARES, room_within
 from starter.peers import Addresses
+from starter.places import LOGGED_EVERY, Places, Room
 from starter.serving import listening
 from starter.setting_values import Bind
 from starter.webhook import make_app, receiver_routes
@@ -51,10 +52,10 @@ class Exchange:
 
     room: Room = ROOM
     seconds: float = 0
-    places: Connections = field(init=False)
+    places: Places = field(init=False)
 
     def __post_init__(self) -> None:
-        self.places = Connections(self.room, Addresses([OUR_PROXY]), clock=lambda: self.seconds)
+        self.places = Places("connections", self.room, Addresses([OUR_PROXY]), clock=lambda: self.seconds)
 
     def call(self, host: str, times: int = 1) -> list[Line]:
         """Connect so many times from an address."""
@@ -143,7 +144,7 @@ def test_however_many_are_let_go_the_log_has_one_line_a_minute_and_no_address() 
     [(1024, 1024 - DESCRIPTORS_KEPT), (256, 128), (2, 1), (10**9, CONNECTIONS_AT_MOST)],
 )
 def test_there_is_room_below_the_descriptors_of_the_process(descriptors: int, altogether: int) -> None:
-    assert Room.within(descriptors) == Room(altogether, max(1, altogether // SHARES))
+    assert room_within(descriptors) == Room(altogether, max(1, altogether // SHARES))
 
 
 @asynccontextmanager
@@ -204,7 +205,7 @@ async def test_ten_thousand_silent_connections_are_held_and_genuine_callers_answ
         pytest.skip(f"this machine gives a process {hard} descriptors")
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     try:
-        async with serving(Room.within(hard)) as (url, client), strangers(url, count) as they:
+        async with serving(room_within(hard)) as (url, client), strangers(url, count) as they:
             assert await callbacks(client, 200) == [200] * 200
             assert await they.connected() == count
     finally:

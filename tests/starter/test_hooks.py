@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from starlette.requests import Request
 from structlog.testing import capture_logs
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -20,12 +19,13 @@ from activities.store import Home
 from starter.callback.receiver import HELD_AT_MOST, MOST_BYTES
 from starter.hooks import changed, receiver
 from starter.hooks.mapping import DEAL_AT_MOST
-from starter.request_bodies import SMALL
+from starter.request_bodies import INCOMPLETE_AT_MOST_OF_ONE, SMALL
 from tests.faults.town import eventually
 from tests.onboarding.stage import OWNER, PEOPLE, SET_UP, a_file, onboarding
 from tests.servers import own_namespace, real_server
 from tests.starter.callback.test_fuzz import ODD
 from tests.starter.hooking import BEARER, DEAL, PATH, Crm, contact, crm, deal, hooks_of
+from tests.starter.receiving import Stalling
 from tests.starter.test_webhook import raw
 from workflows.kinds import Kind
 from workflows.model.wishes import Cancellation
@@ -249,37 +249,33 @@ async def test_the_largest_body_is_read(sales: Crm) -> None:
     assert await sales.sends(json.dumps(DEAL).encode().ljust(MOST_BYTES)) == CREATED
 
 
-async def test_bodies_of_strangers_share_a_bound_and_ordinary_deals_always_have_room(
-    client: Client, tmp_path: Path
-) -> None:
-    """Ten times as much as is held comes to no end; then all of it is free again."""
-    hooks, gate, came = hooks_of(tmp_path, client, body_seconds=300), asyncio.Event(), asyncio.Semaphore(0)
-    genuine = [(b"authorization", BEARER["authorization"].encode())]
-
-    async def hears(body: bytes, headers: list[tuple[bytes, bytes]], *, stalls: bool = False) -> int:
-        first: dict[str, Any] = {"type": "http.request", "body": body, "more_body": stalls}
-        pieces = iter([first, {"type": "http.request"}])
-
-        async def receive() -> dict[str, Any]:
-            piece = next(pieces)
-            if "body" not in piece:
-                came.release()
-                await gate.wait()
-            return piece
-
-        scope = {"type": "http", "method": "POST", "headers": headers, "path_params": {"source": "crm"}}
-        return (await hooks.answer(Request(scope, receive))).status_code
-
+async def test_bodies_of_strangers_share_a_bound_and_deals_always_have_room(client: Client, tmp_path: Path) -> None:
+    """Ten times as much as is held comes to no end: a genuine deal, small or large, takes the place of the oldest."""
+    hooks, strangers = hooks_of(tmp_path, client, body_seconds=300), Stalling({"source": "crm"}, {})
+    source = Stalling({"source": "crm"}, BEARER)
     said, crowd = json.dumps(DEAL).encode(), 10 * HELD_AT_MOST // MOST_BYTES
-    strangers = [asyncio.create_task(hears(b" " * MOST_BYTES, [], stalls=True)) for _ in range(crowd)]
-    for _ in strangers:
-        await came.acquire()
-    assert await hears(said.ljust(MOST_BYTES), genuine) == 503
-    assert await hears(said, genuine) == 201
-    gate.set()
-    held = HELD_AT_MOST // (MOST_BYTES - SMALL)
-    assert Counter(await asyncio.gather(*strangers)) == {401: held, 503: crowd - held}
-    assert await hears(said.ljust(MOST_BYTES), genuine) == 200
+    calls = [asyncio.create_task(hooks.answer(strangers.begun(b" " * (MOST_BYTES - 1)))) for _ in range(crowd)]
+    await strangers.silent(crowd)
+    for body, status in ((said.ljust(MOST_BYTES), 201), (said, 200), (said.ljust(MOST_BYTES), 200)):
+        assert (await hooks.answer(source.whole(body))).status_code == status
+    strangers.gate.set()
+    held = HELD_AT_MOST // (MOST_BYTES - 1 - SMALL)
+    answers = Counter([answer.status_code for answer in await asyncio.gather(*calls)])
+    assert answers == {401: held - 1, 503: crowd - held + 1}
+
+
+async def test_six_hundred_stalled_calls_without_a_secret_shut_nobody_out(client: Client, tmp_path: Path) -> None:
+    """A signature covers the body, so that nobody knows yet that they are no source."""
+    hooks, strangers = hooks_of(tmp_path, client, body_seconds=300), Stalling({"source": "crm"}, {})
+    source = Stalling({"source": "crm"}, BEARER)
+    crowd = receiver.CALLS_AT_ONCE + 100
+    calls = [asyncio.create_task(hooks.answer(strangers.begun(b""))) for _ in range(crowd)]
+    await strangers.silent(crowd)
+    deals = [hooks.answer(source.whole(json.dumps(deal(id=number)).encode())) for number in range(22)]
+    assert {answer.status_code for answer in await asyncio.gather(*deals)} == {201}
+    assert sum(not call.done() for call in calls) >= INCOMPLETE_AT_MOST_OF_ONE - len(deals)
+    strangers.gate.set()
+    assert {answer.status_code for answer in await asyncio.gather(*calls)} == {401, 503}
 
 
 async def test_beyond_what_is_taken_at_the_same_time_the_source_is_asked_to_call_again(
