@@ -20,7 +20,7 @@ from activities.files.quoting import HIDDEN, without_quotes, word
 FieldPath: TypeAlias = tuple[str | int, ...]
 
 _TAG: Final = "tag:yaml.org,2002:"
-_TEXT_TAGS: Final = frozenset({_TAG + "str", _TAG + "timestamp", _TAG + "merge", _TAG + "value"})
+TEXT_TAGS: Final = frozenset({_TAG + "str", _TAG + "timestamp", _TAG + "merge", _TAG + "value"})
 _KEYS_THAT_ARE_NONE: Final = {
     _TAG + "merge": "has the key <<, which takes over another map and is not supported; write its fields out",
     _TAG + "null": "has an empty key (~)",
@@ -32,7 +32,7 @@ _LINES: Final = r"\u2028\u2029"
 """Separators of lines and paragraphs, which an editor may take for the end of a line."""
 _OVERRIDES: Final = r"\u202a-\u202e\u2066-\u2069"
 """They turn the direction that text is read in."""
-_FORBIDDEN: Final = re.compile(f"[{_CONTROLS}{_SURROGATES}{_LINES}{_OVERRIDES}]")
+FORBIDDEN: Final = re.compile(f"[{_CONTROLS}{_SURROGATES}{_LINES}{_OVERRIDES}]")
 _NAMELESS: Final = {
     "\0": "NULL",
     "\a": "BELL",
@@ -115,7 +115,7 @@ def refusal(character: str) -> str:
 
 
 def _forbidden(text: str, allowed: str) -> Iterator[tuple[int, str]]:
-    for found in _FORBIDDEN.finditer(text):
+    for found in FORBIDDEN.finditer(text):
         if found.group() not in allowed:
             yield found.start(), found.group()
 
@@ -194,7 +194,7 @@ class _Walk:
 
     def _scalar(self, node: ScalarNode, path: FieldPath) -> Any:
         tag = str(node.tag)
-        if tag in _TEXT_TAGS:
+        if tag in TEXT_TAGS:
             return self._text(node, path)
         try:
             return _PLAIN[tag](str(node.value))
