@@ -1,5 +1,10 @@
 """Composition root: settings → clients → activities → workers. Drains on SIGTERM; no logic of its own."""
 
+from starter import interrupts
+
+if __name__ == "__main__":
+    interrupts.hold()  # `exits.run` takes what comes during a second of imports.
+
 import argparse
 import asyncio
 import signal

@@ -5,6 +5,11 @@ on loopback. While they run, `DIR/dev.json` tells other programs where they are.
 of the first.
 """
 
+from starter import interrupts
+
+if __name__ == "__main__":
+    interrupts.hold()  # `exits.run` takes what comes while it imports.
+
 import argparse
 import asyncio
 import json
@@ -111,4 +116,4 @@ def _silent(line: str) -> None:
 
 
 if __name__ == "__main__":
-    exits.run(main)
+    exits.run(main, until_stopped=True)

@@ -71,8 +71,13 @@ def _refusals() -> tuple[type[Exception], ...]:
 def main() -> NoReturn:
     """Run what was typed and end the process with its code."""
     typed = sys.argv[1:]
+    word = next(iter(typed[2:] if typed[:1] == [_DEV] else typed), "")
     exits.run(
-        lambda: app(_for_stack(typed)), refusals=_refusals, usage=(CycloptsError,), service=typed[:1] == ["webhook"]
+        lambda: app(_for_stack(typed)),
+        refusals=_refusals,
+        usage=(CycloptsError,),
+        service=word == "webhook",
+        until_stopped=word in ("worker", "dev"),
     )
 
 

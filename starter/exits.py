@@ -53,15 +53,17 @@ def run(
     refusals: Refusals = tuple,
     usage: tuple[type[Exception], ...] = (),
     service: bool = False,
+    until_stopped: bool = False,
 ) -> NoReturn:
     """Call `main` and end the process with its true code: its own integer, else 0.
 
     A `Refusal` or one of `refusals`, which are asked for when something failed, is its own message on stderr and 1. One
     of `usage` is 2; it has been printed by whoever raised it. Anything else is a fault of ours: one line and 1.
-    Tracebacks go to the log, at debug; those of a `service`, which has no person at its terminal, as errors.
+    Tracebacks go to the log, at debug; those of a `service`, which has no person at its terminal, as errors. SIGTERM is
+    how a service, or whatever else runs `until_stopped`, is told to end: that is no failure, however early it comes.
     """
     _speak_utf8()
-    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGTERM, _end_well if service or until_stopped else _terminate)
     code = _code_of(main, refusals, usage, logging.ERROR if service else logging.DEBUG)
     leave(_flushed(code))
 
@@ -84,6 +86,10 @@ def _speak_utf8() -> None:
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
     raise Terminated(Exit.TERMINATED)
+
+
+def _end_well(number: int, frame: FrameType | None) -> NoReturn:
+    raise Terminated(Exit.DONE)
 
 
 def _code_of(

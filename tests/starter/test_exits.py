@@ -91,27 +91,51 @@ asyncio.run(story())"""
     assert (ended.returncode, ended.stdout, ended.stderr) == (143, "in order\n", "")
 
 
-@pytest.mark.parametrize(("typed", "imports"), [("--version", "cyclopts"), ("worker", "temporalio")])
-def test_ctrl_c_while_a_process_imports_is_no_traceback(typed: str, imports: str, tmp_path: Path) -> None:
-    """Also in the one that it goes on as: the signal comes as the first module of a package is looked for."""
+def signalled(command: tuple[str, ...], number: int, imports: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+    """What becomes of a process that is signalled as the first module of a package is looked for."""
     looks = f"""
 import os, signal, sys
 class Impatient:
     @staticmethod
     def find_spec(name, path=None, target=None):
         if name == {imports!r}:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), {number})
 sys.meta_path.insert(0, Impatient)"""
-    (tmp_path / "sitecustomize.py").write_text(looks, "utf-8")
-    ended = subprocess.run(  # noqa: S603  our own interpreter
-        modules.command("starter", typed),
-        env=modules.environment({**os.environ, "PYTHONPATH": str(tmp_path)}),
+    (folder / "sitecustomize.py").write_text(looks, "utf-8")
+    return subprocess.run(  # noqa: S603  our own interpreter
+        command,
+        env=modules.environment({**os.environ, "PYTHONPATH": str(folder)}),
         capture_output=True,
         text=True,
         check=False,
         timeout=60,
     )
+
+
+@pytest.mark.parametrize(("typed", "imports"), [("--version", "cyclopts"), ("worker", "temporalio")])
+def test_ctrl_c_while_a_process_imports_is_no_traceback(typed: str, imports: str, tmp_path: Path) -> None:
+    """Also in the one that it goes on as."""
+    ended = signalled(modules.command("starter", typed), signal.SIGINT, imports, tmp_path)
     assert (ended.returncode, ended.stdout, ended.stderr) == (Exit.INTERRUPTED, "", "")
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (("worker",), Exit.DONE),
+        (("deploy.local",), Exit.DONE),
+        (("starter", "worker"), Exit.DONE),
+        (("starter", "webhook"), Exit.DONE),
+        (("starter", "--dev", "elsewhere", "webhook"), Exit.DONE),
+        (("starter", "dev"), Exit.DONE),
+        (("starter", "request", "list"), Exit.TERMINATED),
+    ],
+)
+def test_what_runs_until_it_is_stopped_ends_well_however_early_that_is(
+    command: tuple[str, ...], code: Exit, tmp_path: Path
+) -> None:
+    ended = signalled(modules.command(*command), signal.SIGTERM, "pydantic", tmp_path)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (code, "", "")
 
 
 def test_output_is_flushed_and_finally_blocks_run() -> None:
