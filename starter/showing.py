@@ -131,14 +131,15 @@ def _about(shown: Shown) -> tuple[tuple[str, str], ...]:
 
 def _parts(shown: OnboardingShow) -> Iterator[tuple[Cell, ...]]:
     """A tree: each stage, and below it its parts with whoever has to act now."""
-    who = {one.part: _who(one, of_part=True) for one in reversed(shown.waiting_for)}
+    waiting = {one.part: one for one in reversed(shown.waiting_for)}
     for stage in shown.stages:
         ended = stage.state == "done"
         yield stage.name, "", state_of(stage.state), "", Instant(stage.since), Instant(stage.at if ended else None)
         for part in stage.parts:
-            with_whom = who.get(part.id, part.team or "")
+            turn = waiting.get(part.id)
+            with_whom, since = (_who(turn, of_part=True), turn.since) if turn else (part.team or "", part.since)
             until = Instant(part.at or part.due_at)
-            yield "", f"{part.id}: {part.title}", state_of(_state(part)), with_whom, Instant(part.since), until
+            yield "", f"{part.id}: {part.title}", state_of(_state(part)), with_whom, Instant(since), until
         for news in stage.notices:
             yield "", f"{news.id}: {news.title}", state_of(news.state), news.to, Instant(news.at), ""
 

@@ -37,13 +37,11 @@ class PartContent(BaseModel):
 
     def spared(self, contacts: Iterable[Mapping[str, Any]]) -> tuple[Spared, ...]:
         """Those of the customer's people whom it asks, or may ask, by its own ids."""
-        who = self.file.get("who")
-        asked = self.file.get("signers") or [*filter(None, [who]), *self.file.get("colleagues", ())]
-        numbers = {_identity(one): number for number, one in enumerate(contacts, start=1)}
+        numbers = {identity(one): number for number, one in enumerate(contacts, start=1)}
         return tuple(
-            Spared(person=one.get("person") or id_in_full(place), key=f"contact-{numbers[_identity(one)]}")
-            for place, one in enumerate(asked, start=1)
-            if _identity(one) in numbers
+            Spared(person=one.get("person") or id_in_full(place), key=f"contact-{numbers[identity(one)]}")
+            for place, one in enumerate(people_of(self.file), start=1)
+            if identity(one) in numbers
         )
 
     def plain(self, id: str) -> PlainFile:
@@ -59,7 +57,13 @@ class PartContent(BaseModel):
         return KeptDocuments(found)
 
 
-def _identity(somebody: Mapping[str, Any]) -> str:
+def people_of(file: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Whom a part asks, or may ask, in the order of its own ids."""
+    return file.get("signers") or [*filter(None, [file.get("who")]), *file.get("colleagues", ())]
+
+
+def identity(somebody: Mapping[str, Any]) -> str:
+    """The same for one person wherever their entry stands."""
     return str(somebody.get("person") or somebody.get("email", "")).casefold()
 
 

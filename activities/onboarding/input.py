@@ -10,8 +10,8 @@ from typing import Any
 
 from activities.directory import Directory
 from activities.files.reading import FileFaults, FileText, PlainFile
-from activities.onboarding.content import Content, PartContent
-from activities.onboarding.file import OnboardingChecks, OnboardingFile
+from activities.onboarding.content import Content, PartContent, identity, people_of
+from activities.onboarding.file import CUSTOMER, OnboardingChecks, OnboardingFile
 from activities.onboarding.parts import Drafts
 from activities.onboarding.template import merged, read_template
 from activities.person import SignersFile
@@ -24,9 +24,10 @@ from activities.starting.meant import read_as
 from activities.starting.policy import checked
 from activities.store import Home, Store
 from activities.tasks import input as tasks
+from workflows.follow_up.awaited import PEOPLE_AT_MOST
 from workflows.follow_up.inputs import FollowUpInput
 from workflows.kinds import Kind
-from workflows.model.onboarding import Onboarding, PartKind, StagePlan
+from workflows.model.onboarding import Onboarding, PartKind, PartPlan, StagePlan
 from workflows.model.policy import Policy
 from workflows.model.quiet import Quiet
 from workflows.model.subject import Participant, Role
@@ -117,7 +118,7 @@ def _prepared(
     hashes = {name: sha256 for part in content.parts.values() for name, sha256 in part.documents.items()}
     overdue = [part.overdue.faults for part in parts.values() if part.overdue]
     return PreparedOnboarding(
-        given=_given(drafts, policy, _fingerprint(plain.plain, hashes)),
+        given=_given(drafts, parts, policy, _fingerprint(plain.plain, hashes)),
         content=content,
         documents={_sha256(pdf): pdf for part in parts.values() if (pdf := _pdf(part)) is not None},
         people=SignersFile.of(one.in_full for one in (file.customer, *file.customer.colleagues)),
@@ -127,7 +128,7 @@ def _prepared(
     )
 
 
-def _given(drafts: Drafts, policy: Policy, digest: str) -> OnboardingInput:
+def _given(drafts: Drafts, parts: Mapping[str, PreparedPart], policy: Policy, digest: str) -> OnboardingInput:
     """The workflow's input of a file whose parts are right."""
     file = drafts.file
     id = file.id or f"onboarding-{digest[:12]}"
@@ -148,8 +149,40 @@ def _given(drafts: Drafts, policy: Policy, digest: str) -> OnboardingInput:
         policy=policy,
         fingerprint=digest,
         subscribers=file.subscribers,
-        stages=drafts.plans,
+        stages=tuple(_with_people(stage, drafts, parts) for stage in drafts.plans),
     )
+
+
+def _with_people(stage: StagePlan, drafts: Drafts, parts: Mapping[str, PreparedPart]) -> StagePlan:
+    """The stage with whom each of its parts asks first, and with the people whom its word for a team means."""
+    return stage.replace(
+        parts=tuple(
+            plan.replace(
+                asked=parts[plan.id].given.first_turn[:PEOPLE_AT_MOST],
+                members=tuple(_members(plan, parts[plan.id], drafts))[:PEOPLE_AT_MOST],
+            )
+            if plan.id in parts
+            else plan
+            for plan in stage.parts
+        )
+    )
+
+
+def _members(plan: PartPlan, part: PreparedPart, drafts: Drafts) -> Iterator[str]:
+    """A team's people; of the customer the ids that the onboarding and the part know them by."""
+    people = part.given.subject.people
+    if plan.team == CUSTOMER:
+        own = (one.person for one, is_customer in zip(people, _customers(plan, drafts), strict=False) if is_customer)
+        yield from dict.fromkeys((drafts.customer_id, *own))
+    elif plan.team is not None:
+        yield from (member for id in plan.asked for member in drafts.checks.groups.get(id, (id,)))
+
+
+def _customers(plan: PartPlan, drafts: Drafts) -> Iterator[bool]:
+    """Of each of a part's people whether they are the customer."""
+    [file] = (draft.file.plain for draft in drafts.all if draft.plan.id == plan.id and draft.file)
+    customer = identity(drafts.contacts_plain[0])
+    return (identity(one) == customer for one in people_of(file))
 
 
 @dataclass(frozen=True)

@@ -30,10 +30,12 @@ from activities.starting.terminated import end_terminated
 from activities.store import DocumentDamaged, DocumentMissing, Home, Store, StoreAway, StoreFailure
 from activities.wishes import ANSWERS_WITHIN, offer, wish
 from workflows import names
+from workflows.follow_up.awaited import PEOPLE_AT_MOST
 from workflows.follow_up.stages import Stage
 from workflows.kinds import Kind, Named, named
 from workflows.model.notices import NoticeAction
 from workflows.model.onboarding import (
+    PartBegun,
     PartKind,
     PartSeen,
     PartsSeen,
@@ -71,6 +73,13 @@ def wall_clock() -> datetime:
     return datetime.now(UTC)
 
 
+@dataclass(frozen=True)
+class _Begun(path.Started):
+    """A part that was started from its content, or had been; `asked` are those whom that asks first."""
+
+    asked: tuple[str, ...] = ()
+
+
 @dataclass
 class Parts(OnboardingParts):
     """Starts the parts by the one start path; `policies` is the catalogue, read anew for each order."""
@@ -103,6 +112,7 @@ class Parts(OnboardingParts):
         return PartsSeen(
             parts=tuple(one for one in (*found, *seen) if isinstance(one, PartSeen)),
             away=tuple(part.id for part, one in zip(order.parts, found, strict=True) if isinstance(one, StoreAway)),
+            begun=tuple(PartBegun(id=one.id, asked=one.asked) for one in living if isinstance(one, _Begun)),
         )
 
     async def _start(
@@ -128,9 +138,10 @@ class Parts(OnboardingParts):
             sources = Sources(catalogue, self.directory, await kept.read_documents(self.store), self.now())
             prepared = await sources.prepare(what, kept.plain(part.id))
             joined = _joined(prepared, order, part, kept, content)
-            return await path.start(
+            started = await path.start(
                 self.client, self.store, joined, parent=order.workflow_id, again=part.again, delay=ahead
             )
+            return _Begun(**vars(started), asked=joined.given.first_turn[:PEOPLE_AT_MOST])
         except (FileFaults, DocumentMissing, DocumentDamaged) as faults:
             # It may have been started while this was right: by an earlier attempt, or alone.
             says = faults.in_short if isinstance(faults, FileFaults) else str(faults)

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from typing import Final, Self
 
 from pydantic import AwareDatetime
@@ -22,11 +23,13 @@ from starter.listing.rows import RequestLine, line_of
 from starter.lookup import complete, look_at, suggesting
 from starter.request_ids import id_of
 from workflows import names
+from workflows.follow_up.turn_told import turn_of
 from workflows.kinds import Kind, Named, named
 from workflows.model.attention import Attention
 from workflows.model.lines import PartLine, StageLine
 from workflows.model.subject import Status
-from workflows.model.views import Next, OnboardingShow, Shown, WaitingFor, WaitingForPart
+from workflows.model.views import Next, OnboardingShow, PartTurn, Shown, WaitingFor, WaitingForPart
+from workflows.onboarding.turns import waiting_for
 
 PARTS_ASKED_AT_MOST: Final = 60
 """Open parts that are asked themselves; of the others visibility tells who is waited for, and until when."""
@@ -37,7 +40,6 @@ _PART_ANSWERS_WITHIN: Final = timedelta(seconds=1.5)
 _PARTS_SECONDS: Final = 4.0
 """For all of them together."""
 _OPEN: Final = "open"
-_OWNER: Final = "owner"
 _NOT_SAID: Final = (Refusal, RPCError, StoreFailure, ValueError)
 
 
@@ -47,24 +49,21 @@ class PartHeard:
 
     status: Status
     due_at: AwareDatetime | None
-    waiting_for: tuple[WaitingFor, ...]
+    turn: PartTurn
     next: Next | None = None
     attention: tuple[Attention, ...] = ()
-    asks: WaitingFor | None = None
-    """Who has to answer a question before it goes on."""
 
     @classmethod
-    def said(cls, shown: Shown) -> Self:
+    def said(cls, shown: Shown, now: datetime) -> Self:
         """By the part itself."""
-        asks = WaitingFor(person=shown.requester, since=shown.question.at) if shown.question else None
-        return cls(shown.status, shown.due_at, shown.waiting_for, shown.next, shown.attention, asks)
+        return cls(shown.status, shown.due_at, turn_of(shown, now), shown.next, shown.attention)
 
     @classmethod
-    def listed(cls, line: RequestLine) -> Self:
+    def listed(cls, line: RequestLine, now: datetime) -> Self:
         """By visibility."""
         since = line.since
         people = (WaitingFor(person=person, since=since) for person in line.waiting_for) if since else ()
-        return cls(Status(line.status), line.due_at, tuple(people))
+        return cls(Status(line.status), line.due_at, PartTurn(id=line.id, at=now, waiting_for=tuple(people)))
 
 
 async def composed(client: Client, store: Store, id: str) -> OnboardingShow:
@@ -88,7 +87,7 @@ async def show(context: Context, typed: str, *, whole: bool = False) -> Onboardi
 def joined(shown: OnboardingShow, heard: dict[str, PartHeard]) -> OnboardingShow:
     """The onboarding with what its parts say, by their ids. Pure."""
     stages = tuple(_with_parts(stage, heard) for stage in shown.stages)
-    waiting = tuple(line for one in shown.waiting_for for line in _waiting(one, heard.get(one.part)))
+    waiting = tuple(_waiting(shown, stages, heard))
     attention = tuple(one.replace(says=f"{part}: {one.says}") for part, said in heard.items() for one in said.attention)
     return shown.replace(
         stages=stages,
@@ -125,7 +124,8 @@ async def _ask(client: Client, store: Store, parts: Iterable[PartLine], found: d
             if (what := named(part.workflow or "")) is None:
                 continue
             try:
-                found[part.id] = PartHeard.said(await look_at(client, store, what, within=_PART_ANSWERS_WITHIN))
+                said = await look_at(client, store, what, within=_PART_ANSWERS_WITHIN)
+                found[part.id] = PartHeard.said(said, datetime.now(UTC))
             except _NOT_SAID:
                 continue
 
@@ -139,7 +139,7 @@ async def _listed(client: Client, id: str, parts: Iterable[PartLine]) -> dict[st
     wanted, now = {part.workflow: part.id for part in parts}, datetime.now(UTC)
     query = f"{names.PARENT.name} = '{Kind.ONBOARDING.workflow_id(id)}' AND {runs.OPEN}"
     return {
-        wanted[run.id]: PartHeard.listed(await line_of(run, now))
+        wanted[run.id]: PartHeard.listed(await line_of(run, now), now)
         async for run in runs.listed(client, query)
         if run.id in wanted
     }
@@ -156,17 +156,17 @@ def _with_heard(part: PartLine, said: PartHeard) -> PartLine:
     return part.replace(status=said.status, due_at=said.due_at)
 
 
-def _waiting(one: WaitingForPart, said: PartHeard | None) -> Iterator[WaitingForPart]:
-    """Whom exactly; of a part that has a question open, who has to answer it."""
-    if said is None or one.who == _OWNER:
-        yield one
-    elif said.asks:
-        yield one.replace(**dict(said.asks), who=_OWNER, what=f"answer about {one.what}")
-    elif not said.status.ended:
-        for person in said.waiting_for:
-            yield one.replace(**dict(person), who=one.who if len(said.waiting_for) == 1 else person.person)
-        if not said.waiting_for:
-            yield one
+def _waiting(
+    shown: OnboardingShow, stages: Iterable[StageLine], heard: dict[str, PartHeard]
+) -> Iterator[WaitingForPart]:
+    """Whom exactly, part by part: by its own word where it goes on and has answered, else by the onboarding's."""
+    parts = {part.id: part for stage in stages for part in stage.parts}
+    for id, known in groupby(shown.waiting_for, key=lambda one: one.part):
+        said, part = heard.get(id), parts.get(id)
+        if said is None or part is None or part.state != _OPEN:
+            yield from known
+        elif not said.status.ended:
+            yield from tuple(waiting_for(part, said.turn, shown.requester)) or known
 
 
 def _next(shown: OnboardingShow, heard: dict[str, PartHeard]) -> Next | None:

@@ -5,7 +5,8 @@ which nobody was asked, such as before the owner has decided, is ours.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from statistics import median
@@ -78,18 +79,28 @@ async def _newest(client: Client) -> AsyncIterator[runs.Run]:
 
 def stats(ended: Sequence[OnboardingShow]) -> OnboardingStats:
     """The figures of some that have ended. Pure."""
-    passed: dict[str, list[StageLine]] = {}
+    passed: dict[str, list[_Passed]] = {}
     for shown in ended:
         for stage in shown.stages:
             if stage.state == _DONE and stage.since and stage.at:
-                passed.setdefault(stage.name, []).append(stage)
+                one = _Passed(stage, frozenset((shown.customer, *shown.colleagues)))
+                passed.setdefault(stage.name, []).append(one)
     return OnboardingStats(onboardings=len(ended), stages=tuple(_stage(name, lines) for name, lines in passed.items()))
 
 
-def _stage(name: str, lines: list[StageLine]) -> StageStats:
+@dataclass(frozen=True)
+class _Passed:
+    """A stage that an onboarding has passed; `customers` are the ids of the customer's people."""
+
+    line: StageLine
+    customers: frozenset[str]
+
+
+def _stage(name: str, passed: list[_Passed]) -> StageStats:
     lost: dict[str, timedelta] = {}
-    for line in lines:
-        for who, time in _waited(line):
+    lines = [one.line for one in passed]
+    for one in passed:
+        for who, time in _waited(one.line, one.customers):
             lost[who] = lost.get(who, timedelta()) + time
     whole = sum(lost.values(), timedelta()).total_seconds() or 1.0
     # The customer first and we last, with the teams between them, whoever took the longest first.
@@ -105,11 +116,11 @@ def _stage(name: str, lines: list[StageLine]) -> StageStats:
     )
 
 
-def _waited(stage: StageLine) -> Iterator[tuple[str, timedelta]]:
-    """For whom a stage waited, piece by piece between the instants at which anything began or ended."""
+def _waited(stage: StageLine, customers: Collection[str]) -> Iterator[tuple[str, timedelta]]:
+    """For whom a stage waited, piece by piece between the instants at which anything began, ended or changed hands."""
     if stage.since is None or stage.at is None:
         return
-    asked = [(_who(part, stage), part.since, part.at) for part in stage.parts if part.since and part.at]
+    asked = [one for part in stage.parts for one in _spans(part, stage, customers)]
     instants = sorted({stage.since, stage.at, *(at for _, *both in asked for at in both if _within(stage, at))})
     for begins, ends in pairwise(instants):
         who = {one for one, since, at in asked if since <= begins and at >= ends} or {US}
@@ -117,8 +128,27 @@ def _waited(stage: StageLine) -> Iterator[tuple[str, timedelta]]:
             yield one, (ends - begins) / len(who)
 
 
+def _spans(part: PartLine, stage: StageLine, customers: Collection[str]) -> Iterator[tuple[str, datetime, datetime]]:
+    """For whom a part waited from when to when: turn by turn, where its record has them."""
+    if part.since is None or part.at is None:
+        return
+    if not part.turns:
+        yield _who(part, stage), part.since, part.at
+    ends = [*(turn.since for turn in part.turns[1:]), part.at]
+    for turn, at in zip(part.turns, ends, strict=True) if part.turns else ():
+        for one in {_who_of(person, part, stage, customers) for person in turn.people}:
+            yield one, turn.since, at
+
+
 def _within(stage: StageLine, at: datetime) -> bool:
     return stage.since is not None and stage.at is not None and stage.since < at < stage.at
+
+
+def _who_of(person: str, part: PartLine, stage: StageLine, customers: Collection[str]) -> str:
+    """The same of one of those who were asked one after the other: somebody of the customer's, a team, or us."""
+    if person in customers or (part.team == CUSTOMER and person in part.members):
+        return CUSTOMER
+    return part.team if part.team and part in stage.tasks and person in part.members else US
 
 
 def _who(part: PartLine, stage: StageLine) -> str:

@@ -7,11 +7,12 @@ import pytest
 from workflows.model.onboarding import Onboarding, PartKind, PartPlan, PartSeen, StagePlan
 from workflows.model.policy import Policy
 from workflows.model.subject import Participant, Role, Status
+from workflows.model.views import PartTurn, WaitingFor
 from workflows.model.wishes import Choice, Decision
 from workflows.onboarding.decisions import TRIES_AT_MOST, decide, refuse_decide
 from workflows.onboarding.inputs import OnboardingInput
 from workflows.onboarding.journey import Journey
-from workflows.onboarding.part import ASKED_AT_MOST, decided_onboarding
+from workflows.onboarding.part import ASKED_AT_MOST, TURNS_AT_MOST, decided_onboarding
 from workflows.onboarding.show import SHOWN_AT_MOST, details, show
 from workflows.onboarding.starts import begun as part_begun
 from workflows.onboarding.starts import to_start
@@ -72,6 +73,45 @@ def test_a_part_is_tried_and_asked_about_only_so_often() -> None:
     assert [id for id in others if decided_onboarding(id)] == []
     waive = Decision(actor="owner", part="part-1", choice=Choice.WAIVE, reason="Not needed.")
     assert refuse_decide(journey, waive) is None
+
+
+def turn(id: str, minute: int, *people: str) -> PartTurn:
+    at = NOW + timedelta(minutes=minute)
+    return PartTurn(id=id, at=at, waiting_for=tuple(WaitingFor(person=person, since=at) for person in people))
+
+
+def waits_for(given: OnboardingInput, journey: Journey) -> list[tuple[str, str, datetime]]:
+    return [(one.person, one.who, one.since) for one in show(given, journey, NOW).waiting_for]
+
+
+def test_of_a_part_of_many_turns_the_last_are_remembered_and_an_older_word_changes_nothing() -> None:
+    given = an_input()
+    journey = begun(given)
+    for minute in range(1, TURNS_AT_MOST * 10):
+        journey = journey.heard(turn("acme.1.1", minute, f"signer-of-{minute}"))
+    last = f"signer-of-{TURNS_AT_MOST * 10 - 1}"
+    assert len(journey.parts[0].turns) == TURNS_AT_MOST
+    for stale in (turn("acme.1.1", 3, "signer-of-3"), turn("acme.1.1.r2", 9_000, "nobody"), turn("x", 9_000, "nobody")):
+        assert journey.heard(stale) is journey
+    at = NOW + timedelta(minutes=TURNS_AT_MOST * 10 - 1)
+    assert waits_for(given, journey) == [(last, last, at)]
+    assert [line.people for line in show(given, journey, NOW).stages[0].agreements[0].turns][-1] == (last,)
+
+
+def test_what_a_part_says_before_its_start_was_answered_is_not_forgotten() -> None:
+    given = an_input()
+    journey = Journey.begin(given.onboarding, given.stages, NOW).enter(NOW)
+    journey = journey.heard(turn("acme.1.1", 1, "chief-executive"))
+    journey = journey.begun(journey.parts[0], NOW, asked=("customer-signer",))
+    assert [person for person, *_ in waits_for(given, journey)] == ["chief-executive"]
+
+
+def test_who_was_given_a_decision_is_waited_for_instead_of_the_owner() -> None:
+    given = an_input()
+    journey = ended(begun(given), Status.DECLINED)
+    assert [person for person, *_ in waits_for(given, journey)] == ["owner"]
+    journey = journey.heard(turn(journey.parts[0].next_decision, 5, "chair")).asked_about(journey.parts[0])
+    assert waits_for(given, journey) == [("chair", "chair", NOW + timedelta(minutes=5))]
 
 
 def test_what_somebody_terminated_is_taken_up_as_it_was_and_other_content_gets_an_id_of_its_own() -> None:

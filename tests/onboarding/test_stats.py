@@ -15,7 +15,7 @@ from tests.onboarding.stage import LIVE, a_file, onboarding
 from tests.onboarding.test_words import ACCOUNT, address_of, given
 from tests.servers import own_part
 from tests.starter.terminal import type_
-from workflows.model.lines import PartLine, StageLine
+from workflows.model.lines import PartLine, StageLine, TurnLine
 from workflows.model.subject import Status
 from workflows.model.views import OnboardingShow
 
@@ -47,6 +47,27 @@ def test_each_hour_counts_for_those_who_were_waited_for_and_the_rest_is_ours() -
     assert lost == {"customer": 0.667, "operations": 2.667, "us": 1.667}
     assert [one.who for one in found.lost] == ["customer", "operations", "us"]
     assert sum(one.share for one in found.lost) == pytest.approx(1, abs=0.001)
+
+
+def test_of_an_agreement_each_signer_s_own_time_counts_for_them() -> None:
+    """The customer signed after 41 s; then a colleague of theirs had a day, and the chief executive two."""
+    seconds = 41 / 86_400
+    turns = (
+        TurnLine(people=("ada",), since=day(0)),
+        TurnLine(people=("bo",), since=day(seconds)),
+        TurnLine(people=("chief-executive",), since=day(seconds + 1)),
+    )
+    signed = part("msa", "customer", 0, seconds + 3).replace(members=("ada",), turns=turns)
+    shown = ended(stage(seconds + 3, agreements=(signed,))).replace(customer="ada", colleagues=("bo",))
+    [found] = stats([shown]).stages
+    assert [(one.who, one.seconds) for one in found.lost] == [("customer", 41 + 86_400), ("us", 2 * 86_400)]
+
+
+def test_a_task_that_its_team_has_handed_over_is_ours_from_then_on() -> None:
+    turns = (TurnLine(people=("fay",), since=day(0)), TurnLine(people=("chair",), since=day(3)))
+    done = part("account", "operations", 0, 4).replace(members=("fay",), turns=turns)
+    [found] = stats([ended(stage(4, tasks=(done,)))]).stages
+    assert [(one.who, one.seconds) for one in found.lost] == [("operations", 3 * 86_400), ("us", 86_400)]
 
 
 def test_the_median_is_of_those_who_passed_the_stage() -> None:

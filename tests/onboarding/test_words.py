@@ -173,7 +173,7 @@ async def test_parts_are_done_and_answered_by_the_onboarding_and_their_own_names
     async with onboarding(tmp_path, a_file(ACCOUNT, DETAILS, LIVE), server=own_part(dev_server)) as it:
         account = await it.open("account")
         await it.tell(account, Block(person="operations-desk", because="No order form."))
-        line = await listed(it, tmp_path, "--person", "operations-desk")
+        line = await listed(it, tmp_path, "--person", OWNER)
         blocked = await typed(it, tmp_path, "show", "acme")
         early = await typed(it, tmp_path, "done", "acme", "billing", code=1)
         unknown = await typed(it, tmp_path, "done", "acme", "acount", code=1)

@@ -109,7 +109,7 @@ def task(person: str, id: str = "acme.1.3") -> TaskShow:
 
 def know(customer: Phone, show: OnboardingShow, *parts: RequestShow | TaskShow) -> None:
     """Our own side knows the onboarding, with what these parts say of themselves."""
-    said = {one.id: PartHeard.said(one) for one in parts}
+    said = {one.id: PartHeard.said(one, NOW) for one in parts}
     heard = {
         one.id: said[what.id]
         for stage in show.stages

@@ -44,6 +44,11 @@ class FollowUpInput(Model):
         """Whom it waits for from the start on, where that is known before."""
         return ()
 
+    @property
+    def first_turn(self) -> tuple[str, ...]:
+        """Who is to be asked first, unless they are absent by then."""
+        return ()
+
 
 def planning_of(request: FollowUpInput, subject: Subject, progress: FollowUp, now: datetime) -> Planning:
     """The planner's input at `now`; `subject` has whoever is asked now."""

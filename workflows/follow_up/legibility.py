@@ -1,6 +1,7 @@
 """What the Web UI shows of whatever lives: search attributes and live details, written only when they change."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
@@ -12,6 +13,8 @@ from workflows.model.planning import EscalationReason
 from workflows.model.settlement import HandoffState
 from workflows.model.views import FollowUpShow, WaitingFor
 from workflows.names import DUE_AT, HANDOFF, PROBLEM, STAGE, STATUS, TURN_AT, WAITING_FOR
+
+_NO_OTHER_INSTANT: Final = timedelta(minutes=1)
 
 
 def stage_of(memory: FollowUp) -> str:
@@ -72,8 +75,17 @@ def _turn(shown: FollowUpShow) -> list[SearchAttributeUpdate]:  # type: ignore[t
     answers = (WaitingFor(person=shown.requester, since=asked.at),) if asked and shown.waiting_for else ()
     waiting = (*answers, *shown.waiting_for)
     people = listed_people(one.person for one in waiting)
-    if people == list(workflow.info().typed_search_attributes.get(WAITING_FOR) or ()):
+    known = workflow.info().typed_search_attributes
+    told, since = list(known.get(WAITING_FOR) or ()), min((one.since for one in waiting), default=None)
+    if people == told and _is_about(known.get(TURN_AT), since):
         return []
-    if not waiting:
+    if since is None:
         return [WAITING_FOR.value_unset(), TURN_AT.value_unset()]
-    return [WAITING_FOR.value_set(people), TURN_AT.value_set(min(one.since for one in waiting))]
+    return [WAITING_FOR.value_set(people), TURN_AT.value_set(since)]
+
+
+def _is_about(known: datetime | None, since: datetime | None) -> bool:
+    """Whether an instant is told already as people read it: what a start takes is not worth an upsert."""
+    if known is None or since is None:
+        return known is since
+    return abs(known - since) < _NO_OTHER_INSTANT

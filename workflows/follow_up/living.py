@@ -163,6 +163,10 @@ class LivingWorkflow(AcceptsWishes[Memory]):
         """Search attributes and the Web UI's details."""
         shown = self.shown(self._progress, workflow.now())
         publish(self._progress, shown, self.details(shown))
+        self.published(shown)
+
+    def published(self, shown: Shown) -> None:
+        """Tell others what was published, where somebody waits for it; nobody does of most."""
 
     def details(self, shown: Shown) -> str:
         """The Web UI's live details in Markdown."""

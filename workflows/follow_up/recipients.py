@@ -10,7 +10,7 @@ from workflows.follow_up.inputs import FollowUpInput
 from workflows.follow_up.memory import FollowUp, Memory
 from workflows.follow_up.notices import notice_to
 from workflows.follow_up.stages import Stage
-from workflows.kinds import Kind
+from workflows.follow_up.turn_told import onboarding_of
 from workflows.model.happened import Happened
 from workflows.model.notices import Notice, NoticeAction, Notification, Outcome
 from workflows.model.planning import EscalationReason
@@ -96,8 +96,7 @@ def refuse_unsubscribe(request: FollowUpInput, memory: FollowUp, wish: Unsubscri
     """Why nothing can be taken back, or not any more; an onboarding waits for its own parts, and would for ever."""
     if why := name_fault(wish.actor) or name_fault(wish.workflow, "the workflow's id"):
         return why
-    whole, dot, _ = request.subject.id.partition(".")
-    if dot and wish.workflow in request.subscribers and wish.workflow == Kind.ONBOARDING.workflow_id(whole):
+    if wish.workflow in request.subscribers and wish.workflow == onboarding_of(request, memory):
         return f"{wish.workflow} waits for this part of it: end the part, or the onboarding"
     ended = memory.status.ended
     return f"too late: the {memory.words.subject} is {memory.status}, and whoever subscribed is told" if ended else None

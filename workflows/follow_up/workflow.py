@@ -2,6 +2,7 @@
 
 import asyncio
 from abc import abstractmethod
+from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
@@ -13,6 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.agenda import AskAgain, Escalate, Expire, GoOn, Nudge, Step, Wait, was_away
     from workflows.follow_up.aside import TellsAside
     from workflows.follow_up.clocks import RingsFor
+    from workflows.follow_up.inputs import FollowUpInput
     from workflows.follow_up.memory import Memory
     from workflows.follow_up.messages import FollowUpMessages
     from workflows.follow_up.moves import Again, Announce, HandOver, Plan, RemindNow, Stand, next_move
@@ -28,12 +30,15 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.recipients import announcement
     from workflows.follow_up.telling import TellsPeople
     from workflows.follow_up.trouble import trouble_of
+    from workflows.follow_up.turn_told import is_as_expected, onboarding_of, turn_of
     from workflows.follow_up.words import First
     from workflows.model.entries import Reassignment
     from workflows.model.happened import Happened
     from workflows.model.planning import Agenda, Moment
     from workflows.model.subject import Code
+    from workflows.model.views import PartTurn, Shown
     from workflows.model.wishes import StopKind
+    from workflows.names import PART_TURN
     from workflows.ports import Planner
 
 _ALARM_WORDS: Final = {RingsFor.BUDGET: "the budget of notices", RingsFor.STRAGGLERS: "the phones left open"}
@@ -57,6 +62,12 @@ class FollowUpWorkflow(FollowUpMessages[Memory], TellsAside[Memory], TellsPeople
     @abstractmethod
     async def hand_over(self, wanted: Reassignment) -> None:
         """Give somebody's place to somebody else, or remember why it cannot be done."""
+
+    def __init__(self, request: FollowUpInput, memory: Memory) -> None:
+        """A fresh history tells its onboarding anew: what the one before has told last may not have left it."""
+        super().__init__(request, memory)
+        self._turn_told: PartTurn | None = None
+        self._telling: set[asyncio.Task[None]] = set()
 
     async def follow_up(self) -> None:
         """Move by move, until it has ended."""
@@ -175,6 +186,26 @@ class FollowUpWorkflow(FollowUpMessages[Memory], TellsAside[Memory], TellsPeople
             await self.tell(by_hand(self._progress, moments), planned=moments)
         if not asked_for(self._progress, workflow.now()):
             self._progress = self._progress.reminded(reminded_words(self._progress))
+
+    def published(self, shown: Shown) -> None:
+        """Tell its onboarding for whom it waits, once for each turn; of its end that hears by the hand-off."""
+        onboarding = onboarding_of(self._request, self._progress)
+        if onboarding is None or self._progress.status.ended:
+            return
+        turn, first_run = turn_of(shown, workflow.now()), workflow.info().continued_run_id is None
+        if self._turn_told is None and first_run and is_as_expected(self._request, self._progress, turn):
+            return
+        if self._turn_told is None or not turn.is_as(self._turn_told):
+            self._turn_told = turn
+            telling = asyncio.create_task(_tell_of_turn(onboarding, turn), name="turn")
+            self._telling.add(telling)
+            telling.add_done_callback(self._telling.discard)
+
+
+async def _tell_of_turn(onboarding: str, turn: PartTurn) -> None:
+    """An onboarding that has ended needs no word of it."""
+    with suppress(FailureError):
+        await workflow.get_external_workflow_handle(onboarding).signal(PART_TURN, turn)
 
 
 def _wait_words(moment: Moment | None, wanted: str) -> str:

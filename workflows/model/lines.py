@@ -42,11 +42,19 @@ class AssigneeLine(Model):
     at: AwareDatetime | None = None
 
 
+class TurnLine(Model):
+    """For whom a part waited from `since` on: directory ids, of a crowd only the first."""
+
+    people: tuple[str, ...]
+    since: AwareDatetime
+
+
 class PartLine(Model):
     """A part of a stage, as shown: `workflow` runs it, `decision` is the task to decide about it.
 
     `told` says that the customer hears of it: it is theirs, or the file says so. `content` is the reference of what it
     was started from: of its own, else of what all parts are started from.
+    `members` are the ids of the people that `team` means. `turns` are for whom it waited, the latest last.
     """
 
     id: str
@@ -55,6 +63,7 @@ class PartLine(Model):
     kind: str = ""
     status: Status | None = None
     team: str | None = None
+    members: tuple[str, ...] = ()
     told: bool = False
     workflow: str | None = None
     decision: str | None = None
@@ -63,6 +72,11 @@ class PartLine(Model):
     due_at: AwareDatetime | None = None
     says: str = ""
     content: str | None = None
+    turns: tuple[TurnLine, ...] = ()
+
+    def called(self, person: str) -> str:
+        """Somebody as the file calls them: the word for a team, or for the customer, where it means them."""
+        return self.team if self.team and person in self.members else person
 
 
 class NoticeLine(Model):

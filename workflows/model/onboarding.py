@@ -33,8 +33,8 @@ class PartKind(StrEnum):
 class PartPlan(Model):
     """A part as the file has it; `number` is the last word of its workflow's id.
 
-    `asked` are the first of those who are asked, or all who get the news; `team` is the word of the file for them;
-    `text` is the reference of its text.
+    `asked` are those who are asked first, or all who get the news. `team` is the word of the file for a team or for the
+    customer, `members` are the ids of the people that it means. `text` is the reference of its text.
     """
 
     id: str
@@ -44,6 +44,7 @@ class PartPlan(Model):
     kind: str = ""
     team: str | None = None
     asked: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
     text: str | None = None
     tell_customer: bool = False
 
@@ -154,8 +155,19 @@ class PartsToEnd(Model):
     begun_by: str | None = None
 
 
+class PartBegun(Model):
+    """The workflow with this id was started; `asked` are those whom it asks first, of a crowd only some."""
+
+    id: str
+    asked: tuple[str, ...] = ()
+
+
 class PartsSeen(Model):
-    """How each of them stands; `away` are the ids of those that a repetition may start, for the others were."""
+    """How each of them stands; `away` are the ids of those that a repetition may start, for the others were.
+
+    `begun` are those that were started, or had been.
+    """
 
     parts: Packed[tuple[PartSeen, ...]]
     away: tuple[str, ...] = ()
+    begun: Packed[tuple[PartBegun, ...]] = ()

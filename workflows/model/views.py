@@ -136,6 +136,22 @@ class TaskShow(FollowUpShow):
         return self.people
 
 
+class PartTurn(Model):
+    """Signal `part_turn`: for whom the request or task with this id waits from `at` on.
+
+    `asks` is who has to answer a question before it goes on. Of a crowd only the first are named.
+    """
+
+    id: str
+    at: AwareDatetime
+    waiting_for: tuple[WaitingFor, ...] = ()
+    asks: WaitingFor | None = None
+
+    def is_as(self, other: "PartTurn") -> bool:
+        """Whether the same people are waited for, since the same instants."""
+        return (self.waiting_for, self.asks) == (other.waiting_for, other.asks)
+
+
 class WaitingForPart(WaitingFor):
     """Somebody it waits for, as the file calls them, and for what."""
 

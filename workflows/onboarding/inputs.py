@@ -27,5 +27,5 @@ class OnboardingInput(FollowUpInput):
     @property
     def first_asked(self) -> tuple[str, ...]:
         """Those who are asked in the first stage."""
-        asked = (part.asked[:1] for part in self.stages[0].parts if part.what is not PartKind.NOTICE)
+        asked = (part.asked for part in self.stages[0].parts if part.what is not PartKind.NOTICE)
         return tuple(dict.fromkeys(person for people in asked for person in people))

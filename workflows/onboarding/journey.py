@@ -17,6 +17,7 @@ from workflows.model.entries import TimelineEntry
 from workflows.model.happened import Happened
 from workflows.model.onboarding import Onboarding, PartPlan, PartSeen, StagePlan
 from workflows.model.subject import Status
+from workflows.model.views import PartTurn, WaitingFor
 from workflows.model.wishes import Decision, Problem
 from workflows.onboarding.part import News, Part, PartState
 
@@ -148,10 +149,21 @@ class Journey(Joining):
         """The memory with one part changed."""
         return self.replace(parts=tuple(change(part) if part.id == id else part for part in self.parts))
 
-    def begun(self, part: Part, now: datetime) -> Self:
-        """A part is under way."""
-        known = self.with_part(part.id, lambda one: one.replace(state=PartState.OPEN, since=now, at=None, says=""))
-        return known.note(now, Happened.PART_BEGUN, None, None, about=part.id)
+    def begun(self, part: Part, now: datetime, asked: tuple[str, ...] = ()) -> Self:
+        """A part is under way; `asked` are those whom it asks first, where its plan does not say so."""
+        people = tuple(WaitingFor(person=person, since=now) for person in asked)
+        first = (PartTurn(id=part.run, at=now, waiting_for=people),) if people else ()
+
+        def changed(one: Part) -> Part:
+            # What it has said itself before its start was answered is newer.
+            return one.replace(state=PartState.OPEN, since=now, at=None, says="", turns=one.turns or first)
+
+        return self.with_part(part.id, changed).note(now, Happened.PART_BEGUN, None, None, about=part.id)
+
+    def heard(self, turn: PartTurn) -> Self:
+        """What a part, or a task to decide, says of whose turn it is."""
+        parts = tuple(part.heard(turn) for part in self.parts)
+        return self if parts == self.parts else self.replace(parts=parts)
 
     def asked_about(self, part: Part) -> Self:
         """Its owner is asked what is to become of a part."""

@@ -9,8 +9,11 @@ from workflows.kinds import Kind
 from workflows.model.base import Model
 from workflows.model.onboarding import PartSeen
 from workflows.model.subject import Status
+from workflows.model.views import PartTurn
 from workflows.model.wishes import Decision
 
+TURNS_AT_MOST: Final = 20
+"""Turns of one part that are remembered: of a longer way through it only the last."""
 ASKED_AT_MOST: Final = 20
 """How often the owner is asked about one part, should the tasks to decide end without a decision."""
 
@@ -49,7 +52,8 @@ class Part(Model):
     `asked` counts the tasks to decide about it, `deciding` says that one of them is open, `unasked` that it could not
     be started: whatever is wrong will not be mended within seconds, so the next look tries again. `content` replaces
     what the file says. `since` is when it was started last, `at` when it ended; `left` says that it was terminated
-    instead.
+    instead. `turns` say for whom it waits by its own word, the latest last; `decision_turn` the same of the
+    task to decide.
     """
 
     id: str
@@ -68,6 +72,8 @@ class Part(Model):
     left: bool = False
     content: str | None = None
     told: tuple[News, ...] = ()
+    turns: tuple[PartTurn, ...] = ()
+    decision_turn: PartTurn | None = None
 
     @property
     def run(self) -> str:
@@ -104,6 +110,27 @@ class Part(Model):
         """The task to decide about it that may be open: nobody knows how far a start came that was not answered."""
         return (self.decision,) if self.deciding else (self.next_decision,) if self.to_ask else ()
 
+    @property
+    def turn(self) -> PartTurn | None:
+        """For whom it waits, as far as it has said so itself."""
+        return self.turns[-1] if self.turns else None
+
+    @property
+    def turn_to_decide(self) -> PartTurn | None:
+        """For whom the open task to decide waits, as far as it has said so itself."""
+        turn = self.decision_turn
+        return turn if turn and turn.id == self.decision else None
+
+    def heard(self, turn: PartTurn) -> Self:
+        """The part with what it, or the task to decide about it, says of its turn; an older word changes nothing."""
+        if self.state is PartState.UNDECIDED:
+            decides = turn.id in (self.decision, self.next_decision)
+            return self.replace(decision_turn=turn) if decides else self
+        goes_on = self.state in (PartState.COMING, PartState.OPEN) and turn.id == self.run
+        if not goes_on or (self.turns and turn.at < self.turns[-1].at):
+            return self
+        return self.replace(turns=(*self.turns, turn)[-TURNS_AT_MOST:])
+
     def hears(self, seen: PartSeen) -> bool:
         """Whether this changes anything: of one that ended otherwise, or was broken off, a good end still does."""
         if self.state is PartState.UNDECIDED:
@@ -122,7 +149,7 @@ class Part(Model):
         if self.left and wish.content is None:
             return again
         content = wish.content or self.content
-        return again.replace(tries=self.tries + 1, content=content, asked=0, left=False, told=())
+        return again.replace(tries=self.tries + 1, content=content, asked=0, left=False, told=(), turns=())
 
     @property
     def to_ask(self) -> bool:

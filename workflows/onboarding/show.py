@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Final
 
 import workflows.follow_up.show as follow_up
+import workflows.onboarding.turns as turns
 from workflows.follow_up.show import stamp
 from workflows.kinds import Kind
 from workflows.model.lines import NoticeLine, PartLine, StageLine
@@ -19,7 +20,6 @@ SHOWN_AT_MOST: Final = 20
 """Parts that the Web UI's details list."""
 CUSTOMER: Final = "customer"
 """The word of the file for them."""
-_DECIDES: Final = "owner"
 
 
 def show(given: OnboardingInput, journey: Journey, now: datetime) -> OnboardingShow:
@@ -127,6 +127,7 @@ def _line(given: OnboardingInput, plan: PartPlan, part: Part) -> PartLine:
         kind=plan.kind,
         status=part.status,
         team=plan.team,
+        members=plan.members,
         told=plan.tell_customer or plan.team == CUSTOMER,
         workflow=runs_as.workflow_id(part.run) if runs_as and was_started else None,
         decision=Kind.TASK.workflow_id(part.decision) if part.deciding else None,
@@ -134,6 +135,7 @@ def _line(given: OnboardingInput, plan: PartPlan, part: Part) -> PartLine:
         at=part.at,
         says=part.says,
         content=part.content or given.onboarding.content,
+        turns=turns.turn_lines(plan, part),
     )
 
 
@@ -145,15 +147,14 @@ def _waiting_for(given: OnboardingInput, journey: Journey) -> Iterator[WaitingFo
     """Whom the open parts of the present stage wait for; of a decision its owner."""
     if journey.stage >= len(given.stages):
         return
+    owner = given.onboarding.requester
     for plan, part in journey.of(given.stages[journey.stage]):
-        if part.state is PartState.UNDECIDED and part.at:
-            owner, what = given.onboarding.requester, f"decide about {plan.title}"
-            yield WaitingForPart(person=owner, since=part.at, who=_DECIDES, what=what, part=plan.id)
-        elif part.state is PartState.OPEN and part.since:
-            person = plan.asked[0] if plan.asked else plan.team or ""
-            yield WaitingForPart(
-                person=person, since=part.since, who=plan.team or person, what=plan.title, part=plan.id
-            )
+        line = _line(given, plan, part)
+        if part.state is PartState.UNDECIDED:
+            yield from turns.deciding(line, part.turn_to_decide, owner)
+        elif part.state is PartState.OPEN:
+            told = tuple(turns.waiting_for(line, part.turn, owner)) if part.turn else ()
+            yield from told or turns.as_planned(line, plan.asked)
 
 
 def _next(journey: Journey, waiting: tuple[WaitingForPart, ...]) -> Next:

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from workflows.kinds import Kind
-from workflows.model.onboarding import PartKind, PartToStart, StagePlan
+from workflows.model.onboarding import PartBegun, PartKind, PartToStart, StagePlan
 from workflows.onboarding.journey import Journey
 from workflows.onboarding.part import PartState
 
@@ -31,20 +31,34 @@ def to_start(journey: Journey, stage: StagePlan) -> tuple[PartToStart, ...]:
     return (*begin, *ask)
 
 
-def begun(journey: Journey, started: PartToStart, *, refused: bool, now: datetime) -> Journey:
-    """What was to be started has been, or was refused; meanwhile it may have ended, or have been decided about."""
+def begun(
+    journey: Journey, started: PartToStart, *, refused: bool, now: datetime, asked: tuple[str, ...] = ()
+) -> Journey:
+    """What was to be started has been, or was refused; meanwhile it may have ended, or have been decided about.
+
+    `asked` are those whom it asks first, where that are others than were planned.
+    """
     part = journey.part(started.part)
     if part is None:
         return journey
     if started.after is None:
         # A part that was heard of before its start was answered has ended already.
         lives = part.state is PartState.COMING and part.run == started.id and not refused
-        return journey.begun(part, now) if lives else journey
+        return journey.begun(part, now, asked) if lives else journey
     if part.state is PartState.UNDECIDED and part.run == started.after:
         return journey.asked_about(part)
     if refused or started.id in journey.decided:
         return journey
     return journey.replace(decided=(*journey.decided, started.id))
+
+
+def others_asked(stage: StagePlan, started: PartToStart, begun: tuple[PartBegun, ...]) -> tuple[str, ...]:
+    """Whom a part asks first, where that are others than were planned: another signer by a decision, new members."""
+    if started.after is not None:
+        return ()
+    planned = next((plan.asked for plan in stage.parts if plan.id == started.part), ())
+    asked = next((one.asked for one in begun if one.id == started.id), planned)
+    return asked if asked != planned else ()
 
 
 def may_have_begun(journey: Journey, stages: tuple[StagePlan, ...]) -> tuple[str, ...]:

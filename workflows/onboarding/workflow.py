@@ -21,9 +21,9 @@ with workflow.unsafe.imports_passed_through():
     from workflows.model.settlement import Settled, SettledOnboarding, SettledTask
     from workflows.model.subject import Status, Subject
     from workflows.model.texts import clipped
-    from workflows.model.views import OnboardingShow
+    from workflows.model.views import OnboardingShow, PartTurn
     from workflows.model.wishes import Decision, NewLink
-    from workflows.names import CUSTOMER_ONBOARDING, DECIDE, SEND_LINK, SHOW, SIGNATURE_SETTLED, TASK_SETTLED
+    from workflows.names import CUSTOMER_ONBOARDING, DECIDE, PART_TURN, SEND_LINK, SHOW, SIGNATURE_SETTLED, TASK_SETTLED
     from workflows.onboarding.inputs import OnboardingInput
     from workflows.onboarding.journey import Journey, tasks
     from workflows.ports import OnboardingParts
@@ -136,9 +136,10 @@ class CustomerOnboardingWorkflow(TellsPeople[Journey]):
             )
             if seen is None:
                 return
-            refused = {one.id for one in seen.parts if one.says}
+            refused, now = {one.id for one in seen.parts if one.says}, workflow.now()
             for one in (one for one in some if one.id not in seen.away):
-                self._progress = starts.begun(self._progress, one, refused=one.id in refused, now=workflow.now())
+                others = starts.others_asked(stage, one, seen.begun)
+                self._progress = starts.begun(self._progress, one, refused=one.id in refused, now=now, asked=others)
             self._saw(seen.parts)
 
     def _saw(self, parts: Iterable[PartSeen]) -> None:
@@ -240,6 +241,11 @@ class CustomerOnboardingWorkflow(TellsPeople[Journey]):
     def task_settled(self, settled: SettledTask) -> None:
         """A task, a step of the customer's or a task to decide has ended."""
         self._saw((PartSeen(id=settled.task, status=settled.outcome, at=settled.at),))
+
+    @workflow.signal(name=PART_TURN, description="Somebody else is waited for in a part of it")
+    def part_turn(self, turn: PartTurn) -> None:
+        """Remember for whom a part waits now."""
+        self._progress = self._progress.heard(turn)
 
     @workflow.update(name=DECIDE, description="What is to become of a part that was declined, expired or broken off")
     def decide(self, wish: Decision) -> Receipt:

@@ -3,7 +3,7 @@
 from workflows.follow_up.inputs import FollowUpInput
 from workflows.model.base import Packed
 from workflows.model.request import Brief
-from workflows.model.subject import Subject
+from workflows.model.subject import Role, Subject
 from workflows.signature.progress import Progress
 
 
@@ -17,3 +17,10 @@ class SignatureRequest(FollowUpInput):
     def subject(self) -> Subject:
         """The request, with the signers it was asked for with."""
         return self.brief.subject
+
+    @property
+    def first_turn(self) -> tuple[str, ...]:
+        """The signers of the lowest order."""
+        signers = [one for one in self.brief.people if one.role is not Role.COPY]
+        first = min((one.order for one in signers), default=0)
+        return tuple(one.person for one in signers if one.order == first)

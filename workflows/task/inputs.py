@@ -17,3 +17,8 @@ class TaskInput(FollowUpInput):
     def subject(self) -> Subject:
         """The task, with the people it was given to."""
         return self.task.subject
+
+    @property
+    def first_turn(self) -> tuple[str, ...]:
+        """Everybody to whom it is given."""
+        return tuple(one.person for one in self.task.people)
