@@ -190,6 +190,8 @@ DECIDING: Final[Mapping[Choice, Asking]] = {
 }
 """What the owner of an onboarding decides here about a part; a replacement needs a file, so it is for the command."""
 _UNDECIDED: Final = "undecided"
+OF_MANAGERS: Final = (Deed.REMIND, Deed.DELEGATE)
+"""What somebody may do about what waits for their own people."""
 NOBODY_OF_THAT_NAME: Final = phrase("nobody in the directory has this id or address")
 NO_DATE: Final = phrase("a date such as 2026-12-11 is needed")
 
@@ -240,6 +242,13 @@ def steps(shown: Shown) -> tuple[Step, ...]:
     )
     choices = (Step.of_choice(choice, part) for part in undecided for choice in DECIDING)
     return (*(Step.of_deed(deed, shown.type) for deed in deeds), *choices)
+
+
+def steps_for(shown: Shown, people: frozenset[str]) -> tuple[Step, ...]:
+    """What the manager of some of those whose turn it is can do for them."""
+    theirs = any(person in people for person in takers(shown))
+    deeds = [deed for deed in possible(shown) if deed in OF_MANAGERS] if theirs else []
+    return tuple(Step.of_deed(deed, shown.type) for deed in deeds)
 
 
 def _remind(actor: str, form: Mapping[str, str], _: str | None) -> Wish:

@@ -13,7 +13,7 @@ from activities.language import phrase
 from activities.links import USES, Links, at_desk, named_at_desk
 from starter import lookup
 from starter.context import Context
-from starter.desk.acts import DECIDING, Deed, Step, asking, colleagues, steps, takers
+from starter.desk.acts import DECIDING, OF_MANAGERS, Deed, Step, asking, colleagues, steps, steps_for, takers
 from starter.desk.authentication import Visitor
 from starter.desk.cards import NOT_THERE
 from starter.desk.follow_up_words import Told, told
@@ -64,11 +64,28 @@ class Seen:
     what: Named
     shown: Shown
     right: Right
+    people: frozenset[str] = frozenset()
+    """Whose manager they are, near or far."""
 
     @property
     def steps(self) -> tuple[Step, ...]:
         """What they can do now."""
-        return steps(self.shown) if self.right is Right.EVERYTHING else ()
+        return steps(self.shown) if self.right is Right.EVERYTHING else steps_for(self.shown, self.people)
+
+    @property
+    def takers(self) -> tuple[str, ...]:
+        """Whose place they may hand over."""
+        everybody = self.right is Right.EVERYTHING
+        return tuple(one for one in takers(self.shown) if everybody or one in self.people)
+
+    def permits(self, step: Step, form: dict[str, str] | None = None) -> bool:
+        """Whether they may do this, by the rights table; whether it can still be done is for the workflow to say."""
+        if self.right is Right.EVERYTHING:
+            return True
+        asked = {line.person for line in self.shown.lines} & self.people
+        theirs = step.deed in OF_MANAGERS and bool(asked)
+        of = (form or {}).get("signer")
+        return theirs and (form is None or step.deed is Deed.REMIND or of in asked)
 
 
 @dataclass(frozen=True)
@@ -121,7 +138,7 @@ class FollowUps:
     async def ask(self, request: Request, visitor: Visitor) -> Response:
         """Ask whether it is meant, and for what else is needed."""
         seen, step = await self._seen(request, visitor), _step(request)
-        if seen is None or step is None or seen.right is not Right.EVERYTHING:
+        if seen is None or step is None or not seen.permits(step):
             return await self._answers.inside(NOT_THERE, visitor)
         if step not in seen.steps:
             return self._answers.renderer.onward(at_desk(seen.what))
@@ -130,7 +147,7 @@ class FollowUps:
     async def act(self, request: Request, visitor: Visitor, form: dict[str, str]) -> Response:
         """Do it, once for each form however often it is sent."""
         seen, step = await self._seen(request, visitor), _step(request)
-        if seen is None or step is None or seen.right is not Right.EVERYTHING:
+        if seen is None or step is None or not seen.permits(step, form):
             return await self._answers.inside(NOT_THERE, visitor)
         page, op = at_desk(seen.what), self._answers.guard.op(visitor.name, form)
         try:
@@ -160,8 +177,9 @@ class FollowUps:
         shown = await self._room.look(what.reference) if what and is_request_id(what.id) else None
         if what is None or shown is None:
             return None
-        right = right_of(visitor, await self._room.standings.of(visitor), shown)
-        return Seen(what, shown, right) if right is not Right.NOTHING else None
+        standing = await self._room.standings.of(visitor)
+        right = right_of(visitor, standing, shown)
+        return Seen(what, shown, right, standing.below) if right is not Right.NOTHING else None
 
     async def _told(self, seen: Seen, visitor: Visitor) -> Told:
         names = self._names(seen)
@@ -198,7 +216,7 @@ class FollowUps:
             force=say(asked.force) if asked.force else "",
             grave=asked.grave,
             question=seen.shown.question,
-            takers=[(person, await names.of(person)) for person in takers(seen.shown)],
+            takers=[(person, await names.of(person)) for person in seen.takers],
             colleagues=[(person, await names.of(person)) for person in colleagues(seen.shown)],
             form=sent.form,
             # What was not confirmed is sent again as the same change.

@@ -22,7 +22,7 @@ from starter.desk.views import ANY, LABELS, OPEN, PEOPLE_AT_MOST, Filters, Stand
 from starter.exits import Refusal
 from starter.listing import pages
 from starter.listing.query import Wanted
-from starter.listing.rows import RequestLine
+from starter.listing.rows import RequestLine, waits_for
 from starter.page.chips import STATUSES
 from workflows.kinds import named
 from workflows.model.views import CampaignShow
@@ -121,6 +121,8 @@ class Lists:
         page = await pages.page(self._room.context, asked, size=PAGE_SIZE, cursor=cursor, now=now)
         telling = Telling(visitor.reader, Names(self._room.directory).of, self._room.kinds.label, now)
         rows = await self._rows(page.lines, telling, view, visitor, standing)
+        if view is View.PEOPLE:
+            rows = await _grouped(rows, page.lines, telling, standing)
         if view is View.CAMPAIGNS:
             rows = await self._so_far(rows, page.lines, telling)
         more = filters.query(**{"from": page.cursor}) if page.cursor else ""
@@ -175,6 +177,25 @@ class Lists:
             if page.cursor is None or left <= 0:
                 return
             page = await pages.page(self._room.context, asked, size=pages.SORTED_AT_MOST, cursor=page.cursor)
+
+
+async def _grouped(
+    rows: tuple[Row, ...], lines: Sequence[RequestLine], telling: Telling, standing: Standing
+) -> tuple[Row, ...]:
+    """The rows of each of somebody's people together, in the order in which they come first."""
+    groups: dict[str, list[Row]] = {}
+    for row, line in zip(rows, lines, strict=True):
+        found = await _in_group(row, line, telling, standing)
+        groups.setdefault(found.group, []).append(found)
+    return tuple(row for group in groups.values() for row in group)
+
+
+async def _in_group(row: Row, line: RequestLine, telling: Telling, standing: Standing) -> Row:
+    """The row below the name of the one of somebody's people for whom it waits, or who asked for it."""
+    say = telling.reader.language.say
+    if line.open and (person := waits_for(line.waiting_for, standing.below)):
+        return replace(row, group=await telling.name(person, None))
+    return replace(row, group=say("Asked by your people"))
 
 
 def _view(request: Request) -> View:

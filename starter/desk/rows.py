@@ -52,6 +52,8 @@ class Row:
     """Of a campaign, as far as it is known."""
     opens: str = ""
     """Of one that has not begun."""
+    group: str = ""
+    """Under which name it stands, where rows stand in groups."""
 
 
 NameBeside = Callable[[str, str | None], Awaitable[str]]

@@ -151,7 +151,7 @@ def wanted(view: View, visitor: Visitor, standing: Standing, filters: Filters) -
         case View.ASKED:
             return replace(base, requester=visitor.id)
         case View.PEOPLE:
-            return replace(base, people=standing.reports[:PEOPLE_AT_MOST])
+            return replace(base, people=standing.reports[:PEOPLE_AT_MOST], by_person=True)
         case View.ATTENTION:
             return replace(base, attention=True)
         case View.ONBOARDINGS | View.CAMPAIGNS:

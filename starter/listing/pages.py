@@ -21,7 +21,7 @@ from starter.context import Context
 from starter.exits import Refusal
 from starter.listing.dead import DEAD_AT_ONCE, dead_ids, dead_lines, still_open
 from starter.listing.query import Lateness, Wanted
-from starter.listing.rows import RequestLine, by_urgency, line_of
+from starter.listing.rows import RequestLine, by_person, by_urgency, line_of
 from workflows.model.base import Model
 
 SORTED_AT_MOST: Final = 1_000
@@ -116,6 +116,7 @@ async def _start(context: Context, wanted: Wanted, now: datetime) -> _Cursor:
 async def _sorted(context: Context, wanted: Wanted, at: _Cursor, size: int) -> _Read:
     found, _ = await runs.page_of(context.client, await wanted.query(context.client, at.at), size=SORTED_AT_MOST)
     living = by_urgency(await _last_runs(context.client, found), at.at)
+    living = by_person(living, wanted.people) if wanted.by_person else living
     named = {run.id for run in living}
     dead = [one for one in await dead_ids(context.store, wanted) if one.workflow_id not in named]
     end = at.offset + size

@@ -57,6 +57,8 @@ class Wanted:
     people: tuple[str, ...] = ()
     types: tuple[str, ...] = (names.SIGNATURE_REQUEST,)
     of_campaigns: bool = True
+    by_person: bool = False
+    """Whether what waits for one of `people` stands together, as far as the set is sorted."""
 
     def __post_init__(self) -> None:
         named = (("kind", self.kind), ("person", self.person), ("requester", self.requester))

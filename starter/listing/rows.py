@@ -1,5 +1,6 @@
 """One line of a list of requests: what search attributes and memo tell, and nobody has to be asked for."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 
@@ -122,6 +123,23 @@ def by_urgency(runs: Iterable[Run], now: datetime) -> list[Run]:
         return not is_overdue(run, now), not run.status.open, due or never, calm, since or never
 
     return sorted(runs, key=place)
+
+
+def by_person(runs: Iterable[Run], people: Iterable[str]) -> list[Run]:
+    """What waits for the same of these people together, whose most urgent one stands first; then what waits for none.
+
+    Within a group the order stays.
+    """
+    known, groups = frozenset(people), defaultdict[str, list[Run]](list)
+    for run in runs:
+        groups[waits_for(run.known.get(names.WAITING_FOR) or (), known)].append(run)
+    nobody = groups.pop("", [])
+    return [*(run for group in groups.values() for run in group), *nobody]
+
+
+def waits_for(waiting: Iterable[str], people: frozenset[str]) -> str:
+    """The first of these people for whom something waits; empty where it waits for none of them."""
+    return next((person for person in waiting if person in people), "")
 
 
 async def _document(run: Run) -> str:

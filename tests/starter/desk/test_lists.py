@@ -184,7 +184,7 @@ async def test_a_manager_sees_what_waits_for_or_was_asked_by_their_people_and_no
 ) -> None:
     head = await desk.come_in(MANAGER)
     page = await head.get("/desk/people?what=request")
-    assert titles(page.text) == ["The document of overdue", "A document of kind Offer letter", "The document of mine"]
+    assert titles(page.text) == ["The document of mine", "The document of overdue", "A document of kind Offer letter"]
     assert titles((await head.get("/desk/asked")).text) == []
     assert (await head.get("/desk/attention")).status_code == 404
 
@@ -256,3 +256,14 @@ async def test_a_server_that_is_away_is_a_page_that_says_so(tmp_path: Path, cont
 def titles(page: str) -> list[str]:
     """The documents of a list, in its order."""
     return re.findall(r'<div class="what">\s*<(?:a|b)[^>]*>(?:<bdi>)?(.*?)</', page)
+
+
+async def test_what_waits_for_a_manager_s_people_stands_together_by_person(desk: Office) -> None:
+    desk.people.write_text(desk.people.read_text().replace("zone: Asia/Tokyo}", "zone: Asia/Tokyo, manager: lead}"))
+    page = await (await desk.come_in(LEAD)).get("/desk/people")
+    headings = re.findall(r'<h2 class="group"><bdi>([^<]+)</bdi></h2>', page.text)
+    assert headings == ["Chair", "Engineer", "Asked by your people"], "the most urgent row of each decides"
+    groups = [part.partition("</ul>")[0] for part in page.text.split('<h2 class="group">')[1:]]
+    assert titles(groups[0]) == ["The document of overdue", "A document of kind Offer letter"]
+    for name, group in zip(headings[:2], groups, strict=False):
+        assert all(name in one for one in re.findall(r"Waiting for</span> <bdi>([^<]+)", group))

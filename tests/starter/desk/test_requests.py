@@ -1,5 +1,6 @@
 """The page of a request: who may see what of it, what happened in words, and what can be done about it."""
 
+import re
 from collections.abc import AsyncIterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -138,6 +139,31 @@ async def test_a_manager_of_a_signer_sees_where_it_stands_and_no_quiet_title(des
     page = text_of(await (await desk.come_in("finance-desk")).get(PAGE))
     assert "Chair" in page
     assert "Master services agreement" not in page
+
+
+async def test_a_manager_reminds_and_hands_over_what_waits_for_their_people_and_nothing_else(desk: Office) -> None:
+    desk.people.write_text(desk.people.read_text().replace("Asia/Tokyo}", "Asia/Tokyo, manager: finance-desk}"))
+    desk.known[ID] = shown(
+        signers=(*shown().signers, SignerLine(person="operator", order=1, role=Role.SIGN, state=SignerState.TURN))
+    )
+    manager = await desk.come_in(DUTCH)
+    page = await manager.get(PAGE)
+    assert re.findall(rf'href="/people{PAGE}/([a-z]+)"', page.text) == ["remind", "delegate"]
+    assert "What happened" not in page.text
+    await manager.press(await manager.get(f"{PAGE}/remind"))
+    asking = await manager.get(f"{PAGE}/delegate")
+    assert re.findall(r'<option value="([^"]+)"', asking.text) == [SIGNER]
+    await manager.press(asking, signer=SIGNER, to="owner")
+    wishes = [wish for _, wish, _ in desk.wished]
+    assert [(type(wish), wish.actor) for wish in wishes if isinstance(wish, Wish)] == [
+        (ReminderNow, DUTCH),
+        (Delegation, DUTCH),
+    ]
+    refused = await manager.press(asking, signer="operator", to="owner")
+    assert (refused.status_code, len(desk.wished)) == (404, 2)
+    assert (await manager.get(f"{PAGE}/cancel")).status_code == 404
+    desk.known[ID] = shown(signers=(shown().signers[0].replace(state=SignerState.SIGNED), *shown().signers[1:]))
+    assert "/remind" not in (await manager.get(PAGE)).text
 
 
 async def test_what_is_somebody_else_s_and_what_does_not_exist_look_alike(desk: Office) -> None:
