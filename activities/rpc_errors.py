@@ -27,6 +27,11 @@ def about_its_task(error: RPCError) -> bool:
     )
 
 
+def about_its_begin(error: RPCError) -> bool:
+    """Whether a workflow that was started has no task yet: in a moment, or when its delay is over, it has."""
+    return error.status is RPCStatusCode.FAILED_PRECONDITION and "task is not scheduled yet" in error.message.lower()
+
+
 def about_the_limit_in_flight(error: RPCError) -> bool:
     """Whether as many updates of this workflow wait as the server admits: this one was not."""
     return _exhausted(error, ResourceExhaustedCause.RESOURCE_EXHAUSTED_CAUSE_CONCURRENT_LIMIT)

@@ -22,7 +22,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import TimeSkipper
 
 from activities import runs
-from activities.rpc_errors import about_the_workflow
+from activities.rpc_errors import about_its_begin, about_the_workflow
 from activities.runs import Description, RunStatus
 from starter.exits import Refusal
 from starter.request_ids import followed_up
@@ -98,7 +98,7 @@ async def forward_to_next(client: Client, id: str, *, within: timedelta = WITHIN
     handle = client.get_workflow_handle(what.workflow_id)
     skipper = TimeSkipper(client)
     try:
-        shown: FollowUpShow = await handle.query(SHOW, result_type=FollowUpShow)
+        shown = await _shown(handle, what, within)
         now = await skipper.get_current_time(handle)
         at = shown.next.at if shown.next else None
         if what.kind in _TOGETHER and (first := await _Together(skipper, what, within).first()):
@@ -175,7 +175,7 @@ class _Together:
         begins = (await runs.described(self.skipper.client, handle.id)).raw.workflow_execution_info.execution_time
         at: datetime | None = begins.ToDatetime(UTC)
         if at is None or at <= now:
-            shown: FollowUpShow = await handle.query(SHOW, result_type=FollowUpShow)
+            shown = await _shown(handle, what, self.within)
             at = shown.next.at if shown.next else None
         return min(max(at, now) + JUST_AFTER, target) if at else target
 
@@ -189,6 +189,23 @@ class _Together:
             if about_the_workflow(error):
                 return False
             raise
+
+
+async def _shown(handle: Handle, what: Named, within: timedelta) -> FollowUpShow:
+    """What it shows of itself; one that was started a moment ago is asked again until it has begun."""
+    try:
+        async with asyncio.timeout(within.total_seconds()):
+            while True:
+                try:
+                    shown: FollowUpShow = await handle.query(SHOW, result_type=FollowUpShow)
+                except RPCError as error:
+                    if not about_its_begin(error):
+                        raise
+                    await asyncio.sleep(_GLANCE)
+                else:
+                    return shown
+    except TimeoutError:
+        raise Refusal(f"{what.id}: has not begun within {within.total_seconds():.0f} s") from None
 
 
 async def _moved(skipper: TimeSkipper, handle: Handle, what: Named, by: timedelta, within: timedelta) -> bool:

@@ -10,7 +10,7 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.testing import TimeSkipper
 
 from starter.exits import Refusal
-from starter.fast_forward import forward, span
+from starter.fast_forward import forward, forward_to_next, span
 from tests.servers import PUNCTUAL_TIMERS, own_namespace, real_server
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import a_request, workers
@@ -78,6 +78,28 @@ async def test_days_pass_and_what_was_due_on_the_way_is_done(client: Client) -> 
     assert forwarded.reached
     assert timedelta(days=7) <= forwarded.now - began < timedelta(days=7, minutes=1)
     assert [stage for stage, _ in world.push.stages()] == ["ready", "reminder-1", "reminder-2"]
+
+
+async def begin_later(client: Client, delay: timedelta) -> None:
+    await client.start_workflow(
+        SignatureRequestWorkflow.run,
+        a_request(),
+        id=Kind.REQUEST.workflow_id("msa-0042"),
+        task_queue=names.WORKFLOW_QUEUE,
+        start_delay=delay,
+    )
+
+
+async def test_what_was_started_a_moment_ago_is_asked_until_it_has_begun(client: Client) -> None:
+    async with workers(client, World()):
+        await begin_later(client, timedelta(seconds=2))
+        assert (await forward_to_next(client, "msa-0042")).reached
+
+
+async def test_what_does_not_begin_at_all_is_named(client: Client) -> None:
+    await begin_later(client, timedelta(hours=1))
+    with pytest.raises(Refusal, match="msa-0042: has not begun within 1 s"):
+        await forward_to_next(client, "msa-0042", within=timedelta(seconds=1))
 
 
 async def test_a_request_that_ends_on_the_way_is_not_an_error() -> None:
