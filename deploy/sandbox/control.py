@@ -3,7 +3,7 @@
 import json
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, HttpUrl, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
@@ -38,6 +38,14 @@ class Reason(BaseModel):
     reason: str = ""
 
 
+class Wanted(BaseModel):
+    """Where hand-off calls are to go."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    to: HttpUrl
+
+
 class Control:
     """Ledger, faults, devices, signers' deeds, and the targets that record hand-offs."""
 
@@ -55,6 +63,7 @@ class Control:
                 Route("/devices", self.devices, methods=["POST"]),
                 Route("/phones/{person}", self.phone, methods=["GET"]),
                 Route("/targets/{name:path}", self.target, methods=["POST"]),
+                Route("/forward", self.forward, methods=["POST", "DELETE"]),
                 Route("/documents", self.documents, methods=["GET"]),
                 Route("/documents/{uuid}/{deed}", self.document_deed, methods=["POST"]),
                 Route("/signers/{uuid}/{deed}", self.signer_deed, methods=["POST"]),
@@ -94,7 +103,7 @@ class Control:
         return JSONResponse({token: [push.model_dump(include=fields) for push in s] for token, s in screens.items()})
 
     async def target(self, request: Request) -> Response:
-        """POST anything: recorded as a downstream call and answered with 200."""
+        """POST anything: recorded as a downstream call, and answered with 200 or as the receiver that wants it does."""
         raw = await request.body()
         headers = {name: request.headers[name] for name in WEBHOOK_HEADERS if name in request.headers}
         text = raw.decode(errors="replace")
@@ -103,8 +112,23 @@ class Control:
         except (ValueError, RecursionError):
             body = None
         name = request.path_params["name"]
-        self._world.ledger.write(EntryType.DOWNSTREAM, target=name, headers=headers, body=body, raw=text)
-        return JSONResponse({"received": True})
+        call = {"target": name, "headers": headers, "body": body, "raw": text}
+        forwarded = await self._world.forwarding.forward(raw, request.headers)
+        if forwarded is None:
+            self._world.ledger.write(EntryType.DOWNSTREAM, **call)
+            return JSONResponse({"received": True})
+        became = {"to": forwarded.to, "status": forwarded.status, "error": forwarded.error}
+        self._world.ledger.write(EntryType.DOWNSTREAM, **call, forwarded=became)
+        return Response(status_code=forwarded.status or 502, headers=dict(forwarded.headers))
+
+    async def forward(self, request: Request) -> Response:
+        """POST `{to}` has hand-off calls forwarded for some seconds, and tells the last number of the ledger; DELETE
+        ends it."""
+        if request.method == "DELETE":
+            self._world.forwarding.end()
+            return Response(status_code=204)
+        self._world.forwarding.want(str((await _read(request, Wanted)).to))
+        return JSONResponse({"after": len(self._world.ledger.after(0))}, 201)
 
     async def documents(self, request: Request) -> Response:
         """GET documents with their signers, newest first, without a bearer; filter `external_id`."""

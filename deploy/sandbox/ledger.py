@@ -18,7 +18,7 @@
 | `push` | `message_id, token, person, key, title, text, link, action, data, visible` |
 | `push_refused` | `token, status, code` |
 | `message` | `job, kind (sms, email), to, text, reference`: cloud messaging |
-| `downstream` | `target, headers (webhook-id, webhook-timestamp, webhook-signature), body, raw` |
+| `downstream` | `target, headers (webhook-…), body, raw`, and `forwarded (to, status, error)` of one that went on |
 | `download` | `sha256` |
 | `fault_armed` | the fault as it was asked for |
 | `violation` | `what, path`: something a well-behaved client never does |

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, suppress
 
 from deploy.sandbox.callbacks import Callbacks
 from deploy.sandbox.faults import FaultBook
+from deploy.sandbox.forwarding import Forwarding
 from deploy.sandbox.lifecycle import Lifecycle
 from deploy.sandbox.links import Links
 from deploy.sandbox.mailroom import Mailroom
@@ -25,6 +26,7 @@ class World:
         self.memory = Memory(settings.data, settings.clock)
         self.ledger = self.memory.ledger
         self.faults = FaultBook()
+        self.forwarding = Forwarding(settings.clock)
         self.schedule = Schedule(settings.clock)
         self.links = Links(settings.client_secret, settings.link_lifetime, settings.clock)
         self.signature_tokens = Tokens("signature", settings.client_id, settings.client_secret, settings)

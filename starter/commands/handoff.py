@@ -2,6 +2,8 @@
 
 import asyncio
 import re
+import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -17,7 +19,7 @@ from activities.target_health import Condition, address_of
 from starter.commands.arguments import AsJson
 from starter.commands.printing import answer, note, progress
 from starter.context import opened
-from starter.hand_offs import replays, target_status
+from starter.hand_offs import listening, replays, target_status
 from starter.hand_offs.replays import Came, Dead, ReplayedDead
 from starter.hand_offs.target_status import Addresses, TargetLine
 from starter.rows import Rows
@@ -137,6 +139,44 @@ async def replay(
         if target is not None and not came.seen:
             await target_status.refuse_unknown(context, target, await asyncio.to_thread(_of_catalogue, settings))
     answer(came, _came(came), as_json=json)
+
+
+async def listen(
+    *,
+    forward_to: str,
+    json: AsJson = False,
+) -> None:
+    """Forward the hand-off calls of the laptop stack to a receiver of yours, and tell each, until Ctrl-C.
+
+    The receiver's answer is the target's: what it refuses is tried again, and 410 ends it.
+
+    Parameters
+    ----------
+    forward_to
+        Where it listens, such as http://127.0.0.1:3000/hooks.
+    json
+        Print `{at, target, type, webhook_id, signed, status, error, body}`, one line for each call.
+    """
+    stack = listening.stack_of(ready())
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    for target, secret in listening.secrets_of(stack).items():
+        note(f"calls to {target} are signed with {secret}")
+    async with listening.forwarding(stack, forward_to, stop) as calls:
+        note(f"forwarding to {forward_to}; Ctrl-C ends it")
+        async for call in calls:
+            answer(call, _call(call), as_json=json)
+            sys.stdout.flush()  # Whoever reads a pipe sees each when it was answered.
+
+
+def _call(call: listening.Call) -> Text:
+    became = f"HTTP {call.status}" if call.status is not None else f"no answer ({call.error})"
+    signed = "" if call.signed else ", unsigned"
+    return Text.assemble(
+        f"{call.at}  {call.target}  {call.type}  {call.webhook_id}{signed}  ",
+        (became, "green" if call.taken else "red"),
+    )
 
 
 def _of_catalogue(settings: Settings) -> Addresses:

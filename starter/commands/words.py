@@ -31,7 +31,12 @@ _OF_COUNTERSIGN: Final = {
 }
 """Each as `module:function` of this room."""
 _OF_PEOPLE: Final = {"devices": "people:devices", "sign-out": "people:sign_out"}
-_OF_HANDOFF: Final = {"list": "handoff:list_", "retry": "handoff:retry", "replay": "handoff:replay"}
+_OF_HANDOFF: Final = {
+    "list": "handoff:list_",
+    "retry": "handoff:retry",
+    "replay": "handoff:replay",
+    "listen": "handoff:listen",
+}
 _OF_PERSON: Final = {"show": "person:show"}
 _OPERATIONS: Final = ("remind", "delegate", "extend", "pause", "resume", "answer", "cancel", "replay")
 _OF_REQUEST: Final = {

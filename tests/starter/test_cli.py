@@ -60,6 +60,7 @@ def test_the_words_are_those_of_the_contract() -> None:
         "doctor",
         "fast-forward",
         "handoff list",
+        "handoff listen",
         "handoff replay",
         "handoff retry",
         "init",

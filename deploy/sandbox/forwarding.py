@@ -1,0 +1,75 @@
+"""Hand-off calls on their way to somebody's own receiver: what it answers is what the caller gets.
+
+Whoever wants them says so again and again (`countersign handoff listen`): one that was killed is not forwarded to any
+more after `LEASE`, and the sandbox then takes the calls itself.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import httpx
+
+from deploy.sandbox.settings import Clock
+
+LEASE = 5.0
+"""Seconds for which a wish to be forwarded to counts."""
+ANSWERS_WITHIN = 8.0
+"""Seconds: a caller hangs up after ten."""
+FORWARDED_AT_ONCE = 20
+TOLD_HEADERS = ("content-type", "webhook-id", "webhook-timestamp", "webhook-signature")
+ANSWERED_HEADERS = ("retry-after", "webhook-delivery")
+
+
+@dataclass(frozen=True)
+class Forwarded:
+    """What became of a call: its answer, or `error` where there was none."""
+
+    to: str
+    status: int | None
+    headers: Mapping[str, str]
+    error: str | None = None
+
+
+class Forwarding:
+    """To whom hand-off calls go on, if to anybody."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._to: str | None = None
+        self._until = 0.0
+        self._places = asyncio.Semaphore(FORWARDED_AT_ONCE)
+
+    @property
+    def to(self) -> str | None:
+        """The address, None where nobody wants them now."""
+        return self._to if self._clock() < self._until else None
+
+    def want(self, to: str) -> None:
+        """Forward to this address for `LEASE`; the last who says so counts."""
+        self._to, self._until = to, self._clock() + LEASE
+
+    def end(self) -> None:
+        """Forward to nobody."""
+        self._to = None
+
+    async def forward(self, body: bytes, headers: Mapping[str, str]) -> Forwarded | None:
+        """The answer of the receiver that wants the calls; None where none does."""
+        to = self.to
+        if to is None:
+            return None
+        told = {name: headers[name] for name in TOLD_HEADERS if name in headers}
+        try:
+            async with self._places, asyncio.timeout(ANSWERS_WITHIN):
+                return await _post(to, body, told)
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as trouble:
+            return Forwarded(to, None, {}, type(trouble).__name__)
+
+
+async def _post(to: str, body: bytes, headers: Mapping[str, str]) -> Forwarded:
+    async with (
+        httpx.AsyncClient(timeout=ANSWERS_WITHIN, trust_env=False) as client,
+        client.stream("POST", to, content=body, headers=headers) as answer,
+    ):
+        answered = {name: answer.headers[name] for name in ANSWERED_HEADERS if name in answer.headers}
+        return Forwarded(to, answer.status_code, answered)

@@ -1,0 +1,157 @@
+"""docs/hand-off.md is true: its bodies are whole, its signature is ours, its receivers do what they say."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import pytest
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from pydantic import SecretStr
+from standardwebhooks import Webhook
+
+from activities.downstream import Downstream, DownstreamConfig
+from activities.events import Personal, PersonalTitle, people_in, ping
+from activities.http.addresses import Guard
+from activities.http.calling import make_client
+from tests.golden.schemas import EVENTS, schema
+from tests.markdown import ROOT, blocks
+from workflows.model.policy import Target
+
+PAGE: Final = (ROOT / "docs" / "hand-off.md").read_text()
+BLOCKS: Final = blocks(PAGE)
+BODIES: Final = [json.loads(block.text) for block in BLOCKS if block.language == "json"]
+SIGNED: Final = dict(
+    re.split(r" {2,}", line, maxsplit=1)
+    for block in BLOCKS
+    if block.mark == "signature"
+    for line in block.text.strip().splitlines()
+)
+RECEIVERS: Final = {block.language: block.text for block in BLOCKS if block.mark == "receiver"}
+TARGET: Final = Target(target="erp", url="https://erp.example/hooks")
+ADDED: Final = {*Personal.model_fields, *PersonalTitle.model_fields}
+"""What only `personal` brings."""
+
+
+def is_personal(data: dict[str, Any]) -> bool:
+    return not PersonalTitle.model_fields.keys().isdisjoint(data)
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_there_is_a_whole_body_of_every_event(event: str) -> None:
+    standard = [one for one in BODIES if one["type"] == event and "specversion" not in one]
+    [plain] = [one for one in standard if not is_personal(one["data"])]
+    data = plain["data"]
+    assert EVENTS[event].model_validate(data).model_dump(mode="json") == data
+    assert plain.keys() == {"type", "timestamp", "data"} and plain["timestamp"] == data["at"]
+
+
+def test_each_body_keeps_to_the_schema_of_its_event() -> None:
+    for body in BODIES:
+        Draft202012Validator(schema(body["type"])).validate(body["data"])
+
+
+def test_what_personal_adds_is_all_in_the_body_with_it() -> None:
+    [data] = [one["data"] for one in BODIES if is_personal(one["data"])]
+    people = data[people_in(data) or ""]
+    assert {*data, *(field for person in people for field in person)} >= ADDED
+
+
+def test_the_cloud_event_is_that_of_the_same_data() -> None:
+    [event] = [one for one in BODIES if "specversion" in one]
+    made = ping(TARGET.replace(format="cloudevents"), "msg_1", datetime.now(UTC))
+    assert event.keys() == made.keys()
+    assert [one["data"] for one in BODIES if one["type"] == event["type"]] == [event["data"]] * 2
+
+
+async def test_the_signature_is_the_one_that_is_sent() -> None:
+    async def public(host: str, port: int) -> Sequence[str]:
+        return ["93.184.216.34"]
+
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(204)
+
+    at, id = datetime.fromtimestamp(int(SIGNED["webhook-timestamp"]), UTC), SIGNED["webhook-id"]
+    config = DownstreamConfig({"erp": [SecretStr(SIGNED["secret"])]})
+    async with make_client(transport=httpx.MockTransport(answer)) as client:
+        await Downstream(client, config, Guard((), public), now=lambda: at).call(TARGET, id, ping(TARGET, id, at))
+    [sent] = seen
+    assert sent.content.decode() == SIGNED["body"]
+    headers = {name: text for name, text in SIGNED.items() if name.startswith("webhook-")}
+    assert {name: sent.headers[name] for name in headers} == headers
+
+
+@dataclass
+class Receiver:
+    """One of the page's, at work."""
+
+    process: "subprocess.Popen[str]"
+    url: str
+
+    def told(self, body: str, id: str, secret: str, *, ago: float = 0, others: Mapping[str, str] | None = None) -> int:
+        """How it answers a call."""
+        at = datetime.fromtimestamp(int(time.time() - ago), UTC)
+        signed = Webhook(secret).sign(msg_id=id, timestamp=at, data=body)
+        told = {"webhook-id": id, "webhook-timestamp": str(int(at.timestamp())), "webhook-signature": signed}
+        sent = httpx.Headers(told | dict(others or {}), encoding="latin-1")
+        return httpx.post(self.url, content=body, headers=sent, trust_env=False).status_code
+
+    def done(self) -> list[str]:
+        """What it did, when it has ended."""
+        self.process.terminate()
+        return self.process.communicate(timeout=10)[0].splitlines()
+
+
+@contextmanager
+def receiver(folder: Path, language: str, secrets: str) -> Iterator[Receiver]:
+    file = folder / ("receiver.py" if language == "python" else "receiver.mjs")
+    file.write_text(RECEIVERS[language])
+    runs = sys.executable if language == "python" else "node"
+    with subprocess.Popen(  # noqa: S603  our own page's
+        [runs, str(file)],
+        env={**os.environ, "PORT": "0", "SECRETS": secrets},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            port = process.stdout.readline().rpartition(" ")[2].strip()
+            yield Receiver(process, f"http://127.0.0.1:{port}/hooks")
+        finally:
+            process.kill()
+
+
+OTHER: Final = "whsec_YW5vdGhlci1zZWNyZXQtdGhhdC1pcy1ub3QtaW4tdXNl"
+
+
+@pytest.mark.parametrize("language", ["python", "javascript"])
+def test_a_receiver_of_the_page_does_what_is_genuine_once_and_refuses_the_rest(tmp_path: Path, language: str) -> None:
+    if language == "javascript" and shutil.which("node") is None:
+        pytest.skip("there is no node here")
+    assert len(RECEIVERS[language].strip().splitlines()) <= 25
+    body, secret = json.dumps(BODIES[0], ensure_ascii=False), SIGNED["secret"]
+    with receiver(tmp_path, language, f"{OTHER} {secret}") as it:
+        assert it.told(body, "msg_1", secret) == 204
+        assert it.told(body, "msg_1", secret) == 204, "a repeated one is fine, and done no more"
+        assert it.told(body, "msg_2", OTHER) == 204, "while a secret is replaced both count"
+        assert it.told(body, "msg_3", "whsec_" + "c2VjcmV0IG9mIHNvbWVib2R5IGVsc2Ugd2hvIGlzIG5vdCB1cw==") == 401
+        assert it.told(body, "msg_4", secret, ago=600) == 401
+        assert it.told(body, "msg_5", secret, others={"webhook-id": "msg_6"}) == 401
+        assert it.told(body, "msg_7", secret, others={"webhook-signature": "v1,é v1, x"}) == 401
+        assert httpx.post(it.url, content=body, trust_env=False).status_code == 401
+        assert it.told("{" + "x" * 3_000, "msg_8", OTHER, others={"webhook-timestamp": "NaN"}) == 401
+        assert it.done() == ["signature.settled msg_1", "signature.settled msg_2"]
