@@ -128,14 +128,14 @@ def nexus_call_workflow_id(key: str) -> str:
     return f"nexus-call:{key}"
 
 
-def sign_in_workflow_id(person: str) -> str:
-    """Workflow id of a sign-in: one at a time for each person."""
-    return f"sign-in:{person}"
+def sign_in_workflow_id(person: str, ask: str) -> str:
+    """Workflow id of a sign-in: one for each message."""
+    return f"sign-in:{person}:{ask}"
 
 
-def sign_in_used_workflow_id(person: str) -> str:
+def sign_in_used_workflow_id(person: str, ask: str) -> str:
     """Workflow id of what takes the notice of a used sign-in off the screens of a person."""
-    return f"sign-in-used:{person}"
+    return f"sign-in-used:{person}:{ask}"
 
 
 def hand_off_workflow_id(reference: str) -> str:

@@ -9,6 +9,7 @@ import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -26,7 +27,7 @@ from activities.reconciliation.pages import AGAIN, Mark, Part, Stride
 from activities.reconciliation.silence import Alarm, ClockSeen, Silence
 from activities.rpc_errors import about_the_workflow, about_this_one_alone
 from activities.spelling import ID_PATTERN
-from activities.store import Store
+from activities.store import Store, StoreFailure
 from workflows import names
 from workflows.kinds import Kind
 from workflows.model.provider import FINAL, WITHOUT_EFFECT, ProviderEvent
@@ -86,7 +87,14 @@ class Sweep(EventSweep):
             if self._adoption and part.strangers.waiting:
                 await self._adopt(self._adoption, part, now)
                 left = await self._remember(part)
+            if part.is_over:
+                await self._tidy(now)
             return part.swept(left)
+
+    async def _tidy(self, now: datetime) -> None:
+        """Drop what the desk keeps of days that are over; no event waits for it."""
+        with suppress(StoreFailure):
+            await self._store.drop_used(now)
 
     async def _clock(self) -> ClockSeen | None:
         content = await self._store.notes.clock()

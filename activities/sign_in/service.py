@@ -71,7 +71,7 @@ class SignInMessages(SignInService):
         """See the port."""
         try:
             person = await self._directory.person(order.person)
-            sent = await self._phones.send(person, await self._phones.living(person), _withdrawal(person))
+            sent = await self._phones.send(person, await self._phones.living(person), _withdrawal(person, order))
         except UnknownPerson:
             return SignInReport()
         except DirectoryFailure as failure:
@@ -98,13 +98,18 @@ class SignInMessages(SignInService):
             document="Countersign",
             request="",
             stage=_STAGE,
-            key=screen_key(_STAGE, person.id),
+            key=_key(person, way.ask),
             link=self._ways_in.link(way),
             action=NoticeAction.OPEN,
         )
 
 
-def _withdrawal(person: Person) -> Message:
+def _withdrawal(person: Person, order: SignInOrder) -> Message:
     """Takes the notice with the same key off a screen; it has no words and no way in."""
-    key = screen_key(_STAGE, person.id)
+    key = _key(person, order.ask)
     return Message("", "", "", request="", stage=_STAGE, key=key, link="", action=NoticeAction.WITHDRAW)
+
+
+def _key(person: Person, ask: str) -> str:
+    """One for each ask: what a stranger asks for takes no number of the person's own off their screens."""
+    return screen_key(f"{_STAGE}/{ask}", person.id)

@@ -106,6 +106,10 @@ class Objects:
             await self._in_thread(self._remove_now, name)
         return await self.size(name) is None
 
+    async def clear(self, folder: str, at_most: int) -> int:
+        """Remove so many objects right in a folder, and the folder once it is empty; how many are gone."""
+        return await self._in_thread(self._clear_now, folder, at_most)
+
     async def names(self, folder: str) -> tuple[str, ...]:
         """The names of the objects right in a folder, without it and in no order; none when there is no such folder."""
         return await self._in_thread(self._names_now, folder, "file")
@@ -166,6 +170,16 @@ class Objects:
     def _remove_now(self, name: str) -> None:
         with contextlib.suppress(FileNotFoundError):
             self._files.rm_file(self._path(name))
+
+    def _clear_now(self, folder: str, at_most: int) -> int:
+        names = self._names_now(folder, "file")[:at_most]
+        for name in names:
+            self._remove_now(f"{folder}/{name}")
+        if self.local:
+            # Others have no folders but those that their objects' names make.
+            with contextlib.suppress(OSError):
+                Path(self._path(folder)).rmdir()
+        return len(names)
 
     def _size_now(self, name: str) -> int | None:
         try:

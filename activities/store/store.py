@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator, Sequence
-from datetime import date
+from datetime import date, datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -37,6 +37,11 @@ REMEMBERED_AT_MOST: Final = 100
 """Documents of which a process knows that the store has them whole: ten thousand starts have one between them."""
 AMENDMENTS_AT_ONCE: Final = 100
 """Amendments of a record that are in memory: of what is replayed for years there are thousands."""
+USED_KEPT: Final = timedelta(days=2)
+"""What may be used once is valid for half a day at most."""
+USED_DROPPED_AT_MOST: Final = 500
+"""Of what was used up, by each sweep."""
+_USED: Final = "desk/used"
 _PIECE: Final = 1 << 18
 """Bytes of a document that are in memory while it is verified."""
 
@@ -258,12 +263,21 @@ class Store:
         return frozenset(await self._objects.folders("devices"))
 
     async def use_once(self, day: date, name: str) -> bool:
-        """Use up something that may be used once, ever; whether nobody had. By day, so that old ones can be dropped."""
+        """Use up something that may be used once; whether nobody had. It is remembered until two days later."""
         return await self._objects.create(_used(day, name), b"{}")
 
     async def was_used(self, day: date, name: str) -> bool:
         """Whether `use_once` used it up."""
         return await self._objects.size(_used(day, name)) is not None
+
+    async def drop_used(self, now: datetime) -> int:
+        """Forget what was used up on days that are over; how much was there, of which others are dropped next time."""
+        left, before = USED_DROPPED_AT_MOST, (now - USED_KEPT).date().isoformat()
+        for day in sorted(await self._objects.folders(_USED)):
+            if day >= before or left <= 0:
+                break
+            left -= await self._objects.clear(f"{_USED}/{day}", left)
+        return USED_DROPPED_AT_MOST - left
 
     def quiet(self, of: str, key: str) -> Row:
         """What somebody was told by all parts of an onboarding."""
@@ -283,7 +297,7 @@ def _signers_of(home: Home, fingerprint: str) -> str:
 
 
 def _used(day: date, name: str) -> str:
-    return f"desk/used/{day.isoformat()}/{name}.json"
+    return f"{_USED}/{day.isoformat()}/{name}.json"
 
 
 def _numbers(page: str) -> list[int]:

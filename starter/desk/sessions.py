@@ -1,8 +1,8 @@
-"""Who is at the desk: two sealed cookies, so that the receiver keeps nothing and every receiver beside it knows them.
+"""Who is at the desk: sealed cookies, so that the receiver keeps nothing and every receiver beside it knows them.
 
-One says that a browser asked to come in, the other that it did. The store has one serial for each person who was ever
-signed out everywhere: a session that was begun before it is over. It also has the nonce of each session that was signed
-out: a copy of its cookie opens nothing.
+One says that a browser asked to come in, one that it did, and one, for longer, who did last. The store has one serial
+for each person who was ever signed out everywhere: a session that was begun before it is over. It also has the nonce of
+each session that was signed out: a copy of its cookie opens nothing.
 """
 
 import base64
@@ -23,6 +23,8 @@ from workflows.model.sign_in import VALID_FOR
 
 LONGEST_SESSION: Final = timedelta(hours=12)
 """A day's work; a browser that is closed forgets it sooner."""
+KNOWN_FOR: Final = timedelta(days=90)
+"""For which a browser in which somebody came in may ask for messages beside those that strangers ask for."""
 _NONCE_BYTES: Final = 16
 _SESSION_BYTES: Final = 8
 _ID_LENGTH: Final = 100
@@ -70,6 +72,7 @@ class Cookies:
         self._secure = parts.scheme == "https"
         self._asks = Seal(secret, b"countersign/desk/ask/v1")
         self._sessions = Seal(secret, b"countersign/desk/session/v1")
+        self._known = Seal(secret, b"countersign/desk/known/v1")
 
     def ask(self, request: Request, now: datetime) -> Ask | None:
         """What this browser asked for, if it still counts."""
@@ -96,7 +99,16 @@ class Cookies:
         """Let the browser in."""
         text = "\n".join((session.person, session.serial, str(int(session.since.timestamp())), session.nonce))
         self._set(response, _SESSION, self._sessions.seal(text), LONGEST_SESSION)
+        known = "\n".join((session.person, str(int(session.since.timestamp()))))
+        self._set(response, _KNOWN, self._known.seal(known), KNOWN_FOR)
         self._drop(response, _ASK)
+
+    def known(self, request: Request, now: datetime) -> str:
+        """Who came in with this browser last, also when they have signed out; it lets in nobody."""
+        if (found := _opened(self._known, request.cookies.get(_KNOWN, ""), 2)) is None:
+            return ""
+        person, since = found
+        return person if _instant(since) <= now < _instant(since) + KNOWN_FOR else ""
 
     def end(self, response: Response) -> None:
         """Have the browser forget both."""
@@ -130,6 +142,7 @@ async def sign_out_everywhere(store: Store, person: str) -> None:
 
 _ASK: Final = "countersign-ask"
 _SESSION: Final = "countersign-desk"
+_KNOWN: Final = "countersign-known"
 
 
 def _opened(seal: Seal, sealed: str, fields: int) -> list[str] | None:

@@ -22,21 +22,17 @@ from activities.people import FileDirectory
 from activities.person import Person
 from activities.sign_in.ways_in import BadWayIn, WayIn, WaysIn, ask_of
 from activities.store import Store
+from starter.desk.allowed_messages import AllowedMessages, Asking
 from starter.desk.sessions import Ask, Session, serial_of
-from starter.page.allowances import Buckets, Rate
+from starter.desk.tries import Tries
 from starter.temporal_refusals import TemporalRefused
 from workflows import names
 from workflows.model.sign_in import ONE_MESSAGE_EVERY, VALID_FOR, SignInOrder
 
-TRIES_AT_MOST: Final = 5
-"""Codes that one browser may try before it must ask again."""
-MESSAGES_TO_A_PERSON: Final = Rate(burst=1, per_second=1 / ONE_MESSAGE_EVERY.total_seconds())
-"""Started by this process; the workflow of the person sees to it for all of them."""
-TRIES_OF_A_PERSON: Final = Rate(burst=10, per_second=0.002)
-"""Codes that are tried for one person, whatever the browsers and their messages: a guesser needs years."""
 ANSWER_AFTER: Final = 0.4
 """Seconds that the answer takes, whoever was named."""
 _TEMPORAL_SECONDS: Final = 5.0
+_ANYWHERE: Final = Asking()
 
 Tell = Callable[[SignInOrder], Awaitable[None]]
 """Has a worker send somebody a way in, or take a used one off their screens; raises `TemporalRefused`."""
@@ -71,52 +67,42 @@ class SignIn:
         self._reach = reach
         self._clock = clock
         self._rest = rest
-        self._messages = Buckets(MESSAGES_TO_A_PERSON, seconds)
-        self._tries = Buckets(TRIES_OF_A_PERSON, seconds)
+        self._messages = AllowedMessages(store, seconds)
+        self._tries = Tries()
 
-    async def ask(self, words: str, before: Ask | None, to: str = "") -> Ask:
+    async def ask(self, words: str, before: Ask | None, to: str = "", asking: Asking = _ANYWHERE) -> Ask:
         """Have a way in sent to whom `words` name, if anybody; what the browser must remember to be let in by its code.
 
-        Raises `DirectoryFailure` and `TemporalRefused`, whether there is such a person or not.
+        Raises `DirectoryFailure`, `StoreFailure` and `TemporalRefused`, whether there is such a person or not.
         """
-        asked, _ = await asyncio.gather(self._ask(words, before, to), self._rest(ANSWER_AFTER))
+        asked, _ = await asyncio.gather(self._ask(words, before, to, asking), self._rest(ANSWER_AFTER))
         return asked
 
-    async def _ask(self, words: str, before: Ask | None, to: str) -> Ask:
+    async def _ask(self, words: str, before: Ask | None, to: str, asking: Asking) -> Ask:
         person, now = await self._directory.named(words), self._clock()
         id = person.id if person else ""
         if before and before.person == id and now < before.at + ONE_MESSAGE_EVERY:
             return before  # Its message is on its way, and this browser can use its code.
-        if person is None or self._messages.wait(id):
+        sent = self._messages.nobody(now) if person is None else self._messages.take(id, asking, now)
+        if not await sent:
             await self._reach()
             return Ask.new("", now, to)  # No message brings its code: whoever had one for it would have guessed it.
         ask = Ask.new(id, now, to)
-        await self._send(SignInOrder(person=id, ask=ask_of(ask.nonce), at=ask.at))
+        await self._tell(SignInOrder(person=id, ask=ask_of(ask.nonce), at=ask.at))
         return ask
 
-    async def _send(self, order: SignInOrder) -> None:
-        try:
-            await self._tell(order)
-        except BaseException:
-            self._messages.give_back(order.person)
-            raise
-
-    async def by_code(self, ask: Ask, code: str) -> Session | Wrong:
+    async def by_code(self, ask: Ask, code: str, asking: Asking = _ANYWHERE) -> Session | Wrong:
         """Let in the browser that asked; raises `StoreFailure` and `DirectoryFailure`."""
-        name, day = ask_of(ask.nonce), ask.at.date()
-        for tried in range(TRIES_AT_MOST):
-            if await self._store.use_once(day, f"{name}-try-{tried + 1}"):
-                break
-        else:
+        if (left := self._tries.take(ask, self._clock())) is None:
             return Wrong(0)
-        way = WayIn(ask.person, name, ask.at + VALID_FOR)
-        guessing = self._tries.wait(ask.person) > 0  # which is told in no other words
-        right = not guessing and hmac.compare_digest(self._ways_in.code(way).encode(), _digits(code).encode())
+        way = WayIn(ask.person, ask_of(ask.nonce), ask.at + VALID_FOR)
+        right = hmac.compare_digest(self._ways_in.code(way).encode(), _digits(code).encode())
         person = await self._still_here(ask.person)
         if not right or person is None:
-            return Wrong(TRIES_AT_MOST - tried - 1)
+            return Wrong(left)
         if not await self._use(way):
             return Wrong(0)
+        self._messages.came_in(person.id, asking)
         return await self._session(person)
 
     async def behind(self, ref: str) -> Person:
@@ -172,7 +158,7 @@ def teller(client: Client) -> Tell:
         starting = client.start_workflow(
             names.SIGN_IN,
             order,
-            id=(names.sign_in_used_workflow_id if order.used else names.sign_in_workflow_id)(order.person),
+            id=(names.sign_in_used_workflow_id if order.used else names.sign_in_workflow_id)(order.person, order.ask),
             task_queue=names.WORKFLOW_QUEUE,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             execution_timeout=VALID_FOR,
@@ -195,7 +181,7 @@ def reacher(client: Client) -> Callable[[], Awaitable[None]]:
     return reach
 
 
-_NOBODY: Final = f"WorkflowId = '{names.sign_in_workflow_id('')}'"
+_NOBODY: Final = f"WorkflowId = '{names.sign_in_workflow_id('', '')}'"
 
 
 async def _answered(asking: Awaitable[object], namespace: str) -> None:

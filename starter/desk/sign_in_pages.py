@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Route
 from activities.links import at_desk, named_at_desk
 from activities.reader import Reader
 from activities.sign_in.ways_in import BadWayIn
+from starter.desk.allowed_messages import Asking
 from starter.desk.answers import Answers
 from starter.desk.authentication import Visitor
 from starter.desk.cards import ASKED, BEHIND_LINK, NOT_ASKED, SPENT, WRONG_CODE
@@ -48,7 +49,7 @@ class Entrance:
         if isinstance(form, Response):
             return form
         before = self._cookies.ask(request, self._clock())
-        ask = await self._sign_in.ask(form.get("who", ""), before, to if _is_page(to) else "")
+        ask = await self._sign_in.ask(form.get("who", ""), before, to if _is_page(to) else "", self._asking(request))
         answer = self._answers.renderer.onward("code")
         self._cookies.keep_ask(answer, ask)
         return answer
@@ -67,7 +68,7 @@ class Entrance:
             return form
         if ask is None:
             return self._answers.card(NOT_ASKED, request)
-        entered = await self._sign_in.by_code(ask, form.get("code", ""))
+        entered = await self._sign_in.by_code(ask, form.get("code", ""), self._asking(request))
         if isinstance(entered, Session):
             return self._let_in(entered, ask)
         return self._refused(request, name, entered)
@@ -99,6 +100,10 @@ class Entrance:
         answer = self._answers.renderer.onward()
         self._cookies.end(answer)
         return answer
+
+    def _asking(self, request: Request) -> Asking:
+        address = request.client.host if request.client else ""
+        return Asking(address, self._cookies.known(request, self._clock()))
 
     def _let_in(self, session: Session, ask: Ask | None) -> Response:
         to = ask.to if ask and ask.person == session.person else ""

@@ -24,6 +24,7 @@ from activities.reconciliation.pages import Mark, Stride
 from activities.reconciliation.service import Sweep
 from activities.reconciliation.silence import Alarm
 from activities.store import Store
+from activities.store import store as stored
 from deploy.sandbox.faults import Fault
 from deploy.sandbox.records import Event
 from deploy.sandbox.server import RunningSandbox, running
@@ -509,3 +510,26 @@ async def test_events_that_do_not_say_whose_document_they_are_about_are_counted(
         swept = await it.sweeps()
         assert (swept.unnamed, swept.told) == (1, 0)
         assert "do not say whose document they are about" in swept.details
+
+
+async def test_a_sweep_drops_what_the_desk_has_used_up_on_days_that_are_over(tmp_path: Path) -> None:
+    async with office(tmp_path) as it:
+        days = [(it.now - timedelta(days=ago)).date() for ago in range(5)]
+        for day in days:
+            assert await it.store.use_once(day, "a-in")
+        assert (await it.sweeps()).over
+        assert [await it.store.was_used(day, "a-in") for day in days] == [True, True, True, False, False]
+        assert sorted(one.name for one in (tmp_path / "desk" / "used").iterdir()) == sorted(map(str, days[:3]))
+
+
+async def test_of_ten_times_as_much_as_a_sweep_drops_the_rest_is_left_to_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored, "USED_DROPPED_AT_MOST", 2)
+    store, day = Store(str(tmp_path)), NOW.date()
+    for number in range(10):
+        await store.use_once(day + timedelta(days=number % 2), str(number))
+    dropped = [await store.drop_used(NOW + timedelta(days=9)) for _ in range(10)]
+    assert sum(dropped) == 10
+    assert max(dropped) == 2
+    assert list((tmp_path / "desk" / "used").iterdir()) == []

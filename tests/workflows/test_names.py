@@ -10,8 +10,8 @@ from workflows.ports import Port
 
 def test_names_are_pinned() -> None:
     assert Kind.REQUEST.workflow_id("msa-0042") == "signature-request:msa-0042"
-    assert (names.sign_in_workflow_id("chair"), names.SIGN_IN) == ("sign-in:chair", "SignIn")
-    assert names.sign_in_used_workflow_id("chair") == "sign-in-used:chair"
+    assert (names.sign_in_workflow_id("chair", "a1"), names.SIGN_IN) == ("sign-in:chair:a1", "SignIn")
+    assert names.sign_in_used_workflow_id("chair", "a1") == "sign-in-used:chair:a1"
     assert (names.nexus_call_workflow_id("a/handoff/b"), names.NEXUS_CALL) == ("nexus-call:a/handoff/b", "NexusCall")
     assert names.MEMO_ORIGIN == "origin"
     assert names.notice_key("msa-0042", "reminder-3", "chair") == "msa-0042/reminder-3/chair"

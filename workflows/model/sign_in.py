@@ -9,7 +9,7 @@ from workflows.model.base import Model
 
 VALID_FOR: Final = timedelta(minutes=10)
 ONE_MESSAGE_EVERY: Final = timedelta(minutes=1)
-"""To one person, however often and from wherever somebody asks for one."""
+"""To one browser, however often it asks for one."""
 
 
 class SignInOrder(Model):

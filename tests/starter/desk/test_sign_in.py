@@ -1,6 +1,7 @@
 """Coming in to the desk: what opens it, once, for whom, and that nobody learns who exists."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,20 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.sign_in.ways_in import WayIn, ask_of
 from activities.store import Store
 from starter.context import Context
+from starter.desk.allowed_messages import (
+    MESSAGES_FROM_AN_ADDRESS,
+    MESSAGES_OF_A_DAY_AT_MOST,
+    MESSAGES_TO_A_PERSON,
+    AllowedMessages,
+    Asking,
+)
 from starter.desk.authentication import SignOn
-from starter.desk.sessions import LONGEST_SESSION, Session, sign_out_everywhere
-from starter.desk.sign_in import TRIES_AT_MOST, Wrong, reacher, teller
+from starter.desk.sessions import LONGEST_SESSION, Ask, sign_out_everywhere
+from starter.desk.sign_in import Wrong, reacher, teller
+from starter.desk.tries import TRIED_AT_MOST, TRIES_AT_MOST, Tries
 from starter.page.posted_forms import LONGEST
 from starter.temporal_refusals import TemporalRefused
-from tests.starter.desk.office import DUTCH, REQUESTER, SIGNER, Office, form_of, inside, office, text_of
+from tests.starter.desk.office import DUTCH, NOW, REQUESTER, SIGNER, Office, form_of, inside, office, text_of
 from workflows.model.sign_in import VALID_FOR, SignInOrder
 
 COOKIE = "countersign-desk"
@@ -113,22 +122,78 @@ async def test_a_number_may_be_tried_five_times(desk: Office) -> None:
 
 
 async def test_however_many_browsers_ask_a_number_is_not_to_be_guessed(desk: Office) -> None:
-    """Of a browser whose ask sent no message no number is right; and of those that sent one few are tried."""
-    await desk.ask(desk.browser(), REQUESTER)
-    unsent = await desk.sign_in.ask(REQUESTER, None)
+    """Of a browser whose ask sent no message no number is right; and of a day's messages few numbers are tried."""
+    asks = [await desk.sign_in.ask(REQUESTER, None, asking=Asking(f"10.0.0.{number}")) for number in range(30)]
+    sent = [ask for ask in asks if ask.person]
+    assert len(sent) == len(desk.orders) == MESSAGES_TO_A_PERSON.burst
+    unsent = asks[-1]
     way = WayIn(REQUESTER, ask_of(unsent.nonce), unsent.at + VALID_FOR)
     assert isinstance(await desk.sign_in.by_code(unsent, desk.ways_in.code(way)), Wrong)
-    for _ in range(2):
+    for ask in sent:
+        guesses = [await desk.sign_in.by_code(ask, "no code") for _ in range(2 * TRIES_AT_MOST)]
+        assert guesses == [Wrong(left) for left in (4, 3, 2, 1, *[0] * 6)]
+
+
+async def test_a_stranger_who_always_asks_first_keeps_no_number_from_working(desk: Office) -> None:
+    """Nor does one who tries numbers: a message is for the browser that asked for it."""
+    for _ in range(5):
+        stranger, victim = desk.browser("10.6.6.6"), desk.browser()
+        theirs = await desk.ask(stranger, SIGNER)
+        for _ in range(TRIES_AT_MOST):
+            await stranger.press(theirs, code="000000")
+        asked = await desk.ask(victim, SIGNER)
+        assert inside(await victim.press(asked, code=desk.code())) == "/people/desk"
+        desk.pass_(minutes=2)
+    assert len(desk.orders) == 10
+
+
+async def test_of_those_who_ask_for_somebody_from_one_address_few_send_anything(desk: Office) -> None:
+    for _ in range(24 * 60):
+        await desk.sign_in.ask(SIGNER, None, asking=Asking("10.6.6.6"))
         desk.pass_(minutes=1)
-        sent = await desk.sign_in.ask(REQUESTER, None)
-        for left in reversed(range(TRIES_AT_MOST)):
-            assert await desk.sign_in.by_code(sent, "no code") == Wrong(left)
-    desk.pass_(minutes=1)
-    sent = await desk.sign_in.ask(REQUESTER, None)
-    assert await desk.sign_in.by_code(sent, desk.code()) == Wrong(TRIES_AT_MOST - 1), "in the words of any wrong one"
-    desk.pass_(minutes=10)
-    sent = await desk.sign_in.ask(REQUESTER, None)
-    assert isinstance(await desk.sign_in.by_code(sent, desk.code()), Session)
+    assert MESSAGES_FROM_AN_ADDRESS.burst <= len(desk.orders) <= MESSAGES_FROM_AN_ADDRESS.burst + 24
+
+
+async def test_however_many_strangers_ask_a_person_gets_so_many_messages_a_day_and_comes_in_all_the_same(
+    desk: Office,
+) -> None:
+    """In a browser in which they came in before; and what receivers have sent is known to all of them."""
+    victim = await desk.come_in(SIGNER)
+    await victim.press(await victim.get())
+    for number in range(10 * MESSAGES_OF_A_DAY_AT_MOST):
+        desk.pass_(minutes=1)
+        await desk.sign_in.ask(SIGNER, None, asking=Asking(f"10.6.{number // 250}.{number % 250}"))
+    assert len(desk.orders) == MESSAGES_OF_A_DAY_AT_MOST
+    other_receiver = AllowedMessages(desk.store, desk.seconds)
+    assert not await other_receiver.take(SIGNER, Asking(), desk.now)
+    assert await other_receiver.take(SIGNER, Asking(), desk.now + timedelta(days=1))
+    asked = await desk.ask(victim, SIGNER)
+    assert inside(await victim.press(asked, code=desk.code())) == "/people/desk"
+    stranger = await desk.come_in(REQUESTER)
+    await stranger.press(await stranger.get())
+    await desk.ask(stranger, SIGNER)
+    assert len(desk.orders) == MESSAGES_OF_A_DAY_AT_MOST + 2, "who came in as somebody else is a stranger"
+
+
+async def test_a_stranger_writes_nothing_into_the_store(desk: Office, tmp_path: Path) -> None:
+    """However many they name who do not exist, and however many numbers they try."""
+    ours = await desk.sign_in.ask(SIGNER, None)
+    before = sorted((tmp_path / "store").rglob("*.json"))
+    for number in range(100):
+        ask = await desk.sign_in.ask(f"nobody-{number}", None)
+        for one in (ask, ours):
+            await desk.sign_in.by_code(one, "000000")
+    assert sorted((tmp_path / "store").rglob("*.json")) == before
+
+
+def test_what_was_tried_without_a_message_crowds_out_nothing() -> None:
+    tries, sent = Tries(), Ask.new(SIGNER, NOW)
+    assert [tries.take(sent, NOW) for _ in range(6)] == [4, 3, 2, 1, 0, None]
+    for _ in range(10 * TRIED_AT_MOST):
+        tries.take(Ask.new("", NOW), NOW)
+    assert (len(tries), tries.take(sent, NOW)) == (TRIED_AT_MOST + 1, None)
+    tries.take(Ask.new("", NOW + VALID_FOR), NOW + VALID_FOR)
+    assert len(tries) == 1
 
 
 async def test_somebody_who_does_not_exist_gets_the_same_answers(desk: Office) -> None:
@@ -169,14 +234,14 @@ async def test_a_server_that_is_nowhere_is_a_page_that_says_so(tmp_path: Path) -
             await reacher(nowhere)()
 
 
-async def test_ten_thousand_asks_a_minute_are_one_message(desk: Office) -> None:
+async def test_ten_thousand_asks_a_minute_are_few_messages(desk: Office) -> None:
     sign_in = desk.sign_in
-    for _ in range(10_000):
-        await sign_in.ask(REQUESTER, None)
-    assert len(desk.orders) == 1
+    for number in range(10_000):
+        await sign_in.ask(REQUESTER, None, asking=Asking(f"10.0.{number // 250}.{number % 250}"))
+    assert len(desk.orders) == MESSAGES_TO_A_PERSON.burst
     desk.pass_(minutes=1)
     await sign_in.ask(REQUESTER, None)
-    assert len(desk.orders) == 2
+    assert len(desk.orders) == MESSAGES_TO_A_PERSON.burst + 1
 
 
 async def test_who_asks_again_within_the_minute_can_use_the_message_that_came(desk: Office) -> None:
