@@ -77,6 +77,10 @@ class Reader:
         """The same for a list of many, whose clock is named once: `Fri, 11 Dec 2026, 18:00`."""
         return self.instant(instant).rpartition(" (")[0]
 
+    def clock(self, instant: datetime) -> str:
+        """The time of the day alone: `18:00`."""
+        return format_time(instant, "short", tzinfo=self.zone, locale=self.language.locale)
+
     def place(self, instant: datetime) -> str:
         """The city of their clock."""
         return self._place(instant)

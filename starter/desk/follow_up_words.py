@@ -1,6 +1,6 @@
 """What stands on the page of a request or a task, in its reader's words and on their clock."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -12,7 +12,7 @@ from starter.desk.acts import Step
 from starter.desk.authentication import Visitor
 from starter.desk.rows import UNTITLED, Name
 from starter.desk.stages import StageRows, stages_of
-from starter.desk.story import Event, story
+from starter.desk.story import Day, by_day
 from starter.page.chips import Chip, status_chip
 from starter.page.options import answer_of
 from starter.page.problems import problems_of
@@ -91,7 +91,8 @@ class Told:
     """Why somebody declined, in their own words."""
     exchanges: tuple[Exchange, ...] = ()
     targets: tuple[Target, ...] = ()
-    events: tuple[Event, ...] = ()
+    days: tuple[Day, ...] = ()
+    """What happened."""
     stages: tuple[StageRows, ...] = ()
     """Of an onboarding."""
 
@@ -132,7 +133,10 @@ async def told(
         if isinstance(shown, OnboardingShow) and titled
         else (),
     )
-    return await _with_everything(base, shown, reader, name, called) if everything else base
+    if not everything:
+        return base
+    whole = await _with_everything(base, shown, reader, name, called)
+    return replace(whole, days=await by_day(shown, reader, name, now))
 
 
 def _or_workflow(name: Name, language: Language) -> Name:
@@ -178,7 +182,6 @@ async def _with_everything(base: Told, shown: Shown, reader: Reader, name: Name,
                 Target(called[line.target], reader.language.say(_HAND_OFFS[line.state]))
                 for line in last_of(shown.handoffs)
             ),
-            "events": await story(shown, reader, name),
         }
     )
 

@@ -4,18 +4,20 @@ The timeline says it in English for people who run the system (workflows/model/h
 sentence in the reader's language (starter/desk/sentences.py). A line that this code does not know stands as it is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from itertools import groupby
 from typing import Final
 
+from activities.language import phrase
 from activities.reader import Reader
 from starter.desk.rows import Name
 from starter.desk.sentences import OUTCOMES, REASONS, SAID, TOLD
 from starter.page.form_answers import objected
 from starter.page.problems import problems_of
 from starter.told_once import SYSTEMS, is_outcome, told_once
-from workflows.follow_up.stages import kind_of
+from workflows.follow_up.stages import Stage, kind_of
 from workflows.model.entries import TimelineEntry
 from workflows.model.happened import Happened
 from workflows.model.planning import Reason
@@ -27,13 +29,34 @@ EVENTS_AT_MOST: Final = 500
 
 @dataclass(frozen=True)
 class Event:
-    """One line: when, what, and why; `said` are somebody's own words, `notice` is one that told somebody something."""
+    """One line: when, what, and why; `said` are somebody's own words, `notice` is one that told somebody something.
 
+    `machine` is what the system did by itself, which nobody needs to know who asks how far it is.
+    """
+
+    day: date
     at: str
     what: str
     why: str = ""
     said: bool = False
     notice: bool = False
+    machine: bool = False
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Lines that follow each other; those of the machine are `folded` away when there are several."""
+
+    events: tuple[Event, ...]
+    folded: bool
+
+
+@dataclass(frozen=True)
+class Day:
+    """What happened on one day, the newest first, and what the day is called."""
+
+    name: str
+    lines: tuple[Lines, ...]
 
 
 _ENDED_WITH_WORDS: Final = (Happened.DONE, Happened.WAIVED)
@@ -55,8 +78,43 @@ _OF_SOMEBODY_ELSE: Final = (
 """`about` is a person."""
 _OF_STAGES: Final = (Happened.STAGE_BEGUN, Happened.STAGE_DONE)
 """`about` is the name of a stage, which a part may have as its id."""
+_OF_THE_MACHINE: Final = (
+    Happened.PUT_OFF,
+    Happened.HELD_BACK,
+    Happened.SUPPRESSED,
+    Happened.TAKEN_OFF,
+    Happened.SUBSCRIBED,
+    Happened.UNSUBSCRIBED,
+    Happened.HAND_OFF_PENDING,
+    Happened.HAND_OFF_DONE,
+    Happened.HAND_OFF_FAILED,
+    Happened.REPLAY_PENDING,
+    Happened.REPLAY_DONE,
+    Happened.REPLAY_FAILED,
+)
+_TOLD_BY_THE_MACHINE: Final = (Stage.FOLLOW, Stage.SETTLED, Stage.NOTICE)
+"""Of what somebody is told, that which changes nothing: the ending itself is a line of its own."""
+_NEAR_DAYS: Final = {0: phrase("Today"), 1: phrase("Yesterday")}
+"""What days are called, by how long ago they were."""
 _ALWAYS: Final[Mapping[str, str]] = {Happened.HELD_BACK: Reason.QUIET}
 """What has but one reason, which the timeline tells at more length."""
+
+
+async def by_day(shown: Shown, reader: Reader, name: Name, now: datetime) -> tuple[Day, ...]:
+    """Everything that happened, day by day in the reader's zone, the newest first."""
+    days = groupby(await story(shown, reader, name), key=lambda event: event.day)
+    return tuple(Day(_day_name(day, reader, now), tuple(_lines(events))) for day, events in days)
+
+
+def _lines(events: Iterable[Event]) -> Iterator[Lines]:
+    for machine, some in groupby(events, key=lambda event: event.machine):
+        found = tuple(some)
+        yield Lines(found, folded=machine and len(found) > 1)
+
+
+def _day_name(day: date, reader: Reader, now: datetime) -> str:
+    written, near = reader.date(day), _NEAR_DAYS.get((reader.day(now) - day).days)
+    return f"{reader.language.say(near)} · {written}" if near else written
 
 
 async def story(shown: Shown, reader: Reader, name: Name) -> tuple[Event, ...]:
@@ -76,12 +134,19 @@ async def _event(entry: TimelineEntry, titles: Mapping[str, str], reader: Reader
     say = reader.language.say
     values, words = await _values(entry, titles, reader, name), _words(entry)
     return Event(
-        at=reader.moment(entry.at),
+        day=reader.day(entry.at),
+        at=reader.clock(entry.at),
         what=say(words, **values) if words else " ".join(filter(None, (entry.what, values.get("who")))),
         why=await _why(entry, reader, name),
         said=entry.said or entry.happened in _ENDED_WITH_WORDS,
         notice=entry.happened in _OF_NOTICES,
+        machine=_is_of_the_machine(entry),
     )
+
+
+def _is_of_the_machine(entry: TimelineEntry) -> bool:
+    told = entry.happened == Happened.TOLD and kind_of(entry.about) in _TOLD_BY_THE_MACHINE
+    return told or entry.happened in _OF_THE_MACHINE
 
 
 async def _why(entry: TimelineEntry, reader: Reader, name: Name) -> str:

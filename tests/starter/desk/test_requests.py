@@ -90,7 +90,7 @@ async def test_who_asked_reads_where_it_stands_and_what_happened_in_words(desk: 
     for said in (
         "Waiting for Chair. A reminder follows on Fri, 27 Nov 2026, 15:00 (Amsterdam).",
         "0 of 2 have signed",
-        "Sun, 22 Nov 2026, 15:00 Legal Desk asked for it",
+        "Sun, 22 Nov 2026 15:00 Chair was asked 15:00 The document was sent 15:00 Legal Desk asked for it",
         "The document was sent",
         "Chair was asked",
         "Chair was not told (they are away)",

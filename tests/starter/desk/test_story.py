@@ -1,14 +1,16 @@
 """What happened, as pages say it: each line of a timeline is a sentence in its reader's language."""
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from string import Formatter
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from activities.language import LANGUAGES, Language
 from activities.reader import Reader
 from starter.desk.sentences import OUTCOMES, REASONS, SAID, TOLD
-from starter.desk.story import Event, story
+from starter.desk.story import Event, by_day, story
 from starter.told_once import OUTCOMES as TOLD_ONCE
 from workflows.follow_up.stages import Stage
 from workflows.model.entries import TimelineEntry
@@ -72,6 +74,31 @@ async def test_a_line_of_nobody_needs_nobody() -> None:
     assert event.what == "Everybody has signed"
     [event] = await told(TimelineEntry(at=NOW, happened=Happened.PAUSED))
     assert event.what == "paused"
+
+
+async def test_lines_stand_under_their_day_and_several_of_the_machine_are_folded() -> None:
+    def line(hours: int, happened: Happened, who: str = "chair", about: str = "") -> TimelineEntry:
+        return TimelineEntry(at=NOW + timedelta(hours=hours), happened=happened, who=who, about=about)
+
+    entries = (
+        line(-30, Happened.STARTED),
+        line(-10, Happened.TOLD, about="follow"),
+        line(-9, Happened.SENT),
+        line(-8, Happened.TOLD, about="ready"),
+        line(14, Happened.SIGNED),
+        line(15, Happened.HAND_OFF_PENDING, "crm"),
+        line(16, Happened.HAND_OFF_DONE, "crm"),
+    )
+    shown = RequestShow(id="msa", kind="nda", status=Status.SIGNED, timeline=entries)
+    tokyo = Reader.unknown(Language.english())
+    tokyo = replace(tokyo, zone=ZoneInfo("Asia/Tokyo"))
+    days = await by_day(shown, tokyo, named, NOW + timedelta(hours=16))
+    assert [(day.name, [(len(some.events), some.folded) for some in day.lines]) for day in days] == [
+        ("Today · Tue, 24 Nov 2026", [(2, True), (1, False)]),
+        ("Yesterday · Mon, 23 Nov 2026", [(2, False), (1, False)]),
+        ("Sun, 22 Nov 2026", [(1, False)]),
+    ]
+    assert [event.at for event in days[0].lines[0].events] == ["10:00", "09:00"]
 
 
 def test_whatever_keeps_a_notice_back_is_said_in_words() -> None:
