@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Final, Protocol
 
 from activities.device import Device
 from activities.devices import KnownDevice
@@ -98,4 +99,27 @@ class Company(Directory, Protocol):
 
     async def up_to_date(self) -> None:
         """Wait until what is told is as of now; `DirectoryFailure` when only an older state can be told."""
+        ...
+
+
+COLLEAGUES_AT_MOST: Final = 20
+"""Of whom one can be chosen on a page; of more somebody is looked for by name."""
+
+
+@dataclass(frozen=True)
+class Colleagues:
+    """Some who work with somebody, and how many there are in all."""
+
+    people: tuple[Person, ...] = ()
+    total: int = 0
+
+
+class Office(Directory, Protocol):
+    """A directory that knows who works with whom."""
+
+    async def colleagues(self, id: str, words: str = "", also: str = "") -> Colleagues:
+        """Who works with somebody: those whose name has all `words`, or the one who is `also` asked about.
+
+        Without words all of them where they are few, and nobody where they are more.
+        """
         ...

@@ -17,7 +17,15 @@ from pydantic import ValidationError
 from activities import people_index
 from activities.device import Device
 from activities.devices import Devices, KnownDevice
-from activities.directory import DirectoryFailure, UnknownGroup, UnknownPerson, UnusablePeople, asking_the_store
+from activities.directory import (
+    COLLEAGUES_AT_MOST,
+    Colleagues,
+    DirectoryFailure,
+    UnknownGroup,
+    UnknownPerson,
+    UnusablePeople,
+    asking_the_store,
+)
 from activities.files.reading import FileFaults, bytes_of
 from activities.people_index import PEOPLE_FILE_AT_MOST, READ_AT_ONCE_AT_MOST, PeopleIndex, Place
 from activities.person import Person, SignersFile, stands_in_full
@@ -95,6 +103,20 @@ class FileDirectory:
         index, words = await self._current(), words.strip()
         id = words if words in index.entries else index.ids_by_address.get(words.casefold())
         return await self.person(id) if id is not None else None
+
+    async def colleagues(self, id: str, words: str = "", also: str = "") -> Colleagues:
+        """See `Office`."""
+        index = await self._current()
+        known, wanted = index.colleagues(id), words.casefold().split()
+        if also in known:
+            return Colleagues(await self._people((also,)), len(known))
+        named = (one for one in known if all(word in str(index.entries[one]["name"]).casefold() for word in wanted))
+        few = len(known) <= COLLEAGUES_AT_MOST
+        found = tuple(islice(named, COLLEAGUES_AT_MOST)) if wanted or few else ()
+        return Colleagues(await self._people(found), len(known))
+
+    async def _people(self, ids: tuple[str, ...]) -> tuple[Person, ...]:
+        return tuple([await self.person(id) for id in ids])
 
     async def reports(self, manager: str) -> tuple[str, ...]:
         """The ids of everybody below somebody, however far, nearest first."""

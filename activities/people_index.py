@@ -93,6 +93,22 @@ class PeopleIndex:
         devices = (one for entry in self.entries.values() for one in entry.get("devices") or ())
         return frozenset(address for one in devices if (address := one.get("token") or one.get("fid")))
 
+    def colleagues(self, id: str) -> tuple[str, ...]:
+        """Who works with somebody, as far as the file says it: the same manager or department first, then a group."""
+        own = self.entries.get(id)
+        if own is None:
+            return ()
+        manager, department, groups = own.get("manager"), own.get("department"), own.get("groups") or ()
+        near = [
+            other
+            for other, entry in self.entries.items()
+            if (manager and manager in (entry.get("manager"), other))
+            or (department and entry.get("department") == department)
+            or entry.get("manager") == id
+        ]
+        found = dict.fromkeys((*near, *(member for group in groups for member in self.groups.get(group, ()))))
+        return tuple(one for one in found if one != id)
+
     @cached_property
     def reports(self) -> Mapping[str, tuple[str, ...]]:
         """Whom each manager has right below them, in the order of the file."""

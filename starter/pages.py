@@ -45,6 +45,7 @@ from starter.temporal_refusals import TemporalRefused
 from starter.wishes import NotAdmitted, NotConfirmed, NotLiving, Refused
 from workflows.kinds import Kind, referred
 from workflows.model.operations import OperationState, Receipt
+from workflows.model.texts import plain
 from workflows.model.wishes import AnyWish
 
 
@@ -133,6 +134,8 @@ class Pages:
         if form is None or not self._guard.accepts(visit.ref, form.get("token", ""), request.headers):
             return self._told(form_answers.CUT_OFF if form is None else FOREIGN_FORM, visit)
         await self._opened(visit)
+        if form.get("act") == Act.FIND:
+            return self._shown(await self._screens.of(replace(visit, words=plain(form.get("text", "")))), visit)
         try:
             return await (self._go_on if form.get("act") in (Act.SIGN, Act.RESEND) else self._wish)(visit, form)
         finally:
@@ -175,7 +178,8 @@ class Pages:
         if shown is None or shown.partial:
             return self._kept(form_answers.NOT_DONE, visit, form)
         try:
-            if wish := (await self._screens.offers_to(visit, shown)).wish(visit.claim.person, form):
+            offers = await self._screens.offers_to(visit, shown, form.get("value", ""))
+            if wish := offers.wish(visit.claim.person, form):
                 receipt = await self._send(request, wish, self._guard.op(visit.ref, form))
                 if receipt.state is OperationState.OPEN:
                     return self._told(form_answers.UNDER_WAY, visit)

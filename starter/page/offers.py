@@ -1,6 +1,6 @@
 """What somebody may do on their page beside signing, as far as request or task, policy and directory allow it. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -10,6 +10,7 @@ from activities.person import Person
 from activities.reader import Reader
 from starter.page.not_now import Later, times
 from starter.page.screens import Act
+from starter.page.who_asks import StandIns
 from starter.wishes import Refused
 from workflows.follow_up.stages import Stage, kind_of
 from workflows.kinds import Kind, Named
@@ -35,6 +36,10 @@ class Offers:
     """Until when it may be put off; also when nothing is left, so that a form that is sent twice is the same wish."""
     takers: tuple[Person, ...] = ()
     """To whom they may hand over."""
+    find: bool = False
+    """Whether there are more colleagues than are named, of whom one is looked for by name."""
+    nobody: bool = False
+    """Whether nobody has the name that was looked for."""
     ask: bool = False
     does: bool = False
     """Whether it is a task, that they may say is done, or stuck."""
@@ -87,8 +92,8 @@ def choices_of(shown: Shown, person: str) -> Choices | None:
     return next((one for one in shown.choices if one.person == person), None)
 
 
-def to_awaited(shown: Shown, person: str, stand_ins: Iterable[Person], reader: Reader, now: datetime) -> Offers:
-    """What somebody whose turn it is may do; `stand_ins` are those who are named for them."""
+def to_awaited(shown: Shown, person: str, stand_ins: StandIns, reader: Reader, now: datetime) -> Offers:
+    """What somebody whose turn it is may do; `stand_ins` are those to whom they might hand over."""
     choices = choices_of(shown, person)
     if choices is None:
         return NOTHING
@@ -96,7 +101,9 @@ def to_awaited(shown: Shown, person: str, stand_ins: Iterable[Person], reader: R
         turn=True,
         snoozes_left=choices.snoozes_left,
         times=times(reader, now, choices.snooze_until),
-        takers=tuple(one for one in stand_ins if choices.hand_over and _can_take(shown, one, now)),
+        takers=tuple(one for one in stand_ins.people if choices.hand_over and _can_take(shown, one, now)),
+        find=choices.hand_over and stand_ins.find,
+        nobody=choices.hand_over and stand_ins.nobody,
         ask=choices.ask,
         does=shown.type is Kind.TASK and to_decide(shown) is None,
     )

@@ -16,6 +16,7 @@ from workflows.model.views import Shown
 
 _CALENDAR_HINT: Final = phrase("The due date stays as it is.")
 _HAND_OVER_HINT: Final = phrase("Your own link then stops working. This cannot be taken back.")
+_FIND_HINT: Final = phrase("You see whom you choose before anything is handed over.")
 _ASK_HINT: Final = phrase(
     "Whoever asked for this gets your question. Reminders wait for the answer, for a limited time."
 )
@@ -136,14 +137,28 @@ def _options(offers: Offers, reader: Reader) -> Iterator[Option]:
         yield writing(Act.DONE, "", language)
     if offers.times and offers.snoozes_left:
         yield _later(offers, reader)
-    if offers.takers:
-        label = phrase("Hand over to {name}")
-        choices = tuple(Choice(one.id, language.say(label, name=isolated(one.name))) for one in offers.takers)
-        yield Option(Act.HAND_OVER, language.say("Hand over"), language.say(_HAND_OVER_HINT), choices)
+    yield from _handing_over(offers, language)
     if offers.does and offers.ask:
         yield writing(Act.BLOCK, "", language)
     if offers.ask:
         yield writing(Act.ASK, "", language)
+
+
+def _handing_over(offers: Offers, language: Language) -> Iterator[Option]:
+    """One button for each who may take it; where they are many, first a field for the name."""
+    say = language.say
+    if offers.takers:
+        label = phrase("Hand over to {name}")
+        choices = tuple(
+            Choice(one.id, say(label, name=isolated(one.name)), one.department or "" if offers.find else "")
+            for one in offers.takers
+        )
+        yield Option(Act.HAND_OVER, say("Hand over"), say(_HAND_OVER_HINT), choices, unfolded=offers.find)
+    if offers.find:
+        title = say("Look for somebody else") if offers.takers else say("Hand over")
+        hint = say("None of your colleagues has this name.") if offers.nobody else say(_FIND_HINT)
+        find = (Choice("", say("Look for them")),)
+        yield Option(Act.FIND, title, hint, find, say("Name of your colleague"), lines=1, unfolded=offers.nobody)
 
 
 def _later(offers: Offers, reader: Reader) -> Option:

@@ -67,6 +67,7 @@ class Act(StrEnum):
     RESEND = "resend"
     LATER = "later"
     HAND_OVER = "hand-over"
+    FIND = "find"
     ASK = "ask"
     ANSWER = "answer"
     DONE = "done"
@@ -112,6 +113,8 @@ class Option:
     text: str = ""
     needed: bool = True
     unfolded: bool = False
+    lines: int = 4
+    """How high the field for the text is."""
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ class Screens:
 
     async def _handed_over(self, screen: Screen, visit: Visit, shown: Shown) -> Screen:
         """The screen of somebody whose place was given away: who has it, and what became of what they asked."""
-        stand_ins = await self.who.stand_ins(shown, visit.person)
+        stand_ins = await self.who.successors(shown, visit.person)
         named = options.with_successor(screen, shown, visit.claim.person, stand_ins)
         return options.with_own_questions(named, shown, visit.claim.person)
 
@@ -126,9 +126,9 @@ class Screens:
         asked = options.with_banner(asked, visit.done, shown, visit.claim.person, visit.reader)
         return options.with_offers(asked, await self.offers_to(visit, shown), visit.reader)
 
-    async def offers_to(self, visit: Visit, shown: Shown) -> offers.Offers:
-        """What they may do there beside what the link is for."""
+    async def offers_to(self, visit: Visit, shown: Shown, taker: str = "") -> offers.Offers:
+        """What they may do there beside what the link is for; `taker` is whom they have chosen to hand over to."""
         if visit.claim.use is LinkUse.VIEW:
             return offers.to_onlooker(shown, visit.claim.person)
-        stand_ins = await self.who.stand_ins(shown, visit.person)
+        stand_ins = await self.who.stand_ins(shown, visit.person, visit.words, taker)
         return offers.to_awaited(shown, visit.claim.person, stand_ins, visit.reader, self.clock())

@@ -46,6 +46,8 @@ class Visit:
     reader: Reader
     done: str = ""
     """The act that has just led them here, as their address says."""
+    words: str = ""
+    """The name of a colleague for whom they look."""
     renewed: bool = False
     """Whether another link was made since, so that theirs opens nothing."""
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Final
 
-from activities.directory import Directory, DirectoryFailure
+from activities.directory import COLLEAGUES_AT_MOST, DirectoryFailure, Office
 from activities.person import Person
 from activities.reader import Reader
 from activities.requests.cover_sheet import CoverSheet
@@ -31,10 +31,25 @@ class Asker:
 NOBODY: Final = Asker()
 
 
+@dataclass(frozen=True)
+class StandIns:
+    """To whom somebody might hand over."""
+
+    people: tuple[Person, ...] = ()
+    find: bool = False
+    """Whether there are more, of whom one is looked for by name."""
+    nobody: bool = False
+    """Whether nobody has the name that was looked for."""
+
+
+def _may_hand_over(shown: Shown, person: str) -> bool:
+    return any(one.person == person and one.hand_over for one in shown.choices)
+
+
 class WhoAsks:
     """Looks up, for the page of a request, the people beside its reader; what cannot be looked up is left out."""
 
-    def __init__(self, directory: Directory, store: Store, company: str = "") -> None:
+    def __init__(self, directory: Office, store: Store, company: str = "") -> None:
         self._directory = directory
         self._store = store
         self._company = company
@@ -49,16 +64,35 @@ class WhoAsks:
         approver = await self._name(cover.approver) if cover.approver else ""
         return replace(asker, version=cover.version, effective=cover.effective, approver=approver)
 
-    async def stand_ins(self, shown: Shown, person: Person | None) -> tuple[Person, ...]:
+    async def stand_ins(self, shown: Shown, person: Person | None, words: str = "", also: str = "") -> StandIns:
         """To whom somebody might hand over: the colleagues whom a task names, else whom the directory names for them.
 
-        Whom the directory does not know, or while it does not answer, is left out.
+        Where the directory names nobody it is one of those who work with them: of many one is looked for by `words` of
+        the name, or `also` known by the id. Whom the directory does not know, or while it does not answer, is left out.
         """
         delegate = person.delegate if person else None
         named = shown.colleagues if isinstance(shown, TaskShow) else ()
         beside = shown.type.workflow_id(shown.id)
+        if person and not named and not delegate and _may_hand_over(shown, person.id):
+            return await self._colleagues(person.id, words, also)
         found = [await self._person(id, beside) for id in named or filter(None, (delegate,))]
-        return tuple(one for one in found if one)
+        return StandIns(tuple(one for one in found if one))
+
+    async def successors(self, shown: Shown, person: Person | None) -> tuple[Person, ...]:
+        """Who has the place that somebody gave away, as far as they may know it: one to whom they might have."""
+        given = [one.to for one in shown.escalations if person and one.from_ == person.id]
+        known = (await self.stand_ins(shown, person)).people
+        if not person or not given or any(one.id in given for one in known):
+            return known
+        return (await self._colleagues(person.id, "", given[-1])).people
+
+    async def _colleagues(self, person: str, words: str, also: str) -> StandIns:
+        try:
+            found = await self._directory.colleagues(person, words, also)
+        except DirectoryFailure:
+            return StandIns()
+        looked = bool(words.strip())
+        return StandIns(found.people, find=found.total > COLLEAGUES_AT_MOST, nobody=looked and not found.people)
 
     async def names_of(self, shown: Shown) -> dict[str, str]:
         """What those who were asked are called, by their ids, as far as the directory says it."""

@@ -103,6 +103,8 @@ class Phone:
     asked: Asked
     known: dict[str, Shown] = field(default_factory=dict)
     store: Store = field(kw_only=True)
+    people: Path = field(kw_only=True)
+    """The file of the directory."""
     looks: list[str] = field(default_factory=list)
     """The requests that our own side was asked about."""
     watch: Watch = field(default_factory=Watch)
@@ -268,7 +270,7 @@ async def phone(
             listening(make_app([*pages.routes(), *journeys.routes()]), Bind("127.0.0.1", 0), proxies=proxies) as url,
             plain_client(url) as browser,
         ):
-            yield Phone(browser, pages, links, sandbox, wishes, asked, known, looks, watch, store=store)
+            yield Phone(browser, pages, links, sandbox, wishes, asked, known, looks, watch, store=store, people=people)
         await signatures.aclose()
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.directory import COLLEAGUES_AT_MOST
 from activities.links import LinkUse
 from starter.page.screens import Act
 from starter.temporal_refusals import TemporalRefused
@@ -27,10 +28,11 @@ from tests.starter.paging import (
     text_of,
     values_of,
 )
-from workflows.model.entries import AskedQuestion
+from workflows.model.entries import AskedQuestion, EscalationEntry
 from workflows.model.lines import Choices, SignerLine
 from workflows.model.notices import Channel, Notification, Outcome
 from workflows.model.operations import OperationState
+from workflows.model.planning import EscalationReason
 from workflows.model.request import SignerState
 from workflows.model.subject import Role, Status
 from workflows.model.views import RequestShow
@@ -365,3 +367,48 @@ async def test_a_question_that_went_with_the_place_is_read_by_both_who_wait_for_
     for path in (signer.link(), signer.link(use=LinkUse.VIEW)):
         text = text_of((await signer.open(path)).text)
         assert "You Which annex? Answer B." in text and "went with it" not in text
+
+
+def works_with(signer: Phone, more: int = 0) -> None:
+    """The second signer has no delegate, works with the chair and with so many more, and not with customers."""
+    department = "zone: Europe/Amsterdam, department: Management}"
+    entries = signer.people.read_text()
+    entries = entries.replace("ceo@example.test, zone: Europe/Amsterdam}", f"ceo@example.test, {department}")
+    entries = entries.replace("Asia/Tokyo}", "Asia/Tokyo, groups: [board], department: Management}")
+    for n in range(more):
+        entries += f"  - {{id: board-{n}, name: Director {n}, email: d{n}@example.test, {department}\n"
+    signer.people.write_text(entries)
+
+
+async def test_where_the_directory_names_no_delegate_a_colleague_is_chosen_by_name(signer: Phone) -> None:
+    works_with(signer)
+    await signer.deed("customer@acme.test", "sign")
+    signer.known[REQUEST] = shown(choices(SECOND))
+    page = (await signer.open(signer.link(SECOND))).text
+    assert values_of(page, Act.HAND_OVER) == [CHAIR]
+    assert "Hand over to Chair" in text_of(page) and "Customer Deputy" not in page
+    await signer.wish(signer.link(SECOND), Act.HAND_OVER, CHAIR)
+    assert [wish for wish, _ in signer.wishes.taken] == [Delegation(actor=SECOND, signer=SECOND, to=CHAIR)]
+    refused = await signer.wish(signer.link(SECOND), Act.HAND_OVER, DEPUTY)
+    assert (refused.status_code, len(signer.wishes.taken)) == (409, 1)
+    given = EscalationEntry(from_=SECOND, to=CHAIR, reason=EscalationReason.MANUAL, at=NOW)
+    gone = SignerLine(person=SECOND, order=1, role=Role.SIGN, state=SignerState.REASSIGNED)
+    signer.known[REQUEST] = shown(signers=(gone,), escalations=(given,))
+    assert "Chair is asked instead of you." in text_of((await signer.open(signer.link(SECOND))).text)
+
+
+async def test_ten_times_as_many_colleagues_as_are_shown_are_looked_for_by_name(signer: Phone) -> None:
+    works_with(signer, more=10 * COLLEAGUES_AT_MOST)
+    await signer.deed("customer@acme.test", "sign")
+    signer.known[REQUEST] = shown(choices(SECOND))
+    path = signer.link(SECOND)
+    assert "Director" not in (await signer.open(path)).text
+    nobody = await signer.wish(path, Act.FIND, text="Customer")
+    assert "None of your colleagues has this name." in text_of(nobody.text)
+    many = await signer.wish(path, Act.FIND, text="director")
+    assert len(values_of(many.text, Act.HAND_OVER)) == COLLEAGUES_AT_MOST
+    found = await signer.wish(path, Act.FIND, text="199 director")
+    assert values_of(found.text, Act.HAND_OVER) == ["board-199"]
+    assert signer.wishes.taken == []
+    await signer.post(path, option_of(found.text, Act.HAND_OVER) | {"value": "board-199"})
+    assert [wish for wish, _ in signer.wishes.taken] == [Delegation(actor=SECOND, signer=SECOND, to="board-199")]

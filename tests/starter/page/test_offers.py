@@ -9,6 +9,7 @@ from activities.person import Person
 from activities.reader import Reader
 from starter.page.offers import NOTHING, Offers, to_awaited
 from starter.page.screens import Act
+from starter.page.who_asks import StandIns
 from starter.wishes import Refused
 from workflows.model.lines import Choices
 from workflows.model.subject import Status
@@ -31,7 +32,7 @@ def shown(**changes: Any) -> RequestShow:
 
 
 def offered(*stand_ins: Person, **changes: Any) -> Offers:
-    return to_awaited(shown(**changes), SIGNER, stand_ins, Reader.of(person()), NOW)
+    return to_awaited(shown(**changes), SIGNER, StandIns(stand_ins), Reader.of(person()), NOW)
 
 
 def test_a_delegate_is_offered_unless_absent() -> None:
@@ -44,7 +45,7 @@ def test_a_delegate_is_offered_unless_absent() -> None:
 
 
 def test_a_signer_whose_turn_it_is_not_is_offered_nothing() -> None:
-    assert to_awaited(shown(), "somebody-else", (person(),), Reader.of(person()), NOW) == NOTHING
+    assert to_awaited(shown(), "somebody-else", StandIns((person(),)), Reader.of(person()), NOW) == NOTHING
 
 
 @pytest.mark.parametrize("act", [*Act, "", "nonsense"])
