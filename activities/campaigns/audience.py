@@ -6,6 +6,7 @@ The store has both. What is frozen has ids, departments and managers, but no nam
 import asyncio
 import hashlib
 import json
+import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -31,6 +32,9 @@ class Row(NamedTuple):
     department: str = ""
     manager: str = ""
     says: str = ""
+
+
+_ATTEMPT: Final = re.compile(r"\.r[0-9]+$")
 
 
 class Extended(NamedTuple):
@@ -85,9 +89,9 @@ class Member:
         return not self.row.says and self.out is None
 
     def request(self, campaign: str) -> str:
-        """The id of their request."""
-        again = f".r{self.attempt}" if self.attempt > 1 else ""
-        return f"{campaign}.{self.person}{again}"
+        """The id of their request, of each attempt another; somebody's own id may end as that of an attempt does."""
+        is_plain = self.attempt == 1 and _ATTEMPT.search(self.person) is None
+        return f"{campaign}.{self.person}" if is_plain else f"{campaign}.{self.person}.r{self.attempt}"
 
     def fingerprint(self, campaign: str) -> str:
         """By what their request is recognised: the campaign's own and the person, not until when they have."""

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from activities.store.objects import Objects
+from activities.store.objects import Objects, listed_name
 
 _HASH_LENGTH: Final = 12
 _DEAD: Final = ".dead.json"
@@ -25,7 +25,7 @@ class DeviceFolder:
 
     def __init__(self, objects: Objects, person: str) -> None:
         self._objects = objects
-        self._folder: Final = f"devices/{person}"
+        self._folder: Final = f"devices/{listed_name(person)}"
 
     async def registered(self) -> frozenset[str]:
         """The devices that were registered, however long ago; one listing."""

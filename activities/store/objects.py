@@ -32,6 +32,20 @@ _EXTRAS: Final = {"s3": "pip install 'countersign[s3]'"}
 """What brings the package of a kind of store; of the others fsspec says which it is."""
 
 
+_DOT: Final = "%2E"
+"""How the dot is spelled that an id begins with: a name with one is hidden, and no list has it. No id has a %."""
+
+
+def listed_name(id: str) -> str:
+    """The name under which something of this id is listed."""
+    return f"{_DOT}{id[1:]}" if id.startswith(".") else id
+
+
+def id_of(name: str) -> str:
+    """The id of what is listed under this name."""
+    return f".{name.removeprefix(_DOT)}" if name.startswith(_DOT) else name
+
+
 class Objects:
     """Whole objects, written at once or not at all; every call runs in a thread, may be repeated, and raises
     `StoreAway` when the storage fails.
@@ -111,7 +125,10 @@ class Objects:
         return await self._in_thread(self._clear_now, folder, at_most)
 
     async def names(self, folder: str) -> tuple[str, ...]:
-        """The names of the objects right in a folder, without it and in no order; none when there is no such folder."""
+        """The names of the objects right in a folder, without it and in no order; none when there is no such folder.
+
+        Hidden ones are those of the system; what has an id for its name is kept under `listed_name`.
+        """
         return await self._in_thread(self._names_now, folder, "file")
 
     async def folders(self, folder: str) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from activities.store.hand_offs import HandOffFolder
 from activities.store.home import Home
 from activities.store.letters import LetterFolder
 from activities.store.notes import Notes
-from activities.store.objects import Objects
+from activities.store.objects import Objects, id_of
 from activities.store.row import Row
 from activities.store.texts import TextFolder
 from workflows.names import OPENING_PREFIX
@@ -260,7 +260,7 @@ class Store:
 
     async def people_with_devices(self) -> frozenset[str]:
         """Those of whom anything is kept there; one listing for all of them."""
-        return frozenset(await self._objects.folders("devices"))
+        return frozenset(map(id_of, await self._objects.folders("devices")))
 
     async def use_once(self, day: date, name: str) -> bool:
         """Use up something that may be used once; whether nobody had. It is remembered until two days later."""

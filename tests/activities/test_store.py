@@ -344,6 +344,21 @@ async def test_a_store_can_be_tried_without_leaving_much_behind(store: Store, tm
     assert _left_in(tmp_path) == ["probe.json"]
 
 
+@pytest.mark.parametrize("id", [".hidden", "._x", ".a.b", "a.json", "msa-0042"])
+async def test_whatever_its_id_begins_with_it_is_in_every_list(store: Store, id: str) -> None:
+    home = Home.of_request(id)
+    await store.hand_offs.note_dead(home, b"{}")
+    await store.hand_offs.keep_target(id, b"{}")
+    await store.devices(id).register("0123456789ab", b"{}")
+    assert await store.hand_offs.dead(home.kind) == (id,)
+    assert await store.hand_offs.targets() == (id,)
+    assert await store.people_with_devices() == {id}
+    assert (await store.hand_offs.read_dead(home), await store.hand_offs.read_target(id)) == (b"{}", b"{}")
+    assert await store.devices(id).registered() == {"0123456789ab"}
+    await store.hand_offs.forget_dead(home)
+    assert await store.hand_offs.dead(home.kind) == ()
+
+
 async def test_of_the_dead_one_may_be_forgotten_and_a_store_that_forbids_it_is_none_the_worse(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

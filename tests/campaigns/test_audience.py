@@ -11,7 +11,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.campaigns import rows
-from activities.campaigns.audience import Amendment, Audience, Audiences, Row
+from activities.campaigns.audience import Amendment, Audience, Audiences, Member, Row
 from activities.campaigns.service import People
 from activities.campaigns.standing import Line, Standings, lines_of
 from activities.campaigns.visibility import Open
@@ -299,3 +299,14 @@ async def test_an_audience_of_another_size_than_the_campaign_knows_of_is_no_reco
     frozen = await people.freeze(order)
     with pytest.raises(ApplicationError, match="unbalanced: the audience has 2 people and should have 3"):
         await people.settle(Settle(order=order.replace(frozen=frozen), expected=3))
+
+
+def test_no_attempt_of_anybody_meets_the_request_of_somebody_else() -> None:
+    people = ("ada", "ada.r2", "ada.r2.r1", "ada.r1", "ada.r", "ada.rx", "r2", ".r2")
+    ids = [
+        Member(Row(number, person), LATER, attempt=attempt).request("conduct")
+        for number, person in enumerate(people)
+        for attempt in (1, 2, 3, 12)
+    ]
+    assert len(set(ids)) == len(ids)
+    assert ids[:2] == ["conduct.ada", "conduct.ada.r2"]
