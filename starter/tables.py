@@ -25,8 +25,8 @@ _HEADS: Final = {
     Kind.CAMPAIGN: ("document", "owner"),
 }
 """What a list calls what each is about, and who asked for it."""
-_FAILED_AT_MOST: Final = 100
-"""Those of many that are named because they were not started; the result file has all."""
+_NAMED_AT_MOST: Final = 100
+"""As many of one start are named with their links; of more those alone that were not started, as many."""
 
 
 def of_start(started: "StartAnswer", ended: str | None = None) -> Group:
@@ -52,19 +52,21 @@ def of_dry_run(prepared: "Sequence[Prepared]") -> Group:
     return Group(Text(f"All correct: {requests} would be started; nothing was started", "bold"), table)
 
 
-def of_many(outcomes: "Sequence[Outcome]") -> Group:
-    """How many were started, and what became of the others: of those at most a hundred."""
+def of_many(outcomes: "Sequence[Outcome]", *, each: bool) -> Group:
+    """How many were started, with `each` and its link; of more than a hundred only those that were not."""
     started = sum(one.started is not None and one.started.created for one in outcomes)
     before = sum(one.started is not None and not one.started.created for one in outcomes)
     failed = [one for one in outcomes if one.started is None]
     counts = [f"{started:,} started"]
     counts += [f"{before:,} were there before"] if before else []
     counts += [f"{len(failed):,} not started"] if failed else []
-    kind = next((str(one.kind) for one in failed), "")
-    table = Rows(kind, "result", whole=(kind,))
-    for one in failed[:_FAILED_AT_MOST]:
-        table.add(one.id, Text(one.words, "red"))
-    return Group(Text(", ".join(counts), "bold"), *([table] if failed else []))
+    named = outcomes if each and len(outcomes) <= _NAMED_AT_MOST else failed
+    kind = next((str(one.kind) for one in named), "")
+    table = Rows(kind, "result", "link", whole=(kind,))
+    for one in named[:_NAMED_AT_MOST]:
+        link = one.started.url if one.started else None
+        table.add(one.id, Text(one.words, "" if one.started else "red"), link or "")
+    return Group(Text(", ".join(counts), "bold"), *([table] if named else []))
 
 
 def of_list(lines: "Iterable[RequestLine]", kind: Kind = Kind.REQUEST) -> Group:

@@ -24,7 +24,13 @@ class _Words(Operations):
         await self.carry_out(id, lambda actor: Exemption(actor=actor, person=person, reason=reason), manner)
 
     async def extend(
-        self, id: Id, /, *, due: Annotated[str, Parameter(validator=is_due)], manner: Manner = PLAIN
+        self,
+        id: Id,
+        /,
+        *,
+        due: Annotated[str, Parameter(validator=is_due)],
+        reason: str = "",
+        manner: Manner = PLAIN,
     ) -> None:
         """Give everybody who is open until a later day; their reminders are planned anew.
 
@@ -32,8 +38,10 @@ class _Words(Operations):
         ----------
         due
             A day such as 2026-12-11, later than the present one; it may be counted from now: +7d, tomorrow, friday.
+        reason
+            Why; it stands in the timeline and in the record.
         """
-        await super().extend(id, due=due, manner=manner)
+        await super().extend(id, due=due, reason=reason, manner=manner)
 
     async def cancel(self, id: Id, /, *, reason: str, manner: Manner = PLAIN) -> None:
         """End it: nobody more is asked, what is open ends, and the record says how everybody stood.

@@ -99,10 +99,23 @@ class Operations:
         force
             Even if they are away.
         """
-        await self.carry_out(id, lambda actor: Delegation(actor=actor, signer=person, to=to, force=force), manner)
+
+        async def known(context: Context) -> None:
+            from starter.known_people import refuse_stranger  # noqa: PLC0415  no other word looks anybody up
+
+            await refuse_stranger(ready(), context.store, to)
+
+        wish = Delegation(actor="", signer=person, to=to, force=force)
+        await self.carry_out(id, lambda actor: wish.replace(actor=actor), manner, first=known)
 
     async def extend(
-        self, id: Id, /, *, due: Annotated[str, Parameter(validator=is_due)], manner: Manner = PLAIN
+        self,
+        id: Id,
+        /,
+        *,
+        due: Annotated[str, Parameter(validator=is_due)],
+        reason: str = "",
+        manner: Manner = PLAIN,
     ) -> None:
         """Move the due date; warnings and reminders are planned anew.
 
@@ -111,6 +124,8 @@ class Operations:
         due
             A date such as 2026-12-11 (the end of that working day), an instant with its offset, or counted from now:
             +7d, +4h (which never shorten), tomorrow, "friday 17:00".
+        reason
+            Why; it stands in the timeline.
         """
         until = due_of(due, datetime.now(UTC))
 
@@ -118,7 +133,7 @@ class Operations:
             if due.lstrip().startswith("+"):
                 await wishes.refuse_earlier(context, self.kind, id, due, until)
 
-        await self.carry_out(id, lambda actor: Extension(actor=actor, due=until), manner, first=later)
+        await self.carry_out(id, lambda actor: Extension(actor=actor, due=until, reason=reason), manner, first=later)
 
     async def pause(self, id: Id, /, *, reason: str = "", manner: Manner = PLAIN) -> None:
         """Pause it: no reminders until it is resumed.

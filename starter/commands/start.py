@@ -151,7 +151,7 @@ async def _start_several(
     finally:
         if rows is not None:
             rows.write(outcomes)
-    answer([one.answer for one in outcomes], tables.of_many(outcomes), as_json=json)
+    answer([one.answer for one in outcomes], tables.of_many(outcomes, each=rows is None), as_json=json)
     return Exit.DONE if all(one.started for one in outcomes) else Exit.REFUSED
 
 

@@ -234,8 +234,9 @@ async def test_a_later_end_is_everybodys(tmp_path: Path) -> None:
         assert "give a later day" in await it.refused(Extension(actor=OWNER, due=in_days(await it.now(), 3)))
         await it.wish(Exemption(actor=OWNER, person="cas", reason="on leave"))
         await it.until(lambda shown: shown.changes == 1)
-        await it.wish(Extension(actor=OWNER, due=later))
-        await it.until(lambda shown: shown.due == later)
+        await it.wish(Extension(actor=OWNER, due=later, reason="the board meets"))
+        wished = await it.until(lambda shown: shown.due == later)
+        assert "the board meets" in [one.why for one in wished.timeline]
         seen = await it.until(lambda shown: [one for one in shown.timeline if one.what.startswith("extend:")])
         assert [(one.what, one.why) for one in seen.timeline if one.what.startswith("extend:")] == [
             ("extend: seen to 2", "extended")

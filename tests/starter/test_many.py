@@ -109,6 +109,25 @@ async def test_a_table_is_started_once_however_often_and_each_row_has_its_id_and
 
 @pytest.mark.real_server
 @pytest.mark.asyncio(loop_scope="module")
+async def test_several_files_are_answered_with_the_id_and_the_link_of_each(office: Path, client: Client) -> None:
+    for name in ("a", "b", "c"):
+        text = (
+            f"id: several-{name}\nkind: customer-contract\ndocument: {{file: papers/nda.pdf}}\nrequester: legal-desk\n"
+        )
+        (office / f"{name}.yaml").write_text(f"{text}signers: [{{person: chair}}]\n")
+    there = {"TEMPORAL_ADDRESS": client.service_client.config.target_host, "COUNTERSIGN_WEB_UI": "http://127.0.0.1:9"}
+    started = typed(office, "a.yaml", "b.yaml", "c.yaml", **there)
+    assert (started.returncode, started.stderr) == (0, "")
+    head, _, *rows = started.stdout.splitlines()
+    assert (head, [row.split("\t")[:2] for row in rows]) == (
+        "3 started",
+        [[f"several-{name}", "started"] for name in ("a", "b", "c")],
+    )
+    assert all(row.split("\t")[2].startswith("http://127.0.0.1:9/") for row in rows)
+
+
+@pytest.mark.real_server
+@pytest.mark.asyncio(loop_scope="module")
 async def test_a_program_starts_requests_as_the_command_does(office: Path, client: Client) -> None:
     (office / "order-4711.pdf").write_bytes(PDF)
     (office / "orders.json").write_text('[{"number": "4711", "name": "Anna", "email": "anna@example.com"}]')

@@ -38,7 +38,7 @@ def refuse_later(course: Course, wish: Extension, now: datetime) -> str | None:
 
 def later(course: Course, wish: Extension, now: datetime) -> Course:
     """Have everybody given until that day."""
-    return course.wishing(ChangeKind.EXTENDED, wish.actor, now, due=wish.due)
+    return course.wishing(ChangeKind.EXTENDED, wish.actor, now, due=wish.due, reason=wish.reason)
 
 
 def refuse_retry(course: Course, wish: Retry, now: datetime) -> str | None:

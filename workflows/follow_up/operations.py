@@ -92,7 +92,7 @@ def delegate(progress: Memory, wish: Delegation, now: datetime) -> Memory:
 
 def refuse_extend(progress: FollowUp, wish: Extension, now: datetime) -> str | None:
     """Why the due date cannot be moved there."""
-    if why := living_refusal(progress) or unfit(wish.actor):
+    if why := living_refusal(progress) or unfit(wish.actor, wish.reason):
         return why
     day = wish.due.date() if isinstance(wish.due, datetime) else wish.due
     if day > (now + HORIZON).date():
@@ -115,7 +115,8 @@ def extend(progress: Memory, wish: Extension, now: datetime) -> Memory:
     known = progress.suppress(open_, Reason.SUPERSEDED, now)
     known = known.without_stragglers(lambda one: one.moment is not None and one.moment.kind in _OF_DUE_DATE)
     moved = known.replace(due=wish.due, revision=progress.revision + 1).replan()
-    return moved.note(now, Happened.DUE_MOVED, wish.actor, None, about=day_words(wish.due))
+    why = wish.reason or None
+    return moved.note(now, Happened.DUE_MOVED, wish.actor, why, about=day_words(wish.due), said=why is not None)
 
 
 def refuse_pause(progress: FollowUp, wish: Pause) -> str | None:

@@ -84,6 +84,7 @@ class Extension(Wish):
     """Update `extend`: a new due date; a bare date is the end of the working day, as in the request file."""
 
     due: Annotated[AwareDatetime | date, Field(union_mode="left_to_right")]
+    reason: str = ""
 
 
 class Pause(Wish):
