@@ -81,7 +81,8 @@ def activities_of(
     adopts: tuple[str, str] | None = None,
     silent_after: timedelta | None = None,
 ) -> dict[str, list[Any]]:
-    """The activities of each task queue; notices may be asked for on both (workflows/follow_up/options.py).
+    """The activities of each task queue; notices may be asked for on both (workflows/follow_up/options.py), and a plan
+    is made where its workflow runs.
 
     Documents that were sent by hand are followed up if `adopts` says as which kind, and who their requester is. Whoever
     is on call hears that callbacks stay away `silent_after` so long, if they are to come at all.
@@ -104,7 +105,7 @@ def activities_of(
     )
     return {
         WORKFLOW_QUEUE: [one for port in ours for one in port.activities()],
-        CAMPAIGN_QUEUE: [*people.activities(), *years.activities()],
+        CAMPAIGN_QUEUE: [*people.activities(), *years.activities(), *planner.activities()],
         SIGNATURE_QUEUE: [*signature.activities(), *push.activities()],
         SWEEP_QUEUE: sweep.activities(),
     }

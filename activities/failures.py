@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError
 
 from activities.directory import DirectoryAway, DirectoryFailure
@@ -56,6 +56,7 @@ _BY_CAUSE: Final = {
     Cause.NO_ANSWER: _LATER,
     Cause.UNREADABLE: _LATER,
     Cause.LATER: _LATER,
+    Cause.BOUND: _LATER,
     Cause.UNTRUSTED: _NEVER,
     Cause.ENDLESS: Verdict(Code.PROVIDER_UNSURE),
 }
@@ -73,6 +74,8 @@ def verdict(failure: ServiceFailure) -> Verdict:
     return _NEVER if status < 400 else _REFUSED
 
 
+_BENIGN: Final = ApplicationErrorCategory.BENIGN
+"""Nothing is wrong: no traceback in the log, and no problem of whoever waits (workflows/follow_up/patience.py)."""
 _WAITS_AT_MOST: Final = 60.0
 """Seconds that an activity's own retries wait when a service asks for them."""
 
@@ -92,6 +95,7 @@ def to_application_error(failure: ServiceFailure, at_least: float | None = None)
         # A long wait is the workflow's: its timers are seen, and hold no place in the queue.
         non_retryable=not meaning.passes or (wait or 0) > _WAITS_AT_MOST,
         next_retry_delay=None if wait is None else _spread(wait),
+        category=_BENIGN if failure.cause is Cause.BOUND else ApplicationErrorCategory.UNSPECIFIED,
     )
 
 

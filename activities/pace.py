@@ -16,7 +16,8 @@ from temporalio.worker import (
 )
 
 from activities.http.pacing import Pacer, Urgency
-from workflows.names import ACKNOWLEDGEMENT_CAMPAIGN
+from workflows.kinds import Kind
+from workflows.names import ACKNOWLEDGEMENT_CAMPAIGN, CAMPAIGN_QUEUE, WORKFLOW_QUEUE
 
 SECONDS_AHEAD: Final = 3.0
 """So many seconds of calls are taken from the queue at a time: a call then waits no longer than that for its turn."""
@@ -35,6 +36,12 @@ def priority(kind: str, *, urgent: bool, parent: str | None = None) -> Priority:
     """
     what, _, id = (parent or "").partition(":")
     return Priority(priority_key=_urgency(what, urgent=urgent), fairness_key=fairness_key(id or kind))
+
+
+def queue_of(what: Kind, parent: str | None) -> str:
+    """The task queue of the workflow: campaigns and what belongs to one have theirs."""
+    of_campaign = what is Kind.CAMPAIGN or (parent or "").partition(":")[0] == ACKNOWLEDGEMENT_CAMPAIGN
+    return CAMPAIGN_QUEUE if of_campaign else WORKFLOW_QUEUE
 
 
 def fairness_key(id: str) -> str:

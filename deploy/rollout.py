@@ -26,9 +26,10 @@ from starter import exits, plugin, settings
 from starter.exits import Exit
 from starter.temporal import connect
 from starter.temporal_refusals import refusing
-from workflows.names import WORKFLOW_QUEUE
+from workflows.names import WORKFLOW_QUEUES
 
-_OPEN: Final = f"TaskQueue = '{WORKFLOW_QUEUE}' AND {runs.OPEN}"
+_QUEUES: Final = ", ".join(f"'{queue}'" for queue in WORKFLOW_QUEUES)
+_OPEN: Final = f"TaskQueue IN ({_QUEUES}) AND {runs.OPEN}"
 _NONDETERMINISM: Final = re.compile(r"Nondeterminism error: [^\"]+")
 _LONGEST: Final = 300
 

@@ -1,7 +1,7 @@
 """What everybody who runs or replays our workflows must have alike, as one plugin of Temporal's.
 
 `Client.connect(..., plugins=[CountersignPlugin(keys)])` is all that another application needs: workers made from that
-client have the heartbeats and tell calls how urgent they are, and the one of our workflow queue has the workflows; a
+client have the heartbeats and tell calls how urgent they are, and those of our workflow queues have the workflows; a
 `Replayer` takes it as well.
 """
 
@@ -27,7 +27,7 @@ from temporalio.workflow import Info
 from activities.interceptors import HeartbeatInterceptor, PaceInterceptor
 from starter.codec import data_converter
 from starter.setting_values import PayloadKey
-from workflows.names import WORKFLOW_QUEUE
+from workflows.names import WORKFLOW_QUEUES
 
 
 def workflows() -> tuple[type[Any], ...]:
@@ -95,7 +95,7 @@ def _for_tasks(runner: WorkflowRunner | None) -> WorkflowRunner:
 
 
 class CountersignPlugin(SimplePlugin):
-    """Our data converter under these keys, our interceptors and the given ones, our workflows on their queue."""
+    """Our data converter under these keys, our interceptors and the given ones, our workflows on their queues."""
 
     def __init__(
         self, keys: Sequence[PayloadKey] = (), *, interceptors: Sequence[ClientInterceptor | WorkerInterceptor] = ()
@@ -111,7 +111,7 @@ class CountersignPlugin(SimplePlugin):
     def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
         """See `SimplePlugin`; other queues have activities only."""
         configured = super().configure_worker(config)
-        if configured.get("task_queue") == WORKFLOW_QUEUE:
+        if configured.get("task_queue") in WORKFLOW_QUEUES:
             configured["workflows"] = [*configured.get("workflows", ()), *workflows()]
         return configured
 

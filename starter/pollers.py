@@ -11,12 +11,12 @@ from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from workflows.names import QUEUES, WORKFLOW_QUEUE
+from workflows.names import QUEUES, WORKFLOW_QUEUE, WORKFLOW_QUEUES
 
-OF_A_WORKER: Final = {
-    **dict.fromkeys(QUEUES, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
-    WORKFLOW_QUEUE: TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
-}
+OF_A_WORKER: Final = (
+    *((queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW) for queue in WORKFLOW_QUEUES),
+    *((queue, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY) for queue in QUEUES if queue not in WORKFLOW_QUEUES),
+)
 """The queues that a worker asks for tasks of, and for which kind."""
 FRESH: Final = timedelta(seconds=75)
 """A worker that lives asks again within the 60 s that the server lets it wait: an idle one was 56 s old, measured."""
@@ -35,7 +35,7 @@ async def asking(client: Client, queue: str, type_: TaskQueueType.ValueType, sin
 
 async def somebody(client: Client) -> bool:
     """Whether anybody works on workflows, as far as that can be known."""
-    type_ = OF_A_WORKER[WORKFLOW_QUEUE]
+    type_ = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
     try:
         return bool(await asking(client, WORKFLOW_QUEUE, type_, datetime.now(UTC) - FRESH))
     except RPCError:
@@ -46,7 +46,7 @@ async def until_listed(client: Client, identity: str) -> bool:
     """Wait until a process is listed for every queue, so that nobody is told that there is none; whether it is."""
     with suppress(TimeoutError):
         async with asyncio.timeout(LISTED_AT_MOST.total_seconds()):
-            for queue, type_ in OF_A_WORKER.items():
+            for queue, type_ in OF_A_WORKER:
                 while not await _is_listed(client, identity, queue, type_):  # noqa: ASYNC110  the server tells nobody
                     await asyncio.sleep(_LOOKS_EVERY)
             return True

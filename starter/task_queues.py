@@ -28,6 +28,8 @@ MOST_AT_ONCE: Final = 100
 TASKS_AT_ONCE: Final = 20
 """Workflow tasks: a process computes them one after the other, and each has ten seconds from when it was taken. With
 more in hand than that allows, all of them time out and are done again, and nothing ever gets done."""
+CAMPAIGN_TASKS_AT_ONCE: Final = 10
+"""The same of campaigns and their members: whatever else waits, they go on, and they take nobody's place."""
 WALKS_AT_ONCE: Final = 4
 """Walks over audiences: each keeps some dozens of starts in flight."""
 SWEEPS_AT_ONCE: Final = 1
@@ -41,18 +43,18 @@ WALK_HEARD_EVERY: Final = timedelta(seconds=2)
 def workers(
     client: Client, activities: dict[str, list[Any]], calls: Pacer, chosen: Settings, services: Sequence[Any] = ()
 ) -> tuple[Worker, ...]:
-    """One for workflows, Nexus services and what is ours, one for walks over audiences; three that take no more than
-    calls get turns, one of them what is urgent, another one sweep at a time."""
+    """One for workflows, Nexus services and what is ours, one for campaigns, their members and walks over them; three
+    that take no more than calls get turns, one of them what is urgent, another one sweep at a time."""
     common: dict[str, Any] = {
         "graceful_shutdown_timeout": GRACE,
         "activity_task_poller_behavior": PollerBehaviorAutoscaling(),
+        "workflow_task_poller_behavior": PollerBehaviorAutoscaling(),
         **_versioning(chosen),
     }
     ours = Worker(
         client,
         task_queue=WORKFLOW_QUEUE,
         activities=activities[WORKFLOW_QUEUE],
-        workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
         max_concurrent_workflow_tasks=TASKS_AT_ONCE,
         max_concurrent_activities=MOST_AT_ONCE,
         nexus_service_handlers=services,
@@ -63,6 +65,7 @@ def workers(
         client,
         task_queue=CAMPAIGN_QUEUE,
         activities=activities[CAMPAIGN_QUEUE],
+        max_concurrent_workflow_tasks=CAMPAIGN_TASKS_AT_ONCE,
         max_concurrent_activities=WALKS_AT_ONCE,
         max_heartbeat_throttle_interval=WALK_HEARD_EVERY,
         **common,

@@ -31,6 +31,7 @@ from activities.updates import answered
 from starter import lookup
 from starter.context import Context
 from starter.exits import Refusal
+from starter.overtaking import overtaking
 from starter.request_ids import id_of
 from starter.temporal_refusals import TemporalRefused
 from workflows import names
@@ -108,7 +109,8 @@ async def send(
     """
     what = Named(kind, id)
     try:
-        taken = await answered(lambda: _ask(client, what, wish, op, begin), within)
+        async with overtaking(client, what.workflow_id):
+            taken = await answered(lambda: _ask(client, what, wish, op, begin), within)
     except TimeoutError:
         raise NotConfirmed(op) from None
     except WorkflowUpdateFailedError as failure:

@@ -19,7 +19,7 @@ from starter.task_queues import at_work, workers
 from tests.golden.boundary import questions
 from tests.servers import own_namespace
 from tests.starter.terminal import complete
-from workflows.names import CAMPAIGN_QUEUE, QUEUES, SIGNATURE_QUEUE, SWEEP_QUEUE, WORKFLOW_QUEUE
+from workflows.names import CAMPAIGN_QUEUE, QUEUES, SIGNATURE_QUEUE, SWEEP_QUEUE, WORKFLOW_QUEUE, WORKFLOW_QUEUES
 
 pytestmark = pytest.mark.real_server
 
@@ -96,8 +96,8 @@ async def test_it_is_ready_once_nobody_is_told_that_there_is_no_worker(
     with monkeypatch.context() as at_once:
         at_once.setattr(pollers, "LISTED_AT_MOST", timedelta(milliseconds=1))
         assert not await pollers.until_listed(client, client.identity)
-    stories = Worker(client, task_queue=WORKFLOW_QUEUE, workflows=[OneOnEach])
-    async with at_work([*them, stories]):
+    stories = [Worker(client, task_queue=queue, workflows=[OneOnEach]) for queue in WORKFLOW_QUEUES]
+    async with at_work([*them, *stories]):
         assert await pollers.until_listed(client, client.identity)
         assert (await doctor.worker(client)).state is Health.OK
 

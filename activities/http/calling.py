@@ -48,6 +48,8 @@ class Cause(StrEnum):
     """It answered, but not all of its answer can be read."""
     LATER = "later"
     """It was not called: so many calls at once are more than its rate."""
+    BOUND = "bound"
+    """It was not called: it takes no more for now, which it says beforehand. That is waited for, and is no failure."""
 
 
 class ServiceFailure(Exception):
@@ -76,7 +78,7 @@ class ServiceFailure(Exception):
         self.status = status
         self.retry_after = retry_after
         self.error_code = error_code
-        self._never_asked = never_asked or cause in (Cause.LATER, Cause.UNTRUSTED)
+        self._never_asked = never_asked or cause in (Cause.LATER, Cause.BOUND, Cause.UNTRUSTED)
 
     @property
     def did_nothing(self) -> bool:
@@ -101,7 +103,7 @@ class ServiceFailure(Exception):
 
 
 def _what_it_did(cause: Cause, status: int | None) -> str:
-    if cause is Cause.LATER:
+    if cause in (Cause.LATER, Cause.BOUND):
         return "was not called"
     if cause is Cause.ENDLESS:
         return "has answered without an end"

@@ -95,4 +95,9 @@ def fate_of(failure: ServiceFailure) -> Sent:
 
 def too_soon(seconds: float, says: str = "as many messages this minute as one device may get") -> Sent:
     """The fate of a message we hold back ourselves for so long."""
-    return Sent(Fate.LATER, ServiceFailure("push limiter", Cause.LATER, says, retry_after=seconds))
+    return Sent(Fate.LATER, ServiceFailure("push limiter", Cause.BOUND, says, retry_after=seconds))
+
+
+def no_place() -> Sent:
+    """The fate of a message for which there was no place among those on their way: the service is slow."""
+    return Sent(Fate.LATER, ServiceFailure("push limiter", Cause.LATER, "too many messages are on their way"))

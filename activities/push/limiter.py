@@ -5,15 +5,16 @@ What is above that waits for the next attempt instead of being refused.
 
 import asyncio
 import heapq
+import math
 import time
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Final
 
 from activities.http.pacing import CALLER, Caller, Later, Pacer
-from activities.push.dialect import Sent, too_soon
+from activities.push.dialect import Sent, no_place, too_soon
 
 AT_ONCE: Final = 20
 """Messages on their way at the same time, over all deliveries of this process: its client has so many connections."""
@@ -30,6 +31,8 @@ PAUSE_AT_MOST: Final = 3600.0
 
 PER_MINUTE: Final = 240
 """What FCM allows one Android device (docs/core-signature.md, FCM)."""
+WAITING_AT_MOST: Final = 10_000
+"""Messages to one device whose turns are remembered: one more is told a time, and gets a turn when it comes again."""
 _MINUTE: Final = 60.0
 _TOO_MANY: Final = 429
 
@@ -75,7 +78,7 @@ class Places:
             async with asyncio.timeout(LINE):
                 await self._take()
         except TimeoutError:
-            return too_soon(0)
+            return no_place()
         try:
             return await send()
         finally:
@@ -104,32 +107,69 @@ class Places:
         self._free += 1
 
 
+@dataclass
+class _Line:
+    """The messages to one device: when those of the last minute were sent, and when those that wait may be."""
+
+    sent: deque[float] = field(default_factory=deque)
+    waiting: dict[str, float] = field(default_factory=dict)
+
+    def at(self, now: float) -> None:
+        """Forget what does not count any more; who is late by more than a minute has lost their turn."""
+        while self.sent and self.sent[0] <= now - _MINUTE:
+            self.sent.popleft()
+        late = [message for message, turn in self.waiting.items() if turn <= now - _MINUTE]
+        for message in late:
+            del self.waiting[message]
+
+    @property
+    def last(self) -> float:
+        """The last instant at which anything was, or is to be, sent."""
+        return max((*self.waiting.values(), *self.sent), default=-math.inf)
+
+
 class DeviceLimiter:
     """Counts the sends of the last minute per device, in this process; `clock` gives seconds and never goes back.
 
-    `project` is what all devices together may get.
+    Whatever is too much has a turn of its own, behind all that wait: a crowd that came together would not pass by
+    coming again together. `project` is what all devices together may get.
     """
 
     def __init__(self, per_minute: int = PER_MINUTE, clock: Callable[[], float] = time.monotonic) -> None:
         self._per_minute = per_minute
         self._clock = clock
         self.project: Final = Quota()
-        self._sends: OrderedDict[str, deque[float]] = OrderedDict()
+        self._lines: OrderedDict[str, _Line] = OrderedDict()
 
-    def seconds_to_wait(self, device: str) -> float:
-        """0 if a message may be sent to `device` now, which then counts as sent; else how long until it may."""
+    def seconds_to_wait(self, device: str, message: str) -> float:
+        """0 if a message may be sent to `device` now, which then counts as sent; else how long until its turn.
+
+        `message` says which it is when it comes again.
+        """
         now = self._clock()
         self._forget(now - _MINUTE)
-        sends = self._sends.setdefault(device, deque())
-        while sends and sends[0] <= now - _MINUTE:
-            sends.popleft()
-        if len(sends) >= self._per_minute:
-            return sends[0] + _MINUTE - now
-        sends.append(now)
-        self._sends.move_to_end(device)
-        return 0
+        line = self._lines.setdefault(device, _Line())
+        self._lines.move_to_end(device)
+        line.at(now)
+        turn = line.waiting.get(message)
+        if turn is not None and turn > now:
+            return turn - now
+        if len(line.sent) < self._per_minute and (turn is not None or not line.waiting):
+            line.waiting.pop(message, None)
+            line.sent.append(now)
+            return 0
+        return self._turn(line, message, now) - now
+
+    def _turn(self, line: _Line, message: str, now: float) -> float:
+        """The instant at which a message may be sent that is too much now."""
+        behind = max(line.waiting.values(), default=now) + _MINUTE / self._per_minute
+        frees = line.sent[0] + _MINUTE if len(line.sent) >= self._per_minute else now
+        turn = frees if message in line.waiting or not line.waiting else max(frees, behind)
+        if message in line.waiting or len(line.waiting) < WAITING_AT_MOST:
+            line.waiting[message] = turn
+        return turn
 
     def _forget(self, before: float) -> None:
         """Drop the devices that were last sent to before this instant: they stand first."""
-        while self._sends and (not (sends := next(iter(self._sends.values()))) or sends[-1] <= before):
-            self._sends.popitem(last=False)
+        while self._lines and next(iter(self._lines.values())).last <= before:
+            self._lines.popitem(last=False)

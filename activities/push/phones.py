@@ -71,7 +71,7 @@ class Phones:
 
     async def _sent(self, dialect: PushDialect, person: Person, to: Device, message: Message) -> Sent:
         device = device_hash(to.value)
-        if wait := self._limiter.seconds_to_wait(device):
+        if wait := self._limiter.seconds_to_wait(device, message.key):
             return too_soon(wait)
         sent = self._judged(device, await dialect.send(to.value, message, to.kind))
         self._learn(to.platform, sent.fate)

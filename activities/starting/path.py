@@ -21,7 +21,7 @@ from temporalio.common import (
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from activities import runs
-from activities.pace import priority
+from activities.pace import priority, queue_of
 from activities.runs import RunStatus
 from activities.store import Home, Store, owner_in
 from workflows import names
@@ -264,7 +264,7 @@ async def _start_workflow(
             what.kind.names.workflow,
             given,
             id=what.workflow_id,
-            task_queue=names.WORKFLOW_QUEUE,
+            task_queue=queue_of(what.kind, parent),
             id_reuse_policy=reuse,
             id_conflict_policy=conflict,
             memo=memo | ({names.MEMO_ORIGIN: origin} if origin else {}),

@@ -246,7 +246,7 @@ def _schedule(file: Yearly) -> Schedule:
             names.CAMPAIGN_OPENING,
             OpeningInput(series=series),
             id=series.schedule_id,
-            task_queue=names.WORKFLOW_QUEUE,
+            task_queue=names.CAMPAIGN_QUEUE,
             typed_search_attributes=TypedSearchAttributes(
                 [
                     SearchAttributePair(names.KIND, series.kind),

@@ -1,6 +1,8 @@
 """The task queues: whether the server lets urgent work overtake what waits, and what somebody has set at them."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from temporalio.api.enums.v1 import TaskQueueType
@@ -11,10 +13,10 @@ from temporalio.service import RPCError
 
 from activities.http.pacing import Urgency
 from starter.doctor.health import Part, doubtful, fine, wrong
-from workflows.names import QUEUES, WORKFLOW_QUEUE
+from workflows.names import QUEUES, WORKFLOW_QUEUES
 
 _QUEUES: Final = (
-    (WORKFLOW_QUEUE, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW),
+    *((queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW) for queue in WORKFLOW_QUEUES),
     *((queue, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY) for queue in QUEUES),
 )
 _SHOWS: Final = 0.1
@@ -35,6 +37,36 @@ async def urgency(client: Client) -> Part:
         return doubtful("urgency", f"what waits stands in one line, whatever its urgency: {_SEE}")
     waits = {urgency: sum(_waiting(of_queue, urgency) for of_queue in counts) for urgency in Urgency}
     return fine("urgency", ", ".join(f"{count} {one.name.lower()}" for one, count in waits.items()) + " wait")
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """What waits in a queue for a worker: how much, since when the first of it, and how much is done a second."""
+
+    queue: str
+    waiting: int
+    age: timedelta
+    done: float
+
+    @property
+    def in_words(self) -> str:
+        """The same as a sentence."""
+        minutes = f"{self.age.total_seconds() / 60:.1f} minutes"
+        return (
+            f"{self.waiting:,} tasks wait in {self.queue}, the first for {minutes}, {self.done:.0f} a second are done"
+        )
+
+
+async def backlog(client: Client, queue: str) -> Backlog | None:
+    """The workflow tasks that wait in a queue, None when none does, or the server does not say."""
+    try:
+        answer = await _described(client, queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW)
+    except RPCError:
+        return None
+    stats = answer.stats
+    age = stats.approximate_backlog_age.ToTimedelta()
+    waiting = stats.approximate_backlog_count
+    return Backlog(queue, waiting, age, stats.tasks_dispatch_rate) if waiting else None
 
 
 async def overrides(client: Client) -> Part:

@@ -14,11 +14,13 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities import runs
 from activities.store import Store, StoreFailure
 from starter import pace, pollers, reconciling
+from starter.doctor import queues
 from starter.doctor.health import Part, doubtful, fine, wrong
 from starter.doctor.own import TRIED_WITHIN, within
 from starter.nexus import endpoint
 from starter.search_attributes import STUCK, missing_search_attributes
-from workflows.names import RECONCILIATION_SCHEDULE, SHOW, SIGNATURE_REQUEST
+from workflows.model.subject import Status
+from workflows.names import RECONCILIATION_SCHEDULE, SHOW, SIGNATURE_REQUEST, STATUS, WORKFLOW_QUEUES
 
 _ANSWERS_WITHIN: Final = timedelta(seconds=12)
 """Longer than the ten seconds for which the server keeps a question for a dead worker; then another one gets it."""
@@ -28,6 +30,9 @@ _NO_ANSWER: Final = (
     RPCStatusCode.FAILED_PRECONDITION,  # nobody has asked for work for some seconds
 )
 _RUNNING: Final = f"WorkflowType = '{SIGNATURE_REQUEST}' AND ExecutionStatus = 'Running'"
+_BEGUN: Final = f"{STATUS.name} != '{Status.CONVERTING}'"
+_BUSY_FROM: Final = timedelta(seconds=30)
+"""So long the first of what waits has waited."""
 
 
 async def namespace(client: Client) -> Part:
@@ -124,24 +129,33 @@ async def worker(client: Client, now: datetime | None = None) -> Part:
     """Whether anybody works on each queue: until then what is in it waits, nothing is lost."""
     since = (now or datetime.now(UTC)) - pollers.FRESH
     try:
-        at_work = [await pollers.asking(client, queue, type_, since) for queue, type_ in pollers.OF_A_WORKER.items()]
+        at_work = [await pollers.asking(client, queue, type_, since) for queue, type_ in pollers.OF_A_WORKER]
     except RPCError as error:
         return wrong("worker", error.message)
     if not all(at_work):
-        idle = ", ".join(queue for queue, workers in zip(pollers.OF_A_WORKER, at_work, strict=True) if not workers)
+        idle = ", ".join(queue for (queue, _), workers in zip(pollers.OF_A_WORKER, at_work, strict=True) if not workers)
         return wrong("worker", f"nobody works on {idle}: start `countersign worker`; until then requests wait")
-    if silent := await _unanswered(client):
+    count = f"{len(set.union(*at_work))} at work"
+    silent = [one for one in [await _unanswered(client, queue) for queue in WORKFLOW_QUEUES] if one]
+    if silent:
         return wrong(
             "worker",
-            f"asks for work and does not do it: {silent} got no answer within {_ANSWERS_WITHIN.seconds} s; look into "
-            "the worker's log, and start it again if it hangs",
+            f"asks for work and does not do it: {silent[0]} got no answer within {_ANSWERS_WITHIN.seconds} s; look "
+            "into the worker's log, and start it again if it hangs",
         )
-    return fine("worker", f"{len(set.union(*at_work))} at work")
+    backlogs = [await queues.backlog(client, queue) for queue in WORKFLOW_QUEUES]
+    if busy := [one.in_words for one in backlogs if one and one.age >= _BUSY_FROM]:
+        return doubtful("worker", f"{count}, and busy: {'; '.join(busy)}; start another one if that lasts")
+    return fine("worker", count)
 
 
-async def _unanswered(client: Client) -> str | None:
-    """The newest open workflow when nobody answers for it: a worker that hangs may still ask for tasks."""
-    newest = await runs.newest(client, _RUNNING)
+async def _unanswered(client: Client, queue: str) -> str | None:
+    """The newest open workflow that was begun when nobody answers for it: a worker that hangs may still ask for tasks.
+
+    What was not begun yet may just wait for its turn; a question overtakes all that waits, of whatever has begun.
+    """
+    begun = await runs.newest(client, f"{_RUNNING} AND {_BEGUN} AND TaskQueue = '{queue}'")
+    newest = begun or await runs.newest(client, f"{_RUNNING} AND TaskQueue = '{queue}'")
     if newest is None:
         return None
     try:
@@ -149,7 +163,10 @@ async def _unanswered(client: Client) -> str | None:
     except WorkflowQueryFailedError:
         return None  # Whoever says no is there.
     except RPCError as error:
-        return newest.id if error.status in _NO_ANSWER else None
+        if error.status not in _NO_ANSWER:
+            return None
+        waits = None if begun else await queues.backlog(client, queue)
+        return None if waits and waits.done else newest.id
     return None
 
 

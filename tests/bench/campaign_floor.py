@@ -66,7 +66,7 @@ class Raw:
             names.SIGNATURE_REQUEST,
             request,
             id=brief.workflow_id,
-            task_queue=names.WORKFLOW_QUEUE,
+            task_queue=names.CAMPAIGN_QUEUE,
             memo={names.MEMO_FINGERPRINT: request.fingerprint, names.MEMO_DOCUMENT: brief.title},
             search_attributes=search_attributes(request, parent, datetime.now(UTC)),
             static_summary=f"{brief.kind}: {brief.title}",
@@ -117,7 +117,7 @@ async def _work(address: str) -> None:
     async with (
         Worker(
             client,
-            task_queue=names.WORKFLOW_QUEUE,
+            task_queue=names.CAMPAIGN_QUEUE,
             workflows=[FloorWorkflow],
             activities=PROMPT,
             workflow_task_poller_behavior=pollers,

@@ -362,14 +362,16 @@ async def at_work(
         worker = Worker(
             client,
             task_queue=WORKFLOW_QUEUE,
-            workflows=[AcknowledgementCampaignWorkflow, CampaignOpeningWorkflow, SignatureRequestWorkflow],
+            workflows=[SignatureRequestWorkflow],
             activities=[one for port in ours for one in port.activities()],
             workflow_runner=TriesOnce(),
         )
         walks = Worker(
             client,
             task_queue=CAMPAIGN_QUEUE,
-            activities=[*asked.activities(), *years.activities()],
+            workflows=[AcknowledgementCampaignWorkflow, CampaignOpeningWorkflow, SignatureRequestWorkflow],
+            activities=[*asked.activities(), *years.activities(), *ours[0].activities()],
+            workflow_runner=TriesOnce(),
             interceptors=[HeartbeatInterceptor()],
             max_heartbeat_throttle_interval=timedelta(seconds=2),
         )

@@ -51,7 +51,7 @@ from tests.workflows.stage import is_at_work
 from workflows.campaign.year import CONTENT_MISSING, Opened, OpeningInput
 from workflows.kinds import Kind
 from workflows.model.yearly import ContentGiven, YearToOpen
-from workflows.names import CAMPAIGN_OPENING, CONTENT_GIVEN, STAGE, WORKFLOW_QUEUE
+from workflows.names import CAMPAIGN_OPENING, CAMPAIGN_QUEUE, CONTENT_GIVEN, STAGE
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 
@@ -163,7 +163,7 @@ async def opening(folder: Path, *, ahead: int = 30, given: bool = False, record:
             CAMPAIGN_OPENING,
             OpeningInput(series=years.file.series),
             id=f"{years.file.series.schedule_id}-{now:%Y-%m-%dT%H:%M:%SZ}",
-            task_queue=WORKFLOW_QUEUE,
+            task_queue=CAMPAIGN_QUEUE,
             result_type=Opened,
         )
         yield Waiting(there, years, day.year, years.file.opens_at(day.year), handle)

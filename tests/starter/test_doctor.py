@@ -32,6 +32,7 @@ from tests.starter.terminal import complete
 from tests.versions.stage import eventually
 from tests.workflows.fakes import World
 from tests.workflows.stage import workers
+from workflows.campaign.workflow import AcknowledgementCampaignWorkflow
 from workflows.model.provider import WITHOUT_EFFECT
 from workflows.names import CAMPAIGN_QUEUE, QUEUES, SWEEP_QUEUE, URGENT_SIGNATURE_QUEUE, WORKFLOW_QUEUE
 from workflows.signature.workflow import SignatureRequestWorkflow
@@ -284,7 +285,10 @@ async def test_what_is_adopted_needs_a_kind_and_a_requester_that_there_are(
 @pytest.mark.real_server
 async def test_a_worker_that_asks_no_more_is_not_at_work(dev_server: str) -> None:
     client, activities = await own_namespace(dev_server), World().signatures.activities()
-    walks, sweeps = (Worker(client, task_queue=one, activities=activities) for one in (CAMPAIGN_QUEUE, SWEEP_QUEUE))
+    walks = Worker(
+        client, task_queue=CAMPAIGN_QUEUE, workflows=[AcknowledgementCampaignWorkflow], activities=activities
+    )
+    sweeps = Worker(client, task_queue=SWEEP_QUEUE, activities=activities)
     async with workers(client, World()), walks, sweeps:
         assert await eventually(lambda: says(client, f"nobody works on {URGENT_SIGNATURE_QUEUE}:"))
         async with Worker(client, task_queue=URGENT_SIGNATURE_QUEUE, activities=activities):

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.follow_up.nearest import nearest
 from workflows.model.notices import (
@@ -326,10 +326,13 @@ class World:
         self.push = FakePushService(self.signatures)
 
 
-def refusal(code: Code, *, retryable: bool = False, wait: timedelta | None = None) -> ApplicationError:
+def refusal(
+    code: Code, *, retryable: bool = False, wait: timedelta | None = None, bound: bool = False
+) -> ApplicationError:
     """A failure as `activities/failures.py` makes them; `wait` is when the service wants to be asked again."""
-    says = f"the service says {code}"
-    return ApplicationError(says, type=code, non_retryable=not retryable, next_retry_delay=wait)
+    category = ApplicationErrorCategory.BENIGN if bound else ApplicationErrorCategory.UNSPECIFIED
+    says, final = f"the service says {code}", not retryable
+    return ApplicationError(says, type=code, non_retryable=final, next_retry_delay=wait, category=category)
 
 
 def _outcome(notice: Notice, deaf: Collection[str]) -> Outcome:

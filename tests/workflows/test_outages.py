@@ -156,6 +156,24 @@ async def push_wants_to_be_left_alone(it: Story, start: datetime) -> datetime:
     return wednesday
 
 
+async def test_the_bound_of_a_phone_is_waited_for_without_a_problem() -> None:
+    """Hundreds wanted the same phone in one minute: nothing is wrong with the requests that come later."""
+    world, start = a_world(), monday(10)
+    async with story(world, one_signer(), begins=start) as it:
+        wednesday = start + 2 * DAY
+        await until(it, wednesday, 9, 30)
+        world.push.failures = [refusal(Code.UNREACHABLE, wait=timedelta(minutes=12), bound=True) for _ in range(2)]
+        await until(it, wednesday, 10, 20)
+        assert len(world.push.failures) == 1
+        assert not await it.has_a_problem()
+        await until(it, wednesday, 10, 50)
+        shown = await it.shown()
+        codes = [change async for change in changes_of(it, PROBLEM)]
+    assert told(shown) == ["Mon 10h ready accepted", "Wed 10h reminder-1 accepted"]
+    assert codes == []
+    assert not [one for one in shown.timeline if one.happened in (Happened.PROBLEM, Happened.MENDED)]
+
+
 async def test_callbacks_do_not_have_a_push_service_asked_before_the_time_that_it_named() -> None:
     world, start = a_world(), monday(10)
     async with story(world, one_signer(), begins=start) as it:

@@ -141,10 +141,13 @@ class PatientWorkflow(ABC, Generic[Memory]):
                 if trouble.code.terminal:
                     self.failed(trouble)
                     return None
-                pause = max(probe_pause(probes), trouble.retry_after)
+                # Whoever is told a turn would lose it by coming later than that.
+                pause = trouble.retry_after if trouble.bound else max(probe_pause(probes), trouble.retry_after)
                 left = Pause(resumes, probes, trouble, workflow.now() + pause)
-            self.troubled(left.trouble, left.until)
-            if await self.until(left.until, f"{left.trouble.code}: try again", unless) is Wake.NEWS:
+            if not left.trouble.bound:
+                self.troubled(left.trouble, left.until)
+            words = "no more is taken for now" if left.trouble.bound else str(left.trouble.code)
+            if await self.until(left.until, f"{words}: try again", unless) is Wake.NEWS:
                 self._left = left
                 break
             left = None

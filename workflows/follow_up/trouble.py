@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from temporalio.exceptions import ActivityError, ApplicationError, FailureError, TimeoutError
+from temporalio.exceptions import ActivityError, ApplicationError, ApplicationErrorCategory, FailureError, TimeoutError
 
 from workflows.model.subject import Code
 
@@ -12,11 +12,15 @@ _SAYS_AT_MOST = 500
 
 @dataclass(frozen=True)
 class Trouble:
-    """A failure in the request's own words; `retry_after` is what the service asked for, zero when it said nothing."""
+    """A failure in the request's own words; `retry_after` is what the service asked for, zero when it said nothing.
+
+    `bound` when nothing is wrong: a service takes no more for now, and whoever waits for it has no problem.
+    """
 
     code: Code
     says: str
     retry_after: timedelta = timedelta()
+    bound: bool = False
 
 
 def trouble_of(failure: FailureError, unexpected: Code = Code.UNREACHABLE) -> Trouble:
@@ -24,7 +28,8 @@ def trouble_of(failure: FailureError, unexpected: Code = Code.UNREACHABLE) -> Tr
     name = failure.activity_type if isinstance(failure, ActivityError) else "call"
     cause = failure.cause if isinstance(failure, ActivityError) and failure.cause else failure
     if isinstance(cause, ApplicationError) and cause.type in list(Code):
-        return Trouble(Code(cause.type), cause.message[:_SAYS_AT_MOST], cause.next_retry_delay or timedelta())
+        bound = cause.category is ApplicationErrorCategory.BENIGN
+        return Trouble(Code(cause.type), cause.message[:_SAYS_AT_MOST], cause.next_retry_delay or timedelta(), bound)
     if isinstance(cause, TimeoutError):
         return _of_time_out(name, cause)
     kind = cause.type if isinstance(cause, ApplicationError) else type(cause).__name__

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+import activities.push.limiter as push_limiter
 from activities.http.calling import Cause, ServiceFailure
 from activities.http.pacing import CALLER, Caller, Urgency
 from activities.push.dialect import Fate, Sent, too_soon
@@ -23,29 +24,61 @@ class Clock:
 def test_the_message_above_the_limit_waits_until_the_first_is_a_minute_old() -> None:
     clock = Clock()
     limiter = DeviceLimiter(2, clock)
-    assert limiter.seconds_to_wait("a") == 0
+    assert limiter.seconds_to_wait("a", "first") == 0
     clock.now += 10
-    assert limiter.seconds_to_wait("a") == 0
-    assert limiter.seconds_to_wait("a") == 50
-    assert limiter.seconds_to_wait("b") == 0
-    clock.now += 50
-    assert limiter.seconds_to_wait("a") == 0
-    assert limiter.seconds_to_wait("a") == 10
+    assert limiter.seconds_to_wait("a", "second") == 0
+    assert limiter.seconds_to_wait("a", "third") == 50
+    assert limiter.seconds_to_wait("b", "third") == 0
+    clock.now += 20
+    assert limiter.seconds_to_wait("a", "third") == 30
+    clock.now += 30
+    assert limiter.seconds_to_wait("a", "third") == 0
+    assert limiter.seconds_to_wait("a", "fourth") == 10
 
 
-def test_a_device_takes_240_a_minute() -> None:
-    limiter = DeviceLimiter(clock=Clock())
-    assert [limiter.seconds_to_wait("a") for _ in range(241)] == [0] * 240 + [60]
+def test_a_device_takes_240_a_minute_and_whatever_is_more_has_a_turn_of_its_own() -> None:
+    """Told the same instant they would all come again in it, 240 of them pass, and the others fail once more."""
+    clock = Clock()
+    limiter = DeviceLimiter(clock=clock)
+    waits = {f"message-{number}": limiter.seconds_to_wait("a", f"message-{number}") for number in range(3_000)}
+    assert list(waits.values()) == [0] * 240 + [60 + number / 4 for number in range(2_760)]
+    began, sent = clock.now, list[float]()
+    for message, wait in waits.items():
+        if wait:
+            clock.now = began + wait + 3  # As late as a worker may begin it.
+            assert limiter.seconds_to_wait("a", message) == 0
+            sent.append(clock.now)
+    assert max(sum(at <= other < at + 60 for other in sent) for at in sent[::100]) <= 240
+
+
+def test_who_comes_while_others_wait_takes_nobodys_turn_and_who_does_not_come_loses_theirs() -> None:
+    clock = Clock()
+    limiter = DeviceLimiter(2, clock)
+    waits = [limiter.seconds_to_wait("a", message) for message in ("first", "second", "third", "fourth")]
+    assert waits == [0, 0, 60, 90]
+    clock.now += 60
+    assert limiter.seconds_to_wait("a", "latecomer") == 60
+    assert limiter.seconds_to_wait("a", "third") == 0
+    clock.now += 121
+    assert limiter.seconds_to_wait("a", "newcomer") == 0
+
+
+def test_no_more_turns_are_remembered_than_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(push_limiter, "WAITING_AT_MOST", most := 100)
+    limiter = DeviceLimiter(1, Clock())
+    waits = [limiter.seconds_to_wait("a", f"message-{number}") for number in range(10 * most)]
+    assert max(waits) == 60 * (most + 1)
+    assert len(limiter._lines["a"].waiting) == most
 
 
 def test_old_devices_are_forgotten() -> None:
     clock = Clock()
     limiter = DeviceLimiter(2, clock)
     for number in range(1_000):
-        limiter.seconds_to_wait(f"device-{number}")
+        limiter.seconds_to_wait(f"device-{number}", "message")
     clock.now += 61
-    limiter.seconds_to_wait("another")
-    assert list(limiter._sends) == ["another"]
+    limiter.seconds_to_wait("another", "message")
+    assert list(limiter._lines) == ["another"]
 
 
 def over_quota(retry_after: float | None = None) -> Sent:

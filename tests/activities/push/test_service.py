@@ -1,11 +1,11 @@
 """Delivering notices: every device of everybody, results apart, mail where there is no phone."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.core_signature.asked import Asked
 from activities.core_signature.client import CoreSignatureClient
@@ -239,6 +239,19 @@ async def test_more_than_a_device_takes_in_a_minute_is_left_open(
     report = await notices.deliver(delivery(notice("chief-executive"), notice("finance-chief", "reminder-1")))
     assert (report.open_devices, report.retry_after) == (hashes("finance-chief~1"), 60)
     assert len(sends(sandbox)) == 4
+
+
+async def test_the_bound_of_a_device_is_waited_for_and_no_failure(
+    sandbox: RunningSandbox, a_worker: Callable[..., Notices]
+) -> None:
+    """Temporal logs no traceback of it, and nobody's request has a problem."""
+    notices = a_worker(limiter=DeviceLimiter(1, lambda: 0.0))
+    await notices.deliver(delivery(notice("finance-chief")))
+    with pytest.raises(ApplicationError, match="as many messages this minute as one device may get") as refused:
+        await notices.deliver(delivery(notice("finance-chief", "reminder-1")))
+    assert refused.value.category is ApplicationErrorCategory.BENIGN
+    assert refused.value.next_retry_delay and refused.value.next_retry_delay >= timedelta(seconds=60)
+    assert len(sends(sandbox)) == 1
 
 
 async def test_a_retry_for_open_devices_says_nothing_of_the_others(sandbox: RunningSandbox, notices: Notices) -> None:
