@@ -127,6 +127,8 @@ class WireEvent(Wire):
     delivered: Flag = False
     document: Text = None
     external_id: Text = None
+    unsaid: bool = False
+    """Whether it does not say by which id we know its document, but only where that is."""
     signer: Text = None
     """The e-mail address of the signer it is about."""
 
@@ -137,11 +139,12 @@ class WireEvent(Wire):
         if not isinstance(value, dict):
             return value
         document, signer = value.get("document"), value.get("signer")
-        about = document if isinstance(document, dict) else {"uuid": uuid_in(document)}
+        about = document if isinstance(document, dict) else {"url": document}
         return {
             **value,
-            "document": about.get("uuid"),
+            "document": about.get("uuid") or uuid_in(about.get("url")),
             "external_id": about.get("external_id"),
+            "unsaid": "external_id" not in about,
             "signer": signer.get("email") if isinstance(signer, dict) else signer,
         }
 

@@ -16,6 +16,7 @@ from activities.failures import final_failure
 from activities.http.calling import ServiceFailure
 from activities.reconciliation.silence import Silence
 from activities.reconciliation.strangers import Strangers, newest
+from activities.reconciliation.unnamed import Names
 from activities.reconciliation.unread import Unread
 from workflows.model.base import Model
 from workflows.model.reconciliation import SHOWN_AT_MOST, Mended, NotAdopted, Swept
@@ -67,6 +68,7 @@ class Mark(Model):
     strangers: Strangers = Strangers()
     silence: Silence = Silence()
     under_way: UnderWay | None = None
+    names: Names = Names()
 
     @property
     def floor(self) -> datetime:
@@ -109,12 +111,13 @@ class Part:
 
     def __post_init__(self) -> None:
         self.told |= self.begun.told
-        self.strangers, self.silence = self.begun.strangers, self.begun.silence
+        self.strangers, self.silence, self.names = self.begun.strangers, self.begun.silence, self.begun.names
         going_on = self.begun.under_way
         self._page = going_on.page if going_on else 1
         self.newest = going_on.newest if going_on else None
         self._unread = going_on.unread if going_on else Unread()
         self._ends_at = time.monotonic() + self.stride.seconds
+        self._cut = False
 
     async def next_page(self) -> list[WireEvent] | None:
         """The events of the next page that are to be looked at; None when the part is to end here."""
@@ -157,17 +160,21 @@ class Part:
         self.is_over = is_last and self._page > here
         return fresh
 
+    def cut_short(self) -> None:
+        """End here, before all of this page was looked at: the next part begins with it."""
+        self._cut, self.is_over = True, False
+
     @property
     def is_to_end(self) -> bool:
         """Whether nothing more is to be begun: its time is over, or its worker ends."""
         ending = activity.in_activity() and activity.is_worker_shutdown()
-        return ending or time.monotonic() >= self._ends_at
+        return self._cut or ending or time.monotonic() >= self._ends_at
 
     @property
     def mark(self) -> Mark:
         """Where the next part goes on. The last page is read again: what was deleted moves the rest up."""
         told = newest(self.told, TOLD_REMEMBERED)
-        here = self.begun.replace(told=told, strangers=self.strangers, silence=self.silence)
+        here = self.begun.replace(told=told, strangers=self.strangers, silence=self.silence, names=self.names)
         if self.is_over:
             return here.over(self.newest)
         return here.goes_on(self._under_way)

@@ -18,19 +18,21 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from activities.core_signature.client import CoreSignatureClient
+from activities.core_signature.client import CoreSignatureClient, if_found
 from activities.core_signature.wire import WireEvent
 from activities.failures import failing_as_application_errors
+from activities.http.calling import ServiceFailure
 from activities.reconciliation.adoption import Adoption, NotYet
 from activities.reconciliation.open_requests import OpenRequests, TemporalOpenRequests
 from activities.reconciliation.pages import AGAIN, Mark, Part, Stride
 from activities.reconciliation.silence import Alarm, ClockSeen, Silence
+from activities.reconciliation.unnamed import heard
 from activities.rpc_errors import about_the_workflow, about_this_one_alone
 from activities.spelling import ID_PATTERN
 from activities.store import Store, StoreFailure
 from workflows import names
 from workflows.kinds import Kind
-from workflows.model.provider import FINAL, WITHOUT_EFFECT, ProviderEvent
+from workflows.model.provider import FINAL, ProviderEvent
 from workflows.model.reconciliation import Mended, NotAdopted, SweepOrder, Swept
 from workflows.model.subject import Status
 from workflows.names import adopted_id
@@ -125,7 +127,8 @@ class Sweep(EventSweep):
         activity.logger.warning("events were looked at up to a time that is to come: it is looked back as at first")
         return mark.replace(until=first.until, silence=first.silence, under_way=None)
 
-    async def _heed(self, events: Sequence[WireEvent], part: Part, before: datetime) -> None:
+    async def _heed(self, found: Sequence[WireEvent], part: Part, before: datetime) -> None:
+        events = await self._named(found, part, before)
         unheard = _unheard(events, part.told, before)
         mended = await self._tell(unheard, part)
         part.mended += mended
@@ -138,6 +141,26 @@ class Sweep(EventSweep):
         strange = _strange(events, known)
         part.mended += await self._tell(_unheard(strange, part.told, before), part)
         part.strangers = part.strangers.met(_not_adopted_yet(strange, known))
+
+    async def _named(self, events: Sequence[WireEvent], part: Part, before: datetime) -> list[WireEvent]:
+        """The same with the ids of documents of which only the address was said, as far as the part has time to read
+        them; the next part goes on with this page, and knows those by then."""
+        for number, uuid in enumerate(part.names.wanted(events, before)):
+            if part.is_to_end:
+                part.cut_short()
+                break
+            try:
+                document = await if_found(self._signature.document(uuid))
+            except ServiceFailure:
+                if number == 0:
+                    raise
+                part.cut_short()
+                break
+            if document is not None:
+                part.names = part.names.learnt(uuid, document.external_id or "")
+        named = [part.names.of(event) for event in events]
+        part.unnamed -= sum(one is not event for one, event in zip(named, events, strict=True))
+        return named
 
     async def _listened(self, silence: Silence, events: Sequence[WireEvent], missed: Sequence[WireEvent]) -> Silence:
         """What these events say of our callbacks: other programs of the tenant have documents and callbacks as well.
@@ -239,8 +262,7 @@ def _unheard(events: Sequence[WireEvent], told: Mapping[str, datetime], before: 
         id, at = event.external_id, event.timestamp
         if id is None or at is None or at > before or not re.fullmatch(ID_PATTERN, id):
             continue
-        heard = event.event_type in WITHOUT_EFFECT or (event.delivered and event.event_type not in FINAL)
-        if not heard and (id not in told or at > told[id]):
+        if not heard(event) and (id not in told or at > told[id]):
             found.setdefault(id, event)
     return found
 

@@ -44,6 +44,8 @@ class SandboxSettings:
     alternate_urls: bool = False
     embedded_key: Literal["signrequest", "signature_request"] = "signrequest"
     action_names: Literal["signature_request", "signrequest"] = "signature_request"
+    event_document: Literal["object", "address", "text"] = "object"
+    """How an event names its document: with its facts, or by its address alone, in an object or as a text."""
     ignores_filters: bool = False
     """Lists hold everything, whatever a query asks for, as of a tenant that knows other names of filters."""
     data: Path | None = None

@@ -80,16 +80,25 @@ class Views:
             "delivered": event.delivered,
             "delivered_on": iso(event.delivered_on),
             "callback_status_code": event.callback_status_code,
-            "document": reference,
+            "document": self._as_set(reference),
             "attempt_policy": "fibonacci",
         }
+
+    def _as_set(self, reference: Json) -> Json | str:
+        match self._settings.event_document:
+            case "object":
+                return reference
+            case "address":
+                return {"url": reference["url"]}
+            case "text":
+                return str(reference["url"])
 
     def callback(self, event: Event, document: Document) -> Json:
         """The body of a callback: the event as it was, the document as it is at this moment."""
         event_time = str(int(event.timestamp))
         return {
             **self._event_core(event),
-            "document": self.document(document),
+            "document": self._as_set(self.document(document)),
             "token_name": self._settings.token_name,
             "event_time": event_time,
             "event_hash": event_hash(self._settings.callback_secret, event_time, event.event_type),

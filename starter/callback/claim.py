@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
+from activities.core_signature.wire import uuid_in
 from starter.callback.bounded_json import NotReadable, NumberText, parse_object
 from starter.outcomes import CallOutcome
 from starter.request_ids import is_request_id
@@ -41,6 +42,7 @@ class Verdict(CallOutcome):
     CLOSED = (200, "closed")
     WITHOUT_EFFECT = (200, "without_effect")
     TO_ADOPT = (200, "to_adopt")
+    TO_LOOK_UP = (200, "to_look_up")
     MALFORMED = (400, "malformed")
     STALLED = (400, "stalled")
     WRONG_SEGMENT = (401, "wrong_segment")
@@ -56,7 +58,8 @@ class Verdict(CallOutcome):
 @dataclass(frozen=True)
 class Callback:
     """A callback that may be listened to: the requests it may be about, of which there is at most one, and the hint
-    for its workflow; `document` is one that may have to be adopted."""
+    for its workflow; `document` is one that may have to be adopted, or of which only the address was said: then there
+    is no request, and a sweep finds out which it is."""
 
     requests: tuple[str, ...]
     event: ProviderEvent
@@ -137,6 +140,8 @@ class _Claim:
 
     def callback(self, *, adopted: bool) -> Callback | None:
         document = self.said.get("document")
+        if address := _address_alone(document):
+            return Callback((), self._event({"uuid": uuid_in(address)}), uuid_in(address))
         if not isinstance(document, dict):
             return None
         uuid = document.get("uuid") if adopted else None
@@ -146,10 +151,12 @@ class _Claim:
         requests = tuple(id for id in (ours, by_hand) if id)
         if not requests:
             return None
-        at = datetime.fromtimestamp(self.time, UTC)
-        event = ProviderEvent(id=self._event_id(document), type=self.event_type, at=at)
         begins = by_hand and self.event_type not in FINAL
-        return Callback(requests, event, uuid if begins else None)
+        return Callback(requests, self._event(document), uuid if begins else None)
+
+    def _event(self, document: Mapping[str, Any]) -> ProviderEvent:
+        at = datetime.fromtimestamp(self.time, UTC)
+        return ProviderEvent(id=self._event_id(document), type=self.event_type, at=at)
 
     def _event_id(self, document: Mapping[str, Any]) -> str:
         uuid = self.said.get("uuid")
@@ -157,6 +164,15 @@ class _Claim:
             return uuid
         text = "\n".join((self.event_type, self.event_time, str(document.get("uuid"))))
         return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
+def _address_alone(document: object) -> str | None:
+    """Where a document is of which nothing else is said."""
+    about = document if isinstance(document, dict) else {"url": document}
+    address = about.get("url")
+    if "external_id" in about or not isinstance(address, str) or "/documents/" not in address:
+        return None
+    return address if uuid_in(address) else None
 
 
 def _claim(headers: Mapping[str, str], body: bytes) -> _Claim | None:

@@ -129,7 +129,7 @@ class Receiver:
                 return await self._handed_over(callback)
         except (NotTaken, TimeoutError) as refusal:
             why = str(refusal) or "no answer from Temporal"
-            _LOGGER.warning("callback not stored", request=callback.requests[0], why=why)
+            _LOGGER.warning("callback not stored", request=next(iter(callback.requests), None), why=why)
             return Verdict.NOT_STORED
 
     async def _handed_over(self, callback: Callback) -> Verdict:
@@ -143,7 +143,7 @@ class Receiver:
         if callback.document is None:
             return Verdict.UNKNOWN
         await self._signals.sweep()
-        return Verdict.TO_ADOPT
+        return Verdict.TO_ADOPT if callback.requests else Verdict.TO_LOOK_UP
 
     def _is_our_segment(self, given: str) -> bool:
         ours = self._segment.get_secret_value().encode()

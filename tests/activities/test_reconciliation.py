@@ -23,10 +23,11 @@ from activities.reconciliation.adoption import Adoption
 from activities.reconciliation.pages import Mark, Stride
 from activities.reconciliation.service import Sweep
 from activities.reconciliation.silence import Alarm
+from activities.reconciliation.unnamed import NAMES_REMEMBERED, Names
 from activities.store import Store
 from activities.store import store as stored
 from deploy.sandbox.faults import Fault
-from deploy.sandbox.records import Event
+from deploy.sandbox.records import Document, Event
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
 from tests.activities.core_signature.conftest import calls, config_for
@@ -510,6 +511,68 @@ async def test_events_that_do_not_say_whose_document_they_are_about_are_counted(
         swept = await it.sweeps()
         assert (swept.unnamed, swept.told) == (1, 0)
         assert "do not say whose document they are about" in swept.details
+
+
+def a_document(it: Office, id: str | None) -> str:
+    """One at Core Signature that carries this id; its uuid."""
+    at = NOW.timestamp()
+    facts: dict[str, Any] = {"source": "s" * 64, "created": at, "modified": at, "converts_at": at + 1e9}
+    return it.sandbox.world.memory.documents.save(
+        Document(name="Lease", external_id=id, file_name="lease.pdf", **facts)
+    ).uuid
+
+
+@pytest.mark.parametrize("form", ["address", "text"])
+async def test_events_that_name_their_document_by_its_address_alone_are_matched_by_reading_it_once(
+    tmp_path: Path, form: str
+) -> None:
+    async with office(tmp_path, event_document=form) as it:
+        await it.begins("ours", "called")
+        ours, called, foreign = (a_document(it, id) for id in ("ours", "called", None))
+        it.happens("ours", "signer_viewed", ago=3 * MINUTE, document=ours)
+        it.happens("ours", "signer_signed", ago=2 * MINUTE, document=ours)
+        it.happens("called", "signer_signed", document=called, delivered=True)
+        it.happens("ours", "downloaded", document=ours)
+        it.happens(None, "signed", document=foreign)
+        it.happens(None, "signed", document="gone")
+        swept = await it.sweeps()
+        assert {(one.request, one.event) for one in swept.mended} == {
+            ("ours", "signer_signed"),
+            ("called", "signer_signed"),
+        }
+        assert (swept.told, swept.unnamed, swept.over) == (2, 2, True)
+        assert await it.heard("called") == ["signer_signed"], "a callback that said as little told no request"
+        read = [one["path"].split("/")[-2] for one in calls(it.sandbox, "/documents/", "GET")]
+        assert sorted(read) == sorted([ours, called, foreign, "gone"])
+        it.happens("ours", "declined", ago=timedelta(minutes=0.5), document=ours)
+        assert [one.event for one in (await it.sweeps()).mended] == ["declined"]
+        again = [one["path"].split("/")[-2] for one in calls(it.sandbox, "/documents/", "GET")][len(read) :]
+        assert again == ["gone"], "of what is not shown nothing is known, the others are"
+
+
+async def test_what_a_part_has_no_time_to_read_the_next_one_does(tmp_path: Path) -> None:
+    async with office(tmp_path, event_document="address") as it:
+        ids = [f"r-{number}" for number in range(3)]
+        await it.begins(*ids)
+        for id in ids:
+            it.happens(id, document=a_document(it, id))
+        assert (await it.sweeps(seconds=0.0)).over is False
+        arm = Fault.model_validate({"path": "*/documents/*", "method": "GET", "fault": "503", "after": 1, "times": 1})
+        it.sandbox.world.faults.arm(arm)
+        first = await it.sweeps()
+        assert (first.told, first.over) == (1, False)
+        second = await it.sweeps()
+        assert (second.told, second.over) == (2, True)
+        assert [await it.heard(id) for id in ids] == [["signed"]] * 3
+
+
+def test_of_ten_times_as_many_documents_as_are_remembered_by_their_address_the_latest_are_known() -> None:
+    names = Names()
+    for number in range(0, 10 * NAMES_REMEMBERED, NAMES_REMEMBERED // 2):
+        names = Names(known={**names.known, **{f"{number + more}": "x" for more in range(NAMES_REMEMBERED // 2)}})
+        names = names.learnt(f"last-{number}", "x")
+    assert len(names.known) == NAMES_REMEMBERED
+    assert list(names.known)[-1] == f"last-{number}"
 
 
 async def test_a_sweep_drops_what_the_desk_has_used_up_on_days_that_are_over(tmp_path: Path) -> None:

@@ -284,6 +284,27 @@ async def test_callbacks_are_counted_by_reason() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "document",
+    [
+        "https://core.test/api/v1/documents/d-1/",
+        "/api/v1/documents/d-1/",
+        {"url": "https://core.test/api/v1/documents/d-1/"},
+        {"url": "https://core.test/api/v1/documents/d-1/", "uuid": "d-1", "status": "si"},
+    ],
+)
+async def test_a_document_of_which_only_the_address_is_said_has_a_sweep_come(document: object) -> None:
+    signals = RecordingSignals(Receipt.TAKEN)
+    buffer = MetricBuffer(100)
+    runtime = Runtime(telemetry=TelemetryConfig(metrics=buffer))
+    reply = await receiver(signals, meter=runtime.metric_meter).receive(JSON, encoded(said(document=document)))
+    assert (reply.status, signals.sweeps, signals.taken) == (200, 1, [])
+    assert [update.attributes["reason"] for update in buffer.retrieve_updates()] == [Verdict.TO_LOOK_UP.reason]
+    forged = encoded(said(document=document) | {"event_hash": "0" * 64})
+    assert (await receiver(signals).receive(JSON, forged)).status == 401
+    assert signals.sweeps == 1
+
+
 _BY_HAND = "3f2c8b1e-0d4a-4c6f-9a1b-2c3d4e5f6a7b"
 
 
