@@ -90,9 +90,7 @@ class PolicyPlanner(Planner, StandIns):
         mailed_along = await self._mailed_along(planning, person, others)
         silence = Silence.of(planning, self._directory, turn, span, there=person, others=mailed_along)
         warnings = last_warnings(silence)
-        nudges, overdue = reminders(silence, warnings), silence.overdue
-        late = reminders(overdue, [*warnings, *nudges]) if overdue else []
-        wait, alerts = await _alerts((silence, nudges), (overdue, late))
+        nudges, late, wait, alerts = await _follow_up(silence, warnings)
         other = await self._other_channel(silence, person, [*warnings, *nudges])
         return [*warnings, *nudges, *other, *late, *alerts, *told_of(alerts, (*warnings, *nudges, *late), wait)]
 
@@ -111,8 +109,7 @@ class PolicyPlanner(Planner, StandIns):
         requester = await self._directory.person(planning.subject.requester, planning.subject.workflow_id)
         there = requester.model_copy(update={"absent": ()})
         silence = Silence.of(planning, self._directory, turn, span, there=there)
-        _, alerts = await _alerts((silence, []), (silence.overdue, []))
-        return alerts
+        return (await _alerts((silence, []), (silence.overdue, []), []))[1]
 
     async def _span(self, planning: Planning, people: Mapping[str, Person]) -> Span:
         """When the request is due, and when it is over."""
@@ -137,16 +134,32 @@ class PolicyPlanner(Planner, StandIns):
         return Others.of(others, planning.policy)
 
 
+async def _follow_up(
+    silence: Silence, warnings: list[Moment]
+) -> tuple[list[Moment], list[Moment], Silence, list[Moment]]:
+    """The reminders in time and late, and the alerts with the wait they come in; reminders give way to an alert."""
+    overdue = silence.overdue
+    nudges = reminders(silence, warnings)
+    late = reminders(overdue, [*warnings, *nudges]) if overdue else []
+    wait, alerts = await _alerts((silence, nudges), (overdue, late), warnings)
+    alert = next((one.at for one in alerts if one.suppressed is None), None)
+    if alert is not None and any(wait.is_for_the_alert(one.at, alert) for one in (*nudges, *late)):
+        nudges = reminders(silence, warnings, alert)
+        late = reminders(overdue, [*warnings, *nudges], alert) if overdue else []
+    return nudges, late, wait, alerts
+
+
 async def _alerts(
-    in_time: tuple[Silence, list[Moment]], too_late: tuple[Silence | None, list[Moment]]
+    in_time: tuple[Silence, list[Moment]], too_late: tuple[Silence | None, list[Moment]], warnings: list[Moment]
 ) -> tuple[Silence, list[Moment]]:
     """The escalation of a signer and the wait it comes in: what cannot come in time may come after the due date."""
     (silence, nudges), (overdue, late) = in_time, too_late
+    heard = [*warnings, *nudges]
     begins_late = overdue is not None and silence.since >= silence.due
-    alerts = [] if begins_late else await escalation(silence, nudges)
+    alerts = [] if begins_late else await escalation(silence, nudges, heard)
     if overdue is None or any(alert.suppressed is None for alert in alerts):
         return silence, alerts
-    return overdue, await escalation(overdue, late) or alerts
+    return overdue, await escalation(overdue, late, [*heard, *late]) or alerts
 
 
 def _due_at(planning: Planning, signers: Sequence[Person]) -> datetime:

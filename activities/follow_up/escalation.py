@@ -1,19 +1,21 @@
 """When a silent signer's request goes to somebody who can act: in the recipient's hours, with time left to act.
 
 The earlier of the policy's triggers counts. One that would leave the alternate less than a working day before the due
-date is moved earlier; a signer who is absent and has a stand-in is not waited for at all. Where none comes before the
-due date, the overdue reminders are used up one day, if the policy wants it.
+date is moved earlier; nobody is escalated before one `every` (urgent: `first`) has passed since the last notice that
+they got. A signer who is absent and has a stand-in is not waited for at all. Where none comes before the due date, the
+overdue reminders are used up one day, if the policy wants it.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Self
 
 from activities.calendars.wall_clock import after, in_words, share
 from activities.follow_up.chain import Candidate, Chain
 from activities.follow_up.open_hours import ANY, WORKING, OpenHours, Slot
 from activities.follow_up.silence import Silence
 from activities.person import Person
+from workflows.follow_up import stages
 from workflows.follow_up.stages import Stage
 from workflows.model.planning import EscalationReason, Moment, MomentKind, Reason
 from workflows.model.policy import Escalation, EscalationAction
@@ -31,8 +33,44 @@ class _Trigger:
     """False for one that counts from a reminder, which was spread already."""
 
 
-async def escalation(silence: Silence, reminders: list[Moment]) -> list[Moment]:
-    """The one escalation of this signer, dropped with the reason when it cannot come before the wait ends."""
+@dataclass(frozen=True)
+class Rest:
+    """The time that a signer has to act on what they hear, before somebody else is told that they are silent."""
+
+    silence: Silence
+    trigger: datetime
+    heard: tuple[tuple[datetime, bool], ...] = ()
+    """What they hear, earliest first, and whether it is a reminder: once the trigger has come, those give way."""
+
+    @classmethod
+    def of(cls, silence: Silence, trigger: datetime, nudges: list[Moment]) -> Self:
+        """The rest between these nudges."""
+        coming = [one for one in nudges if one.suppressed is None]
+        planned = [(one.at, bool(stages.reminder_number(one.stage, silence.planning.revision))) for one in coming]
+        unplanned = [(at, False) for at in silence.heard_besides(one.at for one in coming)]
+        return cls(silence, trigger, tuple(sorted([*planned, *unplanned])))
+
+    def after(self, at: datetime, *, ahead: bool = False) -> datetime:
+        """The earliest instant from one on by which they had their time; `ahead` of the trigger since they were asked.
+
+        The trigger itself counts from when they were asked, by the policy's own words.
+        """
+        if ahead:
+            at = max(at, self._after(self.silence.came_at))
+        for notice, gives_way in self.heard:
+            if notice < min(at, self.trigger) if gives_way else notice <= at:
+                at = max(at, self._after(notice))
+        return at
+
+    def _after(self, notice: datetime) -> datetime:
+        return after(notice, self.silence.pause, self.silence.hours.zone)
+
+
+async def escalation(silence: Silence, reminders: list[Moment], nudges: list[Moment]) -> list[Moment]:
+    """The one escalation of this signer, dropped with the reason when it cannot come before the wait ends.
+
+    `reminders` are those of this wait, `nudges` all that the signer hears in this and the one before.
+    """
     policy = silence.policy.escalation
     if policy is None:
         return []
@@ -47,7 +85,9 @@ async def escalation(silence: Silence, reminders: list[Moment]) -> list[Moment]:
         person = await silence.directory.person(silence.person, silence.planning.subject.workflow_id)
         why = f"{moment.why}; {to.person} is not in the directory, so the hours are those of {silence.person}"
         moment = moment.replace(why=why)
-    return [_placed(silence, trigger, moment, person)]
+    if trigger.reason is EscalationReason.ABSENCE:
+        return [_placed(silence, trigger, moment, person, Rest(silence, trigger.at))]
+    return [_placed(silence, trigger, moment, person, Rest.of(silence, trigger.at, nudges))]
 
 
 def _action(silence: Silence, policy: Escalation, to: Candidate) -> EscalationAction:
@@ -89,25 +129,51 @@ def _used_up(silence: Silence, reminders: list[Moment]) -> _Trigger | None:
     rhythm, zone = silence.policy.reminders, silence.hours.zone
     if rhythm is None or after(silence.since, rhythm.first, zone) >= silence.until:
         return None
-    sent = [moment.at for moment in reminders if moment.suppressed is None]
+    series = [one for one in reminders if stages.reminder_number(one.stage, silence.planning.revision)]
+    sent = [one.at for one in series if one.suppressed is None]
     if not sent:
         end = after(silence.since, rhythm.first, zone, then=rhythm.every, times=rhythm.most)
         return _Trigger(end, "no reminder could be sent")
     what = "overdue reminders" if silence.late else "reminders"
-    return _Trigger(after(max(sent), rhythm.every, zone), f"all {len(sent)} {what} are used up", spread=False)
+    all_of_them = len(sent) == len(series)
+    used_up = f"all {len(sent)} {what} are used up"
+    because = used_up if all_of_them else f"only {len(sent)} of {len(series)} {what} could come"
+    return _Trigger(after(max(sent), rhythm.every, zone), because, spread=False)
 
 
-def _placed(silence: Silence, trigger: _Trigger, moment: Moment, person: Person) -> Moment:
+def _placed(silence: Silence, trigger: _Trigger, moment: Moment, person: Person, rest: Rest) -> Moment:
     hours = OpenHours.of(person, silence.policy)
-    slot = hours.next_slot(moment.at, silence.until)
+    begin = rest.after(moment.at)
+    at = _in_hours(silence, hours, rest, begin, spread=trigger.spread and begin == moment.at)
     day = None if silence.policy.urgent else _last_working_day(person, silence)
-    if day is not None and (slot is None or max(moment.at, slot.opens) > day.opens):
-        ahead = moment.moved(silence.spread(day.opens, day), "moved earlier, so that a working day is left to act")
-        return silence.kept_to(hours, ahead)
-    if slot is None:
-        return _at_the_last_occasion(silence, moment, hours)
-    at = moment.at if moment.at in slot and not trigger.spread else silence.spread(max(moment.at, slot.opens), slot)
-    return silence.kept_to(hours, moment.replace(at=at))
+    if day is not None and (at is None or at > day.opens):
+        early = rest.after(silence.spread(day.opens, day), ahead=True)
+        ahead = _in_hours(silence, hours, rest, early, spread=False, ahead=True)
+        if ahead is not None and ahead < (at or moment.at):
+            return silence.kept_to(hours, moment.moved(ahead, "moved earlier, so that a working day is left to act"))
+    if at is not None:
+        return silence.kept_to(hours, _with_reason(silence, moment, at, rest))
+    return _at_the_last_occasion(silence, moment, hours, rest)
+
+
+def _in_hours(
+    silence: Silence, hours: OpenHours, rest: Rest, at: datetime, *, spread: bool, ahead: bool = False
+) -> datetime | None:
+    """The first instant from one on that is in the recipient's hours and leaves the signer their time; None if none."""
+    while slot := hours.next_slot(at, silence.until):
+        slot = hours.unbroken(slot)
+        placed = at if at in slot and not spread else silence.spread(max(at, slot.opens), slot)
+        at = rest.after(placed, ahead=ahead)
+        if at == placed:
+            return at
+        spread = False
+    return None
+
+
+def _with_reason(silence: Silence, moment: Moment, at: datetime, rest: Rest) -> Moment:
+    if rest.after(moment.at) == moment.at:
+        return moment.replace(at=at)
+    return moment.moved(at, f"not before they have had {in_words(silence.pause)} since their last notice")
 
 
 def _last_working_day(person: Person, silence: Silence) -> Slot | None:
@@ -119,11 +185,15 @@ def _last_working_day(person: Person, silence: Silence) -> Slot | None:
     return working.last_day(day + timedelta(days=1) if whole else day, silence.since)
 
 
-def _at_the_last_occasion(silence: Silence, moment: Moment, hours: OpenHours) -> Moment:
+def _at_the_last_occasion(silence: Silence, moment: Moment, hours: OpenHours, rest: Rest) -> Moment:
     if moment.at >= silence.until:
         return moment.dropped(Reason.SUPERSEDED, f"after {silence.end}")
+    if rest.after(moment.at) >= silence.until:
+        return moment.dropped(Reason.TOO_SOON, f"{in_words(silence.pause)} after their last notice it is over")
     slot = hours.last_slot(moment.at, silence.since)
     at = max(slot.opens, slot.closes - _TO_ACT) if slot else silence.since
     if at <= silence.since:
         return moment.dropped(Reason.QUIET_HOURS, f"no open hours before {silence.end}")
+    if rest.after(at, ahead=True) > at:
+        return moment.dropped(Reason.TOO_SOON, f"they had a notice less than {in_words(silence.pause)} before")
     return silence.kept_to(hours, moment.moved(at, "moved earlier, into working hours"))

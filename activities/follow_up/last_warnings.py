@@ -1,9 +1,10 @@
-"""The last warnings: so long before the due date, and never later than the last working day before it.
+"""The last warnings: so long before the due date, and with time left to act.
 
 They may come outside working hours, because what they warn of is worse; one that would fall on a day off comes on the
-morning of the last working day before, and of two that would then come together, on one day although they are counted
-in days, or in the wrong order, the one that is nearer to the due date is kept. They count from the due date: however
-long the clocks stood, a warning is left out only if the signer's turn came later.
+morning of the next working day, if two working hours are left then before the due date, else on that of the last
+working day before. Of two that would then come together, on one day although they are counted in days, or in the wrong
+order, the one that is nearer to the due date is kept. They count from the due date: however long the clocks stood, a
+warning is left out only if the signer's turn came later.
 """
 
 from datetime import datetime, timedelta
@@ -83,27 +84,35 @@ def _placed(silence: Silence, warning: Moment) -> Moment:
         return warning
     slots = silence.hours.slots(silence.hours.local_day(warning.at))
     if not slots:
-        return _on_the_last_working_day(silence, warning)
+        return _from_a_day_off(silence, warning)
     return _on_its_day(silence, warning, Slot(slots[0].opens, slots[-1].closes))
 
 
 def _on_its_day(silence: Silence, warning: Moment, day: Slot) -> Moment:
     # Ahead of its instant, because a day before the end of the working day is the end of a working day.
     if day.opens <= warning.at <= day.closes:
-        return warning.replace(at=silence.spread(warning.at, day, ahead=True))
+        return warning.replace(at=silence.spread_ahead(warning.at, day))
     if warning.at > day.closes > silence.came_at:
-        return warning.moved(silence.spread(day.closes, day, ahead=True), "moved into working hours")
-    if warning.at < day.opens < silence.until:
-        return warning.moved(silence.spread(day.opens, day), "moved into working hours")
+        return warning.moved(silence.spread_ahead(day.closes, day), "moved into working hours")
+    if warning.at < day.opens < silence.until and (at := _opening(silence, day)):
+        return warning.moved(at, "moved into working hours")
     return warning
 
 
-def _on_the_last_working_day(silence: Silence, warning: Moment) -> Moment:
+def _from_a_day_off(silence: Silence, warning: Moment) -> Moment:
+    """On the next working day, if that leaves time to act; else on the last one before."""
     hours = silence.hours
-    today = hours.local_day(warning.at)
-    slot = hours.last_day(today, silence.came_at)
-    if slot is None:
-        whole = Slot(*(start_of_day(day, hours.zone) for day in (today, today + timedelta(days=1))))
-        return warning.replace(at=silence.spread(warning.at, whole, ahead=True))
-    because = f"moved earlier from {silence.local(warning.at)}: {hours.why_closed(warning.at)}"
-    return warning.moved(silence.spread(slot.opens, slot), because)
+    today, because = hours.local_day(warning.at), hours.why_closed(warning.at)
+    later = hours.next_slot(warning.at, silence.until)
+    if later and (at := _opening(silence, later)):
+        return warning.moved(at, f"moved from {silence.local(warning.at)}: {because}")
+    if earlier := hours.last_day(today, silence.came_at):
+        words = f"moved earlier from {silence.local(warning.at)}: {because}"
+        return warning.moved(silence.spread(earlier.opens, earlier), words)
+    whole = Slot(*(start_of_day(day, hours.zone) for day in (today, today + timedelta(days=1))))
+    return warning.replace(at=silence.spread_ahead(warning.at, whole))
+
+
+def _opening(silence: Silence, slot: Slot) -> datetime | None:
+    """When to come as a stretch of hours opens, None if too little time would be left from then on."""
+    return next((at for at in (silence.spread(slot.opens, slot), slot.opens) if silence.leaves_time(at)), None)

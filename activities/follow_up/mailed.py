@@ -36,7 +36,7 @@ def warned(silence: Silence, warning: Moment) -> Moment:
     if best := _best(silence, silence.hours.within(day)):
         slot = best[-1]
         latest = max(slot.opens, slot.closes - _A_MINUTE)
-        return warning.moved(silence.spread(latest, slot, ahead=True), _together(silence))
+        return warning.moved(silence.spread_ahead(latest, slot), _together(silence))
     return _waking(silence, warning, "there is no better time")
 
 

@@ -101,6 +101,11 @@ class OpenHours:
             day = self._day_after(day)
         return None
 
+    def unbroken(self, slot: Slot) -> Slot:
+        """The stretch with what follows it without a break: round the clock it does not end at midnight."""
+        following = next((one for one in self.slots(self.local_day(slot.closes)) if one.opens == slot.closes), None)
+        return Slot(slot.opens, following.closes) if following else slot
+
     def last_day(self, before: date, since: datetime) -> Slot | None:
         """The first open stretch of the last working day before a day, if it opens after `since`."""
         day, first = before - _DAY, self.local_day(since)

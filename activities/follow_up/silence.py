@@ -1,18 +1,26 @@
 """One signer who is silent, on their clock, in their hours: up to the due date, and from there to the closing."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple, Self
 
+from activities.calendars.wall_clock import after
 from activities.directory import Directory, UnknownPerson
 from activities.follow_up.open_hours import OpenHours, Slot
 from activities.follow_up.others import NOBODY, Others
 from activities.person import Person
+from workflows.follow_up.agenda import APART
+from workflows.follow_up.stages import reminder_number
 from workflows.model.planning import Moment, MomentKind, Planning, Snooze, Turn
 from workflows.model.policy import OVERDUE_AT_MOST, Policy, Reminders
 
 MOST_JITTER: Final = timedelta(minutes=15)
+TO_ACT: Final = timedelta(hours=2)
+"""Of their hours, what a last warning that is moved leaves a signer, if their calendar allows it."""
+_WITHOUT_RHYTHM: Final = "2h"
+"""What a signer has to act on a notice before somebody else is told, where the policy has no reminders."""
 
 
 class Span(NamedTuple):
@@ -112,19 +120,65 @@ class Silence:
         since, came_at = max(self.since, self.due), max(self.came_at, self.due)
         return replace(self, since=since, came_at=came_at, policy=_when_overdue(self.policy), late=True)
 
+    @property
+    def pause(self) -> str:
+        """How long nobody else is told of the silence after a notice that reached the signer."""
+        rhythm = self.policy.reminders
+        if rhythm is None:
+            return _WITHOUT_RHYTHM
+        return rhythm.first if self.policy.urgent else rhythm.every
+
+    def is_for_the_alert(self, at: datetime, alert: datetime) -> bool:
+        """Whether a reminder would leave no time to act before somebody else is told, or come together with that."""
+        return at < alert + APART and after(at, self.pause, self.hours.zone) > alert
+
+    def has_had(self, reminder: Moment) -> bool:
+        """Whether the ledger has the line of a reminder, or of a later one."""
+        number = reminder_number(reminder.stage, self.planning.revision) or 0
+        return any(one.person == self.person and number <= one.number for one in self.planning.reminded)
+
+    def heard_besides(self, planned: Iterable[datetime]) -> tuple[datetime, ...]:
+        """When something reached them last that is neither planned nor the first notice of their turn."""
+        heard = self.heard_at
+        if heard is None or heard < self.came_at + APART:
+            return ()
+        return () if any(timedelta() <= heard - at < APART for at in planned) else (heard,)
+
     def moment(self, kind: MomentKind, at: datetime, stage: str, why: str) -> Moment:
         """A moment that the signer hears themselves."""
         return Moment(at=at, kind=kind, stage=stage, person=self.person, to=self.person, why=why)
 
-    def spread(self, at: datetime, slot: Slot | None, *, ahead: bool = False) -> datetime:
-        """The instant moved by the jitter, later or `ahead`, inside its slot and the time of the request; else unmoved.
+    def spread(self, at: datetime, slot: Slot) -> datetime:
+        """The instant moved later by the jitter, and never out of its slot or the wait: what is left of them is shared.
 
         An urgent one is not moved: its minutes count, and it is never one of thousands.
         """
-        if self.policy.urgent:
-            return at
-        moved = (at - self.jitter, at + self.jitter) if ahead else (at + self.jitter, at - self.jitter)
-        return next((one for one in moved if self.came_at < one < self.until and (slot is None or one in slot)), at)
+        return at + self._share(min(slot.closes, self.until) - at)
+
+    def spread_ahead(self, at: datetime, slot: Slot) -> datetime:
+        """The same of a last warning, moved earlier where its slot allows it.
+
+        A day before the end of a working day is the end of one.
+        """
+        earlier = at - self.jitter
+        return earlier if not self.policy.urgent and max(slot.opens, self.came_at) < earlier else self.spread(at, slot)
+
+    def _share(self, room: timedelta) -> timedelta:
+        """The jitter, or its part of a room that is smaller than `MOST_JITTER`; in whole seconds, never the whole."""
+        if self.policy.urgent or room <= timedelta():
+            return timedelta()
+        if room > MOST_JITTER:
+            return self.jitter
+        return timedelta(seconds=int(room.total_seconds() * (self.jitter / (MOST_JITTER + timedelta(seconds=1)))))
+
+    def leaves_time(self, at: datetime) -> bool:
+        """Whether the signer has two working hours from an instant to the end of this wait."""
+        left = timedelta()
+        for slot in self.hours.within(Slot(at, self.until)):
+            left += slot.closes - slot.opens
+            if left >= TO_ACT:
+                return True
+        return False
 
     def held(self, moment: Moment) -> Moment:
         """The moment with the hours that it is kept to; see `kept_to`."""

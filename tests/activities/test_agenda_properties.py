@@ -8,14 +8,15 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from activities.calendars.wall_clock import after, length
+from activities.calendars.wall_clock import after, before, length, start_of_day
 from activities.files.fields import zones
-from activities.follow_up.open_hours import OpenHours
+from activities.follow_up.open_hours import OpenHours, Slot
+from activities.follow_up.silence import MOST_JITTER
 from activities.person import Absence, Person
 from activities.planner import PolicyPlanner
 from tests.activities.book import Book, planning, somebody
 from workflows.follow_up.stages import numbered
-from workflows.model.planning import Agenda, Moment, MomentKind, Planning, Snooze
+from workflows.model.planning import Agenda, EscalationReason, Moment, MomentKind, Planning, Snooze
 from workflows.model.policy import Escalation, Overdue, Policy, Reminders
 
 FIRST_YEAR: Final = 2026
@@ -103,6 +104,59 @@ def assert_warned_in_time(agenda: Agenda, policy: Policy, signer: Person, since:
     assert len(days) == len(set(days)), "one that is counted in days a day"
 
 
+def assert_nothing_is_early(agenda: Agenda, policy: Policy, signer: Person, since: datetime) -> None:
+    """The minutes of the spread come on top of what the policy says."""
+    if policy.reminders and (found := series(agenda, "reminder")):
+        assert found[0].at >= after(since, policy.reminders.first, signer.tz), found[0]
+    if policy.overdue and (found := series(agenda, "overdue")):
+        assert found[0].at >= after(max(since, agenda.due_at), policy.overdue.every, signer.tz), found[0]
+
+
+def assert_time_to_act(agenda: Agenda, policy: Policy, signer: Person, since: datetime) -> None:
+    """After any notice there is time to act before the next step: another's escalation, the due date, the end."""
+    nudges = of_kind(agenda, MomentKind.REMIND, MomentKind.WARN, MomentKind.OVERDUE)
+    for alert in of_kind(agenda, MomentKind.ESCALATE):
+        if alert.reason is EscalationReason.ABSENCE:
+            continue
+        pause = pause_of(policy, late=alert.at >= agenda.due_at)
+        for nudge in nudges:
+            assert nudge.at > alert.at or alert.at >= after(nudge.at, pause, signer.tz), (nudge, alert)
+        if "moved earlier" in alert.why:
+            assert alert.at >= after(since, pause, signer.tz), alert
+    hours = OpenHours.of(signer, policy)
+    for nudge in nudges if not policy.urgent else []:
+        if nudge.kind is MomentKind.WARN:
+            asked_for = nominal(nudge, agenda, signer, hours)
+            assert nudge.at <= asked_for + MOST_JITTER or open_time(hours, nudge.at, agenda.due_at) >= 2 * HOUR, nudge
+            if not hours.slots(hours.local_day(asked_for)) and nudge.at < asked_for - MOST_JITTER:
+                later = hours.next_slot(asked_for, agenda.due_at)
+                assert later is None or open_time(hours, later.opens, agenda.due_at) < 2 * HOUR, nudge
+        else:
+            assert agenda.over_at - nudge.at >= HOUR, nudge
+
+
+def pause_of(policy: Policy, *, late: bool) -> str:
+    """One `every`, for what is urgent one `first`."""
+    if late and policy.overdue:
+        return policy.overdue.every
+    if policy.reminders:
+        return policy.reminders.first if policy.urgent else policy.reminders.every
+    return "2h"
+
+
+def nominal(warning: Moment, agenda: Agenda, signer: Person, hours: OpenHours) -> datetime:
+    """When a warning comes by the policy alone."""
+    ahead = warning.stage.removeprefix("warning-")
+    if ahead != "0d":
+        return before(agenda.due_at, ahead, signer.tz)
+    return max(warning.at, start_of_day(hours.local_day(agenda.due_at), signer.tz))
+
+
+def open_time(hours: OpenHours, begin: datetime, end: datetime) -> timedelta:
+    """How much of their hours lies between two instants."""
+    return sum((slot.closes - slot.opens for slot in hours.within(Slot(begin, end))), timedelta())
+
+
 def switches(zone: ZoneInfo) -> list[datetime]:
     """The days on which the clocks of a zone are changed in the first and the last of the ten years."""
     offsets = [day.astimezone(zone).utcoffset() for day in DAYS]
@@ -121,6 +175,8 @@ async def test_every_zone_over_the_changes_of_its_clocks() -> None:
             assert_nobody_is_woken(agenda, policy, book)
             assert_nothing_disappears(agenda, policy)
             assert_warned_in_time(agenda, policy, signer, since)
+            assert_nothing_is_early(agenda, policy, signer, since)
+            assert_time_to_act(agenda, policy, signer, since)
 
 
 instants = st.datetimes(*TEN_YEARS, timezones=st.just(UTC))
@@ -171,6 +227,8 @@ async def test_every_policy_and_calendar(policy: Policy, signer: Person, manager
     assert_nothing_disappears(agenda, policy)
     assert_nobody_is_woken(agenda, policy, everybody)
     assert_warned_in_time(agenda, policy, signer, since)
+    assert_nothing_is_early(agenda, policy, signer, since)
+    assert_time_to_act(agenda, policy, signer, since)
     later = asked(policy, since).replace(now=since + timedelta(seconds=1))
     assert [one.at for one in (await planner.plan(later)).moments] == [one.at for one in agenda.moments]
 

@@ -55,9 +55,10 @@ async def test_who_is_nudged_in_the_morning_hears_of_the_alert_an_hour_later() -
 
 async def test_an_hour_that_the_day_does_not_leave_is_found_on_the_next() -> None:
     book = Book(somebody("requester"), somebody("signer", hours="09:00-09:30", manager="manager"), somebody("manager"))
-    policy = Policy(hours="working", reminders=Reminders(first="1d", most=1), escalation=Escalation(after="1d"))
-    planned = await plan(planning(policy), book)
-    assert planned["escalated"].at - planned["reminder-1"].at == timedelta(days=1)
+    policy = Policy(hours="working", reminders=None, warnings=("29d",), escalation=Escalation(after="1d"))
+    planned = await plan(planning(policy, due=datetime(2026, 12, 2, 8, 27, tzinfo=UTC)), book)
+    assert planned["warning-29d"].at == datetime(2026, 11, 3, 8, 15, tzinfo=UTC)
+    assert planned["escalated"].at == datetime(2026, 11, 4, 8, 12, tzinfo=UTC)
 
 
 async def test_whose_place_could_not_be_handed_over_is_alerted_about() -> None:

@@ -41,8 +41,9 @@ async def test_the_default_policy() -> None:
     assert (agenda.dropped, agenda.doubt) == ((), None)
 
 
-async def test_who_hears_of_an_alert_apart_from_a_reminder_was_not_moved_into_working_hours() -> None:
-    agenda = await plan(Policy(escalation=Escalation(after="6d", or_=None)))
+async def test_who_hears_of_an_alert_apart_from_a_warning_was_not_moved_into_working_hours() -> None:
+    policy = Policy(reminders=None, warnings=("23d",), escalation=Escalation(after="7d", or_=None))
+    agenda = await plan(policy, due=datetime(2026, 12, 2, 8, 40, tzinfo=UTC))
     told = next(moment for moment in agenda.moments if moment.kind is MomentKind.ESCALATED)
     assert (told.at.hour, told.why) == (9, "manager was alerted, apart from other notices")
 
@@ -108,8 +109,13 @@ async def test_a_reminder_keeps_an_hour_from_the_first_warning_and_none_comes_af
 
 async def test_reminders_keep_an_hour_from_each_other() -> None:
     agenda = await plan(Policy(reminders=Reminders(first="1h", every="30m", most=4), warnings=(), escalation=None))
-    assert [moment.stage for moment in agenda.moments] == ["reminder-1", "reminder-3", "expiry"]
-    assert dropped(agenda) == ["reminder-2 too_soon", "reminder-4 too_soon"]
+    assert lines(agenda)[:-1] == [
+        "Mon 11-02 10:12 reminder-1 signer",
+        "Mon 11-02 11:12 reminder-2 signer",
+        "Mon 11-02 12:12 reminder-3 signer",
+        "Mon 11-02 13:12 reminder-4 signer",
+    ]
+    assert dropped(agenda) == []
 
 
 async def test_a_warning_before_the_turn_is_not_sent() -> None:

@@ -9,7 +9,7 @@ from activities.person import Absence
 from activities.planner import PolicyPlanner
 from tests.activities.book import SINCE, Book, dropped, lines, plan, planning, somebody
 from workflows.model.planning import Agenda, MomentKind, Reminded, Snooze
-from workflows.model.policy import Overdue, Policy, Reminders
+from workflows.model.policy import Escalation, Overdue, Policy, Reminders
 
 DAY: Final = timedelta(days=1)
 THURSDAY: Final = SINCE + 3 * DAY
@@ -122,16 +122,31 @@ async def test_nine_o_clock_stays_nine_o_clock_over_the_change_of_the_clocks() -
     ]
 
 
-async def test_reminders_that_a_not_now_silences_count_as_if_they_came() -> None:
+async def test_reminders_that_a_not_now_silences_are_not_used_up() -> None:
     until = datetime(2026, 11, 9, 12, tzinfo=UTC)
     asked = planning(rhythm("2d", "2d"), turns={"signer": THURSDAY})
     asked = asked.replace(snoozes=(Snooze(person="signer", until=until, number=1),))
     agenda = await PolicyPlanner(book()).plan(asked)
     assert reminders(agenda) == [
         "Mon 11-09 13:00 snooze-1",
-        "Wed 11-11 09:12 reminder-2",
-        "Fri 11-13 09:12 reminder-3",
-        "Mon 11-16 09:12 reminder-4",
+        "Wed 11-11 13:00 reminder-1",
+        "Fri 11-13 13:00 reminder-2",
+        "Mon 11-16 09:12 reminder-3",
+        "Wed 11-18 09:12 reminder-4",
+    ]
+    assert dropped(agenda) == []
+
+
+async def test_a_not_now_does_not_move_the_reminders_that_came_before_it() -> None:
+    until = datetime(2026, 11, 11, 12, tzinfo=UTC)
+    asked = planning(rhythm("2d", "2d"), turns={"signer": THURSDAY}).replace(now=THURSDAY + 4 * DAY)
+    asked = asked.replace(reminded=(Reminded(person="signer", number=1),))
+    agenda = await PolicyPlanner(book()).plan(asked.replace(snoozes=(Snooze(person="signer", until=until, number=1),)))
+    assert reminders(agenda) == [
+        "Wed 11-11 13:00 snooze-1",
+        "Fri 11-13 13:00 reminder-2",
+        "Mon 11-16 09:12 reminder-3",
+        "Wed 11-18 09:12 reminder-4",
     ]
     assert dropped(agenda) == ["reminder-1 snoozed"]
 
@@ -148,4 +163,44 @@ async def test_a_mail_that_waits_for_the_hours_of_others_is_what_the_next_counts
         "Mon 11-09 15:12 reminder-1",
         "Thu 11-12 15:12 reminder-2",
         "Mon 11-16 15:12 reminder-3",
+    ]
+
+
+REMINDED_BY_HAND: Final = datetime(2026, 11, 13, 10, tzinfo=UTC)
+"""A day after the last of three reminders."""
+
+
+async def test_nobody_is_escalated_before_one_every_after_a_reminder_that_somebody_asked_for() -> None:
+    policy = rhythm("3d", "3d", 3).replace(escalation=Escalation(or_=None))
+    directory = Book(somebody("requester"), somebody("signer", manager="manager"), somebody("manager"))
+    asked = planning(policy).replace(now=REMINDED_BY_HAND, reminded=(Reminded(person="signer", number=3),))
+    before = await PolicyPlanner(directory).plan(asked)
+    assert "Mon 11-16 09:12 escalation manager" in lines(before)
+    turns = tuple(turn.replace(heard_at=REMINDED_BY_HAND) for turn in asked.turns)
+    after = await PolicyPlanner(directory).plan(asked.replace(turns=turns))
+    [moment] = [one for one in after.moments if one.kind is MomentKind.ESCALATE]
+    assert moment.at == datetime(2026, 11, 16, 10, tzinfo=UTC)
+    assert moment.why.endswith("not before they have had 3 days since their last notice")
+
+
+async def test_a_reminder_within_the_hour_of_one_that_somebody_asked_for_is_put_off_and_not_used_up() -> None:
+    asked = planning(rhythm("3d", "3d", 3)).replace(now=THURSDAY, reminded=())
+    turns = tuple(turn.replace(heard_at=THURSDAY - timedelta(minutes=20)) for turn in asked.turns)
+    agenda = await PolicyPlanner(book()).plan(asked.replace(turns=turns))
+    assert reminders(agenda) == [
+        "Mon 11-09 09:12 reminder-1",
+        "Thu 11-12 09:12 reminder-2",
+        "Mon 11-16 09:12 reminder-3",
+    ]
+
+
+async def test_reminders_that_come_as_somebody_else_is_told_give_way_and_are_not_used_up() -> None:
+    """At 60 % of the window it is one `every` since the second; the third would come in the same second."""
+    policy = rhythm("3d", "3d", 4).replace(hours="any", window="12d", escalation=Escalation(after="60%", or_=None))
+    directory = Book(somebody("requester"), somebody("signer", manager="manager"), somebody("manager"))
+    assert lines(await PolicyPlanner(directory).plan(planning(policy)))[:-1] == [
+        "Thu 11-05 09:12 reminder-1 signer",
+        "Sun 11-08 09:12 reminder-2 signer",
+        "Wed 11-11 09:12 escalation manager",
+        "Wed 11-11 09:12 escalated signer",
     ]

@@ -51,14 +51,15 @@ async def test_a_phone_that_is_gone_is_never_tried_again_and_mail_takes_over_fro
     await shared.ask("gone", LONER, policy=policy)
     await shared.until_shown("gone", lambda it: it.notifications)
     await shared.vendor.mark(second, "unregistered")
-    await shared.forward("gone", timedelta(days=8))
+    await shared.forward("gone", timedelta(days=10))
     shown = await shared.until_shown("gone", lambda it: it.escalations)
     refused = await shared.vendor.ledger("push_refused", before)
     assert sorted(entry["token"] for entry in refused) == [first, second]
     channels = {line.stage: line.channel for line in shown.notifications}
     assert (channels["ready"], channels["escalation"]) == (Channel.PUSH, Channel.PUSH)
     assert (channels["reminder-1"], channels["reminder-2"]) == (Channel.MAIL, Channel.MAIL)
-    assert shown.escalations[0].at - shown.notifications[0].at < timedelta(days=7, minutes=16)
+    waited = shown.escalations[0].at - shown.notifications[0].at
+    assert timedelta(days=9) <= waited < timedelta(days=9, minutes=16), "one `every` after the second reminder"
     mailed = [line for line in shown.notifications if line.channel is Channel.MAIL]
     mails = await shared.vendor.ledger("mail", before, kind="resend")
     assert len(mails) == len(mailed)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.workflows.stage import a_request
-from workflows.follow_up.agenda import Escalate, Expire, Nudge, Step, Wait, next_step
+from workflows.follow_up.agenda import Escalate, Expire, Nudge, Step, Wait, is_overtaken, next_step
 from workflows.follow_up.ledger import Ledger, key_of
 from workflows.model.notices import Channel, Delivered, Outcome, PutOff
 from workflows.model.planning import Agenda, Moment, MomentKind
@@ -309,3 +309,31 @@ def test_an_overdue_reminder_no_phone_took_holds_the_closing_for_a_day() -> None
     failed = lined(ESCALATED, OVERDUE[0], OVERDUE[0].at)
     failed = lined(failed, OVERDUE[1], CLOSING.at - timedelta(hours=1), Outcome.FAILED)
     assert next_step(WITH_GRACE, failed, CLOSING.at) == Wait(CLOSING.replace(at=CLOSING.at + timedelta(hours=23)))
+
+
+def by_hand_at(day: float) -> Progress:
+    """Somebody had the signer reminded, after the plan was made."""
+    line = told(SENT, moment(day, MomentKind.REMIND, "reminder-manual-1")).notifications[0]
+    known = told(SENT, *REMINDERS).planned(AGENDA, START)
+    return known.replace(ledger=Ledger(lines=(*known.ledger.lines, line.replace(at=START + timedelta(days=day)))))
+
+
+def test_a_plan_that_does_not_know_of_a_reminder_is_made_anew_before_somebody_else_is_told() -> None:
+    now = START + timedelta(days=12)
+    step = next_step(AGENDA, by_hand_at(11.5), now)
+    assert isinstance(step, Escalate)
+    assert is_overtaken(step, by_hand_at(11.5), now)
+    assert not is_overtaken(step, told(SENT, *REMINDERS).planned(AGENDA, START), now)
+    known = by_hand_at(11.5).planned(AGENDA, now)
+    assert not is_overtaken(step, known, now), "what is planned since knows of it"
+
+
+def test_a_plan_is_made_anew_rather_than_that_a_reminder_is_used_up_by_another() -> None:
+    now = REMINDERS[0].at
+    agenda = Agenda(due_at=EXPIRY.at, moments=(*REMINDERS, EXPIRY))
+    nudged = by_hand_at(2.99)
+    before = nudged.replace(ledger=Ledger(lines=nudged.ledger.lines[-1:])).planned(agenda, START)
+    step = next_step(agenda, before, now)
+    assert step == Nudge((), too_soon=(REMINDERS[0],))
+    assert is_overtaken(step, before, now)
+    assert not is_overtaken(step, before.planned(agenda, now), now)

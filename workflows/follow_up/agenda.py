@@ -9,7 +9,7 @@ from workflows.follow_up.ledger import key_of
 from workflows.follow_up.memory import FollowUp
 from workflows.follow_up.stages import Stage
 from workflows.model.notices import Channel, Notification, Outcome
-from workflows.model.planning import Agenda, Moment, MomentKind
+from workflows.model.planning import Agenda, EscalationReason, Moment, MomentKind
 from workflows.model.wishes import StopKind
 
 _NUDGES = (MomentKind.REMIND, MomentKind.WARN, MomentKind.OVERDUE)
@@ -132,6 +132,31 @@ def was_away(moments: tuple[Moment, ...], progress: FollowUp, now: datetime) -> 
     """Whether an outage separates the plan from now, so that the recipients' hours must be looked at again."""
     late, planned_at = now - _LATE, progress.planned_at
     return any(moment.at < late for moment in moments) and (planned_at is None or planned_at < late)
+
+
+def is_overtaken(step: Step, progress: FollowUp, now: datetime) -> bool:
+    """Whether people have heard something that the plan does not know of, so that the step would come too soon.
+
+    A plan that knows of it leaves them their time before somebody else is told, and uses up no reminder.
+    """
+    match step:
+        case Escalate(moments):
+            return any(_heard_since_the_plan(one, progress) for one in moments)
+        case Nudge(too_soon=moments):
+            lines = (line for one in moments for line in _heard_since_the_plan(one, progress))
+            return any(now - line.at < APART for line in lines)
+        case _:
+            return False
+
+
+def _heard_since_the_plan(moment: Moment, progress: FollowUp) -> list[Notification]:
+    """The nudges of a silent person that were not planned, or came at another time."""
+    agenda, planned_at = progress.agenda, progress.planned_at
+    if agenda is None or planned_at is None or moment.reason is EscalationReason.ABSENCE:
+        return []
+    planned = {(one.stage, one.to): one.at for one in agenda.moments}
+    lines = [line for line in _nudges_of(moment.person, progress) if line.at > planned_at]
+    return [line for line in lines if line.at - planned.get((line.stage, line.person), planned_at) >= APART]
 
 
 def _about_a_question(due: list[Moment]) -> AskAgain | GoOn | None:

@@ -11,7 +11,7 @@ from temporalio.exceptions import FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.options as options
-    from workflows.follow_up.agenda import AskAgain, Escalate, Expire, GoOn, Nudge, Step, Wait, was_away
+    from workflows.follow_up.agenda import AskAgain, Escalate, Expire, GoOn, Nudge, Step, Wait, is_overtaken, was_away
     from workflows.follow_up.aside import TellsAside
     from workflows.follow_up.clocks import RingsFor
     from workflows.follow_up.inputs import FollowUpInput
@@ -100,6 +100,8 @@ class FollowUpWorkflow(FollowUpMessages[Memory], TellsAside[Memory], TellsPeople
     async def _take(self, step: Step) -> None:
         match step:
             case Nudge(due) | Escalate(due) | AskAgain(due) if was_away(due, self._progress, workflow.now()):
+                self._progress = self._progress.replan()
+            case _ if is_overtaken(step, self._progress, workflow.now()):
                 self._progress = self._progress.replan()
             case Nudge(moments, caught_up, too_soon):
                 self._progress = self._progress.left_out(caught_up, too_soon, workflow.now())
