@@ -32,6 +32,7 @@ from starter.page.allowances import MailPause
 from starter.page.brand import OURS, Brand
 from starter.page.first_page import FirstPages
 from starter.page.form_guard import FormGuard
+from starter.page.offers import as_decision
 from starter.page.posted_forms import read_form
 from starter.page.recent_looks import Look, RecentLooks
 from starter.page.rendering import Renderer
@@ -40,13 +41,14 @@ from starter.page.turned_away import FOREIGN_FORM, NO_ANSWER, NOT_KNOWN_NOW, NOT
 from starter.page.visited import PICTURE, Screens
 from starter.page.visits import DONE, RENEWED, Visit, Visits
 from starter.page.who_asks import WhoAsks
-from starter.page.words import MAIL_SENT
+from starter.page.words import MAIL_SENT, decided_screen
 from starter.temporal_refusals import TemporalRefused
 from starter.wishes import NotAdmitted, NotConfirmed, NotLiving, Refused
 from workflows.kinds import Kind, referred
 from workflows.model.operations import OperationState, Receipt
 from workflows.model.texts import plain
-from workflows.model.wishes import AnyWish
+from workflows.model.views import Shown, TaskShow
+from workflows.model.wishes import AnyWish, Decision
 
 
 class Send(Protocol):
@@ -180,9 +182,9 @@ class Pages:
         try:
             offers = await self._screens.offers_to(visit, shown, form.get("value", ""))
             if wish := offers.wish(visit.claim.person, form):
-                receipt = await self._send(request, wish, self._guard.op(visit.ref, form))
-                if receipt.state is OperationState.OPEN:
-                    return self._told(form_answers.UNDER_WAY, visit)
+                to = offers.decides.reference if offers.decides and isinstance(wish, Decision) else request
+                receipt = await self._send(to, wish, self._guard.op(visit.ref, form))
+                return self._taken(receipt, visit, shown, form)
         except NotConfirmed as unsure:
             _LOGGER.warning("wish not confirmed", request=request, op=unsure.op)
             return self._kept(form_answers.UNCERTAIN, visit, form)
@@ -194,6 +196,14 @@ class Pages:
             return self._shown(form_answers.refused(await self._screens.of(visit), str(refused), form), visit)
         except NotLiving:
             _LOGGER.info("wish for what has ended", request=request)
+        return self._renderer.onward(f"{visit.ref}?{DONE}={quote(form.get('act', ''))}")
+
+    def _taken(self, receipt: Receipt, visit: Visit, shown: Shown, form: dict[str, str]) -> Response:
+        """What follows a wish that was taken; a task to decide ends by itself a moment after it was decided."""
+        if receipt.state is OperationState.OPEN:
+            return self._told(form_answers.UNDER_WAY, visit)
+        if isinstance(shown, TaskShow) and (act := as_decision(form.get("act", ""))):
+            return self._renderer.page(decided_screen(act, shown, visit.reader.language))
         return self._renderer.onward(f"{visit.ref}?{DONE}={quote(form.get('act', ''))}")
 
     async def _page_of(self, claim: LinkClaim) -> SigningPage:

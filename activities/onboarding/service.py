@@ -61,7 +61,7 @@ _SAYS_AT_MOST: Final = 300
 _BY: Final = "countersign"
 _DECIDE: Final = phrase("Decide: {title}")
 _PLEASE_DECIDE: Final = phrase(
-    "Please decide on the page of the onboarding at the desk: send it again, go on without it, or stop the onboarding. "
+    "Please decide: send it again, go on without it, or stop the onboarding. "
     "If it needs another file, pass this on to whoever runs Countersign."
 )
 _NOT_STARTED: Final = phrase("It could not be started: {fault}.")

@@ -8,7 +8,7 @@ from typing import Final, Self
 
 from activities.language import phrase
 from starter.page.offers import to_decide
-from starter.page.options import ANSWER_HINT, DONE_HINT, UNBLOCK_HINT
+from starter.page.options import AGAIN_HINT, ANSWER_HINT, DONE_HINT, GO_ON_HINT, STOP_HINT, UNBLOCK_HINT
 from starter.wishes import Refused
 from workflows.kinds import Kind
 from workflows.model.attention import AttentionCode
@@ -156,7 +156,7 @@ _ASKING_OF_ONBOARDINGS: Final = {
     Deed.CANCEL: replace(
         _ASKING[Deed.CANCEL],
         label=phrase("Stop the onboarding"),
-        hint=phrase("Its open parts end for good, no more begin, and everybody concerned is told."),
+        hint=STOP_HINT,
         done=phrase("It is being stopped."),
     ),
 }
@@ -177,12 +177,12 @@ _ASKING_OF: Final = {
 DECIDING: Final[Mapping[Choice, Asking]] = {
     Choice.RESEND: Asking(
         phrase("Send again"),
-        phrase("It begins once more as it was, and whoever is asked hears of it."),
+        AGAIN_HINT,
         phrase("It begins once more."),
     ),
     Choice.WAIVE: Asking(
         phrase("Go on without it"),
-        phrase("The stage no longer waits for it."),
+        GO_ON_HINT,
         phrase("The onboarding goes on without it."),
         grave=True,
     ),

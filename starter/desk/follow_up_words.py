@@ -14,6 +14,7 @@ from starter.desk.rows import UNTITLED, Name
 from starter.desk.stages import StageRows, stages_of
 from starter.desk.story import Day, by_day
 from starter.page.chips import Chip, status_chip
+from starter.page.offers import to_decide
 from starter.page.options import answer_of
 from starter.page.problems import problems_of
 from starter.page.screens import Exchange
@@ -30,6 +31,7 @@ from starter.page.standing import (
     unsaid,
     workflow_words,
 )
+from starter.told_once import SYSTEMS
 from workflows.follow_up.handoff_lines import last_of
 from workflows.kinds import Named
 from workflows.model.entries import AskedQuestion
@@ -124,7 +126,7 @@ async def told(
         sentences=_sentences(shown, reader, called) if everything else facts(shown, reader, called),
         due=due_sentence(shown.due_at, reader, now) if shown.due_at and not shown.status.ended else "",
         overdue=shown.overdue,
-        asked_by=await name(shown.requester) if shown.requester else "",
+        asked_by=await _asker(shown, name),
         place=reader.place(now),
         people_are=_people_are(shown, reader.language),
         people=tuple([await _person(line, reader, name) for line in shown.lines]),
@@ -137,6 +139,13 @@ async def told(
         return base
     whole = await _with_everything(base, shown, reader, name, called)
     return replace(whole, days=await by_day(shown, reader, name, now))
+
+
+async def _asker(shown: Shown, name: Name) -> str:
+    """Who asks; what an onboarding asks to decide it asks by itself, and its deputy never did."""
+    if to_decide(shown):
+        return SYSTEMS["countersign"]
+    return await name(shown.requester) if shown.requester else ""
 
 
 def _or_workflow(name: Name, language: Language) -> Name:

@@ -15,7 +15,9 @@ from starter.listing.query import SETTLED
 from starter.listing.rows import RequestLine
 from starter.page.chips import Chip, status_chip
 from starter.page.problems import problems_of
+from starter.told_once import SYSTEMS
 from workflows.kinds import Kind, named
+from workflows.onboarding.part import DECISION
 
 MORE: Final = "+more"
 _MINUTE: Final = timedelta(minutes=1)
@@ -79,7 +81,7 @@ class Telling:
             path=at_desk(what) if what else "",
             title=(line.document or line.id) if titled else language.say(untitled, kind=kind),
             kind=kind,
-            asked_by=await self.name(line.requester, None) if line.requester else "",
+            asked_by=await self._asker(line),
             status=status_chip(line.status, language, what.kind if what else None),
             waiting_for=await self._people(line, titled=titled) if line.open else "",
             since=self._since(line.since) if line.since and line.open and line.waiting_for else "",
@@ -89,6 +91,12 @@ class Telling:
             problems=problems_of(language, line.problem, line.attention, line.trouble),
             stage=line.stage if line.open else "",
         )
+
+    async def _asker(self, line: RequestLine) -> str:
+        """Who asks; what an onboarding asks to decide it asks by itself."""
+        if line.kind == DECISION:
+            return SYSTEMS["countersign"]
+        return await self.name(line.requester, None) if line.requester else ""
 
     def _due(self, line: RequestLine) -> str:
         if line.last_day:

@@ -16,11 +16,25 @@ from workflows.follow_up.stages import Stage, kind_of
 from workflows.kinds import Kind, Named
 from workflows.model.entries import AskedQuestion
 from workflows.model.lines import Choices
+from workflows.model.task import ToDecide
 from workflows.model.texts import plain
-from workflows.model.views import Shown
-from workflows.model.wishes import Answer, AnyWish, Block, Delegation, Done, NotNow, Question, Unblock
+from workflows.model.views import Shown, TaskShow
+from workflows.model.wishes import (
+    Answer,
+    AnyWish,
+    Block,
+    Choice,
+    Decision,
+    Delegation,
+    Done,
+    NotNow,
+    Question,
+    Unblock,
+)
 from workflows.onboarding.part import DECISION, decided_onboarding
 
+DECISIONS: Final = {Act.AGAIN: Choice.RESEND, Act.GO_ON: Choice.WAIVE, Act.STOP: Choice.STOP}
+"""What is decided on the page of a task to decide; a replacement needs a file, so it is for the command."""
 CANNOT_TAKE: Final = phrase("it cannot be handed over to this person any more")
 CANNOT_WAIT: Final = phrase("it cannot be put off until then any more")
 
@@ -43,6 +57,8 @@ class Offers:
     ask: bool = False
     does: bool = False
     """Whether it is a task, that they may say is done, or stuck."""
+    decides: ToDecide | None = None
+    """The part of an onboarding about which they decide."""
     question: AskedQuestion | None = None
     """The one to answer."""
 
@@ -52,6 +68,16 @@ class Offers:
         Raises `Refused` when their place cannot be handed over to whom the form says, or when it is to be put off until
         a time that is not on offer; of everything else the request itself knows what stands in its way.
         """
+        return self._decision(person, form) or self._other(person, form)
+
+    def _decision(self, person: str, form: Mapping[str, str]) -> Decision | None:
+        act = as_decision(form.get("act", ""))
+        if self.decides is None or act is None:
+            return None
+        reason = plain(form.get("text", "")).strip()
+        return Decision(actor=person, part=self.decides.part, choice=DECISIONS[act], reason=reason)
+
+    def _other(self, person: str, form: Mapping[str, str]) -> AnyWish | None:
         value, text = form.get("value", ""), plain(form.get("text", ""))
         match form.get("act"):
             case Act.LATER if self.turn:
@@ -87,6 +113,11 @@ def to_decide(shown: Shown) -> Named | None:
     return Named(Kind.ONBOARDING, about) if about else None
 
 
+def as_decision(act: str) -> Act | None:
+    """The act of a form that decides; None for any other."""
+    return next((one for one in DECISIONS if one == act), None)
+
+
 def choices_of(shown: Shown, person: str) -> Choices | None:
     """What it lets somebody choose who was asked; None when it is not their turn, or when nobody knows."""
     return next((one for one in shown.choices if one.person == person), None)
@@ -106,6 +137,7 @@ def to_awaited(shown: Shown, person: str, stand_ins: StandIns, reader: Reader, n
         nobody=choices.hand_over and stand_ins.nobody,
         ask=choices.ask,
         does=shown.type is Kind.TASK and to_decide(shown) is None,
+        decides=shown.decides if isinstance(shown, TaskShow) else None,
     )
 
 

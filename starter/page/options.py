@@ -8,7 +8,7 @@ from activities.language import Language, phrase
 from activities.person import Person
 from activities.push.words import isolated
 from activities.reader import Reader
-from starter.page.offers import Offers, choices_of, may_answer
+from starter.page.offers import DECISIONS, Offers, choices_of, may_answer
 from starter.page.screens import Act, Choice, Exchange, Option, Screen
 from starter.page.standing import UNNAMED, Called
 from workflows.model.entries import AskedQuestion
@@ -23,6 +23,9 @@ _ASK_HINT: Final = phrase(
 ANSWER_HINT: Final = phrase("Whoever asked gets your answer, and reminders go on.")
 UNBLOCK_HINT: Final = phrase("Whoever could not go on gets your words, and reminders go on.")
 DONE_HINT: Final = phrase("It is then done for everybody who was asked. This cannot be taken back.")
+AGAIN_HINT: Final = phrase("It begins once more as it was, and whoever is asked hears of it.")
+GO_ON_HINT: Final = phrase("The stage no longer waits for it.")
+STOP_HINT: Final = phrase("Its open parts end for good, no more begin, and everybody concerned is told.")
 WRITING: Final = {
     Act.ASK: (phrase("Ask a question"), phrase("What would you like to know?"), phrase("Send the question"), _ASK_HINT),
     Act.ANSWER: (phrase("Answer the question"), phrase("Your answer"), phrase("Send the answer"), ANSWER_HINT),
@@ -39,6 +42,9 @@ WRITING: Final = {
         phrase("It can go on"),
         UNBLOCK_HINT,
     ),
+    Act.AGAIN: (phrase("Send again"), phrase("Why"), phrase("Send again"), AGAIN_HINT),
+    Act.GO_ON: (phrase("Go on without it"), phrase("Why"), phrase("Go on without it"), GO_ON_HINT),
+    Act.STOP: (phrase("Stop the onboarding"), phrase("Why"), phrase("Stop the onboarding"), STOP_HINT),
 }
 """What a form with a text says: its title, the text's label, the button and the hint."""
 _TO_BE_ANSWERED: Final = (Act.ANSWER, Act.UNBLOCK)
@@ -124,8 +130,9 @@ def with_questions(screen: Screen, shown: Shown, person: str, called: Called = U
 def writing(act: Act, value: str, language: Language) -> Option:
     """The form of a question or an answer; raises `KeyError` for an act without a text."""
     title, field, label, hint = (language.say(text) for text in WRITING[act])
-    needed = act is not Act.DONE
-    return Option(act, title, hint, (Choice(value, label),), field, needed=needed, unfolded=act in _TO_BE_ANSWERED)
+    needed = act not in (Act.DONE, Act.AGAIN)
+    leads = act in _TO_BE_ANSWERED
+    return Option(act, title, hint, (Choice(value, label),), field, needed=needed, unfolded=leads, leads=leads)
 
 
 def _options(offers: Offers, reader: Reader) -> Iterator[Option]:
@@ -135,6 +142,8 @@ def _options(offers: Offers, reader: Reader) -> Iterator[Option]:
         yield writing(act, str(offers.question.number), language)
     if offers.does:
         yield writing(Act.DONE, "", language)
+    if offers.decides:
+        yield from (writing(act, choice, language) for act, choice in DECISIONS.items())
     if offers.times and offers.snoozes_left:
         yield _later(offers, reader)
     yield from _handing_over(offers, language)

@@ -31,6 +31,7 @@ class ScreenName(StrEnum):
     MAIL_SENT = "mail-sent"
     ACTED = "acted"
     HANDED_OVER = "handed-over"
+    DECIDED = "decided"
     ENDED = "ended"
     STANDING = "standing"
     RENEWED = "renewed"
@@ -73,6 +74,9 @@ class Act(StrEnum):
     DONE = "done"
     BLOCK = "block"
     UNBLOCK = "unblock"
+    AGAIN = "again"
+    GO_ON = "go-on"
+    STOP = "stop"
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,8 @@ class Option:
     text: str = ""
     needed: bool = True
     unfolded: bool = False
+    leads: bool = False
+    """Whether it is what the page is for: its button is the loud one, unless the screen has one."""
     lines: int = 4
     """How high the field for the text is."""
 

@@ -8,6 +8,7 @@ from typing import Final
 from activities.core_signature.signing_page import SigningPage, SigningState
 from activities.links import LinkUse
 from starter.page import offers, options, receipts
+from starter.page.offers import to_decide
 from starter.page.recent_looks import RecentLooks
 from starter.page.screens import Screen, ScreenName
 from starter.page.standing import UNNAMED, page_as_known
@@ -105,7 +106,7 @@ class Screens:
     async def _with_asker(self, screen: Screen, visit: Visit, shown: Shown) -> Screen:
         asker = await self.who(shown.id if shown.type is Kind.REQUEST else None, shown.requester)
         screen = replace(screen, edition=edition_of(asker, visit.reader, self.clock()))
-        if visit.claim.person == shown.requester:
+        if visit.claim.person == shown.requester or to_decide(shown):
             return screen
         signing = visit.claim.use is LinkUse.SIGN and self.pictures and asker.has_file
         return replace(screen, asker=asker, picture=f"{visit.ref}/{PICTURE}" if signing else None)

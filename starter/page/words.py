@@ -114,12 +114,17 @@ _PLAIN: Final = {
 _TO_SIGN: Final = Button(
     Act.SIGN,
     phrase("Read and sign"),
-    phrase("Opens the document in Core Signature. Nothing is signed until you sign it there."),
+    phrase(
+        "Opens the document in Core Signature. Nothing is signed until you sign it there, and you can decline there."
+    ),
 )
 _TO_APPROVE: Final = Button(
     Act.SIGN,
     phrase("Read and approve"),
-    phrase("Opens the document in Core Signature. Nothing is approved until you approve it there."),
+    phrase(
+        "Opens the document in Core Signature. "
+        "Nothing is approved until you approve it there, and you can decline there."
+    ),
 )
 _ASKING: Final = {
     action: Draft(name, 200, Tone.ASK, words_for(Stage.READY, action, None).title, button=button)
@@ -139,8 +144,15 @@ _DOING: Final = Draft(
 )
 _DECIDING: Final = replace(
     _DOING,
-    sentences=(phrase("It is decided at the desk, on the page of the onboarding."),),
+    heading=phrase("Your decision is needed"),
+    sentences=(phrase("Countersign asks you itself: a part of the onboarding has ended otherwise than planned."),),
     button=None,
+)
+_DECIDED: Final = Draft(
+    ScreenName.DECIDED,
+    200,
+    Tone.DONE,
+    phrase("You have decided"),
 )
 
 _NEAR_LOOKS: Final = {
@@ -148,6 +160,11 @@ _NEAR_LOOKS: Final = {
     Nearness.PAST: (phrase("overdue"), Look.BAD),
 }
 """The chip of what waits for its reader, when its due date is near."""
+_BECAME: Final = {
+    Act.AGAIN: phrase("It begins once more."),
+    Act.GO_ON: phrase("The onboarding goes on without it."),
+    Act.STOP: phrase("It is being stopped."),
+}
 _SEVERAL: Final = 2
 _ENDED: Final[Mapping[Kind, str]] = {
     Kind.REQUEST: phrase("This request has ended"),
@@ -186,6 +203,15 @@ def task_screen(shown: TaskShow, person: str, reader: Reader, now: datetime, cal
     doing = replace(_DECIDING.told(language), more=_at_desk(about)) if about else _DOING.told(language)
     screen = replace(doing, document=shown.title, text=shown.text)
     return _due(screen, shown.due_at, reader, now) if shown.due_at else screen
+
+
+def decided_screen(act: Act, shown: TaskShow, language: Language) -> Screen:
+    """What somebody finds who has just decided; the task to decide ends by itself a moment later."""
+    about = to_decide(shown)
+    became = language.say(_BECAME[act])
+    left = language.say("Nothing is left for you to do.")
+    screen = replace(_DECIDED.told(language), sentences=(became,), comes=(left,), ticked=True, document=shown.title)
+    return replace(screen, more=_at_desk(about)) if about else screen
 
 
 def _over(shown: TaskShow, language: Language) -> Screen:

@@ -20,6 +20,7 @@ from workflows.model.lines import AssigneeLine, Choices, SignerLine
 from workflows.model.operations import OperationState
 from workflows.model.request import SignerState
 from workflows.model.subject import Role, Status
+from workflows.model.task import ToDecide
 from workflows.model.views import RequestShow, TaskShow
 from workflows.task.assignees import AssigneeState
 
@@ -193,6 +194,20 @@ async def _handed_over(stage: Stage) -> None:
     await stage.press(stage.pages.link())
 
 
+async def _decided(stage: Stage) -> None:
+    await deciding(stage)
+    await stage.phone.unfold()
+    await stage.phone.button("Send again").tap()
+
+
+async def deciding(stage: Stage) -> None:
+    """A part of an onboarding that its owner is asked to decide about."""
+    about, asked = ToDecide(onboarding="acme", part="contract"), "acme.1.1.decide"
+    stage.know_task(choices=(_CHOICES,), id=asked, kind="onboarding-decision", title="Decide: MSA", decides=about)
+    know(stage.pages, onboarding())
+    await stage.open(stage.pages.link(FIRST, LinkUse.DO, TASK))
+
+
 async def _ended(stage: Stage) -> None:
     await stage.pages.create()
     await stage.pages.cancel()
@@ -239,6 +254,7 @@ STAGES: Final[Mapping[ScreenName, Callable[[Stage], Awaitable[None]]]] = {
     ScreenName.MAIL_SENT: _mail_sent,
     ScreenName.ACTED: _acted,
     ScreenName.HANDED_OVER: _handed_over,
+    ScreenName.DECIDED: _decided,
     ScreenName.ENDED: _ended,
     ScreenName.STANDING: _standing,
     ScreenName.RENEWED: _renewed,

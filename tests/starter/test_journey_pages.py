@@ -152,7 +152,7 @@ def sections(page: str) -> dict[str, str]:
 
 
 def ways_on(page: str) -> list[str]:
-    return re.findall(r'<a class="again" href="([^"]*)"', page)
+    return re.findall(r'<a class="again(?: calm)?" href="([^"]*)"', page)
 
 
 async def test_the_page_says_what_is_done_what_is_yours_what_is_with_us_and_what_comes(customer: Phone) -> None:

@@ -18,9 +18,10 @@ from workflows.model.entries import AskedQuestion, EscalationEntry
 from workflows.model.lines import AssigneeLine, Choices
 from workflows.model.planning import EscalationReason
 from workflows.model.subject import Status
+from workflows.model.task import ToDecide
 from workflows.model.texts import plain, reason_fault
-from workflows.model.views import TaskShow
-from workflows.model.wishes import Answer, Block, Delegation, Done, NotNow, Question, Unblock
+from workflows.model.views import OnboardingShow, TaskShow
+from workflows.model.wishes import Answer, Block, Choice, Decision, Delegation, Done, NotNow, Question, Unblock
 
 TASK, OWNER = "task:keys", "legal-desk"
 TITLE, TEXT = "Hand out the keys <b>2</b>", "To everybody new.\nBefore noon."
@@ -91,15 +92,33 @@ async def test_the_page_offers_to_say_that_it_is_done_put_it_off_hand_it_over_or
         assert said in text_of(page)
 
 
-async def test_what_is_to_be_decided_leads_to_the_onboarding_and_cannot_be_marked_as_done(doer: Phone) -> None:
+DECISION = {"kind": "onboarding-decision", "id": "acme.eu.1.12.r2.decide.r2"}
+ONBOARDING = "customer-onboarding:acme.eu"
+
+
+async def test_what_is_to_be_decided_is_decided_on_its_page_and_cannot_be_marked_as_done(doer: Phone) -> None:
     """Done says nothing of what becomes of the part, so the same would be asked again."""
-    doer.known[TASK] = shown(kind="onboarding-decision", id="acme.eu.1.12.r2.decide.r2")
-    page = (await doer.open(link(doer))).text
-    assert 'href="../desk/onboardings/acme.eu"' in page and 'value="done"' not in page
-    assert "It is decided at the desk, on the page of the onboarding." in text_of(page)
+    about = ToDecide(onboarding="acme.eu", part="contract")
+    doer.known[TASK] = shown(decides=about, text="MSA: A signer declined. Clause 4 <b>never</b>.", **DECISION)
+    doer.known[ONBOARDING] = OnboardingShow(id="acme.eu", kind="onboarding", status=Status.OPEN, title="Acme")
+    answer = await doer.open(link(doer))
+    text = text_of(answer.text)
     assert await offered(doer, link(doer)) == [Act.LATER, Act.HAND_OVER, Act.ASK]
-    await doer.post(link(doer), form_of(page) | {"act": Act.DONE})
+    for said in ("Your decision is needed", "Clause 4 <b>never</b>.", "Countersign asks you itself"):
+        assert said in text
+    assert "Asked by" not in text, "whoever owns the task never asked"
+    assert 'value="done"' not in answer.text
+    assert 'class="again calm" href="../desk/onboardings/acme.eu"' in answer.text
+    choices = [(Act.AGAIN, Choice.RESEND), (Act.GO_ON, Choice.WAIVE), (Act.STOP, Choice.STOP)]
+    for act, choice in choices:
+        decided = await doer.wish(link(doer), act, text="They want it ")
+        assert "You have decided" in text_of(decided.text)
+        assert doer.wishes.taken[-1][0] == Decision(actor=FIRST, part="contract", choice=choice, reason="They want it")
+    doer.wishes.taken.clear()
+    await doer.post(link(doer), option_of(answer.text, Act.ASK) | {"act": Act.DONE})
     assert doer.wishes.taken == []
+    doer.wishes.failure = Refused("it is not waiting for a decision")
+    assert (await doer.wish(link(doer), Act.STOP, text="no")).status_code == 409
 
 
 async def test_a_get_changes_nothing(doer: Phone) -> None:

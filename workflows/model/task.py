@@ -1,6 +1,6 @@
 """What a task is: something that a team or a person must do by then, without a document."""
 
-from workflows.kinds import Kind
+from workflows.kinds import Kind, Named
 from workflows.model.base import Model
 from workflows.model.subject import Subject
 
@@ -10,6 +10,11 @@ class ToDecide(Model):
 
     onboarding: str
     part: str
+
+    @property
+    def reference(self) -> str:
+        """What outside systems know the onboarding by."""
+        return Named(Kind.ONBOARDING, self.onboarding).reference
 
     @property
     def command(self) -> str:

@@ -15,6 +15,7 @@ from workflows.model.lines import AssigneeLine, Choices, SignerLine, StageLine
 from workflows.model.notices import Notification
 from workflows.model.settlement import HandoffLine
 from workflows.model.subject import Status
+from workflows.model.task import ToDecide
 from workflows.model.wishes import Problem
 
 
@@ -124,6 +125,8 @@ class TaskShow(FollowUpShow):
     colleagues: tuple[str, ...] = ()
     """The only ones to whom whoever is asked may hand over themselves, if any are named."""
     done_by: str | None = None
+    decides: ToDecide | None = None
+    """What it asks to decide, if it asks that."""
 
     @property
     def type(self) -> Kind:

@@ -25,6 +25,7 @@ def show(given: TaskInput, progress: TaskProgress, now: datetime) -> TaskShow:
         text=given.task.text,
         people=tuple(people),
         done_by=progress.ended_by if progress.status is Status.DONE else None,
+        decides=given.task.decides,
     )
 
 
