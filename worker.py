@@ -1,5 +1,6 @@
 """Composition root: settings → clients → activities → workers. Drains on SIGTERM; no logic of its own."""
 
+from activities.worker_clock import WorkerClock, moved_on
 from starter import interrupts
 
 if __name__ == "__main__":
@@ -198,7 +199,8 @@ async def working(chosen: Settings, stop: asyncio.Event) -> AsyncIterator[bool]:
         asked = composed(chosen, open_clients, client)
         catalogue = partial(clients.catalogue, chosen)
         signatures = SignaturesHandler(client, open_clients.store, open_clients.directory, catalogue)
-        all_of_them = workers(client, asked, open_clients.pace, chosen, [signatures])
+        clock = WorkerClock(client.identity, open_clients.store, moved_on(client))
+        all_of_them = workers(client, asked, open_clients.pace, chosen, [signatures], interceptors=[clock])
         await open_things.enter_async_context(at_work(all_of_them))
         if chosen.build_id is None:  # A version is listed once it is current, which is said of one that is ready.
             await pollers.until_listed(client, client.identity)

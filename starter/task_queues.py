@@ -10,6 +10,7 @@ from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import (
     FixedSizeSlotSupplier,
+    Interceptor,
     PollerBehaviorAutoscaling,
     Worker,
     WorkerDeploymentConfig,
@@ -41,7 +42,13 @@ WALK_HEARD_EVERY: Final = timedelta(seconds=2)
 
 
 def workers(
-    client: Client, activities: dict[str, list[Any]], calls: Pacer, chosen: Settings, services: Sequence[Any] = ()
+    client: Client,
+    activities: dict[str, list[Any]],
+    calls: Pacer,
+    chosen: Settings,
+    services: Sequence[Any] = (),
+    *,
+    interceptors: Sequence[Interceptor] = (),
 ) -> tuple[Worker, ...]:
     """One for workflows, Nexus services and what is ours, one for campaigns, their members and walks over them; three
     that take no more than calls get turns, one of them what is urgent, another one sweep at a time."""
@@ -49,6 +56,7 @@ def workers(
         "graceful_shutdown_timeout": GRACE,
         "activity_task_poller_behavior": PollerBehaviorAutoscaling(),
         "workflow_task_poller_behavior": PollerBehaviorAutoscaling(),
+        "interceptors": interceptors,
         **_versioning(chosen),
     }
     ours = Worker(

@@ -9,6 +9,7 @@ with workflow.unsafe.imports_passed_through():
     from temporalio.exceptions import ActivityError, is_cancelled_exception
 
     import workflows.follow_up.options as options
+    from workflows.model.clock_skew import CLOCKS_APART
     from workflows.model.sign_in import SignInOrder, SignInReport
     from workflows.names import SIGN_IN
     from workflows.ports import SignInService
@@ -22,9 +23,15 @@ class SignInWorkflow:
 
     @workflow.run
     async def run(self, order: SignInOrder) -> SignInReport:
-        """Send once; somebody who cannot be reached asks again. Of a used one only the notice is taken back."""
+        """Send once; somebody who cannot be reached asks again. Of a used one only the notice is taken back.
+
+        It is asked for by a receiver's clock, and sent while it runs, which the server bounds: no third clock counts.
+        """
         if order.used:
             return await self._ask(SignInService.withdraw, order, f"the used way in of {order.person} is taken back")
+        apart = workflow.info().start_time - order.at
+        if abs(apart) > CLOCKS_APART:
+            workflow.logger.error("the clock of a receiver is off", extra={"seconds": -int(apart.total_seconds())})
         return await self._ask(SignInService.send, order, f"a way in for {order.person}")
 
     async def _ask(self, method: _Method, order: SignInOrder, summary: str) -> SignInReport:

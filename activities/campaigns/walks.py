@@ -5,7 +5,7 @@ import time
 from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from temporalio import activity
@@ -86,7 +86,10 @@ class Tour:
         self._walk, self._order = walk, walk.order
         self._told = told
         self._stride = stride
-        self._ends_at = time.monotonic() + stride.seconds
+        self._began_at = time.monotonic()
+        self._ends_at = self._began_at + stride.seconds
+        # By the server's clock, which is that of the campaign: this worker's may be off.
+        self._given_out = activity.info().started_time if activity.in_activity() else datetime.now(UTC)
         self._stopped = asyncio.Event()
         self._full = False
         self._place, self._done, self._refused = _progress(walk)
@@ -124,8 +127,10 @@ class Tour:
     def _is_to_end(self) -> bool:
         ending = activity.in_activity() and activity.is_worker_shutdown()
         # No worker may have been there to begin it while there was time.
-        late = self._walk.until is not None and datetime.now(UTC) >= self._walk.until
-        return self._stopped.is_set() or ending or late or time.monotonic() >= self._ends_at
+        now = time.monotonic()
+        until = self._walk.until
+        late = until is not None and self._given_out + timedelta(seconds=now - self._began_at) >= until
+        return self._stopped.is_set() or ending or late or now >= self._ends_at
 
     async def _rest(self, seconds: float) -> None:
         with suppress(TimeoutError):

@@ -29,6 +29,7 @@ from activities.starting import path
 from activities.starting.terminated import end_terminated
 from activities.store import DocumentDamaged, DocumentMissing, Home, Store, StoreAway, StoreFailure
 from activities.wishes import ANSWERS_WITHIN, offer, wish
+from activities.worker_clock import moved_on
 from workflows import names
 from workflows.follow_up.awaited import PEOPLE_AT_MOST
 from workflows.follow_up.stages import Stage
@@ -100,7 +101,7 @@ class Parts(OnboardingParts):
                 catalogue = await asyncio.to_thread(Catalogue.read, self.policies)
             except FileFaults as faults:
                 raise passing_failure(Code.PLANNING, f"the catalogue is faulty: {faults.in_short}") from None
-            ahead = _ahead(order.now, self.now())
+            ahead = await self._rehearsed(order)
             found = [await self._start(order, one, content, catalogue, ahead) for one in order.parts]
             away = [one for one in found if isinstance(one, StoreAway)]
             if len(away) == len(found) > 0:
@@ -162,6 +163,21 @@ class Parts(OnboardingParts):
         if found is None or found.known.get(names.PARENT) != order.workflow_id:
             return None
         return path.Started(what.id, what.workflow_id, found.run_id, created=False)
+
+    async def _rehearsed(self, order: PartsToStart) -> timedelta:
+        """How far a rehearsal has moved the clock of the onboarding; zero for what only looks so by a worker's clock.
+
+        An activity has the time of its workflow from the server, moved or not: only its own clock shows the difference,
+        and only the server can say whose it is.
+        """
+        if not (ahead := _ahead(order.now, self.now())) or await self._was_moved(order.workflow_id):
+            return ahead
+        activity.logger.error("the clock of this worker is behind", extra={"seconds": int(ahead.total_seconds())})
+        return timedelta()
+
+    async def _was_moved(self, workflow_id: str) -> bool:
+        """Whether somebody has moved the clock of a workflow."""
+        return await moved_on(self.client)(workflow_id)
 
     async def _begin(self, workflow_id: str, ahead: timedelta) -> None:
         """Move the clock of a part to where the rehearsal is; it begins by itself if nobody can."""
@@ -250,7 +266,7 @@ class Parts(OnboardingParts):
 
 
 def _ahead(now: datetime | None, here: datetime) -> timedelta:
-    """How far the clock of a rehearsal is ahead of ours; zero for what only looks so because clocks differ."""
+    """How far the clock of an onboarding is ahead of ours; zero for what is on its way for some time."""
     ahead = now - here if now else timedelta()
     return ahead if ahead > _CLOCKS_DIFFER else timedelta()
 

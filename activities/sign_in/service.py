@@ -1,7 +1,5 @@
 """Sends somebody their way in: to each of their devices, else by mail. Says who it is for to nobody else."""
 
-from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Final
 
 from temporalio import activity
@@ -42,18 +40,14 @@ class SignInMessages(SignInService):
         store: Store,
         messaging: CloudMessaging | None = None,
         limiter: DeviceLimiter | None = None,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._phones = Phones(dialect, directory, limiter or DeviceLimiter())
         self._letters = Letters(messaging, Once(store))
         self._directory = directory
         self._ways_in = ways_in
-        self._clock = clock
 
     async def send(self, order: SignInOrder) -> SignInReport:
         """See the port."""
-        if order.until <= self._clock():
-            return SignInReport()
         try:
             person = await self._directory.person(order.person)
             told = await self._tell(person, self._message(person, WayIn.of(order)), order)

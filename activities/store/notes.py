@@ -5,6 +5,7 @@ from typing import Final
 from activities.store.objects import Objects
 
 _CLOCK: Final = "receiver/clock.json"
+_WORKER_CLOCK: Final = "workers/clock.json"
 _SWEEP: Final = "sweeps/core-signature.json"
 
 
@@ -21,6 +22,14 @@ class Notes:
     async def note_clock(self, content: bytes) -> None:
         """Note that it is."""
         await self._objects.replace(_CLOCK, content)
+
+    async def worker_clock(self) -> bytes | None:
+        """How far the clock of a worker is off."""
+        return await self._objects.read(_WORKER_CLOCK)
+
+    async def note_worker_clock(self, content: bytes) -> None:
+        """Note that it is."""
+        await self._objects.replace(_WORKER_CLOCK, content)
 
     async def sweep_mark(self) -> bytes | None:
         """How far Core Signature's events were looked at."""

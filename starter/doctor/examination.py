@@ -99,6 +99,7 @@ async def _own(settings: Settings) -> list[Part]:
         own.desk(settings),
         await looked("hand-off", partial(own.hand_off, settings)),
         await looked("store", partial(own.store, settings.store_url)),
+        await looked("worker clock", partial(own.worker_clock, settings.store_url)),
         await looked("people", partial(_people, settings)),
         await looked("policies", partial(own.policies, settings.policies)),
         await looked("adoption", partial(own.adoption, settings)),

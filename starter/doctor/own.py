@@ -5,18 +5,21 @@ from collections.abc import AsyncIterator, Iterator
 from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from activities.person import PeopleFile
 from activities.policies.catalogue import Catalogue
 from activities.store import Store
+from activities.worker_clock import WorkerClockSeen
 from starter.doctor.health import Part, doubtful, fine, wrong
 from starter.settings import Settings
+from workflows.model.clock_skew import CLOCKS_APART
 
 COUNTED_WITHIN: Final = 5.0
 """Seconds for the list of those whose apps have registered a device: one call a thousand people in an object store."""
+_SEEN_LATELY: Final = timedelta(minutes=10)
 TRIED_WITHIN: Final = 10.0
 """Seconds for all that is tried of the store: a folder of a server that is away, or an address, may never answer."""
 
@@ -45,6 +48,16 @@ async def people(path: Path | None, oncall: str = "", *, store: Store, seconds: 
     if not without:
         return fine("people", f"{says}, each with a device")
     return doubtful("people", f"{says}, {len(without)} without a device (they get mail only)")
+
+
+async def worker_clock(url: str, *, seconds: float = TRIED_WITHIN) -> Part:
+    """Whether a worker has lately seen that its clock is off; each looks once a minute."""
+    async with within(seconds):
+        seen = await WorkerClockSeen.latest(Store(url))
+    if seen is None or datetime.now(UTC) - seen.at > _SEEN_LATELY:
+        return fine("worker clock", f"no worker has seen that it is more than {CLOCKS_APART.seconds} s off")
+    how = "ahead of" if seen.ahead > 0 else "behind"
+    return wrong("worker clock", f"worker {seen.worker} is {abs(seen.ahead)} s {how} Temporal's: set its clock")
 
 
 async def store(url: str, *, seconds: float = TRIED_WITHIN) -> Part:

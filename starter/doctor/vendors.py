@@ -10,8 +10,8 @@ from activities.push.dialect import PushDialect
 from starter import subscribing
 from starter.doctor.health import Part, doubtful, fine, wrong
 from starter.settings import Settings
+from workflows.model.clock_skew import CLOCKS_APART
 
-_SKEW_WARNED: Final = timedelta(seconds=10)
 _SKEW_WRONG: Final = timedelta(minutes=2)
 
 
@@ -36,7 +36,7 @@ async def clock(url: str) -> Part:
     says = f"{skew.total_seconds():.0f} s apart from Core Signature"
     if skew >= _SKEW_WRONG:
         return wrong("clock", f"{says}: set the clock of this machine")
-    return doubtful("clock", says) if skew >= _SKEW_WARNED else fine("clock", says)
+    return doubtful("clock", says) if skew > CLOCKS_APART else fine("clock", says)
 
 
 async def subscriptions(client: CoreSignatureClient, settings: Settings) -> Part:
@@ -82,10 +82,16 @@ async def receiver(url: str, signature_url: str) -> Part:
         theirs = await _time_of("Core Signature", signature_url, "/api/v1/docs/")
     except ServiceFailure:  # which has a part of its own
         theirs = None
-    if ours and theirs and abs(skew := ours - theirs) >= _SKEW_WRONG:
-        minutes, how = round(abs(skew).total_seconds() / 60), "ahead of" if skew > timedelta() else "behind"
-        return wrong("receiver", f"{url}: the clock of this receiver is {minutes} minutes {how} Core Signature's")
+    if ours and theirs and abs(skew := ours - theirs) > CLOCKS_APART:
+        how = "ahead of" if skew > timedelta() else "behind"
+        says = f"{url}: the clock of this receiver is {_span(abs(skew))} {how} Core Signature's"
+        return (wrong if abs(skew) >= _SKEW_WRONG else doubtful)("receiver", says)
     return fine("receiver", f"{url} is reached from here and has Temporal; see that it is reached from outside too")
+
+
+def _span(skew: timedelta) -> str:
+    seconds = round(skew.total_seconds())
+    return f"{seconds} s" if skew < _SKEW_WRONG else f"{round(seconds / 60)} minutes"
 
 
 async def _time_of(name: str, url: str, path: str) -> datetime | None:

@@ -35,13 +35,11 @@ async def cloud(sandbox: RunningSandbox) -> AsyncIterator[CloudMessaging]:
 
 @pytest.fixture
 def messages(fcm: PushDialect, directory: FileDirectory, cloud: CloudMessaging, store: Store) -> SignInMessages:
-    return SignInMessages(
-        dialect=fcm, directory=directory, ways_in=WAYS, store=store, messaging=cloud, clock=lambda: NOW
-    )
+    return SignInMessages(dialect=fcm, directory=directory, ways_in=WAYS, store=store, messaging=cloud)
 
 
-def order(person: str, ago: timedelta = timedelta()) -> SignInOrder:
-    return SignInOrder(person=person, ask=ask_of(person), at=NOW - ago)
+def order(person: str) -> SignInOrder:
+    return SignInOrder(person=person, ask=ask_of(person), at=NOW)
 
 
 async def send(messages: SignInMessages, one: SignInOrder) -> int:
@@ -92,10 +90,16 @@ async def test_a_mail_whose_answer_was_lost_is_not_sent_by_each_attempt(
     assert len(entries(sandbox, "message")) == 1
 
 
-async def test_what_is_over_and_who_has_left_are_sent_nothing(
-    sandbox: RunningSandbox, messages: SignInMessages
+@pytest.mark.parametrize("minutes", [-10, 0, 10])
+async def test_a_worker_s_clock_ahead_or_behind_keeps_nobody_out(
+    sandbox: RunningSandbox, messages: SignInMessages, minutes: int
 ) -> None:
-    assert await send(messages, order("chief-executive", timedelta(minutes=10))) == 0
+    """What is asked for by a receiver's clock is sent for as long as the server runs it."""
+    one = SignInOrder(person="chief-executive", ask="a", at=datetime.now(UTC) + timedelta(minutes=minutes))
+    assert await send(messages, one) == 3
+
+
+async def test_who_has_left_is_sent_nothing(sandbox: RunningSandbox, messages: SignInMessages) -> None:
     assert await send(messages, order("somebody-who-left")) == 0
     assert entries(sandbox, "push") == []
 
@@ -103,7 +107,7 @@ async def test_what_is_over_and_who_has_left_are_sent_nothing(
 async def test_somebody_whom_nothing_reaches_is_tried_again(
     fcm: PushDialect, directory: FileDirectory, store: Store
 ) -> None:
-    alone = SignInMessages(dialect=fcm, directory=directory, ways_in=WAYS, store=store, clock=lambda: NOW)
+    alone = SignInMessages(dialect=fcm, directory=directory, ways_in=WAYS, store=store)
     with pytest.raises(ApplicationError, match="neither a device nor an address"):
         await send(alone, order("archive"))
 

@@ -1,7 +1,7 @@
 """What bounds a campaign: its audience, how far one walk goes, how far it is ahead of Core Signature, its changes."""
 
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -9,6 +9,7 @@ from typing import cast
 import pytest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
+from temporalio.testing import ActivityEnvironment
 
 from activities.campaigns import walks
 from activities.campaigns.audience import AUDIENCE_AT_MOST, Member, Row
@@ -114,6 +115,23 @@ async def test_a_walk_that_is_begun_when_the_campaign_has_closed_asks_nobody(tmp
     walk = asking(given).replace(until=datetime.now(UTC))
     tour = Tour(cast(Client, None), company.store, walk, Told(Ahead([])), Stride())
     went = await tour.walked([Member(Row(1, "ada"), given.campaign.due)])
+    assert (went.after, went.over) == (0, False)
+
+
+async def test_that_a_campaign_has_closed_is_known_by_the_server_s_clock(tmp_path: Path) -> None:
+    """Ours is years behind it."""
+    company, _ = await a_course(tmp_path)
+    given = (await company.prepared(a_file(), NOW)).given
+    closes = datetime.now(UTC) + timedelta(days=3650)
+    env = ActivityEnvironment()
+    env.info = replace(env.info, started_time=closes)
+
+    async def walked() -> Walked:
+        walk = asking(given).replace(until=closes)
+        tour = Tour(cast(Client, None), company.store, walk, Told(Ahead([])), Stride())
+        return await tour.walked([Member(Row(1, "ada"), given.campaign.due)])
+
+    went = await env.run(walked)
     assert (went.after, went.over) == (0, False)
 
 

@@ -52,6 +52,7 @@ from tests.onboarding.test_stories import ONE, decision, waits_for_a_decision
 from tests.servers import own_part
 from tests.workflows.fakes import refusal
 from tests.workflows.stage import is_at_work
+from workflows.kinds import Kind
 from workflows.model.onboarding import PartKind, PartsSeen, PartsToEnd, PartsToStart, PartToStart
 from workflows.model.operations import Receipt
 from workflows.model.subject import Code, Status
@@ -266,11 +267,27 @@ async def test_the_clocks_of_all_parts_of_a_rehearsal_are_moved_at_once(tmp_path
     assert seen.parts == ()
 
 
+async def test_parts_begin_at_once_where_only_the_worker_s_clock_is_behind(tmp_path: Path) -> None:
+    """Ten minutes: the server knows that nobody has moved the clock of the onboarding."""
+    async with onboarding(tmp_path, a_file(DETAILS, AGREEMENTS)) as it:
+        behind = replace(it.parts, now=lambda: it.clock.at - timedelta(minutes=10))
+        parts = (PartToStart(part="agreement-1", id="acme.2.1", what=PartKind.AGREEMENT),)
+        order = PartsToStart(onboarding="acme", content=it.given.onboarding.content, parts=parts, now=it.clock.at)
+        await behind.start(order)
+        part = it.client.get_workflow_handle(Kind.REQUEST.workflow_id("acme.2.1"))
+        [started, *_] = (await part.fetch_history()).events
+        attributes = started.workflow_execution_started_event_attributes
+        assert attributes.first_workflow_task_backoff.ToTimedelta() == timedelta()
+
+
 @dataclass
 class Moves(Parts):
     """Moves the clock of no part before it was asked to move that of another one."""
 
     both: asyncio.Barrier = field(default_factory=lambda: asyncio.Barrier(2))
+
+    async def _was_moved(self, workflow_id: str) -> bool:
+        return True
 
     async def _begin(self, workflow_id: str, ahead: timedelta) -> None:
         await self.both.wait()

@@ -1,7 +1,9 @@
 """One message for each ask, and nothing in a history that opens anything."""
 
+from datetime import timedelta
 from typing import Any
 
+import pytest
 from temporalio.client import WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import ApplicationError
@@ -80,3 +82,26 @@ async def test_a_used_one_is_taken_back_at_once_also_while_its_own_workflow_runs
                 task_queue=names.WORKFLOW_QUEUE,
             )
             assert (done, messages.withdrawn, messages.sent) == (SignInReport(told=1), [used], [])
+
+
+@pytest.mark.parametrize(("minutes", "said"), [(-10, [-600]), (0, []), (10, [600])])
+async def test_a_receiver_whose_clock_is_off_is_named_and_its_message_sent(
+    minutes: int, said: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    messages = Messages()
+    async with (
+        time_skipping() as env,
+        Worker(
+            env.client,
+            task_queue=names.WORKFLOW_QUEUE,
+            workflows=[SignInWorkflow],
+            activities=messages.activities(),
+        ),
+    ):
+        at = await env.get_current_time() + timedelta(minutes=minutes)
+        order = SignInOrder(person="chair", ask="a", at=at)
+        id, queue = names.sign_in_workflow_id("chair", "a"), names.WORKFLOW_QUEUE
+        await env.client.execute_workflow(SignInWorkflow.run, order, id=id, task_queue=queue)
+    off = [vars(one)["seconds"] for one in caplog.records if "the clock of a receiver is off" in one.getMessage()]
+    assert messages.sent == [order]
+    assert [round(one, -1) for one in off] == said

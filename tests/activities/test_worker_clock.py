@@ -1,0 +1,128 @@
+"""A worker whose clock is off says so once a minute, and `doctor` has it; a rehearsal is no clock that is off."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+from temporalio import activity, workflow
+from temporalio.client import Client
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from activities.store import Store
+from activities.worker_clock import LOOKED_AT_EVERY, WorkerClock, WorkerClockSeen, moved_on
+from starter.doctor import own
+from starter.doctor.health import Health
+from tests.servers import own_namespace
+
+GIVEN_OUT = datetime(2026, 11, 26, 14, 0, tzinfo=UTC)
+
+
+@dataclass
+class Machine:
+    """A worker's machine, which is so far ahead of the server."""
+
+    folder: Path
+    ahead: timedelta = timedelta()
+    moved: bool = False
+    passed: float = 0
+    clock: WorkerClock = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.clock = WorkerClock(
+            "w-1",
+            Store(str(self.folder)),
+            self._was_moved,
+            clock=lambda: GIVEN_OUT + self.ahead,
+            seconds=lambda: self.passed,
+        )
+
+    async def _was_moved(self, _: str) -> bool:
+        return self.moved
+
+    async def works(self, *, late: float = 0) -> None:
+        """An activity is given out, and begun so many seconds later."""
+        await self.clock.compare(GIVEN_OUT - timedelta(seconds=late), "a")
+
+
+@pytest.mark.parametrize("seconds", [600, -600, 6, -6])
+async def test_it_is_said_once_a_minute(tmp_path: Path, seconds: int) -> None:
+    machine = Machine(tmp_path, timedelta(seconds=seconds))
+    with capture_logs() as log:
+        for _ in range(3):
+            for _ in range(100):
+                await machine.works()
+            machine.passed += LOOKED_AT_EVERY
+        await machine.works()
+    assert [line["seconds_ahead"] for line in log] == [seconds] * 3
+    seen = await WorkerClockSeen.latest(Store(str(tmp_path)))
+    assert seen == WorkerClockSeen(worker="w-1", ahead=seconds, at=GIVEN_OUT)
+
+
+async def test_what_begins_late_or_in_a_rehearsal_is_no_clock_that_is_off(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    with capture_logs() as log:
+        for late in (60, 4, 60):
+            machine.passed += LOOKED_AT_EVERY / 2
+            await machine.works(late=late)
+        machine.ahead, machine.moved = -timedelta(days=9), True
+        machine.passed += LOOKED_AT_EVERY
+        await machine.works()
+    assert log == []
+    assert await WorkerClockSeen.latest(Store(str(tmp_path))) is None
+
+
+@pytest.mark.parametrize(("seconds", "says"), [(600, "600 s ahead of"), (-600, "600 s behind")])
+async def test_doctor_names_the_worker_until_it_is_well_for_ten_minutes(
+    tmp_path: Path, seconds: int, says: str
+) -> None:
+    store, now = Store(str(tmp_path)), datetime.now(UTC)
+    assert (await own.worker_clock(str(tmp_path))).state is Health.OK
+    for ago, state in ((timedelta(minutes=1), Health.WRONG), (timedelta(minutes=11), Health.OK)):
+        seen = WorkerClockSeen(worker="7@host", ahead=seconds, at=now - ago)
+        await store.notes.note_worker_clock(seen.model_dump_json().encode())
+        part = await own.worker_clock(str(tmp_path))
+        assert part.state is state
+        assert (f"worker 7@host is {says}" in part.says) is (state is Health.WRONG)
+
+
+@activity.defn
+async def nothing() -> None:
+    """Be given out."""
+
+
+@workflow.defn
+class Works:
+    @workflow.run
+    async def run(self) -> None:
+        """Give it out."""
+        await workflow.execute_activity(nothing, start_to_close_timeout=timedelta(seconds=9))
+
+
+@pytest.mark.real_server
+@pytest.mark.parametrize(("ahead", "said"), [(0, []), (600, [600])])
+async def test_a_real_server_s_time_is_the_one_that_counts(
+    dev_server: str, tmp_path: Path, ahead: int, said: list[int]
+) -> None:
+    client: Client = await own_namespace(dev_server)
+    minutes = iter(range(0, 6000, 60))
+    clock = WorkerClock(
+        "w-1",
+        Store(str(tmp_path)),
+        moved_on(client),
+        clock=lambda: datetime.now(UTC) + timedelta(seconds=ahead),
+        seconds=lambda: next(minutes),
+    )
+    worker = Worker(
+        client,
+        task_queue="q",
+        workflows=[Works],
+        activities=[nothing],
+        interceptors=[clock],
+        workflow_runner=UnsandboxedWorkflowRunner(),
+    )
+    with capture_logs() as log:
+        async with worker:
+            await client.execute_workflow(Works.run, id="works", task_queue="q")
+    assert [round(line["seconds_ahead"], -1) for line in log] == said

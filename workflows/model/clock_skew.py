@@ -1,0 +1,7 @@
+"""Clocks of machines differ: instants that are compared come from the server's, and who is far from it is named."""
+
+from datetime import timedelta
+from typing import Final
+
+CLOCKS_APART: Final = timedelta(seconds=5)
+"""From so much on a clock is said to be off."""
