@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from typing import Final, Self
+from typing import Final, Self, TypeAlias
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_datetime, format_skeleton, format_time
+from babel.dates import format_date, format_datetime, format_skeleton, format_time
 
 from activities.calendars.public_holidays import public_holidays
 from activities.calendars.working_time import clock_hours, weekdays
@@ -17,6 +17,8 @@ from activities.person import USUAL_HOURS, Person
 _USUAL_DAYS: Final = "mon-fri"
 _DATE: Final = "yMMMEd"
 _DAY: Final = "MMMEd"
+Day: TypeAlias = date
+"""A reader has a method of the name of its type."""
 _CITY: Final = "VVV"
 _OFFSET: Final = "ZZZZ"
 
@@ -64,8 +66,19 @@ class Reader:
 
     def shortly(self, instant: datetime, now: datetime | None) -> str:
         """The same without the city, and in the year of `now` without the year: `Fri, 11 Dec, 18:00`."""
-        same_year = now is not None and self.day(now).year == self.day(instant).year
-        return self._written(instant, _DAY if same_year else _DATE)
+        return self._written(instant, self._skeleton(self.day(instant), now))
+
+    def date_in_short(self, day: Day, now: datetime) -> str:
+        """A day of the calendar: `Fri, 11 Dec`, with the year in another one."""
+        return format_skeleton(self._skeleton(day, now), day, locale=self.language.locale)
+
+    def weekday(self, day: Day) -> str:
+        """`Tuesday`, as it stands within a sentence."""
+        return format_date(day, "EEEE", locale=self.language.locale)
+
+    def _skeleton(self, day: Day, now: datetime | None) -> str:
+        same_year = now is not None and self.day(now).year == day.year
+        return _DAY if same_year else _DATE
 
     def _written(self, instant: datetime, skeleton: str) -> str:
         locale = self.language.locale

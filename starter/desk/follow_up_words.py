@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from activities.due import due_sentence
+from activities.due import Deadline
 from activities.language import Language, phrase
 from activities.links import at_desk
 from activities.reader import Reader
@@ -78,7 +78,7 @@ class Told:
     kind: str
     status: Chip
     sentences: tuple[str, ...]
-    due: str
+    due: Deadline | None
     overdue: bool
     asked_by: str
     place: str
@@ -124,7 +124,7 @@ async def told(
         kind=kind,
         status=status_chip(shown.status, reader.language, what.kind),
         sentences=_sentences(shown, reader, called) if everything else facts(shown, reader, called),
-        due=due_sentence(shown.due_at, reader, now) if shown.due_at and not shown.status.ended else "",
+        due=Deadline.sentence(shown.due_at, reader, now) if shown.due_at and not shown.status.ended else None,
         overdue=shown.overdue,
         asked_by=await _asker(shown, name),
         place=reader.place(now),

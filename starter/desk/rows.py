@@ -1,12 +1,11 @@
 """One row of a list as somebody reads it: in their language, on their clock, and no more than concerns them."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final
 
-from babel.dates import format_timedelta
-
+from activities.due import Deadline
 from activities.language import Language, phrase
 from activities.links import at_desk
 from activities.reader import Reader
@@ -20,7 +19,6 @@ from workflows.kinds import Kind, named
 from workflows.onboarding.part import DECISION
 
 MORE: Final = "+more"
-_MINUTE: Final = timedelta(minutes=1)
 UNTITLED: Final = {
     Kind.REQUEST: phrase("A document of kind {kind}"),
     Kind.TASK: phrase("A task of kind {kind}"),
@@ -44,8 +42,8 @@ class Row:
     status: Chip
     waiting_for: str
     since: str
-    due: str
-    near: str
+    due: Deadline | None
+    """Of what has ended, or waits for a day of many zones, the exact one alone."""
     overdue: bool
     problems: tuple[str, ...]
     stage: str = ""
@@ -86,7 +84,6 @@ class Telling:
             waiting_for=await self._people(line, titled=titled) if line.open else "",
             since=self._since(line.since) if line.since and line.open and line.waiting_for else "",
             due=self._due(line),
-            near=self.near(line.due_at) if line.due_at and line.open and line.stage != SETTLED else "",
             overdue=line.overdue,
             problems=problems_of(language, line.problem, line.attention, line.trouble),
             stage=line.stage if line.open else "",
@@ -98,21 +95,18 @@ class Telling:
             return SYSTEMS["countersign"]
         return await self.name(line.requester, None) if line.requester else ""
 
-    def _due(self, line: RequestLine) -> str:
+    def _due(self, line: RequestLine) -> Deadline | None:
         if line.last_day:
-            return self.reader.date(line.last_day)
-        return self.reader.instant(line.due_at) if line.due_at else ""
+            found = Deadline.of_day(line.last_day, self.reader, self.now)
+        elif line.due_at:
+            found = Deadline.of(line.due_at, self.reader, self.now)
+        else:
+            return None
+        return found if line.open and line.stage != SETTLED else replace(found, words="")
 
     def _since(self, instant: datetime) -> str:
         """Since when somebody is waited for, never ahead of now: the clock of a request may have been moved."""
         return self.reader.language.say("since {when}", when=self.reader.shortly(min(instant, self.now), self.now))
-
-    def near(self, instant: datetime) -> str:
-        """How far away it is, as seen from now: `in 3 days`, `2 hours ago`."""
-        span = instant - self.now
-        least = _MINUTE if span > timedelta() else -_MINUTE
-        rounded = span if abs(span) >= _MINUTE else least
-        return format_timedelta(rounded, add_direction=True, locale=self.reader.language.locale)
 
     async def _people(self, line: RequestLine, *, titled: bool) -> str:
         """Whom it waits for; who stands in full in a file is named only to those who may know what it is."""

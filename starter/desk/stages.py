@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from activities.due import due_sentence
+from activities.due import Deadline
 from activities.language import phrase
 from activities.links import at_desk
 from activities.reader import Reader
@@ -30,6 +30,7 @@ class PartRow:
     title: str
     state: Chip
     details: str
+    due: Deadline | None
     path: str
     says: str
     choices: tuple[tuple[str, str], ...]
@@ -77,6 +78,7 @@ class _Telling:
             part.title,
             Chip.of(part.state, self.reader.language.say(_PARTS.get(part.state, part.state))),
             await self._details(part),
+            self._due(part),
             at_desk(what) if what else "",
             part.says if self.everything and part.since is None else "",
             tuple(choices),
@@ -88,8 +90,11 @@ class _Telling:
         waiting = [one for one in self.shown.waiting_for if one.part == part.id]
         if part.state != "open" or not waiting:
             return self._ended(part) if part.state == "undecided" else ""
-        due = due_sentence(part.due_at, self.reader, self.now) if part.due_at else ""
-        return " · ".join(filter(None, (await self._with(waiting), due)))
+        return await self._with(waiting)
+
+    def _due(self, part: PartLine) -> Deadline | None:
+        awaited = part.state == "open" and any(one.part == part.id for one in self.shown.waiting_for)
+        return Deadline.sentence(part.due_at, self.reader, self.now) if part.due_at and awaited else None
 
     def _ended(self, part: PartLine) -> str:
         language = self.reader.language

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
-from activities.due import due_sentence
+from activities.due import Deadline
 from activities.language import Language, phrase
 from activities.links import USES, LinkClaim, Links, LinkUse, Through, beside
 from activities.push.words import isolated, words_for
@@ -65,7 +65,7 @@ class Row:
 
     title: str
     says: tuple[str, ...] = ()
-    due: str | None = None
+    due: Deadline | None = None
     nearness: Nearness = Nearness.AHEAD
     href: str | None = None
     label: str = ""
@@ -105,6 +105,7 @@ class JourneyScreen:
     steps: tuple[Step, ...]
     steps_are: str
     sentences: tuple[str, ...]
+    due: Deadline | None
     sections: tuple[Section, ...]
     live: bool
     banner: str | None = None
@@ -144,7 +145,8 @@ def journey_screen(seen: JourneySeen, to: Onlooker, now: datetime) -> JourneyScr
         status_chip(shown.status, language, Kind.ONBOARDING),
         tuple(_steps(shown, language)),
         " ".join(stage_of(shown, language)) or language.say("Stages"),
-        tuple(_sentences(shown, to.reader, now)),
+        tuple(_sentences(shown, to.reader)),
+        Deadline.sentence(shown.due_at, to.reader, now) if shown.due_at and not shown.status.ended else None,
         sections,
         live=not shown.status.ended,
         banner=None
@@ -167,7 +169,7 @@ def _heading(shown: OnboardingShow, yours: int, language: Language) -> str:
     return language.say("Nothing for you to do now")
 
 
-def _sentences(shown: OnboardingShow, reader: Reader, now: datetime) -> Iterator[str]:
+def _sentences(shown: OnboardingShow, reader: Reader) -> Iterator[str]:
     say = reader.language.say
     if shown.status.ended:
         yield from ending(shown.status, reader.language, Kind.ONBOARDING)
@@ -176,8 +178,6 @@ def _sentences(shown: OnboardingShow, reader: Reader, now: datetime) -> Iterator
         yield say(_STANDS_STILL)
     elif shown.problem:
         yield say(_IN_THE_WAY, since=reader.instant(shown.problem.since))
-    if shown.due_at:
-        yield due_sentence(shown.due_at, reader, now)
 
 
 def _steps(shown: OnboardingShow, language: Language) -> Iterator[Step]:
@@ -269,7 +269,7 @@ class _Told:
         return Row(
             part.title,
             (self.say.say(_SINCE[place], since=reader.shortly(since, self._now)),) if since else (),
-            due_sentence(due_at, reader, self._now) if due_at else None,
+            Deadline.sentence(due_at, reader, self._now) if due_at else None,
             nearness_of(due_at, reader, self._now) if due_at else Nearness.AHEAD,
             self._own_page(part, kind, me) if me and kind and self._to.acts else None,
             self.say.say(_LABELS[USES[kind]]) if kind else "",

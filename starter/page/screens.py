@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from activities.due import Deadline
 from activities.language import Language, phrase
 from starter.page.chips import Chip, Look
 from starter.page.who_asks import NOBODY, Asker
@@ -172,7 +173,7 @@ class Screen:
     state: Chip | None = None
     """How far it is, or its reader."""
     text: str = ""
-    due: str | None = None
+    due: Deadline | None = None
     nearness: Nearness = Nearness.AHEAD
     asker: Asker = NOBODY
     edition: tuple[str, ...] = ()

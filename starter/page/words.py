@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from activities.core_signature.signing_page import SigningPage, SigningState
-from activities.due import due_sentence, is_due_on_the_day_of
+from activities.due import Deadline, is_due_on_the_day_of
 from activities.language import Language, phrase
 from activities.links import at_desk
 from activities.push.words import words_for
@@ -271,7 +271,7 @@ def _due(screen: Screen, due_at: datetime, reader: Reader, now: datetime) -> Scr
     if nearness in _NEAR_LOOKS and screen.tone is Tone.ASK:
         text, look = _NEAR_LOOKS[nearness]
         state = Chip(reader.language.say(text), look)
-    return replace(screen, state=state, due=due_sentence(due_at, reader, now), nearness=nearness)
+    return replace(screen, state=state, due=Deadline.sentence(due_at, reader, now), nearness=nearness)
 
 
 def nearness_of(due_at: datetime, reader: Reader, now: datetime) -> Nearness:

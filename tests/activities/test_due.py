@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from activities.due import due_sentence
+from activities.due import Deadline, due_sentence
 from activities.files.fields import zones
 from activities.language import LANGUAGES
 from activities.person import Person
@@ -130,3 +130,39 @@ def test_a_person_reads_in_their_language_on_their_clock() -> None:
     assert due_sentence(DUE - timedelta(days=1), Reader.of(person), now) == (
         "Échéance dans 2 jours ouvrés\u00a0: jeu. 10 déc. 2026, 21:00 (Dubaï)."
     )
+
+
+@pytest.mark.parametrize(
+    ("now", "words", "sentence"),
+    [
+        (before(days=40), "in 40 days, Fri, 11 Dec", "Due in 40 days, Fri, 11 Dec"),
+        (before(days=7), "in 7 days, Fri, 11 Dec", "Due in 7 days, Fri, 11 Dec"),
+        (before(days=6), "in 6 days, Friday", "Due in 6 days, Friday"),
+        (before(days=2), "in 2 days, Friday", "Due in 2 days, Friday"),
+        (before(hours=19), "tomorrow 18:00", "Due tomorrow 18:00"),
+        (before(hours=18), "today 18:00", "Due today 18:00"),
+        (before(), "today 18:00", "Overdue since today 18:00"),
+        (before(days=-1), "yesterday 18:00", "Overdue since yesterday 18:00"),
+        (before(days=-3), "3 days ago, Friday", "Overdue since Friday"),
+        (before(days=-30), "30 days ago, Fri, 11 Dec 2026", "Overdue since Fri, 11 Dec 2026"),
+    ],
+)
+def test_on_a_page_it_is_said_as_people_say_it_beside_the_exact_instant(
+    now: datetime, words: str, sentence: str
+) -> None:
+    exact = "Fri, 11 Dec 2026, 18:00 (Amsterdam)"
+    assert Deadline.of(DUE, reading(), now) == Deadline(words, exact)
+    assert Deadline.sentence(DUE, reading(), now) == Deadline(sentence, exact)
+
+
+def test_a_whole_day_has_no_hour() -> None:
+    day = DUE.date()
+    told = [Deadline.of_day(day, reading(), before(days=days)).words for days in (2, 1, 0, -1, -2)]
+    assert told == ["in 2 days, Friday", "tomorrow", "today", "yesterday", "2 days ago, Friday"]
+
+
+@pytest.mark.parametrize("code", [code for code in LANGUAGES if code != "en"])
+def test_no_deadline_is_left_in_english(code: str) -> None:
+    for days in (30, 3, 1, 0, -1, -3, -30):
+        found, english = (Deadline.sentence(DUE, reading(one), before(days=days)) for one in (code, "en"))
+        assert found.words != english.words

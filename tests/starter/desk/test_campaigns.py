@@ -321,7 +321,7 @@ async def test_campaigns_are_listed_with_how_far_they_are_for_whom_they_concern(
     text = text_of(page)
     assert "0 of 5 · 4 open" in text
     assert f"0 of {MANY} · {MANY} open" in text
-    assert "Due in 5 days Mon, 30 Nov 2026" in text
+    assert "Due in 4 days, Monday Mon, 30 Nov 2026" in text
     rows = list(csv.reader(io.StringIO((await owner.get("/desk/campaigns/csv")).text)))
     assert {row[7] for row in rows[1:]} == {"2026-11-25", "2026-11-30"}, (
         "the day, not the instant at which it is over everywhere"

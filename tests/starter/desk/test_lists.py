@@ -103,7 +103,7 @@ async def test_whose_turn_it_is_sees_what_waits_for_them_overdue_first(desk: Off
     assert "2 entries" in text
     assert "Asked by Legal Desk" in text
     assert "Waiting for Chair and signer-2 since Mon, 23 Nov, 23:00" in text
-    assert "2 days ago Tue, 24 Nov 2026, 23:00 (Tokyo)" in text
+    assert "2 days ago, Tuesday Tue, 24 Nov 2026, 23:00 (Tokyo)" in text
     assert "in 3 days" in text
 
 

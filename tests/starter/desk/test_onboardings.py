@@ -83,7 +83,7 @@ async def test_its_owner_sees_with_whom_each_part_is_and_where_its_own_page_is(d
     for said in (
         "agreements under way Mon, 23 Nov, 15:00",
         "Master services agreement waits for a decision declined The price is <too> high.",
-        "with Engineer since Mon, 23 Nov, 15:00 · Due Wed, 16 Dec 2026, 15:00 (Amsterdam).",
+        "with Engineer since Mon, 23 Nov, 15:00 Due in 20 days, Wed, 16 Dec Wed, 16 Dec 2026, 15:00 (Amsterdam)",
         "live comes later",
         "Owner asked for it",
         "Acme under way Customer onboarding · asked by",

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from activities.due import Deadline
 from activities.language import Language
 from activities.reader import Reader
 from starter.desk.rows import Telling
@@ -47,10 +48,10 @@ async def test_who_stands_in_full_is_looked_for_only_for_those_who_may_know_what
     assert asked == [("chair", LINE.workflow_id if titled else None)]
 
 
-@pytest.mark.parametrize(("stage", "near"), [("waiting", "in 3 days"), ("settled", "")])
+@pytest.mark.parametrize(("stage", "near"), [("waiting", "in 3 days, Thursday"), ("settled", "")])
 async def test_nothing_comes_nearer_for_what_has_ended_although_its_targets_are_told_still(
     stage: str, near: str
 ) -> None:
     telling = Telling(Reader.unknown(Language.english()), chair, label, NOW)
     row = await telling.row(LINE.replace(stage=stage, due_at=NOW + timedelta(days=3)))
-    assert (row.due, row.near) == ("Thu, 26 Nov 2026, 09:00 (UTC)", near)
+    assert row.due == Deadline(near, "Thu, 26 Nov 2026, 09:00 (UTC)")

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from activities.core_signature.signing_page import SigningPage, SigningState
+from activities.due import Deadline
 from activities.language import LANGUAGES, Language
 from starter.page.problems import problems_of
 from starter.page.screens import Draft, Screen
@@ -76,7 +77,7 @@ def words_of(screen: Screen) -> list[str]:
         screen.heading,
         *filter(None, [screen.signers_are]),
         *screen.sentences,
-        *([screen.due] if screen.due else []),
+        *([screen.due.words] if screen.due else []),
         *([screen.state.text] if screen.state else []),
         *button,
         *rows,
@@ -122,9 +123,9 @@ def test_no_placeholder_is_left_on_a_screen(code: str) -> None:
 
 def test_the_due_date_is_near_on_a_page_as_well() -> None:
     screen = signing_screen(SigningPage(SigningState.OPEN, document="Agreement"), DUE, reading("de"), NOW)
-    assert screen.due == "Frist morgen: Fr., 11. Dez. 2026, 18:00 (Amsterdam)."
+    assert screen.due == Deadline("Fällig morgen 18:00", "Fr., 11. Dez. 2026, 18:00 (Amsterdam)")
     overdue = signing_screen(SigningPage(SigningState.OPEN), DUE, reading("de"), DUE + timedelta(hours=1))
-    assert overdue.due == "Überfällig seit Fr., 11. Dez. 2026, 18:00 (Amsterdam)."
+    assert overdue.due == Deadline("Überfällig seit heute 18:00", "Fr., 11. Dez. 2026, 18:00 (Amsterdam)")
 
 
 def test_in_english_the_requester_reads_it_on_their_own_clock_as_in_any_language() -> None:
