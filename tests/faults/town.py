@@ -1,6 +1,7 @@
 """A laptop stack whose processes die and come back one by one: the real server on a file, sandbox, receiver, worker."""
 
 import asyncio
+import shutil
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -26,6 +27,7 @@ from tests import prompt
 from tests.faults import population
 from tests.faults.vendor import Vendor
 from tests.glances import glances
+from tests.markdown import ROOT
 from tests.servers import PUNCTUAL_TIMERS
 from workflows.kinds import Kind
 from workflows.model.views import RequestShow
@@ -247,6 +249,8 @@ async def connect(it: Town, closing: AsyncExitStack) -> None:
 async def _laid_out(path: Path, conditions: Conditions, closing: AsyncExitStack) -> Town:
     folder = DataFolder(path)
     population.settle(path / "example" / "people.yaml", path / "files")
+    # The looks of the stack name it.
+    shutil.copy(ROOT / "deploy" / "examples" / "northwind.svg", path / "example")
     conditions = replace(conditions, ours={**_BRISK, **conditions.ours})
     kept = folder.kept(HOST)
     addresses = plan(folder, kept, HOST, {}).addresses
