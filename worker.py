@@ -37,7 +37,7 @@ from activities.reconciliation.service import Sweep
 from activities.reconciliation.silence import Alarm
 from activities.sign_in.service import SignInMessages
 from activities.store import StoreFailure
-from starter import clients, exits, needs, pace, pollers, telemetry
+from starter import check_up, clients, exits, needs, pace, pollers, telemetry
 from starter.clients import Clients
 from starter.exits import Refusal
 from starter.nexus.service import SignaturesHandler
@@ -202,6 +202,7 @@ async def working(chosen: Settings, stop: asyncio.Event) -> AsyncIterator[bool]:
         clock = WorkerClock(client.identity, open_clients.store, moved_on(client))
         all_of_them = workers(client, asked, open_clients.pace, chosen, [signatures], interceptors=[clock])
         await open_things.enter_async_context(at_work(all_of_them))
+        open_things.enter_context(check_up.beside(client))
         if chosen.build_id is None:  # A version is listed once it is current, which is said of one that is ready.
             await pollers.until_listed(client, client.identity)
         yield True

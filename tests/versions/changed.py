@@ -34,6 +34,25 @@ class Unchanged(SignatureRequestWorkflow):
         return await super().run(request)
 
 
+class RequestWithMore(SignatureRequest):
+    """A request as no history has it: what is newly required is missing in all of them."""
+
+    more: str
+
+
+@workflow.defn(name=SIGNATURE_REQUEST)
+class ThatNeedsMore(Unchanged):
+    """Reads nothing that was begun before it."""
+
+    @workflow.init
+    def __init__(self, request: RequestWithMore) -> None:
+        super().__init__(request)
+
+    @workflow.run
+    async def run(self, request: RequestWithMore) -> Settled:  # type: ignore[override]
+        return await super().run(request)
+
+
 @workflow.defn(name=SIGNATURE_REQUEST)
 class WithOneMoreActivity(Unchanged):
     """Reads the document once more after it was sent."""

@@ -10,9 +10,13 @@ from temporalio.client import Client, WorkflowExecutionStatus
 
 from deploy import rollout
 from deploy.rollout import Rehearsal, rehearse
+from starter import check_up
+from starter.doctor.health import Health, Part
+from starter.doctor.temporal import progress
 from starter.exits import Exit
 from tests.servers import own_namespace, real_server
 from tests.versions.changed import (
+    ThatNeedsMore,
     Unchanged,
     WithAFaultAfterSending,
     WithOneMoreActivity,
@@ -183,6 +187,28 @@ async def test_a_request_that_fails_in_the_task_nobody_has_completed_is_seen(cli
         rehearsal = await rehearse(client, code=(WithAFaultAfterSending,))
         assert rehearsal.stuck == {request.handle.id: "OverflowError: date value out of range"}
         assert (await rehearse(client)).fits
+
+
+async def test_what_its_next_timer_would_find_stuck_in_days_is_seen_when_a_worker_begins(client: Client) -> None:
+    """`doctor` and the list of what needs attention ask the server, which knows of tasks that failed alone."""
+    around = Surroundings()
+    async with deployed(client, around):
+        request = await living(client, around)
+        await is_told(around)
+        await eventually(lambda: known(client, 1))
+        assert await check_up.woken(client) == ()
+    async with deployed(client, around, code=ThatNeedsMore):
+        assert await check_up.woken(client) == (request.handle.id,)
+        part = await eventually(lambda: not_fine(client))
+    assert part.says.startswith("1 stuck")
+    async with deployed(client, around):
+        assert (await request.signed_by_all()).outcome is Status.SIGNED
+    assert around.told("ready", "customer-signer") == 1
+
+
+async def not_fine(client: Client) -> Part | None:
+    part = await progress(client)
+    return part if part.state is Health.WRONG else None
 
 
 async def test_whatever_is_open_is_replayed_of_whichever_type(client: Client) -> None:
