@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
@@ -141,6 +141,9 @@ class CampaignFile(AskingFile):
     joiners: JoinersEntry | None = None
     leavers: Leavers = Leavers.KEEP
     message: Message | None = None
+    report_columns: tuple[Literal["name", "email", "zone", "locale", "phone"], ...] = Field(
+        default=("name", "email"), max_length=5
+    )
     yearly: Annotated[str, Field(pattern=r"^(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$")] | None = None
 
     _right_people = field_validator("owner")(right)

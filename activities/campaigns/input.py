@@ -129,6 +129,7 @@ def _given(file: CampaignFile, policy: Policy, checks: CampaignChecks, owner: Pe
         leavers=file.leavers,
         message=file.message,
         asking=asking,
+        report_columns=file.report_columns,
     )
     return CampaignInput(campaign=campaign, policy=policy, fingerprint=digest, subscribers=file.subscribers)
 

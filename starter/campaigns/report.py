@@ -1,14 +1,15 @@
 """The report of a campaign: every person of the audience once, as a table, as JSON, or as a page (`page.py`).
 
 Of a campaign that has ended it is made of the outcomes alone, and has nothing of the moment it is made in: the same
-bytes for ever, whatever Temporal and the store have deleted since.
+bytes for ever, whatever Temporal and the store have deleted since. That holds without names (`--no-names`): who
+somebody is can be erased.
 """
 
 import asyncio
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
@@ -16,12 +17,14 @@ from typing import Any, Final
 from pydantic import AwareDatetime
 
 from activities.campaigns.standing import AT_ONCE, Line, Standing, counted
+from activities.directory import Directory
 from activities.files import table
 from activities.files.whole import whole
 from activities.own_words import words_of
 from activities.store import Home, Store
 from starter.campaigns import composed
 from starter.campaigns.composed import Picture
+from starter.campaigns.names import NO_NAMES, Names, names_of
 from starter.context import Context
 from starter.exits import Refusal
 from workflows.kinds import Kind
@@ -69,6 +72,24 @@ class Report:
     population: dict[str, Any] | None
     changes: Sequence[dict[str, Any]]
     lines: Sequence[Line]
+    names: Names = NO_NAMES
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The table's: who somebody is stands behind their id."""
+        person, *others = COLUMNS
+        return (person, *self.names.columns, *others)
+
+    def plain_line(self, line: Line) -> dict[str, Any]:
+        """One person for programs."""
+        told = {**_known(line), **self.names.cells(line.person)}
+        return {name: told[name] or None if name in _INSTANTS else told[name] for name in self.columns}
+
+    def cells(self, lines: Sequence[Line]) -> Iterator[tuple[str, ...]]:
+        """The rows of the table for some of them."""
+        for line in lines:
+            told = {**_known(line), **self.names.cells(line.person), "late": "true" if line.late else "false"}
+            yield tuple("" if told[name] is None else str(told[name]) for name in self.columns)
 
     @property
     def plain(self) -> dict[str, Any]:
@@ -78,15 +99,22 @@ class Report:
             "counts": self.counts.model_dump(mode="json"),
             "population": self.population,
             "changes": list(self.changes),
-            "lines": [plain_line(line) for line in self.lines],
+            "lines": [self.plain_line(line) for line in self.lines],
         }
 
 
-async def of(context: Context, typed: str) -> Report:
-    """The report of a campaign by an id as people type it; refuses one of which not everything can be known now."""
+async def of(context: Context, typed: str, *, names: bool = True, directory: Directory | None = None) -> Report:
+    """The report of a campaign by an id as people type it; refuses one of which not everything can be known now.
+
+    With `names` it says who everybody is: of those who stand in no table of its own as the `directory` knows them.
+    """
     picture = await composed.of(context, typed)
     _refuse_parts(picture.shown)
-    return await made(context.store, picture)
+    found = await made(context.store, picture)
+    if not names:
+        return found
+    people = [line.person for line in found.lines]
+    return replace(found, names=await names_of(context.store, picture.shown, people, directory))
 
 
 def _refuse_parts(shown: CampaignShow) -> None:
@@ -134,37 +162,21 @@ def head_of(shown: CampaignShow) -> Head:
     )
 
 
-def plain_line(line: Line) -> dict[str, Any]:
-    """One person for programs."""
-    told = _known(line)
-    return {name: told[name] or None if name in _INSTANTS else told[name] for name in COLUMNS}
-
-
 def _known(line: Line) -> dict[str, Any]:
     """When somebody was told, and how often reminded, is read off their record: nothing of it before that is there."""
     return {**line._asdict(), "reminders": None} if line.open else line._asdict()
 
 
-def _cells(lines: Sequence[Line]) -> Iterator[tuple[str, ...]]:
-    for line in lines:
-        told = {**_known(line), "late": "true" if line.late else "false"}
-        yield tuple("" if told[name] is None else str(told[name]) for name in COLUMNS)
-
-
-def print_table(lines: Sequence[Line]) -> None:
+def print_table(report: Report) -> None:
     """The table on standard output."""
-    table.put(sys.stdout, COLUMNS, _cells(lines), end="\n")
+    table.put(sys.stdout, report.columns, report.cells(report.lines), end="\n")
 
 
-def write_table(path: Path, lines: Sequence[Line]) -> None:
+def write_table(path: Path, report: Report) -> None:
     """The table as a file; by its mark a spreadsheet knows UTF-8, and without need of it there is none for programs."""
-    rows = list(_cells(lines))
+    rows = list(report.cells(report.lines))
     plain = all("".join(cells).isascii() for cells in rows)
-    table.write(path, COLUMNS, rows, encoding="utf-8" if plain else "utf-8-sig")
-
-
-def _write_table(path: Path, report: Report) -> None:
-    write_table(path, report.lines)
+    table.write(path, report.columns, rows, encoding="utf-8" if plain else "utf-8-sig")
 
 
 def _write_json(path: Path, report: Report) -> None:
@@ -181,7 +193,7 @@ def _write_page(path: Path, report: Report) -> None:
 
 
 FORMS: Final[dict[str, Callable[[Path, Report], None]]] = {
-    ".csv": _write_table,
+    ".csv": write_table,
     ".json": _write_json,
     ".html": _write_page,
 }

@@ -6,6 +6,9 @@ from cyclopts import Parameter
 
 from starter.commands.arguments import Id
 from starter.commands.operations import PLAIN, Manner, Operations, is_due
+from starter.context import opened
+from starter.request_ids import id_of
+from starter.startup import ready
 from workflows.kinds import Kind
 from workflows.model.wishes import Exemption, Retry
 
@@ -17,10 +20,15 @@ class _Words(Operations):
         Parameters
         ----------
         person
-            An id of the audience: of the directory, or p-… as the report has it.
+            An id of the audience: of the directory, or p-… as the report has it, or the e-mail address of the table.
         reason
             Why; it stands in the record.
         """
+        if "@" in person:
+            from starter.campaigns.names import person_of  # noqa: PLC0415  only an address is looked up
+
+            async with opened(ready()) as context:
+                person = await person_of(context.store, id_of(Kind.CAMPAIGN, id), person)
         await self.carry_out(id, lambda actor: Exemption(actor=actor, person=person, reason=reason), manner)
 
     async def extend(

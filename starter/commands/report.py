@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +13,7 @@ from rich.console import Group
 from rich.text import Text
 
 from activities.campaigns.standing import Line
+from starter import clients
 from starter.campaigns import report as record
 from starter.campaigns.sample import drawn
 from starter.commands.arguments import AsJson, Id
@@ -35,24 +37,29 @@ Output = Annotated[Path | None, Parameter(name=("--output", "-o"), validator=_en
 Table = Annotated[Path | None, Parameter(name=("--output", "-o"), validator=_ends_in(".csv"))]
 
 
-async def report(id: Id, /, *, output: Output = None, json: AsJson = False) -> None:
+Names = Annotated[bool, Parameter(negative="--no-names")]
+
+
+async def report(id: Id, /, *, names: Names = True, output: Output = None, json: AsJson = False) -> None:
     """Print everybody of the campaign once, with how they stand, as CSV; of one that has ended the same for ever.
 
     Parameters
     ----------
+    names
+        Say who everybody is, by the columns `report_columns` of its file; what was erased says so.
     output
         Write it instead: FILE.csv, FILE.json, or FILE.html, one page with everything inside that prints on A4.
     json
-        Print `{campaign{…}, counts{…}, population, changes[], lines[{person, request, status, sent_at, signed_at,
-        late, reminders, reason, row, department, manager, due}]}`.
+        Print `{campaign{…}, counts{…}, population, changes[], lines[{person, name, email, request, status, sent_at,
+        signed_at, late, reminders, reason, row, department, manager, due}]}`.
     """
-    found = await _found(id, quiet=json)
+    found = await _found(id, names=names, quiet=json)
     if output is not None:
         await _write(record.FORMS[output.suffix.lower()], output, found)
     if json:
         answer(found.plain, Text(), as_json=True)
     elif output is None:
-        record.print_table(found.lines)
+        record.print_table(found)
     if not found.lines:
         note(f"nobody was asked yet: {found.shown.says}")
 
@@ -63,6 +70,7 @@ async def sample(
     *,
     n: Annotated[int, Parameter(name=("--n", "-n"), validator=Number(gte=1))] = 25,
     seed: str = "",
+    names: Names = True,
     output: Table = None,
     json: AsJson = False,
 ) -> None:
@@ -76,41 +84,54 @@ async def sample(
         How many.
     seed
         Any word of whoever draws; default: the id of the campaign.
+    names
+        Say who they are, as in the report.
     output
         Write them as FILE.csv, with the columns of the report.
     json
         Print `{campaign{…}, seed, n, of, order, lines[]}`.
     """
-    found = await _found(id, quiet=json)
+    found = await _found(id, names=names, quiet=json)
     seed = seed or found.head.id
     chosen = drawn(found.lines, n, seed)
     if output is not None:
-        await _write(record.write_table, output, chosen)
+        await _write(record.write_table, output, replace(found, lines=chosen))
     told = {
         "campaign": found.head.model_dump(mode="json"),
         "seed": seed,
         "n": len(chosen),
         "of": len(found.lines),
         "order": "SHA-256 of <seed>/<row>/<person>",
-        "lines": [record.plain_line(line) for line in chosen],
+        "lines": [found.plain_line(line) for line in chosen],
     }
     if output is None or json:
-        answer(told, _of_sample(chosen, len(found.lines), seed), as_json=json)
+        answer(told, _of_sample(found, chosen, seed), as_json=json)
 
 
-def _of_sample(chosen: list[Line], of: int, seed: str) -> Group:
-    table = Rows("row", "person", "status", "told", "acknowledged", "reason", whole=("person",))
+def _of_sample(found: record.Report, chosen: list[Line], seed: str) -> Group:
+    who = found.names.columns
+    table = Rows("row", "person", *who, "status", "told", "acknowledged", "reason", whole=("person",))
     for line in chosen:
         told, acknowledged = (
             Instant(datetime.fromisoformat(at) if at else None) for at in (line.sent_at, line.signed_at)
         )
-        table.add(str(line.row), line.person, line.status, told, acknowledged, line.reason)
-    return Group(Text(f"{len(chosen):,} of {of:,} people by the seed {seed}", "bold"), table)
+        table.add(
+            str(line.row),
+            line.person,
+            *found.names.cells(line.person).values(),
+            line.status,
+            told,
+            acknowledged,
+            line.reason,
+        )
+    return Group(Text(f"{len(chosen):,} of {len(found.lines):,} people by the seed {seed}", "bold"), table)
 
 
-async def _found(id: str, *, quiet: bool) -> record.Report:
-    async with opened(ready()) as context, patience("reading how everybody stands", quiet=quiet):
-        return await record.of(context, id)
+async def _found(id: str, *, names: bool, quiet: bool) -> record.Report:
+    settings = ready()
+    async with opened(settings) as context, patience("reading how everybody stands", quiet=quiet):
+        directory = clients.directory(settings, context.store) if settings.people and names else None
+        return await record.of(context, id, names=names, directory=directory)
 
 
 async def _write(how: Callable[[Path, Any], None], path: Path, what: object) -> None:

@@ -14,11 +14,13 @@ from typing import Any
 import pytest
 
 from activities.campaigns.standing import Line, Standing, counted
+from activities.files.reading import FileFaults
 from activities.files.table import Table
 from starter.campaigns import page, report, sample
+from starter.campaigns.names import person_of
 from starter.campaigns.report import COLUMNS, Report
 from starter.context import Context
-from tests.campaigns.stage import OWNER, Campaigns, a_file, campaign, staff
+from tests.campaigns.stage import OWNER, Campaigns, Company, a_file, campaign, staff
 from tests.campaigns.test_curve import some_show
 from tests.servers import time_skipping
 from workflows.model.subject import Status
@@ -93,6 +95,62 @@ async def test_the_words_of_somebody_are_erased_from_the_report_when_they_are_er
     assert {line["person"]: line["reason"] for line in told["lines"]}["bo"] == "(erased)"
 
 
+A_WEEK = {"window": "4d", "grace": "2d"}
+TABLE = "name,email,zone,phone\nZoë Ek,zoe@elsewhere.example,UTC,+31201234567\nBo Li,bo@elsewhere.example,UTC,\n"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "columns"), [(None, ("name", "email")), (["phone", "name"], ("phone", "name"))], ids=["default", "own"]
+)
+async def test_whoever_stands_in_a_table_has_a_name_in_each_form_until_they_are_erased(
+    tmp_path: Path, wanted: list[str] | None, columns: tuple[str, ...]
+) -> None:
+    (tmp_path / "it").mkdir()
+    (tmp_path / "it" / "staff.csv").write_text(TABLE)
+    more = {"report_columns": wanted} if wanted else {}
+    signers = tmp_path / "it" / "store"
+    file = a_file(**A_WEEK, audience={"file": "staff.csv"}, **more)
+    async with campaign(tmp_path / "it", file, staff("ada")) as it:
+        await it.days_pass(8)
+        await it.handle.result()
+        context = Context(it.client, it.company.store)
+        named = await written(context, tmp_path)
+        nameless = (await report.of(context, "conduct", names=False)).plain
+        zoe = await person_of(context.store, "conduct", "Zoe@elsewhere.example ")
+        strangers = [await person_of(context.store, "conduct", typed) for typed in ("x@elsewhere.example", "ada")]
+        for kept in [*signers.rglob("signers*.json")]:
+            kept.unlink()
+        erased = await written(context, tmp_path)
+    rows = list(csv.DictReader(io.StringIO(named[".csv"].decode("utf-8-sig"))))
+    assert tuple(rows[0])[:4] == ("person", *columns, "request")
+    assert [row["name"] for row in rows] == ["Zoë Ek", "Bo Li"]
+    assert [rows[0]["person"], *strangers] == [zoe, "x@elsewhere.example", "ada"]
+    lines = json.loads(named[".json"])["lines"]
+    assert [[line[name] for name in columns] for line in lines] == [
+        [row[name].lstrip("'") for name in columns] for row in rows
+    ]
+    assert "Zoë Ek" in named[".html"].decode() and "elsewhere" not in json.dumps(nameless)
+    assert not {*columns} & nameless["lines"][0].keys()
+    for form in FORMS:
+        assert "Zoë Ek" not in erased[form].decode() and "(erased)" in erased[form].decode()
+
+
+async def test_whoever_is_in_the_directory_is_named_as_the_people_file_knows_them(tmp_path: Path) -> None:
+    async with campaign(tmp_path, a_file(**A_WEEK, audience={"people": ["ada", "nobody"]}), staff("ada")) as it:
+        await it.days_pass(8)
+        await it.handle.result()
+        found = await report.of(Context(it.client, it.company.store), "conduct", directory=it.company.directory)
+    assert [(one["person"], one["name"], one["email"]) for one in found.plain["lines"]] == [
+        ("ada", "Ada", "ada@us.example"),
+        ("nobody", "", ""),
+    ]
+
+
+async def test_a_column_that_nobody_keeps_cannot_be_in_the_report(tmp_path: Path) -> None:
+    with pytest.raises(FileFaults, match=r"report_columns\[0\]: must be one of 'name', 'email', 'zone', 'locale' or"):
+        await Company(tmp_path, staff("ada")).prepared(a_file(report_columns=["shoe size"]))
+
+
 def some_report(*lines: Line, **more: Any) -> Report:
     """A report of these, of a campaign that has ended."""
     shown = some_show().replace(status=Status.DONE, **more)
@@ -127,7 +185,7 @@ def html(of: Report) -> str:
 
 
 def test_the_columns_are_those_that_programs_read_by_name_and_more_follow_them(tmp_path: Path) -> None:
-    report.write_table(tmp_path / "some.csv", list(everybody(3)))
+    report.write_table(tmp_path / "some.csv", some_report(*everybody(3)))
     head = (tmp_path / "some.csv").read_text().splitlines()[0]
     assert head == "person,request,status,sent_at,signed_at,late,reminders,reason,row,department,manager,due"
 
@@ -135,7 +193,7 @@ def test_the_columns_are_those_that_programs_read_by_name_and_more_follow_them(t
 @pytest.mark.parametrize("word", ["=1+1", "+1", "-1", "@x", "\tx", "\rx"])
 def test_no_cell_of_a_table_is_a_formula(tmp_path: Path, word: str) -> None:
     line = Line(1, "ada", "conduct.ada", Standing.DECLINED, reason=word, department=word, manager=word)
-    report.write_table(tmp_path / "some.csv", [line])
+    report.write_table(tmp_path / "some.csv", some_report(line))
     [row] = csv.DictReader(io.StringIO(read(tmp_path), newline=""))
     assert {row["reason"], row["department"], row["manager"]} == {f"'{word}"}
 
@@ -146,7 +204,7 @@ def read(folder: Path) -> str:
 
 @pytest.mark.parametrize(("department", "marked"), [("Sales", False), ("Développement", True)])
 def test_a_table_has_a_mark_where_a_spreadsheet_needs_it(tmp_path: Path, department: str, marked: bool) -> None:
-    report.write_table(tmp_path / "some.csv", [Line(1, "ada", "", Standing.TOLD, department=department)])
+    report.write_table(tmp_path / "some.csv", some_report(Line(1, "ada", "", Standing.TOLD, department=department)))
     assert (tmp_path / "some.csv").read_bytes().startswith("\ufeff".encode()) is marked
     assert Table.read(tmp_path / "some.csv").rows[0].cells["department"] == department
 
@@ -156,7 +214,7 @@ def test_a_file_is_there_whole_or_as_it_was_before(tmp_path: Path) -> None:
     (tmp_path / "some.csv").write_text("before")
     lines = [*everybody(1_000), Line(1, "\ud800", "", Standing.TOLD)]
     with pytest.raises(UnicodeEncodeError):
-        report.write_table(tmp_path / "some.csv", lines)
+        report.write_table(tmp_path / "some.csv", some_report(*lines))
     assert [path.name for path in tmp_path.iterdir()] == ["some.csv"]
     assert read(tmp_path) == "before"
 
@@ -164,7 +222,7 @@ def test_a_file_is_there_whole_or_as_it_was_before(tmp_path: Path) -> None:
 def test_no_file_is_written_over_something_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "some.csv").mkdir()
     with pytest.raises(OSError, match="is no file"):
-        report.write_table(tmp_path / "some.csv", [])
+        report.write_table(tmp_path / "some.csv", some_report())
 
 
 def test_the_page_says_which_document_who_approved_it_and_by_which_hashes_it_is_known() -> None:
@@ -227,10 +285,10 @@ def test_what_goes_on_is_marked_as_no_record() -> None:
 
 def test_what_is_not_known_of_whoever_is_open_is_no_figure(tmp_path: Path) -> None:
     lines = [Line(1, "ada", "conduct.ada", Standing.TOLD), Line(2, "bo", "conduct.bo", Standing.EXPIRED)]
-    report.write_table(tmp_path / "report.csv", lines)
+    report.write_table(tmp_path / "report.csv", some_report(*lines))
     with (tmp_path / "report.csv").open() as file:
         assert [(row["sent_at"], row["reminders"]) for row in csv.DictReader(file)] == [("", ""), ("", "0")]
-    assert [report.plain_line(line)["reminders"] for line in lines] == [None, 0]
+    assert [some_report().plain_line(line)["reminders"] for line in lines] == [None, 0]
 
 
 def test_what_was_broken_off_in_temporal_is_not_said_to_go_on() -> None:

@@ -56,6 +56,8 @@ class Campaign(Subject):
     message: str | None = None
     """What the owner writes to everybody, by its reference: the text is in the store."""
     asking: Policy
+    report_columns: tuple[str, ...] = ("name", "email")
+    """What the report says of who somebody is, beside their id."""
 
     @property
     def subject(self) -> Subject:
