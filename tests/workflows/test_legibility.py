@@ -7,9 +7,10 @@ from tests.servers import real_server
 from tests.workflows.fakes import World
 from tests.workflows.stage import PARALLEL, Story, a_request, begin, workers
 from workflows.follow_up.awaited import PEOPLE_AT_MOST
+from workflows.model.request import SignerState
 from workflows.model.subject import Participant, Status
 from workflows.model.wishes import Answer, Question
-from workflows.names import TURN_AT, WAITING_FOR
+from workflows.names import STATUS, TURN_AT, WAITING_FOR
 from workflows.signature.workflow import SignatureRequestWorkflow as Request
 
 pytestmark = pytest.mark.real_server
@@ -60,3 +61,26 @@ async def test_whoever_has_signed_is_listed_no_more_and_who_owes_an_answer_is_un
         await it.callback()
         await it.handle.result()
         assert await waiting(it, 0) == ()
+
+
+async def test_whoever_has_opened_it_is_not_said_to_have_once_it_is_somebody_else_s_turn() -> None:
+    world = World()
+    async with real_server() as env, workers(env.client, world):
+        it = await begin(env, world, a_request())
+
+        async def listed(status: Status) -> bool:
+            known = (await it.handle.describe()).typed_search_attributes
+            return known.get(STATUS) == status == (await it.handle.query(Request.show)).status
+
+        assert await waiting(it, 1) == ("customer-signer",)
+        world.signatures.status = Status.VIEWED
+        world.signatures.sign("customer-signer", SignerState.VIEWED)
+        await it.callback()
+        assert await eventually(lambda: listed(Status.VIEWED))
+        world.signatures.sign("customer-signer")
+        await it.callback()
+        assert await eventually(lambda: listed(Status.SENT))
+        assert await waiting(it, 1) == ("chief-executive",)
+        world.signatures.sign("chief-executive", SignerState.VIEWED)
+        await it.callback()
+        assert await eventually(lambda: listed(Status.VIEWED))

@@ -47,7 +47,7 @@ def publish(memory: FollowUp, shown: FollowUpShow, details: str) -> None:
     """Bring the details and the search attributes up to date; an upsert is an event and an action, so only changes."""
     workflow.set_current_details(details)
     updates = [
-        *_keyword(STATUS, memory.status),
+        *_keyword(STATUS, memory.current_status),
         *_keyword(STAGE, stage_of(memory)),
         *_keyword(PROBLEM, trouble_code(shown)),
         *_keyword(HANDOFF, untold(shown)),

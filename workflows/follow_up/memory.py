@@ -79,6 +79,11 @@ class FollowUp(Noted):
         """Ask `to` instead of `person`; repeated, it changes nothing."""
 
     @property
+    def current_status(self) -> Status:
+        """What people read: where it stands for those whose turn it is."""
+        return self.status
+
+    @property
     @abstractmethod
     def phase(self) -> str:
         """Where it is while it lives, in a word for lists."""

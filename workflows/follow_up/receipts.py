@@ -137,7 +137,7 @@ def receipt(progress: FollowUp, shown: Shown, operation: Operation) -> Receipt:
     waiting = progress.operations.open
     return Receipt(
         id=progress.request,
-        status=progress.status,
+        status=progress.current_status,
         op=operation.id.removeprefix(f"{operation.what}-"),
         says=clipped(shown.says, _SENTENCE_AT_MOST),
         state=operation.state,

@@ -36,7 +36,7 @@ def facts(subject: Subject, policy: Policy, memory: FollowUp, now: datetime) -> 
         id=subject.id,
         kind=subject.kind,
         requester=subject.requester,
-        status=memory.status,
+        status=memory.current_status,
         problem=memory.problem or memory.broken_off,
         attention=attention_of(memory),
         waiting_for=() if memory.status.ended else _waiting_for(memory),

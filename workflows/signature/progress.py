@@ -76,6 +76,17 @@ class Progress(Sending):
         return _ACTIONS[signer.role] if signer else NoticeAction.OPEN
 
     @property
+    def current_status(self) -> Status:
+        """Opened only while somebody whose turn it is has opened it: the document remembers whoever ever did.
+
+        Before anybody has acted the document is believed, for only it says of some that they have opened it.
+        """
+        if self.status is not Status.VIEWED:
+            return self.status
+        opened = any(one.state is SignerState.VIEWED for one in self.signatures.pending)
+        return Status.VIEWED if opened or not self.signatures.acted else Status.SENT
+
+    @property
     def phase(self) -> str:
         """`sending` until the signers are asked, then `signing`."""
         return "signing" if self.sent_at else "sending"
