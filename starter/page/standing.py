@@ -68,6 +68,12 @@ WHO_WAS_ASKED: Final[Mapping[Kind, str]] = {
 }
 
 
+_BROKEN_OFF: Final = ("terminated", "failed", "timed out")
+"""Of what a workflow cannot say of itself: after these nobody goes on with it."""
+_NOBODY_FOLLOWS: Final = phrase("Nobody follows this up any more. Please ask {who} before you do anything.")
+_NOBODY_FOLLOWS_ANYTHING: Final = phrase(
+    "Nobody follows this up any more. Please ask whoever sent it to you before you do anything."
+)
 _WORKFLOWS: Final[Mapping[Kind, str]] = {
     Kind.REQUEST: phrase("Request {id}"),
     Kind.TASK: phrase("Task {id}"),
@@ -124,6 +130,15 @@ def unsaid(shown: Shown, language: Language) -> tuple[str, ...]:
     return ()
 
 
+def unfollowed(shown: Shown, language: Language, called: Called = UNNAMED) -> tuple[str, ...]:
+    """Of what was broken off in Temporal that nobody follows it up, and whom to ask, by name where that is known."""
+    if shown.status.ended or shown.trouble not in _BROKEN_OFF:
+        return ()
+    if who := called.get(shown.requester):
+        return (language.say(_NOBODY_FOLLOWS, who=isolated(who)),)
+    return (language.say(_NOBODY_FOLLOWS_ANYTHING),)
+
+
 def people_in(shown: Shown) -> tuple[str, ...]:
     """Whom sentences name about something that lives: who is waited for, who hears something next, who paused it."""
     pause, to = _pause_of(shown), shown.next.to if shown.next else None
@@ -178,7 +193,8 @@ def facts(shown: Shown, reader: Reader, called: Called = UNNAMED) -> tuple[str, 
         since = reader.instant(shown.problem.since)
         return (say("Since {since} something is in the way. Nothing is lost.", since=since),)
     if shown.trouble:
-        return (say("It stands still at the moment. Please ask whoever sent it to you."),)
+        still = (say("It stands still at the moment. Please ask whoever sent it to you."),)
+        return unfollowed(shown, reader.language, called) or still
     if shown.partial:
         return unsaid(shown, reader.language)
     if shown.status is Status.CONVERTING:

@@ -11,7 +11,7 @@ from starter.page import offers, options, receipts
 from starter.page.offers import to_decide
 from starter.page.recent_looks import RecentLooks
 from starter.page.screens import Screen, ScreenName
-from starter.page.standing import UNNAMED, page_as_known
+from starter.page.standing import UNNAMED, page_as_known, unfollowed
 from starter.page.turned_away import NOT_KNOWN_NOW
 from starter.page.visits import Visit
 from starter.page.who_asks import NOBODY, WhoAsks, edition_of
@@ -56,9 +56,16 @@ class Screens:
                 replace(found, state=SigningState.PREPARING) if shown and found.state is SigningState.UNKNOWN else found
             )
         screen = signing_screen(page, shown.due_at if shown else None, visit.reader, self.clock())
+        screen = replace(screen, sentences=(*await self._unfollowed(visit, shown), *screen.sentences))
         if page.state in _OVER:
             return await self._receipt(screen, page, visit, shown)
         return await self._with_more(screen, page.state, visit, shown) if shown else screen
+
+    async def _unfollowed(self, visit: Visit, shown: RequestShow | None) -> tuple[str, ...]:
+        """That nobody follows it up, although it can still be signed at Core Signature."""
+        if shown is None or not shown.trouble:
+            return ()
+        return unfollowed(shown, visit.reader.language, await self.who.names_of(shown))
 
     async def _receipt(self, screen: Screen, page: SigningPage, visit: Visit, shown: RequestShow | None) -> Screen:
         """The screen of somebody for whom nothing is left to do; of who has acted, their receipt."""

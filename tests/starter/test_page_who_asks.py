@@ -112,6 +112,19 @@ async def test_a_signer_reads_who_asks_and_what_they_say(signer: Phone) -> None:
     assert MESSAGE in text
 
 
+@pytest.mark.parametrize("how", ["terminated", "failed", "timed out"])
+@pytest.mark.parametrize(("requester", "whom"), [(REQUESTER, "Legal desk"), ("nobody", "whoever sent it to you")])
+async def test_of_what_nobody_follows_up_the_page_says_so_and_whom_to_ask(
+    signer: Phone, how: str, requester: str, whom: str
+) -> None:
+    signer.known[REQUEST] = shown(trouble=how, requester=requester, signers=(), partial=True)
+    says = f"Nobody follows this up any more. Please ask {whom} before you do anything."
+    text = text_of((await signer.open(signer.link())).text)
+    assert says in text.replace("\u2068", "").replace("\u2069", "")
+    onlooker = text_of((await signer.open(signer.link(CHAIR, LinkUse.VIEW))).text)
+    assert says in onlooker.replace("\u2068", "").replace("\u2069", "")
+
+
 async def test_the_requester_is_not_told_that_they_ask(signer: Phone) -> None:
     assert "Asked by" not in (await signer.open(signer.link(REQUESTER, LinkUse.VIEW))).text
     assert "Asked by" in (await signer.open(signer.link(CHAIR, LinkUse.VIEW))).text
