@@ -34,6 +34,7 @@ class Again:
         content = file.plain
         if isinstance(content, dict):
             content = {**self._defaults, **{key: value for key, value in content.items() if key != "id"}}
+            content = self._named(content)
         return await self._kept(file.saying(content), sources)
 
     async def with_signers(self, others: Mapping[str, str], sources: Sources) -> str:
@@ -47,8 +48,12 @@ class Again:
                 raise NoSuchSigner(f"{old} is no signer of it: {', '.join(known) or 'it has none'}")
         signers = [_exchanged(entry, others.get(id)) for id, entry in self._signers]
         documents = await self.before.read_documents(self.store)
-        kept = self.before.model_copy(update={"file": {**self.before.file, "signers": signers}})
+        kept = self.before.model_copy(update={"file": self._named({**self.before.file, "signers": signers})})
         return await self._kept(kept.plain(self.home.id), replace(sources, documents=documents))
+
+    def _named(self, file: dict[str, Any]) -> dict[str, Any]:
+        """With the people in the place of the onboarding's words for them."""
+        return self.before.words.in_file(file) if self.before.words else file
 
     @property
     def _defaults(self) -> dict[str, Any]:
@@ -67,6 +72,7 @@ class Again:
         if isinstance(part, Prepared) and part.document is not None:
             await self.store.put_document(part.document)
         content = content_of({key: value for key, value in file.plain.items() if key != "id"}, part)
+        content = content.model_copy(update={"words": self.before.words})
         digest = hashlib.sha256(content.model_dump_json().encode()).hexdigest()
         return await keep_part(self.store, self.home, f"part-{digest[:16]}", content)
 

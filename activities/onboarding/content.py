@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from activities.files.reading import PlainFile
 from activities.files.yaml_lines import Parsed
+from activities.onboarding.file import CUSTOMER, OWNER
 from activities.person import id_in_full
 from activities.requests.documents import Documents
 from activities.store import Home, Reference, Store, StoreFailure
@@ -17,10 +18,39 @@ from workflows.model.quiet import Spared
 _PIECE: Final = 1024 * 1024
 
 
+class PartWords(BaseModel):
+    """Whom the words `customer`, `owner` and those for teams mean where a part names somebody."""
+
+    model_config = ConfigDict(frozen=True)
+
+    customer: Mapping[str, Any]
+    owner: str
+    teams: Mapping[str, str] = {}
+
+    def somebody(self, entry: Any) -> Any:
+        """The entry of a person, with their id in the place of a word."""
+        word = entry.get("person") if isinstance(entry, dict) else None
+        if word == CUSTOMER:
+            return {**self.customer, **{key: value for key, value in entry.items() if key != "person"}}
+        if word == OWNER or word in self.teams:
+            return {**entry, "person": self.owner if word == OWNER else self.teams[str(word)]}
+        return entry
+
+    def in_file(self, file: Mapping[str, Any]) -> dict[str, Any]:
+        """The file of a part with its people in the place of the words for them."""
+        named = dict(file)
+        if isinstance(signers := file.get("signers"), list):
+            named["signers"] = [self.somebody(one) for one in signers]
+        if "who" in file:
+            named["who"] = self.somebody(file["who"])
+        return named
+
+
 class PartContent(BaseModel):
     """The file that a part stands for, and the SHA-256 of each document that it names; both are in the store.
 
-    By its `fingerprint` a part is recognised whose file is not right any more, empty for a task to decide.
+    By its `fingerprint` a part is recognised whose file is not right any more, empty for a task to decide. `words` are
+    for another file that is to replace this one.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -28,6 +58,7 @@ class PartContent(BaseModel):
     file: Mapping[str, Any]
     documents: Mapping[str, str] = {}
     fingerprint: str = ""
+    words: PartWords | None = None
 
     @property
     def tells_of_its_start(self) -> bool:
@@ -68,14 +99,25 @@ def identity(somebody: Mapping[str, Any]) -> str:
 
 
 class Content(BaseModel):
-    """All parts by their ids, who owns them, who hears of what the owner has to do, and the customer's people."""
+    """All parts by their ids, who owns them, who hears of what the owner has to do, and the customer's people.
+
+    `teams` are the ids of people and groups by the file's words for them.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     owner: str
     deputy: str
     contacts: tuple[Mapping[str, Any], ...] = ()
+    teams: Mapping[str, str] = {}
     parts: Mapping[str, PartContent]
+
+    @property
+    def words(self) -> PartWords | None:
+        """Whom the words of the file mean."""
+        if not self.contacts:
+            return None
+        return PartWords(customer=self.contacts[0], owner=self.owner, teams=self.teams)
 
     async def keep(self, store: Store, home: Home, fingerprint: str) -> str:
         """Keep it as a text of its own, which can be erased; the reference to it."""
@@ -100,7 +142,10 @@ async def read_part(store: Store, home: Home, word: str) -> PartContent:
 async def read_what(store: Store, home: Home, word: str, part: str) -> PartContent:
     """What a part was started from, whether the reference is of its own or of what all parts are started from."""
     kept = json.loads(await _text(store, home, word))
-    return Content.model_validate(kept).parts[part] if "parts" in kept else PartContent.model_validate(kept)
+    if "parts" not in kept:
+        return PartContent.model_validate(kept)
+    whole = Content.model_validate(kept)
+    return whole.parts[part].model_copy(update={"words": whole.words})
 
 
 async def _text(store: Store, home: Home, word: str) -> str:

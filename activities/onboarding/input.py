@@ -113,6 +113,7 @@ def _prepared(
         owner=file.owner,
         deputy=drafts.deputy,
         contacts=drafts.contacts_plain,
+        teams=file.teams,
         parts={draft.plan.id: content_of(draft.file.plain, parts[draft.plan.id]) for draft in drafts.all if draft.file},
     )
     hashes = {name: sha256 for part in content.parts.values() for name, sha256 in part.documents.items()}

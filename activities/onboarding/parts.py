@@ -8,6 +8,7 @@ from typing import Any, Final
 from activities.files.reading import FileFaults, PlainFile
 from activities.files.words import written_path
 from activities.files.yaml_lines import FieldPath
+from activities.onboarding.content import PartWords
 from activities.onboarding.file import (
     CUSTOMER,
     ID_AT_MOST,
@@ -178,13 +179,8 @@ class Drafts:
 
     def _somebody(self, entry: Any) -> Any:
         """A signer with the person in the place of a word for them."""
-        word = entry.get("person") if isinstance(entry, dict) else None
-        if word == CUSTOMER:
-            rest = {key: value for key, value in entry.items() if key != "person"}
-            return {**self._customer, **rest}
-        if word == OWNER or word in self.file.teams:
-            return {**entry, "person": self.file.owner if word == OWNER else self.file.teams[str(word)]}
-        return entry
+        words = PartWords(customer=self._customer, owner=self.file.owner, teams=self.file.teams)
+        return words.somebody(entry)
 
     def _task(self, own: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
         who = own.get("who")

@@ -250,7 +250,7 @@ class Parts(OnboardingParts):
         wanted = (
             Done(actor=parts.actor, note=parts.reason, decided=True)
             if parts.done
-            else Cancellation(actor=parts.actor, reason=parts.reason)
+            else Cancellation(actor=parts.actor, reason=parts.reason, told=parts.told)
         )
         with failing_as_application_errors():
             await asyncio.gather(*(self._end(id, wanted, parts.begun_by) for id in parts.parts))

@@ -346,6 +346,8 @@ async def test_a_campaign_that_is_cancelled_asks_nobody_more_and_ends_what_is_op
         await it.until(lambda shown: shown.counts.cancelled == 2)
         ended = await it.handle.result()
         lines = await it.lines()
+    # Of each member's own request its owner hears nothing: one notice tells of all.
+    assert [stage for stage in it.told(OWNER) if stage == "settled"] == ["settled"]
     assert ended.outcome is Status.CANCELLED
     assert states(lines) == {"ada": "acknowledged", "bo": "cancelled", "cas": "cancelled"}
 

@@ -9,16 +9,18 @@ import pytest
 from activities.files.reading import FileFaults
 from activities.tasks.file import PEOPLE_AT_MOST
 from tests.faults.floods import CROWDED, MORE_THAN_A_RUN_TAKES
-from tests.onboarding.stage import AGREEMENTS, CUSTOMER, PEOPLE, SET_UP, ZONE, House, a_file, onboarding
+from tests.onboarding.stage import AGREEMENTS, CUSTOMER, OWNER, PEOPLE, SET_UP, ZONE, House, a_file, onboarding
 from tests.servers import real_server
 from workflows.model.happened import Happened
+from workflows.model.notices import NoticeAction
 from workflows.model.request import SignerState
 from workflows.model.settlement import Settled, SettledSigner, SettledTask
 from workflows.model.subject import Status
 from workflows.model.texts import NAME_AT_MOST
+from workflows.model.wishes import Cancellation
 from workflows.names import SIGNATURE_SETTLED, TASK_SETTLED
 
-STAGES, EACH = 6, 20
+STAGES, EACH, OPEN = 6, 20, 30
 
 
 @pytest.mark.long
@@ -36,6 +38,24 @@ async def test_a_hundred_parts_are_begun_in_batches_and_joined(tmp_path: Path) -
     assert ended.outcome is Status.DONE
     assert len(it.told(CUSTOMER)) == EACH * (STAGES - 2)
     assert described.history_length < 6 * (EACH * (STAGES - 2) + EACH + 5)
+
+
+@pytest.mark.long
+async def test_its_owner_hears_once_that_an_onboarding_of_many_open_parts_was_cancelled(tmp_path: Path) -> None:
+    """Each part has told its owner of its own end: 344 notices within 85 s of one cancellation."""
+    tasks = [{"id": f"task-{n}", "title": f"Task {n}", "team": "operations"} for n in range(OPEN)]
+    agreement = {"name": "all", "agreements": AGREEMENTS["agreements"], "tasks": tasks}
+    async with onboarding(tmp_path, a_file(agreement)) as it:
+        await it.until(lambda shown: all(one.state == "open" for one in shown.stages[0].parts))
+        await it.at_rest()
+        before = len(it.told(OWNER))
+        await it.wish(Cancellation(actor=OWNER, reason="They went elsewhere."))
+        assert (await it.ended()).outcome is Status.CANCELLED
+        for part in (await it.shown()).stages[0].parts:
+            await it.client.get_workflow_handle(part.workflow or "").result()
+        notices = [one for one in it.push.sent[:] if one.person == OWNER][before:]
+    assert [one.stage for one in notices if one.action is not NoticeAction.WITHDRAW] == ["settled"]
+    assert sum(stage == "settled" for stage in it.told("operations-desk")) == OPEN
 
 
 @pytest.mark.real_server

@@ -77,7 +77,8 @@ async def test_an_owner_decides_with_another_signer_and_with_another_file(tmp_pa
         (tmp_path / "replacement.json").write_text(json.dumps(wrong))
         file = ("--replace", str(tmp_path / "replacement.json"))
         refused = await typed(it, tmp_path, "decide", "acme", "--part", "agreement-2", *file, code=1)
-        right = {"document": {"file": "new.pdf", "name": "New terms"}, "signers": [{"person": CUSTOMER}]}
+        signers = [{"person": "customer"}, {"person": "owner", "role": "approve"}, {"person": "operations"}]
+        right = {"requester": "chair", "document": {"file": "new.pdf", "name": "New terms"}, "signers": signers}
         (tmp_path / "replacement.json").write_text(json.dumps(right))
         replaced = await typed(it, tmp_path, "decide", "acme", "--part", "agreement-2", *file)
         await it.until(lambda shown: all(".r2" in str(one.workflow) for one in shown.stages[0].agreements))
@@ -94,7 +95,9 @@ async def test_an_owner_decides_with_another_signer_and_with_another_file(tmp_pa
     assert {one["status"] for one in shown["stages"][0]["agreements"]} <= {"converting", "sent"}
     assert ended.outcome is Status.DONE
     assert orders["acme.1.1.r2"].people[0].person == "customer-colleague"
-    assert (orders["acme.1.2.r2"].title, orders["acme.1.2.r2"].requester) == ("New terms", OWNER)
+    again = orders["acme.1.2.r2"]
+    assert (again.title, again.requester) == ("New terms", "chair")
+    assert [one.person for one in again.people] == [CUSTOMER, OWNER, "operations-desk"]
 
 
 TABLE_OF_DEALS = """\

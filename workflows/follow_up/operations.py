@@ -43,7 +43,7 @@ def cancel(progress: Memory, wish: Cancellation, now: datetime) -> Memory:
     if progress.ending or progress.status.ended:
         return progress
     asked = progress.note(now, Happened.CANCELLATION_WISHED, wish.actor, wish.reason, said=True)
-    return asked.close(Ending(outcome=Status.CANCELLED, who=wish.actor, why=wish.reason), now)
+    return asked.close(Ending(outcome=Status.CANCELLED, who=wish.actor, why=wish.reason, told=wish.told), now)
 
 
 def refuse_remind(progress: FollowUp, wish: ReminderNow, now: datetime) -> str | None:

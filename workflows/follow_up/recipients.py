@@ -194,6 +194,8 @@ def _is_no_news(request: FollowUpInput, memory: FollowUp, person: str) -> bool:
     """Whether it is enough that somebody's phone loses what it shows, as after a success."""
     if person == request.subject.requester and request.told_together:
         return True
+    if (ending := memory.ending) and ending.outcome is memory.status and person in ending.told:
+        return True
     if not memory.status.fulfilled:
         return False
     if person == request.subject.requester:

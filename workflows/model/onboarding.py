@@ -146,6 +146,7 @@ class PartsToEnd(Model):
     """Workflow ids of parts that nobody needs any more, by whom and why; a decision that was made is `done`.
 
     With `begun_by` only those of them that were started for this workflow: others may have the ids as well.
+    `told` hear of it from the onboarding.
     """
 
     parts: Packed[tuple[str, ...]]
@@ -153,6 +154,7 @@ class PartsToEnd(Model):
     reason: str
     done: bool = False
     begun_by: str | None = None
+    told: tuple[str, ...] = ()
 
 
 class PartBegun(Model):

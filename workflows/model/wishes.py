@@ -45,9 +45,10 @@ class Wish(Model):
 
 
 class Cancellation(Wish):
-    """Update `cancel`: end the request, and why."""
+    """Update `cancel`: end the request, and why; `told` hear of it from whoever ends many at once."""
 
     reason: str
+    told: tuple[str, ...] = ()
 
     @property
     def of_the_run(self) -> str:
@@ -255,6 +256,8 @@ class Ending(Model):
     outcome: Status
     who: str
     why: str
+    told: tuple[str, ...] = ()
+    """Who hears of it otherwise: of them only the phones lose what they show."""
 
 
 class Problem(Model):

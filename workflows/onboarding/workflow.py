@@ -93,9 +93,11 @@ class CustomerOnboardingWorkflow(TellsPeople[Journey]):
         if ending := self._progress.ending:
             # As much of the reason as each part takes.
             why = f"the onboarding was {ending.outcome}: {clipped(ending.why, _WHY_AT_MOST)}"
-            await self._end((*self._progress.open_workflows, *self._progress.left_behind), ending.who, why)
+            # Its owner hears that it has ended, and not of each part as well.
+            told, left = (self._request.onboarding.requester,), self._progress.left_behind
+            await self._end((*self._progress.open_workflows, *left), ending.who, why, told=told)
             begun = starts.may_have_begun(self._progress, self._request.stages)
-            await self._end((*self._progress.decided_tasks, *begun), ending.who, why, if_ours=True)
+            await self._end((*self._progress.decided_tasks, *begun), ending.who, why, if_ours=True, told=told)
             self._progress = self._progress.end(ending.outcome, workflow.now(), by=ending.who)
         else:
             await self._end(self._progress.decided_tasks, self._request.onboarding.requester, _DECIDED, if_ours=True)
@@ -172,10 +174,18 @@ class CustomerOnboardingWorkflow(TellsPeople[Journey]):
             await self._end(left, self._request.onboarding.requester, _WITHOUT)
             self._progress = self._progress.replace(abandoned=self._progress.abandoned[len(left) :])
 
-    async def _end(self, workflow_ids: Iterable[str], actor: str, reason: str, *, if_ours: bool = False) -> None:
+    async def _end(
+        self,
+        workflow_ids: Iterable[str],
+        actor: str,
+        reason: str,
+        *,
+        if_ours: bool = False,
+        told: tuple[str, ...] = (),
+    ) -> None:
         begun_by = workflow.info().workflow_id if if_ours else None
         for some in _in_batches(tuple(workflow_ids)):
-            order = PartsToEnd(parts=some, actor=actor, reason=reason, begun_by=begun_by)
+            order = PartsToEnd(parts=some, actor=actor, reason=reason, begun_by=begun_by, told=told)
             await self.call(OnboardingParts.end, order, options.HAND_OFF, _ending_of(some))
 
     def _forget_look(self) -> None:

@@ -166,9 +166,15 @@ OUTSIDE: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
         (
             f"a workflow that was {how}",
             {"says": "The workflow: canary", "trouble": how, "waiting_for": (), "next": None},
-            ("It stands still at the moment. Please ask whoever sent it to you.",),
+            (says,),
         )
-        for how in ("terminated", "paused")
+        for how, says in (
+            (
+                "terminated",
+                "Nobody follows this up any more. Please ask whoever sent it to you before you do anything.",
+            ),
+            ("paused", "It stands still at the moment. Please ask whoever sent it to you."),
+        )
     ),
     (
         "a doubt that stops no clock",
