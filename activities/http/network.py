@@ -51,21 +51,34 @@ class _Connections(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        connect = partial(
-            self._network.connect_tcp, port=port, local_address=local_address, socket_options=socket_options
-        )
+        opened: list[httpcore.AsyncNetworkStream] = []
+        wanted: httpcore.AsyncNetworkStream | None = None
+
+        async def connect(address: str) -> httpcore.AsyncNetworkStream:
+            stream = await self._network.connect_tcp(
+                address, port, local_address=local_address, socket_options=socket_options
+            )
+            opened.append(stream)
+            return stream
+
         try:
             async with asyncio.timeout(timeout):
                 addresses = await _addresses(host, port)
-                stream, _, failures = await staggered_race(
+                first, _, failures = await staggered_race(
                     [partial(connect, address) for address in addresses], _NEXT_ADDRESS_AFTER
                 )
+            wanted = first
         except TimeoutError as late:
             raise httpcore.ConnectTimeout from late
         except (OSError, UnicodeError) as unknown:
             raise httpcore.ConnectError(str(unknown)) from unknown
-        if isinstance(stream, httpcore.AsyncNetworkStream):
-            return stream
+        finally:
+            # Connected in the instant in which another one was, or its caller gave up: nobody else knows of it.
+            for stream in opened:
+                if stream is not wanted:
+                    await stream.aclose()
+        if wanted is not None:
+            return wanted
         raise next(filter(None, failures), httpcore.ConnectError("the name has no address"))
 
 

@@ -95,6 +95,8 @@ def signalled(command: tuple[str, ...], number: int, imports: str, folder: Path)
     """What becomes of a process that is signalled as the first module of a package is looked for."""
     looks = f"""
 import os, signal, sys
+# A shell has what it starts in the background ignore Ctrl-C, and so would this, below it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 class Impatient:
     @staticmethod
     def find_spec(name, path=None, target=None):

@@ -126,9 +126,11 @@ REASONED = (
 async def test_reasons_are_said_in_the_readers_language_and_with_names(code: str) -> None:
     language = Language.of(code)
     events, english = await told(*REASONED, language=language), await told(*REASONED)
+    assert [bool(here.why) for here in events] == [bool(there.why) for there in english]
+    assert {bool(here.why) for here in events} == {True, False}
     for here, there in zip(events, english, strict=True):
         assert here.what != there.what
-        assert not here.why or here.why != there.why
+        assert (here.why != there.why) is bool(here.why)
         assert not any(raw in here.why for raw in ("HTTP", "403", Code.REFUSED, "2d", "away", "countersign"))
     by = language.say("by {who}", who="the board")
     assert events[-1].why == f"{language.say('by hand')}, {by}"
