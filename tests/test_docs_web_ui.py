@@ -26,6 +26,11 @@ def test_every_column_is_an_attribute_of_ours() -> None:
     assert {"CsStatus", "CsWaitingFor", "CsDueAt", "CsProblem"} <= named
 
 
+def test_the_columns_answer_in_this_order_whom_since_when_until_when_and_what_is_wrong() -> None:
+    columns = re.findall(r"^\| `(Cs\w+)` \|", PAGE, re.MULTILINE)
+    assert columns == ["CsWaitingFor", "CsTurnAt", "CsDueAt", "CsProblem", "CsStatus"]
+
+
 def test_every_update_says_in_the_web_ui_what_it_does() -> None:
     definition = SignatureRequestWorkflow.__temporal_workflow_definition  # type: ignore[attr-defined]
     assert {name: one.description for name, one in definition.updates.items() if not one.description} == {}
