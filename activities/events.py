@@ -13,7 +13,7 @@ from workflows.model.policy import Format, Target
 from workflows.model.records import SettledRecord
 from workflows.model.settlement import Ended, Told
 from workflows.model.subject import Subject
-from workflows.model.views import RequestShow
+from workflows.model.views import RequestShow, Shown, TaskShow
 
 SOURCE: Final = "/countersign"
 """Who tells it, in a CloudEvent; its `subject` is what it tells of."""
@@ -37,6 +37,13 @@ class PersonalTitle(Model):
     """What `personal` adds to an event's data: the document's name, the task's, the customer's company."""
 
     title: str
+
+
+class PersonalAnswer(Model):
+    """What `personal` adds to the data of a task that asked for an answer: the label of its field, and the answer."""
+
+    label: str
+    text: str
 
 
 def data_of(told: Told) -> dict[str, Any]:
@@ -82,7 +89,9 @@ class Events:
         whole, asked = PersonalTitle(title=subject.title).model_dump(), people_in(data)
         if asked is None:
             return whole
-        reasons = await self._reasons(subject)
+        shown = await self._shown(subject)
+        reasons = await self._reasons(subject, shown)
+        whole |= await self._answer(subject, shown)
         people = [{**one, **await self._of(one["person"], subject, reasons)} for one in data[asked]]
         return {**whole, asked: people}
 
@@ -96,12 +105,23 @@ class Events:
             told = told.replace(name=known.name, email=known.email)
         return told.model_dump(exclude_none=True)
 
-    async def _reasons(self, subject: Subject) -> dict[str, str]:
+    async def _shown(self, subject: Subject) -> Shown | None:
+        content = await self.store.read_record(Home.of(subject.workflow_id))
+        return SettledRecord.model_validate_json(content).show if content else None
+
+    async def _answer(self, subject: Subject, shown: Shown | None) -> dict[str, Any]:
+        """What a task was answered, as far as it was not erased."""
+        given = shown.answer if isinstance(shown, TaskShow) else None
+        if given is None or given.text is None:
+            return {}
+        text = await words_of(self.store, Home.of(subject.workflow_id), given.text)
+        known = text not in (ERASED, DAMAGED)
+        return {"answer": PersonalAnswer(label=given.label, text=text).model_dump()} if known else {}
+
+    async def _reasons(self, subject: Subject, shown: Shown | None) -> dict[str, str]:
         """What those who declined have said, as far as it was not erased."""
-        home = Home.of(subject.workflow_id)
-        content = await self.store.read_record(home)
-        shown = SettledRecord.model_validate_json(content).show if content else None
         if not isinstance(shown, RequestShow):
             return {}
+        home = Home.of(subject.workflow_id)
         told = {line.person: await words_of(self.store, home, line.reason) for line in shown.signers if line.reason}
         return {person: reason for person, reason in told.items() if reason not in (ERASED, DAMAGED)}

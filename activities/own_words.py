@@ -1,7 +1,7 @@
 """People's own words beside what is written once: objects of their own, which can be erased while a record stays.
 
-Questions, answers and the reasons that people give, also to decline, are in `texts/<kind>/<owner>/<id>`; records and
-pages have a reference in the place of each.
+Questions, answers, also those that tasks ask for, and the reasons that people give, also to decline, are in
+`texts/<kind>/<owner>/<id>`; records and pages have a reference in the place of each.
 """
 
 import asyncio
@@ -13,14 +13,14 @@ from typing import Any, Final, TypeAlias, TypeVar
 from activities.store import Home, Reference, Store, TextDamaged
 from workflows.model.base import Model
 from workflows.model.entries import AskedQuestion, TimelineEntry
-from workflows.model.lines import SignerLine
+from workflows.model.lines import GivenAnswer, SignerLine
 
 ERASED: Final = "(erased)"
 DAMAGED: Final = "(damaged)"
 """What is shown instead of words that are not what was kept."""
 
 Told = TypeVar("Told", bound=Model)
-_SPOKEN: Final = (AskedQuestion, TimelineEntry, SignerLine)
+_SPOKEN: Final = (AskedQuestion, TimelineEntry, SignerLine, GivenAnswer)
 _Change: TypeAlias = Callable[[str, str], Awaitable[str]]
 """From the name of a text and what stands in its place to what is to stand there."""
 
@@ -78,6 +78,8 @@ async def _within(value: Any, change: _Change) -> Any:
             return await _asked(value, change)
         case SignerLine():
             return await _declined(value, change)
+        case GivenAnswer():
+            return value.replace(text=value.text and await change("answer-given", value.text))
         case _:
             return await _happened(value, change)
 

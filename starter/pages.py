@@ -227,6 +227,8 @@ class Pages:
         return self._renderer.page(screen, self._guard.token(page.rpartition("/")[2]))
 
     def _shown(self, screen: Screen, visit: Visit) -> Response:
+        if visit.claim.through:
+            screen = replace(screen, back=beside(self._visits.origin(visit.claim)))
         return self._renderer.page(screen, self._guard.token(visit.ref))
 
     def _kept(self, draft: Draft, visit: Visit, form: dict[str, str]) -> Response:

@@ -2,22 +2,26 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, Final, NamedTuple, Self
+from typing import Annotated, Any, ClassVar, Final, NamedTuple, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from activities.directory import Directory, UnknownGroup
 from activities.files.fields import Id, Message, Name, Span
+from activities.files.reading import FileModel
 from activities.person import Reachable, id_in_full
 from activities.policies.catalogue import Catalogue
 from activities.policies.file import PolicyLayer
 from activities.starting.checks import Checks, Concerned, Found, closing_times, maps
 from activities.starting.file import AskingFile, PersonId, SomebodyEntry, right
+from workflows.model.task import AnswerField
 
 PEOPLE_AT_MOST: Final = 100
 """As many as a request may have signers."""
 COLLEAGUES_AT_MOST: Final = 20
 """To choose one of on a page."""
+ANSWER_LINES_AT_MOST: Final = 20
+"""Of the field for an answer."""
 
 
 class _Team(NamedTuple):
@@ -136,6 +140,19 @@ class WhoEntry(AskedEntry):
         return group
 
 
+class AnswerEntry(FileModel):
+    """What whoever does the task is to write, in a field that stands in front on its page."""
+
+    label: Name
+    required: bool = True
+    lines: Annotated[int, Field(ge=1, le=ANSWER_LINES_AT_MOST)] = 1
+
+    @property
+    def field(self) -> AnswerField:
+        """The same for the workflow."""
+        return AnswerField(label=self.label, required=self.required, lines=self.lines)
+
+
 class TaskFile(AskingFile):
     """A task: what is to be done, by whom, until when."""
 
@@ -144,6 +161,7 @@ class TaskFile(AskingFile):
     who: WhoEntry
     owner: PersonId
     within: Span | None = None
+    answer: AnswerEntry | None = None
     colleagues: tuple[AskedEntry, ...] = Field(default=(), max_length=COLLEAGUES_AT_MOST)
 
     @property

@@ -77,6 +77,7 @@ def _prepared(file: TaskFile, found: Checked, asked: tuple[str, ...]) -> Prepare
         requester=file.owner,
         people=tuple(Participant(person=id, role=Role.DO) for id in asked),
         colleagues=tuple(one.person or id_in_full(place) for place, one in enumerate(file.colleagues, start=2)),
+        answer=file.answer.field if file.answer else None,
         urgent=policy.urgent,
         lock_screen=policy.lock_screen,
     )

@@ -56,11 +56,12 @@ class Browser:
         reader.feed((await self.open(url)).text)
         return [urljoin(url, link) for link in reader.links if containing in link]
 
-    async def press(self, page: Page) -> Page:
-        """Post the page's first form as a browser would, and follow."""
+    async def press(self, page: Page, text: str = "") -> Page:
+        """Post the page's first form as a browser would, with what was written into it, and follow."""
         origin = "{0.scheme}://{0.netloc}".format(urlsplit(page.url))
         headers = {"accept": "text/html", "origin": origin, "sec-fetch-site": "same-origin"}
-        return await self._follow(urljoin(page.url, page.form.action or page.url), page.form.fields, headers)
+        fields = page.form.fields | ({"text": text} if text else {})
+        return await self._follow(urljoin(page.url, page.form.action or page.url), fields, headers)
 
     async def aclose(self) -> None:
         """Close the connections."""

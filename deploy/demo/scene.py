@@ -135,9 +135,9 @@ class Scene:
         page = await self.taps(person, request)
         return await self._browser.press(await self._browser.press(page))
 
-    async def does(self, person: str, task: str) -> Page:
-        """Tap the notice, press the button of the task's page."""
-        return await self._browser.press(await self.taps(person, task))
+    async def does(self, person: str, task: str, answer: str = "") -> Page:
+        """Tap the notice, write the answer that it asks for, press the button of the task's page."""
+        return await self._browser.press(await self.taps(person, task), answer)
 
     async def taps(self, person: str, subject: str) -> Page:
         """The page behind somebody's notice of a request or a task."""

@@ -93,8 +93,8 @@ async def _stage(scene: Scene, name: str, words: str) -> str:
     return words
 
 
-async def _task_done(scene: Scene, person: str, part: str, subject: str, words: str) -> str:
-    await scene.does(person, f"{scene.onboarding}{subject}")
+async def _task_done(scene: Scene, person: str, part: str, subject: str, words: str, *, answer: str = "") -> str:
+    await scene.does(person, f"{scene.onboarding}{subject}", answer)
     await scene.until(f"{part} done", partial(_part_is, scene, part, "done"))
     return words
 
@@ -277,6 +277,7 @@ STORY: Final = (
             part="billing",
             subject=".3.1",
             words="the customer says where the invoices go, on the phone",
+            answer="Acme, Accounts payable, 1 Rue du Port, Paris",
         ),
     ),
     Step(

@@ -171,8 +171,13 @@ def _sentences(shown: Shown, reader: Reader, called: Called) -> tuple[str, ...]:
     """Where it stands, for whoever may know everything."""
     language = reader.language
     if shown.status.ended:
-        return ending_of(shown, language, called) + hand_offs(shown, language, called)
+        return ending_of(shown, language, called) + _answered(shown) + hand_offs(shown, language, called)
     return unsaid(shown, language) or living(shown, reader, called)
+
+
+def _answered(shown: Shown) -> tuple[str, ...]:
+    given = shown.answer if isinstance(shown, TaskShow) else None
+    return (f"{given.label}: {given.text}",) if given and given.text else ()
 
 
 async def _with_everything(base: Told, shown: Shown, reader: Reader, name: Name, called: Called) -> Told:

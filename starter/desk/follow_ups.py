@@ -32,7 +32,7 @@ from starter.temporal_refusals import TemporalRefused
 from starter.wishes import NotAdmitted, NotConfirmed, NotLiving, Refused
 from workflows.kinds import Kind, Named, referred
 from workflows.model.operations import OperationState
-from workflows.model.views import OnboardingShow, Shown
+from workflows.model.views import OnboardingShow, Shown, TaskShow
 from workflows.model.wishes import Choice
 
 _WORKER_ANSWERS_WITHIN: Final = timedelta(seconds=2)
@@ -216,6 +216,7 @@ class FollowUps:
             force=say(asked.force) if asked.force else "",
             grave=asked.grave,
             question=seen.shown.question,
+            answer=seen.shown.answer if isinstance(seen.shown, TaskShow) else None,
             takers=[(person, await names.of(person)) for person in seen.takers],
             colleagues=[(person, await names.of(person)) for person in colleagues(seen.shown)],
             form=sent.form,

@@ -8,7 +8,7 @@ from typing import Final
 
 from activities.language import Language, phrase
 from starter.page.options import WRITING, writing
-from starter.page.screens import Draft, Screen, ScreenName, Tone
+from starter.page.screens import Act, Draft, Screen, ScreenName, Tone
 from workflows.model.objections import Objection
 from workflows.model.texts import plain
 from workflows.model.wishes import INSIST
@@ -52,6 +52,7 @@ REFUSALS: Final[Mapping[Objection, str]] = {
     Objection.HAS_ENDED: phrase("it has ended already"),
     Objection.NO_REASON: phrase("a reason is needed"),
     Objection.EMPTY: phrase("there is no text in it"),
+    Objection.ANSWER_NEEDED: phrase("an answer is needed"),
     Objection.TOO_LONG: phrase("the text is longer than 1000 characters"),
     Objection.UNSEEN: phrase("the text has something in it that people cannot see"),
     Objection.OTHER_CONTENT: phrase("this page has sent something else already: open it again"),
@@ -144,5 +145,7 @@ def kept(screen: Screen, form: Mapping[str, str]) -> Screen:
         options = (replace(one, unfolded=one.act == form.get("act")) for one in screen.options)
         return replace(screen, options=tuple(options))
     text = plain(form.get("text", ""))
+    if act is Act.DONE and screen.button and screen.button.field:
+        return replace(screen, button=replace(screen.button, text=text))
     written = replace(writing(act, form.get("value", ""), screen.language), text=text, unfolded=True)
     return replace(screen, options=(written, *(one for one in screen.options if one.act is not act)))

@@ -57,6 +57,8 @@ class Offers:
     ask: bool = False
     does: bool = False
     """Whether it is a task, that they may say is done, or stuck."""
+    answers: bool = False
+    """Whether it is done by an answer, for which the page has its own field."""
     decides: ToDecide | None = None
     """The part of an onboarding about which they decide."""
     question: AskedQuestion | None = None
@@ -137,6 +139,7 @@ def to_awaited(shown: Shown, person: str, stand_ins: StandIns, reader: Reader, n
         nobody=choices.hand_over and stand_ins.nobody,
         ask=choices.ask,
         does=shown.type is Kind.TASK and to_decide(shown) is None,
+        answers=isinstance(shown, TaskShow) and shown.answer is not None,
         decides=shown.decides if isinstance(shown, TaskShow) else None,
     )
 

@@ -140,7 +140,7 @@ def _options(offers: Offers, reader: Reader) -> Iterator[Option]:
     if offers.question:
         act = Act.UNBLOCK if offers.question.blocks else Act.ANSWER
         yield writing(act, str(offers.question.number), language)
-    if offers.does:
+    if offers.does and not offers.answers:
         yield writing(Act.DONE, "", language)
     if offers.decides:
         yield from (writing(act, choice, language) for act, choice in DECISIONS.items())

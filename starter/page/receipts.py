@@ -158,7 +158,8 @@ def done_receipt(shown: TaskShow, person: str, reader: Reader) -> Screen | None:
         return None
     line = next((one for one in shown.people if one.person == person and one.state == AssigneeState.DONE), None)
     screen = _made(_DONE, shown.title, line, reader)
-    return replace(screen, ticked=True, comes=(reader.language.say(_NOTHING_LEFT),))
+    answer = (shown.answer.text or "") if shown.answer else ""
+    return replace(screen, ticked=True, quote=answer, comes=(reader.language.say(_NOTHING_LEFT),))
 
 
 def _made(words: _Words, document: str, line: SignerLine | SignerSeen | AssigneeLine | None, reader: Reader) -> Screen:

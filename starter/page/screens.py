@@ -87,6 +87,11 @@ class Button:
     act: Act
     label: str
     hint: str
+    field: str | None = None
+    """The label of a text to write above it; like what follows as an `Option` has it."""
+    needed: bool = True
+    lines: int = 1
+    text: str = ""
 
     def told(self, language: Language) -> "Button":
         """The same in a language."""
@@ -192,6 +197,8 @@ class Screen:
     signers_are: str = ""
     retry_after: int | None = None
     look_again: bool = False
+    back: str | None = None
+    """The page of the onboarding that gave the link."""
     more: str | None = None
     """Where everything about it is and can be done, for whoever asked: its page at the desk."""
 

@@ -22,7 +22,7 @@ from starter.page.screens import Act, Button, Draft, Nearness, Screen, ScreenNam
 from starter.page.standing import GOOD, STATES, UNNAMED, WHO_WAS_ASKED, Called, ending, standing
 from workflows.follow_up.stages import Stage
 from workflows.kinds import Kind, Named
-from workflows.model.lines import SignerLine
+from workflows.model.lines import GivenAnswer, SignerLine
 from workflows.model.notices import NoticeAction
 from workflows.model.request import SignerState
 from workflows.model.subject import Role, Status
@@ -201,8 +201,16 @@ def task_screen(shown: TaskShow, person: str, reader: Reader, now: datetime, cal
         return status_screen(shown, person, reader, now, called)
     about = to_decide(shown)
     doing = replace(_DECIDING.told(language), more=_at_desk(about)) if about else _DOING.told(language)
+    if shown.answer and doing.button:
+        doing = replace(doing, button=_answering(shown.answer, doing.button, language))
     screen = replace(doing, document=shown.title, text=shown.text)
     return _due(screen, shown.due_at, reader, now) if shown.due_at else screen
+
+
+def _answering(asked: GivenAnswer, button: Button, language: Language) -> Button:
+    """The button of a task that asks for an answer, below the field for it."""
+    label = language.say("Send the answer")
+    return replace(button, label=label, field=asked.label, needed=asked.required, lines=asked.lines)
 
 
 def decided_screen(act: Act, shown: TaskShow, language: Language) -> Screen:

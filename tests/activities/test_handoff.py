@@ -43,7 +43,7 @@ from workflows.kinds import Kind, referred
 from workflows.model.campaign import Counts
 from workflows.model.entries import TimelineEntry
 from workflows.model.happened import Happened
-from workflows.model.lines import SignerLine
+from workflows.model.lines import GivenAnswer, SignerLine
 from workflows.model.notices import Notice, NoticeAction, Outcome
 from workflows.model.planning import EscalationReason, Reason
 from workflows.model.policy import Format, Target
@@ -73,7 +73,7 @@ from workflows.model.settlement import (
     SettledTask,
 )
 from workflows.model.subject import Role, Status
-from workflows.model.views import RequestShow
+from workflows.model.views import RequestShow, TaskShow
 from workflows.names import SIGNATURE_SETTLED, notice_key, webhook_id
 
 __all__ = ["a_worker", "core", "directory", "fcm", "links", "notices", "sandbox", "signatures", "store"]
@@ -271,6 +271,25 @@ async def test_the_data_is_what_the_schema_of_its_event_says(
         told.validate(body["data"])
         assert not told.is_valid({**body["data"], "version": 2})
         assert not told.is_valid({name: value for name, value in body["data"].items() if name != "at"})
+
+
+async def test_what_a_task_was_answered_is_for_targets_that_want_personal_data_and_can_be_erased(
+    house: House, sandbox: RunningSandbox, tmp_path: Path
+) -> None:
+    ended = SettledTask(task="msa-0042", kind="team-task", outcome=Status.DONE, at=AT, by="chair", people=(AT_TASK,))
+    answer = GivenAnswer(label="Address for invoices", text="1 Rue du Port")
+    show = TaskShow(id="msa-0042", kind="team-task", status=Status.DONE, title="t", people=(), answer=answer)
+    told: dict[str, Any] = {"settled": ended, "subject": brief().replace(type=Kind.TASK)}
+    kept = SettledRecord(fingerprint="f" * 64, run_id="run-1", show=show)
+    await house.tell(house.hook("finance"), house.hook("archive", personal=True), record=kept, **told)
+    assert b"Rue" not in (await house.store.read_record(Home.of("task:msa-0042")) or b"")
+    assert "Rue" not in called(sandbox, "finance")["raw"]
+    data = called(sandbox, "archive")["body"]["data"]
+    assert data["answer"] == {"label": "Address for invoices", "text": "1 Rue du Port"}
+    Draft202012Validator(json.loads((FOLDER / "task.settled.json").read_text())).validate(data)
+    shutil.rmtree(tmp_path / "kept" / "texts")
+    await house.tell(house.hook("audit", personal=True), **told)
+    assert "answer" not in called(sandbox, "audit")["body"]["data"]
 
 
 ESCALATED_NOW = EscalatedRequest(

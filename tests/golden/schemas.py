@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from activities.events import Personal, PersonalTitle, people_in
+from activities.events import Personal, PersonalAnswer, PersonalTitle, people_in
 from workflows.kinds import Kind
 from workflows.model.settlement import (
     EscalatedRequest,
@@ -65,6 +65,8 @@ def schema(event: str) -> dict[str, Any]:
     if "outcome" in fields:
         fields["outcome"] = {"enum": [status for status in parts.pop("Status")["enum"] if Status(status).ended]}
     fields |= _schema_of(PersonalTitle)["properties"]
+    if event == Kind.TASK.names.event:
+        fields["answer"] = _schema_of(PersonalAnswer)
     if asked := people_in(fields):
         person = parts[fields[asked]["items"]["$ref"].rpartition("/")[2]]
         person["properties"] |= {name: {"type": "string"} for name in Personal.model_fields}

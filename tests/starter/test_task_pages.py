@@ -1,6 +1,7 @@
 """What somebody finds behind the link of a task, and what its forms have the task take: by a POST, once, as theirs."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from activities.links import LinkUse
+from activities.links import LinkUse, Through
 from activities.person import Reachable, SignersFile
 from activities.store import Home
 from starter.page.screens import Act
 from starter.wishes import Refused
-from tests.starter.paging import DUTCH, FIRST, NOW, SECOND, Phone, form_of, option_of, phone, text_of, values_of
+from tests.starter.paging import DUTCH, FIRST, NOW, PUBLIC, SECOND, Phone, form_of, option_of, phone, text_of, values_of
 from workflows.model.entries import AskedQuestion, EscalationEntry
-from workflows.model.lines import AssigneeLine, Choices
+from workflows.model.lines import AssigneeLine, Choices, GivenAnswer
 from workflows.model.planning import EscalationReason
 from workflows.model.subject import Status
 from workflows.model.task import ToDecide
@@ -357,3 +358,36 @@ async def test_the_page_speaks_the_language_of_its_reader(doer: Phone) -> None:
     text = text_of((await doer.open(link(doer, DUTCH))).text)
     for said in ("Een taak voor u", "Legal desk", "Als gedaan melden", "Ik kan niet verder"):
         assert said in text
+
+
+ASKED = GivenAnswer(label="Address for <invoices>", lines=4)
+
+
+async def test_the_answer_that_a_task_asks_for_stands_in_front_and_sending_it_does_the_task(doer: Phone) -> None:
+    doer.known[TASK] = shown(answer=ASKED)
+    page = (await doer.open(link(doer))).text
+    field = page.index('rows="4"')
+    assert page.index("Address for &lt;invoices&gt;") < field < page.index("Send the answer") < page.index("<details")
+    assert "Mark as done" not in page
+    form = form_of(page) | {"text": "1 Rue du Port"}
+    answer = await doer.post(link(doer), form)
+    assert (answer.status_code, [wish for wish, _ in doer.wishes.taken]) == (
+        303,
+        [Done(actor=FIRST, note="1 Rue du Port")],
+    )
+    doer.wishes.failure = Refused("an answer is needed: Address for <invoices>")
+    refused = await doer.post(link(doer), form)
+    assert "This was not done: an answer is needed." in text_of(refused.text)
+    assert "1 Rue du Port</textarea>" in refused.text and "Mark as done" not in refused.text
+
+
+async def test_the_receipt_of_an_answer_has_it_and_the_way_back_to_the_page_that_led_there(doer: Phone) -> None:
+    doer.known[TASK] = ended(Status.DONE).replace(answer=ASKED.replace(text="1 Rue <du> Port"))
+    through = Through("customer-onboarding:acme", FIRST)
+    path = doer.links.link(TASK, FIRST, LinkUse.DO, through=through).removeprefix(PUBLIC)
+    page = (await doer.open(path)).text
+    assert '<blockquote dir="auto">1 Rue &lt;du&gt; Port</blockquote>' in page
+    [back] = re.findall(r'<a class="again" href="\.\.(/journey/[^"]+)">Back to your onboarding', page)
+    claim = doer.links.open(back.rpartition("/")[2])
+    assert (claim.request, claim.person, claim.use) == ("customer-onboarding:acme", FIRST, LinkUse.VIEW)
+    assert "Back to your onboarding" not in (await doer.open(link(doer))).text

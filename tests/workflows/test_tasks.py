@@ -17,12 +17,13 @@ from workflows.follow_up.agenda import HORIZON
 from workflows.kinds import Kind
 from workflows.model.attention import AttentionCode
 from workflows.model.happened import Happened
+from workflows.model.lines import GivenAnswer
 from workflows.model.operations import OperationState
 from workflows.model.planning import Agenda
 from workflows.model.policy import Policy, Target
 from workflows.model.settlement import SettledTask
 from workflows.model.subject import Participant, Role, Status
-from workflows.model.task import Task
+from workflows.model.task import AnswerField, Task
 from workflows.model.views import TaskShow
 from workflows.model.wishes import (
     Answer,
@@ -232,6 +233,23 @@ async def test_what_is_waived_or_cancelled_is_over_at_once() -> None:
             assert (await it.handle.result()).outcome is outcome
         heard = {call.notice.person for batch in world.handoff.batches for call in batch.calls if call.notice}
         assert heard == {OWNER, ADA, BEN}
+
+
+async def test_what_asks_for_an_answer_is_not_done_without_it_and_the_answer_is_in_the_record() -> None:
+    world = World()
+    asking = a_task(ADA)
+    asking = asking.replace(task=asking.task.replace(answer=AnswerField(label="Address", lines=4)))
+    async with task(world, asking, record="task-answered") as it:
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await it.wish(Done(actor=ADA, note="  "))
+        assert "an answer is needed: Address" in str(refused.value.cause)
+        await it.wish(Done(actor=ADA, note="1 Rue du Port"))
+        await it.handle.result()
+        shown = await it.handle.query(SHOW, result_type=TaskShow)
+    assert shown.answer == GivenAnswer(label="Address", lines=4, text="1 Rue du Port")
+    records = [batch.record for batch in world.handoff.batches if batch.record]
+    assert isinstance(records[0].show, TaskShow) and records[0].show.answer == shown.answer
+    assert [(one.what, one.said) for one in shown.timeline if one.why == "1 Rue du Port"] == [("done", True)]
 
 
 async def test_a_place_is_handed_over_to_who_is_there() -> None:

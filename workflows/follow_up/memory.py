@@ -30,6 +30,8 @@ from workflows.model.subject import Code, Status
 from workflows.model.wishes import Ending, Problem, StopKind
 from workflows.names import DELEGATE, EXTEND, REMIND
 
+_WITH_WORDS = (Status.DONE, Status.WAIVED)
+"""Endings behind which are somebody's own words, if they said anything: a note, an answer, a reason."""
 _DOUBT_LASTS = timedelta(minutes=15)
 """A plan on the last good state of a faulty people file is made anew after this time."""
 
@@ -242,7 +244,8 @@ class FollowUp(Noted):
         )
         ended = ended.replace(reassigning=(), reminder=None, operations=self.operations.end(status, self.words.subject))
         if meant:
-            return ended.note(now, Happened(status), meant.who, meant.why, said=status is Status.CANCELLED)
+            said = status is Status.CANCELLED or (status in _WITH_WORDS and bool(meant.why))
+            return ended.note(now, Happened(status), meant.who, meant.why, said=said)
         return ended.note(now, Happened(status), by, problem.code if problem else None)
 
     def fail(self, code: Code, says: str, now: datetime) -> Self:

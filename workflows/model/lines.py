@@ -34,6 +34,15 @@ class Choices(Model):
     """When they asked to be reminded, if that is still to come."""
 
 
+class GivenAnswer(Model):
+    """The answer that a task asks for, and once it is done what was answered, in somebody's own words."""
+
+    label: str
+    required: bool = True
+    lines: int = 1
+    text: str | None = None
+
+
 class AssigneeLine(Model):
     """Somebody who was asked to do a task, as shown."""
 

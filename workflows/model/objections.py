@@ -61,6 +61,7 @@ class Objection(InWords):
         "nobody can be asked who could not be asked before: the report says what is wrong with each",
     )
 
+    ANSWER_NEEDED = "answer_needed", "an answer is needed: {label}"
     TO_DECIDE = "to_decide", "it asks for a decision, so decide: {command}"
     NO_PART = "no_part", "no part is called {part}: it has {parts}"
     NOTHING_TO_DECIDE = "nothing_to_decide", "{part} is {state}: there is nothing to decide about it"

@@ -23,6 +23,14 @@ class ToDecide(Model):
         return f"{decide}, and one of --resend, --replace FILE, --waive --reason R, --stop --reason R"
 
 
+class AnswerField(Model):
+    """What whoever does a task is asked to write: the `label` of the field, and how many lines it has."""
+
+    label: str
+    required: bool = True
+    lines: int = 1
+
+
 class Task(Subject):
     """A task as it was asked for; its requester is its owner, its people are all asked."""
 
@@ -32,6 +40,8 @@ class Task(Subject):
     colleagues: tuple[str, ...] = ()
     """The only ones to whom whoever is asked may hand over themselves, if any are named."""
     decides: ToDecide | None = None
+    answer: AnswerField | None = None
+    """What is to be answered by doing it, if anything is."""
 
     @property
     def subject(self) -> Subject:

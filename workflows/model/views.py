@@ -11,7 +11,7 @@ from workflows.model.attention import Attention
 from workflows.model.base import Model, Packed
 from workflows.model.campaign import Campaign, Counts, Frozen, last_day_before
 from workflows.model.entries import AskedQuestion, EscalationEntry, TimelineEntry
-from workflows.model.lines import AssigneeLine, Choices, SignerLine, StageLine
+from workflows.model.lines import AssigneeLine, Choices, GivenAnswer, SignerLine, StageLine
 from workflows.model.notices import Notification
 from workflows.model.settlement import HandoffLine
 from workflows.model.subject import Status
@@ -127,6 +127,8 @@ class TaskShow(FollowUpShow):
     done_by: str | None = None
     decides: ToDecide | None = None
     """What it asks to decide, if it asks that."""
+    answer: GivenAnswer | None = None
+    """What is to be answered, and was."""
 
     @property
     def type(self) -> Kind:

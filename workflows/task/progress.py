@@ -124,6 +124,14 @@ def refuse_undecided(task: Task, wish: Done | Waiver) -> str | None:
     return Objection.TO_DECIDE.says(command=about.command)
 
 
+def refuse_unanswered(task: Task, wish: Done) -> str | None:
+    """Why a task that asks for an answer is not done without one."""
+    asked = task.answer
+    if asked is None or not asked.required or wish.note.strip():
+        return None
+    return Objection.ANSWER_NEEDED.says(label=asked.label)
+
+
 def refuse_stranger(task: Task, wish: Delegation) -> str | None:
     """Why whoever is asked cannot hand over to this person: a page that asks anybody would be a mail relay."""
     if not task.colleagues or wish.actor != wish.signer or wish.to in task.colleagues:

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from workflows.follow_up.show import facts
-from workflows.model.lines import AssigneeLine
+from workflows.model.lines import AssigneeLine, GivenAnswer
 from workflows.model.settlement import SettledPerson, SettledTask
 from workflows.model.subject import Status
 from workflows.model.task import Task
@@ -26,7 +26,15 @@ def show(given: TaskInput, progress: TaskProgress, now: datetime) -> TaskShow:
         people=tuple(people),
         done_by=progress.ended_by if progress.status is Status.DONE else None,
         decides=given.task.decides,
+        answer=_answer(given.task, progress),
     )
+
+
+def _answer(task: Task, progress: TaskProgress) -> GivenAnswer | None:
+    if task.answer is None:
+        return None
+    done = progress.ending if progress.status is Status.DONE else None
+    return GivenAnswer(**dict(task.answer), text=(done.why or None) if done else None)
 
 
 def settled(task: Task, progress: TaskProgress) -> SettledTask:

@@ -56,7 +56,8 @@ class TaskWorkflow(FollowUpWorkflow[TaskProgress]):
     @done.validator
     def _may_be_done(self, wish: Done) -> None:
         undecided = progress.refuse_undecided(self._request.task, wish)
-        self.allow(wish, progress.refuse_done(self._progress, wish) or undecided)
+        unanswered = progress.refuse_unanswered(self._request.task, wish)
+        self.allow(wish, progress.refuse_done(self._progress, wish) or undecided or unanswered)
 
     @workflow.update(name=WAIVE, description="Nobody needs to do it any more, and why")
     def waive(self, wish: Waiver) -> Receipt:

@@ -14,11 +14,12 @@ from activities.files.reading import FileFaults, FileText
 from activities.policies.catalogue import Catalogue
 from activities.starting.path import IdTaken, start
 from activities.store import Home
-from activities.tasks.file import COLLEAGUES_AT_MOST
+from activities.tasks.file import ANSWER_LINES_AT_MOST, COLLEAGUES_AT_MOST
 from activities.tasks.input import PreparedTask, prepare
 from tests.activities.requests.papers import NOW, PEOPLE, Desk, given
 from tests.markdown import ROOT
 from workflows.model.subject import Participant, Role
+from workflows.model.task import AnswerField
 
 CATALOGUE: Final = Catalogue.read(ROOT / "starter" / "policies.yaml")
 TASK: Final[Mapping[str, Any]] = {
@@ -113,6 +114,19 @@ async def test_no_more_colleagues_than_can_be_chosen_from(desk: Desk) -> None:
 
     assert len((await prepared(desk, colleagues=colleagues(COLLEAGUES_AT_MOST))).given.task.colleagues) == 20
     assert "colleagues: has more than 20 entries" in await faults(desk, colleagues=colleagues(10 * COLLEAGUES_AT_MOST))
+
+
+async def test_an_answer_is_asked_for_by_a_field_with_its_limits(desk: Desk) -> None:
+    asked = (await prepared(desk, answer={"label": "Address"})).given.task.answer
+    assert asked == AnswerField(label="Address", required=True, lines=1)
+    most = {"label": "Address", "required": False, "lines": ANSWER_LINES_AT_MOST}
+    assert (await prepared(desk, answer=most)).given.task.answer == AnswerField(**most)
+    for wrong, says in (
+        ({"label": "Address", "lines": 10 * ANSWER_LINES_AT_MOST}, "answer.lines"),
+        ({"lines": 4}, "answer.label"),
+        ({"label": "Address", "line": 4}, "answer.line: unknown, did you mean lines?"),
+    ):
+        assert says in await faults(desk, answer=wrong)
 
 
 async def test_the_time_that_a_file_gives_is_the_window_of_its_policy(desk: Desk) -> None:
