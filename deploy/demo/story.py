@@ -75,7 +75,9 @@ async def _hears(scene: Scene, person: str, stage: str, words: str, subject: str
 async def _customer_signs(scene: Scene) -> str:
     await scene.signs(CUSTOMER, scene.request)
     signer = await scene.until(f"the signature of {CUSTOMER}", lambda: _signed(scene, CUSTOMER))
-    await scene.until("the status viewed", partial(_status, scene, Status.VIEWED))
+    await scene.until(
+        "the status sent: it is the turn of somebody who has not opened it", partial(_status, scene, Status.SENT)
+    )
     return f"the customer opens our page on the phone and signs the first agreement ({signer})"
 
 
