@@ -76,10 +76,17 @@ async def first_notice(contract: Contract, browser: Browser) -> None:
         await page.screenshot(path=FOLDER / "inbox.png")
         await phone.notice(contract.document).click()
         await expect(phone.button("Read and sign")).to_be_visible()
+        await first_page_is_there(page)
         await page.screenshot(path=FOLDER / "open.png")
         await phone.button("Read and sign").click()
         await expect(phone.button("Sign")).to_be_visible()
         await page.screenshot(path=FOLDER / "sign.png")
+
+
+async def first_page_is_there(page: Page) -> None:
+    """The first page of the document was drawn and is shown."""
+    drawn = page.locator("img.first-page")
+    assert await drawn.evaluate("async image => { await image.decode(); return image.naturalWidth; }")
 
 
 async def sign(contract: Contract, browser: Browser, person: str) -> None:
@@ -178,6 +185,7 @@ async def campaign(laptop: Laptop, browser: Browser) -> None:
             await phone.inbox(person)
             await phone.notice("Code of conduct").first.click()
             await expect(phone.button("Read and sign")).to_be_visible()
+            await first_page_is_there(page)
             await page.screenshot(path=FOLDER / "acknowledge.png")
             await phone.button("Read and sign").click()
             await phone.button("Sign").click()
