@@ -2,7 +2,6 @@
 
 import asyncio
 from abc import abstractmethod
-from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
@@ -67,7 +66,7 @@ class FollowUpWorkflow(FollowUpMessages[Memory], TellsAside[Memory], TellsPeople
         """A fresh history tells its onboarding anew: what the one before has told last may not have left it."""
         super().__init__(request, memory)
         self._turn_told: PartTurn | None = None
-        self._telling: set[asyncio.Task[None]] = set()
+        self._telling: list[asyncio.Task[None]] = []
 
     async def follow_up(self) -> None:
         """Move by move, until it has ended."""
@@ -199,15 +198,18 @@ class FollowUpWorkflow(FollowUpMessages[Memory], TellsAside[Memory], TellsPeople
             return
         if self._turn_told is None or not turn.is_as(self._turn_told):
             self._turn_told = turn
-            telling = asyncio.create_task(_tell_of_turn(onboarding, turn), name="turn")
-            self._telling.add(telling)
-            telling.add_done_callback(self._telling.discard)
+            # Kept, for a task that nothing refers to may be collected before it is done.
+            self._telling = [task for task in self._telling if not task.done()]
+            self._telling.append(asyncio.create_task(_tell_of_turn(onboarding, turn), name="turn"))
 
 
 async def _tell_of_turn(onboarding: str, turn: PartTurn) -> None:
     """An onboarding that has ended needs no word of it."""
-    with suppress(FailureError):
+    try:
         await workflow.get_external_workflow_handle(onboarding).signal(PART_TURN, turn)
+    except FailureError as failure:
+        if is_cancelled_exception(failure):
+            raise
 
 
 def _wait_words(moment: Moment | None, wanted: str) -> str:
