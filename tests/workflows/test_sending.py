@@ -166,3 +166,16 @@ async def test_what_was_sent_after_all_is_no_news_of_that_kind_any_more() -> Non
         shown = await it.shown()
     assert shown.attention == ()
     assert world.push.stages() == [("unsent-1", "legal-desk"), READY]
+
+
+async def test_that_core_signature_is_away_at_a_start_is_said_at_once_and_it_is_sent_as_soon_as_it_is_back() -> None:
+    world = World()
+    world.signatures.failures = [refusal(Code.UNREACHABLE, retryable=True)] * 5
+    async with story(world, record="away-at-the-start") as it:
+        await it.days_pass(0.001)
+        sent = await it.shown()
+    at = {one.happened: one.at for one in reversed(sent.timeline)}
+    assert list(at)[::-1][:4] == ["started", "problem", "mended", "sent"]
+    assert at["problem"] - at["started"] < timedelta(seconds=5), "not after all attempts of a call"
+    assert at["sent"] - at["started"] < timedelta(seconds=30), "and no later than without a word"
+    assert len(world.signatures.created) == 6

@@ -60,30 +60,34 @@ def _options(
     )
 
 
-_SOON: Final = timedelta(seconds=1)
+SOON: Final = timedelta(seconds=1)
 
 # An attempt that may have made something asks for the lag itself (activities/failures.py, `again_after`), and one whose
 # worker died is taken for dead after a heartbeat longer than it.
-CREATE: Final = _options(SIGNATURE_QUEUE, _SOON, attempt=timedelta(seconds=60))
-OBSERVE: Final = _options(SIGNATURE_QUEUE, _SOON, attempt=timedelta(seconds=30))
-CANCEL: Final = _options(SIGNATURE_QUEUE, _SOON, attempt=timedelta(seconds=30))
-FORWARD: Final = _options(SIGNATURE_QUEUE, _SOON, attempt=timedelta(seconds=30))
+CREATE: Final = _options(SIGNATURE_QUEUE, SOON, attempt=timedelta(seconds=60))
+CREATE_FIRST: Final = ActivityOptions(
+    **{**CREATE, "retry_policy": RetryPolicy(initial_interval=SOON, maximum_attempts=2)}
+)
+"""Whoever has just started something is told at once that Core Signature cannot be reached, not after half a minute."""
+OBSERVE: Final = _options(SIGNATURE_QUEUE, SOON, attempt=timedelta(seconds=30))
+CANCEL: Final = _options(SIGNATURE_QUEUE, SOON, attempt=timedelta(seconds=30))
+FORWARD: Final = _options(SIGNATURE_QUEUE, SOON, attempt=timedelta(seconds=30))
 
 # A delivery ends by itself well before its attempt does, and one that is no longer wanted begins nothing more: what it
 # sent comes back as a result in either case and stands in the ledger (activities/in_turn.py).
-NUDGE: Final = _options(SIGNATURE_QUEUE, _SOON, attempt=timedelta(seconds=180))
-NOTIFY: Final = _options(WORKFLOW_QUEUE, _SOON, attempt=timedelta(seconds=180))
-HAND_OFF: Final = _options(WORKFLOW_QUEUE, _SOON, attempt=timedelta(seconds=180))
+NUDGE: Final = _options(SIGNATURE_QUEUE, SOON, attempt=timedelta(seconds=180))
+NOTIFY: Final = _options(WORKFLOW_QUEUE, SOON, attempt=timedelta(seconds=180))
+HAND_OFF: Final = _options(WORKFLOW_QUEUE, SOON, attempt=timedelta(seconds=180))
 HAND_OFF_ASIDE: Final = ActivityOptions(**{**HAND_OFF, "cancellation_type": ActivityCancellationType.TRY_CANCEL})
 """What nobody waits for: an ending that comes meanwhile is told at once, and what it broke off is told again."""
-SIGN_IN: Final = _options(WORKFLOW_QUEUE, _SOON, attempt=timedelta(seconds=30))
-PLAN: Final = _options(WORKFLOW_QUEUE, _SOON, attempt=timedelta(seconds=10))
+SIGN_IN: Final = _options(WORKFLOW_QUEUE, SOON, attempt=timedelta(seconds=30))
+PLAN: Final = _options(WORKFLOW_QUEUE, SOON, attempt=timedelta(seconds=10))
 
 # A walk ends itself after some minutes or some hundreds of people (activities/campaigns/walks.py), whichever is first.
-WALK: Final = _options(CAMPAIGN_QUEUE, _SOON, attempt=timedelta(minutes=15), heartbeat=timedelta(seconds=15))
+WALK: Final = _options(CAMPAIGN_QUEUE, SOON, attempt=timedelta(minutes=15), heartbeat=timedelta(seconds=15))
 
 # A part of a sweep ends itself well before that (activities/reconciliation/pages.py).
-SWEEP: Final = _options(SWEEP_QUEUE, _SOON, attempt=timedelta(seconds=120))
+SWEEP: Final = _options(SWEEP_QUEUE, SOON, attempt=timedelta(seconds=120))
 
 
 def at_once(how: ActivityOptions) -> ActivityOptions:

@@ -116,12 +116,14 @@ class PatientWorkflow(ABC, Generic[Memory]):
         *,
         anew: Callable[[Input], Input] = _unchanged,
         resumes: object = None,
+        first: ActivityOptions | None = None,
     ) -> Result | None:
         """Call until there is an answer; None when `unless` came true first, or when it `failed` for good.
 
         Probes follow at 30 s, doubling to 15 min, or when the service asked us to come back, whichever is later. Each
         has the input as `anew` makes it then. What `resumes` names goes on with the pause in which `unless` broke it
-        off before: however often that happens, there are no more probes.
+        off before: however often that happens, there are no more probes. With `first` the first call has these options,
+        and what it fails by is said at once: the others follow when the service asked for it, or soon.
         """
         left = self._left if resumes and self._left and self._left.is_of(resumes, workflow.now()) else None
         if resumes:
@@ -129,8 +131,11 @@ class PatientWorkflow(ABC, Generic[Memory]):
         for probes in count(left.probes if left else 0):
             unwanted = unless()
             if left is None:
+                begins = first is not None and probes == 0
                 try:
-                    answer = await self._answer(method, anew(input), how, summary, unwanted)
+                    answer = await self._answer(
+                        method, anew(input), first if begins and first else how, summary, unwanted
+                    )
                 except FailureError as failure:
                     if is_cancelled_exception(failure) or unwanted():
                         break
@@ -142,7 +147,8 @@ class PatientWorkflow(ABC, Generic[Memory]):
                     self.failed(trouble)
                     return None
                 # Whoever is told a turn would lose it by coming later than that.
-                pause = trouble.retry_after if trouble.bound else max(probe_pause(probes), trouble.retry_after)
+                probe = options.SOON if begins else probe_pause(probes - (first is not None))
+                pause = trouble.retry_after if trouble.bound else max(probe, trouble.retry_after)
                 left = Pause(resumes, probes, trouble, workflow.now() + pause)
             if not left.trouble.bound:
                 self.troubled(left.trouble, left.until)

@@ -81,6 +81,7 @@ class SignatureRequestWorkflow(FollowUpWorkflow[Progress]):
             "create at Core Signature",
             unless=self._not_now,
             anew=lambda first: first.replace(now=workflow.now()),
+            first=options.CREATE_FIRST,
         )
         if seen is not None:
             self._progress = self._progress.observe(seen, workflow.now())
