@@ -24,6 +24,7 @@ from activities.rpc_errors import about_the_workflow
 from activities.starts import Starts
 from activities.store import Home, RecordConflict, Store, StoreFailure, owner_in
 from activities.target_health import TargetHealth
+from activities.told_before import ToldBefore
 from workflows.follow_up.handoff import key_of
 from workflows.follow_up.handoff_lines import originals_and_last
 from workflows.follow_up.record import amended, amendment, dead_after, dead_before, order_of
@@ -74,16 +75,19 @@ class Fanout(Handoff):
 
     async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
         """See the port."""
+        home = Home.of(batch.subject.workflow_id)
         with failing_as_application_errors():
             await keep(self._store, batch.subject.workflow_id, batch.page)
-            if batch.record is not None:
-                await self._write(Home.of(batch.subject.workflow_id), batch.record)
-                if batch.subject.type is Kind.REQUEST and batch.settled and batch.settled.outcome is Status.SIGNED:
-                    await remind_of_next(self._temporal, batch.subject)
+            first = batch.record is not None and await self._write(home, batch.record)
+            signed = batch.settled is not None and batch.settled.outcome is Status.SIGNED
+            if first and signed and batch.subject.type is Kind.REQUEST:
+                await remind_of_next(self._temporal, batch.subject)
             if batch.unrecorded is not None:
-                await self._amend(Home.of(batch.subject.workflow_id), batch.unrecorded, dead_before(batch))
+                await self._amend(home, batch.unrecorded, dead_before(batch))
+            again = not first and any(not call.replay for call in batch.calls)
+            before = await ToldBefore.read(self._store, home) if again else None
         turns = Turns(self._pace)
-        return await unbroken(self._hand_off(batch, turns), turns.stop)
+        return await unbroken(self._hand_off(batch, before, turns), turns.stop)
 
     async def recall(self, ended: Recall) -> Recalled:
         """See the port."""
@@ -97,31 +101,39 @@ class Fanout(Handoff):
         lines = originals_and_last(amended(record.show, later).handoffs)
         return Recalled(order=order_of(record, later), lines=lines, batches=later.number)
 
-    async def _hand_off(self, batch: HandoffBatch, turns: Turns) -> HandoffReport:
+    async def _hand_off(self, batch: HandoffBatch, before: ToldBefore | None, turns: Turns) -> HandoffReport:
         """A target that was not begun in time has no result: it stays due, and is called in the next batch."""
+        if before is not None:
+            batch = before.continuing(batch)
         link = self._document_url(batch.document) if batch.document else None
-        told = await turns.each(batch.calls, lambda call: self._result(call, batch, _news(call, batch, link)))
-        report = HandoffReport(results=tuple(told.results))
-        if batch.calls:
+        results = [one for call in batch.calls if (one := before.result(call))] if before else []
+        known = {one.target for one in results}
+        calls = tuple(call for call in batch.calls if call.target.target not in known)
+        told = await turns.each(calls, lambda call: self._result(call, batch, _news(call, batch, link)))
+        report = HandoffReport(results=(*results, *told.results), number=batch.number if before else 0)
+        if calls:
             report = report.replace(recorded=await self._amend_record(batch, report))
             await self._learn(batch, report)
         return report
 
     async def _learn(self, batch: HandoffBatch, report: HandoffReport) -> None:
         by_target = {result.target: result for result in report.results}
-        told = ((call, by_target[call.target.target]) for call in batch.calls if call.target.target in by_target)
+        found = ((call, by_target.get(call.target.target)) for call in batch.calls)
+        told = ((call, result) for call, result in found if result is not None and not result.before)
         try:
             await self._health.learn(told, batch.at or _news(batch.calls[0], batch, None).at)
         except Exception:  # how a target is must not cost the workflow the results
             activity.logger.exception("nothing was learnt of targets")
 
-    async def _write(self, home: Home, record: SettledRecord) -> None:
+    async def _write(self, home: Home, record: SettledRecord) -> bool:
+        """Write the record once; whether there was none before."""
         kept = record.replace(show=await apart(self._store, home, record.show))
         try:
-            await self._store.write_record(home, kept.model_dump_json(by_alias=True).encode())
+            return await self._store.write_record(home, kept.model_dump_json(by_alias=True).encode())
         except RecordConflict as conflict:
             # Settled twice, as after a reset: the first record stays the truth, and somebody should look.
             activity.logger.error("settled record conflicts", extra={"says": str(conflict)})
+            return False
 
     async def _amend_record(self, batch: HandoffBatch, report: HandoffReport) -> bool:
         """Keep what became of the batch; whether it is kept: a store that is away must not cost the results."""

@@ -121,10 +121,13 @@ class Store:
             return False
         return True
 
-    async def write_record(self, home: Home, content: bytes) -> None:
-        """Write the settled record once; equal content is the same record, other content a `RecordConflict`."""
-        if not await self._objects.create(home.file("records"), content) and await self.read_record(home) != content:
+    async def write_record(self, home: Home, content: bytes) -> bool:
+        """Write the settled record once; whether this call has. Other content than is there is a `RecordConflict`."""
+        if await self._objects.create(home.file("records"), content):
+            return True
+        if await self.read_record(home) != content:
             raise RecordConflict(home.id)
+        return False
 
     async def read_record(self, home: Home) -> bytes | None:
         """The settled record, None when there is none."""

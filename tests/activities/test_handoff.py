@@ -694,6 +694,48 @@ async def test_nobody_hears_of_an_ending_that_could_not_be_recorded(house: House
     assert entries(sandbox, "downstream") == []
 
 
+async def test_an_ending_that_is_told_again_goes_to_those_who_never_heard_and_as_the_record_has_it(
+    house: House, sandbox: RunningSandbox
+) -> None:
+    """As of a reset: the batches begin at 1 again, and it has ended otherwise this time."""
+    finance, crm, gone = house.hook("finance"), house.hook("crm"), Target(target="gone", workflow="no-such-workflow")
+    declined = SETTLED.replace(outcome=Status.DECLINED)
+    settled = record(Status.DECLINED).replace(settled=declined)
+    await house.tell(finance, gone, settled=declined, record=settled, at=AT)
+    await house.tell(Target(target="board", group="no-such-group"), settled=declined, number=2, at=AT)
+    before = await house.amendments()
+    again = await house.hand_off(finance, crm, record=record(), at=AT)
+    assert again.results == (
+        HandoffResult(target="finance", ok=True, before=True),
+        HandoffResult(target="crm", ok=True),
+    )
+    assert [one["target"] for one in entries(sandbox, "downstream")] == ["finance", "crm"]
+    assert called(sandbox, "crm")["body"]["data"]["outcome"] == "declined"
+    *kept, added = await house.amendments()
+    assert (kept, again.number) == (before, 3)
+    assert [line.target for line in added.handoffs] == ["crm"]
+
+
+async def test_a_batch_before_the_end_writes_over_nothing_that_became_of_an_earlier_end(house: House) -> None:
+    """A reset goes on for days, and somebody is alerted before it ends a second time."""
+    news = EscalatedRequest(
+        request="msa-0042",
+        kind="customer-contract",
+        at=AT,
+        external_id="msa-0042",
+        number=1,
+        person="chair",
+        to="board",
+        reason=EscalationReason.ESCALATION,
+    )
+    await house.tell(house.hook("finance"), record=record(), at=AT)
+    before = await house.amendments()
+    call = HandoffCall(target=house.hook("finance").of_escalation(1), escalated=news)
+    report = await house.hand_off(calls=(call,), settled=None, at=AT)
+    *kept, _ = await house.amendments()
+    assert (kept, report.number) == (before, 2)
+
+
 async def test_another_record_under_the_id_stays_and_stops_nobody(
     house: House, sandbox: RunningSandbox, caplog: pytest.LogCaptureFixture
 ) -> None:

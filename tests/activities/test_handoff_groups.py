@@ -26,7 +26,7 @@ from tests.activities.push.conftest import (
 from tests.activities.push.stage import EXECUTIVES, PEOPLE, arm, brief, mark, pushes, sends
 from tests.activities.push.test_fallback import reaching, worker
 from tests.activities.push.test_fallback import told as letters
-from tests.activities.test_handoff import AT, House, house
+from tests.activities.test_handoff import AT, House, house, record
 from workflows.follow_up.batches import call_of
 from workflows.follow_up.handoff import HandoffLedger, state_after
 from workflows.model.notices import Outcome
@@ -84,6 +84,19 @@ async def test_a_group_of_which_one_is_missed_is_tried_again(
     assert (second.ok, second.why) == (True, None)
     assert sorted(push["person"] for push in pushes(sandbox)) == ["chief-executive"] * 3 + ["finance-chief"]
     assert ledger.entries[0].reached == ()
+
+
+async def test_of_an_ending_that_is_told_again_only_those_of_a_group_hear_whom_it_has_missed(
+    house: House, sandbox: RunningSandbox
+) -> None:
+    """As of a reset, whose memory does not say who has it: the record does."""
+    arm(sandbox, fault="503", contains="finance-chief~1", times=None)
+    await house.tell(BOARD, record=record(), at=AT)
+    sandbox.world.faults.clear()
+    before = [push["person"] for push in pushes(sandbox)]
+    [result] = await house.tell(BOARD, record=record(), at=AT)
+    assert (result.ok, result.why) == (True, None)
+    assert [push["person"] for push in pushes(sandbox)] == [*before, "finance-chief"]
 
 
 async def test_a_group_that_everybody_has_left_but_those_who_know_is_done(

@@ -97,7 +97,10 @@ def handed_off(subject: Subject, memory: Memory, results: tuple[HandoffResult, .
 
 def remembered(ledger: HandoffLedger, batch: HandoffBatch, report: HandoffReport, now: datetime) -> HandoffLedger:
     """The ledger with what the store did not take of this batch; of one that reached nobody, what it was to bring."""
-    lost = None if report.recorded else batch.unrecorded or amendment(batch, report, now)
+    numbered = batch.replace(number=max(batch.number, report.number))
+    lost = None if report.recorded else batch.unrecorded or amendment(numbered, report, now)
+    # The next batch amends over none that an earlier hand-off of the same ending has.
+    ledger = ledger if ledger.batches >= report.number else ledger.replace(batches=report.number)
     return ledger if lost == ledger.unrecorded else ledger.replace(unrecorded=lost)
 
 

@@ -35,7 +35,8 @@ def settled_record(
 def amendment(batch: HandoffBatch, report: HandoffReport, at: datetime) -> Amendment:
     """What the results of `batch` change; a repeated batch replaces its own amendment."""
     results = {result.target: result for result in report.results}
-    told = [(call, results[call.target.target]) for call in batch.calls if call.target.target in results]
+    found = [(call, results.get(call.target.target)) for call in batch.calls]
+    told = [(call, result) for call, result in found if result is not None and not result.before]
     return Amendment(
         number=batch.number,
         handoffs=tuple(

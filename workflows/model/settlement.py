@@ -202,6 +202,8 @@ class HandoffResult(Model):
     passing: str | None = None
     partly: bool = False
     """Some of a group were told, by this attempt or an earlier one: it ends done when nobody else can be."""
+    before: bool = False
+    """The record says that it was told before, as after a reset: it was not called, and has its line already."""
 
 
 class HandOffNow(Model):
@@ -221,7 +223,11 @@ class ToldAgain(Model):
 
 
 class HandoffReport(Model):
-    """A result per call of the batch; whether the store has it that they were called."""
+    """A result per call of the batch; whether the store has it that they were called.
+
+    `number` is that of the batch's amendment where the record had some before; 0 is that of the batch.
+    """
 
     results: Packed[tuple[HandoffResult, ...]]
     recorded: bool = True
+    number: int = 0
