@@ -209,7 +209,8 @@ async def working(chosen: Settings, stop: asyncio.Event) -> AsyncIterator[bool]:
 
 
 def _paced(client: Client, calls: Pacer, chosen: Settings) -> AbstractAsyncContextManager[None]:
-    return pace.kept(client, calls, chosen.signature.max_rps, lambda record: record.of_worker(client.identity))
+    me = client.identity
+    return pace.kept(client, calls, chosen.signature.max_rps, lambda record: record.of_worker(me), me)
 
 
 async def _unless(stop: asyncio.Event, connecting: Any) -> Client | None:

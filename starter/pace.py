@@ -25,7 +25,13 @@ from starter import pollers
 from workflows.names import SIGNATURE_QUEUE
 
 READ_EVERY: Final = 10.0
-"""Seconds after which a rate that was set anew, or another worker, is heard of."""
+"""Seconds after which a rate that was set anew, or another worker, is heard of while nothing is called."""
+READ_EVERY_AT_FIRST: Final = 1.0
+"""The same of a process that has just begun, and while there are calls: for so long two workers may not agree."""
+STABLE_AFTER: Final = 10.0
+"""Seconds for which a part was the same before a rest earns more than one call: a newcomer's calls come at once."""
+UNLISTED_AT_MOST: Final = 5.0
+"""Seconds that a newcomer makes no calls while the server does not list it among those who share."""
 OF_RECEIVER: Final = 0.1
 """The part of the rate that is kept for signers at the button of their page."""
 _BURSTS: Final = 6.0
@@ -88,28 +94,78 @@ async def read(client: Client, configured: float, now: datetime | None = None) -
 
 @asynccontextmanager
 async def kept(
-    client: Client, pace: Pacer, configured: float, part_of: Callable[[Record], Part]
+    client: Client, pace: Pacer, configured: float, part_of: PartOf, me: str | None = None
 ) -> AsyncIterator[None]:
-    """Keep the pace as the record says while the block runs; until it was read, as if the setting were it."""
-    _keep_to(pace, part_of(Record(configured, set_live=False, workers=frozenset())))
-    keeping = asyncio.create_task(_reading(client, pace, configured, part_of))
+    """Keep the pace as the record says while the block runs; until it was read, as if the setting were it.
+
+    `me` is a worker's identity: it makes no calls before a reading has listed it, by which the others know of it too.
+    """
+    keeper = Keeper(pace, part_of, me)
+    keeper.heed(Record(configured, set_live=False, workers=frozenset()))
+    keeping = asyncio.create_task(_reading(client, configured, keeper))
     try:
         yield
     finally:
         keeping.cancel()
 
 
-async def _reading(client: Client, pace: Pacer, configured: float, part_of: PartOf) -> None:
+class Keeper:
+    """Keeps a pace to a process's part of the rate, reading by reading. For one event loop."""
+
+    def __init__(self, pace: Pacer, part_of: PartOf, me: str | None = None) -> None:
+        self._pace = pace
+        self._part_of = part_of
+        self._me = me
+        self._began_at = self._changed_at = self._read_at = _now()
+        self._asked = pace.asked
+        if me is not None:
+            pace.close()
+
+    @property
+    def pace(self) -> Pacer:
+        """What is kept."""
+        return self._pace
+
+    def heed(self, record: Record) -> None:
+        """Take the part that a reading leaves this process."""
+        part, now = self._part_of(record), _now()
+        if part.rate != self._pace.rate:
+            _LOGGER.info("pace of Core Signature", calls_per_second=round(part.rate, 3))
+            self._changed_at = now
+        stable = now - self._changed_at >= STABLE_AFTER
+        self._pace.change(part.rate, part.burst if stable else 1.0)
+        self.come_in(record)
+        self._read_at, self._asked = now, self._pace.asked
+
+    def come_in(self, record: Record | None = None) -> None:
+        """Begin with calls once this process is listed, or the server has not listed it for too long."""
+        listed = self._me is None or (record is not None and self._me in record.workers)
+        if listed or _now() - self._began_at >= UNLISTED_AT_MOST:
+            self._pace.open()
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time for the next reading."""
+        now = _now()
+        busy = self._pace.waiting or self._pace.asked != self._asked or now - self._began_at < STABLE_AFTER
+        return now - self._read_at >= (0 if busy else READ_EVERY - READ_EVERY_AT_FIRST)
+
+
+async def _reading(client: Client, configured: float, keeper: Keeper) -> None:
     while True:
-        try:
-            _keep_to(pace, part_of(await read(client, configured)))
-        except (RPCError, RuntimeError) as error:
-            # A client that has never connected raises the latter. The last pace that was known goes on.
-            _LOGGER.warning("the rate of record cannot be read", why=type(error).__name__, goes_on_at=pace.rate)
-        await asyncio.sleep(READ_EVERY)
+        if keeper.is_due:
+            await _read_once(client, configured, keeper)
+        await asyncio.sleep(READ_EVERY_AT_FIRST)
 
 
-def _keep_to(pace: Pacer, part: Part) -> None:
-    if part.rate != pace.rate:
-        _LOGGER.info("pace of Core Signature", calls_per_second=round(part.rate, 3))
-    pace.change(part.rate, part.burst)
+async def _read_once(client: Client, configured: float, keeper: Keeper) -> None:
+    try:
+        keeper.heed(await read(client, configured))
+    except (RPCError, RuntimeError) as error:
+        # A client that has never connected raises the latter. The last pace that was known goes on.
+        _LOGGER.warning("the rate of record cannot be read", why=type(error).__name__, goes_on_at=keeper.pace.rate)
+        keeper.come_in()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

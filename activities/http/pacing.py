@@ -72,9 +72,11 @@ class Pacer:
         self._turns = self._burst
         self._counted_at: float | None = None
         self._held_until = 0.0
+        self._opened = True
         self._line: list[tuple[int, int, asyncio.Future[None]]] = []
         self._numbers = count()
         self._given = 0
+        self._asked = 0
         self._alarm: asyncio.TimerHandle | None = None
 
     @property
@@ -86,6 +88,25 @@ class Pacer:
     def held(self) -> bool:
         """Whether everybody waits because the service asked for it."""
         return self._held_until > _now()
+
+    @property
+    def asked(self) -> int:
+        """How many calls have asked for a turn so far."""
+        return self._asked
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a call waits for its turn."""
+        return bool(self._line)
+
+    def close(self) -> None:
+        """Give no turn until it is opened: what is this process's is not known yet. Calls come and wait."""
+        self._opened = False
+
+    def open(self) -> None:
+        """Give turns."""
+        self._opened = True
+        self._serve()
 
     def change(self, rate: float, burst: float = BURST) -> None:
         """Go on at another rate; who waits already feels it at once."""
@@ -105,6 +126,7 @@ class Pacer:
         gives_up_at = _now() + PATIENCE if caller.gives_up_at is None else caller.gives_up_at
         if _now() + self._expected_wait(caller.urgency) > gives_up_at:
             raise self._later(caller)
+        self._asked += 1
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._line, (caller.urgency, next(self._numbers), turn))
         self._serve()
@@ -130,7 +152,7 @@ class Pacer:
     def _serve(self) -> None:
         """Give the turns that there are, and set the alarm for the next one."""
         self._count()
-        while self._line and not self.held and self._turns >= 1 - _A_HAIR:
+        while self._line and self._opened and not self.held and self._turns >= 1 - _A_HAIR:
             turn = self._next()
             if not turn.done():
                 turn.set_result(None)
@@ -153,7 +175,7 @@ class Pacer:
             self._alarm = None
         while self._line and self._line[0][2].done():
             heapq.heappop(self._line)
-        if self._line and self._rate:
+        if self._line and self._rate and self._opened:
             missing = max(0.0, 1 - self._turns) / self._rate
             at = max(self._held_until, _now()) + missing
             self._alarm = asyncio.get_running_loop().call_at(at, self._serve)

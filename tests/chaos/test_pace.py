@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from starter import modules, pace
+from starter import modules, pace, pollers
 from starter.requests import start
 from tests.activities.core_signature.crowded_uploads import in_a_process_of_its_own
 from tests.chaos.conftest import Note
@@ -17,7 +17,7 @@ from tests.faults.evidence import gather
 from tests.faults.nemesis import STARTERS, Load
 from tests.faults.oracle import judge
 from tests.faults.population import colleague
-from tests.faults.town import Conditions, Town, eventually, ids, town
+from tests.faults.town import WORKER, Conditions, Town, eventually, ids, town
 from tests.faults.vendor import PROVIDER, instant
 from workflows.model.subject import Status
 
@@ -28,6 +28,30 @@ A_TENTH = 0.11
 """Of what is left each time: three faults together are three of ten."""
 HALF_A_MINUTE = timedelta(seconds=30)
 STEP = timedelta(seconds=5)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+async def test_workers_that_begin_together_with_work_waiting_keep_the_rate_in_every_five_seconds(
+    tmp_path: Path, workers: int, note: Note
+) -> None:
+    """Before, two that began together made 7 calls a second of a setting of 5 for ten seconds, 14 in the first."""
+    slow = Conditions(ours={"COUNTERSIGN_SIGNATURE_MAX_RPS": str(RATE)})
+    async with town(tmp_path / "data", slow) as it:
+        await it.kill(WORKER)
+        await asyncio.sleep(pollers.FRESH.total_seconds())  # until nobody shares with the dead
+        crowd = [await it.prepared(name, colleague(n)) for n, name in enumerate(ids("crowd", 90))]
+        await asyncio.gather(*(start(it.context, one) for one in crowd))
+        async with more_workers(it, workers):
+            await eventually(lambda: all_asked(it, len(crowd)), within=200)
+            calls = await asked(it)
+    first, seen = of_the_first_five(calls), in_windows(calls, timedelta(seconds=5), after=timedelta(seconds=5))
+    note(
+        f"pace, {workers} begin together: {first:.2f} of {RATE} calls a second in the first 5 s, "
+        f"then {min(seen):.2f} to {max(seen):.2f} of it in each 5 s"
+    )
+    assert len(seen) > 20
+    assert min(seen) >= 0.8
+    assert max(seen) <= 1.1
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -121,6 +145,18 @@ async def called(it: Town, after: int = 0) -> list[datetime]:
     """When Core Signature was called, behind this entry of the ledger."""
     calls = [entry for entry in await it.vendor.ledger("request", after) if entry["path"].startswith(PROVIDER)]
     return sorted(map(instant, calls))
+
+
+def of_the_first_five(calls: Sequence[datetime]) -> float:
+    """What the first five seconds had of the rate."""
+    return sum(at < calls[0] + timedelta(seconds=5) for at in calls) / (5 * RATE)
+
+
+def in_windows(calls: Sequence[datetime], length: timedelta, after: timedelta) -> list[float]:
+    """What each window of this length had of the rate, one a second."""
+    count = int((calls[-1] - calls[0] - after - length) / timedelta(seconds=1)) + 1
+    begins = [calls[0] + after + timedelta(seconds=number) for number in range(count)]
+    return [sum(begin <= at < begin + length for at in calls) / (length.total_seconds() * RATE) for begin in begins]
 
 
 def shares(calls: Sequence[datetime]) -> list[float]:

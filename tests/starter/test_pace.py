@@ -19,8 +19,8 @@ from activities.http.pacing import CALLER, Pacer, Urgency
 from activities.interceptors import PaceInterceptor
 from activities.pace import priority
 from starter import pace
-from starter.pace import Part, Record
-from tests.activities.http.test_pacing import called, lived
+from starter.pace import Keeper, Part, Record
+from tests.activities.http.test_pacing import call, called, lived
 from tests.faults.town import eventually
 from tests.servers import own_namespace, real_server
 from workflows.names import SIGNATURE_QUEUE
@@ -57,6 +57,99 @@ def test_the_parts_of_all_are_the_whole_and_a_worker_that_is_not_listed_yet_coun
     assert pace.identity_of_worker() != pace.identity_of_worker()
 
 
+class Queue:
+    """Who polls, as the server would list them, and what each of them calls while there is always more to do."""
+
+    def __init__(self, rate: float) -> None:
+        self.rate = rate
+        self.polling: set[str] = set()
+        self.went: list[float] = []
+
+    async def work(self, me: str, listed_after: float) -> None:
+        """One worker that begins now."""
+        keeper = Keeper(pacer := Pacer(self.rate), lambda record: record.of_worker(me), me)
+        for _ in range(1000):
+            asyncio.ensure_future(call(pacer, self.went)).add_done_callback(lambda _: None)
+        listed_at = asyncio.get_running_loop().time() + listed_after
+        while True:
+            if asyncio.get_running_loop().time() >= listed_at:
+                self.polling.add(me)
+            keeper.heed(Record(self.rate, set_live=False, workers=frozenset(self.polling)))
+            await asyncio.sleep(pace.READ_EVERY_AT_FIRST)
+
+    def windows(self) -> list[float]:
+        """What each five seconds had of the rate, after the first five."""
+        begins = range(5, int(max(self.went)) - 5)
+        return [sum(one <= at < one + 5 for at in self.went) / (5 * self.rate) for one in begins]
+
+
+@pytest.mark.parametrize("begin_at", [[0], [0, 0.4], [0, 0, 0.3, 0.9], [0, 8.3], [0, 20.5, 20.7, 40]])
+def test_workers_that_begin_together_or_later_make_no_more_calls_in_all_than_the_rate_nor_much_fewer(
+    begin_at: list[float],
+) -> None:
+    """Before, two that began together made seven calls a second of five for ten seconds."""
+    queue = Queue(5)
+
+    async def begins(number: int, at: float) -> None:
+        await asyncio.sleep(at)
+        await queue.work(f"worker-{number}", listed_after=0.3 * (number + 1))
+
+    async def story() -> None:
+        work = [asyncio.ensure_future(begins(number, at)) for number, at in enumerate(begin_at)]
+        await asyncio.sleep(70)
+        for one in work:
+            one.cancel()
+        for left in asyncio.all_tasks() - {asyncio.current_task()}:
+            left.cancel()
+
+    lived(story())
+    assert sum(at < 5 for at in queue.went) <= 1.1 * 5 * queue.rate
+    assert len(queue.windows()) > 50
+    assert all(0.8 <= one <= 1.1 for one in queue.windows()), queue.windows()
+
+
+def test_a_newcomer_that_is_never_listed_begins_after_all() -> None:
+    async def story() -> float:
+        keeper = Keeper(pacer := Pacer(5), Record.of_receiver, "me")
+        went: list[float] = []
+        waiting = asyncio.ensure_future(call(pacer, went))
+        while not went:
+            keeper.heed(Record(5, set_live=False, workers=frozenset()))
+            await asyncio.sleep(1)
+        await waiting
+        return went[0]
+
+    assert lived(story()) == pace.UNLISTED_AT_MOST
+
+
+def test_a_rest_earns_one_call_until_the_part_was_the_same_for_ten_seconds_and_who_rests_reads_seldom() -> None:
+    async def story() -> tuple[int, int, bool, bool]:
+        keeper = Keeper(pacer := Pacer(5), lambda record: record.of_worker("me"))
+        alone = Record(5, set_live=False, workers=frozenset({"me"}))
+        keeper.heed(alone)
+        await asyncio.sleep(9)
+        keeper.heed(alone)
+        early = await at_once(pacer)
+        await asyncio.sleep(9)
+        keeper.heed(alone)
+        await asyncio.sleep(2)
+        seldom = keeper.is_due
+        late = await at_once(pacer)
+        return early, late, seldom, keeper.is_due
+
+    assert lived(story()) == (1, 5, False, True)
+
+
+async def at_once(pacer: Pacer) -> int:
+    """How many of ten calls go without waiting."""
+    went: list[float] = []
+    calls = [asyncio.ensure_future(call(pacer, went)) for _ in range(10)]
+    await asyncio.sleep(0.01)
+    for one in calls:
+        one.cancel()
+    return len(went)
+
+
 @pytest.mark.real_server
 async def test_the_rate_set_at_the_queue_is_in_force_and_each_process_that_polls_counts_once() -> None:
     async with real_server() as env:
@@ -75,7 +168,7 @@ async def test_the_rate_set_at_the_queue_is_in_force_and_each_process_that_polls
 
 @pytest.mark.real_server
 async def test_a_rate_that_cannot_be_read_stays_what_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pace, "READ_EVERY", 0.01)
+    monkeypatch.setattr(pace, "READ_EVERY_AT_FIRST", 0.01)
     async with AsyncExitStack() as closing:
         server = AsyncExitStack()
         env = await server.enter_async_context(real_server())
