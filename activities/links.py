@@ -118,6 +118,10 @@ class Links:
         """The address of its page at the desk, or of the desk; whoever comes says first who they are."""
         return f"{self._base}/desk/{at_desk(referred(reference))}" if reference else f"{self._base}/desk"
 
+    def asked(self) -> str:
+        """The address of the list of what somebody asked for."""
+        return f"{self._base}/desk/asked"
+
     def open(self, ref: str) -> LinkClaim:
         """What `ref` stands for; raises `BadLink` unless it was sealed with our secret and is unchanged."""
         try:

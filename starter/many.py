@@ -18,7 +18,7 @@ from activities.requests.input import Prepared
 from activities.requests.template import Template
 from activities.starting import path
 from activities.store import Store
-from starter import clients, requests
+from starter import clients, requests, together
 from starter.context import Context
 from starter.exits import Refusal
 from starter.refusals import REFUSALS
@@ -63,6 +63,11 @@ class Outcome:
     def kind(self) -> Kind:
         """What it is."""
         return self.prepared.given.subject.type
+
+    @property
+    def created(self) -> bool:
+        """Whether it was started now, and was not there before."""
+        return self.started is not None and self.started.created
 
     @property
     def words(self) -> str:
@@ -153,20 +158,28 @@ async def start(
 ) -> None:
     """Start them, or recognise those that were started before; what becomes of each is told with its position.
 
-    One that is refused holds up no other. When Temporal is gone the rest is left: start them again.
+    One that is refused holds up no other. Who asked for several requests hears once that they were sent. When Temporal
+    is gone the rest is left: start them again.
     """
     waiting = iter(range(len(prepared)))
     gone = asyncio.Event()
+    wanted, sent = together.joined(prepared), list[Prepared]()
 
     async def one_by_one() -> None:
         for number in waiting:
             if gone.is_set():
                 return
-            done(number, await _started(context, prepared[number], again=again, gone=gone))
+            one = wanted[number]
+            outcome = await _started(context, one, again=again, gone=gone)
+            if isinstance(one, Prepared) and one is not prepared[number] and outcome.created:
+                sent.append(one)
+            done(number, outcome)
 
     async with asyncio.TaskGroup() as group:
         for _ in range(min(AT_ONCE, len(prepared))):
             group.create_task(one_by_one())
+    if not gone.is_set():
+        await together.tell(context.client, sent)
 
 
 def write_results(path: Path, table: Table, outcomes: Sequence[Outcome]) -> None:

@@ -41,6 +41,7 @@ def workflows() -> tuple[type[Any], ...]:
     from workflows.sign_in import SignInWorkflow  # noqa: PLC0415
     from workflows.signature.workflow import SignatureRequestWorkflow  # noqa: PLC0415
     from workflows.task.workflow import TaskWorkflow  # noqa: PLC0415
+    from workflows.telling import TellWorkflow  # noqa: PLC0415
 
     return (
         SignatureRequestWorkflow,
@@ -49,6 +50,7 @@ def workflows() -> tuple[type[Any], ...]:
         AcknowledgementCampaignWorkflow,
         CampaignOpeningWorkflow,
         SignInWorkflow,
+        TellWorkflow,
         NexusCallWorkflow,
         ReconciliationWorkflow,
         HandOffWorkflow,

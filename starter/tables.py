@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # Whoever lists requests does not wait for what starts them.
     from starter.listing.rows import RequestLine
     from starter.many import Outcome
     from starter.requests import StartAnswer
+    from starter.together import NoticesOf
 
 _HEADS: Final = {
     Kind.REQUEST: ("document", "requester"),
@@ -27,6 +28,9 @@ _HEADS: Final = {
 """What a list calls what each is about, and who asked for it."""
 _NAMED_AT_MOST: Final = 100
 """As many of one start are named with their links; of more those alone that were not started, as many."""
+
+_PEOPLE_AT_MOST: Final = 20
+"""Whose notices a dry run counts one by one."""
 
 
 def of_start(started: "StartAnswer", ended: str | None = None) -> Group:
@@ -41,7 +45,9 @@ def of_start(started: "StartAnswer", ended: str | None = None) -> Group:
 
 
 def of_dry_run(prepared: "Sequence[Prepared]") -> Group:
-    """What would be started."""
+    """What would be started, and how many notices each person gets of it."""
+    from starter.together import notices  # noqa: PLC0415  whoever lists requests does not wait for what starts them
+
     table = Rows("request", "document", "kind", "requester", "signers", "due", whole=("request", "kind", "requester"))
     for one in prepared:
         brief, due = one.request.brief, one.request.due
@@ -49,7 +55,19 @@ def of_dry_run(prepared: "Sequence[Prepared]") -> Group:
         until = Instant(due) if isinstance(due, datetime) else str(due or "")
         table.add(brief.id, brief.title, brief.kind, brief.requester, signers, until)
     requests = "1 request" if len(prepared) == 1 else f"{len(prepared):,} requests"
-    return Group(Text(f"All correct: {requests} would be started; nothing was started", "bold"), table)
+    head = Text(f"All correct: {requests} would be started; nothing was started", "bold")
+    return Group(head, table, Text("Notices, without reminders:", "bold"), _of_notices(notices(prepared)))
+
+
+def _of_notices(each: "Sequence[NoticesOf]") -> Group:
+    """How many notices each person gets, most first; of many the others together."""
+    table = Rows("person", "at once", "later", whole=("person",))
+    for one in each[:_PEOPLE_AT_MOST]:
+        table.add(one.person, f"{one.at_once:,}", f"{one.later:,}")
+    rest = each[_PEOPLE_AT_MOST:]
+    most = max((one.at_once + one.later for one in rest), default=0)
+    more = [Text(f"and {len(rest):,} more people, {most:,} at most each", "dim")] if rest else []
+    return Group(table, *more)
 
 
 def of_many(outcomes: "Sequence[Outcome]", *, each: bool) -> Group:

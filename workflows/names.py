@@ -37,6 +37,7 @@ REQUEST_PREFIX: Final = "signature-request"
 TASK: Final = "Task"
 CUSTOMER_ONBOARDING: Final = "CustomerOnboarding"
 SIGN_IN: Final = "SignIn"
+TELL: Final = "Tell"
 NEXUS_CALL: Final = "NexusCall"
 CAMPAIGN: Final = "AcknowledgementCampaign"
 ACKNOWLEDGEMENT_CAMPAIGN: Final = "acknowledgement-campaign"
@@ -141,6 +142,11 @@ def sign_in_workflow_id(person: str, ask: str) -> str:
 def sign_in_used_workflow_id(person: str, ask: str) -> str:
     """Workflow id of what takes the notice of a used sign-in off the screens of a person."""
     return f"sign-in-used:{person}:{ask}"
+
+
+def tell_workflow_id(of: str) -> str:
+    """Workflow id of what tells people of several things at once."""
+    return f"tell:{of}"
 
 
 def hand_off_workflow_id(reference: str) -> str:

@@ -112,12 +112,19 @@ def compose(
         request=delivery.subject.id,
         stage=notice.stage,
         key=screen_key(reference, notice.person),
-        link=links.desk(None if is_for_on_call(notice.stage) else reference)
+        link=_at_desk(delivery, notice, links)
         if _leads_to_the_desk(delivery, notice)
         else links.link(reference, notice.person, use, serial),
         action=notice.action,
         at_rest=at_rest and is_by_day(notice.stage),
     )
+
+
+def _at_desk(delivery: Delivery, notice: Notice, links: Links) -> str:
+    """Where it can be followed: of many that were sent at once in the list of them."""
+    if is_quiet(notice.stage) and notice.count is not None:
+        return links.asked()
+    return links.desk(None if is_for_on_call(notice.stage) else delivery.subject.reference)
 
 
 def _leads_to_the_desk(delivery: Delivery, notice: Notice) -> bool:

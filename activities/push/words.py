@@ -9,14 +9,14 @@ from typing import Final
 
 import regex  # type: ignore[import-untyped]
 
-from activities.language import phrase
+from activities.language import Language, phrase
 from activities.push.campaign_words import CAMPAIGNS
 from activities.push.onboarding_words import ONBOARDINGS
 from activities.push.task_words import TASKS
 from activities.push.vocabulary import CANCELLED, NEWS, REASSIGNED, UNDELIVERED, ByAction, Vocabulary, Words, alike
 from workflows.follow_up.stages import Stage
 from workflows.kinds import Kind
-from workflows.model.notices import NoticeAction
+from workflows.model.notices import Notice, NoticeAction
 from workflows.model.subject import Status
 
 _SIGN: Final = phrase("Sign: {document}")
@@ -119,9 +119,19 @@ _UNREACHED: Final = alike(
         ),
     )
 )
+
+
+def _sent_together(language: Language, notice: Notice) -> str:
+    return language.say_count("{count} request sent", "{count} requests sent", notice.count or 0)
+
+
 _FOLLOW: Final = alike(
     Words(
-        phrase("Sent for signature"), phrase("Sent: {document}"), phrase("You can follow it at the desk."), closing=True
+        phrase("Sent for signature"),
+        phrase("Sent: {document}"),
+        phrase("You can follow it at the desk."),
+        closing=True,
+        counts=_sent_together,
     )
 )
 _ANSWER: Final = _by_action(

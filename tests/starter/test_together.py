@@ -1,0 +1,122 @@
+"""Of many requests of one start everybody hears once, and it is told before how much that is."""
+
+from datetime import timedelta
+
+import pytest
+from pydantic import SecretStr
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.exceptions import ApplicationError
+from temporalio.worker import Worker
+
+from activities.links import Links
+from activities.policies.cascade import Resolved
+from activities.push.message import compose
+from activities.reader import Reader
+from activities.requests.input import Prepared
+from starter import together
+from starter.together import NoticesOf
+from tests.activities.book import somebody
+from tests.servers import time_skipping
+from tests.workflows.fakes import FakePushService, FakeSignatureService
+from tests.workflows.stage import a_request
+from workflows import names
+from workflows.model.notices import Delivery
+from workflows.model.policy import Policy, TellRequester
+from workflows.model.subject import LockScreen, Participant
+from workflows.telling import TellWorkflow
+
+TOLD = Policy(tell_requester=TellRequester())
+
+
+def prepared(id: str, requester: str = "legal-desk", policy: Policy = TOLD, **more: object) -> Prepared:
+    """A request of one start, of a signer of its own and then the chief executive."""
+    people = (Participant(person="signer-1"), Participant(person="chief-executive", order=2))
+    request = a_request()
+    brief = request.brief.replace(id=id, requester=requester, people=people, **more)
+    return Prepared(request.replace(brief=brief, policy=policy), Resolved(policy, (), {}), None, None)
+
+
+def silenced(*requests: Prepared) -> list[str]:
+    """Which of them say nothing of their start to who asked for them."""
+    wanted = together.joined(requests)
+    return [one.id for one in wanted if isinstance(one, Prepared) and not one.request.policy.tell_requester.started]
+
+
+def test_only_of_several_to_the_same_person_none_says_so_itself() -> None:
+    assert silenced(prepared("a")) == []
+    assert silenced(prepared("a"), prepared("b"), prepared("c", requester="chair")) == ["a", "b"]
+    own = prepared("d", requester="chief-executive")
+    assert silenced(own, own) == [], "whoever is asked is not told that it was sent"
+
+
+def test_a_request_is_recognised_whether_it_was_one_of_several_or_not() -> None:
+    first, _ = together.joined([prepared("a"), prepared("b")])
+    assert first.given.fingerprint == prepared("a").given.fingerprint
+
+
+async def test_five_hundred_requests_are_one_notice_with_the_way_to_the_list() -> None:
+    push = FakePushService(FakeSignatureService())
+    async with time_skipping() as env:
+        worker = Worker(
+            env.client, task_queue=names.WORKFLOW_QUEUE, workflows=[TellWorkflow], activities=[*push.activities()]
+        )
+        async with worker:
+            sent = [prepared(f"nda-{n}") for n in range(500)]
+            for _ in range(2):  # An answer that was lost.
+                await together.tell(env.client, sent)
+            await handle_of(env.client, sent).result()
+    (delivery,) = push.deliveries
+    (notice,) = delivery.notices
+    assert (notice.person, notice.count) == ("legal-desk", 500)
+    assert message(delivery).title.replace("\u2068", "").replace("\u2069", "") == (
+        "500 requests sent: Master services agreement"
+    )
+    assert message(delivery).link == "https://link.example/desk/asked"
+    assert message(delivery).quiet
+
+
+def handle_of(client: Client, sent: list[Prepared]):  # type: ignore[no-untyped-def]
+    """The workflow that tells of these."""
+    delivery = together._delivery("legal-desk", sent)
+    return client.get_workflow_handle_for(TellWorkflow.run, names.tell_workflow_id(delivery.subject.id))
+
+
+def message(delivery: Delivery):  # type: ignore[no-untyped-def]
+    """What a phone shows."""
+    links = Links("https://link.example", SecretStr("l" * 32))
+    return compose(delivery, delivery.notices[0], Reader.of(somebody("legal-desk")), links)
+
+
+@pytest.mark.parametrize(
+    "other", [{"lock_screen": LockScreen.GENERIC}, {"title": "Another"}], ids=["hidden", "of another document"]
+)
+def test_what_is_not_the_same_of_all_is_not_named(other: dict[str, object]) -> None:
+    delivery = together._delivery("legal-desk", [prepared("a"), prepared("b", **other)])
+    assert message(delivery).title == "2 requests sent"
+
+
+def test_a_dry_run_counts_what_each_person_gets_most_first() -> None:
+    quiet = TOLD.replace(tell_requester=TellRequester(started=False, signed=False))
+    requests = [prepared("a"), prepared("b"), prepared("c", policy=quiet)]
+    assert together.notices(requests) == [
+        NoticesOf(person="chief-executive", later=3),
+        NoticesOf(person="legal-desk", at_once=1, later=2),
+        NoticesOf(person="a/signer-1", at_once=1),
+        NoticesOf(person="b/signer-1", at_once=1),
+        NoticesOf(person="c/signer-1", at_once=1),
+    ]
+
+
+async def test_a_push_service_that_is_away_is_asked_again_a_few_times_and_then_no_more() -> None:
+    push = FakePushService(FakeSignatureService())
+    push.failures = [ApplicationError("away", type="unreachable", non_retryable=True)] * 3
+    async with time_skipping() as env:
+        worker = Worker(
+            env.client, task_queue=names.WORKFLOW_QUEUE, workflows=[TellWorkflow], activities=[*push.activities()]
+        )
+        async with worker:
+            sent = [prepared("a"), prepared("b")]
+            await together.tell(env.client, sent)
+            await env.sleep(timedelta(minutes=5))
+            assert (await handle_of(env.client, sent).describe()).status is WorkflowExecutionStatus.COMPLETED
+    assert [len(delivery.notices) for delivery in push.deliveries] == [1] * 4
