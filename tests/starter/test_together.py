@@ -1,6 +1,7 @@
 """Of many requests of one start everybody hears once, and it is told before how much that is."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -28,7 +29,7 @@ from workflows.telling import TellWorkflow
 TOLD = Policy(tell_requester=TellRequester())
 
 
-def prepared(id: str, requester: str = "legal-desk", policy: Policy = TOLD, **more: object) -> Prepared:
+def prepared(id: str, requester: str = "legal-desk", policy: Policy = TOLD, **more: Any) -> Prepared:
     """A request of one start, of a signer of its own and then the chief executive."""
     people = (Participant(person="signer-1"), Participant(person="chief-executive", order=2))
     request = a_request()
@@ -90,7 +91,7 @@ def message(delivery: Delivery):  # type: ignore[no-untyped-def]
 @pytest.mark.parametrize(
     "other", [{"lock_screen": LockScreen.GENERIC}, {"title": "Another"}], ids=["hidden", "of another document"]
 )
-def test_what_is_not_the_same_of_all_is_not_named(other: dict[str, object]) -> None:
+def test_what_is_not_the_same_of_all_is_not_named(other: dict[str, Any]) -> None:
     delivery = together._delivery("legal-desk", [prepared("a"), prepared("b", **other)])
     assert message(delivery).title == "2 requests sent"
 
