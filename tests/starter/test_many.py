@@ -94,6 +94,7 @@ async def test_a_table_is_started_once_however_often_and_each_row_has_its_id_and
         "All correct: 40 requests would be started; nothing was started",
     )
     assert "legal-desk\t1\t40" in dry.stdout.splitlines(), "one when they are sent, and one of each ending"
+    assert "and 21 more people, 1 at most each" in dry.stdout
     told_of = [run.id async for run in client.list_workflows("WorkflowType = 'Tell'")]
     says = [await (await client.get_workflow_handle(id).describe()).static_summary() for id in told_of]
     assert {"sent at once: 40", "sent at once: 1"} <= {str(one) for one in says}
