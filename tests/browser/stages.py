@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urljoin
 
-from activities.links import LinkUse, serial_of
+from activities.links import LinkUse, Through, serial_of
 from starter.page.allowances import LOOKS_OF_A_LINK
+from starter.page.recent_looks import FRESH_SECONDS
 from starter.page.screens import ScreenName
 from starter.wishes import NotConfirmed, Refused
 from tests.browser.phone import Phone
@@ -15,8 +16,9 @@ from tests.starter import paging
 from tests.starter.paging import CHAIR, FIRST, NOW, REQUEST, SECOND
 from tests.starter.test_journey_pages import ACME, know
 from tests.starter.test_journey_pages import shown as onboarding
+from tests.starter.test_page_wishes import works_with
 from workflows.model.entries import AskedQuestion
-from workflows.model.lines import AssigneeLine, Choices, SignerLine
+from workflows.model.lines import AssigneeLine, Choices, GivenAnswer, SignerLine
 from workflows.model.operations import OperationState
 from workflows.model.request import SignerState
 from workflows.model.subject import Role, Status
@@ -206,6 +208,52 @@ async def deciding(stage: Stage) -> None:
     stage.know_task(choices=(_CHOICES,), id=asked, kind="onboarding-decision", title="Decide: MSA", decides=about)
     know(stage.pages, onboarding())
     await stage.open(stage.pages.link(FIRST, LinkUse.DO, TASK))
+
+
+_ASKED = GivenAnswer(label="Address for invoices", lines=4)
+
+
+async def answering(stage: Stage) -> None:
+    """A step that asks for an answer, behind the link that the customer's page gives."""
+    stage.know_task(choices=(_CHOICES,), title="Tell us where the invoices go", text="", answer=_ASKED)
+    await _through_the_journey(stage)
+
+
+async def answered(stage: Stage) -> None:
+    """The same once it is done."""
+    stage.pages.watch.now += FRESH_SECONDS
+    done = AssigneeLine(person=FIRST, state=AssigneeState.DONE, at=NOW)
+    answer = _ASKED.replace(text="1 Rue du Port, Paris")
+    stage.know_task(status=Status.DONE, done_by=FIRST, title="Invoices", answer=answer, people=(done,))
+    await _through_the_journey(stage)
+
+
+async def _through_the_journey(stage: Stage) -> None:
+    link = stage.pages.links.link(TASK, FIRST, LinkUse.DO, through=Through(ACME, FIRST))
+    await stage.open(link.removeprefix(paging.PUBLIC))
+
+
+async def declined(stage: Stage, person: str) -> None:
+    """What the one who declined finds, and what another signer does."""
+    stage.pages.watch.now += FRESH_SECONDS
+    first = SignerLine(
+        person=FIRST, order=1, role=Role.SIGN, state=SignerState.DECLINED, at=NOW, reason="Annex B is missing."
+    )
+    other = SignerLine(person=SECOND, order=2, role=Role.SIGN, state=SignerState.WAITING)
+    stage.know(status=Status.DECLINED, signers=(first, other))
+    await stage.open(stage.pages.link(person))
+
+
+async def finding(stage: Stage) -> None:
+    """A signer with many colleagues and no delegate has looked for one of them."""
+    works_with(stage.pages, more=40)
+    chair = SignerLine(person=CHAIR, order=1, role=Role.SIGN, state=SignerState.TURN)
+    stage.know(choices=(_CHOICES.replace(person=CHAIR, hand_over=True),), signers=(chair,))
+    await stage.pages.create(("chair@example.test", 1))
+    await stage.open(stage.pages.link(CHAIR))
+    await stage.phone.unfold()
+    await stage.phone.page.get_by_label("Name of your colleague").fill("director 7")
+    await stage.phone.button("Look for them").tap()
 
 
 async def _ended(stage: Stage) -> None:

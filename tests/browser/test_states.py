@@ -12,9 +12,22 @@ from starter.page.recent_looks import FRESH_SECONDS
 from starter.page.screens import Act, ScreenName
 from tests.browser.contract import CUSTOMER, EXECUTIVE_MAIL, LEGAL, Contract
 from tests.browser.phone import Phone, fresh
-from tests.browser.stages import REQUESTER, STAGES, TYPED, Stage, blocked, refused
+from tests.browser.stages import (
+    REQUESTER,
+    STAGES,
+    TYPED,
+    Stage,
+    answered,
+    answering,
+    blocked,
+    deciding,
+    declined,
+    finding,
+    refused,
+)
 from tests.stack.laptop import Laptop
 from tests.starter import paging
+from tests.starter.paging import FIRST, SECOND
 from workflows.model.subject import Code, Status
 from workflows.model.wishes import Problem
 
@@ -51,7 +64,40 @@ async def test_a_screen_of_ours(stage: Stage, name: ScreenName) -> None:
 
 
 async def test_everything_that_can_be_done_is_on_one_of_these_screens() -> None:
-    assert set().union(*ACTS.values()) | {Act.UNBLOCK} == set(Act)
+    elsewhere = {Act.UNBLOCK, Act.AGAIN, Act.GO_ON, Act.STOP, Act.FIND}
+    assert set().union(*ACTS.values()) | elsewhere == set(Act)
+
+
+async def test_an_owner_decides_on_the_page_of_the_notice(stage: Stage) -> None:
+    await deciding(stage)
+    await expect(stage.phone.heading("Your decision is needed")).to_be_visible()
+    assert await stage.phone.acts() == {Act.AGAIN, Act.GO_ON, Act.STOP, Act.LATER, Act.HAND_OVER, Act.ASK}
+    await stage.phone.unfold()
+    await stage.phone.is_usable()
+
+
+async def test_the_field_for_an_answer_stands_in_front_and_the_receipt_leads_back(stage: Stage) -> None:
+    await answering(stage)
+    await stage.phone.page.get_by_label("Address for invoices").fill("1 Rue du Port, Paris")
+    await stage.phone.is_usable()
+    await answered(stage)
+    await expect(stage.phone.page.get_by_text("1 Rue du Port, Paris")).to_be_visible()
+    await stage.phone.is_usable()
+
+
+async def test_who_declined_and_whose_colleague_did_read_which_document_and_why(stage: Stage) -> None:
+    for person, heading in ((FIRST, "You declined"), (SECOND, "This request has ended")):
+        await declined(stage, person)
+        await expect(stage.phone.heading(heading)).to_be_visible()
+        await expect(stage.phone.page.get_by_text("Annex B is missing.")).to_be_visible()
+        await stage.phone.is_usable()
+
+
+async def test_a_colleague_is_looked_for_by_name(stage: Stage) -> None:
+    await finding(stage)
+    await expect(stage.phone.button("Hand over to Director 7 Management")).to_be_visible()
+    await stage.phone.unfold()
+    await stage.phone.is_usable()
 
 
 async def test_whoever_asked_for_a_task_clears_the_way_where_it_stands(stage: Stage) -> None:
