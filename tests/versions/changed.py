@@ -144,6 +144,29 @@ class WithHasteInItsInput(Unchanged):
         return planning.replace(policy=planning.policy.replace(reminders=Reminders(first="3h", every="3h")))
 
 
+class PlanningWithMore(Planning):
+    """What a planner is asked, with a field that no older worker knows."""
+
+    more: str = "what is new"
+
+
+@workflow.defn(name=SIGNATURE_REQUEST)
+class WithMoreInItsQuestions(Unchanged):
+    """The same calls, one with a field more: a change that needs no patch."""
+
+    @workflow.init
+    def __init__(self, request: SignatureRequest) -> None:
+        super().__init__(request)
+
+    @workflow.run
+    async def run(self, request: SignatureRequest) -> Settled:
+        return await super().run(request)
+
+    @workflow.query(name=PLANNING)
+    def planning(self) -> Planning:
+        return PlanningWithMore(**dict(super().planning()))
+
+
 @workflow.defn(name=SIGNATURE_REQUEST)
 class WithAFaultAfterSending(Unchanged):
     """Fails each task once the document is made: an error of ours, not of the history."""

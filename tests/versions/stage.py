@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 from unittest.mock import patch
 
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
+from temporalio.worker import Worker
 
 from activities.http.pacing import Pacer
 from starter import plugin, settings, task_queues
@@ -94,13 +96,21 @@ class Living:
 
 @asynccontextmanager
 async def deployed(
-    client: Client, around: Surroundings, build_id: str | None = None, code: WorkflowCode = SignatureRequestWorkflow
+    client: Client,
+    around: Surroundings,
+    build_id: str | None = None,
+    code: WorkflowCode = SignatureRequestWorkflow,
+    **how: Any,
 ) -> AsyncIterator[None]:
-    """The workers of `starter/task_queues.py` with this build id, and with `code` where the workflow's code is."""
+    """The workers of `starter/task_queues.py` with this build id, and with `code` where the workflow's code is; `how`
+    they work beside that."""
     environment = {}
     if build_id is not None:
         environment["TEMPORAL_WORKER_BUILD_ID"] = build_id
-    with patch.object(plugin, "workflows", lambda: (code,)):
+    with (
+        patch.object(plugin, "workflows", lambda: (code,)),
+        patch.object(task_queues, "Worker", partial(Worker, **how)),
+    ):
         both = task_queues.workers(
             _connected(client), around.activities(), Pacer(_UNPACED), settings.load(environment=environment)
         )
