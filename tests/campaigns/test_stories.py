@@ -13,14 +13,20 @@ from activities.campaigns.member import request_of
 from activities.campaigns.walks import Stride
 from activities.starting import path
 from tests.campaigns.stage import OWNER, a_file, a_person, campaign, in_days, staff
+from workflows.kinds import Kind
 from workflows.model.attention import AttentionCode
 from workflows.model.campaign import ChangeKind, Counts
 from workflows.model.operations import OperationState
 from workflows.model.provider import SignerSeen
 from workflows.model.request import SignerState
+from workflows.model.settlement import Settled
 from workflows.model.subject import Status
 from workflows.model.wishes import Cancellation, Exemption, Extension, Retry
 
+OF_THE_SILENT = [Kind.REQUEST.workflow_id(f"conduct.{person}") for person in ("bo", "cas")]
+DAY = timedelta(days=1)
+WINDOW = 14 * DAY
+"""Of the kind of `KINDS`."""
 THREE = ("ada", "bo", "cas")
 A_WEEK = {"window": "4d", "grace": "2d"}
 """Each day has its look, and one is like another: how three weeks pass is seen in one story."""
@@ -95,6 +101,7 @@ def test_whoever_was_to_acknowledge_and_has_not_is_amiss(count: str) -> None:
 
 async def test_the_silent_are_reminded_on_their_own_calendar_and_their_manager_hears_once_a_day(tmp_path: Path) -> None:
     async with campaign(tmp_path, a_file(), staff(*THREE)) as it:
+        opened = (await it.handle.describe()).start_time
         await it.opened()
         await it.signs("ada")
         await it.days_pass(10)
@@ -102,16 +109,22 @@ async def test_the_silent_are_reminded_on_their_own_calendar_and_their_manager_h
         assert it.told("cas") == ["ready", "reminder-1", "reminder-2", "reminder-3"]
         await it.days_pass(20)
         await it.handle.result()
-    digests = [stage for stage in it.told("chair") if stage.startswith("digest")]
-    # How many working days there are in three weeks and some hours is a matter of the day on which it began.
-    assert len(digests) == len(set(digests))
-    assert 8 <= len(digests) <= 11
+        ends: list[Settled] = [
+            await it.client.get_workflow_handle(id, result_type=Settled).result() for id in OF_THE_SILENT
+        ]
+        over = max(one.at for one in ends)
     sent = [notice for delivery in it.push.deliveries for notice in delivery.notices]
+    looks = [(day, opened + day * DAY) for day in range(1, 30)]
+    due = (opened + WINDOW).date()
+    expected = [day for day, at in looks if at.date() >= due - 2 * DAY and at < over]
+    assert [stage for stage in it.told("chair") if stage.startswith("digest")] == [f"digest-{day}" for day in expected]
     counted = [(one.count, one.overdue) for one in sent if one.stage.startswith("digest")]
-    assert (counted[0], counted[-1]) == ((2, 0), (2, 2)), "how many are missing, and how many of these are overdue"
-    weekly = [(one.count, one.of) for one in sent if one.stage.startswith("progress")]
-    # Whether the grace of both is over before the last is a matter of the hour at which it began.
-    assert weekly[:2] == [(2, 3), (2, 3)] and weekly[2:] in ([(0, 3)], [(2, 3)]), "of how many"
+    overdue = [2 if looks[day - 1][1].date() > due else 0 for day in expected]
+    assert counted == [(2, number) for number in overdue], "how many are missing, and how many of these are overdue"
+    assert {0, 2} == set(overdue)
+    weekly = [(one.stage, one.count, one.of) for one in sent if one.stage.startswith("progress")]
+    missing = [2 if opened + day * DAY < over else 0 for day in (7, 14, 21)]
+    assert weekly == [(f"progress-{7 * week}", count, 3) for week, count in enumerate(missing, 1)], "of how many"
     assert [stage.partition("-")[0] for stage in it.told("cas")][4:] == [*["warning"] * 3, *["overdue"] * 2, "settled"]
     assert "ada" not in [person for stage, person in it.push.stages() if stage.startswith("warning")]
     assert [stage for stage in it.told(OWNER) if stage.startswith("progress")] == [
