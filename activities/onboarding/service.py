@@ -26,7 +26,7 @@ from activities.push.words import words_for
 from activities.reader import language_of
 from activities.requests.input import Prepared
 from activities.starting import path
-from activities.starting.terminated import end_terminated
+from activities.starting.terminated import end_forgotten, end_terminated
 from activities.store import DocumentDamaged, DocumentMissing, Home, Store, StoreAway, StoreFailure
 from activities.wishes import ANSWERS_WITHIN, offer, wish
 from activities.worker_clock import moved_on
@@ -54,6 +54,7 @@ from workflows.model.views import RequestShow, Shown
 from workflows.model.wishes import Cancellation, Done, Subscription
 from workflows.onboarding.part import DECISION
 from workflows.ports import OnboardingParts
+from workflows.signature.inputs import SignatureRequest
 
 _CLOCKS_DIFFER: Final = timedelta(minutes=5)
 _JUST_AFTER: Final = timedelta(seconds=10)
@@ -96,11 +97,7 @@ class Parts(OnboardingParts):
         at once, and of those that were there already all are asked at once: what does not answer takes its time."""
         home = Home.of(order.workflow_id)
         with failing_as_application_errors():
-            content = await Content.read(self.store, home, order.content)
-            try:
-                catalogue = await asyncio.to_thread(Catalogue.read, self.policies)
-            except FileFaults as faults:
-                raise passing_failure(Code.PLANNING, f"the catalogue is faulty: {faults.in_short}") from None
+            content, catalogue = await Content.read(self.store, home, order.content), await self._catalogue()
             ahead = await self._rehearsed(order)
             found = [await self._start(order, one, content, catalogue, ahead) for one in order.parts]
             away = [one for one in found if isinstance(one, StoreAway)]
@@ -115,6 +112,12 @@ class Parts(OnboardingParts):
             away=tuple(part.id for part, one in zip(order.parts, found, strict=True) if isinstance(one, StoreAway)),
             begun=tuple(PartBegun(id=one.id, asked=one.asked) for one in living if isinstance(one, _Begun)),
         )
+
+    async def _catalogue(self) -> Catalogue:
+        try:
+            return await asyncio.to_thread(Catalogue.read, self.policies)
+        except FileFaults as faults:
+            raise passing_failure(Code.PLANNING, f"the catalogue is faulty: {faults.in_short}") from None
 
     async def _start(
         self, order: PartsToStart, part: PartToStart, content: Content, catalogue: Catalogue, ahead: timedelta
@@ -136,9 +139,7 @@ class Parts(OnboardingParts):
     ) -> PartSeen | path.Started:
         kept, what = await self._content(order, part, content)
         try:
-            sources = Sources(catalogue, self.directory, await kept.read_documents(self.store), self.now())
-            prepared = await sources.prepare(what, kept.plain(part.id))
-            joined = _joined(prepared, order, part, kept, content)
+            joined = await self._checked(order, part, content, (kept, what), catalogue)
             started = await path.start(
                 self.client, self.store, joined, parent=order.workflow_id, again=part.again, delay=ahead
             )
@@ -153,6 +154,19 @@ class Parts(OnboardingParts):
                 return _refused(part, says, left=part.again)
             except path.BrokenOff as broken:
                 return _refused(part, says, left=broken.left)
+
+    async def _checked(
+        self,
+        order: PartsToStart,
+        part: PartToStart,
+        content: Content,
+        of: tuple[PartContent, PartKind],
+        catalogue: Catalogue,
+    ) -> PreparedPart:
+        """A part as it is to be started from what it is `of`; raises what is wrong with its file or document by now."""
+        kept, what = of
+        sources = Sources(catalogue, self.directory, await kept.read_documents(self.store), self.now())
+        return _joined(await sources.prepare(what, kept.plain(part.id)), order, part, kept, content)
 
     async def _asked(self, order: PartsToStart, part: PartToStart) -> path.Started | None:
         """The task to decide that an earlier attempt started: its words may be others since, the question is not."""
@@ -253,16 +267,40 @@ class Parts(OnboardingParts):
             else Cancellation(actor=parts.actor, reason=parts.reason, told=parts.told)
         )
         with failing_as_application_errors():
-            await asyncio.gather(*(self._end(id, wanted, parts.begun_by) for id in parts.parts))
+            await asyncio.gather(*(self._end(id, wanted, parts) for id in parts.parts))
 
-    async def _end(self, workflow_id: str, wanted: Done | Cancellation, begun_by: str | None) -> None:
-        found = await runs.found(self.client, workflow_id)
+    async def _end(self, workflow_id: str, wanted: Done | Cancellation, parts: PartsToEnd) -> None:
+        found, begun_by = await runs.found(self.client, workflow_id), parts.begun_by
+        if found is None and parts.begun and isinstance(wanted, Cancellation):
+            agreements = {Kind.REQUEST.workflow_id(one.id): one for one in parts.begun.parts}
+            if (part := agreements.get(workflow_id)) and not await self.store.read_record(Home.of(workflow_id)):
+                await self._end_forgotten(parts.begun, part, wanted)
         if found is None or (begun_by and found.known.get(names.PARENT) != begun_by):
             return
         if found.status.broken_off and isinstance(wanted, Cancellation):
             await end_terminated(self.client, self.store, workflow_id, wanted, self.now())
         elif says := await wish(self.client, workflow_id, wanted, _BY):
             activity.logger.info("part not ended", extra={"workflow": workflow_id, "says": says})
+
+    async def _end_forgotten(self, order: PartsToStart, part: PartToStart, wanted: Cancellation) -> None:
+        """End the document of an agreement of which there is neither a workflow nor a record, by what it began with.
+
+        Where that was erased since, or is not right any more, it is only logged: waiting would mend nothing.
+        """
+        catalogue = await self._catalogue()
+        try:
+            content = await Content.read(self.store, Home.of(order.workflow_id), order.content)
+            checked = await self._checked(order, part, content, await self._content(order, part, content), catalogue)
+        except StoreAway:
+            raise
+        except (FileFaults, StoreFailure) as lost:
+            activity.logger.error("forgotten part not ended", extra={"part": part.id, "says": type(lost).__name__})
+            return
+        if isinstance(given := checked.given, SignatureRequest):
+            # Nobody is asked any more: its message stays where it can be erased.
+            given = given.replace(brief=given.brief.replace(message=None))
+            by = order.workflow_id
+            await end_forgotten(self.client, self.store, given, wanted, self.now(), parent=by)
 
 
 def _ahead(now: datetime | None, here: datetime) -> timedelta:

@@ -21,16 +21,21 @@ from temporalio.client import (
     WorkflowUpdateHandle,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
+from temporalio.testing import TimeSkipper
 
 from activities import runs
 from activities.files.reading import FileText
+from activities.onboarding.content import Content, keep_part
 from activities.onboarding.service import Parts
 from activities.policies.catalogue import Catalogue
 from activities.requests.input import Prepared, prepare
 from activities.runs import RunStatus
 from activities.starting import path
+from activities.store import Home
 from activities.tasks.input import PreparedTask
 from activities.tasks.input import prepare as prepare_task
+from tests.campaigns.test_real import deleted
+from tests.faults.town import eventually
 from tests.glances import glances
 from tests.onboarding.stage import (
     AGREEMENTS,
@@ -57,7 +62,7 @@ from workflows.model.onboarding import PartKind, PartsSeen, PartsToEnd, PartsToS
 from workflows.model.operations import Receipt
 from workflows.model.subject import Code, Status
 from workflows.model.views import RequestShow, TaskShow
-from workflows.model.wishes import UPDATES, Cancellation, Choice, Decision, Done
+from workflows.model.wishes import UPDATES, AnyWish, Cancellation, Choice, Decision, Done
 from workflows.names import SHOW
 
 LATER = (DETAILS, ONE, LIVE)
@@ -347,6 +352,48 @@ async def test_a_part_that_is_reset_goes_on_and_its_end_is_heard_once(tmp_path: 
         assert (await it.ended()).outcome is Status.DONE
         done = [entry for entry in (await it.shown()).timeline if entry.what == "done: billing"]
     assert len(done) == 1
+
+
+@pytest.mark.real_server
+@pytest.mark.parametrize("choice", [Choice.WAIVE, Choice.REPLACE, Choice.STOP, None])
+async def test_of_a_part_that_temporal_has_forgotten_no_document_is_left_to_be_signed(
+    tmp_path: Path, dev_server: str, choice: Choice | None
+) -> None:
+    """Waived, replaced, stopped with the whole, or cancelled before anybody has looked at it."""
+    async with onboarding(tmp_path, a_file(ONE), server=own_part(dev_server)) as it:
+        agreement = await it.open("agreement-1")
+        await it.hears(agreement, "ready", CUSTOMER)
+        await deleted(it.client, agreement)
+        if choice is not None:
+            await TimeSkipper(it.client).fast_forward(it.handle, timedelta(days=1, minutes=1))
+            await it.until(lambda shown: any(one.who == "owner" for one in shown.waiting_for))
+            content = await replacement(it) if choice is Choice.REPLACE else None
+            await wishes(it, decision(choice).replace(reason="On paper.", content=content))
+        if choice is Choice.REPLACE:
+            await it.until_open("agreement-1")
+        if choice in (None, Choice.REPLACE):
+            await wishes(it, Cancellation(actor=OWNER, reason="They went elsewhere."))
+        await eventually(lambda: are_cancelled(it))
+        await it.handle.result()
+    again = ["acme.1.1.r2"] if choice is Choice.REPLACE else []
+    assert await made(it) == ["acme.1.1", *again], "nothing is made of what is only ended"
+
+
+async def wishes(it: Journeys, wish: AnyWish) -> None:
+    """Have a wish taken at once: what Temporal has forgotten is never at rest."""
+    await it.handle.execute_update(UPDATES[type(wish)], wish)
+
+
+async def replacement(it: Journeys) -> str:
+    """What the agreement is replaced by: the same."""
+    home = Home.of(it.handle.id)
+    content = await Content.read(it.store, home, it.given.onboarding.content)
+    return await keep_part(it.store, home, "replacement", content.parts["agreement-1"])
+
+
+async def are_cancelled(it: Journeys) -> bool:
+    """Whether nobody can sign anything any more."""
+    return set(it.provider.statuses.values()) == {Status.CANCELLED}
 
 
 async def test_a_terminated_onboarding_goes_on_with_its_parts_and_starts_none_twice(tmp_path: Path) -> None:

@@ -146,7 +146,8 @@ class PartsToEnd(Model):
     """Workflow ids of parts that nobody needs any more, by whom and why; a decision that was made is `done`.
 
     With `begun_by` only those of them that were started for this workflow: others may have the ids as well.
-    `told` hear of it from the onboarding.
+    `told` hear of it from the onboarding. `begun` is what agreements among them were started from, for those that
+    Temporal has forgotten.
     """
 
     parts: Packed[tuple[str, ...]]
@@ -155,6 +156,7 @@ class PartsToEnd(Model):
     done: bool = False
     begun_by: str | None = None
     told: tuple[str, ...] = ()
+    begun: PartsToStart | None = None
 
 
 class PartBegun(Model):

@@ -15,7 +15,7 @@ from workflows.kinds import Kind
 from workflows.model.attention import Attention, AttentionCode
 from workflows.model.entries import TimelineEntry
 from workflows.model.happened import Happened
-from workflows.model.onboarding import Onboarding, PartPlan, PartSeen, StagePlan
+from workflows.model.onboarding import Onboarding, PartPlan, PartSeen, PartToStart, StagePlan
 from workflows.model.subject import Status
 from workflows.model.views import PartTurn, WaitingFor
 from workflows.model.wishes import Decision, Problem
@@ -122,6 +122,11 @@ class Journey(Joining):
     def left_behind(self) -> tuple[str, ...]:
         """The workflow ids of parts that were terminated, should nobody take them up: their documents ask people."""
         return (*self.abandoned, *(id for part in self.parts for id in part.abandoned))
+
+    def begun_as(self, workflow_ids: tuple[str, ...]) -> tuple[PartToStart, ...]:
+        """What the agreements among these were started from."""
+        found = (part.begun_as(id) for id in workflow_ids for part in self.parts)
+        return tuple(one for one in found if one is not None)
 
     @property
     def next_look(self) -> datetime:

@@ -7,7 +7,7 @@ from pydantic import AwareDatetime
 
 from workflows.kinds import Kind
 from workflows.model.base import Model
-from workflows.model.onboarding import PartSeen
+from workflows.model.onboarding import PartKind, PartSeen, PartToStart
 from workflows.model.subject import Status
 from workflows.model.views import PartTurn
 from workflows.model.wishes import Decision
@@ -71,6 +71,8 @@ class Part(Model):
     unasked: bool = False
     left: bool = False
     content: str | None = None
+    content_before: str | None = None
+    """The same of the workflow before the latest one."""
     told: tuple[News, ...] = ()
     turns: tuple[PartTurn, ...] = ()
     decision_turn: PartTurn | None = None
@@ -79,6 +81,14 @@ class Part(Model):
     def run(self) -> str:
         """The id of its latest workflow."""
         return self.place if self.tries == 1 else f"{self.place}.r{self.tries}"
+
+    def begun_as(self, workflow_id: str) -> PartToStart | None:
+        """What its latest workflow, or the one before, was started from; None for another's, and for a task."""
+        before = self.replace(tries=self.tries - 1, content=self.content_before) if self.tries > 1 else self
+        for one in (self, before):
+            if one.runs_as is Kind.REQUEST and one.runs_as.workflow_id(one.run) == workflow_id:
+                return PartToStart(part=one.id, id=one.run, what=PartKind.AGREEMENT, content=one.content)
+        return None
 
     @property
     def open_workflows(self) -> tuple[str, ...]:
@@ -149,7 +159,8 @@ class Part(Model):
         if self.left and wish.content is None:
             return again
         content = wish.content or self.content
-        return again.replace(tries=self.tries + 1, content=content, asked=0, left=False, told=(), turns=())
+        again = again.replace(tries=self.tries + 1, content=content, content_before=self.content)
+        return again.replace(asked=0, left=False, told=(), turns=())
 
     @property
     def to_ask(self) -> bool:

@@ -123,16 +123,7 @@ class CustomerOnboardingWorkflow(TellsPeople[Journey]):
     async def _start(self, stage: StagePlan) -> None:
         """Start what is to be started, as it is by then: each call changes how its parts stand."""
         while some := starts.to_start(self._progress, stage)[:AT_ONCE]:
-            whole = self._request.onboarding
-            order = PartsToStart(
-                onboarding=whole.id,
-                content=whole.content,
-                told=whole.told,
-                quiet=whole.quiet,
-                depth=whole.depth,
-                parts=some,
-                now=workflow.now(),
-            )
+            order = self._order(some).replace(now=workflow.now())
             seen = await self.call(
                 OnboardingParts.start, order, options.HAND_OFF, f"start {_names(some)}", unless=self._ending
             )
@@ -143,6 +134,18 @@ class CustomerOnboardingWorkflow(TellsPeople[Journey]):
                 others = starts.others_asked(stage, one, seen.begun)
                 self._progress = starts.begun(self._progress, one, refused=one.id in refused, now=now, asked=others)
             self._saw(seen.parts)
+
+    def _order(self, parts: tuple[PartToStart, ...]) -> PartsToStart:
+        """Parts with what all of them are started from."""
+        whole = self._request.onboarding
+        return PartsToStart(
+            onboarding=whole.id,
+            content=whole.content,
+            told=whole.told,
+            quiet=whole.quiet,
+            depth=whole.depth,
+            parts=parts,
+        )
 
     def _saw(self, parts: Iterable[PartSeen]) -> None:
         for seen in parts:
@@ -185,7 +188,16 @@ class CustomerOnboardingWorkflow(TellsPeople[Journey]):
     ) -> None:
         begun_by = workflow.info().workflow_id if if_ours else None
         for some in _in_batches(tuple(workflow_ids)):
-            order = PartsToEnd(parts=some, actor=actor, reason=reason, begun_by=begun_by, told=told)
+            # What may never have been started is not begun only to be ended.
+            agreements = () if if_ours else self._progress.begun_as(some)
+            order = PartsToEnd(
+                parts=some,
+                actor=actor,
+                reason=reason,
+                begun_by=begun_by,
+                told=told,
+                begun=self._order(agreements) if agreements else None,
+            )
             await self.call(OnboardingParts.end, order, options.HAND_OFF, _ending_of(some))
 
     def _forget_look(self) -> None:
