@@ -9,14 +9,16 @@ import pytest
 from activities.calendars.public_holidays import public_holidays
 from activities.planner import PolicyPlanner
 from tests.activities.book import Book, somebody
+from tests.servers import time_skipping
 from tests.workflows.fakes import World, refusal
-from tests.workflows.stage import NO_OFFER, a_request, story
+from tests.workflows.stage import NO_OFFER, a_request, begin, story, workers
+from tests.workflows.test_replay import replay
 from workflows.follow_up.show import is_needless
 from workflows.model.notices import Outcome
 from workflows.model.policy import Escalation, EscalationAction, Policy, Reminders
 from workflows.model.request import SignerState
 from workflows.model.subject import Code, Participant, Status
-from workflows.model.wishes import Pause, Resumption
+from workflows.model.wishes import Extension, Pause, Resumption
 from workflows.signature.inputs import SignatureRequest
 
 ZONES = {"customer-signer": "America/New_York", "chief-executive": "Europe/Amsterdam", "auditor": "Asia/Tokyo"}
@@ -176,3 +178,33 @@ async def test_an_urgent_approval_is_reminded_and_handed_over_within_hours_at_an
         world.signatures.status = Status.SIGNED
         await it.callback()
         assert (await it.handle.result()).outcome is Status.SIGNED
+
+
+async def test_rules_of_zones_and_holidays_that_a_deploy_changes_count_for_what_is_planned_from_then_on() -> None:
+    """What was planned stays as it was recorded: no history is read by other rules than it was written by."""
+    world, friday = world_with(PEOPLE), good_friday()
+    changed = Book(somebody("legal-desk"), somebody("chief-executive", "Europe/Helsinki", calendar="NL"))
+    async with time_skipping() as env:
+        await env.sleep(at(friday - 11 * DAY, 9, 30) - await env.get_current_time())
+        async with workers(env.client, world, max_cached_workflows=0):
+            it = await begin(env, world, over_easter())
+            await it.until(at(friday - 8 * DAY, 12))
+            before = await it.shown()
+        world.planner = PolicyPlanner(changed)  # type: ignore[assignment]
+        async with workers(env.client, world, max_cached_workflows=0):
+            assert (await it.shown()).due_at == before.due_at
+            await it.until(at(friday - 4 * DAY, 12))
+            await it.wish(Extension(actor="legal-desk", due=friday + 10 * DAY))
+            await it.until(at(friday, 12))
+            shown = await it.shown()
+        assert await replay([await it.handle.fetch_history()]) == []
+    sent = [
+        f"{n.at.astimezone(HERE):%a %d %Hh} {n.stage}" for n in shown.notifications if n.outcome is Outcome.ACCEPTED
+    ]
+    assert sent == [
+        f"{friday - 11 * DAY:%a %d} 09h ready",
+        f"{friday - 8 * DAY:%a %d} 09h reminder-1",
+        f"{friday - 4 * DAY:%a %d} 09h reminder-2",
+        f"{friday - 1 * DAY:%a %d} 08h reminder-3",
+    ]
+    assert (before.due_at, shown.due_at) == (at(friday + 3 * DAY, 18), at(friday + 10 * DAY, 17))

@@ -127,6 +127,23 @@ async def test_what_is_converted_after_days_is_due_as_if_it_had_been_sent_at_onc
     ]
 
 
+async def test_what_is_converted_after_days_without_a_word_is_found_within_the_hour_and_due_from_then() -> None:
+    """Its callback is lost, and no sweep comes."""
+    world = unconverted()
+    async with story(world) as it:
+        await it.days_pass(2)
+        assert [one for one in world.push.stages() if one == READY] == []
+        world.signatures.status = Status.SENT
+        converted = await it.env.get_current_time()
+        await it.until(converted + timedelta(hours=1, minutes=1))
+        sent = await it.shown()
+        assert world.push.stages().count(READY) == 1
+    [found] = [line.at for line in sent.notifications if (line.stage, line.person) == READY]
+    assert timedelta() <= found - converted <= timedelta(hours=1)
+    assert sent.due_at is not None
+    assert timedelta() <= found - (sent.due_at - world.planner.window) < timedelta(minutes=1)
+
+
 async def test_a_paused_request_whose_document_is_never_converted_does_not_expire() -> None:
     world = unconverted()
     async with story(world) as it:
