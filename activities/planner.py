@@ -159,7 +159,7 @@ async def _alerts(
     alerts = [] if begins_late else await escalation(silence, nudges, heard)
     if overdue is None or any(alert.suppressed is None for alert in alerts):
         return silence, alerts
-    return overdue, await escalation(overdue, late, [*heard, *late]) or alerts
+    return overdue, await escalation(overdue, late, [*heard, *late], next(iter(alerts), None)) or alerts
 
 
 def _due_at(planning: Planning, signers: Sequence[Person]) -> datetime:

@@ -2,8 +2,9 @@
 
 The earlier of the policy's triggers counts. One that would leave the alternate less than a working day before the due
 date is moved earlier; nobody is escalated before one `every` (urgent: `first`) has passed since the last notice that
-they got. A signer who is absent and has a stand-in is not waited for at all. Where none comes before the due date, the
-overdue reminders are used up one day, if the policy wants it.
+they got. A signer who is absent and has a stand-in is not waited for at all. What was triggered by the due date, and
+found no time before it, comes at the first one after it, if the policy wants it; what was not, when the overdue
+reminders are used up, or one `every` after the first of them where the policy sets no number.
 """
 
 from dataclasses import dataclass
@@ -66,15 +67,18 @@ class Rest:
         return after(notice, self.silence.pause, self.silence.hours.zone)
 
 
-async def escalation(silence: Silence, reminders: list[Moment], nudges: list[Moment]) -> list[Moment]:
+async def escalation(
+    silence: Silence, reminders: list[Moment], nudges: list[Moment], kept_back: Moment | None = None
+) -> list[Moment]:
     """The one escalation of this signer, dropped with the reason when it cannot come before the wait ends.
 
-    `reminders` are those of this wait, `nudges` all that the signer hears in this and the one before.
+    `reminders` are those of this wait, `nudges` all that the signer hears in this and the one before. `kept_back` is
+    the escalation that found no time in the one before.
     """
     policy = silence.policy.escalation
     if policy is None:
         return []
-    trigger = await _absence(silence, policy) or _earliest(silence, policy, reminders)
+    trigger = await _absence(silence, policy) or _earliest(silence, policy, reminders, kept_back)
     if trigger is None:
         return []
     to = await Chain(silence, policy, max(trigger.at, silence.now)).next()
@@ -109,8 +113,12 @@ async def _absence(silence: Silence, policy: Escalation) -> _Trigger | None:
     return _Trigger(max(silence.since, absence.opens), f"{silence.person} is absent", EscalationReason.ABSENCE)
 
 
-def _earliest(silence: Silence, policy: Escalation, reminders: list[Moment]) -> _Trigger | None:
+def _earliest(
+    silence: Silence, policy: Escalation, reminders: list[Moment], kept_back: Moment | None
+) -> _Trigger | None:
     found = [_trigger(silence, text, reminders) for text in (policy.after, policy.or_) if text is not None]
+    if kept_back is not None:
+        found.append(_Trigger(max(silence.since, kept_back.at), "no time was left before the due date"))
     return min((trigger for trigger in found if trigger), key=lambda trigger: trigger.at, default=None)
 
 
@@ -125,15 +133,21 @@ def _trigger(silence: Silence, text: str, reminders: list[Moment]) -> _Trigger |
 
 
 def _used_up(silence: Silence, reminders: list[Moment]) -> _Trigger | None:
-    """One `every` after the last reminder that is sent; after the last of the series when the calendar lets none be."""
+    """One `every` after the last reminder that is sent; after the last of the series when the calendar lets none be.
+
+    A series that goes on until the request closes is never used up: one `every` after its first reminder is enough.
+    """
     rhythm, zone = silence.policy.reminders, silence.hours.zone
     if rhythm is None or after(silence.since, rhythm.first, zone) >= silence.until:
         return None
     series = [one for one in reminders if stages.reminder_number(one.stage, silence.planning.revision)]
     sent = [one.at for one in series if one.suppressed is None]
     if not sent:
-        end = after(silence.since, rhythm.first, zone, then=rhythm.every, times=rhythm.most)
+        times = 1 if silence.goes_on else rhythm.most
+        end = after(silence.since, rhythm.first, zone, then=rhythm.every, times=times)
         return _Trigger(end, "no reminder could be sent")
+    if silence.goes_on:
+        return _Trigger(after(sent[0], rhythm.every, zone), "an overdue reminder without an answer", spread=False)
     what = "overdue reminders" if silence.late else "reminders"
     all_of_them = len(sent) == len(series)
     used_up = f"all {len(sent)} {what} are used up"

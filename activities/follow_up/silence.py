@@ -121,6 +121,12 @@ class Silence:
         return replace(self, since=since, came_at=came_at, policy=_when_overdue(self.policy), late=True)
 
     @property
+    def goes_on(self) -> bool:
+        """Whether the reminders of this wait have no number: they go on until the request closes."""
+        overdue = self.planning.policy.overdue
+        return self.late and overdue is not None and overdue.most is None
+
+    @property
     def pause(self) -> str:
         """How long nobody else is told of the silence after a notice that reached the signer."""
         rhythm = self.policy.reminders

@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 
 from activities.planner import PolicyPlanner
-from tests.activities.book import SINCE, Book, dropped, lines, plan, planning, somebody
+from tests.activities.book import BOOK, SINCE, Book, dropped, lines, plan, planning, somebody
 from workflows.model.planning import Agenda, MomentKind, Reason, Snooze
 from workflows.model.policy import OVERDUE_AT_MOST, Escalation, EscalationAction, Overdue, Policy, Reminders
 
@@ -208,12 +208,60 @@ async def test_nothing_is_escalated_after_the_due_date_where_the_policy_does_not
 
 
 async def test_a_late_hand_over_leaves_a_working_day_and_says_why() -> None:
-    policy = LATE.replace(escalation=Escalation(or_=None, action=EscalationAction.REASSIGN, alternates=("alternate",)))
+    policy = LATE.replace(
+        overdue=Overdue(every="3d", most=2),
+        escalation=Escalation(or_=None, action=EscalationAction.REASSIGN, alternates=("alternate",)),
+    )
     [moment] = [one for one in (await plan(policy, due=FRIDAY)).moments if one.kind is MomentKind.ESCALATE]
     assert moment.why == (
         "all 2 overdue reminders are used up: to alternate, the named alternate, "
         "moved earlier, so that a working day is left to act"
     )
+
+
+OPEN_END = Policy(
+    hours="working",
+    expires=False,
+    window="5d",
+    reminders=Reminders(first="1d", every="2d", most=2),
+    warnings=("1d",),
+    overdue=Overdue(every="2d"),
+)
+"""As teams are asked in an onboarding."""
+
+
+async def test_an_escalation_that_a_last_warning_keeps_back_comes_one_every_after_it() -> None:
+    thursday = datetime(2026, 11, 5, 8, tzinfo=UTC)
+    asked = planning(OPEN_END, turns={"signer": thursday}).replace(window_from=thursday)
+    agenda = await PolicyPlanner(BOOK).plan(asked)
+    assert lines(agenda)[:4] == [
+        "Fri 11-06 09:12 reminder-1 signer",
+        "Mon 11-09 09:12 warning-1d signer",
+        "Wed 11-11 09:12 escalation manager",
+        "Wed 11-11 09:12 escalated signer",
+    ]
+    [moment] = [one for one in agenda.moments if one.kind is MomentKind.ESCALATE]
+    assert moment.why.startswith("no time was left before the due date: to manager, the manager of signer")
+
+
+async def test_what_days_off_keep_from_being_told_before_the_due_date_is_told_on_the_first_day_after_it() -> None:
+    friday = datetime(2026, 11, 6, 8, tzinfo=UTC)
+    two_days = OPEN_END.replace(window="2d", warnings=(), overdue=Overdue(every="1d"))
+    agenda = await PolicyPlanner(BOOK).plan(planning(two_days, turns={"signer": friday}).replace(window_from=friday))
+    assert at(agenda, "escalation") == "Mon 11-09 09:12 escalation manager"
+    assert at(agenda, "overdue-1") == "Tue 11-10 09:12 overdue-1 signer"
+
+
+async def test_without_a_number_whose_turn_comes_late_is_escalated_one_every_after_their_first_reminder() -> None:
+    late = {"signer": datetime(2026, 11, 10, 9, tzinfo=UTC)}
+    agenda = await plan(OPEN_END, turns=late)
+    assert lines(agenda)[:2] == ["Thu 11-12 10:12 overdue-1 signer", "Mon 11-16 09:12 escalation manager"]
+    counted = await plan(OPEN_END.replace(overdue=Overdue(every="2d", most=2)), turns=late)
+    assert lines(counted)[:3] == [
+        "Thu 11-12 10:12 overdue-1 signer",
+        "Mon 11-16 09:12 overdue-2 signer",
+        "Wed 11-18 09:12 escalation manager",
+    ]
 
 
 async def test_what_was_missed_before_the_due_date_is_made_up_for_after_it_in_open_hours() -> None:

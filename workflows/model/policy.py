@@ -33,7 +33,7 @@ class Reminders(Model):
 class Overdue(Model):
     """After the due date a reminder `every` so often until the request closes, at most `most` per signer if given.
 
-    With `escalate` a silence that could not be escalated by the due date is once these are used up.
+    With `escalate` a silence that could not be escalated by the due date is after it.
     """
 
     every: Duration = "3d"
