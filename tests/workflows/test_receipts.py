@@ -24,7 +24,7 @@ from workflows.model.operations import (
 )
 from workflows.model.provider import DocumentSeen
 from workflows.model.subject import Code, Participant, Status
-from workflows.model.texts import NAME_AT_MOST, TEXT_AT_MOST, cleaned, clipped
+from workflows.model.texts import NAME_AT_MOST, NAMES_AT_MOST, TEXT_AT_MOST, cleaned, clipped
 from workflows.model.wishes import (
     UPDATES,
     AnyWish,
@@ -184,6 +184,13 @@ def test_no_text_of_any_wish_is_kept_that_is_too_long(wish: type[AnyWish]) -> No
             text: dict[str, Any] = {name: "x" * 10 * TEXT_AT_MOST}
             told = wish.model_construct(None, **text)
             assert refused(OperationLedger(), "an-id", told, None) == f"{name} is longer than {TEXT_AT_MOST} characters"
+        elif field.annotation == tuple[str, ...]:
+            names: dict[str, Any] = {name: ("x",) * 10 * NAMES_AT_MOST}
+            crowd = wish.model_construct(None, **names)
+            assert refused(OperationLedger(), "an-id", crowd, None) == f"{name} names more than {NAMES_AT_MOST} people"
+            names = {name: ("x" * 10 * NAME_AT_MOST,)}
+            told = wish.model_construct(None, **names)
+            assert refused(OperationLedger(), "an-id", told, None) == f"{name} is longer than {NAME_AT_MOST} characters"
         else:
             assert field.annotation in (bool, Choice) or name in ("due", "until"), f"what bounds {name}?"
 

@@ -21,7 +21,7 @@ from workflows.model.operations import (
     Receipt,
     digest_of,
 )
-from workflows.model.texts import clipped, reason_fault
+from workflows.model.texts import NAMES_AT_MOST, clipped, name_fault, reason_fault
 from workflows.model.views import Next
 from workflows.model.wishes import (
     UPDATES,
@@ -128,8 +128,18 @@ def refused(operations: OperationLedger, id: str, wish: AnyWish, refusal: str | 
 
 def _unfit(wish: AnyWish) -> str | None:
     """Of every text of every wish, also of one that nothing else looks at: what is kept has a bound."""
-    texts = ((name, value) for name, value in vars(wish).items() if isinstance(value, str))
-    return next(filter(None, (reason_fault(text, name) for name, text in texts)), None)
+    for name, value in vars(wish).items():
+        if isinstance(value, str) and (why := reason_fault(value, name)):
+            return why
+        if isinstance(value, tuple) and (why := _unfit_names(value, name)):
+            return why
+    return None
+
+
+def _unfit_names(names: tuple[str, ...], what: str) -> str | None:
+    if len(names) > NAMES_AT_MOST:
+        return f"{what} names more than {NAMES_AT_MOST} people"
+    return next(filter(None, (name_fault(one, what) for one in names)), None)
 
 
 def receipt(progress: FollowUp, shown: Shown, operation: Operation) -> Receipt:
