@@ -31,7 +31,7 @@ from activities.policies.file import (
 from activities.requests.file import DocumentEntry, RequestFile, SignerEntry
 from activities.requests.input import prepare
 from activities.store import Store
-from activities.tasks.file import TaskFile, WhoEntry
+from activities.tasks.file import AnswerEntry, TaskFile, WhoEntry
 from activities.tasks.input import prepare as prepare_task
 from tests.activities.requests.papers import NOW, PDF
 from tests.markdown import ROOT, Block, Row, blocks, table
@@ -162,6 +162,7 @@ TABLES: Final = (
     Table("A document", DocumentEntry, document),
     Table("A signer", SignerEntry, signer),
     Table("A task", TaskFile, task),
+    Table("An answer", AnswerEntry, lambda example: task({"answer": {"label": "Address for invoices"} | example})),
     Table("Who is asked", WhoEntry, who),
 )
 ROWS: Final = [pytest.param(each, row, id=f"{each.heading}: {row['Key']}") for each in TABLES for row in each.rows]

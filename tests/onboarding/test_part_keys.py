@@ -51,6 +51,7 @@ VALUES: Final[dict[str, tuple[Any, ...]]] = {
     "who": WHO,
     "owner": (OWNER, "chair", "nobody-x"),
     "within": ("5d",),
+    "answer": ({"label": "Where do the invoices go?", "lines": 4},),
     "colleagues": ([{"person": "customer-colleague"}], [{"person": "nobody-x"}]),
     "team": ("operations", "nobody-x"),
     "tell_customer": (True, False),
