@@ -1,7 +1,7 @@
 """All places that say what a request waits for, read one by one and held against each other."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager, redirect_stdout
 from dataclasses import dataclass
 from functools import partial
@@ -39,6 +39,7 @@ from workflows.kinds import referred
 from workflows.model.attention import AttentionCode
 from workflows.model.happened import Happened
 from workflows.model.planning import EscalationReason
+from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffLine
 from workflows.model.subject import Status
 from workflows.model.views import NextStep, RequestShow
@@ -151,7 +152,10 @@ async def remembered(town: Town, shown: RequestShow) -> None:
 
 
 async def _by_page(town: Town, shown: RequestShow, browser: httpx.AsyncClient) -> None:
-    """The requester reads it all on their own clock, others the bare facts in Dutch; who is awaited finds a button."""
+    """The requester reads it all on their own clock, others the bare facts in Dutch; who is awaited finds a button.
+
+    Who has acted finds a receipt for good; of all others the page is gone once it has ended.
+    """
     links = clients.links(town.settings)
 
     async def page(person: str, use: LinkUse) -> httpx.Response:
@@ -160,15 +164,29 @@ async def _by_page(town: Town, shown: RequestShow, browser: httpx.AsyncClient) -
     english = text_of((await page(REQUESTER, LinkUse.VIEW)).text)
     assert ("Due" in english) is (shown.due_at is not None and not shown.status.ended)
     dutch = text_of((await page(DUTCH, LinkUse.VIEW)).text)
-    called = {one.person: (await town.directory.person(one.person, shown.id)).name for one in shown.waiting_for}
-    assert [fact for fact in _told_to_requester(shown, called) if fact not in english] == []
+    called = {one.person: (await town.directory.person(one.person, shown.id)).name for one in shown.signers}
+    assert [fact for fact in _told_to_requester(shown, _awaited(shown, called)) if fact not in english] == []
     assert [fact for fact in _facts(shown, called) if fact not in dutch] == []
     assert [reason for reason in _reasons(shown) if reason in dutch] == []
     opened = {line.person: await page(line.person, LinkUse.SIGN) for line in shown.signers}
-    assert {one.status_code == httpx.codes.GONE for one in opened.values()} == {shown.status.ended}
+    acted = {line.person for line in shown.signers if line.state in _ACTED}
+    gone = {person for person, one in opened.items() if one.status_code == httpx.codes.GONE}
+    assert gone == (opened.keys() - acted if shown.status.ended else set())
+    assert [person for person in acted if _receipt(shown, person) not in text_of(opened[person].text)] == []
     if shown.status is not Status.CONVERTING:
         asked = {person for person, one in opened.items() if form_of(one.text)}
         assert asked == {one.person for one in shown.waiting_for}
+
+
+def _awaited(shown: RequestShow, called: dict[str, str]) -> dict[str, str]:
+    return {one.person: called[one.person] for one in shown.waiting_for}
+
+
+def _receipt(shown: RequestShow, person: str) -> str:
+    """What is read by who has acted, in English."""
+    [line] = [one for one in shown.signers if one.person == person]
+    when = Reader(Language.of("en"), ZoneInfo("Europe/Amsterdam"), lambda _: True).instant(line.at) if line.at else ""
+    return f"You {_ACTED[line.state]} {shown.document} on {when}."
 
 
 def _told_to_requester(shown: RequestShow, called: dict[str, str]) -> list[str]:
@@ -191,7 +209,9 @@ def _facts(shown: RequestShow, called: dict[str, str]) -> list[str]:
     """What the Dutch page tells in its own words: people and instants, and nothing of why."""
     reader = Reader(Language.of("nl"), ZoneInfo("Europe/Amsterdam"), lambda _: True)
     if shown.status.ended:
-        return [_DUTCH_ENDINGS[shown.status]]
+        refused = [f"{called[one.person]} heeft het geweigerd." for one in shown.signers if one.state == "declined"]
+        return refused or [_DUTCH_ENDINGS[shown.status]]
+    called = _awaited(shown, called)
     due = [reader.instant(shown.due_at)] if shown.due_at else []
     following = shown.next
     if following and following.at and following.what is not NextStep.WAIT:
@@ -213,9 +233,13 @@ def _reasons(shown: RequestShow) -> list[str]:
     return [reason for reason in (why, problem, *told, shown.says) if reason]
 
 
+_ACTED: Final[Mapping[str, str]] = {
+    SignerState.SIGNED: "have signed",
+    SignerState.APPROVED: "have approved",
+    SignerState.DECLINED: "declined",
+}
 _DUTCH_ENDINGS: Final = {
     Status.SIGNED: "Iedereen heeft ondertekend.",
-    Status.DECLINED: "Een ondertekenaar heeft geweigerd.",
     Status.EXPIRED: "Er is niet op tijd ondertekend.",
 }
 
