@@ -20,26 +20,26 @@ import structlog
 from pydantic import SecretStr
 from temporalio.client import Client
 
-from activities.campaigns.service import People
-from activities.campaigns.yearly import Years
-from activities.core_signature.asked import Asked
+from activities.campaigns.service import CampaignPeopleService
+from activities.campaigns.yearly import CampaignYearsService
+from activities.core_signature.asked import SignerSnapshots
 from activities.core_signature.service import CoreSignatureService
-from activities.handoff import Fanout
-from activities.http.pacing import Pacer
-from activities.on_call import OnCall
-from activities.onboarding.service import Parts
+from activities.handoff import HandOffService
+from activities.http.pacing import RateLimiter
+from activities.on_call import OnCallAlerts
+from activities.onboarding.service import OnboardingPartsService
 from activities.planner import PolicyPlanner
 from activities.push.limiter import DeviceLimiter
 from activities.push.mail import SignerMail
-from activities.push.service import Notices
+from activities.push.service import NotificationService
 from activities.reconciliation.adoption import Adoption
-from activities.reconciliation.service import Sweep
-from activities.reconciliation.silence import Alarm
+from activities.reconciliation.service import ReconciliationService
+from activities.reconciliation.silence import CallbackAlarm
 from activities.sign_in.service import SignInMessages
-from activities.store import StoreFailure
+from activities.store.failures import StoreFailure
 from starter import check_up, clients, exits, needs, pace, pollers, telemetry
 from starter.clients import Clients
-from starter.exits import Refusal
+from starter.error_types import Refusal
 from starter.nexus.service import SignaturesHandler
 from starter.search_attributes import missing_search_attributes
 from starter.settings import Settings
@@ -93,16 +93,16 @@ def activities_of(
     push = _notices(open_clients, signature, limiter, company, oncall)
     sign_in = _sign_in(open_clients, limiter)
     planner = PolicyPlanner(open_clients.directory)
-    parts = Parts(client, open_clients.store, open_clients.directory, policies)
-    people = People(client, open_clients.store, open_clients.directory, push)
-    years = Years(client, open_clients.store, open_clients.directory, policies, secret)
+    parts = OnboardingPartsService(client, open_clients.store, open_clients.directory, policies)
+    people = CampaignPeopleService(client, open_clients.store, open_clients.directory, push)
+    years = CampaignYearsService(client, open_clients.store, open_clients.directory, policies, secret)
     ours = (planner, push, _hand_off(open_clients, client, push, policies, oncall), sign_in, parts)
-    sweep = Sweep(
+    sweep = ReconciliationService(
         open_clients.signature,
         client,
         open_clients.store,
         adoption=_adoption(open_clients, client, policies, *adopts) if adopts else None,
-        alarm=Alarm(OnCall(push, oncall), silent_after) if oncall and silent_after else None,
+        alarm=CallbackAlarm(OnCallAlerts(push, oncall), silent_after) if oncall and silent_after else None,
     )
     return {
         WORKFLOW_QUEUE: [one for port in ours for one in port.activities()],
@@ -123,8 +123,10 @@ def _sign_in(open_clients: Clients, limiter: DeviceLimiter) -> SignInMessages:
     )
 
 
-def _hand_off(open_clients: Clients, client: Client, push: Notices, policies: Path, oncall: str) -> Fanout:
-    return Fanout(
+def _hand_off(
+    open_clients: Clients, client: Client, push: NotificationService, policies: Path, oncall: str
+) -> HandOffService:
+    return HandOffService(
         push=push,
         downstream=open_clients.downstream,
         directory=open_clients.directory,
@@ -150,13 +152,13 @@ def _adoption(open_clients: Clients, client: Client, policies: Path, kind: str, 
 
 def _notices(
     open_clients: Clients, signature: CoreSignatureService, limiter: DeviceLimiter, company: str, oncall: str
-) -> Notices:
-    return Notices(
+) -> NotificationService:
+    return NotificationService(
         dialect=open_clients.push,
         directory=open_clients.directory,
         links=open_clients.links,
         read=signature.read,
-        mail=SignerMail(open_clients.signature, open_clients.directory, Asked(open_clients.store)),
+        mail=SignerMail(open_clients.signature, open_clients.directory, SignerSnapshots(open_clients.store)),
         store=open_clients.store,
         messaging=open_clients.messaging,
         company=company,
@@ -208,7 +210,7 @@ async def working(chosen: Settings, stop: asyncio.Event) -> AsyncIterator[bool]:
         yield True
 
 
-def _paced(client: Client, calls: Pacer, chosen: Settings) -> AbstractAsyncContextManager[None]:
+def _paced(client: Client, calls: RateLimiter, chosen: Settings) -> AbstractAsyncContextManager[None]:
     me = client.identity
     return pace.kept(client, calls, chosen.signature.max_rps, lambda record: record.of_worker(me), me)
 

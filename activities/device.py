@@ -30,7 +30,7 @@ UNSEEN_FOR: Final = timedelta(days=30)
 """A device whose app was not seen for so long may be in a drawer: it is sent to, and somebody is told besides."""
 
 
-class Device(FileModel):
+class PushDevice(FileModel):
     """Where a push can be sent; its address is a secret and is never shown."""
 
     token: DeviceToken | None = Field(default=None, repr=False)

@@ -16,9 +16,10 @@ from typing import Final
 import structlog
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
-from activities.device import Device
+from activities.device import PushDevice
 from activities.person import Person, stands_in_full
-from activities.store import DeviceFolder, Store, device_hash
+from activities.store.devices import DeviceFolder, device_hash
+from activities.store.store import Store
 
 SENT_TO_AT_MOST: Final = 20
 """Devices of one person that are sent to; of more those whose app was seen last."""
@@ -34,14 +35,14 @@ class TooMany(Exception):
     """Somebody has so many devices that another one is not kept: the store forbids to remove any."""
 
 
-class Burial(BaseModel):
+class InvalidMark(BaseModel):
     """Why and when a device was given up, and which registration of it."""
 
     at: AwareDatetime
     reason: str
     of: AwareDatetime | None = None
 
-    def holds(self, device: Device) -> bool:
+    def holds(self, device: PushDevice) -> bool:
         """Whether the device was not registered again since; without a date nobody knows better."""
         return device.registered is None or device.registered <= (self.of or self.at)
 
@@ -50,7 +51,7 @@ class Burial(BaseModel):
 class KnownDevice:
     """A device, and why nothing is sent to it; `gone` None lives."""
 
-    device: Device
+    device: PushDevice
     gone: str | None = None
     gone_at: datetime | None = None
 
@@ -72,7 +73,7 @@ class Registered:
 class _Recent:
     """What was known of somebody, by the devices that the people file had of them then."""
 
-    of: tuple[Device, ...]
+    of: tuple[PushDevice, ...]
     known: tuple[KnownDevice, ...]
     until: float
 
@@ -103,7 +104,7 @@ class Devices:
             self._remember(person.id, recent)
         return recent.known
 
-    async def register(self, person: str, device: Device, now: datetime) -> Registered:
+    async def register(self, person: str, device: PushDevice, now: datetime) -> Registered:
         """Keep that the app of somebody is on `device` now; what it does not say of its registration is begun anew.
 
         A device that was given up lives again, unless what it says is no later than that. Raises `TooMany`.
@@ -132,7 +133,7 @@ class Devices:
         name = device_hash(address)
         [(before, _)] = await self._store.devices(person.id).read([name])
         if before or any(one.value == address for one in person.devices):
-            await self._bury(person.id, address, Burial(at=now, reason=reason))
+            await self._bury(person.id, address, InvalidMark(at=now, reason=reason))
         return name
 
     async def supersede(self, person: Person, address: str, now: datetime) -> None:
@@ -142,11 +143,11 @@ class Devices:
             await folder.own(address, person.id)
         await self.withdraw(person, address, now, "replaced")
 
-    async def bury(self, person: str, device: Device, reason: str) -> None:
+    async def bury(self, person: str, device: PushDevice, reason: str) -> None:
         """Send no more to this registration of a device."""
-        await self._bury(person, device.value, Burial(at=datetime.now(UTC), reason=reason, of=device.registered))
+        await self._bury(person, device.value, InvalidMark(at=datetime.now(UTC), reason=reason, of=device.registered))
 
-    async def _bury(self, person: str, address: str, burial: Burial) -> None:
+    async def _bury(self, person: str, address: str, burial: InvalidMark) -> None:
         content = burial.model_dump_json().encode()
         await self._store.devices(person).bury(device_hash(address), content)
         self._recent.pop(person, None)
@@ -191,7 +192,7 @@ class Devices:
             self._recent.popitem(last=False)
 
 
-def _judged(device: Device, dead: bytes | None, owner: str | None, person: str) -> KnownDevice:
+def _judged(device: PushDevice, dead: bytes | None, owner: str | None, person: str) -> KnownDevice:
     if burial := _burial(dead, device):
         return KnownDevice(device, burial.reason, burial.at)
     return KnownDevice(device, "moved to somebody else" if owner != person else None)
@@ -206,7 +207,7 @@ def _at_most(known: Iterable[KnownDevice]) -> list[KnownDevice]:
     return [replace(one, gone="gave way to those seen later") if one in beyond else one for one in known]
 
 
-def _later(written: Device | None, registered: Device | None) -> Device | None:
+def _later(written: PushDevice | None, registered: PushDevice | None) -> PushDevice | None:
     """One device as the file and the app have it: what was registered later counts."""
     if written is None or registered is None:
         return registered or written
@@ -214,23 +215,23 @@ def _later(written: Device | None, registered: Device | None) -> Device | None:
     return registered.model_copy(update={"registered_at": written.registered_at}) if later else registered
 
 
-def _seen(device: Device | None) -> datetime:
+def _seen(device: PushDevice | None) -> datetime:
     return (device and (device.seen or device.registered)) or datetime.min.replace(tzinfo=UTC)
 
 
-def _device(content: bytes | None) -> Device | None:
+def _device(content: bytes | None) -> PushDevice | None:
     try:
-        return Device.model_validate_json(content) if content else None
+        return PushDevice.model_validate_json(content) if content else None
     except ValidationError:
         # Its text would repeat the address.
         _log.warning("a device kept in the store cannot be read")
         return None
 
 
-def _burial(content: bytes | None, device: Device) -> Burial | None:
+def _burial(content: bytes | None, device: PushDevice) -> InvalidMark | None:
     """Why it is given up, None for one that lives; one that is dead all the same is found so with the next push."""
     try:
-        burial = Burial.model_validate_json(content) if content else None
+        burial = InvalidMark.model_validate_json(content) if content else None
     except ValidationError:
         _log.warning("why a device was given up cannot be read")
         return None

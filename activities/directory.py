@@ -5,12 +5,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from activities.device import Device
+from activities.device import PushDevice
 from activities.devices import KnownDevice
 from activities.files.reading import FileFaults
-from activities.people_index import Place
+from activities.people_index import CompanyPosition
 from activities.person import Person
-from activities.store import StoreAway, StoreFailure
+from activities.store.failures import StoreAway, StoreFailure
 
 
 class DirectoryFailure(Exception):
@@ -73,7 +73,7 @@ class Directory(Protocol):
         """The ids of a group's members."""
         ...
 
-    async def devices(self, person: Person) -> tuple[Device, ...]:
+    async def devices(self, person: Person) -> tuple[PushDevice, ...]:
         """The person's devices that are not known to be dead."""
         ...
 
@@ -81,7 +81,7 @@ class Directory(Protocol):
         """All of them, also those that are given up."""
         ...
 
-    async def bury(self, person: Person, device: Device, reason: str) -> None:
+    async def bury(self, person: Person, device: PushDevice, reason: str) -> None:
         """Do not give this device out until it is registered again: the push service no longer knows it."""
         ...
 
@@ -89,7 +89,7 @@ class Directory(Protocol):
 class Company(Directory, Protocol):
     """A directory that knows where people stand in the company."""
 
-    async def places(self, ids: Iterable[str]) -> Mapping[str, Place]:
+    async def places(self, ids: Iterable[str]) -> Mapping[str, CompanyPosition]:
         """Where these people stand; those whom the directory does not have are left out."""
         ...
 

@@ -43,7 +43,7 @@ _WISHES: Final = {
 
 
 @dataclass(frozen=True)
-class DownstreamConfig:
+class HttpTargetsConfig:
     """`secrets` per target name, several while one is rotated."""
 
     secrets: Mapping[str, Sequence[SecretStr]] = field(default_factory=dict)
@@ -79,13 +79,13 @@ class _Places:
         self._free.release()
 
 
-class Downstream:
+class HttpTargets:
     """Calls the URL of a target; redirects are not followed, and of the answer only status and headers are read."""
 
     def __init__(
         self,
         client: httpx.AsyncClient,
-        config: DownstreamConfig,
+        config: HttpTargetsConfig,
         guard: Guard,
         now: Callable[[], datetime] = wall_clock,
     ) -> None:

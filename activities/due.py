@@ -12,7 +12,7 @@ from activities.reader import Reader
 
 _NEAR: Final = timedelta(days=7)
 """Up to here working days are counted; beyond it only the date is named."""
-_DAY: Final = timedelta(days=1)
+_ONE_DAY: Final = timedelta(days=1)
 _NEXT_DAYS: Final = {0: phrase("today {clock}"), 1: phrase("tomorrow {clock}")}
 _LAST_DAYS: Final = {0: phrase("today {clock}"), 1: phrase("yesterday {clock}")}
 _DAYS: Final = {-1: phrase("yesterday"), 0: phrase("today"), 1: phrase("tomorrow")}
@@ -33,7 +33,7 @@ def due_sentence(due_at: datetime, reader: Reader, now: datetime | None = None, 
     days = reader.day(due_at) - reader.day(now)
     if is_due_on_the_day_of(now, due_at, reader):
         return say("Due today: {when}.", when=when)
-    if days == _DAY:
+    if days == _ONE_DAY:
         return say("Due tomorrow: {when}.", when=when)
     if count := _working_days_left(due_at, reader, now):
         say_count = reader.language.say_count
@@ -117,4 +117,4 @@ def _working_days_left(due_at: datetime, reader: Reader, now: datetime) -> int:
     if due - today > _NEAR or not reader.works(due):
         return 0
     days = (due - today).days + reader.has_opened(due_at)
-    return sum(reader.works(today + step * _DAY) for step in range(1, days))
+    return sum(reader.works(today + step * _ONE_DAY) for step in range(1, days))

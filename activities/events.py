@@ -7,11 +7,12 @@ from typing import Any, Final
 
 from activities.directory import Directory, UnknownPerson
 from activities.own_words import DAMAGED, ERASED, words_of
-from activities.store import Home, Store
+from activities.store.home import StoragePrefix
+from activities.store.store import Store
 from workflows.model.base import Model
 from workflows.model.policy import Format, Target
 from workflows.model.records import SettledRecord
-from workflows.model.settlement import Ended, Told
+from workflows.model.settlement import EndedFacts, Told
 from workflows.model.subject import Subject
 from workflows.model.views import RequestShow, Shown, TaskShow
 
@@ -81,7 +82,7 @@ class Events:
         if target.personal:
             data |= await self._personal(data, subject)
         names = subject.type.names
-        type_ = names.event if isinstance(told, Ended) else names.escalated_event
+        type_ = names.event if isinstance(told, EndedFacts) else names.escalated_event
         of = {"id": id, "type": type_, "subject": subject.reference, "time": data["at"]}
         return _enveloped(target.format, of, data)
 
@@ -106,7 +107,7 @@ class Events:
         return told.model_dump(exclude_none=True)
 
     async def _shown(self, subject: Subject) -> Shown | None:
-        content = await self.store.read_record(Home.of(subject.workflow_id))
+        content = await self.store.read_record(StoragePrefix.of(subject.workflow_id))
         return SettledRecord.model_validate_json(content).show if content else None
 
     async def _answer(self, subject: Subject, shown: Shown | None) -> dict[str, Any]:
@@ -114,7 +115,7 @@ class Events:
         given = shown.answer if isinstance(shown, TaskShow) else None
         if given is None or given.text is None:
             return {}
-        text = await words_of(self.store, Home.of(subject.workflow_id), given.text)
+        text = await words_of(self.store, StoragePrefix.of(subject.workflow_id), given.text)
         known = text not in (ERASED, DAMAGED)
         return {"answer": PersonalAnswer(label=given.label, text=text).model_dump()} if known else {}
 
@@ -122,6 +123,6 @@ class Events:
         """What those who declined have said, as far as it was not erased."""
         if not isinstance(shown, RequestShow):
             return {}
-        home = Home.of(subject.workflow_id)
+        home = StoragePrefix.of(subject.workflow_id)
         told = {line.person: await words_of(self.store, home, line.reason) for line in shown.signers if line.reason}
         return {person: reason for person, reason in told.items() if reason not in (ERASED, DAMAGED)}

@@ -16,13 +16,13 @@ from temporalio.service import RPCError
 
 from activities.directory import DirectoryAway, DirectoryFailure
 from activities.http.calling import Cause, ServiceFailure
-from activities.store import StoreAway, StoreFailure
+from activities.store.failures import StoreAway, StoreFailure
 from workflows.follow_up.options import LONGEST_WAIT
 from workflows.model.subject import Code
 
 
 @dataclass(frozen=True)
-class Verdict:
+class FailureVerdict:
     """What a failure means: the code it is known by, whether it passes by itself, how many seconds to wait at least."""
 
     code: Code
@@ -30,19 +30,19 @@ class Verdict:
     at_least: float | None = None
 
 
-_LATER: Final = Verdict(Code.UNREACHABLE, passes=True)
-_NEVER: Final = Verdict(Code.UNREACHABLE)
-_REFUSED: Final = Verdict(Code.REFUSED)
-_UNAUTHORISED: Final = Verdict(Code.UNAUTHORISED)
+_LATER: Final = FailureVerdict(Code.UNREACHABLE, passes=True)
+_NEVER: Final = FailureVerdict(Code.UNREACHABLE)
+_REFUSED: Final = FailureVerdict(Code.REFUSED)
+_UNAUTHORISED: Final = FailureVerdict(Code.UNAUTHORISED)
 
 # In this order: what the body's code says, then why there is no answer to speak of, then the status.
 _BY_ERROR_CODE: Final = {
-    "QUOTA_EXCEEDED": Verdict(Code.UNREACHABLE, passes=True, at_least=60),
+    "QUOTA_EXCEEDED": FailureVerdict(Code.UNREACHABLE, passes=True, at_least=60),
     "UNAVAILABLE": _LATER,
     "INTERNAL": _LATER,
     "UNSPECIFIED_ERROR": _LATER,
     "THIRD_PARTY_AUTH_ERROR": _UNAUTHORISED,
-    "SENDER_ID_MISMATCH": Verdict(Code.PUSH_MISMATCH),
+    "SENDER_ID_MISMATCH": FailureVerdict(Code.PUSH_MISMATCH),
     "UNREGISTERED": _REFUSED,
     "INVALID_ARGUMENT": _REFUSED,
     "invalid_client": _UNAUTHORISED,
@@ -58,12 +58,12 @@ _BY_CAUSE: Final = {
     Cause.LATER: _LATER,
     Cause.BOUND: _LATER,
     Cause.UNTRUSTED: _NEVER,
-    Cause.ENDLESS: Verdict(Code.PROVIDER_UNSURE),
+    Cause.ENDLESS: FailureVerdict(Code.PROVIDER_UNSURE),
 }
 _BY_STATUS: Final = {401: _UNAUTHORISED, 403: _UNAUTHORISED, 408: _LATER, 409: _LATER, 425: _LATER, 429: _LATER}
 
 
-def verdict(failure: ServiceFailure) -> Verdict:
+def verdict(failure: ServiceFailure) -> FailureVerdict:
     """What `failure` means; an operation to which a 404 tells something has asked before."""
     by_code = _BY_ERROR_CODE.get(failure.error_code or "")
     if by_code or failure.cause in _BY_CAUSE:

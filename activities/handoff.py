@@ -12,38 +12,40 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.campaigns.next_one import remind_of_next
 from activities.directory import Directory, DirectoryFailure, UnknownGroup
-from activities.downstream import Downstream
+from activities.downstream import HttpTargets
 from activities.events import Events, data_of
 from activities.failures import failing_as_application_errors
-from activities.handoff_people import People, not_done, notice_of, refused
-from activities.in_turn import Pace, Turns, unbroken
+from activities.handoff_people import HandOffPeople, not_done, notice_of, refused
+from activities.in_turn import TurnLimits, Turns, unbroken
 from activities.ledger_pages import amendments_of, keep
-from activities.operations import Operations
+from activities.operations import NexusOperations
 from activities.own_words import apart
 from activities.rpc_errors import about_the_workflow
-from activities.starts import Starts
-from activities.store import Home, RecordConflict, Store, StoreFailure, owner_in
+from activities.starts import StartTargets
+from activities.store.failures import RecordConflict, StoreFailure
+from activities.store.home import StoragePrefix, owner_in
+from activities.store.store import Store
 from activities.target_health import TargetHealth
 from activities.told_before import ToldBefore
 from workflows.follow_up.handoff import key_of
 from workflows.follow_up.handoff_lines import originals_and_last
 from workflows.follow_up.record import amended, amendment, dead_after, dead_before, order_of
-from workflows.follow_up.stages import Stage
+from workflows.follow_up.stages import NotificationType
 from workflows.kinds import Kind
-from workflows.model.records import Amendment, DeadHandOffs, HandoffBatch, Recall, Recalled, SettledRecord
-from workflows.model.settlement import Ended, HandoffCall, HandoffReport, HandoffResult, Told
+from workflows.model.records import Amendment, DeadHandOffs, HandoffBatch, RecordedHandOff, ReplayOrder, SettledRecord
+from workflows.model.settlement import EndedFacts, HandoffCall, HandoffReport, HandoffResult, Told
 from workflows.model.subject import Status, Subject
 from workflows.ports import Handoff, PushService
 
 WORKFLOW_CLOSED: Final = "workflow_closed"
 SIGNAL_DEADLINE: Final = timedelta(seconds=10)
-PACE: Final = Pace(at_once=20, begin=15.0, end=75.0)
+PACE: Final = TurnLimits(at_once=20, begin=15.0, end=75.0)
 """For the targets of a batch; a group's members have a pace of their own within `end`."""
 
 _HOPELESS: Final = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.PERMISSION_DENIED)
 
 
-class Fanout(Handoff):
+class HandOffService(Handoff):
     """`document_url` makes the provider's address of a document from its uuid; `oncall` also hears of dead targets.
 
     `policies` is the catalogue, beside which the files of onboardings are that targets start.
@@ -53,29 +55,29 @@ class Fanout(Handoff):
         self,
         *,
         push: PushService,
-        downstream: Downstream,
+        downstream: HttpTargets,
         directory: Directory,
         temporal: Client,
         store: Store,
         document_url: Callable[[str], str],
         policies: Path,
         oncall: str = "",
-        pace: Pace = PACE,
+        pace: TurnLimits = PACE,
     ) -> None:
         self._downstream = downstream
         self._temporal = temporal
         self._store = store
         self._document_url = document_url
         self._pace = pace
-        self._people = People(push, directory, oncall)
+        self._people = HandOffPeople(push, directory, oncall)
         self._events = Events(directory, store)
-        self._operations = Operations(temporal)
+        self._operations = NexusOperations(temporal)
         self._health = TargetHealth(store, push, oncall)
-        self._starts = Starts(temporal, store, directory, policies)
+        self._starts = StartTargets(temporal, store, directory, policies)
 
     async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
         """See the port."""
-        home = Home.of(batch.subject.workflow_id)
+        home = StoragePrefix.of(batch.subject.workflow_id)
         with failing_as_application_errors():
             await keep(self._store, batch.subject.workflow_id, batch.page)
             first = batch.record is not None and await self._write(home, batch.record)
@@ -89,17 +91,17 @@ class Fanout(Handoff):
         turns = Turns(self._pace)
         return await unbroken(self._hand_off(batch, before, turns), turns.stop)
 
-    async def recall(self, ended: Recall) -> Recalled:
+    async def recall(self, ended: ReplayOrder) -> RecordedHandOff:
         """See the port."""
-        home = Home.of(ended.named.workflow_id)
+        home = StoragePrefix.of(ended.named.workflow_id)
         with failing_as_application_errors():
             content = await self._store.read_record(home)
             later = await amendments_of(self._store, home)
         if content is None:
-            return Recalled()
+            return RecordedHandOff()
         record = SettledRecord.model_validate_json(content)
         lines = originals_and_last(amended(record.show, later).handoffs)
-        return Recalled(order=order_of(record, later), lines=lines, batches=later.number)
+        return RecordedHandOff(order=order_of(record, later), lines=lines, batches=later.number)
 
     async def _hand_off(self, batch: HandoffBatch, before: ToldBefore | None, turns: Turns) -> HandoffReport:
         """A target that was not begun in time has no result: it stays due, and is called in the next batch."""
@@ -125,7 +127,7 @@ class Fanout(Handoff):
         except Exception:  # how a target is must not cost the workflow the results
             activity.logger.exception("nothing was learnt of targets")
 
-    async def _write(self, home: Home, record: SettledRecord) -> bool:
+    async def _write(self, home: StoragePrefix, record: SettledRecord) -> bool:
         """Write the record once; whether there was none before."""
         kept = record.replace(show=await apart(self._store, home, record.show))
         try:
@@ -139,13 +141,13 @@ class Fanout(Handoff):
         """Keep what became of the batch; whether it is kept: a store that is away must not cost the results."""
         changed = amendment(batch, report, batch.at or _news(batch.calls[0], batch, None).at)
         try:
-            await self._amend(Home.of(batch.subject.workflow_id), changed, dead_after(batch, changed.handoffs))
+            await self._amend(StoragePrefix.of(batch.subject.workflow_id), changed, dead_after(batch, changed.handoffs))
         except Exception as failure:  # remote stores raise what they like, and the results must not be lost
             activity.logger.error("hand-off not recorded yet", extra={"says": type(failure).__name__})
             return False
         return True
 
-    async def _amend(self, home: Home, changed: Amendment, dead: DeadHandOffs | None) -> None:
+    async def _amend(self, home: StoragePrefix, changed: Amendment, dead: DeadHandOffs | None) -> None:
         if dead is not None:
             await self._store.hand_offs.note_dead(home, dead.model_dump_json().encode())
         if dead is not None and not dead.handoffs:
@@ -178,7 +180,7 @@ class Fanout(Handoff):
         if target.group:
             return await self._people.to_group(call, target.group, batch, told)
         notice = call.notice or notice_of(subject, target.person or "", told)
-        if notice.stage == Stage.UNDELIVERED:
+        if notice.stage == NotificationType.UNDELIVERED:
             return await self._people.alert(call, batch, told, notice)
         return await self._people.to(call, batch, told, (notice,))
 
@@ -193,7 +195,7 @@ class Fanout(Handoff):
 
     async def _signal(self, call: HandoffCall, workflow: str, subject: Subject, told: Told) -> HandoffResult:
         names = subject.type.names
-        signal = names.settled if isinstance(told, Ended) else names.escalated
+        signal = names.settled if isinstance(told, EndedFacts) else names.escalated
         try:
             handle = self._temporal.get_workflow_handle(workflow)
             await handle.signal(signal, data_of(told), rpc_timeout=SIGNAL_DEADLINE)

@@ -10,12 +10,12 @@ from temporalio.exceptions import ApplicationError
 import workflows.follow_up.stages as stages
 from activities.directory import Directory
 from workflows.follow_up.deliveries import AT_MOST
-from workflows.follow_up.stages import Stage
-from workflows.model.notices import Delivered, Delivery, Notice, NoticeAction, Outcome
+from workflows.follow_up.stages import NotificationType
+from workflows.model.notices import Delivered, Delivery, NoticeAction, NotificationOrder, NotificationOutcome
 from workflows.model.planning import Reason
 from workflows.model.records import HandoffBatch
 from workflows.model.request import SignerState
-from workflows.model.settlement import AnyEnded, Ended, HandoffCall, HandoffResult, Settled, Told
+from workflows.model.settlement import AnyEnded, EndedFacts, HandoffCall, HandoffResult, Settled, Told
 from workflows.model.subject import Status, Subject
 from workflows.names import notice_key
 from workflows.ports import PushService
@@ -29,7 +29,7 @@ _PASSES: Final = (Reason.UNREACHABLE, Reason.UNAUTHORISED, Reason.PUSH_MISMATCH,
 
 
 @dataclass(frozen=True)
-class People:
+class HandOffPeople:
     """Tells them; `oncall` also hears that a target is dead."""
 
     push: PushService
@@ -60,7 +60,9 @@ class People:
         told_before = len(everyone) - len(missing)
         return _in_group(_with_the_missed(call, result), len(everyone), told_before)
 
-    async def alert(self, call: HandoffCall, batch: HandoffBatch, told: Told, notice: Notice) -> HandoffResult:
+    async def alert(
+        self, call: HandoffCall, batch: HandoffBatch, told: Told, notice: NotificationOrder
+    ) -> HandoffResult:
         """Tell the requester, and the person on call, that somebody will never hear of the ending."""
         people = dict.fromkeys(filter(None, (notice.person, self.oncall)))
         everyone = [notice.replace(person=one, key=notice_key(batch.subject.id, notice.stage, one)) for one in people]
@@ -70,10 +72,10 @@ class People:
         return await self.to(call, batch, told, missing)
 
     async def to(
-        self, call: HandoffCall, batch: HandoffBatch, told: Told, notices: tuple[Notice, ...]
+        self, call: HandoffCall, batch: HandoffBatch, told: Told, notices: tuple[NotificationOrder, ...]
     ) -> HandoffResult:
         """Tell these people what a target hears."""
-        outcome = None if notices[0].stage == Stage.UNDELIVERED else _outcome(told)
+        outcome = None if notices[0].stage == NotificationType.UNDELIVERED else _outcome(told)
         report = await self.push.deliver(_delivery(call, batch, notices, outcome))
         return _pushed(call, report.delivered, report.retry_after)
 
@@ -83,13 +85,17 @@ def too_many(members: int) -> str | None:
     return f"{members:,} members, and a target has at most {GROUP_AT_MOST:,}" if members > GROUP_AT_MOST else None
 
 
-def notice_of(subject: Subject, person: str, told: Told) -> Notice:
+def notice_of(subject: Subject, person: str, told: Told) -> NotificationOrder:
     """What somebody hears who is a target, or of the group that is one."""
-    stage = Stage.SETTLED if isinstance(told, Ended) else stages.news(told.number)
-    return Notice(key=notice_key(subject.id, stage, person), stage=stage, person=person, action=NoticeAction.OPEN)
+    stage = NotificationType.SETTLED if isinstance(told, EndedFacts) else stages.news(told.number)
+    return NotificationOrder(
+        key=notice_key(subject.id, stage, person), stage=stage, person=person, action=NoticeAction.OPEN
+    )
 
 
-def _delivery(call: HandoffCall, batch: HandoffBatch, notices: tuple[Notice, ...], outcome: Status | None) -> Delivery:
+def _delivery(
+    call: HandoffCall, batch: HandoffBatch, notices: tuple[NotificationOrder, ...], outcome: Status | None
+) -> Delivery:
     return Delivery(
         subject=batch.subject,
         notices=notices,
@@ -110,15 +116,17 @@ def _acted(settled: AnyEnded | None) -> tuple[str, ...]:
 
 
 def _outcome(told: Told) -> Status | None:
-    return told.outcome if isinstance(told, Ended) else None
+    return told.outcome if isinstance(told, EndedFacts) else None
 
 
 def _pushed(call: HandoffCall, lines: Sequence[Delivered], retry_after: float) -> HandoffResult:
     """Done when everyone with a phone has it; a withdrawal also where there is nothing to take off a screen."""
     target = call.target.target
     withdrawal = call.notice is not None and call.notice.action is NoticeAction.WITHDRAW
-    reached = withdrawal or any(line.outcome is Outcome.ACCEPTED for line in lines)
-    missed = [line.why for line in lines if line.outcome not in (Outcome.ACCEPTED, Outcome.WITHDRAWN)]
+    reached = withdrawal or any(line.outcome is NotificationOutcome.ACCEPTED for line in lines)
+    missed = [
+        line.why for line in lines if line.outcome not in (NotificationOutcome.ACCEPTED, NotificationOutcome.WITHDRAWN)
+    ]
     passing = next((why for why in missed if why in _PASSES), None)
     if passing:
         return HandoffResult(target=target, ok=False, why=passing, retry_after=retry_after, delivered=tuple(lines))
@@ -126,9 +134,9 @@ def _pushed(call: HandoffCall, lines: Sequence[Delivered], retry_after: float) -
     return HandoffResult(target=target, ok=reached, gone=not reached, why=why, delivered=tuple(lines))
 
 
-def _to_be_continued(call: HandoffCall, result: HandoffResult, tried: Sequence[Notice]) -> HandoffResult:
+def _to_be_continued(call: HandoffCall, result: HandoffResult, tried: Sequence[NotificationOrder]) -> HandoffResult:
     """The result of a call that has told some of a large group: whom it has missed, and whether that may pass."""
-    told = {line.person for line in result.delivered if line.outcome is Outcome.ACCEPTED}
+    told = {line.person for line in result.delivered if line.outcome is NotificationOutcome.ACCEPTED}
     missed = tuple(notice.person for notice in tried if notice.person not in told)
     return result.replace(
         ok=False,
@@ -148,7 +156,7 @@ def _with_the_missed(call: HandoffCall, result: HandoffResult) -> HandoffResult:
 
 def _in_group(result: HandoffResult, members: int, told_before: int) -> HandoffResult:
     """The result of a group of which some were told before; it says how many were not reached."""
-    told = told_before + sum(line.outcome is Outcome.ACCEPTED for line in result.delivered)
+    told = told_before + sum(line.outcome is NotificationOutcome.ACCEPTED for line in result.delivered)
     if not told or told == members:
         return result
     return result.replace(partly=True, why=f"{members - told} of {members} not reached: {result.why or SEE_LEDGER}")

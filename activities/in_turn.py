@@ -17,7 +17,7 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Pace:
+class TurnLimits:
     """So many at the same time; seconds from the first: none is begun after `begin` or waited for after `end`."""
 
     at_once: int = 20
@@ -25,12 +25,12 @@ class Pace:
     end: float = 40.0
 
 
-PACE: Final = Pace()
+PACE: Final = TurnLimits()
 """`end` - `begin` is more than one call may take (activities/http/calling.py)."""
 
 
 @dataclass
-class Taken(Generic[Item, Result]):
+class TurnResults(Generic[Item, Result]):
     """The results in the order of the items, and the items that were not begun or gave no answer in time."""
 
     results: list[Result] = field(default_factory=list)
@@ -40,7 +40,7 @@ class Taken(Generic[Item, Result]):
 class Turns:
     """The turns of one attempt; after `stop`, or when the worker is to end, nothing more is begun."""
 
-    def __init__(self, pace: Pace = PACE, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, pace: TurnLimits = PACE, clock: Callable[[], float] = time.monotonic) -> None:
         self._pace = pace
         self._clock = clock
         self.stopped = False
@@ -51,7 +51,7 @@ class Turns:
 
     async def each(
         self, items: Sequence[Item], call: Callable[[Item], Coroutine[Any, Any, Result]]
-    ) -> Taken[Item, Result]:
+    ) -> TurnResults[Item, Result]:
         """Call for each item; what `call` raises is raised after the others have ended."""
         results: dict[int, Result] = {}
         turns, closes = iter(enumerate(items)), self._clock() + self._pace.begin
@@ -64,7 +64,7 @@ class Turns:
 
         await self._to_the_end([asyncio.create_task(take_turns()) for _ in items[: self._pace.at_once]])
         left = [item for number, item in enumerate(items) if number not in results]
-        return Taken([results[number] for number in sorted(results)], left)
+        return TurnResults([results[number] for number in sorted(results)], left)
 
     def _closed(self, closes: float) -> bool:
         ending = activity.in_activity() and activity.is_worker_shutdown()

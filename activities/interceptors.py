@@ -28,7 +28,7 @@ class HeartbeatInterceptor(Interceptor):
         return _Heartbeats(super().intercept_activity(next))
 
 
-class _Told(ActivityOutboundInterceptor):
+class _LastDetails(ActivityOutboundInterceptor):
     """Remembers the last details: a heartbeat without them would have the server forget how far the attempt came."""
 
     def __init__(self, next: ActivityOutboundInterceptor, remember: Callable[[tuple[Any, ...]], None]) -> None:
@@ -44,7 +44,7 @@ class _Heartbeats(ActivityInboundInterceptor):
     _details: tuple[Any, ...] = ()
 
     def init(self, outbound: ActivityOutboundInterceptor) -> None:
-        super().init(_Told(outbound, self._remember))
+        super().init(_LastDetails(outbound, self._remember))
 
     def _remember(self, details: tuple[Any, ...]) -> None:
         self._details = details

@@ -8,8 +8,8 @@ from typing import Final
 from pydantic import SecretStr
 
 from activities.sealing import BadSeal, Seal
-from activities.store.home import Home
-from workflows.kinds import Kind, Named, referred
+from activities.store.home import StoragePrefix
+from workflows.kinds import Kind, WorkflowName, referred
 
 _CONTEXT: Final = b"countersign/link/v1"
 _SEPARATOR: Final = "\n"
@@ -46,7 +46,7 @@ class Through:
 
 
 @dataclass(frozen=True)
-class LinkClaim:
+class LinkContent:
     """What a genuine link says: this person may do this with what outside systems know as `request`.
 
     It is good for as long as its `serial` is the person's present one, and only until then if it says until when. One
@@ -77,7 +77,7 @@ class LinkClaim:
 
 def serial_of(workflow_id: str, person: str) -> str:
     """Where the store has what somebody's links to it must have in them."""
-    return f"{Home.of(workflow_id).on('links')}/{person}"
+    return f"{StoragePrefix.of(workflow_id).on('links')}/{person}"
 
 
 def beside(link: str) -> str:
@@ -89,7 +89,7 @@ class BadLink(ValueError):
     """The reference was not made by us, or not with this secret; the text says nothing of its content."""
 
 
-class Links:
+class SigningLinks:
     """Makes and opens signing links below `base` (the public `LINK_BASE`); `secret` has at least 32 bytes."""
 
     def __init__(self, base: str, secret: SecretStr) -> None:
@@ -122,23 +122,23 @@ class Links:
         """The address of the list of what somebody asked for."""
         return f"{self._base}/desk/asked"
 
-    def open(self, ref: str) -> LinkClaim:
+    def open(self, ref: str) -> LinkContent:
         """What `ref` stands for; raises `BadLink` unless it was sealed with our secret and is unchanged."""
         try:
             use, request, person, *more = self._seal.open(ref).split(_SEPARATOR)
             serial, until, *through = more or (FIRST_SERIAL, "")
             ends = datetime.fromtimestamp(int(until), UTC) if until else None
-            return LinkClaim(request, person, LinkUse(use), serial, ends, Through(*through) if through else None)
+            return LinkContent(request, person, LinkUse(use), serial, ends, Through(*through) if through else None)
         except (BadSeal, TypeError, ValueError):
             raise BadLink("not a link of ours") from None
 
 
-def at_desk(what: Named) -> str:
+def at_desk(what: WorkflowName) -> str:
     """Where the page of a request or a task is, below `/desk`."""
     return f"{what.kind.names.desk}/{what.id}"
 
 
-def named_at_desk(path: str) -> Named | None:
+def named_at_desk(path: str) -> WorkflowName | None:
     """What has its page there below `/desk`, or something of its page; None for any other page."""
     place, _, rest = path.partition("/")
-    return next((Named(kind, rest.partition("/")[0]) for kind in Kind if kind.names.desk == place), None)
+    return next((WorkflowName(kind, rest.partition("/")[0]) for kind in Kind if kind.names.desk == place), None)

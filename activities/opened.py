@@ -5,10 +5,11 @@ from datetime import datetime
 
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
-from activities.store import Home, Store
+from activities.store.home import StoragePrefix
+from activities.store.store import Store
 
 
-class Opened(BaseModel):
+class OpenedMarks(BaseModel):
     """The first time."""
 
     at: AwareDatetime
@@ -16,17 +17,17 @@ class Opened(BaseModel):
 
 async def mark(store: Store, workflow_id: str, person: str, at: datetime) -> None:
     """Keep that somebody opened it; a later time changes nothing. Raises `StoreFailure`."""
-    await store.mark_opened(Home.of(workflow_id), person, Opened(at=at).model_dump_json().encode())
+    await store.mark_opened(StoragePrefix.of(workflow_id), person, OpenedMarks(at=at).model_dump_json().encode())
 
 
 async def opened_at(store: Store, workflow_id: str, people: Sequence[str]) -> dict[str, datetime]:
     """When each of these opened it, of those who did. Raises `StoreFailure`."""
-    found = await store.read_opened(Home.of(workflow_id), people)
+    found = await store.read_opened(StoragePrefix.of(workflow_id), people)
     return {person: at for person, content in zip(people, found, strict=True) if (at := _at(content))}
 
 
 def _at(content: bytes | None) -> datetime | None:
     try:
-        return Opened.model_validate_json(content).at if content else None
+        return OpenedMarks.model_validate_json(content).at if content else None
     except ValidationError:
         return None

@@ -26,7 +26,7 @@ _NOT_OURS_TO_LOOK: Final = (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUT
 
 
 @dataclass(frozen=True)
-class Operations:
+class NexusOperations:
     """Calls each operation once: a repetition finds the call of the first attempt."""
 
     client: Client

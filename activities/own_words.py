@@ -10,7 +10,10 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC
 from typing import Any, Final, TypeAlias, TypeVar
 
-from activities.store import Home, Reference, Store, TextDamaged
+from activities.store.failures import TextDamaged
+from activities.store.home import StoragePrefix
+from activities.store.store import Store
+from activities.store.texts import Reference
 from workflows.model.base import Model
 from workflows.model.entries import AskedQuestion, TimelineEntry
 from workflows.model.lines import GivenAnswer, SignerLine
@@ -25,7 +28,7 @@ _Change: TypeAlias = Callable[[str, str], Awaitable[str]]
 """From the name of a text and what stands in its place to what is to stand there."""
 
 
-async def apart(store: Store, home: Home, told: Told) -> Told:
+async def apart(store: Store, home: StoragePrefix, told: Told) -> Told:
     """Keep the words, and put references in their places; repeated, it gives the same. Raises `StoreFailure`."""
 
     async def kept(name: str, text: str) -> str:
@@ -34,7 +37,7 @@ async def apart(store: Store, home: Home, told: Told) -> Told:
     return await _changed(told, kept)
 
 
-async def together(store: Store, home: Home, told: Told) -> Told:
+async def together(store: Store, home: StoragePrefix, told: Told) -> Told:
     """With the words in their places again, as far as they were not erased; a task's text was apart from the start on.
 
     Raises `StoreFailure`.
@@ -48,7 +51,7 @@ async def together(store: Store, home: Home, told: Told) -> Told:
     return changed.replace(**{name: await words_of(store, home, value) for name, value in alone.items()})
 
 
-async def words_of(store: Store, home: Home, word: str) -> str:
+async def words_of(store: Store, home: StoragePrefix, word: str) -> str:
     """The words behind a reference; what is none was written before words were kept apart, and stays."""
     reference = Reference.read(word)
     if reference is None:

@@ -15,7 +15,7 @@ from temporalio.worker import (
     SlotReserveContext,
 )
 
-from activities.http.pacing import Pacer, Urgency
+from activities.http.pacing import RateLimiter, Urgency
 from workflows.kinds import Kind
 from workflows.names import ACKNOWLEDGEMENT_CAMPAIGN, CAMPAIGN_QUEUE, WORKFLOW_QUEUE
 
@@ -62,7 +62,7 @@ class PacedSlots(CustomSlotSupplier):
     in the slots of `first`, of a queue that goes first, takes room from these. There are never more than `places`.
     """
 
-    def __init__(self, pace: Pacer, first: "PacedSlots | None" = None, places: int = MOST_AT_ONCE) -> None:
+    def __init__(self, pace: RateLimiter, first: "PacedSlots | None" = None, places: int = MOST_AT_ONCE) -> None:
         self._pace = pace
         self._first = first
         self._places = places

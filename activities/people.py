@@ -15,7 +15,7 @@ import structlog
 from pydantic import ValidationError
 
 from activities import people_index
-from activities.device import Device
+from activities.device import PushDevice
 from activities.devices import Devices, KnownDevice
 from activities.directory import (
     COLLEAGUES_AT_MOST,
@@ -27,10 +27,12 @@ from activities.directory import (
     asking_the_store,
 )
 from activities.files.reading import FileFaults, bytes_of
-from activities.people_index import PEOPLE_FILE_AT_MOST, READ_AT_ONCE_AT_MOST, PeopleIndex, Place
+from activities.people_index import PEOPLE_FILE_AT_MOST, READ_AT_ONCE_AT_MOST, CompanyPosition, PeopleIndex
 from activities.person import Person, SignersFile, stands_in_full
 from activities.spelling import did_you_mean
-from activities.store import Home, Store, StoreFailure
+from activities.store.failures import StoreFailure
+from activities.store.home import StoragePrefix
+from activities.store.store import Store
 
 _Version: TypeAlias = tuple[int, int, int] | None
 _PATIENCE: Final = 1.0
@@ -79,10 +81,10 @@ class FileDirectory:
             raise UnknownGroup(name, did_you_mean(name, groups), self._file.name)
         return groups[name]
 
-    async def places(self, ids: Iterable[str]) -> Mapping[str, Place]:
+    async def places(self, ids: Iterable[str]) -> Mapping[str, CompanyPosition]:
         """See `Company`; nobody is made a person for it, so that many cost little."""
         entries = (await self._current()).entries
-        return {id: Place.of(entries[id]) for id in ids if id in entries}
+        return {id: CompanyPosition.of(entries[id]) for id in ids if id in entries}
 
     async def registered(self) -> frozenset[str]:
         """See `Company`."""
@@ -126,7 +128,7 @@ class FileDirectory:
             found += below.get(id, ())
         return tuple(found)
 
-    async def devices(self, person: Person) -> tuple[Device, ...]:
+    async def devices(self, person: Person) -> tuple[PushDevice, ...]:
         """See `Directory`."""
         return tuple(one.device for one in await self.known_devices(person) if one.gone is None)
 
@@ -139,7 +141,7 @@ class FileDirectory:
         """Whether the file has a device with this address, be it anybody's."""
         return address in (await self._current()).addresses
 
-    async def bury(self, person: Person, device: Device, reason: str) -> None:
+    async def bury(self, person: Person, device: PushDevice, reason: str) -> None:
         """See `Directory`; kept in the store, so that it outlives this process."""
         with asking_the_store():
             await self._devices.bury(person.id, device, reason)
@@ -148,7 +150,7 @@ class FileDirectory:
         if beside is None:
             raise UnknownPerson(id)
         with asking_the_store():
-            content = await self._store.read_signers(Home.of(beside))
+            content = await self._store.read_signers(StoragePrefix.of(beside))
         person = _signers(content).person(id) if content else None
         if person is None:
             raise UnknownPerson(id)

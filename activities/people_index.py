@@ -34,7 +34,7 @@ _FORM: Final = 1
 """Part of what a kept index is called: a new form of it is not mistaken for an old one."""
 
 
-class Place(NamedTuple):
+class CompanyPosition(NamedTuple):
     """Where somebody stands in the company: as far as a people file says."""
 
     department: str = ""

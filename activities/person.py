@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from activities.calendars.working_time import clock_hours, weekdays
-from activities.device import Device
+from activities.device import PushDevice
 from activities.files.fields import (
     CalendarCode,
     Email,
@@ -24,7 +24,7 @@ from activities.files.fields import (
 from activities.files.moments import UTC_ZONE, Moment, begin, end
 from activities.files.reading import FileModel, FileText, PlainFile
 from activities.spelling import ID_PATTERN, did_you_mean
-from workflows.model.objections import Objection
+from workflows.model.objections import Rejection
 from workflows.model.wishes import INSIST
 
 USUAL_HOURS: Final = "09:00-18:00"
@@ -67,7 +67,7 @@ class Reachable(FileModel):
     zone: Zone
     locale: LocaleTag = "en"
     phone: Phone | None = Field(default=None, repr=False)
-    devices: tuple[Device, ...] = ()
+    devices: tuple[PushDevice, ...] = ()
 
     @property
     def tz(self) -> ZoneInfo:
@@ -147,7 +147,7 @@ class Person(Reachable):
 
     def absence_refusal(self, at: datetime) -> str | None:
         """That somebody who is to be present at an instant is not; until when is theirs to say."""
-        return f"{Objection.AWAY.says(person=self.id)}{INSIST}" if self.absent_at(at) else None
+        return f"{Rejection.AWAY.says(person=self.id)}{INSIST}" if self.absent_at(at) else None
 
     @field_validator("id")
     @classmethod
@@ -181,7 +181,7 @@ class Person(Reachable):
 
     @field_validator("devices")
     @classmethod
-    def _nobody_elses(cls, devices: tuple[Device, ...], info: ValidationInfo) -> tuple[Device, ...]:
+    def _nobody_elses(cls, devices: tuple[PushDevice, ...], info: ValidationInfo) -> tuple[PushDevice, ...]:
         if isinstance(known := info.context, PeopleKnown):
             tokens = [device.value for device in devices]
             if len(set(tokens)) < len(tokens) or known.tokens_seen & set(tokens):

@@ -1,6 +1,6 @@
 """Policy × people × the calendars of their places → the agenda: every instant in UTC, with its reason in words.
 
-The rules are in `follow_up/`. What they leave out stands in `Agenda.dropped` with its reason, so that nothing planned
+The rules are in `follow_up/`. What they leave out stands in `Schedule.dropped` with its reason, so that nothing planned
 disappears; instants before `now` are kept, because only the workflow knows what was missed.
 """
 
@@ -20,29 +20,38 @@ from activities.follow_up.nearest import nearest
 from activities.follow_up.others import NOBODY, Others
 from activities.follow_up.questions import about_question
 from activities.follow_up.reminders import reminders
-from activities.follow_up.silence import Silence, Span
+from activities.follow_up.silence import SilentTurn, Span
 from activities.follow_up.told_signers import told_of
 from activities.person import Person
 from workflows.follow_up.agenda import HORIZON
-from workflows.model.planning import Agenda, Moment, MomentKind, Planning, Reason, StandIn, StandInReport, Turn
+from workflows.model.planning import (
+    ActionType,
+    PlanningInput,
+    Reason,
+    Schedule,
+    ScheduledAction,
+    StandIn,
+    StandInReport,
+    Turn,
+)
 from workflows.model.subject import Code
-from workflows.ports import Planner, StandIns
+from workflows.ports import Planner, StandInFinder
 
-_ORDER: Final = list(MomentKind)
+_ORDER: Final = list(ActionType)
 
 
-class PolicyPlanner(Planner, StandIns):
+class PolicyPlanner(Planner, StandInFinder):
     """Plans from the policy and the directory; reads no clock."""
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
 
-    async def plan(self, planning: Planning) -> Agenda:
+    async def plan(self, planning: PlanningInput) -> Schedule:
         """See `Planner`; fails with `directory` when people cannot be looked up, with `planning` otherwise."""
         return nearest(await self.calendar(planning), planning)
 
     async def look_at(self, stand_in: StandIn) -> StandInReport:
-        """See `StandIns`; fails with `directory` when nobody can be looked up."""
+        """See `StandInFinder`; fails with `directory` when nobody can be looked up."""
         try:
             person = await self._directory.person(stand_in.person, stand_in.beside)
         except UnknownPerson as stranger:
@@ -51,7 +60,7 @@ class PolicyPlanner(Planner, StandIns):
             raise directory_failure(failure) from failure
         return StandInReport(refused=None if stand_in.force else person.absence_refusal(stand_in.at))
 
-    async def calendar(self, planning: Planning) -> Agenda:
+    async def calendar(self, planning: PlanningInput) -> Schedule:
         """The whole agenda, however far ahead; fails like `plan`."""
         try:
             return await self._plan(planning)
@@ -60,7 +69,7 @@ class PolicyPlanner(Planner, StandIns):
         except (ArithmeticError, LookupError, ValueError) as fault:
             raise passing_failure(Code.PLANNING, f"the policy cannot be planned: {fault}") from fault
 
-    async def _plan(self, planning: Planning) -> Agenda:
+    async def _plan(self, planning: PlanningInput) -> Schedule:
         people = await self._signers(planning)
         missing = tuple(one.person for one in planning.subject.people if one.person not in (*people, *planning.acted))
         span = await self._span(planning, people)
@@ -74,7 +83,7 @@ class PolicyPlanner(Planner, StandIns):
             )
             await asyncio.sleep(0)  # A crowd is planned one by one: whoever waits for the loop gets it in between.
         moments.sort(key=lambda moment: (moment.at, _ORDER.index(moment.kind), moment.person))
-        return Agenda(
+        return Schedule(
             due_at=span.due_at,
             closes_at=span.closes_at,
             closes=planning.policy.expires,
@@ -84,17 +93,21 @@ class PolicyPlanner(Planner, StandIns):
             missing=missing,
         )
 
-    async def _about(self, planning: Planning, turn: Turn, span: Span, people: Mapping[str, Person]) -> list[Moment]:
+    async def _about(
+        self, planning: PlanningInput, turn: Turn, span: Span, people: Mapping[str, Person]
+    ) -> list[ScheduledAction]:
         person = people[turn.person]
         others = [people[other.person] for other in planning.turns if other is not turn and other.person in people]
         mailed_along = await self._mailed_along(planning, person, others)
-        silence = Silence.of(planning, self._directory, turn, span, there=person, others=mailed_along)
+        silence = SilentTurn.of(planning, self._directory, turn, span, there=person, others=mailed_along)
         warnings = last_warnings(silence)
         nudges, late, wait, alerts = await _follow_up(silence, warnings)
         other = await self._other_channel(silence, person, [*warnings, *nudges])
         return [*warnings, *nudges, *other, *late, *alerts, *told_of(alerts, (*warnings, *nudges, *late), wait)]
 
-    async def _other_channel(self, silence: Silence, person: Person, nudges: list[Moment]) -> list[Moment]:
+    async def _other_channel(
+        self, silence: SilentTurn, person: Person, nudges: list[ScheduledAction]
+    ) -> list[ScheduledAction]:
         """Whoever has no phone that can be relied on is written to at once."""
         found = fallback(silence, nudges)
         if found and await self._has_phone(person, silence.now):
@@ -104,14 +117,14 @@ class PolicyPlanner(Planner, StandIns):
     async def _has_phone(self, person: Person, now: datetime) -> bool:
         return any(not device.unseen(now) for device in await self._directory.devices(person))
 
-    async def _about_missing(self, planning: Planning, turn: Turn, span: Span) -> list[Moment]:
+    async def _about_missing(self, planning: PlanningInput, turn: Turn, span: Span) -> list[ScheduledAction]:
         """Nobody can be nudged who has left the directory; their silence still counts, on the requester's clock."""
         requester = await self._directory.person(planning.subject.requester, planning.subject.workflow_id)
         there = requester.model_copy(update={"absent": ()})
-        silence = Silence.of(planning, self._directory, turn, span, there=there)
+        silence = SilentTurn.of(planning, self._directory, turn, span, there=there)
         return (await _alerts((silence, []), (silence.overdue, []), []))[1]
 
-    async def _span(self, planning: Planning, people: Mapping[str, Person]) -> Span:
+    async def _span(self, planning: PlanningInput, people: Mapping[str, Person]) -> Span:
         """When the request is due, and when it is over."""
         signers = list(people.values()) or [await self._directory.person(planning.subject.requester)]
         due_at = _due_at(planning, signers)
@@ -119,7 +132,7 @@ class PolicyPlanner(Planner, StandIns):
             return Span(due_at, due_at + HORIZON)
         return Span(due_at, after(due_at, planning.policy.grace, signers[0].tz))
 
-    async def _signers(self, planning: Planning) -> dict[str, Person]:
+    async def _signers(self, planning: PlanningInput) -> dict[str, Person]:
         """The signers whom the directory knows; whoever has left it does not stop the others."""
         known = {}
         for signer in planning.subject.people:
@@ -127,7 +140,7 @@ class PolicyPlanner(Planner, StandIns):
                 known[signer.person] = await self._directory.person(signer.person, planning.subject.workflow_id)
         return known
 
-    async def _mailed_along(self, planning: Planning, person: Person, others: list[Person]) -> Others:
+    async def _mailed_along(self, planning: PlanningInput, person: Person, others: list[Person]) -> Others:
         """Whom every nudge of this signer reaches as well, because no phone takes it."""
         if planning.policy.urgent or not others or await self._has_phone(person, planning.now):
             return NOBODY
@@ -135,8 +148,8 @@ class PolicyPlanner(Planner, StandIns):
 
 
 async def _follow_up(
-    silence: Silence, warnings: list[Moment]
-) -> tuple[list[Moment], list[Moment], Silence, list[Moment]]:
+    silence: SilentTurn, warnings: list[ScheduledAction]
+) -> tuple[list[ScheduledAction], list[ScheduledAction], SilentTurn, list[ScheduledAction]]:
     """The reminders in time and late, and the alerts with the wait they come in; reminders give way to an alert."""
     overdue = silence.overdue
     nudges = reminders(silence, warnings)
@@ -150,8 +163,10 @@ async def _follow_up(
 
 
 async def _alerts(
-    in_time: tuple[Silence, list[Moment]], too_late: tuple[Silence | None, list[Moment]], warnings: list[Moment]
-) -> tuple[Silence, list[Moment]]:
+    in_time: tuple[SilentTurn, list[ScheduledAction]],
+    too_late: tuple[SilentTurn | None, list[ScheduledAction]],
+    warnings: list[ScheduledAction],
+) -> tuple[SilentTurn, list[ScheduledAction]]:
     """The escalation of a signer and the wait it comes in: what cannot come in time may come after the due date."""
     (silence, nudges), (overdue, late) = in_time, too_late
     heard = [*warnings, *nudges]
@@ -162,7 +177,7 @@ async def _alerts(
     return overdue, await escalation(overdue, late, [*heard, *late], next(iter(alerts), None)) or alerts
 
 
-def _due_at(planning: Planning, signers: Sequence[Person]) -> datetime:
+def _due_at(planning: PlanningInput, signers: Sequence[Person]) -> datetime:
     if isinstance(planning.due, datetime):
         return planning.due.astimezone(UTC)
     if isinstance(planning.due, date):
@@ -174,8 +189,10 @@ def _not_there(missing: tuple[str, ...]) -> str | None:
     return f"{', '.join(missing)}: not in the directory" if missing else None
 
 
-def _expiry(planning: Planning, span: Span) -> Moment:
+def _expiry(planning: PlanningInput, span: Span) -> ScheduledAction:
     requester, grace = planning.subject.requester, planning.policy.grace
     late = span.closes_at > span.due_at
     why = f"{in_words(grace)} after the due date" if late else "the due date has passed"
-    return Moment(at=span.closes_at, kind=MomentKind.EXPIRE, stage="expiry", person=requester, to=requester, why=why)
+    return ScheduledAction(
+        at=span.closes_at, kind=ActionType.EXPIRE, stage="expiry", person=requester, to=requester, why=why
+    )

@@ -22,14 +22,14 @@ from activities.directory import Directory, UnknownPerson
 from activities.events import data_of
 from activities.files.reading import FileFaults, PlainFile
 from activities.onboarding.file import ID_AT_MOST
-from activities.onboarding.input import PreparedOnboarding, prepare
+from activities.onboarding.input import PreparedOnboarding, prepare_onboarding
 from activities.onboarding.kick_off import kick_off, kick_off_file, person_of, places_in
 from activities.policies.catalogue import Catalogue
 from activities.starting import path
-from activities.store import Store
-from workflows.kinds import Kind, Named
-from workflows.model.policy import ESCALATED, Start, Target
-from workflows.model.settlement import Ended, HandoffResult, Told
+from activities.store.store import Store
+from workflows.kinds import Kind, WorkflowName
+from workflows.model.policy import ESCALATED, StartTarget, Target
+from workflows.model.settlement import EndedFacts, HandoffResult, Told
 from workflows.model.subject import Subject
 from workflows.names import handoff_key
 
@@ -67,7 +67,7 @@ class _Endless(Exception):
 
 
 @dataclass(frozen=True)
-class Starts:
+class StartTargets:
     """`policies` is the catalogue, read anew for each onboarding, as is the file beside it."""
 
     client: Client
@@ -76,7 +76,7 @@ class Starts:
     policies: Path
     now: Callable[[], datetime] = wall_clock
 
-    async def start(self, target: Target, start: Start, subject: Subject, told: Told) -> HandoffResult:
+    async def start(self, target: Target, start: StartTarget, subject: Subject, told: Told) -> HandoffResult:
         """Start it, or find that it was: both are done. What can be mended in a file is worth another attempt."""
         try:
             if start.workflow:
@@ -125,11 +125,11 @@ class Starts:
             await path.start(self.client, self.store, prepared)
         except FileFaults as faults:
             # An attempt before may have started it, while all was right.
-            await path.recognise(self.client, self.store, Named(Kind.ONBOARDING, id), "", faults)
+            await path.recognise(self.client, self.store, WorkflowName(Kind.ONBOARDING, id), "", faults)
 
     async def _prepared(self, file: PlainFile, depth: int) -> PreparedOnboarding:
         catalogue = await asyncio.to_thread(Catalogue.read, self.policies)
-        prepared = await prepare(
+        prepared = await prepare_onboarding(
             file, catalogue=catalogue, directory=self.directory, now=self.now(), templates=self.policies.parent
         )
         given = prepared.given
@@ -142,7 +142,7 @@ class Starts:
             "kind": subject.kind,
             "title": subject.title,
             "requester": subject.requester,
-            "outcome": told.outcome.value if isinstance(told, Ended) else ESCALATED,
+            "outcome": told.outcome.value if isinstance(told, EndedFacts) else ESCALATED,
         }
         people = {place: of for place in wanted if (of := person_of(place))}
         return {

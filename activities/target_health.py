@@ -16,10 +16,11 @@ from typing import Final, Self
 from pydantic import AwareDatetime
 from temporalio import activity
 
-from activities.on_call import Kept, OnCall, Trouble, may_be_over
-from activities.store import Store, StoreFailure
+from activities.on_call import Incident, IncidentState, OnCallAlerts, may_be_over
+from activities.store.failures import StoreFailure
+from activities.store.store import Store
 from workflows.follow_up.handoff import is_subscriber, state_after
-from workflows.follow_up.stages import Stage
+from workflows.follow_up.stages import NotificationType
 from workflows.model.base import Model
 from workflows.model.policy import Target
 from workflows.model.settlement import HandoffCall, HandoffResult, HandoffState
@@ -35,7 +36,7 @@ ADDRESSES_AT_MOST: Final = 20
 """Addresses of one target that are known: a request may have one of its own."""
 
 
-class Condition(StrEnum):
+class TargetState(StrEnum):
     """How a target is; one that is `disabled` is not called before somebody says so."""
 
     WORKING = "working"
@@ -45,27 +46,27 @@ class Condition(StrEnum):
 
 
 _NEWS: Final = {
-    Condition.WORKING: Stage.HANDOFF_RECOVERED,
-    Condition.FAILING: Stage.HANDOFF_FAILING,
-    Condition.DEAD: Stage.HANDOFF_DEAD,
-    Condition.DISABLED: Stage.HANDOFF_DEAD,
+    TargetState.WORKING: NotificationType.HANDOFF_RECOVERED,
+    TargetState.FAILING: NotificationType.HANDOFF_FAILING,
+    TargetState.DEAD: NotificationType.HANDOFF_DEAD,
+    TargetState.DISABLED: NotificationType.HANDOFF_DEAD,
 }
 
 
-_GRAVITY: Final = tuple(Condition)
+_GRAVITY: Final = tuple(TargetState)
 
 
-class Health(Model):
+class TargetCondition(Model):
     """How a target is at one address, since when and why; `told` is what whoever is on call has heard last.
 
     `address` is a hash of it: a URL may be a secret in itself.
     """
 
     address: str
-    is_: Condition = Condition.WORKING
+    is_: TargetState = TargetState.WORKING
     since: AwareDatetime | None = None
     why: str | None = None
-    told: Condition = Condition.WORKING
+    told: TargetState = TargetState.WORKING
     over_at: AwareDatetime | None = None
     """When they heard last that it works again."""
 
@@ -76,32 +77,32 @@ class Health(Model):
 
     def enabled(self, now: datetime) -> Self:
         """Called again; whether it works is seen then."""
-        if self.is_ is not Condition.DISABLED:
+        if self.is_ is not TargetState.DISABLED:
             return self
-        return self.replace(is_=Condition.FAILING, since=now, told=Condition.FAILING)
+        return self.replace(is_=TargetState.FAILING, since=now, told=TargetState.FAILING)
 
-    def news(self, now: datetime) -> Stage | None:
+    def news(self, now: datetime) -> NotificationType | None:
         """What whoever is on call is to hear, once: that it is worse, or that it works again."""
-        if self.is_ is Condition.WORKING:
+        if self.is_ is TargetState.WORKING:
             over = self.told is not self.is_ and may_be_over(self.over_at, now)
             return _NEWS[self.is_] if over else None
         return _NEWS[self.is_] if _GRAVITY.index(self.is_) > _GRAVITY.index(self.told) else None
 
     def heard(self, now: datetime) -> Self:
         """After they have heard it."""
-        return self.replace(told=self.is_, over_at=now if self.is_ is Condition.WORKING else self.over_at)
+        return self.replace(told=self.is_, over_at=now if self.is_ is TargetState.WORKING else self.over_at)
 
 
-class KnownTarget(Kept):
+class KnownTarget(IncidentState):
     """What is known of a target, at each address that did not always work; the last is the one that changed last."""
 
-    addresses: tuple[Health, ...] = ()
+    addresses: tuple[TargetCondition, ...] = ()
 
-    def at(self, address: str) -> Health:
+    def at(self, address: str) -> TargetCondition:
         """How it is at one of them."""
-        return next((one for one in self.addresses if one.address == address), Health(address=address))
+        return next((one for one in self.addresses if one.address == address), TargetCondition(address=address))
 
-    def learnt(self, health: Health) -> Self:
+    def learnt(self, health: TargetCondition) -> Self:
         """With what is now known of one of them."""
         others = [one for one in self.addresses if one.address != health.address]
         return self.replace(addresses=(*others, health)[-ADDRESSES_AT_MOST:])
@@ -117,16 +118,16 @@ def address_of(target: Target) -> str:
     return hashlib.sha256(way.encode()).hexdigest()[:16]
 
 
-def _became(known: Condition, call: HandoffCall, result: HandoffResult) -> Condition:
+def _became(known: TargetState, call: HandoffCall, result: HandoffResult) -> TargetState:
     if result.disabled:
-        return Condition.DISABLED
+        return TargetState.DISABLED
     if result.ok:
-        return Condition.WORKING
-    if known is Condition.DISABLED:
+        return TargetState.WORKING
+    if known is TargetState.DISABLED:
         return known
     if state_after(result, call.attempt) is HandoffState.DEAD:
-        return Condition.DEAD
-    return Condition.FAILING if known is Condition.WORKING and call.attempt >= FAILING_FROM else known
+        return TargetState.DEAD
+    return TargetState.FAILING if known is TargetState.WORKING and call.attempt >= FAILING_FROM else known
 
 
 def is_watched(target: Target) -> bool:
@@ -139,7 +140,7 @@ class TargetHealth:
 
     def __init__(self, store: Store, push: PushService, oncall: str) -> None:
         self._store = store
-        self._on_call = OnCall(push, oncall) if oncall else None
+        self._on_call = OnCallAlerts(push, oncall) if oncall else None
         self._working: dict[tuple[str, str], float] = {}
 
     async def refusal(self, target: Target) -> str | None:
@@ -147,7 +148,7 @@ class TargetHealth:
         if not is_watched(target):
             return None
         known = await self._of(target)
-        if known.is_ is not Condition.DISABLED:
+        if known.is_ is not TargetState.DISABLED:
             return None
         return f"not called: {known.why}; `countersign handoff retry --now --target {target.name}` has it called again"
 
@@ -162,13 +163,13 @@ class TargetHealth:
                     activity.logger.error("health of a target not kept", extra={"says": str(failure)})
 
     async def _learn(
-        self, call: HandoffCall, result: HandoffResult, now: datetime, on_call: OnCall | None
-    ) -> OnCall | None:
+        self, call: HandoffCall, result: HandoffResult, now: datetime, on_call: OnCallAlerts | None
+    ) -> OnCallAlerts | None:
         """Who can be told of the next target: nobody any more once they were not reached, which takes its time."""
         name, before = call.target.name, await self._of(call.target)
         known = before.after(call, result, now)
         if on_call and (news := known.news(now)) is not None:
-            of = Trouble(id=f"handoff-{name}", kind="handoff", title=name)
+            of = Incident(id=f"handoff-{name}", kind="handoff", title=name)
             if await on_call.hears(of, news, known.since or now, now):
                 known = known.heard(now)
             else:
@@ -178,12 +179,12 @@ class TargetHealth:
             await self._store.hand_offs.keep_target(name, (await self._read(name)).learnt(known).written)
         return on_call
 
-    async def _of(self, target: Target) -> Health:
+    async def _of(self, target: Target) -> TargetCondition:
         now, which = asyncio.get_running_loop().time(), (target.name, address_of(target))
         if now - self._working.get(which, -FRESH) < FRESH:
-            return Health(address=which[1])
+            return TargetCondition(address=which[1])
         known = (await self._read(target.name)).at(which[1])
-        if known == Health(address=which[1]):
+        if known == TargetCondition(address=which[1]):
             if len(self._working) >= KNOWN_AT_MOST:
                 self._working.clear()
             self._working[which] = now

@@ -6,14 +6,15 @@ from typing import Self
 from pydantic import ValidationError
 
 from activities.ledger_pages import amendments_of
-from activities.store import Home, Store
+from activities.store.home import StoragePrefix
+from activities.store.store import Store
 from workflows.follow_up.handoff_lines import dead_lines
-from workflows.follow_up.stages import Stage
-from workflows.model.notices import Notification, Outcome
+from workflows.follow_up.stages import NotificationType
+from workflows.model.notices import Notification, NotificationOutcome
 from workflows.model.records import Amendment, HandoffBatch, SettledRecord
 from workflows.model.settlement import AnyEnded, HandoffCall, HandoffResult, HandoffState
 
-_HAVE_IT = (Outcome.ACCEPTED, Outcome.WITHDRAWN)
+_HAVE_IT = (NotificationOutcome.ACCEPTED, NotificationOutcome.WITHDRAWN)
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class ToldBefore:
     later: Amendment
 
     @classmethod
-    async def read(cls, store: Store, home: Home) -> Self | None:
+    async def read(cls, store: Store, home: StoragePrefix) -> Self | None:
         """What the record and its amendments say; None when there is no record, or none that can be read."""
         content = await store.read_record(home)
         if content is None:
@@ -55,7 +56,7 @@ class ToldBefore:
     def _has_notice(self, call: HandoffCall) -> bool:
         """Whether somebody has the notice of a call that has no line among the hand-offs."""
         # That a target is dead several people hear: who of them has it is in the call.
-        if call.listed or call.notice is None or call.notice.stage == Stage.UNDELIVERED:
+        if call.listed or call.notice is None or call.notice.stage == NotificationType.UNDELIVERED:
             return False
         return any(one.key == call.notice.key and one.outcome in _HAVE_IT for one in self.later.notifications)
 
@@ -63,13 +64,13 @@ class ToldBefore:
         """The call of several people with those who have it, so that it tells the others alone."""
         if _is_news(call) or not (call.target.group or call.notice):
             return call
-        stage = call.notice.stage if call.notice else Stage.SETTLED
+        stage = call.notice.stage if call.notice else NotificationType.SETTLED
         have = (one.person for one in self.later.notifications if _has(one, stage))
         return call.replace(reached=tuple(dict.fromkeys((*call.reached, *have))))
 
 
 def _has(one: Notification, stage: str) -> bool:
-    return one.stage == stage and one.outcome is Outcome.ACCEPTED
+    return one.stage == stage and one.outcome is NotificationOutcome.ACCEPTED
 
 
 def _is_news(call: HandoffCall) -> bool:

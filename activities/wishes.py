@@ -10,7 +10,7 @@ from activities.failures import failing_as_application_errors, passing_failure
 from activities.rpc_errors import about_a_pause, about_its_task, about_the_workflow
 from activities.updates import answered
 from workflows.model.subject import Code
-from workflows.model.wishes import UPDATES, AnyWish, Cancellation, Done
+from workflows.model.wishes import UPDATES, AnyCommand, Cancellation, Done
 
 ANSWERS_WITHIN: Final = timedelta(seconds=10)
 _NOBODY: Final = ""
@@ -26,7 +26,7 @@ class _StandsStill(_Unanswered):
 
 
 async def wish(
-    client: Client, workflow_id: str, wanted: AnyWish, op: str, *, within: timedelta = ANSWERS_WITHIN
+    client: Client, workflow_id: str, wanted: AnyCommand, op: str, *, within: timedelta = ANSWERS_WITHIN
 ) -> str | None:
     """Send a wish, once for each `op`; None when it was taken, or there is nobody to take it, else why it was refused.
 
@@ -37,13 +37,13 @@ async def wish(
     return await _wished(client, workflow_id, wanted, op, within) or None
 
 
-async def taken(client: Client, workflow_id: str, wanted: AnyWish, op: str) -> bool | None:
+async def taken(client: Client, workflow_id: str, wanted: AnyCommand, op: str) -> bool | None:
     """Send a wish like `wish`: whether it was taken, None where there is nobody to take it."""
     says = await _wished(client, workflow_id, wanted, op, ANSWERS_WITHIN)
     return None if says == _NOBODY else says is None
 
 
-async def _wished(client: Client, workflow_id: str, wanted: AnyWish, op: str, within: timedelta) -> str | None:
+async def _wished(client: Client, workflow_id: str, wanted: AnyCommand, op: str, within: timedelta) -> str | None:
     with failing_as_application_errors():
         try:
             return await _sent(client, workflow_id, wanted, op, within)
@@ -57,7 +57,7 @@ async def _wished(client: Client, workflow_id: str, wanted: AnyWish, op: str, wi
             raise passing_failure(Code.UNREACHABLE, str(silent)) from None
 
 
-async def offer(client: Client, workflow_id: str, wanted: AnyWish, op: str) -> str | None:
+async def offer(client: Client, workflow_id: str, wanted: AnyCommand, op: str) -> str | None:
     """Send a wish that may as well be left out: like `wish`, but that nobody answers is told in words, too."""
     with failing_as_application_errors():
         try:
@@ -66,7 +66,7 @@ async def offer(client: Client, workflow_id: str, wanted: AnyWish, op: str) -> s
             return str(silent)
 
 
-async def _sent(client: Client, workflow_id: str, wanted: AnyWish, op: str, within: timedelta) -> str | None:
+async def _sent(client: Client, workflow_id: str, wanted: AnyCommand, op: str, within: timedelta) -> str | None:
     handle, word = client.get_workflow_handle(workflow_id), UPDATES[type(wanted)]
     try:
         await answered(lambda: handle.execute_update(word, wanted, id=f"{word}-{op}"), within)

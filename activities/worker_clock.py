@@ -13,7 +13,8 @@ from temporalio.service import RPCError
 from temporalio.testing import TimeSkipper
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-from activities.store import Store, StoreFailure
+from activities.store.failures import StoreFailure
+from activities.store.store import Store
 from workflows.model.clock_skew import CLOCKS_APART
 
 LOOKED_AT_EVERY: Final = 60.0

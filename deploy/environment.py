@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, get_args
 
-from deploy.folder import Kept
+from deploy.folder import FolderState
 from deploy.processes import StackFailure
 from starter import modules
 from starter.environment import PREFIX, VERSIONING
@@ -45,7 +45,7 @@ def base(shell: Mapping[str, str] = os.environ) -> dict[str, str]:
     return {**modules.environment(inside), "PYTHONUNBUFFERED": "1"}
 
 
-def of_sandbox(kept: Kept, folder: Path) -> dict[str, str]:
+def of_sandbox(kept: FolderState, folder: Path) -> dict[str, str]:
     """`SANDBOX_*`: the vendors' side of the secrets."""
     return {
         "SANDBOX_TENANT": _TENANT,
@@ -58,7 +58,7 @@ def of_sandbox(kept: Kept, folder: Path) -> dict[str, str]:
     }
 
 
-def of_countersign(kept: Kept, folder: Path, host: str, shell: Mapping[str, str] = os.environ) -> dict[str, str]:
+def of_countersign(kept: FolderState, folder: Path, host: str, shell: Mapping[str, str] = os.environ) -> dict[str, str]:
     """`COUNTERSIGN_*` and `TEMPORAL_*` of this stack: its own, and every setting of the shell.
 
     Hosts and secrets of the hand-off are added to those of the sandbox. `StackFailure` names what it must set itself.
@@ -93,7 +93,7 @@ def of_countersign(kept: Kept, folder: Path, host: str, shell: Mapping[str, str]
     return {name: text for name, text in defaults.items() if name not in unread} | given
 
 
-def finance_secret(kept: Kept) -> str:
+def finance_secret(kept: FolderState) -> str:
     """The Standard Webhooks secret that signs the calls to the target `finance`."""
     return "whsec_" + base64.b64encode(kept.secrets.finance.encode()).decode()
 
@@ -137,7 +137,7 @@ def _looks(folder: Path, given: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _of_signature(kept: Kept, sandbox: str) -> dict[str, str]:
+def _of_signature(kept: FolderState, sandbox: str) -> dict[str, str]:
     return {
         "COUNTERSIGN_SIGNATURE_URL": sandbox,
         "COUNTERSIGN_SIGNATURE_TOKEN_URL": f"{sandbox}/otdstenant/{_TENANT}/oauth2/token",
@@ -148,7 +148,7 @@ def _of_signature(kept: Kept, sandbox: str) -> dict[str, str]:
     }
 
 
-def _of_push(kept: Kept, sandbox: str) -> dict[str, str]:
+def _of_push(kept: FolderState, sandbox: str) -> dict[str, str]:
     return {
         "COUNTERSIGN_PUSH_DIALECT": "fcm_v1",
         "COUNTERSIGN_PUSH_URL": sandbox,
@@ -159,7 +159,7 @@ def _of_push(kept: Kept, sandbox: str) -> dict[str, str]:
     }
 
 
-def _of_messaging(kept: Kept, sandbox: str) -> dict[str, str]:
+def _of_messaging(kept: FolderState, sandbox: str) -> dict[str, str]:
     return {
         "COUNTERSIGN_MRA_URL": sandbox,
         "COUNTERSIGN_MRA_USER": "countersign",

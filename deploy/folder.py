@@ -68,14 +68,14 @@ class Secrets:
 
 
 @dataclass(frozen=True)
-class Kept:
+class FolderState:
     """What the folder remembers."""
 
     ports: Ports
     secrets: Secrets
 
 
-class _Known(BaseModel):
+class _EarlierState(BaseModel):
     """What `kept.json` says of earlier starts, which may have been those of another version."""
 
     ports: Mapping[str, Annotated[int, Field(ge=1, le=65535)]] = {}
@@ -124,16 +124,16 @@ class DataFolder:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(self.path, ignore_errors=True)
 
-    def kept(self, host: str) -> Kept:
+    def kept(self, host: str) -> FolderState:
         """Ports and secrets of the earlier starts, completed and written down."""
         file = self.path / "kept.json"
-        known = _Known()
+        known = _EarlierState()
         with suppress(FileNotFoundError):
             try:
-                known = _Known.model_validate_json(file.read_bytes(), strict=True)
+                known = _EarlierState.model_validate_json(file.read_bytes(), strict=True)
             except ValidationError:
                 raise StackFailure(f"{file} cannot be read: delete it, and the next start makes a new one") from None
-        kept = Kept(Ports.free(host, known.ports), Secrets.made(known.secrets))
+        kept = FolderState(Ports.free(host, known.ports), Secrets.made(known.secrets))
         _write_whole(file, asdict(kept))
         return kept
 

@@ -28,6 +28,7 @@ from deploy.running import RunningStack, Say, in_one_line, planned
 from deploy.stack import Stack
 from starter import exits, logs, settings
 from starter.environment import DATA_DIR
+from starter.error_types import Exit
 
 
 def main() -> int:
@@ -37,7 +38,7 @@ def main() -> int:
     settings.load()  # What is misspelt or malformed is told here, not by the first process that reads it.
     with in_one_line("countersign dev"):
         asyncio.run(serve(options.data, only_loopback(options.host), as_json=options.json))
-    return exits.Exit.DONE
+    return Exit.DONE
 
 
 async def serve(data: Path, host: str, *, as_json: bool) -> None:

@@ -23,7 +23,7 @@ from activities import runs
 from activities.runs import Run
 from deploy.failed_tasks import NotingRunner
 from starter import exits, plugin, settings
-from starter.exits import Exit
+from starter.error_types import Exit
 from starter.temporal import connect
 from starter.temporal_refusals import refusing
 from workflows.names import WORKFLOW_QUEUES
@@ -35,7 +35,7 @@ _LONGEST: Final = 300
 
 
 @dataclass(frozen=True)
-class Rehearsal:
+class ReplayCheck:
     """How many workflows were open, how many of them were replayed, and why which of them would get stuck."""
 
     open: int
@@ -48,13 +48,13 @@ class Rehearsal:
         return not self.stuck and self.replayed == self.open
 
 
-async def rehearse(client: Client, most: int | None = None, code: Sequence[type[Any]] | None = None) -> Rehearsal:
+async def rehearse(client: Client, most: int | None = None, code: Sequence[type[Any]] | None = None) -> ReplayCheck:
     """Replay the workflows that are open now, or only the `most` newest of them."""
     running = [execution async for execution in runs.listed(client, _OPEN)]
     histories = _histories(client, running[:most])
     results = [result async for result in replays(histories, client.data_converter, code)]
     stuck = {workflow_id: _in_one_line(failure) for workflow_id, failure in results if failure is not None}
-    return Rehearsal(open=len(running), replayed=len(results), stuck=stuck)
+    return ReplayCheck(open=len(running), replayed=len(results), stuck=stuck)
 
 
 async def replays(

@@ -15,7 +15,7 @@ from deploy.processes import Program, RunningProgram, StackFailure
 from deploy.stack import Stack, plan, temporal_binary
 from deploy.versions import make_current
 from starter import settings
-from starter.exits import Refusal
+from starter.error_types import Refusal
 
 Say = Callable[[str], None]
 
@@ -23,7 +23,7 @@ _OWNER_ONLY: Final = 0o077
 _READY_WITHIN: Final = 30.0
 REVIVED_AT_MOST: Final = 3
 """How often, in a minute, something that ends by itself is started again: more of it is a fault to look at."""
-_WITHIN: Final = 60.0
+_STOP_WITHIN: Final = 60.0
 
 
 class RunningStack:
@@ -51,7 +51,7 @@ class RunningStack:
         revivals: deque[float] = deque(maxlen=REVIVED_AT_MOST)
         while True:
             ended = await self._one_that_ends()
-            often = len(revivals) == REVIVED_AT_MOST and monotonic() - revivals[0] < _WITHIN
+            often = len(revivals) == REVIVED_AT_MOST and monotonic() - revivals[0] < _STOP_WITHIN
             if say is None or not ended.program.revived or often:
                 return ended.failure()
             revivals.append(monotonic())

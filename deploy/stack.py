@@ -13,7 +13,7 @@ from temporalio.common import SearchAttributeKey
 
 from deploy import environment
 from deploy.environment import authority, url
-from deploy.folder import DataFolder, Kept
+from deploy.folder import DataFolder, FolderState
 from deploy.processes import Program, StackFailure
 from deploy.readiness import answers, written
 from starter import modules
@@ -43,7 +43,7 @@ class Stack:
     """Where receiver and worker offer their metrics, when the shell wants them to."""
 
 
-def plan(folder: DataFolder, kept: Kept, host: str, shell: Mapping[str, str]) -> Stack:
+def plan(folder: DataFolder, kept: FolderState, host: str, shell: Mapping[str, str]) -> Stack:
     """The stack on this folder, with the settings of the shell; nothing is started yet.
 
     `StackFailure` when there is no Temporal server to start, or a setting of the shell cannot be that of a stack.
@@ -72,7 +72,7 @@ def plan(folder: DataFolder, kept: Kept, host: str, shell: Mapping[str, str]) ->
     )
 
 
-def _temporal(folder: DataFolder, kept: Kept, host: str, environment: Mapping[str, str]) -> Program:
+def _temporal(folder: DataFolder, kept: FolderState, host: str, environment: Mapping[str, str]) -> Program:
     ports = kept.ports
     flags = {
         "--ip": host,
@@ -107,7 +107,7 @@ def _kind(key: SearchAttributeKey[Any]) -> str:
     return name.removeprefix("INDEXED_VALUE_TYPE_").title().replace("_", "")
 
 
-def _sandbox(folder: DataFolder, kept: Kept, host: str, inherited: Mapping[str, str]) -> Program:
+def _sandbox(folder: DataFolder, kept: FolderState, host: str, inherited: Mapping[str, str]) -> Program:
     address = url(host, kept.ports.sandbox)
     return Program(
         name="sandbox",
@@ -120,7 +120,7 @@ def _sandbox(folder: DataFolder, kept: Kept, host: str, inherited: Mapping[str, 
     )
 
 
-def _receiver(kept: Kept, host: str, environment: Mapping[str, str]) -> Program:
+def _receiver(kept: FolderState, host: str, environment: Mapping[str, str]) -> Program:
     address = url(host, kept.ports.receiver)
     return Program(
         name="receiver",

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from deploy.processes import StackFailure
 
-_WITHIN = 15.0
+_CURRENT_WITHIN = 15.0
 _PAUSE = 0.2
 
 
@@ -21,7 +21,7 @@ async def make_current(binary: str, address: str, environment: Mapping[str, str]
     command = (binary, "worker", "deployment", "set-current-version", *named, "--yes", "--address", address)
     says = ""
     try:
-        async with asyncio.timeout(_WITHIN):
+        async with asyncio.timeout(_CURRENT_WITHIN):
             while True:
                 code, says = await _told(command, environment)
                 if code == 0:

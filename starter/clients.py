@@ -9,14 +9,14 @@ import httpx
 
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.config import CALLBACKS, CoreSignatureConfig, Dialect, NameStyle
-from activities.device import Device
+from activities.device import PushDevice
 from activities.devices import KnownDevice
-from activities.downstream import CONNECTIONS_AT_ONCE, Downstream, DownstreamConfig
+from activities.downstream import CONNECTIONS_AT_ONCE, HttpTargets, HttpTargetsConfig
 from activities.http.addresses import Guard
 from activities.http.calling import make_client
 from activities.http.oauth import Credentials, Grant, TokenAuth
-from activities.http.pacing import Pacer
-from activities.links import Links
+from activities.http.pacing import RateLimiter
+from activities.links import SigningLinks
 from activities.people import FileDirectory
 from activities.person import Person
 from activities.policies.catalogue import Catalogue
@@ -25,8 +25,8 @@ from activities.push.config import AppWorksConfig, FcmConfig, PushConfig, open_d
 from activities.push.dialect import PushDialect
 from activities.push.google import BadServiceAccount, ServiceAccount
 from activities.sign_in.ways_in import WaysIn
-from activities.store import Store
-from starter.exits import Refusal
+from activities.store.store import Store
+from starter.error_types import Refusal
 from starter.setting_groups import PushSettings, SignatureSettings
 from starter.settings import Settings
 
@@ -38,7 +38,7 @@ class UnusableFile(Refusal):
 class _WithoutDevices(FileDirectory):
     """The directory while nothing can be sent to the devices in it."""
 
-    async def devices(self, person: Person) -> tuple[Device, ...]:
+    async def devices(self, person: Person) -> tuple[PushDevice, ...]:
         """None."""
         return ()
 
@@ -53,14 +53,14 @@ class Clients:
 
     store: Store
     directory: FileDirectory
-    links: Links
+    links: SigningLinks
     ways_in: WaysIn
     signature: CoreSignatureClient
-    pace: Pacer
+    pace: RateLimiter
     """The one that all calls of `signature` keep to."""
     push: PushDialect | None
     messaging: CloudMessaging | None
-    downstream: Downstream
+    downstream: HttpTargets
 
 
 @asynccontextmanager
@@ -68,7 +68,7 @@ async def opened(settings: Settings) -> AsyncIterator[Clients]:
     """One client per service; needs `Need.SIGNATURE`, `PUSH`, `MESSAGING`, `LINKS`, `PEOPLE`. Nothing is called yet."""
     store = Store(settings.store_url)
     async with AsyncExitStack() as closing:
-        pace = Pacer(settings.signature.max_rps)
+        pace = RateLimiter(settings.signature.max_rps)
         signature = CoreSignatureClient(signature_config(settings), pace=pace)
         closing.push_async_callback(signature.aclose)
         push = open_dialect(push_config(settings.push))
@@ -91,9 +91,9 @@ async def opened(settings: Settings) -> AsyncIterator[Clients]:
         )
 
 
-def downstream(settings: Settings, calls: httpx.AsyncClient) -> Downstream:
+def downstream(settings: Settings, calls: httpx.AsyncClient) -> HttpTargets:
     """Calls to the systems of others."""
-    return Downstream(calls, downstream_config(settings), Guard(settings.handoff.hosts))
+    return HttpTargets(calls, downstream_config(settings), Guard(settings.handoff.hosts))
 
 
 def catalogue(settings: Settings) -> Catalogue:
@@ -107,9 +107,9 @@ def directory(settings: Settings, store: Store) -> FileDirectory:
     return kind(settings.people or Path(), store)
 
 
-def links(settings: Settings) -> Links:
+def links(settings: Settings) -> SigningLinks:
     """The signing links; needs `Need.LINKS`."""
-    return Links(settings.link_base, settings.link_secret)
+    return SigningLinks(settings.link_base, settings.link_secret)
 
 
 def ways_in(settings: Settings) -> WaysIn:
@@ -169,9 +169,9 @@ def messaging_config(settings: Settings) -> CloudMessagingConfig | None:
     return CloudMessagingConfig(settings.mra_url, settings.mra_user, settings.mra_password)
 
 
-def downstream_config(settings: Settings) -> DownstreamConfig:
+def downstream_config(settings: Settings) -> HttpTargetsConfig:
     """How hand-off calls are signed."""
-    return DownstreamConfig(secrets=settings.handoff.secrets)
+    return HttpTargetsConfig(secrets=settings.handoff.secrets)
 
 
 def _signature_credentials(ours: SignatureSettings) -> Credentials:

@@ -44,7 +44,7 @@ def _default(value: object) -> str | None:
     return str(value) if value else None
 
 
-app = words.Words(
+app = words.LazyApp(
     name="countersign",
     help=(
         "Every signature request is one durable Temporal workflow: sent, announced, reminded, escalated, settled.\n\n"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from temporalio.client import Client
 
-from activities.store import Store
+from activities.store.store import Store
 from starter import telemetry, temporal
 from starter.settings import Settings
 from starter.temporal_refusals import refusing

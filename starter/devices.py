@@ -15,15 +15,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from activities.device import AddressKind, Device, Platform
+from activities.device import AddressKind, Platform, PushDevice
 from activities.devices import Devices, TooMany
 from activities.directory import Directory, DirectoryFailure, UnknownPerson
 from activities.files.fields import DeviceToken
 from activities.person import Person
-from activities.store import StoreFailure
+from activities.store.failures import StoreFailure
 from starter.callback.bounded_json import NotReadable, parse_object
 from starter.callback.receiver import HEADERS
-from starter.outcomes import CallOutcome, Tally
+from starter.outcomes import CallCounter, CallOutcome
 from starter.request_bodies import BODY_SECONDS, BodyFault, read_body
 
 PATH: Final = "/devices/{person}"
@@ -33,7 +33,7 @@ CALLS_AT_ONCE: Final = 100
 _LOGGER: Final = structlog.get_logger("countersign.devices")
 
 
-class Outcome(CallOutcome):
+class DeviceCallOutcome(CallOutcome):
     """What becomes of a call: the answer's status and the reason it is counted under."""
 
     REGISTERED = (201, "registered")
@@ -58,8 +58,14 @@ class Outcome(CallOutcome):
 
 
 _READ: Final = (
-    *(Outcome.REGISTERED, Outcome.SEEN, Outcome.GONE, Outcome.WITHDRAWN, Outcome.MALFORMED),
-    *(Outcome.UNKNOWN_PERSON, Outcome.TOO_MANY, Outcome.NOT_KEPT),
+    *(
+        DeviceCallOutcome.REGISTERED,
+        DeviceCallOutcome.SEEN,
+        DeviceCallOutcome.GONE,
+        DeviceCallOutcome.WITHDRAWN,
+        DeviceCallOutcome.MALFORMED,
+    ),
+    *(DeviceCallOutcome.UNKNOWN_PERSON, DeviceCallOutcome.TOO_MANY, DeviceCallOutcome.NOT_KEPT),
 )
 
 
@@ -77,10 +83,10 @@ class Registration(BaseModel):
     """The address that the same phone had before: nothing is sent there any more."""
 
     @property
-    def device(self) -> Device:
+    def device(self) -> PushDevice:
         """What is kept of it."""
         of_kind = {self.kind.value: self.value}
-        return Device.model_validate({**of_kind, "platform": self.platform}).model_copy(
+        return PushDevice.model_validate({**of_kind, "platform": self.platform}).model_copy(
             update={"registered_at": self.registered_at}
         )
 
@@ -94,14 +100,14 @@ class Withdrawal(BaseModel):
 
 
 @dataclass(frozen=True)
-class Answer:
+class DeviceAnswer:
     """What a caller is told."""
 
-    outcome: Outcome
+    outcome: DeviceCallOutcome
     says: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def saying(cls, outcome: Outcome, says: str) -> "Answer":
+    def saying(cls, outcome: DeviceCallOutcome, says: str) -> "DeviceAnswer":
         """The same with a sentence."""
         return cls(outcome, {"says": says})
 
@@ -114,7 +120,7 @@ class DeviceDesk:
         keys: tuple[SecretStr, ...],
         devices: Devices,
         directory: Directory,
-        tally: Tally,
+        tally: CallCounter,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         body_seconds: float = BODY_SECONDS,
@@ -137,24 +143,26 @@ class DeviceDesk:
         outcome = answer.outcome
         self._tally.count(outcome)
         headers = HEADERS | ({"connection": "close"} if outcome.hangs_up else {})
-        if outcome is Outcome.FORGED:
+        if outcome is DeviceCallOutcome.FORGED:
             headers |= {"www-authenticate": "Bearer"}
         return JSONResponse({"outcome": outcome.reason, **answer.says}, outcome.status, headers)
 
-    async def _received(self, request: Request) -> Answer:
+    async def _received(self, request: Request) -> DeviceAnswer:
         if not self._keys:
-            return Answer(Outcome.OFF)
+            return DeviceAnswer(DeviceCallOutcome.OFF)
         if not self._is_ours(request.headers.get("authorization", "")):
-            return Answer(Outcome.FORGED)
+            return DeviceAnswer(DeviceCallOutcome.FORGED)
         if not _is_json(request.headers.get("content-type", "application/json")):
-            return Answer.saying(Outcome.NOT_JSON, "the body must be application/json")
+            return DeviceAnswer.saying(DeviceCallOutcome.NOT_JSON, "the body must be application/json")
         if self._at_once >= CALLS_AT_ONCE:
-            return Answer(Outcome.BUSY)
+            return DeviceAnswer(DeviceCallOutcome.BUSY)
         self._at_once += 1
         try:
             body = await read_body(request.receive, limit=BYTES_AT_MOST, seconds=self._body_seconds)
             if isinstance(body, BodyFault):
-                return Answer(Outcome.TOO_LARGE if body is BodyFault.TOO_LARGE else Outcome.STALLED)
+                return DeviceAnswer(
+                    DeviceCallOutcome.TOO_LARGE if body is BodyFault.TOO_LARGE else DeviceCallOutcome.STALLED
+                )
             return await self._taken(request.path_params["person"], request.method, body)
         finally:
             self._at_once -= 1
@@ -166,41 +174,45 @@ class DeviceDesk:
         matches = [hmac.compare_digest(key.get_secret_value().encode(), given_bytes) for key in self._keys]
         return scheme.lower() == "bearer" and any(matches)
 
-    async def _taken(self, person: str, method: str, body: bytes) -> Answer:
+    async def _taken(self, person: str, method: str, body: bytes) -> DeviceAnswer:
         try:
             said = parse_object(body)
             call = Registration.model_validate(said) if method == "PUT" else Withdrawal.model_validate(said)
         except NotReadable as fault:
-            return Answer.saying(Outcome.MALFORMED, f"the body is {fault}: an object of one device is wanted")
+            return DeviceAnswer.saying(
+                DeviceCallOutcome.MALFORMED, f"the body is {fault}: an object of one device is wanted"
+            )
         except ValidationError as fault:
-            return Answer.saying(Outcome.MALFORMED, _in_words(fault))
+            return DeviceAnswer.saying(DeviceCallOutcome.MALFORMED, _in_words(fault))
         try:
             known = await self._directory.person(person)
             return await self._kept(known, call)
         except UnknownPerson:
-            return Answer.saying(
-                Outcome.UNKNOWN_PERSON, "nobody of the people file has this id: call again once one has"
+            return DeviceAnswer.saying(
+                DeviceCallOutcome.UNKNOWN_PERSON, "nobody of the people file has this id: call again once one has"
             )
         except (StoreFailure, DirectoryFailure) as failure:
             _LOGGER.warning("device not kept", why=str(failure))
-            return Answer(Outcome.NOT_KEPT)
+            return DeviceAnswer(DeviceCallOutcome.NOT_KEPT)
         except TooMany:
-            return Answer.saying(
-                Outcome.TOO_MANY, "this person has too many devices, and the store lets none be removed"
+            return DeviceAnswer.saying(
+                DeviceCallOutcome.TOO_MANY, "this person has too many devices, and the store lets none be removed"
             )
 
-    async def _kept(self, person: Person, call: Registration | Withdrawal) -> Answer:
+    async def _kept(self, person: Person, call: Registration | Withdrawal) -> DeviceAnswer:
         now = self._clock()
         if isinstance(call, Withdrawal):
-            return Answer(Outcome.WITHDRAWN, {"device": await self._devices.withdraw(person, call.value, now)})
+            return DeviceAnswer(
+                DeviceCallOutcome.WITHDRAWN, {"device": await self._devices.withdraw(person, call.value, now)}
+            )
         registered = await self._devices.register(person.id, call.device, now)
         if call.replaces and call.replaces != call.value:
             await self._devices.supersede(person, call.replaces, now)
         says = {"device": registered.device, **({"moved": True} if registered.moved else {})}
         if registered.gone:
             why = f"nothing is sent there: {registered.gone} since; without registered_at it is registered anew"
-            return Answer(Outcome.GONE, {**says, "says": why})
-        return Answer(Outcome.REGISTERED if registered.new else Outcome.SEEN, says)
+            return DeviceAnswer(DeviceCallOutcome.GONE, {**says, "says": why})
+        return DeviceAnswer(DeviceCallOutcome.REGISTERED if registered.new else DeviceCallOutcome.SEEN, says)
 
 
 def _is_json(content_type: str) -> bool:

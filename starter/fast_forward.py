@@ -24,10 +24,10 @@ from temporalio.testing import TimeSkipper
 from activities import runs
 from activities.rpc_errors import about_its_begin, about_the_workflow
 from activities.runs import Description, RunStatus
-from starter.exits import Refusal
+from starter.error_types import Refusal
 from starter.request_ids import followed_up
 from workflows import names
-from workflows.kinds import Kind, Named, named
+from workflows.kinds import Kind, WorkflowName, named
 from workflows.model.base import Model
 from workflows.model.views import FollowUpShow
 from workflows.names import SHOW
@@ -116,7 +116,7 @@ class _Together:
     """An onboarding and its open parts, or a campaign and its open requests, each with a clock of its own."""
 
     skipper: TimeSkipper
-    what: Named
+    what: WorkflowName
     within: timedelta
 
     async def forward(self, by: timedelta) -> Forwarded:
@@ -151,7 +151,7 @@ class _Together:
                 return False
         return True
 
-    async def _behind(self, target: datetime) -> list[Named]:
+    async def _behind(self, target: datetime) -> list[WorkflowName]:
         """Those whose clock is not there yet."""
         query = f"{names.PARENT.name} = '{self.what.workflow_id}' AND {runs.OPEN}"
         listed = [named(run.id) async for run in runs.listed(self.skipper.client, query)]
@@ -162,13 +162,13 @@ class _Together:
         clocks = {one: await self._clock(one) for one in (self.what, *filter(None, listed))}
         return [one for one, clock in clocks.items() if clock is not None and clock < target - _NEARLY]
 
-    async def _clock(self, what: Named) -> datetime | None:
+    async def _clock(self, what: WorkflowName) -> datetime | None:
         handle = self.skipper.client.get_workflow_handle(what.workflow_id)
         if not (await runs.described(self.skipper.client, handle.id)).status.open:
             return None
         return await self.skipper.get_current_time(handle)
 
-    async def _wakes(self, what: Named, target: datetime) -> datetime:
+    async def _wakes(self, what: WorkflowName, target: datetime) -> datetime:
         """When something is next to happen to it, else the target; one that has not begun yet begins first of all."""
         handle = self.skipper.client.get_workflow_handle(what.workflow_id)
         now = await self.skipper.get_current_time(handle)
@@ -179,7 +179,7 @@ class _Together:
             at = shown.next.at if shown.next else None
         return min(max(at, now) + JUST_AFTER, target) if at else target
 
-    async def _move(self, what: Named, to: datetime) -> bool:
+    async def _move(self, what: WorkflowName, to: datetime) -> bool:
         """Whether its clock is there; False when it ended on the way, or since it was last looked at."""
         handle = self.skipper.client.get_workflow_handle(what.workflow_id)
         by = to - await self.skipper.get_current_time(handle)
@@ -191,7 +191,7 @@ class _Together:
             raise
 
 
-async def _shown(handle: Handle, what: Named, within: timedelta) -> FollowUpShow:
+async def _shown(handle: Handle, what: WorkflowName, within: timedelta) -> FollowUpShow:
     """What it shows of itself; one that was started a moment ago is asked again until it has begun."""
     try:
         async with asyncio.timeout(within.total_seconds()):
@@ -208,7 +208,7 @@ async def _shown(handle: Handle, what: Named, within: timedelta) -> FollowUpShow
         raise Refusal(f"{what.id}: has not begun within {within.total_seconds():.0f} s") from None
 
 
-async def _moved(skipper: TimeSkipper, handle: Handle, what: Named, by: timedelta, within: timedelta) -> bool:
+async def _moved(skipper: TimeSkipper, handle: Handle, what: WorkflowName, by: timedelta, within: timedelta) -> bool:
     move = asyncio.create_task(skipper.fast_forward(handle, by))
     try:
         async with asyncio.timeout(within.total_seconds()):
@@ -239,7 +239,7 @@ async def _disarm(client: Client, handle: Handle) -> None:
         )
 
 
-def _refuse_to_hurry(described: Description, what: Named) -> None:
+def _refuse_to_hurry(described: Description, what: WorkflowName) -> None:
     if described.status is RunStatus.PAUSED:
         raise Refusal(
             f"{what.id}: the workflow is paused in Temporal, so its clock moves nothing; unpause it there first"
@@ -252,7 +252,7 @@ def _refuse_to_hurry(described: Description, what: Named) -> None:
             )
 
 
-async def _too_slow(skipper: TimeSkipper, handle: Handle, what: Named, within: timedelta) -> Refusal:
+async def _too_slow(skipper: TimeSkipper, handle: Handle, what: WorkflowName, within: timedelta) -> Refusal:
     now: datetime = await skipper.get_current_time(handle)
     waits = _waits_for(await runs.described(skipper.client, handle.id))
     return Refusal(
@@ -267,7 +267,7 @@ def _waits_for(described: Description) -> str:
     return f"; it waits for {', '.join(busy)}" if busy else ""
 
 
-def _in_words(error: RPCError, what: Named) -> Exception:
+def _in_words(error: RPCError, what: WorkflowName) -> Exception:
     if error.status is RPCStatusCode.UNIMPLEMENTED:
         return Refusal(
             "this Temporal server moves no clocks: fast-forward works on the one that `countersign dev` starts"
@@ -278,5 +278,5 @@ def _in_words(error: RPCError, what: Named) -> Exception:
     return _not_open(what, f"; if it is no request, give its whole id: {whole}" if what.kind is Kind.REQUEST else "")
 
 
-def _not_open(what: Named, others: str = "") -> Refusal:
+def _not_open(what: WorkflowName, others: str = "") -> Refusal:
     return Refusal(f"{what.id}: no such {what.kind} is open, so there is no clock to move{others}")

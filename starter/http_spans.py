@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.trace import Span
 
 from activities.http.calling import PATH_IN_TRACES
-from starter.exits import Refusal
+from starter.error_types import Refusal
 
 _ADDRESSES: Final = ("http.url", "url.full")
 

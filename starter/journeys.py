@@ -16,8 +16,9 @@ from starlette.routing import BaseRoute, Route
 
 from activities.directory import Directory
 from activities.language import phrase
-from activities.links import Links, LinkUse
-from activities.store import Store, StoreFailure
+from activities.links import LinkUse, SigningLinks
+from activities.store.failures import StoreFailure
+from activities.store.store import Store
 from starter.onboarding.composed import FRESH_SECONDS
 from starter.page.allowances import MailPause
 from starter.page.brand import OURS, Brand
@@ -27,28 +28,28 @@ from starter.page.journey import Onlooker, journey_screen
 from starter.page.journey_looks import JourneyLook
 from starter.page.posted_forms import read_form
 from starter.page.recent_looks import Look, RecentLooks
-from starter.page.rendering import JourneyRenderer, Renderer
-from starter.page.screens import Act, Draft, Screen, ScreenName, Tone
+from starter.page.rendering import JourneyRenderer, PageRenderer
+from starter.page.screens import FormAction, Screen, ScreenDraft, ScreenName, ScreenTone
 from starter.page.turned_away import FOREIGN_FORM, NOT_KNOWN_NOW, NOT_OURS
-from starter.page.visits import RENEWED, Visit, Visits
+from starter.page.visits import RENEWED, PageVisit, Visits
 from starter.page.words import ended_screen
 from starter.pages import Send
 from starter.temporal_refusals import TemporalRefused
-from starter.wishes import NotAdmitted, NotConfirmed, NotLiving, Refused
+from starter.wishes import CommandRefused, NotAdmitted, NotConfirmed, NotRunning
 from workflows.kinds import Kind, referred
 from workflows.model.wishes import NewLink
 
-_LINK_SENT: Final = Draft(
+_LINK_SENT: Final = ScreenDraft(
     ScreenName.LINK_SENT,
     200,
-    Tone.DONE,
+    ScreenTone.DONE,
     phrase("The link is on its way"),
     (phrase("It comes to your phone, or by email. Please check your junk folder as well."),),
 )
-_PREVIEW_OVER: Final = Draft(
+_PREVIEW_OVER: Final = ScreenDraft(
     ScreenName.PREVIEW_OVER,
     410,
-    Tone.CALM,
+    ScreenTone.CALM,
     phrase("This preview is over"),
     (phrase("Please ask for another one where you got it."),),
 )
@@ -61,7 +62,7 @@ class Journeys:
 
     def __init__(
         self,
-        links: Links,
+        links: SigningLinks,
         directory: Directory,
         store: Store,
         guard: FormGuard,
@@ -79,7 +80,7 @@ class Journeys:
         self._send = send
         self._clock = clock
         self._mail_pause = MailPause(clock)
-        self._cards = Renderer("", brand)
+        self._cards = PageRenderer("", brand)
         self._renderer = JourneyRenderer(brand)
 
     def routes(self) -> list[BaseRoute]:
@@ -109,23 +110,23 @@ class Journeys:
         if form is None or not self._guard.accepts(visit.ref, form.get("token", ""), request.headers):
             return self._told(CUT_OFF if form is None else FOREIGN_FORM, visit)
         try:
-            if self._dead(visit) is RENEWED and form.get("act") == Act.RESEND:
+            if self._dead(visit) is RENEWED and form.get("act") == FormAction.RESEND:
                 await self._send_anew(visit, form)
                 return self._cards.onward(f"{visit.ref}?link={_SENT}")
-        except NotLiving:
+        except NotRunning:
             return self._cards.page(ended_screen(None, visit.reader.language, Kind.ONBOARDING))
-        except (Refused, NotConfirmed, NotAdmitted, TemporalRefused, StoreFailure) as failure:
+        except (CommandRefused, NotConfirmed, NotAdmitted, TemporalRefused, StoreFailure) as failure:
             _LOGGER.warning("no new link sent", onboarding=visit.claim.request, why=str(failure))
             return self._told(NOT_KNOWN_NOW, visit)
         return self._cards.onward(visit.ref)
 
-    async def _send_anew(self, visit: Visit, form: dict[str, str]) -> None:
+    async def _send_anew(self, visit: PageVisit, form: dict[str, str]) -> None:
         claim = visit.claim
         with self._mail_pause.asking(f"{claim.request}/{claim.person}") as may_be:
             if may_be:
                 await self._send(claim.request, NewLink(actor=claim.person), self._guard.op(visit.ref, form))
 
-    async def _visit(self, request: Request) -> Visit | Response:
+    async def _visit(self, request: Request) -> PageVisit | Response:
         visit = await self._visits.of(request)
         if isinstance(visit, Screen):
             return self._cards.page(visit)
@@ -134,7 +135,7 @@ class Journeys:
             dead = _LINK_SENT
         return self._told(dead, visit) if dead else visit
 
-    def _dead(self, visit: Visit) -> Draft | None:
+    def _dead(self, visit: PageVisit) -> ScreenDraft | None:
         """Why a genuine link opens nothing."""
         claim = visit.claim
         if referred(claim.request).kind is not Kind.ONBOARDING or claim.use not in (LinkUse.VIEW, LinkUse.PREVIEW):
@@ -145,6 +146,6 @@ class Journeys:
             return None if claim.until else NOT_OURS
         return RENEWED if visit.renewed else None
 
-    def _told(self, draft: Draft, visit: Visit) -> Response:
+    def _told(self, draft: ScreenDraft, visit: PageVisit) -> Response:
         screen = draft.told(visit.reader.language)
         return self._cards.page(screen, self._guard.token(visit.ref) if screen.button else "")

@@ -4,9 +4,9 @@ import re
 
 from activities.directory import DirectoryFailure, UnknownPerson
 from activities.person import IN_FULL_IN_TABLE, stands_in_full
-from activities.store import Store
+from activities.store.store import Store
 from starter import clients
-from starter.exits import Refusal
+from starter.error_types import Refusal
 from starter.settings import Settings
 
 

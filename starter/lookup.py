@@ -18,15 +18,16 @@ from activities import runs
 from activities.ledger_pages import amendments_of, pages_of
 from activities.own_words import together
 from activities.runs import Description, RunStatus
-from activities.store import Home, Store
+from activities.store.home import StoragePrefix
+from activities.store.store import Store
 from starter import pollers
 from starter.context import Context
-from starter.exits import Refusal
+from starter.error_types import Refusal
 from starter.request_ids import id_of
 from workflows import names
 from workflows.follow_up.record import amended, completed
 from workflows.follow_up.show import stamp
-from workflows.kinds import Kind, Named
+from workflows.kinds import Kind, WorkflowName
 from workflows.model.attention import Attention, AttentionCode
 from workflows.model.records import SettledRecord
 from workflows.model.subject import BEGINS, Code, Status
@@ -65,7 +66,7 @@ _PAUSED_WHY: Final = "somebody paused the workflow in Temporal: unpause it in th
 class Unknown(Refusal):
     """Neither Temporal nor the records know it."""
 
-    def __init__(self, what: Named, hint: str = "") -> None:
+    def __init__(self, what: WorkflowName, hint: str = "") -> None:
         super().__init__(f"no {what.kind} {what.id}: neither Temporal nor the records know it{hint}")
         self.what = what
 
@@ -89,24 +90,26 @@ async def show(context: Context, typed: str, *, whole: bool = False) -> RequestS
 async def show_of(kind: Kind, context: Context, typed: str, *, whole: bool = False) -> Shown:
     """Everything known of one of this kind; see `show`."""
     async with suggesting(context.client):
-        shown = await look_at(context.client, context.store, Named(kind, id_of(kind, typed)))
+        shown = await look_at(context.client, context.store, WorkflowName(kind, id_of(kind, typed)))
     return await complete(context.store, shown) if whole else shown
 
 
 async def look(client: Client, store: Store, id: str, *, within: timedelta = _WORKER_ANSWERS_WITHIN) -> RequestShow:
     """The best answer there is about a request; `Unknown` when neither Temporal nor the records know it."""
-    return _of_type(RequestShow, await look_at(client, store, Named(Kind.REQUEST, id), within=within))
+    return _of_type(RequestShow, await look_at(client, store, WorkflowName(Kind.REQUEST, id), within=within))
 
 
-async def look_at(client: Client, store: Store, what: Named, *, within: timedelta = _WORKER_ANSWERS_WITHIN) -> Shown:
+async def look_at(
+    client: Client, store: Store, what: WorkflowName, *, within: timedelta = _WORKER_ANSWERS_WITHIN
+) -> Shown:
     """The best answer there is; `Unknown` when neither Temporal nor the records know it.
 
     Raises `StoreFailure` where words that are kept apart cannot be read.
     """
-    return await together(store, Home.of(what.workflow_id), await _found(client, store, what, within))
+    return await together(store, StoragePrefix.of(what.workflow_id), await _found(client, store, what, within))
 
 
-async def _found(client: Client, store: Store, what: Named, within: timedelta) -> Shown:
+async def _found(client: Client, store: Store, what: WorkflowName, within: timedelta) -> Shown:
     described = await runs.found(client, what.workflow_id)
     if described is None:
         return await _forgotten(store, what)
@@ -116,7 +119,7 @@ async def _found(client: Client, store: Store, what: Named, within: timedelta) -
     return _marked(shown, described.status) if described.status.broken_off else shown
 
 
-async def web_ui_page(context: Context, what: Named) -> str | None:
+async def web_ui_page(context: Context, what: WorkflowName) -> str | None:
     """Where the Web UI has the answer about its present run; None when it has none, or nobody knows where it is."""
     if context.web_ui is None:
         return None
@@ -124,7 +127,7 @@ async def web_ui_page(context: Context, what: Named) -> str | None:
     return context.url(what.workflow_id, found.run_id) if found else None
 
 
-async def _asked(client: Client, what: Named, within: timedelta) -> Shown | None:
+async def _asked(client: Client, what: WorkflowName, within: timedelta) -> Shown | None:
     """What the workflow says, None when no worker answers for it: where none asks for work, that is known soon."""
     query = asyncio.create_task(_queried(client, what, within))
     try:
@@ -134,7 +137,7 @@ async def _asked(client: Client, what: Named, within: timedelta) -> Shown | None
         query.cancel()
 
 
-async def _queried(client: Client, what: Named, within: timedelta) -> Shown | None:
+async def _queried(client: Client, what: WorkflowName, within: timedelta) -> Shown | None:
     handle = client.get_workflow_handle(what.workflow_id)
     try:
         shown: Shown = await handle.query(names.SHOW, result_type=_SHOWN[what.kind], rpc_timeout=within)
@@ -151,16 +154,16 @@ async def _queried(client: Client, what: Named, within: timedelta) -> Shown | No
     return shown
 
 
-async def _forgotten(store: Store, what: Named) -> Shown:
+async def _forgotten(store: Store, what: WorkflowName) -> Shown:
     record = await recorded(store, what)
     if record is None:
         raise Unknown(what)
     return record
 
 
-async def recorded(store: Store, what: Named) -> Shown | None:
+async def recorded(store: Store, what: WorkflowName) -> Shown | None:
     """The settled record with all that was added to it, None when it has not settled."""
-    home = Home.of(what.workflow_id)
+    home = StoragePrefix.of(what.workflow_id)
     content = await store.read_record(home)
     if content is None:
         return None
@@ -182,7 +185,7 @@ def _of_type(expected: type[AnyShow], shown: FollowUpShow) -> AnyShow:
     return shown
 
 
-async def _outside(store: Store, what: Named, described: Description) -> Shown:
+async def _outside(store: Store, what: WorkflowName, described: Description) -> Shown:
     """What is known without a worker."""
     if record := await recorded(store, what):
         return record.replace(partial=True)

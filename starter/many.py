@@ -13,14 +13,14 @@ from activities.directory import Directory, UnusablePeople
 from activities.files.reading import FileFaults, FileText, PlainFile
 from activities.files.table import Table, write
 from activities.policies.catalogue import Catalogue
-from activities.requests.documents import Documents
-from activities.requests.input import Prepared
+from activities.requests.documents import LocalDocuments
+from activities.requests.input import PreparedRequest
 from activities.requests.template import Template
 from activities.starting import path
-from activities.store import Store
+from activities.store.store import Store
 from starter import clients, requests, together
 from starter.context import Context
-from starter.exits import Refusal
+from starter.error_types import Refusal
 from starter.refusals import REFUSALS
 from starter.requests import StartAnswer
 from starter.settings import Settings
@@ -33,24 +33,30 @@ AT_ONCE: Final = 32
 FILES_AT_MOST: Final = 10_000
 """Those of one start, however many files they come from."""
 
-Ready_co = TypeVar("Ready_co", bound=path.Prepared, covariant=True)
+Ready_co = TypeVar("Ready_co", bound=path.PreparedStart, covariant=True)
 
 
 class Prepare(Protocol[Ready_co]):
     """Checks one file in full; `FileFaults` with all that is wrong with it."""
 
     def __call__(
-        self, written: PlainFile, *, catalogue: Catalogue, directory: Directory, now: datetime, documents: Documents
+        self,
+        written: PlainFile,
+        *,
+        catalogue: Catalogue,
+        directory: Directory,
+        now: datetime,
+        documents: LocalDocuments,
     ) -> Awaitable[Ready_co]:
         """What may be started."""
         ...
 
 
 @dataclass(frozen=True)
-class Outcome:
+class StartOutcome:
     """What became of one of many; `started` is None when it was not, and `says` why."""
 
-    prepared: path.Prepared
+    prepared: path.PreparedStart
     started: StartAnswer | None = None
     says: str = "not started: start again"
 
@@ -84,7 +90,7 @@ class Outcome:
         return ManyAnswer(**dict(self.started), says=self.words)
 
 
-class DryRun(Model):
+class RequestDryRun(Model):
     """The answer of `request start --dry-run` for one request: what would be started."""
 
     id: str
@@ -94,7 +100,7 @@ class DryRun(Model):
     signers: tuple[str, ...]
 
     @classmethod
-    def of(cls, prepared: Prepared) -> "DryRun":
+    def of(cls, prepared: PreparedRequest) -> "RequestDryRun":
         """What is known of it before it is started."""
         brief = prepared.request.brief
         people = tuple(one.person for one in brief.people)
@@ -102,7 +108,7 @@ class DryRun(Model):
 
 
 class ManyAnswer(Model):
-    """The answer of `start` for one of many; `run_id` is None for one that was not started."""
+    """The answer of `start_many` for one of many; `run_id` is None for one that was not started."""
 
     id: str
     workflow_id: str
@@ -112,7 +118,7 @@ class ManyAnswer(Model):
     says: str
 
 
-async def read(
+async def read_rows_files(
     settings: Settings,
     prepare: Prepare[Ready_co],
     files: Iterable[str],
@@ -149,12 +155,12 @@ async def read_table(
     return prepared
 
 
-async def start(
+async def start_many(
     context: Context,
-    prepared: Sequence[path.Prepared],
+    prepared: Sequence[path.PreparedStart],
     *,
     again: bool = False,
-    done: Callable[[int, Outcome], None],
+    done: Callable[[int, StartOutcome], None],
 ) -> None:
     """Start them, or recognise those that were started before; what becomes of each is told with its position.
 
@@ -163,7 +169,7 @@ async def start(
     """
     waiting = iter(range(len(prepared)))
     gone = asyncio.Event()
-    wanted, sent = together.joined(prepared), list[Prepared]()
+    wanted, sent = together.joined(prepared), list[PreparedRequest]()
 
     async def one_by_one() -> None:
         for number in waiting:
@@ -171,7 +177,7 @@ async def start(
                 return
             one = wanted[number]
             outcome = await _started(context, one, again=again, gone=gone)
-            if isinstance(one, Prepared) and one is not prepared[number] and outcome.created:
+            if isinstance(one, PreparedRequest) and one is not prepared[number] and outcome.created:
                 sent.append(one)
             done(number, outcome)
 
@@ -182,7 +188,7 @@ async def start(
         await together.tell(context.client, sent)
 
 
-def write_results(path: Path, table: Table, outcomes: Sequence[Outcome]) -> None:
+def write_results(path: Path, table: Table, outcomes: Sequence[StartOutcome]) -> None:
     """Write what became of every row beside its own cells: id, link, what was done."""
     own = (next((str(one.kind) for one in outcomes), Kind.REQUEST), "link", "result")
     rows = (
@@ -192,14 +198,14 @@ def write_results(path: Path, table: Table, outcomes: Sequence[Outcome]) -> None
     write(path, (*own, *table.columns), rows, delimiter=table.delimiter)
 
 
-async def _started(context: Context, prepared: path.Prepared, *, again: bool, gone: asyncio.Event) -> Outcome:
+async def _started(context: Context, prepared: path.PreparedStart, *, again: bool, gone: asyncio.Event) -> StartOutcome:
     try:
-        return Outcome(prepared, await requests.start(context, prepared, again=again))
+        return StartOutcome(prepared, await requests.start(context, prepared, again=again))
     except RPCError as error:
         gone.set()
-        return Outcome(prepared, None, f"not started: {TemporalRefused(error, context.client.namespace)}")
+        return StartOutcome(prepared, None, f"not started: {TemporalRefused(error, context.client.namespace)}")
     except (Refusal, *REFUSALS) as refused:
-        return Outcome(prepared, None, " ".join(str(refused).split()))
+        return StartOutcome(prepared, None, " ".join(str(refused).split()))
 
 
 def _documents(file: str) -> list[FileText]:
@@ -216,7 +222,7 @@ async def _checked(
     """What is right, and what is wrong with the others; two of one id that differ are wrong, too."""
     catalogue = await asyncio.to_thread(clients.catalogue, settings)
     directory = directory or clients.directory(settings, Store(settings.store_url))
-    documents = Documents(settings.signature.max_upload_mb, below=Path.cwd())
+    documents = LocalDocuments(settings.signature.max_upload_mb, below=Path.cwd())
     prepared: list[Ready_co] = []
     faults: list[FileFaults] = []
     ids: dict[str, str] = {}

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import unquote
 
-from starter.exits import Refusal
+from starter.error_types import Refusal
 
 _ENDPOINT: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
 

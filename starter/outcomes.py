@@ -18,7 +18,7 @@ class CallOutcome(Enum):
         return self.status < 300
 
 
-class Tally:
+class CallCounter:
     """Counts calls by what they came to; labels are the reasons and nothing else. `of` is `webhook` for callbacks."""
 
     def __init__(self, meter: MetricMeter, of: str = "webhook") -> None:

@@ -20,7 +20,7 @@ from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from activities.http.pacing import BURST, Pacer
+from activities.http.pacing import BURST, RateLimiter
 from starter import pollers
 from workflows.names import SIGNATURE_QUEUE
 
@@ -41,7 +41,7 @@ _LOGGER: Final = structlog.get_logger("countersign.pace")
 
 
 @dataclass(frozen=True)
-class Part:
+class RateShare:
     """What a process has of the pace: calls a second, and at once after a rest."""
 
     rate: float
@@ -49,24 +49,24 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Record:
+class RateRecord:
     """The rate in force, in calls a second, whether it was set at the queue, and the workers that live."""
 
     rate: float
     set_live: bool
     workers: frozenset[str]
 
-    def of_worker(self, me: str) -> Part:
+    def of_worker(self, me: str) -> RateShare:
         """What a worker has, which may not be listed yet itself."""
         many = len(self.workers | {me})
-        return Part((1 - OF_RECEIVER) * self.rate / many, min(BURST, max(1.0, _BURSTS * self.rate / many)))
+        return RateShare((1 - OF_RECEIVER) * self.rate / many, min(BURST, max(1.0, _BURSTS * self.rate / many)))
 
-    def of_receiver(self) -> Part:
+    def of_receiver(self) -> RateShare:
         """What the receiver has."""
-        return Part(OF_RECEIVER * self.rate)
+        return RateShare(OF_RECEIVER * self.rate)
 
 
-PartOf = Callable[[Record], Part]
+PartOf = Callable[[RateRecord], RateShare]
 
 
 def identity_of_worker() -> str:
@@ -74,7 +74,7 @@ def identity_of_worker() -> str:
     return f"countersign-worker-{secrets.token_hex(3)}"
 
 
-async def read(client: Client, configured: float, now: datetime | None = None) -> Record:
+async def read(client: Client, configured: float, now: datetime | None = None) -> RateRecord:
     """What is in force at the server; `configured` is the setting. Raises `RPCError`."""
     since = (now or datetime.now(UTC)) - pollers.FRESH
     answer = await client.workflow_service.describe_task_queue(
@@ -89,19 +89,19 @@ async def read(client: Client, configured: float, now: datetime | None = None) -
     limit = answer.config.queue_rate_limit
     live = limit.HasField("rate_limit")
     fresh = (poller.identity for poller in answer.pollers if poller.last_access_time.ToDatetime(UTC) >= since)
-    return Record(limit.rate_limit.requests_per_second if live else configured, live, frozenset(fresh))
+    return RateRecord(limit.rate_limit.requests_per_second if live else configured, live, frozenset(fresh))
 
 
 @asynccontextmanager
 async def kept(
-    client: Client, pace: Pacer, configured: float, part_of: PartOf, me: str | None = None
+    client: Client, pace: RateLimiter, configured: float, part_of: PartOf, me: str | None = None
 ) -> AsyncIterator[None]:
     """Keep the pace as the record says while the block runs; until it was read, as if the setting were it.
 
     `me` is a worker's identity: it makes no calls before a reading has listed it, by which the others know of it too.
     """
     keeper = Keeper(pace, part_of, me)
-    keeper.heed(Record(configured, set_live=False, workers=frozenset()))
+    keeper.heed(RateRecord(configured, set_live=False, workers=frozenset()))
     keeping = asyncio.create_task(_reading(client, configured, keeper))
     try:
         yield
@@ -112,7 +112,7 @@ async def kept(
 class Keeper:
     """Keeps a pace to a process's part of the rate, reading by reading. For one event loop."""
 
-    def __init__(self, pace: Pacer, part_of: PartOf, me: str | None = None) -> None:
+    def __init__(self, pace: RateLimiter, part_of: PartOf, me: str | None = None) -> None:
         self._pace = pace
         self._part_of = part_of
         self._me = me
@@ -122,11 +122,11 @@ class Keeper:
             pace.close()
 
     @property
-    def pace(self) -> Pacer:
+    def pace(self) -> RateLimiter:
         """What is kept."""
         return self._pace
 
-    def heed(self, record: Record) -> None:
+    def heed(self, record: RateRecord) -> None:
         """Take the part that a reading leaves this process."""
         part, now = self._part_of(record), _now()
         if part.rate != self._pace.rate:
@@ -137,7 +137,7 @@ class Keeper:
         self.come_in(record)
         self._read_at, self._asked = now, self._pace.asked
 
-    def come_in(self, record: Record | None = None) -> None:
+    def come_in(self, record: RateRecord | None = None) -> None:
         """Begin with calls once this process is listed, or the server has not listed it for too long."""
         listed = self._me is None or (record is not None and self._me in record.workers)
         if listed or _now() - self._began_at >= UNLISTED_AT_MOST:

@@ -13,7 +13,7 @@ from pydantic import AwareDatetime
 from activities.devices import KnownDevice
 from activities.directory import Directory
 from activities.person import Person
-from activities.store import device_hash
+from activities.store.devices import device_hash
 from starter import lookup
 from starter.context import Context
 from starter.listing import pages
@@ -70,7 +70,7 @@ class AbsenceLine(Model):
     ends: AwareDatetime
 
 
-class NoticeLine(Model):
+class NotificationLine(Model):
     """Something that they were told."""
 
     at: AwareDatetime
@@ -98,7 +98,7 @@ class PersonShow(Model):
     waiting: tuple[RequestLine, ...]
     """What waits for them, the most urgent first."""
     waiting_in_all: int
-    notices: tuple[NoticeLine, ...]
+    notices: tuple[NotificationLine, ...]
     """The last ones of the requests that wait for them, the newest first."""
 
 
@@ -137,9 +137,9 @@ def _absences(person: Person, now: datetime) -> Iterable[AbsenceLine]:
             yield AbsenceLine(begins=begins, ends=ends)
 
 
-def _notices(person: str, requests: Iterable[RequestShow]) -> tuple[NoticeLine, ...]:
+def _notices(person: str, requests: Iterable[RequestShow]) -> tuple[NotificationLine, ...]:
     lines = [
-        NoticeLine(at=one.at, request=shown.id, stage=one.stage, channel=one.channel, outcome=outcome_words(one))
+        NotificationLine(at=one.at, request=shown.id, stage=one.stage, channel=one.channel, outcome=outcome_words(one))
         for shown in requests
         for one in shown.notifications
         if one.person == person and not is_needless(one)

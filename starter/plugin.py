@@ -41,7 +41,7 @@ def workflows() -> tuple[type[Any], ...]:
     from workflows.sign_in import SignInWorkflow  # noqa: PLC0415
     from workflows.signature.workflow import SignatureRequestWorkflow  # noqa: PLC0415
     from workflows.task.workflow import TaskWorkflow  # noqa: PLC0415
-    from workflows.telling import TellWorkflow  # noqa: PLC0415
+    from workflows.telling import BulkNoticeWorkflow  # noqa: PLC0415
 
     return (
         SignatureRequestWorkflow,
@@ -50,7 +50,7 @@ def workflows() -> tuple[type[Any], ...]:
         AcknowledgementCampaignWorkflow,
         CampaignOpeningWorkflow,
         SignInWorkflow,
-        TellWorkflow,
+        BulkNoticeWorkflow,
         NexusCallWorkflow,
         ReconciliationWorkflow,
         HandOffWorkflow,

@@ -5,11 +5,11 @@ from typing import Any, Final
 from starter.push_stats import PushStats
 
 KINDS_DRAWN_AT_MOST: Final = 20
-_WIDTH: Final = 560
+_PUSH_WIDTH: Final = 560
 _PIECES: Final = ("until opened", "until done")
 
 
-def picture_of(found: PushStats) -> bytes:
+def push_picture(found: PushStats) -> bytes:
     """The medians, in hours: a bar for each kind, of two pieces. Takes a second the first time in a process."""
     import altair  # noqa: PLC0415  heavy: whoever draws nothing does not wait for it
     import vl_convert  # noqa: PLC0415  as above
@@ -22,7 +22,7 @@ def picture_of(found: PushStats) -> bytes:
     colour: Any = altair.Color("piece:N", title=None, scale=scale, legend=altair.Legend(orient="bottom"))
     order: Any = altair.Order("order:Q")
     chart = altair.Chart(altair.InlineData(values=values)).mark_bar().encode(x=x, y=y, color=colour, order=order)
-    sized = chart.properties(width=_WIDTH, title=title, background="white")
+    sized = chart.properties(width=_PUSH_WIDTH, title=title, background="white")
     drawn: str = vl_convert.vegalite_to_svg(sized.to_dict(), allowed_base_urls=[])
     return drawn.encode()
 

@@ -16,13 +16,14 @@ from temporalio.client import Client
 
 from activities import runs
 from activities.opened import opened_at
-from activities.store import Home, Store
+from activities.store.home import StoragePrefix
+from activities.store.store import Store
 from starter import lookup
 from workflows import names
-from workflows.follow_up.stages import Stage, is_other_channel
-from workflows.kinds import Named, named
+from workflows.follow_up.stages import NotificationType, is_other_channel
+from workflows.kinds import WorkflowName, named
 from workflows.model.base import Model
-from workflows.model.notices import Channel, Outcome
+from workflows.model.notices import Channel, NotificationOutcome
 from workflows.model.records import SettledRecord
 from workflows.model.views import RequestShow, Shown, TaskShow
 
@@ -90,7 +91,11 @@ class Courses:
         acted = {one.person: one.at for one in shown.lines if one.at and str(one.state) in _ACTED}
         written = {one.person for one in shown.notifications if is_other_channel(one.stage) and one.reached}
         for line in shown.notifications:
-            first = line.stage == Stage.READY and line.channel is Channel.PUSH and line.outcome is Outcome.ACCEPTED
+            first = (
+                line.stage == NotificationType.READY
+                and line.channel is Channel.PUSH
+                and line.outcome is NotificationOutcome.ACCEPTED
+            )
             if first and known.pushed < PEOPLE_AT_MOST:
                 known.other_way += line.person in written
                 _count(known, line.at, opened.get(line.person), acted.get(line.person))
@@ -106,11 +111,11 @@ class Courses:
         return PushStats(ended=self._ended, waiting=self._waiting, kinds=kinds, more_kinds=more)
 
 
-async def gathered(client: Client, store: Store, told: Callable[[int], None]) -> PushStats:
+async def gather_push_stats(client: Client, store: Store, told: Callable[[int], None]) -> PushStats:
     """The figures of what Temporal lists; `told` is given how many more were read."""
     courses = Courses()
     for status, most, read in (("Completed", ENDED_AT_MOST, _recorded), ("Running", OPEN_AT_MOST, _asked)):
-        found = [one async for one in _newest(client, status, most)]
+        found = [one async for one in _newest_pushes(client, status, most)]
         for begin in range(0, len(found), _AT_ONCE):
             some = found[begin : begin + _AT_ONCE]
             for shown in await asyncio.gather(*(read(client, store, what) for what in some)):
@@ -120,7 +125,7 @@ async def gathered(client: Client, store: Store, told: Callable[[int], None]) ->
     return courses.stats
 
 
-async def _newest(client: Client, status: str, most: int) -> AsyncIterator[Named]:
+async def _newest_pushes(client: Client, status: str, most: int) -> AsyncIterator[WorkflowName]:
     count = 0
     async for run in runs.listed(client, f"{_TYPES} AND ExecutionStatus = '{status}'"):
         if what := named(run.id):
@@ -129,15 +134,15 @@ async def _newest(client: Client, status: str, most: int) -> AsyncIterator[Named
             yield what
 
 
-async def _recorded(_: Client, store: Store, what: Named) -> Shown | None:
-    content = await store.read_record(Home.of(what.workflow_id))
+async def _recorded(_: Client, store: Store, what: WorkflowName) -> Shown | None:
+    content = await store.read_record(StoragePrefix.of(what.workflow_id))
     try:
         return SettledRecord.model_validate_json(content).show if content else None
     except ValidationError:
         return None
 
 
-async def _asked(client: Client, store: Store, what: Named) -> Shown | None:
+async def _asked(client: Client, store: Store, what: WorkflowName) -> Shown | None:
     """What it says itself; one that ended or was forgotten meanwhile does not count."""
     try:
         return await lookup.look_at(client, store, what, within=_ANSWERS_WITHIN)

@@ -27,10 +27,10 @@ from temporalio.exceptions import ActivityError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities import runs
-from starter.exits import Refusal
+from starter.error_types import Refusal
 from starter.search_attributes import NOT_OURS_TO_MAKE, Made, SetUp
 from workflows import names
-from workflows.model.reconciliation import Reconciliation, Swept
+from workflows.model.reconciliation import Reconciliation, ReconciliationResult
 
 EVERY: Final = timedelta(minutes=5)
 _SUMMARY: Final = "what Core Signature says has happened, against what our requests have heard"
@@ -41,7 +41,7 @@ _WORKER_WITHIN: Final = 30.0
 
 
 @dataclass(frozen=True)
-class Standing:
+class ScheduleStatus:
     """How the schedule stands: None of `last` before it has ever begun a sweep."""
 
     paused: bool
@@ -87,7 +87,7 @@ def _shape(schedule: Schedule) -> object:
     return action, list(spec.intervals), list(spec.calendars), policy.overlap, policy.catchup_window
 
 
-async def standing(client: Client) -> Standing | None:
+async def standing(client: Client) -> ScheduleStatus | None:
     """How the schedule stands, None when there is none. Raises `RPCError`."""
     try:
         found = await client.get_schedule_handle(names.RECONCILIATION_SCHEDULE).describe()
@@ -97,10 +97,10 @@ async def standing(client: Client) -> Standing | None:
         raise
     paused = found.schedule.state.paused
     if not found.info.recent_actions:
-        return Standing(paused)
+        return ScheduleStatus(paused)
     last = found.info.recent_actions[-1]
     failed, told = await _came_to(client, last.action)
-    return Standing(paused, last.started_at, failed, told)
+    return ScheduleStatus(paused, last.started_at, failed, told)
 
 
 async def _came_to(client: Client, begun: object) -> tuple[bool, int]:
@@ -110,21 +110,23 @@ async def _came_to(client: Client, begun: object) -> tuple[bool, int]:
         status = (await runs.described(client, begun.workflow_id)).status
         if status is not runs.RunStatus.COMPLETED:
             return status.broken_off, 0
-        return False, (await client.get_workflow_handle(begun.workflow_id, result_type=Swept).result()).told
+        return False, (
+            await client.get_workflow_handle(begun.workflow_id, result_type=ReconciliationResult).result()
+        ).told
     except (RPCError, WorkflowFailureError):
         return False, 0
 
 
-async def sweep_now(client: Client, seen: Callable[[Swept], None]) -> Swept:
+async def sweep_now(client: Client, seen: Callable[[ReconciliationResult], None]) -> ReconciliationResult:
     """Begin a sweep, or join the one that somebody began, and wait for its end; what is `seen` meanwhile is told."""
-    handle: WorkflowHandle[object, Swept] = await client.start_workflow(
+    handle: WorkflowHandle[object, ReconciliationResult] = await client.start_workflow(
         names.RECONCILIATION,
         Reconciliation(),
         id=names.RECONCILIATION_NOW,
         task_queue=names.WORKFLOW_QUEUE,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         static_summary=_SUMMARY,
-        result_type=Swept,
+        result_type=ReconciliationResult,
     )
     result = asyncio.create_task(handle.result())
     try:
@@ -139,12 +141,14 @@ async def sweep_now(client: Client, seen: Callable[[Swept], None]) -> Swept:
 
 
 async def _watch(
-    handle: WorkflowHandle[object, Swept], result: asyncio.Task[Swept], seen: Callable[[Swept], None]
+    handle: WorkflowHandle[object, ReconciliationResult],
+    result: asyncio.Task[ReconciliationResult],
+    seen: Callable[[ReconciliationResult], None],
 ) -> None:
     silent = 0.0
     while not (await asyncio.wait({result}, timeout=_LOOK_EVERY))[0]:
         try:
-            seen(await handle.query(names.SHOW, result_type=Swept, rpc_timeout=_ANSWERS_WITHIN))
+            seen(await handle.query(names.SHOW, result_type=ReconciliationResult, rpc_timeout=_ANSWERS_WITHIN))
             silent = 0.0
         except (RPCError, WorkflowQueryFailedError):
             silent += _LOOK_EVERY + _ANSWERS_WITHIN.total_seconds()

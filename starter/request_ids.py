@@ -3,8 +3,8 @@
 import re
 
 from activities.spelling import ID_PATTERN
-from starter.exits import Refusal
-from workflows.kinds import Kind, Named, named
+from starter.error_types import Refusal
+from workflows.kinds import Kind, WorkflowName, named
 
 
 def is_request_id(text: str) -> bool:
@@ -28,7 +28,7 @@ def id_of(kind: Kind, typed: str) -> str:
     return id
 
 
-def followed_up(typed: str) -> Named:
+def followed_up(typed: str) -> WorkflowName:
     """What has this workflow id, or the request of this id; `Refusal` for what is neither."""
     kind = known.kind if (known := named(typed)) else Kind.REQUEST
-    return Named(kind, id_of(kind, typed))
+    return WorkflowName(kind, id_of(kind, typed))

@@ -12,10 +12,10 @@ from activities.directory import UnusablePeople
 from activities.files.reading import FileText
 from activities.onboarding import input as onboardings
 from activities.onboarding.input import PreparedOnboarding
-from activities.requests.documents import Documents
-from activities.requests.input import Prepared, prepare
+from activities.requests.documents import LocalDocuments
+from activities.requests.input import PreparedRequest, prepare_request
 from activities.starting import path
-from activities.store import Store
+from activities.store.store import Store
 from activities.tasks import input as tasks
 from starter import clients
 from starter.context import Context
@@ -38,7 +38,7 @@ class StartAnswer(Model):
     url: str | None = None
 
 
-async def read(settings: Settings, file: str, *, now: datetime | None = None) -> Prepared:
+async def read(settings: Settings, file: str, *, now: datetime | None = None) -> PreparedRequest:
     """Check a request file in full (`-`: standard input) as of now, or of another instant; no server is needed.
 
     Raises `FileFaults` with everything that is wrong with the file, or with the catalogue, or with the people file.
@@ -49,21 +49,21 @@ async def read(settings: Settings, file: str, *, now: datetime | None = None) ->
 async def read_task(settings: Settings, file: str) -> tasks.PreparedTask:
     """Check a task file in full as `read` does a request file."""
     return await _against_our_files(
-        settings, partial(tasks.prepare, await asyncio.to_thread(FileText.read, file)), None
+        settings, partial(tasks.prepare_task, await asyncio.to_thread(FileText.read, file)), None
     )
 
 
 async def read_onboarding(settings: Settings, file: str) -> PreparedOnboarding:
     """Check an onboarding file in full, with all its parts, as `read` does a request file."""
     written = await asyncio.to_thread(FileText.read, file)
-    documents = Documents(settings.signature.max_upload_mb, below=Path.cwd())
+    documents = LocalDocuments(settings.signature.max_upload_mb, below=Path.cwd())
     folder = settings.policies.parent
     return await _against_our_files(
-        settings, partial(onboardings.prepare, written, documents=documents, templates=folder), None
+        settings, partial(onboardings.prepare_onboarding, written, documents=documents, templates=folder), None
     )
 
 
-async def checked(settings: Settings, content: Mapping[str, object], *, folder: Path) -> Prepared:
+async def checked(settings: Settings, content: Mapping[str, object], *, folder: Path) -> PreparedRequest:
     """Check a request that a program has made, with the keys of a request file; its document is looked for in `folder`.
 
     Raises `FileFaults` as `read` does; the request has no lines, so each fault has only its field.
@@ -71,9 +71,9 @@ async def checked(settings: Settings, content: Mapping[str, object], *, folder: 
     return await _prepared(settings, FileText("request", folder, json.dumps(content, ensure_ascii=False)), None)
 
 
-async def _prepared(settings: Settings, written: FileText, now: datetime | None) -> Prepared:
-    documents = Documents(settings.signature.max_upload_mb, below=Path.cwd())
-    return await _against_our_files(settings, partial(prepare, written, documents=documents), now)
+async def _prepared(settings: Settings, written: FileText, now: datetime | None) -> PreparedRequest:
+    documents = LocalDocuments(settings.signature.max_upload_mb, below=Path.cwd())
+    return await _against_our_files(settings, partial(prepare_request, written, documents=documents), now)
 
 
 async def _against_our_files(
@@ -93,7 +93,7 @@ async def _against_our_files(
         raise unusable.faults from None
 
 
-async def start(context: Context, prepared: path.Prepared, *, again: bool = False) -> StartAnswer:
+async def start(context: Context, prepared: path.PreparedStart, *, again: bool = False) -> StartAnswer:
     """Start it, or recognise the one that the same content started before; `IdTaken` for another one's id.
 
     This is what the command does, for programs as well: `starter/examples/start_from_orders.py` is one. What it is

@@ -15,7 +15,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from starter.connections import descriptors, room_within
-from starter.exits import Refusal
+from starter.error_types import Refusal
 from starter.peers import Addresses
 from starter.places import Places, Room
 from starter.setting_values import Bind

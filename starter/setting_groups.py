@@ -27,7 +27,7 @@ MOST_LIST_LAG: Final = timedelta(seconds=20)
 """A look-up sleeps for the lag inside an attempt of 30 s (workflows/follow_up/options.py), with calls around it."""
 
 
-class Group(BaseModel):
+class SettingsGroup(BaseModel):
     """Settings whose names share a first word."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -38,7 +38,7 @@ class Group(BaseModel):
         return ()
 
 
-class SignatureSettings(Group):
+class SignatureSettings(SettingsGroup):
     """Core Signature (docs/core-signature.md)."""
 
     url: Address = Field("", description="Host of Core Signature, without /api/v1")
@@ -83,7 +83,7 @@ class SignatureSettings(Group):
 
     @property
     def needed(self) -> tuple[str, ...]:
-        """See `Group`."""
+        """See `SettingsGroup`."""
         client = ("url", "token_url", "client_id", "client_secret")
         return (*client, "username", "password") if self.grant == "password" else client
 
@@ -102,7 +102,7 @@ class SignatureSettings(Group):
         return lag
 
 
-class PushSettings(Group):
+class PushSettings(SettingsGroup):
     """The push service."""
 
     dialect: Literal["fcm_v1", "appworks", "off"] = Field("fcm_v1", description="Which push service is spoken to")
@@ -123,7 +123,7 @@ class PushSettings(Group):
 
     @property
     def needed(self) -> tuple[str, ...]:
-        """See `Group`."""
+        """See `SettingsGroup`."""
         if self.dialect == "off":
             return ()
         if self.dialect == "appworks":
@@ -133,7 +133,7 @@ class PushSettings(Group):
         return ("url", "project", "token_url", "client_id", "client_secret")
 
 
-class WebhookSettings(Group):
+class WebhookSettings(SettingsGroup):
     """The receiver of Core Signature's callbacks and the pages beside it."""
 
     url: Address = Field("", description="Public base address of the receiver")
@@ -149,11 +149,11 @@ class WebhookSettings(Group):
 
     @property
     def needed(self) -> tuple[str, ...]:
-        """See `Group`; what the receiver needs."""
+        """See `SettingsGroup`; what the receiver needs."""
         return ("segment", "secrets") if self.mode == "hmac" else ("segment",)
 
 
-class HandoffSettings(Group):
+class HandoffSettings(SettingsGroup):
     """Whom a settled request may call."""
 
     secrets: HandoffSecrets = Field(
@@ -162,7 +162,7 @@ class HandoffSettings(Group):
     hosts: Hosts = Field((), description="Hosts that may be called; empty: any public address")
 
 
-class HookSettings(Group):
+class HookSettings(SettingsGroup):
     """The systems whose events begin onboardings."""
 
     secrets: HookSecrets = Field(

@@ -17,14 +17,14 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from starter.environment import DATA_DIR, DEV_FILE, PREFIX, Surroundings, Variables, dev_folder, gather, point_at
-from starter.exits import Refusal
+from starter.error_types import Refusal
 from starter.needs import Need, missing
 from starter.setting_groups import (
     UNSET,
-    Group,
     HandoffSettings,
     HookSettings,
     PushSettings,
+    SettingsGroup,
     SignatureSettings,
     WebhookSettings,
 )
@@ -218,7 +218,7 @@ def named_fields() -> Iterator[tuple[str, FieldInfo]]:
     """Each setting's name without prefix, and its field."""
     for name, field in Settings.model_fields.items():
         group = field.annotation
-        if isinstance(group, type) and issubclass(group, Group):
+        if isinstance(group, type) and issubclass(group, SettingsGroup):
             yield from ((_joined(name, part), inner) for part, inner in group.model_fields.items())
         elif name not in _NO_SETTINGS:
             yield name.upper(), field
@@ -231,7 +231,7 @@ def _joined(group: str, part: str) -> str:
 
 def _values(settings: Settings) -> Iterator[tuple[str, Any]]:
     for name, value in settings:
-        if isinstance(value, Group):
+        if isinstance(value, SettingsGroup):
             yield from ((_joined(name, part), inner) for part, inner in value)
         else:
             yield name.upper(), value

@@ -18,7 +18,7 @@ from starter.told_once import is_outcome, told_once
 from workflows.follow_up.show import deadlines, handed_off_entry, is_needless, outcome_words, stamp, told_entry
 from workflows.follow_up.stages import stage_words
 from workflows.model.entries import AskedQuestion, TimelineEntry
-from workflows.model.happened import Happened
+from workflows.model.happened import EventType
 from workflows.model.lines import AssigneeLine, PartLine, SignerLine
 from workflows.model.notices import Notification
 from workflows.model.settlement import HandoffLine, HandoffState
@@ -29,7 +29,7 @@ from workflows.model.views import (
     Shown,
     TaskShow,
     WaitingFor,
-    WaitingForPart,
+    WaitingPart,
 )
 
 SCREEN: Final = 25
@@ -146,7 +146,7 @@ def _parts(shown: OnboardingShow) -> Iterator[tuple[Cell, ...]]:
 
 def _who(waiting: WaitingFor, *, of_part: bool = False) -> str:
     """Somebody by their id, and as the file calls them."""
-    if not isinstance(waiting, WaitingForPart):
+    if not isinstance(waiting, WaitingPart):
         return waiting.person
     who = waiting.person if waiting.who == waiting.person else f"{waiting.person} ({waiting.who})"
     return who if of_part else f"{who}: {waiting.what}"
@@ -232,5 +232,5 @@ def _target(line: HandoffLine) -> str:
 
 
 def _event(entry: TimelineEntry) -> tuple[Cell, ...]:
-    what = "signed by everybody" if entry.happened == Happened.SIGNED and is_outcome(entry) else entry.what
+    what = "signed by everybody" if entry.happened == EventType.SIGNED and is_outcome(entry) else entry.what
     return Instant(entry.at), what, entry.who or "", entry.because

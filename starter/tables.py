@@ -13,9 +13,9 @@ from starter.terminal import Instant, Sentence, ZoneLine
 from workflows.kinds import Kind, named
 
 if TYPE_CHECKING:  # Whoever lists requests does not wait for what starts them.
-    from activities.requests.input import Prepared
+    from activities.requests.input import PreparedRequest
     from starter.listing.rows import RequestLine
-    from starter.many import Outcome
+    from starter.many import StartOutcome
     from starter.requests import StartAnswer
     from starter.together import NoticesOf
 
@@ -44,7 +44,7 @@ def of_start(started: "StartAnswer", ended: str | None = None) -> Group:
     )
 
 
-def of_dry_run(prepared: "Sequence[Prepared]") -> Group:
+def of_dry_run(prepared: "Sequence[PreparedRequest]") -> Group:
     """What would be started, and how many notices each person gets of it."""
     from starter.together import notices  # noqa: PLC0415  whoever lists requests does not wait for what starts them
 
@@ -70,7 +70,7 @@ def _of_notices(each: "Sequence[NoticesOf]") -> Group:
     return Group(table, *more)
 
 
-def of_many(outcomes: "Sequence[Outcome]", *, each: bool) -> Group:
+def of_many(outcomes: "Sequence[StartOutcome]", *, each: bool) -> Group:
     """How many were started, with `each` and its link; of more than a hundred only those that were not."""
     started = sum(one.started is not None and one.started.created for one in outcomes)
     before = sum(one.started is not None and not one.started.created for one in outcomes)

@@ -17,7 +17,7 @@ from temporalio.worker import (
     WorkerTuner,
 )
 
-from activities.http.pacing import Pacer
+from activities.http.pacing import RateLimiter
 from activities.pace import PacedSlots
 from starter.settings import Settings
 from workflows.names import CAMPAIGN_QUEUE, SIGNATURE_QUEUE, SWEEP_QUEUE, URGENT_SIGNATURE_QUEUE, WORKFLOW_QUEUE
@@ -44,7 +44,7 @@ WALK_HEARD_EVERY: Final = timedelta(seconds=2)
 def workers(
     client: Client,
     activities: dict[str, list[Any]],
-    calls: Pacer,
+    calls: RateLimiter,
     chosen: Settings,
     services: Sequence[Any] = (),
     *,

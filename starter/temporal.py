@@ -13,7 +13,7 @@ from temporalio.service import RPCError
 
 from starter.codec import data_converter
 from starter.environment import DEV_FILE
-from starter.exits import Refusal
+from starter.error_types import Refusal
 from starter.settings import Settings
 from starter.telemetry import Telemetry
 

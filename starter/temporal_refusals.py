@@ -7,7 +7,7 @@ from typing import Final
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.rpc_errors import about_the_namespace
-from starter.exits import Refusal
+from starter.error_types import Refusal
 
 _SILENT: Final = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
 

@@ -12,34 +12,34 @@ from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from activities.person import stands_in_full
-from activities.requests.input import Prepared
+from activities.requests.input import PreparedRequest
 from activities.starting import path
 from workflows import names
-from workflows.follow_up.stages import Stage
+from workflows.follow_up.stages import NotificationType
 from workflows.kinds import Kind
 from workflows.model.base import Model
-from workflows.model.notices import Delivery, Notice, NoticeAction
+from workflows.model.notices import Delivery, NoticeAction, NotificationOrder
 from workflows.model.subject import LockScreen, Role, Subject
 
 _SEVERAL: Final = "several"
 """In the place of a title, or a kind, that is not that of all."""
 
 
-def joined(prepared: Sequence[path.Prepared]) -> list[path.Prepared]:
+def joined(prepared: Sequence[path.PreparedStart]) -> list[path.PreparedStart]:
     """The same, of which no request says that it was sent to somebody who hears it of several together."""
     times = Counter(_hears(one) for one in prepared)
-    return [_silent(one) if isinstance(one, Prepared) and times[_hears(one)] > 1 else one for one in prepared]
+    return [_silent(one) if isinstance(one, PreparedRequest) and times[_hears(one)] > 1 else one for one in prepared]
 
 
-def _hears(one: path.Prepared) -> str | None:
+def _hears(one: path.PreparedStart) -> str | None:
     """Who is told, without a sound, that it was sent; nobody who is asked themselves."""
-    if not isinstance(one, Prepared) or not one.request.policy.tell_requester.started:
+    if not isinstance(one, PreparedRequest) or not one.request.policy.tell_requester.started:
         return None
     brief = one.request.brief
     return None if brief.requester in {person.person for person in brief.people} else brief.requester
 
 
-def _silent(one: Prepared) -> Prepared:
+def _silent(one: PreparedRequest) -> PreparedRequest:
     if _hears(one) is None:
         return one
     policy = one.request.policy
@@ -47,9 +47,9 @@ def _silent(one: Prepared) -> Prepared:
     return replace(one, request=one.request.replace(policy=quiet))
 
 
-async def tell(client: Client, sent: Iterable[Prepared]) -> None:
+async def tell(client: Client, sent: Iterable[PreparedRequest]) -> None:
     """Tell everybody once of those that were started now, of which none says so itself; a worker does it."""
-    by: defaultdict[str, list[Prepared]] = defaultdict(list)
+    by: defaultdict[str, list[PreparedRequest]] = defaultdict(list)
     for one in sent:
         by[one.request.brief.requester].append(one)
     for requester, theirs in by.items():
@@ -65,7 +65,7 @@ async def tell(client: Client, sent: Iterable[Prepared]) -> None:
             )
 
 
-def _delivery(requester: str, sent: Sequence[Prepared]) -> Delivery:
+def _delivery(requester: str, sent: Sequence[PreparedRequest]) -> Delivery:
     briefs = [one.request.brief for one in sent]
     titles, kinds = {one.title for one in briefs}, {one.kind for one in briefs}
     named = len(titles) == 1 and all(one.lock_screen is LockScreen.FULL for one in briefs)
@@ -79,8 +79,10 @@ def _delivery(requester: str, sent: Sequence[Prepared]) -> Delivery:
         people=(),
         lock_screen=LockScreen.FULL if named else LockScreen.GENERIC,
     )
-    key = names.notice_key(subject.id, Stage.FOLLOW, requester)
-    notice = Notice(key=key, stage=Stage.FOLLOW, person=requester, action=NoticeAction.OPEN, count=len(briefs))
+    key = names.notice_key(subject.id, NotificationType.FOLLOW, requester)
+    notice = NotificationOrder(
+        key=key, stage=NotificationType.FOLLOW, person=requester, action=NoticeAction.OPEN, count=len(briefs)
+    )
     return Delivery(subject=subject, notices=(notice,), others_told=True)
 
 
@@ -92,7 +94,7 @@ class NoticesOf(Model):
     later: int = 0
 
 
-def notices(prepared: Sequence[Prepared]) -> list[NoticesOf]:
+def notices(prepared: Sequence[PreparedRequest]) -> list[NoticesOf]:
     """How many each person gets of a start, most first; reminders, which depend on what people do, not counted."""
     at_once, later = Counter[str](), Counter[str]()
     for one in prepared:
@@ -106,7 +108,7 @@ def notices(prepared: Sequence[Prepared]) -> list[NoticesOf]:
     return [NoticesOf(person=who, at_once=at_once[who], later=later[who]) for who in everybody]
 
 
-def _turns(one: Prepared) -> tuple[list[str], list[str]]:
+def _turns(one: PreparedRequest) -> tuple[list[str], list[str]]:
     """Whose turn is first, and whose is later; somebody in full is known beside their request alone."""
     brief = one.request.brief
     asked = [person for person in brief.people if person.role is not Role.COPY]

@@ -5,15 +5,15 @@ from datetime import timedelta
 from typing import Final
 
 from workflows.model.entries import TimelineEntry
-from workflows.model.happened import Happened
+from workflows.model.happened import EventType
 
 SYSTEMS: Final = {"core-signature": "Core Signature", "countersign": "Countersign", "temporal": "Temporal"}
 """Who is nobody: their names, which are the same in every language."""
-OUTCOMES: Final = (Happened.SIGNED, Happened.DONE, Happened.DECLINED, Happened.WAIVED)
+OUTCOMES: Final = (EventType.SIGNED, EventType.DONE, EventType.DECLINED, EventType.WAIVED)
 """What may say how it ended."""
-_CAME_TRUE: Final[Mapping[str, Happened]] = {
-    Happened.CANCELLATION_WISHED: Happened.CANCELLED,
-    Happened.HAND_OVER_WISHED: Happened.HANDED_OVER,
+_CAME_TRUE: Final[Mapping[str, EventType]] = {
+    EventType.CANCELLATION_WISHED: EventType.CANCELLED,
+    EventType.HAND_OVER_WISHED: EventType.HANDED_OVER,
 }
 """What somebody asked for, and what says that it is so."""
 _SOON: Final = timedelta(minutes=1)
@@ -22,11 +22,11 @@ _SOON: Final = timedelta(minutes=1)
 
 def told_once(timeline: Sequence[TimelineEntry]) -> list[TimelineEntry]:
     """Without a decline as the outcome where somebody declined, and without a wish that came true at once."""
-    declined = any(entry.happened == Happened.DECLINED and not is_outcome(entry) for entry in timeline)
+    declined = any(entry.happened == EventType.DECLINED and not is_outcome(entry) for entry in timeline)
     return [
         entry
         for number, entry in enumerate(timeline, start=1)
-        if not (declined and entry.happened == Happened.DECLINED and is_outcome(entry))
+        if not (declined and entry.happened == EventType.DECLINED and is_outcome(entry))
         and not (entry.happened in _CAME_TRUE and _came_true(entry, timeline[number:]))
     ]
 

@@ -20,25 +20,25 @@ from starlette.routing import BaseRoute, Route
 from temporalio.client import Client
 from temporalio.common import MetricMeter
 
-from activities.core_signature.asked import Asked
+from activities.core_signature.asked import SignerSnapshots
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.config import CALLBACKS
 from activities.devices import Devices
-from activities.http.pacing import Pacer
+from activities.http.pacing import RateLimiter
 from activities.reconciliation.silence import ClockSeen
-from activities.store import Store
+from activities.store.store import Store
 from starter import clients, needs, pace, telemetry, temporal, wishes
 from starter.callback.claim import CallbackRules
 from starter.callback.clock import ClockBehind
-from starter.callback.receiver import HEADERS, Receiver
+from starter.callback.receiver import HEADERS, CallbackReceiver
 from starter.callback.signals import SignalPort, TemporalSignals
 from starter.connections import raise_descriptors
 from starter.context import Context
 from starter.desk.desk import desk_of
 from starter.devices import DeviceDesk
-from starter.hooks.receiver import Hooks, Source, Starting
+from starter.hooks.receiver import Hooks, HookSource, Starting
 from starter.journeys import Journeys
-from starter.outcomes import Tally
+from starter.outcomes import CallCounter
 from starter.page.brand import Brand
 from starter.page.first_page import FirstPages
 from starter.page.form_guard import FormGuard
@@ -49,7 +49,7 @@ from starter.serving import listening
 from starter.settings import Settings
 from workflows.kinds import referred
 from workflows.model.operations import Receipt
-from workflows.model.wishes import AnyWish
+from workflows.model.wishes import AnyCommand
 
 NEEDS: Final = needs.OF_RECEIVER
 PATH: Final = f"{CALLBACKS}{{segment}}"
@@ -70,9 +70,9 @@ async def serve(settings: Settings, *, ready_file: Path | None = None) -> None:
     raise_descriptors()
     with telemetry.started(settings.around.otel, service=_IDENTITY, metrics=True) as told:
         client = await temporal.connect(settings, identity=_IDENTITY, telemetry=told, lazy=True)
-        calls = Pacer(settings.signature.max_rps)
+        calls = RateLimiter(settings.signature.max_rps)
         signatures = CoreSignatureClient(clients.signature_config(settings), pace=calls)
-        keeping = pace.kept(client, calls, settings.signature.max_rps, pace.Record.of_receiver)
+        keeping = pace.kept(client, calls, settings.signature.max_rps, pace.RateRecord.of_receiver)
         async with aclosing(signatures), keeping:
             app = make_app(routes_of(settings, client, signatures, told.runtime.metric_meter))
             async with listening(app, settings.webhook.bind, proxies=settings.webhook.proxies) as url:
@@ -90,7 +90,7 @@ def routes_of(
     guard = FormGuard(settings.link_secret, settings.link_base)
     people = clients.directory(settings, store)
 
-    send, look, asked = partial(carry_out, client), QuickLook(client, store), Asked(store)
+    send, look, asked = partial(carry_out, client), QuickLook(client, store), SignerSnapshots(store)
     who = WhoAsks(people, store, settings.company)
     brand = Brand.of(settings.company, settings.company_logo, settings.contact)
     links = clients.links(settings)
@@ -109,11 +109,13 @@ def routes_of(
     )
     journeys = Journeys(links, people, store, guard, look=look, send=send, brand=brand)
     behind = ClockBehind(partial(note_clock, store))
-    receiver = Receiver(rules_of(settings), settings.webhook.segment, signals, Tally(meter), behind=behind)
+    receiver = CallbackReceiver(
+        rules_of(settings), settings.webhook.segment, signals, CallCounter(meter), behind=behind
+    )
     desk = desk_of(settings, Context(client, store), people, guard, send, brand=brand)
-    hooks = Hooks(Source.all_of(settings), Starting(settings, client, store, people), Tally(meter, "hook"))
+    hooks = Hooks(HookSource.all_of(settings), Starting(settings, client, store, people), CallCounter(meter, "hook"))
     devices = DeviceDesk(
-        settings.devices_keys, Devices(store, in_file=people.has_device), people, Tally(meter, "devices")
+        settings.devices_keys, Devices(store, in_file=people.has_device), people, CallCounter(meter, "devices")
     )
     ours = (pages, journeys, brand, desk, hooks, devices)
     return [*receiver_routes(receiver, signals), *(route for one in ours for route in one.routes())]
@@ -125,7 +127,7 @@ def rules_of(settings: Settings) -> CallbackRules:
     return CallbackRules(ours.secrets, ours.max_age, unsigned=ours.mode == "none", adopted=settings.adopt == "on")
 
 
-async def carry_out(client: Client, reference: str, wish: AnyWish, op: str, *, watched: bool = True) -> Receipt:
+async def carry_out(client: Client, reference: str, wish: AnyCommand, op: str, *, watched: bool = True) -> Receipt:
     """What comes of a wish that somebody had on a page, in the time that people wait for one."""
     kind, id = referred(reference)
     wait = _HANDED_OVER_WITHIN if watched else timedelta()
@@ -138,7 +140,7 @@ async def note_clock(store: Store, behind: timedelta, at: datetime) -> None:
     await store.notes.note_clock(seen.model_dump_json().encode())
 
 
-def receiver_routes(receiver: Receiver, signals: SignalPort) -> list[BaseRoute]:
+def receiver_routes(receiver: CallbackReceiver, signals: SignalPort) -> list[BaseRoute]:
     """The callback address, and what an orchestrator asks: alive, and able to take callbacks."""
 
     async def ready(_: Request) -> Response:

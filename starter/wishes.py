@@ -26,25 +26,25 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.rpc_errors import about_a_pause, about_the_limit_in_flight, about_the_workflow
-from activities.store import Home
+from activities.store.home import StoragePrefix
 from activities.updates import answered
 from starter import lookup
 from starter.context import Context
-from starter.exits import Refusal
+from starter.error_types import Refusal
 from starter.overtaking import overtaking
 from starter.request_ids import id_of
 from starter.temporal_refusals import TemporalRefused
 from workflows import names
 from workflows.follow_up.operations import day_words
-from workflows.hand_off.memory import HandOffInput
-from workflows.kinds import Kind, Named
-from workflows.model.objections import Objection
+from workflows.hand_off.memory import ReplayInput
+from workflows.kinds import Kind, WorkflowName
+from workflows.model.objections import Rejection
 from workflows.model.operations import ID_AT_MOST, OTHER_CONTENT, OperationState, Receipt, digest_of
-from workflows.model.records import Recall, SettledRecord
+from workflows.model.records import ReplayOrder, SettledRecord
 from workflows.model.subject import Status
 from workflows.model.texts import name_fault
 from workflows.model.views import Shown, TaskShow
-from workflows.model.wishes import UPDATES, AnyWish, Cancellation, Done, Replay, Waiver, Wish
+from workflows.model.wishes import UPDATES, AnyCommand, Cancellation, Command, Done, Replay, Waiver
 
 RECORDED_WITHIN: Final = timedelta(seconds=20)
 CARRIED_OUT_WITHIN: Final = timedelta(seconds=20)
@@ -69,11 +69,11 @@ class Begin:
     operation: Callable[[], WithStartWorkflowOperation[Any, Any]]
 
 
-class Refused(Refusal):
+class CommandRefused(Refusal):
     """It does not take the wish; the text is the workflow's sentence for whoever wished it."""
 
 
-class NotLiving(Refusal):
+class NotRunning(Refusal):
     """Nothing of this id is running: it has ended, or never was."""
 
 
@@ -95,7 +95,7 @@ class NotConfirmed(Refusal):
 async def send(
     client: Client,
     id: str,
-    wish: AnyWish,
+    wish: AnyCommand,
     op: str,
     *,
     kind: Kind = Kind.REQUEST,
@@ -104,28 +104,28 @@ async def send(
 ) -> Receipt:
     """The receipt of a wish that was taken by the one of this id, now or under the same `op` before.
 
-    With `begin` it is sent to that workflow, which is started unless it runs. Raises `Refused`, `NotLiving`,
+    With `begin` it is sent to that workflow, which is started unless it runs. Raises `CommandRefused`, `NotRunning`,
     `NotAdmitted`, `TemporalRefused`, and `NotConfirmed` when no answer came `within`.
     """
-    what = Named(kind, id)
+    what = WorkflowName(kind, id)
     try:
         async with overtaking(client, what.workflow_id):
             taken = await answered(lambda: _ask(client, what, wish, op, begin), within)
     except TimeoutError:
         raise NotConfirmed(op) from None
     except WorkflowUpdateFailedError as failure:
-        raise Refused(_why(failure, kind)) from None
+        raise CommandRefused(_why(failure, kind)) from None
     except RuntimeError as error:  # a lazy client that finds no server
         raise NotConfirmed(op) from error
     except RPCError as error:
         raise _not_taken(error, what, op, client.namespace) from error
     # The server answers for an update that it knows without asking the workflow.
     if taken.digest != digest_of(wish):
-        raise Refused(OTHER_CONTENT)
+        raise CommandRefused(OTHER_CONTENT)
     return taken
 
 
-async def _ask(client: Client, what: Named, wish: AnyWish, op: str, begin: Begin | None) -> Receipt:
+async def _ask(client: Client, what: WorkflowName, wish: AnyCommand, op: str, begin: Begin | None) -> Receipt:
     word, id = UPDATES[type(wish)], _update_id(wish, op)
     taken: Receipt
     if begin is None:
@@ -138,14 +138,14 @@ async def _ask(client: Client, what: Named, wish: AnyWish, op: str, begin: Begin
     return taken
 
 
-def _update_id(wish: AnyWish, op: str) -> str:
+def _update_id(wish: AnyCommand, op: str) -> str:
     return f"{UPDATES[type(wish)]}-{op}"
 
 
 async def carry_out(
     client: Client,
     id: str,
-    wish: AnyWish,
+    wish: AnyCommand,
     op: str,
     *,
     kind: Kind = Kind.REQUEST,
@@ -158,14 +158,14 @@ async def carry_out(
     handle = client.get_workflow_handle(begin.workflow_id if begin else kind.workflow_id(id))
     known = await _outcome(handle, _update_id(wish, op), taken, wait)
     if known.state is OperationState.REFUSED:
-        raise Refused(known.detail)
+        raise CommandRefused(known.detail)
     return known
 
 
 async def make(
     context: Context,
     id: str,
-    wish: AnyWish,
+    wish: AnyCommand,
     *,
     op: str | None = None,
     kind: Kind = Kind.REQUEST,
@@ -173,7 +173,7 @@ async def make(
     wait: timedelta = CARRIED_OUT_WITHIN,
 ) -> Receipt:
     """Have what an operator wishes carried out, once for each `op`, by default the wish's own; see `carry_out`."""
-    by_hand = wish if isinstance(wish, Wish) else None
+    by_hand = wish if isinstance(wish, Command) else None
     id, op = id_of(kind, id), op or (by_hand and by_hand.op) or secrets.token_hex(6)
     if fault := _unnamed(by_hand, op):
         raise Refusal(fault)
@@ -182,19 +182,19 @@ async def make(
     try:
         try:
             return await carry_out(context.client, id, wish, op, kind=kind, within=within, wait=wait)
-        except NotLiving:
+        except NotRunning:
             if not isinstance(wish, Replay):
                 raise
         # What has ended is handed off once more from its record.
-        begin = await hand_off_again(context, Named(kind, id))
+        begin = await hand_off_again(context, WorkflowName(kind, id))
         return await carry_out(context.client, id, wish, op, kind=kind, within=within, wait=wait, begin=begin)
-    except Refused as refused:
-        raise Refused(f"{id}: {refused}") from None
+    except CommandRefused as refused:
+        raise CommandRefused(f"{id}: {refused}") from None
     except NotAdmitted as refused:
         raise Refusal(f"{id}: {refused}") from None
-    except NotLiving:
+    except NotRunning:
         async with lookup.suggesting(context.client):
-            shown = await _ended(context, Named(kind, id), wish)
+            shown = await _ended(context, WorkflowName(kind, id), wish)
     says, digest = shown.says, digest_of(wish)
     return Receipt(id=id, status=shown.status, op=op, says=says, state=OperationState.DONE, digest=digest)
 
@@ -206,18 +206,18 @@ async def refuse_earlier(context: Context, kind: Kind, typed: str, words: str, u
     if due is None or shown.status.ended:
         return
     if until < due if isinstance(until, datetime) else until < due.date():
-        raise Refused(
+        raise CommandRefused(
             f"{shown.id}: {words} from now is {day_words(until)}, earlier than it is due: {day_words(due)}; "
             "give the date itself to shorten it"
         )
 
 
-async def hand_off_again(context: Context, what: Named, priority: Priority = Priority.default) -> Begin:
+async def hand_off_again(context: Context, what: WorkflowName, priority: Priority = Priority.default) -> Begin:
     """How the workflow begins that hands off once more what has ended and is closed: one for each, whoever asks.
 
     `Refusal` when there is no record to do it from.
     """
-    content = await context.store.read_record(Home.of(what.workflow_id))
+    content = await context.store.read_record(StoragePrefix.of(what.workflow_id))
     if content is None:
         async with lookup.suggesting(context.client):
             shown = await lookup.look_at(context.client, context.store, what)
@@ -227,7 +227,7 @@ async def hand_off_again(context: Context, what: Named, priority: Priority = Pri
     operation = partial(
         WithStartWorkflowOperation[Any, Any],
         names.HAND_OFF,
-        HandOffInput(ended=Recall(type=what.kind, id=what.id), status=status),
+        ReplayInput(ended=ReplayOrder(type=what.kind, id=what.id), status=status),
         id=workflow_id,
         task_queue=names.WORKFLOW_QUEUE,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
@@ -251,30 +251,30 @@ async def _outcome(handle: WorkflowHandle[Any, Any], id: str, known: Receipt, wa
     return known
 
 
-def _unnamed(wish: Wish | None, op: str) -> str | None:
+def _unnamed(wish: Command | None, op: str) -> str | None:
     """Why who wants it, or the name of the change, cannot be sent."""
     if len(op) > OP_AT_MOST:
         return f"--op is longer than {OP_AT_MOST} characters"
     return (name_fault(wish.actor, "--as") if wish else None) or name_fault(op, "--op")
 
 
-async def _ended(context: Context, what: Named, wish: AnyWish) -> Shown:
+async def _ended(context: Context, what: WorkflowName, wish: AnyCommand) -> Shown:
     """One whose workflow is closed: fine when it ended as is wished; else too late."""
     shown = await lookup.look_at(context.client, context.store, what)
     if _has_come_about(shown, wish):
         return shown
     ended = f"too late, the {what.kind} is {shown.status}"
-    raise NotLiving(f"{what.id}: {ended if shown.status.ended else shown.says}")
+    raise NotRunning(f"{what.id}: {ended if shown.status.ended else shown.says}")
 
 
-def _has_come_about(shown: Shown, wish: AnyWish) -> bool:
+def _has_come_about(shown: Shown, wish: AnyCommand) -> bool:
     """Who wants it over may not have been the first; who says that it is done must be."""
     if isinstance(wish, Done):
         return isinstance(shown, TaskShow) and shown.done_by == wish.actor
     return (type(wish), shown.status) in ((Cancellation, Status.CANCELLED), (Waiver, Status.WAIVED))
 
 
-def _not_taken(error: RPCError, what: Named, op: str, namespace: str) -> Refusal:
+def _not_taken(error: RPCError, what: WorkflowName, op: str, namespace: str) -> Refusal:
     if about_the_limit_in_flight(error):
         return NotAdmitted(f"too many changes of this {what.kind} wait for a worker already")
     if about_a_pause(error):
@@ -283,10 +283,10 @@ def _not_taken(error: RPCError, what: Named, op: str, namespace: str) -> Refusal
         return NotConfirmed(op, f"Temporal: {error.message}")
     if error.status in _NO_ANSWER:
         return NotConfirmed(op)
-    return NotLiving(what.id) if about_the_workflow(error) else TemporalRefused(error, namespace)
+    return NotRunning(what.id) if about_the_workflow(error) else TemporalRefused(error, namespace)
 
 
 def _why(failure: WorkflowUpdateFailedError, kind: Kind) -> str:
     return (
-        failure.cause.message if isinstance(failure.cause, ApplicationError) else Objection.NOT_DONE.says(subject=kind)
+        failure.cause.message if isinstance(failure.cause, ApplicationError) else Rejection.NOT_DONE.says(subject=kind)
     )

@@ -15,7 +15,7 @@ from temporalio.testing import ActivityEnvironment
 
 import worker
 from activities.core_signature.client import CoreSignatureClient
-from deploy.sandbox.records import Event
+from deploy.sandbox.records import CoreEvent
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
 from starter import clients
@@ -25,7 +25,7 @@ from tests.activities.push.stage import entries
 from tests.servers import own_namespace
 from tests.starter.terminal import complete
 from workflows.kinds import Kind
-from workflows.model.reconciliation import SweepOrder, Swept
+from workflows.model.reconciliation import ReconciliationOrder, ReconciliationResult
 from workflows.names import KIND, REQUESTER, SIGNATURE_REQUEST, STATUS, SWEEP_QUEUE, adopted_id
 
 pytestmark = pytest.mark.real_server
@@ -51,18 +51,18 @@ class Composed:
     signature: CoreSignatureClient
     activities: dict[str, list[Any]]
 
-    async def sweeps(self) -> Swept:
+    async def sweeps(self) -> ReconciliationResult:
         """One sweep, by the activity that the worker has for it."""
         [sweep] = self.activities[SWEEP_QUEUE]
         env = ActivityEnvironment()
         env.info = replace(env.info, started_time=NOW)
-        answer: Swept = await env.run(sweep, SweepOrder(now=NOW))
+        answer: ReconciliationResult = await env.run(sweep, ReconciliationOrder(now=NOW))
         return answer
 
     def happens(self, ago: timedelta, external_id: str | None = "msa", **more: Any) -> None:
         """Something happened at Core Signature of which nobody was called."""
         about = {"document": AT_CORE_SIGNATURE, "external_id": external_id, "event_type": "signer_viewed"}
-        self.sandbox.world.memory.events.save(Event(**{"timestamp": (NOW - ago).timestamp(), **about, **more}))
+        self.sandbox.world.memory.events.save(CoreEvent(**{"timestamp": (NOW - ago).timestamp(), **about, **more}))
 
     def told(self) -> list[str]:
         """The headings of what whoever is on call got."""

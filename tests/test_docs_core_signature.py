@@ -17,7 +17,7 @@ from activities.push.google import SCOPE
 from activities.push.limiter import PER_MINUTE
 from activities.push.message import LIFETIME
 from deploy.sandbox.callbacks import FIBONACCI
-from starter.callback.claim import Verdict, event_hash
+from starter.callback.claim import CallbackVerdict, event_hash
 from starter.setting_groups import WebhookSettings
 from starter.subscribing import EVENTS
 from tests.markdown import ROOT, headings, table
@@ -68,7 +68,7 @@ def test_every_answer_of_the_receiver_is_explained() -> None:
     """Each with the reason that its counter has."""
     told = re.findall(r"^\| (\d+) \| (`[^|]+`) \|", PAGE, re.M)
     assert {(int(status), reason) for status, cell in told for reason in words(cell)} == {
-        (verdict.status, verdict.reason) for verdict in Verdict
+        (verdict.status, verdict.reason) for verdict in CallbackVerdict
     }
 
 

@@ -10,13 +10,13 @@ import pytest
 from pydantic import BaseModel, TypeAdapter
 from ruamel.yaml import YAML
 
-from activities.device import Device
+from activities.device import PushDevice
 from activities.files.fields import DayOrInstant, Email, Id, KindId, LocaleTag, Name, Span, Url, Zone
 from activities.files.reading import FileFaults, FileText
 from activities.files.yaml_lines import parse
 from activities.people import FileDirectory
 from activities.person import Absence, PeopleFile, Person
-from activities.policies.catalogue import Catalogue, Kind
+from activities.policies.catalogue import Catalogue, CatalogueKind
 from activities.policies.file import (
     EscalationLayer,
     OperationEntry,
@@ -29,10 +29,10 @@ from activities.policies.file import (
     Trigger,
 )
 from activities.requests.file import DocumentEntry, RequestFile, SignerEntry
-from activities.requests.input import prepare
-from activities.store import Store
+from activities.requests.input import prepare_request
+from activities.store.store import Store
 from activities.tasks.file import AnswerEntry, TaskFile, WhoEntry
-from activities.tasks.input import prepare as prepare_task
+from activities.tasks.input import prepare_task as prepare_task
 from tests.activities.requests.papers import NOW, PDF
 from tests.markdown import ROOT, Block, Row, blocks, table
 from workflows.model.policy import Overdue
@@ -136,15 +136,15 @@ class Table:
 
 def policy() -> Mapping[str, Any]:
     """The policy of a kind that says nothing."""
-    resolved = Catalogue({"bare": Kind()}).resolve("bare").policy
+    resolved = Catalogue({"bare": CatalogueKind()}).resolve("bare").policy
     return resolved.model_dump(mode="json", by_alias=True)
 
 
 TABLES: Final = (
     Table("A person", Person, person),
     Table("An absence", Absence, absence),
-    Table("A device", Device, device),
-    Table("A kind", Kind, kind, policy),
+    Table("A device", PushDevice, device),
+    Table("A kind", CatalogueKind, kind, policy),
     Table("Reminders", ReminderLayer, lambda example: kind({"reminders": example}), lambda: policy()["reminders"]),
     Table("Overdue", OverdueLayer, lambda example: kind({"overdue": example, "grace": "14d"}), Overdue().model_dump),
     Table("A question", QuestionLayer, lambda example: kind({"question": example}), lambda: policy()["question"]),
@@ -204,7 +204,7 @@ class Context:
         if "who" in written.parse().plain:
             await prepare_task(written, catalogue=catalogue, directory=directory, now=NOW)
         else:
-            await prepare(written, catalogue=catalogue, directory=directory, now=NOW)
+            await prepare_request(written, catalogue=catalogue, directory=directory, now=NOW)
 
 
 @pytest.fixture

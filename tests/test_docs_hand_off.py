@@ -20,7 +20,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from pydantic import SecretStr
 from standardwebhooks import Webhook
 
-from activities.downstream import Downstream, DownstreamConfig
+from activities.downstream import HttpTargets, HttpTargetsConfig
 from activities.events import Personal, PersonalTitle, people_in, ping
 from activities.http.addresses import Guard
 from activities.http.calling import make_client
@@ -85,9 +85,9 @@ async def test_the_signature_is_the_one_that_is_sent() -> None:
         return httpx.Response(204)
 
     at, id = datetime.fromtimestamp(int(SIGNED["webhook-timestamp"]), UTC), SIGNED["webhook-id"]
-    config = DownstreamConfig({"erp": [SecretStr(SIGNED["secret"])]})
+    config = HttpTargetsConfig({"erp": [SecretStr(SIGNED["secret"])]})
     async with make_client(transport=httpx.MockTransport(answer)) as client:
-        await Downstream(client, config, Guard((), public), now=lambda: at).call(TARGET, id, ping(TARGET, id, at))
+        await HttpTargets(client, config, Guard((), public), now=lambda: at).call(TARGET, id, ping(TARGET, id, at))
     [sent] = seen
     assert sent.content.decode() == SIGNED["body"]
     headers = {name: text for name, text in SIGNED.items() if name.startswith("webhook-")}

@@ -10,10 +10,10 @@ from temporalio.worker import Worker
 
 import starter.doctor.temporal as doctor
 import worker
-from activities.http.pacing import Pacer
+from activities.http.pacing import RateLimiter
 from starter import pollers
 from starter.clients import opened
-from starter.doctor.health import Health
+from starter.doctor.health import PartHealth
 from starter.settings import load
 from starter.task_queues import at_work, workers
 from tests.golden.boundary import questions
@@ -78,7 +78,7 @@ async def test_no_queue_is_paced_by_the_server(dev_server: str) -> None:
 
     client = await own_namespace(dev_server)
     settings = load(environment={"TEMPORAL_ADDRESS": dev_server})
-    them = workers(client, {one: [nothing] for one in QUEUES}, Pacer(5), settings)
+    them = workers(client, {one: [nothing] for one in QUEUES}, RateLimiter(5), settings)
     assert [one.config().get("max_task_queue_activities_per_second") for one in them] == [None] * 5
     assert sorted(one.task_queue for one in them) == sorted(QUEUES)
 
@@ -92,14 +92,14 @@ async def test_it_is_ready_once_nobody_is_told_that_there_is_no_worker(
 
     client = await own_namespace(dev_server)
     settings = load(environment={"TEMPORAL_ADDRESS": dev_server})
-    them = workers(client, {one: [nothing] for one in QUEUES}, Pacer(5), settings)
+    them = workers(client, {one: [nothing] for one in QUEUES}, RateLimiter(5), settings)
     with monkeypatch.context() as at_once:
         at_once.setattr(pollers, "LISTED_AT_MOST", timedelta(milliseconds=1))
         assert not await pollers.until_listed(client, client.identity)
     stories = [Worker(client, task_queue=queue, workflows=[OneOnEach]) for queue in WORKFLOW_QUEUES]
     async with at_work([*them, *stories]):
         assert await pollers.until_listed(client, client.identity)
-        assert (await doctor.worker(client)).state is Health.OK
+        assert (await doctor.worker(client)).state is PartHealth.OK
 
 
 async def test_a_whole_worker_says_that_it_is_ready_when_it_is_listed_and_not_before(
@@ -109,7 +109,7 @@ async def test_a_whole_worker_says_that_it_is_ready_when_it_is_listed_and_not_be
     there = {"TEMPORAL_ADDRESS": dev_server, "TEMPORAL_NAMESPACE": client.namespace}
     async with worker.working(load(environment={**complete(tmp_path), **there}), asyncio.Event()) as ready:
         assert ready
-        assert (await doctor.worker(client)).state is Health.OK
+        assert (await doctor.worker(client)).state is PartHealth.OK
 
 
 @workflow.defn(sandboxed=False)
@@ -154,7 +154,7 @@ async def test_a_sweep_waits_for_no_place_of_those_who_call_and_takes_none_of_th
 
     client = await own_namespace(dev_server)
     asked = {WORKFLOW_QUEUE: [call], CAMPAIGN_QUEUE: [call], SIGNATURE_QUEUE: [call], SWEEP_QUEUE: [sweep]}
-    them = workers(client, asked, Pacer(pace), load(environment={"TEMPORAL_ADDRESS": dev_server}))
+    them = workers(client, asked, RateLimiter(pace), load(environment={"TEMPORAL_ADDRESS": dev_server}))
     story = Worker(client, task_queue="story", workflows=[SweepsBehindACrowd])
     async with asyncio.timeout(60), at_work([*them, story]):
         await client.execute_workflow(SweepsBehindACrowd.run, id="sweeps", task_queue="story")

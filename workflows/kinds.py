@@ -20,7 +20,7 @@ from workflows.names import (
 
 
 class Kind(StrEnum):
-    """The word that people say for it; `Names.command` is what its words of the command begin with."""
+    """The word that people say for it; `KindNames.command` is what its words of the command begin with."""
 
     REQUEST = "request"
     TASK = "task"
@@ -28,7 +28,7 @@ class Kind(StrEnum):
     CAMPAIGN = "campaign"
 
     @property
-    def names(self) -> "Names":
+    def names(self) -> "KindNames":
         """What it is called elsewhere."""
         return _NAMES[self]
 
@@ -38,7 +38,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True)
-class Names:
+class KindNames:
     """`workflow` is its type, `prefix` what stands before the colon of its id, `settled` the signal of its end.
 
     `event` is the type of the call that hands its end to other systems, `page` where its links lead, `desk` where
@@ -70,8 +70,8 @@ class Names:
         return self.event.partition(".")[0]
 
 
-_NAMES: Final[Mapping[Kind, Names]] = {
-    Kind.REQUEST: Names(
+_NAMES: Final[Mapping[Kind, KindNames]] = {
+    Kind.REQUEST: KindNames(
         workflow=SIGNATURE_REQUEST,
         prefix=REQUEST_PREFIX,
         settled=SIGNATURE_SETTLED,
@@ -81,7 +81,7 @@ _NAMES: Final[Mapping[Kind, Names]] = {
         stage="sending",
         command="request",
     ),
-    Kind.TASK: Names(
+    Kind.TASK: KindNames(
         workflow=TASK,
         prefix="task",
         settled=TASK_SETTLED,
@@ -91,7 +91,7 @@ _NAMES: Final[Mapping[Kind, Names]] = {
         stage="open",
         command="task",
     ),
-    Kind.ONBOARDING: Names(
+    Kind.ONBOARDING: KindNames(
         workflow=CUSTOMER_ONBOARDING,
         prefix="customer-onboarding",
         settled=ONBOARDING_SETTLED,
@@ -101,7 +101,7 @@ _NAMES: Final[Mapping[Kind, Names]] = {
         stage="starting",
         command="onboard",
     ),
-    Kind.CAMPAIGN: Names(
+    Kind.CAMPAIGN: KindNames(
         workflow=CAMPAIGN,
         prefix=ACKNOWLEDGEMENT_CAMPAIGN,
         settled=CAMPAIGN_SETTLED,
@@ -114,7 +114,7 @@ _NAMES: Final[Mapping[Kind, Names]] = {
 }
 
 
-class Named(NamedTuple):
+class WorkflowName(NamedTuple):
     """One of them: its kind, and the id that people know it by."""
 
     kind: Kind
@@ -131,12 +131,12 @@ class Named(NamedTuple):
         return self.id if self.kind is Kind.REQUEST else self.workflow_id
 
 
-def named(workflow_id: str) -> Named | None:
+def named(workflow_id: str) -> WorkflowName | None:
     """What has this workflow id; None when it is nothing that we follow up."""
     prefix, _, id = workflow_id.partition(":")
-    return next((Named(kind, id) for kind in Kind if kind.names.prefix == prefix), None)
+    return next((WorkflowName(kind, id) for kind in Kind if kind.names.prefix == prefix), None)
 
 
-def referred(reference: str) -> Named:
-    """What outside systems know by this (`Named.reference`)."""
-    return named(reference) or Named(Kind.REQUEST, reference)
+def referred(reference: str) -> WorkflowName:
+    """What outside systems know by this (`WorkflowName.reference`)."""
+    return named(reference) or WorkflowName(Kind.REQUEST, reference)

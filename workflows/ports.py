@@ -9,13 +9,24 @@ from typing import Any, TypeVar
 
 from temporalio import activity
 
-from workflows.model.campaign import Changed, Changing, Frozen, Look, Looked, Order, Settle, Tally, Walk, Walked
+from workflows.model.campaign import (
+    Batch,
+    BatchResult,
+    CampaignOrder,
+    ChangeOrder,
+    ChangeResult,
+    DailyCheck,
+    DailyCheckResult,
+    FrozenAudience,
+    OutcomeCounts,
+    SettleOrder,
+)
 from workflows.model.notices import Delivery, DeliveryReport
 from workflows.model.onboarding import PartsSeen, PartsToEnd, PartsToLookAt, PartsToStart
-from workflows.model.planning import Agenda, Planning, StandIn, StandInReport
+from workflows.model.planning import PlanningInput, Schedule, StandIn, StandInReport
 from workflows.model.provider import CancelOrder, CreateOrder, DocumentSeen, ForwardOrder, ForwardReport, Observation
-from workflows.model.reconciliation import SweepOrder, Swept
-from workflows.model.records import HandoffBatch, Recall, Recalled
+from workflows.model.reconciliation import ReconciliationOrder, ReconciliationResult
+from workflows.model.records import HandoffBatch, RecordedHandOff, ReplayOrder
 from workflows.model.settlement import HandoffReport
 from workflows.model.sign_in import SignInOrder, SignInReport
 from workflows.model.yearly import YearGivenUp, YearSeen, YearToOpen
@@ -107,11 +118,11 @@ class Planner(Port):
 
     @asks("plan_agenda")
     @abstractmethod
-    async def plan(self, planning: Planning) -> Agenda:
+    async def plan(self, planning: PlanningInput) -> Schedule:
         """The agenda of those whose turn it is, past instants included, from this input and the directory alone."""
 
 
-class StandIns(Port):
+class StandInFinder(Port):
     """Those who could be asked instead of somebody else."""
 
     @asks("look_at_stand_in")
@@ -134,7 +145,7 @@ class Handoff(Port):
 
     @asks("recall_hand_off")
     @abstractmethod
-    async def recall(self, ended: Recall) -> Recalled:
+    async def recall(self, ended: ReplayOrder) -> RecordedHandOff:
         """What the store knows of the hand-off of something that has ended; nothing when it has no record of it."""
 
 
@@ -186,12 +197,12 @@ class CampaignPeople(Port):
 
     @asks("freeze_audience")
     @abstractmethod
-    async def freeze(self, order: Order) -> Frozen:
+    async def freeze(self, order: CampaignOrder) -> FrozenAudience:
         """Resolve the audience, once: whoever cannot be asked is a row with its reason, and holds up no other."""
 
     @asks("walk_audience")
     @abstractmethod
-    async def walk(self, walk: Walk) -> Walked:
+    async def walk(self, walk: Batch) -> BatchResult:
         """See to one member after the other for some minutes, at the provider's pace; what is done stays done.
 
         May be repeated from any earlier place: nobody has two requests, and what has ended stays as it ended.
@@ -199,17 +210,17 @@ class CampaignPeople(Port):
 
     @asks("change_audience")
     @abstractmethod
-    async def change(self, changing: Changing) -> Changed:
+    async def change(self, changing: ChangeOrder) -> ChangeResult:
         """Write a change down under its number; what makes no sense is refused in words and changes nothing."""
 
     @asks("look_at_audience")
     @abstractmethod
-    async def look(self, look: Look) -> Looked:
+    async def look(self, look: DailyCheck) -> DailyCheckResult:
         """Find who joined and who left since, and tell managers and the owner what they are to hear today, once."""
 
     @asks("settle_audience")
     @abstractmethod
-    async def settle(self, settle: Settle) -> Tally:
+    async def settle(self, settle: SettleOrder) -> OutcomeCounts:
         """Say by the settled records how everybody stands, and write the list once nobody is open.
 
         Fails with `unbalanced` when the audience is not the one that the campaign knows of.
@@ -233,12 +244,12 @@ class CampaignYears(Port):
         """Keep nothing of what was given for a year; may be repeated."""
 
 
-class EventSweep(Port):
+class EventReconciliation(Port):
     """The events of Core Signature, as a list of what callbacks should have told."""
 
     @asks("sweep_events")
     @abstractmethod
-    async def sweep(self, order: SweepOrder) -> Swept:
+    async def sweep(self, order: ReconciliationOrder) -> ReconciliationResult:
         """Look at the next pages, tell open requests what they may not have heard, and remember the place.
 
         May be repeated: a request knows an event again, and what was looked at before the place was remembered is

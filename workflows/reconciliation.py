@@ -7,9 +7,9 @@ from temporalio.common import Priority
 
 with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.options as options
-    from workflows.model.reconciliation import Reconciliation, SweepOrder, Swept
+    from workflows.model.reconciliation import Reconciliation, ReconciliationOrder, ReconciliationResult
     from workflows.names import BULK, RECONCILIATION, SHOW
-    from workflows.ports import EventSweep
+    from workflows.ports import EventReconciliation
 
 _PRIORITY: Final = Priority(priority_key=BULK)
 """In the line of calls behind whatever somebody waits for; its queue it has to itself."""
@@ -24,15 +24,15 @@ class ReconciliationWorkflow:
 
     @workflow.init
     def __init__(self, asked: Reconciliation) -> None:
-        self._swept = Swept()
+        self._swept = ReconciliationResult()
 
     @workflow.run
-    async def run(self, asked: Reconciliation) -> Swept:
+    async def run(self, asked: Reconciliation) -> ReconciliationResult:
         """Go on until all is looked at, at most so many parts; fails when Core Signature does not answer."""
         for number in range(1, asked.parts + 1):
             part = await workflow.execute_activity_method(
-                EventSweep.sweep,
-                SweepOrder(now=workflow.now()),
+                EventReconciliation.sweep,
+                ReconciliationOrder(now=workflow.now()),
                 summary=f"events, part {number}",
                 priority=_PRIORITY,
                 **options.SWEEP,
@@ -44,6 +44,6 @@ class ReconciliationWorkflow:
         return self._swept
 
     @workflow.query(name=SHOW, description="How far it has come, and what it has mended")
-    def show(self) -> Swept:
+    def show(self) -> ReconciliationResult:
         """So far."""
         return self._swept

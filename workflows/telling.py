@@ -6,13 +6,13 @@ with workflow.unsafe.imports_passed_through():
     from temporalio.exceptions import ActivityError, is_cancelled_exception
 
     import workflows.follow_up.options as options
-    from workflows.model.notices import Delivery, Notice
+    from workflows.model.notices import Delivery, NotificationOrder
     from workflows.names import TELL
     from workflows.ports import PushService
 
 
 @workflow.defn(name=TELL)
-class TellWorkflow:
+class BulkNoticeWorkflow:
     """Tells them once; whom no phone could be told of it within minutes is not told."""
 
     @workflow.run
@@ -26,7 +26,7 @@ class TellWorkflow:
             if not left:
                 return
 
-    async def _told(self, delivery: Delivery) -> tuple[Notice, ...]:
+    async def _told(self, delivery: Delivery) -> tuple[NotificationOrder, ...]:
         """Those who are still to be told."""
         try:
             report = await workflow.execute_activity_method(

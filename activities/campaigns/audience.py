@@ -13,15 +13,15 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Final, NamedTuple, Self
 
-from activities.store import AUDIENCES, Store
-from workflows.model.campaign import Campaign, Change, ChangeKind, Order, Walk, Work
+from activities.store.store import AUDIENCES, Store
+from workflows.model.campaign import AudienceChange, Batch, BatchWork, Campaign, CampaignOrder, ChangeKind
 
 AUDIENCE_AT_MOST: Final = 200_000
 """People of one campaign, joiners included."""
 _FORM: Final = 1
 
 
-class Row(NamedTuple):
+class MemberRow(NamedTuple):
     """Somebody of an audience; `number` is their line in the file, else their place. `says` is why nobody can ask them.
 
     `person` is an id of the directory, or `p-…` of somebody who stands in full in the file.
@@ -37,7 +37,7 @@ class Row(NamedTuple):
 _ATTEMPT: Final = re.compile(r"\.r[0-9]+$")
 
 
-class Extended(NamedTuple):
+class ExtendedMember(NamedTuple):
     """Since when everybody whose last day was before this one has until then."""
 
     at: datetime
@@ -53,7 +53,7 @@ class Member:
     when they were not there at the opening.
     """
 
-    row: Row
+    row: MemberRow
     given: date
     attempt: int = 1
     out: ChangeKind | None = None
@@ -61,7 +61,7 @@ class Member:
     joined: bool = False
     asked_by: int = 0
     """The last change that asks them; none when only the opening does."""
-    extended: tuple[Extended, ...] = ()
+    extended: tuple[ExtendedMember, ...] = ()
     before: int = 0
 
     @property
@@ -100,15 +100,15 @@ class Member:
 
 
 @dataclass(frozen=True)
-class Amendment:
+class AudienceAmendment:
     """A change as the store has it, with the rows it is about: whoever joined, left, is exempt, or is asked again.
 
     `taken_up` are those who are asked again by the request that they had: nobody has ended it, its document may live.
     `before` is the SHA-256 of the change before it, so that the last one vouches for all of them.
     """
 
-    change: Change
-    rows: tuple[Row, ...] = ()
+    change: AudienceChange
+    rows: tuple[MemberRow, ...] = ()
     before: str | None = None
     taken_up: tuple[str, ...] = ()
 
@@ -122,18 +122,18 @@ class Amendment:
     def loaded(cls, content: bytes) -> Self:
         """What was dumped."""
         found = json.loads(content)
-        rows = tuple(Row(*row) for row in found["rows"])
-        return cls(Change.model_validate(found["change"]), rows, found["before"], tuple(found["taken_up"]))
+        rows = tuple(MemberRow(*row) for row in found["rows"])
+        return cls(AudienceChange.model_validate(found["change"]), rows, found["before"], tuple(found["taken_up"]))
 
 
-def dumped(rows: Iterable[Row]) -> bytes:
+def dumped(rows: Iterable[MemberRow]) -> bytes:
     """Rows as JSON, byte-equal for the same."""
     return _json({"version": _FORM, "rows": list(rows)})
 
 
-def loaded(content: bytes) -> tuple[Row, ...]:
+def loaded(content: bytes) -> tuple[MemberRow, ...]:
     """The rows that were dumped."""
-    return tuple(Row(*row) for row in json.loads(content)["rows"])
+    return tuple(MemberRow(*row) for row in json.loads(content)["rows"])
 
 
 def _json(value: Any) -> bytes:
@@ -145,15 +145,15 @@ class Audience:
     """Everybody who was ever in the audience, in an order that only grows: the frozen rows, then whoever joined."""
 
     members: tuple[Member, ...]
-    amendments: tuple[Amendment, ...] = ()
-    extended: tuple[Extended, ...] = ()
+    amendments: tuple[AudienceAmendment, ...] = ()
+    extended: tuple[ExtendedMember, ...] = ()
 
     @classmethod
-    def of(cls, rows: Iterable[Row], campaign: Campaign, amendments: Sequence[Amendment] = ()) -> Self:
+    def of(cls, rows: Iterable[MemberRow], campaign: Campaign, amendments: Sequence[AudienceAmendment] = ()) -> Self:
         """The audience after all its amendments."""
         return cls(tuple(Member(row, campaign.due) for row in rows)).after(amendments)
 
-    def after(self, amendments: Sequence[Amendment]) -> Self:
+    def after(self, amendments: Sequence[AudienceAmendment]) -> Self:
         """The audience after these changes too."""
         members, extended = list(self.members), self.extended
         for amendment in amendments:
@@ -168,7 +168,7 @@ class Audience:
         found = [member for member in self.members if member.person == id]
         return next((member for member in found if not member.row.says), found[0] if found else None)
 
-    def begun(self, order: Order) -> frozenset[str]:
+    def begun(self, order: CampaignOrder) -> frozenset[str]:
         """Those who may have a request: a walk has come to them."""
         seen = (order.asked, order.changes_asked)
         return frozenset(one.person for place, one in enumerate(self.members) if one.seen_to(place, *seen))
@@ -185,14 +185,14 @@ class Audience:
         return tuple(member for member in self.members if member.person in concerned and not member.row.says)
 
 
-def _extended(extended: tuple[Extended, ...], change: Change) -> tuple[Extended, ...]:
+def _extended(extended: tuple[ExtendedMember, ...], change: AudienceChange) -> tuple[ExtendedMember, ...]:
     """The list with one more; of two that were wished at once the later day may come first: the other moves nobody."""
     if change.what is not ChangeKind.EXTENDED or change.due is None or (extended and change.due <= extended[-1].due):
         return extended
-    return (*extended, Extended(change.at, change.due))
+    return (*extended, ExtendedMember(change.at, change.due))
 
 
-def _amend(members: list[Member], amendment: Amendment, before: int) -> None:
+def _amend(members: list[Member], amendment: AudienceAmendment, before: int) -> None:
     change, rows = amendment.change, {row.person: row for row in amendment.rows}
     match change.what:
         case ChangeKind.LEFT:
@@ -205,21 +205,21 @@ def _amend(members: list[Member], amendment: Amendment, before: int) -> None:
             _join(members, rows, change.number, change.due, before)
 
 
-def _each(members: list[Member], rows: Mapping[str, Row], amended: Callable[[Member, Row], Member]) -> None:
+def _each(members: list[Member], rows: Mapping[str, MemberRow], amended: Callable[[Member, MemberRow], Member]) -> None:
     """Amend those whom the rows are about; the others, who are many, are not touched."""
     for place, one in enumerate(members):
         if row := rows.get(one.person):
             members[place] = amended(one, row)
 
 
-def _exempt(member: Member, row: Row, change: Change) -> Member:
+def _exempt(member: Member, row: MemberRow, change: AudienceChange) -> Member:
     """Also somebody who could not be asked; of a person who stands there twice the one row."""
     if member.out is not None or member.row.number != row.number:
         return member
     return replace(member, out=change.what, reason=change.reason)
 
 
-def _again(member: Member, row: Row, amendment: Amendment) -> Member:
+def _again(member: Member, row: MemberRow, amendment: AudienceAmendment) -> Member:
     """Asked once more: a row that was wrong is right now, a request that has ended gets another one."""
     if member.out is not None or member.row.number != row.number:
         return member
@@ -227,7 +227,7 @@ def _again(member: Member, row: Row, amendment: Amendment) -> Member:
     return replace(member, row=row, attempt=member.attempt + another, asked_by=amendment.change.number)
 
 
-def _join(members: list[Member], rows: dict[str, Row], by: int, due: date, before: int) -> None:
+def _join(members: list[Member], rows: dict[str, MemberRow], by: int, due: date, before: int) -> None:
     """Whoever was there before and had left is asked in another attempt."""
     for place, one in enumerate(members):
         if one.out is ChangeKind.LEFT and one.person in rows:
@@ -246,30 +246,30 @@ class Audiences:
         self._store = store
         self._read: dict[tuple[str, str, str | None], Audience] = {}
 
-    async def freeze(self, rows: Iterable[Row]) -> str:
+    async def freeze(self, rows: Iterable[MemberRow]) -> str:
         """Keep rows under the SHA-256 that is returned."""
         return await self._store.put_document(dumped(rows), AUDIENCES)
 
-    async def rows(self, sha256: str) -> tuple[Row, ...]:
+    async def rows(self, sha256: str) -> tuple[MemberRow, ...]:
         """The rows kept under a SHA-256; raises what a document does that is missing or damaged."""
         return loaded(await self._content(sha256))
 
     async def _content(self, sha256: str) -> bytes:
         return b"".join([piece async for piece in (await self._store.document(sha256, AUDIENCES)).pieces(1 << 18)])
 
-    async def of(self, order: Order) -> Audience:
+    async def of(self, order: CampaignOrder) -> Audience:
         """The audience that an order is about, after the changes that it knows of."""
         if order.frozen is None:
             raise ValueError("the audience is not frozen yet")
         return await self.read(order.campaign, order.frozen.sha256, order.changed)
 
-    async def walked(self, walk: Walk) -> tuple[Member, ...]:
+    async def walked(self, walk: Batch) -> tuple[Member, ...]:
         """Those whom a walk is about: who is asked as all stand by now, who is ended or extended as of its own change.
 
         Somebody who has come back since has another request, which the walk of that change asks them with.
         """
         audience = await self.of(walk.order)
-        later = audience.amendments[walk.change :] if walk.change and walk.work is not Work.START else ()
+        later = audience.amendments[walk.change :] if walk.change and walk.work is not BatchWork.START else ()
         if later and walk.order.frozen:
             audience = await self.read(walk.order.campaign, walk.order.frozen.sha256, later[0].before)
         return audience.about(walk.change)
@@ -278,9 +278,9 @@ class Audiences:
         """The same by its parts; raises what a document does that is missing or damaged."""
         key = (campaign.id, sha256, changed)
         if key not in self._read:
-            amendments: list[Amendment] = []
+            amendments: list[AudienceAmendment] = []
             while changed is not None and (campaign.id, sha256, changed) not in self._read:
-                amendments.insert(0, Amendment.loaded(await self._content(changed)))
+                amendments.insert(0, AudienceAmendment.loaded(await self._content(changed)))
                 changed = amendments[0].before
             before = self._read.get((campaign.id, sha256, changed)) if changed is not None else None
             if before is None:
@@ -290,12 +290,12 @@ class Audiences:
                 del self._read[next(iter(self._read))]
         return self._read[key]
 
-    async def write(self, amendment: Amendment) -> str:
+    async def write(self, amendment: AudienceAmendment) -> str:
         """Write a change; the SHA-256 that the next one names."""
         return await self._store.put_document(amendment.dumped(), AUDIENCES)
 
 
-def repeated(rows: Iterable[Row]) -> Iterator[Row]:
+def repeated(rows: Iterable[MemberRow]) -> Iterator[MemberRow]:
     """The rows, of which one that names a person again cannot be asked."""
     seen: dict[str, int] = {}
     for row in rows:

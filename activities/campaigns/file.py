@@ -12,13 +12,13 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_va
 from activities.calendars.wall_clock import length
 from activities.campaigns import rows
 from activities.campaigns.audience import AUDIENCE_AT_MOST
-from activities.campaigns.rows import NOBODY, Given
+from activities.campaigns.rows import NOBODY, AudienceFile
 from activities.files.fields import DayOrInstant, FileName, Id, KindId, Message, Name, Span, SpanOrNone
 from activities.files.reading import FileFaults, FileModel, PlainFile
 from activities.onboarding.file import ShortId
 from activities.requests.checks import RequestChecks
 from activities.requests.file import DocumentEntry
-from activities.starting.checks import Concerned
+from activities.starting.checks import ConcernedPersons
 from activities.starting.file import AskingFile, PersonId, right
 from workflows.model.campaign import Joiners, Leavers
 from workflows.model.yearly import YEAR
@@ -37,12 +37,12 @@ class CampaignChecks(RequestChecks):
     secret: SecretStr | None = None
     read: bytes | None = None
     """Its table, if that was read already."""
-    given: Given = NOBODY
+    given: AudienceFile = NOBODY
 
     @property
-    def concerned(self) -> Concerned:
+    def concerned(self) -> ConcernedPersons:
         """The owner; who is asked is checked row by row."""
-        return Concerned(self.right.get("owner"), frozenset())
+        return ConcernedPersons(self.right.get("owner"), frozenset())
 
     def group(self, name: str) -> None:
         """Refuse a group that is not there."""

@@ -12,22 +12,23 @@ from pydantic import SecretStr
 from activities.calendars.wall_clock import at_clock
 from activities.campaigns import audience
 from activities.campaigns.file import CampaignChecks, CampaignFile, days_of, of_year
-from activities.campaigns.rows import Given
+from activities.campaigns.rows import AudienceFile
 from activities.directory import Directory, UnknownGroup
 from activities.files.reading import FileFaults, FileText, PlainFile
 from activities.person import Person
 from activities.policies.catalogue import Catalogue
-from activities.requests.documents import Documents
+from activities.requests.documents import LocalDocuments
 from activities.requests.input import MAX_UPLOAD_MEGABYTES
 from activities.starting import path
-from activities.starting.checks import Found
+from activities.starting.checks import KnownPersons
 from activities.starting.meant import read_as
 from activities.starting.policy import checked
-from activities.store import AUDIENCES, Home, Store
+from activities.store.home import StoragePrefix
+from activities.store.store import AUDIENCES, Store
 from workflows.campaign.inputs import CampaignInput
 from workflows.follow_up.inputs import FollowUpInput
 from workflows.kinds import Kind
-from workflows.model.campaign import Campaign, Joiners, Source
+from workflows.model.campaign import AudienceSource, Campaign, Joiners
 from workflows.model.policy import Policy
 from workflows.model.request import Document
 
@@ -37,7 +38,7 @@ class PreparedCampaign:
     """A campaign whose file was checked in full; nothing is stored or started yet."""
 
     given: CampaignInput
-    rows: Given = field(repr=False)
+    rows: AudienceFile = field(repr=False)
     """What a table or a list says; none for a group, which is asked for its members at the opening."""
     document: bytes | None = field(repr=False)
     overdue: FileFaults | None = None
@@ -45,7 +46,7 @@ class PreparedCampaign:
 
     async def kept(self, store: Store) -> CampaignInput:
         """See `path.Prepared`: document, rows, the people in full, and the message."""
-        home, campaign = Home.of(self.given.campaign.workflow_id), self.given.campaign
+        home, campaign = StoragePrefix.of(self.given.campaign.workflow_id), self.given.campaign
         if self.document is not None:
             await store.put_document(self.document)
         if self.rows.rows:
@@ -59,16 +60,16 @@ class PreparedCampaign:
 
     async def lives(self, store: Store, given: FollowUpInput) -> None:
         """See `path.Prepared`: the people of its table."""
-        await store.choose_signers(Home.of(given.subject.workflow_id), given.fingerprint)
+        await store.choose_signers(StoragePrefix.of(given.subject.workflow_id), given.fingerprint)
 
 
-async def prepare(
+async def prepare_campaign(
     written: FileText | PlainFile,
     *,
     catalogue: Catalogue,
     directory: Directory,
     now: datetime,
-    documents: Documents | None = None,
+    documents: LocalDocuments | None = None,
     secret: SecretStr | None = None,
     table: bytes | None = None,
 ) -> PreparedCampaign:
@@ -81,10 +82,10 @@ async def prepare(
     plain = await read_as(Kind.CAMPAIGN, written)
     plain = _of_year(plain, now)
     named = plain.plain if isinstance(plain.plain, dict) else {}
-    found = await Found.look_up(directory, frozenset(_persons(named)))
+    found = await KnownPersons.look_up(directory, frozenset(_persons(named)))
     checks = CampaignChecks(
         folder=plain.folder,
-        documents=documents or Documents(MAX_UPLOAD_MEGABYTES),
+        documents=documents or LocalDocuments(MAX_UPLOAD_MEGABYTES),
         catalogue=catalogue,
         found=found,
         closing=(),
@@ -117,7 +118,7 @@ def _given(file: CampaignFile, policy: Policy, checks: CampaignChecks, owner: Pe
         urgent=False,
         lock_screen=policy.lock_screen,
         document=_document(file, checks.pdf),
-        source=Source(
+        source=AudienceSource(
             group=file.audience.group,
             rows=None if file.audience.group else hashlib.sha256(audience.dumped(checks.given.rows)).hexdigest(),
         ),

@@ -5,27 +5,28 @@ from dataclasses import dataclass, field
 from activities.campaigns.audience import Member
 from activities.files.reading import FileFaults
 from activities.person import Reachable, SignersFile, id_in_full
-from activities.store import Home, Store
+from activities.store.home import StoragePrefix
+from activities.store.store import Store
 from workflows.follow_up.inputs import FollowUpInput
-from workflows.model.campaign import Campaign, Order
-from workflows.model.request import Brief
+from workflows.model.campaign import Campaign, CampaignOrder
+from workflows.model.request import SignatureBrief
 from workflows.model.subject import Participant, Role
-from workflows.signature.inputs import SignatureRequest
+from workflows.signature.inputs import SignatureInput
 
 
 @dataclass(frozen=True)
 class MemberRequest:
     """See `path.Prepared`: its document is in the store since the campaign was started; `message` is the text."""
 
-    given: SignatureRequest
+    given: SignatureInput
     person: Reachable | None = field(default=None, repr=False)
     """Whoever stands in full in the table."""
     message: str = ""
     overdue: FileFaults | None = None
 
-    async def kept(self, store: Store) -> SignatureRequest:
+    async def kept(self, store: Store) -> SignatureInput:
         """See `path.Prepared`: a message, and somebody in full, are kept beside the request as of any other."""
-        home, digest = Home.of_request(self.given.brief.id), self.given.fingerprint
+        home, digest = StoragePrefix.of_request(self.given.brief.id), self.given.fingerprint
         if signers := SignersFile.of([self.person]):
             await store.keep_signers(home, digest, signers)
         if not self.message:
@@ -42,7 +43,7 @@ def request_of(
 ) -> MemberRequest:
     """What is started for a member; whoever stands in full is known to their own request as its first signer."""
     signer = Participant(person=id_in_full(1) if person else member.person, role=Role.SIGN)
-    brief = Brief(
+    brief = SignatureBrief(
         id=member.request(campaign.id),
         kind=campaign.kind,
         title=campaign.title,
@@ -53,13 +54,13 @@ def request_of(
         in_person=True,
     )
     digest = member.fingerprint(fingerprint)
-    request = SignatureRequest(
+    request = SignatureInput(
         brief=brief, policy=campaign.asking, due=member.due, fingerprint=digest, told_together=True
     )
     return MemberRequest(request, person, message)
 
 
-def forgotten(order: Order, member: Member, person: Reachable | None) -> SignatureRequest:
+def forgotten(order: CampaignOrder, member: Member, person: Reachable | None) -> SignatureInput:
     """What the request of a member was started with of which there is neither a workflow nor a record.
 
     Nothing is kept of it anew: whoever was erased meanwhile stays erased.

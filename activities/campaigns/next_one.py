@@ -15,7 +15,7 @@ from temporalio.service import RPCError
 from activities import runs
 from activities.person import stands_in_full
 from activities.runs import Run
-from activities.store import owner_in
+from activities.store.home import owner_in
 from activities.wishes import wish
 from workflows import names
 from workflows.kinds import Kind

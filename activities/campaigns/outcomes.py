@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from activities.campaigns.audience import Audience
-from activities.campaigns.standing import Line
-from activities.store import AUDIENCES, Store
-from workflows.model.campaign import Order
+from activities.campaigns.standing import MemberOutcome
+from activities.store.store import AUDIENCES, Store
+from workflows.model.campaign import CampaignOrder
 
 if TYPE_CHECKING:
     from activities.campaigns.population import Population  # whoever only reads outcomes needs no directory
@@ -20,7 +20,11 @@ _FORM: Final = 1
 
 
 async def written(
-    store: Store, order: Order, lines: Sequence[Line], audience: Audience, population: "Population | None"
+    store: Store,
+    order: CampaignOrder,
+    lines: Sequence[MemberOutcome],
+    audience: Audience,
+    population: "Population | None",
 ) -> str:
     """Write the outcomes down; the SHA-256 under which they are found again."""
     frozen = order.frozen
@@ -39,7 +43,7 @@ async def written(
 class Outcomes:
     """What was written down."""
 
-    lines: tuple[Line, ...]
+    lines: tuple[MemberOutcome, ...]
     population: dict[str, Any] | None
     changes: tuple[dict[str, Any], ...]
 
@@ -48,4 +52,6 @@ class Outcomes:
         """The outcomes of a campaign that has ended; raises what a document does that is missing or damaged."""
         stored = await store.document(sha256, AUDIENCES)
         content = json.loads(b"".join([piece async for piece in stored.pieces(1 << 18)]))
-        return cls(tuple(Line(**line) for line in content["lines"]), content["population"], tuple(content["changes"]))
+        return cls(
+            tuple(MemberOutcome(**line) for line in content["lines"]), content["population"], tuple(content["changes"])
+        )

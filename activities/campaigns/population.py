@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final, NamedTuple, Self
 
-from activities.campaigns import rows
-from activities.campaigns.audience import AUDIENCE_AT_MOST, Audience, Row
+from activities.campaigns.audience import AUDIENCE_AT_MOST, Audience, MemberRow
+from activities.campaigns.rows import placed, stands_in_full
 from activities.directory import Company, UnknownGroup, UnusablePeople
-from workflows.model.campaign import Campaign, ChangeKind, Joiners, Leavers, Look
+from workflows.model.campaign import Campaign, ChangeKind, DailyCheck, Joiners, Leavers
 
 LEAVE_AT_ONCE_AT_MOST: Final = 20
 LEAVE_AT_ONCE_SHARE: Final = 4
@@ -32,7 +32,7 @@ class Population:
         """
         await caught_up(directory)
         members = {one.person: one for one in audience.members if not one.row.says}
-        listed = {one.person for one in audience.members if one.person and not rows.stands_in_full(one.person)}
+        listed = {one.person for one in audience.members if one.person and not stands_in_full(one.person)}
         there = await _there(campaign, listed, directory)
         if there is None:
             return None
@@ -73,16 +73,18 @@ async def _there(campaign: Campaign, listed: Collection[str], directory: Company
         return None
 
 
-class Move(NamedTuple):
+class PopulationChange(NamedTuple):
     """People who joined or left, with their rows; `new` of them were never in the audience, `due` is their last day."""
 
     what: ChangeKind
-    rows: tuple[Row, ...]
+    rows: tuple[MemberRow, ...]
     new: int = 0
     due: date | None = None
 
 
-async def moved(look: Look, audience: Audience, done: Collection[str], directory: Company) -> list[Move]:
+async def moved(
+    look: DailyCheck, audience: Audience, done: Collection[str], directory: Company
+) -> list[PopulationChange]:
     """Who has joined and left since, as far as the file wants them asked or dropped; those who are `done` stay so.
 
     Nobody by a people file that is faulty: its last good state would be taken for today's. Nobody leaves when a large
@@ -92,13 +94,13 @@ async def moved(look: Look, audience: Audience, done: Collection[str], directory
     population = await Population.of(campaign, audience, directory)
     if population is None or directory.warning:
         return []
-    moves: list[Move] = []
+    moves: list[PopulationChange] = []
     came = [id for id in population.came if id not in done][: AUDIENCE_AT_MOST - len(audience.members)]
     if campaign.joiners is Joiners.ADD and came and look.order.now.date() <= look.due:
         moves += await _joined(look, audience, came, directory)
     left = [id for id in population.left if id not in done]
     if campaign.leavers is Leavers.DROP and left and len(left) <= _leave_at_most(audience):
-        moves.append(Move(ChangeKind.LEFT, tuple(Row(0, id) for id in left)))
+        moves.append(PopulationChange(ChangeKind.LEFT, tuple(MemberRow(0, id) for id in left)))
     return moves
 
 
@@ -108,20 +110,22 @@ def _leave_at_most(audience: Audience) -> int:
     return max(LEAVE_AT_ONCE_AT_MOST, asked // LEAVE_AT_ONCE_SHARE)
 
 
-async def _joined(look: Look, audience: Audience, came: Sequence[str], directory: Company) -> list[Move]:
+async def _joined(
+    look: DailyCheck, audience: Audience, came: Sequence[str], directory: Company
+) -> list[PopulationChange]:
     """Those who can be asked, by their last day: counted from the day on which they joined, else were first seen."""
     gone = {member.person for member in audience.members if member.out is ChangeKind.LEFT}
-    places, found = await directory.places(came), dict[date, list[Row]]()
-    for row in await rows.placed([Row(0, id) for id in came], {}, directory):
+    places, found = await directory.places(came), dict[date, list[MemberRow]]()
+    for row in await placed([MemberRow(0, id) for id in came], {}, directory):
         if not row.says:
             found.setdefault(_last_day(look, places[row.person].joined), []).append(row)
     return [
-        Move(ChangeKind.JOINED, tuple(some), sum(row.person not in gone for row in some), due)
+        PopulationChange(ChangeKind.JOINED, tuple(some), sum(row.person not in gone for row in some), due)
         for due, some in sorted(found.items())
     ]
 
 
-def _last_day(look: Look, joined: date | None) -> date:
+def _last_day(look: DailyCheck, joined: date | None) -> date:
     campaign, today = look.order.campaign, look.order.now.date()
     within = timedelta(days=campaign.within)
     since = joined if joined and campaign.opens_at.date() <= joined <= today else today

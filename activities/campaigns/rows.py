@@ -12,16 +12,16 @@ from typing import Final, NamedTuple
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from activities.campaigns.audience import AUDIENCE_AT_MOST, Row, repeated
+from activities.campaigns.audience import AUDIENCE_AT_MOST, MemberRow, repeated
 from activities.directory import Company
 from activities.files.fields import Id, Name
 from activities.files.reading import Fault, FileFaults, bytes_of
 from activities.files.table import TABLE_BYTES_AT_MOST, Table
 from activities.files.words import in_words, written_path
-from activities.people_index import Place
+from activities.people_index import CompanyPosition
 from activities.person import IN_FULL_IN_TABLE, Reachable, SignersFile
 from activities.spelling import ID_PATTERN, did_you_mean
-from workflows.model.campaign import Source
+from workflows.model.campaign import AudienceSource
 
 COLUMNS: Final = ("person", "name", "email", "zone", "locale", "phone", "manager", "department")
 IN_FULL: Final = ("name", "email", "zone", "locale", "phone")
@@ -33,10 +33,10 @@ _OF_AN_ADDRESS: Final = 12
 _SAYS_AT_MOST: Final = 300
 
 
-class Given(NamedTuple):
+class AudienceFile(NamedTuple):
     """The rows of a file, and those people of them who stand there in full, by their `p-…` ids."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[MemberRow, ...]
     people: Mapping[str, Reachable]
     digest: str = ""
     """SHA-256 of the table's bytes."""
@@ -47,7 +47,7 @@ class Given(NamedTuple):
         return SignersFile(signers=self.people).model_dump_json(by_alias=True).encode() if self.people else None
 
 
-NOBODY: Final = Given((), {})
+NOBODY: Final = AudienceFile((), {})
 
 
 class PersonEntry(BaseModel):
@@ -63,12 +63,12 @@ class FullEntry(Reachable):
     department: Name | None = None
 
 
-def of_people(ids: Iterable[str]) -> Given:
+def of_people(ids: Iterable[str]) -> AudienceFile:
     """The rows of a list of ids, or of a group."""
-    return Given(tuple(repeated(Row(number, id) for number, id in enumerate(ids, start=1))), {})
+    return AudienceFile(tuple(repeated(MemberRow(number, id) for number, id in enumerate(ids, start=1))), {})
 
 
-def read(path: Path, *, secret: SecretStr | None, content: bytes | None = None) -> Given:
+def read(path: Path, *, secret: SecretStr | None, content: bytes | None = None) -> AudienceFile:
     """The rows of a table, of its `content` if that was read; `secret` makes the ids of those who stand in full.
 
     `FileFaults` when it is no table, or has no columns that say who somebody is.
@@ -77,11 +77,11 @@ def read(path: Path, *, secret: SecretStr | None, content: bytes | None = None) 
     table = Table.of(str(path), content, rows_at_most=AUDIENCE_AT_MOST, lenient=True)
     _check_columns(table)
     people: dict[str, Reachable] = {}
-    rows = [Row(fault.line or 0, "", says=_said(fault)) for fault in table.faults]
+    rows = [MemberRow(fault.line or 0, "", says=_said(fault)) for fault in table.faults]
     for row in table.rows:
         cells = {name: cell for name, cell in row.cells.items() if cell and name in COLUMNS}
         rows.append(_row(row.line, cells, people, secret))
-    return Given(tuple(repeated(sorted(rows))), people, hashlib.sha256(content).hexdigest())
+    return AudienceFile(tuple(repeated(sorted(rows))), people, hashlib.sha256(content).hexdigest())
 
 
 def count(path: Path) -> int:
@@ -100,33 +100,33 @@ def _check_columns(table: Table) -> None:
         raise FileFaults(Fault(table.name, 1, "", says) for says in misspelt)
 
 
-def _row(line: int, cells: dict[str, str], people: dict[str, Reachable], secret: SecretStr | None) -> Row:
+def _row(line: int, cells: dict[str, str], people: dict[str, Reachable], secret: SecretStr | None) -> MemberRow:
     if no_id := next((name for name in ("person", "manager") if name in cells and not _is_id(cells[name])), None):
-        return Row(line, "", says=f"{no_id} is no id")
+        return MemberRow(line, "", says=f"{no_id} is no id")
     person, in_full = cells.get("person"), [name for name in IN_FULL if name in cells]
     if person and in_full:
-        return Row(line, "", says=f"has person and {in_full[0]}: either person, or somebody in full")
+        return MemberRow(line, "", says=f"has person and {in_full[0]}: either person, or somebody in full")
     if person:
         return _by_id(line, person, cells)
     if missing := [name for name in _NEEDED if name not in cells]:
-        return Row(line, "", says=f"needs person, or somebody in full ({', '.join(missing)} missing)")
+        return MemberRow(line, "", says=f"needs person, or somebody in full ({', '.join(missing)} missing)")
     try:
         entry = FullEntry.model_validate(cells)
     except ValidationError as error:
-        return Row(line, "", says=_first(error, FullEntry))
+        return MemberRow(line, "", says=_first(error, FullEntry))
     if secret is None:
         raise FileFaults([Fault("", line, "", "has somebody in full, which needs COUNTERSIGN_LINK_SECRET")])
     id = id_of(entry.email, secret)
     people.setdefault(id, Reachable(**{name: getattr(entry, name) for name in Reachable.model_fields}))
-    return Row(line, id, entry.department or "", entry.manager or "")
+    return MemberRow(line, id, entry.department or "", entry.manager or "")
 
 
-def _by_id(line: int, person: str, cells: Mapping[str, str]) -> Row:
+def _by_id(line: int, person: str, cells: Mapping[str, str]) -> MemberRow:
     try:
         entry = PersonEntry.model_validate(cells)
     except ValidationError as error:
-        return Row(line, person, says=_first(error, PersonEntry))
-    return Row(line, person, entry.department, cells.get("manager", ""))
+        return MemberRow(line, person, says=_first(error, PersonEntry))
+    return MemberRow(line, person, entry.department, cells.get("manager", ""))
 
 
 def _first(error: ValidationError, entry: type[BaseModel]) -> str:
@@ -154,21 +154,21 @@ def _said(fault: Fault) -> str:
     return f"{fault.path}: {fault.says}" if fault.path else fault.says
 
 
-async def audience(source: Source, given: Given, directory: Company) -> list[Row]:
+async def audience(source: AudienceSource, given: AudienceFile, directory: Company) -> list[MemberRow]:
     """The rows as they would be frozen now: the members of the group by then, else what was given."""
     if source.group is not None:
         given = of_people(await directory.group(source.group))
     return await placed(given.rows, given.people, directory)
 
 
-async def placed(rows: Iterable[Row], people: Mapping[str, Reachable], directory: Company) -> list[Row]:
+async def placed(rows: Iterable[MemberRow], people: Mapping[str, Reachable], directory: Company) -> list[MemberRow]:
     """The rows as they are frozen: with department and manager, or why nobody can ask them."""
     given = list(rows)
     places = await directory.places({row.person for row in given if not row.says})
     return [row if row.person in people else _placed(row, places.get(row.person)) for row in given]
 
 
-def _placed(row: Row, place: Place | None) -> Row:
+def _placed(row: MemberRow, place: CompanyPosition | None) -> MemberRow:
     if row.says:
         return row
     if place is None:

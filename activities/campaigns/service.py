@@ -14,110 +14,125 @@ from typing import Final
 from temporalio import activity
 from temporalio.client import Client
 
-from activities.campaigns import digest, rows
-from activities.campaigns.audience import AUDIENCE_AT_MOST, Amendment, Audience, Audiences, Member, Row, repeated
+from activities.campaigns import digest
+from activities.campaigns.audience import (
+    AUDIENCE_AT_MOST,
+    Audience,
+    AudienceAmendment,
+    Audiences,
+    Member,
+    MemberRow,
+    repeated,
+)
 from activities.campaigns.member import forgotten
 from activities.campaigns.outcomes import written
 from activities.campaigns.population import Population, caught_up, moved
-from activities.campaigns.standing import Line, Standing, Standings, counted
-from activities.campaigns.visibility import TemporalVisibility, Visibility
-from activities.campaigns.walks import AT_ONCE, STRIDE, Stride, Told, Tour
+from activities.campaigns.rows import NOBODY, placed
+from activities.campaigns.rows import AudienceFile as GivenAudience
+from activities.campaigns.rows import audience as audience_of
+from activities.campaigns.standing import MemberOutcome, MemberStatus, MemberStatuses, counted
+from activities.campaigns.visibility import MemberVisibility, TemporalMemberVisibility
+from activities.campaigns.walks import AT_ONCE, STRIDE, BatchFacts, BatchJob, BatchLimits
 from activities.directory import Company
 from activities.failures import failing_as_application_errors, final_failure
 from activities.in_turn import unbroken
 from activities.own_words import DAMAGED, ERASED, words_of
 from activities.person import Reachable, SignersFile
 from activities.starting.terminated import end_forgotten, end_terminated
-from activities.store import DocumentDamaged, DocumentMissing, Home, Store
+from activities.store.failures import DocumentDamaged, DocumentMissing
+from activities.store.home import StoragePrefix
+from activities.store.store import Store
 from activities.wishes import wish
 from workflows.kinds import Kind
 from workflows.model.campaign import (
     CLOSED,
+    AudienceChange,
+    Batch,
+    BatchResult,
+    BatchWork,
     Campaign,
-    Change,
-    Changed,
+    CampaignOrder,
     ChangeKind,
-    Changing,
-    Frozen,
-    Look,
-    Looked,
-    Order,
-    Settle,
-    Tally,
-    Walk,
-    Walked,
-    Work,
+    ChangeOrder,
+    ChangeResult,
+    DailyCheck,
+    DailyCheckResult,
+    FrozenAudience,
+    OutcomeCounts,
+    SettleOrder,
 )
-from workflows.model.objections import Objection
+from workflows.model.objections import Rejection
 from workflows.model.subject import Code
 from workflows.model.wishes import Cancellation
 from workflows.ports import CampaignPeople, PushService
 
 _CLOSED: Final = Cancellation(actor="countersign", reason=CLOSED)
-_FAULTY: Final = (Standing.FAILED, Standing.ERROR)
+_FAULTY: Final = (MemberStatus.FAILED, MemberStatus.ERROR)
 
 
 @dataclass
-class People(CampaignPeople):
+class CampaignPeopleService(CampaignPeople):
     """See the port; `push` tells managers and the owner."""
 
     client: Client
     store: Store
     directory: Company
     push: PushService
-    stride: Stride = STRIDE
-    visibility: Visibility | None = None
+    stride: BatchLimits = STRIDE
+    visibility: MemberVisibility | None = None
 
     def __post_init__(self) -> None:
-        self._visibility = self.visibility or TemporalVisibility(self.client)
-        self._standings = Standings(self.client, self.store, self._visibility)
+        self._visibility = self.visibility or TemporalMemberVisibility(self.client)
+        self._standings = MemberStatuses(self.client, self.store, self._visibility)
         self._audiences = Audiences(self.store)
 
-    async def freeze(self, order: Order) -> Frozen:
+    async def freeze(self, order: CampaignOrder) -> FrozenAudience:
         """See the port."""
         campaign = order.campaign
         with _failing():
             await self.directory.up_to_date()
-            frozen = await rows.audience(campaign.source, await self._given(campaign), self.directory)
+            frozen = await audience_of(campaign.source, await self._given(campaign), self.directory)
             if len(frozen) > AUDIENCE_AT_MOST:
                 raise final_failure(Code.REFUSED, f"{len(frozen):,} people are more than {AUDIENCE_AT_MOST:,}")
             sha256 = await self._audiences.freeze(frozen)
         errors = sum(bool(row.says) for row in frozen)
-        return Frozen(sha256=sha256, rows=len(frozen), errors=errors, at=order.now)
+        return FrozenAudience(sha256=sha256, rows=len(frozen), errors=errors, at=order.now)
 
-    async def _given(self, campaign: Campaign) -> rows.Given:
+    async def _given(self, campaign: Campaign) -> GivenAudience:
         """What its table or its list says."""
         if campaign.source.rows is None:
-            return rows.NOBODY
-        return rows.Given(await self._audiences.rows(campaign.source.rows), await self._in_full(campaign))
+            return NOBODY
+        return GivenAudience(await self._audiences.rows(campaign.source.rows), await self._in_full(campaign))
 
     async def _in_full(self, campaign: Campaign) -> Mapping[str, Reachable]:
         """Whoever stands in full in the table, by their ids."""
         if campaign.source.group is not None:
             return {}
         # Read each time: whoever was erased meanwhile is not asked from memory.
-        content = await self.store.read_signers(Home.of(campaign.workflow_id))
+        content = await self.store.read_signers(StoragePrefix.of(campaign.workflow_id))
         found = await asyncio.to_thread(SignersFile.model_validate_json, content) if content else None
         return found.signers if found else {}
 
-    async def walk(self, walk: Walk) -> Walked:
+    async def walk(self, walk: Batch) -> BatchResult:
         """See the port."""
         with _failing():
             campaign = walk.order.campaign
             members = await self._audiences.walked(walk)
-            begun = (await self._audiences.of(walk.order)).begun(walk.order) if walk.work is Work.END else frozenset()
-            told = Told(self._visibility, await self._in_full(campaign), await self._message(campaign), begun)
-            tour = Tour(self.client, self.store, walk, told, self.stride)
+            begun = (
+                (await self._audiences.of(walk.order)).begun(walk.order) if walk.work is BatchWork.END else frozenset()
+            )
+            told = BatchFacts(self._visibility, await self._in_full(campaign), await self._message(campaign), begun)
+            tour = BatchJob(self.client, self.store, walk, told, self.stride)
             return await unbroken(tour.walked(members), tour.stop)
 
     async def _message(self, campaign: Campaign) -> str:
         """What the owner writes to everybody, as far as it was not erased."""
         if campaign.message is None:
             return ""
-        words = await words_of(self.store, Home.of(campaign.workflow_id), campaign.message)
+        words = await words_of(self.store, StoragePrefix.of(campaign.workflow_id), campaign.message)
         return "" if words in (ERASED, DAMAGED) else words
 
-    async def change(self, changing: Changing) -> Changed:
+    async def change(self, changing: ChangeOrder) -> ChangeResult:
         """See the port."""
         order, change = changing.order, changing.change
         with _failing():
@@ -130,46 +145,50 @@ class People(CampaignPeople):
                 case _:
                     return await self._written(order, change)
 
-    async def _exempt(self, order: Order, change: Change, audience: Audience) -> Changed:
+    async def _exempt(self, order: CampaignOrder, change: AudienceChange, audience: Audience) -> ChangeResult:
         member = audience.person(change.person or "")
         if member is None:
-            return Changed(refused=Objection.NOT_IN_AUDIENCE.says(person=change.person))
+            return ChangeResult(refused=Rejection.NOT_IN_AUDIENCE.says(person=change.person))
         if member.out is not None:
-            return Changed(refused=Objection.OUT_ALREADY.says(person=change.person, state=member.out))
+            return ChangeResult(refused=Rejection.OUT_ALREADY.says(person=change.person, state=member.out))
         [line] = await self._standings.recorded(order, Audience((member,)))
         if line.done:
-            return Changed(refused=Objection.HAS_ACTED.says(person=change.person, state="acknowledged"))
+            return ChangeResult(refused=Rejection.HAS_ACTED.says(person=change.person, state="acknowledged"))
         return await self._written(order, change, (member.row._replace(says=""),))
 
-    async def _again(self, order: Order, change: Change, audience: Audience) -> Changed:
+    async def _again(self, order: CampaignOrder, change: AudienceChange, audience: Audience) -> ChangeResult:
         """Rows that are right by now, and requests that have failed."""
         await caught_up(self.directory)
         lines, known = await self._standings.of(order, audience)
         failed = [member.row for member, line in zip(audience.members, lines, strict=True) if line.status in _FAULTY]
         if not failed:
-            return Changed(refused=Objection.NOBODY_FAILED.says())
+            return ChangeResult(refused=Rejection.NOBODY_FAILED.says())
         people = await self._in_full(order.campaign)
-        mended = await rows.placed((row._replace(says="") for row in failed if row.person), people, self.directory)
+        mended = await placed((row._replace(says="") for row in failed if row.person), people, self.directory)
         asked = {line.person for line in lines if line.status not in _FAULTY or line.request in known.refused}
         right = tuple(row for row in repeated(mended) if not row.says and row.person not in asked)
         if not right:
-            return Changed(refused=Objection.NOBODY_MENDED.says())
+            return ChangeResult(refused=Rejection.NOBODY_MENDED.says())
         left = {line.person for line in lines if line.left}
         taken_up = tuple(row.person for row in right if row.person in left)
         return await self._written(order, change, right, taken_up)
 
     async def _written(
-        self, order: Order, change: Change, about: tuple[Row, ...] = (), taken_up: tuple[str, ...] = ()
-    ) -> Changed:
+        self,
+        order: CampaignOrder,
+        change: AudienceChange,
+        about: tuple[MemberRow, ...] = (),
+        taken_up: tuple[str, ...] = (),
+    ) -> ChangeResult:
         """Written down behind the changes that the order knows of, with its words kept apart."""
         if change.reason:
-            home = Home.of(order.workflow_id)
+            home = StoragePrefix.of(order.workflow_id)
             reason = await self.store.texts.keep(home, f"change-{change.number}", change.reason)
             change = change.replace(reason=str(reason))
-        sha256 = await self._audiences.write(Amendment(change, about, order.changed, taken_up))
-        return Changed(change=change.replace(reason=""), sha256=sha256, people=len(about), due=change.due)
+        sha256 = await self._audiences.write(AudienceAmendment(change, about, order.changed, taken_up))
+        return ChangeResult(change=change.replace(reason=""), sha256=sha256, people=len(about), due=change.due)
 
-    async def look(self, look: Look) -> Looked:
+    async def look(self, look: DailyCheck) -> DailyCheckResult:
         """See the port."""
         began = time.monotonic()
         with _failing():
@@ -178,22 +197,24 @@ class People(CampaignPeople):
             changes = () if look.after else await self._moved(look, audience, lines)
             after = await self._told(look, lines)
         ago = timedelta(seconds=time.monotonic() - began)
-        return Looked(changes=changes, counts=counted(lines), after=after, over=not after, ago=ago)
+        return DailyCheckResult(changes=changes, counts=counted(lines), after=after, over=not after, ago=ago)
 
-    async def _moved(self, look: Look, audience: Audience, lines: Sequence[Line]) -> tuple[Changed, ...]:
+    async def _moved(
+        self, look: DailyCheck, audience: Audience, lines: Sequence[MemberOutcome]
+    ) -> tuple[ChangeResult, ...]:
         """Who has joined and left since, each as a change behind the one before it."""
         done = {line.person for line in lines if line.done}
-        changes: list[Changed] = []
+        changes: list[ChangeResult] = []
         order = look.order
         for move in await moved(look, audience, done, self.directory):
             number = order.changes + 1
-            change = Change(number=number, what=move.what, by="countersign", at=order.now, due=move.due)
+            change = AudienceChange(number=number, what=move.what, by="countersign", at=order.now, due=move.due)
             changed = await self._written(order, change, move.rows)
             changes.append(changed.replace(new=move.new))
             order = order.replace(changes=number, changed=changed.sha256)
         return tuple(changes)
 
-    async def _told(self, look: Look, lines: Sequence[Line]) -> str:
+    async def _told(self, look: DailyCheck, lines: Sequence[MemberOutcome]) -> str:
         """Behind whom of the managers to go on; empty when nobody is left."""
         missing, ends_at = sum(line.open for line in lines), time.monotonic() + digest.TELLING_SECONDS
         campaign, now = look.order.campaign, look.order.now
@@ -204,15 +225,15 @@ class People(CampaignPeople):
             return ""
         managers = digest.missing_by_manager(lines, now.date())
         left = [one for one in await digest.of_directory(self.directory, managers) if one.manager > _after(look)]
-        for begin in range(0, len(left), digest.AT_ONCE):
+        for begin in range(0, len(left), digest.DIGESTS_AT_ONCE):
             if begin and (digest.unwanted() or activity.is_worker_shutdown() or time.monotonic() >= ends_at):
                 return left[begin - 1].manager
-            some = left[begin : begin + digest.AT_ONCE]
+            some = left[begin : begin + digest.DIGESTS_AT_ONCE]
             await digest.told(self.push, campaign, digest.digests(campaign, some, look.day), now)
             activity.heartbeat(some[-1].manager)
         return ""
 
-    async def settle(self, settle: Settle) -> Tally:
+    async def settle(self, settle: SettleOrder) -> OutcomeCounts:
         """See the port."""
         order = settle.order
         with _failing():
@@ -232,15 +253,17 @@ class People(CampaignPeople):
                 lines = await self._end_left(order, audience, lines)
             counts = counted(lines)
             if counts.open:
-                return Tally(counts=counts)
+                return OutcomeCounts(counts=counts)
             population = await Population.of(order.campaign, audience, self.directory)
             outcomes = await written(self.store, order, lines, audience, population)
         came, left = (len(population.came), len(population.left)) if population else (0, 0)
-        return Tally(
+        return OutcomeCounts(
             counts=counts, outcomes=outcomes, came=came, left=left, people_now=population and len(population.now)
         )
 
-    async def _end_left(self, order: Order, audience: Audience, lines: list[Line]) -> list[Line]:
+    async def _end_left(
+        self, order: CampaignOrder, audience: Audience, lines: list[MemberOutcome]
+    ) -> list[MemberOutcome]:
         """Have what nobody goes on with ended, some of it each time; how, its record says the next time."""
         lines, people = list(lines), await self._in_full(order.campaign)
         left = [place for place, line in enumerate(lines) if line.broken_off or line.lost]
@@ -253,7 +276,9 @@ class People(CampaignPeople):
             lines[place] = _going_on(lines[place])
         return lines
 
-    async def _end(self, order: Order, member: Member, line: Line, people: Mapping[str, Reachable]) -> Line:
+    async def _end(
+        self, order: CampaignOrder, member: Member, line: MemberOutcome, people: Mapping[str, Reachable]
+    ) -> MemberOutcome:
         """The line of somebody whose request is being ended; as it was where it cannot be."""
         if line.broken_off:
             id, by = Kind.REQUEST.workflow_id(line.request), order.workflow_id
@@ -268,15 +293,15 @@ class People(CampaignPeople):
         await wish(self.client, Kind.REQUEST.workflow_id(request), _CLOSED, "campaign-closed")
 
 
-def _never_ended(line: Line) -> Line:
-    return line._replace(status=Standing.FAILED, reason="was still open when the record was made")
+def _never_ended(line: MemberOutcome) -> MemberOutcome:
+    return line._replace(status=MemberStatus.FAILED, reason="was still open when the record was made")
 
 
-def _going_on(line: Line) -> Line:
-    return line._replace(status=Standing.TOLD, reason="")
+def _going_on(line: MemberOutcome) -> MemberOutcome:
+    return line._replace(status=MemberStatus.TOLD, reason="")
 
 
-def _after(look: Look) -> str:
+def _after(look: DailyCheck) -> str:
     """Whom an attempt before this one has told last, else where the look goes on."""
     known = activity.info().heartbeat_details if activity.in_activity() else ()
     return max(look.after, *known) if known else look.after

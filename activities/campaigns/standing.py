@@ -16,14 +16,15 @@ from temporalio.client import Client
 
 from activities import runs
 from activities.campaigns.audience import Audience, Member
-from activities.campaigns.visibility import Open, Visibility
-from activities.store import Home, Store
+from activities.campaigns.visibility import MemberVisibility, OpenMembers
+from activities.store.home import StoragePrefix
+from activities.store.store import Store
 from workflows import names
 from workflows.campaign.course import last_instant
 from workflows.kinds import Kind
 from workflows.model.base import Model
-from workflows.model.campaign import Campaign, Counts, Order
-from workflows.model.happened import Happened
+from workflows.model.campaign import Campaign, CampaignOrder, Counts
+from workflows.model.happened import EventType
 from workflows.model.subject import Code, Status
 
 ANOTHERS: Final = "another request had its id already"
@@ -39,7 +40,7 @@ _ASKED_AT_ONCE: Final = 25
 """Workflows of which visibility knows nothing that Temporal is asked for at the same time."""
 
 
-class Standing(StrEnum):
+class MemberStatus(StrEnum):
     """How somebody of an audience stands, in the word of the report; each is counted under its name."""
 
     NOT_TOLD = "not_told"
@@ -57,7 +58,7 @@ class Standing(StrEnum):
     NOT_STARTED = "not_started"
 
 
-class Line(NamedTuple):
+class MemberOutcome(NamedTuple):
     """One person of the record; instants are ISO 8601 in UTC, empty where there is none.
 
     `reason` is what somebody said, by its reference in the store, or what we say ourselves.
@@ -79,12 +80,12 @@ class Line(NamedTuple):
     @property
     def open(self) -> bool:
         """Whether they may still acknowledge."""
-        return self.status in (Standing.NOT_TOLD, Standing.TOLD, Standing.OPENED)
+        return self.status in (MemberStatus.NOT_TOLD, MemberStatus.TOLD, MemberStatus.OPENED)
 
     @property
     def done(self) -> bool:
         """Whether they have."""
-        return self.status in (Standing.ACKNOWLEDGED, Standing.LATE)
+        return self.status in (MemberStatus.ACKNOWLEDGED, MemberStatus.LATE)
 
     @property
     def left(self) -> bool:
@@ -108,22 +109,22 @@ class Line(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Standings:
+class MemberStatuses:
     """How everybody of an audience stands by all that is known: records, visibility, and Temporal of whom both lack."""
 
     client: Client
     store: Store
-    visibility: Visibility
+    visibility: MemberVisibility
 
     async def of(
         self,
-        order: Order,
+        order: CampaignOrder,
         audience: Audience,
-        known: Open | None = None,
-        lines: list[Line] | None = None,
+        known: OpenMembers | None = None,
+        lines: list[MemberOutcome] | None = None,
         *,
         unseen: bool = False,
-    ) -> tuple[list[Line], Open]:
+    ) -> tuple[list[MemberOutcome], OpenMembers]:
         """The line of everybody, and what visibility knows; of whom neither it nor a record does, Temporal is asked.
 
         `lines` were read a moment ago. `unseen` are those as well who were not seen to: a walk may have died before it
@@ -131,7 +132,7 @@ class Standings:
         """
         known = known or await self.visibility.open_of(order.campaign.id)
         lines = lines or await self.recorded(order, audience, known)
-        asked = (Standing.TOLD, Standing.NOT_TOLD) if unseen else (Standing.TOLD,)
+        asked = (MemberStatus.TOLD, MemberStatus.NOT_TOLD) if unseen else (MemberStatus.TOLD,)
         unknown = (line.status in asked and line.request not in known.status for line in lines)
         lost = [place for place, one in enumerate(unknown) if one]
         for begin in range(0, len(lost), _ASKED_AT_ONCE):
@@ -141,30 +142,34 @@ class Standings:
                 lines[place] = line
         return lines, known
 
-    async def recorded(self, order: Order, audience: Audience, known: Open | None = None) -> list[Line]:
+    async def recorded(
+        self, order: CampaignOrder, audience: Audience, known: OpenMembers | None = None
+    ) -> list[MemberOutcome]:
         """The line of everybody by their records and by what is `known`; Temporal is asked nothing."""
         return await lines_of(self.store, order, audience, known)
 
-    async def _found(self, order: Order, member: Member, line: Line) -> Line:
+    async def _found(self, order: CampaignOrder, member: Member, line: MemberOutcome) -> MemberOutcome:
         """Visibility may lag, so the workflow itself is looked at; as it was when that goes on."""
         found = await runs.found(self.client, Kind.REQUEST.workflow_id(line.request))
         if found is None:
-            if line.status == Standing.NOT_TOLD:
-                return line._replace(status=Standing.NOT_STARTED)
-            return line._replace(status=Standing.FAILED, reason=_LOST)
+            if line.status == MemberStatus.NOT_TOLD:
+                return line._replace(status=MemberStatus.NOT_STARTED)
+            return line._replace(status=MemberStatus.FAILED, reason=_LOST)
         if await found.memo(names.MEMO_FINGERPRINT) != member.fingerprint(order.fingerprint):
-            return line._replace(status=Standing.FAILED, reason=ANOTHERS)
+            return line._replace(status=MemberStatus.FAILED, reason=ANOTHERS)
         if found.status.broken_off:
-            return line._replace(status=Standing.FAILED, reason=_BROKEN_OFF.format(found.status))
+            return line._replace(status=MemberStatus.FAILED, reason=_BROKEN_OFF.format(found.status))
         return line
 
 
-async def lines_of(store: Store, order: Order, audience: Audience, known: Open | None = None) -> list[Line]:
+async def lines_of(
+    store: Store, order: CampaignOrder, audience: Audience, known: OpenMembers | None = None
+) -> list[MemberOutcome]:
     """The line of each member, in the order of the audience; `known` is what Temporal says of those without a record.
 
     The order says how many of them were seen to.
     """
-    campaign, known, lines = order.campaign, known or Open(), list[Line]()
+    campaign, known, lines = order.campaign, known or OpenMembers(), list[MemberOutcome]()
     for begin in range(0, len(audience.members), AT_ONCE):
         members = audience.members[begin : begin + AT_ONCE]
         records = await records_of(store, campaign, members)
@@ -178,7 +183,7 @@ async def lines_of(store: Store, order: Order, audience: Audience, known: Open |
 async def records_of(store: Store, campaign: Campaign, members: Sequence[Member]) -> Mapping[str, Mapping[str, Any]]:
     """The settled records of those who have one, by the person."""
     there = [member for member in members if not member.row.says]
-    found = await store.read_records([Home.of_request(member.request(campaign.id)) for member in there])
+    found = await store.read_records([StoragePrefix.of_request(member.request(campaign.id)) for member in there])
     return {member.person: json.loads(record) for member, record in zip(there, found, strict=True) if record}
 
 
@@ -187,14 +192,14 @@ def _line(
     fingerprint: str,
     member: Member,
     record: Mapping[str, Any] | None,
-    known: Open,
+    known: OpenMembers,
     *,
     seen_to: bool,
-) -> Line:
+) -> MemberOutcome:
     row, request = member.row, member.request(campaign.id)
-    line = Line(row.number, row.person, request, "", department=row.department, manager=row.manager)
+    line = MemberOutcome(row.number, row.person, request, "", department=row.department, manager=row.manager)
     if row.says and member.out is None:
-        return line._replace(request="", status=Standing.ERROR, reason=row.says)
+        return line._replace(request="", status=MemberStatus.ERROR, reason=row.says)
     line = line._replace(due=member.due.isoformat())
     ended = _ended(line, record, member.fingerprint(fingerprint)) if record else None
     if record and ended and (ended.done or member.out is None):
@@ -203,38 +208,38 @@ def _line(
         # Moved after they had acknowledged, or could: what counted for them is the day that they had then.
         due = member.due_at(at)
         if at and ended.done and at >= last_instant(due) and _was_terminated(record["show"]):
-            ended = ended._replace(status=Standing.LATE, late=True)  # Nobody planned when it was due for them.
+            ended = ended._replace(status=MemberStatus.LATE, late=True)  # Nobody planned when it was due for them.
         return ended._replace(due=due.isoformat())
     if member.out is not None:
-        out = Standing.EXEMPT if member.out.value == Standing.EXEMPT else Standing.DROPPED
+        out = MemberStatus.EXEMPT if member.out.value == MemberStatus.EXEMPT else MemberStatus.DROPPED
         return (ended or line)._replace(status=out, reason=member.reason)
     return _unrecorded(line, known, seen_to=seen_to)
 
 
-def _unrecorded(line: Line, known: Open, *, seen_to: bool) -> Line:
+def _unrecorded(line: MemberOutcome, known: OpenMembers, *, seen_to: bool) -> MemberOutcome:
     if how := known.broken.get(line.request):
-        return line._replace(status=Standing.FAILED, reason=_BROKEN_OFF.format(how))
+        return line._replace(status=MemberStatus.FAILED, reason=_BROKEN_OFF.format(how))
     if line.request in known.refused:
-        return line._replace(status=Standing.FAILED, reason="Core Signature refuses it: `request show` says why")
+        return line._replace(status=MemberStatus.FAILED, reason="Core Signature refuses it: `request show` says why")
     status = known.status.get(line.request)
     if status == Status.VIEWED:
-        return line._replace(status=Standing.OPENED)
+        return line._replace(status=MemberStatus.OPENED)
     waits = not seen_to if status is None else status == Status.CONVERTING
-    return line._replace(status=Standing.NOT_TOLD if waits else Standing.TOLD)
+    return line._replace(status=MemberStatus.NOT_TOLD if waits else MemberStatus.TOLD)
 
 
 _ENDINGS: Final = {
-    Status.DECLINED: Standing.DECLINED,
-    Status.EXPIRED: Standing.EXPIRED,
-    Status.CANCELLED: Standing.CANCELLED,
-    Status.FAILED: Standing.FAILED,
+    Status.DECLINED: MemberStatus.DECLINED,
+    Status.EXPIRED: MemberStatus.EXPIRED,
+    Status.CANCELLED: MemberStatus.CANCELLED,
+    Status.FAILED: MemberStatus.FAILED,
 }
 
 
-def _ended(line: Line, record: Mapping[str, Any], fingerprint: str) -> Line:
+def _ended(line: MemberOutcome, record: Mapping[str, Any], fingerprint: str) -> MemberOutcome:
     """The line of a request that has ended, by its record."""
     if record["fingerprint"] != fingerprint:
-        return line._replace(status=Standing.FAILED, reason=ANOTHERS)
+        return line._replace(status=MemberStatus.FAILED, reason=ANOTHERS)
     show = record["show"]
     signer = next((one for one in show["signers"] if one["state"] != "reassigned"), show["signers"][0])
     told = [one for one in show["notifications"] if one["outcome"] == "accepted"]
@@ -244,19 +249,19 @@ def _ended(line: Line, record: Mapping[str, Any], fingerprint: str) -> Line:
     )
     if show["status"] == Status.SIGNED:
         if len(show["signers"]) > 1:
-            return line._replace(status=Standing.FAILED, reason="somebody else has signed in their place")
+            return line._replace(status=MemberStatus.FAILED, reason="somebody else has signed in their place")
         late = bool(signer.get("late"))
-        status = Standing.LATE if late else Standing.ACKNOWLEDGED
+        status = MemberStatus.LATE if late else MemberStatus.ACKNOWLEDGED
         return line._replace(status=status, signed_at=signer.get("at") or "", late=late)
     if why := _never_taken(show) or _broken_off(show):
-        return line._replace(status=Standing.FAILED, reason=why)
+        return line._replace(status=MemberStatus.FAILED, reason=why)
     return line._replace(status=_ENDINGS[Status(show["status"])], reason=_why(show, signer))
 
 
 def _never_taken(show: Mapping[str, Any]) -> str:
     """Why Core Signature never took it, empty when it did."""
     said = {(one["happened"], one["about"]): one["why"] for one in show["timeline"]}
-    return "" if (Happened.SENT, "") in said else said.get((Happened.PROBLEM, Code.REFUSED)) or ""
+    return "" if (EventType.SENT, "") in said else said.get((EventType.PROBLEM, Code.REFUSED)) or ""
 
 
 def _broken_off(show: Mapping[str, Any]) -> str:
@@ -273,7 +278,7 @@ def _was_terminated(show: Mapping[str, Any]) -> bool:
 
 def _terminated(show: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The line which says that it was begun anew only to be ended."""
-    return next((one for one in show["timeline"] if one["happened"] == Happened.TERMINATED), None)
+    return next((one for one in show["timeline"] if one["happened"] == EventType.TERMINATED), None)
 
 
 def _why(show: Mapping[str, Any], signer: Mapping[str, Any]) -> str:
@@ -281,15 +286,15 @@ def _why(show: Mapping[str, Any], signer: Mapping[str, Any]) -> str:
     return signer.get("reason") or (problem["says"] if problem else "")
 
 
-def counted(lines: Iterable[Line]) -> Counts:
+def counted(lines: Iterable[MemberOutcome]) -> Counts:
     """How many stand how."""
-    found = dict.fromkeys(map(str, Standing), 0)
+    found = dict.fromkeys(map(str, MemberStatus), 0)
     for line in lines:
         found[line.status] += 1
     return Counts(**found)
 
 
-class Group(Model):
+class OutcomeGroup(Model):
     """Those of one department or manager."""
 
     name: str
@@ -301,14 +306,16 @@ class Group(Model):
         return self.counts.wanted - self.counts.done
 
 
-def by(lines: Iterable[Line], key: str) -> tuple[Group, ...]:
+def by(lines: Iterable[MemberOutcome], key: str) -> tuple[OutcomeGroup, ...]:
     """The same by department or manager, in the order of their names; nothing where nobody has one."""
-    groups: dict[str, list[Line]] = {}
+    groups: dict[str, list[MemberOutcome]] = {}
     for line in lines:
         groups.setdefault(getattr(line, key), []).append(line)
-    return tuple(Group(name=name, counts=counted(groups[name])) for name in sorted(groups)) if any(groups) else ()
+    return (
+        tuple(OutcomeGroup(name=name, counts=counted(groups[name])) for name in sorted(groups)) if any(groups) else ()
+    )
 
 
-def worst_first(groups: Iterable[Group]) -> tuple[Group, ...]:
+def worst_first(groups: Iterable[OutcomeGroup]) -> tuple[OutcomeGroup, ...]:
     """Most missing people first."""
     return tuple(sorted(groups, key=lambda group: -group.missing))

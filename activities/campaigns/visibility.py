@@ -17,7 +17,7 @@ _NOT_REFUSED: Final = f"({names.PROBLEM.name} IS NULL OR ({_HOPEFUL}))"
 
 
 @dataclass(frozen=True)
-class Open:
+class OpenMembers:
     """The requests of a campaign that have not ended by themselves, by their ids."""
 
     status: Mapping[str, str] = field(default_factory=dict)
@@ -28,10 +28,10 @@ class Open:
     """Those of which Core Signature makes no document; they ask it again by themselves."""
 
 
-class Visibility(Protocol):
+class MemberVisibility(Protocol):
     """Where is looked; both may raise `RPCError`."""
 
-    async def open_of(self, campaign: str) -> Open:
+    async def open_of(self, campaign: str) -> OpenMembers:
         """All of a campaign's."""
         ...
 
@@ -41,16 +41,16 @@ class Visibility(Protocol):
 
 
 @dataclass(frozen=True)
-class TemporalVisibility:
-    """See `Visibility`; of 10,000 open requests it takes ten pages."""
+class TemporalMemberVisibility:
+    """See `MemberVisibility`; of 10,000 open requests it takes ten pages."""
 
     client: Client
 
-    async def open_of(self, campaign: str) -> Open:
-        """See `Visibility`."""
+    async def open_of(self, campaign: str) -> OpenMembers:
+        """See `MemberVisibility`."""
         return await self._found(campaign, runs.OPEN)
 
-    async def other_than_told(self, campaign: str) -> Open:
+    async def other_than_told(self, campaign: str) -> OpenMembers:
         """Those of them who stand otherwise than whoever was told and has not acted: most never are asked for."""
         words = ", ".join(f"'{status}'" for status in (Status.CONVERTING, Status.VIEWED))
         found = await self._found(campaign, f"({runs.OPEN} AND {names.STATUS.name} IN ({words}))")
@@ -61,7 +61,7 @@ class TemporalVisibility:
         """How many of them go on."""
         return (await self.client.count_workflows(f"{_of(campaign)} AND {runs.OPEN}")).count
 
-    async def _found(self, campaign: str, going_on: str) -> Open:
+    async def _found(self, campaign: str, going_on: str) -> OpenMembers:
         query = f"{_of(campaign)} AND ({going_on} OR ExecutionStatus IN ('Terminated', 'Failed', 'TimedOut'))"
         status: dict[str, str] = {}
         broken: dict[str, str] = {}
@@ -74,10 +74,10 @@ class TemporalVisibility:
                 status[id] = run.known.get(names.STATUS) or ""
                 waits, why = status[id] == Status.CONVERTING, run.known.get(names.PROBLEM)
                 refused |= {id} if waits and why == Code.REFUSED else set()
-        return Open(status, {id: how for id, how in broken.items() if id not in status}, frozenset(refused))
+        return OpenMembers(status, {id: how for id, how in broken.items() if id not in status}, frozenset(refused))
 
     async def waiting(self, campaign: str) -> int:
-        """See `Visibility`."""
+        """See `MemberVisibility`."""
         query = f"{_of(campaign)} AND {names.STATUS.name} = '{Status.CONVERTING}' AND {runs.OPEN} AND {_NOT_REFUSED}"
         return (await self.client.count_workflows(query)).count
 

@@ -17,14 +17,14 @@ from activities.campaigns import rows
 from activities.campaigns.audience import Member
 from activities.campaigns.member import forgotten, request_of
 from activities.campaigns.standing import records_of
-from activities.campaigns.visibility import Visibility
+from activities.campaigns.visibility import MemberVisibility
 from activities.person import Reachable
 from activities.starting import path
 from activities.starting.terminated import end_forgotten, end_terminated
-from activities.store import Store
+from activities.store.store import Store
 from activities.wishes import taken
 from workflows.kinds import Kind
-from workflows.model.campaign import Walk, Walked, Work
+from workflows.model.campaign import Batch, BatchResult, BatchWork
 from workflows.model.wishes import Cancellation, Extension
 
 WALK_AT_MOST: Final = 1_000
@@ -52,7 +52,7 @@ _PROGRESS: Final = 3
 
 
 @dataclass(frozen=True)
-class Stride:
+class BatchLimits:
     """How far one activity goes."""
 
     members: int = WALK_AT_MOST
@@ -61,26 +61,26 @@ class Stride:
     patience: int = PATIENCE
 
 
-STRIDE: Final = Stride()
+STRIDE: Final = BatchLimits()
 
 
 @dataclass(frozen=True)
-class Told:
+class BatchFacts:
     """What a walk knows beside its order: who stands in full in the table, and what the owner writes to everybody.
 
     `begun` are those who may have a request, where such are to be ended.
     """
 
-    visibility: Visibility
+    visibility: MemberVisibility
     people: Mapping[str, Reachable] = field(default_factory=dict)
     message: str = ""
     begun: frozenset[str] = frozenset()
 
 
-class Tour:
+class BatchJob:
     """One activity's part of a walk."""
 
-    def __init__(self, client: Client, store: Store, walk: Walk, told: Told, stride: Stride) -> None:
+    def __init__(self, client: Client, store: Store, walk: Batch, told: BatchFacts, stride: BatchLimits) -> None:
         self._client = client
         self._store = store
         self._walk, self._order = walk, walk.order
@@ -98,20 +98,20 @@ class Tour:
         """Let those come to their end who were begun, and nobody else."""
         self._stopped.set()
 
-    async def walked(self, members: Sequence[Member]) -> Walked:
+    async def walked(self, members: Sequence[Member]) -> BatchResult:
         """See to them behind the place where it goes on; what `taken` and the start path raise ends it."""
         last = min(len(members), self._walk.after + self._stride.members)
         while self._place < last and not self._is_to_end:
             some = members[self._place : min(last, self._place + AT_ONCE)]
-            if self._walk.work is Work.START and not await self._has_room(len(some)):
+            if self._walk.work is BatchWork.START and not await self._has_room(len(some)):
                 break
             began, seen = time.monotonic(), await self._see_to(some)
             self._count(seen, len(some))
-            if self._walk.work is not Work.START:
+            if self._walk.work is not BatchWork.START:
                 told = len(seen) - seen.count(None)
                 await self._rest(began + told / _WISHES_A_SECOND - time.monotonic())
         over = self._place >= len(members)
-        return Walked(after=self._place, done=self._done, refused=self._refused, over=over, full=self._full)
+        return BatchResult(after=self._place, done=self._done, refused=self._refused, over=over, full=self._full)
 
     def _count(self, seen: Sequence[bool | None], many: int) -> None:
         self._place += many
@@ -155,11 +155,11 @@ class Tour:
 
     async def _see_to(self, some: Sequence[Member]) -> list[bool | None]:
         """Whether something was done for each; False for one that was refused, None where there was nothing to do."""
-        if self._walk.work is Work.START:
+        if self._walk.work is BatchWork.START:
             return await _all([self._start(one) for one in some])
         ended = await records_of(self._store, self._order.campaign, some)
         left = [one for one in some if not one.row.says and one.person not in ended]
-        if self._walk.work is Work.EXTEND:
+        if self._walk.work is BatchWork.EXTEND:
             left = [one for one in left if one.asked]
         return await _all([self._wish(one) for one in left])
 
@@ -190,7 +190,7 @@ class Tour:
         walk = self._walk
         workflow_id = Kind.REQUEST.workflow_id(member.request(self._order.campaign.id))
         wanted: Cancellation | Extension = Extension(actor=walk.actor, due=member.due)
-        if walk.work is Work.END:
+        if walk.work is BatchWork.END:
             wanted = Cancellation(actor=walk.actor, reason=walk.reason)
         was_taken = await taken(self._client, workflow_id, wanted, f"campaign-{walk.change or 0}")
         if was_taken is None and isinstance(wanted, Cancellation):
@@ -209,7 +209,7 @@ class Tour:
         return await end_forgotten(self._client, self._store, given, wanted, order.now, parent=by)
 
 
-def _progress(walk: Walk) -> tuple[int, int, int]:
+def _progress(walk: Batch) -> tuple[int, int, int]:
     """Where to go on: behind whom an attempt before this one has seen to."""
     known = activity.info().heartbeat_details if activity.in_activity() else ()
     place, done, refused = known if len(known) == _PROGRESS else (walk.after, 0, 0)

@@ -15,7 +15,7 @@ from temporalio.client import Client
 
 from activities.calendars.wall_clock import at_clock
 from activities.campaigns.file import A_YEAR, CampaignFile, opening_day
-from activities.campaigns.input import PreparedCampaign, prepare
+from activities.campaigns.input import PreparedCampaign, prepare_campaign
 from activities.directory import Directory, DirectoryFailure
 from activities.failures import failing_as_application_errors
 from activities.files.fields import Id, KindId, Name
@@ -26,7 +26,9 @@ from activities.onboarding.file import ID_AT_MOST, SHORT_ID
 from activities.person import Person
 from activities.policies.catalogue import Catalogue
 from activities.starting import path
-from activities.store import DocumentMissing, Home, Store
+from activities.store.failures import DocumentMissing
+from activities.store.home import StoragePrefix
+from activities.store.store import Store
 from workflows.kinds import Kind
 from workflows.model.yearly import YEAR, Series, YearGivenUp, YearSeen, YearToOpen
 from workflows.ports import CampaignYears
@@ -65,17 +67,17 @@ class YearContent(PartContent):
     @classmethod
     async def read(cls, store: Store, series: Series, year: int) -> Self | None:
         """What was given for a year, None while nothing was."""
-        content = await store.read_year(Home.of(series.schedule_id), year)
+        content = await store.read_year(StoragePrefix.of(series.schedule_id), year)
         return cls.model_validate_json(content) if content else None
 
     async def keep(self, store: Store, series: Series, year: int) -> None:
         """Give it; the document is in the store by then."""
-        await store.keep_year(Home.of(series.schedule_id), year, self.model_dump_json().encode())
+        await store.keep_year(StoragePrefix.of(series.schedule_id), year, self.model_dump_json().encode())
 
     @staticmethod
     async def forget(store: Store, series: Series, year: int) -> None:
         """It opens nothing any more, and whom its table names nobody keeps on."""
-        await store.keep_year(Home.of(series.schedule_id), year, b"")
+        await store.keep_year(StoragePrefix.of(series.schedule_id), year, b"")
 
     @property
     def opened(self) -> Self:
@@ -172,8 +174,8 @@ class Openings:
 
 
 @dataclass
-class Years(CampaignYears):
-    """See the port; `policies` is the catalogue, read anew for each opening, `secret` as in `prepare`."""
+class CampaignYearsService(CampaignYears):
+    """See the port; `policies` is the catalogue, read anew for each opening, `secret` as in `prepare_campaign`."""
 
     client: Client
     store: Store
@@ -225,7 +227,7 @@ class Years(CampaignYears):
         if content.table_sha256 and content.table is None:
             return Kind.CAMPAIGN.workflow_id(id)
         plain = opening_on(content.plain(id), openings.day(year, now))
-        prepared = await prepare(
+        prepared = await prepare_campaign(
             plain,
             catalogue=await asyncio.to_thread(Catalogue.read, self.policies),
             directory=self.directory,

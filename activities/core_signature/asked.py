@@ -9,11 +9,13 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from activities.store import Home, Store, StoreFailure
+from activities.store.failures import StoreFailure
+from activities.store.home import StoragePrefix
+from activities.store.store import Store
 from workflows.model.subject import Role
 
 
-class Place(BaseModel):
+class SignerSnapshot(BaseModel):
     """Somebody who was asked; `instead_of` is the signer whose place they took, at sending or later."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -27,11 +29,11 @@ class Place(BaseModel):
     instead_of: str | None = None
 
 
-Places = tuple[Place, ...]
+Places = tuple[SignerSnapshot, ...]
 _PLACES: Final = TypeAdapter(Places)
 
 
-class Asked:
+class SignerSnapshots:
     """The places of requests, kept beside the signers they brought along; raises `StoreFailure`s.
 
     Kept before the provider is called, since an answer may be lost, and only ever added to: what was sent and what is
@@ -41,13 +43,15 @@ class Asked:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def keep(self, request: str, places: Sequence[Place]) -> None:
+    async def keep(self, request: str, places: Sequence[SignerSnapshot]) -> None:
         """Remember what is about to be sent; repeated, it changes nothing."""
-        await self._store.add_asked(Home.of_request(request), _PLACES.dump_json(tuple(places), exclude_none=True))
+        await self._store.add_asked(
+            StoragePrefix.of_request(request), _PLACES.dump_json(tuple(places), exclude_none=True)
+        )
 
     async def of(self, request: str) -> Places:
         """Every place that was ever sent for a request, none when nothing was."""
-        kept = await self._store.read_asked(Home.of_request(request))
+        kept = await self._store.read_asked(StoragePrefix.of_request(request))
         return tuple(place for content in kept for place in _places(content))
 
 

@@ -4,22 +4,22 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from activities.core_signature.asked import Place, Places
+from activities.core_signature.asked import Places, SignerSnapshot
 from activities.core_signature.matching import folded
 from activities.core_signature.orders import embed_user
 from activities.core_signature.wire import WireSigner
 from activities.person import Person
-from workflows.model.request import Brief
+from workflows.model.request import SignatureBrief
 from workflows.model.subject import Participant, Role, Roster
 
 AnyRoster = TypeVar("AnyRoster", bound=Roster)
 
 
 @dataclass(frozen=True)
-class Cast:
+class SignerAssignment:
     """A request as it is sent: `people` are its signers by id, `stand_ins` who takes whose place."""
 
-    brief: Brief
+    brief: SignatureBrief
     people: Mapping[str, Person]
     stand_ins: Mapping[str, Person]
 
@@ -30,7 +30,7 @@ class Cast:
         return {person.id: person for person in asked}
 
     @property
-    def brief_as_asked(self) -> Brief:
+    def brief_as_asked(self) -> SignatureBrief:
         """The request with stand-ins in the places of those they stand in for."""
         places = [(signer, self.stand_ins.get(signer.person)) for signer in self.brief.people]
         return self.brief.replace(
@@ -40,7 +40,7 @@ class Cast:
     def places(self, reachable: Collection[str]) -> Places:
         """What is kept of it; only who is `reachable` on a device is given a signing page of their own."""
         return tuple(
-            Place(
+            SignerSnapshot(
                 person=sent.person,
                 order=sent.order,
                 role=sent.role,
@@ -56,7 +56,7 @@ def _page_user(request: str, signer: Participant) -> str | None:
     return None if signer.role is Role.COPY else embed_user(request, signer.person)
 
 
-def stand_ins_of(roster: Roster, places: Sequence[Place], said: Sequence[WireSigner]) -> dict[str, str]:
+def stand_ins_of(roster: Roster, places: Sequence[SignerSnapshot], said: Sequence[WireSigner]) -> dict[str, str]:
     """Whom Core Signature asked instead of a signer: what was decided when it was sent stays, whoever is back since."""
     addresses = {folded(one.email) for one in said if one.needs_to_sign}
     here = {place.person for place in places if folded(place.email) in addresses}

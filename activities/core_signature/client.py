@@ -9,12 +9,12 @@ from typing import Any, Final, Generic, TypeVar
 import httpx
 
 from activities.core_signature.config import CoreSignatureConfig
-from activities.core_signature.upload import Content, Upload
+from activities.core_signature.upload import Upload, UploadContent
 from activities.core_signature.wire import (
-    Page,
     Wire,
     WireDocument,
     WireEvent,
+    WirePage,
     WireRequest,
     WireSubscription,
     parse,
@@ -22,7 +22,7 @@ from activities.core_signature.wire import (
 )
 from activities.http.calling import DEADLINE, Cause, Query, Service, ServiceFailure, make_client
 from activities.http.oauth import Bearer
-from activities.http.pacing import Pacer
+from activities.http.pacing import RateLimiter
 from activities.lease import StillOurs, nobody_else
 from workflows.names import adopted_document
 
@@ -38,7 +38,7 @@ _NO_SUCH_PATH: Final = (404, 405)
 W = TypeVar("W", bound=Wire)
 
 
-class Action(StrEnum):
+class RequestAction(StrEnum):
     """What can be done to a request whose path is not sure (docs/core-signature.md, Actions)."""
 
     CANCEL = "cancel"
@@ -75,7 +75,7 @@ class CoreSignatureClient:
         self,
         config: CoreSignatureConfig,
         *,
-        pace: Pacer | None = None,
+        pace: RateLimiter | None = None,
         trust: ssl.SSLContext | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
@@ -85,9 +85,9 @@ class CoreSignatureClient:
         self._service = Service(NAME, config.url.rstrip("/") + "/api/v1", client, deadline=DEADLINE, pace=pace)
         self._requests = config.dialect.requests
         self._candidates = {
-            Action.CANCEL: config.cancel_paths,
-            Action.RESEND: config.resend_paths,
-            Action.FORWARD: config.forward_paths,
+            RequestAction.CANCEL: config.cancel_paths,
+            RequestAction.RESEND: config.resend_paths,
+            RequestAction.FORWARD: config.forward_paths,
         }
 
     async def aclose(self) -> None:
@@ -117,14 +117,14 @@ class CoreSignatureClient:
 
     async def _list_answers(self) -> None:
         """Raises while even the list of documents is a 404: then a document that is "not found" need not be gone."""
-        read(Page, await self._service.call("GET", "/documents/", query={"page": 1, "limit": 1}))
+        read(WirePage, await self._service.call("GET", "/documents/", query={"page": 1, "limit": 1}))
 
     async def document(self, uuid: str) -> WireDocument:
         """The document as it is now, with its request; 404 when it was deleted."""
         return read(WireDocument, await self._service.call("GET", f"/documents/{uuid}/"))
 
     async def create_document(
-        self, body: Mapping[str, object], content: Content | None = None, still_ours: StillOurs = nobody_else
+        self, body: Mapping[str, object], content: UploadContent | None = None, still_ours: StillOurs = nobody_else
     ) -> WireDocument:
         """Make a document, of `content` if there is any; no second call makes the same one again.
 
@@ -160,17 +160,17 @@ class CoreSignatureClient:
 
     async def cancel(self, request: str) -> None:
         """Cancel; refused with 400 or 409 once the document has ended."""
-        await self._act(Action.CANCEL, request)
+        await self._act(RequestAction.CANCEL, request)
 
     async def resend(self, request: str) -> None:
         """Send Core Signature's mail again to everyone whose turn it is."""
-        await self._act(Action.RESEND, request)
+        await self._act(RequestAction.RESEND, request)
 
     async def forward(self, request: str, from_email: str, to_email: str, reason: str | None = None) -> None:
         """Put another signer in the place of one who has not acted; the first one's link dies."""
         body = {"signer_email_to_forward": from_email, "signer_email_to_forward_to": to_email}
         body |= {"forwarded_reason": reason} if reason else {}
-        await self._act(Action.FORWARD, request, body, private=(from_email, to_email))
+        await self._act(RequestAction.FORWARD, request, body, private=(from_email, to_email))
 
     # --- events
 
@@ -210,11 +210,11 @@ class CoreSignatureClient:
     async def _page(self, path: str, kind: type[W], number: int, query: Query) -> Listed[W]:
         asked = {**query, "page": number, "limit": self.config.page_size}
         answer = await self._service.call("GET", path, query=asked)
-        page = read(Page, answer)
+        page = read(WirePage, answer)
         return Listed([parse(kind, item, answer) for item in page.results], page.more, page.count)
 
     async def _act(
-        self, action: Action, request: str, body: Mapping[str, Any] | None = None, private: Iterable[str] = ()
+        self, action: RequestAction, request: str, body: Mapping[str, Any] | None = None, private: Iterable[str] = ()
     ) -> None:
         """Try the candidate paths; the one that worked is tried first from then on."""
         for path in self._candidates[action]:

@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from activities.core_signature import reading
-from activities.core_signature.asked import Asked, Places
+from activities.core_signature.asked import Places, SignerSnapshots
 from activities.core_signature.client import CoreSignatureClient, if_found
 from activities.core_signature.lookup import Lookup
 from activities.core_signature.matching import folded
@@ -20,10 +20,10 @@ _LONGEST_SAYS: Final = 500
 _NOBODY: Final[Mapping[str, str]] = MappingProxyType({})
 
 
-class Documents:
+class DocumentReader:
     """Reads single documents; raises `ServiceFailure`s, and `ApplicationError`s for what cannot be believed."""
 
-    def __init__(self, client: CoreSignatureClient, lookup: Lookup, asked: Asked) -> None:
+    def __init__(self, client: CoreSignatureClient, lookup: Lookup, asked: SignerSnapshots) -> None:
         self._client = client
         self._lookup = lookup
         self._asked = asked
@@ -59,10 +59,10 @@ class Documents:
         Fails with `provider_unsure` when it has ended and does not tell of everybody whether they have acted.
         """
         places = await self._asked.of(roster.id) if places is None else places
-        if untold := reading.untold(document, roster, places):
+        if untold := reading.signers_not_told(document, roster, places):
             says = f"the document has ended at Core Signature, which does not tell what became of {', '.join(untold)}"
             raise final_failure(Code.PROVIDER_UNSURE, says[:_LONGEST_SAYS])
-        seen = reading.seen(document, roster, places, bounced=await self._bounced(document), replaced=replaced)
+        seen = reading.document_seen(document, roster, places, bounced=await self._bounced(document), replaced=replaced)
         return seen.replace(mails_endings=self._mails_endings(document))
 
     def _mails_endings(self, document: WireDocument) -> bool:

@@ -3,17 +3,17 @@
 from dataclasses import dataclass
 
 from activities.core_signature import reading
-from activities.core_signature.asked import Asked, Place
+from activities.core_signature.asked import SignerSnapshot, SignerSnapshots
 from activities.core_signature.cast import beside
 from activities.core_signature.client import CoreSignatureClient
-from activities.core_signature.documents import Documents
+from activities.core_signature.documents import DocumentReader
 from activities.core_signature.lookup import has_ended
 from activities.core_signature.matching import folded, match
 from activities.core_signature.wire import WireDocument, WireSigner
 from activities.directory import Directory, UnknownPerson
 from activities.failures import passing_failure, verdict
 from activities.http.calling import ServiceFailure
-from workflows.model.objections import Objection
+from workflows.model.objections import Rejection
 from workflows.model.provider import ForwardOrder, ForwardReport
 from workflows.model.subject import Code, Role
 
@@ -42,15 +42,15 @@ class Handover:
     def obstacle(self) -> str | None:
         """Why the place cannot be handed over, in words for the person who wants it; None when it can."""
         if self.old and (self.old.signed or self.old.declined):
-            return Objection.HAS_ACTED.says(person=self.order.from_, state="signed" if self.old.signed else "declined")
+            return Rejection.HAS_ACTED.says(person=self.order.from_, state="signed" if self.old.signed else "declined")
         if has_ended(self.document):
-            return Objection.HAS_ENDED.says(status=reading.STATUSES[self.document.status])
+            return Rejection.HAS_ENDED.says(status=reading.STATUSES[self.document.status])
         if self.old is None:
-            return Objection.UNKNOWN_THERE.says(person=self.order.from_)
+            return Rejection.UNKNOWN_THERE.says(person=self.order.from_)
         if self.old.forwarded:
-            return Objection.HAS_HANDED_OVER.says(person=self.order.from_)
+            return Rejection.HAS_HANDED_OVER.says(person=self.order.from_)
         taken = self._already_asked or self.new is not None
-        asked = Objection.ASKED_ALREADY.says(person=self.order.to, awaited="signer")
+        asked = Rejection.ASKED_ALREADY.says(person=self.order.to, awaited="signer")
         return asked if taken else None
 
     @property
@@ -61,7 +61,9 @@ class Handover:
 class Forwarding:
     """Orders carried out. Raises `ServiceFailure`s, `DirectoryFailure`s and `ApplicationError`s."""
 
-    def __init__(self, client: CoreSignatureClient, documents: Documents, directory: Directory, asked: Asked) -> None:
+    def __init__(
+        self, client: CoreSignatureClient, documents: DocumentReader, directory: Directory, asked: SignerSnapshots
+    ) -> None:
         self._asked = asked
         self._client = client
         self._documents = documents
@@ -92,7 +94,7 @@ class Forwarding:
             return await self._handed_over(after)
         if refusal.status == _CONFLICT and after.obstacle is None:
             raise refusal
-        return await self._refused(after, after.obstacle or Objection.REFUSED_THERE.says(says=refusal.says))
+        return await self._refused(after, after.obstacle or Rejection.REFUSED_THERE.says(says=refusal.says))
 
     async def _refusal(self, before: Handover, to: str) -> ServiceFailure | None:
         """Have it done; what Core Signature has against it, None when it says that it was done."""
@@ -124,18 +126,18 @@ class Forwarding:
         return ForwardReport(seen=await self._documents.seen(found.document, found.order.subject), refused=why)
 
 
-def _place(order: ForwardOrder, email: str) -> Place:
+def _place(order: ForwardOrder, email: str) -> SignerSnapshot:
     old = next(signer for signer in order.subject.people if signer.person == order.from_)
-    return Place(person=order.to, order=old.order, role=old.role, email=email, instead_of=order.from_)
+    return SignerSnapshot(person=order.to, order=old.order, role=old.role, email=email, instead_of=order.from_)
 
 
 def _senseless(order: ForwardOrder) -> str | None:
     """What no document can change; nothing has to be read for it."""
     role = next((signer.role for signer in order.subject.people if signer.person == order.from_), None)
     if role is None:
-        return Objection.NOT_ASKED.says(person=order.from_, awaited="signer", subject="request")
+        return Rejection.NOT_ASKED.says(person=order.from_, awaited="signer", subject="request")
     if role is Role.COPY:
-        return Objection.ONLY_COPIED.says(person=order.from_)
+        return Rejection.ONLY_COPIED.says(person=order.from_)
     if order.to == order.subject.requester:
-        return Objection.ASKED_FOR_IT.says(person=order.to, what="this request and cannot sign it for somebody else")
+        return Rejection.ASKED_FOR_IT.says(person=order.to, what="this request and cannot sign it for somebody else")
     return None

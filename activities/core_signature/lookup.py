@@ -9,7 +9,8 @@ from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.reading import STATUSES
 from activities.core_signature.wire import WireDocument
 from activities.failures import final_failure
-from activities.store import Home, Store
+from activities.store.home import StoragePrefix
+from activities.store.store import Store
 from workflows.model.subject import Code, Roster, Subject
 
 
@@ -29,7 +30,7 @@ def most_likely(documents: Sequence[WireDocument], name: str) -> WireDocument | 
     return documents[0] if len(documents) == 1 else None
 
 
-class Claim(Enum):
+class IdClaim(Enum):
     """For what an id was claimed before."""
 
     NONE = auto()
@@ -56,9 +57,9 @@ class Lookup:
         content's, also when Temporal has forgotten its request and the provider its document.
         """
         found, claim = await self._found(subject, fingerprint)
-        if claim is Claim.OTHER_CONTENT:
+        if claim is IdClaim.OTHER_CONTENT:
             raise final_failure(Code.ID_USED_BEFORE, f"the id {subject.id} was used for other content before")
-        if claim is Claim.NONE:
+        if claim is IdClaim.NONE:
             if not all(_is_called(document, subject.title) for document in found):
                 raise final_failure(Code.ID_USED_BEFORE, f"another document already has the id {subject.id}")
             if any(has_ended(document) for document in found):
@@ -68,9 +69,9 @@ class Lookup:
     async def to_cancel(self, subject: Subject, fingerprint: str) -> WireDocument | None:
         """The document of ours that is to be cancelled, None when there is none."""
         ours, claim = await self._found(subject, fingerprint)
-        if claim is Claim.OTHER_CONTENT:
+        if claim is IdClaim.OTHER_CONTENT:
             return None
-        if claim is Claim.NONE:
+        if claim is IdClaim.NONE:
             ours = [document for document in ours if _is_called(document, subject.title)]
         living = [document for document in ours if not has_ended(document)]
         return self._only(living or ours[:1], subject)
@@ -83,10 +84,10 @@ class Lookup:
                 return False
         return True
 
-    async def _found(self, subject: Subject, fingerprint: str) -> tuple[list[WireDocument], Claim]:
+    async def _found(self, subject: Subject, fingerprint: str) -> tuple[list[WireDocument], IdClaim]:
         found = await self._listed(subject)
-        claim = _claim_of(await self._store.claimed_for(Home.of_request(subject.id)), fingerprint)
-        if not found and claim is Claim.OURS:
+        claim = _claim_of(await self._store.claimed_for(StoragePrefix.of_request(subject.id)), fingerprint)
+        if not found and claim is IdClaim.OURS:
             # A creation whose answer was lost may not be listed yet: only after the lag does "nothing" mean nothing.
             await asyncio.sleep(self._client.config.list_lag)
             found = await self._listed(subject)
@@ -107,11 +108,11 @@ class Lookup:
         return likely
 
 
-def _claim_of(claimed_for: str | None, fingerprint: str) -> Claim:
+def _claim_of(claimed_for: str | None, fingerprint: str) -> IdClaim:
     if claimed_for is None:
-        return Claim.NONE
+        return IdClaim.NONE
     # The id of an adopted document is claimed for whatever content: it cannot be that of another document.
-    return Claim.OURS if claimed_for in ("", fingerprint) else Claim.OTHER_CONTENT
+    return IdClaim.OURS if claimed_for in ("", fingerprint) else IdClaim.OTHER_CONTENT
 
 
 def _is_called(document: WireDocument, name: str) -> bool:

@@ -6,7 +6,7 @@ meant: the provider may have corrected an address, and the sender may stand firs
 
 from collections.abc import Mapping, Sequence
 
-from activities.core_signature.asked import Place
+from activities.core_signature.asked import SignerSnapshot
 from activities.core_signature.wire import WireSigner
 from workflows.model.subject import Participant, Role
 
@@ -14,7 +14,7 @@ Entries = Mapping[str, WireSigner | None]
 """The provider's entry of each of our signers."""
 
 
-def match(signers: Sequence[Participant], places: Sequence[Place], said: Sequence[WireSigner]) -> Entries:
+def match(signers: Sequence[Participant], places: Sequence[SignerSnapshot], said: Sequence[WireSigner]) -> Entries:
     """The provider's entry of each of ours, None where it cannot be told."""
     # A sender who also signs stands there twice: the entry that has to sign comes last and wins.
     entries = sorted(said, key=lambda one: one.needs_to_sign)
@@ -26,7 +26,9 @@ def match(signers: Sequence[Participant], places: Sequence[Place], said: Sequenc
     return {signer.person: found[signer.person] or _by_order(signer, lost, strangers) for signer in signers}
 
 
-def missing(signers: Sequence[Participant], places: Sequence[Place], found: Entries) -> tuple[Participant, ...]:
+def missing(
+    signers: Sequence[Participant], places: Sequence[SignerSnapshot], found: Entries
+) -> tuple[Participant, ...]:
     """The signers without an entry who should have one: somebody else stands there for who was replaced."""
     known = {signer.person for signer in signers}
     replaced = {place.instead_of for place in places if place.person in known}
@@ -38,7 +40,7 @@ def folded(email: str) -> str:
     return email.strip().casefold()
 
 
-def _as_sent(signer: Participant, places: Sequence[Place], entries: Sequence[WireSigner]) -> WireSigner | None:
+def _as_sent(signer: Participant, places: Sequence[SignerSnapshot], entries: Sequence[WireSigner]) -> WireSigner | None:
     theirs = [place for place in places if place.person == signer.person]
     addresses = {folded(place.email) for place in theirs}
     users = {place.embed_user for place in theirs if place.embed_user}

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from activities.core_signature.config import CoreSignatureConfig, NameStyle
 from activities.person import Person
-from workflows.model.request import Brief
+from workflows.model.request import SignatureBrief
 from workflows.model.subject import Participant, Role
 
 LANGUAGES: Final = frozenset(
@@ -16,7 +16,7 @@ _SAME_LANGUAGE: Final = {"nb": "no", "nn": "no", "iw": "he"}
 _LONGEST_SUBJECT: Final = 255
 
 
-def document_body(brief: Brief, config: CoreSignatureConfig) -> dict[str, Any]:
+def document_body(brief: SignatureBrief, config: CoreSignatureConfig) -> dict[str, Any]:
     """A document under our id: from bytes that go along, or from the template it names.
 
     It never expires by itself: the due date is ours to keep and may be moved.
@@ -31,7 +31,7 @@ def document_body(brief: Brief, config: CoreSignatureConfig) -> dict[str, Any]:
 
 def request_body(
     document_url: str,
-    brief: Brief,
+    brief: SignatureBrief,
     people: Mapping[str, Person],
     reachable: Collection[str],
     config: CoreSignatureConfig,
@@ -68,7 +68,9 @@ def _sender(requester: Person | None, people: Mapping[str, Person], config: Core
     return named | ({"from_email": address} if address else {})
 
 
-def _signer(signer: Participant, person: Person, brief: Brief, reachable: bool, style: NameStyle) -> dict[str, Any]:
+def _signer(
+    signer: Participant, person: Person, brief: SignatureBrief, reachable: bool, style: NameStyle
+) -> dict[str, Any]:
     said: dict[str, Any] = {
         "email": person.email,
         **_name(person.name, style),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from activities.core_signature.asked import Place
+from activities.core_signature.asked import SignerSnapshot
 from activities.core_signature.matching import folded, match, missing
 from activities.core_signature.wire import WireDocument, WireSigner
 from workflows.model.provider import DocumentSeen, SignerSeen
@@ -36,10 +36,10 @@ STATUSES: Final = {
 _CODES: Final = {"ec": Code.CONVERT_ERROR, "es": Code.SENDING_ERROR}
 
 
-def seen(
+def document_seen(
     document: WireDocument,
     roster: Roster,
-    places: Sequence[Place],
+    places: Sequence[SignerSnapshot],
     *,
     bounced: AbstractSet[str] = frozenset(),
     replaced: Mapping[str, str] = _NOBODY,
@@ -67,7 +67,7 @@ def signers_of(document: WireDocument) -> tuple[WireSigner, ...]:
     return document.request.signers if document.request else ()
 
 
-def untold(document: WireDocument, roster: Roster, places: Sequence[Place]) -> tuple[str, ...]:
+def signers_not_told(document: WireDocument, roster: Roster, places: Sequence[SignerSnapshot]) -> tuple[str, ...]:
     """The signers of a document that has ended of whom it does not tell whether they have acted.
 
     Of one that could not be sent, or was ended before anybody was asked, there is nothing to tell.

@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 from typing import Final
 
 from activities.core_signature import orders, reading
-from activities.core_signature.asked import Asked
-from activities.core_signature.cast import Cast, beside, stand_ins_of
+from activities.core_signature.asked import SignerSnapshots
+from activities.core_signature.cast import SignerAssignment, beside, stand_ins_of
 from activities.core_signature.client import CoreSignatureClient
-from activities.core_signature.documents import Documents
+from activities.core_signature.documents import DocumentReader
 from activities.core_signature.forwarding import Forwarding
 from activities.core_signature.lookup import Lookup, has_ended
-from activities.core_signature.stand_ins import StandIns
+from activities.core_signature.stand_ins import CoreStandIns
 from activities.core_signature.wire import WireDocument
 from activities.directory import Directory, UnknownPerson
 from activities.failures import again_after, failing_as_application_errors, final_failure, passing_failure
@@ -20,7 +20,9 @@ from activities.http.calling import ServiceFailure
 from activities.lease import Lease, StillOurs
 from activities.person import Person, stands_in_full
 from activities.requests.cover_sheet import CoverSheet
-from activities.store import Home, Reference, Store
+from activities.store.home import StoragePrefix
+from activities.store.store import Store
+from activities.store.texts import Reference
 from workflows.kinds import Kind
 from workflows.model.planning import EscalationReason
 from workflows.model.provider import (
@@ -32,7 +34,7 @@ from workflows.model.provider import (
     Observation,
     Substitution,
 )
-from workflows.model.request import Brief
+from workflows.model.request import SignatureBrief
 from workflows.model.subject import Code, Roster, Subject
 from workflows.names import adopted_document
 from workflows.ports import SignatureService
@@ -51,10 +53,10 @@ class CoreSignatureService(SignatureService):
     def __init__(self, client: CoreSignatureClient, directory: Directory, store: Store) -> None:
         self._client = client
         self._lookup = Lookup(client, store)
-        self._asked = Asked(store)
-        self._documents = Documents(client, self._lookup, self._asked)
+        self._asked = SignerSnapshots(store)
+        self._documents = DocumentReader(client, self._lookup, self._asked)
         self._forwarding = Forwarding(client, self._documents, directory, self._asked)
-        self._stand_ins = StandIns(directory)
+        self._stand_ins = CoreStandIns(directory)
         self._directory = directory
         self._store = store
 
@@ -64,7 +66,7 @@ class CoreSignatureService(SignatureService):
         with failing_as_application_errors():
             document = await self._lookup.to_take_over(brief, order.fingerprint)
             if any(stands_in_full(signer.person) for signer in brief.people):
-                await self._store.choose_signers(Home.of_request(brief.id), order.fingerprint)
+                await self._store.choose_signers(StoragePrefix.of_request(brief.id), order.fingerprint)
             if document is None or _is_unasked(document):
                 if adopted_document(brief.id):
                     raise final_failure(Code.DOCUMENT_DELETED, "the document that was adopted is not there any more")
@@ -108,10 +110,12 @@ class CoreSignatureService(SignatureService):
             document = document or await self._make_document(order, still_ours)
             return await self._ask(document, cast, reachable, still_ours) if _is_unasked(document) else document
 
-    async def _message(self, brief: Brief) -> str | None:
+    async def _message(self, brief: SignatureBrief) -> str | None:
         """What the requester writes to the signers; nothing once that was erased."""
         reference = Reference.read(brief.message or "")
-        return await self._store.texts.read(Home.of_request(brief.id), reference) if reference else brief.message
+        return (
+            await self._store.texts.read(StoragePrefix.of_request(brief.id), reference) if reference else brief.message
+        )
 
     async def _sent(self, subject: Subject, document: WireDocument) -> DocumentSeen:
         """The document with both the absent and their stand-ins, as they were asked."""
@@ -126,13 +130,13 @@ class CoreSignatureService(SignatureService):
         sha256 = brief.document.sha256
         content = await self._store.document(sha256) if sha256 else None
         # In either order: without the document that is made after both of them neither says anything.
-        claim = self._store.claim(Home.of_request(brief.id), order.fingerprint)
+        claim = self._store.claim(StoragePrefix.of_request(brief.id), order.fingerprint)
         await asyncio.gather(CoverSheet.keep(self._store, brief), claim)
         body = orders.document_body(brief, self._client.config)
         return await self._client.create_document(body, content, still_ours)
 
     async def _ask(
-        self, document: WireDocument, cast: Cast, reachable: Collection[str], still_ours: StillOurs
+        self, document: WireDocument, cast: SignerAssignment, reachable: Collection[str], still_ours: StillOurs
     ) -> WireDocument:
         people = cast.asked
         url = self._client.document_url(document.uuid)
@@ -178,7 +182,7 @@ class CoreSignatureService(SignatureService):
         beside = Kind.REQUEST.workflow_id(roster.id)
         return {signer.person: await self._directory.person(signer.person, beside) for signer in roster.people}
 
-    async def _requester(self, brief: Brief) -> Person | None:
+    async def _requester(self, brief: SignatureBrief) -> Person | None:
         try:
             return await self._directory.person(brief.requester)
         except UnknownPerson:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from activities.core_signature.asked import Place
+from activities.core_signature.asked import SignerSnapshot
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.lookup import has_ended
 from activities.core_signature.matching import match
@@ -61,7 +61,9 @@ class SigningPage:
     """Whether nobody else was asked to sign."""
 
 
-async def signing_page(client: CoreSignatureClient, request: str, person: str, places: Sequence[Place]) -> SigningPage:
+async def signing_page(
+    client: CoreSignatureClient, request: str, person: str, places: Sequence[SignerSnapshot]
+) -> SigningPage:
     """The page on which somebody signs `request` (our id), found by whom we asked; raises `ServiceFailure`."""
     found = [document for document in await client.documents_of(request) if document.is_of(request)]
     living = [document for document in found if not has_ended(document)]
@@ -72,7 +74,7 @@ async def signing_page(client: CoreSignatureClient, request: str, person: str, p
     return SigningPage(SigningState.UNKNOWN)
 
 
-def _page(document: WireDocument, person: str, places: Sequence[Place], provider: str) -> SigningPage:
+def _page(document: WireDocument, person: str, places: Sequence[SignerSnapshot], provider: str) -> SigningPage:
     if document.request is None or STATUSES.get(document.status) is Status.CONVERTING:
         return SigningPage(SigningState.PREPARING, document.name)
     signer = _signer(document.request, person, places)
@@ -92,7 +94,7 @@ def _page(document: WireDocument, person: str, places: Sequence[Place], provider
     )
 
 
-def _ended(document: WireDocument, person: str, places: Sequence[Place]) -> SigningPage:
+def _ended(document: WireDocument, person: str, places: Sequence[SignerSnapshot]) -> SigningPage:
     request, outcome = document.request, STATUSES[document.status]
     signer = _signer(request, person, places) if request else None
     if request is None or signer is None:
@@ -115,7 +117,7 @@ def _only_one(request: WireRequest) -> bool:
     return sum(one.needs_to_sign and not one.forwarded for one in request.signers) == 1
 
 
-def _signer(request: WireRequest, person: str, places: Sequence[Place]) -> WireSigner | None:
+def _signer(request: WireRequest, person: str, places: Sequence[SignerSnapshot]) -> WireSigner | None:
     asked = {place.person: Participant(person=place.person, order=place.order, role=place.role) for place in places}
     found = match(tuple(asked.values()), places, request.signers).get(person)
     return found if found and found.needs_to_sign else None

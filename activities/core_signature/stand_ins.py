@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final, TypeAlias
 
-from activities.core_signature.cast import Cast
+from activities.core_signature.cast import SignerAssignment
 from activities.core_signature.matching import folded
 from activities.directory import Directory, UnknownPerson
 from activities.person import Person
-from workflows.model.request import Brief
+from workflows.model.request import SignatureBrief
 from workflows.model.subject import Role
 
 FARTHEST: Final = 3
@@ -21,21 +21,23 @@ FARTHEST: Final = 3
 Test: TypeAlias = Callable[[Person], bool]
 
 
-class StandIns:
+class CoreStandIns:
     """Finds stand-ins before a request is sent; who was asked then is kept (asked.py), and stays."""
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
 
-    async def at_sending(self, brief: Brief, people: Mapping[str, Person], now: datetime | None) -> Cast:
+    async def at_sending(
+        self, brief: SignatureBrief, people: Mapping[str, Person], now: datetime | None
+    ) -> SignerAssignment:
         """Whom to ask when some signers are absent at this instant; without one, nobody is taken for absent."""
 
         def present(person: Person) -> bool:
             return now is None or brief.in_person or not person.absent_at(now)
 
-        return Cast(brief, people, await self._find(brief, people, present))
+        return SignerAssignment(brief, people, await self._find(brief, people, present))
 
-    async def _find(self, brief: Brief, people: Mapping[str, Person], present: Test) -> dict[str, Person]:
+    async def _find(self, brief: SignatureBrief, people: Mapping[str, Person], present: Test) -> dict[str, Person]:
         # One address has one place at Core Signature, and by it the signers are told apart.
         taken = {folded(person.email) for person in people.values()}
         found: dict[str, Person] = {}

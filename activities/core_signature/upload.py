@@ -13,7 +13,7 @@ PIECE: Final = 3 << 16
 _FIELD: Final = "file_from_content"
 
 
-class Content(Protocol):
+class UploadContent(Protocol):
     """Bytes that are read when they are sent."""
 
     @property
@@ -33,7 +33,7 @@ class Upload:
     """
 
     def __init__(
-        self, fields: Mapping[str, object], content: Content | None = None, still_ours: StillOurs = nobody_else
+        self, fields: Mapping[str, object], content: UploadContent | None = None, still_ours: StillOurs = nobody_else
     ) -> None:
         head = json.dumps(fields).removesuffix("}")
         opened, closed = (f', "{_FIELD}": "', '"}') if content else ("", "}")

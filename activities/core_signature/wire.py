@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from activities.http.calling import Answer, Cause, ServiceFailure
+from activities.http.calling import Cause, HttpAnswer, ServiceFailure
 from workflows.names import adopted_document, adopted_id
 
 _UUID: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
@@ -161,7 +161,7 @@ class WireSubscription(Wire):
 W = TypeVar("W", bound=Wire)
 
 
-class Page(Wire):
+class WirePage(Wire):
     """One page of a list as it came; `more` tells whether another follows, `count` how many all pages have."""
 
     results: list[Any]
@@ -181,12 +181,12 @@ def uuid_in(address: object) -> str | None:
     return last if _UUID.fullmatch(last) else None
 
 
-def read(kind: type[W], answer: Answer) -> W:
+def read(kind: type[W], answer: HttpAnswer) -> W:
     """The answer as `kind`; `ServiceFailure` (worth a retry) when it lacks what we need."""
     return parse(kind, answer.json(), answer)
 
 
-def parse(kind: type[W], value: object, answer: Answer) -> W:
+def parse(kind: type[W], value: object, answer: HttpAnswer) -> W:
     """A part of an answer as `kind`, like `read`."""
     try:
         return kind.model_validate(value)

@@ -27,7 +27,7 @@ _BYTE_ORDER_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """One row: the line it begins on, and its cells by the names of their columns."""
 
     line: int
@@ -40,7 +40,7 @@ class Table:
 
     name: str
     columns: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[TableRow, ...]
     delimiter: str = ","
 
     faults: tuple[Fault, ...] = ()
@@ -60,13 +60,13 @@ class Table:
         lines = _records(name, text, delimiter)
         first, header = next(lines, (1, []))
         columns = _columns(name, first, header)
-        rows: list[Row] = []
+        rows: list[TableRow] = []
         faults: list[Fault] = []
         for line, cells in lines:
             if len(rows) + len(faults) == rows_at_most:
                 raise _fault(name, line, f"has more than {rows_at_most:,} rows: divide it")
             row = _row(name, line, columns, cells)
-            if isinstance(row, Row):
+            if isinstance(row, TableRow):
                 rows.append(row)
             else:
                 faults.append(row)
@@ -153,7 +153,7 @@ def _columns(name: str, line: int, header: list[str]) -> tuple[str, ...]:
     return columns
 
 
-def _row(name: str, line: int, columns: tuple[str, ...], cells: list[str]) -> Row | Fault:
+def _row(name: str, line: int, columns: tuple[str, ...], cells: list[str]) -> TableRow | Fault:
     while len(cells) > len(columns) and not cells[-1].strip():
         cells = cells[:-1]
     if len(cells) != len(columns):
@@ -166,7 +166,7 @@ def _row(name: str, line: int, columns: tuple[str, ...], cells: list[str]) -> Ro
         if refused:
             return Fault(name, line, column, refused)
         told[column] = text
-    return Row(line, told)
+    return TableRow(line, told)
 
 
 def _fault(name: str, line: int | None, says: str) -> FileFaults:

@@ -49,7 +49,7 @@ _ENOUGH: Final = 20
 
 
 @dataclass(frozen=True)
-class Mark:
+class FieldMark:
     """Where a field begins: its line, counted from 1, and the index of its first character."""
 
     line: int
@@ -57,7 +57,7 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Flaw:
+class YamlFlaw:
     """Something that no file may contain, whatever it is about."""
 
     line: int
@@ -70,8 +70,8 @@ class Parsed:
     """The plain value, the mark of every field, and what is wrong with the text itself."""
 
     value: Any
-    marks: dict[FieldPath, Mark]
-    flaws: tuple[Flaw, ...]
+    marks: dict[FieldPath, FieldMark]
+    flaws: tuple[YamlFlaw, ...]
 
     def line(self, path: FieldPath) -> int:
         """The line of a field, or of the nearest thing around it that is there."""
@@ -92,11 +92,12 @@ def parse(text: str, first_line: int = 1) -> Parsed:
     try:
         value = walk.value(_compose(text), ())
     except _Unreadable as unreadable:
-        walk.flaws.append(Flaw(unreadable.line + walk.before, (), str(unreadable)))
+        walk.flaws.append(YamlFlaw(unreadable.line + walk.before, (), str(unreadable)))
     except RecursionError:
-        walk.flaws.append(Flaw(first_line, (), "is nested too deeply"))
+        walk.flaws.append(YamlFlaw(first_line, (), "is nested too deeply"))
     flaws = [
-        Flaw(text.count("\n", 0, at) + first_line, walk.path_at(at), refusal(what)) for at, what in forbidden[:_ENOUGH]
+        YamlFlaw(text.count("\n", 0, at) + first_line, walk.path_at(at), refusal(what))
+        for at, what in forbidden[:_ENOUGH]
     ]
     return Parsed(value, walk.marks, (*flaws, *walk.flaws))
 
@@ -156,8 +157,8 @@ class _Walk:
     budget: int
     before: int = 0
     """Lines of the file before this document."""
-    marks: dict[FieldPath, Mark] = field(default_factory=dict)
-    flaws: list[Flaw] = field(default_factory=list)
+    marks: dict[FieldPath, FieldMark] = field(default_factory=dict)
+    flaws: list[YamlFlaw] = field(default_factory=list)
 
     def path_at(self, index: int) -> FieldPath:
         """The field that the character at `index` belongs to."""
@@ -212,10 +213,10 @@ class _Walk:
         return _replaced(text, forbidden)
 
     def _refuse(self, node: Node, path: FieldPath, says: str) -> None:
-        self.flaws.append(Flaw(self._mark(node).line, path, says))
+        self.flaws.append(YamlFlaw(self._mark(node).line, path, says))
 
-    def _mark(self, node: Node) -> Mark:
-        return Mark(node.start_mark.line + 1 + self.before, node.start_mark.index)
+    def _mark(self, node: Node) -> FieldMark:
+        return FieldMark(node.start_mark.line + 1 + self.before, node.start_mark.index)
 
 
 def _written_tag(tag: str) -> str:

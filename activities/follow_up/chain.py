@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from activities.follow_up.silence import Silence
-from workflows.follow_up.stages import Stage
+from activities.follow_up.silence import SilentTurn
+from workflows.follow_up.stages import NotificationType
 from workflows.model.policy import Escalation
 from workflows.names import alert_key
 
@@ -27,7 +27,7 @@ class Candidate:
 class Chain:
     """The chain of one silent signer by their policy, as it stands at an instant."""
 
-    silence: Silence
+    silence: SilentTurn
     escalation: Escalation
     at: datetime
 
@@ -119,6 +119,9 @@ class Chain:
         planning, person = self.silence.planning, await self.silence.known(candidate)
         if person is None:
             return "who is not in the directory"
-        if alert_key(planning.subject.id, Stage.ESCALATION, candidate, self.silence.person) in planning.unheard:
+        if (
+            alert_key(planning.subject.id, NotificationType.ESCALATION, candidate, self.silence.person)
+            in planning.unheard
+        ):
             return "whom no notice has reached"
         return "who is absent" if person.absent_at(self.at) else None

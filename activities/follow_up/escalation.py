@@ -13,12 +13,12 @@ from typing import Final, Self
 
 from activities.calendars.wall_clock import after, in_words, share
 from activities.follow_up.chain import Candidate, Chain
-from activities.follow_up.open_hours import ANY, WORKING, OpenHours, Slot
-from activities.follow_up.silence import Silence
+from activities.follow_up.open_hours import ANY, WORKING, OpenHours, OpenSlot
+from activities.follow_up.silence import SilentTurn
 from activities.person import Person
 from workflows.follow_up import stages
-from workflows.follow_up.stages import Stage
-from workflows.model.planning import EscalationReason, Moment, MomentKind, Reason
+from workflows.follow_up.stages import NotificationType
+from workflows.model.planning import ActionType, EscalationReason, Reason, ScheduledAction
 from workflows.model.policy import Escalation, EscalationAction
 
 _TO_ACT: Final = timedelta(hours=1)
@@ -38,13 +38,13 @@ class _Trigger:
 class Rest:
     """The time that a signer has to act on what they hear, before somebody else is told that they are silent."""
 
-    silence: Silence
+    silence: SilentTurn
     trigger: datetime
     heard: tuple[tuple[datetime, bool], ...] = ()
     """What they hear, earliest first, and whether it is a reminder: once the trigger has come, those give way."""
 
     @classmethod
-    def of(cls, silence: Silence, trigger: datetime, nudges: list[Moment]) -> Self:
+    def of(cls, silence: SilentTurn, trigger: datetime, nudges: list[ScheduledAction]) -> Self:
         """The rest between these nudges."""
         coming = [one for one in nudges if one.suppressed is None]
         planned = [(one.at, bool(stages.reminder_number(one.stage, silence.planning.revision))) for one in coming]
@@ -68,8 +68,11 @@ class Rest:
 
 
 async def escalation(
-    silence: Silence, reminders: list[Moment], nudges: list[Moment], kept_back: Moment | None = None
-) -> list[Moment]:
+    silence: SilentTurn,
+    reminders: list[ScheduledAction],
+    nudges: list[ScheduledAction],
+    kept_back: ScheduledAction | None = None,
+) -> list[ScheduledAction]:
     """The one escalation of this signer, dropped with the reason when it cannot come before the wait ends.
 
     `reminders` are those of this wait, `nudges` all that the signer hears in this and the one before. `kept_back` is
@@ -94,17 +97,19 @@ async def escalation(
     return [_placed(silence, trigger, moment, person, Rest.of(silence, trigger.at, nudges))]
 
 
-def _action(silence: Silence, policy: Escalation, to: Candidate) -> EscalationAction:
+def _action(silence: SilentTurn, policy: Escalation, to: Candidate) -> EscalationAction:
     may_be_handed_over = to.acts and silence.person not in silence.planning.not_handed_over
     return policy.action if may_be_handed_over else EscalationAction.NOTIFY
 
 
-def _moment(silence: Silence, action: EscalationAction, trigger: _Trigger, to: Candidate) -> Moment:
-    moment = silence.moment(MomentKind.ESCALATE, trigger.at, Stage.ESCALATION, f"{trigger.because}: {to.as_}")
+def _moment(silence: SilentTurn, action: EscalationAction, trigger: _Trigger, to: Candidate) -> ScheduledAction:
+    moment = silence.moment(
+        ActionType.ESCALATE, trigger.at, NotificationType.ESCALATION, f"{trigger.because}: {to.as_}"
+    )
     return moment.replace(to=to.person, action=action, reason=trigger.reason)
 
 
-async def _absence(silence: Silence, policy: Escalation) -> _Trigger | None:
+async def _absence(silence: SilentTurn, policy: Escalation) -> _Trigger | None:
     absence = next((slot for slot in silence.hours.absences if silence.now in slot), None)
     if absence is None or absence.opens >= silence.until:
         return None
@@ -114,7 +119,7 @@ async def _absence(silence: Silence, policy: Escalation) -> _Trigger | None:
 
 
 def _earliest(
-    silence: Silence, policy: Escalation, reminders: list[Moment], kept_back: Moment | None
+    silence: SilentTurn, policy: Escalation, reminders: list[ScheduledAction], kept_back: ScheduledAction | None
 ) -> _Trigger | None:
     found = [_trigger(silence, text, reminders) for text in (policy.after, policy.or_) if text is not None]
     if kept_back is not None:
@@ -122,7 +127,7 @@ def _earliest(
     return min((trigger for trigger in found if trigger), key=lambda trigger: trigger.at, default=None)
 
 
-def _trigger(silence: Silence, text: str, reminders: list[Moment]) -> _Trigger | None:
+def _trigger(silence: SilentTurn, text: str, reminders: list[ScheduledAction]) -> _Trigger | None:
     if text == "used-up":
         return _used_up(silence, reminders)
     if text.endswith("%"):
@@ -132,7 +137,7 @@ def _trigger(silence: Silence, text: str, reminders: list[Moment]) -> _Trigger |
     return _Trigger(after(silence.since, text, silence.hours.zone), f"{in_words(text)} without an answer")
 
 
-def _used_up(silence: Silence, reminders: list[Moment]) -> _Trigger | None:
+def _used_up(silence: SilentTurn, reminders: list[ScheduledAction]) -> _Trigger | None:
     """One `every` after the last reminder that is sent; after the last of the series when the calendar lets none be.
 
     A series that goes on until the request closes is never used up: one `every` after its first reminder is enough.
@@ -155,7 +160,9 @@ def _used_up(silence: Silence, reminders: list[Moment]) -> _Trigger | None:
     return _Trigger(after(max(sent), rhythm.every, zone), because, spread=False)
 
 
-def _placed(silence: Silence, trigger: _Trigger, moment: Moment, person: Person, rest: Rest) -> Moment:
+def _placed(
+    silence: SilentTurn, trigger: _Trigger, moment: ScheduledAction, person: Person, rest: Rest
+) -> ScheduledAction:
     hours = OpenHours.of(person, silence.policy)
     begin = rest.after(moment.at)
     at = _in_hours(silence, hours, rest, begin, spread=trigger.spread and begin == moment.at)
@@ -171,7 +178,7 @@ def _placed(silence: Silence, trigger: _Trigger, moment: Moment, person: Person,
 
 
 def _in_hours(
-    silence: Silence, hours: OpenHours, rest: Rest, at: datetime, *, spread: bool, ahead: bool = False
+    silence: SilentTurn, hours: OpenHours, rest: Rest, at: datetime, *, spread: bool, ahead: bool = False
 ) -> datetime | None:
     """The first instant from one on that is in the recipient's hours and leaves the signer their time; None if none."""
     while slot := hours.next_slot(at, silence.until):
@@ -184,13 +191,13 @@ def _in_hours(
     return None
 
 
-def _with_reason(silence: Silence, moment: Moment, at: datetime, rest: Rest) -> Moment:
+def _with_reason(silence: SilentTurn, moment: ScheduledAction, at: datetime, rest: Rest) -> ScheduledAction:
     if rest.after(moment.at) == moment.at:
         return moment.replace(at=at)
     return moment.moved(at, f"not before they have had {in_words(silence.pause)} since their last notice")
 
 
-def _last_working_day(person: Person, silence: Silence) -> Slot | None:
+def _last_working_day(person: Person, silence: SilentTurn) -> OpenSlot | None:
     """The recipient's last whole working day between the turn and the end of the wait, whatever hours are quiet."""
     working = OpenHours.working(person, WORKING if silence.policy.hours == ANY else silence.policy.hours)
     day = working.local_day(silence.until)
@@ -199,7 +206,9 @@ def _last_working_day(person: Person, silence: Silence) -> Slot | None:
     return working.last_day(day + timedelta(days=1) if whole else day, silence.since)
 
 
-def _at_the_last_occasion(silence: Silence, moment: Moment, hours: OpenHours, rest: Rest) -> Moment:
+def _at_the_last_occasion(
+    silence: SilentTurn, moment: ScheduledAction, hours: OpenHours, rest: Rest
+) -> ScheduledAction:
     if moment.at >= silence.until:
         return moment.dropped(Reason.SUPERSEDED, f"after {silence.end}")
     if rest.after(moment.at) >= silence.until:

@@ -3,14 +3,14 @@
 from collections.abc import Iterable
 
 from activities.calendars.wall_clock import after, in_words
-from activities.follow_up.open_hours import Slot
-from activities.follow_up.silence import Silence
+from activities.follow_up.open_hours import OpenSlot
+from activities.follow_up.silence import SilentTurn
 from workflows.follow_up.agenda import APART, too_close
-from workflows.follow_up.stages import Stage
-from workflows.model.planning import Moment, MomentKind, Reason
+from workflows.follow_up.stages import NotificationType
+from workflows.model.planning import ActionType, Reason, ScheduledAction
 
 
-def fallback(silence: Silence, nudges: Iterable[Moment]) -> list[Moment]:
+def fallback(silence: SilentTurn, nudges: Iterable[ScheduledAction]) -> list[ScheduledAction]:
     """The moment of it, in their open hours and an hour from any of `nudges`; none where the policy wants none.
 
     Whether they have opened it, and whether nothing but a push has reached them, is looked at then.
@@ -20,7 +20,7 @@ def fallback(silence: Silence, nudges: Iterable[Moment]) -> list[Moment]:
         return []
     at = after(silence.since, wait, silence.hours.zone)
     moment = silence.moment(
-        MomentKind.FALLBACK, at, Stage.FALLBACK, f"not opened {in_words(wait)} after they were asked"
+        ActionType.FALLBACK, at, NotificationType.FALLBACK, f"not opened {in_words(wait)} after they were asked"
     )
     # Other signers may get the mail as well, where it is Core Signature's.
     moment = moment.replace(wakes_others=True)
@@ -36,7 +36,7 @@ def fallback(silence: Silence, nudges: Iterable[Moment]) -> list[Moment]:
     return [silence.held(_apart(moment, nudges, slot))]
 
 
-def _apart(moment: Moment, nudges: Iterable[Moment], slot: Slot) -> Moment:
+def _apart(moment: ScheduledAction, nudges: Iterable[ScheduledAction], slot: OpenSlot) -> ScheduledAction:
     at = moment.at
     for nudge in sorted(one.at for one in nudges if one.suppressed is None):
         at = nudge + APART if too_close(at, (nudge,)) else at

@@ -12,11 +12,11 @@ from typing import Final
 
 from activities.calendars.wall_clock import at_clock, before, in_words, start_of_day
 from activities.follow_up.mailed import warned
-from activities.follow_up.open_hours import Slot
-from activities.follow_up.silence import Silence
+from activities.follow_up.open_hours import OpenSlot
+from activities.follow_up.silence import SilentTurn
 from workflows.follow_up import stages
 from workflows.follow_up.agenda import APART
-from workflows.model.planning import Moment, MomentKind, Reason
+from workflows.model.planning import ActionType, Reason, ScheduledAction
 
 ON_THE_DAY: Final = "0d"
 _DAYS: Final = "dw"
@@ -24,9 +24,9 @@ _DAYS: Final = "dw"
 _AN_INSTANT: Final = timedelta(microseconds=1)
 
 
-def last_warnings(silence: Silence) -> list[Moment]:
+def last_warnings(silence: SilentTurn) -> list[ScheduledAction]:
     """Every warning of the policy, the one nearest to the due date first; those that are dropped carry their reason."""
-    found: list[Moment] = []
+    found: list[ScheduledAction] = []
     nearer: list[tuple[str, datetime]] = []
     for ahead in sorted(silence.policy.warnings, key=lambda ahead: _nearness(silence, ahead), reverse=True):
         placed = warned(silence, _placed(silence, _nominal(silence, ahead)))
@@ -38,7 +38,7 @@ def last_warnings(silence: Silence) -> list[Moment]:
     return found
 
 
-def _too_soon(silence: Silence, ahead: str, at: datetime, nearer: list[tuple[str, datetime]]) -> str | None:
+def _too_soon(silence: SilentTurn, ahead: str, at: datetime, nearer: list[tuple[str, datetime]]) -> str | None:
     """Why a warning gives way to those that are nearer to the due date."""
     if any(at > other - APART for _, other in nearer):
         return "the warning nearer to the due date comes by then or within the hour"
@@ -48,7 +48,7 @@ def _too_soon(silence: Silence, ahead: str, at: datetime, nearer: list[tuple[str
     return None
 
 
-def _nearness(silence: Silence, ahead: str) -> tuple[datetime, bool]:
+def _nearness(silence: SilentTurn, ahead: str) -> tuple[datetime, bool]:
     """What orders warnings; the one on the day is nearer than all of earlier days, also where it moves to one."""
     if ahead != ON_THE_DAY:
         return _ahead(silence, ahead)[0], False
@@ -56,16 +56,16 @@ def _nearness(silence: Silence, ahead: str) -> tuple[datetime, bool]:
     return start_of_day(day, zone), True
 
 
-def _nominal(silence: Silence, ahead: str) -> Moment:
+def _nominal(silence: SilentTurn, ahead: str) -> ScheduledAction:
     at, why = _on_the_day(silence) if ahead == ON_THE_DAY else _ahead(silence, ahead)
-    return silence.moment(MomentKind.WARN, at, stages.warning(ahead, silence.planning.revision), why)
+    return silence.moment(ActionType.WARN, at, stages.warning(ahead, silence.planning.revision), why)
 
 
-def _ahead(silence: Silence, ahead: str) -> tuple[datetime, str]:
+def _ahead(silence: SilentTurn, ahead: str) -> tuple[datetime, str]:
     return before(silence.until, ahead, silence.hours.zone), f"{in_words(ahead)} before the due date"
 
 
-def _on_the_day(silence: Silence) -> tuple[datetime, str]:
+def _on_the_day(silence: SilentTurn) -> tuple[datetime, str]:
     """When their hours open on that day; those of the last day that has any, when it has none before the due date."""
     hours, day = silence.hours, silence.hours.local_day(silence.until - _AN_INSTANT)
     slots = hours.slots(day)
@@ -77,7 +77,7 @@ def _on_the_day(silence: Silence) -> tuple[datetime, str]:
     return usual if usual < silence.until else start_of_day(day, hours.zone), "on the day of the due date"
 
 
-def _placed(silence: Silence, warning: Moment) -> Moment:
+def _placed(silence: SilentTurn, warning: ScheduledAction) -> ScheduledAction:
     if warning.at <= silence.came_at:
         return warning.dropped(Reason.NOT_THEIR_TURN, "their turn came later than that")
     if silence.policy.urgent:
@@ -85,10 +85,10 @@ def _placed(silence: Silence, warning: Moment) -> Moment:
     slots = silence.hours.slots(silence.hours.local_day(warning.at))
     if not slots:
         return _from_a_day_off(silence, warning)
-    return _on_its_day(silence, warning, Slot(slots[0].opens, slots[-1].closes))
+    return _on_its_day(silence, warning, OpenSlot(slots[0].opens, slots[-1].closes))
 
 
-def _on_its_day(silence: Silence, warning: Moment, day: Slot) -> Moment:
+def _on_its_day(silence: SilentTurn, warning: ScheduledAction, day: OpenSlot) -> ScheduledAction:
     # Ahead of its instant, because a day before the end of the working day is the end of a working day.
     if day.opens <= warning.at <= day.closes:
         return warning.replace(at=silence.spread_ahead(warning.at, day))
@@ -99,7 +99,7 @@ def _on_its_day(silence: Silence, warning: Moment, day: Slot) -> Moment:
     return warning
 
 
-def _from_a_day_off(silence: Silence, warning: Moment) -> Moment:
+def _from_a_day_off(silence: SilentTurn, warning: ScheduledAction) -> ScheduledAction:
     """On the next working day, if that leaves time to act; else on the last one before."""
     hours = silence.hours
     today, because = hours.local_day(warning.at), hours.why_closed(warning.at)
@@ -109,10 +109,10 @@ def _from_a_day_off(silence: Silence, warning: Moment) -> Moment:
     if earlier := hours.last_day(today, silence.came_at):
         words = f"moved earlier from {silence.local(warning.at)}: {because}"
         return warning.moved(silence.spread(earlier.opens, earlier), words)
-    whole = Slot(*(start_of_day(day, hours.zone) for day in (today, today + timedelta(days=1))))
+    whole = OpenSlot(*(start_of_day(day, hours.zone) for day in (today, today + timedelta(days=1))))
     return warning.replace(at=silence.spread_ahead(warning.at, whole))
 
 
-def _opening(silence: Silence, slot: Slot) -> datetime | None:
+def _opening(silence: SilentTurn, slot: OpenSlot) -> datetime | None:
     """When to come as a stretch of hours opens, None if too little time would be left from then on."""
     return next((at for at in (silence.spread(slot.opens, slot), slot.opens) if silence.leaves_time(at)), None)

@@ -15,7 +15,7 @@ from activities.calendars.public_holidays import public_holidays
 from activities.calendars.wall_clock import at_clock, start_of_day
 from activities.calendars.working_time import clock_hours
 from activities.person import Person
-from workflows.model.planning import Moment, MomentKind, Reason
+from workflows.model.planning import ActionType, Reason, ScheduledAction
 from workflows.model.policy import Policy
 
 _DAY: Final = timedelta(days=1)
@@ -29,7 +29,7 @@ WORKING: Final = "working"
 
 
 @dataclass(frozen=True)
-class Slot:
+class OpenSlot:
     """A stretch of time without a break."""
 
     opens: datetime
@@ -38,9 +38,12 @@ class Slot:
     def __contains__(self, at: datetime) -> bool:
         return self.opens <= at < self.closes
 
-    def without(self, gap: "Slot") -> Iterator["Slot"]:
+    def without(self, gap: "OpenSlot") -> Iterator["OpenSlot"]:
         """What is left of it outside of the gap."""
-        for part in (Slot(self.opens, min(self.closes, gap.opens)), Slot(max(self.opens, gap.closes), self.closes)):
+        for part in (
+            OpenSlot(self.opens, min(self.closes, gap.opens)),
+            OpenSlot(max(self.opens, gap.closes), self.closes),
+        ):
             if part.opens < part.closes:
                 yield part
 
@@ -53,36 +56,36 @@ class OpenHours:
     clock: tuple[time, time] | None = None
     days: frozenset[int] = _EVERY_DAY
     calendar: str | None = None
-    absences: tuple[Slot, ...] = ()
+    absences: tuple[OpenSlot, ...] = ()
 
     @classmethod
     def working(cls, person: Person, hours: str = WORKING) -> Self:
         """Somebody's working time; `hours` such as `09:00-18:00` replace their own on their working days."""
         clock = person.working_hours if hours == WORKING else clock_hours(hours)
-        absences = tuple(Slot(*absence) for absence in person.absences)
+        absences = tuple(OpenSlot(*absence) for absence in person.absences)
         return cls(person.tz, clock, person.weekdays, person.calendar, absences)
 
     @classmethod
     def of(cls, person: Person, policy: Policy) -> Self:
         """When the policy lets somebody be told something. An urgent one knows no quiet hours, yet absences."""
         if policy.urgent or policy.hours == ANY:
-            return cls(person.tz, absences=tuple(Slot(*absence) for absence in person.absences))
+            return cls(person.tz, absences=tuple(OpenSlot(*absence) for absence in person.absences))
         return cls.working(person, policy.hours)
 
-    def slots(self, day: date) -> tuple[Slot, ...]:
+    def slots(self, day: date) -> tuple[OpenSlot, ...]:
         """The open stretches of a day, none on a day off."""
         whole = _stretch(self.zone, self.clock, self.days, self.calendar, day)
-        slots: Iterable[Slot] = (whole,) if whole else ()
+        slots: Iterable[OpenSlot] = (whole,) if whole else ()
         for absence in self._absences_in(whole):
             slots = [part for slot in slots for part in slot.without(absence)]
         return tuple(slots)
 
-    def within(self, span: Slot) -> Iterator[Slot]:
+    def within(self, span: OpenSlot) -> Iterator[OpenSlot]:
         """The open stretches within a span of time."""
         day, last = self.local_day(span.opens), self.local_day(span.closes)
         while day <= last:
             for slot in self.slots(day):
-                part = Slot(max(slot.opens, span.opens), min(slot.closes, span.closes))
+                part = OpenSlot(max(slot.opens, span.opens), min(slot.closes, span.closes))
                 if part.opens < part.closes:
                     yield part
             day += _DAY
@@ -91,7 +94,7 @@ class OpenHours:
         """Whether somebody may be told something at that very instant."""
         return any(at in slot for slot in self.slots(self.local_day(at)))
 
-    def next_slot(self, at: datetime, before: datetime) -> Slot | None:
+    def next_slot(self, at: datetime, before: datetime) -> OpenSlot | None:
         """The stretch that is open at an instant, else the next one that opens `before` another."""
         day, last = self.local_day(at), self.local_day(before)
         while day <= last:
@@ -101,12 +104,12 @@ class OpenHours:
             day = self._day_after(day)
         return None
 
-    def unbroken(self, slot: Slot) -> Slot:
+    def unbroken(self, slot: OpenSlot) -> OpenSlot:
         """The stretch with what follows it without a break: round the clock it does not end at midnight."""
         following = next((one for one in self.slots(self.local_day(slot.closes)) if one.opens == slot.closes), None)
-        return Slot(slot.opens, following.closes) if following else slot
+        return OpenSlot(slot.opens, following.closes) if following else slot
 
-    def last_day(self, before: date, since: datetime) -> Slot | None:
+    def last_day(self, before: date, since: datetime) -> OpenSlot | None:
         """The first open stretch of the last working day before a day, if it opens after `since`."""
         day, first = before - _DAY, self.local_day(since)
         while day >= first:
@@ -115,7 +118,7 @@ class OpenHours:
             day = self._day_before(day)
         return None
 
-    def last_slot(self, before: datetime, since: datetime) -> Slot | None:
+    def last_slot(self, before: datetime, since: datetime) -> OpenSlot | None:
         """The last stretch that is open at some time between two instants."""
         day, first = self.local_day(before), self.local_day(since)
         while day >= first:
@@ -149,7 +152,7 @@ class OpenHours:
         opens, closes = self.clock or (time(), time())
         return f"outside {opens:%H:%M}-{closes:%H:%M}"
 
-    def keep(self, moment: Moment, now: datetime, before: datetime) -> Moment:
+    def keep(self, moment: ScheduledAction, now: datetime, before: datetime) -> ScheduledAction:
         """The moment kept to these hours of its recipient, if there are any before it is over.
 
         A missed one waits for the next ones, and one that cannot be sent in its own is not tried beyond them: an outage
@@ -157,7 +160,7 @@ class OpenHours:
         """
         # Once it is over, the hours that are open now are the last.
         slot = self.next_slot(max(moment.at, now), max(before, now + _A_SECOND))
-        last_word = moment.kind is MomentKind.WARN
+        last_word = moment.kind is ActionType.WARN
         if slot is None:
             return self.drop(moment, now, before) if moment.at < now and not last_word else moment
         again = not last_word or self.next_slot(slot.closes, before)
@@ -166,23 +169,25 @@ class OpenHours:
             held_until=slot.opens if moment.at < now < slot.opens else None, open_until=slot.closes if ends else None
         )
 
-    def drop(self, moment: Moment, at: datetime, before: datetime, end: str = "the due date") -> Moment:
+    def drop(
+        self, moment: ScheduledAction, at: datetime, before: datetime, end: str = "the due date"
+    ) -> ScheduledAction:
         """The moment as one for which there are no open hours between an instant and the `end` of the wait."""
         reason = Reason.ABSENT if self.absence_matters(at, before) else Reason.QUIET_HOURS
         return moment.dropped(reason, f"no open hours before {end}")
 
     @cached_property
-    def _away(self) -> tuple[Slot, ...]:
+    def _away(self) -> tuple[OpenSlot, ...]:
         """The absences in their order, those that overlap or follow one another as one."""
-        away: list[Slot] = []
+        away: list[OpenSlot] = []
         for absence in sorted(self.absences, key=lambda slot: slot.opens):
             if away and absence.opens <= away[-1].closes:
-                away[-1] = Slot(away[-1].opens, max(away[-1].closes, absence.closes))
+                away[-1] = OpenSlot(away[-1].opens, max(away[-1].closes, absence.closes))
             else:
                 away.append(absence)
         return tuple(away)
 
-    def _absences_in(self, span: Slot | None) -> Iterator[Slot]:
+    def _absences_in(self, span: OpenSlot | None) -> Iterator[OpenSlot]:
         if span is None:
             return
         for absence in self._away[bisect_right(self._away, span.opens, key=lambda slot: slot.closes) :]:
@@ -201,8 +206,8 @@ class OpenHours:
         absence = self._absence_at(start_of_day(day, self.zone) - _AN_INSTANT)
         return min(yesterday, self.local_day(absence.opens)) if absence else yesterday
 
-    def _absence_at(self, at: datetime) -> Slot | None:
-        return next(self._absences_in(Slot(at, at + _AN_INSTANT)), None)
+    def _absence_at(self, at: datetime) -> OpenSlot | None:
+        return next(self._absences_in(OpenSlot(at, at + _AN_INSTANT)), None)
 
     def _holiday(self, day: date) -> str | None:
         return _holiday(self.calendar, self.clock, day)
@@ -211,13 +216,13 @@ class OpenHours:
 @lru_cache(maxsize=DAYS_REMEMBERED)
 def _stretch(
     zone: ZoneInfo, clock: tuple[time, time] | None, days: frozenset[int], calendar: str | None, day: date
-) -> Slot | None:
+) -> OpenSlot | None:
     """The working hours of a day, whoever works then."""
     if day.weekday() not in days or _holiday(calendar, clock, day) is not None:
         return None
     opens = start_of_day(day, zone) if clock is None else at_clock(day, clock[0], zone)
     closes = start_of_day(day + _DAY, zone) if clock is None else at_clock(day, clock[1], zone)
-    return Slot(opens, closes) if opens < closes else None
+    return OpenSlot(opens, closes) if opens < closes else None
 
 
 def _holiday(calendar: str | None, clock: tuple[time, time] | None, day: date) -> str | None:

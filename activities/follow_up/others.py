@@ -7,7 +7,7 @@ from typing import Final, Self
 from zoneinfo import ZoneInfo
 
 from activities.calendars.working_time import clock_hours
-from activities.follow_up.open_hours import OpenHours, Slot
+from activities.follow_up.open_hours import OpenHours, OpenSlot
 from activities.person import Person
 from workflows.model.policy import Policy
 
@@ -49,7 +49,7 @@ class Others:
         """Whether it is day for all of them."""
         return all(hours.open_at(at) for hours in self.awake)
 
-    def best(self, own: Iterable[Slot], own_day: OpenHours) -> list[Slot]:
+    def best(self, own: Iterable[OpenSlot], own_day: OpenHours) -> list[OpenSlot]:
         """Of the signer's own hours those in which everybody else has theirs and all are awake.
 
         Where there are none, those in which everybody is awake, else those in which it is day for the others.
@@ -62,7 +62,7 @@ class Others:
 NOBODY: Final = Others()
 
 
-def _common(slots: Iterable[Slot], others: Iterable[OpenHours]) -> Iterator[Slot]:
+def _common(slots: Iterable[OpenSlot], others: Iterable[OpenHours]) -> Iterator[OpenSlot]:
     parts = list(slots)
     for hours in others:
         parts = [common for part in parts for common in hours.within(part)]

@@ -14,7 +14,7 @@ from activities.directory import Directory, UnknownPerson
 from activities.follow_up.open_hours import OpenHours
 from activities.person import Person
 from workflows.follow_up import stages
-from workflows.model.planning import Moment, MomentKind, OpenQuestion, Planning, Reason
+from workflows.model.planning import ActionType, OpenQuestion, PlanningInput, Reason, ScheduledAction
 
 _EACH: Final = "1d"
 """From the question to its reminder, and from that to somebody else."""
@@ -23,18 +23,18 @@ _AT_MOST: Final = "4w"
 """Who is to hear of it in no hours within this is not waited for."""
 
 
-async def about_question(planning: Planning, directory: Directory) -> list[Moment]:
+async def about_question(planning: PlanningInput, directory: Directory) -> list[ScheduledAction]:
     """The moments of the question that is open; one that comes into nobody's hours carries the reason."""
     if planning.question is None:
         return []
-    asked = await _Asked.of(planning, planning.question, directory)
+    asked = await _OpenQuestion.of(planning, planning.question, directory)
     reminder = asked.reminder()
     return [reminder, await asked.somebody_else(reminder), *([asked.end()] if planning.question.stands else [])]
 
 
 @dataclass(frozen=True)
-class _Asked:
-    planning: Planning
+class _OpenQuestion:
+    planning: PlanningInput
     question: OpenQuestion
     directory: Directory
     requester: Person | None
@@ -42,23 +42,23 @@ class _Asked:
     there: ZoneInfo
 
     @classmethod
-    async def of(cls, planning: Planning, question: OpenQuestion, directory: Directory) -> "_Asked":
+    async def of(cls, planning: PlanningInput, question: OpenQuestion, directory: Directory) -> "_OpenQuestion":
         requester = await _known(directory, planning.subject.requester)
         somebody = requester or await directory.person(question.person, planning.subject.workflow_id)
         return cls(planning, question, directory, requester, somebody.tz)
 
-    def reminder(self) -> Moment:
+    def reminder(self) -> ScheduledAction:
         """To the requester; nobody waits for one who is away."""
         why = f"question {self.question.number} of {self.question.person}, {in_words(self._each)} without an answer"
         stage = stages.unanswered(self.question.number)
-        reminder = self._moment(MomentKind.QUESTION, self._later(self.question.at), stage, why)
+        reminder = self._moment(ActionType.QUESTION, self._later(self.question.at), stage, why)
         if self.requester is None:
             return reminder.dropped(Reason.UNKNOWN_PERSON, "they are not in the directory")
         if self.requester.absent_at(reminder.at):
             return reminder.dropped(Reason.ABSENT, "they are absent")
         return self._opened(reminder, self.requester)
 
-    async def somebody_else(self, reminder: Moment) -> Moment:
+    async def somebody_else(self, reminder: ScheduledAction) -> ScheduledAction:
         """To whoever can see to the answer, else to the requester again."""
         at = reminder.at if reminder.suppressed else self._later(reminder.at)
         skipped = [f"{reminder.to} is {reminder.suppressed}"] if reminder.suppressed else []
@@ -72,14 +72,14 @@ class _Asked:
         to = found.id if found else reminder.to
         why = "; ".join([f"question {self.question.number} is still open: to {to}, {as_}", *skipped])
         stage = stages.unanswered(self.question.number, again=True)
-        moment = self._moment(MomentKind.QUESTION, at, stage, why).replace(to=to)
+        moment = self._moment(ActionType.QUESTION, at, stage, why).replace(to=to)
         return self._opened(moment, found) if found else moment.dropped(Reason.UNKNOWN_PERSON, "nobody is known")
 
-    def end(self) -> Moment:
+    def end(self) -> ScheduledAction:
         """Of the time for which the clocks stand."""
         pause = self.planning.policy.question.pause
         why = f"question {self.question.number} was not answered within {in_words(pause)}"
-        return self._moment(MomentKind.GO_ON, after(self.question.at, pause, self.there), "go-on", why)
+        return self._moment(ActionType.GO_ON, after(self.question.at, pause, self.there), "go-on", why)
 
     @property
     def _each(self) -> str:
@@ -88,11 +88,11 @@ class _Asked:
     def _later(self, at: datetime) -> datetime:
         return after(at, self._each, self.there)
 
-    def _moment(self, kind: MomentKind, at: datetime, stage: str, why: str) -> Moment:
+    def _moment(self, kind: ActionType, at: datetime, stage: str, why: str) -> ScheduledAction:
         requester = self.planning.subject.requester
-        return Moment(at=at, kind=kind, stage=stage, person=self.question.person, to=requester, why=why)
+        return ScheduledAction(at=at, kind=kind, stage=stage, person=self.question.person, to=requester, why=why)
 
-    def _opened(self, moment: Moment, person: Person) -> Moment:
+    def _opened(self, moment: ScheduledAction, person: Person) -> ScheduledAction:
         hours, now = OpenHours.of(person, self.planning.policy), self.planning.now
         before = after(max(moment.at, now), _AT_MOST, person.tz)
         slot = hours.next_slot(moment.at, before)

@@ -13,14 +13,16 @@ from datetime import datetime
 
 from activities.calendars.wall_clock import after, in_words
 from activities.follow_up.mailed import mailed
-from activities.follow_up.silence import Silence
+from activities.follow_up.silence import SilentTurn
 from workflows.follow_up import stages
 from workflows.follow_up.agenda import APART, too_close
-from workflows.model.planning import Moment, MomentKind, Reason
+from workflows.model.planning import ActionType, Reason, ScheduledAction
 from workflows.model.policy import Reminders
 
 
-def reminders(silence: Silence, others: list[Moment], alert: datetime | None = None) -> list[Moment]:
+def reminders(
+    silence: SilentTurn, others: list[ScheduledAction], alert: datetime | None = None
+) -> list[ScheduledAction]:
     """Every reminder of the policy and every snooze of the signer; those that are dropped carry their reason.
 
     `others` are the nudges that are planned already: the last warnings, and before what is late all that is not. At
@@ -44,14 +46,14 @@ def reminders(silence: Silence, others: list[Moment], alert: datetime | None = N
 class _Series:
     """The reminders of one wait; `last_word` is when the last warnings begin."""
 
-    silence: Silence
+    silence: SilentTurn
     rhythm: Reminders
     last_word: datetime
     nudges: list[datetime]
     """What the signer hears besides; grows by each reminder that is placed."""
     alert: datetime | None
 
-    def all(self) -> Iterator[Moment]:
+    def all(self) -> Iterator[ScheduledAction]:
         """Each counts from the place of the one before, be that one dropped: together, they would say the same."""
         at = after(self.silence.since, self.rhythm.first, self.silence.hours.zone)
         for number in range(1, self.rhythm.most + 1):
@@ -63,7 +65,7 @@ class _Series:
             yield self.silence.held(placed)
             at = self._after(placed.at)
 
-    def _placed(self, reminder: Moment, *, is_first: bool) -> Moment:
+    def _placed(self, reminder: ScheduledAction, *, is_first: bool) -> ScheduledAction:
         """The reminder at the first time that it can come, else dropped for what kept it from its own.
 
         Each try passes one of the nudges, of which there are only so many.
@@ -75,11 +77,11 @@ class _Series:
             one = self._tried(reminder.moved(later, f"put off from {self.silence.local(first.at)}: {reason}"))
         return first if one.suppressed else one
 
-    def _tried(self, reminder: Moment, *, spread: bool = False) -> Moment:
+    def _tried(self, reminder: ScheduledAction, *, spread: bool = False) -> ScheduledAction:
         opened = _opened(self.silence, reminder, spread=spread)
         return self._uncrowded(mailed(self.silence, opened, self._heard_before(opened.at)))
 
-    def _after_what_keeps_back(self, one: Moment) -> datetime | None:
+    def _after_what_keeps_back(self, one: ScheduledAction) -> datetime | None:
         """When to try a reminder again, None for one that comes, has had its line, or has no time any more."""
         again: datetime | None = None
         if one.suppressed is Reason.SNOOZED:
@@ -94,7 +96,7 @@ class _Series:
             again = max((max(self._after(nudge), nudge + APART) for nudge in close), default=None)
         return again if again and again > one.at and not self.silence.has_had(one) else None
 
-    def _uncrowded(self, reminder: Moment) -> Moment:
+    def _uncrowded(self, reminder: ScheduledAction) -> ScheduledAction:
         if reminder.suppressed is not None:
             return reminder
         if too_close(reminder.at, self.nudges) or self._is_for_the_alert(reminder.at):
@@ -115,21 +117,21 @@ class _Series:
         return after(at, self.rhythm.every, self.silence.hours.zone)
 
 
-def _reminder(silence: Silence, rhythm: Reminders, number: int, at: datetime) -> Moment:
+def _reminder(silence: SilentTurn, rhythm: Reminders, number: int, at: datetime) -> ScheduledAction:
     every = f"every {in_words(rhythm.every)}"
     if silence.late:
         why = f"overdue since {silence.local(silence.due)}, {every}"
-        return silence.moment(MomentKind.OVERDUE, at, stages.overdue(number, silence.planning.revision), why)
+        return silence.moment(ActionType.OVERDUE, at, stages.overdue(number, silence.planning.revision), why)
     counted = f"{in_words(rhythm.first)} after the request arrived" if number == 1 else every
     why = f"reminder {number} of {rhythm.most}, {counted}"
-    return silence.moment(MomentKind.REMIND, at, stages.reminder(number), why)
+    return silence.moment(ActionType.REMIND, at, stages.reminder(number), why)
 
 
-def _snoozes(silence: Silence, others: list[Moment]) -> Iterator[Moment]:
+def _snoozes(silence: SilentTurn, others: list[ScheduledAction]) -> Iterator[ScheduledAction]:
     planned = [other.at for other in others if other.suppressed is None]
     for snooze in filter(silence.has, silence.snoozes):
         why = f"not now, they said: at {silence.local(snooze.until)}"
-        moment = silence.moment(MomentKind.REMIND, snooze.until, stages.snooze(snooze.number), why)
+        moment = silence.moment(ActionType.REMIND, snooze.until, stages.snooze(snooze.number), why)
         if snooze != silence.snoozes[-1]:
             moment = moment.dropped(Reason.SNOOZED, "they chose another time since")
         elif snooze.until >= silence.until:
@@ -139,7 +141,7 @@ def _snoozes(silence: Silence, others: list[Moment]) -> Iterator[Moment]:
         yield moment
 
 
-def _opened(silence: Silence, reminder: Moment, *, spread: bool) -> Moment:
+def _opened(silence: SilentTurn, reminder: ScheduledAction, *, spread: bool) -> ScheduledAction:
     """In the next open hours, also one that they said not now to; one that counts from another was spread with it."""
     hours, nominal = silence.hours, reminder.at
     if nominal >= silence.until:
@@ -158,7 +160,7 @@ def _opened(silence: Silence, reminder: Moment, *, spread: bool) -> Moment:
     return reminder
 
 
-def _every_after(silence: Silence) -> datetime:
+def _every_after(silence: SilentTurn) -> datetime:
     """One `every` after the end of the last snooze."""
     until, rhythm = silence.snoozes[-1].until, silence.policy.reminders
     return after(until, rhythm.every, silence.hours.zone) if rhythm else until

@@ -8,12 +8,12 @@ from typing import Final, NamedTuple, Self
 
 from activities.calendars.wall_clock import after
 from activities.directory import Directory, UnknownPerson
-from activities.follow_up.open_hours import OpenHours, Slot
+from activities.follow_up.open_hours import OpenHours, OpenSlot
 from activities.follow_up.others import NOBODY, Others
 from activities.person import Person
 from workflows.follow_up.agenda import APART
 from workflows.follow_up.stages import reminder_number
-from workflows.model.planning import Moment, MomentKind, Planning, Snooze, Turn
+from workflows.model.planning import ActionType, PlanningInput, ScheduledAction, Snooze, Turn
 from workflows.model.policy import OVERDUE_AT_MOST, Policy, Reminders
 
 MOST_JITTER: Final = timedelta(minutes=15)
@@ -37,7 +37,7 @@ def jitter(request: str, whom: str, most: timedelta = MOST_JITTER) -> timedelta:
 
 
 @dataclass(frozen=True)
-class Silence:
+class SilentTurn:
     """All that the rules need to know of one silent signer; they read no clock, `now` tells what was missed.
 
     Offsets count from `since`, which every pause moves; `came_at` is when their turn really came. The rules of all that
@@ -52,7 +52,7 @@ class Silence:
     """When the request is over: nobody is told of it any more."""
     policy: Policy
     hours: OpenHours
-    planning: Planning
+    planning: PlanningInput
     directory: Directory
     jitter: timedelta
     snoozes: tuple[Snooze, ...] = ()
@@ -65,7 +65,7 @@ class Silence:
     @classmethod
     def of(
         cls,
-        planning: Planning,
+        planning: PlanningInput,
         directory: Directory,
         turn: Turn,
         span: Span,
@@ -138,7 +138,7 @@ class Silence:
         """Whether a reminder would leave no time to act before somebody else is told, or come together with that."""
         return at < alert + APART and after(at, self.pause, self.hours.zone) > alert
 
-    def has_had(self, reminder: Moment) -> bool:
+    def has_had(self, reminder: ScheduledAction) -> bool:
         """Whether the ledger has the line of a reminder, or of a later one."""
         number = reminder_number(reminder.stage, self.planning.revision) or 0
         return any(one.person == self.person and number <= one.number for one in self.planning.reminded)
@@ -150,18 +150,18 @@ class Silence:
             return ()
         return () if any(timedelta() <= heard - at < APART for at in planned) else (heard,)
 
-    def moment(self, kind: MomentKind, at: datetime, stage: str, why: str) -> Moment:
+    def moment(self, kind: ActionType, at: datetime, stage: str, why: str) -> ScheduledAction:
         """A moment that the signer hears themselves."""
-        return Moment(at=at, kind=kind, stage=stage, person=self.person, to=self.person, why=why)
+        return ScheduledAction(at=at, kind=kind, stage=stage, person=self.person, to=self.person, why=why)
 
-    def spread(self, at: datetime, slot: Slot) -> datetime:
+    def spread(self, at: datetime, slot: OpenSlot) -> datetime:
         """The instant moved later by the jitter, and never out of its slot or the wait: what is left of them is shared.
 
         An urgent one is not moved: its minutes count, and it is never one of thousands.
         """
         return at + self._share(min(slot.closes, self.until) - at)
 
-    def spread_ahead(self, at: datetime, slot: Slot) -> datetime:
+    def spread_ahead(self, at: datetime, slot: OpenSlot) -> datetime:
         """The same of a last warning, moved earlier where its slot allows it.
 
         A day before the end of a working day is the end of one.
@@ -180,26 +180,26 @@ class Silence:
     def leaves_time(self, at: datetime) -> bool:
         """Whether the signer has two working hours from an instant to the end of this wait."""
         left = timedelta()
-        for slot in self.hours.within(Slot(at, self.until)):
+        for slot in self.hours.within(OpenSlot(at, self.until)):
             left += slot.closes - slot.opens
             if left >= TO_ACT:
                 return True
         return False
 
-    def held(self, moment: Moment) -> Moment:
+    def held(self, moment: ScheduledAction) -> ScheduledAction:
         """The moment with the hours that it is kept to; see `kept_to`."""
         return moment if moment.suppressed is not None else self.kept_to(self.hours, moment)
 
-    def kept_to(self, hours: OpenHours, moment: Moment) -> Moment:
+    def kept_to(self, hours: OpenHours, moment: ScheduledAction) -> ScheduledAction:
         """The moment kept to hours until the request is over; a last warning until what it warns of."""
-        timely = moment.kind is MomentKind.WARN and self.now < self.due
+        timely = moment.kind is ActionType.WARN and self.now < self.due
         return hours.keep(moment, self.now, self.due if timely else self.closes)
 
     def has(self, snooze: Snooze) -> bool:
         """Whether a snooze ends in this wait; what ends after all of them is dropped in the first."""
         return self.late is (self.due <= snooze.until and self.due < self.closes)
 
-    def closed(self, moment: Moment, at: datetime) -> Moment:
+    def closed(self, moment: ScheduledAction, at: datetime) -> ScheduledAction:
         """The moment as one for which the signer has no open hours from an instant on; see `closed`."""
         return self.hours.drop(moment, at, self.until, self.end)
 

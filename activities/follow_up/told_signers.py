@@ -4,23 +4,25 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from activities.follow_up.mailed import mailed
-from activities.follow_up.open_hours import Slot
-from activities.follow_up.silence import Silence
+from activities.follow_up.open_hours import OpenSlot
+from activities.follow_up.silence import SilentTurn
 from workflows.follow_up.agenda import APART, too_close
-from workflows.follow_up.stages import Stage
-from workflows.model.planning import Moment, MomentKind
+from workflows.follow_up.stages import NotificationType
+from workflows.model.planning import ActionType, ScheduledAction
 from workflows.model.policy import EscalationAction
 
 
-def told_of(escalations: Iterable[Moment], nudges: Iterable[Moment], silence: Silence) -> list[Moment]:
+def told_of(
+    escalations: Iterable[ScheduledAction], nudges: Iterable[ScheduledAction], silence: SilentTurn
+) -> list[ScheduledAction]:
     """A moment for each alert that will be sent; whoever is replaced is told of that instead."""
     alerts = [one for one in escalations if one.suppressed is None and one.action is EscalationAction.NOTIFY]
     others = sorted(nudge.at for nudge in nudges if nudge.suppressed is None)
     return [silence.held(mailed(silence, _told(alert, others, silence), max(others, default=None))) for alert in alerts]
 
 
-def _told(alert: Moment, others: list[datetime], silence: Silence) -> Moment:
-    told = silence.moment(MomentKind.ESCALATED, alert.at, Stage.ESCALATED, f"{alert.to} was alerted")
+def _told(alert: ScheduledAction, others: list[datetime], silence: SilentTurn) -> ScheduledAction:
+    told = silence.moment(ActionType.ESCALATED, alert.at, NotificationType.ESCALATED, f"{alert.to} was alerted")
     first = None
     for at, slot in _occasions(alert.at, silence):
         first = first or at
@@ -30,13 +32,13 @@ def _told(alert: Moment, others: list[datetime], silence: Silence) -> Moment:
     return _moved(told, first, first) if first else silence.closed(told, alert.at)
 
 
-def _moved(told: Moment, opens: datetime, at: datetime) -> Moment:
+def _moved(told: ScheduledAction, opens: datetime, at: datetime) -> ScheduledAction:
     if opens != told.at:
         told = told.moved(opens, "moved into working hours")
     return told.moved(at, "apart from other notices") if at != told.at else told
 
 
-def _occasions(since: datetime, silence: Silence) -> Iterator[tuple[datetime, Slot]]:
+def _occasions(since: datetime, silence: SilentTurn) -> Iterator[tuple[datetime, OpenSlot]]:
     """The earliest instant of each stretch of open hours between an instant and the end of the wait."""
     while slot := silence.hours.next_slot(since, silence.until):
         yield (since if since in slot else silence.spread(slot.opens, slot)), slot

@@ -17,7 +17,7 @@ from typing import Final
 import httpx
 
 from activities.http.error_bodies import explain
-from activities.http.pacing import Later, Pacer
+from activities.http.pacing import RateLimiter, TurnTooLate
 from activities.http.redaction import LONGEST_TEXT, clip, redact
 from activities.http.transport import capped_transport
 from workflows.follow_up.options import LONGEST_WAIT
@@ -111,7 +111,7 @@ def _what_it_did(cause: Cause, status: int | None) -> str:
 
 
 @dataclass(frozen=True)
-class Answer:
+class HttpAnswer:
     """A successful answer, read to its end; at most 10 MB."""
 
     service: str
@@ -172,7 +172,7 @@ class Service:
         client: httpx.AsyncClient,
         *,
         deadline: float = DEADLINE,
-        pace: Pacer | None = None,
+        pace: RateLimiter | None = None,
     ) -> None:
         self.name = name
         self._url = url.rstrip("/")
@@ -191,7 +191,7 @@ class Service:
         headers: Mapping[str, str] | None = None,
         private: Iterable[str] = (),
         deadline: float | None = None,
-    ) -> Answer:
+    ) -> HttpAnswer:
         """The answer to one request, if it is a 2xx; else `ServiceFailure`. `private` never shows in the failure."""
         await self._turn()
         seconds = deadline or self._deadline
@@ -211,7 +211,9 @@ class Service:
         except httpx.HTTPError as error:
             raise failure_of_error(self.name, error) from None
         if response.is_success:
-            return Answer(self.name, response.status_code, response.content, _instant(response.headers.get("date", "")))
+            return HttpAnswer(
+                self.name, response.status_code, response.content, _instant(response.headers.get("date", ""))
+            )
         if self._pace is not None and response.status_code == httpx.codes.TOO_MANY_REQUESTS:
             self._pace.hold(retry_after_of(response))
         raise failure_of_response(self.name, response, private)
@@ -220,7 +222,7 @@ class Service:
         try:
             if self._pace is not None:
                 await self._pace.turn()
-        except Later as later:
+        except TurnTooLate as later:
             raise ServiceFailure(self.name, Cause.LATER, str(later), retry_after=later.seconds) from None
 
     async def aclose(self) -> None:

@@ -52,7 +52,7 @@ class Caller:
 CALLER: Final[ContextVar[Caller | None]] = ContextVar("caller", default=None)
 
 
-class Later(Exception):
+class TurnTooLate(Exception):
     """A call whose turn would come too late; `seconds` from now is when another try makes sense."""
 
     def __init__(self, seconds: float) -> None:
@@ -60,7 +60,7 @@ class Later(Exception):
         self.seconds = seconds
 
 
-class Pacer:
+class RateLimiter:
     """Gives turns at a rate that may change at any time; 0 gives none. For one event loop.
 
     A `burst` below one counts as one: less than a whole turn could never be given.
@@ -121,7 +121,7 @@ class Pacer:
         self._serve()
 
     async def turn(self) -> None:
-        """Wait for the turn of one call; `Later` when it will not come, or has not come, in time."""
+        """Wait for the turn of one call; `TurnTooLate` when it will not come, or has not come, in time."""
         caller = CALLER.get() or Caller()
         gives_up_at = _now() + PATIENCE if caller.gives_up_at is None else caller.gives_up_at
         if _now() + self._expected_wait(caller.urgency) > gives_up_at:
@@ -136,9 +136,9 @@ class Pacer:
         except TimeoutError:
             raise self._later(caller) from None
 
-    def _later(self, caller: Caller) -> Later:
+    def _later(self, caller: Caller) -> TurnTooLate:
         held = self._held_until - _now()
-        return Later(held if held > 0 else min(_LOOK_AGAIN, self._expected_wait(caller.urgency)))
+        return TurnTooLate(held if held > 0 else min(_LOOK_AGAIN, self._expected_wait(caller.urgency)))
 
     def _expected_wait(self, urgency: int) -> float:
         self._count()

@@ -8,8 +8,9 @@ from typing import Any, Final
 from activities.files.reading import PlainFile
 from activities.onboarding.content import PartContent, keep_part
 from activities.onboarding.input import Sources, content_of
-from activities.requests.input import Prepared
-from activities.store import Home, Store
+from activities.requests.input import PreparedRequest
+from activities.store.home import StoragePrefix
+from activities.store.store import Store
 from workflows.model.onboarding import PartKind
 
 _DEFAULTS: Final = ("kind", "requester", "owner", "who", "colleagues")
@@ -21,11 +22,11 @@ class NoSuchSigner(ValueError):
 
 
 @dataclass(frozen=True)
-class Again:
+class RestartedPart:
     """A part of one onboarding, and what it was started from before."""
 
     store: Store
-    home: Home
+    home: StoragePrefix
     what: PartKind
     before: PartContent
 
@@ -69,7 +70,7 @@ class Again:
         part = await sources.prepare(self.what, file)
         if part.overdue is not None:
             raise part.overdue
-        if isinstance(part, Prepared) and part.document is not None:
+        if isinstance(part, PreparedRequest) and part.document is not None:
             await self.store.put_document(part.document)
         content = content_of({key: value for key, value in file.plain.items() if key != "id"}, part)
         content = content.model_copy(update={"words": self.before.words})

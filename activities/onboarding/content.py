@@ -11,9 +11,12 @@ from activities.files.reading import PlainFile
 from activities.files.yaml_lines import Parsed
 from activities.onboarding.file import CUSTOMER, OWNER
 from activities.person import id_in_full
-from activities.requests.documents import Documents
-from activities.store import Home, Reference, Store, StoreFailure
-from workflows.model.quiet import Spared
+from activities.requests.documents import LocalDocuments
+from activities.store.failures import StoreFailure
+from activities.store.home import StoragePrefix
+from activities.store.store import Store
+from activities.store.texts import Reference
+from workflows.model.quiet import BudgetExemption
 
 _PIECE: Final = 1024 * 1024
 
@@ -66,11 +69,11 @@ class PartContent(BaseModel):
         policy = self.file.get("policy") or {}
         return bool((policy.get("tell_requester") or {}).get("started"))
 
-    def spared(self, contacts: Iterable[Mapping[str, Any]]) -> tuple[Spared, ...]:
+    def spared(self, contacts: Iterable[Mapping[str, Any]]) -> tuple[BudgetExemption, ...]:
         """Those of the customer's people whom it asks, or may ask, by its own ids."""
         numbers = {identity(one): number for number, one in enumerate(contacts, start=1)}
         return tuple(
-            Spared(person=one.get("person") or id_in_full(place), key=f"contact-{numbers[identity(one)]}")
+            BudgetExemption(person=one.get("person") or id_in_full(place), key=f"contact-{numbers[identity(one)]}")
             for place, one in enumerate(people_of(self.file), start=1)
             if identity(one) in numbers
         )
@@ -79,7 +82,7 @@ class PartContent(BaseModel):
         """The file of the part under an id."""
         return PlainFile(id, Path(), Parsed({**self.file, "id": id}, {}, ()))
 
-    async def read_documents(self, store: Store) -> Documents:
+    async def read_documents(self, store: Store) -> LocalDocuments:
         """The documents that it names, from the store; `StoreFailure` when one is missing."""
         found = {}
         for name, sha256 in self.documents.items():
@@ -98,7 +101,7 @@ def identity(somebody: Mapping[str, Any]) -> str:
     return str(somebody.get("person") or somebody.get("email", "")).casefold()
 
 
-class Content(BaseModel):
+class OnboardingContent(BaseModel):
     """All parts by their ids, who owns them, who hears of what the owner has to do, and the customer's people.
 
     `teams` are the ids of people and groups by the file's words for them.
@@ -119,36 +122,36 @@ class Content(BaseModel):
             return None
         return PartWords(customer=self.contacts[0], owner=self.owner, teams=self.teams)
 
-    async def keep(self, store: Store, home: Home, fingerprint: str) -> str:
+    async def keep(self, store: Store, home: StoragePrefix, fingerprint: str) -> str:
         """Keep it as a text of its own, which can be erased; the reference to it."""
         return str(await store.texts.keep(home, f"parts-{fingerprint[:16]}", self.model_dump_json()))
 
     @classmethod
-    async def read(cls, store: Store, home: Home, word: str) -> Self:
+    async def read(cls, store: Store, home: StoragePrefix, word: str) -> Self:
         """What a reference stands for; `StoreFailure` when it is not there any more."""
         return cls.model_validate_json(await _text(store, home, word))
 
 
-async def keep_part(store: Store, home: Home, name: str, content: PartContent) -> str:
+async def keep_part(store: Store, home: StoragePrefix, name: str, content: PartContent) -> str:
     """Keep what a part is to be started from instead; the reference to it."""
     return str(await store.texts.keep(home, name, content.model_dump_json()))
 
 
-async def read_part(store: Store, home: Home, word: str) -> PartContent:
+async def read_part(store: Store, home: StoragePrefix, word: str) -> PartContent:
     """What a part is to be started from instead."""
     return PartContent.model_validate_json(await _text(store, home, word))
 
 
-async def read_what(store: Store, home: Home, word: str, part: str) -> PartContent:
+async def read_what(store: Store, home: StoragePrefix, word: str, part: str) -> PartContent:
     """What a part was started from, whether the reference is of its own or of what all parts are started from."""
     kept = json.loads(await _text(store, home, word))
     if "parts" not in kept:
         return PartContent.model_validate(kept)
-    whole = Content.model_validate(kept)
+    whole = OnboardingContent.model_validate(kept)
     return whole.parts[part].model_copy(update={"words": whole.words})
 
 
-async def _text(store: Store, home: Home, word: str) -> str:
+async def _text(store: Store, home: StoragePrefix, word: str) -> str:
     reference = Reference.read(word)
     text = await store.texts.read(home, reference) if reference else None
     if text is None:
@@ -156,7 +159,7 @@ async def _text(store: Store, home: Home, word: str) -> str:
     return text
 
 
-class KeptDocuments(Documents):
+class KeptDocuments(LocalDocuments):
     """Documents that were read already."""
 
     def __init__(self, found: Mapping[str, bytes]) -> None:
@@ -164,7 +167,7 @@ class KeptDocuments(Documents):
         self._found = found
 
     def read(self, folder: Path, file: str) -> bytes:
-        """See `Documents`."""
+        """See `LocalDocuments`."""
         if file not in self._found:
             raise ValueError("is not in the store any more")
         return self._found[file]

@@ -12,7 +12,7 @@ from activities.files.fields import Id, KindId, Message, Name, Span
 from activities.files.reading import FileModel
 from activities.policies.catalogue import Catalogue
 from activities.spelling import did_you_mean
-from activities.starting.checks import Checks, Concerned, Found, maps
+from activities.starting.checks import ConcernedPersons, FileChecks, KnownPersons, maps
 from activities.starting.file import AskingFile, PersonId, SomebodyEntry, right
 from activities.tasks.file import PEOPLE_AT_MOST
 from workflows.model.quiet import QUIET_AT_MOST
@@ -33,7 +33,7 @@ ShortId = Annotated[str, Field(pattern=rf"^{SHORT_ID}$")]
 
 
 @dataclass
-class OnboardingChecks(Checks):
+class OnboardingChecks(FileChecks):
     """The knowledge behind the fields of one onboarding file; its parts have their own."""
 
     closes: ClassVar[bool] = False
@@ -50,7 +50,7 @@ class OnboardingChecks(Checks):
         entries += [one for entry in entries for one in maps(entry, "colleagues")]
         teams = teams if isinstance(teams, dict) else {}
         named = (fields.get("owner"), *(one.get("person") for one in entries), *teams.values())
-        found = await Found.look_up(directory, frozenset(id for id in named if isinstance(id, str)))
+        found = await KnownPersons.look_up(directory, frozenset(id for id in named if isinstance(id, str)))
         groups = {}
         for team in teams.values():
             if isinstance(team, str) and team in found.unknown and (members := await _members(directory, team)):
@@ -58,9 +58,9 @@ class OnboardingChecks(Checks):
         return cls(catalogue=catalogue, found=found, closing=(), now=now, groups=groups)
 
     @property
-    def concerned(self) -> Concerned:
+    def concerned(self) -> ConcernedPersons:
         """The owner; whom the parts ask is checked with each of them."""
-        return Concerned(self.right.get("owner"), frozenset())
+        return ConcernedPersons(self.right.get("owner"), frozenset())
 
     def team(self, id: str) -> tuple[str, ...]:
         """The people of a team: one person of the directory, or all of a group; `ValueError` for too many."""

@@ -10,26 +10,27 @@ from typing import Any
 
 from activities.directory import Directory
 from activities.files.reading import FileFaults, FileText, PlainFile
-from activities.onboarding.content import Content, PartContent, identity, people_of
+from activities.onboarding.content import OnboardingContent, PartContent, identity, people_of
 from activities.onboarding.file import CUSTOMER, OnboardingChecks, OnboardingFile
-from activities.onboarding.parts import Drafts
+from activities.onboarding.parts import PartDrafts
 from activities.onboarding.template import merged, read_template
 from activities.person import SignersFile
 from activities.policies.catalogue import Catalogue
 from activities.requests import input as requests
-from activities.requests.documents import Documents
+from activities.requests.documents import LocalDocuments
 from activities.starting import path
 from activities.starting.checks import maps
 from activities.starting.meant import read_as
 from activities.starting.policy import checked
-from activities.store import Home, Store
+from activities.store.home import StoragePrefix
+from activities.store.store import Store
 from activities.tasks import input as tasks
 from workflows.follow_up.awaited import PEOPLE_AT_MOST
 from workflows.follow_up.inputs import FollowUpInput
 from workflows.kinds import Kind
 from workflows.model.onboarding import Onboarding, PartKind, PartPlan, StagePlan
 from workflows.model.policy import Policy
-from workflows.model.quiet import Quiet
+from workflows.model.quiet import NotificationBudget
 from workflows.model.subject import Participant, Role
 from workflows.onboarding.inputs import OnboardingInput
 
@@ -39,7 +40,7 @@ class PreparedOnboarding:
     """An onboarding whose file was checked in full, with all its parts; nothing is stored or started yet."""
 
     given: OnboardingInput
-    content: Content = field(repr=False)
+    content: OnboardingContent = field(repr=False)
     documents: Mapping[str, bytes] = field(repr=False)
     """The PDFs of its agreements, by their SHA-256."""
     people: bytes | None = field(repr=False)
@@ -52,7 +53,7 @@ class PreparedOnboarding:
 
     async def kept(self, store: Store) -> OnboardingInput:
         """See `path.Prepared`: documents, people, and what the parts are started from, under the fingerprint."""
-        home, digest = Home.of(self.given.onboarding.workflow_id), self.given.fingerprint
+        home, digest = StoragePrefix.of(self.given.onboarding.workflow_id), self.given.fingerprint
         for document in self.documents.values():
             await store.put_document(document)
         if self.people is not None:
@@ -68,23 +69,23 @@ class PreparedOnboarding:
 
     async def lives(self, store: Store, given: FollowUpInput) -> None:
         """See `path.Prepared`: its people."""
-        await store.choose_signers(Home.of(given.subject.workflow_id), given.fingerprint)
+        await store.choose_signers(StoragePrefix.of(given.subject.workflow_id), given.fingerprint)
 
 
-PreparedPart = requests.Prepared | tasks.PreparedTask
+PreparedPart = requests.PreparedRequest | tasks.PreparedTask
 
 
 def _with_texts(stage: StagePlan, texts: Mapping[str, str]) -> StagePlan:
     return stage.replace(parts=tuple(part.replace(text=texts.get(part.id)) for part in stage.parts))
 
 
-async def prepare(
+async def prepare_onboarding(
     written: FileText | PlainFile,
     *,
     catalogue: Catalogue,
     directory: Directory,
     now: datetime,
-    documents: Documents | None = None,
+    documents: LocalDocuments | None = None,
     templates: Path | None = None,
 ) -> PreparedOnboarding:
     """Check an onboarding file in full, with every part as if it were started alone; nothing is started.
@@ -97,19 +98,19 @@ async def prepare(
     whole = merged(plain, template)
     checks = await OnboardingChecks.look_up(whole.file.plain, catalogue=catalogue, directory=directory, now=now)
     file, found = await checked(whole.file, OnboardingFile, checks, directory)
-    drafts = Drafts(file, whole, checks, await _deputy(whole.file, file, checks, directory))
+    drafts = PartDrafts(file, whole, checks, await _deputy(whole.file, file, checks, directory))
     drafts.read()
-    sources = Sources(catalogue, directory, documents or Documents(requests.MAX_UPLOAD_MEGABYTES), now)
+    sources = Sources(catalogue, directory, documents or LocalDocuments(requests.MAX_UPLOAD_MEGABYTES), now)
     parts = await _parts(drafts, sources)
     return _prepared(plain, drafts, parts, found.resolved.policy)
 
 
 def _prepared(
-    plain: PlainFile, drafts: Drafts, parts: Mapping[str, PreparedPart], policy: Policy
+    plain: PlainFile, drafts: PartDrafts, parts: Mapping[str, PreparedPart], policy: Policy
 ) -> PreparedOnboarding:
     """What becomes of a file that is right, and of its parts."""
     file = drafts.file
-    content = Content(
+    content = OnboardingContent(
         owner=file.owner,
         deputy=drafts.deputy,
         contacts=drafts.contacts_plain,
@@ -129,7 +130,7 @@ def _prepared(
     )
 
 
-def _given(drafts: Drafts, parts: Mapping[str, PreparedPart], policy: Policy, digest: str) -> OnboardingInput:
+def _given(drafts: PartDrafts, parts: Mapping[str, PreparedPart], policy: Policy, digest: str) -> OnboardingInput:
     """The workflow's input of a file whose parts are right."""
     file = drafts.file
     id = file.id or f"onboarding-{digest[:12]}"
@@ -142,7 +143,7 @@ def _given(drafts: Drafts, parts: Mapping[str, PreparedPart], policy: Policy, di
         people=tuple(Participant(person=person, role=Role.DO) for person in drafts.contacts),
         urgent=policy.urgent,
         lock_screen=policy.lock_screen,
-        quiet=Quiet(of=id, most=file.quiet.most, per=file.quiet.per),
+        quiet=NotificationBudget(of=id, most=file.quiet.most, per=file.quiet.per),
         told=tuple(dict.fromkeys(one for one in teams if one != file.owner)),
     )
     return OnboardingInput(
@@ -154,7 +155,7 @@ def _given(drafts: Drafts, parts: Mapping[str, PreparedPart], policy: Policy, di
     )
 
 
-def _with_people(stage: StagePlan, drafts: Drafts, parts: Mapping[str, PreparedPart]) -> StagePlan:
+def _with_people(stage: StagePlan, drafts: PartDrafts, parts: Mapping[str, PreparedPart]) -> StagePlan:
     """The stage with whom each of its parts asks first, and with the people whom its word for a team means."""
     return stage.replace(
         parts=tuple(
@@ -169,7 +170,7 @@ def _with_people(stage: StagePlan, drafts: Drafts, parts: Mapping[str, PreparedP
     )
 
 
-def _members(plan: PartPlan, part: PreparedPart, drafts: Drafts) -> Iterator[str]:
+def _members(plan: PartPlan, part: PreparedPart, drafts: PartDrafts) -> Iterator[str]:
     """A team's people; of the customer the ids that the onboarding and the part know them by."""
     people = part.given.subject.people
     if plan.team == CUSTOMER:
@@ -179,7 +180,7 @@ def _members(plan: PartPlan, part: PreparedPart, drafts: Drafts) -> Iterator[str
         yield from (member for id in plan.asked for member in drafts.checks.groups.get(id, (id,)))
 
 
-def _customers(plan: PartPlan, drafts: Drafts) -> Iterator[bool]:
+def _customers(plan: PartPlan, drafts: PartDrafts) -> Iterator[bool]:
     """Of each of a part's people whether they are the customer."""
     [file] = (draft.file.plain for draft in drafts.all if draft.plan.id == plan.id and draft.file)
     customer = identity(drafts.contacts_plain[0])
@@ -192,18 +193,18 @@ class Sources:
 
     catalogue: Catalogue
     directory: Directory
-    documents: Documents
+    documents: LocalDocuments
     now: datetime
 
     async def prepare(self, what: PartKind, file: PlainFile) -> PreparedPart:
-        """The part as it would be started alone; raises what `prepare` of its kind does."""
+        """The part as it would be started alone; raises what `prepare_onboarding` of its kind does."""
         against: dict[str, Any] = {"catalogue": self.catalogue, "directory": self.directory, "now": self.now}
         if what is PartKind.AGREEMENT:
-            return await requests.prepare(file, documents=self.documents, **against)
-        return await tasks.prepare(file, **against)
+            return await requests.prepare_request(file, documents=self.documents, **against)
+        return await tasks.prepare_task(file, **against)
 
 
-async def _parts(drafts: Drafts, sources: Sources) -> dict[str, PreparedPart]:
+async def _parts(drafts: PartDrafts, sources: Sources) -> dict[str, PreparedPart]:
     parts, wrong = {}, list(drafts.wrong)
     for draft in drafts.all:
         if draft.file is None:
@@ -245,15 +246,17 @@ def _word(id: str) -> str:
 
 
 def _pdf(part: PreparedPart) -> bytes | None:
-    return part.document if isinstance(part, requests.Prepared) else None
+    return part.document if isinstance(part, requests.PreparedRequest) else None
 
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def fingerprint_of(written: PlainFile, documents: Documents) -> str:
-    """What `prepare` gives, also of a file that is not right any more; `ValueError` when it cannot be known."""
+def fingerprint_of(written: PlainFile, documents: LocalDocuments) -> str:
+    """What `prepare_onboarding` gives, also of a file that is not right any more; `ValueError` when it cannot be
+    known.
+    """
     hashes = {name: _sha256(documents.read(written.folder, name)) for name in _named(written.plain)}
     return _fingerprint(written.plain, hashes)
 

@@ -13,7 +13,7 @@ from pydantic import ConfigDict
 from activities.files.placeholders import filled, places
 from activities.files.reading import FileModel, FileText, PlainFile
 from activities.files.yaml_lines import FieldPath
-from activities.onboarding.template import Place
+from activities.onboarding.template import TemplatePosition
 from activities.spelling import did_you_mean
 
 OF_THE_ENDED: Final = ("id", "kind", "title", "requester", "outcome")
@@ -61,7 +61,7 @@ def places_in(file: PlainFile) -> frozenset[str]:
 
 def kick_off(file: PlainFile, id: str, values: Mapping[str, str]) -> PlainFile:
     """The onboarding file of that id, with the values in their places; it was not checked as one."""
-    return Place(file, ()).holding({"id": id, **(filled(file.plain, values) or {})})
+    return TemplatePosition(file, ()).holding({"id": id, **(filled(file.plain, values) or {})})
 
 
 def _wrong_places(plain: Mapping[str, Any], fields: Collection[str]) -> Iterator[tuple[FieldPath, str]]:

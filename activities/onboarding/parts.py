@@ -18,7 +18,7 @@ from activities.onboarding.file import (
     OnboardingChecks,
     OnboardingFile,
 )
-from activities.onboarding.template import Merged, Place
+from activities.onboarding.template import MergedTemplate, TemplatePosition
 from workflows.model.onboarding import PartKind, PartPlan, StagePlan
 
 TEAM_TASK: Final = "team-task"
@@ -29,11 +29,11 @@ _OURS: Final = {"team": PartKind.TASK, "tell_customer": PartKind.TASK, "delegate
 
 
 @dataclass(frozen=True)
-class Draft:
+class PartDraft:
     """A part, and the file that it stands for; None for news."""
 
     plan: PartPlan
-    place: Place
+    place: TemplatePosition
     file: PlainFile | None = None
     text: str = ""
     """What news say."""
@@ -53,15 +53,15 @@ class Draft:
 
 
 @dataclass
-class Drafts:
+class PartDrafts:
     """All parts of a file that is right but for them, stage by stage, and what is wrong with them."""
 
     file: OnboardingFile
-    merged: Merged
+    merged: MergedTemplate
     checks: OnboardingChecks
     deputy: str
     """Who hears of what its owner has to do."""
-    stages: list[list[Draft]] = field(default_factory=list)
+    stages: list[list[PartDraft]] = field(default_factory=list)
     wrong: list[FileFaults] = field(default_factory=list)
     _counts: dict[PartKind, int] = field(default_factory=dict)
     _ids: set[str] = field(default_factory=set)
@@ -69,7 +69,7 @@ class Drafts:
     def read(self) -> None:
         """Read all stages."""
         for number, stage in enumerate(self.file.stages):
-            drafts: list[Draft] = []
+            drafts: list[PartDraft] = []
             for key, what in _LISTS.items():
                 for at, entry in enumerate(getattr(stage, key)):
                     self._add(drafts, what, entry, self.merged.places[number, key].within(at))
@@ -86,12 +86,12 @@ class Drafts:
         )
 
     @property
-    def all(self) -> Iterator[Draft]:
+    def all(self) -> Iterator[PartDraft]:
         """All parts."""
         for drafts in self.stages:
             yield from drafts
 
-    def _add(self, drafts: list[Draft], what: PartKind, entry: Any, place: Place) -> None:
+    def _add(self, drafts: list[PartDraft], what: PartKind, entry: Any, place: TemplatePosition) -> None:
         self._counts[what] = self._counts.get(what, 0) + 1
         try:
             plan = PartPlan(id=self._id(what, entry), what=what, number=len(drafts) + 1, title="")
@@ -111,10 +111,10 @@ class Drafts:
         self._ids.add(id)
         return id
 
-    def _notice(self, plan: PartPlan, entry: NoticeEntry, place: Place) -> Draft:
+    def _notice(self, plan: PartPlan, entry: NoticeEntry, place: TemplatePosition) -> PartDraft:
         people = self._told(entry.to)
         news = plan.replace(title=f"news for {entry.to}", team=entry.to, asked=people)
-        return Draft(news, place, text=entry.text)
+        return PartDraft(news, place, text=entry.text)
 
     def _told(self, word: str) -> tuple[str, ...]:
         if word == CUSTOMER:
@@ -145,7 +145,7 @@ class Drafts:
         """The customer and their colleagues as a part names them."""
         return tuple(map(_plain, (self.file.customer, *self.file.customer.colleagues)))
 
-    def _part(self, plan: PartPlan, entry: dict[str, Any], place: Place) -> Draft:
+    def _part(self, plan: PartPlan, entry: dict[str, Any], place: TemplatePosition) -> PartDraft:
         for key in _OURS.keys() & entry.keys():
             if _OURS[key] is not plan.what:
                 raise _Wrong((key,), f"is for a {_OURS[key]}, not for {_an(plan.what)}")
@@ -163,7 +163,7 @@ class Drafts:
                 known = plan.replace(team=CUSTOMER, asked=(self.contacts[place_of],))
         title = own.get("title") if plan.what is not PartKind.AGREEMENT else _document_name(own)
         told = known.replace(title=str(title or plan.id), kind=str(file.get("kind", "")))
-        return Draft(told, place, place.holding(file))
+        return PartDraft(told, place, place.holding(file))
 
     def _agreement(self, own: dict[str, Any]) -> dict[str, Any]:
         signers = own.get("signers")

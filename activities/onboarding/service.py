@@ -18,22 +18,24 @@ from activities.directory import Directory
 from activities.failures import failing_as_application_errors, passing_failure
 from activities.files.reading import FileFaults
 from activities.language import phrase
-from activities.onboarding.content import Content, PartContent, read_part
+from activities.onboarding.content import OnboardingContent, PartContent, read_part
 from activities.onboarding.input import PreparedPart, Sources
 from activities.own_words import DAMAGED, ERASED, words_of
 from activities.policies.catalogue import Catalogue
 from activities.push.words import words_for
 from activities.reader import language_of
-from activities.requests.input import Prepared
+from activities.requests.input import PreparedRequest
 from activities.starting import path
 from activities.starting.terminated import end_forgotten, end_terminated
-from activities.store import DocumentDamaged, DocumentMissing, Home, Store, StoreAway, StoreFailure
+from activities.store.failures import DocumentDamaged, DocumentMissing, StoreAway, StoreFailure
+from activities.store.home import StoragePrefix
+from activities.store.store import Store
 from activities.wishes import ANSWERS_WITHIN, offer, wish
 from activities.worker_clock import moved_on
 from workflows import names
 from workflows.follow_up.awaited import PEOPLE_AT_MOST
-from workflows.follow_up.stages import Stage
-from workflows.kinds import Kind, Named, named
+from workflows.follow_up.stages import NotificationType
+from workflows.kinds import Kind, WorkflowName, named
 from workflows.model.notices import NoticeAction
 from workflows.model.onboarding import (
     PartBegun,
@@ -54,7 +56,7 @@ from workflows.model.views import RequestShow, Shown
 from workflows.model.wishes import Cancellation, Done, Subscription
 from workflows.onboarding.part import DECISION
 from workflows.ports import OnboardingParts
-from workflows.signature.inputs import SignatureRequest
+from workflows.signature.inputs import SignatureInput
 
 _CLOCKS_DIFFER: Final = timedelta(minutes=5)
 _JUST_AFTER: Final = timedelta(seconds=10)
@@ -76,14 +78,14 @@ def wall_clock() -> datetime:
 
 
 @dataclass(frozen=True)
-class _Begun(path.Started):
+class _Begun(path.StartResult):
     """A part that was started from its content, or had been; `asked` are those whom that asks first."""
 
     asked: tuple[str, ...] = ()
 
 
 @dataclass
-class Parts(OnboardingParts):
+class OnboardingPartsService(OnboardingParts):
     """Starts the parts by the one start path; `policies` is the catalogue, read anew for each order."""
 
     client: Client
@@ -95,15 +97,15 @@ class Parts(OnboardingParts):
     async def start(self, order: PartsToStart) -> PartsSeen:
         """See the port; one after the other, for each may have a document of its own. Then the clocks of all are moved
         at once, and of those that were there already all are asked at once: what does not answer takes its time."""
-        home = Home.of(order.workflow_id)
+        home = StoragePrefix.of(order.workflow_id)
         with failing_as_application_errors():
-            content, catalogue = await Content.read(self.store, home, order.content), await self._catalogue()
+            content, catalogue = await OnboardingContent.read(self.store, home, order.content), await self._catalogue()
             ahead = await self._rehearsed(order)
             found = [await self._start(order, one, content, catalogue, ahead) for one in order.parts]
             away = [one for one in found if isinstance(one, StoreAway)]
             if len(away) == len(found) > 0:
                 raise away[0]
-            living = [one for one in found if isinstance(one, path.Started)]
+            living = [one for one in found if isinstance(one, path.StartResult)]
             if ahead:
                 await asyncio.gather(*(self._begin(one.workflow_id, ahead) for one in living if one.created))
             seen = await asyncio.gather(*(self._subscribe(order, one.workflow_id) for one in living if not one.created))
@@ -120,8 +122,8 @@ class Parts(OnboardingParts):
             raise passing_failure(Code.PLANNING, f"the catalogue is faulty: {faults.in_short}") from None
 
     async def _start(
-        self, order: PartsToStart, part: PartToStart, content: Content, catalogue: Catalogue, ahead: timedelta
-    ) -> PartSeen | path.Started | StoreAway:
+        self, order: PartsToStart, part: PartToStart, content: OnboardingContent, catalogue: Catalogue, ahead: timedelta
+    ) -> PartSeen | path.StartResult | StoreAway:
         """That a part lives, why it is not to, or why that is not known yet."""
         try:
             return await self._started(order, part, content, catalogue, ahead)
@@ -135,8 +137,8 @@ class Parts(OnboardingParts):
             return _refused(part, str(lost), left=part.again)
 
     async def _started(
-        self, order: PartsToStart, part: PartToStart, content: Content, catalogue: Catalogue, ahead: timedelta
-    ) -> PartSeen | path.Started:
+        self, order: PartsToStart, part: PartToStart, content: OnboardingContent, catalogue: Catalogue, ahead: timedelta
+    ) -> PartSeen | path.StartResult:
         kept, what = await self._content(order, part, content)
         try:
             joined = await self._checked(order, part, content, (kept, what), catalogue)
@@ -148,7 +150,7 @@ class Parts(OnboardingParts):
             # It may have been started while this was right: by an earlier attempt, or alone.
             says = faults.in_short if isinstance(faults, FileFaults) else str(faults)
             try:
-                known = Named(what.runs_as or Kind.TASK, part.id)
+                known = WorkflowName(what.runs_as or Kind.TASK, part.id)
                 return await path.recognise(self.client, self.store, known, kept.fingerprint, faults)
             except (FileFaults, DocumentMissing, DocumentDamaged):
                 return _refused(part, says, left=part.again)
@@ -159,7 +161,7 @@ class Parts(OnboardingParts):
         self,
         order: PartsToStart,
         part: PartToStart,
-        content: Content,
+        content: OnboardingContent,
         of: tuple[PartContent, PartKind],
         catalogue: Catalogue,
     ) -> PreparedPart:
@@ -168,15 +170,15 @@ class Parts(OnboardingParts):
         sources = Sources(catalogue, self.directory, await kept.read_documents(self.store), self.now())
         return _joined(await sources.prepare(what, kept.plain(part.id)), order, part, kept, content)
 
-    async def _asked(self, order: PartsToStart, part: PartToStart) -> path.Started | None:
+    async def _asked(self, order: PartsToStart, part: PartToStart) -> path.StartResult | None:
         """The task to decide that an earlier attempt started: its words may be others since, the question is not."""
         if part.after is None:
             return None
-        what = Named(Kind.TASK, part.id)
+        what = WorkflowName(Kind.TASK, part.id)
         found = await runs.found(self.client, what.workflow_id)
         if found is None or found.known.get(names.PARENT) != order.workflow_id:
             return None
-        return path.Started(what.id, what.workflow_id, found.run_id, created=False)
+        return path.StartResult(what.id, what.workflow_id, found.run_id, created=False)
 
     async def _rehearsed(self, order: PartsToStart) -> timedelta:
         """How far a rehearsal has moved the clock of the onboarding; zero for what only looks so by a worker's clock.
@@ -199,15 +201,17 @@ class Parts(OnboardingParts):
         with suppress(RPCError, TimeoutError):
             await asyncio.wait_for(move, ANSWERS_WITHIN.total_seconds())
 
-    async def _content(self, order: PartsToStart, part: PartToStart, content: Content) -> tuple[PartContent, PartKind]:
+    async def _content(
+        self, order: PartsToStart, part: PartToStart, content: OnboardingContent
+    ) -> tuple[PartContent, PartKind]:
         """What a part is started from, and as what."""
         if part.after is not None:
             return await self._decision(order, part, content), PartKind.TASK
         if part.content is None:
             return content.parts[part.part], part.what
-        return await read_part(self.store, Home.of(order.workflow_id), part.content), part.what
+        return await read_part(self.store, StoragePrefix.of(order.workflow_id), part.content), part.what
 
-    async def _decision(self, order: PartsToStart, part: PartToStart, content: Content) -> PartContent:
+    async def _decision(self, order: PartsToStart, part: PartToStart, content: OnboardingContent) -> PartContent:
         """The task to decide about a part, in its owner's language, in which stands why it ended as it did."""
         title = str(_title_of(content.parts[part.part], part.part))
         say = (await language_of(self.directory, content.owner, order.workflow_id)).say
@@ -228,7 +232,7 @@ class Parts(OnboardingParts):
         kind = part.what.runs_as
         if kind is None or part.after is None:
             return ""
-        home = Home.of(kind.workflow_id(part.after))
+        home = StoragePrefix.of(kind.workflow_id(part.after))
         content = await self.store.read_record(home)
         shown = SettledRecord.model_validate_json(content).show if content else None
         if not isinstance(shown, RequestShow):
@@ -253,7 +257,7 @@ class Parts(OnboardingParts):
         what = named(workflow_id)
         if what is None:
             return None
-        if content := await self.store.read_record(Home.of(workflow_id)):
+        if content := await self.store.read_record(StoragePrefix.of(workflow_id)):
             return _ended(what.id, SettledRecord.model_validate_json(content).show)
         found = await runs.found(self.client, workflow_id)
         left = found is None or found.status is runs.RunStatus.TERMINATED
@@ -273,7 +277,9 @@ class Parts(OnboardingParts):
         found, begun_by = await runs.found(self.client, workflow_id), parts.begun_by
         if found is None and parts.begun and isinstance(wanted, Cancellation):
             agreements = {Kind.REQUEST.workflow_id(one.id): one for one in parts.begun.parts}
-            if (part := agreements.get(workflow_id)) and not await self.store.read_record(Home.of(workflow_id)):
+            if (part := agreements.get(workflow_id)) and not await self.store.read_record(
+                StoragePrefix.of(workflow_id)
+            ):
                 await self._end_forgotten(parts.begun, part, wanted)
         if found is None or (begun_by and found.known.get(names.PARENT) != begun_by):
             return
@@ -289,14 +295,14 @@ class Parts(OnboardingParts):
         """
         catalogue = await self._catalogue()
         try:
-            content = await Content.read(self.store, Home.of(order.workflow_id), order.content)
+            content = await OnboardingContent.read(self.store, StoragePrefix.of(order.workflow_id), order.content)
             checked = await self._checked(order, part, content, await self._content(order, part, content), catalogue)
         except StoreAway:
             raise
         except (FileFaults, StoreFailure) as lost:
             activity.logger.error("forgotten part not ended", extra={"part": part.id, "says": type(lost).__name__})
             return
-        if isinstance(given := checked.given, SignatureRequest):
+        if isinstance(given := checked.given, SignatureInput):
             # Nobody is asked any more: its message stays where it can be erased.
             given = given.replace(brief=given.brief.replace(message=None))
             by = order.workflow_id
@@ -310,7 +316,7 @@ def _ahead(now: datetime | None, here: datetime) -> timedelta:
 
 
 def _joined(
-    prepared: PreparedPart, order: PartsToStart, part: PartToStart, kept: PartContent, content: Content
+    prepared: PreparedPart, order: PartsToStart, part: PartToStart, kept: PartContent, content: OnboardingContent
 ) -> PreparedPart:
     """The part with what the onboarding adds, by which it is not recognised: who is told of its end, the budget of
     notices, how the onboarding came to be, and of a task to decide about what."""
@@ -321,7 +327,7 @@ def _joined(
     # The owner follows the onboarding: that each part has begun is no news of its own, unless its file wants it.
     policy = given.policy.replace(tell_requester=told.replace(started=told.started and kept.tells_of_its_start))
     changes: dict[str, Any] = {"subscribers": (*others, order.workflow_id), "quiet": quiet}
-    if not isinstance(prepared, Prepared):
+    if not isinstance(prepared, PreparedRequest):
         decides = ToDecide(onboarding=order.onboarding, part=part.part) if part.after else None
         task = prepared.given.task.replace(depth=order.depth, decides=decides)
         return replace(prepared, given=prepared.given.replace(task=task, policy=policy, **changes))
@@ -345,7 +351,7 @@ def _title_of(content: PartContent, part: str) -> object:
 def _ended_as(part: PartToStart) -> str:
     """How a part ended, in English until its owner's language says it."""
     if part.status and part.what.runs_as:
-        return words_for(Stage.SETTLED, NoticeAction.OPEN, part.status, of=part.what.runs_as).body
+        return words_for(NotificationType.SETTLED, NoticeAction.OPEN, part.status, of=part.what.runs_as).body
     return _NOT_STARTED if part.says else _BROKEN_OFF
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from activities.files.reading import FileText, PlainFile
-from activities.files.yaml_lines import FieldPath, Mark, Parsed
+from activities.files.yaml_lines import FieldMark, FieldPath, Parsed
 from activities.spelling import did_you_mean
 
 PARTS: Final = ("agreements", "tasks", "steps", "notices")
@@ -14,30 +14,30 @@ _SUFFIX: Final = ".yaml"
 
 
 @dataclass(frozen=True)
-class Place:
+class TemplatePosition:
     """Where in which file something stands."""
 
     file: PlainFile
     path: FieldPath
 
-    def within(self, *steps: str | int) -> "Place":
+    def within(self, *steps: str | int) -> "TemplatePosition":
         """The place of something inside."""
-        return Place(self.file, (*self.path, *steps))
+        return TemplatePosition(self.file, (*self.path, *steps))
 
     def holding(self, content: Mapping[str, Any]) -> PlainFile:
         """A file of its own with this content, whose fields have the lines that they have here."""
         depth = len(self.path)
         marks = {at[depth:]: mark for at, mark in self.file.parsed.marks.items() if at[:depth] == self.path}
-        marks.setdefault((), Mark(self.file.parsed.line(self.path), 0))
+        marks.setdefault((), FieldMark(self.file.parsed.line(self.path), 0))
         return PlainFile(self.file.name, self.file.folder, Parsed(dict(content), marks, ()))
 
 
 @dataclass(frozen=True)
-class Merged:
+class MergedTemplate:
     """A file with the stages of its template, and where the lists of each stage stand."""
 
     file: PlainFile
-    places: Mapping[tuple[int, str], Place]
+    places: Mapping[tuple[int, str], TemplatePosition]
 
 
 def read_template(file: PlainFile, folder: Path) -> PlainFile | None:
@@ -51,15 +51,17 @@ def read_template(file: PlainFile, folder: Path) -> PlainFile | None:
     return FileText.read(there[name]).parse()
 
 
-def merged(file: PlainFile, template: PlainFile | None) -> Merged:
+def merged(file: PlainFile, template: PlainFile | None) -> MergedTemplate:
     """The file with the template's stages: those of the file override them by name, and others follow.
 
     Of a stage lists replace; null removes, and a stage of the template that is left empty is left out.
     """
-    own = [_Stage(stage, Place(file, ("stages", at))) for at, stage in _stages(file)]
+    own = [_Stage(stage, TemplatePosition(file, ("stages", at))) for at, stage in _stages(file)]
     if template is None or not isinstance(file.plain, dict):
-        return Merged(file, {(number, key): stage.place_of(key) for number, stage in enumerate(own) for key in PARTS})
-    of_template = [_Stage(stage, Place(template, ("stages", at))) for at, stage in _stages(template)]
+        return MergedTemplate(
+            file, {(number, key): stage.place_of(key) for number, stage in enumerate(own) for key in PARTS}
+        )
+    of_template = [_Stage(stage, TemplatePosition(template, ("stages", at))) for at, stage in _stages(template)]
     by_name = {stage.name: stage for stage in own if isinstance(stage.name, str)}
     taken = [stage.overridden(by_name.get(str(stage.name))) for stage in of_template]
     known = {stage.name for stage in of_template}
@@ -70,7 +72,7 @@ def merged(file: PlainFile, template: PlainFile | None) -> Merged:
     for number, stage in enumerate(stages):
         marks |= stage.marks(file, number)
     places = {(number, key): stage.place_of(key) for number, stage in enumerate(stages) for key in PARTS}
-    return Merged(PlainFile(file.name, file.folder, Parsed(content, marks, file.parsed.flaws)), places)
+    return MergedTemplate(PlainFile(file.name, file.folder, Parsed(content, marks, file.parsed.flaws)), places)
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class _Stage:
     """What a stage says, and where: of an overridden one each list may stand elsewhere."""
 
     content: Any
-    place: Place
+    place: TemplatePosition
     over: "_Stage | None" = None
 
     @property
@@ -96,15 +98,15 @@ class _Stage:
         content = {key: value for key, value in {**self.content, **by.content}.items() if value is not None}
         return _Stage(content, self.place, by)
 
-    def place_of(self, key: str) -> Place:
+    def place_of(self, key: str) -> TemplatePosition:
         over = self.over
         return (over.place if over and key in over.content else self.place).within(key)
 
-    def marks(self, file: PlainFile, number: int) -> Iterator[tuple[FieldPath, Mark]]:
+    def marks(self, file: PlainFile, number: int) -> Iterator[tuple[FieldPath, FieldMark]]:
         """The lines of what stands in `file` itself; of what is taken from a template the line that names it."""
         place = (self.over or self).place
         if place.file is not file:
-            yield ("stages", number), file.parsed.marks.get(("template",), Mark(1, 0))
+            yield ("stages", number), file.parsed.marks.get(("template",), FieldMark(1, 0))
             return
         depth = len(place.path)
         for at, mark in file.parsed.marks.items():

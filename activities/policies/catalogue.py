@@ -85,7 +85,7 @@ class KindsKnown:
         return written.get("extends") if isinstance(written, dict) else None
 
 
-class Kind(PolicyLayer):
+class CatalogueKind(PolicyLayer):
     """A kind of document: its own layer, on top of the kind it extends."""
 
     extends: Annotated[KindId | None, Field(exclude=True)] = None
@@ -102,12 +102,12 @@ class Kind(PolicyLayer):
 class CatalogueFile(FileModel):
     """The file `COUNTERSIGN_POLICIES`."""
 
-    kinds: dict[KindId, Kind] = Field(min_length=1)
+    kinds: dict[KindId, CatalogueKind] = Field(min_length=1)
 
     @classmethod
-    def right_kinds(cls, known: KindsKnown) -> dict[str, Kind]:
+    def right_kinds(cls, known: KindsKnown) -> dict[str, CatalogueKind]:
         """Of a file with faults, the kinds that have none, neither themselves nor in what they extend."""
-        right: dict[str, Kind] = {}
+        right: dict[str, CatalogueKind] = {}
         for name, written in known.written.items():
             with suppress(ValidationError):
                 right |= cls.model_validate({"kinds": {name: written}}, context=known).kinds
@@ -115,8 +115,8 @@ class CatalogueFile(FileModel):
 
 
 _OPEN_END: Final = {"warnings": ["1d"], "expires": False}
-ALWAYS_THERE: Final[Mapping[str, Kind]] = {
-    name: Kind.model_validate(written)
+ALWAYS_THERE: Final[Mapping[str, CatalogueKind]] = {
+    name: CatalogueKind.model_validate(written)
     for name, written in {
         "team-task": {
             **_OPEN_END,
@@ -149,7 +149,7 @@ class Catalogue:
 
     def __init__(
         self,
-        kinds: Mapping[str, Kind],
+        kinds: Mapping[str, CatalogueKind],
         file: str = "the catalogue",
         folder: Path | None = None,
         uncalled: Uncalled | None = None,

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from activities.device import AddressKind
 from activities.http.calling import Service, ServiceFailure
-from activities.push.dialect import Fate, Sent, fate_of
+from activities.push.dialect import MessageFate, MessageResult, fate_of
 from activities.push.message import LIFETIME, Message, fitted, wire_size
 
 LIMIT: Final = 4096
@@ -24,7 +24,7 @@ _TTL: Final = str(int(LIFETIME.total_seconds()))
 Json = dict[str, Any]
 
 
-class AppWorks:
+class AppWorksPush:
     """Sends to one user at a time, as the application `app` with its shared secret `app_key`."""
 
     def __init__(self, service: Service, app: str, app_key: SecretStr, clock: Callable[[], float] = time.time) -> None:
@@ -34,21 +34,21 @@ class AppWorks:
         self._app_key = app_key
         self._clock = clock
 
-    async def send(self, address: str, message: Message, kind: AddressKind = AddressKind.TOKEN) -> Sent:
+    async def send(self, address: str, message: Message, kind: AddressKind = AddressKind.TOKEN) -> MessageResult:
         """Send to the devices of the user `address`, of whatever kind: they are the gateway's to know."""
         key = self._app_key.get_secret_value()
         try:
             answer = await self._service.call(
                 "POST",
                 self._path,
-                json=request_body(address, message, self._app, int(self._clock())),
+                json=appworks_body(address, message, self._app, int(self._clock())),
                 headers={"otagAppKey": key},
                 private=(address, key),
             )
             answer.refuse_page()
         except ServiceFailure as failure:
             return fate_of(failure)
-        return Sent(Fate.ACCEPTED)
+        return MessageResult(MessageFate.ACCEPTED)
 
     async def check(self) -> None:
         """Send nothing to nobody: the gateway's refusal of it proves that it knows us."""
@@ -66,7 +66,7 @@ class AppWorks:
         await self._service.aclose()
 
 
-def request_body(user: str, message: Message, app: str, created: int) -> Json:
+def appworks_body(user: str, message: Message, app: str, created: int) -> Json:
     """The body of one send, at most `LIMIT` bytes; `created` is in seconds since the epoch."""
     small = fitted(message, lambda candidate: wire_size(_body(user, candidate, app, created)), LIMIT)
     return _body(user, small, app, created)

@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 from pydantic import SecretStr
 
-from activities.http.calling import Answer, Service, ServiceFailure
-from activities.push.dialect import Fate, Sent, fate_of
-from activities.push.limiter import Quota
+from activities.http.calling import HttpAnswer, Service, ServiceFailure
+from activities.push.dialect import MessageFate, MessageResult, fate_of
+from activities.push.limiter import SendQuota
 from activities.push.message import Message, fitted, wire_size
 from workflows.model.notices import Channel
 
@@ -43,15 +43,15 @@ class CloudMessaging:
 
     def __init__(self, service: Service, user: str, password: SecretStr) -> None:
         self._service = service
-        self._quota = Quota()
+        self._quota = SendQuota()
         pair = f"{user}:{password.get_secret_value()}".encode()
         self._basic = f"Basic {base64.b64encode(pair).decode()}"
 
-    async def mail(self, address: str, message: Message, reference: str) -> Sent:
+    async def mail(self, address: str, message: Message, reference: str) -> MessageResult:
         """Mail `message`; `reference` is what the service calls it in its own records."""
         return await self._send(_MAILS, mail_body(address, message), reference, private=(address,))
 
-    async def text(self, phone: str, message: Message, reference: str) -> Sent:
+    async def text(self, phone: str, message: Message, reference: str) -> MessageResult:
         """Send `message` as an SMS to a number such as `+31 20 555 0100`."""
         return await self._send(_TEXTS, text_body(phone, message), reference, private=(phone, number_of(phone)))
 
@@ -69,19 +69,19 @@ class CloudMessaging:
         """Close the connections."""
         await self._service.aclose()
 
-    async def _send(self, path: str, body: Json, reference: str, *, private: tuple[str, ...]) -> Sent:
+    async def _send(self, path: str, body: Json, reference: str, *, private: tuple[str, ...]) -> MessageResult:
         return await self._quota.one(lambda: self._call(path, body, reference, private))
 
-    async def _call(self, path: str, body: Json, reference: str, private: tuple[str, ...]) -> Sent:
+    async def _call(self, path: str, body: Json, reference: str, private: tuple[str, ...]) -> MessageResult:
         headers = {"authorization": self._basic, "x-mra-submitid": reference}
         try:
             answer = await self._service.call("POST", path, json=body, headers=headers, private=(*private, self._basic))
             answer.refuse_page()
         except ServiceFailure as failure:
             return fate_of(failure)
-        return Sent(Fate.ACCEPTED, job=_job(answer))
+        return MessageResult(MessageFate.ACCEPTED, job=_job(answer))
 
-    async def state(self, channel: Channel, job: str) -> Fate:
+    async def state(self, channel: Channel, job: str) -> MessageFate:
         """What became of a job: accepted is delivered to every address; what is not told is pending."""
         path = f"{_TEXTS if channel is Channel.SMS else _MAILS}/status/{quote(job, safe='')}"
         try:
@@ -90,10 +90,10 @@ class CloudMessaging:
             answer.refuse_page()
             return _fate_in(answer.json())
         except ServiceFailure:
-            return Fate.PENDING
+            return MessageFate.PENDING
 
 
-def _job(answer: Answer) -> str | None:
+def _job(answer: HttpAnswer) -> str | None:
     try:
         said = answer.json()
     except ServiceFailure:
@@ -102,13 +102,15 @@ def _job(answer: Answer) -> str | None:
     return job if isinstance(job, str) and 0 < len(job) <= JOB_AT_MOST else None
 
 
-def _fate_in(said: Any) -> Fate:
+def _fate_in(said: Any) -> MessageFate:
     """The last attempt of each delivery counts; whatever has another shape tells nothing."""
     deliveries = said.get("deliveries") if isinstance(said, dict) else None
     last = [_last_state(one) for one in deliveries[:_DELIVERIES_AT_MOST]] if isinstance(deliveries, list) else []
     if last and all(state == "Sent" for state in last):
-        return Fate.ACCEPTED
-    return Fate.UNDELIVERED if last and all(state in ("Sent", "Error") for state in last) else Fate.PENDING
+        return MessageFate.ACCEPTED
+    return (
+        MessageFate.UNDELIVERED if last and all(state in ("Sent", "Error") for state in last) else MessageFate.PENDING
+    )
 
 
 def _last_state(delivery: Any) -> object:

@@ -9,10 +9,10 @@ from pydantic import SecretStr
 
 from activities.http.calling import Service, make_client
 from activities.http.oauth import Bearer, Credentials
-from activities.push.appworks import AppWorks
+from activities.push.appworks import AppWorksPush
 from activities.push.cloud_messaging import CloudMessaging, CloudMessagingConfig
 from activities.push.dialect import PushDialect
-from activities.push.fcm import SEND_PATH, Fcm
+from activities.push.fcm import SEND_PATH, FcmPush
 from activities.push.google import ServiceAccount, ServiceAccountBearer
 
 NAME: Final = "push service"
@@ -56,8 +56,8 @@ def open_dialect(
     client = make_client(auth=auth, max_connections=_CONNECTIONS, trust=trust, transport=transport)
     service = Service(NAME, config.url, client, deadline=DEADLINE)
     if isinstance(config, FcmConfig):
-        return Fcm(service, config.project, config.send_path)
-    return AppWorks(service, config.app, config.app_key)
+        return FcmPush(service, config.project, config.send_path)
+    return AppWorksPush(service, config.app, config.app_key)
 
 
 def open_messaging(

@@ -12,9 +12,10 @@ from typing import Final, Self
 from pydantic import AwareDatetime
 from temporalio import activity
 
-from activities.on_call import Kept, OnCall, Trouble, may_be_over
-from activities.store import Store, StoreFailure
-from workflows.follow_up.stages import Stage
+from activities.on_call import Incident, IncidentState, OnCallAlerts, may_be_over
+from activities.store.failures import StoreFailure
+from activities.store.store import Store
+from workflows.follow_up.stages import NotificationType
 
 HEARD_WITHIN: Final = 5.0
 """Seconds of a notice's time that telling them may take."""
@@ -34,13 +35,13 @@ class Credential(StrEnum):
 
 
 _TROUBLES: Final = {
-    Credential.OURS: Trouble(id="push-credentials", kind="push", title="Push"),
-    Credential.APPLE: Trouble(id="push-credentials-apple", kind="push", title="Apple (APNs)"),
-    Credential.WEB: Trouble(id="push-credentials-web", kind="push", title="Web Push"),
+    Credential.OURS: Incident(id="push-credentials", kind="push", title="Push"),
+    Credential.APPLE: Incident(id="push-credentials-apple", kind="push", title="Apple (APNs)"),
+    Credential.WEB: Incident(id="push-credentials-web", kind="push", title="Web Push"),
 }
 
 
-class Standing(Kept):
+class CredentialStatus(IncidentState):
     """Whether one is refused, since when that is so or not, and what whoever is on call has heard of it last."""
 
     refused: bool = False
@@ -57,17 +58,17 @@ class Standing(Kept):
         """After they have heard it."""
         return self.replace(told=self.refused, over_at=self.over_at if self.refused else now)
 
-    def news(self, now: datetime) -> Stage | None:
+    def news(self, now: datetime) -> NotificationType | None:
         """What they are to hear, once."""
         if self.refused:
-            return None if self.told else Stage.PUSH_REFUSED
-        return Stage.PUSH_RECOVERED if self.told and may_be_over(self.over_at, now) else None
+            return None if self.told else NotificationType.PUSH_REFUSED
+        return NotificationType.PUSH_RECOVERED if self.told and may_be_over(self.over_at, now) else None
 
 
 class CredentialsAlarm:
     """Tells `on_call`; nothing of it may cost a notice its result."""
 
-    def __init__(self, store: Store, on_call: OnCall) -> None:
+    def __init__(self, store: Store, on_call: OnCallAlerts) -> None:
         self._store = store
         self._on_call = on_call
         self._one_at_a_time = asyncio.Lock()
@@ -97,7 +98,7 @@ class CredentialsAlarm:
             self._learnt[credential, accepted] = asyncio.get_running_loop().time()
 
     async def _told(self, credential: Credential, accepted: bool, now: datetime) -> bool:
-        before = Standing.of(await self._store.notes.push_standing(credential))
+        before = CredentialStatus.of(await self._store.notes.push_standing(credential))
         known = before.learnt(refused=not accepted, now=now)
         news = known.news(now)
         if news and not await self._is_our_turn(credential, news, now):
@@ -109,9 +110,9 @@ class CredentialsAlarm:
             await self._keep(credential, known.heard(now))
         return news is not None
 
-    async def _is_our_turn(self, credential: Credential, stage: Stage, now: datetime) -> bool:
+    async def _is_our_turn(self, credential: Credential, stage: NotificationType, now: datetime) -> bool:
         """Of all workers one tries to tell them, once in `FRESH` seconds."""
         return await self._store.use_once(now.date(), f"{credential}-{stage}-{int(now.timestamp() // FRESH)}")
 
-    async def _keep(self, credential: Credential, known: Standing) -> None:
+    async def _keep(self, credential: Credential, known: CredentialStatus) -> None:
         await self._store.notes.note_push_standing(credential, known.written)

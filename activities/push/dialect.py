@@ -13,7 +13,7 @@ from workflows.model.subject import Code
 _WRONG_ADDRESS: Final = (404, 405)
 
 
-class Fate(StrEnum):
+class MessageFate(StrEnum):
     """What became of one message to one device."""
 
     ACCEPTED = "accepted"
@@ -41,19 +41,24 @@ class Fate(StrEnum):
     @property
     def dead(self) -> bool:
         """Whether the vendor says that the device will never take a message from us again."""
-        return self is Fate.UNREGISTERED
+        return self is MessageFate.UNREGISTERED
 
     @property
     def hopeless(self) -> bool:
         """Whether this message will not reach the device, however often it is sent: time for another channel."""
-        return self in (Fate.UNREGISTERED, Fate.OTHER_SENDER, Fate.REFUSED, Fate.UNDELIVERED)
+        return self in (
+            MessageFate.UNREGISTERED,
+            MessageFate.OTHER_SENDER,
+            MessageFate.REFUSED,
+            MessageFate.UNDELIVERED,
+        )
 
 
 @dataclass(frozen=True)
-class Sent:
+class MessageResult:
     """The fate of one message, and the failure behind it unless it was accepted."""
 
-    fate: Fate
+    fate: MessageFate
     failure: ServiceFailure | None = None
     job: str | None = None
     """What the service calls it, where what becomes of it can be asked."""
@@ -71,7 +76,7 @@ class Sent:
 class PushDialect(Protocol):
     """A push service's HTTP; knows nothing of Temporal, persons or devices beyond the address."""
 
-    async def send(self, address: str, message: Message, kind: AddressKind = AddressKind.TOKEN) -> Sent:
+    async def send(self, address: str, message: Message, kind: AddressKind = AddressKind.TOKEN) -> MessageResult:
         """Send `message` to one device; never raises for an answer, nor for its absence."""
         ...
 
@@ -84,20 +89,22 @@ class PushDialect(Protocol):
         ...
 
 
-def fate_of(failure: ServiceFailure) -> Sent:
+def fate_of(failure: ServiceFailure) -> MessageResult:
     """What a failed call means by the one table of failures; dialects look for their own codes first."""
     meaning = verdict(failure)
     if meaning.passes:
-        return Sent(Fate.LATER, failure)
+        return MessageResult(MessageFate.LATER, failure)
     refused = meaning.code is Code.REFUSED and failure.status not in _WRONG_ADDRESS
-    return Sent(Fate.REFUSED if refused else Fate.UNAUTHORISED, failure)
+    return MessageResult(MessageFate.REFUSED if refused else MessageFate.UNAUTHORISED, failure)
 
 
-def too_soon(seconds: float, says: str = "as many messages this minute as one device may get") -> Sent:
+def too_soon(seconds: float, says: str = "as many messages this minute as one device may get") -> MessageResult:
     """The fate of a message we hold back ourselves for so long."""
-    return Sent(Fate.LATER, ServiceFailure("push limiter", Cause.BOUND, says, retry_after=seconds))
+    return MessageResult(MessageFate.LATER, ServiceFailure("push limiter", Cause.BOUND, says, retry_after=seconds))
 
 
-def no_place() -> Sent:
+def no_place() -> MessageResult:
     """The fate of a message for which there was no place among those on their way: the service is slow."""
-    return Sent(Fate.LATER, ServiceFailure("push limiter", Cause.LATER, "too many messages are on their way"))
+    return MessageResult(
+        MessageFate.LATER, ServiceFailure("push limiter", Cause.LATER, "too many messages are on their way")
+    )

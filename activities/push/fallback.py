@@ -10,13 +10,13 @@ from temporalio import activity
 
 from activities.person import Person
 from activities.push.cloud_messaging import CloudMessaging
-from activities.push.dialect import Fate, Sent
-from activities.push.limiter import Places
+from activities.push.dialect import MessageFate, MessageResult
+from activities.push.limiter import SendSlots
 from activities.push.message import Message
-from activities.push.once import Letter, Once
-from activities.store import device_hash
-from workflows.follow_up.stages import Stage, is_for_on_call, is_other_channel, is_quiet
-from workflows.model.notices import Channel, Delivery, Notice, NoticeAction
+from activities.push.once import OutboundMail, SendOnce
+from activities.store.devices import device_hash
+from workflows.follow_up.stages import NotificationType, is_for_on_call, is_other_channel, is_quiet
+from workflows.model.notices import Channel, Delivery, NoticeAction, NotificationOrder
 
 ASKED: Final = (NoticeAction.SIGN, NoticeAction.APPROVE)
 _REFERENCE_LENGTH: Final = 32
@@ -35,7 +35,7 @@ class Fallback(StrEnum):
     """There is nothing to be said that is worth a mail: one that was read cannot be taken back."""
 
 
-def fallback_of(delivery: Delivery, notice: Notice, *, messaging: bool) -> Fallback:
+def fallback_of(delivery: Delivery, notice: NotificationOrder, *, messaging: bool) -> Fallback:
     """Who is to tell of `notice`.
 
     Core Signature mails signers only, their first mail by itself and later ones for a document we name. Of endings it
@@ -44,19 +44,19 @@ def fallback_of(delivery: Delivery, notice: Notice, *, messaging: bool) -> Fallb
     signer = any(one.person == notice.person for one in delivery.subject.people)
     if is_other_channel(notice.stage):
         return Fallback.MESSAGING if messaging else Fallback.CORE if signer and delivery.document else Fallback.NOBODY
-    if signer and notice.action in ASKED and (notice.stage == Stage.READY or delivery.document is not None):
+    if signer and notice.action in ASKED and (notice.stage == NotificationType.READY or delivery.document is not None):
         return Fallback.CORE
     nothing = notice.action is NoticeAction.WITHDRAW or is_quiet(notice.stage)
     return Fallback.NOBODY if nothing else Fallback.MESSAGING
 
 
-class Letters:
+class OutboundMailSender:
     """Writes to people by `messaging`, `once` of each notice; None means that there is no such channel."""
 
-    def __init__(self, messaging: CloudMessaging | None, once: Once) -> None:
+    def __init__(self, messaging: CloudMessaging | None, once: SendOnce) -> None:
         self._messaging = messaging
         self._once = once
-        self._places = Places()
+        self._places = SendSlots()
 
     @property
     def there(self) -> bool:
@@ -69,7 +69,7 @@ class Letters:
 
     async def send(
         self, person: Person, message: Message, reference: str, *, urgent: bool, confirmed: bool = False
-    ) -> tuple[Channel, Sent]:
+    ) -> tuple[Channel, MessageResult]:
         """Text what is urgent to a number, mail everything else; each attempt has the same `reference`.
 
         With `confirmed` what was taken is asked for: whether it arrived. Raises `StoreFailure` when nothing is sent.
@@ -82,20 +82,21 @@ class Letters:
         )
         if sent.failure:
             activity.logger.warning("%s to %s: %s, %s", letter.channel, address_of(person), sent.fate, sent.failure)
-        if confirmed and sent.fate is Fate.ACCEPTED and letter.job:
+        if confirmed and sent.fate is MessageFate.ACCEPTED and letter.job:
             return letter.channel, await self._state(letter, letter.job)
         return letter.channel, sent
 
-    async def _state(self, letter: Letter, job: str) -> Sent:
+    async def _state(self, letter: OutboundMail, job: str) -> MessageResult:
         if self._messaging is None:
-            return Sent(Fate.PENDING)
+            return MessageResult(MessageFate.PENDING)
         fate = await self._messaging.state(letter.channel, job)
         old = (datetime.now(UTC) - letter.at).total_seconds()
-        return Sent(
-            fate, asks_for=next((wait for age, wait in _ASKED_AGAIN if old < age), 0) if fate is Fate.PENDING else 0
+        return MessageResult(
+            fate,
+            asks_for=next((wait for age, wait in _ASKED_AGAIN if old < age), 0) if fate is MessageFate.PENDING else 0,
         )
 
-    async def _sent(self, channel: Channel, person: Person, message: Message, reference: str) -> Sent:
+    async def _sent(self, channel: Channel, person: Person, message: Message, reference: str) -> MessageResult:
         if self._messaging is None:
             raise RuntimeError("whoever may not be reached is not written to")
         if channel is Channel.SMS and person.phone:
@@ -108,7 +109,7 @@ def address_of(person: Person) -> str:
     return device_hash(f"{person.id}/letters")
 
 
-def reference_in(delivery: Delivery, notice: Notice) -> str:
+def reference_in(delivery: Delivery, notice: NotificationOrder) -> str:
     """The reference of a notice: another one for each replay, and where a request was begun again under its id.
 
     Whoever is on call is told by whatever workflow learns of a trouble, so that theirs is one for all of them.

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from activities.device import AddressKind
 from activities.http.calling import Service, ServiceFailure
-from activities.push.dialect import Fate, Sent, fate_of
+from activities.push.dialect import MessageFate, MessageResult, fate_of
 from activities.push.message import LIFETIME, Message, fitted, wire_size
 
 LIMIT: Final = 4096
@@ -16,22 +16,22 @@ _TTL: Final = str(int(LIFETIME.total_seconds()))
 Json = dict[str, Any]
 
 
-class Fcm:
+class FcmPush:
     """Sends to one device at a time; the client of `service` puts the bearer token on each call."""
 
     def __init__(self, service: Service, project: str, send_path: str = SEND_PATH) -> None:
         self._service = service
         self._path = send_path.replace("{project}", project)
 
-    async def send(self, address: str, message: Message, kind: AddressKind = AddressKind.TOKEN) -> Sent:
+    async def send(self, address: str, message: Message, kind: AddressKind = AddressKind.TOKEN) -> MessageResult:
         """Send to the registration token, or the installation id, of one device."""
-        body = request_body(address, message, kind)
+        body = fcm_body(address, message, kind)
         try:
             answer = await self._service.call("POST", self._path, json=body, private=(address,))
             answer.refuse_page()
         except ServiceFailure as failure:
             return _fate(failure)
-        return Sent(Fate.ACCEPTED)
+        return MessageResult(MessageFate.ACCEPTED)
 
     async def check(self) -> None:
         """Have a message for nobody checked: a refused token proves that the service knows us."""
@@ -47,7 +47,7 @@ class Fcm:
         await self._service.aclose()
 
 
-def request_body(address: str, message: Message, kind: AddressKind = AddressKind.TOKEN) -> Json:
+def fcm_body(address: str, message: Message, kind: AddressKind = AddressKind.TOKEN) -> Json:
     """The body of one send, at most `LIMIT` bytes."""
     to = {kind.value: address}
     small = fitted(message, lambda candidate: wire_size(_message(to, candidate)), LIMIT)
@@ -111,11 +111,11 @@ def _silent(message: Message) -> Json:
     }
 
 
-def _fate(failure: ServiceFailure) -> Sent:
+def _fate(failure: ServiceFailure) -> MessageResult:
     if failure.error_code == "UNREGISTERED":
-        return Sent(Fate.UNREGISTERED, failure)
+        return MessageResult(MessageFate.UNREGISTERED, failure)
     if failure.error_code == "SENDER_ID_MISMATCH":
-        return Sent(Fate.OTHER_SENDER, failure)
+        return MessageResult(MessageFate.OTHER_SENDER, failure)
     if failure.error_code == "THIRD_PARTY_AUTH_ERROR":
-        return Sent(Fate.PLATFORM, failure)
+        return MessageResult(MessageFate.PLATFORM, failure)
     return fate_of(failure)

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Final
 
-from activities.http.pacing import CALLER, Caller, Later, Pacer
-from activities.push.dialect import Sent, no_place, too_soon
+from activities.http.pacing import CALLER, Caller, RateLimiter, TurnTooLate
+from activities.push.dialect import MessageResult, no_place, too_soon
 
 AT_ONCE: Final = 20
 """Messages on their way at the same time, over all deliveries of this process: its client has so many connections."""
@@ -40,20 +40,20 @@ _TOO_MANY: Final = 429
 # Workers do not tell each other of a 429. Each hears its own with its next message, which costs nothing of the quota
 # (docs/core-signature.md, FCM); a mark in the store would be one more call before every message of some seconds, judged
 # by clocks that differ, and would save one refusal a worker. A rate at a task queue cannot be it: notices share theirs.
-class Quota:
+class SendQuota:
     """What a service takes of this process: once it has had enough it is sent nothing, and then the urgent first."""
 
     def __init__(self, per_second: float = PER_SECOND) -> None:
-        self._pacer = Pacer(per_second, burst=per_second)
+        self._pacer = RateLimiter(per_second, burst=per_second)
 
-    async def one(self, send: Callable[[], Awaitable[Sent]]) -> Sent:
+    async def one(self, send: Callable[[], Awaitable[MessageResult]]) -> MessageResult:
         """What became of a message that is sent in its turn, or that its turn comes too late."""
         asked = CALLER.get() or Caller()
         until = asyncio.get_running_loop().time() + HELD_LINE
         mine = CALLER.set(replace(asked, gives_up_at=min(until, asked.gives_up_at or until)))
         try:
             await self._pacer.turn()
-        except Later as later:
+        except TurnTooLate as later:
             return too_soon(later.seconds, "the service has had enough messages for now")
         finally:
             CALLER.reset(mine)
@@ -64,7 +64,7 @@ class Quota:
         return sent
 
 
-class Places:
+class SendSlots:
     """The places of one service: what waits longer than `LINE` for one is left, and what is urgent goes first."""
 
     def __init__(self) -> None:
@@ -72,7 +72,7 @@ class Places:
         self._line: list[tuple[int, int, asyncio.Future[None]]] = []
         self._numbers = count()
 
-    async def one(self, send: Callable[[], Awaitable[Sent]]) -> Sent:
+    async def one(self, send: Callable[[], Awaitable[MessageResult]]) -> MessageResult:
         """What became of a message that is sent from a place, once there is one."""
         try:
             async with asyncio.timeout(LINE):
@@ -138,7 +138,7 @@ class DeviceLimiter:
     def __init__(self, per_minute: int = PER_MINUTE, clock: Callable[[], float] = time.monotonic) -> None:
         self._per_minute = per_minute
         self._clock = clock
-        self.project: Final = Quota()
+        self.project: Final = SendQuota()
         self._lines: OrderedDict[str, _Line] = OrderedDict()
 
     def seconds_to_wait(self, device: str, message: str) -> float:

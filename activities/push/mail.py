@@ -8,7 +8,7 @@ It cannot be sent to one signer alone: a mail that is asked for goes to everyone
 from collections.abc import Sequence
 from typing import Final
 
-from activities.core_signature.asked import Asked
+from activities.core_signature.asked import SignerSnapshots
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.lookup import has_ended, most_likely
 from activities.core_signature.matching import Entries, match
@@ -17,10 +17,10 @@ from activities.directory import Directory, UnknownPerson, asking_the_store
 from activities.follow_up.others import by_day
 from activities.http.calling import ServiceFailure
 from activities.person import Person
-from activities.push.dialect import Fate, Sent, fate_of
+from activities.push.dialect import MessageFate, MessageResult, fate_of
 from activities.push.fallback import reference_in
-from activities.push.once import Once
-from workflows.model.notices import Channel, Delivery, Notice
+from activities.push.once import SendOnce
+from workflows.model.notices import Channel, Delivery, NotificationOrder
 from workflows.model.planning import Reason
 from workflows.model.subject import Subject
 
@@ -41,7 +41,7 @@ class OthersAsleep(NotMailed):
     why = Reason.OTHERS_ASLEEP
 
 
-class Unconfirmed(NotMailed):
+class UnconfirmedMail(NotMailed):
     """The mail was asked for as often as may be, and nobody knows whether it was sent."""
 
     why = Reason.UNCONFIRMED
@@ -50,15 +50,17 @@ class Unconfirmed(NotMailed):
 class SignerMail:
     """Has Core Signature mail the signers of a request, `once` for each notice.
 
-    Raises `ServiceFailure` when it does not, `Unconfirmed` when no more will ever be known.
+    Raises `ServiceFailure` when it does not, `UnconfirmedMail` when no more will ever be known.
     """
 
-    def __init__(self, client: CoreSignatureClient, directory: Directory, asked: Asked) -> None:
+    def __init__(self, client: CoreSignatureClient, directory: Directory, asked: SignerSnapshots) -> None:
         self._client = client
         self._directory = directory
         self._asked = asked
 
-    async def first(self, delivery: Delivery, notices: Sequence[Notice], once: Once) -> tuple[Person, ...]:
+    async def first(
+        self, delivery: Delivery, notices: Sequence[NotificationOrder], once: SendOnce
+    ) -> tuple[Person, ...]:
         """See that whom `notices` are for has the first mail: who had a living device at creation was not sent one.
 
         Returns who is mailed besides; raises `OthersAsleep` when that may not be.
@@ -72,14 +74,14 @@ class SignerMail:
         return NOBODY
 
     async def again(
-        self, delivery: Delivery, document: str, notices: Sequence[Notice], once: Once
+        self, delivery: Delivery, document: str, notices: Sequence[NotificationOrder], once: SendOnce
     ) -> tuple[Person, ...]:
         """Mail whom `notices` are for once more; returns and raises as `first` does."""
         found = await self._client.document(document)
         return await self._mail(delivery, found.request, notices, once) if found.request else NOBODY
 
     async def _mail(
-        self, delivery: Delivery, request: WireRequest, notices: Sequence[Notice], once: Once
+        self, delivery: Delivery, request: WireRequest, notices: Sequence[NotificationOrder], once: SendOnce
     ) -> tuple[Person, ...]:
         """Whom a signer forwarded the request to by themselves is mailed as well: of their hours nothing is known."""
         people, persons = await self._signers(delivery.subject), [one.person for one in notices]
@@ -93,18 +95,18 @@ class SignerMail:
         references = [reference_in(delivery, one) for one in notices]
         with asking_the_store():
             _, sent = await once.send(references, Channel.MAIL, lambda: self._resent(request.uuid))
-        if sent.fate is Fate.UNKNOWN:
-            raise Unconfirmed
+        if sent.fate is MessageFate.UNKNOWN:
+            raise UnconfirmedMail
         if sent.failure is not None:
             raise sent.failure
         return known
 
-    async def _resent(self, request: str) -> Sent:
+    async def _resent(self, request: str) -> MessageResult:
         try:
             await self._client.resend(request)
         except ServiceFailure as failure:
             return fate_of(failure)
-        return Sent(Fate.ACCEPTED)
+        return MessageResult(MessageFate.ACCEPTED)
 
     async def _document(self, subject: Subject, document: str | None) -> WireDocument | None:
         if document is not None:

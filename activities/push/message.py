@@ -15,13 +15,13 @@ from typing import Final
 import regex  # type: ignore[import-untyped]
 
 from activities.due import due_sentence
-from activities.links import FIRST_SERIAL, Links, LinkUse
-from activities.push.vocabulary import Words
+from activities.links import FIRST_SERIAL, LinkUse, SigningLinks
+from activities.push.vocabulary import NotificationText
 from activities.push.words import OWN_REFUSAL, SIGNED_ALONE, isolated, unturned, words_for
 from activities.reader import Reader
 from workflows.follow_up.stages import is_by_day, is_for_on_call, is_quiet
 from workflows.kinds import Kind
-from workflows.model.notices import Delivery, Notice, NoticeAction
+from workflows.model.notices import Delivery, NoticeAction, NotificationOrder
 from workflows.model.subject import LockScreen, Status
 
 LIFETIME: Final = timedelta(days=28)
@@ -88,9 +88,9 @@ def screen_key(request: str, person: str) -> str:
 
 def compose(
     delivery: Delivery,
-    notice: Notice,
+    notice: NotificationOrder,
     reader: Reader,
-    links: Links,
+    links: SigningLinks,
     company: str = "",
     *,
     text: str = "",
@@ -120,14 +120,14 @@ def compose(
     )
 
 
-def _at_desk(delivery: Delivery, notice: Notice, links: Links) -> str:
+def _at_desk(delivery: Delivery, notice: NotificationOrder, links: SigningLinks) -> str:
     """Where it can be followed: of many that were sent at once in the list of them."""
     if is_quiet(notice.stage) and notice.count is not None:
         return links.asked()
     return links.desk(None if is_for_on_call(notice.stage) else delivery.subject.reference)
 
 
-def _leads_to_the_desk(delivery: Delivery, notice: Notice) -> bool:
+def _leads_to_the_desk(delivery: Delivery, notice: NotificationOrder) -> bool:
     """Whether whoever gets it has no page of their own: of an onboarding only the customer's people have one, of a
     campaign nobody: whoever is asked has that of their request."""
     if delivery.subject.type is Kind.CAMPAIGN:
@@ -175,7 +175,7 @@ def wire_size(value: object) -> int:
     return len(encoded) - 2 if isinstance(value, str) else len(encoded)
 
 
-def _texts(delivery: Delivery, notice: Notice, reader: Reader, company: str, text: str) -> tuple[str, str]:
+def _texts(delivery: Delivery, notice: NotificationOrder, reader: Reader, company: str, text: str) -> tuple[str, str]:
     if notice.action is NoticeAction.WITHDRAW:
         return "", ""
     brief, language = delivery.subject, reader.language
@@ -190,14 +190,14 @@ def _texts(delivery: Delivery, notice: Notice, reader: Reader, company: str, tex
     return heading, _BETWEEN.join(filter(None, (isolated(company), sentences)))
 
 
-def _own_ending(delivery: Delivery, notice: Notice) -> Words | None:
+def _own_ending(delivery: Delivery, notice: NotificationOrder) -> NotificationText | None:
     """What the ending of a request is to the one who declined it, or of one that one person alone has signed."""
     if delivery.outcome is Status.DECLINED and notice.person in delivery.acted:
         return OWN_REFUSAL
     return SIGNED_ALONE if delivery.outcome is Status.SIGNED and len(delivery.acted) == 1 else None
 
 
-def _words_of(delivery: Delivery, notice: Notice) -> Words:
+def _words_of(delivery: Delivery, notice: NotificationOrder) -> NotificationText:
     brief = delivery.subject
     return words_for(
         notice.stage,

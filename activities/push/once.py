@@ -13,8 +13,9 @@ from pydantic import AwareDatetime, BaseModel, ValidationError
 from temporalio import activity
 
 from activities.http.calling import Cause, ServiceFailure
-from activities.push.dialect import Fate, Sent
-from activities.store import Store, StoreFailure
+from activities.push.dialect import MessageFate, MessageResult
+from activities.store.failures import StoreFailure
+from activities.store.store import Store
 from workflows.model.notices import Channel
 
 AGAIN_AFTER: Final = (60.0, 900.0)
@@ -24,7 +25,7 @@ TRIES_AT_MOST: Final = len(AGAIN_AFTER) + 1
 """Times that it is sent."""
 
 
-class Letter(BaseModel):
+class OutboundMail(BaseModel):
     """One letter: how often it may have been sent, when last, by which channel, and whether it surely was taken.
 
     `job` is what cloud messaging calls it.
@@ -53,26 +54,26 @@ class Letter(BaseModel):
         """Seconds that are left between the last time it was sent and the next."""
         return AGAIN_AFTER[min(self.tries, len(AGAIN_AFTER)) - 1]
 
-    def tried(self, now: datetime) -> "Letter":
+    def tried(self, now: datetime) -> "OutboundMail":
         """The same, about to be sent."""
         return self.model_copy(update={"tries": self.tries + 1, "at": now})
 
 
-class Once:
+class SendOnce:
     """Sends letters, and keeps what is known of them in `store`."""
 
     def __init__(self, store: Store) -> None:
         self._letters = store.letters
 
     async def send(
-        self, references: Sequence[str], channel: Channel, send: Callable[[], Awaitable[Sent]]
-    ) -> tuple[Letter, Sent]:
+        self, references: Sequence[str], channel: Channel, send: Callable[[], Awaitable[MessageResult]]
+    ) -> tuple[OutboundMail, MessageResult]:
         """The one letter that tells of all of these; sent by `send` unless it was, or may have been, already.
 
         Raises `StoreFailure` when that cannot be known, or not be noted: then nothing is sent.
         """
         now = datetime.now(UTC)
-        unsent = Letter(tries=0, at=now, channel=channel)
+        unsent = OutboundMail(tries=0, at=now, channel=channel)
         contents = zip(references, await self._letters.read(references), strict=True)
         known = {one: _read(content, unsent) for one, content in contents}
         due = {one: letter for one, letter in known.items() if _is_due(letter, now)}
@@ -80,7 +81,7 @@ class Once:
             return next(iter(known.values())), _not_sent(known.values(), now)
         return await self._ended(due, now, await send())
 
-    async def _begun(self, due: Mapping[str, Letter], unsent: Letter, now: datetime) -> bool:
+    async def _begun(self, due: Mapping[str, OutboundMail], unsent: OutboundMail, now: datetime) -> bool:
         """Note that they are about to be sent; False when somebody else is just at it."""
         for reference, letter in due.items():
             content = _written(letter.tried(now))
@@ -90,7 +91,9 @@ class Once:
                 return False
         return True
 
-    async def _ended(self, due: Mapping[str, Letter], now: datetime, sent: Sent) -> tuple[Letter, Sent]:
+    async def _ended(
+        self, due: Mapping[str, OutboundMail], now: datetime, sent: MessageResult
+    ) -> tuple[OutboundMail, MessageResult]:
         """Note what came of it: what may have been taken all the same stands as it was begun."""
         tried = next(iter(due.values())).tried(now)
         failure = sent.failure
@@ -102,10 +105,10 @@ class Once:
             await self._note(due)
             return tried, sent
         if all(letter.tried(now).given_up for letter in due.values()):
-            return tried, Sent(Fate.UNKNOWN, failure)
-        return tried, Sent(Fate.LATER, failure.not_before(tried.pause))
+            return tried, MessageResult(MessageFate.UNKNOWN, failure)
+        return tried, MessageResult(MessageFate.LATER, failure.not_before(tried.pause))
 
-    async def _note(self, letters: Mapping[str, Letter]) -> None:
+    async def _note(self, letters: Mapping[str, OutboundMail]) -> None:
         """What the store does not take costs nobody the result: at worst the letter is sent once more."""
         try:
             for reference, letter in letters.items():
@@ -114,31 +117,31 @@ class Once:
             activity.logger.error("what became of a letter was not noted", extra={"says": str(failure)})
 
 
-def _is_due(letter: Letter, now: datetime) -> bool:
+def _is_due(letter: OutboundMail, now: datetime) -> bool:
     return not letter.taken and not letter.given_up and not letter.wait(now)
 
 
-def _not_sent(letters: Iterable[Letter], now: datetime) -> Sent:
+def _not_sent(letters: Iterable[OutboundMail], now: datetime) -> MessageResult:
     """What is to be said of letters of which none is sent now."""
     open_ = [letter for letter in letters if not letter.taken]
     if not open_:
-        return Sent(Fate.ACCEPTED)
+        return MessageResult(MessageFate.ACCEPTED)
     waits = [letter.wait(now) or AGAIN_AFTER[0] for letter in open_ if not letter.given_up]
     if not waits:
-        return Sent(Fate.UNKNOWN)
+        return MessageResult(MessageFate.UNKNOWN)
     says = "it may have been sent a moment ago, and is not sent again yet"
-    return Sent(Fate.LATER, ServiceFailure("the letter", Cause.LATER, says, retry_after=max(waits)))
+    return MessageResult(MessageFate.LATER, ServiceFailure("the letter", Cause.LATER, says, retry_after=max(waits)))
 
 
-def _read(content: bytes | None, unsent: Letter) -> Letter:
+def _read(content: bytes | None, unsent: OutboundMail) -> OutboundMail:
     """What cannot be read is of a letter that may have been sent."""
     if content is None:
         return unsent
     try:
-        return Letter.model_validate_json(content)
+        return OutboundMail.model_validate_json(content)
     except ValidationError:
         return unsent.model_copy(update={"tries": TRIES_AT_MOST})
 
 
-def _written(letter: Letter) -> bytes:
+def _written(letter: OutboundMail) -> bytes:
     return letter.model_dump_json().encode()

@@ -9,24 +9,24 @@ from typing import Final
 
 from temporalio import activity
 
-from activities.device import Device, Platform
+from activities.device import Platform, PushDevice
 from activities.directory import Directory, DirectoryFailure
 from activities.person import Person
 from activities.push.credentials import Credential
-from activities.push.dialect import Fate, PushDialect, Sent, too_soon
-from activities.push.limiter import DeviceLimiter, Places
+from activities.push.dialect import MessageFate, MessageResult, PushDialect, too_soon
+from activities.push.limiter import DeviceLimiter, SendSlots
 from activities.push.message import Message
-from activities.store import device_hash
+from activities.store.devices import device_hash
 
 MANY: Final = 3
 """Devices of another project, with none of ours in between, from which on our credentials are the ones at fault."""
 _OF_PLATFORM: Final = {Platform.IOS: Credential.APPLE, Platform.WEB: Credential.WEB}
 
-Messages = tuple[tuple[str, Sent], ...]
+Messages = tuple[tuple[str, MessageResult], ...]
 """The fate of one message per device, by its short hash."""
 
 
-class Phones:
+class DeviceSender:
     """Sends through `dialect`; None means that push is off, so that nobody has a device."""
 
     def __init__(self, dialect: PushDialect | None, directory: Directory, limiter: DeviceLimiter) -> None:
@@ -34,7 +34,7 @@ class Phones:
         self._directory = directory
         self._limiter = limiter
         self._foreign: set[str] = set()
-        self._places = Places()
+        self._places = SendSlots()
         self._accepted: dict[Credential, bool] = {}
 
     def credentials_accepted(self) -> Mapping[Credential, bool]:
@@ -50,58 +50,60 @@ class Phones:
             return bool(await self._directory.known_devices(person))
         return bool(person.devices)
 
-    async def living(self, person: Person, only: Collection[str] | None = None) -> list[Device]:
+    async def living(self, person: Person, only: Collection[str] | None = None) -> list[PushDevice]:
         """The person's living devices, of the hashes `only` if given; raises `DirectoryFailure`."""
         if self._dialect is None:
             return []
         living = await self._directory.devices(person)
         return [device for device in living if only is None or device_hash(device.value) in only]
 
-    async def send(self, person: Person, devices: Sequence[Device], message: Message) -> Messages:
+    async def send(self, person: Person, devices: Sequence[PushDevice], message: Message) -> Messages:
         """Send to all of these `devices` of a person at once."""
         if (dialect := self._dialect) is None:
             return ()
         return tuple(await asyncio.gather(*(self._send(dialect, person, device, message) for device in devices)))
 
-    async def _send(self, dialect: PushDialect, person: Person, to: Device, message: Message) -> tuple[str, Sent]:
+    async def _send(
+        self, dialect: PushDialect, person: Person, to: PushDevice, message: Message
+    ) -> tuple[str, MessageResult]:
         sent = await self._limiter.project.one(
             lambda: self._places.one(lambda: self._sent(dialect, person, to, message))
         )
         return device_hash(to.value), sent
 
-    async def _sent(self, dialect: PushDialect, person: Person, to: Device, message: Message) -> Sent:
+    async def _sent(self, dialect: PushDialect, person: Person, to: PushDevice, message: Message) -> MessageResult:
         device = device_hash(to.value)
         if wait := self._limiter.seconds_to_wait(device, message.key):
             return too_soon(wait)
         sent = self._judged(device, await dialect.send(to.value, message, to.kind))
         self._learn(to.platform, sent.fate)
         if sent.failure:
-            level = logging.ERROR if sent.fate in (Fate.OTHER_SENDER, Fate.MISMATCH) else logging.WARNING
+            level = logging.ERROR if sent.fate in (MessageFate.OTHER_SENDER, MessageFate.MISMATCH) else logging.WARNING
             activity.logger.log(level, "push to device %s: %s, %s", device, sent.fate, sent.failure)
         if sent.fate.dead:
             await self._bury(person, to, sent)
         return sent
 
-    def _judged(self, device: str, sent: Sent) -> Sent:
+    def _judged(self, device: str, sent: MessageResult) -> MessageResult:
         """A device of another project is one; many of them, and none of ours since, are a deploy gone wrong."""
-        if sent.fate is Fate.ACCEPTED:
+        if sent.fate is MessageFate.ACCEPTED:
             self._foreign.clear()
-        if sent.fate is not Fate.OTHER_SENDER:
+        if sent.fate is not MessageFate.OTHER_SENDER:
             return sent
         if len(self._foreign) < MANY:
             self._foreign.add(device)
-        return replace(sent, fate=Fate.MISMATCH) if len(self._foreign) >= MANY else sent
+        return replace(sent, fate=MessageFate.MISMATCH) if len(self._foreign) >= MANY else sent
 
-    def _learn(self, platform: Platform, fate: Fate) -> None:
+    def _learn(self, platform: Platform, fate: MessageFate) -> None:
         """What an answer says of credentials; whoever is not let in at Apple was let in at the push service."""
-        if fate not in (Fate.ACCEPTED, Fate.PLATFORM, Fate.UNAUTHORISED):
+        if fate not in (MessageFate.ACCEPTED, MessageFate.PLATFORM, MessageFate.UNAUTHORISED):
             return
-        self._accepted[Credential.OURS] = fate is not Fate.UNAUTHORISED
+        self._accepted[Credential.OURS] = fate is not MessageFate.UNAUTHORISED
         theirs = _OF_PLATFORM.get(platform)
-        if theirs and fate is not Fate.UNAUTHORISED:
-            self._accepted[theirs] = fate is Fate.ACCEPTED
+        if theirs and fate is not MessageFate.UNAUTHORISED:
+            self._accepted[theirs] = fate is MessageFate.ACCEPTED
 
-    async def _bury(self, person: Person, device: Device, sent: Sent) -> None:
+    async def _bury(self, person: Person, device: PushDevice, sent: MessageResult) -> None:
         reason = (sent.failure and sent.failure.error_code) or sent.fate.value
         try:
             await self._directory.bury(person, device, reason)

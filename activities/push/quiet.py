@@ -13,12 +13,15 @@ from pydantic import AwareDatetime, ValidationError
 
 from activities.calendars.wall_clock import after, in_words
 from activities.person import Person
-from activities.store import Home, Row, Store, StoreFailure
+from activities.store.failures import StoreFailure
+from activities.store.home import StoragePrefix
+from activities.store.row import NumberedRow
+from activities.store.store import Store
 from workflows.follow_up.stages import is_by_hand, is_rationed
 from workflows.model.base import Model
-from workflows.model.notices import Delivery, HeldBack, Notice, Outcome
+from workflows.model.notices import Delivery, HeldBack, NotificationOrder, NotificationOutcome
 from workflows.model.planning import Reason
-from workflows.model.quiet import Quiet
+from workflows.model.quiet import NotificationBudget
 from workflows.model.subject import Subject
 
 WAITING_AT_MOST: Final = 100
@@ -29,7 +32,7 @@ SPEAKING_AT_MOST: Final = timedelta(minutes=15)
 """How long a notice has to be accepted before those that it speaks for ask for places of their own."""
 
 
-class Entry(Model):
+class BudgetEntry(Model):
     """A place in the row: a notice that was told, those that it spoke for, and when."""
 
     notice: str
@@ -42,7 +45,7 @@ class Entry(Model):
         return (self.notice, *self.joined)
 
 
-class Waiting(Model):
+class WaitingNotification(Model):
     """A notice that was held back: of what, and until when."""
 
     notice: str
@@ -50,15 +53,15 @@ class Waiting(Model):
     until: AwareDatetime
 
 
-AnyNote = TypeVar("AnyNote", Entry, Waiting)
+AnyNote = TypeVar("AnyNote", BudgetEntry, WaitingNotification)
 
 
 @dataclass(frozen=True)
-class Place:
+class BudgetSlot:
     """A place in the budget: the notice is told, and speaks for so many `others`."""
 
     others: int = 0
-    row: Row | None = None
+    row: NumberedRow | None = None
     number: int = 0
 
     async def accepted(self) -> None:
@@ -68,21 +71,23 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Joined:
+class JoinedNotification:
     """Another notice has told them already."""
 
 
-Answer = Place | Joined | HeldBack | Reason
+Answer = BudgetSlot | JoinedNotification | HeldBack | Reason
 """Tell it, or why not: `Reason` ends a reminder that somebody asked for, which is told now or never."""
 
 
-class Budget:
+class NotificationBudgets:
     """Asks the store, which raises `StoreFailure`: nobody is told, and nobody forgotten, while it is away."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def ask(self, delivery: Delivery, notice: Notice, person: Person, *, alone: bool, told: bool) -> Answer:
+    async def ask(
+        self, delivery: Delivery, notice: NotificationOrder, person: Person, *, alone: bool, told: bool
+    ) -> Answer:
         """A place for a notice, unless there is none left.
 
         One that is sent `alone` cannot speak for others; one that was `told` already is counted in any case.
@@ -91,20 +96,22 @@ class Budget:
         key = quiet.key_of(notice.person) if quiet and delivery.now else None
         spared = is_rationed(notice.stage) and not delivery.subject.urgent and delivery.devices is None
         if quiet is None or delivery.now is None or key is None or not spared:
-            return Place()
+            return BudgetSlot()
         row = self._store.quiet(quiet.of, key)
-        return await _Asked(self._store, row, quiet, delivery.subject, notice, person, delivery.now).answer(alone, told)
+        return await _BudgetRequest(self._store, row, quiet, delivery.subject, notice, person, delivery.now).answer(
+            alone, told
+        )
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _BudgetRequest:
     """One notice to one person, and the row it wants a place in."""
 
     store: Store
-    row: Row
-    quiet: Quiet
+    row: NumberedRow
+    quiet: NotificationBudget
     subject: Subject
-    notice: Notice
+    notice: NotificationOrder
     person: Person
     now: datetime
 
@@ -119,10 +126,10 @@ class _Asked:
     async def _once(self, alone: bool, told: bool) -> Answer | None:
         """The answer, None when somebody else was first."""
         last = await self.row.last()
-        entries = _read(Entry, await self.row.read(last - self.quiet.most + 1, last))
+        entries = _read(BudgetEntry, await self.row.read(last - self.quiet.most + 1, last))
         for number, one in entries.items():
             if one.notice == self.notice.key and self._frees(one.at):
-                return Place(len(one.joined), self.row, number)
+                return BudgetSlot(len(one.joined), self.row, number)
         if (spoken := await self._spoken_for(entries)) is not None:
             return spoken
         before = list(entries.values())
@@ -130,11 +137,11 @@ class _Asked:
         if len(counted) >= self.quiet.most and not told:
             return await self._held(min(after(one.at, self.quiet.per, self.person.tz) for one in counted))
         others = () if alone or told else await self._others(before)
-        place = Entry(notice=self.notice.key, at=self.now, joined=others)
+        place = BudgetEntry(notice=self.notice.key, at=self.now, joined=others)
         put = await self.row.append(last + 1, place.model_dump_json().encode())
-        return Place(len(others), self.row, last + 1) if put else None
+        return BudgetSlot(len(others), self.row, last + 1) if put else None
 
-    async def _spoken_for(self, entries: Mapping[int, Entry]) -> Answer | None:
+    async def _spoken_for(self, entries: Mapping[int, BudgetEntry]) -> Answer | None:
         """What another notice has become that speaks for this one; None when it is to speak for itself.
 
         Whoever took the place may fail, or not be needed any more: only what was accepted has told anybody.
@@ -142,7 +149,7 @@ class _Asked:
         speaking = {number: one for number, one in entries.items() if self.notice.key in one.joined}
         for number in speaking:
             if await self.row.is_marked(number):
-                return Joined()
+                return JoinedNotification()
         until = max((one.at for one in speaking.values()), default=self.now) + SPEAKING_AT_MOST
         return await self._held(until) if speaking and self.now < until else None
 
@@ -153,30 +160,30 @@ class _Asked:
     async def _held(self, until: datetime) -> Answer:
         if is_by_hand(self.notice.stage):
             return Reason.QUIET
-        waiting = Waiting(notice=self.notice.key, of=self.subject.workflow_id, until=until)
+        waiting = WaitingNotification(notice=self.notice.key, of=self.subject.workflow_id, until=until)
         await self.row.note(_name_of(self.subject), waiting.model_dump_json().encode())
         return HeldBack(
             key=self.notice.key,
             stage=self.notice.stage,
             person=self.notice.person,
-            outcome=Outcome.SUPPRESSED,
+            outcome=NotificationOutcome.SUPPRESSED,
             why=Reason.QUIET,
             at=self.now,
             until=until,
             says=f"{self.quiet.most} notice{'s' if self.quiet.most > 1 else ''} in {in_words(self.quiet.per)}",
         )
 
-    async def _others(self, before: Iterable[Entry]) -> tuple[str, ...]:
+    async def _others(self, before: Iterable[BudgetEntry]) -> tuple[str, ...]:
         """The notices of other parts that wait, and that this one can speak for."""
         known = {key for one in before for key in one.all}
-        waiting = _read(Waiting, dict(enumerate(await self.row.notes(WAITING_AT_MOST))))
+        waiting = _read(WaitingNotification, dict(enumerate(await self.row.notes(WAITING_AT_MOST))))
         return tuple([one.notice for one in waiting.values() if one.notice not in known and await self._waits(one)])
 
-    async def _waits(self, one: Waiting) -> bool:
+    async def _waits(self, one: WaitingNotification) -> bool:
         """Whether it waits still: what was told or given up is not taken off the notes."""
         if one.of == self.subject.workflow_id or not self._frees(one.until):
             return False
-        return await self.store.read_record(Home.of(one.of)) is None
+        return await self.store.read_record(StoragePrefix.of(one.of)) is None
 
 
 def _name_of(subject: Subject) -> str:

@@ -11,27 +11,27 @@ from temporalio.exceptions import ApplicationError
 from activities.directory import DirectoryAway, DirectoryFailure
 from activities.failures import directory_failure, to_application_error
 from activities.http.calling import ServiceFailure
-from activities.push.dialect import Fate, Sent, fate_of
+from activities.push.dialect import MessageFate, MessageResult, fate_of
 from activities.push.mail import NotMailed, OthersAsleep
 from activities.push.phones import Messages
-from workflows.follow_up.stages import MAILED_ALONG, REMINDED_ALONG, Stage
+from workflows.follow_up.stages import MAILED_ALONG, REMINDED_ALONG, NotificationType
 from workflows.model.notices import (
     Channel,
     Delivered,
     DeliveryReport,
     DeviceOutcome,
     HeldBack,
-    Notice,
     NoticeAction,
-    Outcome,
-    PutOff,
+    NotificationOrder,
+    NotificationOutcome,
+    PostponedNotification,
 )
 from workflows.model.planning import Reason
 from workflows.model.provider import DocumentSeen
 from workflows.names import alert_key
 
 
-class Mail(StrEnum):
+class SignerMailReport(StrEnum):
     """A signer without a living device is told by Core Signature's mail."""
 
     BY_ITSELF = "by_itself"
@@ -41,34 +41,40 @@ class Mail(StrEnum):
 
 
 _FAILED_BECAUSE: Final = {
-    Fate.LATER: Reason.UNREACHABLE,
-    Fate.UNAUTHORISED: Reason.UNAUTHORISED,
-    Fate.PLATFORM: Reason.UNAUTHORISED,
-    Fate.MISMATCH: Reason.PUSH_MISMATCH,
-    Fate.OTHER_SENDER: Reason.PUSH_MISMATCH,
-    Fate.REFUSED: Reason.REFUSED,
-    Fate.UNDELIVERED: Reason.UNDELIVERED,
-    Fate.PENDING: Reason.UNCONFIRMED,
-    Fate.UNKNOWN: Reason.UNCONFIRMED,
+    MessageFate.LATER: Reason.UNREACHABLE,
+    MessageFate.UNAUTHORISED: Reason.UNAUTHORISED,
+    MessageFate.PLATFORM: Reason.UNAUTHORISED,
+    MessageFate.MISMATCH: Reason.PUSH_MISMATCH,
+    MessageFate.OTHER_SENDER: Reason.PUSH_MISMATCH,
+    MessageFate.REFUSED: Reason.REFUSED,
+    MessageFate.UNDELIVERED: Reason.UNDELIVERED,
+    MessageFate.PENDING: Reason.UNCONFIRMED,
+    MessageFate.UNKNOWN: Reason.UNCONFIRMED,
 }
-_OPEN: Final = (Fate.LATER, Fate.UNAUTHORISED, Fate.PLATFORM, Fate.MISMATCH, Fate.PENDING)
+_OPEN: Final = (
+    MessageFate.LATER,
+    MessageFate.UNAUTHORISED,
+    MessageFate.PLATFORM,
+    MessageFate.MISMATCH,
+    MessageFate.PENDING,
+)
 _NEXT_TRY: Final = 5.0
 """Seconds until a part is tried again when the service names no time."""
 
 
 @dataclass(frozen=True)
-class Told:
+class NotificationResult:
     """What became of one notice: its messages by device hash, or the one thing that stood in the way.
 
     `mail` is set for a signer who is asked to act and has no living device; `trouble` is what a retry may mend.
     """
 
-    notice: Notice
+    notice: NotificationOrder
     messages: Messages = ()
-    outcome: Outcome | None = None
+    outcome: NotificationOutcome | None = None
     why: Reason | None = None
     channel: Channel = Channel.PUSH
-    mail: Mail | None = None
+    mail: SignerMailReport | None = None
     trouble: ApplicationError | None = None
     put_off: Reason | None = None
     """Why it was not sent although it was planned: it is planned anew and has no line yet."""
@@ -78,40 +84,44 @@ class Told:
     @property
     def mailed_by_itself(self) -> bool:
         """The first mail Core Signature sends by itself to signers without a device at creation, and to nobody else."""
-        return self.mail is Mail.BY_ITSELF and self.notice.stage == Stage.READY
+        return self.mail is SignerMailReport.BY_ITSELF and self.notice.stage == NotificationType.READY
 
-    def stopped(self, outcome: Outcome, why: Reason, trouble: ApplicationError | None = None) -> "Told":
+    def stopped(
+        self, outcome: NotificationOutcome, why: Reason, trouble: ApplicationError | None = None
+    ) -> "NotificationResult":
         """The same with an outcome that its messages do not show."""
         return replace(self, outcome=outcome, why=why, trouble=trouble)
 
-    def not_looked_up(self, failure: DirectoryFailure) -> "Told":
+    def not_looked_up(self, failure: DirectoryFailure) -> "NotificationResult":
         """The same, not told because the directory gave no answer."""
         why = Reason.UNREACHABLE if isinstance(failure, DirectoryAway) else Reason.DIRECTORY
-        return self.stopped(Outcome.FAILED, why, directory_failure(failure))
+        return self.stopped(NotificationOutcome.FAILED, why, directory_failure(failure))
 
-    def mailed(self, failure: ServiceFailure | DirectoryFailure | NotMailed | None) -> "Told":
+    def mailed(self, failure: ServiceFailure | DirectoryFailure | NotMailed | None) -> "NotificationResult":
         """The same, told by Core Signature's own mail, unless that failed."""
-        told = replace(self, outcome=Outcome.ACCEPTED, channel=Channel.MAIL)
+        told = replace(self, outcome=NotificationOutcome.ACCEPTED, channel=Channel.MAIL)
         if isinstance(failure, OthersAsleep) and self.notice.movable:
             return replace(self, put_off=failure.why)
         if isinstance(failure, NotMailed):
-            return told.stopped(Outcome.FAILED, failure.why)
+            return told.stopped(NotificationOutcome.FAILED, failure.why)
         if isinstance(failure, DirectoryFailure):
             return told.not_looked_up(failure)
         if failure is None:
             return told
         fate = fate_of(failure).fate
         trouble = to_application_error(failure) if fate in _OPEN else None
-        return told.stopped(Outcome.FAILED, _FAILED_BECAUSE[fate], trouble)
+        return told.stopped(NotificationOutcome.FAILED, _FAILED_BECAUSE[fate], trouble)
 
-    def along(self, request: str, person: str, *, has_phone: bool) -> "Told":
+    def along(self, request: str, person: str, *, has_phone: bool) -> "NotificationResult":
         """What another signer was told by this one's mail; without a phone it is a reminder like their own."""
         notice = self.notice.replace(
             key=alert_key(request, self.notice.stage, person, self.notice.person),
             stage=MAILED_ALONG if has_phone else REMINDED_ALONG,
             person=person,
         )
-        return Told(notice, outcome=Outcome.ACCEPTED, why=Reason.WITH_OTHERS, channel=Channel.MAIL)
+        return NotificationResult(
+            notice, outcome=NotificationOutcome.ACCEPTED, why=Reason.WITH_OTHERS, channel=Channel.MAIL
+        )
 
     @property
     def open(self) -> bool:
@@ -132,23 +142,31 @@ class Told:
             devices=tuple(DeviceOutcome(device=device, outcome=self._of(sent)) for device, sent in self.messages),
         )
 
-    def _from_messages(self) -> tuple[Outcome, Reason | None]:
+    def _from_messages(self) -> tuple[NotificationOutcome, Reason | None]:
         fates = {sent.fate for _, sent in self.messages}
-        if Fate.ACCEPTED in fates:
+        if MessageFate.ACCEPTED in fates:
             return self._done, None
         failed = next((why for fate, why in _FAILED_BECAUSE.items() if fate in fates), None)
-        return (Outcome.FAILED, failed) if failed else (Outcome.SUPPRESSED, Reason.NO_DEVICE)
+        return (NotificationOutcome.FAILED, failed) if failed else (NotificationOutcome.SUPPRESSED, Reason.NO_DEVICE)
 
-    def _of(self, sent: Sent) -> Outcome:
-        return self._done if sent.fate is Fate.ACCEPTED else Outcome.FAILED
+    def _of(self, sent: MessageResult) -> NotificationOutcome:
+        return self._done if sent.fate is MessageFate.ACCEPTED else NotificationOutcome.FAILED
 
     @property
-    def _done(self) -> Outcome:
-        return Outcome.WITHDRAWN if self.notice.action is NoticeAction.WITHDRAW else Outcome.ACCEPTED
+    def _done(self) -> NotificationOutcome:
+        return (
+            NotificationOutcome.WITHDRAWN
+            if self.notice.action is NoticeAction.WITHDRAW
+            else NotificationOutcome.ACCEPTED
+        )
 
 
 def report(
-    told: Sequence[Told], seen: DocumentSeen | None, left: Sequence[Notice] = (), *, stragglers: bool = False
+    told: Sequence[NotificationResult],
+    seen: DocumentSeen | None,
+    left: Sequence[NotificationOrder] = (),
+    *,
+    stragglers: bool = False,
 ) -> DeliveryReport:
     """The report of a delivery; raises `ApplicationError` when nothing was delivered and something still can be.
 
@@ -156,7 +174,7 @@ def report(
     stage were reached, and one bad phone stops no request.
     """
     lines = tuple(one.line for one in told if one.put_off is None and one.held is None)
-    if not any(line.outcome in (Outcome.ACCEPTED, Outcome.WITHDRAWN) for line in lines):
+    if not any(line.outcome in (NotificationOutcome.ACCEPTED, NotificationOutcome.WITHDRAWN) for line in lines):
         # A call that leaves such notices open has told somebody, so that calling until none is left comes to an end.
         _raise_worst([one for one in told if one.open] if stragglers else told)
     open_messages = [message for one in told for message in one.messages if message[1].fate in _OPEN]
@@ -169,7 +187,7 @@ def report(
         retry_after=max(waits, default=0),
         seen=seen,
         put_off=tuple(
-            PutOff(key=one.notice.key, stage=one.notice.stage, person=one.notice.person, why=one.put_off)
+            PostponedNotification(key=one.notice.key, stage=one.notice.stage, person=one.notice.person, why=one.put_off)
             for one in told
             if one.put_off is not None
         ),
@@ -177,7 +195,7 @@ def report(
     )
 
 
-def _raise_worst(told: Sequence[Told]) -> None:
+def _raise_worst(told: Sequence[NotificationResult]) -> None:
     """What needs a person comes before what passes, the longest wait before shorter ones."""
     failures = [sent.failure for one in told for _, sent in one.messages if sent.fate in _OPEN and sent.failure]
     troubles = [to_application_error(failure) for failure in failures] + [one.trouble for one in told if one.trouble]

@@ -9,24 +9,26 @@ from datetime import UTC, datetime
 from activities.directory import Directory, DirectoryFailure
 from activities.failures import failing_as_application_errors, passing_failure
 from activities.http.calling import ServiceFailure
-from activities.in_turn import PACE, Pace, Turns, unbroken
+from activities.in_turn import PACE, TurnLimits, Turns, unbroken
 from activities.ledger_pages import keep
-from activities.links import Links
-from activities.on_call import OnCall
+from activities.links import SigningLinks
+from activities.on_call import OnCallAlerts
 from activities.person import Person
 from activities.push.cloud_messaging import CloudMessaging
 from activities.push.credentials import HEARD_WITHIN, CredentialsAlarm
 from activities.push.dialect import PushDialect
-from activities.push.fallback import Fallback, Letters, address_of
+from activities.push.fallback import Fallback, OutboundMailSender, address_of
 from activities.push.limiter import DeviceLimiter
 from activities.push.mail import NotMailed, SignerMail
-from activities.push.once import Once
-from activities.push.phones import Phones
-from activities.push.preparing import Preparation, Ready
-from activities.push.report import Mail, Told, report
-from activities.store import Store, StoreFailure, device_hash
-from workflows.follow_up.stages import Stage, is_other_channel, is_quiet, kind_of
-from workflows.model.notices import Delivery, DeliveryReport, Notice, Outcome
+from activities.push.once import SendOnce
+from activities.push.phones import DeviceSender
+from activities.push.preparing import NotificationPreparation, PreparedNotification
+from activities.push.report import NotificationResult, SignerMailReport, report
+from activities.store.devices import device_hash
+from activities.store.failures import StoreFailure
+from activities.store.store import Store
+from workflows.follow_up.stages import NotificationType, is_other_channel, is_quiet, kind_of
+from workflows.model.notices import Delivery, DeliveryReport, NotificationOrder, NotificationOutcome
 from workflows.model.planning import Reason
 from workflows.model.provider import DocumentSeen
 from workflows.model.subject import Code, Roster
@@ -36,7 +38,7 @@ ReadDocument = Callable[[Roster, str], Awaitable[DocumentSeen]]
 """Reads the document from Core Signature; raises `ApplicationError`."""
 
 
-class Notices(PushService):
+class NotificationService(PushService):
     """Sends notices in one dialect; `dialect` None means that push is off, so that nobody has a device.
 
     `messaging` reaches those without one whom Core Signature does not mail; without it they are told nothing. `oncall`
@@ -48,7 +50,7 @@ class Notices(PushService):
         *,
         dialect: PushDialect | None,
         directory: Directory,
-        links: Links,
+        links: SigningLinks,
         read: ReadDocument,
         mail: SignerMail,
         store: Store,
@@ -56,13 +58,13 @@ class Notices(PushService):
         company: str = "",
         oncall: str = "",
         limiter: DeviceLimiter | None = None,
-        pace: Pace = PACE,
+        pace: TurnLimits = PACE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._phones = Phones(dialect, directory, limiter or DeviceLimiter())
-        self._once = Once(store)
-        self._letters = Letters(messaging, self._once)
-        self._preparation = Preparation(
+        self._phones = DeviceSender(dialect, directory, limiter or DeviceLimiter())
+        self._once = SendOnce(store)
+        self._letters = OutboundMailSender(messaging, self._once)
+        self._preparation = NotificationPreparation(
             directory=directory, links=links, store=store, phones=self._phones, letters=self._letters, company=company
         )
         self._read = read
@@ -70,7 +72,7 @@ class Notices(PushService):
         self._pace = pace
         self._clock = clock
         self._store = store
-        self._on_call = OnCall(self, oncall, HEARD_WITHIN) if oncall else None
+        self._on_call = OnCallAlerts(self, oncall, HEARD_WITHIN) if oncall else None
         self._alarm = CredentialsAlarm(store, self._on_call) if self._on_call else None
 
     async def deliver(self, delivery: Delivery) -> DeliveryReport:
@@ -101,16 +103,16 @@ class Notices(PushService):
     async def _tell_on_call(self, delivery: Delivery) -> None:
         """Of what was not sent for hours, beside whoever asked for it: nothing of theirs waits for that."""
         for one in delivery.notices if self._on_call and delivery.devices is None else ():
-            if self._on_call and kind_of(one.stage) is Stage.NOT_SENT and one.person != self._on_call.person:
+            if self._on_call and kind_of(one.stage) is NotificationType.NOT_SENT and one.person != self._on_call.person:
                 await self._on_call.hears_too(delivery, one, delivery.now or _now())
 
     async def _each(
-        self, delivery: Delivery, notices: Sequence[Notice], seen: DocumentSeen | None, turns: Turns
-    ) -> tuple[list[Told], list[Notice]]:
+        self, delivery: Delivery, notices: Sequence[NotificationOrder], seen: DocumentSeen | None, turns: Turns
+    ) -> tuple[list[NotificationResult], list[NotificationOrder]]:
         """What became of these notices, and which were not begun in time."""
         ready = await turns.each(notices, lambda notice: self._preparation.notice(delivery, notice, seen))
-        sent = await turns.each([one for one in ready.results if isinstance(one, Ready)], self._send)
-        told = [one for one in ready.results if isinstance(one, Told)] + sent.results
+        sent = await turns.each([one for one in ready.results if isinstance(one, PreparedNotification)], self._send)
+        told = [one for one in ready.results if isinstance(one, NotificationResult)] + sent.results
         return told, ready.left + [one.notice for one in sent.left]
 
     async def _offered(self, delivery: Delivery, known: DeliveryReport, turns: Turns) -> DeliveryReport:
@@ -129,18 +131,18 @@ class Notices(PushService):
             return None
         return await self._read(delivery.subject, delivery.document)
 
-    async def _send(self, ready: Ready) -> Told:
+    async def _send(self, ready: PreparedNotification) -> NotificationResult:
         told = await self._sent(ready)
-        if ready.place and told.line.outcome is Outcome.ACCEPTED:
+        if ready.place and told.line.outcome is NotificationOutcome.ACCEPTED:
             # It was told, whatever becomes of the store: at worst the others ring by themselves.
             with suppress(StoreFailure):
                 await ready.place.accepted()
         return told
 
-    async def _sent(self, ready: Ready) -> Told:
+    async def _sent(self, ready: PreparedNotification) -> NotificationResult:
         if not ready.devices:
-            return await self._write(ready, Told(ready.notice))
-        told = Told(ready.notice, await self._phones.send(ready.person, ready.devices, ready.message))
+            return await self._write(ready, NotificationResult(ready.notice))
+        told = NotificationResult(ready.notice, await self._phones.send(ready.person, ready.devices, ready.message))
         if ready.fallback is Fallback.NOBODY or not self._is_to_be_written_to(ready, told):
             return told
         try:
@@ -150,9 +152,13 @@ class Notices(PushService):
         tried = {device for device, _ in told.messages}
         if any(device_hash(device.value) not in tried and not device.unseen(_now()) for device in others):
             return told
-        return replace(told, mail=Mail.UNSURE) if ready.fallback is Fallback.CORE else await self._write(ready, told)
+        return (
+            replace(told, mail=SignerMailReport.UNSURE)
+            if ready.fallback is Fallback.CORE
+            else await self._write(ready, told)
+        )
 
-    def _is_to_be_written_to(self, ready: Ready, told: Told) -> bool:
+    def _is_to_be_written_to(self, ready: PreparedNotification, told: NotificationResult) -> bool:
         """Whether no device that can be relied on took it, or may yet: one in a drawer takes whatever is sent to it."""
         in_use = {device_hash(device.value) for device in ready.devices if not device.unseen(_now())}
         if ready.again and not in_use:
@@ -160,7 +166,7 @@ class Notices(PushService):
             return self._letters.may_reach(ready.person, ready.again)
         return all(sent.fate.hopeless for device, sent in told.messages if device in in_use)
 
-    async def _write(self, ready: Ready, told: Told) -> Told:
+    async def _write(self, ready: PreparedNotification, told: NotificationResult) -> NotificationResult:
         """Told by cloud messaging as well, if there is such a channel: an address is like one more phone."""
         if not self._letters.may_reach(ready.person):
             return told
@@ -170,10 +176,12 @@ class Notices(PushService):
                 ready.person, ready.message, ready.reference, urgent=ready.urgent, confirmed=confirmed
             )
         except StoreFailure as failure:
-            return told.stopped(Outcome.FAILED, Reason.UNREACHABLE, passing_failure(Code.UNREACHABLE, str(failure)))
+            return told.stopped(
+                NotificationOutcome.FAILED, Reason.UNREACHABLE, passing_failure(Code.UNREACHABLE, str(failure))
+            )
         return replace(told, messages=(*told.messages, (address_of(ready.person), sent)), channel=channel)
 
-    async def _mail_the_rest(self, delivery: Delivery, told: Sequence[Told]) -> list[Told]:
+    async def _mail_the_rest(self, delivery: Delivery, told: Sequence[NotificationResult]) -> list[NotificationResult]:
         """Core Signature's mail, once, for all signers without a living device; anyone who gets it along has a line."""
         asked = [one for one in told if one.mail and not one.mailed_by_itself]
         failure: ServiceFailure | DirectoryFailure | NotMailed | None = None
@@ -186,9 +194,9 @@ class Notices(PushService):
         request, phones = delivery.subject.id, self._phones
         return mailed + [asked[0].along(request, one.id, has_phone=await phones.had_one(one)) for one in along]
 
-    async def _mail_signers(self, delivery: Delivery, asked: Sequence[Told]) -> tuple[Person, ...]:
+    async def _mail_signers(self, delivery: Delivery, asked: Sequence[NotificationResult]) -> tuple[Person, ...]:
         notices = [one.notice for one in asked]
-        if delivery.document and any(one.stage != Stage.READY for one in notices):
+        if delivery.document and any(one.stage != NotificationType.READY for one in notices):
             return await self._mail.again(delivery, delivery.document, notices, self._once)
         return await self._mail.first(delivery, notices, self._once) if notices else ()
 
@@ -198,6 +206,6 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _in_order(told: Sequence[Told], notices: Sequence[Notice]) -> list[Told]:
+def _in_order(told: Sequence[NotificationResult], notices: Sequence[NotificationOrder]) -> list[NotificationResult]:
     place = {notice.key: number for number, notice in enumerate(notices)}
     return sorted(told, key=lambda one: place[one.notice.key])

@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from activities.language import Language, phrase
-from workflows.follow_up.stages import Stage, kind_of
-from workflows.model.notices import Notice, NoticeAction
+from workflows.follow_up.stages import NotificationType, kind_of
+from workflows.model.notices import NoticeAction, NotificationOrder
 from workflows.model.subject import Status
 
 
 @dataclass(frozen=True)
-class Words:
+class NotificationText:
     """What a notice says: `title` names no document and `named` does, by `{document}`; `body` is one sentence.
 
     Where the title and the due date say it all there is no sentence. `closing` ones ask for nothing more, so they name
@@ -22,9 +22,9 @@ class Words:
     named: str
     body: str = ""
     closing: bool = False
-    counts: Callable[[Language, Notice], str] | None = None
+    counts: Callable[[Language, NotificationOrder], str] | None = None
 
-    def told(self, language: Language, notice: Notice | None = None) -> "Words":
+    def told(self, language: Language, notice: NotificationOrder | None = None) -> "NotificationText":
         """The same in a language; with the numbers of a notice, if it has any."""
         title, named = language.say(self.title), language.say(self.named)
         if self.counts and notice and notice.count is not None:
@@ -33,40 +33,40 @@ class Words:
         return replace(self, title=title, named=named, body=language.say(self.body) if self.body else "")
 
 
-ByAction = Mapping[NoticeAction, Words]
+ByAction = Mapping[NoticeAction, NotificationText]
 
 
 @dataclass(frozen=True)
-class Vocabulary:
+class KindTexts:
     """The words of one kind; `first` is also said of a stage that is not known here."""
 
     first: ByAction
-    stages: Mapping[Stage, ByAction]
-    nobody_left: Words
-    unanswered: Words
-    unanswered_by_others: Words
-    endings: Mapping[Status, Words]
+    stages: Mapping[NotificationType, ByAction]
+    nobody_left: NotificationText
+    unanswered: NotificationText
+    unanswered_by_others: NotificationText
+    endings: Mapping[Status, NotificationText]
 
-    def words(self, stage: str, action: NoticeAction, *, to_requester: bool, overdue: bool) -> Words:
+    def words(self, stage: str, action: NoticeAction, *, to_requester: bool, overdue: bool) -> NotificationText:
         """The words of a notice before there is an ending."""
         kind = kind_of(stage)
-        if kind is Stage.WARNING and overdue:
-            kind = Stage.OVERDUE
-        if kind is Stage.ESCALATION and to_requester:
+        if kind is NotificationType.WARNING and overdue:
+            kind = NotificationType.OVERDUE
+        if kind is NotificationType.ESCALATION and to_requester:
             return self.nobody_left
-        if kind is Stage.UNANSWERED:
+        if kind is NotificationType.UNANSWERED:
             return self.unanswered if to_requester else self.unanswered_by_others
         known = self.stages.get(kind, self.first) if kind else self.first
         return known[action]
 
 
-def alike(words: Words) -> ByAction:
+def alike(words: NotificationText) -> ByAction:
     """The same words whatever is asked."""
     return dict.fromkeys(NoticeAction, words)
 
 
 REASSIGNED: Final = alike(
-    Words(
+    NotificationText(
         phrase("Somebody else was asked instead"),
         phrase("Passed on: {document}"),
         phrase("Somebody else is asked now. Nothing is left for you to do."),
@@ -74,21 +74,21 @@ REASSIGNED: Final = alike(
     )
 )
 UNDELIVERED: Final = alike(
-    Words(
+    NotificationText(
         phrase("Not everyone could be told"),
         phrase("Not everyone was told: {document}"),
         phrase("It has ended, but a system or team will not hear of it. Please see to it."),
     )
 )
 NEWS: Final = alike(
-    Words(
+    NotificationText(
         phrase("Escalated"),
         phrase("Escalated: {document}"),
         phrase("Somebody who was asked has not acted, and somebody else was told."),
         closing=True,
     )
 )
-CANCELLED: Final = Words(
+CANCELLED: Final = NotificationText(
     phrase("Cancelled"),
     phrase("Cancelled: {document}"),
     phrase("It was cancelled; nothing is left to do."),

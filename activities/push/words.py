@@ -1,6 +1,6 @@
 """The words of notices, by stage and required action: the action and what it is about, and nobody's name.
 
-They stand here in English; `Words.told` says them in the reader's language.
+They stand here in English; `NotificationText.told` says them in the reader's language.
 """
 
 from collections.abc import Mapping
@@ -13,10 +13,19 @@ from activities.language import Language, phrase
 from activities.push.campaign_words import CAMPAIGNS
 from activities.push.onboarding_words import ONBOARDINGS
 from activities.push.task_words import TASKS
-from activities.push.vocabulary import CANCELLED, NEWS, REASSIGNED, UNDELIVERED, ByAction, Vocabulary, Words, alike
-from workflows.follow_up.stages import Stage
+from activities.push.vocabulary import (
+    CANCELLED,
+    NEWS,
+    REASSIGNED,
+    UNDELIVERED,
+    ByAction,
+    KindTexts,
+    NotificationText,
+    alike,
+)
+from workflows.follow_up.stages import NotificationType
 from workflows.kinds import Kind
-from workflows.model.notices import Notice, NoticeAction
+from workflows.model.notices import NoticeAction, NotificationOrder
 from workflows.model.subject import Status
 
 _SIGN: Final = phrase("Sign: {document}")
@@ -35,9 +44,9 @@ _TOLD_AS_WELL: Final = phrase("Somebody who can act was told. You can still act 
 def _by_action(sign: str, approve: str, read: str, body: str = "") -> ByAction:
     """Titles of what is to be signed, approved or read, with one sentence for all of them."""
     return {
-        NoticeAction.SIGN: Words(sign, _SIGN, body),
-        NoticeAction.APPROVE: Words(approve, _APPROVE, body),
-        NoticeAction.OPEN: Words(read, _READ, body),
+        NoticeAction.SIGN: NotificationText(sign, _SIGN, body),
+        NoticeAction.APPROVE: NotificationText(approve, _APPROVE, body),
+        NoticeAction.OPEN: NotificationText(read, _READ, body),
     }
 
 
@@ -69,38 +78,38 @@ _SNOOZED: Final = _by_action(
     _AS_ASKED,
 )
 _QUESTION: Final = alike(
-    Words(
+    NotificationText(
         phrase("A signer has a question"),
         _ASKED_FIRST,
         phrase("A signer would like to know something first. Please answer."),
     )
 )
-_UNANSWERED: Final = Words(
+_UNANSWERED: Final = NotificationText(
     phrase("A question still waits for your answer"),
     _ASKED_FIRST,
     phrase("A signer still waits for your answer."),
 )
-_UNANSWERED_BY_OTHERS: Final = Words(
+_UNANSWERED_BY_OTHERS: Final = NotificationText(
     phrase("A signer's question waits for an answer"),
     _ASKED_FIRST,
     phrase("Nobody has answered a signer's question. Please see to it."),
 )
 _BOUNCED: Final = alike(
-    Words(
+    NotificationText(
         phrase("An email to a signer came back"),
         phrase("Email came back: {document}"),
         phrase("The email to a signer could not be delivered. Please check the address."),
     )
 )
 _MISSING: Final = alike(
-    Words(
+    NotificationText(
         phrase("A signer cannot be reached"),
         phrase("Signer out of reach: {document}"),
         phrase("It waits for somebody who is no longer in the directory. Please decide who is to sign."),
     )
 )
 _NOT_SENT: Final = alike(
-    Words(
+    NotificationText(
         phrase("A document could not be sent yet"),
         phrase("Not sent yet: {document}"),
         phrase(
@@ -110,7 +119,7 @@ _NOT_SENT: Final = alike(
     )
 )
 _UNREACHED: Final = alike(
-    Words(
+    NotificationText(
         phrase("A signer cannot be reached"),
         phrase("Signer out of reach: {document}"),
         phrase(
@@ -121,12 +130,12 @@ _UNREACHED: Final = alike(
 )
 
 
-def _sent_together(language: Language, notice: Notice) -> str:
+def _sent_together(language: Language, notice: NotificationOrder) -> str:
     return language.say_count("{count} request sent", "{count} requests sent", notice.count or 0)
 
 
 _FOLLOW: Final = alike(
-    Words(
+    NotificationText(
         phrase("Sent for signature"),
         phrase("Sent: {document}"),
         phrase("You can follow it at the desk."),
@@ -141,9 +150,9 @@ _ANSWER: Final = _by_action(
     _ANSWERED,
 )
 _ESCALATION: Final[ByAction] = {
-    NoticeAction.SIGN: Words(phrase("Your signature is needed instead"), _SIGN, _INSTEAD),
-    NoticeAction.APPROVE: Words(phrase("Your approval is needed instead"), _APPROVE, _INSTEAD),
-    NoticeAction.OPEN: Words(
+    NoticeAction.SIGN: NotificationText(phrase("Your signature is needed instead"), _SIGN, _INSTEAD),
+    NoticeAction.APPROVE: NotificationText(phrase("Your approval is needed instead"), _APPROVE, _INSTEAD),
+    NoticeAction.OPEN: NotificationText(
         phrase("A signature is still missing"),
         _MISSES_ONE,
         phrase("It still waits for a signer, and you can act. Please see to it."),
@@ -155,20 +164,20 @@ _ESCALATED: Final = _by_action(
     phrase("Escalated: a document still waits for you"),
     _TOLD_AS_WELL,
 )
-_NOBODY_LEFT: Final = Words(
+_NOBODY_LEFT: Final = NotificationText(
     phrase("Nobody else can be asked"),
     phrase("Nobody left to ask: {document}"),
     phrase("It still waits for a signer, and nobody is left who could act instead. Please decide what to do."),
 )
 _UNCALLED: Final = alike(
-    Words(
+    NotificationText(
         phrase("Callbacks do not arrive"),
         phrase("No callbacks: {document}"),
         phrase("Requests hear of signatures some minutes late. Please see to the receiver."),
     )
 )
 _CALLED: Final = alike(
-    Words(
+    NotificationText(
         phrase("Callbacks arrive again"),
         phrase("Callbacks again: {document}"),
         phrase("Nothing is left to do."),
@@ -176,28 +185,28 @@ _CALLED: Final = alike(
     )
 )
 _CLOCK_BEHIND: Final = alike(
-    Words(
+    NotificationText(
         phrase("The receiver's clock is behind"),
         phrase("Receiver's clock behind: {document}"),
         phrase("It takes no callback before its own clock has come to it. Please set that clock."),
     )
 )
 _HANDOFF_FAILING: Final = alike(
-    Words(
+    NotificationText(
         phrase("A system takes no hand-offs"),
         phrase("No hand-offs: {document}"),
         phrase("It has not answered for half an hour. What it is to hear is tried again by itself."),
     )
 )
 _HANDOFF_DEAD: Final = alike(
-    Words(
+    NotificationText(
         phrase("A system is not told any more"),
         phrase("Not told any more: {document}"),
         phrase("It has refused, or has not answered for three days. Please see to it."),
     )
 )
 _HANDOFF_RECOVERED: Final = alike(
-    Words(
+    NotificationText(
         phrase("A system takes hand-offs again"),
         phrase("Hand-offs again: {document}"),
         phrase("It answers again. What never reached it may be handed off once more."),
@@ -205,7 +214,7 @@ _HANDOFF_RECOVERED: Final = alike(
     )
 )
 _PUSH_REFUSED: Final = alike(
-    Words(
+    NotificationText(
         phrase("Credentials for pushes are refused"),
         phrase("Refused: {document}"),
         phrase(
@@ -215,7 +224,7 @@ _PUSH_REFUSED: Final = alike(
     )
 )
 _PUSH_RECOVERED: Final = alike(
-    Words(
+    NotificationText(
         phrase("Credentials for pushes are taken again"),
         phrase("Let in again: {document}"),
         phrase("What waited is told by itself."),
@@ -223,58 +232,58 @@ _PUSH_RECOVERED: Final = alike(
     )
 )
 _ENDED: Final = {
-    Status.SIGNED: Words(
+    Status.SIGNED: NotificationText(
         phrase("Signed"), phrase("Signed: {document}"), phrase("It has been signed by everyone."), closing=True
     ),
-    Status.DECLINED: Words(
+    Status.DECLINED: NotificationText(
         phrase("Declined"), phrase("Declined: {document}"), phrase("It was declined by a signer."), closing=True
     ),
-    Status.EXPIRED: Words(
+    Status.EXPIRED: NotificationText(
         phrase("Expired"), phrase("Expired: {document}"), phrase("It was not signed in time."), closing=True
     ),
     Status.CANCELLED: CANCELLED,
-    Status.FAILED: Words(
+    Status.FAILED: NotificationText(
         phrase("Could not be sent"),
         phrase("Could not be sent: {document}"),
         phrase("It could not be sent for signature."),
         closing=True,
     ),
 }
-OWN_REFUSAL: Final = Words(
+OWN_REFUSAL: Final = NotificationText(
     phrase("You declined"), phrase("You declined: {document}"), phrase("Nothing is left for you to do."), closing=True
 )
 """To the one who declined."""
 SIGNED_ALONE: Final = replace(_ENDED[Status.SIGNED], body=phrase("It has been signed."))
 """Where one person alone was asked."""
 _STAGES: Final = {
-    Stage.FOLLOW: _FOLLOW,
-    Stage.REMINDER: _AGAIN,
-    Stage.WARNING: _LAST,
-    Stage.OVERDUE: _OVERDUE,
-    Stage.SNOOZE: _SNOOZED,
-    Stage.FALLBACK: _AGAIN,
-    Stage.QUESTION: _QUESTION,
-    Stage.ANSWER: _ANSWER,
-    Stage.BOUNCED: _BOUNCED,
-    Stage.MISSING: _MISSING,
-    Stage.UNREACHED: _UNREACHED,
-    Stage.NOT_SENT: _NOT_SENT,
-    Stage.ESCALATION: _ESCALATION,
-    Stage.ESCALATED: _ESCALATED,
-    Stage.REASSIGNED: REASSIGNED,
-    Stage.UNDELIVERED: UNDELIVERED,
-    Stage.UNCALLED: _UNCALLED,
-    Stage.CALLED: _CALLED,
-    Stage.CLOCK_BEHIND: _CLOCK_BEHIND,
-    Stage.HANDOFF_FAILING: _HANDOFF_FAILING,
-    Stage.HANDOFF_DEAD: _HANDOFF_DEAD,
-    Stage.HANDOFF_RECOVERED: _HANDOFF_RECOVERED,
-    Stage.PUSH_REFUSED: _PUSH_REFUSED,
-    Stage.PUSH_RECOVERED: _PUSH_RECOVERED,
-    Stage.NEWS: NEWS,
+    NotificationType.FOLLOW: _FOLLOW,
+    NotificationType.REMINDER: _AGAIN,
+    NotificationType.WARNING: _LAST,
+    NotificationType.OVERDUE: _OVERDUE,
+    NotificationType.SNOOZE: _SNOOZED,
+    NotificationType.FALLBACK: _AGAIN,
+    NotificationType.QUESTION: _QUESTION,
+    NotificationType.ANSWER: _ANSWER,
+    NotificationType.BOUNCED: _BOUNCED,
+    NotificationType.MISSING: _MISSING,
+    NotificationType.UNREACHED: _UNREACHED,
+    NotificationType.NOT_SENT: _NOT_SENT,
+    NotificationType.ESCALATION: _ESCALATION,
+    NotificationType.ESCALATED: _ESCALATED,
+    NotificationType.REASSIGNED: REASSIGNED,
+    NotificationType.UNDELIVERED: UNDELIVERED,
+    NotificationType.UNCALLED: _UNCALLED,
+    NotificationType.CALLED: _CALLED,
+    NotificationType.CLOCK_BEHIND: _CLOCK_BEHIND,
+    NotificationType.HANDOFF_FAILING: _HANDOFF_FAILING,
+    NotificationType.HANDOFF_DEAD: _HANDOFF_DEAD,
+    NotificationType.HANDOFF_RECOVERED: _HANDOFF_RECOVERED,
+    NotificationType.PUSH_REFUSED: _PUSH_REFUSED,
+    NotificationType.PUSH_RECOVERED: _PUSH_RECOVERED,
+    NotificationType.NEWS: NEWS,
 }
-_VOCABULARIES: Final[Mapping[Kind, Vocabulary]] = {
-    Kind.REQUEST: Vocabulary(_FIRST, _STAGES, _NOBODY_LEFT, _UNANSWERED, _UNANSWERED_BY_OTHERS, _ENDED),
+_VOCABULARIES: Final[Mapping[Kind, KindTexts]] = {
+    Kind.REQUEST: KindTexts(_FIRST, _STAGES, _NOBODY_LEFT, _UNANSWERED, _UNANSWERED_BY_OTHERS, _ENDED),
     Kind.TASK: TASKS,
     Kind.ONBOARDING: ONBOARDINGS,
     Kind.CAMPAIGN: CAMPAIGNS,
@@ -293,7 +302,7 @@ def words_for(
     of: Kind = Kind.REQUEST,
     to_requester: bool = False,
     overdue: bool = False,
-) -> Words:
+) -> NotificationText:
     """The words of one notice of a request, or of what else it is; an outcome speaks of the ending, whatever the stage.
 
     A stage may carry a number or more (`reminder-2`, `warning-2d.2`); one that is not known speaks as the first notice.

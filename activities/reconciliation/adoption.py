@@ -15,7 +15,7 @@ from typing import Final
 
 from temporalio.client import Client
 
-from activities.core_signature.asked import Asked, Place, Places
+from activities.core_signature.asked import Places, SignerSnapshot, SignerSnapshots
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.config import CALLBACKS
 from activities.core_signature.matching import folded
@@ -29,16 +29,17 @@ from activities.people import FileDirectory
 from activities.person import Person
 from activities.policies.catalogue import Catalogue, UnknownKind
 from activities.requests.cover_sheet import CoverSheet
-from activities.requests.input import Prepared, prepare
+from activities.requests.input import PreparedRequest, prepare_request
 from activities.spelling import ID_PATTERN
 from activities.starting import path
-from activities.store import Home, Store
+from activities.store.home import StoragePrefix
+from activities.store.store import Store
 from workflows.follow_up.inputs import FollowUpInput
 from workflows.model.reconciliation import NotAdopted
 from workflows.model.request import Document
 from workflows.model.subject import Role, Status
 from workflows.names import adopted_id
-from workflows.signature.inputs import SignatureRequest
+from workflows.signature.inputs import SignatureInput
 
 LONGEST_NAME: Final = 200
 LONGEST_WHY: Final = 300
@@ -46,7 +47,7 @@ _OF_ALL: Final = (None, HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS)
 _NAMELESS: Final = "Document"
 
 
-class NotYet(Exception):
+class NotYetAdoptable(Exception):
     """It cannot be told now, by no fault of the document: it is looked at again by a later sweep; so `of_all`.
 
     `why` names no person.
@@ -62,18 +63,18 @@ class NotYet(Exception):
 class AdoptedRequest:
     """See `path.Prepared`: its document is at Core Signature already, and was sent to these places there."""
 
-    checked: Prepared = field(repr=False)
-    given: SignatureRequest
+    checked: PreparedRequest = field(repr=False)
+    given: SignatureInput
     places: Places = field(repr=False)
     overdue: FileFaults | None = None
 
-    async def kept(self, store: Store) -> SignatureRequest:
+    async def kept(self, store: Store) -> SignatureInput:
         """See `path.Prepared`: people in full, who was asked at which address, and that the document is ours."""
         id = self.given.brief.id
         if self.checked.signers is not None:
-            await store.keep_signers(Home.of_request(id), self.given.fingerprint, self.checked.signers)
-        await Asked(store).keep(id, self.places)
-        await store.claim(Home.of_request(id))
+            await store.keep_signers(StoragePrefix.of_request(id), self.given.fingerprint, self.checked.signers)
+        await SignerSnapshots(store).keep(id, self.places)
+        await store.claim(StoragePrefix.of_request(id))
         return self.given
 
     async def lives(self, store: Store, given: FollowUpInput) -> None:
@@ -98,8 +99,8 @@ class Adoption:
         """The id of the request that it is from now on; why it cannot be one; None when it is not to be one: it has
         ended or was not sent yet, somebody else sent it, it is one of ours, or its request was broken off.
 
-        May be repeated. `NotYet` when Core Signature, the directory or the catalogue cannot be asked, or when our files
-        lack the kind or the requester.
+        May be repeated. `NotYetAdoptable` when Core Signature, the directory or the catalogue cannot be asked, or
+        when our files lack the kind or the requester.
         """
         found = await self._read(document)
         id, request = adopted_id(document), found.request
@@ -110,7 +111,7 @@ class Adoption:
                 return None
             return await self._started(await self._prepared(found, id, request, now))
         except DirectoryFailure as failure:
-            raise NotYet(str(failure)) from failure
+            raise NotYetAdoptable(str(failure)) from failure
         except FileFaults as faults:
             return NotAdopted(document=document, why=faults.faults[0].says)
         except path.BrokenOff:
@@ -130,10 +131,10 @@ class Adoption:
         except ServiceFailure as failure:
             # A 404 may be a gateway's as well: what is the end of a document is not taken on its word.
             answered = f"answered {failure.status}" if failure.status else "gave no answer"
-            raise NotYet(f"Core Signature {answered}", of_all=failure.status in _OF_ALL) from failure
+            raise NotYetAdoptable(f"Core Signature {answered}", of_all=failure.status in _OF_ALL) from failure
 
     async def _lived(self, id: str) -> bool:
-        return await self.store.read_cover(Home.of_request(id)) is not None
+        return await self.store.read_cover(StoragePrefix.of_request(id)) is not None
 
     async def _is_ours(self, found: WireDocument) -> bool:
         """Whether we made it, under an id that Temporal may have forgotten, or another Countersign did, or may have.
@@ -146,7 +147,7 @@ class Adoption:
         if not re.fullmatch(ID_PATTERN, id):
             return False
         of_another_program = told and CALLBACKS not in told
-        return not of_another_program or await self.store.claimed_for(Home.of_request(id)) is not None
+        return not of_another_program or await self.store.claimed_for(StoragePrefix.of_request(id)) is not None
 
     async def _is_from_us(self, request: WireRequest) -> bool:
         """Whether somebody of the directory sent it, or the address that our own requests come from."""
@@ -159,9 +160,9 @@ class Adoption:
             catalogue = await asyncio.to_thread(Catalogue.read, self.policies)
             catalogue.known(self.kind)
         except FileFaults as faults:
-            raise NotYet(faults.in_short) from faults
+            raise NotYetAdoptable(faults.in_short) from faults
         except UnknownKind as unknown:
-            raise NotYet(str(unknown)) from unknown
+            raise NotYetAdoptable(str(unknown)) from unknown
         return catalogue
 
     async def _prepared(self, found: WireDocument, id: str, request: WireRequest, now: datetime) -> AdoptedRequest:
@@ -176,11 +177,13 @@ class Adoption:
             "signers": [_entry(one, person, asking) for one, person in zip(signers, known, strict=True)],
         }
         text = FileText(f"document {found.uuid}", Path(), json.dumps(written))
-        checked = await prepare(text, catalogue=catalogue, directory=self.directory, now=now)
+        checked = await prepare_request(text, catalogue=catalogue, directory=self.directory, now=now)
         asked = checked.request.brief.people
         people = tuple(one.replace(order=signer.order) for one, signer in zip(asked, signers, strict=True))
         places = tuple(
-            Place(person=one.person, order=one.order, role=one.role, email=signer.email, embed_user=_page_of(signer))
+            SignerSnapshot(
+                person=one.person, order=one.order, role=one.role, email=signer.email, embed_user=_page_of(signer)
+            )
             for one, signer in zip(people, signers, strict=True)
         )
         # Nothing is uploaded any more, so that there is neither a file nor a template.

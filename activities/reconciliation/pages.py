@@ -14,12 +14,12 @@ from activities.core_signature.client import CoreSignatureClient, Listed
 from activities.core_signature.wire import WireEvent
 from activities.failures import final_failure
 from activities.http.calling import ServiceFailure
-from activities.reconciliation.silence import Silence
-from activities.reconciliation.strangers import Strangers, newest
+from activities.reconciliation.silence import CallbackHealth
+from activities.reconciliation.strangers import UnmanagedDocuments, newest
 from activities.reconciliation.unnamed import Names
-from activities.reconciliation.unread import Unread
+from activities.reconciliation.unread import PageDrift
 from workflows.model.base import Model
-from workflows.model.reconciliation import SHOWN_AT_MOST, Mended, NotAdopted, Swept
+from workflows.model.reconciliation import SHOWN_AT_MOST, CorrectedRequest, NotAdopted, ReconciliationResult
 from workflows.model.subject import Code
 
 PAGES_AT_MOST: Final = 20
@@ -43,7 +43,7 @@ _OLDEST_FIRST: Final = "Core Signature lists events oldest first: they cannot be
 
 
 @dataclass(frozen=True)
-class Stride:
+class PassLimits:
     """How far one part goes."""
 
     pages: int = PAGES_AT_MOST
@@ -51,23 +51,23 @@ class Stride:
     young: timedelta = YOUNG
 
 
-class UnderWay(Model):
+class UnfinishedPass(Model):
     """A pass from the newest event back that has not come to its end: its next page, what follows it, and up to when it
     looks."""
 
     page: int
     newest: AwareDatetime
-    unread: Unread = Unread()
+    unread: PageDrift = PageDrift()
 
 
-class Mark(Model):
+class PassMark(Model):
     """How far the events were looked at, in the provider's time, and who was told up to which event lately."""
 
     until: AwareDatetime
     told: dict[str, AwareDatetime] = Field(default_factory=dict)
-    strangers: Strangers = Strangers()
-    silence: Silence = Silence()
-    under_way: UnderWay | None = None
+    strangers: UnmanagedDocuments = UnmanagedDocuments()
+    silence: CallbackHealth = CallbackHealth()
+    under_way: UnfinishedPass | None = None
     names: Names = Names()
 
     @property
@@ -75,28 +75,28 @@ class Mark(Model):
         """Events from before this need not be looked at."""
         return self.until - AGAIN
 
-    def over(self, newest: datetime | None) -> "Mark":
+    def over(self, newest: datetime | None) -> "PassMark":
         """The pass has come to its end."""
         until = max(self.until, newest or self.until)
         floor = until - AGAIN
         lately = {request: at for request, at in self.told.items() if at >= floor}
         return self.replace(until=until, told=lately, strangers=self.strangers.since(floor), under_way=None)
 
-    def goes_on(self, under_way: UnderWay | None) -> "Mark":
+    def goes_on(self, under_way: UnfinishedPass | None) -> "PassMark":
         """The pass is to be gone on with, or begun anew."""
         return self.replace(strangers=self.strangers.since(self.floor), under_way=under_way)
 
 
 @dataclass
-class Part:
+class Pass:
     """The pages of one part, and what they came to."""
 
     signature: CoreSignatureClient
-    stride: Stride
-    begun: Mark
+    stride: PassLimits
+    begun: PassMark
     now: datetime
     told: dict[str, datetime] = field(default_factory=dict)
-    mended: list[Mended] = field(default_factory=list)
+    mended: list[CorrectedRequest] = field(default_factory=list)
     not_told: list[str] = field(default_factory=list)
     adopted: list[str] = field(default_factory=list)
     not_adopted: list[NotAdopted] = field(default_factory=list)
@@ -115,7 +115,7 @@ class Part:
         going_on = self.begun.under_way
         self._page = going_on.page if going_on else 1
         self.newest = going_on.newest if going_on else None
-        self._unread = going_on.unread if going_on else Unread()
+        self._unread = going_on.unread if going_on else PageDrift()
         self._ends_at = time.monotonic() + self.stride.seconds
         self._cut = False
 
@@ -171,7 +171,7 @@ class Part:
         return self._cut or ending or time.monotonic() >= self._ends_at
 
     @property
-    def mark(self) -> Mark:
+    def mark(self) -> PassMark:
         """Where the next part goes on. The last page is read again: what was deleted moves the rest up."""
         told = newest(self.told, TOLD_REMEMBERED)
         here = self.begun.replace(told=told, strangers=self.strangers, silence=self.silence, names=self.names)
@@ -180,15 +180,15 @@ class Part:
         return here.goes_on(self._under_way)
 
     @property
-    def _under_way(self) -> UnderWay | None:
+    def _under_way(self) -> UnfinishedPass | None:
         if self.newest is None:
             return None
-        return UnderWay(page=max(1, self._page - 1), newest=self.newest, unread=self._unread)
+        return UnfinishedPass(page=max(1, self._page - 1), newest=self.newest, unread=self._unread)
 
-    def swept(self, left: Mark) -> Swept:
+    def swept(self, left: PassMark) -> ReconciliationResult:
         """For the workflow."""
         refused = (NotAdopted(document=uuid, why=one.why) for uuid, one in self.strangers.refused.items())
-        return Swept(
+        return ReconciliationResult(
             pages=self.pages,
             events=self.events,
             told=len(self.mended),

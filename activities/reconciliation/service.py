@@ -22,21 +22,22 @@ from activities.core_signature.client import CoreSignatureClient, if_found
 from activities.core_signature.wire import WireEvent
 from activities.failures import failing_as_application_errors
 from activities.http.calling import ServiceFailure
-from activities.reconciliation.adoption import Adoption, NotYet
+from activities.reconciliation.adoption import Adoption, NotYetAdoptable
 from activities.reconciliation.open_requests import OpenRequests, TemporalOpenRequests
-from activities.reconciliation.pages import AGAIN, Mark, Part, Stride
-from activities.reconciliation.silence import Alarm, ClockSeen, Silence
+from activities.reconciliation.pages import AGAIN, Pass, PassLimits, PassMark
+from activities.reconciliation.silence import CallbackAlarm, CallbackHealth, ClockSeen
 from activities.reconciliation.unnamed import heard
 from activities.rpc_errors import about_the_workflow, about_this_one_alone
 from activities.spelling import ID_PATTERN
-from activities.store import Store, StoreFailure
+from activities.store.failures import StoreFailure
+from activities.store.store import Store
 from workflows import names
 from workflows.kinds import Kind
 from workflows.model.provider import FINAL, ProviderEvent
-from workflows.model.reconciliation import Mended, NotAdopted, SweepOrder, Swept
+from workflows.model.reconciliation import CorrectedRequest, NotAdopted, ReconciliationOrder, ReconciliationResult
 from workflows.model.subject import Status
 from workflows.names import adopted_id
-from workflows.ports import EventSweep
+from workflows.ports import EventReconciliation
 
 FIRST_LOOK: Final = timedelta(days=30)
 """How far the first sweep looks back."""
@@ -49,8 +50,8 @@ _LONGEST_TYPE: Final = 100
 _A_WORD: Final = re.compile(r"\w{1,40}", re.ASCII)
 
 
-class Sweep(EventSweep):
-    """See `EventSweep`; the place is kept in the store, which all sweeps share."""
+class ReconciliationService(EventReconciliation):
+    """See `EventReconciliation`; the place is kept in the store, which all sweeps share."""
 
     def __init__(
         self,
@@ -59,25 +60,25 @@ class Sweep(EventSweep):
         store: Store,
         open_requests: OpenRequests | None = None,
         *,
-        stride: Stride | None = None,
+        stride: PassLimits | None = None,
         adoption: Adoption | None = None,
-        alarm: Alarm | None = None,
+        alarm: CallbackAlarm | None = None,
     ) -> None:
         self._signature = signature
         self._temporal = temporal
         self._store = store
         self._open = open_requests or TemporalOpenRequests(temporal)
-        self._stride = stride or Stride()
+        self._stride = stride or PassLimits()
         self._adoption = adoption
         self._alarm = alarm
 
-    async def sweep(self, order: SweepOrder) -> Swept:
-        """See `EventSweep`."""
+    async def sweep(self, order: ReconciliationOrder) -> ReconciliationResult:
+        """See `EventReconciliation`."""
         # It may have waited in its queue: what has happened meanwhile is not to come.
         now = max(order.now, activity.info().started_time)
         with failing_as_application_errors():
             mark = await self._mark(now)
-            part = Part(self._signature, self._stride, mark, now)
+            part = Pass(self._signature, self._stride, mark, now)
             while not part.is_over and (events := await part.next_page()) is not None:
                 await self._heed(events, part, now - self._stride.young)
             if self._alarm and part.is_over and not part.is_to_end:
@@ -106,19 +107,19 @@ class Sweep(EventSweep):
             activity.logger.warning("what the receiver says of its clock cannot be read")
             return None
 
-    async def _remember(self, part: Part) -> Mark:
+    async def _remember(self, part: Pass) -> PassMark:
         """Before what may take long as well: an attempt that dies in it is not begun anew from the events."""
         left = part.mark
         await self._store.notes.note_sweep_mark(left.model_dump_json().encode())
         return left
 
-    async def _mark(self, now: datetime) -> Mark:
+    async def _mark(self, now: datetime) -> PassMark:
         kept = await self._store.notes.sweep_mark()
-        first = Mark(until=now - FIRST_LOOK)
+        first = PassMark(until=now - FIRST_LOOK)
         if kept is None:
             return first
         try:
-            mark = Mark.model_validate_json(kept)
+            mark = PassMark.model_validate_json(kept)
         except ValidationError:
             activity.logger.warning("how far events were looked at cannot be read: it is looked back as at first")
             return first
@@ -127,7 +128,7 @@ class Sweep(EventSweep):
         activity.logger.warning("events were looked at up to a time that is to come: it is looked back as at first")
         return mark.replace(until=first.until, silence=first.silence, under_way=None)
 
-    async def _heed(self, found: Sequence[WireEvent], part: Part, before: datetime) -> None:
+    async def _heed(self, found: Sequence[WireEvent], part: Pass, before: datetime) -> None:
         events = await self._named(found, part, before)
         unheard = _unheard(events, part.told, before)
         mended = await self._tell(unheard, part)
@@ -142,7 +143,7 @@ class Sweep(EventSweep):
         part.mended += await self._tell(_unheard(strange, part.told, before), part)
         part.strangers = part.strangers.met(_not_adopted_yet(strange, known))
 
-    async def _named(self, events: Sequence[WireEvent], part: Part, before: datetime) -> list[WireEvent]:
+    async def _named(self, events: Sequence[WireEvent], part: Pass, before: datetime) -> list[WireEvent]:
         """The same with the ids of documents of which only the address was said, as far as the part has time to read
         them; the next part goes on with this page, and knows those by then."""
         for number, uuid in enumerate(part.names.wanted(events, before)):
@@ -162,7 +163,9 @@ class Sweep(EventSweep):
         part.unnamed -= sum(one is not event for one, event in zip(named, events, strict=True))
         return named
 
-    async def _listened(self, silence: Silence, events: Sequence[WireEvent], missed: Sequence[WireEvent]) -> Silence:
+    async def _listened(
+        self, silence: CallbackHealth, events: Sequence[WireEvent], missed: Sequence[WireEvent]
+    ) -> CallbackHealth:
         """What these events say of our callbacks: other programs of the tenant have documents and callbacks as well.
 
         Of callbacks that did not arrive only those count where a request had to be told.
@@ -181,7 +184,7 @@ class Sweep(EventSweep):
         ids = {id for event in events for id in (event.external_id, adopted_id(event.document)) if id}
         return await self._open.known(sorted(id for id in ids if re.fullmatch(ID_PATTERN, id)))
 
-    async def _adopt(self, adoption: Adoption, part: Part, now: datetime) -> None:
+    async def _adopt(self, adoption: Adoption, part: Pass, now: datetime) -> None:
         """Look at some of the documents that wait, while the part has time; one that Core Signature does not show now
         goes on waiting, for a day, and when none can be adopted so do all."""
         for document in part.strangers.due(now)[:ADOPTED_AT_MOST]:
@@ -189,7 +192,7 @@ class Sweep(EventSweep):
                 return
             try:
                 became = await adoption.adopt(document, now)
-            except NotYet as hindrance:
+            except NotYetAdoptable as hindrance:
                 if hindrance.of_all:
                     part.strangers = part.strangers.postpone(document)
                     part.hindered.append(NotAdopted(document=document, why=hindrance.why))
@@ -204,7 +207,7 @@ class Sweep(EventSweep):
             elif became:
                 part.adopted.append(became)
 
-    async def _tell(self, unheard: Mapping[str, WireEvent], part: Part) -> list[Mended]:
+    async def _tell(self, unheard: Mapping[str, WireEvent], part: Pass) -> list[CorrectedRequest]:
         """Those who were told; once Temporal is away nobody else is, and the first failure is raised when all that was
         begun has ended."""
         if not unheard:
@@ -212,7 +215,7 @@ class Sweep(EventSweep):
         going_on = await self._open.among(list(unheard))
         some, failures = asyncio.Semaphore(_AT_ONCE), list[RPCError]()
 
-        async def one(id: str) -> Mended | None:
+        async def one(id: str) -> CorrectedRequest | None:
             async with some:
                 if failures:
                     return None
@@ -234,7 +237,7 @@ class Sweep(EventSweep):
         part.told |= {one.request: one.at for one in mended}
         return mended
 
-    async def _signal(self, id: str, event: WireEvent) -> Mended | None:
+    async def _signal(self, id: str, event: WireEvent) -> CorrectedRequest | None:
         at = event.timestamp
         if at is None:
             return None
@@ -249,7 +252,7 @@ class Sweep(EventSweep):
                 return None  # It has ended meanwhile.
             raise
         word = event.event_type if _A_WORD.fullmatch(event.event_type) else "another"
-        return Mended(request=id, event=word, at=at)
+        return CorrectedRequest(request=id, event=word, at=at)
 
 
 def _unheard(events: Sequence[WireEvent], told: Mapping[str, datetime], before: datetime) -> dict[str, WireEvent]:
@@ -289,7 +292,7 @@ def _not_adopted_yet(strange: Sequence[WireEvent], known: AbstractSet[str]) -> d
     }
 
 
-def _arrived(event: WireEvent, silence: Silence) -> bool:
+def _arrived(event: WireEvent, silence: CallbackHealth) -> bool:
     """Whether the callback of an event has arrived that is younger than those that are known to have."""
     id, at = event.external_id, event.timestamp
     younger = at is not None and (silence.heard is None or at > silence.heard)

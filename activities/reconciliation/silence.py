@@ -6,15 +6,15 @@ from typing import Final, Self
 
 from pydantic import AwareDatetime
 
-from activities.on_call import OnCall, Trouble, may_be_over
-from workflows.follow_up.stages import Stage
+from activities.on_call import Incident, OnCallAlerts, may_be_over
+from workflows.follow_up.stages import NotificationType
 from workflows.model.base import Model
 
 CLOCK_KNOWN_FOR: Final = timedelta(hours=1)
 """For so long it is believed that the receiver's clock is behind, since the last callback that said so."""
 CLOCK_TOLD_EVERY: Final = timedelta(days=1)
 """While it lasts."""
-_CALLBACKS: Final = Trouble(id="callbacks", kind="callbacks", title="Core Signature")
+_CALLBACKS: Final = Incident(id="callbacks", kind="callbacks", title="Core Signature")
 
 
 class ClockSeen(Model):
@@ -24,7 +24,7 @@ class ClockSeen(Model):
     at: AwareDatetime
 
 
-class Silence(Model):
+class CallbackHealth(Model):
     """The newest event that was heard of by its callback, and the first and the last of those since that were not.
 
     One lost callback is no silence, and neither is a weekend on which nothing happens.
@@ -52,12 +52,12 @@ class Silence(Model):
             return self
         return self.replace(first=min(self.first or at, at), last=max(self.last or at, at))
 
-    def news(self, after: timedelta, now: datetime) -> Stage | None:
+    def news(self, after: timedelta, now: datetime) -> NotificationType | None:
         """What whoever is on call is to hear, once, when it is a silence `after` so long."""
         if self.told:
-            return Stage.CALLED if self.last is None and may_be_over(self.over_at, now) else None
+            return NotificationType.CALLED if self.last is None and may_be_over(self.over_at, now) else None
         lasts = self.first and self.last and self.last - self.first >= after
-        return Stage.UNCALLED if lasts else None
+        return NotificationType.UNCALLED if lasts else None
 
     def said(self, now: datetime) -> Self:
         """They have heard it."""
@@ -65,27 +65,27 @@ class Silence(Model):
 
 
 @dataclass(frozen=True)
-class Alarm:
+class CallbackAlarm:
     """Whoever is to hear that callbacks stay away, and how far apart two events must be whose callbacks did not arrive,
     with none in between that did."""
 
-    on_call: OnCall
+    on_call: OnCallAlerts
     after: timedelta
 
-    async def told(self, silence: Silence, now: datetime) -> Silence:
+    async def told(self, silence: CallbackHealth, now: datetime) -> CallbackHealth:
         """Tell the news, if there are any; what nobody has taken is told by the next sweep."""
         if (stage := silence.news(self.after, now)) is None:
             return silence
         heard = await self.on_call.hears(_CALLBACKS, stage, silence.first or silence.heard or now, now)
         return silence.said(now) if heard else silence
 
-    async def told_of_clock(self, silence: Silence, seen: ClockSeen | None, now: datetime) -> Silence:
+    async def told_of_clock(self, silence: CallbackHealth, seen: ClockSeen | None, now: datetime) -> CallbackHealth:
         """Tell that the receiver's clock is behind, if it is, once a day; what nobody has taken is told again, that day
         under one name."""
         if seen is None or now - seen.at > CLOCK_KNOWN_FOR:
             return silence
         if silence.clock_told and now - silence.clock_told < CLOCK_TOLD_EVERY:
             return silence
-        of = Trouble(id="receiver-clock", kind="callbacks", title=f"{-(-seen.behind // 60)} min")
-        heard = await self.on_call.hears(of, Stage.CLOCK_BEHIND, datetime.combine(now.date(), time.min), now)
+        of = Incident(id="receiver-clock", kind="callbacks", title=f"{-(-seen.behind // 60)} min")
+        heard = await self.on_call.hears(of, NotificationType.CLOCK_BEHIND, datetime.combine(now.date(), time.min), now)
         return silence.replace(clock_told=now) if heard else silence

@@ -16,7 +16,7 @@ GIVEN_UP_AFTER: Final = timedelta(days=1)
 """How long a document that is not shown is asked for."""
 
 
-class Refused(Model):
+class RejectedDocument(Model):
     """Since when a document is not shown, when it was asked for last, and what was answered."""
 
     since: AwareDatetime
@@ -28,11 +28,11 @@ class Refused(Model):
         return now - self.last >= self.last - self.since
 
 
-class Strangers(Model):
+class UnmanagedDocuments(Model):
     """Those that wait to be looked at, of which some were refused, and up to which event others were judged."""
 
     waiting: dict[str, AwareDatetime] = Field(default_factory=dict)
-    refused: dict[str, Refused] = Field(default_factory=dict)
+    refused: dict[str, RejectedDocument] = Field(default_factory=dict)
     judged: dict[str, AwareDatetime] = Field(default_factory=dict)
 
     def met(self, found: Mapping[str, datetime]) -> Self:
@@ -66,7 +66,7 @@ class Strangers(Model):
         since = self.refused[uuid].since if uuid in self.refused else now
         if now - since >= GIVEN_UP_AFTER:
             return self.judge(uuid)
-        refused = {**self.refused, uuid: Refused(since=since, last=now, why=why)}
+        refused = {**self.refused, uuid: RejectedDocument(since=since, last=now, why=why)}
         return self.postpone(uuid).replace(refused=refused)
 
     def since(self, floor: datetime) -> Self:

@@ -9,7 +9,7 @@ BACK_AT_MOST: Final = 200
 """Pages that one pass goes back over: a list whose length is never told twice alike is come through all the same."""
 
 
-class Unread(Model):
+class PageDrift(Model):
     """How many events follow what was looked at, counted from the end of the list: there nothing moves them when some
     are deleted or come at its head. None when the list does not tell its length. `size` is that of a whole page,
     `back` how many pages were gone back over."""

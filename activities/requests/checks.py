@@ -4,23 +4,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from activities.requests.documents import Documents
-from activities.starting.checks import Checks, Concerned, maps
+from activities.requests.documents import LocalDocuments
+from activities.starting.checks import ConcernedPersons, FileChecks, maps
 
 
 @dataclass
-class RequestChecks(Checks):
+class RequestChecks(FileChecks):
     """The knowledge behind the fields of one request file, and what was seen of it so far: its document."""
 
     folder: Path
-    documents: Documents
+    documents: LocalDocuments
     pdf: bytes | None = None
 
     @property
-    def concerned(self) -> Concerned:
+    def concerned(self) -> ConcernedPersons:
         """The requester, and the signers of the directory."""
         signers = self.right.get("signers", ())
-        return Concerned(self.right.get("requester"), frozenset(one.person for one in signers if one.person))
+        return ConcernedPersons(self.right.get("requester"), frozenset(one.person for one in signers if one.person))
 
     def document(self, file: str) -> None:
         """Read the document that is named, keeping its bytes."""

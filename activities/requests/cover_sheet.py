@@ -7,10 +7,11 @@ since an extension would make it a wrong one, and no state.
 from datetime import date
 from typing import Final
 
-from activities.store import Home, Store
+from activities.store.home import StoragePrefix
+from activities.store.store import Store
 from workflows.model.base import Model
 from workflows.model.lines import SignerLine
-from workflows.model.request import Brief, SignerState
+from workflows.model.request import SignatureBrief, SignerState
 from workflows.model.subject import Participant, Status
 from workflows.model.views import RequestShow
 
@@ -36,11 +37,11 @@ class CoverSheet(Model):
     @classmethod
     async def read(cls, store: Store, request: str) -> "CoverSheet | None":
         """The cover sheet of a request, None when it was not created; `ValueError` for one of a newer worker."""
-        content = await store.read_cover(Home.of_request(request))
+        content = await store.read_cover(StoragePrefix.of_request(request))
         return cls.model_validate_json(content) if content is not None else None
 
     @classmethod
-    async def keep(cls, store: Store, brief: Brief) -> None:
+    async def keep(cls, store: Store, brief: SignatureBrief) -> None:
         """Write it; repeated, it is the same."""
         made = cls(
             kind=brief.kind,
@@ -53,7 +54,7 @@ class CoverSheet(Model):
             effective=brief.document.effective,
             approver=brief.document.approver,
         )
-        await store.keep_cover(Home.of_request(brief.id), made.model_dump_json(by_alias=True).encode())
+        await store.keep_cover(StoragePrefix.of_request(brief.id), made.model_dump_json(by_alias=True).encode())
 
     def shown(self, request: str) -> RequestShow:
         """As far as it goes, what `request show` would say: `partial`, and no word of it about states is to be told."""

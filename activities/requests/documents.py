@@ -9,7 +9,7 @@ MEGABYTES_AT_ONCE: Final = 256
 """All documents of one start together, kept until the last request is started."""
 
 
-class Documents:
+class LocalDocuments:
     """The bytes of PDFs, beside the file that names them or, where `below` is given, anywhere below that folder."""
 
     def __init__(self, max_megabytes: int, below: Path | None = None) -> None:

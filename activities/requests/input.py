@@ -12,27 +12,28 @@ from activities.person import SignersFile, id_in_full
 from activities.policies.cascade import Resolved
 from activities.policies.catalogue import Catalogue
 from activities.requests.checks import RequestChecks, persons_named
-from activities.requests.documents import Documents
+from activities.requests.documents import LocalDocuments
 from activities.requests.file import DocumentEntry, RequestFile
 from activities.starting import path
-from activities.starting.checks import Found, closing_times, maps
+from activities.starting.checks import KnownPersons, closing_times, maps
 from activities.starting.meant import read_as
-from activities.starting.policy import Checked, checked
-from activities.store import Home, Store
+from activities.starting.policy import CheckedPolicy, checked
+from activities.store.home import StoragePrefix
+from activities.store.store import Store
 from workflows.follow_up.inputs import FollowUpInput
 from workflows.kinds import Kind
-from workflows.model.request import Brief, Document
+from workflows.model.request import Document, SignatureBrief
 from workflows.model.subject import Participant
-from workflows.signature.inputs import SignatureRequest
+from workflows.signature.inputs import SignatureInput
 
 MAX_UPLOAD_MEGABYTES: Final = 20
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedRequest:
     """A request whose file was checked in full; nothing is stored or started yet."""
 
-    request: SignatureRequest
+    request: SignatureInput
     resolved: Resolved
     """Its policy, and the layer each value comes from."""
     document: bytes | None = field(repr=False)
@@ -48,14 +49,14 @@ class Prepared:
         return self.request.brief.id
 
     @property
-    def given(self) -> SignatureRequest:
+    def given(self) -> SignatureInput:
         """See `path.Prepared`."""
         return self.request
 
-    async def kept(self, store: Store) -> SignatureRequest:
+    async def kept(self, store: Store) -> SignatureInput:
         """See `path.Prepared`: document, signers and message, under the fingerprint; of starts of one id at most one
         will live."""
-        home, request = Home.of_request(self.id), self.request
+        home, request = StoragePrefix.of_request(self.id), self.request
         if self.document is not None:
             await store.put_document(self.document)
         if self.signers is not None:
@@ -69,24 +70,24 @@ class Prepared:
         """See `path.Prepared`: nothing yet; its cover sheet is kept when the document is created at the provider."""
 
 
-async def prepare(
+async def prepare_request(
     written: FileText | PlainFile,
     *,
     catalogue: Catalogue,
     directory: Directory,
     now: datetime,
-    documents: Documents | None = None,
-) -> Prepared:
+    documents: LocalDocuments | None = None,
+) -> PreparedRequest:
     """Check a request file in full, without starting anything; `documents` are read once for many files.
 
     Raises `FileFaults` with all that is wrong, and `DirectoryFailure` when nobody can be looked up. A due date that is
     over stands in `overdue` when nothing else is wrong: the request may have been started in time.
     """
     plain = await read_as(Kind.REQUEST, written)
-    found = await Found.look_up(directory, persons_named(plain.plain))
+    found = await KnownPersons.look_up(directory, persons_named(plain.plain))
     checks = RequestChecks(
         folder=plain.folder,
-        documents=documents or Documents(MAX_UPLOAD_MEGABYTES),
+        documents=documents or LocalDocuments(MAX_UPLOAD_MEGABYTES),
         catalogue=catalogue,
         found=found,
         closing=closing_times(maps(plain.plain, "signers"), found),
@@ -95,11 +96,11 @@ async def prepare(
     return _prepared(*await checked(plain, RequestFile, checks, directory), checks.pdf)
 
 
-def _prepared(file: RequestFile, found: Checked, pdf: bytes | None) -> Prepared:
+def _prepared(file: RequestFile, found: CheckedPolicy, pdf: bytes | None) -> PreparedRequest:
     """The request of a file that is right, with its resolved policy and the bytes of its document."""
     document, policy = _document(file.document, pdf), found.resolved.policy
     digest = fingerprint(file, document.sha256)
-    brief = Brief(
+    brief = SignatureBrief(
         id=path.own_id(file, digest),
         kind=file.kind,
         title=_title(file.document),
@@ -110,10 +111,10 @@ def _prepared(file: RequestFile, found: Checked, pdf: bytes | None) -> Prepared:
         urgent=policy.urgent,
         lock_screen=policy.lock_screen,
     )
-    request = SignatureRequest(
-        brief=brief, policy=policy, due=file.due, fingerprint=digest, subscribers=file.subscribers
+    request = SignatureInput(brief=brief, policy=policy, due=file.due, fingerprint=digest, subscribers=file.subscribers)
+    return PreparedRequest(
+        request, found.resolved, pdf, SignersFile.of(one.in_full for one in file.signers), found.overdue
     )
-    return Prepared(request, found.resolved, pdf, SignersFile.of(one.in_full for one in file.signers), found.overdue)
 
 
 def fingerprint(file: RequestFile, document_sha256: str | None) -> str:

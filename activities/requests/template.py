@@ -8,7 +8,7 @@ from activities.files.placeholders import filled, gaps, places
 from activities.files.reading import Fault, FileFaults, FileText, PlainFile
 from activities.files.table import Table
 from activities.files.words import written_path
-from activities.files.yaml_lines import FieldPath, Flaw, Mark, Parsed
+from activities.files.yaml_lines import FieldMark, FieldPath, Parsed, YamlFlaw
 from activities.spelling import did_you_mean
 
 
@@ -38,9 +38,9 @@ class Template:
     def files(self) -> Iterator[PlainFile]:
         """The file of each row; what is wrong with one stands at the row's line."""
         for row in self.table.rows:
-            mark: dict[FieldPath, Mark] = {(): Mark(row.line, 0)}
+            mark: dict[FieldPath, FieldMark] = {(): FieldMark(row.line, 0)}
             flaws = tuple(
-                Flaw(row.line, path, f"its column {name} is empty, and a text with a gap is not sent")
+                YamlFlaw(row.line, path, f"its column {name} is empty, and a text with a gap is not sent")
                 for path, name in gaps(self.file.plain, row.cells)
             )
             yield PlainFile(self.table.name, self.file.folder, Parsed(filled(self.file.plain, row.cells), mark, flaws))

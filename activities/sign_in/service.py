@@ -9,15 +9,16 @@ from activities.failures import directory_failure, passing_failure
 from activities.language import phrase
 from activities.person import Person
 from activities.push.cloud_messaging import CloudMessaging
-from activities.push.dialect import Fate, PushDialect
-from activities.push.fallback import Letters, reference_of
+from activities.push.dialect import MessageFate, PushDialect
+from activities.push.fallback import OutboundMailSender, reference_of
 from activities.push.limiter import DeviceLimiter
 from activities.push.message import Message, screen_key
-from activities.push.once import Once
-from activities.push.phones import Phones
+from activities.push.once import SendOnce
+from activities.push.phones import DeviceSender
 from activities.reader import Reader
 from activities.sign_in.ways_in import WayIn, WaysIn
-from activities.store import Store, StoreFailure
+from activities.store.failures import StoreFailure
+from activities.store.store import Store
 from workflows.model.notices import NoticeAction
 from workflows.model.sign_in import SignInOrder, SignInReport
 from workflows.model.subject import Code
@@ -41,8 +42,8 @@ class SignInMessages(SignInService):
         messaging: CloudMessaging | None = None,
         limiter: DeviceLimiter | None = None,
     ) -> None:
-        self._phones = Phones(dialect, directory, limiter or DeviceLimiter())
-        self._letters = Letters(messaging, Once(store))
+        self._phones = DeviceSender(dialect, directory, limiter or DeviceLimiter())
+        self._letters = OutboundMailSender(messaging, SendOnce(store))
         self._directory = directory
         self._ways_in = ways_in
 
@@ -70,19 +71,19 @@ class SignInMessages(SignInService):
             return SignInReport()
         except DirectoryFailure as failure:
             raise directory_failure(failure) from failure
-        return SignInReport(told=sum(one.fate is Fate.ACCEPTED for _, one in sent))
+        return SignInReport(told=sum(one.fate is MessageFate.ACCEPTED for _, one in sent))
 
     async def _tell(self, person: Person, message: Message, order: SignInOrder) -> int:
         devices = await self._phones.living(person)
         sent = await self._phones.send(person, devices, message)
-        if told := sum(one.fate is Fate.ACCEPTED for _, one in sent):
+        if told := sum(one.fate is MessageFate.ACCEPTED for _, one in sent):
             return told
         if not self._letters.may_reach(person):
             activity.logger.warning("%s has no device that can be reached, and there is no other channel", person.id)
             return 0
         reference = reference_of(f"{_STAGE}/{order.ask}")
         _, letter = await self._letters.send(person, message, reference, urgent=False)
-        return int(letter.fate is Fate.ACCEPTED)
+        return int(letter.fate is MessageFate.ACCEPTED)
 
     def _message(self, person: Person, way: WayIn) -> Message:
         language = Reader.of(person).language

@@ -21,7 +21,7 @@ from workflows.model.policy import Policy
 
 
 @dataclass(frozen=True)
-class Found:
+class KnownPersons:
     """Who of the persons that are named somewhere exists, and why the others do not."""
 
     persons: Mapping[str, Person]
@@ -44,7 +44,7 @@ async def _person_or_why(directory: Directory, id: str) -> Person | UnknownPerso
         return missing
 
 
-class Concerned(NamedTuple):
+class ConcernedPersons(NamedTuple):
     """Who asks for it, and who is asked, as far as the file is right about them."""
 
     asking: str | None
@@ -52,7 +52,7 @@ class Concerned(NamedTuple):
 
 
 @dataclass
-class Checks(ABC):
+class FileChecks(ABC):
     """The knowledge behind the fields of one file, and what was seen of it so far: whether its due date is over, who
     is asked, and the values of the fields that are right."""
 
@@ -62,7 +62,7 @@ class Checks(ABC):
     """Whether it is over some day, whatever its policy says."""
 
     catalogue: Catalogue
-    found: Found
+    found: KnownPersons
     closing: tuple[tuple[ZoneInfo, time], ...]
     now: datetime
     overdue: bool = field(default=False, kw_only=True)
@@ -71,7 +71,7 @@ class Checks(ABC):
 
     @property
     @abstractmethod
-    def concerned(self) -> Concerned:
+    def concerned(self) -> ConcernedPersons:
         """Whom its policy must not contradict."""
 
     @property
@@ -128,7 +128,7 @@ def maps(plain: Any, field: str) -> Iterator[dict[str, Any]]:
     return (item for item in items if isinstance(item, dict)) if isinstance(items, list) else iter(())
 
 
-def closing_times(entries: Iterable[Mapping[str, Any]], found: Found) -> tuple[tuple[ZoneInfo, time], ...]:
+def closing_times(entries: Iterable[Mapping[str, Any]], found: KnownPersons) -> tuple[tuple[ZoneInfo, time], ...]:
     """When the working days of those who are asked end, as far as they are known before anything was validated."""
     ends = []
     for entry in entries:
@@ -143,7 +143,7 @@ def closing_times(entries: Iterable[Mapping[str, Any]], found: Found) -> tuple[t
 async def strangers(policy: Policy, directory: Directory) -> list[tuple[FieldPath, str]]:
     """Fields of a policy that name persons or groups who cannot be found, each with the reason."""
     named = list(_persons(policy))
-    unknown = (await Found.look_up(directory, frozenset(id for _, id in named))).unknown
+    unknown = (await KnownPersons.look_up(directory, frozenset(id for _, id in named))).unknown
     persons = [(at, unknown[id]) for at, id in named if id in unknown]
     return [*persons, *[group async for group in _unknown_groups(policy, directory)]]
 

@@ -5,20 +5,20 @@ from typing import Annotated, ClassVar, Final, Self, TypeVar
 
 from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from activities.device import Device
+from activities.device import PushDevice
 from activities.files.fields import DayOrInstant, Email, Id, KindId, LocaleTag, Name, Phone, WorkflowId, Zone
 from activities.files.reading import FileModel
 from activities.person import Reachable
 from activities.policies.file import PolicyLayer
-from activities.starting.checks import Checks
+from activities.starting.checks import FileChecks
 
 Value = TypeVar("Value")
 _IN_FULL: Final = ("name", "email", "zone", "locale", "phone", "devices")
 
 
-def checks_of(info: ValidationInfo) -> Checks:
+def checks_of(info: ValidationInfo) -> FileChecks:
     """What a file is checked against; it comes along with its validation."""
-    if not isinstance(info.context, Checks):
+    if not isinstance(info.context, FileChecks):
         raise TypeError("a file is validated with what it is checked against")
     return info.context
 
@@ -48,7 +48,7 @@ class SomebodyEntry(FileModel):
     zone: Zone | None = None
     locale: LocaleTag | None = None
     phone: Phone | None = Field(default=None, repr=False)
-    devices: tuple[Device, ...] | None = Field(default=None, max_length=20)
+    devices: tuple[PushDevice, ...] | None = Field(default=None, max_length=20)
 
     @property
     def in_full(self) -> Reachable | None:

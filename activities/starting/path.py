@@ -23,11 +23,12 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from activities import runs
 from activities.pace import priority, queue_of
 from activities.runs import RunStatus
-from activities.store import Home, Store, owner_in
+from activities.store.home import StoragePrefix, owner_in
+from activities.store.store import Store
 from workflows import names
 from workflows.follow_up.awaited import listed_people
 from workflows.follow_up.inputs import FollowUpInput
-from workflows.kinds import Kind, Named
+from workflows.kinds import Kind, WorkflowName
 from workflows.model.subject import BEGINS
 
 if TYPE_CHECKING:  # Reading files is slow to import, and who looks at a campaign reads none.
@@ -44,7 +45,7 @@ _TAKEN_UP: Final[Mapping[Kind, str]] = {
 }
 
 
-class Prepared(Protocol):
+class PreparedStart(Protocol):
     """What was checked in full; nothing is stored or started yet."""
 
     @property
@@ -69,7 +70,7 @@ class Prepared(Protocol):
 class IdTaken(Exception):
     """Another one has this id already."""
 
-    def __init__(self, what: Named) -> None:
+    def __init__(self, what: WorkflowName) -> None:
         super().__init__(
             f"{what.id} is the id of another {what.kind} with other content; leave the id out of the file or choose a "
             f"new one (countersign {what.kind.names.command} show {what.id} tells about the one that has it)"
@@ -89,7 +90,7 @@ class NotItsOwn(Exception):
 class BrokenOff(Exception):
     """Its workflow was broken off, and nobody goes on with it; `left` when it can be taken up again."""
 
-    def __init__(self, what: Named, how: RunStatus) -> None:
+    def __init__(self, what: WorkflowName, how: RunStatus) -> None:
         helps = f"countersign {what.kind.names.command} show {what.id} tells how far it came"
         self.left = how is RunStatus.TERMINATED
         if self.left:
@@ -111,7 +112,7 @@ class Starter:
 
 
 @dataclass(frozen=True)
-class Started:
+class StartResult:
     """What lives, or once lived, under the id; `created` when it was this start that made it."""
 
     id: str
@@ -133,13 +134,13 @@ def own_id(file: "AskingFile", digest: str) -> str:
 async def start(
     client: Client,
     store: Store,
-    prepared: Prepared,
+    prepared: PreparedStart,
     *,
     parent: str | None = None,
     again: bool = False,
     delay: timedelta = timedelta(),
     starter: Starter | None = None,
-) -> Started:
+) -> StartResult:
     """Start it, or recognise the one that was started from the same content; `IdTaken` for other content.
 
     `parent` is the workflow id of an onboarding or campaign; `NotItsOwn` when the id does not begin with its. May be
@@ -167,12 +168,14 @@ async def start(
         # Of two that join at the same time with other content, one is told now.
         known = _recognise(what, digest, await _in_temporal(client, what) or await _recorded(store, what))
     else:
-        known = Started(what.id, handle.id, handle.result_run_id or "", created=True)
+        known = StartResult(what.id, handle.id, handle.result_run_id or "", created=True)
     await prepared.lives(store, given)
     return known
 
 
-async def recognise(client: Client, store: Store, what: Named, fingerprint: str, unknown: Exception) -> Started:
+async def recognise(
+    client: Client, store: Store, what: WorkflowName, fingerprint: str, unknown: Exception
+) -> StartResult:
     """The one that was started from the content of this fingerprint, for when its file is not right any more.
 
     Raises `unknown` where nothing has the id, else what `start` does.
@@ -182,7 +185,7 @@ async def recognise(client: Client, store: Store, what: Named, fingerprint: str,
 
 
 async def restart(
-    client: Client, store: Store, what: Named, given: FollowUpInput, *, forgotten_of: str | None = None
+    client: Client, store: Store, what: WorkflowName, given: FollowUpInput, *, forgotten_of: str | None = None
 ) -> None:
     """Start one anew that was broken off, with this input; one that lives, or has ended, stays as it is.
 
@@ -195,12 +198,12 @@ async def restart(
         await _start_workflow(Starter(client.start_workflow), what, given, parent, before, delay=timedelta())
 
 
-def _name_of(prepared: Prepared) -> Named:
+def _name_of(prepared: PreparedStart) -> WorkflowName:
     subject = prepared.given.subject
-    return Named(subject.type, subject.id)
+    return WorkflowName(subject.type, subject.id)
 
 
-class _Known(BaseModel):
+class _EarlierStart(BaseModel):
     """What is known of an earlier start, by its settled record or by Temporal."""
 
     fingerprint: str
@@ -209,20 +212,20 @@ class _Known(BaseModel):
     parent: str | None = None
     origin: str | None = None
 
-    def can_be_taken_up_by(self, prepared: Prepared) -> bool:
+    def can_be_taken_up_by(self, prepared: PreparedStart) -> bool:
         return self.status is RunStatus.TERMINATED and self.fingerprint == prepared.given.fingerprint
 
 
-async def _recorded(store: Store, what: Named) -> _Known | None:
-    record = await store.read_record(Home.of(what.workflow_id))
-    return _Known.model_validate_json(record) if record is not None else None
+async def _recorded(store: Store, what: WorkflowName) -> _EarlierStart | None:
+    record = await store.read_record(StoragePrefix.of(what.workflow_id))
+    return _EarlierStart.model_validate_json(record) if record is not None else None
 
 
-async def _in_temporal(client: Client, what: Named) -> _Known | None:
+async def _in_temporal(client: Client, what: WorkflowName) -> _EarlierStart | None:
     found = await runs.found(client, what.workflow_id)
     if found is None:
         return None
-    return _Known(
+    return _EarlierStart(
         fingerprint=await found.memo(names.MEMO_FINGERPRINT),
         run_id=found.run_id,
         status=found.status,
@@ -231,22 +234,24 @@ async def _in_temporal(client: Client, what: Named) -> _Known | None:
     )
 
 
-def _recognise(what: Named, fingerprint: str, known: _Known | None, unknown: Exception | None = None) -> Started:
+def _recognise(
+    what: WorkflowName, fingerprint: str, known: _EarlierStart | None, unknown: Exception | None = None
+) -> StartResult:
     if known is None and unknown is not None:
         raise unknown
     if known is None or known.fingerprint != fingerprint:
         raise IdTaken(what)
     if known.status.broken_off:
         raise BrokenOff(what, known.status)
-    return Started(what.id, what.workflow_id, known.run_id, created=False)
+    return StartResult(what.id, what.workflow_id, known.run_id, created=False)
 
 
 async def _start_workflow(
     starter: Starter,
-    what: Named,
+    what: WorkflowName,
     given: FollowUpInput,
     parent: str | None,
-    before: _Known | None,
+    before: _EarlierStart | None,
     *,
     delay: timedelta,
 ) -> Any | None:

@@ -11,20 +11,22 @@ from activities.files.words import written_path
 from activities.files.yaml_lines import FieldPath
 from activities.policies.cascade import REQUEST, Resolved
 from activities.policies.sense import self_serving
-from activities.starting.checks import Checks, strangers
+from activities.starting.checks import FileChecks, strangers
 from activities.starting.file import AskingFile
 
 File = TypeVar("File", bound=AskingFile)
 
 
-class Checked(NamedTuple):
+class CheckedPolicy(NamedTuple):
     """The policy of a file that is right, and why it can be recognised but not started any more, None when it can."""
 
     resolved: Resolved
     overdue: FileFaults | None
 
 
-async def checked(plain: PlainFile, model: type[File], checks: Checks, directory: Directory) -> tuple[File, Checked]:
+async def checked(
+    plain: PlainFile, model: type[File], checks: FileChecks, directory: Directory
+) -> tuple[File, CheckedPolicy]:
     """The file in full; `FileFaults` with all that is wrong, `DirectoryFailure` when nobody can be looked up."""
     file, faults = await asyncio.to_thread(_validated, plain, model, checks)
     overdue = plain.faults([(("due",), "lies in the past")] if checks.overdue else ())
@@ -32,10 +34,10 @@ async def checked(plain: PlainFile, model: type[File], checks: Checks, directory
         faults += plain.faults(await policy.faults(directory))
     if file is None or policy is None or faults.faults:
         raise faults + overdue
-    return file, Checked(policy.resolved, overdue if overdue.faults else None)
+    return file, CheckedPolicy(policy.resolved, overdue if overdue.faults else None)
 
 
-def _validated(plain: PlainFile, model: type[File], checks: Checks) -> tuple[File | None, FileFaults]:
+def _validated(plain: PlainFile, model: type[File], checks: FileChecks) -> tuple[File | None, FileFaults]:
     try:
         return plain.validate(model, checks), FileFaults(())
     except FileFaults as faults:
@@ -46,11 +48,11 @@ def _validated(plain: PlainFile, model: type[File], checks: Checks) -> tuple[Fil
 class FilePolicy:
     """What follows from a file whose kind, policy and due date are right, whatever else is wrong with it."""
 
-    checks: Checks
+    checks: FileChecks
     resolved: Resolved
 
     @classmethod
-    def of(cls, checks: Checks) -> Self | None:
+    def of(cls, checks: FileChecks) -> Self | None:
         """The policy of the file that was checked, None when it cannot be known."""
         if not checks.right.keys() >= checks.made_of:
             return None

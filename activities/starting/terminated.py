@@ -8,14 +8,14 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities import runs
 from activities.starting import path
-from activities.store import Store
+from activities.store.store import Store
 from workflows import names
 from workflows.follow_up import operations
-from workflows.kinds import Kind, Named, named
-from workflows.model.happened import Happened
+from workflows.kinds import Kind, WorkflowName, named
+from workflows.model.happened import EventType
 from workflows.model.wishes import Cancellation
-from workflows.signature.inputs import SignatureRequest
-from workflows.signature.progress import Progress
+from workflows.signature.inputs import SignatureInput
+from workflows.signature.progress import SignatureState
 
 _FORGOTTEN: Final = "there was neither a workflow nor a record of it"
 
@@ -33,21 +33,21 @@ async def end_terminated(
         return False
     if not found.status.broken_off or (begun_by and found.known.get(names.PARENT) != begun_by):
         return False
-    given = await runs.began_with(client, found, SignatureRequest)
+    given = await runs.began_with(client, found, SignatureInput)
     why = None if found.status is runs.RunStatus.TERMINATED else f"it had {found.status}"
     await path.restart(client, store, what, _to_be_ended(given, wanted, now, why))
     return True
 
 
 async def end_forgotten(
-    client: Client, store: Store, given: SignatureRequest, wanted: Cancellation, now: datetime, *, parent: str
+    client: Client, store: Store, given: SignatureInput, wanted: Cancellation, now: datetime, *, parent: str
 ) -> bool:
     """Have a request that Temporal has forgotten end like a terminated one; `given` is what it was started with.
 
     Core Signature is then asked by its id: what was signed ends as that, and what is open is cancelled there. May be
     repeated; one that has a workflow or a record by now stays as it is. False where the server takes no such start.
     """
-    what = Named(Kind.REQUEST, given.brief.id)
+    what = WorkflowName(Kind.REQUEST, given.brief.id)
     to_be_ended = _to_be_ended(given, wanted, now, _FORGOTTEN)
     try:
         await path.restart(client, store, what, to_be_ended, forgotten_of=parent)
@@ -58,6 +58,6 @@ async def end_forgotten(
     return True
 
 
-def _to_be_ended(given: SignatureRequest, wanted: Cancellation, now: datetime, why: str | None) -> SignatureRequest:
-    memory = Progress.begin(given.brief, now).note(now, Happened.TERMINATED, None, why)
+def _to_be_ended(given: SignatureInput, wanted: Cancellation, now: datetime, why: str | None) -> SignatureInput:
+    memory = SignatureState.begin(given.brief, now).note(now, EventType.TERMINATED, None, why)
     return given.replace(carried=operations.cancel(memory, wanted, now))

@@ -11,7 +11,7 @@ from typing import Final
 from activities.store.objects import Objects, listed_name
 
 _HASH_LENGTH: Final = 12
-_DEAD: Final = ".dead.json"
+_DEAD_DEVICES: Final = ".dead.json"
 _ALIVE: Final = ".json"
 
 
@@ -31,12 +31,12 @@ class DeviceFolder:
         """The devices that were registered, however long ago; one listing."""
         names = await self._objects.names(self._folder)
         return frozenset(
-            name.removesuffix(_ALIVE) for name in names if name.endswith(_ALIVE) and not name.endswith(_DEAD)
+            name.removesuffix(_ALIVE) for name in names if name.endswith(_ALIVE) and not name.endswith(_DEAD_DEVICES)
         )
 
     async def read(self, devices: Sequence[str]) -> list[tuple[bytes | None, bytes | None]]:
         """What was registered of each of these, and why it was given up."""
-        names = [f"{self._folder}/{device}{end}" for device in devices for end in (_ALIVE, _DEAD)]
+        names = [f"{self._folder}/{device}{end}" for device in devices for end in (_ALIVE, _DEAD_DEVICES)]
         found = await self._objects.read_many(names)
         return list(zip(found[::2], found[1::2], strict=True))
 
@@ -46,12 +46,12 @@ class DeviceFolder:
 
     async def bury(self, device: str, content: bytes) -> None:
         """Keep why a device is given up; a later burial takes the place of an earlier one."""
-        await self._objects.replace(f"{self._folder}/{device}{_DEAD}", content)
+        await self._objects.replace(f"{self._folder}/{device}{_DEAD_DEVICES}", content)
 
     async def forget(self, device: str) -> bool:
         """Remove a device; whether it is gone: a store may forbid it."""
         gone = await self._objects.remove(f"{self._folder}/{device}{_ALIVE}")
-        return gone and await self._objects.remove(f"{self._folder}/{device}{_DEAD}")
+        return gone and await self._objects.remove(f"{self._folder}/{device}{_DEAD_DEVICES}")
 
     async def owners(self, addresses: Sequence[str]) -> Mapping[str, str]:
         """Whose these addresses are, of those that were ever registered."""

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Final
 
-from activities.store.home import Home
+from activities.store.home import StoragePrefix
 from activities.store.objects import Objects, id_of, listed_name
 
-_DEAD: Final = "handoffs/dead"
+_DEAD_FOLDER: Final = "handoffs/dead"
 _TARGETS: Final = "handoffs/targets"
 
 
@@ -21,21 +21,21 @@ class HandOffFolder:
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
 
-    async def note_dead(self, home: Home, content: bytes) -> None:
+    async def note_dead(self, home: StoragePrefix, content: bytes) -> None:
         """Put into the index that somebody will never hear how this ended; a repetition replaces its own entry."""
         await self._objects.replace(_dead(home), content)
 
-    async def forget_dead(self, home: Home) -> None:
+    async def forget_dead(self, home: StoragePrefix) -> None:
         """Take an entry out of the index, where the store lets anything be removed."""
         await self._objects.remove(_dead(home))
 
-    async def read_dead(self, home: Home) -> bytes | None:
+    async def read_dead(self, home: StoragePrefix) -> bytes | None:
         """Its entry in the index of dead hand-offs, None when there is none."""
         return await self._objects.read(_dead(home))
 
     async def dead(self, kind: str) -> tuple[str, ...]:
         """The ids in the index of dead hand-offs, in their order."""
-        return _ids(await self._objects.names(f"{_DEAD}/{kind}"))
+        return _ids(await self._objects.names(f"{_DEAD_FOLDER}/{kind}"))
 
     async def keep_target(self, name: str, content: bytes) -> None:
         """Keep how a target of the hand-off is, in place of how it was."""
@@ -50,8 +50,8 @@ class HandOffFolder:
         return _ids(await self._objects.names(_TARGETS))
 
 
-def _dead(home: Home) -> str:
-    return f"{_DEAD}/{home.kind}/{listed_name(home.id)}.json"
+def _dead(home: StoragePrefix) -> str:
+    return f"{_DEAD_FOLDER}/{home.kind}/{listed_name(home.id)}.json"
 
 
 def _target(name: str) -> str:

@@ -7,7 +7,7 @@ from workflows.kinds import Kind
 
 
 @dataclass(frozen=True)
-class Home:
+class StoragePrefix:
     """The place of one workflow: `<shelf>/<kind>/<owner>/<id>`, the same on every shelf (`records`, `claims`, …).
 
     `owner` is the onboarding or campaign it belongs to, so that one folder lists all of it: what stands before the
@@ -20,12 +20,12 @@ class Home:
     id: str
 
     @classmethod
-    def of_request(cls, id: str) -> "Home":
+    def of_request(cls, id: str) -> "StoragePrefix":
         """The place of a signature request."""
         return cls.of(Kind.REQUEST.workflow_id(id))
 
     @classmethod
-    def of(cls, workflow_id: str) -> "Home":
+    def of(cls, workflow_id: str) -> "StoragePrefix":
         """The place of the workflow with this id, `<kind>:<id>`."""
         kind, _, id = workflow_id.partition(":")
         return cls(kind, owner_in(id) or hashlib.sha256(id.encode()).hexdigest()[:2], id)

@@ -9,7 +9,7 @@ _SHELF: Final = 2
 """Characters of a reference, of which each has a folder: of letters there are as many as of notices."""
 
 
-class LetterFolder:
+class OutboundMailFolder:
     """What is known of letters, begun before they are sent."""
 
     def __init__(self, objects: Objects) -> None:

@@ -9,7 +9,7 @@ _WORKER_CLOCK: Final = "workers/clock.json"
 _SWEEP: Final = "sweeps/core-signature.json"
 
 
-class Notes:
+class ProcessNotes:
     """The notes of the receiver, of sweeps and of pushes; None of what was never noted."""
 
     def __init__(self, objects: Objects) -> None:

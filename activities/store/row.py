@@ -6,7 +6,7 @@ from typing import Final
 from activities.store.objects import Objects
 
 
-class Row:
+class NumberedRow:
     """The row of one folder, numbered from 1 without a gap, and notes of those who wait for a place in it."""
 
     def __init__(self, objects: Objects, folder: str) -> None:

@@ -16,11 +16,11 @@ from activities.store.devices import DeviceFolder
 from activities.store.document import StoredDocument
 from activities.store.failures import DocumentDamaged, DocumentMissing, RecordConflict
 from activities.store.hand_offs import HandOffFolder
-from activities.store.home import Home
-from activities.store.letters import LetterFolder
-from activities.store.notes import Notes
+from activities.store.home import StoragePrefix
+from activities.store.letters import OutboundMailFolder
+from activities.store.notes import ProcessNotes
 from activities.store.objects import Objects, id_of
-from activities.store.row import Row
+from activities.store.row import NumberedRow
 from activities.store.texts import TextFolder
 from workflows.names import OPENING_PREFIX
 
@@ -58,9 +58,9 @@ class Store:
         self._whole: dict[str, None] = {}
         self.hand_offs: Final = HandOffFolder(self._objects)
         """What is known of targets, and who will never hear how something ended."""
-        self.letters: Final = LetterFolder(self._objects)
+        self.letters: Final = OutboundMailFolder(self._objects)
         """What is known of mails and SMS, so that none is sent twice."""
-        self.notes: Final = Notes(self._objects)
+        self.notes: Final = ProcessNotes(self._objects)
         """What processes note for one another."""
         self.texts: Final = TextFolder(self._objects)
         """What people wrote: the record has a reference in its place, so that it can be erased."""
@@ -121,7 +121,7 @@ class Store:
             return False
         return True
 
-    async def write_record(self, home: Home, content: bytes) -> bool:
+    async def write_record(self, home: StoragePrefix, content: bytes) -> bool:
         """Write the settled record once; whether this call has. Other content than is there is a `RecordConflict`."""
         if await self._objects.create(home.file("records"), content):
             return True
@@ -129,15 +129,15 @@ class Store:
             raise RecordConflict(home.id)
         return False
 
-    async def read_record(self, home: Home) -> bytes | None:
+    async def read_record(self, home: StoragePrefix) -> bytes | None:
         """The settled record, None when there is none."""
         return await self._objects.read(home.file("records"))
 
-    async def write_amendment(self, home: Home, number: int, content: bytes) -> None:
+    async def write_amendment(self, home: StoragePrefix, number: int, content: bytes) -> None:
         """Write what came after settlement; a repeated batch replaces its own amendment and no other."""
         await self._objects.replace(f"{home.on('amendments')}/{number}.json", content)
 
-    async def read_amendments(self, home: Home) -> AsyncIterator[tuple[bytes, ...]]:
+    async def read_amendments(self, home: StoragePrefix) -> AsyncIterator[tuple[bytes, ...]]:
         """The amendments of a record in their order, so many at a time; none when nothing came after settlement."""
         folder = home.on("amendments")
         # One may be missing in between: a batch that was broken off has none.
@@ -147,33 +147,33 @@ class Store:
             found = await self._objects.read_many([f"{folder}/{number}.json" for number in some])
             yield tuple(content for content in found if content is not None)
 
-    async def read_records(self, homes: Sequence[Home]) -> list[bytes | None]:
+    async def read_records(self, homes: Sequence[StoragePrefix]) -> list[bytes | None]:
         """The settled records of many, None for those that have none; bounded by how many are asked for at once."""
         return await self._objects.read_many([home.file("records") for home in homes])
 
-    async def write_page(self, home: Home, name: str, content: bytes) -> None:
+    async def write_page(self, home: StoragePrefix, name: str, content: bytes) -> None:
         """Write lines that a request has forgotten; of one name there is one content."""
         await self._objects.replace(f"{home.on('ledger')}/{name}.json", content)
 
-    async def read_pages(self, home: Home) -> tuple[bytes, ...]:
+    async def read_pages(self, home: StoragePrefix) -> tuple[bytes, ...]:
         """The pages of a request in their order, some of them perhaps twice; none of one that forgot nothing."""
         folder = home.on("ledger")
         names = sorted(await self._objects.names(folder), key=_numbers)
         found = [await self._objects.read(f"{folder}/{name}") for name in names]
         return tuple(content for content in found if content is not None)
 
-    async def keep_signers(self, home: Home, fingerprint: str, content: bytes) -> None:
+    async def keep_signers(self, home: StoragePrefix, fingerprint: str, content: bytes) -> None:
         """Keep whoever stands in full in a file, for the start of this fingerprint."""
         await self._objects.create(_signers_of(home, fingerprint), content)
 
-    async def choose_signers(self, home: Home, fingerprint: str) -> None:
+    async def choose_signers(self, home: StoragePrefix, fingerprint: str) -> None:
         """Have the people of this start be those of what lives by now, whoever was chosen for what lived before."""
         chosen = home.beside("signers.json")
         content = await self._objects.read(_signers_of(home, fingerprint))
         if content and not await self._objects.create(chosen, content) and await self._objects.read(chosen) != content:
             await self._objects.replace(chosen, content)
 
-    async def read_signers(self, home: Home) -> bytes | None:
+    async def read_signers(self, home: StoragePrefix) -> bytes | None:
         """Whoever stands in full in its file, None when nobody does.
 
         Before they were chosen, those of the only start; of several nobody knows which of them will be.
@@ -185,23 +185,23 @@ class Store:
         starts = [name for name in await self._objects.names(folder) if name.startswith(_SIGNERS_OF)]
         return await self._objects.read(f"{folder}/{starts[0]}") if len(starts) == 1 else None
 
-    async def add_asked(self, home: Home, content: bytes) -> None:
+    async def add_asked(self, home: StoragePrefix, content: bytes) -> None:
         """Remember beside them what is sent to the provider; the same content once, whatever was sent before."""
         name = hashlib.sha256(content).hexdigest()[:_ASKED_NAME_LENGTH]
         await self._objects.create(home.beside(f"{_ASKED}{name}.json"), content)
 
-    async def read_asked(self, home: Home) -> tuple[bytes, ...]:
+    async def read_asked(self, home: StoragePrefix) -> tuple[bytes, ...]:
         """All that was ever sent, in no order; none when nothing was."""
         folder = home.on("people")
         names = [name for name in sorted(await self._objects.names(folder)) if name.startswith(_ASKED)]
         found = await asyncio.gather(*(self._objects.read(f"{folder}/{name}") for name in names))
         return tuple(content for content in found if content is not None)
 
-    async def keep_year(self, home: Home, year: int, content: bytes) -> None:
+    async def keep_year(self, home: StoragePrefix, year: int, content: bytes) -> None:
         """Keep, where it can be erased, what a yearly campaign opens with in a year; the last that was given counts."""
         await self._objects.replace(home.beside(f"year-{year}.json"), content)
 
-    async def read_year(self, home: Home, year: int) -> bytes | None:
+    async def read_year(self, home: StoragePrefix, year: int) -> bytes | None:
         """The same, None when it was not given yet."""
         return await self._objects.read(home.beside(f"year-{year}.json"))
 
@@ -212,38 +212,38 @@ class Store:
         ids = [sorted(await self._objects.folders(folder)) for folder in folders]
         return tuple(f"{OPENING_PREFIX}:{id}" for some in ids for id in some)
 
-    async def keep_cover(self, home: Home, content: bytes) -> None:
+    async def keep_cover(self, home: StoragePrefix, content: bytes) -> None:
         """Keep, beside who was asked, what a page says of a request while nobody else can be asked."""
         await self._objects.replace(home.beside("cover.json"), content)
 
-    async def read_cover(self, home: Home) -> bytes | None:
+    async def read_cover(self, home: StoragePrefix) -> bytes | None:
         """That cover sheet, None when nothing was created."""
         return await self._objects.read(home.beside("cover.json"))
 
-    async def keep_first_page(self, home: Home, content: bytes) -> None:
+    async def keep_first_page(self, home: StoragePrefix, content: bytes) -> None:
         """Keep, beside who was asked, what the document's first page looks like."""
         await self._objects.replace(home.beside("first-page.png"), content)
 
-    async def read_first_page(self, home: Home) -> bytes | None:
+    async def read_first_page(self, home: StoragePrefix) -> bytes | None:
         """That picture, None when it was not drawn yet."""
         return await self._objects.read(home.beside("first-page.png"))
 
-    async def mark_opened(self, home: Home, person: str, content: bytes) -> None:
+    async def mark_opened(self, home: StoragePrefix, person: str, content: bytes) -> None:
         """Keep that somebody has opened what they were asked, and when; the first time counts."""
         await self._objects.create(f"{home.on('opened')}/{person}.json", content)
 
-    async def read_opened(self, home: Home, people: Sequence[str]) -> list[bytes | None]:
+    async def read_opened(self, home: StoragePrefix, people: Sequence[str]) -> list[bytes | None]:
         """The same of each of these, None for whoever has not."""
         return await self._objects.read_many([f"{home.on('opened')}/{person}.json" for person in people])
 
-    async def claim(self, home: Home, fingerprint: str = "") -> None:
+    async def claim(self, home: StoragePrefix, fingerprint: str = "") -> None:
         """Remember for ever that the provider had nothing under this id before we created something under it.
 
         That was of the content with this fingerprint; of whatever content where the id is that of a document.
         """
         await self._objects.create(home.file("claims"), json.dumps({"fingerprint": fingerprint}).encode())
 
-    async def claimed_for(self, home: Home) -> str | None:
+    async def claimed_for(self, home: StoragePrefix) -> str | None:
         """The fingerprint under which an id was claimed; None when what the provider has under it is not ours."""
         claim = await self._objects.read(home.file("claims"))
         return None if claim is None else str(json.loads(claim).get("fingerprint", ""))
@@ -282,9 +282,9 @@ class Store:
             left -= await self._objects.clear(f"{_USED}/{day}", left)
         return USED_DROPPED_AT_MOST - left
 
-    def quiet(self, of: str, key: str) -> Row:
+    def quiet(self, of: str, key: str) -> NumberedRow:
         """What somebody was told by all parts of an onboarding."""
-        return Row(self._objects, f"quiet/{of}/{key}")
+        return NumberedRow(self._objects, f"quiet/{of}/{key}")
 
     async def serial(self, of: str) -> str:
         """What somebody's sessions, or links, must have in them; empty until they were ended, or renewed, once."""
@@ -295,7 +295,7 @@ class Store:
         await self._objects.replace(of, serial.encode())
 
 
-def _signers_of(home: Home, fingerprint: str) -> str:
+def _signers_of(home: StoragePrefix, fingerprint: str) -> str:
     return home.beside(f"{_SIGNERS_OF}{fingerprint[:_OF_A_START]}.json")
 
 

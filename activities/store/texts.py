@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from activities.store.failures import TextDamaged
-from activities.store.home import Home
+from activities.store.home import StoragePrefix
 from activities.store.objects import Objects
 
 RANDOM_BYTES: Final = 16
@@ -68,7 +68,7 @@ class TextFolder:
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
 
-    async def keep(self, home: Home, name: str, text: str) -> Reference:
+    async def keep(self, home: StoragePrefix, name: str, text: str) -> Reference:
         """Keep a text of somebody's; the same text under the same name is one object, another one has its own."""
         kept, object, number = KeptText.of(text), name, 1
         while not await self._objects.create(_place(home, object), kept.content):
@@ -79,7 +79,7 @@ class TextFolder:
             object = f"{name}-{number}"
         return kept.reference(object)
 
-    async def read(self, home: Home, reference: Reference) -> str | None:
+    async def read(self, home: StoragePrefix, reference: Reference) -> str | None:
         """The text that a reference stands for, None when it was erased; `TextDamaged` when it is not that text."""
         content = await self._objects.read(_place(home, reference.name))
         if content is None:
@@ -89,10 +89,10 @@ class TextFolder:
             raise TextDamaged(reference.name)
         return kept.text
 
-    async def _known(self, home: Home, name: str) -> KeptText | None:
+    async def _known(self, home: StoragePrefix, name: str) -> KeptText | None:
         content = await self._objects.read(_place(home, name))
         return KeptText.read(content) if content is not None else None
 
 
-def _place(home: Home, name: str) -> str:
+def _place(home: StoragePrefix, name: str) -> str:
     return f"{home.on('texts')}/{name}.json"

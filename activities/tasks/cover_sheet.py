@@ -6,7 +6,8 @@ it a wrong one, and no state.
 
 from activities.own_words import together
 from activities.requests.cover_sheet import NOBODY_SAYS
-from activities.store import Home, Store
+from activities.store.home import StoragePrefix
+from activities.store.store import Store
 from workflows.kinds import Kind
 from workflows.model.base import Model
 from workflows.model.lines import AssigneeLine
@@ -30,7 +31,7 @@ class TaskCover(Model):
         """Write it; repeated, it is the same. `task` is as its workflow has it, so that its text lies elsewhere."""
         people = tuple(one.person for one in task.people)
         made = cls(kind=task.kind, title=task.title, text=task.text, requester=task.requester, people=people)
-        await store.keep_cover(Home.of(task.workflow_id), made.model_dump_json(by_alias=True).encode())
+        await store.keep_cover(StoragePrefix.of(task.workflow_id), made.model_dump_json(by_alias=True).encode())
 
     @classmethod
     async def shown(cls, store: Store, id: str) -> TaskShow | None:
@@ -38,7 +39,7 @@ class TaskCover(Model):
 
         None for a task that was never started; `ValueError` for a sheet of newer code.
         """
-        home = Home.of(Kind.TASK.workflow_id(id))
+        home = StoragePrefix.of(Kind.TASK.workflow_id(id))
         content = await store.read_cover(home)
         if content is None:
             return None

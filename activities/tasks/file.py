@@ -12,7 +12,7 @@ from activities.files.reading import FileModel
 from activities.person import Reachable, id_in_full
 from activities.policies.catalogue import Catalogue
 from activities.policies.file import PolicyLayer
-from activities.starting.checks import Checks, Concerned, Found, closing_times, maps
+from activities.starting.checks import ConcernedPersons, FileChecks, KnownPersons, closing_times, maps
 from activities.starting.file import AskingFile, PersonId, SomebodyEntry, right
 from workflows.model.task import AnswerField
 
@@ -46,10 +46,10 @@ class _Team(NamedTuple):
 
 
 @dataclass
-class TaskChecks(Checks):
+class TaskChecks(FileChecks):
     """The knowledge behind the fields of one task file."""
 
-    made_of: ClassVar[frozenset[str]] = Checks.made_of | {"within"}
+    made_of: ClassVar[frozenset[str]] = FileChecks.made_of | {"within"}
     closes: ClassVar[bool] = False
 
     owner: object
@@ -64,16 +64,16 @@ class TaskChecks(Checks):
         team = await _Team.look_up(directory, who.get("group"), owner)
         asked = [who, *({"person": id} for id in team.members)]
         named = (owner, *(one.get("person") for one in (*asked, *maps(plain, "colleagues"))))
-        found = await Found.look_up(directory, frozenset(id for id in named if isinstance(id, str)))
+        found = await KnownPersons.look_up(directory, frozenset(id for id in named if isinstance(id, str)))
         closing = closing_times(asked, found)
         return cls(catalogue=catalogue, found=found, closing=closing, now=now, owner=owner, team=team)
 
     @property
-    def concerned(self) -> Concerned:
+    def concerned(self) -> ConcernedPersons:
         """The owner, and everybody of the directory who is asked."""
         who = self.right.get("who")
         asked = self.asked(who) if who and who.in_full is None else ()
-        return Concerned(self.right.get("owner"), frozenset(asked))
+        return ConcernedPersons(self.right.get("owner"), frozenset(asked))
 
     @property
     def layer(self) -> PolicyLayer | None:

@@ -10,8 +10,9 @@ from activities.policies.cascade import Resolved
 from activities.policies.catalogue import Catalogue
 from activities.starting import path
 from activities.starting.meant import read_as
-from activities.starting.policy import Checked, checked
-from activities.store import Home, Store
+from activities.starting.policy import CheckedPolicy, checked
+from activities.store.home import StoragePrefix
+from activities.store.store import Store
 from activities.tasks.cover_sheet import TaskCover
 from activities.tasks.file import TaskChecks, TaskFile
 from workflows.follow_up.inputs import FollowUpInput
@@ -36,7 +37,7 @@ class PreparedTask:
     async def kept(self, store: Store) -> TaskInput:
         """See `path.Prepared`: people and text, under the fingerprint; of starts of one id at most one will live."""
         task = self.given.task
-        home = Home.of(task.workflow_id)
+        home = StoragePrefix.of(task.workflow_id)
         if self.people is not None:
             await store.keep_signers(home, self.given.fingerprint, self.people)
         if not task.text:
@@ -48,11 +49,11 @@ class PreparedTask:
         """See `path.Prepared`: its people and its cover sheet, for nothing of a task is created elsewhere."""
         if isinstance(given, TaskInput):
             if self.people is not None:
-                await store.choose_signers(Home.of(given.task.workflow_id), given.fingerprint)
+                await store.choose_signers(StoragePrefix.of(given.task.workflow_id), given.fingerprint)
             await TaskCover.keep(store, given.task)
 
 
-async def prepare(
+async def prepare_task(
     written: FileText | PlainFile, *, catalogue: Catalogue, directory: Directory, now: datetime
 ) -> PreparedTask:
     """Check a task file in full, without starting anything; those of a group who are asked are its people as of now.
@@ -66,7 +67,7 @@ async def prepare(
     return _prepared(file, found, checks.asked(file.who))
 
 
-def _prepared(file: TaskFile, found: Checked, asked: tuple[str, ...]) -> PreparedTask:
+def _prepared(file: TaskFile, found: CheckedPolicy, asked: tuple[str, ...]) -> PreparedTask:
     policy = found.resolved.policy
     digest = path.fingerprint(file.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude={"id"}))
     task = Task(

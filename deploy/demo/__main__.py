@@ -8,7 +8,8 @@ from deploy.demo.report import DemoTold, verdict
 from deploy.demo.telling import run
 from deploy.running import in_one_line
 from starter import exits, logs
-from starter.commands.printing import answer
+from starter.commands.printing import print_answer
+from starter.error_types import Exit, Terminated
 from starter.refusals import REFUSALS
 
 
@@ -18,8 +19,8 @@ def main() -> int:
     options = _parser().parse_args()
     with in_one_line("countersign demo"):
         told = asyncio.run(_told(keep=options.keep, quiet=options.json))
-    answer(told, verdict(told), as_json=options.json)
-    return exits.Exit.DONE if told.ok else exits.Exit.REFUSED
+    print_answer(told, verdict(told), as_json=options.json)
+    return Exit.DONE if told.ok else Exit.REFUSED
 
 
 async def _told(*, keep: bool, quiet: bool) -> DemoTold:
@@ -31,7 +32,7 @@ async def _told(*, keep: bool, quiet: bool) -> DemoTold:
     except asyncio.CancelledError:
         if (here := asyncio.current_task()) and here.cancelling():
             raise
-        raise exits.Terminated(exits.Exit.TERMINATED) from None
+        raise Terminated(Exit.TERMINATED) from None
 
 
 def _parser() -> argparse.ArgumentParser:

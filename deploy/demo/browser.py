@@ -8,13 +8,13 @@ from html.parser import HTMLParser
 from urllib.parse import urljoin, urlsplit
 
 from activities.http.calling import make_client
-from starter.exits import Refusal
+from starter.error_types import Refusal
 
 _MOST_REDIRECTS = 5
 
 
 @dataclass
-class Form:
+class HtmlForm:
     """Where a form goes and what it carries: its hidden fields and its first button."""
 
     action: str = ""
@@ -23,7 +23,7 @@ class Form:
 
 
 @dataclass(frozen=True)
-class Page:
+class HtmlPage:
     """What stands on the screen."""
 
     url: str
@@ -31,7 +31,7 @@ class Page:
     text: str
 
     @property
-    def form(self) -> Form:
+    def form(self) -> HtmlForm:
         """The first form that is posted; `Refusal` when the page has none."""
         reader = _FormReader()
         reader.feed(self.text)
@@ -46,7 +46,7 @@ class Browser:
     def __init__(self) -> None:
         self._client = make_client()
 
-    async def open(self, url: str) -> Page:
+    async def open(self, url: str) -> HtmlPage:
         """GET a page, wherever it leads."""
         return await self._follow(url, None, {"accept": "text/html"})
 
@@ -56,7 +56,7 @@ class Browser:
         reader.feed((await self.open(url)).text)
         return [urljoin(url, link) for link in reader.links if containing in link]
 
-    async def press(self, page: Page, text: str = "") -> Page:
+    async def press(self, page: HtmlPage, text: str = "") -> HtmlPage:
         """Post the page's first form as a browser would, with what was written into it, and follow."""
         origin = "{0.scheme}://{0.netloc}".format(urlsplit(page.url))
         headers = {"accept": "text/html", "origin": origin, "sec-fetch-site": "same-origin"}
@@ -67,12 +67,12 @@ class Browser:
         """Close the connections."""
         await self._client.aclose()
 
-    async def _follow(self, url: str, fields: dict[str, str] | None, headers: dict[str, str]) -> Page:
+    async def _follow(self, url: str, fields: dict[str, str] | None, headers: dict[str, str]) -> HtmlPage:
         for _ in range(_MOST_REDIRECTS):
             method = "GET" if fields is None else "POST"
             answer = await self._client.request(method, url, data=fields, headers=headers)
             if not answer.is_redirect:
-                return Page(url, answer.status_code, answer.text)
+                return HtmlPage(url, answer.status_code, answer.text)
             url, fields, headers = urljoin(url, answer.headers["location"]), None, {"accept": "text/html"}
         raise Refusal("a page that sends its visitor round in circles")
 
@@ -80,7 +80,7 @@ class Browser:
 class _FormReader(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
-        self.forms: list[Form] = []
+        self.forms: list[HtmlForm] = []
         self.links: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -88,7 +88,7 @@ class _FormReader(HTMLParser):
         if tag == "a" and "href" in given:
             self.links.append(given["href"])
         if tag == "form" and given.get("method", "").lower() == "post":
-            self.forms.append(Form(given.get("action", "")))
+            self.forms.append(HtmlForm(given.get("action", "")))
         elif self.forms and not self.forms[-1].complete and "name" in given:
             if tag == "button":
                 self.forms[-1].complete = True

@@ -33,7 +33,7 @@ class DemoTold(Model):
     steps: tuple[StepTold, ...]
 
 
-class Report:
+class StoryReport:
     """Speaks while the story goes on; silent when a program reads the answer instead."""
 
     def __init__(self, *, quiet: bool) -> None:

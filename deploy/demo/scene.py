@@ -11,11 +11,11 @@ from temporalio.testing import TimeSkipper
 
 from activities.http.calling import Service, make_client
 from activities.links import LinkUse
-from deploy.demo.browser import Browser, Page
+from deploy.demo.browser import Browser, HtmlPage
 from starter import requests
 from starter.clients import links
 from starter.context import Context
-from starter.exits import Refusal
+from starter.error_types import Refusal
 from starter.fast_forward import JUST_AFTER, forward
 from starter.settings import Settings
 from workflows.kinds import Kind
@@ -130,16 +130,16 @@ class Scene:
         screens = answer.json()
         return [notice for notices in screens.values() for notice in notices] if isinstance(screens, dict) else []
 
-    async def signs(self, person: str, request: str) -> Page:
+    async def signs(self, person: str, request: str) -> HtmlPage:
         """Tap the notice, press the button of our page, press the button of Core Signature's page."""
         page = await self.taps(person, request)
         return await self._browser.press(await self._browser.press(page))
 
-    async def does(self, person: str, task: str, answer: str = "") -> Page:
+    async def does(self, person: str, task: str, answer: str = "") -> HtmlPage:
         """Tap the notice, write the answer that it asks for, press the button of the task's page."""
         return await self._browser.press(await self.taps(person, task), answer)
 
-    async def taps(self, person: str, subject: str) -> Page:
+    async def taps(self, person: str, subject: str) -> HtmlPage:
         """The page behind somebody's notice of a request or a task."""
 
         async def notice() -> Entry | None:
@@ -148,13 +148,13 @@ class Scene:
         found = await self.until(f"a notice of {subject} on the phone of {person}", notice)
         return await self._browser.open(found["link"])
 
-    async def signs_by_mail(self, person: str) -> Page:
+    async def signs_by_mail(self, person: str) -> HtmlPage:
         """Open the link of Core Signature's mail, which stands in the inbox, and press the button of its page."""
         inbox = f"{self.addresses.sandbox}/inbox/{person}"
         links = await self.until(f"a mail to {person}", lambda: self._browser.links(inbox, containing="from=mail"))
         return await self._browser.press(await self._browser.open(links[-1]))
 
-    async def opens(self, link: str) -> Page:
+    async def opens(self, link: str) -> HtmlPage:
         """The page that a link leads to."""
         return await self._browser.open(link)
 

@@ -14,11 +14,11 @@ from zoneinfo import ZoneInfo
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from activities.store import Home
+from activities.store.home import StoragePrefix
 from deploy.demo.scene import NotSeen, Scene
 from starter import requests
 from workflows.kinds import Kind
-from workflows.model.notices import Outcome
+from workflows.model.notices import NotificationOutcome
 from workflows.model.settlement import HandoffState
 from workflows.model.subject import Status
 from workflows.model.views import RequestShow
@@ -34,7 +34,7 @@ Play = Callable[[Scene], Awaitable[str]]
 
 
 @dataclass(frozen=True)
-class Step:
+class StoryStep:
     """`name` is for programs; `play` acts, looks, and returns what was seen in words."""
 
     name: str
@@ -187,7 +187,7 @@ async def _screens_clean(scene: Scene) -> str:
 async def _record(scene: Scene) -> str:
     for workflow_id in (Kind.REQUEST.workflow_id(scene.request), Kind.ONBOARDING.workflow_id(scene.onboarding)):
         await scene.until(
-            f"the record of {workflow_id}", partial(scene.context.store.read_record, Home.of(workflow_id))
+            f"the record of {workflow_id}", partial(scene.context.store.read_record, StoragePrefix.of(workflow_id))
         )
     await scene.until("every target done", partial(_all_done, scene))
     return "the settled records are written, every target is done"
@@ -209,7 +209,7 @@ async def _status(scene: Scene, status: Status) -> bool:
 
 async def _noticed(scene: Scene, person: str, stage: str) -> bool:
     return any(
-        line.person == person and line.stage == stage and line.outcome is Outcome.ACCEPTED
+        line.person == person and line.stage == stage and line.outcome is NotificationOutcome.ACCEPTED
         for line in (await scene.shown()).notifications
     )
 
@@ -231,47 +231,47 @@ async def _all_done(scene: Scene) -> bool:
 
 
 STORY: Final = (
-    Step("started", _start),
-    Step("created", _created),
-    Step("customer told", partial(_told, person=CUSTOMER, stage="ready", words="the customer's phone")),
-    Step("next day", _next_day),
-    Step("customer signed", _customer_signs),
-    Step("second agreement signed", _customer_signs_the_second),
-    Step("executive told", partial(_told, person=EXECUTIVE, stage="ready", words="the chief executive's turn")),
-    *(Step(f"reminder {number}", partial(_reminder, number=number)) for number in (1, 2, 3)),
-    Step("reassigned", _escalation),
-    Step("old link dead", _old_link_dead),
-    Step("alternate signed", _alternate_signs),
-    Step("owner told", partial(_told, person=OWNER, stage="settled", words="the account executive is told")),
-    Step("hr told", partial(_team, target="hr", person="hr-desk", words="HR is told")),
-    Step("finance told", _finance),
-    Step("operations told", partial(_team, target="operations", person=TEAM, words="operations is told")),
-    Step(
+    StoryStep("started", _start),
+    StoryStep("created", _created),
+    StoryStep("customer told", partial(_told, person=CUSTOMER, stage="ready", words="the customer's phone")),
+    StoryStep("next day", _next_day),
+    StoryStep("customer signed", _customer_signs),
+    StoryStep("second agreement signed", _customer_signs_the_second),
+    StoryStep("executive told", partial(_told, person=EXECUTIVE, stage="ready", words="the chief executive's turn")),
+    *(StoryStep(f"reminder {number}", partial(_reminder, number=number)) for number in (1, 2, 3)),
+    StoryStep("reassigned", _escalation),
+    StoryStep("old link dead", _old_link_dead),
+    StoryStep("alternate signed", _alternate_signs),
+    StoryStep("owner told", partial(_told, person=OWNER, stage="settled", words="the account executive is told")),
+    StoryStep("hr told", partial(_team, target="hr", person="hr-desk", words="HR is told")),
+    StoryStep("finance told", _finance),
+    StoryStep("operations told", partial(_team, target="operations", person=TEAM, words="operations is told")),
+    StoryStep(
         "customer success told",
         partial(_team, target="customer-success", person="success-desk", words="customer success is told"),
     ),
-    Step("phones clean", _screens_clean),
-    Step(
+    StoryStep("phones clean", _screens_clean),
+    StoryStep(
         "journey moved",
         partial(_stage, name="account set-up", words="the customer's page says: account set-up, with operations"),
     ),
-    Step(
+    StoryStep(
         "operations asked",
         partial(_hears, person=TEAM, stage="ready", subject=".2.1", words="operations: it is their turn"),
     ),
-    Step(
+    StoryStep(
         "account created",
         partial(_task_done, person=TEAM, part="account", subject=".2.1", words="operations has created the account"),
     ),
-    Step(
+    StoryStep(
         "customer hears of it",
         partial(_hears, person=CUSTOMER, stage="finished-account", words="the customer hears that it is done"),
     ),
-    Step(
+    StoryStep(
         "customer asked",
         partial(_hears, person=CUSTOMER, stage="ready", subject=".3.1", words="the customer's next step"),
     ),
-    Step(
+    StoryStep(
         "customer's step done",
         partial(
             _task_done,
@@ -282,11 +282,11 @@ STORY: Final = (
             answer="Acme, Accounts payable, 1 Rue du Port, Paris",
         ),
     ),
-    Step(
+    StoryStep(
         "customer welcomed",
         partial(_hears, person=CUSTOMER, stage="notice-notice-1", words="the service is active"),
     ),
-    Step("completed", partial(_hears, person=OWNER, stage="settled", words="the account executive: all is done")),
-    Step("crm told", _completed),
-    Step("recorded", _record),
+    StoryStep("completed", partial(_hears, person=OWNER, stage="settled", words="the account executive: all is done")),
+    StoryStep("crm told", _completed),
+    StoryStep("recorded", _record),
 )

@@ -8,17 +8,17 @@ from pathlib import Path
 from time import monotonic
 
 from activities.http.calling import ServiceFailure
-from activities.store import Home
+from activities.store.home import StoragePrefix
 from deploy.demo import folders
-from deploy.demo.report import DemoTold, Report, StepTold
+from deploy.demo.report import DemoTold, StepTold, StoryReport
 from deploy.demo.scene import Scene
-from deploy.demo.story import CUSTOMER, EXECUTIVE, STORY, Step
+from deploy.demo.story import CUSTOMER, EXECUTIVE, STORY, StoryStep
 from deploy.environment import looks_of
 from deploy.loopback import LOOPBACK
 from deploy.running import planned
 from starter import settings
 from starter.context import opened
-from starter.exits import Refusal
+from starter.error_types import Refusal
 from starter.needs import Need
 from workflows.kinds import Kind
 
@@ -29,7 +29,7 @@ async def run(*, keep: bool, quiet: bool) -> DemoTold:
     `StackFailure` when there is no stack to play on, or none to keep.
     """
     began = monotonic()
-    report = Report(quiet=quiet)
+    report = StoryReport(quiet=quiet)
     folder = await asyncio.to_thread(folders.fresh)
     async with planned(folder, LOOPBACK, looks_of(os.environ)) as stack, stack.up(report.say):
         async with _scene(folder) as scene:
@@ -52,7 +52,7 @@ async def _scene(folder: Path) -> AsyncIterator[Scene]:
         yield scene
 
 
-async def _told(scene: Scene, report: Report) -> AsyncIterator[StepTold]:
+async def _told(scene: Scene, report: StoryReport) -> AsyncIterator[StepTold]:
     """Each step's outcome; after one that was not seen the rest is not played."""
     story_goes_on = True
     for step in STORY:
@@ -66,7 +66,7 @@ async def _told(scene: Scene, report: Report) -> AsyncIterator[StepTold]:
         yield told
 
 
-async def _played(step: Step, scene: Scene) -> StepTold:
+async def _played(step: StoryStep, scene: Scene) -> StepTold:
     try:
         says = await step.play(scene)
     except (Refusal, ServiceFailure) as failure:
@@ -79,7 +79,10 @@ def _places(scene: Scene, folder: Path, *, keep: bool) -> tuple[tuple[str, str],
     web_ui = scene.context.url(Kind.ONBOARDING.workflow_id(scene.onboarding)) or scene.addresses.web_ui
     living = (("Web UI", web_ui), ("the customer's page", scene.journey_link), *phones)
     kept = (
-        ("record", str(folder / "store" / Home.of(Kind.ONBOARDING.workflow_id(scene.onboarding)).file("records"))),
+        (
+            "record",
+            str(folder / "store" / StoragePrefix.of(Kind.ONBOARDING.workflow_id(scene.onboarding)).file("records")),
+        ),
         ("logs", str(folder / "logs")),
         ("all of it again", f"countersign dev --data {folder}"),
     )

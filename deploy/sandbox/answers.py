@@ -6,7 +6,7 @@ from email.utils import formatdate
 from math import ceil
 from typing import Any
 
-from deploy.sandbox.faults import Fault, FaultKind
+from deploy.sandbox.faults import ArmedFault, FaultKind
 from deploy.sandbox.push.errors import USUAL_CODE, fcm_error
 
 Header = tuple[bytes, bytes]
@@ -28,19 +28,19 @@ DETAILS = {
 
 
 @dataclass(frozen=True)
-class Answer:
+class SandboxAnswer:
     """Status, headers without length and date, and the whole body."""
 
     status: int
     headers: tuple[Header, ...]
     body: bytes
 
-    def with_headers(self, *more: Header) -> "Answer":
+    def with_headers(self, *more: Header) -> "SandboxAnswer":
         """The same answer with further headers."""
         return replace(self, headers=(*self.headers, *more))
 
 
-def faulty(fault: Fault, path: str, now: float) -> Answer | None:
+def faulty(fault: ArmedFault, path: str, now: float) -> SandboxAnswer | None:
     """The answer a fault gives instead of the real one; None for faults that give none or keep the real one."""
     match fault.fault:
         case FaultKind.HTML:
@@ -51,14 +51,14 @@ def faulty(fault: Fault, path: str, now: float) -> Answer | None:
             return _json(200, {"count": 0, "next": None, "previous": None, "results": [], "padding": "x" * HUGE_BYTES})
         case FaultKind.REDIRECT:
             target = fault.location or "/_sandbox/targets/redirected"
-            return Answer(302, ((b"location", target.encode()),), b"")
+            return SandboxAnswer(302, ((b"location", target.encode()),), b"")
         case kind if kind.value.isdecimal():
             return _error(fault, int(kind.value), path, now)
         case _:
             return None
 
 
-def _error(fault: Fault, status: int, path: str, now: float) -> Answer:
+def _error(fault: ArmedFault, status: int, path: str, now: float) -> SandboxAnswer:
     shape = fault.shape or shape_of(path)
     detail = DETAILS[status].format(_wait(fault))
     if shape == "html":
@@ -94,15 +94,15 @@ def _error_body(shape: str, status: int, detail: str, error_code: str | None) ->
             return {"non_field_errors": [detail]} if status == 400 else {"detail": detail}
 
 
-def _wait(fault: Fault) -> int:
+def _wait(fault: ArmedFault) -> int:
     if isinstance(fault.retry_after, int):
         return fault.retry_after
     return ceil(DEFAULT_DATE_AHEAD if fault.delay is None else fault.delay)
 
 
-def _json(status: int, body: dict[str, Any]) -> Answer:
-    return Answer(status, ((b"content-type", b"application/json"),), json.dumps(body).encode())
+def _json(status: int, body: dict[str, Any]) -> SandboxAnswer:
+    return SandboxAnswer(status, ((b"content-type", b"application/json"),), json.dumps(body).encode())
 
 
-def _html(status: int, title: str) -> Answer:
-    return Answer(status, ((b"content-type", b"text/html; charset=utf-8"),), HTML.format(title).encode())
+def _html(status: int, title: str) -> SandboxAnswer:
+    return SandboxAnswer(status, ((b"content-type", b"text/html; charset=utf-8"),), HTML.format(title).encode())

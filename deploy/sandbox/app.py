@@ -14,11 +14,11 @@ from deploy.sandbox.control import Control
 from deploy.sandbox.core.routes import core_routes
 from deploy.sandbox.front import Front
 from deploy.sandbox.pages.routes import page_routes
-from deploy.sandbox.push.appworks import AppWorks
-from deploy.sandbox.push.cloud_messaging import CloudMessaging
-from deploy.sandbox.push.fcm import Fcm
-from deploy.sandbox.push.phones import Phones
-from deploy.sandbox.refusal import Refused
+from deploy.sandbox.push.appworks import AppWorksApi
+from deploy.sandbox.push.cloud_messaging import CloudMessagingApi
+from deploy.sandbox.push.fcm import FcmApi
+from deploy.sandbox.push.phones import PhoneNetwork
+from deploy.sandbox.refusal import CoreRefusal
 from deploy.sandbox.settings import SandboxSettings
 from deploy.sandbox.world import World
 
@@ -28,7 +28,7 @@ WORDING = {404: "Not found.", 405: 'Method "{}" not allowed.'}
 def create_app(settings: SandboxSettings) -> Starlette:
     """A sandbox with its own world (`app.state.world`); time passes in it while its lifespan is entered."""
     world = World(settings)
-    phones = Phones(world.memory, settings.clock)
+    phones = PhoneNetwork(world.memory, settings.clock)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -38,15 +38,15 @@ def create_app(settings: SandboxSettings) -> Starlette:
     app = Starlette(
         routes=[
             *core_routes(world),
-            *Fcm(world, phones).routes(),
-            *AppWorks(world, phones).routes(),
-            *CloudMessaging(world).routes(),
+            *FcmApi(world, phones).routes(),
+            *AppWorksApi(world, phones).routes(),
+            *CloudMessagingApi(world).routes(),
             Control(world, phones).routes(),
             Route("/healthz", _healthy),
             *page_routes(world, phones),
         ],
         middleware=[Middleware(Front, world=world)],
-        exception_handlers={Refused: _refused, HTTPException: _http_error},
+        exception_handlers={CoreRefusal: _refused, HTTPException: _http_error},
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
@@ -59,7 +59,7 @@ async def _healthy(_: Request) -> Response:
 
 
 async def _refused(_: Request, refusal: Exception) -> Response:
-    if not isinstance(refusal, Refused):
+    if not isinstance(refusal, CoreRefusal):
         raise refusal
     return JSONResponse(refusal.body, refusal.status)
 

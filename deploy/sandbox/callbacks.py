@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from deploy.sandbox.faults import CALLBACK, Fault, FaultBook, FaultKind
+from deploy.sandbox.faults import CALLBACK, ArmedFault, FaultBook, FaultKind
 from deploy.sandbox.ledger import EntryType
 from deploy.sandbox.memory import Memory
-from deploy.sandbox.records import Delivery, Document, Event, Signer
-from deploy.sandbox.schedule import Schedule
+from deploy.sandbox.records import CoreDocument, CoreEvent, CoreSigner, EventDelivery
+from deploy.sandbox.schedule import JobQueue
 from deploy.sandbox.settings import SandboxSettings
 from deploy.sandbox.views import Json, Views
 
@@ -30,7 +30,7 @@ class Callbacks:
     """Records events and delivers them, through faults when any are armed."""
 
     def __init__(
-        self, settings: SandboxSettings, memory: Memory, views: Views, schedule: Schedule, faults: FaultBook
+        self, settings: SandboxSettings, memory: Memory, views: Views, schedule: JobQueue, faults: FaultBook
     ) -> None:
         self._settings = settings
         self._memory = memory
@@ -39,23 +39,25 @@ class Callbacks:
         self._faults = faults
         self._lanes = asyncio.Semaphore(MOST_AT_ONCE)
         self._running: set[asyncio.Task[None]] = set()
-        self._held: list[tuple[Event, Delivery]] = []
+        self._held: list[tuple[CoreEvent, EventDelivery]] = []
         self._client: httpx.AsyncClient | None = None
 
-    def announce(self, event_type: str, document: Document, signer: Signer | None = None, *, ok: bool = True) -> None:
+    def announce(
+        self, event_type: str, document: CoreDocument, signer: CoreSigner | None = None, *, ok: bool = True
+    ) -> None:
         """Make the event and start telling it."""
         now = self._settings.clock()
         urls = [hook.callback_url for hook in self._memory.webhooks.where(event_type)]
         if document.events_callback_url:
             urls.insert(0, document.events_callback_url)
-        event = Event(
+        event = CoreEvent(
             event_type=event_type,
             status="ok" if ok else "error",
             timestamp=now,
             document=document.uuid,
             external_id=document.external_id,
             signer=signer.uuid if signer else None,
-            deliveries=[Delivery(url=url, due=now) for url in urls],
+            deliveries=[EventDelivery(url=url, due=now) for url in urls],
         )
         self._memory.events.save(event)
         self._memory.ledger.write(EntryType.EVENT, event=event.uuid, **self._names(event), document=document.uuid)
@@ -74,12 +76,12 @@ class Callbacks:
         if self._client is not None:
             await self._client.aclose()
 
-    def _deliver_all(self, event: Event) -> None:
+    def _deliver_all(self, event: CoreEvent) -> None:
         for delivery in event.deliveries:
             if delivery.due is not None:
                 self._attempt_at(delivery.due, event, delivery)
 
-    def _attempt_at(self, due: float, event: Event, delivery: Delivery) -> None:
+    def _attempt_at(self, due: float, event: CoreEvent, delivery: EventDelivery) -> None:
         self._schedule.at(due, lambda: self._spawn(self._deliver(event, delivery)))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -87,26 +89,26 @@ class Callbacks:
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
-    async def _deliver(self, event: Event, delivery: Delivery) -> None:
+    async def _deliver(self, event: CoreEvent, delivery: EventDelivery) -> None:
         path = urlsplit(delivery.url).path
         fault = self._faults.take(CALLBACK, event.event_type, path, body=(event.external_id or "").encode())
         match fault:
-            case Fault(fault=FaultKind.DROP):
+            case ArmedFault(fault=FaultKind.DROP):
                 self._give_up(event, delivery, "dropped", FaultKind.DROP)
-            case Fault(fault=FaultKind.REORDER):
+            case ArmedFault(fault=FaultKind.REORDER):
                 self._held.append((event, delivery))
-            case Fault(fault=FaultKind.DELAY):
+            case ArmedFault(fault=FaultKind.DELAY):
                 later = self._settings.clock() + (DEFAULT_DELAY if fault.delay is None else fault.delay)
                 self._schedule.at(later, lambda: self._spawn(self._go_out(event, delivery, fault)))
             case _:
                 await self._go_out(event, delivery, fault)
 
-    def _give_up(self, event: Event, delivery: Delivery, why: str, fault: FaultKind | None = None) -> None:
+    def _give_up(self, event: CoreEvent, delivery: EventDelivery, why: str, fault: FaultKind | None = None) -> None:
         delivery.due = None
         self._memory.events.save(event)
         self._write(event, delivery, status=None, error=why, fault=fault)
 
-    async def _go_out(self, event: Event, delivery: Delivery, fault: Fault | None) -> None:
+    async def _go_out(self, event: CoreEvent, delivery: EventDelivery, fault: ArmedFault | None) -> None:
         async with self._lanes:
             await self._attempt(event, delivery, fault)
             if fault and fault.fault is FaultKind.DUPLICATE:
@@ -115,7 +117,7 @@ class Callbacks:
         for other_event, other_delivery in held:
             self._spawn(self._attempt(other_event, other_delivery, None))
 
-    async def _attempt(self, event: Event, delivery: Delivery, fault: Fault | None) -> None:
+    async def _attempt(self, event: CoreEvent, delivery: EventDelivery, fault: ArmedFault | None) -> None:
         document = self._memory.documents.get(event.document)
         if document is None:
             self._give_up(event, delivery, "document deleted")
@@ -136,7 +138,7 @@ class Callbacks:
             return None, type(trouble).__name__
         return answer.status_code, None
 
-    def _settle(self, event: Event, delivery: Delivery, status: int | None) -> None:
+    def _settle(self, event: CoreEvent, delivery: EventDelivery, status: int | None) -> None:
         now = self._settings.clock()
         event.callback_status_code = status
         again = status is None or status == 500
@@ -148,7 +150,7 @@ class Callbacks:
             self._attempt_at(delivery.due, event, delivery)
         self._memory.events.save(event)
 
-    def _body(self, event: Event, document: Document, fault: Fault | None) -> Json:
+    def _body(self, event: CoreEvent, document: CoreDocument, fault: ArmedFault | None) -> Json:
         body = self._views.callback(event, document)
         if fault and fault.fault is FaultKind.FORGE:
             body["event_hash"] = "0" * 64
@@ -156,15 +158,21 @@ class Callbacks:
             body["document"] = self._swapped(body["document"], fault)
         return body
 
-    def _swapped(self, shown: Json, fault: Fault) -> Json:
+    def _swapped(self, shown: Json, fault: ArmedFault) -> Json:
         other = self._memory.documents.get(fault.document or "")
         return {**(self._views.document(other) if other else shown), "status": fault.status or "si"}
 
-    def _names(self, event: Event) -> Json:
+    def _names(self, event: CoreEvent) -> Json:
         return {"event_type": event.event_type, "external_id": event.external_id}
 
     def _write(
-        self, event: Event, delivery: Delivery, *, status: int | None, error: str | None, fault: FaultKind | None
+        self,
+        event: CoreEvent,
+        delivery: EventDelivery,
+        *,
+        status: int | None,
+        error: str | None,
+        fault: FaultKind | None,
     ) -> None:
         self._memory.ledger.write(
             EntryType.CALLBACK,

@@ -8,8 +8,8 @@ from typing import cast
 
 from starlette.types import Receive, Scope, Send
 
-from deploy.sandbox.answers import Answer
-from deploy.sandbox.faults import Fault, FaultKind
+from deploy.sandbox.answers import SandboxAnswer
+from deploy.sandbox.faults import ArmedFault, FaultKind
 
 # SO_LINGER with zero seconds: closing sends RST instead of FIN and throws away what was still to be sent.
 LINGER_NOT = struct.pack("ii", 1, 0)
@@ -17,7 +17,7 @@ DEFAULT_SLOW = 3.0
 DEFAULT_DRIP = 1.0
 
 
-class Line:
+class ClientLine:
     """The connection one request came over."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -25,7 +25,7 @@ class Line:
         self._receive = receive
         self._send = send
 
-    async def answer(self, answer: Answer, fault: Fault | None) -> None:
+    async def answer(self, answer: SandboxAnswer, fault: ArmedFault | None) -> None:
         """Send the answer the way the fault wants it sent."""
         match fault.fault if fault else None:
             case FaultKind.CUT | FaultKind.REFUSE:
@@ -49,11 +49,11 @@ class Line:
         self._transport.abort()
         await self._disconnected()
 
-    async def _whole(self, answer: Answer) -> None:
+    async def _whole(self, answer: SandboxAnswer) -> None:
         await self._start(answer)
         await self._send({"type": "http.response.body", "body": answer.body})
 
-    async def _truncate(self, answer: Answer) -> None:
+    async def _truncate(self, answer: SandboxAnswer) -> None:
         await self._start(answer)
         half = answer.body[: len(answer.body) // 2]
         await self._send({"type": "http.response.body", "body": half, "more_body": True})
@@ -63,7 +63,7 @@ class Line:
         self._transport.close()
         await self._disconnected()
 
-    async def _drip(self, answer: Answer, pause: float) -> None:
+    async def _drip(self, answer: SandboxAnswer, pause: float) -> None:
         await self._start(answer)
         for byte in answer.body:
             await self._send({"type": "http.response.body", "body": bytes([byte]), "more_body": True})
@@ -71,7 +71,7 @@ class Line:
                 return
         await self._send({"type": "http.response.body", "body": b""})
 
-    async def _start(self, answer: Answer) -> None:
+    async def _start(self, answer: SandboxAnswer) -> None:
         length = (b"content-length", str(len(answer.body)).encode())
         # A bodiless status must not announce a length.
         headers = [*answer.headers] if answer.status in {204, 304} else [*answer.headers, length]
@@ -91,5 +91,5 @@ class Line:
             pass
 
 
-def _delay(fault: Fault | None, default: float) -> float:
+def _delay(fault: ArmedFault | None, default: float) -> float:
     return default if fault is None or fault.delay is None else fault.delay

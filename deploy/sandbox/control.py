@@ -8,11 +8,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
-from deploy.sandbox.faults import Fault
+from deploy.sandbox.faults import ArmedFault
 from deploy.sandbox.ledger import EntryType
-from deploy.sandbox.push.phones import DeviceState, Phones
-from deploy.sandbox.records import Document
-from deploy.sandbox.refusal import Refused
+from deploy.sandbox.push.phones import DeviceState, PhoneNetwork
+from deploy.sandbox.records import CoreDocument
+from deploy.sandbox.refusal import CoreRefusal
 from deploy.sandbox.signing import Case, is_turn
 from deploy.sandbox.world import World
 
@@ -32,7 +32,7 @@ class DeviceMark(BaseModel):
     state: DeviceState
 
 
-class Reason(BaseModel):
+class DeclineReason(BaseModel):
     """Why a signer declines."""
 
     reason: str = ""
@@ -49,7 +49,7 @@ class Wanted(BaseModel):
 class Control:
     """Ledger, faults, devices, signers' deeds, and the targets that record hand-offs."""
 
-    def __init__(self, world: World, phones: Phones) -> None:
+    def __init__(self, world: World, phones: PhoneNetwork) -> None:
         self._world = world
         self._phones = phones
 
@@ -74,7 +74,7 @@ class Control:
         """GET the entries after `after`."""
         after = request.query_params.get("after", "0")
         if not after.isdecimal() or len(after) > LONGEST_NUMBER:
-            raise Refused.because(400, "after has to be a number")
+            raise CoreRefusal.because(400, "after has to be a number")
         return JSONResponse(self._world.ledger.after(int(after)))
 
     async def faults(self, request: Request) -> Response:
@@ -85,7 +85,7 @@ class Control:
         if request.method == "DELETE":
             book.clear()
             return Response(status_code=204)
-        fault = await _read(request, Fault)
+        fault = await _read(request, ArmedFault)
         book.arm(fault)
         self._world.ledger.write(EntryType.FAULT_ARMED, **fault.model_dump(mode="json", exclude_defaults=True))
         return JSONResponse(fault.shown(), 201)
@@ -141,16 +141,16 @@ class Control:
         """POST `expire` or `delete`."""
         document = self._world.memory.documents.get(request.path_params["uuid"])
         if document is None:
-            raise Refused.missing()
+            raise CoreRefusal.missing()
         match request.path_params["deed"]:
             case "expire":
                 if not self._world.lifecycle.expire(document):
-                    raise Refused.because(409, f"The document has ended before ({document.status.value}).")
+                    raise CoreRefusal.because(409, f"The document has ended before ({document.status.value}).")
                 return JSONResponse(self._summary(document))
             case "delete":
                 self._world.lifecycle.delete(document)
                 return Response(status_code=204)
-        raise Refused.missing()
+        raise CoreRefusal.missing()
 
     async def signer_deed(self, request: Request) -> Response:
         """POST `sign`, `view`, or `decline` with an optional `{reason}`."""
@@ -161,19 +161,19 @@ class Control:
             case "view":
                 self._world.signing.view(case)
             case "decline":
-                why = await _read(request, Reason) if await request.body() else Reason()
+                why = await _read(request, DeclineReason) if await request.body() else DeclineReason()
                 self._world.signing.decline(case, why.reason)
             case _:
-                raise Refused.missing()
+                raise CoreRefusal.missing()
         return JSONResponse(self._summary(case[2]))
 
     def _case(self, request: Request) -> Case:
         case = self._world.memory.signer(request.path_params["uuid"])
         if case is None:
-            raise Refused.missing()
+            raise CoreRefusal.missing()
         return case
 
-    def _summary(self, document: Document) -> dict[str, Any]:
+    def _summary(self, document: CoreDocument) -> dict[str, Any]:
         request = self._world.memory.request_of(document)
         on_turn = {signer.uuid for signer in request.signers if is_turn(signer, request)} if request else set()
         return {
@@ -195,4 +195,4 @@ async def _read(request: Request, model: type[M]) -> M:
         return model.model_validate_json(await request.body())
     except ValidationError as trouble:
         faults = [(*map(str, fault["loc"]), fault["msg"]) for fault in trouble.errors()]
-        raise Refused.because(400, "; ".join(": ".join(fault) for fault in faults)) from None
+        raise CoreRefusal.because(400, "; ".join(": ".join(fault) for fault in faults)) from None

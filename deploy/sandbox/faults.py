@@ -1,6 +1,7 @@
 """The faults that can be armed, and which request each of them hits.
 
-`POST /_sandbox/faults` takes one `Fault` as JSON; `path` is a glob in which `*` also crosses slashes. The faults of
+`POST /_sandbox/faults` takes one `ArmedFault` as JSON; `path` is a glob in which `*` also crosses slashes. The
+faults of
 callbacks (the last three rows) hit what the sandbox itself sends: their `path` is the address that is called, without
 the host, or the type of the event, and their `method` is `POST`, `CALLBACK` or `*`.
 
@@ -70,7 +71,7 @@ Positive = Annotated[int, Field(ge=1)]
 Kind = Annotated[FaultKind, BeforeValidator(_word)]
 
 
-class Fault(BaseModel):
+class ArmedFault(BaseModel):
     """One armed fault. It lets the first `after` matches pass, then hits `times` of them (null: all).
 
     `share`: hits only so many of those matches, at random (0.3: three of ten).
@@ -142,9 +143,9 @@ class FaultBook:
     """The armed faults in order; the first that strikes is the one that happens."""
 
     def __init__(self) -> None:
-        self._faults: list[Fault] = []
+        self._faults: list[ArmedFault] = []
 
-    def arm(self, fault: Fault) -> None:
+    def arm(self, fault: ArmedFault) -> None:
         """Add one fault behind the others."""
         self._faults.append(fault)
 
@@ -152,11 +153,11 @@ class FaultBook:
         """Disarm all."""
         self._faults.clear()
 
-    def armed(self) -> list[Fault]:
+    def armed(self) -> list[ArmedFault]:
         """All faults, the spent ones too."""
         return list(self._faults)
 
-    def take(self, method: str, *paths: str, body: bytes = b"") -> Fault | None:
+    def take(self, method: str, *paths: str, body: bytes = b"") -> ArmedFault | None:
         """The fault this request or callback is hit by, if any; a callback goes by its event's type and its address."""
         for fault in self._faults:
             if fault.matches(method, paths, body) and fault.strikes():

@@ -11,9 +11,9 @@ from urllib.parse import parse_qsl
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from deploy.sandbox.answers import Answer, faulty
-from deploy.sandbox.connections import Line
-from deploy.sandbox.faults import AFTER_EFFECT, Fault
+from deploy.sandbox.answers import SandboxAnswer, faulty
+from deploy.sandbox.connections import ClientLine
+from deploy.sandbox.faults import AFTER_EFFECT, ArmedFault
 from deploy.sandbox.ledger import EntryType
 from deploy.sandbox.world import World
 
@@ -25,7 +25,7 @@ TOLD_HEADERS = ("content-type", "user-agent", "idempotency-key", "x-request-id",
 TOLD_PREFIXES = ("webhook-", "x-idempotency-", "x-mra-")
 TARGETS = "/_sandbox/targets/"
 UNRECORDED = ("/_sandbox/", "/inbox/", "/assets/", "/favicon.ico", "/healthz")
-TOO_LARGE = Answer(413, ((b"content-type", b"application/json"),), b'{"detail":"Request body too large."}')
+TOO_LARGE = SandboxAnswer(413, ((b"content-type", b"application/json"),), b'{"detail":"Request body too large."}')
 # A page may show itself in the application's frame, and nothing foreign may be in the page.
 POLICY = (
     b"default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; "
@@ -34,7 +34,7 @@ POLICY = (
 
 
 @dataclass(frozen=True)
-class Visit:
+class RecordedVisit:
     """One request as it came."""
 
     at: float
@@ -65,9 +65,9 @@ class Front:
         answer = await self._answer(visit, fault, scope)
         self._record(visit, fault, answer)
         date = (b"date", formatdate(self._world.settings.clock(), usegmt=True).encode())
-        await Line(scope, receive, send).answer((answer or TOO_LARGE).with_headers(date), fault)
+        await ClientLine(scope, receive, send).answer((answer or TOO_LARGE).with_headers(date), fault)
 
-    async def _read(self, scope: Scope, receive: Receive) -> Visit | None:
+    async def _read(self, scope: Scope, receive: Receive) -> RecordedVisit | None:
         body = bytearray()
         while True:
             message = await receive()
@@ -77,7 +77,7 @@ class Front:
                 body += message.get("body", b"")
             if not message.get("more_body", False):
                 break
-        return Visit(
+        return RecordedVisit(
             at=self._world.settings.clock(),
             method=scope["method"],
             path=scope["path"],
@@ -86,18 +86,18 @@ class Front:
             body=bytes(body),
         )
 
-    def _fault(self, visit: Visit) -> Fault | None:
+    def _fault(self, visit: RecordedVisit) -> ArmedFault | None:
         if visit.path.startswith("/_sandbox/") and not visit.path.startswith(TARGETS):
             return None
         return self._world.faults.take(visit.method, visit.path, body=visit.body)
 
-    async def _answer(self, visit: Visit, fault: Fault | None, scope: Scope) -> Answer | None:
+    async def _answer(self, visit: RecordedVisit, fault: ArmedFault | None, scope: Scope) -> SandboxAnswer | None:
         real = None
         if fault is None or fault.fault in AFTER_EFFECT or fault.commit:
             real = await self._real(visit, scope)
         return (faulty(fault, visit.path, visit.at) if fault else None) or real
 
-    async def _real(self, visit: Visit, scope: Scope) -> Answer:
+    async def _real(self, visit: RecordedVisit, scope: Scope) -> SandboxAnswer:
         if len(visit.body) > BIGGEST_BODY:
             return TOO_LARGE
         caught: list[Message] = []
@@ -115,7 +115,7 @@ class Front:
         await self._app(scope, receive, send)
         return _gathered(caught)
 
-    def _record(self, visit: Visit, fault: Fault | None, answer: Answer | None) -> None:
+    def _record(self, visit: RecordedVisit, fault: ArmedFault | None, answer: SandboxAnswer | None) -> None:
         unrecorded = visit.path == "/" or visit.path.startswith(UNRECORDED)
         if unrecorded and not visit.path.startswith(TARGETS):
             return
@@ -133,11 +133,11 @@ class Front:
         )
 
 
-def _gathered(caught: list[Message]) -> Answer:
+def _gathered(caught: list[Message]) -> SandboxAnswer:
     start = next(message for message in caught if message["type"] == "http.response.start")
     headers = tuple((name, value) for name, value in start["headers"] if name != b"content-length")
     body = b"".join(message.get("body", b"") for message in caught if message["type"] == "http.response.body")
-    answer = Answer(start["status"], headers, body)
+    answer = SandboxAnswer(start["status"], headers, body)
     is_page = any(name == b"content-type" and value.startswith(b"text/html") for name, value in headers)
     hardening = ((b"content-security-policy", POLICY), (b"referrer-policy", b"no-referrer"))
     return answer.with_headers((b"x-content-type-options", b"nosniff"), *(hardening if is_page else ()))
@@ -147,7 +147,7 @@ def _told(headers: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in headers.items() if name in TOLD_HEADERS or name.startswith(TOLD_PREFIXES)}
 
 
-def _recorded(visit: Visit) -> Any:
+def _recorded(visit: RecordedVisit) -> Any:
     if not visit.body:
         return None
     try:

@@ -65,7 +65,7 @@ class EntryType(StrEnum):
     VIOLATION = "violation"
 
 
-class Ledger:
+class SandboxLedger:
     """Entries are numbered from 1 without a gap and never change."""
 
     def __init__(self, database: sqlite3.Connection, clock: Clock) -> None:

@@ -8,8 +8,8 @@ from deploy.sandbox.callbacks import Callbacks
 from deploy.sandbox.ledger import EntryType
 from deploy.sandbox.mailroom import Mailroom
 from deploy.sandbox.memory import Memory
-from deploy.sandbox.records import UNFINISHED, Document, SignatureRequest, Status, iso
-from deploy.sandbox.schedule import Schedule
+from deploy.sandbox.records import UNFINISHED, CoreDocument, CoreRequest, CoreStatus, iso
+from deploy.sandbox.schedule import JobQueue
 from deploy.sandbox.settings import SandboxSettings
 
 DAY = 86_400.0
@@ -38,9 +38,9 @@ class Lifecycle:
         memory: Memory,
         callbacks: Callbacks,
         mailroom: Mailroom,
-        schedule: Schedule,
+        schedule: JobQueue,
         *,
-        when_converted: Callable[[Document], None],
+        when_converted: Callable[[CoreDocument], None],
     ) -> None:
         self._settings = settings
         self._memory = memory
@@ -49,10 +49,10 @@ class Lifecycle:
         self._schedule = schedule
         self._when_converted = when_converted
 
-    def create(self, new: NewDocument) -> Document:
+    def create(self, new: NewDocument) -> CoreDocument:
         """Keep the upload; it starts converting."""
         now = self._settings.clock()
-        document = Document(
+        document = CoreDocument(
             name=new.name,
             file_name=new.file_name,
             external_id=new.external_id,
@@ -78,7 +78,7 @@ class Lifecycle:
         for document in self._memory.documents:
             self._watch(document)
 
-    def move(self, document: Document, status: Status) -> None:
+    def move(self, document: CoreDocument, status: CoreStatus) -> None:
         """Change the status and say so in the ledger."""
         was, document.status, document.modified = document.status, status, self._settings.clock()
         self._memory.documents.save(document)
@@ -90,9 +90,9 @@ class Lifecycle:
             status=status.value,
         )
 
-    def end(self, document: Document, request: SignatureRequest | None, status: Status, event: str) -> None:
+    def end(self, document: CoreDocument, request: CoreRequest | None, status: CoreStatus, event: str) -> None:
         """Bring the document to an end; a signed or declined one gets its final copy and its signing log."""
-        if request and status in {Status.SIGNED, Status.DECLINED}:
+        if request and status in {CoreStatus.SIGNED, CoreStatus.DECLINED}:
             self._seal(document, request, event)
         self.move(document, status)
         decliner = next((s for s in request.signers if s.declined_on is not None), None) if request else None
@@ -100,14 +100,14 @@ class Lifecycle:
         if request and not request.disable_emails and not request.is_being_prepared:
             self._mailroom.tell_ending(event, request, document)
 
-    def expire(self, document: Document) -> bool:
+    def expire(self, document: CoreDocument) -> bool:
         """End an unfinished document as expired; false when it had ended before."""
         if document.status not in UNFINISHED:
             return False
-        self.end(document, self._memory.request_of(document), Status.EXPIRED, "expired")
+        self.end(document, self._memory.request_of(document), CoreStatus.EXPIRED, "expired")
         return True
 
-    def delete(self, document: Document) -> None:
+    def delete(self, document: CoreDocument) -> None:
         """Forget the document and its request; links to it are dead from now on."""
         if request := self._memory.request_of(document):
             self._memory.requests.drop(request)
@@ -115,28 +115,28 @@ class Lifecycle:
         facts = {"document": document.uuid, "external_id": document.external_id}
         self._memory.ledger.write(EntryType.DOCUMENT_DELETED, **facts)
 
-    def _watch(self, document: Document) -> None:
-        if document.status is Status.CONVERTING:
+    def _watch(self, document: CoreDocument) -> None:
+        if document.status is CoreStatus.CONVERTING:
             self._schedule.at(document.converts_at, lambda: self._convert(document))
         if document.expires_at is not None and document.status in UNFINISHED:
             self._schedule.at(document.expires_at, lambda: self._expire_when_due(document))
 
-    def _expire_when_due(self, document: Document) -> None:
+    def _expire_when_due(self, document: CoreDocument) -> None:
         if self._memory.documents.get(document.uuid) is document:
             self.expire(document)
 
-    def _convert(self, document: Document) -> None:
-        if document.status is not Status.CONVERTING or self._memory.documents.get(document.uuid) is not document:
+    def _convert(self, document: CoreDocument) -> None:
+        if document.status is not CoreStatus.CONVERTING or self._memory.documents.get(document.uuid) is not document:
             return
         if not document.convertible:
-            self.move(document, Status.CONVERT_ERROR)
+            self.move(document, CoreStatus.CONVERT_ERROR)
             self._callbacks.announce("convert_error", document, ok=False)
             return
-        self.move(document, Status.NEW)
+        self.move(document, CoreStatus.NEW)
         self._callbacks.announce("converted", document)
         self._when_converted(document)
 
-    def _seal(self, document: Document, request: SignatureRequest, outcome: str) -> None:
+    def _seal(self, document: CoreDocument, request: CoreRequest, outcome: str) -> None:
         source = self._memory.contents.read(document.source) or b""
         deeds = [f"{s.email} signed {iso(s.signed_on)}" for s in request.signers if s.signed_on is not None]
         deeds += [f"{s.email} declined {iso(s.declined_on)}" for s in request.signers if s.declined_on is not None]

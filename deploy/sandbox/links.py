@@ -8,7 +8,7 @@ from urllib.parse import quote
 from deploy.sandbox.settings import Clock
 
 
-class Links:
+class DownloadLinks:
     """Makes and checks the `/dl/…` paths; each one works without a bearer until its life is over."""
 
     def __init__(self, secret: str, lifetime: float, clock: Clock) -> None:

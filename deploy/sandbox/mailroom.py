@@ -2,7 +2,7 @@
 
 from deploy.sandbox.ledger import EntryType
 from deploy.sandbox.memory import Memory
-from deploy.sandbox.records import Document, Mail, SignatureRequest, Signer
+from deploy.sandbox.records import CoreDocument, CoreRequest, CoreSigner, SandboxMail
 from deploy.sandbox.settings import Clock
 
 ENDINGS = {
@@ -20,14 +20,14 @@ class Mailroom:
         self._memory = memory
         self._clock = clock
 
-    def invite(self, signer: Signer, request: SignatureRequest, document: Document, *, kind: str = "sign") -> None:
+    def invite(self, signer: CoreSigner, request: CoreRequest, document: CoreDocument, *, kind: str = "sign") -> None:
         """The mail with the link to the signing page (`kind` sign or resend)."""
         deed = "approve" if signer.approve_only else "sign"
         subject = request.subject or f"Please {deed} {document.name}"
         path = f"/sign/{signer.uuid}?from=mail"
         self._post(document, to=signer.email, kind=kind, subject=subject, text=request.message, path=path)
 
-    def tell_ending(self, ending: str, request: SignatureRequest, document: Document) -> None:
+    def tell_ending(self, ending: str, request: CoreRequest, document: CoreDocument) -> None:
         """The status mails to everyone involved."""
         subject, text = f"{document.name}: {ending}", ENDINGS[ending]
         for signer in request.signers:
@@ -36,7 +36,7 @@ class Mailroom:
 
     def deliver(self, address: str, *, kind: str, subject: str, text: str) -> None:
         """A mail or text of somebody else's service; a number is read in the inbox of its digits."""
-        mail = Mail(
+        mail = SandboxMail(
             at=self._clock(),
             to=address,
             person=address.partition("@")[0].lower(),
@@ -48,9 +48,9 @@ class Mailroom:
         self._memory.mails.save(mail)
 
     def _post(
-        self, document: Document, *, to: str, kind: str, subject: str, text: str, path: str | None = None
+        self, document: CoreDocument, *, to: str, kind: str, subject: str, text: str, path: str | None = None
     ) -> None:
-        mail = Mail(
+        mail = SandboxMail(
             at=self._clock(),
             to=to,
             person=to.partition("@")[0].lower(),

@@ -20,7 +20,7 @@ def iso(instant: float | None) -> str | None:
     return datetime.fromtimestamp(instant, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-class Status(StrEnum):
+class CoreStatus(StrEnum):
     """Core Signature's document status codes."""
 
     CONVERTING = "co"
@@ -35,17 +35,17 @@ class Status(StrEnum):
     SENDING_ERROR = "es"
 
 
-WAITING_FOR_SIGNERS = frozenset({Status.SENT, Status.VIEWED})
-UNFINISHED = WAITING_FOR_SIGNERS | {Status.CONVERTING, Status.NEW}
+WAITING_FOR_SIGNERS = frozenset({CoreStatus.SENT, CoreStatus.VIEWED})
+UNFINISHED = WAITING_FOR_SIGNERS | {CoreStatus.CONVERTING, CoreStatus.NEW}
 
 
-class Record(BaseModel):
+class SandboxRecord(BaseModel):
     """One remembered thing; changed in place, then saved by its shelf."""
 
     uuid: str = Field(default_factory=new_uuid)
 
 
-class Signer(Record):
+class CoreSigner(SandboxRecord):
     """One person of a request. A forwarded signer stays in the list and its link is dead."""
 
     email: str
@@ -77,13 +77,13 @@ class Signer(Record):
         return self.needs_to_sign and self.signed_on is None and self.declined_on is None and self.forwarded_on is None
 
 
-class Document(Record):
+class CoreDocument(SandboxRecord):
     """One uploaded document; `source`, `final` and `log` are SHA-256 names of kept bytes."""
 
     name: str
     file_name: str
     external_id: str | None = None
-    status: Status = Status.CONVERTING
+    status: CoreStatus = CoreStatus.CONVERTING
     created: float
     modified: float
     source: str
@@ -99,7 +99,7 @@ class Document(Record):
     request: str | None = None
 
 
-class SignatureRequest(Record):
+class CoreRequest(SandboxRecord):
     """A request to sign one document."""
 
     document: str
@@ -114,14 +114,14 @@ class SignatureRequest(Record):
     redirect_url: str | None = None
     redirect_url_declined: str | None = None
     created: float
-    signers: list[Signer]
+    signers: list[CoreSigner]
 
-    def signer(self, uuid: str) -> Signer | None:
+    def signer(self, uuid: str) -> CoreSigner | None:
         """The signer of that uuid, if it is one of this request."""
         return next((signer for signer in self.signers if signer.uuid == uuid), None)
 
 
-class Delivery(BaseModel):
+class EventDelivery(BaseModel):
     """One address an event is told to; `due` is None when nothing more will be tried."""
 
     url: str
@@ -129,7 +129,7 @@ class Delivery(BaseModel):
     due: float | None
 
 
-class Event(Record):
+class CoreEvent(SandboxRecord):
     """One change of a document and how its callbacks fared."""
 
     event_type: str
@@ -141,10 +141,10 @@ class Event(Record):
     delivered: bool = False
     delivered_on: float | None = None
     callback_status_code: int | None = None
-    deliveries: list[Delivery] = []
+    deliveries: list[EventDelivery] = []
 
 
-class Webhook(Record):
+class Webhook(SandboxRecord):
     """A subscription to one type of event."""
 
     event_type: str
@@ -153,7 +153,7 @@ class Webhook(Record):
     created: float
 
 
-class Mail(Record):
+class SandboxMail(SandboxRecord):
     """A mail of Core Signature, or what cloud messaging delivered; `path` is the page it leads to."""
 
     at: float
@@ -166,13 +166,13 @@ class Mail(Record):
     external_id: str | None = None
 
 
-class Device(Record):
+class SandboxDevice(SandboxRecord):
     """What is known of a device token (its `uuid`) that is not simply valid."""
 
     state: str
 
 
-class Push(Record):
+class Push(SandboxRecord):
     """A message a device really received, as it came."""
 
     at: float

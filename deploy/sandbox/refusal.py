@@ -3,7 +3,7 @@
 from typing import Any
 
 
-class Refused(Exception):
+class CoreRefusal(Exception):
     """Becomes the answer with this HTTP status and JSON body."""
 
     def __init__(self, status: int, body: dict[str, Any]) -> None:
@@ -12,11 +12,11 @@ class Refused(Exception):
         self.body = body
 
     @classmethod
-    def because(cls, status: int, detail: str) -> "Refused":
+    def because(cls, status: int, detail: str) -> "CoreRefusal":
         """The usual shape: `{"detail": …}`."""
         return cls(status, {"detail": detail})
 
     @classmethod
-    def missing(cls) -> "Refused":
+    def missing(cls) -> "CoreRefusal":
         """Nothing is known under that address."""
         return cls.because(404, "Not found.")

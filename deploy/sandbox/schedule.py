@@ -14,7 +14,7 @@ LONGEST_NAP = 60.0
 log = logging.getLogger(__name__)
 
 
-class Schedule:
+class JobQueue:
     """One heap of due jobs. Jobs must be harmless when what they were for has changed meanwhile."""
 
     def __init__(self, clock: Clock) -> None:

@@ -5,24 +5,24 @@ from deploy.sandbox.ledger import EntryType
 from deploy.sandbox.lifecycle import Lifecycle
 from deploy.sandbox.mailroom import Mailroom
 from deploy.sandbox.memory import Memory
-from deploy.sandbox.records import UNFINISHED, WAITING_FOR_SIGNERS, Document, SignatureRequest, Signer, Status
-from deploy.sandbox.refusal import Refused
+from deploy.sandbox.records import UNFINISHED, WAITING_FOR_SIGNERS, CoreDocument, CoreRequest, CoreSigner, CoreStatus
+from deploy.sandbox.refusal import CoreRefusal
 from deploy.sandbox.settings import SandboxSettings
 
 BOUNCING = "bounce"
 UNSENDABLE = "sending-error"
 
-Case = tuple[Signer, SignatureRequest, Document]
+Case = tuple[CoreSigner, CoreRequest, CoreDocument]
 
 
-def is_turn(signer: Signer, request: SignatureRequest) -> bool:
+def is_turn(signer: CoreSigner, request: CoreRequest) -> bool:
     """Whether nobody of a lower order is still to act before this signer."""
     orders = [other.order for other in request.signers if other.open]
     return signer.open and signer.order <= min(orders, default=signer.order)
 
 
 class Signing:
-    """What signers and the sender do. Raises `Refused` when they may not."""
+    """What signers and the sender do. Raises `CoreRefusal` when they may not."""
 
     def __init__(self, settings: SandboxSettings, memory: Memory, callbacks: Callbacks, mailroom: Mailroom) -> None:
         self._settings = settings
@@ -31,7 +31,7 @@ class Signing:
         self._mailroom = mailroom
         self.lifecycle: Lifecycle
 
-    def create(self, request: SignatureRequest, document: Document) -> None:
+    def create(self, request: CoreRequest, document: CoreDocument) -> None:
         """Attach the request to its document; it goes out as soon as the document is converted."""
         document.request = request.uuid
         self._memory.documents.save(document)
@@ -43,19 +43,19 @@ class Signing:
             external_id=document.external_id,
             signers=[signer.email for signer in request.signers if not signer.is_sender],
         )
-        if document.status is Status.NEW:
+        if document.status is CoreStatus.NEW:
             self.send(document)
 
-    def send(self, document: Document) -> None:
+    def send(self, document: CoreDocument) -> None:
         """Send a converted document's request, if there is one that is not just being prepared."""
         request = self._memory.request_of(document)
         if request is None or request.is_being_prepared:
             return
         if UNSENDABLE in request.subject:
-            self.lifecycle.move(document, Status.SENDING_ERROR)
+            self.lifecycle.move(document, CoreStatus.SENDING_ERROR)
             self._callbacks.announce("sending_error", document, ok=False)
             return
-        self.lifecycle.move(document, Status.SENT)
+        self.lifecycle.move(document, CoreStatus.SENT)
         self._callbacks.announce("sent", document)
         self._invite_those_on_turn(request, document)
 
@@ -72,8 +72,8 @@ class Signing:
             self._write(EntryType.SIGNER_VIEWED, signer, document)
             self._callbacks.announce("signer_viewed", document, signer)
         self._memory.keep_request(request)
-        if document.status is Status.SENT:
-            self.lifecycle.move(document, Status.VIEWED)
+        if document.status is CoreStatus.SENT:
+            self.lifecycle.move(document, CoreStatus.VIEWED)
             self._callbacks.announce("viewed", document)
 
     def sign(self, case: Case) -> None:
@@ -87,7 +87,7 @@ class Signing:
         if any(other.open for other in request.signers):
             self._invite_those_on_turn(request, document)
         else:
-            self.lifecycle.end(document, request, Status.SIGNED, "signed")
+            self.lifecycle.end(document, request, CoreStatus.SIGNED, "signed")
 
     def decline(self, case: Case, reason: str) -> None:
         """The signer declines, which ends the request for everyone."""
@@ -96,31 +96,35 @@ class Signing:
         signer.viewed, signer.declined_on, signer.message = True, self._settings.clock(), reason
         self._memory.keep_request(request)
         self._write(EntryType.SIGNER_DECLINED, signer, document)
-        self.lifecycle.end(document, request, Status.DECLINED, "declined")
+        self.lifecycle.end(document, request, CoreStatus.DECLINED, "declined")
 
-    def cancel(self, request: SignatureRequest) -> None:
+    def cancel(self, request: CoreRequest) -> None:
         """The sender cancels; refused with 409 when the document has ended, by whichever way."""
         document = self._open_document(request)
-        self.lifecycle.end(document, request, Status.CANCELLED, "cancelled")
+        self.lifecycle.end(document, request, CoreStatus.CANCELLED, "cancelled")
 
-    def resend(self, request: SignatureRequest) -> None:
+    def resend(self, request: CoreRequest) -> None:
         """Mail everyone whose turn it is again, also those with an `embed_url`: somebody asked for a mail."""
         document = self._open_document(request)
         for signer in self._on_turn(request, document):
             self._mail(signer, request, document, kind="resend")
 
-    def forward(self, request: SignatureRequest, old_email: str, new_email: str, reason: str) -> None:
+    def forward(self, request: CoreRequest, old_email: str, new_email: str, reason: str) -> None:
         """Give a signer's place to another: the old link dies, the new one has no `embed_url` and comes by mail."""
         document = self._open_document(request)
         emails = [signer.email.lower() for signer in request.signers if signer.forwarded_on is None]
         old = next((s for s in request.signers if s.open and s.email.lower() == old_email.lower()), None)
         if old is None:
-            raise Refused(400, {"signer_email_to_forward": ["This signer does not exist or does not have to sign."]})
+            raise CoreRefusal(
+                400, {"signer_email_to_forward": ["This signer does not exist or does not have to sign."]}
+            )
         if new_email.lower() in emails:
-            raise Refused(400, {"signer_email_to_forward_to": ["This address already is a signer of the document."]})
+            raise CoreRefusal(
+                400, {"signer_email_to_forward_to": ["This address already is a signer of the document."]}
+            )
         was_on_turn = old in self._on_turn(request, document)
         old.forwarded_on, old.forwarded_to_email, old.forwarded_reason = self._settings.clock(), new_email, reason
-        new = Signer(email=new_email, order=old.order, approve_only=old.approve_only, language=old.language)
+        new = CoreSigner(email=new_email, order=old.order, approve_only=old.approve_only, language=old.language)
         request.signers.append(new)
         self._memory.keep_request(request)
         self._write(EntryType.SIGNER_FORWARDED, old, document, to=new_email)
@@ -128,36 +132,36 @@ class Signing:
         if was_on_turn:
             self._mail(new, request, document)
 
-    def _open_document(self, request: SignatureRequest) -> Document:
+    def _open_document(self, request: CoreRequest) -> CoreDocument:
         document = self._memory.documents.get(request.document)
         if document is None:
-            raise Refused.missing()
+            raise CoreRefusal.missing()
         if document.status not in UNFINISHED:
-            raise Refused.because(409, f"The document can no longer be changed (status {document.status.value}).")
+            raise CoreRefusal.because(409, f"The document can no longer be changed (status {document.status.value}).")
         return document
 
     def _may_act(self, case: Case) -> None:
         signer, request, document = case
         if signer.forwarded_on is not None:
-            raise Refused.because(410, "This signer was replaced; the link is no longer valid.")
+            raise CoreRefusal.because(410, "This signer was replaced; the link is no longer valid.")
         if document.status not in WAITING_FOR_SIGNERS:
-            raise Refused.because(409, f"The document is not waiting for signers (status {document.status.value}).")
+            raise CoreRefusal.because(409, f"The document is not waiting for signers (status {document.status.value}).")
         if not signer.open:
-            raise Refused.because(409, "This signer has nothing to do.")
+            raise CoreRefusal.because(409, "This signer has nothing to do.")
         if not is_turn(signer, request):
-            raise Refused.because(409, "It is not this signer's turn.")
+            raise CoreRefusal.because(409, "It is not this signer's turn.")
 
-    def _on_turn(self, request: SignatureRequest, document: Document) -> list[Signer]:
+    def _on_turn(self, request: CoreRequest, document: CoreDocument) -> list[CoreSigner]:
         if document.status not in WAITING_FOR_SIGNERS:
             return []
         return [signer for signer in request.signers if is_turn(signer, request)]
 
-    def _invite_those_on_turn(self, request: SignatureRequest, document: Document) -> None:
+    def _invite_those_on_turn(self, request: CoreRequest, document: CoreDocument) -> None:
         for signer in self._on_turn(request, document):
             if not (signer.emailed or signer.embed_url_user_id):
                 self._mail(signer, request, document)
 
-    def _mail(self, signer: Signer, request: SignatureRequest, document: Document, *, kind: str = "sign") -> None:
+    def _mail(self, signer: CoreSigner, request: CoreRequest, document: CoreDocument, *, kind: str = "sign") -> None:
         signer.emailed = True
         self._mailroom.invite(signer, request, document, kind=kind)
         if signer.email.startswith(BOUNCING) and not signer.bounced:
@@ -166,7 +170,7 @@ class Signing:
             self._callbacks.announce("signer_email_bounced", document, signer, ok=False)
         self._memory.keep_request(request)
 
-    def _write(self, kind: EntryType, signer: Signer, document: Document, **facts: str) -> None:
+    def _write(self, kind: EntryType, signer: CoreSigner, document: CoreDocument, **facts: str) -> None:
         self._memory.ledger.write(
             kind,
             signer=signer.uuid,

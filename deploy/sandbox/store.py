@@ -7,7 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from deploy.sandbox.records import Record
+from deploy.sandbox.records import SandboxRecord
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS records (kind TEXT, uuid TEXT, body TEXT NOT NULL, PRIMARY KEY (kind, uuid));
@@ -15,7 +15,7 @@ CREATE TABLE IF NOT EXISTS contents (sha256 TEXT PRIMARY KEY, content BLOB NOT N
 CREATE TABLE IF NOT EXISTS ledger (n INTEGER PRIMARY KEY, body TEXT NOT NULL);
 """
 
-R = TypeVar("R", bound=Record)
+R = TypeVar("R", bound=SandboxRecord)
 
 
 def open_database(folder: Path | None) -> sqlite3.Connection:

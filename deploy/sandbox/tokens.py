@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from deploy.sandbox.ledger import EntryType, Ledger
+from deploy.sandbox.ledger import EntryType, SandboxLedger
 from deploy.sandbox.settings import SandboxSettings
 
 INVALID_CLIENT = ("invalid_client", "Client authentication failed.")
@@ -57,7 +57,7 @@ class Tokens:
 class TokenEndpoint:
     """`POST …/oauth2/token` with HTTP Basic, a form body or a JSON body."""
 
-    def __init__(self, tokens: Tokens, ledger: Ledger, lifetime: float) -> None:
+    def __init__(self, tokens: Tokens, ledger: SandboxLedger, lifetime: float) -> None:
         self._tokens = tokens
         self._ledger = ledger
         self._lifetime = lifetime

@@ -7,9 +7,18 @@ the one, the other, or by turns from view to view.
 import hmac
 from typing import Any
 
-from deploy.sandbox.links import Links
+from deploy.sandbox.links import DownloadLinks
 from deploy.sandbox.memory import Memory
-from deploy.sandbox.records import UNFINISHED, Document, Event, SignatureRequest, Signer, Status, Webhook, iso
+from deploy.sandbox.records import (
+    UNFINISHED,
+    CoreDocument,
+    CoreEvent,
+    CoreRequest,
+    CoreSigner,
+    CoreStatus,
+    Webhook,
+    iso,
+)
 from deploy.sandbox.settings import SandboxSettings
 
 Json = dict[str, Any]
@@ -23,7 +32,7 @@ def event_hash(secret: str, event_time: str, event_type: str) -> str:
 class Views:
     """Every read renews the temporary download addresses it hands out."""
 
-    def __init__(self, settings: SandboxSettings, memory: Memory, links: Links) -> None:
+    def __init__(self, settings: SandboxSettings, memory: Memory, links: DownloadLinks) -> None:
         self.base_url = "http://127.0.0.1"
         self._settings = settings
         self._memory = memory
@@ -34,7 +43,7 @@ class Views:
         """A resource's address in the form the settings ask for."""
         return self.base_url + path if self._absolute else path
 
-    def document(self, document: Document) -> Json:
+    def document(self, document: CoreDocument) -> Json:
         """A document with its request embedded."""
         self._absolute ^= self._settings.alternate_urls
         request = self._memory.request_of(document)
@@ -55,18 +64,18 @@ class Views:
             **self._files(document),
             self._settings.embedded_key: self._embedded(request) if request else None,
             "attachments": [],
-            "processing": document.status is Status.CONVERTING,
+            "processing": document.status is CoreStatus.CONVERTING,
             "sandbox": True,
             "api_used": True,
             "core_region": {"code": "eu-stand-in", "shard": 7},
         }
 
-    def request(self, request: SignatureRequest) -> Json:
+    def request(self, request: CoreRequest) -> Json:
         """A signature request as its own resource."""
         self._absolute ^= self._settings.alternate_urls
         return {**self._embedded(request), "document": self.url(f"/api/v1/documents/{request.document}/")}
 
-    def event(self, event: Event) -> Json:
+    def event(self, event: CoreEvent) -> Json:
         """An item of `/events/`."""
         document = self._memory.documents.get(event.document)
         reference = {
@@ -93,7 +102,7 @@ class Views:
             case "text":
                 return str(reference["url"])
 
-    def callback(self, event: Event, document: Document) -> Json:
+    def callback(self, event: CoreEvent, document: CoreDocument) -> Json:
         """The body of a callback: the event as it was, the document as it is at this moment."""
         event_time = str(int(event.timestamp))
         return {
@@ -118,7 +127,7 @@ class Views:
             "created": iso(webhook.created),
         }
 
-    def signer(self, signer: Signer, request: SignatureRequest) -> Json:
+    def signer(self, signer: CoreSigner, request: CoreRequest) -> Json:
         """A signer as read; `embed_url` only where it was asked for, and only while it is of use."""
         document = self._memory.documents.get(request.document)
         usable = bool(signer.embed_url_user_id and signer.open and document and document.status in UNFINISHED)
@@ -142,7 +151,7 @@ class Views:
             "trust_level": None,
         }
 
-    def _embedded(self, request: SignatureRequest) -> Json:
+    def _embedded(self, request: CoreRequest) -> Json:
         return {
             "uuid": request.uuid,
             "url": self.url(f"/api/v1/signature-requests/{request.uuid}/"),
@@ -152,8 +161,8 @@ class Views:
             "required_attachments": [],
         }
 
-    def _files(self, document: Document) -> Json:
-        ready = document.status not in {Status.CONVERTING, Status.CONVERT_ERROR}
+    def _files(self, document: CoreDocument) -> Json:
+        ready = document.status not in {CoreStatus.CONVERTING, CoreStatus.CONVERT_ERROR}
         log = self._link(document.log, "signing-log.pdf")
         return {
             "file": self._link(document.source, document.file_name),
@@ -166,7 +175,7 @@ class Views:
     def _link(self, content: str | None, file_name: str) -> str | None:
         return self.base_url + self._links.issue(content, file_name) if content else None
 
-    def _event_core(self, event: Event) -> Json:
+    def _event_core(self, event: CoreEvent) -> Json:
         return {
             "uuid": event.uuid,
             "status": event.status,
@@ -176,7 +185,7 @@ class Views:
             "signer": self._event_signer(event),
         }
 
-    def _event_signer(self, event: Event) -> Json | None:
+    def _event_signer(self, event: CoreEvent) -> Json | None:
         known = self._memory.signer(event.signer) if event.signer else None
         return self.signer(known[0], known[1]) if known else None
 

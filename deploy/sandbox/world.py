@@ -8,10 +8,10 @@ from deploy.sandbox.callbacks import Callbacks
 from deploy.sandbox.faults import FaultBook
 from deploy.sandbox.forwarding import Forwarding
 from deploy.sandbox.lifecycle import Lifecycle
-from deploy.sandbox.links import Links
+from deploy.sandbox.links import DownloadLinks
 from deploy.sandbox.mailroom import Mailroom
 from deploy.sandbox.memory import Memory
-from deploy.sandbox.schedule import Schedule
+from deploy.sandbox.schedule import JobQueue
 from deploy.sandbox.settings import SandboxSettings
 from deploy.sandbox.signing import Signing
 from deploy.sandbox.tokens import Tokens
@@ -27,8 +27,8 @@ class World:
         self.ledger = self.memory.ledger
         self.faults = FaultBook()
         self.forwarding = Forwarding(settings.clock)
-        self.schedule = Schedule(settings.clock)
-        self.links = Links(settings.client_secret, settings.link_lifetime, settings.clock)
+        self.schedule = JobQueue(settings.clock)
+        self.links = DownloadLinks(settings.client_secret, settings.link_lifetime, settings.clock)
         self.signature_tokens = Tokens("signature", settings.client_id, settings.client_secret, settings)
         self.push_tokens = Tokens("push", settings.push_client_id, settings.push_client_secret, settings)
         self.views = Views(settings, self.memory, self.links)

@@ -28,7 +28,7 @@ _EVENT_ID: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
 _LONGEST_TYPE: Final = 100
 
 
-class Verdict(CallOutcome):
+class CallbackVerdict(CallOutcome):
     """What becomes of a callback: the answer's status and the reason it is counted under.
 
     A repeat is promised after a time-out or a 500 only, hence never 429 or 503 (docs/core-signature.md, Callbacks).
@@ -67,7 +67,7 @@ class Callback:
 
 
 @dataclass(frozen=True)
-class ToCome:
+class FutureDated:
     """A genuine callback of an event of an instant that is to come, by our clock, which is `behind` at least so far.
 
     It is not believed sooner for that: who has kept one gains no time. It is asked for again, until it has come.
@@ -90,28 +90,28 @@ class CallbackRules:
     unsigned: bool = False
     adopted: bool = False
 
-    def judge(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Callback | ToCome | Verdict:
+    def judge(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Callback | FutureDated | CallbackVerdict:
         """The callback, or why it is none; `headers` have lower-case names."""
         claim = _claim(headers, body)
         if claim is None:
-            return Verdict.MALFORMED
+            return CallbackVerdict.MALFORMED
         if not self.unsigned and not claim.is_signed_with(self.secrets):
-            return Verdict.BAD_HASH
+            return CallbackVerdict.BAD_HASH
         age = timedelta(seconds=now.timestamp() - claim.time)
         if not -MOST_AHEAD <= age <= self.max_age:
             return self._outside(claim, age)
         callback = claim.callback(adopted=self.adopted)
         if callback is None:
-            return Verdict.NOT_OURS
-        return Verdict.WITHOUT_EFFECT if claim.event_type in WITHOUT_EFFECT else callback
+            return CallbackVerdict.NOT_OURS
+        return CallbackVerdict.WITHOUT_EFFECT if claim.event_type in WITHOUT_EFFECT else callback
 
-    def _outside(self, claim: "_Claim", age: timedelta) -> ToCome | Verdict:
+    def _outside(self, claim: "_Claim", age: timedelta) -> FutureDated | CallbackVerdict:
         """Unsigned, anybody may have written the time."""
         if self.unsigned:
-            return Verdict.OUTSIDE_WINDOW
+            return CallbackVerdict.OUTSIDE_WINDOW
         if age > self.max_age:
-            return Verdict.TOO_OLD
-        return ToCome(-age, datetime.fromtimestamp(claim.time, UTC))
+            return CallbackVerdict.TOO_OLD
+        return FutureDated(-age, datetime.fromtimestamp(claim.time, UTC))
 
 
 def event_hash(secret: str, event_time: str, event_type: str) -> str:

@@ -41,7 +41,7 @@ _PING_SECONDS: Final = 2.0
 _COMPLETED: Final = "already completed"
 
 
-class Receipt(Enum):
+class SignalResult(Enum):
     """What Temporal did with a signal."""
 
     TAKEN = "taken"
@@ -49,19 +49,21 @@ class Receipt(Enum):
     CLOSED = "closed"
 
 
-class NotTaken(Exception):
+class SignalNotConfirmed(Exception):
     """Temporal did not confirm the signal: it should be sent again."""
 
 
 class SignalPort(Protocol):
     """Where the hints of callbacks go."""
 
-    async def signal(self, request: str, event: ProviderEvent) -> Receipt:
-        """Hand over `event` to the workflow of `request`; raises `NotTaken` unless that was confirmed."""
+    async def signal(self, request: str, event: ProviderEvent) -> SignalResult:
+        """Hand over `event` to the workflow of `request`; raises `SignalNotConfirmed` unless that was confirmed."""
         ...
 
     async def sweep(self) -> None:
-        """Have a sweep made soon, one for all who ask meanwhile; raises `NotTaken` unless that was confirmed."""
+        """Have a sweep made soon, one for all who ask meanwhile; raises `SignalNotConfirmed` unless that was
+        confirmed.
+        """
         ...
 
     async def reachable(self) -> bool:
@@ -74,7 +76,7 @@ class _Waiting:
     """What came while a request was signalled, and what becomes of the one hint for all of it."""
 
     events: dict[str, ProviderEvent]
-    receipt: asyncio.Task[Receipt]
+    receipt: asyncio.Task[SignalResult]
 
 
 class TemporalSignals:
@@ -86,7 +88,7 @@ class TemporalSignals:
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._next: dict[str, _Waiting] = {}
 
-    async def signal(self, request: str, event: ProviderEvent) -> Receipt:
+    async def signal(self, request: str, event: ProviderEvent) -> SignalResult:
         """See `SignalPort`; what waits for its turn already is joined."""
         waiting = self._next.get(request)
         if waiting is None:
@@ -97,7 +99,7 @@ class TemporalSignals:
         waiting.events[event.id] = event
         return await asyncio.shield(waiting.receipt)
 
-    async def _in_turn(self, request: str, events: dict[str, ProviderEvent]) -> Receipt:
+    async def _in_turn(self, request: str, events: dict[str, ProviderEvent]) -> SignalResult:
         """The whole of it, also while another one is under way, has one deadline: the caller does not wait for two."""
         turn = self._turns.setdefault(request, asyncio.Lock())
         try:
@@ -113,15 +115,15 @@ class TemporalSignals:
                 finally:
                     turn.release()
         except (RuntimeError, TimeoutError) as error:
-            raise NotTaken("no answer from Temporal") from error
+            raise SignalNotConfirmed("no answer from Temporal") from error
 
-    async def _signal(self, request: str, event: ProviderEvent) -> Receipt:
+    async def _signal(self, request: str, event: ProviderEvent) -> SignalResult:
         handle = self._client.get_workflow_handle(Kind.REQUEST.workflow_id(request))
         try:
             await handle.signal(PROVIDER_EVENT, event, rpc_timeout=timedelta(seconds=self._seconds))
         except RPCError as error:
             return _receipt(error)
-        return Receipt.TAKEN
+        return SignalResult.TAKEN
 
     async def sweep(self) -> None:
         """See `SignalPort`."""
@@ -138,7 +140,7 @@ class TemporalSignals:
                     rpc_timeout=timedelta(seconds=self._seconds),
                 )
         except (RPCError, RuntimeError, TimeoutError) as error:
-            raise NotTaken("no answer from Temporal") from error
+            raise SignalNotConfirmed("no answer from Temporal") from error
 
     async def reachable(self) -> bool:
         """See `SignalPort`."""
@@ -149,7 +151,7 @@ class TemporalSignals:
             return False
 
 
-def _is_heard(receipt: asyncio.Task[Receipt]) -> None:
+def _is_heard(receipt: asyncio.Task[SignalResult]) -> None:
     """Whether or not a caller still waits: one that has hung up leaves a refusal that nobody asks for."""
     if not receipt.cancelled():
         receipt.exception()
@@ -163,7 +165,7 @@ def _one_hint(events: Collection[ProviderEvent]) -> ProviderEvent:
     return newest.replace(id=sha256("\n".join(sorted(event.id for event in events)).encode()).hexdigest())
 
 
-def _receipt(error: RPCError) -> Receipt:
+def _receipt(error: RPCError) -> SignalResult:
     if not about_the_workflow(error):
-        raise NotTaken(f"Temporal answered {error.status.name}") from error
-    return Receipt.CLOSED if _COMPLETED in error.message else Receipt.UNKNOWN
+        raise SignalNotConfirmed(f"Temporal answered {error.status.name}") from error
+    return SignalResult.CLOSED if _COMPLETED in error.message else SignalResult.UNKNOWN

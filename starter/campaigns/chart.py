@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from babel.dates import format_skeleton
 from babel.numbers import format_decimal
 
-from activities.campaigns.standing import Line, counted
+from activities.campaigns.standing import MemberOutcome, counted
 from activities.language import Language, phrase
 from starter.campaigns.curve import Curve, Point
 from workflows.model.views import CampaignShow
@@ -31,8 +31,12 @@ _LOCALES: Final[dict[str, _Locale]] = {"nl": "nl-NL", "de": "de-DE", "fr": "fr-F
 _DUE, _CLOSES = phrase("due"), phrase("closes")
 
 
-def drawn(
-    shown: CampaignShow, lines: Sequence[Line], *, language: Language | None = None, now: datetime | None = None
+def campaign_chart(
+    shown: CampaignShow,
+    lines: Sequence[MemberOutcome],
+    *,
+    language: Language | None = None,
+    now: datetime | None = None,
 ) -> str:
     """How many had acknowledged when; empty where nobody was asked yet. With `now`, while it goes on, a forecast, too.
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from activities.campaigns.standing import Line
+from activities.campaigns.standing import MemberOutcome
 from workflows.model.base import Model
 
 POINTS_AT_MOST: Final = 400
@@ -49,7 +49,7 @@ class Curve:
     closes_at: datetime
 
     @classmethod
-    def of(cls, lines: Iterable[Line], opens_at: datetime, closes_at: datetime) -> "Curve":
+    def of(cls, lines: Iterable[MemberOutcome], opens_at: datetime, closes_at: datetime) -> "Curve":
         """By the lines of a campaign."""
         signed, waiting = [], 0
         for line in lines:

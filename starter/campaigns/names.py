@@ -8,7 +8,8 @@ from activities.campaigns.rows import stands_in_full
 from activities.directory import Directory, DirectoryFailure
 from activities.own_words import ERASED
 from activities.person import Reachable, SignersFile
-from activities.store import Home, Store
+from activities.store.home import StoragePrefix
+from activities.store.store import Store
 from workflows.kinds import Kind
 from workflows.model.views import CampaignShow
 
@@ -35,7 +36,7 @@ NO_NAMES: Final = Names()
 
 async def kept(store: Store, id: str) -> Mapping[str, Reachable]:
     """Those who stand in full in the table of a campaign, as far as they were not erased."""
-    content = await store.read_signers(Home.of(Kind.CAMPAIGN.workflow_id(id)))
+    content = await store.read_signers(StoragePrefix.of(Kind.CAMPAIGN.workflow_id(id)))
     return SignersFile.model_validate_json(content).signers if content else {}
 
 

@@ -11,7 +11,7 @@ from typing import Final
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 
-from activities.campaigns.standing import Group, Line, by, worst_first
+from activities.campaigns.standing import MemberOutcome, OutcomeGroup, by, worst_first
 from starter.campaigns.curve import Curve, Forecast
 from starter.rows import Rows
 from workflows.campaign.show import bar
@@ -27,13 +27,13 @@ _BESIDE: Final = 76
 class CampaignOverview(CampaignShow):
     """The answer of `campaign show`."""
 
-    departments: tuple[Group, ...] = ()
+    departments: tuple[OutcomeGroup, ...] = ()
     """Most open people first; none where nobody has one."""
-    managers: tuple[Group, ...] = ()
+    managers: tuple[OutcomeGroup, ...] = ()
     forecast: Forecast | None = None
 
 
-def overview(shown: CampaignShow, lines: Sequence[Line]) -> CampaignOverview:
+def overview(shown: CampaignShow, lines: Sequence[MemberOutcome]) -> CampaignOverview:
     """What there is to see of a campaign with these lines."""
     return CampaignOverview(
         **dict(shown),
@@ -43,7 +43,7 @@ def overview(shown: CampaignShow, lines: Sequence[Line]) -> CampaignOverview:
     )
 
 
-def _forecast(shown: CampaignShow, lines: Sequence[Line]) -> Forecast | None:
+def _forecast(shown: CampaignShow, lines: Sequence[MemberOutcome]) -> Forecast | None:
     if shown.status.ended or shown.closes_at is None or shown.counted_at is None:
         return None
     return Curve.of(lines, shown.opens_at, shown.closes_at).forecast(shown.counted_at)
@@ -85,7 +85,7 @@ def groups(shown: CampaignShow, *, whole: bool) -> Iterator["Beside"]:
             yield Beside(tables)
 
 
-def _table(what: str, found: Sequence[Group], *, whole: bool) -> Rows:
+def _table(what: str, found: Sequence[OutcomeGroup], *, whole: bool) -> Rows:
     table = Rows(what, "open", "of", clipped=what)
     missing = [group for group in found if group.missing]
     shown = missing if whole else missing[:_WORST]

@@ -14,14 +14,14 @@ from markupsafe import Markup
 
 from activities.campaigns.standing import by
 from starter.campaigns import chart
-from starter.campaigns.report import Report
+from starter.campaigns.report import CampaignReport
 
 _TEMPLATES: Final = Path(__file__).with_name("templates")
 _PIECES: Final = 1_000
 """Pieces of the template that are put together before they are written."""
 
 
-def pieces(report: Report) -> Iterator[str]:
+def pieces(report: CampaignReport) -> Iterator[str]:
     """The page, piece by piece, so that of many people it is never whole in memory."""
     style, script = ((_TEMPLATES / name).read_text() for name in ("report.css", "report.js"))
     environment = Environment(
@@ -39,7 +39,7 @@ def pieces(report: Report) -> Iterator[str]:
         groups=[(what, groups) for what in ("department", "manager") if (groups := by(report.lines, what))],
         policy=f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'",
         # Ours as they are, and drawn by Vega of numbers and of words that are ours: they must not be escaped.
-        chart=Markup(chart.drawn(report.shown, report.lines, now=report.head.as_of)),  # noqa: S704
+        chart=Markup(chart.campaign_chart(report.shown, report.lines, now=report.head.as_of)),  # noqa: S704
         style=Markup(style),  # noqa: S704
         script=Markup(script),  # noqa: S704
     )

@@ -10,14 +10,14 @@ from temporalio.client import Client
 from activities import runs
 from activities.campaigns.audience import Audience, Audiences
 from activities.campaigns.outcomes import Outcomes
-from activities.campaigns.standing import Line, Standing, counted, lines_of
-from activities.campaigns.visibility import TemporalVisibility
+from activities.campaigns.standing import MemberOutcome, MemberStatus, counted, lines_of
+from activities.campaigns.visibility import TemporalMemberVisibility
 from activities.runs import Run
-from activities.store import Store
+from activities.store.store import Store
 from starter.listing.query import among
 from workflows import names
 from workflows.kinds import Kind
-from workflows.model.campaign import Order
+from workflows.model.campaign import CampaignOrder
 from workflows.model.subject import Status
 from workflows.model.views import CampaignShow
 
@@ -28,10 +28,10 @@ SHOWN_AT_MOST: Final = 50
 
 
 @dataclass(frozen=True)
-class People:
+class MissingPeople:
     """The lines of somebody's people in a campaign; `more` when only the first of them were looked at."""
 
-    lines: Sequence[Line]
+    lines: Sequence[MemberOutcome]
     more: bool = False
 
     @property
@@ -45,24 +45,24 @@ class People:
         return counted(self.lines).wanted
 
     @property
-    def missing(self) -> list[Line]:
+    def missing(self) -> list[MemberOutcome]:
         """Those who have not and still may, whoever had to first."""
         return sorted((line for line in self.lines if line.open), key=lambda line: (line.due, line.row))
 
 
 @dataclass(frozen=True)
-class Missing:
+class MissingMember:
     """Somebody who has not acknowledged, as far as Temporal knows; `run` is their request while it goes on."""
 
-    line: Line
+    line: MemberOutcome
     run: Run | None = None
 
     @property
-    def state(self) -> Standing:
+    def state(self) -> MemberStatus:
         """How they stand."""
         if self.run and self.run.known.get(names.STATUS) == Status.VIEWED:
-            return Standing.OPENED
-        return Standing(self.line.status)
+            return MemberStatus.OPENED
+        return MemberStatus(self.line.status)
 
     @property
     def can_be_reminded(self) -> bool:
@@ -85,14 +85,14 @@ class Missing:
         return due < now
 
 
-class Mine:
+class ManagedMembers:
     """Reads somebody's people out of campaigns; the audiences of the last few are kept."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._audiences = Audiences(store)
 
-    async def of(self, shown: CampaignShow, manager: str, below: Collection[str]) -> People | None:
+    async def of(self, shown: CampaignShow, manager: str, below: Collection[str]) -> MissingPeople | None:
         """Those of the audience who are `below` a manager, or stood right below them when it was frozen.
 
         None where there is nobody, or while nobody knows. Raises what a document does that is missing or damaged.
@@ -100,7 +100,7 @@ class Mine:
         if shown.outcomes is not None:
             lines = (await Outcomes.read(self._store, shown.outcomes)).lines
             own = [line for line in lines if line.person in below or line.manager == manager]
-            return People(own[:MINE_AT_MOST], len(own) > MINE_AT_MOST) if own else None
+            return MissingPeople(own[:MINE_AT_MOST], len(own) > MINE_AT_MOST) if own else None
         if shown.frozen is None or shown.campaign is None:
             return None
         audience = await self._audiences.read(shown.campaign, shown.frozen.sha256, shown.changed)
@@ -110,7 +110,7 @@ class Mine:
             return None
         some = Audience(tuple(one for _, one in mine[:MINE_AT_MOST]))
         seen_to = sum(place < shown.asked for place, _ in mine)
-        order = Order(
+        order = CampaignOrder(
             campaign=shown.campaign,
             fingerprint=shown.fingerprint,
             asked=seen_to,
@@ -118,17 +118,17 @@ class Mine:
             now=datetime.now(UTC),
         )
         found = await lines_of(self._store, order, some)
-        return People(found, len(mine) > MINE_AT_MOST)
+        return MissingPeople(found, len(mine) > MINE_AT_MOST)
 
 
-async def looked_at(client: Client, lines: Sequence[Line]) -> list[Missing]:
+async def looked_at(client: Client, lines: Sequence[MemberOutcome]) -> list[MissingMember]:
     """These with what Temporal's visibility knows of their requests; one page of them at a time."""
     if not lines:
         return []
     ids = tuple(Kind.REQUEST.workflow_id(line.request) for line in lines)
     found, _ = await runs.page_of(client, among(runs.OPEN, ids), size=len(ids))
     open_ = {run.id: run for run in found}
-    return [Missing(line, open_.get(id)) for id, line in zip(ids, lines, strict=True)]
+    return [MissingMember(line, open_.get(id)) for id, line in zip(ids, lines, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -148,6 +148,6 @@ async def so_far(client: Client, shown: CampaignShow) -> SoFar:
     own = f"{names.PARENT.name} = '{Kind.CAMPAIGN.workflow_id(shown.id)}'"
     since = f"CloseTime > '{shown.counted_at.isoformat()}'"
     signed = (await client.count_workflows(f"{own} AND {names.STATUS.name} = '{Status.SIGNED}' AND {since}")).count
-    living = await TemporalVisibility(client).going_on(shown.id)
+    living = await TemporalMemberVisibility(client).going_on(shown.id)
     waiting = max(0, shown.frozen.rows - shown.asked)
     return SoFar(min(counts.done + signed, counts.wanted), counts.wanted, living + waiting)

@@ -6,27 +6,25 @@ somebody is can be erased.
 """
 
 import asyncio
-import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from pathlib import Path
 from typing import Any, Final
 
 from pydantic import AwareDatetime
 
-from activities.campaigns.standing import AT_ONCE, Line, Standing, counted
+from activities.campaigns.standing import AT_ONCE, MemberOutcome, MemberStatus, counted
 from activities.directory import Directory
 from activities.files import table
-from activities.files.whole import whole
 from activities.own_words import words_of
-from activities.store import Home, Store
+from activities.store.home import StoragePrefix
+from activities.store.store import Store
 from starter.campaigns import composed
-from starter.campaigns.composed import Picture
+from starter.campaigns.composed import CampaignPicture
 from starter.campaigns.names import NO_NAMES, Names, names_of
 from starter.context import Context
-from starter.exits import Refusal
+from starter.error_types import Refusal
 from workflows.kinds import Kind
 from workflows.model.base import Model
 from workflows.model.campaign import Counts
@@ -40,7 +38,7 @@ COLUMNS: Final = (
 _INSTANTS: Final = ("sent_at", "signed_at", "due")
 
 
-class Head(Model):
+class ReportHead(Model):
     """What the record is of: the document, who answers for it, the window, and the hashes of what was written down.
 
     `as_of` is the instant of the counts while the campaign goes on.
@@ -63,15 +61,15 @@ class Head(Model):
 
 
 @dataclass(frozen=True)
-class Report:
+class CampaignReport:
     """One campaign; its lines and changes have the words of people in the place of references."""
 
     shown: CampaignShow
-    head: Head
+    head: ReportHead
     counts: Counts
     population: dict[str, Any] | None
     changes: Sequence[dict[str, Any]]
-    lines: Sequence[Line]
+    lines: Sequence[MemberOutcome]
     names: Names = NO_NAMES
 
     @property
@@ -80,12 +78,12 @@ class Report:
         person, *others = COLUMNS
         return (person, *self.names.columns, *others)
 
-    def plain_line(self, line: Line) -> dict[str, Any]:
+    def plain_line(self, line: MemberOutcome) -> dict[str, Any]:
         """One person for programs."""
         told = {**_known(line), **self.names.cells(line.person)}
         return {name: told[name] or None if name in _INSTANTS else told[name] for name in self.columns}
 
-    def cells(self, lines: Sequence[Line]) -> Iterator[tuple[str, ...]]:
+    def cells(self, lines: Sequence[MemberOutcome]) -> Iterator[tuple[str, ...]]:
         """The rows of the table for some of them."""
         for line in lines:
             told = {**_known(line), **self.names.cells(line.person), "late": "true" if line.late else "false"}
@@ -103,7 +101,7 @@ class Report:
         }
 
 
-async def of(context: Context, typed: str, *, names: bool = True, directory: Directory | None = None) -> Report:
+async def of(context: Context, typed: str, *, names: bool = True, directory: Directory | None = None) -> CampaignReport:
     """The report of a campaign by an id as people type it; refuses one of which not everything can be known now.
 
     With `names` it says who everybody is: of those who stand in no table of its own as the `directory` knows them.
@@ -123,9 +121,9 @@ def _refuse_parts(shown: CampaignShow) -> None:
         raise Refusal(f"{shown.id}: no worker answers that knows its audience: start `countersign worker`")
 
 
-async def made(store: Store, picture: Picture) -> Report:
+async def made(store: Store, picture: CampaignPicture) -> CampaignReport:
     """The report of what is known of a campaign."""
-    home = Home.of(Kind.CAMPAIGN.workflow_id(picture.shown.id))
+    home = StoragePrefix.of(Kind.CAMPAIGN.workflow_id(picture.shown.id))
     lines = list(picture.lines)
     spoken = [place for place, line in enumerate(lines) if "#" in line.reason]
     for begin in range(0, len(spoken), AT_ONCE):
@@ -134,17 +132,21 @@ async def made(store: Store, picture: Picture) -> Report:
         for place, said in zip(some, words, strict=True):
             lines[place] = lines[place]._replace(reason=said)
     changes = [{**change, "reason": await words_of(store, home, change["reason"])} for change in picture.changes]
-    return Report(picture.shown, head_of(picture.shown), counted(lines), picture.population, changes, lines)
+    return CampaignReport(picture.shown, head_of(picture.shown), counted(lines), picture.population, changes, lines)
 
 
-def _home(campaign: Home, line: Line) -> Home:
+def _home(campaign: StoragePrefix, line: MemberOutcome) -> StoragePrefix:
     """Where a reason is kept: why somebody is out, with the campaign; anything else, with their request."""
-    return campaign if line.status in (Standing.EXEMPT, Standing.DROPPED) else Home.of_request(line.request)
+    return (
+        campaign
+        if line.status in (MemberStatus.EXEMPT, MemberStatus.DROPPED)
+        else StoragePrefix.of_request(line.request)
+    )
 
 
-def head_of(shown: CampaignShow) -> Head:
+def head_of(shown: CampaignShow) -> ReportHead:
     """What the record is of."""
-    return Head(
+    return ReportHead(
         id=shown.id,
         document=shown.title,
         version=shown.version,
@@ -162,39 +164,11 @@ def head_of(shown: CampaignShow) -> Head:
     )
 
 
-def _known(line: Line) -> dict[str, Any]:
+def _known(line: MemberOutcome) -> dict[str, Any]:
     """When somebody was told, and how often reminded, is read off their record: nothing of it before that is there."""
     return {**line._asdict(), "reminders": None} if line.open else line._asdict()
 
 
-def print_table(report: Report) -> None:
+def print_table(report: CampaignReport) -> None:
     """The table on standard output."""
     table.put(sys.stdout, report.columns, report.cells(report.lines), end="\n")
-
-
-def write_table(path: Path, report: Report) -> None:
-    """The table as a file; by its mark a spreadsheet knows UTF-8, and without need of it there is none for programs."""
-    rows = list(report.cells(report.lines))
-    plain = all("".join(cells).isascii() for cells in rows)
-    table.write(path, report.columns, rows, encoding="utf-8" if plain else "utf-8-sig")
-
-
-def _write_json(path: Path, report: Report) -> None:
-    with whole(path) as stream:
-        # Whole at once: what writes to a stream does not know the fast way, and takes four times as long.
-        stream.write(json.dumps(report.plain, ensure_ascii=False) + "\n")
-
-
-def _write_page(path: Path, report: Report) -> None:
-    from starter.campaigns import page  # noqa: PLC0415  templates and a chart: tables do not wait for them
-
-    with whole(path) as stream:
-        stream.writelines(page.pieces(report))
-
-
-FORMS: Final[dict[str, Callable[[Path, Report], None]]] = {
-    ".csv": write_table,
-    ".json": _write_json,
-    ".html": _write_page,
-}
-"""How a report is written, by the end of the file's name; each file is there whole, or not. They raise `OSError`."""

@@ -7,13 +7,13 @@ import hashlib
 from collections.abc import Iterable
 from heapq import nsmallest
 
-from activities.campaigns.standing import Line
+from activities.campaigns.standing import MemberOutcome
 
 
-def drawn(lines: Iterable[Line], many: int, seed: str) -> list[Line]:
+def audit_sample(lines: Iterable[MemberOutcome], many: int, seed: str) -> list[MemberOutcome]:
     """So many of the lines, or all; each is as likely as any other, and fewer of one seed are the first of more."""
     return nsmallest(many, lines, key=lambda line: _place(line, seed))
 
 
-def _place(line: Line, seed: str) -> bytes:
+def _place(line: MemberOutcome, seed: str) -> bytes:
     return hashlib.sha256(f"{seed}/{line.row}/{line.person}".encode()).digest()

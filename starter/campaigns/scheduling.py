@@ -35,9 +35,10 @@ from activities.files.table import TABLE_BYTES_AT_MOST
 from activities.pace import priority
 from activities.rpc_errors import about_the_workflow
 from activities.starting import path
-from activities.store import Home, Store
+from activities.store.home import StoragePrefix
+from activities.store.store import Store
 from starter.context import Context
-from starter.exits import Refusal
+from starter.error_types import Refusal
 from starter.many import Prepare
 from workflows import names
 from workflows.campaign.year import OpeningInput
@@ -173,12 +174,12 @@ def _table(plain: PlainFile) -> bytes | None:
 
 async def _has_opened(context: Context, campaign: str) -> bool:
     workflow_id = Kind.CAMPAIGN.workflow_id(campaign)
-    if await context.store.read_record(Home.of(workflow_id)) is not None:
+    if await context.store.read_record(StoragePrefix.of(workflow_id)) is not None:
         return True
     return await runs.found(context.client, workflow_id) is not None
 
 
-async def schedule(file: Yearly, client: Client, now: datetime) -> bool:
+async def schedule_years(file: Yearly, client: Client, now: datetime) -> bool:
     """Make the schedule, or bring it up to date; whether it was made. An opening that is near is begun at once.
 
     So is one that has come near because its day was moved; while one is under way the server skips what is begun beside

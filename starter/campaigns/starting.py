@@ -8,7 +8,7 @@ from pydantic import AwareDatetime
 from rich.console import Group
 from rich.text import Text
 
-from activities.campaigns.input import PreparedCampaign, prepare
+from activities.campaigns.input import PreparedCampaign, prepare_campaign
 from starter.many import Prepare
 from starter.rows import Rows
 from starter.settings import Settings
@@ -16,7 +16,7 @@ from starter.terminal import Instant
 from workflows.model.base import Model
 
 
-class DryRun(Model):
+class CampaignDryRun(Model):
     """The answer of `campaign start --dry-run`; `rows` are those of a table or a list, `errors` of them are wrong."""
 
     id: str
@@ -30,7 +30,7 @@ class DryRun(Model):
     due: date
 
     @classmethod
-    def of(cls, prepared: PreparedCampaign) -> "DryRun":
+    def of(cls, prepared: PreparedCampaign) -> "CampaignDryRun":
         """What is known of it before it is started."""
         campaign, rows = prepared.given.campaign, prepared.rows.rows
         return cls(
@@ -46,15 +46,15 @@ class DryRun(Model):
         )
 
 
-def preparing(settings: Settings) -> Prepare[PreparedCampaign]:
+def preparing_campaign(settings: Settings) -> Prepare[PreparedCampaign]:
     """What checks a campaign file; whoever stands in full in its table gets an id from the link secret."""
-    return partial(prepare, secret=settings.link_secret)
+    return partial(prepare_campaign, secret=settings.link_secret)
 
 
-def of_dry_run(prepared: Sequence[PreparedCampaign]) -> Group:
+def campaign_dry_run(prepared: Sequence[PreparedCampaign]) -> Group:
     """What would be started."""
     table = Rows("campaign", "document", "owner", "audience", "wrong rows", "opens", "due", whole=("campaign", "owner"))
-    for one in map(DryRun.of, prepared):
+    for one in map(CampaignDryRun.of, prepared):
         opens, errors = Instant(one.opens_at), f"{one.errors:,}" if one.errors else ""
         table.add(one.id, one.document, one.owner, one.audience, errors, opens, f"{one.due}")
     campaigns = "1 campaign" if len(prepared) == 1 else f"{len(prepared):,} campaigns"

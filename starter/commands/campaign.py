@@ -5,7 +5,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from starter.commands.arguments import Id
-from starter.commands.operations import PLAIN, Manner, Operations, is_due
+from starter.commands.operations import PLAIN, CommonOptions, OperationWords, is_due
 from starter.context import opened
 from starter.request_ids import id_of
 from starter.startup import ready
@@ -13,8 +13,8 @@ from workflows.kinds import Kind
 from workflows.model.wishes import Exemption, Retry
 
 
-class _Words(Operations):
-    async def exempt(self, id: Id, /, *, person: str, reason: str, manner: Manner = PLAIN) -> None:
+class _CampaignWords(OperationWords):
+    async def exempt(self, id: Id, /, *, person: str, reason: str, manner: CommonOptions = PLAIN) -> None:
         """Record that somebody of the audience need not acknowledge; their request ends.
 
         Parameters
@@ -38,7 +38,7 @@ class _Words(Operations):
         *,
         due: Annotated[str, Parameter(validator=is_due)],
         reason: str = "",
-        manner: Manner = PLAIN,
+        manner: CommonOptions = PLAIN,
     ) -> None:
         """Give everybody who is open until a later day; their reminders are planned anew.
 
@@ -51,7 +51,7 @@ class _Words(Operations):
         """
         await super().extend(id, due=due, reason=reason, manner=manner)
 
-    async def cancel(self, id: Id, /, *, reason: str, manner: Manner = PLAIN) -> None:
+    async def cancel(self, id: Id, /, *, reason: str, manner: CommonOptions = PLAIN) -> None:
         """End it: nobody more is asked, what is open ends, and the record says how everybody stood.
 
         Parameters
@@ -62,7 +62,7 @@ class _Words(Operations):
         await super().cancel(id, reason=reason, manner=manner)
 
     async def retry(
-        self, id: Id, /, *, failed: Annotated[bool, Parameter(required=True)], manner: Manner = PLAIN
+        self, id: Id, /, *, failed: Annotated[bool, Parameter(required=True)], manner: CommonOptions = PLAIN
     ) -> None:
         """Ask once more those who could not be asked: rows that are right by now, requests that have failed.
 
@@ -74,6 +74,6 @@ class _Words(Operations):
         await self.carry_out(id, lambda actor: Retry(actor=actor), manner)
 
 
-_WORDS = _Words(Kind.CAMPAIGN)
+_WORDS = _CampaignWords(Kind.CAMPAIGN)
 exempt, retry, extend, cancel = _WORDS.exempt, _WORDS.retry, _WORDS.extend, _WORDS.cancel
 replay = _WORDS.replay

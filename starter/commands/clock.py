@@ -5,7 +5,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from starter.commands.arguments import AsJson
-from starter.commands.printing import answer, patience
+from starter.commands.printing import patience, print_answer
 from starter.context import opened
 from starter.fast_forward import Forwarded, forward, forward_to_next, span
 from starter.startup import ready
@@ -44,7 +44,7 @@ async def fast_forward(
     async with opened(ready()) as context, patience("moving the clock", quiet=json):
         move = forward_to_next(context.client, id) if to_next else forward(context.client, id, span(duration or ""))
         forwarded = await move
-    answer(forwarded, _told(forwarded), as_json=json)
+    print_answer(forwarded, _told(forwarded), as_json=json)
 
 
 def _told(forwarded: Forwarded) -> Sentence:

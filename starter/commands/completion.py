@@ -7,7 +7,7 @@ from rich.text import Text
 
 from starter.commands import words
 from starter.commands.arguments import AsJson
-from starter.commands.printing import answer
+from starter.commands.printing import print_answer
 from workflows.model.base import Model
 
 Shell: TypeAlias = Literal["bash", "zsh", "fish"]
@@ -22,9 +22,9 @@ class Completion(Model):
 
 def script_of(shell: Shell) -> str:
     """What the shell is to read; it names every word and option."""
-    app = words.Words(name="countersign")
-    words.register(app)
-    return app.generate_completion(shell=shell)
+    named = words.LazyApp(name="countersign")
+    words.register(named)
+    return named.generate_completion(shell=shell)
 
 
 def completion(shell: Shell, /, *, json: AsJson = False) -> None:
@@ -43,6 +43,6 @@ def completion(shell: Shell, /, *, json: AsJson = False) -> None:
     """
     script = script_of(shell)
     if json:
-        answer(Completion(shell=shell, script=script), Text(), as_json=True)
+        print_answer(Completion(shell=shell, script=script), Text(), as_json=True)
     else:
         sys.stdout.write(script)

@@ -15,12 +15,12 @@ from rich.text import Text
 
 from activities.files.reading import FileFaults
 from activities.policies.catalogue import Catalogue
-from activities.target_health import Condition, address_of
+from activities.target_health import TargetState, address_of
 from starter.commands.arguments import AsJson
-from starter.commands.printing import answer, note, progress
+from starter.commands.printing import note, print_answer, progress
 from starter.context import opened
 from starter.hand_offs import listening, replays, target_status
-from starter.hand_offs.replays import Came, Dead, ReplayedDead
+from starter.hand_offs.replays import DeadTarget, ReplayedDead, ReplayResult
 from starter.hand_offs.target_status import Addresses, TargetLine
 from starter.rows import Rows
 from starter.settings import Settings
@@ -66,7 +66,7 @@ async def list_(
         with _bar("asking", quiet=json) as seen:
             found = await target_status.standing(context, of_catalogue, seen)
     wanted = [row for row in found.targets if (row.dead or not dead) and (row.failing or not failing)]
-    answer(wanted, _table(wanted), as_json=json)
+    print_answer(wanted, _table(wanted), as_json=json)
     if found.unseen:
         note(f"{found.unseen:,} more still tell somebody, and were not asked")
 
@@ -94,7 +94,7 @@ async def retry(
             await target_status.refuse_unknown(context, target, await asyncio.to_thread(_of_catalogue, settings))
         with _bar("telling", quiet=json) as seen:
             told = await target_status.hurry(context, target, seen)
-    answer(
+    print_answer(
         Hurried(told=told),
         Text(f"{told:,} {'is' if told == 1 else 'are'} trying now" if told else "Nothing waits to be tried"),
         as_json=json,
@@ -131,14 +131,14 @@ async def replay(
     async with opened(settings) as context:
         with _bar("replaying", quiet=json) as seen:
 
-            async def one(found: Dead) -> Came:
+            async def one(found: DeadTarget) -> ReplayResult:
                 return await replays.replay(context, found, actor)
 
             found = replays.all_dead(context, after, target)
             came = await replays.replay_each(found, one, lambda so_far: seen(so_far.seen))
         if target is not None and not came.seen:
             await target_status.refuse_unknown(context, target, await asyncio.to_thread(_of_catalogue, settings))
-    answer(came, _came(came), as_json=json)
+    print_answer(came, _came(came), as_json=json)
 
 
 async def listen(
@@ -166,7 +166,7 @@ async def listen(
     async with listening.forwarding(stack, forward_to, stop) as calls:
         note(f"forwarding to {forward_to}; Ctrl-C ends it")
         async for call in calls:
-            answer(call, _call(call), as_json=json)
+            print_answer(call, _call(call), as_json=json)
             sys.stdout.flush()  # Whoever reads a pipe sees each when it was answered.
 
 
@@ -199,7 +199,7 @@ def _table(rows: Sequence[TargetLine]) -> Rows | Text:
     for row in rows:
         counts = (str(count or "") for count in (row.waiting, row.failing, row.dead))
         # It counts as working until three attempts were in vain.
-        untold = row.state is Condition.WORKING and row.waiting and row.why
+        untold = row.state is TargetState.WORKING and row.waiting and row.why
         state = Text("not told yet", "yellow") if untold else state_of(row.state)
         table.add(row.target, state, *counts, Instant(row.since), Instant(row.next), row.why or "")
     return table

@@ -15,10 +15,10 @@ from temporalio.client import Client
 from activities import runs
 from starter import tables
 from starter.commands.arguments import AsJson
-from starter.commands.printing import answer, note, progress
+from starter.commands.printing import note, print_answer, progress
 from starter.context import Context, opened
 from starter.doctor import temporal
-from starter.doctor.health import Health, Part, looked
+from starter.doctor.health import PartHealth, SetUpPart, looked
 from starter.listing import pages
 from starter.listing.query import Wanted
 from starter.listing.rows import RequestLine
@@ -83,7 +83,7 @@ class _Listing:
             found, worker = await asyncio.gather(gathering, looked("worker", partial(temporal.worker, context.client)))
             waiting = await _waiting(context.client) if self.kind is Kind.CAMPAIGN else []
         view = tables.of_list(found.lines, self.kind) if found.lines else Text(self._empty(wanted))
-        answer(found.lines, view, as_json=json)
+        print_answer(found.lines, view, as_json=json)
         unknown = [] if found.lines else await _unknown(settings, context, wanted)
         for aside in [*unknown, *waiting, *_asides(found, worker, limit)]:
             note(aside)
@@ -117,13 +117,13 @@ async def _unknown(settings: Settings, context: Context, wanted: Wanted) -> list
     return says
 
 
-def _asides(found: pages.Page, worker: Part, limit: int | None) -> Iterator[str]:
+def _asides(found: pages.LinesPage, worker: SetUpPart, limit: int | None) -> Iterator[str]:
     """What there is to know beside the rows."""
     if left := found.total - len(found.lines) if limit else 0:
         yield f"{left:,} more; --limit shows others"
     if not found.in_order:
         yield f"more than {pages.SORTED_AT_MOST:,}: newest first, after those that are overdue"
-    if worker.state is Health.WRONG:
+    if worker.state is PartHealth.WRONG:
         yield f"worker: {worker.says}"
 
 
@@ -142,7 +142,7 @@ onboardings = _Listing(Kind.ONBOARDING).list_
 campaigns = _Listing(Kind.CAMPAIGN).list_
 
 
-async def _gathered(context: Context, wanted: Wanted, limit: int | None, *, quiet: bool) -> pages.Page:
+async def _gathered(context: Context, wanted: Wanted, limit: int | None, *, quiet: bool) -> pages.LinesPage:
     """The pages up to the limit as one."""
     lines: list[RequestLine] = []
     with progress("reading the list", quiet=quiet) as bar:

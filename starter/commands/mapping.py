@@ -9,13 +9,13 @@ from rich.text import Text
 from ruamel.yaml import YAML
 
 from activities.files.reading import FileFaults, FileText
-from activities.store import Store
+from activities.store.store import Store
 from starter import clients
 from starter.callback.bounded_json import NotReadable, parse
 from starter.commands.arguments import AsJson, RequestFile
-from starter.commands.printing import answer, note
-from starter.exits import Exit, Refusal
-from starter.hooks.mapping import NotTaken, SourceMapping, Taken
+from starter.commands.printing import note, print_answer
+from starter.error_types import Exit, Refusal
+from starter.hooks.mapping import MappedOnboarding, MappingFailed, SourceMapping
 from starter.hooks.receiver import checked
 from starter.needs import Need
 from starter.setting_values import SOURCE
@@ -49,18 +49,18 @@ async def map_deal(sample: RequestFile, /, *, source: str, json: AsJson = False)
     settings = ready(Need.PEOPLE)
     taken = await asyncio.to_thread(_taken, settings, source, sample)
     if taken is None:
-        answer(Mapped(), Text("no onboarding: the mapping's when lets this event pass by"), as_json=json)
+        print_answer(Mapped(), Text("no onboarding: the mapping's when lets this event pass by"), as_json=json)
         return Exit.DONE
     faults = await _faults(settings, taken)
     if json:
-        answer(Mapped(id=taken.id, file=taken.file.plain, faults=faults), "", as_json=True)
+        print_answer(Mapped(id=taken.id, file=taken.file.plain, faults=faults), "", as_json=True)
     else:
         _write(taken.file.plain)
         note("\n".join(faults) or f"right: it would be started as {taken.id}")
     return Exit.REFUSED if faults else Exit.DONE
 
 
-def _taken(settings: Settings, source: str, sample: str) -> Taken | None:
+def _taken(settings: Settings, source: str, sample: str) -> MappedOnboarding | None:
     if settings.hook.mappings is None:
         raise Refusal("COUNTERSIGN_HOOK_MAPPINGS: is missing")
     if not SOURCE.fullmatch(source):
@@ -68,11 +68,11 @@ def _taken(settings: Settings, source: str, sample: str) -> Taken | None:
     mapping = SourceMapping.read(settings.hook.mappings, source)
     try:
         return mapping.file_of(parse(FileText.read(sample).text.encode()))
-    except (NotReadable, NotTaken) as refused:
+    except (NotReadable, MappingFailed) as refused:
         raise Refusal(f"{sample}: {refused}") from None
 
 
-async def _faults(settings: Settings, taken: Taken) -> tuple[str, ...]:
+async def _faults(settings: Settings, taken: MappedOnboarding) -> tuple[str, ...]:
     try:
         await checked(settings, clients.directory(settings, Store(settings.store_url)), taken.file)
     except FileFaults as faults:

@@ -10,11 +10,11 @@ from rich.text import Text
 
 from activities.policies.cascade import Resolved
 from activities.policies.catalogue import Catalogue
-from activities.store import Store
+from activities.store.store import Store
 from starter import clients
 from starter.commands.arguments import AsJson
-from starter.commands.printing import answer
-from starter.exits import Refusal
+from starter.commands.printing import print_answer
+from starter.error_types import Refusal
 from starter.needs import Need
 from starter.new_request import written
 from starter.startup import ready
@@ -69,7 +69,7 @@ async def new(
         return
     _keep(Path(name), text)
     next_step = f"put the document beside it, then: countersign request plan {name}"
-    answer(Written(file=name, kind=kind), Text(f"✓ {name}\n{next_step}"), as_json=json)
+    print_answer(Written(file=name, kind=kind), Text(f"✓ {name}\n{next_step}"), as_json=json)
 
 
 def _of_requests(catalogue: Catalogue, kind: str) -> Resolved:

@@ -6,13 +6,13 @@ from typing import Annotated
 from cyclopts import Parameter, Token
 
 from starter.commands.arguments import Id, RequestFile
-from starter.commands.operations import PLAIN, Manner, Operations
+from starter.commands.operations import PLAIN, CommonOptions, OperationWords
 from starter.context import opened
 from starter.needs import Need
 from starter.onboarding import parts
 from starter.startup import ready
 from workflows.kinds import Kind
-from workflows.model.wishes import Choice, Decision, Done
+from workflows.model.wishes import Decision, Done, PartOutcome
 
 Part = Annotated[str, Parameter(help="The part's id, as the file or `onboard show` has it.")]
 
@@ -35,7 +35,7 @@ async def _kept(id: str, part: str, file: str | None, exchanges: Sequence[str]) 
         return await parts.with_signers(settings, context, id, part, others)
 
 
-class _Words(Operations):
+class _OnboardWords(OperationWords):
     async def decide(
         self,
         id: Id,
@@ -48,7 +48,7 @@ class _Words(Operations):
         waive: bool = False,
         stop: bool = False,
         reason: str = "",
-        manner: Manner = PLAIN,
+        manner: CommonOptions = PLAIN,
     ) -> None:
         """Decide what becomes of a part that was declined, expired or broken off: exactly one of the four.
 
@@ -68,14 +68,22 @@ class _Words(Operations):
             Why; it stands in the timeline.
         """
         content = await _kept(id, part, replace, signer) if replace or signer else None
-        choice = Choice.RESEND if resend else Choice.REPLACE if replace else Choice.WAIVE if waive else Choice.STOP
+        choice = (
+            PartOutcome.RESEND
+            if resend
+            else PartOutcome.REPLACE
+            if replace
+            else PartOutcome.WAIVE
+            if waive
+            else PartOutcome.STOP
+        )
 
         def decision(actor: str) -> Decision:
             return Decision(actor=actor, part=part, choice=choice, reason=reason, content=content)
 
         await self.carry_out(id, decision, manner)
 
-    async def done(self, id: Id, part: Part, /, *, note: str = "", manner: Manner = PLAIN) -> None:
+    async def done(self, id: Id, part: Part, /, *, note: str = "", manner: CommonOptions = PLAIN) -> None:
         """Say that a task or a step of it is done.
 
         Parameters
@@ -85,7 +93,7 @@ class _Words(Operations):
         """
         async with opened(ready()) as context:
             task = await parts.task_of(context, id, part)
-        await Operations(task.kind).carry_out(task.id, lambda actor: Done(actor=actor, note=note), manner)
+        await OperationWords(task.kind).carry_out(task.id, lambda actor: Done(actor=actor, note=note), manner)
 
     async def say(
         self,
@@ -94,16 +102,16 @@ class _Words(Operations):
         text: Annotated[str, Parameter(help="At most 1,000 characters.")],
         /,
         *,
-        manner: Manner = PLAIN,
+        manner: CommonOptions = PLAIN,
     ) -> None:
         """Answer the question that a part of it waits for, or say that nothing stands in its way any more."""
         settings = ready()
         async with opened(settings) as context:
             what = await parts.running(context, id, part)
             wish = await parts.answer_to(context, what, manner.as_ or settings.acting, text)
-        await Operations(what.kind).carry_out(what.id, lambda _: wish, manner)
+        await OperationWords(what.kind).carry_out(what.id, lambda _: wish, manner)
 
 
-_WORDS = _Words(Kind.ONBOARDING)
+_WORDS = _OnboardWords(Kind.ONBOARDING)
 decide, done, answer, cancel = _WORDS.decide, _WORDS.done, _WORDS.say, _WORDS.cancel
 replay = _WORDS.replay

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from starter import clients
 from starter.commands.arguments import AsJson, Id
-from starter.commands.printing import answer
+from starter.commands.printing import print_answer
 from starter.context import Context, opened
 from starter.lookup import show_of
 from starter.needs import Need
@@ -34,7 +34,7 @@ async def link(id: Id, /, *, person: Person = None, renew: bool = False, json: A
         shown = await _shown(context, id)
         made = await page_link(context.store, clients.links(settings), shown, person, renew=renew)
     says = "A new link; earlier ones are no longer valid" if renew else "The link"
-    answer(made, Text(f"{says} of {made.person} to {made.id}:"), as_json=json, link=made.link)
+    print_answer(made, Text(f"{says} of {made.person} to {made.id}:"), as_json=json, link=made.link)
 
 
 async def preview(
@@ -53,7 +53,7 @@ async def preview(
     async with opened(settings) as context:
         shown = await _shown(context, id)
     made = preview_link(clients.links(settings), shown, person)
-    answer(
+    print_answer(
         made, Text(f"What the {view} sees of {made.id}, until {made.until:%H:%M} UTC:"), as_json=json, link=made.link
     )
 

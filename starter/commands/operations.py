@@ -21,11 +21,11 @@ from workflows.kinds import Kind
 from workflows.model.operations import OperationState, Receipt
 from workflows.model.wishes import (
     Answer,
-    AnyWish,
+    AnyCommand,
     Cancellation,
     Delegation,
     Extension,
-    Pause,
+    PauseCommand,
     ReminderNow,
     Replay,
     Resumption,
@@ -41,7 +41,7 @@ def _wait(_: type, tokens: Sequence[Token]) -> timedelta:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Manner:
+class CommonOptions:
     """Who changes it, under what name, and how the answer is told: the options that all these commands share."""
 
     as_: Annotated[str | None, Parameter("--as", help="Who wants it; default: COUNTERSIGN_ACTOR, else user@host.")] = (
@@ -59,7 +59,7 @@ class Manner:
     )
 
 
-PLAIN: Final = Manner()
+PLAIN: Final = CommonOptions()
 Person = Annotated[str, Parameter(("--signer", "--person"))]
 """Somebody who is asked."""
 
@@ -70,12 +70,12 @@ def is_due(_: object, typed: str) -> None:
 
 
 @dataclass(frozen=True)
-class Operations:
+class OperationWords:
     """The words that change what lives, of one kind."""
 
     kind: Kind
 
-    async def remind(self, id: Id, /, *, force: bool = False, manner: Manner = PLAIN) -> None:
+    async def remind(self, id: Id, /, *, force: bool = False, manner: CommonOptions = PLAIN) -> None:
         """Tell everyone whose turn it is, now.
 
         Parameters
@@ -86,7 +86,7 @@ class Operations:
         await self.carry_out(id, lambda actor: ReminderNow(actor=actor, force=force), manner)
 
     async def delegate(
-        self, id: Id, /, *, person: Person, to: str, force: bool = False, manner: Manner = PLAIN
+        self, id: Id, /, *, person: Person, to: str, force: bool = False, manner: CommonOptions = PLAIN
     ) -> None:
         """Have somebody else asked instead; of a request at Core Signature too: the old link dies.
 
@@ -115,7 +115,7 @@ class Operations:
         *,
         due: Annotated[str, Parameter(validator=is_due)],
         reason: str = "",
-        manner: Manner = PLAIN,
+        manner: CommonOptions = PLAIN,
     ) -> None:
         """Move the due date; warnings and reminders are planned anew.
 
@@ -135,7 +135,7 @@ class Operations:
 
         await self.carry_out(id, lambda actor: Extension(actor=actor, due=until, reason=reason), manner, first=later)
 
-    async def pause(self, id: Id, /, *, reason: str = "", manner: Manner = PLAIN) -> None:
+    async def pause(self, id: Id, /, *, reason: str = "", manner: CommonOptions = PLAIN) -> None:
         """Pause it: no reminders until it is resumed.
 
         Parameters
@@ -143,13 +143,13 @@ class Operations:
         reason
             Why; it stands in the timeline.
         """
-        await self.carry_out(id, lambda actor: Pause(actor=actor, reason=reason), manner)
+        await self.carry_out(id, lambda actor: PauseCommand(actor=actor, reason=reason), manner)
 
-    async def resume(self, id: Id, /, *, manner: Manner = PLAIN) -> None:
+    async def resume(self, id: Id, /, *, manner: CommonOptions = PLAIN) -> None:
         """Resume it: reminders go on, planned anew."""
         await self.carry_out(id, lambda actor: Resumption(actor=actor), manner)
 
-    async def answer(self, id: Id, /, *, text: str, manner: Manner = PLAIN) -> None:
+    async def answer(self, id: Id, /, *, text: str, manner: CommonOptions = PLAIN) -> None:
         """Answer the question that it waits for; reminders go on.
 
         Parameters
@@ -159,7 +159,7 @@ class Operations:
         """
         await self.carry_out(id, lambda actor: Answer(actor=actor, text=text), manner)
 
-    async def cancel(self, id: Id, /, *, reason: str, manner: Manner = PLAIN) -> None:
+    async def cancel(self, id: Id, /, *, reason: str, manner: CommonOptions = PLAIN) -> None:
         """End it: everyone concerned is told, a request is cancelled at Core Signature. What is signed stays signed.
 
         Parameters
@@ -169,7 +169,7 @@ class Operations:
         """
         await self.carry_out(id, lambda actor: Cancellation(actor=actor, reason=reason), manner)
 
-    async def replay(self, id: Id, /, *, target: str, again: bool = False, manner: Manner = PLAIN) -> None:
+    async def replay(self, id: Id, /, *, target: str, again: bool = False, manner: CommonOptions = PLAIN) -> None:
         """Hand off its ending to a target once more: one that is dead, also long after it ended.
 
         Parameters
@@ -184,8 +184,8 @@ class Operations:
     async def carry_out(
         self,
         id: str,
-        wish_of: Callable[[str], AnyWish],
-        manner: Manner,
+        wish_of: Callable[[str], AnyCommand],
+        manner: CommonOptions,
         first: Callable[[Context], Awaitable[None]] | None = None,
     ) -> None:
         """Have it carried out, and tell what came of it; `wish_of` makes the wish of who wants it.
@@ -198,7 +198,7 @@ class Operations:
             if first is not None:
                 await first(context)
             receipt = await wishes.make(context, id, wish, op=manner.op, kind=self.kind, wait=manner.wait)
-        printing.answer(receipt, _told(receipt), as_json=manner.json)
+        printing.print_answer(receipt, _told(receipt), as_json=manner.json)
 
 
 def _told(receipt: Receipt) -> Group:

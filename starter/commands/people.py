@@ -6,11 +6,11 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.text import Text
 
-from activities.store import Store
+from activities.store.store import Store
 from starter import clients
 from starter.commands.arguments import AsJson
 from starter.commands.person import device_rows
-from starter.commands.printing import answer
+from starter.commands.printing import print_answer
 from starter.desk.sessions import sign_out_everywhere
 from starter.needs import Need
 from starter.person import DeviceLine
@@ -42,7 +42,7 @@ async def devices(
     known = await directory.person(person)
     lines = tuple(DeviceLine.of(one, datetime.now(UTC)) for one in await directory.known_devices(known))
     shown = device_rows(lines) if lines else Text(f"{known.id} has no device: nothing is pushed to them", "yellow")
-    answer(PersonDevices(person=known.id, devices=lines), shown, as_json=json)
+    print_answer(PersonDevices(person=known.id, devices=lines), shown, as_json=json)
 
 
 class SignedOut(Model):
@@ -66,4 +66,4 @@ async def sign_out(
     store = Store(settings.store_url)
     known = await clients.directory(settings, store).person(person)
     await sign_out_everywhere(store, known.id)
-    answer(SignedOut(person=known.id), Text(f"{known.id} is signed out of the desk everywhere"), as_json=json)
+    print_answer(SignedOut(person=known.id), Text(f"{known.id} is signed out of the desk everywhere"), as_json=json)

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from starter import clients, tables
 from starter.commands.arguments import AsJson
-from starter.commands.printing import answer, patience
+from starter.commands.printing import patience, print_answer
 from starter.context import opened
 from starter.needs import Need
 from starter.person import DeviceLine, PersonShow, person_show
@@ -33,7 +33,7 @@ async def show(person: Annotated[str, Parameter(help="An id of the directory.")]
     settings = ready(Need.PEOPLE)
     async with opened(settings) as context, patience("asking the requests", quiet=json):
         found = await person_show(context, clients.directory(settings, context.store), person)
-    answer(found, Group(*_told(found)), as_json=json)
+    print_answer(found, Group(*_told(found)), as_json=json)
 
 
 def _told(found: PersonShow) -> Iterator[RenderableType]:

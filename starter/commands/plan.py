@@ -9,20 +9,21 @@ from typing import Annotated, Any, TypeVar
 from cyclopts import Parameter, Token
 
 from activities.starting import path
-from activities.store import Store
+from activities.store.store import Store
 from starter import clients, many, requests
 from starter.campaigns import starting as campaigns
 from starter.commands.arguments import AsJson, Picture, RequestFile
-from starter.commands.printing import answer, note
+from starter.commands.printing import note, print_answer
 from starter.context import opened
-from starter.exits import Refusal
+from starter.error_types import Refusal
 from starter.fast_forward import span
 from starter.needs import Need
 from starter.onboarding import starting
-from starter.plan import calendar, comparison, svg, tables
+from starter.plan import calendar, comparison, tables
 from starter.plan import campaign as audiences
-from starter.plan import ics as calendar_file
 from starter.plan import onboarding as journey
+from starter.plan.ics import calendar_of, calendar_with
+from starter.plan.svg import plan_picture
 from starter.settings import Settings
 from starter.startup import ready
 from starter.terminal import Terminal
@@ -49,7 +50,7 @@ def _instant(text: str) -> datetime:
     return calendar.sending_time(text, None, datetime.now(UTC))
 
 
-Prepared = TypeVar("Prepared", bound=path.Prepared)
+Prepared = TypeVar("Prepared", bound=path.PreparedStart)
 At = Annotated[str | None, Parameter(validator=_as_typed(_instant))]
 Zone = Annotated[str | None, Parameter(validator=_as_typed(calendar.zone_of))]
 Signs = Annotated[tuple[str, ...], Parameter(converter=_signing)]
@@ -97,11 +98,11 @@ async def plan(
     prepared = await requests.read(settings, file, now=sent_at)
     directory = clients.directory(settings, Store(settings.store_url))
     found = await calendar.plan(prepared, directory, sent_at, calendar.signing(signs), there)
-    answer(found, tables.of_plan(found, there), as_json=json)
+    print_answer(found, tables.of_plan(found, there), as_json=json)
     if ics is not None:
-        await _write("calendar", ics, calendar_file.calendar_of(found))
+        await _write("calendar", ics, calendar_of(found))
     if picture is not None:
-        await _write("picture", picture, svg.picture_of(found, there))
+        await _write("picture", picture, plan_picture(found, there))
     elif not json and Terminal().is_terminal:
         note("--picture weeks.svg draws these weeks for people without a terminal")
 
@@ -140,11 +141,13 @@ async def onboarding(
     there = calendar.zone_of(zone)
     begins = calendar.sending_time(at, there, datetime.now(UTC))
     directory = clients.directory(settings, Store(settings.store_url))
-    read = many.read(settings, starting.preparing(settings), [file], now=begins, directory=directory)
+    read = many.read_rows_files(
+        settings, starting.preparing_onboarding(settings), [file], now=begins, directory=directory
+    )
     prepared = _only(await read, file)
     assumed = journey.Assumed(signed_after=signed_after, done_after=done_after)
     found = await journey.plan(prepared, directory, begins, assumed, there)
-    answer(found, tables.of_onboarding(found, there), as_json=json)
+    print_answer(found, tables.of_onboarding(found, there), as_json=json)
 
 
 async def campaign(
@@ -169,12 +172,14 @@ async def campaign(
     there = calendar.zone_of(zone)
     begins = calendar.sending_time(at, there, datetime.now(UTC))
     directory = clients.directory(settings, Store(settings.store_url))
-    read = many.read(settings, campaigns.preparing(settings), [file], now=begins, directory=directory)
+    read = many.read_rows_files(
+        settings, campaigns.preparing_campaign(settings), [file], now=begins, directory=directory
+    )
     prepared = _only(await read, file)
     found = await audiences.plan(prepared, directory, begins, settings.signature.max_rps, there)
-    answer(found, tables.of_campaign(found, there), as_json=json)
+    print_answer(found, tables.of_campaign(found, there), as_json=json)
     if ics is not None:
-        await _write("calendar", ics, calendar_file.calendar_with(found, found.lines))
+        await _write("calendar", ics, calendar_with(found, found.lines))
 
 
 def _only(prepared: Sequence[Prepared], file: str) -> Prepared:
@@ -198,4 +203,4 @@ async def _compare(settings: Settings, file: str, against: str, *, as_json: bool
     async with opened(settings) as context:
         directory = clients.directory(settings, context.store)
         found = await comparison.compare(context, prepared, directory, against)
-    answer(found, tables.of_difference(found), as_json=as_json)
+    print_answer(found, tables.of_difference(found), as_json=as_json)

@@ -52,7 +52,7 @@ def note(says: str) -> None:
     Terminal(file=sys.stderr, highlight=False, markup=False, emoji=False).print(Text(says), soft_wrap=True)
 
 
-def answer(value: object, view: RenderableType, *, as_json: bool, link: str | None = None) -> None:
+def print_answer(value: object, view: RenderableType, *, as_json: bool, link: str | None = None) -> None:
     """Print the answer (models or dataclasses, or a list of them) as it was asked for; instants are RFC 3339 in UTC.
 
     `link` follows on a line of its own, whole however narrow the terminal is, so that it can be clicked and copied.

@@ -7,13 +7,13 @@ from rich.console import Group
 from rich.text import Text
 
 from starter.commands.arguments import AsJson
-from starter.commands.printing import answer, progress
+from starter.commands.printing import print_answer, progress
 from starter.context import connected
 from starter.reconciling import sweep_now
 from starter.rows import Rows
 from starter.startup import ready
 from starter.terminal import Instant
-from workflows.model.reconciliation import NotAdopted, Swept
+from workflows.model.reconciliation import NotAdopted, ReconciliationResult
 
 
 async def reconcile(*, json: AsJson = False) -> None:
@@ -30,7 +30,7 @@ async def reconcile(*, json: AsJson = False) -> None:
         with progress("looking at events", quiet=json) as bar:
             first = list[datetime]()
 
-            def seen(swept: Swept) -> None:
+            def seen(swept: ReconciliationResult) -> None:
                 # How far back it goes is known as a time: from the newest event to where the last sweep came.
                 if swept.reached and swept.until:
                     first.append(swept.reached)
@@ -41,10 +41,10 @@ async def reconcile(*, json: AsJson = False) -> None:
                     )
 
             swept = await sweep_now(client, seen)
-    answer(swept, _told(swept), as_json=json)
+    print_answer(swept, _told(swept), as_json=json)
 
 
-def _told(swept: Swept) -> Group:
+def _told(swept: ReconciliationResult) -> Group:
     table = Rows("request", "missed", "at", whole=("request",))
     for one in swept.mended:
         table.add(one.request, one.event, Instant(one.at))
@@ -65,7 +65,7 @@ def _told(swept: Swept) -> Group:
     return Group(*parts)
 
 
-def _of_documents(swept: Swept) -> Iterator[Text | Rows]:
+def _of_documents(swept: ReconciliationResult) -> Iterator[Text | Rows]:
     """What became of documents that were sent by hand."""
     if swept.adopted:
         yield Text(f"{swept.adoptions:,} documents that were sent by hand are followed up: {', '.join(swept.adopted)}")

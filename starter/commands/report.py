@@ -12,14 +12,15 @@ from cyclopts.validators import Number
 from rich.console import Group
 from rich.text import Text
 
-from activities.campaigns.standing import Line
+from activities.campaigns.standing import MemberOutcome
 from starter import clients
 from starter.campaigns import report as record
-from starter.campaigns.sample import drawn
+from starter.campaigns.report_files import FORMS, write_table
+from starter.campaigns.sample import audit_sample
 from starter.commands.arguments import AsJson, Id
-from starter.commands.printing import answer, note, patience
+from starter.commands.printing import note, patience, print_answer
 from starter.context import opened
-from starter.exits import Refusal
+from starter.error_types import Refusal
 from starter.rows import Rows
 from starter.startup import ready
 from starter.terminal import Instant
@@ -33,7 +34,7 @@ def _ends_in(*ends: str) -> Callable[[Any, Path | None], None]:
     return check
 
 
-Output = Annotated[Path | None, Parameter(name=("--output", "-o"), validator=_ends_in(*record.FORMS))]
+Output = Annotated[Path | None, Parameter(name=("--output", "-o"), validator=_ends_in(*FORMS))]
 Table = Annotated[Path | None, Parameter(name=("--output", "-o"), validator=_ends_in(".csv"))]
 
 
@@ -55,9 +56,9 @@ async def report(id: Id, /, *, names: Names = True, output: Output = None, json:
     """
     found = await _found(id, names=names, quiet=json)
     if output is not None:
-        await _write(record.FORMS[output.suffix.lower()], output, found)
+        await _write(FORMS[output.suffix.lower()], output, found)
     if json:
-        answer(found.plain, Text(), as_json=True)
+        print_answer(found.plain, Text(), as_json=True)
     elif output is None:
         record.print_table(found)
     if not found.lines:
@@ -93,9 +94,9 @@ async def sample(
     """
     found = await _found(id, names=names, quiet=json)
     seed = seed or found.head.id
-    chosen = drawn(found.lines, n, seed)
+    chosen = audit_sample(found.lines, n, seed)
     if output is not None:
-        await _write(record.write_table, output, replace(found, lines=chosen))
+        await _write(write_table, output, replace(found, lines=chosen))
     told = {
         "campaign": found.head.model_dump(mode="json"),
         "seed": seed,
@@ -105,10 +106,10 @@ async def sample(
         "lines": [found.plain_line(line) for line in chosen],
     }
     if output is None or json:
-        answer(told, _of_sample(found, chosen, seed), as_json=json)
+        print_answer(told, _of_sample(found, chosen, seed), as_json=json)
 
 
-def _of_sample(found: record.Report, chosen: list[Line], seed: str) -> Group:
+def _of_sample(found: record.CampaignReport, chosen: list[MemberOutcome], seed: str) -> Group:
     who = found.names.columns
     table = Rows("row", "person", *who, "status", "told", "acknowledged", "reason", whole=("person",))
     for line in chosen:
@@ -127,7 +128,7 @@ def _of_sample(found: record.Report, chosen: list[Line], seed: str) -> Group:
     return Group(Text(f"{len(chosen):,} of {len(found.lines):,} people by the seed {seed}", "bold"), table)
 
 
-async def _found(id: str, *, names: bool, quiet: bool) -> record.Report:
+async def _found(id: str, *, names: bool, quiet: bool) -> record.CampaignReport:
     settings = ready()
     async with opened(settings) as context, patience("reading how everybody stands", quiet=quiet):
         directory = clients.directory(settings, context.store) if settings.people and names else None

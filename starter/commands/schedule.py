@@ -12,13 +12,13 @@ from rich.text import Text
 
 from activities.directory import Directory
 from activities.files.reading import FileText
-from activities.requests.documents import Documents
-from activities.store import Store
+from activities.requests.documents import LocalDocuments
+from activities.store.store import Store
 from starter import clients
 from starter.campaigns import scheduling, starting
 from starter.campaigns.scheduling import PlannedYear, Scheduled, Yearly
 from starter.commands.arguments import AsJson, RequestFile
-from starter.commands.printing import answer
+from starter.commands.printing import print_answer
 from starter.context import Context, opened
 from starter.needs import Need
 from starter.rows import Rows
@@ -60,12 +60,12 @@ async def schedule(
         async with opened(settings) as context:
             if year is not None:
                 await _give(series, year, context, settings, directory=directory, now=now)
-            created = await scheduling.schedule(series, context.client, now)
+            created = await scheduling.schedule_years(series, context.client, now)
             if year is not None:
                 await scheduling.tell(series, context, year, now)
     years = await scheduling.preview(series, store, directory, now, year)
     known = Scheduled(schedule=series.series.schedule_id, created=created, given=None if plan else year, years=years)
-    answer(known, _told(known, plan=plan), as_json=json)
+    print_answer(known, _told(known, plan=plan), as_json=json)
 
 
 async def _give(
@@ -75,11 +75,11 @@ async def _give(
         series,
         year,
         context,
-        starting.preparing(settings),
+        starting.preparing_campaign(settings),
         catalogue=await asyncio.to_thread(clients.catalogue, settings),
         directory=directory,
         now=now,
-        documents=Documents(settings.signature.max_upload_mb, below=Path.cwd()),
+        documents=LocalDocuments(settings.signature.max_upload_mb, below=Path.cwd()),
     )
 
 

@@ -5,12 +5,12 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from starter.commands.arguments import AsJson
-from starter.commands.printing import answer
+from starter.commands.printing import print_answer
 from starter.context import connected
 from starter.doctor import tables
 from starter.doctor.examination import examine
 from starter.doctor.targets import try_targets
-from starter.exits import Exit
+from starter.error_types import Exit
 from starter.nexus.endpoint import ensure_endpoint
 from starter.reconciling import ensure_schedule
 from starter.search_attributes import ensure_search_attributes
@@ -36,7 +36,7 @@ async def init(*, json: AsJson = False) -> Exit:
         endpoint = await ensure_endpoint(client, settings.nexus_endpoint)
     needed += await ensure_subscriptions(settings)
     results = [*needed, endpoint]
-    answer(results, tables.of_set_up(results), as_json=json)
+    print_answer(results, tables.of_set_up(results), as_json=json)
     # Nobody but workflows of other teams needs the endpoint.
     return Exit.DONE if all(result.made.usable for result in needed) else Exit.REFUSED
 
@@ -57,5 +57,5 @@ async def doctor(
         Print `{ok, parts[{part, state, says}]}`; `state` is ok, warning or wrong, with `--targets` each part a target.
     """
     examined = await (try_targets(ready()) if targets else examine(ready()))
-    answer(examined, tables.of_examination(examined, "target" if targets else "part"), as_json=json)
+    print_answer(examined, tables.of_examination(examined, "target" if targets else "part"), as_json=json)
     return Exit.DONE if examined.ok else Exit.REFUSED

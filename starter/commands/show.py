@@ -3,16 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from activities.store import Home, Store, StoreFailure
+from activities.store.failures import StoreFailure
+from activities.store.home import StoragePrefix
+from activities.store.store import Store
 from starter import lookup, showing
 from starter.campaigns import composed as campaigns
 from starter.commands.arguments import AsJson, Id
-from starter.commands.printing import answer, patience
+from starter.commands.printing import patience, print_answer
 from starter.context import Context, opened
 from starter.onboarding import composed
 from starter.startup import ready
 from starter.terminal import Terminal
-from workflows.kinds import Kind, Named
+from workflows.kinds import Kind, WorkflowName
 from workflows.model.base import Model
 from workflows.model.views import Shown
 
@@ -40,13 +42,13 @@ class _Show:
         async with opened(ready()) as context:
             async with patience(f"asking the {self.kind}", quiet=json):
                 shown = await self.look(context, id, whole=all)
-            what = Named(self.kind, shown.id)
+            what = WorkflowName(self.kind, shown.id)
             url = await lookup.web_ui_page(context, what)
             # In an onboarding and a campaign people are named by the ids of its parts.
             own = self.kind in (Kind.REQUEST, Kind.TASK) and not json
             names = await names_in_full(context.store, what) if own else {}
         whole = all or not Terminal().is_terminal
-        answer(shown, showing.of_shown(shown, whole=whole, names=names), as_json=json, link=url)
+        print_answer(shown, showing.of_shown(shown, whole=whole, names=names), as_json=json, link=url)
 
 
 class _OfOnboardings(_Show):
@@ -90,13 +92,13 @@ class _People(Model):
     signers: Mapping[str, _Person]
 
 
-async def names_in_full(store: Store, what: Named) -> showing.Names:
+async def names_in_full(store: Store, what: WorkflowName) -> showing.Names:
     """The names of those who stand in full in its file, by the ids that they have everywhere else (`signer-1`).
 
     Empty when all are of the directory, they were erased, or the store does not answer.
     """
     try:
-        content = await store.read_signers(Home.of(what.workflow_id))
+        content = await store.read_signers(StoragePrefix.of(what.workflow_id))
     except StoreFailure:
         return {}
     people = _People.model_validate_json(content).signers if content else {}

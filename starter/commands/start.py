@@ -9,27 +9,27 @@ from rich.console import Group
 
 from activities.files.reading import FileFaults
 from activities.files.table import Table
-from activities.requests.input import prepare
+from activities.requests.input import prepare_request
 from activities.starting import path
 from starter import lookup, many, requests, tables
 from starter.campaigns import starting as campaigns
 from starter.commands.arguments import AsJson, RequestFile
-from starter.commands.printing import answer, note, progress
+from starter.commands.printing import note, print_answer, progress
 from starter.context import Context, opened
-from starter.exits import Exit
-from starter.many import DryRun, Outcome, Prepare
+from starter.error_types import Exit
+from starter.many import Prepare, RequestDryRun, StartOutcome
 from starter.needs import Need
 from starter.onboarding import starting
 from starter.settings import Settings
 from starter.startup import ready
-from workflows.kinds import Named
+from workflows.kinds import WorkflowName
 from workflows.model.base import Model
 
-Prepared = TypeVar("Prepared", bound=path.Prepared)
+Prepared = TypeVar("Prepared", bound=path.PreparedStart)
 
 
 @dataclass(frozen=True)
-class Start(Generic[Prepared]):
+class StartWords(Generic[Prepared]):
     """The word `start` of one kind: how its files are checked, and what a dry run tells of them."""
 
     preparing: Callable[[Settings], Prepare[Prepared]]
@@ -73,25 +73,25 @@ class Start(Generic[Prepared]):
         if rows:
             prepared = await many.read_table(settings, prepare, str(template), rows.table)
         else:
-            prepared = await many.read(settings, prepare, files)
+            prepared = await many.read_rows_files(settings, prepare, files)
         if dry_run:
             _refuse_late(prepared)
-            answer([self.told(one) for one in prepared], self.table(prepared), as_json=json)
+            print_answer([self.told(one) for one in prepared], self.table(prepared), as_json=json)
             return Exit.DONE
         if rows is None and len(prepared) == 1:
             return await _start_one(settings, prepared[0], again=again, json=json)
         return await _start_several(settings, prepared, rows, again=again, json=json)
 
 
-def _refuse_late(prepared: Sequence[path.Prepared]) -> None:
+def _refuse_late(prepared: Sequence[path.PreparedStart]) -> None:
     """Raise `FileFaults` for what could only be recognised any more."""
     if too_late := [fault for one in prepared if one.overdue for fault in one.overdue.faults]:
         raise FileFaults(too_late)
 
 
-request = Start(lambda _: prepare, DryRun.of, tables.of_dry_run).start
-campaign = Start(campaigns.preparing, campaigns.DryRun.of, campaigns.of_dry_run).start
-onboarding = Start(starting.preparing, starting.DryRun.of, starting.of_dry_run).start
+request = StartWords(lambda _: prepare_request, RequestDryRun.of, tables.of_dry_run).start
+campaign = StartWords(campaigns.preparing_campaign, campaigns.CampaignDryRun.of, campaigns.campaign_dry_run).start
+onboarding = StartWords(starting.preparing_onboarding, starting.OnboardingDryRun.of, starting.onboarding_dry_run).start
 
 
 async def task(file: RequestFile, /, *, again: bool = False, json: AsJson = False) -> Exit:
@@ -122,47 +122,52 @@ class _Rows(NamedTuple):
     def read(cls, csv: Path, result: Path | None) -> Self:
         return cls(Table.read(csv), result or csv.with_suffix(".started.csv"))
 
-    def write(self, outcomes: Sequence[Outcome]) -> None:
+    def write(self, outcomes: Sequence[StartOutcome]) -> None:
         many.write_results(self.result, self.table, outcomes)
         note(f"each row, its id and its link: {self.result}")
 
 
-async def _start_one(settings: Settings, prepared: path.Prepared, *, again: bool, json: bool) -> Exit:
+async def _start_one(settings: Settings, prepared: path.PreparedStart, *, again: bool, json: bool) -> Exit:
     async with opened(settings) as context:
         started = await requests.start(context, prepared, again=again)
         before = None if started.created or json else await _ended(context, prepared)
-    answer(started, tables.of_start(started, before), as_json=json, link=started.url)
+    print_answer(started, tables.of_start(started, before), as_json=json, link=started.url)
     return Exit.DONE
 
 
-async def _ended(context: Context, prepared: path.Prepared) -> str | None:
+async def _ended(context: Context, prepared: path.PreparedStart) -> str | None:
     """How the one that was there before has ended; None when it lives."""
     subject = prepared.given.subject
-    shown = await lookup.look_at(context.client, context.store, Named(subject.type, subject.id))
+    shown = await lookup.look_at(context.client, context.store, WorkflowName(subject.type, subject.id))
     return shown.says if shown.status.ended else None
 
 
 async def _start_several(
-    settings: Settings, prepared: Sequence[path.Prepared], rows: _Rows | None, *, again: bool, json: bool
+    settings: Settings, prepared: Sequence[path.PreparedStart], rows: _Rows | None, *, again: bool, json: bool
 ) -> Exit:
-    outcomes = [Outcome(one) for one in prepared]
+    outcomes = [StartOutcome(one) for one in prepared]
     try:
         await _start_all(settings, prepared, outcomes, again=again, quiet=json)
     finally:
         if rows is not None:
             rows.write(outcomes)
-    answer([one.answer for one in outcomes], tables.of_many(outcomes, each=rows is None), as_json=json)
+    print_answer([one.answer for one in outcomes], tables.of_many(outcomes, each=rows is None), as_json=json)
     return Exit.DONE if all(one.started for one in outcomes) else Exit.REFUSED
 
 
 async def _start_all(
-    settings: Settings, prepared: Sequence[path.Prepared], outcomes: list[Outcome], *, again: bool, quiet: bool
+    settings: Settings,
+    prepared: Sequence[path.PreparedStart],
+    outcomes: list[StartOutcome],
+    *,
+    again: bool,
+    quiet: bool,
 ) -> None:
     with progress("starting", quiet=quiet, total=len(prepared)) as bar:
 
-        def done(number: int, outcome: Outcome) -> None:
+        def done(number: int, outcome: StartOutcome) -> None:
             outcomes[number] = outcome
             bar(advance=1)
 
         async with opened(settings) as context:
-            await many.start(context, prepared, again=again, done=done)
+            await many.start_many(context, prepared, again=again, done=done)

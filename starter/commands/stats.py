@@ -10,11 +10,11 @@ from rich.text import Text
 
 from starter import push_stats
 from starter.commands.arguments import AsJson, Picture
-from starter.commands.printing import answer, note, progress
+from starter.commands.printing import note, print_answer, progress
 from starter.context import Context, opened
-from starter.exits import Refusal
+from starter.error_types import Refusal
 from starter.onboarding import picture as drawing
-from starter.onboarding.stats import OnboardingStats, gathered
+from starter.onboarding.stats import OnboardingStats, gather_onboarding_stats
 from starter.onboarding.stats import stats as figures
 from starter.rows import Rows
 from starter.startup import ready
@@ -46,15 +46,15 @@ async def stats(
         to_acted_seconds}], more_kinds}`.
     """
     if push:
-        pushed = await _read(lambda it, told: push_stats.gathered(it.client, it.store, told), json=json)
-        answer(pushed, _pushes(pushed), as_json=json)
+        pushed = await _read(lambda it, told: push_stats.gather_push_stats(it.client, it.store, told), json=json)
+        print_answer(pushed, _pushes(pushed), as_json=json)
         await _draw(picture, lambda: _push_picture(pushed))
         return
     if onboarding:
-        ended = await _read(lambda it, told: gathered(it.client, it.store, told), json=json)
+        ended = await _read(lambda it, told: gather_onboarding_stats(it.client, it.store, told), json=json)
         found = figures(ended)
-        answer(found, _table(found), as_json=json)
-        await _draw(picture, lambda: drawing.picture_of(found))
+        print_answer(found, _table(found), as_json=json)
+        await _draw(picture, lambda: drawing.stages_picture(found))
 
 
 async def _read(gather: Callable[[Context, Callable[[int], None]], Coroutine[Any, Any, Found]], *, json: bool) -> Found:
@@ -75,9 +75,9 @@ async def _draw(picture: Path | None, draw: Callable[[], bytes]) -> None:
 
 
 def _push_picture(found: push_stats.PushStats) -> bytes:
-    from starter.push_picture import picture_of  # noqa: PLC0415  heavy: whoever draws nothing does not wait for it
+    from starter.push_picture import push_picture  # noqa: PLC0415  heavy: whoever draws nothing does not wait for it
 
-    return picture_of(found)
+    return push_picture(found)
 
 
 def _pushes(found: push_stats.PushStats) -> Group:

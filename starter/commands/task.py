@@ -5,15 +5,15 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from starter.commands.arguments import Id
-from starter.commands.operations import PLAIN, Manner, Operations
+from starter.commands.operations import PLAIN, CommonOptions, OperationWords
 from workflows.kinds import Kind
 from workflows.model.wishes import Block, Done, Question, Unblock, Waiver
 
 Asked = Annotated[str, Parameter(help="Who was asked: an id of the directory.")]
 
 
-class _Words(Operations):
-    async def done(self, id: Id, /, *, note: str = "", manner: Manner = PLAIN) -> None:
+class _TaskWords(OperationWords):
+    async def done(self, id: Id, /, *, note: str = "", manner: CommonOptions = PLAIN) -> None:
         """Say that it is done, which ends it for everybody who was asked.
 
         Parameters
@@ -23,7 +23,7 @@ class _Words(Operations):
         """
         await self.carry_out(id, lambda actor: Done(actor=actor, note=note), manner)
 
-    async def waive(self, id: Id, /, *, reason: str, manner: Manner = PLAIN) -> None:
+    async def waive(self, id: Id, /, *, reason: str, manner: CommonOptions = PLAIN) -> None:
         """Say that nobody needs to do it any more.
 
         Parameters
@@ -33,7 +33,7 @@ class _Words(Operations):
         """
         await self.carry_out(id, lambda actor: Waiver(actor=actor, reason=reason), manner)
 
-    async def block(self, id: Id, /, *, person: Asked, because: str, manner: Manner = PLAIN) -> None:
+    async def block(self, id: Id, /, *, person: Asked, because: str, manner: CommonOptions = PLAIN) -> None:
         """Say that somebody cannot go on: the owner hears why, and reminders are paused.
 
         Parameters
@@ -43,7 +43,7 @@ class _Words(Operations):
         """
         await self.carry_out(id, lambda _: Block(person=person, because=because), manner)
 
-    async def unblock(self, id: Id, /, *, text: str = "", manner: Manner = PLAIN) -> None:
+    async def unblock(self, id: Id, /, *, text: str = "", manner: CommonOptions = PLAIN) -> None:
         """Say that nothing stands in the way any more; reminders go on.
 
         Parameters
@@ -53,7 +53,7 @@ class _Words(Operations):
         """
         await self.carry_out(id, lambda actor: Unblock(actor=actor, text=text), manner)
 
-    async def ask(self, id: Id, /, *, person: Asked, text: str, manner: Manner = PLAIN) -> None:
+    async def ask(self, id: Id, /, *, person: Asked, text: str, manner: CommonOptions = PLAIN) -> None:
         """Ask the owner a question for somebody who was asked; reminders are paused until it is answered.
 
         Parameters
@@ -64,7 +64,7 @@ class _Words(Operations):
         await self.carry_out(id, lambda _: Question(person=person, text=text), manner)
 
 
-_WORDS = _Words(Kind.TASK)
+_WORDS = _TaskWords(Kind.TASK)
 done, waive, block, unblock, ask = _WORDS.done, _WORDS.waive, _WORDS.block, _WORDS.unblock, _WORDS.ask
 remind, delegate, extend = _WORDS.remind, _WORDS.delegate, _WORDS.extend
 pause, resume, answer, cancel = _WORDS.pause, _WORDS.resume, _WORDS.answer, _WORDS.cancel

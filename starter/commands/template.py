@@ -8,7 +8,7 @@ from rich.text import Text
 
 from activities.campaigns.rows import COLUMNS
 from starter.commands.arguments import AsJson
-from starter.commands.printing import answer, note
+from starter.commands.printing import note, print_answer
 from workflows.model.base import Model
 
 SAYS: Final = {
@@ -49,7 +49,7 @@ def template(*, json: AsJson = False) -> None:
         Print what each column is for instead: `[{column, says}]`.
     """
     if json:
-        answer([Column(column=name, says=SAYS[name]) for name in COLUMNS], Text(), as_json=True)
+        print_answer([Column(column=name, says=SAYS[name]) for name in COLUMNS], Text(), as_json=True)
         return
     table = csv.DictWriter(sys.stdout, COLUMNS, restval="", lineterminator="\n")
     table.writeheader()

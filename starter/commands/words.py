@@ -90,7 +90,7 @@ _CHECKED: Final = {
 """What is looked at whole before the word does anything."""
 
 
-class Words(App):
+class LazyApp(App):
     """Words that are imported when they are typed, and all of them for the help that lists them."""
 
     def help_print(self, tokens: str | Iterable[str] | None = None, *, console: Console | None = None) -> None:
@@ -102,15 +102,15 @@ class Words(App):
 
 def register(app: App) -> None:
     """Add all words to the command."""
-    request = Words(name="request", help="One signature request: start it, look at it, change it, end it.")
-    task = Words(name="task", help="One task of a person or a team: start it, look at it, change it, end it.")
-    onboard = Words(name="onboard", help="One customer onboarding: start it, look at it, decide about it, end it.")
-    campaign = Words(
+    request = LazyApp(name="request", help="One signature request: start it, look at it, change it, end it.")
+    task = LazyApp(name="task", help="One task of a person or a team: start it, look at it, change it, end it.")
+    onboard = LazyApp(name="onboard", help="One customer onboarding: start it, look at it, decide about it, end it.")
+    campaign = LazyApp(
         name="campaign", help="One campaign: start it, see who has not acknowledged, change it, make its record."
     )
-    people = Words(name="people", help="The people of the directory.")
-    handoff = Words(name="handoff", help="Targets of the hand-off: how each stands, and trying again.")
-    person = Words(name="person", help="Somebody of the directory.")
+    people = LazyApp(name="people", help="The people of the directory.")
+    handoff = LazyApp(name="handoff", help="Targets of the hand-off: how each stands, and trying again.")
+    person = LazyApp(name="person", help="Somebody of the directory.")
     rooms = (
         (request, _OF_REQUEST),
         (task, _OF_TASK),

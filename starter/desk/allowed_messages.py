@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from activities.store import Store
+from activities.store.store import Store
 from starter.page.allowances import Buckets, Rate
 from starter.peers import holder_of
 
@@ -19,7 +19,7 @@ MESSAGES_TO_A_PERSON: Final = Rate(burst=3, per_second=1 / 60)
 """For all browsers in which they never came in, and once more for all in which they did."""
 MESSAGES_OF_A_DAY_AT_MOST: Final = 50
 """The same, for a day."""
-_NOBODY: Final = "nobody"
+_NO_PERSON: Final = "nobody"
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class AllowedMessages:
 
     async def nobody(self, now: datetime) -> bool:
         """The same for somebody who does not exist: False, and it asks the store as well and writes nothing."""
-        return await self._store.was_used(now.date(), _NOBODY)
+        return await self._store.was_used(now.date(), _NO_PERSON)
 
     def came_in(self, person: str, asking: Asking) -> None:
         """They are no stranger where they ask from."""

@@ -16,11 +16,11 @@ from temporalio.service import RPCError
 from activities.directory import DirectoryFailure
 from activities.language import Language
 from activities.links import at_desk, named_at_desk
-from activities.store import StoreFailure
+from activities.store.failures import StoreFailure
 from starter.codec import CodecError
-from starter.desk.authentication import Door, Visitor
+from starter.desk.authentication import Authenticator, Visitor
 from starter.desk.cards import AWAY, CUT_OFF, FOREIGN, NOBODY, SIGN_IN, TOO_OFTEN, UNSURE, Card
-from starter.desk.rendering import Frame, Renderer, Tab
+from starter.desk.rendering import DeskRenderer, Frame, Tab
 from starter.page.allowances import Allowances, Buckets, Rate
 from starter.page.form_guard import FormGuard
 from starter.page.posted_forms import read_form
@@ -40,9 +40,9 @@ class Answers:
 
     def __init__(
         self,
-        renderer: Renderer,
+        renderer: DeskRenderer,
         guard: FormGuard,
-        door: Door,
+        door: Authenticator,
         seconds: Callable[[], float],
         tabs: Callable[[Visitor, str], Awaitable[tuple[Tab, ...]]],
     ) -> None:

@@ -45,7 +45,7 @@ class SignOn:
         return request.headers.get(self._header, "").strip()
 
 
-class Door:
+class Authenticator:
     """Lets people in."""
 
     def __init__(

@@ -10,20 +10,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from activities.campaigns.standing import Line, by, worst_first
+from activities.campaigns.standing import MemberOutcome, by, worst_first
 from activities.language import Language
 from activities.links import at_desk
-from starter.campaigns.chart import drawn
-from starter.campaigns.composed import Picture, pictured
-from starter.campaigns.people import SHOWN_AT_MOST, Mine, Missing, People, looked_at
+from starter.campaigns.chart import campaign_chart
+from starter.campaigns.composed import CampaignPicture, pictured
+from starter.campaigns.people import SHOWN_AT_MOST, ManagedMembers, MissingMember, MissingPeople, looked_at
 from starter.desk.acts import steps
 from starter.desk.authentication import Visitor
 from starter.desk.cards import NOT_THERE
-from starter.desk.follow_up_words import Told, told
+from starter.desk.follow_up_words import FollowUpText, told
 from starter.desk.follow_ups import NOT_DONE, REFUSED, UNCONFIRMED, UNSURE, news
-from starter.desk.names import Names
+from starter.desk.names import PeopleNames
 from starter.desk.rights import Right, right_of
-from starter.desk.room import Room
+from starter.desk.room import RequestContext
 from starter.desk.words import STANDINGS
 from starter.page.chips import Chip
 from starter.page.form_answers import why_not
@@ -32,8 +32,8 @@ from starter.page.standing import ending
 from starter.pages import Send
 from starter.request_ids import is_request_id
 from starter.temporal_refusals import TemporalRefused
-from starter.wishes import NotAdmitted, NotConfirmed, NotLiving, Refused
-from workflows.kinds import Kind, Named
+from starter.wishes import CommandRefused, NotAdmitted, NotConfirmed, NotRunning
+from workflows.kinds import Kind, WorkflowName
 from workflows.model.campaign import Counts
 from workflows.model.views import CampaignShow
 from workflows.model.wishes import ReminderNow
@@ -53,21 +53,21 @@ _DIGITS: Final = 6
 
 
 @dataclass(frozen=True)
-class Seen:
+class CampaignAccess:
     """A campaign before somebody: all of it, or their people in it."""
 
     shown: CampaignShow
-    people: People
+    people: MissingPeople
     everything: bool
 
     @property
     def path(self) -> str:
         """Where its page is, below the desk."""
-        return at_desk(Named(Kind.CAMPAIGN, self.shown.id))
+        return at_desk(WorkflowName(Kind.CAMPAIGN, self.shown.id))
 
 
 @dataclass(frozen=True)
-class Row:
+class MissingRow:
     """Somebody who has not acknowledged, as a page says it."""
 
     person: str
@@ -80,7 +80,7 @@ class Row:
 
 
 @dataclass
-class Reminded:
+class RemindedCount:
     """What became of reminders: of how many people they were asked, how many get one, why the first did not."""
 
     asked: int
@@ -92,17 +92,17 @@ class Reminded:
 class Campaigns:
     """`/desk/campaigns/{id}`, and the reminders that are asked for there."""
 
-    def __init__(self, room: Room, send: Send, seconds: Callable[[], float]) -> None:
+    def __init__(self, room: RequestContext, send: Send, seconds: Callable[[], float]) -> None:
         self._room = room
         self._answers = room.answers
         self._send = send
-        self._mine = Mine(room.context.store)
+        self._mine = ManagedMembers(room.context.store)
         self._pictures = RecentLooks(self._picture, seconds, PICTURES_AT_MOST, fresh=PICTURE_SECONDS)
         self._charts = RecentLooks(self._drawn, seconds, CHARTS_AT_MOST, fresh=PICTURE_SECONDS)
 
     def routes(self) -> list[BaseRoute]:
         """Where it is."""
-        path = f"/desk/{at_desk(Named(Kind.CAMPAIGN, '{id}'))}"
+        path = f"/desk/{at_desk(WorkflowName(Kind.CAMPAIGN, '{id}'))}"
         return [
             Route(path, self._answers.visitors(self.show), methods=["GET"]),
             Route(f"{path}/remind", self._answers.acting(self.remind), methods=["POST"]),
@@ -132,10 +132,10 @@ class Campaigns:
             return await self._page(seen, visitor, begin, reminded, token=form["token"])
         return self._answers.renderer.onward(f"{seen.path}?from={begin}&reminded={reminded.done}&of={reminded.asked}")
 
-    async def _remind(self, missing: Sequence[Missing], visitor: Visitor, op: str) -> Reminded:
+    async def _remind(self, missing: Sequence[MissingMember], visitor: Visitor, op: str) -> RemindedCount:
         """Ask one request after the other, some at a time; where nobody answers, or not soon, no more are asked."""
         asked = [one.line.request for one in missing if one.can_be_reminded]
-        found = Reminded(len(asked))
+        found = RemindedCount(len(asked))
         try:
             async with asyncio.timeout(REMINDING_SECONDS_AT_MOST):
                 for first in range(0, len(asked), REMINDED_AT_ONCE):
@@ -147,11 +147,11 @@ class Campaigns:
             found.refusal, found.status = visitor.reader.language.say(UNSURE), UNCONFIRMED
         return found
 
-    async def _remind_one(self, request: str, visitor: Visitor, op: str, found: Reminded) -> None:
+    async def _remind_one(self, request: str, visitor: Visitor, op: str, found: RemindedCount) -> None:
         try:
             await self._send(request, ReminderNow(actor=visitor.id, op=op), op, watched=False)
             found.done += 1
-        except Refused as refused:
+        except CommandRefused as refused:
             language = visitor.reader.language
             why = why_not(language, str(refused))
             found.refusal = found.refusal or language.say("This was not done: {why}.", why=why)
@@ -160,23 +160,23 @@ class Campaigns:
             found.refusal, found.status = visitor.reader.language.say(UNSURE), UNCONFIRMED
         except (NotAdmitted, TemporalRefused):
             found.refusal, found.status = visitor.reader.language.say(NOT_DONE), UNCONFIRMED
-        except NotLiving:
+        except NotRunning:
             found.asked -= 1
 
-    async def _seen(self, request: Request, visitor: Visitor) -> Seen | None:
+    async def _seen(self, request: Request, visitor: Visitor) -> CampaignAccess | None:
         """What is there, if it concerns them; raises what does not answer behind us."""
-        what = Named(Kind.CAMPAIGN, request.path_params["id"])
+        what = WorkflowName(Kind.CAMPAIGN, request.path_params["id"])
         shown = await self._room.look(what.reference) if is_request_id(what.id) else None
         if not isinstance(shown, CampaignShow):
             return None
         standing = await self._room.standings.of(visitor)
         if right_of(visitor, standing, shown) is Right.EVERYTHING:
             whole = await self._pictures(what.reference, what.reference)
-            return Seen(whole.shown, People(whole.lines), everything=True) if whole else None
+            return CampaignAccess(whole.shown, MissingPeople(whole.lines), everything=True) if whole else None
         people = await self._mine.of(shown, visitor.id, frozenset(standing.reports))
-        return Seen(shown, people, everything=False) if people else None
+        return CampaignAccess(shown, people, everything=False) if people else None
 
-    async def _picture(self, reference: str) -> Picture | None:
+    async def _picture(self, reference: str) -> CampaignPicture | None:
         shown, context = await self._room.look(reference), self._room.context
         return await pictured(context.client, context.store, shown) if isinstance(shown, CampaignShow) else None
 
@@ -187,16 +187,16 @@ class Campaigns:
         if whole is None:
             return Markup()
         ahead = None if whole.shown.status.ended else now
-        svg = await asyncio.to_thread(drawn, whole.shown, whole.lines, language=Language.of(code), now=ahead)
+        svg = await asyncio.to_thread(campaign_chart, whole.shown, whole.lines, language=Language.of(code), now=ahead)
         # It is ours, and has neither styles nor scripts.
         return Markup(svg)  # noqa: S704
 
     async def _page(
-        self, seen: Seen, visitor: Visitor, begin: int, reminded: Reminded | None = None, **more: str
+        self, seen: CampaignAccess, visitor: Visitor, begin: int, reminded: RemindedCount | None = None, **more: str
     ) -> Response:
         """The page, `said` what was just done; a form whose reminder is unsure is sent again with its `token`."""
         people, language, frame = seen.people, visitor.reader.language, await self._answers.frame(visitor)
-        names = Names(self._room.directory, Kind.CAMPAIGN.workflow_id(seen.shown.id))
+        names = PeopleNames(self._room.directory, Kind.CAMPAIGN.workflow_id(seen.shown.id))
         some = await looked_at(self._room.context.client, _some(people, begin))
         deeds = steps(seen.shown) if seen.everything else ()
         return self._answers.renderer.page(
@@ -219,7 +219,7 @@ class Campaigns:
             **await self._whole(seen, visitor),
         )
 
-    async def _whole(self, seen: Seen, visitor: Visitor) -> dict[str, Any]:
+    async def _whole(self, seen: CampaignAccess, visitor: Visitor) -> dict[str, Any]:
         """What only whoever may know everything is told of all of them together."""
         shown = seen.shown if seen.everything else None
         groups = worst_first(by(seen.people.lines, "department")) if shown else ()
@@ -233,7 +233,7 @@ class Campaigns:
             "other_departments": max(0, len(departments) - DEPARTMENTS_AT_MOST),
         }
 
-    async def _told(self, seen: Seen, visitor: Visitor, names: Names) -> Told:
+    async def _told(self, seen: CampaignAccess, visitor: Visitor, names: PeopleNames) -> FollowUpText:
         titled = seen.everything or await self._room.kinds.lets_titles_be_read(seen.shown.kind)
         return await told(
             seen.shown,
@@ -245,16 +245,16 @@ class Campaigns:
             titled=titled,
         )
 
-    async def _row(self, one: Missing, visitor: Visitor, names: Names) -> Row:
+    async def _row(self, one: MissingMember, visitor: Visitor, names: PeopleNames) -> MissingRow:
         reader, now, line = visitor.reader, self._room.clock(), one.line
         due = reader.shortly(one.due_at, now) if one.due_at else line.due
         since = reader.shortly(one.since, now) if one.since else ""
         state = Chip.of(one.state, reader.language.say(STANDINGS[one.state]))
         name = await names.in_full(line.person, line.request)
-        return Row(line.person, name, state, since, due, one.overdue(now), one.can_be_reminded)
+        return MissingRow(line.person, name, state, since, due, one.overdue(now), one.can_be_reminded)
 
 
-def _some(people: People, begin: int) -> list[Line]:
+def _some(people: MissingPeople, begin: int) -> list[MemberOutcome]:
     """The missing people of one page."""
     return people.missing[begin : begin + SHOWN_AT_MOST]
 
@@ -275,7 +275,7 @@ def _said(request: Request, visitor: Visitor) -> str:
     return f"{said} {others}" if asked > done else said
 
 
-def _sentences(seen: Seen, visitor: Visitor) -> tuple[str, ...]:
+def _sentences(seen: CampaignAccess, visitor: Visitor) -> tuple[str, ...]:
     """Where it stands, in the reader's words; no more than concerns them."""
     shown, people, reader = seen.shown, seen.people, visitor.reader
     say_count, done, everybody = reader.language.say_count, people.done, people.wanted

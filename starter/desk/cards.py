@@ -17,7 +17,7 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Form:
+class CardForm:
     """What can be sent from a card, to a path below the desk."""
 
     to: str
@@ -33,7 +33,7 @@ class Card:
     status: int
     heading: str
     sentences: tuple[str, ...] = ()
-    form: Form | None = None
+    form: CardForm | None = None
     refusal: str | None = None
     retry_after: int | None = None
     home: bool = False
@@ -55,7 +55,7 @@ SIGN_IN: Final = Card(
     200,
     phrase("Sign in"),
     (phrase("All requests in one place: what they wait for, and what you can do about it."),),
-    Form("sign-in", phrase("Send me a link"), Field("who", phrase("Your id or email address"))),
+    CardForm("sign-in", phrase("Send me a link"), Field("who", phrase("Your id or email address"))),
 )
 ASKED: Final = Card(
     "asked",
@@ -68,7 +68,7 @@ ASKED: Final = Card(
         phrase("Tap its link on the phone, or type its number here to come in with this browser."),
         phrase("You get at most one message a minute. If none came, ask again after that."),
     ),
-    Form("code", phrase("Sign in"), Field("code", phrase("Six-digit number"), code=True)),
+    CardForm("code", phrase("Sign in"), Field("code", phrase("Six-digit number"), code=True)),
     home=True,
 )
 WRONG_CODE: Final = phrase("That is not the number in the newest message. Tries left: {left}.")
@@ -77,7 +77,7 @@ BEHIND_LINK: Final = Card(
     200,
     phrase("Sign in"),
     (phrase("You come in as {name}, with this browser, for at most 12 hours."),),
-    Form("", phrase("Sign in")),
+    CardForm("", phrase("Sign in")),
 )
 SPENT: Final = Card(
     "spent",

@@ -9,23 +9,23 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from activities.links import Links
+from activities.links import SigningLinks
 from activities.people import FileDirectory
 from starter import clients
 from starter.context import Context
 from starter.desk.answers import Answers
-from starter.desk.authentication import Door, SignOn, Visitor
+from starter.desk.authentication import Authenticator, SignOn, Visitor
 from starter.desk.campaigns import Campaigns
 from starter.desk.cards import FRONT, NOT_THERE
 from starter.desk.follow_ups import FollowUps, looker
 from starter.desk.kinds import Kinds
 from starter.desk.lists import Lists
-from starter.desk.rendering import Renderer, Tab
-from starter.desk.room import Room
+from starter.desk.rendering import DeskRenderer, Tab
+from starter.desk.room import RequestContext
 from starter.desk.sessions import Cookies
 from starter.desk.sign_in import SignIn, reacher, teller
 from starter.desk.sign_in_pages import Entrance
-from starter.desk.views import Standings
+from starter.desk.views import ReaderRoles
 from starter.page.brand import OURS, Brand
 from starter.page.form_guard import FormGuard
 from starter.page.recent_looks import Look
@@ -34,7 +34,7 @@ from starter.settings import Settings
 
 
 @dataclass(frozen=True)
-class Parts:
+class DeskParts:
     """What the desk works with."""
 
     directory: FileDirectory
@@ -44,7 +44,7 @@ class Parts:
     on: SignOn
     context: Context
     kinds: Kinds
-    links: Links
+    links: SigningLinks
     look: Look
     send: Send
     operators: str = ""
@@ -56,15 +56,15 @@ class Desk:
 
     def __init__(
         self,
-        parts: Parts,
+        parts: DeskParts,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
-        door = Door(parts.sign_in, parts.cookies, parts.directory, parts.on, clock)
-        standings = Standings(parts.directory, parts.operators)
-        self._answers = Answers(Renderer(parts.cookies.root, parts.brand), parts.guard, door, seconds, self._tabs)
-        room = Room(self._answers, parts.context, parts.directory, standings, parts.kinds, parts.look, clock)
+        door = Authenticator(parts.sign_in, parts.cookies, parts.directory, parts.on, clock)
+        standings = ReaderRoles(parts.directory, parts.operators)
+        self._answers = Answers(DeskRenderer(parts.cookies.root, parts.brand), parts.guard, door, seconds, self._tabs)
+        room = RequestContext(self._answers, parts.context, parts.directory, standings, parts.kinds, parts.look, clock)
         self._lists = Lists(room)
         self._campaigns = Campaigns(room, parts.send, seconds)
         self._follow_ups = FollowUps(room, parts.links, parts.send)
@@ -101,7 +101,7 @@ def desk_of(
     cookies = Cookies(settings.link_secret, settings.link_base)
     sign_in = SignIn(store, directory, clients.ways_in(settings), teller(client), reacher(client))
     return Desk(
-        Parts(
+        DeskParts(
             directory=directory,
             guard=guard,
             cookies=cookies,

@@ -8,7 +8,7 @@ from activities.due import Deadline
 from activities.language import Language, phrase
 from activities.links import at_desk
 from activities.reader import Reader
-from starter.desk.acts import Step
+from starter.desk.acts import ActionForm
 from starter.desk.authentication import Visitor
 from starter.desk.rows import UNTITLED, Name
 from starter.desk.stages import StageRows, stages_of
@@ -33,7 +33,7 @@ from starter.page.standing import (
 )
 from starter.told_once import SYSTEMS
 from workflows.follow_up.handoff_lines import last_of
-from workflows.kinds import Named
+from workflows.kinds import WorkflowName
 from workflows.model.entries import AskedQuestion
 from workflows.model.lines import AssigneeLine, SignerLine
 from workflows.model.request import SignerState
@@ -60,7 +60,7 @@ class PersonRow:
 
 
 @dataclass(frozen=True)
-class Target:
+class TargetLineText:
     """Somebody downstream, and whether they were told."""
 
     name: str
@@ -68,7 +68,7 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Told:
+class FollowUpText:
     """Everything that one reader is told; what they may not know is empty."""
 
     path: str
@@ -92,7 +92,7 @@ class Told:
     reason: str = ""
     """Why somebody declined, in their own words."""
     exchanges: tuple[Exchange, ...] = ()
-    targets: tuple[Target, ...] = ()
+    targets: tuple[TargetLineText, ...] = ()
     days: tuple[Day, ...] = ()
     """What happened."""
     stages: tuple[StageRows, ...] = ()
@@ -108,16 +108,16 @@ async def told(
     kind: str,
     everything: bool,
     titled: bool,
-    steps: tuple[Step, ...] = (),
-) -> Told:
+    steps: tuple[ActionForm, ...] = (),
+) -> FollowUpText:
     """What somebody is told of it: `everything`, or where it stands; `titled`: what it is, and is called.
 
     `kind` is what its kind is called in their language.
     """
-    reader, what, name = visitor.reader, Named(shown.type, shown.id), _or_workflow(name, visitor.reader.language)
+    reader, what, name = visitor.reader, WorkflowName(shown.type, shown.id), _or_workflow(name, visitor.reader.language)
     title = shown.title or shown.id if titled else reader.language.say(UNTITLED[what.kind], kind=kind)
     called = {id: await name(id) for id in (*people_in(shown), *(line.target for line in shown.handoffs))}
-    base = Told(
+    base = FollowUpText(
         path=at_desk(what),
         id=shown.id,
         title=title,
@@ -180,12 +180,14 @@ def _answered(shown: Shown) -> tuple[str, ...]:
     return (f"{given.label}: {given.text}",) if given and given.text else ()
 
 
-async def _with_everything(base: Told, shown: Shown, reader: Reader, name: Name, called: Called) -> Told:
+async def _with_everything(
+    base: FollowUpText, shown: Shown, reader: Reader, name: Name, called: Called
+) -> FollowUpText:
     who, reason = _declined(shown)
     attention = [one.code for one in shown.attention]
     problem = shown.problem.code if shown.problem else None
     problems = problems_of(reader.language, problem, attention[0] if attention else None, shown.trouble)
-    return Told(
+    return FollowUpText(
         **{
             **vars(base),
             "problems": tuple(one for one in problems if one not in base.sentences),
@@ -193,7 +195,7 @@ async def _with_everything(base: Told, shown: Shown, reader: Reader, name: Name,
             "reason": reason,
             "exchanges": tuple([await _exchange(one, reader.language, name) for one in shown.questions]),
             "targets": tuple(
-                Target(called[line.target], reader.language.say(_HAND_OFFS[line.state]))
+                TargetLineText(called[line.target], reader.language.say(_HAND_OFFS[line.state]))
                 for line in last_of(shown.handoffs)
             ),
         }

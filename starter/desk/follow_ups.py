@@ -10,17 +10,17 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from activities.language import phrase
-from activities.links import USES, Links, at_desk, named_at_desk
+from activities.links import USES, SigningLinks, at_desk, named_at_desk
 from starter import lookup
 from starter.context import Context
-from starter.desk.acts import DECIDING, OF_MANAGERS, Deed, Step, asking, colleagues, steps, steps_for, takers
+from starter.desk.acts import DECIDING, OF_MANAGERS, Action, ActionForm, asking, colleagues, steps, steps_for, takers
 from starter.desk.authentication import Visitor
 from starter.desk.cards import NOT_THERE
-from starter.desk.follow_up_words import Told, told
-from starter.desk.names import Names
+from starter.desk.follow_up_words import FollowUpText, told
+from starter.desk.names import PeopleNames
 from starter.desk.rights import Right, right_of
-from starter.desk.room import Room
-from starter.exits import Refusal
+from starter.desk.room import RequestContext
+from starter.error_types import Refusal
 from starter.onboarding.composed import composed
 from starter.onboarding.links import preview_link
 from starter.page.form_answers import why_not
@@ -29,11 +29,11 @@ from starter.page.recent_looks import Look
 from starter.pages import Send
 from starter.request_ids import is_request_id
 from starter.temporal_refusals import TemporalRefused
-from starter.wishes import NotAdmitted, NotConfirmed, NotLiving, Refused
-from workflows.kinds import Kind, Named, referred
+from starter.wishes import CommandRefused, NotAdmitted, NotConfirmed, NotRunning
+from workflows.kinds import Kind, WorkflowName, referred
 from workflows.model.operations import OperationState
 from workflows.model.views import OnboardingShow, Shown, TaskShow
-from workflows.model.wishes import Choice
+from workflows.model.wishes import PartOutcome
 
 _WORKER_ANSWERS_WITHIN: Final = timedelta(seconds=2)
 _LOOK_SECONDS: Final = 8.0
@@ -58,17 +58,17 @@ _NEWS: Final = {
 
 
 @dataclass(frozen=True)
-class Seen:
+class FollowUpAccess:
     """A request or a task before somebody, and what they may with it."""
 
-    what: Named
+    what: WorkflowName
     shown: Shown
     right: Right
     people: frozenset[str] = frozenset()
     """Whose manager they are, near or far."""
 
     @property
-    def steps(self) -> tuple[Step, ...]:
+    def steps(self) -> tuple[ActionForm, ...]:
         """What they can do now."""
         return steps(self.shown) if self.right is Right.EVERYTHING else steps_for(self.shown, self.people)
 
@@ -78,18 +78,18 @@ class Seen:
         everybody = self.right is Right.EVERYTHING
         return tuple(one for one in takers(self.shown) if everybody or one in self.people)
 
-    def permits(self, step: Step, form: dict[str, str] | None = None) -> bool:
+    def permits(self, step: ActionForm, form: dict[str, str] | None = None) -> bool:
         """Whether they may do this, by the rights table; whether it can still be done is for the workflow to say."""
         if self.right is Right.EVERYTHING:
             return True
         asked = {line.person for line in self.shown.lines} & self.people
         theirs = step.deed in OF_MANAGERS and bool(asked)
         of = (form or {}).get("signer")
-        return theirs and (form is None or step.deed is Deed.REMIND or of in asked)
+        return theirs and (form is None or step.deed is Action.REMIND or of in asked)
 
 
 @dataclass(frozen=True)
-class Sent:
+class RejectedForm:
     """A form that was sent and not carried out, why, and the status of the answer."""
 
     form: dict[str, str] = field(default_factory=dict)
@@ -100,7 +100,7 @@ class Sent:
 class FollowUps:
     """`/desk/requests/{id}`, `/desk/tasks/{id}` and what can be done there."""
 
-    def __init__(self, room: Room, links: Links, send: Send) -> None:
+    def __init__(self, room: RequestContext, links: SigningLinks, send: Send) -> None:
         self._room = room
         self._answers = room.answers
         self._links = links
@@ -109,7 +109,7 @@ class FollowUps:
     def routes(self) -> list[BaseRoute]:
         """Where these pages are."""
         visitors, acting = self._answers.visitors, self._answers.acting
-        pages = {kind: f"/desk/{at_desk(Named(kind, '{id}'))}" for kind in Kind}
+        pages = {kind: f"/desk/{at_desk(WorkflowName(kind, '{id}'))}" for kind in Kind}
         deciding = f"{pages[Kind.ONBOARDING]}/{{part}}/{{choice}}"
         return [
             Route(deciding, visitors(self.ask), methods=["GET"]),
@@ -151,27 +151,27 @@ class FollowUps:
             return await self._answers.inside(NOT_THERE, visitor)
         page, op = at_desk(seen.what), self._answers.guard.op(visitor.name, form)
         try:
-            taker = await self._taker(seen, form.get("to", "")) if step.deed is Deed.DELEGATE else None
+            taker = await self._taker(seen, form.get("to", "")) if step.deed is Action.DELEGATE else None
             receipt = await self._send(seen.what.reference, step.wish(visitor.id, form, taker).replace(op=op), op)
-        except Refused as refused:
-            return await self._asking(step, seen, visitor, Sent(form, str(refused), REFUSED))
+        except CommandRefused as refused:
+            return await self._asking(step, seen, visitor, RejectedForm(form, str(refused), REFUSED))
         except NotConfirmed:
-            return await self._asking(step, seen, visitor, Sent(form, UNSURE, UNCONFIRMED))
+            return await self._asking(step, seen, visitor, RejectedForm(form, UNSURE, UNCONFIRMED))
         except (NotAdmitted, TemporalRefused):
-            return await self._asking(step, seen, visitor, Sent(form, NOT_DONE, UNCONFIRMED))
-        except NotLiving:
+            return await self._asking(step, seen, visitor, RejectedForm(form, NOT_DONE, UNCONFIRMED))
+        except NotRunning:
             return self._answers.renderer.onward(f"{page}?done={_LATE}")
         done = _UNDER_WAY if receipt.state is OperationState.OPEN else (step.deed or step.choice or _LATE)
         return self._answers.renderer.onward(f"{page}?done={done}")
 
-    async def _taker(self, seen: Seen, words: str) -> str | None:
+    async def _taker(self, seen: FollowUpAccess, words: str) -> str | None:
         """The id of a colleague whom the task names, else of whoever of the directory is meant."""
         if words in colleagues(seen.shown):
             return words
         found = await self._room.directory.named(words)
         return found.id if found else None
 
-    async def _seen(self, request: Request, visitor: Visitor) -> Seen | None:
+    async def _seen(self, request: Request, visitor: Visitor) -> FollowUpAccess | None:
         """What is there, if it concerns them; raises what does not answer behind us."""
         what = _what(request)
         shown = await self._room.look(what.reference) if what and is_request_id(what.id) else None
@@ -179,9 +179,9 @@ class FollowUps:
             return None
         standing = await self._room.standings.of(visitor)
         right = right_of(visitor, standing, shown)
-        return Seen(what, shown, right, standing.below) if right is not Right.NOTHING else None
+        return FollowUpAccess(what, shown, right, standing.below) if right is not Right.NOTHING else None
 
-    async def _told(self, seen: Seen, visitor: Visitor) -> Told:
+    async def _told(self, seen: FollowUpAccess, visitor: Visitor) -> FollowUpText:
         names = self._names(seen)
         titled = seen.right is not Right.LOOK or await self._room.kinds.lets_titles_be_read(seen.shown.kind)
         everything = seen.right is Right.EVERYTHING
@@ -196,8 +196,10 @@ class FollowUps:
             steps=seen.steps,
         )
 
-    async def _asking(self, step: Step, seen: Seen, visitor: Visitor, sent: Sent | None = None) -> Response:
-        sent = sent or Sent()
+    async def _asking(
+        self, step: ActionForm, seen: FollowUpAccess, visitor: Visitor, sent: RejectedForm | None = None
+    ) -> Response:
+        sent = sent or RejectedForm()
         asked, say, names = step.asked, visitor.reader.language.say, self._names(seen)
         frame = await self._answers.frame(visitor)
         why = why_not(visitor.reader.language, sent.refusal) if sent.refusal else ""
@@ -225,10 +227,10 @@ class FollowUps:
             refusal=why,
         )
 
-    def _names(self, seen: Seen) -> Names:
-        return Names(self._room.directory, seen.what.workflow_id)
+    def _names(self, seen: FollowUpAccess) -> PeopleNames:
+        return PeopleNames(self._room.directory, seen.what.workflow_id)
 
-    def _own_page(self, seen: Seen, visitor: Visitor) -> str:
+    def _own_page(self, seen: FollowUpAccess, visitor: Visitor) -> str:
         """The way to their own page, for whoever is asked now; to where it is decided, of a task to decide."""
         if visitor.id not in takers(seen.shown) or seen.shown.status.ended:
             return ""
@@ -236,7 +238,7 @@ class FollowUps:
             return self._links.desk(about.reference)
         return self._links.link(seen.what.reference, visitor.id, USES[seen.what.kind])
 
-    def _preview(self, seen: Seen) -> str:
+    def _preview(self, seen: FollowUpAccess) -> str:
         """The way to what the customer sees of their onboarding, for whoever may know everything of it."""
         shown = seen.shown if seen.right is Right.EVERYTHING else None
         if not isinstance(shown, OnboardingShow) or not shown.customer:
@@ -253,8 +255,8 @@ def news(done: str, kind: Kind, visitor: Visitor) -> str:
     if done in (_UNDER_WAY, _LATE):
         return say(_NEWS[done])
     if kind is Kind.ONBOARDING and done in list(DECIDING):
-        return say(DECIDING[Choice(done)].done)
-    return say(asking(Deed(done), kind).done) if done in list(Deed) else ""
+        return say(DECIDING[PartOutcome(done)].done)
+    return say(asking(Action(done), kind).done) if done in list(Action) else ""
 
 
 def looker(context: Context) -> Look:
@@ -278,13 +280,17 @@ def _title_of(part: str, shown: Shown) -> str:
     return next((one.title for stage in stages for one in stage.parts if one.id == part), "")
 
 
-def _what(request: Request) -> Named | None:
+def _what(request: Request) -> WorkflowName | None:
     return named_at_desk(request.url.path.removeprefix("/desk/"))
 
 
-def _step(request: Request) -> Step | None:
+def _step(request: Request) -> ActionForm | None:
     what, params = _what(request), request.path_params
     if "part" in params:
-        return Step.of_choice(Choice(params["choice"]), params["part"]) if params["choice"] in list(DECIDING) else None
+        return (
+            ActionForm.of_choice(PartOutcome(params["choice"]), params["part"])
+            if params["choice"] in list(DECIDING)
+            else None
+        )
     deed = params["deed"]
-    return Step.of_deed(Deed(deed), what.kind) if what and deed in list(Deed) else None
+    return ActionForm.of_deed(Action(deed), what.kind) if what and deed in list(Action) else None

@@ -11,7 +11,7 @@ from activities.language import Language
 from activities.policies.catalogue import Catalogue, UnknownKind
 from workflows.model.subject import LockScreen
 
-_LOGGER = structlog.get_logger("countersign.desk")
+_KINDS_LOGGER = structlog.get_logger("countersign.desk")
 
 
 class Kinds:
@@ -51,7 +51,7 @@ class Kinds:
         try:
             return Catalogue.read(self._file)
         except FileFaults as faults:
-            _LOGGER.warning("the desk cannot read the catalogue", says=faults.in_short)
+            _KINDS_LOGGER.warning("the desk cannot read the catalogue", says=faults.in_short)
             return Catalogue({})
 
 

@@ -13,13 +13,13 @@ from starlette.routing import BaseRoute, Route
 from starter.campaigns.people import so_far
 from starter.desk.authentication import Visitor
 from starter.desk.cards import NOT_THERE
-from starter.desk.names import Names
+from starter.desk.names import PeopleNames
 from starter.desk.rendering import Tab
-from starter.desk.room import Room
-from starter.desk.rows import Row, Telling
+from starter.desk.room import RequestContext
+from starter.desk.rows import ListRow, RowReader
 from starter.desk.spreadsheet import HEAD, written
-from starter.desk.views import ANY, LABELS, OPEN, PEOPLE_AT_MOST, Filters, Standing, View, wanted
-from starter.exits import Refusal
+from starter.desk.views import ANY, LABELS, OPEN, PEOPLE_AT_MOST, Filters, ReaderRole, View, wanted
+from starter.error_types import Refusal
 from starter.listing import pages
 from starter.listing.query import Wanted
 from starter.listing.rows import RequestLine, waits_for
@@ -36,10 +36,10 @@ CSV_AT_MOST: Final = 50_000
 
 
 @dataclass(frozen=True)
-class Found:
+class ListPage:
     """A page of a list as a template has it."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[ListRow, ...]
     total: int
     more: str
     sorted: bool
@@ -48,7 +48,7 @@ class Found:
 class Lists:
     """`/desk`, `/desk/<view>` and `/desk/<view>/csv`."""
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, room: RequestContext) -> None:
         self._room = room
         self._answers = room.answers
         self._places = asyncio.Semaphore(CAMPAIGNS_AT_ONCE)
@@ -69,7 +69,7 @@ class Lists:
         if view not in standing.views:
             return await self._answers.inside(NOT_THERE, visitor)
         filters, say = Filters.of(request.query_params, view), visitor.reader.language.say
-        found, refusal = Found((), 0, "", sorted=True), ""
+        found, refusal = ListPage((), 0, "", sorted=True), ""
         try:
             found = await self._found(view, visitor, standing, filters, request.query_params.get("from"))
         except Refusal as refused:
@@ -114,35 +114,37 @@ class Lists:
         )
 
     async def _found(
-        self, view: View, visitor: Visitor, standing: Standing, filters: Filters, cursor: str | None
-    ) -> Found:
+        self, view: View, visitor: Visitor, standing: ReaderRole, filters: Filters, cursor: str | None
+    ) -> ListPage:
         now = self._room.clock()
         asked = wanted(view, visitor, standing, filters)
         page = await pages.page(self._room.context, asked, size=PAGE_SIZE, cursor=cursor, now=now)
-        telling = Telling(visitor.reader, Names(self._room.directory).of, self._room.kinds.label, now)
+        telling = RowReader(visitor.reader, PeopleNames(self._room.directory).of, self._room.kinds.label, now)
         rows = await self._rows(page.lines, telling, view, visitor, standing)
         if view is View.PEOPLE:
             rows = await _grouped(rows, page.lines, telling, standing)
         if view is View.CAMPAIGNS:
             rows = await self._so_far(rows, page.lines, telling)
         more = filters.query(**{"from": page.cursor}) if page.cursor else ""
-        return Found(rows, page.total, more, page.in_order)
+        return ListPage(rows, page.total, more, page.in_order)
 
     async def _rows(
-        self, lines: Sequence[RequestLine], telling: Telling, view: View, visitor: Visitor, standing: Standing
-    ) -> tuple[Row, ...]:
+        self, lines: Sequence[RequestLine], telling: RowReader, view: View, visitor: Visitor, standing: ReaderRole
+    ) -> tuple[ListRow, ...]:
         titled = [await self._titled(view, line, visitor, standing) for line in lines]
         told = (telling.row(line, titled=known) for line, known in zip(lines, titled, strict=True))
         return tuple(await asyncio.gather(*told))
 
-    async def _titled(self, view: View, line: RequestLine, visitor: Visitor, standing: Standing) -> bool:
+    async def _titled(self, view: View, line: RequestLine, visitor: Visitor, standing: ReaderRole) -> bool:
         """Whether a document may be named here: what waits for or is asked by my people is not mine."""
         if view in (View.ONBOARDINGS, View.CAMPAIGNS):
             mine = line.requester == visitor.id or line.requester in standing.below or visitor.id in line.waiting_for
             return standing.operator or mine or await self._room.kinds.lets_titles_be_read(line.kind)
         return view is not View.PEOPLE or await self._room.kinds.lets_titles_be_read(line.kind)
 
-    async def _so_far(self, rows: tuple[Row, ...], lines: Sequence[RequestLine], telling: Telling) -> tuple[Row, ...]:
+    async def _so_far(
+        self, rows: tuple[ListRow, ...], lines: Sequence[RequestLine], telling: RowReader
+    ) -> tuple[ListRow, ...]:
         """The rows with how far each campaign is; where not all answer in time nothing is said of any."""
         pairs = zip(rows, lines, strict=True)
         try:
@@ -151,7 +153,7 @@ class Lists:
         except TimeoutError:
             return rows
 
-    async def _one_so_far(self, row: Row, line: RequestLine, telling: Telling) -> Row:
+    async def _one_so_far(self, row: ListRow, line: RequestLine, telling: RowReader) -> ListRow:
         async with self._places:
             shown = await self._room.look(line.workflow_id)
             if not isinstance(shown, CampaignShow) or shown.partial:
@@ -161,10 +163,10 @@ class Lists:
         return replace(row, so_far=known, opens=opens)
 
     async def _spreadsheet(
-        self, view: View, visitor: Visitor, standing: Standing, asked: Wanted, page: pages.Page
+        self, view: View, visitor: Visitor, standing: ReaderRole, asked: Wanted, page: pages.LinesPage
     ) -> AsyncIterator[str]:
-        names, left = Names(self._room.directory).of, CSV_AT_MOST
-        telling = Telling(visitor.reader, names, self._room.kinds.label, self._room.clock())
+        names, left = PeopleNames(self._room.directory).of, CSV_AT_MOST
+        telling = RowReader(visitor.reader, names, self._room.kinds.label, self._room.clock())
         yield written([visitor.reader.language.say(one) for one in HEAD], first=True)
         while True:
             lines = page.lines[:left]
@@ -180,17 +182,17 @@ class Lists:
 
 
 async def _grouped(
-    rows: tuple[Row, ...], lines: Sequence[RequestLine], telling: Telling, standing: Standing
-) -> tuple[Row, ...]:
+    rows: tuple[ListRow, ...], lines: Sequence[RequestLine], telling: RowReader, standing: ReaderRole
+) -> tuple[ListRow, ...]:
     """The rows of each of somebody's people together, in the order in which they come first."""
-    groups: dict[str, list[Row]] = {}
+    groups: dict[str, list[ListRow]] = {}
     for row, line in zip(rows, lines, strict=True):
         found = await _in_group(row, line, telling, standing)
         groups.setdefault(found.group, []).append(found)
     return tuple(row for group in groups.values() for row in group)
 
 
-async def _in_group(row: Row, line: RequestLine, telling: Telling, standing: Standing) -> Row:
+async def _in_group(row: ListRow, line: RequestLine, telling: RowReader, standing: ReaderRole) -> ListRow:
     """The row below the name of the one of somebody's people for whom it waits, or who asked for it."""
     say = telling.reader.language.say
     if line.open and (person := waits_for(line.waiting_for, standing.below)):

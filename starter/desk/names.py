@@ -7,7 +7,7 @@ from activities.person import id_in_full, stands_in_full
 from workflows.kinds import Kind
 
 
-class Names:
+class PeopleNames:
     """The names that one page needs; `beside` is the workflow beside which people are kept who stand in full."""
 
     def __init__(self, directory: FileDirectory, beside: str | None = None) -> None:

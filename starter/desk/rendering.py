@@ -40,7 +40,7 @@ class Tab:
     here: bool = False
 
 
-class Renderer:
+class DeskRenderer:
     """Renders the pages below `root`, the path of the desk as browsers see it."""
 
     def __init__(self, root: str, brand: Brand = OURS) -> None:

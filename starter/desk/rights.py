@@ -3,7 +3,7 @@
 from enum import Enum, auto
 
 from starter.desk.authentication import Visitor
-from starter.desk.views import Standing
+from starter.desk.views import ReaderRole
 from workflows.kinds import Kind
 from workflows.model.views import Shown
 
@@ -19,7 +19,7 @@ class Right(Enum):
     EVERYTHING = auto()
 
 
-def right_of(visitor: Visitor, standing: Standing, shown: Shown) -> Right:
+def right_of(visitor: Visitor, standing: ReaderRole, shown: Shown) -> Right:
     """What somebody may with this request or task."""
     if standing.operator or shown.requester == visitor.id or shown.requester in standing.reports:
         return Right.EVERYTHING

@@ -8,18 +8,18 @@ from activities.people import FileDirectory
 from starter.context import Context
 from starter.desk.answers import Answers
 from starter.desk.kinds import Kinds
-from starter.desk.views import Standings
+from starter.desk.views import ReaderRoles
 from starter.page.recent_looks import Look
 
 
 @dataclass(frozen=True)
-class Room:
+class RequestContext:
     """One desk's."""
 
     answers: Answers
     context: Context
     directory: FileDirectory
-    standings: Standings
+    standings: ReaderRoles
     kinds: Kinds
     look: Look
     clock: Callable[[], datetime]

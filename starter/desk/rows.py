@@ -32,7 +32,7 @@ Name = Callable[[str], Awaitable[str]]
 
 
 @dataclass(frozen=True)
-class Row:
+class ListRow:
     """What stands in a list; `path` leads to its page, empty where there is none."""
 
     path: str
@@ -63,7 +63,7 @@ Label = Callable[[str, Language], Awaitable[str]]
 
 
 @dataclass(frozen=True)
-class Telling:
+class RowReader:
     """How rows are told to one reader."""
 
     reader: Reader
@@ -71,11 +71,11 @@ class Telling:
     label: Label
     now: datetime
 
-    async def row(self, line: RequestLine, *, titled: bool = True) -> Row:
+    async def row(self, line: RequestLine, *, titled: bool = True) -> ListRow:
         """The row of a line; one that is not `titled` does not say what the document is called."""
         language, what = self.reader.language, named(line.workflow_id)
         untitled, kind = UNTITLED[what.kind if what else Kind.REQUEST], await self.label(line.kind, language)
-        return Row(
+        return ListRow(
             path=at_desk(what) if what else "",
             title=(line.document or line.id) if titled else language.say(untitled, kind=kind),
             kind=kind,

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from activities.sealing import BadSeal, Seal
-from activities.store import Store
+from activities.store.store import Store
 from workflows.model.sign_in import VALID_FOR
 
 LONGEST_SESSION: Final = timedelta(hours=12)

@@ -21,7 +21,7 @@ from activities.http.pacing import Urgency
 from activities.people import FileDirectory
 from activities.person import Person
 from activities.sign_in.ways_in import BadWayIn, WayIn, WaysIn, ask_of
-from activities.store import Store
+from activities.store.store import Store
 from starter.desk.allowed_messages import AllowedMessages, Asking
 from starter.desk.sessions import Ask, Session, serial_of
 from starter.desk.tries import Tries

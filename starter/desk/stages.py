@@ -8,12 +8,12 @@ from activities.due import Deadline
 from activities.language import phrase
 from activities.links import at_desk
 from activities.reader import Reader
-from starter.desk.acts import Step
+from starter.desk.acts import ActionForm
 from starter.desk.rows import Name
 from starter.page.chips import STAGES, Chip, status_of
 from workflows.kinds import named
 from workflows.model.lines import PartLine
-from workflows.model.views import OnboardingShow, WaitingForPart
+from workflows.model.views import OnboardingShow, WaitingPart
 
 PARTS_SHOWN_AT_MOST: Final = 100
 """Of one stage; the others are counted."""
@@ -48,7 +48,7 @@ class StageRows:
 
 
 async def stages_of(
-    shown: OnboardingShow, reader: Reader, name: Name, now: datetime, *, everything: bool, steps: tuple[Step, ...]
+    shown: OnboardingShow, reader: Reader, name: Name, now: datetime, *, everything: bool, steps: tuple[ActionForm, ...]
 ) -> tuple[StageRows, ...]:
     """All of them; why something went wrong only for those who may know `everything`."""
     told, rows = _Telling(shown, reader, name, now, everything, steps), []
@@ -69,7 +69,7 @@ class _Telling:
     name: Name
     now: datetime
     everything: bool
-    steps: tuple[Step, ...]
+    steps: tuple[ActionForm, ...]
 
     async def row(self, part: PartLine) -> PartRow:
         what = named(part.workflow) if part.workflow else None
@@ -102,7 +102,7 @@ class _Telling:
             return status_of(part.status, language)
         return language.say("could not be started") if part.since is None else language.say("was broken off")
 
-    async def _with(self, waiting: list[WaitingForPart]) -> str:
+    async def _with(self, waiting: list[WaitingPart]) -> str:
         beside = [await self.name(one.person) for one in waiting]
         people = self.reader.language.enumerate(dict.fromkeys(beside))
         since = self.reader.shortly(min(one.since for one in waiting), self.now)

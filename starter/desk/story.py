@@ -17,9 +17,9 @@ from starter.desk.sentences import OUTCOMES, REASONS, SAID, TOLD
 from starter.page.form_answers import objected
 from starter.page.problems import problems_of
 from starter.told_once import SYSTEMS, is_outcome, told_once
-from workflows.follow_up.stages import Stage, kind_of
+from workflows.follow_up.stages import NotificationType, kind_of
 from workflows.model.entries import TimelineEntry
-from workflows.model.happened import Happened
+from workflows.model.happened import EventType
 from workflows.model.planning import Reason
 from workflows.model.views import OnboardingShow, Shown
 
@@ -28,7 +28,7 @@ EVENTS_AT_MOST: Final = 500
 
 
 @dataclass(frozen=True)
-class Event:
+class TimelineLine:
     """One line: when, what, and why; `said` are somebody's own words, `notice` is one that told somebody something.
 
     `machine` is what the system did by itself, which nobody needs to know who asks how far it is.
@@ -47,7 +47,7 @@ class Event:
 class Lines:
     """Lines that follow each other; those of the machine are `folded` away when there are several."""
 
-    events: tuple[Event, ...]
+    events: tuple[TimelineLine, ...]
     folded: bool
 
 
@@ -59,44 +59,44 @@ class Day:
     lines: tuple[Lines, ...]
 
 
-_ENDED_WITH_WORDS: Final = (Happened.DONE, Happened.WAIVED)
+_ENDED_WITH_WORDS: Final = (EventType.DONE, EventType.WAIVED)
 """What stands behind is a note, or a reason, of whoever ended it."""
 _OF_NOTICES: Final = (
-    Happened.TOLD,
-    Happened.PUT_OFF,
-    Happened.HELD_BACK,
-    Happened.SUPPRESSED,
-    Happened.NOT_TOLD,
+    EventType.TOLD,
+    EventType.PUT_OFF,
+    EventType.HELD_BACK,
+    EventType.SUPPRESSED,
+    EventType.NOT_TOLD,
 )
 _OF_SOMEBODY_ELSE: Final = (
-    Happened.HAND_OVER_WISHED,
-    Happened.HANDED_OVER,
-    Happened.NOT_HANDED_OVER,
-    Happened.ESCALATED,
-    Happened.EXEMPTION_WISHED,
+    EventType.HAND_OVER_WISHED,
+    EventType.HANDED_OVER,
+    EventType.NOT_HANDED_OVER,
+    EventType.ESCALATED,
+    EventType.EXEMPTION_WISHED,
 )
 """`about` is a person."""
-_OF_STAGES: Final = (Happened.STAGE_BEGUN, Happened.STAGE_DONE)
+_OF_STAGES: Final = (EventType.STAGE_BEGUN, EventType.STAGE_DONE)
 """`about` is the name of a stage, which a part may have as its id."""
 _OF_THE_MACHINE: Final = (
-    Happened.PUT_OFF,
-    Happened.HELD_BACK,
-    Happened.SUPPRESSED,
-    Happened.TAKEN_OFF,
-    Happened.SUBSCRIBED,
-    Happened.UNSUBSCRIBED,
-    Happened.HAND_OFF_PENDING,
-    Happened.HAND_OFF_DONE,
-    Happened.HAND_OFF_FAILED,
-    Happened.REPLAY_PENDING,
-    Happened.REPLAY_DONE,
-    Happened.REPLAY_FAILED,
+    EventType.PUT_OFF,
+    EventType.HELD_BACK,
+    EventType.SUPPRESSED,
+    EventType.TAKEN_OFF,
+    EventType.SUBSCRIBED,
+    EventType.UNSUBSCRIBED,
+    EventType.HAND_OFF_PENDING,
+    EventType.HAND_OFF_DONE,
+    EventType.HAND_OFF_FAILED,
+    EventType.REPLAY_PENDING,
+    EventType.REPLAY_DONE,
+    EventType.REPLAY_FAILED,
 )
-_TOLD_BY_THE_MACHINE: Final = (Stage.FOLLOW, Stage.SETTLED, Stage.NOTICE)
+_TOLD_BY_THE_MACHINE: Final = (NotificationType.FOLLOW, NotificationType.SETTLED, NotificationType.NOTICE)
 """Of what somebody is told, that which changes nothing: the ending itself is a line of its own."""
 _NEAR_DAYS: Final = {0: phrase("Today"), 1: phrase("Yesterday")}
 """What days are called, by how long ago they were."""
-_ALWAYS: Final[Mapping[str, str]] = {Happened.HELD_BACK: Reason.QUIET}
+_ALWAYS: Final[Mapping[str, str]] = {EventType.HELD_BACK: Reason.QUIET}
 """What has but one reason, which the timeline tells at more length."""
 
 
@@ -106,7 +106,7 @@ async def by_day(shown: Shown, reader: Reader, name: Name, now: datetime) -> tup
     return tuple(Day(_day_name(day, reader, now), tuple(_lines(events))) for day, events in days)
 
 
-def _lines(events: Iterable[Event]) -> Iterator[Lines]:
+def _lines(events: Iterable[TimelineLine]) -> Iterator[Lines]:
     for machine, some in groupby(events, key=lambda event: event.machine):
         found = tuple(some)
         yield Lines(found, folded=machine and len(found) > 1)
@@ -117,7 +117,7 @@ def _day_name(day: date, reader: Reader, now: datetime) -> str:
     return f"{reader.language.say(near)} · {written}" if near else written
 
 
-async def story(shown: Shown, reader: Reader, name: Name) -> tuple[Event, ...]:
+async def story(shown: Shown, reader: Reader, name: Name) -> tuple[TimelineLine, ...]:
     """Everything that happened, the newest first."""
     titles = _titles(shown)
     entries = told_once(shown.timeline)[: -EVENTS_AT_MOST - 1 : -1]
@@ -130,10 +130,10 @@ def _titles(shown: Shown) -> Mapping[str, str]:
     return {part.id: part.title for stage in stages for part in stage.parts}
 
 
-async def _event(entry: TimelineEntry, titles: Mapping[str, str], reader: Reader, name: Name) -> Event:
+async def _event(entry: TimelineEntry, titles: Mapping[str, str], reader: Reader, name: Name) -> TimelineLine:
     say = reader.language.say
     values, words = await _values(entry, titles, reader, name), _words(entry)
-    return Event(
+    return TimelineLine(
         day=reader.day(entry.at),
         at=reader.clock(entry.at),
         what=say(words, **values) if words else " ".join(filter(None, (entry.what, values.get("who")))),
@@ -145,7 +145,7 @@ async def _event(entry: TimelineEntry, titles: Mapping[str, str], reader: Reader
 
 
 def _is_of_the_machine(entry: TimelineEntry) -> bool:
-    told = entry.happened == Happened.TOLD and kind_of(entry.about) in _TOLD_BY_THE_MACHINE
+    told = entry.happened == EventType.TOLD and kind_of(entry.about) in _TOLD_BY_THE_MACHINE
     return told or entry.happened in _OF_THE_MACHINE
 
 
@@ -158,7 +158,7 @@ async def _why(entry: TimelineEntry, reader: Reader, name: Name) -> str:
     if entry.happened not in SAID or (theirs and entry.who not in SYSTEMS):
         return why
     language = reader.language
-    if entry.happened == Happened.PROBLEM:
+    if entry.happened == EventType.PROBLEM:
         [words] = problems_of(language, entry.about, None, None)
     else:
         reason = REASONS.get(_ALWAYS.get(entry.happened, why))
@@ -172,7 +172,7 @@ def _words(entry: TimelineEntry) -> str:
     if is_outcome(entry):
         return OUTCOMES[entry.happened]
     words = SAID.get(entry.happened, "")
-    if entry.happened == Happened.TOLD:
+    if entry.happened == EventType.TOLD:
         words = TOLD.get(kind_of(entry.about) or "", words)
     return words if entry.who or "{who}" not in words else ""
 

@@ -11,7 +11,7 @@ from activities.directory import UnknownGroup
 from activities.language import phrase
 from activities.people import FileDirectory
 from starter.desk.authentication import Visitor
-from starter.exits import Refusal
+from starter.error_types import Refusal
 from starter.listing.query import Wanted
 from workflows.kinds import Kind
 from workflows.model.subject import Status
@@ -89,7 +89,7 @@ class Filters:
 
 
 @dataclass(frozen=True)
-class Standing:
+class ReaderRole:
     """What somebody may do at the desk beside their own: whose manager they are, and whether they may do everything."""
 
     reports: tuple[str, ...] = ()
@@ -104,14 +104,14 @@ class Standing:
         return frozenset(self.reports)
 
 
-class Standings:
+class ReaderRoles:
     """Looks up who somebody is to others; `operators` is the group whose members may do everything."""
 
     def __init__(self, directory: FileDirectory, operators: str) -> None:
         self._directory = directory
         self._operators = operators
 
-    async def of(self, visitor: Visitor) -> Standing:
+    async def of(self, visitor: Visitor) -> ReaderRole:
         """Where somebody stands; raises `DirectoryFailure`."""
         reports = await self._directory.reports(visitor.id)
         operator = await self._is_operator(visitor.id)
@@ -119,7 +119,7 @@ class Standings:
         views += [View.PEOPLE] if reports else []
         views += [View.ATTENTION] if operator else []
         views += [View.ONBOARDINGS, View.CAMPAIGNS]
-        return Standing(reports, operator, len(reports) > PEOPLE_AT_MOST, tuple(views))
+        return ReaderRole(reports, operator, len(reports) > PEOPLE_AT_MOST, tuple(views))
 
     async def _is_operator(self, person: str) -> bool:
         if not self._operators:
@@ -130,7 +130,7 @@ class Standings:
             return False
 
 
-def wanted(view: View, visitor: Visitor, standing: Standing, filters: Filters) -> Wanted:
+def wanted(view: View, visitor: Visitor, standing: ReaderRole, filters: Filters) -> Wanted:
     """What a view has; `Refusal` for a filter that cannot be an id.
 
     Whoever asked for a campaign sees it once, not its 10,000 requests, unless they look for a kind or a person.

@@ -3,22 +3,22 @@
 from collections.abc import Mapping
 from typing import Final
 
-from activities.campaigns.standing import Standing
+from activities.campaigns.standing import MemberStatus
 from activities.language import phrase
 
 STANDINGS: Final[Mapping[str, str]] = {
-    Standing.NOT_TOLD: phrase("not asked yet"),
-    Standing.TOLD: phrase("asked"),
-    Standing.OPENED: phrase("has opened it"),
-    Standing.ACKNOWLEDGED: phrase("has acknowledged"),
-    Standing.LATE: phrase("has acknowledged late"),
-    Standing.DECLINED: phrase("has declined"),
-    Standing.EXPIRED: phrase("let the time pass"),
-    Standing.CANCELLED: phrase("the request was cancelled"),
-    Standing.FAILED: phrase("could not be asked"),
-    Standing.EXEMPT: phrase("need not acknowledge"),
-    Standing.DROPPED: phrase("has left"),
-    Standing.ERROR: phrase("stands in a faulty row"),
-    Standing.NOT_STARTED: phrase("is not asked any more"),
+    MemberStatus.NOT_TOLD: phrase("not asked yet"),
+    MemberStatus.TOLD: phrase("asked"),
+    MemberStatus.OPENED: phrase("has opened it"),
+    MemberStatus.ACKNOWLEDGED: phrase("has acknowledged"),
+    MemberStatus.LATE: phrase("has acknowledged late"),
+    MemberStatus.DECLINED: phrase("has declined"),
+    MemberStatus.EXPIRED: phrase("let the time pass"),
+    MemberStatus.CANCELLED: phrase("the request was cancelled"),
+    MemberStatus.FAILED: phrase("could not be asked"),
+    MemberStatus.EXEMPT: phrase("need not acknowledge"),
+    MemberStatus.DROPPED: phrase("has left"),
+    MemberStatus.ERROR: phrase("stands in a faulty row"),
+    MemberStatus.NOT_STARTED: phrase("is not asked any more"),
 }
 """How somebody of an audience stands."""

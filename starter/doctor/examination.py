@@ -9,12 +9,12 @@ from temporalio.client import Client
 
 from activities.core_signature.client import CoreSignatureClient
 from activities.push.config import open_dialect, open_messaging
-from activities.store import Store
+from activities.store.store import Store
 from starter import clients
 from starter.context import connected
 from starter.doctor import own, queues, temporal, vendors
-from starter.doctor.health import Examination, Health, Part, fine, looked, wrong
-from starter.exits import Refusal
+from starter.doctor.health import Examination, PartHealth, SetUpPart, fine, looked, wrong
+from starter.error_types import Refusal
 from starter.needs import OF_RECEIVER, OF_WORKER, Need
 from starter.settings import Settings, SettingsError
 
@@ -25,14 +25,14 @@ async def examine(settings: Settings) -> Examination:
         return Examination(ok=False, parts=(nowhere,))
     groups = await asyncio.gather(_temporal(settings), _signature(settings), _own(settings))
     parts = (_set(settings), *(part for group in groups for part in group))
-    return Examination(ok=all(part.state is not Health.WRONG for part in parts), parts=parts)
+    return Examination(ok=all(part.state is not PartHealth.WRONG for part in parts), parts=parts)
 
 
-async def _nowhere(settings: Settings) -> Part | None:
+async def _nowhere(settings: Settings) -> SetUpPart | None:
     """The one cause of everything: nothing is set and no stack runs here, or the one here is gone or not meant."""
     if settings.around.dev:
         temporal_side = (await _temporal(settings))[0]
-        if temporal_side.state is Health.WRONG:
+        if temporal_side.state is PartHealth.WRONG:
             return wrong("stack", f"{temporal_side.says}: the stack of `countersign dev` is gone; start it again")
         return None
     if settings.signature.url or settings.push.url or settings.people or settings.link_base:
@@ -48,14 +48,14 @@ async def _nowhere(settings: Settings) -> Part | None:
     )
 
 
-def _set(settings: Settings) -> Part:
+def _set(settings: Settings) -> SetUpPart:
     """Whether both processes would start: what they cannot do without is more than what the other parts try."""
     if missing := _missing(settings, *OF_WORKER, *OF_RECEIVER):
         return wrong("settings", missing)
     return fine("settings", "all that worker and receiver cannot do without is set")
 
 
-async def _temporal(settings: Settings) -> list[Part]:
+async def _temporal(settings: Settings) -> list[SetUpPart]:
     try:
         async with connected(settings) as client:
             return [fine("temporal", _address(client)), *await _of_namespace(client, settings)]
@@ -63,7 +63,7 @@ async def _temporal(settings: Settings) -> list[Part]:
         return [wrong("temporal", str(refusal))]
 
 
-async def _of_namespace(client: Client, settings: Settings) -> list[Part]:
+async def _of_namespace(client: Client, settings: Settings) -> list[SetUpPart]:
     looks = [temporal.namespace, temporal.search_attributes, temporal.sweeps, temporal.worker, temporal.progress]
     parts = [await looked(look.__name__.replace("_", " "), partial(look, client)) for look in looks]
     parts.append(await temporal.nexus(client, settings.nexus_endpoint))
@@ -76,7 +76,7 @@ async def _of_namespace(client: Client, settings: Settings) -> list[Part]:
     return parts
 
 
-async def _signature(settings: Settings) -> list[Part]:
+async def _signature(settings: Settings) -> list[SetUpPart]:
     if missing := _missing(settings, Need.SIGNATURE):
         return [wrong("signature service", missing)]
     async with _closing(CoreSignatureClient(clients.signature_config(settings))) as client:
@@ -90,7 +90,7 @@ async def _signature(settings: Settings) -> list[Part]:
         return parts
 
 
-async def _own(settings: Settings) -> list[Part]:
+async def _own(settings: Settings) -> list[SetUpPart]:
     return [
         await looked("push", partial(_push, settings)),
         await looked("cloud messaging", partial(_messaging, settings)),
@@ -106,11 +106,11 @@ async def _own(settings: Settings) -> list[Part]:
     ]
 
 
-async def _people(settings: Settings) -> Part:
+async def _people(settings: Settings) -> SetUpPart:
     return await own.people(settings.people, settings.oncall, store=Store(settings.store_url))
 
 
-async def _push(settings: Settings) -> Part:
+async def _push(settings: Settings) -> SetUpPart:
     if missing := _missing(settings, Need.PUSH):
         return wrong("push", missing)
     dialect = open_dialect(clients.push_config(settings.push))
@@ -120,7 +120,7 @@ async def _push(settings: Settings) -> Part:
         return await vendors.push(dialect)
 
 
-async def _messaging(settings: Settings) -> Part:
+async def _messaging(settings: Settings) -> SetUpPart:
     if missing := _missing(settings, Need.MESSAGING):
         return wrong("cloud messaging", missing)
     channel = open_messaging(clients.messaging_config(settings))

@@ -4,14 +4,14 @@ from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from typing import Final
 
-from starter.exits import Refusal
+from starter.error_types import Refusal
 from starter.refusals import REFUSALS
 from workflows.model.base import Model
 
 _EXPECTED: Final = (Refusal, *REFUSALS, OSError)
 
 
-class Health(StrEnum):
+class PartHealth(StrEnum):
     """How a part is; a warning lets the rest work."""
 
     OK = "ok"
@@ -19,11 +19,11 @@ class Health(StrEnum):
     WRONG = "wrong"
 
 
-class Part(Model):
+class SetUpPart(Model):
     """One part of the set-up; `says` is what was found, or what to do."""
 
     part: str
-    state: Health
+    state: PartHealth
     says: str
 
 
@@ -31,28 +31,28 @@ class Examination(Model):
     """The answer of `doctor`; `ok` unless something is wrong."""
 
     ok: bool
-    parts: tuple[Part, ...]
+    parts: tuple[SetUpPart, ...]
 
 
-Look = Callable[[], Awaitable[Part]]
+Look = Callable[[], Awaitable[SetUpPart]]
 
 
-def fine(part: str, says: str) -> Part:
+def fine(part: str, says: str) -> SetUpPart:
     """Nothing to do."""
-    return Part(part=part, state=Health.OK, says=says)
+    return SetUpPart(part=part, state=PartHealth.OK, says=says)
 
 
-def doubtful(part: str, says: str) -> Part:
+def doubtful(part: str, says: str) -> SetUpPart:
     """The rest works, but somebody should know."""
-    return Part(part=part, state=Health.WARNING, says=says)
+    return SetUpPart(part=part, state=PartHealth.WARNING, says=says)
 
 
-def wrong(part: str, says: str) -> Part:
+def wrong(part: str, says: str) -> SetUpPart:
     """It does not work before somebody has done something."""
-    return Part(part=part, state=Health.WRONG, says=says)
+    return SetUpPart(part=part, state=PartHealth.WRONG, says=says)
 
 
-async def looked(part: str, look: Look) -> Part:
+async def looked(part: str, look: Look) -> SetUpPart:
     """What the look found; a failure is a part that is wrong, in the words of the failure."""
     try:
         return await look()

@@ -11,9 +11,9 @@ from typing import Final
 
 from activities.person import PeopleFile
 from activities.policies.catalogue import Catalogue
-from activities.store import Store
+from activities.store.store import Store
 from activities.worker_clock import WorkerClockSeen
-from starter.doctor.health import Part, doubtful, fine, wrong
+from starter.doctor.health import SetUpPart, doubtful, fine, wrong
 from starter.settings import Settings
 from workflows.model.clock_skew import CLOCKS_APART
 
@@ -24,7 +24,7 @@ TRIED_WITHIN: Final = 10.0
 """Seconds for all that is tried of the store: a folder of a server that is away, or an address, may never answer."""
 
 
-async def people(path: Path | None, oncall: str = "", *, store: Store, seconds: float = COUNTED_WITHIN) -> Part:
+async def people(path: Path | None, oncall: str = "", *, store: Store, seconds: float = COUNTED_WITHIN) -> SetUpPart:
     """Whether the people file can be used, has the person on call, and whether all in it can be reached by push.
 
     Whose app has ever registered a device is taken to have one: whether it lives is said by `people devices`.
@@ -50,7 +50,7 @@ async def people(path: Path | None, oncall: str = "", *, store: Store, seconds: 
     return doubtful("people", f"{says}, {len(without)} without a device (they get mail only)")
 
 
-async def worker_clock(url: str, *, seconds: float = TRIED_WITHIN) -> Part:
+async def worker_clock(url: str, *, seconds: float = TRIED_WITHIN) -> SetUpPart:
     """Whether a worker has lately seen that its clock is off; each looks once a minute."""
     async with within(seconds):
         seen = await WorkerClockSeen.latest(Store(url))
@@ -60,7 +60,7 @@ async def worker_clock(url: str, *, seconds: float = TRIED_WITHIN) -> Part:
     return wrong("worker clock", f"worker {seen.worker} is {abs(seen.ahead)} s {how} Temporal's: set its clock")
 
 
-async def store(url: str, *, seconds: float = TRIED_WITHIN) -> Part:
+async def store(url: str, *, seconds: float = TRIED_WITHIN) -> SetUpPart:
     """Whether documents and records can be kept, and who can see them."""
     kept = Store(url)
     try:
@@ -85,13 +85,13 @@ async def within(seconds: float) -> AsyncIterator[None]:
         raise
 
 
-async def policies(path: Path) -> Part:
+async def policies(path: Path) -> SetUpPart:
     """Whether the catalogue can be used."""
     catalogue = await asyncio.to_thread(Catalogue.read, path)
     return fine("policies", f"{path}: {len(catalogue.kinds)} kinds")
 
 
-async def adoption(settings: Settings) -> Part:
+async def adoption(settings: Settings) -> SetUpPart:
     """Whether documents that were sent by hand can become requests."""
     if settings.adopt == "off":
         return fine("adoption", "off: documents that are sent at Core Signature by hand are left to themselves")
@@ -112,7 +112,7 @@ RETRIED_FOR: Final = timedelta(hours=2, minutes=30)
 """How long Core Signature repeats a callback, which keeps the time of its event (docs/core-signature.md, Callbacks)."""
 
 
-def callbacks(settings: Settings) -> Part:
+def callbacks(settings: Settings) -> SetUpPart:
     """How Core Signature is asked to call, and whether a callback that is repeated is still believed."""
     for worry in _repeats_are_refused(settings):
         return doubtful("callbacks", worry)
@@ -132,7 +132,7 @@ def _repeats_are_refused(settings: Settings) -> Iterator[str]:
 _SECRETS: Final = "COUNTERSIGN_HANDOFF_SECRETS"
 
 
-async def hand_off(settings: Settings) -> Part:
+async def hand_off(settings: Settings) -> SetUpPart:
     """Whether each target with a `url` has a secret; a secret without a target may be for one of a request file."""
     called = await asyncio.to_thread(_called, settings.policies)
     signed = settings.handoff.secrets.keys()
@@ -157,7 +157,7 @@ def _names(targets: AbstractSet[str]) -> str:
     return ", ".join(sorted(targets))
 
 
-def desk(settings: Settings) -> Part:
+def desk(settings: Settings) -> SetUpPart:
     """Who says who somebody at the desk is: a sign-on of the company's own is believed of its proxies alone."""
     header, proxies = settings.desk_user_header, settings.desk_proxies
     if header and not proxies:

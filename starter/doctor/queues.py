@@ -12,7 +12,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from activities.http.pacing import Urgency
-from starter.doctor.health import Part, doubtful, fine, wrong
+from starter.doctor.health import SetUpPart, doubtful, fine, wrong
 from workflows.names import QUEUES, WORKFLOW_QUEUES
 
 _QUEUES: Final = (
@@ -24,7 +24,7 @@ _SHOWS: Final = 0.1
 _SEE: Final = "see docs/deploying.md, Who comes first"
 
 
-async def urgency(client: Client) -> Part:
+async def urgency(client: Client) -> SetUpPart:
     """Whether urgent work goes first. No server tells its flags; one without them counts all that waits as ordinary."""
     try:
         answers = [await _described(client, *queue) for queue in _QUEUES]
@@ -69,7 +69,7 @@ async def backlog(client: Client, queue: str) -> Backlog | None:
     return Backlog(queue, waiting, age, stats.tasks_dispatch_rate) if waiting else None
 
 
-async def overrides(client: Client) -> Part:
+async def overrides(client: Client) -> SetUpPart:
     """Rates and weights set by `temporal task-queue config`: nobody who looks into our settings would find them."""
     try:
         answers = [(*queue, await _described(client, *queue)) for queue in _QUEUES]

@@ -5,11 +5,15 @@ from typing import Final
 
 from rich.text import Text
 
-from starter.doctor.health import Examination, Health
+from starter.doctor.health import Examination, PartHealth
 from starter.rows import Rows
 from starter.search_attributes import SetUp
 
-_MARKS: Final = {Health.OK: ("✓", "green"), Health.WARNING: ("!", "yellow"), Health.WRONG: ("✗", "bold red")}
+_MARKS: Final = {
+    PartHealth.OK: ("✓", "green"),
+    PartHealth.WARNING: ("!", "yellow"),
+    PartHealth.WRONG: ("✗", "bold red"),
+}
 
 
 def of_set_up(results: Iterable[SetUp]) -> Rows:

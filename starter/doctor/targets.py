@@ -21,21 +21,21 @@ from temporalio.service import RPCError
 
 from activities import runs
 from activities.directory import Directory, DirectoryFailure
-from activities.downstream import Downstream
+from activities.downstream import HttpTargets
 from activities.events import ping
 from activities.files.reading import FileFaults
 from activities.handoff_people import too_many
 from activities.http.calling import make_client
 from activities.policies.catalogue import Catalogue
-from activities.store import Store
+from activities.store.store import Store
 from starter import clients
 from starter.context import connected
-from starter.doctor.health import Examination, Health, Part, doubtful, fine, looked, wrong
+from starter.doctor.health import Examination, PartHealth, SetUpPart, doubtful, fine, looked, wrong
 from starter.doctor.own import COUNTED_WITHIN, within
-from starter.exits import Refusal
+from starter.error_types import Refusal
 from starter.nexus import endpoint
 from starter.settings import Settings
-from workflows.model.policy import Start, Target
+from workflows.model.policy import StartTarget, Target
 from workflows.names import webhook_id
 
 TRIED_AT_ONCE: Final = 10
@@ -51,7 +51,7 @@ async def try_targets(settings: Settings) -> Examination:
     parts = await _tried(settings, targets_of(catalogue))
     if not parts:
         parts = [doubtful("hand-off", f"no kind of {settings.policies} tells anybody of an ending")]
-    return Examination(ok=all(part.state is not Health.WRONG for part in parts), parts=tuple(parts))
+    return Examination(ok=all(part.state is not PartHealth.WRONG for part in parts), parts=tuple(parts))
 
 
 def targets_of(catalogue: Catalogue) -> list[Target]:
@@ -64,14 +64,14 @@ def _way(target: Target) -> str:
     return target.model_dump_json(exclude={"on", "personal"})
 
 
-async def _tried(settings: Settings, targets: list[Target]) -> list[Part]:
+async def _tried(settings: Settings, targets: list[Target]) -> list[SetUpPart]:
     async with make_client() as calls, _temporal(settings, targets) as temporal:
         directory = clients.directory(settings, Store(settings.store_url))
         signed = frozenset(settings.handoff.secrets)
         trial = Trial(clients.downstream(settings, calls), signed, directory, temporal)
         room = asyncio.Semaphore(TRIED_AT_ONCE)
 
-        async def tried(target: Target) -> Part:
+        async def tried(target: Target) -> SetUpPart:
             async with room:
                 return await looked(target.target, partial(trial.of, target))
 
@@ -100,13 +100,13 @@ async def _temporal(settings: Settings, targets: list[Target]) -> AsyncIterator[
 class Trial:
     """What targets are tried with; `temporal` is why there is none, where it is a text."""
 
-    downstream: Downstream
+    downstream: HttpTargets
     signed: frozenset[str]
     directory: Directory
     temporal: Client | str
     seconds: float = COUNTED_WITHIN
 
-    async def of(self, target: Target) -> Part:
+    async def of(self, target: Target) -> SetUpPart:
         """How one target is."""
         if target.url:
             return await self._called(target, target.url)
@@ -118,7 +118,7 @@ class Trial:
             return await self._offered(target.target, target.nexus.endpoint)
         return await self._reached(target)
 
-    async def _called(self, target: Target, url: str) -> Part:
+    async def _called(self, target: Target, url: str) -> SetUpPart:
         host, id = urlsplit(url).hostname or "", webhook_id(f"ping/{uuid.uuid4().hex}/{target.target}")
         result = await self.downstream.call(target, id, ping(target, id, datetime.now(UTC)))
         if not result.ok or result.disabled:
@@ -129,7 +129,7 @@ class Trial:
             target.target, f"{host} took a ping, unsigned: COUNTERSIGN_HANDOFF_SECRETS has no secret for {target.name}"
         )
 
-    async def _running(self, name: str, workflow: str) -> Part:
+    async def _running(self, name: str, workflow: str) -> SetUpPart:
         if isinstance(self.temporal, str):
             return wrong(name, self.temporal)
         try:
@@ -142,7 +142,7 @@ class Trial:
             return fine(name, f"{workflow} runs")
         return doubtful(name, f"{workflow} has ended: every hand-off to it is dead")
 
-    async def _to_start(self, name: str, start: Start) -> Part:
+    async def _to_start(self, name: str, start: StartTarget) -> SetUpPart:
         if start.onboarding:
             return fine(name, f"{start.onboarding} is there, and all its places are filled")
         if isinstance(self.temporal, str):
@@ -161,7 +161,7 @@ class Trial:
             return fine(name, f"somebody asks for work on {start.queue}")
         return doubtful(name, f"nobody asks for work on {start.queue}: what is started there waits")
 
-    async def _offered(self, name: str, wanted: str) -> Part:
+    async def _offered(self, name: str, wanted: str) -> SetUpPart:
         """An operation cannot be looked at, only called."""
         if isinstance(self.temporal, str):
             return wrong(name, self.temporal)
@@ -173,7 +173,7 @@ class Trial:
             return wrong(name, f"there is no Nexus endpoint {wanted}")
         return fine(name, f"endpoint {wanted} is there; whether its team is at work shows when it is called")
 
-    async def _reached(self, target: Target) -> Part:
+    async def _reached(self, target: Target) -> SetUpPart:
         whom = target.group or target.person or ""
         try:
             async with within(self.seconds):

@@ -12,10 +12,11 @@ from temporalio.client import Client, WorkflowQueryFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities import runs
-from activities.store import Store, StoreFailure
+from activities.store.failures import StoreFailure
+from activities.store.store import Store
 from starter import pace, pollers, reconciling
 from starter.doctor import queues
-from starter.doctor.health import Part, doubtful, fine, wrong
+from starter.doctor.health import SetUpPart, doubtful, fine, wrong
 from starter.doctor.own import TRIED_WITHIN, within
 from starter.nexus import endpoint
 from starter.search_attributes import STUCK, missing_search_attributes
@@ -35,7 +36,7 @@ _BUSY_FROM: Final = timedelta(seconds=30)
 """So long the first of what waits has waited."""
 
 
-async def namespace(client: Client) -> Part:
+async def namespace(client: Client) -> SetUpPart:
     """Whether the namespace is there, and how long it remembers closed requests."""
     try:
         answer = await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
@@ -48,7 +49,7 @@ async def namespace(client: Client) -> Part:
     return fine("namespace", f"{client.namespace}, remembers closed requests for {kept}; their records stay")
 
 
-async def search_attributes(client: Client) -> Part:
+async def search_attributes(client: Client) -> SetUpPart:
     """Whether every search attribute is there."""
     try:
         missing = await missing_search_attributes(client)
@@ -59,7 +60,7 @@ async def search_attributes(client: Client) -> Part:
     return fine("search attributes", "all there")
 
 
-async def sweeps(client: Client, now: datetime | None = None) -> Part:
+async def sweeps(client: Client, now: datetime | None = None) -> SetUpPart:
     """Whether what callbacks have missed is looked for, and was lately."""
     try:
         found = await reconciling.standing(client)
@@ -80,7 +81,7 @@ async def sweeps(client: Client, now: datetime | None = None) -> Part:
     return fine("sweeps", minutes) if ago < 3 * reconciling.EVERY else doubtful("sweeps", minutes)
 
 
-async def yearly_campaigns(client: Client, store_url: str, *, seconds: float = TRIED_WITHIN) -> Part | None:
+async def yearly_campaigns(client: Client, store_url: str, *, seconds: float = TRIED_WITHIN) -> SetUpPart | None:
     """Whether each series of which the store has something opens again; None where there is none."""
     part = "yearly campaigns"
     try:
@@ -110,7 +111,7 @@ async def _is_scheduled(client: Client, id: str) -> bool:
     return True
 
 
-async def nexus(client: Client, name: str) -> Part:
+async def nexus(client: Client, name: str) -> SetUpPart:
     """Whether workflows of other teams can ask for signatures; nobody else needs it."""
     try:
         there = await endpoint.found(client, name)
@@ -125,7 +126,7 @@ async def nexus(client: Client, name: str) -> Part:
     return fine("nexus", f"other teams ask for signatures through endpoint {name}")
 
 
-async def worker(client: Client, now: datetime | None = None) -> Part:
+async def worker(client: Client, now: datetime | None = None) -> SetUpPart:
     """Whether anybody works on each queue: until then what is in it waits, nothing is lost."""
     since = (now or datetime.now(UTC)) - pollers.FRESH
     try:
@@ -170,7 +171,7 @@ async def _unanswered(client: Client, queue: str) -> str | None:
     return None
 
 
-async def rate(client: Client, configured: float) -> Part:
+async def rate(client: Client, configured: float) -> SetUpPart:
     """How many calls Core Signature gets in a second: who says so, and who shares them."""
     try:
         record = await pace.read(client, configured)
@@ -182,7 +183,7 @@ async def rate(client: Client, configured: float) -> Part:
     return fine("pace", text) if record.rate else wrong("pace", f"{text}; nothing is called before it is raised")
 
 
-async def progress(client: Client) -> Part:
+async def progress(client: Client) -> SetUpPart:
     """Whether any request is stuck on a fault of ours: the server notes tasks that fail time after time."""
     try:
         stuck = (await client.count_workflows(STUCK)).count
@@ -196,7 +197,7 @@ async def progress(client: Client) -> Part:
     )
 
 
-async def version(client: Client, deployment: str, build_id: str) -> Part:
+async def version(client: Client, deployment: str, build_id: str) -> SetUpPart:
     """With Worker Versioning nothing runs before the version has been made current."""
     try:
         answer = await client.workflow_service.describe_worker_deployment(

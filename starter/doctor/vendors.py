@@ -8,26 +8,26 @@ from activities.http.calling import Service, ServiceFailure, make_client
 from activities.push.cloud_messaging import CloudMessaging
 from activities.push.dialect import PushDialect
 from starter import subscribing
-from starter.doctor.health import Part, doubtful, fine, wrong
+from starter.doctor.health import SetUpPart, doubtful, fine, wrong
 from starter.settings import Settings
 from workflows.model.clock_skew import CLOCKS_APART
 
 _SKEW_WRONG: Final = timedelta(minutes=2)
 
 
-async def token(client: CoreSignatureClient) -> Part:
+async def token(client: CoreSignatureClient) -> SetUpPart:
     """Whether our credentials get a token."""
     await client.check_token()
     return fine("token", f"granted by {client.config.credentials.token_url}")
 
 
-async def signature_service(client: CoreSignatureClient) -> Part:
+async def signature_service(client: CoreSignatureClient) -> SetUpPart:
     """Whether the token opens Core Signature."""
     await client.events()
     return fine("signature service", client.config.url)
 
 
-async def clock(url: str) -> Part:
+async def clock(url: str) -> SetUpPart:
     """Whether this machine and Core Signature agree about the time: callbacks are judged by their age."""
     answered = await _time_of("Core Signature", url, "/api/v1/docs/")
     if answered is None:
@@ -39,7 +39,7 @@ async def clock(url: str) -> Part:
     return doubtful("clock", says) if skew > CLOCKS_APART else fine("clock", says)
 
 
-async def subscriptions(client: CoreSignatureClient, settings: Settings) -> Part:
+async def subscriptions(client: CoreSignatureClient, settings: Settings) -> SetUpPart:
     """Whether Core Signature calls our receiver about everything that counts, and nothing old of ours."""
     if missing := subscribing.lacking(settings):
         return wrong("subscriptions", missing)
@@ -53,7 +53,7 @@ async def subscriptions(client: CoreSignatureClient, settings: Settings) -> Part
     return fine("subscriptions", "; ".join(filter(None, (says, found.of_others))))
 
 
-async def push(dialect: PushDialect | None) -> Part:
+async def push(dialect: PushDialect | None) -> SetUpPart:
     """Whether the push service takes our credentials."""
     if dialect is None:
         return doubtful("push", "off: nobody has a device")
@@ -61,7 +61,7 @@ async def push(dialect: PushDialect | None) -> Part:
     return fine("push", "credentials are taken")
 
 
-async def messaging(channel: CloudMessaging | None, *, status_mails: bool) -> Part:
+async def messaging(channel: CloudMessaging | None, *, status_mails: bool) -> SetUpPart:
     """Whether cloud messaging takes our credentials, and without it, who is told nothing."""
     if channel is None:
         endings = "requester and alternates" if status_mails else "requester, alternates, and signers of an ending,"
@@ -71,7 +71,7 @@ async def messaging(channel: CloudMessaging | None, *, status_mails: bool) -> Pa
     return fine("cloud messaging", "credentials are taken")
 
 
-async def receiver(url: str, signature_url: str) -> Part:
+async def receiver(url: str, signature_url: str) -> SetUpPart:
     """Whether the receiver answers at the address that Core Signature is given, and has the same time."""
     if not url:
         return doubtful(

@@ -8,7 +8,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from activities.store import Store
+from activities.store.store import Store
 from starter import clients, exits, requests
 from starter.callback.bounded_json import parse
 from starter.context import opened

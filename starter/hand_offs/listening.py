@@ -13,7 +13,7 @@ import httpx
 
 from activities.http.calling import make_client
 from starter.environment import DevStack
-from starter.exits import Refusal
+from starter.error_types import Refusal
 from starter.settings import Settings
 from workflows.model.base import Model
 

@@ -15,13 +15,15 @@ from typing import Final
 
 from temporalio.common import Priority
 
-from activities.store import Home, Store, StoreFailure
+from activities.store.failures import StoreFailure
+from activities.store.home import StoragePrefix
+from activities.store.store import Store
 from starter import wishes
 from starter.context import Context
-from starter.exits import Refusal
+from starter.error_types import Refusal
 from starter.hand_offs import tellers
-from starter.wishes import NotLiving, Refused
-from workflows.kinds import Kind, Named, named
+from starter.wishes import CommandRefused, NotRunning
+from workflows.kinds import Kind, WorkflowName, named
 from workflows.model.base import Model
 from workflows.model.operations import OperationState
 from workflows.model.policy import Target
@@ -29,7 +31,7 @@ from workflows.model.records import DeadHandOffs
 from workflows.model.wishes import Replay
 from workflows.names import BULK
 
-AT_ONCE: Final = 10
+REPLAYS_AT_ONCE: Final = 10
 """Replays in flight: asked for, and neither told nor failed once."""
 READ_AT_ONCE: Final = 20
 """Entries of the index that are read at the same time."""
@@ -41,7 +43,7 @@ PRIORITY: Final = Priority(priority_key=BULK, fairness_key="replay")
 """Behind whatever somebody waits for, and beside campaigns, not behind them."""
 
 
-class Came(StrEnum):
+class ReplayResult(StrEnum):
     """What came of one."""
 
     TOLD = "told"
@@ -53,10 +55,10 @@ class Came(StrEnum):
 
 
 @dataclass(frozen=True)
-class Dead:
+class DeadTarget:
     """A target of something that has ended, which never heard of it; `died` is when it was given up."""
 
-    what: Named
+    what: WorkflowName
     target: str
     died: datetime
 
@@ -91,35 +93,39 @@ class ReplayedDead(Model):
         return self.told + self.tried + self.refused + self.left
 
 
-async def the_dead(store: Store, since: datetime | None = None, target: str | None = None) -> AsyncIterator[Dead]:
+async def the_dead(store: Store, since: datetime | None = None, target: str | None = None) -> AsyncIterator[DeadTarget]:
     """What the index names, kind by kind, of a target or all, as far as they died since."""
     for kind in Kind:
         ids = await store.hand_offs.dead(kind.names.prefix)
         for first in range(0, len(ids), READ_AT_ONCE):
-            chunk = [Named(kind, id) for id in ids[first : first + READ_AT_ONCE]]
-            contents = await asyncio.gather(*(store.hand_offs.read_dead(Home.of(one.workflow_id)) for one in chunk))
+            chunk = [WorkflowName(kind, id) for id in ids[first : first + READ_AT_ONCE]]
+            contents = await asyncio.gather(
+                *(store.hand_offs.read_dead(StoragePrefix.of(one.workflow_id)) for one in chunk)
+            )
             for what, content in zip(chunk, contents, strict=True):
                 for line in DeadHandOffs.model_validate_json(content).handoffs if content else ():
-                    found = Dead(what, line.target, line.at)
+                    found = DeadTarget(what, line.target, line.at)
                     if found.is_wanted(since, target):
                         yield found
 
 
 async def the_dead_while_open(
     context: Context, since: datetime | None = None, target: str | None = None
-) -> AsyncIterator[Dead]:
+) -> AsyncIterator[DeadTarget]:
     """The same of what goes on: escalations that a target never heard of."""
     async for chunk in tellers.chunks(context.client, tellers.DEAD_WHILE_OPEN):
         for id, telling in zip(chunk, await tellers.asked_each(context.client, chunk), strict=True):
             if telling is None or (what := named(id)) is None:
                 continue
             for line in telling.dead_while_open:
-                found = Dead(what, line.target, line.at)
+                found = DeadTarget(what, line.target, line.at)
                 if found.is_wanted(since, target):
                     yield found
 
 
-async def all_dead(context: Context, since: datetime | None = None, target: str | None = None) -> AsyncIterator[Dead]:
+async def all_dead(
+    context: Context, since: datetime | None = None, target: str | None = None
+) -> AsyncIterator[DeadTarget]:
     """Both, what has ended first."""
     async for found in the_dead(context.store, since, target):
         yield found
@@ -128,38 +134,42 @@ async def all_dead(context: Context, since: datetime | None = None, target: str 
 
 
 async def replay_each(
-    dead: AsyncIterator[Dead], one: Callable[[Dead], Awaitable[Came]], seen: Callable[[ReplayedDead], None]
+    dead: AsyncIterator[DeadTarget],
+    one: Callable[[DeadTarget], Awaitable[ReplayResult]],
+    seen: Callable[[ReplayedDead], None],
 ) -> ReplayedDead:
-    """Replay them, `AT_ONCE` at the same time; a target that takes nothing of `IN_VAIN_AT_MOST` is left alone."""
-    counts, in_vain, works = Counter[Came](), Counter[str](), set[str]()
+    """Replay them, `REPLAYS_AT_ONCE` at the same time; a target that takes nothing of `IN_VAIN_AT_MOST` is left
+    alone.
+    """
+    counts, in_vain, works = Counter[ReplayResult](), Counter[str](), set[str]()
     turn = asyncio.Lock()
 
     def so_far() -> ReplayedDead:
         failing = sorted(name for name in in_vain if name not in works)[:READ_AT_ONCE]
-        return ReplayedDead(**{came.value: counts[came] for came in Came}, failing=tuple(failing))
+        return ReplayedDead(**{came.value: counts[came] for came in ReplayResult}, failing=tuple(failing))
 
-    async def following() -> Dead | None:
+    async def following() -> DeadTarget | None:
         async with turn:
             return await anext(dead, None)
 
     async def worker() -> None:
         while (found := await following()) is not None:
             hopeless = found.name not in works and in_vain[found.name] >= IN_VAIN_AT_MOST
-            came = Came.LEFT if hopeless else await one(found)
+            came = ReplayResult.LEFT if hopeless else await one(found)
             counts[came] += 1
-            if came is Came.TOLD:
+            if came is ReplayResult.TOLD:
                 works.add(found.name)
-            elif came is Came.TRIED:
+            elif came is ReplayResult.TRIED:
                 in_vain[found.name] += 1
             seen(so_far())
 
     async with asyncio.TaskGroup() as group:
-        for _ in range(AT_ONCE):
+        for _ in range(REPLAYS_AT_ONCE):
             group.create_task(worker())
     return so_far()
 
 
-async def replay(context: Context, dead: Dead, actor: str) -> Came:
+async def replay(context: Context, dead: DeadTarget, actor: str) -> ReplayResult:
     """Have one replayed by whatever lives of it, else from its record, behind everything else.
 
     One whose record cannot be read is refused, and holds up no other.
@@ -168,13 +178,13 @@ async def replay(context: Context, dead: Dead, actor: str) -> Came:
     try:
         try:
             taken = await wishes.carry_out(context.client, id, wish, dead.op, kind=kind, wait=TRIED_WITHIN)
-        except NotLiving:
+        except NotRunning:
             begin = await wishes.hand_off_again(context, dead.what, PRIORITY)
             taken = await wishes.carry_out(context.client, id, wish, dead.op, kind=kind, wait=TRIED_WITHIN, begin=begin)
-    except Refused as refused:
-        return Came.TRIED if str(refused).startswith("could not tell") else Came.REFUSED
+    except CommandRefused as refused:
+        return ReplayResult.TRIED if str(refused).startswith("could not tell") else ReplayResult.REFUSED
     except wishes.NotConfirmed:
-        return Came.TRIED
+        return ReplayResult.TRIED
     except (Refusal, StoreFailure):
-        return Came.REFUSED
-    return Came.TOLD if taken.state is OperationState.DONE else Came.TRIED
+        return ReplayResult.REFUSED
+    return ReplayResult.TOLD if taken.state is OperationState.DONE else ReplayResult.TRIED

@@ -11,9 +11,9 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from activities.spelling import did_you_mean
-from activities.target_health import FAILING_FROM, Condition, Health, KnownTarget
+from activities.target_health import FAILING_FROM, KnownTarget, TargetCondition, TargetState
 from starter.context import Context
-from starter.exits import Refusal
+from starter.error_types import Refusal
 from starter.hand_offs import tellers
 from starter.hand_offs.replays import the_dead
 from workflows import names
@@ -38,7 +38,7 @@ class TargetLine(Model):
     """
 
     target: str
-    state: Condition = Condition.WORKING
+    state: TargetState = TargetState.WORKING
     waiting: int = 0
     failing: int = 0
     dead: int = 0
@@ -56,9 +56,9 @@ class TargetLine(Model):
             why=line.why or self.why,
         )
 
-    def is_as(self, known: Health) -> "TargetLine":
+    def is_as(self, known: TargetCondition) -> "TargetLine":
         """With what is known of it at one of its addresses: of several it is as the worst."""
-        state = max(self.state, known.is_, key=list(Condition).index)
+        state = max(self.state, known.is_, key=list(TargetState).index)
         return self.replace(state=state, since=_first(self.since, known.since), why=self.why or known.why)
 
     def died(self, at: datetime) -> "TargetLine":
@@ -95,7 +95,7 @@ async def standing(context: Context, of_catalogue: Addresses, seen: Callable[[in
         waits = name in found and found[name].waiting
         for known in (await _known(context, name)).addresses:
             counts = waits or known.address in of_catalogue.get(name, (known.address,))
-            if counts and known.is_ is not Condition.WORKING:
+            if counts and known.is_ is not TargetState.WORKING:
                 _into(found, name, partial(TargetLine.is_as, known=known))
     rows = sorted(found.values(), key=lambda row: (-row.dead, -row.waiting, row.target))
     return Targets(targets=tuple(rows), unseen=unseen)

@@ -22,7 +22,7 @@ from workflows.model.base import Model
 from workflows.model.settlement import HandoffLine, HandoffState
 from workflows.model.subject import Status
 
-AT_ONCE: Final = 20
+QUERIES_AT_ONCE: Final = 20
 """Runs that are asked, or told to try, at the same time."""
 _ANSWERS_WITHIN: Final = timedelta(seconds=5)
 _OF_KINDS: Final = f"WorkflowType IN ({', '.join(repr(kind.names.workflow) for kind in Kind)})"
@@ -35,7 +35,7 @@ DEAD_WHILE_OPEN: Final = f"{runs.OPEN} AND {names.HANDOFF.name} = '{HandoffState
 """The query for those of which a target never heard of an escalation, although they go on: no index has these yet."""
 
 
-class Telling(Model):
+class TellingRun(Model):
     """What one run says of its hand-off."""
 
     status: Status
@@ -60,22 +60,22 @@ async def chunks(client: Client, query: str = TELLS) -> AsyncIterator[list[str]]
     chunk: list[str] = []
     async for run in runs.listed(client, query):
         chunk.append(run.id)
-        if len(chunk) == AT_ONCE:
+        if len(chunk) == QUERIES_AT_ONCE:
             yield chunk
             chunk = []
     if chunk:
         yield chunk
 
 
-async def asked(client: Client, workflow_id: str) -> Telling | None:
+async def asked(client: Client, workflow_id: str) -> TellingRun | None:
     """What one run says; None where no worker answers for it."""
     with suppress(RPCError, WorkflowQueryFailedError, ValueError):
         handle = client.get_workflow_handle(workflow_id)
-        shown: Telling = await handle.query(names.SHOW, result_type=Telling, rpc_timeout=_ANSWERS_WITHIN)
+        shown: TellingRun = await handle.query(names.SHOW, result_type=TellingRun, rpc_timeout=_ANSWERS_WITHIN)
         return shown
     return None
 
 
-async def asked_each(client: Client, chunk: list[str]) -> list[Telling | None]:
+async def asked_each(client: Client, chunk: list[str]) -> list[TellingRun | None]:
     """The same of a chunk."""
     return list(await asyncio.gather(*(asked(client, one) for one in chunk)))

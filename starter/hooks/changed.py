@@ -19,9 +19,10 @@ from activities.language import phrase
 from activities.policies.catalogue import Catalogue
 from activities.reader import language_of
 from activities.starting import path
-from activities.store import Home, Store
+from activities.store.home import StoragePrefix
+from activities.store.store import Store
 from activities.tasks import input as tasks
-from workflows.kinds import Kind, Named
+from workflows.kinds import Kind, WorkflowName
 from workflows.model.records import SettledRecord
 from workflows.names import REQUESTER
 from workflows.onboarding.part import DECISION
@@ -43,7 +44,7 @@ _HAS_ENDED: Final = phrase("The onboarding has ended, and nothing of it changes.
 class OtherContent:
     """What a deal of a source has sent that its onboarding was not started from."""
 
-    onboarding: Named
+    onboarding: WorkflowName
     fingerprint: str
     deal: str
     source: str
@@ -85,7 +86,7 @@ class ChangedDeals:
         }
         file = PlainFile("deal", Path(), Parsed(task, {}, ()))
         try:
-            prepared = await tasks.prepare(file, catalogue=self.catalogue, directory=self.directory, now=now)
+            prepared = await tasks.prepare_task(file, catalogue=self.catalogue, directory=self.directory, now=now)
             await path.start(self.client, self.store, prepared, parent=onboarding.workflow_id)
         except FileFaults as faults:
             _LOGGER.error("deal changed and nobody can be asked", onboarding=onboarding.id, why=faults.in_short)
@@ -102,7 +103,7 @@ class ChangedDeals:
 
     async def _standing(self, workflow_id: str) -> tuple[str, bool]:
         """Whose onboarding it is, and whether it lives."""
-        if record := await self.store.read_record(Home.of(workflow_id)):
+        if record := await self.store.read_record(StoragePrefix.of(workflow_id)):
             return SettledRecord.model_validate_json(record).show.requester, False
         run = await runs.described(self.client, workflow_id)
         return run.known[REQUESTER], run.status.open

@@ -19,7 +19,7 @@ from activities.files.reading import FileModel, FileText, PlainFile
 from activities.files.yaml_lines import FieldPath, cleaned
 from activities.onboarding.file import ID_AT_MOST
 from activities.onboarding.kick_off import may_be_given
-from activities.onboarding.template import Place
+from activities.onboarding.template import TemplatePosition
 from activities.spelling import did_you_mean
 from starter.callback.bounded_json import NumberText
 from starter.setting_values import HeaderName
@@ -76,11 +76,11 @@ class MappingFile(FileModel):
     onboarding: dict[str, Any]
 
 
-class NotTaken(Exception):
+class MappingFailed(Exception):
     """The JSON lacks the deal's id, or has something in another shape; the text names the path and never a value."""
 
 
-class Taken(NamedTuple):
+class MappedOnboarding(NamedTuple):
     """An onboarding file that was made of some JSON, not checked yet; its id, and the deal's."""
 
     file: PlainFile
@@ -105,22 +105,24 @@ class SourceMapping:
             raise plain.faults((("onboarding", *path), why) for path, why in wrong)
         return cls(source, says, plain)
 
-    def file_of(self, said: Any) -> Taken | None:
-        """The file that some JSON becomes, None when `when` lets the event pass by; raises `NotTaken`."""
+    def file_of(self, said: Any) -> MappedOnboarding | None:
+        """The file that some JSON becomes, None when `when` lets the event pass by; raises `MappingFailed`."""
         if not self._is_meant(said):
             return None
         deal = _value(said, self.says.deal, DEAL_AT_MOST)
         if not deal:
-            raise NotTaken(f"{self.says.deal} is missing: it is the id of the deal")
+            raise MappingFailed(f"{self.says.deal} is missing: it is the id of the deal")
         values = {name: _value(said, one.at) or one.default for name, one in self.says.take.items()}
         content = filled(self.says.onboarding, {DEAL: deal, **values})
         id = onboarding_id(self.source, deal)
-        return Taken(Place(self.file, ("onboarding",)).holding({"id": id, **(content or {})}), id, deal)
+        return MappedOnboarding(
+            TemplatePosition(self.file, ("onboarding",)).holding({"id": id, **(content or {})}), id, deal
+        )
 
     def _is_meant(self, said: Any) -> bool:
         try:
             return all(_at(said, path) == _written(value) for path, value in self.says.when.items())
-        except NotTaken:
+        except MappingFailed:
             return False  # An event of another shape is another event.
 
 
@@ -149,7 +151,7 @@ def _value(said: Any, path: str, at_most: int = VALUE_AT_MOST) -> str:
     if len(text) > at_most:
         refused = f"is longer than {at_most:,} characters"
     if refused:
-        raise NotTaken(f"{path} {refused}")
+        raise MappingFailed(f"{path} {refused}")
     return text
 
 
@@ -160,7 +162,7 @@ def _at(said: Any, path: str) -> str:
         else:
             said = said.get(key) if isinstance(said, dict) else None
     if isinstance(said, dict | list):
-        raise NotTaken(f"{path} is no text")
+        raise MappingFailed(f"{path} is no text")
     return _written(said)
 
 

@@ -21,22 +21,23 @@ from temporalio.service import RPCError
 
 from activities.directory import Directory, DirectoryFailure
 from activities.files.reading import FileFaults, PlainFile
-from activities.onboarding.input import PreparedOnboarding, fingerprint_of, prepare
+from activities.onboarding.input import PreparedOnboarding, fingerprint_of, prepare_onboarding
 from activities.policies.catalogue import Catalogue
-from activities.requests.documents import Documents
+from activities.requests.documents import LocalDocuments
 from activities.starting import path
-from activities.store import Store, StoreFailure
+from activities.store.failures import StoreFailure
+from activities.store.store import Store
 from starter import clients
 from starter.callback.bounded_json import NotReadable, parse
 from starter.callback.receiver import ALTOGETHER_AT_MOST, HEADERS, HELD_AT_MOST, MOST_BYTES
-from starter.exits import Refusal
+from starter.error_types import Refusal
 from starter.hooks.changed import ChangedDeals, OtherContent
 from starter.hooks.genuine import is_genuine
-from starter.hooks.mapping import NotTaken, SourceMapping, Taken
-from starter.outcomes import CallOutcome, Tally
+from starter.hooks.mapping import MappedOnboarding, MappingFailed, SourceMapping
+from starter.outcomes import CallCounter, CallOutcome
 from starter.request_bodies import BODY_SECONDS, BodyFault, Incoming
 from starter.settings import Settings
-from workflows.kinds import Kind, Named
+from workflows.kinds import Kind, WorkflowName
 
 PATH: Final = "/hooks/onboarding/{source}"
 CALLS_AT_ONCE: Final = 500
@@ -50,7 +51,7 @@ _AWAY: Final = (RPCError, StoreFailure, DirectoryFailure, RuntimeError, OSError)
 """What passes; a lazy client that finds no server raises `RuntimeError`, and a time-out is an `OSError`."""
 
 
-class Outcome(CallOutcome):
+class HookCallOutcome(CallOutcome):
     """What becomes of a call: the answer's status and the reason it is counted under."""
 
     CREATED = (201, "created")
@@ -71,26 +72,31 @@ class Outcome(CallOutcome):
     @property
     def hangs_up(self) -> bool:
         """Whether the connection ends: what was not read to its end must not be taken for a next request."""
-        return self in (Outcome.STALLED, Outcome.TOO_LARGE, Outcome.UNKNOWN_SOURCE, Outcome.BUSY)
+        return self in (
+            HookCallOutcome.STALLED,
+            HookCallOutcome.TOO_LARGE,
+            HookCallOutcome.UNKNOWN_SOURCE,
+            HookCallOutcome.BUSY,
+        )
 
 
 _FAULTS: Final = {
-    BodyFault.TOO_LARGE: Outcome.TOO_LARGE,
-    BodyFault.STALLED: Outcome.STALLED,
-    BodyFault.CROWDED: Outcome.BUSY,
+    BodyFault.TOO_LARGE: HookCallOutcome.TOO_LARGE,
+    BodyFault.STALLED: HookCallOutcome.STALLED,
+    BodyFault.CROWDED: HookCallOutcome.BUSY,
 }
 
 
 @dataclass(frozen=True)
-class Answer:
+class HookAnswer:
     """What a caller is told."""
 
-    outcome: Outcome
+    outcome: HookCallOutcome
     says: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Source:
+class HookSource:
     """A system that may call: what vouches for it, and what its JSON becomes."""
 
     secrets: tuple[SecretStr, ...]
@@ -115,12 +121,12 @@ class Starting:
     directory: Directory
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
-    async def start(self, source: str, taken: Taken) -> path.Started:
+    async def start(self, source: str, taken: MappedOnboarding) -> path.StartResult:
         """Start or recognise it; raises what the start path does, once the owner is asked about other content.
 
         One that was started is recognised as well when the deal, or what it is checked against, is not right any more.
         """
-        onboarding, others = Named(Kind.ONBOARDING, taken.id), tuple[str, ...]()
+        onboarding, others = WorkflowName(Kind.ONBOARDING, taken.id), tuple[str, ...]()
         try:
             prepared = await checked(self.settings, self.directory, taken.file, now=self.clock())
         except FileFaults as faults:
@@ -141,7 +147,7 @@ class Starting:
     async def _fingerprint(self, file: PlainFile, faults: FileFaults) -> str:
         """That of a file with faults, which are raised when it has none."""
         try:
-            return await asyncio.to_thread(fingerprint_of, file, Documents(self.settings.signature.max_upload_mb))
+            return await asyncio.to_thread(fingerprint_of, file, LocalDocuments(self.settings.signature.max_upload_mb))
         except ValueError:
             raise faults from None
 
@@ -149,13 +155,15 @@ class Starting:
 async def checked(
     settings: Settings, directory: Directory, file: PlainFile, *, now: datetime | None = None
 ) -> PreparedOnboarding:
-    """Check an onboarding that a mapping has made, as of now or of another instant; raises what `prepare` does."""
-    return await prepare(
+    """Check an onboarding that a mapping has made, as of now or of another instant; raises what `prepare_onboarding`
+    does.
+    """
+    return await prepare_onboarding(
         file,
         catalogue=await asyncio.to_thread(clients.catalogue, settings),
         directory=directory,
         now=now or datetime.now(UTC),
-        documents=Documents(settings.signature.max_upload_mb),
+        documents=LocalDocuments(settings.signature.max_upload_mb),
         templates=settings.policies.parent,
     )
 
@@ -164,7 +172,12 @@ class Hooks:
     """Decides over calls, and starts what those that hold ask for."""
 
     def __init__(
-        self, sources: Mapping[str, Source], starting: Starting, tally: Tally, *, body_seconds: float = BODY_SECONDS
+        self,
+        sources: Mapping[str, HookSource],
+        starting: Starting,
+        tally: CallCounter,
+        *,
+        body_seconds: float = BODY_SECONDS,
     ) -> None:
         self._sources = sources
         self._starting = starting
@@ -186,58 +199,58 @@ class Hooks:
         headers = HEADERS | ({"connection": "close"} if outcome.hangs_up else {})
         return JSONResponse({"outcome": outcome.reason, **answer.says}, outcome.status, headers)
 
-    async def _received(self, request: Request) -> Answer:
+    async def _received(self, request: Request) -> HookAnswer:
         source = self._sources.get(request.path_params["source"])
         if source is None:
-            return Answer(Outcome.UNKNOWN_SOURCE)
+            return HookAnswer(HookCallOutcome.UNKNOWN_SOURCE)
         taken = await self._judged(source, request)
-        if isinstance(taken, Answer):
+        if isinstance(taken, HookAnswer):
             return taken
         if self._at_once >= CALLS_AT_ONCE:
-            return Answer(Outcome.BUSY)
+            return HookAnswer(HookCallOutcome.BUSY)
         self._at_once += 1
         try:
             return await self._started(source.mapping, taken)
         finally:
             self._at_once -= 1
 
-    async def _judged(self, source: Source, request: Request) -> Taken | Answer:
+    async def _judged(self, source: HookSource, request: Request) -> MappedOnboarding | HookAnswer:
         """Judged at once, so that nobody has the body any more while an onboarding is started."""
         body = await self._incoming.read(request, limit=MOST_BYTES, seconds=self._body_seconds)
         if isinstance(body, BodyFault):
-            return Answer(_FAULTS[body])
+            return HookAnswer(_FAULTS[body])
         mapping, now = source.mapping, self._starting.clock()
         if not is_genuine(request.headers, body, source.secrets, header=mapping.says.signature, now=now):
-            return Answer(Outcome.FORGED)
+            return HookAnswer(HookCallOutcome.FORGED)
         try:
             taken = mapping.file_of(parse(body))
         except NotReadable as refusal:
-            return Answer(Outcome.MALFORMED, {"says": str(refusal)})
-        except NotTaken as refusal:
-            return Answer(Outcome.NOT_TAKEN, {"says": str(refusal)})
-        return Answer(Outcome.IGNORED) if taken is None else taken
+            return HookAnswer(HookCallOutcome.MALFORMED, {"says": str(refusal)})
+        except MappingFailed as refusal:
+            return HookAnswer(HookCallOutcome.NOT_TAKEN, {"says": str(refusal)})
+        return HookAnswer(HookCallOutcome.IGNORED) if taken is None else taken
 
-    async def _started(self, mapping: SourceMapping, taken: Taken) -> Answer:
+    async def _started(self, mapping: SourceMapping, taken: MappedOnboarding) -> HookAnswer:
         try:
             async with asyncio.timeout(START_SECONDS), self._starts:
                 started = await self._starting.start(mapping.source, taken)
         except FileFaults as faults:
             return _refused(mapping, faults)
         except path.IdTaken:
-            return Answer(Outcome.OTHER_CONTENT, {"id": taken.id})
+            return HookAnswer(HookCallOutcome.OTHER_CONTENT, {"id": taken.id})
         except path.BrokenOff:
-            return Answer(Outcome.BROKEN_OFF, {"id": taken.id})
+            return HookAnswer(HookCallOutcome.BROKEN_OFF, {"id": taken.id})
         except _AWAY as error:
             _LOGGER.warning("onboarding not started", onboarding=taken.id, why=type(error).__name__)
-            return Answer(Outcome.NOT_STARTED)
-        outcome = Outcome.CREATED if started.created else Outcome.KNOWN
-        return Answer(outcome, {"id": started.id, "created": started.created})
+            return HookAnswer(HookCallOutcome.NOT_STARTED)
+        outcome = HookCallOutcome.CREATED if started.created else HookCallOutcome.KNOWN
+        return HookAnswer(outcome, {"id": started.id, "created": started.created})
 
 
-def _refused(mapping: SourceMapping, faults: FileFaults) -> Answer:
+def _refused(mapping: SourceMapping, faults: FileFaults) -> HookAnswer:
     """By the names of the fields; a fault of our own catalogue, people or template is not the caller's."""
     fields = list(dict.fromkeys(one.path for one in faults.faults if one.file == mapping.file.name))
     if fields:
-        return Answer(Outcome.REFUSED, {"fields": fields})
+        return HookAnswer(HookCallOutcome.REFUSED, {"fields": fields})
     _LOGGER.error("onboarding not started", source=mapping.source, why=faults.in_short)
-    return Answer(Outcome.NOT_STARTED)
+    return HookAnswer(HookCallOutcome.NOT_STARTED)

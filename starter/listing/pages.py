@@ -18,7 +18,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities import runs
 from activities.runs import Run
 from starter.context import Context
-from starter.exits import Refusal
+from starter.error_types import Refusal
 from starter.listing.dead import DEAD_AT_ONCE, dead_ids, dead_lines, still_open
 from starter.listing.query import Lateness, Wanted
 from starter.listing.rows import RequestLine, by_person, by_urgency, line_of
@@ -31,7 +31,7 @@ _TOKEN_UNREAD: Final = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.UNKNOWN)
 _NO_CURSOR: Final = "this is not where a page of the list ended: begin at its first page"
 
 
-class Page(Model):
+class LinesPage(Model):
     """Some lines, and the cursor of those that follow, None after the last.
 
     `total` is how many there are in all, about: what was reset or died is only known when it is read. `in_order` says
@@ -78,7 +78,7 @@ _Read = tuple[list[RequestLine], _Cursor | None, int]
 
 async def page(
     context: Context, wanted: Wanted, *, size: int = 50, cursor: str | None = None, now: datetime | None = None
-) -> Page:
+) -> LinesPage:
     """Up to `size` lines from the start, or from where a page ended; a page may have fewer, also before the last.
 
     `Refusal` for a cursor that no page gave.
@@ -93,7 +93,7 @@ async def page(
             raise Refusal(_NO_CURSOR) from error
         raise
     written = following.written() if following else None
-    return Page(lines=tuple(lines), cursor=written, total=total, in_order=at.part is _Part.SORTED)
+    return LinesPage(lines=tuple(lines), cursor=written, total=total, in_order=at.part is _Part.SORTED)
 
 
 async def everything(context: Context, wanted: Wanted, *, now: datetime | None = None) -> AsyncIterator[RequestLine]:

@@ -10,7 +10,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities import runs
-from starter.exits import Refusal
+from starter.error_types import Refusal
 from starter.request_ids import is_request_id
 from starter.search_attributes import STUCK
 from workflows import names

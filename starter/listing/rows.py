@@ -12,7 +12,7 @@ from starter.codec import CodecError
 from starter.listing.query import SETTLED
 from starter.search_attributes import REPORTED
 from workflows import names
-from workflows.kinds import Kind, Named, named
+from workflows.kinds import Kind, WorkflowName, named
 from workflows.model.attention import AttentionCode
 from workflows.model.base import Model
 from workflows.model.campaign import last_day_before
@@ -89,7 +89,7 @@ async def line_of(run: Run, now: datetime) -> RequestLine:
     )
 
 
-def line_of_dead(dead: DeadHandOffs, what: Named, shown: Shown | None) -> RequestLine:
+def line_of_dead(dead: DeadHandOffs, what: WorkflowName, shown: Shown | None) -> RequestLine:
     """The line of one whose hand-offs died, from the store's index and its record."""
     return RequestLine(
         id=dead.id,

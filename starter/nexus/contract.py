@@ -8,7 +8,7 @@ from typing import Any
 
 import nexusrpc
 
-RequestFile = dict[str, Any]
+RequestFields = dict[str, Any]
 """What is to be signed, with the keys of a request file: `id`, `kind`, `document`, `requester`, `signers`, `due`,
 `message`, `policy`. People stand in it by their ids; `document` is `{template, name}`, or `{pdf, name}` with the bytes
 in base64, at most 1 MB. Under one id there is one content: asked for again it is the same request."""
@@ -43,7 +43,7 @@ class Settlement:
 
 
 @dataclass
-class Standing:
+class RequestStanding:
     """How a request stands: `next` is what is done next, `problem` a code while something needs a person."""
 
     id: str
@@ -74,6 +74,6 @@ class Signatures:
     signature may have been faster.
     """
 
-    request_signature: nexusrpc.Operation[RequestFile, Settlement]
-    show: nexusrpc.Operation[str, Standing]
-    cancel: nexusrpc.Operation[Cancel, Standing]
+    request_signature: nexusrpc.Operation[RequestFields, Settlement]
+    show: nexusrpc.Operation[str, RequestStanding]
+    cancel: nexusrpc.Operation[Cancel, RequestStanding]

@@ -41,17 +41,19 @@ from activities import runs
 from activities.directory import Directory, DirectoryFailure
 from activities.files.reading import FileFaults
 from activities.policies.catalogue import Catalogue
-from activities.requests.input import prepare
+from activities.requests.input import prepare_request
 from activities.runs import RunStatus
 from activities.starting import path
 from activities.starting.path import BrokenOff, IdTaken, Starter
-from activities.store import Home, Store, StoreFailure
+from activities.store.failures import StoreFailure
+from activities.store.home import StoragePrefix
+from activities.store.store import Store
 from activities.wishes import wish
 from starter import lookup
 from starter.nexus import given
-from starter.nexus.contract import Cancel, RequestFile, Settlement, Standing
+from starter.nexus.contract import Cancel, RequestFields, RequestStanding, Settlement
 from starter.request_ids import is_request_id
-from workflows.kinds import Kind, Named, named
+from workflows.kinds import Kind, WorkflowName, named
 from workflows.model.records import SettledRecord
 from workflows.model.settlement import Settled
 from workflows.model.subject import Status
@@ -65,7 +67,7 @@ ANSWERS_WITHIN: Final = timedelta(seconds=4)
 SERVICE: Final = "signatures"
 
 Given = TypeVar("Given")
-_CONTENT: Final = TypeAdapter(RequestFile)
+_CONTENT: Final = TypeAdapter(RequestFields)
 _ID: Final = TypeAdapter(str)
 _CANCEL: Final = TypeAdapter(Cancel)
 _SETTLEMENT: Final = TypeAdapter(Settlement)
@@ -82,8 +84,8 @@ class AsItComes:
     stand, with all that it holds, in the failure."""
 
     request_signature: nexusrpc.Operation[Any, Settlement]
-    show: nexusrpc.Operation[Any, Standing]
-    cancel: nexusrpc.Operation[Any, Standing]
+    show: nexusrpc.Operation[Any, RequestStanding]
+    cancel: nexusrpc.Operation[Any, RequestStanding]
 
 
 @service_handler(service=AsItComes)
@@ -102,13 +104,13 @@ class SignaturesHandler:
         return RequestSignature(self)
 
     @sync_operation
-    async def show(self, ctx: StartOperationContext, input: Any) -> Standing:
+    async def show(self, ctx: StartOperationContext, input: Any) -> RequestStanding:
         """How a request of this endpoint stands."""
         with told_to_the_caller():
             return of_shown(await self._shown(await self.ours(taken(_ID, input))))
 
     @sync_operation
-    async def cancel(self, ctx: StartOperationContext, input: Any) -> Standing:
+    async def cancel(self, ctx: StartOperationContext, input: Any) -> RequestStanding:
         """End a request of this endpoint; how it stands then. CONFLICT when it is too late."""
         with told_to_the_caller():
             wanted = taken(_CANCEL, input)
@@ -127,19 +129,19 @@ class SignaturesHandler:
                 raise HandlerError(_BROKEN_OFF, type=HandlerErrorType.CONFLICT)
             return of_shown(shown)
 
-    async def ours(self, id: str) -> Named:
+    async def ours(self, id: str) -> WorkflowName:
         """The request of this id, if it came through the endpoint of this operation."""
-        what = Named(Kind.REQUEST, id)
+        what = WorkflowName(Kind.REQUEST, id)
         if not is_request_id(id) or await self._origin(what) != origin():
             raise HandlerError("id: no request of this endpoint has it", type=HandlerErrorType.NOT_FOUND)
         return what
 
-    async def end(self, what: Named, reason: str, op: str) -> str | None:
+    async def end(self, what: WorkflowName, reason: str, op: str) -> str | None:
         """Have it end, once for each `op`; why not, if it is too late."""
         wanted = Cancellation(actor=origin(), reason=reason)
         return await wish(self.client, what.workflow_id, wanted, op, within=ANSWERS_WITHIN)
 
-    async def settlement(self, what: Named) -> Settlement:
+    async def settlement(self, what: WorkflowName) -> Settlement:
         """How it ended, by its record; UNAVAILABLE while that is not there, CONFLICT when it is too old to say it."""
         record = await self._record(what)
         if record is None:
@@ -148,17 +150,17 @@ class SignaturesHandler:
             raise HandlerError(_TOO_OLD, type=HandlerErrorType.CONFLICT)
         return of_settled(record.settled)
 
-    async def _record(self, what: Named) -> SettledRecord | None:
-        content = await self.store.read_record(Home.of(what.workflow_id))
+    async def _record(self, what: WorkflowName) -> SettledRecord | None:
+        content = await self.store.read_record(StoragePrefix.of(what.workflow_id))
         return SettledRecord.model_validate_json(content) if content is not None else None
 
-    async def _origin(self, what: Named) -> str | None:
+    async def _origin(self, what: WorkflowName) -> str | None:
         if record := await self._record(what):
             return record.origin
         found = await runs.found(self.client, what.workflow_id)
         return await found.memo(MEMO_ORIGIN) if found else None
 
-    async def _shown(self, what: Named) -> RequestShow:
+    async def _shown(self, what: WorkflowName) -> RequestShow:
         return await lookup.look(self.client, self.store, what.id, within=ANSWERS_WITHIN)
 
 
@@ -175,14 +177,16 @@ class RequestSignature(TemporalOperationHandler[Any, Settlement]):
         with told_to_the_caller():
             return await self._started(client, taken(_CONTENT, input))
 
-    async def _started(self, client: TemporalNexusClient, content: RequestFile) -> TemporalOperationResult[Settlement]:
+    async def _started(
+        self, client: TemporalNexusClient, content: RequestFields
+    ) -> TemporalOperationResult[Settlement]:
         service, attached = self._service, []
 
         async def attach(*what: Any, **how: Any) -> None:
             attached.append(await client.start_workflow(*what, **how))
 
         file, documents = given.read(content)
-        prepared = await prepare(
+        prepared = await prepare_request(
             file,
             catalogue=await asyncio.to_thread(service.catalogue),
             directory=service.directory,
@@ -193,7 +197,7 @@ class RequestSignature(TemporalOperationHandler[Any, Settlement]):
         started = await path.start(service.client, service.store, prepared, starter=by)
         if attached:
             return attached[0]
-        return TemporalOperationResult.sync(await service.settlement(Named(Kind.REQUEST, started.id)))
+        return TemporalOperationResult.sync(await service.settlement(WorkflowName(Kind.REQUEST, started.id)))
 
     async def cancel_workflow_run(self, ctx: CancelOperationContext, options: CancelWorkflowRunOptions) -> None:
         """Have the request end; who has only joined one of another endpoint's, or of ours, cannot."""
@@ -249,10 +253,10 @@ def of_settled(settled: Settled) -> Settlement:
     return _SETTLEMENT.validate_python(settled.model_dump(mode="json"))
 
 
-def of_shown(shown: RequestShow) -> Standing:
+def of_shown(shown: RequestShow) -> RequestStanding:
     """How it stands, as the contract says it."""
     step = shown.next
-    return Standing(
+    return RequestStanding(
         id=shown.id,
         kind=shown.kind,
         status=shown.status,

@@ -16,19 +16,20 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from activities import runs
-from activities.store import Store, StoreFailure
+from activities.store.failures import StoreFailure
+from activities.store.store import Store
 from starter.context import Context
-from starter.exits import Refusal
+from starter.error_types import Refusal
 from starter.listing.rows import RequestLine, line_of
 from starter.lookup import complete, look_at, suggesting
 from starter.request_ids import id_of
 from workflows import names
 from workflows.follow_up.turn_told import turn_of
-from workflows.kinds import Kind, Named, named
+from workflows.kinds import Kind, WorkflowName, named
 from workflows.model.attention import Attention
 from workflows.model.lines import PartLine, StageLine
 from workflows.model.subject import Status
-from workflows.model.views import Next, OnboardingShow, PartTurn, Shown, WaitingFor, WaitingForPart
+from workflows.model.views import Next, OnboardingShow, PartTurn, Shown, WaitingFor, WaitingPart
 from workflows.onboarding.turns import waiting_for
 
 PARTS_ASKED_AT_MOST: Final = 60
@@ -71,7 +72,7 @@ async def composed(client: Client, store: Store, id: str) -> OnboardingShow:
 
     Bounded in parts that are asked and in time: what does not answer stays as the onboarding itself has it.
     """
-    shown = await look_at(client, store, Named(Kind.ONBOARDING, id))
+    shown = await look_at(client, store, WorkflowName(Kind.ONBOARDING, id))
     if not isinstance(shown, OnboardingShow):
         raise TypeError(f"{type(shown).__name__} where an onboarding was asked for")
     return joined(shown, await _heard(client, store, shown)) if not shown.status.ended else shown
@@ -156,9 +157,7 @@ def _with_heard(part: PartLine, said: PartHeard) -> PartLine:
     return part.replace(status=said.status, due_at=said.due_at)
 
 
-def _waiting(
-    shown: OnboardingShow, stages: Iterable[StageLine], heard: dict[str, PartHeard]
-) -> Iterator[WaitingForPart]:
+def _waiting(shown: OnboardingShow, stages: Iterable[StageLine], heard: dict[str, PartHeard]) -> Iterator[WaitingPart]:
     """Whom exactly, part by part: by its own word where it goes on and has answered, else by the onboarding's."""
     parts = {part.id: part for stage in stages for part in stage.parts}
     for id, known in groupby(shown.waiting_for, key=lambda one: one.part):

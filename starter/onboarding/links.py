@@ -6,10 +6,10 @@ from typing import Final
 
 from pydantic import AwareDatetime
 
-from activities.links import FIRST_SERIAL, Links, LinkUse, serial_of
-from activities.store import Store
-from starter.exits import Refusal
-from workflows.kinds import Kind, Named
+from activities.links import FIRST_SERIAL, LinkUse, SigningLinks, serial_of
+from activities.store.store import Store
+from starter.error_types import Refusal
+from workflows.kinds import Kind, WorkflowName
 from workflows.model.base import Model
 from workflows.model.views import OnboardingShow
 
@@ -26,9 +26,11 @@ class PageLink(Model):
     until: AwareDatetime | None = None
 
 
-async def page_link(store: Store, links: Links, shown: OnboardingShow, person: str | None, *, renew: bool) -> PageLink:
+async def page_link(
+    store: Store, links: SigningLinks, shown: OnboardingShow, person: str | None, *, renew: bool
+) -> PageLink:
     """The link of somebody of the customer; with `renew` a new one, and those made before are no longer good."""
-    who, what = _of_customer(shown, person), Named(Kind.ONBOARDING, shown.id)
+    who, what = _of_customer(shown, person), WorkflowName(Kind.ONBOARDING, shown.id)
     place = serial_of(what.workflow_id, who)
     if renew:
         await store.replace_serial(place, secrets.token_hex(8))
@@ -37,11 +39,11 @@ async def page_link(store: Store, links: Links, shown: OnboardingShow, person: s
 
 
 def preview_link(
-    links: Links, shown: OnboardingShow, person: str | None = None, now: datetime | None = None
+    links: SigningLinks, shown: OnboardingShow, person: str | None = None, now: datetime | None = None
 ) -> PageLink:
     """A link to the page as somebody of the customer sees it, from which nothing can be done; good for a short time."""
     who, until = _of_customer(shown, person), (now or datetime.now(UTC)).replace(microsecond=0) + PREVIEW_FOR
-    reference = Named(Kind.ONBOARDING, shown.id).reference
+    reference = WorkflowName(Kind.ONBOARDING, shown.id).reference
     return PageLink(id=shown.id, person=who, link=links.link(reference, who, LinkUse.PREVIEW, until=until), until=until)
 
 

@@ -7,34 +7,34 @@ from pathlib import Path
 
 from activities.directory import UnusablePeople
 from activities.files.reading import FileText
-from activities.onboarding.again import Again, NoSuchSigner
+from activities.onboarding.again import NoSuchSigner, RestartedPart
 from activities.onboarding.content import read_what
 from activities.onboarding.input import Sources
-from activities.requests.documents import Documents
+from activities.requests.documents import LocalDocuments
 from activities.spelling import did_you_mean
-from activities.store import Home
+from activities.store.home import StoragePrefix
 from starter import clients
 from starter.context import Context
-from starter.exits import Refusal
+from starter.error_types import Refusal
 from starter.lookup import look_at, show_of
 from starter.settings import Settings
-from workflows.kinds import Kind, Named, named
+from workflows.kinds import Kind, WorkflowName, named
 from workflows.model.lines import PartLine
 from workflows.model.onboarding import PartKind
 from workflows.model.views import OnboardingShow
 from workflows.model.wishes import Answer, Unblock
 
 
-async def running(context: Context, typed: str, part: str) -> Named:
+async def running(context: Context, typed: str, part: str) -> WorkflowName:
     """What runs a part, or ran it last; `Refusal` when nothing did, or there is no such part."""
-    line, _ = _part(await _shown(context, typed), part)
+    line, _ = _part(await _view_of_part(context, typed), part)
     what = named(line.workflow or "")
     if what is None:
         raise Refusal(f"{part} is {line.state}: nobody was asked for it yet")
     return what
 
 
-async def task_of(context: Context, typed: str, part: str) -> Named:
+async def task_of(context: Context, typed: str, part: str) -> WorkflowName:
     """The task that a part is; `Refusal` for an agreement as well."""
     what = await running(context, typed, part)
     if what.kind is not Kind.TASK:
@@ -42,7 +42,7 @@ async def task_of(context: Context, typed: str, part: str) -> Named:
     return what
 
 
-async def answer_to(context: Context, what: Named, actor: str, text: str) -> Answer:
+async def answer_to(context: Context, what: WorkflowName, actor: str, text: str) -> Answer:
     """The answer to what a part waits for: a question, or why somebody cannot go on."""
     question = (await look_at(context.client, context.store, what)).question
     wish = Unblock if question is not None and question.blocks else Answer
@@ -70,23 +70,23 @@ async def with_signers(settings: Settings, context: Context, typed: str, part: s
         raise unusable.faults from None
 
 
-async def _again(settings: Settings, context: Context, typed: str, part: str) -> tuple[Again, Sources]:
-    shown = await _shown(context, typed)
+async def _again(settings: Settings, context: Context, typed: str, part: str) -> tuple[RestartedPart, Sources]:
+    shown = await _view_of_part(context, typed)
     line, what = _part(shown, part)
     if line.content is None:
         raise Refusal(f"{part} is {line.state}: there is nothing to decide about it")
-    home = Home.of(Kind.ONBOARDING.workflow_id(shown.id))
+    home = StoragePrefix.of(Kind.ONBOARDING.workflow_id(shown.id))
     before = await read_what(context.store, home, line.content, part)
     sources = Sources(
         catalogue=await asyncio.to_thread(clients.catalogue, settings),
         directory=clients.directory(settings, context.store),
-        documents=Documents(settings.signature.max_upload_mb, below=Path.cwd()),
+        documents=LocalDocuments(settings.signature.max_upload_mb, below=Path.cwd()),
         now=datetime.now(UTC),
     )
-    return Again(context.store, home, what, before), sources
+    return RestartedPart(context.store, home, what, before), sources
 
 
-async def _shown(context: Context, typed: str) -> OnboardingShow:
+async def _view_of_part(context: Context, typed: str) -> OnboardingShow:
     shown = await show_of(Kind.ONBOARDING, context, typed)
     if not isinstance(shown, OnboardingShow):
         raise TypeError(f"{type(shown).__name__} where an onboarding was asked for")

@@ -8,7 +8,7 @@ from starter.plan.svg import STYLE
 
 STAGES_DRAWN_AT_MOST: Final = 50
 _MARGIN: Final = 24
-_WIDTH: Final = 900
+_STAGES_WIDTH: Final = 900
 _NAMES: Final = 220
 _ROW: Final = 44
 _BAR: Final = 20
@@ -16,7 +16,7 @@ _CUSTOMER, _US = "#2f7ed8", "#7c8794"
 _TEAMS: Final = ("#d98a00", "#8a63d2", "#c2337f", "#2f9e6e", "#b0603a")
 
 
-def picture_of(found: OnboardingStats) -> bytes:
+def stages_picture(found: OnboardingStats) -> bytes:
     """The figures as SVG, dark where it is night; all that is drawn is said for those who hear it, too."""
     return _Picture(found).drawn()
 
@@ -56,13 +56,13 @@ class _Picture:
         for number, stage in enumerate(self._stages, start=1):
             self._bar(stage, _MARGIN + number * _ROW)
         self._legend(_MARGIN + (len(self._stages) + 1) * _ROW)
-        for name, value in (("viewBox", f"0 0 {_WIDTH} {height}"), ("width", _WIDTH), ("height", height)):
+        for name, value in (("viewBox", f"0 0 {_STAGES_WIDTH} {height}"), ("width", _STAGES_WIDTH), ("height", height)):
             self._svg.set(name, str(value))
         drawn: bytes = tostring(self._svg, encoding="utf-8", xml_declaration=True)
         return drawn
 
     def _bar(self, stage: StageStats, y: float) -> None:
-        x, room = float(_MARGIN + _NAMES), _WIDTH - 2 * _MARGIN - _NAMES - 110
+        x, room = float(_MARGIN + _NAMES), _STAGES_WIDTH - 2 * _MARGIN - _NAMES - 110
         self._text(stage.name if len(stage.name) <= 30 else f"{stage.name[:29]}…", "strong", _MARGIN, y + 15)
         for one in stage.lost:
             width = round(room * stage.median_seconds / self._longest * one.share, 1)

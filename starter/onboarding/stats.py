@@ -15,7 +15,8 @@ from typing import Final
 from temporalio.client import Client
 
 from activities import runs
-from activities.store import Home, Store
+from activities.store.home import StoragePrefix
+from activities.store.store import Store
 from workflows import names
 from workflows.model.base import Model
 from workflows.model.lines import PartLine, StageLine
@@ -56,20 +57,20 @@ class OnboardingStats(Model):
     stages: tuple[StageStats, ...]
 
 
-async def gathered(client: Client, store: Store, told: Callable[[int], None]) -> list[OnboardingShow]:
+async def gather_onboarding_stats(client: Client, store: Store, told: Callable[[int], None]) -> list[OnboardingShow]:
     """What was kept of those that have ended, newest first; `told` is given how many were read."""
     found: list[OnboardingShow] = []
-    ids = [run.id async for run in _newest(client)]
+    ids = [run.id async for run in _newest_onboardings(client)]
     for begin in range(0, len(ids), READ_AT_ONCE):
         some = ids[begin : begin + READ_AT_ONCE]
-        contents = await asyncio.gather(*(store.read_record(Home.of(id)) for id in some))
+        contents = await asyncio.gather(*(store.read_record(StoragePrefix.of(id)) for id in some))
         shown = [SettledRecord.model_validate_json(one).show for one in contents if one is not None]
         found += [one for one in shown if isinstance(one, OnboardingShow)]
         told(len(some))
     return found
 
 
-async def _newest(client: Client) -> AsyncIterator[runs.Run]:
+async def _newest_onboardings(client: Client) -> AsyncIterator[runs.Run]:
     count = 0
     async for run in runs.listed(client, _ENDED):
         if (count := count + 1) > ONBOARDINGS_AT_MOST:

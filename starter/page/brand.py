@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from starter.exits import Refusal
+from starter.error_types import Refusal
 
 LOGO_AT_MOST: Final = 256 * 1024
 """Bytes of a logo: a page waits for it on a phone."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from activities.campaigns.standing import Standing
+from activities.campaigns.standing import MemberStatus
 from activities.language import Language, phrase
 from workflows.kinds import Kind
 from workflows.model.request import SignerState
@@ -68,10 +68,10 @@ LOOKS: Final[Mapping[str, Look]] = {
     SignerState.COPIED: Look.GOOD,
     AssigneeState.ASKED: Look.OPEN,
     AssigneeState.SPARED: Look.CALM,
-    Standing.NOT_TOLD: Look.CALM,
-    Standing.TOLD: Look.OPEN,
-    Standing.OPENED: Look.SEEN,
-    Standing.LATE: Look.NEAR,
+    MemberStatus.NOT_TOLD: Look.CALM,
+    MemberStatus.TOLD: Look.OPEN,
+    MemberStatus.OPENED: Look.SEEN,
+    MemberStatus.LATE: Look.NEAR,
     "coming": Look.CALM,
     "undecided": Look.NEAR,
     "stopped": Look.BAD,

@@ -7,9 +7,11 @@ from typing import Final
 import structlog
 
 from activities.requests.cover_sheet import CoverSheet
-from activities.store import Home, Store, StoreFailure
+from activities.store.failures import StoreFailure
+from activities.store.home import StoragePrefix
+from activities.store.store import Store
 from starter import modules
-from starter.exits import Refusal
+from starter.error_types import Refusal
 
 DRAWN_AT_ONCE: Final = 1
 """Processes that draw; whoever comes meanwhile sees the page without the picture."""
@@ -36,7 +38,7 @@ class FirstPages:
 
     async def of(self, request: str) -> bytes | None:
         """The picture as PNG; None when there is none, or not now."""
-        home = Home.of_request(request)
+        home = StoragePrefix.of_request(request)
         try:
             kept = await self._store.read_first_page(home)
             if kept is not None:

@@ -12,15 +12,15 @@ from typing import Final
 
 from activities.due import Deadline
 from activities.language import Language, phrase
-from activities.links import USES, LinkClaim, Links, LinkUse, Through, beside
+from activities.links import USES, LinkContent, LinkUse, SigningLinks, Through, beside
 from activities.push.words import isolated, words_for
 from activities.reader import Reader
 from starter.page.chips import STAGES, Chip, status_chip
-from starter.page.journey_looks import Asked, JourneySeen, kind_of
-from starter.page.screens import Nearness, Tone
+from starter.page.journey_looks import AskedPerson, JourneySeen, kind_of
+from starter.page.screens import Nearness, ScreenTone
 from starter.page.standing import ending, stage_of
 from starter.page.words import nearness_of
-from workflows.follow_up.stages import Stage
+from workflows.follow_up.stages import NotificationType
 from workflows.kinds import Kind, named
 from workflows.model.lines import PartLine
 from workflows.model.notices import NoticeAction
@@ -34,7 +34,7 @@ _STANDS_STILL: Final = phrase("It stands still at the moment. Please ask whoever
 _IN_THE_WAY: Final = phrase("Since {since} something is in the way. Nothing is lost.")
 
 
-class Place(StrEnum):
+class JourneyPlace(StrEnum):
     """With whom something is, or when; the order is that of the page."""
 
     YOURS = "yours"
@@ -45,22 +45,22 @@ class Place(StrEnum):
 
 
 _HEADINGS: Final = {
-    Place.YOURS: phrase("Your turn"),
-    Place.COLLEAGUE: phrase("With your colleagues"),
-    Place.OURS: phrase("With us"),
-    Place.NEXT: phrase("What comes next"),
-    Place.DONE: phrase("Done"),
+    JourneyPlace.YOURS: phrase("Your turn"),
+    JourneyPlace.COLLEAGUE: phrase("With your colleagues"),
+    JourneyPlace.OURS: phrase("With us"),
+    JourneyPlace.NEXT: phrase("What comes next"),
+    JourneyPlace.DONE: phrase("Done"),
 }
 _SINCE: Final = {
-    Place.YOURS: phrase("Waiting for you since {since}."),
-    Place.COLLEAGUE: phrase("With a colleague of yours since {since}."),
-    Place.OURS: phrase("With our team since {since}."),
+    JourneyPlace.YOURS: phrase("Waiting for you since {since}."),
+    JourneyPlace.COLLEAGUE: phrase("With a colleague of yours since {since}."),
+    JourneyPlace.OURS: phrase("With our team since {since}."),
 }
 _LABELS: Final = {LinkUse.SIGN: phrase("Read and sign"), LinkUse.DO: phrase("Open this step")}
 
 
 @dataclass(frozen=True)
-class Row:
+class JourneyRow:
     """One thing; `title` is a stranger's text, `href` leads to the reader's own page of it."""
 
     title: str
@@ -72,12 +72,12 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Section:
+class JourneySection:
     """What is in one place; `more` counts what is not shown."""
 
-    name: Place
+    name: JourneyPlace
     heading: str
-    rows: tuple[Row, ...]
+    rows: tuple[JourneyRow, ...]
     more: str = ""
 
 
@@ -98,7 +98,7 @@ class JourneyScreen:
     """
 
     language: Language
-    tone: Tone
+    tone: ScreenTone
     heading: str
     title: str
     state: Chip
@@ -106,7 +106,7 @@ class JourneyScreen:
     steps_are: str
     sentences: tuple[str, ...]
     due: Deadline | None
-    sections: tuple[Section, ...]
+    sections: tuple[JourneySection, ...]
     live: bool
     banner: str | None = None
 
@@ -115,9 +115,9 @@ class JourneyScreen:
 class Onlooker:
     """Whose page it is by what their link says, and what makes the links on it."""
 
-    claim: LinkClaim
+    claim: LinkContent
     reader: Reader
-    links: Links
+    links: SigningLinks
 
     @property
     def id(self) -> str:
@@ -134,9 +134,9 @@ def journey_screen(seen: JourneySeen, to: Onlooker, now: datetime) -> JourneyScr
     """What one of the customer's people finds."""
     shown, language = seen.shown, to.reader.language
     stands_still = bool(shown.trouble) and not shown.status.ended
-    told = _Told(seen, to, now)
+    told = _JourneySorter(seen, to, now)
     sections = tuple(_sections(told, stands_still=stands_still))
-    yours = 0 if stands_still else len(told.of(Place.YOURS)[0])
+    yours = 0 if stands_still else len(told.of(JourneyPlace.YOURS)[0])
     return JourneyScreen(
         language,
         _tone(shown, yours),
@@ -155,15 +155,19 @@ def journey_screen(seen: JourneySeen, to: Onlooker, now: datetime) -> JourneyScr
     )
 
 
-def _tone(shown: OnboardingShow, yours: int) -> Tone:
+def _tone(shown: OnboardingShow, yours: int) -> ScreenTone:
     if shown.status.ended:
-        return Tone.DONE if shown.status.fulfilled else Tone.CALM
-    return Tone.TROUBLE if shown.trouble else Tone.ASK if yours else Tone.CALM
+        return ScreenTone.DONE if shown.status.fulfilled else ScreenTone.CALM
+    return ScreenTone.TROUBLE if shown.trouble else ScreenTone.ASK if yours else ScreenTone.CALM
 
 
 def _heading(shown: OnboardingShow, yours: int, language: Language) -> str:
     if shown.status.ended:
-        return words_for(Stage.SETTLED, NoticeAction.OPEN, shown.status, of=Kind.ONBOARDING).told(language).title
+        return (
+            words_for(NotificationType.SETTLED, NoticeAction.OPEN, shown.status, of=Kind.ONBOARDING)
+            .told(language)
+            .title
+        )
     if yours:
         return language.say_count("{count} thing waits for you", "{count} things wait for you", yours)
     return language.say("Nothing for you to do now")
@@ -186,9 +190,9 @@ def _steps(shown: OnboardingShow, language: Language) -> Iterator[Step]:
         yield Step(stage.name, state, here=stage.name == shown.stage and not shown.status.ended)
 
 
-def _sections(told: "_Told", *, stands_still: bool) -> Iterator[Section]:
-    for place in Place:
-        if stands_still and place is not Place.DONE:
+def _sections(told: "_JourneySorter", *, stands_still: bool) -> Iterator[JourneySection]:
+    for place in JourneyPlace:
+        if stands_still and place is not JourneyPlace.DONE:
             continue
         rows, hidden = told.of(place)
         if not rows and not hidden:
@@ -198,10 +202,10 @@ def _sections(told: "_Told", *, stands_still: bool) -> Iterator[Section]:
         words = say.say_count("and {count} more", "and {count} more", more) if more and kept else ""
         if not kept:
             words = say.say("We are at work on it.")
-        yield Section(place, say.say(_HEADINGS[place]), kept, words)
+        yield JourneySection(place, say.say(_HEADINGS[place]), kept, words)
 
 
-class _Told:
+class _JourneySorter:
     """Sorts everything into its place."""
 
     def __init__(self, seen: JourneySeen, to: Onlooker, now: datetime) -> None:
@@ -210,27 +214,29 @@ class _Told:
         self._to = to
         self._now = now
         self._me = seen.customers.get(to.id)
-        self._rows: dict[Place, list[Row]] = {place: [] for place in Place}
-        self._done: list[tuple[datetime, Row]] = []
+        self._rows: dict[JourneyPlace, list[JourneyRow]] = {place: [] for place in JourneyPlace}
+        self._done: list[tuple[datetime, JourneyRow]] = []
         self._hidden = 0
         self._sort()
 
-    def of(self, place: Place) -> tuple[tuple[Row, ...], int]:
+    def of(self, place: JourneyPlace) -> tuple[tuple[JourneyRow, ...], int]:
         """What is there, and how much of ours is not named; of what is done the newest comes first."""
-        if place is Place.DONE:
+        if place is JourneyPlace.DONE:
             return tuple(row for _, row in sorted(self._done, key=lambda one: one[0], reverse=True)), 0
-        return tuple(self._rows[place]), self._hidden if place is Place.OURS else 0
+        return tuple(self._rows[place]), self._hidden if place is JourneyPlace.OURS else 0
 
     def _sort(self) -> None:
         for stage in self._seen.shown.stages:
             if stage.state == "coming" and not stage.parts:
                 # Where nobody has anything to do it says where all of it leads.
                 if stage is self._seen.shown.stages[-1]:
-                    self._rows[Place.NEXT].append(Row(stage.name, (self.say.say("Then everything is done."),)))
+                    self._rows[JourneyPlace.NEXT].append(
+                        JourneyRow(stage.name, (self.say.say("Then everything is done."),))
+                    )
                 continue
             if stage.state == "coming":
                 titles = self.say.enumerate(isolated(one.title) for one in _named(stage.parts))
-                self._rows[Place.NEXT].append(Row(stage.name, (titles,) if titles else ()))
+                self._rows[JourneyPlace.NEXT].append(JourneyRow(stage.name, (titles,) if titles else ()))
                 continue
             for part in stage.parts:
                 self._sort_in(part)
@@ -240,7 +246,7 @@ class _Told:
         mine = next((one for one in asked if one.who == self._me), None)
         if part.state in ("open", "undecided"):
             if mine:
-                self._rows[Place.YOURS].append(self._row(part, Place.YOURS, mine.since, mine.id))
+                self._rows[JourneyPlace.YOURS].append(self._row(part, JourneyPlace.YOURS, mine.since, mine.id))
             elif part.told or self._of_customer(asked):
                 place = self._place(part, asked)
                 since = part.at if part.state == "undecided" else asked[0].since if asked else part.since
@@ -253,20 +259,20 @@ class _Told:
             self._is_done(part.title, part.at, (self.say.say("no longer needed"),))
 
     def _is_done(self, title: str, at: datetime | None, says: tuple[str, ...]) -> None:
-        self._done.append((at or _LONG_AGO, Row(title, says)))
+        self._done.append((at or _LONG_AGO, JourneyRow(title, says)))
 
-    def _of_customer(self, asked: tuple[Asked, ...]) -> bool:
+    def _of_customer(self, asked: tuple[AskedPerson, ...]) -> bool:
         return any(one.who in self._seen.customers.values() for one in asked)
 
-    def _place(self, part: PartLine, asked: tuple[Asked, ...]) -> Place:
+    def _place(self, part: PartLine, asked: tuple[AskedPerson, ...]) -> JourneyPlace:
         """With whom something is that this reader is not asked for; what does not answer is with whom the file says."""
         if part.state == "undecided" or part.team != _CUSTOMER or part.status is not None:
-            return Place.COLLEAGUE if part.state == "open" and self._of_customer(asked) else Place.OURS
-        return Place.YOURS if self._to.id == self._seen.shown.customer else Place.COLLEAGUE
+            return JourneyPlace.COLLEAGUE if part.state == "open" and self._of_customer(asked) else JourneyPlace.OURS
+        return JourneyPlace.YOURS if self._to.id == self._seen.shown.customer else JourneyPlace.COLLEAGUE
 
-    def _row(self, part: PartLine, place: Place, since: datetime | None, me: str | None = None) -> Row:
+    def _row(self, part: PartLine, place: JourneyPlace, since: datetime | None, me: str | None = None) -> JourneyRow:
         reader, due_at, kind = self._to.reader, part.due_at, kind_of(part)
-        return Row(
+        return JourneyRow(
             part.title,
             (self.say.say(_SINCE[place], since=reader.shortly(since, self._now)),) if since else (),
             Deadline.sentence(due_at, reader, self._now) if due_at else None,

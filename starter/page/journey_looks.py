@@ -19,7 +19,7 @@ PEOPLE_LOOKED_UP_AT_MOST: Final = 60
 
 
 @dataclass(frozen=True)
-class Asked:
+class AskedPerson:
     """Somebody for whom a part waits: `id` is what the part calls them, `who` is the same wherever they are asked."""
 
     id: str
@@ -36,7 +36,7 @@ class JourneySeen:
 
     shown: OnboardingShow
     customers: Mapping[str, str]
-    asked: Mapping[str, tuple[Asked, ...]]
+    asked: Mapping[str, tuple[AskedPerson, ...]]
 
 
 class JourneyLook:
@@ -55,13 +55,13 @@ class JourneyLook:
         whos = await asyncio.gather(*(self._who(id, referred(reference).workflow_id) for id in ids))
         return JourneySeen(shown, dict(zip(ids, whos, strict=True)), await self._asked(shown))
 
-    async def _asked(self, shown: OnboardingShow) -> dict[str, tuple[Asked, ...]]:
+    async def _asked(self, shown: OnboardingShow) -> dict[str, tuple[AskedPerson, ...]]:
         theirs = {part.id: part for stage in shown.stages for part in stage.parts if _may_be_theirs(part)}
         waiting = [one for one in shown.waiting_for if one.part in theirs][:PEOPLE_LOOKED_UP_AT_MOST]
         whos = await asyncio.gather(*(self._who(one.person, theirs[one.part].workflow or "") for one in waiting))
-        found: dict[str, tuple[Asked, ...]] = defaultdict(tuple)
+        found: dict[str, tuple[AskedPerson, ...]] = defaultdict(tuple)
         for one, who in zip(waiting, whos, strict=True):
-            found[one.part] += (Asked(one.person, who, one.since),)
+            found[one.part] += (AskedPerson(one.person, who, one.since),)
         return found
 
     async def _who(self, id: str, beside: str) -> str:

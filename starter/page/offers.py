@@ -8,12 +8,12 @@ from typing import Final
 from activities.language import phrase
 from activities.person import Person
 from activities.reader import Reader
-from starter.page.not_now import Later, times
-from starter.page.screens import Act
+from starter.page.not_now import SnoozeTime, times
+from starter.page.screens import FormAction
 from starter.page.who_asks import StandIns
-from starter.wishes import Refused
-from workflows.follow_up.stages import Stage, kind_of
-from workflows.kinds import Kind, Named
+from starter.wishes import CommandRefused
+from workflows.follow_up.stages import NotificationType, kind_of
+from workflows.kinds import Kind, WorkflowName
 from workflows.model.entries import AskedQuestion
 from workflows.model.lines import Choices
 from workflows.model.task import ToDecide
@@ -21,19 +21,23 @@ from workflows.model.texts import plain
 from workflows.model.views import Shown, TaskShow
 from workflows.model.wishes import (
     Answer,
-    AnyWish,
+    AnyCommand,
     Block,
-    Choice,
     Decision,
     Delegation,
     Done,
     NotNow,
+    PartOutcome,
     Question,
     Unblock,
 )
 from workflows.onboarding.part import DECISION, decided_onboarding
 
-DECISIONS: Final = {Act.AGAIN: Choice.RESEND, Act.GO_ON: Choice.WAIVE, Act.STOP: Choice.STOP}
+DECISIONS: Final = {
+    FormAction.AGAIN: PartOutcome.RESEND,
+    FormAction.GO_ON: PartOutcome.WAIVE,
+    FormAction.STOP: PartOutcome.STOP,
+}
 """What is decided on the page of a task to decide; a replacement needs a file, so it is for the command."""
 CANNOT_TAKE: Final = phrase("it cannot be handed over to this person any more")
 CANNOT_WAIT: Final = phrase("it cannot be put off until then any more")
@@ -46,7 +50,7 @@ class Offers:
     turn: bool = False
     """Whether they may wish for something: what is not on offer any more is then refused in words."""
     snoozes_left: int = 0
-    times: tuple[Later, ...] = ()
+    times: tuple[SnoozeTime, ...] = ()
     """Until when it may be put off; also when nothing is left, so that a form that is sent twice is the same wish."""
     takers: tuple[Person, ...] = ()
     """To whom they may hand over."""
@@ -64,11 +68,11 @@ class Offers:
     question: AskedQuestion | None = None
     """The one to answer."""
 
-    def wish(self, person: str, form: Mapping[str, str]) -> AnyWish | None:
+    def wish(self, person: str, form: Mapping[str, str]) -> AnyCommand | None:
         """What `person` wishes by this form, None when they may wish for nothing, or nothing that can be read.
 
-        Raises `Refused` when their place cannot be handed over to whom the form says, or when it is to be put off until
-        a time that is not on offer; of everything else the request itself knows what stands in its way.
+        Raises `CommandRefused` when their place cannot be handed over to whom the form says, or when it is to be put
+        off until a time that is not on offer; of everything else the request itself knows what stands in its way.
         """
         return self._decision(person, form) or self._other(person, form)
 
@@ -79,43 +83,43 @@ class Offers:
         reason = plain(form.get("text", "")).strip()
         return Decision(actor=person, part=self.decides.part, choice=DECISIONS[act], reason=reason)
 
-    def _other(self, person: str, form: Mapping[str, str]) -> AnyWish | None:
+    def _other(self, person: str, form: Mapping[str, str]) -> AnyCommand | None:
         value, text = form.get("value", ""), plain(form.get("text", ""))
         match form.get("act"):
-            case Act.LATER if self.turn:
+            case FormAction.LATER if self.turn:
                 return self._putting_off(person, value)
-            case Act.HAND_OVER if self.turn:
+            case FormAction.HAND_OVER if self.turn:
                 return self._handing_over(person, value)
-            case Act.ASK if self.turn:
+            case FormAction.ASK if self.turn:
                 return Question(person=person, text=text)
-            case (Act.DONE | Act.BLOCK) as act if self.does:
-                return Done(actor=person, note=text) if act == Act.DONE else Block(person=person, because=text)
-            case Act.ANSWER | Act.UNBLOCK if self.question and value == str(self.question.number):
+            case (FormAction.DONE | FormAction.BLOCK) as act if self.does:
+                return Done(actor=person, note=text) if act == FormAction.DONE else Block(person=person, because=text)
+            case FormAction.ANSWER | FormAction.UNBLOCK if self.question and value == str(self.question.number):
                 return (Unblock if self.question.blocks else Answer)(actor=person, text=text)
         return None
 
     def _putting_off(self, person: str, until: str) -> NotNow:
         at = next((later.at for later in self.times if later.at.isoformat() == until), None)
         if at is None:
-            raise Refused(CANNOT_WAIT)
+            raise CommandRefused(CANNOT_WAIT)
         return NotNow(person=person, until=at)
 
     def _handing_over(self, person: str, to: str) -> Delegation:
         if all(to != taker.id for taker in self.takers):
-            raise Refused(CANNOT_TAKE)
+            raise CommandRefused(CANNOT_TAKE)
         return Delegation(actor=person, signer=person, to=to)
 
 
 NOTHING: Final = Offers()
 
 
-def to_decide(shown: Shown) -> Named | None:
+def to_decide(shown: Shown) -> WorkflowName | None:
     """The onboarding on whose page is decided what a task asks to decide: to say that it is done decides nothing."""
     about = decided_onboarding(shown.id) if shown.type is Kind.TASK and shown.kind == DECISION else None
-    return Named(Kind.ONBOARDING, about) if about else None
+    return WorkflowName(Kind.ONBOARDING, about) if about else None
 
 
-def as_decision(act: str) -> Act | None:
+def as_decision(act: str) -> FormAction | None:
     """The act of a form that decides; None for any other."""
     return next((one for one in DECISIONS if one == act), None)
 
@@ -151,7 +155,7 @@ def to_onlooker(shown: Shown, person: str) -> Offers:
 
 def may_answer(shown: Shown, person: str) -> bool:
     """Whether questions are for somebody to read and answer: the requester, and who was told that one is unanswered."""
-    told = (line.person for line in shown.notifications if kind_of(line.stage) is Stage.UNANSWERED)
+    told = (line.person for line in shown.notifications if kind_of(line.stage) is NotificationType.UNANSWERED)
     return person == shown.requester or person in told
 
 

@@ -9,7 +9,7 @@ from activities.person import Person
 from activities.push.words import isolated
 from activities.reader import Reader
 from starter.page.offers import DECISIONS, Offers, choices_of, may_answer
-from starter.page.screens import Act, Choice, Exchange, Option, Screen
+from starter.page.screens import Exchange, FormAction, OptionButton, PageOption, Screen
 from starter.page.standing import UNNAMED, Called
 from workflows.model.entries import AskedQuestion
 from workflows.model.views import Shown
@@ -27,27 +27,32 @@ AGAIN_HINT: Final = phrase("It begins once more as it was, and whoever is asked 
 GO_ON_HINT: Final = phrase("The stage no longer waits for it.")
 STOP_HINT: Final = phrase("Its open parts end for good, no more begin, and everybody concerned is told.")
 WRITING: Final = {
-    Act.ASK: (phrase("Ask a question"), phrase("What would you like to know?"), phrase("Send the question"), _ASK_HINT),
-    Act.ANSWER: (phrase("Answer the question"), phrase("Your answer"), phrase("Send the answer"), ANSWER_HINT),
-    Act.DONE: (phrase("Mark as done, with a note"), phrase("Your note"), phrase("Mark as done"), DONE_HINT),
-    Act.BLOCK: (
+    FormAction.ASK: (
+        phrase("Ask a question"),
+        phrase("What would you like to know?"),
+        phrase("Send the question"),
+        _ASK_HINT,
+    ),
+    FormAction.ANSWER: (phrase("Answer the question"), phrase("Your answer"), phrase("Send the answer"), ANSWER_HINT),
+    FormAction.DONE: (phrase("Mark as done, with a note"), phrase("Your note"), phrase("Mark as done"), DONE_HINT),
+    FormAction.BLOCK: (
         phrase("I cannot go on, because …"),
         phrase("What is stopping you?"),
         phrase("Send this"),
         phrase("Whoever asked for this hears why. Reminders wait until the way is clear, for a limited time."),
     ),
-    Act.UNBLOCK: (
+    FormAction.UNBLOCK: (
         phrase("Clear the way"),
         phrase("How can it go on?"),
         phrase("It can go on"),
         UNBLOCK_HINT,
     ),
-    Act.AGAIN: (phrase("Send again"), phrase("Why"), phrase("Send again"), AGAIN_HINT),
-    Act.GO_ON: (phrase("Go on without it"), phrase("Why"), phrase("Go on without it"), GO_ON_HINT),
-    Act.STOP: (phrase("Stop the onboarding"), phrase("Why"), phrase("Stop the onboarding"), STOP_HINT),
+    FormAction.AGAIN: (phrase("Send again"), phrase("Why"), phrase("Send again"), AGAIN_HINT),
+    FormAction.GO_ON: (phrase("Go on without it"), phrase("Why"), phrase("Go on without it"), GO_ON_HINT),
+    FormAction.STOP: (phrase("Stop the onboarding"), phrase("Why"), phrase("Stop the onboarding"), STOP_HINT),
 }
 """What a form with a text says: its title, the text's label, the button and the hint."""
-_TO_BE_ANSWERED: Final = (Act.ANSWER, Act.UNBLOCK)
+_TO_BE_ANSWERED: Final = (FormAction.ANSWER, FormAction.UNBLOCK)
 
 
 def with_offers(screen: Screen, offers: Offers, reader: Reader) -> Screen:
@@ -106,13 +111,15 @@ def with_successor(screen: Screen, shown: Shown, person: str, stand_ins: Iterabl
 def _done(done: str, shown: Shown, person: str, reader: Reader) -> str | None:
     say, choices = reader.language.say, choices_of(shown, person)
     match done:
-        case Act.LATER if choices and choices.reminded_at:
+        case FormAction.LATER if choices and choices.reminded_at:
             return say("Put off. You will be reminded on {when}.", when=reader.instant(choices.reminded_at))
-        case Act.ASK if any(one.person == person and one.answer is None for one in shown.questions):
+        case FormAction.ASK if any(one.person == person and one.answer is None for one in shown.questions):
             return say("Your question was sent. We will tell you when it is answered.")
-        case Act.BLOCK if any(one.person == person and one.blocks and one.answer is None for one in shown.questions):
+        case FormAction.BLOCK if any(
+            one.person == person and one.blocks and one.answer is None for one in shown.questions
+        ):
             return say("Sent. Whoever asked for this hears why. Reminders are paused.")
-        case Act.ANSWER | Act.UNBLOCK if shown.answered and may_answer(shown, person):
+        case FormAction.ANSWER | FormAction.UNBLOCK if shown.answered and may_answer(shown, person):
             return say("Your answer was sent.")
     return None
 
@@ -127,56 +134,62 @@ def with_questions(screen: Screen, shown: Shown, person: str, called: Called = U
     )
 
 
-def writing(act: Act, value: str, language: Language) -> Option:
+def writing(act: FormAction, value: str, language: Language) -> PageOption:
     """The form of a question or an answer; raises `KeyError` for an act without a text."""
     title, field, label, hint = (language.say(text) for text in WRITING[act])
-    needed = act not in (Act.DONE, Act.AGAIN)
+    needed = act not in (FormAction.DONE, FormAction.AGAIN)
     leads = act in _TO_BE_ANSWERED
-    return Option(act, title, hint, (Choice(value, label),), field, needed=needed, unfolded=leads, leads=leads)
+    return PageOption(
+        act, title, hint, (OptionButton(value, label),), field, needed=needed, unfolded=leads, leads=leads
+    )
 
 
-def _options(offers: Offers, reader: Reader) -> Iterator[Option]:
+def _options(offers: Offers, reader: Reader) -> Iterator[PageOption]:
     language = reader.language
     if offers.question:
-        act = Act.UNBLOCK if offers.question.blocks else Act.ANSWER
+        act = FormAction.UNBLOCK if offers.question.blocks else FormAction.ANSWER
         yield writing(act, str(offers.question.number), language)
     if offers.does and not offers.answers:
-        yield writing(Act.DONE, "", language)
+        yield writing(FormAction.DONE, "", language)
     if offers.decides:
         yield from (writing(act, choice, language) for act, choice in DECISIONS.items())
     if offers.times and offers.snoozes_left:
         yield _later(offers, reader)
     yield from _handing_over(offers, language)
     if offers.does and offers.ask:
-        yield writing(Act.BLOCK, "", language)
+        yield writing(FormAction.BLOCK, "", language)
     if offers.ask:
-        yield writing(Act.ASK, "", language)
+        yield writing(FormAction.ASK, "", language)
 
 
-def _handing_over(offers: Offers, language: Language) -> Iterator[Option]:
+def _handing_over(offers: Offers, language: Language) -> Iterator[PageOption]:
     """One button for each who may take it; where they are many, first a field for the name."""
     say = language.say
     if offers.takers:
         label = phrase("Hand over to {name}")
         choices = tuple(
-            Choice(one.id, say(label, name=isolated(one.name)), one.department or "" if offers.find else "")
+            OptionButton(one.id, say(label, name=isolated(one.name)), one.department or "" if offers.find else "")
             for one in offers.takers
         )
-        yield Option(Act.HAND_OVER, say("Hand over"), say(_HAND_OVER_HINT), choices, unfolded=offers.find)
+        yield PageOption(FormAction.HAND_OVER, say("Hand over"), say(_HAND_OVER_HINT), choices, unfolded=offers.find)
     if offers.find:
         title = say("Look for somebody else") if offers.takers else say("Hand over")
         hint = say("None of your colleagues has this name.") if offers.nobody else say(_FIND_HINT)
-        find = (Choice("", say("Look for them")),)
-        yield Option(Act.FIND, title, hint, find, say("Name of your colleague"), lines=1, unfolded=offers.nobody)
+        find = (OptionButton("", say("Look for them")),)
+        yield PageOption(
+            FormAction.FIND, title, hint, find, say("Name of your colleague"), lines=1, unfolded=offers.nobody
+        )
 
 
-def _later(offers: Offers, reader: Reader) -> Option:
+def _later(offers: Offers, reader: Reader) -> PageOption:
     say, say_count = reader.language.say, reader.language.say_count
-    choices = tuple(Choice(later.at.isoformat(), say(later.name), reader.instant(later.at)) for later in offers.times)
+    choices = tuple(
+        OptionButton(later.at.isoformat(), say(later.name), reader.instant(later.at)) for later in offers.times
+    )
     left = say_count(
         "You can put it off {count} more time.", "You can put it off {count} more times.", offers.snoozes_left
     )
-    return Option(Act.LATER, say("Not now"), f"{left} {say(_CALENDAR_HINT)}", choices)
+    return PageOption(FormAction.LATER, say("Not now"), f"{left} {say(_CALENDAR_HINT)}", choices)
 
 
 def _exchange(question: AskedQuestion, language: Language, by: str = "") -> Exchange:

@@ -8,13 +8,14 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from activities.requests.cover_sheet import CoverSheet
-from activities.store import Store, StoreFailure
+from activities.store.failures import StoreFailure
+from activities.store.store import Store
 from activities.tasks.cover_sheet import TaskCover
 from starter.codec import CodecError
-from starter.exits import Refusal
+from starter.error_types import Refusal
 from starter.lookup import look_at, recorded
 from starter.onboarding.composed import composed
-from workflows.kinds import Kind, Named, referred
+from workflows.kinds import Kind, WorkflowName, referred
 from workflows.model.views import Shown
 
 _WORKER_ANSWERS_WITHIN: Final = timedelta(seconds=1.5)
@@ -50,7 +51,7 @@ class QuickLook:
         except _NOT_SAID:
             return await self._kept(what)
 
-    async def _kept(self, what: Named) -> Shown | None:
+    async def _kept(self, what: WorkflowName) -> Shown | None:
         try:
             async with asyncio.timeout(self._seconds):
                 if settled := await recorded(self._store, what):

@@ -12,9 +12,9 @@ from activities.core_signature.signing_page import SigningPage
 from activities.language import phrase
 from activities.push.words import isolated
 from activities.reader import Reader
-from starter.page.screens import Screen, ScreenName, Tone
+from starter.page.screens import Screen, ScreenName, ScreenTone
 from starter.page.standing import Called, ending_of, is_alone, line_of
-from workflows.follow_up.stages import Stage
+from workflows.follow_up.stages import NotificationType
 from workflows.model.lines import AssigneeLine, SignerLine
 from workflows.model.provider import SignerSeen
 from workflows.model.request import SignerState
@@ -100,7 +100,7 @@ class Over:
         screen = _made(words, self._document, act, self.reader)
         return replace(
             screen,
-            tone=Tone.CALM if declined else Tone.DONE,
+            tone=ScreenTone.CALM if declined else ScreenTone.DONE,
             ticked=not declined,
             quote=(refusal.reason or "") if refusal else "",
             comes=tuple(self._after_refusal() if declined else self._after_signing()),
@@ -140,7 +140,9 @@ class Over:
         language, shown = self.reader.language, self.shown
         if shown and shown.requester:
             concerned = (shown.requester, *(line.person for line in shown.signers))
-            reached = {line.person for line in shown.notifications if line.stage == Stage.SETTLED and line.reached}
+            reached = {
+                line.person for line in shown.notifications if line.stage == NotificationType.SETTLED and line.reached
+            }
             told = [one for one in dict.fromkeys(concerned) if one in reached and one != self.person]
             people = language.enumerate(isolated(self.called.get(one, one)) for one in told or (shown.requester,))
             will_be = language.say("{people} will be told.", people=people)
@@ -169,7 +171,9 @@ def _made(words: _Words, document: str, line: SignerLine | SignerSeen | Assignee
         when = reader.instant(at) if at else ""
         told = say(words.dated if when else words.named, document=isolated(document), when=when)
     sentences = (told,) if told else ()
-    return Screen(reader.language, ScreenName.ACTED, 200, Tone.DONE, say(words.heading), sentences, document=document)
+    return Screen(
+        reader.language, ScreenName.ACTED, 200, ScreenTone.DONE, say(words.heading), sentences, document=document
+    )
 
 
 def _next(shown: RequestShow, person: str) -> tuple[str, ...]:

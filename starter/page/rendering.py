@@ -39,7 +39,7 @@ _environment: Final = Environment(
 )
 
 
-class Renderer:
+class PageRenderer:
     """Renders screens; `destination` is where a form of ours may lead on to, beside us: the signature service."""
 
     def __init__(self, destination: str, brand: Brand = OURS) -> None:

@@ -53,7 +53,7 @@ _STATES: Final[Mapping[ScreenName, tuple[str, Look]]] = {
 """How far its reader is, of the screens that say it of a document or a task."""
 
 
-class Tone(StrEnum):
+class ScreenTone(StrEnum):
     """How a screen looks."""
 
     ASK = "ask"
@@ -62,7 +62,7 @@ class Tone(StrEnum):
     TROUBLE = "trouble"
 
 
-class Act(StrEnum):
+class FormAction(StrEnum):
     """What the button of a form does."""
 
     SIGN = "sign"
@@ -81,25 +81,25 @@ class Act(StrEnum):
 
 
 @dataclass(frozen=True)
-class Button:
+class MainButton:
     """The one button of a screen, and what it says below."""
 
-    act: Act
+    act: FormAction
     label: str
     hint: str
     field: str | None = None
-    """The label of a text to write above it; like what follows as an `Option` has it."""
+    """The label of a text to write above it; like what follows as an `PageOption` has it."""
     needed: bool = True
     lines: int = 1
     text: str = ""
 
-    def told(self, language: Language) -> "Button":
+    def told(self, language: Language) -> "MainButton":
         """The same in a language."""
         return replace(self, label=language.say(self.label), hint=language.say(self.hint))
 
 
 @dataclass(frozen=True)
-class Choice:
+class OptionButton:
     """One of the buttons of an option: what it posts, and what stands on it, `detail` in a line of its own."""
 
     value: str
@@ -108,17 +108,17 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Option:
+class PageOption:
     """Something else that can be done, folded away below its title.
 
     `field` is the label of a text to write, which may be left empty unless it is `needed`; `text` is what was written
     into it before.
     """
 
-    act: Act
+    act: FormAction
     title: str
     hint: str
-    choices: tuple[Choice, ...]
+    choices: tuple[OptionButton, ...]
     field: str | None = None
     text: str = ""
     needed: bool = True
@@ -165,7 +165,7 @@ class Screen:
     language: Language
     name: ScreenName
     status: int
-    tone: Tone
+    tone: ScreenTone
     heading: str
     sentences: tuple[str, ...] = ()
     quote: str = ""
@@ -188,10 +188,10 @@ class Screen:
     progress: str | None = None
     banner: str | None = None
     refusal: str | None = None
-    button: Button | None = None
+    button: MainButton | None = None
     button_at: str | None = None
     """The page of ours that the button asks, if it is not its own."""
-    options: tuple[Option, ...] = ()
+    options: tuple[PageOption, ...] = ()
     exchanges: tuple[Exchange, ...] = ()
     signers: tuple[SignerRow, ...] = ()
     signers_are: str = ""
@@ -204,15 +204,15 @@ class Screen:
 
 
 @dataclass(frozen=True)
-class Draft:
+class ScreenDraft:
     """A screen on which nothing of a request stands, in English: `told` in the reader's language it is a screen."""
 
     name: ScreenName
     status: int
-    tone: Tone
+    tone: ScreenTone
     heading: str
     sentences: tuple[str, ...] = ()
-    button: Button | None = None
+    button: MainButton | None = None
     retry_after: int | None = None
     look_again: bool = False
 

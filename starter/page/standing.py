@@ -15,11 +15,11 @@ from activities.push.words import isolated, words_for
 from activities.reader import Reader
 from starter.page.problems import problems_of
 from workflows.follow_up.handoff_lines import dead_of
-from workflows.follow_up.stages import Stage
+from workflows.follow_up.stages import NotificationType
 from workflows.kinds import Kind, named
 from workflows.model.attention import AttentionCode
 from workflows.model.entries import TimelineEntry
-from workflows.model.happened import Happened
+from workflows.model.happened import EventType
 from workflows.model.lines import SignerLine
 from workflows.model.notices import NoticeAction
 from workflows.model.request import SignerState
@@ -86,7 +86,7 @@ def ending(outcome: Status | None, language: Language, of: Kind = Kind.REQUEST) 
     """The sentence about an ending, without the name of the document; nothing before there is one."""
     if outcome is None or not outcome.ended:
         return ()
-    return (language.say(words_for(Stage.SETTLED, NoticeAction.OPEN, outcome, of=of).body),)
+    return (language.say(words_for(NotificationType.SETTLED, NoticeAction.OPEN, outcome, of=of).body),)
 
 
 def ending_of(shown: Shown, language: Language, called: Called = UNNAMED) -> tuple[str, ...]:
@@ -172,7 +172,7 @@ def _stopped(shown: Shown, reader: Reader, called: Called) -> Iterator[str]:
 
 
 def _pause_of(shown: Shown) -> TimelineEntry | None:
-    return next((entry for entry in reversed(shown.timeline) if entry.happened == Happened.PAUSED), None)
+    return next((entry for entry in reversed(shown.timeline) if entry.happened == EventType.PAUSED), None)
 
 
 def stage_of(shown: Shown, language: Language) -> tuple[str, ...]:

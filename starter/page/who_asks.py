@@ -8,7 +8,10 @@ from activities.directory import COLLEAGUES_AT_MOST, DirectoryFailure, Office
 from activities.person import Person
 from activities.reader import Reader
 from activities.requests.cover_sheet import CoverSheet
-from activities.store import Home, Reference, Store, StoreFailure
+from activities.store.failures import StoreFailure
+from activities.store.home import StoragePrefix
+from activities.store.store import Store
+from activities.store.texts import Reference
 from starter.page.standing import people_in
 from workflows.model.views import Shown, TaskShow
 
@@ -118,7 +121,7 @@ class WhoAsks:
         if reference is None:
             return cover.message or ""
         try:
-            return await self._store.texts.read(Home.of_request(request), reference) or ""
+            return await self._store.texts.read(StoragePrefix.of_request(request), reference) or ""
         except StoreFailure:
             return ""
 

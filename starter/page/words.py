@@ -18,10 +18,19 @@ from starter.page.chips import Chip, Look, status_chip
 from starter.page.offers import choices_of, to_decide
 from starter.page.options import DONE_HINT
 from starter.page.receipts import done_receipt
-from starter.page.screens import Act, Button, Draft, Nearness, Screen, ScreenName, SignerRow, Tone
+from starter.page.screens import (
+    FormAction,
+    MainButton,
+    Nearness,
+    Screen,
+    ScreenDraft,
+    ScreenName,
+    ScreenTone,
+    SignerRow,
+)
 from starter.page.standing import GOOD, STATES, UNNAMED, WHO_WAS_ASKED, Called, ending, standing
-from workflows.follow_up.stages import Stage
-from workflows.kinds import Kind, Named
+from workflows.follow_up.stages import NotificationType
+from workflows.kinds import Kind, WorkflowName
 from workflows.model.lines import GivenAnswer, SignerLine
 from workflows.model.notices import NoticeAction
 from workflows.model.request import SignerState
@@ -29,17 +38,17 @@ from workflows.model.subject import Role, Status
 from workflows.model.views import RequestShow, Shown, TaskShow
 from workflows.task.assignees import AssigneeState
 
-_STRANGER: Final = Draft(
+_STRANGER: Final = ScreenDraft(
     ScreenName.STRANGER,
     404,
-    Tone.TROUBLE,
+    ScreenTone.TROUBLE,
     phrase("You are not among the signers"),
     (phrase("Core Signature does not ask you to sign this. Please ask whoever sent you the link."),),
 )
-_UNKNOWN: Final = Draft(
+_UNKNOWN: Final = ScreenDraft(
     ScreenName.UNKNOWN,
     404,
-    Tone.TROUBLE,
+    ScreenTone.TROUBLE,
     phrase("There is nothing to sign here"),
     (
         phrase("If it was sent just now, try again in a minute."),
@@ -47,45 +56,47 @@ _UNKNOWN: Final = Draft(
     ),
     retry_after=30,
 )
-_PREPARING: Final = Draft(
+_PREPARING: Final = ScreenDraft(
     ScreenName.PREPARING,
     503,
-    Tone.CALM,
+    ScreenTone.CALM,
     phrase("It is being prepared"),
     (phrase("Core Signature is preparing the document. Please try again in a minute."),),
     retry_after=30,
 )
-_EARLY: Final = Draft(
+_EARLY: Final = ScreenDraft(
     ScreenName.EARLY,
     200,
-    Tone.CALM,
+    ScreenTone.CALM,
     phrase("It is not your turn yet"),
     (phrase("Somebody else signs first. You will be told when it is your turn."),),
 )
-_ACTED: Final = Draft(
+_ACTED: Final = ScreenDraft(
     ScreenName.ACTED,
     200,
-    Tone.DONE,
+    ScreenTone.DONE,
     phrase("Your part is done"),
     (phrase("Thank you. Nothing is left for you to do here."),),
 )
-_HANDED_OVER: Final = Draft(
+_HANDED_OVER: Final = ScreenDraft(
     ScreenName.HANDED_OVER,
     200,
-    Tone.CALM,
+    ScreenTone.CALM,
     phrase("It was handed over"),
     (phrase("Somebody else is asked instead of you. Nothing is left for you to do here."),),
 )
-_BY_MAIL: Final = Draft(
+_BY_MAIL: Final = ScreenDraft(
     ScreenName.BY_MAIL,
     200,
-    Tone.ASK,
+    ScreenTone.ASK,
     phrase("Check your email"),
     (
         phrase("Core Signature has sent you an email about this document, with your own link in it."),
         phrase("Please sign from that email."),
     ),
-    button=Button(Act.RESEND, phrase("Send the email again"), phrase("It is sent to you alone, at most once an hour.")),
+    button=MainButton(
+        FormAction.RESEND, phrase("Send the email again"), phrase("It is sent to you alone, at most once an hour.")
+    ),
 )
 _BY_MAIL_WITH_OTHERS: Final = replace(
     _BY_MAIL,
@@ -95,10 +106,10 @@ _BY_MAIL_WITH_OTHERS: Final = replace(
     ),
     button=None,
 )
-MAIL_SENT: Final = Draft(
+MAIL_SENT: Final = ScreenDraft(
     ScreenName.MAIL_SENT,
     200,
-    Tone.DONE,
+    ScreenTone.DONE,
     phrase("The email is on its way"),
     (phrase("It comes from Core Signature and may take some minutes. Please check your junk folder as well."),),
 )
@@ -111,15 +122,15 @@ _PLAIN: Final = {
     SigningState.STRANGER: _STRANGER,
     SigningState.UNKNOWN: _UNKNOWN,
 }
-_TO_SIGN: Final = Button(
-    Act.SIGN,
+_TO_SIGN: Final = MainButton(
+    FormAction.SIGN,
     phrase("Read and sign"),
     phrase(
         "Opens the document in Core Signature. Nothing is signed until you sign it there, and you can decline there."
     ),
 )
-_TO_APPROVE: Final = Button(
-    Act.SIGN,
+_TO_APPROVE: Final = MainButton(
+    FormAction.SIGN,
     phrase("Read and approve"),
     phrase(
         "Opens the document in Core Signature. "
@@ -127,7 +138,7 @@ _TO_APPROVE: Final = Button(
     ),
 )
 _ASKING: Final = {
-    action: Draft(name, 200, Tone.ASK, words_for(Stage.READY, action, None).title, button=button)
+    action: ScreenDraft(name, 200, ScreenTone.ASK, words_for(NotificationType.READY, action, None).title, button=button)
     for action, name, button in (
         (NoticeAction.SIGN, ScreenName.SIGN, _TO_SIGN),
         (NoticeAction.APPROVE, ScreenName.APPROVE, _TO_APPROVE),
@@ -135,12 +146,12 @@ _ASKING: Final = {
 }
 WAITING: Final = (SigningState.OPEN, SigningState.EARLY, SigningState.BY_MAIL)
 """Where a signer still has something before them: they are told until when, and who asks."""
-_DOING: Final = Draft(
+_DOING: Final = ScreenDraft(
     ScreenName.DO,
     200,
-    Tone.ASK,
-    words_for(Stage.READY, NoticeAction.DO, None, of=Kind.TASK).title,
-    button=Button(Act.DONE, phrase("Mark as done"), DONE_HINT),
+    ScreenTone.ASK,
+    words_for(NotificationType.READY, NoticeAction.DO, None, of=Kind.TASK).title,
+    button=MainButton(FormAction.DONE, phrase("Mark as done"), DONE_HINT),
 )
 _DECIDING: Final = replace(
     _DOING,
@@ -148,10 +159,10 @@ _DECIDING: Final = replace(
     sentences=(phrase("Countersign asks you itself: a part of the onboarding has ended otherwise than planned."),),
     button=None,
 )
-_DECIDED: Final = Draft(
+_DECIDED: Final = ScreenDraft(
     ScreenName.DECIDED,
     200,
-    Tone.DONE,
+    ScreenTone.DONE,
     phrase("You have decided"),
 )
 
@@ -161,9 +172,9 @@ _NEAR_LOOKS: Final = {
 }
 """The chip of what waits for its reader, when its due date is near."""
 _BECAME: Final = {
-    Act.AGAIN: phrase("It begins once more."),
-    Act.GO_ON: phrase("The onboarding goes on without it."),
-    Act.STOP: phrase("It is being stopped."),
+    FormAction.AGAIN: phrase("It begins once more."),
+    FormAction.GO_ON: phrase("The onboarding goes on without it."),
+    FormAction.STOP: phrase("It is being stopped."),
 }
 _SEVERAL: Final = 2
 _ENDED: Final[Mapping[Kind, str]] = {
@@ -187,7 +198,7 @@ def ended_screen(outcome: Status | None, language: Language, of: Kind = Kind.REQ
     """What is behind a link that died with its request: how it ended, and not even the document's name."""
     told = (*ending(outcome, language, of), language.say("Nothing is left for you to do."))
     state = status_chip(outcome, language, of) if outcome else None
-    return Screen(language, ScreenName.ENDED, 410, Tone.CALM, language.say(_ENDED[of]), told, state=state)
+    return Screen(language, ScreenName.ENDED, 410, ScreenTone.CALM, language.say(_ENDED[of]), told, state=state)
 
 
 def task_screen(shown: TaskShow, person: str, reader: Reader, now: datetime, called: Called = UNNAMED) -> Screen:
@@ -207,13 +218,13 @@ def task_screen(shown: TaskShow, person: str, reader: Reader, now: datetime, cal
     return _due(screen, shown.due_at, reader, now) if shown.due_at else screen
 
 
-def _answering(asked: GivenAnswer, button: Button, language: Language) -> Button:
+def _answering(asked: GivenAnswer, button: MainButton, language: Language) -> MainButton:
     """The button of a task that asks for an answer, below the field for it."""
     label = language.say("Send the answer")
     return replace(button, label=label, field=asked.label, needed=asked.required, lines=asked.lines)
 
 
-def decided_screen(act: Act, shown: TaskShow, language: Language) -> Screen:
+def decided_screen(act: FormAction, shown: TaskShow, language: Language) -> Screen:
     """What somebody finds who has just decided; the task to decide ends by itself a moment later."""
     about = to_decide(shown)
     became = language.say(_BECAME[act])
@@ -249,7 +260,7 @@ def status_screen(shown: Shown, person: str, reader: Reader, now: datetime, call
             for line in (() if shown.partial and not shown.status.ended else shown.lines)
         ),
         signers_are=language.say(WHO_WAS_ASKED[shown.type]),
-        more=_at_desk(Named(shown.type, shown.id)) if person == shown.requester else None,
+        more=_at_desk(WorkflowName(shown.type, shown.id)) if person == shown.requester else None,
     )
     return _due(screen, shown.due_at, reader, now) if shown.due_at and not shown.status.ended else screen
 
@@ -259,7 +270,7 @@ def _declined_to(shown: Shown, person: str) -> tuple[SignerLine, ...]:
     return shown.signers if isinstance(shown, RequestShow) and person == shown.requester else ()
 
 
-def _at_desk(what: Named) -> str:
+def _at_desk(what: WorkflowName) -> str:
     """The way there from a page of ours: relative, so that a proxy may put our pages below any path."""
     return f"../desk/{at_desk(what)}"
 
@@ -276,7 +287,7 @@ def how_many_have_signed(shown: RequestShow, language: Language) -> str | None:
 def _due(screen: Screen, due_at: datetime, reader: Reader, now: datetime) -> Screen:
     """The screen with its due date on the reader's clock, in the colour of how near it is."""
     nearness, state = nearness_of(due_at, reader, now), screen.state
-    if nearness in _NEAR_LOOKS and screen.tone is Tone.ASK:
+    if nearness in _NEAR_LOOKS and screen.tone is ScreenTone.ASK:
         text, look = _NEAR_LOOKS[nearness]
         state = Chip(reader.language.say(text), look)
     return replace(screen, state=state, due=Deadline.sentence(due_at, reader, now), nearness=nearness)
@@ -289,7 +300,7 @@ def nearness_of(due_at: datetime, reader: Reader, now: datetime) -> Nearness:
     return Nearness.TODAY if is_due_on_the_day_of(now, due_at, reader) else Nearness.AHEAD
 
 
-def _draft(page: SigningPage) -> Draft:
+def _draft(page: SigningPage) -> ScreenDraft:
     if page.state is SigningState.OPEN:
         return _asking(page)
     if page.state is SigningState.BY_MAIL and page.request is None:
@@ -297,13 +308,13 @@ def _draft(page: SigningPage) -> Draft:
     return _PLAIN[page.state]
 
 
-def _asking(page: SigningPage) -> Draft:
+def _asking(page: SigningPage) -> ScreenDraft:
     return _ASKING[NoticeAction.APPROVE if page.approves else NoticeAction.SIGN]
 
 
 def _status_heading(shown: Shown, language: Language) -> str:
     if shown.status.ended:
-        return words_for(Stage.SETTLED, NoticeAction.OPEN, shown.status, of=shown.type).told(language).title
+        return words_for(NotificationType.SETTLED, NoticeAction.OPEN, shown.status, of=shown.type).told(language).title
     if shown.type is Kind.TASK:
         stuck = shown.question is not None and shown.question.blocks
         return language.say("Somebody cannot go on with a task") if stuck else language.say("Waiting to be done")
@@ -311,7 +322,7 @@ def _status_heading(shown: Shown, language: Language) -> str:
     return language.say("Being prepared") if converting else language.say("Waiting for signatures")
 
 
-def _tone(shown: Shown) -> Tone:
+def _tone(shown: Shown) -> ScreenTone:
     if shown.status.fulfilled:
-        return Tone.DONE
-    return Tone.TROUBLE if shown.problem or shown.trouble or shown.status is Status.FAILED else Tone.CALM
+        return ScreenTone.DONE
+    return ScreenTone.TROUBLE if shown.problem or shown.trouble or shown.status is Status.FAILED else ScreenTone.CALM

@@ -9,32 +9,32 @@ from zoneinfo import ZoneInfo
 from pydantic import AwareDatetime
 
 from activities.calendars.wall_clock import at_clock, in_words
-from activities.device import Device
+from activities.device import PushDevice
 from activities.devices import KnownDevice
 from activities.directory import Directory, UnknownPerson
 from activities.files.fields import known_zone
 from activities.person import Person, SignersFile, stands_in_full
 from activities.policies.cascade import REQUEST, Resolved
-from activities.requests.input import Prepared
-from starter.exits import Refusal
-from starter.plan.dry_run import DryRun, Happening
+from activities.requests.input import PreparedRequest
+from starter.error_types import Refusal
+from starter.plan.dry_run import Happening, Rehearsal
 from workflows.follow_up import stages
 from workflows.model.base import Model
-from workflows.model.planning import MomentKind, Reason
+from workflows.model.planning import ActionType, Reason
 from workflows.model.policy import WHEN_DUE, Policy
 from workflows.model.subject import Status
 
 _SIGNING: Final = re.compile(r"([A-Za-z0-9._-]{1,100})@\+([1-9][0-9]{0,3}[mhdw])")
 
 _MORNING: Final = time(9)
-_FIELDS: Final[Mapping[MomentKind | None, str]] = {
-    MomentKind.REMIND: "reminders.every",
-    MomentKind.WARN: "warnings",
-    MomentKind.OVERDUE: "overdue.every",
-    MomentKind.FALLBACK: "fallback_after",
-    MomentKind.ESCALATE: "escalation.after",
-    MomentKind.ESCALATED: "escalation.after",
-    MomentKind.EXPIRE: "grace",
+_FIELDS: Final[Mapping[ActionType | None, str]] = {
+    ActionType.REMIND: "reminders.every",
+    ActionType.WARN: "warnings",
+    ActionType.OVERDUE: "overdue.every",
+    ActionType.FALLBACK: "fallback_after",
+    ActionType.ESCALATE: "escalation.after",
+    ActionType.ESCALATED: "escalation.after",
+    ActionType.EXPIRE: "grace",
 }
 """What of the policy asks for each kind of moment."""
 
@@ -71,7 +71,7 @@ class PolicyValue(Model):
     layer: str
 
 
-class Plan(Model):
+class RequestPlan(Model):
     """The answer of `request plan`."""
 
     id: str
@@ -109,7 +109,7 @@ class PlannedDirectory:
         """See `Directory`."""
         return await self._directory.group(name)
 
-    async def devices(self, person: Person) -> tuple[Device, ...]:
+    async def devices(self, person: Person) -> tuple[PushDevice, ...]:
         """See `Directory`."""
         return await self._directory.devices(person)
 
@@ -117,7 +117,7 @@ class PlannedDirectory:
         """See `Directory`."""
         return await self._directory.known_devices(person)
 
-    async def bury(self, person: Person, device: Device, reason: str) -> None:
+    async def bury(self, person: Person, device: PushDevice, reason: str) -> None:
         """See `Directory`."""
         await self._directory.bury(person, device, reason)
 
@@ -156,8 +156,8 @@ def sending_time(at: str | None, zone: ZoneInfo | None, now: datetime) -> dateti
 
 
 async def plan(
-    prepared: Prepared, directory: Directory, at: datetime, signing: Mapping[str, str], zone: ZoneInfo | None
-) -> Plan:
+    prepared: PreparedRequest, directory: Directory, at: datetime, signing: Mapping[str, str], zone: ZoneInfo | None
+) -> RequestPlan:
     """The calendar of a checked request that would be sent at an instant, one branch for each who signs in time.
 
     `Refusal` for somebody who is to sign and is no signer; `FileFaults` for a request that is over by then.
@@ -169,8 +169,8 @@ async def plan(
         raise Refusal(f"{', '.join(strangers)}: not a signer of this request")
     known = PlannedDirectory(directory, prepared.signers)
     branches = [await _branch(prepared, known, at, some, zone) for some in _more_and_more(signing)]
-    agenda = await DryRun(prepared.request, at, known, {}).first_agenda()
-    return Plan(
+    agenda = await Rehearsal(prepared.request, at, known, {}).first_agenda()
+    return RequestPlan(
         id=brief.id,
         kind=brief.kind,
         document=brief.title,
@@ -195,9 +195,9 @@ def _more_and_more(signing: Mapping[str, str]) -> Iterator[dict[str, str]]:
 
 
 async def _branch(
-    prepared: Prepared, directory: Directory, at: datetime, signing: Mapping[str, str], zone: ZoneInfo | None
+    prepared: PreparedRequest, directory: Directory, at: datetime, signing: Mapping[str, str], zone: ZoneInfo | None
 ) -> Branch:
-    outcome, happenings = await DryRun(prepared.request, at, directory, signing).play()
+    outcome, happenings = await Rehearsal(prepared.request, at, directory, signing).play()
     lines = []
     for one in happenings:
         there = zone or (await directory.person(one.to, prepared.request.brief.workflow_id)).tz
@@ -227,10 +227,10 @@ def line_of(one: Happening, zone: ZoneInfo, layer: str | None = None) -> PlanLin
     )
 
 
-def _layer(one: Happening, prepared: Prepared) -> str | None:
+def _layer(one: Happening, prepared: PreparedRequest) -> str | None:
     """The layer that asks for it; a due date of the request's own is above them all."""
     field = "reminders.first" if one.stage == stages.reminder(1) else _FIELDS.get(one.kind)
-    if one.kind is MomentKind.EXPIRE and prepared.request.policy.grace == WHEN_DUE:
+    if one.kind is ActionType.EXPIRE and prepared.request.policy.grace == WHEN_DUE:
         return REQUEST if prepared.request.due is not None else prepared.resolved.layer("window")
     return prepared.resolved.layer(field) if field else None
 

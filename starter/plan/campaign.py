@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AwareDatetime
 
 from activities.campaigns import rows
-from activities.campaigns.audience import Member, Row
+from activities.campaigns.audience import Member, MemberRow
 from activities.campaigns.input import PreparedCampaign
 from activities.campaigns.member import request_of
 from activities.core_signature.service import CALLS_ABOUT_BOUNCES, CALLS_TO_CREATE, CALLS_TO_READ
@@ -22,11 +22,11 @@ from activities.person import Person, Reachable, SignersFile
 from activities.push.mail import CALLS_TO_MAIL_AGAIN
 from starter.pace import OF_RECEIVER
 from starter.plan.calendar import PlanLine, PlannedDirectory, line_of
-from starter.plan.dry_run import DryRun, Happening
-from workflows.campaign.course import Course
-from workflows.follow_up.stages import Stage, is_nudge
+from starter.plan.dry_run import Happening, Rehearsal
+from workflows.campaign.course import CampaignState
+from workflows.follow_up.stages import NotificationType, is_nudge
 from workflows.model.base import Model
-from workflows.model.planning import MomentKind
+from workflows.model.planning import ActionType
 
 OPENS: Final = "opens"
 DUE: Final = "due"
@@ -36,7 +36,7 @@ MANAGERS: Final = "managers"
 _HOUR: Final = 3600
 
 
-class SaidRow(Model):
+class NotedRow(Model):
     """Somebody of the audience about whom there is something to say, by their row."""
 
     row: int
@@ -44,7 +44,7 @@ class SaidRow(Model):
     says: str
 
 
-class Who(Model):
+class AudiencePreview(Model):
     """Who would be asked; `by_mail` are those without a living device, whom Core Signature mails instead.
 
     `errors` cannot be asked; `not_reached` are away until it has closed, so that nobody reminds them.
@@ -55,11 +55,11 @@ class Who(Model):
     by_phone: int
     by_mail: int
     managers: int
-    errors: tuple[SaidRow, ...]
-    not_reached: tuple[SaidRow, ...]
+    errors: tuple[NotedRow, ...]
+    not_reached: tuple[NotedRow, ...]
 
 
-class Calls(Model):
+class CallEstimate(Model):
     """What Core Signature is asked: calls until everybody was, all of them if nobody acts, and how long they take."""
 
     document: str
@@ -82,12 +82,12 @@ class CampaignPlan(Model):
     opens_at: AwareDatetime
     due: date
     closes_at: AwareDatetime
-    who: Who
+    who: AudiencePreview
     like: str | None
     alike: int
     lines: tuple[PlanLine, ...]
     calls_a_second: float
-    calls: tuple[Calls, ...]
+    calls: tuple[CallEstimate, ...]
 
     @property
     def due_at(self) -> datetime:
@@ -126,16 +126,18 @@ async def plan(
     )
 
 
-class _Asked(NamedTuple):
+class _AskedMember(NamedTuple):
     """Somebody who would be asked; `full` when they stand in the table."""
 
-    row: Row
+    row: MemberRow
     person: Person
     has_phone: bool
     full: Reachable | None
 
     @classmethod
-    async def of(cls, row: Row, prepared: PreparedCampaign, directory: Company, registered: frozenset[str]) -> Self:
+    async def of(
+        cls, row: MemberRow, prepared: PreparedCampaign, directory: Company, registered: frozenset[str]
+    ) -> Self:
         if full := prepared.rows.people.get(row.person):
             return cls(row, Person(id=row.person, **dict(full)), has_phone=False, full=full)
         person = await directory.person(row.person)
@@ -153,8 +155,8 @@ class _Asked(NamedTuple):
 class _Audience:
     """Everybody of it, as it would be frozen now, and between which instants it matters where they are."""
 
-    rows: Sequence[Row]
-    asked: Sequence[_Asked]
+    rows: Sequence[MemberRow]
+    asked: Sequence[_AskedMember]
     opens_at: datetime
     closes_at: datetime
 
@@ -163,8 +165,8 @@ class _Audience:
         campaign = prepared.given.campaign
         frozen = await rows.audience(campaign.source, prepared.rows, directory)
         registered = await directory.registered()
-        asked = [await _Asked.of(row, prepared, directory, registered) for row in frozen if not row.says]
-        return cls(frozen, asked, opens_at, Course.begin(campaign, opens_at).closes_at or opens_at)
+        asked = [await _AskedMember.of(row, prepared, directory, registered) for row in frozen if not row.says]
+        return cls(frozen, asked, opens_at, CampaignState.begin(campaign, opens_at).closes_at or opens_at)
 
     @property
     def by_phone(self) -> int:
@@ -175,7 +177,7 @@ class _Audience:
         return len(self.asked) - self.by_phone
 
     @property
-    def typical(self) -> tuple[_Asked | None, int]:
+    def typical(self) -> tuple[_AskedMember | None, int]:
         """Somebody who is there, with the working days of most, and how many have the same."""
         there = [one for one in self.asked if not self._absences(one)] or self.asked
         if not there:
@@ -184,39 +186,39 @@ class _Audience:
         alike = sum(one.calendar == calendar for one in self.asked)
         return next(one for one in there if one.calendar == calendar), alike
 
-    def _absences(self, one: _Asked) -> list[tuple[datetime, datetime]]:
+    def _absences(self, one: _AskedMember) -> list[tuple[datetime, datetime]]:
         return [(begin, end) for begin, end in one.person.absences if begin < self.closes_at and end > self.opens_at]
 
-    async def who(self, directory: Company) -> Who:
+    async def who(self, directory: Company) -> AudiencePreview:
         managers = await directory.places({one.row.manager for one in self.asked if one.row.manager})
-        return Who(
+        return AudiencePreview(
             rows=len(self.rows),
             asked=len(self.asked),
             by_phone=self.by_phone,
             by_mail=self.by_mail,
             managers=len(managers),
-            errors=tuple(SaidRow(row=one.number, person=one.person, says=one.says) for one in self.rows if one.says),
+            errors=tuple(NotedRow(row=one.number, person=one.person, says=one.says) for one in self.rows if one.says),
             not_reached=tuple(self._away()),
         )
 
-    def _away(self) -> Iterator[SaidRow]:
+    def _away(self) -> Iterator[NotedRow]:
         for one in self.asked:
             for begin, end in self._absences(one):
                 if begin <= self.opens_at and end >= self.closes_at:
                     last = end.astimezone(one.person.tz).date()
                     says = f"is away until {last}, when it has closed: nobody reminds them"
-                    yield SaidRow(row=one.row.number, person=one.person.id, says=says)
+                    yield NotedRow(row=one.row.number, person=one.person.id, says=says)
 
 
-async def _heard(one: _Asked, prepared: PreparedCampaign, directory: Company, at: datetime) -> list[Happening]:
+async def _heard(one: _AskedMember, prepared: PreparedCampaign, directory: Company, at: datetime) -> list[Happening]:
     """What somebody would hear who never acts; its end is the campaign's to tell."""
     given, member = prepared.given, Member(one.row, prepared.given.campaign.due)
     request = request_of(given.campaign, given.fingerprint, member, one.full).given
     known = PlannedDirectory(directory, SignersFile.of([one.full]))
-    _, happened = await DryRun(request, at, known, {}).play()
-    due_at = (await DryRun(request, at, known, {}).first_agenda()).due_at
+    _, happened = await Rehearsal(request, at, known, {}).play()
+    due_at = (await Rehearsal(request, at, known, {}).first_agenda()).due_at
     asked = request.brief.people[0].person
-    theirs = [happening for happening in happened if happening.to == asked and happening.kind is not MomentKind.EXPIRE]
+    theirs = [happening for happening in happened if happening.to == asked and happening.kind is not ActionType.EXPIRE]
     theirs.append(Happening(due_at, DUE, asked, asked, "the window ends; who acts later is late"))
     return [replace(happening, about=one.row.person, to=one.row.person) for happening in theirs]
 
@@ -228,23 +230,31 @@ def _nudges(heard: Sequence[Happening]) -> int:
 def _own(prepared: PreparedCampaign, audience: _Audience, managers: int) -> Iterator[Happening]:
     """What the campaign itself does: it opens, looks each day, of which some hear, and closes."""
     opens_at, owner = audience.opens_at, prepared.given.campaign.requester
-    course = Course.begin(prepared.given.campaign.replace(opens_at=opens_at), opens_at)
+    course = CampaignState.begin(prepared.given.campaign.replace(opens_at=opens_at), opens_at)
     yield Happening(opens_at, OPENS, EVERYBODY, EVERYBODY, "the audience is frozen, and everybody is asked")
     while course.look_due_at < audience.closes_at:
         at, day = course.look_due_at, course.days + 1
         if course.weekly:
             yield Happening(
-                at, f"{Stage.PROGRESS}-{day}", owner, owner, "how many have not acknowledged yet, once a week"
+                at,
+                f"{NotificationType.PROGRESS}-{day}",
+                owner,
+                owner,
+                "how many have not acknowledged yet, once a week",
             )
         if managers and course.digest_due:
             yield Happening(
-                at, f"{Stage.DIGEST}-{day}", MANAGERS, MANAGERS, "who of their people has not acknowledged yet"
+                at,
+                f"{NotificationType.DIGEST}-{day}",
+                MANAGERS,
+                MANAGERS,
+                "who of their people has not acknowledged yet",
             )
         course = course.replace(days=day)
     yield Happening(audience.closes_at, CLOSES, owner, owner, "the record is made")
 
 
-def _ways(audience: _Audience, nudges: int, calls_a_second: float, size: int) -> Iterator[Calls]:
+def _ways(audience: _Audience, nudges: int, calls_a_second: float, size: int) -> Iterator[CallEstimate]:
     """The calls for a file that is uploaded for each of them, and for a template there: as many, but no bytes."""
     asked, by_phone, by_mail = len(audience.asked), audience.by_phone, audience.by_mail
     opening = asked * (CALLS_TO_CREATE + CALLS_TO_READ) + by_mail * CALLS_ABOUT_BOUNCES
@@ -252,7 +262,7 @@ def _ways(audience: _Audience, nudges: int, calls_a_second: float, size: int) ->
     whole = opening + nudges * (by_phone * CALLS_TO_READ + by_mail * of_mail)
     an_hour = calls_a_second * (1 - OF_RECEIVER) * _HOUR
     for document, megabytes in (("file", asked * 4 * -(-size // 3) / 1e6), ("template", 0.0)):
-        yield Calls(
+        yield CallEstimate(
             document=document,
             opening=opening,
             opening_hours=round(opening / an_hour, 2),

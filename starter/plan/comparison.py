@@ -15,21 +15,21 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities import runs
 from activities.directory import Directory
 from activities.planner import PolicyPlanner
-from activities.requests.input import Prepared
+from activities.requests.input import PreparedRequest
 from activities.runs import RunStatus
 from starter.context import Context
-from starter.exits import Refusal
+from starter.error_types import Refusal
 from starter.plan.calendar import policy_fields
 from starter.request_ids import request_id
 from workflows import names
 from workflows.kinds import Kind
 from workflows.model.base import Model
-from workflows.model.planning import Agenda, Moment, Planning
+from workflows.model.planning import PlanningInput, Schedule, ScheduledAction
 
 _WITHIN: Final = timedelta(seconds=5)
 
 
-class What(StrEnum):
+class ChangeKindOfAction(StrEnum):
     """What becomes of a planned notice."""
 
     ADDED = "added"
@@ -37,10 +37,10 @@ class What(StrEnum):
     MOVED = "moved"
 
 
-class Change(Model):
+class ScheduleChange(Model):
     """A planned notice that would be another one: `before` and `after` are its instants."""
 
-    what: What
+    what: ChangeKindOfAction
     stage: str
     person: str
     to: str
@@ -64,10 +64,10 @@ class Difference(Model):
     due_before: AwareDatetime
     due_after: AwareDatetime
     policy: tuple[PolicyChange, ...] = ()
-    changes: tuple[Change, ...] = ()
+    changes: tuple[ScheduleChange, ...] = ()
 
 
-async def compare(context: Context, prepared: Prepared, directory: Directory, id: str) -> Difference:
+async def compare(context: Context, prepared: PreparedRequest, directory: Directory, id: str) -> Difference:
     """Plan the living request as it is and as the file wants it.
 
     `Refusal` when nobody's answer is waited for, or no worker answers; `FileFaults` for a due date that is over.
@@ -89,12 +89,12 @@ async def compare(context: Context, prepared: Prepared, directory: Directory, id
     )
 
 
-async def _planning(context: Context, id: str) -> Planning:
+async def _planning(context: Context, id: str) -> PlanningInput:
     handle = context.client.get_workflow_handle(Kind.REQUEST.workflow_id(id))
     try:
         if (await runs.described(context.client, handle.id)).status is RunStatus.PAUSED:
             raise Refusal(f"{id}: the workflow is paused in Temporal, so nothing can be compared: unpause it")
-        planning: Planning = await handle.query(names.PLANNING, result_type=Planning, rpc_timeout=_WITHIN)
+        planning: PlanningInput = await handle.query(names.PLANNING, result_type=PlanningInput, rpc_timeout=_WITHIN)
     except WorkflowQueryFailedError as failure:
         raise Refusal(f"{id}: it does not say what it is planned from: {failure}") from None
     except RPCError as error:
@@ -104,33 +104,33 @@ async def _planning(context: Context, id: str) -> Planning:
     return planning
 
 
-def _policy_changes(planning: Planning, wanted: Planning) -> Iterator[PolicyChange]:
+def _policy_changes(planning: PlanningInput, wanted: PlanningInput) -> Iterator[PolicyChange]:
     before, after = dict(policy_fields(planning.policy)), dict(policy_fields(wanted.policy))
     for field in dict.fromkeys([*before, *after]):
         if before.get(field) != after.get(field):
             yield PolicyChange(field=field, before=before.get(field), after=after.get(field))
 
 
-def _changes(now: Agenda, then: Agenda, planning: Planning) -> Iterator[Change]:
+def _changes(now: Schedule, then: Schedule, planning: PlanningInput) -> Iterator[ScheduleChange]:
     before, after = _ahead(now, planning), _ahead(then, planning)
     for key in dict.fromkeys([*before, *after]):
         old, new = before.get(key), after.get(key)
         if old is None and new is not None:
-            yield _change(What.ADDED, new, after=new.at)
+            yield _change(ChangeKindOfAction.ADDED, new, after=new.at)
         elif new is None and old is not None:
-            yield _change(What.REMOVED, _dropped(then, old), before=old.at)
+            yield _change(ChangeKindOfAction.REMOVED, _dropped(then, old), before=old.at)
         elif old is not None and new is not None and (old.at, old.to) != (new.at, new.to):
-            yield _change(What.MOVED, new, before=old.at, after=new.at)
+            yield _change(ChangeKindOfAction.MOVED, new, before=old.at, after=new.at)
 
 
-def _ahead(agenda: Agenda, planning: Planning) -> dict[tuple[str, str], Moment]:
+def _ahead(agenda: Schedule, planning: PlanningInput) -> dict[tuple[str, str], ScheduledAction]:
     return {(one.stage, one.person): one for one in agenda.moments if one.at > planning.now}
 
 
-def _dropped(then: Agenda, old: Moment) -> Moment:
+def _dropped(then: Schedule, old: ScheduledAction) -> ScheduledAction:
     """The moment as it stands among what is left out, with the reason, else as it was."""
     return next((one for one in then.dropped if (one.stage, one.person) == (old.stage, old.person)), old)
 
 
-def _change(what: What, moment: Moment, **instants: Any) -> Change:
-    return Change(what=what, stage=moment.stage, person=moment.person, to=moment.to, why=moment.why, **instants)
+def _change(what: ChangeKindOfAction, moment: ScheduledAction, **instants: Any) -> ScheduleChange:
+    return ScheduleChange(what=what, stage=moment.stage, person=moment.person, to=moment.to, why=moment.why, **instants)

@@ -6,29 +6,29 @@ from datetime import datetime
 from typing import Any, Final, Self
 
 from activities.calendars.wall_clock import after, in_words
-from activities.core_signature.stand_ins import StandIns
+from activities.core_signature.stand_ins import CoreStandIns
 from activities.directory import Directory
 from activities.planner import PolicyPlanner
-from workflows.follow_up.agenda import Escalate, Expire, Nudge, Wait, was_away
+from workflows.follow_up.agenda import Escalate, Expire, Remind, Wait, was_away
 from workflows.follow_up.inputs import planning_of
-from workflows.follow_up.moves import Announce, HandOver, Plan, next_move
+from workflows.follow_up.moves import Announce, PlanSchedule, ReassignSlot, next_action
 from workflows.follow_up.notices import alerts, nudges
 from workflows.follow_up.recipients import announcement
-from workflows.follow_up.stages import Stage
+from workflows.follow_up.stages import NotificationType
 from workflows.model.entries import Reassignment
-from workflows.model.notices import Channel, Delivered, Notice, Outcome
-from workflows.model.planning import Agenda, Moment, MomentKind, Reason
+from workflows.model.notices import Channel, Delivered, NotificationOrder, NotificationOutcome
+from workflows.model.planning import ActionType, Reason, Schedule, ScheduledAction
 from workflows.model.provider import DocumentSeen, SignerSeen, Substitution
-from workflows.model.request import Brief, SignerState
+from workflows.model.request import SignatureBrief, SignerState
 from workflows.model.subject import Role, Status
-from workflows.signature.inputs import SignatureRequest
-from workflows.signature.progress import Progress
+from workflows.signature.inputs import SignatureInput
+from workflows.signature.progress import SignatureState
 
 SIGNED: Final = "signed"
 _DOCUMENT: Final = "not sent"
 _UNPLANNED: Final[Mapping[str, str]] = {
-    Stage.READY: "it is their turn",
-    Stage.FOLLOW: "they can follow it at the desk",
+    NotificationType.READY: "it is their turn",
+    NotificationType.FOLLOW: "they can follow it at the desk",
 }
 
 
@@ -44,32 +44,32 @@ class Happening:
     about: str
     to: str
     why: str
-    kind: MomentKind | None = None
+    kind: ActionType | None = None
     suppressed: Reason | None = None
 
     @classmethod
-    def planned(cls, moment: Moment, at: datetime | None = None) -> Self:
+    def planned(cls, moment: ScheduledAction, at: datetime | None = None) -> Self:
         """A moment of an agenda, at its own instant or at the one it comes to pass."""
         why, kind = moment.why, moment.kind
         return cls(at or moment.at, moment.stage, moment.person, moment.to, why, kind, moment.suppressed)
 
 
-class DryRun:
+class Rehearsal:
     """One request, sent at an instant, whose signers do what `signing` says: sign so long after their turn came.
 
     Its memory and its decisions are those of the workflow; only here everybody answers at once.
     """
 
     def __init__(
-        self, request: SignatureRequest, sent_at: datetime, directory: Directory, signing: Mapping[str, str]
+        self, request: SignatureInput, sent_at: datetime, directory: Directory, signing: Mapping[str, str]
     ) -> None:
         self._request = request
         self._now = sent_at
         self._directory = directory
         self._signing = signing
-        self._progress = Progress.begin(request.brief, sent_at)
+        self._progress = SignatureState.begin(request.brief, sent_at)
         self._happened: list[Happening] = []
-        self._handed: dict[str, Moment] = {}
+        self._handed: dict[str, ScheduledAction] = {}
         self._left_out: dict[tuple[str, str], Happening] = {}
 
     async def play(self) -> tuple[Status, tuple[Happening, ...]]:
@@ -81,7 +81,7 @@ class DryRun:
         left_out = [one for notice, one in self._left_out.items() if notice not in happened]
         return self._progress.status, tuple(sorted([*self._happened, *left_out], key=lambda one: one.at))
 
-    async def first_agenda(self) -> Agenda:
+    async def first_agenda(self) -> Schedule:
         """What is planned when it has been sent."""
         await self._send()
         return await self._agenda()
@@ -89,26 +89,26 @@ class DryRun:
     async def _send(self) -> None:
         brief = self._request.brief
         people = {one.person: await self._directory.person(one.person, brief.workflow_id) for one in brief.people}
-        cast = await StandIns(self._directory).at_sending(brief, people, self._now)
+        cast = await CoreStandIns(self._directory).at_sending(brief, people, self._now)
         for who in cast.stand_ins:
             why = f"{who} is absent, so the delegate is asked from the start"
-            self._happened.append(Happening(self._now, Stage.REASSIGNED, who, who, why))
+            self._happened.append(Happening(self._now, NotificationType.REASSIGNED, who, who, why))
         instead = tuple(Substitution(from_=who, to=other.id) for who, other in cast.stand_ins.items())
         self._observe(Status.SENT, substituted=instead)
 
     async def _follow_up(self) -> None:
         """One move: the same that the workflow would make."""
-        match next_move(self._progress, announcement(self._request, self._brief, self._progress), self._now):
-            case HandOver(wanted):
+        match next_action(self._progress, announcement(self._request, self._brief, self._progress), self._now):
+            case ReassignSlot(wanted):
                 self._hand_over(wanted)
-            case Plan():
+            case PlanSchedule():
                 self._progress = self._progress.planned(await self._agenda(), self._now)
             case Announce(notices):
                 self._announce(notices)
-            case Nudge(moments) | Escalate(moments) if was_away(moments, self._progress, self._now):
+            case Remind(moments) | Escalate(moments) if was_away(moments, self._progress, self._now):
                 self._leave_out(lambda moment: moment.at < self._now)
                 self._progress = self._progress.replan()
-            case Nudge(moments, caught_up, too_soon):
+            case Remind(moments, caught_up, too_soon):
                 self._progress = self._progress.left_out(caught_up, too_soon, self._now)
                 self._tell(moments, nudges(self._progress, moments))
             case Escalate(moments):
@@ -139,9 +139,11 @@ class DryRun:
         if self._progress.signatures.complete:
             self._observe(Status.SIGNED)
             requester = self._request.brief.requester
-            self._happened.append(Happening(self._now, Stage.SETTLED, requester, requester, "everybody has signed"))
+            self._happened.append(
+                Happening(self._now, NotificationType.SETTLED, requester, requester, "everybody has signed")
+            )
 
-    def _escalate(self, moments: tuple[Moment, ...]) -> None:
+    def _escalate(self, moments: tuple[ScheduledAction, ...]) -> None:
         handed = tuple(filter(self._progress.hands_over, moments))
         alerted = tuple(moment for moment in moments if moment not in handed)
         self._leave_out(lambda moment: moment.at < self._now)
@@ -154,30 +156,32 @@ class DryRun:
         self._happened.append(Happening.planned(self._handed[wanted.from_], self._now))
         self._progress = self._progress.reassigned(wanted, self._now)
 
-    def _announce(self, notices: tuple[Notice, ...]) -> None:
-        leaving_first = sorted(notices, key=lambda one: one.stage != Stage.REASSIGNED)
+    def _announce(self, notices: tuple[NotificationOrder, ...]) -> None:
+        leaving_first = sorted(notices, key=lambda one: one.stage != NotificationType.REASSIGNED)
         told = [(one, why) for one in leaving_first if (why := self._why(one)) is not None]
         self._happened += [Happening(self._now, one.stage, one.person, one.person, why) for one, why in told]
         self._arrive(notices)
 
-    def _why(self, notice: Notice) -> str | None:
+    def _why(self, notice: NotificationOrder) -> str | None:
         """The reason of a notice that the agenda does not plan; None for one that nobody reads."""
-        if notice.stage == Stage.REASSIGNED:
+        if notice.stage == NotificationType.REASSIGNED:
             return f"handed over to {self._handed[notice.person].to}"
         return _UNPLANNED.get(notice.stage)
 
-    def _tell(self, moments: tuple[Moment, ...], notices: tuple[Notice, ...]) -> None:
+    def _tell(self, moments: tuple[ScheduledAction, ...], notices: tuple[NotificationOrder, ...]) -> None:
         self._happened += [Happening.planned(moment, self._now) for moment in moments]
         self._arrive(notices)
 
-    def _arrive(self, notices: tuple[Notice, ...]) -> None:
+    def _arrive(self, notices: tuple[NotificationOrder, ...]) -> None:
         lines = (
-            Delivered(key=n.key, stage=n.stage, person=n.person, channel=Channel.PUSH, outcome=Outcome.ACCEPTED)
+            Delivered(
+                key=n.key, stage=n.stage, person=n.person, channel=Channel.PUSH, outcome=NotificationOutcome.ACCEPTED
+            )
             for n in notices
         )
         self._progress = self._progress.told(tuple(lines), self._now)
 
-    def _leave_out(self, is_over: Callable[[Moment], bool]) -> None:
+    def _leave_out(self, is_over: Callable[[ScheduledAction], bool]) -> None:
         """Keep what the present plan leaves out, as far as its time is over: another plan, or none, comes next."""
         for moment in self._progress.agenda.dropped if self._progress.agenda else ():
             if is_over(moment):
@@ -188,7 +192,7 @@ class DryRun:
             DocumentSeen(document=_DOCUMENT, status=status, raw=status, **seen), self._now
         )
 
-    async def _agenda(self) -> Agenda:
+    async def _agenda(self) -> Schedule:
         planning = planning_of(self._request, self._brief.subject, self._progress, self._now)
         return await PolicyPlanner(self._directory).calendar(planning)
 
@@ -206,5 +210,5 @@ class DryRun:
         return SignerState.APPROVED if signer is not None and signer.role is Role.APPROVE else SignerState.SIGNED
 
     @property
-    def _brief(self) -> Brief:
+    def _brief(self) -> SignatureBrief:
         return self._request.brief.replace(people=self._progress.signatures.places)

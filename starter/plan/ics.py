@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
-from starter.plan.calendar import Plan, PlanLine
+from starter.plan.calendar import PlanLine, RequestPlan
 from starter.plan.dry_run import SIGNED
 
 _LONGEST_LINE: Final = 75
@@ -33,7 +33,7 @@ class Dated(Protocol):
         """When it is due."""
 
 
-def calendar_of(plan: Plan) -> bytes:
+def calendar_of(plan: RequestPlan) -> bytes:
     """The branch in which most of the signers sign, else nobody."""
     return calendar_with(plan, plan.branches[-1].lines)
 

@@ -14,16 +14,16 @@ from activities.calendars.wall_clock import after, in_words
 from activities.directory import Directory
 from activities.onboarding.input import PreparedOnboarding
 from activities.planner import PolicyPlanner
-from activities.requests.input import Prepared
+from activities.requests.input import PreparedRequest
 from activities.tasks.input import PreparedTask
 from starter.plan.calendar import PlanLine, PlannedDirectory, line_of
-from starter.plan.dry_run import DryRun, Happening
+from starter.plan.dry_run import Happening, Rehearsal
 from workflows.follow_up.inputs import planning_of
-from workflows.follow_up.stages import Stage
+from workflows.follow_up.stages import NotificationType
 from workflows.model.base import Model
 from workflows.model.onboarding import PartKind, PartPlan, StagePlan
 from workflows.model.subject import Status
-from workflows.task.progress import TaskProgress
+from workflows.task.progress import TaskState
 
 _DONE: Final = "done"
 _NOTICE: Final = "notice"
@@ -119,7 +119,7 @@ class _Calendar:
 
     async def _part(self, plan: PartPlan, at: datetime) -> PlannedPart:
         match self._prepared.parts.get(plan.id):
-            case Prepared() as request:
+            case PreparedRequest() as request:
                 return await self._agreement(plan, request, at)
             case PreparedTask() as task:
                 return await self._task(plan, task, at)
@@ -129,12 +129,12 @@ class _Calendar:
                 lines = await self._lines(told, known, self._prepared.given.subject.workflow_id)
                 return _planned(plan, None, at, Status.DONE, lines)
 
-    async def _agreement(self, plan: PartPlan, prepared: Prepared, at: datetime) -> PlannedPart:
+    async def _agreement(self, plan: PartPlan, prepared: PreparedRequest, at: datetime) -> PlannedPart:
         """Played out as `request plan` does it."""
         request, known = prepared.request, PlannedDirectory(self._directory, prepared.signers)
         signing = {one.person: self._assumed.signed_after for one in request.brief.people}
-        outcome, happened = await DryRun(request, at, known, signing).play()
-        due_at = (await DryRun(request, at, known, {}).first_agenda()).due_at
+        outcome, happened = await Rehearsal(request, at, known, signing).play()
+        due_at = (await Rehearsal(request, at, known, {}).first_agenda()).due_at
         ends_at = max((one.at for one in happened if one.suppressed is None), default=at)
         lines = await self._lines(happened, known, request.brief.workflow_id)
         return _planned(plan, due_at, ends_at, outcome, lines)
@@ -143,11 +143,13 @@ class _Calendar:
         """What the planner has in mind until it is done by what is assumed."""
         given, known = prepared.given, PlannedDirectory(self._directory, prepared.people)
         task = given.task
-        planning = planning_of(given, given.subject, TaskProgress.begin(task, at), at)
+        planning = planning_of(given, given.subject, TaskState.begin(task, at), at)
         agenda = await PolicyPlanner(known).calendar(planning)
         first = await known.person(task.people[0].person, task.workflow_id)
         done_at = after(at, self._assumed.done_after, first.tz)
-        happened = [Happening(at, Stage.READY, one.person, one.person, "it is theirs") for one in task.people]
+        happened = [
+            Happening(at, NotificationType.READY, one.person, one.person, "it is theirs") for one in task.people
+        ]
         happened += [Happening.planned(moment) for moment in agenda.moments if moment.at < done_at]
         happened.append(
             Happening(done_at, _DONE, first.id, task.requester, f"{in_words(self._assumed.done_after)} later")

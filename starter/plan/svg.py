@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta, tzinfo
 from typing import Final
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from starter.plan.calendar import Branch, Plan, PlanLine
+from starter.plan.calendar import Branch, PlanLine, RequestPlan
 from starter.plan.dry_run import SIGNED
 from starter.plan.weeks import DAYS, SORTS, WEEKS_AT_MOST, days_of, mondays_of, sort_of
 
@@ -52,7 +52,7 @@ text.due { fill: #b42318; font-weight: 600 }
 """
 
 
-def picture_of(plan: Plan, zone: tzinfo | None) -> bytes:
+def plan_picture(plan: RequestPlan, zone: tzinfo | None) -> bytes:
     """The weeks of every branch as SVG, on the clock of one zone, by default this machine's; dark where it is night."""
     paper = _Paper(plan, zone)
     for branch in plan.branches:
@@ -64,7 +64,7 @@ def picture_of(plan: Plan, zone: tzinfo | None) -> bytes:
 class _Paper:
     """What is drawn on, from the top down; `y` is how far it is full, and all that is said is heard, too."""
 
-    def __init__(self, plan: Plan, zone: tzinfo | None) -> None:
+    def __init__(self, plan: RequestPlan, zone: tzinfo | None) -> None:
         self.zone = zone
         self.deadlines = {"due": plan.due_at}
         if plan.closes_at != plan.due_at:

@@ -7,11 +7,11 @@ from typing import Any, Final
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from starter.plan.calendar import Branch, Plan
-from starter.plan.campaign import CampaignPlan, SaidRow
-from starter.plan.comparison import Change, Difference, What
+from starter.plan.calendar import Branch, RequestPlan
+from starter.plan.campaign import CampaignPlan, NotedRow
+from starter.plan.comparison import ChangeKindOfAction, Difference, ScheduleChange
 from starter.plan.onboarding import OnboardingPlan
-from starter.plan.weeks import Picture
+from starter.plan.weeks import WeekPicture
 from starter.rows import Rows
 from starter.terminal import Cell, Instant, Sentence, ZoneLine
 from workflows.follow_up.stages import stage_words
@@ -20,10 +20,14 @@ from workflows.model.planning import why_words
 
 ROWS_SHOWN_AT_MOST: Final = 20
 """Of each list of a campaign's people; `--json` has them all."""
-_MARKS: Final = {What.ADDED: ("+", "green"), What.REMOVED: ("-", "red"), What.MOVED: ("~", "yellow")}
+_MARKS: Final = {
+    ChangeKindOfAction.ADDED: ("+", "green"),
+    ChangeKindOfAction.REMOVED: ("-", "red"),
+    ChangeKindOfAction.MOVED: ("~", "yellow"),
+}
 
 
-def of_plan(plan: Plan, zone: tzinfo | None = None) -> Group:
+def of_plan(plan: RequestPlan, zone: tzinfo | None = None) -> Group:
     """Every branch with its picture, then the policy; all on one clock, by default that of whoever reads."""
     return Group(*_plan(plan, zone))
 
@@ -43,7 +47,7 @@ def of_difference(found: Difference) -> Group:
     return Group(*_difference(found))
 
 
-def _plan(plan: Plan, zone: tzinfo | None) -> Iterator[RenderableType]:
+def _plan(plan: RequestPlan, zone: tzinfo | None) -> Iterator[RenderableType]:
     yield Text(f"{plan.id}: {plan.document} ({plan.kind})", "bold")
     closes = f", closing {_utc(plan.closes_at)}" if plan.closes_at != plan.due_at else ""
     yield Sentence(f"if it were sent {_utc(plan.at)}, due {_utc(plan.due_at)}{closes}", zone=zone)
@@ -51,7 +55,7 @@ def _plan(plan: Plan, zone: tzinfo | None) -> Iterator[RenderableType]:
     for branch in plan.branches:
         yield Text(f"\nIf {branch.says}: {branch.outcome}", "bold")
         yield _calendar(branch, zone)
-        yield Picture(branch, zone)
+        yield WeekPicture(branch, zone)
     yield Text("\nPolicy", "bold")
     policy = Rows("value", "is", "from")
     for one in plan.policy:
@@ -111,7 +115,7 @@ def _campaign(plan: CampaignPlan, zone: tzinfo | None) -> Iterator[RenderableTyp
     yield calls
 
 
-def _said(what: str, people: Sequence[SaidRow]) -> Iterator[RenderableType]:
+def _said(what: str, people: Sequence[NotedRow]) -> Iterator[RenderableType]:
     """The first of those about whom there is something to say."""
     if not people:
         return
@@ -153,7 +157,7 @@ def _difference(found: Difference) -> Iterator[RenderableType]:
     yield ZoneLine()
 
 
-def _changed(change: Change) -> tuple[Cell, ...]:
+def _changed(change: ScheduleChange) -> tuple[Cell, ...]:
     mark, colour = _MARKS[change.what]
     notice = f"{change.stage} to {change.to}"
     return Text(mark, colour), Text(notice, colour), Instant(change.before), Instant(change.after), change.why

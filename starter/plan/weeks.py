@@ -50,7 +50,7 @@ def sort_of(stage: str) -> str:
 
 
 @dataclass(frozen=True)
-class Picture:
+class WeekPicture:
     """The picture of a branch, on the clock of one zone; for people, programs have the lines."""
 
     branch: Branch

@@ -5,14 +5,14 @@ from datetime import UTC, date, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from activities.device import Device, Platform
+from activities.device import Platform, PushDevice
 from activities.devices import KnownDevice
 from activities.directory import DirectoryFailure, UnknownPerson
 from activities.person import Person
 from activities.planner import PolicyPlanner
-from workflows.model.planning import Agenda, Planning, Turn
+from workflows.model.planning import PlanningInput, Schedule, Turn
 from workflows.model.policy import Policy
-from workflows.model.request import Brief, Document
+from workflows.model.request import Document, SignatureBrief
 from workflows.model.subject import Participant
 
 AMSTERDAM: Final = "Europe/Amsterdam"
@@ -38,19 +38,19 @@ class Book:
     async def group(self, name: str) -> tuple[str, ...]:
         return tuple(id for id, person in self._people.items() if name in person.groups)
 
-    async def devices(self, person: Person) -> tuple[Device, ...]:
+    async def devices(self, person: Person) -> tuple[PushDevice, ...]:
         return person.devices
 
     async def known_devices(self, person: Person) -> tuple[KnownDevice, ...]:
         return tuple(KnownDevice(device) for device in person.devices)
 
-    async def bury(self, person: Person, device: Device, reason: str) -> None:
+    async def bury(self, person: Person, device: PushDevice, reason: str) -> None:
         raise DirectoryFailure("a planner marks nobody's device")
 
 
 def somebody(id: str, zone: str = AMSTERDAM, **more: Any) -> Person:
     """Somebody with this id and zone, and a phone."""
-    phone = Device(token=id, platform=Platform.IOS)
+    phone = PushDevice(token=id, platform=Platform.IOS)
     return Person(**{"id": id, "name": "N", "email": f"{id}@example.com", "zone": zone, "devices": (phone,), **more})
 
 
@@ -73,9 +73,9 @@ def planning(
     turns: Mapping[str, datetime] | None = None,
     due: datetime | date | None = None,
     requester: str = "requester",
-) -> Planning:
+) -> PlanningInput:
     """What the workflow asks the planner when the first signer's turn came at `SINCE`."""
-    brief = Brief(
+    brief = SignatureBrief(
         id="r",
         kind="k",
         title="D",
@@ -84,7 +84,7 @@ def planning(
         people=tuple(Participant(person=person, order=1) for person in signers),
     )
     since = {signers[0]: SINCE} if turns is None else turns
-    return Planning(
+    return PlanningInput(
         subject=brief,
         policy=policy,
         due=due,
@@ -94,18 +94,18 @@ def planning(
     )
 
 
-async def plan(policy: Policy = DEFAULT, book: Book = BOOK, **more: Any) -> Agenda:
+async def plan(policy: Policy = DEFAULT, book: Book = BOOK, **more: Any) -> Schedule:
     """The agenda of `planning` with this directory."""
     return await PolicyPlanner(book).plan(planning(policy, **more))
 
 
-def lines(agenda: Agenda, zone: str = AMSTERDAM) -> list[str]:
+def lines(agenda: Schedule, zone: str = AMSTERDAM) -> list[str]:
     """`Thu 11-05 09:12 reminder-1 signer`, in the order of the agenda."""
     return [
         f"{moment.at.astimezone(ZoneInfo(zone)):%a %m-%d %H:%M} {moment.stage} {moment.to}" for moment in agenda.moments
     ]
 
 
-def dropped(agenda: Agenda) -> list[str]:
+def dropped(agenda: Schedule) -> list[str]:
     """`reminder-2 too_soon`, in the order of the stages."""
     return sorted(f"{moment.stage} {moment.suppressed}" for moment in agenda.dropped)

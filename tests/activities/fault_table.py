@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from activities.failures import to_application_error
 from activities.http.calling import Cause, ServiceFailure
-from deploy.sandbox.faults import CALLBACK_FAULTS, Fault, FaultKind
+from deploy.sandbox.faults import CALLBACK_FAULTS, ArmedFault, FaultKind
 from deploy.sandbox.server import RunningSandbox
 from workflows.model.subject import Code
 
@@ -96,7 +96,7 @@ OF_A_TOKEN_END_POINT: Final[Mapping[str, Ending]] = {
 def arm_always(sandbox: RunningSandbox, fault: str, path: str) -> None:
     """Have every request below `path` hit by `fault` of `FAULTS` from now on, and by no other."""
     sandbox.world.faults.clear()
-    sandbox.world.faults.arm(Fault.model_validate({**FAULTS[fault], "path": path, "times": None}))
+    sandbox.world.faults.arm(ArmedFault.model_validate({**FAULTS[fault], "path": path, "times": None}))
 
 
 def calls_of(client: type) -> set[str]:

@@ -15,7 +15,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import ActivityEnvironment
 
-from activities.core_signature.asked import Asked
+from activities.core_signature.asked import SignerSnapshots
 from activities.core_signature.service import CoreSignatureService
 from activities.core_signature.signing_page import SigningState, signing_page
 from activities.core_signature.wire import WireDocument
@@ -24,10 +24,10 @@ from activities.people import FileDirectory
 from activities.policies.catalogue import Catalogue
 from activities.reconciliation.adoption import Adoption
 from activities.reconciliation.service import ADOPTED_AT_MOST
-from activities.reconciliation.strangers import GIVEN_UP_AFTER, WAITING_AT_MOST, Strangers
-from activities.requests.input import prepare
-from activities.store import Home
-from deploy.sandbox.faults import Fault, FaultKind
+from activities.reconciliation.strangers import GIVEN_UP_AFTER, WAITING_AT_MOST, UnmanagedDocuments
+from activities.requests.input import prepare_request
+from activities.store.home import StoragePrefix
+from deploy.sandbox.faults import ArmedFault, FaultKind
 from tests.activities.core_signature.conftest import arm, calls
 from tests.activities.core_signature.requests import PDF
 from tests.activities.test_reconciliation import MINUTE, Office, office
@@ -38,7 +38,7 @@ from workflows.model.reconciliation import NotAdopted
 from workflows.model.request import SignerState
 from workflows.model.subject import Code, Role, Status
 from workflows.names import SIGNATURE_REQUEST, adopted_id
-from workflows.signature.inputs import SignatureRequest
+from workflows.signature.inputs import SignatureInput
 
 SENDER: Final = "legal@example.test"
 CHIEF: Final = "ceo@example.test"
@@ -115,14 +115,14 @@ def id_of(document: WireDocument) -> str:
     return adopted_id(document.uuid) or ""
 
 
-async def given(it: Office, document: WireDocument) -> SignatureRequest:
+async def given(it: Office, document: WireDocument) -> SignatureInput:
     """What the workflow of an adopted document was started with."""
     handle = it.temporal.get_workflow_handle(Kind.REQUEST.workflow_id(id_of(document)))
     [first, *_] = (await handle.fetch_history()).events
     started = first.workflow_execution_started_event_attributes
     assert started.workflow_type.name == SIGNATURE_REQUEST
-    [request] = await it.temporal.data_converter.decode(list(started.input.payloads), [SignatureRequest])
-    return SignatureRequest.model_validate(request.model_dump())
+    [request] = await it.temporal.data_converter.decode(list(started.input.payloads), [SignatureInput])
+    return SignatureInput.model_validate(request.model_dump())
 
 
 def of_service(it: Office) -> CoreSignatureService:
@@ -146,10 +146,12 @@ async def test_a_document_that_was_sent_by_hand_is_a_request_from_the_next_sweep
             ("signer-2", 2, Role.APPROVE),
         ]
         assert it.adoption
-        await it.store.choose_signers(Home.of_request(brief.id), started.fingerprint)
+        await it.store.choose_signers(StoragePrefix.of_request(brief.id), started.fingerprint)
         stranger = await it.adoption.directory.person("signer-2", brief.workflow_id)
         assert (stranger.name, stranger.locale, stranger.zone) == ("Gast Eins", "de", "Europe/Amsterdam")
-        [page] = [await signing_page(it.signature, brief.id, "chief-executive", await Asked(it.store).of(brief.id))]
+        [page] = [
+            await signing_page(it.signature, brief.id, "chief-executive", await SignerSnapshots(it.store).of(brief.id))
+        ]
         assert (page.state, page.document) == (SigningState.BY_MAIL, "Lease")
 
 
@@ -240,7 +242,7 @@ async def test_what_was_broken_off_and_forgotten_by_temporal_is_not_adopted_agai
 async def test_an_attempt_that_died_before_the_request_was_known_to_live_is_made_up_for(tmp_path: Path) -> None:
     async with adopting(tmp_path) as it:
         document = await sent_by_hand(it)
-        await it.store.claim(Home.of_request(id_of(document)))
+        await it.store.claim(StoragePrefix.of_request(id_of(document)))
         assert (await it.sweeps()).adopted == (id_of(document),)
 
 
@@ -276,7 +278,7 @@ async def test_who_was_replaced_after_an_attempt_that_died_is_not_asked(tmp_path
             await it.adoption.directory.person("signer-1", started.brief.workflow_id)
         ).email == "second@customer.test"
         page = await signing_page(
-            it.signature, started.brief.id, "signer-1", await Asked(it.store).of(started.brief.id)
+            it.signature, started.brief.id, "signer-1", await SignerSnapshots(it.store).of(started.brief.id)
         )
         assert page.state is SigningState.BY_MAIL
 
@@ -292,7 +294,7 @@ async def test_a_request_that_an_attempt_began_before_it_died_is_known_also_when
         for _ in range(2):
             swept = await it.sweeps()
             assert (swept.refusals, swept.waiting) == (0, 0)
-            assert await it.store.read_cover(Home.of_request(id_of(document))) is not None
+            assert await it.store.read_cover(StoragePrefix.of_request(id_of(document))) is not None
             await it.store.notes.note_sweep_mark(b"lost")
         assert (await given(it, document)).brief.people[0].person == "signer-1"
 
@@ -344,7 +346,7 @@ async def test_its_events_are_told_also_when_its_own_id_is_that_of_an_old_reques
 
 async def test_what_is_ours_was_ended_or_was_sent_by_others_is_left_alone(tmp_path: Path) -> None:
     async with adopting(tmp_path) as it:
-        await it.store.claim(Home.of_request("ours-long-ago"))
+        await it.store.claim(StoragePrefix.of_request("ours-long-ago"))
         await sent_by_hand(it, external_id="ours-long-ago")
         await sent_by_hand(it, sender="somebody@else.test")
         ended = await sent_by_hand(it)
@@ -406,7 +408,7 @@ async def test_what_a_gateway_answers_for_once_is_no_word_about_the_document(
 ) -> None:
     async with adopting(tmp_path) as it:
         document = await sent_by_hand(it)
-        it.sandbox.world.faults.arm(Fault(fault=fault, path=f"*/documents/{document.uuid}/", times=times))
+        it.sandbox.world.faults.arm(ArmedFault(fault=fault, path=f"*/documents/{document.uuid}/", times=times))
         swept = await it.sweeps()
         [reason] = swept.not_yet
         assert (swept.adoptions, swept.refusals, swept.waiting, reason.document) == (0, 0, 1, document.uuid)
@@ -418,7 +420,7 @@ async def test_what_a_gateway_answers_for_once_is_no_word_about_the_document(
 async def test_a_document_that_is_not_shown_is_asked_for_less_and_less_and_given_up_in_words(tmp_path: Path) -> None:
     async with adopting(tmp_path) as it:
         document = await sent_by_hand(it)
-        it.sandbox.world.faults.arm(Fault(fault="404", path=f"*/documents/{document.uuid}/", times=None))
+        it.sandbox.world.faults.arm(ArmedFault(fault="404", path=f"*/documents/{document.uuid}/", times=None))
         looked = len(calls(it.sandbox, "/documents/", "GET"))
         sweeps = [await it.sweeps()]
         while sweeps[-1].waiting:
@@ -448,7 +450,9 @@ async def test_one_that_core_signature_does_not_show_waits_and_holds_up_no_other
     async with adopting(tmp_path) as it:
         stuck = await sent_by_hand(it)
         fine = await sent_by_hand(it, name="Another")
-        it.sandbox.world.faults.arm(Fault(fault=FaultKind.UNAVAILABLE, path=f"*/documents/{stuck.uuid}/", times=None))
+        it.sandbox.world.faults.arm(
+            ArmedFault(fault=FaultKind.UNAVAILABLE, path=f"*/documents/{stuck.uuid}/", times=None)
+        )
         swept = await it.sweeps()
         assert (swept.adopted, swept.waiting) == ((id_of(fine),), 1)
 
@@ -457,7 +461,7 @@ async def test_when_core_signature_gives_no_answer_all_wait_and_one_has_asked(tm
     async with adopting(tmp_path) as it:
         made = [await sent_by_hand(it, name=f"Lease {number}") for number in range(3)]
         looked = len(calls(it.sandbox, "/documents/", "GET"))
-        fault = Fault(fault=FaultKind.REFUSE, path="*/documents/*", method="GET", times=None)
+        fault = ArmedFault(fault=FaultKind.REFUSE, path="*/documents/*", method="GET", times=None)
         it.sandbox.world.faults.arm(fault)
         for sweep in (1, 2):
             swept = await it.sweeps()
@@ -493,7 +497,7 @@ async def test_an_attempt_that_dies_while_it_adopts_has_kept_whom_it_told(tmp_pa
 
 
 async def test_ten_times_as_many_as_a_part_looks_at_are_adopted_part_by_part() -> None:
-    met = Strangers().met({f"{number}": datetime.now(UTC) for number in range(10 * WAITING_AT_MOST)})
+    met = UnmanagedDocuments().met({f"{number}": datetime.now(UTC) for number in range(10 * WAITING_AT_MOST)})
     assert len(met.waiting) == WAITING_AT_MOST
     assert ADOPTED_AT_MOST * 20 == WAITING_AT_MOST
     first = next(iter(met.waiting))
@@ -520,4 +524,4 @@ async def test_a_file_cannot_have_the_id_of_an_adopted_document(tmp_path: Path) 
         text = FileText("again.yaml", tmp_path, json.dumps({"id": id, "document": document, **asked}))
         catalogue = Catalogue.read(tmp_path / "policies.yaml")
         with pytest.raises(FileFaults, match="was sent at Core Signature by hand and is followed up from there"):
-            await prepare(text, catalogue=catalogue, directory=it.adoption.directory, now=it.now)
+            await prepare_request(text, catalogue=catalogue, directory=it.adoption.directory, now=it.now)

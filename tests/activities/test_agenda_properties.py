@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from activities.calendars.wall_clock import after, before, length, start_of_day
 from activities.files.fields import zones
-from activities.follow_up.open_hours import OpenHours, Slot
+from activities.follow_up.open_hours import OpenHours, OpenSlot
 from activities.follow_up.silence import MOST_JITTER
 from activities.person import Absence, Person
 from activities.planner import PolicyPlanner
 from tests.activities.book import Book, planning, somebody
 from workflows.follow_up.stages import numbered
-from workflows.model.planning import Agenda, EscalationReason, Moment, MomentKind, Planning, Snooze
+from workflows.model.planning import ActionType, EscalationReason, PlanningInput, Schedule, ScheduledAction, Snooze
 from workflows.model.policy import Escalation, Overdue, Policy, Reminders
 
 FIRST_YEAR: Final = 2026
@@ -36,38 +36,38 @@ def people(signer: Person, manager: Person) -> Book:
     return Book(somebody("requester"), signer, manager, somebody("delegate"))
 
 
-def asked(policy: Policy, since: datetime) -> Planning:
+def asked(policy: Policy, since: datetime) -> PlanningInput:
     return planning(policy, turns={"signer": since}).replace(window_from=since, now=since)
 
 
-def of_kind(agenda: Agenda, *kinds: MomentKind) -> list[Moment]:
+def of_kind(agenda: Schedule, *kinds: ActionType) -> list[ScheduledAction]:
     return [moment for moment in agenda.moments if moment.kind in kinds]
 
 
-def series(agenda: Agenda, word: str) -> list[Moment]:
+def series(agenda: Schedule, word: str) -> list[ScheduledAction]:
     """The moments of a series of stages: the reminders without the snoozes."""
     return [moment for moment in agenda.moments if moment.stage.startswith(f"{word}-")]
 
 
-def assert_in_order(agenda: Agenda, since: datetime) -> None:
+def assert_in_order(agenda: Schedule, since: datetime) -> None:
     """Monotone, inside the time of the request, an hour apart, reminders before warnings before what is overdue."""
     *before_the_end, end = agenda.moments
-    assert (end.kind, end.at) == (MomentKind.EXPIRE, agenda.over_at)
+    assert (end.kind, end.at) == (ActionType.EXPIRE, agenda.over_at)
     assert all(since <= moment.at < agenda.over_at for moment in before_the_end)
     for moment in before_the_end:
-        if moment.kind is MomentKind.OVERDUE:
+        if moment.kind is ActionType.OVERDUE:
             assert moment.at > agenda.due_at
-        elif moment.kind in (MomentKind.REMIND, MomentKind.WARN):
+        elif moment.kind in (ActionType.REMIND, ActionType.WARN):
             assert moment.at < agenda.due_at
-    assert all(since < moment.at for moment in before_the_end if moment.kind is not MomentKind.ESCALATE)
+    assert all(since < moment.at for moment in before_the_end if moment.kind is not ActionType.ESCALATE)
     assert [moment.at for moment in agenda.moments] == sorted(moment.at for moment in agenda.moments)
-    for earlier, later in pairwise(of_kind(agenda, MomentKind.REMIND, MomentKind.WARN, MomentKind.OVERDUE)):
+    for earlier, later in pairwise(of_kind(agenda, ActionType.REMIND, ActionType.WARN, ActionType.OVERDUE)):
         assert later.at - earlier.at >= HOUR
-    if (reminders := series(agenda, "reminder")) and (warnings := of_kind(agenda, MomentKind.WARN)):
+    if (reminders := series(agenda, "reminder")) and (warnings := of_kind(agenda, ActionType.WARN)):
         assert reminders[-1].at < warnings[0].at
 
 
-def assert_in_rhythm(agenda: Agenda, policy: Policy, signer: Person) -> None:
+def assert_in_rhythm(agenda: Schedule, policy: Policy, signer: Person) -> None:
     """From the place of each reminder to that of the next it is `every` at least, on the signer's clock."""
     for word, rhythm in (("reminder", policy.reminders), ("overdue", policy.overdue)):
         found = [one for one in (*agenda.moments, *agenda.dropped) if one.stage.startswith(f"{word}-")]
@@ -75,7 +75,7 @@ def assert_in_rhythm(agenda: Agenda, policy: Policy, signer: Person) -> None:
             assert rhythm and later.at >= after(earlier.at, rhythm.every, signer.tz), later
 
 
-def assert_nothing_disappears(agenda: Agenda, policy: Policy) -> None:
+def assert_nothing_disappears(agenda: Schedule, policy: Policy) -> None:
     """Each reminder and warning of the policy is planned or dropped with its reason, once."""
     stages = [moment.stage for moment in (*agenda.moments, *agenda.dropped)]
     wanted = {f"reminder-{number + 1}" for number in range(policy.reminders.most if policy.reminders else 0)}
@@ -86,25 +86,25 @@ def assert_nothing_disappears(agenda: Agenda, policy: Policy) -> None:
     assert all(moment.suppressed is not None for moment in agenda.dropped)
 
 
-def assert_nobody_is_woken(agenda: Agenda, policy: Policy, book: dict[str, Person]) -> None:
+def assert_nobody_is_woken(agenda: Schedule, policy: Policy, book: dict[str, Person]) -> None:
     """Reminders and escalations lie in the recipient's hours; a warning on a day off only if there was no other."""
-    for moment in (*series(agenda, "reminder"), *of_kind(agenda, MomentKind.OVERDUE, MomentKind.ESCALATE)):
-        if moment.kind is not MomentKind.ESCALATE or not policy.urgent:
+    for moment in (*series(agenda, "reminder"), *of_kind(agenda, ActionType.OVERDUE, ActionType.ESCALATE)):
+        if moment.kind is not ActionType.ESCALATE or not policy.urgent:
             hours = OpenHours.of(book[moment.to], policy)
             assert any(moment.at in slot for slot in hours.slots(hours.local_day(moment.at))), moment
 
 
-def assert_warned_in_time(agenda: Agenda, policy: Policy, signer: Person, since: datetime) -> None:
+def assert_warned_in_time(agenda: Schedule, policy: Policy, signer: Person, since: datetime) -> None:
     """No warning comes on a day off when there was a working day before it on which to send it."""
     hours = OpenHours.of(signer, policy)
-    for warning in of_kind(agenda, MomentKind.WARN) if not policy.urgent else []:
+    for warning in of_kind(agenda, ActionType.WARN) if not policy.urgent else []:
         day = hours.local_day(warning.at)
         assert hours.slots(day) or hours.last_day(day, since) is None, warning
-    days = [hours.local_day(warning.at) for warning in of_kind(agenda, MomentKind.WARN) if warning.stage[-1] in "dw"]
+    days = [hours.local_day(warning.at) for warning in of_kind(agenda, ActionType.WARN) if warning.stage[-1] in "dw"]
     assert len(days) == len(set(days)), "one that is counted in days a day"
 
 
-def assert_nothing_is_early(agenda: Agenda, policy: Policy, signer: Person, since: datetime) -> None:
+def assert_nothing_is_early(agenda: Schedule, policy: Policy, signer: Person, since: datetime) -> None:
     """The minutes of the spread come on top of what the policy says."""
     if policy.reminders and (found := series(agenda, "reminder")):
         assert found[0].at >= after(since, policy.reminders.first, signer.tz), found[0]
@@ -112,10 +112,10 @@ def assert_nothing_is_early(agenda: Agenda, policy: Policy, signer: Person, sinc
         assert found[0].at >= after(max(since, agenda.due_at), policy.overdue.every, signer.tz), found[0]
 
 
-def assert_time_to_act(agenda: Agenda, policy: Policy, signer: Person, since: datetime) -> None:
+def assert_time_to_act(agenda: Schedule, policy: Policy, signer: Person, since: datetime) -> None:
     """After any notice there is time to act before the next step: another's escalation, the due date, the end."""
-    nudges = of_kind(agenda, MomentKind.REMIND, MomentKind.WARN, MomentKind.OVERDUE)
-    for alert in of_kind(agenda, MomentKind.ESCALATE):
+    nudges = of_kind(agenda, ActionType.REMIND, ActionType.WARN, ActionType.OVERDUE)
+    for alert in of_kind(agenda, ActionType.ESCALATE):
         if alert.reason is EscalationReason.ABSENCE:
             continue
         pause = pause_of(policy, late=alert.at >= agenda.due_at)
@@ -125,7 +125,7 @@ def assert_time_to_act(agenda: Agenda, policy: Policy, signer: Person, since: da
             assert alert.at >= after(since, pause, signer.tz), alert
     hours = OpenHours.of(signer, policy)
     for nudge in nudges if not policy.urgent else []:
-        if nudge.kind is MomentKind.WARN:
+        if nudge.kind is ActionType.WARN:
             asked_for = nominal(nudge, agenda, signer, hours)
             assert nudge.at <= asked_for + MOST_JITTER or open_time(hours, nudge.at, agenda.due_at) >= 2 * HOUR, nudge
             if not hours.slots(hours.local_day(asked_for)) and nudge.at < asked_for - MOST_JITTER:
@@ -144,7 +144,7 @@ def pause_of(policy: Policy, *, late: bool) -> str:
     return "2h"
 
 
-def nominal(warning: Moment, agenda: Agenda, signer: Person, hours: OpenHours) -> datetime:
+def nominal(warning: ScheduledAction, agenda: Schedule, signer: Person, hours: OpenHours) -> datetime:
     """When a warning comes by the policy alone."""
     ahead = warning.stage.removeprefix("warning-")
     if ahead != "0d":
@@ -154,7 +154,7 @@ def nominal(warning: Moment, agenda: Agenda, signer: Person, hours: OpenHours) -
 
 def open_time(hours: OpenHours, begin: datetime, end: datetime) -> timedelta:
     """How much of their hours lies between two instants."""
-    return sum((slot.closes - slot.opens for slot in hours.within(Slot(begin, end))), timedelta())
+    return sum((slot.closes - slot.opens for slot in hours.within(OpenSlot(begin, end))), timedelta())
 
 
 def switches(zone: ZoneInfo) -> list[datetime]:
@@ -243,4 +243,4 @@ async def test_no_reminder_comes_before_the_end_of_a_snooze(policy: Policy, days
     )
     agenda = await PolicyPlanner(people(signer, manager)).plan(asked(policy, since).replace(snoozes=snoozes))
     assert_nothing_disappears(agenda, policy)
-    assert all(moment.at >= snoozes[-1].until for moment in of_kind(agenda, MomentKind.REMIND))
+    assert all(moment.at >= snoozes[-1].until for moment in of_kind(agenda, ActionType.REMIND))

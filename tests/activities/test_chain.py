@@ -3,10 +3,10 @@
 from typing import Any
 
 from activities.follow_up.chain import Chain
-from activities.follow_up.silence import Silence, Span
+from activities.follow_up.silence import SilentTurn, Span
 from activities.person import Absence
 from tests.activities.book import BOOK, SINCE, Book, plan, planning, somebody
-from workflows.model.planning import MomentKind, Planning, Turn
+from workflows.model.planning import ActionType, PlanningInput, Turn
 from workflows.model.policy import Escalation, Policy
 from workflows.names import alert_key
 
@@ -15,7 +15,7 @@ DEFAULT = Escalation()
 
 async def alerted(book: Book = BOOK, escalation: Escalation = DEFAULT, **more: Any) -> tuple[str, str]:
     agenda = await plan(Policy(escalation=escalation), book, **more)
-    moment = next(moment for moment in agenda.moments if moment.kind is MomentKind.ESCALATE)
+    moment = next(moment for moment in agenda.moments if moment.kind is ActionType.ESCALATE)
     return moment.to, moment.why.split(": ", 1)[1]
 
 
@@ -61,13 +61,15 @@ async def test_the_delegate_stands_in_for_the_absent_only() -> None:
 AWAY = (Absence.model_validate({"from": "2026-11-01", "until": "2026-12-31"}),)
 
 
-def chain_of(planned: Planning, book: Book, escalation: Escalation, signer: str = "signer") -> Chain:
+def chain_of(planned: PlanningInput, book: Book, escalation: Escalation, signer: str = "signer") -> Chain:
     turn, span = Turn(person=signer, since=SINCE), Span(SINCE, SINCE)
-    silence = Silence.of(planned, book, turn, span, there=somebody(signer))
+    silence = SilentTurn.of(planned, book, turn, span, there=somebody(signer))
     return Chain(silence, escalation, SINCE)
 
 
-async def next_of(chain: Planning, book: Book = BOOK, escalation: Escalation = DEFAULT, signer: str = "signer") -> str:
+async def next_of(
+    chain: PlanningInput, book: Book = BOOK, escalation: Escalation = DEFAULT, signer: str = "signer"
+) -> str:
     found = await chain_of(chain, book, escalation, signer).next()
     return found.as_
 
@@ -160,6 +162,6 @@ async def test_a_fallback_who_has_left_is_no_end_of_the_plan() -> None:
 async def test_a_requester_who_has_left_is_planned_for_in_the_hours_of_the_signer() -> None:
     night_shift = Book(somebody("signer", hours="20:00-23:00"))
     agenda = await plan(Policy(hours="working", escalation=DEFAULT), night_shift)
-    moment = next(moment for moment in agenda.moments if moment.kind is MomentKind.ESCALATE)
+    moment = next(moment for moment in agenda.moments if moment.kind is ActionType.ESCALATE)
     assert (moment.to, moment.at.hour) == ("requester", 19)
     assert moment.why.endswith("; requester is not in the directory, so the hours are those of signer")

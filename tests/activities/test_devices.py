@@ -6,22 +6,23 @@ from pathlib import Path
 import pytest
 
 from activities import devices as module
-from activities.device import AddressKind, Device, Platform
+from activities.device import AddressKind, Platform, PushDevice
 from activities.devices import KEPT_AT_MOST, REMEMBERED_AT_MOST, SENT_TO_AT_MOST, Devices, TooMany
 from activities.people import FileDirectory
 from activities.person import Person
-from activities.store import DeviceFolder, Store, device_hash
+from activities.store.devices import DeviceFolder, device_hash
 from activities.store.objects import Objects
+from activities.store.store import Store
 
 NOW = datetime(2026, 11, 20, 8, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 
-def phone(token: str, **more: object) -> Device:
-    return Device.model_validate({"token": token, "platform": Platform.IOS, **more})
+def phone(token: str, **more: object) -> PushDevice:
+    return PushDevice.model_validate({"token": token, "platform": Platform.IOS, **more})
 
 
-def somebody(id: str, *devices: Device) -> Person:
+def somebody(id: str, *devices: PushDevice) -> Person:
     return Person(id=id, name="N", email=f"{id}@example.com", zone="UTC", devices=devices)
 
 
@@ -52,11 +53,11 @@ async def test_a_registration_is_kept_and_a_repetition_says_that_the_app_is_ther
 
 async def test_an_installation_id_is_an_address_of_its_own_kind(store: Store) -> None:
     devices = Devices(store)
-    await devices.register("ada", Device(fid="f", platform=Platform.WEB), NOW)
+    await devices.register("ada", PushDevice(fid="f", platform=Platform.WEB), NOW)
     [known] = await devices.known(somebody("ada"))
     assert (known.device.kind, known.device.value) == (AddressKind.FID, "f")
     with pytest.raises(ValueError, match="needs exactly one of token, fid"):
-        Device(platform=Platform.WEB)
+        PushDevice(platform=Platform.WEB)
 
 
 async def test_the_file_and_what_apps_register_are_one_list_without_doubles(store: Store) -> None:

@@ -21,7 +21,7 @@ from pydantic import SecretStr
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from activities import downstream
-from activities.downstream import CALLS_AT_ONCE, Downstream, DownstreamConfig, _Places
+from activities.downstream import CALLS_AT_ONCE, HttpTargets, HttpTargetsConfig, _Places
 from activities.http.addresses import Guard
 from activities.http.calling import make_client
 from deploy.sandbox.server import running
@@ -44,10 +44,10 @@ async def to_public(host: str, port: int) -> Sequence[str]:
     return ["93.184.216.34"]
 
 
-def calling(transport: httpx.AsyncBaseTransport, secrets: Sequence[str] = ()) -> Downstream:
+def calling(transport: httpx.AsyncBaseTransport, secrets: Sequence[str] = ()) -> HttpTargets:
     """A caller of finance with these secrets."""
-    config = DownstreamConfig(secrets={"finance": [SecretStr(secret) for secret in secrets]} if secrets else {})
-    return Downstream(make_client(transport=transport), config, Guard((), to_public))
+    config = HttpTargetsConfig(secrets={"finance": [SecretStr(secret) for secret in secrets]} if secrets else {})
+    return HttpTargets(make_client(transport=transport), config, Guard((), to_public))
 
 
 async def requested(secrets: Sequence[str] = ()) -> httpx.Request:
@@ -171,12 +171,12 @@ async def test_a_name_without_an_address_is_tried_again() -> None:
     async def unknown(host: str, port: int) -> Sequence[str]:
         raise OSError("no such name")
 
-    caller = Downstream(make_client(), DownstreamConfig(), Guard((), unknown))
+    caller = HttpTargets(make_client(), HttpTargetsConfig(), Guard((), unknown))
     assert (await caller.call(FINANCE, ID, PAYLOAD)).gone is False
 
 
 async def test_a_refused_address_is_asked_for_again_with_its_reason() -> None:
-    caller = Downstream(make_client(), DownstreamConfig(), Guard(()))
+    caller = HttpTargets(make_client(), HttpTargetsConfig(), Guard(()))
     result = await caller.call(FINANCE.replace(url="https://169.254.169.254/"), ID, PAYLOAD)
     assert not result.gone
     assert result.why == "address refused: a private address must be listed in COUNTERSIGN_HANDOFF_HOSTS"
@@ -205,7 +205,7 @@ async def test_a_target_that_hangs_holds_up_its_own_calls_and_no_others(monkeypa
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server, make_client() as client:
         host = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        caller = Downstream(client, DownstreamConfig(), Guard((host,)))
+        caller = HttpTargets(client, HttpTargetsConfig(), Guard((host,)))
         archive, finance = (Target(target=name, url=f"http://{host}/{name}") for name in ("archive", "finance"))
         crowd = [asyncio.create_task(caller.call(archive, ID, PAYLOAD)) for _ in range(10 * CALLS_AT_ONCE)]
         for _ in range(CALLS_AT_ONCE):
@@ -307,7 +307,7 @@ DONE = {
 
 def test_every_fault_and_every_call_is_in_the_table() -> None:
     assert sorted([*AGAIN, *DONE]) == sorted(FAULTS)
-    assert calls_of(Downstream) == {"call"}
+    assert calls_of(HttpTargets) == {"call"}
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -316,7 +316,7 @@ async def test_each_fault_of_a_receiver_has_its_result(monkeypatch: pytest.Monke
         monkeypatch.setattr(downstream, "DEADLINE", SHORT)
     async with running(SandboxSettings()) as sandbox, make_client() as client:
         hosts = (sandbox.url.removeprefix("http://"),)
-        caller = Downstream(client, DownstreamConfig(), Guard(hosts))
+        caller = HttpTargets(client, HttpTargetsConfig(), Guard(hosts))
         arm_always(sandbox, fault, "/_sandbox/targets/*")
         result = await caller.call(FINANCE.replace(url=f"{sandbox.url}/_sandbox/targets/finance"), ID, PAYLOAD)
         entries = sandbox.world.ledger.after(0)
@@ -334,7 +334,7 @@ async def test_tls_is_verified_for_the_name_not_the_address(tmp_path: Path, name
             return ["127.0.0.1"]
 
         async with make_client(trust=ssl.create_default_context(cadata=authority)) as client:
-            caller = Downstream(client, DownstreamConfig(), Guard((f"erp.example:{port}",), here))
+            caller = HttpTargets(client, HttpTargetsConfig(), Guard((f"erp.example:{port}",), here))
             result = await caller.call(FINANCE.replace(url=f"https://erp.example:{port}/hook"), ID, PAYLOAD)
     assert result.ok is (why is None)
     assert (why or "") in (result.why or "")

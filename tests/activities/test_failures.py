@@ -8,7 +8,7 @@ from temporalio.exceptions import ApplicationError
 from activities.directory import DirectoryAway, UnknownPerson
 from activities.failures import failing_as_application_errors, to_application_error
 from activities.http.calling import Cause, ServiceFailure
-from activities.store import DocumentMissing, RecordConflict, StoreAway
+from activities.store.failures import DocumentMissing, RecordConflict, StoreAway
 from workflows.follow_up.options import LONGEST_WAIT
 from workflows.model.subject import Code
 

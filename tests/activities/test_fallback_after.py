@@ -4,16 +4,16 @@ from datetime import timedelta
 
 import pytest
 
-from activities.device import Device
+from activities.device import PushDevice
 from tests.activities.book import SINCE, Book, dropped, lines, plan, somebody
-from workflows.model.planning import MomentKind
+from workflows.model.planning import ActionType
 from workflows.model.policy import Policy
 
 BARE = Policy(reminders=None, warnings=(), escalation=None, hours="working")
 
 
 async def test_nobody_is_told_by_another_way_unless_the_policy_says_so() -> None:
-    assert all(moment.kind is not MomentKind.FALLBACK for moment in (await plan(BARE)).moments)
+    assert all(moment.kind is not ActionType.FALLBACK for moment in (await plan(BARE)).moments)
 
 
 async def test_it_comes_so_long_after_the_turn_in_their_hours_with_the_reason() -> None:
@@ -31,7 +31,9 @@ async def test_what_would_come_after_the_end_is_left_out(after: str, why: str | 
     assert dropped(agenda) == ([why] if why else [])
 
 
-@pytest.mark.parametrize("devices", [(), (Device(token="t", platform="ios", seen_at=str(SINCE - timedelta(days=40))),)])
-async def test_who_has_no_phone_to_rely_on_was_written_to_at_once(devices: tuple[Device, ...]) -> None:
+@pytest.mark.parametrize(
+    "devices", [(), (PushDevice(token="t", platform="ios", seen_at=str(SINCE - timedelta(days=40))),)]
+)
+async def test_who_has_no_phone_to_rely_on_was_written_to_at_once(devices: tuple[PushDevice, ...]) -> None:
     book = Book(somebody("requester"), somebody("signer", devices=devices))
     assert dropped(await plan(BARE.replace(fallback_after="1d"), book)) == ["fallback no_device"]

@@ -3,13 +3,13 @@
 import pytest
 
 from activities.core_signature.client import CoreSignatureClient
-from activities.downstream import Downstream
-from deploy.sandbox.faults import CALLBACK_FAULTS, Fault, FaultKind
+from activities.downstream import HttpTargets
+from deploy.sandbox.faults import CALLBACK_FAULTS, ArmedFault, FaultKind
 from tests.activities.fault_table import ASKED_TO_WAIT, FAULTS, LATE, OF_A_SERVICE, OF_A_TOKEN_END_POINT, calls_of
 
 
 def test_every_http_fault_of_the_sandbox_is_armed_under_its_own_name_and_no_other() -> None:
-    assert {Fault.model_validate(fault).fault for fault in FAULTS.values()} == set(FaultKind) - CALLBACK_FAULTS
+    assert {ArmedFault.model_validate(fault).fault for fault in FAULTS.values()} == set(FaultKind) - CALLBACK_FAULTS
     assert [name for name, fault in FAULTS.items() if not name.startswith(fault["fault"].value)] == []
     assert FAULTS.keys() >= LATE | ASKED_TO_WAIT
 
@@ -28,4 +28,4 @@ def test_the_calls_of_a_client_are_its_public_coroutines() -> None:
         def nor_this(self) -> None: ...
 
     assert calls_of(More) - calls_of(CoreSignatureClient) == {"one_more"}
-    assert calls_of(Downstream) == {"call"}
+    assert calls_of(HttpTargets) == {"call"}

@@ -9,7 +9,7 @@ from activities.follow_up.silence import MOST_JITTER, jitter
 from activities.person import Absence
 from activities.planner import PolicyPlanner
 from tests.activities.book import SINCE, Book, dropped, lines, plan, planning, somebody
-from workflows.model.planning import Agenda, Moment, MomentKind, Snooze, Turn
+from workflows.model.planning import ActionType, Schedule, ScheduledAction, Snooze, Turn
 from workflows.model.policy import Escalation, EscalationAction, Policy, Reminders
 
 WORKING = Policy(hours="working")
@@ -33,7 +33,7 @@ def book(signer: dict[str, Any] | None = None, manager: dict[str, Any] | None = 
     )
 
 
-def stage(agenda: Agenda, name: str) -> Moment:
+def stage(agenda: Schedule, name: str) -> ScheduledAction:
     return next(moment for moment in (*agenda.moments, *agenda.dropped) if moment.stage == name)
 
 
@@ -111,7 +111,7 @@ async def test_of_two_warnings_an_hour_apart_both_come_and_of_two_that_are_neare
     asked = planning(policy, turns={"signer": night}).replace(window_from=night, now=night)
     agenda = await PolicyPlanner(book()).plan(asked)
     assert dropped(agenda) == suppressed
-    assert sum(one.kind is MomentKind.WARN for one in agenda.moments) == 2 - len(suppressed)
+    assert sum(one.kind is ActionType.WARN for one in agenda.moments) == 2 - len(suppressed)
 
 
 async def test_a_warning_a_week_ahead_that_falls_on_a_holiday_comes_the_day_after_it() -> None:
@@ -296,7 +296,7 @@ def test_the_jitter_is_fixed_per_request_and_person_and_spreads() -> None:
 async def test_the_jitter_stays_inside_the_hours() -> None:
     brief_hours = book({"hours": "09:00-09:10"})
     agenda = await plan(NUDGES_ONLY, brief_hours)
-    reminders = [moment for moment in agenda.moments if moment.kind is MomentKind.REMIND]
+    reminders = [moment for moment in agenda.moments if moment.kind is ActionType.REMIND]
     assert {moment.at.strftime("%H:%M") for moment in reminders} == {"08:07"}
 
 
@@ -317,4 +317,4 @@ async def test_clocks_that_stood_take_no_warning_away() -> None:
         turns=(Turn(person="signer", since=due + timedelta(days=1), came_at=SINCE),), now=due + timedelta(days=1)
     )
     agenda = await PolicyPlanner(book()).plan(stood)
-    assert [moment.stage for moment in agenda.moments if moment.kind is MomentKind.WARN] == ["warning-2d", "warning-1d"]
+    assert [moment.stage for moment in agenda.moments if moment.kind is ActionType.WARN] == ["warning-2d", "warning-1d"]

@@ -19,15 +19,16 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities import handoff
-from activities.downstream import Downstream, DownstreamConfig
-from activities.handoff import Fanout
+from activities.downstream import HttpTargets, HttpTargetsConfig
+from activities.handoff import HandOffService
 from activities.http.addresses import Guard
 from activities.http.calling import make_client
 from activities.people import FileDirectory
-from activities.push.service import Notices
-from activities.store import Home, Store, StoreFailure
-from activities.store.store import AMENDMENTS_AT_ONCE
-from activities.target_health import Condition, Health, KnownTarget, address_of
+from activities.push.service import NotificationService
+from activities.store.failures import StoreFailure
+from activities.store.home import StoragePrefix
+from activities.store.store import AMENDMENTS_AT_ONCE, Store
+from activities.target_health import KnownTarget, TargetCondition, TargetState, address_of
 from deploy.sandbox.server import RunningSandbox
 from starter.lookup import recorded
 from tests.activities.push.conftest import a_worker, core, directory, fcm, links, notices, sandbox, signatures, store
@@ -42,18 +43,18 @@ from workflows.follow_up.record import amendment
 from workflows.kinds import Kind, referred
 from workflows.model.campaign import Counts
 from workflows.model.entries import TimelineEntry
-from workflows.model.happened import Happened
+from workflows.model.happened import EventType
 from workflows.model.lines import GivenAnswer, SignerLine
-from workflows.model.notices import Notice, NoticeAction, Outcome
+from workflows.model.notices import NoticeAction, NotificationOrder, NotificationOutcome
 from workflows.model.planning import EscalationReason, Reason
 from workflows.model.policy import Format, Target
 from workflows.model.records import (
     Amendment,
     DeadHandOffs,
-    HandedOff,
     HandoffBatch,
-    Recall,
-    Recalled,
+    HandOffOrder,
+    RecordedHandOff,
+    ReplayOrder,
     SettledRecord,
 )
 from workflows.model.request import SignerState
@@ -121,9 +122,9 @@ async def nowhere() -> Client:
 class House:
     """The activity with all it needs, over the sandbox."""
 
-    push: Notices
+    push: NotificationService
     directory: FileDirectory
-    downstream: Downstream
+    downstream: HttpTargets
     url: str
     store: Store
     policies: Path
@@ -147,15 +148,15 @@ class House:
 
     async def amendments(self) -> list[Amendment]:
         """All that came after the record."""
-        some = [one async for some in self.store.read_amendments(Home.of_request("msa-0042")) for one in some]
+        some = [one async for some in self.store.read_amendments(StoragePrefix.of_request("msa-0042")) for one in some]
         return [Amendment.model_validate_json(one) for one in some]
 
-    async def recall(self, id: str) -> Recalled:
+    async def recall(self, id: str) -> RecordedHandOff:
         """What is known of an ending's hand-off."""
-        return await self._fanout(await nowhere()).recall(Recall(id=id))
+        return await self._fanout(await nowhere()).recall(ReplayOrder(id=id))
 
-    def _fanout(self, temporal: Client, oncall: str = "") -> Fanout:
-        return Fanout(
+    def _fanout(self, temporal: Client, oncall: str = "") -> HandOffService:
+        return HandOffService(
             push=self.push,
             downstream=self.downstream,
             directory=self.directory,
@@ -174,15 +175,15 @@ class House:
 @pytest.fixture
 async def house(
     sandbox: RunningSandbox,
-    notices: Notices,
+    notices: NotificationService,
     directory: FileDirectory,
     tmp_path: Path,
 ) -> AsyncIterator[House]:
     """Everything but Temporal."""
-    config = DownstreamConfig(secrets={"finance": (SecretStr(SECRET),)})
+    config = HttpTargetsConfig(secrets={"finance": (SecretStr(SECRET),)})
     guard = Guard((sandbox.url.removeprefix("http://"),))
     async with make_client() as client:
-        kept, downstream = Store(f"{tmp_path}/kept"), Downstream(client, config, guard)
+        kept, downstream = Store(f"{tmp_path}/kept"), HttpTargets(client, config, guard)
         yield House(notices, directory, downstream, sandbox.url, kept, tmp_path / "catalogue.yaml")
 
 
@@ -282,7 +283,7 @@ async def test_what_a_task_was_answered_is_for_targets_that_want_personal_data_a
     told: dict[str, Any] = {"settled": ended, "subject": brief().replace(type=Kind.TASK)}
     kept = SettledRecord(fingerprint="f" * 64, run_id="run-1", show=show)
     await house.tell(house.hook("finance"), house.hook("archive", personal=True), record=kept, **told)
-    assert b"Rue" not in (await house.store.read_record(Home.of("task:msa-0042")) or b"")
+    assert b"Rue" not in (await house.store.read_record(StoragePrefix.of("task:msa-0042")) or b"")
     assert "Rue" not in called(sandbox, "finance")["raw"]
     data = called(sandbox, "archive")["body"]["data"]
     assert data["answer"] == {"label": "Address for invoices", "text": "1 Rue du Port"}
@@ -366,7 +367,7 @@ async def test_why_somebody_declined_goes_only_where_it_is_asked_for_and_no_more
     assert isinstance(said, RequestShow)
     declined = record(Status.DECLINED).replace(show=said.replace(signers=(line,)))
     await house.tell(house.hook("finance"), house.hook("archive", personal=True), record=declined)
-    kept = await house.store.read_record(Home.of_request("msa-0042"))
+    kept = await house.store.read_record(StoragePrefix.of_request("msa-0042"))
     assert b"annex" not in (kept or b"")
     assert "annex" not in called(sandbox, "finance")["raw"]
     assert called(sandbox, "archive")["body"]["data"]["signers"][0]["reason"] == "We have no such annex."
@@ -405,7 +406,7 @@ async def test_a_dead_target_is_in_the_index_with_those_that_were_dead_before(
     before = HandoffLine(target="archive", state=HandoffState.DEAD, attempts=10, at=AT, why="no answer")
     for _ in range(2):
         await house.tell(house.hook("hr"), Target(target="board", group="no-such-group"), dead=(before,), at=AT)
-    home = Home.of_request("msa-0042")
+    home = StoragePrefix.of_request("msa-0042")
     assert await house.store.hand_offs.dead(home.kind) == ("msa-0042",)
     content = await house.store.hand_offs.read_dead(home)
     assert content is not None
@@ -442,7 +443,7 @@ async def test_what_was_told_leaves_nothing_in_the_index(house: House) -> None:
 async def test_the_requester_and_whoever_is_on_call_hear_of_a_dead_target(
     house: House, sandbox: RunningSandbox
 ) -> None:
-    notice = Notice(
+    notice = NotificationOrder(
         key="msa-0042/undelivered/chief-executive",
         stage="undelivered",
         person="chief-executive",
@@ -487,10 +488,10 @@ async def test_who_cannot_be_told_is_a_dead_target_with_its_reason(house: House,
 async def test_a_withdrawal_is_done_also_where_there_is_no_phone(house: House) -> None:
     target = Target(target="notice:archive", person="archive")
     key = notice_key("msa-0042", "withdrawal", "archive")
-    notice = Notice(key=key, stage="withdrawal", person="archive", action=NoticeAction.WITHDRAW)
+    notice = NotificationOrder(key=key, stage="withdrawal", person="archive", action=NoticeAction.WITHDRAW)
     (result,) = await house.tell(calls=(HandoffCall(target=target, notice=notice),))
     assert result.ok
-    assert [line.outcome for line in result.delivered] == [Outcome.SUPPRESSED]
+    assert [line.outcome for line in result.delivered] == [NotificationOutcome.SUPPRESSED]
 
 
 async def test_a_push_service_that_is_away_costs_only_those_on_phones(
@@ -584,7 +585,7 @@ async def test_what_the_store_does_not_take_is_reported_and_comes_before_anybody
         raise StoreFailure("the store cannot be used: away")
 
     finance, board = house.hook("finance"), Target(target="board", group="no-such-group")
-    home = Home.of_request("msa-0042")
+    home = StoragePrefix.of_request("msa-0042")
     with monkeypatch.context() as outage:
         outage.setattr(house.store, "write_amendment", away)
         told = await house.hand_off(finance, board, at=AT)
@@ -610,17 +611,17 @@ async def test_the_settled_record_is_written_before_anybody_hears_and_a_repetiti
     house: House, sandbox: RunningSandbox
 ) -> None:
     await house.tell(house.hook("finance"), record=record())
-    first = await house.store.read_record(Home.of_request("msa-0042"))
+    first = await house.store.read_record(StoragePrefix.of_request("msa-0042"))
     kept = SettledRecord.model_validate_json(first or b"")
     assert kept == record()
     await house.tell(house.hook("finance"), record=record())
-    assert await house.store.read_record(Home.of_request("msa-0042")) == first
+    assert await house.store.read_record(StoragePrefix.of_request("msa-0042")) == first
 
 
 async def test_whom_to_hand_off_to_once_more_is_in_the_record_with_all_that_became_of_it(house: House) -> None:
     acme = subscriber("customer-onboarding:acme")
     finance, board = house.hook("finance"), Target(target="board", group="no-such-group")
-    order = HandedOff(subject=brief().subject, settled=SETTLED, document="D", targets=(finance, board))
+    order = HandOffOrder(subject=brief().subject, settled=SETTLED, document="D", targets=(finance, board))
     await house.tell(finance, board, acme, record=record().replace(hand_off=order), at=AT)
     await house.tell(calls=(HandoffCall(target=board, replay=1, by="ops"),), number=2, at=AT)
     await house.tell(subscriber("came-later"), number=3, at=AT)
@@ -634,12 +635,12 @@ async def test_whom_to_hand_off_to_once_more_is_in_the_record_with_all_that_beca
         ("came-later", HandoffState.PENDING, 0),
     ]
     assert found.batches == 3
-    assert await house.recall("nobody") == Recalled()
+    assert await house.recall("nobody") == RecordedHandOff()
 
 
 async def test_a_target_that_wants_no_calls_gets_none_and_loses_nothing(house: House, sandbox: RunningSandbox) -> None:
     address = address_of(house.hook("finance"))
-    disabled = Health(address=address, is_=Condition.DISABLED, why="HTTP 410", told=Condition.DISABLED)
+    disabled = TargetCondition(address=address, is_=TargetState.DISABLED, why="HTTP 410", told=TargetState.DISABLED)
     known = KnownTarget().learnt(disabled)
     await house.store.hand_offs.keep_target("finance", known.written)
     held, told = await house.tell(house.hook("finance"), house.hook("archive"), at=AT)
@@ -649,7 +650,7 @@ async def test_a_target_that_wants_no_calls_gets_none_and_loses_nothing(house: H
     (called,) = await house.tell(house.hook("finance"), number=2, at=AT)
     assert called.ok
     known = KnownTarget.of(await house.store.hand_offs.read_target("finance"))
-    assert known.at(address).is_ is Condition.WORKING
+    assert known.at(address).is_ is TargetState.WORKING
 
 
 async def test_however_often_it_was_replayed_a_replay_goes_by_the_original_and_the_last(house: House) -> None:
@@ -666,7 +667,7 @@ async def test_of_ten_times_as_many_replays_as_are_shown_the_record_shows_the_or
 ) -> None:
     """The batches are ten times as many as are read at once."""
     most = max(10 * REPLAYS_AT_MOST, 10 * AMENDMENTS_AT_ONCE)
-    store, home = Store("memory://many-replays"), Home.of_request("msa-0042")
+    store, home = Store("memory://many-replays"), StoragePrefix.of_request("msa-0042")
     await store.write_record(home, record().model_dump_json(by_alias=True).encode())
     for number in range(most):
         line = HandoffLine(target="board", state=HandoffState.DEAD, attempts=1, at=AT, replay=number)
@@ -680,11 +681,11 @@ async def test_of_ten_times_as_many_replays_as_are_shown_the_record_shows_the_or
 
 
 async def test_no_words_of_people_are_in_a_record_that_is_never_changed(house: House) -> None:
-    said = TimelineEntry(at=AT, happened=Happened.DECLINED, who="chair", why="I am getting divorced", said=True)
+    said = TimelineEntry(at=AT, happened=EventType.DECLINED, who="chair", why="I am getting divorced", said=True)
     settled = record().replace(show=record().show.replace(timeline=(said,)))
     for _ in range(2):
         await house.tell(house.hook("finance"), record=settled)
-    assert b"divorced" not in (await house.store.read_record(Home.of_request("msa-0042")) or b"")
+    assert b"divorced" not in (await house.store.read_record(StoragePrefix.of_request("msa-0042")) or b"")
     assert (await recorded(house.store, referred("msa-0042")) or record().show).timeline[0] == said
 
 
@@ -739,8 +740,8 @@ async def test_a_batch_before_the_end_writes_over_nothing_that_became_of_an_earl
 async def test_another_record_under_the_id_stays_and_stops_nobody(
     house: House, sandbox: RunningSandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await house.store.write_record(Home.of_request("msa-0042"), b"{}")
+    await house.store.write_record(StoragePrefix.of_request("msa-0042"), b"{}")
     (result,) = await house.tell(house.hook("finance"), record=record())
     assert result.ok
-    assert await house.store.read_record(Home.of_request("msa-0042")) == b"{}"
+    assert await house.store.read_record(StoragePrefix.of_request("msa-0042")) == b"{}"
     assert "settled record conflicts" in caplog.text

@@ -8,8 +8,8 @@ import pytest
 from activities import handoff_people
 from activities.handoff_people import GROUP_AT_MOST
 from activities.people import FileDirectory
-from activities.push.service import Notices
-from activities.store import Store
+from activities.push.service import NotificationService
+from activities.store.store import Store
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.conftest import (
     a_worker,
@@ -28,8 +28,8 @@ from tests.activities.push.test_fallback import reaching, worker
 from tests.activities.push.test_fallback import told as letters
 from tests.activities.test_handoff import AT, House, house, record
 from workflows.follow_up.batches import call_of
-from workflows.follow_up.handoff import HandoffLedger, state_after
-from workflows.model.notices import Outcome
+from workflows.follow_up.handoff import Outbox, state_after
+from workflows.model.notices import NotificationOutcome
 from workflows.model.policy import Target
 from workflows.model.settlement import HandoffCall, HandoffResult, HandoffState
 
@@ -53,12 +53,12 @@ BOARD = Target(target="board", group="directors")
 
 
 @pytest.fixture
-def ledger() -> HandoffLedger:
+def ledger() -> Outbox:
     """The board is to be told."""
-    return HandoffLedger.open((BOARD,), (), AT)
+    return Outbox.open((BOARD,), (), AT)
 
 
-async def tried(house: House, ledger: HandoffLedger) -> tuple[HandoffLedger, HandoffResult]:
+async def tried(house: House, ledger: Outbox) -> tuple[Outbox, HandoffResult]:
     """The ledger after the next call of the board, and what that came to."""
     now = ledger.next_at or AT
     [entry] = ledger.due(now)
@@ -66,7 +66,7 @@ async def tried(house: House, ledger: HandoffLedger) -> tuple[HandoffLedger, Han
     return ledger.record(results, now), results[0]
 
 
-async def tried_to_the_end(house: House, ledger: HandoffLedger) -> HandoffLedger:
+async def tried_to_the_end(house: House, ledger: Outbox) -> Outbox:
     """The ledger when nobody is called any more."""
     while ledger.next_at:
         ledger, _ = await tried(house, ledger)
@@ -74,7 +74,7 @@ async def tried_to_the_end(house: House, ledger: HandoffLedger) -> HandoffLedger
 
 
 async def test_a_group_of_which_one_is_missed_is_tried_again(
-    house: House, sandbox: RunningSandbox, ledger: HandoffLedger
+    house: House, sandbox: RunningSandbox, ledger: Outbox
 ) -> None:
     arm(sandbox, fault="503", contains="finance-chief~1", retry_after=30)
     ledger, first = await tried(house, ledger)
@@ -104,14 +104,14 @@ async def test_a_group_that_everybody_has_left_but_those_who_know_is_done(
 ) -> None:
     (first,) = await house.tell(BOARD)
     told = len(sends(sandbox))
-    arrived = tuple(line.person for line in first.delivered if line.outcome is Outcome.ACCEPTED)
+    arrived = tuple(line.person for line in first.delivered if line.outcome is NotificationOutcome.ACCEPTED)
     (second,) = await house.tell(calls=(HandoffCall(target=BOARD, attempt=2, reached=arrived),))
     assert (second.ok, second.delivered) == (True, ())
     assert len(sends(sandbox)) == told
 
 
 async def test_a_phone_that_is_never_reached_rings_no_other_and_leaves_the_group_done(
-    house: House, sandbox: RunningSandbox, ledger: HandoffLedger
+    house: House, sandbox: RunningSandbox, ledger: Outbox
 ) -> None:
     arm(sandbox, fault="503", contains="finance-chief~1", times=None)
     (entry,) = (await tried_to_the_end(house, ledger)).entries
@@ -121,7 +121,7 @@ async def test_a_phone_that_is_never_reached_rings_no_other_and_leaves_the_group
 
 
 async def test_who_has_a_letter_gets_no_other_because_somebody_elses_phone_is_never_reached(
-    house: House, reaching: Notices, sandbox: RunningSandbox, ledger: HandoffLedger, tmp_path: Path
+    house: House, reaching: NotificationService, sandbox: RunningSandbox, ledger: Outbox, tmp_path: Path
 ) -> None:
     without_phone = "  - {id: archive, name: Archive, email: archive@example.test, zone: UTC, groups: [directors]}"
     (tmp_path / "people.yaml").write_text(f"{PEOPLE.rstrip()}\n{without_phone.replace('archive', 'board-secretary')}\n")
@@ -133,7 +133,7 @@ async def test_who_has_a_letter_gets_no_other_because_somebody_elses_phone_is_ne
 
 @pytest.mark.parametrize("target", [Target(target="t", person="deputy"), Target(target="t", group="phoneless")])
 async def test_attempts_are_one_letter_and_each_replay_is_another(
-    house: House, reaching: Notices, sandbox: RunningSandbox, tmp_path: Path, target: Target
+    house: House, reaching: NotificationService, sandbox: RunningSandbox, tmp_path: Path, target: Target
 ) -> None:
     person = "  - {id: deputy, name: D, email: deputy@example.test, zone: UTC, groups: [phoneless]}"
     (tmp_path / "people.yaml").write_text(f"people:\n{person}\n")
@@ -144,7 +144,7 @@ async def test_attempts_are_one_letter_and_each_replay_is_another(
 
 
 async def test_a_phone_that_dies_before_it_was_reached_ends_the_group_at_once(
-    house: House, sandbox: RunningSandbox, ledger: HandoffLedger
+    house: House, sandbox: RunningSandbox, ledger: Outbox
 ) -> None:
     arm(sandbox, fault="503", contains="finance-chief~1")
     ledger, _ = await tried(house, ledger)
@@ -180,7 +180,7 @@ class Crowded(FileDirectory):
 
 
 async def test_a_group_ten_times_as_large_as_is_remembered_is_told_nothing_and_the_target_dead(
-    house: House, sandbox: RunningSandbox, ledger: HandoffLedger, tmp_path: Path, store: Store
+    house: House, sandbox: RunningSandbox, ledger: Outbox, tmp_path: Path, store: Store
 ) -> None:
     crowded = replace(house, directory=Crowded(tmp_path / "people.yaml", store))
     (entry,) = (await tried_to_the_end(crowded, ledger)).entries
@@ -204,7 +204,7 @@ def one_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("one_a_call")
 async def test_a_large_group_is_told_in_several_calls_of_one_attempt(
-    house: House, sandbox: RunningSandbox, ledger: HandoffLedger
+    house: House, sandbox: RunningSandbox, ledger: Outbox
 ) -> None:
     ledger, _ = await tried(house, ledger)
     assert (ledger.entries[0].attempts, ledger.next_at) == (0, AT)
@@ -215,7 +215,7 @@ async def test_a_large_group_is_told_in_several_calls_of_one_attempt(
 
 @pytest.mark.usefixtures("one_a_call")
 async def test_whom_a_large_group_misses_in_the_first_call_is_tried_again_after_the_last(
-    house: House, sandbox: RunningSandbox, ledger: HandoffLedger
+    house: House, sandbox: RunningSandbox, ledger: Outbox
 ) -> None:
     for token in EXECUTIVES:
         arm(sandbox, fault="503", contains=token)

@@ -9,7 +9,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from temporalio.workflow import ActivityCancellationType
 
 from activities import handoff, in_turn
-from activities.in_turn import PACE, Pace, Turns, unbroken
+from activities.in_turn import PACE, TurnLimits, Turns, unbroken
 from activities.interceptors import HeartbeatInterceptor
 from tests.servers import time_skipping
 from workflows.follow_up import options
@@ -88,6 +88,8 @@ async def test_what_was_done_before_a_cancellation_is_the_result() -> None:
     [(in_turn.PACE, 2, options.NUDGE), (in_turn.PACE, 2, options.NOTIFY), (handoff.PACE, 1, options.HAND_OFF)],
     ids=["nudge", "notify", "hand off"],
 )
-def test_an_attempt_ends_itself_long_before_it_would_be_torn_off(pace: Pace, rounds: int, how: ActivityOptions) -> None:
+def test_an_attempt_ends_itself_long_before_it_would_be_torn_off(
+    pace: TurnLimits, rounds: int, how: ActivityOptions
+) -> None:
     """A delivery prepares and sends, each at this pace; a mail and the store take a while beside."""
     assert rounds * pace.end <= how["start_to_close_timeout"].total_seconds() / 2

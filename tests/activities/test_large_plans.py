@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.follow_up.open_hours import OpenHours, Slot
+from activities.follow_up.open_hours import OpenHours, OpenSlot
 from activities.people import FileDirectory
 from activities.planner import PolicyPlanner
-from activities.store import Store
+from activities.store.store import Store
 from tests.activities.book import somebody
-from workflows.model.planning import Agenda, Planning, Turn
+from workflows.model.planning import PlanningInput, Schedule, Turn
 from workflows.model.policy import Policy, Reminders
-from workflows.model.request import Brief, Document
+from workflows.model.request import Document, SignatureBrief
 from workflows.model.subject import Participant
 
 NOW = datetime(2026, 11, 2, 8, tzinfo=UTC)
@@ -44,11 +44,13 @@ def planner(folder: Path, people: int, absent: list[dict[str, str]]) -> PolicyPl
     return PolicyPlanner(FileDirectory(file, Store(str(folder / "store"))))
 
 
-def planning(people: int) -> Planning:
+def planning(people: int) -> PlanningInput:
     """All of them at once, for two years."""
     signers = tuple(Participant(person=f"person-{number}", order=1) for number in range(1, people + 1))
-    return Planning(
-        subject=Brief(id="msa", kind="base", title="MSA", document=Document(), requester="person-0", people=signers),
+    return PlanningInput(
+        subject=SignatureBrief(
+            id="msa", kind="base", title="MSA", document=Document(), requester="person-0", people=signers
+        ),
         policy=LARGEST,
         due=None,
         window_from=NOW,
@@ -63,7 +65,7 @@ async def days_looked_at(
     """How many days of somebody the plan looks at."""
     looked, slots = [0], OpenHours.slots
 
-    def counted(hours: OpenHours, day: date) -> tuple[Slot, ...]:
+    def counted(hours: OpenHours, day: date) -> tuple[OpenSlot, ...]:
         looked[0] += 1
         return slots(hours, day)
 
@@ -98,7 +100,7 @@ async def test_a_crowd_leaves_the_loop_to_others_after_each_signer(tmp_path: Pat
     one = planner(tmp_path, 100, [])
     await one.calendar(planning(1))  # The people file is read: others have the loop to themselves meanwhile.
     waiting = asyncio.ensure_future(others())
-    plan: Agenda = await one.calendar(planning(100))
+    plan: Schedule = await one.calendar(planning(100))
     waiting.cancel()
     assert len(plan.moments) + len(plan.dropped) > 6_000
     assert turns >= 100
@@ -108,10 +110,10 @@ async def test_a_crowd_leaves_the_loop_to_others_after_each_signer(tmp_path: Pat
 def test_absences_in_any_order_that_overlap_are_one(order: int) -> None:
     day = timedelta(days=1)
     berlin = ZoneInfo("Europe/Berlin")
-    spans = [Slot(NOW, NOW + 3 * day), Slot(NOW + day, NOW + 2 * day), Slot(NOW + 3 * day, NOW + 5 * day)]
+    spans = [OpenSlot(NOW, NOW + 3 * day), OpenSlot(NOW + day, NOW + 2 * day), OpenSlot(NOW + 3 * day, NOW + 5 * day)]
     hours = OpenHours(berlin, absences=tuple(spans[::order]))
-    assert hours.next_slot(NOW, NOW + 9 * day) == Slot(NOW + 5 * day, datetime(2026, 11, 7, 23, tzinfo=UTC))
-    assert hours.last_slot(NOW + 5 * day, NOW - day) == Slot(datetime(2026, 11, 1, 23, tzinfo=UTC), NOW)
+    assert hours.next_slot(NOW, NOW + 9 * day) == OpenSlot(NOW + 5 * day, datetime(2026, 11, 7, 23, tzinfo=UTC))
+    assert hours.last_slot(NOW + 5 * day, NOW - day) == OpenSlot(datetime(2026, 11, 1, 23, tzinfo=UTC), NOW)
     assert hours.next_slot(NOW, NOW + 5 * day) is None
 
 
@@ -123,7 +125,7 @@ def test_what_is_passed_over_is_what_day_by_day_is_closed(
     absences: list[tuple[int, int]], begin: int, length: int
 ) -> None:
     at, before = NOW + timedelta(days=begin), NOW + timedelta(days=begin + length)
-    spans = tuple(Slot(NOW + timedelta(days=first), NOW + timedelta(days=first + days)) for first, days in absences)
+    spans = tuple(OpenSlot(NOW + timedelta(days=first), NOW + timedelta(days=first + days)) for first, days in absences)
     hours = replace(OpenHours.working(somebody("signer")), absences=spans)
     days = [hours.local_day(at) + timedelta(days=number) for number in range(length + 1)]
     slots = [slot for day in days for slot in hours.slots(day)]

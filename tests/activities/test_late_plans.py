@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from activities.planner import PolicyPlanner
 from tests.activities.book import BOOK, NEW_YORK, Book, planning, somebody
-from workflows.model.planning import Agenda, Moment, Planning, Reason, Snooze
+from workflows.model.planning import PlanningInput, Reason, Schedule, ScheduledAction, Snooze
 from workflows.model.policy import Escalation, EscalationAction, Policy, Reminders
 
 WORKING = Policy(hours="working", escalation=None)
@@ -13,9 +13,9 @@ FRIDAY_NIGHT = datetime(2026, 11, 6, 22, tzinfo=UTC)
 SATURDAY = datetime(2026, 11, 7, 12, tzinfo=UTC)
 
 
-async def plan(asked: Planning, book: Book = BOOK) -> dict[str, Moment]:
+async def plan(asked: PlanningInput, book: Book = BOOK) -> dict[str, ScheduledAction]:
     """What is planned or dropped for each stage."""
-    agenda: Agenda = await PolicyPlanner(book).plan(asked)
+    agenda: Schedule = await PolicyPlanner(book).plan(asked)
     return {moment.stage: moment for moment in (*agenda.moments, *agenda.dropped)}
 
 

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from activities.links import BadLink, LinkClaim, Links, LinkUse, Through, serial_of
+from activities.links import BadLink, LinkContent, LinkUse, SigningLinks, Through, serial_of
 
 BASE = "https://sign.example"
-LINKS = Links(BASE, SecretStr("s" * 32))
+LINKS = SigningLinks(BASE, SecretStr("s" * 32))
 IDS = st.text("ABCabc019._-", min_size=1, max_size=100)
 
 
@@ -20,11 +20,11 @@ def ref_of(link: str) -> str:
 
 @given(request=IDS, person=IDS, use=st.sampled_from(LinkUse))
 def test_a_link_opens_to_what_it_was_made_of(request: str, person: str, use: LinkUse) -> None:
-    assert LINKS.open(ref_of(LINKS.link(request, person, use))) == LinkClaim(request, person, use)
+    assert LINKS.open(ref_of(LINKS.link(request, person, use))) == LinkContent(request, person, use)
 
 
 def test_a_link_is_byte_equal_on_every_attempt_also_of_another_process() -> None:
-    again = Links(f"{BASE}/", SecretStr("s" * 32))
+    again = SigningLinks(f"{BASE}/", SecretStr("s" * 32))
     assert LINKS.link("msa-0042", "chief-executive", LinkUse.SIGN) == again.link(
         "msa-0042", "chief-executive", LinkUse.SIGN
     )
@@ -43,7 +43,7 @@ def test_every_use_person_and_request_has_its_own_link() -> None:
 def test_a_task_has_a_page_of_its_own() -> None:
     link = LINKS.link("task:keys", "office", LinkUse.DO)
     claim = LINKS.open(link.removeprefix(f"{BASE}/task/"))
-    assert (claim, claim.workflow_id) == (LinkClaim("task:keys", "office", LinkUse.DO), "task:keys")
+    assert (claim, claim.workflow_id) == (LinkContent("task:keys", "office", LinkUse.DO), "task:keys")
     assert LINKS.open(ref_of(LINKS.link("keys", "office", LinkUse.SIGN))).workflow_id == "signature-request:keys"
 
 
@@ -82,14 +82,14 @@ def test_a_longer_or_padded_form_of_a_genuine_link_is_bad() -> None:
 def test_another_secret_opens_nothing() -> None:
     ref = ref_of(LINKS.link("msa-0042", "chief-executive", LinkUse.SIGN))
     with pytest.raises(BadLink, match=r"^not a link of ours$"):
-        Links(BASE, SecretStr("t" * 32)).open(ref)
+        SigningLinks(BASE, SecretStr("t" * 32)).open(ref)
 
 
 def test_the_longest_ids_still_make_a_link_that_opens() -> None:
     request, person = "c" * 48 + "." + "p" * 100, "p" * 100
     assert LINKS.open(ref_of(LINKS.link(request, person, LinkUse.VIEW))).request == request
     through = Through("customer-onboarding:" + "c" * 100, "q" * 100)
-    made = LinkClaim(request, person, LinkUse.SIGN, "0123456789abcdef", None, through)
+    made = LinkContent(request, person, LinkUse.SIGN, "0123456789abcdef", None, through)
     assert LINKS.open(ref_of(LINKS.link(request, person, LinkUse.SIGN, made.serial, through=through))) == made
 
 
@@ -99,14 +99,14 @@ def test_a_link_through_an_onboarding_says_through_which_and_whose(
 ) -> None:
     through = Through("customer-onboarding:acme", known)
     ref = ref_of(LINKS.link(request, person, LinkUse.SIGN, serial, through=through))
-    assert LINKS.open(ref) == LinkClaim(request, person, LinkUse.SIGN, serial, None, through)
+    assert LINKS.open(ref) == LinkContent(request, person, LinkUse.SIGN, serial, None, through)
     assert ref != ref_of(LINKS.link(request, person, LinkUse.SIGN, serial))
 
 
 def test_a_serial_can_be_renewed_of_an_onboarding_and_of_what_its_page_gave() -> None:
     acme, part = "customer-onboarding:acme", "task:acme.1.1"
     through = Through(acme, "signer-1")
-    assert LinkClaim(part, "signer-2", LinkUse.DO, through=through).serial_at == serial_of(acme, "signer-1")
-    assert LinkClaim(acme, "signer-1", LinkUse.VIEW).serial_at == serial_of(acme, "signer-1")
-    assert LinkClaim(part, "signer-2", LinkUse.DO).serial_at is None
-    assert LinkClaim(acme, "signer-1", LinkUse.PREVIEW).serial_at is None
+    assert LinkContent(part, "signer-2", LinkUse.DO, through=through).serial_at == serial_of(acme, "signer-1")
+    assert LinkContent(acme, "signer-1", LinkUse.VIEW).serial_at == serial_of(acme, "signer-1")
+    assert LinkContent(part, "signer-2", LinkUse.DO).serial_at is None
+    assert LinkContent(acme, "signer-1", LinkUse.PREVIEW).serial_at is None

@@ -8,7 +8,7 @@ import pytest
 from activities.follow_up.others import by_day
 from activities.planner import PolicyPlanner
 from tests.activities.book import Book, planning, somebody
-from workflows.model.planning import Agenda, Moment, MomentKind, Planning, Reason
+from workflows.model.planning import ActionType, PlanningInput, Reason, Schedule, ScheduledAction
 from workflows.model.policy import Policy, Reminders
 
 LA, KOLKATA = "America/Los_Angeles", "Asia/Kolkata"
@@ -23,20 +23,20 @@ def book(*away: tuple[str, str]) -> Book:
     return Book(somebody("requester"), *(somebody(id, zone, devices=()) for id, zone in zones.items()))
 
 
-def asked(policy: Policy, *people: str, heard: datetime = MORNING) -> Planning:
+def asked(policy: Policy, *people: str, heard: datetime = MORNING) -> PlanningInput:
     found = planning(policy, signers=people, turns=dict.fromkeys(people, MORNING))
     turns = tuple(turn.replace(heard_at=heard) for turn in found.turns)
     return found.replace(window_from=MORNING, now=MORNING, turns=turns)
 
 
-def nudges(agenda: Agenda) -> list[Moment]:
-    return [one for one in agenda.moments if one.kind in (MomentKind.REMIND, MomentKind.WARN)]
+def nudges(agenda: Schedule) -> list[ScheduledAction]:
+    return [one for one in agenda.moments if one.kind in (ActionType.REMIND, ActionType.WARN)]
 
 
 @pytest.mark.parametrize("hours", ["working", "any"])
 async def test_los_angeles_and_kolkata_are_reminded_when_the_other_is_awake(hours: str) -> None:
     agenda = await PolicyPlanner(book()).plan(asked(WORKING.replace(hours=hours), "west", "east"))
-    assert {one.person for one in nudges(agenda) if one.kind is MomentKind.REMIND} == {"west", "east"}
+    assert {one.person for one in nudges(agenda) if one.kind is ActionType.REMIND} == {"west", "east"}
     for one in nudges(agenda):
         assert by_day(ZoneInfo(KOLKATA if one.person == "west" else LA)).open_at(one.at), one
         assert not one.wakes_others
@@ -60,7 +60,7 @@ async def test_of_two_warnings_that_are_mailed_on_one_day_the_nearer_one_is_kept
 async def test_a_moved_reminder_is_in_the_working_hours_of_whom_it_is_meant_for() -> None:
     agenda = await PolicyPlanner(book()).plan(asked(WORKING, "west", "east"))
     for one in nudges(agenda):
-        if one.kind is MomentKind.REMIND:
+        if one.kind is ActionType.REMIND:
             here = one.at.astimezone(ZoneInfo(LA if one.person == "west" else KOLKATA))
             assert 9 <= here.hour < 18 and here.weekday() < 5, one
 
@@ -69,7 +69,7 @@ async def test_where_it_is_never_day_for_all_it_goes_out_all_the_same_and_says_s
     people = book(("far", "Pacific/Auckland"), ("south", "America/Sao_Paulo"), ("north", "Europe/Moscow"))
     everybody = ("west", "east", "far", "south", "north")
     agenda = await PolicyPlanner(people).plan(asked(WORKING, *everybody))
-    reminded = {one.person for one in nudges(agenda) if one.kind is MomentKind.REMIND}
+    reminded = {one.person for one in nudges(agenda) if one.kind is ActionType.REMIND}
     assert reminded == set(everybody)
     waking = [one for one in nudges(agenda) if one.wakes_others]
     assert waking and all("although it may wake" in one.why for one in waking)

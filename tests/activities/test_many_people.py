@@ -5,13 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from activities import people_index
 from activities.directory import UnknownPerson, UnusablePeople
 from activities.people import FileDirectory
-from activities.people_index import PEOPLE_FILE_AT_MOST, READ_AT_ONCE_AT_MOST, PeopleIndex
+from activities.people_index import PEOPLE_FILE_AT_MOST, READ_AT_ONCE_AT_MOST, PeopleIndex, loaded, name_of, read
 from activities.person import Person
 from activities.spelling import did_you_mean
-from activities.store import Store
+from activities.store.store import Store
 from tests.activities.requests.papers import PEOPLE
 from tests.activities.test_people import change, entry
 
@@ -70,7 +69,7 @@ async def test_a_large_file_is_read_once_and_looked_up_by_whoever_comes_next(man
     assert len(await first.group("all-staff")) == 399
 
     # Its entries cannot be read anew, so what the next one knows of them was kept.
-    kept = people_index.name_of(STAFF.encode())
+    kept = name_of(STAFF.encode())
     await store.keep_people(kept, people_of(3).dumped())
     next_one = FileDirectory(many, store)
     assert (await next_one.person("person-000002")).manager is None
@@ -88,8 +87,8 @@ async def test_of_the_kept_people_there_is_one_state_only(tmp_path: Path) -> Non
 
 async def test_what_is_kept_says_what_the_file_said(tmp_path: Path) -> None:
     (tmp_path / "people.yaml").write_text(PEOPLE, "utf-8")
-    read = people_index.read(tmp_path / "people.yaml", PEOPLE.encode())
-    again = people_index.loaded(read.dumped())
+    read = read(tmp_path / "people.yaml", PEOPLE.encode())
+    again = loaded(read.dumped())
     assert again == read
     assert [again.person(id) for id in again.entries] == [read.person(id) for id in read.entries]
     assert isinstance(again.person("chief-executive"), Person)
@@ -99,7 +98,7 @@ async def test_damaged_kept_people_are_read_from_the_file_again(tmp_path: Path) 
     file, store = tmp_path / "people.yaml", Store(str(tmp_path / "store"))
     file.write_text(FEW, "utf-8")
     assert file.stat().st_size > READ_AT_ONCE_AT_MOST
-    await store.keep_people(people_index.name_of(FEW.encode()), b'{"entries": [')
+    await store.keep_people(name_of(FEW.encode()), b'{"entries": [')
     assert (await FileDirectory(file, store).person("person-000007")).manager == "chief"
 
 
@@ -110,7 +109,7 @@ async def test_while_a_changed_file_is_read_the_last_good_state_answers(tmp_path
     assert await directory.person("chair")
 
     grown = STAFF
-    await store.keep_people(people_index.name_of(grown.encode()), people_of(5).dumped())
+    await store.keep_people(name_of(grown.encode()), people_of(5).dumped())
     change(file, grown)
     impatient = asyncio.create_task(directory.person("chair"))
     await store.begun.wait()
@@ -131,7 +130,7 @@ async def test_what_changed_while_the_file_was_read_is_known_to_whoever_waits_fo
     monkeypatch.setattr("activities.people._PATIENCE", 0.0)
     file, store = tmp_path / "people.yaml", GatedStore(str(tmp_path / "store"))
     file.write_text(STAFF, "utf-8")
-    await store.keep_people(people_index.name_of(STAFF.encode()), people_of(5).dumped())
+    await store.keep_people(name_of(STAFF.encode()), people_of(5).dumped())
     directory = FileDirectory(file, store)
     reading = asyncio.create_task(directory.person("person-000001"))
     await store.begun.wait()

@@ -7,7 +7,7 @@ import pytest
 
 from activities.calendars.public_holidays import known_calendar, public_holidays
 from activities.calendars.working_time import weekdays
-from activities.follow_up.open_hours import OpenHours, Slot
+from activities.follow_up.open_hours import OpenHours, OpenSlot
 from activities.person import Absence
 from tests.activities.book import somebody
 from workflows.model.policy import Policy
@@ -98,8 +98,8 @@ def test_round_the_clock_knows_absences_but_neither_nights_nor_holidays(policy: 
 def test_an_absence_cuts_a_hole_into_a_day() -> None:
     of = hours(absent=absent("2026-11-02T11:00:00Z", "2026-11-02T13:00:00Z"))
     assert of.slots(date(2026, 11, 2)) == (
-        Slot(at("2026-11-02", "08:00"), at("2026-11-02", "11:00")),
-        Slot(at("2026-11-02", "13:00"), at("2026-11-02", "17:00")),
+        OpenSlot(at("2026-11-02", "08:00"), at("2026-11-02", "11:00")),
+        OpenSlot(at("2026-11-02", "13:00"), at("2026-11-02", "17:00")),
     )
     assert opens(of, at("2026-11-02", "12:00")) == at("2026-11-02", "13:00")
     assert of.why_closed(at("2026-11-02", "12:00")) == "they are absent"
@@ -112,7 +112,7 @@ def test_there_may_be_no_open_hours_before_an_instant() -> None:
 
 def test_the_last_working_day_and_the_last_occasion() -> None:
     of, since = hours(), at("2026-11-02", "10:00")
-    friday = Slot(at("2026-11-06", "08:00"), at("2026-11-06", "17:00"))
+    friday = OpenSlot(at("2026-11-06", "08:00"), at("2026-11-06", "17:00"))
     assert of.last_day(date(2026, 11, 9), since) == friday
     assert of.last_slot(at("2026-11-08"), since) == friday
     assert of.last_day(date(2026, 11, 3), since) is None

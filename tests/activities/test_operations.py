@@ -16,10 +16,10 @@ from temporalio.api.operatorservice.v1 import CreateNexusEndpointRequest
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from activities.operations import LOOKED_FOR, Operations
+from activities.operations import LOOKED_FOR, NexusOperations
 from tests.servers import own_namespace
 from workflows.model.policy import NexusOperation, Target
-from workflows.model.request import Brief, Document
+from workflows.model.request import Document, SignatureBrief
 from workflows.model.settlement import HandoffResult, Settled
 from workflows.model.subject import Participant, Status
 from workflows.names import WORKFLOW_QUEUE
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.real_server
 SETTLED = Settled(
     request="msa", kind="contract", outcome=Status.SIGNED, at=datetime(2026, 12, 4, 9, tzinfo=UTC), external_id="msa"
 )
-BRIEF = Brief(
+BRIEF = SignatureBrief(
     id="msa", kind="contract", title="MSA", document=Document(), requester="boss", people=(Participant(person="ada"),)
 )
 
@@ -84,7 +84,7 @@ class Team:
         """The result of one attempt."""
         wanted = NexusOperation(endpoint=endpoint or self.endpoint, service="archive", operation=operation)
         target = Target(target=operation, nexus=wanted)
-        return await Operations(self.client, looked_for).call(target, wanted, BRIEF, SETTLED)
+        return await NexusOperations(self.client, looked_for).call(target, wanted, BRIEF, SETTLED)
 
 
 @pytest.fixture

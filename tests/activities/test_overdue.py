@@ -8,7 +8,7 @@ import pytest
 
 from activities.planner import PolicyPlanner
 from tests.activities.book import BOOK, SINCE, Book, dropped, lines, plan, planning, somebody
-from workflows.model.planning import Agenda, MomentKind, Reason, Snooze
+from workflows.model.planning import ActionType, Reason, Schedule, Snooze
 from workflows.model.policy import OVERDUE_AT_MOST, Escalation, EscalationAction, Overdue, Policy, Reminders
 
 FRIDAY: Final = date(2026, 11, 13)
@@ -19,7 +19,7 @@ LATE: Final = Policy(
 HOUR: Final = timedelta(hours=1)
 
 
-def at(agenda: Agenda, stage: str) -> str:
+def at(agenda: Schedule, stage: str) -> str:
     """When and whom a stage is told."""
     return next(line for line in lines(agenda) if f" {stage} " in line)
 
@@ -28,7 +28,7 @@ async def test_without_a_grace_it_closes_when_it_is_due() -> None:
     agenda = await plan(due=FRIDAY)
     assert agenda.over_at == agenda.closes_at == agenda.due_at
     assert agenda.moments[-1].why == "the due date has passed"
-    assert all(moment.kind is not MomentKind.OVERDUE for moment in (*agenda.moments, *agenda.dropped))
+    assert all(moment.kind is not ActionType.OVERDUE for moment in (*agenda.moments, *agenda.dropped))
 
 
 async def test_overdue_reminders_come_in_the_signers_hours_until_it_closes() -> None:
@@ -52,8 +52,8 @@ async def test_overdue_reminders_come_in_the_signers_hours_until_it_closes() -> 
 async def test_what_never_expires_is_planned_without_an_end_and_reminded_of_as_often_as_anything_may_be() -> None:
     agenda = await plan(Policy(expires=False, overdue=Overdue(every="2d"), warnings=()))
     assert not agenda.closes
-    assert [one for one in (*agenda.moments, *agenda.dropped) if one.kind is MomentKind.EXPIRE] == []
-    overdue = [one for one in (*agenda.moments, *agenda.dropped) if one.kind is MomentKind.OVERDUE]
+    assert [one for one in (*agenda.moments, *agenda.dropped) if one.kind is ActionType.EXPIRE] == []
+    overdue = [one for one in (*agenda.moments, *agenda.dropped) if one.kind is ActionType.OVERDUE]
     assert 90 <= len(overdue) <= OVERDUE_AT_MOST
 
 
@@ -97,7 +97,7 @@ async def test_a_warning_that_would_come_after_the_one_on_the_day_gives_way_to_i
         "Thu 11-12 17:48 warning-2d signer",
         "Fri 11-13 09:12 warning-0d signer",
     ]
-    [left_out] = [moment for moment in agenda.dropped if moment.kind is MomentKind.WARN]
+    [left_out] = [moment for moment in agenda.dropped if moment.kind is ActionType.WARN]
     assert (left_out.stage, left_out.suppressed) == ("warning-1d", Reason.TOO_SOON)
     assert "nearer to the due date" in left_out.why
 
@@ -129,7 +129,7 @@ async def test_on_the_day_is_left_out_for_a_turn_that_comes_later_that_day() -> 
 @pytest.mark.parametrize("hours", ["working", "any", "00:00-06:00"])
 async def test_on_the_day_is_always_before_the_due_date(due: date, hours: str) -> None:
     agenda = await plan(LATE.replace(warnings=("0d",), hours=hours), due=due)
-    [warning] = [moment for moment in agenda.moments if moment.kind is MomentKind.WARN]
+    [warning] = [moment for moment in agenda.moments if moment.kind is ActionType.WARN]
     assert warning.at < agenda.due_at
 
 
@@ -146,7 +146,7 @@ async def test_who_is_absent_is_reminded_when_back_or_not_at_all() -> None:
 async def test_overdue_reminders_keep_an_hour_from_each_other_and_from_what_came_before() -> None:
     often = LATE.replace(hours="any", grace="4h", warnings=("1h",), overdue=Overdue(every="40m"))
     agenda = await plan(often, due=SINCE + timedelta(days=3))
-    nudges = [moment.at for moment in agenda.moments if moment.kind is not MomentKind.EXPIRE]
+    nudges = [moment.at for moment in agenda.moments if moment.kind is not ActionType.EXPIRE]
     assert all(later - earlier >= HOUR for earlier, later in pairwise(nudges))
     assert {"overdue-4 too_soon"} <= set(dropped(agenda))
 
@@ -204,7 +204,7 @@ async def test_who_was_not_escalated_in_time_is_when_overdue_reminders_are_used_
 
 async def test_nothing_is_escalated_after_the_due_date_where_the_policy_does_not_want_it() -> None:
     quiet = LATE.replace(escalation=Escalation(or_=None), overdue=Overdue(escalate=False))
-    assert MomentKind.ESCALATE not in {moment.kind for moment in (await plan(quiet, due=FRIDAY)).moments}
+    assert ActionType.ESCALATE not in {moment.kind for moment in (await plan(quiet, due=FRIDAY)).moments}
 
 
 async def test_a_late_hand_over_leaves_a_working_day_and_says_why() -> None:
@@ -212,7 +212,7 @@ async def test_a_late_hand_over_leaves_a_working_day_and_says_why() -> None:
         overdue=Overdue(every="3d", most=2),
         escalation=Escalation(or_=None, action=EscalationAction.REASSIGN, alternates=("alternate",)),
     )
-    [moment] = [one for one in (await plan(policy, due=FRIDAY)).moments if one.kind is MomentKind.ESCALATE]
+    [moment] = [one for one in (await plan(policy, due=FRIDAY)).moments if one.kind is ActionType.ESCALATE]
     assert moment.why == (
         "all 2 overdue reminders are used up: to alternate, the named alternate, "
         "moved earlier, so that a working day is left to act"
@@ -240,7 +240,7 @@ async def test_an_escalation_that_a_last_warning_keeps_back_comes_one_every_afte
         "Wed 11-11 09:12 escalation manager",
         "Wed 11-11 09:12 escalated signer",
     ]
-    [moment] = [one for one in agenda.moments if one.kind is MomentKind.ESCALATE]
+    [moment] = [one for one in agenda.moments if one.kind is ActionType.ESCALATE]
     assert moment.why.startswith("no time was left before the due date: to manager, the manager of signer")
 
 
@@ -275,7 +275,7 @@ async def test_what_was_missed_before_the_due_date_is_made_up_for_after_it_in_op
 async def test_ten_times_as_many_as_a_policy_may_ask_for_are_not_planned() -> None:
     endless = LATE.replace(hours="any", grace="700d", overdue=Overdue(every="12h"))
     whole = await PolicyPlanner(Book(somebody("requester"), somebody("signer"))).calendar(planning(endless, due=FRIDAY))
-    assert sum(moment.kind is MomentKind.OVERDUE for moment in whole.moments) == OVERDUE_AT_MOST
+    assert sum(moment.kind is ActionType.OVERDUE for moment in whole.moments) == OVERDUE_AT_MOST
 
 
 async def test_of_many_overdue_reminders_an_agenda_has_the_next_ones() -> None:
@@ -285,5 +285,5 @@ async def test_of_many_overdue_reminders_an_agenda_has_the_next_ones() -> None:
     )
     book = Book(somebody("requester"), *map(somebody, crowd))
     agenda = await PolicyPlanner(book).plan(asked)
-    assert sum(moment.kind is MomentKind.OVERDUE for moment in agenda.moments) == 2 * len(crowd)
+    assert sum(moment.kind is ActionType.OVERDUE for moment in agenda.moments) == 2 * len(crowd)
     assert len(agenda.more) == len(crowd)

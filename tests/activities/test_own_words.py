@@ -6,22 +6,23 @@ from pathlib import Path
 
 from activities import ledger_pages
 from activities.own_words import DAMAGED, ERASED, apart, together
-from activities.store import Home, Store
+from activities.store.home import StoragePrefix
+from activities.store.store import Store
 from workflows.model.entries import AskedQuestion, TimelineEntry
-from workflows.model.happened import Happened
+from workflows.model.happened import EventType
 from workflows.model.lines import SignerLine
-from workflows.model.notices import Page
+from workflows.model.notices import LogPage
 from workflows.model.request import SignerState
 from workflows.model.subject import Role, Status
 from workflows.model.views import RequestShow
 
 AT = datetime(2027, 1, 4, 9, tzinfo=UTC)
-MSA = Home.of_request("msa-0042")
+MSA = StoragePrefix.of_request("msa-0042")
 ASKED = AskedQuestion(number=1, person="chair", text="Which annex?", at=AT, answer="Annex B")
 OPEN = AskedQuestion(number=2, person="chair", text="Which page?", at=AT)
-PAUSED = TimelineEntry(at=AT, happened=Happened.PAUSED, who="legal-desk", why="They are on strike", said=True)
+PAUSED = TimelineEntry(at=AT, happened=EventType.PAUSED, who="legal-desk", why="They are on strike", said=True)
 PAUSED_AGAIN = PAUSED.replace(why="They still are")
-SENT = TimelineEntry(at=AT, happened=Happened.SENT, who="core-signature", why="as planned")
+SENT = TimelineEntry(at=AT, happened=EventType.SENT, who="core-signature", why="as planned")
 DECLINED = SignerLine(person="chair", order=1, role=Role.SIGN, state=SignerState.DECLINED, reason="No annexation")
 SHOWN = RequestShow(
     id="msa-0042",
@@ -60,7 +61,7 @@ async def test_erased_words_are_shown_as_such_and_so_are_damaged_ones(tmp_path: 
 
 async def test_pages_of_a_long_life_hold_no_words_either(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
-    page = Page(number=1, timeline=(SENT, PAUSED))
+    page = LogPage(number=1, timeline=(SENT, PAUSED))
     for _ in range(2):
         await ledger_pages.keep(store, "signature-request:msa-0042", page)
     [kept] = await store.read_pages(MSA)

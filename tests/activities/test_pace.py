@@ -7,7 +7,7 @@ import pytest
 from temporalio.common import Priority
 from temporalio.worker import SlotInfo, SlotMarkUsedContext, SlotPermit, SlotReleaseContext, SlotReserveContext
 
-from activities.http.pacing import Pacer
+from activities.http.pacing import RateLimiter
 from activities.pace import MOST_AT_ONCE, PacedSlots
 from tests.activities.http.test_pacing import lived
 from workflows.follow_up import options
@@ -23,7 +23,7 @@ def test_no_more_is_taken_from_the_queue_than_can_be_served_soon(rate: float, ro
     """Ten times as many want to: a default of a hundred at a time would wait 20 s a call at a rate of 5."""
 
     async def story() -> None:
-        slots = PacedSlots(Pacer(rate))
+        slots = PacedSlots(RateLimiter(rate))
         wanting = [asyncio.ensure_future(slots.reserve_slot(ANY)) for _ in range(10 * MOST_AT_ONCE)]
         await asyncio.sleep(5)
         assert sum(one.done() for one in wanting) == room
@@ -36,7 +36,7 @@ def test_no_more_is_taken_from_the_queue_than_can_be_served_soon(rate: float, ro
 
 def test_a_slot_that_is_given_back_is_taken_at_once() -> None:
     async def story() -> None:
-        slots = PacedSlots(Pacer(0.2))
+        slots = PacedSlots(RateLimiter(0.2))
         await slots.reserve_slot(ANY)
         next_one = asyncio.ensure_future(slots.reserve_slot(ANY))
         await asyncio.sleep(0.5)
@@ -52,7 +52,7 @@ def test_while_the_tenant_has_had_enough_nothing_is_taken_from_the_queue() -> No
     """What is taken then would be given back as a failed attempt."""
 
     async def story() -> float:
-        pace = Pacer(5)
+        pace = RateLimiter(5)
         pace.hold(60)
         await PacedSlots(pace).reserve_slot(ANY)
         return asyncio.get_running_loop().time()
@@ -64,8 +64,8 @@ def test_what_is_urgent_waits_for_no_slot_and_takes_room_from_the_rest() -> None
     """However many others are under way: a server asks the partitions of a queue in turn, whatever waits."""
 
     async def story() -> None:
-        first = PacedSlots(Pacer(1))
-        rest = PacedSlots(Pacer(1), first)
+        first = PacedSlots(RateLimiter(1))
+        rest = PacedSlots(RateLimiter(1), first)
         for _ in range(3):
             await rest.reserve_slot(ANY)
         await first.reserve_slot(ANY)
@@ -84,7 +84,7 @@ def test_what_is_urgent_waits_for_no_slot_and_takes_room_from_the_rest() -> None
 
 def test_a_queue_may_have_fewer_places_than_its_calls_could_use() -> None:
     async def story() -> None:
-        slots = PacedSlots(Pacer(1000), places=1)
+        slots = PacedSlots(RateLimiter(1000), places=1)
         await slots.reserve_slot(ANY)
         other = asyncio.ensure_future(slots.reserve_slot(ANY))
         await asyncio.sleep(5)

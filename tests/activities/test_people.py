@@ -11,13 +11,14 @@ import pytest
 from babel import Locale
 from temporalio.exceptions import ApplicationError
 
-from activities.device import Device, Platform
+from activities.device import Platform, PushDevice
 from activities.directory import Directory, DirectoryAway, DirectoryFailure, UnknownGroup, UnknownPerson, UnusablePeople
 from activities.files.reading import FileFaults
 from activities.people import FileDirectory
 from activities.person import PeopleFile, Person, Reachable, SignersFile
 from activities.planner import PolicyPlanner
-from activities.store import Home, Store
+from activities.store.home import StoragePrefix
+from activities.store.store import Store
 from tests.activities.requests.papers import PEOPLE
 from workflows.kinds import Kind
 from workflows.model.planning import StandIn
@@ -253,7 +254,7 @@ async def test_a_store_that_is_away_is_no_fault_of_the_file(tmp_path: Path) -> N
     person, store = await directory.person("a"), tmp_path / "store"
     shutil.rmtree(store, ignore_errors=True)
     store.write_text("no folder")
-    dead = Device(token="token", platform=Platform.ANDROID)
+    dead = PushDevice(token="token", platform=Platform.ANDROID)
     asked = [
         directory.devices(person),
         directory.bury(person, dead, "UNREGISTERED"),
@@ -293,7 +294,7 @@ async def test_a_phone_that_registers_again_lives_again(tmp_path: Path, register
     directory = people(tmp_path)
     chief = await directory.person("chief-executive")
     await directory.bury(chief, chief.devices[0], "UNREGISTERED")
-    again = Device.model_validate({**dict(chief.devices[0]), "registered_at": registered})
+    again = PushDevice.model_validate({**dict(chief.devices[0]), "registered_at": registered})
     assert await directory.devices(chief.model_copy(update={"devices": (again,)})) == ((again,) if alive else ())
     await directory.bury(chief, again, "UNREGISTERED")
     assert await directory.devices(chief.model_copy(update={"devices": (again,)})) == ()
@@ -303,7 +304,7 @@ async def test_a_phone_that_registers_again_lives_again(tmp_path: Path, register
 async def test_who_stands_in_full_is_found_beside_their_own_workflow_only(tmp_path: Path, kind: Kind) -> None:
     store, home = Store(str(tmp_path / "store")), kind.workflow_id("r1")
     in_full = Reachable(name="Buyer", email="buyer@example.org", zone="Asia/Tokyo")
-    await store.keep_signers(Home.of(home), "a" * 64, SignersFile.of([None, in_full]) or b"")
+    await store.keep_signers(StoragePrefix.of(home), "a" * 64, SignersFile.of([None, in_full]) or b"")
     directory = people(tmp_path)
     assert await directory.person("signer-2", home) == Person(id="signer-2", **dict(in_full))
     for id, beside in (("signer-1", home), ("signer-2", f"{home}2"), ("signer-2", None)):

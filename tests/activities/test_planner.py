@@ -7,7 +7,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.planner import PolicyPlanner
 from tests.activities.book import BOOK, NEW_YORK, SINCE, Book, dropped, lines, plan, planning, somebody
-from workflows.model.planning import MomentKind
+from workflows.model.planning import ActionType
 from workflows.model.policy import Escalation, Policy, Reminders
 from workflows.model.subject import Code
 
@@ -44,7 +44,7 @@ async def test_the_default_policy() -> None:
 async def test_who_hears_of_an_alert_apart_from_a_warning_was_not_moved_into_working_hours() -> None:
     policy = Policy(reminders=None, warnings=("23d",), escalation=Escalation(after="7d", or_=None))
     agenda = await plan(policy, due=datetime(2026, 12, 2, 8, 40, tzinfo=UTC))
-    told = next(moment for moment in agenda.moments if moment.kind is MomentKind.ESCALATED)
+    told = next(moment for moment in agenda.moments if moment.kind is ActionType.ESCALATED)
     assert (told.at.hour, told.why) == (9, "manager was alerted, apart from other notices")
 
 
@@ -57,7 +57,7 @@ async def test_nine_o_clock_stays_nine_o_clock_when_the_clocks_change() -> None:
 async def test_each_signer_hears_it_on_their_own_clock_and_in_their_own_minute() -> None:
     both = {"signer": SINCE, "second": SINCE}
     agenda = await plan(Policy(warnings=("1d",), reminders=None), signers=("signer", "second"), turns=both)
-    at = {moment.person: moment.at for moment in agenda.moments if moment.kind is MomentKind.WARN}
+    at = {moment.person: moment.at for moment in agenda.moments if moment.kind is ActionType.WARN}
     assert at == {
         "signer": datetime(2026, 12, 1, 7, 48, tzinfo=UTC),
         "second": datetime(2026, 12, 1, 7, 52, 56, tzinfo=UTC),
@@ -155,13 +155,13 @@ async def test_used_up_without_reminders_never_comes() -> None:
 
 
 async def test_no_escalation_when_the_policy_has_none() -> None:
-    assert all(moment.kind is not MomentKind.ESCALATE for moment in (await plan(Policy(escalation=None))).moments)
+    assert all(moment.kind is not ActionType.ESCALATE for moment in (await plan(Policy(escalation=None))).moments)
 
 
 async def test_an_unknown_signer_is_a_doubt_about_the_directory_and_stops_nobody_else() -> None:
     agenda = await plan(signers=("nobody", "signer"), turns={"nobody": SINCE, "signer": SINCE})
     assert (agenda.missing, agenda.doubt) == (("nobody",), "nobody: not in the directory")
-    assert {one.to for one in agenda.moments if one.kind is MomentKind.REMIND} == {"signer"}
+    assert {one.to for one in agenda.moments if one.kind is ActionType.REMIND} == {"signer"}
 
 
 async def test_nobody_is_planned_for_when_requester_and_signer_are_unknown() -> None:

@@ -20,14 +20,14 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.core_signature.client import CoreSignatureClient
 from activities.reconciliation.adoption import Adoption
-from activities.reconciliation.pages import Mark, Stride
-from activities.reconciliation.service import Sweep
-from activities.reconciliation.silence import Alarm
+from activities.reconciliation.pages import PassLimits, PassMark
+from activities.reconciliation.service import ReconciliationService
+from activities.reconciliation.silence import CallbackAlarm
 from activities.reconciliation.unnamed import NAMES_REMEMBERED, Names
-from activities.store import Store
 from activities.store import store as stored
-from deploy.sandbox.faults import Fault
-from deploy.sandbox.records import Document, Event
+from activities.store.store import Store
+from deploy.sandbox.faults import ArmedFault
+from deploy.sandbox.records import CoreDocument, CoreEvent
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
 from tests.activities.core_signature.conftest import calls, config_for
@@ -35,10 +35,10 @@ from tests.servers import time_skipping
 from tests.workflows.stage import a_request
 from workflows.kinds import Kind
 from workflows.model.provider import FINAL, WITHOUT_EFFECT, ProviderEvent
-from workflows.model.reconciliation import SweepOrder, Swept
+from workflows.model.reconciliation import ReconciliationOrder, ReconciliationResult
 from workflows.model.subject import Code, Status
 from workflows.names import PROVIDER_EVENT, SIGNATURE_REQUEST
-from workflows.signature.progress import Progress
+from workflows.signature.progress import SignatureState
 
 NOW = datetime.now(UTC) - timedelta(hours=2)
 """So that what happens an hour later has happened for the sandbox as well."""
@@ -98,9 +98,9 @@ class Office:
     store: Store
     known: Known
     now: datetime = NOW
-    stride: Stride = field(default_factory=lambda: Stride(pages=100))
+    stride: PassLimits = field(default_factory=lambda: PassLimits(pages=100))
     adoption: Adoption | None = None
-    alarm: Alarm | None = None
+    alarm: CallbackAlarm | None = None
 
     async def begins(self, *ids: str, status: Status = Status.SENT) -> None:
         """These requests go on."""
@@ -108,17 +108,17 @@ class Office:
             await self.temporal.start_workflow(Listening.run, id=Kind.REQUEST.workflow_id(id), task_queue="listening")
             self.known.status[id] = status
 
-    def happens(self, id: str | None, what: str = "signed", ago: timedelta = MINUTE, **more: Any) -> Event:
+    def happens(self, id: str | None, what: str = "signed", ago: timedelta = MINUTE, **more: Any) -> CoreEvent:
         """Something happened to a document; nobody was called."""
         at = (self.now - ago).timestamp()
         return self.sandbox.world.memory.events.save(
-            Event(**{"event_type": what, "timestamp": at, "document": "d" * 32, "external_id": id, **more})
+            CoreEvent(**{"event_type": what, "timestamp": at, "document": "d" * 32, "external_id": id, **more})
         )
 
-    async def sweeps(self, waited: timedelta = timedelta(), **how: Any) -> Swept:
+    async def sweeps(self, waited: timedelta = timedelta(), **how: Any) -> ReconciliationResult:
         """One part of a sweep, which may have waited in its queue."""
         stride = replace(self.stride, **how)
-        sweep = Sweep(
+        sweep = ReconciliationService(
             self.signature,
             self.temporal,
             self.store,
@@ -129,7 +129,7 @@ class Office:
         )
         env = ActivityEnvironment()
         env.info = replace(env.info, started_time=self.now)
-        answer: Swept = await env.run(sweep.sweep, SweepOrder(now=self.now - waited))
+        answer: ReconciliationResult = await env.run(sweep.sweep, ReconciliationOrder(now=self.now - waited))
         return answer
 
     async def heard(self, id: str) -> list[str]:
@@ -185,7 +185,7 @@ async def test_an_end_is_told_to_whom_it_does_not_show_whatever_is_said_of_its_c
         assert await it.heard("settling") == []
         handle = it.temporal.get_workflow_handle(Kind.REQUEST.workflow_id("open"))
         [hint] = await handle.query(Listening.told)
-        begun = Progress.begin(a_request().brief, NOW)
+        begun = SignatureState.begin(a_request().brief, NOW)
         assert begun.notify_of(hint.replace(id=event.uuid)).notify_of(hint).events_seen == (event.uuid, hint.id)
 
 
@@ -287,7 +287,7 @@ async def test_ten_times_the_bound_is_caught_up_with_part_by_part_while_more_hap
         await it.begins(*ids)
         for number in range(600):
             it.happens(ids[number] if number < 60 else "foreign", ago=timedelta(hours=3) - number * MINUTE / 6)
-        parts: list[Swept] = []
+        parts: list[ReconciliationResult] = []
         while not parts or not parts[-1].over:
             before = it.calls()
             parts.append(await it.sweeps(pages=6))
@@ -389,7 +389,7 @@ async def test_a_part_that_dies_loses_nothing(tmp_path: Path) -> None:
         for number, id in enumerate(ids):
             it.happens(id, "signer_signed", ago=timedelta(hours=1) - number * MINUTE)
         faults = it.sandbox.world.faults
-        faults.arm(Fault(path="*/events/*", fault="503", after=1, times=None))
+        faults.arm(ArmedFault(path="*/events/*", fault="503", after=1, times=None))
         assert ((part := await it.sweeps()).pages, part.told, part.over) == (1, PAGE, False)
         with pytest.raises(ApplicationError) as failure:
             await it.sweeps()
@@ -454,7 +454,7 @@ async def test_a_place_that_is_to_come_is_looked_for_anew(tmp_path: Path) -> Non
     async with office(tmp_path) as it:
         await it.begins("ours")
         it.happens("ours", ago=timedelta(days=7))
-        await it.store.notes.note_sweep_mark(Mark(until=NOW + timedelta(days=365)).model_dump_json().encode())
+        await it.store.notes.note_sweep_mark(PassMark(until=NOW + timedelta(days=365)).model_dump_json().encode())
         assert (await it.sweeps()).told == 1
 
 
@@ -474,7 +474,7 @@ async def test_a_page_that_is_said_not_to_be_there_is_not_taken_for_the_end(tmp_
         it.happens("deep", ago=timedelta(hours=1))
         for number in range(30):
             it.happens("foreign", ago=timedelta(minutes=50) - number * MINUTE)
-        it.sandbox.world.faults.arm(Fault(path="*/events/*", fault="404", after=2))
+        it.sandbox.world.faults.arm(ArmedFault(path="*/events/*", fault="404", after=2))
         assert ((part := await it.sweeps()).over, part.pages) == (False, 2)
         assert ((part := await it.sweeps()).over, part.told) == (True, 1)
 
@@ -501,7 +501,7 @@ async def test_a_place_that_cannot_be_read_is_looked_for_anew(tmp_path: Path) ->
         it.happens("ours", ago=timedelta(days=7))
         await it.store.notes.note_sweep_mark(b"{}")
         with pytest.raises(ValidationError):
-            Mark.model_validate_json(b"{}")
+            PassMark.model_validate_json(b"{}")
         assert (await it.sweeps()).told == 1
 
 
@@ -518,7 +518,7 @@ def a_document(it: Office, id: str | None) -> str:
     at = NOW.timestamp()
     facts: dict[str, Any] = {"source": "s" * 64, "created": at, "modified": at, "converts_at": at + 1e9}
     return it.sandbox.world.memory.documents.save(
-        Document(name="Lease", external_id=id, file_name="lease.pdf", **facts)
+        CoreDocument(name="Lease", external_id=id, file_name="lease.pdf", **facts)
     ).uuid
 
 
@@ -557,7 +557,9 @@ async def test_what_a_part_has_no_time_to_read_the_next_one_does(tmp_path: Path)
         for id in ids:
             it.happens(id, document=a_document(it, id))
         assert (await it.sweeps(seconds=0.0)).over is False
-        arm = Fault.model_validate({"path": "*/documents/*", "method": "GET", "fault": "503", "after": 1, "times": 1})
+        arm = ArmedFault.model_validate(
+            {"path": "*/documents/*", "method": "GET", "fault": "503", "after": 1, "times": 1}
+        )
         it.sandbox.world.faults.arm(arm)
         first = await it.sweeps()
         assert (first.told, first.over) == (1, False)

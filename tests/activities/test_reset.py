@@ -6,7 +6,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client
 
-from activities.handoff import Fanout
+from activities.handoff import HandOffService
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.stage import entries
 from tests.activities.test_handoff import (
@@ -40,7 +40,7 @@ SIGNER = Participant(person="customer-signer", order=1)
 def world_of(house: House, client: Client) -> World:
     """Fakes but for the hand-off, which tells the real targets and keeps the real record."""
     world = World()
-    world.handoff = Fanout(  # type: ignore[assignment]
+    world.handoff = HandOffService(  # type: ignore[assignment]
         push=world.push,
         downstream=house.downstream,
         directory=house.directory,

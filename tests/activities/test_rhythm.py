@@ -8,7 +8,7 @@ import pytest
 from activities.person import Absence
 from activities.planner import PolicyPlanner
 from tests.activities.book import SINCE, Book, dropped, lines, plan, planning, somebody
-from workflows.model.planning import Agenda, MomentKind, Reminded, Snooze
+from workflows.model.planning import ActionType, LastReminder, Schedule, Snooze
 from workflows.model.policy import Escalation, Overdue, Policy, Reminders
 
 DAY: Final = timedelta(days=1)
@@ -29,7 +29,7 @@ def away(begin: str, until: str) -> tuple[Absence, ...]:
     return (Absence.model_validate({"from": begin, "until": until}),)
 
 
-def reminders(agenda: Agenda) -> list[str]:
+def reminders(agenda: Schedule) -> list[str]:
     return [line.removesuffix(" signer") for line in lines(agenda) if line.endswith(" signer")]
 
 
@@ -96,9 +96,9 @@ async def test_in_the_middle_of_a_life_the_rest_is_planned_as_it_was(told: int) 
     planner = PolicyPlanner(Book(somebody("requester"), *map(somebody, crowd)))
     asked = planning(rhythm("1d", "1d", 50), signers=crowd, turns=dict.fromkeys(crowd, SINCE))
     whole = await planner.calendar(asked.replace(due=SINCE + 100 * DAY))
-    reminded = tuple(Reminded(person=one, number=told) for one in crowd)
+    reminded = tuple(LastReminder(person=one, number=told) for one in crowd)
     asked = asked.replace(due=SINCE + 100 * DAY, now=SINCE + told * DAY, reminded=reminded)
-    anew = [one for one in (await planner.plan(asked)).moments if one.kind is MomentKind.REMIND]
+    anew = [one for one in (await planner.plan(asked)).moments if one.kind is ActionType.REMIND]
     assert {one.stage for one in anew} == {f"reminder-{told + 1}", f"reminder-{told + 2}"}
     assert {(one.person, one.stage, one.at) for one in anew} <= {
         (one.person, one.stage, one.at) for one in whole.moments
@@ -140,7 +140,7 @@ async def test_reminders_that_a_not_now_silences_are_not_used_up() -> None:
 async def test_a_not_now_does_not_move_the_reminders_that_came_before_it() -> None:
     until = datetime(2026, 11, 11, 12, tzinfo=UTC)
     asked = planning(rhythm("2d", "2d"), turns={"signer": THURSDAY}).replace(now=THURSDAY + 4 * DAY)
-    asked = asked.replace(reminded=(Reminded(person="signer", number=1),))
+    asked = asked.replace(reminded=(LastReminder(person="signer", number=1),))
     agenda = await PolicyPlanner(book()).plan(asked.replace(snoozes=(Snooze(person="signer", until=until, number=1),)))
     assert reminders(agenda) == [
         "Wed 11-11 13:00 snooze-1",
@@ -173,12 +173,12 @@ REMINDED_BY_HAND: Final = datetime(2026, 11, 13, 10, tzinfo=UTC)
 async def test_nobody_is_escalated_before_one_every_after_a_reminder_that_somebody_asked_for() -> None:
     policy = rhythm("3d", "3d", 3).replace(escalation=Escalation(or_=None))
     directory = Book(somebody("requester"), somebody("signer", manager="manager"), somebody("manager"))
-    asked = planning(policy).replace(now=REMINDED_BY_HAND, reminded=(Reminded(person="signer", number=3),))
+    asked = planning(policy).replace(now=REMINDED_BY_HAND, reminded=(LastReminder(person="signer", number=3),))
     before = await PolicyPlanner(directory).plan(asked)
     assert "Mon 11-16 09:12 escalation manager" in lines(before)
     turns = tuple(turn.replace(heard_at=REMINDED_BY_HAND) for turn in asked.turns)
     after = await PolicyPlanner(directory).plan(asked.replace(turns=turns))
-    [moment] = [one for one in after.moments if one.kind is MomentKind.ESCALATE]
+    [moment] = [one for one in after.moments if one.kind is ActionType.ESCALATE]
     assert moment.at == datetime(2026, 11, 16, 10, tzinfo=UTC)
     assert moment.why.endswith("not before they have had 3 days since their last notice")
 

@@ -14,8 +14,8 @@ from activities.push.cloud_messaging import CloudMessaging
 from activities.push.dialect import PushDialect
 from activities.sign_in.service import SignInMessages
 from activities.sign_in.ways_in import BadWayIn, WayIn, WaysIn, ask_of
-from activities.store import Store
-from deploy.sandbox.faults import Fault
+from activities.store.store import Store
+from deploy.sandbox.faults import ArmedFault
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.conftest import directory, fcm, sandbox, store
 from tests.activities.push.stage import EXECUTIVES, entries, mark, messaging
@@ -83,7 +83,9 @@ async def test_whom_no_device_reaches_gets_a_mail(sandbox: RunningSandbox, messa
 async def test_a_mail_whose_answer_was_lost_is_not_sent_by_each_attempt(
     sandbox: RunningSandbox, messages: SignInMessages
 ) -> None:
-    sandbox.world.faults.arm(Fault.model_validate({"path": "/mra/*", "method": "POST", "fault": "cut", "times": None}))
+    sandbox.world.faults.arm(
+        ArmedFault.model_validate({"path": "/mra/*", "method": "POST", "fault": "cut", "times": None})
+    )
     for _ in range(6):
         with pytest.raises(ApplicationError, match="neither a device nor an address"):
             await send(messages, order("archive"))

@@ -9,15 +9,15 @@ import pytest
 from pydantic import SecretStr
 from temporalio.testing import ActivityEnvironment
 
-from activities.links import Links
-from activities.on_call import OnCall
+from activities.links import SigningLinks
+from activities.on_call import OnCallAlerts
 from activities.push.message import compose
 from activities.reader import Reader
-from activities.reconciliation.silence import Alarm, ClockSeen, Silence
+from activities.reconciliation.silence import CallbackAlarm, CallbackHealth, ClockSeen
 from tests.activities.book import somebody
 from tests.activities.test_reconciliation import MINUTE, NOW, Office, office, wrong
 from tests.workflows.fakes import FakePushService, World, refusal
-from workflows.follow_up.stages import Stage
+from workflows.follow_up.stages import NotificationType
 from workflows.model.subject import Code, Status
 
 HOUR = timedelta(hours=1)
@@ -38,7 +38,7 @@ async def hourly(it: Office, number: int, *, delivered: bool) -> None:
 async def test_an_hour_of_callbacks_that_did_not_arrive_is_told_once_and_so_is_their_return(tmp_path: Path) -> None:
     async with office(tmp_path) as it:
         push = World().push
-        it.alarm = Alarm(OnCall(push, "on-call"), HOUR)
+        it.alarm = CallbackAlarm(OnCallAlerts(push, "on-call"), HOUR)
         await it.begins("msa-0042")
         await hourly(it, 0, delivered=True)
         await hourly(it, 1, delivered=False)
@@ -58,20 +58,20 @@ async def test_an_hour_of_callbacks_that_did_not_arrive_is_told_once_and_so_is_t
 
 def test_callbacks_that_come_and_go_are_back_once_an_hour() -> None:
     """With a setting of a minute: of every three minutes, two callbacks are lost and one arrives, for five hours."""
-    known, news = Silence(), []
+    known, news = CallbackHealth(), []
     for minute in range(300):
         at = NOW + minute * MINUTE
         known = known.heard_of(at) if minute % 3 == 2 else known.missed(at)
         if stage := known.news(MINUTE, at):
             news.append(stage)
             known = known.said(at)
-    assert news == [Stage.UNCALLED, Stage.CALLED] * 5 + [Stage.UNCALLED]
+    assert news == [NotificationType.UNCALLED, NotificationType.CALLED] * 5 + [NotificationType.UNCALLED]
 
 
 async def test_how_long_they_may_stay_away_is_a_setting(tmp_path: Path) -> None:
     async with office(tmp_path) as it:
         push = World().push
-        it.alarm = Alarm(OnCall(push, "on-call"), 3 * HOUR)
+        it.alarm = CallbackAlarm(OnCallAlerts(push, "on-call"), 3 * HOUR)
         await it.begins("msa-0042")
         for number in range(3):
             await hourly(it, number, delivered=False)
@@ -83,7 +83,7 @@ async def test_how_long_they_may_stay_away_is_a_setting(tmp_path: Path) -> None:
 async def test_a_quiet_weekend_is_no_silence_and_neither_are_documents_of_others(tmp_path: Path) -> None:
     async with office(tmp_path) as it:
         push = World().push
-        it.alarm = Alarm(OnCall(push, "on-call"), HOUR)
+        it.alarm = CallbackAlarm(OnCallAlerts(push, "on-call"), HOUR)
         await it.begins("msa-0042")
         await hourly(it, 0, delivered=True)
         for number in range(1, 5):
@@ -97,7 +97,7 @@ async def test_a_quiet_weekend_is_no_silence_and_neither_are_documents_of_others
 async def test_an_event_with_a_time_that_is_to_come_ends_no_silence(tmp_path: Path) -> None:
     async with office(tmp_path, clock=wrong) as it:
         push = World().push
-        it.alarm = Alarm(OnCall(push, "on-call"), HOUR)
+        it.alarm = CallbackAlarm(OnCallAlerts(push, "on-call"), HOUR)
         await it.begins("msa-0042")
         it.happens("msa-0042", "signer_viewed", delivered=True, ago=timedelta(days=-365))
         for number in range(3):
@@ -109,7 +109,7 @@ async def test_callbacks_of_others_end_no_silence(tmp_path: Path) -> None:
     """Other programs of the tenant have documents with ids of their own, and their callbacks arrive."""
     async with office(tmp_path) as it:
         push = World().push
-        it.alarm = Alarm(OnCall(push, "on-call"), HOUR)
+        it.alarm = CallbackAlarm(OnCallAlerts(push, "on-call"), HOUR)
         await it.begins("msa-0042")
         for number in range(3):
             it.now = NOW + number * HOUR - timedelta(hours=8)
@@ -121,7 +121,7 @@ async def test_callbacks_of_others_end_no_silence(tmp_path: Path) -> None:
 
 async def test_what_was_heard_already_is_looked_up_once(tmp_path: Path) -> None:
     async with office(tmp_path) as it:
-        it.alarm = Alarm(OnCall(World().push, "on-call"), HOUR)
+        it.alarm = CallbackAlarm(OnCallAlerts(World().push, "on-call"), HOUR)
         it.known.status = {"msa-0042": Status.SENT}
         it.happens("msa-0042", delivered=True)
         await it.sweeps()
@@ -134,7 +134,7 @@ async def test_whom_no_push_reaches_now_is_told_by_the_next_sweep(tmp_path: Path
     async with office(tmp_path) as it:
         push = World().push
         push.failures = [refusal(Code.UNREACHABLE)]
-        it.alarm = Alarm(OnCall(push, "on-call"), HOUR)
+        it.alarm = CallbackAlarm(OnCallAlerts(push, "on-call"), HOUR)
         await it.begins("msa-0042")
         for number in range(4):
             await hourly(it, number, delivered=False)
@@ -146,11 +146,11 @@ async def test_whom_no_push_reaches_now_is_told_by_the_next_sweep(tmp_path: Path
 async def test_what_nobody_has_taken_is_told_again_by_the_next_sweep_and_once_in_each(how: str, tmp_path: Path) -> None:
     async with office(tmp_path) as it:
         push = World().push
-        it.alarm = Alarm(OnCall(push, "on-call"), HOUR)
+        it.alarm = CallbackAlarm(OnCallAlerts(push, "on-call"), HOUR)
         await it.begins("msa-0042")
         await hourly(it, 0, delivered=False)
         push.without_phone = ["on-call"] if how == "no phone" else []
-        push.fails = {Stage.UNCALLED: "push_mismatch"} if how == "failed" else {}
+        push.fails = {NotificationType.UNCALLED: "push_mismatch"} if how == "failed" else {}
         push.deaf_once = ["on-call"] if how == "open" else []
         await hourly(it, 1, delivered=False)
         assert stages(push) == ["uncalled → on-call"]
@@ -163,7 +163,7 @@ async def test_what_nobody_has_taken_is_told_again_by_the_next_sweep_and_once_in
 async def test_that_the_receiver_s_clock_is_behind_is_told_once_a_day_while_it_lasts(tmp_path: Path) -> None:
     async with office(tmp_path) as it:
         push = World().push
-        it.alarm = Alarm(OnCall(push, "on-call"), HOUR)
+        it.alarm = CallbackAlarm(OnCallAlerts(push, "on-call"), HOUR)
         begun = it.now
         for minutes in (0, 5, 60 * 23, 60 * 25):
             it.now = begun + minutes * MINUTE
@@ -173,7 +173,7 @@ async def test_that_the_receiver_s_clock_is_behind_is_told_once_a_day_while_it_l
         it.now += 3 * 24 * HOUR
         await it.sweeps()
         assert stages(push) == 2 * ["clock.behind → on-call"], "and no more once no callback says so"
-        links = Links("https://sign.example", SecretStr("l" * 32))
+        links = SigningLinks("https://sign.example", SecretStr("l" * 32))
         reader = Reader.of(somebody("on-call"))
         message = compose(push.deliveries[0], push.deliveries[0].notices[0], reader, links, "Acme")
         assert message.title == "Receiver's clock behind: 12 min"
@@ -184,7 +184,7 @@ async def test_that_clock_is_one_notice_a_day_however_often_nobody_takes_it(tmp_
     async with office(tmp_path) as it:
         push = World().push
         push.without_phone = ["on-call"]
-        it.alarm = Alarm(OnCall(push, "on-call"), HOUR)
+        it.alarm = CallbackAlarm(OnCallAlerts(push, "on-call"), HOUR)
         it.now = it.now.replace(hour=12)
         for _ in range(10):
             it.now += 5 * MINUTE
@@ -198,7 +198,7 @@ async def test_that_clock_is_one_notice_a_day_however_often_nobody_takes_it(tmp_
 async def test_a_note_of_that_clock_that_cannot_be_read_stops_no_sweep(tmp_path: Path) -> None:
     async with office(tmp_path) as it:
         push = World().push
-        it.alarm = Alarm(OnCall(push, "on-call"), HOUR)
+        it.alarm = CallbackAlarm(OnCallAlerts(push, "on-call"), HOUR)
         await it.begins("msa-0042")
         it.happens("msa-0042", "signer_viewed", delivered=False)
         await it.store.notes.note_clock(b"{")
@@ -208,46 +208,46 @@ async def test_a_note_of_that_clock_that_cannot_be_read_stops_no_sweep(tmp_path:
 
 async def test_a_letter_tells_as_a_push_does() -> None:
     push = World().push
-    push.by_mail = [Stage.UNCALLED]
-    silent = Silence().missed(NOW).missed(NOW + 2 * HOUR)
-    assert (await Alarm(OnCall(push, "on-call"), HOUR).told(silent, NOW)).told
+    push.by_mail = [NotificationType.UNCALLED]
+    silent = CallbackHealth().missed(NOW).missed(NOW + 2 * HOUR)
+    assert (await CallbackAlarm(OnCallAlerts(push, "on-call"), HOUR).told(silent, NOW)).told
 
 
 async def test_a_push_service_that_gives_no_answer_holds_up_no_sweep(tmp_path: Path) -> None:
     push = World().push
     push.gate = asyncio.Event()
-    silent = Silence().missed(NOW).missed(NOW + 2 * HOUR)
-    hearing = Alarm(OnCall(push, "on-call", seconds=0), HOUR).told(silent, NOW)
+    silent = CallbackHealth().missed(NOW).missed(NOW + 2 * HOUR)
+    hearing = CallbackAlarm(OnCallAlerts(push, "on-call", seconds=0), HOUR).told(silent, NOW)
     assert await ActivityEnvironment().run(lambda: hearing) == silent
 
 
 @pytest.mark.parametrize("order", list(permutations(range(4))))
 def test_in_whatever_order_it_is_learnt_an_hour_is_an_hour(order: tuple[int, ...]) -> None:
     """Heard at 0, missed at 10, 40 and 80 minutes: it has lasted since the tenth."""
-    known = Silence()
+    known = CallbackHealth()
     for one in order:
         minutes = (0, 10, 40, 80)[one]
         known = known.missed(NOW + minutes * MINUTE) if minutes else known.heard_of(NOW)
     assert (known.first, known.last) == (NOW + 10 * MINUTE, NOW + 80 * MINUTE)
-    assert known.news(HOUR, NOW) is Stage.UNCALLED
+    assert known.news(HOUR, NOW) is NotificationType.UNCALLED
     assert known.said(NOW).news(HOUR, NOW) is None
-    assert known.said(NOW).heard_of(NOW + 90 * MINUTE).news(HOUR, NOW) is Stage.CALLED
+    assert known.said(NOW).heard_of(NOW + 90 * MINUTE).news(HOUR, NOW) is NotificationType.CALLED
     assert known.heard_of(NOW + 50 * MINUTE).news(HOUR, NOW) is None
 
 
 def test_what_is_short_of_an_hour_is_none() -> None:
-    first = Silence().missed(NOW)
+    first = CallbackHealth().missed(NOW)
     assert first.missed(NOW + HOUR - timedelta(seconds=1)).news(HOUR, NOW) is None
-    assert first.missed(NOW + HOUR).news(HOUR, NOW) is Stage.UNCALLED
+    assert first.missed(NOW + HOUR).news(HOUR, NOW) is NotificationType.UNCALLED
     assert first.heard_of(NOW).first is None
 
 
 async def test_the_notice_says_what_it_is_in_the_reader_s_language_and_leads_to_the_desk() -> None:
     push = World().push
-    silent = Silence().missed(NOW).missed(NOW + 2 * HOUR)
-    assert (await Alarm(OnCall(push, "on-call"), HOUR).told(silent, NOW)).told
+    silent = CallbackHealth().missed(NOW).missed(NOW + 2 * HOUR)
+    assert (await CallbackAlarm(OnCallAlerts(push, "on-call"), HOUR).told(silent, NOW)).told
     [delivery] = push.deliveries
-    links = Links("https://sign.example", SecretStr("l" * 32))
+    links = SigningLinks("https://sign.example", SecretStr("l" * 32))
     reader = Reader.of(somebody("on-call").model_copy(update={"locale": "nl"}))
     message = compose(delivery, delivery.notices[0], reader, links, "Acme")
     assert message.title == "Geen callbacks: Core Signature"

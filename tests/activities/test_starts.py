@@ -17,20 +17,20 @@ from activities.files.reading import FileFaults
 from activities.person import Reachable, SignersFile
 from activities.policies.catalogue import Catalogue
 from activities.policies.file import PolicyLayer
-from activities.starts import DEPTH_AT_MOST, Starts, onboarding_id, workflow_id
-from activities.store import Home
+from activities.starts import DEPTH_AT_MOST, StartTargets, onboarding_id, workflow_id
+from activities.store.home import StoragePrefix
 from tests.markdown import ROOT, blocks
 from tests.onboarding.stage import AGREEMENTS, KINDS, LIVE, House
 from tests.servers import time_skipping
-from workflows.model.policy import Given, Start, Target
-from workflows.model.request import Brief, Document
+from workflows.model.policy import FormatPlaceholder, StartTarget, Target
+from workflows.model.request import Document, SignatureBrief
 from workflows.model.settlement import HandoffResult, Settled
 from workflows.model.subject import Participant, Status
 from workflows.onboarding.inputs import OnboardingInput
 
 AT = datetime(2026, 12, 4, 9, 30, tzinfo=UTC)
 SETTLED = Settled(request="msa.0042", kind="contract", outcome=Status.SIGNED, at=AT, external_id="msa.0042")
-BRIEF = Brief(
+BRIEF = SignatureBrief(
     id="msa.0042",
     kind="contract",
     title="Master services agreement",
@@ -43,7 +43,7 @@ KICK_OFF: dict[str, Any] = {
     "owner": "{requester}",
     "stages": [AGREEMENTS, LIVE],
 }
-ONBOARDING = Start(onboarding="kick-off.yaml", fields=(Given(place="company", text="Acme"),))
+ONBOARDING = StartTarget(onboarding="kick-off.yaml", fields=(FormatPlaceholder(place="company", text="Acme"),))
 TARGET = Target(target="kick-off", start=ONBOARDING)
 ID = onboarding_id("msa.0042/handoff/kick-off", "kick-off")
 
@@ -79,7 +79,7 @@ def written(house: House, plain: Any) -> None:
 
 async def started(house: House, client: Client, target: Target = TARGET, **brief: Any) -> HandoffResult:
     """The result of one attempt."""
-    it = Starts(client, house.store, house.directory, house.folder / "catalogue.yaml")
+    it = StartTargets(client, house.store, house.directory, house.folder / "catalogue.yaml")
     assert target.start is not None
     return await it.start(target, target.start, BRIEF.replace(**brief), SETTLED)
 
@@ -128,7 +128,7 @@ async def _depth_of(client: Client, id: str) -> int:
 
 async def test_what_is_known_of_those_who_were_asked_goes_into_its_places(house: House, client: Client) -> None:
     ada = Reachable.model_validate({"name": "Ada Ng", "email": "ada@acme.example", "zone": "Europe/Paris"})
-    home, in_full = Home.of(BRIEF.workflow_id), SignersFile.of((None, ada))
+    home, in_full = StoragePrefix.of(BRIEF.workflow_id), SignersFile.of((None, ada))
     assert in_full is not None
     await house.store.keep_signers(home, "digest", in_full)
     await house.store.choose_signers(home, "digest")
@@ -165,19 +165,19 @@ async def test_what_a_file_or_the_directory_lacks_is_tried_again_with_the_reason
 
 
 async def test_a_workflow_of_somebody_else_gets_the_data_and_is_started_once(house: House, client: Client) -> None:
-    target = Target(target="archive", start=Start(workflow="Archive", queue="archive"))
+    target = Target(target="archive", start=StartTarget(workflow="Archive", queue="archive"))
     results = await asyncio.gather(*(started(house, client, target) for _ in range(5)))
     assert results == 5 * [HandoffResult(target="archive", ok=True)]
     handle = client.get_workflow_handle("msa.0042.archive")
     async with Worker(client, task_queue="archive", workflows=[Archive], workflow_runner=UnsandboxedWorkflowRunner()):
         assert await handle.result() == "msa.0042 signed 1"
     assert (await started(house, client, target)).ok, "a closed one is done"
-    other = await started(house, client, target.replace(start=Start(workflow="Other", queue="archive")))
+    other = await started(house, client, target.replace(start=StartTarget(workflow="Other", queue="archive")))
     assert (other.gone, other.why) == (True, "msa.0042.archive is the id of a Archive already")
 
 
 async def test_one_that_was_ended_is_not_started_anew(house: House, client: Client) -> None:
-    target = Target(target="archive", start=Start(workflow="Archive", queue="archive"))
+    target = Target(target="archive", start=StartTarget(workflow="Archive", queue="archive"))
     await started(house, client, target)
     handle = client.get_workflow_handle("msa.0042.archive")
     await handle.terminate()
@@ -190,7 +190,7 @@ async def test_a_temporal_that_does_not_answer_is_tried_again(house: House, monk
     monkeypatch.setattr(starts, "DEADLINE", starts.DEADLINE / 100)
     away = await Client.connect("127.0.0.1:9", lazy=True)
     with pytest.raises(RuntimeError):
-        await started(house, away, Target(target="archive", start=Start(workflow="Archive", queue="archive")))
+        await started(house, away, Target(target="archive", start=StartTarget(workflow="Archive", queue="archive")))
 
 
 def test_the_ids_are_those_of_no_other_hand_off() -> None:

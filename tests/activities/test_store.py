@@ -16,24 +16,23 @@ import pytest
 from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]
 from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]
 
-from activities.store import (
+from activities.store import objects
+from activities.store.devices import device_hash
+from activities.store.failures import (
     DocumentDamaged,
     DocumentMissing,
-    Home,
     RecordConflict,
-    Reference,
-    Store,
     StoreAway,
     StoreFailure,
     TextDamaged,
-    device_hash,
-    objects,
 )
+from activities.store.home import StoragePrefix
 from activities.store.objects import SWEPT_AT_MOST, UNFINISHED
-from activities.store.store import AMENDMENTS_AT_ONCE, REMEMBERED_AT_MOST
+from activities.store.store import AMENDMENTS_AT_ONCE, REMEMBERED_AT_MOST, Store
+from activities.store.texts import Reference
 
-MSA = Home.of_request("msa-0042")
-R = Home.of_request("r")
+MSA = StoragePrefix.of_request("msa-0042")
+R = StoragePrefix.of_request("r")
 
 
 @pytest.fixture(autouse=True)
@@ -180,7 +179,7 @@ async def test_amendments_come_in_their_order_also_when_one_is_missing(store: St
     assert await _amendments(store, R) == []
     for number in (10, 9, 2):
         await store.write_amendment(R, number, b"%d" % number)
-    await store.write_amendment(Home("signature-request", R.owner, "r.1"), 1, b"another request's")
+    await store.write_amendment(StoragePrefix("signature-request", R.owner, "r.1"), 1, b"another request's")
     assert await _amendments(store, R) == [(b"2", b"9", b"10")]
 
 
@@ -193,12 +192,12 @@ async def test_of_ten_times_as_many_amendments_no_more_are_in_memory_at_once(tmp
     assert [int(one) for some in found for one in some] == list(range(1, 10 * AMENDMENTS_AT_ONCE + 1))
 
 
-async def _amendments(store: Store, home: Home) -> list[tuple[bytes, ...]]:
+async def _amendments(store: Store, home: StoragePrefix) -> list[tuple[bytes, ...]]:
     return [some async for some in store.read_amendments(home)]
 
 
 async def test_two_kinds_of_one_id_never_meet(store: Store) -> None:
-    task = Home("task", R.owner, R.id)
+    task = StoragePrefix("task", R.owner, R.id)
     await store.write_record(R, b"{}")
     await store.write_record(task, b"[]")
     await store.write_amendment(task, 1, b"[]")
@@ -207,11 +206,11 @@ async def test_two_kinds_of_one_id_never_meet(store: Store) -> None:
 
 def test_what_belongs_to_nobody_is_spread_by_its_id() -> None:
     assert MSA.file("records") == "records/signature-request/80/msa-0042.json"
-    assert Home.of_request(".msa").owner == hashlib.sha256(b".msa").hexdigest()[:2]
+    assert StoragePrefix.of_request(".msa").owner == hashlib.sha256(b".msa").hexdigest()[:2]
 
 
 def test_what_belongs_to_an_onboarding_or_a_campaign_is_in_its_folder() -> None:
-    home = Home.of_request("acme-onboarding.1.2")
+    home = StoragePrefix.of_request("acme-onboarding.1.2")
     assert home.on("amendments") == "amendments/signature-request/acme-onboarding/acme-onboarding.1.2"
 
 
@@ -340,13 +339,13 @@ async def test_whatever_a_remote_store_raises_is_a_failure_of_the_store(monkeypa
 async def test_a_store_can_be_tried_without_leaving_much_behind(store: Store, tmp_path: Path) -> None:
     await store.check()
     await store.check()
-    assert await store.read_record(Home.of_request("probe")) is None
+    assert await store.read_record(StoragePrefix.of_request("probe")) is None
     assert _left_in(tmp_path) == ["probe.json"]
 
 
 @pytest.mark.parametrize("id", [".hidden", "._x", ".a.b", "a.json", "msa-0042"])
 async def test_whatever_its_id_begins_with_it_is_in_every_list(store: Store, id: str) -> None:
-    home = Home.of_request(id)
+    home = StoragePrefix.of_request(id)
     await store.hand_offs.note_dead(home, b"{}")
     await store.hand_offs.keep_target(id, b"{}")
     await store.devices(id).register("0123456789ab", b"{}")
@@ -362,7 +361,7 @@ async def test_whatever_its_id_begins_with_it_is_in_every_list(store: Store, id:
 async def test_of_the_dead_one_may_be_forgotten_and_a_store_that_forbids_it_is_none_the_worse(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, home = Store(str(tmp_path)), Home.of_request("msa-0042")
+    store, home = Store(str(tmp_path)), StoragePrefix.of_request("msa-0042")
     await store.hand_offs.note_dead(home, b"{}")
 
     def forbids(*_: object) -> None:

@@ -13,7 +13,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from activities.core_signature.client import CoreSignatureClient
-from activities.reconciliation.pages import TOLD_REMEMBERED, Mark, Part, Stride
+from activities.reconciliation.pages import TOLD_REMEMBERED, Pass, PassLimits, PassMark
 from activities.reconciliation.unread import BACK_AT_MOST
 from tests.activities.core_signature.requests import mock_config
 from tests.activities.test_reconciliation import MINUTE, PAGE, Known, office
@@ -21,7 +21,7 @@ from workflows.model.subject import Code
 
 NOW: Final = datetime(2026, 11, 27, 12, tzinfo=UTC)
 SIZE: Final = 10
-WHOLE: Final = Stride(pages=1_000)
+WHOLE: Final = PassLimits(pages=1_000)
 
 
 @dataclass
@@ -56,22 +56,22 @@ async def looking(provider: Provider) -> AsyncIterator[Callable[..., Any]]:
     """Looks through the whole list, in parts of so many pages; answers what was seen."""
     async with aclosing(CoreSignatureClient(mock_config(), transport=httpx.MockTransport(provider.answer))) as client:
 
-        async def look(stride: Stride = WHOLE) -> set[int]:
-            seen, mark, over = set[int](), Mark(until=NOW - timedelta(days=30)), False
+        async def look(stride: PassLimits = WHOLE) -> set[int]:
+            seen, mark, over = set[int](), PassMark(until=NOW - timedelta(days=30)), False
             while not over:
-                part = Part(client, stride, mark, NOW)
+                part = Pass(client, stride, mark, NOW)
                 while not part.is_over and (events := await part.next_page()) is not None:
                     seen |= {int(event.uuid) for event in events}
-                mark, over = Mark.model_validate_json(part.mark.model_dump_json()), part.is_over
+                mark, over = PassMark.model_validate_json(part.mark.model_dump_json()), part.is_over
             return seen
 
         yield look
 
 
-@pytest.mark.parametrize("stride", [WHOLE, Stride(pages=1), Stride(pages=3)])
+@pytest.mark.parametrize("stride", [WHOLE, PassLimits(pages=1), PassLimits(pages=3)])
 @pytest.mark.parametrize("seed", range(6))
 async def test_whatever_is_deleted_and_comes_between_two_pages_all_that_stays_is_looked_at(
-    seed: int, stride: Stride
+    seed: int, stride: PassLimits
 ) -> None:
     chance = Random(seed)  # noqa: S311  a story, no secret
     there = list(range(200, 0, -1))
@@ -175,7 +175,7 @@ async def test_twenty_thousand_requests_are_remembered_to_have_been_told_and_of_
     """One that is forgotten is told again of each of its older events, and reads its document each time."""
     async with aclosing(CoreSignatureClient(mock_config())) as client:
         for most, remembered in ((20_000, 20_000), (200_000, TOLD_REMEMBERED)):
-            part = Part(client, WHOLE, Mark(until=NOW), NOW)
+            part = Pass(client, WHOLE, PassMark(until=NOW), NOW)
             part.told = {f"r-{number}": NOW + timedelta(seconds=number) for number in range(most)}
             left = part.mark.told
             assert (len(left), f"r-{most - 1}" in left) == (remembered, True)

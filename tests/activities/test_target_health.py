@@ -6,24 +6,24 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from activities.links import Links
+from activities.links import SigningLinks
 from activities.on_call import OVER_AGAIN_AFTER
 from activities.push.message import compose
 from activities.reader import Reader
-from activities.store import Store
+from activities.store.store import Store
 from activities.target_health import (
     ADDRESSES_AT_MOST,
     FAILING_FROM,
-    Condition,
-    Health,
     KnownTarget,
+    TargetCondition,
     TargetHealth,
+    TargetState,
     address_of,
 )
 from tests.activities.book import somebody
 from tests.workflows.fakes import FakePushService, World, refusal
 from tests.workflows.test_replays import AT, ENDED, SUBJECT
-from workflows.follow_up.handoff import HELD_FOR, RETRY_AFTER, HandoffLedger
+from workflows.follow_up.handoff import HELD_FOR, RETRY_AFTER, Outbox
 from workflows.follow_up.record import amendment
 from workflows.model.policy import Target
 from workflows.model.records import HandoffBatch
@@ -39,7 +39,7 @@ GONE = HandoffResult(target="finance", ok=False, gone=True, disabled=True, why="
 ABORTED = HandoffResult(target="finance", ok=False, gone=True, why="HTTP 400")
 LAST = len(RETRY_AFTER) + 1
 
-WORKING, FAILING, DEAD, DISABLED = Condition
+WORKING, FAILING, DEAD, DISABLED = TargetState
 BECOMES = {
     "one that works, and fails once": (WORKING, DOWN, 1, WORKING),
     "twice": (WORKING, DOWN, FAILING_FROM - 1, WORKING),
@@ -57,8 +57,10 @@ BECOMES = {
 
 
 @pytest.mark.parametrize(("was", "result", "attempt", "becomes"), BECOMES.values(), ids=BECOMES)
-def test_how_a_target_is_after_a_call(was: Condition, result: HandoffResult, attempt: int, becomes: Condition) -> None:
-    known = Health(address="a", is_=was, told=was, since=NOW - timedelta(days=1))
+def test_how_a_target_is_after_a_call(
+    was: TargetState, result: HandoffResult, attempt: int, becomes: TargetState
+) -> None:
+    known = TargetCondition(address="a", is_=was, told=was, since=NOW - timedelta(days=1))
     after = known.after(HandoffCall(target=FINANCE, attempt=attempt), result, NOW)
     assert after.is_ is becomes
     assert (after.news(NOW) is None) is (was is becomes)
@@ -115,7 +117,7 @@ async def test_what_is_dead_for_one_and_failing_for_another_is_no_news_each_time
 
 async def test_two_workers_that_learn_it_at_once_tell_it_under_one_name(tmp_path: Path) -> None:
     push, store = World().push, Store(str(tmp_path))
-    links = Links("https://sign.example", SecretStr("l" * 32))
+    links = SigningLinks("https://sign.example", SecretStr("l" * 32))
     for worker in (TargetHealth(store, push, "on-call"), TargetHealth(Store(f"{tmp_path}/other"), push, "on-call")):
         await learn(worker, DOWN, FAILING_FROM)
     first, second = (
@@ -224,7 +226,7 @@ async def test_what_is_known_of_a_target_and_cannot_be_read_keeps_no_call_back(t
 
 def test_what_is_held_waits_without_an_attempt_and_is_looked_at_every_day() -> None:
     held = HandoffResult(target="finance", ok=False, held=True, why="not called: HTTP 410")
-    ledger = HandoffLedger.open((FINANCE,), (), AT)
+    ledger = Outbox.open((FINANCE,), (), AT)
     for day in range(1, 31):
         ledger = ledger.record((held,), AT + timedelta(days=day))
     (entry,) = ledger.entries

@@ -24,7 +24,7 @@ from starter.context import Context
 from tests.starter.living import MSA, begin, desk_at
 from workflows.kinds import Kind
 from workflows.model.subject import Code
-from workflows.model.wishes import AnyWish, Cancellation, Done, ReminderNow
+from workflows.model.wishes import AnyCommand, Cancellation, Done, ReminderNow
 
 pytestmark = pytest.mark.real_server
 
@@ -68,7 +68,7 @@ async def test_no_words_that_are_encrypted_elsewhere_are_told_to_the_server(clie
 
 
 @pytest.mark.parametrize("wanted", [Done(actor="legal-desk"), REMINDER])
-async def test_what_else_nobody_answers_may_pass_and_cancels_nothing(client: Client, wanted: AnyWish) -> None:
+async def test_what_else_nobody_answers_may_pass_and_cancels_nothing(client: Client, wanted: AnyCommand) -> None:
     with pytest.raises(ApplicationError, match="no worker answers") as failure:
         await wish(client, ID, wanted, "op", within=AT_ONCE)
     assert (failure.value.type, failure.value.non_retryable) == (Code.UNREACHABLE, False)

@@ -10,10 +10,10 @@ from temporalio import activity, workflow
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from activities.store import Store
+from activities.store.store import Store
 from activities.worker_clock import LOOKED_AT_EVERY, WorkerClock, WorkerClockSeen, moved_on
 from starter.doctor import own
-from starter.doctor.health import Health
+from starter.doctor.health import PartHealth
 from tests.servers import own_namespace
 
 GIVEN_OUT = datetime(2026, 11, 26, 14, 0, tzinfo=UTC)
@@ -78,13 +78,13 @@ async def test_doctor_names_the_worker_until_it_is_well_for_ten_minutes(
     tmp_path: Path, seconds: int, says: str
 ) -> None:
     store, now = Store(str(tmp_path)), datetime.now(UTC)
-    assert (await own.worker_clock(str(tmp_path))).state is Health.OK
-    for ago, state in ((timedelta(minutes=1), Health.WRONG), (timedelta(minutes=11), Health.OK)):
+    assert (await own.worker_clock(str(tmp_path))).state is PartHealth.OK
+    for ago, state in ((timedelta(minutes=1), PartHealth.WRONG), (timedelta(minutes=11), PartHealth.OK)):
         seen = WorkerClockSeen(worker="7@host", ahead=seconds, at=now - ago)
         await store.notes.note_worker_clock(seen.model_dump_json().encode())
         part = await own.worker_clock(str(tmp_path))
         assert part.state is state
-        assert (f"worker 7@host is {says}" in part.says) is (state is Health.WRONG)
+        assert (f"worker 7@host is {says}" in part.says) is (state is PartHealth.WRONG)
 
 
 @activity.defn

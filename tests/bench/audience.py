@@ -23,22 +23,24 @@ from rich.text import Text
 from temporalio.client import Client
 
 from activities.campaigns.audience import Audiences
-from activities.campaigns.input import PreparedCampaign, prepare
+from activities.campaigns.input import PreparedCampaign, prepare_campaign
 from activities.campaigns.outcomes import Outcomes
-from activities.campaigns.service import People
+from activities.campaigns.service import CampaignPeopleService
 from activities.campaigns.standing import counted
-from activities.campaigns.visibility import Open
+from activities.campaigns.visibility import OpenMembers
 from activities.files.reading import FileText
 from activities.people import FileDirectory
 from activities.policies.catalogue import Catalogue
-from activities.store import Home, Store
-from starter.campaigns.composed import Picture
-from starter.campaigns.report import FORMS, made
+from activities.store.home import StoragePrefix
+from activities.store.store import Store
+from starter.campaigns.composed import CampaignPicture
+from starter.campaigns.report import made
+from starter.campaigns.report_files import FORMS
 from tests.bench.table import surroundings
 from workflows.campaign.course import last_instant
-from workflows.model.campaign import Frozen, Order, Settle
+from workflows.model.campaign import CampaignOrder, FrozenAudience, SettleOrder
 from workflows.model.entries import TimelineEntry
-from workflows.model.happened import Happened
+from workflows.model.happened import EventType
 from workflows.model.records import SettledRecord
 from workflows.model.subject import Status
 from workflows.model.views import CampaignShow, RequestShow
@@ -89,9 +91,9 @@ class Walked:
 class _Nobody:
     """Visibility that knows of no request: all have ended."""
 
-    async def open_of(self, campaign: str) -> Open:
+    async def open_of(self, campaign: str) -> OpenMembers:
         """See `Visibility`."""
-        return Open()
+        return OpenMembers()
 
     async def waiting(self, campaign: str) -> int:
         """See `Visibility`."""
@@ -110,12 +112,14 @@ class Place:
         return Store(str(self.folder / "store"))
 
     @property
-    def people(self) -> People:
+    def people(self) -> CampaignPeopleService:
         """What walks over the audience; nobody is told anything."""
         store = self.store
         directory = FileDirectory(self.folder / "people.yaml", store)
         nobody = cast(Any, None)
-        return People(cast(Client, nobody), store, directory, cast(PushService, nobody), visibility=_Nobody())
+        return CampaignPeopleService(
+            cast(Client, nobody), store, directory, cast(PushService, nobody), visibility=_Nobody()
+        )
 
     def lay_out(self, people: int) -> None:
         """The files that people write."""
@@ -140,7 +144,7 @@ class Place:
 
     async def prepared(self) -> PreparedCampaign:
         """The file, checked in full."""
-        return await prepare(
+        return await prepare_campaign(
             FileText.read(self.folder / "conduct.json"),
             catalogue=Catalogue.read(self.folder / "catalogue.yaml"),
             directory=FileDirectory(self.folder / "people.yaml", self.store),
@@ -152,9 +156,9 @@ class Place:
         """Keep what one step gives to the next."""
         (self.folder / name).write_text(model.model_dump_json())
 
-    def order(self) -> Order:
+    def order(self) -> CampaignOrder:
         """What an activity is told."""
-        return Order.model_validate_json((self.folder / "order.json").read_text())
+        return CampaignOrder.model_validate_json((self.folder / "order.json").read_text())
 
 
 async def _plan(place: Place) -> None:
@@ -162,7 +166,7 @@ async def _plan(place: Place) -> None:
     ready = await place.prepared()
     given = await ready.kept(place.store)
     await ready.lives(place.store, given)
-    place.note("order.json", Order(campaign=given.campaign, fingerprint=given.fingerprint, now=_BEGAN))
+    place.note("order.json", CampaignOrder(campaign=given.campaign, fingerprint=given.fingerprint, now=_BEGAN))
 
 
 async def _freeze(place: Place) -> None:
@@ -171,13 +175,13 @@ async def _freeze(place: Place) -> None:
     place.note("order.json", order.replace(frozen=frozen))
 
 
-async def acknowledge(folder: Path, order: Order) -> None:
+async def acknowledge(folder: Path, order: CampaignOrder) -> None:
     """By a script: everybody has signed, as the store in this folder has it."""
     audience = await Audiences(Store(str(folder / "store"))).of(order)
     shown = RequestShow.model_validate(_SIGNED)
     record = SettledRecord(fingerprint="@", run_id="01a21e21-a774-7d98-bf2b-d7bfd7a2708c", show=shown)
     template = record.model_dump_json(by_alias=True)
-    homes = [Home.of_request(member.request(order.campaign.id)) for member in audience.members]
+    homes = [StoragePrefix.of_request(member.request(order.campaign.id)) for member in audience.members]
     paths = [folder / "store" / home.file("records") for home in homes]
     paths[0].parent.mkdir(parents=True, exist_ok=True)
     for member, path in zip(audience.members, paths, strict=True):
@@ -190,8 +194,8 @@ async def _records(place: Place) -> None:
 
 async def _settle(place: Place) -> None:
     order = place.order()
-    frozen = cast(Frozen, order.frozen)
-    tally = await place.people.settle(Settle(order=order, expected=frozen.rows))
+    frozen = cast(FrozenAudience, order.frozen)
+    tally = await place.people.settle(SettleOrder(order=order, expected=frozen.rows))
     assert tally.outcomes, tally
     assert tally.counts.acknowledged == frozen.rows, tally
     (place.folder / "outcomes").write_text(tally.outcomes)
@@ -214,15 +218,15 @@ def _report(form: str) -> Callable[[Place], Any]:
             due_at=last_instant(campaign.due),
             closes_at=last_instant(campaign.due),
             timeline=(
-                TimelineEntry(at=_BEGAN, happened=Happened.STARTED),
-                TimelineEntry(at=last_instant(campaign.due), happened=Happened.DONE),
+                TimelineEntry(at=_BEGAN, happened=EventType.STARTED),
+                TimelineEntry(at=last_instant(campaign.due), happened=EventType.DONE),
             ),
             campaign=campaign,
             frozen=order.frozen,
             outcomes=sha256,
             counts=counted(outcomes.lines),
         )
-        picture = Picture(shown, outcomes.lines, outcomes.population, outcomes.changes)
+        picture = CampaignPicture(shown, outcomes.lines, outcomes.population, outcomes.changes)
         FORMS[form](place.folder / f"report{form}", await made(place.store, picture))
 
     return written

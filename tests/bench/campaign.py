@@ -25,10 +25,10 @@ from rich.text import Text
 from temporalio.api.enums.v1 import EventType
 
 from activities import runs
-from activities.campaigns.audience import Member, Row
+from activities.campaigns.audience import Member, MemberRow
 from activities.campaigns.member import request_of
 from starter import modules, requests
-from starter.campaigns.report import FORMS
+from starter.campaigns.report_files import FORMS
 from tests.bench import campaign_floor, processor_time
 from tests.bench.history import NotAsAsked
 from tests.bench.table import surroundings
@@ -321,7 +321,7 @@ async def raw(people: int, say: Say) -> Told:
         ready = await prepared(it, _ID)
         given: CampaignInput = await ready.kept(it.context.store)
         campaign = given.campaign
-        members = [Member(Row(number, person), campaign.due) for number, person in enumerate(everybody, start=1)]
+        members = [Member(MemberRow(number, person), campaign.due) for number, person in enumerate(everybody, start=1)]
         asked = [request_of(campaign, given.fingerprint, member, None).given for member in members]
         began = datetime.now(UTC)
         starting = asyncio.create_task(campaign_floor.start_raw(it.context.client, asked, campaign.workflow_id))

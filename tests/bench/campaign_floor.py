@@ -24,7 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from tests.bench.floor import CALLING, PROMPT, FloorWorkflow
     from tests.faults.town import eventually
     from workflows import names
-    from workflows.signature.inputs import SignatureRequest
+    from workflows.signature.inputs import SignatureInput
 
 RAW: Final = "StartedRaw"
 _QUEUE: Final = "bench-raw"
@@ -51,7 +51,7 @@ class Raw:
     """Starts requests by `start_workflow`, with all that a start says, and looks at nothing."""
 
     client: Client
-    requests: Sequence[SignatureRequest]
+    requests: Sequence[SignatureInput]
 
     @activity.defn(name="start_raw")
     async def start(self, parent: str) -> int:
@@ -60,7 +60,7 @@ class Raw:
             await asyncio.gather(*(self._start(one, parent) for one in self.requests[begin : begin + _AT_ONCE]))
         return len(self.requests)
 
-    async def _start(self, request: SignatureRequest, parent: str) -> None:
+    async def _start(self, request: SignatureInput, parent: str) -> None:
         brief = request.brief
         await self.client.start_workflow(
             names.SIGNATURE_REQUEST,
@@ -74,7 +74,7 @@ class Raw:
         )
 
 
-async def start_raw(client: Client, requests: Sequence[SignatureRequest], parent: str) -> None:
+async def start_raw(client: Client, requests: Sequence[SignatureInput], parent: str) -> None:
     """Have them started by an activity of ours, as those of the campaign `parent`."""
     raw = Raw(client, requests)
     async with Worker(client, task_queue=_QUEUE, workflows=[StartedRaw], activities=[raw.start]):

@@ -22,9 +22,9 @@ from workflows import names
 from workflows.kinds import Kind
 from workflows.model.policy import Policy, Target
 from workflows.model.provider import ProviderEvent
-from workflows.model.request import Brief, Document
+from workflows.model.request import Document, SignatureBrief
 from workflows.model.subject import Participant, Status
-from workflows.signature.inputs import SignatureRequest
+from workflows.signature.inputs import SignatureInput
 from workflows.signature.workflow import SignatureRequestWorkflow
 
 _HANDOFF: Final = (
@@ -126,7 +126,7 @@ async def settling_ms(handle: WorkflowHandle[Any, Any]) -> float:
     return (perf_counter() - acknowledged) * 1_000
 
 
-def _in_small_words(request: SignatureRequest) -> Asked:
+def _in_small_words(request: SignatureInput) -> Asked:
     brief = request.brief
     return Asked(
         id=brief.id,
@@ -138,10 +138,10 @@ def _in_small_words(request: SignatureRequest) -> Asked:
     )
 
 
-def a_request(name: str) -> SignatureRequest:
+def a_request(name: str) -> SignatureInput:
     """A customer contract for two signers at once, with four stakeholders to be told of its end."""
-    return SignatureRequest(
-        brief=Brief(
+    return SignatureInput(
+        brief=SignatureBrief(
             id=name,
             kind="customer-contract",
             title="Master services agreement",

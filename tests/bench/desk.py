@@ -20,7 +20,7 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes, Workfl
 from temporalio.service import RPCError
 
 from activities import runs
-from activities.store import Store
+from activities.store.store import Store
 from starter.context import Context
 from starter.listing.query import Lateness, Wanted
 from tests.faults.town import eventually

@@ -14,10 +14,10 @@ from rich.text import Text
 
 from activities.people import FileDirectory
 from activities.planner import PolicyPlanner
-from activities.store import Store
-from workflows.model.planning import Planning, Turn
+from activities.store.store import Store
+from workflows.model.planning import PlanningInput, Turn
 from workflows.model.policy import Policy
-from workflows.model.request import Brief, Document
+from workflows.model.request import Document, SignatureBrief
 from workflows.model.subject import Participant
 
 NAME: Final = "planner"
@@ -72,7 +72,7 @@ async def measure(agendas: int = AGENDAS) -> Planned:
         return await _timed(planner, plannings)
 
 
-async def _timed(planner: PolicyPlanner, plannings: Sequence[Planning]) -> Planned:
+async def _timed(planner: PolicyPlanner, plannings: Sequence[PlanningInput]) -> Planned:
     begun, moments = time.process_time(), 0
     for planning in plannings:
         agenda = await planner.plan(planning)
@@ -80,10 +80,10 @@ async def _timed(planner: PolicyPlanner, plannings: Sequence[Planning]) -> Plann
     return Planned(len(plannings), moments, time.process_time() - begun)
 
 
-def _planning(number: int) -> Planning:
+def _planning(number: int) -> PlanningInput:
     since = _FIRST + timedelta(minutes=number)
     person = f"person-{1 + number % (_PEOPLE - 1)}"
-    brief = Brief(
+    brief = SignatureBrief(
         id=f"request-{number}",
         kind="base",
         title="Agreement",
@@ -92,7 +92,7 @@ def _planning(number: int) -> Planning:
         people=(Participant(person=person, order=1),),
     )
     turns = (Turn(person=person, since=since),)
-    return Planning(subject=brief, policy=_POLICY, due=None, window_from=since, turns=turns, now=since)
+    return PlanningInput(subject=brief, policy=_POLICY, due=None, window_from=since, turns=turns, now=since)
 
 
 def _directory(folder: Path) -> FileDirectory:

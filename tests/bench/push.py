@@ -22,7 +22,7 @@ from rich.text import Text
 from temporalio import activity, workflow
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from activities.push.fcm import request_body
+from activities.push.fcm import fcm_body
 from activities.push.message import Message
 from starter import clients, requests
 from tests.faults.population import colleague, tokens
@@ -189,7 +189,7 @@ class ByHand:
         """One message to one phone."""
         message = Message("Sign: {document}", "Until Friday", "MSA", "hand", "ready", "k", _LINK, NoticeAction.SIGN)
         path = self._settings.push.send_path.replace("{project}", self._settings.push.project)
-        await self._posted(path, request_body(tokens(pair.person)[0], message), self._push)
+        await self._posted(path, fcm_body(tokens(pair.person)[0], message), self._push)
         self.told_at = time.monotonic()
 
     async def _posted(self, path: str, body: dict[str, Any], headers: dict[str, str]) -> dict[str, Any]:

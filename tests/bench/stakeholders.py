@@ -11,11 +11,11 @@ from workflows.model.notices import (
     Delivery,
     DeliveryReport,
     DeviceOutcome,
-    Notice,
     NoticeAction,
-    Outcome,
+    NotificationOrder,
+    NotificationOutcome,
 )
-from workflows.model.planning import Agenda, Moment, MomentKind, Planning, Turn
+from workflows.model.planning import ActionType, PlanningInput, Schedule, ScheduledAction, Turn
 from workflows.model.provider import (
     CancelOrder,
     CreateOrder,
@@ -25,7 +25,7 @@ from workflows.model.provider import (
     Observation,
     SignerSeen,
 )
-from workflows.model.records import HandoffBatch, Recall, Recalled
+from workflows.model.records import HandoffBatch, RecordedHandOff, ReplayOrder
 from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffCall, HandoffReport, HandoffResult
 from workflows.model.subject import Participant, Status
@@ -73,13 +73,13 @@ class PromptPushService(PushService):
 class PromptPlanner(Planner):
     """The default policy in calendar days: three reminders, an escalation after them, two warnings, the due date."""
 
-    async def plan(self, planning: Planning) -> Agenda:
+    async def plan(self, planning: PlanningInput) -> Schedule:
         """Counted from `planning.now`."""
         due_at = planning.now + timedelta(days=30)
         moments = [moment for turn in planning.turns for moment in _moments(turn, planning.now, due_at)]
         who = planning.subject.requester
-        expiry = _moment(due_at, MomentKind.EXPIRE, "expiry", who, who, "the due date has passed")
-        return Agenda(due_at=due_at, moments=(*sorted(moments, key=lambda moment: moment.at), expiry))
+        expiry = _moment(due_at, ActionType.EXPIRE, "expiry", who, who, "the due date has passed")
+        return Schedule(due_at=due_at, moments=(*sorted(moments, key=lambda moment: moment.at), expiry))
 
 
 class PromptHandoff(Handoff):
@@ -89,9 +89,9 @@ class PromptHandoff(Handoff):
         """All done."""
         return HandoffReport(results=tuple(_handed_off(call) for call in batch.calls))
 
-    async def recall(self, ended: Recall) -> Recalled:
+    async def recall(self, ended: ReplayOrder) -> RecordedHandOff:
         """Nothing is kept."""
-        return Recalled()
+        return RecordedHandOff()
 
 
 def _document(signers: tuple[Participant, ...], signed_at: datetime | None = None) -> DocumentSeen:
@@ -100,8 +100,8 @@ def _document(signers: tuple[Participant, ...], signed_at: datetime | None = Non
     return DocumentSeen(document=_DOCUMENT, status=status, raw=_RAW[status], signers=seen)
 
 
-def _delivered(notice: Notice) -> Delivered:
-    outcome = Outcome.WITHDRAWN if notice.action is NoticeAction.WITHDRAW else Outcome.ACCEPTED
+def _delivered(notice: NotificationOrder) -> Delivered:
+    outcome = NotificationOutcome.WITHDRAWN if notice.action is NoticeAction.WITHDRAW else NotificationOutcome.ACCEPTED
     devices = tuple(DeviceOutcome(device=device, outcome=outcome) for device in ("5f1c09ab37de", "c2708e41d96b"))
     return Delivered(
         key=notice.key,
@@ -118,23 +118,23 @@ def _handed_off(call: HandoffCall) -> HandoffResult:
     return HandoffResult(target=call.target.target, ok=True, delivered=delivered)
 
 
-def _moments(turn: Turn, now: datetime, due_at: datetime) -> list[Moment]:
+def _moments(turn: Turn, now: datetime, due_at: datetime) -> list[ScheduledAction]:
     who = turn.person
     reminders = [
-        _moment(now + _APART * number, MomentKind.REMIND, f"reminder-{number}", who, who, _rhythm(number))
+        _moment(now + _APART * number, ActionType.REMIND, f"reminder-{number}", who, who, _rhythm(number))
         for number in range(1, _REMINDERS + 1)
     ]
     warnings = [
-        _moment(due_at - timedelta(days=days), MomentKind.WARN, f"warning-{days}d", who, who, _ahead(days))
+        _moment(due_at - timedelta(days=days), ActionType.WARN, f"warning-{days}d", who, who, _ahead(days))
         for days in (2, 1)
     ]
     why = f"all {_REMINDERS} reminders are used up: {who}'s alternate"
     at = now + _APART * (_REMINDERS + 1)
-    return [*reminders, *warnings, _moment(at, MomentKind.ESCALATE, "escalation", who, "legal-lead", why)]
+    return [*reminders, *warnings, _moment(at, ActionType.ESCALATE, "escalation", who, "legal-lead", why)]
 
 
-def _moment(at: datetime, kind: MomentKind, stage: str, person: str, to: str, why: str) -> Moment:
-    return Moment(at=at, kind=kind, stage=stage, person=person, to=to, why=why)
+def _moment(at: datetime, kind: ActionType, stage: str, person: str, to: str, why: str) -> ScheduledAction:
+    return ScheduledAction(at=at, kind=kind, stage=stage, person=person, to=to, why=why)
 
 
 def _rhythm(number: int) -> str:

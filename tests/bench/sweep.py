@@ -23,13 +23,13 @@ from temporalio.testing import ActivityEnvironment
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.config import CoreSignatureConfig
 from activities.http.oauth import Credentials
-from activities.reconciliation.service import Sweep
-from activities.store import Store
+from activities.reconciliation.service import ReconciliationService
+from activities.store.store import Store
 from starter.codec import data_converter
 from tests.servers import real_server
 from workflows import names
 from workflows.kinds import Kind
-from workflows.model.reconciliation import PARTS_AT_MOST, SweepOrder, Swept
+from workflows.model.reconciliation import PARTS_AT_MOST, ReconciliationOrder, ReconciliationResult
 from workflows.model.subject import Status
 
 NAME: Final = "sweep"
@@ -162,11 +162,13 @@ async def _swept(client: Client, provider: Listed, after: datetime) -> Course:
         )
         config = CoreSignatureConfig(url="https://core.test", credentials=credentials)
         signature = await stack.enter_async_context(aclosing(CoreSignatureClient(config, transport=transport)))
-        sweep = Sweep(signature, client, store)
-        look: Callable[[SweepOrder], Any] = sweep.sweep
-        before, began, parts, all_of_it = _memory_mb(), time.perf_counter(), 0, Swept()
+        sweep = ReconciliationService(signature, client, store)
+        look: Callable[[ReconciliationOrder], Any] = sweep.sweep
+        before, began, parts, all_of_it = _memory_mb(), time.perf_counter(), 0, ReconciliationResult()
         while not all_of_it.over:
-            part: Swept = await ActivityEnvironment().run(look, SweepOrder(now=datetime.now(UTC)))
+            part: ReconciliationResult = await ActivityEnvironment().run(
+                look, ReconciliationOrder(now=datetime.now(UTC))
+            )
             all_of_it, parts = all_of_it.followed_by(part), parts + 1
         took = time.perf_counter() - began
         return Course(took, provider.calls, all_of_it.told, -(-parts // PARTS_AT_MOST), _memory_mb() - before)

@@ -14,7 +14,7 @@ from urllib.request import urlopen
 from pydantic import SecretStr
 from pydantic_core import to_jsonable_python
 
-from activities.links import Links, LinkUse
+from activities.links import LinkUse, SigningLinks
 from starter import requests, settings, wishes
 from starter.context import Context, opened
 from starter.needs import Need
@@ -71,7 +71,9 @@ class Contract:
     def link(self, person: str, use: LinkUse = LinkUse.SIGN) -> str:
         """What stands in a notice to this person."""
         told = self.laptop.addresses
-        return Links(told["receiver"], SecretStr(told["env"]["COUNTERSIGN_LINK_SECRET"])).link(self.id, person, use)
+        return SigningLinks(told["receiver"], SecretStr(told["env"]["COUNTERSIGN_LINK_SECRET"])).link(
+            self.id, person, use
+        )
 
     async def signing_page(self, mail: str) -> str:
         """Core Signature's own page for the signer with this address."""

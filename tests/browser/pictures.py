@@ -17,9 +17,10 @@ from rich.console import Console
 from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
-from activities.campaigns.standing import Line, Standing, counted
+from activities.campaigns.standing import MemberOutcome, MemberStatus, counted
 from starter.campaigns import report
-from starter.campaigns.report import Report
+from starter.campaigns.report import CampaignReport
+from starter.campaigns.report_files import FORMS
 from tests.browser.chromium import HOW_TO_HAVE_THEM, chromium, executable
 from tests.browser.contract import CUSTOMER, EXECUTIVE, LEGAL, Contract
 from tests.browser.phone import Phone
@@ -197,13 +198,13 @@ async def campaign(laptop: Laptop, browser: Browser) -> None:
         await page.screenshot(path=FOLDER / "desk-campaign.png")
     with tempfile.TemporaryDirectory() as folder:
         record = Path(folder) / "record.html"
-        report.FORMS[".html"](record, a_record())
+        FORMS[".html"](record, a_record())
         async with screen(browser, _TALL) as page:
             await page.goto(record.as_uri())
             await page.screenshot(path=FOLDER / "campaign-report.png")
 
 
-def a_record() -> Report:
+def a_record() -> CampaignReport:
     """180 people of five departments, of whom some acknowledge at once and others with each reminder."""
     chance, opens = random.Random(3), datetime(2026, 12, 1, 8, tzinfo=UTC)  # noqa: S311  nothing secret
     shown = CampaignShow(
@@ -222,13 +223,13 @@ def a_record() -> Report:
         outcomes=hashlib.sha256(b"outcomes").hexdigest(),
     )
     lines = [_somebody(number, shown, chance) for number in range(1, 181)]
-    return Report(shown, report.head_of(shown), counted(lines), None, (), lines)
+    return CampaignReport(shown, report.head_of(shown), counted(lines), None, (), lines)
 
 
-def _somebody(number: int, shown: CampaignShow, chance: random.Random) -> Line:
+def _somebody(number: int, shown: CampaignShow, chance: random.Random) -> MemberOutcome:
     department = ("Finance", "Legal", "Operations", "Sales", "Support")[number % 5]
     person, told = f"employee-{number:03d}", shown.opens_at.isoformat()
-    line = Line(
+    line = MemberOutcome(
         number, person, f"{shown.id}.{person}", "", told, department=department, manager=f"{department.lower()}-lead"
     )
     line = line._replace(due=shown.due.isoformat())
@@ -236,9 +237,9 @@ def _somebody(number: int, shown: CampaignShow, chance: random.Random) -> Line:
         days = chance.choice((0, 0, 0, 0, 1, 1, 1, 3, 3, 3, 4, 6, 6, 7, 9, 9, 12, 13, 13, 14, 14, 16, 18))
         at = shown.opens_at + timedelta(days=days, hours=chance.triangular(0.2, 9, 1.5))
         late = at.date() > shown.due
-        status = Standing.LATE if late else Standing.ACKNOWLEDGED
+        status = MemberStatus.LATE if late else MemberStatus.ACKNOWLEDGED
         return line._replace(status=status, signed_at=at.isoformat(), late=late, reminders=min(5, days // 3))
-    status = chance.choice((Standing.DECLINED, Standing.EXPIRED, Standing.EXEMPT, Standing.FAILED))
+    status = chance.choice((MemberStatus.DECLINED, MemberStatus.EXPIRED, MemberStatus.EXEMPT, MemberStatus.FAILED))
     return line._replace(status=status, reminders=5)
 
 

@@ -10,7 +10,7 @@ from activities.links import LinkUse, Through, serial_of
 from starter.page.allowances import LOOKS_OF_A_LINK
 from starter.page.recent_looks import FRESH_SECONDS
 from starter.page.screens import ScreenName
-from starter.wishes import NotConfirmed, Refused
+from starter.wishes import CommandRefused, NotConfirmed
 from tests.browser.phone import Phone
 from tests.starter import paging
 from tests.starter.paging import CHAIR, FIRST, NOW, REQUEST, SECOND
@@ -125,7 +125,7 @@ async def _under_way(stage: Stage) -> None:
 async def refused(stage: Stage) -> None:
     """A question that the request does not take."""
     await _sign(stage)
-    stage.pages.wishes.failure = Refused("a question is open already")
+    stage.pages.wishes.failure = CommandRefused("a question is open already")
     await stage.ask()
 
 

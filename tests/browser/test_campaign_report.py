@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page
 
-from activities.campaigns.standing import Line
+from activities.campaigns.standing import MemberOutcome
 from starter.campaigns import page
 from tests.browser.phone import HEIGHT, WIDTH, Phone, fresh, page_of
 from tests.campaigns.test_report import everybody, some_report
@@ -22,12 +22,12 @@ MANY: Final = 60
 
 
 @pytest.fixture(scope="session")
-def lines() -> list[Line]:
+def lines() -> list[MemberOutcome]:
     return list(everybody(MANY))
 
 
 @pytest.fixture(scope="session")
-def file(tmp_path_factory: pytest.TempPathFactory, lines: list[Line]) -> Path:
+def file(tmp_path_factory: pytest.TempPathFactory, lines: list[MemberOutcome]) -> Path:
     path = tmp_path_factory.mktemp("report") / "report.html"
     path.write_text("".join(page.pieces(some_report(*lines))))
     return path
@@ -68,7 +68,7 @@ async def column(it: Page, name: str) -> list[str]:
 
 
 async def test_the_heads_of_everybody_sort_by_the_keyboard_and_say_so(
-    said: tuple[Page, list[str]], file: Path, lines: list[Line]
+    said: tuple[Page, list[str]], file: Path, lines: list[MemberOutcome]
 ) -> None:
     it, heard = said
     await it.goto(file.as_uri())
@@ -131,7 +131,7 @@ async def test_on_a_phone_dates_and_standings_stay_whole_and_the_line_can_be_rea
 
 
 async def test_no_id_is_broken_on_any_screen_or_on_paper(
-    said: tuple[Page, list[str]], tmp_path: Path, lines: list[Line]
+    said: tuple[Page, list[str]], tmp_path: Path, lines: list[MemberOutcome]
 ) -> None:
     it, _ = said
     long = [one._replace(request=f"code-of-conduct-2026.{one.person}", manager="head-of-operations") for one in lines]
@@ -153,7 +153,7 @@ async def test_no_id_is_broken_on_any_screen_or_on_paper(
 
 
 async def test_without_scripts_everybody_stands_in_the_order_of_the_record(
-    without_scripts: Page, file: Path, lines: list[Line]
+    without_scripts: Page, file: Path, lines: list[MemberOutcome]
 ) -> None:
     async with fresh(without_scripts, "") as it:
         await it.open(file.as_uri())

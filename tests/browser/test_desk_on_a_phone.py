@@ -10,7 +10,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page
 
 from activities.language import Language
-from starter.campaigns.chart import drawn
+from starter.campaigns.chart import campaign_chart
 from starter.desk.views import LABELS, View
 from tests.browser.phone import HEIGHT, NARROWEST, THUMB, WIDTH, page_of
 from tests.campaigns.test_curve import some_show
@@ -30,7 +30,7 @@ LEFT: Final = "wanted => document.querySelector(wanted).getBoundingClientRect().
 @pytest_asyncio.fixture(loop_scope="session")
 async def campaign(browser: Browser) -> AsyncIterator[Page]:
     """The parts of a campaign's page that are wide: its line, of thousands, and the row of what one can do."""
-    chart = drawn(some_show(), list(everybody(9_000)), language=Language.of("de"))
+    chart = campaign_chart(some_show(), list(everybody(9_000)), language=Language.of("de"))
     deeds = "".join(f'<li><a href="#">{words}</a></li>' for words in ("Remind now", "Move the due date", "Hand over"))
     async with page_of(browser) as it:
         await it.set_content(f"""<meta name="viewport" content="width=device-width"><style>{STYLES}</style>

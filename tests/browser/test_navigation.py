@@ -5,7 +5,7 @@ from playwright.async_api import Browser
 
 from activities.language import LANGUAGES, Language
 from starter.desk.cards import NOT_THERE
-from starter.desk.rendering import Frame, Renderer, Tab
+from starter.desk.rendering import DeskRenderer, Frame, Tab
 from starter.desk.views import LABELS, View
 from tests.browser.phone import NARROWEST, THUMB, WIDTH, Phone, page_of
 
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 async def test_the_views_take_two_lines_of_a_phone_and_three_of_the_narrowest(browser: Browser, code: str) -> None:
     language = Language.of(code)
     tabs = tuple(Tab(view, language.say(LABELS[view]), view is View.CAMPAIGNS) for view in View)
-    answer = Renderer("/desk").card(NOT_THERE.told(language), Frame(language, "Anna", tabs, "token"))
+    answer = DeskRenderer("/desk").card(NOT_THERE.told(language), Frame(language, "Anna", tabs, "token"))
     async with page_of(browser) as it:
         for width, lines in ((NARROWEST, 3), (WIDTH, 2)):
             await it.set_viewport_size({"width": width, "height": 800})

@@ -9,7 +9,7 @@ from playwright.async_api import Page, expect
 
 from activities.links import LinkUse
 from starter.page.recent_looks import FRESH_SECONDS
-from starter.page.screens import Act, ScreenName
+from starter.page.screens import FormAction, ScreenName
 from tests.browser.contract import CUSTOMER, EXECUTIVE_MAIL, LEGAL, Contract
 from tests.browser.phone import Phone, fresh
 from tests.browser.stages import (
@@ -34,15 +34,15 @@ from workflows.model.wishes import Problem
 pytestmark = [pytest.mark.browser, pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
 
 LONG = ("Donaudampfschifffahrtsgesellschaftskapitänsmützenvertrag" * 3)[:150] + " عقد الخدمات 🖋️"
-ACTS: Mapping[ScreenName, set[Act]] = {
-    ScreenName.SIGN: {Act.SIGN, Act.LATER, Act.HAND_OVER, Act.ASK},
-    ScreenName.APPROVE: {Act.SIGN},
-    ScreenName.DO: {Act.DONE, Act.LATER, Act.HAND_OVER, Act.BLOCK, Act.ASK},
-    ScreenName.BY_MAIL: {Act.RESEND, Act.LATER, Act.ASK},
-    ScreenName.STANDING: {Act.ANSWER},
-    ScreenName.RENEWED: {Act.RESEND},
-    ScreenName.NOT_DONE: {Act.ASK},
-    ScreenName.UNCERTAIN: {Act.ASK},
+ACTS: Mapping[ScreenName, set[FormAction]] = {
+    ScreenName.SIGN: {FormAction.SIGN, FormAction.LATER, FormAction.HAND_OVER, FormAction.ASK},
+    ScreenName.APPROVE: {FormAction.SIGN},
+    ScreenName.DO: {FormAction.DONE, FormAction.LATER, FormAction.HAND_OVER, FormAction.BLOCK, FormAction.ASK},
+    ScreenName.BY_MAIL: {FormAction.RESEND, FormAction.LATER, FormAction.ASK},
+    ScreenName.STANDING: {FormAction.ANSWER},
+    ScreenName.RENEWED: {FormAction.RESEND},
+    ScreenName.NOT_DONE: {FormAction.ASK},
+    ScreenName.UNCERTAIN: {FormAction.ASK},
 }
 """What can be done on a screen; on all others nothing."""
 
@@ -64,14 +64,21 @@ async def test_a_screen_of_ours(stage: Stage, name: ScreenName) -> None:
 
 
 async def test_everything_that_can_be_done_is_on_one_of_these_screens() -> None:
-    elsewhere = {Act.UNBLOCK, Act.AGAIN, Act.GO_ON, Act.STOP, Act.FIND}
-    assert set().union(*ACTS.values()) | elsewhere == set(Act)
+    elsewhere = {FormAction.UNBLOCK, FormAction.AGAIN, FormAction.GO_ON, FormAction.STOP, FormAction.FIND}
+    assert set().union(*ACTS.values()) | elsewhere == set(FormAction)
 
 
 async def test_an_owner_decides_on_the_page_of_the_notice(stage: Stage) -> None:
     await deciding(stage)
     await expect(stage.phone.heading("Your decision is needed")).to_be_visible()
-    assert await stage.phone.acts() == {Act.AGAIN, Act.GO_ON, Act.STOP, Act.LATER, Act.HAND_OVER, Act.ASK}
+    assert await stage.phone.acts() == {
+        FormAction.AGAIN,
+        FormAction.GO_ON,
+        FormAction.STOP,
+        FormAction.LATER,
+        FormAction.HAND_OVER,
+        FormAction.ASK,
+    }
     await stage.phone.unfold()
     await stage.phone.is_usable()
 
@@ -103,7 +110,7 @@ async def test_a_colleague_is_looked_for_by_name(stage: Stage) -> None:
 async def test_whoever_asked_for_a_task_clears_the_way_where_it_stands(stage: Stage) -> None:
     await blocked(stage)
     await expect(stage.phone.screen(ScreenName.STANDING)).to_be_visible()
-    assert await stage.phone.acts() == {Act.UNBLOCK}
+    assert await stage.phone.acts() == {FormAction.UNBLOCK}
     await stage.phone.is_usable()
 
 

@@ -19,23 +19,23 @@ from temporalio.worker import Worker
 
 from activities import runs
 from activities.campaigns.audience import Audience, Audiences
-from activities.campaigns.input import PreparedCampaign, prepare
+from activities.campaigns.input import PreparedCampaign, prepare_campaign
 from activities.campaigns.outcomes import Outcomes
-from activities.campaigns.service import People
-from activities.campaigns.standing import Line
-from activities.campaigns.visibility import Open, TemporalVisibility, Visibility
-from activities.campaigns.walks import AHEAD_AT_MOST, Stride
-from activities.campaigns.yearly import Years
-from activities.downstream import Downstream, DownstreamConfig
+from activities.campaigns.service import CampaignPeopleService
+from activities.campaigns.standing import MemberOutcome
+from activities.campaigns.visibility import MemberVisibility, OpenMembers, TemporalMemberVisibility
+from activities.campaigns.walks import AHEAD_AT_MOST, BatchLimits
+from activities.campaigns.yearly import CampaignYearsService
+from activities.downstream import HttpTargets, HttpTargetsConfig
 from activities.files.reading import FileText
-from activities.handoff import Fanout
+from activities.handoff import HandOffService
 from activities.http.addresses import Guard
 from activities.interceptors import HeartbeatInterceptor
 from activities.people import FileDirectory
 from activities.planner import PolicyPlanner
 from activities.policies.catalogue import Catalogue
 from activities.starting import path
-from activities.store import Store
+from activities.store.store import Store
 from tests.glances import glances
 from tests.onboarding.stage import PDF, ManyDocuments
 from tests.servers import time_skipping
@@ -111,8 +111,8 @@ class Looking:
     away: bool = False
     full: bool = False
 
-    async def open_of(self, campaign: str) -> Open:
-        """See `Visibility`."""
+    async def open_of(self, campaign: str) -> OpenMembers:
+        """See `MemberVisibility`."""
         status, broken, refused = {}, {}, set()
         for id in [f"{campaign}.{person}{again}" for person in self.people for again in ("", ".r2")]:
             try:
@@ -124,10 +124,10 @@ class Looking:
             elif found.status.open:
                 status[id] = found.known.get(names.STATUS) or ""
                 refused |= {id} if found.known.get(names.PROBLEM) == Code.REFUSED else set()
-        return Open(status, broken, frozenset(refused))
+        return OpenMembers(status, broken, frozenset(refused))
 
     async def waiting(self, campaign: str) -> int:
-        """See `Visibility`."""
+        """See `MemberVisibility`."""
         if self.away:
             raise RPCError("away", RPCStatusCode.UNAVAILABLE, b"")
         if self.full:
@@ -166,7 +166,7 @@ class Company:
     ) -> PreparedCampaign:
         """A campaign of a file that was checked."""
         (self.folder / "campaign.yaml").write_text(json.dumps(file))
-        return await prepare(
+        return await prepare_campaign(
             FileText.read(self.folder / "campaign.yaml"),
             catalogue=Catalogue.read(self.folder / "catalogue.yaml"),
             directory=self.directory,
@@ -183,10 +183,10 @@ class Campaigns(TakesWishes):
     company: Company
     provider: ManyDocuments
     push: FakePushService
-    visibility: Visibility
+    visibility: MemberVisibility
     given: CampaignInput
     handle: WorkflowHandle[AcknowledgementCampaignWorkflow, SettledCampaign]
-    started: list[path.Started] = field(default_factory=list)
+    started: list[path.StartResult] = field(default_factory=list)
 
     @property
     def client(self) -> Client:
@@ -278,7 +278,7 @@ class Campaigns(TakesWishes):
         assert shown.frozen is not None
         return await Audiences(self.company.store).read(self.given.campaign, shown.frozen.sha256, shown.changed)
 
-    async def lines(self) -> dict[str, Line]:
+    async def lines(self) -> dict[str, MemberOutcome]:
         """The line of each person in the record of a campaign that has ended."""
         outcomes = await self.outcomes()
         return {line.person: line for line in outcomes.lines}
@@ -324,7 +324,7 @@ class Work:
     company: Company
     provider: ManyDocuments
     push: FakePushService
-    visibility: Visibility
+    visibility: MemberVisibility
 
     @property
     def client(self) -> Client:
@@ -337,7 +337,7 @@ async def at_work(
     folder: Path,
     people: list[dict[str, Any]],
     *,
-    stride: Stride | None = None,
+    stride: BatchLimits | None = None,
     server: AbstractAsyncContextManager[WorkflowEnvironment] | None = None,
 ) -> AsyncIterator[Work]:
     """Real audience, walks, years, planner, hand-off and store, on a fresh clock unless it is on a `server`."""
@@ -346,12 +346,16 @@ async def at_work(
     async with server or time_skipping() as env, httpx.AsyncClient() as calls:
         client = env.client
         ids = (*(one["id"] for one in people), "newcomer", "latecomer")
-        visibility = TemporalVisibility(client) if server else Looking(client, company.store, ids)
-        asked = People(client, company.store, company.directory, push, stride=stride or Stride(), visibility=visibility)
-        years = Years(client, company.store, company.directory, company.folder / "catalogue.yaml", SECRET)
-        handoff = Fanout(
+        visibility = TemporalMemberVisibility(client) if server else Looking(client, company.store, ids)
+        asked = CampaignPeopleService(
+            client, company.store, company.directory, push, stride=stride or BatchLimits(), visibility=visibility
+        )
+        years = CampaignYearsService(
+            client, company.store, company.directory, company.folder / "catalogue.yaml", SECRET
+        )
+        handoff = HandOffService(
             push=push,
-            downstream=Downstream(calls, DownstreamConfig(), Guard(())),
+            downstream=HttpTargets(calls, HttpTargetsConfig(), Guard(())),
             directory=company.directory,
             temporal=client,
             store=company.store,
@@ -387,7 +391,7 @@ async def campaign(
     people: list[dict[str, Any]],
     *,
     record: str = "",
-    stride: Stride | None = None,
+    stride: BatchLimits | None = None,
     server: AbstractAsyncContextManager[WorkflowEnvironment] | None = None,
 ) -> AsyncIterator[Campaigns]:
     """A campaign that has just been started, on a fresh clock unless it is on a `server`.

@@ -11,29 +11,30 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.campaigns import rows
-from activities.campaigns.audience import Amendment, Audience, Audiences, Member, Row
-from activities.campaigns.service import People
-from activities.campaigns.standing import Line, Standings, lines_of
-from activities.campaigns.visibility import Open
-from activities.store import Home, Store
-from starter.campaigns.people import Mine
+from activities.campaigns.audience import Audience, AudienceAmendment, Audiences, Member, MemberRow
+from activities.campaigns.service import CampaignPeopleService
+from activities.campaigns.standing import MemberOutcome, MemberStatuses, lines_of
+from activities.campaigns.visibility import OpenMembers
+from activities.store.home import StoragePrefix
+from activities.store.store import Store
+from starter.campaigns.people import ManagedMembers
 from tests.campaigns.stage import SECRET, Company, a_file, staff
 from tests.campaigns.test_bounds import NOW, Ahead, a_course
 from tests.campaigns.test_curve import some_show
 from workflows.campaign import wishes
 from workflows.campaign.course import CHANGES_AT_MOST
 from workflows.model.campaign import (
-    Change,
-    Changed,
+    AudienceChange,
+    Batch,
+    BatchResult,
+    BatchWork,
+    CampaignOrder,
     ChangeKind,
+    ChangeResult,
     Counts,
-    Frozen,
-    Looked,
-    Order,
-    Settle,
-    Walk,
-    Walked,
-    Work,
+    DailyCheckResult,
+    FrozenAudience,
+    SettleOrder,
 )
 from workflows.model.wishes import Exemption, Extension, Retry
 from workflows.ports import PushService
@@ -42,20 +43,20 @@ OWNER = "compliance-desk"
 LATER = date(2027, 1, 15)
 
 
-def change(what: ChangeKind, number: int = 1, **more: object) -> Change:
-    return Change(number=number, what=what, by=OWNER, at=NOW + timedelta(days=number)).replace(**more)
+def change(what: ChangeKind, number: int = 1, **more: object) -> AudienceChange:
+    return AudienceChange(number=number, what=what, by=OWNER, at=NOW + timedelta(days=number)).replace(**more)
 
 
 async def an_audience(folder: Path) -> Audience:
     given = (await Company(folder, staff("p0")).prepared(a_file(), NOW)).given
-    return Audience.of((Row(number, f"p{number}") for number in range(10)), given.campaign)
+    return Audience.of((MemberRow(number, f"p{number}") for number in range(10)), given.campaign)
 
 
 async def test_a_walk_that_extends_goes_on_behind_the_same_person_though_another_left_meanwhile(tmp_path: Path) -> None:
     audience = await an_audience(tmp_path)
-    extended = audience.after([Amendment(change(ChangeKind.EXTENDED, due=LATER))])
+    extended = audience.after([AudienceAmendment(change(ChangeKind.EXTENDED, due=LATER))])
     before = [member.person for member in extended.about(1)]
-    exempt = extended.after([Amendment(change(ChangeKind.EXEMPT, 2, person="p2"), (Row(2, "p2"),))])
+    exempt = extended.after([AudienceAmendment(change(ChangeKind.EXEMPT, 2, person="p2"), (MemberRow(2, "p2"),))])
     assert [member.person for member in exempt.about(1)] == before
     assert [member.person for member in exempt.members if not member.asked] == ["p2"]
 
@@ -63,7 +64,7 @@ async def test_a_walk_that_extends_goes_on_behind_the_same_person_though_another
 async def test_a_day_that_was_moved_counts_from_when_it_was_moved(tmp_path: Path) -> None:
     audience = await an_audience(tmp_path)
     last = LATER + timedelta(days=9)
-    moves = [Amendment(change(ChangeKind.EXTENDED, number, due=due)) for number, due in ((1, LATER), (4, last))]
+    moves = [AudienceAmendment(change(ChangeKind.EXTENDED, number, due=due)) for number, due in ((1, LATER), (4, last))]
     [member, *_] = audience.after(moves).members
     moved_at = NOW + timedelta(days=1)
     assert member.due_at(moved_at - timedelta(seconds=1)) == audience.members[0].due
@@ -77,12 +78,12 @@ async def test_who_came_later_or_came_back_has_the_day_that_they_were_given_unti
     changes = (
         (change(ChangeKind.EXTENDED, 1, due=LATER), ()),
         (change(ChangeKind.EXTENDED, 2, due=soon), ()),
-        (change(ChangeKind.LEFT, 3), (Row(0, "p1"),)),
-        (change(ChangeKind.JOINED, 4, due=soon), (Row(0, "p1"), Row(0, "new"))),
-        (change(ChangeKind.JOINED, 5, due=last + timedelta(days=1)), (Row(0, "newer"),)),
+        (change(ChangeKind.LEFT, 3), (MemberRow(0, "p1"),)),
+        (change(ChangeKind.JOINED, 4, due=soon), (MemberRow(0, "p1"), MemberRow(0, "new"))),
+        (change(ChangeKind.JOINED, 5, due=last + timedelta(days=1)), (MemberRow(0, "newer"),)),
         (change(ChangeKind.EXTENDED, 6, due=last), ()),
     )
-    known = audience.after([Amendment(*one) for one in changes])
+    known = audience.after([AudienceAmendment(*one) for one in changes])
     for person, since, days in (
         ("p0", 0, [audience.members[0].due, LATER, LATER, last]),
         ("p1", 4, [soon, last]),
@@ -95,9 +96,9 @@ async def test_who_came_later_or_came_back_has_the_day_that_they_were_given_unti
         assert [member.due_at(instant) for instant in then] == days, person
         assert member.due == days[-1]
     # As the walk of a change before reads it, and when the changes are read one after the other.
-    assert audience.after([Amendment(*changes[0])]).members[0].due == LATER
+    assert audience.after([AudienceAmendment(*changes[0])]).members[0].due == LATER
     for one in changes:
-        audience = audience.after([Amendment(*one)])
+        audience = audience.after([AudienceAmendment(*one)])
     assert audience == known
 
 
@@ -105,7 +106,8 @@ async def test_ten_times_a_day_more_each_day_for_two_years_is_held_once_for_ever
     audience, began = await an_audience(tmp_path), date(2027, 1, 1)
     days = 7_300
     extensions = [
-        Amendment(change(ChangeKind.EXTENDED, day, due=began + timedelta(days=day))) for day in range(1, days + 1)
+        AudienceAmendment(change(ChangeKind.EXTENDED, day, due=began + timedelta(days=day)))
+        for day in range(1, days + 1)
     ]
     members = audience.after(extensions[:-1]).after(extensions[-1:]).members
     assert {len(one.extended) for one in members} == {days}
@@ -121,9 +123,9 @@ async def test_whose_request_has_ended_had_until_the_day_that_counted_then(tmp_p
     show = {"status": status, "signers": [{"state": "declined"}], "notifications": [], "timeline": []}
     fingerprint = audience.members[0].fingerprint(given.fingerprint)
     record = {"fingerprint": fingerprint, "show": show, "settled": {"at": NOW.isoformat()}}
-    await store.write_record(Home.of_request("conduct.p0"), json.dumps(record).encode())
-    moved = audience.after([Amendment(change(ChangeKind.EXTENDED, due=LATER))])
-    order = Order(campaign=given.campaign, fingerprint=given.fingerprint, now=NOW)
+    await store.write_record(StoragePrefix.of_request("conduct.p0"), json.dumps(record).encode())
+    moved = audience.after([AudienceAmendment(change(ChangeKind.EXTENDED, due=LATER))])
+    order = CampaignOrder(campaign=given.campaign, fingerprint=given.fingerprint, now=NOW)
     ended, waiting, *_ = await lines_of(store, order, moved)
     assert (ended.status, ended.due, waiting.due) == (status, given.campaign.due.isoformat(), LATER.isoformat())
 
@@ -133,19 +135,19 @@ async def test_who_left_and_came_back_has_the_request_ended_that_they_had_when_t
     company = Company(tmp_path, staff("p0"))
     given = (await company.prepared(a_file(), NOW)).given
     audiences = Audiences(company.store)
-    sha256 = await audiences.freeze([Row(1, "ada"), Row(2, "bo")])
-    left = await audiences.write(Amendment(change(ChangeKind.LEFT), (Row(0, "ada"),)))
-    back = Amendment(change(ChangeKind.JOINED, 2, due=LATER), (Row(0, "ada"),), before=left)
-    order = Order(
+    sha256 = await audiences.freeze([MemberRow(1, "ada"), MemberRow(2, "bo")])
+    left = await audiences.write(AudienceAmendment(change(ChangeKind.LEFT), (MemberRow(0, "ada"),)))
+    back = AudienceAmendment(change(ChangeKind.JOINED, 2, due=LATER), (MemberRow(0, "ada"),), before=left)
+    order = CampaignOrder(
         campaign=given.campaign,
         fingerprint=given.fingerprint,
-        frozen=Frozen(sha256=sha256, rows=2, errors=0, at=NOW),
+        frozen=FrozenAudience(sha256=sha256, rows=2, errors=0, at=NOW),
         changed=await audiences.write(back),
         changes=2,
         now=NOW,
     )
-    ended = await audiences.walked(Walk(order=order, work=Work.END, change=1))
-    asked = await audiences.walked(Walk(order=order, work=Work.START, change=2))
+    ended = await audiences.walked(Batch(order=order, work=BatchWork.END, change=1))
+    asked = await audiences.walked(Batch(order=order, work=BatchWork.START, change=2))
     assert [member.request("conduct") for member in ended] == ["conduct.ada"]
     assert [member.request("conduct") for member in asked] == ["conduct.ada.r2"]
 
@@ -154,9 +156,15 @@ async def test_nobody_waits_to_be_ended_or_extended_until_others_are_asked(tmp_p
     """The first walk may wait for as long as Core Signature is away; an end and a later day need Temporal alone."""
     _, course = await a_course(tmp_path)
     for number, what in enumerate((ChangeKind.JOINED, ChangeKind.EXEMPT, ChangeKind.EXTENDED, ChangeKind.LEFT), 1):
-        course = course.changed(Changed(change=change(what, number), people=1), NOW)
+        course = course.changed(ChangeResult(change=change(what, number), people=1), NOW)
     walks = [(walk.work, walk.change and walk.change.number) for walk in course.walks]
-    assert walks == [(Work.END, 2), (Work.EXTEND, 3), (Work.END, 4), (Work.START, None), (Work.START, 1)]
+    assert walks == [
+        (BatchWork.END, 2),
+        (BatchWork.EXTEND, 3),
+        (BatchWork.END, 4),
+        (BatchWork.START, None),
+        (BatchWork.START, 1),
+    ]
 
 
 async def test_a_manager_reads_of_nobody_as_told_who_was_not_asked_yet(tmp_path: Path) -> None:
@@ -164,19 +172,19 @@ async def test_a_manager_reads_of_nobody_as_told_who_was_not_asked_yet(tmp_path:
     company = Company(tmp_path, staff("p0"))
     given = (await company.prepared(a_file(), NOW)).given
     audiences = Audiences(company.store)
-    sha256 = await audiences.freeze(Row(number, f"p{number}", manager="lead") for number in range(4))
-    joined = Amendment(change(ChangeKind.JOINED, due=LATER), (Row(0, "new", manager="lead"),))
+    sha256 = await audiences.freeze(MemberRow(number, f"p{number}", manager="lead") for number in range(4))
+    joined = AudienceAmendment(change(ChangeKind.JOINED, due=LATER), (MemberRow(0, "new", manager="lead"),))
     later = change(ChangeKind.JOINED, 2, due=LATER)
-    last = Amendment(later, (Row(0, "newer", manager="lead"),), before=await audiences.write(joined))
+    last = AudienceAmendment(later, (MemberRow(0, "newer", manager="lead"),), before=await audiences.write(joined))
     shown = some_show().replace(
         campaign=given.campaign,
         fingerprint=given.fingerprint,
-        frozen=Frozen(sha256=sha256, rows=4, errors=0, at=NOW),
+        frozen=FrozenAudience(sha256=sha256, rows=4, errors=0, at=NOW),
         changed=await audiences.write(last),
         asked=1,
         changes_asked=1,
     )
-    found = await Mine(company.store).of(shown, "lead", ())
+    found = await ManagedMembers(company.store).of(shown, "lead", ())
     assert found is not None
     assert {line.person: line.status for line in found.lines} == {
         "p0": "told",
@@ -191,17 +199,19 @@ def test_a_cell_that_is_no_id_is_not_repeated(column: str, tmp_path: Path) -> No
     table = tmp_path / "staff.csv"
     table.write_text("person,manager\n" + ("ada@corp.example," if column == "person" else "ada,Jane Doe") + "\n")
     [row] = rows.read(table, secret=SECRET).rows
-    assert row == Row(2, "", says=f"{column} is no id")
+    assert row == MemberRow(2, "", says=f"{column} is no id")
 
 
 async def test_lines_that_were_read_a_moment_ago_are_not_read_again(tmp_path: Path) -> None:
     """Of 10,000 people each reading is that of 10,000 records: there is no store to read them from."""
     audience = await an_audience(tmp_path)
     given = (await Company(tmp_path, staff("p0")).prepared(a_file(), NOW)).given
-    order = Order(campaign=given.campaign, fingerprint=given.fingerprint, now=NOW)
-    lines = [Line(one.row.number, one.person, one.request(given.campaign.id), "told") for one in audience.members]
-    known = Open({line.request: "sent" for line in lines})
-    standings = Standings(cast(Client, None), cast(Store, None), Ahead([]))
+    order = CampaignOrder(campaign=given.campaign, fingerprint=given.fingerprint, now=NOW)
+    lines = [
+        MemberOutcome(one.row.number, one.person, one.request(given.campaign.id), "told") for one in audience.members
+    ]
+    known = OpenMembers({line.request: "sent" for line in lines})
+    standings = MemberStatuses(cast(Client, None), cast(Store, None), Ahead([]))
     assert await standings.of(order, audience, known, lines) == (lines, known)
 
 
@@ -223,14 +233,14 @@ class NoWorkflows:
 async def test_whom_a_change_asks_has_not_failed_before_its_walk_has_come_to_them(tmp_path: Path) -> None:
     company = Company(tmp_path, staff("p0"))
     given = (await company.prepared(a_file(), NOW)).given
-    joined = Amendment(change(ChangeKind.JOINED, 1, due=LATER), (Row(0, "new"),))
-    again = Amendment(change(ChangeKind.AGAIN, 2), (Row(2, "p2"),))
-    audience = Audience.of([Row(1, "p1"), Row(2, "p2")], given.campaign, [joined, again])
-    standings = Standings(cast(Client, NoWorkflows()), company.store, Ahead([]))
-    order = Order(campaign=given.campaign, fingerprint=given.fingerprint, now=NOW, asked=2)
+    joined = AudienceAmendment(change(ChangeKind.JOINED, 1, due=LATER), (MemberRow(0, "new"),))
+    again = AudienceAmendment(change(ChangeKind.AGAIN, 2), (MemberRow(2, "p2"),))
+    audience = Audience.of([MemberRow(1, "p1"), MemberRow(2, "p2")], given.campaign, [joined, again])
+    standings = MemberStatuses(cast(Client, NoWorkflows()), company.store, Ahead([]))
+    order = CampaignOrder(campaign=given.campaign, fingerprint=given.fingerprint, now=NOW, asked=2)
 
     async def stand(asked: int, *, unseen: bool) -> list[str]:
-        lines, _ = await standings.of(order.replace(changes_asked=asked), audience, Open(), unseen=unseen)
+        lines, _ = await standings.of(order.replace(changes_asked=asked), audience, OpenMembers(), unseen=unseen)
         return [line.status for line in lines]
 
     assert await stand(0, unseen=False) == ["failed", "not_told", "not_told"]
@@ -242,10 +252,10 @@ async def test_whom_a_change_asks_has_not_failed_before_its_walk_has_come_to_the
 async def test_a_campaign_knows_of_which_changes_everybody_was_asked(tmp_path: Path) -> None:
     _, course = await a_course(tmp_path)
     for number, what in enumerate((ChangeKind.JOINED, ChangeKind.LEFT, ChangeKind.AGAIN), 1):
-        course = course.changed(Changed(change=change(what, number), people=1), NOW)
+        course = course.changed(ChangeResult(change=change(what, number), people=1), NOW)
     asked = []
     for after in (1, 1, 1):  # Who left is ended, all others are asked, then who joined.
-        course = course.walked(Walked(after=after, over=True), NOW)
+        course = course.walked(BatchResult(after=after, over=True), NOW)
         asked.append(course.changes_asked)
     assert asked == [0, 0, 1]
     assert course.end_everybody().changes_asked == 1
@@ -261,7 +271,7 @@ async def test_the_owner_hears_each_week_though_the_look_of_its_last_day_was_mis
     course = course.replace(days=days)
     course = course.missed_looks(course.look_due_at + timedelta(days=late, hours=1))
     assert (course.days, course.weekly) == (days + late, weekly)
-    after = course.looked(Looked(counts=Counts()), NOW)
+    after = course.looked(DailyCheckResult(counts=Counts()), NOW)
     assert after.weekly is ((days + late + 2) % 7 == 0)
 
 
@@ -269,7 +279,7 @@ async def test_counts_are_as_of_the_instant_at_which_the_lines_were_read(tmp_pat
     """Whoever acknowledges while managers are told comes to them: `so far` adds those who ended since."""
     _, course = await a_course(tmp_path)
     told = timedelta(minutes=4)
-    assert course.looked(Looked(counts=Counts(), ago=told), NOW).counted_at == NOW - told
+    assert course.looked(DailyCheckResult(counts=Counts(), ago=told), NOW).counted_at == NOW - told
 
 
 async def test_nothing_is_taken_once_the_record_is_being_made(tmp_path: Path) -> None:
@@ -294,17 +304,19 @@ async def test_an_audience_is_changed_so_often_and_by_ids_alone(tmp_path: Path) 
 async def test_an_audience_of_another_size_than_the_campaign_knows_of_is_no_record(tmp_path: Path) -> None:
     company = Company(tmp_path, staff("ada", "bo"))
     given = (await company.prepared(a_file(), NOW)).given
-    people = People(cast(Client, None), company.store, company.directory, cast(PushService, None), visibility=Ahead([]))
-    order = Order(campaign=given.campaign, fingerprint=given.fingerprint, now=NOW)
+    people = CampaignPeopleService(
+        cast(Client, None), company.store, company.directory, cast(PushService, None), visibility=Ahead([])
+    )
+    order = CampaignOrder(campaign=given.campaign, fingerprint=given.fingerprint, now=NOW)
     frozen = await people.freeze(order)
     with pytest.raises(ApplicationError, match="unbalanced: the audience has 2 people and should have 3"):
-        await people.settle(Settle(order=order.replace(frozen=frozen), expected=3))
+        await people.settle(SettleOrder(order=order.replace(frozen=frozen), expected=3))
 
 
 def test_no_attempt_of_anybody_meets_the_request_of_somebody_else() -> None:
     people = ("ada", "ada.r2", "ada.r2.r1", "ada.r1", "ada.r", "ada.rx", "r2", ".r2")
     ids = [
-        Member(Row(number, person), LATER, attempt=attempt).request("conduct")
+        Member(MemberRow(number, person), LATER, attempt=attempt).request("conduct")
         for number, person in enumerate(people)
         for attempt in (1, 2, 3, 12)
     ]

@@ -12,17 +12,17 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import ActivityEnvironment
 
 from activities.campaigns import walks
-from activities.campaigns.audience import AUDIENCE_AT_MOST, Member, Row
+from activities.campaigns.audience import AUDIENCE_AT_MOST, Member, MemberRow
 from activities.campaigns.rows import read
-from activities.campaigns.visibility import Open
-from activities.campaigns.walks import Stride, Told, Tour
+from activities.campaigns.visibility import OpenMembers
+from activities.campaigns.walks import BatchFacts, BatchJob, BatchLimits
 from activities.files.reading import FileFaults
 from tests.campaigns.stage import Company, a_file, staff
 from tests.servers import time_skipping
 from workflows.campaign import wishes
-from workflows.campaign.course import WISHES_AT_MOST, Course
+from workflows.campaign.course import WISHES_AT_MOST, CampaignState
 from workflows.campaign.inputs import CampaignInput
-from workflows.model.campaign import Frozen, Order, Walk, Walked, Work
+from workflows.model.campaign import Batch, BatchResult, BatchWork, CampaignOrder, FrozenAudience
 from workflows.model.wishes import Retry
 
 NOW = datetime(2026, 12, 1, 9, tzinfo=UTC)
@@ -34,11 +34,11 @@ class Ahead:
 
     says: list[int]
     asked: int = 0
-    tours: list[Tour] = field(default_factory=list)
+    tours: list[BatchJob] = field(default_factory=list)
 
-    async def open_of(self, campaign: str) -> Open:
+    async def open_of(self, campaign: str) -> OpenMembers:
         """See `Visibility`."""
-        return Open()
+        return OpenMembers()
 
     async def waiting(self, campaign: str) -> int:
         """See `Visibility`."""
@@ -48,40 +48,40 @@ class Ahead:
         return self.says.pop(0)
 
 
-async def a_course(folder: Path) -> tuple[Company, Course]:
+async def a_course(folder: Path) -> tuple[Company, CampaignState]:
     company = Company(folder, staff("ada"))
     prepared = await company.prepared(a_file(opens="2026-12-01"), NOW)
-    course = Course.begin(prepared.given.campaign, NOW)
-    return company, course.froze(Frozen(sha256="ab" * 32, rows=1, errors=0, at=NOW), NOW)
+    course = CampaignState.begin(prepared.given.campaign, NOW)
+    return company, course.froze(FrozenAudience(sha256="ab" * 32, rows=1, errors=0, at=NOW), NOW)
 
 
-def asking(given: CampaignInput) -> Walk:
+def asking(given: CampaignInput) -> Batch:
     """A walk that asks everybody."""
-    order = Order(campaign=given.campaign, fingerprint=given.fingerprint, now=NOW)
-    return Walk(order=order, work=Work.START)
+    order = CampaignOrder(campaign=given.campaign, fingerprint=given.fingerprint, now=NOW)
+    return Batch(order=order, work=BatchWork.START)
 
 
-async def walked(folder: Path, says: list[int], stride: Stride, members: int = 40) -> tuple[Walked, Ahead]:
+async def walked(folder: Path, says: list[int], stride: BatchLimits, members: int = 40) -> tuple[BatchResult, Ahead]:
     """A walk over people whom nobody can ask: it starts nothing."""
     company, _ = await a_course(folder)
     given = (await company.prepared(a_file(), NOW)).given
     walk = asking(given)
     ahead = Ahead(says)
-    tour = Tour(cast(Client, None), company.store, walk, Told(ahead), stride)
+    tour = BatchJob(cast(Client, None), company.store, walk, BatchFacts(ahead), stride)
     ahead.tours.append(tour)
-    crowd = [Member(Row(number, "", says="is wrong"), date(2026, 12, 15)) for number in range(1, members + 1)]
+    crowd = [Member(MemberRow(number, "", says="is wrong"), date(2026, 12, 15)) for number in range(1, members + 1)]
     return await tour.walked(crowd), ahead
 
 
 async def test_one_walk_sees_to_so_many_and_says_where_to_go_on(tmp_path: Path) -> None:
-    went, _ = await walked(tmp_path, [0, 0, 0], Stride(members=30))
+    went, _ = await walked(tmp_path, [0, 0, 0], BatchLimits(members=30))
     assert (went.after, went.over) == (30, False)
 
 
 async def test_nobody_is_asked_while_enough_requests_wait_for_core_signature(tmp_path: Path) -> None:
-    went, ahead = await walked(tmp_path, [176], Stride(ahead=200))
+    went, ahead = await walked(tmp_path, [176], BatchLimits(ahead=200))
     assert (went.after, went.over, ahead.asked) == (0, False, 1)
-    went, ahead = await walked(tmp_path, [175, 185, 186], Stride(ahead=200))
+    went, ahead = await walked(tmp_path, [175, 185, 186], BatchLimits(ahead=200))
     assert (went.after, went.over, ahead.asked) == (40, True, 2)
 
 
@@ -91,7 +91,7 @@ async def test_a_walk_that_finds_no_room_while_none_is_made_gives_its_place_away
     """So a campaign that waits for Core Signature holds up no other; one that is made begins the patience anew."""
     monkeypatch.setattr(walks, "_LOOK_AGAIN", 0)
     went, ahead = await walked(
-        tmp_path, [200, 200, 199, 200, 198, 175, 199, 199, 199, 0], Stride(ahead=200, patience=2)
+        tmp_path, [200, 200, 199, 200, 198, 175, 199, 199, 199, 0], BatchLimits(ahead=200, patience=2)
     )
     assert (went.after, went.full, went.over, ahead.asked) == (25, True, False, 9)
 
@@ -100,12 +100,12 @@ async def test_there_is_looked_for_room_less_and_less_often_until_somebody_was_a
     _, course = await a_course(tmp_path)
     pauses = []
     for after in (0, 0, 0, *(7,) * 10):
-        course = course.walked(Walked(after=after, full=True), NOW)
+        course = course.walked(BatchResult(after=after, full=True), NOW)
         again_at = course.walks[0].again_at
         assert again_at is not None
         pauses.append((again_at - NOW).total_seconds())
     assert pauses == [5, 10, 20, 5, 10, 20, 40, 80, 160, 300, 300, 300, 300]
-    assert course.walked(Walked(after=7), NOW).walks[0].again_at is None
+    assert course.walked(BatchResult(after=7), NOW).walks[0].again_at is None
 
 
 async def test_a_walk_that_is_begun_when_the_campaign_has_closed_asks_nobody(tmp_path: Path) -> None:
@@ -113,8 +113,8 @@ async def test_a_walk_that_is_begun_when_the_campaign_has_closed_asks_nobody(tmp
     company, _ = await a_course(tmp_path)
     given = (await company.prepared(a_file(), NOW)).given
     walk = asking(given).replace(until=datetime.now(UTC))
-    tour = Tour(cast(Client, None), company.store, walk, Told(Ahead([])), Stride())
-    went = await tour.walked([Member(Row(1, "ada"), given.campaign.due)])
+    tour = BatchJob(cast(Client, None), company.store, walk, BatchFacts(Ahead([])), BatchLimits())
+    went = await tour.walked([Member(MemberRow(1, "ada"), given.campaign.due)])
     assert (went.after, went.over) == (0, False)
 
 
@@ -126,10 +126,10 @@ async def test_that_a_campaign_has_closed_is_known_by_the_server_s_clock(tmp_pat
     env = ActivityEnvironment()
     env.info = replace(env.info, started_time=closes)
 
-    async def walked() -> Walked:
+    async def walked() -> BatchResult:
         walk = asking(given).replace(until=closes)
-        tour = Tour(cast(Client, None), company.store, walk, Told(Ahead([])), Stride())
-        return await tour.walked([Member(Row(1, "ada"), given.campaign.due)])
+        tour = BatchJob(cast(Client, None), company.store, walk, BatchFacts(Ahead([])), BatchLimits())
+        return await tour.walked([Member(MemberRow(1, "ada"), given.campaign.due)])
 
     went = await env.run(walked)
     assert (went.after, went.over) == (0, False)
@@ -141,9 +141,9 @@ async def test_whoever_was_asked_before_is_asked_and_not_refused(tmp_path: Path)
         company, _ = await a_course(tmp_path)
         given = (await company.prepared(a_file(), NOW)).given
         walk = asking(given)
-        crowd = [Member(Row(number, f"p{number}"), given.campaign.due) for number in range(30)]
+        crowd = [Member(MemberRow(number, f"p{number}"), given.campaign.due) for number in range(30)]
         for _ in range(2):
-            tour = Tour(env.client, company.store, walk, Told(Ahead([0, 0, 0])), Stride())
+            tour = BatchJob(env.client, company.store, walk, BatchFacts(Ahead([0, 0, 0])), BatchLimits())
             went = await tour.walked(crowd)
             assert (went.done, went.refused, went.over) == (30, 0, True)
 
@@ -164,12 +164,14 @@ class Server:
         return SimpleNamespace(id=id, result_run_id="run")
 
 
-async def asked_of(server: Server, folder: Path) -> Walked:
+async def asked_of(server: Server, folder: Path) -> BatchResult:
     company, _ = await a_course(folder)
     given = (await company.prepared(a_file(), NOW)).given
     walk = asking(given)
-    tour = Tour(cast(Client, server), company.store, walk, Told(Ahead([0, 0])), Stride())
-    return await tour.walked([Member(Row(1, "ada"), given.campaign.due), Member(Row(2, "bo"), given.campaign.due)])
+    tour = BatchJob(cast(Client, server), company.store, walk, BatchFacts(Ahead([0, 0])), BatchLimits())
+    return await tour.walked(
+        [Member(MemberRow(1, "ada"), given.campaign.due), Member(MemberRow(2, "bo"), given.campaign.due)]
+    )
 
 
 async def test_somebody_whom_the_server_does_not_take_holds_up_no_other(tmp_path: Path) -> None:

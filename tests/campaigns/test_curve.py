@@ -9,10 +9,10 @@ from xml.etree.ElementTree import fromstring
 
 import pytest
 
-from activities.campaigns.standing import Line, Standing
+from activities.campaigns.standing import MemberOutcome, MemberStatus
 from activities.language import LANGUAGES, Language
 from starter import modules
-from starter.campaigns.chart import drawn
+from starter.campaigns.chart import campaign_chart
 from starter.campaigns.curve import POINTS_AT_MOST, Curve
 from workflows.model.subject import Status
 from workflows.model.views import CampaignShow
@@ -26,13 +26,13 @@ def day(number: float) -> datetime:
     return OPENS + timedelta(days=number)
 
 
-def some_lines(signed: Sequence[float], waiting: int) -> list[Line]:
+def some_lines(signed: Sequence[float], waiting: int) -> list[MemberOutcome]:
     """Those who have acknowledged so many days after the opening, and those who have not."""
     done = [
-        Line(row, f"p{row}", f"conduct.p{row}", Standing.ACKNOWLEDGED, signed_at=day(at).isoformat())
+        MemberOutcome(row, f"p{row}", f"conduct.p{row}", MemberStatus.ACKNOWLEDGED, signed_at=day(at).isoformat())
         for row, at in enumerate(signed, start=1)
     ]
-    return done + [Line(0, f"w{row}", f"conduct.w{row}", Standing.TOLD) for row in range(waiting)]
+    return done + [MemberOutcome(0, f"w{row}", f"conduct.w{row}", MemberStatus.TOLD) for row in range(waiting)]
 
 
 def a_curve(signed: Sequence[float], waiting: int) -> Curve:
@@ -112,8 +112,8 @@ def test_one_who_acknowledges_at_the_last_moment_is_in_the_line() -> None:
 
 def test_the_picture_is_the_same_for_the_same_lines_and_needs_nothing_beside_it() -> None:
     lines = some_lines([1, 2, 3, 5, 8, 13], waiting=4)
-    picture = drawn(some_show(), lines)
-    assert picture == drawn(some_show(), lines)
+    picture = campaign_chart(some_show(), lines)
+    assert picture == campaign_chart(some_show(), lines)
     svg = fromstring(picture)  # noqa: S314  our own picture
     assert svg.get("aria-label") == "The line of acknowledgements over time: 6 of 10"
     assert svg.get("role") == "img"
@@ -133,11 +133,11 @@ def test_the_picture_is_the_same_in_any_process_wherever_it_runs() -> None:
         check=True,
         timeout=60,
     )
-    assert elsewhere.stdout == drawn(some_show(), some_lines([1, 2, 3], 4))
+    assert elsewhere.stdout == campaign_chart(some_show(), some_lines([1, 2, 3], 4))
 
 
 def test_those_who_acknowledge_at_one_instant_are_one_step_within_the_picture() -> None:
-    svg = fromstring(drawn(some_show(), some_lines([5] * 500, waiting=500)))  # noqa: S314  our own picture
+    svg = fromstring(campaign_chart(some_show(), some_lines([5] * 500, waiting=500)))  # noqa: S314  our own picture
     area = next(path for path in svg.iter(PATH) if path.get("fill-opacity"))
     heights = [float(number) for number in re.findall(r",(-?[\d.]+)", str(area.get("d")))]
     assert (min(heights), max(heights)) == (110, 220)
@@ -145,15 +145,15 @@ def test_those_who_acknowledge_at_one_instant_are_one_step_within_the_picture() 
 
 def test_a_living_campaign_has_its_forecast_in_the_picture_and_one_that_has_ended_does_not() -> None:
     lines = some_lines([1, 2, 3, 5, 8, 13], waiting=4)
-    assert drawn(some_show(), lines, now=day(14)).count("stroke-dasharray") == 1 + drawn(some_show(), lines).count(
-        "stroke-dasharray"
-    )
+    assert campaign_chart(some_show(), lines, now=day(14)).count("stroke-dasharray") == 1 + campaign_chart(
+        some_show(), lines
+    ).count("stroke-dasharray")
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_the_picture_speaks_the_language_of_its_page(code: str) -> None:
     language = Language.of(code)
-    picture = drawn(some_show(), some_lines([1, 2, 3], waiting=4), language=language)
+    picture = campaign_chart(some_show(), some_lines([1, 2, 3], waiting=4), language=language)
     svg = fromstring(picture)  # noqa: S314  our own picture
     texts = {text.text for text in svg.iter("{http://www.w3.org/2000/svg}text")}
     assert all(any(str(text).startswith(language.say(says)) for text in texts) for says in ("due", "closes"))
@@ -162,7 +162,7 @@ def test_the_picture_speaks_the_language_of_its_page(code: str) -> None:
 
 def test_last_days_that_are_one_and_the_same_are_told_one_below_the_other() -> None:
     shown = some_show().replace(closes_at=datetime(2026, 12, 16, 12, tzinfo=UTC))
-    svg = fromstring(drawn(shown, some_lines([1, 2, 3], waiting=4)))  # noqa: S314  our own picture
+    svg = fromstring(campaign_chart(shown, some_lines([1, 2, 3], waiting=4)))  # noqa: S314  our own picture
     places = {
         str(text.text): tuple(map(float, re.findall(r"[\d.]+", str(text.get("transform")))))
         for text in svg.iter("{http://www.w3.org/2000/svg}text")
@@ -173,4 +173,4 @@ def test_last_days_that_are_one_and_the_same_are_told_one_below_the_other() -> N
 
 
 def test_where_nobody_was_asked_yet_nothing_is_drawn() -> None:
-    assert drawn(some_show(), []) == ""
+    assert campaign_chart(some_show(), []) == ""

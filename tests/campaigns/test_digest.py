@@ -4,19 +4,19 @@ from datetime import date
 
 import pytest
 
-from activities.campaigns.digest import Missing, missing_by_manager
-from activities.campaigns.standing import Line, Standing
+from activities.campaigns.digest import ManagerDigest, missing_by_manager
+from activities.campaigns.standing import MemberOutcome, MemberStatus
 
 TODAY = date(2026, 11, 26)
 
 
-def line(person: str, due: str, manager: str = "chair", status: Standing = Standing.TOLD) -> Line:
-    return Line(row=1, person=person, request=f"conduct.{person}", status=status, due=due, manager=manager)
+def line(person: str, due: str, manager: str = "chair", status: MemberStatus = MemberStatus.TOLD) -> MemberOutcome:
+    return MemberOutcome(row=1, person=person, request=f"conduct.{person}", status=status, due=due, manager=manager)
 
 
 @pytest.mark.parametrize(("due", "overdue"), [("2026-11-25", 1), ("2026-11-26", 0), ("2026-11-27", 0)])
 def test_who_is_due_today_is_missing_and_not_overdue(due: str, overdue: int) -> None:
-    assert missing_by_manager([line("ada", due)], TODAY) == [Missing("chair", 1, overdue)]
+    assert missing_by_manager([line("ada", due)], TODAY) == [ManagerDigest("chair", 1, overdue)]
 
 
 def test_each_manager_hears_of_their_own_and_nobody_of_who_has_acknowledged() -> None:
@@ -25,6 +25,6 @@ def test_each_manager_hears_of_their_own_and_nobody_of_who_has_acknowledged() ->
         line("bo", "2026-11-30"),
         line("cas", "2026-11-20", manager="board"),
         line("dee", "2026-11-20", manager=""),
-        line("eve", "2026-11-20", status=Standing.ACKNOWLEDGED),
+        line("eve", "2026-11-20", status=MemberStatus.ACKNOWLEDGED),
     ]
-    assert missing_by_manager(lines, TODAY) == [Missing("board", 1, 1), Missing("chair", 2, 1)]
+    assert missing_by_manager(lines, TODAY) == [ManagerDigest("board", 1, 1), ManagerDigest("chair", 2, 1)]

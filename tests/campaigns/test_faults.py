@@ -14,11 +14,11 @@ from temporalio.testing import ActivityEnvironment
 import workflows.campaign.course as course
 import workflows.follow_up.options as options
 from activities import runs
-from activities.campaigns.audience import Audience, Row
+from activities.campaigns.audience import Audience, MemberRow
 from activities.campaigns.population import moved
-from activities.campaigns.service import People
-from activities.campaigns.visibility import Open
-from activities.campaigns.walks import Stride
+from activities.campaigns.service import CampaignPeopleService
+from activities.campaigns.visibility import OpenMembers
+from activities.campaigns.walks import BatchLimits
 from activities.in_turn import unbroken
 from activities.starting import path
 from starter.codec import data_converter
@@ -39,7 +39,7 @@ from tests.faults.town import eventually
 from tests.servers import real_server
 from tests.workflows.fakes import FakePushService, FakeSignatureService
 from workflows.kinds import Kind
-from workflows.model.campaign import Look, Order
+from workflows.model.campaign import CampaignOrder, DailyCheck
 from workflows.model.notices import Delivery, DeliveryReport
 from workflows.model.settlement import SettledCampaign
 from workflows.model.subject import Code, Status
@@ -61,7 +61,7 @@ def tried_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("tried_seldom")
 async def test_whom_the_provider_refuses_holds_up_nobody_and_stands_with_the_reason(tmp_path: Path) -> None:
     """Nobody waits for them: neither the others' turn to be asked, nor the record."""
-    stride = Stride(members=1, ahead=1)
+    stride = BatchLimits(members=1, ahead=1)
     async with campaign(tmp_path, a_file(**DAY), staff("ada", "bo", "cas"), stride=stride) as it:
         it.provider.refused.add("conduct.ada")
         await it.until(lambda shown: shown.asked == 3)
@@ -141,7 +141,9 @@ async def test_an_audience_that_cannot_be_frozen_until_it_closes_ends_the_campai
 @pytest.mark.usefixtures("tried_seldom")
 async def test_a_walk_for_which_there_is_no_room_until_it_closes_is_left_and_the_record_is_made(tmp_path: Path) -> None:
     """Core Signature is away, and says nothing: whom nobody came to was not asked, and nobody is waited for."""
-    async with campaign(tmp_path, a_file(**DAY, opens=TOMORROW), staff("ada", "bo"), stride=Stride(patience=0)) as it:
+    async with campaign(
+        tmp_path, a_file(**DAY, opens=TOMORROW), staff("ada", "bo"), stride=BatchLimits(patience=0)
+    ) as it:
         assert isinstance(it.visibility, Looking)
         it.visibility.full = True
         await it.days_pass(2)
@@ -162,7 +164,7 @@ async def test_a_walk_for_which_there_is_no_room_until_it_closes_is_left_and_the
 async def test_a_campaign_that_is_cancelled_on_its_way_asks_nobody_more(tmp_path: Path) -> None:
     """G4: two of six are being asked; the others stand in the record as not started, and have no workflow."""
     people = [f"one-of-six-{number}" for number in range(6)]
-    async with campaign(tmp_path, a_file(), staff(*people), stride=Stride(members=2, ahead=2)) as it:
+    async with campaign(tmp_path, a_file(), staff(*people), stride=BatchLimits(members=2, ahead=2)) as it:
         gate = it.provider.gate = asyncio.Event()
         await it.until(lambda shown: shown.asked == 2)
         wrong = Cancellation(actor=OWNER, reason="the wrong version")
@@ -206,11 +208,11 @@ async def test_the_daily_look_of_a_campaign_that_was_cancelled_meanwhile_tells_n
     given = (await company.prepared(a_file())).given
     everybody = [f"one-{one['id']}" for one in heads]
     push, nobody = Interrupted(FakeSignatureService(), at_most=1), cast(Any, None)
-    people = People(nobody, company.store, company.directory, push, visibility=AllOpen(everybody))
+    people = CampaignPeopleService(nobody, company.store, company.directory, push, visibility=AllOpen(everybody))
     now = datetime.now(UTC)
-    order = Order(campaign=given.campaign, fingerprint=given.fingerprint, now=now)
+    order = CampaignOrder(campaign=given.campaign, fingerprint=given.fingerprint, now=now)
     order = order.replace(frozen=await people.freeze(order))
-    looked = await push.attempt.run(people.look, Look(order=order, day=1, due=in_days(now, 14), digest=True))
+    looked = await push.attempt.run(people.look, DailyCheck(order=order, day=1, due=in_days(now, 14), digest=True))
     assert push.stages() == [("digest-1", "head-00")]
     assert (looked.over, looked.counts.open) == (False, 60)
     assert looked.ago
@@ -222,9 +224,9 @@ class AllOpen:
 
     people: list[str]
 
-    async def open_of(self, campaign: str) -> Open:
+    async def open_of(self, campaign: str) -> OpenMembers:
         """See `Visibility`."""
-        return Open({f"{campaign}.{person}": Status.SENT for person in self.people})
+        return OpenMembers({f"{campaign}.{person}": Status.SENT for person in self.people})
 
     async def waiting(self, campaign: str) -> int:
         """See `Visibility`."""
@@ -238,7 +240,7 @@ async def test_a_campaign_goes_on_in_fresh_histories_and_none_is_long(tmp_path: 
     few = ("--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=30")
     server = real_server(*few, converter=data_converter(()))
     file = a_file(audience={"people": [*rows, "ada"]})
-    async with campaign(tmp_path, file, staff("ada"), stride=Stride(members=1), server=server) as it:
+    async with campaign(tmp_path, file, staff("ada"), stride=BatchLimits(members=1), server=server) as it:
         await it.until(lambda shown: shown.asked == len(rows) + 1)
         listed = [run async for run in runs.listed(it.client, f"WorkflowId = '{Kind.CAMPAIGN.workflow_id(it.id)}'")]
         longest = max([await it.events(run.run_id) for run in listed])
@@ -259,9 +261,9 @@ async def has_no_event_for_each(folder: Path, people: int) -> int:
         now = await there.env.get_current_time()
         prepared = await there.company.prepared(a_file(audience={"file": "staff.csv"}, **DAY), now)
         given = await prepared.kept(there.company.store)
-        order = Order(campaign=given.campaign, fingerprint=given.fingerprint, now=now)
+        order = CampaignOrder(campaign=given.campaign, fingerprint=given.fingerprint, now=now)
         nobody: Any = None
-        frozen = await People(nobody, there.company.store, there.company.directory, nobody).freeze(order)
+        frozen = await CampaignPeopleService(nobody, there.company.store, there.company.directory, nobody).freeze(order)
         await acknowledge(folder, order.replace(frozen=frozen))
         started = await path.start(there.client, there.company.store, prepared)
         handle = there.client.get_workflow_handle(started.workflow_id, result_type=SettledCampaign)
@@ -290,8 +292,8 @@ async def test_the_audience_is_frozen_from_the_people_file_as_it_is_and_from_no_
     company = Company(tmp_path, staff("ada"))
     given = (await company.prepared(a_file())).given
     nobody: Any = None
-    people = People(nobody, company.store, company.directory, nobody)
-    order = Order(campaign=given.campaign, fingerprint=given.fingerprint, now=datetime.now(UTC))
+    people = CampaignPeopleService(nobody, company.store, company.directory, nobody)
+    order = CampaignOrder(campaign=given.campaign, fingerprint=given.fingerprint, now=datetime.now(UTC))
     company.hires(a_person("newcomer"))
     assert (await people.freeze(order)).rows == 2
     company.hires(a_person("latecomer", manager="nobody-here"))
@@ -308,9 +310,9 @@ async def test_who_has_joined_is_seen_by_the_people_file_as_it_is_and_a_faulty_o
     company = Company(tmp_path, staff("ada"))
     given = (await company.prepared(a_file(joiners={"rule": "add", "within": "7d"}))).given
     now = datetime.now(UTC)
-    order = Order(campaign=given.campaign, fingerprint=given.fingerprint, now=now)
-    look = Look(order=order, day=1, due=in_days(now, 14))
-    audience = Audience.of([Row(1, "ada")], given.campaign)
+    order = CampaignOrder(campaign=given.campaign, fingerprint=given.fingerprint, now=now)
+    look = DailyCheck(order=order, day=1, due=in_days(now, 14))
+    audience = Audience.of([MemberRow(1, "ada")], given.campaign)
     company.hires(a_person("newcomer"))
     [joined] = await moved(look, audience, (), company.directory)
     assert [row.person for row in joined.rows] == ["newcomer"]

@@ -13,7 +13,7 @@ from tests.campaigns.stage import Campaigns, a_file, campaign, staff
 from tests.faults.town import eventually
 from tests.servers import own_part
 from workflows import names
-from workflows.follow_up.operation_ledger import OperationLedger
+from workflows.follow_up.operation_ledger import CommandLog
 from workflows.follow_up.receipts import refused
 from workflows.model.subject import Status
 from workflows.model.wishes import ReminderNow
@@ -63,7 +63,7 @@ async def test_the_other_campaign_reminds_whoever_has_acknowledged_once_and_nobo
 def test_also_an_acknowledgement_of_the_longest_id_has_a_reminder_that_is_taken() -> None:
     first, second = (op_of(f"{'campaign'.ljust(48, 'c')}.{'person'.ljust(PERSON_AT_MOST - 1, 'p')}{n}") for n in "12")
     wish = ReminderNow(actor="countersign")
-    assert refused(OperationLedger(), f"{names.REMIND}-{first}", wish, None) is None
+    assert refused(CommandLog(), f"{names.REMIND}-{first}", wish, None) is None
     assert first != second
 
 

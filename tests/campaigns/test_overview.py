@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from activities.campaigns.standing import Line, Standing, counted
+from activities.campaigns.standing import MemberOutcome, MemberStatus, counted
 from starter import showing
 from starter.campaigns.overview import CampaignOverview, overview
-from starter.campaigns.people import People
+from starter.campaigns.people import MissingPeople
 from starter.listing.rows import RequestLine
 from starter.tables import of_list
 from starter.terminal import Terminal
@@ -22,14 +22,14 @@ from workflows.kinds import Kind
 from workflows.model.attention import Attention, AttentionCode
 from workflows.model.campaign import Counts
 from workflows.model.entries import TimelineEntry
-from workflows.model.happened import Happened
+from workflows.model.happened import EventType
 from workflows.model.subject import Status
 from workflows.model.views import Next, NextStep
 
 NOW = day(9)
 
 
-def seen(lines: Iterable[Line], **more: object) -> CampaignOverview:
+def seen(lines: Iterable[MemberOutcome], **more: object) -> CampaignOverview:
     """An open campaign with these lines, on its ninth day."""
     lines = list(lines)
     return overview(some_show().replace(counts=counted(lines), counted_at=NOW, **more), lines)
@@ -45,11 +45,11 @@ def printed(shown: CampaignOverview, *, terminal: bool = True, width: int = 80, 
     return [line.rstrip() for line in told.file.getvalue().splitlines()]
 
 
-def of(department: str, manager: str, done: int, waiting: int, out: int = 0) -> list[Line]:
+def of(department: str, manager: str, done: int, waiting: int, out: int = 0) -> list[MemberOutcome]:
     """So many people of one department and manager who have acknowledged, who are waited for, and who are exempt."""
-    standings = [Standing.ACKNOWLEDGED] * done + [Standing.TOLD] * waiting + [Standing.EXEMPT] * out
+    standings = [MemberStatus.ACKNOWLEDGED] * done + [MemberStatus.TOLD] * waiting + [MemberStatus.EXEMPT] * out
     return [
-        Line(row, f"{manager}{row}", "", status, department=department, manager=manager)
+        MemberOutcome(row, f"{manager}{row}", "", status, department=department, manager=manager)
         for row, status in enumerate(standings)
     ]
 
@@ -57,15 +57,21 @@ def of(department: str, manager: str, done: int, waiting: int, out: int = 0) -> 
 def ordinary() -> CampaignOverview:
     """Everything that an ordinary one has to say at once."""
     entries = [
-        TimelineEntry(at=day(number), happened=Happened.WALKED_START, about="10000", who=None) for number in range(12)
+        TimelineEntry(at=day(number), happened=EventType.WALKED_START, about="10000", who=None) for number in range(12)
     ]
     attention = Attention(
         code=AttentionCode.NOT_ASKED,
         since=day(1),
         says="12 could not be asked: `campaign report` says why, `campaign retry --failed` tries again",
     )
-    rare = (Standing.CANCELLED, Standing.DROPPED, Standing.NOT_STARTED, Standing.NOT_TOLD, Standing.FAILED)
-    lines = [line._replace(status=Standing.TOLD) if line.status in rare else line for line in everybody(10_000)]
+    rare = (
+        MemberStatus.CANCELLED,
+        MemberStatus.DROPPED,
+        MemberStatus.NOT_STARTED,
+        MemberStatus.NOT_TOLD,
+        MemberStatus.FAILED,
+    )
+    lines = [line._replace(status=MemberStatus.TOLD) if line.status in rare else line for line in everybody(10_000)]
     return seen(
         lines,
         version="2026.1",
@@ -87,7 +93,7 @@ def test_an_ordinary_campaign_takes_one_screen() -> None:
 
 
 def test_it_says_how_far_it_is_and_how_many_stand_how() -> None:
-    told = "\n".join(printed(seen([*some_lines([1, 2, 8], 1), Line(1, "x", "", Standing.DECLINED)])))
+    told = "\n".join(printed(seen([*some_lines([1, 2, 8], 1), MemberOutcome(1, "x", "", MemberStatus.DECLINED)])))
     assert "progress  ████████████░░░░░░░░ 60 %, 3 of 5" in told
     assert "stands    1 told, 3 acknowledged, 1 declined" in told
 
@@ -154,12 +160,12 @@ def test_those_with_most_missing_come_first_and_the_others_are_counted() -> None
 
 
 def test_whoever_need_not_and_rows_that_are_wrong_are_not_missing() -> None:
-    wrong = [Line(row, f"x{row}", "", Standing.ERROR) for row in range(5)]
+    wrong = [MemberOutcome(row, f"x{row}", "", MemberStatus.ERROR) for row in range(5)]
     shown = seen([*of("sales", "ada", 1, 1, out=2), *of("hr", "bo", 0, 0, out=1), *wrong])
     assert [(one.name, one.missing) for one in shown.departments] == [("sales", 1), ("", 0), ("hr", 0)]
     told = "\n".join(printed(shown))
     assert "50 %, 1 of 2" in told and "5 errors" in told
-    assert (desk := People([*of("sales", "ada", 1, 0, out=2), *wrong])).done == desk.wanted == 1
+    assert (desk := MissingPeople([*of("sales", "ada", 1, 0, out=2), *wrong])).done == desk.wanted == 1
     assert "0 of 0" in "\n".join(printed(seen(wrong)))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from activities.files.reading import FileFaults
-from starter.campaigns.starting import DryRun
+from starter.campaigns.starting import CampaignDryRun
 from starter.plan import campaign as audiences
 from starter.plan.campaign import CLOSES, DUE, OPENS, CampaignPlan
 from tests.campaigns.stage import Company, a_file, staff
@@ -115,7 +115,7 @@ async def test_hours_follow_from_the_calls_and_the_rate(tmp_path: Path) -> None:
 async def test_it_agrees_with_a_dry_run_of_the_start(tmp_path: Path) -> None:
     company = Company(tmp_path, staff("ada"))
     prepared = await company.prepared(a_file(opens="2026-12-01", audience={"people": ["ada", "ada"]}), FRIDAY)
-    dry, plan = DryRun.of(prepared), await audiences.plan(prepared, company.directory, FRIDAY, 5, None)
+    dry, plan = CampaignDryRun.of(prepared), await audiences.plan(prepared, company.directory, FRIDAY, 5, None)
     told = plan.model_dump()
     shared = ("id", "kind", "document", "owner", "opens_at", "due")
     assert {name: told[name] for name in shared} == dry.model_dump(include=set(shared))

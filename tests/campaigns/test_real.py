@@ -9,21 +9,21 @@ from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import Client
 
 from activities import runs
-from activities.campaigns.audience import Member, Row
+from activities.campaigns.audience import Member, MemberRow
 from activities.campaigns.member import request_of
 from activities.campaigns.outcomes import Outcomes
-from activities.campaigns.service import People
-from activities.campaigns.standing import Line
-from activities.campaigns.walks import Stride
+from activities.campaigns.service import CampaignPeopleService
+from activities.campaigns.standing import MemberOutcome
+from activities.campaigns.walks import BatchLimits
 from activities.starting import path
 from starter import fast_forward
 from starter.campaigns import composed
-from starter.campaigns.composed import Picture
-from starter.exits import Refusal
+from starter.campaigns.composed import CampaignPicture
+from starter.error_types import Refusal
 from tests.campaigns.stage import OWNER, Campaigns, a_file, campaign, staff
 from tests.faults.town import eventually
 from tests.servers import PUNCTUAL_TIMERS, own_part, real_server
-from workflows.model.campaign import Order, Settle
+from workflows.model.campaign import CampaignOrder, SettleOrder
 from workflows.model.provider import SignerSeen
 from workflows.model.request import SignerState
 from workflows.model.subject import Status
@@ -39,7 +39,7 @@ async def test_a_campaign_goes_on_as_requests_are_made_and_moves_with_their_cloc
 ) -> None:
     server = real_server(*PUNCTUAL_TIMERS)
     file = a_file(policy={"hours": "any", "reminders": {"first": "1d"}})
-    async with campaign(tmp_path, file, staff(*PEOPLE), server=server, stride=Stride(ahead=30)) as it:
+    async with campaign(tmp_path, file, staff(*PEOPLE), server=server, stride=BatchLimits(ahead=30)) as it:
         await it.opened()
         assert sorted(it.told(person)[0] for person in PEOPLE) == ["ready"] * 4
         with monkeypatch.context() as few, pytest.raises(Refusal, match="4 open ones are more than 3 to move together"):
@@ -65,7 +65,7 @@ async def test_whose_request_was_deleted_or_is_anothers_stands_as_failed_at_once
         await it.signs("ada")
         for person in ("bo", "cas"):
             await deleted(it.client, it.request(person))
-        anothers = request_of(it.given.campaign, "0" * 64, Member(Row(1, "cas"), it.given.campaign.due), None)
+        anothers = request_of(it.given.campaign, "0" * 64, Member(MemberRow(1, "cas"), it.given.campaign.due), None)
         await path.start(it.client, it.company.store, anothers)
         seen = await eventually(lambda: failed(it, 2))
     reasons = {line.person: line.reason for line in seen.lines}
@@ -114,10 +114,10 @@ async def is_cancelled(it: Campaigns, person: str) -> bool:
     return it.provider.statuses[f"{it.id}.{person}"] is Status.CANCELLED
 
 
-async def closed(it: Campaigns) -> dict[str, Line] | None:
+async def closed(it: Campaigns) -> dict[str, MemberOutcome] | None:
     """The lines of the record that would be made now, None while somebody is waited for."""
     shown, company = await it.shown(), it.company
-    order = Order(
+    order = CampaignOrder(
         campaign=it.given.campaign,
         frozen=shown.frozen,
         changed=shown.changed,
@@ -127,8 +127,8 @@ async def closed(it: Campaigns) -> dict[str, Line] | None:
         fingerprint=it.given.fingerprint,
         now=await it.now(),
     )
-    people = People(it.client, company.store, company.directory, it.push, visibility=it.visibility)
-    tally = await people.settle(Settle(order=order, expected=4))
+    people = CampaignPeopleService(it.client, company.store, company.directory, it.push, visibility=it.visibility)
+    tally = await people.settle(SettleOrder(order=order, expected=4))
     if tally.outcomes is None:
         return None
     return {line.person: line for line in (await Outcomes.read(company.store, tally.outcomes)).lines}
@@ -146,7 +146,7 @@ async def deleted(client: Client, workflow_id: str) -> None:
     await eventually(probe)
 
 
-async def failed(it: Campaigns, count: int) -> Picture | None:
+async def failed(it: Campaigns, count: int) -> CampaignPicture | None:
     """How everybody stands once so many have failed, and all of them are told apart from who was broken off."""
     seen = await composed.picture(it.client, it.company.store, it.id)
     return (

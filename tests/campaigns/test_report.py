@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
-from activities.campaigns.standing import Line, Standing, counted
+from activities.campaigns.standing import MemberOutcome, MemberStatus, counted
 from activities.files.reading import FileFaults
 from activities.files.table import Table
 from starter.campaigns import page, report, sample
 from starter.campaigns.names import person_of
-from starter.campaigns.report import COLUMNS, Report
+from starter.campaigns.report import COLUMNS, CampaignReport
+from starter.campaigns.report_files import FORMS, write_table
 from starter.context import Context
 from tests.campaigns.stage import OWNER, Campaigns, Company, a_file, campaign, staff
 from tests.campaigns.test_curve import some_show
@@ -33,7 +34,7 @@ FORMS = (".csv", ".json", ".html")
 async def written(context: Context, folder: Path) -> dict[str, bytes]:
     """The report in each of its forms."""
     found = await report.of(context, "conduct")
-    for form, write in report.FORMS.items():
+    for form, write in FORMS.items():
         write(folder / f"report{form}", found)
     return {form: (folder / f"report{form}").read_bytes() for form in FORMS}
 
@@ -151,28 +152,28 @@ async def test_a_column_that_nobody_keeps_cannot_be_in_the_report(tmp_path: Path
         await Company(tmp_path, staff("ada")).prepared(a_file(report_columns=["shoe size"]))
 
 
-def some_report(*lines: Line, **more: Any) -> Report:
+def some_report(*lines: MemberOutcome, **more: Any) -> CampaignReport:
     """A report of these, of a campaign that has ended."""
     shown = some_show().replace(status=Status.DONE, **more)
-    return Report(shown, report.head_of(shown), counted(lines), None, (), lines)
+    return CampaignReport(shown, report.head_of(shown), counted(lines), None, (), lines)
 
 
-def everybody(many: int) -> Iterator[Line]:
+def everybody(many: int) -> Iterator[MemberOutcome]:
     """People who stand in every way there is, the same at each call."""
     chance = random.Random(7)  # noqa: S311  a sample, no secret
-    opens, standings = datetime(2026, 12, 1, 8, tzinfo=UTC), list(Standing)
+    opens, standings = datetime(2026, 12, 1, 8, tzinfo=UTC), list(MemberStatus)
     for row in range(1, many + 1):
         status = chance.choice(standings)
         at = (opens + timedelta(hours=chance.randrange(1, 400))).isoformat()
-        done = status in (Standing.ACKNOWLEDGED, Standing.LATE)
-        yield Line(
+        done = status in (MemberStatus.ACKNOWLEDGED, MemberStatus.LATE)
+        yield MemberOutcome(
             row,
             f"person-{row}",
             f"conduct.person-{row}",
             status,
             sent_at=opens.isoformat(),
             signed_at=at if done else "",
-            late=status is Standing.LATE,
+            late=status is MemberStatus.LATE,
             reminders=chance.randrange(5),
             department=f"department {row % 12}",
             manager=f"manager-{row % 300}",
@@ -180,20 +181,20 @@ def everybody(many: int) -> Iterator[Line]:
         )
 
 
-def html(of: Report) -> str:
+def html(of: CampaignReport) -> str:
     return "".join(page.pieces(of))
 
 
 def test_the_columns_are_those_that_programs_read_by_name_and_more_follow_them(tmp_path: Path) -> None:
-    report.write_table(tmp_path / "some.csv", some_report(*everybody(3)))
+    write_table(tmp_path / "some.csv", some_report(*everybody(3)))
     head = (tmp_path / "some.csv").read_text().splitlines()[0]
     assert head == "person,request,status,sent_at,signed_at,late,reminders,reason,row,department,manager,due"
 
 
 @pytest.mark.parametrize("word", ["=1+1", "+1", "-1", "@x", "\tx", "\rx"])
 def test_no_cell_of_a_table_is_a_formula(tmp_path: Path, word: str) -> None:
-    line = Line(1, "ada", "conduct.ada", Standing.DECLINED, reason=word, department=word, manager=word)
-    report.write_table(tmp_path / "some.csv", some_report(line))
+    line = MemberOutcome(1, "ada", "conduct.ada", MemberStatus.DECLINED, reason=word, department=word, manager=word)
+    write_table(tmp_path / "some.csv", some_report(line))
     [row] = csv.DictReader(io.StringIO(read(tmp_path), newline=""))
     assert {row["reason"], row["department"], row["manager"]} == {f"'{word}"}
 
@@ -204,7 +205,9 @@ def read(folder: Path) -> str:
 
 @pytest.mark.parametrize(("department", "marked"), [("Sales", False), ("Développement", True)])
 def test_a_table_has_a_mark_where_a_spreadsheet_needs_it(tmp_path: Path, department: str, marked: bool) -> None:
-    report.write_table(tmp_path / "some.csv", some_report(Line(1, "ada", "", Standing.TOLD, department=department)))
+    write_table(
+        tmp_path / "some.csv", some_report(MemberOutcome(1, "ada", "", MemberStatus.TOLD, department=department))
+    )
     assert (tmp_path / "some.csv").read_bytes().startswith("\ufeff".encode()) is marked
     assert Table.read(tmp_path / "some.csv").rows[0].cells["department"] == department
 
@@ -212,9 +215,9 @@ def test_a_table_has_a_mark_where_a_spreadsheet_needs_it(tmp_path: Path, departm
 def test_a_file_is_there_whole_or_as_it_was_before(tmp_path: Path) -> None:
     """A surrogate cannot be written: half-way through the rows it fails."""
     (tmp_path / "some.csv").write_text("before")
-    lines = [*everybody(1_000), Line(1, "\ud800", "", Standing.TOLD)]
+    lines = [*everybody(1_000), MemberOutcome(1, "\ud800", "", MemberStatus.TOLD)]
     with pytest.raises(UnicodeEncodeError):
-        report.write_table(tmp_path / "some.csv", some_report(*lines))
+        write_table(tmp_path / "some.csv", some_report(*lines))
     assert [path.name for path in tmp_path.iterdir()] == ["some.csv"]
     assert read(tmp_path) == "before"
 
@@ -222,7 +225,7 @@ def test_a_file_is_there_whole_or_as_it_was_before(tmp_path: Path) -> None:
 def test_no_file_is_written_over_something_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "some.csv").mkdir()
     with pytest.raises(OSError, match="is no file"):
-        report.write_table(tmp_path / "some.csv", some_report())
+        write_table(tmp_path / "some.csv", some_report())
 
 
 def test_the_page_says_which_document_who_approved_it_and_by_which_hashes_it_is_known() -> None:
@@ -244,8 +247,8 @@ def test_the_page_says_which_document_who_approved_it_and_by_which_hashes_it_is_
 
 
 def test_whoever_need_not_or_cannot_keeps_nobody_from_a_hundred_percent() -> None:
-    out = (Standing.ACKNOWLEDGED, Standing.EXEMPT, Standing.DROPPED, Standing.ERROR)
-    lines = [Line(row, f"p{row}", "", how, department=f"{row // 3}") for row, how in enumerate(out)]
+    out = (MemberStatus.ACKNOWLEDGED, MemberStatus.EXEMPT, MemberStatus.DROPPED, MemberStatus.ERROR)
+    lines = [MemberOutcome(row, f"p{row}", "", how, department=f"{row // 3}") for row, how in enumerate(out)]
     found = html(some_report(*lines))
     assert "<strong>1 of 1</strong> people has acknowledged it (100.0 %)." in found
     assert '<td class="n">1</td><td class="n">100.0 %</td>' in found, "the department with somebody who is to"
@@ -255,11 +258,11 @@ def test_whoever_need_not_or_cannot_keeps_nobody_from_a_hundred_percent() -> Non
 
 def test_nothing_that_somebody_wrote_runs_on_the_page() -> None:
     evil = "<script>alert(1)</script><img src=x onerror=alert(1)>"
-    line = Line(1, evil, evil, Standing.DECLINED, reason=evil, department=evil, manager=evil)
+    line = MemberOutcome(1, evil, evil, MemberStatus.DECLINED, reason=evil, department=evil, manager=evil)
     shown = some_show().replace(title=evil, version=evil, approver=evil, requester=evil)
     changes = [dict.fromkeys(("number", "what", "at", "by", "person", "due", "reason"), evil)]
     population = {"opening": 1, "close": 2, "came": [{"person": evil, "decided": evil}], "left": []}
-    found = html(Report(shown, report.head_of(shown), counted([line]), population, changes, [line]))
+    found = html(CampaignReport(shown, report.head_of(shown), counted([line]), population, changes, [line]))
     assert "<img" not in found
     assert found.count("<script>") == 1
     assert found.count("&lt;script&gt;alert(1)") > 10
@@ -277,15 +280,18 @@ def test_the_page_needs_nothing_beside_it_and_may_run_its_own_script_alone() -> 
 def test_what_goes_on_is_marked_as_no_record() -> None:
     lines = tuple(everybody(10))
     shown = some_show().replace(counted_at=datetime(2026, 12, 9, 12, tzinfo=UTC))
-    found = html(Report(shown, report.head_of(shown), counted(lines), None, (), lines))
+    found = html(CampaignReport(shown, report.head_of(shown), counted(lines), None, (), lines))
     assert "It goes on: this is how everybody stood at 2026-12-09 12:00 UTC, and no record yet." in found
     assert "is known once their request has ended" in found
     assert "It goes on" not in html(some_report(*lines))
 
 
 def test_what_is_not_known_of_whoever_is_open_is_no_figure(tmp_path: Path) -> None:
-    lines = [Line(1, "ada", "conduct.ada", Standing.TOLD), Line(2, "bo", "conduct.bo", Standing.EXPIRED)]
-    report.write_table(tmp_path / "report.csv", some_report(*lines))
+    lines = [
+        MemberOutcome(1, "ada", "conduct.ada", MemberStatus.TOLD),
+        MemberOutcome(2, "bo", "conduct.bo", MemberStatus.EXPIRED),
+    ]
+    write_table(tmp_path / "report.csv", some_report(*lines))
     with (tmp_path / "report.csv").open() as file:
         assert [(row["sent_at"], row["reminders"]) for row in csv.DictReader(file)] == [("", ""), ("", "0")]
     assert [some_report().plain_line(line)["reminders"] for line in lines] == [None, 0]
@@ -293,7 +299,7 @@ def test_what_is_not_known_of_whoever_is_open_is_no_figure(tmp_path: Path) -> No
 
 def test_what_was_broken_off_in_temporal_is_not_said_to_go_on() -> None:
     shown = some_show().replace(counted_at=datetime(2026, 12, 9, 12, tzinfo=UTC), trouble="terminated")
-    found = html(Report(shown, report.head_of(shown), counted([]), None, (), []))
+    found = html(CampaignReport(shown, report.head_of(shown), counted([]), None, (), []))
     assert "Its workflow was terminated: this is how everybody stood at" in found
 
 
@@ -304,7 +310,7 @@ def test_a_page_of_nobody_is_a_page() -> None:
 @pytest.mark.long
 def test_ten_times_ten_thousand_people_stand_once_in_each_form(tmp_path: Path) -> None:
     found = some_report(*everybody(100_000))
-    for form, write in report.FORMS.items():
+    for form, write in FORMS.items():
         write(tmp_path / f"report{form}", found)
     with (tmp_path / "report.csv").open() as file:
         assert len({person for person, *_ in csv.reader(file)} - {"person"}) == 100_000
@@ -314,29 +320,29 @@ def test_ten_times_ten_thousand_people_stand_once_in_each_form(tmp_path: Path) -
 
 def test_the_same_seed_draws_the_same_people_whatever_their_order() -> None:
     lines = list(everybody(1_000))
-    first = sample.drawn(lines, 25, "auditor")
+    first = sample.audit_sample(lines, 25, "auditor")
     random.shuffle(lines)
-    assert sample.drawn(lines, 25, "auditor") == first
-    assert sample.drawn(lines, 10, "auditor") == first[:10]
-    assert sample.drawn(lines, 25, "another") != first
+    assert sample.audit_sample(lines, 25, "auditor") == first
+    assert sample.audit_sample(lines, 10, "auditor") == first[:10]
+    assert sample.audit_sample(lines, 25, "another") != first
     assert len({line.person for line in first}) == 25
 
 
 def test_a_sample_is_by_the_hash_that_is_told_so_that_anybody_can_draw_it_again() -> None:
     """By hand: `printf auditor/3/person-3 | sha256sum`, and sort."""
-    chosen = sample.drawn(everybody(6), 3, "auditor")
+    chosen = sample.audit_sample(everybody(6), 3, "auditor")
     assert [line.person for line in chosen] == ["person-6", "person-3", "person-1"]
 
 
 def test_who_wants_more_than_there_are_gets_all() -> None:
-    assert {line.row for line in sample.drawn(everybody(6), 25, "auditor")} == {1, 2, 3, 4, 5, 6}
+    assert {line.row for line in sample.audit_sample(everybody(6), 25, "auditor")} == {1, 2, 3, 4, 5, 6}
 
 
 def test_each_person_is_drawn_about_equally_often() -> None:
     lines = list(everybody(20))
-    drawn = [line.row for number in range(2_000) for line in sample.drawn(lines, 5, f"seed {number}")]
+    drawn = [line.row for number in range(2_000) for line in sample.audit_sample(lines, 5, f"seed {number}")]
     assert all(400 < drawn.count(row) < 600 for row in range(1, 21))
 
 
 def test_every_column_is_of_a_line() -> None:
-    assert set(COLUMNS) == set(Line._fields)
+    assert set(COLUMNS) == set(MemberOutcome._fields)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from activities.starting import path
-from starter.exits import Exit
+from starter.error_types import Exit
 from tests.campaigns.stage import OWNER, Campaigns, Company, a_file, campaign, staff
 from tests.onboarding.test_words import address_of, given
 from tests.servers import own_namespace, own_part

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from activities.campaigns.audience import Member, Row
+from activities.campaigns.audience import Member, MemberRow
 from activities.campaigns.member import request_of
-from activities.campaigns.walks import Stride
+from activities.campaigns.walks import BatchLimits
 from activities.starting import path
 from tests.campaigns.stage import OWNER, a_file, a_person, campaign, in_days, staff
 from workflows.kinds import Kind
@@ -316,7 +316,7 @@ async def test_a_request_that_somebody_terminated_is_an_error_and_is_taken_up_ag
 @pytest.mark.parametrize("cancelled", [False, True])
 async def test_of_what_somebody_terminated_no_document_is_left_to_be_signed(tmp_path: Path, cancelled: bool) -> None:
     """Neither of whoever need not acknowledge, nor once it is over; whoever has signed meanwhile has acknowledged."""
-    async with campaign(tmp_path, a_file(**A_WEEK), staff(*THREE), stride=Stride(members=1)) as it:
+    async with campaign(tmp_path, a_file(**A_WEEK), staff(*THREE), stride=BatchLimits(members=1)) as it:
         await it.opened()
         for person in THREE:
             await it.client.get_workflow_handle(it.request(person)).terminate("by hand")
@@ -352,7 +352,9 @@ async def test_a_request_that_has_failed_for_good_is_asked_again_by_another_one(
 
 
 async def test_a_campaign_that_is_cancelled_asks_nobody_more_and_ends_what_is_open(tmp_path: Path) -> None:
-    async with campaign(tmp_path, a_file(), staff(*THREE), stride=Stride(members=1), record="campaign-cancelled") as it:
+    async with campaign(
+        tmp_path, a_file(), staff(*THREE), stride=BatchLimits(members=1), record="campaign-cancelled"
+    ) as it:
         await it.opened()
         await it.signs("ada")
         await it.wish(Cancellation(actor=OWNER, reason="the wrong version"))
@@ -460,7 +462,7 @@ async def test_somebody_whose_id_another_request_has_stands_as_failed(tmp_path: 
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     async with campaign(tmp_path, a_file(opens=tomorrow.isoformat(timespec="seconds")), staff(*THREE)) as it:
         await it.until(lambda shown: shown.says.startswith("Opens"))
-        mine = request_of(it.given.campaign, "0" * 64, Member(Row(1, "bo"), it.given.campaign.due), None)
+        mine = request_of(it.given.campaign, "0" * 64, Member(MemberRow(1, "bo"), it.given.campaign.due), None)
         await path.start(it.client, it.company.store, mine)
         await it.at_rest()
         await it.env.sleep(it.given.campaign.opens_at - await it.now() + timedelta(minutes=1))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activities.campaigns import rows
-from activities.campaigns.rows import Given
+from activities.campaigns.rows import AudienceFile
 from activities.files.reading import FileFaults
 from tests.campaigns.stage import SECRET
 
@@ -16,7 +16,7 @@ PLAIN = "\r\n".join(LINES)
 SEMICOLONS = PLAIN.replace(",", ";")
 
 
-def read(folder: Path, content: str | bytes) -> Given:
+def read(folder: Path, content: str | bytes) -> AudienceFile:
     """A table of these bytes."""
     table = folder / "staff.csv"
     table.write_bytes(content.encode() if isinstance(content, str) else content)

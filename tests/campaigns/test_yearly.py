@@ -27,18 +27,19 @@ from temporalio.testing import TimeSkipper
 import activities.campaigns.yearly as activities_yearly
 import workflows.follow_up.options as options
 from activities import runs
-from activities.campaigns.input import prepare
+from activities.campaigns.input import prepare_campaign
 from activities.campaigns.yearly import AHEAD, LATE_DAYS_AT_MOST, YearContent
 from activities.files.reading import FileFaults, FileText
 from activities.policies.catalogue import Catalogue
-from activities.requests.documents import Documents
-from activities.store import Home, Store
+from activities.requests.documents import LocalDocuments
+from activities.store.home import StoragePrefix
+from activities.store.store import Store
 from starter.campaigns import scheduling
 from starter.campaigns.scheduling import CATCHUP, Yearly
 from starter.context import Context
-from starter.doctor.health import Health, fine
+from starter.doctor.health import PartHealth, fine
 from starter.doctor.temporal import yearly_campaigns
-from starter.exits import Refusal
+from starter.error_types import Refusal
 from tests.campaigns.stage import OWNER, SECRET, Company, Work, at_work, staff
 from tests.campaigns.test_plan import given
 from tests.glances import glances
@@ -48,7 +49,7 @@ from tests.servers import own_part
 from tests.starter.terminal import type_
 from tests.workflows import corpus
 from tests.workflows.stage import is_at_work
-from workflows.campaign.year import CONTENT_MISSING, Opened, OpeningInput
+from workflows.campaign.year import CONTENT_MISSING, OpeningInput, OpeningResult
 from workflows.kinds import Kind
 from workflows.model.yearly import ContentGiven, YearToOpen
 from workflows.names import CAMPAIGN_OPENING, CAMPAIGN_QUEUE, CONTENT_GIVEN, STAGE
@@ -94,11 +95,11 @@ class Years:
             self.file,
             year,
             Context(client, self.company.store),
-            partial(prepare, secret=SECRET),
+            partial(prepare_campaign, secret=SECRET),
             catalogue=Catalogue.read(self.company.folder / "catalogue.yaml"),
             directory=self.company.directory,
             now=now,
-            documents=Documents(20),
+            documents=LocalDocuments(20),
         )
 
 
@@ -110,7 +111,7 @@ class Waiting:
     years: Years
     year: int
     opens_at: datetime
-    handle: WorkflowHandle[Any, Opened]
+    handle: WorkflowHandle[Any, OpeningResult]
 
     @property
     def told(self) -> list[str]:
@@ -159,12 +160,12 @@ async def opening(folder: Path, *, ahead: int = 30, given: bool = False, record:
         years = await Years.of(there.company, a_yearly_file(day))
         if given:
             await years.give(there.client, day.year, now)
-        handle: WorkflowHandle[Any, Opened] = await there.client.start_workflow(
+        handle: WorkflowHandle[Any, OpeningResult] = await there.client.start_workflow(
             CAMPAIGN_OPENING,
             OpeningInput(series=years.file.series),
             id=f"{years.file.series.schedule_id}-{now:%Y-%m-%dT%H:%M:%SZ}",
             task_queue=CAMPAIGN_QUEUE,
-            result_type=Opened,
+            result_type=OpeningResult,
         )
         yield Waiting(there, years, day.year, years.file.opens_at(day.year), handle)
         await corpus.record(record, handle)
@@ -183,7 +184,7 @@ async def test_content_that_is_there_opens_on_the_day_by_the_owner_s_clock(tmp_p
         assert await it.campaign() is None
         ended = await it.handle.result()
         campaign = await it.campaign()
-    assert ended == Opened(year=it.year, campaign=f"acknowledgement-campaign:conduct-{it.year}")
+    assert ended == OpeningResult(year=it.year, campaign=f"acknowledgement-campaign:conduct-{it.year}")
     assert campaign is not None
     assert it.told == []
     assert it.opens_at.astimezone(AMSTERDAM).hour == 9
@@ -220,7 +221,7 @@ async def test_it_gives_up_once_the_next_year_is_nearer_and_says_so(tmp_path: Pa
         ended = await it.handle.result()
         at = (await it.handle.describe()).close_time
         assert await it.campaign() is None
-    assert ended == Opened(year=it.year, campaign=None)
+    assert ended == OpeningResult(year=it.year, campaign=None)
     assert it.told == ["content", "unopened"]
     assert at is not None
     assert (at - it.opens_at).days == few_days
@@ -282,7 +283,7 @@ async def test_what_is_wrong_from_the_day_on_is_told_and_given_up_with_all_that_
             (it.there.company.folder / "catalogue.yaml").write_text("kinds: [")
         ended = await it.handle.result()
         assert await YearContent.read(it.there.company.store, it.years.file.series, it.year) is None
-    assert ended == Opened(year=it.year, campaign=None)
+    assert ended == OpeningResult(year=it.year, campaign=None)
     assert it.told == ["content-refused", "unopened"]
 
 
@@ -290,7 +291,7 @@ async def test_an_opening_that_is_cancelled_opens_nothing(tmp_path: Path) -> Non
     async with opening(tmp_path, given=True) as it:
         await it.days_pass(1)
         await it.handle.cancel()
-        assert await it.handle.result() == Opened(year=it.year, campaign=None)
+        assert await it.handle.result() == OpeningResult(year=it.year, campaign=None)
         assert await it.campaign() is None
 
 
@@ -367,7 +368,7 @@ async def test_an_opening_that_is_near_is_begun_at_once_waits_and_opens_with_wha
         it.document(year)
         told = await it.typed("--year", str(year))
         assert (told["given"], told["years"][0]["given"], told["years"][0]["version"]) == (year, True, f"{year}.1")
-        opens = it.client.get_workflow_handle(opening, result_type=Opened)
+        opens = it.client.get_workflow_handle(opening, result_type=OpeningResult)
         await TimeSkipper(it.client).fast_forward(opens, timedelta(days=2))
         ended = await opens.result()
         assert ended.campaign == f"acknowledgement-campaign:conduct-{year}"
@@ -399,13 +400,13 @@ async def test_doctor_says_of_which_series_somebody_has_deleted_the_schedule(tmp
         url, now = str(tmp_path / "store"), datetime.now(AMSTERDAM)
         assert await yearly_campaigns(it.client, url) is None
         await scheduled(it, now + timedelta(days=100), now)
-        await Store(url).keep_year(Home.of("campaign-opening:conduct"), 2027, b"{}")
+        await Store(url).keep_year(StoragePrefix.of("campaign-opening:conduct"), 2027, b"{}")
         there = await yearly_campaigns(it.client, url)
         assert there == fine("yearly campaigns", "1 of which something was given, each with its schedule")
         await it.client.get_schedule_handle("campaign-opening:conduct").delete()
         gone = await yearly_campaigns(it.client, url)
         slow = await yearly_campaigns(it.client, url, seconds=0)
-    assert gone is not None and gone.state is Health.WARNING
+    assert gone is not None and gone.state is PartHealth.WARNING
     assert gone.says.startswith("no schedule at Temporal, so it opens no more: campaign-opening:conduct;")
     assert (
         slow is not None and slow.says == "the store, or the server, is too slow to say whether each has its schedule"
@@ -415,7 +416,7 @@ async def test_doctor_says_of_which_series_somebody_has_deleted_the_schedule(tmp
 async def scheduled(it: Desk, opens: datetime, now: datetime) -> bool:
     """Whether a schedule was made, for a campaign that opens on that day."""
     it.file["yearly"] = f"{opens:%m-%d}"
-    return await scheduling.schedule((await it.years()).file, it.client, now)
+    return await scheduling.schedule_years((await it.years()).file, it.client, now)
 
 
 @pytest.mark.parametrize(
@@ -452,8 +453,10 @@ async def test_a_year_whose_start_was_missed_opens_late_once_its_content_is_give
         await handle.unpause()
         told = await it.typed("--year", str(day.year))
         assert [(one["year"], one["given"]) for one in told["years"]][:2] == [(day.year, True), (day.year + 1, False)]
-        opening = it.client.get_workflow_handle(await started_by(handle), result_type=Opened)
-        assert await opening.result() == Opened(year=day.year, campaign=f"acknowledgement-campaign:conduct-{day.year}")
+        opening = it.client.get_workflow_handle(await started_by(handle), result_type=OpeningResult)
+        assert await opening.result() == OpeningResult(
+            year=day.year, campaign=f"acknowledgement-campaign:conduct-{day.year}"
+        )
         shown = await it.client.get_workflow_handle(f"acknowledgement-campaign:conduct-{day.year}").query("show")
         assert shown["opens_at"][:10] >= f"{datetime.now(AMSTERDAM) - timedelta(days=1):%Y-%m-%d}"
     assert OWNER not in {one.person for one in it.there.push.sent}
@@ -528,7 +531,9 @@ async def test_a_table_is_kept_until_its_year_has_opened(tmp_path: Path) -> None
         year = years.file.first_year(now)
         await years.give(there.client, year, now)
         table.unlink()
-        kept = there.company.folder / "store" / Home.of(years.file.series.schedule_id).beside(f"year-{year}.json")
+        kept = (
+            there.company.folder / "store" / StoragePrefix.of(years.file.series.schedule_id).beside(f"year-{year}.json")
+        )
         assert base64.b64encode(rows.encode()).decode() in kept.read_text()
         order = YearToOpen(series=years.file.series, since=now, now=years.file.opens_at(year))
         opener = activities_of_years(there)
@@ -562,9 +567,9 @@ async def test_the_table_of_a_year_whose_opening_was_cancelled_is_gone_with_the_
         assert await YearContent.read(there.company.store, series, year) is None
 
 
-def activities_of_years(there: Work) -> activities_yearly.Years:
+def activities_of_years(there: Work) -> activities_yearly.CampaignYearsService:
     company = there.company
-    return activities_yearly.Years(
+    return activities_yearly.CampaignYearsService(
         there.client, company.store, company.directory, company.folder / "catalogue.yaml", SECRET
     )
 

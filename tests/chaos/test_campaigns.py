@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from activities.campaigns.standing import Standing
+from activities.campaigns.standing import MemberStatus
 from tests.campaigns.test_faults import has_no_event_for_each
 from tests.chaos.conftest import Note
 from tests.faults.campaigning import (
@@ -68,7 +68,7 @@ async def test_a_thousand_people_are_told_once_while_twenty_workers_and_two_serv
     )
     assert findings == []
     assert asked.shown.status is Status.DONE
-    assert Counter(line.status for line in asked.lines) == {Standing.ACKNOWLEDGED: 500, Standing.DECLINED: 500}
+    assert Counter(line.status for line in asked.lines) == {MemberStatus.ACKNOWLEDGED: 500, MemberStatus.DECLINED: 500}
     assert len(asked.begun) == THOUSAND
     assert raw <= 1 + WORKERS + SERVERS
 

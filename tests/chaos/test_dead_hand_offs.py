@@ -3,8 +3,8 @@
 import tracemalloc
 from pathlib import Path
 
-from activities.store import Store
-from starter.hand_offs.replays import AT_ONCE
+from activities.store.store import Store
+from starter.hand_offs.replays import REPLAYS_AT_ONCE
 from tests.starter.dying import Replays, many_dead
 
 DEAD, BYTES_AT_MOST = 20_000, 32 * 1024 * 1024
@@ -20,5 +20,5 @@ async def test_twenty_thousand_are_replayed_within_the_same_bounds(tmp_path: Pat
     finally:
         tracemalloc.stop()
     assert (came.told, came.seen) == (DEAD, DEAD)
-    assert replays.most <= AT_ONCE
+    assert replays.most <= REPLAYS_AT_ONCE
     assert peak < BYTES_AT_MOST

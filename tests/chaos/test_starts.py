@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from starter import lookup, requests, wishes
-from starter.doctor.health import Health
+from starter.doctor.health import PartHealth
 from starter.doctor.temporal import worker
 from tests.chaos.conftest import Note
 from tests.faults import campaigning
@@ -21,7 +21,7 @@ from tests.faults.campaigning import Watch, begin, crowd
 from tests.faults.population import PATIENT, colleague
 from tests.faults.town import WORKER, Conditions, Town, ids, town
 from workflows.kinds import Kind
-from workflows.model.wishes import AnyWish, Cancellation, Extension
+from workflows.model.wishes import AnyCommand, Cancellation, Extension
 
 pytestmark = [pytest.mark.real_server, pytest.mark.timeout(1200)]
 STARTS = int(os.environ.get("CHAOS_STARTS", "3000"))
@@ -69,7 +69,7 @@ async def test_behind_three_thousand_starts_whatever_lives_answers_within_second
         note(f"doctor at the end: {part.state}, {part.says}")
     for name, seconds in took.items():
         note(f"behind {STARTS:,} starts: {name}: {seconds:.1f} s")
-    assert part.state is not Health.WRONG
+    assert part.state is not PartHealth.WRONG
     assert not {name: seconds for name, seconds in took.items() if seconds > ANSWERED}
 
 
@@ -98,7 +98,7 @@ async def answered(ask: Callable[[], Awaitable[Any]]) -> float:
     return time.monotonic() - began
 
 
-async def asked(it: Town, what: Kind, id: str, wish: AnyWish | None = None) -> None:
+async def asked(it: Town, what: Kind, id: str, wish: AnyCommand | None = None) -> None:
     """Show it, or send it a wish, as the command does."""
     if wish is None:
         await lookup.show_of(what, it.context, id)

@@ -13,7 +13,7 @@ from starter import lookup
 from tests.chaos.conftest import Note
 from tests.faults.population import colleague
 from tests.faults.town import WORKER, Town, eventually, town
-from workflows.kinds import Kind, Named
+from workflows.kinds import Kind, WorkflowName
 from workflows.model.policy import Policy
 from workflows.model.settlement import SettledTask
 from workflows.model.subject import Participant, Role, Status
@@ -40,7 +40,9 @@ async def test_a_task_that_two_have_done_at_once_ends_once_and_nobody_is_asked_t
             await it.kill(WORKER)
             await it.start(WORKER)
         ended = await asyncio.gather(*lives)
-        shown = [await lookup.look_at(it.context.client, it.context.store, Named(Kind.TASK, name)) for name in names]
+        shown = [
+            await lookup.look_at(it.context.client, it.context.store, WorkflowName(Kind.TASK, name)) for name in names
+        ]
     assert [one.outcome for one in ended] == [Status.DONE] * TASKS
     assert [[person.state for person in one.people].count("done") for one in ended] == [1] * TASKS
     heard = Counter(line.key for one in shown for line in one.notifications)

@@ -17,8 +17,8 @@ from activities.files.reading import FileText
 from activities.policies.catalogue import Catalogue
 from activities.starting import path
 from starter.campaigns import composed
-from starter.campaigns.composed import Picture
-from starter.campaigns.starting import preparing
+from starter.campaigns.composed import CampaignPicture
+from starter.campaigns.starting import preparing_campaign
 from starter.fast_forward import forward
 from tests.faults.population import REQUESTER, Policy, move_in
 from tests.faults.town import Town, eventually, ids
@@ -79,7 +79,7 @@ async def prepared(town: Town, id: str, audience: Mapping[str, Any] | None = Non
     file = town.folder.path / "files" / f"{id}.json"
     file.write_text(json.dumps({**content, "window": "14d", "policy": _POLICY, **more}))
     documents: Any = None
-    return await preparing(town.settings)(
+    return await preparing_campaign(town.settings)(
         FileText.read(file).parse(),
         catalogue=Catalogue.read(town.settings.policies),
         directory=town.directory,
@@ -88,7 +88,7 @@ async def prepared(town: Town, id: str, audience: Mapping[str, Any] | None = Non
     )
 
 
-async def begin(town: Town, id: str, audience: Mapping[str, Any] | None = None, **more: Any) -> path.Started:
+async def begin(town: Town, id: str, audience: Mapping[str, Any] | None = None, **more: Any) -> path.StartResult:
     """Start one."""
     return await path.start(town.context.client, town.context.store, await prepared(town, id, audience, **more))
 
@@ -104,7 +104,7 @@ async def shown(town: Town, id: str) -> CampaignShow:
     return says
 
 
-async def picture(town: Town, id: str) -> Picture:
+async def picture(town: Town, id: str) -> CampaignPicture:
     """How everybody stands."""
     return await composed.picture(town.context.client, town.context.store, id)
 

@@ -13,14 +13,14 @@ from temporalio.api.history.v1 import ActivityTaskScheduledEventAttributes, Hist
 from temporalio.client import Client, WorkflowExecutionStatus
 
 from activities import runs
-from activities.campaigns.standing import Line
+from activities.campaigns.standing import MemberOutcome
 from activities.runs import RunStatus
 from starter.campaigns import composed
 from tests.faults.population import TITLE
 from tests.faults.town import RECEIVER, WORKER, Town
 from tests.faults.vendor import Entry
-from workflows.kinds import Kind, Named, named
-from workflows.model.notices import Delivery, Notice
+from workflows.kinds import Kind, WorkflowName, named
+from workflows.model.notices import Delivery, NotificationOrder
 from workflows.model.provider import ProviderEvent
 from workflows.model.records import HandoffBatch
 from workflows.model.views import CampaignShow, OnboardingShow, RequestShow
@@ -51,7 +51,7 @@ class Call:
     """
 
     name: str
-    notices: tuple[Notice, ...]
+    notices: tuple[NotificationOrder, ...]
     decided: datetime
     attempts: int = 1
     closed: bool = False
@@ -104,7 +104,7 @@ class Joined:
     @property
     def request(self) -> str:
         """What phones know it by."""
-        return Named(Kind.ONBOARDING, self.shown.id).reference
+        return WorkflowName(Kind.ONBOARDING, self.shown.id).reference
 
     @property
     def customers(self) -> tuple[str, ...]:
@@ -129,7 +129,7 @@ class Asked:
     """
 
     shown: CampaignShow
-    lines: tuple[Line, ...]
+    lines: tuple[MemberOutcome, ...]
     begun: tuple[PartRun, ...]
     waiting: frozenset[str] = frozenset()
     calls: tuple[Call, ...] = ()
@@ -308,7 +308,7 @@ async def _calls(client: Client, events: Iterable[HistoryEvent]) -> tuple[Call, 
     return tuple(calls.values())
 
 
-async def _notices(client: Client, scheduled: ActivityTaskScheduledEventAttributes) -> tuple[Notice, ...]:
+async def _notices(client: Client, scheduled: ActivityTaskScheduledEventAttributes) -> tuple[NotificationOrder, ...]:
     payloads = list(scheduled.input.payloads)
     match scheduled.activity_type.name:
         case "deliver_notices":

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from temporalio.client import Client
 
-from starter.callback.signals import NotTaken, Receipt, TemporalSignals
+from starter.callback.signals import SignalNotConfirmed, SignalResult, TemporalSignals
 from tests.faults.town import eventually
 from tests.servers import real_server
 from tests.workflows.fakes import World
@@ -47,13 +47,13 @@ async def flood(count: int, server: Sequence[str] = ()) -> Flooded:
         async def send(event: str) -> None:
             async with at_once:
                 viewed = ProviderEvent(id=event, type="viewed", at=_now())
-                assert await _deliver(env.client, request.brief.id, viewed) is Receipt.TAKEN
+                assert await _deliver(env.client, request.brief.id, viewed) is SignalResult.TAKEN
 
         await asyncio.gather(*map(send, sent))
         world.signatures.sign("customer-signer")
         world.signatures.status = Status.SIGNED
         end = ProviderEvent(id="the-end", type="signed", at=_now())
-        if await _deliver(env.client, request.brief.id, end) is Receipt.TAKEN:
+        if await _deliver(env.client, request.brief.id, end) is SignalResult.TAKEN:
             # Else one of the flood was read after the signature, and told of it.
             sent.append(end.id)
         settled: Settled = await story.handle.result()
@@ -68,12 +68,12 @@ async def flood(count: int, server: Sequence[str] = ()) -> Flooded:
         )
 
 
-async def _deliver(client: Client, request: str, event: ProviderEvent) -> Receipt:
+async def _deliver(client: Client, request: str, event: ProviderEvent) -> SignalResult:
     """Signal as the receiver does, and again as the provider does while nobody confirms it."""
     while True:
         try:
             return await TemporalSignals(client).signal(request, event)
-        except NotTaken:
+        except SignalNotConfirmed:
             continue
 
 

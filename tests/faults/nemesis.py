@@ -12,7 +12,7 @@ from typing import Any, Final
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.service import RPCError
 
-from starter.exits import Refusal
+from starter.error_types import Refusal
 from starter.reconciling import sweep_now
 from tests.faults.evidence import Evidence, gather
 from tests.faults.population import colleague

@@ -13,12 +13,12 @@ from typing import Final
 
 from temporalio.client import WorkflowExecutionStatus
 
-from activities.campaigns.standing import Standing, counted
-from activities.store import device_hash
+from activities.campaigns.standing import MemberStatus, counted
+from activities.store.devices import device_hash
 from tests.faults.evidence import Asked, Evidence, Joined, Life
 from tests.faults.vendor import Entry, instant
 from workflows.model.lines import PartLine
-from workflows.model.notices import Channel, Outcome
+from workflows.model.notices import Channel, NotificationOutcome
 from workflows.model.provider import WITHOUT_EFFECT
 from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffState
@@ -29,26 +29,26 @@ _ENDINGS: Final = {"si": Status.SIGNED, "de": Status.DECLINED, "ca": Status.CANC
 _ENDING_EVENTS: Final = ("signed", "declined", "cancelled", "expired")
 _OF_THE_END: Final = ("settled", "withdrawal")
 _ASKED: Final = (
-    Standing.TOLD,
-    Standing.OPENED,
-    Standing.ACKNOWLEDGED,
-    Standing.LATE,
-    Standing.DECLINED,
-    Standing.EXPIRED,
+    MemberStatus.TOLD,
+    MemberStatus.OPENED,
+    MemberStatus.ACKNOWLEDGED,
+    MemberStatus.LATE,
+    MemberStatus.DECLINED,
+    MemberStatus.EXPIRED,
 )
 """How somebody stands who has been asked, and told so."""
-_UNASKED: Final = (Standing.ERROR, Standing.NOT_STARTED)
+_UNASKED: Final = (MemberStatus.ERROR, MemberStatus.NOT_STARTED)
 _ENDED_BY_US: Final = (Status.CANCELLED, Status.EXPIRED, None)
 _AT_PROVIDER: Final[Mapping[str, tuple[Status | None, ...]]] = {
-    Standing.ACKNOWLEDGED: (Status.SIGNED,),
-    Standing.LATE: (Status.SIGNED,),
-    Standing.DECLINED: (Status.DECLINED,),
-    Standing.EXPIRED: (Status.EXPIRED, Status.CANCELLED),
-    Standing.CANCELLED: _ENDED_BY_US,
-    Standing.EXEMPT: (*_ENDED_BY_US, Status.DECLINED),
-    Standing.DROPPED: (*_ENDED_BY_US, Status.DECLINED),
-    Standing.ERROR: (None,),
-    Standing.NOT_STARTED: (None,),
+    MemberStatus.ACKNOWLEDGED: (Status.SIGNED,),
+    MemberStatus.LATE: (Status.SIGNED,),
+    MemberStatus.DECLINED: (Status.DECLINED,),
+    MemberStatus.EXPIRED: (Status.EXPIRED, Status.CANCELLED),
+    MemberStatus.CANCELLED: _ENDED_BY_US,
+    MemberStatus.EXEMPT: (*_ENDED_BY_US, Status.DECLINED),
+    MemberStatus.DROPPED: (*_ENDED_BY_US, Status.DECLINED),
+    MemberStatus.ERROR: (None,),
+    MemberStatus.NOT_STARTED: (None,),
 }
 """How a document may stand of somebody who stands so."""
 
@@ -176,7 +176,7 @@ def _sums(asked: Asked) -> Iterator[Violation]:
         yield Violation(Invariant.SUMS, id, f"counts {shown.counts}, its lines are {counts}")
     if shown.frozen and len(asked.lines) < shown.frozen.rows:
         yield Violation(Invariant.SUMS, id, f"{len(asked.lines)} lines of {shown.frozen.rows} rows")
-    people = Counter(line.person for line in asked.lines if line.status != Standing.ERROR)
+    people = Counter(line.person for line in asked.lines if line.status != MemberStatus.ERROR)
     yield from (Violation(Invariant.SUMS, id, f"{one} stands there twice") for one, many in people.items() if many > 1)
     if shown.status.ended and counts.open:
         yield Violation(Invariant.SUMS, id, f"ended, and {counts.open} are open")
@@ -190,7 +190,7 @@ def _record_is_true(asked: Asked) -> Iterator[Violation]:
         if wanted is not None and at_provider not in wanted:
             says = f"{line.status} in the record, {at_provider or 'open'} at the provider"
             yield Violation(Invariant.RECORD, line.request, says)
-        if bool(line.signed_at) != (line.status in (Standing.ACKNOWLEDGED, Standing.LATE)):
+        if bool(line.signed_at) != (line.status in (MemberStatus.ACKNOWLEDGED, MemberStatus.LATE)):
             yield Violation(Invariant.RECORD, line.request, f"{line.status}, signed at {line.signed_at or 'no time'}")
 
 
@@ -308,7 +308,7 @@ def _notices_taken(evidence: Evidence, life: Life) -> Iterator[Violation]:
     taken = {(push["data"]["stage"], device_hash(push["token"])) for push in evidence.entries("push", life.request)}
     for line in life.shown.notifications:
         for device in line.devices if line.channel is Channel.PUSH else ():
-            if device.outcome is Outcome.ACCEPTED and (line.stage, device.device) not in taken:
+            if device.outcome is NotificationOutcome.ACCEPTED and (line.stage, device.device) not in taken:
                 yield Violation(Invariant.NOTICES, life.request, f"{line.stage} of {line.person} was not sent")
 
 

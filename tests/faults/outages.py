@@ -18,7 +18,7 @@ from workflows import names
 from workflows.model.operations import OperationState, Receipt
 from workflows.model.request import SignerState
 from workflows.model.subject import Code, Status
-from workflows.model.wishes import UPDATES, AnyWish, Cancellation, Delegation, Extension, ReminderNow
+from workflows.model.wishes import UPDATES, AnyCommand, Cancellation, Delegation, Extension, ReminderNow
 
 ACTOR: Final = "legal-desk"
 DEPUTY: Final = "customer-deputy"
@@ -99,7 +99,7 @@ async def outage(events: int) -> Survived:
         )
 
 
-def _wanted(due: datetime) -> Sequence[AnyWish]:
+def _wanted(due: datetime) -> Sequence[AnyCommand]:
     return (
         Delegation(actor=ACTOR, signer="customer-signer", to=DEPUTY),
         ReminderNow(actor=ACTOR, force=True),
@@ -118,11 +118,11 @@ def _everything_answers(world: World) -> None:
         one.failures = []
 
 
-async def _wish(client: Client, it: Story, wish: AnyWish, number: int) -> Receipt:
+async def _wish(client: Client, it: Story, wish: AnyCommand, number: int) -> Receipt:
     return await wishes.carry_out(client, "msa-0042", wish, f"op-{number}", wait=_AT_ONCE)
 
 
-async def _outcome(it: Story, wish: AnyWish, number: int) -> Receipt:
+async def _outcome(it: Story, wish: AnyCommand, number: int) -> Receipt:
     """What became of a wish; the clock may be there before the last call has answered."""
 
     async def probe() -> Receipt | None:

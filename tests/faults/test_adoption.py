@@ -11,7 +11,7 @@ import pytest
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.wire import WireDocument
 from starter import clients
-from starter.exits import Refusal
+from starter.error_types import Refusal
 from tests.faults.population import PDF, REQUESTER, colleague
 from tests.faults.races import ended
 from tests.faults.test_reconciliation import old_enough

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from activities.campaigns.standing import Standing
+from activities.campaigns.standing import MemberStatus
 from activities.starting.path import IdTaken
 from tests.faults.campaigning import (
     OWNER,
@@ -47,7 +47,7 @@ async def test_a_dozen_people_are_told_once_whoever_dies_while_they_are_asked(sh
     await ended(shared, "deaths", WRONG)
     asked = await gather_campaign(shared, "deaths", kills=len(deaths))
     assert judge_campaign(asked) == []
-    assert Counter(line.status for line in asked.lines) == {Standing.ACKNOWLEDGED: 6, Standing.CANCELLED: 6}
+    assert Counter(line.status for line in asked.lines) == {MemberStatus.ACKNOWLEDGED: 6, MemberStatus.CANCELLED: 6}
     assert most_sends(asked) <= 1 + len(deaths)
 
 
@@ -73,7 +73,7 @@ async def test_rows_that_are_wrong_and_one_that_the_provider_refuses_hold_up_nob
     await until(shared, "rude", lambda shown: shown.frozen and not shown.next.why.startswith("start"))
     await eventually(lambda: stand(shared, "rude", failed=1, told=3))
     lines = (await picture(shared, "rude")).lines
-    reasons = {line.row: line.reason for line in lines if line.status == Standing.ERROR}
+    reasons = {line.row: line.reason for line in lines if line.status == MemberStatus.ERROR}
     assert list(reasons) == [3, 4, 5, 6, 7, 8]
     assert "address" in reasons[3]
     assert reasons[4] == "needs person, or somebody in full (name missing)"
@@ -82,14 +82,14 @@ async def test_rows_that_are_wrong_and_one_that_the_provider_refuses_hold_up_nob
     assert reasons[7] == '"nobody-at-all" is not in the directory'
     assert reasons[8] == "has person and name: either person, or somebody in full"
     await shared.vendor.disarm()
-    [refused] = [line for line in lines if line.status == Standing.FAILED]
+    [refused] = [line for line in lines if line.status == MemberStatus.FAILED]
     await shared.forward(refused.request, HOUR)
-    await act(shared, "rude", [line.person for line in lines if line.request and line.status != Standing.ERROR])
+    await act(shared, "rude", [line.person for line in lines if line.request and line.status != MemberStatus.ERROR])
     await closed(shared, "rude")
     rude = await gather_campaign(shared, "rude")
     assert judge_campaign(rude) == []
     assert rude.shown.status is Status.DONE_WITH_ERRORS
-    assert Counter(line.status for line in rude.lines) == {Standing.ACKNOWLEDGED: 4, Standing.ERROR: 6}
+    assert Counter(line.status for line in rude.lines) == {MemberStatus.ACKNOWLEDGED: 4, MemberStatus.ERROR: 6}
 
 
 async def stand(town: Town, id: str, **counts: int) -> bool:

@@ -11,7 +11,7 @@ import pytest
 
 from activities.starting.path import BrokenOff, IdTaken
 from starter import requests
-from starter.doctor.health import Health, Part
+from starter.doctor.health import PartHealth, SetUpPart
 from starter.doctor.temporal import progress, worker
 from tests.faults.creates import start_all, until_made
 from tests.faults.evidence import gather
@@ -93,7 +93,7 @@ async def test_a_worker_that_hangs_is_seen_although_it_asked_for_work_just_now(s
         _, said = await shared.command("request", "list", "--attention", "--json")
     finally:
         os.kill(shared.running[WORKER].pid, signal.SIGCONT)
-    assert (part.state, "does not do it" in part.says) == (Health.WRONG, True)
+    assert (part.state, "does not do it" in part.says) == (PartHealth.WRONG, True)
     assert "worker: asks for work and does not do it" in said
     assert (await eventually(lambda: _at_work(shared))).endswith("at work")
 
@@ -166,12 +166,12 @@ async def _answers(browser: httpx.AsyncClient, it: Town, page: str) -> int | Non
 
 async def _at_work(it: Town) -> str | None:
     part = await worker(it.context.client)
-    return part.says if part.state is Health.OK else None
+    return part.says if part.state is PartHealth.OK else None
 
 
-async def _unless_fine(it: Town) -> Part | None:
+async def _unless_fine(it: Town) -> SetUpPart | None:
     part = await progress(it.context.client)
-    return None if part.state is Health.OK else part
+    return None if part.state is PartHealth.OK else part
 
 
 async def _failed_tasks(port: int) -> float:

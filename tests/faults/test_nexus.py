@@ -20,10 +20,10 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import NexusOperationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from activities.store import Home
+from activities.store.home import StoragePrefix
 from starter import modules, requests
 from starter.examples.nexus_caller import QUEUE, Order
-from starter.nexus.contract import Cancel, Settlement, Standing
+from starter.nexus.contract import Cancel, RequestStanding, Settlement
 from starter.nexus.endpoint import ensure_endpoint
 from starter.search_attributes import Made
 from starter.task_queues import OPERATIONS_AT_ONCE
@@ -41,7 +41,7 @@ pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")
 
 CONTRACT = base64.b64encode(PDF).decode()
 CANARY = "Kanarienvogel"
-ANSWERS: dict[str, type[Any]] = {"request_signature": Settlement, "show": Standing, "cancel": Standing}
+ANSWERS: dict[str, type[Any]] = {"request_signature": Settlement, "show": RequestStanding, "cancel": RequestStanding}
 
 
 @workflow.defn
@@ -63,7 +63,7 @@ class AsksAboutMany:
     @workflow.run
     async def run(self, ids: list[str]) -> int:
         service = workflow.create_nexus_client(service="signatures", endpoint="countersign")
-        how: dict[str, Any] = {"output_type": Standing, "schedule_to_close_timeout": timedelta(minutes=2)}
+        how: dict[str, Any] = {"output_type": RequestStanding, "schedule_to_close_timeout": timedelta(minutes=2)}
         asked = (service.execute_operation("show", id, **how) for id in ids)
         return sum(
             isinstance(said, NexusOperationError) for said in await asyncio.gather(*asked, return_exceptions=True)
@@ -201,7 +201,7 @@ async def test_a_record_that_is_too_old_to_say_how_it_ended_says_so_once(team: T
     prepared = await requests.checked(town.settings, file_of(what), folder=town.folder.path / "files")
     shown = RequestShow(id="of-old", kind="customer-contract", requester=REQUESTER, status=Status.SIGNED, says="Signed")
     record = SettledRecord(fingerprint=prepared.request.fingerprint, run_id="r", show=shown)
-    home = Home.of(Kind.REQUEST.workflow_id("of-old"))
+    home = StoragePrefix.of(Kind.REQUEST.workflow_id("of-old"))
     await town.context.store.write_record(home, record.model_dump_json(exclude={"settled"}).encode())
     refused = await team.is_refused("request_signature", what)
     assert refused.type is HandlerErrorType.CONFLICT
@@ -343,8 +343,8 @@ async def test_another_team_hears_of_the_end_by_an_operation_of_theirs(team: Tea
     assert (data["request"], data["outcome"]) == ("archived", "signed")
 
 
-async def _once_waiting(team: Team, id: str) -> Standing | None:
-    standing: Standing = await team.hears("show", id)
+async def _once_waiting(team: Team, id: str) -> RequestStanding | None:
+    standing: RequestStanding = await team.hears("show", id)
     return standing if standing.waiting_for and standing.next == "remind" else None
 
 

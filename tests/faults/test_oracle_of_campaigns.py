@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from activities.campaigns.standing import Line, counted
+from activities.campaigns.standing import MemberOutcome, counted
 from tests.faults.evidence import Asked, Call, PartRun
 from tests.faults.oracle import Invariant, judge_campaign, most_sends
 from tests.faults.vendor import Entry
@@ -20,9 +20,9 @@ def at(seconds: float) -> datetime:
     return BEGAN + timedelta(seconds=seconds)
 
 
-def line(row: int, person: str, status: str, **more: Any) -> Line:
+def line(row: int, person: str, status: str, **more: Any) -> MemberOutcome:
     request = "" if status == "errors" else f"conduct.{person}"
-    return Line(row, person, request, status, **more)
+    return MemberOutcome(row, person, request, status, **more)
 
 
 LINES = (
@@ -88,7 +88,7 @@ def asked(*more: Entry, **changes: Any) -> Asked:
     return replace(whole, ledger=ledger, **changes)
 
 
-def lines(place: int, **changes: Any) -> tuple[Line, ...]:
+def lines(place: int, **changes: Any) -> tuple[MemberOutcome, ...]:
     return (*LINES[:place], LINES[place]._replace(**changes), *LINES[place + 1 :])
 
 

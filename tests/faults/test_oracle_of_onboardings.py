@@ -9,12 +9,12 @@ import pytest
 from tests.faults.evidence import Call, Joined, PartRun
 from tests.faults.oracle import Invariant, judge_onboarding, most_sends
 from tests.faults.vendor import Entry
-from workflows.model.notices import Notice, NoticeAction
+from workflows.model.notices import NoticeAction, NotificationOrder
 from workflows.model.views import OnboardingShow
 
 BEGAN = datetime(2026, 12, 1, 9, tzinfo=UTC)
 FIRST, SECOND = "signature-request:acme.1.1", "task:acme.2.1"
-NEWS = Notice(key="k", stage="notice-hello", person="customer-signer", action=NoticeAction.OPEN)
+NEWS = NotificationOrder(key="k", stage="notice-hello", person="customer-signer", action=NoticeAction.OPEN)
 
 
 def at(seconds: float) -> datetime:

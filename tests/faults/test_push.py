@@ -7,7 +7,7 @@ import pytest
 from tests.faults.population import LONER, PATIENT, PHONELESS, SIGNER, colleague, tokens
 from tests.faults.town import Town, eventually
 from tests.faults.vendor import SENDS, Entry, Vendor, instant
-from workflows.model.notices import Channel, Outcome
+from workflows.model.notices import Channel, NotificationOutcome
 
 ASKED = timedelta(seconds=2) - timedelta(milliseconds=10)
 
@@ -26,7 +26,7 @@ async def test_three_phones_of_which_one_fails_once_are_four_sends_and_one_notic
     screen = await shared.vendor.screen(SIGNER, "three-phones")
     assert {token: len(notices) for token, notices in screen.items()} == dict.fromkeys(tokens(SIGNER), 1)
     [line] = [one for one in (await shared.shown("three-phones")).notifications if one.stage == "ready"]
-    assert [one.outcome for one in line.devices] == [Outcome.ACCEPTED] * 3
+    assert [one.outcome for one in line.devices] == [NotificationOutcome.ACCEPTED] * 3
 
 
 async def test_a_send_whose_answer_was_lost_stands_once_on_the_screen(shared: Town) -> None:
@@ -73,7 +73,7 @@ async def test_who_has_no_phone_is_mailed_by_core_signature_within_the_minute_an
     await shared.ask("no-phone", PHONELESS)
     shown = await shared.until_shown("no-phone", lambda it: it.notifications)
     [told] = [line for line in shown.notifications if line.stage == "ready"]
-    assert (told.channel, told.outcome, told.devices) == (Channel.MAIL, Outcome.ACCEPTED, ())
+    assert (told.channel, told.outcome, told.devices) == (Channel.MAIL, NotificationOutcome.ACCEPTED, ())
     assert told.at - shown.timeline[0].at <= timedelta(minutes=1)
     [made] = await shared.vendor.ledger("document_created", external_id="no-phone")
     [mail] = await shared.vendor.ledger("mail", external_id="no-phone")

@@ -14,12 +14,13 @@ from typing import Any, Final, TypeVar
 from temporalio.client import WorkflowHandle
 
 from activities.people import FileDirectory
-from activities.requests.input import Prepared
-from deploy.folder import DataFolder, Kept
+from activities.requests.input import PreparedRequest
+from deploy.folder import DataFolder, FolderState
 from deploy.processes import Program, RunningProgram
 from deploy.stack import Stack, plan
-from starter import clients, exits, modules, requests, settings
+from starter import clients, modules, requests, settings
 from starter.context import Context, opened
+from starter.error_types import Refusal
 from starter.fast_forward import forward
 from starter.needs import Need
 from starter.settings import Settings
@@ -60,7 +61,7 @@ class Town:
     """Four processes on one folder. What a test starts here it names by ids of its own."""
 
     folder: DataFolder
-    kept: Kept
+    kept: FolderState
     conditions: Conditions
     settings: Settings
     vendor: Vendor
@@ -130,7 +131,7 @@ class Town:
         """Start a request from a file, as the command does; see `population.write_request` for `more`."""
         return await requests.start(self.context, await self.prepared(id, *signers, **more))
 
-    async def prepared(self, id: str, *signers: str, **more: Any) -> Prepared:
+    async def prepared(self, id: str, *signers: str, **more: Any) -> PreparedRequest:
         """A request as it is started: its file was written, read and checked."""
         file = population.write_request(self.folder.path / "files", id, *signers, **more)
         return await requests.read(self.settings, str(file))
@@ -273,7 +274,7 @@ async def eventually(probe: Callable[[], Awaitable[T | None]], within: float = 2
         try:
             if last := await probe():
                 return last
-        except exits.Refusal as refusal:
+        except Refusal as refusal:
             last = refusal
         await asyncio.sleep(pause)
     raise AssertionError(f"not seen within {within:g} s; last looked like {last!r}")

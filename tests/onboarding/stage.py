@@ -16,18 +16,19 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from activities import runs
-from activities.downstream import Downstream, DownstreamConfig
+from activities.downstream import HttpTargets, HttpTargetsConfig
 from activities.files.reading import FileText
-from activities.handoff import Fanout
+from activities.handoff import HandOffService
 from activities.http.addresses import Guard
-from activities.onboarding.input import PreparedOnboarding, prepare
-from activities.onboarding.service import Parts
+from activities.onboarding.input import PreparedOnboarding, prepare_onboarding
+from activities.onboarding.service import OnboardingPartsService
 from activities.own_words import words_of
 from activities.people import FileDirectory
 from activities.planner import PolicyPlanner
 from activities.policies.catalogue import Catalogue
 from activities.starting import path
-from activities.store import Home, Store
+from activities.store.home import StoragePrefix
+from activities.store.store import Store
 from tests.glances import glances
 from tests.servers import time_skipping
 from tests.workflows import corpus
@@ -43,7 +44,7 @@ from workflows.model.request import SignerState
 from workflows.model.settlement import SettledOnboarding
 from workflows.model.subject import Code, Roster, Status
 from workflows.model.views import OnboardingShow, Shown, TaskShow
-from workflows.model.wishes import UPDATES, AnyWish, Done
+from workflows.model.wishes import UPDATES, AnyCommand, Done
 from workflows.names import PROVIDER_EVENT, SHOW, SIGNATURE_QUEUE, WORKFLOW_QUEUE
 from workflows.onboarding.inputs import OnboardingInput
 from workflows.onboarding.workflow import CustomerOnboardingWorkflow
@@ -155,7 +156,7 @@ class Journeys(TakesWishes):
     clock: "Clock"
     provider: ManyDocuments
     push: FakePushService
-    parts: Parts
+    parts: OnboardingPartsService
     given: OnboardingInput
     handle: WorkflowHandle[CustomerOnboardingWorkflow, SettledOnboarding]
 
@@ -216,7 +217,7 @@ class Journeys(TakesWishes):
         """Let a task be done."""
         await self.tell(await self.open(part), Done(actor=by))
 
-    async def tell(self, workflow_id: str, wish: AnyWish) -> Receipt:
+    async def tell(self, workflow_id: str, wish: AnyCommand) -> Receipt:
         """Have a wish taken by one of the workflows."""
         await self.at_rest()
         handle = self.client.get_workflow_handle(workflow_id)
@@ -254,7 +255,7 @@ class Journeys(TakesWishes):
 
     async def record_of(self, workflow_id: str) -> Shown:
         """The settled record of one of the workflows."""
-        content = await self.store.read_record(Home.of(workflow_id))
+        content = await self.store.read_record(StoragePrefix.of(workflow_id))
         assert content is not None
         return SettledRecord.model_validate_json(content).show
 
@@ -262,7 +263,7 @@ class Journeys(TakesWishes):
         """What a task says."""
         shown = await self.record_of(task)
         assert isinstance(shown, TaskShow)
-        return await words_of(self.store, Home.of(task), shown.text)
+        return await words_of(self.store, StoragePrefix.of(task), shown.text)
 
     async def history(self) -> str:
         """All that its history holds, as text."""
@@ -328,7 +329,7 @@ class House:
         """An onboarding of a file that was checked."""
         text = file if isinstance(file, str) else json.dumps(file)
         (self.folder / "acme.yaml").write_text(text)
-        return await prepare(
+        return await prepare_onboarding(
             FileText.read(self.folder / "acme.yaml"),
             catalogue=Catalogue.read(self.folder / "catalogue.yaml"),
             directory=self.directory,
@@ -351,7 +352,7 @@ async def onboarding(
     server: AbstractAsyncContextManager[WorkflowEnvironment] | None = None,
     deaf: tuple[str, ...] = (),
     depth: int = 0,
-    service: type[Parts] = Parts,
+    service: type[OnboardingPartsService] = OnboardingPartsService,
 ) -> AsyncIterator[Journeys]:
     """An onboarding that has just been started, on a fresh clock unless it is on a `server`.
 
@@ -364,9 +365,9 @@ async def onboarding(
         client = env.client
         clock = Clock()
         parts = service(client, house.store, house.directory, folder / "catalogue.yaml", clock)
-        handoff = Fanout(
+        handoff = HandOffService(
             push=push,
-            downstream=Downstream(calls, DownstreamConfig(), Guard(())),
+            downstream=HttpTargets(calls, HttpTargetsConfig(), Guard(())),
             directory=house.directory,
             temporal=client,
             store=house.store,

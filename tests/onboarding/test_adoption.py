@@ -25,15 +25,15 @@ from temporalio.testing import TimeSkipper
 
 from activities import runs
 from activities.files.reading import FileText
-from activities.onboarding.content import Content, keep_part
-from activities.onboarding.service import Parts
+from activities.onboarding.content import OnboardingContent, keep_part
+from activities.onboarding.service import OnboardingPartsService
 from activities.policies.catalogue import Catalogue
-from activities.requests.input import Prepared, prepare
+from activities.requests.input import PreparedRequest, prepare_request
 from activities.runs import RunStatus
 from activities.starting import path
-from activities.store import Home
+from activities.store.home import StoragePrefix
 from activities.tasks.input import PreparedTask
-from activities.tasks.input import prepare as prepare_task
+from activities.tasks.input import prepare_task as prepare_task
 from tests.campaigns.test_real import deleted
 from tests.faults.town import eventually
 from tests.glances import glances
@@ -62,7 +62,7 @@ from workflows.model.onboarding import PartKind, PartsSeen, PartsToEnd, PartsToS
 from workflows.model.operations import Receipt
 from workflows.model.subject import Code, Status
 from workflows.model.views import RequestShow, TaskShow
-from workflows.model.wishes import UPDATES, AnyWish, Cancellation, Choice, Decision, Done
+from workflows.model.wishes import UPDATES, AnyCommand, Cancellation, Decision, Done, PartOutcome
 from workflows.names import SHOW
 
 LATER = (DETAILS, ONE, LIVE)
@@ -71,12 +71,12 @@ AGREEMENT = "signature-request:acme.2.1"
 ASKED = "task:acme.1.1.decide"
 
 
-async def alone(folder: Path, name: str = "Master services agreement") -> Prepared:
+async def alone(folder: Path, name: str = "Master services agreement") -> PreparedRequest:
     """A request of its own, as somebody else would start it."""
     house, file = House(folder), folder / "alone.json"
     written = {**an_agreement(name), "signers": [{"person": CUSTOMER}], "requester": OWNER, "id": "acme.2.1"}
     file.write_text(json.dumps(written))
-    return await prepare(
+    return await prepare_request(
         FileText.read(file),
         catalogue=Catalogue.read(folder / "catalogue.yaml"),
         directory=house.directory,
@@ -148,7 +148,9 @@ async def test_parts_that_were_there_and_do_not_answer_are_all_asked_at_once_and
             ),
         )
         async with asyncio.timeout(20):
-            seen = await Parts(client, house.store, house.directory, tmp_path / "catalogue.yaml", it.clock).start(order)
+            seen = await OnboardingPartsService(
+                client, house.store, house.directory, tmp_path / "catalogue.yaml", it.clock
+            ).start(order)
     assert seen.parts == ()
 
 
@@ -209,7 +211,7 @@ async def test_an_id_with_other_content_is_a_decision_and_resent_under_an_id_of_
         line = await it.part("agreement-1")
         assert line.workflow is None, "it is somebody else's"
         assert "is the id of another request with other content" in line.says
-        await it.wish(decision(Choice.RESEND))
+        await it.wish(decision(PartOutcome.RESEND))
         await it.until(lambda shown: "acme.2.1.r2" in str(shown.stages[1].agreements[0].workflow))
         await it.signed("agreement-1")
         assert (await it.ended()).outcome is Status.DONE
@@ -224,7 +226,7 @@ async def test_a_decision_that_was_asked_for_in_other_words_before_is_asked_for_
         task = await waits_for_a_decision(it)
         speaks(tmp_path, OWNER, "de")
         assert (await it.parts.start(asking(it, task))).parts == ()
-        await it.wish(decision(Choice.WAIVE, reason="On paper."))
+        await it.wish(decision(PartOutcome.WAIVE, reason="On paper."))
         assert (await it.ended()).outcome is Status.DONE
 
 
@@ -234,7 +236,7 @@ async def test_what_somebody_else_asks_under_the_id_of_a_decision_is_none(tmp_pa
         await path.start(it.client, it.store, await asked_alone(tmp_path))
         await it.signed("agreement-1", Status.DECLINED)
         await it.until(lambda shown: "nobody could be asked: agreement-1" in [one.what for one in shown.timeline])
-        await it.wish(decision(Choice.WAIVE, reason="On paper."))
+        await it.wish(decision(PartOutcome.WAIVE, reason="On paper."))
         assert (await it.ended()).outcome is Status.DONE
         assert await status_of(it, ASKED) is RunStatus.RUNNING
 
@@ -286,7 +288,7 @@ async def test_parts_begin_at_once_where_only_the_worker_s_clock_is_behind(tmp_p
 
 
 @dataclass
-class Moves(Parts):
+class Moves(OnboardingPartsService):
     """Moves the clock of no part before it was asked to move that of another one."""
 
     both: asyncio.Barrier = field(default_factory=lambda: asyncio.Barrier(2))
@@ -303,7 +305,7 @@ async def test_a_stop_leaves_alone_what_is_somebody_else_s(tmp_path: Path) -> No
         await path.start(it.client, it.store, await alone(tmp_path, "Somebody else's"))
         await it.done("billing", CUSTOMER)
         task = await waits_for_a_decision(it)
-        await it.wish(decision(Choice.STOP, reason="They went elsewhere."))
+        await it.wish(decision(PartOutcome.STOP, reason="They went elsewhere."))
         assert (await it.ended()).outcome is Status.CANCELLED
         await it.client.get_workflow_handle(task).result()
         assert await status_of(it, AGREEMENT) is RunStatus.RUNNING
@@ -316,7 +318,7 @@ async def test_a_part_that_is_cancelled_in_the_web_ui_becomes_a_decision(tmp_pat
         await it.client.get_workflow_handle(agreement).cancel()
         task = await waits_for_a_decision(it)
         assert (await it.part("agreement-1")).status is Status.CANCELLED
-        await it.wish(decision(Choice.WAIVE, reason="On paper."))
+        await it.wish(decision(PartOutcome.WAIVE, reason="On paper."))
         assert (await it.ended()).parts[0].state == "waived"
         await it.client.get_workflow_handle(task).result()
         assert "It was cancelled" in await it.text_of(task)
@@ -355,9 +357,9 @@ async def test_a_part_that_is_reset_goes_on_and_its_end_is_heard_once(tmp_path: 
 
 
 @pytest.mark.real_server
-@pytest.mark.parametrize("choice", [Choice.WAIVE, Choice.REPLACE, Choice.STOP, None])
+@pytest.mark.parametrize("choice", [PartOutcome.WAIVE, PartOutcome.REPLACE, PartOutcome.STOP, None])
 async def test_of_a_part_that_temporal_has_forgotten_no_document_is_left_to_be_signed(
-    tmp_path: Path, dev_server: str, choice: Choice | None
+    tmp_path: Path, dev_server: str, choice: PartOutcome | None
 ) -> None:
     """Waived, replaced, stopped with the whole, or cancelled before anybody has looked at it."""
     async with onboarding(tmp_path, a_file(ONE), server=own_part(dev_server)) as it:
@@ -367,27 +369,27 @@ async def test_of_a_part_that_temporal_has_forgotten_no_document_is_left_to_be_s
         if choice is not None:
             await TimeSkipper(it.client).fast_forward(it.handle, timedelta(days=1, minutes=1))
             await it.until(lambda shown: any(one.who == "owner" for one in shown.waiting_for))
-            content = await replacement(it) if choice is Choice.REPLACE else None
+            content = await replacement(it) if choice is PartOutcome.REPLACE else None
             await wishes(it, decision(choice).replace(reason="On paper.", content=content))
-        if choice is Choice.REPLACE:
+        if choice is PartOutcome.REPLACE:
             await it.until_open("agreement-1")
-        if choice in (None, Choice.REPLACE):
+        if choice in (None, PartOutcome.REPLACE):
             await wishes(it, Cancellation(actor=OWNER, reason="They went elsewhere."))
         await eventually(lambda: are_cancelled(it))
         await it.handle.result()
-    again = ["acme.1.1.r2"] if choice is Choice.REPLACE else []
+    again = ["acme.1.1.r2"] if choice is PartOutcome.REPLACE else []
     assert await made(it) == ["acme.1.1", *again], "nothing is made of what is only ended"
 
 
-async def wishes(it: Journeys, wish: AnyWish) -> None:
+async def wishes(it: Journeys, wish: AnyCommand) -> None:
     """Have a wish taken at once: what Temporal has forgotten is never at rest."""
     await it.handle.execute_update(UPDATES[type(wish)], wish)
 
 
 async def replacement(it: Journeys) -> str:
     """What the agreement is replaced by: the same."""
-    home = Home.of(it.handle.id)
-    content = await Content.read(it.store, home, it.given.onboarding.content)
+    home = StoragePrefix.of(it.handle.id)
+    content = await OnboardingContent.read(it.store, home, it.given.onboarding.content)
     return await keep_part(it.store, home, "replacement", content.parts["agreement-1"])
 
 
@@ -467,7 +469,7 @@ def in_store(folder: Path) -> Path:
 
 
 @dataclass
-class Unheard(Parts):
+class Unheard(OnboardingPartsService):
     """What it has started side by side it does not say while it is `silent`."""
 
     silent: bool = True
@@ -511,7 +513,7 @@ async def test_a_part_that_was_started_before_its_file_became_wrong_is_known_aga
 
 
 @dataclass
-class Unfinished(Parts):
+class Unfinished(OnboardingPartsService):
     """Ends no task that was decided about: each is held up until it is of no use any more."""
 
     held: asyncio.Event = field(default_factory=asyncio.Event)
@@ -534,7 +536,7 @@ async def test_a_task_that_was_decided_about_and_is_open_when_it_is_ended_is_end
         assert isinstance(parts, Unfinished)
         await it.signed("agreement-1", Status.DECLINED)
         task = await waits_for_a_decision(it)
-        await it.wish(decision(Choice.WAIVE, reason="On paper."))
+        await it.wish(decision(PartOutcome.WAIVE, reason="On paper."))
         await parts.held.wait()
         await it.handle.execute_update(UPDATES[Cancellation], Cancellation(actor=OWNER, reason="They went elsewhere."))
         parts.gate.set()
@@ -550,7 +552,7 @@ async def test_a_task_that_was_decided_about_and_does_not_end_holds_up_nothing(t
         parts.gate.set()
         await it.signed("agreement-1", Status.DECLINED)
         task = await waits_for_a_decision(it)
-        await it.wish(decision(Choice.RESEND))
+        await it.wish(decision(PartOutcome.RESEND))
         await it.signed("agreement-1")
         assert (await it.ended()).outcome is Status.DONE
         assert parts.held.is_set()
@@ -578,7 +580,7 @@ async def test_an_agreement_whose_document_is_not_there_any_more_holds_up_nothin
         await it.until(lambda shown: shown.attention)
         await it.signed("agreement-2")
         says = (await it.part("agreement-1")).says
-        await it.wish(Decision(actor=OWNER, part="agreement-1", choice=Choice.WAIVE, reason="It is lost."))
+        await it.wish(Decision(actor=OWNER, part="agreement-1", choice=PartOutcome.WAIVE, reason="It is lost."))
         assert (await it.ended()).outcome is Status.DONE
     assert says.startswith(why)
 
@@ -624,7 +626,7 @@ async def test_a_faulty_catalogue_is_a_problem_and_a_kind_that_it_lost_a_decisio
         await it.env.sleep(60)
         task = await waits_for_a_decision(it)
         catalogue.write_text(json.dumps({"kinds": KINDS}))
-        await it.wish(decision(Choice.RESEND))
+        await it.wish(decision(PartOutcome.RESEND))
         await it.until(lambda shown: "acme.2.1.r2" in str(shown.stages[1].agreements[0].workflow))
         await it.signed("agreement-1")
         assert (await it.ended()).outcome is Status.DONE
@@ -644,7 +646,7 @@ async def test_somebody_who_left_before_their_stage_came_is_a_decision_in_words(
         without(tmp_path, "operations-desk")
         await it.tell(billing, Done(actor=CUSTOMER))
         task = await waits_for_a_decision(it, "account")
-        await it.wish(decision(Choice.WAIVE, "account", reason="Nobody is left."))
+        await it.wish(decision(PartOutcome.WAIVE, "account", reason="Nobody is left."))
         assert (await it.ended()).parts[1].state == "waived"
         assert "operations-desk" in await it.text_of(task)
     assert ("begun-account", CUSTOMER) not in it.notices_of(it.handle.id), "nothing was begun"
@@ -665,7 +667,7 @@ async def test_an_owner_who_left_is_asked_once_a_look_and_no_part_stands_still_f
         task = "task:acme.1.1.decide.r2"
         await it.until(lambda shown: shown.stages[0].agreements[0].decision == task)
         await _until(lambda: _only_waits(it, task))
-        await it.wish(decision(Choice.WAIVE, reason="On paper."))
+        await it.wish(decision(PartOutcome.WAIVE, reason="On paper."))
         assert (await it.ended()).outcome is Status.DONE
 
 
@@ -697,11 +699,11 @@ async def test_what_was_started_alone_and_terminated_before_its_stage_came_is_ta
         task = await waits_for_a_decision(it)
         catalogue = tmp_path / "catalogue.yaml"
         catalogue.write_text(json.dumps({"kinds": {"short": KINDS["short"]}}))
-        await it.wish(decision(Choice.RESEND))
+        await it.wish(decision(PartOutcome.RESEND))
         await it.until(lambda shown: shown.stages[1].agreements[0].decision == f"{task}.r2")
         await waits_for_a_decision(it)
         catalogue.write_text(json.dumps({"kinds": KINDS}))
-        await it.wish(decision(Choice.RESEND))
+        await it.wish(decision(PartOutcome.RESEND))
         await it.signed("agreement-1")
         assert (await it.ended()).outcome is Status.DONE
     assert {*await made(it)} == {"acme.2.1"}
@@ -712,8 +714,8 @@ async def test_of_two_owners_who_decide_at_once_one_wins_and_the_other_is_refuse
         await it.signed("agreement-1", Status.DECLINED)
         await waits_for_a_decision(it)
         wishes = [
-            Decision(actor=OWNER, part="agreement-1", choice=Choice.RESEND),
-            Decision(actor="chair", part="agreement-1", choice=Choice.WAIVE, reason="On paper."),
+            Decision(actor=OWNER, part="agreement-1", choice=PartOutcome.RESEND),
+            Decision(actor="chair", part="agreement-1", choice=PartOutcome.WAIVE, reason="On paper."),
         ]
         answers = await asyncio.gather(
             *(it.handle.execute_update(UPDATES[Decision], wish, result_type=Receipt) for wish in wishes),

@@ -16,7 +16,7 @@ from activities.onboarding.file import (
     TEAMS_AT_MOST,
 )
 from activities.policies.catalogue import Catalogue
-from activities.requests.input import prepare
+from activities.requests.input import prepare_request
 from tests.onboarding.stage import AGREEMENTS, DETAILS, LIVE, OWNER, SET_UP, WHOLE, House, a_file, an_agreement
 from workflows.model.onboarding import PartKind
 from workflows.model.quiet import QUIET_AT_MOST
@@ -54,7 +54,7 @@ async def test_each_part_is_what_it_would_be_if_it_were_started_alone(tmp_path: 
     whole = await house.prepared(a_file(AGREEMENTS))
     alone = {**an_agreement(), "id": "acme.1.1", "requester": OWNER, "signers": [{"person": "customer-signer"}]}
     (tmp_path / "alone.yaml").write_text(json.dumps(alone))
-    given = await prepare(
+    given = await prepare_request(
         FileText.read(tmp_path / "alone.yaml"),
         catalogue=Catalogue.read(tmp_path / "catalogue.yaml"),
         directory=house.directory,

@@ -8,10 +8,10 @@ from workflows.model.onboarding import Onboarding, PartKind, PartPlan, PartSeen,
 from workflows.model.policy import Policy
 from workflows.model.subject import Participant, Role, Status
 from workflows.model.views import PartTurn, WaitingFor
-from workflows.model.wishes import Choice, Decision
+from workflows.model.wishes import Decision, PartOutcome
 from workflows.onboarding.decisions import TRIES_AT_MOST, decide, refuse_decide
 from workflows.onboarding.inputs import OnboardingInput
-from workflows.onboarding.journey import Journey
+from workflows.onboarding.journey import OnboardingState
 from workflows.onboarding.part import ASKED_AT_MOST, TURNS_AT_MOST, decided_onboarding
 from workflows.onboarding.show import SHOWN_AT_MOST, details, show
 from workflows.onboarding.starts import begun as part_begun
@@ -28,19 +28,19 @@ def an_input(parts: int = 1) -> OnboardingInput:
     return OnboardingInput(onboarding=onboarding, policy=Policy(), stages=stages)
 
 
-def begun(given: OnboardingInput) -> Journey:
-    journey = Journey.begin(given.onboarding, given.stages, NOW).enter(NOW)
+def begun(given: OnboardingInput) -> OnboardingState:
+    journey = OnboardingState.begin(given.onboarding, given.stages, NOW).enter(NOW)
     for part in journey.parts:
         journey = journey.begun(part, NOW)
     return journey
 
 
-def ended(journey: Journey, status: Status) -> Journey:
+def ended(journey: OnboardingState, status: Status) -> OnboardingState:
     return journey.seen(PartSeen(id=journey.parts[0].run, status=status, at=NOW), NOW)
 
 
 def resend() -> Decision:
-    return Decision(actor="owner", part="part-1", choice=Choice.RESEND)
+    return Decision(actor="owner", part="part-1", choice=PartOutcome.RESEND)
 
 
 def test_a_part_is_tried_and_asked_about_only_so_often() -> None:
@@ -71,7 +71,7 @@ def test_a_part_is_tried_and_asked_about_only_so_often() -> None:
         "a.b.decide",
     )
     assert [id for id in others if decided_onboarding(id)] == []
-    waive = Decision(actor="owner", part="part-1", choice=Choice.WAIVE, reason="Not needed.")
+    waive = Decision(actor="owner", part="part-1", choice=PartOutcome.WAIVE, reason="Not needed.")
     assert refuse_decide(journey, waive) is None
 
 
@@ -80,7 +80,7 @@ def turn(id: str, minute: int, *people: str) -> PartTurn:
     return PartTurn(id=id, at=at, waiting_for=tuple(WaitingFor(person=person, since=at) for person in people))
 
 
-def waits_for(given: OnboardingInput, journey: Journey) -> list[tuple[str, str, datetime]]:
+def waits_for(given: OnboardingInput, journey: OnboardingState) -> list[tuple[str, str, datetime]]:
     return [(one.person, one.who, one.since) for one in show(given, journey, NOW).waiting_for]
 
 
@@ -100,7 +100,7 @@ def test_of_a_part_of_many_turns_the_last_are_remembered_and_an_older_word_chang
 
 def test_what_a_part_says_before_its_start_was_answered_is_not_forgotten() -> None:
     given = an_input()
-    journey = Journey.begin(given.onboarding, given.stages, NOW).enter(NOW)
+    journey = OnboardingState.begin(given.onboarding, given.stages, NOW).enter(NOW)
     journey = journey.heard(turn("acme.1.1", 1, "chief-executive"))
     journey = journey.begun(journey.parts[0], NOW, asked=("customer-signer",))
     assert [person for person, *_ in waits_for(given, journey)] == ["chief-executive"]
@@ -122,7 +122,7 @@ def test_what_somebody_terminated_is_taken_up_as_it_was_and_other_content_gets_a
     assert (order.id, order.again) == ("acme.1.1", True)
     [order] = to_start(decide(journey, resend().replace(content="other-signer"), NOW), stage)
     assert (order.id, order.again) == ("acme.1.1.r2", False)
-    waived = resend().replace(choice=Choice.WAIVE, reason="On paper.")
+    waived = resend().replace(choice=PartOutcome.WAIVE, reason="On paper.")
     decided = [decide(journey, one, NOW) for one in (resend(), resend().replace(content="other-signer"), waived)]
     assert [one.abandoned for one in decided] == [(), *[("signature-request:acme.1.1",)] * 2]
     failed = begun(given).seen(PartSeen(id=part.run, broken=True), NOW)
@@ -140,8 +140,8 @@ def test_an_owner_who_cannot_be_asked_is_asked_again_after_a_look_and_not_before
     assert [one.id for one in to_start(journey.looked(NOW), stage)] == ["acme.1.1.decide.r2"]
 
 
-@pytest.mark.parametrize("choice", [Choice.WAIVE, Choice.RESEND])
-def test_a_task_to_decide_that_begins_after_the_decision_is_ended(choice: Choice) -> None:
+@pytest.mark.parametrize("choice", [PartOutcome.WAIVE, PartOutcome.RESEND])
+def test_a_task_to_decide_that_begins_after_the_decision_is_ended(choice: PartOutcome) -> None:
     given = an_input()
     [stage], journey = given.stages, ended(begun(given), Status.DECLINED)
     [order] = to_start(journey, stage)

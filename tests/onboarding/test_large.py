@@ -11,7 +11,7 @@ from activities.tasks.file import PEOPLE_AT_MOST
 from tests.faults.floods import CROWDED, MORE_THAN_A_RUN_TAKES
 from tests.onboarding.stage import AGREEMENTS, CUSTOMER, OWNER, PEOPLE, SET_UP, ZONE, House, a_file, onboarding
 from tests.servers import real_server
-from workflows.model.happened import Happened
+from workflows.model.happened import EventType
 from workflows.model.notices import NoticeAction
 from workflows.model.request import SignerState
 from workflows.model.settlement import Settled, SettledSigner, SettledTask
@@ -90,7 +90,7 @@ async def test_of_who_declined_no_more_is_kept_than_a_name_may_have(tmp_path: Pa
         await it.handle.signal(SIGNATURE_SETTLED, settled)
         await it.at_rest()
         shown = await it.shown()
-    [declined] = [line for line in shown.timeline if line.happened == Happened.PART_DECLINED]
+    [declined] = [line for line in shown.timeline if line.happened == EventType.PART_DECLINED]
     assert declined.by == "n" * NAME_AT_MOST
 
 

@@ -9,7 +9,7 @@ from xml.etree.ElementTree import fromstring
 
 import pytest
 
-from starter.onboarding.picture import long, picture_of
+from starter.onboarding.picture import long, stages_picture
 from starter.onboarding.stats import stats
 from tests.onboarding.stage import LIVE, a_file, onboarding
 from tests.onboarding.test_words import ACCOUNT, address_of, given
@@ -79,7 +79,7 @@ def test_the_median_is_of_those_who_passed_the_stage() -> None:
 
 def test_the_picture_says_what_it_draws() -> None:
     steps = (part("billing", "customer", 0, 3),)
-    drawn = fromstring(picture_of(stats([ended(stage(4, steps=steps))])))  # noqa: S314  our own picture
+    drawn = fromstring(stages_picture(stats([ended(stage(4, steps=steps))])))  # noqa: S314  our own picture
     texts = [element.text for element in drawn.iter() if element.text]
     assert "set-up: 4 d, customer 75 %, us 25 %" in texts
     assert {"customer", "us", "set-up"} <= set(texts)

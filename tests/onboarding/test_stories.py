@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from temporalio.client import WorkflowUpdateFailedError
 
-from activities.onboarding.content import Content, keep_part
-from activities.store import Home
+from activities.onboarding.content import OnboardingContent, keep_part
+from activities.store.home import StoragePrefix
 from tests.onboarding.stage import (
     AGREEMENTS,
     CUSTOMER,
@@ -25,18 +25,18 @@ from tests.onboarding.stage import (
 from tests.servers import real_server
 from workflows.kinds import Kind
 from workflows.model.attention import AttentionCode
-from workflows.model.happened import Happened
-from workflows.model.notices import Outcome
+from workflows.model.happened import EventType
+from workflows.model.notices import NotificationOutcome
 from workflows.model.operations import OperationState
 from workflows.model.subject import Status
 from workflows.model.views import OnboardingShow, TaskShow
 from workflows.model.wishes import (
     Block,
     Cancellation,
-    Choice,
     Decision,
     Delegation,
     Done,
+    PartOutcome,
     Question,
     Subscription,
     Unblock,
@@ -47,7 +47,7 @@ from workflows.names import SHOW
 ONE = {"name": "agreements", "agreements": [an_agreement()]}
 
 
-def decision(choice: Choice, part: str = "agreement-1", **more: str) -> Decision:
+def decision(choice: PartOutcome, part: str = "agreement-1", **more: str) -> Decision:
     return Decision(actor=OWNER, part=part, choice=choice, **more)
 
 
@@ -107,14 +107,14 @@ async def test_a_declined_agreement_is_replaced_and_the_others_go_on(tmp_path: P
         assert shown.attention[0].code is AttentionCode.DECISION
         await it.signed("agreement-2")
 
-        home = Home.of(it.handle.id)
-        content = await Content.read(it.store, home, it.given.onboarding.content)
+        home = StoragePrefix.of(it.handle.id)
+        content = await OnboardingContent.read(it.store, home, it.given.onboarding.content)
         other = content.parts["agreement-1"].model_copy(update={"file": {**content.parts["agreement-1"].file}})
         other = other.model_copy(update={"file": {**other.file, "document": {"file": "msa.pdf", "name": "New terms"}}})
         reference = await keep_part(it.store, home, "replacement", other)
-        receipt = await it.wish(decision(Choice.REPLACE, content=reference), op="op-1")
+        receipt = await it.wish(decision(PartOutcome.REPLACE, content=reference), op="op-1")
         assert receipt.state is OperationState.DONE
-        assert (await it.wish(decision(Choice.REPLACE, content=reference), op="op-1")).state is OperationState.DONE
+        assert (await it.wish(decision(PartOutcome.REPLACE, content=reference), op="op-1")).state is OperationState.DONE
 
         await it.until(lambda shown: "acme.1.1.r2" in str(shown.stages[0].agreements[0].workflow))
         await it.signed("agreement-1")
@@ -127,7 +127,7 @@ async def test_a_declined_agreement_is_replaced_and_the_others_go_on(tmp_path: P
     assert decided.title == "Entscheiden: Master services agreement", "in the language of the owner"
     assert text.startswith("Master services agreement: Die Unterschrift wurde abgelehnt. The price is wrong.\n\nBitte")
     assert "countersign onboard" not in text and "--part" not in text
-    declined = [entry.by for entry in shown.timeline if entry.happened == Happened.PART_DECLINED]
+    declined = [entry.by for entry in shown.timeline if entry.happened == EventType.PART_DECLINED]
     assert declined == [CUSTOMER]
     assert "The price" not in history
     assert sorted(order.brief.id for order in it.provider.created) == ["acme.1.1", "acme.1.1.r2", "acme.1.2"]
@@ -139,8 +139,8 @@ async def test_an_expired_agreement_is_waived(tmp_path: Path) -> None:
         await it.until_open("agreement-1")
         await it.days_pass(6)
         await waits_for_a_decision(it)
-        assert await it.refused(decision(Choice.WAIVE)) == "the reason is empty"
-        await it.wish(decision(Choice.WAIVE, reason="They signed on paper."))
+        assert await it.refused(decision(PartOutcome.WAIVE)) == "the reason is empty"
+        await it.wish(decision(PartOutcome.WAIVE, reason="They signed on paper."))
         ended = await it.ended()
     assert (ended.outcome, ended.parts[0].state) == (Status.DONE, "waived")
 
@@ -163,7 +163,7 @@ async def test_a_decision_that_waits_is_followed_up_and_asked_for_again_when_its
             )
         await it.tell(task, Cancellation(actor="operations-desk", reason="By mistake."))
         await it.until(lambda shown: shown.stages[0].agreements[0].decision == f"{task}.r2")
-        await it.wish(decision(Choice.STOP, reason="They went elsewhere."))
+        await it.wish(decision(PartOutcome.STOP, reason="They went elsewhere."))
         ended = await it.ended()
     assert (ended.outcome, ended.parts[0].state) == (Status.CANCELLED, "stopped")
 
@@ -245,13 +245,13 @@ async def test_a_task_that_somebody_waives_is_over_and_a_terminated_part_becomes
         await waits_for_a_decision(it)
         assert (await it.part("agreement-1")).says == "its workflow was broken off"
         assert (await it.part("account")).state == "waived"
-        await it.wish(decision(Choice.RESEND))
+        await it.wish(decision(PartOutcome.RESEND))
         await it.until_open("agreement-1")
         await it.at_rest()
         await it.client.get_workflow_handle(agreement.workflow or "").terminate("once more")
         await it.days_pass(8)
         await waits_for_a_decision(it)
-        await it.wish(decision(Choice.RESEND))
+        await it.wish(decision(PartOutcome.RESEND))
         await it.signed("agreement-1")
         assert (await it.ended()).outcome is Status.DONE
     assert {order.brief.id for order in it.provider.created} == {"acme.1.1"}
@@ -266,10 +266,10 @@ async def test_of_what_somebody_terminated_no_document_is_left_to_be_signed(tmp_
             await it.client.get_workflow_handle(part).terminate("by hand")
         await it.days_pass(2)
         await waits_for_a_decision(it)
-        home = Home.of(it.handle.id)
-        content = await Content.read(it.store, home, it.given.onboarding.content)
+        home = StoragePrefix.of(it.handle.id)
+        content = await OnboardingContent.read(it.store, home, it.given.onboarding.content)
         reference = await keep_part(it.store, home, "replacement", content.parts["agreement-2"])
-        await it.wish(decision(Choice.REPLACE, content=reference))
+        await it.wish(decision(PartOutcome.REPLACE, content=reference))
         await it.until(
             lambda shown: it.provider.cancelled and "acme.1.1.r2" in str(shown.stages[0].agreements[0].workflow)
         )
@@ -288,7 +288,7 @@ async def test_a_phone_that_takes_no_news_at_first_is_tried_again(tmp_path: Path
     async with onboarding(tmp_path, file, deaf=(CUSTOMER,)) as it:
         assert (await it.ended()).outcome is Status.DONE
         outcomes = {line.stage: line.outcome for line in (await it.shown()).notifications}
-    assert outcomes["notice-notice-1"] is outcomes["notice-notice-2"] is Outcome.ACCEPTED
+    assert outcomes["notice-notice-1"] is outcomes["notice-notice-2"] is NotificationOutcome.ACCEPTED
     assert [one.devices for one in it.push.deliveries if one.document is None][:2] == [None, (CUSTOMER,)]
 
 

@@ -13,7 +13,7 @@ from starter import lookup
 from tests.onboarding.stage import CUSTOMER, DETAILS, LIVE, OWNER, Journeys, a_file, an_agreement, onboarding
 from tests.servers import own_part
 from tests.starter.terminal import complete, type_
-from workflows.kinds import Kind, Named
+from workflows.kinds import Kind, WorkflowName
 from workflows.model.subject import Status
 from workflows.model.wishes import Block, Cancellation, Question
 
@@ -221,7 +221,7 @@ async def test_what_is_stalled_is_listed_first_and_a_task_is_replaced_then_waive
         no_signer = await typed(it, tmp_path, *decide, "--resend", "--signer", "a=b", code=1)
         await typed(it, tmp_path, *decide, "--replace", str(tmp_path / "task.json"))
         again = await it.until(lambda shown: ".r2" in str(shown.stages[0].tasks[0].workflow))
-        task = await lookup.look_at(it.client, it.store, Named(Kind.TASK, "acme.1.1.r2"))
+        task = await lookup.look_at(it.client, it.store, WorkflowName(Kind.TASK, "acme.1.1.r2"))
         await it.tell(
             again.stages[0].tasks[0].workflow or "", Cancellation(actor="operations-desk", reason="Not ours.")
         )

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from deploy.demo.browser import Browser
-from deploy.folder import DataFolder, Kept, Ports
+from deploy.folder import DataFolder, FolderState, Ports
 from deploy.processes import Program, RunningProgram
 from deploy.stack import Stack, plan
 from tests import prompt
@@ -30,7 +30,7 @@ class Household:
     """The stack, what it was heard saying, and the people who use it."""
 
     folder: DataFolder
-    kept: Kept
+    kept: FolderState
     http: httpx.AsyncClient
     running: dict[str, RunningProgram] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -172,7 +172,7 @@ async def household(folder: Path) -> AsyncIterator[Household]:
     (folder / "example" / "people.yaml").write_text(PEOPLE)
     shutil.copyfile(_EXAMPLE, folder / "example" / "msa.pdf")
     async with httpx.AsyncClient() as http:
-        home = Household(at, Kept(Ports.free(HOST, {}), SECRETS), http)
+        home = Household(at, FolderState(Ports.free(HOST, {}), SECRETS), http)
         try:
             yield home
         finally:

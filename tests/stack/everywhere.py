@@ -14,13 +14,13 @@ import pytest
 from rich.console import RenderableType
 from temporalio.api.sdk.v1 import WorkflowMetadata
 
-from activities.core_signature.asked import Asked
+from activities.core_signature.asked import SignerSnapshots
 from activities.core_signature.client import CoreSignatureClient
 from activities.language import Language
 from activities.links import LinkUse
 from activities.reader import Reader
 from starter import clients, lookup, requests, showing, wishes
-from starter.commands.printing import answer
+from starter.commands.printing import print_answer
 from starter.listing import pages
 from starter.listing.query import Wanted
 from starter.listing.rows import RequestLine
@@ -37,7 +37,7 @@ from workflows import names
 from workflows.follow_up.show import stamp
 from workflows.kinds import referred
 from workflows.model.attention import AttentionCode
-from workflows.model.happened import Happened
+from workflows.model.happened import EventType
 from workflows.model.planning import EscalationReason
 from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffLine
@@ -128,7 +128,7 @@ async def browsing(town: Town) -> AsyncIterator[httpx.AsyncClient]:
             store,
             signatures,
             guard,
-            asked=Asked(store),
+            asked=SignerSnapshots(store),
             look=QuickLook(client, store),
             send=partial(wishes.carry_out, client),
             who=WhoAsks(town.directory, store, ours.company),
@@ -200,7 +200,7 @@ def _told_to_requester(shown: RequestShow, called: dict[str, str]) -> list[str]:
     if shown.problem and shown.says.startswith("Problem"):
         return list(problems_of(reader.language, shown.problem.code, None, None))
     if any(one.code is AttentionCode.PAUSED for one in shown.attention):
-        [*_, why] = (entry.why for entry in shown.timeline if entry.happened == Happened.PAUSED)
+        [*_, why] = (entry.why for entry in shown.timeline if entry.happened == EventType.PAUSED)
         return ["nobody is reminded until it is resumed", *filter(None, [why])]
     return ["It is being ended."] if following and following.what is NextStep.END else list(called.values())
 
@@ -302,7 +302,7 @@ async def _listed(town: Town, shown: RequestShow) -> bool:
 def _printed(value: object, view: RenderableType, *, as_json: bool = False) -> str:
     with pytest.MonkeyPatch.context() as terminal, redirect_stdout(StringIO()) as printed:
         terminal.setenv("COLUMNS", "2000")
-        answer(value, view, as_json=as_json)
+        print_answer(value, view, as_json=as_json)
     return printed.getvalue()
 
 

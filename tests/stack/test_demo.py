@@ -17,12 +17,12 @@ from rich.console import Console
 
 import deploy
 from deploy.demo import folders
-from deploy.demo.browser import Page
-from deploy.demo.report import DemoTold, Report, StepTold, verdict
+from deploy.demo.browser import HtmlPage
+from deploy.demo.report import DemoTold, StepTold, StoryReport, verdict
 from deploy.demo.story import STORY
 from deploy.folder import DataFolder
 from starter import modules
-from starter.exits import Exit, Refusal
+from starter.error_types import Exit, Refusal
 from tests.stack.laptop import ENDS_WITHIN, READY_WITHIN, Laptop, clean, countersign, eventually
 
 EXAMPLES = Path(deploy.__file__).with_name("examples")
@@ -63,7 +63,7 @@ def test_a_demo_that_is_told_to_end_before_it_is_up_leaves_none_of_its_processes
 
 def test_a_date_says_of_which_clock_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     at = datetime(2026, 12, 1, 9, 14, tzinfo=ZoneInfo("Europe/Amsterdam"))
-    Report(quiet=False).step(StepTold(name="reminded", seen=True, at=at, says="Tuesday 09:14 at the office"))
+    StoryReport(quiet=False).step(StepTold(name="reminded", seen=True, at=at, says="Tuesday 09:14 at the office"))
     assert capsys.readouterr().out.startswith("Tue 01 Dec 08:14 UTC ✓ Tuesday 09:14 at the office")
 
 
@@ -121,7 +121,7 @@ def test_every_duration_in_the_examples_is_whole_days() -> None:
 
 
 def test_the_form_that_is_pressed_is_the_first_with_its_first_button() -> None:
-    page = Page(
+    page = HtmlPage(
         "http://127.0.0.1/sign",
         200,
         '<form method="get"><input name="q"></form><form method="post" action="/go"><input type="hidden" name="t" '
@@ -133,7 +133,7 @@ def test_the_form_that_is_pressed_is_the_first_with_its_first_button() -> None:
 
 def test_a_page_without_a_button_is_said_by_its_title() -> None:
     with pytest.raises(Refusal, match=r"a page with nothing to press \(404, Gone\)"):
-        _ = Page("http://127.0.0.1/", 404, "<title>Gone</title>").form
+        _ = HtmlPage("http://127.0.0.1/", 404, "<title>Gone</title>").form
 
 
 def test_a_story_with_a_step_that_was_not_seen_names_it() -> None:

@@ -14,7 +14,7 @@ from tests.faults.vendor import CALLBACK, SENDS
 from tests.stack.everywhere import DUTCH, everywhere, remembered
 from workflows.model.subject import Code
 from workflows.model.views import RequestShow
-from workflows.model.wishes import Answer, AnyWish, Extension, NotNow, Pause, Question, Resumption
+from workflows.model.wishes import Answer, AnyCommand, Extension, NotNow, PauseCommand, Question, Resumption
 
 pytestmark = [pytest.mark.long, pytest.mark.real_server, pytest.mark.asyncio(loop_scope="module")]
 
@@ -92,7 +92,7 @@ async def test_hindered_asked_paused_misspelt_and_at_last_declined(it: Town) -> 
     assert says(answered, f"Waiting for {FIRST} until", "a reminder follows")
     assert later_by(2 * DAY, hindered, answered)
 
-    await wish(it, "declined", Pause(actor="legal-desk", reason="a new draft"))
+    await wish(it, "declined", PauseCommand(actor="legal-desk", reason="a new draft"))
     paused = await everywhere(it, "declined")
     assert says(paused, f"Waiting for {FIRST}; reminders are paused: paused by legal-desk: a new draft")
     await it.forward("declined", 3 * DAY)
@@ -143,7 +143,7 @@ async def test_put_off_reassigned_extended_warned_and_expired(it: Town) -> None:
     await remembered(it, closed)
 
 
-async def wish(it: Town, id: str, wish: AnyWish) -> None:
+async def wish(it: Town, id: str, wish: AnyCommand) -> None:
     """Have the request take a wish, as a command or a page does."""
     await wishes.send(it.context.client, id, wish, op=f"{id}-{type(wish).__name__}")
 

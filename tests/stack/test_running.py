@@ -13,7 +13,7 @@ from deploy.processes import Program, StackFailure
 from deploy.readiness import written
 from deploy.running import REVIVED_AT_MOST, RunningStack, in_one_line
 from deploy.stack import Stack
-from starter.exits import Refusal
+from starter.error_types import Refusal
 
 DILIGENT = """
 import pathlib, signal, sys

@@ -13,7 +13,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from activities.store import Home
+from activities.store.home import StoragePrefix
 from deploy.demo.browser import Browser
 from deploy.folder import Ports
 from deploy.stack import temporal_binary
@@ -37,7 +37,7 @@ async def test_a_contract_is_started_signed_by_both_and_everyone_is_told(laptop:
     assert shown["status"] == "signed"
     assert [one["state"] for one in shown["signers"]] == ["signed", "signed"]
     assert {one["target"] for one in shown["handoffs"]} == {"hr", "finance", "operations", "customer-success"}
-    assert (laptop.folder / "store" / Home.of_request("signed").file("records")).exists()
+    assert (laptop.folder / "store" / StoragePrefix.of_request("signed").file("records")).exists()
 
 
 async def signs(laptop: Laptop, request: str, person: str) -> None:

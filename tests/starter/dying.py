@@ -4,8 +4,9 @@ import asyncio
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
-from activities.store import Home, Store
-from starter.hand_offs.replays import Came, Dead, ReplayedDead, replay_each, the_dead
+from activities.store.home import StoragePrefix
+from activities.store.store import Store
+from starter.hand_offs.replays import DeadTarget, ReplayedDead, ReplayResult, replay_each, the_dead
 from workflows.model.records import DeadHandOffs
 from workflows.model.settlement import HandoffLine, HandoffState
 from workflows.model.subject import Status
@@ -24,7 +25,9 @@ async def many_dead(store: Store, count: int, at_once: int = 50) -> None:
     for first in range(0, count, at_once):
         numbers = range(first, min(count, first + at_once))
         entries = ((n, dead_entry(f"r-{n:05}", "finance", at=LONG_AGO + timedelta(hours=n))) for n in numbers)
-        await asyncio.gather(*(store.hand_offs.note_dead(Home.of_request(f"r-{n:05}"), entry) for n, entry in entries))
+        await asyncio.gather(
+            *(store.hand_offs.note_dead(StoragePrefix.of_request(f"r-{n:05}"), entry) for n, entry in entries)
+        )
 
 
 class Replays:
@@ -36,7 +39,7 @@ class Replays:
         self.asked: Counter[str] = Counter()
         self.ops: set[str] = set()
 
-    async def one(self, dead: Dead) -> Came:
+    async def one(self, dead: DeadTarget) -> ReplayResult:
         """One of them."""
         self.in_flight += 1
         self.most = max(self.most, self.in_flight)
@@ -45,8 +48,8 @@ class Replays:
         await asyncio.sleep(0)
         self.in_flight -= 1
         if dead.what.id in self.refused:
-            return Came.REFUSED
-        return Came.TRIED if self.down else Came.TOLD
+            return ReplayResult.REFUSED
+        return ReplayResult.TRIED if self.down else ReplayResult.TOLD
 
     async def all(self, store: Store, since: datetime | None = None, target: str | None = None) -> ReplayedDead:
         """All that the index has."""

@@ -12,10 +12,10 @@ import httpx
 from temporalio.client import Client
 from temporalio.common import MetricMeter
 
-from activities.store import Store
+from activities.store.store import Store
 from starter import clients
-from starter.hooks.receiver import Hooks, Source, Starting
-from starter.outcomes import Tally
+from starter.hooks.receiver import Hooks, HookSource, Starting
+from starter.outcomes import CallCounter
 from starter.serving import listening
 from starter.setting_values import Bind
 from starter.settings import Settings, load
@@ -84,7 +84,7 @@ def hooks_of(folder: Path, client: Client, meter: MetricMeter = MetricMeter.noop
     settings = settings_of(folder)
     store = Store(settings.store_url)
     starting = Starting(settings, client, store, clients.directory(settings, store))
-    return Hooks(Source.all_of(settings), starting, Tally(meter, "hook"), body_seconds=body_seconds)
+    return Hooks(HookSource.all_of(settings), starting, CallCounter(meter, "hook"), body_seconds=body_seconds)
 
 
 @asynccontextmanager

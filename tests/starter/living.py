@@ -9,7 +9,7 @@ from typing import Final
 
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
-from activities.store import Store
+from activities.store.store import Store
 from starter import requests
 from starter.context import Context
 from tests.servers import own_namespace, real_server

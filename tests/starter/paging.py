@@ -12,14 +12,14 @@ from typing import Any, Final
 import httpx
 from pydantic import SecretStr
 
-from activities.core_signature.asked import Asked, Place
+from activities.core_signature.asked import SignerSnapshot, SignerSnapshots
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.config import CoreSignatureConfig
 from activities.http.oauth import Credentials
-from activities.links import Links, LinkUse
+from activities.links import LinkUse, SigningLinks
 from activities.people import FileDirectory
-from activities.store import Store
-from deploy.sandbox.faults import Fault
+from activities.store.store import Store
+from deploy.sandbox.faults import ArmedFault
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
 from starter.journeys import Journeys
@@ -27,7 +27,7 @@ from starter.page.brand import Brand
 from starter.page.first_page import FirstPages
 from starter.page.form_guard import FormGuard
 from starter.page.recent_looks import FRESH_SECONDS, Look
-from starter.page.screens import Act
+from starter.page.screens import FormAction
 from starter.page.who_asks import WhoAsks
 from starter.pages import Pages
 from starter.serving import listening
@@ -37,7 +37,7 @@ from tests.plain_http import plain_client
 from workflows.model.operations import OperationState, Receipt
 from workflows.model.subject import Role
 from workflows.model.views import Shown
-from workflows.model.wishes import AnyWish
+from workflows.model.wishes import AnyCommand
 
 REQUEST: Final = "msa-0042"
 DOCUMENT: Final = "Master services agreement <b>2026</b>"
@@ -78,11 +78,11 @@ class Wishes:
     """A recorder in the place of the workflow: takes every wish, unless told to fail with the next one."""
 
     known: dict[str, Shown]
-    taken: list[tuple[AnyWish, str]] = field(default_factory=list)
+    taken: list[tuple[AnyCommand, str]] = field(default_factory=list)
     failure: Exception | None = None
     state: OperationState = OperationState.DONE
 
-    async def send(self, request: str, wish: AnyWish, op: str, *, watched: bool = True) -> Receipt:
+    async def send(self, request: str, wish: AnyCommand, op: str, *, watched: bool = True) -> Receipt:
         """Remember the wish."""
         if self.failure:
             raise self.failure
@@ -97,10 +97,10 @@ class Phone:
 
     browser: httpx.AsyncClient
     pages: Pages
-    links: Links
+    links: SigningLinks
     sandbox: RunningSandbox
     wishes: Wishes
-    asked: Asked
+    asked: SignerSnapshots
     known: dict[str, Shown] = field(default_factory=dict)
     store: Store = field(kw_only=True)
     people: Path = field(kw_only=True)
@@ -124,7 +124,7 @@ class Phone:
         headers = {"origin": "null", "sec-fetch-site": "same-origin"} | changes.pop("headers", {})
         return await self.browser.post(path, data=fields | changes, headers=headers)
 
-    async def wish(self, path: str, act: Act, value: str | None = None, text: str = "") -> httpx.Response:
+    async def wish(self, path: str, act: FormAction, value: str | None = None, text: str = "") -> httpx.Response:
         """Open the page and post the form of an option, by the button that posts `value`, else by its last."""
         form = option_of((await self.open(path)).text, act)
         return await self.post(path, form | ({} if value is None else {"value": value}) | {"text": text})
@@ -168,7 +168,7 @@ class Phone:
 
     def arm(self, **fault: Any) -> None:
         """Arm a fault of the sandbox."""
-        self.sandbox.world.faults.arm(Fault.model_validate(fault))
+        self.sandbox.world.faults.arm(ArmedFault.model_validate(fault))
 
     def entries(self, kind: str) -> list[dict[str, Any]]:
         """The ledger's entries of one type."""
@@ -193,15 +193,17 @@ class Phone:
 
 def form_of(page: str) -> dict[str, str]:
     """What a browser would post by the main button; nothing without one."""
-    return next((form for form in _forms_of(page) if form["act"] in (Act.SIGN, Act.RESEND, Act.DONE)), {})
+    return next(
+        (form for form in _forms_of(page) if form["act"] in (FormAction.SIGN, FormAction.RESEND, FormAction.DONE)), {}
+    )
 
 
-def option_of(page: str, act: Act) -> dict[str, str]:
+def option_of(page: str, act: FormAction) -> dict[str, str]:
     """What a browser would post by the last button of an option; nothing without it."""
     return next((form for form in _forms_of(page) if form["act"] == act), {})
 
 
-def values_of(page: str, act: Act) -> list[str]:
+def values_of(page: str, act: FormAction) -> list[str]:
     """What the buttons of an option post."""
     whole = next((form for form in _FORM.findall(page) if f'name="act" value="{act}"' in form), "")
     return [unescape(value) for value in re.findall(r'<button[^>]* name="value" value="([^"]*)"', whole)]
@@ -235,9 +237,9 @@ async def phone(
             looks.append(request)
             return known.get(request)
 
-        links = Links(PUBLIC, LINK_SECRET)
+        links = SigningLinks(PUBLIC, LINK_SECRET)
         store = Store((folder / "store").as_uri())
-        directory, asked = FileDirectory(people, store), Asked(store)
+        directory, asked = FileDirectory(people, store), SignerSnapshots(store)
         wishes = Wishes(known)
         guard = FormGuard(LINK_SECRET, PUBLIC)
         pages = Pages(
@@ -274,10 +276,10 @@ async def phone(
         await signatures.aclose()
 
 
-def _place(email: str, order: int) -> Place:
+def _place(email: str, order: int) -> SignerSnapshot:
     """As our own creation keeps it."""
     [person] = re.findall(rf"id: ([a-z-]+), name: [A-Za-z ]+, email: {re.escape(email)}\b", PEOPLE)
-    return Place(person=person, order=order, role=Role.SIGN, email=email)
+    return SignerSnapshot(person=person, order=order, role=Role.SIGN, email=email)
 
 
 def _config(sandbox: RunningSandbox) -> CoreSignatureConfig:

@@ -13,9 +13,9 @@ from temporalio.common import MetricMeter
 
 from starter.callback.claim import CallbackRules, event_hash
 from starter.callback.clock import ClockBehind, Note
-from starter.callback.receiver import Receiver
-from starter.callback.signals import NotTaken, Receipt, SignalPort
-from starter.outcomes import Tally
+from starter.callback.receiver import CallbackReceiver
+from starter.callback.signals import SignalNotConfirmed, SignalPort, SignalResult
+from starter.outcomes import CallCounter
 from workflows.model.provider import ProviderEvent
 
 SECRET: Final = "YOUR_TOKEN_HERE"
@@ -59,7 +59,7 @@ def encoded(body: Mapping[str, Any]) -> bytes:
 class RecordingSignals:
     """Takes signals in place of Temporal; `receipt` None means that nobody confirms."""
 
-    receipt: Receipt | None = Receipt.TAKEN
+    receipt: SignalResult | None = SignalResult.TAKEN
     up: bool = True
     taken: list[tuple[str, ProviderEvent]] = field(default_factory=list)
     knows: str = ""
@@ -76,16 +76,16 @@ class RecordingSignals:
             await self.more.wait()
         return {request for request, _ in self.taken}
 
-    async def signal(self, request: str, event: ProviderEvent) -> Receipt:
+    async def signal(self, request: str, event: ProviderEvent) -> SignalResult:
         """Write down what was signalled to whom."""
         self.waiting += 1
         self.more.set()
         if self.gate is not None:
             await self.gate.wait()
         if self.receipt is None:
-            raise NotTaken("nobody is there")
-        receipt = Receipt.TAKEN if request == self.knows else self.receipt
-        if receipt is Receipt.TAKEN:
+            raise SignalNotConfirmed("nobody is there")
+        receipt = SignalResult.TAKEN if request == self.knows else self.receipt
+        if receipt is SignalResult.TAKEN:
             self.taken.append((request, event))
             self.more.set()
         return receipt
@@ -147,14 +147,14 @@ def receiver(
     signal_seconds: float = 3.0,
     clock: Callable[[], datetime] = lambda: NOW,
     note: Note | None = None,
-) -> Receiver:
+) -> CallbackReceiver:
     """A receiver whose clock stands at `NOW` unless told otherwise."""
     rules = CallbackRules(tuple(map(SecretStr, secrets)), timedelta(hours=24), unsigned, adopted)
-    return Receiver(
+    return CallbackReceiver(
         rules,
         SecretStr(SEGMENT),
         signals,
-        Tally(meter),
+        CallCounter(meter),
         clock=clock,
         behind=ClockBehind(note) if note else None,
         body_seconds=body_seconds,

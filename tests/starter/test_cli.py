@@ -14,7 +14,7 @@ from rich.console import Console
 
 from starter import modules
 from starter.command_line import app
-from starter.exits import Exit
+from starter.error_types import Exit
 from tests.starter.terminal import complete, type_, type_before_nobody
 
 NOBODY = {"TEMPORAL_ADDRESS": "127.0.0.1:1"}

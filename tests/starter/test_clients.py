@@ -9,10 +9,11 @@ from pydantic import SecretStr
 from activities.core_signature.config import CoreSignatureConfig
 from activities.http.oauth import Credentials, Grant, TokenAuth
 from activities.links import LinkUse
-from activities.push.appworks import AppWorks
+from activities.push.appworks import AppWorksPush
 from activities.push.config import FcmConfig
-from activities.push.fcm import Fcm
-from activities.store import Store, device_hash
+from activities.push.fcm import FcmPush
+from activities.store.devices import device_hash
+from activities.store.store import Store
 from starter import clients
 from starter.clients import UnusableFile
 from starter.needs import Need
@@ -61,7 +62,7 @@ def settings(environment: dict[str, str], **changes: str) -> Settings:
 
 async def test_a_process_opens_all_its_clients_without_a_call(environment: dict[str, str]) -> None:
     async with clients.opened(settings(environment)) as opened:
-        assert isinstance(opened.push, Fcm)
+        assert isinstance(opened.push, FcmPush)
         person = await opened.directory.person("legal-desk")
         assert [device.token for device in await opened.directory.devices(person)] == ["legal-desk~1"]
         assert opened.links.link("msa-42", "legal-desk", LinkUse.SIGN).startswith("https://receiver.example/open/")
@@ -121,7 +122,7 @@ async def test_with_push_off_nobody_has_a_device(environment: dict[str, str]) ->
 async def test_the_gateway_is_spoken_to_when_it_is_named(environment: dict[str, str]) -> None:
     changes = {"PUSH_DIALECT": "appworks", "PUSH_APP": "countersign", "PUSH_APP_KEY": "key"}
     async with clients.opened(settings(environment, **changes)) as opened:
-        assert isinstance(opened.push, AppWorks)
+        assert isinstance(opened.push, AppWorksPush)
 
 
 def test_the_credentials_of_push_are_its_own(environment: dict[str, str]) -> None:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from activities.store import Home, Store
-from starter.hand_offs.replays import AT_ONCE, IN_VAIN_AT_MOST
+from activities.store.home import StoragePrefix
+from activities.store.store import Store
+from starter.hand_offs.replays import IN_VAIN_AT_MOST, REPLAYS_AT_ONCE
 from tests.starter.dying import LONG_AGO, Replays, dead_entry, many_dead
 from tests.starter.terminal import type_
 
@@ -17,7 +18,7 @@ async def test_two_hundred_are_replayed_some_at_a_time_and_each_once(tmp_path: P
     came = await replays.all(store)
     assert (came.told, came.refused, came.seen) == (199, 1, 200)
     assert set(replays.asked.values()) == {1}
-    assert replays.most <= AT_ONCE
+    assert replays.most <= REPLAYS_AT_ONCE
     again = Replays()
     await again.all(store)
     assert again.ops == replays.ops
@@ -26,10 +27,14 @@ async def test_two_hundred_are_replayed_some_at_a_time_and_each_once(tmp_path: P
 async def test_only_what_died_since_and_of_the_target_that_is_wanted(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
     await many_dead(store, 5)
-    await store.hand_offs.note_dead(Home.of_request("both"), dead_entry("both", "archive", "finance", at=LONG_AGO))
+    await store.hand_offs.note_dead(
+        StoragePrefix.of_request("both"), dead_entry("both", "archive", "finance", at=LONG_AGO)
+    )
     assert (await Replays().all(store, since=LONG_AGO + timedelta(hours=3))).told == 2
     assert (await Replays().all(store, target="archive")).told == 1
-    await store.hand_offs.note_dead(Home.of_request("escalated"), dead_entry("escalated", "archive/escalated-2"))
+    await store.hand_offs.note_dead(
+        StoragePrefix.of_request("escalated"), dead_entry("escalated", "archive/escalated-2")
+    )
     assert (await Replays().all(store, target="archive")).told == 2
     assert (await Replays().all(store, target="archive/escalated-2")).told == 1
 
@@ -38,7 +43,7 @@ async def test_a_target_that_takes_nothing_is_left_alone_and_others_are_not(tmp_
     store, replays = Store(str(tmp_path)), Replays(down=True)
     await many_dead(store, 200)
     came = await replays.all(store)
-    assert came.tried <= IN_VAIN_AT_MOST + AT_ONCE
+    assert came.tried <= IN_VAIN_AT_MOST + REPLAYS_AT_ONCE
     assert (came.tried + came.left, came.failing) == (200, ("finance",))
 
 

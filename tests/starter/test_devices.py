@@ -14,13 +14,14 @@ import pytest
 from structlog.testing import capture_logs
 from temporalio.common import MetricMeter
 
-from activities.device import Device, Platform
+from activities.device import Platform, PushDevice
 from activities.devices import Devices
 from activities.people import FileDirectory
-from activities.store import Store, device_hash
+from activities.store.devices import device_hash
+from activities.store.store import Store
 from starter import devices as receiver
 from starter.devices import BYTES_AT_MOST, PATH, DeviceDesk
-from starter.outcomes import Tally
+from starter.outcomes import CallCounter
 from starter.serving import listening
 from starter.setting_values import Bind
 from starter.settings import SettingsError, load
@@ -67,7 +68,7 @@ async def opened(folder: Path, keys: str = f"{KEY},{OLDER}") -> AsyncIterator[Ap
     store = Store(str(folder / "store"))
     directory = FileDirectory(folder / "people.yaml", store)
     settings = load(environment={"COUNTERSIGN_DEVICES_KEYS": keys})
-    tally = Tally(MetricMeter.noop, "devices")
+    tally = CallCounter(MetricMeter.noop, "devices")
     desk = DeviceDesk(settings.devices_keys, Devices(store), directory, tally, body_seconds=1)
     async with listening(make_app(desk.routes()), Bind("127.0.0.1", 0)) as url, plain_client(url, timeout=30) as http:
         yield App(http, store, directory)
@@ -213,7 +214,7 @@ def test_the_command_lists_devices_by_their_short_names(tmp_path: Path) -> None:
     there = {"COUNTERSIGN_PEOPLE": str(tmp_path / "people.yaml"), "COUNTERSIGN_STORE": str(tmp_path / "store")}
     store = Store(str(tmp_path / "store"))
     devices, ada = Devices(store), asyncio.run(FileDirectory(tmp_path / "people.yaml", store).person("ada"))
-    asyncio.run(devices.register("ada", Device(fid="ada~fid1", platform=Platform.IOS), datetime.now(UTC)))
+    asyncio.run(devices.register("ada", PushDevice(fid="ada~fid1", platform=Platform.IOS), datetime.now(UTC)))
     asyncio.run(devices.withdraw(ada, "ada~fid1", datetime.now(UTC)))
     told = json.loads(type_("people", "devices", "ada", "--json", **there).stdout)
     [one] = told["devices"]

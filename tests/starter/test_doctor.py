@@ -13,15 +13,15 @@ from pydantic import SecretBytes
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from activities.device import Device, Platform
+from activities.device import Platform, PushDevice
 from activities.devices import Devices
-from activities.store import Store
+from activities.store.store import Store
 from deploy.sandbox.core.webhooks import EVENT_TYPES
 from deploy.sandbox.server import running
 from deploy.sandbox.settings import SandboxSettings
 from starter.codec import data_converter
 from starter.doctor.examination import examine
-from starter.doctor.health import Health, Part, fine, looked
+from starter.doctor.health import PartHealth, SetUpPart, fine, looked
 from starter.doctor.own import desk, people, store
 from starter.doctor.temporal import worker
 from starter.setting_values import PayloadKey
@@ -38,7 +38,7 @@ from workflows.names import CAMPAIGN_QUEUE, QUEUES, SWEEP_QUEUE, URGENT_SIGNATUR
 from workflows.signature.workflow import SignatureRequestWorkflow
 
 
-async def part_of(environment: dict[str, str], name: str) -> Part:
+async def part_of(environment: dict[str, str], name: str) -> SetUpPart:
     """One part of a whole examination, of a machine on which nothing runs."""
     examined = await examine(load(environment={"TEMPORAL_ADDRESS": "127.0.0.1:1", **environment}))
     [part] = [one for one in examined.parts if one.part == name]
@@ -50,7 +50,7 @@ async def test_where_nothing_is_set_there_is_one_cause_and_not_a_line_for_each_p
 ) -> None:
     monkeypatch.chdir(tmp_path)
     [only] = (await examine(load(environment={}))).parts
-    assert (only.part, only.state) == ("stack", Health.WRONG)
+    assert (only.part, only.state) == ("stack", PartHealth.WRONG)
     assert "no `countersign dev` runs in this folder or above it" in only.says
 
 
@@ -70,7 +70,7 @@ async def test_a_stack_that_another_server_of_the_shell_hides_is_the_one_part_th
 
 async def test_a_store_that_works_says_who_can_see_it(tmp_path: Path) -> None:
     part = await store((tmp_path / "kept").as_uri())
-    assert part.state is Health.OK
+    assert part.state is PartHealth.OK
     assert part.says.startswith(f"file://{tmp_path}/kept is written, read and listed; processes on other machines")
     assert (await store("memory://shared")).says == "memory:///shared is written, read and listed"
 
@@ -84,7 +84,7 @@ async def test_a_store_that_works_says_who_can_see_it(tmp_path: Path) -> None:
 )
 async def test_a_store_that_does_not_work_hides_no_other_part(url: str, says: str) -> None:
     part = await part_of({"COUNTERSIGN_STORE": url}, "store")
-    assert (part.state, part.says) == (Health.WRONG, says)
+    assert (part.state, part.says) == (PartHealth.WRONG, says)
     assert "no Temporal server" in (await part_of({"COUNTERSIGN_STORE": url}, "temporal")).says
 
 
@@ -97,7 +97,7 @@ def test_a_store_that_hangs_is_told_and_nobody_waits_for_it(monkeypatch: pytest.
     finally:
         back.set()
     assert (part.state, part.says) == (
-        Health.WRONG,
+        PartHealth.WRONG,
         "memory:///away does not answer within 0 s: is it mounted, or reachable, here?",
     )
 
@@ -105,13 +105,13 @@ def test_a_store_that_hangs_is_told_and_nobody_waits_for_it(monkeypatch: pytest.
 async def test_a_payload_whose_key_is_not_here_is_a_part_that_is_wrong_and_hides_no_other() -> None:
     sealed = await data_converter((PayloadKey("2026-a", SecretBytes(bytes(32))),)).encode(["asked"])
 
-    async def look() -> Part:
+    async def look() -> SetUpPart:
         await data_converter(()).decode(sealed)
         return fine("worker", "1 at work")
 
     part = await looked("worker", look)
     assert (part.state, part.says) == (
-        Health.WRONG,
+        PartHealth.WRONG,
         "a payload is encrypted under key '2026-a': set COUNTERSIGN_PAYLOAD_KEYS",
     )
 
@@ -121,10 +121,10 @@ async def test_a_payload_whose_key_is_not_here_is_a_part_that_is_wrong_and_hides
 )
 async def test_what_worker_or_receiver_would_not_start_without_is_wrong(name: str, tmp_path: Path) -> None:
     everything = complete(tmp_path)
-    assert (await part_of(everything, "settings")).state is Health.OK
+    assert (await part_of(everything, "settings")).state is PartHealth.OK
     del everything[f"COUNTERSIGN_{name}"]
     part = await part_of(everything, "settings")
-    assert part.state is Health.WRONG
+    assert part.state is PartHealth.WRONG
     assert part.says.startswith(f"COUNTERSIGN_{name}: is missing")
 
 
@@ -134,25 +134,29 @@ async def test_what_worker_or_receiver_would_not_start_without_is_wrong(name: st
 )
 async def test_without_cloud_messaging_it_is_said_who_is_told_nothing(tmp_path: Path, mails: str, untold: str) -> None:
     part = await part_of(complete(tmp_path) | {"COUNTERSIGN_SIGNATURE_STATUS_MAILS": mails}, "cloud messaging")
-    assert part.state is Health.WARNING
+    assert part.state is PartHealth.WARNING
     assert part.says.endswith(untold)
 
 
 @pytest.mark.parametrize(
     ("given", "state", "says"),
     [
-        ({}, Health.OK, "people sign in by a link"),
-        ({"USER_HEADER": "X-Remote-User"}, Health.WARNING, "name the proxy that writes it in COUNTERSIGN_DESK_PROXIES"),
-        ({"PROXIES": "10.0.0.1"}, Health.WARNING, "COUNTERSIGN_DESK_USER_HEADER is empty"),
+        ({}, PartHealth.OK, "people sign in by a link"),
+        (
+            {"USER_HEADER": "X-Remote-User"},
+            PartHealth.WARNING,
+            "name the proxy that writes it in COUNTERSIGN_DESK_PROXIES",
+        ),
+        ({"PROXIES": "10.0.0.1"}, PartHealth.WARNING, "COUNTERSIGN_DESK_USER_HEADER is empty"),
         (
             {"USER_HEADER": "X-Remote-User", "PROXIES": "10.0.0.0/8"},
-            Health.OK,
+            PartHealth.OK,
             "X-Remote-User of 10.0.0.0/8 says who somebody is",
         ),
     ],
 )
 def test_a_header_of_the_own_sign_on_needs_a_proxy_that_is_believed(
-    given: dict[str, str], state: Health, says: str
+    given: dict[str, str], state: PartHealth, says: str
 ) -> None:
     part = desk(load(environment={f"COUNTERSIGN_DESK_{name}": text for name, text in given.items()}))
     assert part.state is state
@@ -163,12 +167,14 @@ async def test_half_an_account_of_cloud_messaging_is_wrong(tmp_path: Path) -> No
     half = complete(tmp_path) | {"COUNTERSIGN_MRA_URL": "http://127.0.0.1:1"}
     for name in ("settings", "cloud messaging"):
         part = await part_of(half, name)
-        assert part.state is Health.WRONG
+        assert part.state is PartHealth.WRONG
         assert "COUNTERSIGN_MRA_USER: is missing" in part.says
 
 
-@pytest.mark.parametrize(("password", "state"), [("", Health.OK), ("guessed", Health.WRONG)])
-async def test_cloud_messaging_is_tried_without_sending_anything(tmp_path: Path, password: str, state: Health) -> None:
+@pytest.mark.parametrize(("password", "state"), [("", PartHealth.OK), ("guessed", PartHealth.WRONG)])
+async def test_cloud_messaging_is_tried_without_sending_anything(
+    tmp_path: Path, password: str, state: PartHealth
+) -> None:
     async with running(SandboxSettings()) as sandbox:
         known = sandbox.world.settings
         account = {"URL": sandbox.url, "USER": known.mra_user, "PASSWORD": password or known.mra_password}
@@ -180,18 +186,18 @@ async def test_cloud_messaging_is_tried_without_sending_anything(tmp_path: Path,
 
 async def test_it_says_how_core_signature_is_asked_to_call(tmp_path: Path) -> None:
     part = await part_of(complete(tmp_path), "callbacks")
-    assert (part.state, part.says.partition(";")[0]) == (Health.OK, "asked for with each document")
+    assert (part.state, part.says.partition(";")[0]) == (PartHealth.OK, "asked for with each document")
 
 
 def test_the_events_to_subscribe_to_are_those_that_a_request_is_told_of() -> None:
     assert set(EVENTS) == set(EVENT_TYPES) - set(WITHOUT_EFFECT)
 
 
-@pytest.mark.parametrize(("max_age", "state"), [("149m", Health.WARNING), ("150m", Health.OK)])
-async def test_a_window_shorter_than_the_provider_s_repeats_is_warned_of(max_age: str, state: Health) -> None:
+@pytest.mark.parametrize(("max_age", "state"), [("149m", PartHealth.WARNING), ("150m", PartHealth.OK)])
+async def test_a_window_shorter_than_the_provider_s_repeats_is_warned_of(max_age: str, state: PartHealth) -> None:
     part = await part_of({"COUNTERSIGN_WEBHOOK_MAX_AGE": max_age}, "callbacks")
     assert part.state is state
-    assert ("the last repeats are refused" in part.says) is (state is Health.WARNING)
+    assert ("the last repeats are refused" in part.says) is (state is PartHealth.WARNING)
 
 
 CATALOGUE = """
@@ -205,24 +211,24 @@ kinds:
 @pytest.mark.parametrize(
     ("secrets", "state", "says"),
     [
-        ("", Health.WARNING, "COUNTERSIGN_HANDOFF_SECRETS is empty: calls to crm, erp go unsigned"),
-        ("crm", Health.WARNING, "COUNTERSIGN_HANDOFF_SECRETS has no secret for erp: calls to it go unsigned"),
+        ("", PartHealth.WARNING, "COUNTERSIGN_HANDOFF_SECRETS is empty: calls to crm, erp go unsigned"),
+        ("crm", PartHealth.WARNING, "COUNTERSIGN_HANDOFF_SECRETS has no secret for erp: calls to it go unsigned"),
         (
             "cmr erp",
-            Health.WARNING,
+            PartHealth.WARNING,
             "COUNTERSIGN_HANDOFF_SECRETS has no secret for crm: calls to it go unsigned; "
             "no kind of the catalogue calls cmr, only a request file may",
         ),
-        ("crm erp", Health.OK, "calls are signed for crm, erp"),
+        ("crm erp", PartHealth.OK, "calls are signed for crm, erp"),
         (
             "crm desk erp",
-            Health.OK,
+            PartHealth.OK,
             "calls are signed for crm, desk, erp; no kind of the catalogue calls desk, only a request file may",
         ),
     ],
 )
 async def test_targets_and_secrets_that_do_not_meet_are_named(
-    secrets: str, state: Health, says: str, tmp_path: Path
+    secrets: str, state: PartHealth, says: str, tmp_path: Path
 ) -> None:
     (tmp_path / "policies.yaml").write_text(CATALOGUE)
     whsec = "whsec_" + base64.b64encode(bytes(range(24))).decode()
@@ -241,12 +247,14 @@ async def test_a_catalogue_that_calls_nobody_leaves_the_secrets_alone() -> None:
     assert part.says == "COUNTERSIGN_HANDOFF_SECRETS is empty: calls to other systems go unsigned"
 
 
-@pytest.mark.parametrize(("oncall", "state"), [("", Health.WARNING), ("a", Health.WARNING), ("b", Health.WRONG)])
+@pytest.mark.parametrize(
+    ("oncall", "state"), [("", PartHealth.WARNING), ("a", PartHealth.WARNING), ("b", PartHealth.WRONG)]
+)
 async def test_a_person_on_call_whom_nobody_knows_would_hear_of_nothing(
-    oncall: str, state: Health, tmp_path: Path
+    oncall: str, state: PartHealth, tmp_path: Path
 ) -> None:
     part = await part_of(complete(tmp_path) | {"COUNTERSIGN_ONCALL": oncall}, "people")
-    assert (part.state, "has no b, who is to be told of trouble" in part.says) == (state, state is Health.WRONG)
+    assert (part.state, "has no b, who is to be told of trouble" in part.says) == (state, state is PartHealth.WRONG)
 
 
 async def test_devices_that_apps_have_registered_count_as_those_of_the_people_file(tmp_path: Path) -> None:
@@ -257,7 +265,7 @@ async def test_devices_that_apps_have_registered_count_as_those_of_the_people_fi
     kept = Store(settings.store_url)
     assert (await people(file, store=kept)).says == f"{file}: 20 people, 20 without a device (they get mail only)"
     for id in ("p1", "p2", "somebody-who-left"):
-        device = Device(token=f"token-of-{id}", platform=Platform.ANDROID)
+        device = PushDevice(token=f"token-of-{id}", platform=Platform.ANDROID)
         await Devices(kept).register(id, device, datetime.now(UTC))
     assert (await people(file, store=kept)).says == f"{file}: 20 people, 18 without a device (they get mail only)"
     slow = await people(file, store=kept, seconds=0)
@@ -267,13 +275,13 @@ async def test_devices_that_apps_have_registered_count_as_those_of_the_people_fi
 @pytest.mark.parametrize(
     ("kind", "requester", "state", "says"),
     [
-        ("lease", "a", Health.OK, "become lease of a"),
-        ("rent", "a", Health.WRONG, "has no kind rent (COUNTERSIGN_ADOPT_KIND)"),
-        ("lease", "b", Health.WRONG, "has no b (COUNTERSIGN_ADOPT_REQUESTER)"),
+        ("lease", "a", PartHealth.OK, "become lease of a"),
+        ("rent", "a", PartHealth.WRONG, "has no kind rent (COUNTERSIGN_ADOPT_KIND)"),
+        ("lease", "b", PartHealth.WRONG, "has no b (COUNTERSIGN_ADOPT_REQUESTER)"),
     ],
 )
 async def test_what_is_adopted_needs_a_kind_and_a_requester_that_there_are(
-    kind: str, requester: str, state: Health, says: str, tmp_path: Path
+    kind: str, requester: str, state: PartHealth, says: str, tmp_path: Path
 ) -> None:
     (tmp_path / "policies.yaml").write_text("kinds:\n  lease: {window: 10d}\n")
     adopts = {"COUNTERSIGN_ADOPT": "on", "COUNTERSIGN_ADOPT_KIND": kind, "COUNTERSIGN_ADOPT_REQUESTER": requester}
@@ -294,7 +302,7 @@ async def test_a_worker_that_asks_no_more_is_not_at_work(dev_server: str) -> Non
         async with Worker(client, task_queue=URGENT_SIGNATURE_QUEUE, activities=activities):
             assert await eventually(lambda: says(client, "1 at work"))
         later = await worker(client, datetime.now(UTC) + timedelta(minutes=2))
-    assert later.state is Health.WRONG
+    assert later.state is PartHealth.WRONG
     assert later.says.startswith(
         "nobody works on countersign, countersign-campaigns, countersign-core-signature, countersi"
     )

@@ -9,7 +9,7 @@ from email.utils import format_datetime
 import pytest
 
 from starter.doctor import vendors
-from starter.doctor.health import Health
+from starter.doctor.health import PartHealth
 
 
 @asynccontextmanager
@@ -41,9 +41,11 @@ async def test_the_receiver_s_own_clock_is_compared_not_this_machine_s(minutes: 
     async with service(elsewhere + timedelta(minutes=minutes)) as ours, service(elsewhere) as theirs:
         part = await vendors.receiver(ours, theirs)
     assert says in part.says
-    assert part.state is (Health.OK if "reached" in says else Health.WARNING if abs(minutes) < 2 else Health.WRONG)
+    assert part.state is (
+        PartHealth.OK if "reached" in says else PartHealth.WARNING if abs(minutes) < 2 else PartHealth.WRONG
+    )
 
 
 async def test_a_core_signature_that_is_away_says_nothing_of_the_receiver() -> None:
     async with service(timedelta()) as ours, service(timedelta(), "404 Not Found") as theirs:
-        assert (await vendors.receiver(ours, theirs)).state is Health.OK
+        assert (await vendors.receiver(ours, theirs)).state is PartHealth.OK

@@ -7,7 +7,7 @@ from temporalio.api.workflowservice.v1 import UpdateTaskQueueConfigRequest
 from temporalio.client import Client
 
 from activities.pace import fairness_key, priority
-from starter.doctor.health import Health, Part
+from starter.doctor.health import PartHealth, SetUpPart
 from starter.doctor.queues import in_one_line, overrides, urgency
 from tests.faults.town import eventually
 from tests.servers import own_namespace, real_server
@@ -41,16 +41,16 @@ def test_urgent_work_that_was_dropped_on_its_way_stands_in_no_line() -> None:
 @pytest.mark.real_server
 @pytest.mark.parametrize(
     ("flag", "state", "says"),
-    [("true", Health.OK, "6 urgent, 3 ordinary, 0 bulk wait"), ("false", Health.WARNING, "stands in one line")],
+    [("true", PartHealth.OK, "6 urgent, 3 ordinary, 0 bulk wait"), ("false", PartHealth.WARNING, "stands in one line")],
 )
-async def test_a_server_that_lets_nobody_go_first_is_named(flag: str, state: Health, says: str) -> None:
+async def test_a_server_that_lets_nobody_go_first_is_named(flag: str, state: PartHealth, says: str) -> None:
     async with real_server("--dynamic-config-value", f"matching.useNewMatcher={flag}") as env:
         for number in range(9):
             await env.client.start_workflow(
                 "Any", id=f"any-{number}", task_queue=WORKFLOW_QUEUE, priority=priority("any", urgent=number % 3 > 0)
             )
 
-        async def seen() -> Part | None:
+        async def seen() -> SetUpPart | None:
             part = await urgency(env.client)
             return part if says in part.says else None
 
@@ -65,14 +65,14 @@ async def test_what_is_set_at_a_queue_is_told_with_its_reason(dev_server: str) -
     await weigh(client, key, 2.5)
     await limit(client, 2)
     part = await overrides(client)
-    assert part.state is Health.OK
+    assert part.state is PartHealth.OK
     assert part.says.split("; ") == [
         "countersign (activity): 4 a second for each fairness key (until Monday)",
         f"countersign (activity): fairness key {key} weighs 2.5",
         "countersign-core-signature (activity): 2 a second",
     ]
     await limit(client, 0)
-    assert (await overrides(client)).state is Health.WRONG
+    assert (await overrides(client)).state is PartHealth.WRONG
     assert SIGNATURE_QUEUE in part.says
 
 

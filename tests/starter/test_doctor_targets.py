@@ -15,18 +15,18 @@ from temporalio.api.operatorservice.v1 import CreateNexusEndpointRequest
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.devices import KnownDevice
-from activities.downstream import Downstream, DownstreamConfig
+from activities.downstream import HttpTargets, HttpTargetsConfig
 from activities.handoff_people import GROUP_AT_MOST
 from activities.http.addresses import Guard
 from activities.http.calling import make_client
 from activities.people import FileDirectory
 from activities.person import Person
 from activities.policies.catalogue import Catalogue
-from activities.store import Store
+from activities.store.store import Store
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
 from starter.doctor import targets as doctor
-from starter.doctor.health import Examination, Health
+from starter.doctor.health import Examination, PartHealth
 from starter.doctor.targets import Trial, targets_of, try_targets
 from starter.nexus.endpoint import ensure_endpoint
 from starter.settings import load
@@ -34,7 +34,7 @@ from tests.activities.push.stage import arm, entries
 from tests.activities.test_starts import Archive
 from tests.servers import own_namespace
 from tests.versions.stage import eventually
-from workflows.model.policy import NexusOperation, Start, Target
+from workflows.model.policy import NexusOperation, StartTarget, Target
 
 SECRET = "whsec_c2VjcmV0IG9mIGZpbmFuY2UgYXMgbG9uZyBhcyBpdCBtdXN0"
 NOBODY: Final[Any] = None
@@ -82,7 +82,7 @@ async def test_a_system_gets_one_signed_ping_in_its_format(tmp_path: Path, forma
         found = await pinged(tmp_path, sandbox, format=format, on=["signed", "escalated"])
         (call,) = entries(sandbox, "downstream")
     [part] = found.parts
-    assert (part.part, part.state, part.says) == ("finance", Health.OK, "127.0.0.1 took a signed ping")
+    assert (part.part, part.state, part.says) == ("finance", PartHealth.OK, "127.0.0.1 took a signed ping")
     assert (call["body"]["type"], call["body"]["data"]) == ("ping", {"version": 1, "target": "finance"})
     assert ("specversion" in call["body"]) == (format == "cloudevents")
     Webhook(SECRET).verify(call["raw"], call["headers"])
@@ -93,7 +93,7 @@ async def test_what_a_system_answers_is_said_in_words(tmp_path: Path) -> None:
     async with running(SandboxSettings()) as sandbox:
         arm(sandbox, path="/_sandbox/targets/*", fault="404")
         found = await pinged(tmp_path, sandbox)
-    assert [(one.state, one.says) for one in found.parts] == [(Health.WRONG, "127.0.0.1: HTTP 404")]
+    assert [(one.state, one.says) for one in found.parts] == [(PartHealth.WRONG, "127.0.0.1: HTTP 404")]
     assert not found.ok
 
 
@@ -104,10 +104,10 @@ async def test_a_target_that_took_the_ping_and_wants_no_more_calls_is_wrong() ->
     answers = httpx.MockTransport(lambda _: httpx.Response(204, headers={"webhook-delivery": "disable"}))
     target = Target(target="finance", url="https://erp.example/hooks")
     async with make_client(transport=answers) as calls:
-        downstream = Downstream(calls, DownstreamConfig(), Guard((), public))
+        downstream = HttpTargets(calls, HttpTargetsConfig(), Guard((), public))
         part = await Trial(downstream, frozenset({"finance"}), NOBODY, "no server").of(target)
     assert (part.state, part.says) == (
-        Health.WRONG,
+        PartHealth.WRONG,
         "erp.example: it wants no more calls (webhook-delivery: disable)",
     )
 
@@ -140,13 +140,13 @@ async def test_people_and_groups_are_looked_up_and_a_server_that_is_away_hides_n
     found = await tried(tmp_path, handoff)
     *parts, acme, archive = found.parts
     assert [(one.part, one.state, one.says) for one in parts] == [
-        ("chair", Health.OK, "chair, with a device each"),
-        ("hr", Health.WARNING, "2 people of hr: 1 without a device"),
-        ("nobody", Health.WRONG, '"nobody" is not in people.yaml'),
-        ("none", Health.WRONG, 'the group "none" is not in people.yaml'),
-        ("kick-off", Health.OK, "kick-off.yaml is there, and all its places are filled"),
+        ("chair", PartHealth.OK, "chair, with a device each"),
+        ("hr", PartHealth.WARNING, "2 people of hr: 1 without a device"),
+        ("nobody", PartHealth.WRONG, '"nobody" is not in people.yaml'),
+        ("none", PartHealth.WRONG, 'the group "none" is not in people.yaml'),
+        ("kick-off", PartHealth.OK, "kick-off.yaml is there, and all its places are filled"),
     ]
-    assert {acme.state, archive.state} == {Health.WRONG}
+    assert {acme.state, archive.state} == {PartHealth.WRONG}
     assert "no Temporal server" in acme.says
 
 
@@ -161,26 +161,26 @@ class Town(FileDirectory):
         return ()
 
 
-async def in_town(folder: Path, target: Target) -> tuple[Health, str]:
+async def in_town(folder: Path, target: Target) -> tuple[PartHealth, str]:
     """What is found of a target there."""
     (folder / "people.yaml").write_text(json.dumps(PEOPLE))
     town = Town(folder / "people.yaml", Store(str(folder)))
     async with make_client() as calls:
-        trial = Trial(Downstream(calls, DownstreamConfig(), Guard(())), frozenset(), town, "not needed", seconds=0.1)
+        trial = Trial(HttpTargets(calls, HttpTargetsConfig(), Guard(())), frozenset(), town, "not needed", seconds=0.1)
         part = await trial.of(target)
     return part.state, part.says
 
 
 async def test_a_group_larger_than_is_told_is_wrong_before_anything_has_ended(tmp_path: Path) -> None:
     assert await in_town(tmp_path, Target(target="all", group="all")) == (
-        Health.WRONG,
+        PartHealth.WRONG,
         "all: 1,001 members, and a target has at most 1,000",
     )
 
 
 async def test_a_store_that_is_too_slow_to_look_for_devices_is_said_and_not_waited_for(tmp_path: Path) -> None:
     assert await in_town(tmp_path, Target(target="chair", person="chair")) == (
-        Health.WARNING,
+        PartHealth.WARNING,
         "chair: the store is too slow to say who has a device",
     )
 
@@ -190,21 +190,21 @@ async def test_workflows_and_queues_are_looked_at(tmp_path: Path, dev_server: st
     (tmp_path / "people.yaml").write_text(json.dumps(PEOPLE))
     client, directory = await own_namespace(dev_server), FileDirectory(tmp_path / "people.yaml", Store(str(tmp_path)))
     acme = Target(target="acme", workflow="acme")
-    archive = Target(target="archive", start=Start(workflow="Archive", queue="archive"))
+    archive = Target(target="archive", start=StartTarget(workflow="Archive", queue="archive"))
 
     async def at_work() -> bool:
         return (await trial.of(archive)).says == "somebody asks for work on archive"
 
     async def is_there(target: Target) -> bool:
-        return (await trial.of(target)).state is Health.OK
+        return (await trial.of(target)).state is PartHealth.OK
 
     async with make_client() as calls:
-        trial = Trial(Downstream(calls, DownstreamConfig(), Guard(())), frozenset(), directory, client)
+        trial = Trial(HttpTargets(calls, HttpTargetsConfig(), Guard(())), frozenset(), directory, client)
         assert (await trial.of(acme)).says == "acme does not run: until it does, every hand-off to it is dead"
         handle = await client.start_workflow(Archive.run, {}, id="acme", task_queue="archive")
         assert (await trial.of(acme)).says == "acme runs"
         await handle.terminate()
-        assert (await trial.of(acme)).state is Health.WARNING
+        assert (await trial.of(acme)).state is PartHealth.WARNING
         keep = Target(
             target="keep", nexus=NexusOperation(endpoint=f"e-{client.namespace}", service="archive", operation="keep")
         )
@@ -230,18 +230,18 @@ async def test_of_an_operation_the_endpoint_is_looked_for(tmp_path: Path, dev_se
     name = f"e-{uuid.uuid4().hex[:12]}"
     target = Target(target="archive", nexus=NexusOperation(endpoint=name, service="archive", operation="keep"))
     async with make_client() as calls:
-        trial = Trial(Downstream(calls, DownstreamConfig(), Guard(())), frozenset(), directory, client)
+        trial = Trial(HttpTargets(calls, HttpTargetsConfig(), Guard(())), frozenset(), directory, client)
         missing = await trial.of(target)
-        assert (missing.state, missing.says) == (Health.WRONG, f"there is no Nexus endpoint {name}")
+        assert (missing.state, missing.says) == (PartHealth.WRONG, f"there is no Nexus endpoint {name}")
         await ensure_endpoint(client, name)
-        assert (await trial.of(target)).state is Health.OK
+        assert (await trial.of(target)).state is PartHealth.OK
 
 
 async def test_a_catalogue_that_cannot_be_used_is_the_one_part_and_one_without_targets_says_so(tmp_path: Path) -> None:
     [part] = (await tried(tmp_path, [{"target": "t"}])).parts
-    assert (part.part, part.state) == ("policies", Health.WRONG)
+    assert (part.part, part.state) == ("policies", PartHealth.WRONG)
     [none] = (await tried(tmp_path, [])).parts
-    assert (none.part, none.state) == ("hand-off", Health.WARNING)
+    assert (none.part, none.state) == ("hand-off", PartHealth.WARNING)
 
 
 async def test_ten_times_as_many_as_are_tried_at_once_are_each_tried_once(tmp_path: Path) -> None:

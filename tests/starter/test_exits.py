@@ -10,7 +10,7 @@ from typing import IO
 import pytest
 
 from starter import modules
-from starter.exits import Exit
+from starter.error_types import Exit
 
 ROOT = Path(__file__).parents[2]
 HEAD = """

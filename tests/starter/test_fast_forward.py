@@ -9,7 +9,7 @@ import pytest
 from temporalio.client import Client, WorkflowHandle
 from temporalio.testing import TimeSkipper
 
-from starter.exits import Refusal
+from starter.error_types import Refusal
 from starter.fast_forward import forward, forward_to_next, span
 from tests.servers import PUNCTUAL_TIMERS, own_namespace, real_server
 from tests.workflows.fakes import World, refusal

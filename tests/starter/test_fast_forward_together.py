@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from temporalio.testing import TimeSkipper
 
-from starter.exits import Refusal
+from starter.error_types import Refusal
 from starter.fast_forward import _Together, forward, forward_to_next
 from starter.request_ids import followed_up
 from tests.onboarding.stage import CUSTOMER, DETAILS, OWNER, Journeys, a_file, an_agreement, onboarding

@@ -15,7 +15,7 @@ from temporalio.runtime import MetricBuffer, Runtime, TelemetryConfig
 
 from activities import runs
 from activities.own_words import words_of
-from activities.store import Home
+from activities.store.home import StoragePrefix
 from starter.callback.receiver import HELD_AT_MOST, MOST_BYTES
 from starter.hooks import changed, receiver
 from starter.hooks.mapping import DEAL_AT_MOST
@@ -71,7 +71,7 @@ async def started_from(client: Client, task: str) -> dict[str, Any]:
 
 async def text_of(client: Client, sales: Crm, task: str) -> str:
     """What a task says."""
-    return await words_of(sales.store, Home.of(task), (await started_from(client, task))["text"])
+    return await words_of(sales.store, StoragePrefix.of(task), (await started_from(client, task))["text"])
 
 
 async def test_a_deal_begins_one_onboarding_however_often_and_late_it_is_sent(client: Client, sales: Crm) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from activities.files.reading import FileFaults
-from starter.exits import Refusal
+from starter.error_types import Refusal
 from starter.hooks.mapping import TAKEN_AT_MOST, SourceMapping, onboarding_id
-from starter.hooks.receiver import Source
+from starter.hooks.receiver import HookSource
 from starter.settings import load
 from tests.starter.hooking import DEAL, EXAMPLES, contact, deal, office
 
@@ -150,10 +150,10 @@ def test_a_source_without_a_mapping_is_refused_at_the_start(tmp_path: Path) -> N
     there = office(tmp_path)
     (tmp_path / "mappings" / "crm.yaml").unlink()
     with pytest.raises(FileFaults, match=r"crm.yaml: cannot be read"):
-        Source.all_of(load(environment=there))
+        HookSource.all_of(load(environment=there))
     with pytest.raises(Refusal, match=r"^COUNTERSIGN_HOOK_MAPPINGS: is missing"):
-        Source.all_of(load(environment={**there, "COUNTERSIGN_HOOK_MAPPINGS": ""}))
-    assert Source.all_of(load(environment={**there, "COUNTERSIGN_HOOK_SECRETS": ""})) == {}
+        HookSource.all_of(load(environment={**there, "COUNTERSIGN_HOOK_MAPPINGS": ""}))
+    assert HookSource.all_of(load(environment={**there, "COUNTERSIGN_HOOK_SECRETS": ""})) == {}
 
 
 def test_the_example_takes_the_example_s_deal(tmp_path: Path) -> None:

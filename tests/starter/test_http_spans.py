@@ -8,7 +8,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from activities.downstream import Downstream, DownstreamConfig
+from activities.downstream import HttpTargets, HttpTargetsConfig
 from activities.http.addresses import Guard
 from activities.http.calling import Service, make_client
 from starter.http_spans import traced_http
@@ -33,7 +33,7 @@ def told(spans: InMemorySpanExporter) -> tuple[object, str]:
 async def test_the_path_of_a_hand_off_is_its_secret(spans: InMemorySpanExporter) -> None:
     async with answering() as address, make_client() as client:
         hosts = (address.removeprefix("http://"),)
-        caller = Downstream(client, DownstreamConfig(), Guard(hosts))
+        caller = HttpTargets(client, HttpTargetsConfig(), Guard(hosts))
         target = Target(target="chat", url=f"{address}/services/T0/B0/canary?x=canary#canary")
         assert (await caller.call(target, "r/handoff/chat", {})).ok
     url, whole = told(spans)

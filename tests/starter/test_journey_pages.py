@@ -10,19 +10,19 @@ import pytest
 
 from activities.links import FIRST_SERIAL, LinkUse, Through, serial_of
 from activities.person import Reachable, SignersFile
-from activities.store import Home
+from activities.store.home import StoragePrefix
 from starter.onboarding.composed import PartHeard, joined
 from starter.page.journey import PARTS_SHOWN_AT_MOST
 from starter.page.journey_looks import PEOPLE_LOOKED_UP_AT_MOST
 from starter.page.posted_forms import LONGEST
 from starter.page.rendering import TEMPLATES
-from starter.page.screens import Act
+from starter.page.screens import FormAction
 from tests.starter.paging import DUTCH, FIRST, NOW, PUBLIC, SECOND, Phone, form_of, phone, text_of
 from workflows.kinds import named
 from workflows.model.lines import AssigneeLine, NoticeLine, PartLine, SignerLine, StageLine
 from workflows.model.request import SignerState
 from workflows.model.subject import Code, Role, Status
-from workflows.model.views import OnboardingShow, RequestShow, TaskShow, WaitingFor, WaitingForPart
+from workflows.model.views import OnboardingShow, RequestShow, TaskShow, WaitingFor, WaitingPart
 from workflows.model.wishes import NewLink, Problem
 
 ACME, OWNER, COLLEAGUE = "customer-onboarding:acme", "legal-desk", "customer-deputy"
@@ -117,7 +117,7 @@ def know(customer: Phone, show: OnboardingShow, *parts: RequestShow | TaskShow) 
         if one.state == "open" and (what := named(one.workflow or "")) and what.id in said
     }
     waiting = tuple(
-        WaitingForPart(person=FIRST, since=BEFORE, who="customer", what=one.title, part=one.id)
+        WaitingPart(person=FIRST, since=BEFORE, who="customer", what=one.title, part=one.id)
         for stage in show.stages
         for one in stage.parts
         if one.state == "open"
@@ -207,8 +207,8 @@ async def test_who_stands_in_full_is_found_in_each_part_by_whom_they_are(custome
     """`signer-1` of the onboarding is `signer-2` of an agreement that somebody of ours signs first."""
     her = Reachable(name="Ada Ng", email="Ada@customer.example", zone="Europe/Amsterdam")
     for workflow, people in ((ACME, [her]), ("signature-request:acme.1.1", [None, her]), ("task:acme.1.3", [her])):
-        await customer.store.keep_signers(Home.of(workflow), "f", SignersFile.of(people) or b"")
-        await customer.store.choose_signers(Home.of(workflow), "f")
+        await customer.store.keep_signers(StoragePrefix.of(workflow), "f", SignersFile.of(people) or b"")
+        await customer.store.choose_signers(StoragePrefix.of(workflow), "f")
     know(customer, shown(customer="signer-1", colleagues=()), request(1, "signer-2"), task("signer-1"))
     page = (await customer.open(link(customer, "signer-1"))).text
     assert ways_on(page) == [
@@ -374,7 +374,7 @@ async def test_a_link_that_was_made_anew_kills_the_old_one_which_offers_to_send_
     after = await customer.open(f"/journey/{sent.headers['location']}")
     assert "The link is on its way" in text_of(after.text)
     assert "b7" not in after.text
-    assert form_of(dead.text)["act"] == Act.RESEND
+    assert form_of(dead.text)["act"] == FormAction.RESEND
 
 
 async def ways_to_parts(customer: Phone, serial: str = FIRST_SERIAL) -> list[str]:

@@ -14,7 +14,7 @@ import pytest_asyncio
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
 from starter.context import Context
-from starter.exits import Refusal
+from starter.error_types import Refusal
 from starter.listing import pages
 from starter.listing.query import Wanted
 from tests.faults.town import eventually

@@ -8,7 +8,7 @@ import pytest
 
 from activities.files.reading import FileText
 from activities.policies.catalogue import Catalogue
-from activities.requests.input import prepare
+from activities.requests.input import prepare_request
 from starter.new_request import written
 from tests.activities.requests.papers import CATALOGUE, NOW, PDF, PEOPLE, Desk
 from tests.markdown import ROOT
@@ -28,7 +28,7 @@ async def test_what_is_written_loads(kind: str, used: bool, tmp_path: Path) -> N
         text = f"{head}policy:{re.sub('^# ', '', policy, flags=re.M)}"
     (tmp_path / "document.pdf").write_bytes(PDF)
     file = FileText("a.yaml", tmp_path, text)
-    prepared = await prepare(file, catalogue=SHIPPED, directory=desk.directory, now=NOW)
+    prepared = await prepare_request(file, catalogue=SHIPPED, directory=desk.directory, now=NOW)
     brief = prepared.request.brief
     assert (brief.kind, brief.requester) == (kind, "legal-desk")
     assert [one.person for one in brief.people] == ["chair", "chief-executive"]

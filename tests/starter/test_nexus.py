@@ -13,8 +13,8 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.files.reading import TOLD_AT_MOST, FileFaults
 from activities.policies.file import EscalationLayer, PolicyLayer
 from activities.requests.file import RequestFile, SignerEntry
-from activities.requests.input import prepare
-from starter.doctor.health import Health
+from activities.requests.input import prepare_request
+from starter.doctor.health import PartHealth
 from starter.doctor.temporal import nexus
 from starter.nexus import contract, given
 from starter.nexus.endpoint import ensure_endpoint
@@ -59,7 +59,7 @@ async def _refused(desk: Desk, **changed: Any) -> str:
     asked = {key: value for key, value in REQUEST.items() if key != "document"}
     with pytest.raises(FileFaults) as refused:
         file, documents = given.read({**asked, "document": WHOLE["document"], **changed})
-        await prepare(file, catalogue=desk.catalogue, directory=desk.directory, now=NOW, documents=documents)
+        await prepare_request(file, catalogue=desk.catalogue, directory=desk.directory, now=NOW, documents=documents)
     return given.own_faults(refused.value)
 
 
@@ -153,11 +153,11 @@ async def test_the_endpoint_is_made_once_and_one_that_leads_elsewhere_is_left_al
     assert (await nexus(ours, name)).says.startswith(f"no endpoint {name}: run `countersign init`")
     made = [(await ensure_endpoint(ours, name)).made for _ in range(2)]
     assert made == [Made.CREATED, Made.EXISTS]
-    assert (await nexus(ours, name)).state is Health.OK
+    assert (await nexus(ours, name)).state is PartHealth.OK
     refused, seen = await ensure_endpoint(theirs, name), await nexus(theirs, name)
-    assert (refused.made, seen.state) == (Made.FAILED, Health.WARNING)
+    assert (refused.made, seen.state) == (Made.FAILED, PartHealth.WARNING)
     assert f"leads to queue countersign of {ours.namespace}" in refused.says
-    assert (await nexus(ours, name)).state is Health.OK
+    assert (await nexus(ours, name)).state is PartHealth.OK
 
 
 @pytest.mark.real_server
@@ -175,4 +175,4 @@ async def test_where_nobody_may_make_an_endpoint_it_is_said_and_hinders_nothing(
     made = await ensure_endpoint(client, name)
     assert made.made is Made.NOT_PERMITTED
     assert made.says == "only for workflows of other teams: docs/nexus.md says who makes it"
-    assert (await nexus(client, name)).state is Health.WARNING
+    assert (await nexus(client, name)).state is PartHealth.WARNING

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from activities.links import LinkUse
-from starter.exits import Refusal
+from starter.error_types import Refusal
 from starter.onboarding.links import PREVIEW_FOR, page_link, preview_link
 from tests.starter.paging import FIRST, NOW, PUBLIC, SECOND, phone, text_of
 from tests.starter.test_journey_pages import ACME, COLLEAGUE, know, request, shown

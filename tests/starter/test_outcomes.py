@@ -11,14 +11,14 @@ from temporalio.service import RetryConfig
 
 from starter import wishes
 from starter.context import Context
-from starter.exits import Refusal
-from starter.wishes import NotAdmitted, Refused
+from starter.error_types import Refusal
+from starter.wishes import CommandRefused, NotAdmitted
 from tests.starter.living import MSA, begin, shown_to_signer, shown_when
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import workers
 from workflows.model.operations import OTHER_CONTENT, OperationState
 from workflows.model.subject import Code
-from workflows.model.wishes import Cancellation, Delegation, Extension, Pause, ReminderNow, Wish
+from workflows.model.wishes import Cancellation, Command, Delegation, Extension, PauseCommand, ReminderNow
 
 pytestmark = pytest.mark.real_server
 
@@ -57,11 +57,11 @@ async def test_one_who_waits_long_enough_hears_what_was_done(context: Context, w
 
 
 async def test_an_op_names_one_content_whoever_sends_it(context: Context, world: World) -> None:
-    await wishes.make(context, MSA, Pause(actor=LEGAL, reason="prices", op="op-1"))
-    again = await wishes.make(context, MSA, Pause(actor="someone@else", reason="prices", op="op-1"))
+    await wishes.make(context, MSA, PauseCommand(actor=LEGAL, reason="prices", op="op-1"))
+    again = await wishes.make(context, MSA, PauseCommand(actor="someone@else", reason="prices", op="op-1"))
     assert (again.op, again.state) == ("op-1", OperationState.DONE)
-    with pytest.raises(Refused, match=f"^{MSA}: {OTHER_CONTENT}$"):
-        await wishes.make(context, MSA, Pause(actor=LEGAL, reason="holidays", op="op-1"))
+    with pytest.raises(CommandRefused, match=f"^{MSA}: {OTHER_CONTENT}$"):
+        await wishes.make(context, MSA, PauseCommand(actor=LEGAL, reason="holidays", op="op-1"))
 
 
 async def test_more_than_ten_pending_changes_lock_nobody_out(context: Context, world: World) -> None:
@@ -69,7 +69,7 @@ async def test_more_than_ten_pending_changes_lock_nobody_out(context: Context, w
     for one in (world.signatures, world.planner, world.push):
         one.failures = [refusal(Code.UNAUTHORISED) for _ in range(1_000)]
     due = datetime.now(UTC) + timedelta(days=50)
-    operators: list[Wish] = [Extension(actor=LEGAL, due=due + timedelta(days=day)) for day in range(IN_FLIGHT + 2)]
+    operators: list[Command] = [Extension(actor=LEGAL, due=due + timedelta(days=day)) for day in range(IN_FLIGHT + 2)]
     operators += [DELEGATION, ReminderNow(actor=LEGAL, force=True), Cancellation(actor=LEGAL, reason="not needed")]
     receipts = [await wishes.make(context, MSA, wish, wait=AT_ONCE) for wish in operators]
     assert {receipt.state for receipt in receipts} == {OperationState.OPEN}
@@ -86,7 +86,7 @@ async def test_what_the_server_does_not_admit_was_not_done_and_what_it_holds_may
     )
 
     async def send(number: int) -> None:
-        pause = Pause(actor=LEGAL)
+        pause = PauseCommand(actor=LEGAL)
         await wishes.send(impatient, MSA, pause, f"op-{number}", within=timedelta(seconds=1))
 
     held = await asyncio.gather(*map(send, range(IN_FLIGHT)), return_exceptions=True)
@@ -98,14 +98,14 @@ async def test_what_the_server_does_not_admit_was_not_done_and_what_it_holds_may
 @pytest.mark.parametrize(
     ("wish", "says"),
     [
-        (Pause(actor="legal\ndesk"), "--as has the character U+000A, which people cannot see"),
-        (Pause(actor="legal\x1b[2J"), "--as has the character U+001B, which people cannot see"),
-        (Pause(actor=LEGAL, op="a\nb"), "--op has the character U+000A, which people cannot see"),
-        (Pause(actor=LEGAL, op="x" * 60), "--op is longer than 52 characters"),
+        (PauseCommand(actor="legal\ndesk"), "--as has the character U+000A, which people cannot see"),
+        (PauseCommand(actor="legal\x1b[2J"), "--as has the character U+001B, which people cannot see"),
+        (PauseCommand(actor=LEGAL, op="a\nb"), "--op has the character U+000A, which people cannot see"),
+        (PauseCommand(actor=LEGAL, op="x" * 60), "--op is longer than 52 characters"),
     ],
 )
 async def test_a_name_that_cannot_be_shown_is_refused_before_anything_is_sent(
-    context: Context, wish: Wish, says: str
+    context: Context, wish: Command, says: str
 ) -> None:
     with pytest.raises(Refusal) as told:
         await wishes.make(context, "nowhere", wish)

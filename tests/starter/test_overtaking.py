@@ -17,7 +17,7 @@ from tests.faults.town import eventually
 from tests.starter.living import MSA, begin
 from workflows import names
 from workflows.kinds import Kind
-from workflows.model.wishes import Pause
+from workflows.model.wishes import PauseCommand
 
 pytestmark = pytest.mark.real_server
 CROWD = 30
@@ -34,7 +34,7 @@ async def test_what_somebody_waits_for_overtakes_the_crowd_and_then_has_its_plac
     await begin(context)
     while not await pollers.somebody(context.client):  # The queue has partitions, and one of them knows who asks.
         assert await next_task(context) != Kind.REQUEST.workflow_id(MSA)
-    wish = asyncio.create_task(wishes.send(context.client, MSA, Pause(actor="ops"), "op-1"))
+    wish = asyncio.create_task(wishes.send(context.client, MSA, PauseCommand(actor="ops"), "op-1"))
     await eventually(lambda: has_the_place(context, Urgency.URGENT))
     before = 0  # The server puts it there a moment after it has said so.
     while await next_task(context) != Kind.REQUEST.workflow_id(MSA):
@@ -50,7 +50,7 @@ async def test_where_nobody_works_nothing_is_changed(context: Context, monkeypat
     monkeypatch.setattr(overtaking, "OVERTAKES_AFTER", timedelta(milliseconds=1))
     await begin(context)
     with pytest.raises(NotConfirmed):
-        await wishes.send(context.client, MSA, Pause(actor="ops"), "op-1", within=timedelta(seconds=1))
+        await wishes.send(context.client, MSA, PauseCommand(actor="ops"), "op-1", within=timedelta(seconds=1))
     assert await has_the_place(context, AS_STARTED)
 
 

@@ -15,11 +15,11 @@ from temporalio.api.workflowservice.v1 import UpdateTaskQueueConfigRequest
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from activities.http.pacing import CALLER, Pacer, Urgency
+from activities.http.pacing import CALLER, RateLimiter, Urgency
 from activities.interceptors import PaceInterceptor
 from activities.pace import priority
 from starter import pace
-from starter.pace import Keeper, Part, Record
+from starter.pace import Keeper, RateRecord, RateShare
 from tests.activities.http.test_pacing import call, called, lived
 from tests.faults.town import eventually
 from tests.servers import own_namespace, real_server
@@ -33,11 +33,11 @@ HALF_A_MINUTE = 30.0
 def test_under_load_every_half_minute_has_its_calls_however_many_workers_share(rate: float, workers: int) -> None:
     """Before, 1.6 a second of a setting of 5: the server's rate was split over partitions and charged four calls."""
     names = frozenset(f"worker-{number}" for number in range(workers))
-    part = Record(rate, set_live=False, workers=names).of_worker("worker-0")
+    part = RateRecord(rate, set_live=False, workers=names).of_worker("worker-0")
 
     async def story() -> list[float]:
         each = int(rate * 60 / workers)
-        went = await asyncio.gather(*(called(Pacer(part.rate, part.burst), each) for _ in range(workers)))
+        went = await asyncio.gather(*(called(RateLimiter(part.rate, part.burst), each) for _ in range(workers)))
         return sorted(at for one in went for at in one)
 
     went = lived(story())
@@ -48,11 +48,11 @@ def test_under_load_every_half_minute_has_its_calls_however_many_workers_share(r
 
 
 def test_the_parts_of_all_are_the_whole_and_a_worker_that_is_not_listed_yet_counts_itself() -> None:
-    record = Record(5, set_live=True, workers=frozenset({"a", "b"}))
-    assert record.of_worker("a") == record.of_worker("b") == Part(2.25, 5)
+    record = RateRecord(5, set_live=True, workers=frozenset({"a", "b"}))
+    assert record.of_worker("a") == record.of_worker("b") == RateShare(2.25, 5)
     assert record.of_worker("new").rate == pytest.approx(1.5)
     assert record.of_receiver().rate + 2 * record.of_worker("a").rate == pytest.approx(5)
-    crowd = Record(5, set_live=True, workers=frozenset(map(str, range(15))))
+    crowd = RateRecord(5, set_live=True, workers=frozenset(map(str, range(15))))
     assert crowd.of_worker("1").burst == 2, "not five at once each of fifteen"
     assert pace.identity_of_worker() != pace.identity_of_worker()
 
@@ -67,14 +67,14 @@ class Queue:
 
     async def work(self, me: str, listed_after: float) -> None:
         """One worker that begins now."""
-        keeper = Keeper(pacer := Pacer(self.rate), lambda record: record.of_worker(me), me)
+        keeper = Keeper(pacer := RateLimiter(self.rate), lambda record: record.of_worker(me), me)
         for _ in range(1000):
             asyncio.ensure_future(call(pacer, self.went)).add_done_callback(lambda _: None)
         listed_at = asyncio.get_running_loop().time() + listed_after
         while True:
             if asyncio.get_running_loop().time() >= listed_at:
                 self.polling.add(me)
-            keeper.heed(Record(self.rate, set_live=False, workers=frozenset(self.polling)))
+            keeper.heed(RateRecord(self.rate, set_live=False, workers=frozenset(self.polling)))
             await asyncio.sleep(pace.READ_EVERY_AT_FIRST)
 
     def windows(self) -> list[float]:
@@ -110,11 +110,11 @@ def test_workers_that_begin_together_or_later_make_no_more_calls_in_all_than_the
 
 def test_a_newcomer_that_is_never_listed_begins_after_all() -> None:
     async def story() -> float:
-        keeper = Keeper(pacer := Pacer(5), Record.of_receiver, "me")
+        keeper = Keeper(pacer := RateLimiter(5), RateRecord.of_receiver, "me")
         went: list[float] = []
         waiting = asyncio.ensure_future(call(pacer, went))
         while not went:
-            keeper.heed(Record(5, set_live=False, workers=frozenset()))
+            keeper.heed(RateRecord(5, set_live=False, workers=frozenset()))
             await asyncio.sleep(1)
         await waiting
         return went[0]
@@ -124,8 +124,8 @@ def test_a_newcomer_that_is_never_listed_begins_after_all() -> None:
 
 def test_a_rest_earns_one_call_until_the_part_was_the_same_for_ten_seconds_and_who_rests_reads_seldom() -> None:
     async def story() -> tuple[int, int, bool, bool]:
-        keeper = Keeper(pacer := Pacer(5), lambda record: record.of_worker("me"))
-        alone = Record(5, set_live=False, workers=frozenset({"me"}))
+        keeper = Keeper(pacer := RateLimiter(5), lambda record: record.of_worker("me"))
+        alone = RateRecord(5, set_live=False, workers=frozenset({"me"}))
         keeper.heed(alone)
         await asyncio.sleep(9)
         keeper.heed(alone)
@@ -140,7 +140,7 @@ def test_a_rest_earns_one_call_until_the_part_was_the_same_for_ten_seconds_and_w
     assert lived(story()) == (1, 5, False, True)
 
 
-async def at_once(pacer: Pacer) -> int:
+async def at_once(pacer: RateLimiter) -> int:
     """How many of ten calls go without waiting."""
     went: list[float] = []
     calls = [asyncio.ensure_future(call(pacer, went)) for _ in range(10)]
@@ -153,15 +153,17 @@ async def at_once(pacer: Pacer) -> int:
 @pytest.mark.real_server
 async def test_the_rate_set_at_the_queue_is_in_force_and_each_process_that_polls_counts_once() -> None:
     async with real_server() as env:
-        assert await pace.read(env.client, 5) == Record(5, set_live=False, workers=frozenset())
+        assert await pace.read(env.client, 5) == RateRecord(5, set_live=False, workers=frozenset())
         async with polling(env.client, "one"), polling(env.client, "two"):
-            both = Record(5, set_live=False, workers=frozenset({"one", "two"}))
+            both = RateRecord(5, set_live=False, workers=frozenset({"one", "two"}))
             await eventually(lambda: _reads(env.client, both), 60)
             await limit(env.client, 7)
-            await eventually(lambda: _reads(env.client, Record(7, set_live=True, workers=frozenset({"one", "two"}))))
+            await eventually(
+                lambda: _reads(env.client, RateRecord(7, set_live=True, workers=frozenset({"one", "two"})))
+            )
             later = datetime.now(UTC) + timedelta(minutes=3)
             assert (await pace.read(env.client, 5, now=later)).workers == frozenset(), "they have not polled since"
-            async with pace.kept(env.client, calls := Pacer(1), 5, Record.of_receiver):
+            async with pace.kept(env.client, calls := RateLimiter(1), 5, RateRecord.of_receiver):
                 assert calls.rate == 0.5, "at once, as if the setting were it"
                 await eventually(lambda: _is(calls, 0.7))
 
@@ -174,7 +176,7 @@ async def test_a_rate_that_cannot_be_read_stays_what_it_was(monkeypatch: pytest.
         env = await server.enter_async_context(real_server())
         closing.push_async_callback(server.aclose)
         await limit(env.client, 20)
-        async with pace.kept(env.client, calls := Pacer(1), 5, Record.of_receiver):
+        async with pace.kept(env.client, calls := RateLimiter(1), 5, RateRecord.of_receiver):
             await eventually(lambda: _is(calls, 2))
             await server.aclose()
             with capture_logs() as logs:
@@ -251,7 +253,7 @@ async def limit(client: Client, rate: float) -> None:
     await client.workflow_service.update_task_queue_config(request)
 
 
-async def _reads(client: Client, record: Record) -> bool:
+async def _reads(client: Client, record: RateRecord) -> bool:
     return await pace.read(client, 5) == record
 
 
@@ -259,5 +261,5 @@ async def _is_told(logs: Sequence[EventDict], says: str) -> bool:
     return any(one["event"] == says for one in logs)
 
 
-async def _is(calls: Pacer, rate: float) -> bool:
+async def _is(calls: RateLimiter, rate: float) -> bool:
     return calls.rate == pytest.approx(rate)

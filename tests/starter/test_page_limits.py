@@ -10,13 +10,13 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities.links import LinkUse
 from activities.requests.cover_sheet import CoverSheet
-from activities.store import Store
+from activities.store.store import Store
 from starter.page.allowances import LOOKS_OF_A_LINK, PRESSES_OF_A_LINK, PRESSES_OF_AN_ADDRESS
 from starter.page.quick_look import QuickLook
 from starter.page.recent_looks import FRESH_SECONDS
 from tests.starter.paging import CHAIR, DOCUMENT, DUTCH, FIRST, REQUEST, SECOND, Phone, form_of, phone, text_of
 from workflows.model.lines import SignerLine
-from workflows.model.request import Brief, Document, SignerState
+from workflows.model.request import Document, SignatureBrief, SignerState
 from workflows.model.subject import Participant, Role, Status
 from workflows.model.views import RequestShow
 
@@ -51,7 +51,8 @@ async def test_while_temporal_is_down_there_are_document_and_button(tmp_path: Pa
     store = Store((tmp_path / "store").as_uri())
     signers = tuple(Participant(person=person, order=order) for order, person in enumerate((FIRST, SECOND), start=1))
     await CoverSheet.keep(
-        store, Brief(id=REQUEST, kind="nda", title=DOCUMENT, document=Document(), requester=CHAIR, people=signers)
+        store,
+        SignatureBrief(id=REQUEST, kind="nda", title=DOCUMENT, document=Document(), requester=CHAIR, people=signers),
     )
     nobody = await Client.connect("127.0.0.1:1", lazy=True, data_converter=pydantic_data_converter)
     async with phone(tmp_path, asking=QuickLook(nobody, store)) as signer:

@@ -8,14 +8,14 @@ import pytest
 
 from activities.links import LinkUse
 from activities.requests.cover_sheet import CoverSheet
-from activities.store import Home
-from starter.page.screens import Act
+from activities.store.home import StoragePrefix
+from starter.page.screens import FormAction
 from tests.starter.paging import CHAIR, DUTCH, FIRST, NOW, REQUEST, SECOND, Phone, phone, text_of
 from tests.starter.test_page_wishes import DEPUTY, REQUESTER, choices, question, shown
 from workflows.model.entries import EscalationEntry
 from workflows.model.lines import SignerLine
 from workflows.model.planning import EscalationReason
-from workflows.model.request import Brief, Document, SignerState
+from workflows.model.request import Document, SignatureBrief, SignerState
 from workflows.model.subject import Participant, Role, Status
 
 MESSAGE = "Please sign before the <b>kick-off</b>."
@@ -28,14 +28,14 @@ async def signer(tmp_path: Path) -> AsyncIterator[Phone]:
         made.known[REQUEST] = shown(choices())
         await CoverSheet.keep(
             made.store,
-            Brief(
+            SignatureBrief(
                 id=REQUEST,
                 kind="nda",
                 title="NDA",
                 document=Document(),
                 requester=REQUESTER,
                 people=(Participant(person=FIRST),),
-                message=str(await made.store.texts.keep(Home.of_request(REQUEST), "message", MESSAGE)),
+                message=str(await made.store.texts.keep(StoragePrefix.of_request(REQUEST), "message", MESSAGE)),
             ),
         )
         yield made
@@ -50,7 +50,8 @@ async def drawn(tmp_path: Path) -> AsyncIterator[Phone]:
         pdf = (Path(__file__).parents[2] / "deploy" / "examples" / "msa.pdf").read_bytes()
         document = Document(sha256=await made.store.put_document(pdf))
         await CoverSheet.keep(
-            made.store, Brief(id=REQUEST, kind="nda", title="MSA", document=document, requester=REQUESTER, people=())
+            made.store,
+            SignatureBrief(id=REQUEST, kind="nda", title="MSA", document=document, requester=REQUESTER, people=()),
         )
         yield made
 
@@ -88,7 +89,8 @@ async def test_of_an_edition_the_page_says_which_version_is_acknowledged_and_sin
         made.known[REQUEST] = shown(choices().replace(person=person), signers=(line,), document="Conduct")
         document = Document(version="2026.1", effective=effective, approver=CHAIR)
         await CoverSheet.keep(
-            made.store, Brief(id=REQUEST, kind="nda", title="C", document=document, requester=REQUESTER, people=())
+            made.store,
+            SignatureBrief(id=REQUEST, kind="nda", title="C", document=document, requester=REQUESTER, people=()),
         )
         text = text_of((await made.open(made.link(person))).text)
         assert says in text
@@ -154,14 +156,14 @@ async def test_what_is_due_today_has_a_colour_of_its_own(signer: Phone, ahead: t
 
 
 async def test_after_not_now_the_page_says_until_when(signer: Phone) -> None:
-    answer = await signer.wish(signer.link(), Act.LATER)
+    answer = await signer.wish(signer.link(), FormAction.LATER)
     signer.known[REQUEST] = shown(choices(reminded_at=NOW + timedelta(hours=9)))
     page = text_of((await signer.open(f"/open/{answer.headers['location']}")).text)
     assert "Put off. You will be reminded on Thu, 26 Nov 2026, 18:00 (New York)." in page
 
 
 async def test_after_a_question_the_page_says_that_it_was_sent(signer: Phone) -> None:
-    answer = await signer.wish(signer.link(), Act.ASK, text="Which annex?")
+    answer = await signer.wish(signer.link(), FormAction.ASK, text="Which annex?")
     signer.known[REQUEST] = shown(choices(ask=False), question=question())
     page = text_of((await signer.open(f"/open/{answer.headers['location']}")).text)
     assert "Your question was sent. We will tell you when it is answered." in page
@@ -169,7 +171,7 @@ async def test_after_a_question_the_page_says_that_it_was_sent(signer: Phone) ->
 
 async def test_after_an_answer_the_page_says_that_it_was_sent(signer: Phone) -> None:
     signer.known[REQUEST] = shown(choices(), question=question())
-    answer = await signer.wish(signer.link(REQUESTER, LinkUse.VIEW), Act.ANSWER, text="Annex B")
+    answer = await signer.wish(signer.link(REQUESTER, LinkUse.VIEW), FormAction.ANSWER, text="Annex B")
     signer.known[REQUEST] = shown(choices(), answered=(question(answer="Annex B"),))
     page = text_of((await signer.open(f"/open/{answer.headers['location']}")).text)
     assert "Your answer was sent." in page

@@ -11,17 +11,17 @@ import pytest
 from activities.links import LinkUse
 from activities.opened import opened_at
 from activities.requests.cover_sheet import CoverSheet
-from activities.store import Home
+from activities.store.home import StoragePrefix
 from starter.page.posted_forms import LONGEST
 from tests.starter.paging import CHAIR, DOCUMENT, DUTCH, FIRST, NOW, REQUEST, SECOND, Phone, form_of, phone, text_of
 from tests.storage import away
 from workflows.kinds import Kind
 from workflows.model.attention import Attention, AttentionCode
 from workflows.model.entries import TimelineEntry
-from workflows.model.happened import Happened
+from workflows.model.happened import EventType
 from workflows.model.lines import SignerLine
 from workflows.model.notices import Notification
-from workflows.model.planning import MomentKind
+from workflows.model.planning import ActionType
 from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffLine, HandoffState
 from workflows.model.subject import Role, Status
@@ -168,7 +168,7 @@ async def test_who_has_acknowledged_alone_does_not_read_that_everyone_has(signer
     alone = signed_by_first(status=Status.SIGNED)
     signer.known[REQUEST] = alone.replace(signers=alone.signers[:1], requester=REQUESTER)
     cover = CoverSheet(kind="nda", document=DOCUMENT, requester=REQUESTER, signers=(), version="2026.1")
-    await signer.store.keep_cover(Home.of_request(REQUEST), cover.model_dump_json(by_alias=True).encode())
+    await signer.store.keep_cover(StoragePrefix.of_request(REQUEST), cover.model_dump_json(by_alias=True).encode())
     text = text_of((await signer.open(signer.link())).text)
     assert f"You have acknowledged {DOCUMENT} on Thu, 26 Nov 2026" in text
     assert "It is complete." in text
@@ -408,7 +408,7 @@ async def test_who_was_replaced_does_not_read_why_the_request_stands(signer: Pho
     standing = Next(what="wait", at=None, why=f"paused by {REQUESTER}: perhaps insolvent")
     paused: dict[str, Any] = {
         "attention": (Attention(code=AttentionCode.PAUSED, since=DUE, says=standing.why),),
-        "timeline": (TimelineEntry(at=DUE, happened=Happened.PAUSED, who=REQUESTER, why="Insolvent?", said=True),),
+        "timeline": (TimelineEntry(at=DUE, happened=EventType.PAUSED, who=REQUESTER, why="Insolvent?", said=True),),
     }
     waiting = (WaitingFor(person=SECOND, since=DUE),)
     gone = SignerState.REASSIGNED
@@ -492,7 +492,7 @@ async def test_a_page_speaks_the_language_of_its_person(signer: Phone) -> None:
 
 async def test_an_onlooker_reads_in_their_language_where_it_stands(signer: Phone) -> None:
     signer.known[REQUEST] = shown(
-        waiting_for=(WaitingFor(person=SECOND, since=DUE),), next=Next(what=MomentKind.WARN, at=DUE, why="two days")
+        waiting_for=(WaitingFor(person=SECOND, since=DUE),), next=Next(what=ActionType.WARN, at=DUE, why="two days")
     )
     text = text_of((await signer.open(signer.link(DUTCH, LinkUse.VIEW))).text)
     assert "Wacht op Chief Executive. Op vr 11 dec 2026, 18:00 (Amsterdam) volgt een laatste waarschuwing." in text

@@ -16,7 +16,7 @@ from activities.reader import Reader
 from deploy.rollout import rehearse
 from starter import requests, wishes
 from starter.context import Context
-from starter.exits import Refusal
+from starter.error_types import Refusal
 from starter.fast_forward import forward
 from starter.listing import pages
 from starter.listing.query import Wanted

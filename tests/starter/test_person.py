@@ -7,7 +7,7 @@ import pytest
 
 from activities.directory import UnknownPerson
 from activities.people import FileDirectory
-from activities.store import device_hash
+from activities.store.devices import device_hash
 from starter.context import Context
 from starter.listing import pages
 from starter.listing.query import Wanted

@@ -7,18 +7,18 @@ from xml.etree.ElementTree import fromstring
 import pytest
 
 from activities.opened import mark, opened_at
-from activities.store import Store
+from activities.store.store import Store
 from starter import push_stats
 from starter.context import Context
-from starter.push_picture import picture_of
-from starter.push_stats import Courses, gathered
+from starter.push_picture import push_picture
+from starter.push_stats import Courses, gather_push_stats
 from tests.faults.town import eventually
 from tests.starter.living import MSA, begin, shown_when
 from tests.workflows.fakes import World
 from tests.workflows.stage import workers
 from workflows.kinds import Kind
 from workflows.model.lines import SignerLine
-from workflows.model.notices import Channel, Notification, Outcome
+from workflows.model.notices import Channel, Notification, NotificationOutcome
 from workflows.model.request import SignerState
 from workflows.model.subject import Role, Status
 from workflows.model.views import RequestShow
@@ -28,7 +28,7 @@ HOUR = timedelta(hours=1)
 
 
 def told(person: str, stage: str = "ready", channel: Channel = Channel.PUSH, why: str | None = None) -> Notification:
-    outcome = Outcome.FAILED if why else Outcome.ACCEPTED
+    outcome = NotificationOutcome.FAILED if why else NotificationOutcome.ACCEPTED
     return Notification(key=f"r/{stage}/{person}", stage=stage, person=person, channel=channel, outcome=outcome, at=NOW)
 
 
@@ -78,7 +78,7 @@ def test_ten_times_the_kinds_and_people_are_bounded(monkeypatch: pytest.MonkeyPa
 def test_the_picture_has_a_bar_for_each_kind_that_was_opened() -> None:
     courses = Courses()
     courses.add(shown("nda", told("a"), signed={"a": NOW + 2 * HOUR}), {"a": NOW + HOUR})
-    drawn = fromstring(picture_of(courses.stats))  # noqa: S314  our own picture
+    drawn = fromstring(push_picture(courses.stats))  # noqa: S314  our own picture
     texts = {element.text for element in drawn.iter() if element.text}
     assert {"nda", "until opened", "until done", "From push to done: 1 ended, 0 waiting"} <= texts
 
@@ -98,7 +98,7 @@ async def test_what_still_waits_is_asked_itself(context: Context) -> None:
         await mark(context.store, Kind.REQUEST.workflow_id(MSA), "customer-signer", datetime.now(UTC))
 
         async def listed() -> push_stats.PushStats | None:
-            found = await gathered(context.client, context.store, lambda _: None)
+            found = await gather_push_stats(context.client, context.store, lambda _: None)
             return found if found.kinds else None
 
         found = await eventually(listed)

@@ -11,18 +11,18 @@ from temporalio.client import Client, ScheduleIntervalSpec, ScheduleUpdate, Sche
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
-from starter.doctor.health import Health
+from starter.doctor.health import PartHealth
 from starter.doctor.temporal import sweeps
-from starter.exits import Refusal
+from starter.error_types import Refusal
 from starter.reconciling import EVERY, ensure_schedule, standing, sweep_now
 from starter.search_attributes import Made
 from tests.servers import own_namespace
 from tests.starter.terminal import type_
 from tests.versions.stage import eventually
-from workflows.model.reconciliation import Mended, SweepOrder, Swept
+from workflows.model.reconciliation import CorrectedRequest, ReconciliationOrder, ReconciliationResult
 from workflows.model.subject import Code
 from workflows.names import RECONCILIATION_SCHEDULE, SWEEP_QUEUE, WORKFLOW_QUEUE
-from workflows.ports import EventSweep
+from workflows.ports import EventReconciliation
 from workflows.reconciliation import ReconciliationWorkflow
 
 pytestmark = pytest.mark.real_server
@@ -30,17 +30,17 @@ pytestmark = pytest.mark.real_server
 NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
 
 
-class Events(EventSweep):
+class Events(EventReconciliation):
     """One part with one request that missed something; or a refusal."""
 
     refuses = False
 
-    async def sweep(self, order: SweepOrder) -> Swept:
-        """See `EventSweep`."""
+    async def sweep(self, order: ReconciliationOrder) -> ReconciliationResult:
+        """See `EventReconciliation`."""
         if self.refuses:
             raise ApplicationError("Core Signature answered 403: no", type=Code.UNAUTHORISED, non_retryable=True)
-        mended = (Mended(request="msa-0042", event="signed", at=NOON),)
-        return Swept(pages=1, events=7, told=1, mended=mended, until=NOON, reached=NOON, over=True)
+        mended = (CorrectedRequest(request="msa-0042", event="signed", at=NOON),)
+        return ReconciliationResult(pages=1, events=7, told=1, mended=mended, until=NOON, reached=NOON, over=True)
 
 
 def at_work(client: Client, events: Events) -> tuple[Worker, Worker]:
@@ -54,7 +54,7 @@ async def test_the_schedule_is_made_once_mended_and_stays_paused(dev_server: str
     client = await own_namespace(dev_server)
     assert await standing(client) is None
     missing = await sweeps(client)
-    assert (missing.state, missing.says.endswith("run `countersign init`")) == (Health.WRONG, True)
+    assert (missing.state, missing.says.endswith("run `countersign init`")) == (PartHealth.WRONG, True)
     assert [(await ensure_schedule(client)).made for _ in range(2)] == [Made.CREATED, Made.EXISTS]
     handle = client.get_schedule_handle(RECONCILIATION_SCHEDULE)
     await handle.pause()
@@ -79,7 +79,7 @@ async def test_a_sweep_that_the_schedule_begins_is_seen_by_doctor_also_when_it_w
         await handle.trigger()
         assert await eventually(says(client, "the last began 0 minutes ago"))
         [begun] = (await handle.describe()).info.recent_actions
-        sweep = client.get_workflow_handle(begun.action.workflow_id, result_type=Swept)  # type: ignore[attr-defined]
+        sweep = client.get_workflow_handle(begun.action.workflow_id, result_type=ReconciliationResult)  # type: ignore[attr-defined]
         assert (await sweep.result()).told == 1
         assert await eventually(says(client, "the last began 0 minutes ago and told 1 requests of what"))
         assert sweep.id.startswith("reconciliation-20")
@@ -87,7 +87,7 @@ async def test_a_sweep_that_the_schedule_begins_is_seen_by_doctor_also_when_it_w
         await handle.trigger()
         assert await eventually(says(client, "the last began 0 minutes ago and was given up"))
     late = await sweeps(client, datetime.now(UTC) + timedelta(hours=1))
-    assert late.state is Health.WARNING
+    assert late.state is PartHealth.WARNING
 
 
 def says(client: Client, words: str) -> Callable[[], Awaitable[bool]]:
@@ -99,7 +99,7 @@ def says(client: Client, words: str) -> Callable[[], Awaitable[bool]]:
 
 async def test_a_sweep_is_made_now_and_what_refuses_it_is_one_line(dev_server: str) -> None:
     client, events = await own_namespace(dev_server), Events()
-    seen: list[Swept] = []
+    seen: list[ReconciliationResult] = []
     ours, theirs = at_work(client, events)
     async with ours, theirs:
         swept = await sweep_now(client, seen.append)

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from activities.store import Home
-from activities.target_health import Condition, Health, KnownTarget, address_of
+from activities.store.home import StoragePrefix
+from activities.target_health import KnownTarget, TargetCondition, TargetState, address_of
 from starter import wishes
 from starter.context import Context
-from starter.exits import Refusal
+from starter.error_types import Refusal
 from starter.hand_offs import replays, target_status
-from starter.wishes import Refused
+from starter.wishes import CommandRefused
 from tests.starter.dying import dead_entry
 from tests.starter.living import MSA, SOON, begin, shown_to_signer, shown_with
 from tests.starter.terminal import type_
@@ -50,7 +50,7 @@ async def signed(context: Context, world: World, *, ends: bool = True) -> None:
     await handle.result()
     shown = await shown_with(context, Status.SIGNED)
     record = SettledRecord(fingerprint="f", run_id="r", show=shown)
-    await context.store.write_record(Home.of_request(MSA), record.model_dump_json(by_alias=True).encode())
+    await context.store.write_record(StoragePrefix.of_request(MSA), record.model_dump_json(by_alias=True).encode())
     world.handoff.record = recorded(line("finance", HandoffState.DEAD), line("hr", HandoffState.DONE, 1))
 
 
@@ -64,9 +64,9 @@ async def test_what_is_closed_is_handed_off_from_its_record_once_for_each_op(con
         repeated = await wishes.make(context, MSA, Replay(actor="ops", target="finance", op="once"))
         assert (repeated.state, repeated.detail) == (OperationState.DONE, "told finance")
         world.handoff.record = recorded(line("finance", HandoffState.DONE, 1))
-        with pytest.raises(Refused, match="insist with --again"):
+        with pytest.raises(CommandRefused, match="insist with --again"):
             await wishes.make(context, MSA, Replay(actor="ops", target="finance"))
-        with pytest.raises(Refused, match="msa-0042: crm is none of those who are told of this end"):
+        with pytest.raises(CommandRefused, match="msa-0042: crm is none of those who are told of this end"):
             await wishes.make(context, MSA, Replay(actor="ops", target="crm"))
         assert world.handoff.calls["finance"] == before + 1
         closed = await context.client.get_workflow_handle(hand_off_workflow_id(MSA)).describe()
@@ -79,7 +79,7 @@ async def test_what_nobody_knows_and_what_has_no_record_are_refused_in_words(con
     async with workers(context.client, World()):
         await begin(context)
         await shown_to_signer(context)
-        with pytest.raises(Refused, match="nothing is handed off before the end: the request is sent"):
+        with pytest.raises(CommandRefused, match="nothing is handed off before the end: the request is sent"):
             await wishes.make(context, MSA, Replay(actor="ops", target="finance"))
         await context.client.get_workflow_handle(Kind.REQUEST.workflow_id(MSA)).terminate()
         with pytest.raises(Refusal, match="it has no record of an ending: The workflow was terminated"):
@@ -117,16 +117,16 @@ async def test_targets_are_listed_tried_at_once_and_the_dead_replayed(context: C
 async def test_an_address_that_the_catalogue_has_no_more_says_nothing_of_a_target(context: Context) -> None:
     finance = Target(target="finance", url="https://erp.example/hooks")
     moved = finance.replace(url="https://moved.example/hooks")
-    gone = Health(address=address_of(finance), is_=Condition.DISABLED, since=AT, why="HTTP 410")
+    gone = TargetCondition(address=address_of(finance), is_=TargetState.DISABLED, since=AT, why="HTTP 410")
     await context.store.hand_offs.keep_target("finance", KnownTarget().learnt(gone).written)
     now, before = ({"finance": {address_of(one)}} for one in (moved, finance))
     assert (await target_status.standing(context, now)).targets == ()
     for of_catalogue in ({}, before):
         (row,) = (await target_status.standing(context, of_catalogue)).targets
-        assert (row.target, row.state, row.why) == ("finance", Condition.DISABLED, "HTTP 410")
+        assert (row.target, row.state, row.why) == ("finance", TargetState.DISABLED, "HTTP 410")
     await target_status.hurry(context, "finance")
     known = KnownTarget.of(await context.store.hand_offs.read_target("finance"))
-    assert known.at(address_of(finance)).is_ is Condition.FAILING, "called again wherever it wanted no calls"
+    assert known.at(address_of(finance)).is_ is TargetState.FAILING, "called again wherever it wanted no calls"
 
 
 async def test_what_open_requests_could_not_tell_of_an_escalation_is_listed_tried_at_once_and_replayed(
@@ -183,9 +183,9 @@ async def nobody_is_hurried(context: Context, folder: Path) -> None:
     assert ended.stdout == "Nothing waits to be tried\n", "the run that tells others was not told"
 
 
-async def given_up(context: Context, id: str, target: str) -> Home:
+async def given_up(context: Context, id: str, target: str) -> StoragePrefix:
     """Something that ended long ago, of which one target never heard."""
-    home = Home.of_request(id)
+    home = StoragePrefix.of_request(id)
     shown = RequestShow(id=id, kind="nda", status=Status.SIGNED, says="Signed")
     record = SettledRecord(fingerprint="f", run_id="r", show=shown)
     await context.store.write_record(home, record.model_dump_json(by_alias=True).encode())
@@ -193,7 +193,7 @@ async def given_up(context: Context, id: str, target: str) -> Home:
     return home
 
 
-async def unreadable(context: Context, home: Home) -> None:
+async def unreadable(context: Context, home: StoragePrefix) -> None:
     """The store has the record, and cannot read it."""
     record = Path(context.store.address.removeprefix("file://")) / home.file("records")
     record.unlink()

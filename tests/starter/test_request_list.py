@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from activities.store import Store
+from activities.store.store import Store
 from starter.context import Context
 from tests.servers import own_namespace
 from tests.starter.desk.shelf import Shelf, audience

@@ -9,10 +9,10 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
-from activities.store import Home
+from activities.store.home import StoragePrefix
 from starter import lookup, requests, wishes
 from starter.context import Context
-from starter.exits import Refusal
+from starter.error_types import Refusal
 from starter.listing import pages
 from starter.listing.dead import DEAD_AT_ONCE
 from starter.listing.query import Wanted
@@ -23,7 +23,7 @@ from tests.starter.living import MSA, SOON, begin, desk_in, shown_to_signer, sho
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import workers
 from workflows import names
-from workflows.kinds import Kind, Named
+from workflows.kinds import Kind, WorkflowName
 from workflows.model.provider import ProviderEvent
 from workflows.model.records import DeadHandOffs, SettledRecord
 from workflows.model.settlement import HandoffLine, HandoffState
@@ -51,7 +51,7 @@ async def listed(context: Context, at_least: int, *, attention: bool) -> list[Re
 
 async def record(context: Context, shown: RequestShow) -> None:
     content = SettledRecord(fingerprint="f" * 64, run_id="r", show=shown).model_dump_json(by_alias=True)
-    await context.store.write_record(Home.of_request(shown.id), content.encode())
+    await context.store.write_record(StoragePrefix.of_request(shown.id), content.encode())
 
 
 async def test_a_living_request_says_whom_it_waits_for(context: Context) -> None:
@@ -78,14 +78,14 @@ def test_the_workflow_id_of_something_else_is_refused() -> None:
 @pytest.mark.parametrize(
     ("typed", "meant"),
     [
-        ("msa-0042", Named(Kind.REQUEST, "msa-0042")),
-        ("signature-request:msa-0042", Named(Kind.REQUEST, "msa-0042")),
-        ("task:acme.account", Named(Kind.TASK, "acme.account")),
-        ("customer-onboarding:acme", Named(Kind.ONBOARDING, "acme")),
-        ("acknowledgement-campaign:conduct", Named(Kind.CAMPAIGN, "conduct")),
+        ("msa-0042", WorkflowName(Kind.REQUEST, "msa-0042")),
+        ("signature-request:msa-0042", WorkflowName(Kind.REQUEST, "msa-0042")),
+        ("task:acme.account", WorkflowName(Kind.TASK, "acme.account")),
+        ("customer-onboarding:acme", WorkflowName(Kind.ONBOARDING, "acme")),
+        ("acknowledgement-campaign:conduct", WorkflowName(Kind.CAMPAIGN, "conduct")),
     ],
 )
-def test_a_clock_is_named_by_a_request_s_id_or_any_workflow_id(typed: str, meant: Named) -> None:
+def test_a_clock_is_named_by_a_request_s_id_or_any_workflow_id(typed: str, meant: WorkflowName) -> None:
     assert followed_up(typed) == meant
 
 
@@ -259,9 +259,11 @@ async def test_dead_hand_offs_are_in_attention_long_after_temporal_has_forgotten
     lines = (HandoffLine(target="finance", state=HandoffState.DEAD, attempts=10, at=NOW),)
     for name in names_of:
         dead = DeadHandOffs(id=name, kind="customer-contract", status=Status.SIGNED, handoffs=lines)
-        await context.store.hand_offs.note_dead(Home.of_request(name), dead.model_dump_json().encode())
+        await context.store.hand_offs.note_dead(StoragePrefix.of_request(name), dead.model_dump_json().encode())
     of_escalation = dead.replace(id="of-escalation", handoffs=(lines[0].replace(target="finance/escalated-1"),))
-    await context.store.hand_offs.note_dead(Home.of_request("of-escalation"), of_escalation.model_dump_json().encode())
+    await context.store.hand_offs.note_dead(
+        StoragePrefix.of_request("of-escalation"), of_escalation.model_dump_json().encode()
+    )
     await record(
         context,
         RequestShow(id=names_of[0], kind="nda", document="Terms", requester="office", status=Status.SIGNED, due_at=NOW),
@@ -286,7 +288,7 @@ async def test_a_request_with_dead_hand_offs_that_still_tries_others_is_listed_o
         await shown_to_signer(context)
         lines = (HandoffLine(target="hr", state=HandoffState.DEAD, attempts=1, at=NOW),)
         dead = DeadHandOffs(id=MSA, kind="customer-contract", status=Status.SIGNED, handoffs=lines)
-        await context.store.hand_offs.note_dead(Home.of_request(MSA), dead.model_dump_json().encode())
+        await context.store.hand_offs.note_dead(StoragePrefix.of_request(MSA), dead.model_dump_json().encode())
         world.signatures.status = Status.SIGNED
         handle = context.client.get_workflow_handle(Kind.REQUEST.workflow_id(MSA))
         await handle.signal(names.PROVIDER_EVENT, ProviderEvent(id="e1", type="signed", at=NOW))

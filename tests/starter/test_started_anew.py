@@ -9,7 +9,7 @@ from starter import lookup, requests
 from tests.activities.requests.papers import Desk
 from tests.activities.tasks.test_start import prepared
 from tests.starter.living import desk_at
-from workflows.kinds import Kind, Named
+from workflows.kinds import Kind, WorkflowName
 
 
 @pytest.mark.real_server
@@ -23,6 +23,6 @@ async def test_a_terminated_task_asks_everybody_anew_and_is_shown_where_the_answ
         await requests.start(context, task)
     second = await requests.start(context, task, again=True)
     assert (second.created, second.run_id != first.run_id) == (True, True)
-    page = await lookup.web_ui_page(context, Named(Kind.TASK, second.id))
+    page = await lookup.web_ui_page(context, WorkflowName(Kind.TASK, second.id))
     assert page == second.url and page is not None and page.endswith(f"/{second.run_id}/user-metadata")
-    assert await lookup.web_ui_page(context, Named(Kind.TASK, "nobody.knows")) is None
+    assert await lookup.web_ui_page(context, WorkflowName(Kind.TASK, "nobody.knows")) is None

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Final
 
 from activities.core_signature.client import CoreSignatureClient
-from deploy.sandbox.faults import Fault, FaultKind
+from deploy.sandbox.faults import ArmedFault, FaultKind
 from deploy.sandbox.records import Webhook
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
 from starter import clients
 from starter.doctor import vendors
-from starter.doctor.health import Health, Part
+from starter.doctor.health import PartHealth, SetUpPart
 from starter.search_attributes import Made
 from starter.settings import Settings, load
 from starter.subscribing import EVENTS, NAME, ensure_subscriptions
@@ -49,7 +49,7 @@ async def made(settings: Settings) -> tuple[Made, str]:
     return result.made, result.says
 
 
-async def examined(settings: Settings) -> Part:
+async def examined(settings: Settings) -> SetUpPart:
     async with aclosing(CoreSignatureClient(clients.signature_config(settings))) as client:
         return await vendors.subscriptions(client, settings)
 
@@ -57,13 +57,13 @@ async def examined(settings: Settings) -> Part:
 async def test_they_are_made_once_and_repeated_it_changes_nothing(tmp_path: Path) -> None:
     async with tenant(tmp_path) as (sandbox, settings):
         before = await examined(settings)
-        assert (before.state, "run `countersign init`" in before.says) == (Health.WARNING, True)
+        assert (before.state, "run `countersign init`" in before.says) == (PartHealth.WARNING, True)
         assert await made(settings) == (Made.CREATED, f"{len(EVENTS)} made, 0 removed")
         assert there(sandbox) == sorted((event_type, ADDRESS) for event_type in EVENTS)
         uuids = [one.uuid for one in sandbox.world.memory.webhooks]
         assert await made(settings) == (Made.EXISTS, "")
         assert [one.uuid for one in sandbox.world.memory.webhooks] == uuids
-        assert (await examined(settings)).state is Health.OK
+        assert (await examined(settings)).state is PartHealth.OK
 
 
 async def test_an_old_segment_a_double_and_an_unknown_type_go_and_what_is_missing_comes(tmp_path: Path) -> None:
@@ -97,12 +97,12 @@ async def test_two_installations_on_one_tenant_leave_each_other_s_alone_and_say_
         result, says = await made(settings)
         assert (result, "staging.example:8443" in says, "s" * 32 in says) == (Made.EXISTS, True, False)
         part = await examined(settings)
-        assert (part.state, says in part.says) == (Health.OK, True)
+        assert (part.state, says in part.says) == (PartHealth.OK, True)
 
 
 async def test_what_broke_off_is_gone_on_with_and_no_failure_tells_the_segment(tmp_path: Path) -> None:
     async with tenant(tmp_path) as (sandbox, settings):
-        sandbox.world.faults.arm(Fault(fault=FaultKind.BAD_REQUEST, path="*/webhooks/", method="POST", times=1))
+        sandbox.world.faults.arm(ArmedFault(fault=FaultKind.BAD_REQUEST, path="*/webhooks/", method="POST", times=1))
         result, says = await made(settings)
         assert (result, "s" * 32 in says) == (Made.FAILED, False)
         assert (await made(settings))[0].usable
@@ -116,7 +116,7 @@ async def test_nothing_is_subscribed_to_where_documents_name_their_address_or_se
         result, says = await made(settings)
         assert (result, there(sandbox)) == (Made.FAILED, [])
         assert says.startswith("COUNTERSIGN_WEBHOOK_URL: is missing")
-        assert (await examined(settings)).state is Health.WRONG
+        assert (await examined(settings)).state is PartHealth.WRONG
 
 
 async def test_of_many_other_receivers_some_are_named_and_what_is_no_host_is_not_repeated(tmp_path: Path) -> None:

@@ -11,22 +11,23 @@ import pytest
 from rich.console import RenderableType
 
 from activities.person import Reachable, SignersFile
-from activities.store import Home, Store
+from activities.store.home import StoragePrefix
+from activities.store.store import Store
 from starter import showing, tables
 from starter.commands.handoff import _table
 from starter.commands.person import device_rows
-from starter.commands.printing import answer
+from starter.commands.printing import print_answer
 from starter.commands.show import names_in_full
 from starter.hand_offs.target_status import TargetLine
 from starter.listing.rows import RequestLine
 from starter.person import DeviceLine
 from starter.terminal import Terminal
 from workflows.follow_up.show import handed_off_entry, told_entry
-from workflows.kinds import Kind, Named
+from workflows.kinds import Kind, WorkflowName
 from workflows.model.entries import AskedQuestion, TimelineEntry
-from workflows.model.happened import Happened
+from workflows.model.happened import EventType
 from workflows.model.lines import AssigneeLine, SignerLine
-from workflows.model.notices import Channel, Notification, Outcome
+from workflows.model.notices import Channel, Notification, NotificationOutcome
 from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffLine, HandoffState
 from workflows.model.subject import Role, Status
@@ -36,7 +37,7 @@ AT = datetime(2026, 11, 26, 14, 0, tzinfo=UTC)
 
 
 def printed(shown: RequestShow, capsys: pytest.CaptureFixture[str]) -> str:
-    answer(shown, showing.of_shown(shown), as_json=False)
+    print_answer(shown, showing.of_shown(shown), as_json=False)
     return " ".join(capsys.readouterr().out.split())
 
 
@@ -51,7 +52,7 @@ def test_questions_and_answers_are_shown(capsys: pytest.CaptureFixture[str]) -> 
 
 @pytest.mark.parametrize("words", ["[/bold]", "[red]urgent", "price [EUR]", ":warning:"])
 def test_brackets_of_other_people_are_brackets(words: str, capsys: pytest.CaptureFixture[str]) -> None:
-    entry = TimelineEntry(at=AT, happened=Happened.DECLINED, who="signer", why=words)
+    entry = TimelineEntry(at=AT, happened=EventType.DECLINED, who="signer", why=words)
     shown = RequestShow(id="msa", kind="nda", status=Status.DECLINED, timeline=(entry,), says=words)
     assert printed(shown, capsys).count(words) == 2
 
@@ -60,18 +61,18 @@ def test_a_list_shows_both_where_a_request_stood_and_that_nobody_goes_on_with_it
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     line = RequestLine(id="msa", kind="nda", status="sent", trouble="timed out")
-    answer([line], tables.of_list([line]), as_json=False)
+    print_answer([line], tables.of_list([line]), as_json=False)
     assert "msa nda sent timed out" in " ".join(capsys.readouterr().out.split())
 
 
 def test_what_became_of_the_workflow_stands_beside_the_problem(capsys: pytest.CaptureFixture[str]) -> None:
     line = RequestLine(id="msa", kind="nda", status="sent", problem="unauthorised", trouble="stuck")
-    answer([line], tables.of_list([line]), as_json=False)
+    print_answer([line], tables.of_list([line]), as_json=False)
     assert "sent unauthorised, stuck" in " ".join(capsys.readouterr().out.split())
 
 
 LONG = TimelineEntry(
-    at=AT, happened=Happened.ESCALATED, about="chief-executive", who="customer-signer", why="silent for 12 days\nagain"
+    at=AT, happened=EventType.ESCALATED, about="chief-executive", who="customer-signer", why="silent for 12 days\nagain"
 )
 WHOLE = RequestShow(
     id="msa-0042",
@@ -129,9 +130,9 @@ def test_a_task_says_what_is_to_be_done_and_who_was_asked() -> None:
 
 
 async def test_whoever_stands_in_full_in_a_file_is_named_beside_their_id(tmp_path: Path) -> None:
-    store, what = Store(tmp_path.as_uri()), Named(Kind.REQUEST, WHOLE.id)
+    store, what = Store(tmp_path.as_uri()), WorkflowName(Kind.REQUEST, WHOLE.id)
     buyer = Reachable(name="Dolores Haze", email="buyer@example.org", zone="Europe/Paris")
-    await store.keep_signers(Home.of(what.workflow_id), "f" * 64, SignersFile.of([buyer]) or b"")
+    await store.keep_signers(StoragePrefix.of(what.workflow_id), "f" * 64, SignersFile.of([buyer]) or b"")
     shown = WHOLE.replace(
         signers=(WHOLE.signers[0].replace(person="signer-1"), WHOLE.signers[0]),
         waiting_for=(WaitingFor(person="signer-1", since=AT),),
@@ -246,7 +247,7 @@ def in_the_middle_of_its_life() -> RequestShow:
         )
         for at, stage in zip(days, stages, strict=False)
     ]
-    events = [TimelineEntry(at=at, happened=Happened.VIEWED, who="chief-executive") for at in days]
+    events = [TimelineEntry(at=at, happened=EventType.VIEWED, who="chief-executive") for at in days]
     signers = [SignerLine(person=f"signer-{n}", order=n, role=Role.SIGN, state=SignerState.TURN) for n in (1, 2)]
     return WHOLE.replace(
         document="Master services agreement",
@@ -278,11 +279,11 @@ def test_whoever_wants_it_all_has_the_notices_among_the_events_in_the_order_of_t
 
 def test_people_read_words_and_not_those_of_the_code() -> None:
     def line(stage: str, why: str | None = None) -> Notification:
-        outcome = Outcome.SUPPRESSED if why else Outcome.ACCEPTED
+        outcome = NotificationOutcome.SUPPRESSED if why else NotificationOutcome.ACCEPTED
         return Notification(key=stage, stage=stage, person="chair", outcome=outcome, why=why, at=AT)
 
-    handed = TimelineEntry(at=AT, happened=Happened.HANDED_OVER, about="a", who="b", why="manual", by="legal-desk")
-    said = TimelineEntry(at=AT, happened=Happened.PAUSED, who="b", why="quiet", said=True)
+    handed = TimelineEntry(at=AT, happened=EventType.HANDED_OVER, about="a", who="b", why="manual", by="legal-desk")
+    said = TimelineEntry(at=AT, happened=EventType.PAUSED, who="b", why="quiet", said=True)
     shown = in_the_middle_of_its_life().replace(
         notifications=(line("reminder-1", "too_soon"), line("notice-notice-1"), line("reminder-2", "as it is")),
         timeline=(handed, said),
@@ -313,16 +314,16 @@ def test_what_the_timeline_has_of_a_notice_or_a_hand_off_is_said_once() -> None:
 def test_no_fact_of_the_timeline_is_told_twice_in_a_row() -> None:
     later = AT + timedelta(minutes=5)
     entries = (
-        TimelineEntry(at=AT, happened=Happened.SIGNED, who="chair"),
-        TimelineEntry(at=AT, happened=Happened.SIGNED, who="core-signature"),
-        TimelineEntry(at=AT, happened=Happened.DECLINED, who="chair", why="too dear", said=True),
-        TimelineEntry(at=AT, happened=Happened.DECLINED, who="core-signature", why="too dear", said=True),
-        TimelineEntry(at=AT, happened=Happened.HAND_OVER_WISHED, who="a", about="b", by="legal-desk"),
-        TimelineEntry(at=AT, happened=Happened.HANDED_OVER, who="a", about="b", by="legal-desk", why="manual"),
-        TimelineEntry(at=AT, happened=Happened.CANCELLATION_WISHED, who="legal-desk", why="late", said=True),
-        TimelineEntry(at=AT, happened=Happened.CANCELLATION_WISHED, who="hr-desk", why="late", said=True),
-        TimelineEntry(at=AT + timedelta(seconds=59), happened=Happened.CANCELLED, who="legal-desk", why="late"),
-        TimelineEntry(at=later, happened=Happened.CANCELLED, who="hr-desk", why="late"),
+        TimelineEntry(at=AT, happened=EventType.SIGNED, who="chair"),
+        TimelineEntry(at=AT, happened=EventType.SIGNED, who="core-signature"),
+        TimelineEntry(at=AT, happened=EventType.DECLINED, who="chair", why="too dear", said=True),
+        TimelineEntry(at=AT, happened=EventType.DECLINED, who="core-signature", why="too dear", said=True),
+        TimelineEntry(at=AT, happened=EventType.HAND_OVER_WISHED, who="a", about="b", by="legal-desk"),
+        TimelineEntry(at=AT, happened=EventType.HANDED_OVER, who="a", about="b", by="legal-desk", why="manual"),
+        TimelineEntry(at=AT, happened=EventType.CANCELLATION_WISHED, who="legal-desk", why="late", said=True),
+        TimelineEntry(at=AT, happened=EventType.CANCELLATION_WISHED, who="hr-desk", why="late", said=True),
+        TimelineEntry(at=AT + timedelta(seconds=59), happened=EventType.CANCELLED, who="legal-desk", why="late"),
+        TimelineEntry(at=later, happened=EventType.CANCELLED, who="hr-desk", why="late"),
     )
     told = on(None, showing.of_shown(WHOLE.replace(handoffs=(), timeline=entries)))
     assert [line.split("\t")[1:3] for line in told.splitlines() if line.startswith("2026")] == [

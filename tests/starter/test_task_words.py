@@ -11,15 +11,15 @@ from temporalio.worker import Worker
 
 from activities.own_words import ERASED
 from activities.starting.path import IdTaken
-from activities.store import Home
+from activities.store.home import StoragePrefix
 from activities.tasks.cover_sheet import TaskCover
 from starter import lookup, requests, wishes
 from starter.context import Context
-from starter.exits import Refusal
+from starter.error_types import Refusal
 from starter.listing import pages
 from starter.listing.query import Wanted
 from starter.listing.rows import RequestLine
-from starter.wishes import NotLiving
+from starter.wishes import NotRunning
 from tests.activities.requests.papers import Desk
 from tests.activities.tasks.test_start import TASK, prepared
 from tests.starter.living import SOON, desk_at
@@ -29,7 +29,7 @@ from workflows import names
 from workflows.kinds import Kind
 from workflows.model.subject import Status
 from workflows.model.views import TaskShow
-from workflows.model.wishes import AnyWish, Block, Done, Pause, Unblock
+from workflows.model.wishes import AnyCommand, Block, Done, PauseCommand, Unblock
 from workflows.task.workflow import TaskWorkflow
 
 pytestmark = pytest.mark.real_server
@@ -44,7 +44,7 @@ async def shown(context: Context) -> TaskShow:
     return found
 
 
-async def make(context: Context, wish: AnyWish, op: str | None = None) -> Status:
+async def make(context: Context, wish: AnyCommand, op: str | None = None) -> Status:
     """Where the task stands after the wish."""
     return (await wishes.make(context, ID, wish, op=op, kind=Kind.TASK)).status
 
@@ -97,15 +97,15 @@ async def test_a_task_from_its_file_to_its_end(dev_server: str, tmp_path: Path) 
         async with asyncio.timeout(SOON.total_seconds()):
             await client.get_workflow_handle(f"task:{ID}").result()
         repeated = await make(context, Done(actor=CHIEF, note="Made."), op="op-1")
-        with pytest.raises(NotLiving, match=r"acme.account: too late, the task is done"):
+        with pytest.raises(NotRunning, match=r"acme.account: too late, the task is done"):
             await make(context, Done(actor="legal-desk"))
-        with pytest.raises(NotLiving, match="too late, the task is done"):
-            await make(context, Pause(actor="legal-desk"))
+        with pytest.raises(NotRunning, match="too late, the task is done"):
+            await make(context, PauseCommand(actor="legal-desk"))
         with pytest.raises(Refusal, match='"signature-request:msa" is no task'):
-            await wishes.make(context, "signature-request:msa", Pause(actor="legal-desk"), kind=Kind.TASK)
+            await wishes.make(context, "signature-request:msa", PauseCommand(actor="legal-desk"), kind=Kind.TASK)
         ended = await shown(context)
         history = await client.get_workflow_handle(f"task:{ID}").fetch_history()
-        shutil.rmtree(tmp_path / Home.of(f"task:{ID}").on("texts"))
+        shutil.rmtree(tmp_path / StoragePrefix.of(f"task:{ID}").on("texts"))
         erased = await shown(context)
     assert (started["created"], started["workflow_id"]) == (True, f"task:{ID}")
     assert cover and (cover.title, cover.partial) == ("Create the account", True)

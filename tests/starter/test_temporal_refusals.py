@@ -9,7 +9,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.files.reading import FileFaults
 from activities.policies.cascade import Resolved
-from activities.requests.input import Prepared
+from activities.requests.input import PreparedRequest
 from starter import requests, wishes
 from starter.context import Context, opened
 from starter.fast_forward import forward, span
@@ -20,7 +20,7 @@ from starter.settings import load
 from starter.temporal_refusals import TemporalRefused, refusing
 from tests.starter.terminal import complete, type_
 from tests.workflows.stage import a_request
-from workflows.model.wishes import Pause
+from workflows.model.wishes import PauseCommand
 
 pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="module")]
 
@@ -32,16 +32,16 @@ WORDS: Final[dict[str, Word]] = {
     "show": lambda context: requests.show(context, MSA),
     "start": lambda context: requests.start(context, prepared()),
     "start, overdue": lambda context: requests.start(context, prepared(FileFaults([]))),
-    "pause": lambda context: wishes.make(context, MSA, Pause(actor="legal-desk")),
+    "pause": lambda context: wishes.make(context, MSA, PauseCommand(actor="legal-desk")),
     "fast-forward": lambda context: forward(context.client, MSA, span("1d")),
     "init": lambda context: ensure_search_attributes(context.client),
 }
 
 
-def prepared(overdue: FileFaults | None = None) -> Prepared:
+def prepared(overdue: FileFaults | None = None) -> PreparedRequest:
     """A request that only has to be started."""
     request = a_request(name=MSA)
-    return Prepared(request, Resolved(request.policy, (), {}), None, None, overdue)
+    return PreparedRequest(request, Resolved(request.policy, (), {}), None, None, overdue)
 
 
 @pytest.mark.parametrize("word", WORDS.values(), ids=WORDS)

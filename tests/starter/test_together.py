@@ -9,11 +9,11 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
-from activities.links import Links
+from activities.links import SigningLinks
 from activities.policies.cascade import Resolved
 from activities.push.message import compose
 from activities.reader import Reader
-from activities.requests.input import Prepared
+from activities.requests.input import PreparedRequest
 from starter import together
 from starter.together import NoticesOf
 from tests.activities.book import somebody
@@ -24,23 +24,25 @@ from workflows import names
 from workflows.model.notices import Delivery
 from workflows.model.policy import Policy, TellRequester
 from workflows.model.subject import LockScreen, Participant
-from workflows.telling import TellWorkflow
+from workflows.telling import BulkNoticeWorkflow
 
 TOLD = Policy(tell_requester=TellRequester())
 
 
-def prepared(id: str, requester: str = "legal-desk", policy: Policy = TOLD, **more: Any) -> Prepared:
+def prepared(id: str, requester: str = "legal-desk", policy: Policy = TOLD, **more: Any) -> PreparedRequest:
     """A request of one start, of a signer of its own and then the chief executive."""
     people = (Participant(person="signer-1"), Participant(person="chief-executive", order=2))
     request = a_request()
     brief = request.brief.replace(id=id, requester=requester, people=people, **more)
-    return Prepared(request.replace(brief=brief, policy=policy), Resolved(policy, (), {}), None, None)
+    return PreparedRequest(request.replace(brief=brief, policy=policy), Resolved(policy, (), {}), None, None)
 
 
-def silenced(*requests: Prepared) -> list[str]:
+def silenced(*requests: PreparedRequest) -> list[str]:
     """Which of them say nothing of their start to who asked for them."""
     wanted = together.joined(requests)
-    return [one.id for one in wanted if isinstance(one, Prepared) and not one.request.policy.tell_requester.started]
+    return [
+        one.id for one in wanted if isinstance(one, PreparedRequest) and not one.request.policy.tell_requester.started
+    ]
 
 
 def test_only_of_several_to_the_same_person_none_says_so_itself() -> None:
@@ -59,7 +61,7 @@ async def test_five_hundred_requests_are_one_notice_with_the_way_to_the_list() -
     push = FakePushService(FakeSignatureService())
     async with time_skipping() as env:
         worker = Worker(
-            env.client, task_queue=names.WORKFLOW_QUEUE, workflows=[TellWorkflow], activities=[*push.activities()]
+            env.client, task_queue=names.WORKFLOW_QUEUE, workflows=[BulkNoticeWorkflow], activities=[*push.activities()]
         )
         async with worker:
             sent = [prepared(f"nda-{n}") for n in range(500)]
@@ -76,15 +78,15 @@ async def test_five_hundred_requests_are_one_notice_with_the_way_to_the_list() -
     assert message(delivery).quiet
 
 
-def handle_of(client: Client, sent: list[Prepared]):  # type: ignore[no-untyped-def]
+def handle_of(client: Client, sent: list[PreparedRequest]):  # type: ignore[no-untyped-def]
     """The workflow that tells of these."""
     delivery = together._delivery("legal-desk", sent)
-    return client.get_workflow_handle_for(TellWorkflow.run, names.tell_workflow_id(delivery.subject.id))
+    return client.get_workflow_handle_for(BulkNoticeWorkflow.run, names.tell_workflow_id(delivery.subject.id))
 
 
 def message(delivery: Delivery):  # type: ignore[no-untyped-def]
     """What a phone shows."""
-    links = Links("https://link.example", SecretStr("l" * 32))
+    links = SigningLinks("https://link.example", SecretStr("l" * 32))
     return compose(delivery, delivery.notices[0], Reader.of(somebody("legal-desk")), links)
 
 
@@ -113,7 +115,7 @@ async def test_a_push_service_that_is_away_is_asked_again_a_few_times_and_then_n
     push.failures = [ApplicationError("away", type="unreachable", non_retryable=True)] * 3
     async with time_skipping() as env:
         worker = Worker(
-            env.client, task_queue=names.WORKFLOW_QUEUE, workflows=[TellWorkflow], activities=[*push.activities()]
+            env.client, task_queue=names.WORKFLOW_QUEUE, workflows=[BulkNoticeWorkflow], activities=[*push.activities()]
         )
         async with worker:
             sent = [prepared("a"), prepared("b")]

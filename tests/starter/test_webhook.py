@@ -14,7 +14,7 @@ from starlette.requests import Request
 
 from starter.callback import receiver as callback_receiver
 from starter.callback.receiver import HELD_AT_MOST, MOST_BYTES
-from starter.exits import Refusal
+from starter.error_types import Refusal
 from starter.request_bodies import SMALL
 from starter.serving import listening
 from starter.setting_values import Bind

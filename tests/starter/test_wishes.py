@@ -22,9 +22,9 @@ from activities.updates import answered
 from activities.wishes import wish
 from starter import requests, wishes
 from starter.context import Context
-from starter.exits import Refusal
+from starter.error_types import Refusal
 from starter.temporal_refusals import TemporalRefused
-from starter.wishes import NotConfirmed, NotLiving, Refused
+from starter.wishes import CommandRefused, NotConfirmed, NotRunning
 from tests.starter.living import MSA, begin, shown_to_signer, shown_with
 from tests.workflows.fakes import World
 from tests.workflows.stage import workers
@@ -36,14 +36,14 @@ from workflows.model.wishes import (
     UPDATES,
     Answer,
     Cancellation,
+    Command,
     Delegation,
     Extension,
     NotNow,
-    Pause,
+    PauseCommand,
     Question,
     ReminderNow,
     Resumption,
-    Wish,
 )
 
 pytestmark = pytest.mark.real_server
@@ -69,10 +69,10 @@ def in_days(days: int) -> datetime:
 
 async def test_every_wish_is_taken_and_says_who_had_it(context: Context) -> None:
     due = in_days(20)
-    operators: list[Wish] = [
+    operators: list[Command] = [
         ReminderNow(actor=LEGAL, force=True),
         Extension(actor=LEGAL, due=due),
-        Pause(actor=LEGAL, reason="a question of price"),
+        PauseCommand(actor=LEGAL, reason="a question of price"),
         Resumption(actor=LEGAL),
         Delegation(actor=LEGAL, signer=SIGNER, to="customer-deputy"),
     ]
@@ -110,7 +110,7 @@ async def test_the_same_op_is_one_change_and_each_word_makes_its_own(context: Co
 
 async def test_an_op_given_to_two_words_names_a_change_of_each(context: Context) -> None:
     async with sent(context):
-        paused = await wishes.make(context, MSA, Pause(actor=LEGAL, op="T-12"))
+        paused = await wishes.make(context, MSA, PauseCommand(actor=LEGAL, op="T-12"))
         resumed = await wishes.make(context, MSA, Resumption(actor=LEGAL, op="T-12"))
     assert (paused.op, resumed.op) == ("T-12", "T-12")
     assert "reminders are paused" in paused.says
@@ -129,10 +129,10 @@ async def test_an_op_given_to_two_words_names_a_change_of_each(context: Context)
         (Cancellation(actor=LEGAL, reason=" "), "a cancellation needs a reason"),
     ],
 )
-async def test_what_makes_no_sense_is_one_line_and_changes_nothing(context: Context, wish: Wish, says: str) -> None:
+async def test_what_makes_no_sense_is_one_line_and_changes_nothing(context: Context, wish: Command, says: str) -> None:
     async with sent(context):
         before = await requests.show(context, MSA)
-        with pytest.raises(Refused, match=f"^{MSA}: .*{says}$"):
+        with pytest.raises(CommandRefused, match=f"^{MSA}: .*{says}$"):
             await wishes.make(context, MSA, wish)
         assert await requests.show(context, MSA) == before
 
@@ -140,7 +140,7 @@ async def test_what_makes_no_sense_is_one_line_and_changes_nothing(context: Cont
 async def test_what_core_signature_refuses_is_one_line_too(context: Context) -> None:
     async with sent(context) as world:
         world.signatures.forward_refusals.append("ghost is not in the directory")
-        with pytest.raises(Refused, match=f"^{MSA}: ghost is not in the directory$"):
+        with pytest.raises(CommandRefused, match=f"^{MSA}: ghost is not in the directory$"):
             await wishes.make(context, MSA, Delegation(actor=LEGAL, signer=SIGNER, to="ghost"))
 
 
@@ -170,12 +170,12 @@ async def test_a_wish_for_what_has_ended_comes_too_late(context: Context) -> Non
     async with sent(context):
         await wishes.make(context, MSA, CANCELLATION)
         await context.client.get_workflow_handle(f"signature-request:{MSA}").result()
-        with pytest.raises(NotLiving, match=f"^{MSA}: too late, the request is cancelled$"):
-            await wishes.make(context, MSA, Pause(actor=LEGAL))
+        with pytest.raises(NotRunning, match=f"^{MSA}: too late, the request is cancelled$"):
+            await wishes.make(context, MSA, PauseCommand(actor=LEGAL))
 
 
 async def test_a_wish_that_was_taken_is_confirmed_even_after_the_end(context: Context) -> None:
-    pause = Pause(actor=LEGAL, op="op-7")
+    pause = PauseCommand(actor=LEGAL, op="op-7")
     async with sent(context):
         await wishes.make(context, MSA, pause)
         await wishes.make(context, MSA, CANCELLATION)
@@ -186,12 +186,12 @@ async def test_a_wish_that_was_taken_is_confirmed_even_after_the_end(context: Co
 async def test_a_wish_for_what_somebody_terminated_says_so(context: Context) -> None:
     async with sent(context):
         await context.client.get_workflow_handle(f"signature-request:{MSA}").terminate("by hand")
-        with pytest.raises(NotLiving, match=f"^{MSA}: The workflow was terminated"):
-            await wishes.make(context, MSA, Pause(actor=LEGAL))
+        with pytest.raises(NotRunning, match=f"^{MSA}: The workflow was terminated"):
+            await wishes.make(context, MSA, PauseCommand(actor=LEGAL))
 
 
 @pytest.mark.parametrize("wish", [CANCELLATION, ReminderNow(actor=LEGAL), Extension(actor=LEGAL, due=in_days(9))])
-async def test_a_wish_nobody_confirms_says_how_to_repeat_it(context: Context, wish: Wish) -> None:
+async def test_a_wish_nobody_confirms_says_how_to_repeat_it(context: Context, wish: Command) -> None:
     await begin(context)
     with pytest.raises(NotConfirmed, match="not confirmed, may still apply: repeat with --op op-7"):
         await wishes.make(context, MSA, wish.replace(op="op-7"), within=AT_ONCE)
@@ -199,7 +199,7 @@ async def test_a_wish_nobody_confirms_says_how_to_repeat_it(context: Context, wi
 
 async def test_a_wish_nobody_confirmed_is_made_once_when_it_is_repeated(context: Context) -> None:
     await begin(context)
-    pause = Pause(actor=LEGAL, op="op-7")
+    pause = PauseCommand(actor=LEGAL, op="op-7")
     with pytest.raises(NotConfirmed):
         await wishes.make(context, MSA, pause, within=AT_ONCE)
     async with workers(context.client, World()):
@@ -243,7 +243,7 @@ async def test_a_request_whose_workflow_task_fails_confirms_nothing_and_says_why
     for _ in range(4):
         await fail_a_task(context)
     with pytest.raises(NotConfirmed, match=r"repeat with --op op-7 \(Temporal: .*Workflow Task in failed state"):
-        await wishes.make(context, MSA, Pause(actor=LEGAL, op="op-7"))
+        await wishes.make(context, MSA, PauseCommand(actor=LEGAL, op="op-7"))
 
 
 async def test_of_a_request_whose_workflow_task_fails_an_activity_hears_at_once_and_its_end_is_remembered(
@@ -265,7 +265,7 @@ async def test_a_wish_that_a_worker_passes_over_is_sent_again(context: Context) 
     """The server calls it rejected; the workflow has said nothing."""
     await begin(context)
     wished = [
-        asyncio.create_task(wishes.make(context, MSA, Pause(actor=LEGAL, op="op-7"))),
+        asyncio.create_task(wishes.make(context, MSA, PauseCommand(actor=LEGAL, op="op-7"))),
         asyncio.create_task(wish(context.client, Kind.REQUEST.workflow_id(MSA), ReminderNow(actor=LEGAL), "look-1")),
     ]
     await pass_over(context, updates=2)
@@ -279,7 +279,7 @@ async def test_a_wish_that_every_worker_passes_over_is_not_confirmed(context: Co
     await begin(context)
     over_and_over = asyncio.create_task(pass_over(context, updates=1_000))
     with pytest.raises(NotConfirmed, match="repeat with --op op-7"):
-        await wishes.make(context, MSA, Pause(actor=LEGAL, op="op-7"), within=timedelta(seconds=1))
+        await wishes.make(context, MSA, PauseCommand(actor=LEGAL, op="op-7"), within=timedelta(seconds=1))
     over_and_over.cancel()
 
 
@@ -302,7 +302,7 @@ async def test_who_is_cancelled_while_they_ask_is_cancelled_and_not_told_that_no
 async def test_what_temporal_does_not_take_is_said_in_its_words(context: Context) -> None:
     async with sent(context):
         with pytest.raises(TemporalRefused, match=r"^Temporal answered invalid argument: .*length"):
-            await wishes.send(context.client, MSA, Pause(actor=LEGAL), "x" * 2_000)
+            await wishes.send(context.client, MSA, PauseCommand(actor=LEGAL), "x" * 2_000)
         assert "reminders are paused" not in (await requests.show(context, MSA)).says
 
 

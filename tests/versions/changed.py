@@ -9,13 +9,13 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up import options
     from workflows.follow_up.agenda import Step, Wait
     from workflows.follow_up.patience import Wake, Watch
-    from workflows.model.planning import Planning
+    from workflows.model.planning import PlanningInput
     from workflows.model.policy import Reminders
     from workflows.model.provider import Observation
     from workflows.model.settlement import Settled
     from workflows.names import PLANNING, SIGNATURE_REQUEST
     from workflows.ports import SignatureService
-    from workflows.signature.inputs import SignatureRequest
+    from workflows.signature.inputs import SignatureInput
     from workflows.signature.workflow import SignatureRequestWorkflow
 
 ASK_TWICE = "ask-twice-before-the-end"
@@ -26,15 +26,15 @@ class Unchanged(SignatureRequestWorkflow):
     """The control: a subclass alone breaks nothing."""
 
     @workflow.init
-    def __init__(self, request: SignatureRequest) -> None:
+    def __init__(self, request: SignatureInput) -> None:
         super().__init__(request)
 
     @workflow.run
-    async def run(self, request: SignatureRequest) -> Settled:
+    async def run(self, request: SignatureInput) -> Settled:
         return await super().run(request)
 
 
-class RequestWithMore(SignatureRequest):
+class RequestWithMore(SignatureInput):
     """A request as no history has it: what is newly required is missing in all of them."""
 
     more: str
@@ -58,11 +58,11 @@ class WithOneMoreActivity(Unchanged):
     """Reads the document once more after it was sent."""
 
     @workflow.init
-    def __init__(self, request: SignatureRequest) -> None:
+    def __init__(self, request: SignatureInput) -> None:
         super().__init__(request)
 
     @workflow.run
-    async def run(self, request: SignatureRequest) -> Settled:
+    async def run(self, request: SignatureInput) -> Settled:
         return await super().run(request)
 
     async def _send(self) -> None:
@@ -79,11 +79,11 @@ class WithOneMoreActivityBehindAPatch(WithOneMoreActivity):
     """The same, as it should be done."""
 
     @workflow.init
-    def __init__(self, request: SignatureRequest) -> None:
+    def __init__(self, request: SignatureInput) -> None:
         super().__init__(request)
 
     @workflow.run
-    async def run(self, request: SignatureRequest) -> Settled:
+    async def run(self, request: SignatureInput) -> Settled:
         return await super().run(request)
 
     async def _look_again(self) -> None:
@@ -96,11 +96,11 @@ class WithoutATimer(Unchanged):
     """Waits for news alone: nobody is reminded."""
 
     @workflow.init
-    def __init__(self, request: SignatureRequest) -> None:
+    def __init__(self, request: SignatureInput) -> None:
         super().__init__(request)
 
     @workflow.run
-    async def run(self, request: SignatureRequest) -> Settled:
+    async def run(self, request: SignatureInput) -> Settled:
         return await super().run(request)
 
     async def _take(self, step: Step) -> None:
@@ -112,11 +112,11 @@ class WithHalfTheWait(Unchanged):
     """The same timers, of half their length."""
 
     @workflow.init
-    def __init__(self, request: SignatureRequest) -> None:
+    def __init__(self, request: SignatureInput) -> None:
         super().__init__(request)
 
     @workflow.run
-    async def run(self, request: SignatureRequest) -> Settled:
+    async def run(self, request: SignatureInput) -> Settled:
         return await super().run(request)
 
     async def until(
@@ -131,20 +131,20 @@ class WithHasteInItsInput(Unchanged):
     """The same calls, one with another input: reminders after 3 hours instead of 3 days."""
 
     @workflow.init
-    def __init__(self, request: SignatureRequest) -> None:
+    def __init__(self, request: SignatureInput) -> None:
         super().__init__(request)
 
     @workflow.run
-    async def run(self, request: SignatureRequest) -> Settled:
+    async def run(self, request: SignatureInput) -> Settled:
         return await super().run(request)
 
     @workflow.query(name=PLANNING)
-    def planning(self) -> Planning:
+    def planning(self) -> PlanningInput:
         planning = super().planning()
         return planning.replace(policy=planning.policy.replace(reminders=Reminders(first="3h", every="3h")))
 
 
-class PlanningWithMore(Planning):
+class PlanningWithMore(PlanningInput):
     """What a planner is asked, with a field that no older worker knows."""
 
     more: str = "what is new"
@@ -155,15 +155,15 @@ class WithMoreInItsQuestions(Unchanged):
     """The same calls, one with a field more: a change that needs no patch."""
 
     @workflow.init
-    def __init__(self, request: SignatureRequest) -> None:
+    def __init__(self, request: SignatureInput) -> None:
         super().__init__(request)
 
     @workflow.run
-    async def run(self, request: SignatureRequest) -> Settled:
+    async def run(self, request: SignatureInput) -> Settled:
         return await super().run(request)
 
     @workflow.query(name=PLANNING)
-    def planning(self) -> Planning:
+    def planning(self) -> PlanningInput:
         return PlanningWithMore(**dict(super().planning()))
 
 
@@ -172,11 +172,11 @@ class WithAFaultAfterSending(Unchanged):
     """Fails each task once the document is made: an error of ours, not of the history."""
 
     @workflow.init
-    def __init__(self, request: SignatureRequest) -> None:
+    def __init__(self, request: SignatureInput) -> None:
         super().__init__(request)
 
     @workflow.run
-    async def run(self, request: SignatureRequest) -> Settled:
+    async def run(self, request: SignatureInput) -> Settled:
         return await super().run(request)
 
     async def _send(self) -> None:

@@ -12,7 +12,7 @@ from unittest.mock import patch
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 from temporalio.worker import Worker
 
-from activities.http.pacing import Pacer
+from activities.http.pacing import RateLimiter
 from starter import plugin, settings, task_queues
 from tests.glances import glances
 from tests.servers import time_skipping
@@ -112,7 +112,7 @@ async def deployed(
         patch.object(task_queues, "Worker", partial(Worker, **how)),
     ):
         both = task_queues.workers(
-            _connected(client), around.activities(), Pacer(_UNPACED), settings.load(environment=environment)
+            _connected(client), around.activities(), RateLimiter(_UNPACED), settings.load(environment=environment)
         )
     async with AsyncExitStack() as running:
         for one in both:

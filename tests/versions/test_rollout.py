@@ -9,11 +9,11 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowExecutionStatus
 
 from deploy import rollout
-from deploy.rollout import Rehearsal, rehearse
+from deploy.rollout import ReplayCheck, rehearse
 from starter import check_up
-from starter.doctor.health import Health, Part
+from starter.doctor.health import PartHealth, SetUpPart
 from starter.doctor.temporal import progress
-from starter.exits import Exit
+from starter.error_types import Exit
 from tests.servers import own_namespace, real_server
 from tests.versions.changed import (
     ThatNeedsMore,
@@ -113,7 +113,7 @@ async def test_a_new_version_comes_ramps_is_current_and_the_old_one_drains_and_c
     async with deployed(client, around, OLD):
         assert (await request.signed_by_all()).outcome is Status.SIGNED
     for code in (Unchanged, WithOneMoreActivityBehindAPatch):
-        assert await rehearse(client, code=(code,)) == Rehearsal(len(SOME), len(SOME), {})
+        assert await rehearse(client, code=(code,)) == ReplayCheck(len(SOME), len(SOME), {})
     assert around.told("ready", "customer-signer") == 1 + len(SOME)
 
 
@@ -206,9 +206,9 @@ async def test_what_its_next_timer_would_find_stuck_in_days_is_seen_when_a_worke
     assert around.told("ready", "customer-signer") == 1
 
 
-async def not_fine(client: Client) -> Part | None:
+async def not_fine(client: Client) -> SetUpPart | None:
     part = await progress(client)
-    return part if part.state is Health.WRONG else None
+    return part if part.state is PartHealth.WRONG else None
 
 
 async def test_whatever_is_open_is_replayed_of_whichever_type(client: Client) -> None:

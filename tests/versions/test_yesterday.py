@@ -16,7 +16,7 @@ from tests.golden.boundary import answers, questions
 from tests.workflows import corpus
 from workflows.campaign.inputs import CampaignInput
 from workflows.campaign.year import OpeningInput
-from workflows.hand_off.memory import HandOffInput
+from workflows.hand_off.memory import ReplayInput
 from workflows.model.provider import ProviderEvent
 from workflows.model.reconciliation import Reconciliation
 from workflows.model.settlement import HandOffNow, Settled, SettledTask
@@ -36,18 +36,18 @@ from workflows.names import (
     TASK_SETTLED,
 )
 from workflows.onboarding.inputs import OnboardingInput
-from workflows.signature.inputs import SignatureRequest
+from workflows.signature.inputs import SignatureInput
 from workflows.task.inputs import TaskInput
 
 QUESTIONS, ANSWERS = questions(), answers()
 INPUTS: dict[str, Any] = {
-    SIGNATURE_REQUEST: SignatureRequest,
+    SIGNATURE_REQUEST: SignatureInput,
     TASK: TaskInput,
     CUSTOMER_ONBOARDING: OnboardingInput,
     CAMPAIGN: CampaignInput,
     CAMPAIGN_OPENING: OpeningInput,
     RECONCILIATION: Reconciliation,
-    HAND_OFF: HandOffInput,
+    HAND_OFF: ReplayInput,
 }
 SIGNALS = {
     PROVIDER_EVENT: ProviderEvent,

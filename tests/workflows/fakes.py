@@ -15,11 +15,20 @@ from workflows.model.notices import (
     Delivery,
     DeliveryReport,
     DeviceOutcome,
-    Notice,
     NoticeAction,
-    Outcome,
+    NotificationOrder,
+    NotificationOutcome,
 )
-from workflows.model.planning import Agenda, Moment, MomentKind, Planning, Reason, Snooze, StandIn, StandInReport
+from workflows.model.planning import (
+    ActionType,
+    PlanningInput,
+    Reason,
+    Schedule,
+    ScheduledAction,
+    Snooze,
+    StandIn,
+    StandInReport,
+)
 from workflows.model.policy import EscalationAction
 from workflows.model.provider import (
     CancelOrder,
@@ -31,12 +40,12 @@ from workflows.model.provider import (
     SignerSeen,
     Substitution,
 )
-from workflows.model.records import Amendment, HandoffBatch, Recall, Recalled
+from workflows.model.records import Amendment, HandoffBatch, RecordedHandOff, ReplayOrder
 from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffReport, HandoffResult
 from workflows.model.subject import Code, Roster, Status
 from workflows.names import alert_key
-from workflows.ports import Handoff, Planner, PushService, SignatureService, StandIns
+from workflows.ports import Handoff, Planner, PushService, SignatureService, StandInFinder
 
 DOCUMENT = "d0c0ffee"
 
@@ -176,14 +185,20 @@ class FakePushService(PushService):
         left_open, self.open_once = (*self.open_once, *deaf), []
         return DeliveryReport(
             delivered=tuple(
-                Delivered(key=notice.key, stage=notice.stage, person=notice.person, outcome=Outcome.FAILED, why=why)
+                Delivered(
+                    key=notice.key,
+                    stage=notice.stage,
+                    person=notice.person,
+                    outcome=NotificationOutcome.FAILED,
+                    why=why,
+                )
                 if (why := self.fails.get(notice.stage))
                 else Delivered(
                     key=notice.key,
                     stage=notice.stage,
                     person=notice.person,
                     channel=Channel.MAIL if notice.stage in self.by_mail else Channel.PUSH,
-                    outcome=_outcome(notice, deaf) if notice in told else Outcome.SUPPRESSED,
+                    outcome=_outcome(notice, deaf) if notice in told else NotificationOutcome.SUPPRESSED,
                     why=None if notice in told else "no_device" if notice.person in self.without_phone else "signed",
                     devices=_devices(notice.person, left_open, deaf),
                 )
@@ -202,7 +217,7 @@ class FakePushService(PushService):
 
 
 @dataclass
-class FakePlanner(Planner, StandIns):
+class FakePlanner(Planner, StandInFinder):
     """Offsets from somebody's turn, in order of stages; no calendar but who is `away`."""
 
     reminders: tuple[timedelta, ...] = (timedelta(days=3), timedelta(days=6), timedelta(days=9))
@@ -215,10 +230,10 @@ class FakePlanner(Planner, StandIns):
     overdue: timedelta | None = None
     fallback: timedelta | None = None
     away: set[str] = field(default_factory=set)
-    planned: list[Planning] = field(default_factory=list)
+    planned: list[PlanningInput] = field(default_factory=list)
     failures: list[Exception] = field(default_factory=list)
 
-    async def plan(self, planning: Planning) -> Agenda:
+    async def plan(self, planning: PlanningInput) -> Schedule:
         self.planned.append(planning)
         if self.failures:
             raise self.failures.pop(0)
@@ -226,43 +241,43 @@ class FakePlanner(Planner, StandIns):
         moments = [self._expiry(planning, due_at)] if planning.policy.expires else []
         for turn in planning.turns:
             for number, offset in enumerate(self.reminders, 1):
-                moments.append(_moment(turn.since + offset, MomentKind.REMIND, f"reminder-{number}", turn.person))
+                moments.append(_moment(turn.since + offset, ActionType.REMIND, f"reminder-{number}", turn.person))
             for before in self.warnings:
-                moments.append(_moment(due_at - before, MomentKind.WARN, f"warning-{before.days}d", turn.person))
+                moments.append(_moment(due_at - before, ActionType.WARN, f"warning-{before.days}d", turn.person))
             if self.fallback:
-                moments.append(_moment(turn.since + self.fallback, MomentKind.FALLBACK, "fallback", turn.person))
+                moments.append(_moment(turn.since + self.fallback, ActionType.FALLBACK, "fallback", turn.person))
             if self.escalate_after:
                 at = turn.since + self.escalate_after
                 lost = alert_key(planning.subject.id, "escalation", self.alternate, turn.person) in planning.unheard
                 to = planning.subject.requester if lost else self.alternate
-                escalation = _moment(at, MomentKind.ESCALATE, "escalation", turn.person, to=to)
+                escalation = _moment(at, ActionType.ESCALATE, "escalation", turn.person, to=to)
                 action = EscalationAction.NOTIFY if turn.person in planning.not_handed_over else self.action
                 moments.append(escalation.replace(action=action))
                 if action is EscalationAction.NOTIFY:
-                    moments.append(_moment(at, MomentKind.ESCALATED, "escalated", turn.person))
+                    moments.append(_moment(at, ActionType.ESCALATED, "escalated", turn.person))
             if self.overdue:
                 moments += [
-                    _moment(due_at + number * self.overdue, MomentKind.OVERDUE, f"overdue-{number}", turn.person)
+                    _moment(due_at + number * self.overdue, ActionType.OVERDUE, f"overdue-{number}", turn.person)
                     for number in range(1, 4)
                 ]
             moments = _snoozed(moments, [one for one in planning.snoozes if one.person == turn.person])
         moments.sort(key=lambda moment: moment.at)
         closes = planning.policy.expires
         closes_at = None if closes else due_at + timedelta(days=730)
-        return Agenda(due_at=due_at, closes_at=closes_at, closes=closes, moments=tuple(moments), doubt=self.doubt)
+        return Schedule(due_at=due_at, closes_at=closes_at, closes=closes, moments=tuple(moments), doubt=self.doubt)
 
     async def look_at(self, stand_in: StandIn) -> StandInReport:
         is_away = stand_in.person in self.away and not stand_in.force
         return StandInReport(refused=f"{stand_in.person} is away: insist with --force" if is_away else None)
 
-    def _expiry(self, planning: Planning, due_at: datetime) -> Moment:
-        return _moment(due_at, MomentKind.EXPIRE, "expiry", planning.subject.requester)
+    def _expiry(self, planning: PlanningInput, due_at: datetime) -> ScheduledAction:
+        return _moment(due_at, ActionType.EXPIRE, "expiry", planning.subject.requester)
 
 
 class ManyReminders(FakePlanner):
     """Cuts its plans as the real one does: of many reminders to the next ones."""
 
-    async def plan(self, planning: Planning) -> Agenda:
+    async def plan(self, planning: PlanningInput) -> Schedule:
         return nearest(await super().plan(planning), planning)
 
 
@@ -276,14 +291,14 @@ class FakeHandoff(Handoff):
     gone: set[str] = field(default_factory=set)
     calls: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     batches: list[HandoffBatch] = field(default_factory=list)
-    record: Recalled = field(default_factory=Recalled)
+    record: RecordedHandOff = field(default_factory=RecordedHandOff)
     """What the store knows of something that has ended."""
     away: int = 0
     """So many times the store takes nothing of what became of a batch."""
     made_up: list[Amendment] = field(default_factory=list)
     """What came to the store with a later batch."""
 
-    async def recall(self, ended: Recall) -> Recalled:
+    async def recall(self, ended: ReplayOrder) -> RecordedHandOff:
         if self.failures:
             raise self.failures.pop(0)
         return self.record
@@ -335,31 +350,33 @@ def refusal(
     return ApplicationError(says, type=code, non_retryable=final, next_retry_delay=wait, category=category)
 
 
-def _outcome(notice: Notice, deaf: Collection[str]) -> Outcome:
+def _outcome(notice: NotificationOrder, deaf: Collection[str]) -> NotificationOutcome:
     if notice.person in deaf:
-        return Outcome.FAILED
-    return Outcome.WITHDRAWN if notice.action is NoticeAction.WITHDRAW else Outcome.ACCEPTED
+        return NotificationOutcome.FAILED
+    return NotificationOutcome.WITHDRAWN if notice.action is NoticeAction.WITHDRAW else NotificationOutcome.ACCEPTED
 
 
-def _missed(notice: Notice) -> Delivered:
+def _missed(notice: NotificationOrder) -> Delivered:
     why = Reason.UNREACHABLE
-    return Delivered(key=notice.key, stage=notice.stage, person=notice.person, outcome=Outcome.FAILED, why=why)
+    return Delivered(
+        key=notice.key, stage=notice.stage, person=notice.person, outcome=NotificationOutcome.FAILED, why=why
+    )
 
 
 def _devices(person: str, left_open: Collection[str], deaf: Collection[str]) -> tuple[DeviceOutcome, ...]:
     """A phone of their own, and the ones left open, unless it is somebody else's only one."""
     open_ = [device for device in left_open if device == person or device not in deaf]
-    own = [] if person in deaf else [DeviceOutcome(device="a1b2c3", outcome=Outcome.ACCEPTED)]
-    return (*own, *(DeviceOutcome(device=device, outcome=Outcome.FAILED) for device in open_))
+    own = [] if person in deaf else [DeviceOutcome(device="a1b2c3", outcome=NotificationOutcome.ACCEPTED)]
+    return (*own, *(DeviceOutcome(device=device, outcome=NotificationOutcome.FAILED) for device in open_))
 
 
-def _snoozed(moments: list[Moment], snoozes: list[Snooze]) -> list[Moment]:
+def _snoozed(moments: list[ScheduledAction], snoozes: list[Snooze]) -> list[ScheduledAction]:
     for snooze in snoozes:
-        reminders = [m for m in moments if m.kind is MomentKind.REMIND and m.person == snooze.person]
+        reminders = [m for m in moments if m.kind is ActionType.REMIND and m.person == snooze.person]
         moments = [m for m in moments if m not in reminders or m.at >= snooze.until]
-        moments.append(_moment(snooze.until, MomentKind.REMIND, f"snooze-{snooze.number}", snooze.person))
+        moments.append(_moment(snooze.until, ActionType.REMIND, f"snooze-{snooze.number}", snooze.person))
     return moments
 
 
-def _moment(at: datetime, kind: MomentKind, stage: str, person: str, to: str | None = None) -> Moment:
-    return Moment(at=at, kind=kind, stage=stage, person=person, to=to or person, why=f"planned as {stage}")
+def _moment(at: datetime, kind: ActionType, stage: str, person: str, to: str | None = None) -> ScheduledAction:
+    return ScheduledAction(at=at, kind=kind, stage=stage, person=person, to=to or person, why=f"planned as {stage}")

@@ -5,7 +5,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from workflows.model.settlement import Settled
     from workflows.names import SIGNATURE_REQUEST
-    from workflows.signature.inputs import SignatureRequest
+    from workflows.signature.inputs import SignatureInput
     from workflows.signature.workflow import SignatureRequestWorkflow
 
 
@@ -14,15 +14,15 @@ class RememberingWorkflow(SignatureRequestWorkflow):
     """A signature request that says all it knows."""
 
     @workflow.init
-    def __init__(self, request: SignatureRequest) -> None:
+    def __init__(self, request: SignatureInput) -> None:
         super().__init__(request)
 
     @workflow.run
-    async def run(self, request: SignatureRequest) -> Settled:
+    async def run(self, request: SignatureInput) -> Settled:
         """As ever."""
         return await super().run(request)
 
     @workflow.query
-    def memory(self) -> SignatureRequest:
+    def memory(self) -> SignatureInput:
         """What a continue-as-new would carry over now."""
         return self._request.replace(carried=self._progress)

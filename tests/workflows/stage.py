@@ -23,18 +23,18 @@ from tests.workflows.fakes import DOCUMENT, World
 from tests.workflows.remembering import RememberingWorkflow
 from workflows.hand_off.workflow import HandOffWorkflow
 from workflows.kinds import Kind
-from workflows.model.notices import Channel, Delivered, Outcome
+from workflows.model.notices import Channel, Delivered, NotificationOutcome
 from workflows.model.operations import OperationState, Receipt
 from workflows.model.policy import Policy, Target, TellRequester
 from workflows.model.provider import DocumentSeen, ProviderEvent
-from workflows.model.request import Brief, Document
+from workflows.model.request import Document, SignatureBrief
 from workflows.model.settlement import Settled
 from workflows.model.subject import Participant, Role, Status
 from workflows.model.views import RequestShow
-from workflows.model.wishes import UPDATES, AnyWish
+from workflows.model.wishes import UPDATES, AnyCommand
 from workflows.names import PROVIDER_EVENT, SHOW, SIGNATURE_QUEUE, WORKFLOW_QUEUE, notice_key
-from workflows.signature.inputs import SignatureRequest
-from workflows.signature.progress import Progress
+from workflows.signature.inputs import SignatureInput
+from workflows.signature.progress import SignatureState
 from workflows.signature.workflow import SignatureRequestWorkflow
 from workflows.task.workflow import TaskWorkflow
 
@@ -67,11 +67,11 @@ def a_request(
     subscribers: tuple[str, ...] = (),
     handoff: tuple[Target, ...] = TARGETS,
     name: str = "msa-0042",
-) -> SignatureRequest:
+) -> SignatureInput:
     """A customer contract for the customer, then the chief executive, unless other signers are given."""
     people = signers or (Participant(person="customer-signer", order=1), Participant(person="chief-executive", order=2))
-    return SignatureRequest(
-        brief=Brief(
+    return SignatureInput(
+        brief=SignatureBrief(
             id=name,
             kind="customer-contract",
             title="Master services agreement",
@@ -94,7 +94,7 @@ def approver(person: str, order: int) -> Participant:
     return Participant(person=person, order=order, role=Role.APPROVE)
 
 
-def silent_for(request: SignatureRequest, silence: timedelta) -> SignatureRequest:
+def silent_for(request: SignatureInput, silence: timedelta) -> SignatureInput:
     """A request whose first signer was told `silence` ago, as a continue-as-new would carry it."""
     then = datetime.now(UTC) - silence
     first = request.brief.people[0].person
@@ -103,10 +103,10 @@ def silent_for(request: SignatureRequest, silence: timedelta) -> SignatureReques
         stage="ready",
         person=first,
         channel=Channel.PUSH,
-        outcome=Outcome.ACCEPTED,
+        outcome=NotificationOutcome.ACCEPTED,
     )
     sent = DocumentSeen(document=DOCUMENT, status=Status.SENT, raw="se")
-    return request.replace(carried=Progress.begin(request.brief, then).observe(sent, then).told((ready,), then))
+    return request.replace(carried=SignatureState.begin(request.brief, then).observe(sent, then).told((ready,), then))
 
 
 class TriesOnce(TaskSandbox):
@@ -190,7 +190,7 @@ class Story:
         shown: dict[str, object] = await self.handle.query(SHOW)
         return shown["problem"] is not None
 
-    async def wish(self, wish: AnyWish, op: str | None = None) -> Receipt:
+    async def wish(self, wish: AnyCommand, op: str | None = None) -> Receipt:
         """Have a wish taken, and see it carried out or refused; time does not move meanwhile."""
         id = op or uuid.uuid4().hex
         taken: Receipt = await self.handle.execute_update(UPDATES[type(wish)], wish, id=id, result_type=Receipt)
@@ -235,7 +235,7 @@ class Story:
         """
         await self.callback("viewed")
         await self.days_pass(0.001)
-        last: SignatureRequest = await self.handle.query("memory", result_type=SignatureRequest)
+        last: SignatureInput = await self.handle.query("memory", result_type=SignatureInput)
         await self.handle.terminate()
         yield
         await self.days_pass(days)
@@ -245,7 +245,7 @@ class Story:
 
 @asynccontextmanager
 async def story(
-    world: World, request: SignatureRequest | None = None, record: str = "", begins: datetime | None = None
+    world: World, request: SignatureInput | None = None, record: str = "", begins: datetime | None = None
 ) -> AsyncIterator[Story]:
     """A request that has just been started on a fresh clock, which is moved to when it `begins`.
 
@@ -260,13 +260,13 @@ async def story(
         await corpus.record(record, it.handle)
 
 
-async def begin(env: WorkflowEnvironment, world: World, request: SignatureRequest) -> Story:
+async def begin(env: WorkflowEnvironment, world: World, request: SignatureInput) -> Story:
     """Start a request on a stage that stands."""
     return Story(env, world, await _start(env, request))
 
 
 async def _start(
-    env: WorkflowEnvironment, request: SignatureRequest, event: ProviderEvent | None = None
+    env: WorkflowEnvironment, request: SignatureInput, event: ProviderEvent | None = None
 ) -> WorkflowHandle[SignatureRequestWorkflow, Settled]:
     return await env.client.start_workflow(
         SignatureRequestWorkflow.run,

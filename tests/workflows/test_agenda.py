@@ -7,57 +7,59 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.workflows.stage import a_request
-from workflows.follow_up.agenda import Escalate, Expire, Nudge, Step, Wait, is_overtaken, next_step
-from workflows.follow_up.ledger import Ledger, key_of
-from workflows.model.notices import Channel, Delivered, Outcome, PutOff
-from workflows.model.planning import Agenda, Moment, MomentKind
+from workflows.follow_up.agenda import Escalate, Expire, Remind, Step, Wait, is_overtaken, next_step
+from workflows.follow_up.ledger import NotificationLog, key_of
+from workflows.model.notices import Channel, Delivered, NotificationOutcome, PostponedNotification
+from workflows.model.planning import ActionType, Schedule, ScheduledAction
 from workflows.model.policy import EscalationAction
 from workflows.model.provider import DocumentSeen, SignerSeen
 from workflows.model.request import SignerState
 from workflows.model.subject import Status
 from workflows.names import notice_key
-from workflows.signature.progress import Progress
+from workflows.signature.progress import SignatureState
 
 START = datetime(2026, 11, 2, 9, tzinfo=UTC)
 BRIEF = a_request().brief
-SENT = Progress.begin(BRIEF, START).observe(DocumentSeen(document="d", status=Status.SENT, raw="se"), START)
+SENT = SignatureState.begin(BRIEF, START).observe(DocumentSeen(document="d", status=Status.SENT, raw="se"), START)
 FIRST = "customer-signer"
 
 
-def moment(day: float, kind: MomentKind, stage: str, person: str = FIRST, to: str | None = None) -> Moment:
-    return Moment(at=START + timedelta(days=day), kind=kind, stage=stage, person=person, to=to or person, why=stage)
+def moment(day: float, kind: ActionType, stage: str, person: str = FIRST, to: str | None = None) -> ScheduledAction:
+    return ScheduledAction(
+        at=START + timedelta(days=day), kind=kind, stage=stage, person=person, to=to or person, why=stage
+    )
 
 
-REMINDERS = [moment(day, MomentKind.REMIND, f"reminder-{number}") for number, day in enumerate((3, 6, 9), 1)]
-ESCALATION = moment(12, MomentKind.ESCALATE, "escalation", to="chair")
-HEARD = moment(12.5, MomentKind.ESCALATED, "escalated")
-WARNING = moment(28, MomentKind.WARN, "warning-2d")
-EXPIRY = moment(30, MomentKind.EXPIRE, "expiry", "legal-desk")
-AGENDA = Agenda(due_at=EXPIRY.at, moments=(*REMINDERS, ESCALATION, HEARD, WARNING, EXPIRY))
+REMINDERS = [moment(day, ActionType.REMIND, f"reminder-{number}") for number, day in enumerate((3, 6, 9), 1)]
+ESCALATION = moment(12, ActionType.ESCALATE, "escalation", to="chair")
+HEARD = moment(12.5, ActionType.ESCALATED, "escalated")
+WARNING = moment(28, ActionType.WARN, "warning-2d")
+EXPIRY = moment(30, ActionType.EXPIRE, "expiry", "legal-desk")
+AGENDA = Schedule(due_at=EXPIRY.at, moments=(*REMINDERS, ESCALATION, HEARD, WARNING, EXPIRY))
 
 
-def told(progress: Progress, *moments: Moment) -> Progress:
+def told(progress: SignatureState, *moments: ScheduledAction) -> SignatureState:
     lines = [
         Delivered(
             key=notice_key(BRIEF.id, one.stage, one.person),
             stage=one.stage,
             person=one.person,
             channel=Channel.PUSH,
-            outcome=Outcome.ACCEPTED,
+            outcome=NotificationOutcome.ACCEPTED,
         )
         for one in moments
     ]
     return progress.told(tuple(lines), START)
 
 
-def signed(progress: Progress) -> Progress:
+def signed(progress: SignatureState) -> SignatureState:
     seen = SignerSeen(person=FIRST, state=SignerState.SIGNED)
     return progress.observe(DocumentSeen(document="d", status=Status.SENT, raw="se", signers=(seen,)), START)
 
 
 def test_who_was_put_off_is_not_tried_again_within_a_quarter_of_an_hour() -> None:
     now = REMINDERS[0].at
-    refused = PutOff(key="k", stage="reminder-1", person=FIRST, why="absent")
+    refused = PostponedNotification(key="k", stage="reminder-1", person=FIRST, why="absent")
     put_off = SENT.put_off((refused,), now)
     assert put_off.agenda is None
     again = next_step(AGENDA, put_off, now)
@@ -78,60 +80,60 @@ ESCALATED = told(ALL_TOLD, HEARD).escalated((ESCALATION,), START)
     [
         (0, SENT, Wait(REMINDERS[0])),
         (2.9, SENT, Wait(REMINDERS[0])),
-        (3, SENT, Nudge((REMINDERS[0],))),
+        (3, SENT, Remind((REMINDERS[0],))),
         (3, told(SENT, REMINDERS[0]), Wait(REMINDERS[1])),
-        (6.5, SENT, Nudge((REMINDERS[1],), caught_up=(REMINDERS[0],))),
+        (6.5, SENT, Remind((REMINDERS[1],), caught_up=(REMINDERS[0],))),
         (12, told(SENT, *REMINDERS), Escalate((ESCALATION,))),
-        (12, SENT, Nudge((REMINDERS[2],), caught_up=(REMINDERS[0], REMINDERS[1]))),
+        (12, SENT, Remind((REMINDERS[2],), caught_up=(REMINDERS[0], REMINDERS[1]))),
         (13, told(SENT, *REMINDERS), Escalate((ESCALATION,))),
         (12, ALERTED, Wait(HEARD)),
-        (12.5, ALERTED, Nudge((HEARD,))),
+        (12.5, ALERTED, Remind((HEARD,))),
         (12.5, told(ALERTED, HEARD), Wait(WARNING)),
         (12, signed(SENT), Wait(EXPIRY)),
-        (31, told(SENT, *REMINDERS), Nudge((WARNING,))),
+        (31, told(SENT, *REMINDERS), Remind((WARNING,))),
         (31, ALL_TOLD, Escalate((ESCALATION,))),
         (31, ESCALATED, Expire(EXPIRY)),
     ],
 )
-def test_what_is_next(day: float, progress: Progress, expected: Step) -> None:
+def test_what_is_next(day: float, progress: SignatureState, expected: Step) -> None:
     assert next_step(AGENDA, progress, START + timedelta(days=day)) == expected
 
 
 def test_a_reminder_within_an_hour_of_another_nudge_is_left_out() -> None:
-    by_hand = moment(6, MomentKind.REMIND, "reminder-manual-1")
+    by_hand = moment(6, ActionType.REMIND, "reminder-manual-1")
     nudged = told(told(SENT, REMINDERS[0]), by_hand).replace(
-        ledger=Ledger(
+        ledger=NotificationLog(
             lines=tuple(
                 line.replace(at=START + timedelta(days=6, minutes=-20))
                 for line in told(SENT, REMINDERS[0], by_hand).notifications
             )
         )
     )
-    agenda = Agenda(due_at=EXPIRY.at, moments=(*REMINDERS, WARNING.replace(at=REMINDERS[1].at), EXPIRY))
-    assert next_step(AGENDA, nudged, REMINDERS[1].at) == Nudge((), too_soon=(REMINDERS[1],))
+    agenda = Schedule(due_at=EXPIRY.at, moments=(*REMINDERS, WARNING.replace(at=REMINDERS[1].at), EXPIRY))
+    assert next_step(AGENDA, nudged, REMINDERS[1].at) == Remind((), too_soon=(REMINDERS[1],))
     step = next_step(agenda, nudged, REMINDERS[1].at)
-    assert isinstance(step, Nudge)
-    assert [one.kind for one in step.moments] == [MomentKind.WARN]
+    assert isinstance(step, Remind)
+    assert [one.kind for one in step.moments] == [ActionType.WARN]
 
 
 def test_what_was_missed_is_made_up_for_when_the_recipients_hours_open() -> None:
     opens = REMINDERS[1].at + timedelta(hours=15)
     held = [one.replace(held_until=opens) for one in REMINDERS[:2]]
-    agenda = Agenda(due_at=EXPIRY.at, moments=(*held, REMINDERS[2], EXPIRY))
+    agenda = Schedule(due_at=EXPIRY.at, moments=(*held, REMINDERS[2], EXPIRY))
     waiting = next_step(agenda, SENT, REMINDERS[1].at + timedelta(hours=1))
     assert isinstance(waiting, Wait)
     assert waiting.moment is not None
     assert waiting.moment.at == opens
     step = next_step(agenda, SENT, opens)
-    assert isinstance(step, Nudge)
+    assert isinstance(step, Remind)
     assert ([m.stage for m in step.moments], [m.stage for m in step.caught_up]) == (["reminder-2"], ["reminder-1"])
 
 
 def test_a_last_warning_no_phone_took_holds_the_expiry_for_a_day() -> None:
     failed = ESCALATED.replace(
-        ledger=Ledger(
+        ledger=NotificationLog(
             lines=tuple(
-                line.replace(outcome=Outcome.FAILED, at=EXPIRY.at - timedelta(hours=1))
+                line.replace(outcome=NotificationOutcome.FAILED, at=EXPIRY.at - timedelta(hours=1))
                 if line.stage == "warning-2d"
                 else line
                 for line in ESCALATED.notifications
@@ -148,7 +150,7 @@ def test_a_last_warning_that_came_late_leaves_the_time_that_was_planned_at_most_
     warned_on: float, expires_on: float
 ) -> None:
     warned = ESCALATED.replace(
-        ledger=Ledger(
+        ledger=NotificationLog(
             lines=tuple(
                 line.replace(at=START + timedelta(days=warned_on)) if line.stage == "warning-2d" else line
                 for line in ESCALATED.notifications
@@ -160,77 +162,82 @@ def test_a_last_warning_that_came_late_leaves_the_time_that_was_planned_at_most_
     assert isinstance(next_step(AGENDA, warned, START + timedelta(days=expires_on)), Expire)
 
 
-def lined(progress: Progress, one: Moment, at: datetime, outcome: Outcome = Outcome.ACCEPTED) -> Progress:
+def lined(
+    progress: SignatureState,
+    one: ScheduledAction,
+    at: datetime,
+    outcome: NotificationOutcome = NotificationOutcome.ACCEPTED,
+) -> SignatureState:
     """With a line of this notice in the ledger."""
     line = Delivered(key=key_of(BRIEF.id, one), stage=one.stage, person=one.to, channel=Channel.PUSH, outcome=outcome)
     return progress.told((line,), at)
 
 
 def test_an_alert_that_no_phone_could_take_is_not_sent_again_and_again() -> None:
-    unheard = lined(told(SENT, *REMINDERS), ESCALATION, ESCALATION.at, Outcome.SUPPRESSED)
+    unheard = lined(told(SENT, *REMINDERS), ESCALATION, ESCALATION.at, NotificationOutcome.SUPPRESSED)
     assert next_step(AGENDA, unheard, ESCALATION.at) == Wait(WARNING)
 
 
 def test_a_missed_reminder_gives_way_to_a_warning_within_the_hour() -> None:
     now = WARNING.at - timedelta(minutes=20)
-    assert next_step(AGENDA, told(SENT, *REMINDERS[:2]), now) == Nudge((), caught_up=(REMINDERS[2],))
+    assert next_step(AGENDA, told(SENT, *REMINDERS[:2]), now) == Remind((), caught_up=(REMINDERS[2],))
 
 
 def test_a_missed_warning_gives_way_to_no_later_reminder() -> None:
-    snooze = moment(28.5, MomentKind.REMIND, "snooze-1")
-    agenda = Agenda(due_at=EXPIRY.at, moments=(WARNING, snooze, EXPIRY))
-    assert next_step(agenda, SENT, START + timedelta(days=29)) == Nudge((WARNING,), caught_up=(snooze,))
+    snooze = moment(28.5, ActionType.REMIND, "snooze-1")
+    agenda = Schedule(due_at=EXPIRY.at, moments=(WARNING, snooze, EXPIRY))
+    assert next_step(agenda, SENT, START + timedelta(days=29)) == Remind((WARNING,), caught_up=(snooze,))
 
 
 @pytest.mark.parametrize(("stage", "is_sent"), [("warning-1d", False), ("warning-1d.2", True)])
 def test_a_warning_within_the_hour_of_one_of_the_same_due_date_is_left_out(stage: str, is_sent: bool) -> None:
     now = WARNING.at + timedelta(days=1)
-    late, last = lined(SENT, WARNING, now - timedelta(minutes=5)), moment(29, MomentKind.WARN, stage)
-    step = next_step(Agenda(due_at=EXPIRY.at, moments=(WARNING, last, EXPIRY)), late, now)
-    assert step == (Nudge((last,)) if is_sent else Nudge((), too_soon=(last,)))
+    late, last = lined(SENT, WARNING, now - timedelta(minutes=5)), moment(29, ActionType.WARN, stage)
+    step = next_step(Schedule(due_at=EXPIRY.at, moments=(WARNING, last, EXPIRY)), late, now)
+    assert step == (Remind((last,)) if is_sent else Remind((), too_soon=(last,)))
 
 
 def test_no_reminder_is_sent_once_the_due_date_is_over() -> None:
-    agenda = Agenda(due_at=EXPIRY.at, moments=(REMINDERS[0], EXPIRY))
-    assert next_step(agenda, SENT, EXPIRY.at) == Nudge((), caught_up=(REMINDERS[0],))
+    agenda = Schedule(due_at=EXPIRY.at, moments=(REMINDERS[0], EXPIRY))
+    assert next_step(agenda, SENT, EXPIRY.at) == Remind((), caught_up=(REMINDERS[0],))
 
 
 def test_the_silent_signer_hears_of_the_alert_an_hour_after_a_nudge_if_their_hours_leave_it() -> None:
     now = HEARD.at
-    nudged = lined(ALERTED, moment(12.49, MomentKind.REMIND, "reminder-manual-1"), now - timedelta(minutes=10))
+    nudged = lined(ALERTED, moment(12.49, ActionType.REMIND, "reminder-manual-1"), now - timedelta(minutes=10))
     later = now + timedelta(minutes=50)
     for closes, expected in ((None, Wait(HEARD.replace(at=later))), (now + timedelta(minutes=30), None)):
         heard = HEARD.replace(open_until=closes)
-        agenda = Agenda(due_at=EXPIRY.at, moments=(heard, EXPIRY))
-        assert next_step(agenda, nudged, now) == (expected or Nudge((heard,)))
+        agenda = Schedule(due_at=EXPIRY.at, moments=(heard, EXPIRY))
+        assert next_step(agenda, nudged, now) == (expected or Remind((heard,)))
 
 
 @pytest.mark.parametrize("refused", [True, False])
 def test_whose_place_is_handed_over_this_instant_is_not_reminded_of_it_first(refused: bool) -> None:
-    handing = moment(3, MomentKind.ESCALATE, "escalation", to="chair").replace(action=EscalationAction.REASSIGN)
-    agenda = Agenda(due_at=EXPIRY.at, moments=(REMINDERS[0], handing, EXPIRY))
+    handing = moment(3, ActionType.ESCALATE, "escalation", to="chair").replace(action=EscalationAction.REASSIGN)
+    agenda = Schedule(due_at=EXPIRY.at, moments=(REMINDERS[0], handing, EXPIRY))
     silent = SENT.replace(not_handed_over=(FIRST,)) if refused else SENT
-    assert next_step(agenda, silent, handing.at) == (Nudge((REMINDERS[0],)) if refused else Escalate((handing,)))
+    assert next_step(agenda, silent, handing.at) == (Remind((REMINDERS[0],)) if refused else Escalate((handing,)))
 
 
 def test_an_empty_agenda_waits_for_ever() -> None:
-    assert next_step(Agenda(due_at=START), SENT, START) == Wait(None)
+    assert next_step(Schedule(due_at=START), SENT, START) == Wait(None)
 
 
 def test_parallel_signers_are_told_in_one_step() -> None:
-    other = moment(3, MomentKind.REMIND, "reminder-1", "chief-executive")
+    other = moment(3, ActionType.REMIND, "reminder-1", "chief-executive")
     both = SENT.replace(signatures=SENT.signatures.replace(signers=tuple(
         signer.replace(order=1, turn_at=START, clock_from=START) for signer in SENT.signatures.signers
     )))  # fmt: skip
-    agenda = Agenda(due_at=EXPIRY.at, moments=(REMINDERS[0], other))
-    assert next_step(agenda, both, other.at) == Nudge((REMINDERS[0], other))
+    agenda = Schedule(due_at=EXPIRY.at, moments=(REMINDERS[0], other))
+    assert next_step(agenda, both, other.at) == Remind((REMINDERS[0], other))
 
 
 moments = st.lists(
     st.builds(
         moment,
         st.floats(min_value=0, max_value=60, allow_nan=False),
-        st.sampled_from(list(MomentKind)),
+        st.sampled_from(list(ActionType)),
         st.sampled_from(["reminder-1", "reminder-2", "warning-1d", "escalation", "escalated"]),
         st.sampled_from([FIRST, "chief-executive", "nobody"]),
     ),
@@ -239,26 +246,26 @@ moments = st.lists(
 
 
 @given(moments, st.floats(min_value=0, max_value=70, allow_nan=False))
-def test_the_decision_is_total_and_never_early(planned: list[Moment], day: float) -> None:
+def test_the_decision_is_total_and_never_early(planned: list[ScheduledAction], day: float) -> None:
     now = START + timedelta(days=day)
-    match next_step(Agenda(due_at=EXPIRY.at, moments=tuple(planned)), SENT, now):
+    match next_step(Schedule(due_at=EXPIRY.at, moments=tuple(planned)), SENT, now):
         case Wait(None):
             pass
         case Wait(one) if one is not None:
             assert one.at > now
         case Expire(one):
             assert one.at <= now
-        case Nudge(some) | Escalate(some):
+        case Remind(some) | Escalate(some):
             assert all(one.at <= now and one.person == FIRST for one in some)
-            assert len({one.person for one in some if one.kind is not MomentKind.ESCALATE}) <= 1
+            assert len({one.person for one in some if one.kind is not ActionType.ESCALATE}) <= 1
 
 
 @given(moments)
-def test_following_the_decision_always_comes_to_an_end(planned: list[Moment]) -> None:
-    agenda, progress, now = Agenda(due_at=EXPIRY.at, moments=tuple(planned)), SENT, START
+def test_following_the_decision_always_comes_to_an_end(planned: list[ScheduledAction]) -> None:
+    agenda, progress, now = Schedule(due_at=EXPIRY.at, moments=tuple(planned)), SENT, START
     for _ in range(3 * len(planned) + 1):
         match next_step(agenda, progress, now):
-            case Nudge(some, caught_up, too_soon):
+            case Remind(some, caught_up, too_soon):
                 progress = told(progress, *some, *caught_up, *too_soon)
             case Escalate(some):
                 progress = progress.escalated(some, now)
@@ -269,9 +276,9 @@ def test_following_the_decision_always_comes_to_an_end(planned: list[Moment]) ->
     raise AssertionError("the same step was decided again and again")
 
 
-OVERDUE = [moment(day, MomentKind.OVERDUE, f"overdue-{number}") for number, day in enumerate((33, 36), 1)]
+OVERDUE = [moment(day, ActionType.OVERDUE, f"overdue-{number}") for number, day in enumerate((33, 36), 1)]
 CLOSING = EXPIRY.replace(at=START + timedelta(days=37))
-WITH_GRACE = Agenda(
+WITH_GRACE = Schedule(
     due_at=EXPIRY.at, closes_at=CLOSING.at, moments=(*REMINDERS, ESCALATION, HEARD, WARNING, *OVERDUE, CLOSING)
 )
 
@@ -280,42 +287,44 @@ WITH_GRACE = Agenda(
     ("day", "progress", "expected"),
     [
         (30, ESCALATED, Wait(OVERDUE[0])),
-        (33, ESCALATED, Nudge((OVERDUE[0],))),
+        (33, ESCALATED, Remind((OVERDUE[0],))),
         (33, lined(ESCALATED, OVERDUE[0], OVERDUE[0].at - timedelta(minutes=10)), Wait(OVERDUE[1])),
-        (36, ESCALATED, Nudge((OVERDUE[1],), caught_up=(OVERDUE[0],))),
+        (36, ESCALATED, Remind((OVERDUE[1],), caught_up=(OVERDUE[0],))),
         (37, lined(lined(ESCALATED, OVERDUE[0], OVERDUE[0].at), OVERDUE[1], OVERDUE[1].at), Expire(CLOSING)),
     ],
 )
 def test_after_the_due_date_what_is_overdue_comes_until_it_closes(
-    day: float, progress: Progress, expected: Step
+    day: float, progress: SignatureState, expected: Step
 ) -> None:
     assert next_step(WITH_GRACE, progress, START + timedelta(days=day)) == expected
 
 
 def test_after_an_outage_over_all_of_it_the_last_overdue_reminder_is_the_one_that_is_sent() -> None:
     step = next_step(WITH_GRACE, ALERTED, CLOSING.at + timedelta(days=1))
-    assert isinstance(step, Nudge)
+    assert isinstance(step, Remind)
     assert (step.moments, set(step.caught_up)) == ((OVERDUE[1],), {WARNING, OVERDUE[0]})
 
 
 def test_an_overdue_reminder_within_an_hour_of_another_nudge_is_left_out() -> None:
     by_hand = lined(
-        ESCALATED, moment(33, MomentKind.REMIND, "reminder-manual-1"), OVERDUE[0].at - timedelta(minutes=20)
+        ESCALATED, moment(33, ActionType.REMIND, "reminder-manual-1"), OVERDUE[0].at - timedelta(minutes=20)
     )
-    assert next_step(WITH_GRACE, by_hand, OVERDUE[0].at) == Nudge((), too_soon=(OVERDUE[0],))
+    assert next_step(WITH_GRACE, by_hand, OVERDUE[0].at) == Remind((), too_soon=(OVERDUE[0],))
 
 
 def test_an_overdue_reminder_no_phone_took_holds_the_closing_for_a_day() -> None:
     failed = lined(ESCALATED, OVERDUE[0], OVERDUE[0].at)
-    failed = lined(failed, OVERDUE[1], CLOSING.at - timedelta(hours=1), Outcome.FAILED)
+    failed = lined(failed, OVERDUE[1], CLOSING.at - timedelta(hours=1), NotificationOutcome.FAILED)
     assert next_step(WITH_GRACE, failed, CLOSING.at) == Wait(CLOSING.replace(at=CLOSING.at + timedelta(hours=23)))
 
 
-def by_hand_at(day: float) -> Progress:
+def by_hand_at(day: float) -> SignatureState:
     """Somebody had the signer reminded, after the plan was made."""
-    line = told(SENT, moment(day, MomentKind.REMIND, "reminder-manual-1")).notifications[0]
+    line = told(SENT, moment(day, ActionType.REMIND, "reminder-manual-1")).notifications[0]
     known = told(SENT, *REMINDERS).planned(AGENDA, START)
-    return known.replace(ledger=Ledger(lines=(*known.ledger.lines, line.replace(at=START + timedelta(days=day)))))
+    return known.replace(
+        ledger=NotificationLog(lines=(*known.ledger.lines, line.replace(at=START + timedelta(days=day))))
+    )
 
 
 def test_a_plan_that_does_not_know_of_a_reminder_is_made_anew_before_somebody_else_is_told() -> None:
@@ -330,10 +339,10 @@ def test_a_plan_that_does_not_know_of_a_reminder_is_made_anew_before_somebody_el
 
 def test_a_plan_is_made_anew_rather_than_that_a_reminder_is_used_up_by_another() -> None:
     now = REMINDERS[0].at
-    agenda = Agenda(due_at=EXPIRY.at, moments=(*REMINDERS, EXPIRY))
+    agenda = Schedule(due_at=EXPIRY.at, moments=(*REMINDERS, EXPIRY))
     nudged = by_hand_at(2.99)
-    before = nudged.replace(ledger=Ledger(lines=nudged.ledger.lines[-1:])).planned(agenda, START)
+    before = nudged.replace(ledger=NotificationLog(lines=nudged.ledger.lines[-1:])).planned(agenda, START)
     step = next_step(agenda, before, now)
-    assert step == Nudge((), too_soon=(REMINDERS[0],))
+    assert step == Remind((), too_soon=(REMINDERS[0],))
     assert is_overtaken(step, before, now)
     assert not is_overtaken(step, before.planned(agenda, now), now)

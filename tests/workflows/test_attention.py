@@ -13,19 +13,19 @@ from workflows.model.provider import DocumentSeen, SignerSeen
 from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffResult
 from workflows.model.subject import Code, Status
-from workflows.model.wishes import Answer, Pause, Question
-from workflows.signature.progress import Progress
+from workflows.model.wishes import Answer, PauseCommand, Question
+from workflows.signature.progress import SignatureState
 from workflows.signature.show import show
 
 REQUEST = a_request()
 ASKED = questions.ask(SENT, Question(person=FIRST, text="Which annex?"), START)
 
 
-def codes(progress: Progress) -> list[AttentionCode]:
+def codes(progress: SignatureState) -> list[AttentionCode]:
     return [one.code for one in attention_of(progress)]
 
 
-def bounced(progress: Progress) -> Progress:
+def bounced(progress: SignatureState) -> SignatureState:
     seen = DocumentSeen(
         document="d",
         status=Status.SENT,
@@ -35,7 +35,7 @@ def bounced(progress: Progress) -> Progress:
     return progress.observe(seen, START)
 
 
-def signed() -> Progress:
+def signed() -> SignatureState:
     seen = DocumentSeen(document="d", status=Status.SIGNED, raw="si")
     return open_hand_off(REQUEST, ASKED.observe(seen, START))
 
@@ -53,7 +53,7 @@ def test_an_open_question_needs_somebody_until_it_is_answered() -> None:
 
 
 def test_a_mail_that_came_back_is_more_pressing_than_a_question_and_a_pause() -> None:
-    paused = operations.pause(bounced(ASKED), Pause(actor="legal-desk"), START)
+    paused = operations.pause(bounced(ASKED), PauseCommand(actor="legal-desk"), START)
     assert codes(paused) == [AttentionCode.MAIL_BOUNCED, AttentionCode.QUESTION_OPEN, AttentionCode.PAUSED]
 
 

@@ -14,12 +14,12 @@ from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import NO_OFFER, a_request, begin, story, workers
 from tests.workflows.test_replay import replay
 from workflows.follow_up.show import is_needless
-from workflows.model.notices import Outcome
+from workflows.model.notices import NotificationOutcome
 from workflows.model.policy import Escalation, EscalationAction, Policy, Reminders
 from workflows.model.request import SignerState
 from workflows.model.subject import Code, Participant, Status
-from workflows.model.wishes import Extension, Pause, Resumption
-from workflows.signature.inputs import SignatureRequest
+from workflows.model.wishes import Extension, PauseCommand, Resumption
+from workflows.signature.inputs import SignatureInput
 
 ZONES = {"customer-signer": "America/New_York", "chief-executive": "Europe/Amsterdam", "auditor": "Asia/Tokyo"}
 PEOPLE = Book(
@@ -56,7 +56,7 @@ def at(day: date, clock: int, minute: int = 0) -> datetime:
     return datetime.combine(day, time(clock, minute), HERE)
 
 
-def over_easter() -> SignatureRequest:
+def over_easter() -> SignatureInput:
     """A request for one signer, due on Easter Monday."""
     request = a_request(Participant(person="chief-executive", order=1))
     return request.replace(policy=RHYTHM, due=good_friday() + 3 * DAY)
@@ -68,14 +68,14 @@ async def test_over_easter_the_last_warning_comes_on_maundy_thursday_and_nothing
         assert (await it.handle.result()).outcome is Status.EXPIRED
         shown = await it.shown()
     nudges = [line for line in shown.notifications if line.stage != "settled"]
-    sent = [f"{n.at.astimezone(HERE):%a %d %Hh} {n.stage}" for n in nudges if n.outcome is Outcome.ACCEPTED]
+    sent = [f"{n.at.astimezone(HERE):%a %d %Hh} {n.stage}" for n in nudges if n.outcome is NotificationOutcome.ACCEPTED]
     assert sent == [
         f"{friday - 11 * DAY:%a %d} 09h ready",
         f"{friday - 8 * DAY:%a %d} 09h reminder-1",
         f"{friday - 4 * DAY:%a %d} 09h reminder-2",
         f"{friday - 1 * DAY:%a %d} 09h warning-1d",
     ]
-    left_out = {line.stage: line.why for line in nudges if line.outcome is Outcome.SUPPRESSED}
+    left_out = {line.stage: line.why for line in nudges if line.outcome is NotificationOutcome.SUPPRESSED}
     assert left_out == {"reminder-3": "too_soon", "reminder-4": "quiet_hours", "warning-2d": "too_soon"}
     assert shown.due_at == at(friday + 3 * DAY, 18)
     [expired] = [entry.at for entry in shown.timeline if entry.what == "expired"]
@@ -108,7 +108,7 @@ async def test_a_pause_over_a_weekend_moves_the_reminder_and_the_due_date_by_its
     async with story(world, request, begins=wednesday) as it:
         await it.until((wednesday + 2 * DAY).replace(hour=17))
         before = await it.shown()
-        await it.wish(Pause(actor="legal-desk", reason="weekend"))
+        await it.wish(PauseCommand(actor="legal-desk", reason="weekend"))
         await it.until((wednesday + 5 * DAY).replace(hour=8))
         paused = await it.shown()
         assert paused.says == "Waiting for deputy; reminders are paused: paused by legal-desk: weekend"
@@ -141,7 +141,7 @@ async def test_three_signers_in_three_zones_are_reminded_in_their_own_working_ho
     assert {n.person for n in reminders} == set(ZONES)
     assert len(reminders) == 3 * 4
     off = holidays.country_holidays("NL")
-    told = [line for line in reminders if line.outcome is Outcome.ACCEPTED]
+    told = [line for line in reminders if line.outcome is NotificationOutcome.ACCEPTED]
     assert told == reminders, "days off use none up"
     for reminder in told:
         there = reminder.at.astimezone(ZoneInfo(ZONES[reminder.person]))
@@ -199,7 +199,9 @@ async def test_rules_of_zones_and_holidays_that_a_deploy_changes_count_for_what_
             shown = await it.shown()
         assert await replay([await it.handle.fetch_history()]) == []
     sent = [
-        f"{n.at.astimezone(HERE):%a %d %Hh} {n.stage}" for n in shown.notifications if n.outcome is Outcome.ACCEPTED
+        f"{n.at.astimezone(HERE):%a %d %Hh} {n.stage}"
+        for n in shown.notifications
+        if n.outcome is NotificationOutcome.ACCEPTED
     ]
     assert sent == [
         f"{friday - 11 * DAY:%a %d} 09h ready",

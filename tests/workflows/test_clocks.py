@@ -4,23 +4,23 @@ from datetime import UTC, datetime, timedelta
 
 from tests.workflows.stage import a_request
 from workflows.follow_up import operations, questions
-from workflows.model.planning import Agenda
+from workflows.model.planning import Schedule
 from workflows.model.provider import DocumentSeen, SignerSeen
 from workflows.model.request import SignerState
 from workflows.model.subject import Code, Participant, Status
-from workflows.model.wishes import Pause, Question, Resumption, StopKind
-from workflows.signature.progress import Progress
+from workflows.model.wishes import PauseCommand, Question, Resumption, StopKind
+from workflows.signature.progress import SignatureState
 
 START = datetime(2026, 11, 2, 9, tzinfo=UTC)
 DAY = timedelta(days=1)
 BRIEF = a_request(Participant(person="customer-signer", order=1), Participant(person="chair", order=1)).brief
 SENT = DocumentSeen(document="d", status=Status.SENT, raw="se")
-AGENDA = Agenda(due_at=START + 30 * DAY)
+AGENDA = Schedule(due_at=START + 30 * DAY)
 DOUBTED = AGENDA.replace(doubt="people.yaml:3: unknown field")
-WAITING = Progress.begin(BRIEF, START).observe(SENT, START)
+WAITING = SignatureState.begin(BRIEF, START).observe(SENT, START)
 
 
-def clock_of(progress: Progress, person: str) -> datetime | None:
+def clock_of(progress: SignatureState, person: str) -> datetime | None:
     signer = progress.signatures.of(person)
     return signer.clock_from if signer else None
 
@@ -57,19 +57,19 @@ def test_a_trouble_that_changes_its_code_began_when_the_first_did() -> None:
 
 
 def test_what_ended_a_request_stays_said_when_the_store_is_away_afterwards() -> None:
-    failed = Progress.begin(BRIEF, START).fail(Code.ID_USED_BEFORE, "another document has the id", START)
+    failed = SignatureState.begin(BRIEF, START).fail(Code.ID_USED_BEFORE, "another document has the id", START)
     mended = failed.trouble(Code.UNREACHABLE, "store away", START + DAY, START + DAY).mended(START + 2 * DAY)
     assert mended.problem == failed.problem
 
 
 def test_what_ended_a_request_stays_said_although_something_else_was_wrong_before() -> None:
-    away = Progress.begin(BRIEF, START).trouble(Code.UNREACHABLE, "no answer", START, START + DAY)
+    away = SignatureState.begin(BRIEF, START).trouble(Code.UNREACHABLE, "no answer", START, START + DAY)
     failed = away.fail(Code.CONVERT_ERROR, "cannot be converted", START + DAY)
     assert failed.mended(START + 2 * DAY).problem == failed.problem
 
 
 def test_two_reasons_to_stand_are_one_pause() -> None:
-    paused = operations.pause(WAITING, Pause(actor="legal-desk"), START + DAY)
+    paused = operations.pause(WAITING, PauseCommand(actor="legal-desk"), START + DAY)
     away = paused.trouble(Code.UNREACHABLE, "no answer", START + 2 * DAY, START + 3 * DAY)
     resumed = operations.resume(away, Resumption(actor="legal-desk"), START + 3 * DAY)
     assert clock_of(resumed, "chair") == START

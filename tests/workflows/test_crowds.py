@@ -8,7 +8,7 @@ from tests.workflows.fakes import World
 from tests.workflows.stage import a_request, story
 from workflows.follow_up.deliveries import AT_MOST
 from workflows.follow_up.handoff import AT_MOST as TARGETS_AT_MOST
-from workflows.model.notices import Outcome
+from workflows.model.notices import NotificationOutcome
 from workflows.model.policy import Target
 from workflows.model.request import SignerState
 from workflows.model.subject import Code, Participant, Status
@@ -56,7 +56,7 @@ async def test_the_next_signer_who_could_not_be_looked_up_with_the_first_is_aske
     assert away.problem.code is Code.UNREACHABLE
     assert "chief-executive" not in [line.person for line in away.notifications], "who was not told has no line"
     outcomes = [line.outcome for line in back.notifications if line.person == "chief-executive"]
-    assert (outcomes, back.problem) == ([Outcome.ACCEPTED], None)
+    assert (outcomes, back.problem) == ([NotificationOutcome.ACCEPTED], None)
     assert world.push.stages()[1:] == [("withdrawal", "customer-signer"), ("ready", "chief-executive")]
 
 

@@ -10,7 +10,7 @@ from workflows.model.provider import SignerSeen
 from workflows.model.request import SignerState
 from workflows.model.subject import Code, Participant, Role, Status
 from workflows.model.wishes import Cancellation, Delegation
-from workflows.signature.inputs import SignatureRequest
+from workflows.signature.inputs import SignatureInput
 from workflows.signature.workflow import SignatureRequestWorkflow
 
 CANCEL = Cancellation(actor="legal-desk", reason="no longer needed")
@@ -18,7 +18,7 @@ BY_THE_THOUSAND = TellRequester(signed=False, started=False)
 """Of a requester who wants to hear of no signature."""
 
 
-def one_of_thousands() -> SignatureRequest:
+def one_of_thousands() -> SignatureInput:
     """A request of somebody who asks so many that each signature is no news."""
     request = a_request(handoff=())
     return request.replace(policy=request.policy.replace(tell_requester=BY_THE_THOUSAND))

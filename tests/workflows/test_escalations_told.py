@@ -29,17 +29,17 @@ from workflows.model.settlement import (
 from workflows.model.subject import Code, Status
 from workflows.model.wishes import Delegation, ReminderNow, Replay, Subscription
 from workflows.names import HAND_OFF_NOW, HANDOFF, REPLAY
-from workflows.signature.inputs import SignatureRequest
-from workflows.signature.progress import Progress
+from workflows.signature.inputs import SignatureInput
+from workflows.signature.progress import SignatureState
 from workflows.signature.workflow import SignatureRequestWorkflow
-from workflows.task.progress import TaskProgress
+from workflows.task.progress import TaskState
 
 AT = datetime(2026, 12, 4, 9, 30, tzinfo=UTC)
 ERP = Target(target="erp", url="https://erp.example/hooks", on=(Status.SIGNED, ESCALATED))
 CRM = Target(target="crm", url="https://crm.example/hooks", on=(ESCALATED,))
 
 
-def request(*targets: Target) -> SignatureRequest:
+def request(*targets: Target) -> SignatureInput:
     return a_request(*PARALLEL, handoff=targets or (ERP, CRM))
 
 
@@ -300,7 +300,7 @@ def escalations(count: int) -> tuple[EscalationEntry, ...]:
 
 def test_however_many_escalations_there_are_only_so_many_lines_wait_or_are_remembered_and_none_is_lost() -> None:
     asked = request(*(CRM.replace(target=f"crm-{number}") for number in range(40)))
-    memory = Progress.begin(asked.brief, AT).replace(escalations=escalations(100))
+    memory = SignatureState.begin(asked.brief, AT).replace(escalations=escalations(100))
     told, now = [], AT
     while True:
         memory = open_escalations(asked, memory, now)
@@ -319,13 +319,13 @@ def test_however_many_escalations_there_are_only_so_many_lines_wait_or_are_remem
 @pytest.mark.parametrize("targets", [(), (Target(target="hr", person="hr-desk"),)])
 def test_without_a_target_that_wants_it_nothing_is_opened(targets: tuple[Target, ...]) -> None:
     asked = a_request().replace(policy=Policy(handoff=targets))
-    memory = Progress.begin(asked.brief, AT).replace(escalations=escalations(3))
+    memory = SignatureState.begin(asked.brief, AT).replace(escalations=escalations(3))
     assert open_escalations(asked, memory, AT) is memory
 
 
 def test_of_a_task_it_is_told_as_well_by_its_own_id() -> None:
     asked = a_task(policy=Policy(handoff=(CRM,)))
-    memory = TaskProgress.begin(asked.task, AT).replace(escalations=escalations(1))
+    memory = TaskState.begin(asked.task, AT).replace(escalations=escalations(1))
     (call,) = hand_off_batch(asked.task, None, open_escalations(asked, memory, AT), AT).calls
     assert call.escalated == EscalatedTask(
         task="acme.account",
@@ -341,7 +341,7 @@ def test_of_a_task_it_is_told_as_well_by_its_own_id() -> None:
 
 def test_what_is_still_to_be_told_at_the_end_is_told_with_it() -> None:
     asked = request(ERP)
-    memory = open_escalations(asked, Progress.begin(asked.brief, AT).replace(escalations=escalations(1)), AT)
+    memory = open_escalations(asked, SignatureState.begin(asked.brief, AT).replace(escalations=escalations(1)), AT)
     came = subscribe(memory, Subscription(actor="a", workflow="w"), AT)
     assert [one.target.target for one in came.handoff.entries] == ["erp/escalated-1"], "nothing has ended"
     ended = open_hand_off(asked, came.replace(status=Status.SIGNED, settled_at=AT))
@@ -353,7 +353,7 @@ def test_what_is_still_to_be_told_at_the_end_is_told_with_it() -> None:
 def test_the_record_has_all_targets_of_the_ending_although_escalations_fill_the_first_batch() -> None:
     many = tuple(ERP.replace(target=f"t{number}") for number in range(ESCALATIONS_AT_MOST // 2))
     asked = request(*many)
-    memory = open_escalations(asked, Progress.begin(asked.brief, AT).replace(escalations=escalations(2)), AT)
+    memory = open_escalations(asked, SignatureState.begin(asked.brief, AT).replace(escalations=escalations(2)), AT)
     ended = open_hand_off(asked, memory.replace(status=Status.SIGNED, settled_at=AT))
     assert all(call.escalated for call in hand_off_batch(asked.brief, None, ended, AT).calls)
     assert ended.handoff.targets == many

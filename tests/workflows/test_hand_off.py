@@ -14,9 +14,9 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.testing import WorkflowEnvironment
 
 from activities.directory import Directory
-from activities.handoff_people import People
+from activities.handoff_people import HandOffPeople
 from activities.people import FileDirectory
-from activities.store import Store
+from activities.store.store import Store
 from tests.faults.town import eventually
 from tests.servers import time_skipping
 from tests.workflows import corpus
@@ -24,15 +24,15 @@ from tests.workflows.fakes import FakeHandoff, World, refusal
 from tests.workflows.stage import workers
 from tests.workflows.test_replays import AT, DEAD, DONE, ENDED, FINANCE, HR, PENDING, SUBJECT
 from workflows.follow_up.handoff import subscriber
-from workflows.hand_off.memory import HandOffInput, HandOffMemory
+from workflows.hand_off.memory import ReplayInput, ReplayState
 from workflows.hand_off.workflow import HandOffWorkflow
 from workflows.model.entries import EscalationEntry
-from workflows.model.notices import Channel, Delivered, Delivery, DeliveryReport, Notice, Outcome
+from workflows.model.notices import Channel, Delivered, Delivery, DeliveryReport, NotificationOrder, NotificationOutcome
 from workflows.model.operations import OperationState, Receipt
 from workflows.model.planning import EscalationReason, Reason
 from workflows.model.policy import ESCALATED, Target
-from workflows.model.records import HandedOff, HandoffBatch, Recall, Recalled
-from workflows.model.settlement import HandoffLine, HandoffReport, HandoffResult, HandoffState, ToldAgain
+from workflows.model.records import HandoffBatch, HandOffOrder, RecordedHandOff, ReplayOrder
+from workflows.model.settlement import HandoffLine, HandoffReport, HandoffResult, HandoffState, ReplayedFacts
 from workflows.model.subject import Code, Status
 from workflows.model.wishes import Replay
 from workflows.names import REPLAY, WORKFLOW_QUEUE, hand_off_workflow_id
@@ -45,10 +45,10 @@ def line(target: str, state: HandoffState, attempts: int = 10) -> HandoffLine:
     return HandoffLine(target=target, state=state, attempts=attempts, at=AT)
 
 
-def recorded(*lines: HandoffLine, batches: int = 7) -> Recalled:
+def recorded(*lines: HandoffLine, batches: int = 7) -> RecordedHandOff:
     """What the store has of a request with two targets, and of whoever subscribed."""
-    return Recalled(
-        order=HandedOff(subject=SUBJECT, settled=ENDED, targets=(FINANCE, HR, subscriber(ACME))),
+    return RecordedHandOff(
+        order=HandOffOrder(subject=SUBJECT, settled=ENDED, targets=(FINANCE, HR, subscriber(ACME))),
         lines=lines,
         batches=batches,
     )
@@ -64,17 +64,21 @@ class Phones(PushService):
 
     async def deliver(self, delivery: Delivery) -> DeliveryReport:
         lines = tuple(self._told(notice) for notice in delivery.notices)
-        if all(line.outcome is Outcome.FAILED for line in lines):
+        if all(line.outcome is NotificationOutcome.FAILED for line in lines):
             raise refusal(Code.UNREACHABLE)
         return DeliveryReport(delivered=lines)
 
-    def _told(self, notice: Notice) -> Delivered:
+    def _told(self, notice: NotificationOrder) -> Delivered:
         channel = Channel.MAIL if notice.person in self.letters else Channel.PUSH
         line = Delivered(
-            key=notice.key, stage=notice.stage, person=notice.person, channel=channel, outcome=Outcome.ACCEPTED
+            key=notice.key,
+            stage=notice.stage,
+            person=notice.person,
+            channel=channel,
+            outcome=NotificationOutcome.ACCEPTED,
         )
         if notice.person in self.busy:
-            return line.replace(outcome=Outcome.FAILED, why=Reason.UNREACHABLE)
+            return line.replace(outcome=NotificationOutcome.FAILED, why=Reason.UNREACHABLE)
         self.told[notice.person] += 1
         return line
 
@@ -92,7 +96,7 @@ class OneGroup(FakeHandoff):
         if len(self.batches) > 20:
             return HandoffReport(results=(HandoffResult(target=call.target.target, ok=True),))
         assert self.directory is not None and batch.settled is not None
-        people = People(self.push, self.directory)
+        people = HandOffPeople(self.push, self.directory)
         return HandoffReport(results=(await people.to_group(call, "everybody", batch, batch.settled),))
 
 
@@ -109,10 +113,10 @@ class Desk:
 
     env: WorkflowEnvironment
 
-    async def ask(self, target: str, op: str, *, again: bool = False) -> WorkflowHandle[HandOffWorkflow, ToldAgain]:
+    async def ask(self, target: str, op: str, *, again: bool = False) -> WorkflowHandle[HandOffWorkflow, ReplayedFacts]:
         begin = WithStartWorkflowOperation(
             HandOffWorkflow.run,
-            HandOffInput(ended=Recall(id="msa-0042"), status=Status.SIGNED),
+            ReplayInput(ended=ReplayOrder(id="msa-0042"), status=Status.SIGNED),
             id=hand_off_workflow_id("msa-0042"),
             task_queue=WORKFLOW_QUEUE,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
@@ -125,7 +129,7 @@ class Desk:
         assert taken.state is OperationState.OPEN
         return await begin.workflow_handle()
 
-    async def result(self, handle: WorkflowHandle[HandOffWorkflow, ToldAgain]) -> ToldAgain:
+    async def result(self, handle: WorkflowHandle[HandOffWorkflow, ReplayedFacts]) -> ReplayedFacts:
         """Its end, after as long as all its attempts take."""
         await self.env.sleep(timedelta(days=4))
         return await handle.result()
@@ -137,7 +141,7 @@ async def desk(world: World) -> AsyncIterator[Desk]:
         yield Desk(env)
 
 
-async def became(handle: WorkflowHandle[HandOffWorkflow, ToldAgain], op: str) -> tuple[OperationState, str]:
+async def became(handle: WorkflowHandle[HandOffWorkflow, ReplayedFacts], op: str) -> tuple[OperationState, str]:
     found = await handle.query(HandOffWorkflow.operation, f"replay-{op}")
     assert found is not None
     return found.state, found.detail
@@ -188,7 +192,7 @@ async def test_what_cannot_be_replayed_is_refused_by_what_the_record_says() -> N
         await given_up.result()
         again = await it.ask("finance", "4", again=True)
         await again.result()
-        world.handoff.record = Recalled()
+        world.handoff.record = RecordedHandOff()
         forgotten = await it.ask("finance", "5")
         await forgotten.result()
         assert (await became(forgotten, "5"))[1] == "its record does not say whom it was handed off to"
@@ -210,7 +214,7 @@ async def test_two_callers_at_once_are_one_run_and_one_call() -> None:
 
 def test_a_wish_that_is_closed_by_the_time_it_is_decided_about_has_nobody_called_again() -> None:
     wish = Replay(actor="ops", target="finance")
-    known = HandOffMemory().wished("1", wish, AT).recalled(recorded(line("finance", DEAD)))
+    known = ReplayState().wished("1", wish, AT).recalled(recorded(line("finance", DEAD)))
     closed = known.given_up("it was cancelled")
     assert [one.state for one in closed.operations.entries] == [OperationState.REFUSED]
     decided = closed.decided(AT)
@@ -228,7 +232,7 @@ async def test_a_store_that_is_away_is_waited_for() -> None:
         assert await became(handle, "1") == (OperationState.DONE, "told finance")
 
 
-async def _troubled(handle: WorkflowHandle[HandOffWorkflow, ToldAgain]) -> bool:
+async def _troubled(handle: WorkflowHandle[HandOffWorkflow, ReplayedFacts]) -> bool:
     problem = (await handle.query(HandOffWorkflow.show)).problem
     return problem is not None and problem.code is Code.UNREACHABLE
 
@@ -359,8 +363,8 @@ def a_group_of(many: int, folder: Path, push: Phones) -> World:
     )
     (folder / "people.yaml").write_text(f"people:\n{folk}\n")
     group = Target(target="all", group="everybody")
-    order = HandedOff(subject=SUBJECT, settled=ENDED, targets=(group,))
-    record = Recalled(order=order, lines=(line("all", DEAD),), batches=7)
+    order = HandOffOrder(subject=SUBJECT, settled=ENDED, targets=(group,))
+    record = RecordedHandOff(order=order, lines=(line("all", DEAD),), batches=7)
     directory = FileDirectory(folder / "people.yaml", Store((folder / "store").as_uri()))
     world = World()
     world.handoff = OneGroup(record=record, push=push, directory=directory)

@@ -5,18 +5,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from workflows.follow_up.batches import hand_off_batch, handed_off
-from workflows.follow_up.handoff import RETRY_AFTER, HandoffLedger
-from workflows.model.notices import Channel, Delivered, Outcome
+from workflows.follow_up.handoff import RETRY_AFTER, Outbox
+from workflows.model.notices import Channel, Delivered, NotificationOutcome
 from workflows.model.policy import Target
-from workflows.model.request import Brief, Document
+from workflows.model.request import Document, SignatureBrief
 from workflows.model.settlement import HandoffResult
 from workflows.model.subject import Participant, Status
 from workflows.names import notice_key
-from workflows.signature.progress import Progress
+from workflows.signature.progress import SignatureState
 from workflows.signature.show import settled
 
 AT = datetime(2026, 12, 4, 9, 30, tzinfo=UTC)
-BRIEF = Brief(
+BRIEF = SignatureBrief(
     id="r",
     kind="k",
     title="D",
@@ -26,19 +26,23 @@ BRIEF = Brief(
 )
 
 
-def line(person: str, outcome: Outcome) -> Delivered:
+def line(person: str, outcome: NotificationOutcome) -> Delivered:
     key = notice_key("r", "settled", person)
     return Delivered(key=key, stage="settled", person=person, channel=Channel.PUSH, outcome=outcome)
 
 
 def test_a_group_is_called_again_with_those_it_has_reached() -> None:
     targets = (Target(target="board", group="directors"), Target(target="hr", person="hr-desk"))
-    ended = Progress.begin(BRIEF, AT).replace(status=Status.SIGNED, settled_at=AT).hand_off(targets, ())
+    ended = SignatureState.begin(BRIEF, AT).replace(status=Status.SIGNED, settled_at=AT).hand_off(targets, ())
     assert [call.reached for call in hand_off_batch(BRIEF, settled(BRIEF, ended), ended, AT).calls] == [(), ()]
-    lines = (line("chair", Outcome.ACCEPTED), line("treasurer", Outcome.FAILED), line("archive", Outcome.SUPPRESSED))
+    lines = (
+        line("chair", NotificationOutcome.ACCEPTED),
+        line("treasurer", NotificationOutcome.FAILED),
+        line("archive", NotificationOutcome.SUPPRESSED),
+    )
     results = (
         HandoffResult(target="board", ok=False, partly=True, delivered=lines),
-        HandoffResult(target="hr", ok=False, delivered=(line("hr-desk", Outcome.FAILED),)),
+        HandoffResult(target="hr", ok=False, delivered=(line("hr-desk", NotificationOutcome.FAILED),)),
     )
     tried = ended.handed_off(results, AT)
     assert tried.handoff.next_at is not None
@@ -49,13 +53,13 @@ def test_a_group_is_called_again_with_those_it_has_reached() -> None:
 
 def test_whoever_must_hear_of_a_dead_target_is_told_once_and_not_again_by_a_repetition() -> None:
     targets = (Target(target="erp", url="https://erp.example"), Target(target="crm", url="https://crm.example"))
-    ended = Progress.begin(BRIEF, AT).replace(status=Status.SIGNED, settled_at=AT).hand_off(targets, ())
+    ended = SignatureState.begin(BRIEF, AT).replace(status=Status.SIGNED, settled_at=AT).hand_off(targets, ())
     results = (HandoffResult(target="erp", ok=False, gone=True), HandoffResult(target="crm", ok=False))
     first = handed_off(BRIEF, ended, results, AT)
     (alert,) = hand_off_batch(BRIEF, settled(BRIEF, first), first, AT).calls
     assert (alert.target.person, alert.listed) == ("legal-desk", False)
     assert alert.notice is not None and alert.notice.key == "r/undelivered/legal-desk"
-    told = line("on-call", Outcome.ACCEPTED).replace(key="r/undelivered/on-call", stage="undelivered")
+    told = line("on-call", NotificationOutcome.ACCEPTED).replace(key="r/undelivered/on-call", stage="undelivered")
     again = handed_off(BRIEF, first, (HandoffResult(target=alert.target.target, ok=False, delivered=(told,)),), AT)
     assert again.handoff.next_at is not None
     retried, _ = sorted(
@@ -71,7 +75,7 @@ def test_whoever_must_hear_of_a_dead_target_is_told_once_and_not_again_by_a_repe
 
 @pytest.mark.parametrize("asked", [1e9, 999_999_999_999, float("inf")])
 def test_no_target_has_its_request_wait_for_years_whatever_is_stored_already(asked: float) -> None:
-    ledger = HandoffLedger.open((Target(target="finance", url="https://erp.example/hooks"),), (), AT)
+    ledger = Outbox.open((Target(target="finance", url="https://erp.example/hooks"),), (), AT)
     for pause in RETRY_AFTER:
         at = ledger.next_at
         assert at is not None

@@ -3,14 +3,14 @@
 from datetime import UTC, datetime
 from itertools import chain
 
-from workflows.model.campaign import ChangeKind, Work
+from workflows.model.campaign import BatchWork, ChangeKind
 from workflows.model.entries import TimelineEntry
-from workflows.model.happened import Happened
+from workflows.model.happened import EventType
 from workflows.model.onboarding import PartSeen
 from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffState
 from workflows.model.subject import Status
-from workflows.model.wishes import Choice
+from workflows.model.wishes import PartOutcome
 from workflows.onboarding.journey import happened
 
 AT = datetime(2026, 11, 2, 9, tzinfo=UTC)
@@ -23,20 +23,20 @@ def test_every_word_that_a_line_is_made_of_has_its_line() -> None:
         (status for status in Status if status.ended),
         (state for state in SignerState if state not in silent),
         (f"{what}_{state}" for what in ("hand_off", "replay") for state in HandoffState),
-        (f"{what}_{work}" for what in ("walked", "left") for work in Work),
-        (f"decided_{choice}" for choice in Choice),
+        (f"{what}_{work}" for what in ("walked", "left") for work in BatchWork),
+        (f"decided_{choice}" for choice in PartOutcome),
         ChangeKind,
     )
-    assert set(words) - set(Happened) == set()
+    assert set(words) - set(EventType) == set()
 
 
 def test_whoever_signals_the_end_of_a_part_may_say_anything() -> None:
-    assert happened(PartSeen(id="a", status=Status.DECLINED)) is Happened.PART_DECLINED
-    assert {happened(PartSeen(id="a", status=status)) for status in Status} <= set(Happened)
+    assert happened(PartSeen(id="a", status=Status.DECLINED)) is EventType.PART_DECLINED
+    assert {happened(PartSeen(id="a", status=status)) for status in Status} <= set(EventType)
 
 
 def test_a_line_says_what_it_is_about_and_is_read_back() -> None:
-    line = TimelineEntry(at=AT, happened=Happened.DUE_MOVED, about="2026-12-11", who="legal-desk")
+    line = TimelineEntry(at=AT, happened=EventType.DUE_MOVED, about="2026-12-11", who="legal-desk")
     told = line.model_dump(mode="json")
     assert (told["happened"], told["what"]) == ("due_moved", "due date moved to 2026-12-11")
     assert TimelineEntry.model_validate(told) == line
@@ -51,4 +51,4 @@ def test_what_newer_code_has_noted_is_kept_in_its_words() -> None:
 
 def test_what_was_noted_in_words_alone_is_kept_in_them() -> None:
     assert TimelineEntry.model_validate({"at": AT, "what": "problem refused"}).what == "problem refused"
-    assert TimelineEntry.model_validate({"at": AT, "what": "sent"}).happened is Happened.SENT
+    assert TimelineEntry.model_validate({"at": AT, "what": "sent"}).happened is EventType.SENT

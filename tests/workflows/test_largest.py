@@ -11,19 +11,19 @@ from temporalio.client import WorkflowHistory
 from activities.follow_up.nearest import AT_LEAST, REMINDERS_AT_ONCE, nearest
 from tests.workflows.fakes import ManyReminders, World
 from tests.workflows.stage import Story, a_request, story
-from workflows.follow_up.agenda import Nudge, Wait, is_used_up, next_step
+from workflows.follow_up.agenda import Remind, Wait, is_used_up, next_step
 from workflows.follow_up.inputs import planning_of
 from workflows.follow_up.ledger import LINES_AT_MOST
 from workflows.follow_up.record import completed
-from workflows.model.happened import Happened
-from workflows.model.notices import Channel, Delivered, Outcome, Page
-from workflows.model.planning import Agenda, Moment, MomentKind, Planning, Reason, Reminded, Turn
+from workflows.model.happened import EventType
+from workflows.model.notices import Channel, Delivered, LogPage, NotificationOutcome
+from workflows.model.planning import ActionType, LastReminder, PlanningInput, Reason, Schedule, ScheduledAction, Turn
 from workflows.model.policy import Policy
 from workflows.model.provider import DocumentSeen, SignerSeen
 from workflows.model.request import SignerState
 from workflows.model.subject import Code, Participant, Status
 from workflows.names import notice_key
-from workflows.signature.progress import Progress
+from workflows.signature.progress import SignatureState
 from workflows.signature.show import show
 
 PAYLOAD_AT_MOST = 256 * 1024
@@ -81,17 +81,17 @@ async def test_many_signers_with_many_reminders_live_whole(signers: int) -> None
     assert max(sum(event.ByteSize() for event in history.events) for history in histories) < RUN_AT_MOST
 
 
-LINE = Delivered(key="", stage="", person="", channel=Channel.PUSH, outcome=Outcome.ACCEPTED)
+LINE = Delivered(key="", stage="", person="", channel=Channel.PUSH, outcome=NotificationOutcome.ACCEPTED)
 AT = datetime(2026, 11, 2, 9, tzinfo=UTC)
 
 
-def told(progress: Progress, person: str, stage: str) -> Progress:
+def told(progress: SignatureState, person: str, stage: str) -> SignatureState:
     line = LINE.replace(key=notice_key("msa-0042", stage, person), stage=stage, person=person)
     return progress.told((line,), AT)
 
 
 def test_ten_times_the_lines_are_remembered_by_their_last_and_all_leave_in_order() -> None:
-    progress = Progress.begin(a_request().brief, AT)
+    progress = SignatureState.begin(a_request().brief, AT)
     kept: list[str] = []
     for number in range(1, 5 * LINES_AT_MOST + 1):
         for person in ("customer-signer", "chief-executive"):
@@ -113,7 +113,7 @@ def test_ten_times_the_lines_are_remembered_by_their_last_and_all_leave_in_order
 
 
 def test_a_time_that_somebody_chose_before_another_keeps_its_own_line_also_when_the_later_one_was_first() -> None:
-    progress = told(Progress.begin(a_request().brief, AT), "customer-signer", "snooze-2")
+    progress = told(SignatureState.begin(a_request().brief, AT), "customer-signer", "snooze-2")
     for number in range(1, LINES_AT_MOST + 1):
         progress = told(progress, "customer-signer", f"reminder-{number}")
     assert [mark.stage for mark in progress.ledger.marks] == ["snooze-2", f"reminder-{LINES_AT_MOST // 2}"]
@@ -142,17 +142,17 @@ def decisions(people: int) -> int:
     """What it takes to know what is next, when each of so many has a mark, some lines and three moments."""
     names = [f"signer-{number}" for number in range(people)]
     signers = tuple(Participant(person=name, order=1) for name in names)
-    progress = Progress.begin(a_request(*signers).brief, AT)
+    progress = SignatureState.begin(a_request(*signers).brief, AT)
     progress = progress.observe(DocumentSeen(document="d", status=Status.SENT, raw="se"), AT)
     for number in range(1, 2 + 2 * LINES_AT_MOST // people):
         for name in names:
             progress = told(progress, name, f"reminder-{number}")
     moments = tuple(
-        Moment(at=AT, kind=MomentKind.REMIND, stage=f"reminder-{number}", person=name, to=name, why="")
+        ScheduledAction(at=AT, kind=ActionType.REMIND, stage=f"reminder-{number}", person=name, to=name, why="")
         for name in names
         for number in (1, 2, 3)
     )
-    agenda = Agenda(due_at=AT + timedelta(days=30), moments=moments)
+    agenda = Schedule(due_at=AT + timedelta(days=30), moments=moments)
     return work(lambda: next_step(agenda, progress, AT))
 
 
@@ -165,17 +165,17 @@ def shown(people: int) -> int:
     """What an answer takes, when each of so many has ten warnings ahead."""
     names = [f"signer-{number}" for number in range(people)]
     request = a_request(*(Participant(person=name, order=1) for name in names))
-    progress = Progress.begin(request.brief, AT)
+    progress = SignatureState.begin(request.brief, AT)
     progress = progress.observe(DocumentSeen(document="d", status=Status.SENT, raw="se"), AT)
     due = AT + timedelta(days=30)
     moments = tuple(
-        Moment(
-            at=due - timedelta(days=days), kind=MomentKind.WARN, stage=f"warning-{days}d", person=name, to=name, why=""
+        ScheduledAction(
+            at=due - timedelta(days=days), kind=ActionType.WARN, stage=f"warning-{days}d", person=name, to=name, why=""
         )
         for name in names
         for days in range(1, 11)
     )
-    progress = progress.planned(Agenda(due_at=due, moments=moments), AT)
+    progress = progress.planned(Schedule(due_at=due, moments=moments), AT)
     answer = show(request, progress, AT)
     assert {one.snooze_until for one in answer.choices} == {due - timedelta(days=1)}
     return work(lambda: show(request, progress, AT))
@@ -187,7 +187,7 @@ def test_what_is_shown_costs_each_signer_the_same_however_many_there_are() -> No
 
 
 def test_a_page_that_was_not_kept_comes_again_under_another_name_once_it_has_more() -> None:
-    progress = Progress.begin(a_request().brief, AT)
+    progress = SignatureState.begin(a_request().brief, AT)
     for number in range(1, LINES_AT_MOST + 2):
         progress = told(progress, "customer-signer", f"reminder-{number}")
     first = progress.page
@@ -201,7 +201,7 @@ def test_a_page_that_was_not_kept_comes_again_under_another_name_once_it_has_mor
 
 
 def test_what_was_forgotten_is_shown_in_its_place_and_once() -> None:
-    progress, pages = Progress.begin(a_request().brief, AT), list[Page]()
+    progress, pages = SignatureState.begin(a_request().brief, AT), list[LogPage]()
     for number in range(1, 3 * LINES_AT_MOST):
         progress = told(progress, "customer-signer", f"reminder-{number}")
         if page := progress.page:
@@ -215,15 +215,15 @@ def test_what_was_forgotten_is_shown_in_its_place_and_once() -> None:
 
 
 def test_ten_times_the_timeline_stays_within_its_bound() -> None:
-    progress = Progress.begin(a_request().brief, AT)
+    progress = SignatureState.begin(a_request().brief, AT)
     for number in range(10 * LINES_AT_MOST):
-        progress = progress.note(AT, Happened.PROBLEM, None, None, about=number).paged(progress.page)
+        progress = progress.note(AT, EventType.PROBLEM, None, None, about=number).paged(progress.page)
         assert len(progress.timeline) <= LINES_AT_MOST
         assert len(progress.past) <= LINES_AT_MOST
 
 
 def test_an_outage_that_alternates_between_codes_is_told_once_of_each() -> None:
-    progress = Progress.begin(a_request().brief, AT)
+    progress = SignatureState.begin(a_request().brief, AT)
     for hour in range(300):
         code = Code.UNREACHABLE if hour % 2 else Code.UNAUTHORISED
         now = AT + timedelta(hours=hour)
@@ -232,9 +232,9 @@ def test_an_outage_that_alternates_between_codes_is_told_once_of_each() -> None:
 
 
 def test_what_the_calendar_forbids_leaves_no_line_before_it_was_due() -> None:
-    dropped = Moment(
+    dropped = ScheduledAction(
         at=AT + timedelta(days=3),
-        kind=MomentKind.REMIND,
+        kind=ActionType.REMIND,
         stage="reminder-1",
         person="customer-signer",
         to="customer-signer",
@@ -243,8 +243,8 @@ def test_what_the_calendar_forbids_leaves_no_line_before_it_was_due() -> None:
     )
     sent = DocumentSeen(document="d", status=Status.SENT, raw="se")
     signer = SignerSeen(person="customer-signer", state=SignerState.SIGNED)
-    waiting = Progress.begin(a_request().brief, AT).observe(sent, AT)
-    waiting = waiting.planned(Agenda(due_at=AT + timedelta(days=30), dropped=(dropped,)), AT)
+    waiting = SignatureState.begin(a_request().brief, AT).observe(sent, AT)
+    waiting = waiting.planned(Schedule(due_at=AT + timedelta(days=30), dropped=(dropped,)), AT)
     seen = sent.replace(signers=(signer,))
     assert waiting.observe(seen, AT + timedelta(days=1)).notifications == ()
     [line] = waiting.observe(seen, AT + timedelta(days=4)).notifications
@@ -268,7 +268,7 @@ def test_an_agenda_has_the_next_reminders_of_everyone_and_counts_the_rest(
 ) -> None:
     names = [f"signer-{number}" for number in range(people)]
     moments = tuple(
-        Moment(at=AT, kind=MomentKind.REMIND, stage=f"reminder-{number}", person=name, to=name, why="")
+        ScheduledAction(at=AT, kind=ActionType.REMIND, stage=f"reminder-{number}", person=name, to=name, why="")
         for name in names
         for number in range(1, reminders + 1)
     )
@@ -277,16 +277,16 @@ def test_an_agenda_has_the_next_reminders_of_everyone_and_counts_the_rest(
         for one in moments[:: reminders or 1]
         for number in range(1, forbidden + 1)
     )
-    planning = Planning(
+    planning = PlanningInput(
         subject=a_request().brief,
         policy=Policy(),
         due=None,
         window_from=AT,
         turns=tuple(Turn(person=name, since=AT) for name in names),
         now=AT,
-        reminded=tuple(Reminded(person=name, number=told) for name in names if told),
+        reminded=tuple(LastReminder(person=name, number=told) for name in names if told),
     )
-    agenda = nearest(Agenda(due_at=AT, moments=moments, dropped=dropped), planning)
+    agenda = nearest(Schedule(due_at=AT, moments=moments, dropped=dropped), planning)
     few = max(AT_LEAST, REMINDERS_AT_ONCE // people)
     assert len(agenda.moments) + len(agenda.dropped) <= 3 * few * people
     if reminders > few:
@@ -303,8 +303,8 @@ def test_a_plan_that_is_used_up_is_followed_by_one_that_has_something_to_do(peop
     request = a_request(*(Participant(person=name, order=1) for name in names))
     signers = tuple(SignerSeen(person=name, state=SignerState.TURN) for name in names)
     seen = DocumentSeen(document="d", status=Status.SENT, raw="se", signers=signers)
-    progress = Progress.begin(request.brief, AT).observe(seen, AT)
-    whole = Agenda(due_at=AT + timedelta(days=reminders + 1), moments=_every_day(names, reminders))
+    progress = SignatureState.begin(request.brief, AT).observe(seen, AT)
+    whole = Schedule(due_at=AT + timedelta(days=reminders + 1), moments=_every_day(names, reminders))
     now, plans, told_of = AT, 0, 0
     while told_of < people * reminders:
         if progress.agenda is None or is_used_up(progress.agenda, progress):
@@ -313,7 +313,7 @@ def test_a_plan_that_is_used_up_is_followed_by_one_that_has_something_to_do(peop
             assert not is_used_up(progress.agenda, progress)
             plans += 1
         match next_step(progress.agenda, progress, now):
-            case Nudge(moments) if moments:
+            case Remind(moments) if moments:
                 lines = tuple(_line(one) for one in moments)
                 progress = progress.paged(progress.page).told(lines, now)
                 told_of += len(lines)
@@ -325,11 +325,11 @@ def test_a_plan_that_is_used_up_is_followed_by_one_that_has_something_to_do(peop
     assert plans <= 1 + reminders // max(AT_LEAST, REMINDERS_AT_ONCE // people)
 
 
-def _every_day(names: list[str], reminders: int) -> tuple[Moment, ...]:
+def _every_day(names: list[str], reminders: int) -> tuple[ScheduledAction, ...]:
     return tuple(
-        Moment(
+        ScheduledAction(
             at=AT + timedelta(days=number),
-            kind=MomentKind.REMIND,
+            kind=ActionType.REMIND,
             stage=f"reminder-{number}",
             person=name,
             to=name,
@@ -340,6 +340,6 @@ def _every_day(names: list[str], reminders: int) -> tuple[Moment, ...]:
     )
 
 
-def _line(moment: Moment) -> Delivered:
+def _line(moment: ScheduledAction) -> Delivered:
     key = notice_key("msa-0042", moment.stage, moment.to)
     return LINE.replace(key=key, stage=moment.stage, person=moment.to)

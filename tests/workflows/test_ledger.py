@@ -5,41 +5,43 @@ from datetime import UTC, datetime, timedelta
 from tests.workflows.stage import PARALLEL, a_request
 from workflows.follow_up.notices import explained
 from workflows.follow_up.operations import extend
-from workflows.follow_up.stragglers import Straggler, left_open
+from workflows.follow_up.stragglers import PendingDevice, left_open
 from workflows.model.entries import Reassignment
 from workflows.model.notices import (
     Channel,
     Delivered,
     DeliveryReport,
     DeviceOutcome,
-    Notice,
     NoticeAction,
-    Outcome,
+    NotificationOrder,
+    NotificationOutcome,
 )
-from workflows.model.planning import Agenda, EscalationReason, Moment, MomentKind, Reason
+from workflows.model.planning import ActionType, EscalationReason, Reason, Schedule, ScheduledAction
 from workflows.model.policy import EscalationAction
 from workflows.model.provider import DocumentSeen, SignerSeen
 from workflows.model.request import SignerState
 from workflows.model.subject import Status
 from workflows.model.wishes import Extension
-from workflows.signature.progress import Progress
+from workflows.signature.progress import SignatureState
 
 START = datetime(2026, 11, 2, 9, tzinfo=UTC)
 FIRST, SECOND = (signer.person for signer in PARALLEL)
 BRIEF = a_request(*PARALLEL).brief
-SENT = Progress.begin(BRIEF, START).observe(DocumentSeen(document="d", status=Status.SENT, raw="se"), START)
+SENT = SignatureState.begin(BRIEF, START).observe(DocumentSeen(document="d", status=Status.SENT, raw="se"), START)
 DUE = START + timedelta(days=30)
 
 
-def moment(kind: MomentKind, stage: str, person: str, to: str | None = None) -> Moment:
-    return Moment(at=START + timedelta(days=3), kind=kind, stage=stage, person=person, to=to or person, why=stage)
+def moment(kind: ActionType, stage: str, person: str, to: str | None = None) -> ScheduledAction:
+    return ScheduledAction(
+        at=START + timedelta(days=3), kind=kind, stage=stage, person=person, to=to or person, why=stage
+    )
 
 
-REMINDERS = tuple(moment(MomentKind.REMIND, "reminder-1", person) for person in (FIRST, SECOND))
-WARNING = moment(MomentKind.WARN, "warning-2d", FIRST)
-DROPPED = moment(MomentKind.WARN, "warning-1w", FIRST).replace(at=START, suppressed=Reason.NOT_THEIR_TURN)
-ALERT = moment(MomentKind.ESCALATE, "escalation", FIRST, "chair")
-PLANNED = SENT.planned(Agenda(due_at=DUE, moments=(*REMINDERS, WARNING, ALERT), dropped=(DROPPED,)), START)
+REMINDERS = tuple(moment(ActionType.REMIND, "reminder-1", person) for person in (FIRST, SECOND))
+WARNING = moment(ActionType.WARN, "warning-2d", FIRST)
+DROPPED = moment(ActionType.WARN, "warning-1w", FIRST).replace(at=START, suppressed=Reason.NOT_THEIR_TURN)
+ALERT = moment(ActionType.ESCALATE, "escalation", FIRST, "chair")
+PLANNED = SENT.planned(Schedule(due_at=DUE, moments=(*REMINDERS, WARNING, ALERT), dropped=(DROPPED,)), START)
 
 
 def seen(status: Status, **states: SignerState) -> DocumentSeen:
@@ -47,7 +49,7 @@ def seen(status: Status, **states: SignerState) -> DocumentSeen:
     return DocumentSeen(document="d", status=status, raw="x", signers=signers)
 
 
-def lines(progress: Progress) -> dict[tuple[str, str], str | None]:
+def lines(progress: SignatureState) -> dict[tuple[str, str], str | None]:
     return {(line.stage, line.person): line.why for line in progress.notifications}
 
 
@@ -75,14 +77,14 @@ def test_an_extension_supersedes_the_warnings_that_were_dropped_or_not_planned_a
 
 
 def test_what_a_later_plan_leaves_out_has_its_line_in_the_end() -> None:
-    anew = PLANNED.planned(Agenda(due_at=DUE, moments=REMINDERS), START)
+    anew = PLANNED.planned(Schedule(due_at=DUE, moments=REMINDERS), START)
     assert {moment.stage for moment in anew.unsent} == {"reminder-1", "warning-2d", "warning-1w", "escalation"}
     signed = anew.observe(seen(Status.SENT, customer_signer=SignerState.SIGNED), START)
     assert lines(signed)["escalation", "chair"] == Reason.SIGNED
 
 
 def test_an_escalation_that_went_to_somebody_else_in_the_end_leaves_no_second_line() -> None:
-    elsewhere = PLANNED.planned(Agenda(due_at=DUE, moments=(ALERT.replace(to="deputy"),)), START)
+    elsewhere = PLANNED.planned(Schedule(due_at=DUE, moments=(ALERT.replace(to="deputy"),)), START)
     alerted = elsewhere.escalated((ALERT.replace(to="deputy"),), START)
     signed = alerted.observe(seen(Status.SENT, customer_signer=SignerState.SIGNED), START)
     assert not {person for stage, person in lines(signed) if stage == "escalation"}
@@ -104,21 +106,28 @@ def test_a_place_that_could_not_be_handed_over_is_planned_anew_as_an_alert() -> 
 
 
 def test_each_alert_to_one_person_has_the_reason_of_its_own_signer() -> None:
-    alerts = tuple(moment(MomentKind.ESCALATE, "escalation", one, "chair").replace(why=one) for one in (FIRST, SECOND))
-    delivered = tuple(_delivered(f"{BRIEF.id}/escalation/chair/{one.person}", Outcome.ACCEPTED) for one in alerts)
+    alerts = tuple(moment(ActionType.ESCALATE, "escalation", one, "chair").replace(why=one) for one in (FIRST, SECOND))
+    delivered = tuple(
+        _delivered(f"{BRIEF.id}/escalation/chair/{one.person}", NotificationOutcome.ACCEPTED) for one in alerts
+    )
     assert [line.why for line in explained(delivered, alerts)] == [FIRST, SECOND]
     assert alerts[0].action is EscalationAction.NOTIFY
 
 
 def test_a_phone_that_took_one_of_two_notices_is_given_the_other_alone() -> None:
-    taken, refused = (_delivered(key, outcome) for key, outcome in (("a", Outcome.ACCEPTED), ("b", Outcome.FAILED)))
-    notices = tuple(Notice(key=key, stage="escalation", person="chair", action=NoticeAction.OPEN) for key in ("a", "b"))
+    taken, refused = (
+        _delivered(key, outcome)
+        for key, outcome in (("a", NotificationOutcome.ACCEPTED), ("b", NotificationOutcome.FAILED))
+    )
+    notices = tuple(
+        NotificationOrder(key=key, stage="escalation", person="chair", action=NoticeAction.OPEN) for key in ("a", "b")
+    )
     report = DeliveryReport(delivered=(taken, refused), open_devices=("phone",))
-    [again] = left_open([Straggler(notice=notice, at=START) for notice in notices], report, START)
+    [again] = left_open([PendingDevice(notice=notice, at=START) for notice in notices], report, START)
     assert (again.key, again.devices, again.tries) == ("b", ("phone",), 1)
 
 
-def _delivered(key: str, outcome: Outcome) -> Delivered:
+def _delivered(key: str, outcome: NotificationOutcome) -> Delivered:
     return Delivered(
         key=key,
         stage="escalation",

@@ -15,13 +15,13 @@ from activities.follow_up.open_hours import OpenHours
 from tests.workflows.lives.life import Life
 from tests.workflows.lives.world import Sent
 from workflows.follow_up.ledger import key_of
-from workflows.model.notices import Outcome
-from workflows.model.planning import Agenda, EscalationReason, Moment, MomentKind
+from workflows.model.notices import NotificationOutcome
+from workflows.model.planning import ActionType, EscalationReason, Schedule, ScheduledAction
 from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffState, Settled
 from workflows.model.subject import Status
 from workflows.model.wishes import StopKind
-from workflows.signature.progress import Progress
+from workflows.signature.progress import SignatureState
 
 NUDGES: Final = ("reminder", "snooze", "warning", "overdue", "escalated")
 PHONES: Final = 2
@@ -136,9 +136,9 @@ def assert_nothing_disappears(life: Life) -> None:
         over = until.get(moment.person) or end.settled_at
         if moment.suppressed and over and moment.at > over:
             continue
-        happened = moment.person in gone and moment.kind in (MomentKind.ESCALATE, MomentKind.ESCALATED)
+        happened = moment.person in gone and moment.kind in (ActionType.ESCALATE, ActionType.ESCALATED)
         # Of an open question somebody else may have heard by then.
-        happened |= moment.kind is MomentKind.QUESTION and moment.stage in stages
+        happened |= moment.kind is ActionType.QUESTION and moment.stage in stages
         assert key_of(end.request, moment) in keys or happened, moment
 
 
@@ -154,11 +154,15 @@ def assert_the_last_word_is_heeded(life: Life) -> None:
         assert at >= progress.due
     pending = {signer.person for signer in progress.signatures.pending}
     for line in progress.notifications:
-        if line.stage.startswith(("warning", "overdue")) and line.person in pending and line.outcome is Outcome.FAILED:
+        if (
+            line.stage.startswith(("warning", "overdue"))
+            and line.person in pending
+            and line.outcome is NotificationOutcome.FAILED
+        ):
             assert at - line.at >= timedelta(hours=24), line
     warned = {line.person for line in progress.notifications if line.stage.startswith("warning")}
     warnings = progress.agenda.moments if progress.agenda else ()
-    assert {m.person for m in warnings if m.kind is MomentKind.WARN and m.person in pending} <= warned
+    assert {m.person for m in warnings if m.kind is ActionType.WARN and m.person in pending} <= warned
 
 
 def assert_the_clocks_stand(life: Life) -> None:
@@ -206,18 +210,18 @@ def nudges(life: Life, *stages: str) -> Iterator[Sent]:
     return (one for one in life.world.sent if one.stage.startswith(stages) and not one.stage.startswith(by_hand))
 
 
-def planned(life: Life) -> Iterator[Moment]:
+def planned(life: Life) -> Iterator[ScheduledAction]:
     """Every moment that was ever in a plan which the request followed."""
     for _, progress in life.history:
         if agenda := progress.agenda:
             yield from (one for one in (*agenda.moments, *agenda.dropped) if one.kind.tells)
 
 
-def state_at(life: Life, at: datetime) -> Progress:
+def state_at(life: Life, at: datetime) -> SignatureState:
     """What the request knew at an instant."""
     return next((progress for since, progress in reversed(life.history) if since <= at), life.history[0][1])
 
 
-def agenda_at(life: Life, at: datetime) -> Agenda:
+def agenda_at(life: Life, at: datetime) -> Schedule:
     """The plan of that instant."""
     return next(agenda for since, agenda in reversed(life.world.agendas) if since <= at)

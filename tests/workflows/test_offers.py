@@ -9,12 +9,12 @@ from workflows.model.notices import NoticeAction
 from workflows.model.policy import Policy, TellRequester
 from workflows.model.subject import Participant, Status
 from workflows.model.wishes import Done
-from workflows.signature.inputs import SignatureRequest
+from workflows.signature.inputs import SignatureInput
 
 OFFER = ("follow", "legal-desk")
 
 
-def offering(*signers: Participant, tell: TellRequester | None = None) -> SignatureRequest:
+def offering(*signers: Participant, tell: TellRequester | None = None) -> SignatureInput:
     """A request under the policy that holds where nobody wishes otherwise."""
     return a_request(*signers).replace(policy=Policy(handoff=TARGETS, tell_requester=tell or TellRequester()))
 
@@ -42,7 +42,7 @@ async def test_whoever_asked_is_offered_to_follow_it_with_the_first_notice_of_al
         pytest.param(offering(*PARALLEL, Participant(person="legal-desk", order=1)), id="who-signs-as-well"),
     ],
 )
-async def test_who_wants_no_offer_or_is_asked_themselves_gets_none(request_: SignatureRequest) -> None:
+async def test_who_wants_no_offer_or_is_asked_themselves_gets_none(request_: SignatureInput) -> None:
     world = World()
     async with story(world, request_) as it:
         await it.days_pass(0.1)

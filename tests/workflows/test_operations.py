@@ -14,26 +14,26 @@ from tests.faults.evidence import open_timers
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import PARALLEL, Story, a_request, story
 from workflows.follow_up import options
-from workflows.model.notices import Outcome
+from workflows.model.notices import NotificationOutcome
 from workflows.model.operations import OperationState
 from workflows.model.policy import EscalationAction
 from workflows.model.request import SignerState
 from workflows.model.subject import Code, Status
 from workflows.model.wishes import (
     Answer,
-    AnyWish,
+    AnyCommand,
     Cancellation,
     Delegation,
     Extension,
     NotNow,
-    Pause,
+    PauseCommand,
     Question,
     ReminderNow,
     Resumption,
 )
 
 
-async def refused(it: Story, wish: AnyWish) -> str:
+async def refused(it: Story, wish: AnyCommand) -> str:
     """The sentence an update was refused with, at once or once somebody outside was asked."""
     try:
         taken = await it.wish(wish)
@@ -179,8 +179,8 @@ async def test_a_pause_over_a_weekend_moves_everything_by_its_length() -> None:
         before = await it.shown()
         assert before.next is not None
         assert before.due_at is not None
-        await it.wish(Pause(actor="legal-desk", reason="new draft"))
-        assert await refused(it, Pause(actor="x")) == "it was paused by legal-desk already"
+        await it.wish(PauseCommand(actor="legal-desk", reason="new draft"))
+        assert await refused(it, PauseCommand(actor="x")) == "it was paused by legal-desk already"
         assert await refused(it, ReminderNow(actor="x")) == "the request is paused: resume it first"
         await it.days_pass(5)
         paused = await it.shown()
@@ -302,10 +302,10 @@ async def test_every_planned_notice_ends_in_exactly_one_line() -> None:
     for person in ("customer-signer", "chief-executive"):
         lines = {n.stage: (n.outcome, n.why) for n in shown.notifications if n.person == person}
         assert stages <= set(lines)
-        assert lines["reminder-1"][0] is Outcome.ACCEPTED
-        assert {lines[stage] for stage in stages - {"reminder-1"}} == {(Outcome.SUPPRESSED, "signed")}
+        assert lines["reminder-1"][0] is NotificationOutcome.ACCEPTED
+        assert {lines[stage] for stage in stages - {"reminder-1"}} == {(NotificationOutcome.SUPPRESSED, "signed")}
     alerts = [n for n in shown.notifications if n.stage == "escalation"]
-    assert [(n.outcome, n.why) for n in alerts] == [(Outcome.SUPPRESSED, "signed")] * 2
+    assert [(n.outcome, n.why) for n in alerts] == [(NotificationOutcome.SUPPRESSED, "signed")] * 2
 
 
 async def test_absent_at_sending_the_delegate_is_asked_from_the_start() -> None:
@@ -356,7 +356,7 @@ async def test_a_turn_that_came_during_a_pause_is_not_moved_by_what_was_before_i
     world = World()
     async with story(world) as it:
         await it.days_pass(1)
-        await it.wish(Pause(actor="legal-desk"))
+        await it.wish(PauseCommand(actor="legal-desk"))
         await it.days_pass(9)
         world.signatures.sign("customer-signer")
         await it.callback("signer_signed")
@@ -394,7 +394,7 @@ async def test_a_reminder_by_hand_leaves_out_the_planned_one_within_the_hour() -
         shown = await it.shown()
     assert [stage for stage, _ in world.push.stages()] == ["ready", "reminder-manual-1"]
     [line] = [n for n in shown.notifications if n.stage == "reminder-1"]
-    assert (line.outcome, line.why) == (Outcome.SUPPRESSED, "too_soon")
+    assert (line.outcome, line.why) == (NotificationOutcome.SUPPRESSED, "too_soon")
     assert shown.next is not None
     assert shown.next.why == "planned as reminder-2"
 
@@ -434,7 +434,7 @@ async def test_a_reminder_by_hand_that_a_pause_interrupts_reaches_who_it_has_not
         world.push.deaf_once = ["chief-executive"]
         reminded = await it.wish(ReminderNow(actor="legal-desk"))
         assert reminded.detail == "told customer-signer; not yet chief-executive"
-        await it.wish(Pause(actor="legal-desk"))
+        await it.wish(PauseCommand(actor="legal-desk"))
         await it.days_pass(0.01)
         assert world.push.stages()[2:] == [("reminder-manual-1", "customer-signer")]
         await it.wish(Resumption(actor="legal-desk"))
@@ -444,7 +444,7 @@ async def test_a_reminder_by_hand_that_a_pause_interrupts_reaches_who_it_has_not
         ("reminder-manual-1", "customer-signer"),
         ("reminder-manual-1", "chief-executive"),
     ]
-    assert {n.outcome for n in shown.notifications} == {Outcome.ACCEPTED}
+    assert {n.outcome for n in shown.notifications} == {NotificationOutcome.ACCEPTED}
 
 
 async def test_an_answer_is_of_no_use_to_somebody_who_has_signed() -> None:
@@ -453,7 +453,7 @@ async def test_an_answer_is_of_no_use_to_somebody_who_has_signed() -> None:
         await it.days_pass(1)
         await it.wish(Question(person="customer-signer", text="Which annex?"))
         await it.days_pass(0.01)
-        await it.wish(Pause(actor="legal-desk"))
+        await it.wish(PauseCommand(actor="legal-desk"))
         await it.wish(Answer(actor="legal-desk", text="Annex B."))
         world.signatures.sign("customer-signer")
         await it.callback("signer_signed")
@@ -467,11 +467,11 @@ async def test_an_answer_is_of_no_use_to_somebody_who_has_signed() -> None:
 @pytest.mark.parametrize(
     ("wish", "says"),
     [
-        (Pause(actor="a", reason="x" * 1_001), "the reason is longer than 1000 characters"),
+        (PauseCommand(actor="a", reason="x" * 1_001), "the reason is longer than 1000 characters"),
         (Cancellation(actor="a", reason="x" * 1_001), "the reason is longer than 1000 characters"),
         (ReminderNow(actor="x" * 201), "the name of who wants it is longer than 200 characters"),
         (
-            Pause(actor="a", reason="a\x1b[31mred"),
+            PauseCommand(actor="a", reason="a\x1b[31mred"),
             "the reason has the character U+001B, which people cannot see",
         ),
         (
@@ -481,7 +481,7 @@ async def test_an_answer_is_of_no_use_to_somebody_who_has_signed() -> None:
         (Extension(actor="a", due=date(9999, 12, 31)), "9999-12-31 is more than two years away"),
     ],
 )
-async def test_what_is_too_much_to_remember_is_refused(wish: AnyWish, says: str) -> None:
+async def test_what_is_too_much_to_remember_is_refused(wish: AnyCommand, says: str) -> None:
     async with story(World()) as it:
         await it.days_pass(0.01)
         assert await refused(it, wish) == says

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from tests.workflows.fakes import FakePlanner, FakePushService, World
 from tests.workflows.stage import story
-from workflows.model.notices import Channel, Delivery, DeliveryReport, DeviceOutcome, Outcome
+from workflows.model.notices import Channel, Delivery, DeliveryReport, DeviceOutcome, NotificationOutcome
 from workflows.model.request import SignerState
 
 
@@ -19,9 +19,9 @@ class Unconfirmed(FakePushService):
         report = await super().deliver(delivery)
         if self.confirmed or "fallback" not in [line.stage for line in report.delivered]:
             return report
-        asked_for = (DeviceOutcome(device="letters", outcome=Outcome.FAILED),)
+        asked_for = (DeviceOutcome(device="letters", outcome=NotificationOutcome.FAILED),)
         [line] = report.delivered
-        line = line.replace(outcome=Outcome.FAILED, why="unconfirmed", devices=asked_for)
+        line = line.replace(outcome=NotificationOutcome.FAILED, why="unconfirmed", devices=asked_for)
         return report.replace(delivered=(line,), open_devices=("letters",), retry_after=900)
 
 
@@ -75,9 +75,9 @@ async def test_while_it_is_not_confirmed_it_is_asked_for_beside_all_else_and_nob
         await it.days_pass(20 / 1_440)
         shown = await it.shown()
     assert {line.stage: line.outcome for line in shown.notifications} == {
-        "ready": Outcome.ACCEPTED,
-        "fallback": Outcome.ACCEPTED,
-        "reminder-1": Outcome.ACCEPTED,
+        "ready": NotificationOutcome.ACCEPTED,
+        "fallback": NotificationOutcome.ACCEPTED,
+        "reminder-1": NotificationOutcome.ACCEPTED,
     }
 
 

@@ -16,17 +16,17 @@ from tests.faults.town import eventually
 from tests.workflows.fakes import FakePlanner, FakeSignatureService, World, refusal
 from tests.workflows.stage import NO_OFFER, Story, a_request, story
 from tests.workflows.test_tasks import ADA, a_task, task
-from workflows.model.happened import Happened
-from workflows.model.notices import Outcome
+from workflows.model.happened import EventType
+from workflows.model.notices import NotificationOutcome
 from workflows.model.operations import OperationState
 from workflows.model.planning import StandIn, StandInReport
 from workflows.model.policy import Escalation, Policy, QuestionPause, Reminders
 from workflows.model.provider import ForwardOrder, ForwardReport
 from workflows.model.subject import Code, Participant, Status
 from workflows.model.views import RequestShow
-from workflows.model.wishes import Answer, Delegation, Done, Pause, Question, Resumption
+from workflows.model.wishes import Answer, Delegation, Done, PauseCommand, Question, Resumption
 from workflows.names import PROBLEM
-from workflows.signature.inputs import SignatureRequest
+from workflows.signature.inputs import SignatureInput
 from workflows.signature.workflow import SignatureRequestWorkflow as Request
 from workflows.task.workflow import TaskWorkflow
 
@@ -79,14 +79,17 @@ def a_world() -> World:
     return world
 
 
-def one_signer(policy: Policy = POLICY) -> SignatureRequest:
+def one_signer(policy: Policy = POLICY) -> SignatureInput:
     """A request that waits for one person."""
     return a_request(Participant(person="customer-signer", order=1)).replace(policy=policy)
 
 
 def told(shown: RequestShow) -> list[str]:
     """`Thu 09h reminder-1 accepted`: what became of each notice so far, and when it was there."""
-    became = [(line, line.why if line.outcome is Outcome.SUPPRESSED else line.outcome) for line in shown.notifications]
+    became = [
+        (line, line.why if line.outcome is NotificationOutcome.SUPPRESSED else line.outcome)
+        for line in shown.notifications
+    ]
     return [f"{line.at.astimezone(HERE):%a %Hh} {line.stage} {what}" for line, what in became]
 
 
@@ -142,8 +145,8 @@ async def test_callbacks_in_an_outage_neither_hide_it_nor_have_it_begin_anew() -
         back = await it.shown()
         codes = [change async for change in changes_of(it, PROBLEM)]
     assert back.problem is None
-    about_it = [one.happened for one in back.timeline if one.happened in (Happened.PROBLEM, Happened.MENDED)]
-    assert about_it == [Happened.PROBLEM, Happened.MENDED]
+    about_it = [one.happened for one in back.timeline if one.happened in (EventType.PROBLEM, EventType.MENDED)]
+    assert about_it == [EventType.PROBLEM, EventType.MENDED]
     assert codes == ["unreachable", None]
 
 
@@ -171,7 +174,7 @@ async def test_the_bound_of_a_phone_is_waited_for_without_a_problem() -> None:
         codes = [change async for change in changes_of(it, PROBLEM)]
     assert told(shown) == ["Mon 10h ready accepted", "Wed 10h reminder-1 accepted"]
     assert codes == []
-    assert not [one for one in shown.timeline if one.happened in (Happened.PROBLEM, Happened.MENDED)]
+    assert not [one for one in shown.timeline if one.happened in (EventType.PROBLEM, EventType.MENDED)]
 
 
 async def test_callbacks_do_not_have_a_push_service_asked_before_the_time_that_it_named() -> None:
@@ -195,12 +198,12 @@ async def test_what_was_broken_off_and_is_called_days_later_is_no_problem_before
     async with story(world, one_signer(), begins=start) as it:
         wednesday = await push_wants_to_be_left_alone(it, start)
         assert await it.has_a_problem()
-        await it.wish(Pause(actor="legal-desk"))
+        await it.wish(PauseCommand(actor="legal-desk"))
         await it.days_pass(1)
         await it.wish(Resumption(actor="legal-desk"))
         await it.days_pass(0.2)
         shown = await it.shown()
-    problems = [one.at for one in shown.timeline if one.happened is Happened.PROBLEM]
+    problems = [one.at for one in shown.timeline if one.happened is EventType.PROBLEM]
     assert (shown.problem, [at < wednesday + DAY / 2 for at in problems]) == (None, [True])
 
 
@@ -286,7 +289,7 @@ async def test_whoever_signs_while_the_worker_is_away_is_not_nudged_by_its_retur
         shown = await it.shown()
     assert [one.person for one in shown.waiting_for] == ["chief-executive"]
     assert world.push.stages()[2:] == [("ready", "chief-executive"), ("withdrawal", "customer-signer")]
-    lines = {line.stage: line.why for line in shown.notifications if line.outcome is Outcome.SUPPRESSED}
+    lines = {line.stage: line.why for line in shown.notifications if line.outcome is NotificationOutcome.SUPPRESSED}
     assert lines == {"reminder-2": reminders, "reminder-3": reminders, "warning-2d": "signed"}
 
 
@@ -315,7 +318,7 @@ async def test_of_the_warnings_that_a_pause_kept_back_the_last_one_comes_and_the
     request = one_signer(POLICY.replace(warnings=("2d", "1d"))).replace(due=start + 9 * DAY)
     async with story(world, request, begins=start) as it:
         await until(it, start + DAY, 10)
-        await it.wish(Pause(actor="legal-desk"))
+        await it.wish(PauseCommand(actor="legal-desk"))
         await until(it, start + 9 * DAY, 9, 15)
         await it.wish(Resumption(actor="legal-desk"))
         await it.days_pass(0.02)
@@ -339,7 +342,7 @@ async def test_an_alternate_without_a_phone_is_tried_once_and_whoever_is_next_he
         shown = await it.shown()
     assert settled.outcome is Status.EXPIRED
     alerts = [(line.person, line.outcome) for line in shown.notifications if line.stage == "escalation"]
-    assert alerts == [("chief-executive", Outcome.SUPPRESSED), ("legal-desk", Outcome.ACCEPTED)]
+    assert alerts == [("chief-executive", NotificationOutcome.SUPPRESSED), ("legal-desk", NotificationOutcome.ACCEPTED)]
     assert [(one.from_, one.to) for one in shown.escalations] == [("customer-signer", "legal-desk")]
     assert [one.stage for one in shown.notifications].count("escalated") == 1
 
@@ -410,7 +413,7 @@ async def test_core_signature_is_away_until_a_request_is_over_that_was_to_be_mad
     assert away.due_at == start + timedelta(hours=7)
     assert back.status is Status.EXPIRED
     assert told(back) == []
-    [ended] = [entry for entry in back.timeline if entry.happened == Happened.EXPIRED]
+    [ended] = [entry for entry in back.timeline if entry.happened == EventType.EXPIRED]
     assert ended.why == "the due date has passed; it was never made at Core Signature"
     assert len(world.signatures.created) == made_by_then
 
@@ -419,7 +422,7 @@ async def test_a_request_that_was_paused_until_it_is_over_before_it_was_made_is_
     world, start = a_world(), monday(10)
     world.signatures.failures = [refusal(Code.UNREACHABLE) for _ in range(1_000)]
     async with story(world, one_signer().replace(due=start + timedelta(hours=7)), begins=start) as it:
-        await it.wish(Pause(actor="legal-desk", reason="The annex is missing."))
+        await it.wish(PauseCommand(actor="legal-desk", reason="The annex is missing."))
         await until(it, start, 11)
         world.signatures.failures = []
         await until(it, start + DAY, 10)

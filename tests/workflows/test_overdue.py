@@ -10,14 +10,14 @@ from tests.activities.book import Book, somebody
 from tests.workflows.fakes import World
 from tests.workflows.stage import NO_OFFER, Story, a_request, story
 from workflows.follow_up.show import stamp
-from workflows.model.notices import Outcome
+from workflows.model.notices import NotificationOutcome
 from workflows.model.policy import Escalation, Overdue, Policy
 from workflows.model.provider import SignerSeen
 from workflows.model.request import SignerState
 from workflows.model.subject import Participant, Status
 from workflows.model.views import NextStep, RequestShow
-from workflows.model.wishes import Extension, NotNow, Pause, Resumption
-from workflows.signature.inputs import SignatureRequest
+from workflows.model.wishes import Extension, NotNow, PauseCommand, Resumption
+from workflows.signature.inputs import SignatureInput
 
 SIGNER: Final = "customer-signer"
 DAY: Final = timedelta(days=1)
@@ -41,14 +41,14 @@ def world() -> World:
     return made
 
 
-def request(policy: Policy = ACKNOWLEDGEMENT) -> SignatureRequest:
+def request(policy: Policy = ACKNOWLEDGEMENT) -> SignatureInput:
     return a_request(Participant(person=SIGNER, order=1)).replace(policy=policy)
 
 
 def days_after_due(shown: RequestShow, *stages: str) -> dict[str, float]:
     """When notices were told, in days after the due date; the minutes of jitter are not told."""
     assert shown.due_at is not None
-    told = [line for line in shown.notifications if line.outcome is Outcome.ACCEPTED]
+    told = [line for line in shown.notifications if line.outcome is NotificationOutcome.ACCEPTED]
     return {one.stage: round((one.at - shown.due_at) / DAY, 1) for one in told if one.stage.startswith(stages)}
 
 
@@ -186,7 +186,7 @@ async def test_not_now_after_the_due_date_reaches_to_the_closing_and_no_further(
 async def test_a_pause_in_the_overdue_phase_moves_what_a_window_says_and_tells_nobody() -> None:
     async with story(world(), request()) as it:
         await it.days_pass(16)
-        await it.wish(Pause(actor="legal-desk"))
+        await it.wish(PauseCommand(actor="legal-desk"))
         await it.days_pass(4)
         assert [stage for stage, _ in it.world.push.stages()] == ["ready", "warning-1d"]
         await it.wish(Resumption(actor="legal-desk"))

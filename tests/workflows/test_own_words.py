@@ -13,27 +13,27 @@ from workflows.model.provider import DocumentSeen, SignerSeen
 from workflows.model.request import SignerState
 from workflows.model.subject import Status
 from workflows.model.views import RequestShow
-from workflows.model.wishes import Answer, Cancellation, Pause, Question, Resumption
-from workflows.signature.progress import Progress
+from workflows.model.wishes import Answer, Cancellation, PauseCommand, Question, Resumption
+from workflows.signature.progress import SignatureState
 from workflows.signature.show import show
 
 WORDS: Final = "Grandmother's maiden name"
 
 
-def asked_and_paused() -> Progress:
+def asked_and_paused() -> SignatureState:
     progress = questions.ask(SENT, Question(person=FIRST, text=f"{WORDS}?"), START)
     progress = questions.answer(progress, Answer(actor="legal-desk", text=f"{WORDS}!"), START)
-    progress = operations.pause(progress, Pause(actor="legal-desk", reason=f"{WORDS}, wait"), START)
+    progress = operations.pause(progress, PauseCommand(actor="legal-desk", reason=f"{WORDS}, wait"), START)
     progress = operations.resume(progress, Resumption(actor="legal-desk"), START)
     return questions.ask(progress, Question(person=FIRST, text=f"Again: {WORDS}"), START)
 
 
-def cancelled() -> Progress:
+def cancelled() -> SignatureState:
     wish = Cancellation(actor="legal-desk", reason=f"no longer: {WORDS}")
     return operations.cancel(asked_and_paused(), wish, START).end_unseen(START)
 
 
-def declined() -> Progress:
+def declined() -> SignatureState:
     signer = SignerSeen(person=FIRST, state=SignerState.DECLINED, at=START, reason=f"because of {WORDS}")
     seen = DocumentSeen(document="d", status=Status.DECLINED, raw="de", signers=(signer,))
     return asked_and_paused().observe(seen, START)
@@ -50,7 +50,7 @@ def without_own_words(shown: RequestShow) -> RequestShow:
 
 
 @pytest.mark.parametrize("ended", [cancelled(), declined()], ids=["cancelled", "declined"])
-def test_no_words_of_people_stand_anywhere_else_in_a_record(ended: Progress) -> None:
+def test_no_words_of_people_stand_anywhere_else_in_a_record(ended: SignatureState) -> None:
     request = a_request()
     record = settled_record(request, ended, "run-1", partial(show, request))
     assert record is not None

@@ -17,20 +17,20 @@ from activities.handoff_people import GROUP_AT_MOST
 from starter.payload_converter import TersePayloadConverter, terse_data_converter
 from workflows.follow_up.batches import hand_off_batch
 from workflows.follow_up.deliveries import again
-from workflows.follow_up.handoff import GROUPS_AT_MOST, GROUPS_AT_ONCE, HandoffLedger
+from workflows.follow_up.handoff import GROUPS_AT_MOST, GROUPS_AT_ONCE, Outbox
 from workflows.follow_up.ledger import LINES_AT_MOST, key_of
-from workflows.follow_up.stragglers import STRAGGLERS_AT_MOST, Straggler, Stragglers
+from workflows.follow_up.stragglers import STRAGGLERS_AT_MOST, PendingDevice, PendingDevices
 from workflows.model.base import Model
-from workflows.model.happened import Happened
-from workflows.model.notices import Channel, Delivered, Delivery, DeviceOutcome, Notice, Outcome
-from workflows.model.planning import Agenda, Moment, MomentKind, Reason
+from workflows.model.happened import EventType
+from workflows.model.notices import Channel, Delivered, Delivery, DeviceOutcome, NotificationOrder, NotificationOutcome
+from workflows.model.planning import ActionType, Reason, Schedule, ScheduledAction
 from workflows.model.policy import Policy, Target
-from workflows.model.request import Brief, Document
+from workflows.model.request import Document, SignatureBrief
 from workflows.model.settlement import HandoffCall, HandoffResult, HandoffState
 from workflows.model.subject import Participant, Status
 from workflows.names import notice_key
-from workflows.signature.inputs import SignatureRequest
-from workflows.signature.progress import Progress
+from workflows.signature.inputs import SignatureInput
+from workflows.signature.progress import SignatureState
 
 AT_MOST = 256 * 1024
 TEMPORAL_S = 2 * 1024 * 1024
@@ -46,22 +46,22 @@ def test_the_agenda_of_a_hundred_signers_with_every_warning_that_a_policy_may_ha
 
 
 def test_the_memory_of_a_hundred_signers_that_goes_on_in_a_fresh_run() -> None:
-    request = SignatureRequest(brief=_brief(), policy=Policy())
-    known = Progress.begin(request.brief, AT).planned(_agenda(), AT)
+    request = SignatureInput(brief=_brief(), policy=Policy())
+    known = SignatureState.begin(request.brief, AT).planned(_agenda(), AT)
     known = known.replace(planned_once=_moments("earlier", REMINDERS_AT_ONCE * 3 // 100 + 1)[:700])
     for number in range(2 * LINES_AT_MOST // len(SIGNERS)):
         known = known.told(tuple(_line(f"reminder-{number}", person) for person in SIGNERS), AT)
     for number in range(LINES_AT_MOST):
-        known = known.note(AT, Happened.PUT_OFF, SIGNERS[number % 100], "x" * 160, about=f"reminder-{number}")
+        known = known.note(AT, EventType.PUT_OFF, SIGNERS[number % 100], "x" * 160, about=f"reminder-{number}")
     assert _bytes(request.replace(carried=known)) < AT_MOST
 
 
 def test_what_the_memory_has_of_phones_left_open_and_the_call_that_tries_them_again() -> None:
     """As many notices as may be, each with as many phones as somebody may have; without any it has nothing."""
-    moments = _stage("reminder-1", MomentKind.REMIND)
+    moments = _stage("reminder-1", ActionType.REMIND)
     entries = tuple(
-        Straggler(
-            notice=Notice(key=key_of("r" * 64, one), stage=one.stage, person=one.person, movable=True),
+        PendingDevice(
+            notice=NotificationOrder(key=key_of("r" * 64, one), stage=one.stage, person=one.person, movable=True),
             moment=one,
             devices=tuple(sha256(f"{one.person}{number}".encode()).hexdigest()[:12] for number in range(20)),
             tries=1,
@@ -70,8 +70,10 @@ def test_what_the_memory_has_of_phones_left_open_and_the_call_that_tries_them_ag
         for one in moments
     )
     assert len(entries) == STRAGGLERS_AT_MOST
-    without = SignatureRequest(brief=_brief(), policy=Policy(), carried=Progress.begin(_brief(), AT))
-    crowded = without.replace(carried=Progress.begin(_brief(), AT).replace(stragglers=Stragglers(entries=entries)))
+    without = SignatureInput(brief=_brief(), policy=Policy(), carried=SignatureState.begin(_brief(), AT))
+    crowded = without.replace(
+        carried=SignatureState.begin(_brief(), AT).replace(stragglers=PendingDevices(entries=entries))
+    )
     assert b"stragglers" not in terse_data_converter.payload_converter.to_payload(without).data
     assert _bytes(crowded) - _bytes(without) < AT_MOST // 2
     delivery = Delivery(subject=_brief(), notices=(), document="d", now=AT)
@@ -81,13 +83,13 @@ def test_what_the_memory_has_of_phones_left_open_and_the_call_that_tries_them_ag
 def test_the_memory_and_a_batch_while_as_many_groups_have_begun_as_may() -> None:
     """Of each as many have it as can be remembered, by ids that nothing can shorten."""
     groups = tuple(Target(target=f"group-{n}", group=f"group-{n}") for n in range(50))
-    ledger = HandoffLedger.open(groups, (), AT)
+    ledger = Outbox.open(groups, (), AT)
     begun = tuple(
         entry.replace(attempts=1, reached=tuple(_long_id(f"{entry.target.group}-{n}") for n in range(GROUP_AT_MOST)))
         for entry in ledger.entries[:GROUPS_AT_MOST]
     )
-    request = SignatureRequest(brief=_brief(), policy=Policy())
-    known = Progress.begin(request.brief, AT).end(Status.SIGNED, AT, by="board")
+    request = SignatureInput(brief=_brief(), policy=Policy())
+    known = SignatureState.begin(request.brief, AT).end(Status.SIGNED, AT, by="board")
     known = known.replace(handoff=ledger.replace(entries=(*begun, *ledger.entries[GROUPS_AT_MOST:])))
     batch = hand_off_batch(request.subject, None, known, AT)
     assert len(batch.calls) == GROUPS_AT_ONCE
@@ -98,9 +100,9 @@ def test_the_memory_and_a_batch_while_as_many_groups_have_begun_as_may() -> None
 def test_however_many_groups_are_told_so_many_have_begun_and_what_all_have_heard_leaves_the_memory() -> None:
     """Ten times as many as may begin, of each of which one phone never answers."""
     groups = tuple(Target(target=f"group-{n}", group=f"group-{n}") for n in range(10 * GROUPS_AT_MOST))
-    request = SignatureRequest(brief=_brief(), policy=Policy())
-    known, now = Progress.begin(request.brief, AT).end(Status.SIGNED, AT, by="board"), AT
-    known = known.replace(handoff=HandoffLedger.open(groups, (), AT))
+    request = SignatureInput(brief=_brief(), policy=Policy())
+    known, now = SignatureState.begin(request.brief, AT).end(Status.SIGNED, AT, by="board"), AT
+    known = known.replace(handoff=Outbox.open(groups, (), AT))
     told: Counter[str] = Counter()
     while due_at := known.handoff.next_at:
         now = max(now, due_at)
@@ -138,7 +140,7 @@ def _all_but_one(call: HandoffCall, told: Counter[str]) -> HandoffResult:
     missing = [person for person in everyone if person not in call.reached]
     told.update(missing[:-1])
     lines = tuple(_line("settled", person) for person in missing)
-    lines = (*lines[:-1], lines[-1].replace(outcome=Outcome.FAILED))
+    lines = (*lines[:-1], lines[-1].replace(outcome=NotificationOutcome.FAILED))
     return HandoffResult(target=call.target.target, ok=False, partly=True, why="unreachable", delivered=lines)
 
 
@@ -150,8 +152,8 @@ def _bytes(value: Model) -> int:
     return terse_data_converter.payload_converter.to_payload(value).ByteSize()
 
 
-def _brief() -> Brief:
-    return Brief(
+def _brief() -> SignatureBrief:
+    return SignatureBrief(
         id="r" * 64,
         kind="customer-contract",
         title="n" * 200,
@@ -162,22 +164,24 @@ def _brief() -> Brief:
     )
 
 
-def _agenda() -> Agenda:
+def _agenda() -> Schedule:
     reminders = _moments("reminder", max(2, REMINDERS_AT_ONCE // len(SIGNERS)))
-    warnings = tuple(one for stage in WARNINGS for one in _stage(stage, MomentKind.WARN))
-    alerts = (*_stage("escalation", MomentKind.ESCALATE), *_stage("escalated", MomentKind.ESCALATED))
+    warnings = tuple(one for stage in WARNINGS for one in _stage(stage, ActionType.WARN))
+    alerts = (*_stage("escalation", ActionType.ESCALATE), *_stage("escalated", ActionType.ESCALATED))
     forbidden = tuple(one.replace(suppressed=Reason.ABSENT) for one in (*reminders, *warnings))
-    return Agenda(due_at=AT, moments=(*reminders, *warnings, *alerts), dropped=forbidden)
+    return Schedule(due_at=AT, moments=(*reminders, *warnings, *alerts), dropped=forbidden)
 
 
-def _moments(series: str, each: int) -> tuple[Moment, ...]:
-    return tuple(one for number in range(each) for one in _stage(f"{series}-{number}", MomentKind.REMIND))
+def _moments(series: str, each: int) -> tuple[ScheduledAction, ...]:
+    return tuple(one for number in range(each) for one in _stage(f"{series}-{number}", ActionType.REMIND))
 
 
-def _stage(stage: str, kind: MomentKind) -> tuple[Moment, ...]:
+def _stage(stage: str, kind: ActionType) -> tuple[ScheduledAction, ...]:
     """The same of each signer, at an instant of their own."""
     return tuple(
-        Moment(at=AT + timedelta(seconds=number), kind=kind, stage=stage, person=one, to=one, why=f"{stage} of {one}")
+        ScheduledAction(
+            at=AT + timedelta(seconds=number), kind=kind, stage=stage, person=one, to=one, why=f"{stage} of {one}"
+        )
         for number, one in enumerate(SIGNERS)
     )
 
@@ -189,7 +193,7 @@ def _line(stage: str, person: str) -> Delivered:
         stage=stage,
         person=person,
         channel=Channel.PUSH,
-        outcome=Outcome.ACCEPTED,
+        outcome=NotificationOutcome.ACCEPTED,
         why="every 3 days",
         devices=devices,
     )

@@ -11,12 +11,12 @@ from tests.activities.book import Book, somebody
 from tests.workflows.fakes import World
 from tests.workflows.stage import NO_OFFER, Story, a_request, story
 from workflows.model.attention import AttentionCode
-from workflows.model.notices import NoticeAction, Outcome
+from workflows.model.notices import NoticeAction, NotificationOutcome
 from workflows.model.policy import Policy, QuestionPause, Reminders
 from workflows.model.subject import Participant, Status
 from workflows.model.views import NextStep, RequestShow
-from workflows.model.wishes import Answer, Delegation, Pause, Question, Resumption
-from workflows.signature.inputs import SignatureRequest
+from workflows.model.wishes import Answer, Delegation, PauseCommand, Question, Resumption
+from workflows.signature.inputs import SignatureInput
 from workflows.signature.workflow import SignatureRequestWorkflow as Request
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -41,13 +41,13 @@ def world_of(book: Book) -> World:
     return world
 
 
-def urgent() -> SignatureRequest:
+def urgent() -> SignatureInput:
     policy = CATALOGUE.resolve("emergency-procurement").policy
     request = a_request(ONE, handoff=()).replace(policy=policy)
     return request.replace(brief=request.brief.replace(kind="emergency-procurement", urgent=True))
 
 
-def calm() -> SignatureRequest:
+def calm() -> SignatureInput:
     return a_request(ONE, handoff=()).replace(policy=CALM)
 
 
@@ -68,7 +68,9 @@ async def asks(it: Story) -> datetime:
 
 def told(shown: RequestShow, since: datetime) -> list[tuple[str, str, float]]:
     """What was accepted after the question: stage, person, hours."""
-    accepted = [line for line in shown.notifications if line.outcome is Outcome.ACCEPTED and line.at >= since]
+    accepted = [
+        line for line in shown.notifications if line.outcome is NotificationOutcome.ACCEPTED and line.at >= since
+    ]
     return [(line.stage, line.person, round((line.at - since) / HOUR, 1)) for line in accepted]
 
 
@@ -139,7 +141,7 @@ async def test_an_answer_in_time_leaves_a_line_for_each_reminder_that_was_not_ne
         await it.handle.execute_update(Request.answer, Answer(actor=DESK, text="Annex B"))
         await it.days_pass(5)
         shown = await it.shown()
-    left_out = {line.stage: line.why for line in shown.notifications if line.outcome is Outcome.SUPPRESSED}
+    left_out = {line.stage: line.why for line in shown.notifications if line.outcome is NotificationOutcome.SUPPRESSED}
     assert left_out == {"unanswered-1": "answered", "unanswered-1.2": "answered"}
     assert [one.stage for one in world.push.sent if one.person == DESK] == ["question-1", "withdrawal-question-1"]
 
@@ -162,7 +164,7 @@ async def test_while_it_is_paused_nobody_is_reminded_of_the_question() -> None:
     world = world_of(people())
     async with story(world, calm(), begins=monday(10)) as it:
         since = await asks(it)
-        await it.handle.execute_update(Request.pause, Pause(actor="operator", reason="holidays"))
+        await it.handle.execute_update(Request.pause, PauseCommand(actor="operator", reason="holidays"))
         await it.until(since + 10 * DAY)
         assert [stage for stage, who, _ in told(await it.shown(), since) if who != SIGNER] == ["question-1"]
         await it.handle.execute_update(Request.resume, Resumption(actor="operator"))

@@ -12,25 +12,25 @@ from temporalio.testing import WorkflowEnvironment
 from activities.people import FileDirectory
 from activities.person import Person
 from activities.planner import PolicyPlanner
-from activities.push.quiet import Budget, Joined, Place
-from activities.store import Store
+from activities.push.quiet import BudgetSlot, JoinedNotification, NotificationBudgets
+from activities.store.store import Store
 from tests.servers import time_skipping
 from tests.workflows import corpus
 from tests.workflows.fakes import FakePushService, World
 from tests.workflows.stage import NO_OFFER, workers
 from tests.workflows.test_tasks import TaskStory
 from workflows.kinds import Kind
-from workflows.model.notices import Delivered, Delivery, DeliveryReport, HeldBack, Outcome
+from workflows.model.notices import Delivered, Delivery, DeliveryReport, HeldBack, NotificationOutcome
 from workflows.model.planning import Reason
 from workflows.model.policy import Policy, Reminders
-from workflows.model.quiet import Quiet, Spared
+from workflows.model.quiet import BudgetExemption, NotificationBudget
 from workflows.model.subject import Participant, Role, Status
 from workflows.model.task import Task
 from workflows.model.views import TaskShow
 from workflows.model.wishes import Delegation, Done, ReminderNow
 from workflows.names import WORKFLOW_QUEUE
 from workflows.task.inputs import TaskInput
-from workflows.task.progress import TaskProgress
+from workflows.task.progress import TaskState
 from workflows.task.workflow import TaskWorkflow
 
 CUSTOMER, OWNER = "customer-signer", "account-executive"
@@ -47,7 +47,7 @@ STEP = Policy(expires=False, handoff=(), tell_requester=NO_OFFER)
 class SparingPush(FakePushService):
     """Phones that take everything which the budget allows; the budget is the real one, on a real store."""
 
-    budget: Budget = field(kw_only=True)
+    budget: NotificationBudgets = field(kw_only=True)
     joined: list[tuple[str, int]] = field(default_factory=list)
     dies_after_counting: int = 0
 
@@ -58,16 +58,16 @@ class SparingPush(FakePushService):
             person = Person(id=notice.person, name="N", email="n@example.test", zone="UTC")
             answer = await self.budget.ask(delivery, notice, person, alone=False, told=False)
             match answer:
-                case Place(others):
+                case BudgetSlot(others):
                     sent.append(notice)
                     places.append(answer)
                     self.joined += [(notice.key, others)] if others else []
                 case HeldBack():
                     held.append(answer)
-                case Joined() | Reason():
+                case JoinedNotification() | Reason():
                     why = answer if isinstance(answer, Reason) else Reason.JOINED
                     line = Delivered(key=notice.key, stage=notice.stage, person=notice.person, why=why)
-                    stopped.append(line.replace(outcome=Outcome.SUPPRESSED))
+                    stopped.append(line.replace(outcome=NotificationOutcome.SUPPRESSED))
         if sent and self.dies_after_counting:
             self.dies_after_counting -= 1
             raise RuntimeError("the worker died")
@@ -86,7 +86,7 @@ class Onboarding:
     push: SparingPush
 
     async def step(
-        self, number: int, policy: Policy = STEP, quiet: Quiet | None = None, urgent: bool = False
+        self, number: int, policy: Policy = STEP, quiet: NotificationBudget | None = None, urgent: bool = False
     ) -> TaskStory:
         """Another step, and what becomes of its first notice."""
         people = (Participant(person=CUSTOMER, role=Role.DO),)
@@ -94,7 +94,9 @@ class Onboarding:
             id=f"acme.1.{number}", kind="step", title=f"Step {number}", requester=OWNER, people=people, urgent=urgent
         )
         given = TaskInput(
-            task=task, policy=policy, quiet=quiet or Quiet(of="acme", people=(Spared(person=CUSTOMER, key="customer"),))
+            task=task,
+            policy=policy,
+            quiet=quiet or NotificationBudget(of="acme", people=(BudgetExemption(person=CUSTOMER, key="customer"),)),
         )
         handle = await self.env.client.start_workflow(
             TaskWorkflow.run, given, id=Kind.TASK.workflow_id(task.id), task_queue=WORKFLOW_QUEUE
@@ -116,7 +118,7 @@ class Onboarding:
 async def onboarding(tmp_path: Path, planner: PolicyPlanner | None = None) -> AsyncIterator[Onboarding]:
     """Nobody has been told anything yet; it is noon of a Monday."""
     world = World()
-    push = SparingPush(world.signatures, budget=Budget(Store((tmp_path / "store").as_uri())))
+    push = SparingPush(world.signatures, budget=NotificationBudgets(Store((tmp_path / "store").as_uri())))
     world.push = push
     world.planner.warnings, world.planner.escalate_after = (), None
     if planner is not None:
@@ -177,7 +179,7 @@ async def test_what_is_urgent_rings_whatever_was_told(tmp_path: Path) -> None:
 
 async def test_only_the_newest_of_what_was_held_is_told(tmp_path: Path) -> None:
     """A budget of a week: the first notice and two reminders fall due while it is used up."""
-    week = Quiet(of="acme", most=1, per="1w", people=(Spared(person=CUSTOMER, key="customer"),))
+    week = NotificationBudget(of="acme", most=1, per="1w", people=(BudgetExemption(person=CUSTOMER, key="customer"),))
     async with onboarding(tmp_path) as it:
         first = await it.step(1, quiet=week)
         await first.wish(Done(actor=CUSTOMER))
@@ -216,7 +218,9 @@ async def test_a_step_that_is_done_while_its_notice_is_held_rings_no_more(tmp_pa
 
 async def test_a_last_warning_that_is_held_keeps_it_from_expiring(tmp_path: Path) -> None:
     """It is due in 1.5 days; the warning a day before falls into a budget of two days."""
-    two_days = Quiet(of="acme", most=1, per="2d", people=(Spared(person=CUSTOMER, key="customer"),))
+    two_days = NotificationBudget(
+        of="acme", most=1, per="2d", people=(BudgetExemption(person=CUSTOMER, key="customer"),)
+    )
     async with onboarding(tmp_path) as it:
         it.world.planner.reminders, it.world.planner.warnings = (), (DAY,)
         it.world.planner.window = timedelta(days=1.5)
@@ -239,7 +243,7 @@ def test_an_alert_that_is_held_is_forgotten_with_the_end() -> None:
     task = Task(id="acme.1.1", kind="step", title="Step", requester=OWNER, people=())
     key = f"acme.1.1/escalation/{CUSTOMER}/ada"
     alert = HeldBack(key=key, stage="escalation", person=CUSTOMER, at=now, until=now + DAY, says="1 notice in 1 day")
-    held = TaskProgress.begin(task, now).held_back((alert,), now)
+    held = TaskState.begin(task, now).held_back((alert,), now)
     assert held.held_until(now) == now + DAY
     assert held.end(Status.DONE, now, by=OWNER).held_until(now) is None
 
@@ -257,7 +261,7 @@ async def test_a_budget_that_frees_at_night_rings_in_the_morning(tmp_path: Path)
     """With the real calendar: the reminder is due at 17:00, another step takes the place, which frees at 22:30."""
     people = tmp_path / "people.yaml"
     people.write_text(PEOPLE)
-    spare = Quiet(of="acme", most=1, per="6h", people=(Spared(person=CUSTOMER, key="customer"),))
+    spare = NotificationBudget(of="acme", most=1, per="6h", people=(BudgetExemption(person=CUSTOMER, key="customer"),))
     policy = STEP.replace(reminders=Reminders(first="29h", every="9w"), hours="09:00-18:00", escalation=None)
     noon = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
     noon += timedelta(days=7 - noon.weekday())
@@ -293,7 +297,7 @@ async def test_a_reminder_by_hand_says_that_it_was_not_told(tmp_path: Path) -> N
 
 
 async def test_a_held_notice_is_told_when_the_budget_frees(tmp_path: Path) -> None:
-    once = Quiet(of="acme", most=1, people=(Spared(person=CUSTOMER, key="customer"),))
+    once = NotificationBudget(of="acme", most=1, people=(BudgetExemption(person=CUSTOMER, key="customer"),))
     async with onboarding(tmp_path) as it:
         await it.step(1, quiet=once)
         held = await it.step(2, quiet=once)

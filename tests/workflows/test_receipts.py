@@ -11,7 +11,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from tests.workflows.fakes import World
 from tests.workflows.stage import a_request, story
 from workflows.follow_up import operations
-from workflows.follow_up.operation_ledger import OPERATIONS_REMEMBERED, OperationLedger
+from workflows.follow_up.operation_ledger import OPERATIONS_REMEMBERED, CommandLog
 from workflows.follow_up.operations import REASSIGNMENTS_AT_MOST
 from workflows.follow_up.receipts import receipt, recorded, refused
 from workflows.model.operations import (
@@ -27,16 +27,16 @@ from workflows.model.subject import Code, Participant, Status
 from workflows.model.texts import NAME_AT_MOST, NAMES_AT_MOST, TEXT_AT_MOST, cleaned, clipped
 from workflows.model.wishes import (
     UPDATES,
-    AnyWish,
+    AnyCommand,
     Cancellation,
-    Choice,
     Delegation,
     Extension,
-    Pause,
+    PartOutcome,
+    PauseCommand,
     Question,
     ReminderNow,
 )
-from workflows.signature.progress import Progress
+from workflows.signature.progress import SignatureState
 from workflows.signature.show import show
 
 NOW = datetime(2026, 11, 2, 9, 30, 15, 123456, tzinfo=UTC)
@@ -54,11 +54,11 @@ def written(value: object) -> int:
     return len(pydantic_data_converter.payload_converter.to_payload(value).data)
 
 
-def with_everything_pending(text: str) -> Progress:
+def with_everything_pending(text: str) -> SignatureState:
     """A request of the longest ids and texts, in trouble, with every kind of wish outstanding many times."""
     brief = a_request(*(Participant(person=person(n), order=1) for n in range(100)), name=LONGEST_ID).brief
     sent = DocumentSeen(document="d", status=Status.SENT, raw="se")
-    known = Progress.begin(brief, NOW).observe(sent, NOW).trouble(Code.UNREACHABLE, text, NOW, NOW)
+    known = SignatureState.begin(brief, NOW).observe(sent, NOW).trouble(Code.UNREACHABLE, text, NOW, NOW)
     actor, to = "a" * NAME_AT_MOST, person(777)
     for number in range(30):
         for word, effect, wish in (
@@ -87,7 +87,7 @@ def test_a_receipt_is_below_a_kilobyte_with_the_longest_texts(text: str) -> None
 
 
 def test_the_ledger_keeps_the_latest_and_forgets_what_is_open_last() -> None:
-    ledger = OperationLedger()
+    ledger = CommandLog()
     for number in range(10 * OPERATIONS_REMEMBERED):
         state = OperationState.OPEN if number == 0 else OperationState.DONE
         ledger = ledger.record(Operation(id=str(number), what="pause", digest="", at=NOW, by="x", state=state))
@@ -97,7 +97,7 @@ def test_the_ledger_keeps_the_latest_and_forgets_what_is_open_last() -> None:
 
 
 def test_a_ledger_full_of_what_is_open_still_takes_one_more() -> None:
-    ledger = OperationLedger()
+    ledger = CommandLog()
     for number in range(OPERATIONS_REMEMBERED):
         ledger = ledger.record(Operation(id=str(number), what="extend", digest="", at=NOW, by="x"))
     one_more = Operation(id="more", what="pause", digest="", at=NOW, by="x", state=OperationState.DONE)
@@ -105,10 +105,10 @@ def test_a_ledger_full_of_what_is_open_still_takes_one_more() -> None:
 
 
 def test_a_digest_is_of_what_is_wanted_and_not_of_who_wants_it() -> None:
-    wish = Pause(actor="a", reason="prices", op="1")
+    wish = PauseCommand(actor="a", reason="prices", op="1")
     assert digest_of(wish) == digest_of(wish.replace(actor="b", op=None))
     assert digest_of(wish) != digest_of(wish.replace(reason="holidays"))
-    assert digest_of(Pause(actor="a")) != digest_of(ReminderNow(actor="a"))
+    assert digest_of(PauseCommand(actor="a")) != digest_of(ReminderNow(actor="a"))
 
 
 @pytest.mark.parametrize("text", [WORST, FOUR_BYTES, "abc", "", "é" * 300])
@@ -141,11 +141,13 @@ async def test_a_cancellation_from_the_web_ui_leaves_no_escapes_and_no_megabyte_
 async def test_an_operation_is_known_by_its_content_also_in_a_later_run() -> None:
     """The server knows the ids of this run only; the memory is carried."""
     request = a_request()
-    taken = recorded(Progress.begin(request.brief, NOW), "pause-op-1", Pause(actor="x", reason="prices"), NOW)
+    taken = recorded(
+        SignatureState.begin(request.brief, NOW), "pause-op-1", PauseCommand(actor="x", reason="prices"), NOW
+    )
     async with story(World(), request.replace(carried=taken)) as it:
         with pytest.raises(Exception, match="Workflow update failed") as refused:
-            await it.wish(Pause(actor="x", reason="holidays"), op="pause-op-1")
-        again = await it.wish(Pause(actor="y", reason="prices"), op="pause-op-1")
+            await it.wish(PauseCommand(actor="x", reason="holidays"), op="pause-op-1")
+        again = await it.wish(PauseCommand(actor="y", reason="prices"), op="pause-op-1")
         assert (again.state, "reminders are paused" in (await it.shown()).says) == (OperationState.DONE, False)
     assert str(refused.value.__cause__) == f"refused: {OTHER_CONTENT}"
 
@@ -178,34 +180,34 @@ async def test_what_was_wished_before_the_end_came_is_refused_as_too_late() -> N
 
 
 @pytest.mark.parametrize("wish", UPDATES)
-def test_no_text_of_any_wish_is_kept_that_is_too_long(wish: type[AnyWish]) -> None:
+def test_no_text_of_any_wish_is_kept_that_is_too_long(wish: type[AnyCommand]) -> None:
     for name, field in wish.model_fields.items():
         if field.annotation in (str, str | None):
             text: dict[str, Any] = {name: "x" * 10 * TEXT_AT_MOST}
             told = wish.model_construct(None, **text)
-            assert refused(OperationLedger(), "an-id", told, None) == f"{name} is longer than {TEXT_AT_MOST} characters"
+            assert refused(CommandLog(), "an-id", told, None) == f"{name} is longer than {TEXT_AT_MOST} characters"
         elif field.annotation == tuple[str, ...]:
             names: dict[str, Any] = {name: ("x",) * 10 * NAMES_AT_MOST}
             crowd = wish.model_construct(None, **names)
-            assert refused(OperationLedger(), "an-id", crowd, None) == f"{name} names more than {NAMES_AT_MOST} people"
+            assert refused(CommandLog(), "an-id", crowd, None) == f"{name} names more than {NAMES_AT_MOST} people"
             names = {name: ("x" * 10 * NAME_AT_MOST,)}
             told = wish.model_construct(None, **names)
-            assert refused(OperationLedger(), "an-id", told, None) == f"{name} is longer than {NAME_AT_MOST} characters"
+            assert refused(CommandLog(), "an-id", told, None) == f"{name} is longer than {NAME_AT_MOST} characters"
         else:
-            assert field.annotation in (bool, Choice) or name in ("due", "until"), f"what bounds {name}?"
+            assert field.annotation in (bool, PartOutcome) or name in ("due", "until"), f"what bounds {name}?"
 
 
 @pytest.mark.parametrize("to", ["d" * 10 * NAME_AT_MOST, "\x1b[2J"])
 def test_whom_to_hand_over_to_is_a_name(to: str) -> None:
     asked = DocumentSeen(document="d", status=Status.SENT, raw="se")
-    known = Progress.begin(a_request().brief, NOW).observe(asked, NOW)
+    known = SignatureState.begin(a_request().brief, NOW).observe(asked, NOW)
     wish = Delegation(actor="legal-desk", signer="customer-signer", to=to)
     assert (operations.refuse_delegate(known, wish, "legal-desk") or "").startswith("--to ")
 
 
 def test_hand_overs_that_are_pending_count_as_well() -> None:
     """Each of them is a call of Core Signature that an outage keeps in the memory."""
-    known = Progress.begin(a_request().brief, NOW).observe(
+    known = SignatureState.begin(a_request().brief, NOW).observe(
         DocumentSeen(document="d", status=Status.SENT, raw="se"), NOW
     )
     for number in range(10 * REASSIGNMENTS_AT_MOST):

@@ -12,33 +12,40 @@ from temporalio.worker import Worker
 
 from tests.servers import time_skipping
 from tests.workflows import corpus
-from workflows.model.reconciliation import PARTS_AT_MOST, SHOWN_AT_MOST, Mended, Reconciliation, SweepOrder, Swept
+from workflows.model.reconciliation import (
+    PARTS_AT_MOST,
+    SHOWN_AT_MOST,
+    CorrectedRequest,
+    Reconciliation,
+    ReconciliationOrder,
+    ReconciliationResult,
+)
 from workflows.model.subject import Code
 from workflows.names import RECONCILIATION, SHOW, SWEEP_QUEUE, WORKFLOW_QUEUE
-from workflows.ports import EventSweep
+from workflows.ports import EventReconciliation
 from workflows.reconciliation import ReconciliationWorkflow
 
 THEN = datetime(2026, 11, 27, 9, tzinfo=UTC)
 
 
-class Events(EventSweep):
+class Events(EventReconciliation):
     """So many parts of two pages, each with requests that missed something."""
 
     def __init__(self, parts: int, each: int = 1) -> None:
         self.parts = parts
         self.each = each
         self.fails = 0
-        self.orders: list[SweepOrder] = []
+        self.orders: list[ReconciliationOrder] = []
 
-    async def sweep(self, order: SweepOrder) -> Swept:
-        """See `EventSweep`."""
+    async def sweep(self, order: ReconciliationOrder) -> ReconciliationResult:
+        """See `EventReconciliation`."""
         if self.fails:
             self.fails -= 1
             raise ApplicationError("Core Signature answered 503: no", type=Code.UNREACHABLE)
         self.orders.append(order)
         number = len(self.orders)
-        mended = [Mended(request=f"msa-{number}-{one}", event="signed", at=THEN) for one in range(self.each)]
-        return Swept(
+        mended = [CorrectedRequest(request=f"msa-{number}-{one}", event="signed", at=THEN) for one in range(self.each)]
+        return ReconciliationResult(
             pages=2,
             events=200,
             told=self.each,
@@ -58,13 +65,17 @@ async def sweeping(events: Events) -> AsyncIterator[Client]:
             yield env.client
 
 
-async def begun(client: Client, asked: Reconciliation | None = None) -> WorkflowHandle[Any, Swept]:
+async def begun(client: Client, asked: Reconciliation | None = None) -> WorkflowHandle[Any, ReconciliationResult]:
     return await client.start_workflow(
-        RECONCILIATION, asked or Reconciliation(), id="sweep", task_queue=WORKFLOW_QUEUE, result_type=Swept
+        RECONCILIATION,
+        asked or Reconciliation(),
+        id="sweep",
+        task_queue=WORKFLOW_QUEUE,
+        result_type=ReconciliationResult,
     )
 
 
-async def details(handle: WorkflowHandle[Any, Swept]) -> str:
+async def details(handle: WorkflowHandle[Any, ReconciliationResult]) -> str:
     """What the Web UI shows."""
     return str(await handle.query("__temporal_workflow_metadata", result_type=dict))
 
@@ -76,7 +87,7 @@ async def test_it_goes_on_part_by_part_and_says_what_it_mended() -> None:
         swept = await handle.result()
         assert (swept.pages, swept.events, swept.told, swept.over) == (6, 600, 3, True)
         assert [one.request for one in swept.mended] == ["msa-1-0", "msa-2-0", "msa-3-0"]
-        assert await handle.query(SHOW, result_type=Swept) == swept
+        assert await handle.query(SHOW, result_type=ReconciliationResult) == swept
         assert "| msa-2-0 | signed | 2026-11-27 09:00:00 |" in await details(handle)
         await corpus.record("reconciliation", handle)
 

@@ -7,13 +7,13 @@ from temporalio.client import WorkflowUpdateFailedError
 
 from tests.workflows.fakes import World
 from tests.workflows.stage import Story, a_request, story
-from workflows.follow_up.handoff import HandoffEntry, HandoffLedger
+from workflows.follow_up.handoff import Outbox, OutboxEntry
 from workflows.follow_up.handoff_lines import dead_of
 from workflows.follow_up.record import amended, amendment, dead_after
 from workflows.follow_up.replay import ledger_of, refuse_closed, refuse_of, replayed
 from workflows.model.operations import OperationState
 from workflows.model.policy import Target
-from workflows.model.records import HandedOff, HandoffBatch, Recalled
+from workflows.model.records import HandoffBatch, HandOffOrder, RecordedHandOff
 from workflows.model.settlement import (
     HandoffCall,
     HandoffLine,
@@ -34,13 +34,13 @@ HR = Target(target="hr", person="hr-desk")
 PENDING, DONE, DEAD = HandoffState.PENDING, HandoffState.DONE, HandoffState.DEAD
 
 
-def entry(target: Target, state: HandoffState, **more: object) -> HandoffEntry:
+def entry(target: Target, state: HandoffState, **more: object) -> OutboxEntry:
     due_at = AT + timedelta(minutes=5) if state is PENDING else None
-    return HandoffEntry(target=target, state=state, attempts=1, at=AT, due_at=due_at).replace(**more)
+    return OutboxEntry(target=target, state=state, attempts=1, at=AT, due_at=due_at).replace(**more)
 
 
-def ledger(*entries: HandoffEntry) -> HandoffLedger:
-    return HandoffLedger(of="msa-0042", entries=entries)
+def ledger(*entries: OutboxEntry) -> Outbox:
+    return Outbox(of="msa-0042", entries=entries)
 
 
 TOLD = "finance was told Fri 04 Dec 2026 09:30 UTC: insist with --again"
@@ -78,7 +78,7 @@ DECISIONS = {
 
 
 @pytest.mark.parametrize(("entries", "again", "refused"), DECISIONS.values(), ids=DECISIONS)
-def test_who_may_be_told_once_more(entries: tuple[HandoffEntry, ...], again: bool, refused: str | None) -> None:
+def test_who_may_be_told_once_more(entries: tuple[OutboxEntry, ...], again: bool, refused: str | None) -> None:
     target = "crm" if refused and refused.startswith("crm") else "finance"
     assert refuse_of(ledger(*entries), Replay(actor="ops", target=target, again=again)) == refused
 
@@ -153,9 +153,9 @@ def test_who_was_told_of_an_escalation_in_vain_can_be_told_by_the_many_and_needs
 
 
 def test_only_who_subscribed_by_the_record_is_signalled() -> None:
-    known = HandedOff(subject=SUBJECT, settled=ENDED, targets=(FINANCE,))
+    known = HandOffOrder(subject=SUBJECT, settled=ENDED, targets=(FINANCE,))
     lines = [HandoffLine(target=name, state=DEAD, attempts=1, at=AT) for name in ("finance", "t3")]
-    ledger = ledger_of(Recalled(order=known, lines=tuple(lines)))
+    ledger = ledger_of(RecordedHandOff(order=known, lines=tuple(lines)))
     assert refuse_closed(ledger, Replay(actor="ops", target="finance")) is None
     says = "t3 cannot be told: its record does not say how"
     assert refuse_closed(ledger, Replay(actor="ops", target="t3", again=True)) == says

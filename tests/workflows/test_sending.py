@@ -10,8 +10,8 @@ from workflows.follow_up.operations import pause
 from workflows.model.attention import AttentionCode
 from workflows.model.subject import Code, Status
 from workflows.model.views import NextStep
-from workflows.model.wishes import Pause, Resumption
-from workflows.signature.progress import Progress
+from workflows.model.wishes import PauseCommand, Resumption
+from workflows.signature.progress import SignatureState
 
 DAYS = 3
 
@@ -24,7 +24,7 @@ def unconverted() -> World:
     return world
 
 
-PAUSE = Pause(actor="legal-desk", reason="The price is being negotiated.")
+PAUSE = PauseCommand(actor="legal-desk", reason="The price is being negotiated.")
 RESUME = Resumption(actor="legal-desk")
 READY = ("ready", "customer-signer")
 
@@ -32,7 +32,7 @@ READY = ("ready", "customer-signer")
 async def test_what_is_paused_before_it_was_begun_is_made_once_it_is_resumed() -> None:
     """As a fresh run finds it, which a pause may come before."""
     world, request, now = World(), a_request(), datetime.now(UTC)
-    paused = pause(Progress.begin(request.brief, now), PAUSE, now)
+    paused = pause(SignatureState.begin(request.brief, now), PAUSE, now)
     async with story(world, request.replace(carried=paused)) as it:
         await it.days_pass(3)
         standing = await it.shown()

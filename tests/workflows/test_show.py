@@ -28,25 +28,25 @@ from tests.workflows.test_agenda import (
 from workflows.follow_up import operations
 from workflows.follow_up.awaited import PEOPLE_AT_MOST, PEOPLE_BYTES_AT_MOST, listed_people
 from workflows.follow_up.inputs import planning_of
-from workflows.follow_up.ledger import Ledger
+from workflows.follow_up.ledger import NotificationLog
 from workflows.follow_up.legibility import stage_of
 from workflows.follow_up.receipts import recorded
 from workflows.follow_up.recipients import open_hand_off
 from workflows.follow_up.record import settled_record
 from workflows.follow_up.show import details, stamp
 from workflows.model.entries import Reassignment
-from workflows.model.planning import Agenda, EscalationReason, Moment, MomentKind
+from workflows.model.planning import ActionType, EscalationReason, Schedule, ScheduledAction
 from workflows.model.provider import DocumentSeen
 from workflows.model.subject import Status
 from workflows.model.views import Next, NextStep
 from workflows.model.wishes import Extension
-from workflows.signature.progress import Progress
+from workflows.signature.progress import SignatureState
 from workflows.signature.show import show
 
 REQUEST = a_request()
 
 
-def following(progress: Progress, agenda: Agenda, now: datetime) -> Next | None:
+def following(progress: SignatureState, agenda: Schedule, now: datetime) -> Next | None:
     return show(REQUEST, progress.replace(agenda=agenda), now).next
 
 
@@ -56,33 +56,35 @@ def following(progress: Progress, agenda: Agenda, now: datetime) -> Next | None:
         (SENT, START, NextStep.REMIND, REMINDERS[0]),
         (told(SENT, *REMINDERS), REMINDERS[2].at, NextStep.ESCALATE, AGENDA.moments[3]),
         (ALERTED, AGENDA.moments[3].at, NextStep.REMIND, HEARD),
-        (ESCALATED.replace(ledger=Ledger()), HEARD.at, NextStep.REMIND, REMINDERS[2]),
+        (ESCALATED.replace(ledger=NotificationLog()), HEARD.at, NextStep.REMIND, REMINDERS[2]),
         (told(told(SENT, *REMINDERS).escalated((AGENDA.moments[3],), START), HEARD), HEARD.at, NextStep.WARN, WARNING),
         (told(ALL_TOLD, HEARD).escalated((AGENDA.moments[3],), START), WARNING.at, NextStep.EXPIRE, EXPIRY),
     ],
 )
 def test_the_next_step_has_a_word_of_the_contract(
-    progress: Progress, now: datetime, what: NextStep, planned: Moment
+    progress: SignatureState, now: datetime, what: NextStep, planned: ScheduledAction
 ) -> None:
     assert following(progress, AGENDA, now) == Next(what=what, at=planned.at, why=planned.why)
 
 
 def test_what_is_only_written_down_is_not_what_comes_next() -> None:
     """An outage made the reminder pointless: nobody is told, and the request expires."""
-    over = Agenda(due_at=EXPIRY.at, moments=(REMINDERS[0], EXPIRY))
+    over = Schedule(due_at=EXPIRY.at, moments=(REMINDERS[0], EXPIRY))
     assert following(SENT, over, EXPIRY.at) == Next(what=NextStep.EXPIRE, at=EXPIRY.at, why=EXPIRY.why)
 
 
 @given(moments, st.floats(min_value=0, max_value=70, allow_nan=False), st.sampled_from([SENT, ALERTED, ALL_TOLD]))
-def test_there_is_an_answer_to_every_plan_at_every_time(planned: list[Moment], day: float, progress: Progress) -> None:
-    agenda = Agenda(due_at=EXPIRY.at, moments=tuple(planned))
+def test_there_is_an_answer_to_every_plan_at_every_time(
+    planned: list[ScheduledAction], day: float, progress: SignatureState
+) -> None:
+    agenda = Schedule(due_at=EXPIRY.at, moments=tuple(planned))
     shown = show(REQUEST, progress.replace(agenda=agenda), START + timedelta(days=day))
     assert shown.says.startswith(f"Waiting for {FIRST}")
     assert shown.next is not None
     assert shown.next.what is not NextStep.HAND_OFF
 
 
-def handed_over(reason: EscalationReason) -> Progress:
+def handed_over(reason: EscalationReason) -> SignatureState:
     return SENT.reassigned(Reassignment(from_=FIRST, to="chair", reason=reason, who="legal-desk"), START)
 
 
@@ -103,7 +105,7 @@ def test_only_silence_is_an_escalation_to_lists_and_counts_as_a_step_up(
 
 
 def test_an_alert_about_somebody_absent_says_so() -> None:
-    absent = moment(1, MomentKind.ESCALATE, "escalation", to="chair").replace(reason=EscalationReason.ABSENCE)
+    absent = moment(1, ActionType.ESCALATE, "escalation", to="chair").replace(reason=EscalationReason.ABSENCE)
     assert [entry.reason for entry in SENT.escalated((absent,), START).escalations] == [EscalationReason.ABSENCE]
 
 
@@ -135,7 +137,7 @@ def test_the_record_says_how_it_ended_and_never_that_somebody_is_still_being_tol
 )
 def test_the_details_say_since_when_it_is_overdue_and_when_it_closes(hours: int, line: str) -> None:
     closing = EXPIRY.replace(at=EXPIRY.at + timedelta(days=7))
-    agenda = Agenda(due_at=EXPIRY.at, closes_at=closing.at, moments=(closing,))
+    agenda = Schedule(due_at=EXPIRY.at, closes_at=closing.at, moments=(closing,))
     shown = show(REQUEST, ESCALATED.planned(agenda, START), EXPIRY.at + timedelta(hours=hours))
     said = details(shown).splitlines()
     assert {line, f"- closes {stamp(closing.at)}"} <= set(said)

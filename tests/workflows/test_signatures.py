@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflows.model.planning import Agenda
+from workflows.model.planning import Schedule
 from workflows.model.provider import DocumentSeen, ProviderEvent, SignerSeen
 from workflows.model.request import SignerState
 from workflows.model.subject import Participant, Role, Status
-from workflows.signature.progress import EVENTS_REMEMBERED, ID_AT_MOST, Progress
-from workflows.signature.signatures import Signatures
+from workflows.signature.progress import EVENTS_REMEMBERED, ID_AT_MOST, SignatureState
+from workflows.signature.signatures import SignerSlots
 
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
 SIGNERS = (
@@ -23,8 +23,8 @@ SIGNERS = (
 )
 
 
-def begun() -> Signatures:
-    return Signatures.expect(SIGNERS).begin(NOW)
+def begun() -> SignerSlots:
+    return SignerSlots.expect(SIGNERS).begin(NOW)
 
 
 def seen(*pairs: tuple[str, SignerState]) -> tuple[SignerSeen, ...]:
@@ -56,7 +56,7 @@ def test_somebody_we_do_not_know_goes_before_those_who_come_after_them() -> None
 
 
 def test_before_it_was_sent_it_is_nobodys_turn() -> None:
-    waiting = Signatures.expect(SIGNERS).record(seen(("a", SignerState.VIEWED)), NOW)
+    waiting = SignerSlots.expect(SIGNERS).record(seen(("a", SignerState.VIEWED)), NOW)
     assert waiting.pending == ()
     assert [one.person for one in waiting.begin(NOW).pending] == ["a", "b"]
 
@@ -100,7 +100,7 @@ def test_every_permutation_of_five_documents_ends_alike() -> None:
 
     endings = set()
     for order in permutations(documents):
-        progress = Progress.begin(a_request().brief, NOW)
+        progress = SignatureState.begin(a_request().brief, NOW)
         for document in order:
             progress = progress.observe(document, NOW)
         endings.add(progress.status)
@@ -122,7 +122,9 @@ def test_a_hint_for_several_is_a_repeated_one_only_if_all_of_them_were_heard() -
     from tests.workflows.stage import a_request
 
     hint = ProviderEvent(id="e-2", type="signed", at=NOW, also=("e-1",))
-    heard = Progress.begin(a_request().brief, NOW).notify_of(hint.replace(id="e-1", also=())).replace(unread=False)
+    heard = (
+        SignatureState.begin(a_request().brief, NOW).notify_of(hint.replace(id="e-1", also=())).replace(unread=False)
+    )
     assert heard.notify_of(hint).unread
     assert heard.notify_of(hint).events_seen == ("e-1", "e-2")
     both = heard.notify_of(hint).replace(unread=False)
@@ -135,7 +137,9 @@ def test_who_signs_in_the_very_instant_of_the_due_date_is_in_time(after: int, la
 
     due = NOW + timedelta(days=30)
     at = due + timedelta(microseconds=after)
-    sent = Progress.begin(a_request().brief, NOW).planned(Agenda(due_at=due, over_at=due + timedelta(days=9)), NOW)
+    sent = SignatureState.begin(a_request().brief, NOW).planned(
+        Schedule(due_at=due, over_at=due + timedelta(days=9)), NOW
+    )
     [first, *_] = sent.signatures.places
     signed = SignerSeen(person=first.person, state=SignerState.SIGNED, at=at)
     seen = DocumentSeen(document="d", status=Status.SENT, raw="se", signers=(signed,))
@@ -150,7 +154,7 @@ def test_of_ten_times_as_many_and_as_long_ids_as_are_remembered_a_request_keeps_
 
     ids = tuple(f"{number:04}".rjust(ID_AT_MOST * 10, "e") for number in range(EVENTS_REMEMBERED * 10))
     hint = ProviderEvent(id=ids[0], type="t" * 100_000, at=NOW, also=ids[1:])
-    heard = Progress.begin(a_request().brief, NOW).notify_of(hint)
+    heard = SignatureState.begin(a_request().brief, NOW).notify_of(hint)
     assert heard.unread
     assert len(heard.events_seen) == EVENTS_REMEMBERED
     assert {len(id) for id in heard.events_seen} == {ID_AT_MOST}

@@ -13,13 +13,13 @@ from tests.workflows.fakes import ManyReminders, World, refusal
 from tests.workflows.stage import PARALLEL, a_request, approver, begin, silent_for, story, workers
 from workflows.follow_up import options
 from workflows.model.attention import AttentionCode
-from workflows.model.notices import NoticeAction, Outcome
+from workflows.model.notices import NoticeAction, NotificationOutcome
 from workflows.model.operations import OperationState
 from workflows.model.provider import SignerSeen
 from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffState
 from workflows.model.subject import Code, Participant, Status
-from workflows.model.wishes import Cancellation, Pause, Resumption
+from workflows.model.wishes import Cancellation, PauseCommand, Resumption
 
 
 async def test_signed_in_order_and_everyone_is_told() -> None:
@@ -234,7 +234,7 @@ async def test_nobody_who_signed_is_nudged_when_the_callback_was_lost() -> None:
         assert ("ready", "chief-executive") in world.push.stages()
         shown = await it.shown()
     [line] = [n for n in shown.notifications if n.stage == "reminder-1"]
-    assert (line.outcome, line.why) == (Outcome.SUPPRESSED, "signed")
+    assert (line.outcome, line.why) == (NotificationOutcome.SUPPRESSED, "signed")
 
 
 async def test_a_target_down_for_two_days_never_delays_signed() -> None:
@@ -393,7 +393,7 @@ async def test_after_an_outage_one_catch_up_reminder_not_three() -> None:
         await it.days_pass(0.1)
         shown = await it.shown()
     assert world.push.stages() == [("reminder-3", "customer-signer")]
-    suppressed = [(n.stage, n.why) for n in shown.notifications if n.outcome is Outcome.SUPPRESSED]
+    suppressed = [(n.stage, n.why) for n in shown.notifications if n.outcome is NotificationOutcome.SUPPRESSED]
     assert suppressed == [("reminder-1", "caught_up"), ("reminder-2", "caught_up")]
 
 
@@ -415,13 +415,13 @@ async def test_a_long_life_continues_as_new_with_state_and_seen_events_carried(
     world.planner = ManyReminders(reminders=twice_a_day, window=timedelta(days=400))
     async with story(world) as it:
         await it.callback("viewed", event="early")
-        await it.wish(Pause(actor="legal-desk"), op="op-1")
+        await it.wish(PauseCommand(actor="legal-desk"), op="op-1")
         await it.wish(Resumption(actor="legal-desk"), op="op-2")
         for _ in range(2):
             await it.days_pass(30)
         reads = len(world.signatures.observations)
         await it.callback("viewed", event="early")
-        await it.wish(Pause(actor="legal-desk"), op="op-1")
+        await it.wish(PauseCommand(actor="legal-desk"), op="op-1")
         await it.days_pass(0.01)
         shown = await it.shown()
         description = await it.env.client.get_workflow_handle(it.handle.id).describe()

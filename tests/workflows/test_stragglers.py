@@ -9,15 +9,23 @@ import pytest
 from tests.workflows.fakes import FakePlanner, FakePushService, World
 from tests.workflows.stage import PARALLEL, Story, a_request, story
 from workflows.follow_up.operations import extend
-from workflows.follow_up.stragglers import STRAGGLERS_AT_MOST, Straggler, Stragglers, left_open
-from workflows.model.notices import Delivered, Delivery, DeliveryReport, DeviceOutcome, Notice, Outcome, PutOff
-from workflows.model.planning import Moment, MomentKind
+from workflows.follow_up.stragglers import STRAGGLERS_AT_MOST, PendingDevice, PendingDevices, left_open
+from workflows.model.notices import (
+    Delivered,
+    Delivery,
+    DeliveryReport,
+    DeviceOutcome,
+    NotificationOrder,
+    NotificationOutcome,
+    PostponedNotification,
+)
+from workflows.model.planning import ActionType, ScheduledAction
 from workflows.model.provider import DocumentSeen, SignerSeen
 from workflows.model.request import SignerState
 from workflows.model.subject import Participant, Status
-from workflows.model.wishes import Answer, Extension, Pause, Question, Resumption, Stop, StopKind
-from workflows.signature.inputs import SignatureRequest
-from workflows.signature.progress import Progress
+from workflows.model.wishes import Answer, Extension, PauseCommand, Question, Resumption, Stop, StopKind
+from workflows.signature.inputs import SignatureInput
+from workflows.signature.progress import SignatureState
 
 SIGNER = "customer-signer"
 HOUR = timedelta(hours=1)
@@ -47,26 +55,26 @@ class Throttled(FakePushService):
         now = delivery.now or LONG_AGO
         self.began_at = self.began_at or now
         lines = tuple(self._tried(line, delivery, now - self.began_at) for line in report.delivered)
-        open_ = tuple(one.device for line in lines for one in line.devices if one.outcome is Outcome.FAILED)
+        open_ = tuple(one.device for line in lines for one in line.devices if one.outcome is NotificationOutcome.FAILED)
         wait = (self.began_at + self.lasts - now).total_seconds() if open_ and self.told_to_wait else 0
         return report.replace(delivered=lines, open_devices=open_, retry_after=wait)
 
     def _tried(self, line: Delivered, delivery: Delivery, after: timedelta) -> Delivered:
-        if line.outcome in (Outcome.SUPPRESSED, Outcome.FAILED):
+        if line.outcome in (NotificationOutcome.SUPPRESSED, NotificationOutcome.FAILED):
             return line
         if line.person in self.refused:
-            return line.replace(devices=(), outcome=Outcome.FAILED, why="refused")
+            return line.replace(devices=(), outcome=NotificationOutcome.FAILED, why="refused")
         own = () if delivery.devices is not None or line.person in self.deaf else (f"{line.person}~1",)
         further = [one for one in self.further.get(line.person, ()) if one in (delivery.devices or (one,))]
         taken = (*own, *(further if after >= self.lasts else ()))
         self.pushed += [(after, line.stage, one) for one in further if one in taken]
         devices = tuple(
-            DeviceOutcome(device=one, outcome=line.outcome if one in taken else Outcome.FAILED)
+            DeviceOutcome(device=one, outcome=line.outcome if one in taken else NotificationOutcome.FAILED)
             for one in (*own, *further)
         )
         if taken:
             return line.replace(devices=devices)
-        return line.replace(devices=devices, outcome=Outcome.FAILED, why="unreachable")
+        return line.replace(devices=devices, outcome=NotificationOutcome.FAILED, why="unreachable")
 
 
 def throttled_world(**further: int) -> tuple[World, Throttled]:
@@ -80,7 +88,7 @@ def throttled_world(**further: int) -> tuple[World, Throttled]:
     return world, slow
 
 
-def urgent(*people: str) -> SignatureRequest:
+def urgent(*people: str) -> SignatureInput:
     """An urgent request to these, all at once."""
     request = a_request(*(Participant(person=person, order=1) for person in people or (SIGNER,)))
     return request.replace(brief=request.brief.replace(urgent=True))
@@ -145,7 +153,7 @@ async def test_a_fresh_run_in_between_loses_no_phone_and_tells_none_twice() -> N
         ("ready", "customer-signer~2"),
         ("ready", "customer-signer~3"),
     ]
-    assert [line.outcome for line in shown.notifications if line.stage == "ready"] == [Outcome.ACCEPTED]
+    assert [line.outcome for line in shown.notifications if line.stage == "ready"] == [NotificationOutcome.ACCEPTED]
 
 
 async def test_ten_signers_with_ten_throttled_phones_each_are_told_once_each_by_one_more_call() -> None:
@@ -173,7 +181,7 @@ async def test_a_pause_holds_up_the_phones_left_open_until_it_is_over() -> None:
     world, push = throttled_world(**{"customer-signer": 1})
     async with story(world, urgent()) as it:
         await minutes_pass(it, 10)
-        await it.wish(Pause(actor="legal-desk"))
+        await it.wish(PauseCommand(actor="legal-desk"))
         await minutes_pass(it, 120)
         assert push.pushed == []
         await it.wish(Resumption(actor="legal-desk"))
@@ -215,7 +223,7 @@ async def test_an_alert_that_reaches_nobody_is_no_escalation_and_goes_to_whoever
         await minutes_pass(it, 46)
         shown = await it.shown()
     told = [(line.person, line.outcome) for line in shown.notifications if line.stage == "escalation"]
-    assert told == [("chair", Outcome.FAILED), ("legal-desk", Outcome.ACCEPTED)]
+    assert told == [("chair", NotificationOutcome.FAILED), ("legal-desk", NotificationOutcome.ACCEPTED)]
     assert [(one.from_, one.to) for one in shown.escalations] == [(SIGNER, "legal-desk")]
 
 
@@ -239,12 +247,12 @@ class GoneByNight(FakePushService):
         reminders = [one for one in delivery.notices if one.stage == "reminder-1"]
         if delivery.devices is not None:
             [asked] = reminders
-            put_off = PutOff(key=asked.key, stage=asked.stage, person=asked.person, why="others_asleep")
+            put_off = PostponedNotification(key=asked.key, stage=asked.stage, person=asked.person, why="others_asleep")
             return DeliveryReport(put_off=(put_off,))
         if not reminders or self.stages().count(("reminder-1", SIGNER)) > 1:
             return report
-        busy = (DeviceOutcome(device="phone", outcome=Outcome.FAILED),)
-        lines = tuple(line.replace(outcome=Outcome.FAILED, devices=busy) for line in report.delivered)
+        busy = (DeviceOutcome(device="phone", outcome=NotificationOutcome.FAILED),)
+        lines = tuple(line.replace(outcome=NotificationOutcome.FAILED, devices=busy) for line in report.delivered)
         return report.replace(delivered=lines, open_devices=("phone",))
 
 
@@ -256,30 +264,32 @@ async def test_a_reminder_that_is_put_off_while_it_is_tried_again_comes_when_it_
         assert "reminder-1" not in await after_the_first(it)
         await minutes_pass(it, 20)
         shown = await it.shown()
-    assert [line.outcome for line in shown.notifications if line.stage == "reminder-1"] == [Outcome.ACCEPTED]
+    assert [line.outcome for line in shown.notifications if line.stage == "reminder-1"] == [
+        NotificationOutcome.ACCEPTED
+    ]
 
 
-def left(person: str, stage: str, kind: MomentKind | None = None, about: str | None = None) -> Straggler:
+def left(person: str, stage: str, kind: ActionType | None = None, about: str | None = None) -> PendingDevice:
     """A phone of somebody that is left open by a stage."""
-    notice = Notice(key=f"msa-0042/{stage}/{person}/{about}", stage=stage, person=person, about=about)
-    moment = Moment(at=NOW, kind=kind, stage=stage, person=person, to=person, why="") if kind else None
-    return Straggler(notice=notice, moment=moment, devices=(f"{person}~2",), tries=1, at=NOW)
+    notice = NotificationOrder(key=f"msa-0042/{stage}/{person}/{about}", stage=stage, person=person, about=about)
+    moment = ScheduledAction(at=NOW, kind=kind, stage=stage, person=person, to=person, why="") if kind else None
+    return PendingDevice(notice=notice, moment=moment, devices=(f"{person}~2",), tries=1, at=NOW)
 
 
-def remembered(*entries: Straggler) -> Progress:
+def remembered(*entries: PendingDevice) -> SignatureState:
     """A request of which these are left open."""
     seen = DocumentSeen(document="d", status=Status.SENT, raw="se")
-    sent = Progress.begin(a_request(*PARALLEL).brief, NOW).observe(seen, NOW)
-    return sent.replace(stragglers=Stragglers(entries=entries))
+    sent = SignatureState.begin(a_request(*PARALLEL).brief, NOW).observe(seen, NOW)
+    return sent.replace(stragglers=PendingDevices(entries=entries))
 
 
 OTHER = "chief-executive"
-READY, ALERT = left(SIGNER, "ready"), left("chair", "escalation", MomentKind.ESCALATE, SIGNER)
-WARNING = left(OTHER, "warning-1d", MomentKind.WARN)
+READY, ALERT = left(SIGNER, "ready"), left("chair", "escalation", ActionType.ESCALATE, SIGNER)
+WARNING = left(OTHER, "warning-1d", ActionType.WARN)
 QUESTION = left("legal-desk", "question-1")
 
 
-def signed(known: Progress) -> Progress:
+def signed(known: SignatureState) -> SignatureState:
     """The customer has signed."""
     return known.observe(
         DocumentSeen(
@@ -301,7 +311,7 @@ def signed(known: Progress) -> Progress:
     ids=["signed", "extended", "ended", "answered", "fresh run"],
 )
 def test_nobody_is_told_later_what_is_untrue_by_then(
-    happens: Callable[[Progress], Progress], stay: tuple[Straggler, ...]
+    happens: Callable[[SignatureState], SignatureState], stay: tuple[PendingDevice, ...]
 ) -> None:
     assert happens(remembered(READY, ALERT, WARNING, QUESTION)).stragglers.entries == stay
 
@@ -311,7 +321,7 @@ def test_while_a_question_waits_nobody_is_nudged_by_a_phone_left_open() -> None:
     assert asked.again(NOW) == (QUESTION, READY)
     asked = asked.stand(Stop(kind=StopKind.QUESTION, since=NOW, who=SIGNER))
     assert asked.again(NOW) == (QUESTION, READY)
-    asked = asked.replace(stragglers=Stragglers(entries=(WARNING,)))
+    asked = asked.replace(stragglers=PendingDevices(entries=(WARNING,)))
     assert asked.again(NOW) == ()
     assert asked.stragglers.next_at(NOW) is None, "no alarm that finds nothing to do"
 
@@ -322,8 +332,8 @@ def test_whose_phone_may_be_tried_at_once_does_not_wait_for_one_that_asks_for_an
             key=one.key,
             stage="ready",
             person=one.notice.person,
-            outcome=Outcome.FAILED,
-            devices=tuple(DeviceOutcome(device=device, outcome=Outcome.FAILED) for device in one.devices),
+            outcome=NotificationOutcome.FAILED,
+            devices=tuple(DeviceOutcome(device=device, outcome=NotificationOutcome.FAILED) for device in one.devices),
         )
         for one in (READY, left(OTHER, "ready"))
     )
@@ -337,7 +347,7 @@ def test_whose_phone_may_be_tried_at_once_does_not_wait_for_one_that_asks_for_an
 
 
 def test_a_later_stage_is_what_a_phone_left_open_gets_and_ten_times_too_many_stay_within_the_bound() -> None:
-    later = left(OTHER, "overdue-1", MomentKind.OVERDUE)
+    later = left(OTHER, "overdue-1", ActionType.OVERDUE)
     line = Delivered(key=later.key, stage=later.notice.stage, person=OTHER)
     assert remembered(READY, WARNING).tried((later,), (line,), (later,)).stragglers.entries == (READY, later)
     assert remembered(READY, WARNING).tried((later,), (), ()).stragglers.entries == (READY, WARNING), "was not told"

@@ -14,7 +14,7 @@ from workflows.model.policy import Policy, TellRequester
 from workflows.model.settlement import HandoffState
 from workflows.model.subject import Code, Status
 from workflows.model.wishes import Subscription, Unsubscription
-from workflows.signature.progress import Progress
+from workflows.signature.progress import SignatureState
 from workflows.signature.workflow import SignatureRequestWorkflow
 
 ACME, OTHER = "customer-onboarding:acme", "customer-onboarding:other"
@@ -110,7 +110,7 @@ async def test_who_takes_it_back_is_not_told_whoever_has_named_them_and_may_come
 
 def test_an_onboarding_is_not_taken_off_its_own_part() -> None:
     part = a_request(name="acme.nda", subscribers=(ACME, OTHER))
-    memory = Progress.begin(part.brief, AT)
+    memory = SignatureState.begin(part.brief, AT)
     assert refuse_unsubscribe(part, memory, Unsubscription(actor="a", workflow=OTHER)) is None
     says = f"{ACME} waits for this part of it: end the part, or the onboarding"
     assert refuse_unsubscribe(part, memory, Unsubscription(actor="a", workflow=ACME)) == says

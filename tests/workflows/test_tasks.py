@@ -16,10 +16,10 @@ from workflows.follow_up import operations, questions, receipts
 from workflows.follow_up.agenda import HORIZON
 from workflows.kinds import Kind
 from workflows.model.attention import AttentionCode
-from workflows.model.happened import Happened
+from workflows.model.happened import EventType
 from workflows.model.lines import GivenAnswer
 from workflows.model.operations import OperationState
-from workflows.model.planning import Agenda
+from workflows.model.planning import Schedule
 from workflows.model.policy import Policy, Target
 from workflows.model.settlement import SettledTask
 from workflows.model.subject import Participant, Role, Status
@@ -27,7 +27,7 @@ from workflows.model.task import AnswerField, Task
 from workflows.model.views import TaskShow
 from workflows.model.wishes import (
     Answer,
-    AnyWish,
+    AnyCommand,
     Block,
     Cancellation,
     Delegation,
@@ -35,7 +35,7 @@ from workflows.model.wishes import (
     Ending,
     Extension,
     NotNow,
-    Pause,
+    PauseCommand,
     Question,
     ReminderNow,
     Resumption,
@@ -44,7 +44,7 @@ from workflows.model.wishes import (
 )
 from workflows.names import SHOW, WORKFLOW_QUEUE
 from workflows.task.inputs import TaskInput
-from workflows.task.progress import TaskProgress, block, refuse_block
+from workflows.task.progress import TaskState, block, refuse_block
 from workflows.task.workflow import TaskWorkflow
 
 ADA, BEN, OWNER = "ada", "ben", "account-executive"
@@ -74,7 +74,7 @@ class TaskStory(Story):
         shown: TaskShow = await self.handle.query(SHOW, result_type=TaskShow)
         return shown
 
-    async def refused(self, wish: AnyWish) -> str:
+    async def refused(self, wish: AnyCommand) -> str:
         """Why a wish is not taken."""
         with pytest.raises(WorkflowUpdateFailedError) as refusal:
             await self.wish(wish)
@@ -147,7 +147,7 @@ async def test_a_task_stays_open_after_its_due_date_and_is_followed_up() -> None
 @pytest.mark.parametrize(("after", "late"), [(-1, False), (0, False), (1, True)])
 def test_a_task_that_is_done_in_the_very_instant_of_the_due_date_is_done_in_time(after: int, late: bool) -> None:
     due = NOW + timedelta(days=30)
-    known = TaskProgress.begin(a_task().task, NOW).planned(Agenda(due_at=due, over_at=due + timedelta(days=9)), NOW)
+    known = TaskState.begin(a_task().task, NOW).planned(Schedule(due_at=due, over_at=due + timedelta(days=9)), NOW)
     ended = known.close(Ending(outcome=Status.DONE, who=ADA, why=""), due + timedelta(microseconds=after))
     place = ended.assignees.of(ADA)
     assert place is not None and ended.acted_late(place) is late
@@ -194,7 +194,7 @@ async def test_who_is_not_asked_any_more_or_never_was_can_neither_block_nor_ask_
                 assert await it.refused(wish) == f"it is not {person}'s turn"
         shown = await it.task()
         assert (shown.question, shown.attention) == (None, ())
-        assert [entry.happened for entry in shown.timeline if entry.happened is Happened.BLOCKED] == []
+        assert [entry.happened for entry in shown.timeline if entry.happened is EventType.BLOCKED] == []
 
 
 async def test_a_question_is_answered_and_is_no_block() -> None:
@@ -209,7 +209,7 @@ async def test_a_question_is_answered_and_is_no_block() -> None:
 
 
 def test_ten_times_as_many_questions_and_blocks_as_are_remembered() -> None:
-    known = TaskProgress.begin(a_task().task, NOW)
+    known = TaskState.begin(a_task().task, NOW)
     asked, blocked = Question(person=ADA, text="Which plan?"), Block(person=ADA, because="No order form.")
     for _ in range(5 * questions.QUESTIONS_AT_MOST):
         if questions.refuse_ask(known, asked) is None:
@@ -268,7 +268,7 @@ async def test_a_place_is_handed_over_to_who_is_there() -> None:
 
 
 def test_to_hand_over_what_blocked_somebody_is_the_answer_and_what_they_said_is_kept() -> None:
-    known = TaskProgress.begin(a_task(ADA).task, NOW)
+    known = TaskState.begin(a_task(ADA).task, NOW)
     known = block(known, Block(person=ADA, because="no access"), NOW)
     wish = Delegation(actor=OWNER, signer=ADA, to="carl")
     known = receipts.recorded(operations.delegate(known, wish, NOW), "op-1", wish, NOW)
@@ -289,7 +289,7 @@ def test_of_two_hand_overs_at_once_that_exclude_each_other_the_second_is_refused
     giver: str, taker: str, says: str
 ) -> None:
     wished = (Delegation(actor=OWNER, signer=ADA, to="carl"), Delegation(actor=OWNER, signer=giver, to=taker))
-    known = TaskProgress.begin(a_task().task, NOW)
+    known = TaskState.begin(a_task().task, NOW)
     for number, wish in enumerate(wished):
         known = receipts.recorded(operations.delegate(known, wish, NOW), f"op-{number}", wish, NOW)
     for wanted in known.reassigning:
@@ -315,7 +315,7 @@ async def test_a_silent_assignee_is_escalated_as_a_signer_is() -> None:
 async def test_it_can_be_paused_extended_reminded_and_put_off() -> None:
     world = World()
     async with task(world, a_task(ADA), record="task-wishes") as it:
-        await it.wish(Pause(actor=OWNER, reason="holidays"))
+        await it.wish(PauseCommand(actor=OWNER, reason="holidays"))
         assert "paused" in (await it.task()).says
         await it.wish(Resumption(actor=OWNER))
         await it.wish(ReminderNow(actor=OWNER, force=True))
@@ -334,7 +334,7 @@ async def test_it_can_be_paused_extended_reminded_and_put_off() -> None:
 )
 def test_what_never_closes_is_not_put_off_for_longer_than_anything_is_planned(until: datetime) -> None:
     """No later instant can be planned, and the last ones of all cannot even be said in UTC."""
-    known = TaskProgress.begin(a_task(ADA).task, NOW - timedelta(days=9)).replace(due_at=NOW - timedelta(days=2))
+    known = TaskState.begin(a_task(ADA).task, NOW - timedelta(days=9)).replace(due_at=NOW - timedelta(days=2))
     assert known.is_overdue(NOW) and known.closes_at is None
     policy = Policy(expires=False, snooze=2)
     refusal = operations.refuse_snooze(known, policy, NotNow(person=ADA, until=until), NOW)

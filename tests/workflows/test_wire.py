@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from tests.golden import samples
 from tests.golden.__main__ import grown
 from tests.golden.samples import read, sample, tersely, written
-from workflows.model.planning import Agenda, Moment, MomentKind, Snooze
+from workflows.model.planning import ActionType, Schedule, ScheduledAction, Snooze
 
 AT = datetime(2027, 1, 4, 9, tzinfo=UTC)
 MODELS = samples.models()
@@ -47,12 +47,14 @@ def test_what_a_history_leaves_out_or_packs_is_read_as_it_was(model: type[BaseMo
 
 
 def test_a_history_has_no_defaults_and_what_is_large_in_it_is_packed() -> None:
-    moment = Moment(at=AT, kind=MomentKind.WARN, stage="warning-1d", person="signer", to="signer", why="the day before")
-    agenda = Agenda(due_at=AT, moments=200 * (moment,))
+    moment = ScheduledAction(
+        at=AT, kind=ActionType.WARN, stage="warning-1d", person="signer", to="signer", why="the day before"
+    )
+    agenda = Schedule(due_at=AT, moments=200 * (moment,))
     told = tersely(agenda)
     assert told.keys() == {"due_at", "moments"}
     assert len(told["moments"]) < 1_000
-    assert read(told, Agenda) == agenda
+    assert read(told, Schedule) == agenda
 
 
 @pytest.mark.parametrize("model", MODELS, ids=by_name)

@@ -7,7 +7,7 @@ from typing import Any
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 
 from workflows.model.operations import Receipt
-from workflows.model.wishes import UPDATES, AnyWish
+from workflows.model.wishes import UPDATES, AnyCommand
 
 
 class TakesWishes(ABC):
@@ -19,7 +19,7 @@ class TakesWishes(ABC):
     async def at_rest(self) -> None:
         """Until neither it nor anything it has started is at work."""
 
-    async def wish(self, wish: AnyWish, op: str | None = None) -> Receipt:
+    async def wish(self, wish: AnyCommand, op: str | None = None) -> Receipt:
         """Have it take a wish."""
         await self.at_rest()
         update = UPDATES[type(wish)]
@@ -28,7 +28,7 @@ class TakesWishes(ABC):
         )
         return receipt
 
-    async def refused(self, wish: AnyWish) -> str:
+    async def refused(self, wish: AnyCommand) -> str:
         """Why it does not take a wish."""
         try:
             await self.wish(wish)

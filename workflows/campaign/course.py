@@ -6,13 +6,24 @@ from typing import Final, Self
 
 from pydantic import AwareDatetime
 
-from workflows.follow_up.joining import Joining
-from workflows.follow_up.words import Words
+from workflows.follow_up.joining import JoinState
+from workflows.follow_up.words import FollowUpWords
 from workflows.model.attention import Attention, AttentionCode
 from workflows.model.base import Model
-from workflows.model.campaign import Campaign, Change, Changed, ChangeKind, Counts, Frozen, Looked, Tally, Walked, Work
+from workflows.model.campaign import (
+    AudienceChange,
+    BatchResult,
+    BatchWork,
+    Campaign,
+    ChangeKind,
+    ChangeResult,
+    Counts,
+    DailyCheckResult,
+    FrozenAudience,
+    OutcomeCounts,
+)
 from workflows.model.entries import TimelineEntry
-from workflows.model.happened import Happened
+from workflows.model.happened import EventType
 from workflows.model.subject import Status
 from workflows.names import EXEMPT, EXTEND, RETRY
 
@@ -29,21 +40,21 @@ _WEEK: Final = 7
 _WORD_OF: Final = {ChangeKind.EXEMPT: EXEMPT, ChangeKind.EXTENDED: EXTEND, ChangeKind.AGAIN: RETRY}
 """By which update each is wished."""
 _WISHED: Final = {
-    ChangeKind.EXEMPT: (Happened.EXEMPTION_WISHED, Happened.EXEMPTION_REFUSED),
-    ChangeKind.EXTENDED: (Happened.LATER_END_WISHED, Happened.LATER_END_REFUSED),
-    ChangeKind.AGAIN: (Happened.RETRY_WISHED, Happened.RETRY_REFUSED),
+    ChangeKind.EXEMPT: (EventType.EXEMPTION_WISHED, EventType.EXEMPTION_REFUSED),
+    ChangeKind.EXTENDED: (EventType.LATER_END_WISHED, EventType.LATER_END_REFUSED),
+    ChangeKind.AGAIN: (EventType.RETRY_WISHED, EventType.RETRY_REFUSED),
 }
 """That somebody asks for a change, and that it cannot be."""
 
 
-class Walking(Model):
+class RunningBatch(Model):
     """A walk that is not over: whom it has seen to by now, and for which change it is made."""
 
-    work: Work
+    work: BatchWork
     after: int = 0
     done: int = 0
     refused: int = 0
-    change: Change | None = None
+    change: AudienceChange | None = None
     in_vain: int = 0
     """How often there was no room for anybody, one time after the other."""
     again_at: AwareDatetime | None = None
@@ -61,10 +72,10 @@ def last_instant(day: date) -> datetime:
     return datetime.combine(day + timedelta(days=1), time(12), UTC)
 
 
-class Course(Joining):
+class CampaignState(JoinState):
     """The memory of one campaign."""
 
-    words = Words(
+    words = FollowUpWords(
         subject="campaign",
         awaited="request",
         wanted="everybody's acknowledgement",
@@ -80,15 +91,15 @@ class Course(Joining):
     """The last day that anybody has: who joins has their own."""
     grace: int
     """Days."""
-    frozen: Frozen | None = None
+    frozen: FrozenAudience | None = None
     members: int = 0
     """Everybody who was ever in the audience."""
     asked: int = 0
     """How many of the frozen audience were seen to."""
     changes_asked: int = 0
     """The last change whose people were all asked."""
-    walks: tuple[Walking, ...] = ()
-    wished: tuple[Change, ...] = ()
+    walks: tuple[RunningBatch, ...] = ()
+    wished: tuple[AudienceChange, ...] = ()
     changes: int = 0
     head: str | None = None
     """SHA-256 of the last change."""
@@ -100,7 +111,7 @@ class Course(Joining):
     """Whom the present look has told last."""
     counts: Counts = Counts()
     counted_at: AwareDatetime | None = None
-    tally: Tally | None = None
+    tally: OutcomeCounts | None = None
     ends_everybody: bool = False
     waits: int = 0
     """How often it was waited for requests that should have ended."""
@@ -115,7 +126,7 @@ class Course(Joining):
             everybodys_due=campaign.due,
             last_due=campaign.due,
             grace=campaign.grace,
-            timeline=(TimelineEntry(at=now, happened=Happened.STARTED, who=campaign.requester),),
+            timeline=(TimelineEntry(at=now, happened=EventType.STARTED, who=campaign.requester),),
         ).timed()
 
     @property
@@ -153,50 +164,50 @@ class Course(Joining):
         """Whether the owner hears how far it has come."""
         return (self.days + 1) // _WEEK > (self.days - self.missed) // _WEEK
 
-    def froze(self, frozen: Frozen, now: datetime) -> Self:
+    def froze(self, frozen: FrozenAudience, now: datetime) -> Self:
         """The audience stands: everybody is to be asked."""
         known = self.replace(
             frozen=frozen,
             members=frozen.rows,
-            walks=(Walking(work=Work.START),),
+            walks=(RunningBatch(work=BatchWork.START),),
             counts=Counts(not_told=frozen.rows - frozen.errors, errors=frozen.errors),
             counted_at=now,
         )
-        return known.note(now, Happened.FROZEN, None, frozen.sha256[:12], about=frozen.rows)
+        return known.note(now, EventType.FROZEN, None, frozen.sha256[:12], about=frozen.rows)
 
-    def walked(self, walked: Walked, now: datetime) -> Self:
+    def walked(self, walked: BatchResult, now: datetime) -> Self:
         """The first of the walks came so far."""
         walk, *others = self.walks
         on = walk.replace(after=walked.after, done=walk.done + walked.done, refused=walk.refused + walked.refused)
         on = on.full(walk.after, now) if walked.full else on.replace(in_vain=0, again_at=None)
-        asked = walked.after if walk.change is None and walk.work is Work.START else self.asked
+        asked = walked.after if walk.change is None and walk.work is BatchWork.START else self.asked
         known = self.replace(asked=asked, walks=(*others,) if walked.over else (on, *others))
         if not walked.over:
             return known
-        if on.change and on.work is Work.START:
+        if on.change and on.work is BatchWork.START:
             known = known.replace(changes_asked=on.change.number)
         refused = f"{on.refused} could not be" if on.refused else None
         why = ", ".join(filter(None, (on.change.what if on.change else None, refused))) or None
-        return known.note(now, Happened(f"walked_{on.work}"), None, why, about=on.done)
+        return known.note(now, EventType(f"walked_{on.work}"), None, why, about=on.done)
 
     def left(self, now: datetime) -> Self:
         """The first of the walks was not over when the campaign closed."""
         walk, *others = self.walks
         known = self.replace(walks=(*others,))
-        return known.note(now, Happened(f"left_{walk.work}"), None, TOO_LATE, about=walk.after)
+        return known.note(now, EventType(f"left_{walk.work}"), None, TOO_LATE, about=walk.after)
 
     def wishing(self, what: ChangeKind, by: str, now: datetime, **about: object) -> Self:
         """Somebody wants a change; it gets its number when it is written down."""
-        change = Change(number=0, what=what, by=by, at=now).replace(**about)
+        change = AudienceChange(number=0, what=what, by=by, at=now).replace(**about)
         known, (wished, _) = self.replace(wished=(*self.wished, change)), _WISHED[what]
         return known.note(now, wished, by, change.reason or None, about=change.person or change.due or "", said=True)
 
     @property
-    def to_write(self) -> Change | None:
+    def to_write(self) -> AudienceChange | None:
         """The next change that is to be written down, with its number."""
         return self.wished[0].replace(number=self.changes + 1) if self.wished else None
 
-    def wrote(self, changed: Changed, now: datetime) -> Self:
+    def wrote(self, changed: ChangeResult, now: datetime) -> Self:
         """The first of the wished changes was written down, or cannot be."""
         wished, *others = self.wished
         word, about = _WORD_OF[wished.what], wished.person or ""
@@ -207,7 +218,7 @@ class Course(Joining):
         done = known.replace(operations=self.operations.done(word, _says(changed.change, changed.people), about))
         return done.changed(changed, now)
 
-    def changed(self, changed: Changed, now: datetime) -> Self:
+    def changed(self, changed: ChangeResult, now: datetime) -> Self:
         """A change stands: those whom it is about are to be seen to."""
         change = changed.change
         if change is None:
@@ -218,19 +229,19 @@ class Course(Joining):
             members=self.members + changed.new,
             everybodys_due=self._moved(change),
             last_due=max(self.last_due, changed.due or self.last_due),
-            walks=self._with(Walking(work=change.what.work, change=change.replace(reason=""))),
+            walks=self._with(RunningBatch(work=change.what.work, change=change.replace(reason=""))),
         ).timed()
-        return known.note(now, Happened(change.what), change.person, None, about=_about(change, changed.people))
+        return known.note(now, EventType(change.what), change.person, None, about=_about(change, changed.people))
 
-    def _with(self, walk: Walking) -> tuple[Walking, ...]:
+    def _with(self, walk: RunningBatch) -> tuple[RunningBatch, ...]:
         """The walks with one more: those who are asked may wait for Core Signature, and nobody else is to wait."""
-        return tuple(sorted((*self.walks, walk), key=lambda one: one.work is Work.START))
+        return tuple(sorted((*self.walks, walk), key=lambda one: one.work is BatchWork.START))
 
-    def _moved(self, change: Change) -> date:
+    def _moved(self, change: AudienceChange) -> date:
         extended = change.due if change.what is ChangeKind.EXTENDED else None
         return max(self.everybodys_due, extended or self.everybodys_due)
 
-    def looked(self, looked: Looked, now: datetime) -> Self:
+    def looked(self, looked: DailyCheckResult, now: datetime) -> Self:
         """A daily look came so far."""
         known = self
         for one in looked.changes:
@@ -254,7 +265,7 @@ class Course(Joining):
         """Walk over the whole audience to end what is open, once; after it is waited from the begin."""
         if self.ends_everybody:
             return self
-        walks = (Walking(work=Work.END),) if self.frozen else ()
+        walks = (RunningBatch(work=BatchWork.END),) if self.frozen else ()
         waits = 0 if self.ending else self.waits
         return self.replace(walks=walks, wished=(), ends_everybody=True, waits=waits)
 
@@ -267,15 +278,15 @@ class Course(Joining):
         """It was waited once more for requests that should have ended."""
         return self.replace(waits=self.waits + 1)
 
-    def tallied(self, tally: Tally, now: datetime) -> Self:
+    def tallied(self, tally: OutcomeCounts, now: datetime) -> Self:
         """How everybody stands."""
         return self.replace(counts=tally.counts, counted_at=now, tally=tally)
 
 
-def _says(change: Change, people: int) -> str:
+def _says(change: AudienceChange, people: int) -> str:
     """What a change has come to, in words."""
-    return Happened(change.what).says(about=_about(change, people))
+    return EventType(change.what).says(about=_about(change, people))
 
 
-def _about(change: Change, people: int) -> str:
+def _about(change: AudienceChange, people: int) -> str:
     return str(change.due if change.what is ChangeKind.EXTENDED else people)

@@ -1,6 +1,6 @@
 """What the workflow of a campaign is started with."""
 
-from workflows.campaign.course import Course
+from workflows.campaign.course import CampaignState
 from workflows.follow_up.inputs import FollowUpInput
 from workflows.model.base import Packed
 from workflows.model.campaign import Campaign
@@ -11,7 +11,7 @@ class CampaignInput(FollowUpInput):
     """Input of the workflow; `carried` is set by continue-as-new only."""
 
     campaign: Campaign
-    carried: Packed[Course | None] = None
+    carried: Packed[CampaignState | None] = None
 
     @property
     def subject(self) -> Subject:

@@ -8,10 +8,10 @@ from temporalio.common import SearchAttributeKey
 
 with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.options as options
-    from workflows.campaign.year import LOOK_EVERY, Opened, Opening, OpeningInput, notice_of, subject_of
-    from workflows.follow_up.patience import Condition, PatientWorkflow, Watch, despite_cancellation
-    from workflows.follow_up.stages import Stage
-    from workflows.follow_up.trouble import Trouble
+    from workflows.campaign.year import LOOK_EVERY, OpeningInput, OpeningResult, OpeningState, notice_of, subject_of
+    from workflows.follow_up.patience import Condition, RetryingWorkflow, Watch, despite_cancellation
+    from workflows.follow_up.stages import NotificationType
+    from workflows.follow_up.trouble import CallFailure
     from workflows.model.notices import Delivery
     from workflows.model.yearly import ContentGiven, YearGivenUp, YearToOpen
     from workflows.names import CAMPAIGN_OPENING, CONTENT_GIVEN, STAGE
@@ -22,18 +22,18 @@ _DUE: Final = SearchAttributeKey.for_datetime("TemporalScheduledStartTime")
 
 
 @workflow.defn(name=CAMPAIGN_OPENING)
-class CampaignOpeningWorkflow(PatientWorkflow[Opening]):
+class CampaignOpeningWorkflow(RetryingWorkflow[OpeningState]):
     """Opens one year's campaign with content that was given for that year; without any it gives up, and says so."""
 
     @workflow.init
     def __init__(self, given: OpeningInput) -> None:
         due = workflow.info().typed_search_attributes.get(_DUE)
-        super().__init__(given.carried or Opening(since=due or workflow.now()))
+        super().__init__(given.carried or OpeningState(since=due or workflow.now()))
         self._given = given
 
     @workflow.run
     @despite_cancellation
-    async def run(self, given: OpeningInput) -> Opened:
+    async def run(self, given: OpeningInput) -> OpeningResult:
         """Look for the year's content, on the day open with it, tell the owner what is missing; rest, look again."""
         while not self._progress.over:
             unless = self._news()
@@ -67,11 +67,11 @@ class CampaignOpeningWorkflow(PatientWorkflow[Opening]):
         notices = (notice_of(series, year.year, stage),)
         order = Delivery(subject=subject_of(series, year.year), notices=notices, others_told=True, now=now)
         told = await self.once(PushService.deliver, order, options.NOTIFY, f"tell the owner: {stage}")
-        if stage == Stage.UNOPENED:
+        if stage == NotificationType.UNOPENED:
             given_up = YearGivenUp(series=series, year=year.year)
             await self.call(CampaignYears.forget, given_up, options.WALK, "forget what was given for the year")
         # Who cannot be told today is told tomorrow; the opening does not wait for that, and an end is one all the same.
-        if told is not None or stage == Stage.UNOPENED:
+        if told is not None or stage == NotificationType.UNOPENED:
             self._progress = self._progress.heard(stage)
 
     async def rest(self, unless: Condition) -> None:
@@ -84,10 +84,10 @@ class CampaignOpeningWorkflow(PatientWorkflow[Opening]):
         before = self._progress.hints
         return lambda: self._progress.hints > before or self._progress.over
 
-    def opened(self) -> Opened:
+    def opened(self) -> OpeningResult:
         """How it ended."""
         year = self._progress.year
-        return Opened(year=year and year.year, campaign=year and year.campaign)
+        return OpeningResult(year=year and year.year, campaign=year and year.campaign)
 
     def publish(self) -> None:
         """What it waits for; the stage is written when it changes."""
@@ -99,7 +99,7 @@ class CampaignOpeningWorkflow(PatientWorkflow[Opening]):
         """What it was started with, and all that is remembered; what was given is looked for anew."""
         return self._given.replace(carried=self._progress)
 
-    def failed(self, trouble: Trouble) -> None:
+    def failed(self, trouble: CallFailure) -> None:
         """End it: nobody can fix this."""
         self._progress = self._progress.replace(over=True, refused=trouble.says)
 

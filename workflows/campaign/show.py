@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Final
 
 import workflows.follow_up.show as follow_up
-from workflows.campaign.course import Course
+from workflows.campaign.course import CampaignState
 from workflows.campaign.inputs import CampaignInput
 from workflows.follow_up.show import stamp
 from workflows.model.campaign import Counts, last_day_before
@@ -14,7 +14,7 @@ from workflows.model.views import CampaignShow, Next, NextStep
 _BAR: Final = 20
 
 
-def show(given: CampaignInput, course: Course, now: datetime) -> CampaignShow:
+def show(given: CampaignInput, course: CampaignState, now: datetime) -> CampaignShow:
     """Everything that the campaign itself knows at `now`; its counts are as of the last look."""
     campaign, tally = given.campaign, course.tally
     facts = dict(follow_up.facts(given.subject, given.policy, course, now))
@@ -48,7 +48,7 @@ def show(given: CampaignInput, course: Course, now: datetime) -> CampaignShow:
     )
 
 
-def settled(given: CampaignInput, course: Course) -> SettledCampaign:
+def settled(given: CampaignInput, course: CampaignState) -> SettledCampaign:
     """The facts that are handed off."""
     if course.settled_at is None:
         raise ValueError("the campaign has not ended")
@@ -88,7 +88,7 @@ def bar(counts: Counts) -> str:
     return "█" * filled + "░" * (_BAR - filled)
 
 
-def _next(course: Course) -> Next:
+def _next(course: CampaignState) -> Next:
     if course.frozen is None:
         return Next(what=NextStep.WAIT, at=course.opens_at, why="it opens")
     if course.ending:
@@ -105,7 +105,7 @@ def _next(course: Course) -> Next:
     return Next(what=NextStep.EXPIRE, at=course.closes_at, why="it closes, and the record is made")
 
 
-def _sentence(course: Course, ended_or_troubled: str) -> str:
+def _sentence(course: CampaignState, ended_or_troubled: str) -> str:
     if course.status.ended or course.problem:
         return ended_or_troubled
     if course.ending:

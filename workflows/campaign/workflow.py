@@ -10,13 +10,24 @@ with workflow.unsafe.imports_passed_through():
     import workflows.campaign.show as views
     import workflows.campaign.wishes as wishes
     import workflows.follow_up.options as options
-    from workflows.campaign.course import TOO_LATE, Course
+    from workflows.campaign.course import TOO_LATE, CampaignState
     from workflows.campaign.inputs import CampaignInput
-    from workflows.follow_up.living import LivingWorkflow
+    from workflows.follow_up.living import LifecycleWorkflow
     from workflows.follow_up.patience import Condition, despite_cancellation, nothing
-    from workflows.follow_up.trouble import Trouble
+    from workflows.follow_up.trouble import CallFailure
     from workflows.kinds import Kind
-    from workflows.model.campaign import CLOSED, Change, Changed, Changing, Look, Order, Settle, Tally, Walk, Work
+    from workflows.model.campaign import (
+        CLOSED,
+        AudienceChange,
+        Batch,
+        BatchWork,
+        CampaignOrder,
+        ChangeOrder,
+        ChangeResult,
+        DailyCheck,
+        OutcomeCounts,
+        SettleOrder,
+    )
     from workflows.model.operations import Receipt
     from workflows.model.settlement import SettledCampaign
     from workflows.model.subject import Code, Status, Subject
@@ -36,14 +47,14 @@ _WHY_AT_MOST: Final = 900
 
 
 @workflow.defn(name=CAMPAIGN)
-class AcknowledgementCampaignWorkflow(LivingWorkflow[Course]):
+class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
     """Asks everybody of a frozen audience and closes with a list in which each stands once, with an outcome."""
 
     _request: CampaignInput
 
     @workflow.init
     def __init__(self, given: CampaignInput) -> None:
-        super().__init__(given, given.carried or Course.begin(given.campaign, workflow.now()))
+        super().__init__(given, given.carried or CampaignState.begin(given.campaign, workflow.now()))
 
     @workflow.run
     @despite_cancellation
@@ -64,7 +75,7 @@ class AcknowledgementCampaignWorkflow(LivingWorkflow[Course]):
                 how = options.WALK
                 frozen = await self.call(CampaignPeople.freeze, self._order, how, "freeze", unless=self._ending)
             if self._is_over and self._goes_on:
-                self.failed(Trouble(Code.NOT_OPENED, "its window was over"))
+                self.failed(CallFailure(Code.NOT_OPENED, "its window was over"))
             elif frozen is not None:
                 self._progress = self._progress.froze(frozen, workflow.now())
 
@@ -120,7 +131,7 @@ class AcknowledgementCampaignWorkflow(LivingWorkflow[Course]):
         instants = (self._progress.closes_at, self._progress.look_due_at, again_at)
         return min(instant for instant in instants if instant)
 
-    def judged(self, trouble: Trouble) -> Trouble:
+    def judged(self, trouble: CallFailure) -> CallFailure:
         """See `PatientWorkflow`; an audience that cannot be frozen until the campaign should close is final."""
         unopened = self._progress.frozen is None and self._goes_on and self._is_over
         return replace(trouble, code=Code.NOT_OPENED) if unopened else trouble
@@ -134,9 +145,9 @@ class AcknowledgementCampaignWorkflow(LivingWorkflow[Course]):
         return lambda: not self._goes_on or (self._is_over and not closing and self._progress.problem is not None)
 
     @property
-    def _order(self) -> Order:
+    def _order(self) -> CampaignOrder:
         course = self._progress
-        return Order(
+        return CampaignOrder(
             campaign=self._request.campaign,
             frozen=course.frozen,
             changed=course.head,
@@ -152,13 +163,13 @@ class AcknowledgementCampaignWorkflow(LivingWorkflow[Course]):
         while self._goes_on and (change := self._progress.to_write) is not None:
             changed = await self.call(
                 CampaignPeople.change,
-                Changing(order=self._order, change=change),
+                ChangeOrder(order=self._order, change=change),
                 options.WALK,
                 f"write down: {change.what}",
                 unless=self._too_late,
             )
             if changed is None and self._goes_on:
-                changed = Changed(refused=TOO_LATE)
+                changed = ChangeResult(refused=TOO_LATE)
             if changed is not None:
                 self._progress = self._progress.wrote(changed, workflow.now())
 
@@ -167,14 +178,14 @@ class AcknowledgementCampaignWorkflow(LivingWorkflow[Course]):
         if not self._progress.walks:
             return
         walk = self._progress.walks[0]
-        asks = walk.work is Work.START
+        asks = walk.work is BatchWork.START
         if asks and self._is_over:
             self._progress = self._progress.left(workflow.now())
             return
         if walk.again_at and workflow.now() < walk.again_at:
             return
         change = walk.change
-        order = Walk(
+        order = Batch(
             order=self._order,
             work=walk.work,
             after=walk.after,
@@ -194,7 +205,7 @@ class AcknowledgementCampaignWorkflow(LivingWorkflow[Course]):
     async def _look(self) -> None:
         """The daily look; one that comes late stands for those that were missed."""
         course = self._progress = self._progress.missed_looks(workflow.now())
-        order = Look(
+        order = DailyCheck(
             order=self._order,
             day=course.days + 1,
             due=course.everybodys_due,
@@ -206,11 +217,11 @@ class AcknowledgementCampaignWorkflow(LivingWorkflow[Course]):
         if looked is not None:
             self._progress = self._progress.looked(looked, workflow.now())
 
-    async def _settle(self) -> Tally:
+    async def _settle(self) -> OutcomeCounts:
         """How everybody stands by the records; the list is written once nobody is open, or nobody is waited for."""
         if self._progress.frozen is None:
-            return Tally(counts=self._progress.counts)
-        order = Settle(
+            return OutcomeCounts(counts=self._progress.counts)
+        order = SettleOrder(
             order=self._order,
             expected=self._progress.members,
             final=self._progress.waits >= len(WAITS),
@@ -221,7 +232,7 @@ class AcknowledgementCampaignWorkflow(LivingWorkflow[Course]):
         self._progress = self._progress.tallied(tally, workflow.now())
         return tally
 
-    def _outcome(self, tally: Tally) -> Status:
+    def _outcome(self, tally: OutcomeCounts) -> Status:
         if self._progress.ending:
             return self._progress.ending.outcome
         return Status.DONE_WITH_ERRORS if tally.counts.amiss else Status.DONE
@@ -267,7 +278,7 @@ class AcknowledgementCampaignWorkflow(LivingWorkflow[Course]):
         """How it ended, and how many stand how."""
         return views.settled(self._request, self._progress)
 
-    def shown(self, memory: Course, now: datetime) -> CampaignShow:
+    def shown(self, memory: CampaignState, now: datetime) -> CampaignShow:
         """What the campaign knows of the answer of `campaign show`, by this memory."""
         return views.show(self._request, memory, now)
 
@@ -276,5 +287,5 @@ class AcknowledgementCampaignWorkflow(LivingWorkflow[Course]):
         return views.details(shown, workflow.info().namespace, Kind.CAMPAIGN.workflow_id(shown.id))
 
 
-def _because(change: Change) -> str:
+def _because(change: AudienceChange) -> str:
     return f"{change.what} in the campaign"

@@ -5,12 +5,12 @@ from typing import Final, Self
 
 from pydantic import AwareDatetime
 
-from workflows.follow_up.clocks import Clocked
+from workflows.follow_up.clocks import PauseClock
 from workflows.follow_up.show import stamp
-from workflows.follow_up.stages import Stage
+from workflows.follow_up.stages import NotificationType
 from workflows.kinds import Kind
 from workflows.model.base import Model, Packed
-from workflows.model.notices import Notice, NoticeAction
+from workflows.model.notices import NoticeAction, NotificationOrder
 from workflows.model.subject import Subject
 from workflows.model.yearly import YEAR, Series, YearSeen
 from workflows.names import notice_key
@@ -23,7 +23,7 @@ _GIVEN_UP_AFTER: Final = timedelta(days=30 + 182)
 """After its beginning, a month before its day, when nothing was ever known of it."""
 
 
-class Opening(Clocked):
+class OpeningState(PauseClock):
     """The memory of one opening, which is due since `since`."""
 
     since: AwareDatetime
@@ -59,14 +59,14 @@ class Opening(Clocked):
         year = self.year
         if year is None or self.over or (year.given and not self.refused) or now < year.tell_at:
             return None
-        stage = f"{Stage.CONTENT}-refused" if self.refused else Stage.CONTENT.value
+        stage = f"{NotificationType.CONTENT}-refused" if self.refused else NotificationType.CONTENT.value
         if now >= year.ends_at:
-            stage = Stage.UNOPENED
+            stage = NotificationType.UNOPENED
         return None if stage in self.told else stage
 
     def heard(self, stage: str) -> Self:
         """The owner was told; of one that is given up it is the end."""
-        return self.replace(told=(*self.told, stage), over=self.over or stage == Stage.UNOPENED)
+        return self.replace(told=(*self.told, stage), over=self.over or stage == NotificationType.UNOPENED)
 
     def next_at(self, now: datetime) -> datetime:
         """When there is something to do without any news: the opening, or the next look for what is missing."""
@@ -107,10 +107,10 @@ class OpeningInput(Model):
     """Input of the workflow; `carried` is set by continue-as-new only."""
 
     series: Series
-    carried: Packed[Opening | None] = None
+    carried: Packed[OpeningState | None] = None
 
 
-class Opened(Model):
+class OpeningResult(Model):
     """How it ended: the workflow id of the year's campaign, None where it was given up."""
 
     year: int | None = None
@@ -124,7 +124,7 @@ def subject_of(series: Series, year: int) -> Subject:
     return Subject(type=Kind.CAMPAIGN, id=id, kind=series.kind, title=title, requester=series.owner, people=())
 
 
-def notice_of(series: Series, year: int, stage: str) -> Notice:
+def notice_of(series: Series, year: int, stage: str) -> NotificationOrder:
     """What the owner hears."""
     key = notice_key(series.campaign_id(year), stage, series.owner)
-    return Notice(key=key, stage=stage, person=series.owner, action=NoticeAction.OPEN)
+    return NotificationOrder(key=key, stage=stage, person=series.owner, action=NoticeAction.OPEN)

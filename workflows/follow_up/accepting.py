@@ -9,17 +9,17 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from workflows.follow_up.operation_ledger import Wished
-    from workflows.follow_up.patience import PatientWorkflow
+    from workflows.follow_up.operation_ledger import CommandState
+    from workflows.follow_up.patience import RetryingWorkflow
     from workflows.follow_up.receipts import refused, update_id
     from workflows.model.operations import Operation, Receipt
-    from workflows.model.wishes import AnyWish
+    from workflows.model.wishes import AnyCommand
     from workflows.names import OPERATION
 
-Memory = TypeVar("Memory", bound=Wished)
+AcceptedState = TypeVar("AcceptedState", bound=CommandState)
 
 
-class AcceptsWishes(PatientWorkflow[Memory]):
+class AcceptsCommands(RetryingWorkflow[AcceptedState]):
     """Handlers record what is wished, the story carries it out; what became of it can be asked for."""
 
     @abstractmethod
@@ -32,12 +32,12 @@ class AcceptsWishes(PatientWorkflow[Memory]):
         found = self._progress.operations.of(id)
         return self.receipt(found) if found else None
 
-    def allow(self, wish: AnyWish, refusal: str | None) -> None:
+    def allow(self, wish: AnyCommand, refusal: str | None) -> None:
         """Raise what stands in the way; repeating what was accepted is harmless, unless it is something else."""
         if (says := refused(self._progress.operations, update_id(), wish, refusal)) is not None:
             raise ApplicationError(says, type="refused")
 
-    def accept_once(self, remember: Callable[[str, datetime], Memory]) -> Receipt:
+    def accept_once(self, remember: Callable[[str, datetime], AcceptedState]) -> Receipt:
         """Record a wish, once for each update id: the server forgets the ids at continue-as-new, we do not."""
         id = update_id()
         if self._progress.operations.of(id) is None:

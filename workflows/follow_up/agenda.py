@@ -6,14 +6,14 @@ from datetime import datetime, timedelta
 
 import workflows.follow_up.stages as stages
 from workflows.follow_up.ledger import key_of
-from workflows.follow_up.memory import FollowUp
-from workflows.follow_up.stages import Stage
-from workflows.model.notices import Channel, Notification, Outcome
-from workflows.model.planning import Agenda, EscalationReason, Moment, MomentKind
+from workflows.follow_up.memory import FollowUpState
+from workflows.follow_up.stages import NotificationType
+from workflows.model.notices import Channel, Notification, NotificationOutcome
+from workflows.model.planning import ActionType, EscalationReason, Schedule, ScheduledAction
 from workflows.model.wishes import StopKind
 
-_NUDGES = (MomentKind.REMIND, MomentKind.WARN, MomentKind.OVERDUE)
-_LAST_WORDS = (MomentKind.WARN, MomentKind.OVERDUE)
+_NUDGES = (ActionType.REMIND, ActionType.WARN, ActionType.OVERDUE)
+_LAST_WORDS = (ActionType.WARN, ActionType.OVERDUE)
 """What is said even when the time is over, and then holds the ending."""
 _LAST_WORD = timedelta(hours=24)
 """A last word that nobody's phone took holds the expiry for this long."""
@@ -31,57 +31,57 @@ def too_close(at: datetime, nudges: Iterable[datetime]) -> bool:
 
 
 @dataclass(frozen=True)
-class Nudge:
+class Remind:
     """Tell the signers of `moments`, be it of their own turn or of an escalation.
 
     `caught_up` are older nudges of theirs that an outage made pointless, `too_soon` reminders that would follow another
     nudge within the hour.
     """
 
-    moments: tuple[Moment, ...]
-    caught_up: tuple[Moment, ...] = ()
-    too_soon: tuple[Moment, ...] = ()
+    moments: tuple[ScheduledAction, ...]
+    caught_up: tuple[ScheduledAction, ...] = ()
+    too_soon: tuple[ScheduledAction, ...] = ()
 
 
 @dataclass(frozen=True)
 class Escalate:
     """Tell the alternates of `moments` who has not acted."""
 
-    moments: tuple[Moment, ...]
+    moments: tuple[ScheduledAction, ...]
 
 
 @dataclass(frozen=True)
 class AskAgain:
     """Tell those of `moments` that a signer's question still waits for its answer."""
 
-    moments: tuple[Moment, ...]
+    moments: tuple[ScheduledAction, ...]
 
 
 @dataclass(frozen=True)
 class GoOn:
     """Let the clocks go on, although the question they stand for was not answered."""
 
-    moment: Moment
+    moment: ScheduledAction
 
 
 @dataclass(frozen=True)
 class Expire:
     """End the request: its time is over."""
 
-    moment: Moment
+    moment: ScheduledAction
 
 
 @dataclass(frozen=True)
 class Wait:
     """Nothing is due before `moment`; None when nothing is planned at all."""
 
-    moment: Moment | None
+    moment: ScheduledAction | None
 
 
-Step = Nudge | Escalate | AskAgain | GoOn | Expire | Wait
+Step = Remind | Escalate | AskAgain | GoOn | Expire | Wait
 
 
-def next_step(agenda: Agenda, progress: FollowUp, now: datetime) -> Step:
+def next_step(agenda: Schedule, progress: FollowUpState, now: datetime) -> Step:
     """What to do at `now`. Total: every agenda and progress has an answer; nothing is done before its instant.
 
     Nudges come before escalation and escalation before expiry, so that nobody loses a request without the last word
@@ -103,18 +103,18 @@ def next_step(agenda: Agenda, progress: FollowUp, now: datetime) -> Step:
     leaving = frozenset(one.person for one in due if progress.hands_over(one))
     if nudges := [moment for moment in due if moment.kind in _NUDGES and moment.person not in leaving]:
         return _nudge(nudges, ahead, progress, now, is_over=now >= agenda.over_at)
-    if heard := tuple(moment for moment in due if moment.kind in (MomentKind.ESCALATED, MomentKind.FALLBACK)):
-        return Nudge(heard)
-    if escalations := tuple(moment for moment in due if moment.kind is MomentKind.ESCALATE):
+    if heard := tuple(moment for moment in due if moment.kind in (ActionType.ESCALATED, ActionType.FALLBACK)):
+        return Remind(heard)
+    if escalations := tuple(moment for moment in due if moment.kind is ActionType.ESCALATE):
         return Escalate(escalations)
     if unanswered := _about_a_question(due):
         return unanswered
-    if expiry := next((moment for moment in due if moment.kind is MomentKind.EXPIRE), None):
+    if expiry := next((moment for moment in due if moment.kind is ActionType.EXPIRE), None):
         return Expire(expiry)
     return Wait(min(ahead, key=lambda moment: moment.at, default=None))
 
 
-def is_used_up(agenda: Agenda, progress: FollowUp) -> bool:
+def is_used_up(agenda: Schedule, progress: FollowUpState) -> bool:
     """Whether all reminders that the plan has of somebody have their line, and more of theirs are to be planned."""
     waiting = {one.person for one in agenda.more} & {signer.person for signer in progress.awaited.pending}
     known = progress.ledger.known
@@ -128,13 +128,13 @@ def is_used_up(agenda: Agenda, progress: FollowUp) -> bool:
     return bool(waiting - left)
 
 
-def was_away(moments: tuple[Moment, ...], progress: FollowUp, now: datetime) -> bool:
+def was_away(moments: tuple[ScheduledAction, ...], progress: FollowUpState, now: datetime) -> bool:
     """Whether an outage separates the plan from now, so that the recipients' hours must be looked at again."""
     late, planned_at = now - _LATE, progress.planned_at
     return any(moment.at < late for moment in moments) and (planned_at is None or planned_at < late)
 
 
-def is_overtaken(step: Step, progress: FollowUp, now: datetime) -> bool:
+def is_overtaken(step: Step, progress: FollowUpState, now: datetime) -> bool:
     """Whether people have heard something that the plan does not know of, so that the step would come too soon.
 
     A plan that knows of it leaves them their time before somebody else is told, and uses up no reminder.
@@ -142,14 +142,14 @@ def is_overtaken(step: Step, progress: FollowUp, now: datetime) -> bool:
     match step:
         case Escalate(moments):
             return any(_heard_since_the_plan(one, progress) for one in moments)
-        case Nudge(too_soon=moments):
+        case Remind(too_soon=moments):
             lines = (line for one in moments for line in _heard_since_the_plan(one, progress))
             return any(now - line.at < APART for line in lines)
         case _:
             return False
 
 
-def _heard_since_the_plan(moment: Moment, progress: FollowUp) -> list[Notification]:
+def _heard_since_the_plan(moment: ScheduledAction, progress: FollowUpState) -> list[Notification]:
     """The nudges of a silent person that were not planned, or came at another time."""
     agenda, planned_at = progress.agenda, progress.planned_at
     if agenda is None or planned_at is None or moment.reason is EscalationReason.ABSENCE:
@@ -159,45 +159,47 @@ def _heard_since_the_plan(moment: Moment, progress: FollowUp) -> list[Notificati
     return [line for line in lines if line.at - planned.get((line.stage, line.person), planned_at) >= APART]
 
 
-def _about_a_question(due: list[Moment]) -> AskAgain | GoOn | None:
-    if asked := tuple(moment for moment in due if moment.kind is MomentKind.QUESTION):
+def _about_a_question(due: list[ScheduledAction]) -> AskAgain | GoOn | None:
+    if asked := tuple(moment for moment in due if moment.kind is ActionType.QUESTION):
         return AskAgain(asked)
-    return next((GoOn(moment) for moment in due if moment.kind is MomentKind.GO_ON), None)
+    return next((GoOn(moment) for moment in due if moment.kind is ActionType.GO_ON), None)
 
 
-def _is_time(moment: Moment, progress: FollowUp) -> bool:
+def _is_time(moment: ScheduledAction, progress: FollowUpState) -> bool:
     """Whether the clocks go on for it; an open question has one of its own, and tells nobody the same again."""
     stands = progress.stop(StopKind.QUESTION) is not None
-    if moment.kind is MomentKind.QUESTION:
+    if moment.kind is ActionType.QUESTION:
         return all(line.stage != moment.stage for line in progress.notifications)
-    return stands is (moment.kind is MomentKind.GO_ON)
+    return stands is (moment.kind is ActionType.GO_ON)
 
 
-def _is_open(moment: Moment, pending: frozenset[str], escalated: frozenset[str], written: frozenset[str]) -> bool:
+def _is_open(
+    moment: ScheduledAction, pending: frozenset[str], escalated: frozenset[str], written: frozenset[str]
+) -> bool:
     """Whether there is still a reason for it; `written` are those whom a mail or an SMS has reached."""
     match moment.kind:
-        case MomentKind.FALLBACK:
+        case ActionType.FALLBACK:
             return moment.person in pending and moment.person not in written
-        case MomentKind.EXPIRE:
+        case ActionType.EXPIRE:
             return True
-        case MomentKind.ESCALATE:
+        case ActionType.ESCALATE:
             return moment.person in pending and moment.person not in escalated
-        case MomentKind.ESCALATED:
+        case ActionType.ESCALATED:
             return moment.person in pending and moment.person in escalated
         case _:
             return moment.person in pending
 
 
-def _held(moment: Moment, agenda: Agenda, progress: FollowUp, now: datetime) -> Moment:
-    if moment.kind is MomentKind.EXPIRE:
+def _held(moment: ScheduledAction, agenda: Schedule, progress: FollowUpState, now: datetime) -> ScheduledAction:
+    if moment.kind is ActionType.EXPIRE:
         return _waiting_for_the_last_word(moment, agenda, progress)
     again = [one.until for one in progress.held if one.person == moment.to]
     enough = progress.ledger.held_until(moment.to, moment.stage)
     held = moment.replace(at=max(moment.at, moment.held_until or moment.at, enough or moment.at, *again))
-    return _apart(held, agenda, progress, now) if moment.kind is MomentKind.ESCALATED else held
+    return _apart(held, agenda, progress, now) if moment.kind is ActionType.ESCALATED else held
 
 
-def _apart(heard: Moment, agenda: Agenda, progress: FollowUp, now: datetime) -> Moment:
+def _apart(heard: ScheduledAction, agenda: Schedule, progress: FollowUpState, now: datetime) -> ScheduledAction:
     """Moved to an hour after any nudge it would coincide with, if that is still within their hours."""
     at = max(heard.at, now)
     planned = [one.at for one in agenda.moments if one.person == heard.person and one.kind in _NUDGES]
@@ -206,7 +208,7 @@ def _apart(heard: Moment, agenda: Agenda, progress: FollowUp, now: datetime) -> 
     return heard.replace(at=later) if at < later and (not heard.open_until or later < heard.open_until) else heard
 
 
-def _waiting_for_the_last_word(expiry: Moment, agenda: Agenda, progress: FollowUp) -> Moment:
+def _waiting_for_the_last_word(expiry: ScheduledAction, agenda: Schedule, progress: FollowUpState) -> ScheduledAction:
     planned = {(moment.stage, moment.to): moment.at for moment in agenda.moments if moment.kind in _LAST_WORDS}
     heeded = [
         line.at + _time_to_heed(line, planned.get((line.stage, line.person)), expiry.at)
@@ -219,13 +221,15 @@ def _waiting_for_the_last_word(expiry: Moment, agenda: Agenda, progress: FollowU
 
 def _time_to_heed(word: Notification, planned_at: datetime | None, over_at: datetime) -> timedelta:
     """How long nothing expires after this last word: a late one leaves as much time as was planned, at most a day."""
-    if word.outcome is Outcome.FAILED:
+    if word.outcome is NotificationOutcome.FAILED:
         return _LAST_WORD
     late = word.reached and planned_at is not None and word.at - planned_at > APART
     return min(over_at - planned_at, _LAST_WORD) if late and planned_at is not None else timedelta()
 
 
-def _nudge(due: list[Moment], ahead: list[Moment], progress: FollowUp, now: datetime, *, is_over: bool) -> Nudge:
+def _nudge(
+    due: list[ScheduledAction], ahead: list[ScheduledAction], progress: FollowUpState, now: datetime, *, is_over: bool
+) -> Remind:
     soon = [moment for moment in ahead if moment.kind in _NUDGES and now < moment.at < now + APART]
     timely = [moment for moment in (*due, *soon) if not is_over or moment.kind in _LAST_WORDS]
     latest = {moment.person: moment for moment in sorted(timely, key=_weight)}
@@ -236,31 +240,33 @@ def _nudge(due: list[Moment], ahead: list[Moment], progress: FollowUp, now: date
         if any(_says_enough(line, moment) and now - line.at < APART for line in _nudges_of(moment.person, progress))
         or _was_due_before_the_first_word(moment, progress)
     )
-    return Nudge(
+    return Remind(
         moments=tuple(moment for moment in kept if moment not in too_soon),
         caught_up=tuple(moment for moment in due if moment not in kept),
         too_soon=too_soon,
     )
 
 
-def _was_due_before_the_first_word(nudge: Moment, progress: FollowUp) -> bool:
+def _was_due_before_the_first_word(nudge: ScheduledAction, progress: FollowUpState) -> bool:
     """Whether it reminds somebody of what was held back from them until now."""
-    first = [line for line in progress.notifications if line.stage == Stage.READY and line.person == nudge.person]
-    return nudge.kind is not MomentKind.WARN and any(line.reached and nudge.at <= line.at for line in first)
+    first = [
+        line for line in progress.notifications if line.stage == NotificationType.READY and line.person == nudge.person
+    ]
+    return nudge.kind is not ActionType.WARN and any(line.reached and nudge.at <= line.at for line in first)
 
 
-def _weight(nudge: Moment) -> tuple[int, datetime]:
+def _weight(nudge: ScheduledAction) -> tuple[int, datetime]:
     return _NUDGES.index(nudge.kind), nudge.at
 
 
-def _nudges_of(person: str, progress: FollowUp) -> list[Notification]:
+def _nudges_of(person: str, progress: FollowUpState) -> list[Notification]:
     """The nudges that have reached this person."""
     lines = [line for line in progress.notifications if line.person == person and line.reached]
     return [line for line in lines if stages.is_nudge(line.stage)]
 
 
-def _says_enough(line: Notification, nudge: Moment) -> bool:
+def _says_enough(line: Notification, nudge: ScheduledAction) -> bool:
     """Whether a nudge would only repeat this one: a reminder any other, a last warning one of the same due date."""
-    if nudge.kind is not MomentKind.WARN:
+    if nudge.kind is not ActionType.WARN:
         return True
     return stages.is_warning(line.stage) and stages.of_one_due_date(line.stage, nudge.stage)

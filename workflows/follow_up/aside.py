@@ -10,10 +10,10 @@ with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.options as options
     from workflows.follow_up.batches import hand_off_batch, handed_off, remembered, targets_in_words, unreached
     from workflows.follow_up.inputs import FollowUpInput
-    from workflows.follow_up.living import LivingWorkflow
-    from workflows.follow_up.memory import Memory
+    from workflows.follow_up.living import LifecycleWorkflow
+    from workflows.follow_up.memory import State
     from workflows.follow_up.recipients import open_escalations
-    from workflows.follow_up.trouble import trouble_of
+    from workflows.follow_up.trouble import call_failure_of
     from workflows.model.records import HandoffBatch
     from workflows.model.settlement import HandoffReport
     from workflows.ports import Handoff
@@ -22,10 +22,10 @@ ASIDE = "aside"
 """The task that tells targets of escalations."""
 
 
-class TellsAside(LivingWorkflow[Memory]):
+class BackgroundNotifier(LifecycleWorkflow[State]):
     """Has a task of its own for targets of escalations, of which there is one at most."""
 
-    def __init__(self, request: FollowUpInput, memory: Memory) -> None:
+    def __init__(self, request: FollowUpInput, memory: State) -> None:
         """`at_rest` is whether the story waits for whatever comes: only then what targets have heard is news to it."""
         super().__init__(request, memory)
         self.at_rest = False
@@ -59,7 +59,7 @@ class TellsAside(LivingWorkflow[Memory]):
             except ActivityError as failure:
                 if is_cancelled_exception(failure):
                     return
-                report = unreached(batch, trouble_of(failure).says)
+                report = unreached(batch, call_failure_of(failure).says)
             # While the story calls somebody, or pauses before it calls again, this would be news that breaks that off.
             await workflow.wait_condition(lambda: self.at_rest)
             known = handed_off(self.subject, self._progress, report.results, now)

@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Sequence
 
 from workflows.follow_up.handoff_lines import dead_lines, dead_of
-from workflows.follow_up.memory import FollowUp
+from workflows.follow_up.memory import FollowUpState
 from workflows.follow_up.questions import open_question, question_words
 from workflows.model.attention import Attention, AttentionCode
 from workflows.model.settlement import HandoffLine
 from workflows.model.wishes import StopKind
 
 
-def attention_of(memory: FollowUp) -> tuple[Attention, ...]:
+def attention_of(memory: FollowUpState) -> tuple[Attention, ...]:
     """Everything that needs somebody, at most one entry a code, the most pressing first."""
     if memory.status.ended:
         return dead_hand_offs(dead_of(memory.handoff.lines))
@@ -26,7 +26,7 @@ def dead_hand_offs(dead: Sequence[HandoffLine]) -> tuple[Attention, ...]:
     return (Attention(code=AttentionCode.HANDOFF_DEAD, since=min(line.at for line in dead), says=says),)
 
 
-def _while_it_lives(memory: FollowUp) -> Iterator[Attention]:
+def _while_it_lives(memory: FollowUpState) -> Iterator[Attention]:
     yield from memory.attention()
     if question := open_question(memory):
         code = AttentionCode.BLOCKED if question.blocks else AttentionCode.QUESTION_OPEN

@@ -17,7 +17,7 @@ PEOPLE_BYTES_AT_MOST: Final = 1_500
 _MORE: Final = "+more"
 
 
-class Place(Model):
+class Slot(Model):
     """Somebody who is asked; `state` says in a word where they stand.
 
     `turn_at` is when their turn came; `clock_from` is that instant moved by every pause since: offsets count from it.
@@ -50,10 +50,10 @@ class Place(Model):
         return self.replace(clock_from=self.clock_from + (now - max(since, self.clock_from)))
 
 
-AnyPlace_co = TypeVar("AnyPlace_co", bound=Place, covariant=True)
+AnyPlace_co = TypeVar("AnyPlace_co", bound=Slot, covariant=True)
 
 
-class Awaited(Model, Generic[AnyPlace_co]):
+class Slots(Model, Generic[AnyPlace_co]):
     """Everyone who is asked; of what kind their places are, each kind of follow-up knows itself."""
 
     @property

@@ -5,17 +5,17 @@ from datetime import datetime
 from typing import Any
 
 import workflows.follow_up.stages as stages
-from workflows.follow_up.handoff import HandoffEntry, HandoffLedger
+from workflows.follow_up.handoff import Outbox, OutboxEntry
 from workflows.follow_up.handoff_lines import dead_lines
-from workflows.follow_up.memory import FollowUp, Memory
+from workflows.follow_up.memory import FollowUpState, State
 from workflows.follow_up.notices import notice_to
 from workflows.follow_up.record import amendment
 from workflows.follow_up.replay import over
-from workflows.follow_up.stages import Stage
+from workflows.follow_up.stages import NotificationType
 from workflows.kinds import Kind
 from workflows.model.entries import EscalationEntry
-from workflows.model.notices import Notice, NoticeAction
-from workflows.model.records import HandedOff, HandoffBatch
+from workflows.model.notices import NoticeAction, NotificationOrder
+from workflows.model.records import HandoffBatch, HandOffOrder
 from workflows.model.settlement import (
     AnyEnded,
     AnyEscalated,
@@ -28,7 +28,7 @@ from workflows.model.settlement import (
 from workflows.model.subject import Subject
 
 
-def hand_off_batch(subject: Subject, settled: AnyEnded | None, memory: FollowUp, now: datetime) -> HandoffBatch:
+def hand_off_batch(subject: Subject, settled: AnyEnded | None, memory: FollowUpState, now: datetime) -> HandoffBatch:
     """The calls that are due now; before the end, when nothing is `settled`, they are of escalations alone."""
     calls = tuple(
         call_of(entry, subject).replace(escalated=_escalated(subject, memory.escalations, entry.escalation))
@@ -47,7 +47,7 @@ def hand_off_batch(subject: Subject, settled: AnyEnded | None, memory: FollowUp,
     )
 
 
-def batch_again(order: HandedOff, ledger: HandoffLedger, now: datetime) -> HandoffBatch:
+def batch_again(order: HandOffOrder, ledger: Outbox, now: datetime) -> HandoffBatch:
     """The calls that are due now of what is handed off once more from its record."""
     return HandoffBatch(
         subject=order.subject,
@@ -66,7 +66,7 @@ def batch_again(order: HandedOff, ledger: HandoffLedger, now: datetime) -> Hando
     )
 
 
-def call_of(entry: HandoffEntry, subject: Subject) -> HandoffCall:
+def call_of(entry: OutboxEntry, subject: Subject) -> HandoffCall:
     """The call of a line, by the line alone."""
     return HandoffCall(
         target=entry.target,
@@ -81,12 +81,12 @@ def call_of(entry: HandoffEntry, subject: Subject) -> HandoffCall:
     )
 
 
-def page_batch(subject: Subject, settled: AnyEnded, memory: FollowUp) -> HandoffBatch:
+def page_batch(subject: Subject, settled: AnyEnded, memory: FollowUpState) -> HandoffBatch:
     """A batch that tells nobody, and brings the next page to the store."""
     return HandoffBatch(subject=subject, settled=settled, calls=(), page=memory.page)
 
 
-def handed_off(subject: Subject, memory: Memory, results: tuple[HandoffResult, ...], now: datetime) -> Memory:
+def handed_off(subject: Subject, memory: State, results: tuple[HandoffResult, ...], now: datetime) -> State:
     """What became of targets, written down; after the end the requester is to be told, once, that one is dead."""
     known = memory.handed_off(results, now)
     known = known.replace(operations=over(known.operations, known.handoff, results))
@@ -95,7 +95,7 @@ def handed_off(subject: Subject, memory: Memory, results: tuple[HandoffResult, .
     return known.replace(handoff=known.handoff.alerting(subject.requester, now))
 
 
-def remembered(ledger: HandoffLedger, batch: HandoffBatch, report: HandoffReport, now: datetime) -> HandoffLedger:
+def remembered(ledger: Outbox, batch: HandoffBatch, report: HandoffReport, now: datetime) -> Outbox:
     """The ledger with what the store did not take of this batch; of one that reached nobody, what it was to bring."""
     numbered = batch.replace(number=max(batch.number, report.number))
     lost = None if report.recorded else batch.unrecorded or amendment(numbered, report, now)
@@ -116,17 +116,19 @@ def targets_in_words(batch: HandoffBatch) -> str:
     return f"tell {names[:190]}" if names else "record who was told"
 
 
-def _notice_of(entry: HandoffEntry, subject: Subject) -> Notice | None:
+def _notice_of(entry: OutboxEntry, subject: Subject) -> NotificationOrder | None:
     if entry.target.person is None:
         return None
     if entry.alert:
-        return notice_to(subject, Stage.UNDELIVERED, entry.target.person, NoticeAction.OPEN)
-    stage, action = (Stage.WITHDRAWAL, NoticeAction.WITHDRAW) if entry.quiet else (_stage_of(entry), NoticeAction.OPEN)
+        return notice_to(subject, NotificationType.UNDELIVERED, entry.target.person, NoticeAction.OPEN)
+    stage, action = (
+        (NotificationType.WITHDRAWAL, NoticeAction.WITHDRAW) if entry.quiet else (_stage_of(entry), NoticeAction.OPEN)
+    )
     return notice_to(subject, stage, entry.target.person, action)
 
 
-def _stage_of(entry: HandoffEntry) -> str:
-    return stages.news(entry.escalation) if entry.escalation else Stage.SETTLED
+def _stage_of(entry: OutboxEntry) -> str:
+    return stages.news(entry.escalation) if entry.escalation else NotificationType.SETTLED
 
 
 def _escalated(subject: Subject, escalations: Sequence[EscalationEntry], number: int) -> AnyEscalated | None:

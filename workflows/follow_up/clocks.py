@@ -12,10 +12,10 @@ from pydantic import AwareDatetime
 
 from workflows.follow_up.ledger import LINES_AT_MOST
 from workflows.model.base import Model
-from workflows.model.entries import Held, TimelineEntry
-from workflows.model.happened import Happened
-from workflows.model.notices import PutOff
-from workflows.model.planning import Agenda
+from workflows.model.entries import HeldNotification, TimelineEntry
+from workflows.model.happened import EventType
+from workflows.model.notices import PostponedNotification
+from workflows.model.planning import Schedule
 from workflows.model.subject import Code
 from workflows.model.wishes import Problem, Stop, StopKind
 
@@ -23,7 +23,7 @@ _LOOKED_AT_AGAIN = timedelta(minutes=15)
 """Before somebody is tried again whom a plan and a delivery see differently, as while a people file is rolled out."""
 
 
-class RingsFor(IntEnum):
+class WakeUpKind(IntEnum):
     """What an alarm is for; of those that ring at the same instant the first of these counts."""
 
     BUDGET = auto()
@@ -38,18 +38,18 @@ class RingsFor(IntEnum):
     """Phones that were left open are tried again."""
 
 
-class Alarm(NamedTuple):
+class WakeUp(NamedTuple):
     """When a wait ends although nothing was heard, and what for."""
 
     at: datetime
-    rings_for: RingsFor
+    rings_for: WakeUpKind
 
 
-class Clocked(Model):
+class PauseClock(Model):
     """The part of the memory that stands still while the clocks do."""
 
     window_from: AwareDatetime | None = None
-    agenda: Agenda | None = None
+    agenda: Schedule | None = None
     problem: Problem | None = None
     broken_off: Problem | None = None
     """What was wrong with a call that something came in between of: whether it is over, the next one shows."""
@@ -59,7 +59,7 @@ class Clocked(Model):
     stopped_at: AwareDatetime | None = None
     paused_at: AwareDatetime | None = None
     resumed_at: AwareDatetime | None = None
-    held: tuple[Held, ...] = ()
+    held: tuple[HeldNotification, ...] = ()
     """Who was not as the plan thought: they are told nothing that is planned before they are looked at again."""
     timeline: tuple[TimelineEntry, ...] = ()
     past: tuple[TimelineEntry, ...] = ()
@@ -105,17 +105,17 @@ class Clocked(Model):
         known = self.replace(problem=problem, broken_off=None, probe_at=probe_at)
         if standing is None:
             known = known.stand(Stop(kind=StopKind.PROBLEM, since=now, who="countersign", says=says))
-        told = (one.about for one in self.timeline if one.happened == Happened.PROBLEM and one.at >= since)
+        told = (one.about for one in self.timeline if one.happened == EventType.PROBLEM and one.at >= since)
         # An outage that alternates between codes is told once of each.
         if before and code in told:
             return known
-        return known.note(now, Happened.PROBLEM, None, says, about=code)
+        return known.note(now, EventType.PROBLEM, None, says, about=code)
 
     def mended(self, now: datetime) -> Self:
         """The trouble is over."""
         if self.problem is None or self.stop(StopKind.PROBLEM) is None:
             return self
-        return self.untroubled(now).note(now, Happened.MENDED, None, self.problem.code)
+        return self.untroubled(now).note(now, EventType.MENDED, None, self.problem.code)
 
     def untroubled(self, now: datetime) -> Self:
         """Have the clocks go on, whether or not the problem was fixed."""
@@ -134,24 +134,24 @@ class Clocked(Model):
             return self
         known = self.replace(broken_off=None)
         paused = self.stop(StopKind.PAUSE) is not None
-        return known if paused else known.note(now, Happened.MENDED, None, self.broken_off.code)
+        return known if paused else known.note(now, EventType.MENDED, None, self.broken_off.code)
 
-    def put_off(self, notices: tuple[PutOff, ...], now: datetime) -> Self:
+    def put_off(self, notices: tuple[PostponedNotification, ...], now: datetime) -> Self:
         """Plan anew what was not sent, because its recipient is not as the plan thought."""
         if not notices:
             return self
         known = self.replan().replace(held=tuple(one for one in self.held if one.until > now - _LOOKED_AT_AGAIN))
         for one in notices:
             if all(before.person != one.person for before in known.held):
-                known = known.note(now, Happened.PUT_OFF, one.person, one.why, about=one.stage)
+                known = known.note(now, EventType.PUT_OFF, one.person, one.why, about=one.stage)
             others = tuple(before for before in known.held if before.person != one.person)
-            known = known.replace(held=(*others, Held(person=one.person, until=now + _LOOKED_AT_AGAIN)))
+            known = known.replace(held=(*others, HeldNotification(person=one.person, until=now + _LOOKED_AT_AGAIN)))
         return known
 
     def note(
         self,
         now: datetime,
-        happened: Happened,
+        happened: EventType,
         who: str | None,
         why: str | None,
         *,

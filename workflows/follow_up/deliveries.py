@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from workflows.follow_up.stragglers import Straggler
-from workflows.model.notices import Delivery, DeliveryReport, Notice
+from workflows.follow_up.stragglers import PendingDevice
+from workflows.model.notices import Delivery, DeliveryReport, NotificationOrder
 
 AT_MOST: Final = 100
 """Recipients of one call: with 20 devices each the report stays below 256 KB.
@@ -17,12 +17,12 @@ def told_by(report: DeliveryReport) -> DeliveryReport:
     return report.replace(delivered=tuple(line for line in report.delivered if line.key not in report.open_notices))
 
 
-def left_of(notices: tuple[Notice, ...], report: DeliveryReport) -> tuple[Notice, ...]:
+def left_of(notices: tuple[NotificationOrder, ...], report: DeliveryReport) -> tuple[NotificationOrder, ...]:
     """The notices that a call for the first `AT_MOST` of them has not told; they are sent at once."""
     return tuple(n for n in notices[:AT_MOST] if n.key in report.open_notices) + notices[AT_MOST:]
 
 
-def again(delivery: Delivery, stragglers: tuple[Straggler, ...]) -> Delivery:
+def again(delivery: Delivery, stragglers: tuple[PendingDevice, ...]) -> Delivery:
     """The same for phones that were left open, and for theirs alone."""
     devices = dict.fromkeys(device for one in stragglers for device in one.devices)
     return delivery.replace(notices=tuple(one.notice for one in stragglers), devices=tuple(devices))

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime
 from workflows.follow_up.handoff_lines import dead_of
 from workflows.follow_up.options import wait_asked_for
 from workflows.model.base import Model
-from workflows.model.notices import Outcome
+from workflows.model.notices import NotificationOutcome
 from workflows.model.policy import Target
 from workflows.model.records import Amendment
 from workflows.model.settlement import HandoffLine, HandoffResult, HandoffState
@@ -38,7 +38,7 @@ ESCALATIONS_AT_MOST: Final = 100
 many are remembered; all are in the store."""
 
 
-class HandoffEntry(Model):
+class OutboxEntry(Model):
     """One target's line: `at` is its last change, `due_at` its next attempt while it is pending.
 
     `notice` marks a person told of the ending; such a line shows among the notifications. `alert` marks the one who is
@@ -70,14 +70,14 @@ class HandoffEntry(Model):
         return self.target.group is not None and self.due_at is not None and bool(self.reached or self.missed)
 
 
-class HandoffLedger(Model):
+class Outbox(Model):
     """The lines of one request; `of` is what outside systems know it by, `escalations` how many of them have lines.
 
     `unrecorded` is what became of a batch that the store did not take: the next one brings it along, so it is of one.
     """
 
     of: str = ""
-    entries: tuple[HandoffEntry, ...] = ()
+    entries: tuple[OutboxEntry, ...] = ()
     batches: int = 0
     escalations: int = 0
     unrecorded: Amendment | None = None
@@ -102,9 +102,9 @@ class HandoffLedger(Model):
         of: str = "",
     ) -> Self:
         """Every target due at once; `notices` are the people told of the ending, of whom the `quiet` hear no sound."""
-        lines = [HandoffEntry(target=target, at=now, due_at=now) for target in targets]
+        lines = [OutboxEntry(target=target, at=now, due_at=now) for target in targets]
         lines += [
-            HandoffEntry(target=target, notice=True, quiet=target.person in quiet, at=now, due_at=now)
+            OutboxEntry(target=target, notice=True, quiet=target.person in quiet, at=now, due_at=now)
             for target in notices
         ]
         return cls(of=of, entries=tuple(lines))
@@ -119,7 +119,7 @@ class HandoffLedger(Model):
             return self
         number = self.escalations + 1
         lines = [
-            HandoffEntry(target=one.of_escalation(number), escalation=number, at=now, due_at=now) for one in targets
+            OutboxEntry(target=one.of_escalation(number), escalation=number, at=now, due_at=now) for one in targets
         ]
         return self.replace(of=of, escalations=number, entries=(*self._remembered, *lines))
 
@@ -128,7 +128,7 @@ class HandoffLedger(Model):
         return sum(1 for one in self.entries if one.escalation and one.due_at is not None)
 
     @property
-    def _remembered(self) -> tuple[HandoffEntry, ...]:
+    def _remembered(self) -> tuple[OutboxEntry, ...]:
         over = [one for one in self.entries if one.escalation and one.due_at is None]
         gone = over[:-ESCALATIONS_AT_MOST]
         return tuple(one for one in self.entries if one not in gone) if gone else self.entries
@@ -137,7 +137,7 @@ class HandoffLedger(Model):
         """The ledger whose next batch amends over none that was begun, and is not waited for any more."""
         return self.replace(batches=self.batches + 1)
 
-    def due(self, now: datetime) -> tuple[HandoffEntry, ...]:
+    def due(self, now: datetime) -> tuple[OutboxEntry, ...]:
         """The targets to be called now, at most `AT_MOST`: whoever is left is due in the next batch, at once."""
         due = [e for e in self._pending if e.due_at is not None and e.due_at <= now]
         groups = islice((e for e in due if e.target.group is not None), GROUPS_AT_ONCE)
@@ -145,7 +145,7 @@ class HandoffLedger(Model):
         return tuple(islice(chain(groups, others), AT_MOST))
 
     @property
-    def _pending(self) -> tuple[HandoffEntry, ...]:
+    def _pending(self) -> tuple[OutboxEntry, ...]:
         """Whoever is still to be told, but for groups whose turn comes when another one is over."""
         open_ = [e for e in self.entries if e.due_at is not None]
         room = max(0, GROUPS_AT_MOST - sum(1 for e in open_ if e.begun))
@@ -182,12 +182,12 @@ class HandoffLedger(Model):
         if not self.dead or any(entry.alert for entry in self.entries):
             return self
         target = Target(target=f"alert:{person}", person=person)
-        entry = HandoffEntry(target=target, notice=True, alert=True, at=now, due_at=now)
+        entry = OutboxEntry(target=target, notice=True, alert=True, at=now, due_at=now)
         return self.replace(entries=(*self.entries, entry))
 
     def joined_by(self, target: Target, now: datetime) -> Self:
         """The ledger with one more target, due at once."""
-        return self.replace(entries=(*self.entries, HandoffEntry(target=target, at=now, due_at=now)))
+        return self.replace(entries=(*self.entries, OutboxEntry(target=target, at=now, due_at=now)))
 
     @property
     def next_at(self) -> datetime | None:
@@ -212,7 +212,7 @@ class HandoffLedger(Model):
         return self.replace(entries=entries, batches=self.batches + 1)
 
 
-def _waits(entry: HandoffEntry, target: str | None, now: datetime) -> bool:
+def _waits(entry: OutboxEntry, target: str | None, now: datetime) -> bool:
     wanted = target is None or target in (entry.target.target, entry.target.name)
     return wanted and entry.due_at is not None and entry.due_at > now
 
@@ -244,12 +244,12 @@ def state_after(result: HandoffResult, attempts: int) -> HandoffState:
     return HandoffState.DONE if result.partly else HandoffState.DEAD
 
 
-def _after(entry: HandoffEntry, result: HandoffResult | None, now: datetime) -> HandoffEntry:
+def _after(entry: OutboxEntry, result: HandoffResult | None, now: datetime) -> OutboxEntry:
     if result is None or entry.due_at is None:
         return entry
     if result.held:
         return entry.replace(at=now, why=result.why, due_at=now + (wait_asked_for(result.retry_after) or HELD_FOR))
-    arrived = (line.person for line in result.delivered if line.outcome is Outcome.ACCEPTED)
+    arrived = (line.person for line in result.delivered if line.outcome is NotificationOutcome.ACCEPTED)
     reached = (*entry.reached, *arrived)
     if result.more:
         return entry.replace(at=now, why=result.why, missed=result.missed, passing=result.passing, reached=reached)

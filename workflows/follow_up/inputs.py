@@ -6,13 +6,13 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, Field
 
-from workflows.follow_up.memory import FollowUp
+from workflows.follow_up.memory import FollowUpState
 from workflows.follow_up.questions import open_question
 from workflows.follow_up.stages import reminder_number
 from workflows.model.base import Model
-from workflows.model.planning import EscalationReason, OpenQuestion, Planning, Reminded
+from workflows.model.planning import EscalationReason, LastReminder, OpenQuestion, PlanningInput
 from workflows.model.policy import Policy
-from workflows.model.quiet import Quiet
+from workflows.model.quiet import NotificationBudget
 from workflows.model.subject import Subject
 from workflows.model.wishes import StopKind
 
@@ -24,7 +24,7 @@ class FollowUpInput(Model):
     due: Annotated[AwareDatetime | date | None, Field(union_mode="left_to_right")] = None
     fingerprint: str = ""
     subscribers: tuple[str, ...] = ()
-    quiet: Quiet | None = None
+    quiet: NotificationBudget | None = None
     """The budget of notices that it shares with other parts of an onboarding."""
     told_together: bool = False
     """Whether its requester hears of it from a campaign, which tells of all together."""
@@ -50,9 +50,9 @@ class FollowUpInput(Model):
         return ()
 
 
-def planning_of(request: FollowUpInput, subject: Subject, progress: FollowUp, now: datetime) -> Planning:
+def planning_of(request: FollowUpInput, subject: Subject, progress: FollowUpState, now: datetime) -> PlanningInput:
     """The planner's input at `now`; `subject` has whoever is asked now."""
-    return Planning(
+    return PlanningInput(
         subject=subject,
         policy=request.policy,
         due=progress.due or request.due,
@@ -70,12 +70,12 @@ def planning_of(request: FollowUpInput, subject: Subject, progress: FollowUp, no
     )
 
 
-def _heard_at(progress: FollowUp, person: str) -> datetime | None:
+def _heard_at(progress: FollowUpState, person: str) -> datetime | None:
     lines = (line for line in progress.notifications if line.reached)
     return max((line.at for line in lines if line.person == person), default=None)
 
 
-def _open_question(progress: FollowUp) -> OpenQuestion | None:
+def _open_question(progress: FollowUpState) -> OpenQuestion | None:
     question = open_question(progress)
     if question is None:
         return None
@@ -83,11 +83,11 @@ def _open_question(progress: FollowUp) -> OpenQuestion | None:
     return OpenQuestion(number=question.number, person=question.holder, at=question.at, stands=stands)
 
 
-def _reminded(progress: FollowUp) -> tuple[Reminded, ...]:
+def _reminded(progress: FollowUpState) -> tuple[LastReminder, ...]:
     """How far the reminders of those whose turn it is have come."""
     numbers: dict[str, int] = {}
     for line in progress.notifications:
         if number := reminder_number(line.stage, progress.revision):
             numbers[line.person] = max(number, numbers.get(line.person, 0))
     people = [signer.person for signer in progress.awaited.pending]
-    return tuple(Reminded(person=one, number=numbers[one]) for one in people if one in numbers)
+    return tuple(LastReminder(person=one, number=numbers[one]) for one in people if one in numbers)

@@ -3,27 +3,27 @@
 from datetime import datetime
 from typing import Self
 
-from workflows.follow_up.awaited import Awaited, Place
-from workflows.follow_up.memory import FollowUp
+from workflows.follow_up.awaited import Slot, Slots
+from workflows.follow_up.memory import FollowUpState
 from workflows.model.notices import NoticeAction
 
 
-class Nobody(Awaited[Place]):
+class NoSlots(Slots[Slot]):
     """Whom it asks."""
 
     @property
-    def everyone(self) -> tuple[Place, ...]:
+    def everyone(self) -> tuple[Slot, ...]:
         """Nobody."""
         return ()
 
 
-class Joining(FollowUp):
+class JoinState(FollowUpState):
     """What it remembers is how those stand that follow people up for it."""
 
     @property
-    def awaited(self) -> Nobody:
+    def awaited(self) -> NoSlots:
         """Nobody: others await people for it."""
-        return Nobody()
+        return NoSlots()
 
     def action_of(self, person: str) -> NoticeAction:
         """To look at it."""

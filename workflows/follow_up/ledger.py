@@ -11,10 +11,10 @@ from datetime import datetime
 from typing import Final, Self, TypeAlias
 
 import workflows.follow_up.stages as stages
-from workflows.follow_up.stages import MAILED_ALONG, REMINDED_ALONG, Stage
+from workflows.follow_up.stages import MAILED_ALONG, REMINDED_ALONG, NotificationType
 from workflows.model.base import Model
-from workflows.model.notices import Channel, Delivered, HeldBack, Notification, Outcome
-from workflows.model.planning import Moment, MomentKind, Reason
+from workflows.model.notices import Channel, Delivered, HeldBack, Notification, NotificationOutcome
+from workflows.model.planning import ActionType, Reason, ScheduledAction
 from workflows.names import alert_key, notice_key
 
 LINES_AT_MOST: Final = 200
@@ -26,7 +26,7 @@ _Series: TypeAlias = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
-class Known:
+class LogEntry:
     """The keys of notices that have their line: those of whole lines, and up to which number of its kind by the marks.
 
     Made once for many questions: of a hundred signers each may have a mark and many moments.
@@ -43,7 +43,7 @@ class Known:
         return number <= self.last.get(series, -1)
 
 
-class Ledger(Model):
+class NotificationLog(Model):
     """What a request remembers of its notices, and the lines that are on their way to the store."""
 
     lines: tuple[Notification, ...] = ()
@@ -61,10 +61,10 @@ class Ledger(Model):
         return self.marks + self.lines
 
     @property
-    def known(self) -> Known:
+    def known(self) -> LogEntry:
         """The notices that have their line, in memory or in the store."""
         last = {_series_of(mark): _place_of(mark.key)[1] for mark in self.marks}
-        return Known(frozenset(line.key for line in self.leaving + self.lines), last)
+        return LogEntry(frozenset(line.key for line in self.leaving + self.lines), last)
 
     def with_lines(self, lines: Iterable[Delivered], now: datetime) -> Self:
         """The ledger after these results; a later result for the same key completes the earlier one."""
@@ -92,7 +92,9 @@ class Ledger(Model):
     def without(self, keys: frozenset[str]) -> Self:
         """The ledger without what failed of these: nobody was reached, and they are sent anew."""
         return self.replace(
-            lines=tuple(line for line in self.lines if line.key not in keys or line.outcome is not Outcome.FAILED)
+            lines=tuple(
+                line for line in self.lines if line.key not in keys or line.outcome is not NotificationOutcome.FAILED
+            )
         )
 
     def paged_out(self, count: int) -> Self:
@@ -118,11 +120,11 @@ def _series_of(line: Notification) -> _Series:
 def _place_of(key: str) -> tuple[_Series, int]:
     _, stage, person, *about = key.split("/")
     # Of the times that somebody chose a later one may have its line first: each is one of its own.
-    series, number = (stage, 1) if stages.kind_of(stage) is Stage.SNOOZE else stages.numbered(stage)
+    series, number = (stage, 1) if stages.kind_of(stage) is NotificationType.SNOOZE else stages.numbered(stage)
     return (series, person, about[0] if about else ""), number
 
 
-def suppressed(request: str, moments: Iterable[Moment], why: Reason) -> tuple[Delivered, ...]:
+def suppressed(request: str, moments: Iterable[ScheduledAction], why: Reason) -> tuple[Delivered, ...]:
     """Lines for planned notices that are not sent; a reason set by the planner takes precedence over `why`."""
     return tuple(
         Delivered(
@@ -130,7 +132,7 @@ def suppressed(request: str, moments: Iterable[Moment], why: Reason) -> tuple[De
             stage=moment.stage,
             person=moment.to,
             channel=Channel.PUSH,
-            outcome=Outcome.SUPPRESSED,
+            outcome=NotificationOutcome.SUPPRESSED,
             why=moment.suppressed or why,
         )
         for moment in moments
@@ -138,9 +140,9 @@ def suppressed(request: str, moments: Iterable[Moment], why: Reason) -> tuple[De
     )
 
 
-def key_of(request: str, moment: Moment) -> str:
+def key_of(request: str, moment: ScheduledAction) -> str:
     """The key of the notice that a moment plans."""
-    if moment.kind is MomentKind.ESCALATE:
+    if moment.kind is ActionType.ESCALATE:
         return alert_key(request, moment.stage, moment.to, moment.person)
     return notice_key(request, moment.stage, moment.to)
 
@@ -149,7 +151,7 @@ def _completed(earlier: Delivered | None, later: Delivered) -> Delivered:
     if earlier is None:
         return later
     devices = {one.device: one for one in (*earlier.devices, *later.devices)}
-    better = earlier if earlier.outcome is Outcome.ACCEPTED else later
+    better = earlier if earlier.outcome is NotificationOutcome.ACCEPTED else later
     return later.replace(
         outcome=better.outcome, why=better.why, channel=better.channel, devices=tuple(devices.values())
     )

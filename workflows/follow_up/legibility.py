@@ -8,7 +8,7 @@ from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 
 from workflows.follow_up.awaited import listed_people
 from workflows.follow_up.handoff_lines import dead_lines
-from workflows.follow_up.memory import FollowUp
+from workflows.follow_up.memory import FollowUpState
 from workflows.model.planning import EscalationReason
 from workflows.model.settlement import HandoffState
 from workflows.model.views import FollowUpShow, WaitingFor
@@ -17,7 +17,7 @@ from workflows.names import DUE_AT, HANDOFF, PROBLEM, STAGE, STATUS, TURN_AT, WA
 _NO_OTHER_INSTANT: Final = timedelta(minutes=1)
 
 
-def stage_of(memory: FollowUp) -> str:
+def stage_of(memory: FollowUpState) -> str:
     """The coarse stage for lists: `escalated` when somebody kept silent, `settled`, else what each kind calls it."""
     if memory.status.ended:
         return "settled"
@@ -43,7 +43,7 @@ def untold(shown: FollowUpShow) -> HandoffState | None:
     return HandoffState.PENDING if waits else None
 
 
-def publish(memory: FollowUp, shown: FollowUpShow, details: str) -> None:
+def publish(memory: FollowUpState, shown: FollowUpShow, details: str) -> None:
     """Bring the details and the search attributes up to date; an upsert is an event and an action, so only changes."""
     workflow.set_current_details(details)
     updates = [

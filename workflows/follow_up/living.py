@@ -13,35 +13,35 @@ with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.options as options
     import workflows.follow_up.recipients as recipients
     import workflows.follow_up.replay as replay
-    from workflows.follow_up.accepting import AcceptsWishes
+    from workflows.follow_up.accepting import AcceptsCommands
     from workflows.follow_up.batches import hand_off_batch, handed_off, page_batch, remembered, targets_in_words
     from workflows.follow_up.inputs import FollowUpInput
     from workflows.follow_up.ledger import LINES_AT_MOST
     from workflows.follow_up.legibility import publish
-    from workflows.follow_up.memory import Memory
+    from workflows.follow_up.memory import State
     from workflows.follow_up.patience import Condition
     from workflows.follow_up.receipts import receipt, recorded
     from workflows.follow_up.recipients import open_hand_off
     from workflows.follow_up.record import settled_record
     from workflows.follow_up.show import details
-    from workflows.follow_up.trouble import Trouble
+    from workflows.follow_up.trouble import CallFailure
     from workflows.model.operations import Operation, Receipt
     from workflows.model.policy import ESCALATED
-    from workflows.model.records import HandedOff, SettledRecord
+    from workflows.model.records import HandOffOrder, SettledRecord
     from workflows.model.settlement import AnyEnded, HandOffNow
     from workflows.model.subject import Subject
     from workflows.model.views import Shown
-    from workflows.model.wishes import AnyWish, Cancellation, Replay, Subscription, Unsubscription
+    from workflows.model.wishes import AnyCommand, Cancellation, Replay, Subscription, Unsubscription
     from workflows.names import CANCEL, HAND_OFF_NOW, MEMO_ORIGIN, REPLAY, SUBSCRIBE, UNSUBSCRIBE
     from workflows.ports import Handoff
 
-Wish = TypeVar("Wish", bound=AnyWish)
+Wish = TypeVar("Wish", bound=AnyCommand)
 
 
-class LivingWorkflow(AcceptsWishes[Memory]):
+class LifecycleWorkflow(AcceptsCommands[State]):
     """Remembers, takes wishes, which it answers at once with a receipt, and tells everyone once it has ended."""
 
-    def __init__(self, request: FollowUpInput, memory: Memory) -> None:
+    def __init__(self, request: FollowUpInput, memory: State) -> None:
         super().__init__(memory)
         self._request = request
 
@@ -59,7 +59,7 @@ class LivingWorkflow(AcceptsWishes[Memory]):
         """The facts that are handed off."""
 
     @abstractmethod
-    def shown(self, memory: Memory, now: datetime) -> Shown:
+    def shown(self, memory: State, now: datetime) -> Shown:
         """Everything there is to know of it, by this memory at that instant."""
 
     def receipt(self, operation: Operation) -> Receipt:
@@ -150,7 +150,7 @@ class LivingWorkflow(AcceptsWishes[Memory]):
         if record is None:
             return None
         settled, known = self.settled(), self._progress
-        order = HandedOff(
+        order = HandOffOrder(
             subject=self.subject,
             settled=settled,
             document=known.document,
@@ -172,7 +172,7 @@ class LivingWorkflow(AcceptsWishes[Memory]):
         """The Web UI's live details in Markdown."""
         return details(shown)
 
-    def failed(self, trouble: Trouble) -> None:
+    def failed(self, trouble: CallFailure) -> None:
         """End it: nobody can fix this."""
         self._progress = self._progress.fail(trouble.code, trouble.says, workflow.now())
 
@@ -195,7 +195,7 @@ class LivingWorkflow(AcceptsWishes[Memory]):
         known = self._progress.replace(handoff=self._progress.handoff.skipping())
         return self._request.replace(carried=known.carried_over())
 
-    def _accept(self, carry_out: Callable[[Memory, Wish, datetime], Memory], wish: Wish) -> Receipt:
+    def _accept(self, carry_out: Callable[[State, Wish, datetime], State], wish: Wish) -> Receipt:
         """Record what a wish does to the memory."""
         return self.accept_once(lambda id, now: recorded(carry_out(self._progress, wish, now), id, wish, now))
 

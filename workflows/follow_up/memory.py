@@ -12,18 +12,18 @@ from typing import Annotated, ClassVar, Self, TypeVar
 from pydantic import AwareDatetime, Field
 
 import workflows.follow_up.stages as stages
-from workflows.follow_up.awaited import Awaited, Place
-from workflows.follow_up.clocks import Alarm, RingsFor
-from workflows.follow_up.handoff import HandoffLedger
-from workflows.follow_up.noted import Noted
-from workflows.follow_up.stages import Stage
-from workflows.follow_up.stragglers import Stragglers
-from workflows.follow_up.words import First, Words
+from workflows.follow_up.awaited import Slot, Slots
+from workflows.follow_up.clocks import WakeUp, WakeUpKind
+from workflows.follow_up.handoff import Outbox
+from workflows.follow_up.noted import NotificationState
+from workflows.follow_up.stages import NotificationType
+from workflows.follow_up.stragglers import PendingDevices
+from workflows.follow_up.words import FollowUpWords, Precondition
 from workflows.model.attention import Attention
 from workflows.model.entries import AskedQuestion, AskedReminder, EscalationEntry, Reassignment
-from workflows.model.happened import Happened
-from workflows.model.notices import NoticeAction, Outcome
-from workflows.model.planning import Agenda, Moment, MomentKind, Reason, Snooze
+from workflows.model.happened import EventType
+from workflows.model.notices import NoticeAction, NotificationOutcome
+from workflows.model.planning import ActionType, Reason, Schedule, ScheduledAction, Snooze
 from workflows.model.policy import Target
 from workflows.model.settlement import HandoffResult
 from workflows.model.subject import Code, Status
@@ -36,10 +36,10 @@ _DOUBT_LASTS = timedelta(minutes=15)
 """A plan on the last good state of a faulty people file is made anew after this time."""
 
 
-class FollowUp(Noted):
+class FollowUpState(NotificationState):
     """The memory of something that somebody must do by then."""
 
-    words: ClassVar[Words]
+    words: ClassVar[FollowUpWords]
 
     started_at: AwareDatetime
     status: Status
@@ -64,12 +64,12 @@ class FollowUp(Noted):
     """Workflows that came to be told of the ending after it was started."""
     unsubscribed: tuple[str, ...] = ()
     """Those of its file that want to be told no more."""
-    handoff: HandoffLedger = HandoffLedger()
+    handoff: Outbox = Outbox()
     recorded: bool = False
 
     @property
     @abstractmethod
-    def awaited(self) -> Awaited[Place]:
+    def awaited(self) -> Slots[Slot]:
         """Who is asked, and whose turn it is."""
 
     @abstractmethod
@@ -95,18 +95,18 @@ class FollowUp(Noted):
         """Whether nobody can be asked yet."""
         return False
 
-    def acted_late(self, place: Place) -> bool:
+    def acted_late(self, place: Slot) -> bool:
         """Whether somebody acted after the due date."""
         return False
 
     def to_report(self) -> Iterator[tuple[str, str]]:
         """Stages of news that whoever asked for it is to hear, each with the person whom it is about, if any."""
         for person in self.agenda.missing if self.agenda else ():
-            yield Stage.MISSING, person
+            yield NotificationType.MISSING, person
         for line in self.notifications:
-            lost = line.outcome is Outcome.FAILED and not self.stragglers.has(line.key)
+            lost = line.outcome is NotificationOutcome.FAILED and not self.stragglers.has(line.key)
             if lost and stages.is_other_channel(line.stage) and self._is_pending(line.person):
-                yield Stage.UNREACHED, line.person
+                yield NotificationType.UNREACHED, line.person
 
     def _is_pending(self, person: str) -> bool:
         return any(one.person == person for one in self.awaited.pending)
@@ -120,7 +120,7 @@ class FollowUp(Noted):
         """Whether those who were asked are told that it has been done; else their phones only lose what they show."""
         return False
 
-    def was_asked(self, place: Place) -> bool:
+    def was_asked(self, place: Slot) -> bool:
         """Whether somebody hears of the ending because it was their turn at some time."""
         return place.turn_at is not None
 
@@ -133,21 +133,21 @@ class FollowUp(Noted):
         due_at, closes_at = self.due_at, self.closes_at
         return due_at if due_at and now < due_at and due_at != closes_at else None
 
-    def alarm(self, now: datetime, deadline: datetime | None) -> Alarm | None:
+    def alarm(self, now: datetime, deadline: datetime | None) -> WakeUp | None:
         """What rings first: the deadline, or what is to be done although nothing was heard; None when nothing does."""
         instants = {
-            RingsFor.BUDGET: self.held_until(now),
-            RingsFor.DEADLINE: deadline,
-            RingsFor.LOOK: self.look_at(now),
-            RingsFor.LATE: self.late_at(now),
-            RingsFor.STRAGGLERS: self.stragglers.next_at(now),
+            WakeUpKind.BUDGET: self.held_until(now),
+            WakeUpKind.DEADLINE: deadline,
+            WakeUpKind.LOOK: self.look_at(now),
+            WakeUpKind.LATE: self.late_at(now),
+            WakeUpKind.STRAGGLERS: self.stragglers.next_at(now),
         }
-        return min((Alarm(at, what) for what, at in instants.items() if at is not None), default=None)
+        return min((WakeUp(at, what) for what, at in instants.items() if at is not None), default=None)
 
-    def firsts(self) -> Iterator[First]:
+    def firsts(self) -> Iterator[Precondition]:
         """What comes before anybody is told anything, in its order."""
         if self.ending:
-            yield First.CLOSE
+            yield Precondition.CLOSE
 
     def look_at(self, now: datetime) -> datetime | None:
         """When it is looked how things stand although nothing was heard; None where nobody knows better."""
@@ -161,7 +161,7 @@ class FollowUp(Noted):
         """What a fresh history goes on from."""
         return self.replan()
 
-    def planned(self, agenda: Agenda, now: datetime) -> Self:
+    def planned(self, agenda: Schedule, now: datetime) -> Self:
         """Follow this agenda, planned for `now`; a doubtful one is a problem, but a typo stops nobody's clock."""
         known = self.replace(
             agenda=agenda, due_at=agenda.due_at, closes_at=agenda.over_at if agenda.closes else None, planned_at=now
@@ -174,9 +174,9 @@ class FollowUp(Noted):
             return known.replace(problem=None, probe_at=None)
         problem = self.problem or Problem(code=Code.DIRECTORY, since=now, says=agenda.doubt)
         doubted = known.replace(problem=problem, probe_at=now + _DOUBT_LASTS)
-        return doubted if self.problem else doubted.note(now, Happened.PROBLEM, None, agenda.doubt, about=problem.code)
+        return doubted if self.problem else doubted.note(now, EventType.PROBLEM, None, agenda.doubt, about=problem.code)
 
-    def escalated(self, moments: tuple[Moment, ...], now: datetime) -> Self:
+    def escalated(self, moments: tuple[ScheduledAction, ...], now: datetime) -> Self:
         """Record who was alerted about whom."""
         entries = tuple(EscalationEntry(from_=m.person, to=m.to, reason=m.reason, at=now) for m in moments)
         return self.replace(escalations=self.escalations + entries)
@@ -195,18 +195,18 @@ class FollowUp(Noted):
         left = tuple(one for one in self.reassigning if one.about != done.about and (one.by_hand or one.to != done.to))
         # An escalation that hands the place over has happened: it is no notice that was left out. Reminders of an open
         # question go to who is to answer it, whoever waits for the answer.
-        happened = () if done.by_hand else (MomentKind.ESCALATE, MomentKind.ESCALATED)
-        happened = (*happened, MomentKind.QUESTION)
+        happened = () if done.by_hand else (ActionType.ESCALATE, ActionType.ESCALATED)
+        happened = (*happened, ActionType.QUESTION)
         known = self.giving_up((done.from_,), Reason.SUPERSEDED, now, happened)
         known = known.give_place(done.from_, done.to, now).replace(
             reassigning=left,
             escalations=(*self.escalations, entry),
             operations=self.operations.done(DELEGATE, f"handed over to {done.to}", done.about),
         )
-        handed = known.replan().note(now, Happened.HANDED_OVER, done.from_, done.reason, about=done.to, by=done.who)
+        handed = known.replan().note(now, EventType.HANDED_OVER, done.from_, done.reason, about=done.to, by=done.who)
         return handed._with_open_question(done, now)
 
-    def hands_over(self, moment: Moment) -> bool:
+    def hands_over(self, moment: ScheduledAction) -> bool:
         """Whether an escalation is to hand a place over, and it may yet be done."""
         return moment.hands_over and moment.person not in self.not_handed_over
 
@@ -214,7 +214,7 @@ class FollowUp(Noted):
         """A place was not handed over; where that was an escalation, it is planned anew whom to alert at least."""
         left = tuple(one for one in self.reassigning if one != refused)
         known = self.replace(reassigning=left)
-        known = known.note(now, Happened.NOT_HANDED_OVER, refused.from_, why, about=refused.to)
+        known = known.note(now, EventType.NOT_HANDED_OVER, refused.from_, why, about=refused.to)
         if refused.by_hand:
             return known.replace(operations=self.operations.refused(DELEGATE, why, refused.about))
         return known.replace(not_handed_over=(*self.not_handed_over, refused.from_)).replan()
@@ -223,7 +223,7 @@ class FollowUp(Noted):
         """The reminder that was asked for has been tried for everyone whose turn it is; whom it reached in words."""
         return self.replace(reminder=None, operations=self.operations.done(REMIND, says))
 
-    def expire(self, moment: Moment, now: datetime) -> Self:
+    def expire(self, moment: ScheduledAction, now: datetime) -> Self:
         """Mean it to end, because the time is over; a wish that came before keeps its outcome."""
         return self.close(Ending(outcome=Status.EXPIRED, who="countersign", why=moment.why), now)
 
@@ -240,13 +240,17 @@ class FollowUp(Noted):
             status=status, settled_at=now, agenda=None, planned_once=(), problem=problem, probe_at=None
         )
         ended = ended.replace(
-            ledger=given_up.ledger.replace(held=()), stragglers=Stragglers(), stops=(), stopped_at=None, broken_off=None
+            ledger=given_up.ledger.replace(held=()),
+            stragglers=PendingDevices(),
+            stops=(),
+            stopped_at=None,
+            broken_off=None,
         )
         ended = ended.replace(reassigning=(), reminder=None, operations=self.operations.end(status, self.words.subject))
         if meant:
             said = status is Status.CANCELLED or (status in _WITH_WORDS and bool(meant.why))
-            return ended.note(now, Happened(status), meant.who, meant.why, said=said)
-        return ended.note(now, Happened(status), by, problem.code if problem else None)
+            return ended.note(now, EventType(status), meant.who, meant.why, said=said)
+        return ended.note(now, EventType(status), by, problem.code if problem else None)
 
     def fail(self, code: Code, says: str, now: datetime) -> Self:
         """End because of something that nobody could mend. What has ended stays as it ended."""
@@ -264,7 +268,7 @@ class FollowUp(Noted):
         """Open the fan-out ledger at the instant of settlement; repeated, it changes nothing."""
         if self.handoff.opened or self.settled_at is None:
             return self
-        opened = HandoffLedger.open(targets, notices, self.settled_at, quiet, of)
+        opened = Outbox.open(targets, notices, self.settled_at, quiet, of)
         return self.replace(handoff=self.handoff.ending(opened))
 
     def handed_off(self, results: tuple[HandoffResult, ...], now: datetime) -> Self:
@@ -285,18 +289,18 @@ class FollowUp(Noted):
         moved = {one.number: one.replace(answer="") if one.blocks else one.replace(to=done.to) for one in waits}
         known = self.replace(questions=tuple(moved.get(one.number, one) for one in self.questions))
         for one in waits:
-            known = known.note(now, Happened.UNBLOCKED, done.who, None, about=one.number) if one.blocks else known
+            known = known.note(now, EventType.UNBLOCKED, done.who, None, about=one.number) if one.blocks else known
         if any(one.blocks for one in waits):
             return known.answering_themselves(done.from_, now)
         stops = (s.replace(who=done.to) if s.kind is StopKind.QUESTION else s for s in known.stops)
         return known.replace(stops=tuple(stops))
 
-    def giving_up(self, people: tuple[str, ...], why: Reason, now: datetime, but: tuple[MomentKind, ...] = ()) -> Self:
+    def giving_up(self, people: tuple[str, ...], why: Reason, now: datetime, but: tuple[ActionType, ...] = ()) -> Self:
         """The ledger's lines for what was planned for these people and will not be sent."""
         unsent = self.unsent
         theirs = tuple(moment for moment in unsent if moment.person in people)
         escalated = {entry.from_ for entry in self.escalations}
-        done = (MomentKind.ESCALATE, *but)
+        done = (ActionType.ESCALATE, *but)
         given_up = tuple(
             one
             for one in theirs
@@ -307,4 +311,4 @@ class FollowUp(Noted):
         return known.without_stragglers(lambda one: one.concerns(people)).suppress(given_up, why, now)
 
 
-Memory = TypeVar("Memory", bound=FollowUp)
+State = TypeVar("State", bound=FollowUpState)

@@ -6,16 +6,16 @@ with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.operations as operations
     import workflows.follow_up.questions as questions
     from workflows.follow_up.inputs import planning_of
-    from workflows.follow_up.living import LivingWorkflow
-    from workflows.follow_up.memory import Memory
+    from workflows.follow_up.living import LifecycleWorkflow
+    from workflows.follow_up.memory import State
     from workflows.model.operations import Receipt
-    from workflows.model.planning import Planning
+    from workflows.model.planning import PlanningInput
     from workflows.model.wishes import (
         Answer,
         Delegation,
         Extension,
         NotNow,
-        Pause,
+        PauseCommand,
         Question,
         ReminderNow,
         Resumption,
@@ -23,11 +23,11 @@ with workflow.unsafe.imports_passed_through():
     from workflows.names import ANSWER, ASK, DELEGATE, EXTEND, PAUSE, PLANNING, REMIND, RESUME, SNOOZE
 
 
-class FollowUpMessages(LivingWorkflow[Memory]):
+class FollowUpMessages(LifecycleWorkflow[State]):
     """What those who are asked, and whoever asked them, may wish."""
 
     @workflow.query(name=PLANNING, description="What the agenda is made from, for `request plan --against`")
-    def planning(self) -> Planning:
+    def planning(self) -> PlanningInput:
         """The planner's input as it is now."""
         return planning_of(self._request, self.subject, self._progress, workflow.now())
 
@@ -66,12 +66,12 @@ class FollowUpMessages(LivingWorkflow[Memory]):
         self.allow(wish, operations.refuse_extend(self._progress, wish, workflow.now()))
 
     @workflow.update(name=PAUSE, description="Pause it: no reminders, and nobody is told anything, until it is resumed")
-    def pause(self, wish: Pause) -> Receipt:
+    def pause(self, wish: PauseCommand) -> Receipt:
         """Stop the clocks and tell nobody anything."""
         return self._accept(operations.pause, wish)
 
     @pause.validator
-    def _may_pause(self, wish: Pause) -> None:
+    def _may_pause(self, wish: PauseCommand) -> None:
         self.allow(wish, operations.refuse_pause(self._progress, wish))
 
     @workflow.update(name=RESUME, description="Resume it: the clocks go on")

@@ -4,30 +4,30 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from workflows.follow_up.agenda import AskAgain, Escalate, Expire, GoOn, Nudge, Step, Wait, is_used_up, next_step
-from workflows.follow_up.memory import FollowUp
-from workflows.follow_up.stragglers import Straggler
-from workflows.follow_up.words import First
+from workflows.follow_up.agenda import AskAgain, Escalate, Expire, GoOn, Remind, Step, Wait, is_used_up, next_step
+from workflows.follow_up.memory import FollowUpState
+from workflows.follow_up.stragglers import PendingDevice
+from workflows.follow_up.words import Precondition
 from workflows.model.entries import Reassignment
-from workflows.model.notices import Notice
-from workflows.model.planning import Moment
+from workflows.model.notices import NotificationOrder
+from workflows.model.planning import ScheduledAction
 from workflows.model.wishes import Stop, StopKind
 
 
 @dataclass(frozen=True)
-class HandOver:
+class ReassignSlot:
     """Give somebody's place to somebody else."""
 
     wanted: Reassignment
 
 
 @dataclass(frozen=True)
-class Plan:
+class PlanSchedule:
     """Turn policy, people and now into instants."""
 
 
 @dataclass(frozen=True)
-class Stand:
+class Paused:
     """Do nothing: somebody has paused it."""
 
     stop: Stop
@@ -37,7 +37,7 @@ class Stand:
 class Announce:
     """Tell people what has happened."""
 
-    notices: tuple[Notice, ...]
+    notices: tuple[NotificationOrder, ...]
 
 
 @dataclass(frozen=True)
@@ -46,21 +46,21 @@ class RemindNow:
 
 
 @dataclass(frozen=True)
-class Again:
+class RetryDevices:
     """Try again phones that were left open."""
 
-    stragglers: tuple[Straggler, ...]
+    stragglers: tuple[PendingDevice, ...]
 
 
-Move = First | HandOver | Plan | Stand | Announce | RemindNow | Again | Step
+Move = Precondition | ReassignSlot | PlanSchedule | Paused | Announce | RemindNow | RetryDevices | Step
 
 
-def next_move(memory: FollowUp, announcement: tuple[Notice, ...], now: datetime) -> Move:
+def next_action(memory: FollowUpState, announcement: tuple[NotificationOrder, ...], now: datetime) -> Move:
     """What to do at `now`; total: there is always something, be it to wait."""
     return next(moves(memory, announcement, now))
 
 
-def moves(memory: FollowUp, announcement: tuple[Notice, ...], now: datetime) -> Iterator[Move]:
+def moves(memory: FollowUpState, announcement: tuple[NotificationOrder, ...], now: datetime) -> Iterator[Move]:
     """Everything that wants to be done at `now`, in the one order.
 
     First what is known already is acted on, then people are told what has happened, then the agenda is followed, as far
@@ -71,33 +71,33 @@ def moves(memory: FollowUp, announcement: tuple[Notice, ...], now: datetime) -> 
     if memory.agenda is not None:
         step = next_step(memory.agenda, memory, now)
         if isinstance(step, Wait) and (stragglers := memory.again(now)):
-            yield Again(stragglers)
+            yield RetryDevices(stragglers)
         yield step
 
 
-def before_the_agenda(memory: FollowUp, announcement: tuple[Notice, ...] = ()) -> Iterator[Move]:
+def before_the_agenda(memory: FollowUpState, announcement: tuple[NotificationOrder, ...] = ()) -> Iterator[Move]:
     """The moves that come before any step of the agenda: none of them waits for an instant of it."""
     yield from memory.firsts()
-    yield from map(HandOver, memory.reassigning)
+    yield from map(ReassignSlot, memory.reassigning)
     if memory.agenda is None or is_used_up(memory.agenda, memory):
-        yield Plan()
+        yield PlanSchedule()
     if stop := memory.stop(StopKind.PAUSE):
-        yield Stand(stop)
+        yield Paused(stop)
     if announcement:
         yield Announce(announcement)
     if memory.reminder:
         yield RemindNow()
 
 
-def next_moment(memory: FollowUp, now: datetime) -> Moment | None:
+def next_moment(memory: FollowUpState, now: datetime) -> ScheduledAction | None:
     """The moment of the agenda that comes next for people; None when nothing more is planned."""
     if memory.agenda is None:
         return None
     match next_step(memory.agenda, memory, now):
         case Wait(moment) | Expire(moment) | GoOn(moment):
             return moment
-        case Nudge((), caught_up, too_soon):
+        case Remind((), caught_up, too_soon):
             # Nobody is told anything by this step, so what comes after it is next.
             return next_moment(memory.left_out(caught_up, too_soon, now), now)
-        case Nudge(moments) | Escalate(moments) | AskAgain(moments):
+        case Remind(moments) | Escalate(moments) | AskAgain(moments):
             return min(moments, key=lambda moment: moment.at)

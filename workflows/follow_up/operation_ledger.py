@@ -2,7 +2,7 @@
 
 from typing import Final, Self
 
-from workflows.follow_up.clocks import Clocked
+from workflows.follow_up.clocks import PauseClock
 from workflows.model.base import Model
 from workflows.model.operations import Operation, OperationState
 from workflows.model.subject import Status
@@ -17,7 +17,7 @@ _SAYS_AT_MOST: Final = 160
 """Bytes."""
 
 
-class OperationLedger(Model):
+class CommandLog(Model):
     """The latest operations, oldest first; what is open is forgotten last.
 
     A line is what is known of an operation. What it wants is a fact of the memory, and is done though it be forgotten.
@@ -74,10 +74,10 @@ class OperationLedger(Model):
         )
 
 
-class Wished(Clocked):
+class CommandState(PauseClock):
     """The part of the memory that knows what people have wished."""
 
-    operations: OperationLedger = OperationLedger()
+    operations: CommandLog = CommandLog()
 
 
 def _closed(operation: Operation, state: OperationState, says: str) -> Operation:

@@ -3,12 +3,12 @@
 from datetime import UTC, date, datetime, timedelta
 
 from workflows.follow_up.agenda import APART, HORIZON
-from workflows.follow_up.memory import FollowUp, Memory
+from workflows.follow_up.memory import FollowUpState, State
 from workflows.model.entries import AskedReminder, Reassignment
-from workflows.model.happened import Happened
-from workflows.model.notices import Outcome
-from workflows.model.objections import Objection
-from workflows.model.planning import EscalationReason, MomentKind, Reason, Snooze
+from workflows.model.happened import EventType
+from workflows.model.notices import NotificationOutcome
+from workflows.model.objections import Rejection
+from workflows.model.planning import ActionType, EscalationReason, Reason, Snooze
 from workflows.model.policy import Policy
 from workflows.model.subject import Status
 from workflows.model.texts import name_fault, reason_fault
@@ -19,7 +19,7 @@ from workflows.model.wishes import (
     Ending,
     Extension,
     NotNow,
-    Pause,
+    PauseCommand,
     ReminderNow,
     Resumption,
     Stop,
@@ -27,57 +27,57 @@ from workflows.model.wishes import (
 )
 
 REASSIGNMENTS_AT_MOST = 10
-_OF_DUE_DATE = (MomentKind.WARN, MomentKind.OVERDUE)
+_OF_DUE_DATE = (ActionType.WARN, ActionType.OVERDUE)
 """Notices of one due date, which mean nothing once it is another."""
 
 
-def refuse_cancel(progress: FollowUp, wish: Cancellation) -> str | None:
+def refuse_cancel(progress: FollowUpState, wish: Cancellation) -> str | None:
     """Why the request cannot be cancelled any more, or not like this; a repeated cancellation is harmless."""
     if progress.status.ended and progress.status is not Status.CANCELLED:
-        return Objection.TOO_LATE.says(subject=progress.words.subject, status=progress.status)
-    return unfit(wish.actor, wish.reason) or (None if wish.reason.strip() else Objection.NO_REASON.says())
+        return Rejection.TOO_LATE.says(subject=progress.words.subject, status=progress.status)
+    return unfit(wish.actor, wish.reason) or (None if wish.reason.strip() else Rejection.NO_REASON.says())
 
 
-def cancel(progress: Memory, wish: Cancellation, now: datetime) -> Memory:
+def cancel(progress: State, wish: Cancellation, now: datetime) -> State:
     """Remember who wants the request ended; the first wish counts."""
     if progress.ending or progress.status.ended:
         return progress
-    asked = progress.note(now, Happened.CANCELLATION_WISHED, wish.actor, wish.reason, said=True)
+    asked = progress.note(now, EventType.CANCELLATION_WISHED, wish.actor, wish.reason, said=True)
     return asked.close(Ending(outcome=Status.CANCELLED, who=wish.actor, why=wish.reason, told=wish.told), now)
 
 
-def refuse_remind(progress: FollowUp, wish: ReminderNow, now: datetime) -> str | None:
+def refuse_remind(progress: FollowUpState, wish: ReminderNow, now: datetime) -> str | None:
     """Why nobody can be reminded now."""
     if why := living_refusal(progress) or unfit(wish.actor):
         return why
     if not progress.awaited.pending:
-        return Objection.NOBODYS_TURN.says()
+        return Rejection.NOBODYS_TURN.says()
     if progress.stop(StopKind.PAUSE):
-        return Objection.PAUSED.says(subject=progress.words.subject)
+        return Rejection.PAUSED.says(subject=progress.words.subject)
     people = [signer.person for signer in progress.awaited.pending]
-    told = [n.at for n in progress.notifications if n.person in people and n.outcome is Outcome.ACCEPTED]
+    told = [n.at for n in progress.notifications if n.person in people and n.outcome is NotificationOutcome.ACCEPTED]
     if told and now - max(told) < APART and not wish.force:
-        return f"{Objection.JUST_TOLD.says()}{INSIST}"
+        return f"{Rejection.JUST_TOLD.says()}{INSIST}"
     return None
 
 
-def remind(progress: Memory, wish: ReminderNow, now: datetime) -> Memory:
+def remind(progress: State, wish: ReminderNow, now: datetime) -> State:
     """Have everyone told whose turn it is; a reminder that is still to be sent serves whoever asks meanwhile."""
     if progress.reminder:
         return progress
     number = progress.reminders_asked + 1
     asked = progress.replace(reminders_asked=number, reminder=AskedReminder(number=number, who=wish.actor))
-    return asked.note(now, Happened.REMINDER_WISHED, wish.actor, None)
+    return asked.note(now, EventType.REMINDER_WISHED, wish.actor, None)
 
 
-def refuse_delegate(progress: FollowUp, wish: Delegation, requester: str) -> str | None:
+def refuse_delegate(progress: FollowUpState, wish: Delegation, requester: str) -> str | None:
     """Why `to` cannot be asked instead of `signer`, as far as the request itself knows."""
     if why := living_refusal(progress) or unfit(wish.actor) or name_fault(wish.to, "--to"):
         return why
     return _cannot_give(progress, wish.signer) or _cannot_take(progress, wish.to, requester)
 
 
-def delegate(progress: Memory, wish: Delegation, now: datetime) -> Memory:
+def delegate(progress: State, wish: Delegation, now: datetime) -> State:
     """Remember the hand-over; it is done at Core Signature, which may still refuse it."""
     wanted = Reassignment(
         from_=wish.signer, to=wish.to, reason=EscalationReason.MANUAL, who=wish.actor, force=wish.force
@@ -87,27 +87,27 @@ def delegate(progress: Memory, wish: Delegation, now: datetime) -> Memory:
         return progress
     others = tuple(one for one in progress.reassigning if one not in same)
     known = progress.replace(reassigning=(*others, wanted))
-    return known.note(now, Happened.HAND_OVER_WISHED, wish.signer, None, about=wish.to, by=wish.actor)
+    return known.note(now, EventType.HAND_OVER_WISHED, wish.signer, None, about=wish.to, by=wish.actor)
 
 
-def refuse_extend(progress: FollowUp, wish: Extension, now: datetime) -> str | None:
+def refuse_extend(progress: FollowUpState, wish: Extension, now: datetime) -> str | None:
     """Why the due date cannot be moved there."""
     if why := living_refusal(progress) or unfit(wish.actor, wish.reason):
         return why
     day = wish.due.date() if isinstance(wish.due, datetime) else wish.due
     if day > (now + HORIZON).date():
-        return Objection.TOO_FAR.says(day=wish.due.isoformat())
+        return Rejection.TOO_FAR.says(day=wish.due.isoformat())
     # Of a bare date only the planner knows the end of the working day: today may be over already.
     if isinstance(wish.due, datetime):
-        return Objection.PAST.says(day=wish.due.isoformat()) if wish.due <= now else None
+        return Rejection.PAST.says(day=wish.due.isoformat()) if wish.due <= now else None
     if wish.due > now.date():
         return None
     if wish.due < now.date() - timedelta(days=1):
-        return Objection.PAST.says(day=wish.due.isoformat())
-    return Objection.NEARLY_OVER.says(day=wish.due.isoformat())
+        return Rejection.PAST.says(day=wish.due.isoformat())
+    return Rejection.NEARLY_OVER.says(day=wish.due.isoformat())
 
 
-def extend(progress: Memory, wish: Extension, now: datetime) -> Memory:
+def extend(progress: State, wish: Extension, now: datetime) -> State:
     """Move the due date, and the closing with it; its warnings are superseded, and everything is planned anew."""
     if progress.due == wish.due:
         return progress
@@ -116,42 +116,42 @@ def extend(progress: Memory, wish: Extension, now: datetime) -> Memory:
     known = known.without_stragglers(lambda one: one.moment is not None and one.moment.kind in _OF_DUE_DATE)
     moved = known.replace(due=wish.due, revision=progress.revision + 1).replan()
     why = wish.reason or None
-    return moved.note(now, Happened.DUE_MOVED, wish.actor, why, about=day_words(wish.due), said=why is not None)
+    return moved.note(now, EventType.DUE_MOVED, wish.actor, why, about=day_words(wish.due), said=why is not None)
 
 
-def refuse_pause(progress: FollowUp, wish: Pause) -> str | None:
+def refuse_pause(progress: FollowUpState, wish: PauseCommand) -> str | None:
     """Why the request cannot be paused."""
     if why := living_refusal(progress) or unfit(wish.actor, wish.reason):
         return why
     stop = progress.stop(StopKind.PAUSE)
-    return Objection.PAUSED_ALREADY.says(who=stop.who) if stop else None
+    return Rejection.PAUSED_ALREADY.says(who=stop.who) if stop else None
 
 
-def pause(progress: Memory, wish: Pause, now: datetime) -> Memory:
+def pause(progress: State, wish: PauseCommand, now: datetime) -> State:
     """Let the clocks stand and tell nobody anything until it is resumed."""
     stop = Stop(kind=StopKind.PAUSE, since=now, who=wish.actor, says=wish.reason)
-    return progress.stand(stop).note(now, Happened.PAUSED, wish.actor, wish.reason or None, said=True)
+    return progress.stand(stop).note(now, EventType.PAUSED, wish.actor, wish.reason or None, said=True)
 
 
-def refuse_resume(progress: FollowUp, wish: Resumption) -> str | None:
+def refuse_resume(progress: FollowUpState, wish: Resumption) -> str | None:
     """Why the request cannot be resumed."""
     if why := living_refusal(progress) or unfit(wish.actor):
         return why
-    return None if progress.stop(StopKind.PAUSE) else Objection.NOT_PAUSED.says()
+    return None if progress.stop(StopKind.PAUSE) else Rejection.NOT_PAUSED.says()
 
 
-def resume(progress: Memory, wish: Resumption, now: datetime) -> Memory:
+def resume(progress: State, wish: Resumption, now: datetime) -> State:
     """Let the clocks go on."""
-    return progress.go_on(StopKind.PAUSE, now).note(now, Happened.RESUMED, wish.actor, None)
+    return progress.go_on(StopKind.PAUSE, now).note(now, EventType.RESUMED, wish.actor, None)
 
 
-def snoozes_left(progress: FollowUp, policy: Policy, person: str) -> int:
+def snoozes_left(progress: FollowUpState, policy: Policy, person: str) -> int:
     """How often this signer may still say "not now"."""
     used = sum(snooze.person == person for snooze in progress.snoozes)
     return max(policy.snooze - used, 0)
 
 
-def latest_snoozes(progress: FollowUp, now: datetime) -> dict[str, datetime | None]:
+def latest_snoozes(progress: FollowUpState, now: datetime) -> dict[str, datetime | None]:
     """Until when each whose turn it is may say "not now".
 
     Their last warning, else the due date; after that the closing.
@@ -160,81 +160,81 @@ def latest_snoozes(progress: FollowUp, now: datetime) -> dict[str, datetime | No
     if progress.is_overdue(now):
         return dict.fromkeys(people, progress.closes_at)
     moments = progress.agenda.moments if progress.agenda else ()
-    warnings = sorted((moment.at, moment.person) for moment in moments if moment.kind is MomentKind.WARN)
+    warnings = sorted((moment.at, moment.person) for moment in moments if moment.kind is ActionType.WARN)
     last = {person: at for at, person in warnings}
     return {person: last.get(person, progress.due_at) for person in people}
 
 
-def reminded_at(progress: FollowUp, person: str, now: datetime) -> datetime | None:
+def reminded_at(progress: FollowUpState, person: str, now: datetime) -> datetime | None:
     """When this signer asked to be reminded, if that is still to come."""
     wanted = [snooze.until for snooze in progress.snoozes if snooze.person == person]
     return wanted[-1] if wanted and wanted[-1] > now else None
 
 
-def refuse_snooze(progress: FollowUp, policy: Policy, wish: NotNow, now: datetime) -> str | None:
+def refuse_snooze(progress: FollowUpState, policy: Policy, wish: NotNow, now: datetime) -> str | None:
     """Why this signer cannot be reminded at another time."""
     if why := not_their_turn(progress, wish.person):
         return why
     if not snoozes_left(progress, policy, wish.person):
-        return Objection.NO_LATER_REMINDER.says()
+        return Rejection.NO_LATER_REMINDER.says()
     if wish.until <= now:
-        return Objection.TIME_PAST.says()
+        return Rejection.TIME_PAST.says()
     # What never closes has no `latest`; the last instants of all are not even to be said in UTC.
     if wish.until > now + HORIZON:
-        return Objection.TOO_FAR.says(day=wish.until.isoformat())
+        return Rejection.TOO_FAR.says(day=wish.until.isoformat())
     latest = latest_snoozes(progress, now).get(wish.person)
     if latest is None or wish.until <= latest:
         return None
-    return (Objection.AFTER_CLOSING if progress.is_overdue(now) else Objection.AFTER_WARNING).says()
+    return (Rejection.AFTER_CLOSING if progress.is_overdue(now) else Rejection.AFTER_WARNING).says()
 
 
-def snooze(progress: Memory, wish: NotNow, now: datetime) -> Memory:
+def snooze(progress: State, wish: NotNow, now: datetime) -> State:
     """No reminder before then, and one then."""
     number = 1 + sum(one.person == wish.person for one in progress.snoozes)
     one = Snooze(person=wish.person, until=wish.until, number=number)
     known = progress.replace(snoozes=(*progress.snoozes, one)).replan()
-    return known.note(now, Happened.SNOOZED, wish.person, None, about=day_words(wish.until))
+    return known.note(now, EventType.SNOOZED, wish.person, None, about=day_words(wish.until))
 
 
-def living_refusal(progress: FollowUp) -> str | None:
+def living_refusal(progress: FollowUpState) -> str | None:
     """Why nothing can be done to it any more."""
     if progress.status.ended:
-        return Objection.TOO_LATE.says(subject=progress.words.subject, status=progress.status)
+        return Rejection.TOO_LATE.says(subject=progress.words.subject, status=progress.status)
     if progress.ending is None:
         return None
-    return Objection.TOO_LATE.says(subject=progress.words.subject, status=f"being {progress.ending.outcome}")
+    return Rejection.TOO_LATE.says(subject=progress.words.subject, status=f"being {progress.ending.outcome}")
 
 
-def _cannot_give(progress: FollowUp, person: str) -> str | None:
+def _cannot_give(progress: FollowUpState, person: str) -> str | None:
     signer = progress.awaited.of(person)
     if signer is None:
         words = progress.words
-        return Objection.NOT_ASKED.says(person=person, awaited=words.awaited, subject=words.subject)
+        return Rejection.NOT_ASKED.says(person=person, awaited=words.awaited, subject=words.subject)
     if signer.replaced:
-        return Objection.HAS_HANDED_OVER.says(person=person)
+        return Rejection.HAS_HANDED_OVER.says(person=person)
     if signer.acted:
-        return Objection.HAS_ACTED.says(person=person, state=signer.state)
-    return None if signer.turn_at else Objection.NOT_YET_THEIR_TURN.says(person=person)
+        return Rejection.HAS_ACTED.says(person=person, state=signer.state)
+    return None if signer.turn_at else Rejection.NOT_YET_THEIR_TURN.says(person=person)
 
 
-def _cannot_take(progress: FollowUp, person: str, requester: str) -> str | None:
+def _cannot_take(progress: FollowUpState, person: str, requester: str) -> str | None:
     if person == requester:
-        return Objection.ASKED_FOR_IT.says(person=person, what=progress.words.not_the_owner)
+        return Rejection.ASKED_FOR_IT.says(person=person, what=progress.words.not_the_owner)
     if known := progress.awaited.of(person):
-        before = Objection.ASKED_BEFORE if known.replaced else Objection.ASKED_ALREADY
+        before = Rejection.ASKED_BEFORE if known.replaced else Rejection.ASKED_ALREADY
         return before.says(person=person, awaited=progress.words.awaited)
     handed_over = sum(place.replaced for place in progress.awaited.everyone)
     handed_over += sum(wanted.by_hand for wanted in progress.reassigning)
-    too_often = Objection.HANDED_OVER_TOO_OFTEN.says(subject=progress.words.subject)
+    too_often = Rejection.HANDED_OVER_TOO_OFTEN.says(subject=progress.words.subject)
     return too_often if handed_over >= REASSIGNMENTS_AT_MOST else None
 
 
-def not_their_turn(progress: FollowUp, person: str) -> str | None:
+def not_their_turn(progress: FollowUpState, person: str) -> str | None:
     """Why somebody can wish nothing of it: it has ended, or it is not their turn."""
     if why := living_refusal(progress):
         return why
     pending = any(signer.person == person for signer in progress.awaited.pending)
-    return None if pending else Objection.NOT_THEIR_TURN.says(person=person)
+    return None if pending else Rejection.NOT_THEIR_TURN.says(person=person)
 
 
 def unfit(actor: str, reason: str = "") -> str | None:

@@ -13,14 +13,14 @@ from temporalio import workflow
 from temporalio.exceptions import FailureError, is_cancelled_exception
 
 import workflows.follow_up.options as options
-from workflows.follow_up.clocks import Clocked
+from workflows.follow_up.clocks import PauseClock
 from workflows.follow_up.options import ActivityOptions, in_its_queue, probe_pause
-from workflows.follow_up.trouble import Trouble, trouble_of
+from workflows.follow_up.trouble import CallFailure, call_failure_of
 from workflows.model.base import Model
 
 Input = TypeVar("Input")
 Result = TypeVar("Result")
-Memory = TypeVar("Memory", bound=Clocked)
+Memory = TypeVar("Memory", bound=PauseClock)
 Condition = Callable[[], bool]
 Watch = Callable[[], Condition]
 """Begins to watch for something and gives the condition that tells whether it has happened since."""
@@ -33,12 +33,12 @@ class Wake(Enum):
     NEWS = auto()
 
 
-class Pause(NamedTuple):
+class RetryPause(NamedTuple):
     """The pause of a call that failed, after its probe number `probes` (from 0)."""
 
     of: object
     probes: int
-    trouble: Trouble
+    trouble: CallFailure
     until: datetime
 
     def is_of(self, call: object, now: datetime) -> bool:
@@ -55,13 +55,13 @@ def _unchanged(input: Input) -> Input:
     return input
 
 
-class PatientWorkflow(ABC, Generic[Memory]):
+class RetryingWorkflow(ABC, Generic[Memory]):
     """A workflow that waits for people and services for weeks, and whose memory tells what is wrong while it does."""
 
     def __init__(self, memory: Memory) -> None:
         """Handlers replace `_progress`, the workflow's one frozen value; that it was replaced is the news."""
         self._progress = memory
-        self._left: Pause | None = None
+        self._left: RetryPause | None = None
 
     @abstractmethod
     def publish(self) -> None:
@@ -72,10 +72,10 @@ class PatientWorkflow(ABC, Generic[Memory]):
         """The input of a fresh history, which goes on from this memory."""
 
     @abstractmethod
-    def failed(self, trouble: Trouble) -> None:
+    def failed(self, trouble: CallFailure) -> None:
         """A call failed and no repetition will help."""
 
-    def judged(self, trouble: Trouble) -> Trouble:
+    def judged(self, trouble: CallFailure) -> CallFailure:
         """What the failure of a call means by now."""
         return trouble
 
@@ -139,7 +139,7 @@ class PatientWorkflow(ABC, Generic[Memory]):
                 except FailureError as failure:
                     if is_cancelled_exception(failure) or unwanted():
                         break
-                    trouble = self.judged(trouble_of(failure))
+                    trouble = self.judged(call_failure_of(failure))
                 else:
                     self._progress = self._progress.mended(workflow.now())
                     return answer
@@ -149,7 +149,7 @@ class PatientWorkflow(ABC, Generic[Memory]):
                 # Whoever is told a turn would lose it by coming later than that.
                 probe = options.SOON if begins else probe_pause(probes - (first is not None))
                 pause = trouble.retry_after if trouble.bound else max(probe, trouble.retry_after)
-                left = Pause(resumes, probes, trouble, workflow.now() + pause)
+                left = RetryPause(resumes, probes, trouble, workflow.now() + pause)
             if not left.trouble.bound:
                 self.troubled(left.trouble, left.until)
             words = "no more is taken for now" if left.trouble.bound else str(left.trouble.code)
@@ -174,7 +174,7 @@ class PatientWorkflow(ABC, Generic[Memory]):
         except FailureError:
             return None
 
-    def troubled(self, trouble: Trouble, probe_at: datetime) -> None:
+    def troubled(self, trouble: CallFailure, probe_at: datetime) -> None:
         """Stop the clocks and say what is wrong; the call is repeated at `probe_at`."""
         self._progress = self._progress.trouble(trouble.code, trouble.says, workflow.now(), probe_at)
 
@@ -223,7 +223,7 @@ class PatientWorkflow(ABC, Generic[Memory]):
         return await handle
 
 
-Patient = TypeVar("Patient", bound=PatientWorkflow[Any])
+Patient = TypeVar("Patient", bound=RetryingWorkflow[Any])
 
 
 def despite_cancellation(

@@ -8,8 +8,8 @@ from typing import Final, Protocol
 
 from temporalio import workflow
 
-from workflows.follow_up.memory import FollowUp, Memory
-from workflows.follow_up.operation_ledger import OperationLedger
+from workflows.follow_up.memory import FollowUpState, State
+from workflows.follow_up.operation_ledger import CommandLog
 from workflows.follow_up.operations import day_words
 from workflows.model.entries import handing_over
 from workflows.model.operations import (
@@ -25,15 +25,15 @@ from workflows.model.texts import NAMES_AT_MOST, clipped, name_fault, reason_fau
 from workflows.model.views import Next
 from workflows.model.wishes import (
     UPDATES,
-    AnyWish,
+    AnyCommand,
     Cancellation,
+    Command,
     Delegation,
     Exemption,
     Extension,
     ReminderNow,
     Replay,
     Retry,
-    Wish,
 )
 
 _SENTENCE_AT_MOST: Final = 240
@@ -42,7 +42,7 @@ _REASON_AT_MOST: Final = 60
 _OUTSTANDING_AT_MOST: Final = 3
 
 
-class Shown(Protocol):
+class ReceiptView(Protocol):
     """Of whatever a kind of follow-up shows, what a receipt says."""
 
     @property
@@ -54,7 +54,7 @@ class Shown(Protocol):
         """What happens next."""
 
 
-def recorded(progress: Memory, id: str, wish: AnyWish, now: datetime) -> Memory:
+def recorded(progress: State, id: str, wish: AnyCommand, now: datetime) -> State:
     """The memory once a wish has had its effect: its line says that it is done, or what is still to be done."""
     to_do = _to_do(progress, wish)
     one = Operation(
@@ -62,7 +62,7 @@ def recorded(progress: Memory, id: str, wish: AnyWish, now: datetime) -> Memory:
         what=UPDATES[type(wish)],
         digest=digest_of(wish),
         at=now,
-        by=wish.actor if isinstance(wish, Wish) else wish.person,
+        by=wish.actor if isinstance(wish, Command) else wish.person,
         state=OperationState.OPEN if to_do else OperationState.DONE,
         says=to_do or _done(progress, wish),
         about=_about(wish),
@@ -70,7 +70,7 @@ def recorded(progress: Memory, id: str, wish: AnyWish, now: datetime) -> Memory:
     return progress.replace(operations=progress.operations.record(one))
 
 
-def _about(wish: AnyWish) -> str:
+def _about(wish: AnyCommand) -> str:
     match wish:
         case Delegation():
             return handing_over(wish.signer, wish.to)
@@ -81,7 +81,7 @@ def _about(wish: AnyWish) -> str:
     return ""
 
 
-def _to_do(progress: FollowUp, wish: AnyWish) -> str | None:
+def _to_do(progress: FollowUpState, wish: AnyCommand) -> str | None:
     says: str | None = None
     match wish:
         case Cancellation() if not progress.status.ended:
@@ -99,7 +99,7 @@ def _to_do(progress: FollowUp, wish: AnyWish) -> str | None:
     return says
 
 
-def _done(progress: FollowUp, wish: AnyWish) -> str:
+def _done(progress: FollowUpState, wish: AnyCommand) -> str:
     match wish:
         case Cancellation():
             return progress.status
@@ -116,7 +116,7 @@ def update_id() -> str:
     return info.id
 
 
-def refused(operations: OperationLedger, id: str, wish: AnyWish, refusal: str | None) -> str | None:
+def refused(operations: CommandLog, id: str, wish: AnyCommand, refusal: str | None) -> str | None:
     """What stands in the way of a wish; repeating what was taken is harmless, unless it is something else."""
     known = operations.of(id)
     if known is not None:
@@ -126,7 +126,7 @@ def refused(operations: OperationLedger, id: str, wish: AnyWish, refusal: str | 
     return None if len(id.encode()) <= ID_AT_MOST else f"{id[:ID_AT_MOST]}… is too long a name"
 
 
-def _unfit(wish: AnyWish) -> str | None:
+def _unfit(wish: AnyCommand) -> str | None:
     """Of every text of every wish, also of one that nothing else looks at: what is kept has a bound."""
     for name, value in vars(wish).items():
         if isinstance(value, str) and (why := reason_fault(value, name)):
@@ -142,7 +142,7 @@ def _unfit_names(names: tuple[str, ...], what: str) -> str | None:
     return next(filter(None, (name_fault(one, what) for one in names)), None)
 
 
-def receipt(progress: FollowUp, shown: Shown, operation: Operation) -> Receipt:
+def receipt(progress: FollowUpState, shown: ReceiptView, operation: Operation) -> Receipt:
     """How an operation and its request stand."""
     waiting = progress.operations.open
     return Receipt(

@@ -4,15 +4,15 @@ from datetime import datetime
 from typing import Final
 
 import workflows.follow_up.stages as stages
-from workflows.follow_up.awaited import Place
+from workflows.follow_up.awaited import Slot
 from workflows.follow_up.handoff import subscriber
 from workflows.follow_up.inputs import FollowUpInput
-from workflows.follow_up.memory import FollowUp, Memory
+from workflows.follow_up.memory import FollowUpState, State
 from workflows.follow_up.notices import notice_to
-from workflows.follow_up.stages import Stage
+from workflows.follow_up.stages import NotificationType
 from workflows.follow_up.turn_told import onboarding_of
-from workflows.model.happened import Happened
-from workflows.model.notices import Notice, NoticeAction, Notification, Outcome
+from workflows.model.happened import EventType
+from workflows.model.notices import NoticeAction, Notification, NotificationOrder, NotificationOutcome
 from workflows.model.planning import EscalationReason
 from workflows.model.policy import ESCALATED, Target
 from workflows.model.subject import Subject
@@ -24,7 +24,7 @@ SUBSCRIBERS_AT_MOST: Final = 50
 """Beside those that its file names, which are as many."""
 
 
-def announcement(request: FollowUpInput, subject: Subject, memory: FollowUp) -> tuple[Notice, ...]:
+def announcement(request: FollowUpInput, subject: Subject, memory: FollowUpState) -> tuple[NotificationOrder, ...]:
     """Notices of everything that has happened, to those concerned who have no line of it in the ledger yet.
 
     `subject` has the people of `memory`.
@@ -41,7 +41,7 @@ def announcement(request: FollowUpInput, subject: Subject, memory: FollowUp) -> 
     return tuple(notice for notice in wanted if notice.key not in known)
 
 
-def open_hand_off(request: FollowUpInput, memory: Memory) -> Memory:
+def open_hand_off(request: FollowUpInput, memory: State) -> State:
     """The memory with its fan-out ledger open: the policy's targets, the subscribers, everyone who must know."""
     targets = [target for target in request.policy.handoff if target.hears_of(request.subject.type, memory.status)]
     named = (one for one in request.subscribers if one not in memory.unsubscribed)
@@ -52,7 +52,7 @@ def open_hand_off(request: FollowUpInput, memory: Memory) -> Memory:
     return memory.hand_off(tuple(targets), tuple(people), quiet, request.subject.reference)
 
 
-def open_escalations(request: FollowUpInput, memory: Memory, now: datetime) -> Memory:
+def open_escalations(request: FollowUpInput, memory: State, now: datetime) -> State:
     """The memory with lines for the targets that hear of escalations, once for each; unchanged when none is new.
 
     What somebody has handed over by hand is none.
@@ -69,7 +69,7 @@ def open_escalations(request: FollowUpInput, memory: Memory, now: datetime) -> M
     return memory if handoff is memory.handoff else memory.replace(handoff=handoff)
 
 
-def refuse_subscribe(request: FollowUpInput, memory: FollowUp, wish: Subscription) -> str | None:
+def refuse_subscribe(request: FollowUpInput, memory: FollowUpState, wish: Subscription) -> str | None:
     """Why this workflow cannot be told of the ending as well."""
     if why := name_fault(wish.actor) or name_fault(wish.workflow, "the workflow's id"):
         return why
@@ -79,7 +79,7 @@ def refuse_subscribe(request: FollowUpInput, memory: FollowUp, wish: Subscriptio
     return None if known or len(memory.subscribers) < SUBSCRIBERS_AT_MOST else "too many have subscribed already"
 
 
-def subscribe(memory: Memory, wish: Subscription, now: datetime) -> Memory:
+def subscribe(memory: State, wish: Subscription, now: datetime) -> State:
     """Tell it of the ending, or at once where that has come; who is told already is not told twice."""
     told = (entry.target.target for entry in memory.handoff.entries)
     if wish.workflow in memory.subscribers or wish.workflow in told:
@@ -89,10 +89,10 @@ def subscribe(memory: Memory, wish: Subscription, now: datetime) -> Memory:
     )
     if known.handoff.opened:
         known = known.replace(handoff=known.handoff.joined_by(subscriber(wish.workflow), now))
-    return known.note(now, Happened.SUBSCRIBED, wish.workflow, None)
+    return known.note(now, EventType.SUBSCRIBED, wish.workflow, None)
 
 
-def refuse_unsubscribe(request: FollowUpInput, memory: FollowUp, wish: Unsubscription) -> str | None:
+def refuse_unsubscribe(request: FollowUpInput, memory: FollowUpState, wish: Unsubscription) -> str | None:
     """Why nothing can be taken back, or not any more; an onboarding waits for its own parts, and would for ever."""
     if why := name_fault(wish.actor) or name_fault(wish.workflow, "the workflow's id"):
         return why
@@ -102,35 +102,38 @@ def refuse_unsubscribe(request: FollowUpInput, memory: FollowUp, wish: Unsubscri
     return f"too late: the {memory.words.subject} is {memory.status}, and whoever subscribed is told" if ended else None
 
 
-def unsubscribe(request: FollowUpInput, memory: Memory, wish: Unsubscription, now: datetime) -> Memory:
+def unsubscribe(request: FollowUpInput, memory: State, wish: Unsubscription, now: datetime) -> State:
     """Do not tell it of the ending; whoever was not to be told is not told anyway."""
     known = memory.replace(subscribers=_without(memory.subscribers, wish.workflow))
     if wish.workflow in request.subscribers and wish.workflow not in memory.unsubscribed:
         known = known.replace(unsubscribed=(*memory.unsubscribed, wish.workflow))
-    return memory if known == memory else known.note(now, Happened.UNSUBSCRIBED, wish.workflow, None, by=wish.actor)
+    return memory if known == memory else known.note(now, EventType.UNSUBSCRIBED, wish.workflow, None, by=wish.actor)
 
 
 def _without(workflows: tuple[str, ...], one: str) -> tuple[str, ...]:
     return tuple(other for other in workflows if other != one)
 
 
-def _ready(subject: Subject, memory: FollowUp) -> list[Notice]:
-    return [notice_to(subject, Stage.READY, one.person, memory.action_of(one.person)) for one in memory.awaited.pending]
+def _ready(subject: Subject, memory: FollowUpState) -> list[NotificationOrder]:
+    return [
+        notice_to(subject, NotificationType.READY, one.person, memory.action_of(one.person))
+        for one in memory.awaited.pending
+    ]
 
 
-def _taken_away(subject: Subject, memory: FollowUp) -> list[Notice]:
+def _taken_away(subject: Subject, memory: FollowUpState) -> list[NotificationOrder]:
     """Who has acted gets their notice withdrawn; who was replaced is told so, which replaces it as well."""
     told = memory.told_stages
-    acted = [one for one in memory.awaited.everyone if one.acted and (Stage.READY, one.person) in told]
+    acted = [one for one in memory.awaited.everyone if one.acted and (NotificationType.READY, one.person) in told]
     return [
-        notice_to(subject, Stage.REASSIGNED, one.person, NoticeAction.OPEN)
+        notice_to(subject, NotificationType.REASSIGNED, one.person, NoticeAction.OPEN)
         if one.replaced
-        else notice_to(subject, Stage.WITHDRAWAL, one.person, NoticeAction.WITHDRAW)
+        else notice_to(subject, NotificationType.WITHDRAWAL, one.person, NoticeAction.WITHDRAW)
         for one in acted
     ]
 
 
-def _questions(subject: Subject, memory: FollowUp) -> list[Notice]:
+def _questions(subject: Subject, memory: FollowUpState) -> list[NotificationOrder]:
     """A question goes to the requester, an answer to who waits for it, as long as they have not acted.
 
     An asker whose place was handed over meanwhile hears the answer as well: they were promised it.
@@ -151,7 +154,7 @@ def _questions(subject: Subject, memory: FollowUp) -> list[Notice]:
     return notices
 
 
-def _questions_gone(subject: Subject, memory: FollowUp) -> list[Notice]:
+def _questions_gone(subject: Subject, memory: FollowUpState) -> list[NotificationOrder]:
     """A question that needs no answer any more leaves the phones on which it is what they show of this."""
     pending = frozenset(place.person for place in memory.awaited.pending)
     return [
@@ -163,7 +166,7 @@ def _questions_gone(subject: Subject, memory: FollowUp) -> list[Notice]:
     ]
 
 
-def _reports(request: FollowUpInput, subject: Subject, memory: FollowUp) -> list[Notice]:
+def _reports(request: FollowUpInput, subject: Subject, memory: FollowUpState) -> list[NotificationOrder]:
     """The requester hears of somebody, once: it takes a decision of theirs."""
     if request.told_together:
         return []
@@ -175,22 +178,22 @@ def _reports(request: FollowUpInput, subject: Subject, memory: FollowUp) -> list
     return notices
 
 
-def _offered(request: FollowUpInput, subject: Subject, memory: FollowUp) -> list[Notice]:
+def _offered(request: FollowUpInput, subject: Subject, memory: FollowUpState) -> list[NotificationOrder]:
     """With the first notice of all the requester is told where it can be followed, unless they are asked themselves."""
     first = bool(memory.awaited.pending) and not memory.notifications
     told = request.policy.tell_requester.started and not request.told_together
     if not (first and told) or memory.awaited.of(subject.requester):
         return []
-    return [notice_to(subject, Stage.FOLLOW, subject.requester, NoticeAction.OPEN)]
+    return [notice_to(subject, NotificationType.FOLLOW, subject.requester, NoticeAction.OPEN)]
 
 
-def _still_shown(place: Place, memory: FollowUp) -> bool:
+def _still_shown(place: Slot, memory: FollowUpState) -> bool:
     told = memory.told_stages
-    gone = any((stage, place.person) in told for stage in (Stage.WITHDRAWAL, Stage.REASSIGNED))
-    return place.acted and (Stage.READY, place.person) in told and not gone
+    gone = any((stage, place.person) in told for stage in (NotificationType.WITHDRAWAL, NotificationType.REASSIGNED))
+    return place.acted and (NotificationType.READY, place.person) in told and not gone
 
 
-def _is_no_news(request: FollowUpInput, memory: FollowUp, person: str) -> bool:
+def _is_no_news(request: FollowUpInput, memory: FollowUpState, person: str) -> bool:
     """Whether it is enough that somebody's phone loses what it shows, as after a success."""
     if person == request.subject.requester and request.told_together:
         return True
@@ -203,7 +206,7 @@ def _is_no_news(request: FollowUpInput, memory: FollowUp, person: str) -> bool:
     return not memory.tells_of_success and memory.awaited.of(person) is not None
 
 
-def _concerned(request: FollowUpInput, memory: FollowUp) -> tuple[str, ...]:
+def _concerned(request: FollowUpInput, memory: FollowUpState) -> tuple[str, ...]:
     """Who hears of the ending: the requester, and of the others those who were ever asked or alerted.
 
     So does whoever's phone still says that a question is unanswered; a requester to whom it is no news only if their
@@ -214,7 +217,7 @@ def _concerned(request: FollowUpInput, memory: FollowUp) -> tuple[str, ...]:
     told = [place.person for place in memory.awaited.everyone if concerned(place, memory)]
     # Whom a place was handed over to is one of them like any other: perhaps it never was their turn.
     alerted = [entry.to for entry in memory.escalations if memory.awaited.of(entry.to) is None]
-    unanswered = [line.person for line in shown if stages.kind_of(line.stage) is Stage.UNANSWERED]
+    unanswered = [line.person for line in shown if stages.kind_of(line.stage) is NotificationType.UNANSWERED]
     if _is_no_news(request, memory, requester):
         told = [*told, *(line.person for line in shown if line.person == requester)]
     else:
@@ -222,15 +225,15 @@ def _concerned(request: FollowUpInput, memory: FollowUp) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*told, *alerted, *unanswered]))
 
 
-def _asked(place: Place, memory: FollowUp) -> bool:
+def _asked(place: Slot, memory: FollowUpState) -> bool:
     """Whether it was their turn at some time; who was told that somebody else was asked instead is done with it."""
     told = memory.told_stages
-    was_asked = memory.was_asked(place) or (Stage.READY, place.person) in told
-    return was_asked and (Stage.REASSIGNED, place.person) not in told
+    was_asked = memory.was_asked(place) or (NotificationType.READY, place.person) in told
+    return was_asked and (NotificationType.REASSIGNED, place.person) not in told
 
 
-def _shown(memory: FollowUp) -> list[Notification]:
+def _shown(memory: FollowUpState) -> list[Notification]:
     """What phones show of it: the last notice that each person's took, unless it was withdrawn."""
-    done = (Outcome.ACCEPTED, Outcome.WITHDRAWN)
+    done = (NotificationOutcome.ACCEPTED, NotificationOutcome.WITHDRAWN)
     last = {line.person: line for line in memory.notifications if line.outcome in done}
-    return [line for line in last.values() if line.outcome is Outcome.ACCEPTED]
+    return [line for line in last.values() if line.outcome is NotificationOutcome.ACCEPTED]

@@ -7,20 +7,20 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from workflows.follow_up.attention import dead_hand_offs
-from workflows.follow_up.handoff import HandoffLedger, is_subscriber, key_of, state_after, subscriber
+from workflows.follow_up.handoff import Outbox, is_subscriber, key_of, state_after, subscriber
 from workflows.follow_up.handoff_lines import dead_lines, dead_of, originals_and_newest
 from workflows.follow_up.inputs import FollowUpInput
-from workflows.follow_up.memory import Memory
+from workflows.follow_up.memory import State
 from workflows.follow_up.show import handed_off_entry, is_needless, told_entry, with_dead_targets
 from workflows.model.entries import TimelineEntry
-from workflows.model.notices import Notification, Page
-from workflows.model.records import Amendment, DeadHandOffs, HandedOff, HandoffBatch, SettledRecord
+from workflows.model.notices import LogPage, Notification
+from workflows.model.records import Amendment, DeadHandOffs, HandoffBatch, HandOffOrder, SettledRecord
 from workflows.model.settlement import HandoffLine, HandoffReport
 from workflows.model.views import AnyShow, Shown
 
 
 def settled_record(
-    request: FollowUpInput, memory: Memory, run_id: str, show: Callable[[Memory, datetime], Shown]
+    request: FollowUpInput, memory: State, run_id: str, show: Callable[[State, datetime], Shown]
 ) -> SettledRecord | None:
     """The record of what is remembered at settlement, until it has been written.
 
@@ -28,7 +28,7 @@ def settled_record(
     """
     if memory.recorded or memory.settled_at is None:
         return None
-    settled = memory.paged(memory.page).replace(handoff=HandoffLedger())
+    settled = memory.paged(memory.page).replace(handoff=Outbox())
     return SettledRecord(fingerprint=request.fingerprint, run_id=run_id, show=show(settled, memory.settled_at))
 
 
@@ -78,7 +78,7 @@ def dead_before(batch: HandoffBatch) -> DeadHandOffs | None:
     return DeadHandOffs(id=brief.id, kind=brief.kind, status=batch.settled.outcome, handoffs=batch.dead)
 
 
-def order_of(record: SettledRecord, later: Amendment) -> HandedOff | None:
+def order_of(record: SettledRecord, later: Amendment) -> HandOffOrder | None:
     """What a replay needs, with whoever subscribed after the record was written, and what escalations were."""
     order = record.hand_off
     if order is None:
@@ -106,7 +106,7 @@ def joined(amendments: Iterable[Amendment]) -> Amendment:
     )
 
 
-def completed(shown: AnyShow, pages: Iterable[Page]) -> AnyShow:
+def completed(shown: AnyShow, pages: Iterable[LogPage]) -> AnyShow:
     """The answer with all that the request had forgotten."""
     remembered = {line.key for line in shown.notifications}
     lines: dict[str, Notification] = {}

@@ -4,14 +4,14 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
-from workflows.follow_up.handoff import HandoffEntry, HandoffLedger
+from workflows.follow_up.handoff import Outbox, OutboxEntry
 from workflows.follow_up.handoff_lines import escalation_of
-from workflows.follow_up.memory import FollowUp, Memory
-from workflows.follow_up.operation_ledger import OperationLedger
+from workflows.follow_up.memory import FollowUpState, State
+from workflows.follow_up.operation_ledger import CommandLog
 from workflows.follow_up.show import stamp
-from workflows.model.happened import Happened
+from workflows.model.happened import EventType
 from workflows.model.policy import Target
-from workflows.model.records import HandedOff, Recalled
+from workflows.model.records import HandOffOrder, RecordedHandOff
 from workflows.model.settlement import HandoffLine, HandoffResult, HandoffState
 from workflows.model.texts import clipped, name_fault
 from workflows.model.wishes import Replay
@@ -21,7 +21,7 @@ _NAMES_AT_MOST: Final = 300
 """Bytes."""
 
 
-def refuse(memory: FollowUp, wish: Replay) -> str | None:
+def refuse(memory: FollowUpState, wish: Replay) -> str | None:
     """Why a target cannot be handed off to once more, or not yet."""
     if why := name_fault(wish.actor) or name_fault(wish.target, "--target"):
         return why
@@ -30,7 +30,7 @@ def refuse(memory: FollowUp, wish: Replay) -> str | None:
     return refuse_of(memory.handoff, wish)
 
 
-def refuse_of(ledger: HandoffLedger, wish: Replay) -> str | None:
+def refuse_of(ledger: Outbox, wish: Replay) -> str | None:
     """The same by the ledger alone: told is told unless they want it `again`, and who is being told waits for that.
 
     A replay that was asked for and not tried yet serves whoever asks meanwhile.
@@ -51,7 +51,7 @@ def refuse_of(ledger: HandoffLedger, wish: Replay) -> str | None:
     return None
 
 
-def refuse_closed(ledger: HandoffLedger, wish: Replay) -> str | None:
+def refuse_closed(ledger: Outbox, wish: Replay) -> str | None:
     """The same once its run is closed."""
     entry = _last(ledger).get(wish.target)
     if entry is not None and entry.target == Target(target=wish.target):
@@ -59,18 +59,18 @@ def refuse_closed(ledger: HandoffLedger, wish: Replay) -> str | None:
     return refuse_of(ledger, wish)
 
 
-def ask(memory: Memory, wish: Replay, now: datetime) -> Memory:
+def ask(memory: State, wish: Replay, now: datetime) -> State:
     """Have a target told once more, at once."""
     known = memory.replace(handoff=replayed(memory.handoff, wish, now))
-    return known.note(now, Happened.REPLAY_WISHED, wish.target, None, by=wish.actor)
+    return known.note(now, EventType.REPLAY_WISHED, wish.target, None, by=wish.actor)
 
 
-def replayed(ledger: HandoffLedger, wish: Replay, now: datetime) -> HandoffLedger:
+def replayed(ledger: Outbox, wish: Replay, now: datetime) -> Outbox:
     """The ledger with a fresh line for the target; of earlier replays, which are on record, the memory needs none."""
     last = _last(ledger)[wish.target]
     if _is_asked_for(last):
         return ledger
-    fresh = HandoffEntry(
+    fresh = OutboxEntry(
         target=last.target,
         escalation=last.escalation,
         replay=last.replay + 1,
@@ -82,7 +82,7 @@ def replayed(ledger: HandoffLedger, wish: Replay, now: datetime) -> HandoffLedge
     return ledger.replace(entries=(*kept, fresh))
 
 
-def over(operations: OperationLedger, ledger: HandoffLedger, results: tuple[HandoffResult, ...]) -> OperationLedger:
+def over(operations: CommandLog, ledger: Outbox, results: tuple[HandoffResult, ...]) -> CommandLog:
     """What became of the replays that were wished: told is done, dead is refused with the last answer."""
     tried = {result.target for result in results}
     for entry in ledger.entries:
@@ -96,23 +96,23 @@ def over(operations: OperationLedger, ledger: HandoffLedger, results: tuple[Hand
     return operations
 
 
-def ledger_of(recalled: Recalled) -> HandoffLedger:
+def ledger_of(recalled: RecordedHandOff) -> Outbox:
     """The ledger as the record has it, once its run is closed: whoever was still to be told then is given up on."""
     order = recalled.order
     if order is None:
-        return HandoffLedger()
+        return Outbox()
     targets = {target.target: target for target in (*order.targets, *_of_escalations(order, recalled.lines))}
     known = [_given_up(targets.get(line.target), line) for line in recalled.lines]
     tried = {line.target for line in recalled.lines}
     never = [
-        HandoffEntry(target=target, state=HandoffState.DEAD, at=order.settled.at)
+        OutboxEntry(target=target, state=HandoffState.DEAD, at=order.settled.at)
         for name, target in targets.items()
         if name not in tried
     ]
-    return HandoffLedger(of=order.subject.reference, entries=(*known, *never), batches=recalled.batches)
+    return Outbox(of=order.subject.reference, entries=(*known, *never), batches=recalled.batches)
 
 
-def _of_escalations(order: HandedOff, lines: Sequence[HandoffLine]) -> Iterator[Target]:
+def _of_escalations(order: HandOffOrder, lines: Sequence[HandoffLine]) -> Iterator[Target]:
     """Those of the lines that heard of an escalation of which it is known what it was."""
     policy = {target.name: target for target in order.escalated}
     for line in lines:
@@ -121,9 +121,9 @@ def _of_escalations(order: HandedOff, lines: Sequence[HandoffLine]) -> Iterator[
             yield target.of_escalation(number)
 
 
-def _given_up(target: Target | None, line: HandoffLine) -> HandoffEntry:
+def _given_up(target: Target | None, line: HandoffLine) -> OutboxEntry:
     state = HandoffState.DEAD if line.state is HandoffState.PENDING else line.state
-    return HandoffEntry(
+    return OutboxEntry(
         target=target or Target(target=line.target),
         state=state,
         attempts=line.attempts,
@@ -135,10 +135,10 @@ def _given_up(target: Target | None, line: HandoffLine) -> HandoffEntry:
     )
 
 
-def _is_asked_for(entry: HandoffEntry) -> bool:
+def _is_asked_for(entry: OutboxEntry) -> bool:
     return entry.state is HandoffState.PENDING and entry.replay > 0 and entry.attempts == 0
 
 
-def _last(ledger: HandoffLedger) -> dict[str, HandoffEntry]:
+def _last(ledger: Outbox) -> dict[str, OutboxEntry]:
     """The newest line of each target."""
     return {entry.target.target: entry for entry in ledger.entries if not entry.notice}

@@ -9,17 +9,17 @@ from datetime import UTC, datetime
 
 from workflows.follow_up.attention import attention_of
 from workflows.follow_up.handoff_lines import dead_of
-from workflows.follow_up.memory import FollowUp
-from workflows.follow_up.moves import Stand, before_the_agenda, next_moment
+from workflows.follow_up.memory import FollowUpState
+from workflows.follow_up.moves import Paused, before_the_agenda, next_moment
 from workflows.follow_up.operations import latest_snoozes, reminded_at, snoozes_left
 from workflows.follow_up.questions import open_question, question_words
 from workflows.follow_up.stages import stage_words
-from workflows.follow_up.words import First
+from workflows.follow_up.words import Precondition
 from workflows.model.entries import TimelineEntry
-from workflows.model.happened import Happened
+from workflows.model.happened import EventType
 from workflows.model.lines import Choices
-from workflows.model.notices import Delivered, HeldBack, Notification, Outcome
-from workflows.model.planning import MomentKind, Reason, why_words
+from workflows.model.notices import Delivered, HeldBack, Notification, NotificationOutcome
+from workflows.model.planning import ActionType, Reason, why_words
 from workflows.model.policy import Policy
 from workflows.model.settlement import HandoffLine
 from workflows.model.subject import Status, Subject
@@ -28,7 +28,7 @@ from workflows.model.wishes import Stop, StopKind
 from workflows.names import EXTEND
 
 
-def facts(subject: Subject, policy: Policy, memory: FollowUp, now: datetime) -> FollowUpShow:
+def facts(subject: Subject, policy: Policy, memory: FollowUpState, now: datetime) -> FollowUpShow:
     """What is said at `now` of everything that is followed up; each kind adds what only it knows."""
     standstill = None if memory.status.ended else _standstill(memory)
     following = _next(memory, standstill, now)
@@ -97,14 +97,18 @@ def outcome_words(line: Delivered) -> str:
 
 def is_needless(line: Delivered) -> bool:
     """Whether a planned notice was left out because its purpose was reached: the ledger has it, nobody looks for it."""
-    return line.outcome is Outcome.SUPPRESSED and line.why in (Reason.SIGNED, Reason.SETTLED, Reason.SUPERSEDED)
+    return line.outcome is NotificationOutcome.SUPPRESSED and line.why in (
+        Reason.SIGNED,
+        Reason.SETTLED,
+        Reason.SUPERSEDED,
+    )
 
 
-def _waiting_for(memory: FollowUp) -> tuple[WaitingFor, ...]:
+def _waiting_for(memory: FollowUpState) -> tuple[WaitingFor, ...]:
     return tuple(WaitingFor(person=one.person, since=one.turn_at) for one in memory.awaited.pending if one.turn_at)
 
 
-def _people(memory: FollowUp) -> str:
+def _people(memory: FollowUpState) -> str:
     return ", ".join(one.person for one in _waiting_for(memory)) or "nobody of the directory"
 
 
@@ -124,7 +128,7 @@ class _Standstill:
         return Next(what=self.what, at=self.at, why=self.why)
 
 
-def _next(memory: FollowUp, standstill: _Standstill | None, now: datetime) -> Next | None:
+def _next(memory: FollowUpState, standstill: _Standstill | None, now: datetime) -> Next | None:
     if memory.status.ended:
         return _next_handoff(memory)
     if standstill and not standstill.for_a_question:
@@ -137,35 +141,35 @@ def _next(memory: FollowUp, standstill: _Standstill | None, now: datetime) -> Ne
         return Next(what=NextStep.HELD, at=held.until, why=why, to=held.person)
     if moment is None:
         return Next(what=NextStep.WAIT, at=None, why="nothing more is planned")
-    to = moment.to if moment.kind is MomentKind.QUESTION else None
+    to = moment.to if moment.kind is ActionType.QUESTION else None
     return Next(what=_NEXT_STEPS[moment.kind], at=moment.at, why=moment.why, to=to)
 
 
-def _held(memory: FollowUp, now: datetime) -> HeldBack | None:
+def _held(memory: FollowUpState, now: datetime) -> HeldBack | None:
     """Who is told next of those whose budget is used up."""
     held = (one for one in memory.ledger.held if now < one.until)
     return min(held, key=lambda one: one.until, default=None)
 
 
-def _standstill(memory: FollowUp) -> _Standstill | None:
+def _standstill(memory: FollowUpState) -> _Standstill | None:
     """The first of the moves that takes more than a moment, if it is not to wait for the agenda."""
     if problem := memory.problem if memory.stop(StopKind.PROBLEM) else memory.broken_off:
         says = f"Problem {problem.code} since {stamp(problem.since)}: {problem.says}"
         return _Standstill(says, f"trying again: {problem.says}", memory.probe_at)
     for move in before_the_agenda(memory):
         match move:
-            case First.CLOSE if memory.ending:
+            case Precondition.CLOSE if memory.ending:
                 says = f"Being {memory.ending.outcome}{memory.words.closing}"
                 return _Standstill(says, says, what=NextStep.END)
-            case First.PREPARE:
+            case Precondition.PREPARE:
                 return _Standstill(memory.words.preparing, memory.words.preparing, memory.probe_at)
-            case Stand(stop):
+            case Paused(stop):
                 return _stopped(memory, stop)
     question = memory.stop(StopKind.QUESTION)
     return _stopped(memory, question) if question else None
 
 
-def _stopped(memory: FollowUp, stop: Stop) -> _Standstill:
+def _stopped(memory: FollowUpState, stop: Stop) -> _Standstill:
     question = open_question(memory) if stop.kind is StopKind.QUESTION else None
     words = question_words(question) if question and question.blocks else stop.words
     waiting = f"Waiting for {_people(memory)}; reminders are paused{_until(memory, stop)}"
@@ -173,12 +177,12 @@ def _stopped(memory: FollowUp, stop: Stop) -> _Standstill:
     return _Standstill(says, words, for_a_question=stop.kind is StopKind.QUESTION)
 
 
-def _until(memory: FollowUp, stop: Stop) -> str:
+def _until(memory: FollowUpState, stop: Stop) -> str:
     moments = memory.agenda.moments if memory.agenda and stop.kind is StopKind.QUESTION else ()
-    return next((f" until {stamp(moment.at)}" for moment in moments if moment.kind is MomentKind.GO_ON), "")
+    return next((f" until {stamp(moment.at)}" for moment in moments if moment.kind is ActionType.GO_ON), "")
 
 
-def _choices(policy: Policy, memory: FollowUp, now: datetime) -> tuple[Choices, ...]:
+def _choices(policy: Policy, memory: FollowUpState, now: datetime) -> tuple[Choices, ...]:
     if memory.status.ended or memory.ending:
         return ()
     latest = latest_snoozes(memory, now)
@@ -195,7 +199,7 @@ def _choices(policy: Policy, memory: FollowUp, now: datetime) -> tuple[Choices, 
     )
 
 
-def _next_handoff(memory: FollowUp) -> Next | None:
+def _next_handoff(memory: FollowUpState) -> Next | None:
     at = memory.handoff.next_at
     if at is None:
         return None
@@ -203,11 +207,11 @@ def _next_handoff(memory: FollowUp) -> Next | None:
     return Next(what=NextStep.HAND_OFF, at=at, why=f"telling {', '.join(filter(None, open_targets))}")
 
 
-def _timeline(memory: FollowUp) -> tuple[TimelineEntry, ...]:
+def _timeline(memory: FollowUpState) -> tuple[TimelineEntry, ...]:
     told = [told_entry(line) for line in memory.ledger.leaving + memory.ledger.lines if not is_needless(line)]
     handed_over = tuple(place.person for place in memory.awaited.everyone if place.replaced)
     escalated = [
-        TimelineEntry(at=entry.at, happened=Happened.ESCALATED, about=entry.to, who=entry.from_, why=entry.reason)
+        TimelineEntry(at=entry.at, happened=EventType.ESCALATED, about=entry.to, who=entry.from_, why=entry.reason)
         for entry in memory.escalations
         if entry.from_ not in handed_over
     ]
@@ -223,28 +227,28 @@ def told_entry(line: Notification) -> TimelineEntry:
 
 def handed_off_entry(line: HandoffLine) -> TimelineEntry:
     """A line of the hand-off as the timeline shows it."""
-    happened = Happened(f"replay_{line.state}" if line.replay else f"hand_off_{line.state}")
+    happened = EventType(f"replay_{line.state}" if line.replay else f"hand_off_{line.state}")
     about = str(line.replay) if line.replay else ""
     return TimelineEntry(at=line.at, happened=happened, about=about, who=line.target, why=line.why)
 
 
 _BECAME = {
-    Outcome.ACCEPTED: Happened.TOLD,
-    Outcome.SUPPRESSED: Happened.SUPPRESSED,
-    Outcome.FAILED: Happened.NOT_TOLD,
-    Outcome.WITHDRAWN: Happened.TAKEN_OFF,
+    NotificationOutcome.ACCEPTED: EventType.TOLD,
+    NotificationOutcome.SUPPRESSED: EventType.SUPPRESSED,
+    NotificationOutcome.FAILED: EventType.NOT_TOLD,
+    NotificationOutcome.WITHDRAWN: EventType.TAKEN_OFF,
 }
 _NEXT_STEPS = {
-    MomentKind.REMIND: NextStep.REMIND,
-    MomentKind.WARN: NextStep.WARN,
-    MomentKind.OVERDUE: NextStep.REMIND,
-    MomentKind.ESCALATE: NextStep.ESCALATE,
-    MomentKind.FALLBACK: NextStep.REMIND,
+    ActionType.REMIND: NextStep.REMIND,
+    ActionType.WARN: NextStep.WARN,
+    ActionType.OVERDUE: NextStep.REMIND,
+    ActionType.ESCALATE: NextStep.ESCALATE,
+    ActionType.FALLBACK: NextStep.REMIND,
     # To the signer it is one more nudge; `why` says who was alerted.
-    MomentKind.ESCALATED: NextStep.REMIND,
-    MomentKind.QUESTION: NextStep.QUESTION,
-    MomentKind.GO_ON: NextStep.WAIT,
-    MomentKind.EXPIRE: NextStep.EXPIRE,
+    ActionType.ESCALATED: NextStep.REMIND,
+    ActionType.QUESTION: NextStep.QUESTION,
+    ActionType.GO_ON: NextStep.WAIT,
+    ActionType.EXPIRE: NextStep.EXPIRE,
 }
 _NEXT_WORDS = {
     NextStep.REMIND: "a reminder follows",
@@ -255,7 +259,7 @@ _NEXT_WORDS = {
 }
 
 
-def _sentence(memory: FollowUp, standstill: _Standstill | None, following: Next | None, now: datetime) -> str:
+def _sentence(memory: FollowUpState, standstill: _Standstill | None, following: Next | None, now: datetime) -> str:
     if memory.status.ended:
         return _ended_sentence(memory, following)
     if standstill:
@@ -270,7 +274,7 @@ def _sentence(memory: FollowUp, standstill: _Standstill | None, following: Next 
     return f"Waiting for {_people(memory)}{_until_due(memory, now)}{then}"
 
 
-def _until_due(memory: FollowUp, now: datetime) -> str:
+def _until_due(memory: FollowUpState, now: datetime) -> str:
     if memory.due is not None and any(one.what == EXTEND for one in memory.operations.open):
         # What was planned for the day before it was moved holds no more.
         due = memory.due
@@ -280,7 +284,7 @@ def _until_due(memory: FollowUp, now: datetime) -> str:
     return f" until {stamp(memory.due_at)}" if memory.due_at else ""
 
 
-def _ended_sentence(memory: FollowUp, following: Next | None) -> str:
+def _ended_sentence(memory: FollowUpState, following: Next | None) -> str:
     ending = f"{memory.status.capitalize()} {stamp(memory.settled_at)}"
     if memory.status is Status.FAILED and memory.problem:
         ending += f": {memory.words.failures.get(memory.problem.code, memory.problem.says)}"

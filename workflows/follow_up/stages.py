@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 
-class Stage(StrEnum):
+class NotificationType(StrEnum):
     """The first word of every stage, and the whole of those of which there is one only."""
 
     READY = "ready"
@@ -53,14 +53,14 @@ class Stage(StrEnum):
 
 
 _FOR_ON_CALL: Final = (
-    Stage.UNCALLED,
-    Stage.CALLED,
-    Stage.CLOCK_BEHIND,
-    Stage.HANDOFF_FAILING,
-    Stage.HANDOFF_DEAD,
-    Stage.HANDOFF_RECOVERED,
-    Stage.PUSH_REFUSED,
-    Stage.PUSH_RECOVERED,
+    NotificationType.UNCALLED,
+    NotificationType.CALLED,
+    NotificationType.CLOCK_BEHIND,
+    NotificationType.HANDOFF_FAILING,
+    NotificationType.HANDOFF_DEAD,
+    NotificationType.HANDOFF_RECOVERED,
+    NotificationType.PUSH_REFUSED,
+    NotificationType.PUSH_RECOVERED,
 )
 
 MAILED_ALONG: Final = "mail-along"
@@ -68,12 +68,25 @@ MAILED_ALONG: Final = "mail-along"
 REMINDED_ALONG: Final = "reminder-along"
 """The same to somebody without a phone: it counts as a reminder, so none of their own follows within the hour."""
 
-_BY_WORD: Final = {stage.value: stage for stage in Stage}
-_NUDGES: Final = (Stage.REMINDER, Stage.SNOOZE, Stage.WARNING, Stage.OVERDUE, Stage.ESCALATED)
-_RATIONED: Final = (Stage.READY, Stage.REMINDER, Stage.WARNING, Stage.OVERDUE, Stage.ESCALATION, Stage.ESCALATED)
+_BY_WORD: Final = {stage.value: stage for stage in NotificationType}
+_NUDGES: Final = (
+    NotificationType.REMINDER,
+    NotificationType.SNOOZE,
+    NotificationType.WARNING,
+    NotificationType.OVERDUE,
+    NotificationType.ESCALATED,
+)
+_RATIONED: Final = (
+    NotificationType.READY,
+    NotificationType.REMINDER,
+    NotificationType.WARNING,
+    NotificationType.OVERDUE,
+    NotificationType.ESCALATION,
+    NotificationType.ESCALATED,
+)
 """Answers and times that somebody chose themselves are not among them."""
-_BY_HAND: Final = f"{Stage.REMINDER}-manual-"
-_LAST_WORDS: Final = (Stage.WARNING, Stage.OVERDUE)
+_BY_HAND: Final = f"{NotificationType.REMINDER}-manual-"
+_LAST_WORDS: Final = (NotificationType.WARNING, NotificationType.OVERDUE)
 _OVERDUE_FROM: Final = 1_000
 """Overdue reminders are numbered from here on among all of somebody: the policy has fewer before the due date."""
 
@@ -104,7 +117,7 @@ def reminder_number(stage: str, revision: int) -> int | None:
     series, number = numbered(stage)
     if stage == overdue(number, revision):
         return _OVERDUE_FROM + number
-    return number if series == Stage.REMINDER and stage != series else None
+    return number if series == NotificationType.REMINDER and stage != series else None
 
 
 def reminder_by_hand(number: int) -> str:
@@ -139,7 +152,7 @@ def unanswered(number: int, *, again: bool = False) -> str:
 
 def not_sent(number: int) -> str:
     """What people are to be asked about is still not there."""
-    return f"{Stage.NOT_SENT}-{number}"
+    return f"{NotificationType.NOT_SENT}-{number}"
 
 
 def answer(number: int) -> str:
@@ -162,19 +175,23 @@ def question_gone(number: int) -> str:
     return f"withdrawal-question-{number}"
 
 
-def kind_of(stage: str) -> Stage | None:
+def kind_of(stage: str) -> NotificationType | None:
     """What a stage is; None for one of newer code."""
     return _BY_WORD.get(stage.partition("-")[0])
 
 
 def stage_words(stage: str) -> str:
     """A stage as people read it: the news of a part that is called `notice-1` is not a notice twice over."""
-    return stage.removeprefix(f"{Stage.NOTICE}-") if stage.startswith(f"{Stage.NOTICE}-{Stage.NOTICE}-") else stage
+    return (
+        stage.removeprefix(f"{NotificationType.NOTICE}-")
+        if stage.startswith(f"{NotificationType.NOTICE}-{NotificationType.NOTICE}-")
+        else stage
+    )
 
 
 def is_quiet(stage: str) -> bool:
     """Whether it only offers something: it makes no sound, and whom no phone takes it to is told by no other way."""
-    return kind_of(stage) in (Stage.FOLLOW, Stage.BEGUN)
+    return kind_of(stage) in (NotificationType.FOLLOW, NotificationType.BEGUN)
 
 
 def is_for_on_call(stage: str) -> bool:
@@ -184,7 +201,7 @@ def is_for_on_call(stage: str) -> bool:
 
 def is_by_day(stage: str) -> bool:
     """Whether it comes at an hour that its reader did not choose: outside of their working time it makes no sound."""
-    return kind_of(stage) in (Stage.DIGEST, Stage.PROGRESS)
+    return kind_of(stage) in (NotificationType.DIGEST, NotificationType.PROGRESS)
 
 
 def is_rationed(stage: str) -> bool:
@@ -199,7 +216,7 @@ def is_by_hand(stage: str) -> bool:
 
 def is_handed_off(stage: str) -> bool:
     """Whether it is what people hear who are targets of the hand-off."""
-    return kind_of(stage) in (Stage.SETTLED, Stage.NEWS)
+    return kind_of(stage) in (NotificationType.SETTLED, NotificationType.NEWS)
 
 
 def is_nudge(stage: str) -> bool:
@@ -209,12 +226,12 @@ def is_nudge(stage: str) -> bool:
 
 def is_other_channel(stage: str) -> bool:
     """Whether it is told by mail or SMS, whatever phones there are."""
-    return kind_of(stage) is Stage.FALLBACK
+    return kind_of(stage) is NotificationType.FALLBACK
 
 
 def is_warning(stage: str) -> bool:
     """Whether it is a last warning."""
-    return kind_of(stage) is Stage.WARNING
+    return kind_of(stage) is NotificationType.WARNING
 
 
 def is_last_word(stage: str) -> bool:

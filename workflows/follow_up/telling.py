@@ -8,19 +8,19 @@ with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.deliveries as deliveries
     import workflows.follow_up.options as options
     from workflows.follow_up.ledger import key_of
-    from workflows.follow_up.living import LivingWorkflow
-    from workflows.follow_up.memory import Memory
+    from workflows.follow_up.living import LifecycleWorkflow
+    from workflows.follow_up.memory import State
     from workflows.follow_up.notices import alerted, explained
     from workflows.follow_up.patience import Condition
-    from workflows.follow_up.stragglers import Straggler, left_open
-    from workflows.model.happened import Happened
-    from workflows.model.notices import Delivery, DeliveryReport, Notice
-    from workflows.model.planning import Moment, Reason
+    from workflows.follow_up.stragglers import PendingDevice, left_open
+    from workflows.model.happened import EventType
+    from workflows.model.notices import Delivery, DeliveryReport, NotificationOrder
+    from workflows.model.planning import Reason, ScheduledAction
     from workflows.model.provider import DocumentSeen
     from workflows.ports import PushService
 
 
-class TellsPeople(LivingWorkflow[Memory]):
+class NotificationSender(LifecycleWorkflow[State]):
     """Tells people; each kind says what takes priority over that, and is planned or begun anew then."""
 
     def comes_first(self) -> Condition:
@@ -31,7 +31,7 @@ class TellsPeople(LivingWorkflow[Memory]):
         """Whether what was read before people were told, at `asked_at`, has news."""
         return False
 
-    async def tell(self, notices: tuple[Notice, ...], planned: tuple[Moment, ...] = ()) -> bool:
+    async def tell(self, notices: tuple[NotificationOrder, ...], planned: tuple[ScheduledAction, ...] = ()) -> bool:
         """Deliver one stage to everyone; False when something took priority: who has no line then is told anew.
 
         The phones that it leaves open are remembered, and nothing waits for them.
@@ -48,7 +48,7 @@ class TellsPeople(LivingWorkflow[Memory]):
                 others_told = others_told or any(line.key not in report.open_notices for line in report.delivered)
                 rest = deliveries.left_of(rest, report)
                 now = workflow.now()
-                tried = tuple(Straggler(notice=one, moment=moments.get(one.key), at=now) for one in part)
+                tried = tuple(PendingDevice(notice=one, moment=moments.get(one.key), at=now) for one in part)
                 self._heard(delivery, report, tried)
                 if report.seen is not None and self.heed(report.seen, delivery.now):
                     return False
@@ -57,7 +57,7 @@ class TellsPeople(LivingWorkflow[Memory]):
                 return False
         return True
 
-    async def tell_again(self, stragglers: tuple[Straggler, ...]) -> None:
+    async def tell_again(self, stragglers: tuple[PendingDevice, ...]) -> None:
         """Deliver once more what phones were left open of; a try that fails is no trouble, the next one has a time."""
         over = tuple(one for one in stragglers if one.is_over(workflow.now()))
         if over:
@@ -76,7 +76,7 @@ class TellsPeople(LivingWorkflow[Memory]):
         elif not takes_priority():
             self._progress = self._progress.tried(stragglers, (), tuple(left_open(stragglers, None, workflow.now())))
 
-    def _delivery(self, notices: tuple[Notice, ...], planned: tuple[Moment, ...]) -> Delivery:
+    def _delivery(self, notices: tuple[NotificationOrder, ...], planned: tuple[ScheduledAction, ...]) -> Delivery:
         return Delivery(
             subject=self.subject,
             notices=notices,
@@ -88,7 +88,7 @@ class TellsPeople(LivingWorkflow[Memory]):
             life=self.life,
         )
 
-    async def _deliver(self, delivery: Delivery, planned: tuple[Moment, ...]) -> DeliveryReport | None:
+    async def _deliver(self, delivery: Delivery, planned: tuple[ScheduledAction, ...]) -> DeliveryReport | None:
         how = options.NUDGE if delivery.document else options.NOTIFY
         # Whoever is away, asleep or has heard enough by now may not have been when it was tried first.
         return await self.call(
@@ -101,12 +101,12 @@ class TellsPeople(LivingWorkflow[Memory]):
             resumes=tuple(notice.key for notice in delivery.notices),
         )
 
-    def _priority(self, planned: tuple[Moment, ...]) -> Condition:
+    def _priority(self, planned: tuple[ScheduledAction, ...]) -> Condition:
         """Watch for what takes priority, be it the night."""
         comes_first = self.comes_first()
         return lambda: comes_first() or bool(_closed(planned))
 
-    def _heard(self, delivery: Delivery, report: DeliveryReport, tried: tuple[Straggler, ...]) -> None:
+    def _heard(self, delivery: Delivery, report: DeliveryReport, tried: tuple[PendingDevice, ...]) -> None:
         """Write down what became of a call, whom it leaves open, and of which escalations somebody knows by it."""
         now, planned = workflow.now(), tuple(one.moment for one in tried if one.moment)
         done = deliveries.told_by(report)
@@ -116,24 +116,24 @@ class TellsPeople(LivingWorkflow[Memory]):
         known = known.tried(tried, done.delivered, tuple(left_open(tried, report, now)))
         self._progress = known.escalated(alerted(known, planned), now)
 
-    def _give_up(self, over: tuple[Straggler, ...]) -> None:
+    def _give_up(self, over: tuple[PendingDevice, ...]) -> None:
         """Their hours have closed: whoever was reached by no phone is told when they open."""
         self._progress = self._progress.untold(frozenset(one.key for one in over))
         self._put_off(tuple(one.moment for one in over if one.moment))
 
-    def _put_off(self, closed: tuple[Moment, ...]) -> None:
+    def _put_off(self, closed: tuple[ScheduledAction, ...]) -> None:
         """Plan anew what could not be sent in its recipient's hours: an outage that ends at night wakes nobody."""
         told = {line.key for line in self._progress.notifications}
         for moment in closed:
             if key_of(self._progress.request, moment) in told:
                 continue
             known, why = self._progress.replan(), Reason.QUIET_HOURS
-            self._progress = known.note(workflow.now(), Happened.PUT_OFF, moment.to, why, about=moment.stage)
+            self._progress = known.note(workflow.now(), EventType.PUT_OFF, moment.to, why, about=moment.stage)
 
 
 def _at_this_instant(delivery: Delivery) -> Delivery:
     return delivery.replace(now=workflow.now())
 
 
-def _closed(planned: tuple[Moment, ...]) -> tuple[Moment, ...]:
+def _closed(planned: tuple[ScheduledAction, ...]) -> tuple[ScheduledAction, ...]:
     return tuple(moment for moment in planned if moment.open_until and moment.open_until <= workflow.now())

@@ -5,7 +5,7 @@ from typing import Final
 
 from workflows.follow_up.awaited import PEOPLE_AT_MOST
 from workflows.follow_up.inputs import FollowUpInput
-from workflows.follow_up.memory import FollowUp
+from workflows.follow_up.memory import FollowUpState
 from workflows.kinds import Kind
 from workflows.model.views import FollowUpShow, PartTurn, WaitingFor
 
@@ -13,7 +13,7 @@ _AS_EXPECTED_WITHIN: Final = timedelta(minutes=1)
 """After the start: an onboarding takes the first turn for begun when it has started the part."""
 
 
-def onboarding_of(request: FollowUpInput, memory: FollowUp) -> str | None:
+def onboarding_of(request: FollowUpInput, memory: FollowUpState) -> str | None:
     """Workflow id of the onboarding that it is a part of and that hears of it; None of anything else."""
     id, dot, _ = request.subject.id.partition(".")
     whole = Kind.ONBOARDING.workflow_id(id)
@@ -27,7 +27,7 @@ def turn_of(shown: FollowUpShow, at: datetime) -> PartTurn:
     return PartTurn(id=shown.id, at=at, waiting_for=shown.waiting_for[:PEOPLE_AT_MOST], asks=asks)
 
 
-def is_as_expected(request: FollowUpInput, memory: FollowUp, turn: PartTurn) -> bool:
+def is_as_expected(request: FollowUpInput, memory: FollowUpState, turn: PartTurn) -> bool:
     """Whether the onboarding that has started it takes this for granted: that those who are asked first are."""
     people = tuple(one.person for one in turn.waiting_for)
     late = any(one.since - memory.started_at > _AS_EXPECTED_WITHIN for one in turn.waiting_for)

@@ -8,7 +8,7 @@ from workflows.model.subject import Code
 
 
 @dataclass(frozen=True)
-class Words:
+class FollowUpWords:
     """What people call a kind of follow-up: it, whoever is awaited and for what, and more."""
 
     subject: str
@@ -28,7 +28,7 @@ class Words:
     """Why it failed, in words."""
 
 
-class First(Enum):
+class Precondition(Enum):
     """What comes before anybody is told anything; only the kind of follow-up knows how."""
 
     LOOK = auto()

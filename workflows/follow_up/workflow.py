@@ -10,13 +10,21 @@ from temporalio.exceptions import FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.options as options
-    from workflows.follow_up.agenda import AskAgain, Escalate, Expire, GoOn, Nudge, Step, Wait, is_overtaken, was_away
-    from workflows.follow_up.aside import TellsAside
-    from workflows.follow_up.clocks import RingsFor
+    from workflows.follow_up.agenda import AskAgain, Escalate, Expire, GoOn, Remind, Step, Wait, is_overtaken, was_away
+    from workflows.follow_up.aside import BackgroundNotifier
+    from workflows.follow_up.clocks import WakeUpKind
     from workflows.follow_up.inputs import FollowUpInput
-    from workflows.follow_up.memory import Memory
+    from workflows.follow_up.memory import State
     from workflows.follow_up.messages import FollowUpMessages
-    from workflows.follow_up.moves import Again, Announce, HandOver, Plan, RemindNow, Stand, next_move
+    from workflows.follow_up.moves import (
+        Announce,
+        Paused,
+        PlanSchedule,
+        ReassignSlot,
+        RemindNow,
+        RetryDevices,
+        next_action,
+    )
     from workflows.follow_up.notices import (
         alerts,
         asked_again,
@@ -27,42 +35,43 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows.follow_up.patience import Wake
     from workflows.follow_up.recipients import announcement
-    from workflows.follow_up.telling import TellsPeople
-    from workflows.follow_up.trouble import trouble_of
+    from workflows.follow_up.telling import NotificationSender
+    from workflows.follow_up.trouble import call_failure_of
     from workflows.follow_up.turn_told import is_as_expected, onboarding_of, turn_of
-    from workflows.follow_up.words import First
+    from workflows.follow_up.words import Precondition
     from workflows.model.entries import Reassignment
-    from workflows.model.happened import Happened
-    from workflows.model.planning import Agenda, Moment
+    from workflows.model.happened import EventType
+    from workflows.model.planning import Schedule, ScheduledAction
     from workflows.model.subject import Code
     from workflows.model.views import PartTurn, Shown
     from workflows.model.wishes import StopKind
     from workflows.names import PART_TURN
     from workflows.ports import Planner
 
-_ALARM_WORDS: Final = {RingsFor.BUDGET: "the budget of notices", RingsFor.STRAGGLERS: "the phones left open"}
+_ALARM_WORDS: Final = {WakeUpKind.BUDGET: "the budget of notices", WakeUpKind.STRAGGLERS: "the phones left open"}
 
 
-class FollowUpWorkflow(FollowUpMessages[Memory], TellsAside[Memory], TellsPeople[Memory]):
+class FollowUpWorkflow(FollowUpMessages[State], BackgroundNotifier[State], NotificationSender[State]):
     """Follows up until it has ended, and then until everyone concerned has been told how.
 
     Here are its moves. What comes from where:
     - `FollowUpMessages`: what whoever is asked, and whoever asked, may wish; the query `planning`
-    - `TellsPeople`: how people are told, a stage at a time; `TellsAside`: how systems are told of escalations meanwhile
+    - `NotificationSender`: how people are told, a stage at a time; `BackgroundNotifier`: how systems are told of
+      escalations meanwhile
     - `LivingWorkflow`: `cancel`, `subscribe`, `replay`; the end, the hand-off and the record; what the Web UI shows
     - `AcceptsWishes`: each update is accepted once and answered with a receipt; the query `operation`
     - `PatientWorkflow`: calls that are repeated until somebody has fixed what is wrong, waits, fresh histories
     """
 
     @abstractmethod
-    async def act_first(self, first: First) -> None:
+    async def act_first(self, first: Precondition) -> None:
         """Do what comes before anybody is told anything."""
 
     @abstractmethod
     async def hand_over(self, wanted: Reassignment) -> None:
         """Give somebody's place to somebody else, or remember why it cannot be done."""
 
-    def __init__(self, request: FollowUpInput, memory: Memory) -> None:
+    def __init__(self, request: FollowUpInput, memory: State) -> None:
         """A fresh history tells its onboarding anew: what the one before has told last may not have left it."""
         super().__init__(request, memory)
         self._turn_told: PartTurn | None = None
@@ -78,31 +87,31 @@ class FollowUpWorkflow(FollowUpMessages[Memory], TellsAside[Memory], TellsPeople
         self.break_off(aside)
 
     async def _make_next_move(self) -> None:
-        match next_move(self._progress, announcement(self._request, self.subject, self._progress), workflow.now()):
-            case First() as first:
+        match next_action(self._progress, announcement(self._request, self.subject, self._progress), workflow.now()):
+            case Precondition() as first:
                 await self.act_first(first)
-            case HandOver(wanted):
+            case ReassignSlot(wanted):
                 await self.hand_over(wanted)
-            case Plan():
+            case PlanSchedule():
                 await self._plan()
-            case Stand(stop):
+            case Paused(stop):
                 await self._wait(None, f"paused by {stop.who}")
             case Announce(told):
                 await self.tell(told)
             case RemindNow():
                 await self._remind_now()
-            case Again(stragglers):
+            case RetryDevices(stragglers):
                 await self.tell_again(stragglers)
             case move:
                 await self._take(move)
 
     async def _take(self, step: Step) -> None:
         match step:
-            case Nudge(due) | Escalate(due) | AskAgain(due) if was_away(due, self._progress, workflow.now()):
+            case Remind(due) | Escalate(due) | AskAgain(due) if was_away(due, self._progress, workflow.now()):
                 self._progress = self._progress.replan()
             case _ if is_overtaken(step, self._progress, workflow.now()):
                 self._progress = self._progress.replan()
-            case Nudge(moments, caught_up, too_soon):
+            case Remind(moments, caught_up, too_soon):
                 self._progress = self._progress.left_out(caught_up, too_soon, workflow.now())
                 if moments:
                     await self.tell(nudges(self._progress, moments), planned=moments)
@@ -112,21 +121,21 @@ class FollowUpWorkflow(FollowUpMessages[Memory], TellsAside[Memory], TellsPeople
                 await self.tell(asked_again(self._progress, moments), planned=moments)
             case GoOn(moment):
                 known = self._progress.go_on(StopKind.QUESTION, workflow.now())
-                self._progress = known.note(workflow.now(), Happened.WENT_ON, None, moment.why)
+                self._progress = known.note(workflow.now(), EventType.WENT_ON, None, moment.why)
             case Expire(moment):
                 self._progress = self._progress.expire(moment, workflow.now())
             case Wait(moment):
                 await self._wait_for(moment)
 
-    async def _wait_for(self, moment: Moment | None) -> None:
+    async def _wait_for(self, moment: ScheduledAction | None) -> None:
         """Wait for the moment; a plan that is in doubt is made anew before."""
         doubt = self._progress.probe_at
         if doubt is None or (moment and moment.at < doubt):
             await self._wait(moment.at if moment else None, _wait_words(moment, self._progress.words.wanted))
-        elif await self._wait(doubt, "the people file is faulty: plan anew") is RingsFor.DEADLINE:
+        elif await self._wait(doubt, "the people file is faulty: plan anew") is WakeUpKind.DEADLINE:
             self._progress = self._progress.replan()
 
-    async def _wait(self, deadline: datetime | None, words: str) -> RingsFor | None:
+    async def _wait(self, deadline: datetime | None, words: str) -> WakeUpKind | None:
         """Wait for the deadline (None: for ever), or until the memory itself has something to do; None for news."""
         alarm = self._progress.alarm(workflow.now(), deadline)
         words = _ALARM_WORDS.get(alarm.rings_for, words) if alarm else words
@@ -135,10 +144,10 @@ class FollowUpWorkflow(FollowUpMessages[Memory], TellsAside[Memory], TellsPeople
         self.at_rest = False
         rang = alarm.rings_for if alarm and wake is Wake.DEADLINE else None
         match rang:
-            case RingsFor.BUDGET:
+            case WakeUpKind.BUDGET:
                 # By then the hours of whoever was held back may have closed.
                 self._progress = self._progress.replan()
-            case RingsFor.LOOK:
+            case WakeUpKind.LOOK:
                 self._progress = self._progress.to_look()
         return rang
 
@@ -152,7 +161,7 @@ class FollowUpWorkflow(FollowUpMessages[Memory], TellsAside[Memory], TellsPeople
         except FailureError as failure:
             if is_cancelled_exception(failure):
                 raise
-            self.troubled(trouble_of(failure, Code.PLANNING), probe_at=workflow.now())
+            self.troubled(call_failure_of(failure, Code.PLANNING), probe_at=workflow.now())
             await self._plan_durably()
         else:
             self._adopt(agenda, planning.now, before)
@@ -167,12 +176,12 @@ class FollowUpWorkflow(FollowUpMessages[Memory], TellsAside[Memory], TellsPeople
         if agenda is not None:
             self._adopt(agenda, planning.now, before)
 
-    def _adopt(self, agenda: Agenda, planned_for: datetime, before: Memory) -> None:
+    def _adopt(self, agenda: Schedule, planned_for: datetime, before: State) -> None:
         """Follow the agenda, unless something has changed since `before`: a change is not in this plan."""
         if self._progress is before:
             self._progress = before.planned(agenda, planned_for)
 
-    async def _escalate(self, moments: tuple[Moment, ...]) -> None:
+    async def _escalate(self, moments: tuple[ScheduledAction, ...]) -> None:
         """Hand over the places that the policy wants handed over, and alert somebody about the others."""
         handed = tuple(filter(self._progress.hands_over, moments))
         staying = tuple(moment for moment in moments if moment not in handed)
@@ -212,5 +221,5 @@ async def _tell_of_turn(onboarding: str, turn: PartTurn) -> None:
             raise
 
 
-def _wait_words(moment: Moment | None, wanted: str) -> str:
+def _wait_words(moment: ScheduledAction | None, wanted: str) -> str:
     return f"{moment.stage} for {moment.person}: {moment.why}"[:200] if moment else f"for {wanted}"

@@ -4,12 +4,12 @@ from datetime import datetime
 from typing import Final, Self
 
 from workflows.follow_up.batches import remembered
-from workflows.follow_up.handoff import HandoffLedger
-from workflows.follow_up.operation_ledger import Wished
+from workflows.follow_up.handoff import Outbox
+from workflows.follow_up.operation_ledger import CommandState
 from workflows.follow_up.replay import ledger_of, over, refuse_closed, replayed
 from workflows.model.base import Model
 from workflows.model.operations import Operation, OperationState, digest_of
-from workflows.model.records import HandedOff, HandoffBatch, Recall, Recalled
+from workflows.model.records import HandoffBatch, HandOffOrder, RecordedHandOff, ReplayOrder
 from workflows.model.settlement import HandoffReport
 from workflows.model.subject import Status
 from workflows.model.wishes import Replay
@@ -18,21 +18,21 @@ from workflows.names import REPLAY
 _NO_RECORD: Final = "its record does not say whom it was handed off to"
 
 
-class Asked(Model):
+class RequestedReplay(Model):
     """A replay that somebody asked for, by the id of its update."""
 
     id: str
     wish: Replay
 
 
-class HandOffMemory(Wished):
+class ReplayState(CommandState):
     """What is remembered: whom to tell of what, who asked for it, and what became of it."""
 
-    order: HandedOff | None = None
+    order: HandOffOrder | None = None
     read: bool = False
     """Whether the record was looked at."""
-    asked: tuple[Asked, ...] = ()
-    handoff: HandoffLedger = HandoffLedger()
+    asked: tuple[RequestedReplay, ...] = ()
+    handoff: Outbox = Outbox()
     over: bool = False
 
     def wished(self, id: str, wish: Replay, now: datetime) -> Self:
@@ -46,9 +46,11 @@ class HandOffMemory(Wished):
             says=f"hand off to {wish.target} once more",
             about=wish.target,
         )
-        return self.replace(asked=(*self.asked, Asked(id=id, wish=wish)), operations=self.operations.record(one))
+        return self.replace(
+            asked=(*self.asked, RequestedReplay(id=id, wish=wish)), operations=self.operations.record(one)
+        )
 
-    def recalled(self, found: Recalled) -> Self:
+    def recalled(self, found: RecordedHandOff) -> Self:
         """Go on from what the record says."""
         return self.replace(read=True, order=found.order, handoff=ledger_of(found))
 
@@ -79,9 +81,9 @@ class HandOffMemory(Wished):
         return self.replace(over=True, operations=operations)
 
 
-class HandOffInput(Model):
+class ReplayInput(Model):
     """What has ended and how, and the memory that is carried over."""
 
-    ended: Recall
+    ended: ReplayOrder
     status: Status
-    carried: HandOffMemory | None = None
+    carried: ReplayState | None = None

@@ -6,13 +6,13 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.options as options
-    from workflows.follow_up.accepting import AcceptsWishes
+    from workflows.follow_up.accepting import AcceptsCommands
     from workflows.follow_up.batches import batch_again, targets_in_words
     from workflows.follow_up.patience import Condition, despite_cancellation
-    from workflows.follow_up.trouble import Trouble
-    from workflows.hand_off.memory import HandOffInput, HandOffMemory
+    from workflows.follow_up.trouble import CallFailure
+    from workflows.hand_off.memory import ReplayInput, ReplayState
     from workflows.model.operations import Operation, OperationState, Receipt
-    from workflows.model.settlement import HandOffNow, ToldAgain
+    from workflows.model.settlement import HandOffNow, ReplayedFacts
     from workflows.model.texts import name_fault
     from workflows.model.wishes import Replay
     from workflows.names import HAND_OFF, HAND_OFF_NOW, REPLAY, SHOW
@@ -26,17 +26,17 @@ _GIVEN_UP: Final = "given up: the workflow was cancelled in Temporal"
 
 
 @workflow.defn(name=HAND_OFF)
-class HandOffWorkflow(AcceptsWishes[HandOffMemory]):
+class HandOffWorkflow(AcceptsCommands[ReplayState]):
     """Reads the record, tells whoever is to be told once more, and lives until each is done or dead."""
 
     @workflow.init
-    def __init__(self, given: HandOffInput) -> None:
-        super().__init__(given.carried or HandOffMemory())
+    def __init__(self, given: ReplayInput) -> None:
+        super().__init__(given.carried or ReplayState())
         self._given = given
 
     @workflow.run
     @despite_cancellation
-    async def run(self, given: HandOffInput) -> ToldAgain:
+    async def run(self, given: ReplayInput) -> ReplayedFacts:
         """Tell until there is nobody left to tell and what became of it stands beside the record."""
         await self._recall()
         while not self._progress.over:
@@ -105,10 +105,10 @@ class HandOffWorkflow(AcceptsWishes[HandOffMemory]):
         )
 
     @workflow.query(name=SHOW, description="Who is told once more, and how that stands")
-    def show(self) -> ToldAgain:
+    def show(self) -> ReplayedFacts:
         """Every line of its hand-off."""
         known = self._progress
-        return ToldAgain(
+        return ReplayedFacts(
             id=self._given.ended.id, status=self._given.status, handoffs=known.handoff.lines, problem=known.problem
         )
 
@@ -119,7 +119,7 @@ class HandOffWorkflow(AcceptsWishes[HandOffMemory]):
             words = [f"**{problem.code}**: {problem.says}", "", *words]
         workflow.set_current_details("\n".join(words))
 
-    def carried_over(self) -> HandOffInput:
+    def carried_over(self) -> ReplayInput:
         """What it was started with, and all that is remembered."""
         return self._given.replace(carried=self._progress)
 
@@ -127,7 +127,7 @@ class HandOffWorkflow(AcceptsWishes[HandOffMemory]):
         """Watch for the end that somebody wants although nobody was told."""
         return lambda: self._progress.over
 
-    def failed(self, trouble: Trouble) -> None:
+    def failed(self, trouble: CallFailure) -> None:
         """Nothing that it calls fails for good."""
         self._progress = self._progress.given_up(trouble.says)
 

@@ -30,7 +30,7 @@ class Leavers(StrEnum):
     KEEP = "keep"
 
 
-class Source(Model):
+class AudienceSource(Model):
     """Who the audience is before it is frozen: a group of the directory, or rows in the store, by their SHA-256."""
 
     group: str | None = None
@@ -46,7 +46,7 @@ class Campaign(Subject):
 
     type: Kind = Kind.CAMPAIGN
     document: Document
-    source: Source
+    source: AudienceSource
     opens_at: AwareDatetime
     due: date
     grace: int = 0
@@ -65,7 +65,7 @@ class Campaign(Subject):
         return Subject(**{name: getattr(self, name) for name in Subject.model_fields})
 
 
-class Frozen(Model):
+class FrozenAudience(Model):
     """The audience as it was at the opening: the store has it under `sha256`; `errors` of its rows cannot be asked."""
 
     sha256: str
@@ -74,7 +74,7 @@ class Frozen(Model):
     at: AwareDatetime
 
 
-class Work(StrEnum):
+class BatchWork(StrEnum):
     """What a walk over the audience does with each of those it is for."""
 
     START = "start"
@@ -92,18 +92,18 @@ class ChangeKind(StrEnum):
     AGAIN = "again"
 
     @property
-    def work(self) -> Work:
+    def work(self) -> BatchWork:
         """What follows from it for the people it is about."""
         match self:
             case ChangeKind.JOINED | ChangeKind.AGAIN:
-                return Work.START
+                return BatchWork.START
             case ChangeKind.EXTENDED:
-                return Work.EXTEND
+                return BatchWork.EXTEND
             case _:
-                return Work.END
+                return BatchWork.END
 
 
-class Change(Model):
+class AudienceChange(Model):
     """A change that somebody wants, or that the daily look found, with its number in the campaign's history.
 
     `person` is whom it is about (exempt); of a joining, a leaving or a retry the store knows the people. `reason` is
@@ -119,14 +119,14 @@ class Change(Model):
     reason: str = ""
 
 
-class Order(Model):
+class CampaignOrder(Model):
     """What every activity of a campaign is told: the campaign, and what its audience is by now.
 
     `changed` is the SHA-256 of the last change, which has that of the one before it, and so on to the frozen rows.
     """
 
     campaign: Campaign
-    frozen: Frozen | None = None
+    frozen: FrozenAudience | None = None
     changed: str | None = None
     changes: int = 0
     asked: int = 0
@@ -142,14 +142,14 @@ class Order(Model):
         return self.campaign.workflow_id
 
 
-class Walk(Model):
+class Batch(Model):
     """Go on with a walk behind the member at `after`, in the order of the audience; of a `change` those it is about.
 
     `actor` and `reason` are of whoever wants it, for what is told to each request.
     """
 
-    order: Order
-    work: Work
+    order: CampaignOrder
+    work: BatchWork
     after: int = 0
     change: int | None = None
     actor: str = "countersign"
@@ -158,7 +158,7 @@ class Walk(Model):
     """Nobody is begun from then on."""
 
 
-class Walked(Model):
+class BatchResult(Model):
     """How far a walk came: the place of the last member it has seen to, how many it did something for or could not.
 
     `over` once it has seen to everybody; `full` when it ended because no more requests may wait for Core Signature.
@@ -171,20 +171,20 @@ class Walked(Model):
     full: bool = False
 
 
-class Changing(Model):
+class ChangeOrder(Model):
     """Write a change down, with the people it is about; a repetition writes the same."""
 
-    order: Order
-    change: Change
+    order: CampaignOrder
+    change: AudienceChange
 
 
-class Look(Model):
+class DailyCheck(Model):
     """The daily look: who has joined or left since, what managers and the owner are to hear today.
 
     `day` counts from the opening; `weekly` when the owner gets their line.
     """
 
-    order: Order
+    order: CampaignOrder
     day: int
     due: date
     """The last day of whoever was there at the opening: who comes after it is not asked any more."""
@@ -194,14 +194,14 @@ class Look(Model):
     weekly: bool = False
 
 
-class Changed(Model):
+class ChangeResult(Model):
     """What became of a change: how many people it is about, nobody when it is `refused` in words.
 
     `sha256` is what it is kept under; `new` of the people were never in the audience before; `due` is the last day that
     anybody has by now.
     """
 
-    change: Change | None = None
+    change: AudienceChange | None = None
     sha256: str = ""
     people: int = 0
     new: int = 0
@@ -209,10 +209,10 @@ class Changed(Model):
     due: date | None = None
 
 
-class Looked(Model):
+class DailyCheckResult(Model):
     """What the daily look has found and done; not `over`: go on behind `after`. The counts are as of so long `ago`."""
 
-    changes: tuple[Changed, ...] = ()
+    changes: tuple[ChangeResult, ...] = ()
     counts: "Counts"
     after: str = ""
     over: bool = True
@@ -267,19 +267,19 @@ class Counts(Model):
         return self.faulty + self.expired + self.declined + self.not_started + self.open
 
 
-class Settle(Model):
+class SettleOrder(Model):
     """Walk the whole audience and say how each of it stands by the records; the list is written once nobody is open.
 
     `expected` is how many people the workflow knows of: where it is another number, nothing is written. Nobody is asked
     any more. With `final` the list is written although some are open, who count as failed.
     """
 
-    order: Order
+    order: CampaignOrder
     expected: int
     final: bool = False
 
 
-class Tally(Model):
+class OutcomeCounts(Model):
     """How everybody stands; `outcomes` is the SHA-256 of the line of each, and the population then and now."""
 
     counts: Counts
@@ -290,7 +290,7 @@ class Tally(Model):
     """Of the group, as the directory has it now; None for an audience that is no group."""
 
 
-Looked.model_rebuild()
+DailyCheckResult.model_rebuild()
 
 
 def last_day_before(over_at: datetime) -> date:

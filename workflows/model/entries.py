@@ -5,10 +5,10 @@ from typing import Annotated, Any, Final
 from pydantic import AwareDatetime, Field, computed_field, model_validator
 
 from workflows.model.base import Model
-from workflows.model.happened import Happened
+from workflows.model.happened import EventType
 from workflows.model.planning import EscalationReason, why_words
 
-_KNOWN: Final = frozenset(Happened)
+_KNOWN: Final = frozenset(EventType)
 
 
 class EscalationEntry(Model):
@@ -24,7 +24,7 @@ class TimelineEntry(Model):
     """Something that happened: what, to or by whom, and why."""
 
     at: AwareDatetime
-    happened: Annotated[Happened | str, Field(union_mode="left_to_right")]
+    happened: Annotated[EventType | str, Field(union_mode="left_to_right")]
     """What newer code has noted, and this does not know, is in the words that it came with."""
     about: str = ""
     who: str | None = None
@@ -38,7 +38,7 @@ class TimelineEntry(Model):
     @property
     def what(self) -> str:
         """What happened, in English."""
-        return self.happened.says(about=self.about) if isinstance(self.happened, Happened) else self.happened
+        return self.happened.says(about=self.about) if isinstance(self.happened, EventType) else self.happened
 
     @property
     def because(self) -> str:
@@ -102,7 +102,7 @@ class AskedQuestion(Model):
         return self.to or self.person
 
 
-class Held(Model):
+class HeldNotification(Model):
     """Somebody who could not be told something, and until when nobody tries again."""
 
     person: str

@@ -3,7 +3,7 @@
 from workflows.model.in_words import InWords
 
 
-class Happened(InWords):
+class EventType(InWords):
     """The kinds of lines of a timeline; pages say each in their reader's language (starter/desk/sentences.py).
 
     `about` is who is asked instead, a day or an instant (`day_words`), a count, a code, a stage, or the id of a part.

@@ -8,7 +8,7 @@ from workflows.model.base import Model, Packed
 from workflows.model.entries import TimelineEntry
 from workflows.model.planning import Reason
 from workflows.model.provider import DocumentSeen
-from workflows.model.quiet import Quiet
+from workflows.model.quiet import NotificationBudget
 from workflows.model.subject import Status, Subject
 
 
@@ -30,7 +30,7 @@ class Channel(StrEnum):
     SMS = "sms"
 
 
-class Outcome(StrEnum):
+class NotificationOutcome(StrEnum):
     """What became of a notice."""
 
     ACCEPTED = "accepted"
@@ -39,7 +39,7 @@ class Outcome(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
-class Notice(Model):
+class NotificationOrder(Model):
     """One notice to one person; its identity is request, stage and person."""
 
     key: str
@@ -68,7 +68,7 @@ class DeviceOutcome(Model):
     """What became of one device; `device` is a short hash, never the token."""
 
     device: str
-    outcome: Outcome = Outcome.ACCEPTED
+    outcome: NotificationOutcome = NotificationOutcome.ACCEPTED
 
 
 class Delivered(Model):
@@ -78,14 +78,14 @@ class Delivered(Model):
     stage: str
     person: str
     channel: Channel = Channel.PUSH
-    outcome: Outcome = Outcome.ACCEPTED
+    outcome: NotificationOutcome = NotificationOutcome.ACCEPTED
     why: str | None = None
     devices: tuple[DeviceOutcome, ...] = ()
 
     @property
     def reached(self) -> bool:
         """Whether they know of it, be it from a notice that said how many things wait for them."""
-        return self.outcome is Outcome.ACCEPTED or self.why == Reason.JOINED
+        return self.outcome is NotificationOutcome.ACCEPTED or self.why == Reason.JOINED
 
 
 class Notification(Delivered):
@@ -104,7 +104,7 @@ class HeldBack(Notification):
     says: str
 
 
-class Page(Model):
+class LogPage(Model):
     """What leaves the memory next, in order; one that was not kept comes again, with the same and perhaps more."""
 
     number: int
@@ -121,7 +121,7 @@ class Delivery(Model):
     """One stage for all its recipients. With `document` set it is read again first and nobody who acted is told."""
 
     subject: Subject
-    notices: tuple[Notice, ...]
+    notices: tuple[NotificationOrder, ...]
     due_at: AwareDatetime | None = None
     document: str | None = None
     devices: tuple[str, ...] | None = None
@@ -136,13 +136,13 @@ class Delivery(Model):
     life: str = ""
     """The first run of what tells it: whoever had a mail gets none in a later run, and another if it is begun again."""
     now: AwareDatetime | None = None
-    page: Packed[Page | None] = None
+    page: Packed[LogPage | None] = None
     """Written to the store before anybody is told."""
-    quiet: Quiet | None = None
+    quiet: NotificationBudget | None = None
     """The budget of those among its recipients whom it spares."""
 
 
-class PutOff(Model):
+class PostponedNotification(Model):
     """A planned notice that was not sent, because its recipient is not as the plan thought, and why."""
 
     key: str
@@ -165,5 +165,5 @@ class DeliveryReport(Model):
     retry_after: float = 0
     """The longest of them."""
     seen: DocumentSeen | None = None
-    put_off: tuple[PutOff, ...] = ()
+    put_off: tuple[PostponedNotification, ...] = ()
     held: tuple[HeldBack, ...] = ()

@@ -6,7 +6,7 @@ Pages say each in their reader's language, without the ids and flags of the comm
 from workflows.model.in_words import InWords
 
 
-class Objection(InWords):
+class Rejection(InWords):
     """Why something that somebody wishes is not done."""
 
     TOO_LATE = "too_late", "too late: the {subject} is {status}"

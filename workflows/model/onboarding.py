@@ -6,7 +6,7 @@ from pydantic import AwareDatetime
 
 from workflows.kinds import Kind
 from workflows.model.base import Model, Packed
-from workflows.model.quiet import Quiet
+from workflows.model.quiet import NotificationBudget
 from workflows.model.subject import Status, Subject
 
 
@@ -66,7 +66,7 @@ class Onboarding(Subject):
     type: Kind = Kind.ONBOARDING
     told: tuple[str, ...] = ()
     content: str = ""
-    quiet: Quiet | None = None
+    quiet: NotificationBudget | None = None
     """The budget of notices that its parts share for the customer's people; each part knows them by ids of its own."""
 
     @property
@@ -108,7 +108,7 @@ class PartsToStart(Model):
     onboarding: str
     content: str
     told: tuple[str, ...] = ()
-    quiet: Quiet | None = None
+    quiet: NotificationBudget | None = None
     depth: int = 0
     parts: Packed[tuple[PartToStart, ...]]
     now: AwareDatetime | None = None

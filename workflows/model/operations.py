@@ -7,7 +7,7 @@ from typing import Final
 from pydantic import AwareDatetime
 
 from workflows.model.base import Model
-from workflows.model.objections import Objection
+from workflows.model.objections import Rejection
 from workflows.model.subject import Status
 from workflows.model.views import Next
 
@@ -15,7 +15,7 @@ ID_AT_MOST: Final = 64
 """Bytes of an operation's id, its word included."""
 RECEIPT_BYTES_AT_MOST: Final = 1_024
 """What a receipt may take of a history, whatever the texts of the request."""
-OTHER_CONTENT: Final = Objection.OTHER_CONTENT.says()
+OTHER_CONTENT: Final = Rejection.OTHER_CONTENT.says()
 _WHO: Final = {"actor": True, "op": True}
 """Fields that say who wants it and under what name."""
 

@@ -13,7 +13,7 @@ from workflows.model.policy import EscalationAction, Policy
 from workflows.model.subject import Subject
 
 
-class MomentKind(StrEnum):
+class ActionType(StrEnum):
     """What an instant of the agenda is for."""
 
     REMIND = "remind"
@@ -33,7 +33,7 @@ class MomentKind(StrEnum):
     @property
     def tells(self) -> bool:
         """Whether somebody is told something, so that the ledger has a line of it."""
-        return self not in (MomentKind.GO_ON, MomentKind.EXPIRE)
+        return self not in (ActionType.GO_ON, ActionType.EXPIRE)
 
 
 class Reason(InWords):
@@ -92,14 +92,14 @@ def why_words(why: str) -> str:
     return _REASONS[why].english if why in _REASONS else why
 
 
-class Moment(Model):
+class ScheduledAction(Model):
     """One planned instant: `stage` names it in keys (`reminder-2`, `warning-1d`, `escalation`), `why` says it in words.
 
     `person` is the silent signer it is about; `to` is who hears it (an escalation goes to somebody else).
     """
 
     at: AwareDatetime
-    kind: MomentKind
+    kind: ActionType
     stage: str
     person: str
     to: str
@@ -109,7 +109,7 @@ class Moment(Model):
     reason: EscalationReason = EscalationReason.ESCALATION
     """Escalations: `absence` when the signer is away."""
     suppressed: Reason | None = None
-    """Why it will not be sent; only in `Agenda.dropped`."""
+    """Why it will not be sent; only in `Schedule.dropped`."""
     held_until: AwareDatetime | None = None
     """Missed, and the recipient's hours are closed now: it may be made up for from this instant on, not before."""
     open_until: AwareDatetime | None = None
@@ -121,7 +121,7 @@ class Moment(Model):
     @property
     def hands_over(self) -> bool:
         """Whether it is an escalation that hands the signer's place over."""
-        return self.kind is MomentKind.ESCALATE and self.action is EscalationAction.REASSIGN
+        return self.kind is ActionType.ESCALATE and self.action is EscalationAction.REASSIGN
 
     def dropped(self, reason: Reason, because: str) -> Self:
         """The moment as one that will not be sent, with the reason."""
@@ -132,21 +132,21 @@ class Moment(Model):
         return self.replace(at=at, why=f"{self.why}, {because}")
 
 
-class More(Model):
+class RemainingReminders(Model):
     """How many more reminders somebody is planned to get than an agenda has."""
 
     person: str
     reminders: int
 
 
-class Reminded(Model):
+class LastReminder(Model):
     """Which reminder of somebody was the last that has its line in the ledger."""
 
     person: str
     number: int
 
 
-class Agenda(Model):
+class Schedule(Model):
     """The instants planned for the signers whose turn it is, earliest first, and the due date, all in UTC."""
 
     due_at: AwareDatetime
@@ -155,10 +155,10 @@ class Agenda(Model):
     """When the request is over; None is when it is due."""
     closes: bool = True
     """Whether it closes at all: `closes_at` else only bounds what is planned."""
-    moments: Packed[tuple[Moment, ...]] = ()
-    dropped: Packed[tuple[Moment, ...]] = ()
+    moments: Packed[tuple[ScheduledAction, ...]] = ()
+    dropped: Packed[tuple[ScheduledAction, ...]] = ()
     """What the policy asks for and the calendar forbids, each with its reason; the ledger tells of it in the end."""
-    more: tuple[More, ...] = ()
+    more: tuple[RemainingReminders, ...] = ()
     """Who gets more reminders than `moments` has: once somebody's are used up, it is planned anew."""
     doubt: str | None = None
     """What is wrong with the directory: the plan rests on its last good state, or leaves somebody out."""
@@ -215,7 +215,7 @@ class StandInReport(Model):
     refused: str | None = None
 
 
-class Planning(Model):
+class PlanningInput(Model):
     """Input of the planner: never the clock, `now` comes from the workflow."""
 
     subject: Subject
@@ -229,7 +229,7 @@ class Planning(Model):
     snoozes: tuple[Snooze, ...] = ()
     acted: tuple[str, ...] = ()
     """Who has signed, declined or handed over: nobody of them is asked again."""
-    reminded: tuple[Reminded, ...] = ()
+    reminded: tuple[LastReminder, ...] = ()
     """Of many reminders only the next are planned: those that come after these."""
     escalated: int = 0
     """How many steps up the chain have been taken already."""

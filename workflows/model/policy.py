@@ -73,7 +73,7 @@ class Format(StrEnum):
     CLOUDEVENTS = "cloudevents"
 
 
-class Given(Model):
+class FormatPlaceholder(Model):
     """What goes into a place of a file."""
 
     place: str
@@ -85,11 +85,11 @@ def _as_written(fields: object) -> object:
     return [{"place": place, "text": text} for place, text in fields.items()] if isinstance(fields, dict) else fields
 
 
-class Start(Model):
+class StartTarget(Model):
     """What a target starts: an onboarding, of a file beside the catalogue, or a workflow of somebody else's."""
 
     onboarding: str | None = None
-    fields: Annotated[tuple[Given, ...], BeforeValidator(_as_written)] = ()
+    fields: Annotated[tuple[FormatPlaceholder, ...], BeforeValidator(_as_written)] = ()
     """What goes into places of that file."""
     workflow: str | None = None
     """Its type; it gets what every target hears."""
@@ -119,7 +119,7 @@ class Target(Model):
     group: str | None = None
     url: str | None = None
     workflow: str | None = None
-    start: Start | None = None
+    start: StartTarget | None = None
     nexus: NexusOperation | None = None
     on: tuple[Status | Literal["escalated"], ...] = ()
     """Of what it is told; empty is the default of the kind (`hears_of`)."""

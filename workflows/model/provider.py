@@ -5,7 +5,7 @@ from typing import Final
 from pydantic import AwareDatetime
 
 from workflows.model.base import Model
-from workflows.model.request import Brief, SignerState
+from workflows.model.request import SignatureBrief, SignerState
 from workflows.model.subject import Code, Roster, Status, Subject
 
 
@@ -69,7 +69,7 @@ class ProviderEvent(Model):
 class CreateOrder(Model):
     """Make the document and its request, or take over what an earlier attempt made (docs/faults.md, B1)."""
 
-    brief: Brief
+    brief: SignatureBrief
     now: AwareDatetime | None = None
     fingerprint: str = ""
     """Of the start that this is: signers that stand in full were kept under it."""

@@ -11,20 +11,20 @@ QUIET_AT_MOST: Final = 20
 """Notices that a budget may allow in its time: so many entries are read before somebody is told."""
 
 
-class Spared(Model):
+class BudgetExemption(Model):
     """Somebody of this part, and the key under which all parts count what they hear; it says nothing of them."""
 
     person: str
     key: str
 
 
-class Quiet(Model):
+class NotificationBudget(Model):
     """At most `most` notices in any `per`, of all parts of `of` together; urgent ones and news are apart."""
 
     of: str
     most: Annotated[int, Field(ge=1, le=QUIET_AT_MOST)] = 3
     per: Duration = "1d"
-    people: tuple[Spared, ...] = ()
+    people: tuple[BudgetExemption, ...] = ()
 
     def key_of(self, person: str) -> str | None:
         """Under which key somebody is counted, None for whoever hears everything."""

@@ -19,13 +19,13 @@ class Reconciliation(Model):
     parts: int = PARTS_AT_MOST
 
 
-class SweepOrder(Model):
+class ReconciliationOrder(Model):
     """Look at the next part of the events; `now` is when it was asked for, and the attempt goes by its own start."""
 
     now: AwareDatetime
 
 
-class Mended(Model):
+class CorrectedRequest(Model):
     """A request that was told of an event of which it may not have heard; `event` is the provider's word for it."""
 
     request: str
@@ -40,7 +40,7 @@ class NotAdopted(Model):
     why: str
 
 
-class Swept(Model):
+class ReconciliationResult(Model):
     """What was looked at: pages of events, and of how many of them a request was told.
 
     All events up to `until` have been looked at, some of which may be on no list yet. A sweep that is not `over` has
@@ -53,7 +53,7 @@ class Swept(Model):
     pages: int = 0
     events: int = 0
     told: int = 0
-    mended: tuple[Mended, ...] = ()
+    mended: tuple[CorrectedRequest, ...] = ()
     untold: int = 0
     not_told: tuple[str, ...] = ()
     unnamed: int = 0
@@ -68,7 +68,7 @@ class Swept(Model):
     reached: AwareDatetime | None = None
     over: bool = False
 
-    def followed_by(self, part: "Swept") -> Self:
+    def followed_by(self, part: "ReconciliationResult") -> Self:
         """This and the next part of it together."""
         return self.replace(
             pages=self.pages + part.pages,

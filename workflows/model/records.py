@@ -2,17 +2,17 @@
 
 from pydantic import AwareDatetime
 
-from workflows.kinds import Kind, Named
+from workflows.kinds import Kind, WorkflowName
 from workflows.model.base import Model, Packed
 from workflows.model.entries import EscalationEntry
-from workflows.model.notices import Notification, Page
+from workflows.model.notices import LogPage, Notification
 from workflows.model.policy import Target
 from workflows.model.settlement import AnyEnded, HandoffCall, HandoffLine
 from workflows.model.subject import Status, Subject
 from workflows.model.views import Shown
 
 
-class HandedOff(Model):
+class HandOffOrder(Model):
     """What the hand-off of an ending is made of, so that it can be done again when Temporal has forgotten the run.
 
     `targets` are all that are to hear of it; who subscribes later is in the amendments. `escalated` are those of the
@@ -36,25 +36,25 @@ class SettledRecord(Model):
     show: Shown
     settled: AnyEnded | None = None
     origin: str | None = None
-    hand_off: HandedOff | None = None
+    hand_off: HandOffOrder | None = None
 
 
-class Recall(Model):
+class ReplayOrder(Model):
     """What has ended, and is to be handed off once more."""
 
     type: Kind = Kind.REQUEST
     id: str
 
     @property
-    def named(self) -> Named:
+    def named(self) -> WorkflowName:
         """The same, with all its names."""
-        return Named(self.type, self.id)
+        return WorkflowName(self.type, self.id)
 
 
-class Recalled(Model):
+class RecordedHandOff(Model):
     """What the store knows of its hand-off, nothing without a record; `batches` is the last amendment's number."""
 
-    order: HandedOff | None = None
+    order: HandOffOrder | None = None
     lines: Packed[tuple[HandoffLine, ...]] = ()
     batches: int = 0
 
@@ -92,7 +92,7 @@ class HandoffBatch(Model):
     at: AwareDatetime | None = None
     dead: tuple[HandoffLine, ...] = ()
     """The targets that were dead before this batch."""
-    page: Packed[Page | None] = None
+    page: Packed[LogPage | None] = None
     """Written before the record."""
     record: Packed[SettledRecord | None] = None
     """Written before anybody is told; None in all batches but those up to the first that succeeded."""

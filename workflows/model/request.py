@@ -35,7 +35,7 @@ class Document(Model):
     """Who has approved this version."""
 
 
-class Brief(Subject):
+class SignatureBrief(Subject):
     """A request as Core Signature is to have it; its title is the name of the document."""
 
     document: Document

@@ -6,7 +6,7 @@ from pydantic import AwareDatetime
 
 from workflows.model.base import Model, Packed
 from workflows.model.campaign import Counts
-from workflows.model.notices import Delivered, Notice
+from workflows.model.notices import Delivered, NotificationOrder
 from workflows.model.onboarding import PartKind
 from workflows.model.planning import EscalationReason
 from workflows.model.policy import Target
@@ -52,7 +52,7 @@ class SettledSigner(Model):
     at: AwareDatetime | None = None
 
 
-class Ended(Model):
+class EndedFacts(Model):
     """How something ended: the `data` of the HTTP hand-off, and the argument of the signal to whoever subscribed.
 
     Its JSON Schemas are in docs/schemas/. `version` counts what a reader must know of: fields are only ever added.
@@ -67,7 +67,7 @@ class Ended(Model):
     """Somebody acted after the due date."""
 
 
-class Settled(Ended):
+class Settled(EndedFacts):
     """The facts of a settled request, as `signature_settled` tells them."""
 
     request: str
@@ -89,7 +89,7 @@ class SettledPerson(Model):
     at: AwareDatetime | None = None
 
 
-class SettledTask(Ended):
+class SettledTask(EndedFacts):
     """The facts of a task that has ended, as `task_settled` tells them; `by` is who ended it."""
 
     task: str
@@ -107,14 +107,14 @@ class SettledPart(Model):
     at: AwareDatetime | None = None
 
 
-class SettledOnboarding(Ended):
+class SettledOnboarding(EndedFacts):
     """The facts of an onboarding that has ended, as `onboarding.completed` tells them."""
 
     onboarding: str
     parts: tuple[SettledPart, ...] = ()
 
 
-class SettledCampaign(Ended):
+class SettledCampaign(EndedFacts):
     """The facts of a campaign that has ended, as `campaign.completed` tells them: how many stood how, and the record.
 
     `outcomes` is the SHA-256 of the list in which each person stands once, None where nobody was ever asked.
@@ -165,7 +165,7 @@ class HandoffCall(Model):
     """One target to be told now."""
 
     target: Target
-    notice: Notice | None = None
+    notice: NotificationOrder | None = None
     """For a target that is a person: what they are told."""
     attempt: int = 1
     replay: int = 0
@@ -212,7 +212,7 @@ class HandOffNow(Model):
     target: str | None = None
 
 
-class ToldAgain(Model):
+class ReplayedFacts(Model):
     """How the replays of something that has ended stand: every line of its hand-off."""
 
     id: str

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
-from workflows.kinds import Kind, Named
+from workflows.kinds import Kind, WorkflowName
 from workflows.model.base import Model
 
 
@@ -135,7 +135,7 @@ class Subject(Roster):
     @property
     def reference(self) -> str:
         """What outside systems know it by."""
-        return Named(self.type, self.id).reference
+        return WorkflowName(self.type, self.id).reference
 
     @property
     def roster(self) -> Roster:

@@ -1,6 +1,6 @@
 """What a task is: something that a team or a person must do by then, without a document."""
 
-from workflows.kinds import Kind, Named
+from workflows.kinds import Kind, WorkflowName
 from workflows.model.base import Model
 from workflows.model.subject import Subject
 
@@ -14,7 +14,7 @@ class ToDecide(Model):
     @property
     def reference(self) -> str:
         """What outside systems know the onboarding by."""
-        return Named(Kind.ONBOARDING, self.onboarding).reference
+        return WorkflowName(Kind.ONBOARDING, self.onboarding).reference
 
     @property
     def command(self) -> str:

@@ -4,7 +4,7 @@ import json
 import unicodedata
 from typing import Final
 
-from workflows.model.objections import Objection
+from workflows.model.objections import Rejection
 
 TEXT_AT_MOST: Final = 1_000
 """Characters of a reason, a question or an answer: all of them stay in the memory of the request."""
@@ -24,7 +24,7 @@ _MORE: Final = "…"
 
 def text_fault(text: str, what: str) -> str | None:
     """Why a text that is needed cannot be taken as it is."""
-    return reason_fault(text, what) if text.strip() else Objection.EMPTY.says(what=what)
+    return reason_fault(text, what) if text.strip() else Rejection.EMPTY.says(what=what)
 
 
 def reason_fault(text: str, what: str = "the reason") -> str | None:
@@ -71,9 +71,9 @@ def clipped(text: str, most: int) -> str:
 
 def _fault(text: str, what: str, at_most: int, hidden: frozenset[str]) -> str | None:
     if len(text) > at_most:
-        return Objection.TOO_LONG.says(what=what, most=at_most)
+        return Rejection.TOO_LONG.says(what=what, most=at_most)
     found = next((char for char in text if char in hidden or _is_half(char)), None)
-    return Objection.UNSEEN.says(what=what, character=f"U+{ord(found):04X}") if found else None
+    return Rejection.UNSEEN.says(what=what, character=f"U+{ord(found):04X}") if found else None
 
 
 def _is_half(char: str) -> bool:

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, Discriminator, Tag
 from workflows.kinds import Kind
 from workflows.model.attention import Attention
 from workflows.model.base import Model, Packed
-from workflows.model.campaign import Campaign, Counts, Frozen, last_day_before
+from workflows.model.campaign import Campaign, Counts, FrozenAudience, last_day_before
 from workflows.model.entries import AskedQuestion, EscalationEntry, TimelineEntry
 from workflows.model.lines import AssigneeLine, Choices, GivenAnswer, SignerLine, StageLine
 from workflows.model.notices import Notification
@@ -157,7 +157,7 @@ class PartTurn(Model):
         return (self.waiting_for, self.asks) == (other.waiting_for, other.asks)
 
 
-class WaitingForPart(WaitingFor):
+class WaitingPart(WaitingFor):
     """Somebody it waits for, as the file calls them, and for what."""
 
     who: str
@@ -174,7 +174,7 @@ class OnboardingShow(FollowUpShow):
     """Others of the customer, who may have a page of their own."""
     stage: str = ""
     stages: tuple[StageLine, ...] = ()
-    waiting_for: tuple[WaitingForPart, ...] = ()
+    waiting_for: tuple[WaitingPart, ...] = ()
 
     @property
     def type(self) -> Kind:
@@ -203,7 +203,7 @@ class CampaignShow(FollowUpShow):
     approver: str | None = None
     opens_at: AwareDatetime
     due: date
-    frozen: Frozen | None = None
+    frozen: FrozenAudience | None = None
     changes: int = 0
     changed: str | None = None
     """SHA-256 of the last change of the audience, which names the one before it."""

@@ -37,14 +37,14 @@ INSIST: Final = ": insist with --force"
 """Behind a refusal, what the command has for it; a page has a box, or nothing."""
 
 
-class Wish(Model):
+class Command(Model):
     """Who wants something; `op` makes a repetition harmless (it is the id of the update)."""
 
     actor: str
     op: str | None = None
 
 
-class Cancellation(Wish):
+class Cancellation(Command):
     """Update `cancel`: end the request, and why; `told` hear of it from whoever ends many at once."""
 
     reason: str
@@ -67,13 +67,13 @@ class Cancellation(Wish):
         return known.replace(reason=cleaned(known.reason))
 
 
-class ReminderNow(Wish):
+class ReminderNow(Command):
     """Update `remind`: tell everyone whose turn it is now; `force` even if they were told within the hour."""
 
     force: bool = False
 
 
-class Delegation(Wish):
+class Delegation(Command):
     """Update `delegate`: ask `to` instead of `signer`; `force` even if they are away."""
 
     signer: str
@@ -81,20 +81,20 @@ class Delegation(Wish):
     force: bool = False
 
 
-class Extension(Wish):
+class Extension(Command):
     """Update `extend`: a new due date; a bare date is the end of the working day, as in the request file."""
 
     due: Annotated[AwareDatetime | date, Field(union_mode="left_to_right")]
     reason: str = ""
 
 
-class Pause(Wish):
+class PauseCommand(Command):
     """Update `pause`: nobody is told anything and the clocks stand until `resume`."""
 
     reason: str = ""
 
 
-class Resumption(Wish):
+class Resumption(Command):
     """Update `resume`: the clocks go on."""
 
 
@@ -112,19 +112,19 @@ class Question(Model):
     text: str
 
 
-class Answer(Wish):
+class Answer(Command):
     """Update `answer`: what the requester answers."""
 
     text: str
 
 
-class Subscription(Wish):
+class Subscription(Command):
     """Update `subscribe`: tell another workflow too how it ended, by the same signal as those that the file names."""
 
     workflow: str
 
 
-class Replay(Wish):
+class Replay(Command):
     """Update `replay`: hand off to a target once more; `again` even if it was told."""
 
     target: str
@@ -135,14 +135,14 @@ class Unsubscription(Subscription):
     """Update `unsubscribe`: do not tell it after all, also if the file names it."""
 
 
-class Done(Wish):
+class Done(Command):
     """Update `done`: the task is done, and what there is to say about it; `decided` that what it asked to decide is."""
 
     note: str = ""
     decided: bool = False
 
 
-class Waiver(Wish):
+class Waiver(Command):
     """Update `waive`: nobody needs to do the task any more, and why."""
 
     reason: str
@@ -159,7 +159,7 @@ class Unblock(Answer):
     """Update `unblock`: what stood in the way is gone, and what there is to say about it."""
 
 
-class Choice(StrEnum):
+class PartOutcome(StrEnum):
     """What becomes of a part that has ended otherwise than it should."""
 
     RESEND = "resend"
@@ -170,43 +170,43 @@ class Choice(StrEnum):
     @property
     def again(self) -> bool:
         """Whether the part is started once more."""
-        return self in (Choice.RESEND, Choice.REPLACE)
+        return self in (PartOutcome.RESEND, PartOutcome.REPLACE)
 
 
-class Decision(Wish):
+class Decision(Command):
     """Update `decide`: the owner's word on a part of an onboarding that ended otherwise than it should.
 
     `content` is the reference of what the part is started from instead; None for what it was started from before.
     """
 
     part: str
-    choice: Choice
+    choice: PartOutcome
     reason: str = ""
     content: str | None = None
 
 
-class NewLink(Wish):
+class NewLink(Command):
     """Update `send_link`: send whoever wishes it the link to their page of an onboarding once more."""
 
 
-class Exemption(Wish):
+class Exemption(Command):
     """Update `exempt`: somebody of a campaign's audience need not acknowledge, and why."""
 
     person: str
     reason: str
 
 
-class Retry(Wish):
+class Retry(Command):
     """Update `retry`: ask those of a campaign once more who could not be asked."""
 
 
-AnyWish: TypeAlias = Wish | NotNow | Question | Block
-UPDATES: Final[Mapping[type[AnyWish], str]] = {
+AnyCommand: TypeAlias = Command | NotNow | Question | Block
+UPDATES: Final[Mapping[type[AnyCommand], str]] = {
     Cancellation: CANCEL,
     ReminderNow: REMIND,
     Delegation: DELEGATE,
     Extension: EXTEND,
-    Pause: PAUSE,
+    PauseCommand: PAUSE,
     Resumption: RESUME,
     NotNow: SNOOZE,
     Question: ASK,

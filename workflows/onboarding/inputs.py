@@ -4,7 +4,7 @@ from workflows.follow_up.inputs import FollowUpInput
 from workflows.model.base import Packed
 from workflows.model.onboarding import Onboarding, PartKind, StagePlan
 from workflows.model.subject import Subject
-from workflows.onboarding.journey import Journey
+from workflows.onboarding.journey import OnboardingState
 
 
 class OnboardingInput(FollowUpInput):
@@ -12,7 +12,7 @@ class OnboardingInput(FollowUpInput):
 
     onboarding: Onboarding
     stages: Packed[tuple[StagePlan, ...]]
-    carried: Packed[Journey | None] = None
+    carried: Packed[OnboardingState | None] = None
 
     @property
     def subject(self) -> Subject:

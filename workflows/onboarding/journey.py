@@ -9,36 +9,36 @@ from typing import Final, Self
 
 from pydantic import AwareDatetime
 
-from workflows.follow_up.joining import Joining
-from workflows.follow_up.words import Words
+from workflows.follow_up.joining import JoinState
+from workflows.follow_up.words import FollowUpWords
 from workflows.kinds import Kind
 from workflows.model.attention import Attention, AttentionCode
 from workflows.model.entries import TimelineEntry
-from workflows.model.happened import Happened
+from workflows.model.happened import EventType
 from workflows.model.onboarding import Onboarding, PartPlan, PartSeen, PartToStart, StagePlan
 from workflows.model.subject import Status
 from workflows.model.views import PartTurn, WaitingFor
 from workflows.model.wishes import Decision, Problem
-from workflows.onboarding.part import News, Part, PartState
+from workflows.onboarding.part import PartNews, PartProgress, PartState
 
 _LOOKS: Final = (1, 2, 4, 7)
 """Days after which parts of which nothing was heard are looked at; the last one from then on."""
 
 
 _ENDED: Final = {
-    Status.SIGNED: Happened.PART_SIGNED,
-    Status.DONE: Happened.PART_DONE,
-    Status.WAIVED: Happened.PART_WAIVED,
-    Status.DECLINED: Happened.PART_DECLINED,
-    Status.EXPIRED: Happened.PART_EXPIRED,
-    Status.CANCELLED: Happened.PART_CANCELLED,
+    Status.SIGNED: EventType.PART_SIGNED,
+    Status.DONE: EventType.PART_DONE,
+    Status.WAIVED: EventType.PART_WAIVED,
+    Status.DECLINED: EventType.PART_DECLINED,
+    Status.EXPIRED: EventType.PART_EXPIRED,
+    Status.CANCELLED: EventType.PART_CANCELLED,
 }
 
 
-class Journey(Joining):
+class OnboardingState(JoinState):
     """The memory of one onboarding; `stage` is the number of the one it is in, from 0."""
 
-    words = Words(
+    words = FollowUpWords(
         subject="onboarding",
         awaited="part",
         wanted="its parts",
@@ -51,7 +51,7 @@ class Journey(Joining):
     stages: tuple[str, ...]
     entered: tuple[AwareDatetime, ...] = ()
     """When each stage that was begun was begun."""
-    parts: tuple[Part, ...]
+    parts: tuple[PartProgress, ...]
     decided: tuple[str, ...] = ()
     """Tasks to decide that are to be ended, for the decision was made."""
     lingering: tuple[str, ...] = ()
@@ -74,11 +74,11 @@ class Journey(Joining):
             looked_at=now,
             stages=tuple(stage.name for stage in stages),
             parts=tuple(
-                Part(id=plan.id, place=f"{onboarding.id}.{number}.{plan.number}", runs_as=plan.what.runs_as)
+                PartProgress(id=plan.id, place=f"{onboarding.id}.{number}.{plan.number}", runs_as=plan.what.runs_as)
                 for number, stage in enumerate(stages, start=1)
                 for plan in stage.parts
             ),
-            timeline=(TimelineEntry(at=now, happened=Happened.STARTED, who=onboarding.requester),),
+            timeline=(TimelineEntry(at=now, happened=EventType.STARTED, who=onboarding.requester),),
         )
 
     @property
@@ -94,17 +94,17 @@ class Journey(Joining):
             since = min(part.at for part in waiting if part.at)
             yield Attention(code=AttentionCode.DECISION, since=since, says=says)
 
-    def of(self, stage: StagePlan) -> tuple[tuple[PartPlan, Part], ...]:
+    def of(self, stage: StagePlan) -> tuple[tuple[PartPlan, PartProgress], ...]:
         """The parts of a stage, each with its plan."""
         known = {part.id: part for part in self.parts}
         return tuple((plan, known[plan.id]) for plan in stage.parts)
 
-    def part(self, id: str) -> Part | None:
+    def part(self, id: str) -> PartProgress | None:
         """The part with this id."""
         return next((part for part in self.parts if part.id == id), None)
 
     @property
-    def running(self) -> tuple[Part, ...]:
+    def running(self) -> tuple[PartProgress, ...]:
         """Those whose workflow, or a task to decide about them, may be open."""
         return tuple(part for part in self.parts if part.state is PartState.OPEN or part.deciding)
 
@@ -144,33 +144,33 @@ class Journey(Joining):
         if len(self.entered) > self.stage:
             return self
         entered = self.replace(entered=(*self.entered, now), looks=0, looked_at=now)
-        return entered.note(now, Happened.STAGE_BEGUN, None, None, about=self.phase)
+        return entered.note(now, EventType.STAGE_BEGUN, None, None, about=self.phase)
 
     def leave(self, now: datetime) -> Self:
         """The present stage is over."""
-        return self.replace(stage=self.stage + 1).note(now, Happened.STAGE_DONE, None, None, about=self.phase)
+        return self.replace(stage=self.stage + 1).note(now, EventType.STAGE_DONE, None, None, about=self.phase)
 
-    def with_part(self, id: str, change: Callable[[Part], Part]) -> Self:
+    def with_part(self, id: str, change: Callable[[PartProgress], PartProgress]) -> Self:
         """The memory with one part changed."""
         return self.replace(parts=tuple(change(part) if part.id == id else part for part in self.parts))
 
-    def begun(self, part: Part, now: datetime, asked: tuple[str, ...] = ()) -> Self:
+    def begun(self, part: PartProgress, now: datetime, asked: tuple[str, ...] = ()) -> Self:
         """A part is under way; `asked` are those whom it asks first, where its plan does not say so."""
         people = tuple(WaitingFor(person=person, since=now) for person in asked)
         first = (PartTurn(id=part.run, at=now, waiting_for=people),) if people else ()
 
-        def changed(one: Part) -> Part:
+        def changed(one: PartProgress) -> PartProgress:
             # What it has said itself before its start was answered is newer.
             return one.replace(state=PartState.OPEN, since=now, at=None, says="", turns=one.turns or first)
 
-        return self.with_part(part.id, changed).note(now, Happened.PART_BEGUN, None, None, about=part.id)
+        return self.with_part(part.id, changed).note(now, EventType.PART_BEGUN, None, None, about=part.id)
 
     def heard(self, turn: PartTurn) -> Self:
         """What a part, or a task to decide, says of whose turn it is."""
         parts = tuple(part.heard(turn) for part in self.parts)
         return self if parts == self.parts else self.replace(parts=parts)
 
-    def asked_about(self, part: Part) -> Self:
+    def asked_about(self, part: PartProgress) -> Self:
         """Its owner is asked what is to become of a part."""
         return self.with_part(part.id, lambda one: one.replace(asked=one.asked + 1, deciding=True))
 
@@ -183,11 +183,11 @@ class Journey(Joining):
                 return self._ended(part, seen, now)
         return self
 
-    def _decision_ended(self, part: Part, seen: PartSeen, now: datetime) -> Self:
+    def _decision_ended(self, part: PartProgress, seen: PartSeen, now: datetime) -> Self:
         ended = self.with_part(part.id, lambda one: one.replace(deciding=False, unasked=bool(seen.says)))
-        return ended.note(now, Happened.NOBODY_ASKED, None, seen.says, about=part.id) if seen.says else ended
+        return ended.note(now, EventType.NOBODY_ASKED, None, seen.says, about=part.id) if seen.says else ended
 
-    def _ended(self, part: Part, seen: PartSeen, now: datetime) -> Self:
+    def _ended(self, part: PartProgress, seen: PartSeen, now: datetime) -> Self:
         state = _state_after(seen)
         says = seen.says or ("its workflow was broken off" if seen.broken else "")
         changed = {
@@ -203,9 +203,9 @@ class Journey(Joining):
         known = known.with_part(part.id, lambda one: one.replace(**changed))
         return known.note(now, happened(seen), None, seen.says or None, about=part.id, by=seen.by)
 
-    def told_of(self, part: Part, news: News, now: datetime) -> Self:
+    def told_of(self, part: PartProgress, news: PartNews, now: datetime) -> Self:
         """Everyone concerned was told this of a part; a part that is nothing but news is done by that."""
-        over = {"state": PartState.DONE, "since": now, "at": now} if news is News.NOTICE else {}
+        over = {"state": PartState.DONE, "since": now, "at": now} if news is PartNews.NOTICE else {}
         told: dict[str, object] = {"told": (*part.told, news), **over}
         # One that was begun anew meanwhile has news of its own.
         return self.with_part(part.id, lambda one: one.replace(**told) if one.run == part.run else one)
@@ -243,11 +243,11 @@ def tasks(ids: Iterable[str]) -> tuple[str, ...]:
     return tuple(map(Kind.TASK.workflow_id, ids))
 
 
-def happened(seen: PartSeen) -> Happened:
+def happened(seen: PartSeen) -> EventType:
     """What the timeline calls what was heard of a part."""
     if seen.status is None:
-        return Happened.PART_NOT_STARTED if seen.says else Happened.PART_BROKEN_OFF
-    return _ENDED.get(seen.status, Happened.PART_FAILED)  # Whoever signals may say anything.
+        return EventType.PART_NOT_STARTED if seen.says else EventType.PART_BROKEN_OFF
+    return _ENDED.get(seen.status, EventType.PART_FAILED)  # Whoever signals may say anything.
 
 
 def _state_after(seen: PartSeen) -> PartState:

@@ -38,7 +38,7 @@ class PartState(StrEnum):
         return self in (PartState.DONE, PartState.WAIVED, PartState.STOPPED)
 
 
-class News(StrEnum):
+class PartNews(StrEnum):
     """What the onboarding tells of a part; what it asks people for, and how it ended, the part says itself."""
 
     NOTICE = "notice"
@@ -46,7 +46,7 @@ class News(StrEnum):
     FINISHED = "finished"
 
 
-class Part(Model):
+class PartProgress(Model):
     """One part: `status` is how its workflow ended last, `says` why it could not be started.
 
     `asked` counts the tasks to decide about it, `deciding` says that one of them is open, `unasked` that it could not
@@ -73,7 +73,7 @@ class Part(Model):
     content: str | None = None
     content_before: str | None = None
     """The same of the workflow before the latest one."""
-    told: tuple[News, ...] = ()
+    told: tuple[PartNews, ...] = ()
     turns: tuple[PartTurn, ...] = ()
     decision_turn: PartTurn | None = None
 

@@ -11,10 +11,10 @@ from workflows.kinds import Kind
 from workflows.model.lines import NoticeLine, PartLine, StageLine
 from workflows.model.onboarding import PartKind, PartPlan
 from workflows.model.settlement import SettledOnboarding, SettledPart
-from workflows.model.views import Next, NextStep, OnboardingShow, WaitingForPart
+from workflows.model.views import Next, NextStep, OnboardingShow, WaitingPart
 from workflows.onboarding.inputs import OnboardingInput
-from workflows.onboarding.journey import Journey
-from workflows.onboarding.part import Part, PartState
+from workflows.onboarding.journey import OnboardingState
+from workflows.onboarding.part import PartProgress, PartState
 
 SHOWN_AT_MOST: Final = 20
 """Parts that the Web UI's details list."""
@@ -22,7 +22,7 @@ CUSTOMER: Final = "customer"
 """The word of the file for them."""
 
 
-def show(given: OnboardingInput, journey: Journey, now: datetime) -> OnboardingShow:
+def show(given: OnboardingInput, journey: OnboardingState, now: datetime) -> OnboardingShow:
     """Everything that the onboarding itself knows at `now`; what only its parts know is added outside."""
     waiting = () if journey.status.ended else tuple(_waiting_for(given, journey))
     facts = dict(follow_up.facts(given.subject, given.policy, journey, now))
@@ -42,7 +42,7 @@ def show(given: OnboardingInput, journey: Journey, now: datetime) -> OnboardingS
     )
 
 
-def settled(given: OnboardingInput, journey: Journey) -> SettledOnboarding:
+def settled(given: OnboardingInput, journey: OnboardingState) -> SettledOnboarding:
     """The facts that are handed off."""
     if journey.settled_at is None:
         raise ValueError("the onboarding has not ended")
@@ -87,7 +87,7 @@ def _part_words(part: PartLine, namespace: str) -> str:
     )
 
 
-def _stage(given: OnboardingInput, journey: Journey, number: int) -> StageLine:
+def _stage(given: OnboardingInput, journey: OnboardingState, number: int) -> StageLine:
     stage = given.stages[number]
     parts = journey.of(stage)
     entered = journey.entered[number] if number < len(journey.entered) else None
@@ -108,17 +108,19 @@ def _stage(given: OnboardingInput, journey: Journey, number: int) -> StageLine:
     )
 
 
-def _not_over(journey: Journey, entered: datetime | None) -> str:
+def _not_over(journey: OnboardingState, entered: datetime | None) -> str:
     if journey.status.ended:
         return "stopped"
     return "coming" if entered is None else "open"
 
 
-def _lines(given: OnboardingInput, parts: tuple[tuple[PartPlan, Part], ...], what: PartKind) -> tuple[PartLine, ...]:
+def _lines(
+    given: OnboardingInput, parts: tuple[tuple[PartPlan, PartProgress], ...], what: PartKind
+) -> tuple[PartLine, ...]:
     return tuple(_line(given, plan, part) for plan, part in parts if plan.what is what)
 
 
-def _line(given: OnboardingInput, plan: PartPlan, part: Part) -> PartLine:
+def _line(given: OnboardingInput, plan: PartPlan, part: PartProgress) -> PartLine:
     runs_as, was_started = plan.what.runs_as, part.since is not None
     return PartLine(
         id=plan.id,
@@ -139,11 +141,11 @@ def _line(given: OnboardingInput, plan: PartPlan, part: Part) -> PartLine:
     )
 
 
-def _ended_as(part: Part) -> str:
+def _ended_as(part: PartProgress) -> str:
     return str(part.status) if part.state is PartState.DONE and part.status else str(part.state)
 
 
-def _waiting_for(given: OnboardingInput, journey: Journey) -> Iterator[WaitingForPart]:
+def _waiting_for(given: OnboardingInput, journey: OnboardingState) -> Iterator[WaitingPart]:
     """Whom the open parts of the present stage wait for; of a decision its owner."""
     if journey.stage >= len(given.stages):
         return
@@ -157,7 +159,7 @@ def _waiting_for(given: OnboardingInput, journey: Journey) -> Iterator[WaitingFo
             yield from told or turns.as_planned(line, plan.asked)
 
 
-def _next(journey: Journey, waiting: tuple[WaitingForPart, ...]) -> Next:
+def _next(journey: OnboardingState, waiting: tuple[WaitingPart, ...]) -> Next:
     left = len(journey.stages) - journey.stage - 1
     then = f"then: {journey.stages[journey.stage + 1]}" if left > 0 else "then it is done"
     if journey.ending:
@@ -167,7 +169,7 @@ def _next(journey: Journey, waiting: tuple[WaitingForPart, ...]) -> Next:
     return Next(what=NextStep.WAIT, at=None, why=f"{len(waiting)} open in {journey.phase}; {then}")
 
 
-def _sentence(journey: Journey, ended_or_troubled: str, waiting: tuple[WaitingForPart, ...]) -> str:
+def _sentence(journey: OnboardingState, ended_or_troubled: str, waiting: tuple[WaitingPart, ...]) -> str:
     if journey.status.ended or journey.problem:
         return ended_or_troubled
     if journey.ending:

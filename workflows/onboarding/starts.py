@@ -4,11 +4,11 @@ from datetime import datetime
 
 from workflows.kinds import Kind
 from workflows.model.onboarding import PartBegun, PartKind, PartToStart, StagePlan
-from workflows.onboarding.journey import Journey
+from workflows.onboarding.journey import OnboardingState
 from workflows.onboarding.part import PartState
 
 
-def to_start(journey: Journey, stage: StagePlan) -> tuple[PartToStart, ...]:
+def to_start(journey: OnboardingState, stage: StagePlan) -> tuple[PartToStart, ...]:
     """The parts of a stage whose workflow is to be started, and the tasks to decide about what went wrong."""
     parts = [(plan, part) for plan, part in journey.of(stage) if plan.what is not PartKind.NOTICE]
     begin = [
@@ -32,8 +32,8 @@ def to_start(journey: Journey, stage: StagePlan) -> tuple[PartToStart, ...]:
 
 
 def begun(
-    journey: Journey, started: PartToStart, *, refused: bool, now: datetime, asked: tuple[str, ...] = ()
-) -> Journey:
+    journey: OnboardingState, started: PartToStart, *, refused: bool, now: datetime, asked: tuple[str, ...] = ()
+) -> OnboardingState:
     """What was to be started has been, or was refused; meanwhile it may have ended, or have been decided about.
 
     `asked` are those whom it asks first, where that are others than were planned.
@@ -61,7 +61,7 @@ def others_asked(stage: StagePlan, started: PartToStart, begun: tuple[PartBegun,
     return asked if asked != planned else ()
 
 
-def may_have_begun(journey: Journey, stages: tuple[StagePlan, ...]) -> tuple[str, ...]:
+def may_have_begun(journey: OnboardingState, stages: tuple[StagePlan, ...]) -> tuple[str, ...]:
     """The workflow ids of what was being started when it ended: nobody knows how far that came."""
     if len(journey.entered) <= journey.stage:
         return ()
@@ -70,6 +70,6 @@ def may_have_begun(journey: Journey, stages: tuple[StagePlan, ...]) -> tuple[str
     return tuple(kind.workflow_id(id) for kind, id in kinds if kind)
 
 
-def is_over(journey: Journey, stage: StagePlan) -> bool:
+def is_over(journey: OnboardingState, stage: StagePlan) -> bool:
     """Whether a stage waits for nothing any more."""
     return all(part.state.over for _, part in journey.of(stage))

@@ -5,14 +5,14 @@ from typing import Final
 
 from workflows.model.lines import PartLine, TurnLine
 from workflows.model.onboarding import PartPlan
-from workflows.model.views import PartTurn, WaitingForPart
-from workflows.onboarding.part import Part
+from workflows.model.views import PartTurn, WaitingPart
+from workflows.onboarding.part import PartProgress
 
 OWNER: Final = "owner"
 """The word of the file for whoever owns the onboarding."""
 
 
-def waiting_for(line: PartLine, turn: PartTurn, owner: str) -> Iterator[WaitingForPart]:
+def waiting_for(line: PartLine, turn: PartTurn, owner: str) -> Iterator[WaitingPart]:
     """For whom a part that goes on waits by its own word: who has to answer a question, else whose turn it is.
 
     Nobody while the part asks nobody yet.
@@ -20,33 +20,33 @@ def waiting_for(line: PartLine, turn: PartTurn, owner: str) -> Iterator[WaitingF
     if turn.asks:
         what, asks = f"answer about {line.title}", turn.asks
         who = OWNER if asks.person == owner else asks.person
-        yield WaitingForPart(person=asks.person, since=asks.since, who=who, what=what, part=line.id)
+        yield WaitingPart(person=asks.person, since=asks.since, who=who, what=what, part=line.id)
         return
     for one in turn.waiting_for:
         who = OWNER if one.person == owner else line.called(one.person)
-        yield WaitingForPart(person=one.person, since=one.since, who=who, what=line.title, part=line.id)
+        yield WaitingPart(person=one.person, since=one.since, who=who, what=line.title, part=line.id)
 
 
-def as_planned(line: PartLine, asked: tuple[str, ...]) -> Iterator[WaitingForPart]:
+def as_planned(line: PartLine, asked: tuple[str, ...]) -> Iterator[WaitingPart]:
     """For whom it waits as long as it has not said so itself: those whom its file has asked first."""
     if line.since is None:
         return
     for person in asked or (line.team or "",):
-        yield WaitingForPart(person=person, since=line.since, who=line.called(person), what=line.title, part=line.id)
+        yield WaitingPart(person=person, since=line.since, who=line.called(person), what=line.title, part=line.id)
 
 
-def deciding(line: PartLine, turn: PartTurn | None, owner: str) -> Iterator[WaitingForPart]:
+def deciding(line: PartLine, turn: PartTurn | None, owner: str) -> Iterator[WaitingPart]:
     """Who has to decide about a part that has ended otherwise than it should: its owner, or who does it for them."""
     if line.at is None:
         return
-    due = WaitingForPart(person=owner, since=line.at, who=OWNER, what=f"decide about {line.title}", part=line.id)
+    due = WaitingPart(person=owner, since=line.at, who=OWNER, what=f"decide about {line.title}", part=line.id)
     others = [one for one in turn.waiting_for if one.person != owner] if turn else []
     yield from (due.replace(person=one.person, since=one.since, who=one.person) for one in others)
     if not others:
         yield due
 
 
-def turn_lines(plan: PartPlan, part: Part) -> tuple[TurnLine, ...]:
+def turn_lines(plan: PartPlan, part: PartProgress) -> tuple[TurnLine, ...]:
     """For whom a part waited from its start on, each with the instant from which it did."""
     told = tuple(TurnLine(people=_people(turn), since=turn.at) for turn in part.turns)
     if part.since is None or (told and told[0].since <= part.since):

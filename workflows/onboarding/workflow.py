@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
     import workflows.onboarding.show as views
     import workflows.onboarding.starts as starts
     from workflows.follow_up.patience import Condition, despite_cancellation
-    from workflows.follow_up.telling import TellsPeople
+    from workflows.follow_up.telling import NotificationSender
     from workflows.model.onboarding import PartSeen, PartsToEnd, PartsToLookAt, PartsToStart, PartToStart, StagePlan
     from workflows.model.operations import Receipt
     from workflows.model.settlement import Settled, SettledOnboarding, SettledTask
@@ -25,7 +25,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.model.wishes import Decision, NewLink
     from workflows.names import CUSTOMER_ONBOARDING, DECIDE, PART_TURN, SEND_LINK, SHOW, SIGNATURE_SETTLED, TASK_SETTLED
     from workflows.onboarding.inputs import OnboardingInput
-    from workflows.onboarding.journey import Journey, tasks
+    from workflows.onboarding.journey import OnboardingState, tasks
     from workflows.ports import OnboardingParts
 
 AT_ONCE: Final = 20
@@ -39,14 +39,14 @@ _WITHOUT: Final = "the onboarding goes on without it"
 
 
 @workflow.defn(name=CUSTOMER_ONBOARDING)
-class CustomerOnboardingWorkflow(TellsPeople[Journey]):
+class CustomerOnboardingWorkflow(NotificationSender[OnboardingState]):
     """Joins signature requests and tasks, stage by stage, and runs until everyone concerned was told how it ended."""
 
     _request: OnboardingInput
 
     @workflow.init
     def __init__(self, given: OnboardingInput) -> None:
-        super().__init__(given, given.carried or Journey.begin(given.onboarding, given.stages, workflow.now()))
+        super().__init__(given, given.carried or OnboardingState.begin(given.onboarding, given.stages, workflow.now()))
         self._look: asyncio.Future[None] | None = None
 
     @workflow.run
@@ -297,7 +297,7 @@ class CustomerOnboardingWorkflow(TellsPeople[Journey]):
         """How it ended, and each of its parts."""
         return views.settled(self._request, self._progress)
 
-    def shown(self, memory: Journey, now: datetime) -> OnboardingShow:
+    def shown(self, memory: OnboardingState, now: datetime) -> OnboardingShow:
         """What the onboarding knows of the answer of `onboard show`, by this memory."""
         return views.show(self._request, memory, now)
 

@@ -6,7 +6,7 @@ from workflows.model.base import Model
 from workflows.model.provider import SIGNER_SIGNED, ProviderEvent
 
 
-class Early(Model):
+class UnconfirmedSignature(Model):
     """Whether a callback has `told` of a signature since the document was read last, and whether that reading, which
     was for such a one, has shown none: it is then `in_doubt`, and read once more."""
 

@@ -2,16 +2,16 @@
 
 from workflows.follow_up.inputs import FollowUpInput
 from workflows.model.base import Packed
-from workflows.model.request import Brief
+from workflows.model.request import SignatureBrief
 from workflows.model.subject import Role, Subject
-from workflows.signature.progress import Progress
+from workflows.signature.progress import SignatureState
 
 
-class SignatureRequest(FollowUpInput):
+class SignatureInput(FollowUpInput):
     """Input of the workflow; `carried` is set by continue-as-new only."""
 
-    brief: Brief
-    carried: Packed[Progress | None] = None
+    brief: SignatureBrief
+    carried: Packed[SignatureState | None] = None
 
     @property
     def subject(self) -> Subject:

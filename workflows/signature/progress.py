@@ -7,22 +7,22 @@ from typing import Self
 
 from pydantic import AwareDatetime
 
-from workflows.follow_up.awaited import Place
+from workflows.follow_up.awaited import Slot
 from workflows.follow_up.options import LOOK_AGAIN, LOOK_AGAIN_IN_DOUBT, LOOK_AGAIN_UNSENT
-from workflows.follow_up.stages import Stage
-from workflows.follow_up.words import First, Words
+from workflows.follow_up.stages import NotificationType
+from workflows.follow_up.words import FollowUpWords, Precondition
 from workflows.model.attention import Attention, AttentionCode
 from workflows.model.entries import Reassignment, TimelineEntry
-from workflows.model.happened import Happened
+from workflows.model.happened import EventType
 from workflows.model.notices import NoticeAction
 from workflows.model.planning import EscalationReason, Reason
 from workflows.model.provider import DocumentSeen, ProviderEvent
-from workflows.model.request import Brief, SignerState
+from workflows.model.request import SignatureBrief, SignerState
 from workflows.model.subject import Code, Role, Status
 from workflows.model.wishes import Problem
-from workflows.signature.early import Early
-from workflows.signature.sending import Sending
-from workflows.signature.signatures import Signatures
+from workflows.signature.early import UnconfirmedSignature
+from workflows.signature.sending import SendingState
+from workflows.signature.signatures import SignerSlots
 
 EVENTS_REMEMBERED = 100
 """Enough to recognise a repeated callback; one that is older is read again and changes nothing."""
@@ -35,10 +35,10 @@ _NO_NEWS = (SignerState.WAITING, SignerState.TURN, SignerState.REASSIGNED)
 _ACTIONS = {Role.SIGN: NoticeAction.SIGN, Role.APPROVE: NoticeAction.APPROVE, Role.COPY: NoticeAction.OPEN}
 
 
-class Progress(Sending):
+class SignatureState(SendingState):
     """The memory of one request."""
 
-    words = Words(
+    words = FollowUpWords(
         subject="request",
         awaited="signer",
         wanted="a signature",
@@ -55,18 +55,18 @@ class Progress(Sending):
         },
     )
 
-    signatures: Signatures
+    signatures: SignerSlots
     raw: str | None = None
     sent_at: AwareDatetime | None = None
     known_since: AwareDatetime | None = None
     """The document was read after this instant: who had not acted there, acts later, whatever its clock says."""
     events_seen: tuple[str, ...] = ()
     unread: bool = False
-    early: Early = Early()
+    early: UnconfirmedSignature = UnconfirmedSignature()
     mails_endings: bool = True
 
     @property
-    def awaited(self) -> Signatures:
+    def awaited(self) -> SignerSlots:
         """The signers."""
         return self.signatures
 
@@ -91,17 +91,17 @@ class Progress(Sending):
         """`sending` until the signers are asked, then `signing`."""
         return "signing" if self.sent_at else "sending"
 
-    def firsts(self) -> Iterator[First]:
+    def firsts(self) -> Iterator[Precondition]:
         """Act on what is known already: read what a callback has hinted at, end, await the conversion."""
         if self.unread and self.document:
-            yield First.LOOK
+            yield Precondition.LOOK
         yield from super().firsts()
 
     def to_report(self) -> Iterator[tuple[str, str]]:
         """Of a signer whose mail came back as well, whose right address nobody else can know."""
         for signer in self.signatures.pending:
             if signer.state is SignerState.BOUNCED:
-                yield Stage.BOUNCED, signer.person
+                yield NotificationType.BOUNCED, signer.person
         yield from super().to_report()
 
     def attention(self) -> Iterator[Attention]:
@@ -120,7 +120,7 @@ class Progress(Sending):
         """Core Signature mails signers of it, with the copy, unless that is switched off."""
         return not self.mails_endings
 
-    def was_asked(self, place: Place) -> bool:
+    def was_asked(self, place: Slot) -> bool:
         """Whoever only gets a copy is asked nothing, and hears of what was signed."""
         signer = self.signatures.of(place.person)
         is_copied = signer is not None and signer.role is Role.COPY and self.status is Status.SIGNED
@@ -148,13 +148,13 @@ class Progress(Sending):
         return self.replace(signatures=self.signatures.shift(since, now))
 
     @classmethod
-    def begin(cls, brief: Brief, now: datetime) -> Self:
+    def begin(cls, brief: SignatureBrief, now: datetime) -> Self:
         """A request nobody has been asked about yet."""
         return cls(
             request=brief.id,
             started_at=now,
-            signatures=Signatures.expect(brief.people),
-            timeline=(TimelineEntry(at=now, happened=Happened.STARTED, who=brief.requester),),
+            signatures=SignerSlots.expect(brief.people),
+            timeline=(TimelineEntry(at=now, happened=EventType.STARTED, who=brief.requester),),
         )
 
     def notify_of(self, event: ProviderEvent) -> Self:
@@ -166,7 +166,7 @@ class Progress(Sending):
         known = self.replace(early=self.early.hinted(event), unread=True)
         return known.replace(events_seen=(*self.events_seen, *new)[-EVENTS_REMEMBERED:])
 
-    def acted_late(self, place: Place) -> bool:
+    def acted_late(self, place: Slot) -> bool:
         """Whether somebody signed, and did so after the due date."""
         signer = self.signatures.of(place.person)
         if signer is None or signer.signed_at is None or self.due_at is None:
@@ -221,7 +221,7 @@ class Progress(Sending):
             return self
         signatures = self.signatures.begin(now)
         begun = self.replace(probe_at=None, sent_at=now, window_from=now, signatures=signatures).replan()
-        return begun.note(now, Happened.SENT, "core-signature", None)
+        return begun.note(now, EventType.SENT, "core-signature", None)
 
     def _with_signers(self, seen: DocumentSeen, now: datetime, known_since: datetime | None) -> Self:
         signatures = self.signatures.record(seen.signers, now, seen.turn, known_since)
@@ -230,7 +230,7 @@ class Progress(Sending):
         known = self
         for before, after in zip(self.signatures.signers, signatures.signers, strict=True):
             if after.state is not before.state and after.state not in _NO_NEWS:
-                known = known.note(now, Happened(after.state), after.person, after.reason, said=True)
+                known = known.note(now, EventType(after.state), after.person, after.reason, said=True)
             if after.acted and not before.acted:
                 known = known.giving_up((after.person,), Reason.SIGNED, now)
         turns_changed = signatures.turns != self.signatures.turns
@@ -250,18 +250,18 @@ class Progress(Sending):
     def _noting_unknown(self, seen: DocumentSeen, now: datetime) -> Self:
         if seen.status is not None or seen.raw == self.raw:
             return self
-        return self.replace(raw=seen.raw).note(now, Happened.UNKNOWN_STATUS, "core-signature", None, about=seen.raw)
+        return self.replace(raw=seen.raw).note(now, EventType.UNKNOWN_STATUS, "core-signature", None, about=seen.raw)
 
 
 def _known_as(id: str) -> str:
     return id if len(id) <= ID_AT_MOST else sha256(id.encode(errors="surrogatepass")).hexdigest()
 
 
-def _states(progress: Progress) -> tuple[SignerState, ...]:
+def _states(progress: SignatureState) -> tuple[SignerState, ...]:
     return tuple(signer.state for signer in progress.signatures.signers)
 
 
-def _status(progress: Progress, seen: DocumentSeen) -> Status:
+def _status(progress: SignatureState, seen: DocumentSeen) -> Status:
     if seen.status is None or seen.status.rank < progress.status.rank:
         return progress.status
     if seen.status is Status.CANCELLED and progress.ending:

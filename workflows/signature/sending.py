@@ -7,10 +7,10 @@ from typing import Self
 from pydantic import AwareDatetime
 
 import workflows.follow_up.stages as stages
-from workflows.follow_up.memory import FollowUp
-from workflows.follow_up.words import First
+from workflows.follow_up.memory import FollowUpState
+from workflows.follow_up.words import Precondition
 from workflows.model.attention import Attention, AttentionCode
-from workflows.model.planning import Moment, MomentKind
+from workflows.model.planning import ActionType, ScheduledAction
 from workflows.model.subject import Status
 from workflows.model.wishes import StopKind
 
@@ -24,7 +24,7 @@ _UNMADE = "it was never made at Core Signature"
 _UNSENT = "it was never sent: Core Signature was still preparing the document"
 
 
-class Sending(FollowUp):
+class SendingState(FollowUpState):
     """The memory of one request, as far as its document is on its way to the signers."""
 
     status: Status = Status.CONVERTING
@@ -50,24 +50,24 @@ class Sending(FollowUp):
         """Whether it should have been made long ago, but for an outage or a pause."""
         return now - self.started_at >= _MADE_WITHIN
 
-    def expiry_by(self, now: datetime) -> Moment | None:
+    def expiry_by(self, now: datetime) -> ScheduledAction | None:
         """The moment at which its time was over, if that has come by now."""
         moments = self.agenda.moments if self.agenda else ()
-        return next((one for one in moments if one.kind is MomentKind.EXPIRE and one.at <= now), None)
+        return next((one for one in moments if one.kind is ActionType.EXPIRE and one.at <= now), None)
 
     @property
     def _unsent_for(self) -> timedelta:
         """Since it was made, when it was last looked at."""
         return self.read_at - self.made_at if self.read_at and self.made_at else timedelta()
 
-    def firsts(self) -> Iterator[First]:
-        """See `FollowUp`; last the document is made, unless that is to wait, and its conversion awaited."""
+    def firsts(self) -> Iterator[Precondition]:
+        """See `FollowUpState`; last the document is made, unless that is to wait, and its conversion awaited."""
         yield from super().firsts()
         if self.preparing and not (self.stuck or (self.is_to_be_made and self.stop(StopKind.PAUSE))):
-            yield First.PREPARE
+            yield Precondition.PREPARE
 
     def to_report(self) -> Iterator[tuple[str, str]]:
-        """See `FollowUp`; also of a document that is not sent."""
+        """See `FollowUpState`; also of a document that is not sent."""
         if self.stuck and (rung := sum(pause <= self._unsent_for for pause in _HEARD_AFTER)):
             yield stages.not_sent(rung), ""
         yield from super().to_report()
@@ -78,7 +78,7 @@ class Sending(FollowUp):
             says = f"{self.words.preparing}, and nobody is asked before it has"
             yield Attention(code=AttentionCode.NOT_ASKED, since=self.made_at or self.started_at, says=says)
 
-    def expire(self, moment: Moment, now: datetime) -> Self:
-        """See `FollowUp`; who reads of it is to know that nobody was asked."""
+    def expire(self, moment: ScheduledAction, now: datetime) -> Self:
+        """See `FollowUpState`; who reads of it is to know that nobody was asked."""
         unasked = _UNMADE if self.is_to_be_made else _UNSENT if self.preparing else None
         return super().expire(moment.replace(why=f"{moment.why}; {unasked}") if unasked else moment, now)

@@ -4,22 +4,22 @@ from datetime import datetime
 
 from workflows.follow_up.show import facts
 from workflows.model.lines import SignerLine
-from workflows.model.request import Brief
+from workflows.model.request import SignatureBrief
 from workflows.model.settlement import Settled, SettledSigner
 from workflows.model.views import RequestShow
-from workflows.signature.inputs import SignatureRequest
-from workflows.signature.progress import Progress
-from workflows.signature.signatures import SignerProgress
+from workflows.signature.inputs import SignatureInput
+from workflows.signature.progress import SignatureState
+from workflows.signature.signatures import SignerSlot
 
 
-def show(request: SignatureRequest, progress: Progress, now: datetime) -> RequestShow:
+def show(request: SignatureInput, progress: SignatureState, now: datetime) -> RequestShow:
     """Everything there is to know of a request at `now`; `request` has the signers of now."""
     known = dict(facts(request.subject, request.policy, progress, now))
     lines = tuple(_line(progress, signer) for signer in progress.signatures.signers)
     return RequestShow(**known, document=request.brief.title, signers=lines)
 
 
-def _line(progress: Progress, signer: SignerProgress) -> SignerLine:
+def _line(progress: SignatureState, signer: SignerSlot) -> SignerLine:
     return SignerLine(
         person=signer.person,
         order=signer.order,
@@ -31,7 +31,7 @@ def _line(progress: Progress, signer: SignerProgress) -> SignerLine:
     )
 
 
-def settled(brief: Brief, progress: Progress) -> Settled:
+def settled(brief: SignatureBrief, progress: SignatureState) -> Settled:
     """The facts that are handed off."""
     if progress.settled_at is None:
         raise ValueError("the request has not ended")

@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import AwareDatetime
 
-from workflows.follow_up.awaited import Awaited, Place
+from workflows.follow_up.awaited import Slot, Slots
 from workflows.model.provider import SignerSeen
 from workflows.model.request import SignerState
 from workflows.model.subject import Participant, Role
@@ -25,7 +25,7 @@ _ACTED = 4
 _SIGNED = (SignerState.SIGNED, SignerState.APPROVED)
 
 
-class SignerProgress(Place):
+class SignerSlot(Slot):
     """One signer's way through the request."""
 
     order: int
@@ -57,13 +57,13 @@ class SignerProgress(Place):
         return self.role is not Role.COPY
 
 
-class Signatures(Awaited[SignerProgress]):
+class SignerSlots(Slots[SignerSlot]):
     """All signers of a request, in the order of the request file."""
 
-    signers: tuple[SignerProgress, ...]
+    signers: tuple[SignerSlot, ...]
 
     @property
-    def everyone(self) -> tuple[SignerProgress, ...]:
+    def everyone(self) -> tuple[SignerSlot, ...]:
         """All signers."""
         return self.signers
 
@@ -75,7 +75,7 @@ class Signatures(Awaited[SignerProgress]):
     @classmethod
     def expect(cls, signers: tuple[Participant, ...]) -> Self:
         """Nobody's turn yet: the request has not been sent."""
-        return cls(signers=tuple(SignerProgress(person=s.person, order=s.order, role=s.role) for s in signers))
+        return cls(signers=tuple(SignerSlot(person=s.person, order=s.order, role=s.role) for s in signers))
 
     def begin(self, now: datetime) -> Self:
         """Give the turn to the first in order; repeated, it changes nothing."""
@@ -106,9 +106,7 @@ class Signatures(Awaited[SignerProgress]):
             return self
         turn_at = now if old.turn_at else None
         state = SignerState.TURN if old.turn_at else SignerState.WAITING
-        new = SignerProgress(
-            person=to, order=old.order, role=old.role, state=state, turn_at=turn_at, clock_from=turn_at
-        )
+        new = SignerSlot(person=to, order=old.order, role=old.role, state=state, turn_at=turn_at, clock_from=turn_at)
         gone = old.replace(state=SignerState.REASSIGNED, at=now)
         return self.replace(signers=tuple(one for s in self.signers for one in ((gone, new) if s is old else (s,))))
 
@@ -135,16 +133,14 @@ class Signatures(Awaited[SignerProgress]):
         return self.replace(signers=tuple(_with_turn(s, now) if s.order == turn else s for s in self.signers))
 
 
-def _with_turn(signer: SignerProgress, now: datetime) -> SignerProgress:
+def _with_turn(signer: SignerSlot, now: datetime) -> SignerSlot:
     if not signer.expected or signer.acted or signer.turn_at:
         return signer
     state = SignerState.TURN if signer.state is SignerState.WAITING else signer.state
     return signer.replace(state=state, turn_at=now, clock_from=now)
 
 
-def _recorded(
-    signer: SignerProgress, seen: SignerSeen | None, now: datetime, known_since: datetime | None
-) -> SignerProgress:
+def _recorded(signer: SignerSlot, seen: SignerSeen | None, now: datetime, known_since: datetime | None) -> SignerSlot:
     if seen is None or signer.acted or _RANK[seen.state] <= _RANK[signer.state]:
         return signer
     at = seen.at or now

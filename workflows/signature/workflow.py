@@ -7,7 +7,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.options as options
     from workflows.follow_up.patience import Condition, Wake, despite_cancellation
-    from workflows.follow_up.words import First
+    from workflows.follow_up.words import Precondition
     from workflows.follow_up.workflow import FollowUpWorkflow
     from workflows.model.entries import Reassignment
     from workflows.model.provider import (
@@ -18,32 +18,32 @@ with workflow.unsafe.imports_passed_through():
         Observation,
         ProviderEvent,
     )
-    from workflows.model.request import Brief
+    from workflows.model.request import SignatureBrief
     from workflows.model.settlement import Settled
     from workflows.model.subject import Subject
     from workflows.model.views import RequestShow
     from workflows.model.wishes import StopKind
     from workflows.names import PROVIDER_EVENT, SHOW, SIGNATURE_REQUEST
     from workflows.ports import SignatureService
-    from workflows.signature.early import Early
-    from workflows.signature.inputs import SignatureRequest
-    from workflows.signature.progress import Progress
+    from workflows.signature.early import UnconfirmedSignature
+    from workflows.signature.inputs import SignatureInput
+    from workflows.signature.progress import SignatureState
     from workflows.signature.show import settled, show
 
 
 @workflow.defn(name=SIGNATURE_REQUEST)
-class SignatureRequestWorkflow(FollowUpWorkflow[Progress]):
+class SignatureRequestWorkflow(FollowUpWorkflow[SignatureState]):
     """Sends one document for signature and runs until everyone concerned has been told how it ended."""
 
-    _request: SignatureRequest
+    _request: SignatureInput
 
     @workflow.init
-    def __init__(self, request: SignatureRequest) -> None:
-        super().__init__(request, request.carried or Progress.begin(request.brief, workflow.now()))
+    def __init__(self, request: SignatureInput) -> None:
+        super().__init__(request, request.carried or SignatureState.begin(request.brief, workflow.now()))
 
     @workflow.run
     @despite_cancellation
-    async def run(self, request: SignatureRequest) -> Settled:
+    async def run(self, request: SignatureInput) -> Settled:
         """Run the request to its end; a cancellation of the run is treated like the update `cancel`."""
         await self._send()
         await self.follow_up()
@@ -86,20 +86,20 @@ class SignatureRequestWorkflow(FollowUpWorkflow[Progress]):
         if seen is not None:
             self._progress = self._progress.observe(seen, workflow.now())
 
-    async def act_first(self, first: First) -> None:
+    async def act_first(self, first: Precondition) -> None:
         """Read the document, cancel at the provider, or wait for the conversion."""
         match first:
-            case First.LOOK:
+            case Precondition.LOOK:
                 await self._observe()
-            case First.CLOSE:
+            case Precondition.CLOSE:
                 await self._end()
-            case First.PREPARE:
+            case Precondition.PREPARE:
                 await self._await_conversion()
 
     async def _observe(self) -> None:
         """Read the document and believe it."""
         told = self._progress.early.told
-        self._progress = self._progress.replace(unread=False, early=Early())
+        self._progress = self._progress.replace(unread=False, early=UnconfirmedSignature())
         asked_at = workflow.now()
         observation = Observation(roster=self.brief.roster, document=self._progress.document or "")
         seen = await self.call(SignatureService.observe, observation, options.OBSERVE, "read the document")
@@ -160,7 +160,7 @@ class SignatureRequestWorkflow(FollowUpWorkflow[Progress]):
         return news
 
     @property
-    def brief(self) -> Brief:
+    def brief(self) -> SignatureBrief:
         """The request as Core Signature is to have it, with the signers it has now."""
         return self._request.brief.replace(people=self._progress.signatures.places)
 
@@ -173,7 +173,7 @@ class SignatureRequestWorkflow(FollowUpWorkflow[Progress]):
         """How it ended, and who signed."""
         return settled(self.brief, self._progress)
 
-    def shown(self, memory: Progress, now: datetime) -> RequestShow:
+    def shown(self, memory: SignatureState, now: datetime) -> RequestShow:
         """The answer of `request show` by this memory."""
         return show(self._request.replace(brief=self.brief), memory, now)
 

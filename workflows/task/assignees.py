@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import AwareDatetime
 
-from workflows.follow_up.awaited import Awaited, Place
+from workflows.follow_up.awaited import Slot, Slots
 from workflows.model.subject import Participant, Role
 
 
@@ -20,7 +20,7 @@ class AssigneeState(StrEnum):
     REASSIGNED = "reassigned"
 
 
-class Assignee(Place):
+class AssigneeSlot(Slot):
     """Somebody who was asked."""
 
     state: AssigneeState = AssigneeState.ASKED
@@ -42,10 +42,10 @@ class Assignee(Place):
         return Participant(person=self.person, role=Role.DO)
 
 
-class Assignees(Awaited[Assignee]):
+class AssigneeSlots(Slots[AssigneeSlot]):
     """Everyone who was asked, in the order in which they were named."""
 
-    people: tuple[Assignee, ...]
+    people: tuple[AssigneeSlot, ...]
 
     @classmethod
     def ask(cls, people: tuple[str, ...], now: datetime) -> Self:
@@ -53,7 +53,7 @@ class Assignees(Awaited[Assignee]):
         return cls(people=tuple(_asked(person, now) for person in people))
 
     @property
-    def everyone(self) -> tuple[Assignee, ...]:
+    def everyone(self) -> tuple[AssigneeSlot, ...]:
         """All of them."""
         return self.people
 
@@ -73,7 +73,7 @@ class Assignees(Awaited[Assignee]):
     def end(self, by: str | None, now: datetime) -> Self:
         """Expect nothing more of anybody; `by` is who has done it."""
 
-        def ended(one: Assignee) -> Assignee:
+        def ended(one: AssigneeSlot) -> AssigneeSlot:
             if one.acted:
                 return one
             return one.replace(state=AssigneeState.DONE if one.person == by else AssigneeState.SPARED, at=now)
@@ -81,5 +81,5 @@ class Assignees(Awaited[Assignee]):
         return self.replace(people=tuple(ended(one) for one in self.people))
 
 
-def _asked(person: str, now: datetime) -> Assignee:
-    return Assignee(person=person, turn_at=now, clock_from=now)
+def _asked(person: str, now: datetime) -> AssigneeSlot:
+    return AssigneeSlot(person=person, turn_at=now, clock_from=now)

@@ -4,14 +4,14 @@ from workflows.follow_up.inputs import FollowUpInput
 from workflows.model.base import Packed
 from workflows.model.subject import Subject
 from workflows.model.task import Task
-from workflows.task.progress import TaskProgress
+from workflows.task.progress import TaskState
 
 
 class TaskInput(FollowUpInput):
     """Input of the workflow; `carried` is set by continue-as-new only."""
 
     task: Task
-    carried: Packed[TaskProgress | None] = None
+    carried: Packed[TaskState | None] = None
 
     @property
     def subject(self) -> Subject:

@@ -3,26 +3,26 @@
 from datetime import datetime
 from typing import Self
 
-from workflows.follow_up.awaited import Place
-from workflows.follow_up.memory import FollowUp
+from workflows.follow_up.awaited import Slot
+from workflows.follow_up.memory import FollowUpState
 from workflows.follow_up.operations import living_refusal
 from workflows.follow_up.questions import open_question, refuse_another
-from workflows.follow_up.words import Words
+from workflows.follow_up.words import FollowUpWords
 from workflows.model.entries import AskedQuestion, Reassignment, TimelineEntry
-from workflows.model.happened import Happened
+from workflows.model.happened import EventType
 from workflows.model.notices import NoticeAction
-from workflows.model.objections import Objection
+from workflows.model.objections import Rejection
 from workflows.model.subject import Status
 from workflows.model.task import Task
 from workflows.model.texts import name_fault, reason_fault, text_fault
 from workflows.model.wishes import Block, Delegation, Done, Ending, Problem, Stop, StopKind, Waiver
-from workflows.task.assignees import Assignees
+from workflows.task.assignees import AssigneeSlots
 
 
-class TaskProgress(FollowUp):
+class TaskState(FollowUpState):
     """The memory of one task."""
 
-    words = Words(
+    words = FollowUpWords(
         subject="task",
         awaited="assignee",
         wanted="somebody to do it",
@@ -30,7 +30,7 @@ class TaskProgress(FollowUp):
         cancelling="end it",
     )
 
-    assignees: Assignees
+    assignees: AssigneeSlots
     status: Status = Status.OPEN
     ended_by: str | None = None
 
@@ -42,12 +42,12 @@ class TaskProgress(FollowUp):
             request=task.id,
             started_at=now,
             window_from=now,
-            assignees=Assignees.ask(people, now),
-            timeline=(TimelineEntry(at=now, happened=Happened.STARTED, who=task.requester),),
+            assignees=AssigneeSlots.ask(people, now),
+            timeline=(TimelineEntry(at=now, happened=EventType.STARTED, who=task.requester),),
         )
 
     @property
-    def awaited(self) -> Assignees:
+    def awaited(self) -> AssigneeSlots:
         """Who is asked to do it."""
         return self.assignees
 
@@ -72,15 +72,15 @@ class TaskProgress(FollowUp):
     def _obstacle(self, wanted: Reassignment) -> str | None:
         old = self.assignees.of(wanted.from_)
         if old is None or old.acted:
-            return Objection.HAS_HANDED_OVER.says(person=wanted.from_)
+            return Rejection.HAS_HANDED_OVER.says(person=wanted.from_)
         taken = self.assignees.of(wanted.to) is not None
-        return Objection.ASKED_ALREADY.says(person=wanted.to, awaited=self.words.awaited) if taken else None
+        return Rejection.ASKED_ALREADY.says(person=wanted.to, awaited=self.words.awaited) if taken else None
 
     def shift_turns(self, since: datetime, now: datetime) -> Self:
         """Move everybody's clock."""
         return self.replace(assignees=self.assignees.shift(since, now))
 
-    def acted_late(self, place: Place) -> bool:
+    def acted_late(self, place: Slot) -> bool:
         """Whether it was done after the due date."""
         late = self.due_at is not None and self.settled_at is not None and self.settled_at > self.due_at
         return late and self.status is Status.DONE and place.person == self.ended_by
@@ -96,22 +96,22 @@ class TaskProgress(FollowUp):
         return ended.replace(assignees=ended.assignees.end(doer, now), ended_by=by)
 
 
-def refuse_done(progress: TaskProgress, wish: Done) -> str | None:
+def refuse_done(progress: TaskState, wish: Done) -> str | None:
     """Why it cannot be said to be done; whoever says so need not have been asked."""
     return living_refusal(progress) or name_fault(wish.actor) or reason_fault(wish.note, "the note")
 
 
-def done(progress: TaskProgress, wish: Done, now: datetime) -> TaskProgress:
+def done(progress: TaskState, wish: Done, now: datetime) -> TaskState:
     """The first to do it ends it for all."""
     return progress.close(Ending(outcome=Status.DONE, who=wish.actor, why=wish.note), now)
 
 
-def refuse_waive(progress: TaskProgress, wish: Waiver) -> str | None:
+def refuse_waive(progress: TaskState, wish: Waiver) -> str | None:
     """Why it cannot be waived."""
     return living_refusal(progress) or name_fault(wish.actor) or text_fault(wish.reason, "the reason")
 
 
-def waive(progress: TaskProgress, wish: Waiver, now: datetime) -> TaskProgress:
+def waive(progress: TaskState, wish: Waiver, now: datetime) -> TaskState:
     """Nobody needs to do it any more."""
     return progress.close(Ending(outcome=Status.WAIVED, who=wish.actor, why=wish.reason), now)
 
@@ -121,7 +121,7 @@ def refuse_undecided(task: Task, wish: Done | Waiver) -> str | None:
     about = task.decides
     if about is None or (isinstance(wish, Done) and wish.decided):
         return None
-    return Objection.TO_DECIDE.says(command=about.command)
+    return Rejection.TO_DECIDE.says(command=about.command)
 
 
 def refuse_unanswered(task: Task, wish: Done) -> str | None:
@@ -129,31 +129,31 @@ def refuse_unanswered(task: Task, wish: Done) -> str | None:
     asked = task.answer
     if asked is None or not asked.required or wish.note.strip():
         return None
-    return Objection.ANSWER_NEEDED.says(label=asked.label)
+    return Rejection.ANSWER_NEEDED.says(label=asked.label)
 
 
 def refuse_stranger(task: Task, wish: Delegation) -> str | None:
     """Why whoever is asked cannot hand over to this person: a page that asks anybody would be a mail relay."""
     if not task.colleagues or wish.actor != wish.signer or wish.to in task.colleagues:
         return None
-    return Objection.NO_COLLEAGUE.says(person=wish.to)
+    return Rejection.NO_COLLEAGUE.says(person=wish.to)
 
 
-def refuse_block(progress: TaskProgress, wish: Block) -> str | None:
+def refuse_block(progress: TaskState, wish: Block) -> str | None:
     """Why it cannot be called blocked."""
     if why := living_refusal(progress):
         return why
     if all(one.person != wish.person for one in progress.assignees.pending):
-        return Objection.NOT_THEIR_TURN.says(person=wish.person)
+        return Rejection.NOT_THEIR_TURN.says(person=wish.person)
     if question := open_question(progress):
-        return (Objection.BLOCKED if question.blocks else Objection.QUESTION_OPEN).says()
+        return (Rejection.BLOCKED if question.blocks else Rejection.QUESTION_OPEN).says()
     return refuse_another(progress) or text_fault(wish.because, "the reason")
 
 
-def block(progress: TaskProgress, wish: Block, now: datetime) -> TaskProgress:
+def block(progress: TaskState, wish: Block, now: datetime) -> TaskState:
     """The owner is asked to clear the way, as somebody is asked a question: followed up, and for so long."""
     number = len(progress.questions) + 1
     asked = AskedQuestion(number=number, person=wish.person, text=wish.because.strip(), at=now, blocks=True)
     stop = Stop(kind=StopKind.QUESTION, since=now, who=wish.person)
     known = progress.replace(questions=(*progress.questions, asked)).replan().stand(stop)
-    return known.note(now, Happened.BLOCKED, wish.person, wish.because.strip(), said=True)
+    return known.note(now, EventType.BLOCKED, wish.person, wish.because.strip(), said=True)

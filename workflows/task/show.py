@@ -9,10 +9,10 @@ from workflows.model.subject import Status
 from workflows.model.task import Task
 from workflows.model.views import TaskShow
 from workflows.task.inputs import TaskInput
-from workflows.task.progress import TaskProgress
+from workflows.task.progress import TaskState
 
 
-def show(given: TaskInput, progress: TaskProgress, now: datetime) -> TaskShow:
+def show(given: TaskInput, progress: TaskState, now: datetime) -> TaskShow:
     """Everything there is to know of a task at `now`."""
     people = (AssigneeLine(person=one.person, state=one.state, at=one.at) for one in progress.assignees.people)
     known = facts(given.subject, given.policy, progress, now)
@@ -30,14 +30,14 @@ def show(given: TaskInput, progress: TaskProgress, now: datetime) -> TaskShow:
     )
 
 
-def _answer(task: Task, progress: TaskProgress) -> GivenAnswer | None:
+def _answer(task: Task, progress: TaskState) -> GivenAnswer | None:
     if task.answer is None:
         return None
     done = progress.ending if progress.status is Status.DONE else None
     return GivenAnswer(**dict(task.answer), text=(done.why or None) if done else None)
 
 
-def settled(task: Task, progress: TaskProgress) -> SettledTask:
+def settled(task: Task, progress: TaskState) -> SettledTask:
     """The facts that are handed off."""
     if progress.settled_at is None or progress.ended_by is None:
         raise ValueError("the task has not ended")

@@ -9,7 +9,7 @@ with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.questions as questions
     import workflows.task.progress as progress
     from workflows.follow_up.patience import Condition, despite_cancellation
-    from workflows.follow_up.words import First
+    from workflows.follow_up.words import Precondition
     from workflows.follow_up.workflow import FollowUpWorkflow
     from workflows.model.entries import Reassignment
     from workflows.model.operations import Receipt
@@ -19,21 +19,21 @@ with workflow.unsafe.imports_passed_through():
     from workflows.model.views import TaskShow
     from workflows.model.wishes import Block, Delegation, Done, Unblock, Waiver
     from workflows.names import BLOCK, DONE, SHOW, TASK, UNBLOCK, WAIVE
-    from workflows.ports import StandIns
+    from workflows.ports import StandInFinder
     from workflows.task.inputs import TaskInput
-    from workflows.task.progress import TaskProgress
+    from workflows.task.progress import TaskState
     from workflows.task.show import settled, show
 
 
 @workflow.defn(name=TASK)
-class TaskWorkflow(FollowUpWorkflow[TaskProgress]):
+class TaskWorkflow(FollowUpWorkflow[TaskState]):
     """Has something done by then, and runs until everyone concerned has been told how it ended."""
 
     _request: TaskInput
 
     @workflow.init
     def __init__(self, given: TaskInput) -> None:
-        super().__init__(given, given.carried or TaskProgress.begin(given.task, workflow.now()))
+        super().__init__(given, given.carried or TaskState.begin(given.task, workflow.now()))
 
     @workflow.run
     @despite_cancellation
@@ -87,7 +87,7 @@ class TaskWorkflow(FollowUpWorkflow[TaskProgress]):
     def _may_unblock(self, wish: Unblock) -> None:
         self.allow(wish, questions.refuse_answer(self._progress, wish, blocks=True))
 
-    async def act_first(self, first: First) -> None:
+    async def act_first(self, first: Precondition) -> None:
         """Nothing comes first: everybody was asked when it began, and whoever ends it has ended it."""
         raise RuntimeError(f"a task has no {first}")
 
@@ -100,7 +100,7 @@ class TaskWorkflow(FollowUpWorkflow[TaskProgress]):
         force, beside = not wanted.by_hand or wanted.force, self._request.task.workflow_id
         stand_in = StandIn(person=wanted.to, at=workflow.now(), force=force, beside=beside)
         report = await self.call(
-            StandIns.look_at,
+            StandInFinder.look_at,
             stand_in,
             options.PLAN,
             f"hand over to {wanted.to}",
@@ -123,6 +123,6 @@ class TaskWorkflow(FollowUpWorkflow[TaskProgress]):
         """How it ended, and by whom."""
         return settled(self._request.task, self._progress)
 
-    def shown(self, memory: TaskProgress, now: datetime) -> TaskShow:
+    def shown(self, memory: TaskState, now: datetime) -> TaskShow:
         """The answer of `task show` by this memory."""
         return show(self._request, memory, now)

@@ -7,8 +7,8 @@ from starlette.routing import Route
 from deploy.sandbox.core.fields import read_fields
 from deploy.sandbox.core.paging import filters, page
 from deploy.sandbox.core.uploads import read_document
-from deploy.sandbox.records import Document
-from deploy.sandbox.refusal import Refused
+from deploy.sandbox.records import CoreDocument
+from deploy.sandbox.refusal import CoreRefusal
 from deploy.sandbox.world import World
 
 
@@ -35,7 +35,7 @@ class DocumentsApi:
         """GET or DELETE one document."""
         document = self._world.memory.documents.get(request.path_params["uuid"])
         if document is None:
-            raise Refused.missing()
+            raise CoreRefusal.missing()
         if request.method == "DELETE":
             self._world.lifecycle.delete(document)
             return Response(status_code=204)
@@ -47,7 +47,7 @@ class DocumentsApi:
         fields.check()
         return JSONResponse(self._world.views.document(self._world.lifecycle.create(new)), 201)
 
-    def _found(self, request: Request) -> list[Document]:
+    def _found(self, request: Request) -> list[CoreDocument]:
         query = filters(request, self._world.settings)
         wanted, status = query.get("external_id"), query.get("status")
         documents = self._world.memory.documents

@@ -5,8 +5,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from deploy.sandbox.core.paging import filters, page
-from deploy.sandbox.records import Event
-from deploy.sandbox.refusal import Refused
+from deploy.sandbox.records import CoreEvent
+from deploy.sandbox.refusal import CoreRefusal
 from deploy.sandbox.world import World
 
 FILTERS = {
@@ -35,10 +35,10 @@ class EventsApi:
         """GET one event."""
         event = self._world.memory.events.get(request.path_params["uuid"])
         if event is None:
-            raise Refused.missing()
+            raise CoreRefusal.missing()
         return JSONResponse(self._world.views.event(event))
 
-    def _found(self, request: Request) -> list[Event]:
+    def _found(self, request: Request) -> list[CoreEvent]:
         query = filters(request, self._world.settings)
         wanted = {field: query[name] for name, field in FILTERS.items() if query.get(name)}
         if query.get("delivered"):
@@ -50,6 +50,6 @@ class EventsApi:
         return [event for event in listed if all(_text(event, name) == wanted[name] for name in wanted)]
 
 
-def _text(event: Event, field: str) -> str:
+def _text(event: CoreEvent, field: str) -> str:
     value = getattr(event, field)
     return str(value).lower() if isinstance(value, bool) else str(value)

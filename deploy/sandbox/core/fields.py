@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-from deploy.sandbox.refusal import Refused
+from deploy.sandbox.refusal import CoreRefusal
 
 EMAIL = re.compile(r"[^@\s<>()\[\],;:\"]+@[^@\s<>()\[\],;:\"]+\.[^@\s<>()\[\],;:\".]+")
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -21,7 +21,7 @@ class Fields:
         self.errors: dict[str, Any] = {}
         if not isinstance(body, dict):
             kind = type(body).__name__
-            raise Refused(400, {"non_field_errors": [f"Invalid data. Expected a dictionary, but got {kind}."]})
+            raise CoreRefusal(400, {"non_field_errors": [f"Invalid data. Expected a dictionary, but got {kind}."]})
         self._body: dict[str, Any] = body
 
     def given(self, name: str) -> bool:
@@ -37,9 +37,9 @@ class Fields:
         self.errors.setdefault(name, []).append(message)
 
     def check(self) -> None:
-        """Raise `Refused` with everything that was noted."""
+        """Raise `CoreRefusal` with everything that was noted."""
         if self.errors:
-            raise Refused(400, self.errors)
+            raise CoreRefusal(400, self.errors)
 
     def text(self, name: str, *, required: bool = False, longest: int = LONGEST_TEXT) -> str | None:
         """A string of at most `longest` characters."""
@@ -118,12 +118,12 @@ def is_url(text: str) -> bool:
 
 
 async def read_fields(request: Request) -> Fields:
-    """The JSON object of a call; raises `Refused` for another media type or what is no JSON object."""
+    """The JSON object of a call; raises `CoreRefusal` for another media type or what is no JSON object."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip()
     if kind != "application/json":
-        raise Refused.because(415, f'Unsupported media type "{kind}" in request.')
+        raise CoreRefusal.because(415, f'Unsupported media type "{kind}" in request.')
     try:
         body: Any = await request.json()
     except (ValueError, RecursionError):
-        raise Refused.because(400, "JSON parse error - the body is not valid JSON.") from None
+        raise CoreRefusal.because(400, "JSON parse error - the body is not valid JSON.") from None
     return Fields(body)

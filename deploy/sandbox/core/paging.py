@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from starlette.requests import Request
 
-from deploy.sandbox.refusal import Refused
+from deploy.sandbox.refusal import CoreRefusal
 from deploy.sandbox.settings import SandboxSettings
 from deploy.sandbox.views import Views
 
@@ -28,7 +28,7 @@ def page(request: Request, views: Views, found: Sequence[T], show: Callable[[T],
     number = _number(request, "page", 1)
     last = max(1, -(-len(found) // limit))
     if number > last:
-        raise Refused.because(404, "Invalid page.")
+        raise CoreRefusal.because(404, "Invalid page.")
 
     def link(target: int) -> str | None:
         query = urlencode([*((k, v) for k, v in request.query_params.multi_items() if k != "page"), ("page", target)])
@@ -47,5 +47,5 @@ def _number(request: Request, name: str, default: int) -> int:
     if not text:
         return default
     if not text.isdecimal() or len(text) > LONGEST_NUMBER or int(text) < 1:
-        raise Refused.because(404, "Invalid page.")
+        raise CoreRefusal.because(404, "Invalid page.")
     return int(text)

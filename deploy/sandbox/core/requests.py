@@ -7,8 +7,8 @@ from starlette.routing import Route
 from deploy.sandbox.core.fields import read_fields
 from deploy.sandbox.core.paging import filters, page
 from deploy.sandbox.core.uploads import find_document, read_document, read_request
-from deploy.sandbox.records import SignatureRequest
-from deploy.sandbox.refusal import Refused
+from deploy.sandbox.records import CoreRequest
+from deploy.sandbox.refusal import CoreRefusal
 from deploy.sandbox.world import World
 
 
@@ -86,8 +86,8 @@ class RequestsApi:
         self._world.signing.create(wanted, document)
         return JSONResponse(self._world.views.request(wanted), 201)
 
-    def _find(self, request: Request) -> SignatureRequest:
+    def _find(self, request: Request) -> CoreRequest:
         found = self._world.memory.requests.get(request.path_params["uuid"])
         if found is None:
-            raise Refused.missing()
+            raise CoreRefusal.missing()
         return found

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from deploy.sandbox.core.fields import REQUIRED, Fields
 from deploy.sandbox.lifecycle import NewDocument
 from deploy.sandbox.memory import Memory
-from deploy.sandbox.records import UNFINISHED, Document, SignatureRequest, Signer
-from deploy.sandbox.refusal import Refused
+from deploy.sandbox.records import UNFINISHED, CoreDocument, CoreRequest, CoreSigner
+from deploy.sandbox.refusal import CoreRefusal
 from deploy.sandbox.settings import SandboxSettings
 
 SOURCES = ("file_from_content", "file_from_url", "template")
@@ -35,11 +35,13 @@ def read_document(fields: Fields, max_upload_mb: int) -> NewDocument:
     )
 
 
-def read_request(fields: Fields, settings: SandboxSettings, document: str) -> SignatureRequest:
-    """The request a body describes, the sender standing first; raises `Refused` when anything is wrong."""
+def read_request(fields: Fields, settings: SandboxSettings, document: str) -> CoreRequest:
+    """The request a body describes, the sender standing first; raises `CoreRefusal` when anything is wrong."""
     who = fields.choice("who", ("m", "mo", "o"), "o")
-    sender = Signer(email=fields.email("from_email") or settings.sender_email, needs_to_sign=who != "o", is_sender=True)
-    request = SignatureRequest(
+    sender = CoreSigner(
+        email=fields.email("from_email") or settings.sender_email, needs_to_sign=who != "o", is_sender=True
+    )
+    request = CoreRequest(
         document=document,
         who=who,
         subject=fields.text("subject") or "",
@@ -60,18 +62,18 @@ def read_request(fields: Fields, settings: SandboxSettings, document: str) -> Si
     return request
 
 
-def find_document(fields: Fields, memory: Memory) -> Document:
+def find_document(fields: Fields, memory: Memory) -> CoreDocument:
     """The document a request is about, by absolute or relative address; it must be free and unfinished."""
     reference = fields.text("document", required=True, longest=2100)
     fields.check()
     match = DOCUMENT_PATH.fullmatch(urlsplit(reference or "").path)
     document = memory.documents.get(match[1]) if match else None
     if document is None:
-        raise Refused(400, {"document": [NO_LINK]})
+        raise CoreRefusal(400, {"document": [NO_LINK]})
     if document.request is not None:
-        raise Refused(400, {"document": ["A signature request already exists for this document."]})
+        raise CoreRefusal(400, {"document": ["A signature request already exists for this document."]})
     if document.status not in UNFINISHED:
-        raise Refused(400, {"document": [f"The document cannot be sent (status {document.status.value})."]})
+        raise CoreRefusal(400, {"document": [f"The document cannot be sent (status {document.status.value})."]})
     return document
 
 
@@ -103,7 +105,7 @@ def _uploaded(fields: Fields, max_upload_mb: int) -> tuple[bytes, str]:
     return content, name
 
 
-def _signers(fields: Fields) -> list[Signer]:
+def _signers(fields: Fields) -> list[CoreSigner]:
     raw = fields.raw("signers")
     if not isinstance(raw, list):
         fields.fail("signers", REQUIRED if raw is None else "Expected a list of items.")
@@ -118,16 +120,16 @@ def _signers(fields: Fields) -> list[Signer]:
     return signers
 
 
-def _signer(item: Any) -> tuple[Signer, dict[str, Any]]:
+def _signer(item: Any) -> tuple[CoreSigner, dict[str, Any]]:
     if not isinstance(item, dict):
-        return Signer(email=""), {"non_field_errors": ["Invalid data. Expected a dictionary."]}
+        return CoreSigner(email=""), {"non_field_errors": ["Invalid data. Expected a dictionary."]}
     fields = Fields(item)
     order = fields.integer("order") or 0
     if order > FARTHEST_ORDER:
         fields.fail("order", f"Ensure this value is less than or equal to {FARTHEST_ORDER}.")
     name = fields.text("full_name")
     parts = (fields.text("first_name"), fields.text("last_name"))
-    signer = Signer(
+    signer = CoreSigner(
         email=fields.email("email", required=True),
         full_name=name or " ".join(part for part in parts if part),
         order=order,

@@ -7,7 +7,7 @@ from starlette.routing import Route
 from deploy.sandbox.core.fields import Fields, read_fields
 from deploy.sandbox.core.paging import page
 from deploy.sandbox.records import Webhook
-from deploy.sandbox.refusal import Refused
+from deploy.sandbox.refusal import CoreRefusal
 from deploy.sandbox.world import World
 
 EVENT_TYPES = frozenset(
@@ -61,7 +61,7 @@ class WebhooksApi:
         hooks = self._world.memory.webhooks
         hook = hooks.get(request.path_params["uuid"])
         if hook is None:
-            raise Refused.missing()
+            raise CoreRefusal.missing()
         if request.method in {"PUT", "PATCH"}:
             read = _read(await read_fields(request), hook if request.method == "PATCH" else None)
             hooks.drop(hook)

@@ -7,13 +7,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from deploy.sandbox.pages.rendering import render
-from deploy.sandbox.push.phones import Phones
+from deploy.sandbox.push.phones import PhoneNetwork
 from deploy.sandbox.records import Push
 from deploy.sandbox.world import World
 
 
 @dataclass(frozen=True)
-class Screen:
+class PhoneScreen:
     """One device and the notices on it, newest first."""
 
     name: str
@@ -23,7 +23,7 @@ class Screen:
 class InboxPages:
     """The page and the part of it that the page's script fetches anew."""
 
-    def __init__(self, world: World, phones: Phones) -> None:
+    def __init__(self, world: World, phones: PhoneNetwork) -> None:
         self._world = world
         self._phones = phones
 
@@ -42,7 +42,7 @@ class InboxPages:
     def _render(self, template: str, request: Request) -> Response:
         person = request.path_params["person"]
         mails = list(reversed(self._world.memory.mails.where(person.lower())))
-        screens = [Screen(_device(token), notices) for token, notices in self._phones.screens(person).items()]
+        screens = [PhoneScreen(_device(token), notices) for token, notices in self._phones.screens(person).items()]
         now = self._world.settings.clock()
         return render(template, person=person, screens=screens, mails=mails, now=now)
 

@@ -6,20 +6,20 @@ from starlette.routing import Route
 
 from deploy.sandbox.pages.rendering import render
 from deploy.sandbox.pages.roll import roll
-from deploy.sandbox.records import Document, Status
+from deploy.sandbox.records import CoreDocument, CoreStatus
 from deploy.sandbox.world import World
 
 STATUS_WORDS = {
-    Status.CONVERTING: "converting",
-    Status.NEW: "not sent",
-    Status.SENT: "sent",
-    Status.VIEWED: "viewed",
-    Status.SIGNED: "signed",
-    Status.DECLINED: "declined",
-    Status.CANCELLED: "cancelled",
-    Status.EXPIRED: "expired",
-    Status.CONVERT_ERROR: "not convertible",
-    Status.SENDING_ERROR: "not sendable",
+    CoreStatus.CONVERTING: "converting",
+    CoreStatus.NEW: "not sent",
+    CoreStatus.SENT: "sent",
+    CoreStatus.VIEWED: "viewed",
+    CoreStatus.SIGNED: "signed",
+    CoreStatus.DECLINED: "declined",
+    CoreStatus.CANCELLED: "cancelled",
+    CoreStatus.EXPIRED: "expired",
+    CoreStatus.CONVERT_ERROR: "not convertible",
+    CoreStatus.SENDING_ERROR: "not sendable",
 }
 MOST_SHOWN = 50
 
@@ -47,7 +47,7 @@ class IndexPage:
             "index.html", persons=persons, documents=documents, total=len(newest), newer=number - 1, older=older
         )
 
-    def _row(self, document: Document) -> dict[str, object]:
+    def _row(self, document: CoreDocument) -> dict[str, object]:
         request = self._world.memory.request_of(document)
         signers = roll(request, document) if request else []
         words = STATUS_WORDS[document.status]

@@ -8,11 +8,11 @@ from deploy.sandbox.pages.index import IndexPage
 from deploy.sandbox.pages.rendering import HERE
 from deploy.sandbox.pages.signing import SigningPages
 from deploy.sandbox.pages.switches import SwitchPage
-from deploy.sandbox.push.phones import Phones
+from deploy.sandbox.push.phones import PhoneNetwork
 from deploy.sandbox.world import World
 
 
-def page_routes(world: World, phones: Phones) -> list[BaseRoute]:
+def page_routes(world: World, phones: PhoneNetwork) -> list[BaseRoute]:
     """Inbox, signing page, index, switches and their assets."""
     return [
         *InboxPages(world, phones).routes(),

@@ -7,9 +7,9 @@ from starlette.routing import Route
 
 from deploy.sandbox.pages.rendering import render
 from deploy.sandbox.pages.roll import roll
-from deploy.sandbox.pages.states import HTTP_STATUS, Standing, standing, words
-from deploy.sandbox.records import Document, Status
-from deploy.sandbox.refusal import Refused
+from deploy.sandbox.pages.states import HTTP_STATUS, SignerStanding, standing, words
+from deploy.sandbox.records import CoreDocument, CoreStatus
+from deploy.sandbox.refusal import CoreRefusal
 from deploy.sandbox.signing import Case
 from deploy.sandbox.world import World
 
@@ -46,15 +46,15 @@ class SigningPages:
                     self._world.signing.decline(case, reason)
                 case "decline":
                     return self._show(case, trouble=REASON_MISSING, status=422)
-        except Refused:
+        except CoreRefusal:
             # Somebody was faster; the page shown next says what holds now.
             pass
         return RedirectResponse(request.url.path, 303)
 
     def _show(self, case: Case | None, *, trouble: str | None = None, status: int | None = None) -> Response:
         now = standing(case)
-        values = {"words": words(case), "ready": now is Standing.READY, "trouble": trouble}
-        if case is not None and now is not Standing.REPLACED:
+        values = {"words": words(case), "ready": now is SignerStanding.READY, "trouble": trouble}
+        if case is not None and now is not SignerStanding.REPLACED:
             values |= self._details(case)
         return render("sign.html", status or HTTP_STATUS.get(now, 200), **values)
 
@@ -74,8 +74,8 @@ class SigningPages:
             "back": (own or back) if acted else None,
         }
 
-    def _file(self, document: Document) -> dict[str, object]:
+    def _file(self, document: CoreDocument) -> dict[str, object]:
         sha256 = document.final or document.source
         size = len(self._world.memory.contents.read(sha256) or b"")
-        name = "Signed document" if document.status is Status.SIGNED else "Document"
+        name = "Signed document" if document.status is CoreStatus.SIGNED else "Document"
         return {"path": self._world.links.issue(sha256, "document.pdf"), "name": name, "kilobytes": -(-size // 1024)}

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from deploy.sandbox.records import WAITING_FOR_SIGNERS, Document, SignatureRequest, Signer, Status
+from deploy.sandbox.records import WAITING_FOR_SIGNERS, CoreDocument, CoreRequest, CoreSigner, CoreStatus
 from deploy.sandbox.signing import Case, is_turn
 
 
-class Standing(StrEnum):
+class SignerStanding(StrEnum):
     """How a signer stands to the document."""
 
     READY = "ready"
@@ -25,7 +25,7 @@ class Standing(StrEnum):
 
 
 @dataclass(frozen=True)
-class Words:
+class PageText:
     """A heading, a sentence, and the mood they are shown in (`calm`, `good`, `stop`)."""
 
     heading: str
@@ -34,59 +34,65 @@ class Words:
 
 
 WORDS = {
-    Standing.READY: Words("", ""),
-    Standing.WAITING: Words(
+    SignerStanding.READY: PageText("", ""),
+    SignerStanding.WAITING: PageText(
         "It is not your turn yet", "Somebody signs before you. You will be told when it is up to you."
     ),
-    Standing.PREPARING: Words("Almost there", "The document is still being prepared. Please look again in a moment."),
-    Standing.SIGNED: Words("You have signed", "Thank you. There is nothing left for you to do.", "good"),
-    Standing.DECLINED: Words("You have declined", "The sender has been told, with your reason.", "stop"),
-    Standing.COPY: Words("Nothing to sign", "You receive a copy of this document for your information."),
-    Standing.REPLACED: Words(
+    SignerStanding.PREPARING: PageText(
+        "Almost there", "The document is still being prepared. Please look again in a moment."
+    ),
+    SignerStanding.SIGNED: PageText("You have signed", "Thank you. There is nothing left for you to do.", "good"),
+    SignerStanding.DECLINED: PageText("You have declined", "The sender has been told, with your reason.", "stop"),
+    SignerStanding.COPY: PageText("Nothing to sign", "You receive a copy of this document for your information."),
+    SignerStanding.REPLACED: PageText(
         "This link is no longer valid",
         "Somebody else was asked to sign in your place. You need not do anything.",
         "stop",
     ),
-    Standing.CANCELLED: Words("The request was cancelled", "The sender has withdrawn this document.", "stop"),
-    Standing.EXPIRED: Words("The request has expired", "The time to sign this document is over.", "stop"),
-    Standing.DECLINED_BY_OTHER: Words("Another signer declined", "This document cannot be signed any more.", "stop"),
-    Standing.FAILED: Words("This document cannot be signed", "It could not be converted or sent.", "stop"),
-    Standing.UNKNOWN: Words("This link is no longer valid", "There is no document to sign under this address.", "stop"),
+    SignerStanding.CANCELLED: PageText("The request was cancelled", "The sender has withdrawn this document.", "stop"),
+    SignerStanding.EXPIRED: PageText("The request has expired", "The time to sign this document is over.", "stop"),
+    SignerStanding.DECLINED_BY_OTHER: PageText(
+        "Another signer declined", "This document cannot be signed any more.", "stop"
+    ),
+    SignerStanding.FAILED: PageText("This document cannot be signed", "It could not be converted or sent.", "stop"),
+    SignerStanding.UNKNOWN: PageText(
+        "This link is no longer valid", "There is no document to sign under this address.", "stop"
+    ),
 }
-APPROVED = Words("You have approved", "Thank you. There is nothing left for you to do.", "good")
+APPROVED = PageText("You have approved", "Thank you. There is nothing left for you to do.", "good")
 ENDED = {
-    Status.CANCELLED: Standing.CANCELLED,
-    Status.EXPIRED: Standing.EXPIRED,
-    Status.DECLINED: Standing.DECLINED_BY_OTHER,
-    Status.CONVERT_ERROR: Standing.FAILED,
-    Status.SENDING_ERROR: Standing.FAILED,
+    CoreStatus.CANCELLED: SignerStanding.CANCELLED,
+    CoreStatus.EXPIRED: SignerStanding.EXPIRED,
+    CoreStatus.DECLINED: SignerStanding.DECLINED_BY_OTHER,
+    CoreStatus.CONVERT_ERROR: SignerStanding.FAILED,
+    CoreStatus.SENDING_ERROR: SignerStanding.FAILED,
 }
-HTTP_STATUS = {Standing.UNKNOWN: 404, Standing.REPLACED: 410}
+HTTP_STATUS = {SignerStanding.UNKNOWN: 404, SignerStanding.REPLACED: 410}
 
 
-def standing(case: Case | None) -> Standing:
+def standing(case: Case | None) -> SignerStanding:
     """How the owner of a link stands; a link nobody has is `UNKNOWN`."""
     if case is None:
-        return Standing.UNKNOWN
+        return SignerStanding.UNKNOWN
     signer, request, document = case
     if signer.forwarded_on is not None:
-        return Standing.REPLACED
+        return SignerStanding.REPLACED
     if signer.signed_on is not None:
-        return Standing.SIGNED
+        return SignerStanding.SIGNED
     if signer.declined_on is not None:
-        return Standing.DECLINED
+        return SignerStanding.DECLINED
     return ENDED.get(document.status) or _while_open(signer, request, document)
 
 
-def words(case: Case | None) -> Words:
+def words(case: Case | None) -> PageText:
     """What to tell them."""
     now = standing(case)
-    return APPROVED if case and now is Standing.SIGNED and case[0].approve_only else WORDS[now]
+    return APPROVED if case and now is SignerStanding.SIGNED and case[0].approve_only else WORDS[now]
 
 
-def _while_open(signer: Signer, request: SignatureRequest, document: Document) -> Standing:
+def _while_open(signer: CoreSigner, request: CoreRequest, document: CoreDocument) -> SignerStanding:
     if not signer.needs_to_sign:
-        return Standing.COPY
+        return SignerStanding.COPY
     if document.status not in WAITING_FOR_SIGNERS:
-        return Standing.PREPARING
-    return Standing.READY if is_turn(signer, request) else Standing.WAITING
+        return SignerStanding.PREPARING
+    return SignerStanding.READY if is_turn(signer, request) else SignerStanding.WAITING

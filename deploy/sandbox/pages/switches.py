@@ -5,7 +5,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from deploy.sandbox.faults import Fault
+from deploy.sandbox.faults import ArmedFault
 from deploy.sandbox.ledger import EntryType
 from deploy.sandbox.pages.rendering import render
 from deploy.sandbox.world import World
@@ -51,7 +51,7 @@ class SwitchPage:
         if name not in SWITCHES or times not in HOW_OFTEN:
             return
         try:
-            fault = Fault.model_validate({**SWITCHES[name], "times": HOW_OFTEN[times]})
+            fault = ArmedFault.model_validate({**SWITCHES[name], "times": HOW_OFTEN[times]})
         except ValidationError:
             return
         self._world.faults.arm(fault)

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from deploy.sandbox.ledger import EntryType
-from deploy.sandbox.push.phones import Phones
+from deploy.sandbox.push.phones import PhoneNetwork
 from deploy.sandbox.records import Push
 from deploy.sandbox.world import World
 
@@ -19,10 +19,10 @@ TEXTS = ("title", "summary", "collapseKey")
 Json = dict[str, Any]
 
 
-class AppWorks:
+class AppWorksApi:
     """Takes one message for many users; tells nothing about single devices."""
 
-    def __init__(self, world: World, phones: Phones) -> None:
+    def __init__(self, world: World, phones: PhoneNetwork) -> None:
         self._world = world
         self._phones = phones
 

@@ -16,7 +16,7 @@ from deploy.sandbox.world import World
 Json = dict[str, Any]
 
 
-class CloudMessaging:
+class CloudMessagingApi:
     """Takes one message for one or more destinations and calls it a job; it arrives at once."""
 
     def __init__(self, world: World) -> None:

@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from deploy.sandbox.ledger import EntryType
 from deploy.sandbox.push.errors import FcmRefused
-from deploy.sandbox.push.phones import Phones, address_of
+from deploy.sandbox.push.phones import PhoneNetwork, address_of
 from deploy.sandbox.push.rules import validate
 from deploy.sandbox.push.schema import parsed
 from deploy.sandbox.tokens import TokenEndpoint, bearer
@@ -19,10 +19,10 @@ Json = dict[str, Any]
 SENDER_PERMISSION = "Permission 'cloudmessaging.messages.create' denied on the project."
 
 
-class Fcm:
+class FcmApi:
     """Takes a message for one target, refuses what the real service refuses."""
 
-    def __init__(self, world: World, phones: Phones) -> None:
+    def __init__(self, world: World, phones: PhoneNetwork) -> None:
         self._world = world
         self._phones = phones
 

@@ -14,7 +14,7 @@ from typing import Any
 from deploy.sandbox.ledger import EntryType
 from deploy.sandbox.memory import Memory
 from deploy.sandbox.push.errors import FcmRefused
-from deploy.sandbox.records import Device, Push
+from deploy.sandbox.records import Push, SandboxDevice
 from deploy.sandbox.settings import Clock
 
 TOKEN = re.compile(r"(?P<person>[A-Za-z0-9._-]+)~\d+")
@@ -32,7 +32,7 @@ class DeviceState(StrEnum):
     OTHER_SENDER = "other_sender"
 
 
-class Phones:
+class PhoneNetwork:
     """The token table and the messages received."""
 
     def __init__(self, memory: Memory, clock: Clock) -> None:
@@ -41,7 +41,7 @@ class Phones:
 
     def mark(self, token: str, state: DeviceState) -> None:
         """Say what FCM is to think of a token."""
-        self._memory.devices.save(Device(uuid=token, state=state))
+        self._memory.devices.save(SandboxDevice(uuid=token, state=state))
 
     def check(self, token: str, spelled: re.Pattern[str] = TOKEN) -> str:
         """The person of a living token; raises `FcmRefused` for any other."""

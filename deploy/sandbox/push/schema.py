@@ -10,7 +10,7 @@ from typing import Any
 from deploy.sandbox.push.errors import FcmRefused
 
 
-class Kind(StrEnum):
+class FieldType(StrEnum):
     """What a field holds, as Google names it."""
 
     TEXT = "TYPE_STRING"
@@ -25,45 +25,45 @@ Shape = dict[str, Any]
 
 
 def _texts(names: str) -> Shape:
-    return dict.fromkeys(names.split(), Kind.TEXT)
+    return dict.fromkeys(names.split(), FieldType.TEXT)
 
 
 NOTIFICATION = _texts("title body image")
 ANDROID_NOTIFICATION: Shape = {
     **_texts("title body icon color sound tag click_action channel_id image title_loc_key body_loc_key"),
     **_texts("notification_priority visibility event_time ticker proxy"),
-    **dict.fromkeys(("title_loc_args", "body_loc_args", "vibrate_timings"), Kind.TEXTS),
-    **dict.fromkeys(("sticky", "local_only", "default_sound", "default_vibrate_timings"), Kind.FLAG),
-    "default_light_settings": Kind.FLAG,
-    "notification_count": Kind.NUMBER,
-    "light_settings": Kind.STRUCT,
+    **dict.fromkeys(("title_loc_args", "body_loc_args", "vibrate_timings"), FieldType.TEXTS),
+    **dict.fromkeys(("sticky", "local_only", "default_sound", "default_vibrate_timings"), FieldType.FLAG),
+    "default_light_settings": FieldType.FLAG,
+    "notification_count": FieldType.NUMBER,
+    "light_settings": FieldType.STRUCT,
 }
 MESSAGE: Shape = {
     **_texts("name token fid topic condition"),
     "notification": NOTIFICATION,
-    "data": Kind.MAP,
+    "data": FieldType.MAP,
     "android": {
         **_texts("collapse_key priority ttl restricted_package_name"),
-        "data": Kind.MAP,
-        "direct_boot_ok": Kind.FLAG,
+        "data": FieldType.MAP,
+        "direct_boot_ok": FieldType.FLAG,
         "fcm_options": _texts("analytics_label"),
         "notification": ANDROID_NOTIFICATION,
     },
-    "apns": {"headers": Kind.MAP, "payload": Kind.STRUCT, "fcm_options": _texts("analytics_label image")},
+    "apns": {"headers": FieldType.MAP, "payload": FieldType.STRUCT, "fcm_options": _texts("analytics_label image")},
     "webpush": {
-        "headers": Kind.MAP,
-        "data": Kind.MAP,
-        "notification": Kind.STRUCT,
+        "headers": FieldType.MAP,
+        "data": FieldType.MAP,
+        "notification": FieldType.STRUCT,
         "fcm_options": _texts("link analytics_label"),
     },
     "fcm_options": _texts("analytics_label"),
 }
-REQUEST: Shape = {"validate_only": Kind.FLAG, "message": MESSAGE}
+REQUEST: Shape = {"validate_only": FieldType.FLAG, "message": MESSAGE}
 
 
-def parsed(value: Any, shape: Shape | Kind = REQUEST, path: str = "") -> Any:
+def parsed(value: Any, shape: Shape | FieldType = REQUEST, path: str = "") -> Any:
     """The value with known names in snake_case; raises `FcmRefused` for an unknown name or a wrong type."""
-    if isinstance(shape, Kind):
+    if isinstance(shape, FieldType):
         return _leaf(value, shape, path)
     if not isinstance(value, dict):
         raise FcmRefused.unparsable(path, f"Invalid value at '{path}', an object is expected")
@@ -77,14 +77,14 @@ def parsed(value: Any, shape: Shape | Kind = REQUEST, path: str = "") -> Any:
     return read
 
 
-def _leaf(value: Any, kind: Kind, path: str) -> Any:
+def _leaf(value: Any, kind: FieldType, path: str) -> Any:
     fits = {
-        Kind.TEXT: isinstance(value, str),
-        Kind.FLAG: isinstance(value, bool),
-        Kind.NUMBER: isinstance(value, int) and not isinstance(value, bool),
-        Kind.TEXTS: isinstance(value, list) and all(isinstance(item, str) for item in value),
-        Kind.MAP: isinstance(value, dict) and all(isinstance(item, str) for item in value.values()),
-        Kind.STRUCT: isinstance(value, dict),
+        FieldType.TEXT: isinstance(value, str),
+        FieldType.FLAG: isinstance(value, bool),
+        FieldType.NUMBER: isinstance(value, int) and not isinstance(value, bool),
+        FieldType.TEXTS: isinstance(value, list) and all(isinstance(item, str) for item in value),
+        FieldType.MAP: isinstance(value, dict) and all(isinstance(item, str) for item in value.values()),
+        FieldType.STRUCT: isinstance(value, dict),
     }
     if not fits[kind]:
         raise FcmRefused.unparsable(path, f"Invalid value at '{path}' ({kind.value})")

@@ -14,12 +14,12 @@ from activities.core_signature.config import CoreSignatureConfig
 from activities.core_signature.service import CoreSignatureService
 from activities.http.oauth import Credentials
 from activities.people import FileDirectory
-from activities.store import Store
-from deploy.sandbox.faults import Fault
+from activities.store.store import Store
+from deploy.sandbox.faults import ArmedFault
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
 from tests.activities.core_signature.requests import PDF, brief
-from workflows.model.request import Brief
+from workflows.model.request import SignatureBrief
 
 PEOPLE = """
 people:
@@ -84,7 +84,7 @@ def service(client: CoreSignatureClient, directory: FileDirectory, store: Store)
 
 
 @pytest.fixture
-async def request_brief(store: Store) -> Brief:
+async def request_brief(store: Store) -> SignatureBrief:
     """A contract signed by the customer, then by the executive; its bytes are in the store."""
     return brief(await store.put_document(PDF))
 
@@ -108,7 +108,7 @@ def act() -> Acting:
 
 def arm(sandbox: RunningSandbox, **fault: Any) -> None:
     """Arm one fault."""
-    sandbox.world.faults.arm(Fault.model_validate(fault))
+    sandbox.world.faults.arm(ArmedFault.model_validate(fault))
 
 
 def entries(sandbox: RunningSandbox, kind: str) -> list[dict[str, Any]]:

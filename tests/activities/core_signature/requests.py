@@ -12,15 +12,15 @@ from activities.core_signature.config import CoreSignatureConfig
 from activities.http.oauth import Credentials
 from deploy.sandbox.server import RunningSandbox
 from tests.plain_http import plain_client
-from workflows.model.request import Brief, Document
+from workflows.model.request import Document, SignatureBrief
 from workflows.model.subject import Participant, Role
 
 PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"
 
 
-def brief(sha256: str | None = None, **changes: object) -> Brief:
+def brief(sha256: str | None = None, **changes: object) -> SignatureBrief:
     """A contract for the customer, then the executive."""
-    made = Brief(
+    made = SignatureBrief(
         id="msa-0042",
         kind="customer-contract",
         title="Master services agreement",
@@ -34,7 +34,7 @@ def brief(sha256: str | None = None, **changes: object) -> Brief:
     return made.replace(**changes)
 
 
-def uploaded(asked: Brief, config: CoreSignatureConfig, content: bytes = PDF) -> dict[str, Any]:
+def uploaded(asked: SignatureBrief, config: CoreSignatureConfig, content: bytes = PDF) -> dict[str, Any]:
     """The body that makes a request's document, with its content in one piece."""
     document = asked.document.replace(sha256=asked.document.sha256 or "0" * 64)
     fields = orders.document_body(asked.replace(document=document), config)

@@ -3,7 +3,7 @@
 import pytest
 from temporalio.testing import ActivityEnvironment
 
-from activities.core_signature.asked import Asked
+from activities.core_signature.asked import SignerSnapshots
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import (
     CALLS_ABOUT_BOUNCES,
@@ -13,14 +13,14 @@ from activities.core_signature.service import (
 )
 from activities.people import FileDirectory
 from activities.push.mail import CALLS_TO_MAIL_AGAIN, SignerMail
-from activities.push.once import Once
-from activities.store import Store
+from activities.push.once import SendOnce
+from activities.store.store import Store
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.core_signature.conftest import Acting, calls
 from tests.activities.core_signature.requests import brief
-from workflows.model.notices import Delivery, Notice, NoticeAction
+from workflows.model.notices import Delivery, NoticeAction, NotificationOrder
 from workflows.model.provider import CreateOrder, Observation
-from workflows.model.request import Brief, Document
+from workflows.model.request import Document, SignatureBrief
 from workflows.model.subject import Participant
 
 PHONE, MAIL = "chief-executive", "customer-signer"
@@ -36,7 +36,7 @@ def made_since(sandbox: RunningSandbox, before: int = 0) -> int:
 async def test_whoever_is_asked_takes_as_many_calls_as_the_plan_says(
     sandbox: RunningSandbox,
     service: CoreSignatureService,
-    request_brief: Brief,
+    request_brief: SignatureBrief,
     act: Acting,
     person: str,
     document: str,
@@ -57,12 +57,14 @@ async def test_a_mail_that_is_sent_again_takes_as_many_calls_as_the_plan_says(
     client: CoreSignatureClient,
     directory: FileDirectory,
     store: Store,
-    request_brief: Brief,
+    request_brief: SignatureBrief,
 ) -> None:
     asked = request_brief.replace(people=(Participant(person=MAIL),))
     seen = await Acting(ActivityEnvironment())(service.create, CreateOrder(brief=asked))
     before = made_since(sandbox)
-    notice = Notice(key="k", stage="reminder-1", person=MAIL, action=NoticeAction.SIGN)
+    notice = NotificationOrder(key="k", stage="reminder-1", person=MAIL, action=NoticeAction.SIGN)
     delivery = Delivery(subject=brief(people=asked.people).subject, notices=(notice,))
-    await SignerMail(client, directory, Asked(store)).again(delivery, seen.document, [notice], Once(store))
+    await SignerMail(client, directory, SignerSnapshots(store)).again(
+        delivery, seen.document, [notice], SendOnce(store)
+    )
     assert made_since(sandbox, before) == CALLS_TO_MAIL_AGAIN

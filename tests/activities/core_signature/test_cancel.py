@@ -8,14 +8,14 @@ from temporalio.exceptions import ApplicationError
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
 from activities.people import FileDirectory
-from activities.store import Store
+from activities.store.store import Store
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
 from tests.activities.core_signature.conftest import Acting, arm, calls, config_for, entries
 from tests.activities.core_signature.requests import PDF, brief, deed, uploaded
 from tests.plain_http import plain_client
 from workflows.model.provider import CancelOrder, CreateOrder, DocumentSeen
-from workflows.model.request import Brief
+from workflows.model.request import SignatureBrief
 from workflows.model.subject import Code, Status
 
 
@@ -27,7 +27,7 @@ async def failure_of(act: Acting, service: CoreSignatureService, order: CancelOr
 
 
 @pytest.fixture
-async def order(service: CoreSignatureService, request_brief: Brief, act: Acting) -> CancelOrder:
+async def order(service: CoreSignatureService, request_brief: SignatureBrief, act: Acting) -> CancelOrder:
     """The wish to cancel a document that has been sent."""
     seen: DocumentSeen = await act(service.create, CreateOrder(brief=request_brief))
     return CancelOrder(subject=request_brief, document=seen.document)
@@ -110,7 +110,7 @@ async def test_a_creation_in_doubt_that_the_list_does_not_show_yet_is_waited_for
 
 
 async def test_what_the_provider_never_had_is_none(
-    sandbox: RunningSandbox, service: CoreSignatureService, request_brief: Brief, act: Acting
+    sandbox: RunningSandbox, service: CoreSignatureService, request_brief: SignatureBrief, act: Acting
 ) -> None:
     assert await act(service.cancel, CancelOrder(subject=request_brief, document=None)) is None
     assert len(calls(sandbox, "/documents/")) == 1
@@ -120,7 +120,7 @@ async def test_a_document_nobody_was_asked_to_sign_is_deleted(
     sandbox: RunningSandbox,
     client: CoreSignatureClient,
     service: CoreSignatureService,
-    request_brief: Brief,
+    request_brief: SignatureBrief,
     act: Acting,
 ) -> None:
     await client.create_document(uploaded(request_brief, client.config))

@@ -12,17 +12,18 @@ from activities.core_signature.client import MOST_PAGES, CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
 from activities.people import FileDirectory
 from activities.requests.cover_sheet import CoverSheet
-from activities.store import Home, Store
+from activities.store.home import StoragePrefix
+from activities.store.store import Store
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
 from tests.activities.core_signature.conftest import Acting, arm, calls, config_for, entries
 from tests.activities.core_signature.requests import PDF, brief, uploaded
 from workflows.model.provider import CancelOrder, CreateOrder, DocumentSeen
-from workflows.model.request import Brief, Document, SignerState
+from workflows.model.request import Document, SignatureBrief, SignerState
 from workflows.model.subject import Code, Participant, Role, Status
 
 
-async def failure_of(act: Acting, service: CoreSignatureService, request: Brief) -> ApplicationError:
+async def failure_of(act: Acting, service: CoreSignatureService, request: SignatureBrief) -> ApplicationError:
     """The failure a creation must end with."""
     with pytest.raises(ApplicationError) as caught:
         await act(service.create, CreateOrder(brief=request))
@@ -30,7 +31,7 @@ async def failure_of(act: Acting, service: CoreSignatureService, request: Brief)
 
 
 async def test_a_document_and_its_request_are_made(
-    sandbox: RunningSandbox, service: CoreSignatureService, request_brief: Brief, act: Acting
+    sandbox: RunningSandbox, service: CoreSignatureService, request_brief: SignatureBrief, act: Acting
 ) -> None:
     seen: DocumentSeen = await act(service.create, CreateOrder(brief=request_brief))
     assert seen.status is Status.CONVERTING
@@ -50,7 +51,7 @@ async def test_a_document_and_its_request_are_made(
 
 
 async def test_the_request_says_what_is_asked_of_each(
-    sandbox: RunningSandbox, service: CoreSignatureService, request_brief: Brief, act: Acting
+    sandbox: RunningSandbox, service: CoreSignatureService, request_brief: SignatureBrief, act: Acting
 ) -> None:
     copy = Participant(person="archive", order=3, role=Role.COPY)
     await act(service.create, CreateOrder(brief=request_brief.replace(people=(*request_brief.people, copy))))
@@ -78,7 +79,7 @@ async def test_a_device_that_died_gets_the_provider_s_mail(
     sandbox: RunningSandbox,
     service: CoreSignatureService,
     directory: FileDirectory,
-    request_brief: Brief,
+    request_brief: SignatureBrief,
     act: Acting,
 ) -> None:
     chief = await directory.person("chief-executive")
@@ -89,7 +90,7 @@ async def test_a_device_that_died_gets_the_provider_s_mail(
 
 
 async def test_what_a_page_says_while_nobody_can_be_asked_is_kept_at_creation(
-    service: CoreSignatureService, store: Store, request_brief: Brief, act: Acting
+    service: CoreSignatureService, store: Store, request_brief: SignatureBrief, act: Acting
 ) -> None:
     assert await CoverSheet.read(store, request_brief.id) is None
     await act(service.create, CreateOrder(brief=request_brief))
@@ -108,7 +109,7 @@ async def test_a_template_needs_no_bytes(sandbox: RunningSandbox, service: CoreS
 
 
 async def test_events_are_called_back_where_the_configuration_says(
-    sandbox: RunningSandbox, directory: FileDirectory, store: Store, request_brief: Brief, act: Acting
+    sandbox: RunningSandbox, directory: FileDirectory, store: Store, request_brief: SignatureBrief, act: Acting
 ) -> None:
     address = "https://app.example/callbacks/core-signature/segment"
     client = CoreSignatureClient(config_for(sandbox, callback_url=address))
@@ -120,7 +121,7 @@ async def test_events_are_called_back_where_the_configuration_says(
 
 @pytest.mark.parametrize("path", ["/api/v1/documents/", "/api/v1/signature-requests/"])
 async def test_a_lost_answer_is_taken_over(
-    sandbox: RunningSandbox, service: CoreSignatureService, request_brief: Brief, act: Acting, path: str
+    sandbox: RunningSandbox, service: CoreSignatureService, request_brief: SignatureBrief, act: Acting, path: str
 ) -> None:
     arm(sandbox, method="POST", path=path, fault="cut")
     failure = await failure_of(act, service, request_brief)
@@ -144,7 +145,7 @@ async def test_thirty_lost_answers_and_a_lagging_list_make_thirty_documents(
         arm(sandbox, method="POST", path="/api/v1/documents/", fault="cut", times=20)
         arm(sandbox, method="POST", path="/api/v1/signature-requests/", fault="cut", times=10)
 
-        async def attempt(one: Brief) -> DocumentSeen | BaseException:
+        async def attempt(one: SignatureBrief) -> DocumentSeen | BaseException:
             return await ActivityEnvironment().run(service.create, CreateOrder(brief=one))
 
         first = await asyncio.gather(*map(attempt, briefs), return_exceptions=True)
@@ -158,7 +159,7 @@ async def test_thirty_lost_answers_and_a_lagging_list_make_thirty_documents(
 
 
 async def test_an_attempt_whose_worker_died_after_the_request_is_taken_over(
-    sandbox: RunningSandbox, service: CoreSignatureService, request_brief: Brief, act: Acting
+    sandbox: RunningSandbox, service: CoreSignatureService, request_brief: SignatureBrief, act: Acting
 ) -> None:
     first = await act(service.create, CreateOrder(brief=request_brief))
     second = await act(service.create, CreateOrder(brief=request_brief))
@@ -167,7 +168,7 @@ async def test_an_attempt_whose_worker_died_after_the_request_is_taken_over(
 
 
 async def test_a_request_made_meanwhile_is_taken_over(
-    sandbox: RunningSandbox, service: CoreSignatureService, request_brief: Brief, act: Acting
+    sandbox: RunningSandbox, service: CoreSignatureService, request_brief: SignatureBrief, act: Acting
 ) -> None:
     arm(sandbox, method="POST", path="/api/v1/signature-requests/", fault="400", commit=True)
     seen = await act(service.create, CreateOrder(brief=request_brief))
@@ -187,7 +188,11 @@ async def test_a_foreign_document_with_our_id_ends_it(
 
 @pytest.mark.parametrize("still_there", [True, False])
 async def test_an_id_that_temporal_has_forgotten_stays_that_of_the_content_it_was_used_for(
-    client: CoreSignatureClient, service: CoreSignatureService, request_brief: Brief, act: Acting, still_there: bool
+    client: CoreSignatureClient,
+    service: CoreSignatureService,
+    request_brief: SignatureBrief,
+    act: Acting,
+    still_there: bool,
 ) -> None:
     """Else whoever signed the first content had signed the other."""
     order = CreateOrder(brief=request_brief, fingerprint="a" * 64)
@@ -208,7 +213,7 @@ async def test_an_ended_document_of_somebody_else_s_with_our_id_ends_it(
     sandbox: RunningSandbox,
     client: CoreSignatureClient,
     service: CoreSignatureService,
-    request_brief: Brief,
+    request_brief: SignatureBrief,
     act: Acting,
 ) -> None:
     made = await client.create_document(uploaded(request_brief, client.config))
@@ -223,7 +228,7 @@ async def test_one_of_ours_that_ended_before_we_heard_of_it_is_told_as_it_is(
     sandbox: RunningSandbox,
     client: CoreSignatureClient,
     service: CoreSignatureService,
-    request_brief: Brief,
+    request_brief: SignatureBrief,
     act: Acting,
 ) -> None:
     arm(sandbox, method="POST", path="/api/v1/signature-requests/", fault="cut")
@@ -236,7 +241,7 @@ async def test_one_of_ours_that_ended_before_we_heard_of_it_is_told_as_it_is(
 
 
 async def test_two_documents_of_ours_need_a_person(
-    client: CoreSignatureClient, service: CoreSignatureService, request_brief: Brief, act: Acting
+    client: CoreSignatureClient, service: CoreSignatureService, request_brief: SignatureBrief, act: Acting
 ) -> None:
     for _ in range(2):
         await client.create_document(uploaded(request_brief, client.config))
@@ -269,7 +274,7 @@ async def test_an_unknown_signer_is_a_problem_of_the_directory(
 
 
 async def test_a_refusal_is_final(
-    sandbox: RunningSandbox, service: CoreSignatureService, request_brief: Brief, act: Acting
+    sandbox: RunningSandbox, service: CoreSignatureService, request_brief: SignatureBrief, act: Acting
 ) -> None:
     arm(sandbox, method="POST", path="/api/v1/signature-requests/", fault="400")
     failure = await failure_of(act, service, request_brief)
@@ -279,10 +284,14 @@ async def test_a_refusal_is_final(
 
 
 async def test_nothing_is_made_while_the_list_under_our_id_has_no_end(
-    sandbox: RunningSandbox, client: CoreSignatureClient, directory: FileDirectory, store: Store, request_brief: Brief
+    sandbox: RunningSandbox,
+    client: CoreSignatureClient,
+    directory: FileDirectory,
+    store: Store,
+    request_brief: SignatureBrief,
 ) -> None:
     """Ours may stand behind what can be read; on the last page that is read it is still found."""
-    await store.claim(Home.of_request(request_brief.id))
+    await store.claim(StoragePrefix.of_request(request_brief.id))
     narrow = CoreSignatureClient(config_for(sandbox, page_size=1))
     service = CoreSignatureService(narrow, directory, store)
     stranger = {"name": "Other", "external_id": request_brief.id, "template": f"{sandbox.url}/t/"}

@@ -13,15 +13,16 @@ from temporalio.testing import ActivityEnvironment
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
 from activities.people import FileDirectory
-from activities.store import Home, Store
+from activities.store.home import StoragePrefix
+from activities.store.store import Store
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
 from tests.activities.core_signature.conftest import Acting, arm, config_for, entries
 from tests.activities.core_signature.requests import PDF, brief
 from workflows.follow_up import options
-from workflows.follow_up.trouble import trouble_of
+from workflows.follow_up.trouble import call_failure_of
 from workflows.model.provider import CreateOrder, DocumentSeen
-from workflows.model.request import Brief
+from workflows.model.request import SignatureBrief
 
 LAG = 10.0
 LISTS, REQUESTS = "/api/v1/documents/", "/api/v1/signature-requests/"
@@ -38,7 +39,7 @@ class Retries:
         """Move the clock to the next attempt."""
         policy = options.CREATE["retry_policy"]
         if failure.non_retryable or self._attempt == policy.maximum_attempts:
-            self.clock += max(options.probe_pause(self._probes), trouble_of(failure).retry_after)
+            self.clock += max(options.probe_pause(self._probes), call_failure_of(failure).retry_after)
             self._attempt, self._probes = 1, self._probes + 1
             return
         doubled = policy.initial_interval * policy.backoff_coefficient ** (self._attempt - 1)
@@ -47,7 +48,7 @@ class Retries:
 
 
 async def test_twenty_seconds_of_outage_and_four_garbled_answers_cost_about_a_minute(
-    sandbox: RunningSandbox, directory: FileDirectory, store: Store, request_brief: Brief, act: Acting
+    sandbox: RunningSandbox, directory: FileDirectory, store: Store, request_brief: SignatureBrief, act: Acting
 ) -> None:
     client = CoreSignatureClient(config_for(sandbox, list_lag=LAG))
     service, retries, garbled = CoreSignatureService(client, directory, store), Retries(), 0
@@ -85,7 +86,7 @@ async def test_only_an_attempt_that_may_have_made_something_waits_for_the_lists(
     sandbox: RunningSandbox,
     directory: FileDirectory,
     store: Store,
-    request_brief: Brief,
+    request_brief: SignatureBrief,
     act: Acting,
     path: str,
     fault: str,
@@ -108,7 +109,7 @@ async def test_after_a_worker_that_died_in_the_call_nothing_is_made_before_the_l
     class Passing(Store):
         """As many seconds go by as the lists may lag, once it is known that somebody was here before."""
 
-        async def claimed_for(self, home: Home) -> str | None:
+        async def claimed_for(self, home: StoragePrefix) -> str | None:
             nonlocal now
             claimed = await super().claimed_for(home)
             now += LAG if claimed is not None else 0.0
@@ -137,15 +138,15 @@ async def test_claim_and_cover_sheet_are_written_side_by_side_and_who_was_asked_
 
         both, reads = asyncio.Barrier(2), 0
 
-        async def keep_cover(self, home: Home, content: bytes) -> None:
+        async def keep_cover(self, home: StoragePrefix, content: bytes) -> None:
             await self.both.wait()
             await super().keep_cover(home, content)
 
-        async def claim(self, home: Home, fingerprint: str = "") -> None:
+        async def claim(self, home: StoragePrefix, fingerprint: str = "") -> None:
             await self.both.wait()
             await super().claim(home, fingerprint)
 
-        async def read_asked(self, home: Home) -> tuple[bytes, ...]:
+        async def read_asked(self, home: StoragePrefix) -> tuple[bytes, ...]:
             self.reads += 1
             return await super().read_asked(home)
 

@@ -8,26 +8,26 @@ from pathlib import Path
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from activities.core_signature.asked import Asked
+from activities.core_signature.asked import SignerSnapshots
 from activities.core_signature.cast import beside
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
 from activities.core_signature.signing_page import SigningState, signing_page
 from activities.people import FileDirectory
-from activities.store import Store
+from activities.store.store import Store
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.core_signature.conftest import Acting, arm, calls, config_for, entries
 from tests.activities.core_signature.requests import answering, deed
 from tests.plain_http import plain_client
 from workflows.model.provider import CancelOrder, CreateOrder, DocumentSeen, ForwardOrder, ForwardReport
-from workflows.model.request import Brief, SignerState
+from workflows.model.request import SignatureBrief, SignerState
 from workflows.model.subject import Code, Participant, Role, Status
 
 CUSTOMER, EXECUTIVE, REVIEWER = "customer@acme.test", "ceo@example.test", "reviewer@example.test"
 
 
 @pytest.fixture
-async def order(service: CoreSignatureService, request_brief: Brief, act: Acting) -> ForwardOrder:
+async def order(service: CoreSignatureService, request_brief: SignatureBrief, act: Acting) -> ForwardOrder:
     """A document that has been sent, and the wish that the reviewer signs instead of the customer."""
     copy = Participant(person="archive", order=3, role=Role.COPY)
     brief = request_brief.replace(people=(*request_brief.people, copy))
@@ -79,7 +79,7 @@ async def test_the_place_and_the_turn_are_the_new_signer_s(
         "signer_email_to_forward_to": REVIEWER,
         "forwarded_reason": "escalation",
     }
-    places = await Asked(store).of("msa-0042")
+    places = await SignerSnapshots(store).of("msa-0042")
     assert (await signing_page(client, "msa-0042", "customer-signer", places)).state is SigningState.HANDED_OVER
     assert (await signing_page(client, "msa-0042", "reviewer", places)).state is SigningState.BY_MAIL
 

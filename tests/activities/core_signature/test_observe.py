@@ -11,21 +11,22 @@ from temporalio.exceptions import ApplicationError
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
 from activities.people import FileDirectory
-from activities.store import Home, Store
-from deploy.sandbox.records import Event
+from activities.store.home import StoragePrefix
+from activities.store.store import Store
+from deploy.sandbox.records import CoreEvent
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
 from tests.activities.core_signature.conftest import Acting, arm, calls, config_for
 from tests.activities.core_signature.requests import deed
 from tests.plain_http import plain_client
 from workflows.model.provider import CancelOrder, CreateOrder, DocumentSeen, Observation
-from workflows.model.request import Brief, SignerState
+from workflows.model.request import SignatureBrief, SignerState
 from workflows.model.subject import Code, Participant, Role, Status
 
 NOW = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
 
 
-def observation(brief: Brief, document: str) -> Observation:
+def observation(brief: SignatureBrief, document: str) -> Observation:
     """What a workflow asks for."""
     return Observation(roster=brief.roster, document=document)
 
@@ -43,14 +44,14 @@ async def failure_of(act: Acting, service: CoreSignatureService, asked: Observat
 
 
 @pytest.fixture
-async def document(service: CoreSignatureService, request_brief: Brief, act: Acting) -> str:
+async def document(service: CoreSignatureService, request_brief: SignatureBrief, act: Acting) -> str:
     """A document that has been sent."""
     seen: DocumentSeen = await act(service.create, CreateOrder(brief=request_brief))
     return seen.document
 
 
 async def test_signers_are_seen_as_they_act(
-    sandbox: RunningSandbox, service: CoreSignatureService, request_brief: Brief, document: str, act: Acting
+    sandbox: RunningSandbox, service: CoreSignatureService, request_brief: SignatureBrief, document: str, act: Acting
 ) -> None:
     asked = observation(request_brief, document)
     sent = await act(service.observe, asked)
@@ -70,7 +71,7 @@ async def test_an_ending_is_read_and_nothing_is_recorded_of_it(
     sandbox: RunningSandbox,
     service: CoreSignatureService,
     store: Store,
-    request_brief: Brief,
+    request_brief: SignatureBrief,
     document: str,
     act: Acting,
 ) -> None:
@@ -78,11 +79,11 @@ async def test_an_ending_is_read_and_nothing_is_recorded_of_it(
     seen = await act(service.observe, observation(request_brief, document))
     assert seen.status is Status.DECLINED
     assert seen.signers[0].reason == "Wrong version of the contract"
-    assert await store.read_record(Home.of_request("msa-0042")) is None
+    assert await store.read_record(StoragePrefix.of_request("msa-0042")) is None
 
 
 async def test_a_document_deleted_at_the_provider_is_final(
-    sandbox: RunningSandbox, service: CoreSignatureService, request_brief: Brief, document: str, act: Acting
+    sandbox: RunningSandbox, service: CoreSignatureService, request_brief: SignatureBrief, document: str, act: Acting
 ) -> None:
     async with plain_client(sandbox.url) as operator:
         await operator.post(f"/_sandbox/documents/{document}/delete")
@@ -91,7 +92,7 @@ async def test_a_document_deleted_at_the_provider_is_final(
 
 
 async def test_a_404_of_a_document_that_is_still_listed_is_not_believed(
-    sandbox: RunningSandbox, service: CoreSignatureService, request_brief: Brief, document: str, act: Acting
+    sandbox: RunningSandbox, service: CoreSignatureService, request_brief: SignatureBrief, document: str, act: Acting
 ) -> None:
     arm(sandbox, method="GET", path=f"/api/v1/documents/{document}/", fault="404")
     failure = await failure_of(act, service, observation(request_brief, document))
@@ -100,7 +101,7 @@ async def test_a_404_of_a_document_that_is_still_listed_is_not_believed(
 
 @pytest.mark.parametrize("looks", ["observe", "cancel"])
 async def test_a_404_of_a_new_document_that_is_not_listed_yet_is_not_believed(
-    directory: FileDirectory, store: Store, request_brief: Brief, act: Acting, looks: str
+    directory: FileDirectory, store: Store, request_brief: SignatureBrief, act: Acting, looks: str
 ) -> None:
     async with running(SandboxSettings(conversion_delay=0, list_lag=0.5)) as sandbox:
         client = CoreSignatureClient(config_for(sandbox, list_lag=0.6))
@@ -117,7 +118,7 @@ async def test_a_404_of_a_new_document_that_is_not_listed_yet_is_not_believed(
 
 
 async def test_everything_404_is_a_wrong_address_not_the_end_of_all_requests(
-    sandbox: RunningSandbox, service: CoreSignatureService, request_brief: Brief, document: str, act: Acting
+    sandbox: RunningSandbox, service: CoreSignatureService, request_brief: SignatureBrief, document: str, act: Acting
 ) -> None:
     arm(sandbox, path="/api/v1/*", fault="404", times=None)
     failure = await failure_of(act, service, observation(request_brief, document))
@@ -125,14 +126,14 @@ async def test_everything_404_is_a_wrong_address_not_the_end_of_all_requests(
 
 
 async def test_a_document_of_somebody_else_is_not_believed(
-    service: CoreSignatureService, request_brief: Brief, document: str, act: Acting
+    service: CoreSignatureService, request_brief: SignatureBrief, document: str, act: Acting
 ) -> None:
     failure = await failure_of(act, service, observation(request_brief.replace(id="other"), document))
     assert (failure.type, failure.non_retryable) == (Code.PROVIDER_UNSURE, True)
 
 
 async def test_a_bounced_mail_is_seen(
-    service: CoreSignatureService, request_brief: Brief, act: Acting, sandbox: RunningSandbox
+    service: CoreSignatureService, request_brief: SignatureBrief, act: Acting, sandbox: RunningSandbox
 ) -> None:
     brief = request_brief.replace(people=(Participant(person="bouncing", order=1),))
     made = await act(service.create, CreateOrder(brief=brief))
@@ -155,7 +156,7 @@ async def test_of_a_tenant_that_ignores_filters_only_bounces_of_the_own_document
     state: SignerState,
     directory: FileDirectory,
     store: Store,
-    request_brief: Brief,
+    request_brief: SignatureBrief,
     act: Acting,
 ) -> None:
     """The same person has other documents, of which a mail may have come back long ago."""
@@ -167,7 +168,7 @@ async def test_of_a_tenant_that_ignores_filters_only_bounces_of_the_own_document
         memory = sandbox.world.memory
         [signer] = [one for request in memory.requests for one in request.signers if one.email.startswith("reviewer")]
         memory.events.save(
-            Event(
+            CoreEvent(
                 event_type=event_type,
                 timestamp=datetime.now(UTC).timestamp(),
                 document=document_of_event or made.document,
@@ -180,7 +181,7 @@ async def test_of_a_tenant_that_ignores_filters_only_bounces_of_the_own_document
 
 
 async def test_a_look_up_of_a_tenant_that_ignores_filters_says_so_and_takes_no_document_of_others(
-    directory: FileDirectory, store: Store, request_brief: Brief, act: Acting
+    directory: FileDirectory, store: Store, request_brief: SignatureBrief, act: Acting
 ) -> None:
     async with running(SandboxSettings(conversion_delay=0, ignores_filters=True)) as sandbox:
         client = CoreSignatureClient(config_for(sandbox))
@@ -193,7 +194,7 @@ async def test_a_look_up_of_a_tenant_that_ignores_filters_says_so_and_takes_no_d
 
 
 async def test_events_are_not_read_for_signers_with_a_device(
-    service: CoreSignatureService, request_brief: Brief, act: Acting, sandbox: RunningSandbox
+    service: CoreSignatureService, request_brief: SignatureBrief, act: Acting, sandbox: RunningSandbox
 ) -> None:
     brief = request_brief.replace(people=(Participant(person="chief-executive", order=1),))
     made = await act(service.create, CreateOrder(brief=brief))
@@ -202,7 +203,7 @@ async def test_events_are_not_read_for_signers_with_a_device(
 
 
 async def test_a_bounce_that_cannot_be_read_hides_nothing_else(
-    service: CoreSignatureService, request_brief: Brief, document: str, act: Acting, sandbox: RunningSandbox
+    service: CoreSignatureService, request_brief: SignatureBrief, document: str, act: Acting, sandbox: RunningSandbox
 ) -> None:
     arm(sandbox, path="/api/v1/events/", fault="503")
     seen = await act(service.observe, observation(request_brief, document))
@@ -211,7 +212,7 @@ async def test_a_bounce_that_cannot_be_read_hides_nothing_else(
 
 async def test_a_signer_who_left_the_directory_is_found_by_order(
     service: CoreSignatureService,
-    request_brief: Brief,
+    request_brief: SignatureBrief,
     document: str,
     act: Acting,
     sandbox: RunningSandbox,
@@ -225,7 +226,7 @@ async def test_a_signer_who_left_the_directory_is_found_by_order(
 
 
 async def test_a_copy_is_never_waited_for_and_copied_at_the_end(
-    service: CoreSignatureService, request_brief: Brief, act: Acting, sandbox: RunningSandbox
+    service: CoreSignatureService, request_brief: SignatureBrief, act: Acting, sandbox: RunningSandbox
 ) -> None:
     signers = (Participant(person="customer-signer", order=1), Participant(person="archive", order=2, role=Role.COPY))
     brief = request_brief.replace(people=signers)

@@ -8,9 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.core_signature.asked import Place
+from activities.core_signature.asked import SignerSnapshot
 from activities.core_signature.matching import match
-from activities.core_signature.reading import LONGEST_REASON, STATUSES, clean, seen, signers_of, untold
+from activities.core_signature.reading import (
+    LONGEST_REASON,
+    STATUSES,
+    clean,
+    document_seen,
+    signers_not_told,
+    signers_of,
+)
 from activities.core_signature.wire import WireDocument, WireSigner
 from tests.activities.core_signature.requests import brief
 from workflows.model.request import SignerState
@@ -20,10 +27,10 @@ EMAILS = {"customer-signer": "customer@acme.test", "chief-executive": "ceo@examp
 AT = "2026-11-25T10:00:00Z"
 
 
-def asked(emails: Mapping[str, str], **instead_of: str) -> tuple[Place, ...]:
+def asked(emails: Mapping[str, str], **instead_of: str) -> tuple[SignerSnapshot, ...]:
     """What was sent: to whom at which address, and in whose place."""
     return tuple(
-        Place(person=person, order=1, role=Role.SIGN, email=email, instead_of=instead_of.get(person))
+        SignerSnapshot(person=person, order=1, role=Role.SIGN, email=email, instead_of=instead_of.get(person))
         for person, email in emails.items()
     )
 
@@ -62,7 +69,7 @@ def document(*signers: dict[str, Any], status: str = "se") -> WireDocument:
     ],
 )
 def test_every_code_of_a_document(raw: str, status: Status | None, code: Code | None) -> None:
-    read = seen(document(status=raw), brief(), PLACES)
+    read = document_seen(document(status=raw), brief(), PLACES)
     assert (read.status, read.code, read.raw) == (status, code, raw)
 
 
@@ -80,19 +87,19 @@ def test_every_code_of_a_document(raw: str, status: Status | None, code: Code | 
 def test_every_state_of_a_signer(
     signer: dict[str, Any], state: SignerState, at: str | None, reason: str | None
 ) -> None:
-    [first, _] = seen(document(said("customer@acme.test", **signer)), brief(), PLACES).signers
+    [first, _] = document_seen(document(said("customer@acme.test", **signer)), brief(), PLACES).signers
     assert (first.state, first.reason) == (state, reason)
     assert first.at == (datetime(2026, 11, 25, 10, tzinfo=UTC) if at else None)
 
 
 def test_an_approver_approves() -> None:
-    [_, second] = seen(document(said("ceo@example.test", 2, signed=True)), brief(), PLACES).signers
+    [_, second] = document_seen(document(said("ceo@example.test", 2, signed=True)), brief(), PLACES).signers
     assert second.state is SignerState.APPROVED
 
 
 @given(st.permutations([said("customer@acme.test", 1, viewed=True), said("CEO@Example.test ", 2, signed=True)]))
 def test_signers_are_matched_by_address_wherever_they_stand(signers: list[dict[str, Any]]) -> None:
-    states = [one.state for one in seen(document(*signers), brief(), PLACES).signers]
+    states = [one.state for one in document_seen(document(*signers), brief(), PLACES).signers]
     assert states == [SignerState.VIEWED, SignerState.APPROVED]
 
 
@@ -100,7 +107,7 @@ def test_a_sender_who_also_signs_is_the_entry_that_signs() -> None:
     request = {"uuid": "r1", "signers": [said("ceo@example.test", 2, signed=True), said("ceo@example.test", 0)]}
     request["signers"][1]["needs_to_sign"] = False  # type: ignore[index]
     read = WireDocument.model_validate({"uuid": "d1", "status": "se", "signrequest": request})
-    assert seen(read, brief(), PLACES).signers[1].state is SignerState.APPROVED
+    assert document_seen(read, brief(), PLACES).signers[1].state is SignerState.APPROVED
 
 
 def test_whose_address_the_provider_changed_is_found_by_order_if_only_one_can_be_meant() -> None:
@@ -120,7 +127,7 @@ def test_of_two_in_parallel_with_other_addresses_neither_is_guessed() -> None:
 def test_a_signing_page_s_user_tells_whose_entry_it_is_when_the_address_does_not() -> None:
     parallel = brief(people=(Participant(person="one", order=1), Participant(person="two", order=1)))
     places = [
-        Place(person=person, order=1, role=Role.SIGN, email=f"{person}@x.test", embed_user=f"user-{person}")
+        SignerSnapshot(person=person, order=1, role=Role.SIGN, email=f"{person}@x.test", embed_user=f"user-{person}")
         for person in ("one", "two")
     ]
     signers = [
@@ -157,45 +164,45 @@ def test_of_whom_an_ended_document_does_not_tell(
         )
     )
     places = asked({"one": "one@x.test", "two": "two@x.test", "archive": "archive@x.test"})
-    assert untold(document(*signers, status=status), parallel, places) == lost
+    assert signers_not_told(document(*signers, status=status), parallel, places) == lost
 
 
 @pytest.mark.parametrize(("status", "lost"), [("si", ("customer-signer", "chief-executive")), ("ca", ()), ("xp", ())])
 def test_only_a_signature_needs_a_request_to_be_told_of(status: str, lost: tuple[str, ...]) -> None:
     unasked = WireDocument.model_validate({"uuid": "d1", "status": status, "signrequest": None})
-    assert untold(unasked, brief(), PLACES) == lost
+    assert signers_not_told(unasked, brief(), PLACES) == lost
 
 
 def test_a_provider_that_forgets_who_was_replaced_leaves_nothing_untold() -> None:
     three = brief(people=tuple(Participant(person=person, order=1) for person in ("absent", "deputy", "second")))
     emails = {"deputy": "deputy@x.test", "second": "second@x.test"}
     places = asked(emails, deputy="absent", second="deputy")
-    assert untold(document(said("second@x.test", signed=True), status="si"), three, places) == ()
+    assert signers_not_told(document(said("second@x.test", signed=True), status="si"), three, places) == ()
 
 
 def test_who_was_replaced_back_and_forth_is_the_last_entry() -> None:
     back = [said("customer@acme.test", 1, forwarded=True), said("b@x.test", 1, forwarded=True)]
-    read = seen(document(*back, said("customer@acme.test", 1, viewed=True)), brief(), PLACES)
+    read = document_seen(document(*back, said("customer@acme.test", 1, viewed=True)), brief(), PLACES)
     assert read.signers[0].state is SignerState.VIEWED
 
 
 def test_who_forwarded_it_to_a_stranger_by_themselves_is_told_so_and_the_stranger_has_the_turn() -> None:
     gone = said("customer@acme.test", 1, forwarded=True, forwarded_on=AT, forwarded_to_email="partner@acme.test")
-    waiting = seen(document(gone, said("ceo@example.test", 2), said("partner@acme.test", 1)), brief(), PLACES)
+    waiting = document_seen(document(gone, said("ceo@example.test", 2), said("partner@acme.test", 1)), brief(), PLACES)
     assert [(one.state, one.reason) for one in waiting.signers] == [
         (SignerState.REASSIGNED, "forwarded"),
         (SignerState.WAITING, None),
     ]
     assert waiting.turn == 1
     signed = document(gone, said("ceo@example.test", 2), said("partner@acme.test", 1, signed=True))
-    assert seen(signed, brief(), PLACES).turn == 2
+    assert document_seen(signed, brief(), PLACES).turn == 2
 
 
 def test_who_handed_over_to_one_of_ours_needs_no_explanation() -> None:
     both = brief(people=(Participant(person="customer-signer", order=1), Participant(person="deputy", order=1)))
     emails = {"customer-signer": "customer@acme.test", "deputy": "deputy@acme.test"}
     gone = said("customer@acme.test", 1, forwarded=True, forwarded_to_email="Deputy@acme.test")
-    read = seen(document(gone, said("deputy@acme.test", 1, viewed=True)), both, asked(emails))
+    read = document_seen(document(gone, said("deputy@acme.test", 1, viewed=True)), both, asked(emails))
     assert [(one.state, one.reason) for one in read.signers] == [
         (SignerState.REASSIGNED, None),
         (SignerState.VIEWED, None),
@@ -205,7 +212,7 @@ def test_who_handed_over_to_one_of_ours_needs_no_explanation() -> None:
 def test_who_was_replaced_is_told_so_even_by_a_provider_that_forgets_them() -> None:
     both = brief(people=(Participant(person="absent", order=1), Participant(person="customer-signer", order=1)))
     emails = {"absent": "absent@acme.test", **EMAILS}
-    read = seen(document(said("customer@acme.test", 1)), both, asked(emails), replaced={"absent": "absence"})
+    read = document_seen(document(said("customer@acme.test", 1)), both, asked(emails), replaced={"absent": "absence"})
     assert [(one.state, one.reason) for one in read.signers] == [
         (SignerState.REASSIGNED, "absence"),
         (SignerState.WAITING, None),
@@ -213,7 +220,7 @@ def test_who_was_replaced_is_told_so_even_by_a_provider_that_forgets_them() -> N
 
 
 def test_who_signed_before_they_were_replaced_has_signed() -> None:
-    read = seen(
+    read = document_seen(
         document(said("customer@acme.test", 1, signed=True)), brief(), PLACES, replaced={"customer-signer": "manual"}
     )
     assert read.signers[0].state is SignerState.SIGNED
@@ -222,7 +229,7 @@ def test_who_signed_before_they_were_replaced_has_signed() -> None:
 def test_a_stand_in_who_changed_their_address_is_not_taken_for_the_absent_one() -> None:
     both = brief(people=(Participant(person="absent", order=1), Participant(person="stand-in", order=1)))
     places = asked({"stand-in": "new@acme.test"}, **{"stand-in": "absent"})
-    read = seen(document(said("old@acme.test", 1, signed=True)), both, places)
+    read = document_seen(document(said("old@acme.test", 1, signed=True)), both, places)
     assert [one.state for one in read.signers] == [SignerState.WAITING, SignerState.SIGNED]
 
 
@@ -240,28 +247,28 @@ def test_a_stand_in_who_changed_their_address_is_not_taken_for_the_absent_one() 
 def test_the_turn_is_the_lowest_order_that_is_open(
     entries: list[dict[str, Any]], status: str, turn: int | None
 ) -> None:
-    assert seen(document(*entries, status=status), brief(), PLACES).turn == turn
+    assert document_seen(document(*entries, status=status), brief(), PLACES).turn == turn
 
 
 def test_a_bounce_yields_to_any_sign_of_life() -> None:
     bounced = frozenset({"customer@acme.test"})
     assert (
-        seen(document(said("customer@acme.test")), brief(), PLACES, bounced=bounced).signers[0].state
+        document_seen(document(said("customer@acme.test")), brief(), PLACES, bounced=bounced).signers[0].state
         is SignerState.BOUNCED
     )
-    viewed = seen(document(said("customer@acme.test", viewed=True)), brief(), PLACES, bounced=bounced)
+    viewed = document_seen(document(said("customer@acme.test", viewed=True)), brief(), PLACES, bounced=bounced)
     assert viewed.signers[0].state is SignerState.VIEWED
 
 
 def test_a_document_without_a_request_has_waiting_signers() -> None:
     read = WireDocument.model_validate({"uuid": "d1", "status": "co", "signrequest": None})
-    assert {one.state for one in seen(read, brief(), PLACES).signers} == {SignerState.WAITING}
+    assert {one.state for one in document_seen(read, brief(), PLACES).signers} == {SignerState.WAITING}
 
 
 def test_a_copy_is_copied_when_all_is_signed() -> None:
     copied = brief(people=(Participant(person="archive", order=1, role=Role.COPY),))
-    assert seen(document(status="vi"), copied, ()).signers[0].state is SignerState.WAITING
-    assert seen(document(status="si"), copied, ()).signers[0].state is SignerState.COPIED
+    assert document_seen(document(status="vi"), copied, ()).signers[0].state is SignerState.WAITING
+    assert document_seen(document(status="si"), copied, ()).signers[0].state is SignerState.COPIED
 
 
 @given(st.text())

@@ -2,7 +2,7 @@
 
 import pytest
 
-from activities.core_signature.asked import Place
+from activities.core_signature.asked import SignerSnapshot
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
 from activities.core_signature.signing_page import SigningPage, SigningState, signing_page
@@ -10,20 +10,20 @@ from deploy.sandbox.server import RunningSandbox
 from tests.activities.core_signature.conftest import Acting
 from tests.activities.core_signature.requests import answering, deed, uploaded
 from workflows.model.provider import CancelOrder, CreateOrder
-from workflows.model.request import Brief
+from workflows.model.request import SignatureBrief
 from workflows.model.subject import Participant, Role, Status
 
 CEO = "ceo@example.test"
 CHIEF, CUSTOMER = "chief-executive", "customer-signer"
 PLACES = (
-    Place(person=CHIEF, order=1, role=Role.SIGN, email=CEO),
-    Place(person=CUSTOMER, order=1, role=Role.SIGN, email="customer@acme.test"),
-    Place(person="deputy", order=1, role=Role.SIGN, email="deputy@example.test", instead_of=CHIEF),
+    SignerSnapshot(person=CHIEF, order=1, role=Role.SIGN, email=CEO),
+    SignerSnapshot(person=CUSTOMER, order=1, role=Role.SIGN, email="customer@acme.test"),
+    SignerSnapshot(person="deputy", order=1, role=Role.SIGN, email="deputy@example.test", instead_of=CHIEF),
 )
 
 
 @pytest.fixture
-async def document(service: CoreSignatureService, request_brief: Brief, act: Acting) -> str:
+async def document(service: CoreSignatureService, request_brief: SignatureBrief, act: Acting) -> str:
     """A document for the executive, who has a device, and the customer, who has none."""
     signers = (Participant(person="chief-executive", order=1), Participant(person="customer-signer", order=1))
     made = await act(service.create, CreateOrder(brief=request_brief.replace(people=signers)))
@@ -43,7 +43,7 @@ async def test_the_page_is_open_until_the_signer_has_acted(
 
 
 async def test_nobody_signs_before_their_turn(
-    client: CoreSignatureClient, service: CoreSignatureService, request_brief: Brief, act: Acting
+    client: CoreSignatureClient, service: CoreSignatureService, request_brief: SignatureBrief, act: Acting
 ) -> None:
     await act(service.create, CreateOrder(brief=request_brief))
     assert (await signing_page(client, "msa-0042", CHIEF, PLACES)).state is SigningState.EARLY
@@ -71,7 +71,11 @@ async def test_a_replaced_signer_has_nothing_to_do_and_the_new_one_a_mail(
 
 
 async def test_an_ended_request_says_so(
-    client: CoreSignatureClient, service: CoreSignatureService, request_brief: Brief, document: str, act: Acting
+    client: CoreSignatureClient,
+    service: CoreSignatureService,
+    request_brief: SignatureBrief,
+    document: str,
+    act: Acting,
 ) -> None:
     await act(service.cancel, CancelOrder(subject=request_brief, document=document))
     page = await signing_page(client, "msa-0042", CHIEF, PLACES)
@@ -87,7 +91,7 @@ async def test_a_request_nobody_made_is_unknown(client: CoreSignatureClient, doc
 
 
 async def test_two_documents_of_one_id_are_not_chosen_from(
-    client: CoreSignatureClient, request_brief: Brief, document: str
+    client: CoreSignatureClient, request_brief: SignatureBrief, document: str
 ) -> None:
     await client.create_document(uploaded(request_brief, client.config))
     assert (await signing_page(client, "msa-0042", CHIEF, PLACES)).state is SigningState.UNKNOWN

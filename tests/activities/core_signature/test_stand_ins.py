@@ -15,20 +15,20 @@ from activities.core_signature import orders
 from activities.core_signature.cast import stand_ins_of
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
-from activities.core_signature.stand_ins import StandIns
+from activities.core_signature.stand_ins import CoreStandIns
 from activities.core_signature.wire import WireRequest, WireSigner
-from activities.device import Device
+from activities.device import PushDevice
 from activities.devices import KnownDevice
 from activities.directory import UnknownPerson
 from activities.lease import StillOurs, nobody_else
 from activities.people import FileDirectory
 from activities.person import Absence, Person
-from activities.store import Store
+from activities.store.store import Store
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.core_signature.conftest import Acting, arm, calls, config_for, entries
 from tests.activities.core_signature.requests import brief
 from workflows.model.provider import CreateOrder, DocumentSeen, ForwardOrder, ForwardReport, Substitution
-from workflows.model.request import Brief, SignerState
+from workflows.model.request import SignatureBrief, SignerState
 from workflows.model.subject import Participant, Role
 
 PEOPLE = """
@@ -61,7 +61,7 @@ def directory(tmp_path: Path, store: Store) -> FileDirectory:
     return FileDirectory(file, store)
 
 
-def asking(request: Brief, *people: str) -> Brief:
+def asking(request: SignatureBrief, *people: str) -> SignatureBrief:
     """The request with these signers, one after the other."""
     return request.replace(people=tuple(Participant(person=person, order=n) for n, person in enumerate(people, 1)))
 
@@ -87,7 +87,7 @@ def addresses(sandbox: RunningSandbox) -> list[str]:
 async def test_the_first_delegate_who_is_there_is_asked_from_the_start(
     sandbox: RunningSandbox,
     service: CoreSignatureService,
-    request_brief: Brief,
+    request_brief: SignatureBrief,
     act: Acting,
     day: datetime | None,
     asked: str,
@@ -97,7 +97,7 @@ async def test_the_first_delegate_who_is_there_is_asked_from_the_start(
 
 
 async def test_nobody_stands_in_for_who_acknowledges_in_person(
-    sandbox: RunningSandbox, service: CoreSignatureService, request_brief: Brief, act: Acting
+    sandbox: RunningSandbox, service: CoreSignatureService, request_brief: SignatureBrief, act: Acting
 ) -> None:
     in_person = asking(request_brief, "chair").replace(in_person=True)
     await act(service.create, CreateOrder(brief=in_person, now=FIRST_DAY))
@@ -105,7 +105,7 @@ async def test_nobody_stands_in_for_who_acknowledges_in_person(
 
 
 async def test_both_are_told_and_the_stand_in_takes_order_role_and_link(
-    sandbox: RunningSandbox, service: CoreSignatureService, request_brief: Brief, act: Acting
+    sandbox: RunningSandbox, service: CoreSignatureService, request_brief: SignatureBrief, act: Acting
 ) -> None:
     signers = (Participant(person="chair", order=1, role=Role.APPROVE), Participant(person="stayer", order=2))
     order = CreateOrder(brief=request_brief.replace(people=signers), now=FIRST_DAY)
@@ -143,7 +143,7 @@ async def test_both_are_told_and_the_stand_in_takes_order_role_and_link(
 async def test_who_may_not_stand_in_leaves_the_absent_signer_asked(
     sandbox: RunningSandbox,
     service: CoreSignatureService,
-    request_brief: Brief,
+    request_brief: SignatureBrief,
     act: Acting,
     signers: list[str],
     asked: list[str],
@@ -153,7 +153,7 @@ async def test_who_may_not_stand_in_leaves_the_absent_signer_asked(
 
 
 async def test_nobody_stands_in_for_who_only_gets_a_copy(
-    sandbox: RunningSandbox, service: CoreSignatureService, request_brief: Brief, act: Acting
+    sandbox: RunningSandbox, service: CoreSignatureService, request_brief: SignatureBrief, act: Acting
 ) -> None:
     signers = (Participant(person="stayer", order=1), Participant(person="chair", order=2, role=Role.COPY))
     await act(service.create, CreateOrder(brief=request_brief.replace(people=signers), now=FIRST_DAY))
@@ -168,7 +168,7 @@ async def test_nobody_stands_in_for_who_only_gets_a_copy(
 async def test_a_take_over_tells_what_was_decided_when_it_was_sent(
     sandbox: RunningSandbox,
     service: CoreSignatureService,
-    request_brief: Brief,
+    request_brief: SignatureBrief,
     act: Acting,
     tmp_path: Path,
     before: str,
@@ -186,7 +186,7 @@ async def test_a_take_over_tells_what_was_decided_when_it_was_sent(
 
 
 async def test_a_request_made_meanwhile_tells_who_was_asked(
-    sandbox: RunningSandbox, service: CoreSignatureService, request_brief: Brief, act: Acting
+    sandbox: RunningSandbox, service: CoreSignatureService, request_brief: SignatureBrief, act: Acting
 ) -> None:
     arm(sandbox, method="POST", path="/api/v1/signature-requests/", fault="400", commit=True)
     order = CreateOrder(brief=asking(request_brief, "chair"), now=FIRST_DAY)
@@ -195,7 +195,7 @@ async def test_a_request_made_meanwhile_tells_who_was_asked(
 
 
 async def test_a_provider_that_does_not_repeat_the_signers_is_asked_for_them(
-    sandbox: RunningSandbox, directory: FileDirectory, store: Store, request_brief: Brief, act: Acting
+    sandbox: RunningSandbox, directory: FileDirectory, store: Store, request_brief: SignatureBrief, act: Acting
 ) -> None:
     class Taciturn(CoreSignatureClient):
         """Answers a creation without its signers."""
@@ -213,7 +213,7 @@ async def test_a_provider_that_does_not_repeat_the_signers_is_asked_for_them(
 
 
 async def test_a_stand_in_can_be_replaced_but_not_by_the_one_they_stand_in_for(
-    service: CoreSignatureService, request_brief: Brief, act: Acting
+    service: CoreSignatureService, request_brief: SignatureBrief, act: Acting
 ) -> None:
     order = CreateOrder(brief=asking(request_brief, "chair"), now=FIRST_DAY)
     seen: DocumentSeen = await act(service.create, order)
@@ -249,7 +249,7 @@ class Office:
         """No groups."""
         return ()
 
-    async def devices(self, person: Person) -> tuple[Device, ...]:
+    async def devices(self, person: Person) -> tuple[PushDevice, ...]:
         """No devices."""
         return ()
 
@@ -257,7 +257,7 @@ class Office:
         """No devices."""
         return ()
 
-    async def bury(self, person: Person, device: Device, reason: str) -> None:
+    async def bury(self, person: Person, device: PushDevice, reason: str) -> None:
         """Nothing to mark."""
 
 
@@ -274,8 +274,8 @@ async def test_whatever_an_earlier_attempt_meant_to_send_the_document_tells_who_
     request = asking(brief(requester=requester), *signers)
     office = Office(delegates, away)
     people = {id: await office.person(id) for id in signers}
-    sent = await StandIns(office).at_sending(request, people, FIRST_DAY)
-    never_sent = await StandIns(Office(delegates, away_before)).at_sending(request, people, FIRST_DAY)
+    sent = await CoreStandIns(office).at_sending(request, people, FIRST_DAY)
+    never_sent = await CoreStandIns(Office(delegates, away_before)).at_sending(request, people, FIRST_DAY)
     listed = [WireSigner(email=person.email, order=n) for n, person in enumerate(sent.asked.values(), 1)]
     places = (*never_sent.places(()), *sent.places(()))
     told = stand_ins_of(request, places, listed)

@@ -13,8 +13,9 @@ from activities.core_signature import orders
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.upload import PIECE, Upload
 from activities.failures import passing_failure
-from activities.http.pacing import Pacer
-from activities.store import DocumentDamaged, Store
+from activities.http.pacing import RateLimiter
+from activities.store.failures import DocumentDamaged
+from activities.store.store import Store
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.core_signature.conftest import config_for, entries
 from tests.activities.core_signature.crowded_uploads import in_a_process_of_its_own
@@ -111,7 +112,7 @@ async def test_what_waited_for_its_turn_is_asked_for_once_more_before_anything_i
     ours = asyncio.Event()
     ours.set()
 
-    class Line(Pacer):
+    class Line(RateLimiter):
         async def turn(self) -> None:
             ours.clear()
 

@@ -6,18 +6,18 @@ from pathlib import Path
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from activities.core_signature.asked import Asked, Place
+from activities.core_signature.asked import SignerSnapshot, SignerSnapshots
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
 from activities.core_signature.signing_page import SigningState, signing_page
 from activities.people import FileDirectory
-from activities.store import Store
+from activities.store.store import Store
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.core_signature.conftest import PEOPLE, Acting, arm, entries
 from tests.activities.core_signature.requests import deed
 from tests.activities.core_signature.test_observe import observation, states
 from workflows.model.provider import CancelOrder, CreateOrder, DocumentSeen, ForwardOrder, ForwardReport
-from workflows.model.request import Brief, SignerState
+from workflows.model.request import SignatureBrief, SignerState
 from workflows.model.subject import Code, Participant, Role, Status
 
 CUSTOMER, REVIEWER = "customer@acme.test", "reviewer@example.test"
@@ -25,14 +25,14 @@ RENAMED = PEOPLE.replace(CUSTOMER, "c.signer@acme.test").replace(REVIEWER, "re.v
 
 
 @pytest.fixture
-def two(request_brief: Brief) -> Brief:
+def two(request_brief: SignatureBrief) -> SignatureBrief:
     """Two who sign in parallel, neither with a phone."""
     signers = (Participant(person="customer-signer", order=1), Participant(person="reviewer", order=1))
     return request_brief.replace(people=signers)
 
 
 @pytest.fixture
-async def document(service: CoreSignatureService, two: Brief, act: Acting) -> str:
+async def document(service: CoreSignatureService, two: SignatureBrief, act: Acting) -> str:
     """Their document, sent."""
     seen: DocumentSeen = await act(service.create, CreateOrder(brief=two))
     return seen.document
@@ -49,7 +49,12 @@ def provider_renames(sandbox: RunningSandbox, document: str, **addresses: str) -
 
 
 async def test_of_two_who_were_renamed_the_one_who_signs_has_signed(
-    sandbox: RunningSandbox, service: CoreSignatureService, two: Brief, document: str, act: Acting, tmp_path: Path
+    sandbox: RunningSandbox,
+    service: CoreSignatureService,
+    two: SignatureBrief,
+    document: str,
+    act: Acting,
+    tmp_path: Path,
 ) -> None:
     (tmp_path / "people.yaml").write_text(RENAMED)
     await deed(sandbox, REVIEWER, "sign")
@@ -58,7 +63,12 @@ async def test_of_two_who_were_renamed_the_one_who_signs_has_signed(
 
 
 async def test_who_was_renamed_can_hand_their_place_over_and_the_new_one_may_be_renamed_as_well(
-    sandbox: RunningSandbox, service: CoreSignatureService, two: Brief, document: str, act: Acting, tmp_path: Path
+    sandbox: RunningSandbox,
+    service: CoreSignatureService,
+    two: SignatureBrief,
+    document: str,
+    act: Acting,
+    tmp_path: Path,
 ) -> None:
     (tmp_path / "people.yaml").write_text(RENAMED)
     order = ForwardOrder(subject=two, document=document, from_="reviewer", to="archive", reason="manual")
@@ -80,7 +90,7 @@ async def test_the_page_of_a_renamed_signer_is_open(
     client: CoreSignatureClient, store: Store, document: str, tmp_path: Path
 ) -> None:
     (tmp_path / "people.yaml").write_text(RENAMED)
-    places = await Asked(store).of("msa-0042")
+    places = await SignerSnapshots(store).of("msa-0042")
     assert (await signing_page(client, "msa-0042", "customer-signer", places)).state is SigningState.BY_MAIL
     assert (await signing_page(client, "msa-0042", "archive", places)).state is SigningState.STRANGER
 
@@ -89,7 +99,7 @@ async def test_both_sign_while_a_restarted_worker_finds_a_faulty_people_file(
     sandbox: RunningSandbox,
     client: CoreSignatureClient,
     store: Store,
-    two: Brief,
+    two: SignatureBrief,
     document: str,
     act: Acting,
     tmp_path: Path,
@@ -104,7 +114,7 @@ async def test_both_sign_while_a_restarted_worker_finds_a_faulty_people_file(
 
 
 async def test_what_was_sent_is_taken_over_over_a_faulty_people_file(
-    client: CoreSignatureClient, store: Store, two: Brief, document: str, act: Acting, tmp_path: Path
+    client: CoreSignatureClient, store: Store, two: SignatureBrief, document: str, act: Acting, tmp_path: Path
 ) -> None:
     faulty = tmp_path / "faulty.yaml"
     faulty.write_text("people: [{id: a}]")
@@ -114,7 +124,7 @@ async def test_what_was_sent_is_taken_over_over_a_faulty_people_file(
 
 
 async def test_nothing_is_settled_until_the_document_tells_who_has_acted(
-    sandbox: RunningSandbox, service: CoreSignatureService, two: Brief, document: str, act: Acting
+    sandbox: RunningSandbox, service: CoreSignatureService, two: SignatureBrief, document: str, act: Acting
 ) -> None:
     await deed(sandbox, CUSTOMER, "sign")
     await deed(sandbox, REVIEWER, "sign")
@@ -130,7 +140,7 @@ async def test_nothing_is_settled_until_the_document_tells_who_has_acted(
 
 
 async def test_an_address_that_was_corrected_between_two_attempts_is_known_in_both_forms(
-    sandbox: RunningSandbox, service: CoreSignatureService, two: Brief, act: Acting, tmp_path: Path
+    sandbox: RunningSandbox, service: CoreSignatureService, two: SignatureBrief, act: Acting, tmp_path: Path
 ) -> None:
     arm(sandbox, method="POST", path="/api/v1/signature-requests/", fault="400", times=1)
     with pytest.raises(ApplicationError):
@@ -148,7 +158,7 @@ async def test_an_address_that_was_corrected_between_two_attempts_is_known_in_bo
     "name", ["  Vertrag über  Dienste \u00a0", unicodedata.normalize("NFD", "Vertrag über Dienste")]
 )
 async def test_a_name_that_the_provider_changes_leaves_the_document_ours(
-    sandbox: RunningSandbox, service: CoreSignatureService, two: Brief, act: Acting, name: str
+    sandbox: RunningSandbox, service: CoreSignatureService, two: SignatureBrief, act: Acting, name: str
 ) -> None:
     ours = two.replace(title=name)
     arm(sandbox, method="POST", path="/api/v1/signature-requests/", fault="cut")
@@ -163,7 +173,7 @@ async def test_a_name_that_the_provider_changes_leaves_the_document_ours(
 
 
 async def test_our_claim_comes_before_a_name_that_is_quite_another(
-    sandbox: RunningSandbox, service: CoreSignatureService, two: Brief, document: str, act: Acting
+    sandbox: RunningSandbox, service: CoreSignatureService, two: SignatureBrief, document: str, act: Acting
 ) -> None:
     [kept] = sandbox.world.memory.documents.where("msa-0042")
     kept.name = "Vertrag"
@@ -173,7 +183,11 @@ async def test_our_claim_comes_before_a_name_that_is_quite_another(
 
 
 async def test_between_ours_and_a_stranger_s_under_our_id_the_name_decides(
-    sandbox: RunningSandbox, client: CoreSignatureClient, service: CoreSignatureService, two: Brief, act: Acting
+    sandbox: RunningSandbox,
+    client: CoreSignatureClient,
+    service: CoreSignatureService,
+    two: SignatureBrief,
+    act: Acting,
 ) -> None:
     made: DocumentSeen = await act(service.create, CreateOrder(brief=two))
     await client.create_document({"name": "Other", "external_id": "msa-0042", "template": f"{sandbox.url}/t/"})
@@ -183,9 +197,9 @@ async def test_between_ours_and_a_stranger_s_under_our_id_the_name_decides(
 
 
 async def test_a_hundred_hand_overs_are_all_known(store: Store) -> None:
-    asked = Asked(store)
+    asked = SignerSnapshots(store)
     for number in range(100):
-        place = Place(
+        place = SignerSnapshot(
             person=f"p{number + 1}", order=1, role=Role.SIGN, email=f"{number}@x.test", instead_of=f"p{number}"
         )
         await asked.keep("msa-0042", [place])

@@ -14,9 +14,9 @@ from activities.files.reading import FileFaults, FileText
 from activities.person import PeopleFile, PeopleKnown
 from activities.policies.catalogue import Catalogue, CatalogueFile, KindsKnown
 from activities.requests.checks import RequestChecks, persons_named
-from activities.requests.documents import Documents
+from activities.requests.documents import LocalDocuments
 from activities.requests.file import RequestFile
-from activities.starting.checks import Found, closing_times, maps
+from activities.starting.checks import KnownPersons, closing_times, maps
 from tests.activities.requests.papers import CATALOGUE, NOW, PDF, PEOPLE, REQUEST
 
 PEOPLE_PLAIN: Any = YAML(typ="safe").load(
@@ -56,10 +56,12 @@ def check(written: str, folder: Path) -> None:
 
 def refusals(text: FileText) -> list[str]:
     file = text.parse()
-    found_here = Found(PERSONS, {id: f"{id!r} is nobody" for id in persons_named(file.plain) if id not in PERSONS})
+    found_here = KnownPersons(
+        PERSONS, {id: f"{id!r} is nobody" for id in persons_named(file.plain) if id not in PERSONS}
+    )
     checks = RequestChecks(
         folder=text.folder,
-        documents=Documents(1),
+        documents=LocalDocuments(1),
         catalogue=Catalogue(CatalogueFile.model_validate(CATALOGUE_PLAIN).kinds),
         found=found_here,
         closing=closing_times(maps(file.plain, "signers"), found_here),

@@ -10,7 +10,7 @@ import pytest
 
 from activities.failures import to_application_error
 from activities.http.calling import Cause, Service, ServiceFailure, make_client
-from activities.http.pacing import CALLER, Caller, Later, Pacer, Urgency
+from activities.http.pacing import CALLER, Caller, RateLimiter, TurnTooLate, Urgency
 from tests.workflows.lives.virtual_time import VirtualTime
 
 
@@ -27,14 +27,14 @@ def now() -> float:
     return asyncio.get_running_loop().time()
 
 
-async def call(pace: Pacer, went: list[float], urgency: int = Urgency.ORDINARY, within: float = 1e6) -> None:
+async def call(pace: RateLimiter, went: list[float], urgency: int = Urgency.ORDINARY, within: float = 1e6) -> None:
     """One call that can wait, noting when it went."""
     CALLER.set(Caller(urgency, now() + within))
     await pace.turn()
     went.append(now())
 
 
-async def called(pace: Pacer, times: int) -> list[float]:
+async def called(pace: RateLimiter, times: int) -> list[float]:
     """When so many calls went that came at once."""
     went: list[float] = []
     await asyncio.gather(*(call(pace, went) for _ in range(times)))
@@ -43,7 +43,7 @@ async def called(pace: Pacer, times: int) -> list[float]:
 
 def test_after_a_rest_five_calls_go_at_once_and_not_six() -> None:
     async def story() -> None:
-        pace = Pacer(2)
+        pace = RateLimiter(2)
         assert await called(pace, 6) == [0.0] * 5 + [0.5]
         await asyncio.sleep(1000)
         assert await called(pace, 6) == [1000.5] * 5 + [1001.0]
@@ -53,7 +53,7 @@ def test_after_a_rest_five_calls_go_at_once_and_not_six() -> None:
 
 def test_the_urgent_go_first_and_campaigns_last() -> None:
     async def story() -> list[int]:
-        pace, order = Pacer(1, burst=1), list[int]()
+        pace, order = RateLimiter(1, burst=1), list[int]()
 
         async def one(urgency: int) -> None:
             await call(pace, [], urgency)
@@ -69,7 +69,7 @@ def test_of_ten_turns_one_goes_to_whoever_has_waited_longest_so_that_no_sweep_wa
     """Fifteen ordinary callers that never rest, which is what a full queue is, and one call of a sweep."""
 
     async def story() -> tuple[float, Counter[int]]:
-        pace, seen = Pacer(1, burst=1), Counter[int]()
+        pace, seen = RateLimiter(1, burst=1), Counter[int]()
 
         async def never_rests(urgency: int) -> None:
             while True:
@@ -98,14 +98,14 @@ def test_a_crowd_beyond_what_can_be_served_in_time_is_sent_away_at_once_and_leav
     """Ten times as many as have a turn before they give up: the line is no longer than patience times rate."""
 
     async def story() -> tuple[Counter[str], float]:
-        pace, seen = Pacer(1), Counter[str]()
+        pace, seen = RateLimiter(1), Counter[str]()
 
         async def one() -> None:
             CALLER.set(Caller(gives_up_at=8.5))
             try:
                 await pace.turn()
                 seen["went"] += 1
-            except Later:
+            except TurnTooLate:
                 seen[f"away at {now():g}"] += 1
 
         await asyncio.gather(*(one() for _ in range(130)))
@@ -116,7 +116,7 @@ def test_a_crowd_beyond_what_can_be_served_in_time_is_sent_away_at_once_and_leav
     assert alone <= 1
 
 
-async def _alone(pace: Pacer) -> float:
+async def _alone(pace: RateLimiter) -> float:
     begun = now()
     await pace.turn()
     return now() - begun
@@ -124,12 +124,12 @@ async def _alone(pace: Pacer) -> float:
 
 def test_who_is_overtaken_for_too_long_is_told_to_come_later() -> None:
     async def story() -> float:
-        pace = Pacer(1, burst=1)
+        pace = RateLimiter(1, burst=1)
         await pace.turn()
         overtaken = asyncio.ensure_future(call(pace, [], within=5.5))
         await asyncio.sleep(0)
         urgent = [asyncio.ensure_future(call(pace, [], Urgency.URGENT)) for _ in range(10)]
-        with pytest.raises(Later):
+        with pytest.raises(TurnTooLate):
             await overtaken
         given_up = now()
         await asyncio.gather(*urgent)
@@ -140,7 +140,7 @@ def test_who_is_overtaken_for_too_long_is_told_to_come_later() -> None:
 
 def test_a_new_rate_is_felt_by_those_who_wait_and_none_at_all_lets_nobody_through() -> None:
     async def story() -> list[float]:
-        pace = Pacer(0.001, burst=1)
+        pace = RateLimiter(0.001, burst=1)
         waiting = asyncio.ensure_future(called(pace, 3))
         await asyncio.sleep(1)
         pace.change(0)
@@ -162,7 +162,7 @@ def test_of_a_tenant_that_has_had_enough_one_answer_is_heard_and_all_calls_wait_
             return httpx.Response(200) if now() >= 100 else httpx.Response(429, headers={"retry-after": "100"})
 
         client = make_client(transport=httpx.MockTransport(tenant))
-        pace = Pacer(5)
+        pace = RateLimiter(5)
         service = Service("Core Signature", "https://sign.test", client, pace=pace)
         said: list[str] = []
 
@@ -199,7 +199,7 @@ def test_a_call_that_comes_later_is_no_trouble_of_the_provider() -> None:
 
 def test_a_cancelled_call_gives_its_place_away() -> None:
     async def story() -> list[float]:
-        pace = Pacer(1, burst=1)
+        pace = RateLimiter(1, burst=1)
         await pace.turn()
         gone = [asyncio.ensure_future(call(pace, [])) for _ in range(50)]
         await asyncio.sleep(0)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from activities.policies.cascade import Resolved
-from activities.policies.catalogue import Catalogue, Kind
+from activities.policies.catalogue import Catalogue, CatalogueKind
 from activities.policies.file import PolicyLayer
 from workflows.model.policy import Escalation, Policy, Reminders
 
@@ -31,7 +31,7 @@ BASE: dict[str, Any] = {
 
 
 def resolved(override: dict[str, Any]) -> Resolved:
-    kinds = {"base": Kind.model_validate(BASE), "kind": Kind(extends="base")}
+    kinds = {"base": CatalogueKind.model_validate(BASE), "kind": CatalogueKind(extends="base")}
     return Catalogue(kinds).resolve("kind", PolicyLayer.model_validate(override))
 
 
@@ -78,7 +78,10 @@ def test_all_that_can_be_removed_at_once() -> None:
 
 def test_a_whole_that_is_written_above_covers_what_its_parts_came_from() -> None:
     """What lower layers said of `reminders.first` does not count any more, so none of them is named."""
-    kinds = {"base": Kind.model_validate(BASE), "kind": Kind.model_validate({"extends": "base", "reminders": None})}
+    kinds = {
+        "base": CatalogueKind.model_validate(BASE),
+        "kind": CatalogueKind.model_validate({"extends": "base", "reminders": None}),
+    }
     found = Catalogue(kinds).resolve("kind", PolicyLayer.model_validate({"reminders": {"every": "4d"}}))
     assert found.policy.reminders == Reminders(every="4d")
     assert {part: found.layer(f"reminders.{part}") for part in ("first", "every", "most")} == {
@@ -96,6 +99,8 @@ def test_a_second_trigger_that_moves_up_keeps_its_layer() -> None:
 
 
 def test_a_second_trigger_that_nobody_wrote_is_the_default() -> None:
-    found = Catalogue({"kind": Kind()}).resolve("kind", PolicyLayer.model_validate({"escalation": {"after": None}}))
+    found = Catalogue({"kind": CatalogueKind()}).resolve(
+        "kind", PolicyLayer.model_validate({"escalation": {"after": None}})
+    )
     assert found.policy.escalation == Escalation(after="60%", or_=None)
     assert found.layer("escalation.after") == "default"

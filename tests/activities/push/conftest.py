@@ -7,19 +7,19 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from activities.core_signature.asked import Asked
+from activities.core_signature.asked import SignerSnapshots
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.config import CoreSignatureConfig
 from activities.core_signature.service import CoreSignatureService
 from activities.http.oauth import Credentials
-from activities.links import Links
+from activities.links import SigningLinks
 from activities.people import FileDirectory
 from activities.push.cloud_messaging import CloudMessaging
 from activities.push.config import AppWorksConfig, FcmConfig, open_dialect
 from activities.push.dialect import PushDialect
 from activities.push.mail import SignerMail
-from activities.push.service import Notices
-from activities.store import Store
+from activities.push.service import NotificationService
+from activities.store.store import Store
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
 from tests.activities.push.stage import PEOPLE, messaging
@@ -93,9 +93,9 @@ def signatures(core: CoreSignatureClient, directory: FileDirectory, store: Store
 
 
 @pytest.fixture
-def links() -> Links:
+def links() -> SigningLinks:
     """Links to a public https address."""
-    return Links("https://sign.example", SecretStr("s" * 32))
+    return SigningLinks("https://sign.example", SecretStr("s" * 32))
 
 
 @pytest.fixture
@@ -109,17 +109,19 @@ async def cloud(sandbox: RunningSandbox) -> AsyncIterator[CloudMessaging]:
 def a_worker(
     fcm: PushDialect,
     directory: FileDirectory,
-    links: Links,
+    links: SigningLinks,
     core: CoreSignatureClient,
     signatures: CoreSignatureService,
     store: Store,
-) -> Callable[..., Notices]:
+) -> Callable[..., NotificationService]:
     """The push service of one worker more, with whatever else it is given."""
-    mail = SignerMail(core, directory, Asked(store))
-    return partial(Notices, dialect=fcm, directory=directory, links=links, read=signatures.read, mail=mail, store=store)
+    mail = SignerMail(core, directory, SignerSnapshots(store))
+    return partial(
+        NotificationService, dialect=fcm, directory=directory, links=links, read=signatures.read, mail=mail, store=store
+    )
 
 
 @pytest.fixture
-def notices(a_worker: Callable[..., Notices]) -> Notices:
+def notices(a_worker: Callable[..., NotificationService]) -> NotificationService:
     """The push service, whole."""
     return a_worker()

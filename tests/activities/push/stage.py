@@ -10,14 +10,21 @@ from pydantic import SecretStr
 import workflows.follow_up.deliveries as deliveries
 from activities.push.cloud_messaging import CloudMessaging, CloudMessagingConfig
 from activities.push.config import open_messaging
-from activities.store import device_hash
-from deploy.sandbox.faults import Fault
+from activities.store.devices import device_hash
+from deploy.sandbox.faults import ArmedFault
 from deploy.sandbox.push.phones import DeviceState
-from deploy.sandbox.records import Device
+from deploy.sandbox.records import SandboxDevice
 from deploy.sandbox.server import RunningSandbox
-from workflows.follow_up.stragglers import Straggler, left_open
-from workflows.model.notices import Delivered, Delivery, DeliveryReport, Notice, NoticeAction, Outcome
-from workflows.model.request import Brief, Document
+from workflows.follow_up.stragglers import PendingDevice, left_open
+from workflows.model.notices import (
+    Delivered,
+    Delivery,
+    DeliveryReport,
+    NoticeAction,
+    NotificationOrder,
+    NotificationOutcome,
+)
+from workflows.model.request import Document, SignatureBrief
 from workflows.model.subject import Participant, Role
 from workflows.names import notice_key
 
@@ -51,9 +58,9 @@ people:
 """
 
 
-def brief(*signers: str, sha256: str | None = None) -> Brief:
+def brief(*signers: str, sha256: str | None = None) -> SignatureBrief:
     """A contract for these signers in parallel, asked for by the legal desk."""
-    return Brief(
+    return SignatureBrief(
         id="msa-0042",
         kind="customer-contract",
         title="Master services agreement",
@@ -65,12 +72,14 @@ def brief(*signers: str, sha256: str | None = None) -> Brief:
 
 def notice(
     person: str, stage: str = "ready", action: NoticeAction = NoticeAction.SIGN, about: str | None = None
-) -> Notice:
+) -> NotificationOrder:
     """One notice of a stage."""
-    return Notice(key=notice_key("msa-0042", stage, person), stage=stage, person=person, action=action, about=about)
+    return NotificationOrder(
+        key=notice_key("msa-0042", stage, person), stage=stage, person=person, action=action, about=about
+    )
 
 
-def delivery(*notices: Notice, **more: Any) -> Delivery:
+def delivery(*notices: NotificationOrder, **more: Any) -> Delivery:
     """These notices about a contract that all of their recipients sign."""
     signers = [one.person for one in notices if one.action is not NoticeAction.OPEN]
     return Delivery(**{"subject": brief(*signers), "notices": notices, **more})
@@ -78,12 +87,12 @@ def delivery(*notices: Notice, **more: Any) -> Delivery:
 
 def arm(sandbox: RunningSandbox, **fault: Any) -> None:
     """Arm one fault against the push service."""
-    sandbox.world.faults.arm(Fault.model_validate({"path": SEND, "method": "POST", **fault}))
+    sandbox.world.faults.arm(ArmedFault.model_validate({"path": SEND, "method": "POST", **fault}))
 
 
 def mark(sandbox: RunningSandbox, token: str, state: str) -> None:
     """Say what the push service thinks of a device."""
-    sandbox.world.memory.devices.save(Device(uuid=token, state=DeviceState(state)))
+    sandbox.world.memory.devices.save(SandboxDevice(uuid=token, state=DeviceState(state)))
 
 
 def entries(sandbox: RunningSandbox, kind: str) -> list[dict[str, Any]]:
@@ -108,7 +117,7 @@ def hashes(*tokens: str) -> tuple[str, ...]:
 
 def again(whole: Delivery, report: DeliveryReport) -> Delivery:
     """What the workflow sends once more after this report."""
-    tried = [Straggler(notice=one, at=LONG_AGO) for one in whole.notices]
+    tried = [PendingDevice(notice=one, at=LONG_AGO) for one in whole.notices]
     return deliveries.again(whole, tuple(left_open(tried, report, LONG_AGO)))
 
 
@@ -118,7 +127,7 @@ def only(report: DeliveryReport) -> Delivered:
     return line
 
 
-def outcomes(line: Delivered) -> dict[str, Outcome]:
+def outcomes(line: Delivered) -> dict[str, NotificationOutcome]:
     """What became of each device."""
     return {result.device: result.outcome for result in line.devices}
 

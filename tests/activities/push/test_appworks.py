@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import SecretStr
 
-from activities.links import Links
-from activities.push.appworks import LIMIT, request_body
+from activities.links import SigningLinks
+from activities.push.appworks import LIMIT, appworks_body
 from activities.push.config import AppWorksConfig, open_dialect
-from activities.push.dialect import Fate, PushDialect
+from activities.push.dialect import MessageFate, PushDialect
 from activities.push.message import Message, compose, wire_size
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.stage import brief, delivery, notice, pushes
@@ -19,12 +19,12 @@ from workflows.model.notices import NoticeAction
 def message(action: NoticeAction = NoticeAction.SIGN, name: str = "Agreement") -> Message:
     one = notice("chief-executive", action=action)
     about = delivery(one, subject=brief().replace(title=name), due_at=datetime(2026, 12, 11, 17, tzinfo=UTC))
-    return compose(about, one, reading("en", "UTC"), Links("https://sign.example", SecretStr("s" * 32)))
+    return compose(about, one, reading("en", "UTC"), SigningLinks("https://sign.example", SecretStr("s" * 32)))
 
 
 def test_the_body_is_the_contracts_and_carries_the_key_for_every_platform() -> None:
     shown = message()
-    body = request_body("u1", shown, "sign-app", 1_735_725_600)
+    body = appworks_body("u1", shown, "sign-app", 1_735_725_600)
     assert body["users"] == ["u1"]
     assert (body["title"], body["summary"]) == (shown.title, shown.body)
     assert body["data"] == {"target": "sign-app", "created": 1_735_725_600, "sign-app": shown.data}
@@ -34,17 +34,17 @@ def test_the_body_is_the_contracts_and_carries_the_key_for_every_platform() -> N
 
 
 def test_a_withdrawal_shows_nothing() -> None:
-    body = request_body("u1", message(NoticeAction.WITHDRAW), "sign-app", 0)
+    body = appworks_body("u1", message(NoticeAction.WITHDRAW), "sign-app", 0)
     assert not {"title", "summary"} & body.keys()
     assert "notification" not in body["androidConfig"]
 
 
 def test_a_long_name_is_cut() -> None:
-    assert wire_size(request_body("u1", message(name="✍️" * 3_000), "sign-app", 0)) <= LIMIT
+    assert wire_size(appworks_body("u1", message(name="✍️" * 3_000), "sign-app", 0)) <= LIMIT
 
 
 async def test_a_message_arrives(sandbox: RunningSandbox, appworks: PushDialect) -> None:
-    assert (await appworks.send("chief-executive", message())).fate is Fate.ACCEPTED
+    assert (await appworks.send("chief-executive", message())).fate is MessageFate.ACCEPTED
     (arrived,) = pushes(sandbox)
     assert (arrived["person"], arrived["key"], arrived["action"]) == ("chief-executive", message().key, "sign")
 
@@ -52,7 +52,7 @@ async def test_a_message_arrives(sandbox: RunningSandbox, appworks: PushDialect)
 async def test_a_wrong_key_is_unauthorised_and_the_doctor_says_so(sandbox: RunningSandbox) -> None:
     dialect = open_dialect(AppWorksConfig(sandbox.url, sandbox.world.settings.push_app, SecretStr("wrong")))
     assert dialect is not None
-    assert (await dialect.send("chief-executive", message())).fate is Fate.UNAUTHORISED
+    assert (await dialect.send("chief-executive", message())).fate is MessageFate.UNAUTHORISED
     with pytest.raises(Exception, match="answered 401"):
         await dialect.check()
     await dialect.aclose()

@@ -5,14 +5,14 @@ from datetime import UTC, datetime
 import pytest
 
 from activities.language import LANGUAGES
-from activities.links import Links
+from activities.links import SigningLinks
 from activities.push.message import Message, compose
-from activities.push.service import Notices
+from activities.push.service import NotificationService
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.stage import brief
 from tests.activities.reading import reading
 from workflows.kinds import Kind
-from workflows.model.notices import Delivery, Notice, NoticeAction, Outcome
+from workflows.model.notices import Delivery, NoticeAction, NotificationOrder, NotificationOutcome
 from workflows.model.subject import LockScreen, Subject
 
 CONDUCT = "Code of conduct"
@@ -27,9 +27,9 @@ def subject(lock_screen: LockScreen = LockScreen.FULL) -> Subject:
     )
 
 
-def digest(count: int, overdue: int = 0, *, stage: str = "digest-14", of: int | None = None) -> Notice:
+def digest(count: int, overdue: int = 0, *, stage: str = "digest-14", of: int | None = None) -> NotificationOrder:
     person = "chief-executive" if stage.startswith("digest") else "legal-desk"
-    return Notice(
+    return NotificationOrder(
         key=f"conduct/{stage}/{person}",
         stage=stage,
         person=person,
@@ -40,7 +40,9 @@ def digest(count: int, overdue: int = 0, *, stage: str = "digest-14", of: int | 
     )
 
 
-def composed(links: Links, notice: Notice, locale: str = "en", lock_screen: LockScreen = LockScreen.FULL) -> Message:
+def composed(
+    links: SigningLinks, notice: NotificationOrder, locale: str = "en", lock_screen: LockScreen = LockScreen.FULL
+) -> Message:
     return compose(Delivery(subject=subject(lock_screen), notices=(notice,)), notice, reading(locale), links)
 
 
@@ -56,7 +58,7 @@ def composed(links: Links, notice: Notice, locale: str = "en", lock_screen: Lock
         (digest(0, of=100, stage="progress-7"), "0 of 100 have not acknowledged yet: Code of conduct"),
     ],
 )
-def test_a_title_says_how_many(links: Links, notice: Notice, title: str) -> None:
+def test_a_title_says_how_many(links: SigningLinks, notice: NotificationOrder, title: str) -> None:
     message = composed(links, notice)
     assert (message.title, message.link) == (title, "https://sign.example/desk/campaigns/conduct")
 
@@ -64,7 +66,7 @@ def test_a_title_says_how_many(links: Links, notice: Notice, title: str) -> None
 @pytest.mark.parametrize("locale", LANGUAGES)
 @pytest.mark.parametrize("notice", [digest(4, 1), digest(1), digest(7, of=90, stage="progress-7")])
 def test_on_a_locked_screen_that_shows_little_the_document_is_not_named(
-    links: Links, notice: Notice, locale: str
+    links: SigningLinks, notice: NotificationOrder, locale: str
 ) -> None:
     full, little = composed(links, notice, locale), composed(links, notice, locale, LockScreen.GENERIC)
     assert CONDUCT in full.title
@@ -73,7 +75,7 @@ def test_on_a_locked_screen_that_shows_little_the_document_is_not_named(
     assert full.title.startswith(little.title), "the name comes last, since it is cut when it is long"
 
 
-def test_the_numbers_are_said_in_every_language(links: Links) -> None:
+def test_the_numbers_are_said_in_every_language(links: SigningLinks) -> None:
     said = {locale: composed(links, digest(4, 1), locale).title for locale in LANGUAGES}
     assert len(set(said.values())) == len(LANGUAGES), said
     assert all("4" in title and "1" in title for title in said.values())
@@ -81,10 +83,10 @@ def test_the_numbers_are_said_in_every_language(links: Links) -> None:
 
 @pytest.mark.parametrize(("now", "loud"), [(WORKING, True), (NIGHT, False), (SATURDAY, False)])
 async def test_outside_of_working_hours_it_makes_no_sound(
-    sandbox: RunningSandbox, notices: Notices, now: datetime, loud: bool
+    sandbox: RunningSandbox, notices: NotificationService, now: datetime, loud: bool
 ) -> None:
     notice = digest(4, 1)
     report = await notices.deliver(Delivery(subject=subject(), notices=(notice,), others_told=True, now=now))
-    assert [line.outcome for line in report.delivered] == [Outcome.ACCEPTED]
+    assert [line.outcome for line in report.delivered] == [NotificationOutcome.ACCEPTED]
     sent = [push.message["apns"]["payload"]["aps"] for push in sandbox.world.memory.pushes.where("chief-executive")]
     assert ["sound" in one for one in sent] == [loud] * 3

@@ -17,7 +17,7 @@ from activities.push.cloud_messaging import (
     number_of,
     text_body,
 )
-from activities.push.dialect import Fate
+from activities.push.dialect import MessageFate
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.fault_table import (
     ASKED_TO_WAIT,
@@ -41,7 +41,7 @@ CHECKS: Final = {
     # That there is no such job is what the check hopes for: the service knows us.
     "404": DONE,
 }
-MESSAGES: Final[Mapping[str, Fate]] = {**FATES}
+MESSAGES: Final[Mapping[str, MessageFate]] = {**FATES}
 
 
 def test_the_body_of_a_mail_has_the_words_and_the_link() -> None:
@@ -65,8 +65,8 @@ def test_a_text_is_never_longer_than_three_parts_and_keeps_its_link(name: str) -
 async def test_mail_and_text_arrive_and_are_known_by_our_reference(sandbox: RunningSandbox) -> None:
     async with messaging(sandbox) as channel:
         await channel.check()
-        assert (await channel.mail(ADDRESS, message(), "ref-1")).fate is Fate.ACCEPTED
-        assert (await channel.text(PHONE, message(), "ref-2")).fate is Fate.ACCEPTED
+        assert (await channel.mail(ADDRESS, message(), "ref-1")).fate is MessageFate.ACCEPTED
+        assert (await channel.text(PHONE, message(), "ref-2")).fate is MessageFate.ACCEPTED
     sent = entries(sandbox, "message")
     assert [(one["kind"], one["to"], one["reference"]) for one in sent] == [
         ("email", ADDRESS, "ref-1"), ("sms", "0031205550100", "ref-2"),
@@ -78,7 +78,7 @@ async def test_mail_and_text_arrive_and_are_known_by_our_reference(sandbox: Runn
 async def test_a_wrong_password_is_ours_and_stands_in_no_text(sandbox: RunningSandbox) -> None:
     async with messaging(sandbox, password="guessed") as channel:
         sent = await channel.mail(ADDRESS, message(), "ref-1")
-    assert sent.fate is Fate.UNAUTHORISED
+    assert sent.fate is MessageFate.UNAUTHORISED
     assert "guessed" not in str(sent.failure)
     assert ADDRESS not in str(sent.failure)
 
@@ -107,7 +107,7 @@ async def test_each_fault_has_its_fate_and_its_meaning(
         sent = [await channel.mail(ADDRESS, message(), "r"), await channel.text(PHONE, message(), "r")]
         checked = await ending(channel.check())
         # Whatever is said of a job that is not its state says nothing of the letter.
-        assert await channel.state(Channel.MAIL, "xsi-1") is Fate.PENDING
+        assert await channel.state(Channel.MAIL, "xsi-1") is MessageFate.PENDING
     assert [one.fate for one in sent] == [MESSAGES[fault]] * 2
     assert fault not in ASKED_TO_WAIT or all(one.wait >= 6 for one in sent)
     assert checked == CHECKS[fault]

@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from activities.on_call import OVER_AGAIN_AFTER, OnCall
+from activities.on_call import OVER_AGAIN_AFTER, OnCallAlerts
 from activities.push import credentials
 from activities.push.credentials import Credential, CredentialsAlarm
-from activities.push.service import Notices
-from activities.store import Store
+from activities.push.service import NotificationService
+from activities.store.store import Store
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.stage import arm, delivery, entries, mark, notice, only, pushes, sends
 from tests.activities.push.test_fallback import worker
 from tests.workflows.fakes import FakePushService, World
-from workflows.model.notices import Outcome
+from workflows.model.notices import NotificationOutcome
 
 __all__ = ["worker"]
 
@@ -30,7 +30,9 @@ people:
 
 
 @pytest.fixture
-def workers(worker: Callable[[], Notices], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Notices]:
+def workers(
+    worker: Callable[[], NotificationService], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> list[NotificationService]:
     """Two workers that believe nothing for longer than a moment."""
     (tmp_path / "people.yaml").write_text(PEOPLE)
     monkeypatch.setattr(credentials, "FRESH", 1e-6)
@@ -38,13 +40,13 @@ def workers(worker: Callable[[], Notices], tmp_path: Path, monkeypatch: pytest.M
 
 
 async def test_apple_s_key_is_told_once_while_other_phones_go_on_and_once_when_it_is_mended(
-    sandbox: RunningSandbox, workers: list[Notices]
+    sandbox: RunningSandbox, workers: list[NotificationService]
 ) -> None:
     arm(sandbox, fault="401", error_code="THIRD_PARTY_AUTH_ERROR", contains="apple~1", times=None)
     for number in range(10):
         for one in workers:
             told = await one.deliver(delivery(notice("android", f"reminder-{number}")))
-            assert only(told).outcome is Outcome.ACCEPTED
+            assert only(told).outcome is NotificationOutcome.ACCEPTED
             with pytest.raises(ApplicationError) as failed:
                 await one.deliver(delivery(notice("apple", f"reminder-{number}")))
             assert (failed.value.type, failed.value.non_retryable) == ("unauthorised", True)
@@ -62,14 +64,14 @@ async def test_apple_s_key_is_told_once_while_other_phones_go_on_and_once_when_i
 
 
 async def test_what_is_known_of_a_credential_and_cannot_be_read_costs_no_notice_its_result(
-    sandbox: RunningSandbox, workers: list[Notices], store: Store
+    sandbox: RunningSandbox, workers: list[NotificationService], store: Store
 ) -> None:
     await store.notes.note_push_standing(Credential.OURS, b"{")
-    assert only(await workers[0].deliver(delivery(notice("android")))).outcome is Outcome.ACCEPTED
+    assert only(await workers[0].deliver(delivery(notice("android")))).outcome is NotificationOutcome.ACCEPTED
 
 
 async def test_what_is_said_of_apple_s_key_asks_for_no_fresh_token_and_is_sent_once(
-    sandbox: RunningSandbox, workers: list[Notices]
+    sandbox: RunningSandbox, workers: list[NotificationService]
 ) -> None:
     await workers[0].deliver(delivery(notice("android")))
     arm(sandbox, fault="401", error_code="THIRD_PARTY_AUTH_ERROR", contains="apple~1", times=None)
@@ -83,7 +85,7 @@ async def test_what_is_said_of_apple_s_key_asks_for_no_fresh_token_and_is_sent_o
 
 
 async def test_a_phone_that_is_gone_says_nothing_of_credentials(
-    sandbox: RunningSandbox, workers: list[Notices]
+    sandbox: RunningSandbox, workers: list[NotificationService]
 ) -> None:
     arm(sandbox, fault="401", error_code="THIRD_PARTY_AUTH_ERROR", contains="apple~1")
     with pytest.raises(ApplicationError):
@@ -98,7 +100,7 @@ class Heard:
 
     def __init__(self, store: Store) -> None:
         self.push: FakePushService = World().push
-        self.alarm = CredentialsAlarm(store, OnCall(self.push, "on-call"))
+        self.alarm = CredentialsAlarm(store, OnCallAlerts(self.push, "on-call"))
 
     async def learn(self, accepted: bool, at: datetime, of: Credential = Credential.OURS) -> None:
         await self.alarm.learn({of: accepted}, at)

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 from temporalio.testing import ActivityEnvironment
 
-from activities.core_signature.asked import Asked
+from activities.core_signature.asked import SignerSnapshots
 from activities.core_signature.client import CoreSignatureClient
 from activities.device import AddressKind
-from activities.in_turn import Pace
+from activities.in_turn import TurnLimits
 from activities.people import FileDirectory
-from activities.push.dialect import Fate, Sent
+from activities.push.dialect import MessageFate, MessageResult
 from activities.push.mail import SignerMail
 from activities.push.message import Message
-from activities.push.service import Notices
-from activities.store import Store
+from activities.push.service import NotificationService
+from activities.store.store import Store
 from tests.activities.push.stage import brief, notice
 from workflows.follow_up.deliveries import AT_MOST, left_of
 from workflows.model.notices import (
@@ -27,7 +27,7 @@ from workflows.model.notices import (
     DeliveryReport,
     DeviceOutcome,
     NoticeAction,
-    Outcome,
+    NotificationOutcome,
 )
 
 AN_ANSWER = 4.0
@@ -44,7 +44,7 @@ class SlowPhones:
         self.sending = asyncio.Event()
         self.gate: asyncio.Event | None = None
 
-    async def send(self, token: str, message: Message, kind: AddressKind = AddressKind.TOKEN) -> Sent:
+    async def send(self, token: str, message: Message, kind: AddressKind = AddressKind.TOKEN) -> MessageResult:
         self.sent.append(token)
         self.busy += 1
         self.most, began = max(self.most, self.busy), self.now
@@ -53,7 +53,7 @@ class SlowPhones:
         if self.gate:
             await self.gate.wait()
         self.now, self.busy = max(self.now, began + AN_ANSWER), self.busy - 1
-        return Sent(Fate.ACCEPTED)
+        return MessageResult(MessageFate.ACCEPTED)
 
     async def check(self) -> None: ...
 
@@ -67,8 +67,12 @@ def phones() -> SlowPhones:
 
 @pytest.fixture
 def crowd(
-    phones: SlowPhones, tmp_path: Path, store: Store, core: CoreSignatureClient, a_worker: Callable[..., Notices]
-) -> Notices:
+    phones: SlowPhones,
+    tmp_path: Path,
+    store: Store,
+    core: CoreSignatureClient,
+    a_worker: Callable[..., NotificationService],
+) -> NotificationService:
     """The push service over a hundred people with a slow phone each."""
     file = tmp_path / "crowd.yaml"
     entry = "  - {id: %s, name: N, email: %s@x.test, zone: UTC, devices: [{token: %s~1, platform: web}]}\n"
@@ -77,8 +81,8 @@ def crowd(
     return a_worker(
         dialect=phones,
         directory=directory,
-        mail=SignerMail(core, directory, Asked(store)),
-        pace=Pace(at_once=10, begin=15.0, end=40.0),
+        mail=SignerMail(core, directory, SignerSnapshots(store)),
+        pace=TurnLimits(at_once=10, begin=15.0, end=40.0),
         clock=lambda: phones.now,
     )
 
@@ -89,7 +93,7 @@ STAGE = Delivery(
 
 
 async def test_a_hundred_slow_phones_are_told_once_each_and_what_a_call_does_not_get_to_comes_back_open(
-    crowd: Notices, phones: SlowPhones
+    crowd: NotificationService, phones: SlowPhones
 ) -> None:
     told, rest, calls = list[Delivered](), STAGE.notices, 0
     while rest:
@@ -100,12 +104,12 @@ async def test_a_hundred_slow_phones_are_told_once_each_and_what_a_call_does_not
         rest, calls = left_of(rest, report), calls + 1
     assert Counter(phones.sent) == dict.fromkeys((f"{one}~1" for one in CROWD), 1)
     assert [line.person for line in told] == CROWD
-    assert {line.outcome for line in told} == {Outcome.ACCEPTED}
+    assert {line.outcome for line in told} == {NotificationOutcome.ACCEPTED}
     assert (calls, phones.most) == (3, 10)
 
 
 async def test_a_delivery_that_is_no_longer_wanted_reports_what_it_has_sent_and_sends_no_more(
-    crowd: Notices, phones: SlowPhones
+    crowd: NotificationService, phones: SlowPhones
 ) -> None:
     phones.gate, env = asyncio.Event(), ActivityEnvironment()
     delivering = asyncio.create_task(env.run(crowd.deliver, STAGE))
@@ -119,7 +123,7 @@ async def test_a_delivery_that_is_no_longer_wanted_reports_what_it_has_sent_and_
     assert len(report.delivered) + len(report.open_notices) == len(CROWD)
 
 
-async def test_a_worker_that_is_told_to_stop_begins_nobody_new(crowd: Notices, phones: SlowPhones) -> None:
+async def test_a_worker_that_is_told_to_stop_begins_nobody_new(crowd: NotificationService, phones: SlowPhones) -> None:
     phones.gate, env = asyncio.Event(), ActivityEnvironment()
     delivering = asyncio.create_task(env.run(crowd.deliver, STAGE))
     await phones.sending.wait()
@@ -137,8 +141,8 @@ def test_a_report_of_the_most_recipients_with_the_most_phones_stays_below_256_ki
             stage="reminder-10",
             person=f"{id}-{number}",
             channel=Channel.PUSH,
-            outcome=Outcome.ACCEPTED,
-            devices=tuple(DeviceOutcome(device="a1b2c3d4e5f6", outcome=Outcome.FAILED) for _ in range(20)),
+            outcome=NotificationOutcome.ACCEPTED,
+            devices=tuple(DeviceOutcome(device="a1b2c3d4e5f6", outcome=NotificationOutcome.FAILED) for _ in range(20)),
         )
         for number in range(AT_MOST)
     )

@@ -15,10 +15,10 @@ from starlette.routing import Route
 
 from activities.http.calling import Cause
 from activities.push import config
-from activities.push.appworks import AppWorks
+from activities.push.appworks import AppWorksPush
 from activities.push.config import AppWorksConfig, FcmConfig, PushConfig, open_dialect
-from activities.push.dialect import Fate, PushDialect
-from activities.push.fcm import Fcm
+from activities.push.dialect import MessageFate, PushDialect
+from activities.push.fcm import FcmPush
 from activities.push.google import GRANT, ServiceAccount
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.fault_table import (
@@ -41,29 +41,29 @@ from tests.activities.push.test_fcm import TOKEN, message
 from tests.activities.push.test_google import account_file
 from workflows.model.subject import Code
 
-FATES: Final[Mapping[str, Fate]] = {
-    "refuse": Fate.LATER,
-    "cut": Fate.LATER,
-    "slow-in-time": Fate.ACCEPTED,
-    "slow": Fate.LATER,
-    "drip": Fate.LATER,
-    "truncate": Fate.LATER,
-    "html": Fate.LATER,
-    "huge": Fate.LATER,
-    "302": Fate.UNAUTHORISED,
-    "400": Fate.REFUSED,
-    "401": Fate.UNAUTHORISED,
-    "401-of-a-gateway": Fate.UNAUTHORISED,
-    "403": Fate.UNAUTHORISED,
-    "404": Fate.UNAUTHORISED,
-    "409": Fate.LATER,
-    "429": Fate.LATER,
-    "429-for-seconds": Fate.LATER,
-    "429-until-a-date": Fate.LATER,
-    "500": Fate.LATER,
-    "502": Fate.LATER,
-    "503": Fate.LATER,
-    "503-as-a-page": Fate.LATER,
+FATES: Final[Mapping[str, MessageFate]] = {
+    "refuse": MessageFate.LATER,
+    "cut": MessageFate.LATER,
+    "slow-in-time": MessageFate.ACCEPTED,
+    "slow": MessageFate.LATER,
+    "drip": MessageFate.LATER,
+    "truncate": MessageFate.LATER,
+    "html": MessageFate.LATER,
+    "huge": MessageFate.LATER,
+    "302": MessageFate.UNAUTHORISED,
+    "400": MessageFate.REFUSED,
+    "401": MessageFate.UNAUTHORISED,
+    "401-of-a-gateway": MessageFate.UNAUTHORISED,
+    "403": MessageFate.UNAUTHORISED,
+    "404": MessageFate.UNAUTHORISED,
+    "409": MessageFate.LATER,
+    "429": MessageFate.LATER,
+    "429-for-seconds": MessageFate.LATER,
+    "429-until-a-date": MessageFate.LATER,
+    "500": MessageFate.LATER,
+    "502": MessageFate.LATER,
+    "503": MessageFate.LATER,
+    "503-as-a-page": MessageFate.LATER,
 }
 """What becomes of a message: no device is buried for what is wrong with the service or with us."""
 
@@ -75,7 +75,7 @@ class Spoken:
     kind: type[PushDialect]
     config: Callable[[RunningSandbox], PushConfig]
     path: str
-    fates: Mapping[str, Fate]
+    fates: Mapping[str, MessageFate]
     checks: Mapping[str, Ending]
     bearer: bool
 
@@ -86,11 +86,11 @@ def appworks_config(sandbox: RunningSandbox) -> AppWorksConfig:
 
 
 FCM: Final = Spoken(
-    Fcm,
+    FcmPush,
     fcm_config,
     "*/messages:send",
     # FCM speaks of the device with these two, by a code of its own in the body.
-    {**FATES, "403": Fate.OTHER_SENDER, "404": Fate.UNREGISTERED},
+    {**FATES, "403": MessageFate.OTHER_SENDER, "404": MessageFate.UNREGISTERED},
     {
         **OF_A_SERVICE,
         # A refusal of the message for nobody, or of its token, is what the check hopes for: the service knows us.
@@ -103,7 +103,7 @@ FCM: Final = Spoken(
     bearer=True,
 )
 APPWORKS: Final = Spoken(
-    AppWorks,
+    AppWorksPush,
     appworks_config,
     "/deployments/*",
     FATES,
@@ -178,11 +178,11 @@ def google_config(sandbox: RunningSandbox, tmp_path: Path) -> FcmConfig:
     return FcmConfig(sandbox.url, sandbox.world.settings.push_project, account)
 
 
-def fate_after(end: Ending) -> Fate:
+def fate_after(end: Ending) -> MessageFate:
     """What becomes of a message whose token was asked for in vain."""
     if end == DONE:
-        return Fate.ACCEPTED
-    return Fate.LATER if end.passes else Fate.UNAUTHORISED
+        return MessageFate.ACCEPTED
+    return MessageFate.LATER if end.passes else MessageFate.UNAUTHORISED
 
 
 @pytest.mark.parametrize("account", ["client", "google"])

@@ -10,9 +10,9 @@ from pydantic import SecretStr
 
 from activities.device import AddressKind
 from activities.http.calling import Service, make_client
-from activities.links import Links
-from activities.push.dialect import Fate, PushDialect, Sent
-from activities.push.fcm import LIMIT, Fcm, request_body
+from activities.links import SigningLinks
+from activities.push.dialect import MessageFate, MessageResult, PushDialect
+from activities.push.fcm import LIMIT, FcmPush, fcm_body
 from activities.push.message import Message, compose, wire_size
 from deploy.sandbox.push.rules import payload_bytes, validate
 from deploy.sandbox.push.schema import parsed
@@ -29,14 +29,14 @@ def message(
 ) -> Message:
     one = notice("chief-executive", action=action)
     about = delivery(one, subject=brief().replace(title=name), due_at=datetime(2026, 12, 11, 17, tzinfo=UTC))
-    return compose(about, one, reading(), Links(base, SecretStr("s" * 32)))
+    return compose(about, one, reading(), SigningLinks(base, SecretStr("s" * 32)))
 
 
-async def answered(status: int, body: object = None, headers: dict[str, str] | None = None) -> Sent:
+async def answered(status: int, body: object = None, headers: dict[str, str] | None = None) -> MessageResult:
     """The fate of a message that the service answers in this way."""
     transport = httpx.MockTransport(lambda _: httpx.Response(status, json=body, headers=headers))
     async with make_client(transport=transport) as client:
-        return await Fcm(Service("push service", "https://push.example", client), "p").send(TOKEN, message())
+        return await FcmPush(Service("push service", "https://push.example", client), "p").send(TOKEN, message())
 
 
 def refusal(
@@ -52,7 +52,7 @@ def refusal(
 
 def test_the_body_of_a_notice_is_the_contracts() -> None:
     shown = message()
-    assert request_body(TOKEN, shown) == {
+    assert fcm_body(TOKEN, shown) == {
         "validate_only": False,
         "message": {
             "token": TOKEN,
@@ -81,13 +81,13 @@ def test_the_body_of_a_notice_is_the_contracts() -> None:
 
 
 def test_a_link_that_is_not_https_is_in_the_data_alone() -> None:
-    body = request_body(TOKEN, message(base="http://127.0.0.1:8080"))
+    body = fcm_body(TOKEN, message(base="http://127.0.0.1:8080"))
     assert "fcm_options" not in body["message"]["webpush"]
     assert body["message"]["data"]["link"].startswith("http://127.0.0.1:8080/open/")
 
 
 def test_a_withdrawal_is_data_alone_at_apples_low_priority() -> None:
-    body = request_body(TOKEN, message(NoticeAction.WITHDRAW))["message"]
+    body = fcm_body(TOKEN, message(NoticeAction.WITHDRAW))["message"]
     assert "notification" not in body
     assert "notification" not in body["android"]
     assert body["apns"]["headers"]["apns-priority"] == "5"
@@ -96,7 +96,7 @@ def test_a_withdrawal_is_data_alone_at_apples_low_priority() -> None:
 
 @given(name=st.text(min_size=1, max_size=4_000) | st.text("👨‍👩‍👧‍👦é\u0301اa", min_size=800, max_size=2_000))
 def test_no_document_name_makes_a_message_too_big(name: str) -> None:
-    body = request_body(TOKEN, message(name=name))
+    body = fcm_body(TOKEN, message(name=name))
     assert wire_size(body["message"]) <= LIMIT
     assert payload_bytes(body["message"]) <= LIMIT
     validate(parsed(body)["message"])
@@ -104,26 +104,30 @@ def test_no_document_name_makes_a_message_too_big(name: str) -> None:
 
 @pytest.mark.parametrize("action", sorted({*NoticeAction} - {NoticeAction.DO}))
 async def test_a_message_arrives(sandbox: RunningSandbox, fcm: PushDialect, action: NoticeAction) -> None:
-    assert await fcm.send(TOKEN, message(action)) == Sent(Fate.ACCEPTED)
+    assert await fcm.send(TOKEN, message(action)) == MessageResult(MessageFate.ACCEPTED)
     (arrived,) = pushes(sandbox)
     assert (arrived["token"], arrived["data"]["action"]) == (TOKEN, action)
     assert arrived["visible"] == (action is not NoticeAction.WITHDRAW)
 
 
 async def test_an_installation_is_named_by_its_id(sandbox: RunningSandbox, fcm: PushDialect) -> None:
-    assert (await fcm.send("chief-executive~fid1", message(), AddressKind.FID)).fate is Fate.ACCEPTED
+    assert (await fcm.send("chief-executive~fid1", message(), AddressKind.FID)).fate is MessageFate.ACCEPTED
     assert [push["token"] for push in pushes(sandbox)] == ["chief-executive~fid1"]
-    assert request_body("f", message(), AddressKind.FID)["message"]["fid"] == "f"
-    assert (await fcm.send("chief-executive~fid1", message())).fate is Fate.UNREGISTERED
+    assert fcm_body("f", message(), AddressKind.FID)["message"]["fid"] == "f"
+    assert (await fcm.send("chief-executive~fid1", message())).fate is MessageFate.UNREGISTERED
 
 
 @pytest.mark.parametrize("field", ["message.token", "message.fid"])
 @pytest.mark.parametrize(
     ("error_code", "status", "fate"),
-    [("UNREGISTERED", 404, Fate.UNREGISTERED), ("INVALID_ARGUMENT", 400, Fate.REFUSED), (None, 404, Fate.UNAUTHORISED)],
+    [
+        ("UNREGISTERED", 404, MessageFate.UNREGISTERED),
+        ("INVALID_ARGUMENT", 400, MessageFate.REFUSED),
+        (None, 404, MessageFate.UNAUTHORISED),
+    ],
 )
 async def test_what_became_of_an_address_is_told_by_the_error_code_and_by_no_word_of_the_message(
-    field: str, error_code: str | None, status: int, fate: Fate
+    field: str, error_code: str | None, status: int, fate: MessageFate
 ) -> None:
     canonical = "NOT_FOUND" if status == 404 else "INVALID_ARGUMENT"
     says = f"The registration {field} is not a valid FCM registration token: UNREGISTERED"
@@ -134,31 +138,31 @@ async def test_dead_devices_are_told_apart(sandbox: RunningSandbox, fcm: PushDia
     mark(sandbox, "chief-executive~1", "unregistered")
     mark(sandbox, "chief-executive~2", "other_sender")
     fates = [(await fcm.send(f"chief-executive~{n}", message())).fate for n in (1, 2, 3)]
-    assert fates == [Fate.UNREGISTERED, Fate.OTHER_SENDER, Fate.ACCEPTED]
+    assert fates == [MessageFate.UNREGISTERED, MessageFate.OTHER_SENDER, MessageFate.ACCEPTED]
 
 
 async def test_a_token_that_is_refused_once_is_renewed(sandbox: RunningSandbox, fcm: PushDialect) -> None:
     arm(sandbox, fault="401", times=1)
-    assert (await fcm.send(TOKEN, message())).fate is Fate.ACCEPTED
+    assert (await fcm.send(TOKEN, message())).fate is MessageFate.ACCEPTED
 
 
 @pytest.mark.parametrize(
     ("status", "body", "fate"),
     [
-        (404, refusal(404, "NOT_FOUND", "UNREGISTERED"), Fate.UNREGISTERED),
-        (410, None, Fate.REFUSED),
-        (404, refusal(404, "NOT_FOUND"), Fate.UNAUTHORISED),
-        (404, "nothing here", Fate.UNAUTHORISED),
-        (403, refusal(403, "PERMISSION_DENIED", "SENDER_ID_MISMATCH"), Fate.OTHER_SENDER),
-        (403, refusal(403, "PERMISSION_DENIED"), Fate.UNAUTHORISED),
-        (401, refusal(401, "UNAUTHENTICATED", "THIRD_PARTY_AUTH_ERROR"), Fate.PLATFORM),
-        (400, refusal(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT", "message.token"), Fate.REFUSED),
-        (400, refusal(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT", "message.data"), Fate.REFUSED),
-        (400, refusal(400, "INVALID_ARGUMENT"), Fate.REFUSED),
-        (500, refusal(500, "INTERNAL", "INTERNAL"), Fate.LATER),
+        (404, refusal(404, "NOT_FOUND", "UNREGISTERED"), MessageFate.UNREGISTERED),
+        (410, None, MessageFate.REFUSED),
+        (404, refusal(404, "NOT_FOUND"), MessageFate.UNAUTHORISED),
+        (404, "nothing here", MessageFate.UNAUTHORISED),
+        (403, refusal(403, "PERMISSION_DENIED", "SENDER_ID_MISMATCH"), MessageFate.OTHER_SENDER),
+        (403, refusal(403, "PERMISSION_DENIED"), MessageFate.UNAUTHORISED),
+        (401, refusal(401, "UNAUTHENTICATED", "THIRD_PARTY_AUTH_ERROR"), MessageFate.PLATFORM),
+        (400, refusal(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT", "message.token"), MessageFate.REFUSED),
+        (400, refusal(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT", "message.data"), MessageFate.REFUSED),
+        (400, refusal(400, "INVALID_ARGUMENT"), MessageFate.REFUSED),
+        (500, refusal(500, "INTERNAL", "INTERNAL"), MessageFate.LATER),
     ],
 )
-async def test_the_error_code_decides_before_the_status(status: int, body: object, fate: Fate) -> None:
+async def test_the_error_code_decides_before_the_status(status: int, body: object, fate: MessageFate) -> None:
     assert (await answered(status, body)).fate is fate
 
 
@@ -166,8 +170,8 @@ async def test_a_bad_gateway_in_html_is_later_and_buries_nothing() -> None:
     page = '<html><title>502 Bad Gateway</title><p>UNREGISTERED "errorCode": "UNREGISTERED"</p></html>'
     transport = httpx.MockTransport(lambda _: httpx.Response(502, html=page))
     async with make_client(transport=transport) as client:
-        sent = await Fcm(Service("push service", "https://push.example", client), "p").send(TOKEN, message())
-    assert (sent.fate, sent.fate.dead, sent.failure and sent.failure.error_code) == (Fate.LATER, False, None)
+        sent = await FcmPush(Service("push service", "https://push.example", client), "p").send(TOKEN, message())
+    assert (sent.fate, sent.fate.dead, sent.failure and sent.failure.error_code) == (MessageFate.LATER, False, None)
 
 
 async def test_a_wait_that_was_asked_for_is_kept_and_a_quota_waits_a_minute() -> None:
@@ -175,7 +179,7 @@ async def test_a_wait_that_was_asked_for_is_kept_and_a_quota_waits_a_minute() ->
     assert (await answered(429, quota, {"retry-after": "90"})).wait == 90
     assert (await answered(429, quota)).wait == 60
     assert (await answered(503, refusal(503, "UNAVAILABLE", "UNAVAILABLE"), {"retry-after": "7"})).wait == 7
-    assert Sent(Fate.ACCEPTED).wait == 0
+    assert MessageResult(MessageFate.ACCEPTED).wait == 0
 
 
 async def test_a_failure_never_quotes_the_token() -> None:

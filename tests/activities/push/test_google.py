@@ -12,7 +12,7 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 from activities.push.config import FcmConfig, open_dialect
-from activities.push.dialect import Fate
+from activities.push.dialect import MessageFate
 from activities.push.google import SCOPE, BadServiceAccount, ServiceAccount
 from tests.activities.push.test_appworks import message
 
@@ -47,7 +47,7 @@ async def test_the_assertion_is_signed_by_the_key_and_the_token_serves_many_mess
     config = FcmConfig("https://push.example", "p", ServiceAccount.read(account_file(tmp_path)))
     dialect = open_dialect(config, transport=httpx.MockTransport(answer))
     assert dialect is not None
-    assert [(await dialect.send("d~1", message())).fate for _ in range(3)] == [Fate.ACCEPTED] * 3
+    assert [(await dialect.send("d~1", message())).fate for _ in range(3)] == [MessageFate.ACCEPTED] * 3
     (form,) = asked
     assert form["grant_type"] == ["urn:ietf:params:oauth:grant-type:jwt-bearer"]
     token = jwt.decode(form["assertion"][0], RSAKey.import_key(PUBLIC), algorithms=["RS256"])
@@ -63,8 +63,8 @@ async def test_a_refused_assertion_is_unauthorised_and_a_page_of_html_is_worth_a
     config = FcmConfig("https://push.example", "p", ServiceAccount.read(account_file(tmp_path)))
     dialect = open_dialect(config, transport=httpx.MockTransport(lambda _: next(answers)))
     assert dialect is not None
-    assert (await dialect.send("d~1", message())).fate is Fate.UNAUTHORISED
-    assert (await dialect.send("d~1", message())).fate is Fate.LATER
+    assert (await dialect.send("d~1", message())).fate is MessageFate.UNAUTHORISED
+    assert (await dialect.send("d~1", message())).fate is MessageFate.LATER
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.testing import WorkflowEnvironment
 
 from activities.push.cloud_messaging import CloudMessaging
-from activities.push.service import Notices
-from deploy.sandbox.faults import Fault
+from activities.push.service import NotificationService
+from deploy.sandbox.faults import ArmedFault
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.stage import entries
 from tests.faults.floods import EARLY, runs_of
@@ -80,11 +80,11 @@ async def reset_to_the_question(it: Story) -> None:
 
 @pytest.mark.real_server
 async def test_a_letter_that_may_have_been_sent_is_not_sent_at_once_because_a_fresh_run_begins(
-    sandbox: RunningSandbox, cloud: CloudMessaging, a_worker: Callable[..., Notices], tmp_path: Path
+    sandbox: RunningSandbox, cloud: CloudMessaging, a_worker: Callable[..., NotificationService], tmp_path: Path
 ) -> None:
     (tmp_path / "people.yaml").write_text(PEOPLE)
     lost = {"path": "/mra/*", "method": "POST", "fault": "cut", "commit": True, "times": None}
-    sandbox.world.faults.arm(Fault.model_validate(lost))
+    sandbox.world.faults.arm(ArmedFault.model_validate(lost))
     world = World()
     world.push = a_worker(messaging=cloud)  # type: ignore[assignment]
     async with real_server(*EARLY) as env, workers(env.client, world):
@@ -99,7 +99,7 @@ async def test_a_letter_that_may_have_been_sent_is_not_sent_at_once_because_a_fr
 
 @pytest.mark.real_server
 async def test_a_letter_that_was_sent_is_not_sent_again_because_somebody_resets_the_workflow(
-    sandbox: RunningSandbox, cloud: CloudMessaging, a_worker: Callable[..., Notices], tmp_path: Path
+    sandbox: RunningSandbox, cloud: CloudMessaging, a_worker: Callable[..., NotificationService], tmp_path: Path
 ) -> None:
     (tmp_path / "people.yaml").write_text(PEOPLE)
     world = World()

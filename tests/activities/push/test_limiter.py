@@ -7,8 +7,8 @@ import pytest
 import activities.push.limiter as push_limiter
 from activities.http.calling import Cause, ServiceFailure
 from activities.http.pacing import CALLER, Caller, Urgency
-from activities.push.dialect import Fate, Sent, too_soon
-from activities.push.limiter import AT_ONCE, HELD_LINE, PAUSE_AT_MOST, QUOTA_PAUSE, DeviceLimiter, Places, Quota
+from activities.push.dialect import MessageFate, MessageResult, too_soon
+from activities.push.limiter import AT_ONCE, HELD_LINE, PAUSE_AT_MOST, QUOTA_PAUSE, DeviceLimiter, SendQuota, SendSlots
 from tests.activities.http.test_pacing import lived
 
 
@@ -81,20 +81,22 @@ def test_old_devices_are_forgotten() -> None:
     assert list(limiter._lines) == ["another"]
 
 
-def over_quota(retry_after: float | None = None) -> Sent:
-    return Sent(Fate.LATER, ServiceFailure("push service", Cause.STATUS, "no", status=429, retry_after=retry_after))
+def over_quota(retry_after: float | None = None) -> MessageResult:
+    return MessageResult(
+        MessageFate.LATER, ServiceFailure("push service", Cause.STATUS, "no", status=429, retry_after=retry_after)
+    )
 
 
 class Service:
     """Takes what it is sent, after so many refusals."""
 
-    def __init__(self, *refusals: Sent) -> None:
+    def __init__(self, *refusals: MessageResult) -> None:
         self.refusals = list(refusals)
         self.sent: list[float] = []
 
-    async def send(self) -> Sent:
+    async def send(self) -> MessageResult:
         self.sent.append(asyncio.get_running_loop().time())
-        return self.refusals.pop(0) if self.refusals else Sent(Fate.ACCEPTED)
+        return self.refusals.pop(0) if self.refusals else MessageResult(MessageFate.ACCEPTED)
 
 
 @pytest.mark.parametrize(("asks", "pause"), [(30, 30), (None, QUOTA_PAUSE), (1e9, PAUSE_AT_MOST)])
@@ -102,24 +104,24 @@ def test_one_429_pauses_everybody_for_as_long_as_asked_and_nobody_waits_inside_f
     asks: float | None, pause: float
 ) -> None:
     async def story() -> None:
-        quota, service, loop = Quota(), Service(over_quota(asks)), asyncio.get_running_loop()
+        quota, service, loop = SendQuota(), Service(over_quota(asks)), asyncio.get_running_loop()
         await quota.one(service.send)
         held = await asyncio.gather(*(quota.one(service.send) for _ in range(1_000)))
-        assert {one.fate for one in held} == {Fate.LATER}
+        assert {one.fate for one in held} == {MessageFate.LATER}
         assert (service.sent, loop.time(), {one.wait for one in held}) == ([0.0], 0.0, {pause})
         await asyncio.sleep(pause)
-        assert (await quota.one(service.send)).fate is Fate.ACCEPTED
+        assert (await quota.one(service.send)).fate is MessageFate.ACCEPTED
 
     lived(story())
 
 
 def test_what_waits_for_the_end_of_a_pause_goes_by_its_urgency_and_no_longer_than_it_is_worth() -> None:
     async def story() -> list[int]:
-        quota, service, went = Quota(), Service(over_quota(HELD_LINE - 1)), list[int]()
+        quota, service, went = SendQuota(), Service(over_quota(HELD_LINE - 1)), list[int]()
 
         async def one(urgency: int) -> None:
             CALLER.set(Caller(urgency, 1e6))
-            assert (await quota.one(service.send)).fate is Fate.ACCEPTED
+            assert (await quota.one(service.send)).fate is MessageFate.ACCEPTED
             went.append(urgency)
 
         await quota.one(service.send)
@@ -132,13 +134,13 @@ def test_what_waits_for_the_end_of_a_pause_goes_by_its_urgency_and_no_longer_tha
 
 def test_who_gives_up_sooner_than_a_message_is_held_for_waits_no_longer_than_that() -> None:
     async def story() -> None:
-        quota, service, loop = Quota(), Service(over_quota(HELD_LINE - 1)), asyncio.get_running_loop()
+        quota, service, loop = SendQuota(), Service(over_quota(HELD_LINE - 1)), asyncio.get_running_loop()
         await quota.one(service.send)
         CALLER.set(Caller(Urgency.URGENT, loop.time() + 1))
         held = await quota.one(service.send)
-        assert (held.fate, loop.time(), len(service.sent)) == (Fate.LATER, 0.0, 1)
+        assert (held.fate, loop.time(), len(service.sent)) == (MessageFate.LATER, 0.0, 1)
         CALLER.set(Caller(Urgency.URGENT, loop.time() + 1e6))
-        assert (await quota.one(service.send)).fate is Fate.ACCEPTED
+        assert (await quota.one(service.send)).fate is MessageFate.ACCEPTED
         assert HELD_LINE - 1 <= loop.time() < HELD_LINE
 
     lived(story())
@@ -146,13 +148,13 @@ def test_who_gives_up_sooner_than_a_message_is_held_for_waits_no_longer_than_tha
 
 def test_of_ten_times_more_than_have_a_place_the_urgent_goes_first_and_who_leaves_the_line_costs_no_place() -> None:
     async def story() -> None:
-        places, gate, went = Places(), asyncio.Event(), list[int]()
+        places, gate, went = SendSlots(), asyncio.Event(), list[int]()
 
         async def one(urgency: int) -> None:
-            async def send() -> Sent:
+            async def send() -> MessageResult:
                 went.append(urgency)
                 await gate.wait()
-                return Sent(Fate.ACCEPTED)
+                return MessageResult(MessageFate.ACCEPTED)
 
             CALLER.set(Caller(urgency))
             await places.one(send)
@@ -176,10 +178,12 @@ def test_of_ten_times_more_than_have_a_place_the_urgent_goes_first_and_who_leave
 def test_what_a_device_may_not_get_holds_up_nobody_else() -> None:
     async def story() -> None:
         quota, service = (
-            Quota(),
-            Service(too_soon(50), Sent(Fate.LATER, ServiceFailure("p", Cause.STATUS, "no", status=503))),
+            SendQuota(),
+            Service(
+                too_soon(50), MessageResult(MessageFate.LATER, ServiceFailure("p", Cause.STATUS, "no", status=503))
+            ),
         )
         fates = [(await quota.one(service.send)).fate for _ in range(3)]
-        assert (fates, len(service.sent)) == ([Fate.LATER, Fate.LATER, Fate.ACCEPTED], 3)
+        assert (fates, len(service.sent)) == ([MessageFate.LATER, MessageFate.LATER, MessageFate.ACCEPTED], 3)
 
     lived(story())

@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from activities.language import LANGUAGES
-from activities.links import Links, LinkUse
+from activities.links import LinkUse, SigningLinks
 from activities.push.message import Message, compose, fitted, screen_key, shorten, wire_size
 from activities.reader import Reader
 from tests.activities.reading import reading
-from workflows.model.notices import Delivery, Notice, NoticeAction
-from workflows.model.request import Brief, Document
+from workflows.model.notices import Delivery, NoticeAction, NotificationOrder
+from workflows.model.request import Document, SignatureBrief
 from workflows.model.subject import LockScreen, Participant, Role, Status
 from workflows.names import notice_key
 
-LINKS = Links("https://sign.example", SecretStr("s" * 32))
+LINKS = SigningLinks("https://sign.example", SecretStr("s" * 32))
 AMSTERDAM = reading()
 STAGES = (
     "ready",
@@ -56,7 +56,7 @@ def composed(
     company: str = "",
     lock_screen: LockScreen = LockScreen.FULL,
 ) -> Message:
-    brief = Brief(
+    brief = SignatureBrief(
         id="msa-0042",
         kind="customer-contract",
         title=name,
@@ -66,7 +66,7 @@ def composed(
         urgent=urgent,
         lock_screen=lock_screen,
     )
-    notice = Notice(key=notice_key("msa-0042", stage, person), stage=stage, person=person, action=action)
+    notice = NotificationOrder(key=notice_key("msa-0042", stage, person), stage=stage, person=person, action=action)
     delivery = Delivery(subject=brief, notices=(notice,), due_at=due_at, outcome=outcome, now=now)
     return compose(delivery, notice, reader, LINKS, company)
 

@@ -15,8 +15,8 @@ from activities.core_signature.service import CoreSignatureService
 from activities.directory import DirectoryAway
 from activities.people import FileDirectory
 from activities.person import Person
-from activities.push.service import Notices
-from activities.store import Store
+from activities.push.service import NotificationService
+from activities.store.store import Store
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.stage import (
     arm,
@@ -32,9 +32,9 @@ from tests.activities.push.stage import (
     sends,
 )
 from workflows.follow_up.deliveries import left_of, told_by
-from workflows.model.notices import Channel, Delivery, Notice, NoticeAction, Outcome
+from workflows.model.notices import Channel, Delivery, NoticeAction, NotificationOrder, NotificationOutcome
 from workflows.model.provider import CreateOrder, DocumentSeen
-from workflows.model.request import Brief
+from workflows.model.request import SignatureBrief
 from workflows.model.subject import Code, Status
 
 PDF = b"%PDF-1.7\n%%EOF\n"
@@ -47,7 +47,7 @@ AT_NIGHT = AT_WORK + timedelta(hours=12)
 class Sent:
     """A request that Core Signature has sent, and what it takes to act in it."""
 
-    brief: Brief
+    brief: SignatureBrief
     document: str
     sandbox: RunningSandbox
 
@@ -70,7 +70,7 @@ class Sent:
         assert request is not None
         self.sandbox.world.signing.forward(request, email, to, "")
 
-    def nudge(self, *nudged: Notice, **more: Any) -> Delivery:
+    def nudge(self, *nudged: NotificationOrder, **more: Any) -> Delivery:
         """A delivery that reads the document first."""
         return Delivery(**{"subject": self.brief, "notices": nudged, "document": self.document, "now": AT_WORK, **more})
 
@@ -86,16 +86,21 @@ async def sent(sandbox: RunningSandbox, signatures: CoreSignatureService, store:
 
 
 async def test_a_signer_without_a_phone_is_mailed_by_core_when_it_is_sent(
-    sandbox: RunningSandbox, notices: Notices, sent: Sent
+    sandbox: RunningSandbox, notices: NotificationService, sent: Sent
 ) -> None:
     report = await notices.deliver(delivery(notice("customer-signer"), subject=sent.brief))
     line = only(report)
-    assert (line.channel, line.outcome, line.why, line.devices) == (Channel.MAIL, Outcome.ACCEPTED, None, ())
+    assert (line.channel, line.outcome, line.why, line.devices) == (
+        Channel.MAIL,
+        NotificationOutcome.ACCEPTED,
+        None,
+        (),
+    )
     assert [mail["to"] for mail in entries(sandbox, "mail")] == ["customer@acme.test"]
 
 
 async def test_a_signer_whose_phone_died_after_creation_gets_the_mail_core_was_asked_not_to_send(
-    sandbox: RunningSandbox, notices: Notices, sent: Sent
+    sandbox: RunningSandbox, notices: NotificationService, sent: Sent
 ) -> None:
     mark(sandbox, "finance-chief~1", "unregistered")
     line, *along = (await notices.deliver(delivery(notice("finance-chief"), subject=sent.brief, now=AT_WORK))).delivered
@@ -103,29 +108,33 @@ async def test_a_signer_whose_phone_died_after_creation_gets_the_mail_core_was_a
         ("chief-executive", "mail-along"),
         ("customer-signer", "reminder-along"),
     ]
-    assert (line.channel, line.outcome) == (Channel.MAIL, Outcome.ACCEPTED)
-    assert outcomes(line) == dict.fromkeys(hashes("finance-chief~1"), Outcome.FAILED)
+    assert (line.channel, line.outcome) == (Channel.MAIL, NotificationOutcome.ACCEPTED)
+    assert outcomes(line) == dict.fromkeys(hashes("finance-chief~1"), NotificationOutcome.FAILED)
     assert "cfo@example.test" in [mail["to"] for mail in entries(sandbox, "mail")]
 
 
 async def test_a_reminder_without_a_phone_is_cores_mail_again_once_for_all(
-    sandbox: RunningSandbox, notices: Notices, sent: Sent
+    sandbox: RunningSandbox, notices: NotificationService, sent: Sent
 ) -> None:
     mark(sandbox, "finance-chief~1", "unregistered")
     stage = sent.nudge(notice("customer-signer", "reminder-1"), notice("finance-chief", "reminder-1"))
     report = await notices.deliver(stage)
-    assert [(line.channel, line.outcome) for line in report.delivered] == [(Channel.MAIL, Outcome.ACCEPTED)] * 3
+    assert [(line.channel, line.outcome) for line in report.delivered] == [
+        (Channel.MAIL, NotificationOutcome.ACCEPTED)
+    ] * 3
     resends = [call for call in entries(sandbox, "request") if "resend" in call["path"]]
     assert len(resends) == 1
 
 
 async def test_signers_who_were_renamed_since_are_mailed_where_they_were_asked(
-    sandbox: RunningSandbox, notices: Notices, sent: Sent, tmp_path: Path
+    sandbox: RunningSandbox, notices: NotificationService, sent: Sent, tmp_path: Path
 ) -> None:
     people = (tmp_path / "people.yaml").read_text()
     (tmp_path / "people.yaml").write_text(re.sub(r"email: ([a-z.-]+)@", r"email: new.\1@", people))
     report = await notices.deliver(sent.nudge(notice("customer-signer", "reminder-1")))
-    assert [(line.channel, line.outcome) for line in report.delivered][:1] == [(Channel.MAIL, Outcome.ACCEPTED)]
+    assert [(line.channel, line.outcome) for line in report.delivered][:1] == [
+        (Channel.MAIL, NotificationOutcome.ACCEPTED)
+    ]
     assert "customer@acme.test" in resent(sandbox)
 
 
@@ -135,37 +144,37 @@ def resent(sandbox: RunningSandbox) -> list[str]:
 
 
 async def test_a_mail_that_goes_to_other_signers_too_waits_for_their_hours_and_says_so(
-    sandbox: RunningSandbox, notices: Notices, sent: Sent
+    sandbox: RunningSandbox, notices: NotificationService, sent: Sent
 ) -> None:
     line = only(await notices.deliver(sent.nudge(notice("customer-signer", "reminder-1"), now=AT_NIGHT)))
-    assert (line.channel, line.outcome, line.why) == (Channel.MAIL, Outcome.FAILED, "others_asleep")
+    assert (line.channel, line.outcome, line.why) == (Channel.MAIL, NotificationOutcome.FAILED, "others_asleep")
     assert resent(sandbox) == []
 
 
 async def test_who_is_mailed_along_in_their_hours_has_a_line_of_their_own(
-    sandbox: RunningSandbox, notices: Notices, sent: Sent
+    sandbox: RunningSandbox, notices: NotificationService, sent: Sent
 ) -> None:
     report = await notices.deliver(sent.nudge(notice("customer-signer", "reminder-1"), now=AT_WORK))
     assert [(line.person, line.stage, line.channel, line.outcome, line.why) for line in report.delivered] == [
-        ("customer-signer", "reminder-1", Channel.MAIL, Outcome.ACCEPTED, None),
-        ("chief-executive", "mail-along", Channel.MAIL, Outcome.ACCEPTED, "with_others"),
-        ("finance-chief", "mail-along", Channel.MAIL, Outcome.ACCEPTED, "with_others"),
+        ("customer-signer", "reminder-1", Channel.MAIL, NotificationOutcome.ACCEPTED, None),
+        ("chief-executive", "mail-along", Channel.MAIL, NotificationOutcome.ACCEPTED, "with_others"),
+        ("finance-chief", "mail-along", Channel.MAIL, NotificationOutcome.ACCEPTED, "with_others"),
     ]
     assert report.delivered[1].key == "msa-0042/reminder-1/chief-executive/customer-signer"
     assert len(resent(sandbox)) == 3
 
 
 async def test_whoever_is_told_in_the_same_stage_is_woken_by_no_mail(
-    sandbox: RunningSandbox, notices: Notices, sent: Sent
+    sandbox: RunningSandbox, notices: NotificationService, sent: Sent
 ) -> None:
     stage = [notice(person, "warning-1d") for person in ("chief-executive", "customer-signer", "finance-chief")]
     report = await notices.deliver(sent.nudge(*stage, now=AT_NIGHT))
-    assert {line.outcome for line in report.delivered} == {Outcome.ACCEPTED}
+    assert {line.outcome for line in report.delivered} == {NotificationOutcome.ACCEPTED}
     assert len(resent(sandbox)) == 3
 
 
 async def test_an_urgent_mail_may_go_to_all_whose_turn_it_is_at_any_hour(
-    sandbox: RunningSandbox, notices: Notices, sent: Sent
+    sandbox: RunningSandbox, notices: NotificationService, sent: Sent
 ) -> None:
     urgent = sent.brief.replace(urgent=True)
     await notices.deliver(sent.nudge(notice("customer-signer", "reminder-1"), subject=urgent, now=AT_NIGHT))
@@ -173,45 +182,45 @@ async def test_an_urgent_mail_may_go_to_all_whose_turn_it_is_at_any_hour(
 
 
 async def test_a_signer_whose_turn_it_no_longer_is_stops_nobodys_mail(
-    sandbox: RunningSandbox, notices: Notices, sent: Sent
+    sandbox: RunningSandbox, notices: NotificationService, sent: Sent
 ) -> None:
     for email in ("ceo@example.test", "cfo@example.test"):
         sent.signed_by(email)
     line = only(await notices.deliver(sent.nudge(notice("customer-signer", "reminder-1"), now=AT_NIGHT)))
-    assert line.outcome is Outcome.ACCEPTED
+    assert line.outcome is NotificationOutcome.ACCEPTED
     assert resent(sandbox) == ["customer@acme.test"]
 
 
 async def test_somebody_whom_a_signer_passed_it_on_to_stops_nobodys_mail(
-    sandbox: RunningSandbox, notices: Notices, sent: Sent
+    sandbox: RunningSandbox, notices: NotificationService, sent: Sent
 ) -> None:
     sent.forwarded("cfo@example.test", "stranger@elsewhere.test")
     report = await notices.deliver(sent.nudge(notice("customer-signer", "reminder-1"), now=AT_WORK))
-    assert report.delivered[0].outcome is Outcome.ACCEPTED
+    assert report.delivered[0].outcome is NotificationOutcome.ACCEPTED
     assert resent(sandbox) == ["ceo@example.test", "customer@acme.test", "stranger@elsewhere.test"]
 
 
 async def test_a_first_mail_that_core_was_asked_not_to_send_goes_to_no_sleeping_signer_either(
-    sandbox: RunningSandbox, notices: Notices, sent: Sent
+    sandbox: RunningSandbox, notices: NotificationService, sent: Sent
 ) -> None:
     mark(sandbox, "finance-chief~1", "unregistered")
     stage = delivery(notice("finance-chief"), notice("customer-signer"), subject=sent.brief, now=AT_NIGHT)
     finance, customer = (await notices.deliver(stage)).delivered
-    assert (finance.outcome, finance.why) == (Outcome.FAILED, "others_asleep")
-    assert (customer.channel, customer.outcome) == (Channel.MAIL, Outcome.ACCEPTED)
+    assert (finance.outcome, finance.why) == (NotificationOutcome.FAILED, "others_asleep")
+    assert (customer.channel, customer.outcome) == (Channel.MAIL, NotificationOutcome.ACCEPTED)
     assert resent(sandbox) == []
 
 
 async def test_the_document_is_read_before_a_nudge_and_who_signed_is_not_nudged(
-    sandbox: RunningSandbox, notices: Notices, sent: Sent
+    sandbox: RunningSandbox, notices: NotificationService, sent: Sent
 ) -> None:
     sent.signed_by("ceo@example.test")
     report = await notices.deliver(
         sent.nudge(notice("chief-executive", "reminder-1"), notice("finance-chief", "reminder-1"))
     )
     assert [(line.outcome, line.why) for line in report.delivered] == [
-        (Outcome.SUPPRESSED, "signed"),
-        (Outcome.ACCEPTED, None),
+        (NotificationOutcome.SUPPRESSED, "signed"),
+        (NotificationOutcome.ACCEPTED, None),
     ]
     assert report.seen is not None
     assert report.seen.document == sent.document
@@ -219,30 +228,32 @@ async def test_the_document_is_read_before_a_nudge_and_who_signed_is_not_nudged(
 
 
 async def test_nobody_is_alerted_about_somebody_who_signed(
-    sandbox: RunningSandbox, notices: Notices, sent: Sent
+    sandbox: RunningSandbox, notices: NotificationService, sent: Sent
 ) -> None:
     sent.signed_by("ceo@example.test")
     alert = notice("legal-desk", "escalation", NoticeAction.OPEN, about="chief-executive")
     assert only(await notices.deliver(sent.nudge(alert))).why == "signed"
     other = notice("legal-desk", "escalation", NoticeAction.OPEN, about="finance-chief")
-    assert only(await notices.deliver(sent.nudge(other))).outcome is Outcome.ACCEPTED
+    assert only(await notices.deliver(sent.nudge(other))).outcome is NotificationOutcome.ACCEPTED
 
 
 async def test_nobody_is_nudged_after_the_end_but_told_of_it(
-    sandbox: RunningSandbox, notices: Notices, sent: Sent
+    sandbox: RunningSandbox, notices: NotificationService, sent: Sent
 ) -> None:
     for email in ("ceo@example.test", "customer@acme.test", "cfo@example.test"):
         sent.signed_by(email)
     copy = notice("legal-desk", "warning-1d", NoticeAction.OPEN)
     assert only(await notices.deliver(sent.nudge(copy))).why == "settled"
     ending = notice("legal-desk", "settled", NoticeAction.OPEN)
-    assert only(await notices.deliver(sent.nudge(ending, outcome=Status.SIGNED))).outcome is Outcome.ACCEPTED
+    assert (
+        only(await notices.deliver(sent.nudge(ending, outcome=Status.SIGNED))).outcome is NotificationOutcome.ACCEPTED
+    )
     (told,) = pushes(sandbox)
     assert told["text"] == "It has been signed by everyone."
 
 
 async def test_a_document_that_cannot_be_read_stops_the_nudge(
-    sandbox: RunningSandbox, notices: Notices, sent: Sent
+    sandbox: RunningSandbox, notices: NotificationService, sent: Sent
 ) -> None:
     arm(sandbox, method="GET", path="/api/v1/documents/*", fault="503")
     with pytest.raises(ApplicationError) as failed:
@@ -251,7 +262,9 @@ async def test_a_document_that_cannot_be_read_stops_the_nudge(
     assert not pushes(sandbox)
 
 
-async def test_a_deleted_document_is_no_reason_to_nudge(sandbox: RunningSandbox, notices: Notices, sent: Sent) -> None:
+async def test_a_deleted_document_is_no_reason_to_nudge(
+    sandbox: RunningSandbox, notices: NotificationService, sent: Sent
+) -> None:
     document = sandbox.world.memory.documents.get(sent.document)
     assert document is not None
     sandbox.world.lifecycle.delete(document)
@@ -262,7 +275,7 @@ async def test_a_deleted_document_is_no_reason_to_nudge(sandbox: RunningSandbox,
 
 
 async def test_a_mail_that_core_could_not_send_is_tried_again_whoever_else_was_told(
-    sandbox: RunningSandbox, notices: Notices, sent: Sent
+    sandbox: RunningSandbox, notices: NotificationService, sent: Sent
 ) -> None:
     arm(sandbox, path="*resend*", fault="503", times=2)
     with pytest.raises(ApplicationError) as failed:
@@ -271,18 +284,18 @@ async def test_a_mail_that_core_could_not_send_is_tried_again_whoever_else_was_t
     both = sent.nudge(notice("customer-signer", "reminder-1"), notice("chief-executive", "reminder-1"))
     report = await notices.deliver(both)
     assert [(line.channel, line.outcome) for line in report.delivered] == [
-        (Channel.MAIL, Outcome.FAILED),
-        (Channel.PUSH, Outcome.ACCEPTED),
+        (Channel.MAIL, NotificationOutcome.FAILED),
+        (Channel.PUSH, NotificationOutcome.ACCEPTED),
     ]
     assert report.open_notices == (both.notices[0].key,)
     assert [line.person for line in told_by(report).delivered] == ["chief-executive"]
     again = await notices.deliver(both.replace(notices=left_of(both.notices, report), others_told=True))
-    assert (again.delivered[0].channel, again.delivered[0].outcome) == (Channel.MAIL, Outcome.ACCEPTED)
+    assert (again.delivered[0].channel, again.delivered[0].outcome) == (Channel.MAIL, NotificationOutcome.ACCEPTED)
     assert again.open_notices == ()
 
 
 async def test_whoever_could_not_be_looked_up_is_left_open_and_alone_fails_the_call(
-    notices: Notices, directory: FileDirectory, monkeypatch: pytest.MonkeyPatch
+    notices: NotificationService, directory: FileDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = directory.person
 
@@ -295,25 +308,25 @@ async def test_whoever_could_not_be_looked_up_is_left_open_and_alone_fails_the_c
     asked, gone = notice("finance-chief"), notice("chief-executive", "withdrawal", NoticeAction.WITHDRAW)
     report = await notices.deliver(delivery(asked, gone))
     assert report.open_notices == (asked.key,)
-    assert [line.outcome for line in told_by(report).delivered] == [Outcome.WITHDRAWN]
+    assert [line.outcome for line in told_by(report).delivered] == [NotificationOutcome.WITHDRAWN]
     with pytest.raises(ApplicationError) as failed:
         await notices.deliver(delivery(asked, others_told=True))
     assert (failed.value.type, failed.value.non_retryable) == (Code.UNREACHABLE, False)
 
 
 async def test_with_push_off_signers_are_told_by_mail(
-    sandbox: RunningSandbox, a_worker: Callable[..., Notices], sent: Sent
+    sandbox: RunningSandbox, a_worker: Callable[..., NotificationService], sent: Sent
 ) -> None:
     notices = a_worker(dialect=None)
     line, *along = (await notices.deliver(delivery(notice("finance-chief"), subject=sent.brief, now=AT_WORK))).delivered
     assert {one.stage for one in along} == {"reminder-along"}
-    assert (line.channel, line.outcome) == (Channel.MAIL, Outcome.ACCEPTED)
+    assert (line.channel, line.outcome) == (Channel.MAIL, NotificationOutcome.ACCEPTED)
     assert "cfo@example.test" in [mail["to"] for mail in entries(sandbox, "mail")]
     assert not sends(sandbox)
 
 
 async def test_a_last_open_device_that_turns_out_dead_falls_back_to_mail(
-    sandbox: RunningSandbox, notices: Notices, sent: Sent
+    sandbox: RunningSandbox, notices: NotificationService, sent: Sent
 ) -> None:
     mark(sandbox, "finance-chief~1", "unregistered")
     stage = sent.nudge(notice("finance-chief", "reminder-1"), devices=hashes("finance-chief~1"))

@@ -3,24 +3,24 @@
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from activities.links import Links
-from activities.push.appworks import request_body as appworks_body
-from activities.push.fcm import request_body as fcm_body
+from activities.links import SigningLinks
+from activities.push.appworks import appworks_body as appworks_body
+from activities.push.fcm import fcm_body as fcm_body
 from activities.push.message import Message, compose
-from activities.push.service import Notices
+from activities.push.service import NotificationService
 from deploy.sandbox.push.rules import validate
 from deploy.sandbox.push.schema import parsed
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.stage import arm, delivery, notice, pushes, sends
 from tests.activities.reading import reading
 from workflows.kinds import Kind
-from workflows.model.notices import NoticeAction, Outcome
+from workflows.model.notices import NoticeAction, NotificationOutcome
 
 ASKED = notice("chief-executive")
 OFFER = notice("legal-desk", "follow", NoticeAction.OPEN)
 
 
-def offered(links: Links, kind: Kind = Kind.REQUEST) -> Message:
+def offered(links: SigningLinks, kind: Kind = Kind.REQUEST) -> Message:
     about = delivery(ASKED, OFFER)
     return compose(about.replace(subject=about.subject.replace(type=kind)), OFFER, reading(), links)
 
@@ -32,13 +32,13 @@ def offered(links: Links, kind: Kind = Kind.REQUEST) -> Message:
         (Kind.TASK, "Under way: Master services agreement", "tasks/msa-0042"),
     ],
 )
-def test_it_names_the_page_at_the_desk_and_nobody(links: Links, kind: Kind, title: str, page: str) -> None:
+def test_it_names_the_page_at_the_desk_and_nobody(links: SigningLinks, kind: Kind, title: str, page: str) -> None:
     message = offered(links, kind)
     assert (message.title, message.link) == (title, f"https://sign.example/desk/{page}")
     assert message.body == "You can follow it at the desk."
 
 
-def test_it_makes_no_sound_whatever_the_phone(links: Links) -> None:
+def test_it_makes_no_sound_whatever_the_phone(links: SigningLinks) -> None:
     body = fcm_body("legal-desk~1", offered(links))
     validate(parsed(body)["message"])
     sent = body["message"]
@@ -53,7 +53,7 @@ def test_it_makes_no_sound_whatever_the_phone(links: Links) -> None:
 
 
 async def test_it_goes_out_after_those_who_are_asked_in_the_same_call(
-    sandbox: RunningSandbox, notices: Notices
+    sandbox: RunningSandbox, notices: NotificationService
 ) -> None:
     report = await notices.deliver(delivery(OFFER, ASKED))
     assert [line.stage for line in report.delivered] == ["ready", "follow"]
@@ -61,7 +61,7 @@ async def test_it_goes_out_after_those_who_are_asked_in_the_same_call(
 
 
 async def test_while_nobody_who_is_asked_can_be_told_it_is_not_sent_and_the_call_is_tried_again(
-    sandbox: RunningSandbox, notices: Notices
+    sandbox: RunningSandbox, notices: NotificationService
 ) -> None:
     arm(sandbox, fault="503", contains="chief-executive", times=3)
     with pytest.raises(ApplicationError):
@@ -72,15 +72,15 @@ async def test_while_nobody_who_is_asked_can_be_told_it_is_not_sent_and_the_call
 
 
 async def test_a_phone_that_does_not_take_it_is_tried_once_and_stops_nothing(
-    sandbox: RunningSandbox, notices: Notices
+    sandbox: RunningSandbox, notices: NotificationService
 ) -> None:
     arm(sandbox, fault="503", contains="legal-desk", times=9)
     report = await notices.deliver(delivery(ASKED, OFFER))
-    assert [line.outcome for line in report.delivered] == [Outcome.ACCEPTED, Outcome.FAILED]
+    assert [line.outcome for line in report.delivered] == [NotificationOutcome.ACCEPTED, NotificationOutcome.FAILED]
     assert (report.open_devices, len(sends(sandbox))) == ((), 4)
 
 
-async def test_whoever_is_not_in_the_directory_is_offered_nothing(notices: Notices) -> None:
+async def test_whoever_is_not_in_the_directory_is_offered_nothing(notices: NotificationService) -> None:
     nobody = notice("order-system", "follow", NoticeAction.OPEN)
     report = await notices.deliver(delivery(ASKED, nobody))
     assert [line.person for line in report.delivered] == ["chief-executive"]

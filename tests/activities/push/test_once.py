@@ -13,14 +13,15 @@ from temporalio.testing import ActivityEnvironment
 from activities.core_signature.service import CoreSignatureService
 from activities.push import limiter
 from activities.push.cloud_messaging import CloudMessaging
-from activities.push.dialect import Fate, Sent
-from activities.push.once import Once
-from activities.push.service import Notices
-from activities.store import Store, StoreAway
-from deploy.sandbox.faults import Fault
+from activities.push.dialect import MessageFate, MessageResult
+from activities.push.once import SendOnce
+from activities.push.service import NotificationService
+from activities.store.failures import StoreAway
+from activities.store.store import Store
+from deploy.sandbox.faults import ArmedFault
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.stage import brief, delivery, entries, notice, only
-from workflows.model.notices import Channel, Delivery, NoticeAction, Outcome
+from workflows.model.notices import Channel, Delivery, NoticeAction, NotificationOutcome
 from workflows.model.provider import CreateOrder
 from workflows.model.subject import Code, Status
 
@@ -34,7 +35,9 @@ AGAIN_AFTER = "activities.push.once.AGAIN_AFTER"
 
 
 @pytest.fixture
-def worker(cloud: CloudMessaging, a_worker: Callable[..., Notices], tmp_path: Path) -> Callable[[], Notices]:
+def worker(
+    cloud: CloudMessaging, a_worker: Callable[..., NotificationService], tmp_path: Path
+) -> Callable[[], NotificationService]:
     """One worker more, for people who have no phone."""
     (tmp_path / "people.yaml").write_text(PEOPLE)
     return partial(a_worker, messaging=cloud)
@@ -48,10 +51,10 @@ def settled(*, urgent: bool = False) -> Delivery:
 
 def arm(sandbox: RunningSandbox, fault: str, path: str = "/mra/*", **more: object) -> None:
     """Arm a fault against whatever sends letters."""
-    sandbox.world.faults.arm(Fault.model_validate({"path": path, "method": "POST", "fault": fault, **more}))
+    sandbox.world.faults.arm(ArmedFault.model_validate({"path": path, "method": "POST", "fault": fault, **more}))
 
 
-async def fails(worker: Notices, what: Delivery) -> ApplicationError:
+async def fails(worker: NotificationService, what: Delivery) -> ApplicationError:
     """How an attempt fails."""
     with pytest.raises(ApplicationError) as failed:
         await worker.deliver(what)
@@ -61,7 +64,11 @@ async def fails(worker: Notices, what: Delivery) -> ApplicationError:
 @pytest.mark.parametrize("urgent", [True, False], ids=["sms", "mail"])
 @pytest.mark.parametrize("fault", ["cut", "500", "502"])
 async def test_a_letter_whose_answer_was_lost_is_sent_three_times_at_most(
-    sandbox: RunningSandbox, worker: Callable[[], Notices], monkeypatch: pytest.MonkeyPatch, fault: str, urgent: bool
+    sandbox: RunningSandbox,
+    worker: Callable[[], NotificationService],
+    monkeypatch: pytest.MonkeyPatch,
+    fault: str,
+    urgent: bool,
 ) -> None:
     arm(sandbox, fault, commit=True, times=None)
     lost = await fails(worker(), settled(urgent=urgent))
@@ -79,7 +86,7 @@ async def test_a_letter_whose_answer_was_lost_is_sent_three_times_at_most(
     monkeypatch.setattr(AGAIN_AFTER, (0.0, 0.0))
     for _ in range(10):
         line = only(await worker().deliver(settled(urgent=urgent)))
-        assert (line.outcome, line.why) == (Outcome.FAILED, "unconfirmed")
+        assert (line.outcome, line.why) == (NotificationOutcome.FAILED, "unconfirmed")
         assert line.channel is (Channel.SMS if urgent else Channel.MAIL)
     assert len(entries(sandbox, "message")) == 3
     (reference,) = {message["reference"] for message in entries(sandbox, "message")}
@@ -87,19 +94,19 @@ async def test_a_letter_whose_answer_was_lost_is_sent_three_times_at_most(
 
 
 async def test_what_is_sent_once_more_and_taken_is_told(
-    sandbox: RunningSandbox, worker: Callable[[], Notices], monkeypatch: pytest.MonkeyPatch
+    sandbox: RunningSandbox, worker: Callable[[], NotificationService], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arm(sandbox, "cut")
     await fails(worker(), settled())
     monkeypatch.setattr(AGAIN_AFTER, (0.0, 0.0))
     for _ in range(3):
-        assert only(await worker().deliver(settled())).outcome is Outcome.ACCEPTED
+        assert only(await worker().deliver(settled())).outcome is NotificationOutcome.ACCEPTED
     assert len(entries(sandbox, "message")) == 2
 
 
 @pytest.mark.parametrize("fault", ["503", "503-page", "html", "302", "401", "404", "409", "429"])
 async def test_whatever_was_refused_before_anything_was_done_is_sent_again_as_often_as_it_takes(
-    sandbox: RunningSandbox, worker: Callable[[], Notices], monkeypatch: pytest.MonkeyPatch, fault: str
+    sandbox: RunningSandbox, worker: Callable[[], NotificationService], monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     monkeypatch.setattr(limiter, "PAUSE_AT_MOST", 0.0)
     shape = {"shape": "html"} if fault == "503-page" else {}
@@ -107,26 +114,30 @@ async def test_whatever_was_refused_before_anything_was_done_is_sent_again_as_of
     for _ in range(4):
         await fails(worker(), settled())
     for _ in range(3):
-        assert only(await worker().deliver(settled())).outcome is Outcome.ACCEPTED
+        assert only(await worker().deliver(settled())).outcome is NotificationOutcome.ACCEPTED
     assert len(entries(sandbox, "message")) == 1
 
 
 async def test_a_letter_that_was_taken_while_the_store_went_away_is_told_and_not_sent_again(
-    sandbox: RunningSandbox, worker: Callable[[], Notices], store: Store, monkeypatch: pytest.MonkeyPatch
+    sandbox: RunningSandbox, worker: Callable[[], NotificationService], store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def away(*_: object) -> None:
         raise StoreAway("no space left")
 
     with monkeypatch.context() as full:
         full.setattr(store.letters, "note", away)
-        assert only(await worker().deliver(settled())).outcome is Outcome.ACCEPTED
+        assert only(await worker().deliver(settled())).outcome is NotificationOutcome.ACCEPTED
     await fails(worker(), settled())
     assert len(entries(sandbox, "message")) == 1
 
 
 @pytest.mark.parametrize("which", ["read", "begin"])
 async def test_nothing_is_sent_that_could_not_be_noted_before_and_it_is_said_why(
-    sandbox: RunningSandbox, worker: Callable[[], Notices], store: Store, monkeypatch: pytest.MonkeyPatch, which: str
+    sandbox: RunningSandbox,
+    worker: Callable[[], NotificationService],
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    which: str,
 ) -> None:
     async def away(*_: object) -> None:
         raise StoreAway("no space left")
@@ -137,32 +148,32 @@ async def test_nothing_is_sent_that_could_not_be_noted_before_and_it_is_said_why
             failure = await fails(worker(), settled())
             assert (failure.type, failure.message) == (Code.UNREACHABLE, "the store cannot be used: no space left")
     assert entries(sandbox, "message") == []
-    assert only(await worker().deliver(settled())).outcome is Outcome.ACCEPTED
+    assert only(await worker().deliver(settled())).outcome is NotificationOutcome.ACCEPTED
 
 
 async def test_an_attempt_that_died_while_it_sent_is_one_of_them(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     sent, dead = [], asyncio.Event()
 
-    async def dies() -> Sent:
+    async def dies() -> MessageResult:
         sent.append("first")
         dead.set()
         await asyncio.Event().wait()
         raise AssertionError
 
-    async def lives() -> Sent:
+    async def lives() -> MessageResult:
         sent.append("second")
-        return Sent(Fate.ACCEPTED)
+        return MessageResult(MessageFate.ACCEPTED)
 
-    dying = asyncio.create_task(Once(store).send(["r"], Channel.SMS, dies))
+    dying = asyncio.create_task(SendOnce(store).send(["r"], Channel.SMS, dies))
     await dead.wait()
     dying.cancel()
     for _ in range(3):
-        assert (await Once(store).send(["r"], Channel.SMS, lives))[1].fate is Fate.LATER
+        assert (await SendOnce(store).send(["r"], Channel.SMS, lives))[1].fate is MessageFate.LATER
     assert sent == ["first"]
     monkeypatch.setattr(AGAIN_AFTER, (0.0, 0.0))
     for _ in range(3):
-        letter, known = await Once(store).send(["r"], Channel.MAIL, lives)
-        assert (known.fate, letter.channel, letter.tries) == (Fate.ACCEPTED, Channel.SMS, 2)
+        letter, known = await SendOnce(store).send(["r"], Channel.MAIL, lives)
+        assert (known.fate, letter.channel, letter.tries) == (MessageFate.ACCEPTED, Channel.SMS, 2)
     assert sent == ["first", "second"]
 
 
@@ -170,17 +181,17 @@ async def test_a_letter_for_several_notices_is_sent_once_for_all_of_them(store: 
     """As Core Signature's mail goes to everybody whose turn it is; whoever joins has it with the next one."""
     sent: list[int] = []
 
-    async def send() -> Sent:
+    async def send() -> MessageResult:
         sent.append(len(sent))
-        return Sent(Fate.ACCEPTED)
+        return MessageResult(MessageFate.ACCEPTED)
 
     for references, times in ((["a", "b"], 1), (["b"], 1), (["a", "b", "c"], 2), (["c", "a"], 2)):
-        assert (await Once(store).send(references, Channel.MAIL, send))[1].fate is Fate.ACCEPTED
+        assert (await SendOnce(store).send(references, Channel.MAIL, send))[1].fate is MessageFate.ACCEPTED
         assert len(sent) == times
 
 
 async def test_a_note_that_nobody_can_read_is_one_of_a_letter_that_may_have_been_sent(
-    sandbox: RunningSandbox, worker: Callable[[], Notices], store: Store, monkeypatch: pytest.MonkeyPatch
+    sandbox: RunningSandbox, worker: Callable[[], NotificationService], store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def torn(names: list[str]) -> list[bytes | None]:
         return [b"{" for _ in names]
@@ -190,14 +201,16 @@ async def test_a_note_that_nobody_can_read_is_one_of_a_letter_that_may_have_been
     assert (line.why, entries(sandbox, "message")) == ("unconfirmed", [])
 
 
-async def test_two_workers_with_one_letter_send_it_once(sandbox: RunningSandbox, worker: Callable[[], Notices]) -> None:
+async def test_two_workers_with_one_letter_send_it_once(
+    sandbox: RunningSandbox, worker: Callable[[], NotificationService]
+) -> None:
     both = await asyncio.gather(*(worker().deliver(settled()) for _ in range(2)), return_exceptions=True)
     assert len(entries(sandbox, "message")) == 1
     assert any(not isinstance(one, BaseException) for one in both)
 
 
 async def test_a_replay_and_a_request_that_is_started_again_have_letters_of_their_own(
-    sandbox: RunningSandbox, worker: Callable[[], Notices]
+    sandbox: RunningSandbox, worker: Callable[[], NotificationService]
 ) -> None:
     for replay in (0, 1, 0):
         await worker().deliver(settled().replace(replay=replay))
@@ -226,7 +239,7 @@ def resent(sandbox: RunningSandbox) -> list[str]:
 @pytest.mark.parametrize("fault", ["cut", "500"])
 async def test_core_signature_s_mail_is_asked_for_three_times_at_most(
     sandbox: RunningSandbox,
-    worker: Callable[[], Notices],
+    worker: Callable[[], NotificationService],
     signatures: CoreSignatureService,
     store: Store,
     monkeypatch: pytest.MonkeyPatch,
@@ -242,25 +255,25 @@ async def test_core_signature_s_mail_is_asked_for_three_times_at_most(
     await fails(worker(), what)
     for _ in range(5):
         line = only(await worker().deliver(what))
-        assert (line.outcome, line.why, line.channel) == (Outcome.FAILED, "unconfirmed", Channel.MAIL)
+        assert (line.outcome, line.why, line.channel) == (NotificationOutcome.FAILED, "unconfirmed", Channel.MAIL)
     assert len(resent(sandbox)) == 3
 
 
 async def test_core_signature_s_mail_that_was_refused_is_asked_for_until_it_is_sent_and_then_no_more(
-    sandbox: RunningSandbox, worker: Callable[[], Notices], signatures: CoreSignatureService, store: Store
+    sandbox: RunningSandbox, worker: Callable[[], NotificationService], signatures: CoreSignatureService, store: Store
 ) -> None:
     what = await nudge(signatures, store)
     arm(sandbox, "503", "*resend*", times=4)
     for _ in range(4):
         await fails(worker(), what)
     for _ in range(3):
-        assert only(await worker().deliver(what)).outcome is Outcome.ACCEPTED
+        assert only(await worker().deliver(what)).outcome is NotificationOutcome.ACCEPTED
     assert len(resent(sandbox)) == 1
 
 
 async def test_without_the_store_core_signature_s_mail_is_not_asked_for(
     sandbox: RunningSandbox,
-    worker: Callable[[], Notices],
+    worker: Callable[[], NotificationService],
     signatures: CoreSignatureService,
     store: Store,
     monkeypatch: pytest.MonkeyPatch,

@@ -8,13 +8,13 @@ import pytest
 
 from activities.opened import mark
 from activities.push.cloud_messaging import CloudMessaging
-from activities.push.dialect import Fate
-from activities.push.service import Notices
-from activities.store import Store
-from deploy.sandbox.faults import Fault
+from activities.push.dialect import MessageFate
+from activities.push.service import NotificationService
+from activities.store.store import Store
+from deploy.sandbox.faults import ArmedFault
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.stage import again, brief, delivery, entries, notice, only, pushes
-from workflows.model.notices import Channel, Delivery, DeliveryReport, Outcome
+from workflows.model.notices import Channel, Delivery, DeliveryReport, NotificationOutcome
 from workflows.model.subject import Participant
 from workflows.model.task import Task
 
@@ -30,7 +30,7 @@ people:
 
 
 @pytest.fixture
-def telling(cloud: CloudMessaging, a_worker: Callable[..., Notices], tmp_path: Path) -> Notices:
+def telling(cloud: CloudMessaging, a_worker: Callable[..., NotificationService], tmp_path: Path) -> NotificationService:
     (tmp_path / "people.yaml").write_text(PEOPLE)
     return a_worker(messaging=cloud)
 
@@ -51,7 +51,7 @@ def sent(sandbox: RunningSandbox) -> list[tuple[str, str]]:
     return [(one["kind"], one["to"]) for one in entries(sandbox, "message")]
 
 
-async def tried_out(telling: Notices, whole: Delivery) -> list[DeliveryReport]:
+async def tried_out(telling: NotificationService, whole: Delivery) -> list[DeliveryReport]:
     """The reports of a delivery and of as many further tries as the workflow gives the phones left open."""
     reports = [await telling.deliver(whole)]
     for _ in range(3):
@@ -64,22 +64,27 @@ async def tried_out(telling: Notices, whole: Delivery) -> list[DeliveryReport]:
     ("urgent", "told"), [(False, ("email", "alternate@example.test")), (True, ("sms", "0031205550100"))]
 )
 async def test_it_is_a_mail_or_an_sms_and_no_push(
-    sandbox: RunningSandbox, telling: Notices, urgent: bool, told: tuple[str, str]
+    sandbox: RunningSandbox, telling: NotificationService, urgent: bool, told: tuple[str, str]
 ) -> None:
     report = await telling.deliver(fallback(urgent=urgent))
     assert (sent(sandbox), pushes(sandbox), report.open_devices) == ([told], [], ())
-    assert (only(report).outcome, only(report).channel) == (Outcome.ACCEPTED, Channel.SMS if urgent else Channel.MAIL)
+    assert (only(report).outcome, only(report).channel) == (
+        NotificationOutcome.ACCEPTED,
+        Channel.SMS if urgent else Channel.MAIL,
+    )
 
 
-async def test_who_has_opened_it_is_left_alone(sandbox: RunningSandbox, telling: Notices, store: Store) -> None:
+async def test_who_has_opened_it_is_left_alone(
+    sandbox: RunningSandbox, telling: NotificationService, store: Store
+) -> None:
     whole = fallback()
     await mark(store, whole.subject.workflow_id, "alternate", datetime.now(UTC))
     line = only(await telling.deliver(whole))
-    assert (line.outcome, line.why, sent(sandbox)) == (Outcome.SUPPRESSED, "opened", [])
+    assert (line.outcome, line.why, sent(sandbox)) == (NotificationOutcome.SUPPRESSED, "opened", [])
 
 
 async def test_a_job_that_ends_later_is_sent_once_and_told_as_it_ended(
-    sandbox: RunningSandbox, telling: Notices
+    sandbox: RunningSandbox, telling: NotificationService
 ) -> None:
     sandbox.world.message_state = "Pending"
     whole = fallback()
@@ -87,44 +92,50 @@ async def test_a_job_that_ends_later_is_sent_once_and_told_as_it_ended(
     assert (only(first).why, len(first.open_devices), first.retry_after) == ("unconfirmed", 1, 5)
     sandbox.world.message_state = "Sent"
     second = await telling.deliver(again(whole, first))
-    assert (only(second).outcome, second.open_devices, len(sent(sandbox))) == (Outcome.ACCEPTED, (), 1)
+    assert (only(second).outcome, second.open_devices, len(sent(sandbox))) == (NotificationOutcome.ACCEPTED, (), 1)
 
 
-async def test_a_request_and_a_task_of_one_id_have_a_letter_each(sandbox: RunningSandbox, telling: Notices) -> None:
+async def test_a_request_and_a_task_of_one_id_have_a_letter_each(
+    sandbox: RunningSandbox, telling: NotificationService
+) -> None:
     task = fallback()
     await telling.deliver(task)
     await telling.deliver(task.replace(subject=brief("alternate").replace(id=task.subject.id)))
     assert len(sent(sandbox)) == 2
 
 
-async def test_a_job_that_never_ends_is_given_up_in_words(sandbox: RunningSandbox, telling: Notices) -> None:
+async def test_a_job_that_never_ends_is_given_up_in_words(
+    sandbox: RunningSandbox, telling: NotificationService
+) -> None:
     sandbox.world.message_state = "Pending"
     reports = await tried_out(telling, fallback())
     assert len(reports) == 4
-    assert (only(reports[-1]).outcome, only(reports[-1]).why) == (Outcome.FAILED, "unconfirmed")
+    assert (only(reports[-1]).outcome, only(reports[-1]).why) == (NotificationOutcome.FAILED, "unconfirmed")
     assert len(sent(sandbox)) == 1
 
 
-async def test_a_mail_that_did_not_arrive_has_failed(sandbox: RunningSandbox, telling: Notices) -> None:
+async def test_a_mail_that_did_not_arrive_has_failed(sandbox: RunningSandbox, telling: NotificationService) -> None:
     sandbox.world.message_state = "Error"
     [report] = await tried_out(telling, fallback())
-    assert (only(report).outcome, only(report).why) == (Outcome.FAILED, "undelivered")
+    assert (only(report).outcome, only(report).why) == (NotificationOutcome.FAILED, "undelivered")
 
 
 @pytest.mark.parametrize("fault", ["html", "404", "500", "truncate", "huge", "refuse"])
 async def test_whatever_is_said_of_a_job_the_letter_is_not_sent_twice(
-    sandbox: RunningSandbox, telling: Notices, fault: str
+    sandbox: RunningSandbox, telling: NotificationService, fault: str
 ) -> None:
-    sandbox.world.faults.arm(Fault.model_validate({"path": "*/status/*", "method": "GET", "fault": fault, "times": 9}))
+    sandbox.world.faults.arm(
+        ArmedFault.model_validate({"path": "*/status/*", "method": "GET", "fault": fault, "times": 9})
+    )
     reports = await tried_out(telling, fallback())
     assert (only(reports[-1]).why, len(sent(sandbox))) == ("unconfirmed", 1)
 
 
-async def test_without_any_channel_it_is_said_so(a_worker: Callable[..., Notices], tmp_path: Path) -> None:
+async def test_without_any_channel_it_is_said_so(a_worker: Callable[..., NotificationService], tmp_path: Path) -> None:
     (tmp_path / "people.yaml").write_text(PEOPLE)
     line = only(await a_worker().deliver(fallback()))
-    assert (line.outcome, line.why) == (Outcome.FAILED, "no_channel")
+    assert (line.outcome, line.why) == (NotificationOutcome.FAILED, "no_channel")
 
 
 async def test_a_job_of_any_shape_is_pending_and_never_an_error(cloud: CloudMessaging) -> None:
-    assert await cloud.state(Channel.MAIL, "nobody's job/../x") is Fate.PENDING
+    assert await cloud.state(Channel.MAIL, "nobody's job/../x") is MessageFate.PENDING

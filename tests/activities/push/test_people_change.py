@@ -10,16 +10,16 @@ from activities.core_signature.service import CoreSignatureService
 from activities.follow_up.others import by_day
 from activities.people import FileDirectory
 from activities.planner import PolicyPlanner
-from activities.push.service import Notices
-from activities.store import Store
+from activities.push.service import NotificationService
+from activities.store.store import Store
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.stage import entries
 from tests.workflows.fakes import World
 from tests.workflows.stage import a_request, story
-from workflows.model.notices import Channel, Notification, Outcome
+from workflows.model.notices import Channel, Notification, NotificationOutcome
 from workflows.model.policy import Escalation, EscalationAction, Policy, Reminders
 from workflows.model.subject import Code, Participant
-from workflows.signature.inputs import SignatureRequest
+from workflows.signature.inputs import SignatureInput
 
 PDF = b"%PDF-1.7\n%%EOF\n"
 WEST, EAST = ZoneInfo("America/Los_Angeles"), ZoneInfo("Asia/Kolkata")
@@ -31,7 +31,7 @@ DESK = "  - {id: legal-desk, name: D, email: desk@example.test, zone: UTC, devic
 
 
 @pytest.fixture
-def world(signatures: CoreSignatureService, notices: Notices, directory: FileDirectory) -> World:
+def world(signatures: CoreSignatureService, notices: NotificationService, directory: FileDirectory) -> World:
     """Everything real but the hand-off."""
     world = World()
     world.signatures, world.push, world.planner = signatures, notices, PolicyPlanner(directory)  # type: ignore[assignment]
@@ -47,7 +47,7 @@ def person(id: str, zone: str, more: str = "") -> str:
     return f"id: {id}, name: N, email: {id}@example.test, zone: {zone}{more}"
 
 
-async def request(store: Store, policy: Policy, *signers: str) -> SignatureRequest:
+async def request(store: Store, policy: Policy, *signers: str) -> SignatureInput:
     asked = a_request(*(Participant(person=one, order=1) for one in signers), handoff=()).replace(policy=policy)
     document = asked.brief.document.replace(sha256=await store.put_document(PDF))
     return asked.replace(brief=asked.brief.replace(document=document))
@@ -71,10 +71,10 @@ async def test_in_ten_days_los_angeles_and_kolkata_are_reminded_without_a_phone(
     async with story(world, asked, begins=monday(9)) as it:
         await it.days_pass(10)
         shown = await it.shown()
-    own = [line for line in reminded(shown.notifications) if line.outcome is not Outcome.SUPPRESSED]
+    own = [line for line in reminded(shown.notifications) if line.outcome is not NotificationOutcome.SUPPRESSED]
     own = [line for line in own if "along" not in line.stage]
     assert {line.person for line in own} == {"west", "east"}
-    assert {(line.channel, line.outcome) for line in own} == {(Channel.MAIL, Outcome.ACCEPTED)}
+    assert {(line.channel, line.outcome) for line in own} == {(Channel.MAIL, NotificationOutcome.ACCEPTED)}
     assert len(own) >= 6
     for line in own:
         assert by_day(EAST if line.person == "west" else WEST).open_at(line.at), line
@@ -130,7 +130,7 @@ async def test_a_new_phone_counts_at_the_next_nudge(world: World, store: Store, 
         await it.until(start + 3 * DAY)
         shown = await it.shown()
     [line] = reminded(shown.notifications)
-    assert (line.channel, line.outcome, len(line.devices)) == (Channel.PUSH, Outcome.ACCEPTED, 1)
+    assert (line.channel, line.outcome, len(line.devices)) == (Channel.PUSH, NotificationOutcome.ACCEPTED, 1)
 
 
 async def test_a_signer_who_leaves_is_a_problem_that_the_requester_hears_of_and_stops_nobody_else(
@@ -151,7 +151,7 @@ async def test_a_signer_who_leaves_is_a_problem_that_the_requester_hears_of_and_
     assert gone.problem is not None
     assert (gone.problem.code, gone.problem.says) == (Code.DIRECTORY, "west: not in the directory")
     [told] = [line for line in gone.notifications if line.stage == "missing"]
-    assert (told.person, told.outcome) == ("legal-desk", Outcome.ACCEPTED)
+    assert (told.person, told.outcome) == ("legal-desk", NotificationOutcome.ACCEPTED)
     assert {line.person for line in reminded(gone.notifications)} == {"east"}
     assert back.problem is None
     assert {line.person for line in reminded(back.notifications)} == {"west", "east"}

@@ -10,26 +10,26 @@ from temporalio.client import Client
 
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
-from activities.downstream import Downstream, DownstreamConfig
-from activities.handoff import Fanout
+from activities.downstream import HttpTargets, HttpTargetsConfig
+from activities.handoff import HandOffService
 from activities.http.addresses import Guard
 from activities.http.calling import make_client
 from activities.people import FileDirectory
 from activities.planner import PolicyPlanner
 from activities.push import limiter
-from activities.push.service import Notices
-from activities.store import Store
-from deploy.sandbox.faults import Fault
+from activities.push.service import NotificationService
+from activities.store.store import Store
+from deploy.sandbox.faults import ArmedFault
 from deploy.sandbox.server import RunningSandbox
 from starter.page.standing import page_as_known
 from tests.activities.core_signature.requests import PDF, deed
 from tests.activities.push.stage import entries, messaging
 from tests.workflows.fakes import World
 from tests.workflows.stage import a_request, story
-from workflows.model.notices import Channel, Outcome
+from workflows.model.notices import Channel, NotificationOutcome
 from workflows.model.policy import Escalation, EscalationAction, Policy
 from workflows.model.subject import Participant, Status
-from workflows.signature.inputs import SignatureRequest
+from workflows.signature.inputs import SignatureInput
 
 SIGNER, ADDRESS = "customer-signer", "customer@acme.test"
 PEOPLE = f"""
@@ -54,16 +54,16 @@ class House:
     sandbox: RunningSandbox
     core: CoreSignatureClient
     directory: FileDirectory
-    notices: Notices
+    notices: NotificationService
     store: Store
-    downstream: Downstream
+    downstream: HttpTargets
 
     async def world(self, *, status_mails: bool = True) -> World:
         self.core.config = replace(self.core.config, status_mails=status_mails)
         world = World()
         world.signatures = CoreSignatureService(self.core, self.directory, self.store)  # type: ignore[assignment]
         world.push, world.planner = self.notices, PolicyPlanner(self.directory)  # type: ignore[assignment]
-        world.handoff = Fanout(  # type: ignore[assignment]
+        world.handoff = HandOffService(  # type: ignore[assignment]
             push=self.notices,
             downstream=self.downstream,
             directory=self.directory,
@@ -74,7 +74,7 @@ class House:
         )
         return world
 
-    async def request(self, policy: Policy) -> SignatureRequest:
+    async def request(self, policy: Policy) -> SignatureInput:
         asked = a_request(Participant(person=SIGNER, order=1), handoff=()).replace(policy=policy)
         document = asked.brief.document.replace(sha256=await self.store.put_document(PDF))
         return asked.replace(brief=asked.brief.replace(document=document, urgent=policy.urgent))
@@ -84,7 +84,7 @@ class House:
         return [(one["to"], one["text"]) for one in entries(self.sandbox, "message")]
 
     def arm(self, fault: str) -> None:
-        self.sandbox.world.faults.arm(Fault(path="/mra/*", method="POST", fault=fault, times=None))
+        self.sandbox.world.faults.arm(ArmedFault(path="/mra/*", method="POST", fault=fault, times=None))
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ async def house(
     sandbox: RunningSandbox,
     core: CoreSignatureClient,
     directory: FileDirectory,
-    a_worker: Callable[..., Notices],
+    a_worker: Callable[..., NotificationService],
     store: Store,
     tmp_path: Path,
 ) -> AsyncIterator[House]:
@@ -100,7 +100,7 @@ async def house(
     async with AsyncExitStack() as closing:
         channel = await closing.enter_async_context(messaging(sandbox))
         calls = await closing.enter_async_context(make_client())
-        downstream = Downstream(calls, DownstreamConfig(secrets={}), Guard(()))
+        downstream = HttpTargets(calls, HttpTargetsConfig(secrets={}), Guard(()))
         yield House(sandbox, core, directory, a_worker(messaging=channel), store, downstream)
 
 
@@ -113,8 +113,8 @@ async def test_a_requester_without_a_phone_hears_of_a_decline_by_mail(house: Hou
         shown = await it.shown()
     assert settled.outcome is Status.DECLINED
     follow, line = [line for line in shown.notifications if line.person == "legal-desk"]
-    assert (follow.stage, follow.outcome) == ("follow", Outcome.SUPPRESSED)
-    assert (line.stage, line.channel, line.outcome) == ("settled", Channel.MAIL, Outcome.ACCEPTED)
+    assert (follow.stage, follow.outcome) == ("follow", NotificationOutcome.SUPPRESSED)
+    assert (line.stage, line.channel, line.outcome) == ("settled", Channel.MAIL, NotificationOutcome.ACCEPTED)
     [text] = [text for to, text in house.written() if to == "desk@example.test"]
     assert "was declined by a signer" in text
 
@@ -124,7 +124,7 @@ async def test_an_urgent_alternate_without_a_phone_is_told_by_text(house: House)
         await it.days_pass(1)
         shown = await it.shown()
     [line] = [line for line in shown.notifications if line.stage == "escalation"]
-    assert (line.person, line.channel, line.outcome) == ("deputy", Channel.SMS, Outcome.ACCEPTED)
+    assert (line.person, line.channel, line.outcome) == ("deputy", Channel.SMS, NotificationOutcome.ACCEPTED)
     assert [(one.from_, one.to) for one in shown.escalations] == [(SIGNER, "deputy")]
     [(to, text)] = house.written()
     assert to == "0031205550100"
@@ -148,8 +148,12 @@ async def test_an_ending_reaches_the_requester_once_the_channel_is_mended(
         house.sandbox.world.faults.clear()
         await it.handle.result()
         shown = await it.shown()
-    assert not any(line.outcome is Outcome.ACCEPTED for line in waiting.notifications if line.stage == "settled")
-    told = [line for line in shown.notifications if line.stage == "settled" and line.outcome is Outcome.ACCEPTED]
+    assert not any(
+        line.outcome is NotificationOutcome.ACCEPTED for line in waiting.notifications if line.stage == "settled"
+    )
+    told = [
+        line for line in shown.notifications if line.stage == "settled" and line.outcome is NotificationOutcome.ACCEPTED
+    ]
     assert {(line.person, line.channel) for line in told} == {(SIGNER, Channel.MAIL), ("legal-desk", Channel.MAIL)}
     assert sorted(to for to, _ in house.written()) == [ADDRESS, "desk@example.test"]
 

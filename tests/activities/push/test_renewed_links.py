@@ -2,13 +2,13 @@
 
 from urllib.parse import urlsplit
 
-from activities.links import Links, serial_of
-from activities.push.service import Notices
-from activities.store import Store
+from activities.links import SigningLinks, serial_of
+from activities.push.service import NotificationService
+from activities.store.store import Store
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.stage import only, pushes
 from tests.activities.push.test_quiet import NOON, WHO
-from workflows.model.notices import Delivery, Notice, NoticeAction
+from workflows.model.notices import Delivery, NoticeAction, NotificationOrder
 from workflows.model.onboarding import Onboarding
 from workflows.model.subject import Participant, Role
 
@@ -17,14 +17,14 @@ ACME = Onboarding(id="acme", kind="customer-onboarding", title="Acme", requester
 
 
 async def test_a_link_that_was_made_anew_is_the_one_that_is_sent(
-    notices: Notices, links: Links, store: Store, sandbox: RunningSandbox
+    notices: NotificationService, links: SigningLinks, store: Store, sandbox: RunningSandbox
 ) -> None:
     serials = []
     for number, serial in enumerate(("", "b7", "c8")):
         if serial:
             await store.replace_serial(serial_of(ACME.subject.reference, WHO), serial)
         stage = f"link-{number}"
-        notice = Notice(key=f"acme/{stage}/{WHO}", stage=stage, person=WHO, action=NoticeAction.OPEN)
+        notice = NotificationOrder(key=f"acme/{stage}/{WHO}", stage=stage, person=WHO, action=NoticeAction.OPEN)
         report = await notices.deliver(Delivery(subject=ACME.subject, notices=(notice,), now=NOON))
         assert only(report).outcome == "accepted"
         link = pushes(sandbox)[-1]["data"]["link"]

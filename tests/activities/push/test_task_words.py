@@ -6,17 +6,17 @@ import pytest
 from pydantic import SecretStr
 
 from activities.language import LANGUAGES
-from activities.links import Links, LinkUse
+from activities.links import LinkUse, SigningLinks
 from activities.push.message import Message, compose, screen_key
 from tests.activities.reading import reading
 from workflows.follow_up import stages
-from workflows.model.notices import Delivery, Notice, NoticeAction
+from workflows.model.notices import Delivery, NoticeAction, NotificationOrder
 from workflows.model.subject import Participant, Role, Status
 from workflows.model.task import Task
 from workflows.names import notice_key
 
 DO, OPEN = NoticeAction.DO, NoticeAction.OPEN
-LINKS = Links("https://sign.example", SecretStr("s" * 32))
+LINKS = SigningLinks("https://sign.example", SecretStr("s" * 32))
 DUE = datetime(2026, 12, 11, 17, 0, tzinfo=UTC)
 ENDINGS = (Status.DONE, Status.WAIVED, Status.EXPIRED, Status.CANCELLED)
 TASK = Task(
@@ -34,7 +34,7 @@ EVERY = [*((stage, DO) for stage in ASKED), *((stage, OPEN) for stage in (*OWNER
 def composed(
     stage: str, action: NoticeAction, person: str = "porter", outcome: Status | None = None, locale: str = "en"
 ) -> Message:
-    notice = Notice(key=notice_key(TASK.id, stage, person), stage=stage, person=person, action=action)
+    notice = NotificationOrder(key=notice_key(TASK.id, stage, person), stage=stage, person=person, action=action)
     delivery = Delivery(subject=TASK.subject, notices=(notice,), outcome=outcome, due_at=DUE)
     return compose(delivery, notice, reading(locale), LINKS)
 

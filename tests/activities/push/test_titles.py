@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from activities.language import LANGUAGES
-from activities.links import Links
+from activities.links import SigningLinks
 from activities.push import appworks, fcm
 from activities.push.message import Message, compose, wire_size
 from deploy.sandbox.push.rules import payload_bytes
@@ -47,16 +47,16 @@ def longest_notice(language: str) -> Message:
     """The notice with the most words around the name."""
     one = notice("legal-desk", "escalation")
     about = delivery(one, subject=brief().replace(urgent=True), due_at=datetime(2026, 12, 11, 17, tzinfo=UTC))
-    return compose(about, one, reading(language), Links("https://sign.example", SecretStr("s" * 32)))
+    return compose(about, one, reading(language), SigningLinks("https://sign.example", SecretStr("s" * 32)))
 
 
 def through_fcm(message: Message) -> int:
-    sent = fcm.request_body("chief-executive~1", message)["message"]
+    sent = fcm.fcm_body("chief-executive~1", message)["message"]
     return max(payload_bytes(sent), wire_size(sent))
 
 
 def through_appworks(message: Message) -> int:
-    return wire_size(appworks.request_body("chief-executive", message, "countersign", 1_796_000_000))
+    return wire_size(appworks.appworks_body("chief-executive", message, "countersign", 1_796_000_000))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -12,9 +12,9 @@ from ruamel.yaml import YAML
 from activities.files.reading import FileFaults, FileText
 from activities.people import FileDirectory
 from activities.policies.catalogue import Catalogue
-from activities.requests.documents import Documents
-from activities.requests.input import Prepared, prepare
-from activities.store import Store
+from activities.requests.documents import LocalDocuments
+from activities.requests.input import PreparedRequest, prepare_request
+from activities.store.store import Store
 
 NOW: Final = datetime(2026, 11, 2, 9, tzinfo=UTC)
 PDF: Final = b"%PDF-1.7\n% a document\n"
@@ -70,7 +70,7 @@ class Desk:
         self.directory = FileDirectory(folder / "people.yaml", self.store)
         self.catalogue = Catalogue.read(folder / "catalogue.yaml")
 
-    async def prepare(self, request: Mapping[str, Any] | str = REQUEST, **changes: Any) -> Prepared:
+    async def prepare(self, request: Mapping[str, Any] | str = REQUEST, **changes: Any) -> PreparedRequest:
         """Write a request file, in YAML with a line per field, and check it."""
         path = self.folder / "request.yaml"
         if isinstance(request, str):
@@ -78,8 +78,12 @@ class Desk:
         else:
             with path.open("w", encoding="utf-8") as stream:
                 YAML().dump(given(request, **changes), stream)
-        return await prepare(
-            FileText.read(path), catalogue=self.catalogue, directory=self.directory, now=NOW, documents=Documents(1)
+        return await prepare_request(
+            FileText.read(path),
+            catalogue=self.catalogue,
+            directory=self.directory,
+            now=NOW,
+            documents=LocalDocuments(1),
         )
 
 

@@ -14,9 +14,10 @@ from temporalio.worker import Worker
 
 from activities.directory import DirectoryFailure
 from activities.files.reading import FileFaults, FileText
-from activities.requests.input import prepare
+from activities.requests.input import prepare_request
 from activities.starting.path import IdTaken, NotItsOwn, start
-from activities.store import Home, Reference
+from activities.store.home import StoragePrefix
+from activities.store.texts import Reference
 from tests.activities.requests.papers import NOW, PDF, REQUEST, Desk, faults, given
 from tests.activities.requests.waiting_request import WaitingRequest
 from tests.activities.test_store import whole
@@ -26,7 +27,7 @@ from workflows.kinds import Kind
 from workflows.model.policy import Reminders
 from workflows.model.request import Document
 from workflows.model.subject import Participant, Role
-from workflows.signature.inputs import SignatureRequest
+from workflows.signature.inputs import SignatureInput
 
 IN_FULL = {"name": "Buyer", "email": "buyer@example.org", "zone": "Asia/Tokyo", "locale": "ja"}
 
@@ -73,7 +74,7 @@ async def test_signers_in_full_are_kept_out_of_the_input(desk: Desk) -> None:
     assert prepared.request.brief.people[1].person == "signer-2"
     assert "buyer@example.org" not in prepared.request.model_dump_json()
     assert prepared.signers is not None
-    await desk.store.keep_signers(Home.of_request(prepared.id), prepared.request.fingerprint, prepared.signers)
+    await desk.store.keep_signers(StoragePrefix.of_request(prepared.id), prepared.request.fingerprint, prepared.signers)
     buyer = await desk.directory.person("signer-2", prepared.request.brief.workflow_id)
     assert (buyer.email, buyer.zone, buyer.locale) == ("buyer@example.org", "Asia/Tokyo", "ja")
 
@@ -209,7 +210,7 @@ async def test_a_bare_due_date_lasts_until_the_latest_signers_evening(desk: Desk
     written = FileText("r.json", desk.folder, json.dumps(given(due="2026-11-02")))
 
     async def overdue(now: datetime) -> bool:
-        prepared = await prepare(written, catalogue=desk.catalogue, directory=desk.directory, now=now)
+        prepared = await prepare_request(written, catalogue=desk.catalogue, directory=desk.directory, now=now)
         return prepared.overdue is not None
 
     assert not await overdue(datetime(2026, 11, 2, 22, 59, tzinfo=UTC))
@@ -237,7 +238,7 @@ async def test_a_document_is_found_however_the_disk_spells_its_name(desk: Desk, 
 async def test_the_fingerprint_is_of_what_the_file_says(desk: Desk, tmp_path: Path) -> None:
     first = (await desk.prepare()).request.fingerprint
     as_json = FileText("stdin", desk.folder, json.dumps({name: REQUEST[name] for name in reversed(list(REQUEST))}))
-    again = await prepare(as_json, catalogue=desk.catalogue, directory=desk.directory, now=NOW)
+    again = await prepare_request(as_json, catalogue=desk.catalogue, directory=desk.directory, now=NOW)
     assert again.request.fingerprint == first
     assert (await desk.prepare(id="other")).request.fingerprint == first
     (desk.folder / "renamed.pdf").write_bytes(PDF)
@@ -352,7 +353,7 @@ async def test_signers_in_full_and_the_message_are_those_of_the_start_that_lives
     """Whatever a start that failed has left, or one that was slower has written."""
     wrong = await desk.prepare(signers=[{**IN_FULL, "email": "byer@example.org"}], message="Dear Byer")
     right = await desk.prepare(signers=[IN_FULL], message="Dear Buyer")
-    home = Home.of_request(right.id)
+    home = StoragePrefix.of_request(right.id)
     assert wrong.signers is not None
     await desk.store.keep_signers(home, wrong.request.fingerprint, wrong.signers)
     started = await start(temporal, desk.store, right)
@@ -362,7 +363,7 @@ async def test_signers_in_full_and_the_message_are_those_of_the_start_that_lives
     begun = await temporal.get_workflow_handle(started.workflow_id).fetch_history()
     [payload] = begun.events[0].workflow_execution_started_event_attributes.input.payloads
     assert b"Buyer" not in payload.data
-    request = SignatureRequest.model_validate_json(payload.data)
+    request = SignatureInput.model_validate_json(payload.data)
     message = Reference.read(request.brief.message or "")
     assert message is not None
     assert await desk.store.texts.read(home, message) == "Dear Buyer"
@@ -381,7 +382,7 @@ async def test_what_belongs_to_an_onboarding_or_a_campaign_is_named_after_it(des
 @pytest.mark.real_server
 async def test_a_file_whose_due_date_is_over_is_recognised_but_never_started(desk: Desk, temporal: Client) -> None:
     in_time = await desk.prepare()
-    late = await prepare(
+    late = await prepare_request(
         FileText.read(desk.folder / "request.yaml"),
         catalogue=desk.catalogue,
         directory=desk.directory,
@@ -399,7 +400,7 @@ async def test_a_settled_request_is_known_by_its_record_alone(desk: Desk, same: 
     prepared = await desk.prepare()
     fingerprint = prepared.request.fingerprint if same else "0" * 64
     record = {"version": 1, "fingerprint": fingerprint, "run_id": "run-1", "show": {}}
-    await desk.store.write_record(Home.of_request(prepared.id), json.dumps(record).encode())
+    await desk.store.write_record(StoragePrefix.of_request(prepared.id), json.dumps(record).encode())
     nowhere = await Client.connect("127.0.0.1:1", lazy=True)
     if same:
         started = await start(nowhere, desk.store, prepared)

@@ -4,7 +4,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from workflows import names
-    from workflows.signature.inputs import SignatureRequest
+    from workflows.signature.inputs import SignatureInput
 
 
 @workflow.defn(name=names.SIGNATURE_REQUEST)
@@ -15,7 +15,7 @@ class WaitingRequest:
         self._ended = False
 
     @workflow.run
-    async def run(self, request: SignatureRequest) -> str:
+    async def run(self, request: SignatureInput) -> str:
         """Wait for the end; the id shows that the input arrived."""
         await workflow.wait_condition(lambda: self._ended)
         return request.brief.id

@@ -13,9 +13,9 @@ from temporalio.client import Client
 from activities.files.reading import FileFaults, FileText
 from activities.policies.catalogue import Catalogue
 from activities.starting.path import IdTaken, start
-from activities.store import Home
+from activities.store.home import StoragePrefix
 from activities.tasks.file import ANSWER_LINES_AT_MOST, COLLEAGUES_AT_MOST
-from activities.tasks.input import PreparedTask, prepare
+from activities.tasks.input import PreparedTask, prepare_task
 from tests.activities.requests.papers import NOW, PEOPLE, Desk, given
 from tests.markdown import ROOT
 from workflows.model.subject import Participant, Role
@@ -46,7 +46,7 @@ async def prepared(desk: Desk, **changes: Any) -> PreparedTask:
     path = desk.folder / "task.yaml"
     with path.open("w", encoding="utf-8") as stream:
         YAML().dump(given(TASK, **changes), stream)
-    return await prepare(FileText.read(path), catalogue=CATALOGUE, directory=desk.directory, now=NOW)
+    return await prepare_task(FileText.read(path), catalogue=CATALOGUE, directory=desk.directory, now=NOW)
 
 
 async def faults(desk: Desk, **changes: Any) -> str:
@@ -196,7 +196,7 @@ async def test_a_team_of_more_than_a_hundred_is_refused(desk: Desk) -> None:
 async def test_a_task_that_has_ended_is_known_by_its_record_alone(desk: Desk) -> None:
     ended, other = await prepared(desk), await prepared(desk, title="Create another")
     record = {"version": 1, "fingerprint": ended.given.fingerprint, "run_id": "run-1", "show": {}}
-    await desk.store.write_record(Home.of("task:acme.account"), json.dumps(record).encode())
+    await desk.store.write_record(StoragePrefix.of("task:acme.account"), json.dumps(record).encode())
     nowhere = await Client.connect("127.0.0.1:1", lazy=True)
     started = await start(nowhere, desk.store, ended)
     assert (started.created, started.workflow_id, started.run_id) == (False, "task:acme.account", "run-1")

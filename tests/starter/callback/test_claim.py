@@ -10,10 +10,10 @@ import pytest
 from temporalio.runtime import MetricBuffer, Runtime, TelemetryConfig
 
 from activities.reconciliation.silence import ClockSeen
-from activities.store import Store
-from starter.callback.claim import Verdict, event_hash
-from starter.callback.receiver import Reply
-from starter.callback.signals import Receipt
+from activities.store.store import Store
+from starter.callback.claim import CallbackVerdict, event_hash
+from starter.callback.receiver import CallbackReply
+from starter.callback.signals import SignalResult
 from starter.webhook import note_clock
 from tests.starter.receiving import (
     EVENT_UUID,
@@ -190,14 +190,18 @@ _EARLY, _LATE = timedelta(minutes=-5, seconds=-1), timedelta(hours=24, seconds=1
 @pytest.mark.parametrize(
     ("off", "secret", "unsigned", "reason"),
     [
-        (_EARLY, SECRET, False, Verdict.CLOCK_BEHIND),
-        (_LATE, SECRET, False, Verdict.TOO_OLD),
-        *((off, secret, True, Verdict.OUTSIDE_WINDOW) for off in (_EARLY, _LATE) for secret in (SECRET, "forged")),
-        *((off, "forged", False, Verdict.BAD_HASH) for off in (_EARLY, _LATE)),
+        (_EARLY, SECRET, False, CallbackVerdict.CLOCK_BEHIND),
+        (_LATE, SECRET, False, CallbackVerdict.TOO_OLD),
+        *(
+            (off, secret, True, CallbackVerdict.OUTSIDE_WINDOW)
+            for off in (_EARLY, _LATE)
+            for secret in (SECRET, "forged")
+        ),
+        *((off, "forged", False, CallbackVerdict.BAD_HASH) for off in (_EARLY, _LATE)),
     ],
 )
 async def test_outside_the_window_nothing_is_taken_and_a_forger_is_told_from_a_clock(
-    off: timedelta, secret: str, unsigned: bool, reason: Verdict
+    off: timedelta, secret: str, unsigned: bool, reason: CallbackVerdict
 ) -> None:
     buffer, signals = MetricBuffer(100), RecordingSignals()
     runtime = Runtime(telemetry=TelemetryConfig(metrics=buffer))
@@ -241,21 +245,22 @@ async def test_what_was_noted_of_the_clock_is_what_the_sweep_reads(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("receipt", "status"), [(Receipt.TAKEN, 200), (Receipt.UNKNOWN, 200), (Receipt.CLOSED, 200), (None, 500)]
+    ("receipt", "status"),
+    [(SignalResult.TAKEN, 200), (SignalResult.UNKNOWN, 200), (SignalResult.CLOSED, 200), (None, 500)],
 )
-async def test_only_an_unconfirmed_signal_asks_to_be_called_again(receipt: Receipt | None, status: int) -> None:
+async def test_only_an_unconfirmed_signal_asks_to_be_called_again(receipt: SignalResult | None, status: int) -> None:
     reply = await receiver(RecordingSignals(receipt)).receive(JSON, encoded(said()))
     assert reply.status == status
 
 
 def test_only_what_we_are_to_blame_for_asks_to_be_called_again() -> None:
-    assert {verdict for verdict in Verdict if verdict.status >= 500} == {
-        Verdict.NOT_STORED, Verdict.BUSY, Verdict.CLOCK_BEHIND,
+    assert {verdict for verdict in CallbackVerdict if verdict.status >= 500} == {
+        CallbackVerdict.NOT_STORED, CallbackVerdict.BUSY, CallbackVerdict.CLOCK_BEHIND,
     }  # fmt: skip
 
 
 def test_answers_say_nothing_of_the_reason() -> None:
-    assert {reply.status: reply.body for reply in map(Reply.of, Verdict)} == {
+    assert {reply.status: reply.body for reply in map(CallbackReply.of, CallbackVerdict)} == {
         200: "OK",
         400: "Bad Request",
         401: "Unauthorized",
@@ -270,7 +275,7 @@ async def test_callbacks_are_counted_by_reason() -> None:
     counted = receiver(signals, meter=Runtime(telemetry=TelemetryConfig(metrics=buffer)).metric_meter)
     for body in (encoded(said()), encoded(said()), encoded(said(event_hash="")), b"nonsense"):
         await counted.receive(JSON, body)
-    signals.receipt = Receipt.CLOSED
+    signals.receipt = SignalResult.CLOSED
     await counted.receive(JSON, encoded(said()))
     seen: dict[tuple[str, object], float] = {}
     for update in buffer.retrieve_updates():
@@ -294,12 +299,12 @@ async def test_callbacks_are_counted_by_reason() -> None:
     ],
 )
 async def test_a_document_of_which_only_the_address_is_said_has_a_sweep_come(document: object) -> None:
-    signals = RecordingSignals(Receipt.TAKEN)
+    signals = RecordingSignals(SignalResult.TAKEN)
     buffer = MetricBuffer(100)
     runtime = Runtime(telemetry=TelemetryConfig(metrics=buffer))
     reply = await receiver(signals, meter=runtime.metric_meter).receive(JSON, encoded(said(document=document)))
     assert (reply.status, signals.sweeps, signals.taken) == (200, 1, [])
-    assert [update.attributes["reason"] for update in buffer.retrieve_updates()] == [Verdict.TO_LOOK_UP.reason]
+    assert [update.attributes["reason"] for update in buffer.retrieve_updates()] == [CallbackVerdict.TO_LOOK_UP.reason]
     forged = encoded(said(document=document) | {"event_hash": "0" * 64})
     assert (await receiver(signals).receive(JSON, forged)).status == 401
     assert signals.sweeps == 1
@@ -311,22 +316,22 @@ _BY_HAND = "3f2c8b1e-0d4a-4c6f-9a1b-2c3d4e5f6a7b"
 @pytest.mark.parametrize(
     ("event_type", "document", "knows", "answer", "sweeps"),
     [
-        ("sent", {"external_id": None}, "", Verdict.TO_ADOPT, 1),
-        ("signer_viewed", {"external_id": "PO-7"}, "", Verdict.TO_ADOPT, 1),
-        ("never_heard_of", {"external_id": "a/b"}, "", Verdict.TO_ADOPT, 1),
-        ("signed", {"external_id": "PO-7"}, f"adopted-{_BY_HAND}", Verdict.SIGNALLED, 0),
-        ("signed", {"external_id": "PO-7"}, "PO-7", Verdict.SIGNALLED, 0),
-        ("signed", {"external_id": None}, "", Verdict.UNKNOWN, 0),
-        ("downloaded", {"external_id": None}, "", Verdict.WITHOUT_EFFECT, 0),
-        ("sent", {"external_id": "PO-7", "uuid": "../7"}, "", Verdict.UNKNOWN, 0),
-        ("sent", {"external_id": None, "uuid": 7}, "", Verdict.NOT_OURS, 0),
+        ("sent", {"external_id": None}, "", CallbackVerdict.TO_ADOPT, 1),
+        ("signer_viewed", {"external_id": "PO-7"}, "", CallbackVerdict.TO_ADOPT, 1),
+        ("never_heard_of", {"external_id": "a/b"}, "", CallbackVerdict.TO_ADOPT, 1),
+        ("signed", {"external_id": "PO-7"}, f"adopted-{_BY_HAND}", CallbackVerdict.SIGNALLED, 0),
+        ("signed", {"external_id": "PO-7"}, "PO-7", CallbackVerdict.SIGNALLED, 0),
+        ("signed", {"external_id": None}, "", CallbackVerdict.UNKNOWN, 0),
+        ("downloaded", {"external_id": None}, "", CallbackVerdict.WITHOUT_EFFECT, 0),
+        ("sent", {"external_id": "PO-7", "uuid": "../7"}, "", CallbackVerdict.UNKNOWN, 0),
+        ("sent", {"external_id": None, "uuid": 7}, "", CallbackVerdict.NOT_OURS, 0),
     ],
 )
 async def test_a_document_that_was_sent_by_hand_is_known_by_its_uuid_or_has_a_sweep_come(
-    event_type: str, document: dict[str, Any], knows: str, answer: Verdict, sweeps: int
+    event_type: str, document: dict[str, Any], knows: str, answer: CallbackVerdict, sweeps: int
 ) -> None:
     """Nothing is begun here, and a request is never brought back to life: an ending has no sweep come."""
-    signals = RecordingSignals(Receipt.UNKNOWN, knows=knows)
+    signals = RecordingSignals(SignalResult.UNKNOWN, knows=knows)
     body = encoded(said(event_type=event_type, document={"uuid": _BY_HAND, **document}))
     buffer = MetricBuffer(100)
     runtime = Runtime(telemetry=TelemetryConfig(metrics=buffer))
@@ -334,13 +339,13 @@ async def test_a_document_that_was_sent_by_hand_is_known_by_its_uuid_or_has_a_sw
     assert (reply.status, signals.sweeps) == (200, sweeps)
     assert [update.attributes["reason"] for update in buffer.retrieve_updates()] == [answer.reason]
     assert [request for request, _ in signals.taken] == ([knows] if knows else [])
-    signals = RecordingSignals(Receipt.UNKNOWN)
+    signals = RecordingSignals(SignalResult.UNKNOWN)
     await receiver(signals).receive(JSON, body)
     assert signals.sweeps == 0, "it is off by default"
 
 
 async def test_whose_own_id_is_that_of_an_old_request_is_known_by_the_uuid_all_the_same() -> None:
-    signals = RecordingSignals(Receipt.CLOSED, knows=f"adopted-{_BY_HAND}")
+    signals = RecordingSignals(SignalResult.CLOSED, knows=f"adopted-{_BY_HAND}")
     body = encoded(said(document={"uuid": _BY_HAND, "external_id": "msa-0042"}))
     assert (await receiver(signals, adopted=True).receive(JSON, body)).status == 200
     assert [request for request, _ in signals.taken] == [f"adopted-{_BY_HAND}"]
@@ -357,5 +362,5 @@ class Unanswered(RecordingSignals):
 async def test_all_that_temporal_is_asked_for_one_callback_has_one_deadline() -> None:
     """Each question has its own as well, and the caller hangs up before two of them are over."""
     body = encoded(said(event_type="sent", document={"uuid": _BY_HAND, "external_id": "PO-7"}))
-    asked = receiver(Unanswered(Receipt.UNKNOWN), adopted=True, signal_seconds=0.05)
+    asked = receiver(Unanswered(SignalResult.UNKNOWN), adopted=True, signal_seconds=0.05)
     assert (await asked.receive(JSON, body)).status == 500

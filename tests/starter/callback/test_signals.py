@@ -8,7 +8,7 @@ import pytest
 from temporalio.client import Client, Interceptor, OutboundInterceptor, SignalWorkflowInput
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from starter.callback.signals import SWEPT_AFTER, TOGETHER_AT_MOST, NotTaken, Receipt, TemporalSignals
+from starter.callback.signals import SWEPT_AFTER, TOGETHER_AT_MOST, SignalNotConfirmed, SignalResult, TemporalSignals
 from tests.servers import own_namespace
 from workflows.kinds import Kind
 from workflows.model.provider import ProviderEvent
@@ -30,13 +30,13 @@ async def client(dev_server: str) -> Client:
 async def test_a_signal_is_taken_by_a_running_request_only(client: Client) -> None:
     signals = TemporalSignals(client)
     handle = await client.start_workflow(SIGNATURE_REQUEST, id=Kind.REQUEST.workflow_id("msa"), task_queue="nobody")
-    assert await signals.signal("msa", EVENT) is Receipt.TAKEN
-    assert await signals.signal("never-started", EVENT) is Receipt.UNKNOWN
+    assert await signals.signal("msa", EVENT) is SignalResult.TAKEN
+    assert await signals.signal("never-started", EVENT) is SignalResult.UNKNOWN
     history = await handle.fetch_history()
     [taken] = [event.workflow_execution_signaled_event_attributes for event in history.events if event.event_type == 26]
     assert taken.signal_name == PROVIDER_EVENT
     await handle.terminate()
-    assert await signals.signal("msa", EVENT) is Receipt.CLOSED
+    assert await signals.signal("msa", EVENT) is SignalResult.CLOSED
     runs = [run async for run in client.list_workflows(f"WorkflowId = '{Kind.REQUEST.workflow_id('msa')}'")]
     assert len(runs) <= 1
 
@@ -87,11 +87,11 @@ async def test_what_comes_while_a_request_is_signalled_goes_as_one_hint_behind_i
     await asyncio.sleep(0)
     assert holding.held.sent == []
     holding.held.gate.set()
-    assert await asyncio.gather(first, *behind) == [Receipt.TAKEN] * 21
-    assert await asyncio.gather(*others) == [Receipt.TAKEN, Receipt.UNKNOWN]
+    assert await asyncio.gather(first, *behind) == [SignalResult.TAKEN] * 21
+    assert await asyncio.gather(*others) == [SignalResult.TAKEN, SignalResult.UNKNOWN]
     msa = Kind.REQUEST.workflow_id("msa")
     assert len([sent for sent in holding.held.sent if sent.startswith(f"{msa} ")]) == 2
-    assert await signals.signal("msa", EVENT) is Receipt.TAKEN, "and nothing is left behind"
+    assert await signals.signal("msa", EVENT) is SignalResult.TAKEN, "and nothing is left behind"
     assert len(holding.held.sent) == 5
 
 
@@ -110,7 +110,7 @@ async def test_one_that_is_repeated_takes_no_other_along_unread(client: Client) 
         joined = [asyncio.create_task(signals.signal("msa", event)) for event in behind]
         await asyncio.sleep(0)
         holding.held.gate.set()
-        assert await asyncio.gather(first, *joined) == [Receipt.TAKEN] * (1 + len(behind))
+        assert await asyncio.gather(first, *joined) == [SignalResult.TAKEN] * (1 + len(behind))
     assert [set(sent) for sent in holding.held.ids[1::2]] == [{"e-1"}, {"e-1", "e-2"}, {"e-1", "e-2"}]
 
 
@@ -152,17 +152,17 @@ async def test_who_waits_behind_a_signal_without_an_answer_waits_no_longer_than_
     await holding.held.under_way.wait()
     behind = asyncio.create_task(signals.signal("msa", EVENT))
     answered, _ = await asyncio.wait({first, behind}, timeout=0.95)
-    assert {type(one.exception()) for one in answered} == {NotTaken}
+    assert {type(one.exception()) for one in answered} == {SignalNotConfirmed}
     assert answered == {first, behind}, "one after the other they would take twice as long"
     holding.held.gate.set()
-    with pytest.raises(NotTaken):
+    with pytest.raises(SignalNotConfirmed):
         await signals.signal("msa", EVENT)
 
 
 async def test_whoever_joined_a_hint_that_nobody_took_is_told_so() -> None:
     signals = TemporalSignals(await lazy("127.0.0.1:1"))
     answers = await asyncio.gather(*(signals.signal("msa", EVENT) for _ in range(20)), return_exceptions=True)
-    assert {type(answer) for answer in answers} == {NotTaken}
+    assert {type(answer) for answer in answers} == {SignalNotConfirmed}
 
 
 async def test_what_nobody_waits_for_any_more_leaves_no_line_in_the_log() -> None:
@@ -199,7 +199,7 @@ async def test_however_many_ask_for_a_sweep_one_comes(client: Client) -> None:
 @pytest.mark.real_server
 async def test_a_missing_namespace_is_no_reason_to_drop_an_event(client: Client) -> None:
     elsewhere = await lazy(client.service_client.config.target_host, namespace="elsewhere")
-    with pytest.raises(NotTaken):
+    with pytest.raises(SignalNotConfirmed):
         await TemporalSignals(elsewhere).signal("msa", EVENT)
 
 
@@ -211,7 +211,7 @@ async def test_a_reachable_server_is_reachable(client: Client) -> None:
 async def test_a_server_that_is_not_there_yet_is_no_crash() -> None:
     signals = TemporalSignals(await lazy("127.0.0.1:1"))
     assert not await signals.reachable()
-    with pytest.raises(NotTaken):
+    with pytest.raises(SignalNotConfirmed):
         await signals.signal("msa", EVENT)
-    with pytest.raises(NotTaken):
+    with pytest.raises(SignalNotConfirmed):
         await signals.sweep()

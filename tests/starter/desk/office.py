@@ -14,13 +14,13 @@ import httpx
 from pydantic import SecretStr
 
 import starter
-from activities.links import Links
+from activities.links import SigningLinks
 from activities.people import FileDirectory
 from activities.sign_in.ways_in import WayIn, WaysIn
-from activities.store import Store
+from activities.store.store import Store
 from starter.context import Context
 from starter.desk.authentication import SignOn
-from starter.desk.desk import Desk, Parts
+from starter.desk.desk import Desk, DeskParts
 from starter.desk.kinds import Kinds
 from starter.desk.sessions import Cookies
 from starter.desk.sign_in import SignIn
@@ -32,7 +32,7 @@ from workflows.model.operations import OperationState, Receipt
 from workflows.model.sign_in import SignInOrder
 from workflows.model.subject import Status
 from workflows.model.views import Shown
-from workflows.model.wishes import AnyWish
+from workflows.model.wishes import AnyCommand
 
 SECRET: Final = SecretStr("0123456789abcdef0123456789abcdef")
 PUBLIC: Final = "https://sign.example/people"
@@ -92,7 +92,7 @@ class Office:
     withdrawn: list[SignInOrder] = field(default_factory=list)
     """Those whose notices are to be taken off the screens."""
     failure: Exception | None = None
-    wished: list[tuple[str, AnyWish, str]] = field(default_factory=list)
+    wished: list[tuple[str, AnyCommand, str]] = field(default_factory=list)
     answer: Receipt | Exception | None = None
     unwatched: int = 0
     """Wishes of which nobody waits to see what becomes of them."""
@@ -121,7 +121,7 @@ class Office:
         await self.reach()
         return self.known.get(request)
 
-    async def send(self, request: str, wish: AnyWish, op: str, *, watched: bool = True) -> Receipt:
+    async def send(self, request: str, wish: AnyCommand, op: str, *, watched: bool = True) -> Receipt:
         """What a request would get."""
         self.wished.append((request, wish, op))
         self.unwatched += not watched
@@ -178,7 +178,7 @@ async def office(
     made.sign_in = SignIn(
         store, directory, made.ways_in, made.tell, made.reach, clock=made.clock, seconds=made.seconds, rest=_at_once
     )
-    parts = Parts(
+    parts = DeskParts(
         directory=directory,
         guard=FormGuard(SECRET, PUBLIC),
         cookies=Cookies(SECRET, PUBLIC),
@@ -186,7 +186,7 @@ async def office(
         on=on or SignOn(),
         context=context or Context(_NOWHERE, store),
         kinds=Kinds(CATALOGUE),
-        links=Links(PUBLIC, SECRET),
+        links=SigningLinks(PUBLIC, SECRET),
         look=made.look,
         send=made.send,
         operators="operations",

@@ -9,14 +9,14 @@ from typing import Any
 
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
-from activities.campaigns.audience import Audience, Audiences, Row
-from activities.store import Home
+from activities.campaigns.audience import Audience, Audiences, MemberRow
+from activities.store.home import StoragePrefix
 from starter.context import Context
 from tests.faults.town import eventually
 from tests.starter.desk.office import NOW, OWNER
 from workflows import names
 from workflows.kinds import Kind
-from workflows.model.campaign import Campaign, Counts, Frozen, Source
+from workflows.model.campaign import AudienceSource, Campaign, Counts, FrozenAudience
 from workflows.model.policy import Policy
 from workflows.model.request import Document
 from workflows.model.subject import Status
@@ -32,7 +32,7 @@ class Shelf:
     """One campaign; who has `signed` has a record, everybody else an open request."""
 
     context: Context
-    rows: Iterable[Row]
+    rows: Iterable[MemberRow]
     id: str = "conduct"
     owner: str = OWNER
     due: date = _DUE
@@ -60,7 +60,7 @@ class Shelf:
             due=self.due,
             due_at=datetime.combine(self.due + timedelta(days=1), datetime.min.time(), UTC) + timedelta(hours=12),
             closes_at=datetime.combine(self.due + timedelta(days=8), datetime.min.time(), UTC) + timedelta(hours=12),
-            frozen=Frozen(sha256=sha256, rows=len(rows), errors=0, at=campaign.opens_at),
+            frozen=FrozenAudience(sha256=sha256, rows=len(rows), errors=0, at=campaign.opens_at),
             asked=len(rows),
             counts=Counts(told=len(rows)),
             counted_at=self.counted_at or campaign.opens_at,
@@ -97,7 +97,7 @@ class Shelf:
             requester=self.owner,
             people=(),
             document=Document(),
-            source=Source(group="all-staff"),
+            source=AudienceSource(group="all-staff"),
             opens_at=NOW - timedelta(days=10),
             due=self.due,
             grace=7,
@@ -112,7 +112,7 @@ class Shelf:
             "notifications": [{"at": at, "stage": "ready", "outcome": "accepted"}],
         }
         record = {"fingerprint": member.fingerprint("f" * 64), "show": show}
-        home = Home.of_request(member.request(campaign.id))
+        home = StoragePrefix.of_request(member.request(campaign.id))
         await self.context.store.write_record(home, json.dumps(record).encode())
 
     async def _start_request(self, campaign: Campaign, member: Any) -> None:
@@ -144,6 +144,6 @@ class Shelf:
         )
 
 
-def audience(*people: str, manager: str = "", department: str = "", begin: int = 1) -> list[Row]:
+def audience(*people: str, manager: str = "", department: str = "", begin: int = 1) -> list[MemberRow]:
     """Rows of an audience."""
-    return [Row(number, person, department, manager) for number, person in enumerate(people, start=begin)]
+    return [MemberRow(number, person, department, manager) for number, person in enumerate(people, start=begin)]

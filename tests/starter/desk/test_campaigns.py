@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from activities.campaigns.audience import Row
+from activities.campaigns.audience import MemberRow
 from activities.people import FileDirectory
 from starter.campaigns import people
 from starter.campaigns.people import SHOWN_AT_MOST
 from starter.context import Context
 from starter.desk import campaigns
 from starter.desk.campaigns import DEPARTMENTS_AT_MOST
-from starter.wishes import NotConfirmed, Refused
+from starter.wishes import CommandRefused, NotConfirmed
 from tests.starter.desk.office import (
     DUTCH,
     ENGINEER,
@@ -41,8 +41,8 @@ from tests.starter.living import desk_at
 from tests.starter.test_listing import open_request
 from workflows.model.campaign import Counts
 from workflows.model.entries import TimelineEntry
-from workflows.model.happened import Happened
-from workflows.model.objections import Objection
+from workflows.model.happened import EventType
+from workflows.model.objections import Rejection
 from workflows.model.subject import Status
 from workflows.model.wishes import Cancellation, ReminderNow
 
@@ -175,7 +175,7 @@ async def test_of_ten_times_the_departments_some_are_shown_and_the_others_counte
     tmp_path: Path, shelves: tuple[Context, Shelf, Shelf]
 ) -> None:
     context, *_ = shelves
-    rows = [Row(number, f"one-{number}", f"department-{number:03}") for number in range(10 * DEPARTMENTS_AT_MOST)]
+    rows = [MemberRow(number, f"one-{number}", f"department-{number:03}") for number in range(10 * DEPARTMENTS_AT_MOST)]
     shelf = Shelf(context, rows, id="wide", owner=REQUESTER, signed=[row.person for row in rows[5:]])
     async with office(tmp_path, context=context) as desk:
         desk.known["acknowledgement-campaign:wide"] = await shelf.lay_out()
@@ -194,7 +194,7 @@ async def test_what_is_overdue_says_so(desk: Office) -> None:
 async def test_a_reminder_that_is_not_taken_is_told_in_the_words_of_the_request(desk: Office) -> None:
     lead = await desk.come_in(LEAD)
     form = form_for(await lead.get("/desk/campaigns/conduct"), ENGINEER)
-    desk.answer = Refused("they were told less than an hour ago: insist with --force")
+    desk.answer = CommandRefused("they were told less than an hour ago: insist with --force")
     answer = await lead.post("/desk/campaigns/conduct/remind", form)
     assert (answer.status_code, 'role="alert"' in answer.text) == (409, True)
     assert "This was not done: they were told less than an hour ago." in text_of(answer)
@@ -243,22 +243,22 @@ async def test_the_owner_stops_it_as_other_things_are_stopped(desk: Office) -> N
 
 async def test_what_happened_is_told_in_words(desk: Office) -> None:
     entries = (
-        TimelineEntry(at=NOW, happened=Happened.STARTED, who=OWNER),
-        TimelineEntry(at=NOW, happened=Happened.FROZEN, about="5", why="07b6ac1ea4dc"),
-        TimelineEntry(at=NOW, happened=Happened.WALKED_START, about="5"),
+        TimelineEntry(at=NOW, happened=EventType.STARTED, who=OWNER),
+        TimelineEntry(at=NOW, happened=EventType.FROZEN, about="5", why="07b6ac1ea4dc"),
+        TimelineEntry(at=NOW, happened=EventType.WALKED_START, about="5"),
         TimelineEntry(
-            at=NOW, happened=Happened.EXEMPTION_WISHED, about="engineer", who=OWNER, why="On leave.", said=True
+            at=NOW, happened=EventType.EXEMPTION_WISHED, about="engineer", who=OWNER, why="On leave.", said=True
         ),
-        TimelineEntry(at=NOW, happened=Happened.EXEMPT, who=ENGINEER),
-        TimelineEntry(at=NOW, happened=Happened.LATER_END_WISHED, about="2026-12-24", who=OWNER),
-        TimelineEntry(at=NOW, happened=Happened.EXTENDED, about="2026-12-24"),
-        TimelineEntry(at=NOW, happened=Happened.RETRY_WISHED, who=OWNER),
-        TimelineEntry(at=NOW, happened=Happened.RETRY_REFUSED, why=Objection.NOBODY_MENDED.says()),
-        TimelineEntry(at=NOW, happened=Happened.AGAIN, about="2"),
-        TimelineEntry(at=NOW, happened=Happened.JOINED, about="3"),
-        TimelineEntry(at=NOW, happened=Happened.LEFT, about="1"),
-        TimelineEntry(at=NOW, happened=Happened.WALKED_END, about="4"),
-        TimelineEntry(at=NOW, happened=Happened.WALKED_EXTEND, about="4"),
+        TimelineEntry(at=NOW, happened=EventType.EXEMPT, who=ENGINEER),
+        TimelineEntry(at=NOW, happened=EventType.LATER_END_WISHED, about="2026-12-24", who=OWNER),
+        TimelineEntry(at=NOW, happened=EventType.EXTENDED, about="2026-12-24"),
+        TimelineEntry(at=NOW, happened=EventType.RETRY_WISHED, who=OWNER),
+        TimelineEntry(at=NOW, happened=EventType.RETRY_REFUSED, why=Rejection.NOBODY_MENDED.says()),
+        TimelineEntry(at=NOW, happened=EventType.AGAIN, about="2"),
+        TimelineEntry(at=NOW, happened=EventType.JOINED, about="3"),
+        TimelineEntry(at=NOW, happened=EventType.LEFT, about="1"),
+        TimelineEntry(at=NOW, happened=EventType.WALKED_END, about="4"),
+        TimelineEntry(at=NOW, happened=EventType.WALKED_EXTEND, about="4"),
     )
     desk.known[CONDUCT] = desk.known[CONDUCT].replace(timeline=entries)
     desk.pass_(minutes=1)

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from starter.desk.stages import PARTS_SHOWN_AT_MOST
-from starter.wishes import NotLiving, Refused
+from starter.wishes import CommandRefused, NotRunning
 from tests.starter.desk.office import ENGINEER, LEAD, NOW, OPERATOR, OWNER, REQUESTER, Office, inside, office, text_of
 from workflows.model.entries import TimelineEntry
-from workflows.model.happened import Happened
+from workflows.model.happened import EventType
 from workflows.model.lines import PartLine, StageLine
 from workflows.model.subject import Status
-from workflows.model.views import OnboardingShow, WaitingForPart
-from workflows.model.wishes import Cancellation, Choice, Decision
+from workflows.model.views import OnboardingShow, WaitingPart
+from workflows.model.wishes import Cancellation, Decision, PartOutcome
 
 PAGE, ACME = "/desk/onboardings/acme", "customer-onboarding:acme"
 BEFORE = NOW - timedelta(days=3)
@@ -56,14 +56,14 @@ def shown(**changes: Any) -> OnboardingShow:
             StageLine(name="live", state="coming", tasks=(account.replace(id="on", state="coming", workflow=None),)),
         ),
         waiting_for=(
-            WaitingForPart(person=OWNER, since=BEFORE, who="owner", what="decide about it", part="msa"),
-            WaitingForPart(person=ENGINEER, since=BEFORE, who="operations", what="Create", part="account"),
+            WaitingPart(person=OWNER, since=BEFORE, who="owner", what="decide about it", part="msa"),
+            WaitingPart(person=ENGINEER, since=BEFORE, who="operations", what="Create", part="account"),
         ),
         timeline=(
-            TimelineEntry(at=BEFORE, happened=Happened.STARTED, who=OWNER),
-            TimelineEntry(at=BEFORE, happened=Happened.PART_DECLINED, about="msa", by=ENGINEER),
-            TimelineEntry(at=BEFORE, happened=Happened.NOBODY_ASKED, about="msa", why="the directory gives no answer"),
-            TimelineEntry(at=BEFORE, happened=Happened.PART_WAIVED, about="dpa"),
+            TimelineEntry(at=BEFORE, happened=EventType.STARTED, who=OWNER),
+            TimelineEntry(at=BEFORE, happened=EventType.PART_DECLINED, about="msa", by=ENGINEER),
+            TimelineEntry(at=BEFORE, happened=EventType.NOBODY_ASKED, about="msa", why="the directory gives no answer"),
+            TimelineEntry(at=BEFORE, happened=EventType.PART_WAIVED, about="dpa"),
         ),
         says="Stage 1 of 2",
     )
@@ -119,13 +119,13 @@ async def test_whoever_is_waited_for_may_look_and_knows_no_reasons_and_others_fi
 @pytest.mark.parametrize(
     ("choice", "reason", "done"),
     [
-        (Choice.RESEND, "", "It begins once more."),
-        (Choice.WAIVE, "They signed on paper.", "The onboarding goes on without it."),
-        (Choice.STOP, "They went elsewhere.", "It is being stopped."),
+        (PartOutcome.RESEND, "", "It begins once more."),
+        (PartOutcome.WAIVE, "They signed on paper.", "The onboarding goes on without it."),
+        (PartOutcome.STOP, "They went elsewhere.", "It is being stopped."),
     ],
 )
 async def test_what_the_owner_decides_reaches_the_onboarding_once(
-    desk: Office, choice: Choice, reason: str, done: str
+    desk: Office, choice: PartOutcome, reason: str, done: str
 ) -> None:
     owner = await desk.come_in(OWNER)
     asking = await owner.get(f"{PAGE}/msa/{choice}")
@@ -146,12 +146,12 @@ async def test_the_page_that_asks_names_the_part_that_is_decided_about(desk: Off
 async def test_what_is_not_to_decide_any_more_is_said_and_changes_nothing(desk: Office) -> None:
     owner = await desk.come_in(OWNER)
     asking = await owner.get(f"{PAGE}/msa/waive")
-    desk.answer = Refused("msa is signed: there is nothing to decide about it")
+    desk.answer = CommandRefused("msa is signed: there is nothing to decide about it")
     answer = await owner.press(asking, text="On paper.")
     assert answer.status_code == 409
     assert "This was not done: there is nothing to decide about it any more." in text_of(answer)
     assert "On paper." in answer.text
-    desk.answer = NotLiving("acme has ended")
+    desk.answer = NotRunning("acme has ended")
     late = await owner.press(asking, text="On paper.")
     assert "done=late" in inside(late)
     for nowhere in (f"{PAGE}/account/waive", f"{PAGE}/other/waive"):

@@ -10,11 +10,11 @@ import pytest
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.language import LANGUAGES, Language
-from starter.desk.acts import Deed, asking
+from starter.desk.acts import Action, asking
 from starter.page.brand import Brand, Logo
 from starter.page.chips import status_of
 from starter.page.standing import STATES
-from starter.wishes import NotConfirmed, NotLiving, Refused
+from starter.wishes import CommandRefused, NotConfirmed, NotRunning
 from tests.starter.desk.office import (
     DUTCH,
     MANAGER,
@@ -31,27 +31,36 @@ from tests.starter.desk.office import (
 from workflows.kinds import Kind
 from workflows.model.attention import Attention, AttentionCode
 from workflows.model.entries import AskedQuestion, TimelineEntry
-from workflows.model.happened import Happened
+from workflows.model.happened import EventType
 from workflows.model.lines import SignerLine
 from workflows.model.operations import OperationState, Receipt
 from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffLine, HandoffState
 from workflows.model.subject import Role, Status
 from workflows.model.views import Next, NextStep, RequestShow, WaitingFor
-from workflows.model.wishes import Answer, Cancellation, Delegation, Extension, Pause, ReminderNow, Resumption, Wish
+from workflows.model.wishes import (
+    Answer,
+    Cancellation,
+    Command,
+    Delegation,
+    Extension,
+    PauseCommand,
+    ReminderNow,
+    Resumption,
+)
 
 ID = "msa-0042"
 PAGE = f"/desk/requests/{ID}"
 REASON = "We do not agree to =clause 4 <b>at all</b>."
 TIMELINE = (
-    TimelineEntry(at=NOW - timedelta(days=4), happened=Happened.STARTED, who=REQUESTER),
-    TimelineEntry(at=NOW - timedelta(days=4), happened=Happened.SENT, who="core-signature"),
-    TimelineEntry(at=NOW - timedelta(days=4), happened=Happened.TOLD, about="ready", who=SIGNER),
+    TimelineEntry(at=NOW - timedelta(days=4), happened=EventType.STARTED, who=REQUESTER),
+    TimelineEntry(at=NOW - timedelta(days=4), happened=EventType.SENT, who="core-signature"),
+    TimelineEntry(at=NOW - timedelta(days=4), happened=EventType.TOLD, about="ready", who=SIGNER),
     TimelineEntry(
-        at=NOW - timedelta(days=2), happened=Happened.SUPPRESSED, about="reminder-1", who=SIGNER, why="absent"
+        at=NOW - timedelta(days=2), happened=EventType.SUPPRESSED, about="reminder-1", who=SIGNER, why="absent"
     ),
-    TimelineEntry(at=NOW - timedelta(days=1), happened=Happened.DUE_MOVED, about="2026-12-11", who=MANAGER),
-    TimelineEntry(at=NOW - timedelta(days=1), happened=Happened.SNOOZED, about="2026-11-29 08:00 UTC", who=SIGNER),
+    TimelineEntry(at=NOW - timedelta(days=1), happened=EventType.DUE_MOVED, about="2026-12-11", who=MANAGER),
+    TimelineEntry(at=NOW - timedelta(days=1), happened=EventType.SNOOZED, about="2026-11-29 08:00 UTC", who=SIGNER),
     TimelineEntry(at=NOW - timedelta(hours=1), happened="something newer", who=SIGNER, why="as it is"),
 )
 
@@ -102,9 +111,9 @@ async def test_who_asked_reads_where_it_stands_and_what_happened_in_words(desk: 
 
 
 async def test_why_somebody_declined_is_told_to_who_asked_as_the_signer_was_promised(desk: Office) -> None:
-    declined = TimelineEntry(at=NOW, happened=Happened.DECLINED, who=SIGNER, why=REASON, said=True)
+    declined = TimelineEntry(at=NOW, happened=EventType.DECLINED, who=SIGNER, why=REASON, said=True)
     line = SignerLine(person=SIGNER, order=1, role=Role.SIGN, state=SignerState.DECLINED, at=NOW, reason=REASON)
-    outcome = TimelineEntry(at=NOW, happened=Happened.DECLINED, who="core-signature")
+    outcome = TimelineEntry(at=NOW, happened=EventType.DECLINED, who="core-signature")
     told = (*TIMELINE, declined, outcome)
     desk.known[ID] = shown(status=Status.DECLINED, waiting_for=(), next=None, signers=(line,), timeline=told)
     text = text_of(await (await desk.come_in(REQUESTER)).get(PAGE))
@@ -155,7 +164,7 @@ async def test_a_manager_reminds_and_hands_over_what_waits_for_their_people_and_
     assert re.findall(r'<option value="([^"]+)"', asking.text) == [SIGNER]
     await manager.press(asking, signer=SIGNER, to="owner")
     wishes = [wish for _, wish, _ in desk.wished]
-    assert [(type(wish), wish.actor) for wish in wishes if isinstance(wish, Wish)] == [
+    assert [(type(wish), wish.actor) for wish in wishes if isinstance(wish, Command)] == [
         (ReminderNow, DUTCH),
         (Delegation, DUTCH),
     ]
@@ -176,19 +185,19 @@ async def test_what_is_somebody_else_s_and_what_does_not_exist_look_alike(desk: 
 @pytest.mark.parametrize(
     ("deed", "fields", "wish"),
     [
-        (Deed.REMIND, {"force": "1"}, ReminderNow(actor=REQUESTER, force=True)),
-        (Deed.EXTEND, {"due": "2026-12-24"}, Extension(actor=REQUESTER, due=date(2026, 12, 24))),
+        (Action.REMIND, {"force": "1"}, ReminderNow(actor=REQUESTER, force=True)),
+        (Action.EXTEND, {"due": "2026-12-24"}, Extension(actor=REQUESTER, due=date(2026, 12, 24))),
         (
-            Deed.DELEGATE,
+            Action.DELEGATE,
             {"signer": SIGNER, "to": "head@example.test"},
             Delegation(actor=REQUESTER, signer=SIGNER, to=MANAGER),
         ),
-        (Deed.PAUSE, {"text": "until they are back"}, Pause(actor=REQUESTER, reason="until they are back")),
-        (Deed.CANCEL, {"text": "no longer needed"}, Cancellation(actor=REQUESTER, reason="no longer needed")),
+        (Action.PAUSE, {"text": "until they are back"}, PauseCommand(actor=REQUESTER, reason="until they are back")),
+        (Action.CANCEL, {"text": "no longer needed"}, Cancellation(actor=REQUESTER, reason="no longer needed")),
     ],
 )
 async def test_each_deed_is_asked_for_again_and_then_done_once(
-    desk: Office, deed: Deed, fields: dict[str, str], wish: Wish
+    desk: Office, deed: Action, fields: dict[str, str], wish: Command
 ) -> None:
     legal = await desk.come_in(REQUESTER)
     assert f"{PAGE}/{deed}" in (await legal.get(PAGE)).text
@@ -213,7 +222,7 @@ async def test_a_question_is_answered_and_a_pause_ended(desk: Office) -> None:
 
 async def test_what_the_request_refuses_is_said_and_what_was_written_stays(desk: Office) -> None:
     legal = await desk.come_in(REQUESTER)
-    desk.answer = Refused("a cancellation needs a reason")
+    desk.answer = CommandRefused("a cancellation needs a reason")
     page = await legal.press(await legal.get(f"{PAGE}/cancel"), text="  because  ")
     assert page.status_code == 409
     assert "This was not done: a reason is needed." in text_of(page)
@@ -223,11 +232,11 @@ async def test_what_the_request_refuses_is_said_and_what_was_written_stays(desk:
 @pytest.mark.parametrize(
     ("deed", "fields", "says"),
     [
-        (Deed.EXTEND, {"due": "soon"}, "a date such as 2026-12-11 is needed"),
-        (Deed.DELEGATE, {"signer": SIGNER, "to": "stranger"}, "nobody in the directory has this id or address"),
+        (Action.EXTEND, {"due": "soon"}, "a date such as 2026-12-11 is needed"),
+        (Action.DELEGATE, {"signer": SIGNER, "to": "stranger"}, "nobody in the directory has this id or address"),
     ],
 )
-async def test_nonsense_in_a_form_reaches_nobody(desk: Office, deed: Deed, fields: dict[str, str], says: str) -> None:
+async def test_nonsense_in_a_form_reaches_nobody(desk: Office, deed: Action, fields: dict[str, str], says: str) -> None:
     legal = await desk.come_in(REQUESTER)
     page = await legal.press(await legal.get(f"{PAGE}/{deed}"), **fields)
     assert (page.status_code, desk.wished) == (409, [])
@@ -245,7 +254,7 @@ async def test_what_nobody_confirmed_is_sent_again_as_the_same_change(desk: Offi
 
 async def test_what_came_too_late_or_is_under_way_is_said(desk: Office) -> None:
     legal = await desk.come_in(REQUESTER)
-    desk.answer = NotLiving(ID)
+    desk.answer = NotRunning(ID)
     late = await legal.press(await legal.get(f"{PAGE}/cancel"), text="x")
     assert "too late" in text_of(await legal.get(inside(late)))
     desk.answer = Receipt(id=ID, status=Status.SENT, op="x", says="", state=OperationState.OPEN)
@@ -338,7 +347,7 @@ def test_a_document_and_a_signer_have_words_of_their_own(code: str) -> None:
 
 
 def test_to_answer_is_no_noun() -> None:
-    assert "Answer" not in {asking(deed, kind).label for deed in Deed for kind in Kind}
+    assert "Answer" not in {asking(deed, kind).label for deed in Action for kind in Kind}
 
 
 async def test_each_page_has_an_icon_of_ours(desk: Office) -> None:

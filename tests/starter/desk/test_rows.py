@@ -7,7 +7,7 @@ import pytest
 from activities.due import Deadline
 from activities.language import Language
 from activities.reader import Reader
-from starter.desk.rows import Telling
+from starter.desk.rows import RowReader
 from starter.listing.rows import RequestLine
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
@@ -31,7 +31,7 @@ async def label(kind: str, language: Language) -> str:
     ],
 )
 async def test_a_turn_has_begun_also_where_the_clock_of_a_request_was_moved_ahead(after: timedelta, told: str) -> None:
-    telling = Telling(Reader.unknown(Language.english()), chair, label, NOW)
+    telling = RowReader(Reader.unknown(Language.english()), chair, label, NOW)
     row = await telling.row(LINE.replace(since=NOW + after))
     assert (row.waiting_for, row.since) == ("Chair", told)
 
@@ -44,7 +44,7 @@ async def test_who_stands_in_full_is_looked_for_only_for_those_who_may_know_what
         asked.append((id, beside))
         return id
 
-    await Telling(Reader.unknown(Language.english()), name, label, NOW).row(LINE, titled=titled)
+    await RowReader(Reader.unknown(Language.english()), name, label, NOW).row(LINE, titled=titled)
     assert asked == [("chair", LINE.workflow_id if titled else None)]
 
 
@@ -52,6 +52,6 @@ async def test_who_stands_in_full_is_looked_for_only_for_those_who_may_know_what
 async def test_nothing_comes_nearer_for_what_has_ended_although_its_targets_are_told_still(
     stage: str, near: str
 ) -> None:
-    telling = Telling(Reader.unknown(Language.english()), chair, label, NOW)
+    telling = RowReader(Reader.unknown(Language.english()), chair, label, NOW)
     row = await telling.row(LINE.replace(stage=stage, due_at=NOW + timedelta(days=3)))
     assert row.due == Deadline(near, "Thu, 26 Nov 2026, 09:00 (UTC)")

@@ -10,7 +10,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.sign_in.ways_in import WayIn, ask_of
-from activities.store import Store
+from activities.store.store import Store
 from starter.context import Context
 from starter.desk.allowed_messages import (
     MESSAGES_FROM_AN_ADDRESS,

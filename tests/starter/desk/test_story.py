@@ -10,21 +10,35 @@ import pytest
 from activities.language import LANGUAGES, Language
 from activities.reader import Reader
 from starter.desk.sentences import OUTCOMES, REASONS, SAID, TOLD
-from starter.desk.story import Event, by_day, story
+from starter.desk.story import TimelineLine, by_day, story
 from starter.told_once import OUTCOMES as TOLD_ONCE
-from workflows.follow_up.stages import Stage
+from workflows.follow_up.stages import NotificationType
 from workflows.model.entries import TimelineEntry
-from workflows.model.happened import Happened
-from workflows.model.objections import Objection
+from workflows.model.happened import EventType
+from workflows.model.objections import Rejection
 from workflows.model.planning import EscalationReason, Reason
 from workflows.model.subject import Code, Status
 from workflows.model.views import RequestShow
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 UNTOLD = {
-    *(Stage.WITHDRAWAL, Stage.DIGEST, Stage.PROGRESS, Stage.CONTENT, Stage.UNOPENED, Stage.UNCALLED, Stage.CALLED),
-    *(Stage.HANDOFF_FAILING, Stage.HANDOFF_DEAD, Stage.HANDOFF_RECOVERED, Stage.PUSH_REFUSED, Stage.PUSH_RECOVERED),
-    Stage.CLOCK_BEHIND,
+    *(
+        NotificationType.WITHDRAWAL,
+        NotificationType.DIGEST,
+        NotificationType.PROGRESS,
+        NotificationType.CONTENT,
+        NotificationType.UNOPENED,
+        NotificationType.UNCALLED,
+        NotificationType.CALLED,
+    ),
+    *(
+        NotificationType.HANDOFF_FAILING,
+        NotificationType.HANDOFF_DEAD,
+        NotificationType.HANDOFF_RECOVERED,
+        NotificationType.PUSH_REFUSED,
+        NotificationType.PUSH_RECOVERED,
+    ),
+    NotificationType.CLOCK_BEHIND,
 }
 """They stand in no timeline: who is told so is told of many at once, or of what has no page."""
 
@@ -33,28 +47,28 @@ async def named(id: str) -> str:
     return {"chair": "the chair", "board": "the board"}.get(id, id)
 
 
-async def told(*entries: TimelineEntry, language: Language | None = None) -> list[Event]:
+async def told(*entries: TimelineEntry, language: Language | None = None) -> list[TimelineLine]:
     shown = RequestShow(id="msa", kind="nda", status=Status.SENT, timeline=entries)
     return list(await story(shown, Reader.unknown(language or Language.english()), named))
 
 
 def test_whatever_can_happen_is_said_in_words() -> None:
-    assert set(SAID) == set(Happened)
+    assert set(SAID) == set(EventType)
     assert set(OUTCOMES) == set(TOLD_ONCE)
 
 
 def test_whatever_people_are_told_is_said_in_words() -> None:
-    assert set(TOLD) == set(Stage) - UNTOLD
+    assert set(TOLD) == set(NotificationType) - UNTOLD
 
 
 async def test_no_line_stands_as_the_timeline_has_it_for_people_who_run_the_system() -> None:
-    for entry in (TimelineEntry(at=NOW, happened=one, about="2026-12-24", who="chair") for one in Happened):
+    for entry in (TimelineEntry(at=NOW, happened=one, about="2026-12-24", who="chair") for one in EventType):
         [event] = await told(entry, language=Language.of("de"))
         assert event.what not in (f"{entry.what} the chair", SAID[entry.happened]), entry.happened
 
 
-@pytest.mark.parametrize("one", Happened)
-async def test_a_sentence_has_what_it_speaks_of(one: Happened) -> None:
+@pytest.mark.parametrize("one", EventType)
+async def test_a_sentence_has_what_it_speaks_of(one: EventType) -> None:
     wanted = {name for _, name, _, _ in Formatter().parse(SAID[one]) if name}
     [event] = await told(TimelineEntry(at=NOW, happened=one, about="board", who="chair"))
     assert ("the chair" in event.what) == ("who" in wanted)
@@ -65,29 +79,29 @@ async def test_what_newer_code_has_noted_stands_in_its_own_words() -> None:
     newer = {"at": NOW, "happened": "eclipsed", "about": "5", "what": "eclipsed 5 times", "who": "chair"}
     [event] = await told(TimelineEntry.model_validate(newer))
     assert event.what == "eclipsed 5 times the chair"
-    [event] = await told(TimelineEntry(at=NOW, happened=Happened.TOLD, about="horoscope-1", who="chair"))
+    [event] = await told(TimelineEntry(at=NOW, happened=EventType.TOLD, about="horoscope-1", who="chair"))
     assert (event.what, event.notice) == ("the chair was told", True)
 
 
 async def test_a_line_of_nobody_needs_nobody() -> None:
-    [event] = await told(TimelineEntry(at=NOW, happened=Happened.SIGNED, who="core-signature"))
+    [event] = await told(TimelineEntry(at=NOW, happened=EventType.SIGNED, who="core-signature"))
     assert event.what == "Everybody has signed"
-    [event] = await told(TimelineEntry(at=NOW, happened=Happened.PAUSED))
+    [event] = await told(TimelineEntry(at=NOW, happened=EventType.PAUSED))
     assert event.what == "paused"
 
 
 async def test_lines_stand_under_their_day_and_several_of_the_machine_are_folded() -> None:
-    def line(hours: int, happened: Happened, who: str = "chair", about: str = "") -> TimelineEntry:
+    def line(hours: int, happened: EventType, who: str = "chair", about: str = "") -> TimelineEntry:
         return TimelineEntry(at=NOW + timedelta(hours=hours), happened=happened, who=who, about=about)
 
     entries = (
-        line(-30, Happened.STARTED),
-        line(-10, Happened.TOLD, about="follow"),
-        line(-9, Happened.SENT),
-        line(-8, Happened.TOLD, about="ready"),
-        line(14, Happened.SIGNED),
-        line(15, Happened.HAND_OFF_PENDING, "crm"),
-        line(16, Happened.HAND_OFF_DONE, "crm"),
+        line(-30, EventType.STARTED),
+        line(-10, EventType.TOLD, about="follow"),
+        line(-9, EventType.SENT),
+        line(-8, EventType.TOLD, about="ready"),
+        line(14, EventType.SIGNED),
+        line(15, EventType.HAND_OFF_PENDING, "crm"),
+        line(16, EventType.HAND_OFF_DONE, "crm"),
     )
     shown = RequestShow(id="msa", kind="nda", status=Status.SIGNED, timeline=entries)
     tokyo = Reader.unknown(Language.english())
@@ -107,18 +121,18 @@ def test_whatever_keeps_a_notice_back_is_said_in_words() -> None:
 
 ENGLISH = "question 1 was not answered within 2d"
 REASONED = (
-    TimelineEntry(at=NOW, happened=Happened.HANDED_OVER, about="board", who="chair", why="manual", by="board"),
-    TimelineEntry(at=NOW, happened=Happened.HAND_OVER_WISHED, about="board", who="chair", by="board"),
-    TimelineEntry(at=NOW, happened=Happened.NOT_HANDED_OVER, about="board", who="chair", why="board is away"),
-    TimelineEntry(at=NOW, happened=Happened.SUPPRESSED, about="reminder-1", who="chair", why=Reason.TOO_SOON),
-    TimelineEntry(at=NOW, happened=Happened.HELD_BACK, about="reminder-1", who="chair", why="3 notices in a day"),
-    TimelineEntry(at=NOW, happened=Happened.PROBLEM, about=Code.REFUSED, why="HTTP 403: look at SCOPE"),
-    TimelineEntry(at=NOW, happened=Happened.MENDED, why=Code.REFUSED),
-    TimelineEntry(at=NOW, happened=Happened.WENT_ON, why=ENGLISH),
-    TimelineEntry(at=NOW, happened=Happened.EXPIRED, who="countersign", why="the due date has passed"),
-    TimelineEntry(at=NOW, happened=Happened.HAND_OFF_DEAD, who="crm", why="HTTP 503 from the target"),
-    TimelineEntry(at=NOW, happened=Happened.PART_DECLINED, about="msa", by="chair"),
-    TimelineEntry(at=NOW, happened=Happened.CANCELLED, who="countersign", why="the campaign was closed", said=True),
+    TimelineEntry(at=NOW, happened=EventType.HANDED_OVER, about="board", who="chair", why="manual", by="board"),
+    TimelineEntry(at=NOW, happened=EventType.HAND_OVER_WISHED, about="board", who="chair", by="board"),
+    TimelineEntry(at=NOW, happened=EventType.NOT_HANDED_OVER, about="board", who="chair", why="board is away"),
+    TimelineEntry(at=NOW, happened=EventType.SUPPRESSED, about="reminder-1", who="chair", why=Reason.TOO_SOON),
+    TimelineEntry(at=NOW, happened=EventType.HELD_BACK, about="reminder-1", who="chair", why="3 notices in a day"),
+    TimelineEntry(at=NOW, happened=EventType.PROBLEM, about=Code.REFUSED, why="HTTP 403: look at SCOPE"),
+    TimelineEntry(at=NOW, happened=EventType.MENDED, why=Code.REFUSED),
+    TimelineEntry(at=NOW, happened=EventType.WENT_ON, why=ENGLISH),
+    TimelineEntry(at=NOW, happened=EventType.EXPIRED, who="countersign", why="the due date has passed"),
+    TimelineEntry(at=NOW, happened=EventType.HAND_OFF_DEAD, who="crm", why="HTTP 503 from the target"),
+    TimelineEntry(at=NOW, happened=EventType.PART_DECLINED, about="msa", by="chair"),
+    TimelineEntry(at=NOW, happened=EventType.CANCELLED, who="countersign", why="the campaign was closed", said=True),
 )
 
 
@@ -139,18 +153,18 @@ async def test_reasons_are_said_in_the_readers_language_and_with_names(code: str
 
 
 async def test_what_somebody_said_stands_as_it_is_also_where_it_reads_like_a_word_of_ours() -> None:
-    entry = TimelineEntry(at=NOW, happened=Happened.CANCELLED, who="chair", why="absent", said=True)
-    note = TimelineEntry(at=NOW, happened=Happened.DONE, who="chair", why="no question is open")
+    entry = TimelineEntry(at=NOW, happened=EventType.CANCELLED, who="chair", why="absent", said=True)
+    note = TimelineEntry(at=NOW, happened=EventType.DONE, who="chair", why="no question is open")
     assert [event.why for event in await told(entry, note, language=Language.of("de"))] == [note.why, "absent"]
 
 
 @pytest.mark.parametrize("system", ["countersign", "core-signature", "temporal"])
 async def test_no_system_has_done_what_people_do(system: str) -> None:
-    ended = [TimelineEntry(at=NOW, happened=Happened(status), who=system) for status in Status if status.ended]
+    ended = [TimelineEntry(at=NOW, happened=EventType(status), who=system) for status in Status if status.ended]
     for event in await told(*ended):
         assert system not in event.what
         assert not event.what.startswith(("Countersign", "Core Signature", "Temporal"))
 
 
 def test_what_is_objected_to_a_hand_over_is_english_for_the_command_alone() -> None:
-    assert Objection.AWAY.says(person="board") == REASONED[2].why
+    assert Rejection.AWAY.says(person="board") == REASONED[2].why

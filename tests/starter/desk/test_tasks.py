@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from activities.person import Reachable, SignersFile
-from activities.store import Home
-from starter.desk.acts import Deed
-from starter.wishes import NotLiving, Refused
+from activities.store.home import StoragePrefix
+from starter.desk.acts import Action
+from starter.wishes import CommandRefused, NotRunning
 from tests.starter.desk.office import (
     ENGINEER,
     LEAD,
@@ -26,20 +26,32 @@ from tests.starter.desk.office import (
 )
 from workflows.model.attention import Attention, AttentionCode
 from workflows.model.entries import AskedQuestion, TimelineEntry
-from workflows.model.happened import Happened
+from workflows.model.happened import EventType
 from workflows.model.lines import AssigneeLine
 from workflows.model.subject import Status
 from workflows.model.views import Next, NextStep, TaskShow, WaitingFor
-from workflows.model.wishes import Answer, Cancellation, Delegation, Done, Extension, Pause, Unblock, Waiver, Wish
+from workflows.model.wishes import (
+    Answer,
+    Cancellation,
+    Command,
+    Delegation,
+    Done,
+    Extension,
+    PauseCommand,
+    Unblock,
+    Waiver,
+)
 
 PAGE = "/desk/tasks/keys"
 STUCK = AskedQuestion(number=1, person=ENGINEER, text="No <key> fits.", at=NOW, blocks=True)
 TIMELINE = (
-    TimelineEntry(at=NOW - timedelta(days=4), happened=Happened.STARTED, who=OWNER),
-    TimelineEntry(at=NOW - timedelta(days=4), happened=Happened.TOLD, about="ready", who=ENGINEER),
-    TimelineEntry(at=NOW - timedelta(days=2), happened=Happened.BLOCKED, who=ENGINEER, why="No <key> fits.", said=True),
-    TimelineEntry(at=NOW - timedelta(days=2), happened=Happened.TOLD, about="blocked-1", who=OWNER),
-    TimelineEntry(at=NOW - timedelta(days=1), happened=Happened.UNBLOCKED, who=OWNER),
+    TimelineEntry(at=NOW - timedelta(days=4), happened=EventType.STARTED, who=OWNER),
+    TimelineEntry(at=NOW - timedelta(days=4), happened=EventType.TOLD, about="ready", who=ENGINEER),
+    TimelineEntry(
+        at=NOW - timedelta(days=2), happened=EventType.BLOCKED, who=ENGINEER, why="No <key> fits.", said=True
+    ),
+    TimelineEntry(at=NOW - timedelta(days=2), happened=EventType.TOLD, about="blocked-1", who=OWNER),
+    TimelineEntry(at=NOW - timedelta(days=1), happened=EventType.UNBLOCKED, who=OWNER),
 )
 
 
@@ -86,7 +98,7 @@ async def test_who_asked_reads_what_it_is_where_it_stands_and_what_happened_in_w
 
 async def test_a_customer_who_stands_in_full_is_named_and_why_they_cannot_go_on_stands_there(desk: Office) -> None:
     buyer = Reachable(name="Buyer", email="buyer@example.org", zone="Asia/Tokyo")
-    await desk.store.keep_signers(Home.of("task:keys"), "f" * 64, SignersFile.of([buyer]) or b"")
+    await desk.store.keep_signers(StoragePrefix.of("task:keys"), "f" * 64, SignersFile.of([buyer]) or b"")
     desk.known["task:keys"] = shown(
         people=(AssigneeLine(person="signer-1", state="asked"),), question=STUCK.replace(person="signer-1")
     )
@@ -99,7 +111,7 @@ async def test_the_owner_gives_a_step_to_a_colleague_whom_the_task_names_or_to_a
     desk: Office,
 ) -> None:
     office = Reachable(name="Back <i>office</i>", email="office@example.org", zone="Asia/Tokyo")
-    await desk.store.keep_signers(Home.of("task:keys"), "f" * 64, SignersFile.of([None, office]) or b"")
+    await desk.store.keep_signers(StoragePrefix.of("task:keys"), "f" * 64, SignersFile.of([None, office]) or b"")
     desk.known["task:keys"] = shown(colleagues=("signer-2",))
     owner = await desk.come_in(OWNER)
     asking = await owner.get(f"{PAGE}/delegate")
@@ -113,9 +125,9 @@ async def test_the_owner_gives_a_step_to_a_colleague_whom_the_task_names_or_to_a
 @pytest.mark.parametrize("person", [OWNER, OPERATOR])
 async def test_the_owner_and_operators_may_do_everything(desk: Office, person: str) -> None:
     page = (await (await desk.come_in(person)).get(PAGE)).text
-    offered = [deed for deed in Deed if f'href="/people{PAGE}/{deed}"' in page]
+    offered = [deed for deed in Action if f'href="/people{PAGE}/{deed}"' in page]
     assert offered == [
-        Deed.REMIND, Deed.EXTEND, Deed.DELEGATE, Deed.PAUSE, Deed.CANCEL, Deed.DONE, Deed.WAIVE,
+        Action.REMIND, Action.EXTEND, Action.DELEGATE, Action.PAUSE, Action.CANCEL, Action.DONE, Action.WAIVE,
     ]  # fmt: skip
 
 
@@ -137,7 +149,7 @@ async def test_what_is_to_be_decided_leads_to_the_onboarding_and_is_not_ended_he
         page = (await (await desk.come_in(person)).get(PAGE)).text
         assert ("/people/task/" in page, "Open the onboarding" in page) == (False, person == ENGINEER)
         assert ('/people/desk/onboardings/acme"' in page) == (person == ENGINEER)
-        assert not [deed for deed in (Deed.DONE, Deed.WAIVE, Deed.CANCEL) if f"{PAGE}/{deed}" in page]
+        assert not [deed for deed in (Action.DONE, Action.WAIVE, Action.CANCEL) if f"{PAGE}/{deed}" in page]
 
 
 async def test_a_manager_reads_neither_title_nor_text_that_is_for_no_locked_screen(desk: Office) -> None:
@@ -150,16 +162,16 @@ async def test_a_manager_reads_neither_title_nor_text_that_is_for_no_locked_scre
 @pytest.mark.parametrize(
     ("deed", "fields", "wish"),
     [
-        (Deed.DONE, {"text": "Three are left."}, Done(actor=OWNER, note="Three are left.")),
-        (Deed.WAIVE, {"text": "Nobody moves in."}, Waiver(actor=OWNER, reason="Nobody moves in.")),
-        (Deed.CANCEL, {"text": "by mistake"}, Cancellation(actor=OWNER, reason="by mistake")),
-        (Deed.PAUSE, {"text": ""}, Pause(actor=OWNER)),
-        (Deed.EXTEND, {"due": "2026-12-24"}, Extension(actor=OWNER, due=date(2026, 12, 24))),
-        (Deed.DELEGATE, {"signer": ENGINEER, "to": "lead"}, Delegation(actor=OWNER, signer=ENGINEER, to=LEAD)),
+        (Action.DONE, {"text": "Three are left."}, Done(actor=OWNER, note="Three are left.")),
+        (Action.WAIVE, {"text": "Nobody moves in."}, Waiver(actor=OWNER, reason="Nobody moves in.")),
+        (Action.CANCEL, {"text": "by mistake"}, Cancellation(actor=OWNER, reason="by mistake")),
+        (Action.PAUSE, {"text": ""}, PauseCommand(actor=OWNER)),
+        (Action.EXTEND, {"due": "2026-12-24"}, Extension(actor=OWNER, due=date(2026, 12, 24))),
+        (Action.DELEGATE, {"signer": ENGINEER, "to": "lead"}, Delegation(actor=OWNER, signer=ENGINEER, to=LEAD)),
     ],
 )
 async def test_each_deed_is_asked_for_again_and_then_done_once(
-    desk: Office, deed: Deed, fields: dict[str, str], wish: Wish
+    desk: Office, deed: Action, fields: dict[str, str], wish: Command
 ) -> None:
     owner = await desk.come_in(OWNER)
     asking = await owner.get(f"{PAGE}/{deed}")
@@ -187,7 +199,7 @@ async def test_while_it_is_paused_it_is_let_go_on_and_what_has_ended_is_only_rea
     desk.known["task:keys"] = shown(attention=(Attention(code=AttentionCode.PAUSED, since=NOW, says="paused"),))
     page = (await owner.get(PAGE)).text
     assert (f"{PAGE}/resume" in page, f"{PAGE}/pause" in page, f"{PAGE}/done" in page) == (True, False, True)
-    done = TimelineEntry(at=NOW, happened=Happened.DONE, who=ENGINEER, why="Three are left.")
+    done = TimelineEntry(at=NOW, happened=EventType.DONE, who=ENGINEER, why="Three are left.")
     people = (AssigneeLine(person=ENGINEER, state="done", at=NOW), AssigneeLine(person="chair", state="spared", at=NOW))
     desk.known["task:keys"] = shown(
         status=Status.DONE, waiting_for=(), next=None, people=people, timeline=(*TIMELINE, done), done_by=ENGINEER
@@ -200,10 +212,10 @@ async def test_while_it_is_paused_it_is_let_go_on_and_what_has_ended_is_only_rea
 
 async def test_a_refusal_and_what_came_too_late_are_said(desk: Office) -> None:
     owner = await desk.come_in(OWNER)
-    desk.answer = Refused("the reason is empty")
+    desk.answer = CommandRefused("the reason is empty")
     page = await owner.press(await owner.get(f"{PAGE}/waive"), text=" ")
     assert (page.status_code, "This was not done: there is no text in it." in text_of(page)) == (409, True)
-    desk.answer = NotLiving("keys")
+    desk.answer = NotRunning("keys")
     late = await owner.press(await owner.get(f"{PAGE}/done"), text="")
     assert "too late" in text_of(await owner.get(inside(late)))
 

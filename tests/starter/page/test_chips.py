@@ -4,7 +4,7 @@ from itertools import chain
 
 import pytest
 
-from activities.campaigns.standing import Standing
+from activities.campaigns.standing import MemberStatus
 from activities.language import Language
 from starter.page.chips import LOOKS, Chip, Look, status_chip
 from workflows.kinds import Kind
@@ -13,16 +13,16 @@ from workflows.model.subject import Status
 from workflows.task.assignees import AssigneeState
 
 _NOBODY_IS_SHOWN = {
-    Standing.ACKNOWLEDGED,
-    Standing.EXEMPT,
-    Standing.DROPPED,
-    Standing.ERROR,
-    Standing.NOT_STARTED,
+    MemberStatus.ACKNOWLEDGED,
+    MemberStatus.EXEMPT,
+    MemberStatus.DROPPED,
+    MemberStatus.ERROR,
+    MemberStatus.NOT_STARTED,
 }
 """Who stands so in a campaign is counted, not listed."""
 
 
-@pytest.mark.parametrize("state", [*chain(Status, SignerState, AssigneeState), *({*Standing} - _NOBODY_IS_SHOWN)])
+@pytest.mark.parametrize("state", [*chain(Status, SignerState, AssigneeState), *({*MemberStatus} - _NOBODY_IS_SHOWN)])
 def test_every_state_has_a_look(state: str) -> None:
     assert state in LOOKS
 

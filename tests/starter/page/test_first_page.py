@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from activities.requests.cover_sheet import CoverSheet
-from activities.store import Home, Store
+from activities.store.home import StoragePrefix
+from activities.store.store import Store
 from starter.page.drawing import WIDTH
 from starter.page.first_page import FirstPages
-from workflows.model.request import Brief, Document
+from workflows.model.request import Document, SignatureBrief
 
 PDF = (Path(__file__).parents[3] / "deploy" / "examples" / "msa.pdf").read_bytes()
 
@@ -20,7 +21,7 @@ async def store_with(folder: Path, pdf: bytes) -> Store:
     store = Store(folder.as_uri())
     document = Document(sha256=await store.put_document(pdf))
     await CoverSheet.keep(
-        store, Brief(id="msa", kind="nda", title="MSA", document=document, requester="desk", people=())
+        store, SignatureBrief(id="msa", kind="nda", title="MSA", document=document, requester="desk", people=())
     )
     return store
 
@@ -41,7 +42,7 @@ async def test_what_cannot_be_drawn_is_tried_once(tmp_path: Path, pdf: bytes, mo
     assert await FirstPages(store).of("msa") is None
     monkeypatch.setattr("sys.executable", "/nowhere")
     assert await FirstPages(store).of("msa") is None
-    assert await store.read_first_page(Home.of_request("msa")) == b""
+    assert await store.read_first_page(StoragePrefix.of_request("msa")) == b""
 
 
 async def test_while_one_is_drawn_others_see_the_page_without_it(tmp_path: Path) -> None:

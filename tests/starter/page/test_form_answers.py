@@ -10,7 +10,7 @@ from starter.page.form_answers import REFUSALS, objected, why_not
 from tests.workflows.stage import a_request, silent_for
 from workflows.follow_up import operations, questions
 from workflows.follow_up.agenda import HORIZON
-from workflows.model.objections import Objection
+from workflows.model.objections import Rejection
 from workflows.model.policy import Policy
 from workflows.model.provider import DocumentSeen
 from workflows.model.subject import Participant, Status
@@ -29,24 +29,24 @@ from workflows.model.wishes import (
     ReminderNow,
     Resumption,
 )
-from workflows.signature.progress import Progress
+from workflows.signature.progress import SignatureState
 from workflows.task import progress as tasks
 
 NOW = datetime(2026, 11, 26, 14, 0, tzinfo=UTC)
 SIGNER = "customer-signer"
 SEEN = DocumentSeen(document="d", status=Status.SENT, raw="se")
-SENT = Progress.begin(a_request().brief, NOW).observe(SEEN, NOW).replace(due_at=NOW + timedelta(days=30))
+SENT = SignatureState.begin(a_request().brief, NOW).observe(SEEN, NOW).replace(due_at=NOW + timedelta(days=30))
 A_TASK = Task(id="keys", kind="task", title="Keys", requester="legal-desk", people=(Participant(person=SIGNER),))
-TASK = tasks.TaskProgress.begin(A_TASK, NOW)
+TASK = tasks.TaskState.begin(A_TASK, NOW)
 GERMAN = Language.of("de")
 
 
 def test_each_objection_has_its_words() -> None:
-    assert set(REFUSALS) == set(Objection)
+    assert set(REFUSALS) == set(Rejection)
 
 
-@pytest.mark.parametrize("one", Objection)
-def test_each_objection_is_known_by_its_sentence_whatever_was_put_into_it(one: Objection) -> None:
+@pytest.mark.parametrize("one", Rejection)
+def test_each_objection_is_known_by_its_sentence_whatever_was_put_into_it(one: Rejection) -> None:
     names = {name for _, name, _, _ in Formatter().parse(one.english) if name}
     for value in ("anna", "being cancelled", "a\nb", "is away", "2026-12-11"):
         said = one.says(**dict.fromkeys(names, value))
@@ -60,7 +60,7 @@ def test_what_a_request_refuses_is_said_in_the_readers_language_without_ids_and_
     deciding = A_TASK.replace(decides=ToDecide(onboarding="acme", part="msa"))
     ended = SENT.end(Status.SIGNED, NOW, "core-signature")
     told = silent_for(a_request(), timedelta(minutes=5)).carried
-    assert isinstance(told, Progress)
+    assert isinstance(told, SignatureState)
     long, later = "x" * (TEXT_AT_MOST + 1), NOW + timedelta(days=31)
     said = (
         operations.refuse_snooze(SENT, Policy(snooze=0), NotNow(person=SIGNER, until=later), NOW),

@@ -14,7 +14,8 @@ import starter
 from activities.core_signature.signing_page import SigningPage, SigningState
 from activities.policies.catalogue import Catalogue
 from activities.requests.cover_sheet import CoverSheet
-from activities.store import Home, Store
+from activities.store.home import StoragePrefix
+from activities.store.store import Store
 from activities.tasks.input import PreparedTask
 from starter.codec import data_converter
 from starter.page.quick_look import QuickLook
@@ -25,7 +26,7 @@ from workflows import names
 from workflows.kinds import Kind
 from workflows.model.policy import Policy
 from workflows.model.records import SettledRecord
-from workflows.model.request import Brief, Document
+from workflows.model.request import Document, SignatureBrief
 from workflows.model.subject import Participant, Role, Status
 from workflows.model.task import Task
 from workflows.model.views import RequestShow, TaskShow
@@ -52,7 +53,7 @@ async def test_nothing_is_known_when_nobody_answers(store: Store) -> None:
 async def test_the_record_answers_while_temporal_does_not(store: Store) -> None:
     settled = RequestShow(id="msa", kind="nda", status=Status.SIGNED, says="Signed")
     record = SettledRecord(fingerprint="f", run_id="r", show=settled)
-    await store.write_record(Home.of_request("msa"), record.model_dump_json(by_alias=True).encode())
+    await store.write_record(StoragePrefix.of_request("msa"), record.model_dump_json(by_alias=True).encode())
     assert await QuickLook(await unreachable(), store)("msa") == settled
 
 
@@ -60,7 +61,7 @@ async def test_before_there_is_a_record_the_cover_sheet_says_what_it_is_and_noth
     store: Store,
 ) -> None:
     signers = (Participant(person="chair", order=1, role=Role.APPROVE),)
-    brief = Brief(id="msa", kind="nda", title=TITLE, document=Document(), requester="legal", people=signers)
+    brief = SignatureBrief(id="msa", kind="nda", title=TITLE, document=Document(), requester="legal", people=signers)
     await CoverSheet.keep(store, brief)
     known = await QuickLook(await unreachable(), store)("msa")
     assert isinstance(known, RequestShow)
@@ -74,7 +75,7 @@ async def test_before_there_is_a_record_the_cover_sheet_says_what_it_is_and_noth
 
 
 async def test_the_cover_sheet_of_a_task_says_what_is_to_be_done_and_has_not_the_text_itself(store: Store) -> None:
-    home, people = Home.of("task:keys"), (Participant(person="engineer", role=Role.DO),)
+    home, people = StoragePrefix.of("task:keys"), (Participant(person="engineer", role=Role.DO),)
     task = Task(id="keys", kind="task", title="Hand out the keys", requester="owner", people=people, text="Two each.")
     prepared = PreparedTask(TaskInput(task=task, policy=Policy(), fingerprint="f" * 64), CATALOGUE.resolve("team-task"))
     look = QuickLook(await unreachable(), store)
@@ -90,14 +91,14 @@ async def test_the_cover_sheet_of_a_task_says_what_is_to_be_done_and_has_not_the
 
 async def test_a_record_that_a_newer_worker_wrote_is_no_answer(store: Store) -> None:
     await store.write_record(
-        Home.of_request("msa"), b'{"fingerprint": "f", "runId": "r", "show": {"status": "notarised"}}'
+        StoragePrefix.of_request("msa"), b'{"fingerprint": "f", "runId": "r", "show": {"status": "notarised"}}'
     )
     assert await QuickLook(await unreachable(), store)("msa") is None
 
 
 async def test_a_store_that_hangs_is_not_waited_for(tmp_path: Path) -> None:
     class Hanging(Store):
-        async def read_record(self, home: Home) -> bytes | None:
+        async def read_record(self, home: StoragePrefix) -> bytes | None:
             await asyncio.Event().wait()
             return None
 

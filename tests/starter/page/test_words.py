@@ -9,13 +9,13 @@ from activities.core_signature.signing_page import SigningPage, SigningState
 from activities.due import Deadline
 from activities.language import LANGUAGES, Language
 from starter.page.problems import problems_of
-from starter.page.screens import Draft, Screen
+from starter.page.screens import Screen, ScreenDraft
 from starter.page.turned_away import FOREIGN_FORM, NO_ANSWER, NOT_KNOWN_NOW, NOT_OURS
 from starter.page.words import MAIL_SENT, ended_screen, signing_screen, status_screen, task_screen
 from tests.activities.reading import reading
 from workflows.model.attention import Attention, AttentionCode
 from workflows.model.entries import AskedQuestion, TimelineEntry
-from workflows.model.happened import Happened
+from workflows.model.happened import EventType
 from workflows.model.lines import AssigneeLine, Choices, SignerLine
 from workflows.model.request import SignerState
 from workflows.model.settlement import HandoffLine, HandoffState
@@ -94,7 +94,7 @@ def every_screen(code: str) -> list[Screen]:
     ]
     pages.append(SigningPage(SigningState.BY_MAIL, document="Agreement", request="to be mailed alone"))
     endings = [status for status in Status if status.ended]
-    drafts: list[Draft] = [NOT_OURS, FOREIGN_FORM, NO_ANSWER, NOT_KNOWN_NOW, MAIL_SENT]
+    drafts: list[ScreenDraft] = [NOT_OURS, FOREIGN_FORM, NO_ANSWER, NOT_KNOWN_NOW, MAIL_SENT]
     return [
         *(draft.told(reader.language) for draft in drafts),
         *(signing_screen(page, DUE, reader, NOW) for page in pages),
@@ -148,7 +148,7 @@ OUTSIDE: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
             "says": "Waiting for chief-executive; reminders are paused: paused by canary: canary",
             "next": Next(what=NextStep.WAIT, at=None, why="paused by canary: canary"),
             "attention": (Attention(code=AttentionCode.PAUSED, since=NOW, says="paused by canary: canary"),),
-            "timeline": (TimelineEntry(at=NOW, happened=Happened.PAUSED, who="canary", why="canary", said=True),),
+            "timeline": (TimelineEntry(at=NOW, happened=EventType.PAUSED, who="canary", why="canary", said=True),),
         },
         ("Waiting for chief-executive.", "When it goes on is not known at the moment."),
     ),
@@ -255,7 +255,7 @@ def test_a_problem_is_told_with_who_can_mend_it_and_not_in_the_words_of_the_comm
                 "says": "Waiting for chief-executive; the clocks stand: paused by hr: canary",
                 "next": Next(what=NextStep.WAIT, at=None, why="canary"),
                 "attention": (Attention(code=AttentionCode.PAUSED, since=NOW, says="canary"),),
-                "timeline": (TimelineEntry(at=NOW, happened=Happened.PAUSED, who="hr", why="Insolvent?", said=True),),
+                "timeline": (TimelineEntry(at=NOW, happened=EventType.PAUSED, who="hr", why="Insolvent?", said=True),),
             },
             (
                 "Waiting for chief-executive.",

@@ -10,9 +10,9 @@ import pytest
 from rich.console import Console
 
 from activities.files.reading import FileFaults
-from starter.exits import Refusal
+from starter.error_types import Refusal
 from starter.plan import calendar
-from starter.plan.calendar import Branch, Plan
+from starter.plan.calendar import Branch, RequestPlan
 from starter.plan.tables import of_plan
 from tests.activities.requests.papers import PEOPLE, Desk
 from workflows.model.planning import Reason
@@ -22,7 +22,9 @@ SENT_AT = datetime(2026, 11, 2, 9, tzinfo=UTC)
 IN_FULL = {"name": "Buyer", "email": "buyer@example.org", "zone": "Asia/Tokyo"}
 
 
-async def plan(folder: Path, people: str = PEOPLE, *, signs: str = "", zone: str | None = None, **changes: Any) -> Plan:
+async def plan(
+    folder: Path, people: str = PEOPLE, *, signs: str = "", zone: str | None = None, **changes: Any
+) -> RequestPlan:
     desk = Desk(folder, people)
     prepared = await desk.prepare(**changes)
     signing = calendar.signing([signs]) if signs else {}

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from activities.store import Store
+from activities.store.store import Store
 from starter import context
-from starter.exits import Refusal
-from starter.plan.comparison import Difference, What, compare
+from starter.error_types import Refusal
+from starter.plan.comparison import ChangeKindOfAction, Difference, compare
 from tests.activities.requests.papers import Desk
 from tests.workflows.fakes import World
 from tests.workflows.stage import Story, story
@@ -42,7 +42,7 @@ async def test_a_later_due_date_moves_what_depends_on_it(living: Story, tmp_path
     found = await against(living, tmp_path, policy={"window": "40d", **ALIKE})
     moved = {change.stage: change for change in found.changes}
     assert set(moved) == {"warning-2d", "warning-1d", "expiry"}
-    assert {change.what for change in found.changes} == {What.MOVED}
+    assert {change.what for change in found.changes} == {ChangeKindOfAction.MOVED}
     assert (found.due_after - found.due_before).days == 10
     assert [change.field for change in found.policy] == ["window", "handoff"]
 
@@ -52,12 +52,12 @@ async def test_fewer_reminders_and_another_warning(living: Story, tmp_path: Path
     found = await against(living, tmp_path, policy=policy)
     changed = {(change.what, change.stage) for change in found.changes}
     assert changed == {
-        (What.REMOVED, "reminder-3"),
-        (What.REMOVED, "reminder-4"),
-        (What.REMOVED, "warning-1d"),
-        (What.ADDED, "warning-5d"),
-        (What.MOVED, "escalation"),
-        (What.MOVED, "escalated"),
+        (ChangeKindOfAction.REMOVED, "reminder-3"),
+        (ChangeKindOfAction.REMOVED, "reminder-4"),
+        (ChangeKindOfAction.REMOVED, "warning-1d"),
+        (ChangeKindOfAction.ADDED, "warning-5d"),
+        (ChangeKindOfAction.MOVED, "escalation"),
+        (ChangeKindOfAction.MOVED, "escalated"),
     }
 
 

@@ -10,10 +10,10 @@ from typing import TypeAlias
 
 import pytest
 
-from starter.plan.dry_run import SIGNED, DryRun, Happening
+from starter.plan.dry_run import SIGNED, Happening, Rehearsal
 from tests.workflows.lives.undisturbed import Undisturbed
-from workflows.follow_up.stages import Stage
-from workflows.model.notices import Outcome
+from workflows.follow_up.stages import NotificationType
+from workflows.model.notices import NotificationOutcome
 
 Notices: TypeAlias = dict[tuple[str, str, str], datetime]
 """When somebody hears of what, about whom."""
@@ -27,7 +27,7 @@ def test_what_was_planned_is_what_an_undisturbed_life_does(seed: int) -> None:
     life = Undisturbed(seed)
     settled = life.live()
     sent_at = next(progress.sent_at for _, progress in life.history if progress.sent_at)
-    outcome, happenings = asyncio.run(DryRun(life.request, sent_at, life.world.book, life.signing).play())
+    outcome, happenings = asyncio.run(Rehearsal(life.request, sent_at, life.world.book, life.signing).play())
     assert outcome is settled.outcome
     planned, lived = told_by(happenings), told_in(life)
     assert planned.keys() == lived.keys()
@@ -38,7 +38,7 @@ def test_what_was_planned_is_what_an_undisturbed_life_does(seed: int) -> None:
 
 def told_by(happenings: tuple[Happening, ...]) -> Notices:
     """What a plan says, without what only a plan speaks of and without the endings, which the hand-off tells."""
-    spoken_of = (SIGNED, Stage.SETTLED, "expiry")
+    spoken_of = (SIGNED, NotificationType.SETTLED, "expiry")
     sent = [one for one in happenings if not one.suppressed and one.stage not in spoken_of]
     return {(one.stage, one.to, one.about): one.at for one in sent}
 
@@ -46,13 +46,15 @@ def told_by(happenings: tuple[Happening, ...]) -> Notices:
 def told_in(life: Undisturbed) -> Notices:
     """What was accepted, and the places that were handed over."""
     end = life.history[-1][1]
-    lines = [line for line in end.notifications if line.outcome is Outcome.ACCEPTED]
-    lines = [line for line in lines if line.stage not in (Stage.SETTLED, Stage.WITHDRAWAL)]
-    told = {(line.stage, line.person, line.person): line.at for line in lines if line.stage != Stage.ESCALATION}
-    return told | {(Stage.ESCALATION, entry.to, entry.from_): entry.at for entry in end.escalations}
+    lines = [line for line in end.notifications if line.outcome is NotificationOutcome.ACCEPTED]
+    lines = [line for line in lines if line.stage not in (NotificationType.SETTLED, NotificationType.WITHDRAWAL)]
+    told = {
+        (line.stage, line.person, line.person): line.at for line in lines if line.stage != NotificationType.ESCALATION
+    }
+    return told | {(NotificationType.ESCALATION, entry.to, entry.from_): entry.at for entry in end.escalations}
 
 
 def suppressed_in(life: Undisturbed) -> set[tuple[str, str]]:
     """What the ledger says was left out."""
     lines = life.history[-1][1].notifications
-    return {(line.stage, line.person) for line in lines if line.outcome is Outcome.SUPPRESSED}
+    return {(line.stage, line.person) for line in lines if line.outcome is NotificationOutcome.SUPPRESSED}

@@ -9,11 +9,11 @@ import pytest
 from cyclopts import CycloptsError
 
 from starter.command_line import app
-from starter.plan.calendar import Branch, Plan, PlanLine
+from starter.plan.calendar import Branch, PlanLine, RequestPlan
 from starter.plan.ics import calendar_of
-from starter.plan.svg import NOTICES_AT_MOST, picture_of
+from starter.plan.svg import NOTICES_AT_MOST, plan_picture
 from starter.plan.tables import of_plan
-from starter.plan.weeks import WEEKS_AT_MOST, Picture
+from starter.plan.weeks import WEEKS_AT_MOST, WeekPicture
 from starter.terminal import Terminal
 from workflows.model.planning import Reason
 from workflows.model.subject import Status
@@ -33,14 +33,14 @@ def step(days: float, stage: str, to: str, why: str = "because", suppressed: Rea
 def drawn(*steps: PlanLine, terminal: bool = True) -> list[str]:
     paper = StringIO()
     branch = Branch(says="nobody acts", outcome=Status.EXPIRED, lines=steps)
-    Terminal(file=paper, force_terminal=terminal, width=80, color_system=None).show(Picture(branch, AMSTERDAM))
+    Terminal(file=paper, force_terminal=terminal, width=80, color_system=None).show(WeekPicture(branch, AMSTERDAM))
     return [line.rstrip() for line in paper.getvalue().splitlines()]
 
 
-def plan(*steps: PlanLine, document: str = "NDA; a, b") -> Plan:
+def plan(*steps: PlanLine, document: str = "NDA; a, b") -> RequestPlan:
     branch = Branch(says="nobody acts", outcome=Status.EXPIRED, lines=steps)
     due = NOW + timedelta(days=30)
-    return Plan(
+    return RequestPlan(
         id="msa-0042",
         kind="nda",
         document=document,
@@ -89,7 +89,7 @@ def test_of_two_hundred_weeks_twenty_are_drawn_and_the_others_counted() -> None:
 
 
 def picture(*steps: PlanLine, document: str = "NDA") -> ElementTree.Element:
-    return ElementTree.fromstring(picture_of(plan(*steps, document=document), AMSTERDAM))  # noqa: S314  our own
+    return ElementTree.fromstring(plan_picture(plan(*steps, document=document), AMSTERDAM))  # noqa: S314  our own
 
 
 def words(of: ElementTree.Element) -> list[str]:

@@ -18,7 +18,7 @@ from tests.workflows.lives.world import World
 from workflows.follow_up.aside import ASIDE
 from workflows.model.policy import ESCALATED, Escalation, EscalationAction, Overdue, Policy, Reminders, Target
 from workflows.model.provider import ProviderEvent
-from workflows.model.request import Brief, Document, SignerState
+from workflows.model.request import Document, SignatureBrief, SignerState
 from workflows.model.settlement import Settled
 from workflows.model.subject import Participant, Status
 from workflows.model.wishes import (
@@ -27,13 +27,13 @@ from workflows.model.wishes import (
     Delegation,
     Extension,
     NotNow,
-    Pause,
+    PauseCommand,
     Question,
     ReminderNow,
     Resumption,
 )
-from workflows.signature.inputs import SignatureRequest
-from workflows.signature.progress import Progress
+from workflows.signature.inputs import SignatureInput
+from workflows.signature.progress import SignatureState
 from workflows.signature.workflow import SignatureRequestWorkflow
 
 ERP: Final = Target(target="erp", url="https://erp.example/hooks", on=(Status.SIGNED, ESCALATED))
@@ -48,16 +48,16 @@ _IDS: Final = ("requester", "s1", "s2", "s3", "m1", "m2", "alternate", "deputy",
 class Watched(SignatureRequestWorkflow):
     """The real workflow, whose every state is kept."""
 
-    def __init__(self, request: SignatureRequest, watch: Callable[[Progress], None]) -> None:
+    def __init__(self, request: SignatureInput, watch: Callable[[SignatureState], None]) -> None:
         self._watch = watch
         super().__init__(request)
 
     @property
-    def _progress(self) -> Progress:
+    def _progress(self) -> SignatureState:
         return self._now_known
 
     @_progress.setter
-    def _progress(self, progress: Progress) -> None:
+    def _progress(self, progress: SignatureState) -> None:
         self._now_known = progress
         self._watch(progress)
 
@@ -73,7 +73,7 @@ class Life:
         policy = self._with_grace(self._policy(), Random(-1 - seed))  # noqa: S311
         self.policy = policy.replace(handoff=(ERP,)) if seed % 3 == 0 else policy
         self.request = self._request(seed)
-        self.history: list[tuple[datetime, Progress]] = []
+        self.history: list[tuple[datetime, SignatureState]] = []
         self._away = {name: self._spans(2) for name in ("core", "push", "people")}
         self._workflow: Watched | None = None
         self._events = 0
@@ -105,7 +105,7 @@ class Life:
     async def _runs(self) -> Settled:
         request = self.request
         while True:
-            carried = SignatureRequest.model_validate_json(request.model_dump_json(by_alias=True))
+            carried = SignatureInput.model_validate_json(request.model_dump_json(by_alias=True))
             self._workflow = Watched(carried, lambda progress: self.history.append((self.loop.now(), progress)))
             self.runtime.renewing = False
             self._run = self.loop.create_task(self._workflow.run(carried))
@@ -135,7 +135,7 @@ class Life:
         """Nothing happens."""
 
     def _pause(self) -> None:
-        self._update("pause", Pause(actor="op"))
+        self._update("pause", PauseCommand(actor="op"))
         self._later(lambda: self._update("resume", Resumption(actor="op")))
 
     def _ask(self) -> None:
@@ -250,14 +250,14 @@ class Life:
         grace = chance.choice(["4h", "1d", "1w", "14d"])
         return policy.replace(warnings=warnings, grace=grace, overdue=chance.choice([overdue, overdue, None]))
 
-    def _request(self, seed: int) -> SignatureRequest:
+    def _request(self, seed: int) -> SignatureInput:
         chance, together = self.random, self.random.random() < 0.4
         due = START + timedelta(days=chance.randint(2, 40), hours=chance.randint(0, 23))
         signers = tuple(
             Participant(person=f"s{number}", order=1 if together else number)
             for number in range(1, chance.randint(1, 3) + 1)
         )
-        brief = Brief(
+        brief = SignatureBrief(
             id=f"r{seed}",
             kind="k",
             title="D",
@@ -266,4 +266,4 @@ class Life:
             people=signers,
             urgent=self.policy.urgent,
         )
-        return SignatureRequest(brief=brief, policy=self.policy, due=chance.choice([None, None, due, due.date()]))
+        return SignatureInput(brief=brief, policy=self.policy, due=chance.choice([None, None, due, due.date()]))

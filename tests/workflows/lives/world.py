@@ -15,11 +15,11 @@ from workflows.model.notices import (
     Delivery,
     DeliveryReport,
     DeviceOutcome,
-    Notice,
     NoticeAction,
-    Outcome,
+    NotificationOrder,
+    NotificationOutcome,
 )
-from workflows.model.planning import Agenda, Planning
+from workflows.model.planning import PlanningInput, Schedule
 from workflows.model.provider import (
     CancelOrder,
     CreateOrder,
@@ -69,7 +69,7 @@ class World:
     signers: dict[str, tuple[SignerState, int]] = field(default_factory=dict)
     sent: list[Sent] = field(default_factory=list)
     acted_at: dict[str, datetime] = field(default_factory=dict)
-    agendas: list[tuple[datetime, Agenda]] = field(default_factory=list)
+    agendas: list[tuple[datetime, Schedule]] = field(default_factory=list)
 
     def act(self, person: str, state: SignerState) -> None:
         """Let a signer do something, if it is their turn."""
@@ -92,7 +92,7 @@ class World:
         self.status = Status.SENT if self.status is Status.CONVERTING else self.status
         self.callback()
 
-    async def plan(self, planning: Planning) -> Agenda:
+    async def plan(self, planning: PlanningInput) -> Schedule:
         self._reach("people", Code.DIRECTORY)
         agenda = await PolicyPlanner(self.book).plan(planning)
         assert agenda == await PolicyPlanner(self.book).plan(planning)
@@ -131,8 +131,8 @@ class World:
             self._reach("core")
         told = [self._tell(notice, delivery) for notice in delivery.notices]
         lines = tuple(line for line in told if line is not None)
-        open_ = tuple(one.device for line in lines for one in line.devices if one.outcome is Outcome.FAILED)
-        reached = any(line.outcome in (Outcome.ACCEPTED, Outcome.WITHDRAWN) for line in lines)
+        open_ = tuple(one.device for line in lines for one in line.devices if one.outcome is NotificationOutcome.FAILED)
+        reached = any(line.outcome in (NotificationOutcome.ACCEPTED, NotificationOutcome.WITHDRAWN) for line in lines)
         if open_ and not reached and delivery.devices is None:
             raise ApplicationError("no phone", type=Code.UNREACHABLE)
         seen = self._seen(delivery.subject) if delivery.document else None
@@ -140,7 +140,7 @@ class World:
 
     async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
         notices = {call.target.target: call.notice for call in batch.calls}
-        lines = {target: (_line(notice, Outcome.ACCEPTED),) for target, notice in notices.items() if notice}
+        lines = {target: (_line(notice, NotificationOutcome.ACCEPTED),) for target, notice in notices.items() if notice}
         self.told_systems += [target for target, notice in notices.items() if not notice]
         return HandoffReport(
             results=tuple(
@@ -165,23 +165,23 @@ class World:
             document="d", status=self.status, raw="x", signers=signers, turn=None if self._ended else turn
         )
 
-    def _tell(self, notice: Notice, delivery: Delivery) -> Delivered | None:
+    def _tell(self, notice: NotificationOrder, delivery: Delivery) -> Delivered | None:
         if delivery.document and (why := self._needless(notice)):
-            return _line(notice, Outcome.SUPPRESSED, why)
+            return _line(notice, NotificationOutcome.SUPPRESSED, why)
         devices = [f"{notice.person}~{number}" for number in range(self.phones.get(notice.person, 1))]
         if delivery.devices is not None:
             devices = [device for device in devices if device in delivery.devices]
             if not devices:
                 return None
         if not devices:
-            return _line(notice, Outcome.SUPPRESSED, "no_device")
-        done = Outcome.WITHDRAWN if notice.action is NoticeAction.WITHDRAW else Outcome.ACCEPTED
-        outcomes = {device: Outcome.FAILED if self._is_deaf() else done for device in devices}
+            return _line(notice, NotificationOutcome.SUPPRESSED, "no_device")
+        done = NotificationOutcome.WITHDRAWN if notice.action is NoticeAction.WITHDRAW else NotificationOutcome.ACCEPTED
+        outcomes = {device: NotificationOutcome.FAILED if self._is_deaf() else done for device in devices}
         taken = [device for device, outcome in outcomes.items() if outcome is done]
         self.sent += [Sent(self.now(), notice.stage, notice.person, notice.about, device) for device in taken]
-        return _line(notice, done if taken else Outcome.FAILED, devices=outcomes.items())
+        return _line(notice, done if taken else NotificationOutcome.FAILED, devices=outcomes.items())
 
-    def _needless(self, notice: Notice) -> str | None:
+    def _needless(self, notice: NotificationOrder) -> str | None:
         asked = notice.action in (NoticeAction.SIGN, NoticeAction.APPROVE)
         state = self.signers.get(notice.about or (notice.person if asked else ""), (SignerState.TURN, 0))[0]
         return None if state in OPEN and not self._ended else _NEEDLESS.get(state, "signed")
@@ -191,7 +191,10 @@ class World:
 
 
 def _line(
-    notice: Notice, outcome: Outcome, why: str | None = None, devices: Iterable[tuple[str, Outcome]] = ()
+    notice: NotificationOrder,
+    outcome: NotificationOutcome,
+    why: str | None = None,
+    devices: Iterable[tuple[str, NotificationOutcome]] = (),
 ) -> Delivered:
     return Delivered(
         key=notice.key,
