@@ -1,7 +1,7 @@
 """Composition root: settings → clients → activities → workers. Drains on SIGTERM; no logic of its own."""
 
-from activities.worker_clock import WorkerClock, moved_on
-from starter import interrupts
+from activities.temporal.clock import WorkerClock, moved_on
+from starter.boot import interrupts
 
 if __name__ == "__main__":
     interrupts.hold()  # `exits.run` takes what comes during a second of imports.
@@ -20,33 +20,36 @@ import structlog
 from pydantic import SecretStr
 from temporalio.client import Client
 
-from activities.campaigns.service import CampaignPeopleService
-from activities.campaigns.yearly import CampaignYearsService
-from activities.core_signature.asked import SignerSnapshots
+from activities.campaign.service import CampaignPeopleService
+from activities.campaign.yearly import CampaignYearsService
 from activities.core_signature.service import CoreSignatureService
-from activities.handoff import HandOffService
-from activities.http.pacing import RateLimiter
-from activities.on_call import OnCallAlerts
+from activities.core_signature.signers import SignerSnapshots
+from activities.documents.errors import StoreFailure
+from activities.hand_off.service import HandOffService
+from activities.http.rate_limit import RateLimiter
+from activities.notifications.alerts import OnCallAlerts
+from activities.notifications.phones import DeviceLimiter
+from activities.notifications.service import NotificationService
+from activities.notifications.sign_in import SignInMessages
+from activities.notifications.signer_mail import SignerMail
 from activities.onboarding.service import OnboardingPartsService
-from activities.planner import PolicyPlanner
-from activities.push.limiter import DeviceLimiter
-from activities.push.mail import SignerMail
-from activities.push.service import NotificationService
 from activities.reconciliation.adoption import Adoption
+from activities.reconciliation.callback_health import CallbackAlarm
 from activities.reconciliation.service import ReconciliationService
-from activities.reconciliation.silence import CallbackAlarm
-from activities.sign_in.service import SignInMessages
-from activities.store.failures import StoreFailure
-from starter import check_up, clients, exits, needs, pace, pollers, telemetry
-from starter.clients import Clients
-from starter.error_types import Refusal
+from activities.schedule.planner import PolicyPlanner
+from starter.boot import clients, exits
+from starter.boot.clients import Clients
+from starter.boot.startup import on_duty
+from starter.config import settings as needs
+from starter.config.settings import Settings
+from starter.errors import Refusal
 from starter.nexus.service import SignaturesHandler
-from starter.search_attributes import missing_search_attributes
-from starter.settings import Settings
-from starter.startup import on_duty
-from starter.task_queues import GRACE, at_work, workers
-from starter.temporal import connect_patiently
-from starter.temporal_refusals import refusing
+from starter.telemetry import telemetry
+from starter.temporal import check_up, pollers
+from starter.temporal import rates as pace
+from starter.temporal.connection import connect_patiently, refusing
+from starter.temporal.search_attributes import missing_search_attributes
+from starter.temporal.workers import GRACE, at_work, workers
 from workflows.names import CAMPAIGN_QUEUE, QUEUES, SIGNATURE_QUEUE, SWEEP_QUEUE, WORKFLOW_QUEUE
 
 NEEDS: Final = needs.OF_WORKER

@@ -10,26 +10,71 @@ import asyncio
 import logging
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
 
+from temporalio.bridge.proto.workflow_activation import WorkflowActivation
+from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 from temporalio.client import Client, WorkflowHistory
 from temporalio.converter import DataConverter
 from temporalio.runtime import Runtime, TelemetryConfig
-from temporalio.worker import Replayer
+from temporalio.worker import Replayer, WorkflowInstance, WorkflowInstanceDetails
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
+from temporalio.workflow import Info
 
-from activities import runs
-from activities.runs import Run
-from deploy.failed_tasks import NotingRunner
-from starter import exits, plugin, settings
-from starter.error_types import Exit
-from starter.temporal import connect
-from starter.temporal_refusals import refusing
+from activities.temporal import executions
+from activities.temporal.executions import Run
+from starter.boot import exits
+from starter.config import settings
+from starter.errors import Exit
+from starter.temporal import plugin
+from starter.temporal.connection import connect, refusing
 from workflows.names import WORKFLOW_QUEUES
 
+
+class TaskFailed(Exception):
+    """The code failed a workflow task; type and message of what it raised."""
+
+
+@dataclass(frozen=True)
+class NotingRunner(SandboxedWorkflowRunner):
+    """Runs workflows as a worker does, and notes by run id which one failed a task."""
+
+    failed: dict[str, TaskFailed] = field(default_factory=dict)
+
+    def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
+        """The sandboxed instance, watched."""
+        return _Watched(super().create_instance(det), self.failed)
+
+
+class _Watched(WorkflowInstance):
+    def __init__(self, inner: WorkflowInstance, failed: dict[str, TaskFailed]) -> None:
+        self._inner = inner
+        self._failed = failed
+
+    def activate(self, act: WorkflowActivation) -> WorkflowActivationCompletion:
+        completion = self._inner.activate(act)
+        if completion.HasField("failed"):
+            failure = completion.failed.failure
+            self._failed[act.run_id] = TaskFailed(f"{failure.application_failure_info.type}: {failure.message}")
+        return completion
+
+    def get_serialization_context(self, command_info: Any) -> Any:
+        return self._inner.get_serialization_context(command_info)
+
+    def get_external_store_context(self, command_info: Any) -> Any:
+        return self._inner.get_external_store_context(command_info)
+
+    def get_info(self) -> Info:
+        return self._inner.get_info()
+
+    def get_thread_id(self) -> int | None:
+        return self._inner.get_thread_id()
+
+
 _QUEUES: Final = ", ".join(f"'{queue}'" for queue in WORKFLOW_QUEUES)
-_OPEN: Final = f"TaskQueue IN ({_QUEUES}) AND {runs.OPEN}"
+_OPEN: Final = f"TaskQueue IN ({_QUEUES}) AND {executions.OPEN}"
 _NONDETERMINISM: Final = re.compile(r"Nondeterminism error: [^\"]+")
 _LONGEST: Final = 300
 
@@ -50,7 +95,7 @@ class ReplayCheck:
 
 async def rehearse(client: Client, most: int | None = None, code: Sequence[type[Any]] | None = None) -> ReplayCheck:
     """Replay the workflows that are open now, or only the `most` newest of them."""
-    running = [execution async for execution in runs.listed(client, _OPEN)]
+    running = [execution async for execution in executions.listed(client, _OPEN)]
     histories = _histories(client, running[:most])
     results = [result async for result in replays(histories, client.data_converter, code)]
     stuck = {workflow_id: _in_one_line(failure) for workflow_id, failure in results if failure is not None}

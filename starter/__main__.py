@@ -2,13 +2,13 @@
 
 from typing import NoReturn
 
-from starter import interrupts
+from starter.boot import interrupts
 
 
 def main() -> NoReturn:
     """Run what was typed and end the process with its code."""
     interrupts.hold()
-    from starter import command_line  # noqa: PLC0415  not before Ctrl-C can wait for it
+    from starter.cli import app as command_line  # noqa: PLC0415  not before Ctrl-C can wait for it
 
     command_line.main()
 

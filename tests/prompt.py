@@ -24,12 +24,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from activities.calendars.public_holidays import public_holidays
-from starter import modules
+from activities.calendar.working_days import public_holidays
+from starter.boot import processes as modules
 
 _MUST_END_WITHIN: Final = 60.0
 _CHUNK: Final = 65536
-_NOT_IMPORTED: Final = ("starter.__main__", "starter.command_line", "starter.examples")
+_NOT_IMPORTED: Final = ("starter.__main__", "starter.cli.app", "starter.examples")
 _ONE_AT_A_TIME: Final = threading.Lock()
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from starter.environment import PREFIX
-from starter.settings import is_secret, named_fields
+from starter.config.environment import PREFIX
+from starter.config.settings import is_secret, named_fields
 
 
 @dataclass(frozen=True)

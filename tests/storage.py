@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from activities.store.store import Store
+from activities.records.store import Store
 
 
 @contextmanager

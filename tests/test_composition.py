@@ -18,8 +18,8 @@ from activities.core_signature.client import CoreSignatureClient
 from deploy.sandbox.records import CoreEvent
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
-from starter import clients
-from starter.settings import load
+from starter.boot import clients
+from starter.config.settings import load
 from tests.activities.core_signature.requests import PDF
 from tests.activities.push.stage import entries
 from tests.servers import own_namespace

@@ -6,20 +6,19 @@ from typing import Final
 import pytest
 from pydantic import SecretStr
 
-from activities.core_signature.config import CoreSignatureConfig
+from activities.core_signature.client import CoreSignatureConfig
+from activities.core_signature.documents import STATUSES
 from activities.core_signature.orders import LANGUAGES
-from activities.core_signature.reading import STATUSES
-from activities.failures import verdict
-from activities.http.calling import Cause, ServiceFailure
+from activities.http.client import Cause, ServiceFailure
 from activities.http.oauth import Credentials
-from activities.push.fcm import LIMIT
-from activities.push.google import SCOPE
-from activities.push.limiter import PER_MINUTE
-from activities.push.message import LIFETIME
+from activities.notifications.message import LIFETIME
+from activities.notifications.phones import PER_MINUTE
+from activities.notifications.push_services import LIMIT, SCOPE
+from activities.temporal.failures import verdict
 from deploy.sandbox.callbacks import FIBONACCI
-from starter.callback.claim import CallbackVerdict, event_hash
-from starter.setting_groups import WebhookSettings
-from starter.subscribing import EVENTS
+from starter.boot.subscriptions import EVENTS
+from starter.config.settings import WebhookSettings
+from starter.web.callbacks import CallbackVerdict, event_hash
 from tests.markdown import ROOT, headings, table
 from workflows.model.subject import Code
 

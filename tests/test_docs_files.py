@@ -10,14 +10,13 @@ import pytest
 from pydantic import BaseModel, TypeAdapter
 from ruamel.yaml import YAML
 
-from activities.device import PushDevice
 from activities.files.fields import DayOrInstant, Email, Id, KindId, LocaleTag, Name, Span, Url, Zone
 from activities.files.reading import FileFaults, FileText
 from activities.files.yaml_lines import parse
-from activities.people import FileDirectory
-from activities.person import Absence, PeopleFile, Person
+from activities.people.file_directory import FileDirectory
+from activities.people.person import Absence, PeopleFile, Person, PushDevice
 from activities.policies.catalogue import Catalogue, CatalogueKind
-from activities.policies.file import (
+from activities.policies.policy_file import (
     EscalationLayer,
     OperationEntry,
     OverdueLayer,
@@ -28,11 +27,9 @@ from activities.policies.file import (
     TellRequesterLayer,
     Trigger,
 )
-from activities.requests.file import DocumentEntry, RequestFile, SignerEntry
-from activities.requests.input import prepare_request
-from activities.store.store import Store
-from activities.tasks.file import AnswerEntry, TaskFile, WhoEntry
-from activities.tasks.input import prepare_task as prepare_task
+from activities.records.store import Store
+from activities.signature.intake import DocumentEntry, RequestFile, SignerEntry, prepare_request
+from activities.task.intake import AnswerEntry, TaskFile, WhoEntry, prepare_task
 from tests.activities.requests.papers import NOW, PDF
 from tests.markdown import ROOT, Block, Row, blocks, table
 from workflows.model.policy import Overdue

@@ -27,10 +27,10 @@ FLOORS = {
     "workflows/campaign": {"model", "ports", "follow_up", "campaign"},
     "workflows/onboarding": {"model", "ports", "follow_up", "onboarding"},
     "workflows/hand_off": {"model", "ports", "follow_up", "hand_off"},
-    "workflows/reconciliation.py": {"model", "ports", "follow_up"},
-    "workflows/sign_in.py": {"model", "ports", "follow_up"},
-    "workflows/telling.py": {"model", "ports", "follow_up"},
-    "workflows/nexus_call.py": {"model", "follow_up"},
+    "workflows/reconciliation/workflow.py": {"model", "ports", "follow_up"},
+    "workflows/sign_in/workflow.py": {"model", "ports", "follow_up"},
+    "workflows/bulk_notice/workflow.py": {"model", "ports", "follow_up"},
+    "workflows/hand_off/workflow.py": {"model", "follow_up"},
 }
 """The arrow inside the first room: what is promised of whatever waits for people knows nothing of signatures."""
 KNOWING = ("workflows", "activities", "starter")
@@ -58,7 +58,7 @@ def floors(tree: ast.AST) -> set[str]:
 
 
 def reached(tree: ast.AST) -> set[str]:
-    """The rooms that are named as a part of a path, such as `ROOT / "deploy"` or `"deploy/launcher.py"`."""
+    """The rooms that are named as a part of a path, such as `ROOT / "deploy"` or `"deploy/local/launcher.py"`."""
     texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     return {text.partition("/")[0] for text in texts} & PLACES
 
@@ -79,7 +79,7 @@ def test_nothing_on_the_left_imports_anything_on_its_right(room: str) -> None:
 @pytest.mark.parametrize("room", ARROW)
 def test_no_room_reaches_around_the_arrow_by_a_path(room: str) -> None:
     wrong = {file: found for file, tree in sources(room) if (found := reached(tree) - ARROW[room])}
-    assert wrong == {}, "start a module of that room with starter/modules.py"
+    assert wrong == {}, "start a module of that room with starter/boot/processes.py"
 
 
 @pytest.mark.parametrize("floor", FLOORS)
@@ -94,10 +94,13 @@ def test_every_floor_has_a_row() -> None:
 
 
 def test_the_guards_bite() -> None:
-    assert imported(ast.parse("import deploy.launcher\nfrom starter.exits import run")) == {"deploy", "starter"}
+    assert imported(ast.parse("import deploy.local.launcher\nfrom starter.boot.exits import run")) == {
+        "deploy",
+        "starter",
+    }
     assert reached(ast.parse('ROOT / "deploy" / "launcher.py"')) == {"deploy"}
-    assert reached(ast.parse('Path("deploy/launcher.py")')) == {"deploy"}
-    assert floors(ast.parse("import workflows.signature.show as show")) == {"signature"}
+    assert reached(ast.parse('Path("deploy/local/launcher.py")')) == {"deploy"}
+    assert floors(ast.parse("import workflows.signature.view as show")) == {"signature"}
     assert floors(ast.parse("from workflows.names import SHOW")) == set()
     assert reached(ast.parse('modules.become("deploy.local")')) == set()
 

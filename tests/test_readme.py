@@ -9,7 +9,7 @@ from textwrap import indent
 import pytest
 from rich.console import Console
 
-from starter.command_line import app
+from starter.cli.app import app
 from tests.markdown import ROOT, anchors, citations, headings, ragged, rows
 from tests.settings_table import table
 from workflows.model.subject import Code

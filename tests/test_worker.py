@@ -8,14 +8,14 @@ import pytest
 from temporalio import activity, workflow
 from temporalio.worker import Worker
 
-import starter.doctor.temporal as doctor
+import starter.cli.doctor.temporal as doctor
 import worker
-from activities.http.pacing import RateLimiter
-from starter import pollers
-from starter.clients import opened
-from starter.doctor.health import PartHealth
-from starter.settings import load
-from starter.task_queues import at_work, workers
+from activities.http.rate_limit import RateLimiter
+from starter.boot.clients import opened
+from starter.cli.doctor.health import PartHealth
+from starter.config.settings import load
+from starter.temporal import pollers
+from starter.temporal.workers import at_work, workers
 from tests.golden.boundary import questions
 from tests.servers import own_namespace
 from tests.starter.terminal import complete

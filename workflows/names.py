@@ -12,7 +12,7 @@ WORKFLOW_QUEUE: Final = "countersign"
 A first notice may need one all the same: the mail for a signer whose last phone died since the request was made.
 """
 SIGNATURE_QUEUE: Final = "countersign-core-signature"
-"""Activities that call Core Signature; a rate limit set at it is the rate of the calls (starter/pace.py)."""
+"""Activities that call Core Signature; a rate limit set at it is the rate of the calls (starter/temporal/rates.py)."""
 URGENT_SIGNATURE_QUEUE: Final = "countersign-core-signature-urgent"
 """The same for whatever is `URGENT`: a server asks the partitions of a queue in turn, whatever waits in each."""
 CAMPAIGN_QUEUE: Final = "countersign-campaigns"

@@ -1,6 +1,7 @@
 """What a workflow may ask of the world: abstract activities, implemented in `activities/`.
 
-Failures are `ApplicationError`s whose `type` is a `Code` (activities/failures.py); every method may be repeated.
+Failures are `ApplicationError`s whose `type` is a `Code` (activities/temporal/failures.py); every method may be
+repeated.
 """
 
 from abc import ABC, abstractmethod
@@ -20,16 +21,18 @@ from workflows.model.campaign import (
     FrozenAudience,
     OutcomeCounts,
     SettleOrder,
+    YearGivenUp,
+    YearSeen,
+    YearToOpen,
 )
-from workflows.model.notices import Delivery, DeliveryReport
+from workflows.model.hand_off import HandoffReport
+from workflows.model.notifications import Delivery, DeliveryReport
 from workflows.model.onboarding import PartsSeen, PartsToEnd, PartsToLookAt, PartsToStart
-from workflows.model.planning import PlanningInput, Schedule, StandIn, StandInReport
-from workflows.model.provider import CancelOrder, CreateOrder, DocumentSeen, ForwardOrder, ForwardReport, Observation
 from workflows.model.reconciliation import ReconciliationOrder, ReconciliationResult
 from workflows.model.records import HandoffBatch, RecordedHandOff, ReplayOrder
-from workflows.model.settlement import HandoffReport
+from workflows.model.schedule import PlanningInput, Schedule, StandIn, StandInReport
 from workflows.model.sign_in import SignInOrder, SignInReport
-from workflows.model.yearly import YearGivenUp, YearSeen, YearToOpen
+from workflows.model.signature import CancelOrder, CreateOrder, DocumentSeen, ForwardOrder, ForwardReport, Observation
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 

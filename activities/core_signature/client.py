@@ -1,15 +1,16 @@
 """Core Signature over HTTP: typed methods, nothing of Temporal, no retries (docs/core-signature.md)."""
 
+import base64
+import json
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 import httpx
 
-from activities.core_signature.config import CoreSignatureConfig
-from activities.core_signature.upload import Upload, UploadContent
 from activities.core_signature.wire import (
     Wire,
     WireDocument,
@@ -20,11 +21,111 @@ from activities.core_signature.wire import (
     parse,
     read,
 )
-from activities.http.calling import DEADLINE, Cause, Query, Service, ServiceFailure, make_client
-from activities.http.oauth import Bearer
-from activities.http.pacing import RateLimiter
-from activities.lease import StillOurs, nobody_else
+from activities.http.client import DEADLINE, Cause, Query, Service, ServiceFailure, make_client
+from activities.http.oauth import Bearer, Credentials
+from activities.http.rate_limit import RateLimiter
+from activities.temporal.leases import StillOurs, nobody_else
 from workflows.names import adopted_document
+
+PIECE: Final = 3 << 16
+"""Bytes of a document that are in memory at a time; of three bytes base64 makes four characters, without a rest."""
+_FIELD: Final = "file_from_content"
+
+
+class UploadContent(Protocol):
+    """Bytes that are read when they are sent."""
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+
+    def pieces(self, length: int, through: Callable[[bytes], bytes] = ...) -> AsyncGenerator[bytes, None]:
+        """All of them, so many at a time, each piece passed through something."""
+
+
+class Upload:
+    """The body of a request, with a document's content if there is any; read anew each time it is sent, as when a token
+    was refused.
+
+    Before each piece it is asked whether it is `still_ours` to send: what that raises breaks it off, and nothing that
+    is broken off is made. So nothing is made on a word that is older than the wait for a turn or a token.
+    """
+
+    def __init__(
+        self, fields: Mapping[str, object], content: UploadContent | None = None, still_ours: StillOurs = nobody_else
+    ) -> None:
+        head = json.dumps(fields).removesuffix("}")
+        opened, closed = (f', "{_FIELD}": "', '"}') if content else ("", "}")
+        self._head, self._tail = f"{head}{opened}".encode(), closed.encode()
+        self._content = content
+        self._still_ours = still_ours
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What says how long it is: not every server takes a body that does not."""
+        encoded = 4 * -(-self._content.size // 3) if self._content else 0
+        length = len(self._head) + encoded + len(self._tail)
+        return {"content-type": "application/json", "content-length": str(length)}
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        await self._still_ours()
+        yield self._head
+        if self._content:
+            async with aclosing(self._content.pieces(PIECE, base64.b64encode)) as pieces:
+                async for piece in pieces:
+                    await self._still_ours()
+                    yield piece
+        await self._still_ours()
+        yield self._tail
+
+
+CALLBACKS: Final = "/callbacks/core-signature/"
+"""Where a receiver of ours is called; a document whose events go to such an address was made by a Countersign."""
+
+
+class Dialect(StrEnum):
+    """Whose paths are called; SignRequest is the ancestor of Core Signature's interface."""
+
+    CORE = "core"
+    SIGNREQUEST = "signrequest"
+
+    @property
+    def requests(self) -> str:
+        """The path of the signature requests."""
+        return "/signature-requests/" if self is Dialect.CORE else "/signrequests/"
+
+
+class NameStyle(StrEnum):
+    """How a signer's name is sent."""
+
+    FULL_NAME = "full_name"
+    FIRST_LAST = "first_last"
+
+
+@dataclass(frozen=True)
+class CoreSignatureConfig:
+    """Where Core Signature is and how this tenant wants to be spoken to.
+
+    `url` is the host; `callback_url` the address each document's events go to, None when a subscription tells them;
+    `list_lag` the seconds a new document may be missing from lists. Of an action path only the last part counts.
+    Requests come from the requester's own address, else `from_email`, else whom the token says; under their name.
+    Without `status_mails` it mails nobody of endings: we tell them.
+    """
+
+    url: str
+    credentials: Credentials
+    callback_url: str | None = None
+    dialect: Dialect = Dialect.CORE
+    from_email: str | None = None
+    from_requester: bool = False
+    name_style: NameStyle = NameStyle.FULL_NAME
+    list_lag: float = 10.0
+    page_size: int = 100
+    status_mails: bool = True
+    cancel_paths: tuple[str, ...] = ("cancel_signature_request", "cancel_signrequest")
+    resend_paths: tuple[str, ...] = ("resend_signature_request_email", "resend_signrequest_email")
+    forward_paths: tuple[str, ...] = ("forward_signer",)
+
 
 NAME: Final = "Core Signature"
 UPLOAD_DEADLINE: Final = 40.0

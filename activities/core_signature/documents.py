@@ -1,23 +1,257 @@
 """Documents read from Core Signature as a workflow believes them: checked to be ours, matched to whom we asked."""
 
-from collections.abc import Mapping
+import asyncio
+import unicodedata
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from enum import Enum, auto
 from types import MappingProxyType
 from typing import Final
 
-from activities.core_signature import reading
-from activities.core_signature.asked import Places, SignerSnapshots
 from activities.core_signature.client import CoreSignatureClient, if_found
-from activities.core_signature.lookup import Lookup
-from activities.core_signature.matching import folded
-from activities.core_signature.wire import WireDocument
-from activities.failures import final_failure, passing_failure
-from activities.http.calling import ServiceFailure
-from workflows.model.provider import DocumentSeen
-from workflows.model.subject import Code, Roster
+from activities.core_signature.signers import Places, SignerSnapshot, SignerSnapshots, folded, match, missing
+from activities.core_signature.wire import WireDocument, WireSigner
+from activities.http.client import ServiceFailure
+from activities.records.rows import StoragePrefix
+from activities.records.store import Store
+from activities.temporal.failures import final_failure, passing_failure
+from workflows.model.rejections import in_one_line
+from workflows.model.signature import DocumentSeen, SignerSeen, SignerState
+from workflows.model.subject import Code, Participant, Role, Roster, Status, Subject
+
+LONGEST_REASON: Final = 500
+FORWARDED: Final = "forwarded"
+"""The reason of a signer who gave their place at Core Signature to somebody we do not know."""
+_NOBODY: Final[Mapping[str, str]] = MappingProxyType({})
+
+STATUSES: Final = {
+    "co": Status.CONVERTING,
+    "ne": Status.CONVERTING,
+    "se": Status.SENT,
+    "vi": Status.VIEWED,
+    "do": Status.VIEWED,
+    "si": Status.SIGNED,
+    "sd": Status.SIGNED,
+    "de": Status.DECLINED,
+    "ca": Status.CANCELLED,
+    "xp": Status.EXPIRED,
+    "ec": Status.FAILED,
+    "es": Status.FAILED,
+}
+_CODES: Final = {"ec": Code.CONVERT_ERROR, "es": Code.SENDING_ERROR}
+
+
+def document_seen(
+    document: WireDocument,
+    roster: Roster,
+    places: Sequence[SignerSnapshot],
+    *,
+    bounced: AbstractSet[str] = frozenset(),
+    replaced: Mapping[str, str] = _NOBODY,
+) -> DocumentSeen:
+    """The document as a workflow sees it; `places` are what was sent, `bounced` the addresses that failed.
+
+    `replaced` are signers of whom we know that somebody else was asked instead, with the reason.
+    """
+    status = STATUSES.get(document.status)
+    said = signers_of(document)
+    found = match(roster.people, places, said)
+    roll = _Roll(status, bounced, frozenset(folded(place.email) for place in places), replaced)
+    return DocumentSeen(
+        document=document.uuid,
+        status=status,
+        raw=(clean(document.status) or "")[:20],
+        signers=tuple(roll.seen(signer, found[signer.person]) for signer in roster.people),
+        turn=None if status and status.ended else min((one.order for one in said if one.open), default=None),
+        code=_CODES.get(document.status),
+    )
+
+
+def signers_of(document: WireDocument) -> tuple[WireSigner, ...]:
+    """The signers of the document's request, the sender perhaps among them; none before there is one."""
+    return document.request.signers if document.request else ()
+
+
+def signers_not_told(document: WireDocument, roster: Roster, places: Sequence[SignerSnapshot]) -> tuple[str, ...]:
+    """The signers of a document that has ended of whom it does not tell whether they have acted.
+
+    Of one that could not be sent, or was ended before anybody was asked, there is nothing to tell.
+    """
+    status = STATUSES.get(document.status)
+    if status is None or not status.ended or status is Status.FAILED:
+        return ()
+    if document.request is None and status is not Status.SIGNED:
+        return ()
+    lost = missing(roster.people, places, match(roster.people, places, signers_of(document)))
+    return tuple(signer.person for signer in lost if signer.role is not Role.COPY)
+
+
+@dataclass(frozen=True)
+class _Roll:
+    """What is known of a document beside its signers' entries when one of them is read."""
+
+    status: Status | None
+    bounced: AbstractSet[str]
+    ours: AbstractSet[str]
+    replaced: Mapping[str, str]
+
+    def seen(self, signer: Participant, said: WireSigner | None) -> SignerSeen:
+        if signer.role is Role.COPY:
+            state = SignerState.COPIED if self.status is Status.SIGNED else SignerState.WAITING
+            return SignerSeen(person=signer.person, state=state)
+        if said is not None and said.signed:
+            state = SignerState.APPROVED if signer.role is Role.APPROVE else SignerState.SIGNED
+            return SignerSeen(person=signer.person, state=state, at=said.signed_on)
+        if said is not None and said.declined:
+            reason = clean(said.message)
+            return SignerSeen(person=signer.person, state=SignerState.DECLINED, at=said.declined_on, reason=reason)
+        if signer.person in self.replaced or (said is not None and said.forwarded):
+            return self._gone(signer, said)
+        return SignerSeen(person=signer.person, state=self._open_state(said))
+
+    def _gone(self, signer: Participant, said: WireSigner | None) -> SignerSeen:
+        to = said.forwarded_to_email if said else None
+        by_themselves = FORWARDED if to and folded(to) not in self.ours else None
+        return SignerSeen(
+            person=signer.person,
+            state=SignerState.REASSIGNED,
+            at=said.forwarded_on if said else None,
+            reason=self.replaced.get(signer.person, by_themselves),
+        )
+
+    def _open_state(self, said: WireSigner | None) -> SignerState:
+        if said is None:
+            return SignerState.WAITING
+        if said.viewed:
+            return SignerState.VIEWED
+        return SignerState.BOUNCED if folded(said.email) in self.bounced else SignerState.WAITING
+
+
+def clean(reason: str | None) -> str | None:
+    """What a signer wrote, in one line without control or direction characters, at most 500 characters."""
+    line = " ".join(in_one_line(reason or "").split())
+    return line[:LONGEST_REASON] or None
+
+
+def mailed_and_silent(document: WireDocument) -> bool:
+    """Whether somebody was mailed and has shown no sign since: only then can a mail have bounced unseen."""
+    if STATUSES.get(document.status) not in (Status.SENT, Status.VIEWED) or document.request is None:
+        return False
+    return any(signer.emailed and signer.open and not signer.viewed for signer in document.request.signers)
+
+
+def has_ended(document: WireDocument) -> bool:
+    """Whether nobody can sign, decline or cancel it any more."""
+    status = STATUSES.get(document.status)
+    return status is not None and status.ended
+
+
+def most_likely(documents: Sequence[WireDocument], name: str) -> WireDocument | None:
+    """The one of several documents under our id that is meant, None when that cannot be told.
+
+    A provider trims and normalises names, so a name decides only between documents that may all be ours.
+    """
+    if len(documents) > 1:
+        documents = [document for document in documents if _is_called(document, name)]
+    return documents[0] if len(documents) == 1 else None
+
+
+class IdClaim(Enum):
+    """For what an id was claimed before."""
+
+    NONE = auto()
+    OURS = auto()
+    OTHER_CONTENT = auto()
+
+
+class Lookup:
+    """Look-ups by `external_id`; raises `ApplicationError`s.
+
+    Ours is what carries our id after we claimed it for this content. What stood there before we did is ours by its
+    name alone: so is a document whose claim went with a lost store.
+    """
+
+    def __init__(self, client: CoreSignatureClient, store: Store) -> None:
+        self._client = client
+        self._store = store
+
+    async def to_take_over(self, subject: Subject, fingerprint: str) -> WireDocument | None:
+        """The document an earlier attempt made, None when there is none.
+
+        It may have ended meanwhile, if the id was found free and claimed by us before; without a claim an ended one is
+        somebody's past use of the id, and so is a foreign one. An id that was claimed for other content stays that
+        content's, also when Temporal has forgotten its request and the provider its document.
+        """
+        found, claim = await self._found(subject, fingerprint)
+        if claim is IdClaim.OTHER_CONTENT:
+            raise final_failure(Code.ID_USED_BEFORE, f"the id {subject.id} was used for other content before")
+        if claim is IdClaim.NONE:
+            if not all(_is_called(document, subject.title) for document in found):
+                raise final_failure(Code.ID_USED_BEFORE, f"another document already has the id {subject.id}")
+            if any(has_ended(document) for document in found):
+                raise final_failure(Code.ID_USED_BEFORE, f"a document with the id {subject.id} has already ended")
+        return self._only(found, subject)
+
+    async def to_cancel(self, subject: Subject, fingerprint: str) -> WireDocument | None:
+        """The document of ours that is to be cancelled, None when there is none."""
+        ours, claim = await self._found(subject, fingerprint)
+        if claim is IdClaim.OTHER_CONTENT:
+            return None
+        if claim is IdClaim.NONE:
+            ours = [document for document in ours if _is_called(document, subject.title)]
+        living = [document for document in ours if not has_ended(document)]
+        return self._only(living or ours[:1], subject)
+
+    async def is_gone(self, roster: Roster, uuid: str) -> bool:
+        """Whether the provider, asked in another way, does not know the document either: it may be a new one."""
+        for pause in (0.0, self._client.config.list_lag):
+            await asyncio.sleep(pause)
+            if any(document.uuid == uuid for document in await self._listed(roster)):
+                return False
+        return True
+
+    async def _found(self, subject: Subject, fingerprint: str) -> tuple[list[WireDocument], IdClaim]:
+        found = await self._listed(subject)
+        claim = _claim_of(await self._store.claimed_for(StoragePrefix.of_request(subject.id)), fingerprint)
+        if not found and claim is IdClaim.OURS:
+            # A creation whose answer was lost may not be listed yet: only after the lag does "nothing" mean nothing.
+            await asyncio.sleep(self._client.config.list_lag)
+            found = await self._listed(subject)
+        return found, claim
+
+    async def _listed(self, roster: Roster) -> list[WireDocument]:
+        found = await self._client.documents_of(roster.id)
+        if any(not document.is_of(roster.id) for document in found):
+            says = "the list of documents ignores the filter external_id, so nothing can be looked up"
+            raise final_failure(Code.PROVIDER_UNSURE, says)
+        return found
+
+    def _only(self, found: list[WireDocument], subject: Subject) -> WireDocument | None:
+        likely = most_likely(found, subject.title)
+        if found and likely is None:
+            says = f"{len(found)} documents have the id {subject.id}: delete all but one at Core Signature"
+            raise final_failure(Code.PROVIDER_UNSURE, says)
+        return likely
+
+
+def _claim_of(claimed_for: str | None, fingerprint: str) -> IdClaim:
+    if claimed_for is None:
+        return IdClaim.NONE
+    # The id of an adopted document is claimed for whatever content: it cannot be that of another document.
+    return IdClaim.OURS if claimed_for in ("", fingerprint) else IdClaim.OTHER_CONTENT
+
+
+def _is_called(document: WireDocument, name: str) -> bool:
+    return _comparable(document.name or "") == _comparable(name)
+
+
+def _comparable(name: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", name).split())
+
 
 _BOUNCED: Final = "signer_email_bounced"
 _LONGEST_SAYS: Final = 500
-_NOBODY: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class DocumentReader:
@@ -59,10 +293,10 @@ class DocumentReader:
         Fails with `provider_unsure` when it has ended and does not tell of everybody whether they have acted.
         """
         places = await self._asked.of(roster.id) if places is None else places
-        if untold := reading.signers_not_told(document, roster, places):
+        if untold := signers_not_told(document, roster, places):
             says = f"the document has ended at Core Signature, which does not tell what became of {', '.join(untold)}"
             raise final_failure(Code.PROVIDER_UNSURE, says[:_LONGEST_SAYS])
-        seen = reading.document_seen(document, roster, places, bounced=await self._bounced(document), replaced=replaced)
+        seen = document_seen(document, roster, places, bounced=await self._bounced(document), replaced=replaced)
         return seen.replace(mails_endings=self._mails_endings(document))
 
     def _mails_endings(self, document: WireDocument) -> bool:
@@ -71,7 +305,7 @@ class DocumentReader:
         return self._client.config.status_mails if silent is None else not silent
 
     async def _bounced(self, document: WireDocument) -> frozenset[str]:
-        if not reading.mailed_and_silent(document):
+        if not mailed_and_silent(document):
             return frozenset()
         try:
             listed = await self._client.events(document__uuid=document.uuid, event_type=_BOUNCED)

@@ -4,9 +4,9 @@ import hashlib
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from activities.core_signature.config import CoreSignatureConfig, NameStyle
-from activities.person import Person
-from workflows.model.request import SignatureBrief
+from activities.core_signature.client import CoreSignatureConfig, NameStyle
+from activities.people.person import Person
+from workflows.model.signature import SignatureBrief
 from workflows.model.subject import Participant, Role
 
 LANGUAGES: Final = frozenset(

@@ -9,14 +9,11 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from activities.core_signature.asked import SignerSnapshot
 from activities.core_signature.client import CoreSignatureClient
-from activities.core_signature.lookup import has_ended
-from activities.core_signature.matching import match
-from activities.core_signature.reading import STATUSES, clean
+from activities.core_signature.documents import STATUSES, clean, has_ended
+from activities.core_signature.signers import SignerSnapshot, match
 from activities.core_signature.wire import WireDocument, WireRequest, WireSigner
-from workflows.model.provider import SignerSeen
-from workflows.model.request import SignerState
+from workflows.model.signature import SignerSeen, SignerState
 from workflows.model.subject import Participant, Status
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from activities.http.calling import Cause, HttpAnswer, ServiceFailure
+from activities.http.client import Cause, HttpAnswer, ServiceFailure
 from workflows.names import adopted_document, adopted_id
 
 _UUID: Final = re.compile(r"[0-9A-Za-z-]{1,64}")

@@ -5,20 +5,21 @@ The faults they raise name what would be right and never repeat a name, an addre
 
 import re
 import unicodedata
-from datetime import UTC, date, datetime
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 from urllib.parse import urlsplit
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from babel import Locale, UnknownLocaleError
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from activities.calendars.public_holidays import known_calendar
-from activities.calendars.wall_clock import longer_than_days
-from activities.files.quoting import quotable
-from activities.spelling import ID_PATTERN, did_you_mean
-from workflows.follow_up.agenda import HORIZON
+from activities.calendar.wall_clock import longer_than_days, start_of_day
+from activities.calendar.working_days import known_calendar
+from activities.errors import ID_PATTERN, did_you_mean, quotable
+from activities.files.yaml_lines import FieldPath
+from workflows.follow_up.next_step import HORIZON
 
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _LABELS: Final = re.compile(r"[^.]{1,63}(\.[^.]{1,63})*\.?")
@@ -151,3 +152,74 @@ SpanOrNone: TypeAlias = Annotated[
 Url: TypeAlias = Annotated[str, Field(max_length=2000), AfterValidator(web_url)]
 DayOrInstant: TypeAlias = Annotated[datetime | date, BeforeValidator(_day_or_instant)]
 """A bare date stays a date, because what it means depends on where it stands; instants come out in UTC."""
+
+
+_AGES_AGO: Final = date(1900, 1, 1)
+_FOR_GOOD: Final = date(9000, 1, 1)
+"""People write 9999-12-31 for good; the very ends of the calendar are days that not every zone has."""
+
+
+def _on_every_clock(moment: date | datetime) -> date | datetime:
+    day = moment.date() if isinstance(moment, datetime) else moment
+    return moment if _AGES_AGO <= day <= _FOR_GOOD else min(max(day, _AGES_AGO), _FOR_GOOD)
+
+
+Moment: TypeAlias = Annotated[DayOrInstant, AfterValidator(_on_every_clock)]
+UTC_ZONE: Final = ZoneInfo("UTC")
+
+
+def begin(moment: date | datetime, zone: ZoneInfo) -> datetime:
+    """Its first instant: a day begins in the zone."""
+    return moment if isinstance(moment, datetime) else start_of_day(moment, zone)
+
+
+def end(moment: date | datetime, zone: ZoneInfo) -> datetime:
+    """The first instant after it: a day is over in the zone."""
+    return moment if isinstance(moment, datetime) else start_of_day(moment + timedelta(days=1), zone)
+
+
+_PLACE: Final = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
+_BRACES: Final = {"{{": "{", "}}": "}"}
+_DROPPED: Final = object()
+
+
+def filled(content: Any, values: Mapping[str, str]) -> Any:
+    """The content with the values put in; a field that is one place and whose value is empty is left out."""
+    new = _filled(content, values)
+    return None if new is _DROPPED else new
+
+
+def places(content: Any) -> Iterator[tuple[FieldPath, str]]:
+    """The fields that have places, each with the name of every one."""
+    return ((path, name) for path, text in _texts(content) for name in _PLACE.findall(text) if name)
+
+
+def gaps(content: Any, values: Mapping[str, str]) -> Iterator[tuple[FieldPath, str]]:
+    """The fields in whose text something would be missing, each with the name of every place that has no value."""
+    texts = ((path, text) for path, text in _texts(content) if not _PLACE.fullmatch(text))
+    return ((path, name) for path, text in texts for name in _PLACE.findall(text) if name and not values[name])
+
+
+def _texts(content: Any, path: FieldPath = ()) -> Iterator[tuple[FieldPath, str]]:
+    if isinstance(content, dict):
+        for key, item in content.items():
+            yield from _texts(item, (*path, key))
+    elif isinstance(content, list):
+        for position, item in enumerate(content):
+            yield from _texts(item, (*path, position))
+    elif isinstance(content, str):
+        yield path, content
+
+
+def _filled(value: Any, values: Mapping[str, str]) -> Any:
+    if isinstance(value, dict):
+        fields = {key: new for key, item in value.items() if (new := _filled(item, values)) is not _DROPPED}
+        return fields if fields or not value else _DROPPED
+    if isinstance(value, list):
+        return [new for item in value if (new := _filled(item, values)) is not _DROPPED]
+    if not isinstance(value, str):
+        return value
+    whole = _PLACE.fullmatch(value)
+    if whole and whole[1] and not values[whole[1]]:
+        return _DROPPED
+    return _PLACE.sub(lambda place: values[place[1]] if place[1] else _BRACES.get(place[0], place[0]), value)

@@ -5,16 +5,35 @@ in which an apostrophe stands before whatever a spreadsheet would take for a for
 """
 
 import csv
+import errno
 import io
+import os
 import re
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self, TextIO
 
 from activities.files.reading import Fault, FileFaults, bytes_of
-from activities.files.whole import whole
 from activities.files.yaml_lines import cleaned
+
+
+@contextmanager
+def whole(path: Path, *, encoding: str = "utf-8") -> Iterator[TextIO]:
+    """Write a text file, its lines as they are; its folder must be there. Raises `OSError`."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "is no file")
+    handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding=encoding, newline="") as stream:
+            yield stream
+        Path(unfinished).replace(path)
+    except BaseException:
+        Path(unfinished).unlink(missing_ok=True)
+        raise
+
 
 ROWS_AT_MOST: Final = 10_000
 TABLE_BYTES_AT_MOST: Final = 16 * 1024 * 1024

@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from activities.files.quoting import HIDDEN, without_quotes, word
+from activities.errors import HIDDEN, without_quotes, word
 
 FieldPath: TypeAlias = tuple[str | int, ...]
 

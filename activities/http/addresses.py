@@ -16,7 +16,7 @@ from typing import Any, Final, NoReturn
 
 import httpx
 
-from activities.spelling import did_you_mean
+from activities.errors import did_you_mean
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network

@@ -21,7 +21,7 @@ from authlib.common.errors import AuthlibBaseError  # type: ignore[import-untype
 from authlib.common.urls import url_decode  # type: ignore[import-untyped]
 from pydantic import SecretStr
 
-from activities.http.calling import (
+from activities.http.client import (
     DEADLINE,
     HEADERS,
     TIMEOUT,

@@ -7,16 +7,16 @@ from typing import Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict
 
+from activities.documents.errors import StoreFailure
+from activities.files.pdf import LocalDocuments
 from activities.files.reading import PlainFile
 from activities.files.yaml_lines import Parsed
 from activities.onboarding.file import CUSTOMER, OWNER
-from activities.person import id_in_full
-from activities.requests.documents import LocalDocuments
-from activities.store.failures import StoreFailure
-from activities.store.home import StoragePrefix
-from activities.store.store import Store
-from activities.store.texts import Reference
-from workflows.model.quiet import BudgetExemption
+from activities.people.person import id_in_full
+from activities.records.rows import StoragePrefix
+from activities.records.store import Store
+from activities.records.texts import Reference
+from workflows.model.notifications import BudgetExemption
 
 _PIECE: Final = 1024 * 1024
 

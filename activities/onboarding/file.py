@@ -7,15 +7,23 @@ from typing import Annotated, Any, ClassVar, Final, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from activities.directory import Directory, UnknownGroup
+from activities.errors import did_you_mean
 from activities.files.fields import Id, KindId, Message, Name, Span
 from activities.files.reading import FileModel
+from activities.launch.intake import (
+    AskingFile,
+    ConcernedPersons,
+    FileChecks,
+    KnownPersons,
+    PersonId,
+    SomebodyEntry,
+    maps,
+    right,
+)
+from activities.people.directory import Directory, UnknownGroup
 from activities.policies.catalogue import Catalogue
-from activities.spelling import did_you_mean
-from activities.starting.checks import ConcernedPersons, FileChecks, KnownPersons, maps
-from activities.starting.file import AskingFile, PersonId, SomebodyEntry, right
-from activities.tasks.file import PEOPLE_AT_MOST
-from workflows.model.quiet import QUIET_AT_MOST
+from activities.task.intake import PEOPLE_AT_MOST
+from workflows.model.notifications import QUIET_AT_MOST
 
 CUSTOMER: Final = "customer"
 OWNER: Final = "owner"

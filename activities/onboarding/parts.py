@@ -5,8 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from activities.files.reading import FileFaults, PlainFile
-from activities.files.words import written_path
+from activities.files.reading import FileFaults, PlainFile, written_path
 from activities.files.yaml_lines import FieldPath
 from activities.onboarding.content import PartWords
 from activities.onboarding.file import (
@@ -18,7 +17,7 @@ from activities.onboarding.file import (
     OnboardingChecks,
     OnboardingFile,
 )
-from activities.onboarding.template import MergedTemplate, TemplatePosition
+from activities.policies.onboarding_template import MergedTemplate, TemplatePosition
 from workflows.model.onboarding import PartKind, PartPlan, StagePlan
 
 TEAM_TASK: Final = "team-task"

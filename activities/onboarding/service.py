@@ -13,30 +13,31 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 from temporalio.testing import TimeSkipper
 
-from activities import runs
-from activities.directory import Directory
-from activities.failures import failing_as_application_errors, passing_failure
+from activities.documents.errors import DocumentDamaged, DocumentMissing, StoreAway, StoreFailure
 from activities.files.reading import FileFaults
-from activities.language import phrase
+from activities.launch import launch as path
+from activities.launch.launch import end_forgotten, end_terminated
+from activities.notifications.words import words_for
 from activities.onboarding.content import OnboardingContent, PartContent, read_part
-from activities.onboarding.input import PreparedPart, Sources
-from activities.own_words import DAMAGED, ERASED, words_of
+from activities.onboarding.intake import PreparedPart, Sources
+from activities.people.directory import Directory
+from activities.people.language import phrase
+from activities.people.reader import language_of
 from activities.policies.catalogue import Catalogue
-from activities.push.words import words_for
-from activities.reader import language_of
-from activities.requests.input import PreparedRequest
-from activities.starting import path
-from activities.starting.terminated import end_forgotten, end_terminated
-from activities.store.failures import DocumentDamaged, DocumentMissing, StoreAway, StoreFailure
-from activities.store.home import StoragePrefix
-from activities.store.store import Store
-from activities.wishes import ANSWERS_WITHIN, offer, wish
-from activities.worker_clock import moved_on
+from activities.records.rows import StoragePrefix
+from activities.records.store import Store
+from activities.records.user_texts import DAMAGED, ERASED, words_of
+from activities.signature.intake import PreparedRequest
+from activities.temporal import executions as runs
+from activities.temporal.clock import moved_on
+from activities.temporal.commands import ANSWERS_WITHIN, offer, wish
+from activities.temporal.failures import failing_as_application_errors, passing_failure
 from workflows import names
-from workflows.follow_up.awaited import PEOPLE_AT_MOST
-from workflows.follow_up.stages import NotificationType
+from workflows.follow_up.notification_types import NotificationType
+from workflows.follow_up.slots import PEOPLE_AT_MOST
 from workflows.kinds import Kind, WorkflowName, named
-from workflows.model.notices import NoticeAction
+from workflows.model.commands import Cancellation, Done, Subscription
+from workflows.model.notifications import NoticeAction
 from workflows.model.onboarding import (
     PartBegun,
     PartKind,
@@ -49,14 +50,12 @@ from workflows.model.onboarding import (
 )
 from workflows.model.policy import Policy, Target
 from workflows.model.records import SettledRecord
-from workflows.model.request import SignerState
-from workflows.model.subject import Code
-from workflows.model.task import ToDecide
+from workflows.model.signature import SignerState
+from workflows.model.subject import Code, ToDecide
 from workflows.model.views import RequestShow, Shown
-from workflows.model.wishes import Cancellation, Done, Subscription
-from workflows.onboarding.part import DECISION
+from workflows.onboarding.state import DECISION
 from workflows.ports import OnboardingParts
-from workflows.signature.inputs import SignatureInput
+from workflows.signature.state import SignatureInput
 
 _CLOCKS_DIFFER: Final = timedelta(minutes=5)
 _JUST_AFTER: Final = timedelta(seconds=10)

@@ -14,15 +14,14 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
+from activities.errors import did_you_mean
 from activities.files.fields import KindId
 from activities.files.reading import FileFaults, FileModel, FileText, PlainFile
-from activities.language import Language
-from activities.onboarding.kick_off import kick_off_file
+from activities.people.language import Language
 from activities.policies.cascade import REQUEST, Layer, Resolved, resolve, without_trigger
-from activities.policies.file import PolicyLayer
 from activities.policies.labels import KindLabel, label_of
-from activities.policies.sense import Senseless, senseless
-from activities.spelling import did_you_mean
+from activities.policies.onboarding_template import kick_off_file
+from activities.policies.policy_file import PolicyLayer, Senseless, senseless
 from workflows.model.policy import Policy
 
 _DEEPEST: Final = 20

@@ -8,7 +8,7 @@ from pydantic import model_validator
 
 from activities.files.fields import Name
 from activities.files.reading import FileModel
-from activities.language import ENGLISH, Language, phrase
+from activities.people.language import ENGLISH, Language, phrase
 
 _OURS: Final[Mapping[str, str]] = {
     "team-task": phrase("Task"),

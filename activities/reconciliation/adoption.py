@@ -15,31 +15,29 @@ from typing import Final
 
 from temporalio.client import Client
 
-from activities.core_signature.asked import Places, SignerSnapshot, SignerSnapshots
-from activities.core_signature.client import CoreSignatureClient
-from activities.core_signature.config import CALLBACKS
-from activities.core_signature.matching import folded
+from activities.core_signature.client import CALLBACKS, CoreSignatureClient
+from activities.core_signature.documents import STATUSES, clean
 from activities.core_signature.orders import LANGUAGES
-from activities.core_signature.reading import STATUSES, clean
+from activities.core_signature.signers import Places, SignerSnapshot, SignerSnapshots, folded
 from activities.core_signature.wire import WireDocument, WireRequest, WireSigner
-from activities.directory import DirectoryFailure
+from activities.errors import ID_PATTERN
 from activities.files.reading import FileFaults, FileText
-from activities.http.calling import ServiceFailure
-from activities.people import FileDirectory
-from activities.person import Person
+from activities.http.client import ServiceFailure
+from activities.launch import launch as path
+from activities.people.directory import DirectoryFailure
+from activities.people.file_directory import FileDirectory
+from activities.people.person import Person
 from activities.policies.catalogue import Catalogue, UnknownKind
-from activities.requests.cover_sheet import CoverSheet
-from activities.requests.input import PreparedRequest, prepare_request
-from activities.spelling import ID_PATTERN
-from activities.starting import path
-from activities.store.home import StoragePrefix
-from activities.store.store import Store
-from workflows.follow_up.inputs import FollowUpInput
+from activities.records.cover_sheet import CoverSheet
+from activities.records.rows import StoragePrefix
+from activities.records.store import Store
+from activities.signature.intake import PreparedRequest, prepare_request
+from workflows.follow_up.input import FollowUpInput
 from workflows.model.reconciliation import NotAdopted
-from workflows.model.request import Document
+from workflows.model.signature import Document
 from workflows.model.subject import Role, Status
 from workflows.names import adopted_id
-from workflows.signature.inputs import SignatureInput
+from workflows.signature.state import SignatureInput
 
 LONGEST_NAME: Final = 200
 LONGEST_WHY: Final = 300

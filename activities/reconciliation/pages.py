@@ -1,26 +1,132 @@
 """The pages of one part of a sweep, and the place from which the next part goes on."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from statistics import median_low
-from typing import Final
+from typing import Any, Final, Self
 
 from pydantic import AwareDatetime, Field
 from temporalio import activity
 
 from activities.core_signature.client import CoreSignatureClient, Listed
 from activities.core_signature.wire import WireEvent
-from activities.failures import final_failure
-from activities.http.calling import ServiceFailure
-from activities.reconciliation.silence import CallbackHealth
-from activities.reconciliation.strangers import UnmanagedDocuments, newest
-from activities.reconciliation.unnamed import Names
-from activities.reconciliation.unread import PageDrift
+from activities.http.client import ServiceFailure
+from activities.reconciliation.callback_health import CallbackHealth
+from activities.reconciliation.unnamed_events import Names
+from activities.temporal.failures import final_failure
 from workflows.model.base import Model
 from workflows.model.reconciliation import SHOWN_AT_MOST, CorrectedRequest, NotAdopted, ReconciliationResult
 from workflows.model.subject import Code
+
+WAITING_AT_MOST: Final = 1_000
+"""Documents that wait to be adopted; one more is met again with its next event."""
+JUDGED_REMEMBERED: Final = 5_000
+"""Documents that are judged once for each event; one that is forgotten is judged again."""
+GIVEN_UP_AFTER: Final = timedelta(days=1)
+"""How long a document that is not shown is asked for."""
+
+
+class RejectedDocument(Model):
+    """Since when a document is not shown, when it was asked for last, and what was answered."""
+
+    since: AwareDatetime
+    last: AwareDatetime
+    why: str
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether it is to be asked for again: each pause is as long as all before it."""
+        return now - self.last >= self.last - self.since
+
+
+class UnmanagedDocuments(Model):
+    """Those that wait to be looked at, of which some were refused, and up to which event others were judged."""
+
+    waiting: dict[str, AwareDatetime] = Field(default_factory=dict)
+    refused: dict[str, RejectedDocument] = Field(default_factory=dict)
+    judged: dict[str, AwareDatetime] = Field(default_factory=dict)
+
+    def met(self, found: Mapping[str, datetime]) -> Self:
+        """These have had an event; what was judged is judged anew only once it has another one."""
+        news = {
+            uuid: at
+            for uuid, at in found.items()
+            if uuid not in self.waiting and (uuid not in self.judged or at > self.judged[uuid])
+        }
+        room = WAITING_AT_MOST - len(self.waiting)
+        return self.replace(waiting={**self.waiting, **dict(list(news.items())[:room])})
+
+    def due(self, now: datetime) -> list[str]:
+        """Those that are to be looked at, whoever waits longest first."""
+        return [uuid for uuid in self.waiting if uuid not in self.refused or self.refused[uuid].is_due(now)]
+
+    def judge(self, uuid: str) -> Self:
+        """This one needs not be looked at any more."""
+        waiting, refused = dict(self.waiting), dict(self.refused)
+        judged = {**self.judged, uuid: waiting.pop(uuid)}
+        refused.pop(uuid, None)
+        return self.replace(waiting=waiting, refused=refused, judged=judged)
+
+    def postpone(self, uuid: str) -> Self:
+        """This one waits behind the others."""
+        others = {other: at for other, at in self.waiting.items() if other != uuid}
+        return self.replace(waiting={**others, uuid: self.waiting[uuid]})
+
+    def refuse(self, uuid: str, why: str, now: datetime) -> Self:
+        """This one is not shown, and waits behind the others; it is judged when that has lasted too long."""
+        since = self.refused[uuid].since if uuid in self.refused else now
+        if now - since >= GIVEN_UP_AFTER:
+            return self.judge(uuid)
+        refused = {**self.refused, uuid: RejectedDocument(since=since, last=now, why=why)}
+        return self.postpone(uuid).replace(refused=refused)
+
+    def since(self, floor: datetime) -> Self:
+        """Without what is never met again: its events are not looked at any more."""
+        lately = {uuid: at for uuid, at in self.judged.items() if at >= floor}
+        return self.replace(judged=newest(lately, JUDGED_REMEMBERED))
+
+
+def newest(instants: Mapping[str, datetime], most: int) -> dict[str, datetime]:
+    """The latest so many of these."""
+    return dict(sorted(instants.items(), key=lambda one: one[1])[-most:])
+
+
+BACK_AT_MOST: Final = 200
+"""Pages that one pass goes back over: a list whose length is never told twice alike is come through all the same."""
+
+
+class PageDrift(Model):
+    """How many events follow what was looked at, counted from the end of the list: there nothing moves them when some
+    are deleted or come at its head. None when the list does not tell its length. `size` is that of a whole page,
+    `back` how many pages were gone back over."""
+
+    left: int | None = None
+    size: int = 1
+    back: int = 0
+
+    def lost(self, page: int, listed: Listed[Any]) -> int:
+        """How many events, at most, have moved up past this page since the one before it was read."""
+        behind = _from_here(page, listed)
+        return 0 if self.left is None or behind is None else max(0, self.left - behind)
+
+    def after(self, page: int, listed: Listed[Any]) -> tuple[Self, int]:
+        """With this page looked at, and the page to read next: an earlier one where events have moved up."""
+        here = self.replace(size=max(self.size, len(listed.found)))
+        pages = min(page, -(-self.lost(page, listed) // here.size))
+        if 0 < pages <= BACK_AT_MOST - self.back:
+            return here.replace(back=self.back + pages), max(1, page - pages)
+        behind = _from_here(page, listed)
+        left = None if behind is None else behind - len(listed.found)
+        return here.replace(left=left), page + 1
+
+
+def _from_here(page: int, listed: Listed[Any]) -> int | None:
+    """How many events the list has from the first one of this page on."""
+    if listed.count is None:
+        return None
+    return listed.count - (page - 1) * len(listed.found) if listed.more else len(listed.found)
+
 
 PAGES_AT_MOST: Final = 20
 """Pages of one part."""

@@ -7,11 +7,12 @@ Where documents that were sent by hand are adopted, their events are told to wha
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from pydantic import ValidationError
 from temporalio import activity
@@ -20,24 +21,62 @@ from temporalio.service import RPCError
 
 from activities.core_signature.client import CoreSignatureClient, if_found
 from activities.core_signature.wire import WireEvent
-from activities.failures import failing_as_application_errors
-from activities.http.calling import ServiceFailure
+from activities.documents.errors import StoreFailure
+from activities.errors import ID_PATTERN
+from activities.http.client import ServiceFailure
 from activities.reconciliation.adoption import Adoption, NotYetAdoptable
-from activities.reconciliation.open_requests import OpenRequests, TemporalOpenRequests
+from activities.reconciliation.callback_health import CallbackAlarm, CallbackHealth, ClockSeen
 from activities.reconciliation.pages import AGAIN, Pass, PassLimits, PassMark
-from activities.reconciliation.silence import CallbackAlarm, CallbackHealth, ClockSeen
-from activities.reconciliation.unnamed import heard
-from activities.rpc_errors import about_the_workflow, about_this_one_alone
-from activities.spelling import ID_PATTERN
-from activities.store.failures import StoreFailure
-from activities.store.store import Store
+from activities.reconciliation.unnamed_events import heard
+from activities.records.store import Store
+from activities.temporal import executions
+from activities.temporal.executions import about_the_workflow, about_this_one_alone
+from activities.temporal.failures import failing_as_application_errors
 from workflows import names
 from workflows.kinds import Kind
-from workflows.model.provider import FINAL, ProviderEvent
 from workflows.model.reconciliation import CorrectedRequest, NotAdopted, ReconciliationOrder, ReconciliationResult
+from workflows.model.signature import FINAL, ProviderEvent
 from workflows.model.subject import Status
 from workflows.names import adopted_id
 from workflows.ports import EventReconciliation
+
+_IDS_AT_MOST: Final = 50
+"""Ids of one query."""
+
+
+class OpenRequests(Protocol):
+    """Where it is looked which requests go on; may raise `RPCError`."""
+
+    async def among(self, ids: Sequence[str]) -> Mapping[str, str]:
+        """`CsStatus` of those of these that are open."""
+        ...
+
+    async def known(self, ids: Sequence[str]) -> AbstractSet[str]:
+        """Those of these that Temporal knows, open or closed."""
+        ...
+
+
+@dataclass(frozen=True)
+class TemporalOpenRequests:
+    """See `OpenRequests`: Temporal's visibility, which lags by a moment."""
+
+    client: Client
+
+    async def among(self, ids: Sequence[str]) -> Mapping[str, str]:
+        """See `OpenRequests`."""
+        return {id: run.known.get(names.STATUS) or "" async for id, run in self._listed(ids, f" AND {executions.OPEN}")}
+
+    async def known(self, ids: Sequence[str]) -> AbstractSet[str]:
+        """See `OpenRequests`."""
+        return {id async for id, _ in self._listed(ids)}
+
+    async def _listed(self, ids: Sequence[str], also: str = "") -> AsyncIterator[tuple[str, executions.Run]]:
+        for first in range(0, len(ids), _IDS_AT_MOST):
+            listed = ", ".join(f"'{Kind.REQUEST.workflow_id(id)}'" for id in ids[first : first + _IDS_AT_MOST])
+            query = f"WorkflowType = '{names.SIGNATURE_REQUEST}'{also} AND WorkflowId IN ({listed})"
+            async for run in executions.listed(self.client, query):
+                yield run.id.partition(":")[2], run
+
 
 FIRST_LOOK: Final = timedelta(days=30)
 """How far the first sweep looks back."""

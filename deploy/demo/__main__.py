@@ -4,13 +4,13 @@ import argparse
 import asyncio
 import signal
 
-from deploy.demo.report import DemoTold, verdict
-from deploy.demo.telling import run
-from deploy.running import in_one_line
-from starter import exits, logs
-from starter.commands.printing import print_answer
-from starter.error_types import Exit, Terminated
-from starter.refusals import REFUSALS
+from deploy.demo.telling import DemoTold, run, verdict
+from deploy.local.running import in_one_line
+from starter.boot import exits
+from starter.boot.refusals import REFUSALS
+from starter.cli.printing import print_answer
+from starter.errors import Exit, Terminated
+from starter.telemetry import logs
 
 
 def main() -> int:

@@ -2,25 +2,122 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, Final, TypeVar
+from urllib.parse import urljoin, urlsplit
 
 from temporalio.client import WorkflowHandle
 from temporalio.testing import TimeSkipper
 
-from activities.http.calling import Service, make_client
-from activities.links import LinkUse
-from deploy.demo.browser import Browser, HtmlPage
-from starter import requests
-from starter.clients import links
-from starter.context import Context
-from starter.error_types import Refusal
-from starter.fast_forward import JUST_AFTER, forward
-from starter.settings import Settings
+from activities.http.client import Service, make_client
+from activities.notifications.links import LinkUse
+from starter.boot.clients import links
+from starter.boot.context import Context
+from starter.cli import start_files
+from starter.config.settings import Settings
+from starter.errors import Refusal
+from starter.queries.fast_forward import JUST_AFTER, forward
 from workflows.kinds import Kind
 from workflows.model.views import OnboardingShow, RequestShow
 from workflows.names import SHOW
+
+_MOST_REDIRECTS = 5
+
+
+@dataclass
+class HtmlForm:
+    """Where a form goes and what it carries: its hidden fields and its first button."""
+
+    action: str = ""
+    fields: dict[str, str] = field(default_factory=dict)
+    complete: bool = False
+
+
+@dataclass(frozen=True)
+class HtmlPage:
+    """What stands on the screen."""
+
+    url: str
+    status: int
+    text: str
+
+    @property
+    def form(self) -> HtmlForm:
+        """The first form that is posted; `Refusal` when the page has none."""
+        reader = _FormReader()
+        reader.feed(self.text)
+        if not reader.forms:
+            raise Refusal(f"a page with nothing to press ({self.status}, {_title(self.text)})")
+        return reader.forms[0]
+
+
+class Browser:
+    """One visit; close it when done."""
+
+    def __init__(self) -> None:
+        self._client = make_client()
+
+    async def open(self, url: str) -> HtmlPage:
+        """GET a page, wherever it leads."""
+        return await self._follow(url, None, {"accept": "text/html"})
+
+    async def links(self, url: str, *, containing: str) -> list[str]:
+        """The addresses of a page's links that have this text in them."""
+        reader = _FormReader()
+        reader.feed((await self.open(url)).text)
+        return [urljoin(url, link) for link in reader.links if containing in link]
+
+    async def press(self, page: HtmlPage, text: str = "") -> HtmlPage:
+        """Post the page's first form as a browser would, with what was written into it, and follow."""
+        origin = "{0.scheme}://{0.netloc}".format(urlsplit(page.url))
+        headers = {"accept": "text/html", "origin": origin, "sec-fetch-site": "same-origin"}
+        fields = page.form.fields | ({"text": text} if text else {})
+        return await self._follow(urljoin(page.url, page.form.action or page.url), fields, headers)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def _follow(self, url: str, fields: dict[str, str] | None, headers: dict[str, str]) -> HtmlPage:
+        for _ in range(_MOST_REDIRECTS):
+            method = "GET" if fields is None else "POST"
+            answer = await self._client.request(method, url, data=fields, headers=headers)
+            if not answer.is_redirect:
+                return HtmlPage(url, answer.status_code, answer.text)
+            url, fields, headers = urljoin(url, answer.headers["location"]), None, {"accept": "text/html"}
+        raise Refusal("a page that sends its visitor round in circles")
+
+
+class _FormReader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.forms: list[HtmlForm] = []
+        self.links: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        if tag == "a" and "href" in given:
+            self.links.append(given["href"])
+        if tag == "form" and given.get("method", "").lower() == "post":
+            self.forms.append(HtmlForm(given.get("action", "")))
+        elif self.forms and not self.forms[-1].complete and "name" in given:
+            if tag == "button":
+                self.forms[-1].complete = True
+            if tag in ("input", "button"):
+                self.forms[-1].fields[given["name"]] = given.get("value", "")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "form" and self.forms:
+            self.forms[-1].complete = True
+
+
+def _title(text: str) -> str:
+    _, _, rest = text.partition("<title>")
+    return rest.partition("</title>")[0].strip() or "without a title"
+
 
 _SEEN_WITHIN: Final = 15.0
 _GLANCE: Final = 0.1
@@ -101,7 +198,7 @@ class Scene:
 
     async def shown(self) -> RequestShow:
         """The answer of `request show` for the first agreement."""
-        return await requests.show(self.context, self.request)
+        return await start_files.show(self.context, self.request)
 
     async def journey(self) -> OnboardingShow:
         """The answer of `onboard show`."""

@@ -14,12 +14,12 @@ from zoneinfo import ZoneInfo
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from activities.store.home import StoragePrefix
+from activities.records.rows import StoragePrefix
 from deploy.demo.scene import NotSeen, Scene
-from starter import requests
+from starter.cli import start_files as requests
 from workflows.kinds import Kind
-from workflows.model.notices import NotificationOutcome
-from workflows.model.settlement import HandoffState
+from workflows.model.hand_off import HandoffState
+from workflows.model.notifications import NotificationOutcome
 from workflows.model.subject import Status
 from workflows.model.views import RequestShow
 

@@ -2,20 +2,206 @@
 
 import asyncio
 import json
+import socket
+import struct
 from base64 import b64decode
-from dataclasses import dataclass
+from collections.abc import Awaitable
+from dataclasses import dataclass, replace
 from email.utils import formatdate
 from hashlib import sha256
-from typing import Any
+from math import ceil
+from typing import Any, cast
 from urllib.parse import parse_qsl
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from deploy.sandbox.answers import SandboxAnswer, faulty
-from deploy.sandbox.connections import ClientLine
-from deploy.sandbox.faults import AFTER_EFFECT, ArmedFault
+from deploy.sandbox.faults import AFTER_EFFECT, ArmedFault, FaultKind
 from deploy.sandbox.ledger import EntryType
+from deploy.sandbox.phones import USUAL_CODE, fcm_error
 from deploy.sandbox.world import World
+
+Header = tuple[bytes, bytes]
+
+HUGE_BYTES = 12_000_000
+DEFAULT_DATE_AHEAD = 2.0
+HTML = "<!doctype html><html><head><title>{0}</title></head><body><h1>{0}</h1><hr>nginx</body></html>"
+DETAILS = {
+    400: "Bad request.",
+    401: "Authentication credentials were not provided.",
+    403: "You do not have permission to perform this action.",
+    404: "Not found.",
+    409: "The resource is in conflict with the request.",
+    429: "Request was throttled. Expected available in {} seconds.",
+    500: "A server error occurred.",
+    502: "Bad gateway.",
+    503: "Service temporarily unavailable, try again later.",
+}
+
+
+@dataclass(frozen=True)
+class SandboxAnswer:
+    """Status, headers without length and date, and the whole body."""
+
+    status: int
+    headers: tuple[Header, ...]
+    body: bytes
+
+    def with_headers(self, *more: Header) -> "SandboxAnswer":
+        """The same answer with further headers."""
+        return replace(self, headers=(*self.headers, *more))
+
+
+def faulty(fault: ArmedFault, path: str, now: float) -> SandboxAnswer | None:
+    """The answer a fault gives instead of the real one; None for faults that give none or keep the real one."""
+    match fault.fault:
+        case FaultKind.HTML:
+            return _html(200, "Maintenance")
+        case FaultKind.BAD_GATEWAY if fault.shape is None:
+            return _html(502, "502 Bad Gateway")
+        case FaultKind.HUGE:
+            return _json(200, {"count": 0, "next": None, "previous": None, "results": [], "padding": "x" * HUGE_BYTES})
+        case FaultKind.REDIRECT:
+            target = fault.location or "/_sandbox/targets/redirected"
+            return SandboxAnswer(302, ((b"location", target.encode()),), b"")
+        case kind if kind.value.isdecimal():
+            return _error(fault, int(kind.value), path, now)
+        case _:
+            return None
+
+
+def _error(fault: ArmedFault, status: int, path: str, now: float) -> SandboxAnswer:
+    shape = fault.shape or shape_of(path)
+    detail = DETAILS[status].format(_wait(fault))
+    if shape == "html":
+        return _html(status, detail)
+    answer = _json(status, _error_body(shape, status, detail, fault.error_code))
+    if fault.retry_after is None:
+        return answer
+    value = formatdate(ceil(now + _wait(fault)), usegmt=True) if fault.retry_after == "date" else str(_wait(fault))
+    return answer.with_headers((b"retry-after", value.encode()))
+
+
+def shape_of(path: str) -> str:
+    """The dialect in which the service behind a path words its errors."""
+    if path.endswith("/oauth2/token"):
+        return "oauth"
+    if path.startswith("/v1/projects/"):
+        return "fcm"
+    return "appworks" if path.startswith("/deployments/") else "drf"
+
+
+def _error_body(shape: str, status: int, detail: str, error_code: str | None) -> dict[str, Any]:
+    match shape:
+        case "oauth":
+            error = "invalid_client" if status in {401, 403} else "temporarily_unavailable"
+            return {"error": error, "error_description": detail}
+        case "fcm":
+            return fcm_error(status, detail, error_code or USUAL_CODE.get(status))
+        case "apigee":
+            return {"fault": {"faultstring": detail, "detail": {"errorcode": "steps.oauth.v2.FailedCall"}}}
+        case "appworks":
+            return {"key": "fault", "errorMessage": detail, "entity": None, "status": status}
+        case _:
+            return {"non_field_errors": [detail]} if status == 400 else {"detail": detail}
+
+
+def _wait(fault: ArmedFault) -> int:
+    if isinstance(fault.retry_after, int):
+        return fault.retry_after
+    return ceil(DEFAULT_DATE_AHEAD if fault.delay is None else fault.delay)
+
+
+def _json(status: int, body: dict[str, Any]) -> SandboxAnswer:
+    return SandboxAnswer(status, ((b"content-type", b"application/json"),), json.dumps(body).encode())
+
+
+def _html(status: int, title: str) -> SandboxAnswer:
+    return SandboxAnswer(status, ((b"content-type", b"text/html; charset=utf-8"),), HTML.format(title).encode())
+
+
+# SO_LINGER with zero seconds: closing sends RST instead of FIN and throws away what was still to be sent.
+LINGER_NOT = struct.pack("ii", 1, 0)
+DEFAULT_SLOW = 3.0
+DEFAULT_DRIP = 1.0
+
+
+class ClientLine:
+    """The connection one request came over."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._transport = cast("asyncio.Transport | None", scope.get("state", {}).get("transport"))
+        self._receive = receive
+        self._send = send
+
+    async def answer(self, answer: SandboxAnswer, fault: ArmedFault | None) -> None:
+        """Send the answer the way the fault wants it sent."""
+        match fault.fault if fault else None:
+            case FaultKind.CUT | FaultKind.REFUSE:
+                await self.tear()
+            case FaultKind.TRUNCATE:
+                await self._truncate(answer)
+            case FaultKind.DRIP:
+                await self._drip(answer, _delay(fault, DEFAULT_DRIP))
+            case FaultKind.SLOW:
+                if not await self._gone_within(_delay(fault, DEFAULT_SLOW)):
+                    await self._whole(answer)
+            case _:
+                await self._whole(answer)
+
+    async def tear(self) -> None:
+        """Reset the connection without an answer."""
+        if self._transport is None:
+            raise ConnectionResetError("the sandbox tears the connection")
+        raw = self._transport.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)
+        self._transport.abort()
+        await self._disconnected()
+
+    async def _whole(self, answer: SandboxAnswer) -> None:
+        await self._start(answer)
+        await self._send({"type": "http.response.body", "body": answer.body})
+
+    async def _truncate(self, answer: SandboxAnswer) -> None:
+        await self._start(answer)
+        half = answer.body[: len(answer.body) // 2]
+        await self._send({"type": "http.response.body", "body": half, "more_body": True})
+        if self._transport is None:
+            raise ConnectionResetError("the sandbox truncates the answer")
+        # Closing flushes what was written: the client gets half a body and then the end of the stream.
+        self._transport.close()
+        await self._disconnected()
+
+    async def _drip(self, answer: SandboxAnswer, pause: float) -> None:
+        await self._start(answer)
+        for byte in answer.body:
+            await self._send({"type": "http.response.body", "body": bytes([byte]), "more_body": True})
+            if await self._gone_within(pause):
+                return
+        await self._send({"type": "http.response.body", "body": b""})
+
+    async def _start(self, answer: SandboxAnswer) -> None:
+        length = (b"content-length", str(len(answer.body)).encode())
+        # A bodiless status must not announce a length.
+        headers = [*answer.headers] if answer.status in {204, 304} else [*answer.headers, length]
+        await self._send({"type": "http.response.start", "status": answer.status, "headers": headers})
+
+    async def _gone_within(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._disconnected()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _disconnected(self) -> None:
+        # The server takes a return without an answer for a crash, unless it has seen the client leave before.
+        while (await cast("Awaitable[dict[str, object]]", self._receive()))["type"] != "http.disconnect":
+            pass
+
+
+def _delay(fault: ArmedFault | None, default: float) -> float:
+    return default if fault is None or fault.delay is None else fault.delay
+
 
 BIGGEST_BODY = 80_000_000
 BIGGEST_RECORDED = 65_536

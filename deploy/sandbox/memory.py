@@ -1,6 +1,11 @@
 """Everything the sandbox remembers, in one place."""
 
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from deploy.sandbox.ledger import SandboxLedger
 from deploy.sandbox.records import (
@@ -11,10 +16,99 @@ from deploy.sandbox.records import (
     Push,
     SandboxDevice,
     SandboxMail,
+    SandboxRecord,
     Webhook,
 )
 from deploy.sandbox.settings import Clock
-from deploy.sandbox.store import Contents, Shelf, open_database
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS records (kind TEXT, uuid TEXT, body TEXT NOT NULL, PRIMARY KEY (kind, uuid));
+CREATE TABLE IF NOT EXISTS contents (sha256 TEXT PRIMARY KEY, content BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS ledger (n INTEGER PRIMARY KEY, body TEXT NOT NULL);
+"""
+
+R = TypeVar("R", bound=SandboxRecord)
+
+
+def open_database(folder: Path | None) -> sqlite3.Connection:
+    """The sandbox's database in `folder`, made when missing; None keeps it in memory."""
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    database = sqlite3.connect(folder / "sandbox.sqlite3" if folder else ":memory:", isolation_level=None)
+    # WAL without a sync per commit still survives the death of the process, which is all that is promised here.
+    database.execute("PRAGMA journal_mode=WAL")
+    database.execute("PRAGMA synchronous=NORMAL")
+    database.executescript(SCHEMA)
+    return database
+
+
+class Shelf(Generic[R]):
+    """All records of one kind in the order they came, found by uuid or by one further attribute."""
+
+    def __init__(self, database: sqlite3.Connection, model: type[R], index: str = "uuid") -> None:
+        self._database = database
+        self._kind = model.__name__
+        self._index = index
+        self._records: dict[str, R] = {}
+        self._groups: dict[object, dict[str, R]] = defaultdict(dict)
+        rows = database.execute("SELECT body FROM records WHERE kind = ? ORDER BY rowid", (self._kind,))
+        for (body,) in rows:
+            self._place(model.model_validate_json(body))
+
+    def __iter__(self) -> Iterator[R]:
+        return iter(list(self._records.values()))
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def get(self, uuid: str) -> R | None:
+        """The record of that uuid, if there is one."""
+        return self._records.get(uuid)
+
+    def where(self, value: object) -> list[R]:
+        """The records whose indexed attribute has that value, oldest first."""
+        return list(self._groups.get(value, {}).values())
+
+    def values(self) -> list[object]:
+        """The values of the indexed attribute that occur."""
+        return [value for value, group in self._groups.items() if group]
+
+    def save(self, record: R) -> R:
+        """Keep a new or changed record; returns it."""
+        self._place(record)
+        self._database.execute(
+            "INSERT INTO records VALUES (?, ?, ?) ON CONFLICT (kind, uuid) DO UPDATE SET body = excluded.body",
+            (self._kind, record.uuid, record.model_dump_json()),
+        )
+        return record
+
+    def drop(self, record: R) -> None:
+        """Forget a record."""
+        self._records.pop(record.uuid, None)
+        self._groups[getattr(record, self._index)].pop(record.uuid, None)
+        self._database.execute("DELETE FROM records WHERE kind = ? AND uuid = ?", (self._kind, record.uuid))
+
+    def _place(self, record: R) -> None:
+        self._records[record.uuid] = record
+        self._groups[getattr(record, self._index)][record.uuid] = record
+
+
+class Contents:
+    """Files under their SHA-256."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+
+    def keep(self, content: bytes) -> str:
+        """Store the bytes once; returns their SHA-256 in hex."""
+        name = sha256(content).hexdigest()
+        self._database.execute("INSERT OR IGNORE INTO contents VALUES (?, ?)", (name, content))
+        return name
+
+    def read(self, name: str) -> bytes | None:
+        """The bytes of that SHA-256, if they are kept."""
+        row = self._database.execute("SELECT content FROM contents WHERE sha256 = ?", (name,)).fetchone()
+        return None if row is None else bytes(row[0])
 
 
 class Memory:

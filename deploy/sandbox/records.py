@@ -185,3 +185,22 @@ class Push(SandboxRecord):
     action: str | None
     data: dict[str, str] = {}
     message: dict[str, Any] = {}
+
+
+class CoreRefusal(Exception):
+    """Becomes the answer with this HTTP status and JSON body."""
+
+    def __init__(self, status: int, body: dict[str, Any]) -> None:
+        super().__init__(f"{status}: {body}")
+        self.status = status
+        self.body = body
+
+    @classmethod
+    def because(cls, status: int, detail: str) -> "CoreRefusal":
+        """The usual shape: `{"detail": …}`."""
+        return cls(status, {"detail": detail})
+
+    @classmethod
+    def missing(cls) -> "CoreRefusal":
+        """Nothing is known under that address."""
+        return cls.because(404, "Not found.")

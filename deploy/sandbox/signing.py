@@ -5,8 +5,15 @@ from deploy.sandbox.ledger import EntryType
 from deploy.sandbox.lifecycle import Lifecycle
 from deploy.sandbox.mailroom import Mailroom
 from deploy.sandbox.memory import Memory
-from deploy.sandbox.records import UNFINISHED, WAITING_FOR_SIGNERS, CoreDocument, CoreRequest, CoreSigner, CoreStatus
-from deploy.sandbox.refusal import CoreRefusal
+from deploy.sandbox.records import (
+    UNFINISHED,
+    WAITING_FOR_SIGNERS,
+    CoreDocument,
+    CoreRefusal,
+    CoreRequest,
+    CoreSigner,
+    CoreStatus,
+)
 from deploy.sandbox.settings import SandboxSettings
 
 BOUNCING = "bounce"

@@ -6,14 +6,14 @@ import secrets
 from base64 import b64decode, urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from deploy.sandbox.ledger import EntryType, SandboxLedger
-from deploy.sandbox.settings import SandboxSettings
+from deploy.sandbox.settings import Clock, SandboxSettings
 
 INVALID_CLIENT = ("invalid_client", "Client authentication failed.")
 MALFORMED = ("invalid_request", "The request is malformed.")
@@ -146,3 +146,29 @@ def _basic(header: str) -> tuple[str, str] | None:
         return ("", "")
     # RFC 6749 2.3.1: both parts are form-encoded before they are joined.
     return unquote(name), unquote(secret)
+
+
+class DownloadLinks:
+    """Makes and checks the `/dl/…` paths; each one works without a bearer until its life is over."""
+
+    def __init__(self, secret: str, lifetime: float, clock: Clock) -> None:
+        self._secret = secret.encode()
+        self._lifetime = lifetime
+        self._clock = clock
+
+    def issue(self, content: str, file_name: str) -> str:
+        """A new path to the content of that SHA-256."""
+        # Microseconds, since whole seconds would shorten the life of a link, and a nonce, since each read renews it.
+        claim = f"{content}.{int((self._clock() + self._lifetime) * 1_000_000)}.{secrets.token_hex(4)}"
+        return f"/dl/{claim}.{self._seal(claim)}/{quote(file_name, safe='')}"
+
+    def content(self, token: str) -> str | None:
+        """The SHA-256 a genuine and living token stands for, else None."""
+        claim, _, seal = token.rpartition(".")
+        if not hmac.compare_digest(seal.encode(), self._seal(claim).encode()):
+            return None
+        content, deadline, _ = claim.split(".")
+        return content if int(deadline) > self._clock() * 1_000_000 else None
+
+    def _seal(self, claim: str) -> str:
+        return urlsafe_b64encode(hmac.digest(self._secret, b"link " + claim.encode(), "sha256")).decode().rstrip("=")

@@ -7,7 +7,6 @@ the one, the other, or by turns from view to view.
 import hmac
 from typing import Any
 
-from deploy.sandbox.links import DownloadLinks
 from deploy.sandbox.memory import Memory
 from deploy.sandbox.records import (
     UNFINISHED,
@@ -20,6 +19,7 @@ from deploy.sandbox.records import (
     iso,
 )
 from deploy.sandbox.settings import SandboxSettings
+from deploy.sandbox.tokens import DownloadLinks
 
 Json = dict[str, Any]
 

@@ -8,13 +8,12 @@ from deploy.sandbox.callbacks import Callbacks
 from deploy.sandbox.faults import FaultBook
 from deploy.sandbox.forwarding import Forwarding
 from deploy.sandbox.lifecycle import Lifecycle
-from deploy.sandbox.links import DownloadLinks
 from deploy.sandbox.mailroom import Mailroom
 from deploy.sandbox.memory import Memory
 from deploy.sandbox.schedule import JobQueue
 from deploy.sandbox.settings import SandboxSettings
 from deploy.sandbox.signing import Signing
-from deploy.sandbox.tokens import Tokens
+from deploy.sandbox.tokens import DownloadLinks, Tokens
 from deploy.sandbox.views import Views
 
 

@@ -8,15 +8,16 @@ import asyncio
 import sys
 from pathlib import Path
 
-from activities.store.store import Store
-from starter import clients, exits, requests
-from starter.callback.bounded_json import parse
-from starter.context import opened
-from starter.hooks.mapping import SourceMapping
-from starter.hooks.receiver import checked
-from starter.needs import Need
-from starter.refusals import REFUSALS
-from starter.startup import ready
+from activities.records.store import Store
+from starter.boot import clients, exits
+from starter.boot.context import opened
+from starter.boot.refusals import REFUSALS
+from starter.boot.startup import ready
+from starter.cli import start_files as requests
+from starter.config.settings import Need
+from starter.web.bodies import parse
+from starter.web.hook_mapping import SourceMapping
+from starter.web.hooks import checked
 
 
 async def main(mapping: Path, deals: list[object]) -> None:

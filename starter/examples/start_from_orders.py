@@ -9,11 +9,12 @@ import json
 import sys
 from pathlib import Path
 
-from starter import exits, requests
-from starter.context import opened
-from starter.needs import Need
-from starter.refusals import REFUSALS
-from starter.startup import ready
+from starter.boot import exits
+from starter.boot.context import opened
+from starter.boot.refusals import REFUSALS
+from starter.boot.startup import ready
+from starter.cli import start_files as requests
+from starter.config.settings import Need
 
 
 async def main(folder: Path, orders: list[dict[str, str]]) -> None:

@@ -5,7 +5,7 @@ from temporalio.api.operatorservice.v1 import CreateNexusEndpointRequest, ListNe
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from starter.search_attributes import NOT_OURS_TO_MAKE, Made, SetUp
+from starter.temporal.search_attributes import NOT_OURS_TO_MAKE, Made, SetUp
 from workflows.names import WORKFLOW_QUEUE
 
 

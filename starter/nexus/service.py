@@ -6,11 +6,16 @@ learn whether an id is taken. What goes wrong is told by the names of fields, wi
 """
 
 import asyncio
+import base64
+import binascii
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cache, partial
+from itertools import takewhile
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import nexusrpc
@@ -37,30 +42,135 @@ from temporalio.nexus import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities import runs
-from activities.directory import Directory, DirectoryFailure
-from activities.files.reading import FileFaults
+from activities.documents.errors import StoreFailure
+from activities.files.pdf import check_pdf
+from activities.files.reading import TOLD_AT_MOST, Fault, FileFaults, PlainFile
+from activities.files.yaml_lines import FieldPath, Parsed
+from activities.launch import launch
+from activities.launch.intake import maps
+from activities.launch.launch import BrokenOff, IdTaken, Starter
+from activities.onboarding.content import KeptDocuments
+from activities.people.directory import Directory, DirectoryFailure
 from activities.policies.catalogue import Catalogue
-from activities.requests.input import prepare_request
-from activities.runs import RunStatus
-from activities.starting import path
-from activities.starting.path import BrokenOff, IdTaken, Starter
-from activities.store.failures import StoreFailure
-from activities.store.home import StoragePrefix
-from activities.store.store import Store
-from activities.wishes import wish
-from starter import lookup
-from starter.nexus import given
+from activities.records.rows import StoragePrefix
+from activities.records.store import Store
+from activities.signature.intake import RequestFile, prepare_request
+from activities.temporal import executions
+from activities.temporal.commands import wish
+from activities.temporal.executions import RunStatus
 from starter.nexus.contract import Cancel, RequestFields, RequestStanding, Settlement
-from starter.request_ids import is_request_id
+from starter.queries import lookup
+from starter.queries.filters import is_request_id
 from workflows.kinds import Kind, WorkflowName, named
+from workflows.model.commands import Cancellation
+from workflows.model.hand_off import Settled
 from workflows.model.records import SettledRecord
-from workflows.model.settlement import Settled
+from workflows.model.rejections import reason_fault
 from workflows.model.subject import Status
-from workflows.model.texts import reason_fault
 from workflows.model.views import RequestShow
-from workflows.model.wishes import Cancellation
 from workflows.names import MEMO_ORIGIN
+
+NAME: Final = "request"
+"""What the faults of it are known by, beside those of our own files."""
+PDF_MEGABYTES_AT_MOST: Final = 1
+"""In base64 it must fit into what Temporal takes as one input, 2 MB, with room for the rest."""
+_DOCUMENT: Final = "document.pdf"
+_BY_THE_ANSWER: Final = "cannot be given here: who asks hears by the answer, and others by the policy of the kind"
+
+
+_WITHOUT_VALUES: Final = re.compile(
+    r"must be .+|needs .+|has (more than [\d,]+ entries|file and template, .+|nobody to escalate to: .+)"
+    r"|is (missing|missing: people see it|empty|an empty file|not a PDF file .+)|no file comes with an operation: .+"
+    r"|is [\d.,]+ (characters long|MB large), at most [\d,]+ (are allowed|MB can be sent)"
+    r"|is (longer|more) than two years( away)?|lies in the past|never comes, because .+|cannot be given here: .+"
+)
+"""Sentences that consist of words of ours and of sizes."""
+_KINDS_OF_FAULTS: Final = (
+    (re.compile(r'" is not a kind of '), "no kind has this name"),
+    (re.compile(r'" is not in '), "nobody has this id"),
+    (re.compile(r"^unknown"), "unknown field"),
+    (re.compile(r" signer of this request"), "is among the signers already"),
+    (re.compile(r" cannot be used: "), "cannot be used for this request"),
+    (re.compile(r"(after the due date|but the window is .+)$"), "comes too late"),
+)
+
+
+def read(content: dict[str, Any]) -> tuple[PlainFile, KeptDocuments]:
+    """The request file and its document; `FileFaults` for what no operation may bring."""
+    document, pdf = content.get("document"), b""
+    faults = list(_foreign(content))
+    if isinstance(document, dict) and "pdf" in document:
+        try:
+            pdf = _pdf(document["pdf"])
+        except ValueError as fault:
+            faults.append((("document", "pdf"), str(fault)))
+        document = {**{key: value for key, value in document.items() if key != "pdf"}, "file": _DOCUMENT}
+    if faults:
+        raise _plain(content).faults(faults)
+    return _plain({**content, "document": document} if pdf else content), KeptDocuments({_DOCUMENT: pdf})
+
+
+def own_faults(faults: FileFaults) -> str:
+    """Those of the request itself, a line each by the names of fields; empty when they are faults of our own files.
+
+    A line repeats nothing that was given or that our files hold: a caller keeps it for ever, and is not to learn from
+    it who else is in the directory.
+    """
+    own = list(dict.fromkeys(map(_told, (one for one in faults.faults if one.file == NAME))))
+    more = len(own) - TOLD_AT_MOST
+    return "\n".join([*own[:TOLD_AT_MOST], *([f"and {more:,} more"] if more > 0 else [])])
+
+
+def _told(fault: Fault) -> str:
+    ours = takewhile(lambda step: step.partition("[")[0] in _fields(), fault.path.split("."))
+    return f"{'.'.join(ours) or NAME}: {_fixed(fault.says)}"
+
+
+@cache
+def _fields() -> frozenset[str]:
+    """All names of fields there are; another step of a path is a word of the caller's."""
+    whole = RequestFile.model_json_schema()
+    return frozenset(name for part in (whole, *whole["$defs"].values()) for name in part.get("properties", ())) | {
+        "pdf"
+    }
+
+
+def _fixed(says: str) -> str:
+    """The sentence itself if it is one of those with no value in it, else a word for the kind of fault."""
+    if _WITHOUT_VALUES.fullmatch(says):
+        return says
+    return next((word for pattern, word in _KINDS_OF_FAULTS if pattern.search(says)), "is not right")
+
+
+def _plain(content: dict[str, Any]) -> PlainFile:
+    return PlainFile(NAME, Path(), Parsed(content, {}, ()))
+
+
+def _foreign(content: dict[str, Any]) -> Iterator[tuple[FieldPath, str]]:
+    document, policy = content.get("document"), content.get("policy")
+    if isinstance(document, dict) and "file" in document:
+        yield ("document", "file"), "no file comes with an operation: give its bytes as pdf, or a template"
+    if isinstance(document, dict) and "pdf" in document and not document.get("name"):
+        yield ("document", "name"), "is missing: people see it"
+    for position, signer in enumerate(maps(content, "signers")):
+        if "person" not in signer:
+            yield ("signers", position), "must be a person of the directory, by id"
+    if "subscribers" in content:
+        yield ("subscribers",), _BY_THE_ANSWER
+    if isinstance(policy, dict) and "handoff" in policy:
+        yield ("policy", "handoff"), _BY_THE_ANSWER
+
+
+def _pdf(text: object) -> bytes:
+    if not isinstance(text, str):
+        raise ValueError("must be the bytes of a PDF in base64")
+    try:
+        content = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError("must be the bytes of a PDF in base64") from None
+    check_pdf(content, PDF_MEGABYTES_AT_MOST)
+    return content
+
 
 ANSWERS_WITHIN: Final = timedelta(seconds=4)
 """What a workflow may take to answer; the caller's server waits ten for us, and then asks again."""
@@ -157,7 +267,7 @@ class SignaturesHandler:
     async def _origin(self, what: WorkflowName) -> str | None:
         if record := await self._record(what):
             return record.origin
-        found = await runs.found(self.client, what.workflow_id)
+        found = await executions.found(self.client, what.workflow_id)
         return await found.memo(MEMO_ORIGIN) if found else None
 
     async def _shown(self, what: WorkflowName) -> RequestShow:
@@ -185,7 +295,7 @@ class RequestSignature(TemporalOperationHandler[Any, Settlement]):
         async def attach(*what: Any, **how: Any) -> None:
             attached.append(await client.start_workflow(*what, **how))
 
-        file, documents = given.read(content)
+        file, documents = read(content)
         prepared = await prepare_request(
             file,
             catalogue=await asyncio.to_thread(service.catalogue),
@@ -194,7 +304,7 @@ class RequestSignature(TemporalOperationHandler[Any, Settlement]):
             documents=documents,
         )
         by = Starter(partial(attach, result_type=Settlement), joins=True, origin=origin())
-        started = await path.start(service.client, service.store, prepared, starter=by)
+        started = await launch.start(service.client, service.store, prepared, starter=by)
         if attached:
             return attached[0]
         return TemporalOperationResult.sync(await service.settlement(WorkflowName(Kind.REQUEST, started.id)))
@@ -220,7 +330,7 @@ def told_to_the_caller() -> Iterator[None]:
     except HandlerError:
         raise
     except FileFaults as faults:
-        if says := given.own_faults(faults):
+        if says := own_faults(faults):
             raise HandlerError(says, type=HandlerErrorType.BAD_REQUEST) from None
         _LOGGER.error("operation not done", why=faults.in_short)
         raise HandlerError("catalogue or people are faulty", type=HandlerErrorType.UNAVAILABLE) from None

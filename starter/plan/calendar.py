@@ -8,20 +8,19 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime
 
-from activities.calendars.wall_clock import at_clock, in_words
-from activities.device import PushDevice
-from activities.devices import KnownDevice
-from activities.directory import Directory, UnknownPerson
+from activities.calendar.wall_clock import at_clock, in_words
 from activities.files.fields import known_zone
-from activities.person import Person, SignersFile, stands_in_full
+from activities.people.devices import KnownDevice
+from activities.people.directory import Directory, UnknownPerson
+from activities.people.person import Person, PushDevice, SignersFile, stands_in_full
 from activities.policies.cascade import REQUEST, Resolved
-from activities.requests.input import PreparedRequest
-from starter.error_types import Refusal
-from starter.plan.dry_run import Happening, Rehearsal
-from workflows.follow_up import stages
+from activities.signature.intake import PreparedRequest
+from starter.errors import Refusal
+from starter.plan.rehearsal import Happening, Rehearsal
+from workflows.follow_up import notification_types as stages
 from workflows.model.base import Model
-from workflows.model.planning import ActionType, Reason
 from workflows.model.policy import WHEN_DUE, Policy
+from workflows.model.schedule import ActionType, Reason
 from workflows.model.subject import Status
 
 _SIGNING: Final = re.compile(r"([A-Za-z0-9._-]{1,100})@\+([1-9][0-9]{0,3}[mhdw])")

@@ -12,21 +12,21 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime
 
-from activities.campaigns import rows
-from activities.campaigns.audience import Member, MemberRow
-from activities.campaigns.input import PreparedCampaign
-from activities.campaigns.member import request_of
+from activities.campaign import population as rows
+from activities.campaign.audience import Member, MemberRow
+from activities.campaign.batch import request_of
+from activities.campaign.intake import PreparedCampaign
 from activities.core_signature.service import CALLS_ABOUT_BOUNCES, CALLS_TO_CREATE, CALLS_TO_READ
-from activities.directory import Company
-from activities.person import Person, Reachable, SignersFile
-from activities.push.mail import CALLS_TO_MAIL_AGAIN
-from starter.pace import OF_RECEIVER
+from activities.notifications.signer_mail import CALLS_TO_MAIL_AGAIN
+from activities.people.directory import Company
+from activities.people.person import Person, Reachable, SignersFile
 from starter.plan.calendar import PlanLine, PlannedDirectory, line_of
-from starter.plan.dry_run import Happening, Rehearsal
-from workflows.campaign.course import CampaignState
-from workflows.follow_up.stages import NotificationType, is_nudge
+from starter.plan.rehearsal import Happening, Rehearsal
+from starter.temporal.rates import OF_RECEIVER
+from workflows.campaign.state import CampaignState
+from workflows.follow_up.notification_types import NotificationType, is_nudge
 from workflows.model.base import Model
-from workflows.model.planning import ActionType
+from workflows.model.schedule import ActionType
 
 OPENS: Final = "opens"
 DUE: Final = "due"

@@ -12,19 +12,19 @@ from pydantic import AwareDatetime
 from temporalio.client import WorkflowQueryFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities import runs
-from activities.directory import Directory
-from activities.planner import PolicyPlanner
-from activities.requests.input import PreparedRequest
-from activities.runs import RunStatus
-from starter.context import Context
-from starter.error_types import Refusal
+from activities.people.directory import Directory
+from activities.schedule.planner import PolicyPlanner
+from activities.signature.intake import PreparedRequest
+from activities.temporal import executions as runs
+from activities.temporal.executions import RunStatus
+from starter.boot.context import Context
+from starter.errors import Refusal
 from starter.plan.calendar import policy_fields
-from starter.request_ids import request_id
+from starter.queries.filters import request_id
 from workflows import names
 from workflows.kinds import Kind
 from workflows.model.base import Model
-from workflows.model.planning import PlanningInput, Schedule, ScheduledAction
+from workflows.model.schedule import PlanningInput, Schedule, ScheduledAction
 
 _WITHIN: Final = timedelta(seconds=5)
 

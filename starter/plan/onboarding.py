@@ -10,20 +10,20 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime
 
-from activities.calendars.wall_clock import after, in_words
-from activities.directory import Directory
-from activities.onboarding.input import PreparedOnboarding
-from activities.planner import PolicyPlanner
-from activities.requests.input import PreparedRequest
-from activities.tasks.input import PreparedTask
+from activities.calendar.wall_clock import after, in_words
+from activities.onboarding.intake import PreparedOnboarding
+from activities.people.directory import Directory
+from activities.schedule.planner import PolicyPlanner
+from activities.signature.intake import PreparedRequest
+from activities.task.intake import PreparedTask
 from starter.plan.calendar import PlanLine, PlannedDirectory, line_of
-from starter.plan.dry_run import Happening, Rehearsal
-from workflows.follow_up.inputs import planning_of
-from workflows.follow_up.stages import NotificationType
+from starter.plan.rehearsal import Happening, Rehearsal
+from workflows.follow_up.input import planning_of
+from workflows.follow_up.notification_types import NotificationType
 from workflows.model.base import Model
 from workflows.model.onboarding import PartKind, PartPlan, StagePlan
 from workflows.model.subject import Status
-from workflows.task.progress import TaskState
+from workflows.task.state import TaskState
 
 _DONE: Final = "done"
 _NOTICE: Final = "notice"

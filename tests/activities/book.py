@@ -5,14 +5,13 @@ from datetime import UTC, date, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from activities.device import Platform, PushDevice
-from activities.devices import KnownDevice
-from activities.directory import DirectoryFailure, UnknownPerson
-from activities.person import Person
-from activities.planner import PolicyPlanner
-from workflows.model.planning import PlanningInput, Schedule, Turn
+from activities.people.devices import KnownDevice
+from activities.people.directory import DirectoryFailure, UnknownPerson
+from activities.people.person import Person, Platform, PushDevice
+from activities.schedule.planner import PolicyPlanner
 from workflows.model.policy import Policy
-from workflows.model.request import Document, SignatureBrief
+from workflows.model.schedule import PlanningInput, Schedule, Turn
+from workflows.model.signature import Document, SignatureBrief
 from workflows.model.subject import Participant
 
 AMSTERDAM: Final = "Europe/Amsterdam"

@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from activities.failures import to_application_error
-from activities.http.calling import Cause, ServiceFailure
+from activities.http.client import Cause, ServiceFailure
+from activities.temporal.failures import to_application_error
 from deploy.sandbox.faults import CALLBACK_FAULTS, ArmedFault, FaultKind
 from deploy.sandbox.server import RunningSandbox
 from workflows.model.subject import Code
@@ -85,7 +85,7 @@ OF_A_SERVICE: Final[Mapping[str, Ending]] = {
     "503": LATER,
     "503-as-a-page": LATER,
 }
-"""How a call ends whose answer is needed, by the one table of activities/failures.py."""
+"""How a call ends whose answer is needed, by the one table of activities/temporal/failures.py."""
 OF_A_TOKEN_END_POINT: Final[Mapping[str, Ending]] = {
     **OF_A_SERVICE,
     # It words these as OAuth's `temporarily_unavailable`, and its word counts before its status.

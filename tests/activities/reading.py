@@ -1,7 +1,7 @@
 """Readers of our words, for the tests of notices and pages."""
 
-from activities.person import Person
-from activities.reader import Reader
+from activities.people.person import Person
+from activities.people.reader import Reader
 
 
 def reading(

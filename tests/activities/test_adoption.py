@@ -15,30 +15,29 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import ActivityEnvironment
 
-from activities.core_signature.asked import SignerSnapshots
 from activities.core_signature.service import CoreSignatureService
+from activities.core_signature.signers import SignerSnapshots
 from activities.core_signature.signing_page import SigningState, signing_page
 from activities.core_signature.wire import WireDocument
 from activities.files.reading import FileFaults, FileText
-from activities.people import FileDirectory
+from activities.people.file_directory import FileDirectory
 from activities.policies.catalogue import Catalogue
 from activities.reconciliation.adoption import Adoption
+from activities.reconciliation.pages import GIVEN_UP_AFTER, WAITING_AT_MOST, UnmanagedDocuments
 from activities.reconciliation.service import ADOPTED_AT_MOST
-from activities.reconciliation.strangers import GIVEN_UP_AFTER, WAITING_AT_MOST, UnmanagedDocuments
-from activities.requests.input import prepare_request
-from activities.store.home import StoragePrefix
+from activities.records.rows import StoragePrefix
+from activities.signature.intake import prepare_request
 from deploy.sandbox.faults import ArmedFault, FaultKind
 from tests.activities.core_signature.conftest import arm, calls
 from tests.activities.core_signature.requests import PDF
 from tests.activities.test_reconciliation import MINUTE, Office, office
 from tests.servers import time_skipping
 from workflows.kinds import Kind
-from workflows.model.provider import CancelOrder, CreateOrder, Observation
 from workflows.model.reconciliation import NotAdopted
-from workflows.model.request import SignerState
+from workflows.model.signature import CancelOrder, CreateOrder, Observation, SignerState
 from workflows.model.subject import Code, Role, Status
 from workflows.names import SIGNATURE_REQUEST, adopted_id
-from workflows.signature.inputs import SignatureInput
+from workflows.signature.state import SignatureInput
 
 SENDER: Final = "legal@example.test"
 CHIEF: Final = "ceo@example.test"

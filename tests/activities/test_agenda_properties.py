@@ -8,16 +8,16 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from activities.calendars.wall_clock import after, before, length, start_of_day
+from activities.calendar.wall_clock import after, before, length, start_of_day
 from activities.files.fields import zones
-from activities.follow_up.open_hours import OpenHours, OpenSlot
-from activities.follow_up.silence import MOST_JITTER
-from activities.person import Absence, Person
-from activities.planner import PolicyPlanner
+from activities.people.person import Absence, Person
+from activities.schedule.open_hours import OpenHours, OpenSlot
+from activities.schedule.planner import PolicyPlanner
+from activities.schedule.turn import MOST_JITTER
 from tests.activities.book import Book, planning, somebody
-from workflows.follow_up.stages import numbered
-from workflows.model.planning import ActionType, EscalationReason, PlanningInput, Schedule, ScheduledAction, Snooze
+from workflows.follow_up.notification_types import numbered
 from workflows.model.policy import Escalation, Overdue, Policy, Reminders
+from workflows.model.schedule import ActionType, EscalationReason, PlanningInput, Schedule, ScheduledAction, Snooze
 
 FIRST_YEAR: Final = 2026
 YEARS: Final = 10

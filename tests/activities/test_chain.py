@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from activities.follow_up.chain import Chain
-from activities.follow_up.silence import SilentTurn, Span
-from activities.person import Absence
+from activities.people.person import Absence
+from activities.schedule.escalation import Chain
+from activities.schedule.turn import SilentTurn, Span
 from tests.activities.book import BOOK, SINCE, Book, plan, planning, somebody
-from workflows.model.planning import ActionType, PlanningInput, Turn
 from workflows.model.policy import Escalation, Policy
+from workflows.model.schedule import ActionType, PlanningInput, Turn
 from workflows.names import alert_key
 
 DEFAULT = Escalation()

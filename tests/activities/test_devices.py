@@ -5,14 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from activities import devices as module
-from activities.device import AddressKind, Platform, PushDevice
-from activities.devices import KEPT_AT_MOST, REMEMBERED_AT_MOST, SENT_TO_AT_MOST, Devices, TooMany
-from activities.people import FileDirectory
-from activities.person import Person
-from activities.store.devices import DeviceFolder, device_hash
-from activities.store.objects import Objects
-from activities.store.store import Store
+from activities.documents.objects import Objects
+from activities.people import devices as module
+from activities.people.devices import KEPT_AT_MOST, REMEMBERED_AT_MOST, SENT_TO_AT_MOST, Devices, TooMany
+from activities.people.file_directory import FileDirectory
+from activities.people.person import AddressKind, Person, Platform, PushDevice
+from activities.records.store import DeviceFolder, Store, device_hash
 
 NOW = datetime(2026, 11, 20, 8, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -20,16 +20,16 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from pydantic import SecretStr
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from activities import downstream
-from activities.downstream import CALLS_AT_ONCE, HttpTargets, HttpTargetsConfig, _Places
+from activities.hand_off import http_call as downstream
+from activities.hand_off.http_call import CALLS_AT_ONCE, HttpTargets, HttpTargetsConfig, _Places
 from activities.http.addresses import Guard
-from activities.http.calling import make_client
+from activities.http.client import make_client
 from deploy.sandbox.server import running
 from deploy.sandbox.settings import SandboxSettings
 from tests.activities.fault_table import ASKED_TO_WAIT, FAULTS, LATE, SHORT, arm_always, calls_of
 from workflows.follow_up.options import LONGEST_WAIT
+from workflows.model.hand_off import HandoffResult
 from workflows.model.policy import Format, Target
-from workflows.model.settlement import HandoffResult
 from workflows.names import webhook_id
 
 URL = "https://erp.example/hooks/signed"

@@ -5,11 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from activities.due import Deadline, due_sentence
 from activities.files.fields import zones
-from activities.language import LANGUAGES
-from activities.person import Person
-from activities.reader import Reader
+from activities.people.language import LANGUAGES
+from activities.people.person import Person
+from activities.people.reader import Deadline, Reader, due_sentence
 from tests.activities.reading import reading
 
 DUE = datetime(2026, 12, 11, 17, 0, tzinfo=UTC)

@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from activities.directory import DirectoryAway, UnknownPerson
-from activities.failures import failing_as_application_errors, to_application_error
-from activities.http.calling import Cause, ServiceFailure
-from activities.store.failures import DocumentMissing, RecordConflict, StoreAway
+from activities.documents.errors import DocumentMissing, RecordConflict, StoreAway
+from activities.http.client import Cause, ServiceFailure
+from activities.people.directory import DirectoryAway, UnknownPerson
+from activities.temporal.failures import failing_as_application_errors, to_application_error
 from workflows.follow_up.options import LONGEST_WAIT
 from workflows.model.subject import Code
 

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from activities.device import PushDevice
+from activities.people.person import PushDevice
 from tests.activities.book import SINCE, Book, dropped, lines, plan, somebody
-from workflows.model.planning import ActionType
 from workflows.model.policy import Policy
+from workflows.model.schedule import ActionType
 
 BARE = Policy(reminders=None, warnings=(), escalation=None, hours="working")
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from activities.follow_up.silence import MOST_JITTER, jitter
-from activities.person import Absence
-from activities.planner import PolicyPlanner
+from activities.people.person import Absence
+from activities.schedule.planner import PolicyPlanner
+from activities.schedule.turn import MOST_JITTER, jitter
 from tests.activities.book import SINCE, Book, dropped, lines, plan, planning, somebody
-from workflows.model.planning import ActionType, Schedule, ScheduledAction, Snooze, Turn
 from workflows.model.policy import Escalation, EscalationAction, Policy, Reminders
+from workflows.model.schedule import ActionType, Schedule, ScheduledAction, Snooze, Turn
 
 WORKING = Policy(hours="working")
 NUDGES_ONLY = Policy(hours="working", escalation=None)

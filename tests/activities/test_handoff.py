@@ -18,47 +18,30 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from activities import handoff
-from activities.downstream import HttpTargets, HttpTargetsConfig
-from activities.handoff import HandOffService
+from activities.documents.errors import StoreFailure
+from activities.hand_off import service as handoff
+from activities.hand_off.http_call import HttpTargets, HttpTargetsConfig
+from activities.hand_off.service import HandOffService
+from activities.hand_off.target_health import KnownTarget, TargetCondition, TargetState, address_of
 from activities.http.addresses import Guard
-from activities.http.calling import make_client
-from activities.people import FileDirectory
-from activities.push.service import NotificationService
-from activities.store.failures import StoreFailure
-from activities.store.home import StoragePrefix
-from activities.store.store import AMENDMENTS_AT_ONCE, Store
-from activities.target_health import KnownTarget, TargetCondition, TargetState, address_of
+from activities.http.client import make_client
+from activities.notifications.service import NotificationService
+from activities.people.file_directory import FileDirectory
+from activities.records.rows import StoragePrefix
+from activities.records.store import AMENDMENTS_AT_ONCE, Store
 from deploy.sandbox.server import RunningSandbox
-from starter.lookup import recorded
+from starter.queries.lookup import recorded
 from tests.activities.push.conftest import a_worker, core, directory, fcm, links, notices, sandbox, signatures, store
 from tests.activities.push.stage import arm, brief, entries, mark, pushes, sends
 from tests.golden import schemas
 from tests.golden.schemas import FOLDER
 from tests.servers import time_skipping
 from tests.storage import away
-from workflows.follow_up.handoff import subscriber
-from workflows.follow_up.handoff_lines import REPLAYS_AT_MOST
+from workflows.follow_up.outbox import REPLAYS_AT_MOST, subscriber
 from workflows.follow_up.record import amendment
 from workflows.kinds import Kind, referred
 from workflows.model.campaign import Counts
-from workflows.model.entries import TimelineEntry
-from workflows.model.happened import EventType
-from workflows.model.lines import GivenAnswer, SignerLine
-from workflows.model.notices import NoticeAction, NotificationOrder, NotificationOutcome
-from workflows.model.planning import EscalationReason, Reason
-from workflows.model.policy import Format, Target
-from workflows.model.records import (
-    Amendment,
-    DeadHandOffs,
-    HandoffBatch,
-    HandOffOrder,
-    RecordedHandOff,
-    ReplayOrder,
-    SettledRecord,
-)
-from workflows.model.request import SignerState
-from workflows.model.settlement import (
+from workflows.model.hand_off import (
     AnyEnded,
     EscalatedRequest,
     HandoffCall,
@@ -73,8 +56,22 @@ from workflows.model.settlement import (
     SettledSigner,
     SettledTask,
 )
+from workflows.model.notifications import NoticeAction, NotificationOrder, NotificationOutcome
+from workflows.model.policy import Format, Target
+from workflows.model.records import (
+    Amendment,
+    DeadHandOffs,
+    HandoffBatch,
+    HandOffOrder,
+    RecordedHandOff,
+    ReplayOrder,
+    SettledRecord,
+)
+from workflows.model.schedule import EscalationReason, Reason
+from workflows.model.signature import SignerState
 from workflows.model.subject import Role, Status
-from workflows.model.views import RequestShow, TaskShow
+from workflows.model.timeline import EventType, TimelineEntry
+from workflows.model.views import GivenAnswer, RequestShow, SignerLine, TaskShow
 from workflows.names import SIGNATURE_SETTLED, notice_key, webhook_id
 
 __all__ = ["a_worker", "core", "directory", "fcm", "links", "notices", "sandbox", "signatures", "store"]

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from activities import handoff_people
-from activities.handoff_people import GROUP_AT_MOST
-from activities.people import FileDirectory
-from activities.push.service import NotificationService
-from activities.store.store import Store
+from activities.hand_off import people as handoff_people
+from activities.hand_off.people import GROUP_AT_MOST
+from activities.notifications.service import NotificationService
+from activities.people.file_directory import FileDirectory
+from activities.records.store import Store
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.conftest import (
     a_worker,
@@ -27,11 +27,11 @@ from tests.activities.push.stage import EXECUTIVES, PEOPLE, arm, brief, mark, pu
 from tests.activities.push.test_fallback import reaching, worker
 from tests.activities.push.test_fallback import told as letters
 from tests.activities.test_handoff import AT, House, house, record
-from workflows.follow_up.batches import call_of
-from workflows.follow_up.handoff import Outbox, state_after
-from workflows.model.notices import NotificationOutcome
+from workflows.follow_up.outbox import Outbox, state_after
+from workflows.follow_up.record import call_of
+from workflows.model.hand_off import HandoffCall, HandoffResult, HandoffState
+from workflows.model.notifications import NotificationOutcome
 from workflows.model.policy import Target
-from workflows.model.settlement import HandoffCall, HandoffResult, HandoffState
 
 __all__ = [
     "a_worker",

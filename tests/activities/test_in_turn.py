@@ -8,9 +8,10 @@ from temporalio import activity, workflow
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from temporalio.workflow import ActivityCancellationType
 
-from activities import handoff, in_turn
-from activities.in_turn import PACE, TurnLimits, Turns, unbroken
-from activities.interceptors import HeartbeatInterceptor
+from activities.hand_off import service as handoff
+from activities.temporal import leases as in_turn
+from activities.temporal.interceptors import HeartbeatInterceptor
+from activities.temporal.leases import PACE, TurnLimits, Turns, unbroken
 from tests.servers import time_skipping
 from workflows.follow_up import options
 from workflows.follow_up.options import ActivityOptions

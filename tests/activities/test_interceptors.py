@@ -9,7 +9,7 @@ import pytest
 from temporalio.testing import ActivityEnvironment
 from temporalio.worker import ActivityInboundInterceptor, ActivityOutboundInterceptor, ExecuteActivityInput
 
-from activities.interceptors import HeartbeatInterceptor
+from activities.temporal.interceptors import HeartbeatInterceptor
 
 
 class Working(ActivityInboundInterceptor):

@@ -3,7 +3,7 @@
 import pytest
 from babel.localedata import locale_identifiers
 
-from activities.language import LANGUAGES, Language
+from activities.people.language import LANGUAGES, Language
 from tests.activities.reading import reading
 from tests.activities.test_due import DUE
 

@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.follow_up.open_hours import OpenHours, OpenSlot
-from activities.people import FileDirectory
-from activities.planner import PolicyPlanner
-from activities.store.store import Store
+from activities.people.file_directory import FileDirectory
+from activities.records.store import Store
+from activities.schedule.open_hours import OpenHours, OpenSlot
+from activities.schedule.planner import PolicyPlanner
 from tests.activities.book import somebody
-from workflows.model.planning import PlanningInput, Schedule, Turn
 from workflows.model.policy import Policy, Reminders
-from workflows.model.request import Document, SignatureBrief
+from workflows.model.schedule import PlanningInput, Schedule, Turn
+from workflows.model.signature import Document, SignatureBrief
 from workflows.model.subject import Participant
 
 NOW = datetime(2026, 11, 2, 8, tzinfo=UTC)

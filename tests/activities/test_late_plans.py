@@ -2,10 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 
-from activities.planner import PolicyPlanner
+from activities.schedule.planner import PolicyPlanner
 from tests.activities.book import BOOK, NEW_YORK, Book, planning, somebody
-from workflows.model.planning import PlanningInput, Reason, Schedule, ScheduledAction, Snooze
 from workflows.model.policy import Escalation, EscalationAction, Policy, Reminders
+from workflows.model.schedule import PlanningInput, Reason, Schedule, ScheduledAction, Snooze
 
 WORKING = Policy(hours="working", escalation=None)
 ALERTED = Policy(hours="working", reminders=None, warnings=(), escalation=Escalation(after="2d", or_=None))

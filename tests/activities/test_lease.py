@@ -15,7 +15,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import ActivityEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from activities.lease import Lease, nobody_else
+from activities.temporal.leases import Lease, nobody_else
 from tests.servers import own_namespace
 
 LIFE = timedelta(seconds=12)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from activities.links import BadLink, LinkContent, LinkUse, SigningLinks, Through, serial_of
+from activities.notifications.links import BadLink, LinkContent, LinkUse, SigningLinks, Through, serial_of
 
 BASE = "https://sign.example"
 LINKS = SigningLinks(BASE, SecretStr("s" * 32))

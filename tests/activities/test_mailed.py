@@ -5,11 +5,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from activities.follow_up.others import by_day
-from activities.planner import PolicyPlanner
+from activities.schedule.planner import PolicyPlanner
+from activities.schedule.turn import by_day
 from tests.activities.book import Book, planning, somebody
-from workflows.model.planning import ActionType, PlanningInput, Reason, Schedule, ScheduledAction
 from workflows.model.policy import Policy, Reminders
+from workflows.model.schedule import ActionType, PlanningInput, Reason, Schedule, ScheduledAction
 
 LA, KOLKATA = "America/Los_Angeles", "Asia/Kolkata"
 MORNING = datetime(2026, 11, 2, 17, tzinfo=UTC)

@@ -5,12 +5,20 @@ from pathlib import Path
 
 import pytest
 
-from activities.directory import UnknownPerson, UnusablePeople
-from activities.people import FileDirectory
-from activities.people_index import PEOPLE_FILE_AT_MOST, READ_AT_ONCE_AT_MOST, PeopleIndex, loaded, name_of, read
-from activities.person import Person
-from activities.spelling import did_you_mean
-from activities.store.store import Store
+from activities.errors import did_you_mean
+from activities.people.directory import (
+    PEOPLE_FILE_AT_MOST,
+    READ_AT_ONCE_AT_MOST,
+    PeopleIndex,
+    UnknownPerson,
+    UnusablePeople,
+    loaded,
+    name_of,
+    read,
+)
+from activities.people.file_directory import FileDirectory
+from activities.people.person import Person
+from activities.records.store import Store
 from tests.activities.requests.papers import PEOPLE
 from tests.activities.test_people import change, entry
 
@@ -87,10 +95,10 @@ async def test_of_the_kept_people_there_is_one_state_only(tmp_path: Path) -> Non
 
 async def test_what_is_kept_says_what_the_file_said(tmp_path: Path) -> None:
     (tmp_path / "people.yaml").write_text(PEOPLE, "utf-8")
-    read = read(tmp_path / "people.yaml", PEOPLE.encode())
-    again = loaded(read.dumped())
-    assert again == read
-    assert [again.person(id) for id in again.entries] == [read.person(id) for id in read.entries]
+    people = read(tmp_path / "people.yaml", PEOPLE.encode())
+    again = loaded(people.dumped())
+    assert again == people
+    assert [again.person(id) for id in again.entries] == [people.person(id) for id in people.entries]
     assert isinstance(again.person("chief-executive"), Person)
 
 
@@ -127,7 +135,7 @@ async def test_while_a_changed_file_is_read_the_last_good_state_answers(tmp_path
 async def test_what_changed_while_the_file_was_read_is_known_to_whoever_waits_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("activities.people._PATIENCE", 0.0)
+    monkeypatch.setattr("activities.people.file_directory._PATIENCE", 0.0)
     file, store = tmp_path / "people.yaml", GatedStore(str(tmp_path / "store"))
     file.write_text(STAFF, "utf-8")
     await store.keep_people(name_of(STAFF.encode()), people_of(5).dumped())

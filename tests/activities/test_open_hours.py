@@ -5,10 +5,9 @@ from typing import Any
 
 import pytest
 
-from activities.calendars.public_holidays import known_calendar, public_holidays
-from activities.calendars.working_time import weekdays
-from activities.follow_up.open_hours import OpenHours, OpenSlot
-from activities.person import Absence
+from activities.calendar.working_days import known_calendar, public_holidays, weekdays
+from activities.people.person import Absence
+from activities.schedule.open_hours import OpenHours, OpenSlot
 from tests.activities.book import somebody
 from workflows.model.policy import Policy
 

@@ -16,14 +16,14 @@ from temporalio.api.operatorservice.v1 import CreateNexusEndpointRequest
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from activities.operations import LOOKED_FOR, NexusOperations
+from activities.hand_off.workflows import LOOKED_FOR, NexusOperations
 from tests.servers import own_namespace
+from workflows.hand_off.workflow import NexusCallWorkflow
+from workflows.model.hand_off import HandoffResult, Settled
 from workflows.model.policy import NexusOperation, Target
-from workflows.model.request import Document, SignatureBrief
-from workflows.model.settlement import HandoffResult, Settled
+from workflows.model.signature import Document, SignatureBrief
 from workflows.model.subject import Participant, Status
 from workflows.names import WORKFLOW_QUEUE
-from workflows.nexus_call import NexusCallWorkflow
 
 pytestmark = pytest.mark.real_server
 

@@ -6,10 +6,10 @@ from typing import Final
 
 import pytest
 
-from activities.planner import PolicyPlanner
+from activities.schedule.planner import PolicyPlanner
 from tests.activities.book import BOOK, SINCE, Book, dropped, lines, plan, planning, somebody
-from workflows.model.planning import ActionType, Reason, Schedule, Snooze
 from workflows.model.policy import OVERDUE_AT_MOST, Escalation, EscalationAction, Overdue, Policy, Reminders
+from workflows.model.schedule import ActionType, Reason, Schedule, Snooze
 
 FRIDAY: Final = date(2026, 11, 13)
 """Due at 18:00 in Amsterdam; a week later it closes."""

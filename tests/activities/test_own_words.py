@@ -4,17 +4,15 @@ import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
-from activities import ledger_pages
-from activities.own_words import DAMAGED, ERASED, apart, together
-from activities.store.home import StoragePrefix
-from activities.store.store import Store
-from workflows.model.entries import AskedQuestion, TimelineEntry
-from workflows.model.happened import EventType
-from workflows.model.lines import SignerLine
-from workflows.model.notices import LogPage
-from workflows.model.request import SignerState
+from activities.records import notification_pages as ledger_pages
+from activities.records.rows import StoragePrefix
+from activities.records.store import Store
+from activities.records.user_texts import DAMAGED, ERASED, apart, together
+from workflows.model.notifications import LogPage
+from workflows.model.signature import SignerState
 from workflows.model.subject import Role, Status
-from workflows.model.views import RequestShow
+from workflows.model.timeline import AskedQuestion, EventType, TimelineEntry
+from workflows.model.views import RequestShow, SignerLine
 
 AT = datetime(2027, 1, 4, 9, tzinfo=UTC)
 MSA = StoragePrefix.of_request("msa-0042")

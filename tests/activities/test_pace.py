@@ -7,8 +7,8 @@ import pytest
 from temporalio.common import Priority
 from temporalio.worker import SlotInfo, SlotMarkUsedContext, SlotPermit, SlotReleaseContext, SlotReserveContext
 
-from activities.http.pacing import RateLimiter
-from activities.pace import MOST_AT_ONCE, PacedSlots
+from activities.http.rate_limit import RateLimiter
+from activities.temporal.interceptors import MOST_AT_ONCE, PacedSlots
 from tests.activities.http.test_pacing import lived
 from workflows.follow_up import options
 

@@ -11,17 +11,23 @@ import pytest
 from babel import Locale
 from temporalio.exceptions import ApplicationError
 
-from activities.device import Platform, PushDevice
-from activities.directory import Directory, DirectoryAway, DirectoryFailure, UnknownGroup, UnknownPerson, UnusablePeople
 from activities.files.reading import FileFaults
-from activities.people import FileDirectory
-from activities.person import PeopleFile, Person, Reachable, SignersFile
-from activities.planner import PolicyPlanner
-from activities.store.home import StoragePrefix
-from activities.store.store import Store
+from activities.people.directory import (
+    Directory,
+    DirectoryAway,
+    DirectoryFailure,
+    UnknownGroup,
+    UnknownPerson,
+    UnusablePeople,
+)
+from activities.people.file_directory import FileDirectory
+from activities.people.person import PeopleFile, Person, Platform, PushDevice, Reachable, SignersFile
+from activities.records.rows import StoragePrefix
+from activities.records.store import Store
+from activities.schedule.planner import PolicyPlanner
 from tests.activities.requests.papers import PEOPLE
 from workflows.kinds import Kind
-from workflows.model.planning import StandIn
+from workflows.model.schedule import StandIn
 from workflows.model.subject import Code
 
 _ENTRY = "{{id: {id}, name: N, email: {id}@example.com, zone: Europe/Amsterdam{more}}}"

@@ -5,10 +5,10 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from activities.planner import PolicyPlanner
+from activities.schedule.planner import PolicyPlanner
 from tests.activities.book import BOOK, NEW_YORK, SINCE, Book, dropped, lines, plan, planning, somebody
-from workflows.model.planning import ActionType
 from workflows.model.policy import Escalation, Policy, Reminders
+from workflows.model.schedule import ActionType
 from workflows.model.subject import Code
 
 

@@ -20,12 +20,12 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.core_signature.client import CoreSignatureClient
 from activities.reconciliation.adoption import Adoption
+from activities.reconciliation.callback_health import CallbackAlarm
 from activities.reconciliation.pages import PassLimits, PassMark
 from activities.reconciliation.service import ReconciliationService
-from activities.reconciliation.silence import CallbackAlarm
-from activities.reconciliation.unnamed import NAMES_REMEMBERED, Names
-from activities.store import store as stored
-from activities.store.store import Store
+from activities.reconciliation.unnamed_events import NAMES_REMEMBERED, Names
+from activities.records import store as stored
+from activities.records.store import Store
 from deploy.sandbox.faults import ArmedFault
 from deploy.sandbox.records import CoreDocument, CoreEvent
 from deploy.sandbox.server import RunningSandbox, running
@@ -34,11 +34,11 @@ from tests.activities.core_signature.conftest import calls, config_for
 from tests.servers import time_skipping
 from tests.workflows.stage import a_request
 from workflows.kinds import Kind
-from workflows.model.provider import FINAL, WITHOUT_EFFECT, ProviderEvent
 from workflows.model.reconciliation import ReconciliationOrder, ReconciliationResult
+from workflows.model.signature import FINAL, WITHOUT_EFFECT, ProviderEvent
 from workflows.model.subject import Code, Status
 from workflows.names import PROVIDER_EVENT, SIGNATURE_REQUEST
-from workflows.signature.progress import SignatureState
+from workflows.signature.state import SignatureState
 
 NOW = datetime.now(UTC) - timedelta(hours=2)
 """So that what happens an hour later has happened for the sandbox as well."""

@@ -6,7 +6,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client
 
-from activities.handoff import HandOffService
+from activities.hand_off.service import HandOffService
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.stage import entries
 from tests.activities.test_handoff import (
@@ -27,8 +27,8 @@ from tests.faults.town import eventually
 from tests.servers import own_part
 from tests.workflows.fakes import World
 from tests.workflows.stage import Story, a_request, begin, workers
+from workflows.model.hand_off import HandoffState
 from workflows.model.policy import Target
-from workflows.model.settlement import HandoffState
 from workflows.model.subject import Participant, Status
 from workflows.signature.workflow import SignatureRequestWorkflow
 

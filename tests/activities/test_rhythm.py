@@ -5,11 +5,11 @@ from typing import Any, Final
 
 import pytest
 
-from activities.person import Absence
-from activities.planner import PolicyPlanner
+from activities.people.person import Absence
+from activities.schedule.planner import PolicyPlanner
 from tests.activities.book import SINCE, Book, dropped, lines, plan, planning, somebody
-from workflows.model.planning import ActionType, LastReminder, Schedule, Snooze
 from workflows.model.policy import Escalation, Overdue, Policy, Reminders
+from workflows.model.schedule import ActionType, LastReminder, Schedule, Snooze
 
 DAY: Final = timedelta(days=1)
 THURSDAY: Final = SINCE + 3 * DAY

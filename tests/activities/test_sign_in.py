@@ -9,12 +9,11 @@ from pydantic import SecretStr
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.people import FileDirectory
-from activities.push.cloud_messaging import CloudMessaging
-from activities.push.dialect import PushDialect
-from activities.sign_in.service import SignInMessages
-from activities.sign_in.ways_in import BadWayIn, WayIn, WaysIn, ask_of
-from activities.store.store import Store
+from activities.notifications.cloud_messaging import CloudMessaging
+from activities.notifications.push_services import PushDialect
+from activities.notifications.sign_in import BadWayIn, SignInMessages, WayIn, WaysIn, ask_of
+from activities.people.file_directory import FileDirectory
+from activities.records.store import Store
 from deploy.sandbox.faults import ArmedFault
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.conftest import directory, fcm, sandbox, store

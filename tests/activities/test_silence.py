@@ -9,15 +9,15 @@ import pytest
 from pydantic import SecretStr
 from temporalio.testing import ActivityEnvironment
 
-from activities.links import SigningLinks
-from activities.on_call import OnCallAlerts
-from activities.push.message import compose
-from activities.reader import Reader
-from activities.reconciliation.silence import CallbackAlarm, CallbackHealth, ClockSeen
+from activities.notifications.alerts import OnCallAlerts
+from activities.notifications.links import SigningLinks
+from activities.notifications.message import compose
+from activities.people.reader import Reader
+from activities.reconciliation.callback_health import CallbackAlarm, CallbackHealth, ClockSeen
 from tests.activities.book import somebody
 from tests.activities.test_reconciliation import MINUTE, NOW, Office, office, wrong
 from tests.workflows.fakes import FakePushService, World, refusal
-from workflows.follow_up.stages import NotificationType
+from workflows.follow_up.notification_types import NotificationType
 from workflows.model.subject import Code, Status
 
 HOUR = timedelta(hours=1)

@@ -12,21 +12,22 @@ from temporalio import workflow
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from activities import runs, starts
 from activities.files.reading import FileFaults
-from activities.person import Reachable, SignersFile
+from activities.hand_off import workflows as starts
+from activities.hand_off.workflows import DEPTH_AT_MOST, StartTargets, onboarding_id, workflow_id
+from activities.people.person import Reachable, SignersFile
 from activities.policies.catalogue import Catalogue
-from activities.policies.file import PolicyLayer
-from activities.starts import DEPTH_AT_MOST, StartTargets, onboarding_id, workflow_id
-from activities.store.home import StoragePrefix
+from activities.policies.policy_file import PolicyLayer
+from activities.records.rows import StoragePrefix
+from activities.temporal import executions as runs
 from tests.markdown import ROOT, blocks
 from tests.onboarding.stage import AGREEMENTS, KINDS, LIVE, House
 from tests.servers import time_skipping
+from workflows.model.hand_off import HandoffResult, Settled
 from workflows.model.policy import FormatPlaceholder, StartTarget, Target
-from workflows.model.request import Document, SignatureBrief
-from workflows.model.settlement import HandoffResult, Settled
+from workflows.model.signature import Document, SignatureBrief
 from workflows.model.subject import Participant, Status
-from workflows.onboarding.inputs import OnboardingInput
+from workflows.onboarding.state import OnboardingInput
 
 AT = datetime(2026, 12, 4, 9, 30, tzinfo=UTC)
 SETTLED = Settled(request="msa.0042", kind="contract", outcome=Status.SIGNED, at=AT, external_id="msa.0042")

@@ -16,9 +16,8 @@ import pytest
 from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]
 from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]
 
-from activities.store import objects
-from activities.store.devices import device_hash
-from activities.store.failures import (
+from activities.documents import objects
+from activities.documents.errors import (
     DocumentDamaged,
     DocumentMissing,
     RecordConflict,
@@ -26,10 +25,10 @@ from activities.store.failures import (
     StoreFailure,
     TextDamaged,
 )
-from activities.store.home import StoragePrefix
-from activities.store.objects import SWEPT_AT_MOST, UNFINISHED
-from activities.store.store import AMENDMENTS_AT_ONCE, REMEMBERED_AT_MOST, Store
-from activities.store.texts import Reference
+from activities.documents.objects import SWEPT_AT_MOST, UNFINISHED
+from activities.records.rows import StoragePrefix
+from activities.records.store import AMENDMENTS_AT_ONCE, REMEMBERED_AT_MOST, Store, device_hash
+from activities.records.texts import Reference
 
 MSA = StoragePrefix.of_request("msa-0042")
 R = StoragePrefix.of_request("r")

@@ -13,8 +13,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from activities.core_signature.client import CoreSignatureClient
-from activities.reconciliation.pages import TOLD_REMEMBERED, Pass, PassLimits, PassMark
-from activities.reconciliation.unread import BACK_AT_MOST
+from activities.reconciliation.pages import BACK_AT_MOST, TOLD_REMEMBERED, Pass, PassLimits, PassMark
 from tests.activities.core_signature.requests import mock_config
 from tests.activities.test_reconciliation import MINUTE, PAGE, Known, office
 from workflows.model.subject import Code

@@ -6,12 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from activities.links import SigningLinks
-from activities.on_call import OVER_AGAIN_AFTER
-from activities.push.message import compose
-from activities.reader import Reader
-from activities.store.store import Store
-from activities.target_health import (
+from activities.hand_off.target_health import (
     ADDRESSES_AT_MOST,
     FAILING_FROM,
     KnownTarget,
@@ -20,14 +15,19 @@ from activities.target_health import (
     TargetState,
     address_of,
 )
+from activities.notifications.alerts import OVER_AGAIN_AFTER
+from activities.notifications.links import SigningLinks
+from activities.notifications.message import compose
+from activities.people.reader import Reader
+from activities.records.store import Store
 from tests.activities.book import somebody
 from tests.workflows.fakes import FakePushService, World, refusal
 from tests.workflows.test_replays import AT, ENDED, SUBJECT
-from workflows.follow_up.handoff import HELD_FOR, RETRY_AFTER, Outbox
+from workflows.follow_up.outbox import HELD_FOR, RETRY_AFTER, Outbox
 from workflows.follow_up.record import amendment
+from workflows.model.hand_off import HandoffCall, HandoffReport, HandoffResult, HandoffState
 from workflows.model.policy import Target
 from workflows.model.records import HandoffBatch
-from workflows.model.settlement import HandoffCall, HandoffReport, HandoffResult, HandoffState
 from workflows.model.subject import Code
 
 NOW = datetime(2026, 12, 4, 9, 30, tzinfo=UTC)

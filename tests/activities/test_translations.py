@@ -16,7 +16,7 @@ from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
 from babel.messages.frontend import parse_keywords, parse_mapping_cfg
 from babel.messages.pofile import read_po
 
-from activities.language import DOMAIN, ENGLISH, LANGUAGES, LOCALES, catalogue_path
+from activities.people.language import DOMAIN, ENGLISH, LANGUAGES, LOCALES, catalogue_path
 
 ROOT = Path(__file__).parents[2]
 KEYWORDS = ("phrase", "say", "say_count:1,2")

@@ -19,12 +19,12 @@ from temporalio.converter import PayloadCodec
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.wishes import offer, wish
-from starter.context import Context
+from activities.temporal.commands import offer, wish
+from starter.boot.context import Context
 from tests.starter.living import MSA, begin, desk_at
 from workflows.kinds import Kind
+from workflows.model.commands import AnyCommand, Cancellation, Done, ReminderNow
 from workflows.model.subject import Code
-from workflows.model.wishes import AnyCommand, Cancellation, Done, ReminderNow
 
 pytestmark = pytest.mark.real_server
 
@@ -90,7 +90,7 @@ async def test_of_a_pause_is_told_in_words_and_what_was_done_waits_for_its_end(c
 
 
 async def test_an_offer_that_nobody_answers_is_told_in_words(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("activities.wishes.ANSWERS_WITHIN", AT_ONCE)
+    monkeypatch.setattr("activities.temporal.commands.ANSWERS_WITHIN", AT_ONCE)
     assert await offer(client, ID, REMINDER, "op") == "no worker answers"
 
 

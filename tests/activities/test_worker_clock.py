@@ -10,10 +10,10 @@ from temporalio import activity, workflow
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from activities.store.store import Store
-from activities.worker_clock import LOOKED_AT_EVERY, WorkerClock, WorkerClockSeen, moved_on
-from starter.doctor import own
-from starter.doctor.health import PartHealth
+from activities.records.store import Store
+from activities.temporal.clock import LOOKED_AT_EVERY, WorkerClock, WorkerClockSeen, moved_on
+from starter.cli.doctor import own
+from starter.cli.doctor.health import PartHealth
 from tests.servers import own_namespace
 
 GIVEN_OUT = datetime(2026, 11, 26, 14, 0, tzinfo=UTC)

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 from rich.console import Console
 from temporalio.runtime import Runtime, TelemetryConfig
 
-from starter import exits
+from starter.boot import exits
 from tests.bench import audience, callbacks, campaign, desk, onboarding, planner, push, sweep, table, task, urgent
 from tests.bench.figures import as_json, selected
 from tests.bench.history import NotAsAsked

@@ -22,27 +22,24 @@ from pydantic import SecretStr
 from rich.text import Text
 from temporalio.client import Client
 
-from activities.campaigns.audience import Audiences
-from activities.campaigns.input import PreparedCampaign, prepare_campaign
-from activities.campaigns.outcomes import Outcomes
-from activities.campaigns.service import CampaignPeopleService
-from activities.campaigns.standing import counted
-from activities.campaigns.visibility import OpenMembers
+from activities.campaign.audience import Audiences
+from activities.campaign.intake import PreparedCampaign, prepare_campaign
+from activities.campaign.member_status import OpenMembers, Outcomes, counted
+from activities.campaign.service import CampaignPeopleService
 from activities.files.reading import FileText
-from activities.people import FileDirectory
+from activities.people.file_directory import FileDirectory
 from activities.policies.catalogue import Catalogue
-from activities.store.home import StoragePrefix
-from activities.store.store import Store
-from starter.campaigns.composed import CampaignPicture
-from starter.campaigns.report import made
-from starter.campaigns.report_files import FORMS
+from activities.records.rows import StoragePrefix
+from activities.records.store import Store
+from starter.queries.campaign import CampaignPicture
+from starter.queries.campaign_report import made
+from starter.queries.campaign_report_files import FORMS
 from tests.bench.table import surroundings
-from workflows.campaign.course import last_instant
+from workflows.campaign.state import last_instant
 from workflows.model.campaign import CampaignOrder, FrozenAudience, SettleOrder
-from workflows.model.entries import TimelineEntry
-from workflows.model.happened import EventType
 from workflows.model.records import SettledRecord
 from workflows.model.subject import Status
+from workflows.model.timeline import EventType, TimelineEntry
 from workflows.model.views import CampaignShow, RequestShow
 from workflows.ports import PushService
 

@@ -23,17 +23,17 @@ from rich.text import Text
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from starter.callback.claim import event_hash
-from starter.codec import data_converter
+from starter.temporal.codec import data_converter
+from starter.web.callbacks import event_hash
 from tests.bench import callback_floor as floor
 from tests.bench.contender import a_request
 from tests.bench.stakeholders import PromptHandoff, PromptPlanner, PromptPushService, PromptSignatureService
 from tests.servers import real_server
 from workflows import names
 from workflows.kinds import Kind
+from workflows.model.hand_off import HandoffReport
 from workflows.model.policy import Policy, Target
 from workflows.model.records import HandoffBatch
-from workflows.model.settlement import HandoffReport
 from workflows.signature.workflow import SignatureRequestWorkflow
 
 NAME: Final = "callbacks"

@@ -24,11 +24,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 from temporalio.api.enums.v1 import EventType
 
-from activities import runs
-from activities.campaigns.audience import Member, MemberRow
-from activities.campaigns.member import request_of
-from starter import modules, requests
-from starter.campaigns.report_files import FORMS
+from activities.campaign.audience import Member, MemberRow
+from activities.campaign.batch import request_of
+from activities.temporal import executions as runs
+from starter.boot import processes as modules
+from starter.cli import start_files as requests
+from starter.queries.campaign_report_files import FORMS
 from tests.bench import campaign_floor, processor_time
 from tests.bench.history import NotAsAsked
 from tests.bench.table import surroundings
@@ -37,7 +38,7 @@ from tests.faults.campaigning import Watch, crowd, prepared
 from tests.faults.population import PATIENT, colleague
 from tests.faults.town import TEMPORAL, WORKER, Town, connect, town
 from workflows import names
-from workflows.campaign.inputs import CampaignInput
+from workflows.campaign.state import CampaignInput
 from workflows.kinds import Kind
 
 NAME: Final = "campaign"

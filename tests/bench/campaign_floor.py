@@ -17,14 +17,14 @@ from temporalio.client import Client
 from temporalio.worker import PollerBehaviorAutoscaling, Worker
 
 with workflow.unsafe.imports_passed_through():
-    from activities.pace import priority
-    from activities.starting.path import search_attributes
-    from starter.codec import data_converter
+    from activities.launch.launch import search_attributes
+    from activities.temporal.interceptors import priority
+    from starter.temporal.codec import data_converter
     from tests.bench.contender import Contender, start
     from tests.bench.floor import CALLING, PROMPT, FloorWorkflow
     from tests.faults.town import eventually
     from workflows import names
-    from workflows.signature.inputs import SignatureInput
+    from workflows.signature.state import SignatureInput
 
 RAW: Final = "StartedRaw"
 _QUEUE: Final = "bench-raw"

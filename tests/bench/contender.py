@@ -13,7 +13,7 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.worker import PollerBehaviorAutoscaling, Worker
 
-from starter.codec import data_converter
+from starter.temporal.codec import data_converter
 from tests.bench import clock
 from tests.bench.floor import CALLING, FLOOR, PROMPT, Asked, FloorWorkflow
 from tests.bench.stakeholders import PromptHandoff, PromptPlanner, PromptPushService, PromptSignatureService
@@ -21,10 +21,9 @@ from tests.servers import real_server
 from workflows import names
 from workflows.kinds import Kind
 from workflows.model.policy import Policy, Target
-from workflows.model.provider import ProviderEvent
-from workflows.model.request import Document, SignatureBrief
+from workflows.model.signature import Document, ProviderEvent, SignatureBrief
 from workflows.model.subject import Participant, Status
-from workflows.signature.inputs import SignatureInput
+from workflows.signature.state import SignatureInput
 from workflows.signature.workflow import SignatureRequestWorkflow
 
 _HANDOFF: Final = (

@@ -19,10 +19,10 @@ from temporalio.client import Client
 from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDConflictPolicy
 from temporalio.service import RPCError
 
-from activities import runs
-from activities.store.store import Store
-from starter.context import Context
-from starter.listing.query import Lateness, Wanted
+from activities.records.store import Store
+from activities.temporal import executions as runs
+from starter.boot.context import Context
+from starter.queries.filters import Lateness, Wanted
 from tests.faults.town import eventually
 from tests.servers import real_server
 from tests.starter.desk.office import REQUESTER, office

@@ -11,10 +11,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from activities.links import LinkUse
-from starter.serving import listening
-from starter.setting_values import Bind
-from starter.webhook import make_app
+from activities.notifications.links import LinkUse
+from starter.config.values import Bind
+from starter.web.app import make_app
+from starter.web.serving import listening
 from tests.plain_http import plain_client
 from tests.starter.paging import FIRST, phone
 from tests.starter.test_journey_pages import ACME, shown

@@ -16,8 +16,8 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Worker
 
-from activities.starting.path import search_attributes
-from starter.codec import data_converter
+from activities.launch.launch import search_attributes
+from starter.temporal.codec import data_converter
 from tests.bench import journey, processor_time
 from tests.bench.history import actions
 from tests.bench.onboarding_floor import FLOOR, PROMPT, Joined, OnboardingFloor, Stage
@@ -25,6 +25,7 @@ from tests.bench.stakeholders import PromptHandoff, PromptPushService
 from tests.servers import real_server
 from workflows import names
 from workflows.kinds import Kind
+from workflows.model.hand_off import Settled, SettledTask
 from workflows.model.onboarding import (
     Onboarding,
     PartKind,
@@ -36,10 +37,9 @@ from workflows.model.onboarding import (
     StagePlan,
 )
 from workflows.model.policy import Policy, Target
-from workflows.model.settlement import Settled, SettledTask
 from workflows.model.subject import Participant, Role, Status
 from workflows.model.views import PartTurn, WaitingFor
-from workflows.onboarding.inputs import OnboardingInput
+from workflows.onboarding.state import OnboardingInput
 from workflows.onboarding.workflow import CustomerOnboardingWorkflow
 from workflows.ports import OnboardingParts
 

@@ -12,12 +12,12 @@ from typing import Final
 
 from rich.text import Text
 
-from activities.people import FileDirectory
-from activities.planner import PolicyPlanner
-from activities.store.store import Store
-from workflows.model.planning import PlanningInput, Turn
+from activities.people.file_directory import FileDirectory
+from activities.records.store import Store
+from activities.schedule.planner import PolicyPlanner
 from workflows.model.policy import Policy
-from workflows.model.request import Document, SignatureBrief
+from workflows.model.schedule import PlanningInput, Turn
+from workflows.model.signature import Document, SignatureBrief
 from workflows.model.subject import Participant
 
 NAME: Final = "planner"

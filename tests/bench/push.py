@@ -22,14 +22,15 @@ from rich.text import Text
 from temporalio import activity, workflow
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from activities.push.fcm import fcm_body
-from activities.push.message import Message
-from starter import clients, requests
+from activities.notifications.message import Message
+from activities.notifications.push_services import fcm_body
+from starter.boot import clients
+from starter.cli import start_files as requests
 from tests.faults.population import colleague, tokens
 from tests.faults.town import Conditions, Town, eventually, ids, town
 from tests.faults.vendor import DOCUMENTS, REQUESTS, instant
 from workflows.model.base import Model
-from workflows.model.notices import NoticeAction
+from workflows.model.notifications import NoticeAction
 
 NAME: Final = "push"
 AIM: Final = 1.3

@@ -5,7 +5,8 @@ from typing import Final
 
 from temporalio import activity
 
-from workflows.model.notices import (
+from workflows.model.hand_off import HandoffCall, HandoffReport, HandoffResult
+from workflows.model.notifications import (
     Channel,
     Delivered,
     Delivery,
@@ -15,8 +16,9 @@ from workflows.model.notices import (
     NotificationOrder,
     NotificationOutcome,
 )
-from workflows.model.planning import ActionType, PlanningInput, Schedule, ScheduledAction, Turn
-from workflows.model.provider import (
+from workflows.model.records import HandoffBatch, RecordedHandOff, ReplayOrder
+from workflows.model.schedule import ActionType, PlanningInput, Schedule, ScheduledAction, Turn
+from workflows.model.signature import (
     CancelOrder,
     CreateOrder,
     DocumentSeen,
@@ -24,10 +26,8 @@ from workflows.model.provider import (
     ForwardReport,
     Observation,
     SignerSeen,
+    SignerState,
 )
-from workflows.model.records import HandoffBatch, RecordedHandOff, ReplayOrder
-from workflows.model.request import SignerState
-from workflows.model.settlement import HandoffCall, HandoffReport, HandoffResult
 from workflows.model.subject import Participant, Status
 from workflows.ports import Handoff, Planner, PushService, SignatureService
 

@@ -20,12 +20,11 @@ from temporalio.client import Client
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.testing import ActivityEnvironment
 
-from activities.core_signature.client import CoreSignatureClient
-from activities.core_signature.config import CoreSignatureConfig
+from activities.core_signature.client import CoreSignatureClient, CoreSignatureConfig
 from activities.http.oauth import Credentials
 from activities.reconciliation.service import ReconciliationService
-from activities.store.store import Store
-from starter.codec import data_converter
+from activities.records.store import Store
+from starter.temporal.codec import data_converter
 from tests.servers import real_server
 from workflows import names
 from workflows.kinds import Kind

@@ -15,7 +15,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 from temporalio.worker import Worker
 
-from starter.codec import data_converter
+from starter.temporal.codec import data_converter
 from tests.bench import clock
 from tests.bench.floor import PROMPT
 from tests.bench.history import NotAsAsked, actions
@@ -24,11 +24,10 @@ from tests.bench.task_floor import FLOOR, PEOPLE, TaskFloor
 from tests.servers import real_server
 from workflows import names
 from workflows.kinds import Kind
+from workflows.model.commands import Done
 from workflows.model.policy import Policy, Target
-from workflows.model.subject import Participant, Role
-from workflows.model.task import Task
-from workflows.model.wishes import Done
-from workflows.task.inputs import TaskInput
+from workflows.model.subject import Participant, Role, Task
+from workflows.task.state import TaskInput
 from workflows.task.workflow import TaskWorkflow
 
 NAME: Final = "task"

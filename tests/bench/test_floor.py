@@ -11,7 +11,7 @@ from temporalio.api.history.v1 import ActivityTaskScheduledEventAttributes, Hist
 from temporalio.client import WorkflowHistory
 from temporalio.testing import WorkflowEnvironment
 
-from starter.codec import data_converter
+from starter.temporal.codec import data_converter
 from tests.bench.contender import Contender, sign, start, workers_on
 from tests.bench.history import NotAsAsked, actions, check
 from tests.bench.stakeholders import REMINDED_AFTER

@@ -15,7 +15,7 @@ from typing import Final
 
 from rich.text import Text
 
-from starter import requests
+from starter.cli import start_files as requests
 from tests.faults.population import PATIENT, Policy, colleague
 from tests.faults.town import Conditions, Town, eventually, ids, town
 from tests.faults.vendor import instant

@@ -14,14 +14,15 @@ from urllib.request import urlopen
 from pydantic import SecretStr
 from pydantic_core import to_jsonable_python
 
-from activities.links import LinkUse, SigningLinks
-from starter import requests, settings, wishes
-from starter.context import Context, opened
-from starter.needs import Need
-from starter.settings import Settings
+from activities.notifications.links import LinkUse, SigningLinks
+from starter.boot.context import Context, opened
+from starter.cli import start_files as requests
+from starter.config import settings
+from starter.config.settings import Need, Settings
+from starter.queries import commands as wishes
 from tests.faults.town import eventually
 from tests.stack.laptop import Laptop
-from workflows.model.wishes import Cancellation
+from workflows.model.commands import Cancellation
 
 CUSTOMER, EXECUTIVE, LEGAL = "customer-signer", "chief-executive", "legal-desk"
 CUSTOMER_MAIL, EXECUTIVE_MAIL = "customer-signer@customer.test", "chief-executive@supplier.test"

@@ -17,10 +17,10 @@ from rich.console import Console
 from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
-from activities.campaigns.standing import MemberOutcome, MemberStatus, counted
-from starter.campaigns import report
-from starter.campaigns.report import CampaignReport
-from starter.campaigns.report_files import FORMS
+from activities.campaign.member_status import MemberOutcome, MemberStatus, counted
+from starter.queries import campaign_report as report
+from starter.queries.campaign_report import CampaignReport
+from starter.queries.campaign_report_files import FORMS
 from tests.browser.chromium import HOW_TO_HAVE_THEM, chromium, executable
 from tests.browser.contract import CUSTOMER, EXECUTIVE, LEGAL, Contract
 from tests.browser.phone import Phone

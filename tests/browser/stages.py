@@ -6,25 +6,23 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urljoin
 
-from activities.links import LinkUse, Through, serial_of
-from starter.page.allowances import LOOKS_OF_A_LINK
-from starter.page.recent_looks import FRESH_SECONDS
-from starter.page.screens import ScreenName
-from starter.wishes import CommandRefused, NotConfirmed
+from activities.notifications.links import LinkUse, Through, serial_of
+from starter.queries.commands import CommandRefused, NotConfirmed
+from starter.web.pages.allowances import LOOKS_OF_A_LINK
+from starter.web.pages.screens import ScreenName
+from starter.web.pages.visits import FRESH_SECONDS
 from tests.browser.phone import Phone
 from tests.starter import paging
 from tests.starter.paging import CHAIR, FIRST, NOW, REQUEST, SECOND
 from tests.starter.test_journey_pages import ACME, know
 from tests.starter.test_journey_pages import shown as onboarding
 from tests.starter.test_page_wishes import works_with
-from workflows.model.entries import AskedQuestion
-from workflows.model.lines import AssigneeLine, Choices, GivenAnswer, SignerLine
-from workflows.model.operations import OperationState
-from workflows.model.request import SignerState
-from workflows.model.subject import Role, Status
-from workflows.model.task import ToDecide
-from workflows.model.views import RequestShow, TaskShow
-from workflows.task.assignees import AssigneeState
+from workflows.model.receipts import OperationState
+from workflows.model.signature import SignerState
+from workflows.model.subject import Role, Status, ToDecide
+from workflows.model.timeline import AskedQuestion
+from workflows.model.views import AssigneeLine, Choices, GivenAnswer, RequestShow, SignerLine, TaskShow
+from workflows.task.state import AssigneeState
 
 REQUESTER: Final = "legal-desk"
 TASK: Final = "task:keys"

@@ -10,8 +10,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page
 
-from activities.campaigns.standing import MemberOutcome
-from starter.campaigns import page
+from activities.campaign.member_status import MemberOutcome
+from starter.queries import campaign_page as page
 from tests.browser.phone import HEIGHT, WIDTH, Phone, fresh, page_of
 from tests.campaigns.test_report import everybody, some_report
 

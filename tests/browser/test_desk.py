@@ -11,7 +11,7 @@ from playwright.async_api import Page, expect
 from pydantic import SecretStr
 from starlette.responses import Response
 
-from starter.desk.sessions import Cookies, Session
+from starter.web.desk.sessions import Cookies, Session
 from tests.browser.contract import CUSTOMER, CUSTOMER_MAIL, EXECUTIVE, LEGAL, Contract, state_of
 from tests.browser.phone import Phone, fresh
 from tests.browser.test_tasks import start as start_task

@@ -9,9 +9,9 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page
 
-from activities.language import Language
-from starter.campaigns.chart import campaign_chart
-from starter.desk.views import LABELS, View
+from activities.people.language import Language
+from starter.queries.campaign_page import campaign_chart
+from starter.web.desk.views import LABELS, View
 from tests.browser.phone import HEIGHT, NARROWEST, THUMB, WIDTH, page_of
 from tests.campaigns.test_curve import some_show
 from tests.campaigns.test_report import everybody
@@ -19,7 +19,10 @@ from tests.campaigns.test_report import everybody
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 STARTER: Final = Path(__file__).parents[2] / "starter"
-STYLES: Final = "".join((STARTER / room / "templates" / f"{room}.css").read_text("utf-8") for room in ("page", "desk"))
+STYLES: Final = "".join(
+    (STARTER / "web" / room / "templates" / style).read_text("utf-8")
+    for room, style in (("pages", "page.css"), ("desk", "desk.css"))
+)
 TEXTS: Final = """group => [...document.querySelectorAll(`.chart ${group} text`)].filter(one => one.checkVisibility())
   .map(one => one.getBoundingClientRect()).map(box => [box.left, box.right, box.height])"""
 TABS: Final = """() => [...document.querySelectorAll("nav a")].map(one => one.getBoundingClientRect())

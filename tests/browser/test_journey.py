@@ -9,8 +9,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Locator, Page, expect
 
-from activities.links import LinkUse
-from starter.page.screens import ScreenName
+from activities.notifications.links import LinkUse
+from starter.web.pages.screens import ScreenName
 from tests.browser.phone import Phone, fresh
 from tests.stack.laptop import Laptop
 from tests.starter import paging

@@ -3,10 +3,10 @@
 import pytest
 from playwright.async_api import Browser
 
-from activities.language import LANGUAGES, Language
-from starter.desk.cards import NOT_THERE
-from starter.desk.rendering import DeskRenderer, Frame, Tab
-from starter.desk.views import LABELS, View
+from activities.people.language import LANGUAGES, Language
+from starter.web.desk.cards import NOT_THERE
+from starter.web.desk.rendering import DeskRenderer, Frame, Tab
+from starter.web.desk.views import LABELS, View
 from tests.browser.phone import NARROWEST, THUMB, WIDTH, Phone, page_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]

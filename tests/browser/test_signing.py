@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import expect
 
-from activities.links import LinkUse
+from activities.notifications.links import LinkUse
 from tests.browser.contract import CUSTOMER, EXECUTIVE, LEGAL, Contract, state_of
 from tests.browser.phone import Phone
 from tests.stack.laptop import Laptop

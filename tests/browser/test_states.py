@@ -7,9 +7,9 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
-from activities.links import LinkUse
-from starter.page.recent_looks import FRESH_SECONDS
-from starter.page.screens import FormAction, ScreenName
+from activities.notifications.links import LinkUse
+from starter.web.pages.screens import FormAction, ScreenName
+from starter.web.pages.visits import FRESH_SECONDS
 from tests.browser.contract import CUSTOMER, EXECUTIVE_MAIL, LEGAL, Contract
 from tests.browser.phone import Phone, fresh
 from tests.browser.stages import (
@@ -28,8 +28,8 @@ from tests.browser.stages import (
 from tests.stack.laptop import Laptop
 from tests.starter import paging
 from tests.starter.paging import FIRST, SECOND
+from workflows.model.commands import Problem
 from workflows.model.subject import Code, Status
-from workflows.model.wishes import Problem
 
 pytestmark = [pytest.mark.browser, pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
 

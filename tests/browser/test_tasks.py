@@ -6,18 +6,18 @@ import pytest
 from playwright.async_api import expect
 
 from activities.policies.catalogue import Catalogue
-from activities.tasks.input import PreparedTask
-from starter import requests, settings
-from starter.context import opened
-from starter.needs import Need
-from starter.page.screens import ScreenName
+from activities.task.intake import PreparedTask
+from starter.boot.context import opened
+from starter.cli import start_files as requests
+from starter.config import settings
+from starter.config.settings import Need
+from starter.web.pages.screens import ScreenName
 from tests.browser.contract import CUSTOMER, EXECUTIVE, LEGAL
 from tests.browser.phone import Phone
 from tests.stack.laptop import Laptop
 from workflows.model.policy import Policy
-from workflows.model.subject import Participant, Role
-from workflows.model.task import Task
-from workflows.task.inputs import TaskInput
+from workflows.model.subject import Participant, Role, Task
+from workflows.task.state import TaskInput
 
 pytestmark = [pytest.mark.browser, pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
 

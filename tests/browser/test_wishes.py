@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, expect
 
-from activities.links import LinkUse
-from starter.page.screens import ScreenName
+from activities.notifications.links import LinkUse
+from starter.web.pages.screens import ScreenName
 from tests.browser.contract import CUSTOMER, LEGAL, Contract, state_of
 from tests.browser.phone import Phone, fresh
 from tests.stack.laptop import Laptop

@@ -17,25 +17,29 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
-from activities import runs
-from activities.campaigns.audience import Audience, Audiences
-from activities.campaigns.input import PreparedCampaign, prepare_campaign
-from activities.campaigns.outcomes import Outcomes
-from activities.campaigns.service import CampaignPeopleService
-from activities.campaigns.standing import MemberOutcome
-from activities.campaigns.visibility import MemberVisibility, OpenMembers, TemporalMemberVisibility
-from activities.campaigns.walks import AHEAD_AT_MOST, BatchLimits
-from activities.campaigns.yearly import CampaignYearsService
-from activities.downstream import HttpTargets, HttpTargetsConfig
+from activities.campaign.audience import Audience, Audiences
+from activities.campaign.batch import AHEAD_AT_MOST, BatchLimits
+from activities.campaign.intake import PreparedCampaign, prepare_campaign
+from activities.campaign.member_status import (
+    MemberOutcome,
+    MemberVisibility,
+    OpenMembers,
+    Outcomes,
+    TemporalMemberVisibility,
+)
+from activities.campaign.service import CampaignPeopleService
+from activities.campaign.yearly import CampaignYearsService
 from activities.files.reading import FileText
-from activities.handoff import HandOffService
+from activities.hand_off.http_call import HttpTargets, HttpTargetsConfig
+from activities.hand_off.service import HandOffService
 from activities.http.addresses import Guard
-from activities.interceptors import HeartbeatInterceptor
-from activities.people import FileDirectory
-from activities.planner import PolicyPlanner
+from activities.launch import launch as path
+from activities.people.file_directory import FileDirectory
 from activities.policies.catalogue import Catalogue
-from activities.starting import path
-from activities.store.store import Store
+from activities.records.store import Store
+from activities.schedule.planner import PolicyPlanner
+from activities.temporal import executions as runs
+from activities.temporal.interceptors import HeartbeatInterceptor
 from tests.glances import glances
 from tests.onboarding.stage import PDF, ManyDocuments
 from tests.servers import time_skipping
@@ -44,13 +48,12 @@ from tests.workflows.fakes import FakePushService
 from tests.workflows.stage import TriesOnce, is_at_work
 from tests.workflows.wishing import TakesWishes
 from workflows import names
-from workflows.campaign.inputs import CampaignInput
 from workflows.campaign.opening import CampaignOpeningWorkflow
+from workflows.campaign.state import CampaignInput
 from workflows.campaign.workflow import AcknowledgementCampaignWorkflow
 from workflows.kinds import Kind
-from workflows.model.provider import ProviderEvent, SignerSeen
-from workflows.model.request import SignerState
-from workflows.model.settlement import SettledCampaign
+from workflows.model.hand_off import SettledCampaign
+from workflows.model.signature import ProviderEvent, SignerSeen, SignerState
 from workflows.model.subject import Code, Status
 from workflows.model.views import CampaignShow, RequestShow
 from workflows.names import CAMPAIGN_QUEUE, PROVIDER_EVENT, SHOW, SIGNATURE_QUEUE, WORKFLOW_QUEUE

@@ -10,19 +10,18 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.campaigns import rows
-from activities.campaigns.audience import Audience, AudienceAmendment, Audiences, Member, MemberRow
-from activities.campaigns.service import CampaignPeopleService
-from activities.campaigns.standing import MemberOutcome, MemberStatuses, lines_of
-from activities.campaigns.visibility import OpenMembers
-from activities.store.home import StoragePrefix
-from activities.store.store import Store
-from starter.campaigns.people import ManagedMembers
+from activities.campaign import population as rows
+from activities.campaign.audience import Audience, AudienceAmendment, Audiences, Member, MemberRow
+from activities.campaign.member_status import MemberOutcome, MemberStatuses, OpenMembers, lines_of
+from activities.campaign.service import CampaignPeopleService
+from activities.records.rows import StoragePrefix
+from activities.records.store import Store
+from starter.queries.campaign_people import ManagedMembers
 from tests.campaigns.stage import SECRET, Company, a_file, staff
 from tests.campaigns.test_bounds import NOW, Ahead, a_course
 from tests.campaigns.test_curve import some_show
-from workflows.campaign import wishes
-from workflows.campaign.course import CHANGES_AT_MOST
+from workflows.campaign import state as wishes
+from workflows.campaign.state import CHANGES_AT_MOST
 from workflows.model.campaign import (
     AudienceChange,
     Batch,
@@ -36,7 +35,7 @@ from workflows.model.campaign import (
     FrozenAudience,
     SettleOrder,
 )
-from workflows.model.wishes import Exemption, Extension, Retry
+from workflows.model.commands import Exemption, Extension, Retry
 from workflows.ports import PushService
 
 OWNER = "compliance-desk"

@@ -11,19 +11,18 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import ActivityEnvironment
 
-from activities.campaigns import walks
-from activities.campaigns.audience import AUDIENCE_AT_MOST, Member, MemberRow
-from activities.campaigns.rows import read
-from activities.campaigns.visibility import OpenMembers
-from activities.campaigns.walks import BatchFacts, BatchJob, BatchLimits
+from activities.campaign import batch as walks
+from activities.campaign.audience import AUDIENCE_AT_MOST, Member, MemberRow
+from activities.campaign.batch import BatchFacts, BatchJob, BatchLimits
+from activities.campaign.member_status import OpenMembers
+from activities.campaign.population import read
 from activities.files.reading import FileFaults
 from tests.campaigns.stage import Company, a_file, staff
 from tests.servers import time_skipping
-from workflows.campaign import wishes
-from workflows.campaign.course import WISHES_AT_MOST, CampaignState
-from workflows.campaign.inputs import CampaignInput
+from workflows.campaign import state as wishes
+from workflows.campaign.state import WISHES_AT_MOST, CampaignInput, CampaignState
 from workflows.model.campaign import Batch, BatchResult, BatchWork, CampaignOrder, FrozenAudience
-from workflows.model.wishes import Retry
+from workflows.model.commands import Retry
 
 NOW = datetime(2026, 12, 1, 9, tzinfo=UTC)
 

@@ -9,11 +9,11 @@ from xml.etree.ElementTree import fromstring
 
 import pytest
 
-from activities.campaigns.standing import MemberOutcome, MemberStatus
-from activities.language import LANGUAGES, Language
-from starter import modules
-from starter.campaigns.chart import campaign_chart
-from starter.campaigns.curve import POINTS_AT_MOST, Curve
+from activities.campaign.member_status import MemberOutcome, MemberStatus
+from activities.people.language import LANGUAGES, Language
+from starter.boot import processes as modules
+from starter.queries.campaign import POINTS_AT_MOST, Curve
+from starter.queries.campaign_page import campaign_chart
 from workflows.model.subject import Status
 from workflows.model.views import CampaignShow
 

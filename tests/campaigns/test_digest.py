@@ -4,8 +4,8 @@ from datetime import date
 
 import pytest
 
-from activities.campaigns.digest import ManagerDigest, missing_by_manager
-from activities.campaigns.standing import MemberOutcome, MemberStatus
+from activities.campaign.member_status import MemberOutcome, MemberStatus
+from activities.campaign.service import ManagerDigest, missing_by_manager
 
 TODAY = date(2026, 11, 26)
 

@@ -11,17 +11,17 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-import workflows.campaign.course as course
+import workflows.campaign.state as course
 import workflows.follow_up.options as options
-from activities import runs
-from activities.campaigns.audience import Audience, MemberRow
-from activities.campaigns.population import moved
-from activities.campaigns.service import CampaignPeopleService
-from activities.campaigns.visibility import OpenMembers
-from activities.campaigns.walks import BatchLimits
-from activities.in_turn import unbroken
-from activities.starting import path
-from starter.codec import data_converter
+from activities.campaign.audience import Audience, MemberRow
+from activities.campaign.batch import BatchLimits
+from activities.campaign.member_status import OpenMembers
+from activities.campaign.population import moved
+from activities.campaign.service import CampaignPeopleService
+from activities.launch import launch as path
+from activities.temporal import executions as runs
+from activities.temporal.leases import unbroken
+from starter.temporal.codec import data_converter
 from tests.bench.audience import acknowledge
 from tests.campaigns.stage import (
     OWNER,
@@ -40,10 +40,10 @@ from tests.servers import real_server
 from tests.workflows.fakes import FakePushService, FakeSignatureService
 from workflows.kinds import Kind
 from workflows.model.campaign import CampaignOrder, DailyCheck
-from workflows.model.notices import Delivery, DeliveryReport
-from workflows.model.settlement import SettledCampaign
+from workflows.model.commands import UPDATES, Cancellation, Exemption, Retry
+from workflows.model.hand_off import SettledCampaign
+from workflows.model.notifications import Delivery, DeliveryReport
 from workflows.model.subject import Code, Status
-from workflows.model.wishes import UPDATES, Cancellation, Exemption, Retry
 
 DAY = {"window": "2d", "grace": "0d"}
 TOMORROW = (datetime.now(UTC) + timedelta(days=1)).replace(hour=8, minute=0).isoformat(timespec="seconds")
@@ -288,7 +288,7 @@ async def test_the_audience_is_frozen_from_the_people_file_as_it_is_and_from_no_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Elsewhere a look-up does not wait for a changed file to be read; who is missing in an audience is not asked."""
-    monkeypatch.setattr("activities.people._PATIENCE", 0.0)
+    monkeypatch.setattr("activities.people.file_directory._PATIENCE", 0.0)
     company = Company(tmp_path, staff("ada"))
     given = (await company.prepared(a_file())).given
     nobody: Any = None
@@ -306,7 +306,7 @@ async def test_who_has_joined_is_seen_by_the_people_file_as_it_is_and_a_faulty_o
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Once it is read: the look of a day after an edit has nobody of the day before."""
-    monkeypatch.setattr("activities.people._PATIENCE", 0.0)
+    monkeypatch.setattr("activities.people.file_directory._PATIENCE", 0.0)
     company = Company(tmp_path, staff("ada"))
     given = (await company.prepared(a_file(joiners={"rule": "add", "within": "7d"}))).given
     now = datetime.now(UTC)

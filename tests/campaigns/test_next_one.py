@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from activities.campaigns.next_one import op_of
-from activities.campaigns.rows import PERSON_AT_MOST
-from activities.starting import path
+from activities.campaign.next_acknowledgement import op_of
+from activities.campaign.population import PERSON_AT_MOST
+from activities.launch import launch as path
 from tests.campaigns.stage import Campaigns, a_file, campaign, staff
 from tests.faults.town import eventually
 from tests.servers import own_part
 from workflows import names
-from workflows.follow_up.operation_ledger import CommandLog
-from workflows.follow_up.receipts import refused
+from workflows.follow_up.command_log import CommandLog
+from workflows.follow_up.commands import refused
+from workflows.model.commands import ReminderNow
 from workflows.model.subject import Status
-from workflows.model.wishes import ReminderNow
 
 pytestmark = pytest.mark.real_server
 _GLANCE = 0.2

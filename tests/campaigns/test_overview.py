@@ -7,24 +7,22 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from activities.campaigns.standing import MemberOutcome, MemberStatus, counted
-from starter import showing
-from starter.campaigns.overview import CampaignOverview, overview
-from starter.campaigns.people import MissingPeople
-from starter.listing.rows import RequestLine
-from starter.tables import of_list
-from starter.terminal import Terminal
+from activities.campaign.member_status import MemberOutcome, MemberStatus, counted
+from starter.cli import tables as showing
+from starter.cli.tables import of_list
+from starter.queries.campaign import CampaignOverview, overview
+from starter.queries.campaign_people import MissingPeople
+from starter.queries.lists import RequestLine
+from starter.terminal.terminal import Terminal
 from tests.campaigns.test_curve import OPENS, day, some_lines, some_show
 from tests.campaigns.test_report import everybody
-from workflows.campaign.show import details, how_far
-from workflows.follow_up.show import stamp
+from workflows.campaign.view import details, how_far
+from workflows.follow_up.view import stamp
 from workflows.kinds import Kind
-from workflows.model.attention import Attention, AttentionCode
 from workflows.model.campaign import Counts
-from workflows.model.entries import TimelineEntry
-from workflows.model.happened import EventType
 from workflows.model.subject import Status
-from workflows.model.views import Next, NextStep
+from workflows.model.timeline import EventType, TimelineEntry
+from workflows.model.views import Attention, AttentionCode, Next, NextStep
 
 NOW = day(9)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from activities.files.reading import FileFaults
-from starter.campaigns.starting import CampaignDryRun
+from starter.cli.start_files import CampaignDryRun
 from starter.plan import campaign as audiences
 from starter.plan.campaign import CLOSES, DUE, OPENS, CampaignPlan
 from tests.campaigns.stage import Company, a_file, staff

@@ -8,26 +8,23 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import Client
 
-from activities import runs
-from activities.campaigns.audience import Member, MemberRow
-from activities.campaigns.member import request_of
-from activities.campaigns.outcomes import Outcomes
-from activities.campaigns.service import CampaignPeopleService
-from activities.campaigns.standing import MemberOutcome
-from activities.campaigns.walks import BatchLimits
-from activities.starting import path
-from starter import fast_forward
-from starter.campaigns import composed
-from starter.campaigns.composed import CampaignPicture
-from starter.error_types import Refusal
+from activities.campaign.audience import Member, MemberRow
+from activities.campaign.batch import BatchLimits, request_of
+from activities.campaign.member_status import MemberOutcome, Outcomes
+from activities.campaign.service import CampaignPeopleService
+from activities.launch import launch as path
+from activities.temporal import executions as runs
+from starter.errors import Refusal
+from starter.queries import campaign as composed
+from starter.queries import fast_forward
+from starter.queries.campaign import CampaignPicture
 from tests.campaigns.stage import OWNER, Campaigns, a_file, campaign, staff
 from tests.faults.town import eventually
 from tests.servers import PUNCTUAL_TIMERS, own_part, real_server
 from workflows.model.campaign import CampaignOrder, SettleOrder
-from workflows.model.provider import SignerSeen
-from workflows.model.request import SignerState
+from workflows.model.commands import Cancellation, Exemption
+from workflows.model.signature import SignerSeen, SignerState
 from workflows.model.subject import Status
-from workflows.model.wishes import Cancellation, Exemption
 
 PEOPLE = tuple(f"employee-{number}" for number in range(4))
 

@@ -13,19 +13,21 @@ from typing import Any
 
 import pytest
 
-from activities.campaigns.standing import MemberOutcome, MemberStatus, counted
+from activities.campaign.member_status import MemberOutcome, MemberStatus, counted
 from activities.files.reading import FileFaults
 from activities.files.table import Table
-from starter.campaigns import page, report, sample
-from starter.campaigns.names import person_of
-from starter.campaigns.report import COLUMNS, CampaignReport
-from starter.campaigns.report_files import FORMS, write_table
-from starter.context import Context
+from starter.boot.context import Context
+from starter.queries import campaign_page as page
+from starter.queries import campaign_report as report
+from starter.queries import campaign_report as sample
+from starter.queries.campaign_names import person_of
+from starter.queries.campaign_report import COLUMNS, CampaignReport
+from starter.queries.campaign_report_files import FORMS, write_table
 from tests.campaigns.stage import OWNER, Campaigns, Company, a_file, campaign, staff
 from tests.campaigns.test_curve import some_show
 from tests.servers import time_skipping
+from workflows.model.commands import Exemption
 from workflows.model.subject import Status
-from workflows.model.wishes import Exemption
 
 ON_LEAVE = '=HYPERLINK("http://evil.example") on leave'
 FORMS = (".csv", ".json", ".html")

@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from activities.starting import path
-from starter.error_types import Exit
+from activities.launch import launch as path
+from starter.errors import Exit
 from tests.campaigns.stage import OWNER, Campaigns, Company, a_file, campaign, staff
 from tests.onboarding.test_words import address_of, given
 from tests.servers import own_namespace, own_part
 from tests.starter.terminal import type_
+from workflows.model.commands import Cancellation
 from workflows.model.subject import Status
-from workflows.model.wishes import Cancellation
 
 pytestmark = pytest.mark.real_server
 

@@ -8,20 +8,18 @@ from typing import Any
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from activities.campaigns.audience import Member, MemberRow
-from activities.campaigns.member import request_of
-from activities.campaigns.walks import BatchLimits
-from activities.starting import path
+from activities.campaign.audience import Member, MemberRow
+from activities.campaign.batch import BatchLimits, request_of
+from activities.launch import launch as path
 from tests.campaigns.stage import OWNER, a_file, a_person, campaign, in_days, staff
 from workflows.kinds import Kind
-from workflows.model.attention import AttentionCode
 from workflows.model.campaign import ChangeKind, Counts
-from workflows.model.operations import OperationState
-from workflows.model.provider import SignerSeen
-from workflows.model.request import SignerState
-from workflows.model.settlement import Settled
+from workflows.model.commands import Cancellation, Exemption, Extension, Retry
+from workflows.model.hand_off import Settled
+from workflows.model.receipts import OperationState
+from workflows.model.signature import SignerSeen, SignerState
 from workflows.model.subject import Status
-from workflows.model.wishes import Cancellation, Exemption, Extension, Retry
+from workflows.model.views import AttentionCode
 
 OF_THE_SILENT = [Kind.REQUEST.workflow_id(f"conduct.{person}") for person in ("bo", "cas")]
 DAY = timedelta(days=1)

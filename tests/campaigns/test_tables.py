@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.campaigns import rows
-from activities.campaigns.rows import AudienceFile
+from activities.campaign import population as rows
+from activities.campaign.population import AudienceFile
 from activities.files.reading import FileFaults
 from tests.campaigns.stage import SECRET
 

@@ -5,7 +5,7 @@ import json
 from io import StringIO
 from pathlib import Path
 
-from activities.campaigns.rows import COLUMNS, read
+from activities.campaign.population import COLUMNS, read
 from tests.campaigns.stage import SECRET
 from tests.starter.terminal import type_
 

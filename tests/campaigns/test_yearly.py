@@ -24,22 +24,22 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 from temporalio.testing import TimeSkipper
 
-import activities.campaigns.yearly as activities_yearly
+import activities.campaign.yearly as activities_yearly
 import workflows.follow_up.options as options
-from activities import runs
-from activities.campaigns.input import prepare_campaign
-from activities.campaigns.yearly import AHEAD, LATE_DAYS_AT_MOST, YearContent
+from activities.campaign.intake import prepare_campaign
+from activities.campaign.yearly import AHEAD, LATE_DAYS_AT_MOST, YearContent
+from activities.files.pdf import LocalDocuments
 from activities.files.reading import FileFaults, FileText
 from activities.policies.catalogue import Catalogue
-from activities.requests.documents import LocalDocuments
-from activities.store.home import StoragePrefix
-from activities.store.store import Store
-from starter.campaigns import scheduling
-from starter.campaigns.scheduling import CATCHUP, Yearly
-from starter.context import Context
-from starter.doctor.health import PartHealth, fine
-from starter.doctor.temporal import yearly_campaigns
-from starter.error_types import Refusal
+from activities.records.rows import StoragePrefix
+from activities.records.store import Store
+from activities.temporal import executions as runs
+from starter.boot.context import Context
+from starter.cli import campaign_schedule as scheduling
+from starter.cli.campaign_schedule import CATCHUP, Yearly
+from starter.cli.doctor.health import PartHealth, fine
+from starter.cli.doctor.temporal import yearly_campaigns
+from starter.errors import Refusal
 from tests.campaigns.stage import OWNER, SECRET, Company, Work, at_work, staff
 from tests.campaigns.test_plan import given
 from tests.glances import glances
@@ -49,9 +49,9 @@ from tests.servers import own_part
 from tests.starter.terminal import type_
 from tests.workflows import corpus
 from tests.workflows.stage import is_at_work
-from workflows.campaign.year import CONTENT_MISSING, OpeningInput, OpeningResult
+from workflows.campaign.opening import CONTENT_MISSING, OpeningInput, OpeningResult
 from workflows.kinds import Kind
-from workflows.model.yearly import ContentGiven, YearToOpen
+from workflows.model.campaign import ContentGiven, YearToOpen
 from workflows.names import CAMPAIGN_OPENING, CAMPAIGN_QUEUE, CONTENT_GIVEN, STAGE
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from activities.campaigns.standing import MemberStatus
+from activities.campaign.member_status import MemberStatus
 from tests.campaigns.test_faults import has_no_event_for_each
 from tests.chaos.conftest import Note
 from tests.faults.campaigning import (
@@ -30,8 +30,8 @@ from tests.faults.oracle import judge_campaign, most_sends
 from tests.faults.population import PATIENT, colleague
 from tests.faults.town import Conditions, Town, eventually, ids, town
 from tests.faults.vendor import instant
+from workflows.model.commands import Cancellation
 from workflows.model.subject import Status
-from workflows.model.wishes import Cancellation
 
 pytestmark = [pytest.mark.real_server, pytest.mark.timeout(3600)]
 

@@ -12,7 +12,7 @@ from tests.faults.evidence import gather
 from tests.faults.oracle import judge
 from tests.faults.population import SIGNER
 from tests.faults.town import Town, eventually, ids
-from workflows.model.settlement import HandoffState
+from workflows.model.hand_off import HandoffState
 
 pytestmark = [pytest.mark.real_server, pytest.mark.timeout(900)]
 CROWD = list(ids("one-of-many", 100))

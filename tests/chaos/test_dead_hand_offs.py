@@ -3,8 +3,8 @@
 import tracemalloc
 from pathlib import Path
 
-from activities.store.store import Store
-from starter.hand_offs.replays import REPLAYS_AT_ONCE
+from activities.records.store import Store
+from starter.queries.targets import REPLAYS_AT_ONCE
 from tests.starter.dying import Replays, many_dead
 
 DEAD, BYTES_AT_MOST = 20_000, 32 * 1024 * 1024

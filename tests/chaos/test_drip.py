@@ -13,7 +13,7 @@ from workflows.model.subject import Status
 
 pytestmark = [pytest.mark.real_server, pytest.mark.timeout(300)]
 DEADLINE = 20
-"""Seconds a whole call may take (activities/http/calling.py)."""
+"""Seconds a whole call may take (activities/http/client.py)."""
 
 
 async def test_an_answer_of_a_byte_a_second_is_given_up_and_the_request_goes_on(tmp_path: Path, note: Note) -> None:

@@ -9,7 +9,7 @@ from tests.chaos.conftest import Note
 from tests.faults.floods import flood, runs_of
 from tests.workflows.fakes import World
 from tests.workflows.stage import a_request, story
-from workflows.model.request import SignerState
+from workflows.model.signature import SignerState
 from workflows.model.subject import Participant, Status
 
 pytestmark = pytest.mark.timeout(900)

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from starter.codec import data_converter
-from starter.fast_forward import forward
+from starter.queries.fast_forward import forward
+from starter.temporal.codec import data_converter
 from tests.chaos.conftest import Note
 from tests.faults.floods import runs_of
 from tests.faults.town import eventually

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from activities.starting import path
-from starter.codec import data_converter
+from activities.launch import launch as path
+from starter.temporal.codec import data_converter
 from tests.chaos.conftest import Note
 from tests.faults.evidence import gather, gather_onboarding
 from tests.faults.joining import (
@@ -27,8 +27,8 @@ from tests.onboarding.stage import Journeys, a_file, onboarding
 from tests.servers import real_server
 from tests.workflows.test_largest import PAYLOAD_AT_MOST, RUN_AT_MOST, payloads
 from workflows.kinds import Kind
+from workflows.model.commands import UPDATES, Done
 from workflows.model.subject import Status
-from workflows.model.wishes import UPDATES, Done
 
 pytestmark = [pytest.mark.real_server, pytest.mark.timeout(1800)]
 

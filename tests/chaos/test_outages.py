@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from activities.campaigns.walks import AHEAD_AT_MOST
+from activities.campaign.batch import AHEAD_AT_MOST
 from tests.chaos.conftest import Note
 from tests.chaos.test_pace import RATE, called, shares
 from tests.faults.campaigning import Watch, begin, crowd

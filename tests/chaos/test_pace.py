@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from starter import modules, pace, pollers
-from starter.requests import start
+from starter.boot import processes as modules
+from starter.cli.start_files import start
+from starter.temporal import pollers
+from starter.temporal import rates as pace
 from tests.activities.core_signature.crowded_uploads import in_a_process_of_its_own
 from tests.chaos.conftest import Note
 from tests.faults.evidence import gather

@@ -12,16 +12,18 @@ from typing import Any
 
 import pytest
 
-from starter import lookup, requests, wishes
-from starter.doctor.health import PartHealth
-from starter.doctor.temporal import worker
+from starter.cli import start_files as requests
+from starter.cli.doctor.health import PartHealth
+from starter.cli.doctor.temporal import worker
+from starter.queries import commands as wishes
+from starter.queries import lookup
 from tests.chaos.conftest import Note
 from tests.faults import campaigning
 from tests.faults.campaigning import Watch, begin, crowd
 from tests.faults.population import PATIENT, colleague
 from tests.faults.town import WORKER, Conditions, Town, ids, town
 from workflows.kinds import Kind
-from workflows.model.wishes import AnyCommand, Cancellation, Extension
+from workflows.model.commands import AnyCommand, Cancellation, Extension
 
 pytestmark = [pytest.mark.real_server, pytest.mark.timeout(1200)]
 STARTS = int(os.environ.get("CHAOS_STARTS", "3000"))

@@ -9,19 +9,18 @@ import pytest
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.service import RPCError
 
-from starter import lookup
+from starter.queries import lookup
 from tests.chaos.conftest import Note
 from tests.faults.population import colleague
 from tests.faults.town import WORKER, Town, eventually, town
 from workflows.kinds import Kind, WorkflowName
+from workflows.model.commands import Done
+from workflows.model.hand_off import SettledTask
 from workflows.model.policy import Policy
-from workflows.model.settlement import SettledTask
-from workflows.model.subject import Participant, Role, Status
-from workflows.model.task import Task
+from workflows.model.subject import Participant, Role, Status, Task
 from workflows.model.views import TaskShow
-from workflows.model.wishes import Done
 from workflows.names import DONE, SHOW, TASK, WORKFLOW_QUEUE
-from workflows.task.inputs import TaskInput
+from workflows.task.state import TaskInput
 
 pytestmark = [pytest.mark.real_server, pytest.mark.timeout(900)]
 

@@ -16,8 +16,7 @@ from typing import Any, Final, NamedTuple
 import httpx
 from temporalio.api.enums.v1 import EventType
 
-from starter.callback.claim import event_hash
-from starter.callback.receiver import MOST_BYTES
+from starter.web.callbacks import MOST_BYTES, event_hash
 from tests.faults.town import RECEIVER, Town
 
 EVENT: Final = "signer_viewed"

@@ -11,21 +11,21 @@ from typing import Any, Final
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.service import RPCError
 
-from activities.campaigns.input import PreparedCampaign
-from activities.directory import UnknownGroup
+from activities.campaign.intake import PreparedCampaign
 from activities.files.reading import FileText
+from activities.launch import launch as path
+from activities.people.directory import UnknownGroup
 from activities.policies.catalogue import Catalogue
-from activities.starting import path
-from starter.campaigns import composed
-from starter.campaigns.composed import CampaignPicture
-from starter.campaigns.starting import preparing_campaign
-from starter.fast_forward import forward
+from starter.cli.start_files import preparing_campaign
+from starter.queries import campaign as composed
+from starter.queries.campaign import CampaignPicture
+from starter.queries.fast_forward import forward
 from tests.faults.population import REQUESTER, Policy, move_in
 from tests.faults.town import Town, eventually, ids
 from tests.faults.vendor import PROVIDER, Waiting, instant
 from workflows.kinds import Kind
+from workflows.model.commands import UPDATES, Cancellation
 from workflows.model.views import CampaignShow
-from workflows.model.wishes import UPDATES, Cancellation
 from workflows.names import SHOW
 
 OWNER: Final = REQUESTER

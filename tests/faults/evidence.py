@@ -12,17 +12,17 @@ from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
 from temporalio.api.history.v1 import ActivityTaskScheduledEventAttributes, HistoryEvent
 from temporalio.client import Client, WorkflowExecutionStatus
 
-from activities import runs
-from activities.campaigns.standing import MemberOutcome
-from activities.runs import RunStatus
-from starter.campaigns import composed
+from activities.campaign.member_status import MemberOutcome
+from activities.temporal import executions as runs
+from activities.temporal.executions import RunStatus
+from starter.queries import campaign as composed
 from tests.faults.population import TITLE
 from tests.faults.town import RECEIVER, WORKER, Town
 from tests.faults.vendor import Entry
 from workflows.kinds import Kind, WorkflowName, named
-from workflows.model.notices import Delivery, NotificationOrder
-from workflows.model.provider import ProviderEvent
+from workflows.model.notifications import Delivery, NotificationOrder
 from workflows.model.records import HandoffBatch
+from workflows.model.signature import ProviderEvent
 from workflows.model.views import CampaignShow, OnboardingShow, RequestShow
 from workflows.names import PARENT, PROVIDER_EVENT, SHOW, SIGNATURE_REQUEST
 

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 
 from temporalio.client import Client
 
-from starter.callback.signals import SignalNotConfirmed, SignalResult, TemporalSignals
+from starter.web.callback_signals import SignalNotConfirmed, SignalResult, TemporalSignals
 from tests.faults.town import eventually
 from tests.servers import real_server
 from tests.workflows.fakes import World
 from tests.workflows.stage import Story, a_request, begin, workers
-from workflows.model.provider import ProviderEvent
-from workflows.model.settlement import Settled
+from workflows.model.hand_off import Settled
+from workflows.model.signature import ProviderEvent
 from workflows.model.subject import Participant, Status
 
 _AT_ONCE = 20

@@ -10,15 +10,14 @@ from typing import Any, Final
 from temporalio.client import WorkflowExecutionStatus, WorkflowUpdateFailedError
 from temporalio.service import RPCError
 
-from activities.onboarding.input import PreparedOnboarding
-from activities.starting import path
-from starter import requests
+from activities.launch import launch as path
+from activities.onboarding.intake import PreparedOnboarding
+from starter.cli import start_files as requests
 from tests.faults.population import REQUESTER, colleague
 from tests.faults.town import TEMPORAL, WORKER, Town, eventually
 from workflows.kinds import Kind
-from workflows.model.lines import PartLine
-from workflows.model.views import OnboardingShow
-from workflows.model.wishes import UPDATES, Done
+from workflows.model.commands import UPDATES, Done
+from workflows.model.views import OnboardingShow, PartLine
 from workflows.names import SHOW
 
 CUSTOMER: Final = colleague(1)

@@ -12,8 +12,8 @@ from typing import Any, Final
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.service import RPCError
 
-from starter.error_types import Refusal
-from starter.reconciling import sweep_now
+from starter.errors import Refusal
+from starter.temporal.reconciliation import sweep_now
 from tests.faults.evidence import Evidence, gather
 from tests.faults.population import colleague
 from tests.faults.town import RECEIVER, TEMPORAL, WORKER, Town, eventually

@@ -13,16 +13,15 @@ from typing import Final
 
 from temporalio.client import WorkflowExecutionStatus
 
-from activities.campaigns.standing import MemberStatus, counted
-from activities.store.devices import device_hash
+from activities.campaign.member_status import MemberStatus, counted
+from activities.records.store import device_hash
 from tests.faults.evidence import Asked, Evidence, Joined, Life
 from tests.faults.vendor import Entry, instant
-from workflows.model.lines import PartLine
-from workflows.model.notices import Channel, NotificationOutcome
-from workflows.model.provider import WITHOUT_EFFECT
-from workflows.model.request import SignerState
-from workflows.model.settlement import HandoffState
+from workflows.model.hand_off import HandoffState
+from workflows.model.notifications import Channel, NotificationOutcome
+from workflows.model.signature import WITHOUT_EFFECT, SignerState
 from workflows.model.subject import Role, Status
+from workflows.model.views import PartLine
 from workflows.names import handoff_key, webhook_id
 
 _ENDINGS: Final = {"si": Status.SIGNED, "de": Status.DECLINED, "ca": Status.CANCELLED, "xp": Status.EXPIRED}

@@ -8,17 +8,18 @@ from typing import Final
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError
 
-from starter import fast_forward, wishes
+from starter.queries import commands as wishes
+from starter.queries import fast_forward
 from tests.faults.floods import runs_of
 from tests.faults.town import eventually
 from tests.servers import PUNCTUAL_TIMERS, real_server
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import Story, a_request, begin, workers
 from workflows import names
-from workflows.model.operations import OperationState, Receipt
-from workflows.model.request import SignerState
+from workflows.model.commands import UPDATES, AnyCommand, Cancellation, Delegation, Extension, ReminderNow
+from workflows.model.receipts import OperationState, Receipt
+from workflows.model.signature import SignerState
 from workflows.model.subject import Code, Status
-from workflows.model.wishes import UPDATES, AnyCommand, Cancellation, Delegation, Extension, ReminderNow
 
 ACTOR: Final = "legal-desk"
 DEPUTY: Final = "customer-deputy"

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from temporalio.api.enums.v1 import EventType
 from temporalio.testing import TimeSkipper
 
-from starter.error_types import Refusal
+from starter.errors import Refusal
 from tests.faults.population import PATIENT, colleague
 from tests.faults.town import WORKER, Town, eventually, ids
 from workflows.model.views import RequestShow

@@ -10,8 +10,8 @@ import pytest
 
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.wire import WireDocument
-from starter import clients
-from starter.error_types import Refusal
+from starter.boot import clients
+from starter.errors import Refusal
 from tests.faults.population import PDF, REQUESTER, colleague
 from tests.faults.races import ended
 from tests.faults.test_reconciliation import old_enough

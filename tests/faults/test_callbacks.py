@@ -8,7 +8,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from starter.callback.signals import TemporalSignals
+from starter.web.callback_signals import TemporalSignals
 from tests.faults.evidence import gather
 from tests.faults.oracle import judge
 from tests.faults.population import colleague
@@ -16,7 +16,7 @@ from tests.faults.races import ended
 from tests.faults.town import Town, eventually
 from tests.faults.vendor import CALLBACK, Entry
 from tests.starter.receiving import JSON, encoded, epoch, receiver, said
-from workflows.model.provider import WITHOUT_EFFECT
+from workflows.model.signature import WITHOUT_EFFECT
 from workflows.model.subject import Status
 
 pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from activities.campaigns.standing import MemberStatus
-from activities.starting.path import IdTaken
+from activities.campaign.member_status import MemberStatus
+from activities.launch.launch import IdTaken
 from tests.faults.campaigning import (
     OWNER,
     Watch,
@@ -26,8 +26,8 @@ from tests.faults.evidence import gather_campaign
 from tests.faults.oracle import judge_campaign, most_sends
 from tests.faults.town import TEMPORAL, WORKER, Town, eventually
 from tests.faults.vendor import REQUESTS, SENDS
+from workflows.model.commands import Cancellation
 from workflows.model.subject import Status
-from workflows.model.wishes import Cancellation
 
 pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from starter import lookup
+from starter.queries import lookup
 from tests.faults.evidence import gather
 from tests.faults.oracle import judge
 from tests.faults.population import colleague
 from tests.faults.town import WORKER, Town
 from tests.faults.vendor import DOCUMENTS, Entry, Vendor, instant
 from workflows.kinds import referred
-from workflows.model.request import SignerState
+from workflows.model.signature import SignerState
 from workflows.model.subject import Code, Status
 
 pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]

@@ -9,10 +9,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from activities.starting.path import BrokenOff, IdTaken
-from starter import requests
-from starter.doctor.health import PartHealth, SetUpPart
-from starter.doctor.temporal import progress, worker
+from activities.launch.launch import BrokenOff, IdTaken
+from starter.cli import start_files as requests
+from starter.cli.doctor.health import PartHealth, SetUpPart
+from starter.cli.doctor.temporal import progress, worker
 from tests.faults.creates import start_all, until_made
 from tests.faults.evidence import gather
 from tests.faults.population import colleague

@@ -11,7 +11,7 @@ from tests.faults.evidence import gather, gather_campaign
 from tests.faults.oracle import judge, judge_campaign, most_sends
 from tests.faults.population import PATIENT, colleague
 from tests.faults.town import Conditions, Town, eventually, ids, town
-from workflows.model.wishes import Cancellation
+from workflows.model.commands import Cancellation
 
 pytestmark = [pytest.mark.real_server, pytest.mark.long, pytest.mark.asyncio(loop_scope="session")]
 

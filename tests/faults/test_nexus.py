@@ -20,13 +20,14 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import NexusOperationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from activities.store.home import StoragePrefix
-from starter import modules, requests
+from activities.records.rows import StoragePrefix
+from starter.boot import processes as modules
+from starter.cli import start_files as requests
 from starter.examples.nexus_caller import QUEUE, Order
 from starter.nexus.contract import Cancel, RequestStanding, Settlement
 from starter.nexus.endpoint import ensure_endpoint
-from starter.search_attributes import Made
-from starter.task_queues import OPERATIONS_AT_ONCE
+from starter.temporal.search_attributes import Made
+from starter.temporal.workers import OPERATIONS_AT_ONCE
 from tests.activities.test_operations import ArchiveHandler
 from tests.faults.population import LONER, PATIENT, PDF, REQUESTER, colleague
 from tests.faults.races import ended

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowExecutionStatus
 
-from activities.store.devices import device_hash
+from activities.records.store import device_hash
 from tests.faults.evidence import Call, Evidence, Fired, Life
 from tests.faults.oracle import Invariant, judge, repeated_sends
 from tests.faults.vendor import Entry
-from workflows.model.notices import NoticeAction, NotificationOrder
+from workflows.model.notifications import NoticeAction, NotificationOrder
 from workflows.model.subject import Status
 
 # The shapes that the show is made of move between rooms; it is read here as other programs read it.

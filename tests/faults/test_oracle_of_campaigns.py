@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from activities.campaigns.standing import MemberOutcome, counted
+from activities.campaign.member_status import MemberOutcome, counted
 from tests.faults.evidence import Asked, Call, PartRun
 from tests.faults.oracle import Invariant, judge_campaign, most_sends
 from tests.faults.vendor import Entry

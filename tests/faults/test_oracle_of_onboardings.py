@@ -9,7 +9,7 @@ import pytest
 from tests.faults.evidence import Call, Joined, PartRun
 from tests.faults.oracle import Invariant, judge_onboarding, most_sends
 from tests.faults.vendor import Entry
-from workflows.model.notices import NoticeAction, NotificationOrder
+from workflows.model.notifications import NoticeAction, NotificationOrder
 from workflows.model.views import OnboardingShow
 
 BEGAN = datetime(2026, 12, 1, 9, tzinfo=UTC)

@@ -4,7 +4,7 @@ import pytest
 from temporalio.client import WorkflowExecutionStatus
 
 from tests.faults.outages import ENDED_AT, EXTENSIONS, SUGGESTED_AT, Survived, outage
-from workflows.model.operations import OperationState
+from workflows.model.receipts import OperationState
 
 pytestmark = pytest.mark.real_server
 

@@ -7,7 +7,7 @@ import pytest
 from tests.faults.population import LONER, PATIENT, PHONELESS, SIGNER, colleague, tokens
 from tests.faults.town import Town, eventually
 from tests.faults.vendor import SENDS, Entry, Vendor, instant
-from workflows.model.notices import Channel, NotificationOutcome
+from workflows.model.notifications import Channel, NotificationOutcome
 
 ASKED = timedelta(seconds=2) - timedelta(milliseconds=10)
 

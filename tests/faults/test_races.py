@@ -9,8 +9,10 @@ from datetime import timedelta
 
 import pytest
 
-from starter import clients, settings, wishes
-from starter.needs import Need
+from starter.boot import clients
+from starter.config import settings
+from starter.config.settings import Need
+from starter.queries import commands as wishes
 from tests.faults.evidence import gather
 from tests.faults.oracle import judge
 from tests.faults.population import REQUESTER, colleague
@@ -28,8 +30,8 @@ from tests.faults.races import (
     waits,
 )
 from tests.faults.town import Town
+from workflows.model.commands import Delegation
 from workflows.model.subject import Status
-from workflows.model.wishes import Delegation
 
 pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
 

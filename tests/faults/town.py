@@ -13,17 +13,19 @@ from typing import Any, Final, TypeVar
 
 from temporalio.client import WorkflowHandle
 
-from activities.people import FileDirectory
-from activities.requests.input import PreparedRequest
-from deploy.folder import DataFolder, FolderState
-from deploy.processes import Program, RunningProgram
-from deploy.stack import Stack, plan
-from starter import clients, modules, requests, settings
-from starter.context import Context, opened
-from starter.error_types import Refusal
-from starter.fast_forward import forward
-from starter.needs import Need
-from starter.settings import Settings
+from activities.people.file_directory import FileDirectory
+from activities.signature.intake import PreparedRequest
+from deploy.local.folder import DataFolder, FolderState
+from deploy.local.processes import Program, RunningProgram
+from deploy.local.stack import Stack, plan
+from starter.boot import clients
+from starter.boot import processes as modules
+from starter.boot.context import Context, opened
+from starter.cli import start_files as requests
+from starter.config import settings
+from starter.config.settings import Need, Settings
+from starter.errors import Refusal
+from starter.queries.fast_forward import forward
 from tests import prompt
 from tests.faults import population
 from tests.faults.vendor import Vendor

@@ -10,12 +10,11 @@ from temporalio import workflow
 from workflows import ports
 from workflows.campaign.opening import CampaignOpeningWorkflow
 from workflows.campaign.workflow import AcknowledgementCampaignWorkflow
-from workflows.hand_off.workflow import HandOffWorkflow
+from workflows.hand_off.workflow import HandOffWorkflow, NexusCallWorkflow
 from workflows.model.records import SettledRecord
-from workflows.nexus_call import NexusCallWorkflow
 from workflows.onboarding.workflow import CustomerOnboardingWorkflow
 from workflows.ports import Port
-from workflows.reconciliation import ReconciliationWorkflow
+from workflows.reconciliation.workflow import ReconciliationWorkflow
 from workflows.signature.workflow import SignatureRequestWorkflow
 from workflows.task.workflow import TaskWorkflow
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 from temporalio.api.common.v1 import Payload
 
-from starter.payload_converter import terse_data_converter
+from starter.temporal.codec import terse_data_converter
 from tests.golden.boundary import boundary_models, parts, words
 
 FOLDER = Path(__file__).parent

@@ -8,9 +8,9 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from activities.events import Personal, PersonalAnswer, PersonalTitle, people_in
+from activities.hand_off.events import Personal, PersonalAnswer, PersonalTitle, people_in
 from workflows.kinds import Kind
-from workflows.model.settlement import (
+from workflows.model.hand_off import (
     EscalatedRequest,
     EscalatedTask,
     Settled,

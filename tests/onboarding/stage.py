@@ -15,20 +15,20 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
-from activities import runs
-from activities.downstream import HttpTargets, HttpTargetsConfig
 from activities.files.reading import FileText
-from activities.handoff import HandOffService
+from activities.hand_off.http_call import HttpTargets, HttpTargetsConfig
+from activities.hand_off.service import HandOffService
 from activities.http.addresses import Guard
-from activities.onboarding.input import PreparedOnboarding, prepare_onboarding
+from activities.launch import launch as path
+from activities.onboarding.intake import PreparedOnboarding, prepare_onboarding
 from activities.onboarding.service import OnboardingPartsService
-from activities.own_words import words_of
-from activities.people import FileDirectory
-from activities.planner import PolicyPlanner
+from activities.people.file_directory import FileDirectory
 from activities.policies.catalogue import Catalogue
-from activities.starting import path
-from activities.store.home import StoragePrefix
-from activities.store.store import Store
+from activities.records.rows import StoragePrefix
+from activities.records.store import Store
+from activities.records.user_texts import words_of
+from activities.schedule.planner import PolicyPlanner
+from activities.temporal import executions as runs
 from tests.glances import glances
 from tests.servers import time_skipping
 from tests.workflows import corpus
@@ -36,17 +36,15 @@ from tests.workflows.fakes import FakePushService, FakeSignatureService, refusal
 from tests.workflows.stage import TriesOnce, is_at_work
 from tests.workflows.wishing import TakesWishes
 from workflows.kinds import named
-from workflows.model.lines import PartLine
-from workflows.model.operations import Receipt
-from workflows.model.provider import CancelOrder, CreateOrder, DocumentSeen, ProviderEvent, SignerSeen
+from workflows.model.commands import UPDATES, AnyCommand, Done
+from workflows.model.hand_off import SettledOnboarding
+from workflows.model.receipts import Receipt
 from workflows.model.records import SettledRecord
-from workflows.model.request import SignerState
-from workflows.model.settlement import SettledOnboarding
+from workflows.model.signature import CancelOrder, CreateOrder, DocumentSeen, ProviderEvent, SignerSeen, SignerState
 from workflows.model.subject import Code, Roster, Status
-from workflows.model.views import OnboardingShow, Shown, TaskShow
-from workflows.model.wishes import UPDATES, AnyCommand, Done
+from workflows.model.views import OnboardingShow, PartLine, Shown, TaskShow
 from workflows.names import PROVIDER_EVENT, SHOW, SIGNATURE_QUEUE, WORKFLOW_QUEUE
-from workflows.onboarding.inputs import OnboardingInput
+from workflows.onboarding.state import OnboardingInput
 from workflows.onboarding.workflow import CustomerOnboardingWorkflow
 from workflows.signature.workflow import SignatureRequestWorkflow
 from workflows.task.workflow import TaskWorkflow

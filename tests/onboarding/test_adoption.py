@@ -23,17 +23,16 @@ from temporalio.client import (
 )
 from temporalio.testing import TimeSkipper
 
-from activities import runs
 from activities.files.reading import FileText
+from activities.launch import launch as path
 from activities.onboarding.content import OnboardingContent, keep_part
 from activities.onboarding.service import OnboardingPartsService
 from activities.policies.catalogue import Catalogue
-from activities.requests.input import PreparedRequest, prepare_request
-from activities.runs import RunStatus
-from activities.starting import path
-from activities.store.home import StoragePrefix
-from activities.tasks.input import PreparedTask
-from activities.tasks.input import prepare_task as prepare_task
+from activities.records.rows import StoragePrefix
+from activities.signature.intake import PreparedRequest, prepare_request
+from activities.task.intake import PreparedTask, prepare_task
+from activities.temporal import executions as runs
+from activities.temporal.executions import RunStatus
 from tests.campaigns.test_real import deleted
 from tests.faults.town import eventually
 from tests.glances import glances
@@ -58,11 +57,11 @@ from tests.servers import own_part
 from tests.workflows.fakes import refusal
 from tests.workflows.stage import is_at_work
 from workflows.kinds import Kind
+from workflows.model.commands import UPDATES, AnyCommand, Cancellation, Decision, Done, PartOutcome
 from workflows.model.onboarding import PartKind, PartsSeen, PartsToEnd, PartsToStart, PartToStart
-from workflows.model.operations import Receipt
+from workflows.model.receipts import Receipt
 from workflows.model.subject import Code, Status
 from workflows.model.views import RequestShow, TaskShow
-from workflows.model.wishes import UPDATES, AnyCommand, Cancellation, Decision, Done, PartOutcome
 from workflows.names import SHOW
 
 LATER = (DETAILS, ONE, LIVE)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from starter.lookup import look_at
-from starter.onboarding.composed import composed, joined
+from starter.queries.lookup import look_at
+from starter.queries.onboarding import composed, joined
 from tests.onboarding.stage import (
     CUSTOMER,
     DETAILS,
@@ -20,12 +20,10 @@ from tests.onboarding.stage import (
 )
 from tests.servers import own_part
 from workflows.kinds import named
-from workflows.model.attention import AttentionCode
-from workflows.model.lines import PartLine
-from workflows.model.request import SignerState
+from workflows.model.commands import Question
+from workflows.model.signature import SignerState
 from workflows.model.subject import Status
-from workflows.model.views import NextStep, OnboardingShow, Shown
-from workflows.model.wishes import Question
+from workflows.model.views import AttentionCode, NextStep, OnboardingShow, PartLine, Shown
 
 
 async def picture(it: Journeys) -> OnboardingShow:
@@ -90,7 +88,7 @@ async def test_of_more_parts_than_are_asked_visibility_knows_the_others(
     tmp_path: Path, dev_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tasks = [{"id": f"task-{n}", "title": f"Task {n}", "team": "operations"} for n in range(8)]
-    monkeypatch.setattr("starter.onboarding.composed.PARTS_ASKED_AT_MOST", 4)
+    monkeypatch.setattr("starter.queries.onboarding.PARTS_ASKED_AT_MOST", 4)
     async with onboarding(tmp_path, a_file({"name": "work", "tasks": tasks}, LIVE), server=own_part(dev_server)) as it:
         await it.until(lambda shown: all(task.state == "open" for task in shown.stages[0].tasks))
         await it.at_rest()

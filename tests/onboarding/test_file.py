@@ -16,10 +16,10 @@ from activities.onboarding.file import (
     TEAMS_AT_MOST,
 )
 from activities.policies.catalogue import Catalogue
-from activities.requests.input import prepare_request
+from activities.signature.intake import prepare_request
 from tests.onboarding.stage import AGREEMENTS, DETAILS, LIVE, OWNER, SET_UP, WHOLE, House, a_file, an_agreement
+from workflows.model.notifications import QUIET_AT_MOST
 from workflows.model.onboarding import PartKind
-from workflows.model.quiet import QUIET_AT_MOST
 
 CHAIR = {"person": "chair"}
 NOTICE = {"to": "customer", "text": "Welcome, your service is active."}

@@ -4,18 +4,21 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from workflows.model.commands import Decision, PartOutcome
 from workflows.model.onboarding import Onboarding, PartKind, PartPlan, PartSeen, StagePlan
 from workflows.model.policy import Policy
 from workflows.model.subject import Participant, Role, Status
 from workflows.model.views import PartTurn, WaitingFor
-from workflows.model.wishes import Decision, PartOutcome
-from workflows.onboarding.decisions import TRIES_AT_MOST, decide, refuse_decide
-from workflows.onboarding.inputs import OnboardingInput
-from workflows.onboarding.journey import OnboardingState
-from workflows.onboarding.part import ASKED_AT_MOST, TURNS_AT_MOST, decided_onboarding
-from workflows.onboarding.show import SHOWN_AT_MOST, details, show
-from workflows.onboarding.starts import begun as part_begun
-from workflows.onboarding.starts import to_start
+from workflows.onboarding.parts import TRIES_AT_MOST, decide, refuse_decide, to_start
+from workflows.onboarding.parts import begun as part_begun
+from workflows.onboarding.state import (
+    ASKED_AT_MOST,
+    TURNS_AT_MOST,
+    OnboardingInput,
+    OnboardingState,
+    decided_onboarding,
+)
+from workflows.onboarding.view import SHOWN_AT_MOST, details, show
 
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
 WHO = Participant(person="customer-signer", role=Role.DO)

@@ -7,17 +7,17 @@ from pathlib import Path
 import pytest
 
 from activities.files.reading import FileFaults
-from activities.tasks.file import PEOPLE_AT_MOST
+from activities.task.intake import PEOPLE_AT_MOST
 from tests.faults.floods import CROWDED, MORE_THAN_A_RUN_TAKES
 from tests.onboarding.stage import AGREEMENTS, CUSTOMER, OWNER, PEOPLE, SET_UP, ZONE, House, a_file, onboarding
 from tests.servers import real_server
-from workflows.model.happened import EventType
-from workflows.model.notices import NoticeAction
-from workflows.model.request import SignerState
-from workflows.model.settlement import Settled, SettledSigner, SettledTask
+from workflows.model.commands import Cancellation
+from workflows.model.hand_off import Settled, SettledSigner, SettledTask
+from workflows.model.notifications import NoticeAction
+from workflows.model.rejections import NAME_AT_MOST
+from workflows.model.signature import SignerState
 from workflows.model.subject import Status
-from workflows.model.texts import NAME_AT_MOST
-from workflows.model.wishes import Cancellation
+from workflows.model.timeline import EventType
 from workflows.names import SIGNATURE_SETTLED, TASK_SETTLED
 
 STAGES, EACH, OPEN = 6, 20, 30

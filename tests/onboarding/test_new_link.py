@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from tests.onboarding.stage import AGREEMENTS, CUSTOMER, LIVE, OWNER, a_file, onboarding
-from workflows.model.operations import OperationState
-from workflows.model.wishes import NewLink
+from workflows.model.commands import NewLink
+from workflows.model.receipts import OperationState
 
 
 async def test_a_customer_who_lost_their_link_is_sent_it_once_and_nobody_else_is(tmp_path: Path) -> None:

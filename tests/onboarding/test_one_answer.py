@@ -14,22 +14,23 @@ from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.common import MetricMeter
 
 from activities.core_signature.client import CoreSignatureClient
-from activities.links import LinkUse
-from starter import clients, settings
-from starter.lookup import look_at
-from starter.serving import with_peer
-from starter.webhook import make_app, routes_of
+from activities.notifications.links import LinkUse
+from starter.boot import clients
+from starter.config import settings
+from starter.queries.lookup import look_at
+from starter.web.app import make_app, routes_of
+from starter.web.serving import with_peer
 from tests.faults.town import eventually
 from tests.onboarding.stage import CUSTOMER, DETAILS, LIVE, OWNER, PEOPLE, Journeys, a_file, an_agreement, onboarding
 from tests.onboarding.test_words import address_of, given, typed
 from tests.servers import own_part
 from tests.starter.desk.office import text_of
 from workflows import names
-from workflows.follow_up.show import stamp
+from workflows.follow_up.view import stamp
 from workflows.kinds import named
-from workflows.model.request import SignerState
+from workflows.model.commands import Answer, Delegation, Question
+from workflows.model.signature import SignerState
 from workflows.model.views import OnboardingShow
-from workflows.model.wishes import Answer, Delegation, Question
 
 SIGNER, DEPUTY, COLLEAGUE = "chief-executive", "chair", "customer-colleague"
 BOTH: Final = {"name": "agreements", "agreements": [an_agreement(signers=[{"person": "customer"}, {"person": SIGNER}])]}

@@ -9,15 +9,14 @@ from xml.etree.ElementTree import fromstring
 
 import pytest
 
-from starter.onboarding.picture import long, stages_picture
-from starter.onboarding.stats import stats
+from starter.cli.stats_pictures import long, stages_picture
+from starter.queries.stats import stats
 from tests.onboarding.stage import LIVE, a_file, onboarding
 from tests.onboarding.test_words import ACCOUNT, address_of, given
 from tests.servers import own_part
 from tests.starter.terminal import type_
-from workflows.model.lines import PartLine, StageLine, TurnLine
 from workflows.model.subject import Status
-from workflows.model.views import OnboardingShow
+from workflows.model.views import OnboardingShow, PartLine, StageLine, TurnLine
 
 NOW = datetime(2026, 11, 2, tzinfo=UTC)
 

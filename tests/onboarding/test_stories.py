@@ -7,7 +7,7 @@ import pytest
 from temporalio.client import WorkflowUpdateFailedError
 
 from activities.onboarding.content import OnboardingContent, keep_part
-from activities.store.home import StoragePrefix
+from activities.records.rows import StoragePrefix
 from tests.onboarding.stage import (
     AGREEMENTS,
     CUSTOMER,
@@ -24,13 +24,7 @@ from tests.onboarding.stage import (
 )
 from tests.servers import real_server
 from workflows.kinds import Kind
-from workflows.model.attention import AttentionCode
-from workflows.model.happened import EventType
-from workflows.model.notices import NotificationOutcome
-from workflows.model.operations import OperationState
-from workflows.model.subject import Status
-from workflows.model.views import OnboardingShow, TaskShow
-from workflows.model.wishes import (
+from workflows.model.commands import (
     Block,
     Cancellation,
     Decision,
@@ -42,6 +36,11 @@ from workflows.model.wishes import (
     Unblock,
     Waiver,
 )
+from workflows.model.notifications import NotificationOutcome
+from workflows.model.receipts import OperationState
+from workflows.model.subject import Status
+from workflows.model.timeline import EventType
+from workflows.model.views import AttentionCode, OnboardingShow, TaskShow
 from workflows.names import SHOW
 
 ONE = {"name": "agreements", "agreements": [an_agreement()]}

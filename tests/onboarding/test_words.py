@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
-from starter import lookup
+from starter.queries import lookup
 from tests.onboarding.stage import CUSTOMER, DETAILS, LIVE, OWNER, Journeys, a_file, an_agreement, onboarding
 from tests.servers import own_part
 from tests.starter.terminal import complete, type_
 from workflows.kinds import Kind, WorkflowName
+from workflows.model.commands import Block, Cancellation, Question
 from workflows.model.subject import Status
-from workflows.model.wishes import Block, Cancellation, Question
 
 AGREEMENTS = {"name": "agreements", "agreements": [an_agreement(), an_agreement("Data processing agreement")]}
 ACCOUNT = {

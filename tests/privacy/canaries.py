@@ -3,7 +3,7 @@
 import base64
 from pathlib import Path
 
-from deploy.folder import Secrets
+from deploy.local.folder import Secrets
 
 SECRETS = Secrets(
     link="canary-link-secret-6f1d0a7e5c3b4928",

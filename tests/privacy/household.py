@@ -11,10 +11,10 @@ from typing import Any
 
 import httpx
 
-from deploy.demo.browser import Browser
-from deploy.folder import DataFolder, FolderState, Ports
-from deploy.processes import Program, RunningProgram
-from deploy.stack import Stack, plan
+from deploy.demo.scene import Browser
+from deploy.local.folder import DataFolder, FolderState, Ports
+from deploy.local.processes import Program, RunningProgram
+from deploy.local.stack import Stack, plan
 from tests import prompt
 from tests.privacy.canaries import PEOPLE, REASON, SECRETS
 from tests.versions.stage import eventually

@@ -7,11 +7,11 @@ from pydantic import SecretBytes
 from temporalio.client import Client, WorkflowHistory
 
 from deploy.rollout import replays
-from starter.codec import CodecError, data_converter
-from starter.setting_values import PayloadKey
+from starter.config.values import PayloadKey
+from starter.temporal.codec import CodecError, data_converter
 from tests.servers import own_namespace
 from tests.versions.stage import Living, Surroundings, deployed, eventually, living
-from workflows.model.settlement import Settled
+from workflows.model.hand_off import Settled
 from workflows.model.subject import Status
 
 pytestmark = pytest.mark.real_server

@@ -27,5 +27,5 @@ def test_only_the_standard_library_and_a_web_stack_are_imported() -> None:
     assert len(files) > 30
     foreign = {f"{file.name}: {module}" for file in files for module in imported(file) if not is_allowed(module)}
     assert foreign == set()
-    assert not is_allowed("activities.http.calling")
+    assert not is_allowed("activities.http.client")
     assert not is_allowed("deploy.local")

@@ -7,8 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from deploy.sandbox.pages.index import MOST_SHOWN
-from deploy.sandbox.pages.switches import SWITCHES
+from deploy.sandbox.pages.pages import MOST_SHOWN, SWITCHES
 from deploy.sandbox.server import running
 from deploy.sandbox.settings import SandboxSettings
 from tests.plain_http import plain_client

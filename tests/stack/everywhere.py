@@ -14,35 +14,38 @@ import pytest
 from rich.console import RenderableType
 from temporalio.api.sdk.v1 import WorkflowMetadata
 
-from activities.core_signature.asked import SignerSnapshots
 from activities.core_signature.client import CoreSignatureClient
-from activities.language import Language
-from activities.links import LinkUse
-from activities.reader import Reader
-from starter import clients, lookup, requests, showing, wishes
-from starter.commands.printing import print_answer
-from starter.listing import pages
-from starter.listing.query import Wanted
-from starter.listing.rows import RequestLine
-from starter.page.form_guard import FormGuard
-from starter.page.problems import problems_of
-from starter.page.quick_look import QuickLook
-from starter.page.who_asks import WhoAsks
-from starter.pages import Pages
-from starter.webhook import make_app
+from activities.core_signature.signers import SignerSnapshots
+from activities.notifications.links import LinkUse
+from activities.people.language import Language
+from activities.people.reader import Reader
+from starter.boot import clients
+from starter.cli import start_files as requests
+from starter.cli import tables as showing
+from starter.cli.printing import print_answer
+from starter.queries import commands as wishes
+from starter.queries import lists as pages
+from starter.queries import lookup
+from starter.queries.filters import Wanted
+from starter.queries.lists import RequestLine
+from starter.web.app import make_app
+from starter.web.pages.forms import FormGuard
+from starter.web.pages.pages import Pages
+from starter.web.pages.screens import WhoAsks
+from starter.web.pages.status import problems_of
+from starter.web.pages.visits import QuickLook
 from tests.faults.population import REQUESTER
 from tests.faults.town import Town, eventually
 from tests.starter.paging import form_of, text_of
 from workflows import names
-from workflows.follow_up.show import stamp
+from workflows.follow_up.view import stamp
 from workflows.kinds import referred
-from workflows.model.attention import AttentionCode
-from workflows.model.happened import EventType
-from workflows.model.planning import EscalationReason
-from workflows.model.request import SignerState
-from workflows.model.settlement import HandoffLine
+from workflows.model.hand_off import HandoffLine
+from workflows.model.schedule import EscalationReason
+from workflows.model.signature import SignerState
 from workflows.model.subject import Status
-from workflows.model.views import NextStep, RequestShow
+from workflows.model.timeline import EventType
+from workflows.model.views import AttentionCode, NextStep, RequestShow
 from workflows.signature.workflow import SignatureRequestWorkflow
 
 DUTCH: Final = "hr-desk"

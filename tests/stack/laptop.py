@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from starter import modules
+from starter.boot import processes as modules
 from tests import prompt
 from tests.glances import glances
 

@@ -16,13 +16,13 @@ import pytest
 from rich.console import Console
 
 import deploy
-from deploy.demo import folders
-from deploy.demo.browser import HtmlPage
-from deploy.demo.report import DemoTold, StepTold, StoryReport, verdict
+from deploy.demo import telling as folders
+from deploy.demo.scene import HtmlPage
 from deploy.demo.story import STORY
-from deploy.folder import DataFolder
-from starter import modules
-from starter.error_types import Exit, Refusal
+from deploy.demo.telling import DemoTold, StepTold, StoryReport, verdict
+from deploy.local.folder import DataFolder
+from starter.boot import processes as modules
+from starter.errors import Exit, Refusal
 from tests.stack.laptop import ENDS_WITHIN, READY_WITHIN, Laptop, clean, countersign, eventually
 
 EXAMPLES = Path(deploy.__file__).with_name("examples")

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from deploy import environment, example, folder, local
-from deploy.folder import DataFolder, Ports
-from deploy.loopback import only_loopback
-from deploy.processes import StackFailure
-from starter import settings
-from starter.needs import Need
-from starter.page.brand import Brand
+from deploy.local import __main__ as local
+from deploy.local import environment, folder
+from deploy.local import environment as example
+from deploy.local.environment import only_loopback
+from deploy.local.folder import DataFolder, Ports
+from deploy.local.processes import StackFailure
+from starter.config import settings
+from starter.config.settings import Need
+from starter.web.pages.rendering import Brand
 from worker import NEEDS as WORKER_NEEDS
 
 HOST = "127.0.0.1"

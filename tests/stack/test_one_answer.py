@@ -7,14 +7,14 @@ from datetime import timedelta
 import pytest
 import pytest_asyncio
 
-from starter import wishes
+from starter.queries import commands as wishes
 from tests.faults.population import PATIENT, colleague, tokens
 from tests.faults.town import Town, town
 from tests.faults.vendor import CALLBACK, SENDS
 from tests.stack.everywhere import DUTCH, everywhere, remembered
+from workflows.model.commands import Answer, AnyCommand, Extension, NotNow, PauseCommand, Question, Resumption
 from workflows.model.subject import Code
 from workflows.model.views import RequestShow
-from workflows.model.wishes import Answer, AnyCommand, Extension, NotNow, PauseCommand, Question, Resumption
 
 pytestmark = [pytest.mark.long, pytest.mark.real_server, pytest.mark.asyncio(loop_scope="module")]
 

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from deploy import launcher
-from deploy.processes import Probe, Program, RunningProgram, StackFailure
-from deploy.readiness import answers, written
-from deploy.versions import make_current
-from starter import modules
+from deploy.local import launcher
+from deploy.local.processes import Probe, Program, RunningProgram, StackFailure, answers, written
+from deploy.local.running import make_current
+from starter.boot import processes as modules
 from tests.stack.laptop import eventually
 
 LAUNCHER = Path(launcher.__file__)
@@ -27,7 +26,7 @@ time.sleep(60)
 STARTER = """
 import os, subprocess, sys
 way, *command = sys.argv[1:]
-body = f"import sys; from deploy import launcher; sys.exit(launcher.{way})"
+body = f"import sys; from deploy.local import launcher; sys.exit(launcher.{way})"
 subprocess.run([sys.executable, "-c", body, str(os.getpid()), *command])
 """
 WAYS = {"main": "main(sys.argv[1:])", "watch": "watch(int(sys.argv[1]), sys.argv[2:])"}

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from deploy.folder import DataFolder
-from deploy.processes import Program, StackFailure
-from deploy.readiness import written
-from deploy.running import REVIVED_AT_MOST, RunningStack, in_one_line
-from deploy.stack import Stack
-from starter.error_types import Refusal
+from deploy.local.folder import DataFolder
+from deploy.local.processes import Program, StackFailure, written
+from deploy.local.running import REVIVED_AT_MOST, RunningStack, in_one_line
+from deploy.local.stack import Stack
+from starter.errors import Refusal
 
 DILIGENT = """
 import pathlib, signal, sys

@@ -13,10 +13,10 @@ from urllib.request import urlopen
 
 import pytest
 
-from activities.store.home import StoragePrefix
-from deploy.demo.browser import Browser
-from deploy.folder import Ports
-from deploy.stack import temporal_binary
+from activities.records.rows import StoragePrefix
+from deploy.demo.scene import Browser
+from deploy.local.folder import Ports
+from deploy.local.stack import temporal_binary
 from tests.stack.laptop import BUILD, ENDS_WITHIN, Laptop, countersign, eventually, running
 
 pytestmark = pytest.mark.real_server

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from starter.context import Context
+from starter.boot.context import Context
 from tests.starter.living import desk_at
 
 

@@ -4,11 +4,11 @@ import asyncio
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
-from activities.store.home import StoragePrefix
-from activities.store.store import Store
-from starter.hand_offs.replays import DeadTarget, ReplayedDead, ReplayResult, replay_each, the_dead
+from activities.records.rows import StoragePrefix
+from activities.records.store import Store
+from starter.queries.targets import DeadTarget, ReplayedDead, ReplayResult, replay_each, the_dead
+from workflows.model.hand_off import HandoffLine, HandoffState
 from workflows.model.records import DeadHandOffs
-from workflows.model.settlement import HandoffLine, HandoffState
 from workflows.model.subject import Status
 
 LONG_AGO = datetime(2026, 11, 1, tzinfo=UTC)

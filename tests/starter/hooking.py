@@ -12,18 +12,18 @@ import httpx
 from temporalio.client import Client
 from temporalio.common import MetricMeter
 
-from activities.store.store import Store
-from starter import clients
-from starter.hooks.receiver import Hooks, HookSource, Starting
-from starter.outcomes import CallCounter
-from starter.serving import listening
-from starter.setting_values import Bind
-from starter.settings import Settings, load
-from starter.webhook import make_app
+from activities.records.store import Store
+from starter.boot import clients
+from starter.config.settings import Settings, load
+from starter.config.values import Bind
+from starter.web.app import make_app
+from starter.web.bodies import CallCounter
+from starter.web.hooks import Hooks, HookSource, Starting
+from starter.web.serving import listening
 from tests.onboarding.stage import PDF, PEOPLE
 from tests.plain_http import plain_client
 
-EXAMPLES: Final = Path(clients.__file__).with_name("examples")
+EXAMPLES: Final = Path(clients.__file__).parents[1] / "examples"
 SECRET: Final = "a-secret-of-the-crm"
 OLDER_SECRET: Final = "the-secret-before-it"
 PATH: Final = "/hooks/onboarding/crm"

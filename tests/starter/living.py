@@ -9,9 +9,9 @@ from typing import Final
 
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
-from activities.store.store import Store
-from starter import requests
-from starter.context import Context
+from activities.records.store import Store
+from starter.boot.context import Context
+from starter.cli import start_files as requests
 from tests.servers import own_namespace, real_server
 from tests.workflows.stage import TARGETS, a_request
 from workflows import names

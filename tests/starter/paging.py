@@ -12,32 +12,30 @@ from typing import Any, Final
 import httpx
 from pydantic import SecretStr
 
-from activities.core_signature.asked import SignerSnapshot, SignerSnapshots
-from activities.core_signature.client import CoreSignatureClient
-from activities.core_signature.config import CoreSignatureConfig
+from activities.core_signature.client import CoreSignatureClient, CoreSignatureConfig
+from activities.core_signature.signers import SignerSnapshot, SignerSnapshots
 from activities.http.oauth import Credentials
-from activities.links import LinkUse, SigningLinks
-from activities.people import FileDirectory
-from activities.store.store import Store
+from activities.notifications.links import LinkUse, SigningLinks
+from activities.people.file_directory import FileDirectory
+from activities.records.store import Store
 from deploy.sandbox.faults import ArmedFault
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
-from starter.journeys import Journeys
-from starter.page.brand import Brand
-from starter.page.first_page import FirstPages
-from starter.page.form_guard import FormGuard
-from starter.page.recent_looks import FRESH_SECONDS, Look
-from starter.page.screens import FormAction
-from starter.page.who_asks import WhoAsks
-from starter.pages import Pages
-from starter.serving import listening
-from starter.setting_values import Bind
-from starter.webhook import make_app
+from starter.config.values import Bind
+from starter.web.app import make_app
+from starter.web.pages.first_page import FirstPages
+from starter.web.pages.forms import FormGuard
+from starter.web.pages.journey_page import Journeys
+from starter.web.pages.pages import Pages
+from starter.web.pages.rendering import Brand
+from starter.web.pages.screens import FormAction, WhoAsks
+from starter.web.pages.visits import FRESH_SECONDS, Look
+from starter.web.serving import listening
 from tests.plain_http import plain_client
-from workflows.model.operations import OperationState, Receipt
+from workflows.model.commands import AnyCommand
+from workflows.model.receipts import OperationState, Receipt
 from workflows.model.subject import Role
 from workflows.model.views import Shown
-from workflows.model.wishes import AnyCommand
 
 REQUEST: Final = "msa-0042"
 DOCUMENT: Final = "Master services agreement <b>2026</b>"

@@ -11,12 +11,10 @@ from pydantic import SecretStr
 from starlette.requests import Request
 from temporalio.common import MetricMeter
 
-from starter.callback.claim import CallbackRules, event_hash
-from starter.callback.clock import ClockBehind, Note
-from starter.callback.receiver import CallbackReceiver
-from starter.callback.signals import SignalNotConfirmed, SignalPort, SignalResult
-from starter.outcomes import CallCounter
-from workflows.model.provider import ProviderEvent
+from starter.web.bodies import CallCounter
+from starter.web.callback_signals import SignalNotConfirmed, SignalPort, SignalResult
+from starter.web.callbacks import CallbackReceiver, CallbackRules, ClockBehind, Note, event_hash
+from workflows.model.signature import ProviderEvent
 
 SECRET: Final = "YOUR_TOKEN_HERE"
 OLDER_SECRET: Final = "the secret before"

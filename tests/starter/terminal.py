@@ -4,7 +4,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from starter import modules
+from starter.boot import processes as modules
 from tests import prompt
 
 

@@ -12,9 +12,9 @@ import pytest
 from cyclopts import App
 from rich.console import Console
 
-from starter import modules
-from starter.command_line import app
-from starter.error_types import Exit
+from starter.boot import processes as modules
+from starter.cli.app import app
+from starter.errors import Exit
 from tests.starter.terminal import complete, type_, type_before_nobody
 
 NOBODY = {"TEMPORAL_ADDRESS": "127.0.0.1:1"}
@@ -279,7 +279,7 @@ def test_a_word_waits_for_no_import_that_only_others_need(
 ) -> None:
     script = f"""
 import os, sys
-from starter import exits
+from starter.boot import exits
 exits.os._exit = lambda code: os.write(2, " ".join(sys.modules).encode())
 from starter.__main__ import main
 sys.argv = ["countersign", *{typed!r}]

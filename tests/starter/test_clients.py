@@ -6,18 +6,15 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from activities.core_signature.config import CoreSignatureConfig
+from activities.core_signature.client import CoreSignatureConfig
 from activities.http.oauth import Credentials, Grant, TokenAuth
-from activities.links import LinkUse
-from activities.push.appworks import AppWorksPush
-from activities.push.config import FcmConfig
-from activities.push.fcm import FcmPush
-from activities.store.devices import device_hash
-from activities.store.store import Store
-from starter import clients
-from starter.clients import UnusableFile
-from starter.needs import Need
-from starter.settings import Settings, load
+from activities.notifications.config import FcmConfig
+from activities.notifications.links import LinkUse
+from activities.notifications.push_services import AppWorksPush, FcmPush
+from activities.records.store import Store, device_hash
+from starter.boot import clients
+from starter.boot.clients import UnusableFile
+from starter.config.settings import Need, Settings, load
 
 PEOPLE = """
 people:

@@ -13,12 +13,12 @@ from temporalio.api.failure.v1 import Failure
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError
 
-from activities.starting.path import start
-from starter.codec import AesGcmCodec, CodecError, data_converter
-from starter.setting_values import PayloadKey
+from activities.launch.launch import start
+from starter.config.values import PayloadKey
+from starter.temporal.codec import AesGcmCodec, CodecError, data_converter
 from tests.activities.requests.papers import Desk
 from tests.servers import own_namespace
-from workflows.model.request import Document
+from workflows.model.signature import Document
 from workflows.names import MEMO_DOCUMENT
 
 OLD = PayloadKey("2026-a", SecretBytes(bytes(range(32))))

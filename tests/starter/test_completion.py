@@ -11,7 +11,7 @@ from typing import Final
 
 import pytest
 
-from starter.commands.completion import Shell, script_of
+from starter.cli.completion import Shell, script_of
 
 _PATIENCE_SECONDS: Final = 20.0
 _COMPLETE_IN_BASH: Final = """

@@ -15,12 +15,19 @@ from starlette.responses import Response
 from starlette.routing import Route
 from structlog.testing import capture_logs
 
-from starter.connections import CONNECTIONS_AT_MOST, DESCRIPTORS_KEPT, SHARES, room_within
-from starter.peers import Addresses
-from starter.places import LOGGED_EVERY, Places, Room
-from starter.serving import listening
-from starter.setting_values import Bind
-from starter.webhook import make_app, receiver_routes
+from starter.config.values import Bind
+from starter.web.app import make_app, receiver_routes
+from starter.web.connections import (
+    CONNECTIONS_AT_MOST,
+    DESCRIPTORS_KEPT,
+    LOGGED_EVERY,
+    SHARES,
+    Addresses,
+    Places,
+    Room,
+    room_within,
+)
+from starter.web.serving import listening
 from tests.plain_http import plain_client
 from tests.starter.paging import phone
 from tests.starter.receiving import JSON, PATH, RecordingSignals, encoded, receiver, said

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from activities.store.home import StoragePrefix
-from activities.store.store import Store
-from starter.hand_offs.replays import IN_VAIN_AT_MOST, REPLAYS_AT_ONCE
+from activities.records.rows import StoragePrefix
+from activities.records.store import Store
+from starter.queries.targets import IN_VAIN_AT_MOST, REPLAYS_AT_ONCE
 from tests.starter.dying import LONG_AGO, Replays, dead_entry, many_dead
 from tests.starter.terminal import type_
 

@@ -14,18 +14,17 @@ import pytest
 from structlog.testing import capture_logs
 from temporalio.common import MetricMeter
 
-from activities.device import Platform, PushDevice
-from activities.devices import Devices
-from activities.people import FileDirectory
-from activities.store.devices import device_hash
-from activities.store.store import Store
-from starter import devices as receiver
-from starter.devices import BYTES_AT_MOST, PATH, DeviceDesk
-from starter.outcomes import CallCounter
-from starter.serving import listening
-from starter.setting_values import Bind
-from starter.settings import SettingsError, load
-from starter.webhook import make_app
+from activities.people.devices import Devices
+from activities.people.file_directory import FileDirectory
+from activities.people.person import Platform, PushDevice
+from activities.records.store import Store, device_hash
+from starter.config.settings import SettingsError, load
+from starter.config.values import Bind
+from starter.web import devices as receiver
+from starter.web.app import make_app
+from starter.web.bodies import CallCounter
+from starter.web.devices import BYTES_AT_MOST, PATH, DeviceDesk
+from starter.web.serving import listening
 from tests.plain_http import plain_client
 from tests.starter.callback.test_fuzz import ODD
 from tests.starter.terminal import type_

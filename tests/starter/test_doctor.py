@@ -13,27 +13,27 @@ from pydantic import SecretBytes
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from activities.device import Platform, PushDevice
-from activities.devices import Devices
-from activities.store.store import Store
-from deploy.sandbox.core.webhooks import EVENT_TYPES
+from activities.people.devices import Devices
+from activities.people.person import Platform, PushDevice
+from activities.records.store import Store
+from deploy.sandbox.core_api import EVENT_TYPES
 from deploy.sandbox.server import running
 from deploy.sandbox.settings import SandboxSettings
-from starter.codec import data_converter
-from starter.doctor.examination import examine
-from starter.doctor.health import PartHealth, SetUpPart, fine, looked
-from starter.doctor.own import desk, people, store
-from starter.doctor.temporal import worker
-from starter.setting_values import PayloadKey
-from starter.settings import load
-from starter.subscribing import EVENTS
+from starter.boot.subscriptions import EVENTS
+from starter.cli.doctor.examination import examine
+from starter.cli.doctor.health import PartHealth, SetUpPart, fine, looked
+from starter.cli.doctor.own import desk, people, store
+from starter.cli.doctor.temporal import worker
+from starter.config.settings import load
+from starter.config.values import PayloadKey
+from starter.temporal.codec import data_converter
 from tests.servers import own_namespace
 from tests.starter.terminal import complete
 from tests.versions.stage import eventually
 from tests.workflows.fakes import World
 from tests.workflows.stage import workers
 from workflows.campaign.workflow import AcknowledgementCampaignWorkflow
-from workflows.model.provider import WITHOUT_EFFECT
+from workflows.model.signature import WITHOUT_EFFECT
 from workflows.names import CAMPAIGN_QUEUE, QUEUES, SWEEP_QUEUE, URGENT_SIGNATURE_QUEUE, WORKFLOW_QUEUE
 from workflows.signature.workflow import SignatureRequestWorkflow
 

@@ -8,8 +8,8 @@ from email.utils import format_datetime
 
 import pytest
 
-from starter.doctor import vendors
-from starter.doctor.health import PartHealth
+from starter.cli.doctor import own as vendors
+from starter.cli.doctor.health import PartHealth
 
 
 @asynccontextmanager

@@ -6,9 +6,9 @@ from temporalio.api.taskqueue.v1 import TaskQueueStats
 from temporalio.api.workflowservice.v1 import UpdateTaskQueueConfigRequest
 from temporalio.client import Client
 
-from activities.pace import fairness_key, priority
-from starter.doctor.health import PartHealth, SetUpPart
-from starter.doctor.queues import in_one_line, overrides, urgency
+from activities.temporal.interceptors import fairness_key, priority
+from starter.cli.doctor.health import PartHealth, SetUpPart
+from starter.cli.doctor.temporal import in_one_line, overrides, urgency
 from tests.faults.town import eventually
 from tests.servers import own_namespace, real_server
 from tests.starter.test_pace import limit

@@ -14,22 +14,22 @@ from temporalio.api.nexus.v1 import EndpointSpec, EndpointTarget
 from temporalio.api.operatorservice.v1 import CreateNexusEndpointRequest
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from activities.devices import KnownDevice
-from activities.downstream import HttpTargets, HttpTargetsConfig
-from activities.handoff_people import GROUP_AT_MOST
+from activities.hand_off.http_call import HttpTargets, HttpTargetsConfig
+from activities.hand_off.people import GROUP_AT_MOST
 from activities.http.addresses import Guard
-from activities.http.calling import make_client
-from activities.people import FileDirectory
-from activities.person import Person
+from activities.http.client import make_client
+from activities.people.devices import KnownDevice
+from activities.people.file_directory import FileDirectory
+from activities.people.person import Person
 from activities.policies.catalogue import Catalogue
-from activities.store.store import Store
+from activities.records.store import Store
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
-from starter.doctor import targets as doctor
-from starter.doctor.health import Examination, PartHealth
-from starter.doctor.targets import Trial, targets_of, try_targets
+from starter.cli.doctor import targets as doctor
+from starter.cli.doctor.health import Examination, PartHealth
+from starter.cli.doctor.targets import Trial, targets_of, try_targets
+from starter.config.settings import load
 from starter.nexus.endpoint import ensure_endpoint
-from starter.settings import load
 from tests.activities.push.stage import arm, entries
 from tests.activities.test_starts import Archive
 from tests.servers import own_namespace

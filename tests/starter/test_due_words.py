@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from starter.due_words import due_of
+from starter.cli.operations import due_of
 
 NOW = datetime(2026, 11, 26, 23, 30, 12, tzinfo=UTC)  # a Thursday; Friday already in Amsterdam
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")

@@ -9,13 +9,14 @@ from typing import IO
 
 import pytest
 
-from starter import modules
-from starter.error_types import Exit
+from starter.boot import processes as modules
+from starter.errors import Exit
 
 ROOT = Path(__file__).parents[2]
 HEAD = """
 import logging, os, signal, sys
-from starter.exits import Exit, Refusal, leave, run
+from starter.boot.exits import leave, run
+from starter.errors import Exit, Refusal
 class Bad(Exception): pass
 class Usage(Exception): pass
 def main():

@@ -9,14 +9,14 @@ import pytest
 from temporalio.client import Client, WorkflowHandle
 from temporalio.testing import TimeSkipper
 
-from starter.error_types import Refusal
-from starter.fast_forward import forward, forward_to_next, span
+from starter.errors import Refusal
+from starter.queries.fast_forward import forward, forward_to_next, span
 from tests.servers import PUNCTUAL_TIMERS, own_namespace, real_server
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import a_request, workers
 from workflows import names
 from workflows.kinds import Kind
-from workflows.model.provider import ProviderEvent
+from workflows.model.signature import ProviderEvent
 from workflows.model.subject import Code
 from workflows.signature.workflow import SignatureRequestWorkflow
 

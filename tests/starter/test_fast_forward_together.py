@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from temporalio.testing import TimeSkipper
 
-from starter.error_types import Refusal
-from starter.fast_forward import _Together, forward, forward_to_next
-from starter.request_ids import followed_up
+from starter.errors import Refusal
+from starter.queries.fast_forward import _Together, forward, forward_to_next
+from starter.queries.filters import followed_up
 from tests.onboarding.stage import CUSTOMER, DETAILS, OWNER, Journeys, a_file, an_agreement, onboarding
 from tests.servers import PUNCTUAL_TIMERS, real_server
 from workflows.model.subject import Status

@@ -13,13 +13,14 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.runtime import MetricBuffer, Runtime, TelemetryConfig
 
-from activities import runs
-from activities.own_words import words_of
-from activities.store.home import StoragePrefix
-from starter.callback.receiver import HELD_AT_MOST, MOST_BYTES
-from starter.hooks import changed, receiver
-from starter.hooks.mapping import DEAL_AT_MOST
-from starter.request_bodies import INCOMPLETE_AT_MOST_OF_ONE, SMALL
+from activities.records.rows import StoragePrefix
+from activities.records.user_texts import words_of
+from activities.temporal import executions as runs
+from starter.web import hooks as changed
+from starter.web import hooks as receiver
+from starter.web.bodies import INCOMPLETE_AT_MOST_OF_ONE, SMALL
+from starter.web.callbacks import HELD_AT_MOST, MOST_BYTES
+from starter.web.hook_mapping import DEAL_AT_MOST
 from tests.faults.town import eventually
 from tests.onboarding.stage import OWNER, PEOPLE, SET_UP, a_file, onboarding
 from tests.servers import own_namespace, real_server
@@ -28,7 +29,7 @@ from tests.starter.hooking import BEARER, DEAL, PATH, Crm, contact, crm, deal, h
 from tests.starter.receiving import Stalling
 from tests.starter.test_webhook import raw
 from workflows.kinds import Kind
-from workflows.model.wishes import Cancellation
+from workflows.model.commands import Cancellation
 from workflows.names import PARENT, REQUESTER
 
 pytestmark = pytest.mark.real_server

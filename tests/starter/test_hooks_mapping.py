@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from activities.files.reading import FileFaults
-from starter.error_types import Refusal
-from starter.hooks.mapping import TAKEN_AT_MOST, SourceMapping, onboarding_id
-from starter.hooks.receiver import HookSource
-from starter.settings import load
+from starter.config.settings import load
+from starter.errors import Refusal
+from starter.web.hook_mapping import TAKEN_AT_MOST, SourceMapping, onboarding_id
+from starter.web.hooks import HookSource
 from tests.starter.hooking import DEAL, EXAMPLES, contact, deal, office
 
 STAGE = {"name": "live", "notices": [{"to": "customer", "text": "Welcome {name}"}]}

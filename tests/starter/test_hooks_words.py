@@ -9,7 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 from temporalio.testing import WorkflowEnvironment
 
-from starter import modules
+from starter.boot import processes as modules
 from tests import prompt
 from tests.servers import real_server
 from tests.starter.hooking import DEAL, EXAMPLES, contact, deal, office

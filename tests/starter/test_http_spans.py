@@ -8,10 +8,10 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from activities.downstream import HttpTargets, HttpTargetsConfig
+from activities.hand_off.http_call import HttpTargets, HttpTargetsConfig
 from activities.http.addresses import Guard
-from activities.http.calling import Service, make_client
-from starter.http_spans import traced_http
+from activities.http.client import Service, make_client
+from starter.telemetry.spans import traced_http
 from tests.starter.test_telemetry import answering
 from workflows.model.policy import Target
 

@@ -8,22 +8,31 @@ from typing import Any
 
 import pytest
 
-from activities.links import FIRST_SERIAL, LinkUse, Through, serial_of
-from activities.person import Reachable, SignersFile
-from activities.store.home import StoragePrefix
-from starter.onboarding.composed import PartHeard, joined
-from starter.page.journey import PARTS_SHOWN_AT_MOST
-from starter.page.journey_looks import PEOPLE_LOOKED_UP_AT_MOST
-from starter.page.posted_forms import LONGEST
-from starter.page.rendering import TEMPLATES
-from starter.page.screens import FormAction
+from activities.notifications.links import FIRST_SERIAL, LinkUse, Through, serial_of
+from activities.people.person import Reachable, SignersFile
+from activities.records.rows import StoragePrefix
+from starter.queries.onboarding import PartHeard, joined
+from starter.web.bodies import LONGEST
+from starter.web.pages.journey import PARTS_SHOWN_AT_MOST, PEOPLE_LOOKED_UP_AT_MOST
+from starter.web.pages.rendering import TEMPLATES
+from starter.web.pages.screens import FormAction
 from tests.starter.paging import DUTCH, FIRST, NOW, PUBLIC, SECOND, Phone, form_of, phone, text_of
 from workflows.kinds import named
-from workflows.model.lines import AssigneeLine, NoticeLine, PartLine, SignerLine, StageLine
-from workflows.model.request import SignerState
+from workflows.model.commands import NewLink, Problem
+from workflows.model.signature import SignerState
 from workflows.model.subject import Code, Role, Status
-from workflows.model.views import OnboardingShow, RequestShow, TaskShow, WaitingFor, WaitingPart
-from workflows.model.wishes import NewLink, Problem
+from workflows.model.views import (
+    AssigneeLine,
+    NoticeLine,
+    OnboardingShow,
+    PartLine,
+    RequestShow,
+    SignerLine,
+    StageLine,
+    TaskShow,
+    WaitingFor,
+    WaitingPart,
+)
 
 ACME, OWNER, COLLEAGUE = "customer-onboarding:acme", "legal-desk", "customer-deputy"
 TITLE = "Acme <b>Ltd</b>"

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from deploy.sandbox.server import RunningSandbox, running, serving
 from deploy.sandbox.settings import SandboxSettings
-from starter import modules
+from starter.boot import processes as modules
 from tests.starter.terminal import type_
 
 CALL = {"webhook-id": "msg_1", "webhook-timestamp": "1796376600", "webhook-signature": "v1,abc"}

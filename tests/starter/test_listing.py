@@ -13,10 +13,10 @@ import pytest
 import pytest_asyncio
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
-from starter.context import Context
-from starter.error_types import Refusal
-from starter.listing import pages
-from starter.listing.query import Wanted
+from starter.boot.context import Context
+from starter.errors import Refusal
+from starter.queries import lists as pages
+from starter.queries.filters import Wanted
 from tests.faults.town import eventually
 from tests.starter.living import desk_at
 from workflows import names

@@ -12,8 +12,8 @@ import structlog
 from temporalio import activity
 from temporalio.testing import ActivityEnvironment
 
-from starter import logs
-from starter.log_redaction import redacted
+from starter.telemetry import logs
+from starter.telemetry.log_redaction import redacted
 
 
 @pytest.fixture

@@ -13,9 +13,10 @@ from temporalio.client import Client
 
 from activities.files.reading import FileFaults
 from activities.files.table import Table
-from activities.requests.input import prepare_request
-from starter import many, modules
-from starter.settings import load
+from activities.signature.intake import prepare_request
+from starter.boot import processes as modules
+from starter.cli import start_files as many
+from starter.config.settings import load
 from tests import prompt
 from tests.activities.requests.papers import CATALOGUE, PDF, PEOPLE
 from tests.servers import real_server

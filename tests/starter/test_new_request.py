@@ -8,8 +8,8 @@ import pytest
 
 from activities.files.reading import FileText
 from activities.policies.catalogue import Catalogue
-from activities.requests.input import prepare_request
-from starter.new_request import written
+from activities.signature.intake import prepare_request
+from starter.cli.new import written
 from tests.activities.requests.papers import CATALOGUE, NOW, PDF, PEOPLE, Desk
 from tests.markdown import ROOT
 from tests.starter.terminal import complete, type_

@@ -11,19 +11,19 @@ import pytest
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.files.reading import TOLD_AT_MOST, FileFaults
-from activities.policies.file import EscalationLayer, PolicyLayer
-from activities.requests.file import RequestFile, SignerEntry
-from activities.requests.input import prepare_request
-from starter.doctor.health import PartHealth
-from starter.doctor.temporal import nexus
-from starter.nexus import contract, given
+from activities.policies.policy_file import EscalationLayer, PolicyLayer
+from activities.signature.intake import RequestFile, SignerEntry, prepare_request
+from starter.cli.doctor.health import PartHealth
+from starter.cli.doctor.temporal import nexus
+from starter.nexus import contract
+from starter.nexus import service as given
 from starter.nexus.endpoint import ensure_endpoint
 from starter.nexus.service import AsItComes, of_settled
-from starter.search_attributes import Made
+from starter.temporal.search_attributes import Made
 from tests.activities.requests.papers import NOW, REQUEST, Desk
 from tests.faults.population import PDF
 from tests.servers import own_namespace
-from workflows.model.settlement import Settled, SettledSigner
+from workflows.model.hand_off import Settled, SettledSigner
 
 WHOLE = {"kind": "customer-contract", "document": {"name": "Agreement", "pdf": base64.b64encode(PDF).decode()}}
 

@@ -13,18 +13,18 @@ from temporalio import workflow
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.policies.catalogue import Catalogue
-from starter.codec import data_converter
+from starter.config.values import PayloadKey
 from starter.nexus.contract import Settlement, Signatures
 from starter.nexus.endpoint import ensure_endpoint
 from starter.nexus.service import SignaturesHandler
-from starter.setting_values import PayloadKey
+from starter.temporal.codec import data_converter
 from tests.activities.requests.papers import Desk
 from tests.faults.population import PDF
 from tests.servers import own_namespace
 from tests.workflows.fakes import World
 from tests.workflows.stage import workers
 from workflows.kinds import Kind
-from workflows.model.provider import ProviderEvent
+from workflows.model.signature import ProviderEvent
 from workflows.model.subject import Status
 from workflows.names import PROVIDER_EVENT, WORKFLOW_QUEUE
 

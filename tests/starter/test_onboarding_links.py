@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from activities.links import LinkUse
-from starter.error_types import Refusal
-from starter.onboarding.links import PREVIEW_FOR, page_link, preview_link
+from activities.notifications.links import LinkUse
+from starter.errors import Refusal
+from starter.queries.onboarding import PREVIEW_FOR, page_link, preview_link
 from tests.starter.paging import FIRST, NOW, PUBLIC, SECOND, phone, text_of
 from tests.starter.test_journey_pages import ACME, COLLEAGUE, know, request, shown
 

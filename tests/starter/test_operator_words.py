@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from starter import wishes
-from starter.context import Context
+from starter.boot.context import Context
+from starter.queries import commands as wishes
 from tests.starter.living import MSA, begin, shown_to_signer
 from tests.starter.terminal import type_
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import workers
-from workflows.follow_up.operations import day_words
+from workflows.follow_up.commands import day_words
+from workflows.model.commands import Question
 from workflows.model.subject import Code
-from workflows.model.wishes import Question
 
 pytestmark = pytest.mark.real_server
 

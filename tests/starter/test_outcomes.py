@@ -9,16 +9,16 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RetryConfig
 
-from starter import wishes
-from starter.context import Context
-from starter.error_types import Refusal
-from starter.wishes import CommandRefused, NotAdmitted
+from starter.boot.context import Context
+from starter.errors import Refusal
+from starter.queries import commands as wishes
+from starter.queries.commands import CommandRefused, NotAdmitted
 from tests.starter.living import MSA, begin, shown_to_signer, shown_when
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import workers
-from workflows.model.operations import OTHER_CONTENT, OperationState
+from workflows.model.commands import Cancellation, Command, Delegation, Extension, PauseCommand, ReminderNow
+from workflows.model.receipts import OTHER_CONTENT, OperationState
 from workflows.model.subject import Code
-from workflows.model.wishes import Cancellation, Command, Delegation, Extension, PauseCommand, ReminderNow
 
 pytestmark = pytest.mark.real_server
 

@@ -7,17 +7,18 @@ import pytest
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import PollWorkflowTaskQueueRequest
 
-import starter.overtaking as overtaking
-from activities import runs
-from activities.http.pacing import Urgency
-from starter import pollers, wishes
-from starter.context import Context
-from starter.wishes import NotConfirmed
+import starter.queries.overtaking as overtaking
+from activities.http.rate_limit import Urgency
+from activities.temporal import executions as runs
+from starter.boot.context import Context
+from starter.queries import commands as wishes
+from starter.queries.commands import NotConfirmed
+from starter.temporal import pollers
 from tests.faults.town import eventually
 from tests.starter.living import MSA, begin
 from workflows import names
 from workflows.kinds import Kind
-from workflows.model.wishes import PauseCommand
+from workflows.model.commands import PauseCommand
 
 pytestmark = pytest.mark.real_server
 CROWD = 30

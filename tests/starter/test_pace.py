@@ -15,11 +15,10 @@ from temporalio.api.workflowservice.v1 import UpdateTaskQueueConfigRequest
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from activities.http.pacing import CALLER, RateLimiter, Urgency
-from activities.interceptors import PaceInterceptor
-from activities.pace import priority
-from starter import pace
-from starter.pace import Keeper, RateRecord, RateShare
+from activities.http.rate_limit import CALLER, RateLimiter, Urgency
+from activities.temporal.interceptors import PaceInterceptor, priority
+from starter.temporal import rates as pace
+from starter.temporal.rates import Keeper, RateRecord, RateShare
 from tests.activities.http.test_pacing import call, called, lived
 from tests.faults.town import eventually
 from tests.servers import own_namespace, real_server

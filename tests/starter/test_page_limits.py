@@ -8,17 +8,15 @@ import pytest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from activities.links import LinkUse
-from activities.requests.cover_sheet import CoverSheet
-from activities.store.store import Store
-from starter.page.allowances import LOOKS_OF_A_LINK, PRESSES_OF_A_LINK, PRESSES_OF_AN_ADDRESS
-from starter.page.quick_look import QuickLook
-from starter.page.recent_looks import FRESH_SECONDS
+from activities.notifications.links import LinkUse
+from activities.records.cover_sheet import CoverSheet
+from activities.records.store import Store
+from starter.web.pages.allowances import LOOKS_OF_A_LINK, PRESSES_OF_A_LINK, PRESSES_OF_AN_ADDRESS
+from starter.web.pages.visits import FRESH_SECONDS, QuickLook
 from tests.starter.paging import CHAIR, DOCUMENT, DUTCH, FIRST, REQUEST, SECOND, Phone, form_of, phone, text_of
-from workflows.model.lines import SignerLine
-from workflows.model.request import Document, SignatureBrief, SignerState
+from workflows.model.signature import Document, SignatureBrief, SignerState
 from workflows.model.subject import Participant, Role, Status
-from workflows.model.views import RequestShow
+from workflows.model.views import RequestShow, SignerLine
 
 
 @pytest.fixture

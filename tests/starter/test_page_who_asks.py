@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from activities.links import LinkUse
-from activities.requests.cover_sheet import CoverSheet
-from activities.store.home import StoragePrefix
-from starter.page.screens import FormAction
+from activities.notifications.links import LinkUse
+from activities.records.cover_sheet import CoverSheet
+from activities.records.rows import StoragePrefix
+from starter.web.pages.screens import FormAction
 from tests.starter.paging import CHAIR, DUTCH, FIRST, NOW, REQUEST, SECOND, Phone, phone, text_of
 from tests.starter.test_page_wishes import DEPUTY, REQUESTER, choices, question, shown
-from workflows.model.entries import EscalationEntry
-from workflows.model.lines import SignerLine
-from workflows.model.planning import EscalationReason
-from workflows.model.request import Document, SignatureBrief, SignerState
+from workflows.model.schedule import EscalationReason
+from workflows.model.signature import Document, SignatureBrief, SignerState
 from workflows.model.subject import Participant, Role, Status
+from workflows.model.timeline import EscalationEntry
+from workflows.model.views import SignerLine
 
 MESSAGE = "Please sign before the <b>kick-off</b>."
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.directory import COLLEAGUES_AT_MOST
-from activities.links import LinkUse
-from starter.page.screens import FormAction
-from starter.temporal_refusals import TemporalRefused
-from starter.wishes import CommandRefused, NotAdmitted, NotConfirmed, NotRunning
+from activities.notifications.links import LinkUse
+from activities.people.directory import COLLEAGUES_AT_MOST
+from starter.queries.commands import CommandRefused, NotAdmitted, NotConfirmed, NotRunning
+from starter.temporal.connection import TemporalRefused
+from starter.web.pages.screens import FormAction
 from tests.starter.paging import (
     CHAIR,
     DUTCH,
@@ -28,15 +28,14 @@ from tests.starter.paging import (
     text_of,
     values_of,
 )
-from workflows.model.entries import AskedQuestion, EscalationEntry
-from workflows.model.lines import Choices, SignerLine
-from workflows.model.notices import Channel, Notification, NotificationOutcome
-from workflows.model.operations import OperationState
-from workflows.model.planning import EscalationReason
-from workflows.model.request import SignerState
+from workflows.model.commands import Answer, Delegation, NotNow, Question
+from workflows.model.notifications import Channel, Notification, NotificationOutcome
+from workflows.model.receipts import OperationState
+from workflows.model.schedule import EscalationReason
+from workflows.model.signature import SignerState
 from workflows.model.subject import Role, Status
-from workflows.model.views import RequestShow
-from workflows.model.wishes import Answer, Delegation, NotNow, Question
+from workflows.model.timeline import AskedQuestion, EscalationEntry
+from workflows.model.views import Choices, RequestShow, SignerLine
 
 REQUESTER, DEPUTY = "legal-desk", "customer-deputy"
 EVENING, MORNING = "2026-11-26T23:00:00+00:00", "2026-11-27T14:00:00+00:00"
@@ -186,7 +185,8 @@ async def test_while_nobody_answers_for_the_request_there_is_only_signing(
 
 @pytest.mark.parametrize(
     ("act", "value", "status"),
-    [(FormAction.LATER, "soon", 409), (FormAction.LATER, "2026-11-26T23:00:00", 409), (FormAction.LATER, "9999-12-31T23:50Z", 409),
+    [(FormAction.LATER, "soon", 409), (FormAction.LATER, "2026-11-26T23:00:00", 409),
+     (FormAction.LATER, "9999-12-31T23:50Z", 409),
      ("sing", "", 303)],
 )  # fmt: skip
 async def test_what_was_not_on_offer_changes_nothing(signer: Phone, act: str, value: str, status: int) -> None:

@@ -8,24 +8,21 @@ from typing import Any
 
 import pytest
 
-from activities.links import LinkUse
-from activities.opened import opened_at
-from activities.requests.cover_sheet import CoverSheet
-from activities.store.home import StoragePrefix
-from starter.page.posted_forms import LONGEST
+from activities.notifications.links import LinkUse
+from activities.records.cover_sheet import CoverSheet
+from activities.records.notification_pages import opened_at
+from activities.records.rows import StoragePrefix
+from starter.web.bodies import LONGEST
 from tests.starter.paging import CHAIR, DOCUMENT, DUTCH, FIRST, NOW, REQUEST, SECOND, Phone, form_of, phone, text_of
 from tests.storage import away
 from workflows.kinds import Kind
-from workflows.model.attention import Attention, AttentionCode
-from workflows.model.entries import TimelineEntry
-from workflows.model.happened import EventType
-from workflows.model.lines import SignerLine
-from workflows.model.notices import Notification
-from workflows.model.planning import ActionType
-from workflows.model.request import SignerState
-from workflows.model.settlement import HandoffLine, HandoffState
+from workflows.model.hand_off import HandoffLine, HandoffState
+from workflows.model.notifications import Notification
+from workflows.model.schedule import ActionType
+from workflows.model.signature import SignerState
 from workflows.model.subject import Role, Status
-from workflows.model.views import Next, RequestShow, WaitingFor
+from workflows.model.timeline import EventType, TimelineEntry
+from workflows.model.views import Attention, AttentionCode, Next, RequestShow, SignerLine, WaitingFor
 
 REQUESTER = "legal-desk"
 DUE = datetime(2026, 12, 11, 17, 0, tzinfo=UTC)

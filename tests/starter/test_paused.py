@@ -11,27 +11,28 @@ from pathlib import Path
 import pytest
 from temporalio.api.workflowservice.v1 import PauseWorkflowExecutionRequest
 
-from activities.language import Language
-from activities.reader import Reader
+from activities.people.language import Language
+from activities.people.reader import Reader
 from deploy.rollout import rehearse
-from starter import requests, wishes
-from starter.context import Context
-from starter.error_types import Refusal
-from starter.fast_forward import forward
-from starter.listing import pages
-from starter.listing.query import Wanted
-from starter.listing.rows import RequestLine
-from starter.page.quick_look import QuickLook
-from starter.page.standing import standing
+from starter.boot.context import Context
+from starter.cli import start_files as requests
+from starter.errors import Refusal
 from starter.plan.comparison import compare
+from starter.queries import commands as wishes
+from starter.queries import lists as pages
+from starter.queries.fast_forward import forward
+from starter.queries.filters import Wanted
+from starter.queries.lists import RequestLine
+from starter.web.pages.status import standing
+from starter.web.pages.visits import QuickLook
 from tests.activities.requests.papers import Desk
 from tests.starter.living import MSA, SOON, begin, desk_at, shown_when
 from tests.workflows.fakes import World
 from tests.workflows.stage import workers
 from workflows.kinds import Kind
-from workflows.model.attention import AttentionCode
+from workflows.model.commands import Cancellation
 from workflows.model.subject import Status
-from workflows.model.wishes import Cancellation
+from workflows.model.views import AttentionCode
 
 pytestmark = pytest.mark.real_server
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from activities.directory import UnknownPerson
-from activities.people import FileDirectory
-from activities.store.devices import device_hash
-from starter.context import Context
-from starter.listing import pages
-from starter.listing.query import Wanted
-from starter.person import person_show
+from activities.people.directory import UnknownPerson
+from activities.people.file_directory import FileDirectory
+from activities.records.store import device_hash
+from starter.boot.context import Context
+from starter.cli.people import person_show
+from starter.queries import lists as pages
+from starter.queries.filters import Wanted
 from tests.faults.town import eventually
 from tests.starter.living import MSA, begin, shown_when
 from tests.workflows.fakes import World

@@ -9,13 +9,13 @@ from temporalio.converter import WorkflowSerializationContext
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, Worker
 from temporalio.worker.workflow_sandbox._runner import _Instance
 
-from starter.plugin import CountersignPlugin, TaskSandbox
-from starter.setting_values import PayloadKey
+from starter.config.values import PayloadKey
+from starter.temporal.plugin import CountersignPlugin, TaskSandbox
 from tests.servers import own_namespace
 from tests.workflows.fakes import World
 from tests.workflows.stage import a_request
 from workflows.kinds import Kind
-from workflows.model.settlement import Settled
+from workflows.model.hand_off import Settled
 from workflows.model.subject import Status
 from workflows.names import SIGNATURE_QUEUE, SIGNATURE_REQUEST, WORKFLOW_QUEUE
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from starter.commands.printing import progress
+from starter.cli.printing import progress
 
 
 class Screen(io.StringIO):

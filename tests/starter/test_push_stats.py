@@ -6,22 +6,21 @@ from xml.etree.ElementTree import fromstring
 
 import pytest
 
-from activities.opened import mark, opened_at
-from activities.store.store import Store
-from starter import push_stats
-from starter.context import Context
-from starter.push_picture import push_picture
-from starter.push_stats import Courses, gather_push_stats
+from activities.records.notification_pages import mark, opened_at
+from activities.records.store import Store
+from starter.boot.context import Context
+from starter.cli.stats_pictures import push_picture
+from starter.queries import stats as push_stats
+from starter.queries.stats import Courses, gather_push_stats
 from tests.faults.town import eventually
 from tests.starter.living import MSA, begin, shown_when
 from tests.workflows.fakes import World
 from tests.workflows.stage import workers
 from workflows.kinds import Kind
-from workflows.model.lines import SignerLine
-from workflows.model.notices import Channel, Notification, NotificationOutcome
-from workflows.model.request import SignerState
+from workflows.model.notifications import Channel, Notification, NotificationOutcome
+from workflows.model.signature import SignerState
 from workflows.model.subject import Role, Status
-from workflows.model.views import RequestShow
+from workflows.model.views import RequestShow, SignerLine
 
 NOW = datetime(2026, 11, 2, 8, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -11,11 +11,11 @@ from temporalio.client import Client, ScheduleIntervalSpec, ScheduleUpdate, Sche
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
-from starter.doctor.health import PartHealth
-from starter.doctor.temporal import sweeps
-from starter.error_types import Refusal
-from starter.reconciling import EVERY, ensure_schedule, standing, sweep_now
-from starter.search_attributes import Made
+from starter.cli.doctor.health import PartHealth
+from starter.cli.doctor.temporal import sweeps
+from starter.errors import Refusal
+from starter.temporal.reconciliation import EVERY, ensure_schedule, standing, sweep_now
+from starter.temporal.search_attributes import Made
 from tests.servers import own_namespace
 from tests.starter.terminal import type_
 from tests.versions.stage import eventually
@@ -23,7 +23,7 @@ from workflows.model.reconciliation import CorrectedRequest, ReconciliationOrder
 from workflows.model.subject import Code
 from workflows.names import RECONCILIATION_SCHEDULE, SWEEP_QUEUE, WORKFLOW_QUEUE
 from workflows.ports import EventReconciliation
-from workflows.reconciliation import ReconciliationWorkflow
+from workflows.reconciliation.workflow import ReconciliationWorkflow
 
 pytestmark = pytest.mark.real_server
 

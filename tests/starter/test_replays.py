@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from activities.store.home import StoragePrefix
-from activities.target_health import KnownTarget, TargetCondition, TargetState, address_of
-from starter import wishes
-from starter.context import Context
-from starter.error_types import Refusal
-from starter.hand_offs import replays, target_status
-from starter.wishes import CommandRefused
+from activities.hand_off.target_health import KnownTarget, TargetCondition, TargetState, address_of
+from activities.records.rows import StoragePrefix
+from starter.boot.context import Context
+from starter.errors import Refusal
+from starter.queries import commands as wishes
+from starter.queries import targets as replays
+from starter.queries import targets as target_status
+from starter.queries.commands import CommandRefused
 from tests.starter.dying import dead_entry
 from tests.starter.living import MSA, SOON, begin, shown_to_signer, shown_with
 from tests.starter.terminal import type_
@@ -20,16 +21,16 @@ from tests.workflows.fakes import World
 from tests.workflows.stage import workers
 from tests.workflows.test_hand_off import line, recorded
 from tests.workflows.test_replays import AT
-from workflows.follow_up.handoff import subscriber
+from workflows.follow_up.outbox import subscriber
 from workflows.kinds import Kind
-from workflows.model.operations import OperationState
+from workflows.model.commands import Replay
+from workflows.model.hand_off import HandoffState
 from workflows.model.policy import Target
-from workflows.model.provider import ProviderEvent
+from workflows.model.receipts import OperationState
 from workflows.model.records import SettledRecord
-from workflows.model.settlement import HandoffState
+from workflows.model.signature import ProviderEvent
 from workflows.model.subject import Status
 from workflows.model.views import RequestShow
-from workflows.model.wishes import Replay
 from workflows.names import BULK, PROVIDER_EVENT, hand_off_workflow_id
 
 pytestmark = pytest.mark.real_server

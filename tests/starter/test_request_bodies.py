@@ -2,8 +2,8 @@
 
 import asyncio
 
-from starter.places import Room
-from starter.request_bodies import BodyFault, Incoming
+from starter.web.bodies import BodyFault, Incoming
+from starter.web.connections import Room
 from tests.starter.receiving import Stalling
 
 

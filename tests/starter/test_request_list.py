@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from activities.store.store import Store
-from starter.context import Context
+from activities.records.store import Store
+from starter.boot.context import Context
 from tests.servers import own_namespace
 from tests.starter.desk.shelf import Shelf, audience
 from tests.starter.terminal import complete, type_

@@ -9,27 +9,27 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
-from activities.store.home import StoragePrefix
-from starter import lookup, requests, wishes
-from starter.context import Context
-from starter.error_types import Refusal
-from starter.listing import pages
-from starter.listing.dead import DEAD_AT_ONCE
-from starter.listing.query import Wanted
-from starter.listing.rows import RequestLine
-from starter.request_ids import followed_up, request_id
+from activities.records.rows import StoragePrefix
+from starter.boot.context import Context
+from starter.cli import start_files as requests
+from starter.errors import Refusal
+from starter.queries import commands as wishes
+from starter.queries import lists as pages
+from starter.queries import lookup
+from starter.queries.filters import Wanted, followed_up, request_id
+from starter.queries.lists import DEAD_AT_ONCE, RequestLine
 from tests.faults.town import eventually
 from tests.starter.living import MSA, SOON, begin, desk_in, shown_to_signer, shown_when
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import workers
 from workflows import names
 from workflows.kinds import Kind, WorkflowName
-from workflows.model.provider import ProviderEvent
+from workflows.model.commands import Cancellation, Question
+from workflows.model.hand_off import HandoffLine, HandoffState
 from workflows.model.records import DeadHandOffs, SettledRecord
-from workflows.model.settlement import HandoffLine, HandoffState
+from workflows.model.signature import ProviderEvent
 from workflows.model.subject import Code, Status
 from workflows.model.views import RequestShow
-from workflows.model.wishes import Cancellation, Question
 
 pytestmark = pytest.mark.real_server
 

@@ -7,8 +7,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from starter.serving import bound_to, listening, peer_of
-from starter.setting_values import Bind
+from starter.config.values import Bind
+from starter.web.serving import bound_to, listening, peer_of
 from tests.plain_http import plain_client
 
 

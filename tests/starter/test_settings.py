@@ -10,10 +10,8 @@ from pathlib import Path
 import pytest
 
 import workflows.follow_up.options as options
-from starter.needs import Need
-from starter.setting_groups import MOST_LIST_LAG
-from starter.setting_values import Bind
-from starter.settings import RESERVED, Settings, SettingsError, choose_stack, load
+from starter.config.settings import MOST_LIST_LAG, RESERVED, Need, Settings, SettingsError, choose_stack, load
+from starter.config.values import Bind
 from tests.settings_table import table
 
 ROOT = Path(__file__).parents[2]
@@ -434,7 +432,9 @@ def test_every_setting_is_read_somewhere() -> None:
 def test_the_longest_list_lag_leaves_an_attempt_room_for_its_calls(attempt: options.ActivityOptions) -> None:
     """Both sleep for the lag within an attempt; one that is cut off in its sleep is cut off there each time."""
     room = attempt["start_to_close_timeout"] - MOST_LIST_LAG
-    assert room >= timedelta(seconds=10), "lower MOST_LIST_LAG in starter/setting_groups.py, or give attempts more time"
+    assert room >= timedelta(seconds=10), (
+        "lower MOST_LIST_LAG in starter/config/settings.py, or give attempts more time"
+    )
 
 
 def test_the_alert_for_callbacks_that_stay_away_can_be_switched_off() -> None:
@@ -463,7 +463,7 @@ def test_only_the_settings_read_the_environment() -> None:
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Attribute) and node.attr in ("environ", "environb", "getenv")
     }
-    assert readers == {"settings.py", "modules.py"}
+    assert readers == {"settings.py", "processes.py"}
 
 
 def test_settings_read_no_hidden_source(monkeypatch: pytest.MonkeyPatch) -> None:

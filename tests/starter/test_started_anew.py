@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from activities.starting.path import BrokenOff
-from starter import lookup, requests
+from activities.launch.launch import BrokenOff
+from starter.cli import start_files as requests
+from starter.queries import lookup
 from tests.activities.requests.papers import Desk
 from tests.activities.tasks.test_start import prepared
 from tests.starter.living import desk_at

@@ -5,12 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from starter import modules
+from starter.boot import processes as modules
 
 _SCRIPT = """
 import logging, sys
-from starter.commands import show
-from starter.startup import ready
+from starter.cli import show
+from starter.boot.startup import ready
 ready()
 print(*sorted({"structlog", "rich.traceback", "temporalio.worker"} & set(sys.modules)))
 logging.getLogger("temporalio.core").warning("the first line of %s", "many")

@@ -10,9 +10,9 @@ from typing import Final
 import httpx
 import pytest
 
-from starter.serving import listening
-from starter.setting_values import Bind
-from starter.webhook import make_app, receiver_routes
+from starter.config.values import Bind
+from starter.web.app import make_app, receiver_routes
+from starter.web.serving import listening
 from tests.starter.paging import phone
 from tests.starter.receiving import PATH, RecordingSignals, encoded, receiver, said
 

@@ -10,12 +10,12 @@ from deploy.sandbox.faults import ArmedFault, FaultKind
 from deploy.sandbox.records import Webhook
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
-from starter import clients
-from starter.doctor import vendors
-from starter.doctor.health import PartHealth, SetUpPart
-from starter.search_attributes import Made
-from starter.settings import Settings, load
-from starter.subscribing import EVENTS, NAME, ensure_subscriptions
+from starter.boot import clients
+from starter.boot.subscriptions import EVENTS, NAME, ensure_subscriptions
+from starter.cli.doctor import own as vendors
+from starter.cli.doctor.health import PartHealth, SetUpPart
+from starter.config.settings import Settings, load
+from starter.temporal.search_attributes import Made
 
 BASE: Final = "https://sign.example/callbacks/core-signature/"
 ADDRESS: Final = f"{BASE}{'s' * 32}"

@@ -10,28 +10,26 @@ from zoneinfo import ZoneInfo
 import pytest
 from rich.console import RenderableType
 
-from activities.person import Reachable, SignersFile
-from activities.store.home import StoragePrefix
-from activities.store.store import Store
-from starter import showing, tables
-from starter.commands.handoff import _table
-from starter.commands.person import device_rows
-from starter.commands.printing import print_answer
-from starter.commands.show import names_in_full
-from starter.hand_offs.target_status import TargetLine
-from starter.listing.rows import RequestLine
-from starter.person import DeviceLine
-from starter.terminal import Terminal
-from workflows.follow_up.show import handed_off_entry, told_entry
+from activities.people.person import Reachable, SignersFile
+from activities.records.rows import StoragePrefix
+from activities.records.store import Store
+from starter.cli import tables
+from starter.cli import tables as showing
+from starter.cli.handoff import _table
+from starter.cli.people import DeviceLine, device_rows
+from starter.cli.printing import print_answer
+from starter.cli.show import names_in_full
+from starter.queries.lists import RequestLine
+from starter.queries.targets import TargetLine
+from starter.terminal.terminal import Terminal
+from workflows.follow_up.view import handed_off_entry, told_entry
 from workflows.kinds import Kind, WorkflowName
-from workflows.model.entries import AskedQuestion, TimelineEntry
-from workflows.model.happened import EventType
-from workflows.model.lines import AssigneeLine, SignerLine
-from workflows.model.notices import Channel, Notification, NotificationOutcome
-from workflows.model.request import SignerState
-from workflows.model.settlement import HandoffLine, HandoffState
+from workflows.model.hand_off import HandoffLine, HandoffState
+from workflows.model.notifications import Channel, Notification, NotificationOutcome
+from workflows.model.signature import SignerState
 from workflows.model.subject import Role, Status
-from workflows.model.views import Next, NextStep, RequestShow, TaskShow, WaitingFor
+from workflows.model.timeline import AskedQuestion, EventType, TimelineEntry
+from workflows.model.views import AssigneeLine, Next, NextStep, RequestShow, SignerLine, TaskShow, WaitingFor
 
 AT = datetime(2026, 11, 26, 14, 0, tzinfo=UTC)
 

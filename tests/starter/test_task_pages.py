@@ -9,20 +9,18 @@ from typing import Any
 
 import pytest
 
-from activities.links import LinkUse, Through
-from activities.person import Reachable, SignersFile
-from activities.store.home import StoragePrefix
-from starter.page.screens import FormAction
-from starter.wishes import CommandRefused
+from activities.notifications.links import LinkUse, Through
+from activities.people.person import Reachable, SignersFile
+from activities.records.rows import StoragePrefix
+from starter.queries.commands import CommandRefused
+from starter.web.pages.screens import FormAction
 from tests.starter.paging import DUTCH, FIRST, NOW, PUBLIC, SECOND, Phone, form_of, option_of, phone, text_of, values_of
-from workflows.model.entries import AskedQuestion, EscalationEntry
-from workflows.model.lines import AssigneeLine, Choices, GivenAnswer
-from workflows.model.planning import EscalationReason
-from workflows.model.subject import Status
-from workflows.model.task import ToDecide
-from workflows.model.texts import plain, reason_fault
-from workflows.model.views import OnboardingShow, TaskShow
-from workflows.model.wishes import Answer, Block, Decision, Delegation, Done, NotNow, PartOutcome, Question, Unblock
+from workflows.model.commands import Answer, Block, Decision, Delegation, Done, NotNow, PartOutcome, Question, Unblock
+from workflows.model.rejections import plain, reason_fault
+from workflows.model.schedule import EscalationReason
+from workflows.model.subject import Status, ToDecide
+from workflows.model.timeline import AskedQuestion, EscalationEntry
+from workflows.model.views import AssigneeLine, Choices, GivenAnswer, OnboardingShow, TaskShow
 
 TASK, OWNER = "task:keys", "legal-desk"
 TITLE, TEXT = "Hand out the keys <b>2</b>", "To everybody new.\nBefore noon."

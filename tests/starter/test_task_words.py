@@ -9,17 +9,19 @@ from typing import Any, Final
 import pytest
 from temporalio.worker import Worker
 
-from activities.own_words import ERASED
-from activities.starting.path import IdTaken
-from activities.store.home import StoragePrefix
-from activities.tasks.cover_sheet import TaskCover
-from starter import lookup, requests, wishes
-from starter.context import Context
-from starter.error_types import Refusal
-from starter.listing import pages
-from starter.listing.query import Wanted
-from starter.listing.rows import RequestLine
-from starter.wishes import NotRunning
+from activities.launch.launch import IdTaken
+from activities.records.cover_sheet import TaskCover
+from activities.records.rows import StoragePrefix
+from activities.records.user_texts import ERASED
+from starter.boot.context import Context
+from starter.cli import start_files as requests
+from starter.errors import Refusal
+from starter.queries import commands as wishes
+from starter.queries import lists as pages
+from starter.queries import lookup
+from starter.queries.commands import NotRunning
+from starter.queries.filters import Wanted
+from starter.queries.lists import RequestLine
 from tests.activities.requests.papers import Desk
 from tests.activities.tasks.test_start import TASK, prepared
 from tests.starter.living import SOON, desk_at
@@ -27,9 +29,9 @@ from tests.starter.terminal import type_
 from tests.workflows.fakes import World
 from workflows import names
 from workflows.kinds import Kind
+from workflows.model.commands import AnyCommand, Block, Done, PauseCommand, Unblock
 from workflows.model.subject import Status
 from workflows.model.views import TaskShow
-from workflows.model.wishes import AnyCommand, Block, Done, PauseCommand, Unblock
 from workflows.task.workflow import TaskWorkflow
 
 pytestmark = pytest.mark.real_server

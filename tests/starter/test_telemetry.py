@@ -14,9 +14,9 @@ import pytest
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 from temporalio.contrib.opentelemetry import TracingInterceptor
 
-from starter.http_spans import SpansUnavailable
-from starter.otel import TelemetryError
-from starter.telemetry import started
+from starter.telemetry.otel import TelemetryError
+from starter.telemetry.spans import SpansUnavailable
+from starter.telemetry.telemetry import started
 
 ROOT = Path(__file__).parents[2]
 
@@ -137,9 +137,9 @@ async def test_metrics_are_offered_by_the_processes_that_stay() -> None:
 
 LINES_OF_CORE = """
 import logging, threading
-from starter import logs
-from starter.exits import run
-from starter.telemetry import started
+from starter.telemetry import logs
+from starter.boot.exits import run
+from starter.telemetry.telemetry import started
 heard = threading.Event()
 class Hearing(logging.Handler):
     def emit(self, record): heard.set()

@@ -17,9 +17,8 @@ from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
-from starter.search_attributes import Made, ensure_search_attributes, missing_search_attributes
-from starter.settings import Settings, load
-from starter.temporal import (
+from starter.config.settings import Settings, load
+from starter.temporal.connection import (
     TemporalMisconfigured,
     TemporalUnreachable,
     connect,
@@ -28,6 +27,7 @@ from starter.temporal import (
     web_ui,
     web_ui_link,
 )
+from starter.temporal.search_attributes import Made, ensure_search_attributes, missing_search_attributes
 from tests.servers import DEV_SERVER
 from workflows.names import SEARCH_ATTRIBUTES
 

@@ -9,18 +9,19 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.files.reading import FileFaults
 from activities.policies.cascade import Resolved
-from activities.requests.input import PreparedRequest
-from starter import requests, wishes
-from starter.context import Context, opened
-from starter.fast_forward import forward, span
-from starter.listing import pages
-from starter.listing.query import Wanted
-from starter.search_attributes import ensure_search_attributes
-from starter.settings import load
-from starter.temporal_refusals import TemporalRefused, refusing
+from activities.signature.intake import PreparedRequest
+from starter.boot.context import Context, opened
+from starter.cli import start_files as requests
+from starter.config.settings import load
+from starter.queries import commands as wishes
+from starter.queries import lists as pages
+from starter.queries.fast_forward import forward, span
+from starter.queries.filters import Wanted
+from starter.temporal.connection import TemporalRefused, refusing
+from starter.temporal.search_attributes import ensure_search_attributes
 from tests.starter.terminal import complete, type_
 from tests.workflows.stage import a_request
-from workflows.model.wishes import PauseCommand
+from workflows.model.commands import PauseCommand
 
 pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="module")]
 

@@ -9,22 +9,22 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
-from activities.links import SigningLinks
+from activities.notifications.links import SigningLinks
+from activities.notifications.message import compose
+from activities.people.reader import Reader
 from activities.policies.cascade import Resolved
-from activities.push.message import compose
-from activities.reader import Reader
-from activities.requests.input import PreparedRequest
-from starter import together
-from starter.together import NoticesOf
+from activities.signature.intake import PreparedRequest
+from starter.cli import bulk_notice as together
+from starter.cli.bulk_notice import NoticesOf
 from tests.activities.book import somebody
 from tests.servers import time_skipping
 from tests.workflows.fakes import FakePushService, FakeSignatureService
 from tests.workflows.stage import a_request
 from workflows import names
-from workflows.model.notices import Delivery
+from workflows.bulk_notice.workflow import BulkNoticeWorkflow
+from workflows.model.notifications import Delivery
 from workflows.model.policy import Policy, TellRequester
 from workflows.model.subject import LockScreen, Participant
-from workflows.telling import BulkNoticeWorkflow
 
 TOLD = Policy(tell_requester=TellRequester())
 

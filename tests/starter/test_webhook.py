@@ -12,13 +12,13 @@ import httpx
 import pytest
 from starlette.requests import Request
 
-from starter.callback import receiver as callback_receiver
-from starter.callback.receiver import HELD_AT_MOST, MOST_BYTES
-from starter.error_types import Refusal
-from starter.request_bodies import SMALL
-from starter.serving import listening
-from starter.setting_values import Bind
-from starter.webhook import make_app, receiver_routes
+from starter.config.values import Bind
+from starter.errors import Refusal
+from starter.web import callbacks as callback_receiver
+from starter.web.app import make_app, receiver_routes
+from starter.web.bodies import SMALL
+from starter.web.callbacks import HELD_AT_MOST, MOST_BYTES
+from starter.web.serving import listening
 from tests.plain_http import plain_client
 from tests.starter.paging import REQUEST, phone
 from tests.starter.receiving import JSON, PATH, SEGMENT, RecordingSignals, Stalling, encoded, receiver, said

@@ -17,22 +17,21 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from activities import runs
-from activities.updates import answered
-from activities.wishes import wish
-from starter import requests, wishes
-from starter.context import Context
-from starter.error_types import Refusal
-from starter.temporal_refusals import TemporalRefused
-from starter.wishes import CommandRefused, NotConfirmed, NotRunning
+from activities.temporal import executions as runs
+from activities.temporal.commands import wish
+from activities.temporal.updates import answered
+from starter.boot.context import Context
+from starter.cli import start_files as requests
+from starter.errors import Refusal
+from starter.queries import commands as wishes
+from starter.queries.commands import CommandRefused, NotConfirmed, NotRunning
+from starter.temporal.connection import TemporalRefused
 from tests.starter.living import MSA, begin, shown_to_signer, shown_with
 from tests.workflows.fakes import World
 from tests.workflows.stage import workers
 from workflows import names
 from workflows.kinds import Kind
-from workflows.model.request import SignerState
-from workflows.model.subject import Status
-from workflows.model.wishes import (
+from workflows.model.commands import (
     UPDATES,
     Answer,
     Cancellation,
@@ -45,6 +44,8 @@ from workflows.model.wishes import (
     ReminderNow,
     Resumption,
 )
+from workflows.model.signature import SignerState
+from workflows.model.subject import Status
 
 pytestmark = pytest.mark.real_server
 

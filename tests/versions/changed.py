@@ -7,15 +7,15 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from workflows.follow_up import options
-    from workflows.follow_up.agenda import Step, Wait
-    from workflows.follow_up.patience import Wake, Watch
-    from workflows.model.planning import PlanningInput
+    from workflows.follow_up.calls import Wake, Watch
+    from workflows.follow_up.next_step import Step, Wait
+    from workflows.model.hand_off import Settled
     from workflows.model.policy import Reminders
-    from workflows.model.provider import Observation
-    from workflows.model.settlement import Settled
+    from workflows.model.schedule import PlanningInput
+    from workflows.model.signature import Observation
     from workflows.names import PLANNING, SIGNATURE_REQUEST
     from workflows.ports import SignatureService
-    from workflows.signature.inputs import SignatureInput
+    from workflows.signature.state import SignatureInput
     from workflows.signature.workflow import SignatureRequestWorkflow
 
 ASK_TWICE = "ask-twice-before-the-end"

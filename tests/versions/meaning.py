@@ -17,7 +17,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHistory
 
 from tests.golden.boundary import answers, questions
-from workflows.model.settlement import Settled
+from workflows.model.hand_off import Settled
 
 _ROUGHLY = timedelta(minutes=1)
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")

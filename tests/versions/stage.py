@@ -12,16 +12,18 @@ from unittest.mock import patch
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 from temporalio.worker import Worker
 
-from activities.http.pacing import RateLimiter
-from starter import plugin, settings, task_queues
+from activities.http.rate_limit import RateLimiter
+from starter.config import settings
+from starter.temporal import plugin
+from starter.temporal import workers as task_queues
 from tests.glances import glances
 from tests.servers import time_skipping
 from tests.versions.changed import WorkflowCode
 from tests.workflows.fakes import FakeHandoff, FakePlanner, FakePushService, FakeSignatureService, refusal
 from tests.workflows.stage import a_request
 from workflows.kinds import Kind
-from workflows.model.provider import ProviderEvent
-from workflows.model.settlement import Settled
+from workflows.model.hand_off import Settled
+from workflows.model.signature import ProviderEvent
 from workflows.model.subject import Code, Status
 from workflows.names import CAMPAIGN_QUEUE, PROVIDER_EVENT, SIGNATURE_QUEUE, SWEEP_QUEUE, WORKFLOW_QUEUE
 from workflows.signature.workflow import SignatureRequestWorkflow
@@ -102,8 +104,8 @@ async def deployed(
     code: WorkflowCode = SignatureRequestWorkflow,
     **how: Any,
 ) -> AsyncIterator[None]:
-    """The workers of `starter/task_queues.py` with this build id, and with `code` where the workflow's code is; `how`
-    they work beside that."""
+    """The workers of `starter/temporal/workers.py` with this build id, and with `code` where the workflow's code is;
+    `how` they work beside that."""
     environment = {}
     if build_id is not None:
         environment["TEMPORAL_WORKER_BUILD_ID"] = build_id
@@ -121,7 +123,9 @@ async def deployed(
 
 
 def _connected(client: Client) -> Client:
-    """The same client as `starter.temporal.connect` would make it, but with the data converter that it has."""
+    """The same client as `starter.temporal.connection.connect` would make it, but with the data converter that it
+    has.
+    """
     ours = plugin.CountersignPlugin()
     ours.data_converter = None
     config = client.config()

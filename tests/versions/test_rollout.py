@@ -10,10 +10,10 @@ from temporalio.client import Client, WorkflowExecutionStatus
 
 from deploy import rollout
 from deploy.rollout import ReplayCheck, rehearse
-from starter import check_up
-from starter.doctor.health import PartHealth, SetUpPart
-from starter.doctor.temporal import progress
-from starter.error_types import Exit
+from starter.cli.doctor.health import PartHealth, SetUpPart
+from starter.cli.doctor.temporal import progress
+from starter.errors import Exit
+from starter.temporal import check_up
 from tests.servers import own_namespace, real_server
 from tests.versions.changed import (
     ThatNeedsMore,

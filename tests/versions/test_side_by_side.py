@@ -14,7 +14,7 @@ from tests.versions.changed import Unchanged, WithMoreInItsQuestions, WorkflowCo
 from tests.versions.stage import Living, Surroundings, deployed, eventually, living
 from tests.workflows.fakes import FakePlanner, refusal
 from tests.workflows.stage import a_request
-from workflows.model.settlement import Settled
+from workflows.model.hand_off import Settled
 from workflows.model.subject import Code, Status
 
 pytestmark = pytest.mark.real_server

@@ -14,13 +14,13 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 from tests.golden.boundary import answers, questions
 from tests.workflows import corpus
-from workflows.campaign.inputs import CampaignInput
-from workflows.campaign.year import OpeningInput
-from workflows.hand_off.memory import ReplayInput
-from workflows.model.provider import ProviderEvent
+from workflows.campaign.opening import OpeningInput
+from workflows.campaign.state import CampaignInput
+from workflows.hand_off.state import ReplayInput
+from workflows.model.campaign import ContentGiven
+from workflows.model.hand_off import HandOffNow, Settled, SettledTask
 from workflows.model.reconciliation import Reconciliation
-from workflows.model.settlement import HandOffNow, Settled, SettledTask
-from workflows.model.yearly import ContentGiven
+from workflows.model.signature import ProviderEvent
 from workflows.names import (
     CAMPAIGN,
     CAMPAIGN_OPENING,
@@ -35,9 +35,9 @@ from workflows.names import (
     TASK,
     TASK_SETTLED,
 )
-from workflows.onboarding.inputs import OnboardingInput
-from workflows.signature.inputs import SignatureInput
-from workflows.task.inputs import TaskInput
+from workflows.onboarding.state import OnboardingInput
+from workflows.signature.state import SignatureInput
+from workflows.task.state import TaskInput
 
 QUESTIONS, ANSWERS = questions(), answers()
 INPUTS: dict[str, Any] = {

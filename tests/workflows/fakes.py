@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from activities.follow_up.nearest import nearest
-from workflows.model.notices import (
+from activities.schedule.planner import nearest
+from workflows.model.hand_off import HandoffReport, HandoffResult
+from workflows.model.notifications import (
     Channel,
     Delivered,
     Delivery,
@@ -19,7 +20,9 @@ from workflows.model.notices import (
     NotificationOrder,
     NotificationOutcome,
 )
-from workflows.model.planning import (
+from workflows.model.policy import EscalationAction
+from workflows.model.records import Amendment, HandoffBatch, RecordedHandOff, ReplayOrder
+from workflows.model.schedule import (
     ActionType,
     PlanningInput,
     Reason,
@@ -29,8 +32,7 @@ from workflows.model.planning import (
     StandIn,
     StandInReport,
 )
-from workflows.model.policy import EscalationAction
-from workflows.model.provider import (
+from workflows.model.signature import (
     CancelOrder,
     CreateOrder,
     DocumentSeen,
@@ -38,11 +40,9 @@ from workflows.model.provider import (
     ForwardReport,
     Observation,
     SignerSeen,
+    SignerState,
     Substitution,
 )
-from workflows.model.records import Amendment, HandoffBatch, RecordedHandOff, ReplayOrder
-from workflows.model.request import SignerState
-from workflows.model.settlement import HandoffReport, HandoffResult
 from workflows.model.subject import Code, Roster, Status
 from workflows.names import alert_key
 from workflows.ports import Handoff, Planner, PushService, SignatureService, StandInFinder
@@ -344,7 +344,7 @@ class World:
 def refusal(
     code: Code, *, retryable: bool = False, wait: timedelta | None = None, bound: bool = False
 ) -> ApplicationError:
-    """A failure as `activities/failures.py` makes them; `wait` is when the service wants to be asked again."""
+    """A failure as `activities/temporal/failures.py` makes them; `wait` is when the service wants to be asked again."""
     category = ApplicationErrorCategory.BENIGN if bound else ApplicationErrorCategory.UNSPECIFIED
     says, final = f"the service says {code}", not retryable
     return ApplicationError(says, type=code, non_retryable=final, next_retry_delay=wait, category=category)

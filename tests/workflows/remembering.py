@@ -3,9 +3,9 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from workflows.model.settlement import Settled
+    from workflows.model.hand_off import Settled
     from workflows.names import SIGNATURE_REQUEST
-    from workflows.signature.inputs import SignatureInput
+    from workflows.signature.state import SignatureInput
     from workflows.signature.workflow import SignatureRequestWorkflow
 
 

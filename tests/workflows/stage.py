@@ -15,26 +15,24 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
-from activities import runs
-from starter.plugin import TaskSandbox
+from activities.temporal import executions as runs
+from starter.temporal.plugin import TaskSandbox
 from tests.servers import time_skipping
 from tests.workflows import corpus
 from tests.workflows.fakes import DOCUMENT, World
 from tests.workflows.remembering import RememberingWorkflow
 from workflows.hand_off.workflow import HandOffWorkflow
 from workflows.kinds import Kind
-from workflows.model.notices import Channel, Delivered, NotificationOutcome
-from workflows.model.operations import OperationState, Receipt
+from workflows.model.commands import UPDATES, AnyCommand
+from workflows.model.hand_off import Settled
+from workflows.model.notifications import Channel, Delivered, NotificationOutcome
 from workflows.model.policy import Policy, Target, TellRequester
-from workflows.model.provider import DocumentSeen, ProviderEvent
-from workflows.model.request import Document, SignatureBrief
-from workflows.model.settlement import Settled
+from workflows.model.receipts import OperationState, Receipt
+from workflows.model.signature import Document, DocumentSeen, ProviderEvent, SignatureBrief
 from workflows.model.subject import Participant, Role, Status
 from workflows.model.views import RequestShow
-from workflows.model.wishes import UPDATES, AnyCommand
 from workflows.names import PROVIDER_EVENT, SHOW, SIGNATURE_QUEUE, WORKFLOW_QUEUE, notice_key
-from workflows.signature.inputs import SignatureInput
-from workflows.signature.progress import SignatureState
+from workflows.signature.state import SignatureInput, SignatureState
 from workflows.signature.workflow import SignatureRequestWorkflow
 from workflows.task.workflow import TaskWorkflow
 

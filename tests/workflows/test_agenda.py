@@ -7,16 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.workflows.stage import a_request
-from workflows.follow_up.agenda import Escalate, Expire, Remind, Step, Wait, is_overtaken, next_step
-from workflows.follow_up.ledger import NotificationLog, key_of
-from workflows.model.notices import Channel, Delivered, NotificationOutcome, PostponedNotification
-from workflows.model.planning import ActionType, Schedule, ScheduledAction
+from workflows.follow_up.next_step import Escalate, Expire, Remind, Step, Wait, is_overtaken, next_step
+from workflows.follow_up.notification_log import NotificationLog, key_of
+from workflows.model.notifications import Channel, Delivered, NotificationOutcome, PostponedNotification
 from workflows.model.policy import EscalationAction
-from workflows.model.provider import DocumentSeen, SignerSeen
-from workflows.model.request import SignerState
+from workflows.model.schedule import ActionType, Schedule, ScheduledAction
+from workflows.model.signature import DocumentSeen, SignerSeen, SignerState
 from workflows.model.subject import Status
 from workflows.names import notice_key
-from workflows.signature.progress import SignatureState
+from workflows.signature.state import SignatureState
 
 START = datetime(2026, 11, 2, 9, tzinfo=UTC)
 BRIEF = a_request().brief

@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.workflows.stage import a_request
-from workflows.follow_up.clocks import WakeUp, WakeUpKind
-from workflows.follow_up.stragglers import PendingDevice, PendingDevices
-from workflows.model.notices import HeldBack, NotificationOrder
-from workflows.model.task import Task
-from workflows.signature.progress import SignatureState
-from workflows.task.progress import TaskState
+from workflows.follow_up.notification_log import PendingDevice, PendingDevices
+from workflows.follow_up.pause_clock import WakeUp, WakeUpKind
+from workflows.model.notifications import HeldBack, NotificationOrder
+from workflows.model.subject import Task
+from workflows.signature.state import SignatureState
+from workflows.task.state import TaskState
 
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
 

@@ -4,18 +4,17 @@ from datetime import UTC, datetime
 
 from tests.workflows.stage import a_request
 from tests.workflows.test_agenda import FIRST, SENT, START
-from workflows.follow_up import operations, questions
-from workflows.follow_up.attention import attention_of
-from workflows.follow_up.legibility import trouble_code
-from workflows.follow_up.recipients import open_hand_off
-from workflows.model.attention import AttentionCode
-from workflows.model.provider import DocumentSeen, SignerSeen
-from workflows.model.request import SignerState
-from workflows.model.settlement import HandoffResult
+from workflows.follow_up import commands as operations
+from workflows.follow_up import commands as questions
+from workflows.follow_up.notifications import open_hand_off
+from workflows.follow_up.view import attention_of, trouble_code
+from workflows.model.commands import Answer, PauseCommand, Question
+from workflows.model.hand_off import HandoffResult
+from workflows.model.signature import DocumentSeen, SignerSeen, SignerState
 from workflows.model.subject import Code, Status
-from workflows.model.wishes import Answer, PauseCommand, Question
-from workflows.signature.progress import SignatureState
-from workflows.signature.show import show
+from workflows.model.views import AttentionCode
+from workflows.signature.state import SignatureState
+from workflows.signature.view import show
 
 REQUEST = a_request()
 ASKED = questions.ask(SENT, Question(person=FIRST, text="Which annex?"), START)

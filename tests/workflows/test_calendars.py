@@ -6,20 +6,20 @@ from zoneinfo import ZoneInfo
 import holidays
 import pytest
 
-from activities.calendars.public_holidays import public_holidays
-from activities.planner import PolicyPlanner
+from activities.calendar.working_days import public_holidays
+from activities.schedule.planner import PolicyPlanner
 from tests.activities.book import Book, somebody
 from tests.servers import time_skipping
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import NO_OFFER, a_request, begin, story, workers
 from tests.workflows.test_replay import replay
-from workflows.follow_up.show import is_needless
-from workflows.model.notices import NotificationOutcome
+from workflows.follow_up.view import is_needless
+from workflows.model.commands import Extension, PauseCommand, Resumption
+from workflows.model.notifications import NotificationOutcome
 from workflows.model.policy import Escalation, EscalationAction, Policy, Reminders
-from workflows.model.request import SignerState
+from workflows.model.signature import SignerState
 from workflows.model.subject import Code, Participant, Status
-from workflows.model.wishes import Extension, PauseCommand, Resumption
-from workflows.signature.inputs import SignatureInput
+from workflows.signature.state import SignatureInput
 
 ZONES = {"customer-signer": "America/New_York", "chief-executive": "Europe/Amsterdam", "auditor": "Asia/Tokyo"}
 PEOPLE = Book(

@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from activities.person import Person
+from activities.people.person import Person
 from tests.activities.book import AMSTERDAM, somebody
 from tests.workflows.lives.jumping_time import JumpingTime
 from tests.workflows.lives.life import Life

@@ -3,13 +3,13 @@
 from datetime import UTC, datetime, timedelta
 
 from tests.workflows.stage import a_request
-from workflows.follow_up import operations, questions
-from workflows.model.planning import Schedule
-from workflows.model.provider import DocumentSeen, SignerSeen
-from workflows.model.request import SignerState
+from workflows.follow_up import commands as operations
+from workflows.follow_up import commands as questions
+from workflows.model.commands import PauseCommand, Question, Resumption, StopKind
+from workflows.model.schedule import Schedule
+from workflows.model.signature import DocumentSeen, SignerSeen, SignerState
 from workflows.model.subject import Code, Participant, Status
-from workflows.model.wishes import PauseCommand, Question, Resumption, StopKind
-from workflows.signature.progress import SignatureState
+from workflows.signature.state import SignatureState
 
 START = datetime(2026, 11, 2, 9, tzinfo=UTC)
 DAY = timedelta(days=1)

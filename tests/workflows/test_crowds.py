@@ -6,11 +6,11 @@ from datetime import timedelta
 
 from tests.workflows.fakes import World
 from tests.workflows.stage import a_request, story
-from workflows.follow_up.deliveries import AT_MOST
-from workflows.follow_up.handoff import AT_MOST as TARGETS_AT_MOST
-from workflows.model.notices import NotificationOutcome
+from workflows.follow_up.outbox import AT_MOST as TARGETS_AT_MOST
+from workflows.follow_up.workflow import AT_MOST
+from workflows.model.notifications import NotificationOutcome
 from workflows.model.policy import Target
-from workflows.model.request import SignerState
+from workflows.model.signature import SignerState
 from workflows.model.subject import Code, Participant, Status
 
 MANY = [f"signer-of-{number:03}" for number in range(100)]

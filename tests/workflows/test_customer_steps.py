@@ -12,17 +12,17 @@ from typing import Any, Final
 import pytest
 from temporalio.worker import Worker
 
-from activities.planner import PolicyPlanner
+from activities.schedule.planner import PolicyPlanner
 from tests.activities.requests.papers import Desk
 from tests.activities.tasks.test_start import prepared
 from tests.servers import time_skipping
 from tests.workflows import corpus
 from tests.workflows.fakes import World
 from tests.workflows.test_tasks import TaskStory, told
-from workflows.model.attention import AttentionCode
-from workflows.model.operations import OperationState
+from workflows.model.commands import Answer, Block, Delegation, Done, NotNow, Question, Unblock
+from workflows.model.receipts import OperationState
 from workflows.model.subject import Status
-from workflows.model.wishes import Answer, Block, Delegation, Done, NotNow, Question, Unblock
+from workflows.model.views import AttentionCode
 from workflows.names import WORKFLOW_QUEUE
 from workflows.task.workflow import TaskWorkflow
 

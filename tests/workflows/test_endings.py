@@ -4,13 +4,12 @@ import pytest
 
 from tests.workflows.fakes import World
 from tests.workflows.stage import a_request, story
-from workflows.model.notices import NoticeAction
+from workflows.model.commands import Cancellation, Delegation
+from workflows.model.notifications import NoticeAction
 from workflows.model.policy import Target, TellRequester
-from workflows.model.provider import SignerSeen
-from workflows.model.request import SignerState
+from workflows.model.signature import SignerSeen, SignerState
 from workflows.model.subject import Code, Participant, Role, Status
-from workflows.model.wishes import Cancellation, Delegation
-from workflows.signature.inputs import SignatureInput
+from workflows.signature.state import SignatureInput
 from workflows.signature.workflow import SignatureRequestWorkflow
 
 CANCEL = Cancellation(actor="legal-desk", reason="no longer needed")

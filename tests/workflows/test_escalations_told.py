@@ -9,16 +9,12 @@ from tests.faults.town import eventually
 from tests.workflows.fakes import FakeHandoff, World, refusal
 from tests.workflows.stage import PARALLEL, Story, a_request, story
 from tests.workflows.test_tasks import a_task
-from workflows.follow_up.batches import hand_off_batch, handed_off
-from workflows.follow_up.handoff import ESCALATIONS_AT_MOST
+from workflows.follow_up.notifications import open_escalations, open_hand_off, subscribe
 from workflows.follow_up.options import PROBE_FIRST
-from workflows.follow_up.recipients import open_escalations, open_hand_off, subscribe
-from workflows.model.entries import EscalationEntry
-from workflows.model.operations import OperationState, Receipt
-from workflows.model.planning import EscalationReason
-from workflows.model.policy import ESCALATED, Policy, Target
-from workflows.model.records import HandoffBatch
-from workflows.model.settlement import (
+from workflows.follow_up.outbox import ESCALATIONS_AT_MOST
+from workflows.follow_up.record import hand_off_batch, handed_off
+from workflows.model.commands import Delegation, ReminderNow, Replay, Subscription
+from workflows.model.hand_off import (
     EscalatedRequest,
     EscalatedTask,
     HandOffNow,
@@ -26,13 +22,16 @@ from workflows.model.settlement import (
     HandoffResult,
     HandoffState,
 )
+from workflows.model.policy import ESCALATED, Policy, Target
+from workflows.model.receipts import OperationState, Receipt
+from workflows.model.records import HandoffBatch
+from workflows.model.schedule import EscalationReason
 from workflows.model.subject import Code, Status
-from workflows.model.wishes import Delegation, ReminderNow, Replay, Subscription
+from workflows.model.timeline import EscalationEntry
 from workflows.names import HAND_OFF_NOW, HANDOFF, REPLAY
-from workflows.signature.inputs import SignatureInput
-from workflows.signature.progress import SignatureState
+from workflows.signature.state import SignatureInput, SignatureState
 from workflows.signature.workflow import SignatureRequestWorkflow
-from workflows.task.progress import TaskState
+from workflows.task.state import TaskState
 
 AT = datetime(2026, 12, 4, 9, 30, tzinfo=UTC)
 ERP = Target(target="erp", url="https://erp.example/hooks", on=(Status.SIGNED, ESCALATED))

@@ -12,9 +12,9 @@ from tests.servers import real_server
 from tests.workflows import corpus
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import Story, a_request, begin, workers
-from workflows.model.operations import OperationState
+from workflows.model.commands import Answer, Cancellation, Question, ReminderNow
+from workflows.model.receipts import OperationState
 from workflows.model.subject import Code, Participant, Status
-from workflows.model.wishes import Answer, Cancellation, Question, ReminderNow
 from workflows.signature.workflow import SignatureRequestWorkflow
 
 pytestmark = pytest.mark.real_server

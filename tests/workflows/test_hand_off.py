@@ -13,28 +13,35 @@ from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.testing import WorkflowEnvironment
 
-from activities.directory import Directory
-from activities.handoff_people import HandOffPeople
-from activities.people import FileDirectory
-from activities.store.store import Store
+from activities.hand_off.people import HandOffPeople
+from activities.people.directory import Directory
+from activities.people.file_directory import FileDirectory
+from activities.records.store import Store
 from tests.faults.town import eventually
 from tests.servers import time_skipping
 from tests.workflows import corpus
 from tests.workflows.fakes import FakeHandoff, World, refusal
 from tests.workflows.stage import workers
 from tests.workflows.test_replays import AT, DEAD, DONE, ENDED, FINANCE, HR, PENDING, SUBJECT
-from workflows.follow_up.handoff import subscriber
-from workflows.hand_off.memory import ReplayInput, ReplayState
+from workflows.follow_up.outbox import subscriber
+from workflows.hand_off.state import ReplayInput, ReplayState
 from workflows.hand_off.workflow import HandOffWorkflow
-from workflows.model.entries import EscalationEntry
-from workflows.model.notices import Channel, Delivered, Delivery, DeliveryReport, NotificationOrder, NotificationOutcome
-from workflows.model.operations import OperationState, Receipt
-from workflows.model.planning import EscalationReason, Reason
+from workflows.model.commands import Replay
+from workflows.model.hand_off import HandoffLine, HandoffReport, HandoffResult, HandoffState, ReplayedFacts
+from workflows.model.notifications import (
+    Channel,
+    Delivered,
+    Delivery,
+    DeliveryReport,
+    NotificationOrder,
+    NotificationOutcome,
+)
 from workflows.model.policy import ESCALATED, Target
+from workflows.model.receipts import OperationState, Receipt
 from workflows.model.records import HandoffBatch, HandOffOrder, RecordedHandOff, ReplayOrder
-from workflows.model.settlement import HandoffLine, HandoffReport, HandoffResult, HandoffState, ReplayedFacts
+from workflows.model.schedule import EscalationReason, Reason
 from workflows.model.subject import Code, Status
-from workflows.model.wishes import Replay
+from workflows.model.timeline import EscalationEntry
 from workflows.names import REPLAY, WORKFLOW_QUEUE, hand_off_workflow_id
 from workflows.ports import PushService
 

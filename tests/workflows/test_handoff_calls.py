@@ -4,16 +4,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from workflows.follow_up.batches import hand_off_batch, handed_off
-from workflows.follow_up.handoff import RETRY_AFTER, Outbox
-from workflows.model.notices import Channel, Delivered, NotificationOutcome
+from workflows.follow_up.outbox import RETRY_AFTER, Outbox
+from workflows.follow_up.record import hand_off_batch, handed_off
+from workflows.model.hand_off import HandoffResult
+from workflows.model.notifications import Channel, Delivered, NotificationOutcome
 from workflows.model.policy import Target
-from workflows.model.request import Document, SignatureBrief
-from workflows.model.settlement import HandoffResult
+from workflows.model.signature import Document, SignatureBrief
 from workflows.model.subject import Participant, Status
 from workflows.names import notice_key
-from workflows.signature.progress import SignatureState
-from workflows.signature.show import settled
+from workflows.signature.state import SignatureState
+from workflows.signature.view import settled
 
 AT = datetime(2026, 12, 4, 9, 30, tzinfo=UTC)
 BRIEF = SignatureBrief(

@@ -4,14 +4,13 @@ from datetime import UTC, datetime
 from itertools import chain
 
 from workflows.model.campaign import BatchWork, ChangeKind
-from workflows.model.entries import TimelineEntry
-from workflows.model.happened import EventType
+from workflows.model.commands import PartOutcome
+from workflows.model.hand_off import HandoffState
 from workflows.model.onboarding import PartSeen
-from workflows.model.request import SignerState
-from workflows.model.settlement import HandoffState
+from workflows.model.signature import SignerState
 from workflows.model.subject import Status
-from workflows.model.wishes import PartOutcome
-from workflows.onboarding.journey import happened
+from workflows.model.timeline import EventType, TimelineEntry
+from workflows.onboarding.state import happened
 
 AT = datetime(2026, 11, 2, 9, tzinfo=UTC)
 

@@ -8,23 +8,22 @@ import pytest
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHistory
 
-from activities.follow_up.nearest import AT_LEAST, REMINDERS_AT_ONCE, nearest
+from activities.schedule.planner import AT_LEAST, REMINDERS_AT_ONCE, nearest
 from tests.workflows.fakes import ManyReminders, World
 from tests.workflows.stage import Story, a_request, story
-from workflows.follow_up.agenda import Remind, Wait, is_used_up, next_step
-from workflows.follow_up.inputs import planning_of
-from workflows.follow_up.ledger import LINES_AT_MOST
+from workflows.follow_up.input import planning_of
+from workflows.follow_up.next_step import Remind, Wait, is_used_up, next_step
+from workflows.follow_up.notification_log import LINES_AT_MOST
 from workflows.follow_up.record import completed
-from workflows.model.happened import EventType
-from workflows.model.notices import Channel, Delivered, LogPage, NotificationOutcome
-from workflows.model.planning import ActionType, LastReminder, PlanningInput, Reason, Schedule, ScheduledAction, Turn
+from workflows.model.notifications import Channel, Delivered, LogPage, NotificationOutcome
 from workflows.model.policy import Policy
-from workflows.model.provider import DocumentSeen, SignerSeen
-from workflows.model.request import SignerState
+from workflows.model.schedule import ActionType, LastReminder, PlanningInput, Reason, Schedule, ScheduledAction, Turn
+from workflows.model.signature import DocumentSeen, SignerSeen, SignerState
 from workflows.model.subject import Code, Participant, Status
+from workflows.model.timeline import EventType
 from workflows.names import notice_key
-from workflows.signature.progress import SignatureState
-from workflows.signature.show import show
+from workflows.signature.state import SignatureState
+from workflows.signature.view import show
 
 PAYLOAD_AT_MOST = 256 * 1024
 RUN_AT_MOST = 4 * 1024 * 1024

@@ -3,11 +3,11 @@
 from datetime import UTC, datetime, timedelta
 
 from tests.workflows.stage import PARALLEL, a_request
-from workflows.follow_up.notices import explained
-from workflows.follow_up.operations import extend
-from workflows.follow_up.stragglers import PendingDevice, left_open
-from workflows.model.entries import Reassignment
-from workflows.model.notices import (
+from workflows.follow_up.commands import extend
+from workflows.follow_up.notification_log import PendingDevice, left_open
+from workflows.follow_up.notifications import explained
+from workflows.model.commands import Extension
+from workflows.model.notifications import (
     Channel,
     Delivered,
     DeliveryReport,
@@ -16,13 +16,12 @@ from workflows.model.notices import (
     NotificationOrder,
     NotificationOutcome,
 )
-from workflows.model.planning import ActionType, EscalationReason, Reason, Schedule, ScheduledAction
 from workflows.model.policy import EscalationAction
-from workflows.model.provider import DocumentSeen, SignerSeen
-from workflows.model.request import SignerState
+from workflows.model.schedule import ActionType, EscalationReason, Reason, Schedule, ScheduledAction
+from workflows.model.signature import DocumentSeen, SignerSeen, SignerState
 from workflows.model.subject import Status
-from workflows.model.wishes import Extension
-from workflows.signature.progress import SignatureState
+from workflows.model.timeline import Reassignment
+from workflows.signature.state import SignatureState
 
 START = datetime(2026, 11, 2, 9, tzinfo=UTC)
 FIRST, SECOND = (signer.person for signer in PARALLEL)

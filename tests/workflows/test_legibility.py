@@ -6,10 +6,10 @@ from tests.faults.town import eventually
 from tests.servers import real_server
 from tests.workflows.fakes import World
 from tests.workflows.stage import PARALLEL, Story, a_request, begin, workers
-from workflows.follow_up.awaited import PEOPLE_AT_MOST
-from workflows.model.request import SignerState
+from workflows.follow_up.slots import PEOPLE_AT_MOST
+from workflows.model.commands import Answer, Question
+from workflows.model.signature import SignerState
 from workflows.model.subject import Participant, Status
-from workflows.model.wishes import Answer, Question
 from workflows.names import STATUS, TURN_AT, WAITING_FOR
 from workflows.signature.workflow import SignatureRequestWorkflow as Request
 

@@ -11,17 +11,17 @@ from typing import Final
 
 import pytest
 
-from activities.follow_up.open_hours import OpenHours
+from activities.schedule.open_hours import OpenHours
 from tests.workflows.lives.life import Life
 from tests.workflows.lives.world import Sent
-from workflows.follow_up.ledger import key_of
-from workflows.model.notices import NotificationOutcome
-from workflows.model.planning import ActionType, EscalationReason, Schedule, ScheduledAction
-from workflows.model.request import SignerState
-from workflows.model.settlement import HandoffState, Settled
+from workflows.follow_up.notification_log import key_of
+from workflows.model.commands import StopKind
+from workflows.model.hand_off import HandoffState, Settled
+from workflows.model.notifications import NotificationOutcome
+from workflows.model.schedule import ActionType, EscalationReason, Schedule, ScheduledAction
+from workflows.model.signature import SignerState
 from workflows.model.subject import Status
-from workflows.model.wishes import StopKind
-from workflows.signature.progress import SignatureState
+from workflows.signature.state import SignatureState
 
 NUDGES: Final = ("reminder", "snooze", "warning", "overdue", "escalated")
 PHONES: Final = 2

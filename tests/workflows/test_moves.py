@@ -6,27 +6,28 @@ import pytest
 
 from tests.workflows.stage import PARALLEL, a_request
 from tests.workflows.test_agenda import EXPIRY, SENT, START
-from workflows.follow_up.agenda import Expire, Wait
-from workflows.follow_up.moves import (
+from workflows.follow_up.next_step import (
     Announce,
+    Expire,
     Move,
     Paused,
     PlanSchedule,
     ReassignSlot,
     RemindNow,
     RetryDevices,
+    Wait,
     moves,
     next_action,
 )
-from workflows.follow_up.notices import notice_to
-from workflows.follow_up.stragglers import PendingDevice, PendingDevices
-from workflows.follow_up.words import Precondition
-from workflows.model.entries import AskedReminder, Reassignment
-from workflows.model.notices import NoticeAction, NotificationOrder
-from workflows.model.planning import EscalationReason, Schedule
+from workflows.follow_up.notification_log import PendingDevice, PendingDevices
+from workflows.follow_up.notifications import notice_to
+from workflows.follow_up.state import Precondition
+from workflows.model.commands import Ending, Stop, StopKind
+from workflows.model.notifications import NoticeAction, NotificationOrder
+from workflows.model.schedule import EscalationReason, Schedule
 from workflows.model.subject import Status
-from workflows.model.wishes import Ending, Stop, StopKind
-from workflows.signature.progress import SignatureState
+from workflows.model.timeline import AskedReminder, Reassignment
+from workflows.signature.state import SignatureState
 
 WANTED = Reassignment(from_="customer-signer", to="deputy", reason=EscalationReason.MANUAL, who="legal-desk")
 PAUSE = Stop(kind=StopKind.PAUSE, since=START, who="legal-desk")

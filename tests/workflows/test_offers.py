@@ -5,11 +5,11 @@ import pytest
 from tests.workflows.fakes import World
 from tests.workflows.stage import PARALLEL, TARGETS, a_request, story
 from tests.workflows.test_tasks import ADA, BEN, OPEN_END, OWNER, a_task, task
-from workflows.model.notices import NoticeAction
+from workflows.model.commands import Done
+from workflows.model.notifications import NoticeAction
 from workflows.model.policy import Policy, TellRequester
 from workflows.model.subject import Participant, Status
-from workflows.model.wishes import Done
-from workflows.signature.inputs import SignatureInput
+from workflows.signature.state import SignatureInput
 
 OFFER = ("follow", "legal-desk")
 

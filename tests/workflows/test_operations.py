@@ -14,12 +14,7 @@ from tests.faults.evidence import open_timers
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import PARALLEL, Story, a_request, story
 from workflows.follow_up import options
-from workflows.model.notices import NotificationOutcome
-from workflows.model.operations import OperationState
-from workflows.model.policy import EscalationAction
-from workflows.model.request import SignerState
-from workflows.model.subject import Code, Status
-from workflows.model.wishes import (
+from workflows.model.commands import (
     Answer,
     AnyCommand,
     Cancellation,
@@ -31,6 +26,11 @@ from workflows.model.wishes import (
     ReminderNow,
     Resumption,
 )
+from workflows.model.notifications import NotificationOutcome
+from workflows.model.policy import EscalationAction
+from workflows.model.receipts import OperationState
+from workflows.model.signature import SignerState
+from workflows.model.subject import Code, Status
 
 
 async def refused(it: Story, wish: AnyCommand) -> str:

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from tests.workflows.fakes import FakePlanner, FakePushService, World
 from tests.workflows.stage import story
-from workflows.model.notices import Channel, Delivery, DeliveryReport, DeviceOutcome, NotificationOutcome
-from workflows.model.request import SignerState
+from workflows.model.notifications import Channel, Delivery, DeliveryReport, DeviceOutcome, NotificationOutcome
+from workflows.model.signature import SignerState
 
 
 @dataclass

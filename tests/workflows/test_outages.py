@@ -10,23 +10,23 @@ from temporalio.api.common.v1 import SearchAttributes
 from temporalio.common import SearchAttributeKey
 from temporalio.converter import decode_typed_search_attributes
 
-from activities.planner import PolicyPlanner
+from activities.schedule.planner import PolicyPlanner
 from tests.activities.book import AMSTERDAM, Book, somebody
 from tests.faults.town import eventually
 from tests.workflows.fakes import FakePlanner, FakeSignatureService, World, refusal
 from tests.workflows.stage import NO_OFFER, Story, a_request, story
 from tests.workflows.test_tasks import ADA, a_task, task
-from workflows.model.happened import EventType
-from workflows.model.notices import NotificationOutcome
-from workflows.model.operations import OperationState
-from workflows.model.planning import StandIn, StandInReport
+from workflows.model.commands import Answer, Delegation, Done, PauseCommand, Question, Resumption
+from workflows.model.notifications import NotificationOutcome
 from workflows.model.policy import Escalation, Policy, QuestionPause, Reminders
-from workflows.model.provider import ForwardOrder, ForwardReport
+from workflows.model.receipts import OperationState
+from workflows.model.schedule import StandIn, StandInReport
+from workflows.model.signature import ForwardOrder, ForwardReport
 from workflows.model.subject import Code, Participant, Status
+from workflows.model.timeline import EventType
 from workflows.model.views import RequestShow
-from workflows.model.wishes import Answer, Delegation, Done, PauseCommand, Question, Resumption
 from workflows.names import PROBLEM
-from workflows.signature.inputs import SignatureInput
+from workflows.signature.state import SignatureInput
 from workflows.signature.workflow import SignatureRequestWorkflow as Request
 from workflows.task.workflow import TaskWorkflow
 

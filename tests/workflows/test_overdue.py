@@ -5,19 +5,18 @@ from typing import Final
 
 import pytest
 
-from activities.planner import PolicyPlanner
+from activities.schedule.planner import PolicyPlanner
 from tests.activities.book import Book, somebody
 from tests.workflows.fakes import World
 from tests.workflows.stage import NO_OFFER, Story, a_request, story
-from workflows.follow_up.show import stamp
-from workflows.model.notices import NotificationOutcome
+from workflows.follow_up.view import stamp
+from workflows.model.commands import Extension, NotNow, PauseCommand, Resumption
+from workflows.model.notifications import NotificationOutcome
 from workflows.model.policy import Escalation, Overdue, Policy
-from workflows.model.provider import SignerSeen
-from workflows.model.request import SignerState
+from workflows.model.signature import SignerSeen, SignerState
 from workflows.model.subject import Participant, Status
 from workflows.model.views import NextStep, RequestShow
-from workflows.model.wishes import Extension, NotNow, PauseCommand, Resumption
-from workflows.signature.inputs import SignatureInput
+from workflows.signature.state import SignatureInput
 
 SIGNER: Final = "customer-signer"
 DAY: Final = timedelta(days=1)

@@ -7,15 +7,15 @@ import pytest
 
 from tests.workflows.stage import a_request
 from tests.workflows.test_agenda import FIRST, SENT, START
-from workflows.follow_up import operations, questions
+from workflows.follow_up import commands as operations
+from workflows.follow_up import commands as questions
 from workflows.follow_up.record import settled_record
-from workflows.model.provider import DocumentSeen, SignerSeen
-from workflows.model.request import SignerState
+from workflows.model.commands import Answer, Cancellation, PauseCommand, Question, Resumption
+from workflows.model.signature import DocumentSeen, SignerSeen, SignerState
 from workflows.model.subject import Status
 from workflows.model.views import RequestShow
-from workflows.model.wishes import Answer, Cancellation, PauseCommand, Question, Resumption
-from workflows.signature.progress import SignatureState
-from workflows.signature.show import show
+from workflows.signature.state import SignatureState
+from workflows.signature.view import show
 
 WORDS: Final = "Grandmother's maiden name"
 

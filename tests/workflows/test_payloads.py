@@ -12,25 +12,36 @@ from typing import Any, ClassVar
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema
 
-from activities.follow_up.nearest import REMINDERS_AT_ONCE
-from activities.handoff_people import GROUP_AT_MOST
-from starter.payload_converter import TersePayloadConverter, terse_data_converter
-from workflows.follow_up.batches import hand_off_batch
-from workflows.follow_up.deliveries import again
-from workflows.follow_up.handoff import GROUPS_AT_MOST, GROUPS_AT_ONCE, Outbox
-from workflows.follow_up.ledger import LINES_AT_MOST, key_of
-from workflows.follow_up.stragglers import STRAGGLERS_AT_MOST, PendingDevice, PendingDevices
+from activities.hand_off.people import GROUP_AT_MOST
+from activities.schedule.planner import REMINDERS_AT_ONCE
+from starter.temporal.codec import TersePayloadConverter, terse_data_converter
+from workflows.follow_up.notification_log import (
+    LINES_AT_MOST,
+    STRAGGLERS_AT_MOST,
+    PendingDevice,
+    PendingDevices,
+    key_of,
+)
+from workflows.follow_up.outbox import GROUPS_AT_MOST, GROUPS_AT_ONCE, Outbox
+from workflows.follow_up.record import hand_off_batch
+from workflows.follow_up.workflow import again
 from workflows.model.base import Model
-from workflows.model.happened import EventType
-from workflows.model.notices import Channel, Delivered, Delivery, DeviceOutcome, NotificationOrder, NotificationOutcome
-from workflows.model.planning import ActionType, Reason, Schedule, ScheduledAction
+from workflows.model.hand_off import HandoffCall, HandoffResult, HandoffState
+from workflows.model.notifications import (
+    Channel,
+    Delivered,
+    Delivery,
+    DeviceOutcome,
+    NotificationOrder,
+    NotificationOutcome,
+)
 from workflows.model.policy import Policy, Target
-from workflows.model.request import Document, SignatureBrief
-from workflows.model.settlement import HandoffCall, HandoffResult, HandoffState
+from workflows.model.schedule import ActionType, Reason, Schedule, ScheduledAction
+from workflows.model.signature import Document, SignatureBrief
 from workflows.model.subject import Participant, Status
+from workflows.model.timeline import EventType
 from workflows.names import notice_key
-from workflows.signature.inputs import SignatureInput
-from workflows.signature.progress import SignatureState
+from workflows.signature.state import SignatureInput, SignatureState
 
 AT_MOST = 256 * 1024
 TEMPORAL_S = 2 * 1024 * 1024

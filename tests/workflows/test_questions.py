@@ -4,19 +4,18 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from activities.person import Absence, Person
-from activities.planner import PolicyPlanner
+from activities.people.person import Absence, Person
 from activities.policies.catalogue import Catalogue
+from activities.schedule.planner import PolicyPlanner
 from tests.activities.book import Book, somebody
 from tests.workflows.fakes import World
 from tests.workflows.stage import NO_OFFER, Story, a_request, story
-from workflows.model.attention import AttentionCode
-from workflows.model.notices import NoticeAction, NotificationOutcome
+from workflows.model.commands import Answer, Delegation, PauseCommand, Question, Resumption
+from workflows.model.notifications import NoticeAction, NotificationOutcome
 from workflows.model.policy import Policy, QuestionPause, Reminders
 from workflows.model.subject import Participant, Status
-from workflows.model.views import NextStep, RequestShow
-from workflows.model.wishes import Answer, Delegation, PauseCommand, Question, Resumption
-from workflows.signature.inputs import SignatureInput
+from workflows.model.views import AttentionCode, NextStep, RequestShow
+from workflows.signature.state import SignatureInput
 from workflows.signature.workflow import SignatureRequestWorkflow as Request
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

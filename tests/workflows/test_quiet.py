@@ -9,28 +9,33 @@ from pathlib import Path
 
 from temporalio.testing import WorkflowEnvironment
 
-from activities.people import FileDirectory
-from activities.person import Person
-from activities.planner import PolicyPlanner
-from activities.push.quiet import BudgetSlot, JoinedNotification, NotificationBudgets
-from activities.store.store import Store
+from activities.notifications.budget import BudgetSlot, JoinedNotification, NotificationBudgets
+from activities.people.file_directory import FileDirectory
+from activities.people.person import Person
+from activities.records.store import Store
+from activities.schedule.planner import PolicyPlanner
 from tests.servers import time_skipping
 from tests.workflows import corpus
 from tests.workflows.fakes import FakePushService, World
 from tests.workflows.stage import NO_OFFER, workers
 from tests.workflows.test_tasks import TaskStory
 from workflows.kinds import Kind
-from workflows.model.notices import Delivered, Delivery, DeliveryReport, HeldBack, NotificationOutcome
-from workflows.model.planning import Reason
+from workflows.model.commands import Delegation, Done, ReminderNow
+from workflows.model.notifications import (
+    BudgetExemption,
+    Delivered,
+    Delivery,
+    DeliveryReport,
+    HeldBack,
+    NotificationBudget,
+    NotificationOutcome,
+)
 from workflows.model.policy import Policy, Reminders
-from workflows.model.quiet import BudgetExemption, NotificationBudget
-from workflows.model.subject import Participant, Role, Status
-from workflows.model.task import Task
+from workflows.model.schedule import Reason
+from workflows.model.subject import Participant, Role, Status, Task
 from workflows.model.views import TaskShow
-from workflows.model.wishes import Delegation, Done, ReminderNow
 from workflows.names import WORKFLOW_QUEUE
-from workflows.task.inputs import TaskInput
-from workflows.task.progress import TaskState
+from workflows.task.state import TaskInput, TaskState
 from workflows.task.workflow import TaskWorkflow
 
 CUSTOMER, OWNER = "customer-signer", "account-executive"

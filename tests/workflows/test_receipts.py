@@ -10,22 +10,10 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 from tests.workflows.fakes import World
 from tests.workflows.stage import a_request, story
-from workflows.follow_up import operations
-from workflows.follow_up.operation_ledger import OPERATIONS_REMEMBERED, CommandLog
-from workflows.follow_up.operations import REASSIGNMENTS_AT_MOST
-from workflows.follow_up.receipts import receipt, recorded, refused
-from workflows.model.operations import (
-    ID_AT_MOST,
-    OTHER_CONTENT,
-    RECEIPT_BYTES_AT_MOST,
-    Operation,
-    OperationState,
-    digest_of,
-)
-from workflows.model.provider import DocumentSeen
-from workflows.model.subject import Code, Participant, Status
-from workflows.model.texts import NAME_AT_MOST, NAMES_AT_MOST, TEXT_AT_MOST, cleaned, clipped
-from workflows.model.wishes import (
+from workflows.follow_up import commands as operations
+from workflows.follow_up.command_log import OPERATIONS_REMEMBERED, CommandLog
+from workflows.follow_up.commands import REASSIGNMENTS_AT_MOST, receipt, recorded, refused
+from workflows.model.commands import (
     UPDATES,
     AnyCommand,
     Cancellation,
@@ -36,8 +24,19 @@ from workflows.model.wishes import (
     Question,
     ReminderNow,
 )
-from workflows.signature.progress import SignatureState
-from workflows.signature.show import show
+from workflows.model.receipts import (
+    ID_AT_MOST,
+    OTHER_CONTENT,
+    RECEIPT_BYTES_AT_MOST,
+    Operation,
+    OperationState,
+    digest_of,
+)
+from workflows.model.rejections import NAME_AT_MOST, NAMES_AT_MOST, TEXT_AT_MOST, cleaned, clipped
+from workflows.model.signature import DocumentSeen
+from workflows.model.subject import Code, Participant, Status
+from workflows.signature.state import SignatureState
+from workflows.signature.view import show
 
 NOW = datetime(2026, 11, 2, 9, 30, 15, 123456, tzinfo=UTC)
 LONGEST_ID = "i" * 100

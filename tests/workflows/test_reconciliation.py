@@ -23,7 +23,7 @@ from workflows.model.reconciliation import (
 from workflows.model.subject import Code
 from workflows.names import RECONCILIATION, SHOW, SWEEP_QUEUE, WORKFLOW_QUEUE
 from workflows.ports import EventReconciliation
-from workflows.reconciliation import ReconciliationWorkflow
+from workflows.reconciliation.workflow import ReconciliationWorkflow
 
 THEN = datetime(2026, 11, 27, 9, tzinfo=UTC)
 

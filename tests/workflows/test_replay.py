@@ -16,11 +16,11 @@ from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, WorkflowRunne
 from temporalio.worker._workflow_instance import _WorkflowLogicFlag
 from temporalio.workflow import NondeterminismError
 
-from starter.plugin import CountersignPlugin
+from starter.temporal.plugin import CountersignPlugin
 from tests.markdown import ROOT
 from tests.workflows import corpus
 from tests.workflows.stage import TriesOnce
-from workflows.model.wishes import UPDATES
+from workflows.model.commands import UPDATES
 
 TELLING = ("workflows", "onboarding", "campaigns")
 """The rooms whose stories are kept."""

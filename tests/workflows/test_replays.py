@@ -7,14 +7,10 @@ from temporalio.client import WorkflowUpdateFailedError
 
 from tests.workflows.fakes import World
 from tests.workflows.stage import Story, a_request, story
-from workflows.follow_up.handoff import Outbox, OutboxEntry
-from workflows.follow_up.handoff_lines import dead_of
-from workflows.follow_up.record import amended, amendment, dead_after
-from workflows.follow_up.replay import ledger_of, refuse_closed, refuse_of, replayed
-from workflows.model.operations import OperationState
-from workflows.model.policy import Target
-from workflows.model.records import HandoffBatch, HandOffOrder, RecordedHandOff
-from workflows.model.settlement import (
+from workflows.follow_up.outbox import Outbox, OutboxEntry, dead_of
+from workflows.follow_up.record import amended, amendment, dead_after, ledger_of, refuse_closed, refuse_of, replayed
+from workflows.model.commands import Replay
+from workflows.model.hand_off import (
     HandoffCall,
     HandoffLine,
     HandOffNow,
@@ -23,9 +19,11 @@ from workflows.model.settlement import (
     HandoffState,
     Settled,
 )
+from workflows.model.policy import Target
+from workflows.model.receipts import OperationState
+from workflows.model.records import HandoffBatch, HandOffOrder, RecordedHandOff
 from workflows.model.subject import Status, Subject
 from workflows.model.views import RequestShow
-from workflows.model.wishes import Replay
 from workflows.names import HAND_OFF_NOW, handoff_key, webhook_id
 
 AT = datetime(2026, 12, 4, 9, 30, tzinfo=UTC)

@@ -6,12 +6,11 @@ from datetime import UTC, datetime, timedelta
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import a_request, story
 from tests.workflows.test_endings import told_of_the_end
-from workflows.follow_up.operations import pause
-from workflows.model.attention import AttentionCode
+from workflows.follow_up.commands import pause
+from workflows.model.commands import PauseCommand, Resumption
 from workflows.model.subject import Code, Status
-from workflows.model.views import NextStep
-from workflows.model.wishes import PauseCommand, Resumption
-from workflows.signature.progress import SignatureState
+from workflows.model.views import AttentionCode, NextStep
+from workflows.signature.state import SignatureState
 
 DAYS = 3
 

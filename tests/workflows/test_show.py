@@ -25,23 +25,22 @@ from tests.workflows.test_agenda import (
     moments,
     told,
 )
-from workflows.follow_up import operations
-from workflows.follow_up.awaited import PEOPLE_AT_MOST, PEOPLE_BYTES_AT_MOST, listed_people
-from workflows.follow_up.inputs import planning_of
-from workflows.follow_up.ledger import NotificationLog
-from workflows.follow_up.legibility import stage_of
-from workflows.follow_up.receipts import recorded
-from workflows.follow_up.recipients import open_hand_off
+from workflows.follow_up import commands as operations
+from workflows.follow_up.commands import recorded
+from workflows.follow_up.input import planning_of
+from workflows.follow_up.notification_log import NotificationLog
+from workflows.follow_up.notifications import open_hand_off
 from workflows.follow_up.record import settled_record
-from workflows.follow_up.show import details, stamp
-from workflows.model.entries import Reassignment
-from workflows.model.planning import ActionType, EscalationReason, Schedule, ScheduledAction
-from workflows.model.provider import DocumentSeen
+from workflows.follow_up.slots import PEOPLE_AT_MOST, PEOPLE_BYTES_AT_MOST, listed_people
+from workflows.follow_up.view import details, stage_of, stamp
+from workflows.model.commands import Extension
+from workflows.model.schedule import ActionType, EscalationReason, Schedule, ScheduledAction
+from workflows.model.signature import DocumentSeen
 from workflows.model.subject import Status
+from workflows.model.timeline import Reassignment
 from workflows.model.views import Next, NextStep
-from workflows.model.wishes import Extension
-from workflows.signature.progress import SignatureState
-from workflows.signature.show import show
+from workflows.signature.state import SignatureState
+from workflows.signature.view import show
 
 REQUEST = a_request()
 

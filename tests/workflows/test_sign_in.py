@@ -13,7 +13,7 @@ from tests.servers import time_skipping
 from workflows import names
 from workflows.model.sign_in import SignInOrder, SignInReport
 from workflows.ports import SignInService
-from workflows.sign_in import SignInWorkflow
+from workflows.sign_in.workflow import SignInWorkflow
 
 
 class Messages(SignInService):

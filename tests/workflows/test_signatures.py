@@ -7,12 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflows.model.planning import Schedule
-from workflows.model.provider import DocumentSeen, ProviderEvent, SignerSeen
-from workflows.model.request import SignerState
+from workflows.model.schedule import Schedule
+from workflows.model.signature import DocumentSeen, ProviderEvent, SignerSeen, SignerState
 from workflows.model.subject import Participant, Role, Status
-from workflows.signature.progress import EVENTS_REMEMBERED, ID_AT_MOST, SignatureState
-from workflows.signature.signatures import SignerSlots
+from workflows.signature.signers import SignerSlots
+from workflows.signature.state import EVENTS_REMEMBERED, ID_AT_MOST, SignatureState
 
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
 SIGNERS = (

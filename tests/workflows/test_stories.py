@@ -6,20 +6,19 @@ from datetime import timedelta
 import pytest
 from temporalio.client import WorkflowUpdateFailedError
 
-from activities import runs
-from activities.runs import RunStatus
+from activities.temporal import executions as runs
+from activities.temporal.executions import RunStatus
 from tests.servers import time_skipping
 from tests.workflows.fakes import ManyReminders, World, refusal
 from tests.workflows.stage import PARALLEL, a_request, approver, begin, silent_for, story, workers
 from workflows.follow_up import options
-from workflows.model.attention import AttentionCode
-from workflows.model.notices import NoticeAction, NotificationOutcome
-from workflows.model.operations import OperationState
-from workflows.model.provider import SignerSeen
-from workflows.model.request import SignerState
-from workflows.model.settlement import HandoffState
+from workflows.model.commands import Cancellation, PauseCommand, Resumption
+from workflows.model.hand_off import HandoffState
+from workflows.model.notifications import NoticeAction, NotificationOutcome
+from workflows.model.receipts import OperationState
+from workflows.model.signature import SignerSeen, SignerState
 from workflows.model.subject import Code, Participant, Status
-from workflows.model.wishes import Cancellation, PauseCommand, Resumption
+from workflows.model.views import AttentionCode
 
 
 async def test_signed_in_order_and_everyone_is_told() -> None:

@@ -8,9 +8,10 @@ import pytest
 
 from tests.workflows.fakes import FakePlanner, FakePushService, World
 from tests.workflows.stage import PARALLEL, Story, a_request, story
-from workflows.follow_up.operations import extend
-from workflows.follow_up.stragglers import STRAGGLERS_AT_MOST, PendingDevice, PendingDevices, left_open
-from workflows.model.notices import (
+from workflows.follow_up.commands import extend
+from workflows.follow_up.notification_log import STRAGGLERS_AT_MOST, PendingDevice, PendingDevices, left_open
+from workflows.model.commands import Answer, Extension, PauseCommand, Question, Resumption, Stop, StopKind
+from workflows.model.notifications import (
     Delivered,
     Delivery,
     DeliveryReport,
@@ -19,13 +20,10 @@ from workflows.model.notices import (
     NotificationOutcome,
     PostponedNotification,
 )
-from workflows.model.planning import ActionType, ScheduledAction
-from workflows.model.provider import DocumentSeen, SignerSeen
-from workflows.model.request import SignerState
+from workflows.model.schedule import ActionType, ScheduledAction
+from workflows.model.signature import DocumentSeen, SignerSeen, SignerState
 from workflows.model.subject import Participant, Status
-from workflows.model.wishes import Answer, Extension, PauseCommand, Question, Resumption, Stop, StopKind
-from workflows.signature.inputs import SignatureInput
-from workflows.signature.progress import SignatureState
+from workflows.signature.state import SignatureInput, SignatureState
 
 SIGNER = "customer-signer"
 HOUR = timedelta(hours=1)

@@ -9,12 +9,12 @@ from tests.faults.town import eventually
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import Story, a_request, story
 from tests.workflows.test_replays import AT
-from workflows.follow_up.recipients import SUBSCRIBERS_AT_MOST, refuse_unsubscribe
+from workflows.follow_up.notifications import SUBSCRIBERS_AT_MOST, refuse_unsubscribe
+from workflows.model.commands import Subscription, Unsubscription
+from workflows.model.hand_off import HandoffState
 from workflows.model.policy import Policy, TellRequester
-from workflows.model.settlement import HandoffState
 from workflows.model.subject import Code, Status
-from workflows.model.wishes import Subscription, Unsubscription
-from workflows.signature.progress import SignatureState
+from workflows.signature.state import SignatureState
 from workflows.signature.workflow import SignatureRequestWorkflow
 
 ACME, OTHER = "customer-onboarding:acme", "customer-onboarding:other"

@@ -12,20 +12,12 @@ from tests.servers import time_skipping
 from tests.workflows import corpus
 from tests.workflows.fakes import World
 from tests.workflows.stage import NO_OFFER, Story, workers
-from workflows.follow_up import operations, questions, receipts
-from workflows.follow_up.agenda import HORIZON
+from workflows.follow_up import commands as operations
+from workflows.follow_up import commands as questions
+from workflows.follow_up import commands as receipts
+from workflows.follow_up.next_step import HORIZON
 from workflows.kinds import Kind
-from workflows.model.attention import AttentionCode
-from workflows.model.happened import EventType
-from workflows.model.lines import GivenAnswer
-from workflows.model.operations import OperationState
-from workflows.model.planning import Schedule
-from workflows.model.policy import Policy, Target
-from workflows.model.settlement import SettledTask
-from workflows.model.subject import Participant, Role, Status
-from workflows.model.task import AnswerField, Task
-from workflows.model.views import TaskShow
-from workflows.model.wishes import (
+from workflows.model.commands import (
     Answer,
     AnyCommand,
     Block,
@@ -42,9 +34,15 @@ from workflows.model.wishes import (
     Unblock,
     Waiver,
 )
+from workflows.model.hand_off import SettledTask
+from workflows.model.policy import Policy, Target
+from workflows.model.receipts import OperationState
+from workflows.model.schedule import Schedule
+from workflows.model.subject import AnswerField, Participant, Role, Status, Task
+from workflows.model.timeline import EventType
+from workflows.model.views import AttentionCode, GivenAnswer, TaskShow
 from workflows.names import SHOW, WORKFLOW_QUEUE
-from workflows.task.inputs import TaskInput
-from workflows.task.progress import TaskState, block, refuse_block
+from workflows.task.state import TaskInput, TaskState, block, refuse_block
 from workflows.task.workflow import TaskWorkflow
 
 ADA, BEN, OWNER = "ada", "ben", "account-executive"

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from tests.golden import samples
 from tests.golden.__main__ import grown
 from tests.golden.samples import read, sample, tersely, written
-from workflows.model.planning import ActionType, Schedule, ScheduledAction, Snooze
+from workflows.model.schedule import ActionType, Schedule, ScheduledAction, Snooze
 
 AT = datetime(2027, 1, 4, 9, tzinfo=UTC)
 MODELS = samples.models()

@@ -6,8 +6,8 @@ from typing import Any
 
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 
-from workflows.model.operations import Receipt
-from workflows.model.wishes import UPDATES, AnyCommand
+from workflows.model.commands import UPDATES, AnyCommand
+from workflows.model.receipts import Receipt
 
 
 class TakesWishes(ABC):

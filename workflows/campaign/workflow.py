@@ -7,14 +7,12 @@ from typing import Any, Final
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    import workflows.campaign.show as views
-    import workflows.campaign.wishes as wishes
+    import workflows.campaign.state as wishes
+    import workflows.campaign.view as views
     import workflows.follow_up.options as options
-    from workflows.campaign.course import TOO_LATE, CampaignState
-    from workflows.campaign.inputs import CampaignInput
-    from workflows.follow_up.living import LifecycleWorkflow
-    from workflows.follow_up.patience import Condition, despite_cancellation, nothing
-    from workflows.follow_up.trouble import CallFailure
+    from workflows.campaign.state import TOO_LATE, CampaignInput, CampaignState
+    from workflows.follow_up.calls import CallFailure, Condition, despite_cancellation, nothing
+    from workflows.follow_up.lifecycle import LifecycleWorkflow
     from workflows.kinds import Kind
     from workflows.model.campaign import (
         CLOSED,
@@ -28,11 +26,11 @@ with workflow.unsafe.imports_passed_through():
         OutcomeCounts,
         SettleOrder,
     )
-    from workflows.model.operations import Receipt
-    from workflows.model.settlement import SettledCampaign
+    from workflows.model.commands import Exemption, Extension, Retry
+    from workflows.model.hand_off import SettledCampaign
+    from workflows.model.receipts import Receipt
     from workflows.model.subject import Code, Status, Subject
     from workflows.model.views import CampaignShow
-    from workflows.model.wishes import Exemption, Extension, Retry
     from workflows.names import CAMPAIGN, EXEMPT, EXTEND, RETRY, SHOW
     from workflows.ports import CampaignPeople
 

@@ -62,7 +62,8 @@ def _options(
 
 SOON: Final = timedelta(seconds=1)
 
-# An attempt that may have made something asks for the lag itself (activities/failures.py, `again_after`), and one whose
+# An attempt that may have made something asks for the lag itself (activities/temporal/failures.py, `again_after`),
+# and one whose
 # worker died is taken for dead after a heartbeat longer than it.
 CREATE: Final = _options(SIGNATURE_QUEUE, SOON, attempt=timedelta(seconds=60))
 CREATE_FIRST: Final = ActivityOptions(
@@ -74,7 +75,7 @@ CANCEL: Final = _options(SIGNATURE_QUEUE, SOON, attempt=timedelta(seconds=30))
 FORWARD: Final = _options(SIGNATURE_QUEUE, SOON, attempt=timedelta(seconds=30))
 
 # A delivery ends by itself well before its attempt does, and one that is no longer wanted begins nothing more: what it
-# sent comes back as a result in either case and stands in the ledger (activities/in_turn.py).
+# sent comes back as a result in either case and stands in the ledger (activities/temporal/leases.py).
 NUDGE: Final = _options(SIGNATURE_QUEUE, SOON, attempt=timedelta(seconds=180))
 NOTIFY: Final = _options(WORKFLOW_QUEUE, SOON, attempt=timedelta(seconds=180))
 HAND_OFF: Final = _options(WORKFLOW_QUEUE, SOON, attempt=timedelta(seconds=180))
@@ -83,7 +84,7 @@ HAND_OFF_ASIDE: Final = ActivityOptions(**{**HAND_OFF, "cancellation_type": Acti
 SIGN_IN: Final = _options(WORKFLOW_QUEUE, SOON, attempt=timedelta(seconds=30))
 PLAN: Final = _options(WORKFLOW_QUEUE, SOON, attempt=timedelta(seconds=10))
 
-# A walk ends itself after some minutes or some hundreds of people (activities/campaigns/walks.py), whichever is first.
+# A walk ends itself after some minutes or some hundreds of people (activities/campaign/batch.py), whichever is first.
 WALK: Final = _options(CAMPAIGN_QUEUE, SOON, attempt=timedelta(minutes=15), heartbeat=timedelta(seconds=15))
 
 # A part of a sweep ends itself well before that (activities/reconciliation/pages.py).

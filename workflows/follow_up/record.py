@@ -3,20 +3,50 @@
 They are made from their input alone, so that a repetition is equal to the byte.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
+from typing import Any, Final
 
-from workflows.follow_up.attention import dead_hand_offs
-from workflows.follow_up.handoff import Outbox, is_subscriber, key_of, state_after, subscriber
-from workflows.follow_up.handoff_lines import dead_lines, dead_of, originals_and_newest
-from workflows.follow_up.inputs import FollowUpInput
-from workflows.follow_up.memory import State
-from workflows.follow_up.show import handed_off_entry, is_needless, told_entry, with_dead_targets
-from workflows.model.entries import TimelineEntry
-from workflows.model.notices import LogPage, Notification
-from workflows.model.records import Amendment, DeadHandOffs, HandoffBatch, HandOffOrder, SettledRecord
-from workflows.model.settlement import HandoffLine, HandoffReport
+import workflows.follow_up.notification_types as notification_types
+from workflows.follow_up.command_log import CommandLog
+from workflows.follow_up.input import FollowUpInput
+from workflows.follow_up.notification_types import NotificationType
+from workflows.follow_up.notifications import notice_to
+from workflows.follow_up.outbox import (
+    Outbox,
+    OutboxEntry,
+    dead_lines,
+    dead_of,
+    escalation_of,
+    is_subscriber,
+    key_of,
+    originals_and_newest,
+    state_after,
+    subscriber,
+)
+from workflows.follow_up.state import FollowUpState, State
+from workflows.follow_up.view import dead_hand_offs, handed_off_entry, is_needless, stamp, told_entry, with_dead_targets
+from workflows.kinds import Kind
+from workflows.model.commands import Replay
+from workflows.model.hand_off import (
+    AnyEnded,
+    AnyEscalated,
+    EscalatedRequest,
+    EscalatedTask,
+    HandoffCall,
+    HandoffLine,
+    HandoffReport,
+    HandoffResult,
+    HandoffState,
+)
+from workflows.model.notifications import LogPage, NoticeAction, Notification, NotificationOrder
+from workflows.model.policy import Target
+from workflows.model.records import Amendment, DeadHandOffs, HandoffBatch, HandOffOrder, RecordedHandOff, SettledRecord
+from workflows.model.rejections import clipped, name_fault
+from workflows.model.subject import Subject
+from workflows.model.timeline import EscalationEntry, EventType, TimelineEntry
 from workflows.model.views import AnyShow, Shown
+from workflows.names import REPLAY
 
 
 def settled_record(
@@ -138,3 +168,251 @@ def amended(shown: AnyShow, later: Amendment) -> AnyShow:
         says=with_dead_targets(shown.says, handoffs.values()),
         attention=dead_hand_offs(dead_of(handoffs.values())),
     )
+
+
+_NAMES_AT_MOST: Final = 300
+"""Bytes."""
+
+
+def refuse(memory: FollowUpState, wish: Replay) -> str | None:
+    """Why a target cannot be handed off to once more, or not yet."""
+    if why := name_fault(wish.actor) or name_fault(wish.target, "--target"):
+        return why
+    if not memory.status.ended and wish.target not in _last(memory.handoff):
+        return f"nothing is handed off before the end: the {memory.words.subject} is {memory.status}"
+    return refuse_of(memory.handoff, wish)
+
+
+def refuse_of(ledger: Outbox, wish: Replay) -> str | None:
+    """The same by the ledger alone: told is told unless they want it `again`, and who is being told waits for that.
+
+    A replay that was asked for and not tried yet serves whoever asks meanwhile.
+    """
+    last = _last(ledger)
+    entry = last.get(wish.target)
+    if entry is None:
+        names = clipped(", ".join(last), _NAMES_AT_MOST)
+        told = f"they are {names}" if last else "nobody is (the key `on` of a target says of which)"
+        return f"{wish.target} is none of those who are told of this end: {told}"
+    if _is_asked_for(entry):
+        return None
+    if entry.state is HandoffState.PENDING:
+        said = f" ({entry.why})" if entry.why else ""
+        return f"{wish.target} is being told: attempt {entry.attempts + 1} is due {stamp(entry.due_at)}{said}"
+    if entry.state is HandoffState.DONE and not wish.again:
+        return f"{wish.target} was told {stamp(entry.at)}: insist with --again"
+    return None
+
+
+def refuse_closed(ledger: Outbox, wish: Replay) -> str | None:
+    """The same once its run is closed."""
+    entry = _last(ledger).get(wish.target)
+    if entry is not None and entry.target == Target(target=wish.target):
+        return f"{wish.target} cannot be told: its record does not say how"
+    return refuse_of(ledger, wish)
+
+
+def ask(memory: State, wish: Replay, now: datetime) -> State:
+    """Have a target told once more, at once."""
+    known = memory.replace(handoff=replayed(memory.handoff, wish, now))
+    return known.note(now, EventType.REPLAY_WISHED, wish.target, None, by=wish.actor)
+
+
+def replayed(ledger: Outbox, wish: Replay, now: datetime) -> Outbox:
+    """The ledger with a fresh line for the target; of earlier replays, which are on record, the memory needs none."""
+    last = _last(ledger)[wish.target]
+    if _is_asked_for(last):
+        return ledger
+    fresh = OutboxEntry(
+        target=last.target,
+        escalation=last.escalation,
+        replay=last.replay + 1,
+        by=wish.actor,
+        at=now,
+        due_at=now,
+    )
+    kept = tuple(one for one in ledger.entries if one is not last or not one.replay)
+    return ledger.replace(entries=(*kept, fresh))
+
+
+def over(operations: CommandLog, ledger: Outbox, results: tuple[HandoffResult, ...]) -> CommandLog:
+    """What became of the replays that were wished: told is done, dead is refused with the last answer."""
+    tried = {result.target for result in results}
+    for entry in ledger.entries:
+        name = entry.target.target
+        if name not in tried:
+            continue
+        if entry.replay and entry.state is HandoffState.DONE:
+            operations = operations.done(REPLAY, f"told {name}" + (f": {entry.why}" if entry.why else ""), name)
+        elif entry.replay and entry.state is HandoffState.DEAD:
+            operations = operations.refused(REPLAY, f"could not tell {name}: {entry.why or 'no answer'}", name)
+    return operations
+
+
+def ledger_of(recalled: RecordedHandOff) -> Outbox:
+    """The ledger as the record has it, once its run is closed: whoever was still to be told then is given up on."""
+    order = recalled.order
+    if order is None:
+        return Outbox()
+    targets = {target.target: target for target in (*order.targets, *_of_escalations(order, recalled.lines))}
+    known = [_given_up(targets.get(line.target), line) for line in recalled.lines]
+    tried = {line.target for line in recalled.lines}
+    never = [
+        OutboxEntry(target=target, state=HandoffState.DEAD, at=order.settled.at)
+        for name, target in targets.items()
+        if name not in tried
+    ]
+    return Outbox(of=order.subject.reference, entries=(*known, *never), batches=recalled.batches)
+
+
+def _of_escalations(order: HandOffOrder, lines: Sequence[HandoffLine]) -> Iterator[Target]:
+    """Those of the lines that heard of an escalation of which it is known what it was."""
+    policy = {target.name: target for target in order.escalated}
+    for line in lines:
+        number, target = escalation_of(line.target), policy.get(Target(target=line.target).name)
+        if target is not None and 0 < number <= len(order.escalations):
+            yield target.of_escalation(number)
+
+
+def _given_up(target: Target | None, line: HandoffLine) -> OutboxEntry:
+    state = HandoffState.DEAD if line.state is HandoffState.PENDING else line.state
+    return OutboxEntry(
+        target=target or Target(target=line.target),
+        state=state,
+        attempts=line.attempts,
+        at=line.at,
+        why=line.why,
+        replay=line.replay,
+        by=line.by,
+        escalation=escalation_of(line.target),
+    )
+
+
+def _is_asked_for(entry: OutboxEntry) -> bool:
+    return entry.state is HandoffState.PENDING and entry.replay > 0 and entry.attempts == 0
+
+
+def _last(ledger: Outbox) -> dict[str, OutboxEntry]:
+    """The newest line of each target."""
+    return {entry.target.target: entry for entry in ledger.entries if not entry.notice}
+
+
+def hand_off_batch(subject: Subject, settled: AnyEnded | None, memory: FollowUpState, now: datetime) -> HandoffBatch:
+    """The calls that are due now; before the end, when nothing is `settled`, they are of escalations alone."""
+    calls = tuple(
+        call_of(entry, subject).replace(escalated=_escalated(subject, memory.escalations, entry.escalation))
+        for entry in memory.handoff.due(now)
+    )
+    return HandoffBatch(
+        page=memory.page,
+        subject=subject,
+        settled=settled,
+        calls=calls,
+        document=memory.document,
+        number=memory.handoff.batches + 1,
+        at=now,
+        dead=dead_lines(memory.handoff.lines),
+        unrecorded=memory.handoff.unrecorded,
+    )
+
+
+def batch_again(order: HandOffOrder, ledger: Outbox, now: datetime) -> HandoffBatch:
+    """The calls that are due now of what is handed off once more from its record."""
+    return HandoffBatch(
+        subject=order.subject,
+        settled=order.settled,
+        calls=tuple(
+            call_of(entry, order.subject).replace(
+                escalated=_escalated(order.subject, order.escalations, entry.escalation)
+            )
+            for entry in ledger.due(now)
+        ),
+        document=order.document,
+        number=ledger.batches + 1,
+        at=now,
+        dead=dead_lines(ledger.lines),
+        unrecorded=ledger.unrecorded,
+    )
+
+
+def call_of(entry: OutboxEntry, subject: Subject) -> HandoffCall:
+    """The call of a line, by the line alone."""
+    return HandoffCall(
+        target=entry.target,
+        notice=_notice_of(entry, subject),
+        attempt=entry.attempts + 1,
+        replay=entry.replay,
+        by=entry.by,
+        missed=entry.missed,
+        passing=entry.passing,
+        reached=entry.reached,
+        listed=not entry.notice,
+    )
+
+
+def page_batch(subject: Subject, settled: AnyEnded, memory: FollowUpState) -> HandoffBatch:
+    """A batch that tells nobody, and brings the next page to the store."""
+    return HandoffBatch(subject=subject, settled=settled, calls=(), page=memory.page)
+
+
+def handed_off(subject: Subject, memory: State, results: tuple[HandoffResult, ...], now: datetime) -> State:
+    """What became of targets, written down; after the end the requester is to be told, once, that one is dead."""
+    known = memory.handed_off(results, now)
+    known = known.replace(operations=over(known.operations, known.handoff, results))
+    if not known.handoff.opened:
+        return known
+    return known.replace(handoff=known.handoff.alerting(subject.requester, now))
+
+
+def remembered(ledger: Outbox, batch: HandoffBatch, report: HandoffReport, now: datetime) -> Outbox:
+    """The ledger with what the store did not take of this batch; of one that reached nobody, what it was to bring."""
+    numbered = batch.replace(number=max(batch.number, report.number))
+    lost = None if report.recorded else batch.unrecorded or amendment(numbered, report, now)
+    # The next batch amends over none that an earlier hand-off of the same ending has.
+    ledger = ledger if ledger.batches >= report.number else ledger.replace(batches=report.number)
+    return ledger if lost == ledger.unrecorded else ledger.replace(unrecorded=lost)
+
+
+def unreached(batch: HandoffBatch, why: str) -> HandoffReport:
+    """The report of a batch that could not be called at all: an attempt of each target."""
+    results = tuple(HandoffResult(target=call.target.target, ok=False, why=why) for call in batch.calls)
+    return HandoffReport(results=results, recorded=False)
+
+
+def targets_in_words(batch: HandoffBatch) -> str:
+    """Which targets are called, for the Web UI; about 200 characters at most."""
+    names = ", ".join(call.target.target for call in batch.calls)
+    return f"tell {names[:190]}" if names else "record who was told"
+
+
+def _notice_of(entry: OutboxEntry, subject: Subject) -> NotificationOrder | None:
+    if entry.target.person is None:
+        return None
+    if entry.alert:
+        return notice_to(subject, NotificationType.UNDELIVERED, entry.target.person, NoticeAction.OPEN)
+    stage, action = (
+        (NotificationType.WITHDRAWAL, NoticeAction.WITHDRAW) if entry.quiet else (_stage_of(entry), NoticeAction.OPEN)
+    )
+    return notice_to(subject, stage, entry.target.person, action)
+
+
+def _stage_of(entry: OutboxEntry) -> str:
+    return notification_types.news(entry.escalation) if entry.escalation else NotificationType.SETTLED
+
+
+def _escalated(subject: Subject, escalations: Sequence[EscalationEntry], number: int) -> AnyEscalated | None:
+    """What a target hears of an escalation, at every attempt the same; None of the ending, which is number 0."""
+    if not number:
+        return None
+    entry = escalations[number - 1]
+    facts: dict[str, Any] = {
+        "kind": subject.kind,
+        "at": entry.at,
+        "number": number,
+        "person": entry.from_,
+        "to": entry.to,
+        "reason": entry.reason,
+    }
+    if subject.type is Kind.REQUEST:
+        return EscalatedRequest(request=subject.id, external_id=subject.id, **facts)
+    return EscalatedTask(task=subject.id, **facts)

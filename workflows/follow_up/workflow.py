@@ -2,51 +2,378 @@
 
 import asyncio
 from abc import abstractmethod
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from temporalio import workflow
-from temporalio.exceptions import FailureError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
+    import workflows.follow_up.commands as commands
     import workflows.follow_up.options as options
-    from workflows.follow_up.agenda import AskAgain, Escalate, Expire, GoOn, Remind, Step, Wait, is_overtaken, was_away
-    from workflows.follow_up.aside import BackgroundNotifier
-    from workflows.follow_up.clocks import WakeUpKind
-    from workflows.follow_up.inputs import FollowUpInput
-    from workflows.follow_up.memory import State
-    from workflows.follow_up.messages import FollowUpMessages
-    from workflows.follow_up.moves import (
+    from workflows.follow_up.calls import Condition, Wake, call_failure_of
+    from workflows.follow_up.input import FollowUpInput, planning_of
+    from workflows.follow_up.lifecycle import LifecycleWorkflow
+    from workflows.follow_up.next_step import (
         Announce,
+        AskAgain,
+        Escalate,
+        Expire,
+        GoOn,
         Paused,
         PlanSchedule,
         ReassignSlot,
+        Remind,
         RemindNow,
         RetryDevices,
+        Step,
+        Wait,
+        is_overtaken,
         next_action,
+        was_away,
     )
-    from workflows.follow_up.notices import (
+    from workflows.follow_up.notification_log import PendingDevice, key_of, left_open
+    from workflows.follow_up.notifications import (
+        alerted,
         alerts,
+        announcement,
         asked_again,
         asked_for,
         by_hand,
+        explained,
         nudges,
+        open_escalations,
         reminded_words,
     )
-    from workflows.follow_up.patience import Wake
-    from workflows.follow_up.recipients import announcement
-    from workflows.follow_up.telling import NotificationSender
-    from workflows.follow_up.trouble import call_failure_of
-    from workflows.follow_up.turn_told import is_as_expected, onboarding_of, turn_of
-    from workflows.follow_up.words import Precondition
-    from workflows.model.entries import Reassignment
-    from workflows.model.happened import EventType
-    from workflows.model.planning import Schedule, ScheduledAction
+    from workflows.follow_up.pause_clock import WakeUpKind
+    from workflows.follow_up.record import hand_off_batch, handed_off, remembered, targets_in_words, unreached
+    from workflows.follow_up.state import Precondition, State
+    from workflows.follow_up.turn_signal import is_as_expected, onboarding_of, turn_of
+    from workflows.model.commands import (
+        Answer,
+        Delegation,
+        Extension,
+        NotNow,
+        PauseCommand,
+        Question,
+        ReminderNow,
+        Resumption,
+        StopKind,
+    )
+    from workflows.model.hand_off import HandoffReport
+    from workflows.model.notifications import Delivery, DeliveryReport, NotificationOrder
+    from workflows.model.receipts import Receipt
+    from workflows.model.records import HandoffBatch
+    from workflows.model.schedule import PlanningInput, Reason, Schedule, ScheduledAction
+    from workflows.model.signature import DocumentSeen
     from workflows.model.subject import Code
+    from workflows.model.timeline import EventType, Reassignment
     from workflows.model.views import PartTurn, Shown
-    from workflows.model.wishes import StopKind
-    from workflows.names import PART_TURN
-    from workflows.ports import Planner
+    from workflows.names import ANSWER, ASK, DELEGATE, EXTEND, PART_TURN, PAUSE, PLANNING, REMIND, RESUME, SNOOZE
+    from workflows.ports import Handoff, Planner, PushService
+
+
+class FollowUpMessages(LifecycleWorkflow[State]):
+    """What those who are asked, and whoever asked them, may wish."""
+
+    @workflow.query(name=PLANNING, description="What the agenda is made from, for `request plan --against`")
+    def planning(self) -> PlanningInput:
+        """The planner's input as it is now."""
+        return planning_of(self._request, self.subject, self._progress, workflow.now())
+
+    @workflow.update(name=REMIND, description="Tell everyone whose turn it is")
+    def remind(self, wish: ReminderNow) -> Receipt:
+        """Tell everyone whose turn it is."""
+        return self._accept(commands.remind, wish)
+
+    @remind.validator
+    def _may_remind(self, wish: ReminderNow) -> None:
+        self.allow(wish, commands.refuse_remind(self._progress, wish, workflow.now()))
+
+    @workflow.update(
+        name=DELEGATE,
+        description="Ask somebody else instead of a signer, unless whoever decides has something against it",
+    )
+    def delegate(self, wish: Delegation) -> Receipt:
+        """Ask somebody else instead of whose turn it is, unless whoever decides has something against it."""
+        return self._accept(commands.delegate, wish)
+
+    @delegate.validator
+    def _may_delegate(self, wish: Delegation) -> None:
+        self.allow(wish, self.refuse_delegate(wish))
+
+    def refuse_delegate(self, wish: Delegation) -> str | None:
+        """Why a place cannot be handed over like this; a kind may have more against it."""
+        return commands.refuse_delegate(self._progress, wish, self.subject.requester)
+
+    @workflow.update(name=EXTEND, description="Move the due date, and plan everything anew")
+    def extend(self, wish: Extension) -> Receipt:
+        """Move the due date, and plan everything anew."""
+        return self._accept(commands.extend, wish)
+
+    @extend.validator
+    def _may_extend(self, wish: Extension) -> None:
+        self.allow(wish, commands.refuse_extend(self._progress, wish, workflow.now()))
+
+    @workflow.update(name=PAUSE, description="Pause it: no reminders, and nobody is told anything, until it is resumed")
+    def pause(self, wish: PauseCommand) -> Receipt:
+        """Stop the clocks and tell nobody anything."""
+        return self._accept(commands.pause, wish)
+
+    @pause.validator
+    def _may_pause(self, wish: PauseCommand) -> None:
+        self.allow(wish, commands.refuse_pause(self._progress, wish))
+
+    @workflow.update(name=RESUME, description="Resume it: the clocks go on")
+    def resume(self, wish: Resumption) -> Receipt:
+        """Have the clocks go on."""
+        return self._accept(commands.resume, wish)
+
+    @resume.validator
+    def _may_resume(self, wish: Resumption) -> None:
+        self.allow(wish, commands.refuse_resume(self._progress, wish))
+
+    @workflow.update(name=SNOOZE, description="Remind a signer at a time of their own")
+    def snooze(self, wish: NotNow) -> Receipt:
+        """Remind somebody at a time of their own."""
+        return self._accept(commands.snooze, wish)
+
+    @snooze.validator
+    def _may_snooze(self, wish: NotNow) -> None:
+        self.allow(wish, commands.refuse_snooze(self._progress, self._request.policy, wish, workflow.now()))
+
+    @workflow.update(name=ASK, description="Ask the requester something; reminders are paused until it is answered")
+    def ask(self, wish: Question) -> Receipt:
+        """Ask the requester something; the clocks stop until it is answered."""
+        return self._accept(commands.ask, wish)
+
+    @ask.validator
+    def _may_ask(self, wish: Question) -> None:
+        self.allow(wish, commands.refuse_ask(self._progress, wish))
+
+    @workflow.update(name=ANSWER, description="Answer the open question")
+    def answer(self, wish: Answer) -> Receipt:
+        """Answer the open question."""
+        return self._accept(commands.answer, wish)
+
+    @answer.validator
+    def _may_answer(self, wish: Answer) -> None:
+        self.allow(wish, commands.refuse_answer(self._progress, wish))
+
+
+AT_MOST: Final = 100
+"""Recipients of one call: with 20 devices each the report stays below 256 KB.
+
+All signers of an ordinary request are in one call, because Core Signature's mail goes to all of them at once.
+"""
+
+
+def told_by(report: DeliveryReport) -> DeliveryReport:
+    """What a call has done for good: whoever it leaves open has no line yet."""
+    return report.replace(delivered=tuple(line for line in report.delivered if line.key not in report.open_notices))
+
+
+def left_of(notices: tuple[NotificationOrder, ...], report: DeliveryReport) -> tuple[NotificationOrder, ...]:
+    """The notices that a call for the first `AT_MOST` of them has not told; they are sent at once."""
+    return tuple(n for n in notices[:AT_MOST] if n.key in report.open_notices) + notices[AT_MOST:]
+
+
+def again(delivery: Delivery, stragglers: tuple[PendingDevice, ...]) -> Delivery:
+    """The same for phones that were left open, and for theirs alone."""
+    devices = dict.fromkeys(device for one in stragglers for device in one.devices)
+    return delivery.replace(notices=tuple(one.notice for one in stragglers), devices=tuple(devices))
+
+
+def in_words(delivery: Delivery) -> str:
+    """Who is told what, for the Web UI; at most 200 characters."""
+    stages = dict.fromkeys(notice.stage for notice in delivery.notices)
+    told = {stage: [notice.person for notice in delivery.notices if notice.stage == stage] for stage in stages}
+    return "; ".join(f"{stage} → {', '.join(people)}" for stage, people in told.items())[:200]
+
+
+class NotificationSender(LifecycleWorkflow[State]):
+    """Tells people; each kind says what takes priority over that, and is planned or begun anew then."""
+
+    def comes_first(self) -> Condition:
+        """Watch for what takes priority: anything that a handler records."""
+        return self.news()
+
+    def heed(self, seen: DocumentSeen, asked_at: datetime | None = None) -> bool:
+        """Whether what was read before people were told, at `asked_at`, has news."""
+        return False
+
+    async def tell(self, notices: tuple[NotificationOrder, ...], planned: tuple[ScheduledAction, ...] = ()) -> bool:
+        """Deliver one stage to everyone; False when something took priority: who has no line then is told anew.
+
+        The phones that it leaves open are remembered, and nothing waits for them.
+        """
+        moments = {key_of(self._progress.request, moment): moment for moment in planned}
+        rest, others_told = notices, False
+        while rest:
+            comes_first = self.comes_first()
+            part = rest[:AT_MOST]
+            delivery = self._delivery(part, planned).replace(others_told=others_told)
+            report = await self._deliver(delivery, planned)
+            interrupted = report is None or comes_first() or bool(_closed(planned))
+            if report is not None:
+                others_told = others_told or any(line.key not in report.open_notices for line in report.delivered)
+                rest = left_of(rest, report)
+                now = workflow.now()
+                tried = tuple(PendingDevice(notice=one, moment=moments.get(one.key), at=now) for one in part)
+                self._heard(delivery, report, tried)
+                if report.seen is not None and self.heed(report.seen, delivery.now):
+                    return False
+            if interrupted and rest:
+                self._put_off(_closed(planned))
+                return False
+        return True
+
+    async def tell_again(self, stragglers: tuple[PendingDevice, ...]) -> None:
+        """Deliver once more what phones were left open of; a try that fails is no trouble, the next one has a time."""
+        over = tuple(one for one in stragglers if one.is_over(workflow.now()))
+        if over:
+            self._give_up(over)
+            return
+        planned = tuple(one.moment for one in stragglers if one.moment)
+        delivery = again(self._delivery((), planned), stragglers)
+        takes_priority = self._priority(planned)
+        how = options.at_once(options.NUDGE if delivery.document else options.NOTIFY)
+        summary = f"again: {in_words(delivery)}"[:200]
+        report = await self.once(PushService.deliver, delivery, how, summary, unless=lambda: takes_priority)
+        if report is not None:
+            self._heard(delivery, report, stragglers)
+            if report.seen is not None:
+                self.heed(report.seen, delivery.now)
+        elif not takes_priority():
+            self._progress = self._progress.tried(stragglers, (), tuple(left_open(stragglers, None, workflow.now())))
+
+    def _delivery(self, notices: tuple[NotificationOrder, ...], planned: tuple[ScheduledAction, ...]) -> Delivery:
+        return Delivery(
+            subject=self.subject,
+            notices=notices,
+            due_at=self._progress.due_at,
+            document=self._progress.document if planned else None,
+            now=workflow.now(),
+            page=self._progress.page,
+            quiet=self._request.quiet,
+            life=self.life,
+        )
+
+    async def _deliver(self, delivery: Delivery, planned: tuple[ScheduledAction, ...]) -> DeliveryReport | None:
+        how = options.NUDGE if delivery.document else options.NOTIFY
+        # Whoever is away, asleep or has heard enough by now may not have been when it was tried first.
+        return await self.call(
+            PushService.deliver,
+            delivery,
+            how,
+            in_words(delivery),
+            unless=lambda: self._priority(planned),
+            anew=_at_this_instant,
+            resumes=tuple(notice.key for notice in delivery.notices),
+        )
+
+    def _priority(self, planned: tuple[ScheduledAction, ...]) -> Condition:
+        """Watch for what takes priority, be it the night."""
+        comes_first = self.comes_first()
+        return lambda: comes_first() or bool(_closed(planned))
+
+    def _heard(self, delivery: Delivery, report: DeliveryReport, tried: tuple[PendingDevice, ...]) -> None:
+        """Write down what became of a call, whom it leaves open, and of which escalations somebody knows by it."""
+        now, planned = workflow.now(), tuple(one.moment for one in tried if one.moment)
+        done = told_by(report)
+        known = self._progress.untold(frozenset(one.key for one in done.put_off))
+        known = known.paged(delivery.page).put_off(done.put_off, now)
+        known = known.told(explained(done.delivered, planned), now).held_back(done.held, now)
+        known = known.tried(tried, done.delivered, tuple(left_open(tried, report, now)))
+        self._progress = known.escalated(alerted(known, planned), now)
+
+    def _give_up(self, over: tuple[PendingDevice, ...]) -> None:
+        """Their hours have closed: whoever was reached by no phone is told when they open."""
+        self._progress = self._progress.untold(frozenset(one.key for one in over))
+        self._put_off(tuple(one.moment for one in over if one.moment))
+
+    def _put_off(self, closed: tuple[ScheduledAction, ...]) -> None:
+        """Plan anew what could not be sent in its recipient's hours: an outage that ends at night wakes nobody."""
+        told = {line.key for line in self._progress.notifications}
+        for moment in closed:
+            if key_of(self._progress.request, moment) in told:
+                continue
+            known, why = self._progress.replan(), Reason.QUIET_HOURS
+            self._progress = known.note(workflow.now(), EventType.PUT_OFF, moment.to, why, about=moment.stage)
+
+
+def _at_this_instant(delivery: Delivery) -> Delivery:
+    return delivery.replace(now=workflow.now())
+
+
+def _closed(planned: tuple[ScheduledAction, ...]) -> tuple[ScheduledAction, ...]:
+    return tuple(moment for moment in planned if moment.open_until and moment.open_until <= workflow.now())
+
+
+ASIDE = "aside"
+"""The task that tells targets of escalations."""
+
+
+class BackgroundNotifier(LifecycleWorkflow[State]):
+    """Has a task of its own for targets of escalations, of which there is one at most."""
+
+    def __init__(self, request: FollowUpInput, memory: State) -> None:
+        """`at_rest` is whether the story waits for whatever comes: only then what targets have heard is news to it."""
+        super().__init__(request, memory)
+        self.at_rest = False
+
+    def tell_aside(self, aside: asyncio.Task[None] | None) -> asyncio.Task[None] | None:
+        """Have targets told of escalations beside the story, which waits for none of them."""
+        self._progress = open_escalations(self._request, self._progress, workflow.now())
+        if aside is not None and aside.done():
+            aside.result()
+            aside = None
+        if aside is None and self._progress.handoff.next_at is not None:
+            return asyncio.create_task(self._tell_of_escalations(), name=ASIDE)
+        return aside
+
+    def break_off(self, aside: asyncio.Task[None] | None) -> None:
+        """It has ended: whoever has not heard of an escalation yet hears of it with the ending."""
+        if aside is not None:
+            aside.cancel()
+            self._progress = self._progress.replace(handoff=self._progress.handoff.skipping())
+
+    async def _tell_of_escalations(self) -> None:
+        """Until each target is done or dead. A fresh history, or the ending, goes on where this is broken off."""
+        while (due_at := self._progress.handoff.next_at) is not None:
+            if (pause := due_at - workflow.now()) > timedelta():
+                await self._sooner(pause)
+                continue
+            now = workflow.now()
+            batch = hand_off_batch(self.subject, None, self._progress, now).replace(page=None, life=self.life)
+            try:
+                report = await self._handed_off_aside(batch)
+            except ActivityError as failure:
+                if is_cancelled_exception(failure):
+                    return
+                report = unreached(batch, call_failure_of(failure).says)
+            # While the story calls somebody, or pauses before it calls again, this would be news that breaks that off.
+            await workflow.wait_condition(lambda: self.at_rest)
+            known = handed_off(self.subject, self._progress, report.results, now)
+            self._progress = known.replace(handoff=remembered(known.handoff, batch, report, now))
+
+    async def _sooner(self, pause: timedelta) -> None:
+        """Wait so long, or until something is due sooner."""
+        try:
+            summary = "tell of an escalation again"
+            await workflow.wait_condition(self.due_sooner(), timeout=pause, timeout_summary=summary)
+        except TimeoutError:
+            pass
+
+    async def _handed_off_aside(self, batch: HandoffBatch) -> HandoffReport:
+        return await workflow.start_activity_method(
+            Handoff.hand_off,
+            batch,
+            summary=targets_in_words(batch),
+            priority=workflow.info().priority,
+            **options.HAND_OFF_ASIDE,
+        )
+
 
 _ALARM_WORDS: Final = {WakeUpKind.BUDGET: "the budget of notices", WakeUpKind.STRAGGLERS: "the phones left open"}
 

@@ -5,17 +5,18 @@ from typing import Final
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from temporalio.workflow import NexusOperationCancellationType
+
     import workflows.follow_up.options as options
-    from workflows.follow_up.accepting import AcceptsCommands
-    from workflows.follow_up.batches import batch_again, targets_in_words
-    from workflows.follow_up.patience import Condition, despite_cancellation
-    from workflows.follow_up.trouble import CallFailure
-    from workflows.hand_off.memory import ReplayInput, ReplayState
-    from workflows.model.operations import Operation, OperationState, Receipt
-    from workflows.model.settlement import HandOffNow, ReplayedFacts
-    from workflows.model.texts import name_fault
-    from workflows.model.wishes import Replay
-    from workflows.names import HAND_OFF, HAND_OFF_NOW, REPLAY, SHOW
+    from workflows.follow_up.calls import CallFailure, Condition, despite_cancellation
+    from workflows.follow_up.lifecycle import AcceptsCommands
+    from workflows.follow_up.record import batch_again, targets_in_words
+    from workflows.hand_off.state import ReplayInput, ReplayState
+    from workflows.model.commands import Replay
+    from workflows.model.hand_off import HandOffNow, OperationOrder, ReplayedFacts
+    from workflows.model.receipts import Operation, OperationState, Receipt
+    from workflows.model.rejections import name_fault
+    from workflows.names import HAND_OFF, HAND_OFF_NOW, NEXUS_CALL, REPLAY, SHOW
     from workflows.ports import Handoff
 
 WISHES_AT_MOST: Final = 50
@@ -134,3 +135,22 @@ class HandOffWorkflow(AcceptsCommands[ReplayState]):
     def cancelled(self, reason: str) -> None:
         """Give up."""
         self._progress = self._progress.given_up(_GIVEN_UP)
+
+
+@workflow.defn(name=NEXUS_CALL)
+class NexusCallWorkflow:
+    """Runs until the operation has begun, as a call over HTTP is over with its answer: weeks of it are its team's."""
+
+    @workflow.run
+    async def run(self, order: OperationOrder) -> None:
+        """Call; what is refused, or taken by nobody in time, fails the run."""
+        wanted = order.operation
+        service = workflow.create_nexus_client(service=wanted.service, endpoint=wanted.endpoint)
+        await service.start_operation(
+            wanted.operation,
+            order.told.model_dump(mode="json"),
+            headers={"webhook-id": order.key},
+            schedule_to_start_timeout=options.OPERATION_TAKEN_WITHIN,
+            cancellation_type=NexusOperationCancellationType.ABANDON,
+            summary=f"{wanted.service}.{wanted.operation}",
+        )

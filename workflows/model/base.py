@@ -3,6 +3,7 @@
 import base64
 import json
 import zlib
+from enum import StrEnum
 from typing import Annotated, Any, Final, Self, TypeVar
 
 from pydantic import (
@@ -52,3 +53,19 @@ class Model(BaseModel):
         if strangers := changes.keys() - type(self).model_fields.keys():
             raise TypeError(f"{type(self).__name__} has no field {', '.join(sorted(strangers))}")
         return self.model_copy(update=changes)
+
+
+class InWords(StrEnum):
+    """A word, and how it is said in English, which may name what is put into it: `NAME = "word", "said of {whom}"`."""
+
+    english: str
+
+    def __new__(cls, word: str, english: str = "") -> Self:
+        """What it is called in histories and records, and for people where that is not the same."""
+        one = str.__new__(cls, word)
+        one._value_, one.english = word, english or word
+        return one
+
+    def says(self, **values: object) -> str:
+        """It in English."""
+        return self.english.format(**values)

@@ -6,7 +6,7 @@ from pydantic import AwareDatetime
 
 from workflows.kinds import Kind
 from workflows.model.base import Model, Packed
-from workflows.model.quiet import NotificationBudget
+from workflows.model.notifications import NotificationBudget
 from workflows.model.subject import Status, Subject
 
 

@@ -4,11 +4,11 @@ from pydantic import AwareDatetime
 
 from workflows.kinds import Kind, WorkflowName
 from workflows.model.base import Model, Packed
-from workflows.model.entries import EscalationEntry
-from workflows.model.notices import LogPage, Notification
+from workflows.model.hand_off import AnyEnded, HandoffCall, HandoffLine
+from workflows.model.notifications import LogPage, Notification
 from workflows.model.policy import Target
-from workflows.model.settlement import AnyEnded, HandoffCall, HandoffLine
 from workflows.model.subject import Status, Subject
+from workflows.model.timeline import EscalationEntry
 from workflows.model.views import Shown
 
 

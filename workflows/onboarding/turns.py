@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from typing import Final
 
-from workflows.model.lines import PartLine, TurnLine
 from workflows.model.onboarding import PartPlan
-from workflows.model.views import PartTurn, WaitingPart
-from workflows.onboarding.part import PartProgress
+from workflows.model.views import PartLine, PartTurn, TurnLine, WaitingPart
+from workflows.onboarding.state import PartProgress
 
 OWNER: Final = "owner"
 """The word of the file for whoever owns the onboarding."""

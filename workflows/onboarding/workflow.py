@@ -10,22 +10,21 @@ from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.options as options
-    import workflows.onboarding.decisions as decisions
-    import workflows.onboarding.notices as notices
-    import workflows.onboarding.show as views
-    import workflows.onboarding.starts as starts
-    from workflows.follow_up.patience import Condition, despite_cancellation
-    from workflows.follow_up.telling import NotificationSender
+    import workflows.onboarding.parts as decisions
+    import workflows.onboarding.parts as notices
+    import workflows.onboarding.parts as starts
+    import workflows.onboarding.view as views
+    from workflows.follow_up.calls import Condition, despite_cancellation
+    from workflows.follow_up.workflow import NotificationSender
+    from workflows.model.commands import Decision, NewLink
+    from workflows.model.hand_off import Settled, SettledOnboarding, SettledTask
     from workflows.model.onboarding import PartSeen, PartsToEnd, PartsToLookAt, PartsToStart, PartToStart, StagePlan
-    from workflows.model.operations import Receipt
-    from workflows.model.settlement import Settled, SettledOnboarding, SettledTask
+    from workflows.model.receipts import Receipt
+    from workflows.model.rejections import clipped
     from workflows.model.subject import Status, Subject
-    from workflows.model.texts import clipped
     from workflows.model.views import OnboardingShow, PartTurn
-    from workflows.model.wishes import Decision, NewLink
     from workflows.names import CUSTOMER_ONBOARDING, DECIDE, PART_TURN, SEND_LINK, SHOW, SIGNATURE_SETTLED, TASK_SETTLED
-    from workflows.onboarding.inputs import OnboardingInput
-    from workflows.onboarding.journey import OnboardingState, tasks
+    from workflows.onboarding.state import OnboardingInput, OnboardingState, tasks
     from workflows.ports import OnboardingParts
 
 AT_ONCE: Final = 20

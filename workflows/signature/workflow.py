@@ -6,29 +6,27 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.options as options
-    from workflows.follow_up.patience import Condition, Wake, despite_cancellation
-    from workflows.follow_up.words import Precondition
+    from workflows.follow_up.calls import Condition, Wake, despite_cancellation
+    from workflows.follow_up.state import Precondition
     from workflows.follow_up.workflow import FollowUpWorkflow
-    from workflows.model.entries import Reassignment
-    from workflows.model.provider import (
+    from workflows.model.commands import StopKind
+    from workflows.model.hand_off import Settled
+    from workflows.model.signature import (
         CancelOrder,
         CreateOrder,
         DocumentSeen,
         ForwardOrder,
         Observation,
         ProviderEvent,
+        SignatureBrief,
     )
-    from workflows.model.request import SignatureBrief
-    from workflows.model.settlement import Settled
     from workflows.model.subject import Subject
+    from workflows.model.timeline import Reassignment
     from workflows.model.views import RequestShow
-    from workflows.model.wishes import StopKind
     from workflows.names import PROVIDER_EVENT, SHOW, SIGNATURE_REQUEST
     from workflows.ports import SignatureService
-    from workflows.signature.early import UnconfirmedSignature
-    from workflows.signature.inputs import SignatureInput
-    from workflows.signature.progress import SignatureState
-    from workflows.signature.show import settled, show
+    from workflows.signature.state import SignatureInput, SignatureState, UnconfirmedSignature
+    from workflows.signature.view import settled, show
 
 
 @workflow.defn(name=SIGNATURE_REQUEST)

@@ -5,24 +5,23 @@ from datetime import datetime
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    import workflows.follow_up.commands as questions
     import workflows.follow_up.options as options
-    import workflows.follow_up.questions as questions
-    import workflows.task.progress as progress
-    from workflows.follow_up.patience import Condition, despite_cancellation
-    from workflows.follow_up.words import Precondition
+    import workflows.task.state as progress
+    from workflows.follow_up.calls import Condition, despite_cancellation
+    from workflows.follow_up.state import Precondition
     from workflows.follow_up.workflow import FollowUpWorkflow
-    from workflows.model.entries import Reassignment
-    from workflows.model.operations import Receipt
-    from workflows.model.planning import StandIn
-    from workflows.model.settlement import SettledTask
+    from workflows.model.commands import Block, Delegation, Done, Unblock, Waiver
+    from workflows.model.hand_off import SettledTask
+    from workflows.model.receipts import Receipt
+    from workflows.model.schedule import StandIn
     from workflows.model.subject import Subject
+    from workflows.model.timeline import Reassignment
     from workflows.model.views import TaskShow
-    from workflows.model.wishes import Block, Delegation, Done, Unblock, Waiver
     from workflows.names import BLOCK, DONE, SHOW, TASK, UNBLOCK, WAIVE
     from workflows.ports import StandInFinder
-    from workflows.task.inputs import TaskInput
-    from workflows.task.progress import TaskState
-    from workflows.task.show import settled, show
+    from workflows.task.state import TaskInput, TaskState
+    from workflows.task.view import settled, show
 
 
 @workflow.defn(name=TASK)

@@ -9,17 +9,16 @@ import pytest
 from pydantic import SecretStr
 from temporalio.testing import ActivityEnvironment
 
-from activities.core_signature.client import CoreSignatureClient
-from activities.core_signature.config import CoreSignatureConfig
+from activities.core_signature.client import CoreSignatureClient, CoreSignatureConfig
 from activities.core_signature.service import CoreSignatureService
 from activities.http.oauth import Credentials
-from activities.people import FileDirectory
-from activities.store.store import Store
+from activities.people.file_directory import FileDirectory
+from activities.records.store import Store
 from deploy.sandbox.faults import ArmedFault
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
 from tests.activities.core_signature.requests import PDF, brief
-from workflows.model.request import SignatureBrief
+from workflows.model.signature import SignatureBrief
 
 PEOPLE = """
 people:

@@ -17,9 +17,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from activities.core_signature import orders
-from activities.core_signature.client import CoreSignatureClient
-from activities.core_signature.config import CoreSignatureConfig
-from activities.store.store import Store
+from activities.core_signature.client import CoreSignatureClient, CoreSignatureConfig
+from activities.records.store import Store
 from tests.activities.core_signature.requests import brief, mock_config
 
 MEGABYTES = 20

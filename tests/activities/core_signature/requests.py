@@ -7,12 +7,11 @@ import httpx
 from pydantic import SecretStr
 
 from activities.core_signature import orders
-from activities.core_signature.client import CoreSignatureClient
-from activities.core_signature.config import CoreSignatureConfig
+from activities.core_signature.client import CoreSignatureClient, CoreSignatureConfig
 from activities.http.oauth import Credentials
 from deploy.sandbox.server import RunningSandbox
 from tests.plain_http import plain_client
-from workflows.model.request import Document, SignatureBrief
+from workflows.model.signature import Document, SignatureBrief
 from workflows.model.subject import Participant, Role
 
 PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"

@@ -3,7 +3,6 @@
 import pytest
 from temporalio.testing import ActivityEnvironment
 
-from activities.core_signature.asked import SignerSnapshots
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import (
     CALLS_ABOUT_BOUNCES,
@@ -11,16 +10,16 @@ from activities.core_signature.service import (
     CALLS_TO_READ,
     CoreSignatureService,
 )
-from activities.people import FileDirectory
-from activities.push.mail import CALLS_TO_MAIL_AGAIN, SignerMail
-from activities.push.once import SendOnce
-from activities.store.store import Store
+from activities.core_signature.signers import SignerSnapshots
+from activities.notifications.outbound_mail import SendOnce
+from activities.notifications.signer_mail import CALLS_TO_MAIL_AGAIN, SignerMail
+from activities.people.file_directory import FileDirectory
+from activities.records.store import Store
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.core_signature.conftest import Acting, calls
 from tests.activities.core_signature.requests import brief
-from workflows.model.notices import Delivery, NoticeAction, NotificationOrder
-from workflows.model.provider import CreateOrder, Observation
-from workflows.model.request import Document, SignatureBrief
+from workflows.model.notifications import Delivery, NoticeAction, NotificationOrder
+from workflows.model.signature import CreateOrder, Document, Observation, SignatureBrief
 from workflows.model.subject import Participant
 
 PHONE, MAIL = "chief-executive", "customer-signer"

@@ -7,15 +7,14 @@ from temporalio.exceptions import ApplicationError
 
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
-from activities.people import FileDirectory
-from activities.store.store import Store
+from activities.people.file_directory import FileDirectory
+from activities.records.store import Store
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
 from tests.activities.core_signature.conftest import Acting, arm, calls, config_for, entries
 from tests.activities.core_signature.requests import PDF, brief, deed, uploaded
 from tests.plain_http import plain_client
-from workflows.model.provider import CancelOrder, CreateOrder, DocumentSeen
-from workflows.model.request import SignatureBrief
+from workflows.model.signature import CancelOrder, CreateOrder, DocumentSeen, SignatureBrief
 from workflows.model.subject import Code, Status
 
 

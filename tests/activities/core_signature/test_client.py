@@ -7,10 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from activities.core_signature.client import CoreSignatureClient
-from activities.core_signature.config import Dialect
+from activities.core_signature.client import CoreSignatureClient, Dialect
 from activities.core_signature.wire import WireDocument
-from activities.http.calling import Cause, ServiceFailure
+from activities.http.client import Cause, ServiceFailure
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
 from tests.activities.core_signature.conftest import calls, config_for

@@ -10,16 +10,15 @@ from temporalio.testing import ActivityEnvironment
 from activities.core_signature import orders
 from activities.core_signature.client import MOST_PAGES, CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
-from activities.people import FileDirectory
-from activities.requests.cover_sheet import CoverSheet
-from activities.store.home import StoragePrefix
-from activities.store.store import Store
+from activities.people.file_directory import FileDirectory
+from activities.records.cover_sheet import CoverSheet
+from activities.records.rows import StoragePrefix
+from activities.records.store import Store
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
 from tests.activities.core_signature.conftest import Acting, arm, calls, config_for, entries
 from tests.activities.core_signature.requests import PDF, brief, uploaded
-from workflows.model.provider import CancelOrder, CreateOrder, DocumentSeen
-from workflows.model.request import Document, SignatureBrief, SignerState
+from workflows.model.signature import CancelOrder, CreateOrder, Document, DocumentSeen, SignatureBrief, SignerState
 from workflows.model.subject import Code, Participant, Role, Status
 
 

@@ -12,17 +12,16 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
-from activities.people import FileDirectory
-from activities.store.home import StoragePrefix
-from activities.store.store import Store
+from activities.people.file_directory import FileDirectory
+from activities.records.rows import StoragePrefix
+from activities.records.store import Store
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
 from tests.activities.core_signature.conftest import Acting, arm, config_for, entries
 from tests.activities.core_signature.requests import PDF, brief
 from workflows.follow_up import options
-from workflows.follow_up.trouble import call_failure_of
-from workflows.model.provider import CreateOrder, DocumentSeen
-from workflows.model.request import SignatureBrief
+from workflows.follow_up.calls import call_failure_of
+from workflows.model.signature import CreateOrder, DocumentSeen, SignatureBrief
 
 LAG = 10.0
 LISTS, REQUESTS = "/api/v1/documents/", "/api/v1/signature-requests/"

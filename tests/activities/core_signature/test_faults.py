@@ -11,10 +11,10 @@ import pytest
 
 from activities.core_signature import client as client_module
 from activities.core_signature.client import CoreSignatureClient
-from activities.failures import to_application_error
 from activities.http import oauth
-from activities.http.calling import Cause, Service, ServiceFailure, make_client
+from activities.http.client import Cause, Service, ServiceFailure, make_client
 from activities.http.oauth import Bearer
+from activities.temporal.failures import to_application_error
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
 from tests.activities.core_signature.calls import ACTIONS, CALLS, TOKEN_CALLS, something

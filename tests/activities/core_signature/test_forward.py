@@ -8,19 +8,25 @@ from pathlib import Path
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from activities.core_signature.asked import SignerSnapshots
-from activities.core_signature.cast import beside
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
+from activities.core_signature.signers import SignerSnapshots, beside
 from activities.core_signature.signing_page import SigningState, signing_page
-from activities.people import FileDirectory
-from activities.store.store import Store
+from activities.people.file_directory import FileDirectory
+from activities.records.store import Store
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.core_signature.conftest import Acting, arm, calls, config_for, entries
 from tests.activities.core_signature.requests import answering, deed
 from tests.plain_http import plain_client
-from workflows.model.provider import CancelOrder, CreateOrder, DocumentSeen, ForwardOrder, ForwardReport
-from workflows.model.request import SignatureBrief, SignerState
+from workflows.model.signature import (
+    CancelOrder,
+    CreateOrder,
+    DocumentSeen,
+    ForwardOrder,
+    ForwardReport,
+    SignatureBrief,
+    SignerState,
+)
 from workflows.model.subject import Code, Participant, Role, Status
 
 CUSTOMER, EXECUTIVE, REVIEWER = "customer@acme.test", "ceo@example.test", "reviewer@example.test"

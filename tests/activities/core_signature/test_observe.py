@@ -10,17 +10,16 @@ from temporalio.exceptions import ApplicationError
 
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
-from activities.people import FileDirectory
-from activities.store.home import StoragePrefix
-from activities.store.store import Store
+from activities.people.file_directory import FileDirectory
+from activities.records.rows import StoragePrefix
+from activities.records.store import Store
 from deploy.sandbox.records import CoreEvent
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
 from tests.activities.core_signature.conftest import Acting, arm, calls, config_for
 from tests.activities.core_signature.requests import deed
 from tests.plain_http import plain_client
-from workflows.model.provider import CancelOrder, CreateOrder, DocumentSeen, Observation
-from workflows.model.request import SignatureBrief, SignerState
+from workflows.model.signature import CancelOrder, CreateOrder, DocumentSeen, Observation, SignatureBrief, SignerState
 from workflows.model.subject import Code, Participant, Role, Status
 
 NOW = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)

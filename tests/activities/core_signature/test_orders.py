@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 from pydantic import SecretStr
 
-from activities.core_signature.config import CoreSignatureConfig, NameStyle
+from activities.core_signature.client import CoreSignatureConfig, NameStyle
 from activities.core_signature.orders import document_body, embed_user, request_body
 from activities.http.oauth import Credentials
-from activities.person import Person
+from activities.people.person import Person
 from tests.activities.core_signature.requests import brief
-from workflows.model.request import Document
+from workflows.model.signature import Document
 from workflows.model.subject import Participant, Role
 
 CONFIG = CoreSignatureConfig("https://sign.test", Credentials("https://login.test", "id", SecretStr("secret")))

@@ -8,9 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.core_signature.asked import SignerSnapshot
-from activities.core_signature.matching import match
-from activities.core_signature.reading import (
+from activities.core_signature.documents import (
     LONGEST_REASON,
     STATUSES,
     clean,
@@ -18,9 +16,10 @@ from activities.core_signature.reading import (
     signers_not_told,
     signers_of,
 )
+from activities.core_signature.signers import SignerSnapshot, match
 from activities.core_signature.wire import WireDocument, WireSigner
 from tests.activities.core_signature.requests import brief
-from workflows.model.request import SignerState
+from workflows.model.signature import SignerState
 from workflows.model.subject import Code, Participant, Role, Status
 
 EMAILS = {"customer-signer": "customer@acme.test", "chief-executive": "ceo@example.test"}

@@ -2,15 +2,14 @@
 
 import pytest
 
-from activities.core_signature.asked import SignerSnapshot
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
+from activities.core_signature.signers import SignerSnapshot
 from activities.core_signature.signing_page import SigningPage, SigningState, signing_page
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.core_signature.conftest import Acting
 from tests.activities.core_signature.requests import answering, deed, uploaded
-from workflows.model.provider import CancelOrder, CreateOrder
-from workflows.model.request import SignatureBrief
+from workflows.model.signature import CancelOrder, CreateOrder, SignatureBrief
 from workflows.model.subject import Participant, Role, Status
 
 CEO = "ceo@example.test"

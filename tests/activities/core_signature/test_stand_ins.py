@@ -12,23 +12,28 @@ from hypothesis import strategies as st
 from temporalio.exceptions import ApplicationError
 
 from activities.core_signature import orders
-from activities.core_signature.cast import stand_ins_of
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
-from activities.core_signature.stand_ins import CoreStandIns
+from activities.core_signature.signers import CoreStandIns, stand_ins_of
 from activities.core_signature.wire import WireRequest, WireSigner
-from activities.device import PushDevice
-from activities.devices import KnownDevice
-from activities.directory import UnknownPerson
-from activities.lease import StillOurs, nobody_else
-from activities.people import FileDirectory
-from activities.person import Absence, Person
-from activities.store.store import Store
+from activities.people.devices import KnownDevice
+from activities.people.directory import UnknownPerson
+from activities.people.file_directory import FileDirectory
+from activities.people.person import Absence, Person, PushDevice
+from activities.records.store import Store
+from activities.temporal.leases import StillOurs, nobody_else
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.core_signature.conftest import Acting, arm, calls, config_for, entries
 from tests.activities.core_signature.requests import brief
-from workflows.model.provider import CreateOrder, DocumentSeen, ForwardOrder, ForwardReport, Substitution
-from workflows.model.request import SignatureBrief, SignerState
+from workflows.model.signature import (
+    CreateOrder,
+    DocumentSeen,
+    ForwardOrder,
+    ForwardReport,
+    SignatureBrief,
+    SignerState,
+    Substitution,
+)
 from workflows.model.subject import Participant, Role
 
 PEOPLE = """

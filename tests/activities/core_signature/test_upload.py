@@ -10,17 +10,16 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from activities.core_signature import orders
-from activities.core_signature.client import CoreSignatureClient
-from activities.core_signature.upload import PIECE, Upload
-from activities.failures import passing_failure
-from activities.http.pacing import RateLimiter
-from activities.store.failures import DocumentDamaged
-from activities.store.store import Store
+from activities.core_signature.client import PIECE, CoreSignatureClient, Upload
+from activities.documents.errors import DocumentDamaged
+from activities.http.rate_limit import RateLimiter
+from activities.records.store import Store
+from activities.temporal.failures import passing_failure
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.core_signature.conftest import config_for, entries
 from tests.activities.core_signature.crowded_uploads import in_a_process_of_its_own
 from tests.activities.core_signature.requests import PDF, brief, mock_config
-from workflows.model.request import Document
+from workflows.model.signature import Document
 from workflows.model.subject import Code
 
 

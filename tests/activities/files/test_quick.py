@@ -7,9 +7,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from activities import people_index
 from activities.files import quick, yaml_lines
 from activities.files.reading import FileFaults
+from activities.people import directory as people_index
 
 ADA = {
     "id": "ada",

@@ -10,13 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
+from activities.files.pdf import LocalDocuments
 from activities.files.reading import FileFaults, FileText
-from activities.person import PeopleFile, PeopleKnown
+from activities.launch.intake import KnownPersons, closing_times, maps
+from activities.people.person import PeopleFile, PeopleKnown
 from activities.policies.catalogue import Catalogue, CatalogueFile, KindsKnown
-from activities.requests.checks import RequestChecks, persons_named
-from activities.requests.documents import LocalDocuments
-from activities.requests.file import RequestFile
-from activities.starting.checks import KnownPersons, closing_times, maps
+from activities.signature.intake import RequestChecks, RequestFile, persons_named
 from tests.activities.requests.papers import CATALOGUE, NOW, PDF, PEOPLE, REQUEST
 
 PEOPLE_PLAIN: Any = YAML(typ="safe").load(

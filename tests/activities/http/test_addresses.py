@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from activities.http.addresses import LOOKUPS_AT_ONCE, AddressRefused, Guard, Resolve, is_public
-from activities.http.calling import make_client
+from activities.http.client import make_client
 
 PUBLIC = "93.184.216.34"
 IANA_SPECIAL_PURPOSE = (

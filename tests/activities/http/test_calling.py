@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from activities.http.calling import (
+from activities.http.client import (
     Cause,
     Service,
     ServiceFailure,

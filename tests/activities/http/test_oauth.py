@@ -11,7 +11,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from activities.http.calling import Cause, Service, ServiceFailure, make_client
+from activities.http.client import Cause, Service, ServiceFailure, make_client
 from activities.http.oauth import UNSTATED_LIFE, Bearer, Credentials, Grant, TokenAuth, lifetime
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings

@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from activities.failures import to_application_error
-from activities.http.calling import Cause, Service, ServiceFailure, make_client
-from activities.http.pacing import CALLER, Caller, RateLimiter, TurnTooLate, Urgency
+from activities.http.client import Cause, Service, ServiceFailure, make_client
+from activities.http.rate_limit import CALLER, Caller, RateLimiter, TurnTooLate, Urgency
+from activities.temporal.failures import to_application_error
 from tests.workflows.lives.virtual_time import VirtualTime
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from activities.policies.cascade import Resolved
 from activities.policies.catalogue import Catalogue, CatalogueKind
-from activities.policies.file import PolicyLayer
+from activities.policies.policy_file import PolicyLayer
 from workflows.model.policy import Escalation, Policy, Reminders
 
 BASE: dict[str, Any] = {

@@ -7,10 +7,10 @@ from typing import get_args
 import pytest
 
 from activities.files.reading import FileFaults
-from activities.language import LANGUAGES, Language
+from activities.people.language import LANGUAGES, Language
 from activities.policies.catalogue import ALWAYS_THERE, Catalogue, UnknownKind
 from activities.policies.catalogue import _parsed as parsing
-from activities.policies.file import Occasion, PolicyLayer
+from activities.policies.policy_file import Occasion, PolicyLayer
 from tests.golden.schemas import FOLDER
 from workflows.model.policy import Escalation, EscalationAction, Overdue, Policy, Reminders, Target
 from workflows.model.subject import Status

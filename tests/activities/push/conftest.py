@@ -7,19 +7,18 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from activities.core_signature.asked import SignerSnapshots
-from activities.core_signature.client import CoreSignatureClient
-from activities.core_signature.config import CoreSignatureConfig
+from activities.core_signature.client import CoreSignatureClient, CoreSignatureConfig
 from activities.core_signature.service import CoreSignatureService
+from activities.core_signature.signers import SignerSnapshots
 from activities.http.oauth import Credentials
-from activities.links import SigningLinks
-from activities.people import FileDirectory
-from activities.push.cloud_messaging import CloudMessaging
-from activities.push.config import AppWorksConfig, FcmConfig, open_dialect
-from activities.push.dialect import PushDialect
-from activities.push.mail import SignerMail
-from activities.push.service import NotificationService
-from activities.store.store import Store
+from activities.notifications.cloud_messaging import CloudMessaging
+from activities.notifications.config import AppWorksConfig, FcmConfig, open_dialect
+from activities.notifications.links import SigningLinks
+from activities.notifications.push_services import PushDialect
+from activities.notifications.service import NotificationService
+from activities.notifications.signer_mail import SignerMail
+from activities.people.file_directory import FileDirectory
+from activities.records.store import Store
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
 from tests.activities.push.stage import PEOPLE, messaging

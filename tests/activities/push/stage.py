@@ -7,16 +7,16 @@ from typing import Any
 
 from pydantic import SecretStr
 
-import workflows.follow_up.deliveries as deliveries
-from activities.push.cloud_messaging import CloudMessaging, CloudMessagingConfig
-from activities.push.config import open_messaging
-from activities.store.devices import device_hash
+import workflows.follow_up.workflow as deliveries
+from activities.notifications.cloud_messaging import CloudMessaging, CloudMessagingConfig
+from activities.notifications.config import open_messaging
+from activities.records.store import device_hash
 from deploy.sandbox.faults import ArmedFault
-from deploy.sandbox.push.phones import DeviceState
+from deploy.sandbox.phones import DeviceState
 from deploy.sandbox.records import SandboxDevice
 from deploy.sandbox.server import RunningSandbox
-from workflows.follow_up.stragglers import PendingDevice, left_open
-from workflows.model.notices import (
+from workflows.follow_up.notification_log import PendingDevice, left_open
+from workflows.model.notifications import (
     Delivered,
     Delivery,
     DeliveryReport,
@@ -24,7 +24,7 @@ from workflows.model.notices import (
     NotificationOrder,
     NotificationOutcome,
 )
-from workflows.model.request import Document, SignatureBrief
+from workflows.model.signature import Document, SignatureBrief
 from workflows.model.subject import Participant, Role
 from workflows.names import notice_key
 

@@ -5,15 +5,14 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import SecretStr
 
-from activities.links import SigningLinks
-from activities.push.appworks import LIMIT, appworks_body
-from activities.push.config import AppWorksConfig, open_dialect
-from activities.push.dialect import MessageFate, PushDialect
-from activities.push.message import Message, compose, wire_size
+from activities.notifications.config import AppWorksConfig, open_dialect
+from activities.notifications.links import SigningLinks
+from activities.notifications.message import Message, compose, wire_size
+from activities.notifications.push_services import LIMIT, MessageFate, PushDialect, appworks_body
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.stage import brief, delivery, notice, pushes
 from tests.activities.reading import reading
-from workflows.model.notices import NoticeAction
+from workflows.model.notifications import NoticeAction
 
 
 def message(action: NoticeAction = NoticeAction.SIGN, name: str = "Agreement") -> Message:

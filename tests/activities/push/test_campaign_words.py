@@ -4,15 +4,15 @@ from datetime import UTC, datetime
 
 import pytest
 
-from activities.language import LANGUAGES
-from activities.links import SigningLinks
-from activities.push.message import Message, compose
-from activities.push.service import NotificationService
+from activities.notifications.links import SigningLinks
+from activities.notifications.message import Message, compose
+from activities.notifications.service import NotificationService
+from activities.people.language import LANGUAGES
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.stage import brief
 from tests.activities.reading import reading
 from workflows.kinds import Kind
-from workflows.model.notices import Delivery, NoticeAction, NotificationOrder, NotificationOutcome
+from workflows.model.notifications import Delivery, NoticeAction, NotificationOrder, NotificationOutcome
 from workflows.model.subject import LockScreen, Subject
 
 CONDUCT = "Code of conduct"

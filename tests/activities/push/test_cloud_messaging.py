@@ -8,16 +8,16 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from activities.http.calling import Service, make_client
-from activities.push import config
-from activities.push.cloud_messaging import (
+from activities.http.client import Service, make_client
+from activities.notifications import config
+from activities.notifications.cloud_messaging import (
     SMS_AT_MOST,
     CloudMessaging,
     mail_body,
     number_of,
     text_body,
 )
-from activities.push.dialect import MessageFate
+from activities.notifications.push_services import MessageFate
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.fault_table import (
     ASKED_TO_WAIT,
@@ -33,7 +33,7 @@ from tests.activities.fault_table import (
 from tests.activities.push.stage import entries, messaging
 from tests.activities.push.test_faults import FATES
 from tests.activities.push.test_fcm import message
-from workflows.model.notices import Channel
+from workflows.model.notifications import Channel
 
 ADDRESS, PHONE = "customer@acme.test", "+31 20 555 0100"
 CHECKS: Final = {

@@ -7,16 +7,15 @@ from pathlib import Path
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from activities.on_call import OVER_AGAIN_AFTER, OnCallAlerts
-from activities.push import credentials
-from activities.push.credentials import Credential, CredentialsAlarm
-from activities.push.service import NotificationService
-from activities.store.store import Store
+from activities.notifications import alerts as credentials
+from activities.notifications.alerts import OVER_AGAIN_AFTER, Credential, CredentialsAlarm, OnCallAlerts
+from activities.notifications.service import NotificationService
+from activities.records.store import Store
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.stage import arm, delivery, entries, mark, notice, only, pushes, sends
 from tests.activities.push.test_fallback import worker
 from tests.workflows.fakes import FakePushService, World
-from workflows.model.notices import NotificationOutcome
+from workflows.model.notifications import NotificationOutcome
 
 __all__ = ["worker"]
 

@@ -8,19 +8,19 @@ from pathlib import Path
 import pytest
 from temporalio.testing import ActivityEnvironment
 
-from activities.core_signature.asked import SignerSnapshots
 from activities.core_signature.client import CoreSignatureClient
-from activities.device import AddressKind
-from activities.in_turn import TurnLimits
-from activities.people import FileDirectory
-from activities.push.dialect import MessageFate, MessageResult
-from activities.push.mail import SignerMail
-from activities.push.message import Message
-from activities.push.service import NotificationService
-from activities.store.store import Store
+from activities.core_signature.signers import SignerSnapshots
+from activities.notifications.message import Message
+from activities.notifications.push_services import MessageFate, MessageResult
+from activities.notifications.service import NotificationService
+from activities.notifications.signer_mail import SignerMail
+from activities.people.file_directory import FileDirectory
+from activities.people.person import AddressKind
+from activities.records.store import Store
+from activities.temporal.leases import TurnLimits
 from tests.activities.push.stage import brief, notice
-from workflows.follow_up.deliveries import AT_MOST, left_of
-from workflows.model.notices import (
+from workflows.follow_up.workflow import AT_MOST, left_of
+from workflows.model.notifications import (
     Channel,
     Delivered,
     Delivery,

@@ -9,22 +9,20 @@ from pathlib import Path
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from activities.device import Platform, PushDevice
-from activities.devices import Devices
-from activities.person import Reachable, SignersFile
-from activities.push import credentials, limiter
-from activities.push.cloud_messaging import CloudMessaging
-from activities.push.limiter import AT_ONCE
-from activities.push.service import NotificationService
-from activities.store.devices import device_hash
-from activities.store.home import StoragePrefix
-from activities.store.store import Store
+from activities.notifications import alerts as credentials
+from activities.notifications import phones as limiter
+from activities.notifications.cloud_messaging import CloudMessaging
+from activities.notifications.phones import AT_ONCE
+from activities.notifications.service import NotificationService
+from activities.people.devices import Devices
+from activities.people.person import Platform, PushDevice, Reachable, SignersFile
+from activities.records.rows import StoragePrefix
+from activities.records.store import Store, device_hash
 from deploy.sandbox.faults import ArmedFault
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.stage import SEND, again, delivery, entries, mark, notice, only, outcomes, pushes
-from workflows.model.notices import Channel, Delivery, NoticeAction, NotificationOrder, NotificationOutcome
-from workflows.model.subject import Code, Participant, Role, Status
-from workflows.model.task import Task
+from workflows.model.notifications import Channel, Delivery, NoticeAction, NotificationOrder, NotificationOutcome
+from workflows.model.subject import Code, Participant, Role, Status, Task
 
 PHONE, NUMBER = "+31 20 555 0100", "0031205550100"
 PEOPLE = f"""

@@ -13,13 +13,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from activities.http.calling import Cause
-from activities.push import config
-from activities.push.appworks import AppWorksPush
-from activities.push.config import AppWorksConfig, FcmConfig, PushConfig, open_dialect
-from activities.push.dialect import MessageFate, PushDialect
-from activities.push.fcm import FcmPush
-from activities.push.google import GRANT, ServiceAccount
+from activities.http.client import Cause
+from activities.notifications import config
+from activities.notifications.config import AppWorksConfig, FcmConfig, PushConfig, open_dialect
+from activities.notifications.push_services import (
+    GRANT,
+    AppWorksPush,
+    FcmPush,
+    MessageFate,
+    PushDialect,
+    ServiceAccount,
+)
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.fault_table import (
     ASKED_TO_WAIT,

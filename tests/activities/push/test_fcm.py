@@ -8,18 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from activities.device import AddressKind
-from activities.http.calling import Service, make_client
-from activities.links import SigningLinks
-from activities.push.dialect import MessageFate, MessageResult, PushDialect
-from activities.push.fcm import LIMIT, FcmPush, fcm_body
-from activities.push.message import Message, compose, wire_size
-from deploy.sandbox.push.rules import payload_bytes, validate
-from deploy.sandbox.push.schema import parsed
+from activities.http.client import Service, make_client
+from activities.notifications.links import SigningLinks
+from activities.notifications.message import Message, compose, wire_size
+from activities.notifications.push_services import LIMIT, FcmPush, MessageFate, MessageResult, PushDialect, fcm_body
+from activities.people.person import AddressKind
+from deploy.sandbox.push_api import parsed, payload_bytes, validate
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.stage import arm, brief, delivery, mark, notice, pushes
 from tests.activities.reading import reading
-from workflows.model.notices import NoticeAction
+from workflows.model.notifications import NoticeAction
 
 TOKEN = "chief-executive~1"
 

@@ -11,9 +11,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from activities.push.config import FcmConfig, open_dialect
-from activities.push.dialect import MessageFate
-from activities.push.google import SCOPE, BadServiceAccount, ServiceAccount
+from activities.notifications.config import FcmConfig, open_dialect
+from activities.notifications.push_services import SCOPE, BadServiceAccount, MessageFate, ServiceAccount
 from tests.activities.push.test_appworks import message
 
 KEY = rsa.generate_private_key(public_exponent=65_537, key_size=2048)

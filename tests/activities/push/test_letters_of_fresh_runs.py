@@ -9,8 +9,8 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.testing import WorkflowEnvironment
 
-from activities.push.cloud_messaging import CloudMessaging
-from activities.push.service import NotificationService
+from activities.notifications.cloud_messaging import CloudMessaging
+from activities.notifications.service import NotificationService
 from deploy.sandbox.faults import ArmedFault
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.stage import entries
@@ -19,8 +19,8 @@ from tests.faults.town import eventually
 from tests.servers import real_server
 from tests.workflows.fakes import World
 from tests.workflows.stage import Story, a_request, begin, workers
+from workflows.model.commands import Question
 from workflows.model.subject import Participant, Status
-from workflows.model.wishes import Question
 from workflows.signature.workflow import SignatureRequestWorkflow
 
 PEOPLE = """

@@ -4,11 +4,19 @@ import asyncio
 
 import pytest
 
-import activities.push.limiter as push_limiter
-from activities.http.calling import Cause, ServiceFailure
-from activities.http.pacing import CALLER, Caller, Urgency
-from activities.push.dialect import MessageFate, MessageResult, too_soon
-from activities.push.limiter import AT_ONCE, HELD_LINE, PAUSE_AT_MOST, QUOTA_PAUSE, DeviceLimiter, SendQuota, SendSlots
+import activities.notifications.phones as push_limiter
+from activities.http.client import Cause, ServiceFailure
+from activities.http.rate_limit import CALLER, Caller, Urgency
+from activities.notifications.phones import (
+    AT_ONCE,
+    HELD_LINE,
+    PAUSE_AT_MOST,
+    QUOTA_PAUSE,
+    DeviceLimiter,
+    SendQuota,
+    SendSlots,
+)
+from activities.notifications.push_services import MessageFate, MessageResult, too_soon
 from tests.activities.http.test_pacing import lived
 
 

@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from activities.language import LANGUAGES
-from activities.links import LinkUse, SigningLinks
-from activities.push.message import Message, compose, fitted, screen_key, shorten, wire_size
-from activities.reader import Reader
+from activities.notifications.links import LinkUse, SigningLinks
+from activities.notifications.message import Message, compose, fitted, screen_key, shorten, wire_size
+from activities.people.language import LANGUAGES
+from activities.people.reader import Reader
 from tests.activities.reading import reading
-from workflows.model.notices import Delivery, NoticeAction, NotificationOrder
-from workflows.model.request import Document, SignatureBrief
+from workflows.model.notifications import Delivery, NoticeAction, NotificationOrder
+from workflows.model.signature import Document, SignatureBrief
 from workflows.model.subject import LockScreen, Participant, Role, Status
 from workflows.names import notice_key
 

@@ -12,11 +12,11 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.core_signature.service import CoreSignatureService
-from activities.directory import DirectoryAway
-from activities.people import FileDirectory
-from activities.person import Person
-from activities.push.service import NotificationService
-from activities.store.store import Store
+from activities.notifications.service import NotificationService
+from activities.people.directory import DirectoryAway
+from activities.people.file_directory import FileDirectory
+from activities.people.person import Person
+from activities.records.store import Store
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.stage import (
     arm,
@@ -31,10 +31,9 @@ from tests.activities.push.stage import (
     pushes,
     sends,
 )
-from workflows.follow_up.deliveries import left_of, told_by
-from workflows.model.notices import Channel, Delivery, NoticeAction, NotificationOrder, NotificationOutcome
-from workflows.model.provider import CreateOrder, DocumentSeen
-from workflows.model.request import SignatureBrief
+from workflows.follow_up.workflow import left_of, told_by
+from workflows.model.notifications import Channel, Delivery, NoticeAction, NotificationOrder, NotificationOutcome
+from workflows.model.signature import CreateOrder, DocumentSeen, SignatureBrief
 from workflows.model.subject import Code, Status
 
 PDF = b"%PDF-1.7\n%%EOF\n"

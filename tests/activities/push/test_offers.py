@@ -3,18 +3,16 @@
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from activities.links import SigningLinks
-from activities.push.appworks import appworks_body as appworks_body
-from activities.push.fcm import fcm_body as fcm_body
-from activities.push.message import Message, compose
-from activities.push.service import NotificationService
-from deploy.sandbox.push.rules import validate
-from deploy.sandbox.push.schema import parsed
+from activities.notifications.links import SigningLinks
+from activities.notifications.message import Message, compose
+from activities.notifications.push_services import appworks_body, fcm_body
+from activities.notifications.service import NotificationService
+from deploy.sandbox.push_api import parsed, validate
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.stage import arm, delivery, notice, pushes, sends
 from tests.activities.reading import reading
 from workflows.kinds import Kind
-from workflows.model.notices import NoticeAction, NotificationOutcome
+from workflows.model.notifications import NoticeAction, NotificationOutcome
 
 ASKED = notice("chief-executive")
 OFFER = notice("legal-desk", "follow", NoticeAction.OPEN)

@@ -11,18 +11,18 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.core_signature.service import CoreSignatureService
-from activities.push import limiter
-from activities.push.cloud_messaging import CloudMessaging
-from activities.push.dialect import MessageFate, MessageResult
-from activities.push.once import SendOnce
-from activities.push.service import NotificationService
-from activities.store.failures import StoreAway
-from activities.store.store import Store
+from activities.documents.errors import StoreAway
+from activities.notifications import phones as limiter
+from activities.notifications.cloud_messaging import CloudMessaging
+from activities.notifications.outbound_mail import SendOnce
+from activities.notifications.push_services import MessageFate, MessageResult
+from activities.notifications.service import NotificationService
+from activities.records.store import Store
 from deploy.sandbox.faults import ArmedFault
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.stage import brief, delivery, entries, notice, only
-from workflows.model.notices import Channel, Delivery, NoticeAction, NotificationOutcome
-from workflows.model.provider import CreateOrder
+from workflows.model.notifications import Channel, Delivery, NoticeAction, NotificationOutcome
+from workflows.model.signature import CreateOrder
 from workflows.model.subject import Code, Status
 
 PEOPLE = """
@@ -31,7 +31,7 @@ people:
   - {id: signer, name: Si Gner, email: signer@example.test, zone: UTC}
 """
 PDF = b"%PDF-1.7\n%%EOF\n"
-AGAIN_AFTER = "activities.push.once.AGAIN_AFTER"
+AGAIN_AFTER = "activities.notifications.outbound_mail.AGAIN_AFTER"
 
 
 @pytest.fixture

@@ -6,17 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from activities.opened import mark
-from activities.push.cloud_messaging import CloudMessaging
-from activities.push.dialect import MessageFate
-from activities.push.service import NotificationService
-from activities.store.store import Store
+from activities.notifications.cloud_messaging import CloudMessaging
+from activities.notifications.push_services import MessageFate
+from activities.notifications.service import NotificationService
+from activities.records.notification_pages import mark
+from activities.records.store import Store
 from deploy.sandbox.faults import ArmedFault
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.stage import again, brief, delivery, entries, notice, only, pushes
-from workflows.model.notices import Channel, Delivery, DeliveryReport, NotificationOutcome
-from workflows.model.subject import Participant
-from workflows.model.task import Task
+from workflows.model.notifications import Channel, Delivery, DeliveryReport, NotificationOutcome
+from workflows.model.subject import Participant, Task
 
 PEOPLE = """
 people:

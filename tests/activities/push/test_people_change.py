@@ -7,19 +7,19 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from activities.core_signature.service import CoreSignatureService
-from activities.follow_up.others import by_day
-from activities.people import FileDirectory
-from activities.planner import PolicyPlanner
-from activities.push.service import NotificationService
-from activities.store.store import Store
+from activities.notifications.service import NotificationService
+from activities.people.file_directory import FileDirectory
+from activities.records.store import Store
+from activities.schedule.planner import PolicyPlanner
+from activities.schedule.turn import by_day
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.stage import entries
 from tests.workflows.fakes import World
 from tests.workflows.stage import a_request, story
-from workflows.model.notices import Channel, Notification, NotificationOutcome
+from workflows.model.notifications import Channel, Notification, NotificationOutcome
 from workflows.model.policy import Escalation, EscalationAction, Policy, Reminders
 from workflows.model.subject import Code, Participant
-from workflows.signature.inputs import SignatureInput
+from workflows.signature.state import SignatureInput
 
 PDF = b"%PDF-1.7\n%%EOF\n"
 WEST, EAST = ZoneInfo("America/Los_Angeles"), ZoneInfo("Asia/Kolkata")

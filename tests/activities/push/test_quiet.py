@@ -8,20 +8,26 @@ from typing import Any
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from activities.push import quiet as budgets
-from activities.push.service import NotificationService
-from activities.store.home import StoragePrefix
-from activities.store.store import Store
+from activities.notifications import budget as budgets
+from activities.notifications.service import NotificationService
+from activities.records.rows import StoragePrefix
+from activities.records.store import Store
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.book import somebody
 from tests.activities.push.stage import EXECUTIVES, arm, brief, hashes, only, pushes, sends
 from workflows.kinds import Kind
-from workflows.model.notices import Delivery, DeliveryReport, NoticeAction, NotificationOrder
-from workflows.model.planning import Reason
-from workflows.model.quiet import QUIET_AT_MOST, BudgetExemption, NotificationBudget
-from workflows.model.request import Document
-from workflows.model.subject import Code, Participant, Role
-from workflows.model.task import Task
+from workflows.model.notifications import (
+    QUIET_AT_MOST,
+    BudgetExemption,
+    Delivery,
+    DeliveryReport,
+    NoticeAction,
+    NotificationBudget,
+    NotificationOrder,
+)
+from workflows.model.schedule import Reason
+from workflows.model.signature import Document
+from workflows.model.subject import Code, Participant, Role, Task
 from workflows.names import notice_key
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)

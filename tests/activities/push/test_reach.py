@@ -10,26 +10,26 @@ from temporalio.client import Client
 
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
-from activities.downstream import HttpTargets, HttpTargetsConfig
-from activities.handoff import HandOffService
+from activities.hand_off.http_call import HttpTargets, HttpTargetsConfig
+from activities.hand_off.service import HandOffService
 from activities.http.addresses import Guard
-from activities.http.calling import make_client
-from activities.people import FileDirectory
-from activities.planner import PolicyPlanner
-from activities.push import limiter
-from activities.push.service import NotificationService
-from activities.store.store import Store
+from activities.http.client import make_client
+from activities.notifications import phones as limiter
+from activities.notifications.service import NotificationService
+from activities.people.file_directory import FileDirectory
+from activities.records.store import Store
+from activities.schedule.planner import PolicyPlanner
 from deploy.sandbox.faults import ArmedFault
 from deploy.sandbox.server import RunningSandbox
-from starter.page.standing import page_as_known
+from starter.web.pages.status import page_as_known
 from tests.activities.core_signature.requests import PDF, deed
 from tests.activities.push.stage import entries, messaging
 from tests.workflows.fakes import World
 from tests.workflows.stage import a_request, story
-from workflows.model.notices import Channel, NotificationOutcome
+from workflows.model.notifications import Channel, NotificationOutcome
 from workflows.model.policy import Escalation, EscalationAction, Policy
 from workflows.model.subject import Participant, Status
-from workflows.signature.inputs import SignatureInput
+from workflows.signature.state import SignatureInput
 
 SIGNER, ADDRESS = "customer-signer", "customer@acme.test"
 PEOPLE = f"""

@@ -2,13 +2,13 @@
 
 from urllib.parse import urlsplit
 
-from activities.links import SigningLinks, serial_of
-from activities.push.service import NotificationService
-from activities.store.store import Store
+from activities.notifications.links import SigningLinks, serial_of
+from activities.notifications.service import NotificationService
+from activities.records.store import Store
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.stage import only, pushes
 from tests.activities.push.test_quiet import NOON, WHO
-from workflows.model.notices import Delivery, NoticeAction, NotificationOrder
+from workflows.model.notifications import Delivery, NoticeAction, NotificationOrder
 from workflows.model.onboarding import Onboarding
 from workflows.model.subject import Participant, Role
 

@@ -7,19 +7,17 @@ from pathlib import Path
 import pytest
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from activities.core_signature.asked import SignerSnapshots
 from activities.core_signature.client import CoreSignatureClient
-from activities.device import PushDevice
-from activities.devices import InvalidMark
-from activities.directory import DirectoryFailure
-from activities.ledger_pages import pages_of
-from activities.people import FileDirectory
-from activities.person import Person
-from activities.push.limiter import DeviceLimiter
-from activities.push.mail import SignerMail
-from activities.push.service import NotificationService
-from activities.store.devices import device_hash
-from activities.store.store import Store
+from activities.core_signature.signers import SignerSnapshots
+from activities.notifications.phones import DeviceLimiter
+from activities.notifications.service import NotificationService
+from activities.notifications.signer_mail import SignerMail
+from activities.people.devices import InvalidMark
+from activities.people.directory import DirectoryFailure
+from activities.people.file_directory import FileDirectory
+from activities.people.person import Person, PushDevice
+from activities.records.notification_pages import pages_of
+from activities.records.store import Store, device_hash
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.push.stage import (
     EXECUTIVES,
@@ -34,7 +32,7 @@ from tests.activities.push.stage import (
     sends,
 )
 from tests.storage import away
-from workflows.model.notices import Channel, LogPage, NoticeAction, Notification, NotificationOutcome
+from workflows.model.notifications import Channel, LogPage, NoticeAction, Notification, NotificationOutcome
 from workflows.model.subject import Code
 
 

@@ -5,14 +5,13 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import SecretStr
 
-from activities.language import LANGUAGES
-from activities.links import LinkUse, SigningLinks
-from activities.push.message import Message, compose, screen_key
+from activities.notifications.links import LinkUse, SigningLinks
+from activities.notifications.message import Message, compose, screen_key
+from activities.people.language import LANGUAGES
 from tests.activities.reading import reading
-from workflows.follow_up import stages
-from workflows.model.notices import Delivery, NoticeAction, NotificationOrder
-from workflows.model.subject import Participant, Role, Status
-from workflows.model.task import Task
+from workflows.follow_up import notification_types as stages
+from workflows.model.notifications import Delivery, NoticeAction, NotificationOrder
+from workflows.model.subject import Participant, Role, Status, Task
 from workflows.names import notice_key
 
 DO, OPEN = NoticeAction.DO, NoticeAction.OPEN

@@ -10,11 +10,12 @@ from typing import Final
 import pytest
 from pydantic import SecretStr
 
-from activities.language import LANGUAGES
-from activities.links import SigningLinks
-from activities.push import appworks, fcm
-from activities.push.message import Message, compose, wire_size
-from deploy.sandbox.push.rules import payload_bytes
+from activities.notifications import push_services as appworks
+from activities.notifications import push_services as fcm
+from activities.notifications.links import SigningLinks
+from activities.notifications.message import Message, compose, wire_size
+from activities.people.language import LANGUAGES
+from deploy.sandbox.push_api import payload_bytes
 from tests.activities.push.stage import brief, delivery, notice
 from tests.activities.reading import reading
 

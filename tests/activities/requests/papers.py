@@ -9,12 +9,12 @@ from typing import Any, Final
 import pytest
 from ruamel.yaml import YAML
 
+from activities.files.pdf import LocalDocuments
 from activities.files.reading import FileFaults, FileText
-from activities.people import FileDirectory
+from activities.people.file_directory import FileDirectory
 from activities.policies.catalogue import Catalogue
-from activities.requests.documents import LocalDocuments
-from activities.requests.input import PreparedRequest, prepare_request
-from activities.store.store import Store
+from activities.records.store import Store
+from activities.signature.intake import PreparedRequest, prepare_request
 
 NOW: Final = datetime(2026, 11, 2, 9, tzinfo=UTC)
 PDF: Final = b"%PDF-1.7\n% a document\n"

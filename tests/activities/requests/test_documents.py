@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from activities.files.pdf import MEGABYTE
-from activities.requests import documents
-from activities.requests.documents import LocalDocuments
+from activities.files import pdf as documents
+from activities.files.pdf import MEGABYTE, LocalDocuments
 from tests.activities.requests.papers import PDF
 
 

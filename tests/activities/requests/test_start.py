@@ -12,12 +12,12 @@ import pytest
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from activities.directory import DirectoryFailure
 from activities.files.reading import FileFaults, FileText
-from activities.requests.input import prepare_request
-from activities.starting.path import IdTaken, NotItsOwn, start
-from activities.store.home import StoragePrefix
-from activities.store.texts import Reference
+from activities.launch.launch import IdTaken, NotItsOwn, start
+from activities.people.directory import DirectoryFailure
+from activities.records.rows import StoragePrefix
+from activities.records.texts import Reference
+from activities.signature.intake import prepare_request
 from tests.activities.requests.papers import NOW, PDF, REQUEST, Desk, faults, given
 from tests.activities.requests.waiting_request import WaitingRequest
 from tests.activities.test_store import whole
@@ -25,9 +25,9 @@ from tests.servers import own_namespace
 from workflows import names
 from workflows.kinds import Kind
 from workflows.model.policy import Reminders
-from workflows.model.request import Document
+from workflows.model.signature import Document
 from workflows.model.subject import Participant, Role
-from workflows.signature.inputs import SignatureInput
+from workflows.signature.state import SignatureInput
 
 IN_FULL = {"name": "Buyer", "email": "buyer@example.org", "zone": "Asia/Tokyo", "locale": "ja"}
 

@@ -6,7 +6,7 @@ import pytest
 
 from activities.files.reading import FileFaults, FileModel, FileText
 from activities.files.table import Table
-from activities.requests.template import Template
+from starter.cli.start_files import Template
 
 TEMPLATE = """\
 id: nda-{person}

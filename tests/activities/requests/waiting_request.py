@@ -4,7 +4,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from workflows import names
-    from workflows.signature.inputs import SignatureInput
+    from workflows.signature.state import SignatureInput
 
 
 @workflow.defn(name=names.SIGNATURE_REQUEST)

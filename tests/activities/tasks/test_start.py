@@ -11,15 +11,13 @@ from ruamel.yaml import YAML
 from temporalio.client import Client
 
 from activities.files.reading import FileFaults, FileText
+from activities.launch.launch import IdTaken, start
 from activities.policies.catalogue import Catalogue
-from activities.starting.path import IdTaken, start
-from activities.store.home import StoragePrefix
-from activities.tasks.file import ANSWER_LINES_AT_MOST, COLLEAGUES_AT_MOST
-from activities.tasks.input import PreparedTask, prepare_task
+from activities.records.rows import StoragePrefix
+from activities.task.intake import ANSWER_LINES_AT_MOST, COLLEAGUES_AT_MOST, PreparedTask, prepare_task
 from tests.activities.requests.papers import NOW, PEOPLE, Desk, given
 from tests.markdown import ROOT
-from workflows.model.subject import Participant, Role
-from workflows.model.task import AnswerField
+from workflows.model.subject import AnswerField, Participant, Role
 
 CATALOGUE: Final = Catalogue.read(ROOT / "starter" / "policies.yaml")
 TASK: Final[Mapping[str, Any]] = {

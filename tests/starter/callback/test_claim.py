@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 from temporalio.runtime import MetricBuffer, Runtime, TelemetryConfig
 
-from activities.reconciliation.silence import ClockSeen
-from activities.store.store import Store
-from starter.callback.claim import CallbackVerdict, event_hash
-from starter.callback.receiver import CallbackReply
-from starter.callback.signals import SignalResult
-from starter.webhook import note_clock
+from activities.reconciliation.callback_health import ClockSeen
+from activities.records.store import Store
+from starter.web.app import note_clock
+from starter.web.callback_signals import SignalResult
+from starter.web.callbacks import CallbackReply, CallbackVerdict, event_hash
 from tests.starter.receiving import (
     EVENT_UUID,
     JSON,
@@ -27,7 +26,7 @@ from tests.starter.receiving import (
     receiver,
     said,
 )
-from workflows.model.provider import WITHOUT_EFFECT, ProviderEvent
+from workflows.model.signature import WITHOUT_EFFECT, ProviderEvent
 
 HINT = ProviderEvent(id=EVENT_UUID, type="signed", at=NOW)
 

@@ -8,10 +8,16 @@ import pytest
 from temporalio.client import Client, Interceptor, OutboundInterceptor, SignalWorkflowInput
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from starter.callback.signals import SWEPT_AFTER, TOGETHER_AT_MOST, SignalNotConfirmed, SignalResult, TemporalSignals
+from starter.web.callback_signals import (
+    SWEPT_AFTER,
+    TOGETHER_AT_MOST,
+    SignalNotConfirmed,
+    SignalResult,
+    TemporalSignals,
+)
 from tests.servers import own_namespace
 from workflows.kinds import Kind
-from workflows.model.provider import ProviderEvent
+from workflows.model.signature import ProviderEvent
 from workflows.names import PROVIDER_EVENT, RECONCILIATION, RECONCILIATION_CALLED, SIGNATURE_REQUEST
 
 EVENT = ProviderEvent(id="e-1", type="signed", at="2026-11-09T10:00:00Z")

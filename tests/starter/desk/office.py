@@ -14,25 +14,23 @@ import httpx
 from pydantic import SecretStr
 
 import starter
-from activities.links import SigningLinks
-from activities.people import FileDirectory
-from activities.sign_in.ways_in import WayIn, WaysIn
-from activities.store.store import Store
-from starter.context import Context
-from starter.desk.authentication import SignOn
-from starter.desk.desk import Desk, DeskParts
-from starter.desk.kinds import Kinds
-from starter.desk.sessions import Cookies
-from starter.desk.sign_in import SignIn
-from starter.page.brand import OURS, Brand
-from starter.page.form_guard import FormGuard
-from starter.serving import with_peer
-from starter.webhook import make_app
-from workflows.model.operations import OperationState, Receipt
+from activities.notifications.links import SigningLinks
+from activities.notifications.sign_in import WayIn, WaysIn
+from activities.people.file_directory import FileDirectory
+from activities.records.store import Store
+from starter.boot.context import Context
+from starter.web.app import make_app
+from starter.web.desk.answers import Kinds
+from starter.web.desk.desk import Desk, DeskParts
+from starter.web.desk.sessions import Cookies, SignIn, SignOn
+from starter.web.pages.forms import FormGuard
+from starter.web.pages.rendering import OURS, Brand
+from starter.web.serving import with_peer
+from workflows.model.commands import AnyCommand
+from workflows.model.receipts import OperationState, Receipt
 from workflows.model.sign_in import SignInOrder
 from workflows.model.subject import Status
 from workflows.model.views import Shown
-from workflows.model.wishes import AnyCommand
 
 SECRET: Final = SecretStr("0123456789abcdef0123456789abcdef")
 PUBLIC: Final = "https://sign.example/people"

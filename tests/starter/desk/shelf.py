@@ -9,16 +9,16 @@ from typing import Any
 
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
-from activities.campaigns.audience import Audience, Audiences, MemberRow
-from activities.store.home import StoragePrefix
-from starter.context import Context
+from activities.campaign.audience import Audience, Audiences, MemberRow
+from activities.records.rows import StoragePrefix
+from starter.boot.context import Context
 from tests.faults.town import eventually
 from tests.starter.desk.office import NOW, OWNER
 from workflows import names
 from workflows.kinds import Kind
 from workflows.model.campaign import AudienceSource, Campaign, Counts, FrozenAudience
 from workflows.model.policy import Policy
-from workflows.model.request import Document
+from workflows.model.signature import Document
 from workflows.model.subject import Status
 from workflows.model.views import CampaignShow
 

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from activities.campaigns.audience import MemberRow
-from activities.people import FileDirectory
-from starter.campaigns import people
-from starter.campaigns.people import SHOWN_AT_MOST
-from starter.context import Context
-from starter.desk import campaigns
-from starter.desk.campaigns import DEPARTMENTS_AT_MOST
-from starter.wishes import CommandRefused, NotConfirmed
+from activities.campaign.audience import MemberRow
+from activities.people.file_directory import FileDirectory
+from starter.boot.context import Context
+from starter.queries import campaign_people as people
+from starter.queries.campaign_people import SHOWN_AT_MOST
+from starter.queries.commands import CommandRefused, NotConfirmed
+from starter.web.desk import campaigns
+from starter.web.desk.campaigns import DEPARTMENTS_AT_MOST
 from tests.starter.desk.office import (
     DUTCH,
     ENGINEER,
@@ -40,11 +40,10 @@ from tests.starter.desk.test_lists import titles
 from tests.starter.living import desk_at
 from tests.starter.test_listing import open_request
 from workflows.model.campaign import Counts
-from workflows.model.entries import TimelineEntry
-from workflows.model.happened import EventType
-from workflows.model.objections import Rejection
+from workflows.model.commands import Cancellation, ReminderNow
+from workflows.model.rejections import Rejection
 from workflows.model.subject import Status
-from workflows.model.wishes import Cancellation, ReminderNow
+from workflows.model.timeline import EventType, TimelineEntry
 
 pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="module")]
 

@@ -15,11 +15,11 @@ import pytest_asyncio
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from activities.person import Reachable, SignersFile
-from activities.store.home import StoragePrefix
-from starter.context import Context
-from starter.listing import pages
-from starter.listing.query import Wanted
+from activities.people.person import Reachable, SignersFile
+from activities.records.rows import StoragePrefix
+from starter.boot.context import Context
+from starter.queries import lists as pages
+from starter.queries.filters import Wanted
 from tests.faults.town import eventually
 from tests.starter.desk.office import (
     DUTCH,

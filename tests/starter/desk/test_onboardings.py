@@ -8,15 +8,13 @@ from typing import Any
 
 import pytest
 
-from starter.desk.stages import PARTS_SHOWN_AT_MOST
-from starter.wishes import CommandRefused, NotRunning
+from starter.queries.commands import CommandRefused, NotRunning
+from starter.web.desk.follow_up_words import PARTS_SHOWN_AT_MOST
 from tests.starter.desk.office import ENGINEER, LEAD, NOW, OPERATOR, OWNER, REQUESTER, Office, inside, office, text_of
-from workflows.model.entries import TimelineEntry
-from workflows.model.happened import EventType
-from workflows.model.lines import PartLine, StageLine
+from workflows.model.commands import Cancellation, Decision, PartOutcome
 from workflows.model.subject import Status
-from workflows.model.views import OnboardingShow, WaitingPart
-from workflows.model.wishes import Cancellation, Decision, PartOutcome
+from workflows.model.timeline import EventType, TimelineEntry
+from workflows.model.views import OnboardingShow, PartLine, StageLine, WaitingPart
 
 PAGE, ACME = "/desk/onboardings/acme", "customer-onboarding:acme"
 BEFORE = NOW - timedelta(days=3)

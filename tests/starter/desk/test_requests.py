@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.language import LANGUAGES, Language
-from starter.desk.acts import Action, asking
-from starter.page.brand import Brand, Logo
-from starter.page.chips import status_of
-from starter.page.standing import STATES
-from starter.wishes import CommandRefused, NotConfirmed, NotRunning
+from activities.people.language import LANGUAGES, Language
+from starter.queries.commands import CommandRefused, NotConfirmed, NotRunning
+from starter.web.desk.actions import Action, asking
+from starter.web.pages.chips import status_of
+from starter.web.pages.rendering import Brand, Logo
+from starter.web.pages.status import STATES
 from tests.starter.desk.office import (
     DUTCH,
     MANAGER,
@@ -29,16 +29,7 @@ from tests.starter.desk.office import (
     text_of,
 )
 from workflows.kinds import Kind
-from workflows.model.attention import Attention, AttentionCode
-from workflows.model.entries import AskedQuestion, TimelineEntry
-from workflows.model.happened import EventType
-from workflows.model.lines import SignerLine
-from workflows.model.operations import OperationState, Receipt
-from workflows.model.request import SignerState
-from workflows.model.settlement import HandoffLine, HandoffState
-from workflows.model.subject import Role, Status
-from workflows.model.views import Next, NextStep, RequestShow, WaitingFor
-from workflows.model.wishes import (
+from workflows.model.commands import (
     Answer,
     Cancellation,
     Command,
@@ -48,6 +39,12 @@ from workflows.model.wishes import (
     ReminderNow,
     Resumption,
 )
+from workflows.model.hand_off import HandoffLine, HandoffState
+from workflows.model.receipts import OperationState, Receipt
+from workflows.model.signature import SignerState
+from workflows.model.subject import Role, Status
+from workflows.model.timeline import AskedQuestion, EventType, TimelineEntry
+from workflows.model.views import Attention, AttentionCode, Next, NextStep, RequestShow, SignerLine, WaitingFor
 
 ID = "msa-0042"
 PAGE = f"/desk/requests/{ID}"

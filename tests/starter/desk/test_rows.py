@@ -4,11 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from activities.due import Deadline
-from activities.language import Language
-from activities.reader import Reader
-from starter.desk.rows import RowReader
-from starter.listing.rows import RequestLine
+from activities.people.language import Language
+from activities.people.reader import Deadline, Reader
+from starter.queries.lists import RequestLine
+from starter.web.desk.rows import RowReader
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 LINE = RequestLine(id="msa", kind="nda", status="sent", workflow_id="signature-request:msa", waiting_for=("chair",))

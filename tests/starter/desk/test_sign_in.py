@@ -9,22 +9,28 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.sign_in.ways_in import WayIn, ask_of
-from activities.store.store import Store
-from starter.context import Context
-from starter.desk.allowed_messages import (
+from activities.notifications.sign_in import WayIn, ask_of
+from activities.records.store import Store
+from starter.boot.context import Context
+from starter.temporal.connection import TemporalRefused
+from starter.web.bodies import LONGEST
+from starter.web.desk.sessions import (
+    LONGEST_SESSION,
     MESSAGES_FROM_AN_ADDRESS,
     MESSAGES_OF_A_DAY_AT_MOST,
     MESSAGES_TO_A_PERSON,
+    TRIED_AT_MOST,
+    TRIES_AT_MOST,
     AllowedMessages,
+    Ask,
     Asking,
+    SignOn,
+    Tries,
+    Wrong,
+    reacher,
+    sign_out_everywhere,
+    teller,
 )
-from starter.desk.authentication import SignOn
-from starter.desk.sessions import LONGEST_SESSION, Ask, sign_out_everywhere
-from starter.desk.sign_in import Wrong, reacher, teller
-from starter.desk.tries import TRIED_AT_MOST, TRIES_AT_MOST, Tries
-from starter.page.posted_forms import LONGEST
-from starter.temporal_refusals import TemporalRefused
 from tests.starter.desk.office import DUTCH, NOW, REQUESTER, SIGNER, Office, form_of, inside, office, text_of
 from workflows.model.sign_in import VALID_FOR, SignInOrder
 

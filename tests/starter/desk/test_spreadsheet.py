@@ -3,7 +3,7 @@
 import csv
 import io
 
-from starter.desk.spreadsheet import written
+from starter.web.desk.lists import written
 
 
 def test_a_stranger_s_text_is_no_formula() -> None:

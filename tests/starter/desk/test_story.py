@@ -7,17 +7,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from activities.language import LANGUAGES, Language
-from activities.reader import Reader
-from starter.desk.sentences import OUTCOMES, REASONS, SAID, TOLD
-from starter.desk.story import TimelineLine, by_day, story
-from starter.told_once import OUTCOMES as TOLD_ONCE
-from workflows.follow_up.stages import NotificationType
-from workflows.model.entries import TimelineEntry
-from workflows.model.happened import EventType
-from workflows.model.objections import Rejection
-from workflows.model.planning import EscalationReason, Reason
+from activities.people.language import LANGUAGES, Language
+from activities.people.reader import Reader
+from starter.queries.lookup import OUTCOMES as TOLD_ONCE
+from starter.web.desk.timeline import OUTCOMES, REASONS, SAID, TOLD, TimelineLine, by_day, story
+from workflows.follow_up.notification_types import NotificationType
+from workflows.model.rejections import Rejection
+from workflows.model.schedule import EscalationReason, Reason
 from workflows.model.subject import Code, Status
+from workflows.model.timeline import EventType, TimelineEntry
 from workflows.model.views import RequestShow
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from activities.person import Reachable, SignersFile
-from activities.store.home import StoragePrefix
-from starter.desk.acts import Action
-from starter.wishes import CommandRefused, NotRunning
+from activities.people.person import Reachable, SignersFile
+from activities.records.rows import StoragePrefix
+from starter.queries.commands import CommandRefused, NotRunning
+from starter.web.desk.actions import Action
 from tests.starter.desk.office import (
     ENGINEER,
     LEAD,
@@ -24,13 +24,7 @@ from tests.starter.desk.office import (
     office,
     text_of,
 )
-from workflows.model.attention import Attention, AttentionCode
-from workflows.model.entries import AskedQuestion, TimelineEntry
-from workflows.model.happened import EventType
-from workflows.model.lines import AssigneeLine
-from workflows.model.subject import Status
-from workflows.model.views import Next, NextStep, TaskShow, WaitingFor
-from workflows.model.wishes import (
+from workflows.model.commands import (
     Answer,
     Cancellation,
     Command,
@@ -41,6 +35,9 @@ from workflows.model.wishes import (
     Unblock,
     Waiver,
 )
+from workflows.model.subject import Status
+from workflows.model.timeline import AskedQuestion, EventType, TimelineEntry
+from workflows.model.views import AssigneeLine, Attention, AttentionCode, Next, NextStep, TaskShow, WaitingFor
 
 PAGE = "/desk/tasks/keys"
 STUCK = AskedQuestion(number=1, person=ENGINEER, text="No <key> fits.", at=NOW, blocks=True)

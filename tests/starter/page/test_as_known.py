@@ -3,11 +3,10 @@
 import pytest
 
 from activities.core_signature.signing_page import SigningPage, SigningState
-from starter.page.standing import page_as_known
-from workflows.model.lines import SignerLine
-from workflows.model.request import SignerState
+from starter.web.pages.status import page_as_known
+from workflows.model.signature import SignerState
 from workflows.model.subject import Role, Status
-from workflows.model.views import RequestShow
+from workflows.model.views import RequestShow, SignerLine
 
 STATES = {
     SignerState.WAITING: SigningState.EARLY,

@@ -4,13 +4,13 @@ from itertools import chain
 
 import pytest
 
-from activities.campaigns.standing import MemberStatus
-from activities.language import Language
-from starter.page.chips import LOOKS, Chip, Look, status_chip
+from activities.campaign.member_status import MemberStatus
+from activities.people.language import Language
+from starter.web.pages.chips import LOOKS, Chip, Look, status_chip
 from workflows.kinds import Kind
-from workflows.model.request import SignerState
+from workflows.model.signature import SignerState
 from workflows.model.subject import Status
-from workflows.task.assignees import AssigneeState
+from workflows.task.state import AssigneeState
 
 _NOBODY_IS_SHOWN = {
     MemberStatus.ACKNOWLEDGED,

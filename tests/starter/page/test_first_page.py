@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from activities.requests.cover_sheet import CoverSheet
-from activities.store.home import StoragePrefix
-from activities.store.store import Store
-from starter.page.drawing import WIDTH
-from starter.page.first_page import FirstPages
-from workflows.model.request import Document, SignatureBrief
+from activities.records.cover_sheet import CoverSheet
+from activities.records.rows import StoragePrefix
+from activities.records.store import Store
+from starter.web.pages.drawing import WIDTH
+from starter.web.pages.first_page import FirstPages
+from workflows.model.signature import Document, SignatureBrief
 
 PDF = (Path(__file__).parents[3] / "deploy" / "examples" / "msa.pdf").read_bytes()
 

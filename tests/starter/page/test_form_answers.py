@@ -5,18 +5,13 @@ from string import Formatter
 
 import pytest
 
-from activities.language import LANGUAGES, Language
-from starter.page.form_answers import REFUSALS, objected, why_not
+from activities.people.language import LANGUAGES, Language
+from starter.web.pages.forms import REFUSALS, objected, why_not
 from tests.workflows.stage import a_request, silent_for
-from workflows.follow_up import operations, questions
-from workflows.follow_up.agenda import HORIZON
-from workflows.model.objections import Rejection
-from workflows.model.policy import Policy
-from workflows.model.provider import DocumentSeen
-from workflows.model.subject import Participant, Status
-from workflows.model.task import Task, ToDecide
-from workflows.model.texts import TEXT_AT_MOST
-from workflows.model.wishes import (
+from workflows.follow_up import commands as operations
+from workflows.follow_up import commands as questions
+from workflows.follow_up.next_step import HORIZON
+from workflows.model.commands import (
     INSIST,
     Answer,
     Block,
@@ -29,8 +24,12 @@ from workflows.model.wishes import (
     ReminderNow,
     Resumption,
 )
-from workflows.signature.progress import SignatureState
-from workflows.task import progress as tasks
+from workflows.model.policy import Policy
+from workflows.model.rejections import TEXT_AT_MOST, Rejection
+from workflows.model.signature import DocumentSeen
+from workflows.model.subject import Participant, Status, Task, ToDecide
+from workflows.signature.state import SignatureState
+from workflows.task import state as tasks
 
 NOW = datetime(2026, 11, 26, 14, 0, tzinfo=UTC)
 SIGNER = "customer-signer"

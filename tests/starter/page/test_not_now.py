@@ -5,9 +5,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from activities.language import Language
-from activities.reader import Reader
-from starter.page.not_now import times
+from activities.people.language import Language
+from activities.people.reader import Reader
+from starter.web.pages.options import times
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 CHRISTMAS = (date(2026, 12, 25), date(2026, 12, 26))

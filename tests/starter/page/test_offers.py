@@ -5,17 +5,15 @@ from typing import Any
 
 import pytest
 
-from activities.person import Person
-from activities.reader import Reader
-from starter.page.offers import NOTHING, Offers, to_awaited
-from starter.page.screens import FormAction
-from starter.page.who_asks import StandIns
-from starter.wishes import CommandRefused
-from workflows.model.lines import Choices
+from activities.people.person import Person
+from activities.people.reader import Reader
+from starter.queries.commands import CommandRefused
+from starter.web.pages.options import NOTHING, Offers, to_awaited
+from starter.web.pages.screens import FormAction, StandIns
+from workflows.model.commands import NotNow
+from workflows.model.rejections import plain
 from workflows.model.subject import Status
-from workflows.model.texts import plain
-from workflows.model.views import RequestShow
-from workflows.model.wishes import NotNow
+from workflows.model.views import Choices, RequestShow
 
 NOW = datetime(2026, 11, 26, 14, 0, tzinfo=UTC)
 SIGNER, DEPUTY = "customer-signer", "customer-deputy"

@@ -13,24 +13,23 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 import starter
 from activities.core_signature.signing_page import SigningPage, SigningState
 from activities.policies.catalogue import Catalogue
-from activities.requests.cover_sheet import CoverSheet
-from activities.store.home import StoragePrefix
-from activities.store.store import Store
-from activities.tasks.input import PreparedTask
-from starter.codec import data_converter
-from starter.page.quick_look import QuickLook
-from starter.page.standing import page_as_known
-from starter.setting_values import PayloadKey
+from activities.records.cover_sheet import CoverSheet
+from activities.records.rows import StoragePrefix
+from activities.records.store import Store
+from activities.task.intake import PreparedTask
+from starter.config.values import PayloadKey
+from starter.temporal.codec import data_converter
+from starter.web.pages.status import page_as_known
+from starter.web.pages.visits import QuickLook
 from tests.servers import own_namespace
 from workflows import names
 from workflows.kinds import Kind
 from workflows.model.policy import Policy
 from workflows.model.records import SettledRecord
-from workflows.model.request import Document, SignatureBrief
-from workflows.model.subject import Participant, Role, Status
-from workflows.model.task import Task
+from workflows.model.signature import Document, SignatureBrief
+from workflows.model.subject import Participant, Role, Status, Task
 from workflows.model.views import RequestShow, TaskShow
-from workflows.task.inputs import TaskInput
+from workflows.task.state import TaskInput
 
 CATALOGUE = Catalogue.read(Path(starter.__file__).with_name("policies.yaml"))
 TITLE = "Master services agreement"

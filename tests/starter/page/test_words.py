@@ -6,23 +6,30 @@ from typing import Any
 import pytest
 
 from activities.core_signature.signing_page import SigningPage, SigningState
-from activities.due import Deadline
-from activities.language import LANGUAGES, Language
-from starter.page.problems import problems_of
-from starter.page.screens import Screen, ScreenDraft
-from starter.page.turned_away import FOREIGN_FORM, NO_ANSWER, NOT_KNOWN_NOW, NOT_OURS
-from starter.page.words import MAIL_SENT, ended_screen, signing_screen, status_screen, task_screen
+from activities.people.language import LANGUAGES, Language
+from activities.people.reader import Deadline
+from starter.web.pages.screens import FOREIGN_FORM, NO_ANSWER, NOT_KNOWN_NOW, NOT_OURS, Screen, ScreenDraft
+from starter.web.pages.status import problems_of
+from starter.web.pages.words import MAIL_SENT, ended_screen, signing_screen, status_screen, task_screen
 from tests.activities.reading import reading
-from workflows.model.attention import Attention, AttentionCode
-from workflows.model.entries import AskedQuestion, TimelineEntry
-from workflows.model.happened import EventType
-from workflows.model.lines import AssigneeLine, Choices, SignerLine
-from workflows.model.request import SignerState
-from workflows.model.settlement import HandoffLine, HandoffState
+from workflows.model.commands import Problem
+from workflows.model.hand_off import HandoffLine, HandoffState
+from workflows.model.signature import SignerState
 from workflows.model.subject import Code, Role, Status
-from workflows.model.views import Next, NextStep, RequestShow, TaskShow, WaitingFor
-from workflows.model.wishes import Problem
-from workflows.task.assignees import AssigneeState
+from workflows.model.timeline import AskedQuestion, EventType, TimelineEntry
+from workflows.model.views import (
+    AssigneeLine,
+    Attention,
+    AttentionCode,
+    Choices,
+    Next,
+    NextStep,
+    RequestShow,
+    SignerLine,
+    TaskShow,
+    WaitingFor,
+)
+from workflows.task.state import AssigneeState
 
 NOW = datetime(2026, 12, 10, 9, 0, tzinfo=UTC)
 DUE = datetime(2026, 12, 11, 17, 0, tzinfo=UTC)

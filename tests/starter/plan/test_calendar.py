@@ -10,12 +10,12 @@ import pytest
 from rich.console import Console
 
 from activities.files.reading import FileFaults
-from starter.error_types import Refusal
+from starter.cli.plan import of_plan
+from starter.errors import Refusal
 from starter.plan import calendar
 from starter.plan.calendar import Branch, RequestPlan
-from starter.plan.tables import of_plan
 from tests.activities.requests.papers import PEOPLE, Desk
-from workflows.model.planning import Reason
+from workflows.model.schedule import Reason
 from workflows.model.subject import Status
 
 SENT_AT = datetime(2026, 11, 2, 9, tzinfo=UTC)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from starter.plan import calendar, tables
-from starter.terminal import Terminal
+from starter.cli import plan as tables
+from starter.plan import calendar
+from starter.terminal.terminal import Terminal
 from tests.activities.requests.papers import Desk
 from tests.starter.plan.test_calendar import SENT_AT
 from tests.starter.terminal import type_

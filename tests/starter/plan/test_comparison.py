@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from activities.store.store import Store
-from starter import context
-from starter.error_types import Refusal
+from activities.records.store import Store
+from starter.boot import context
+from starter.errors import Refusal
 from starter.plan.comparison import ChangeKindOfAction, Difference, compare
 from tests.activities.requests.papers import Desk
 from tests.workflows.fakes import World

@@ -10,10 +10,10 @@ from typing import TypeAlias
 
 import pytest
 
-from starter.plan.dry_run import SIGNED, Happening, Rehearsal
+from starter.plan.rehearsal import SIGNED, Happening, Rehearsal
 from tests.workflows.lives.undisturbed import Undisturbed
-from workflows.follow_up.stages import NotificationType
-from workflows.model.notices import NotificationOutcome
+from workflows.follow_up.notification_types import NotificationType
+from workflows.model.notifications import NotificationOutcome
 
 Notices: TypeAlias = dict[tuple[str, str, str], datetime]
 """When somebody hears of what, about whom."""

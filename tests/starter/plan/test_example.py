@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from deploy import example
+from deploy.local import environment as example
 from tests.starter.terminal import type_
 
 

@@ -8,14 +8,12 @@ from zoneinfo import ZoneInfo
 import pytest
 from cyclopts import CycloptsError
 
-from starter.command_line import app
+from starter.cli.app import app
+from starter.cli.plan import of_plan
 from starter.plan.calendar import Branch, PlanLine, RequestPlan
-from starter.plan.ics import calendar_of
-from starter.plan.svg import NOTICES_AT_MOST, plan_picture
-from starter.plan.tables import of_plan
-from starter.plan.weeks import WEEKS_AT_MOST, WeekPicture
-from starter.terminal import Terminal
-from workflows.model.planning import Reason
+from starter.plan.picture import NOTICES_AT_MOST, WEEKS_AT_MOST, WeekPicture, calendar_of, plan_picture
+from starter.terminal.terminal import Terminal
+from workflows.model.schedule import Reason
 from workflows.model.subject import Status
 
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)

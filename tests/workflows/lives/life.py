@@ -10,18 +10,13 @@ from typing import Any, Final
 
 from temporalio.exceptions import ApplicationError
 
-from activities.person import Absence, Person
+from activities.people.person import Absence, Person
 from tests.activities.book import Book, somebody
 from tests.workflows.lives.runtime import UPDATE, ContinueAsNew, Runtime
 from tests.workflows.lives.virtual_time import START, VirtualTime
 from tests.workflows.lives.world import World
-from workflows.follow_up.aside import ASIDE
-from workflows.model.policy import ESCALATED, Escalation, EscalationAction, Overdue, Policy, Reminders, Target
-from workflows.model.provider import ProviderEvent
-from workflows.model.request import Document, SignatureBrief, SignerState
-from workflows.model.settlement import Settled
-from workflows.model.subject import Participant, Status
-from workflows.model.wishes import (
+from workflows.follow_up.workflow import ASIDE
+from workflows.model.commands import (
     Answer,
     Cancellation,
     Delegation,
@@ -32,8 +27,11 @@ from workflows.model.wishes import (
     ReminderNow,
     Resumption,
 )
-from workflows.signature.inputs import SignatureInput
-from workflows.signature.progress import SignatureState
+from workflows.model.hand_off import Settled
+from workflows.model.policy import ESCALATED, Escalation, EscalationAction, Overdue, Policy, Reminders, Target
+from workflows.model.signature import Document, ProviderEvent, SignatureBrief, SignerState
+from workflows.model.subject import Participant, Status
+from workflows.signature.state import SignatureInput, SignatureState
 from workflows.signature.workflow import SignatureRequestWorkflow
 
 ERP: Final = Target(target="erp", url="https://erp.example/hooks", on=(Status.SIGNED, ESCALATED))

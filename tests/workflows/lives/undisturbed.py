@@ -3,11 +3,10 @@
 from random import Random
 from typing import Any, Final
 
-from activities.person import Person
+from activities.people.person import Person
 from tests.activities.book import somebody
 from tests.workflows.lives.life import Life
-from workflows.model.provider import ProviderEvent
-from workflows.model.request import SignerState
+from workflows.model.signature import ProviderEvent, SignerState
 
 _HOUR: Final = 3_600.0
 

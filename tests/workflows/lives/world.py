@@ -7,9 +7,10 @@ from random import Random
 
 from temporalio.exceptions import ApplicationError
 
-from activities.planner import PolicyPlanner
+from activities.schedule.planner import PolicyPlanner
 from tests.activities.book import Book
-from workflows.model.notices import (
+from workflows.model.hand_off import HandoffReport, HandoffResult
+from workflows.model.notifications import (
     Channel,
     Delivered,
     Delivery,
@@ -19,8 +20,9 @@ from workflows.model.notices import (
     NotificationOrder,
     NotificationOutcome,
 )
-from workflows.model.planning import PlanningInput, Schedule
-from workflows.model.provider import (
+from workflows.model.records import HandoffBatch
+from workflows.model.schedule import PlanningInput, Schedule
+from workflows.model.signature import (
     CancelOrder,
     CreateOrder,
     DocumentSeen,
@@ -28,10 +30,8 @@ from workflows.model.provider import (
     ForwardReport,
     Observation,
     SignerSeen,
+    SignerState,
 )
-from workflows.model.records import HandoffBatch
-from workflows.model.request import SignerState
-from workflows.model.settlement import HandoffReport, HandoffResult
 from workflows.model.subject import Code, Roster, Status
 
 OPEN = (SignerState.WAITING, SignerState.TURN, SignerState.VIEWED)

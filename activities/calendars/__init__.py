@@ -1,1 +1,0 @@
-"""Clocks, working hours and public holidays of places."""

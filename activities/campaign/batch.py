@@ -1,0 +1,287 @@
+"""One walk over an audience, member after member: at the provider's pace, and to be broken off at any time."""
+
+import asyncio
+import time
+from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.campaign import population
+from activities.campaign.audience import Member
+from activities.campaign.member_status import MemberVisibility, records_of
+from activities.files.reading import FileFaults
+from activities.launch import launch
+from activities.launch.launch import end_forgotten, end_terminated
+from activities.people.person import Reachable, SignersFile, id_in_full
+from activities.records.rows import StoragePrefix
+from activities.records.store import Store
+from activities.temporal import executions
+from activities.temporal.commands import taken
+from workflows.follow_up.input import FollowUpInput
+from workflows.kinds import Kind
+from workflows.model.campaign import Batch, BatchResult, BatchWork, Campaign, CampaignOrder
+from workflows.model.commands import Cancellation, Extension
+from workflows.model.signature import SignatureBrief
+from workflows.model.subject import Participant, Role
+from workflows.signature.state import SignatureInput
+
+
+@dataclass(frozen=True)
+class MemberRequest:
+    """See `path.Prepared`: its document is in the store since the campaign was started; `message` is the text."""
+
+    given: SignatureInput
+    person: Reachable | None = field(default=None, repr=False)
+    """Whoever stands in full in the table."""
+    message: str = ""
+    overdue: FileFaults | None = None
+
+    async def kept(self, store: Store) -> SignatureInput:
+        """See `path.Prepared`: a message, and somebody in full, are kept beside the request as of any other."""
+        home, digest = StoragePrefix.of_request(self.given.brief.id), self.given.fingerprint
+        if signers := SignersFile.of([self.person]):
+            await store.keep_signers(home, digest, signers)
+        if not self.message:
+            return self.given
+        message = await store.texts.keep(home, f"message-{digest[:16]}", self.message)
+        return self.given.replace(brief=self.given.brief.replace(message=str(message)))
+
+    async def lives(self, store: Store, given: FollowUpInput) -> None:
+        """See `path.Prepared`: nothing yet."""
+
+
+def request_of(
+    campaign: Campaign, fingerprint: str, member: Member, person: Reachable | None, message: str = ""
+) -> MemberRequest:
+    """What is started for a member; whoever stands in full is known to their own request as its first signer."""
+    signer = Participant(person=id_in_full(1) if person else member.person, role=Role.SIGN)
+    brief = SignatureBrief(
+        id=member.request(campaign.id),
+        kind=campaign.kind,
+        title=campaign.title,
+        document=campaign.document,
+        requester=campaign.requester,
+        people=(signer,),
+        lock_screen=campaign.lock_screen,
+        in_person=True,
+    )
+    digest = member.fingerprint(fingerprint)
+    request = SignatureInput(
+        brief=brief, policy=campaign.asking, due=member.due, fingerprint=digest, told_together=True
+    )
+    return MemberRequest(request, person, message)
+
+
+def forgotten(order: CampaignOrder, member: Member, person: Reachable | None) -> SignatureInput:
+    """What the request of a member was started with of which there is neither a workflow nor a record.
+
+    Nothing is kept of it anew: whoever was erased meanwhile stays erased.
+    """
+    return request_of(order.campaign, order.fingerprint, member, person).given
+
+
+WALK_AT_MOST: Final = 1_000
+"""Members that one activity sees to."""
+WALK_SECONDS: Final = 150.0
+"""How long it does, at most: so long other campaigns may wait for its place.
+
+Each is six events of the campaign, and a provider that takes one call a second is asked for 150 people in it.
+"""
+AHEAD_AT_MOST: Final = 50
+"""Requests of one campaign that wait for Core Signature: more are started as these are made there, at its pace.
+
+What is urgent overtakes what waits in Temporal, and not what a worker has begun: with 200 of them it was told after
+53 s on a busy laptop, with 50 after 5 s, and the campaign was no slower.
+"""
+AT_ONCE: Final = 25
+"""Members that are seen to at the same time; after them the place is told to Temporal."""
+_WISHES_A_SECOND: Final = 50
+"""Requests that are ended or extended: what each asks of Core Signature waits in its queue."""
+_LOOK_AGAIN: Final = 1.0
+"""Seconds."""
+PATIENCE: Final = 10
+"""Looks for room in which none of those who wait is made: then the walk gives its place away."""
+_PROGRESS: Final = 3
+
+
+@dataclass(frozen=True)
+class BatchLimits:
+    """How far one activity goes."""
+
+    members: int = WALK_AT_MOST
+    seconds: float = WALK_SECONDS
+    ahead: int = AHEAD_AT_MOST
+    patience: int = PATIENCE
+
+
+STRIDE: Final = BatchLimits()
+
+
+@dataclass(frozen=True)
+class BatchFacts:
+    """What a walk knows beside its order: who stands in full in the table, and what the owner writes to everybody.
+
+    `begun` are those who may have a request, where such are to be ended.
+    """
+
+    visibility: MemberVisibility
+    people: Mapping[str, Reachable] = field(default_factory=dict)
+    message: str = ""
+    begun: frozenset[str] = frozenset()
+
+
+class BatchJob:
+    """One activity's part of a walk."""
+
+    def __init__(self, client: Client, store: Store, walk: Batch, told: BatchFacts, stride: BatchLimits) -> None:
+        self._client = client
+        self._store = store
+        self._walk, self._order = walk, walk.order
+        self._told = told
+        self._stride = stride
+        self._began_at = time.monotonic()
+        self._ends_at = self._began_at + stride.seconds
+        # By the server's clock, which is that of the campaign: this worker's may be off.
+        self._given_out = activity.info().started_time if activity.in_activity() else datetime.now(UTC)
+        self._stopped = asyncio.Event()
+        self._full = False
+        self._place, self._done, self._refused = _progress(walk)
+
+    def stop(self) -> None:
+        """Let those come to their end who were begun, and nobody else."""
+        self._stopped.set()
+
+    async def walked(self, members: Sequence[Member]) -> BatchResult:
+        """See to them behind the place where it goes on; what `taken` and the start path raise ends it."""
+        last = min(len(members), self._walk.after + self._stride.members)
+        while self._place < last and not self._is_to_end:
+            some = members[self._place : min(last, self._place + AT_ONCE)]
+            if self._walk.work is BatchWork.START and not await self._has_room(len(some)):
+                break
+            began, seen = time.monotonic(), await self._see_to(some)
+            self._count(seen, len(some))
+            if self._walk.work is not BatchWork.START:
+                told = len(seen) - seen.count(None)
+                await self._rest(began + told / _WISHES_A_SECOND - time.monotonic())
+        over = self._place >= len(members)
+        return BatchResult(after=self._place, done=self._done, refused=self._refused, over=over, full=self._full)
+
+    def _count(self, seen: Sequence[bool | None], many: int) -> None:
+        self._place += many
+        self._done += seen.count(True)
+        self._refused += seen.count(False)
+        self._tell_place()
+
+    def _tell_place(self) -> None:
+        if activity.in_activity():
+            activity.heartbeat(self._place, self._done, self._refused)
+
+    @property
+    def _is_to_end(self) -> bool:
+        ending = activity.in_activity() and activity.is_worker_shutdown()
+        # No worker may have been there to begin it while there was time.
+        now = time.monotonic()
+        until = self._walk.until
+        late = until is not None and self._given_out + timedelta(seconds=now - self._began_at) >= until
+        return self._stopped.is_set() or ending or late or now >= self._ends_at
+
+    async def _rest(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopped.wait(), max(seconds, 0))
+
+    async def _has_room(self, many: int) -> bool:
+        """Wait until few enough requests of the campaign wait for Core Signature.
+
+        False when it is to end before, or `full` when for a while none of them was made.
+        """
+        least, in_vain = self._stride.ahead + 1, 0
+        while not self._is_to_end:
+            waiting = await self._told.visibility.waiting(self._order.campaign.id)
+            if waiting + many <= self._stride.ahead:
+                return True
+            least, in_vain = min(least, waiting), 0 if waiting < least else in_vain + 1
+            if in_vain >= self._stride.patience:
+                self._full = True
+                return False
+            await self._rest(_LOOK_AGAIN)
+        return False
+
+    async def _see_to(self, some: Sequence[Member]) -> list[bool | None]:
+        """Whether something was done for each; False for one that was refused, None where there was nothing to do."""
+        if self._walk.work is BatchWork.START:
+            return await _all([self._start(one) for one in some])
+        ended = await records_of(self._store, self._order.campaign, some)
+        left = [one for one in some if not one.row.says and one.person not in ended]
+        if self._walk.work is BatchWork.EXTEND:
+            left = [one for one in left if one.asked]
+        return await _all([self._wish(one) for one in left])
+
+    async def _start(self, member: Member) -> bool | None:
+        if not member.asked:
+            return None
+        person = self._told.people.get(member.person)
+        if person is None and population.stands_in_full(member.person):
+            return False  # Erased meanwhile: nobody knows where to reach them.
+        order = self._order
+        prepared = request_of(order.campaign, order.fingerprint, member, person, self._told.message)
+        try:
+            again = self._walk.change is not None  # What somebody has terminated is taken up with its living document.
+            await launch.start(self._client, self._store, prepared, parent=order.workflow_id, again=again)
+        except (launch.IdTaken, launch.NotItsOwn, launch.BrokenOff) as refused:
+            activity.logger.warning("member not asked", extra={"row": member.row.number, "why": type(refused).__name__})
+            return False
+        except RPCError as error:
+            if error.status is not RPCStatusCode.INVALID_ARGUMENT:
+                raise
+            # It is this one that the server does not take: the others are not to wait for what never will be.
+            activity.logger.warning("member not asked", extra={"row": member.row.number, "why": error.status.name})
+            return False
+        # Those as well whom an attempt before this one has asked: it could not say so.
+        return True
+
+    async def _wish(self, member: Member) -> bool | None:
+        walk = self._walk
+        workflow_id = Kind.REQUEST.workflow_id(member.request(self._order.campaign.id))
+        wanted: Cancellation | Extension = Extension(actor=walk.actor, due=member.due)
+        if walk.work is BatchWork.END:
+            wanted = Cancellation(actor=walk.actor, reason=walk.reason)
+        was_taken = await taken(self._client, workflow_id, wanted, f"campaign-{walk.change or 0}")
+        if was_taken is None and isinstance(wanted, Cancellation):
+            return await self._end(member, workflow_id, wanted) or None
+        return was_taken
+
+    async def _end(self, member: Member, workflow_id: str, wanted: Cancellation) -> bool:
+        """Whether a request is ended that nobody goes on with; also one that Temporal has forgotten."""
+        order, person = self._order, self._told.people.get(member.person)
+        by = order.workflow_id
+        if await end_terminated(self._client, self._store, workflow_id, wanted, order.now, begun_by=by):
+            return True
+        if member.person not in self._told.begun or await executions.found(self._client, workflow_id) is not None:
+            return False
+        given = forgotten(order, member, person)
+        return await end_forgotten(self._client, self._store, given, wanted, order.now, parent=by)
+
+
+def _progress(walk: Batch) -> tuple[int, int, int]:
+    """Where to go on: behind whom an attempt before this one has seen to."""
+    known = activity.info().heartbeat_details if activity.in_activity() else ()
+    place, done, refused = known if len(known) == _PROGRESS else (walk.after, 0, 0)
+    return max(place, walk.after), done, refused
+
+
+async def _all(calls: Sequence[Coroutine[Any, Any, bool | None]]) -> list[bool | None]:
+    """What came of each, once all have ended: a start that went on after the others is one that nobody ends any more.
+
+    What has failed is raised then.
+    """
+    found = await asyncio.gather(*calls, return_exceptions=True)
+    for one in found:
+        if isinstance(one, BaseException):
+            raise one
+    return [one for one in found if not isinstance(one, BaseException)]

@@ -1,0 +1,383 @@
+"""What a checked campaign file becomes: the workflow's input, and the rows and people that the store keeps."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
+
+from activities.calendar.wall_clock import at_clock, length
+from activities.campaign import audience, population
+from activities.campaign.audience import AUDIENCE_AT_MOST
+from activities.campaign.population import NOBODY, AudienceFile
+from activities.files.fields import DayOrInstant, FileName, Id, KindId, Message, Name, Span, SpanOrNone
+from activities.files.pdf import LocalDocuments
+from activities.files.reading import FileFaults, FileModel, FileText, PlainFile
+from activities.launch import launch
+from activities.launch.intake import AskingFile, ConcernedPersons, KnownPersons, PersonId, checked, read_as, right
+from activities.onboarding.file import ShortId
+from activities.people.directory import Directory, UnknownGroup
+from activities.people.person import Person
+from activities.policies.catalogue import Catalogue
+from activities.records.rows import StoragePrefix
+from activities.records.store import AUDIENCES, Store
+from activities.signature.intake import MAX_UPLOAD_MEGABYTES, DocumentEntry, RequestChecks
+from workflows.campaign.state import CampaignInput
+from workflows.follow_up.input import FollowUpInput
+from workflows.kinds import Kind
+from workflows.model.campaign import YEAR, AudienceSource, Campaign, Joiners, Leavers
+from workflows.model.policy import Policy
+from workflows.model.signature import Document
+
+_WHOLE_DAYS: Final = re.compile(r"0d|[1-9][0-9]{0,3}[dw]")
+A_YEAR: Final = 2027
+"""Any that has no more days than others."""
+
+
+@dataclass
+class CampaignChecks(RequestChecks):
+    """The knowledge behind the fields of one campaign file: its document, and its audience."""
+
+    unknown: Mapping[str, str] = field(default_factory=dict)
+    """Why a group that it names is none."""
+    secret: SecretStr | None = None
+    read: bytes | None = None
+    """Its table, if that was read already."""
+    given: AudienceFile = NOBODY
+
+    @property
+    def concerned(self) -> ConcernedPersons:
+        """The owner; who is asked is checked row by row."""
+        return ConcernedPersons(self.right.get("owner"), frozenset())
+
+    def group(self, name: str) -> None:
+        """Refuse a group that is not there."""
+        if name in self.unknown:
+            raise ValueError(self.unknown[name])
+
+    def table(self, name: str) -> None:
+        """Read the table that is named, beside the file."""
+        try:
+            self.given = population.read(self.folder / Path(name), secret=self.secret, content=self.read)
+        except FileFaults as faults:
+            raise ValueError(faults.in_short) from None
+
+
+def _checks(info: ValidationInfo) -> CampaignChecks:
+    if not isinstance(info.context, CampaignChecks):
+        raise TypeError("a campaign file is validated with CampaignChecks")
+    return info.context
+
+
+def whole_days(span: str | None) -> str | None:
+    """A duration in days or weeks: a campaign's days are over for everybody at an hour of their own."""
+    if span is not None and not _WHOLE_DAYS.fullmatch(span):
+        raise ValueError("must be in whole days or weeks, such as 14d or 2w")
+    return span
+
+
+def days_of(span: str) -> int:
+    """How many days that is."""
+    return length(span).days
+
+
+class EditionEntry(DocumentEntry):
+    """The document, and what an auditor asks about it."""
+
+    version: Name = ""
+    effective: date | None = None
+    approver: PersonId | None = None
+
+
+class AudienceEntry(FileModel):
+    """Who is asked: exactly one of a group, a table beside the file, or a list of ids."""
+
+    group: Id | None = None
+    file: FileName | None = None
+    people: tuple[Id, ...] | None = Field(default=None, min_length=1, max_length=AUDIENCE_AT_MOST)
+
+    @field_validator("group")
+    @classmethod
+    def _is_there(cls, group: str | None, info: ValidationInfo) -> str | None:
+        if group is not None:
+            _checks(info).group(group)
+        return group
+
+    @field_validator("file")
+    @classmethod
+    def _can_be_read(cls, file: str | None, info: ValidationInfo) -> str | None:
+        if file is not None:
+            _checks(info).table(file)
+        return file
+
+    @field_validator("people")
+    @classmethod
+    def _listed(cls, people: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
+        if people is not None:
+            _checks(info).given = population.of_people(people)
+        return people
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if sum(one is not None for one in (self.group, self.file, self.people)) != 1:
+            raise ValueError("needs exactly one of group, file, people")
+        return self
+
+
+class JoinersEntry(FileModel):
+    """What becomes of whoever joins the group, and how long they have."""
+
+    rule: Joiners
+    within: Span | None = None
+
+    _days = field_validator("within")(whole_days)
+
+
+class CampaignFile(AskingFile):
+    """A campaign: which document, for whom, from when on, for how long."""
+
+    kind: KindId = "policy-acknowledgement"
+    id: ShortId | None = None
+    document: EditionEntry
+    audience: AudienceEntry
+    owner: PersonId
+    opens: DayOrInstant | None = None
+    window: Span | None = None
+    grace: SpanOrNone | None = None
+    joiners: JoinersEntry | None = None
+    leavers: Leavers = Leavers.KEEP
+    message: Message | None = None
+    report_columns: tuple[Literal["name", "email", "zone", "locale", "phone"], ...] = Field(
+        default=("name", "email"), max_length=5
+    )
+    yearly: Annotated[str, Field(pattern=r"^(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$")] | None = None
+
+    _right_people = field_validator("owner")(right)
+    _days = field_validator("window", "grace")(whole_days)
+
+    @field_validator("opens")
+    @classmethod
+    def _is_near(cls, opens: date | datetime | None, info: ValidationInfo) -> date | datetime | None:
+        if opens is not None:
+            _checks(info).near(opens)
+        return opens
+
+    @field_validator("yearly")
+    @classmethod
+    def _day_of_each_year(cls, yearly: str | None, info: ValidationInfo) -> str | None:
+        if yearly is not None:
+            opening_day(yearly, A_YEAR)
+            if info.data.get("opens", yearly) is None:  # The opening of a year says its day: nobody else opens one.
+                raise ValueError("is opened by its schedule: `countersign campaign schedule FILE`")
+        return yearly
+
+    @field_validator("due")
+    @classmethod
+    def _none_of_its_own(cls, due: object) -> None:
+        if due is not None:
+            raise ValueError("follows from opens and window: leave it out")
+
+    @model_validator(mode="after")
+    def _joining_needs_a_group(self) -> Self:
+        if self.joiners and self.joiners.rule is Joiners.ADD and self.audience.group is None:
+            raise ValueError("joiners: add needs an audience that is a group: nobody joins a list")
+        return self
+
+
+def of_year(plain: PlainFile, year: int) -> PlainFile:
+    """The file with the year in the places where it says `{year}`."""
+    return plain.saying(_in_year(plain.plain, year))
+
+
+def _in_year(plain: Any, year: int) -> Any:
+    if isinstance(plain, dict):
+        return {key: _in_year(value, year) for key, value in plain.items()}
+    if isinstance(plain, list):
+        return [_in_year(one, year) for one in plain]
+    return plain.replace(YEAR, str(year)) if isinstance(plain, str) else plain
+
+
+def opening_day(yearly: str, year: int) -> date:
+    """The day on which a yearly campaign opens in a year; `ValueError` for one that not every year has."""
+    try:
+        return date.fromisoformat(f"{year}-{yearly}")
+    except ValueError:
+        raise ValueError("must be a day that each year has, as month and day: 12-01") from None
+
+
+@dataclass(frozen=True)
+class PreparedCampaign:
+    """A campaign whose file was checked in full; nothing is stored or started yet."""
+
+    given: CampaignInput
+    rows: AudienceFile = field(repr=False)
+    """What a table or a list says; none for a group, which is asked for its members at the opening."""
+    document: bytes | None = field(repr=False)
+    overdue: FileFaults | None = None
+    """Why it can be recognised, but not started any more."""
+
+    async def kept(self, store: Store) -> CampaignInput:
+        """See `path.Prepared`: document, rows, the people in full, and the message."""
+        home, campaign = StoragePrefix.of(self.given.campaign.workflow_id), self.given.campaign
+        if self.document is not None:
+            await store.put_document(self.document)
+        if self.rows.rows:
+            await store.put_document(audience.dumped(self.rows.rows), AUDIENCES)
+        if (people := self.rows.kept) is not None:
+            await store.keep_signers(home, self.given.fingerprint, people)
+        if campaign.message is None:
+            return self.given
+        message = await store.texts.keep(home, f"message-{self.given.fingerprint[:16]}", campaign.message)
+        return self.given.replace(campaign=campaign.replace(message=str(message)))
+
+    async def lives(self, store: Store, given: FollowUpInput) -> None:
+        """See `path.Prepared`: the people of its table."""
+        await store.choose_signers(StoragePrefix.of(given.subject.workflow_id), given.fingerprint)
+
+
+async def prepare_campaign(
+    written: FileText | PlainFile,
+    *,
+    catalogue: Catalogue,
+    directory: Directory,
+    now: datetime,
+    documents: LocalDocuments | None = None,
+    secret: SecretStr | None = None,
+    table: bytes | None = None,
+) -> PreparedCampaign:
+    """Check a campaign file in full, with its audience; nothing is started, and nobody of it is looked up yet.
+
+    `secret` makes the ids of those who stand in full in its `table`, which is read unless it comes along.
+    Raises `FileFaults` with all that is wrong, and `DirectoryFailure` when nobody can be looked up. A row that is wrong
+    is no fault of the file: it is told of its own.
+    """
+    plain = await read_as(Kind.CAMPAIGN, written)
+    plain = _of_year(plain, now)
+    named = plain.plain if isinstance(plain.plain, dict) else {}
+    found = await KnownPersons.look_up(directory, frozenset(_persons(named)))
+    checks = CampaignChecks(
+        folder=plain.folder,
+        documents=documents or LocalDocuments(MAX_UPLOAD_MEGABYTES),
+        catalogue=catalogue,
+        found=found,
+        closing=(),
+        now=now,
+        unknown=await _unknown_groups(named, directory),
+        secret=secret,
+        read=table,
+    )
+    file, policy = await checked(plain, CampaignFile, checks, directory)
+    owner = await directory.person(file.owner)
+    given = _given(file, policy.resolved.policy, checks, owner, now)
+    over = given.campaign.due < now.date() - timedelta(days=1)
+    overdue = plain.faults([(("opens",), "its window lies in the past")]) if over else None
+    return PreparedCampaign(given, checks.given, checks.pdf, overdue)
+
+
+def _given(file: CampaignFile, policy: Policy, checks: CampaignChecks, owner: Person, now: datetime) -> CampaignInput:
+    opens_at = _opening(file.opens, owner, now)
+    asking = _asking(policy, file)
+    due = opens_at.astimezone(owner.tz).date() + timedelta(days=days_of(asking.window))
+    digest = _fingerprint(file, checks)
+    joiners = file.joiners.rule if file.joiners else Joiners.IGNORE
+    within = file.joiners.within if file.joiners else None
+    campaign = Campaign(
+        id=launch.own_id(file, digest),
+        kind=file.kind,
+        title=file.document.name or PurePosixPath(file.document.file or "").stem,
+        requester=file.owner,
+        people=(),
+        urgent=False,
+        lock_screen=policy.lock_screen,
+        document=_document(file, checks.pdf),
+        source=AudienceSource(
+            group=file.audience.group,
+            rows=None if file.audience.group else hashlib.sha256(audience.dumped(checks.given.rows)).hexdigest(),
+        ),
+        opens_at=opens_at,
+        due=due,
+        grace=days_of(asking.grace),
+        joiners=joiners,
+        within=days_of(within or asking.window),
+        leavers=file.leavers,
+        message=file.message,
+        asking=asking,
+        report_columns=file.report_columns,
+    )
+    return CampaignInput(campaign=campaign, policy=policy, fingerprint=digest, subscribers=file.subscribers)
+
+
+def _asking(policy: Policy, file: CampaignFile) -> Policy:
+    """The policy of each request: nobody is escalated to one by one, and only the campaign tells of an end."""
+    window, grace = file.window or policy.window, file.grace or policy.grace
+    return policy.replace(
+        window=window if window[-1] in "dw" else f"{max(1, days_of(window))}d",
+        grace=grace if grace[-1] in "dw" else f"{days_of(grace)}d",
+        overdue=policy.overdue and policy.overdue.replace(escalate=False),
+        escalation=None,
+        handoff=(),
+        self_delegate=False,
+        urgent=False,
+    )
+
+
+def _opening(opens: date | datetime | None, owner: Person, now: datetime) -> datetime:
+    """The instant of the opening: of a bare date the begin of the owner's working day, when somebody can answer."""
+    if opens is None:
+        return now
+    if isinstance(opens, datetime):
+        return opens
+    return at_clock(opens, owner.working_hours[0], owner.tz).astimezone(UTC)
+
+
+def _document(file: CampaignFile, pdf: bytes | None) -> Document:
+    entry, edition = file.document, {"version": file.document.version, "effective": file.document.effective}
+    if entry.file is None or pdf is None:
+        return Document(template=entry.template, approver=entry.approver, **edition)
+    return Document(
+        sha256=hashlib.sha256(pdf).hexdigest(),
+        size=len(pdf),
+        file_name=PurePosixPath(entry.file).name,
+        approver=entry.approver,
+        **edition,
+    )
+
+
+def _fingerprint(file: CampaignFile, checks: CampaignChecks) -> str:
+    """What the file says, without its id, the document and the table by their content; not who is in a group."""
+    content = file.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude={"id": True})
+    if checks.pdf is not None:
+        content["document"] = {**content["document"], "sha256": hashlib.sha256(checks.pdf).hexdigest()}
+        del content["document"]["file"]
+    if file.audience.file is not None:
+        content["audience"] = {"sha256": checks.given.digest}
+    return launch.fingerprint(content)
+
+
+def _of_year(plain: PlainFile, now: datetime) -> PlainFile:
+    """The file with the year of its opening where it says `{year}`."""
+    opens = plain.plain.get("opens") if isinstance(plain.plain, dict) else None
+    year = int(opens[:4]) if isinstance(opens, str) and opens[:4].isdecimal() else now.year
+    return of_year(plain, year)
+
+
+def _persons(named: Mapping[str, Any]) -> list[str]:
+    document = named.get("document")
+    approver = document.get("approver") if isinstance(document, dict) else None
+    return [id for id in (named.get("owner"), approver) if isinstance(id, str)]
+
+
+async def _unknown_groups(named: Mapping[str, Any], directory: Directory) -> dict[str, str]:
+    entry = named.get("audience")
+    group = entry.get("group") if isinstance(entry, dict) else None
+    if not isinstance(group, str):
+        return {}
+    try:
+        await directory.group(group)
+    except UnknownGroup as unknown:
+        return {group: str(unknown)}
+    return {}

@@ -1,0 +1,441 @@
+"""How everybody of an audience stands: by their settled records, which are the truth, and by what is still open.
+
+One walk for all who ask: the record, the report, `campaign show`, managers and the desk. Of 10,000 people it reads
+10,000 small files, so a record is read as plain JSON, and only what a line says of it is taken.
+"""
+
+import asyncio
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, Self
+
+from temporalio.client import Client
+
+from activities.campaign.audience import Audience, Member
+from activities.records.rows import StoragePrefix
+from activities.records.store import AUDIENCES, Store
+from activities.temporal import executions
+from workflows import names
+from workflows.campaign.state import last_instant
+from workflows.kinds import Kind
+from workflows.model.base import Model
+from workflows.model.campaign import Campaign, CampaignOrder, Counts
+from workflows.model.subject import Code, Status
+from workflows.model.timeline import EventType
+
+if TYPE_CHECKING:
+    from activities.campaign.population import Population
+
+_HOPEFUL: Final = " AND ".join(f"{names.PROBLEM.name} != '{code}'" for code in (Code.REFUSED, Code.DIRECTORY))
+_NOT_REFUSED: Final = f"({names.PROBLEM.name} IS NULL OR ({_HOPEFUL}))"
+"""Whoever is refused, or has left the people file, waits for a person of ours: nobody else is to wait for them."""
+
+
+@dataclass(frozen=True)
+class OpenMembers:
+    """The requests of a campaign that have not ended by themselves, by their ids."""
+
+    status: Mapping[str, str] = field(default_factory=dict)
+    """`CsStatus` of those that go on."""
+    broken: Mapping[str, str] = field(default_factory=dict)
+    """How the others were broken off."""
+    refused: frozenset[str] = frozenset()
+    """Those of which Core Signature makes no document; they ask it again by themselves."""
+
+
+class MemberVisibility(Protocol):
+    """Where is looked; both may raise `RPCError`."""
+
+    async def open_of(self, campaign: str) -> OpenMembers:
+        """All of a campaign's."""
+        ...
+
+    async def waiting(self, campaign: str) -> int:
+        """How many of them wait to be made at Core Signature, which has not refused them."""
+        ...
+
+
+@dataclass(frozen=True)
+class TemporalMemberVisibility:
+    """See `MemberVisibility`; of 10,000 open requests it takes ten pages."""
+
+    client: Client
+
+    async def open_of(self, campaign: str) -> OpenMembers:
+        """See `MemberVisibility`."""
+        return await self._found(campaign, executions.OPEN)
+
+    async def other_than_told(self, campaign: str) -> OpenMembers:
+        """Those of them who stand otherwise than whoever was told and has not acted: most never are asked for."""
+        words = ", ".join(f"'{status}'" for status in (Status.CONVERTING, Status.VIEWED))
+        found = await self._found(campaign, f"({executions.OPEN} AND {names.STATUS.name} IN ({words}))")
+        # A run that was broken off may have another one after it, which is in all of those that go on.
+        return await self.open_of(campaign) if found.broken else found
+
+    async def going_on(self, campaign: str) -> int:
+        """How many of them go on."""
+        return (await self.client.count_workflows(f"{_of(campaign)} AND {executions.OPEN}")).count
+
+    async def _found(self, campaign: str, going_on: str) -> OpenMembers:
+        query = f"{_of(campaign)} AND ({going_on} OR ExecutionStatus IN ('Terminated', 'Failed', 'TimedOut'))"
+        status: dict[str, str] = {}
+        broken: dict[str, str] = {}
+        refused: set[str] = set()
+        async for run in executions.listed(self.client, query):
+            id = run.id.partition(":")[2]
+            if run.status.broken_off:
+                broken[id] = str(run.status)
+            else:
+                status[id] = run.known.get(names.STATUS) or ""
+                waits, why = status[id] == Status.CONVERTING, run.known.get(names.PROBLEM)
+                refused |= {id} if waits and why == Code.REFUSED else set()
+        return OpenMembers(status, {id: how for id, how in broken.items() if id not in status}, frozenset(refused))
+
+    async def waiting(self, campaign: str) -> int:
+        """See `MemberVisibility`."""
+        query = (
+            f"{_of(campaign)} AND {names.STATUS.name} = '{Status.CONVERTING}' AND {executions.OPEN} AND {_NOT_REFUSED}"
+        )
+        return (await self.client.count_workflows(query)).count
+
+
+def _of(campaign: str) -> str:
+    return f"{names.PARENT.name} = '{Kind.CAMPAIGN.workflow_id(campaign)}'"
+
+
+ANOTHERS: Final = "another request had its id already"
+"""Why somebody was not asked."""
+_LOST: Final = "there is neither a workflow nor a record of it"
+_BROKEN_OFF: Final = "its workflow was {}"
+_TERMINATED: Final = _BROKEN_OFF.format(executions.RunStatus.TERMINATED)
+_CANCELLED: Final = "{}, and its document was cancelled"
+_BROKEN: Final = {_BROKEN_OFF.format(one) for one in executions.RunStatus if one.broken_off}
+AT_ONCE: Final = 500
+"""Records that are read at a time."""
+_ASKED_AT_ONCE: Final = 25
+"""Workflows of which visibility knows nothing that Temporal is asked for at the same time."""
+
+
+class MemberStatus(StrEnum):
+    """How somebody of an audience stands, in the word of the report; each is counted under its name."""
+
+    NOT_TOLD = "not_told"
+    TOLD = "told"
+    OPENED = "opened"
+    ACKNOWLEDGED = "acknowledged"
+    LATE = "late"
+    DECLINED = "declined"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    EXEMPT = "exempt"
+    DROPPED = "dropped"
+    ERROR = "errors"
+    NOT_STARTED = "not_started"
+
+
+class MemberOutcome(NamedTuple):
+    """One person of the record; instants are ISO 8601 in UTC, empty where there is none.
+
+    `reason` is what somebody said, by its reference in the store, or what we say ourselves.
+    """
+
+    row: int
+    person: str
+    request: str
+    status: str
+    sent_at: str = ""
+    signed_at: str = ""
+    late: bool = False
+    reminders: int = 0
+    reason: str = ""
+    department: str = ""
+    manager: str = ""
+    due: str = ""
+
+    @property
+    def open(self) -> bool:
+        """Whether they may still acknowledge."""
+        return self.status in (MemberStatus.NOT_TOLD, MemberStatus.TOLD, MemberStatus.OPENED)
+
+    @property
+    def done(self) -> bool:
+        """Whether they have."""
+        return self.status in (MemberStatus.ACKNOWLEDGED, MemberStatus.LATE)
+
+    @property
+    def left(self) -> bool:
+        """Whether nobody goes on with their request and it never ended: its document may still ask them to sign."""
+        return self.reason == _LOST or self.terminated
+
+    @property
+    def terminated(self) -> bool:
+        """Whether somebody has terminated it, and Temporal still knows what it was started with."""
+        return self.reason == _TERMINATED
+
+    @property
+    def broken_off(self) -> bool:
+        """Whether it came to no end of its own, and Temporal still knows what it was started with."""
+        return self.reason in _BROKEN
+
+    @property
+    def lost(self) -> bool:
+        """Whether Temporal has forgotten it without a record: only Core Signature knows how its document ended."""
+        return self.reason == _LOST
+
+
+@dataclass(frozen=True)
+class MemberStatuses:
+    """How everybody of an audience stands by all that is known: records, visibility, and Temporal of whom both lack."""
+
+    client: Client
+    store: Store
+    visibility: MemberVisibility
+
+    async def of(
+        self,
+        order: CampaignOrder,
+        audience: Audience,
+        known: OpenMembers | None = None,
+        lines: list[MemberOutcome] | None = None,
+        *,
+        unseen: bool = False,
+    ) -> tuple[list[MemberOutcome], OpenMembers]:
+        """The line of everybody, and what visibility knows; of whom neither it nor a record does, Temporal is asked.
+
+        `lines` were read a moment ago. `unseen` are those as well who were not seen to: a walk may have died before it
+        could say how far it came.
+        """
+        known = known or await self.visibility.open_of(order.campaign.id)
+        lines = lines or await self.recorded(order, audience, known)
+        asked = (MemberStatus.TOLD, MemberStatus.NOT_TOLD) if unseen else (MemberStatus.TOLD,)
+        unknown = (line.status in asked and line.request not in known.status for line in lines)
+        lost = [place for place, one in enumerate(unknown) if one]
+        for begin in range(0, len(lost), _ASKED_AT_ONCE):
+            some = lost[begin : begin + _ASKED_AT_ONCE]
+            found = await asyncio.gather(*(self._found(order, audience.members[one], lines[one]) for one in some))
+            for place, line in zip(some, found, strict=True):
+                lines[place] = line
+        return lines, known
+
+    async def recorded(
+        self, order: CampaignOrder, audience: Audience, known: OpenMembers | None = None
+    ) -> list[MemberOutcome]:
+        """The line of everybody by their records and by what is `known`; Temporal is asked nothing."""
+        return await lines_of(self.store, order, audience, known)
+
+    async def _found(self, order: CampaignOrder, member: Member, line: MemberOutcome) -> MemberOutcome:
+        """Visibility may lag, so the workflow itself is looked at; as it was when that goes on."""
+        found = await executions.found(self.client, Kind.REQUEST.workflow_id(line.request))
+        if found is None:
+            if line.status == MemberStatus.NOT_TOLD:
+                return line._replace(status=MemberStatus.NOT_STARTED)
+            return line._replace(status=MemberStatus.FAILED, reason=_LOST)
+        if await found.memo(names.MEMO_FINGERPRINT) != member.fingerprint(order.fingerprint):
+            return line._replace(status=MemberStatus.FAILED, reason=ANOTHERS)
+        if found.status.broken_off:
+            return line._replace(status=MemberStatus.FAILED, reason=_BROKEN_OFF.format(found.status))
+        return line
+
+
+async def lines_of(
+    store: Store, order: CampaignOrder, audience: Audience, known: OpenMembers | None = None
+) -> list[MemberOutcome]:
+    """The line of each member, in the order of the audience; `known` is what Temporal says of those without a record.
+
+    The order says how many of them were seen to.
+    """
+    campaign, known, lines = order.campaign, known or OpenMembers(), list[MemberOutcome]()
+    for begin in range(0, len(audience.members), AT_ONCE):
+        members = audience.members[begin : begin + AT_ONCE]
+        records = await records_of(store, campaign, members)
+        for place, member in enumerate(members, start=begin):
+            seen_to = member.seen_to(place, order.asked, order.changes_asked)
+            record = records.get(member.person)
+            lines.append(_line(campaign, order.fingerprint, member, record, known, seen_to=seen_to))
+    return lines
+
+
+async def records_of(store: Store, campaign: Campaign, members: Sequence[Member]) -> Mapping[str, Mapping[str, Any]]:
+    """The settled records of those who have one, by the person."""
+    there = [member for member in members if not member.row.says]
+    found = await store.read_records([StoragePrefix.of_request(member.request(campaign.id)) for member in there])
+    return {member.person: json.loads(record) for member, record in zip(there, found, strict=True) if record}
+
+
+def _line(
+    campaign: Campaign,
+    fingerprint: str,
+    member: Member,
+    record: Mapping[str, Any] | None,
+    known: OpenMembers,
+    *,
+    seen_to: bool,
+) -> MemberOutcome:
+    row, request = member.row, member.request(campaign.id)
+    line = MemberOutcome(row.number, row.person, request, "", department=row.department, manager=row.manager)
+    if row.says and member.out is None:
+        return line._replace(request="", status=MemberStatus.ERROR, reason=row.says)
+    line = line._replace(due=member.due.isoformat())
+    ended = _ended(line, record, member.fingerprint(fingerprint)) if record else None
+    if record and ended and (ended.done or member.out is None):
+        said = ended.signed_at or (record.get("settled") or {}).get("at")
+        at = datetime.fromisoformat(said) if said else None
+        # Moved after they had acknowledged, or could: what counted for them is the day that they had then.
+        due = member.due_at(at)
+        if at and ended.done and at >= last_instant(due) and _was_terminated(record["show"]):
+            ended = ended._replace(status=MemberStatus.LATE, late=True)  # Nobody planned when it was due for them.
+        return ended._replace(due=due.isoformat())
+    if member.out is not None:
+        out = MemberStatus.EXEMPT if member.out.value == MemberStatus.EXEMPT else MemberStatus.DROPPED
+        return (ended or line)._replace(status=out, reason=member.reason)
+    return _unrecorded(line, known, seen_to=seen_to)
+
+
+def _unrecorded(line: MemberOutcome, known: OpenMembers, *, seen_to: bool) -> MemberOutcome:
+    if how := known.broken.get(line.request):
+        return line._replace(status=MemberStatus.FAILED, reason=_BROKEN_OFF.format(how))
+    if line.request in known.refused:
+        return line._replace(status=MemberStatus.FAILED, reason="Core Signature refuses it: `request show` says why")
+    status = known.status.get(line.request)
+    if status == Status.VIEWED:
+        return line._replace(status=MemberStatus.OPENED)
+    waits = not seen_to if status is None else status == Status.CONVERTING
+    return line._replace(status=MemberStatus.NOT_TOLD if waits else MemberStatus.TOLD)
+
+
+_ENDINGS: Final = {
+    Status.DECLINED: MemberStatus.DECLINED,
+    Status.EXPIRED: MemberStatus.EXPIRED,
+    Status.CANCELLED: MemberStatus.CANCELLED,
+    Status.FAILED: MemberStatus.FAILED,
+}
+
+
+def _ended(line: MemberOutcome, record: Mapping[str, Any], fingerprint: str) -> MemberOutcome:
+    """The line of a request that has ended, by its record."""
+    if record["fingerprint"] != fingerprint:
+        return line._replace(status=MemberStatus.FAILED, reason=ANOTHERS)
+    show = record["show"]
+    signer = next((one for one in show["signers"] if one["state"] != "reassigned"), show["signers"][0])
+    told = [one for one in show["notifications"] if one["outcome"] == "accepted"]
+    line = line._replace(
+        sent_at=next((one["at"] for one in told if one["stage"] == "ready"), ""),
+        reminders=sum(one["stage"].startswith(("reminder", "warning", "overdue")) for one in told),
+    )
+    if show["status"] == Status.SIGNED:
+        if len(show["signers"]) > 1:
+            return line._replace(status=MemberStatus.FAILED, reason="somebody else has signed in their place")
+        late = bool(signer.get("late"))
+        status = MemberStatus.LATE if late else MemberStatus.ACKNOWLEDGED
+        return line._replace(status=status, signed_at=signer.get("at") or "", late=late)
+    if why := _never_taken(show) or _broken_off(show):
+        return line._replace(status=MemberStatus.FAILED, reason=why)
+    return line._replace(status=_ENDINGS[Status(show["status"])], reason=_why(show, signer))
+
+
+def _never_taken(show: Mapping[str, Any]) -> str:
+    """Why Core Signature never took it, empty when it did."""
+    said = {(one["happened"], one["about"]): one["why"] for one in show["timeline"]}
+    return "" if (EventType.SENT, "") in said else said.get((EventType.PROBLEM, Code.REFUSED)) or ""
+
+
+def _broken_off(show: Mapping[str, Any]) -> str:
+    """Why it was cancelled although nobody went on with it; empty for what they had declined, or went on."""
+    if show["status"] != Status.CANCELLED or not (found := _terminated(show)):
+        return ""
+    # Of one that Temporal had forgotten, and one that had failed, the line says so.
+    return _CANCELLED.format(found["why"] or _TERMINATED)
+
+
+def _was_terminated(show: Mapping[str, Any]) -> bool:
+    return _terminated(show) is not None
+
+
+def _terminated(show: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The line which says that it was begun anew only to be ended."""
+    return next((one for one in show["timeline"] if one["happened"] == EventType.TERMINATED), None)
+
+
+def _why(show: Mapping[str, Any], signer: Mapping[str, Any]) -> str:
+    problem = show.get("problem")
+    return signer.get("reason") or (problem["says"] if problem else "")
+
+
+def counted(lines: Iterable[MemberOutcome]) -> Counts:
+    """How many stand how."""
+    found = dict.fromkeys(map(str, MemberStatus), 0)
+    for line in lines:
+        found[line.status] += 1
+    return Counts(**found)
+
+
+class OutcomeGroup(Model):
+    """Those of one department or manager."""
+
+    name: str
+    counts: Counts
+
+    @property
+    def missing(self) -> int:
+        """Those whose acknowledgement is wanted, and not there."""
+        return self.counts.wanted - self.counts.done
+
+
+def by(lines: Iterable[MemberOutcome], key: str) -> tuple[OutcomeGroup, ...]:
+    """The same by department or manager, in the order of their names; nothing where nobody has one."""
+    groups: dict[str, list[MemberOutcome]] = {}
+    for line in lines:
+        groups.setdefault(getattr(line, key), []).append(line)
+    return (
+        tuple(OutcomeGroup(name=name, counts=counted(groups[name])) for name in sorted(groups)) if any(groups) else ()
+    )
+
+
+def worst_first(groups: Iterable[OutcomeGroup]) -> tuple[OutcomeGroup, ...]:
+    """Most missing people first."""
+    return tuple(sorted(groups, key=lambda group: -group.missing))
+
+
+_FORM: Final = 1
+
+
+async def written(
+    store: Store,
+    order: CampaignOrder,
+    lines: Sequence[MemberOutcome],
+    audience: Audience,
+    population: "Population | None",
+) -> str:
+    """Write the outcomes down; the SHA-256 under which they are found again."""
+    frozen = order.frozen
+    content = {
+        "version": _FORM,
+        "campaign": order.campaign.id,
+        "audience": frozen.sha256 if frozen else None,
+        "population": population.plain(order.campaign, frozen.rows if frozen else 0, audience) if population else None,
+        "changes": [amendment.change.model_dump(mode="json") for amendment in audience.amendments],
+        "lines": [line._asdict() for line in lines],
+    }
+    return await store.put_document(json.dumps(content, separators=(",", ":"), sort_keys=True).encode(), AUDIENCES)
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What was written down."""
+
+    lines: tuple[MemberOutcome, ...]
+    population: dict[str, Any] | None
+    changes: tuple[dict[str, Any], ...]
+
+    @classmethod
+    async def read(cls, store: Store, sha256: str) -> Self:
+        """The outcomes of a campaign that has ended; raises what a document does that is missing or damaged."""
+        stored = await store.document(sha256, AUDIENCES)
+        content = json.loads(b"".join([piece async for piece in stored.pieces(1 << 18)]))
+        return cls(
+            tuple(MemberOutcome(**line) for line in content["lines"]), content["population"], tuple(content["changes"])
+        )

@@ -1,0 +1,57 @@
+"""The next open acknowledgement of somebody who has given one: pushed to themselves, never linked from a page.
+
+A reminder of that other request, by its own workflow and with its own refusals: at most one for each acknowledgement,
+none within the hour in which they heard of it, and never of anything but a campaign.
+"""
+
+import hashlib
+from typing import Final
+
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError
+
+from activities.people.person import stands_in_full
+from activities.records.rows import owner_in
+from activities.temporal import executions as runs
+from activities.temporal.commands import wish
+from activities.temporal.executions import Run
+from workflows import names
+from workflows.kinds import Kind
+from workflows.model.commands import ReminderNow
+from workflows.model.subject import Subject
+
+LOOKED_AT_MOST: Final = 20
+"""Open acknowledgements of one person, of which the most urgent is the next."""
+_CAMPAIGNS: Final = Kind.CAMPAIGN.workflow_id("")
+
+
+async def remind_of_next(client: Client, signed: Subject) -> None:
+    """Have the most urgent of the other campaigns remind whoever has just acknowledged; repeated, it is once.
+
+    Nobody's ending waits for it: what does not answer is logged. Whoever stands in full is known to one campaign alone.
+    """
+    person = signed.people[0].person if signed.people else ""
+    if owner_in(signed.id) is None or stands_in_full(person):
+        return
+    try:
+        own = await runs.described(client, signed.workflow_id)
+        if not (own.known.get(names.PARENT) or "").startswith(_CAMPAIGNS):
+            return
+        if (following := await _next(client, signed.workflow_id, person)) is not None:
+            await wish(client, following.id, ReminderNow(actor="countersign"), op_of(signed.id))
+    except (RPCError, ApplicationError) as failure:
+        activity.logger.warning("nobody was reminded of what is next", extra={"says": type(failure).__name__})
+
+
+def op_of(signed: str) -> str:
+    """The same for the same acknowledgement, and as short for the longest id: the name of a wish has a bound."""
+    return f"next-{hashlib.sha256(signed.encode()).hexdigest()[:16]}"
+
+
+async def _next(client: Client, signed: str, person: str) -> Run | None:
+    waits = f"{names.WAITING_FOR.name} = '{person}' AND {names.PARENT.name} STARTS_WITH '{_CAMPAIGNS}'"
+    found, _ = await runs.page_of(client, f"{waits} AND {runs.OPEN}", size=LOOKED_AT_MOST)
+    others = [run for run in found if run.id != signed and run.known.get(names.DUE_AT) is not None]
+    return min(others, key=lambda run: str(run.known.get(names.DUE_AT)), default=None)

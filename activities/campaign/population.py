@@ -1,0 +1,298 @@
+"""Who came into the population of a campaign since its opening and who left it, and what is done about them."""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, Final, NamedTuple, Self
+
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from activities.campaign.audience import AUDIENCE_AT_MOST, Audience, MemberRow, repeated
+from activities.errors import ID_PATTERN, did_you_mean
+from activities.files.fields import Id, Name
+from activities.files.reading import Fault, FileFaults, bytes_of, in_words, written_path
+from activities.files.table import TABLE_BYTES_AT_MOST, Table
+from activities.people.directory import Company, CompanyPosition, UnknownGroup, UnusablePeople
+from activities.people.person import IN_FULL_IN_TABLE, Reachable, SignersFile
+from workflows.model.campaign import AudienceSource, Campaign, ChangeKind, DailyCheck, Joiners, Leavers
+
+COLUMNS: Final = ("person", "name", "email", "zone", "locale", "phone", "manager", "department")
+IN_FULL: Final = ("name", "email", "zone", "locale", "phone")
+_NEEDED: Final = ("name", "email", "zone")
+PERSON_AT_MOST: Final = 47
+"""Characters of an id: with those of the campaign it is the id of a request."""
+_OF_AN_ADDRESS: Final = 12
+"""Hex digits."""
+_SAYS_AT_MOST: Final = 300
+
+
+class AudienceFile(NamedTuple):
+    """The rows of a file, and those people of them who stand there in full, by their `p-…` ids."""
+
+    rows: tuple[MemberRow, ...]
+    people: Mapping[str, Reachable]
+    digest: str = ""
+    """SHA-256 of the table's bytes."""
+
+    @property
+    def kept(self) -> bytes | None:
+        """What the store keeps of the people in full, None when there are none."""
+        return SignersFile(signers=self.people).model_dump_json(by_alias=True).encode() if self.people else None
+
+
+NOBODY: Final = AudienceFile((), {})
+
+
+class PersonEntry(BaseModel):
+    """Somebody of a table by their id."""
+
+    department: Name = ""
+
+
+class FullEntry(Reachable):
+    """Somebody of a table in full."""
+
+    manager: Id | None = None
+    department: Name | None = None
+
+
+def of_people(ids: Iterable[str]) -> AudienceFile:
+    """The rows of a list of ids, or of a group."""
+    return AudienceFile(tuple(repeated(MemberRow(number, id) for number, id in enumerate(ids, start=1))), {})
+
+
+def read(path: Path, *, secret: SecretStr | None, content: bytes | None = None) -> AudienceFile:
+    """The rows of a table, of its `content` if that was read; `secret` makes the ids of those who stand in full.
+
+    `FileFaults` when it is no table, or has no columns that say who somebody is.
+    """
+    content = bytes_of(path, at_most=TABLE_BYTES_AT_MOST) if content is None else content
+    table = Table.of(str(path), content, rows_at_most=AUDIENCE_AT_MOST, lenient=True)
+    _check_columns(table)
+    people: dict[str, Reachable] = {}
+    rows = [MemberRow(fault.line or 0, "", says=_said(fault)) for fault in table.faults]
+    for row in table.rows:
+        cells = {name: cell for name, cell in row.cells.items() if cell and name in COLUMNS}
+        rows.append(_row(row.line, cells, people, secret))
+    return AudienceFile(tuple(repeated(sorted(rows))), people, hashlib.sha256(content).hexdigest())
+
+
+def count(path: Path) -> int:
+    """How many rows a table has, whatever stands in them; raises as `read` does."""
+    content = bytes_of(path, at_most=TABLE_BYTES_AT_MOST)
+    table = Table.of(str(path), content, rows_at_most=AUDIENCE_AT_MOST, lenient=True)
+    return len(table.rows) + len(table.faults)
+
+
+def _check_columns(table: Table) -> None:
+    strangers = [name for name in table.columns if name not in COLUMNS]
+    misspelt = [f"has a column {name}{hint}" for name in strangers if (hint := did_you_mean(name, COLUMNS))]
+    if not misspelt and "person" not in table.columns and not set(_NEEDED) <= set(table.columns):
+        misspelt = [f"needs a column person, or the columns {', '.join(_NEEDED)}"]
+    if misspelt:
+        raise FileFaults(Fault(table.name, 1, "", says) for says in misspelt)
+
+
+def _row(line: int, cells: dict[str, str], people: dict[str, Reachable], secret: SecretStr | None) -> MemberRow:
+    if no_id := next((name for name in ("person", "manager") if name in cells and not _is_id(cells[name])), None):
+        return MemberRow(line, "", says=f"{no_id} is no id")
+    person, in_full = cells.get("person"), [name for name in IN_FULL if name in cells]
+    if person and in_full:
+        return MemberRow(line, "", says=f"has person and {in_full[0]}: either person, or somebody in full")
+    if person:
+        return _by_id(line, person, cells)
+    if missing := [name for name in _NEEDED if name not in cells]:
+        return MemberRow(line, "", says=f"needs person, or somebody in full ({', '.join(missing)} missing)")
+    try:
+        entry = FullEntry.model_validate(cells)
+    except ValidationError as error:
+        return MemberRow(line, "", says=_first(error, FullEntry))
+    if secret is None:
+        raise FileFaults([Fault("", line, "", "has somebody in full, which needs COUNTERSIGN_LINK_SECRET")])
+    id = id_of(entry.email, secret)
+    people.setdefault(id, Reachable(**{name: getattr(entry, name) for name in Reachable.model_fields}))
+    return MemberRow(line, id, entry.department or "", entry.manager or "")
+
+
+def _by_id(line: int, person: str, cells: Mapping[str, str]) -> MemberRow:
+    try:
+        entry = PersonEntry.model_validate(cells)
+    except ValidationError as error:
+        return MemberRow(line, person, says=_first(error, PersonEntry))
+    return MemberRow(line, person, entry.department, cells.get("manager", ""))
+
+
+def _first(error: ValidationError, entry: type[BaseModel]) -> str:
+    path, says = next(iter(in_words(error, entry).items()))
+    return f"{written_path(path)}: {says}"[:_SAYS_AT_MOST]
+
+
+def id_of(email: str, secret: SecretStr) -> str:
+    """The id of somebody who is in no directory: the same for the same address, and nothing of it can be read back."""
+    told = hmac.new(secret.get_secret_value().encode(), email.casefold().encode(), hashlib.sha256)
+    return f"p-{told.hexdigest()[:_OF_AN_ADDRESS]}"
+
+
+def stands_in_full(person: str) -> bool:
+    """Whether an id of an audience is that of somebody who stands in full in its table."""
+    return re.fullmatch(IN_FULL_IN_TABLE, person) is not None
+
+
+def _is_id(text: str) -> bool:
+    """Whether a cell is an id: what is none may be a name or an address, and is not repeated."""
+    return re.fullmatch(ID_PATTERN, text) is not None
+
+
+def _said(fault: Fault) -> str:
+    return f"{fault.path}: {fault.says}" if fault.path else fault.says
+
+
+async def audience(source: AudienceSource, given: AudienceFile, directory: Company) -> list[MemberRow]:
+    """The rows as they would be frozen now: the members of the group by then, else what was given."""
+    if source.group is not None:
+        given = of_people(await directory.group(source.group))
+    return await placed(given.rows, given.people, directory)
+
+
+async def placed(rows: Iterable[MemberRow], people: Mapping[str, Reachable], directory: Company) -> list[MemberRow]:
+    """The rows as they are frozen: with department and manager, or why nobody can ask them."""
+    given = list(rows)
+    places = await directory.places({row.person for row in given if not row.says})
+    return [row if row.person in people else _placed(row, places.get(row.person)) for row in given]
+
+
+def _placed(row: MemberRow, place: CompanyPosition | None) -> MemberRow:
+    if row.says:
+        return row
+    if place is None:
+        return row._replace(says=f'"{row.person}" is not in the directory')
+    if len(row.person) > PERSON_AT_MOST:
+        return row._replace(says=f"has an id of more than {PERSON_AT_MOST} characters")
+    return row._replace(department=row.department or place.department, manager=row.manager or place.manager)
+
+
+LEAVE_AT_ONCE_AT_MOST: Final = 20
+LEAVE_AT_ONCE_SHARE: Final = 4
+"""A quarter of those who are asked: more than either is a people file that was cut short, and drops nobody."""
+
+
+@dataclass(frozen=True)
+class Population:
+    """The group, or the directory's part of a list, as it is now, beside the audience: who came, who left."""
+
+    now: frozenset[str]
+    came: tuple[str, ...]
+    left: tuple[str, ...]
+
+    @classmethod
+    async def of(cls, campaign: Campaign, audience: Audience, directory: Company) -> Self | None:
+        """By the directory as it is now; None for an audience of which nobody is in it, or whose group is no more.
+
+        A people file that has changed is read first; of one that is faulty it is the last good state.
+        """
+        await caught_up(directory)
+        members = {one.person: one for one in audience.members if not one.row.says}
+        listed = {one.person for one in audience.members if one.person and not stands_in_full(one.person)}
+        there = await _there(campaign, listed, directory)
+        if there is None:
+            return None
+        gone = {id for id, one in members.items() if one.out is ChangeKind.LEFT}
+        came = tuple(id for id in there if id not in listed or id in gone) if campaign.source.group else ()
+        left = tuple(id for id, one in members.items() if id in listed and one.out is None and id not in there)
+        return cls(frozenset(there), came, left)
+
+    def plain(self, campaign: Campaign, opening: int, audience: Audience) -> dict[str, Any]:
+        """For the record: the sizes, and what was decided about whoever came or left."""
+        joined = [member.person for member in audience.members if member.joined]
+        dropped = [member.person for member in audience.members if member.out is ChangeKind.LEFT]
+        decided = [(id, "added") for id in joined] + [(id, "ignored") for id in self.came if id not in joined]
+        kept = "left too late" if campaign.leavers is Leavers.DROP else "kept"
+        gone = [(id, "dropped") for id in dropped] + [(id, kept) for id in self.left]
+        return {
+            "opening": opening,
+            "close": len(self.now) if campaign.source.group else None,
+            "came": [{"person": id, "decided": what} for id, what in decided],
+            "left": [{"person": id, "decided": what} for id, what in gone],
+        }
+
+
+async def caught_up(directory: Company) -> None:
+    """Wait until a people file that has changed is read; of a faulty one the last good state is told after it."""
+    with suppress(UnusablePeople):
+        await directory.up_to_date()
+
+
+async def _there(campaign: Campaign, listed: Collection[str], directory: Company) -> dict[str, None] | None:
+    """Who of the group, or of those who are listed, the directory has, each once."""
+    if campaign.source.group is None:
+        return dict.fromkeys(await directory.places(listed)) if listed else None
+    try:
+        return dict.fromkeys(await directory.group(campaign.source.group))
+    except UnknownGroup:
+        # A group is there as long as somebody is in it: nobody is told apart from a group that has another name now.
+        return None
+
+
+class PopulationChange(NamedTuple):
+    """People who joined or left, with their rows; `new` of them were never in the audience, `due` is their last day."""
+
+    what: ChangeKind
+    rows: tuple[MemberRow, ...]
+    new: int = 0
+    due: date | None = None
+
+
+async def moved(
+    look: DailyCheck, audience: Audience, done: Collection[str], directory: Company
+) -> list[PopulationChange]:
+    """Who has joined and left since, as far as the file wants them asked or dropped; those who are `done` stay so.
+
+    Nobody by a people file that is faulty: its last good state would be taken for today's. Nobody leaves when a large
+    part would at once, for then it is the file that has changed, not the company.
+    """
+    campaign = look.order.campaign
+    population = await Population.of(campaign, audience, directory)
+    if population is None or directory.warning:
+        return []
+    moves: list[PopulationChange] = []
+    came = [id for id in population.came if id not in done][: AUDIENCE_AT_MOST - len(audience.members)]
+    if campaign.joiners is Joiners.ADD and came and look.order.now.date() <= look.due:
+        moves += await _joined(look, audience, came, directory)
+    left = [id for id in population.left if id not in done]
+    if campaign.leavers is Leavers.DROP and left and len(left) <= _leave_at_most(audience):
+        moves.append(PopulationChange(ChangeKind.LEFT, tuple(MemberRow(0, id) for id in left)))
+    return moves
+
+
+def _leave_at_most(audience: Audience) -> int:
+    """How many may leave from one day to the next."""
+    asked = sum(member.asked for member in audience.members)
+    return max(LEAVE_AT_ONCE_AT_MOST, asked // LEAVE_AT_ONCE_SHARE)
+
+
+async def _joined(
+    look: DailyCheck, audience: Audience, came: Sequence[str], directory: Company
+) -> list[PopulationChange]:
+    """Those who can be asked, by their last day: counted from the day on which they joined, else were first seen."""
+    gone = {member.person for member in audience.members if member.out is ChangeKind.LEFT}
+    places, found = await directory.places(came), dict[date, list[MemberRow]]()
+    for row in await placed([MemberRow(0, id) for id in came], {}, directory):
+        if not row.says:
+            found.setdefault(_last_day(look, places[row.person].joined), []).append(row)
+    return [
+        PopulationChange(ChangeKind.JOINED, tuple(some), sum(row.person not in gone for row in some), due)
+        for due, some in sorted(found.items())
+    ]
+
+
+def _last_day(look: DailyCheck, joined: date | None) -> date:
+    campaign, today = look.order.campaign, look.order.now.date()
+    within = timedelta(days=campaign.within)
+    since = joined if joined and campaign.opens_at.date() <= joined <= today else today
+    # Heard of when their time is over already: it counts from now.
+    return since + within if since + within > today else today + within

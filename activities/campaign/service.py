@@ -1,0 +1,394 @@
+"""The audience of a campaign, seen to: frozen, asked, changed, looked at each day, settled (docs/campaigns.md).
+
+Nothing here holds more of an audience in a history than counts and a place; every call may be repeated.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Final, NamedTuple
+
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
+
+from activities.campaign.audience import (
+    AUDIENCE_AT_MOST,
+    Audience,
+    AudienceAmendment,
+    Audiences,
+    Member,
+    MemberRow,
+    repeated,
+)
+from activities.campaign.batch import AT_ONCE, STRIDE, BatchFacts, BatchJob, BatchLimits, forgotten
+from activities.campaign.member_status import (
+    MemberOutcome,
+    MemberStatus,
+    MemberStatuses,
+    MemberVisibility,
+    TemporalMemberVisibility,
+    counted,
+    written,
+)
+from activities.campaign.population import NOBODY, Population, caught_up, moved, placed
+from activities.campaign.population import AudienceFile as GivenAudience
+from activities.campaign.population import audience as audience_of
+from activities.documents.errors import DocumentDamaged, DocumentMissing
+from activities.launch.launch import end_forgotten, end_terminated
+from activities.people.directory import Company
+from activities.people.person import Reachable, SignersFile
+from activities.records.rows import StoragePrefix
+from activities.records.store import Store
+from activities.records.user_texts import DAMAGED, ERASED, words_of
+from activities.temporal.commands import wish
+from activities.temporal.failures import failing_as_application_errors, final_failure
+from activities.temporal.leases import unbroken
+from workflows.follow_up.notification_types import NotificationType
+from workflows.kinds import Kind
+from workflows.model.campaign import (
+    CLOSED,
+    AudienceChange,
+    Batch,
+    BatchResult,
+    BatchWork,
+    Campaign,
+    CampaignOrder,
+    ChangeKind,
+    ChangeOrder,
+    ChangeResult,
+    DailyCheck,
+    DailyCheckResult,
+    FrozenAudience,
+    OutcomeCounts,
+    SettleOrder,
+)
+from workflows.model.commands import Cancellation
+from workflows.model.notifications import Delivery, NoticeAction, NotificationOrder
+from workflows.model.rejections import Rejection
+from workflows.model.subject import Code
+from workflows.names import notice_key
+from workflows.ports import CampaignPeople, PushService
+
+DIGESTS_AT_ONCE: Final = 50
+"""Managers that one delivery tells."""
+TELLING_SECONDS: Final = 300.0
+"""How long one look tells managers, at most: to go on behind them everybody is counted once more."""
+
+
+class ManagerDigest(NamedTuple):
+    """Somebody who hears of people of theirs who have not acknowledged, and how many of them are overdue."""
+
+    manager: str
+    people: int
+    overdue: int
+
+
+def missing_by_manager(lines: Iterable[MemberOutcome], today: date) -> list[ManagerDigest]:
+    """Who hears of how many, in the order of their ids; whoever has no manager is the owner's to see."""
+    missing = [line for line in lines if line.open and line.manager]
+    people = Counter(line.manager for line in missing)
+    overdue = Counter(line.manager for line in missing if line.due < today.isoformat())
+    return [ManagerDigest(manager, people[manager], overdue[manager]) for manager in sorted(people)]
+
+
+def digests(campaign: Campaign, managers: Sequence[ManagerDigest], day: int) -> tuple[NotificationOrder, ...]:
+    """One notice for each of them, of this day."""
+    return tuple(
+        _notice(campaign, f"{NotificationType.DIGEST}-{day}", one.manager).replace(
+            count=one.people, overdue=one.overdue
+        )
+        for one in managers
+    )
+
+
+def progress(campaign: Campaign, missing: int, of: int, day: int) -> NotificationOrder:
+    """The owner's line of a week."""
+    return _notice(campaign, f"{NotificationType.PROGRESS}-{day}", campaign.requester).replace(count=missing, of=of)
+
+
+def _notice(campaign: Campaign, stage: str, person: str) -> NotificationOrder:
+    return NotificationOrder(
+        key=notice_key(campaign.id, stage, person), stage=stage, person=person, action=NoticeAction.OPEN
+    )
+
+
+async def told(push: PushService, campaign: Campaign, notices: tuple[NotificationOrder, ...], now: datetime) -> None:
+    """Tell some people. What could not be done is not tried again: tomorrow there is another one.
+
+    A push service that is away holds up no campaign, whose requests say what is wrong with it. Nobody is told any more
+    once it is unwanted.
+    """
+    left = notices
+    try:
+        while left and not unwanted():
+            report = await push.deliver(Delivery(subject=campaign.subject, notices=left, others_told=True, now=now))
+            left = tuple(one for one in left if one.key in report.open_notices)
+    except ApplicationError as failure:
+        activity.logger.warning("people not told of a campaign", extra={"people": len(left), "why": failure.type})
+
+
+def unwanted() -> bool:
+    """Whether the attempt was cancelled: a delivery that ended in good order for that keeps it to itself."""
+    return activity.in_activity() and activity.is_cancelled()
+
+
+async def of_directory(directory: Company, managers: Sequence[ManagerDigest]) -> list[ManagerDigest]:
+    """Those of them whom the directory has: an id of a table may be anything."""
+    places = await directory.places([one.manager for one in managers])
+    return [one for one in managers if one.manager in places]
+
+
+_CLOSED: Final = Cancellation(actor="countersign", reason=CLOSED)
+_FAULTY: Final = (MemberStatus.FAILED, MemberStatus.ERROR)
+
+
+@dataclass
+class CampaignPeopleService(CampaignPeople):
+    """See the port; `push` tells managers and the owner."""
+
+    client: Client
+    store: Store
+    directory: Company
+    push: PushService
+    stride: BatchLimits = STRIDE
+    visibility: MemberVisibility | None = None
+
+    def __post_init__(self) -> None:
+        self._visibility = self.visibility or TemporalMemberVisibility(self.client)
+        self._standings = MemberStatuses(self.client, self.store, self._visibility)
+        self._audiences = Audiences(self.store)
+
+    async def freeze(self, order: CampaignOrder) -> FrozenAudience:
+        """See the port."""
+        campaign = order.campaign
+        with _failing():
+            await self.directory.up_to_date()
+            frozen = await audience_of(campaign.source, await self._given(campaign), self.directory)
+            if len(frozen) > AUDIENCE_AT_MOST:
+                raise final_failure(Code.REFUSED, f"{len(frozen):,} people are more than {AUDIENCE_AT_MOST:,}")
+            sha256 = await self._audiences.freeze(frozen)
+        errors = sum(bool(row.says) for row in frozen)
+        return FrozenAudience(sha256=sha256, rows=len(frozen), errors=errors, at=order.now)
+
+    async def _given(self, campaign: Campaign) -> GivenAudience:
+        """What its table or its list says."""
+        if campaign.source.rows is None:
+            return NOBODY
+        return GivenAudience(await self._audiences.rows(campaign.source.rows), await self._in_full(campaign))
+
+    async def _in_full(self, campaign: Campaign) -> Mapping[str, Reachable]:
+        """Whoever stands in full in the table, by their ids."""
+        if campaign.source.group is not None:
+            return {}
+        # Read each time: whoever was erased meanwhile is not asked from memory.
+        content = await self.store.read_signers(StoragePrefix.of(campaign.workflow_id))
+        found = await asyncio.to_thread(SignersFile.model_validate_json, content) if content else None
+        return found.signers if found else {}
+
+    async def walk(self, walk: Batch) -> BatchResult:
+        """See the port."""
+        with _failing():
+            campaign = walk.order.campaign
+            members = await self._audiences.walked(walk)
+            begun = (
+                (await self._audiences.of(walk.order)).begun(walk.order) if walk.work is BatchWork.END else frozenset()
+            )
+            told = BatchFacts(self._visibility, await self._in_full(campaign), await self._message(campaign), begun)
+            tour = BatchJob(self.client, self.store, walk, told, self.stride)
+            return await unbroken(tour.walked(members), tour.stop)
+
+    async def _message(self, campaign: Campaign) -> str:
+        """What the owner writes to everybody, as far as it was not erased."""
+        if campaign.message is None:
+            return ""
+        words = await words_of(self.store, StoragePrefix.of(campaign.workflow_id), campaign.message)
+        return "" if words in (ERASED, DAMAGED) else words
+
+    async def change(self, changing: ChangeOrder) -> ChangeResult:
+        """See the port."""
+        order, change = changing.order, changing.change
+        with _failing():
+            audience = await self._audiences.of(order)
+            match change.what:
+                case ChangeKind.EXEMPT:
+                    return await self._exempt(order, change, audience)
+                case ChangeKind.AGAIN:
+                    return await self._again(order, change, audience)
+                case _:
+                    return await self._written(order, change)
+
+    async def _exempt(self, order: CampaignOrder, change: AudienceChange, audience: Audience) -> ChangeResult:
+        member = audience.person(change.person or "")
+        if member is None:
+            return ChangeResult(refused=Rejection.NOT_IN_AUDIENCE.says(person=change.person))
+        if member.out is not None:
+            return ChangeResult(refused=Rejection.OUT_ALREADY.says(person=change.person, state=member.out))
+        [line] = await self._standings.recorded(order, Audience((member,)))
+        if line.done:
+            return ChangeResult(refused=Rejection.HAS_ACTED.says(person=change.person, state="acknowledged"))
+        return await self._written(order, change, (member.row._replace(says=""),))
+
+    async def _again(self, order: CampaignOrder, change: AudienceChange, audience: Audience) -> ChangeResult:
+        """Rows that are right by now, and requests that have failed."""
+        await caught_up(self.directory)
+        lines, known = await self._standings.of(order, audience)
+        failed = [member.row for member, line in zip(audience.members, lines, strict=True) if line.status in _FAULTY]
+        if not failed:
+            return ChangeResult(refused=Rejection.NOBODY_FAILED.says())
+        people = await self._in_full(order.campaign)
+        mended = await placed((row._replace(says="") for row in failed if row.person), people, self.directory)
+        asked = {line.person for line in lines if line.status not in _FAULTY or line.request in known.refused}
+        right = tuple(row for row in repeated(mended) if not row.says and row.person not in asked)
+        if not right:
+            return ChangeResult(refused=Rejection.NOBODY_MENDED.says())
+        left = {line.person for line in lines if line.left}
+        taken_up = tuple(row.person for row in right if row.person in left)
+        return await self._written(order, change, right, taken_up)
+
+    async def _written(
+        self,
+        order: CampaignOrder,
+        change: AudienceChange,
+        about: tuple[MemberRow, ...] = (),
+        taken_up: tuple[str, ...] = (),
+    ) -> ChangeResult:
+        """Written down behind the changes that the order knows of, with its words kept apart."""
+        if change.reason:
+            home = StoragePrefix.of(order.workflow_id)
+            reason = await self.store.texts.keep(home, f"change-{change.number}", change.reason)
+            change = change.replace(reason=str(reason))
+        sha256 = await self._audiences.write(AudienceAmendment(change, about, order.changed, taken_up))
+        return ChangeResult(change=change.replace(reason=""), sha256=sha256, people=len(about), due=change.due)
+
+    async def look(self, look: DailyCheck) -> DailyCheckResult:
+        """See the port."""
+        began = time.monotonic()
+        with _failing():
+            audience = await self._audiences.of(look.order)
+            lines, _ = await self._standings.of(look.order, audience)
+            changes = () if look.after else await self._moved(look, audience, lines)
+            after = await self._told(look, lines)
+        ago = timedelta(seconds=time.monotonic() - began)
+        return DailyCheckResult(changes=changes, counts=counted(lines), after=after, over=not after, ago=ago)
+
+    async def _moved(
+        self, look: DailyCheck, audience: Audience, lines: Sequence[MemberOutcome]
+    ) -> tuple[ChangeResult, ...]:
+        """Who has joined and left since, each as a change behind the one before it."""
+        done = {line.person for line in lines if line.done}
+        changes: list[ChangeResult] = []
+        order = look.order
+        for move in await moved(look, audience, done, self.directory):
+            number = order.changes + 1
+            change = AudienceChange(number=number, what=move.what, by="countersign", at=order.now, due=move.due)
+            changed = await self._written(order, change, move.rows)
+            changes.append(changed.replace(new=move.new))
+            order = order.replace(changes=number, changed=changed.sha256)
+        return tuple(changes)
+
+    async def _told(self, look: DailyCheck, lines: Sequence[MemberOutcome]) -> str:
+        """Behind whom of the managers to go on; empty when nobody is left."""
+        missing, ends_at = sum(line.open for line in lines), time.monotonic() + TELLING_SECONDS
+        campaign, now = look.order.campaign, look.order.now
+        if look.weekly and not look.after:
+            line = progress(campaign, missing, len(lines), look.day)
+            await told(self.push, campaign, (line,), now)
+        if not look.digest or not missing:
+            return ""
+        managers = missing_by_manager(lines, now.date())
+        left = [one for one in await of_directory(self.directory, managers) if one.manager > _after(look)]
+        for begin in range(0, len(left), DIGESTS_AT_ONCE):
+            if begin and (unwanted() or activity.is_worker_shutdown() or time.monotonic() >= ends_at):
+                return left[begin - 1].manager
+            some = left[begin : begin + DIGESTS_AT_ONCE]
+            await told(self.push, campaign, digests(campaign, some, look.day), now)
+            activity.heartbeat(some[-1].manager)
+        return ""
+
+    async def settle(self, settle: SettleOrder) -> OutcomeCounts:
+        """See the port."""
+        order = settle.order
+        with _failing():
+            # Read once more, and verified: the record rests on what the store has now.
+            audience = await Audiences(self.store).of(order)
+            if len(audience.members) != settle.expected:
+                says = f"the audience has {len(audience.members):,} people and should have {settle.expected:,}"
+                raise final_failure(Code.UNBALANCED, says)
+            known = await self._visibility.open_of(order.campaign.id)
+            for request in sorted(known.refused):
+                await self._let_go(request)
+            let_go = replace(known, refused=frozenset())
+            lines, _ = await self._standings.of(order, audience, let_go, unseen=True)
+            if settle.final:
+                lines = [_never_ended(line) if line.open else line for line in lines]
+            else:
+                lines = await self._end_left(order, audience, lines)
+            counts = counted(lines)
+            if counts.open:
+                return OutcomeCounts(counts=counts)
+            population = await Population.of(order.campaign, audience, self.directory)
+            outcomes = await written(self.store, order, lines, audience, population)
+        came, left = (len(population.came), len(population.left)) if population else (0, 0)
+        return OutcomeCounts(
+            counts=counts, outcomes=outcomes, came=came, left=left, people_now=population and len(population.now)
+        )
+
+    async def _end_left(
+        self, order: CampaignOrder, audience: Audience, lines: list[MemberOutcome]
+    ) -> list[MemberOutcome]:
+        """Have what nobody goes on with ended, some of it each time; how, its record says the next time."""
+        lines, people = list(lines), await self._in_full(order.campaign)
+        left = [place for place, line in enumerate(lines) if line.broken_off or line.lost]
+        for begin in range(0, len(left[: self.stride.members]), AT_ONCE):
+            some = left[begin : min(begin + AT_ONCE, self.stride.members)]
+            ends = (self._end(order, audience.members[place], lines[place], people) for place in some)
+            for place, line in zip(some, await asyncio.gather(*ends), strict=True):
+                lines[place] = line
+        for place in left[self.stride.members :]:
+            lines[place] = _going_on(lines[place])
+        return lines
+
+    async def _end(
+        self, order: CampaignOrder, member: Member, line: MemberOutcome, people: Mapping[str, Reachable]
+    ) -> MemberOutcome:
+        """The line of somebody whose request is being ended; as it was where it cannot be."""
+        if line.broken_off:
+            id, by = Kind.REQUEST.workflow_id(line.request), order.workflow_id
+            await end_terminated(self.client, self.store, id, _CLOSED, order.now, begun_by=by)
+            return _going_on(line)
+        given, by = forgotten(order, member, people.get(member.person)), order.workflow_id
+        ended = await end_forgotten(self.client, self.store, given, _CLOSED, order.now, parent=by)
+        return _going_on(line) if ended else line
+
+    async def _let_go(self, request: str) -> None:
+        """End what Core Signature never took: it would ask on and on, and nobody waits for it any more."""
+        await wish(self.client, Kind.REQUEST.workflow_id(request), _CLOSED, "campaign-closed")
+
+
+def _never_ended(line: MemberOutcome) -> MemberOutcome:
+    return line._replace(status=MemberStatus.FAILED, reason="was still open when the record was made")
+
+
+def _going_on(line: MemberOutcome) -> MemberOutcome:
+    return line._replace(status=MemberStatus.TOLD, reason="")
+
+
+def _after(look: DailyCheck) -> str:
+    """Whom an attempt before this one has told last, else where the look goes on."""
+    known = activity.info().heartbeat_details if activity.in_activity() else ()
+    return max(look.after, *known) if known else look.after
+
+
+@contextmanager
+def _failing() -> Iterator[None]:
+    """As what else can be mended; a store that has lost or changed what a campaign rests on stops it."""
+    with failing_as_application_errors():
+        try:
+            yield
+        except (DocumentMissing, DocumentDamaged) as lost:
+            raise final_failure(Code.UNBALANCED, str(lost)) from None

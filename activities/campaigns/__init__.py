@@ -1,1 +1,0 @@
-"""Campaigns: the file, the audience and who of it stands how, and what managers and the owner hear."""

@@ -1,0 +1,224 @@
+"""Whom a request is about: the signers it names, and those who were asked instead of some of them. Pure."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, TypeAlias, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from activities.core_signature.orders import embed_user
+from activities.core_signature.wire import WireSigner
+from activities.documents.errors import StoreFailure
+from activities.people.directory import Directory, UnknownPerson
+from activities.people.person import Person
+from activities.records.rows import StoragePrefix
+from activities.records.store import Store
+from workflows.model.signature import SignatureBrief
+from workflows.model.subject import Participant, Role, Roster
+
+
+class SignerSnapshot(BaseModel):
+    """Somebody who was asked; `instead_of` is the signer whose place they took, at sending or later."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    person: str
+    order: int
+    role: Role
+    email: str = Field(repr=False)
+    embed_user: str | None = None
+    """What the provider was told of whom the signing page is for, if it was asked for one."""
+    instead_of: str | None = None
+
+
+Places = tuple[SignerSnapshot, ...]
+_PLACES: Final = TypeAdapter(Places)
+
+
+class SignerSnapshots:
+    """The places of requests, kept beside the signers they brought along; raises `StoreFailure`s.
+
+    Kept before the provider is called, since an answer may be lost, and only ever added to: what was sent and what is
+    added with a later attempt may both be what the provider has.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def keep(self, request: str, places: Sequence[SignerSnapshot]) -> None:
+        """Remember what is about to be sent; repeated, it changes nothing."""
+        await self._store.add_asked(
+            StoragePrefix.of_request(request), _PLACES.dump_json(tuple(places), exclude_none=True)
+        )
+
+    async def of(self, request: str) -> Places:
+        """Every place that was ever sent for a request, none when nothing was."""
+        kept = await self._store.read_asked(StoragePrefix.of_request(request))
+        return tuple(place for content in kept for place in _places(content))
+
+
+def _places(content: bytes) -> Places:
+    try:
+        return _PLACES.validate_json(content)
+    except ValidationError:
+        # Its text would repeat addresses.
+        raise StoreFailure("who was asked to sign this request cannot be read from the store") from None
+
+
+Entries = Mapping[str, WireSigner | None]
+"""The provider's entry of each of our signers."""
+
+
+def match(signers: Sequence[Participant], places: Sequence[SignerSnapshot], said: Sequence[WireSigner]) -> Entries:
+    """The provider's entry of each of ours, None where it cannot be told."""
+    # A sender who also signs stands there twice: the entry that has to sign comes last and wins.
+    entries = sorted(said, key=lambda one: one.needs_to_sign)
+    found = {signer.person: _as_sent(signer, places, entries) for signer in signers}
+    claimed = [one for one in found.values() if one is not None]
+    # The sender whom the provider adds has no order.
+    strangers = [one for one in entries if one.order > 0 and not any(one is other for other in claimed)]
+    lost = missing(signers, places, found)
+    return {signer.person: found[signer.person] or _by_order(signer, lost, strangers) for signer in signers}
+
+
+def missing(
+    signers: Sequence[Participant], places: Sequence[SignerSnapshot], found: Entries
+) -> tuple[Participant, ...]:
+    """The signers without an entry who should have one: somebody else stands there for who was replaced."""
+    known = {signer.person for signer in signers}
+    replaced = {place.instead_of for place in places if place.person in known}
+    return tuple(one for one in signers if found[one.person] is None and one.person not in replaced)
+
+
+def folded(email: str) -> str:
+    """An address as it is compared."""
+    return email.strip().casefold()
+
+
+def _as_sent(signer: Participant, places: Sequence[SignerSnapshot], entries: Sequence[WireSigner]) -> WireSigner | None:
+    theirs = [place for place in places if place.person == signer.person]
+    addresses = {folded(place.email) for place in theirs}
+    users = {place.embed_user for place in theirs if place.embed_user}
+    by_address = [one for one in entries if folded(one.email) in addresses]
+    by_user = [one for one in entries if one.embed_url_user_id in users]
+    # Who was replaced back and forth stands there twice as well, and last as it is now.
+    return next(reversed(by_address or by_user), None)
+
+
+def _by_order(signer: Participant, lost: Sequence[Participant], strangers: Sequence[WireSigner]) -> WireSigner | None:
+    signs = signer.role is not Role.COPY
+    here = [one for one in lost if (one.order, one.role is not Role.COPY) == (signer.order, signs)]
+    candidates = [one for one in strangers if (one.order, one.needs_to_sign) == (signer.order, signs)]
+    return candidates[0] if here == [signer] and len(candidates) == 1 else None
+
+
+AnyRoster = TypeVar("AnyRoster", bound=Roster)
+
+
+@dataclass(frozen=True)
+class SignerAssignment:
+    """A request as it is sent: `people` are its signers by id, `stand_ins` who takes whose place."""
+
+    brief: SignatureBrief
+    people: Mapping[str, Person]
+    stand_ins: Mapping[str, Person]
+
+    @property
+    def asked(self) -> dict[str, Person]:
+        """Those Core Signature asks, by id, in the order of the signers."""
+        asked = [self.stand_ins.get(signer, person) for signer, person in self.people.items()]
+        return {person.id: person for person in asked}
+
+    @property
+    def brief_as_asked(self) -> SignatureBrief:
+        """The request with stand-ins in the places of those they stand in for."""
+        places = [(signer, self.stand_ins.get(signer.person)) for signer in self.brief.people]
+        return self.brief.replace(
+            people=tuple(signer.replace(person=other.id) if other else signer for signer, other in places)
+        )
+
+    def places(self, reachable: Collection[str]) -> Places:
+        """What is kept of it; only who is `reachable` on a device is given a signing page of their own."""
+        return tuple(
+            SignerSnapshot(
+                person=sent.person,
+                order=sent.order,
+                role=sent.role,
+                email=self.asked[sent.person].email,
+                embed_user=_page_user(self.brief.id, sent) if sent.person in reachable else None,
+                instead_of=named.person if named.person != sent.person else None,
+            )
+            for named, sent in zip(self.brief.people, self.brief_as_asked.people, strict=True)
+        )
+
+
+def _page_user(request: str, signer: Participant) -> str | None:
+    return None if signer.role is Role.COPY else embed_user(request, signer.person)
+
+
+def stand_ins_of(roster: Roster, places: Sequence[SignerSnapshot], said: Sequence[WireSigner]) -> dict[str, str]:
+    """Whom Core Signature asked instead of a signer: what was decided when it was sent stays, whoever is back since."""
+    addresses = {folded(one.email) for one in said if one.needs_to_sign}
+    here = {place.person for place in places if folded(place.email) in addresses}
+    named = {signer.person for signer in roster.people} - here
+    return {place.instead_of: place.person for place in places if place.instead_of in named and place.person in here}
+
+
+def beside(roster: AnyRoster, successors: Mapping[str, str]) -> AnyRoster:
+    """The request with each successor right after the signer whose place they have: how a workflow knows both."""
+    known = {signer.person for signer in roster.people}
+
+    def with_successor(signer: Participant) -> tuple[Participant, ...]:
+        other = successors.get(signer.person)
+        return (signer,) if other is None or other in known else (signer, signer.replace(person=other))
+
+    return roster.replace(people=tuple(one for signer in roster.people for one in with_successor(signer)))
+
+
+FARTHEST: Final = 3
+"""Delegates of delegates: how far the search goes."""
+
+Test: TypeAlias = Callable[[Person], bool]
+
+
+class CoreStandIns:
+    """Finds stand-ins before a request is sent; who was asked then is kept (asked.py), and stays."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+
+    async def at_sending(
+        self, brief: SignatureBrief, people: Mapping[str, Person], now: datetime | None
+    ) -> SignerAssignment:
+        """Whom to ask when some signers are absent at this instant; without one, nobody is taken for absent."""
+
+        def present(person: Person) -> bool:
+            return now is None or brief.in_person or not person.absent_at(now)
+
+        return SignerAssignment(brief, people, await self._find(brief, people, present))
+
+    async def _find(self, brief: SignatureBrief, people: Mapping[str, Person], present: Test) -> dict[str, Person]:
+        # One address has one place at Core Signature, and by it the signers are told apart.
+        taken = {folded(person.email) for person in people.values()}
+        found: dict[str, Person] = {}
+        for signer in brief.people:
+            if signer.role is Role.COPY or present(people[signer.person]):
+                continue
+            other = await self._first_delegate(people[signer.person], present)
+            if other and other.id != brief.requester and folded(other.email) not in taken:
+                found[signer.person] = other
+                taken.add(folded(other.email))
+        return found
+
+    async def _first_delegate(self, person: Person, present: Test) -> Person | None:
+        for _ in range(FARTHEST):
+            if person.delegate is None:
+                return None
+            try:
+                person = await self._directory.person(person.delegate)
+            except UnknownPerson:
+                return None
+            if present(person):
+                return person
+        return None

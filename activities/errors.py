@@ -1,0 +1,47 @@
+"""How ids are spelled, and which known word was meant by one that is not known."""
+
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+from itertools import islice
+from typing import Final
+
+ID_PATTERN: Final = r"(?!\.+$)[A-Za-z0-9._-]{1,100}"
+
+_COMPARED_AT_MOST: Final = 2_000
+"""Words that are looked at closely, about 10 ms; of more only those that begin alike and are about as long."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`, did you mean order?`, or nothing when no known word is close."""
+    close = nearest(word, known, most=1)
+    return f", did you mean {close[0]}?" if close else ""
+
+
+def nearest(word: str, known: Iterable[str], *, most: int) -> list[str]:
+    """The known words that are close to this one, the closest first."""
+    words = list(known)
+    if len(words) > _COMPARED_AT_MOST:
+        alike = (one for one in words if one[:1] == word[:1] and abs(len(one) - len(word)) <= 2)
+        words = list(islice(alike, _COMPARED_AT_MOST))
+    return get_close_matches(word, words, n=most, cutoff=0.6)
+
+
+HIDDEN: Final = "…"
+_WORD: Final = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9._/+-]{1,39}|[0-9]{1,3}")
+_QUOTED: Final = re.compile(r"'(?!<[a-z ]+>'|[^A-Za-z0-9']{1,2}'|\\[a-z]')[^']*'|('[^']*')")
+
+
+def quotable(text: str) -> bool:
+    """Whether a text is one short word or number: no name of two parts, no address, no telephone number, no token."""
+    return _WORD.fullmatch(text) is not None
+
+
+def word(text: str) -> str:
+    """The text if it is `quotable`, else an ellipsis."""
+    return text if quotable(text) else HIDDEN
+
+
+def without_quotes(sentence: str) -> str:
+    """A sentence of the YAML reader without the words it quotes; its own names (`<block end>`) and signs stay."""
+    return _QUOTED.sub(lambda found: found[1] or HIDDEN, sentence)

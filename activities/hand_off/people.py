@@ -1,0 +1,173 @@
+"""Targets of the hand-off that are people, or groups of them: told by push, or else by mail."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from temporalio.exceptions import ApplicationError
+
+import workflows.follow_up.notification_types as stages
+from activities.people.directory import Directory
+from workflows.follow_up.notification_types import NotificationType
+from workflows.follow_up.workflow import AT_MOST
+from workflows.model.hand_off import AnyEnded, EndedFacts, HandoffCall, HandoffResult, Settled, Told
+from workflows.model.notifications import Delivered, Delivery, NoticeAction, NotificationOrder, NotificationOutcome
+from workflows.model.records import HandoffBatch
+from workflows.model.schedule import Reason
+from workflows.model.signature import SignerState
+from workflows.model.subject import Status, Subject
+from workflows.names import notice_key
+from workflows.ports import PushService
+
+GROUP_AT_MOST: Final = 1_000
+"""Members of a group that is a target, with those who had it and have left: whom it has reached is remembered until
+all are told."""
+NOBODY: Final = "nobody_to_tell"
+SEE_LEDGER: Final = "the notifications say why"
+_PASSES: Final = (Reason.UNREACHABLE, Reason.UNAUTHORISED, Reason.PUSH_MISMATCH, Reason.DIRECTORY)
+
+
+@dataclass(frozen=True)
+class HandOffPeople:
+    """Tells them; `oncall` also hears that a target is dead."""
+
+    push: PushService
+    directory: Directory
+    oncall: str = ""
+
+    async def to_group(self, call: HandoffCall, group: str, batch: HandoffBatch, told: Told) -> HandoffResult:
+        """Tell the members whom no earlier call has reached: one bad phone rings nobody else's again.
+
+        So many in a call: a large group is told in several of one attempt, and judged with the last.
+        """
+        members = await self.directory.group(group)
+        if crowd := too_many(len({*members, *call.reached})):
+            return not_done(call, crowd, gone=True)
+        everyone = tuple(notice_of(batch.subject, person, told) for person in members)
+        missing = tuple(notice for notice in everyone if notice.person not in call.reached)
+        untried = tuple(notice for notice in missing if notice.person not in call.missed)
+        now = untried[:AT_MOST]
+        if not missing:
+            return HandoffResult(target=call.target.target, ok=True)
+        try:
+            report = await self.push.deliver(_delivery(call, batch, now, _outcome(told)))
+            result, left = _pushed(call, report.delivered, report.retry_after), report.open_notices
+        except ApplicationError as failure:
+            result, left = refused(call, failure), ()
+        if left or len(untried) > len(now):
+            return _to_be_continued(call, result, [one for one in now if one.key not in left])
+        told_before = len(everyone) - len(missing)
+        return _in_group(_with_the_missed(call, result), len(everyone), told_before)
+
+    async def alert(
+        self, call: HandoffCall, batch: HandoffBatch, told: Told, notice: NotificationOrder
+    ) -> HandoffResult:
+        """Tell the requester, and the person on call, that somebody will never hear of the ending."""
+        people = dict.fromkeys(filter(None, (notice.person, self.oncall)))
+        everyone = [notice.replace(person=one, key=notice_key(batch.subject.id, notice.stage, one)) for one in people]
+        missing = tuple(one for one in everyone if one.person not in call.reached)
+        if not missing:
+            return HandoffResult(target=call.target.target, ok=True)
+        return await self.to(call, batch, told, missing)
+
+    async def to(
+        self, call: HandoffCall, batch: HandoffBatch, told: Told, notices: tuple[NotificationOrder, ...]
+    ) -> HandoffResult:
+        """Tell these people what a target hears."""
+        outcome = None if notices[0].stage == NotificationType.UNDELIVERED else _outcome(told)
+        report = await self.push.deliver(_delivery(call, batch, notices, outcome))
+        return _pushed(call, report.delivered, report.retry_after)
+
+
+def too_many(members: int) -> str | None:
+    """Why a group of so many is told nothing; None when it is told."""
+    return f"{members:,} members, and a target has at most {GROUP_AT_MOST:,}" if members > GROUP_AT_MOST else None
+
+
+def notice_of(subject: Subject, person: str, told: Told) -> NotificationOrder:
+    """What somebody hears who is a target, or of the group that is one."""
+    stage = NotificationType.SETTLED if isinstance(told, EndedFacts) else stages.news(told.number)
+    return NotificationOrder(
+        key=notice_key(subject.id, stage, person), stage=stage, person=person, action=NoticeAction.OPEN
+    )
+
+
+def _delivery(
+    call: HandoffCall, batch: HandoffBatch, notices: tuple[NotificationOrder, ...], outcome: Status | None
+) -> Delivery:
+    return Delivery(
+        subject=batch.subject,
+        notices=notices,
+        outcome=outcome,
+        acted=_acted(batch.settled) if outcome else (),
+        replay=call.replay,
+        life=batch.life,
+    )
+
+
+def _acted(settled: AnyEnded | None) -> tuple[str, ...]:
+    if not isinstance(settled, Settled):
+        return ()
+    states = (
+        (SignerState.DECLINED,) if settled.outcome is Status.DECLINED else (SignerState.SIGNED, SignerState.APPROVED)
+    )
+    return tuple(one.person for one in settled.signers if one.state in states)
+
+
+def _outcome(told: Told) -> Status | None:
+    return told.outcome if isinstance(told, EndedFacts) else None
+
+
+def _pushed(call: HandoffCall, lines: Sequence[Delivered], retry_after: float) -> HandoffResult:
+    """Done when everyone with a phone has it; a withdrawal also where there is nothing to take off a screen."""
+    target = call.target.target
+    withdrawal = call.notice is not None and call.notice.action is NoticeAction.WITHDRAW
+    reached = withdrawal or any(line.outcome is NotificationOutcome.ACCEPTED for line in lines)
+    missed = [
+        line.why for line in lines if line.outcome not in (NotificationOutcome.ACCEPTED, NotificationOutcome.WITHDRAWN)
+    ]
+    passing = next((why for why in missed if why in _PASSES), None)
+    if passing:
+        return HandoffResult(target=target, ok=False, why=passing, retry_after=retry_after, delivered=tuple(lines))
+    why = next(iter(missed), None if reached else NOBODY)
+    return HandoffResult(target=target, ok=reached, gone=not reached, why=why, delivered=tuple(lines))
+
+
+def _to_be_continued(call: HandoffCall, result: HandoffResult, tried: Sequence[NotificationOrder]) -> HandoffResult:
+    """The result of a call that has told some of a large group: whom it has missed, and whether that may pass."""
+    told = {line.person for line in result.delivered if line.outcome is NotificationOutcome.ACCEPTED}
+    missed = tuple(notice.person for notice in tried if notice.person not in told)
+    return result.replace(
+        ok=False,
+        gone=False,
+        more=True,
+        missed=(*call.missed, *missed),
+        passing=call.passing or (None if result.ok or result.gone else result.why),
+    )
+
+
+def _with_the_missed(call: HandoffCall, result: HandoffResult) -> HandoffResult:
+    """The result of the last call of an attempt, which knows of the earlier ones."""
+    if call.passing and (result.ok or result.gone):
+        return result.replace(ok=False, gone=False, why=call.passing)
+    return result
+
+
+def _in_group(result: HandoffResult, members: int, told_before: int) -> HandoffResult:
+    """The result of a group of which some were told before; it says how many were not reached."""
+    told = told_before + sum(line.outcome is NotificationOutcome.ACCEPTED for line in result.delivered)
+    if not told or told == members:
+        return result
+    return result.replace(partly=True, why=f"{members - told} of {members} not reached: {result.why or SEE_LEDGER}")
+
+
+def refused(call: HandoffCall, failure: ApplicationError) -> HandoffResult:
+    """The result of a target that an activity could not reach; it is called again."""
+    pause = failure.next_retry_delay or timedelta()
+    return not_done(call, failure.message, retry_after=pause.total_seconds())
+
+
+def not_done(call: HandoffCall, why: str, *, gone: bool = False, retry_after: float = 0) -> HandoffResult:
+    """The result of a target that has not heard it; `gone` is for ever."""
+    return HandoffResult(target=call.target.target, ok=False, gone=gone, why=why, retry_after=retry_after)

@@ -1,0 +1,219 @@
+"""Everyone downstream of what has ended: people by push, systems by signed HTTP call, others by Temporal itself."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.campaign.next_acknowledgement import remind_of_next
+from activities.documents.errors import RecordConflict, StoreFailure
+from activities.hand_off.events import Events, data_of
+from activities.hand_off.http_call import HttpTargets
+from activities.hand_off.people import HandOffPeople, not_done, notice_of, refused
+from activities.hand_off.target_health import TargetHealth
+from activities.hand_off.told_before import ToldBefore
+from activities.hand_off.workflows import NexusOperations, StartTargets
+from activities.people.directory import Directory, DirectoryFailure, UnknownGroup
+from activities.records.notification_pages import amendments_of, keep
+from activities.records.rows import StoragePrefix, owner_in
+from activities.records.store import Store
+from activities.records.user_texts import apart
+from activities.temporal.executions import about_the_workflow
+from activities.temporal.failures import failing_as_application_errors
+from activities.temporal.leases import TurnLimits, Turns, unbroken
+from workflows.follow_up.notification_types import NotificationType
+from workflows.follow_up.outbox import key_of, originals_and_last
+from workflows.follow_up.record import amended, amendment, dead_after, dead_before, order_of
+from workflows.kinds import Kind
+from workflows.model.hand_off import EndedFacts, HandoffCall, HandoffReport, HandoffResult, Told
+from workflows.model.records import Amendment, DeadHandOffs, HandoffBatch, RecordedHandOff, ReplayOrder, SettledRecord
+from workflows.model.subject import Status, Subject
+from workflows.ports import Handoff, PushService
+
+WORKFLOW_CLOSED: Final = "workflow_closed"
+SIGNAL_DEADLINE: Final = timedelta(seconds=10)
+PACE: Final = TurnLimits(at_once=20, begin=15.0, end=75.0)
+"""For the targets of a batch; a group's members have a pace of their own within `end`."""
+
+_HOPELESS: Final = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.PERMISSION_DENIED)
+
+
+class HandOffService(Handoff):
+    """`document_url` makes the provider's address of a document from its uuid; `oncall` also hears of dead targets.
+
+    `policies` is the catalogue, beside which the files of onboardings are that targets start.
+    """
+
+    def __init__(
+        self,
+        *,
+        push: PushService,
+        downstream: HttpTargets,
+        directory: Directory,
+        temporal: Client,
+        store: Store,
+        document_url: Callable[[str], str],
+        policies: Path,
+        oncall: str = "",
+        pace: TurnLimits = PACE,
+    ) -> None:
+        self._downstream = downstream
+        self._temporal = temporal
+        self._store = store
+        self._document_url = document_url
+        self._pace = pace
+        self._people = HandOffPeople(push, directory, oncall)
+        self._events = Events(directory, store)
+        self._operations = NexusOperations(temporal)
+        self._health = TargetHealth(store, push, oncall)
+        self._starts = StartTargets(temporal, store, directory, policies)
+
+    async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
+        """See the port."""
+        home = StoragePrefix.of(batch.subject.workflow_id)
+        with failing_as_application_errors():
+            await keep(self._store, batch.subject.workflow_id, batch.page)
+            first = batch.record is not None and await self._write(home, batch.record)
+            signed = batch.settled is not None and batch.settled.outcome is Status.SIGNED
+            if first and signed and batch.subject.type is Kind.REQUEST:
+                await remind_of_next(self._temporal, batch.subject)
+            if batch.unrecorded is not None:
+                await self._amend(home, batch.unrecorded, dead_before(batch))
+            again = not first and any(not call.replay for call in batch.calls)
+            before = await ToldBefore.read(self._store, home) if again else None
+        turns = Turns(self._pace)
+        return await unbroken(self._hand_off(batch, before, turns), turns.stop)
+
+    async def recall(self, ended: ReplayOrder) -> RecordedHandOff:
+        """See the port."""
+        home = StoragePrefix.of(ended.named.workflow_id)
+        with failing_as_application_errors():
+            content = await self._store.read_record(home)
+            later = await amendments_of(self._store, home)
+        if content is None:
+            return RecordedHandOff()
+        record = SettledRecord.model_validate_json(content)
+        lines = originals_and_last(amended(record.show, later).handoffs)
+        return RecordedHandOff(order=order_of(record, later), lines=lines, batches=later.number)
+
+    async def _hand_off(self, batch: HandoffBatch, before: ToldBefore | None, turns: Turns) -> HandoffReport:
+        """A target that was not begun in time has no result: it stays due, and is called in the next batch."""
+        if before is not None:
+            batch = before.continuing(batch)
+        link = self._document_url(batch.document) if batch.document else None
+        results = [one for call in batch.calls if (one := before.result(call))] if before else []
+        known = {one.target for one in results}
+        calls = tuple(call for call in batch.calls if call.target.target not in known)
+        told = await turns.each(calls, lambda call: self._result(call, batch, _news(call, batch, link)))
+        report = HandoffReport(results=(*results, *told.results), number=batch.number if before else 0)
+        if calls:
+            report = report.replace(recorded=await self._amend_record(batch, report))
+            await self._learn(batch, report)
+        return report
+
+    async def _learn(self, batch: HandoffBatch, report: HandoffReport) -> None:
+        by_target = {result.target: result for result in report.results}
+        found = ((call, by_target.get(call.target.target)) for call in batch.calls)
+        told = ((call, result) for call, result in found if result is not None and not result.before)
+        try:
+            await self._health.learn(told, batch.at or _news(batch.calls[0], batch, None).at)
+        except Exception:  # how a target is must not cost the workflow the results
+            activity.logger.exception("nothing was learnt of targets")
+
+    async def _write(self, home: StoragePrefix, record: SettledRecord) -> bool:
+        """Write the record once; whether there was none before."""
+        kept = record.replace(show=await apart(self._store, home, record.show))
+        try:
+            return await self._store.write_record(home, kept.model_dump_json(by_alias=True).encode())
+        except RecordConflict as conflict:
+            # Settled twice, as after a reset: the first record stays the truth, and somebody should look.
+            activity.logger.error("settled record conflicts", extra={"says": str(conflict)})
+            return False
+
+    async def _amend_record(self, batch: HandoffBatch, report: HandoffReport) -> bool:
+        """Keep what became of the batch; whether it is kept: a store that is away must not cost the results."""
+        changed = amendment(batch, report, batch.at or _news(batch.calls[0], batch, None).at)
+        try:
+            await self._amend(StoragePrefix.of(batch.subject.workflow_id), changed, dead_after(batch, changed.handoffs))
+        except Exception as failure:  # remote stores raise what they like, and the results must not be lost
+            activity.logger.error("hand-off not recorded yet", extra={"says": type(failure).__name__})
+            return False
+        return True
+
+    async def _amend(self, home: StoragePrefix, changed: Amendment, dead: DeadHandOffs | None) -> None:
+        if dead is not None:
+            await self._store.hand_offs.note_dead(home, dead.model_dump_json().encode())
+        if dead is not None and not dead.handoffs:
+            await self._store.hand_offs.forget_dead(home)
+        await self._store.write_amendment(home, changed.number, changed.model_dump_json(by_alias=True).encode())
+
+    async def _result(self, call: HandoffCall, batch: HandoffBatch, told: Told) -> HandoffResult:
+        """The result of one target; whatever goes wrong with it must not cost the others theirs."""
+        try:
+            if why := await self._health.refusal(call.target):
+                return HandoffResult(target=call.target.target, ok=False, held=True, why=why)
+            return await self._tell(call, batch, told)
+        except UnknownGroup as failure:
+            return not_done(call, str(failure), gone=True)
+        except (DirectoryFailure, StoreFailure) as failure:
+            return not_done(call, str(failure))
+        except ApplicationError as failure:
+            return refused(call, failure)
+        except Exception as bug:
+            activity.logger.exception("hand-off to %s failed", call.target.target)
+            return not_done(call, f"our fault: {type(bug).__name__}")
+
+    async def _tell(self, call: HandoffCall, batch: HandoffBatch, told: Told) -> HandoffResult:
+        target, subject = call.target, batch.subject
+        if target.start or target.nexus or target.workflow:
+            return await self._reach(call, subject, told)
+        if target.url:
+            id = key_of(target, subject.reference)
+            return await self._downstream.call(target, id, await self._events.body(target, id, subject, told))
+        if target.group:
+            return await self._people.to_group(call, target.group, batch, told)
+        notice = call.notice or notice_of(subject, target.person or "", told)
+        if notice.stage == NotificationType.UNDELIVERED:
+            return await self._people.alert(call, batch, told, notice)
+        return await self._people.to(call, batch, told, (notice,))
+
+    async def _reach(self, call: HandoffCall, subject: Subject, told: Told) -> HandoffResult:
+        """The result of a target that is reached by Temporal itself."""
+        target = call.target
+        if target.start:
+            return await self._starts.start(target, target.start, subject, told)
+        if target.nexus:
+            return await self._operations.call(target, target.nexus, subject, told)
+        return await self._signal(call, target.workflow or "", subject, told)
+
+    async def _signal(self, call: HandoffCall, workflow: str, subject: Subject, told: Told) -> HandoffResult:
+        names = subject.type.names
+        signal = names.settled if isinstance(told, EndedFacts) else names.escalated
+        try:
+            handle = self._temporal.get_workflow_handle(workflow)
+            await handle.signal(signal, data_of(told), rpc_timeout=SIGNAL_DEADLINE)
+        except RPCError as error:
+            if about_the_workflow(error):
+                # An onboarding that has ended needs no word of what it has ended itself.
+                ended = _is_whole_of(workflow, subject)
+                return HandoffResult(target=call.target.target, ok=ended, gone=not ended, why=WORKFLOW_CLOSED)
+            return not_done(call, f"Temporal: {error.status.name}", gone=error.status in _HOPELESS)
+        return HandoffResult(target=call.target.target, ok=True)
+
+
+def _is_whole_of(workflow: str, subject: Subject) -> bool:
+    """Whether this is the onboarding that something is a part of."""
+    return workflow == Kind.ONBOARDING.workflow_id(owner_in(subject.id) or "")
+
+
+def _news(call: HandoffCall, batch: HandoffBatch, link: str | None) -> Told:
+    """What a target hears, with a link where it has none of its own."""
+    told = call.escalated or batch.settled
+    if told is None:
+        raise ValueError(f"{call.target.target} is to hear of an ending, and nothing has ended")
+    return told if told.link else told.replace(link=link)

@@ -1,0 +1,239 @@
+"""What a target of the hand-off starts: an onboarding by the one start path, or a workflow of somebody else's.
+
+Each has an id that is made of what has ended and of the target, so that a repetition finds what the first one started.
+"""
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from nexusrpc import HandlerError
+from temporalio.api.operatorservice.v1 import ListNexusEndpointsRequest
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import ApplicationError, NexusOperationError, WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.files.reading import FileFaults, PlainFile
+from activities.hand_off.events import data_of
+from activities.launch import launch
+from activities.onboarding.file import ID_AT_MOST
+from activities.onboarding.intake import PreparedOnboarding, prepare_onboarding
+from activities.people.directory import Directory, UnknownPerson
+from activities.policies.catalogue import Catalogue
+from activities.policies.onboarding_template import kick_off, kick_off_file, person_of, places_in
+from activities.records.store import Store
+from activities.temporal import executions
+from workflows import names
+from workflows.follow_up.options import OPERATION_TAKEN_WITHIN
+from workflows.follow_up.outbox import key_of
+from workflows.kinds import Kind, WorkflowName
+from workflows.model.hand_off import EndedFacts, HandoffResult, OperationOrder, Told
+from workflows.model.policy import ESCALATED, NexusOperation, StartTarget, Target
+from workflows.model.subject import Subject
+from workflows.names import handoff_key
+
+DEADLINE: Final = timedelta(seconds=10)
+"""For Temporal to answer."""
+DEPTH_AT_MOST: Final = 10
+"""Onboardings of which each was started by a target of the one before, or of a part of that."""
+_HOPELESS: Final = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.PERMISSION_DENIED)
+_HASH: Final = 16
+"""Hexadecimal digits that tell one onboarding from another of a target of the same name."""
+
+
+def onboarding_id(key: str, target: str) -> str:
+    """The id of the onboarding that the hand-off of this key starts: it reads like the target, and is no other's."""
+    name = re.sub(r"[^A-Za-z0-9_-]", "-", target)[: ID_AT_MOST - _HASH - 1]
+    return f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:_HASH]}"
+
+
+def workflow_id(reference: str, target: str) -> str:
+    """The id of the workflow of somebody else's: `<request>.<target>`, in which the target has no dot."""
+    return f"{reference}.{target}"
+
+
+def wall_clock() -> datetime:
+    """The instant as of which a file is checked; its own workflow knows its own time."""
+    return datetime.now(UTC)
+
+
+class _NotOurs(Exception):
+    """A workflow that something else has started has the id."""
+
+
+class _Endless(Exception):
+    """What it would start has come out of itself."""
+
+
+@dataclass(frozen=True)
+class StartTargets:
+    """`policies` is the catalogue, read anew for each onboarding, as is the file beside it."""
+
+    client: Client
+    store: Store
+    directory: Directory
+    policies: Path
+    now: Callable[[], datetime] = wall_clock
+
+    async def start(self, target: Target, start: StartTarget, subject: Subject, told: Told) -> HandoffResult:
+        """Start it, or find that it was: both are done. What can be mended in a file is worth another attempt."""
+        try:
+            if start.workflow:
+                await self._start_workflow(target, start.workflow, start.queue or "", subject, told)
+            else:
+                fields = {one.place: one.text for one in start.fields}
+                await self._start_onboarding(target, start.onboarding or "", fields, subject, told)
+        except launch.IdTaken:
+            # Nobody else's has this id: the first attempt started it, of a file that has changed since.
+            pass
+        except (launch.BrokenOff, _NotOurs, _Endless) as lost:
+            return HandoffResult(target=target.target, ok=False, gone=True, why=str(lost))
+        except FileFaults as faults:
+            return HandoffResult(target=target.target, ok=False, why=faults.in_short)
+        except RPCError as error:
+            hopeless = error.status in _HOPELESS
+            return HandoffResult(target=target.target, ok=False, gone=hopeless, why=f"Temporal: {error.status.name}")
+        return HandoffResult(target=target.target, ok=True)
+
+    async def _start_workflow(self, target: Target, type_: str, queue: str, subject: Subject, told: Told) -> None:
+        id = workflow_id(subject.reference, target.target)
+        try:
+            await self.client.start_workflow(
+                type_,
+                data_of(told),
+                id=id,
+                task_queue=queue,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+                rpc_timeout=DEADLINE,
+            )
+        except WorkflowAlreadyStartedError:
+            if (there := (await executions.described(self.client, id)).type) != type_:
+                raise _NotOurs(f"{id} is the id of a {there} already") from None
+
+    async def _start_onboarding(
+        self, target: Target, name: str, fields: Mapping[str, str], subject: Subject, told: Told
+    ) -> None:
+        if subject.depth >= DEPTH_AT_MOST:
+            raise _Endless(f"{name} would be started by a circle: {DEPTH_AT_MOST} onboardings have started each other")
+        id = onboarding_id(handoff_key(subject.reference, target.target), target.target)
+        try:
+            file = await asyncio.to_thread(kick_off_file, self.policies.parent, name, fields)
+            values = {**await self._values(places_in(file), subject, told), **fields}
+            prepared = await self._prepared(kick_off(file, id, values), subject.depth + 1)
+            await launch.start(self.client, self.store, prepared)
+        except FileFaults as faults:
+            # An attempt before may have started it, while all was right.
+            await launch.recognise(self.client, self.store, WorkflowName(Kind.ONBOARDING, id), "", faults)
+
+    async def _prepared(self, file: PlainFile, depth: int) -> PreparedOnboarding:
+        catalogue = await asyncio.to_thread(Catalogue.read, self.policies)
+        prepared = await prepare_onboarding(
+            file, catalogue=catalogue, directory=self.directory, now=self.now(), templates=self.policies.parent
+        )
+        given = prepared.given
+        return replace(prepared, given=given.replace(onboarding=given.onboarding.replace(depth=depth)))
+
+    async def _values(self, wanted: frozenset[str], subject: Subject, told: Told) -> Mapping[str, str]:
+        """What goes into these places; empty where there is nobody, or nothing is known of them."""
+        known: dict[str, Any] = {
+            "id": subject.id,
+            "kind": subject.kind,
+            "title": subject.title,
+            "requester": subject.requester,
+            "outcome": told.outcome.value if isinstance(told, EndedFacts) else ESCALATED,
+        }
+        people = {place: of for place in wanted if (of := person_of(place))}
+        return {
+            **known,
+            **{place: await self._of(number, what, subject) for place, (number, what) in people.items()},
+        }
+
+    async def _of(self, number: int, what: str | None, subject: Subject) -> str:
+        if number > len(subject.people):
+            return ""
+        id = subject.people[number - 1].person
+        if what is None:
+            return id
+        try:
+            person = await self.directory.person(id, subject.workflow_id)
+        except UnknownPerson:
+            return ""
+        return str(getattr(person, what) or "")
+
+
+LOOKED_FOR: Final = timedelta(seconds=10)
+"""So long an attempt waits for the operation to begin; the next one looks again."""
+_NOT_OURS_TO_LOOK: Final = (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED, RPCStatusCode.UNIMPLEMENTED)
+
+
+@dataclass(frozen=True)
+class NexusOperations:
+    """Calls each operation once: a repetition finds the call of the first attempt."""
+
+    client: Client
+    looked_for: timedelta = LOOKED_FOR
+
+    async def call(self, target: Target, wanted: NexusOperation, subject: Subject, told: Told) -> HandoffResult:
+        """Done once the operation has begun, by this attempt or an earlier one; dead when its handler refuses it."""
+        key = key_of(target, subject.reference)
+        order = OperationOrder(operation=wanted, told=told, key=key)
+        try:
+            # A workflow that names an endpoint that is not there could not go on.
+            if not await self._is_there(wanted.endpoint):
+                return _not_done(target, f"there is no Nexus endpoint {wanted.endpoint}")
+            return await self._begun(target, await self._start(order))
+        except WorkflowAlreadyStartedError:
+            return HandoffResult(target=target.target, ok=True)
+        except RPCError as error:
+            return _not_done(target, f"Temporal: {error.status.name}")
+
+    async def _start(self, order: OperationOrder) -> WorkflowHandle[object, object]:
+        return await self.client.start_workflow(
+            names.NEXUS_CALL,
+            order,
+            id=names.nexus_call_workflow_id(order.key),
+            task_queue=names.WORKFLOW_QUEUE,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            execution_timeout=2 * OPERATION_TAKEN_WITHIN,
+            rpc_timeout=self.looked_for,
+        )
+
+    async def _begun(self, target: Target, call: WorkflowHandle[object, object]) -> HandoffResult:
+        try:
+            await asyncio.wait_for(call.result(), self.looked_for.total_seconds())
+        except TimeoutError:
+            return _not_done(target, "nobody has taken the operation yet")
+        except WorkflowFailureError as failure:
+            return _refused(target, failure)
+        return HandoffResult(target=target.target, ok=True)
+
+    async def _is_there(self, endpoint: str) -> bool:
+        try:
+            answer = await self.client.operator_service.list_nexus_endpoints(ListNexusEndpointsRequest(name=endpoint))
+        except RPCError as error:
+            if error.status in _NOT_OURS_TO_LOOK:
+                return True
+            raise
+        return bool(answer.endpoints)
+
+
+def _refused(target: Target, failure: WorkflowFailureError) -> HandoffResult:
+    """By what kind of refusal it was: the words are somebody else's, and may name people."""
+    cause = failure.cause.cause if isinstance(failure.cause, NexusOperationError) else None
+    if isinstance(cause, HandlerError):
+        return _not_done(target, f"its handler: {cause.type.value}", gone=not cause.retryable)
+    if isinstance(cause, ApplicationError):
+        return _not_done(target, "the operation has failed", gone=True)
+    return _not_done(target, "nobody has taken the operation in time")
+
+
+def _not_done(target: Target, why: str, *, gone: bool = False) -> HandoffResult:
+    return HandoffResult(target=target.target, ok=False, gone=gone, why=why)

@@ -1,0 +1,293 @@
+"""How a service is called over HTTP: one construction of clients, one way to call, one failure.
+
+With activities/http/oauth.py the only place that makes httpx clients: the day of a switch is a change of a few lines.
+Nothing here retries: Temporal does (activities/temporal/failures.py), so that each attempt is seen and counted.
+"""
+
+import asyncio
+import json
+import ssl
+from collections.abc import AsyncIterable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from typing import Final
+
+import httpx
+
+from activities.http.error_bodies import LONGEST_TEXT, clip, explain, redact
+from activities.http.rate_limit import RateLimiter, TurnTooLate
+from activities.http.transport import capped_transport
+from workflows.follow_up.options import LONGEST_WAIT
+
+TIMEOUT: Final = httpx.Timeout(connect=5, read=15, write=5, pool=5)
+DEADLINE: Final = 20.0
+"""Seconds a whole call may take, token and body included: a read timeout alone never ends a dripping answer."""
+# Compressed answers are refused, so that a small one cannot unfold into a huge one behind the cap.
+HEADERS: Final = {"user-agent": "countersign", "accept": "application/json", "accept-encoding": "identity"}
+_BEGINNING: Final = 1024
+_BLANK: Final = b"\xef\xbb\xbf \t\r\n"
+_NOT_CONNECTED: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+
+PATH_IN_TRACES: Final = "countersign.path_in_traces"
+"""Marks a request of which a trace may show the path; of any other only the host: a path may be all that is secret."""
+
+Query = Mapping[str, str | int | bool]
+
+
+class Cause(StrEnum):
+    """Why a call failed."""
+
+    STATUS = "status"
+    NO_ANSWER = "no answer"
+    UNTRUSTED = "untrusted"
+    UNREADABLE = "unreadable"
+    ENDLESS = "endless"
+    """It answered, but not all of its answer can be read."""
+    LATER = "later"
+    """It was not called: so many calls at once are more than its rate."""
+    BOUND = "bound"
+    """It was not called: it takes no more for now, which it says beforehand. That is waited for, and is no failure."""
+
+
+class ServiceFailure(Exception):
+    """A call that did not succeed. `says` is redacted and at most 2 KiB, so it may go into a history.
+
+    `status` is None when no answer came, `retry_after` the seconds the service asked us to wait, `error_code` the
+    machine-readable code of the error body (FCM's `details[].errorCode` before everything else). `never_asked` is of a
+    request that cannot have reached it.
+    """
+
+    def __init__(
+        self,
+        service: str,
+        cause: Cause,
+        says: str,
+        *,
+        status: int | None = None,
+        retry_after: float | None = None,
+        error_code: str | None = None,
+        never_asked: bool = False,
+    ) -> None:
+        super().__init__(clip(f"{service} {_what_it_did(cause, status)}: {says}", LONGEST_TEXT))
+        self.service = service
+        self.cause = cause
+        self.says = says
+        self.status = status
+        self.retry_after = retry_after
+        self.error_code = error_code
+        self._never_asked = never_asked or cause in (Cause.LATER, Cause.BOUND, Cause.UNTRUSTED)
+
+    @property
+    def did_nothing(self) -> bool:
+        """Whether the service surely did nothing of what it was asked: it was not reached, or has refused it.
+
+        Of less that is so than of what it may have done: an error of its own may come before or after the deed.
+        """
+        refused = self.cause is Cause.STATUS and self.status != 408 and (self.status or 500) < 500
+        return self._never_asked or refused or self.status == 503
+
+    def not_before(self, seconds: float) -> "ServiceFailure":
+        """The same, not to be tried again before so many seconds."""
+        wait = max(seconds, self.retry_after or 0.0)
+        return ServiceFailure(
+            self.service, self.cause, self.says, status=self.status, retry_after=wait, error_code=self.error_code
+        )
+
+    @property
+    def may_have_acted(self) -> bool:
+        """Whether the service may have done what it was asked all the same."""
+        return self.cause in (Cause.NO_ANSWER, Cause.UNREADABLE) or self.status == 408 or (self.status or 0) >= 500
+
+
+def _what_it_did(cause: Cause, status: int | None) -> str:
+    if cause in (Cause.LATER, Cause.BOUND):
+        return "was not called"
+    if cause is Cause.ENDLESS:
+        return "has answered without an end"
+    return f"answered {status}" if status else "could not be reached"
+
+
+@dataclass(frozen=True)
+class HttpAnswer:
+    """A successful answer, read to its end; at most 10 MB."""
+
+    service: str
+    status: int
+    content: bytes
+    date: datetime | None = None
+    """The service's own clock, when it says it."""
+
+    def json(self) -> object:
+        """The body as JSON; `ServiceFailure` (worth a retry) when it is something else, or cut in half."""
+        try:
+            return json.loads(self.content)
+        except (ValueError, RecursionError):
+            says = "expected JSON, got something else"
+            raise ServiceFailure(self.service, Cause.UNREADABLE, says, status=self.status) from None
+
+    def refuse_page(self) -> None:
+        """For who needs nothing of the body: `ServiceFailure` (worth a retry) when it is a page of HTML.
+
+        A page with 200 comes from something in between, as during maintenance: the call had no effect.
+        """
+        if self.content[:_BEGINNING].lstrip(_BLANK).startswith(b"<"):
+            says = "expected an answer, got a page of HTML"
+            raise ServiceFailure(self.service, Cause.UNREADABLE, says, status=self.status, never_asked=True)
+
+
+def make_client(
+    *,
+    auth: httpx.Auth | None = None,
+    max_connections: int = 20,
+    trust: ssl.SSLContext | None = None,
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> httpx.AsyncClient:
+    """The one way to make an HTTP client: no redirects, no proxies of the environment, capped bodies, no retries.
+
+    Certificates are always verified; `trust` replaces the public authorities, `transport` the network (tests).
+    """
+    return httpx.AsyncClient(
+        auth=auth,
+        transport=capped_transport(max_connections=max_connections, trust=trust, transport=transport),
+        timeout=TIMEOUT,
+        headers=HEADERS,
+        follow_redirects=False,
+        trust_env=False,
+    )
+
+
+class Service:
+    """One service at one configured address: every URL is built here, none is taken from an answer.
+
+    With a `pace` each call waits for its turn, before its deadline begins.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        client: httpx.AsyncClient,
+        *,
+        deadline: float = DEADLINE,
+        pace: RateLimiter | None = None,
+    ) -> None:
+        self.name = name
+        self._url = url.rstrip("/")
+        self._client = client
+        self._deadline = deadline
+        self._pace = pace
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: object = None,
+        content: bytes | AsyncIterable[bytes] | None = None,
+        query: Query | None = None,
+        headers: Mapping[str, str] | None = None,
+        private: Iterable[str] = (),
+        deadline: float | None = None,
+    ) -> HttpAnswer:
+        """The answer to one request, if it is a 2xx; else `ServiceFailure`. `private` never shows in the failure."""
+        await self._turn()
+        seconds = deadline or self._deadline
+        try:
+            async with asyncio.timeout(seconds):
+                response = await self._client.request(
+                    method,
+                    self._url + path,
+                    json=json,
+                    content=content,
+                    params=query,
+                    headers=headers,
+                    extensions={PATH_IN_TRACES: True},
+                )
+        except TimeoutError:
+            raise no_answer_within(seconds, self.name) from None
+        except httpx.HTTPError as error:
+            raise failure_of_error(self.name, error) from None
+        if response.is_success:
+            return HttpAnswer(
+                self.name, response.status_code, response.content, _instant(response.headers.get("date", ""))
+            )
+        if self._pace is not None and response.status_code == httpx.codes.TOO_MANY_REQUESTS:
+            self._pace.hold(retry_after_of(response))
+        raise failure_of_response(self.name, response, private)
+
+    async def _turn(self) -> None:
+        try:
+            if self._pace is not None:
+                await self._pace.turn()
+        except TurnTooLate as later:
+            raise ServiceFailure(self.name, Cause.LATER, str(later), retry_after=later.seconds) from None
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+
+def failure_of_response(service: str, response: httpx.Response, private: Iterable[str] = ()) -> ServiceFailure:
+    """The failure an answer outside 2xx stands for."""
+    explained = explain(response.content)
+    return ServiceFailure(
+        service,
+        Cause.STATUS,
+        redact(explained.says, private),
+        status=response.status_code,
+        retry_after=retry_after_of(response),
+        error_code=redact(explained.error_code) if explained.error_code else None,
+    )
+
+
+def failure_of_error(service: str, error: httpx.HTTPError) -> ServiceFailure:
+    """The failure behind an exception of httpx; its text is ours, so that no address leaks."""
+    if isinstance(error, httpx.DecodingError):
+        return ServiceFailure(service, Cause.UNREADABLE, str(error))
+    if _certificate_refused(error):
+        return ServiceFailure(service, Cause.UNTRUSTED, "its TLS certificate could not be verified")
+    says = f"no answer ({type(error).__name__})"
+    return ServiceFailure(service, Cause.NO_ANSWER, says, never_asked=isinstance(error, _NOT_CONNECTED))
+
+
+def no_answer_within(seconds: float, service: str) -> ServiceFailure:
+    """The failure of a call that was given up at its deadline."""
+    return ServiceFailure(service, Cause.NO_ANSWER, f"no complete answer within {seconds:g} s")
+
+
+def _instant(http_date: str) -> datetime | None:
+    """The instant of an HTTP date, in UTC when it does not say; None when it is nonsense: a stranger wrote it."""
+    try:
+        written = parsedate_to_datetime(http_date)
+    except (ValueError, OverflowError):
+        return None
+    return written if written.tzinfo else written.replace(tzinfo=UTC)
+
+
+def retry_after_of(response: httpx.Response) -> float | None:
+    """The seconds an answer asks us to wait, from now; None when it does not."""
+    return seconds_to_wait(response.headers.get("retry-after"), datetime.now(UTC))
+
+
+def seconds_to_wait(header: str | None, now: datetime) -> float | None:
+    """`Retry-After` in seconds from `now`, given as seconds or as an HTTP date; None when absent or nonsense.
+
+    It is a stranger's number: never more than `LONGEST_WAIT`.
+    """
+    if header is None:
+        return None
+    if header.strip().isdecimal():
+        return min(float(header), LONGEST_WAIT)
+    until = _instant(header)
+    return None if until is None else min(max(0.0, (until - now).total_seconds()), LONGEST_WAIT)
+
+
+def _certificate_refused(error: BaseException) -> bool:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False

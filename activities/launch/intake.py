@@ -1,0 +1,366 @@
+"""What every file says that asks for something: of which kind, until when, and what to do about silence."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from typing import Annotated, Any, ClassVar, Final, NamedTuple, Self, TypeVar
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+
+from activities.calendar.wall_clock import latest_end_of_day
+from activities.calendar.working_days import clock_hours
+from activities.files.fields import DayOrInstant, Email, Id, KindId, LocaleTag, Name, Phone, WorkflowId, Zone, zones
+from activities.files.reading import FileFaults, FileModel, FileText, PlainFile, written_path
+from activities.files.yaml_lines import FieldPath
+from activities.people.directory import Directory, UnknownGroup, UnknownPerson
+from activities.people.person import USUAL_HOURS, Person, PushDevice, Reachable
+from activities.policies.cascade import REQUEST, Resolved
+from activities.policies.catalogue import Catalogue
+from activities.policies.policy_file import PolicyLayer, self_serving
+from workflows.follow_up.next_step import HORIZON
+from workflows.kinds import Kind
+from workflows.model.policy import Policy
+
+
+@dataclass(frozen=True)
+class KnownPersons:
+    """Who of the persons that are named somewhere exists, and why the others do not."""
+
+    persons: Mapping[str, Person]
+    unknown: Mapping[str, str]
+
+    @classmethod
+    async def look_up(cls, directory: Directory, ids: frozenset[str]) -> Self:
+        """Ask the directory for everybody; `DirectoryFailure` when it does not answer at all."""
+        answers = await asyncio.gather(*(_person_or_why(directory, id) for id in sorted(ids)))
+        return cls(
+            {person.id: person for person in answers if isinstance(person, Person)},
+            {missing.id: str(missing) for missing in answers if isinstance(missing, UnknownPerson)},
+        )
+
+
+async def _person_or_why(directory: Directory, id: str) -> Person | UnknownPerson:
+    try:
+        return await directory.person(id)
+    except UnknownPerson as missing:
+        return missing
+
+
+class ConcernedPersons(NamedTuple):
+    """Who asks for it, and who is asked, as far as the file is right about them."""
+
+    asking: str | None
+    asked: frozenset[str]
+
+
+@dataclass
+class FileChecks(ABC):
+    """The knowledge behind the fields of one file, and what was seen of it so far: whether its due date is over, who
+    is asked, and the values of the fields that are right."""
+
+    made_of: ClassVar[frozenset[str]] = frozenset({"kind", "policy", "due"})
+    """The fields that its policy follows from."""
+    closes: ClassVar[bool] = True
+    """Whether it is over some day, whatever its policy says."""
+
+    catalogue: Catalogue
+    found: KnownPersons
+    closing: tuple[tuple[ZoneInfo, time], ...]
+    now: datetime
+    overdue: bool = field(default=False, kw_only=True)
+    right: dict[str, Any] = field(default_factory=dict, kw_only=True)
+    asked_already: set[str] = field(default_factory=set, kw_only=True)
+
+    @property
+    @abstractmethod
+    def concerned(self) -> ConcernedPersons:
+        """Whom its policy must not contradict."""
+
+    @property
+    def layer(self) -> PolicyLayer | None:
+        """What the file itself says of the policy."""
+        layer: PolicyLayer | None = self.right["policy"]
+        return layer
+
+    def kind(self, kind: str) -> str:
+        """The kind, if the catalogue has it."""
+        try:
+            return self.catalogue.known(kind, closes=self.closes)
+        except LookupError as unknown:
+            raise ValueError(str(unknown)) from None
+
+    def person(self, id: str) -> Person:
+        """The person, if the directory has them."""
+        if id in self.found.unknown:
+            raise ValueError(self.found.unknown[id])
+        return self.found.persons[id]
+
+    def once(self, identity: str, says: str) -> None:
+        """Refuse a second person of the same id or address among those who are asked."""
+        if identity in self.asked_already:
+            raise ValueError(says)
+        self.asked_already.add(identity)
+
+    def due(self, due: date | datetime) -> None:
+        """Refuse a due date too far away to be meant, and remember one that is over.
+
+        That one is no fault yet: a file that was started in time is still the same request.
+        """
+        day = self.near(due)
+        self.overdue = day < (self.now - timedelta(days=2)).date() or self._instant(due) <= self.now
+
+    def near(self, when: date | datetime) -> date:
+        """The day of it; refuse one too far away to be meant."""
+        day = when.date() if isinstance(when, datetime) else when
+        if day > (self.now + HORIZON).date():
+            raise ValueError("is more than two years away")
+        return day
+
+    def time_until(self, due: date | datetime) -> timedelta:
+        """How much time a due date leaves."""
+        return self._instant(due) - self.now
+
+    def _instant(self, due: date | datetime) -> datetime:
+        return due if isinstance(due, datetime) else latest_end_of_day(due, self.closing)
+
+
+def maps(plain: Any, field: str) -> Iterator[dict[str, Any]]:
+    """The entries of a list of a file, before anything was validated; what cannot be one is left out."""
+    items = plain.get(field) if isinstance(plain, dict) else None
+    return (item for item in items if isinstance(item, dict)) if isinstance(items, list) else iter(())
+
+
+def closing_times(entries: Iterable[Mapping[str, Any]], found: KnownPersons) -> tuple[tuple[ZoneInfo, time], ...]:
+    """When the working days of those who are asked end, as far as they are known before anything was validated."""
+    ends = []
+    for entry in entries:
+        person, zone = found.persons.get(str(entry.get("person"))), entry.get("zone")
+        if person is not None:
+            ends.append((person.tz, person.working_hours[1]))
+        elif isinstance(zone, str) and zone in zones():
+            ends.append((ZoneInfo(zone), clock_hours(USUAL_HOURS)[1]))
+    return tuple(ends)
+
+
+async def strangers(policy: Policy, directory: Directory) -> list[tuple[FieldPath, str]]:
+    """Fields of a policy that name persons or groups who cannot be found, each with the reason."""
+    named = list(_persons(policy))
+    unknown = (await KnownPersons.look_up(directory, frozenset(id for _, id in named))).unknown
+    persons = [(at, unknown[id]) for at, id in named if id in unknown]
+    return [*persons, *[group async for group in _unknown_groups(policy, directory)]]
+
+
+def _persons(policy: Policy) -> Iterator[tuple[FieldPath, str]]:
+    if (escalation := policy.escalation) is not None:
+        for position, id in enumerate(escalation.alternates):
+            yield ("escalation", "alternates", position), id
+        if escalation.fallback is not None:
+            yield ("escalation", "fallback"), escalation.fallback
+    for position, target in enumerate(policy.handoff):
+        if target.person is not None:
+            yield ("handoff", position, "person"), target.person
+
+
+async def _unknown_groups(policy: Policy, directory: Directory) -> AsyncIterator[tuple[FieldPath, str]]:
+    for position, target in enumerate(policy.handoff):
+        try:
+            await directory.group(target.group) if target.group is not None else ()
+        except UnknownGroup as unknown:
+            yield ("handoff", position, "group"), str(unknown)
+
+
+Value = TypeVar("Value")
+_IN_FULL: Final = ("name", "email", "zone", "locale", "phone", "devices")
+
+
+def checks_of(info: ValidationInfo) -> FileChecks:
+    """What a file is checked against; it comes along with its validation."""
+    if not isinstance(info.context, FileChecks):
+        raise TypeError("a file is validated with what it is checked against")
+    return info.context
+
+
+def right(value: Value, info: ValidationInfo) -> Value:
+    """Keep the value of a field for the checks of the policy, which come even when other fields are faulty."""
+    checks_of(info).right[str(info.field_name)] = value
+    return value
+
+
+def _in_directory(id: str, info: ValidationInfo) -> str:
+    return checks_of(info).person(id).id
+
+
+PersonId = Annotated[Id, AfterValidator(_in_directory)]
+
+
+class SomebodyEntry(FileModel):
+    """Somebody who is asked: of the directory, or standing here in full."""
+
+    others: ClassVar[tuple[str, ...]] = ()
+    """Other fields that say who is asked."""
+
+    person: Id | None = None
+    name: Name | None = Field(default=None, repr=False)
+    email: Email | None = Field(default=None, repr=False)
+    zone: Zone | None = None
+    locale: LocaleTag | None = None
+    phone: Phone | None = Field(default=None, repr=False)
+    devices: tuple[PushDevice, ...] | None = Field(default=None, max_length=20)
+
+    @property
+    def in_full(self) -> Reachable | None:
+        """Who stands here, None for somebody of the directory."""
+        if self.email is None:
+            return None
+        return Reachable.model_validate(self.model_dump(include=set(_IN_FULL), exclude_unset=True, by_alias=True))
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        ways = (*self.others, "person")
+        given = [name for name in (*ways, *_IN_FULL) if getattr(self, name) is not None]
+        named, in_full = [name for name in given if name in ways], [name for name in given if name not in ways]
+        if len(named) + bool(in_full) > 1:
+            raise ValueError(
+                f"has {named[0]} and {(*named, *in_full)[1]}: either {', '.join(ways)}, or somebody in full"
+            )
+        if not named and (missing := [name for name in _IN_FULL[:3] if name not in in_full]):
+            raise ValueError(f"needs {', '.join(ways)}, or somebody in full ({', '.join(missing)} missing)")
+        return self
+
+
+class AskingFile(FileModel):
+    """The fields that all such files share."""
+
+    model_config = ConfigDict(validate_default=True)
+
+    id: Id | None = None
+    kind: KindId
+    due: DayOrInstant | None = None
+    policy: PolicyLayer | None = None
+    subscribers: tuple[WorkflowId, ...] = Field(default=(), max_length=50)
+
+    @field_validator("kind")
+    @classmethod
+    def _in_catalogue(cls, kind: str, info: ValidationInfo) -> str:
+        return checks_of(info).kind(kind)
+
+    @field_validator("due")
+    @classmethod
+    def _still_to_come(cls, due: date | datetime | None, info: ValidationInfo) -> date | datetime | None:
+        if due is not None:
+            checks_of(info).due(due)
+        return due
+
+    _right = field_validator("kind", "due", "policy", "subscribers")(right)
+
+
+File = TypeVar("File", bound=AskingFile)
+
+
+class CheckedPolicy(NamedTuple):
+    """The policy of a file that is right, and why it can be recognised but not started any more, None when it can."""
+
+    resolved: Resolved
+    overdue: FileFaults | None
+
+
+async def checked(
+    plain: PlainFile, model: type[File], checks: FileChecks, directory: Directory
+) -> tuple[File, CheckedPolicy]:
+    """The file in full; `FileFaults` with all that is wrong, `DirectoryFailure` when nobody can be looked up."""
+    file, faults = await asyncio.to_thread(_validated, plain, model, checks)
+    overdue = plain.faults([(("due",), "lies in the past")] if checks.overdue else ())
+    if (policy := FilePolicy.of(checks)) is not None:
+        faults += plain.faults(await policy.faults(directory))
+    if file is None or policy is None or faults.faults:
+        raise faults + overdue
+    return file, CheckedPolicy(policy.resolved, overdue if overdue.faults else None)
+
+
+def _validated(plain: PlainFile, model: type[File], checks: FileChecks) -> tuple[File | None, FileFaults]:
+    try:
+        return plain.validate(model, checks), FileFaults(())
+    except FileFaults as faults:
+        return None, faults
+
+
+@dataclass(frozen=True)
+class FilePolicy:
+    """What follows from a file whose kind, policy and due date are right, whatever else is wrong with it."""
+
+    checks: FileChecks
+    resolved: Resolved
+
+    @classmethod
+    def of(cls, checks: FileChecks) -> Self | None:
+        """The policy of the file that was checked, None when it cannot be known."""
+        if not checks.right.keys() >= checks.made_of:
+            return None
+        return cls(checks, checks.catalogue.resolve(checks.right["kind"], checks.layer))
+
+    async def faults(self, directory: Directory) -> list[tuple[FieldPath, str]]:
+        """Fields of the file, each with why its policy cannot work; `DirectoryFailure` when nobody can be looked up."""
+        of_the_whole = [
+            *self._open_for_ever(),
+            *self_serving(self.resolved, *self.checks.concerned),
+            *self.checks.catalogue.never_called(self.resolved.policy),
+            *await strangers(self.resolved.policy, directory),
+        ]
+        return [*self._senseless(), *(self._placed(at, why) for at, why in of_the_whole), *self._told_twice()]
+
+    def _senseless(self) -> Iterator[tuple[FieldPath, str]]:
+        """What the file makes impossible: the kind by itself was checked with its catalogue."""
+        right, due = self.checks.right, self.checks.right["due"]
+        within = None if due is None or self.checks.overdue else self.checks.time_until(due)
+        for at, why in self.checks.catalogue.faults(right["kind"], self.checks.layer, within):
+            yield ("policy", *at), why
+
+    def _open_for_ever(self) -> Iterator[tuple[FieldPath, str]]:
+        if self.checks.closes and not self.resolved.policy.expires:
+            yield ("expires",), "a request closes some day; grace says how long after its due date"
+
+    def _placed(self, at: FieldPath, why: str) -> tuple[FieldPath, str]:
+        """A fault at the field of the file that brings it about: of its policy, or its kind."""
+        kind = self.checks.right["kind"]
+        layer = self.resolved.layer(".".join(step for step in at if isinstance(step, str)))
+        if layer == REQUEST:
+            return ("policy", *at), why
+        of_layer = "" if layer == kind else f" of {layer}"
+        return ("kind",), f"{kind} cannot be used: {written_path(at)}{of_layer}: {why}"
+
+    def _told_twice(self) -> Iterator[tuple[FieldPath, str]]:
+        """Subscribers that the ledger, which knows by name who was told, could not tell from somebody else."""
+        names = (target.target for target in self.resolved.policy.handoff)
+        taken = dict.fromkeys(names, "is the name of a target of the hand-off too; give that one another name")
+        for position, subscriber in enumerate(self.checks.right.get("subscribers", ())):
+            if subscriber in taken:
+                yield ("subscribers", position), f"{subscriber} {taken[subscriber]}"
+            taken.setdefault(subscriber, "is given twice")
+
+
+_SIGNS: Final = {
+    Kind.REQUEST: {"signers", "requester"},
+    Kind.TASK: {"who", "title"},
+    Kind.ONBOARDING: {"customer", "stages"},
+    Kind.CAMPAIGN: {"audience"},
+}
+"""The fields that files of one kind alone have."""
+
+
+async def read_as(kind: Kind, written: FileText | PlainFile) -> PlainFile:
+    """What a file says; raises `FileFaults` also for what is plainly of another kind, with the word that starts it."""
+    plain = written if isinstance(written, PlainFile) else await asyncio.to_thread(written.parse)
+    meant = [one for one, signs in _SIGNS.items() if signs & _fields(plain.plain)]
+    if len(meant) == 1 and kind not in meant:
+        other = meant[0]
+        article = "an" if other is Kind.ONBOARDING else "a"
+        says = f"is {article} {other}, no {kind}: `countersign {other.names.command} start` starts it"
+        raise plain.faults([((), says)])
+    return plain
+
+
+def _fields(plain: Any) -> set[str]:
+    return {*plain} if isinstance(plain, dict) else set()

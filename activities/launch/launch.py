@@ -1,0 +1,354 @@
+"""The one start path of whatever is followed up: keep what no history is to hold, start the workflow or recognise it.
+
+An ordinary function, so that commands and activities start by the same way; nothing of it is a child workflow.
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import rfc8785
+from pydantic import BaseModel
+from temporalio.client import Client
+from temporalio.common import (
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.records.rows import StoragePrefix, owner_in
+from activities.records.store import Store
+from activities.temporal import executions
+from activities.temporal.executions import RunStatus
+from activities.temporal.interceptors import priority, queue_of
+from workflows import names
+from workflows.follow_up import commands
+from workflows.follow_up.input import FollowUpInput
+from workflows.follow_up.slots import listed_people
+from workflows.kinds import Kind, WorkflowName, named
+from workflows.model.commands import Cancellation
+from workflows.model.subject import BEGINS
+from workflows.model.timeline import EventType
+from workflows.signature.state import SignatureInput, SignatureState
+
+if TYPE_CHECKING:
+    from activities.files.reading import FileFaults
+    from activities.launch.intake import AskingFile
+
+_SUMMARY_BYTES: Final = 160
+"""The server keeps 400 bytes of a summary, after the codec has encrypted it."""
+_TAKEN_UP: Final[Mapping[Kind, str]] = {
+    Kind.REQUEST: "take its living document up again",
+    Kind.TASK: "ask everybody anew",
+    Kind.ONBOARDING: "go on with its parts",
+    Kind.CAMPAIGN: "go on with its requests",
+}
+
+
+class PreparedStart(Protocol):
+    """What was checked in full; nothing is stored or started yet."""
+
+    @property
+    def given(self) -> FollowUpInput:
+        """The workflow's input."""
+        ...
+
+    @property
+    def overdue(self) -> "FileFaults | None":
+        """Why it can be recognised, but not started any more."""
+        ...
+
+    async def kept(self, store: Store) -> FollowUpInput:
+        """Keep beside it what no history is to hold, and give the input that goes without; may be repeated."""
+        ...
+
+    async def lives(self, store: Store, given: FollowUpInput) -> None:
+        """Keep what its pages say while nobody else can be asked; may be repeated. `given` is what `kept` gave."""
+        ...
+
+
+class IdTaken(Exception):
+    """Another one has this id already."""
+
+    def __init__(self, what: WorkflowName) -> None:
+        super().__init__(
+            f"{what.id} is the id of another {what.kind} with other content; leave the id out of the file or choose a "
+            f"new one (countersign {what.kind.names.command} show {what.id} tells about the one that has it)"
+        )
+        self.id = what.id
+
+
+class NotItsOwn(Exception):
+    """What is to belong to an onboarding or a campaign, and is not named after it."""
+
+    def __init__(self, id: str, parent: str) -> None:
+        super().__init__(
+            f"{id} cannot belong to {parent}: its id must begin with the parent's, which has no dot, and a dot"
+        )
+
+
+class BrokenOff(Exception):
+    """Its workflow was broken off, and nobody goes on with it; `left` when it can be taken up again."""
+
+    def __init__(self, what: WorkflowName, how: RunStatus) -> None:
+        helps = f"countersign {what.kind.names.command} show {what.id} tells how far it came"
+        self.left = how is RunStatus.TERMINATED
+        if self.left:
+            helps = f"start it with --again to {_TAKEN_UP[what.kind]}"
+        super().__init__(f"{what.id}: its workflow was {how} and nobody goes on with it; {helps}")
+        self.id = what.id
+
+
+@dataclass(frozen=True)
+class Starter:
+    """By what a workflow is started: a plain client, or an operation of another workflow, whose caller gets its result.
+
+    `joins` when that caller waits for one that runs already as well; `origin` says through which door it came.
+    """
+
+    start_workflow: Callable[..., Awaitable[Any]]
+    joins: bool = False
+    origin: str | None = None
+
+
+@dataclass(frozen=True)
+class StartResult:
+    """What lives, or once lived, under the id; `created` when it was this start that made it."""
+
+    id: str
+    workflow_id: str
+    run_id: str
+    created: bool
+
+
+def fingerprint(content: Mapping[str, Any]) -> str:
+    """SHA-256 of what a file says, as canonical JSON."""
+    return hashlib.sha256(rfc8785.dumps(content)).hexdigest()
+
+
+def own_id(file: "AskingFile", digest: str) -> str:
+    """The id that stands in the file, else one that the same content always gets."""
+    return file.id or f"{file.kind}-{digest[:12]}"
+
+
+async def start(
+    client: Client,
+    store: Store,
+    prepared: PreparedStart,
+    *,
+    parent: str | None = None,
+    again: bool = False,
+    delay: timedelta = timedelta(),
+    starter: Starter | None = None,
+) -> StartResult:
+    """Start it, or recognise the one that was started from the same content; `IdTaken` for other content.
+
+    `parent` is the workflow id of an onboarding or campaign; `NotItsOwn` when the id does not begin with its. May be
+    repeated at any time: it also recognises one that closed long ago, and one that Temporal has forgotten. One whose
+    workflow was broken off is `BrokenOff`; with `again` a terminated one is started anew, and a request takes over the
+    document that it has at Core Signature. `delay` is for rehearsals: how long until the workflow begins. `starter` is
+    asked to start it instead of the client, and by one that joins also when it runs already.
+    """
+    what, digest = _name_of(prepared), prepared.given.fingerprint
+    if parent is not None and owner_in(what.id) != parent.partition(":")[2]:
+        raise NotItsOwn(what.id, parent)
+    if record := await _recorded(store, what):
+        return _recognise(what, digest, record)
+    by = starter or Starter(client.start_workflow)
+    before = await _in_temporal(client, what) if again or by.joins else None
+    if before is not None and not (again and before.can_be_taken_up_by(prepared)):
+        known = _recognise(what, digest, before)
+        if not (by.joins and before.status.open):
+            return known
+    elif prepared.overdue is not None:
+        return _recognise(what, digest, before or await _in_temporal(client, what), prepared.overdue)
+    given = await prepared.kept(store)
+    handle = await _start_workflow(by, what, given, parent, before if again else None, delay=delay)
+    if handle is None or by.joins:
+        # Of two that join at the same time with other content, one is told now.
+        known = _recognise(what, digest, await _in_temporal(client, what) or await _recorded(store, what))
+    else:
+        known = StartResult(what.id, handle.id, handle.result_run_id or "", created=True)
+    await prepared.lives(store, given)
+    return known
+
+
+async def recognise(
+    client: Client, store: Store, what: WorkflowName, fingerprint: str, unknown: Exception
+) -> StartResult:
+    """The one that was started from the content of this fingerprint, for when its file is not right any more.
+
+    Raises `unknown` where nothing has the id, else what `start` does.
+    """
+    known = await _recorded(store, what) or await _in_temporal(client, what)
+    return _recognise(what, fingerprint, known, unknown)
+
+
+async def restart(
+    client: Client, store: Store, what: WorkflowName, given: FollowUpInput, *, forgotten_of: str | None = None
+) -> None:
+    """Start one anew that was broken off, with this input; one that lives, or has ended, stays as it is.
+
+    One that Temporal does not know is started only as a part of the workflow `forgotten_of`.
+    """
+    before = await _in_temporal(client, what)
+    nobodys = before.status.broken_off if before else forgotten_of is not None
+    if nobodys and not await _recorded(store, what):
+        parent = None if before else forgotten_of
+        await _start_workflow(Starter(client.start_workflow), what, given, parent, before, delay=timedelta())
+
+
+def _name_of(prepared: PreparedStart) -> WorkflowName:
+    subject = prepared.given.subject
+    return WorkflowName(subject.type, subject.id)
+
+
+class _EarlierStart(BaseModel):
+    """What is known of an earlier start, by its settled record or by Temporal."""
+
+    fingerprint: str
+    run_id: str
+    status: RunStatus = RunStatus.COMPLETED
+    parent: str | None = None
+    origin: str | None = None
+
+    def can_be_taken_up_by(self, prepared: PreparedStart) -> bool:
+        return self.status is RunStatus.TERMINATED and self.fingerprint == prepared.given.fingerprint
+
+
+async def _recorded(store: Store, what: WorkflowName) -> _EarlierStart | None:
+    record = await store.read_record(StoragePrefix.of(what.workflow_id))
+    return _EarlierStart.model_validate_json(record) if record is not None else None
+
+
+async def _in_temporal(client: Client, what: WorkflowName) -> _EarlierStart | None:
+    found = await executions.found(client, what.workflow_id)
+    if found is None:
+        return None
+    return _EarlierStart(
+        fingerprint=await found.memo(names.MEMO_FINGERPRINT),
+        run_id=found.run_id,
+        status=found.status,
+        parent=found.known.get(names.PARENT),
+        origin=await found.memo(names.MEMO_ORIGIN) or None,
+    )
+
+
+def _recognise(
+    what: WorkflowName, fingerprint: str, known: _EarlierStart | None, unknown: Exception | None = None
+) -> StartResult:
+    if known is None and unknown is not None:
+        raise unknown
+    if known is None or known.fingerprint != fingerprint:
+        raise IdTaken(what)
+    if known.status.broken_off:
+        raise BrokenOff(what, known.status)
+    return StartResult(what.id, what.workflow_id, known.run_id, created=False)
+
+
+async def _start_workflow(
+    starter: Starter,
+    what: WorkflowName,
+    given: FollowUpInput,
+    parent: str | None,
+    before: _EarlierStart | None,
+    *,
+    delay: timedelta,
+) -> Any | None:
+    """The handle as this starter gives it, None where another start was there before."""
+    subject, parent = given.subject, parent or (before.parent if before else None)
+    # Whoever takes it up again: it stays what came through that door, and may be shown and ended there.
+    origin = starter.origin or (before.origin if before else None)
+    memo = {names.MEMO_FINGERPRINT: given.fingerprint, names.MEMO_DOCUMENT: subject.title}
+    # FAIL, not USE_EXISTING: a running and a closed one are then recognised by the same comparison, and only the one
+    # start that made the workflow can say `created` (the SDK does not tell whether an existing one was used).
+    conflict = WorkflowIDConflictPolicy.USE_EXISTING if starter.joins else WorkflowIDConflictPolicy.FAIL
+    reuse = WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY if before else WorkflowIDReusePolicy.REJECT_DUPLICATE
+    try:
+        return await starter.start_workflow(
+            what.kind.names.workflow,
+            given,
+            id=what.workflow_id,
+            task_queue=queue_of(what.kind, parent),
+            id_reuse_policy=reuse,
+            id_conflict_policy=conflict,
+            memo=memo | ({names.MEMO_ORIGIN: origin} if origin else {}),
+            search_attributes=search_attributes(given, parent, datetime.now(UTC) + delay),
+            static_summary=summary(subject.kind, subject.title),
+            priority=priority(subject.kind, urgent=subject.urgent, parent=parent),
+            start_delay=delay or None,
+        )
+    except WorkflowAlreadyStartedError:
+        return None
+
+
+def search_attributes(given: FollowUpInput, parent: str | None, begins: datetime) -> TypedSearchAttributes:
+    """What lists know of it from its start on."""
+    subject = given.subject
+    pairs: list[SearchAttributePair[Any]] = [
+        SearchAttributePair(names.STATUS, BEGINS[subject.type].value),
+        SearchAttributePair(names.KIND, subject.kind),
+        SearchAttributePair(names.STAGE, given.first_stage),
+        SearchAttributePair(names.REQUESTER, subject.requester),
+    ]
+    if parent is not None:
+        pairs.append(SearchAttributePair(names.PARENT, parent))
+    if asked := listed_people(given.first_asked):
+        pairs += [SearchAttributePair(names.WAITING_FOR, asked), SearchAttributePair(names.TURN_AT, begins)]
+    return TypedSearchAttributes(pairs)
+
+
+def summary(kind: str, title: str) -> str:
+    """`customer-contract: Master services agreement`; a title, but nobody's name."""
+    return f"{kind}: {title}".encode()[:_SUMMARY_BYTES].decode(errors="ignore")
+
+
+_FORGOTTEN: Final = "there was neither a workflow nor a record of it"
+
+
+async def end_terminated(
+    client: Client, store: Store, workflow_id: str, wanted: Cancellation, now: datetime, *, begun_by: str | None = None
+) -> bool:
+    """Have a request that was broken off end its document: begin it anew only to be cancelled; may be repeated.
+
+    By what it was started with, for its file may not be right any more; what was signed meanwhile ends as that. False
+    for what was not broken off, or was begun by another than `begun_by`; of a task nobody else knows.
+    """
+    what, found = named(workflow_id), await executions.found(client, workflow_id)
+    if what is None or what.kind is not Kind.REQUEST or found is None:
+        return False
+    if not found.status.broken_off or (begun_by and found.known.get(names.PARENT) != begun_by):
+        return False
+    given = await executions.began_with(client, found, SignatureInput)
+    why = None if found.status is executions.RunStatus.TERMINATED else f"it had {found.status}"
+    await restart(client, store, what, _to_be_ended(given, wanted, now, why))
+    return True
+
+
+async def end_forgotten(
+    client: Client, store: Store, given: SignatureInput, wanted: Cancellation, now: datetime, *, parent: str
+) -> bool:
+    """Have a request that Temporal has forgotten end like a terminated one; `given` is what it was started with.
+
+    Core Signature is then asked by its id: what was signed ends as that, and what is open is cancelled there. May be
+    repeated; one that has a workflow or a record by now stays as it is. False where the server takes no such start.
+    """
+    what = WorkflowName(Kind.REQUEST, given.brief.id)
+    to_be_ended = _to_be_ended(given, wanted, now, _FORGOTTEN)
+    try:
+        await restart(client, store, what, to_be_ended, forgotten_of=parent)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.INVALID_ARGUMENT:
+            raise
+        return False
+    return True
+
+
+def _to_be_ended(given: SignatureInput, wanted: Cancellation, now: datetime, why: str | None) -> SignatureInput:
+    memory = SignatureState.begin(given.brief, now).note(now, EventType.TERMINATED, None, why)
+    return given.replace(carried=commands.cancel(memory, wanted, now))

@@ -1,0 +1,192 @@
+"""Whoever is on call: told of what is nobody's request, until somebody has it, and of what holds one up for hours."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final, Self
+
+from pydantic import AwareDatetime, ValidationError
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.documents.errors import StoreFailure
+from activities.records.store import Store
+from workflows.follow_up.notification_types import NotificationType
+from workflows.model.base import Model
+from workflows.model.notifications import Delivery, NoticeAction, NotificationOrder, NotificationOutcome
+from workflows.model.subject import Subject
+from workflows.names import notice_key
+from workflows.ports import PushService
+
+NEWS_WITHIN: Final = 20.0
+"""Seconds after which no more is sent; what is under way ends within those of one call."""
+OVER_AGAIN_AFTER: Final = timedelta(hours=1)
+"""What comes and goes is over once in so long: until then their last word is that it is not."""
+
+
+def may_be_over(heard_at: datetime | None, now: datetime) -> bool:
+    """Whether they may hear that something is over, of which they heard so last at `heard_at`."""
+    return heard_at is None or now - heard_at >= OVER_AGAIN_AFTER
+
+
+class IncidentState(Model):
+    """What is kept in the store of something whose news they hear."""
+
+    @classmethod
+    def of(cls, content: bytes | None) -> Self:
+        """As the store has it; what cannot be read says nothing, and is replaced by what is learnt next."""
+        try:
+            return cls.model_validate_json(content) if content else cls()
+        except ValidationError:
+            return cls()
+
+    @property
+    def written(self) -> bytes:
+        """As the store gets it."""
+        return self.model_dump_json().encode()
+
+
+@dataclass(frozen=True)
+class Incident:
+    """What they are told of: phones and ledgers know it by `id`, people by its title."""
+
+    id: str
+    kind: str
+    title: str
+
+
+@dataclass(frozen=True)
+class OnCallAlerts:
+    """Tells `person`, by phone or else by mail."""
+
+    push: PushService
+    person: str
+    seconds: float = NEWS_WITHIN
+
+    async def hears(self, of: Incident, stage: NotificationType, since: datetime, now: datetime) -> bool:
+        """Whether they have it now; equal news are one notice on a phone, however often they are told."""
+        key = notice_key(of.id, f"{stage}-{since:%Y%m%d%H%M%S%f}", self.person)
+        notice = NotificationOrder(key=key, stage=stage, person=self.person, action=NoticeAction.OPEN)
+        about = Subject(id=of.id, kind=of.kind, title=of.title, requester=self.person, people=())
+        return await self._told(about, notice, now)
+
+    async def hears_too(self, delivery: Delivery, notice: NotificationOrder, now: datetime) -> bool:
+        """The same of what a requester hears of a request of theirs, and perhaps only an operator can mend."""
+        key = notice_key(delivery.subject.id, notice.stage, self.person)
+        return await self._told(delivery.subject, notice.replace(person=self.person, key=key), now, delivery.life)
+
+    async def _told(self, about: Subject, notice: NotificationOrder, now: datetime, life: str = "") -> bool:
+        try:
+            async with asyncio.timeout(self.seconds):
+                report = await self.push.deliver(Delivery(subject=about, notices=(notice,), now=now, life=life))
+        except (ApplicationError, TimeoutError) as failure:
+            why = failure.type if isinstance(failure, ApplicationError) else "no answer"
+        else:
+            if any(line.outcome is NotificationOutcome.ACCEPTED for line in report.delivered):
+                return True
+            why = next((line.why for line in report.delivered if line.why), None)
+        activity.logger.warning("nobody on call was told of %s", about.id, extra={"why": why})
+        return False
+
+
+HEARD_WITHIN: Final = 5.0
+"""Seconds of a notice's time that telling them may take."""
+FRESH: Final = 60.0
+"""Seconds for which a process believes that all workers know what it has learnt."""
+
+
+class Credential(StrEnum):
+    """What may be refused while the others are taken."""
+
+    OURS = "ours"
+    """Those by which the push service lets us in."""
+    APPLE = "apple"
+    """Our key for Apple, which the push service has."""
+    WEB = "web"
+    """Those for browsers, which it has as well."""
+
+
+_TROUBLES: Final = {
+    Credential.OURS: Incident(id="push-credentials", kind="push", title="Push"),
+    Credential.APPLE: Incident(id="push-credentials-apple", kind="push", title="Apple (APNs)"),
+    Credential.WEB: Incident(id="push-credentials-web", kind="push", title="Web Push"),
+}
+
+
+class CredentialStatus(IncidentState):
+    """Whether one is refused, since when that is so or not, and what whoever is on call has heard of it last."""
+
+    refused: bool = False
+    since: AwareDatetime | None = None
+    told: bool = False
+    over_at: AwareDatetime | None = None
+    """When they heard last that it is over."""
+
+    def learnt(self, *, refused: bool, now: datetime) -> Self:
+        """After an answer that says so."""
+        return self if refused is self.refused else self.replace(refused=refused, since=now)
+
+    def heard(self, now: datetime) -> Self:
+        """After they have heard it."""
+        return self.replace(told=self.refused, over_at=self.over_at if self.refused else now)
+
+    def news(self, now: datetime) -> NotificationType | None:
+        """What they are to hear, once."""
+        if self.refused:
+            return None if self.told else NotificationType.PUSH_REFUSED
+        return NotificationType.PUSH_RECOVERED if self.told and may_be_over(self.over_at, now) else None
+
+
+class CredentialsAlarm:
+    """Tells `on_call`; nothing of it may cost a notice its result."""
+
+    def __init__(self, store: Store, on_call: OnCallAlerts) -> None:
+        self._store = store
+        self._on_call = on_call
+        self._one_at_a_time = asyncio.Lock()
+        self._learnt: dict[tuple[Credential, bool], float] = {}
+
+    async def learn(self, said: Mapping[Credential, bool], now: datetime) -> None:
+        """What the last answers said of them; of one it is told, and what nobody has taken is told by the next."""
+        if self._one_at_a_time.locked():
+            return
+        async with self._one_at_a_time:
+            for credential, accepted in said.items():
+                if not self._is_fresh(credential, accepted) and await self._learn(credential, accepted, now):
+                    return
+
+    def _is_fresh(self, credential: Credential, accepted: bool) -> bool:
+        learnt = self._learnt.get((credential, accepted))
+        return learnt is not None and asyncio.get_running_loop().time() - learnt < FRESH
+
+    async def _learn(self, credential: Credential, accepted: bool, now: datetime) -> bool:
+        """Whether it took the time to tell them."""
+        try:
+            return await self._told(credential, accepted, now)
+        except StoreFailure as failure:
+            activity.logger.error("news of our credentials not told", extra={"says": str(failure)})
+            return False
+        finally:
+            self._learnt[credential, accepted] = asyncio.get_running_loop().time()
+
+    async def _told(self, credential: Credential, accepted: bool, now: datetime) -> bool:
+        before = CredentialStatus.of(await self._store.notes.push_standing(credential))
+        known = before.learnt(refused=not accepted, now=now)
+        news = known.news(now)
+        if news and not await self._is_our_turn(credential, news, now):
+            return False
+        if known != before:
+            # Kept first, so that it is told under one name, whoever tells it again.
+            await self._keep(credential, known)
+        if news and await self._on_call.hears(_TROUBLES[credential], news, known.since or now, now):
+            await self._keep(credential, known.heard(now))
+        return news is not None
+
+    async def _is_our_turn(self, credential: Credential, stage: NotificationType, now: datetime) -> bool:
+        """Of all workers one tries to tell them, once in `FRESH` seconds."""
+        return await self._store.use_once(now.date(), f"{credential}-{stage}-{int(now.timestamp() // FRESH)}")
+
+    async def _keep(self, credential: Credential, known: CredentialStatus) -> None:
+        await self._store.notes.note_push_standing(credential, known.written)

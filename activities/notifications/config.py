@@ -1,0 +1,81 @@
+"""Which services carry notices, and what they are spoken to with."""
+
+import ssl
+from dataclasses import dataclass
+from typing import Final
+
+import httpx
+from pydantic import SecretStr
+
+from activities.http.client import Service, make_client
+from activities.http.oauth import Bearer, Credentials
+from activities.notifications.cloud_messaging import CloudMessaging, CloudMessagingConfig
+from activities.notifications.push_services import (
+    SEND_PATH,
+    AppWorksPush,
+    FcmPush,
+    PushDialect,
+    ServiceAccount,
+    ServiceAccountBearer,
+)
+
+NAME: Final = "push service"
+MESSAGING: Final = "cloud messaging"
+DEADLINE: Final = 10.0
+"""Seconds one message may take, its token included: a stage of many must fit into one activity."""
+_CONNECTIONS: Final = 100
+"""For all deliveries of a worker together; who gets none within the pool's time-out is tried again later."""
+
+
+@dataclass(frozen=True)
+class FcmConfig:
+    """FCM at `url` (the host), or what speaks like it; the token is got with either kind of credentials."""
+
+    url: str
+    project: str
+    credentials: Credentials | ServiceAccount
+    send_path: str = SEND_PATH
+
+
+@dataclass(frozen=True)
+class AppWorksConfig:
+    """An AppWorks Gateway at `url`, spoken to as `app` with its shared secret."""
+
+    url: str
+    app: str
+    app_key: SecretStr
+
+
+PushConfig = FcmConfig | AppWorksConfig | None
+"""None: push is off."""
+
+
+def open_dialect(
+    config: PushConfig, *, trust: ssl.SSLContext | None = None, transport: httpx.AsyncBaseTransport | None = None
+) -> PushDialect | None:
+    """The dialect with a client of its own; close it at the end. None when push is off."""
+    if config is None:
+        return None
+    auth = _bearer(config, transport) if isinstance(config, FcmConfig) else None
+    client = make_client(auth=auth, max_connections=_CONNECTIONS, trust=trust, transport=transport)
+    service = Service(NAME, config.url, client, deadline=DEADLINE)
+    if isinstance(config, FcmConfig):
+        return FcmPush(service, config.project, config.send_path)
+    return AppWorksPush(service, config.app, config.app_key)
+
+
+def open_messaging(
+    config: CloudMessagingConfig | None, *, transport: httpx.AsyncBaseTransport | None = None
+) -> CloudMessaging | None:
+    """The fallback channel with a client of its own; close it at the end. None when there is none."""
+    if config is None:
+        return None
+    client = make_client(max_connections=_CONNECTIONS, transport=transport)
+    service = Service(MESSAGING, config.url, client, deadline=DEADLINE)
+    return CloudMessaging(service, config.user, config.password)
+
+
+def _bearer(config: FcmConfig, transport: httpx.AsyncBaseTransport | None) -> Bearer:
+    if isinstance(config.credentials, ServiceAccount):
+        return ServiceAccountBearer(NAME, config.credentials, transport=transport)
+    return Bearer(NAME, config.credentials, transport=transport)

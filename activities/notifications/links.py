@@ -1,0 +1,196 @@
+"""The link in a notice: our own page, addressed by a sealed reference that shows nothing of what it stands for."""
+
+import base64
+import hashlib
+import hmac
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from pydantic import SecretStr
+
+from activities.records.rows import StoragePrefix
+from workflows.kinds import Kind, WorkflowName, referred
+
+_NONCE_BYTES: Final = 12
+_SEALED: Final = re.compile(r"[A-Za-z0-9_-]{40,768}")
+
+
+class BadSeal(ValueError):
+    """It was not sealed by us, or not with this secret; the text says nothing of its content."""
+
+
+class Seal:
+    """Seals texts for one purpose, `context`; `secret` has at least 32 bytes."""
+
+    def __init__(self, secret: SecretStr, context: bytes) -> None:
+        keys = HKDF(algorithm=SHA256(), length=64, salt=None, info=context).derive(secret.get_secret_value().encode())
+        self._cipher = AESGCM(keys[:32])
+        self._nonce_key = keys[32:]
+        self._context = context
+
+    def seal(self, text: str) -> str:
+        """The text, readable only by `open`; byte-equal each time."""
+        plain = text.encode()
+        nonce = self.digest(plain)[:_NONCE_BYTES]
+        return _encode(nonce + self._cipher.encrypt(nonce, plain, self._context))
+
+    def open(self, sealed: str) -> str:
+        """What was sealed; raises `BadSeal` unless it was sealed with our secret and is unchanged."""
+        if not _SEALED.fullmatch(sealed):
+            raise BadSeal("not sealed by us")
+        try:
+            raw = base64.urlsafe_b64decode(sealed + "=" * (-len(sealed) % 4))
+            text = self._cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], self._context).decode()
+        except (InvalidTag, ValueError):
+            raise BadSeal("not sealed by us") from None
+        if self.seal(text) != sealed:
+            raise BadSeal("not sealed by us")
+        return text
+
+    def digest(self, plain: bytes) -> bytes:
+        """32 bytes that only we can make of these."""
+        return hmac.digest(self._nonce_key, plain, hashlib.sha256)
+
+
+def _encode(sealed: bytes) -> str:
+    return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode("ascii")
+
+
+_CONTEXT: Final = b"countersign/link/v1"
+_SEPARATOR: Final = "\n"
+"""Ids never contain it (docs/files.md, Values)."""
+FIRST_SERIAL: Final = "0"
+"""What links have that were never made anew."""
+
+
+class LinkUse(StrEnum):
+    """What the page behind the link is for."""
+
+    SIGN = "sign"
+    DO = "do"
+    VIEW = "view"
+    PREVIEW = "preview"
+    """To see what somebody sees, for a short time, without doing anything."""
+
+
+USES: Final = {
+    Kind.REQUEST: LinkUse.SIGN,
+    Kind.TASK: LinkUse.DO,
+    Kind.ONBOARDING: LinkUse.VIEW,
+    Kind.CAMPAIGN: LinkUse.VIEW,
+}
+"""What their own page is for, for somebody who is asked, or whose onboarding it is."""
+
+
+@dataclass(frozen=True)
+class Through:
+    """The onboarding, by its reference, whose page gave the link, and what that calls whoever it was given to."""
+
+    onboarding: str
+    person: str
+
+
+@dataclass(frozen=True)
+class LinkContent:
+    """What a genuine link says: this person may do this with what outside systems know as `request`.
+
+    It is good for as long as its `serial` is the person's present one, and only until then if it says until when. One
+    that the page of an onboarding gave has the serial of that page, and is no longer good when that is not.
+    """
+
+    request: str
+    person: str
+    use: LinkUse
+    serial: str = FIRST_SERIAL
+    until: datetime | None = None
+    through: Through | None = None
+
+    @property
+    def workflow_id(self) -> str:
+        """Its workflow id, beside which people are kept who stand in full."""
+        return referred(self.request).workflow_id
+
+    @property
+    def serial_at(self) -> str | None:
+        """Where the store has the serial that it must have; None for a link that is never made anew."""
+        if self.through:
+            return serial_of(referred(self.through.onboarding).workflow_id, self.through.person)
+        if referred(self.request).kind is Kind.ONBOARDING and self.use is not LinkUse.PREVIEW:
+            return serial_of(self.workflow_id, self.person)
+        return None
+
+
+def serial_of(workflow_id: str, person: str) -> str:
+    """Where the store has what somebody's links to it must have in them."""
+    return f"{StoragePrefix.of(workflow_id).on('links')}/{person}"
+
+
+def beside(link: str) -> str:
+    """The way to a link from another page of ours: relative, so that a proxy may put our pages below any path."""
+    return "/".join(("..", *link.split("/")[-2:]))
+
+
+class BadLink(ValueError):
+    """The reference was not made by us, or not with this secret; the text says nothing of its content."""
+
+
+class SigningLinks:
+    """Makes and opens signing links below `base` (the public `LINK_BASE`); `secret` has at least 32 bytes."""
+
+    def __init__(self, base: str, secret: SecretStr) -> None:
+        self._base = base.rstrip("/")
+        self._seal = Seal(secret, _CONTEXT)
+
+    def link(
+        self,
+        request: str,
+        person: str,
+        use: LinkUse,
+        serial: str = FIRST_SERIAL,
+        *,
+        until: datetime | None = None,
+        through: Through | None = None,
+    ) -> str:
+        """The address of our page for this person: `LINK_BASE/open/<ref>`, byte-equal each time; a task has its own."""
+        page, more = referred(request).kind.names.page, []
+        if until or through or serial != FIRST_SERIAL:
+            more = [serial, str(int(until.timestamp())) if until else ""]
+        if through:
+            more += [through.onboarding, through.person]
+        return f"{self._base}/{page}/{self._seal.seal(_SEPARATOR.join((use, request, person, *more)))}"
+
+    def desk(self, reference: str | None = None) -> str:
+        """The address of its page at the desk, or of the desk; whoever comes says first who they are."""
+        return f"{self._base}/desk/{at_desk(referred(reference))}" if reference else f"{self._base}/desk"
+
+    def asked(self) -> str:
+        """The address of the list of what somebody asked for."""
+        return f"{self._base}/desk/asked"
+
+    def open(self, ref: str) -> LinkContent:
+        """What `ref` stands for; raises `BadLink` unless it was sealed with our secret and is unchanged."""
+        try:
+            use, request, person, *more = self._seal.open(ref).split(_SEPARATOR)
+            serial, until, *through = more or (FIRST_SERIAL, "")
+            ends = datetime.fromtimestamp(int(until), UTC) if until else None
+            return LinkContent(request, person, LinkUse(use), serial, ends, Through(*through) if through else None)
+        except (BadSeal, TypeError, ValueError):
+            raise BadLink("not a link of ours") from None
+
+
+def at_desk(what: WorkflowName) -> str:
+    """Where the page of a request or a task is, below `/desk`."""
+    return f"{what.kind.names.desk}/{what.id}"
+
+
+def named_at_desk(path: str) -> WorkflowName | None:
+    """What has its page there below `/desk`, or something of its page; None for any other page."""
+    place, _, rest = path.partition("/")
+    return next((WorkflowName(kind, rest.partition("/")[0]) for kind in Kind if kind.names.desk == place), None)

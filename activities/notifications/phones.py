@@ -1,0 +1,275 @@
+"""The devices of people, and one dialect to reach them: each by itself, dead ones never again."""
+
+import asyncio
+import heapq
+import logging
+import math
+import time
+from collections import OrderedDict, deque
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from itertools import count
+from typing import Final
+
+from temporalio import activity
+
+from activities.http.rate_limit import CALLER, Caller, RateLimiter, TurnTooLate
+from activities.notifications.alerts import Credential
+from activities.notifications.message import Message
+from activities.notifications.push_services import MessageFate, MessageResult, PushDialect, no_place, too_soon
+from activities.people.directory import Directory, DirectoryFailure
+from activities.people.person import Person, Platform, PushDevice
+from activities.records.store import device_hash
+
+AT_ONCE: Final = 20
+"""Messages on their way at the same time, over all deliveries of this process: its client has so many connections."""
+LINE: Final = 15.0
+"""Seconds a message waits for its place among them; then it is left open, as by a service that is busy."""
+
+PER_SECOND: Final = 1_000.0
+"""Messages of this process: FCM takes 600,000 a minute of a project (docs/core-signature.md, FCM)."""
+HELD_LINE: Final = 4.0
+"""Seconds a message waits for the quota to free; longer waits are the workflow's, which are seen and hold no place."""
+QUOTA_PAUSE: Final = 60.0
+"""Seconds that nothing is sent after a 429 that does not say how long."""
+PAUSE_AT_MOST: Final = 3600.0
+
+PER_MINUTE: Final = 240
+"""What FCM allows one Android device (docs/core-signature.md, FCM)."""
+WAITING_AT_MOST: Final = 10_000
+"""Messages to one device whose turns are remembered: one more is told a time, and gets a turn when it comes again."""
+_MINUTE: Final = 60.0
+_TOO_MANY: Final = 429
+
+
+# Workers do not tell each other of a 429. Each hears its own with its next message, which costs nothing of the quota
+# (docs/core-signature.md, FCM); a mark in the store would be one more call before every message of some seconds, judged
+# by clocks that differ, and would save one refusal a worker. A rate at a task queue cannot be it: notices share theirs.
+class SendQuota:
+    """What a service takes of this process: once it has had enough it is sent nothing, and then the urgent first."""
+
+    def __init__(self, per_second: float = PER_SECOND) -> None:
+        self._pacer = RateLimiter(per_second, burst=per_second)
+
+    async def one(self, send: Callable[[], Awaitable[MessageResult]]) -> MessageResult:
+        """What became of a message that is sent in its turn, or that its turn comes too late."""
+        asked = CALLER.get() or Caller()
+        until = asyncio.get_running_loop().time() + HELD_LINE
+        mine = CALLER.set(replace(asked, gives_up_at=min(until, asked.gives_up_at or until)))
+        try:
+            await self._pacer.turn()
+        except TurnTooLate as later:
+            return too_soon(later.seconds, "the service has had enough messages for now")
+        finally:
+            CALLER.reset(mine)
+        sent = await send()
+        if sent.failure is not None and sent.failure.status == _TOO_MANY:
+            asks = sent.failure.retry_after
+            self._pacer.hold(min(PAUSE_AT_MOST, QUOTA_PAUSE if asks is None else asks))
+        return sent
+
+
+class SendSlots:
+    """The places of one service: what waits longer than `LINE` for one is left, and what is urgent goes first."""
+
+    def __init__(self) -> None:
+        self._free = AT_ONCE
+        self._line: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._numbers = count()
+
+    async def one(self, send: Callable[[], Awaitable[MessageResult]]) -> MessageResult:
+        """What became of a message that is sent from a place, once there is one."""
+        try:
+            async with asyncio.timeout(LINE):
+                await self._take()
+        except TimeoutError:
+            return no_place()
+        try:
+            return await send()
+        finally:
+            self._give_back()
+
+    async def _take(self) -> None:
+        if self._free:
+            self._free -= 1
+            return
+        mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        urgency = (CALLER.get() or Caller()).urgency
+        heapq.heappush(self._line, (urgency, next(self._numbers), mine))
+        try:
+            await mine
+        except asyncio.CancelledError:
+            if not mine.cancelled():
+                self._give_back()
+            raise
+
+    def _give_back(self) -> None:
+        while self._line:
+            *_, first = heapq.heappop(self._line)
+            if not first.done():
+                first.set_result(None)
+                return
+        self._free += 1
+
+
+@dataclass
+class _Line:
+    """The messages to one device: when those of the last minute were sent, and when those that wait may be."""
+
+    sent: deque[float] = field(default_factory=deque)
+    waiting: dict[str, float] = field(default_factory=dict)
+
+    def at(self, now: float) -> None:
+        """Forget what does not count any more; who is late by more than a minute has lost their turn."""
+        while self.sent and self.sent[0] <= now - _MINUTE:
+            self.sent.popleft()
+        late = [message for message, turn in self.waiting.items() if turn <= now - _MINUTE]
+        for message in late:
+            del self.waiting[message]
+
+    @property
+    def last(self) -> float:
+        """The last instant at which anything was, or is to be, sent."""
+        return max((*self.waiting.values(), *self.sent), default=-math.inf)
+
+
+class DeviceLimiter:
+    """Counts the sends of the last minute per device, in this process; `clock` gives seconds and never goes back.
+
+    Whatever is too much has a turn of its own, behind all that wait: a crowd that came together would not pass by
+    coming again together. `project` is what all devices together may get.
+    """
+
+    def __init__(self, per_minute: int = PER_MINUTE, clock: Callable[[], float] = time.monotonic) -> None:
+        self._per_minute = per_minute
+        self._clock = clock
+        self.project: Final = SendQuota()
+        self._lines: OrderedDict[str, _Line] = OrderedDict()
+
+    def seconds_to_wait(self, device: str, message: str) -> float:
+        """0 if a message may be sent to `device` now, which then counts as sent; else how long until its turn.
+
+        `message` says which it is when it comes again.
+        """
+        now = self._clock()
+        self._forget(now - _MINUTE)
+        line = self._lines.setdefault(device, _Line())
+        self._lines.move_to_end(device)
+        line.at(now)
+        turn = line.waiting.get(message)
+        if turn is not None and turn > now:
+            return turn - now
+        if len(line.sent) < self._per_minute and (turn is not None or not line.waiting):
+            line.waiting.pop(message, None)
+            line.sent.append(now)
+            return 0
+        return self._turn(line, message, now) - now
+
+    def _turn(self, line: _Line, message: str, now: float) -> float:
+        """The instant at which a message may be sent that is too much now."""
+        behind = max(line.waiting.values(), default=now) + _MINUTE / self._per_minute
+        frees = line.sent[0] + _MINUTE if len(line.sent) >= self._per_minute else now
+        turn = frees if message in line.waiting or not line.waiting else max(frees, behind)
+        if message in line.waiting or len(line.waiting) < WAITING_AT_MOST:
+            line.waiting[message] = turn
+        return turn
+
+    def _forget(self, before: float) -> None:
+        """Drop the devices that were last sent to before this instant: they stand first."""
+        while self._lines and next(iter(self._lines.values())).last <= before:
+            self._lines.popitem(last=False)
+
+
+MANY: Final = 3
+"""Devices of another project, with none of ours in between, from which on our credentials are the ones at fault."""
+_OF_PLATFORM: Final = {Platform.IOS: Credential.APPLE, Platform.WEB: Credential.WEB}
+
+Messages = tuple[tuple[str, MessageResult], ...]
+"""The fate of one message per device, by its short hash."""
+
+
+class DeviceSender:
+    """Sends through `dialect`; None means that push is off, so that nobody has a device."""
+
+    def __init__(self, dialect: PushDialect | None, directory: Directory, limiter: DeviceLimiter) -> None:
+        self._dialect = dialect
+        self._directory = directory
+        self._limiter = limiter
+        self._foreign: set[str] = set()
+        self._places = SendSlots()
+        self._accepted: dict[Credential, bool] = {}
+
+    def credentials_accepted(self) -> Mapping[Credential, bool]:
+        """Which of our credentials are taken by the last answers since this was asked; those that any spoke of."""
+        learnt, self._accepted = self._accepted, {}
+        return learnt
+
+    async def had_one(self, person: Person) -> bool:
+        """Whether somebody ever had a phone for pushes; by the people file alone while the store is away."""
+        if self._dialect is None:
+            return False
+        with suppress(DirectoryFailure):
+            return bool(await self._directory.known_devices(person))
+        return bool(person.devices)
+
+    async def living(self, person: Person, only: Collection[str] | None = None) -> list[PushDevice]:
+        """The person's living devices, of the hashes `only` if given; raises `DirectoryFailure`."""
+        if self._dialect is None:
+            return []
+        living = await self._directory.devices(person)
+        return [device for device in living if only is None or device_hash(device.value) in only]
+
+    async def send(self, person: Person, devices: Sequence[PushDevice], message: Message) -> Messages:
+        """Send to all of these `devices` of a person at once."""
+        if (dialect := self._dialect) is None:
+            return ()
+        return tuple(await asyncio.gather(*(self._send(dialect, person, device, message) for device in devices)))
+
+    async def _send(
+        self, dialect: PushDialect, person: Person, to: PushDevice, message: Message
+    ) -> tuple[str, MessageResult]:
+        sent = await self._limiter.project.one(
+            lambda: self._places.one(lambda: self._sent(dialect, person, to, message))
+        )
+        return device_hash(to.value), sent
+
+    async def _sent(self, dialect: PushDialect, person: Person, to: PushDevice, message: Message) -> MessageResult:
+        device = device_hash(to.value)
+        if wait := self._limiter.seconds_to_wait(device, message.key):
+            return too_soon(wait)
+        sent = self._judged(device, await dialect.send(to.value, message, to.kind))
+        self._learn(to.platform, sent.fate)
+        if sent.failure:
+            level = logging.ERROR if sent.fate in (MessageFate.OTHER_SENDER, MessageFate.MISMATCH) else logging.WARNING
+            activity.logger.log(level, "push to device %s: %s, %s", device, sent.fate, sent.failure)
+        if sent.fate.dead:
+            await self._bury(person, to, sent)
+        return sent
+
+    def _judged(self, device: str, sent: MessageResult) -> MessageResult:
+        """A device of another project is one; many of them, and none of ours since, are a deploy gone wrong."""
+        if sent.fate is MessageFate.ACCEPTED:
+            self._foreign.clear()
+        if sent.fate is not MessageFate.OTHER_SENDER:
+            return sent
+        if len(self._foreign) < MANY:
+            self._foreign.add(device)
+        return replace(sent, fate=MessageFate.MISMATCH) if len(self._foreign) >= MANY else sent
+
+    def _learn(self, platform: Platform, fate: MessageFate) -> None:
+        """What an answer says of credentials; whoever is not let in at Apple was let in at the push service."""
+        if fate not in (MessageFate.ACCEPTED, MessageFate.PLATFORM, MessageFate.UNAUTHORISED):
+            return
+        self._accepted[Credential.OURS] = fate is not MessageFate.UNAUTHORISED
+        theirs = _OF_PLATFORM.get(platform)
+        if theirs and fate is not MessageFate.UNAUTHORISED:
+            self._accepted[theirs] = fate is MessageFate.ACCEPTED
+
+    async def _bury(self, person: Person, device: PushDevice, sent: MessageResult) -> None:
+        reason = (sent.failure and sent.failure.error_code) or sent.fate.value
+        try:
+            await self._directory.bury(person, device, reason)
+        except DirectoryFailure as failure:
+            # The other devices have their message by now; this one will be found dead again next time.
+            activity.logger.warning("device %s is dead but was not marked: %s", device_hash(device.value), failure)

@@ -1,0 +1,403 @@
+"""What every push dialect promises: one message to one address, and an honest word on what became of it."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Final, Protocol, Self
+from urllib.parse import urlencode
+
+import httpx
+from authlib.oauth2.rfc7523.assertion import sign_jwt_bearer_assertion  # type: ignore[import-untyped]
+from joserfc.errors import JoseError
+from joserfc.jwk import RSAKey
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from activities.http.client import Cause, Service, ServiceFailure, make_client
+from activities.http.oauth import Bearer, Credentials, Token
+from activities.notifications.message import LIFETIME, Message, fitted, wire_size
+from activities.people.person import AddressKind
+from activities.temporal.failures import verdict
+from workflows.model.subject import Code
+
+_WRONG_ADDRESS: Final = (404, 405)
+
+
+class MessageFate(StrEnum):
+    """What became of one message to one device."""
+
+    ACCEPTED = "accepted"
+    UNREGISTERED = "unregistered"
+    """The vendor calls the app gone from the device: never send there again."""
+    OTHER_SENDER = "other_sender"
+    """The token belongs to another push project: it is kept, and somebody should know."""
+    MISMATCH = "mismatch"
+    """So do those of many others: our credentials are the wrong ones, no device is at fault."""
+    REFUSED = "refused"
+    """What we sent is at fault, so a repetition changes nothing."""
+    LATER = "later"
+    """The service could not take it now."""
+    PENDING = "pending"
+    """It was taken, and nobody knows yet what became of it."""
+    UNDELIVERED = "undelivered"
+    """It was taken and did not arrive."""
+    UNKNOWN = "unknown"
+    """It may have been taken, more than once, and is not sent again."""
+    PLATFORM = "platform"
+    """Apple, or who runs the browser, does not let the push service in by what it has of us: the device is kept."""
+    UNAUTHORISED = "unauthorised"
+    """We are not let in, by our credentials, the certificate or the address: no device is at fault, all are kept."""
+
+    @property
+    def dead(self) -> bool:
+        """Whether the vendor says that the device will never take a message from us again."""
+        return self is MessageFate.UNREGISTERED
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether this message will not reach the device, however often it is sent: time for another channel."""
+        return self in (
+            MessageFate.UNREGISTERED,
+            MessageFate.OTHER_SENDER,
+            MessageFate.REFUSED,
+            MessageFate.UNDELIVERED,
+        )
+
+
+@dataclass(frozen=True)
+class MessageResult:
+    """The fate of one message, and the failure behind it unless it was accepted."""
+
+    fate: MessageFate
+    failure: ServiceFailure | None = None
+    job: str | None = None
+    """What the service calls it, where what becomes of it can be asked."""
+    asks_for: float = 0
+    """How many seconds there is nothing to ask, of what is pending."""
+
+    @property
+    def wait(self) -> float:
+        """How many seconds the service wants to be left alone."""
+        if self.failure is None:
+            return self.asks_for
+        return max(self.failure.retry_after or 0, verdict(self.failure).at_least or 0)
+
+
+class PushDialect(Protocol):
+    """A push service's HTTP; knows nothing of Temporal, persons or devices beyond the address."""
+
+    async def send(self, address: str, message: Message, kind: AddressKind = AddressKind.TOKEN) -> MessageResult:
+        """Send `message` to one device; never raises for an answer, nor for its absence."""
+        ...
+
+    async def check(self) -> None:
+        """For `doctor`: whether the service is there and knows us; raises `ServiceFailure` when not."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        ...
+
+
+def fate_of(failure: ServiceFailure) -> MessageResult:
+    """What a failed call means by the one table of failures; dialects look for their own codes first."""
+    meaning = verdict(failure)
+    if meaning.passes:
+        return MessageResult(MessageFate.LATER, failure)
+    refused = meaning.code is Code.REFUSED and failure.status not in _WRONG_ADDRESS
+    return MessageResult(MessageFate.REFUSED if refused else MessageFate.UNAUTHORISED, failure)
+
+
+def too_soon(seconds: float, says: str = "as many messages this minute as one device may get") -> MessageResult:
+    """The fate of a message we hold back ourselves for so long."""
+    return MessageResult(MessageFate.LATER, ServiceFailure("push limiter", Cause.BOUND, says, retry_after=seconds))
+
+
+def no_place() -> MessageResult:
+    """The fate of a message for which there was no place among those on their way: the service is slow."""
+    return MessageResult(
+        MessageFate.LATER, ServiceFailure("push limiter", Cause.LATER, "too many messages are on their way")
+    )
+
+
+LIMIT: Final = 4096
+"""Bytes of one message, keys and values; we count the braces and the target too, to be on the safe side."""
+SEND_PATH: Final = "/v1/projects/{project}/messages:send"
+
+_TTL: Final = str(int(LIFETIME.total_seconds()))
+
+Json = dict[str, Any]
+
+
+class FcmPush:
+    """Sends to one device at a time; the client of `service` puts the bearer token on each call."""
+
+    def __init__(self, service: Service, project: str, send_path: str = SEND_PATH) -> None:
+        self._service = service
+        self._path = send_path.replace("{project}", project)
+
+    async def send(self, address: str, message: Message, kind: AddressKind = AddressKind.TOKEN) -> MessageResult:
+        """Send to the registration token, or the installation id, of one device."""
+        body = fcm_body(address, message, kind)
+        try:
+            answer = await self._service.call("POST", self._path, json=body, private=(address,))
+            answer.refuse_page()
+        except ServiceFailure as failure:
+            return _fate(failure)
+        return MessageResult(MessageFate.ACCEPTED)
+
+    async def check(self) -> None:
+        """Have a message for nobody checked: a refused token proves that the service knows us."""
+        try:
+            nobody = {"validate_only": True, "message": {"token": "doctor"}}
+            (await self._service.call("POST", self._path, json=nobody)).refuse_page()
+        except ServiceFailure as failure:
+            if failure.error_code not in ("INVALID_ARGUMENT", "UNREGISTERED"):
+                raise
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._service.aclose()
+
+
+def fcm_body(address: str, message: Message, kind: AddressKind = AddressKind.TOKEN) -> Json:
+    """The body of one send, at most `LIMIT` bytes."""
+    to = {kind.value: address}
+    small = fitted(message, lambda candidate: wire_size(_message(to, candidate)), LIMIT)
+    return {"validate_only": False, "message": _message(to, small)}
+
+
+def _message(to: Json, message: Message) -> Json:
+    addressed = {**to, "data": message.data}
+    if message.withdrawal:
+        return {**addressed, **_silent(message)}
+    return {**addressed, "notification": {"title": message.title, "body": message.body}, **_visible(message)}
+
+
+def _visible(message: Message) -> Json:
+    if message.quiet:
+        return _quiet(message)
+    web: Json = {"headers": {"TTL": _TTL, "Urgency": "high", "Topic": message.key}}
+    if message.link.startswith("https://"):
+        web["fcm_options"] = {"link": message.link}
+    return {
+        "android": {"priority": "HIGH", "ttl": f"{_TTL}s", "notification": {"tag": message.key}},
+        "apns": {
+            "headers": {"apns-priority": "10", "apns-collapse-id": message.key},
+            "payload": {"aps": {"sound": "default"}},
+        },
+        "webpush": web,
+    }
+
+
+def _quiet(message: Message) -> Json:
+    """Shown when the phone is looked at: it does not light up, nor make a sound."""
+    web: Json = {
+        "headers": {"TTL": _TTL, "Urgency": "very-low", "Topic": message.key},
+        "notification": {"silent": True},
+    }
+    if message.link.startswith("https://"):
+        web["fcm_options"] = {"link": message.link}
+    return {
+        "android": {
+            "priority": "NORMAL",
+            "ttl": f"{_TTL}s",
+            "notification": {"tag": message.key, "notification_priority": "PRIORITY_LOW"},
+        },
+        "apns": {
+            "headers": {"apns-priority": "5", "apns-collapse-id": message.key},
+            "payload": {"aps": {"interruption-level": "passive"}},
+        },
+        "webpush": web,
+    }
+
+
+def _silent(message: Message) -> Json:
+    """Data alone: the app takes the notice with this key off the screen. Apple wants such messages at priority 5."""
+    return {
+        "android": {"priority": "HIGH", "ttl": f"{_TTL}s"},
+        "apns": {
+            "headers": {"apns-priority": "5", "apns-collapse-id": message.key},
+            "payload": {"aps": {"content-available": 1}},
+        },
+        "webpush": {"headers": {"TTL": _TTL, "Urgency": "normal", "Topic": message.key}},
+    }
+
+
+def _fate(failure: ServiceFailure) -> MessageResult:
+    if failure.error_code == "UNREGISTERED":
+        return MessageResult(MessageFate.UNREGISTERED, failure)
+    if failure.error_code == "SENDER_ID_MISMATCH":
+        return MessageResult(MessageFate.OTHER_SENDER, failure)
+    if failure.error_code == "THIRD_PARTY_AUTH_ERROR":
+        return MessageResult(MessageFate.PLATFORM, failure)
+    return fate_of(failure)
+
+
+SCOPE: Final = "https://www.googleapis.com/auth/firebase.messaging"
+GRANT: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+
+
+class BadServiceAccount(ValueError):
+    """The credentials file cannot be used; the text says why without its content."""
+
+
+@lru_cache(maxsize=1)
+def _key(pem: SecretStr) -> RSAKey:
+    # To check a key takes longer than to sign with it, and whoever reads an account signs with it next.
+    return RSAKey.import_key(pem.get_secret_value())
+
+
+def _usable(pem: SecretStr) -> SecretStr:
+    try:
+        _key(pem)
+    except (ValueError, JoseError):
+        raise ValueError("not an RSA key in PEM form") from None
+    return pem
+
+
+class ServiceAccount(BaseModel):
+    """What is needed of a Google service account key file."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    client_email: str = Field(min_length=3)
+    private_key: Annotated[SecretStr, AfterValidator(_usable)]
+    private_key_id: str = ""
+    token_uri: Annotated[str, Field(pattern=r"^https://")] = "https://oauth2.googleapis.com/token"  # noqa: S105  an address, no secret
+
+    @classmethod
+    def read(cls, file: Path) -> Self:
+        """The account in `file`, as downloaded from Google; raises `BadServiceAccount`."""
+        try:
+            return cls.model_validate_json(file.read_bytes())
+        except OSError as error:
+            raise BadServiceAccount(f"{file}: {error.strerror}") from None
+        except ValidationError as error:
+            fields = ", ".join(".".join(map(str, fault["loc"])) or "JSON" for fault in error.errors())
+            raise BadServiceAccount(f"{file}: not a service account key: {fields}") from None
+
+
+class ServiceAccountBearer(Bearer):
+    """The bearer token of a service account for FCM."""
+
+    def __init__(
+        self,
+        service: str,
+        account: ServiceAccount,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(
+            service,
+            Credentials(account.token_uri, account.client_email, account.private_key),
+            transport=transport,
+            clock=clock,
+        )
+        self._account = account
+        self._key = _key(account.private_key)
+        self._name = f"{service} token"
+        self._network = transport
+        self._now = clock
+
+    async def ask(self) -> Token:
+        """Exchange an assertion signed with the account's key for a token."""
+        asked_at = self._now()
+        form = urlencode({"grant_type": GRANT, "assertion": self._assertion()}).encode()
+        headers = {"content-type": "application/x-www-form-urlencoded"}
+        async with make_client(transport=self._network) as client:
+            service = Service(self._name, self._account.token_uri, client)
+            answer = await service.call("POST", "", content=form, headers=headers)
+        token = answer.json()
+        if not (isinstance(token, dict) and isinstance(token.get("access_token"), str)):
+            raise ServiceFailure(
+                answer.service, Cause.UNREADABLE, "expected a token, got something else", status=answer.status
+            )
+        return self.token_of(token, asked_at)
+
+    def _assertion(self) -> str:
+        account = self._account
+        assertion: str = sign_jwt_bearer_assertion(
+            key=self._key,
+            issuer=account.client_email,
+            audience=account.token_uri,
+            claims={"scope": SCOPE},
+            header={"alg": "RS256", "kid": account.private_key_id},
+        )
+        return assertion
+
+
+"""Bytes of one request: the gateway hands its content on to FCM."""
+
+_BAD_REQUEST: Final = 400
+
+
+class AppWorksPush:
+    """Sends to one user at a time, as the application `app` with its shared secret `app_key`."""
+
+    def __init__(self, service: Service, app: str, app_key: SecretStr, clock: Callable[[], float] = time.time) -> None:
+        self._service = service
+        self._app = app
+        self._path = f"/deployments/notifications/{app}/fcm-push"
+        self._app_key = app_key
+        self._clock = clock
+
+    async def send(self, address: str, message: Message, kind: AddressKind = AddressKind.TOKEN) -> MessageResult:
+        """Send to the devices of the user `address`, of whatever kind: they are the gateway's to know."""
+        key = self._app_key.get_secret_value()
+        try:
+            answer = await self._service.call(
+                "POST",
+                self._path,
+                json=appworks_body(address, message, self._app, int(self._clock())),
+                headers={"otagAppKey": key},
+                private=(address, key),
+            )
+            answer.refuse_page()
+        except ServiceFailure as failure:
+            return fate_of(failure)
+        return MessageResult(MessageFate.ACCEPTED)
+
+    async def check(self) -> None:
+        """Send nothing to nobody: the gateway's refusal of it proves that it knows us."""
+        key = self._app_key.get_secret_value()
+        headers = {"otagAppKey": key}
+        try:
+            answer = await self._service.call("POST", self._path, json={}, headers=headers, private=(key,))
+            answer.refuse_page()
+        except ServiceFailure as failure:
+            if failure.status != _BAD_REQUEST:
+                raise
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._service.aclose()
+
+
+def appworks_body(user: str, message: Message, app: str, created: int) -> Json:
+    """The body of one send, at most `LIMIT` bytes; `created` is in seconds since the epoch."""
+    small = fitted(message, lambda candidate: wire_size(_body(user, candidate, app, created)), LIMIT)
+    return _body(user, small, app, created)
+
+
+def _body(user: str, message: Message, app: str, created: int) -> Json:
+    shown = {} if message.withdrawal else {"title": message.title, "summary": message.body}
+    tag = {} if message.withdrawal else {"notification": {"tag": message.key}}
+    apple = "5" if message.withdrawal or message.quiet else "10"
+    android = "NORMAL" if message.quiet else "HIGH"
+    return {
+        "users": [user],
+        "clientIds": [],
+        "otdsGroups": [],
+        "runtimes": [],
+        "broadcast": False,
+        **shown,
+        "data": {"target": app, "created": created, app: message.data},
+        "collapseKey": message.key,
+        "androidConfig": {"priority": android, "ttl": f"{_TTL}s", **tag},
+        "apnsConfig": {"headers": {"apns-priority": apple, "apns-collapse-id": message.key}},
+        "webpushConfig": {"headers": {"TTL": _TTL, "Topic": message.key}},
+    }

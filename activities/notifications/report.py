@@ -1,0 +1,203 @@
+"""From the fates of single messages to the report of a delivery: what the ledger says and what is worth another try."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from enum import StrEnum
+from typing import Final
+
+from temporalio.exceptions import ApplicationError
+
+from activities.http.client import ServiceFailure
+from activities.notifications.phones import Messages
+from activities.notifications.push_services import MessageFate, MessageResult, fate_of
+from activities.notifications.signer_mail import NotMailed, OthersAsleep
+from activities.people.directory import DirectoryAway, DirectoryFailure
+from activities.temporal.failures import directory_failure, to_application_error
+from workflows.follow_up.notification_types import MAILED_ALONG, REMINDED_ALONG, NotificationType
+from workflows.model.notifications import (
+    Channel,
+    Delivered,
+    DeliveryReport,
+    DeviceOutcome,
+    HeldBack,
+    NoticeAction,
+    NotificationOrder,
+    NotificationOutcome,
+    PostponedNotification,
+)
+from workflows.model.schedule import Reason
+from workflows.model.signature import DocumentSeen
+from workflows.names import alert_key
+
+
+class SignerMailReport(StrEnum):
+    """A signer without a living device is told by Core Signature's mail."""
+
+    BY_ITSELF = "by_itself"
+    """They never had a device, so the first mail was sent when their turn came."""
+    UNSURE = "unsure"
+    """They had one, perhaps still when the request was made: then Core Signature was asked to be silent."""
+
+
+_FAILED_BECAUSE: Final = {
+    MessageFate.LATER: Reason.UNREACHABLE,
+    MessageFate.UNAUTHORISED: Reason.UNAUTHORISED,
+    MessageFate.PLATFORM: Reason.UNAUTHORISED,
+    MessageFate.MISMATCH: Reason.PUSH_MISMATCH,
+    MessageFate.OTHER_SENDER: Reason.PUSH_MISMATCH,
+    MessageFate.REFUSED: Reason.REFUSED,
+    MessageFate.UNDELIVERED: Reason.UNDELIVERED,
+    MessageFate.PENDING: Reason.UNCONFIRMED,
+    MessageFate.UNKNOWN: Reason.UNCONFIRMED,
+}
+_OPEN: Final = (
+    MessageFate.LATER,
+    MessageFate.UNAUTHORISED,
+    MessageFate.PLATFORM,
+    MessageFate.MISMATCH,
+    MessageFate.PENDING,
+)
+_NEXT_TRY: Final = 5.0
+"""Seconds until a part is tried again when the service names no time."""
+
+
+@dataclass(frozen=True)
+class NotificationResult:
+    """What became of one notice: its messages by device hash, or the one thing that stood in the way.
+
+    `mail` is set for a signer who is asked to act and has no living device; `trouble` is what a retry may mend.
+    """
+
+    notice: NotificationOrder
+    messages: Messages = ()
+    outcome: NotificationOutcome | None = None
+    why: Reason | None = None
+    channel: Channel = Channel.PUSH
+    mail: SignerMailReport | None = None
+    trouble: ApplicationError | None = None
+    put_off: Reason | None = None
+    """Why it was not sent although it was planned: it is planned anew and has no line yet."""
+    held: HeldBack | None = None
+    """It is tried again when the budget of its recipient frees."""
+
+    @property
+    def mailed_by_itself(self) -> bool:
+        """The first mail Core Signature sends by itself to signers without a device at creation, and to nobody else."""
+        return self.mail is SignerMailReport.BY_ITSELF and self.notice.stage == NotificationType.READY
+
+    def stopped(
+        self, outcome: NotificationOutcome, why: Reason, trouble: ApplicationError | None = None
+    ) -> "NotificationResult":
+        """The same with an outcome that its messages do not show."""
+        return replace(self, outcome=outcome, why=why, trouble=trouble)
+
+    def not_looked_up(self, failure: DirectoryFailure) -> "NotificationResult":
+        """The same, not told because the directory gave no answer."""
+        why = Reason.UNREACHABLE if isinstance(failure, DirectoryAway) else Reason.DIRECTORY
+        return self.stopped(NotificationOutcome.FAILED, why, directory_failure(failure))
+
+    def mailed(self, failure: ServiceFailure | DirectoryFailure | NotMailed | None) -> "NotificationResult":
+        """The same, told by Core Signature's own mail, unless that failed."""
+        told = replace(self, outcome=NotificationOutcome.ACCEPTED, channel=Channel.MAIL)
+        if isinstance(failure, OthersAsleep) and self.notice.movable:
+            return replace(self, put_off=failure.why)
+        if isinstance(failure, NotMailed):
+            return told.stopped(NotificationOutcome.FAILED, failure.why)
+        if isinstance(failure, DirectoryFailure):
+            return told.not_looked_up(failure)
+        if failure is None:
+            return told
+        fate = fate_of(failure).fate
+        trouble = to_application_error(failure) if fate in _OPEN else None
+        return told.stopped(NotificationOutcome.FAILED, _FAILED_BECAUSE[fate], trouble)
+
+    def along(self, request: str, person: str, *, has_phone: bool) -> "NotificationResult":
+        """What another signer was told by this one's mail; without a phone it is a reminder like their own."""
+        notice = self.notice.replace(
+            key=alert_key(request, self.notice.stage, person, self.notice.person),
+            stage=MAILED_ALONG if has_phone else REMINDED_ALONG,
+            person=person,
+        )
+        return NotificationResult(
+            notice, outcome=NotificationOutcome.ACCEPTED, why=Reason.WITH_OTHERS, channel=Channel.MAIL
+        )
+
+    @property
+    def open(self) -> bool:
+        """Whether only a trouble that passes stood in the way: it is tried again, and is not told before."""
+        return self.trouble is not None and not self.trouble.non_retryable
+
+    @property
+    def line(self) -> Delivered:
+        """The line of the reminder ledger."""
+        outcome, why = (self.outcome, self.why) if self.outcome else self._from_messages()
+        return Delivered(
+            key=self.notice.key,
+            stage=self.notice.stage,
+            person=self.notice.person,
+            channel=self.channel,
+            outcome=outcome,
+            why=why,
+            devices=tuple(DeviceOutcome(device=device, outcome=self._of(sent)) for device, sent in self.messages),
+        )
+
+    def _from_messages(self) -> tuple[NotificationOutcome, Reason | None]:
+        fates = {sent.fate for _, sent in self.messages}
+        if MessageFate.ACCEPTED in fates:
+            return self._done, None
+        failed = next((why for fate, why in _FAILED_BECAUSE.items() if fate in fates), None)
+        return (NotificationOutcome.FAILED, failed) if failed else (NotificationOutcome.SUPPRESSED, Reason.NO_DEVICE)
+
+    def _of(self, sent: MessageResult) -> NotificationOutcome:
+        return self._done if sent.fate is MessageFate.ACCEPTED else NotificationOutcome.FAILED
+
+    @property
+    def _done(self) -> NotificationOutcome:
+        return (
+            NotificationOutcome.WITHDRAWN
+            if self.notice.action is NoticeAction.WITHDRAW
+            else NotificationOutcome.ACCEPTED
+        )
+
+
+def report(
+    told: Sequence[NotificationResult],
+    seen: DocumentSeen | None,
+    left: Sequence[NotificationOrder] = (),
+    *,
+    stragglers: bool = False,
+) -> DeliveryReport:
+    """The report of a delivery; raises `ApplicationError` when nothing was delivered and something still can be.
+
+    `left` are the notices that were not begun. Of the phones of `stragglers` nothing is raised: others of the same
+    stage were reached, and one bad phone stops no request.
+    """
+    lines = tuple(one.line for one in told if one.put_off is None and one.held is None)
+    if not any(line.outcome in (NotificationOutcome.ACCEPTED, NotificationOutcome.WITHDRAWN) for line in lines):
+        # A call that leaves such notices open has told somebody, so that calling until none is left comes to an end.
+        _raise_worst([one for one in told if one.open] if stragglers else told)
+    open_messages = [message for one in told for message in one.messages if message[1].fate in _OPEN]
+    waits = tuple(sent.wait or _NEXT_TRY for _, sent in open_messages)
+    return DeliveryReport(
+        delivered=lines,
+        open_devices=tuple(device for device, _ in open_messages),
+        open_notices=tuple(notice.key for notice in (*left, *(one.notice for one in told if one.open))),
+        waits=waits,
+        retry_after=max(waits, default=0),
+        seen=seen,
+        put_off=tuple(
+            PostponedNotification(key=one.notice.key, stage=one.notice.stage, person=one.notice.person, why=one.put_off)
+            for one in told
+            if one.put_off is not None
+        ),
+        held=tuple(one.held for one in told if one.held is not None),
+    )
+
+
+def _raise_worst(told: Sequence[NotificationResult]) -> None:
+    """What needs a person comes before what passes, the longest wait before shorter ones."""
+    failures = [sent.failure for one in told for _, sent in one.messages if sent.fate in _OPEN and sent.failure]
+    troubles = [to_application_error(failure) for failure in failures] + [one.trouble for one in told if one.trouble]
+    if troubles:
+        raise max(troubles, key=lambda one: (one.non_retryable, one.next_retry_delay or timedelta()))

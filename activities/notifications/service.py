@@ -1,0 +1,378 @@
+"""Notices to people: re-read, look up, send to every device, fall back to mail and text (docs/follow-up.md)."""
+
+import time
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final
+
+from activities.documents.errors import StoreFailure
+from activities.http.client import ServiceFailure
+from activities.notifications.alerts import HEARD_WITHIN, CredentialsAlarm, OnCallAlerts
+from activities.notifications.budget import BudgetSlot, JoinedNotification, NotificationBudgets
+from activities.notifications.cloud_messaging import CloudMessaging
+from activities.notifications.links import FIRST_SERIAL, SigningLinks, serial_of
+from activities.notifications.message import Message, compose, speaking_for
+from activities.notifications.outbound_mail import (
+    ASKED,
+    Fallback,
+    OutboundMailSender,
+    SendOnce,
+    address_of,
+    fallback_of,
+    reference_in,
+)
+from activities.notifications.phones import DeviceLimiter, DeviceSender
+from activities.notifications.push_services import PushDialect
+from activities.notifications.report import NotificationResult, SignerMailReport, report
+from activities.notifications.signer_mail import NotMailed, SignerMail
+from activities.people.directory import Directory, DirectoryFailure, UnknownPerson
+from activities.people.person import Person, PushDevice
+from activities.people.reader import Reader
+from activities.records.notification_pages import keep, opened_at
+from activities.records.rows import StoragePrefix
+from activities.records.store import Store, device_hash
+from activities.records.user_texts import DAMAGED, ERASED, words_of
+from activities.schedule.open_hours import OpenHours
+from activities.temporal.failures import failing_as_application_errors, passing_failure
+from activities.temporal.leases import PACE, TurnLimits, Turns, unbroken
+from workflows.follow_up.notification_types import NotificationType, is_other_channel, is_quiet, is_warning, kind_of
+from workflows.kinds import Kind
+from workflows.model.notifications import (
+    Delivery,
+    DeliveryReport,
+    HeldBack,
+    NoticeAction,
+    NotificationOrder,
+    NotificationOutcome,
+)
+from workflows.model.schedule import Reason
+from workflows.model.signature import DocumentSeen, SignerState
+from workflows.model.subject import Code, Roster
+from workflows.ports import PushService
+
+_ACTED: Final = {
+    SignerState.SIGNED: Reason.SIGNED,
+    SignerState.APPROVED: Reason.SIGNED,
+    SignerState.DECLINED: Reason.SETTLED,
+    SignerState.REASSIGNED: Reason.SUPERSEDED,
+}
+
+
+@dataclass(frozen=True)
+class PreparedNotification:
+    """A notice as its recipient gets it: on phones, else by `fallback`."""
+
+    notice: NotificationOrder
+    person: Person
+    devices: Sequence[PushDevice]
+    message: Message
+    fallback: Fallback
+    reference: str
+    """What cloud messaging is to call it."""
+    urgent: bool
+    again: Collection[str] = ()
+    """The devices and addresses that an earlier call left open, if this is for them alone."""
+    place: BudgetSlot | None = None
+
+
+@dataclass(frozen=True)
+class NotificationPreparation:
+    """Prepares notices one by one."""
+
+    directory: Directory
+    links: SigningLinks
+    store: Store
+    phones: DeviceSender
+    letters: OutboundMailSender
+    company: str
+
+    async def notice(
+        self, delivery: Delivery, notice: NotificationOrder, seen: DocumentSeen | None
+    ) -> NotificationResult | PreparedNotification | None:
+        """The notice as its phones get it, or what became of it already; None when this call is not for it."""
+        told = NotificationResult(notice)
+        if needless := _needless(delivery, notice, seen):
+            return told.stopped(NotificationOutcome.SUPPRESSED, needless)
+        try:
+            person = await self.directory.person(notice.person, delivery.subject.workflow_id)
+            return await self._in_budget(delivery, await self._addressed(delivery, notice, person), person)
+        except UnknownPerson:
+            gone = Reason.UNKNOWN_PERSON
+            return replace(told, put_off=gone) if notice.movable else told.stopped(NotificationOutcome.FAILED, gone)
+        except DirectoryFailure as failure:
+            return told.not_looked_up(failure)
+
+    async def _addressed(
+        self, delivery: Delivery, notice: NotificationOrder, person: Person
+    ) -> NotificationResult | PreparedNotification | None:
+        told, fallback = NotificationResult(notice), fallback_of(delivery, notice, messaging=self.letters.there)
+        other = is_other_channel(notice.stage)
+        if other and fallback is Fallback.NOBODY:
+            return told.stopped(NotificationOutcome.FAILED, Reason.NO_CHANNEL)
+        if other and await self._has_opened(delivery, notice):
+            return told.stopped(NotificationOutcome.SUPPRESSED, Reason.OPENED)
+        if _is_away(person, delivery, notice):
+            return replace(told, put_off=Reason.ABSENT)
+        silent = other or notice.stage == NotificationType.PUSH_REFUSED
+        devices = [] if silent else await self.phones.living(person, delivery.devices)
+        if devices or (fallback is Fallback.MESSAGING and self.letters.may_reach(person, delivery.devices)):
+            words = {"text": await self._text(delivery, notice), "serial": await self._serial(delivery, notice)}
+            at_rest = delivery.now is not None and not OpenHours.working(person).open_at(delivery.now)
+            message = compose(delivery, notice, Reader.of(person), self.links, self.company, **words, at_rest=at_rest)
+            urgent, again = delivery.subject.urgent, delivery.devices or ()
+            reference = reference_in(delivery, notice)
+            return PreparedNotification(notice, person, devices, message, fallback, reference, urgent, again)
+        if delivery.devices is not None:
+            return None
+        return replace(told, mail=await self._mail_for(person)) if fallback is Fallback.CORE else told
+
+    async def _has_opened(self, delivery: Delivery, notice: NotificationOrder) -> bool:
+        with failing_as_application_errors():
+            found = await opened_at(self.store, delivery.subject.workflow_id, [notice.person])
+        return bool(found)
+
+    async def _mail_for(self, person: Person) -> SignerMailReport:
+        """How Core Signature's mail reaches a signer who has no living device."""
+        return (
+            SignerMailReport.UNSURE
+            if person.devices or await self.phones.had_one(person)
+            else SignerMailReport.BY_ITSELF
+        )
+
+    async def _serial(self, delivery: Delivery, notice: NotificationOrder) -> str:
+        """What their link must have in it: that of an onboarding can be made anew."""
+        if delivery.subject.type is not Kind.ONBOARDING:
+            return FIRST_SERIAL
+        with failing_as_application_errors():
+            place = serial_of(delivery.subject.workflow_id, notice.person)
+            return await self.store.serial(place) or FIRST_SERIAL
+
+    async def _text(self, delivery: Delivery, notice: NotificationOrder) -> str:
+        """What it says in somebody's own words, as far as these were not erased."""
+        if notice.text is None:
+            return ""
+        words = await words_of(self.store, StoragePrefix.of(delivery.subject.workflow_id), notice.text)
+        return "" if words in (ERASED, DAMAGED) else words
+
+    async def _in_budget(
+        self, delivery: Delivery, one: NotificationResult | PreparedNotification | None, person: Person
+    ) -> NotificationResult | PreparedNotification | None:
+        """The same if it may be told now; what reaches nobody takes nothing of the budget."""
+        if one is None or (isinstance(one, NotificationResult) and not one.mail):
+            return one
+        with failing_as_application_errors():
+            alone, sent = (
+                isinstance(one, NotificationResult),
+                isinstance(one, NotificationResult) and one.mailed_by_itself,
+            )
+            answer = await NotificationBudgets(self.store).ask(delivery, one.notice, person, alone=alone, told=sent)
+        match answer:
+            case BudgetSlot() if isinstance(one, PreparedNotification):
+                message = speaking_for(one.message, answer.others, Reader.of(person), self.company)
+                return replace(one, message=message, place=answer)
+            case BudgetSlot():
+                return one
+            case HeldBack():
+                return NotificationResult(one.notice, held=answer)
+            case JoinedNotification():
+                return NotificationResult(one.notice).stopped(NotificationOutcome.SUPPRESSED, Reason.JOINED)
+            case Reason():
+                return NotificationResult(one.notice).stopped(NotificationOutcome.SUPPRESSED, answer)
+
+
+def _is_away(person: Person, delivery: Delivery, notice: NotificationOrder) -> bool:
+    """Whether the plan did not know that they are absent; a last warning is planned for the absent, too."""
+    if not notice.movable or delivery.devices is not None or delivery.now is None or is_warning(notice.stage):
+        return False
+    return person.absent_at(delivery.now)
+
+
+def _needless(delivery: Delivery, notice: NotificationOrder, seen: DocumentSeen | None) -> Reason | None:
+    """Why nobody needs this notice any more, by what the document says now; news of an ending is always needed."""
+    if seen is None or delivery.outcome or notice.action is NoticeAction.WITHDRAW:
+        return None
+    silent = notice.about or (notice.person if notice.action in ASKED else None)
+    state = next((signer.state for signer in seen.signers if signer.person == silent), None)
+    if state is SignerState.VIEWED and is_other_channel(notice.stage):
+        return Reason.OPENED
+    acted = _ACTED.get(state) if state else None
+    return acted or (Reason.SETTLED if seen.status and seen.status.ended else None)
+
+
+ReadDocument = Callable[[Roster, str], Awaitable[DocumentSeen]]
+"""Reads the document from Core Signature; raises `ApplicationError`."""
+
+
+class NotificationService(PushService):
+    """Sends notices in one dialect; `dialect` None means that push is off, so that nobody has a device.
+
+    `messaging` reaches those without one whom Core Signature does not mail; without it they are told nothing. `oncall`
+    hears by it that the push service refuses our credentials, and of what Core Signature does not send for hours.
+    """
+
+    def __init__(
+        self,
+        *,
+        dialect: PushDialect | None,
+        directory: Directory,
+        links: SigningLinks,
+        read: ReadDocument,
+        mail: SignerMail,
+        store: Store,
+        messaging: CloudMessaging | None = None,
+        company: str = "",
+        oncall: str = "",
+        limiter: DeviceLimiter | None = None,
+        pace: TurnLimits = PACE,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._phones = DeviceSender(dialect, directory, limiter or DeviceLimiter())
+        self._once = SendOnce(store)
+        self._letters = OutboundMailSender(messaging, self._once)
+        self._preparation = NotificationPreparation(
+            directory=directory, links=links, store=store, phones=self._phones, letters=self._letters, company=company
+        )
+        self._read = read
+        self._mail = mail
+        self._pace = pace
+        self._clock = clock
+        self._store = store
+        self._on_call = OnCallAlerts(self, oncall, HEARD_WITHIN) if oncall else None
+        self._alarm = CredentialsAlarm(store, self._on_call) if self._on_call else None
+
+    async def deliver(self, delivery: Delivery) -> DeliveryReport:
+        """See the port. A call for open devices alone says nothing of notices that have none of them."""
+        turns = Turns(self._pace, self._clock)
+        return await unbroken(self._deliver(delivery, turns), turns.stop)
+
+    async def _deliver(self, delivery: Delivery, turns: Turns) -> DeliveryReport:
+        with failing_as_application_errors():
+            await keep(self._store, delivery.subject.workflow_id, delivery.page)
+        seen = await self._seen(delivery)
+        told, left = await self._each(
+            delivery, [one for one in delivery.notices if not is_quiet(one.stage)], seen, turns
+        )
+        if self._alarm:
+            await self._alarm.learn(self._phones.credentials_accepted(), _now())
+        await self._tell_on_call(delivery)
+        if turns.stopped:
+            # A mail takes a while, and perhaps nobody needs it any more.
+            left += [one.notice for one in told if one.mail and not one.mailed_by_itself]
+            told = [one for one in told if one.notice not in left]
+        elif left and not told:
+            raise passing_failure(Code.UNREACHABLE, "nobody could be told in time")
+        lines = await self._mail_the_rest(delivery, _in_order(told, delivery.notices))
+        bold = delivery.devices is not None or delivery.others_told or turns.stopped
+        return await self._offered(delivery, report(lines, seen, left, stragglers=bold), turns)
+
+    async def _tell_on_call(self, delivery: Delivery) -> None:
+        """Of what was not sent for hours, beside whoever asked for it: nothing of theirs waits for that."""
+        for one in delivery.notices if self._on_call and delivery.devices is None else ():
+            if self._on_call and kind_of(one.stage) is NotificationType.NOT_SENT and one.person != self._on_call.person:
+                await self._on_call.hears_too(delivery, one, delivery.now or _now())
+
+    async def _each(
+        self, delivery: Delivery, notices: Sequence[NotificationOrder], seen: DocumentSeen | None, turns: Turns
+    ) -> tuple[list[NotificationResult], list[NotificationOrder]]:
+        """What became of these notices, and which were not begun in time."""
+        ready = await turns.each(notices, lambda notice: self._preparation.notice(delivery, notice, seen))
+        sent = await turns.each([one for one in ready.results if isinstance(one, PreparedNotification)], self._send)
+        told = [one for one in ready.results if isinstance(one, NotificationResult)] + sent.results
+        return told, ready.left + [one.notice for one in sent.left]
+
+    async def _offered(self, delivery: Delivery, known: DeliveryReport, turns: Turns) -> DeliveryReport:
+        """The report with the notices that only offer something: sent last, once, and nothing waits for them.
+
+        Somebody who is not in the directory has not even a line: it is no matter of theirs.
+        """
+        told, left = await self._each(delivery, [one for one in delivery.notices if is_quiet(one.stage)], None, turns)
+        lines = tuple(one.line for one in told if one.why is not Reason.UNKNOWN_PERSON)
+        return known.replace(
+            delivered=(*known.delivered, *lines), open_notices=(*known.open_notices, *(one.key for one in left))
+        )
+
+    async def _seen(self, delivery: Delivery) -> DocumentSeen | None:
+        if delivery.document is None:
+            return None
+        return await self._read(delivery.subject, delivery.document)
+
+    async def _send(self, ready: PreparedNotification) -> NotificationResult:
+        told = await self._sent(ready)
+        if ready.place and told.line.outcome is NotificationOutcome.ACCEPTED:
+            # It was told, whatever becomes of the store: at worst the others ring by themselves.
+            with suppress(StoreFailure):
+                await ready.place.accepted()
+        return told
+
+    async def _sent(self, ready: PreparedNotification) -> NotificationResult:
+        if not ready.devices:
+            return await self._write(ready, NotificationResult(ready.notice))
+        told = NotificationResult(ready.notice, await self._phones.send(ready.person, ready.devices, ready.message))
+        if ready.fallback is Fallback.NOBODY or not self._is_to_be_written_to(ready, told):
+            return told
+        try:
+            others = await self._phones.living(ready.person)
+        except DirectoryFailure as failure:
+            return told.not_looked_up(failure)
+        tried = {device for device, _ in told.messages}
+        if any(device_hash(device.value) not in tried and not device.unseen(_now()) for device in others):
+            return told
+        return (
+            replace(told, mail=SignerMailReport.UNSURE)
+            if ready.fallback is Fallback.CORE
+            else await self._write(ready, told)
+        )
+
+    def _is_to_be_written_to(self, ready: PreparedNotification, told: NotificationResult) -> bool:
+        """Whether no device that can be relied on took it, or may yet: one in a drawer takes whatever is sent to it."""
+        in_use = {device_hash(device.value) for device in ready.devices if not device.unseen(_now())}
+        if ready.again and not in_use:
+            # They were written to when it was sent first, so that only a letter that was left open is sent again.
+            return self._letters.may_reach(ready.person, ready.again)
+        return all(sent.fate.hopeless for device, sent in told.messages if device in in_use)
+
+    async def _write(self, ready: PreparedNotification, told: NotificationResult) -> NotificationResult:
+        """Told by cloud messaging as well, if there is such a channel: an address is like one more phone."""
+        if not self._letters.may_reach(ready.person):
+            return told
+        confirmed = is_other_channel(ready.notice.stage)
+        try:
+            channel, sent = await self._letters.send(
+                ready.person, ready.message, ready.reference, urgent=ready.urgent, confirmed=confirmed
+            )
+        except StoreFailure as failure:
+            return told.stopped(
+                NotificationOutcome.FAILED, Reason.UNREACHABLE, passing_failure(Code.UNREACHABLE, str(failure))
+            )
+        return replace(told, messages=(*told.messages, (address_of(ready.person), sent)), channel=channel)
+
+    async def _mail_the_rest(self, delivery: Delivery, told: Sequence[NotificationResult]) -> list[NotificationResult]:
+        """Core Signature's mail, once, for all signers without a living device; anyone who gets it along has a line."""
+        asked = [one for one in told if one.mail and not one.mailed_by_itself]
+        failure: ServiceFailure | DirectoryFailure | NotMailed | None = None
+        along: tuple[Person, ...] = ()
+        try:
+            along = await self._mail_signers(delivery, asked)
+        except (ServiceFailure, DirectoryFailure, NotMailed) as refused:
+            failure = refused
+        mailed = [one.mailed(failure if one in asked else None) if one.mail else one for one in told]
+        request, phones = delivery.subject.id, self._phones
+        return mailed + [asked[0].along(request, one.id, has_phone=await phones.had_one(one)) for one in along]
+
+    async def _mail_signers(self, delivery: Delivery, asked: Sequence[NotificationResult]) -> tuple[Person, ...]:
+        notices = [one.notice for one in asked]
+        if delivery.document and any(one.stage != NotificationType.READY for one in notices):
+            return await self._mail.again(delivery, delivery.document, notices, self._once)
+        return await self._mail.first(delivery, notices, self._once) if notices else ()
+
+
+def _now() -> datetime:
+    """By the clock that devices are seen by: that of a request may be moved."""
+    return datetime.now(UTC)
+
+
+def _in_order(told: Sequence[NotificationResult], notices: Sequence[NotificationOrder]) -> list[NotificationResult]:
+    place = {notice.key: number for number, notice in enumerate(notices)}
+    return sorted(told, key=lambda one: place[one.notice.key])

@@ -1,0 +1,177 @@
+"""Sends somebody their way in: to each of their devices, else by mail. Says who it is for to nobody else."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, Self
+
+from pydantic import SecretStr
+from temporalio import activity
+
+from activities.documents.errors import StoreFailure
+from activities.notifications.cloud_messaging import CloudMessaging
+from activities.notifications.links import BadSeal, Seal
+from activities.notifications.message import Message, screen_key
+from activities.notifications.outbound_mail import OutboundMailSender, SendOnce, reference_of
+from activities.notifications.phones import DeviceLimiter, DeviceSender
+from activities.notifications.push_services import MessageFate, PushDialect
+from activities.people.directory import Directory, DirectoryFailure, UnknownPerson
+from activities.people.language import phrase
+from activities.people.person import Person
+from activities.people.reader import Reader
+from activities.records.store import Store
+from activities.temporal.failures import directory_failure, passing_failure
+from workflows.model.notifications import NoticeAction
+from workflows.model.sign_in import VALID_FOR, SignInOrder, SignInReport
+from workflows.model.subject import Code
+from workflows.ports import SignInService
+
+_CONTEXT: Final = b"countersign/sign-in/v1"
+_DIGITS: Final = 6
+_ASK_LENGTH: Final = 32
+
+
+class BadWayIn(ValueError):
+    """Not made by us, or not any more."""
+
+
+@dataclass(frozen=True)
+class WayIn:
+    """What a genuine link says: `person` may come in until then, once; `ask` tells apart what was asked for when."""
+
+    person: str
+    ask: str
+    until: datetime
+
+    @classmethod
+    def of(cls, order: SignInOrder) -> Self:
+        """The one that an order is about."""
+        return cls(order.person, order.ask, order.until.astimezone(UTC).replace(microsecond=0))
+
+    @property
+    def asked_at(self) -> datetime:
+        """When it was asked for."""
+        return self.until - VALID_FOR
+
+
+def ask_of(nonce: str) -> str:
+    """By what an order names the browser that asked, which alone has the `nonce`: 32 hex digits."""
+    return hashlib.sha256(nonce.encode()).hexdigest()[:_ASK_LENGTH]
+
+
+class WaysIn:
+    """Makes and opens them below `base` (the public `LINK_BASE`)."""
+
+    def __init__(self, base: str, secret: SecretStr) -> None:
+        self._base = base.rstrip("/")
+        self._seal = Seal(secret, _CONTEXT)
+
+    def link(self, way: WayIn) -> str:
+        """The address of the page with the button that lets somebody in: `LINK_BASE/desk/in/<ref>`."""
+        return f"{self._base}/desk/in/{self._seal.seal(_text(way))}"
+
+    def open(self, ref: str, now: datetime) -> WayIn:
+        """What `ref` lets in; raises `BadWayIn` unless we made it, and for it is over."""
+        try:
+            person, ask, until = self._seal.open(ref).split("\n")
+            way = WayIn(person, ask, datetime.fromtimestamp(int(until), UTC))
+        except (BadSeal, ValueError):
+            raise BadWayIn("not a link of ours") from None
+        if way.until <= now:
+            raise BadWayIn("its time is over")
+        return way
+
+    def code(self, way: WayIn) -> str:
+        """Six digits for the browser that asked."""
+        number = int.from_bytes(self._seal.digest(f"code\n{_text(way)}".encode())[:8])
+        return f"{number % 10**_DIGITS:0{_DIGITS}}"
+
+
+def _text(way: WayIn) -> str:
+    return f"{way.person}\n{way.ask}\n{int(way.until.timestamp())}"
+
+
+_STAGE: Final = "sign-in"
+_TITLE: Final = phrase("Sign in")
+_BODY: Final = phrase("Tap to come in, or type {code} where you asked for it. Nobody else ever needs this number.")
+
+
+class SignInMessages(SignInService):
+    """Sends in one dialect and by `messaging`; None means that there is no such channel."""
+
+    def __init__(
+        self,
+        *,
+        dialect: PushDialect | None,
+        directory: Directory,
+        ways_in: WaysIn,
+        store: Store,
+        messaging: CloudMessaging | None = None,
+        limiter: DeviceLimiter | None = None,
+    ) -> None:
+        self._phones = DeviceSender(dialect, directory, limiter or DeviceLimiter())
+        self._letters = OutboundMailSender(messaging, SendOnce(store))
+        self._directory = directory
+        self._ways_in = ways_in
+
+    async def send(self, order: SignInOrder) -> SignInReport:
+        """See the port."""
+        try:
+            person = await self._directory.person(order.person)
+            told = await self._tell(person, self._message(person, WayIn.of(order)), order)
+        except UnknownPerson:
+            return SignInReport()
+        except DirectoryFailure as failure:
+            raise directory_failure(failure) from failure
+        except StoreFailure as failure:
+            raise passing_failure(Code.UNREACHABLE, str(failure)) from failure
+        if not told:
+            raise passing_failure(Code.UNREACHABLE, "neither a device nor an address could be reached")
+        return SignInReport(told=told)
+
+    async def withdraw(self, order: SignInOrder) -> SignInReport:
+        """See the port."""
+        try:
+            person = await self._directory.person(order.person)
+            sent = await self._phones.send(person, await self._phones.living(person), _withdrawal(person, order))
+        except UnknownPerson:
+            return SignInReport()
+        except DirectoryFailure as failure:
+            raise directory_failure(failure) from failure
+        return SignInReport(told=sum(one.fate is MessageFate.ACCEPTED for _, one in sent))
+
+    async def _tell(self, person: Person, message: Message, order: SignInOrder) -> int:
+        devices = await self._phones.living(person)
+        sent = await self._phones.send(person, devices, message)
+        if told := sum(one.fate is MessageFate.ACCEPTED for _, one in sent):
+            return told
+        if not self._letters.may_reach(person):
+            activity.logger.warning("%s has no device that can be reached, and there is no other channel", person.id)
+            return 0
+        reference = reference_of(f"{_STAGE}/{order.ask}")
+        _, letter = await self._letters.send(person, message, reference, urgent=False)
+        return int(letter.fate is MessageFate.ACCEPTED)
+
+    def _message(self, person: Person, way: WayIn) -> Message:
+        language = Reader.of(person).language
+        return Message(
+            heading=language.say(_TITLE),
+            body=language.say(_BODY, code=self._ways_in.code(way)),
+            document="Countersign",
+            request="",
+            stage=_STAGE,
+            key=_key(person, way.ask),
+            link=self._ways_in.link(way),
+            action=NoticeAction.OPEN,
+        )
+
+
+def _withdrawal(person: Person, order: SignInOrder) -> Message:
+    """Takes the notice with the same key off a screen; it has no words and no way in."""
+    key = _key(person, order.ask)
+    return Message("", "", "", request="", stage=_STAGE, key=key, link="", action=NoticeAction.WITHDRAW)
+
+
+def _key(person: Person, ask: str) -> str:
+    """One for each ask: what a stranger asks for takes no number of the person's own off their screens."""
+    return screen_key(f"{_STAGE}/{ask}", person.id)

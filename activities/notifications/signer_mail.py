@@ -1,0 +1,136 @@
+"""Core Signature's own mail, for signers whom no push reaches.
+
+It cannot be sent to one signer alone: a mail that is asked for goes to everyone whose turn it is
+(docs/core-signature.md, Actions). So it is asked for only when it is day for all of them, as it was planned
+(follow_up/mailed.py), and who gets it along with the others is named.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from activities.core_signature.client import CoreSignatureClient
+from activities.core_signature.documents import has_ended, most_likely
+from activities.core_signature.signers import Entries, SignerSnapshots, match
+from activities.core_signature.wire import WireDocument, WireRequest
+from activities.http.client import ServiceFailure
+from activities.notifications.outbound_mail import SendOnce, reference_in
+from activities.notifications.push_services import MessageFate, MessageResult, fate_of
+from activities.people.directory import Directory, UnknownPerson, asking_the_store
+from activities.people.person import Person
+from activities.schedule.turn import by_day
+from workflows.model.notifications import Channel, Delivery, NotificationOrder
+from workflows.model.schedule import Reason
+from workflows.model.subject import Subject
+
+CALLS_TO_MAIL_AGAIN: Final = 2
+"""The document is read for who is asked now, then the mail is sent."""
+NOBODY: Final[tuple[Person, ...]] = ()
+
+
+class NotMailed(Exception):
+    """No mail was asked for, or none that anybody knows of; `why` is what the ledger says of it."""
+
+    why: Reason
+
+
+class OthersAsleep(NotMailed):
+    """The mail would also go to somebody who is not to be told anything now."""
+
+    why = Reason.OTHERS_ASLEEP
+
+
+class UnconfirmedMail(NotMailed):
+    """The mail was asked for as often as may be, and nobody knows whether it was sent."""
+
+    why = Reason.UNCONFIRMED
+
+
+class SignerMail:
+    """Has Core Signature mail the signers of a request, `once` for each notice.
+
+    Raises `ServiceFailure` when it does not, `UnconfirmedMail` when no more will ever be known.
+    """
+
+    def __init__(self, client: CoreSignatureClient, directory: Directory, asked: SignerSnapshots) -> None:
+        self._client = client
+        self._directory = directory
+        self._asked = asked
+
+    async def first(
+        self, delivery: Delivery, notices: Sequence[NotificationOrder], once: SendOnce
+    ) -> tuple[Person, ...]:
+        """See that whom `notices` are for has the first mail: who had a living device at creation was not sent one.
+
+        Returns who is mailed besides; raises `OthersAsleep` when that may not be.
+        """
+        found = await self._document(delivery.subject, delivery.document)
+        if found is None or found.request is None:
+            return NOBODY
+        said = await self._entries(delivery.subject, found.request)
+        if any((signer := said.get(one.person)) and not signer.emailed for one in notices):
+            return await self._mail(delivery, found.request, notices, once)
+        return NOBODY
+
+    async def again(
+        self, delivery: Delivery, document: str, notices: Sequence[NotificationOrder], once: SendOnce
+    ) -> tuple[Person, ...]:
+        """Mail whom `notices` are for once more; returns and raises as `first` does."""
+        found = await self._client.document(document)
+        return await self._mail(delivery, found.request, notices, once) if found.request else NOBODY
+
+    async def _mail(
+        self, delivery: Delivery, request: WireRequest, notices: Sequence[NotificationOrder], once: SendOnce
+    ) -> tuple[Person, ...]:
+        """Whom a signer forwarded the request to by themselves is mailed as well: of their hours nothing is known."""
+        people, persons = await self._signers(delivery.subject), [one.person for one in notices]
+        turn = min((one.order for one in request.signers if one.open), default=0)
+        mailed = [one for one in request.signers if one.open and one.order == turn]
+        said = await self._entries(delivery.subject, request)
+        on_turn = [id for id, signer in said.items() if signer in mailed]
+        known = tuple(people[id] for id in on_turn if id in people and id not in persons)
+        if not all(_may_hear(other, delivery) for other in known):
+            raise OthersAsleep
+        references = [reference_in(delivery, one) for one in notices]
+        with asking_the_store():
+            _, sent = await once.send(references, Channel.MAIL, lambda: self._resent(request.uuid))
+        if sent.fate is MessageFate.UNKNOWN:
+            raise UnconfirmedMail
+        if sent.failure is not None:
+            raise sent.failure
+        return known
+
+    async def _resent(self, request: str) -> MessageResult:
+        try:
+            await self._client.resend(request)
+        except ServiceFailure as failure:
+            return fate_of(failure)
+        return MessageResult(MessageFate.ACCEPTED)
+
+    async def _document(self, subject: Subject, document: str | None) -> WireDocument | None:
+        if document is not None:
+            return await self._client.document(document)
+        listed = await self._client.documents_of(subject.id)
+        living = [one for one in listed if one.is_of(subject.id) and not has_ended(one)]
+        return most_likely(living, subject.title)
+
+    async def _entries(self, subject: Subject, request: WireRequest) -> Entries:
+        """The provider's entry of each signer, by what was sent."""
+        with asking_the_store():
+            return match(subject.people, await self._asked.of(subject.id), request.signers)
+
+    async def _signers(self, subject: Subject) -> dict[str, Person]:
+        """The signers whom the directory still knows."""
+        known: dict[str, Person] = {}
+        for signer in subject.people:
+            try:
+                known[signer.person] = await self._directory.person(signer.person, subject.workflow_id)
+            except UnknownPerson:
+                continue
+        return known
+
+
+def _may_hear(person: Person, delivery: Delivery) -> bool:
+    """Whether somebody is told something now anyhow, or is awake; some mails may wake them."""
+    if delivery.subject.urgent or any(one.person == person.id or one.wakes_others for one in delivery.notices):
+        return True
+    return delivery.now is not None and by_day(person.tz).open_at(delivery.now)

@@ -1,0 +1,344 @@
+"""What a checked onboarding file becomes: the workflow's input, and what its parts are started from, for the store."""
+
+import asyncio
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from activities.files.pdf import LocalDocuments
+from activities.files.reading import FileFaults, FileText, PlainFile
+from activities.launch import launch
+from activities.launch.intake import checked, maps, read_as
+from activities.onboarding.content import OnboardingContent, PartContent, identity, keep_part, people_of
+from activities.onboarding.file import CUSTOMER, OnboardingChecks, OnboardingFile
+from activities.onboarding.parts import PartDrafts
+from activities.people.directory import Directory
+from activities.people.person import SignersFile
+from activities.policies.catalogue import Catalogue
+from activities.policies.onboarding_template import merged, read_template
+from activities.records.rows import StoragePrefix
+from activities.records.store import Store
+from activities.signature import intake
+from activities.signature.intake import PreparedRequest
+from activities.task import intake as task_intake
+from workflows.follow_up.input import FollowUpInput
+from workflows.follow_up.slots import PEOPLE_AT_MOST
+from workflows.kinds import Kind
+from workflows.model.notifications import NotificationBudget
+from workflows.model.onboarding import Onboarding, PartKind, PartPlan, StagePlan
+from workflows.model.policy import Policy
+from workflows.model.subject import Participant, Role
+from workflows.onboarding.state import OnboardingInput
+
+
+@dataclass(frozen=True)
+class PreparedOnboarding:
+    """An onboarding whose file was checked in full, with all its parts; nothing is stored or started yet."""
+
+    given: OnboardingInput
+    content: OnboardingContent = field(repr=False)
+    documents: Mapping[str, bytes] = field(repr=False)
+    """The PDFs of its agreements, by their SHA-256."""
+    people: bytes | None = field(repr=False)
+    texts: Mapping[str, str] = field(repr=False)
+    """What its news say, by the id of the part."""
+    parts: Mapping[str, "PreparedPart"] = field(repr=False)
+    """Its agreements, tasks and steps as each would be started alone."""
+    overdue: FileFaults | None = None
+    """Why it can be recognised, but not started any more."""
+
+    async def kept(self, store: Store) -> OnboardingInput:
+        """See `path.Prepared`: documents, people, and what the parts are started from, under the fingerprint."""
+        home, digest = StoragePrefix.of(self.given.onboarding.workflow_id), self.given.fingerprint
+        for document in self.documents.values():
+            await store.put_document(document)
+        if self.people is not None:
+            await store.keep_signers(home, digest, self.people)
+        texts = {
+            id: str(await store.texts.keep(home, f"{_word(id)}-{digest[:16]}", text)) for id, text in self.texts.items()
+        }
+        content = await self.content.keep(store, home, digest)
+        return self.given.replace(
+            onboarding=self.given.onboarding.replace(content=content),
+            stages=tuple(_with_texts(stage, texts) for stage in self.given.stages),
+        )
+
+    async def lives(self, store: Store, given: FollowUpInput) -> None:
+        """See `path.Prepared`: its people."""
+        await store.choose_signers(StoragePrefix.of(given.subject.workflow_id), given.fingerprint)
+
+
+PreparedPart = intake.PreparedRequest | task_intake.PreparedTask
+
+
+def _with_texts(stage: StagePlan, texts: Mapping[str, str]) -> StagePlan:
+    return stage.replace(parts=tuple(part.replace(text=texts.get(part.id)) for part in stage.parts))
+
+
+async def prepare_onboarding(
+    written: FileText | PlainFile,
+    *,
+    catalogue: Catalogue,
+    directory: Directory,
+    now: datetime,
+    documents: LocalDocuments | None = None,
+    templates: Path | None = None,
+) -> PreparedOnboarding:
+    """Check an onboarding file in full, with every part as if it were started alone; nothing is started.
+
+    `templates` is the folder of the templates that it may name. Raises `FileFaults` with all that is wrong, and
+    `DirectoryFailure` when nobody can be looked up. A due date of a part that is over stands in `overdue`.
+    """
+    plain = await read_as(Kind.ONBOARDING, written)
+    template = await asyncio.to_thread(read_template, plain, templates) if templates else None
+    whole = merged(plain, template)
+    checks = await OnboardingChecks.look_up(whole.file.plain, catalogue=catalogue, directory=directory, now=now)
+    file, found = await checked(whole.file, OnboardingFile, checks, directory)
+    drafts = PartDrafts(file, whole, checks, await _deputy(whole.file, file, checks, directory))
+    drafts.read()
+    sources = Sources(catalogue, directory, documents or LocalDocuments(intake.MAX_UPLOAD_MEGABYTES), now)
+    parts = await _parts(drafts, sources)
+    return _prepared(plain, drafts, parts, found.resolved.policy)
+
+
+def _prepared(
+    plain: PlainFile, drafts: PartDrafts, parts: Mapping[str, PreparedPart], policy: Policy
+) -> PreparedOnboarding:
+    """What becomes of a file that is right, and of its parts."""
+    file = drafts.file
+    content = OnboardingContent(
+        owner=file.owner,
+        deputy=drafts.deputy,
+        contacts=drafts.contacts_plain,
+        teams=file.teams,
+        parts={draft.plan.id: content_of(draft.file.plain, parts[draft.plan.id]) for draft in drafts.all if draft.file},
+    )
+    hashes = {name: sha256 for part in content.parts.values() for name, sha256 in part.documents.items()}
+    overdue = [part.overdue.faults for part in parts.values() if part.overdue]
+    return PreparedOnboarding(
+        given=_given(drafts, parts, policy, _fingerprint(plain.plain, hashes)),
+        content=content,
+        documents={_sha256(pdf): pdf for part in parts.values() if (pdf := _pdf(part)) is not None},
+        people=SignersFile.of(one.in_full for one in (file.customer, *file.customer.colleagues)),
+        texts={draft.plan.id: draft.text for draft in drafts.all if draft.text},
+        parts=parts,
+        overdue=FileFaults(fault for faults in overdue for fault in faults) if overdue else None,
+    )
+
+
+def _given(drafts: PartDrafts, parts: Mapping[str, PreparedPart], policy: Policy, digest: str) -> OnboardingInput:
+    """The workflow's input of a file whose parts are right."""
+    file = drafts.file
+    id = file.id or f"onboarding-{digest[:12]}"
+    teams = (one for team in file.teams.values() for one in drafts.checks.team(team))
+    onboarding = Onboarding(
+        id=id,
+        kind=file.kind,
+        title=file.customer.company or id,
+        requester=file.owner,
+        people=tuple(Participant(person=person, role=Role.DO) for person in drafts.contacts),
+        urgent=policy.urgent,
+        lock_screen=policy.lock_screen,
+        quiet=NotificationBudget(of=id, most=file.quiet.most, per=file.quiet.per),
+        told=tuple(dict.fromkeys(one for one in teams if one != file.owner)),
+    )
+    return OnboardingInput(
+        onboarding=onboarding,
+        policy=policy,
+        fingerprint=digest,
+        subscribers=file.subscribers,
+        stages=tuple(_with_people(stage, drafts, parts) for stage in drafts.plans),
+    )
+
+
+def _with_people(stage: StagePlan, drafts: PartDrafts, parts: Mapping[str, PreparedPart]) -> StagePlan:
+    """The stage with whom each of its parts asks first, and with the people whom its word for a team means."""
+    return stage.replace(
+        parts=tuple(
+            plan.replace(
+                asked=parts[plan.id].given.first_turn[:PEOPLE_AT_MOST],
+                members=tuple(_members(plan, parts[plan.id], drafts))[:PEOPLE_AT_MOST],
+            )
+            if plan.id in parts
+            else plan
+            for plan in stage.parts
+        )
+    )
+
+
+def _members(plan: PartPlan, part: PreparedPart, drafts: PartDrafts) -> Iterator[str]:
+    """A team's people; of the customer the ids that the onboarding and the part know them by."""
+    people = part.given.subject.people
+    if plan.team == CUSTOMER:
+        own = (one.person for one, is_customer in zip(people, _customers(plan, drafts), strict=False) if is_customer)
+        yield from dict.fromkeys((drafts.customer_id, *own))
+    elif plan.team is not None:
+        yield from (member for id in plan.asked for member in drafts.checks.groups.get(id, (id,)))
+
+
+def _customers(plan: PartPlan, drafts: PartDrafts) -> Iterator[bool]:
+    """Of each of a part's people whether they are the customer."""
+    [file] = (draft.file.plain for draft in drafts.all if draft.plan.id == plan.id and draft.file)
+    customer = identity(drafts.contacts_plain[0])
+    return (identity(one) == customer for one in people_of(file))
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What a part is checked against."""
+
+    catalogue: Catalogue
+    directory: Directory
+    documents: LocalDocuments
+    now: datetime
+
+    async def prepare(self, what: PartKind, file: PlainFile) -> PreparedPart:
+        """The part as it would be started alone; raises what `prepare_onboarding` of its kind does."""
+        against: dict[str, Any] = {"catalogue": self.catalogue, "directory": self.directory, "now": self.now}
+        if what is PartKind.AGREEMENT:
+            return await intake.prepare_request(file, documents=self.documents, **against)
+        return await task_intake.prepare_task(file, **against)
+
+
+async def _parts(drafts: PartDrafts, sources: Sources) -> dict[str, PreparedPart]:
+    parts, wrong = {}, list(drafts.wrong)
+    for draft in drafts.all:
+        if draft.file is None:
+            continue
+        try:
+            part = await sources.prepare(draft.plan.what, draft.file)
+        except FileFaults as faults:
+            wrong.append(draft.faults(faults))
+        else:
+            parts[draft.plan.id] = replace(part, overdue=draft.faults(part.overdue)) if part.overdue else part
+    if wrong:
+        raise FileFaults(fault for faults in wrong for fault in faults.faults)
+    return parts
+
+
+async def _deputy(plain: PlainFile, file: OnboardingFile, checks: OnboardingChecks, directory: Directory) -> str:
+    """Who hears when a decision of the owner waits: their manager, else somebody of a team."""
+    owner = await directory.person(file.owner)
+    teams = (one for id in file.teams.values() for one in checks.team(id))
+    deputy = next((id for id in (owner.manager, owner.delegate, *teams) if id and id != file.owner), None)
+    if deputy is None:
+        says = f"{file.owner} has no manager, and no team is anybody else: nobody would hear that a decision waits"
+        raise plain.faults([(("owner",), says)])
+    return deputy
+
+
+def content_of(file: Mapping[str, Any], part: PreparedPart) -> PartContent:
+    """What a part that was checked is started from when its time comes; its document is to be put into the store."""
+    document = file.get("document")
+    name = document.get("file") if isinstance(document, dict) else None
+    pdf = _pdf(part)
+    documents = {name: _sha256(pdf)} if name and pdf is not None else {}
+    return PartContent(file=file, documents=documents, fingerprint=part.given.fingerprint)
+
+
+def _word(id: str) -> str:
+    """An id as names of texts have it."""
+    return id.lower().replace("_", "-")
+
+
+def _pdf(part: PreparedPart) -> bytes | None:
+    return part.document if isinstance(part, intake.PreparedRequest) else None
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def fingerprint_of(written: PlainFile, documents: LocalDocuments) -> str:
+    """What `prepare_onboarding` gives, also of a file that is not right any more; `ValueError` when it cannot be
+    known.
+    """
+    hashes = {name: _sha256(documents.read(written.folder, name)) for name in _named(written.plain)}
+    return _fingerprint(written.plain, hashes)
+
+
+def _fingerprint(plain: Mapping[str, Any], hashes: Mapping[str, str]) -> str:
+    """What the file says itself, without its id and with the documents by their hashes; not what a template says."""
+    own = {key: value for key, value in plain.items() if key != "id"}
+    return launch.fingerprint({**own, "documents": {name: hashes[name] for name in _named(plain) if name in hashes}})
+
+
+def _named(plain: Mapping[str, Any]) -> Iterator[str]:
+    """The documents that stand in the file itself."""
+    for agreement in (one for stage in maps(plain, "stages") for one in maps(stage, "agreements")):
+        document = agreement.get("document")
+        if isinstance(document, dict) and isinstance(name := document.get("file"), str):
+            yield name
+
+
+_DEFAULTS: Final = ("kind", "requester", "owner", "who", "colleagues")
+"""What another file need not say again."""
+
+
+class NoSuchSigner(ValueError):
+    """Nobody of this id is to sign it."""
+
+
+@dataclass(frozen=True)
+class RestartedPart:
+    """A part of one onboarding, and what it was started from before."""
+
+    store: Store
+    home: StoragePrefix
+    what: PartKind
+    before: PartContent
+
+    async def from_file(self, file: PlainFile, sources: Sources) -> str:
+        """The reference of another file, which was checked in full; raises what `prepare` of its kind does."""
+        content = file.plain
+        if isinstance(content, dict):
+            content = {**self._defaults, **{key: value for key, value in content.items() if key != "id"}}
+            content = self._named(content)
+        return await self._kept(file.saying(content), sources)
+
+    async def with_signers(self, others: Mapping[str, str], sources: Sources) -> str:
+        """The reference of the same with other signers, by the ids they had; `NoSuchSigner` for who is none of them.
+
+        Repeated, it gives the same: who was exchanged already stays.
+        """
+        known = dict(self._signers)
+        for old, new in others.items():
+            if old not in known and new not in known:
+                raise NoSuchSigner(f"{old} is no signer of it: {', '.join(known) or 'it has none'}")
+        signers = [_exchanged(entry, others.get(id)) for id, entry in self._signers]
+        documents = await self.before.read_documents(self.store)
+        kept = self.before.model_copy(update={"file": self._named({**self.before.file, "signers": signers})})
+        return await self._kept(kept.plain(self.home.id), replace(sources, documents=documents))
+
+    def _named(self, file: dict[str, Any]) -> dict[str, Any]:
+        """With the people in the place of the onboarding's words for them."""
+        return self.before.words.in_file(file) if self.before.words else file
+
+    @property
+    def _defaults(self) -> dict[str, Any]:
+        return {key: self.before.file[key] for key in _DEFAULTS if key in self.before.file}
+
+    @property
+    def _signers(self) -> list[tuple[str, Any]]:
+        """Each by the id that the request knows them by."""
+        entries = self.before.file.get("signers") or ()
+        return [(one.get("person") or f"signer-{place}", one) for place, one in enumerate(entries, start=1)]
+
+    async def _kept(self, file: PlainFile, sources: Sources) -> str:
+        part = await sources.prepare(self.what, file)
+        if part.overdue is not None:
+            raise part.overdue
+        if isinstance(part, PreparedRequest) and part.document is not None:
+            await self.store.put_document(part.document)
+        content = content_of({key: value for key, value in file.plain.items() if key != "id"}, part)
+        content = content.model_copy(update={"words": self.before.words})
+        digest = hashlib.sha256(content.model_dump_json().encode()).hexdigest()
+        return await keep_part(self.store, self.home, f"part-{digest[:16]}", content)
+
+
+def _exchanged(entry: Mapping[str, Any], new: str | None) -> Mapping[str, Any]:
+    """Somebody else in the same place."""
+    return entry if new is None else {**{key: entry[key] for key in ("order", "role") if key in entry}, "person": new}

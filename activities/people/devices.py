@@ -1,0 +1,236 @@
+"""The devices of people: those of the people file, and those that the company's app back end registers.
+
+What is kept needs no lock (activities/records/store.py): a device lives unless this registration of it, or a later one,
+was given up, and it is whose it was registered for last: once that one has others in its place it is nobody's, for who
+had it before has a phone of somebody else's in their folder still. What another process registers or gives up counts a
+minute later at the latest.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+from pydantic import AwareDatetime, BaseModel, ValidationError
+
+from activities.people.person import Person, PushDevice, stands_in_full
+from activities.records.store import DeviceFolder, Store, device_hash
+
+SENT_TO_AT_MOST: Final = 20
+"""Devices of one person that are sent to; of more those whose app was seen last."""
+KEPT_AT_MOST: Final = 100
+"""Devices that are kept of one person, living or not; the one seen longest ago makes room."""
+FRESH_SECONDS: Final = 60.0
+REMEMBERED_AT_MOST: Final = 1_000
+"""People whose devices this process remembers for so long."""
+_log = structlog.get_logger(__name__)
+
+
+class TooMany(Exception):
+    """Somebody has so many devices that another one is not kept: the store forbids to remove any."""
+
+
+class InvalidMark(BaseModel):
+    """Why and when a device was given up, and which registration of it."""
+
+    at: AwareDatetime
+    reason: str
+    of: AwareDatetime | None = None
+
+    def holds(self, device: PushDevice) -> bool:
+        """Whether the device was not registered again since; without a date nobody knows better."""
+        return device.registered is None or device.registered <= (self.of or self.at)
+
+
+@dataclass(frozen=True)
+class KnownDevice:
+    """A device, and why nothing is sent to it; `gone` None lives."""
+
+    device: PushDevice
+    gone: str | None = None
+    gone_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Registered:
+    """What a registration came to."""
+
+    device: str
+    new: bool
+    """False: it was known, and is now known to be there still."""
+    moved: bool
+    """It was somebody else's until now."""
+    gone: str | None = None
+    """Why nothing is sent there all the same: it was given up after the registration that is told of."""
+
+
+@dataclass(frozen=True)
+class _Recent:
+    """What was known of somebody, by the devices that the people file had of them then."""
+
+    of: tuple[PushDevice, ...]
+    known: tuple[KnownDevice, ...]
+    until: float
+
+
+async def _of_nobody(address: str) -> bool:
+    return False
+
+
+class Devices:
+    """All of them; raises `StoreFailure`. `in_file` says whether the people file has an address, be it anybody's."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Callable[[], float] = time.monotonic,
+        in_file: Callable[[str], Awaitable[bool]] = _of_nobody,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._in_file = in_file
+        self._recent: OrderedDict[str, _Recent] = OrderedDict()
+
+    async def known(self, person: Person) -> tuple[KnownDevice, ...]:
+        """Those of the people file in its order, then those that were registered, the one seen last first."""
+        recent = self._recent.get(person.id)
+        if recent is None or recent.of != person.devices or recent.until <= self._clock():
+            recent = _Recent(person.devices, await self._read(person), self._clock() + FRESH_SECONDS)
+            self._remember(person.id, recent)
+        return recent.known
+
+    async def register(self, person: str, device: PushDevice, now: datetime) -> Registered:
+        """Keep that the app of somebody is on `device` now; what it does not say of its registration is begun anew.
+
+        A device that was given up lives again, unless what it says is no later than that. Raises `TooMany`.
+        """
+        folder, name = self._store.devices(person), device_hash(device.value)
+        [(before, dead)] = await folder.read([name])
+        known = _device(before)
+        if known is None:
+            await self._make_room(folder, person)
+        since = device.registered or (known.registered if known and not _burial(dead, known) else None) or now
+        owner = (await folder.owners([device.value])).get(device.value)
+        kept = device.model_copy(update={"registered_at": min(since, now), "seen_at": now})
+        if owner != person:
+            await folder.own(device.value, person)
+        await folder.register(name, kept.model_dump_json(exclude_none=True).encode())
+        self._recent.pop(person, None)
+        burial = _burial(dead, kept)
+        gone = burial.reason if burial else None
+        return Registered(name, new=known is None, moved=owner not in (None, person), gone=gone)
+
+    async def withdraw(self, person: Person, address: str, now: datetime, reason: str = "withdrawn") -> str:
+        """Send no more to an address of somebody, until it is registered again; its short hash.
+
+        What they never had is not written down.
+        """
+        name = device_hash(address)
+        [(before, _)] = await self._store.devices(person.id).read([name])
+        if before or any(one.value == address for one in person.devices):
+            await self._bury(person.id, address, InvalidMark(at=now, reason=reason))
+        return name
+
+    async def supersede(self, person: Person, address: str, now: datetime) -> None:
+        """The phone at this address is somebody's and has another one now: send there no more, whoever had it."""
+        folder = self._store.devices(person.id)
+        if (await folder.owners([address])).get(address) != person.id:
+            await folder.own(address, person.id)
+        await self.withdraw(person, address, now, "replaced")
+
+    async def bury(self, person: str, device: PushDevice, reason: str) -> None:
+        """Send no more to this registration of a device."""
+        await self._bury(person, device.value, InvalidMark(at=datetime.now(UTC), reason=reason, of=device.registered))
+
+    async def _bury(self, person: str, address: str, burial: InvalidMark) -> None:
+        content = burial.model_dump_json().encode()
+        await self._store.devices(person).bury(device_hash(address), content)
+        self._recent.pop(person, None)
+
+    async def _make_room(self, folder: DeviceFolder, person: str) -> None:
+        names = sorted(await folder.registered())
+        if len(names) < KEPT_AT_MOST:
+            return
+        found = zip(names, await folder.read(names), strict=True)
+        by_age = sorted(found, key=lambda one: _seen(_device(one[1][0])))
+        for name, (content, _) in by_age[: len(names) - KEPT_AT_MOST + 1]:
+            if not await folder.forget(name):
+                raise TooMany
+            gone = _device(content)
+            if gone is None or (await folder.owners([gone.value])).get(gone.value) != person:
+                continue
+            if not await self._in_file(gone.value):  # Else it would be theirs again who have it there.
+                await folder.disown(gone.value)
+
+    async def _read(self, person: Person) -> tuple[KnownDevice, ...]:
+        folder, written = self._store.devices(person.id), {device_hash(one.value): one for one in person.devices}
+        # Whoever stands in full in a file shares the id with those of other files: nothing is registered for it.
+        kept = frozenset[str]() if stands_in_full(person.id) else await folder.registered()
+        names = [*written, *sorted(kept - written.keys())]
+        if not names:
+            return ()
+        found = dict(zip(names, await folder.read(names), strict=True))
+        devices = {name: _later(written.get(name), _device(before)) for name, (before, _) in found.items()}
+        owners = await folder.owners([one.value for one in devices.values() if one])
+        judged = [
+            _judged(one, found[name][1], owners.get(one.value, person.id if name in written else None), person.id)
+            for name, one in devices.items()
+            if one
+        ]
+        listed = judged[: len(written)]
+        return tuple(_at_most(listed + sorted(judged[len(written) :], key=lambda one: _seen(one.device), reverse=True)))
+
+    def _remember(self, person: str, recent: _Recent) -> None:
+        self._recent[person] = recent
+        self._recent.move_to_end(person)
+        if len(self._recent) > REMEMBERED_AT_MOST:
+            self._recent.popitem(last=False)
+
+
+def _judged(device: PushDevice, dead: bytes | None, owner: str | None, person: str) -> KnownDevice:
+    if burial := _burial(dead, device):
+        return KnownDevice(device, burial.reason, burial.at)
+    return KnownDevice(device, "moved to somebody else" if owner != person else None)
+
+
+def _at_most(known: Iterable[KnownDevice]) -> list[KnownDevice]:
+    """With so many at most that live: beyond them who was seen longest ago gives way."""
+    known = list(known)
+    living = [one for one in known if one.gone is None]
+    # What the file has is somebody's doing: of the others the one seen last is first.
+    beyond = living[SENT_TO_AT_MOST:]
+    return [replace(one, gone="gave way to those seen later") if one in beyond else one for one in known]
+
+
+def _later(written: PushDevice | None, registered: PushDevice | None) -> PushDevice | None:
+    """One device as the file and the app have it: what was registered later counts."""
+    if written is None or registered is None:
+        return registered or written
+    later = written.registered and registered.registered and written.registered > registered.registered
+    return registered.model_copy(update={"registered_at": written.registered_at}) if later else registered
+
+
+def _seen(device: PushDevice | None) -> datetime:
+    return (device and (device.seen or device.registered)) or datetime.min.replace(tzinfo=UTC)
+
+
+def _device(content: bytes | None) -> PushDevice | None:
+    try:
+        return PushDevice.model_validate_json(content) if content else None
+    except ValidationError:
+        # Its text would repeat the address.
+        _log.warning("a device kept in the store cannot be read")
+        return None
+
+
+def _burial(content: bytes | None, device: PushDevice) -> InvalidMark | None:
+    """Why it is given up, None for one that lives; one that is dead all the same is found so with the next push."""
+    try:
+        burial = InvalidMark.model_validate_json(content) if content else None
+    except ValidationError:
+        _log.warning("why a device was given up cannot be read")
+        return None
+    return burial if burial and burial.holds(device) else None

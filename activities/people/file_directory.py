@@ -1,0 +1,228 @@
+"""The directory of a people file: who a person is, how they are reached, who stands above them.
+
+A person is looked up when needed and never copied into a history: a new phone or manager counts from the next look-up.
+The file is read again when it changed, a large one beside the look-ups, which go on with the last good state meanwhile.
+One that became faulty keeps the last good state, and `warning` says so.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import structlog
+from pydantic import ValidationError
+
+from activities.documents.errors import StoreFailure
+from activities.errors import did_you_mean
+from activities.files.reading import FileFaults, bytes_of
+from activities.people import directory as people_index
+from activities.people.devices import Devices, KnownDevice
+from activities.people.directory import (
+    COLLEAGUES_AT_MOST,
+    PEOPLE_FILE_AT_MOST,
+    READ_AT_ONCE_AT_MOST,
+    Colleagues,
+    CompanyPosition,
+    DirectoryFailure,
+    PeopleIndex,
+    UnknownGroup,
+    UnknownPerson,
+    UnusablePeople,
+    asking_the_store,
+)
+from activities.people.person import Person, PushDevice, SignersFile, stands_in_full
+from activities.records.rows import StoragePrefix
+from activities.records.store import Store
+
+_Version: TypeAlias = tuple[int, int, int] | None
+_PATIENCE: Final = 1.0
+"""Seconds that a look-up waits for a changed file to be read before it is answered from the last good state."""
+_log = structlog.get_logger(__name__)
+
+
+class FileDirectory:
+    """The directory in a file (docs/files.md), with what the store knows: dead devices and people in full."""
+
+    def __init__(self, file: Path, store: Store) -> None:
+        self._file = file
+        self._store = store
+        self._devices = Devices(store)
+        self._index: PeopleIndex | None = None
+        self._version: _Version = None
+        self._reading: asyncio.Task[None] | None = None
+        self._faults: FileFaults | None = None
+
+    @property
+    def warning(self) -> str | None:
+        """See `Directory`; as of the last look-up."""
+        return self._faults.in_short if self._faults else None
+
+    async def person(self, id: str, beside: str | None = None) -> Person:
+        """See `Directory`; `UnknownPerson` when there is none."""
+        if stands_in_full(id):
+            return await self._inline(id, beside)
+        index = await self._current()
+        try:
+            person = index.person(id)
+        except ValueError as error:
+            raise DirectoryFailure(str(error)) from None
+        if person is None:
+            raise UnknownPerson(id, did_you_mean(id, index.entries), self._file.name)
+        return person
+
+    async def some(self, most: int) -> list[str]:
+        """The ids of the first people of the file."""
+        return list(islice((await self._current()).entries, most))
+
+    async def group(self, name: str) -> tuple[str, ...]:
+        """See `Directory`; `UnknownGroup` when there is none."""
+        groups = (await self._current()).groups
+        if name not in groups:
+            raise UnknownGroup(name, did_you_mean(name, groups), self._file.name)
+        return groups[name]
+
+    async def places(self, ids: Iterable[str]) -> Mapping[str, CompanyPosition]:
+        """See `Company`; nobody is made a person for it, so that many cost little."""
+        entries = (await self._current()).entries
+        return {id: CompanyPosition.of(entries[id]) for id in ids if id in entries}
+
+    async def registered(self) -> frozenset[str]:
+        """See `Company`."""
+        with asking_the_store():
+            return await self._store.people_with_devices()
+
+    async def up_to_date(self) -> None:
+        """See `Company`; look-ups do not wait so long."""
+        for _ in range(2):  # What was being read already may be the file of before; what is read next is not.
+            await self._current()
+            if reading := self._reading:
+                await asyncio.wait({reading})
+        if self._faults:
+            raise UnusablePeople(self._faults)
+
+    async def named(self, words: str) -> Person | None:
+        """The person of this id or e-mail address; None when there is nobody, or more than one."""
+        index, words = await self._current(), words.strip()
+        id = words if words in index.entries else index.ids_by_address.get(words.casefold())
+        return await self.person(id) if id is not None else None
+
+    async def colleagues(self, id: str, words: str = "", also: str = "") -> Colleagues:
+        """See `Office`."""
+        index = await self._current()
+        known, wanted = index.colleagues(id), words.casefold().split()
+        if also in known:
+            return Colleagues(await self._people((also,)), len(known))
+        named = (one for one in known if all(word in str(index.entries[one]["name"]).casefold() for word in wanted))
+        few = len(known) <= COLLEAGUES_AT_MOST
+        found = tuple(islice(named, COLLEAGUES_AT_MOST)) if wanted or few else ()
+        return Colleagues(await self._people(found), len(known))
+
+    async def _people(self, ids: tuple[str, ...]) -> tuple[Person, ...]:
+        return tuple([await self.person(id) for id in ids])
+
+    async def reports(self, manager: str) -> tuple[str, ...]:
+        """The ids of everybody below somebody, however far, nearest first."""
+        below = (await self._current()).reports
+        found = [*below.get(manager, ())]
+        for id in found:  # It grows meanwhile; the file has no circles.
+            found += below.get(id, ())
+        return tuple(found)
+
+    async def devices(self, person: Person) -> tuple[PushDevice, ...]:
+        """See `Directory`."""
+        return tuple(one.device for one in await self.known_devices(person) if one.gone is None)
+
+    async def known_devices(self, person: Person) -> tuple[KnownDevice, ...]:
+        """See `Directory`."""
+        with asking_the_store():
+            return await self._devices.known(person)
+
+    async def has_device(self, address: str) -> bool:
+        """Whether the file has a device with this address, be it anybody's."""
+        return address in (await self._current()).addresses
+
+    async def bury(self, person: Person, device: PushDevice, reason: str) -> None:
+        """See `Directory`; kept in the store, so that it outlives this process."""
+        with asking_the_store():
+            await self._devices.bury(person.id, device, reason)
+
+    async def _inline(self, id: str, beside: str | None) -> Person:
+        if beside is None:
+            raise UnknownPerson(id)
+        with asking_the_store():
+            content = await self._store.read_signers(StoragePrefix.of(beside))
+        person = _signers(content).person(id) if content else None
+        if person is None:
+            raise UnknownPerson(id)
+        return person
+
+    async def _current(self) -> PeopleIndex:
+        if self._reading is None and (self._index is None or _version(self._file) != self._version):
+            self._reading = asyncio.create_task(self._read_again())
+        if reading := self._reading:
+            # Waited for, not awaited: a look-up that is cancelled stops no reading.
+            await asyncio.wait({reading}, timeout=None if self._index is None else _PATIENCE)
+        if self._index is not None:
+            return self._index
+        if self._faults is None:
+            raise DirectoryFailure("the people file could not be read, by a fault of Countersign: see the log")
+        raise UnusablePeople(self._faults)
+
+    async def _read_again(self) -> None:
+        version = _version(self._file)
+        try:
+            self._index = await self._read()
+            self._faults = None
+        except FileFaults as faults:
+            self._faults = faults
+            if self._index is not None:
+                _log.warning("people file is faulty, its last good state stays in use", says=faults.in_short)
+        finally:
+            self._version, self._reading = version, None
+
+    async def _read(self) -> PeopleIndex:
+        content = await asyncio.to_thread(bytes_of, self._file, at_most=PEOPLE_FILE_AT_MOST)
+        if not READ_AT_ONCE_AT_MOST < len(content) <= PEOPLE_FILE_AT_MOST:
+            return await asyncio.to_thread(people_index.read, self._file, content)
+        name = people_index.name_of(content)
+        if kept := await self._kept(name):
+            return kept
+        dumped = await asyncio.to_thread(people_index.read_apart, self._file, content)
+        await self._keep(name, dumped)
+        return await asyncio.to_thread(people_index.loaded, dumped)
+
+    async def _kept(self, name: str) -> PeopleIndex | None:
+        try:
+            content = await self._store.read_people(name)
+        except StoreFailure as failure:
+            _log.warning("the store gives no people: their file is read instead", says=str(failure))
+            return None
+        try:
+            return await asyncio.to_thread(people_index.loaded, content) if content else None
+        except ValueError:
+            _log.warning("the people kept in the store are damaged: their file is read instead")
+            return None
+
+    async def _keep(self, name: str, dumped: bytes) -> None:
+        try:
+            await self._store.keep_people(name, dumped)
+        except StoreFailure as failure:
+            _log.warning("the store keeps no people: their file is read again by others", says=str(failure))
+
+
+def _signers(content: bytes) -> SignersFile:
+    try:
+        return SignersFile.model_validate_json(content)
+    except ValidationError:
+        # Its text would repeat names and addresses.
+        raise DirectoryFailure("the people who came with the file cannot be read from the store") from None
+
+
+def _version(file: Path) -> _Version:
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size

@@ -1,0 +1,308 @@
+"""A person as the directory knows them, and the file in which people are written down (docs/files.md)."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Final, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+
+from activities.calendar.working_days import clock_hours, weekdays
+from activities.errors import ID_PATTERN, did_you_mean
+from activities.files.fields import (
+    UTC_ZONE,
+    CalendarCode,
+    DeviceToken,
+    Email,
+    Id,
+    LocaleTag,
+    Moment,
+    Name,
+    Phone,
+    Zone,
+    begin,
+    end,
+)
+from activities.files.reading import FileModel, FileText, PlainFile
+from workflows.model.commands import INSIST
+from workflows.model.rejections import Rejection
+
+
+class Platform(StrEnum):
+    """What a device runs."""
+
+    ANDROID = "android"
+    IOS = "ios"
+    WEB = "web"
+
+
+class AddressKind(StrEnum):
+    """What FCM calls the address of a device: apps are moving from registration tokens to installation ids."""
+
+    TOKEN = "token"  # noqa: S105  a word, no secret
+    FID = "fid"
+
+
+UNSEEN_FOR: Final = timedelta(days=30)
+"""A device whose app was not seen for so long may be in a drawer: it is sent to, and somebody is told besides."""
+
+
+class PushDevice(FileModel):
+    """Where a push can be sent; its address is a secret and is never shown."""
+
+    token: DeviceToken | None = Field(default=None, repr=False)
+    fid: DeviceToken | None = Field(default=None, repr=False)
+    platform: Platform
+    registered_at: Moment | None = None
+    """When the app last registered it; later than what a burial knew of, it lives again."""
+    seen_at: Moment | None = None
+    """When the app was last seen on it, where anybody knows."""
+
+    @property
+    def kind(self) -> AddressKind:
+        """What its address is."""
+        return AddressKind.TOKEN if self.token is not None else AddressKind.FID
+
+    @property
+    def value(self) -> str:
+        """Its address."""
+        return self.token or self.fid or ""
+
+    @property
+    def registered(self) -> datetime | None:
+        """The instant it was last registered; a bare date begins in UTC."""
+        return begin(self.registered_at, UTC_ZONE) if self.registered_at else None
+
+    @property
+    def seen(self) -> datetime | None:
+        """The instant the app was last seen on it; a bare date begins in UTC."""
+        return begin(self.seen_at, UTC_ZONE) if self.seen_at else None
+
+    def unseen(self, now: datetime) -> bool:
+        """Whether nobody can rely on it: its app was not seen for long. What says nothing of that is relied on."""
+        return self.seen is not None and now - self.seen >= UNSEEN_FOR
+
+    @model_validator(mode="after")
+    def _one_address(self) -> Self:
+        if (self.token is None) is (self.fid is None):
+            raise ValueError("needs exactly one of token, fid")
+        return self
+
+
+USUAL_HOURS: Final = "09:00-18:00"
+IN_FULL_IN_TABLE: Final = r"p-[0-9a-f]{12}"
+"""The ids of people who stand in full in the table of a campaign."""
+
+
+def _hours(text: str) -> str:
+    clock_hours(text)
+    return text
+
+
+def _days(text: str) -> str:
+    weekdays(text)
+    return text
+
+
+class Absence(FileModel):
+    """A time in which somebody cannot act; bare dates are whole days in their zone."""
+
+    from_: Moment = Field(alias="from")
+    until: Moment
+
+    def span(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
+        """Its first instant, and the first one after it."""
+        return begin(self.from_, zone), end(self.until, zone)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if begin(self.from_, UTC_ZONE) >= end(self.until, UTC_ZONE):
+            raise ValueError("ends before it begins")
+        return self
+
+
+class Reachable(FileModel):
+    """How somebody is told things: what those who stand in full in a file have as well."""
+
+    name: Name = Field(repr=False)
+    email: Email = Field(repr=False)
+    zone: Zone
+    locale: LocaleTag = "en"
+    phone: Phone | None = Field(default=None, repr=False)
+    devices: tuple[PushDevice, ...] = ()
+
+    @property
+    def tz(self) -> ZoneInfo:
+        """Their time zone."""
+        return ZoneInfo(self.zone)
+
+
+@dataclass
+class PeopleKnown:
+    """What the fields of a people file are checked against: everybody in it, before anything was validated."""
+
+    managers: Mapping[str, str | None]
+    ids_seen: set[str] = field(default_factory=set)
+    tokens_seen: set[str] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, plain: Any) -> Self:
+        """Gather ids and managers from the plain value of a people file; what cannot be an id is left out.
+
+        So no hint and no circle ever shows what somebody wrote in its place.
+        """
+        people = plain.get("people") if isinstance(plain, dict) else None
+        entries = [entry for entry in people if isinstance(entry, dict)] if isinstance(people, list) else []
+        ids = [str(entry.get("id")) for entry in entries]
+        return cls(
+            {id: entry.get("manager") for id, entry in zip(ids, entries, strict=True) if re.fullmatch(ID_PATTERN, id)}
+        )
+
+    def exists(self, id: str) -> str:
+        """The id, if there is somebody of this id."""
+        if id not in self.managers:
+            raise ValueError(f"{id} is not in this file{did_you_mean(id, self.managers)}")
+        return id
+
+    def manager_cycle(self, id: str) -> tuple[str, ...]:
+        """The managers upward from somebody until they come round to that person again; empty when they do not."""
+        chain, above = [id], self.managers.get(id)
+        while isinstance(above, str) and above not in chain:
+            chain.append(above)
+            above = self.managers.get(above)
+        return (*chain, id) if above == id else ()
+
+
+class Person(Reachable):
+    """Somebody of the directory."""
+
+    id: Id
+    calendar: CalendarCode | None = None
+    hours: Annotated[str, AfterValidator(_hours)] = USUAL_HOURS
+    days: Annotated[str, AfterValidator(_days)] = "mon-fri"
+    manager: Id | None = None
+    delegate: Id | None = None
+    absent: tuple[Absence, ...] = ()
+    groups: tuple[Id, ...] = ()
+    department: Name | None = None
+    joined: date | None = None
+    """When they came to the company."""
+
+    @property
+    def working_hours(self) -> tuple[time, time]:
+        """When their working day begins and ends."""
+        return clock_hours(self.hours)
+
+    @property
+    def weekdays(self) -> frozenset[int]:
+        """The days they work on, Monday being 0."""
+        return weekdays(self.days)
+
+    @property
+    def absences(self) -> tuple[tuple[datetime, datetime], ...]:
+        """When they cannot act: first instants, and the first ones after."""
+        return tuple(absence.span(self.tz) for absence in self.absent)
+
+    def absent_at(self, at: datetime) -> bool:
+        """Whether they are absent at that instant."""
+        return any(begin <= at < end for begin, end in self.absences)
+
+    def absence_refusal(self, at: datetime) -> str | None:
+        """That somebody who is to be present at an instant is not; until when is theirs to say."""
+        return f"{Rejection.AWAY.says(person=self.id)}{INSIST}" if self.absent_at(at) else None
+
+    @field_validator("id")
+    @classmethod
+    def _unique(cls, id: str, info: ValidationInfo) -> str:
+        if isinstance(known := info.context, PeopleKnown):
+            if stands_in_full(id) or re.fullmatch(IN_FULL_IN_TABLE, id):
+                raise ValueError("is reserved for people who stand in full in a file")
+            if id in known.ids_seen:
+                raise ValueError(f"{id} is in this file twice")
+            known.ids_seen.add(id)
+        return id
+
+    @field_validator("manager", "delegate")
+    @classmethod
+    def _somebody_here(cls, id: str | None, info: ValidationInfo) -> str | None:
+        if id is None or not isinstance(known := info.context, PeopleKnown):
+            return id
+        return known.exists(id)
+
+    @field_validator("manager")
+    @classmethod
+    def _no_cycle(cls, manager: str | None, info: ValidationInfo) -> str | None:
+        own = info.data.get("id")
+        if own is None or not isinstance(known := info.context, PeopleKnown):
+            return manager
+        cycle = known.manager_cycle(own)
+        # Told once for the whole circle, at one of its members.
+        if cycle and own == min(cycle):
+            raise ValueError(f"the managers go round in a circle: {' → '.join(cycle)}")
+        return manager
+
+    @field_validator("devices")
+    @classmethod
+    def _nobody_elses(cls, devices: tuple[PushDevice, ...], info: ValidationInfo) -> tuple[PushDevice, ...]:
+        if isinstance(known := info.context, PeopleKnown):
+            tokens = [device.value for device in devices]
+            if len(set(tokens)) < len(tokens) or known.tokens_seen & set(tokens):
+                raise ValueError("has a device token that is in this file twice")
+            known.tokens_seen.update(tokens)
+        return devices
+
+
+class PeopleFile(FileModel):
+    """The file `COUNTERSIGN_PEOPLE`."""
+
+    people: tuple[Person, ...] = Field(min_length=1)
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """The file at `path`; `FileFaults` says all that is wrong with it."""
+        return cls.of(FileText.read(path).parse())
+
+    @classmethod
+    def of(cls, file: PlainFile) -> Self:
+        """What a file says that was read; `FileFaults` says all that is wrong with it."""
+        return file.validate(cls, PeopleKnown.of(file.plain))
+
+
+class SignersFile(FileModel):
+    """`signers.json` beside a workflow in the store: whoever stood in full in its file, by their id."""
+
+    signers: Mapping[str, Reachable]
+
+    @classmethod
+    def of(cls, named: Iterable[Reachable | None]) -> bytes | None:
+        """What the store keeps of everybody whom a file names, in its order; None when all are of the directory."""
+        signers = {id_in_full(position): one for position, one in enumerate(named, start=1) if one is not None}
+        return cls(signers=signers).model_dump_json(by_alias=True).encode() if signers else None
+
+    def person(self, id: str) -> Person | None:
+        """Somebody of the file as a person, None when it has nobody of this id."""
+        found = self.signers.get(id)
+        return Person(id=id, **dict(found)) if found else None
+
+
+def id_in_full(position: int) -> str:
+    """The id of whoever stands in full at this place of a file, counted from 1."""
+    return f"signer-{position}"
+
+
+def stands_in_full(id: str) -> bool:
+    """Whether an id is that of somebody who stands in full in a file."""
+    return re.fullmatch(r"signer-[0-9]+", id) is not None
+
+
+def by_group(people: Iterable[Person]) -> dict[str, tuple[str, ...]]:
+    """The ids of every group's members, in the order of the file."""
+    groups: dict[str, list[str]] = {}
+    for person in people:
+        for group in person.groups:
+            groups.setdefault(group, []).append(person.id)
+    return {name: tuple(members) for name, members in groups.items()}

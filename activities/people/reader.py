@@ -1,0 +1,229 @@
+"""Whoever reads our words: their language, their clock, their working days."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Final, Self, TypeAlias
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date, format_datetime, format_skeleton, format_time
+
+from activities.calendar.working_days import clock_hours, public_holidays, weekdays
+from activities.people.directory import Directory, DirectoryFailure
+from activities.people.language import Language, phrase
+from activities.people.person import USUAL_HOURS, Person
+
+_USUAL_DAYS: Final = "mon-fri"
+_DATE: Final = "yMMMEd"
+_DAY: Final = "MMMEd"
+Day: TypeAlias = date
+"""A reader has a method of the name of its type."""
+_CITY: Final = "VVV"
+_OFFSET: Final = "ZZZZ"
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Somebody who reads a date on their own clock; `works` tells their working days."""
+
+    language: Language
+    zone: ZoneInfo
+    works: Callable[[date], bool]
+    opens: time = clock_hours(USUAL_HOURS)[0]
+    """When a working day of theirs begins."""
+
+    @classmethod
+    def of(cls, person: Person) -> Self:
+        """Somebody of the directory."""
+        return cls(
+            Language.of(person.locale),
+            person.tz,
+            _working_days(person.weekdays, person.calendar),
+            person.working_hours[0],
+        )
+
+    @classmethod
+    def unknown(cls, language: Language) -> Self:
+        """Somebody of whom we know at most what their browser says."""
+        return cls(language, ZoneInfo("UTC"), _working_days(weekdays(_USUAL_DAYS), None))
+
+    def day(self, instant: datetime) -> date:
+        """The day it is where they are."""
+        return instant.astimezone(self.zone).date()
+
+    def has_opened(self, instant: datetime) -> bool:
+        """Whether a working day of theirs would have begun before it."""
+        return instant.astimezone(self.zone).time() > self.opens
+
+    def date(self, day: date) -> str:
+        """A day of the calendar: `Fri, 11 Dec 2026`."""
+        return format_skeleton(_DATE, day, locale=self.language.locale)
+
+    def instant(self, instant: datetime) -> str:
+        """An instant on their own clock, named by its city: `Fri, 11 Dec 2026, 18:00 (Amsterdam)`."""
+        return f"{self._written(instant, _DATE)} ({self._place(instant)})"
+
+    def shortly(self, instant: datetime, now: datetime | None) -> str:
+        """The same without the city, and in the year of `now` without the year: `Fri, 11 Dec, 18:00`."""
+        return self._written(instant, self._skeleton(self.day(instant), now))
+
+    def date_in_short(self, day: Day, now: datetime) -> str:
+        """A day of the calendar: `Fri, 11 Dec`, with the year in another one."""
+        return format_skeleton(self._skeleton(day, now), day, locale=self.language.locale)
+
+    def weekday(self, day: Day) -> str:
+        """`Tuesday`, as it stands within a sentence."""
+        return format_date(day, "EEEE", locale=self.language.locale)
+
+    def _skeleton(self, day: Day, now: datetime | None) -> str:
+        same_year = now is not None and self.day(now).year == day.year
+        return _DAY if same_year else _DATE
+
+    def _written(self, instant: datetime, skeleton: str) -> str:
+        locale = self.language.locale
+        day = format_skeleton(skeleton, instant, tzinfo=self.zone, locale=locale)
+        clock = format_time(instant, "short", tzinfo=self.zone, locale=locale)
+        return f"{locale.datetime_formats['medium'].format(clock, day)}"
+
+    def moment(self, instant: datetime) -> str:
+        """The same for a list of many, whose clock is named once: `Fri, 11 Dec 2026, 18:00`."""
+        return self.instant(instant).rpartition(" (")[0]
+
+    def clock(self, instant: datetime) -> str:
+        """The time of the day alone: `18:00`."""
+        return format_time(instant, "short", tzinfo=self.zone, locale=self.language.locale)
+
+    def place(self, instant: datetime) -> str:
+        """The city of their clock."""
+        return self._place(instant)
+
+    def _place(self, instant: datetime) -> str:
+        """The city of the clock; the offset where it has none, since `Etc/GMT+5` lies west, not east."""
+        pattern = _OFFSET if self.zone.key.removeprefix("Etc/").startswith("GMT") else _CITY
+        # Cities are named alike in all regions of a language, and some of Babel's regions name none.
+        return format_datetime(instant, pattern, tzinfo=self.zone, locale=self.language.code).rpartition("/")[2]
+
+
+def _working_days(days: frozenset[int], calendar: str | None) -> Callable[[date], bool]:
+    def works(day: date) -> bool:
+        return day.weekday() in days and not (calendar and day in public_holidays(calendar, day.year))
+
+    return works
+
+
+async def language_of(directory: Directory, person: str, beside: str | None = None) -> Language:
+    """What is written for somebody is written in; English while the directory does not say."""
+    try:
+        return Language.of((await directory.person(person, beside)).locale)
+    except DirectoryFailure:
+        return Language.english()
+
+
+_NEAR: Final = timedelta(days=7)
+"""Up to here working days are counted; beyond it only the date is named."""
+_ONE_DAY: Final = timedelta(days=1)
+_NEXT_DAYS: Final = {0: phrase("today {clock}"), 1: phrase("tomorrow {clock}")}
+_LAST_DAYS: Final = {0: phrase("today {clock}"), 1: phrase("yesterday {clock}")}
+_DAYS: Final = {-1: phrase("yesterday"), 0: phrase("today"), 1: phrase("tomorrow")}
+"""Days that have names of their own, by how far away they are."""
+
+
+def due_sentence(due_at: datetime, reader: Reader, now: datetime | None = None, *, short: bool = False) -> str:
+    """`Due tomorrow: Fri, 11 Dec 2026, 18:00 (Amsterdam).`, in the reader's language; without `now` only the date.
+
+    The date always stands beside the word: a notice that is read a day late must not be wrong. A `short` one leaves out
+    what a phone in the reader's hand says by itself: this year, and their own clock.
+    """
+    say, when = reader.language.say, reader.shortly(due_at, now) if short else reader.instant(due_at)
+    if now is None:
+        return say("Due {when}.", when=when)
+    if due_at <= now:
+        return say("Overdue since {when}.", when=when)
+    days = reader.day(due_at) - reader.day(now)
+    if is_due_on_the_day_of(now, due_at, reader):
+        return say("Due today: {when}.", when=when)
+    if days == _ONE_DAY:
+        return say("Due tomorrow: {when}.", when=when)
+    if count := _working_days_left(due_at, reader, now):
+        say_count = reader.language.say_count
+        return say_count(
+            "Due in {count} working day: {when}.", "Due in {count} working days: {when}.", count, when=when
+        )
+    return say("Due {when}.", when=when)
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """Until when as people say it, `tomorrow 18:00` or `in 3 days, Tuesday`, and the exact instant."""
+
+    words: str
+    exact: str
+
+    @classmethod
+    def of(cls, due_at: datetime, reader: Reader, now: datetime) -> Self:
+        """The words alone, for a column that says what they are."""
+        return cls(_ahead(due_at, reader, now) if due_at > now else _ago(due_at, reader, now), reader.instant(due_at))
+
+    @classmethod
+    def of_day(cls, day: date, reader: Reader, now: datetime) -> Self:
+        """The same of a whole day, which ends elsewhere at another instant."""
+        language, days = reader.language, (day - reader.day(now)).days
+        if days in _DAYS:
+            return cls(language.say(_DAYS[days]), reader.date(day))
+        return cls(_in_days(days, _day(day, reader, now), language), reader.date(day))
+
+    @classmethod
+    def sentence(cls, due_at: datetime, reader: Reader, now: datetime) -> Self:
+        """What stands by itself: `Due tomorrow 18:00`, `Overdue since Tuesday`."""
+        say = reader.language.say
+        if due_at > now:
+            return cls(say("Due {when}", when=_ahead(due_at, reader, now)), reader.instant(due_at))
+        return cls(say("Overdue since {when}", when=_behind(due_at, reader, now)), reader.instant(due_at))
+
+
+def _ahead(at: datetime, reader: Reader, now: datetime) -> str:
+    language, days = reader.language, (reader.day(at) - reader.day(now)).days
+    if days in _NEXT_DAYS:
+        return language.say(_NEXT_DAYS[days], clock=reader.clock(at))
+    return _in_days(days, _day(reader.day(at), reader, now), language)
+
+
+def _ago(at: datetime, reader: Reader, now: datetime) -> str:
+    language, days = reader.language, (reader.day(now) - reader.day(at)).days
+    if days in _LAST_DAYS:
+        return language.say(_LAST_DAYS[days], clock=reader.clock(at))
+    return _in_days(-days, _day(reader.day(at), reader, now), language)
+
+
+def _in_days(days: int, day: str, language: Language) -> str:
+    if days > 0:
+        return language.say_count("in {count} day, {day}", "in {count} days, {day}", days, day=day)
+    return language.say_count("{count} day ago, {day}", "{count} days ago, {day}", -days, day=day)
+
+
+def _behind(at: datetime, reader: Reader, now: datetime) -> str:
+    days = (reader.day(now) - reader.day(at)).days
+    return _ago(at, reader, now) if days in _LAST_DAYS else _day(reader.day(at), reader, now)
+
+
+def _day(day: date, reader: Reader, now: datetime) -> str:
+    """The day of the week while there is only one of it, else the date."""
+    near = abs(day - reader.day(now)) < _NEAR
+    return reader.weekday(day) if near else reader.date_in_short(day, now)
+
+
+def is_due_on_the_day_of(now: datetime, due_at: datetime, reader: Reader) -> bool:
+    """Whether it is due today, where the reader is."""
+    return reader.day(due_at) == reader.day(now)
+
+
+def _working_days_left(due_at: datetime, reader: Reader, now: datetime) -> int:
+    """The working days after today, the due day being the last unless it is due before its hours open.
+
+    0 when it is far away, or due on a day that is none.
+    """
+    today, due = reader.day(now), reader.day(due_at)
+    if due - today > _NEAR or not reader.works(due):
+        return 0
+    days = (due - today).days + reader.has_opened(due_at)
+    return sum(reader.works(today + step * _ONE_DAY) for step in range(1, days))

@@ -1,0 +1,186 @@
+"""Stages that a file takes from a template in the catalogue's folder, and overrides by name."""
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ConfigDict
+
+from activities.errors import did_you_mean
+from activities.files.fields import filled, places
+from activities.files.reading import FileModel, FileText, PlainFile
+from activities.files.yaml_lines import FieldMark, FieldPath, Parsed
+
+PARTS: Final = ("agreements", "tasks", "steps", "notices")
+_SUFFIX: Final = ".yaml"
+
+
+@dataclass(frozen=True)
+class TemplatePosition:
+    """Where in which file something stands."""
+
+    file: PlainFile
+    path: FieldPath
+
+    def within(self, *steps: str | int) -> "TemplatePosition":
+        """The place of something inside."""
+        return TemplatePosition(self.file, (*self.path, *steps))
+
+    def holding(self, content: Mapping[str, Any]) -> PlainFile:
+        """A file of its own with this content, whose fields have the lines that they have here."""
+        depth = len(self.path)
+        marks = {at[depth:]: mark for at, mark in self.file.parsed.marks.items() if at[:depth] == self.path}
+        marks.setdefault((), FieldMark(self.file.parsed.line(self.path), 0))
+        return PlainFile(self.file.name, self.file.folder, Parsed(dict(content), marks, ()))
+
+
+@dataclass(frozen=True)
+class MergedTemplate:
+    """A file with the stages of its template, and where the lists of each stage stand."""
+
+    file: PlainFile
+    places: Mapping[tuple[int, str], TemplatePosition]
+
+
+def read_template(file: PlainFile, folder: Path) -> PlainFile | None:
+    """The template that a file names, None when it names none; `FileFaults` when it is not there."""
+    name = file.plain.get("template") if isinstance(file.plain, dict) else None
+    if not isinstance(name, str):
+        return None
+    there = {one.stem: one for one in sorted(folder.glob(f"*{_SUFFIX}"))}
+    if name not in there:
+        raise file.faults([(("template",), f"there is no {name}{_SUFFIX} in {folder}{did_you_mean(name, there)}")])
+    return FileText.read(there[name]).parse()
+
+
+def merged(file: PlainFile, template: PlainFile | None) -> MergedTemplate:
+    """The file with the template's stages: those of the file override them by name, and others follow.
+
+    Of a stage lists replace; null removes, and a stage of the template that is left empty is left out.
+    """
+    own = [_Stage(stage, TemplatePosition(file, ("stages", at))) for at, stage in _stages(file)]
+    if template is None or not isinstance(file.plain, dict):
+        return MergedTemplate(
+            file, {(number, key): stage.place_of(key) for number, stage in enumerate(own) for key in PARTS}
+        )
+    of_template = [_Stage(stage, TemplatePosition(template, ("stages", at))) for at, stage in _stages(template)]
+    by_name = {stage.name: stage for stage in own if isinstance(stage.name, str)}
+    taken = [stage.overridden(by_name.get(str(stage.name))) for stage in of_template]
+    known = {stage.name for stage in of_template}
+    stages = [stage for stage in taken if not stage.left_empty]
+    stages += [stage for stage in own if stage.name not in known]
+    content = {**file.plain, "stages": [stage.content for stage in stages]}
+    marks = {at: mark for at, mark in file.parsed.marks.items() if at[:1] != ("stages",) or len(at) == 1}
+    for number, stage in enumerate(stages):
+        marks |= stage.marks(file, number)
+    places = {(number, key): stage.place_of(key) for number, stage in enumerate(stages) for key in PARTS}
+    return MergedTemplate(PlainFile(file.name, file.folder, Parsed(content, marks, file.parsed.flaws)), places)
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """What a stage says, and where: of an overridden one each list may stand elsewhere."""
+
+    content: Any
+    place: TemplatePosition
+    over: "_Stage | None" = None
+
+    @property
+    def left_empty(self) -> bool:
+        """Whether the file takes everything out of a stage of the template."""
+        return self.over is not None and not any(self.content.get(key) for key in PARTS)
+
+    @property
+    def name(self) -> object:
+        return self.content.get("name") if isinstance(self.content, dict) else None
+
+    def overridden(self, by: "_Stage | None") -> "_Stage":
+        if by is None or not isinstance(by.content, dict) or not isinstance(self.content, dict):
+            return self
+        content = {key: value for key, value in {**self.content, **by.content}.items() if value is not None}
+        return _Stage(content, self.place, by)
+
+    def place_of(self, key: str) -> TemplatePosition:
+        over = self.over
+        return (over.place if over and key in over.content else self.place).within(key)
+
+    def marks(self, file: PlainFile, number: int) -> Iterator[tuple[FieldPath, FieldMark]]:
+        """The lines of what stands in `file` itself; of what is taken from a template the line that names it."""
+        place = (self.over or self).place
+        if place.file is not file:
+            yield ("stages", number), file.parsed.marks.get(("template",), FieldMark(1, 0))
+            return
+        depth = len(place.path)
+        for at, mark in file.parsed.marks.items():
+            if at[:depth] == place.path:
+                yield ("stages", number, *at[depth:]), mark
+
+
+def _stages(file: PlainFile) -> Iterator[tuple[int, Any]]:
+    stages = file.plain.get("stages") if isinstance(file.plain, dict) else None
+    yield from enumerate(stages) if isinstance(stages, list) else ()
+
+
+OF_THE_ENDED: Final = ("id", "kind", "title", "requester", "outcome")
+"""Places for what has ended itself."""
+OF_A_PERSON: Final = ("name", "email", "zone", "locale", "phone")
+_PERSON: Final = re.compile(rf"person-([1-9][0-9]{{0,2}})(?:\.({'|'.join(OF_A_PERSON)}))?")
+_GIVEN: Final = frozenset(
+    {"company", "name", "person", "email", "zone", "locale", "phone", "owner", "title", "text", "message", "due"}
+)
+_NEVER: Final = frozenset({"policy", "handoff"})
+
+
+class _AnyMap(FileModel):
+    model_config = ConfigDict(extra="allow")
+
+
+def may_be_given(path: FieldPath) -> bool:
+    """Whether a field of an onboarding file may be a value from elsewhere: texts, persons and dates may."""
+    names = [step for step in path if isinstance(step, str)]
+    if not names or _NEVER.intersection(names) or names == ["stages", "name"]:
+        return False
+    return names[-1] in _GIVEN or (names[0] == "teams" and len(path) == 2)
+
+
+def kick_off_file(folder: Path, name: str, fields: Collection[str]) -> PlainFile:
+    """The file that a target names; `FileFaults` unless it is there, with a place for each of `fields`, and without one
+    that nobody fills."""
+    file = FileText.read(folder / name).parse()
+    file.validate(_AnyMap)
+    if wrong := list(_wrong_places(file.plain, fields)):
+        raise file.faults(wrong)
+    return file
+
+
+def person_of(place: str) -> tuple[int, str | None] | None:
+    """Which of those who were asked a place is for, from 1, and what of them: None for their id."""
+    found = _PERSON.fullmatch(place)
+    return (int(found[1]), found[2]) if found else None
+
+
+def places_in(file: PlainFile) -> frozenset[str]:
+    """The names of its places."""
+    return frozenset(name for _, name in places(file.plain))
+
+
+def kick_off(file: PlainFile, id: str, values: Mapping[str, str]) -> PlainFile:
+    """The onboarding file of that id, with the values in their places; it was not checked as one."""
+    return TemplatePosition(file, ()).holding({"id": id, **(filled(file.plain, values) or {})})
+
+
+def _wrong_places(plain: Mapping[str, Any], fields: Collection[str]) -> Iterator[tuple[FieldPath, str]]:
+    if "id" in plain:
+        yield ("id",), "is made of what has ended: leave it out"
+    found = list(places(plain))
+    for path, name in found:
+        if not may_be_given(path):
+            yield path, "can have no {place}, which are for texts, persons and dates: write it out"
+        elif name not in fields and name not in OF_THE_ENDED and not person_of(name):
+            known = (*OF_THE_ENDED, "person-1", *(f"person-1.{of}" for of in OF_A_PERSON), *fields)
+            helps = did_you_mean(name, known) or f"; there are {', '.join(known)}"
+            yield path, f"nobody fills {{{name}}}{helps}"
+    for name in set(fields).difference(name for _, name in found):
+        yield (), f"has no place {{{name}}} for the target's field of that name"

@@ -1,0 +1,326 @@
+"""A policy as people write it, in a layer of the catalogue or in a request: every field may be left to the layer below.
+
+What this version does not do yet is refused in words; nothing that is written is silently ignored.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from typing import Annotated, Final, Literal, Self, TypeAlias
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+
+from activities.calendar.wall_clock import in_words, length
+from activities.calendar.working_days import clock_hours
+from activities.files.fields import Id, Name, Span, SpanOrNone, Url, WorkflowId
+from activities.files.reading import FileModel
+from activities.files.yaml_lines import FieldPath
+from activities.policies.cascade import REQUEST, Resolved
+from workflows.model.policy import OVERDUE_AT_MOST, Escalation, EscalationAction, Format
+from workflows.model.subject import LockScreen, Status
+from workflows.names import QUEUES
+
+_SPAN: Final = re.compile(r"[1-9][0-9]{0,3}[mhdw]")
+FIELDS_AT_MOST: Final = 50
+"""Values that a target puts into the file of the onboarding that it starts."""
+_BESIDE: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}\.(yaml|yml|json)")
+_SHARE: Final = re.compile(r"[1-9][0-9]?%")
+_ENDPOINT: Final = r"[A-Za-z]([A-Za-z0-9-]{0,198}[A-Za-z0-9])?"
+_WAYS: Final = ("person", "group", "url", "workflow", "start", "nexus")
+
+
+def _trigger(text: str) -> str:
+    if text != "used-up" and not _SPAN.fullmatch(text) and not _SHARE.fullmatch(text):
+        raise ValueError("must be a duration such as 2d, a share of the window such as 60%, or used-up")
+    return text
+
+
+def _opening_hours(text: str) -> str:
+    if text not in ("working", "any"):
+        try:
+            clock_hours(text)
+        except ValueError:
+            raise ValueError('must be working, any or hours such as "09:00-18:00"') from None
+    return text
+
+
+def _known_telling(written: object) -> object:
+    if written == "digest":
+        raise ValueError("digest is not yet supported; true tells of each, false of none")
+    return written
+
+
+Trigger: TypeAlias = Annotated[str, AfterValidator(_trigger)]
+Occasion: TypeAlias = Literal[
+    Status.SIGNED,
+    Status.DONE,
+    Status.DONE_WITH_ERRORS,
+    Status.WAIVED,
+    Status.DECLINED,
+    Status.EXPIRED,
+    Status.CANCELLED,
+    Status.FAILED,
+    "escalated",
+]
+ChainLink: TypeAlias = Literal["alternates", "delegate", "manager"]
+
+
+class ReminderLayer(FileModel):
+    """When a silent signer is reminded."""
+
+    first: Span | None = None
+    every: Span | None = None
+    most: int | None = Field(default=None, ge=1, le=50)
+
+
+class OverdueLayer(FileModel):
+    """When a signer is reminded who has let the due date pass."""
+
+    every: Span | None = None
+    most: int | None = Field(default=None, ge=1, le=OVERDUE_AT_MOST)
+    escalate: bool | None = None
+
+
+class EscalationLayer(FileModel):
+    """When and to whom a silent signer's request is escalated."""
+
+    after: Trigger | None = None
+    or_: Trigger | None = Field(default=None, alias="or")
+    action: EscalationAction | None = None
+    to: tuple[ChainLink, ...] | None = None
+    alternates: tuple[Id, ...] | None = Field(default=None, max_length=20)
+    depth: int | None = Field(default=None, ge=1, le=3)
+    fallback: Id | None = None
+
+
+class QuestionLayer(FileModel):
+    """For how long the clocks stand for a question."""
+
+    pause: Span | None = None
+
+
+class TellRequesterLayer(FileModel):
+    """What the requester hears of."""
+
+    started: bool | None = None
+    signed: Annotated[bool | None, BeforeValidator(_known_telling)] = None
+
+
+def _beside_the_catalogue(name: str) -> str:
+    if not _BESIDE.fullmatch(name):
+        raise ValueError("must be the name of a .yaml or .json file beside the catalogue, without a folder")
+    return name
+
+
+def _not_our_queue(queue: str) -> str:
+    if queue in QUEUES:
+        raise ValueError("is a queue of our own: an onboarding is started by onboarding, with its file")
+    return queue
+
+
+class StartEntry(FileModel):
+    """What is started when something has ended."""
+
+    onboarding: Annotated[str, AfterValidator(_beside_the_catalogue)] | None = None
+    fields: dict[Name, Name] = Field(default={}, max_length=FIELDS_AT_MOST)
+    workflow: WorkflowId | None = None
+    queue: Annotated[WorkflowId, AfterValidator(_not_our_queue)] | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.onboarding is None) == (self.workflow is None):
+            raise ValueError("needs exactly one of onboarding (a file), workflow (its type, with queue)")
+        if (self.workflow is None) != (self.queue is None):
+            raise ValueError("needs workflow and queue together: the type, and where its workers ask for work")
+        if self.fields and self.onboarding is None:
+            raise ValueError("has fields, which go into the places of an onboarding's file: a workflow gets the data")
+        return self
+
+
+def _endpoint(name: str) -> str:
+    if not re.fullmatch(_ENDPOINT, name):
+        raise ValueError("must be the name of a Nexus endpoint: A-Z a-z 0-9 -, a letter first and no - last")
+    return name
+
+
+class OperationEntry(FileModel):
+    """The Nexus operation that is called when something has ended."""
+
+    endpoint: Annotated[str, AfterValidator(_endpoint)]
+    service: WorkflowId
+    operation: WorkflowId
+
+
+class TargetEntry(FileModel):
+    """Who is told of an ending, and how."""
+
+    target: Id
+    person: Id | None = None
+    group: Id | None = None
+    url: Url | None = None
+    workflow: WorkflowId | None = None
+    start: StartEntry | None = None
+    nexus: OperationEntry | None = None
+    on: tuple[Occasion, ...] = Field(default=(), min_length=1)
+    personal: bool = False
+    format: Format = Format.STANDARD
+
+    @field_validator("personal")
+    @classmethod
+    def _in_a_call_only(cls, personal: bool, info: ValidationInfo) -> bool:
+        if personal and info.data.get("url", ...) is None:
+            raise ValueError("goes with url only; nothing else carries names and addresses")
+        return personal
+
+    @field_validator("format")
+    @classmethod
+    def _of_a_call_only(cls, format: Format, info: ValidationInfo) -> Format:
+        if format is not Format.STANDARD and info.data.get("url", ...) is None:
+            raise ValueError("goes with url only; nothing else has a format")
+        return format
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if sum(getattr(self, way) is not None for way in _WAYS) != 1:
+            raise ValueError(f"needs exactly one of {', '.join(_WAYS)}")
+        if self.start and self.start.workflow and "." in self.target:
+            raise ValueError(f"{self.target} has a dot: what starts a workflow has none, for its id is made of it")
+        return self
+
+
+class PolicyLayer(FileModel):
+    """One layer of the cascade: what is unset comes from the layer below, `null` takes away what that one says."""
+
+    window: Span | None = None
+    reminders: ReminderLayer | None = None
+    warnings: tuple[SpanOrNone, ...] | None = Field(default=None, max_length=10)
+    overdue: OverdueLayer | None = None
+    grace: SpanOrNone | None = None
+    expires: bool | None = None
+    hours: Annotated[str, AfterValidator(_opening_hours)] | None = None
+    urgent: bool | None = None
+    lock_screen: LockScreen | None = None
+    escalation: EscalationLayer | None = None
+    handoff: tuple[TargetEntry, ...] | None = Field(default=None, max_length=50)
+    snooze: Annotated[int, Field(ge=0, le=20)] | None = None
+    self_delegate: bool | None = None
+    question: QuestionLayer | None = None
+    tell_requester: TellRequesterLayer | None = None
+    fallback_after: Span | None = None
+
+    @field_validator("warnings")
+    @classmethod
+    def _each_once(cls, warnings: tuple[SpanOrNone, ...] | None) -> tuple[SpanOrNone, ...] | None:
+        if twice := sorted({ahead for ahead in warnings or () if (warnings or ()).count(ahead) > 1}):
+            raise ValueError(f"has {twice[0]} twice")
+        return warnings
+
+    @field_validator("handoff")
+    @classmethod
+    def _told_apart(cls, targets: tuple[TargetEntry, ...] | None) -> tuple[TargetEntry, ...] | None:
+        names = [target.target for target in targets or ()]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"has the target {twice[0]} twice")
+        return targets
+
+
+Senseless: TypeAlias = Iterator[tuple[FieldPath, str]]
+"""Fields of the policy, each with what is wrong with it."""
+
+
+def senseless(resolved: Resolved, within: timedelta | None = None) -> Senseless:
+    """What cannot work whoever signs; `within` is the time that a request's own due date leaves."""
+    yield from _too_late(resolved, within)
+    yield from _after_closing(resolved)
+    escalation = resolved.policy.escalation
+    if escalation is None:
+        return
+    if resolved.policy.reminders is None and {escalation.after, escalation.or_} <= {"used-up", None}:
+        yield ("escalation", "after"), "never comes, because there are no reminders to use up"
+    if not _reachable(escalation):
+        yield ("escalation",), "has nobody to escalate to: name alternates or a fallback, or ask manager or delegate"
+
+
+def self_serving(resolved: Resolved, asking: str | None, asked: frozenset[str]) -> Senseless:
+    """What cannot work for who asks and those who are asked: nobody is the alternate of themselves."""
+    escalation = resolved.policy.escalation
+    if escalation is None:
+        return
+    if asking in escalation.alternates and resolved.layer("escalation.alternates") == REQUEST:
+        yield ("escalation", "alternates"), f"{asking} asks for it and cannot be the alternate"
+    elif set(escalation.to) == {"alternates"} and escalation.alternates and _named(escalation) <= {asking, *asked}:
+        yield ("escalation", "alternates"), "ask for it or are asked themselves, and nobody else is to be asked"
+
+
+def _too_late(resolved: Resolved, within: timedelta | None) -> Senseless:
+    policy, room = resolved.policy, _Room(resolved, within)
+    if (reminders := policy.reminders) is not None:
+        last = length(reminders.first) + (reminders.most - 1) * length(reminders.every)
+        parts = ("reminders.first", "reminders.every", "reminders.most")
+        if room.lacks(last, parts):
+            yield ("reminders",), f"the last of {reminders.most} comes after {_days(last)}, {room}"
+    for ahead in policy.warnings:
+        if room.lacks(length(ahead), ("warnings",)):
+            yield ("warnings",), f"{in_words(ahead)} before the due date is before the request is sent, {room}"
+    if policy.fallback_after and room.lacks(length(policy.fallback_after), ("fallback_after",)):
+        yield ("fallback_after",), f"{in_words(policy.fallback_after)} is too late, {room}"
+    for name, trigger in _timed(policy.escalation):
+        if room.lacks(length(trigger), (f"escalation.{name}",)):
+            yield ("escalation", name), f"{in_words(trigger)} is too late, {room}"
+
+
+def _after_closing(resolved: Resolved) -> Senseless:
+    """Overdue reminders need a grace to come in, and one that no layer fills with more than anybody reads."""
+    overdue, grace = resolved.policy.overdue, resolved.policy.grace
+    if overdue is None or not resolved.policy.expires:
+        return
+    most, closing = length(grace) // length(overdue.every), f"it closes {in_words(grace)} after the due date"
+    asked = max(resolved.rank(resolved.layer(part)) for part in ("overdue.every", "overdue.most"))
+    if length(overdue.every) >= length(grace) and asked >= resolved.rank(resolved.layer("grace")):
+        yield ("overdue",), f"the first comes {in_words(overdue.every)} after the due date, but {closing}"
+    if overdue.most is None and most > OVERDUE_AT_MOST:
+        yield (
+            ("overdue", "every"),
+            f"makes {most} reminders, because {closing}: at most {OVERDUE_AT_MOST}, or give most",
+        )
+
+
+def _timed(escalation: Escalation | None) -> Iterator[tuple[str, str]]:
+    """The triggers that are durations."""
+    triggers = (("after", escalation.after), ("or", escalation.or_)) if escalation else ()
+    for name, trigger in triggers:
+        if trigger is not None and trigger != "used-up" and not trigger.endswith("%"):
+            yield name, trigger
+
+
+class _Room:
+    """The time in which everything must happen, and which layer gave it."""
+
+    def __init__(self, resolved: Resolved, within: timedelta | None) -> None:
+        self._resolved = resolved
+        self._due = within is not None
+        self._time = length(resolved.policy.window) if within is None else within
+        self._rank = resolved.rank(REQUEST) if within is not None else resolved.rank(resolved.layer("window"))
+
+    def lacks(self, time: timedelta, parts: Iterable[str]) -> bool:
+        """Whether something takes longer, and a layer says so that knew how much time there is."""
+        asked = max(self._resolved.rank(self._resolved.layer(part)) for part in parts)
+        return time >= self._time and asked >= self._rank
+
+    def __str__(self) -> str:
+        return "after the due date" if self._due else f"but the window is {in_words(self._resolved.policy.window)}"
+
+
+def _reachable(escalation: Escalation) -> bool:
+    asks = [link for link in escalation.to if link != "alternates" or escalation.alternates]
+    return bool(asks) or escalation.fallback is not None
+
+
+def _named(escalation: Escalation) -> set[str]:
+    return {*escalation.alternates, *([escalation.fallback] if escalation.fallback else [])}
+
+
+def _days(time: timedelta) -> str:
+    if time >= timedelta(days=1):
+        return in_words(f"{time // timedelta(days=1)}d")
+    return in_words(f"{time // timedelta(hours=1)}h") if time >= timedelta(hours=1) else "minutes"

@@ -1,1 +1,0 @@
-"""From a request file to a started signature request: read, checked, resolved, started or recognised."""

@@ -1,0 +1,381 @@
+"""When a silent signer's request goes to somebody who can act: in the recipient's hours, with time left to act.
+
+The earlier of the policy's triggers counts. One that would leave the alternate less than a working day before the due
+date is moved earlier; nobody is escalated before one `every` (urgent: `first`) has passed since the last notice that
+they got. A signer who is absent and has a stand-in is not waited for at all. What was triggered by the due date, and
+found no time before it, comes at the first one after it, if the policy wants it; what was not, when the overdue
+reminders are used up, or one `every` after the first of them where the policy sets no number.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Self
+
+from activities.calendar.wall_clock import after, in_words, share
+from activities.people.person import Person
+from activities.schedule.open_hours import ANY, WORKING, OpenHours, OpenSlot
+from activities.schedule.reminders import mailed
+from activities.schedule.turn import SilentTurn
+from workflows.follow_up import notification_types
+from workflows.follow_up.next_step import APART, too_close
+from workflows.follow_up.notification_types import NotificationType
+from workflows.model.policy import Escalation, EscalationAction
+from workflows.model.schedule import ActionType, EscalationReason, Reason, ScheduledAction
+from workflows.names import alert_key
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Somebody the escalation may reach, and what makes them one, in words; `acts` unless they are only told."""
+
+    person: str
+    as_: str
+    acts: bool = True
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The chain of one silent signer by their policy, as it stands at an instant."""
+
+    silence: SilentTurn
+    escalation: Escalation
+    at: datetime
+
+    async def next(self) -> Candidate:
+        """The first who can act, with the reasons why others were skipped; else the requester, who is told."""
+        skipped: dict[str, str] = {}
+        async for candidate in self._candidates():
+            if candidate.person in skipped:
+                continue
+            why_not = await self._unsuitable(candidate.person)
+            if why_not is None:
+                words = [f"to {candidate.person}, {candidate.as_}", *skipped.values()]
+                return Candidate(candidate.person, "; ".join(words))
+            skipped[candidate.person] = f"not to {candidate.person}, {why_not}"
+        words = ["nobody is left to act, so the requester is told", *skipped.values()]
+        return Candidate(self.silence.requester, "; ".join(words), acts=False)
+
+    async def has_stand_in(self) -> bool:
+        """Whether the signer is absent and their delegate can act, by a policy that asks delegates."""
+        signer = await self.silence.known(self.silence.person)
+        if signer is None or "delegate" not in self._links or not signer.delegate or not signer.absent_at(self.at):
+            return False
+        return await self._unsuitable(signer.delegate) is None
+
+    @property
+    def _links(self) -> tuple[str, ...]:
+        return self.escalation.to if self._steps < self.escalation.depth else ()
+
+    @property
+    def _steps(self) -> int:
+        """How many steps up the chain led to this signer: places that were handed over stand one after the other."""
+        signers = self.silence.planning.subject.people
+        position = next((n for n, one in enumerate(signers) if one.person == self.silence.person), 0)
+        steps = 0
+        while steps < position:
+            earlier = signers[position - steps - 1]
+            if earlier.order != signers[position].order or earlier.person not in self.silence.planning.acted:
+                break
+            steps += 1
+        return min(steps, self.silence.planning.escalated)
+
+    async def _candidates(self) -> AsyncIterator[Candidate]:
+        for link in self._links:
+            async for candidate in self._linked(link):
+                yield candidate
+                async for stand_in in self._delegate(candidate.person):
+                    yield stand_in
+        if self.escalation.fallback is not None:
+            yield Candidate(self.escalation.fallback, "the fallback of this kind")
+
+    async def _linked(self, link: str) -> AsyncIterator[Candidate]:
+        if link == "alternates":
+            for id in self.escalation.alternates:
+                yield Candidate(id, "the named alternate")
+        elif link == "delegate":
+            async for delegate in self._delegate(self.silence.person):
+                yield delegate
+        else:
+            async for manager in self._managers():
+                yield manager
+
+    async def _delegate(self, id: str) -> AsyncIterator[Candidate]:
+        person = await self.silence.known(id)
+        if person and "delegate" in self._links and person.delegate is not None and person.absent_at(self.at):
+            yield Candidate(person.delegate, f"the delegate of {id}, who is absent")
+
+    async def _managers(self) -> AsyncIterator[Candidate]:
+        below = self.silence.person
+        for _ in range(self.escalation.depth - self._steps):
+            person = await self.silence.known(below)
+            if person is None or person.manager is None:
+                return
+            yield Candidate(person.manager, f"the manager of {below}")
+            below = person.manager
+
+    async def _unsuitable(self, candidate: str) -> str | None:
+        planning = self.silence.planning
+        if candidate == self.silence.person:
+            return "who is the silent signer"
+        if candidate == self.silence.requester:
+            return "who is the requester"
+        if candidate in planning.acted:
+            return "who has acted already"
+        if any(candidate == other.person for other in planning.subject.people):
+            return "who is another signer"
+        return await self._out_of_reach(candidate)
+
+    async def _out_of_reach(self, candidate: str) -> str | None:
+        planning, person = self.silence.planning, await self.silence.known(candidate)
+        if person is None:
+            return "who is not in the directory"
+        if (
+            alert_key(planning.subject.id, NotificationType.ESCALATION, candidate, self.silence.person)
+            in planning.unheard
+        ):
+            return "whom no notice has reached"
+        return "who is absent" if person.absent_at(self.at) else None
+
+
+_TO_ACT: Final = timedelta(hours=1)
+"""What is left of a day to whoever hears of it late."""
+
+
+@dataclass(frozen=True)
+class _Trigger:
+    at: datetime
+    because: str
+    reason: EscalationReason = EscalationReason.ESCALATION
+    spread: bool = True
+    """False for one that counts from a reminder, which was spread already."""
+
+
+@dataclass(frozen=True)
+class Rest:
+    """The time that a signer has to act on what they hear, before somebody else is told that they are silent."""
+
+    silence: SilentTurn
+    trigger: datetime
+    heard: tuple[tuple[datetime, bool], ...] = ()
+    """What they hear, earliest first, and whether it is a reminder: once the trigger has come, those give way."""
+
+    @classmethod
+    def of(cls, silence: SilentTurn, trigger: datetime, nudges: list[ScheduledAction]) -> Self:
+        """The rest between these nudges."""
+        coming = [one for one in nudges if one.suppressed is None]
+        planned = [
+            (one.at, bool(notification_types.reminder_number(one.stage, silence.planning.revision))) for one in coming
+        ]
+        unplanned = [(at, False) for at in silence.heard_besides(one.at for one in coming)]
+        return cls(silence, trigger, tuple(sorted([*planned, *unplanned])))
+
+    def after(self, at: datetime, *, ahead: bool = False) -> datetime:
+        """The earliest instant from one on by which they had their time; `ahead` of the trigger since they were asked.
+
+        The trigger itself counts from when they were asked, by the policy's own words.
+        """
+        if ahead:
+            at = max(at, self._after(self.silence.came_at))
+        for notice, gives_way in self.heard:
+            if notice < min(at, self.trigger) if gives_way else notice <= at:
+                at = max(at, self._after(notice))
+        return at
+
+    def _after(self, notice: datetime) -> datetime:
+        return after(notice, self.silence.pause, self.silence.hours.zone)
+
+
+async def escalation(
+    silence: SilentTurn,
+    reminders: list[ScheduledAction],
+    nudges: list[ScheduledAction],
+    kept_back: ScheduledAction | None = None,
+) -> list[ScheduledAction]:
+    """The one escalation of this signer, dropped with the reason when it cannot come before the wait ends.
+
+    `reminders` are those of this wait, `nudges` all that the signer hears in this and the one before. `kept_back` is
+    the escalation that found no time in the one before.
+    """
+    policy = silence.policy.escalation
+    if policy is None:
+        return []
+    trigger = await _absence(silence, policy) or _earliest(silence, policy, reminders, kept_back)
+    if trigger is None:
+        return []
+    to = await Chain(silence, policy, max(trigger.at, silence.now)).next()
+    moment = _moment(silence, _action(silence, policy, to), trigger, to)
+    person = await silence.known(to.person)
+    if person is None:
+        # The requester, who has left: nobody's request may stand still for that, and the ledger will tell it.
+        person = await silence.directory.person(silence.person, silence.planning.subject.workflow_id)
+        why = f"{moment.why}; {to.person} is not in the directory, so the hours are those of {silence.person}"
+        moment = moment.replace(why=why)
+    if trigger.reason is EscalationReason.ABSENCE:
+        return [_placed(silence, trigger, moment, person, Rest(silence, trigger.at))]
+    return [_placed(silence, trigger, moment, person, Rest.of(silence, trigger.at, nudges))]
+
+
+def _action(silence: SilentTurn, policy: Escalation, to: Candidate) -> EscalationAction:
+    may_be_handed_over = to.acts and silence.person not in silence.planning.not_handed_over
+    return policy.action if may_be_handed_over else EscalationAction.NOTIFY
+
+
+def _moment(silence: SilentTurn, action: EscalationAction, trigger: _Trigger, to: Candidate) -> ScheduledAction:
+    moment = silence.moment(
+        ActionType.ESCALATE, trigger.at, NotificationType.ESCALATION, f"{trigger.because}: {to.as_}"
+    )
+    return moment.replace(to=to.person, action=action, reason=trigger.reason)
+
+
+async def _absence(silence: SilentTurn, policy: Escalation) -> _Trigger | None:
+    absence = next((slot for slot in silence.hours.absences if silence.now in slot), None)
+    if absence is None or absence.opens >= silence.until:
+        return None
+    if not silence.policy.urgent and not await Chain(silence, policy, silence.now).has_stand_in():
+        return None
+    return _Trigger(max(silence.since, absence.opens), f"{silence.person} is absent", EscalationReason.ABSENCE)
+
+
+def _earliest(
+    silence: SilentTurn, policy: Escalation, reminders: list[ScheduledAction], kept_back: ScheduledAction | None
+) -> _Trigger | None:
+    found = [_trigger(silence, text, reminders) for text in (policy.after, policy.or_) if text is not None]
+    if kept_back is not None:
+        found.append(_Trigger(max(silence.since, kept_back.at), "no time was left before the due date"))
+    return min((trigger for trigger in found if trigger), key=lambda trigger: trigger.at, default=None)
+
+
+def _trigger(silence: SilentTurn, text: str, reminders: list[ScheduledAction]) -> _Trigger | None:
+    if text == "used-up":
+        return _used_up(silence, reminders)
+    if text.endswith("%"):
+        percent = int(text.removesuffix("%"))
+        at = share(silence.since, silence.until, percent)
+        return _Trigger(at, f"{percent} % of the time until the due date has passed")
+    return _Trigger(after(silence.since, text, silence.hours.zone), f"{in_words(text)} without an answer")
+
+
+def _used_up(silence: SilentTurn, reminders: list[ScheduledAction]) -> _Trigger | None:
+    """One `every` after the last reminder that is sent; after the last of the series when the calendar lets none be.
+
+    A series that goes on until the request closes is never used up: one `every` after its first reminder is enough.
+    """
+    rhythm, zone = silence.policy.reminders, silence.hours.zone
+    if rhythm is None or after(silence.since, rhythm.first, zone) >= silence.until:
+        return None
+    series = [one for one in reminders if notification_types.reminder_number(one.stage, silence.planning.revision)]
+    sent = [one.at for one in series if one.suppressed is None]
+    if not sent:
+        times = 1 if silence.goes_on else rhythm.most
+        end = after(silence.since, rhythm.first, zone, then=rhythm.every, times=times)
+        return _Trigger(end, "no reminder could be sent")
+    if silence.goes_on:
+        return _Trigger(after(sent[0], rhythm.every, zone), "an overdue reminder without an answer", spread=False)
+    what = "overdue reminders" if silence.late else "reminders"
+    all_of_them = len(sent) == len(series)
+    used_up = f"all {len(sent)} {what} are used up"
+    because = used_up if all_of_them else f"only {len(sent)} of {len(series)} {what} could come"
+    return _Trigger(after(max(sent), rhythm.every, zone), because, spread=False)
+
+
+def _placed(
+    silence: SilentTurn, trigger: _Trigger, moment: ScheduledAction, person: Person, rest: Rest
+) -> ScheduledAction:
+    hours = OpenHours.of(person, silence.policy)
+    begin = rest.after(moment.at)
+    at = _in_hours(silence, hours, rest, begin, spread=trigger.spread and begin == moment.at)
+    day = None if silence.policy.urgent else _last_working_day(person, silence)
+    if day is not None and (at is None or at > day.opens):
+        early = rest.after(silence.spread(day.opens, day), ahead=True)
+        ahead = _in_hours(silence, hours, rest, early, spread=False, ahead=True)
+        if ahead is not None and ahead < (at or moment.at):
+            return silence.kept_to(hours, moment.moved(ahead, "moved earlier, so that a working day is left to act"))
+    if at is not None:
+        return silence.kept_to(hours, _with_reason(silence, moment, at, rest))
+    return _at_the_last_occasion(silence, moment, hours, rest)
+
+
+def _in_hours(
+    silence: SilentTurn, hours: OpenHours, rest: Rest, at: datetime, *, spread: bool, ahead: bool = False
+) -> datetime | None:
+    """The first instant from one on that is in the recipient's hours and leaves the signer their time; None if none."""
+    while slot := hours.next_slot(at, silence.until):
+        slot = hours.unbroken(slot)
+        placed = at if at in slot and not spread else silence.spread(max(at, slot.opens), slot)
+        at = rest.after(placed, ahead=ahead)
+        if at == placed:
+            return at
+        spread = False
+    return None
+
+
+def _with_reason(silence: SilentTurn, moment: ScheduledAction, at: datetime, rest: Rest) -> ScheduledAction:
+    if rest.after(moment.at) == moment.at:
+        return moment.replace(at=at)
+    return moment.moved(at, f"not before they have had {in_words(silence.pause)} since their last notice")
+
+
+def _last_working_day(person: Person, silence: SilentTurn) -> OpenSlot | None:
+    """The recipient's last whole working day between the turn and the end of the wait, whatever hours are quiet."""
+    working = OpenHours.working(person, WORKING if silence.policy.hours == ANY else silence.policy.hours)
+    day = working.local_day(silence.until)
+    slots = working.slots(day)
+    whole = bool(slots) and slots[-1].closes <= silence.until
+    return working.last_day(day + timedelta(days=1) if whole else day, silence.since)
+
+
+def _at_the_last_occasion(
+    silence: SilentTurn, moment: ScheduledAction, hours: OpenHours, rest: Rest
+) -> ScheduledAction:
+    if moment.at >= silence.until:
+        return moment.dropped(Reason.SUPERSEDED, f"after {silence.end}")
+    if rest.after(moment.at) >= silence.until:
+        return moment.dropped(Reason.TOO_SOON, f"{in_words(silence.pause)} after their last notice it is over")
+    slot = hours.last_slot(moment.at, silence.since)
+    at = max(slot.opens, slot.closes - _TO_ACT) if slot else silence.since
+    if at <= silence.since:
+        return moment.dropped(Reason.QUIET_HOURS, f"no open hours before {silence.end}")
+    if rest.after(at, ahead=True) > at:
+        return moment.dropped(Reason.TOO_SOON, f"they had a notice less than {in_words(silence.pause)} before")
+    return silence.kept_to(hours, moment.moved(at, "moved earlier, into working hours"))
+
+
+def told_of(
+    escalations: Iterable[ScheduledAction], nudges: Iterable[ScheduledAction], silence: SilentTurn
+) -> list[ScheduledAction]:
+    """A moment for each alert that will be sent; whoever is replaced is told of that instead."""
+    alerts = [one for one in escalations if one.suppressed is None and one.action is EscalationAction.NOTIFY]
+    others = sorted(nudge.at for nudge in nudges if nudge.suppressed is None)
+    return [silence.held(mailed(silence, _told(alert, others, silence), max(others, default=None))) for alert in alerts]
+
+
+def _told(alert: ScheduledAction, others: list[datetime], silence: SilentTurn) -> ScheduledAction:
+    told = silence.moment(ActionType.ESCALATED, alert.at, NotificationType.ESCALATED, f"{alert.to} was alerted")
+    first = None
+    for at, slot in _occasions(alert.at, silence):
+        first = first or at
+        apart = _apart(at, others)
+        if apart in slot and apart < silence.until:
+            return _moved(told, first, apart)
+    return _moved(told, first, first) if first else silence.closed(told, alert.at)
+
+
+def _moved(told: ScheduledAction, opens: datetime, at: datetime) -> ScheduledAction:
+    if opens != told.at:
+        told = told.moved(opens, "moved into working hours")
+    return told.moved(at, "apart from other notices") if at != told.at else told
+
+
+def _occasions(since: datetime, silence: SilentTurn) -> Iterator[tuple[datetime, OpenSlot]]:
+    """The earliest instant of each stretch of open hours between an instant and the end of the wait."""
+    while slot := silence.hours.next_slot(since, silence.until):
+        yield (since if since in slot else silence.spread(slot.opens, slot)), slot
+        since = slot.closes
+
+
+def _apart(at: datetime, others: list[datetime]) -> datetime:
+    """The instant, or an hour after the nudges that would come together with it."""
+    for other in others:
+        at = other + APART if too_close(at, (other,)) else at
+    return at

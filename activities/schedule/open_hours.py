@@ -1,0 +1,228 @@
+"""When somebody may be told something: their working hours on their working days, without holidays and absences.
+
+All instants are in UTC; the hours are those on the clocks of the person's zone, whatever these do.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
+from functools import cached_property, lru_cache
+from typing import Final, Self
+from zoneinfo import ZoneInfo
+
+from activities.calendar.wall_clock import at_clock, start_of_day
+from activities.calendar.working_days import clock_hours, public_holidays
+from activities.people.person import Person
+from workflows.model.policy import Policy
+from workflows.model.schedule import ActionType, Reason, ScheduledAction
+
+_DAY: Final = timedelta(days=1)
+_A_SECOND: Final = timedelta(seconds=1)
+_AN_INSTANT: Final = timedelta(microseconds=1)
+DAYS_REMEMBERED: Final = 50_000
+"""Working days of places that are remembered: two years of some seventy places."""
+_EVERY_DAY: Final = frozenset(range(7))
+ANY: Final = "any"
+WORKING: Final = "working"
+
+
+@dataclass(frozen=True)
+class OpenSlot:
+    """A stretch of time without a break."""
+
+    opens: datetime
+    closes: datetime
+
+    def __contains__(self, at: datetime) -> bool:
+        return self.opens <= at < self.closes
+
+    def without(self, gap: "OpenSlot") -> Iterator["OpenSlot"]:
+        """What is left of it outside of the gap."""
+        for part in (
+            OpenSlot(self.opens, min(self.closes, gap.opens)),
+            OpenSlot(max(self.opens, gap.closes), self.closes),
+        ):
+            if part.opens < part.closes:
+                yield part
+
+
+@dataclass(frozen=True)
+class OpenHours:
+    """The hours of one person; without `clock` they are round the clock."""
+
+    zone: ZoneInfo
+    clock: tuple[time, time] | None = None
+    days: frozenset[int] = _EVERY_DAY
+    calendar: str | None = None
+    absences: tuple[OpenSlot, ...] = ()
+
+    @classmethod
+    def working(cls, person: Person, hours: str = WORKING) -> Self:
+        """Somebody's working time; `hours` such as `09:00-18:00` replace their own on their working days."""
+        clock = person.working_hours if hours == WORKING else clock_hours(hours)
+        absences = tuple(OpenSlot(*absence) for absence in person.absences)
+        return cls(person.tz, clock, person.weekdays, person.calendar, absences)
+
+    @classmethod
+    def of(cls, person: Person, policy: Policy) -> Self:
+        """When the policy lets somebody be told something. An urgent one knows no quiet hours, yet absences."""
+        if policy.urgent or policy.hours == ANY:
+            return cls(person.tz, absences=tuple(OpenSlot(*absence) for absence in person.absences))
+        return cls.working(person, policy.hours)
+
+    def slots(self, day: date) -> tuple[OpenSlot, ...]:
+        """The open stretches of a day, none on a day off."""
+        whole = _stretch(self.zone, self.clock, self.days, self.calendar, day)
+        slots: Iterable[OpenSlot] = (whole,) if whole else ()
+        for absence in self._absences_in(whole):
+            slots = [part for slot in slots for part in slot.without(absence)]
+        return tuple(slots)
+
+    def within(self, span: OpenSlot) -> Iterator[OpenSlot]:
+        """The open stretches within a span of time."""
+        day, last = self.local_day(span.opens), self.local_day(span.closes)
+        while day <= last:
+            for slot in self.slots(day):
+                part = OpenSlot(max(slot.opens, span.opens), min(slot.closes, span.closes))
+                if part.opens < part.closes:
+                    yield part
+            day += _DAY
+
+    def open_at(self, at: datetime) -> bool:
+        """Whether somebody may be told something at that very instant."""
+        return any(at in slot for slot in self.slots(self.local_day(at)))
+
+    def next_slot(self, at: datetime, before: datetime) -> OpenSlot | None:
+        """The stretch that is open at an instant, else the next one that opens `before` another."""
+        day, last = self.local_day(at), self.local_day(before)
+        while day <= last:
+            for slot in self.slots(day):
+                if slot.closes > at:
+                    return slot if max(slot.opens, at) < before else None
+            day = self._day_after(day)
+        return None
+
+    def unbroken(self, slot: OpenSlot) -> OpenSlot:
+        """The stretch with what follows it without a break: round the clock it does not end at midnight."""
+        following = next((one for one in self.slots(self.local_day(slot.closes)) if one.opens == slot.closes), None)
+        return OpenSlot(slot.opens, following.closes) if following else slot
+
+    def last_day(self, before: date, since: datetime) -> OpenSlot | None:
+        """The first open stretch of the last working day before a day, if it opens after `since`."""
+        day, first = before - _DAY, self.local_day(since)
+        while day >= first:
+            if slots := self.slots(day):
+                return slots[0] if slots[0].opens > since else None
+            day = self._day_before(day)
+        return None
+
+    def last_slot(self, before: datetime, since: datetime) -> OpenSlot | None:
+        """The last stretch that is open at some time between two instants."""
+        day, first = self.local_day(before), self.local_day(since)
+        while day >= first:
+            if slots := [slot for slot in self.slots(day) if slot.opens < before and slot.closes > since]:
+                return slots[-1]
+            day = self._day_before(day)
+        return None
+
+    def local_day(self, at: datetime) -> date:
+        """The day it is there at an instant."""
+        return at.astimezone(self.zone).date()
+
+    def absent_at(self, at: datetime) -> bool:
+        """Whether the person is absent then."""
+        return any(at in absence for absence in self.absences)
+
+    def absence_matters(self, at: datetime, before: datetime) -> bool:
+        """Whether it is an absence, not only the clock, that keeps them from being told at the next occasion."""
+        there = replace(self, absences=()).next_slot(at, before)
+        return self.absent_at(at if there is None else max(at, there.opens))
+
+    def why_closed(self, at: datetime) -> str:
+        """What keeps somebody from being told something at a closed instant, in words."""
+        day = self.local_day(at)
+        if self.absent_at(at):
+            return "they are absent"
+        if holiday := self._holiday(day):
+            return f"a public holiday ({holiday})"
+        if day.weekday() not in self.days:
+            return "not a working day"
+        opens, closes = self.clock or (time(), time())
+        return f"outside {opens:%H:%M}-{closes:%H:%M}"
+
+    def keep(self, moment: ScheduledAction, now: datetime, before: datetime) -> ScheduledAction:
+        """The moment kept to these hours of its recipient, if there are any before it is over.
+
+        A missed one waits for the next ones, and one that cannot be sent in its own is not tried beyond them: an outage
+        that ends at night wakes nobody. Where none are left only a last warning is made up for.
+        """
+        # Once it is over, the hours that are open now are the last.
+        slot = self.next_slot(max(moment.at, now), max(before, now + _A_SECOND))
+        last_word = moment.kind is ActionType.WARN
+        if slot is None:
+            return self.drop(moment, now, before) if moment.at < now and not last_word else moment
+        again = not last_word or self.next_slot(slot.closes, before)
+        ends = again and not self.open_at(slot.closes)
+        return moment.replace(
+            held_until=slot.opens if moment.at < now < slot.opens else None, open_until=slot.closes if ends else None
+        )
+
+    def drop(
+        self, moment: ScheduledAction, at: datetime, before: datetime, end: str = "the due date"
+    ) -> ScheduledAction:
+        """The moment as one for which there are no open hours between an instant and the `end` of the wait."""
+        reason = Reason.ABSENT if self.absence_matters(at, before) else Reason.QUIET_HOURS
+        return moment.dropped(reason, f"no open hours before {end}")
+
+    @cached_property
+    def _away(self) -> tuple[OpenSlot, ...]:
+        """The absences in their order, those that overlap or follow one another as one."""
+        away: list[OpenSlot] = []
+        for absence in sorted(self.absences, key=lambda slot: slot.opens):
+            if away and absence.opens <= away[-1].closes:
+                away[-1] = OpenSlot(away[-1].opens, max(away[-1].closes, absence.closes))
+            else:
+                away.append(absence)
+        return tuple(away)
+
+    def _absences_in(self, span: OpenSlot | None) -> Iterator[OpenSlot]:
+        if span is None:
+            return
+        for absence in self._away[bisect_right(self._away, span.opens, key=lambda slot: slot.closes) :]:
+            if absence.opens >= span.closes:
+                return
+            yield absence
+
+    def _day_after(self, day: date) -> date:
+        """The next day that is worth a look: a long absence is passed over as a whole."""
+        tomorrow = day + _DAY
+        absence = self._absence_at(start_of_day(tomorrow, self.zone))
+        return max(tomorrow, self.local_day(absence.closes)) if absence else tomorrow
+
+    def _day_before(self, day: date) -> date:
+        yesterday = day - _DAY
+        absence = self._absence_at(start_of_day(day, self.zone) - _AN_INSTANT)
+        return min(yesterday, self.local_day(absence.opens)) if absence else yesterday
+
+    def _absence_at(self, at: datetime) -> OpenSlot | None:
+        return next(self._absences_in(OpenSlot(at, at + _AN_INSTANT)), None)
+
+    def _holiday(self, day: date) -> str | None:
+        return _holiday(self.calendar, self.clock, day)
+
+
+@lru_cache(maxsize=DAYS_REMEMBERED)
+def _stretch(
+    zone: ZoneInfo, clock: tuple[time, time] | None, days: frozenset[int], calendar: str | None, day: date
+) -> OpenSlot | None:
+    """The working hours of a day, whoever works then."""
+    if day.weekday() not in days or _holiday(calendar, clock, day) is not None:
+        return None
+    opens = start_of_day(day, zone) if clock is None else at_clock(day, clock[0], zone)
+    closes = start_of_day(day + _DAY, zone) if clock is None else at_clock(day, clock[1], zone)
+    return OpenSlot(opens, closes) if opens < closes else None
+
+
+def _holiday(calendar: str | None, clock: tuple[time, time] | None, day: date) -> str | None:
+    return public_holidays(calendar, day.year).get(day) if calendar and clock else None

@@ -1,0 +1,354 @@
+"""Policy × people × the calendars of their places → the agenda: every instant in UTC, with its reason in words.
+
+The rules are in `follow_up/`. What they leave out stands in `Schedule.dropped` with its reason, so that nothing planned
+disappears; instants before `now` are kept, because only the workflow knows what was missed.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import partial
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from activities.calendar.wall_clock import after, in_words, latest_end_of_day
+from activities.people.directory import Directory, DirectoryFailure, UnknownPerson
+from activities.people.person import Person
+from activities.schedule.escalation import escalation, told_of
+from activities.schedule.open_hours import OpenHours
+from activities.schedule.reminders import fallback, last_warnings, reminders
+from activities.schedule.turn import NOBODY, Others, SilentTurn, Span
+from activities.temporal.failures import directory_failure, passing_failure
+from workflows.follow_up import notification_types
+from workflows.follow_up.next_step import HORIZON
+from workflows.follow_up.notification_types import reminder_number
+from workflows.model.schedule import (
+    ActionType,
+    OpenQuestion,
+    PlanningInput,
+    Reason,
+    RemainingReminders,
+    Schedule,
+    ScheduledAction,
+    StandIn,
+    StandInReport,
+    Turn,
+)
+from workflows.model.subject import Code
+from workflows.ports import Planner, StandInFinder
+
+REMINDERS_AT_ONCE: Final = 200
+"""Reminders in one agenda, shared by everyone whose turn it is."""
+AT_LEAST: Final = 2
+"""Of each of them, however many they are."""
+
+
+def nearest(agenda: Schedule, planning: PlanningInput) -> Schedule:
+    """The agenda without the reminders that come later than the next few of each person."""
+    few = max(AT_LEAST, REMINDERS_AT_ONCE // max(1, len(planning.turns)))
+    number = partial(_number, planning.revision)
+    behind = {one.person: one.number for one in planning.reminded}
+    more: list[RemainingReminders] = []
+    later: set[tuple[str, str]] = set()
+    for person, planned in _by_person(agenda.moments, number).items():
+        ahead = [one for one in planned if number(one) > behind.get(person, 0)]
+        if len(planned) > few:
+            kept = {one.stage for one in ahead[:few]}
+            later |= {(one.stage, person) for one in planned if one.stage not in kept}
+        if len(planned) > few and len(ahead) > few:
+            more.append(RemainingReminders(person=person, reminders=len(ahead) - few))
+    for person, forbidden in _by_person(agenda.dropped, number).items():
+        past = [one for one in forbidden if number(one) <= behind.get(person, 0)]
+        later |= {(one.stage, person) for one in (*past[:-few], *forbidden[len(past) :][few:])}
+    return agenda.replace(
+        moments=tuple(one for one in agenda.moments if (one.stage, one.person) not in later),
+        dropped=tuple(one for one in agenda.dropped if (one.stage, one.person) not in later),
+        more=tuple(more),
+    )
+
+
+def _by_person(
+    moments: Iterable[ScheduledAction], number: Callable[[ScheduledAction], int]
+) -> dict[str, list[ScheduledAction]]:
+    """The reminders of each person in the order of their numbers."""
+    found: dict[str, list[ScheduledAction]] = {}
+    for one in moments:
+        if number(one):
+            found.setdefault(one.person, []).append(one)
+    return {person: sorted(reminders, key=number) for person, reminders in found.items()}
+
+
+def _number(revision: int, moment: ScheduledAction) -> int:
+    return reminder_number(moment.stage, revision) or 0
+
+
+_EACH: Final = "1d"
+"""From the question to its reminder, and from that to somebody else."""
+_EACH_WHEN_URGENT: Final = "1h"
+_AT_MOST: Final = "4w"
+"""Who is to hear of it in no hours within this is not waited for."""
+
+
+async def about_question(planning: PlanningInput, directory: Directory) -> list[ScheduledAction]:
+    """The moments of the question that is open; one that comes into nobody's hours carries the reason."""
+    if planning.question is None:
+        return []
+    asked = await _OpenQuestion.of(planning, planning.question, directory)
+    reminder = asked.reminder()
+    return [reminder, await asked.somebody_else(reminder), *([asked.end()] if planning.question.stands else [])]
+
+
+@dataclass(frozen=True)
+class _OpenQuestion:
+    planning: PlanningInput
+    question: OpenQuestion
+    directory: Directory
+    requester: Person | None
+    """None when they have left the directory; the days are then those of whoever asked."""
+    there: ZoneInfo
+
+    @classmethod
+    async def of(cls, planning: PlanningInput, question: OpenQuestion, directory: Directory) -> "_OpenQuestion":
+        requester = await _known(directory, planning.subject.requester)
+        somebody = requester or await directory.person(question.person, planning.subject.workflow_id)
+        return cls(planning, question, directory, requester, somebody.tz)
+
+    def reminder(self) -> ScheduledAction:
+        """To the requester; nobody waits for one who is away."""
+        why = f"question {self.question.number} of {self.question.person}, {in_words(self._each)} without an answer"
+        stage = notification_types.unanswered(self.question.number)
+        reminder = self._moment(ActionType.QUESTION, self._later(self.question.at), stage, why)
+        if self.requester is None:
+            return reminder.dropped(Reason.UNKNOWN_PERSON, "they are not in the directory")
+        if self.requester.absent_at(reminder.at):
+            return reminder.dropped(Reason.ABSENT, "they are absent")
+        return self._opened(reminder, self.requester)
+
+    async def somebody_else(self, reminder: ScheduledAction) -> ScheduledAction:
+        """To whoever can see to the answer, else to the requester again."""
+        at = reminder.at if reminder.suppressed else self._later(reminder.at)
+        skipped = [f"{reminder.to} is {reminder.suppressed}"] if reminder.suppressed else []
+        found, as_ = self.requester, "nobody else can see to it"
+        for id, role in self._candidates():
+            person = await _known(self.directory, id)
+            if person is not None and (why_not := await self._unsuitable(person, at)) is None:
+                found, as_ = person, role
+                break
+            skipped.append(f"not to {id}, {why_not if person else 'who is not in the directory'}")
+        to = found.id if found else reminder.to
+        why = "; ".join([f"question {self.question.number} is still open: to {to}, {as_}", *skipped])
+        stage = notification_types.unanswered(self.question.number, again=True)
+        moment = self._moment(ActionType.QUESTION, at, stage, why).replace(to=to)
+        return self._opened(moment, found) if found else moment.dropped(Reason.UNKNOWN_PERSON, "nobody is known")
+
+    def end(self) -> ScheduledAction:
+        """Of the time for which the clocks stand."""
+        pause = self.planning.policy.question.pause
+        why = f"question {self.question.number} was not answered within {in_words(pause)}"
+        return self._moment(ActionType.GO_ON, after(self.question.at, pause, self.there), "go-on", why)
+
+    @property
+    def _each(self) -> str:
+        return _EACH_WHEN_URGENT if self.planning.policy.urgent else _EACH
+
+    def _later(self, at: datetime) -> datetime:
+        return after(at, self._each, self.there)
+
+    def _moment(self, kind: ActionType, at: datetime, stage: str, why: str) -> ScheduledAction:
+        requester = self.planning.subject.requester
+        return ScheduledAction(at=at, kind=kind, stage=stage, person=self.question.person, to=requester, why=why)
+
+    def _opened(self, moment: ScheduledAction, person: Person) -> ScheduledAction:
+        hours, now = OpenHours.of(person, self.planning.policy), self.planning.now
+        before = after(max(moment.at, now), _AT_MOST, person.tz)
+        slot = hours.next_slot(moment.at, before)
+        if slot is None:
+            return hours.drop(moment, moment.at, before)
+        if moment.at not in slot:
+            moment = moment.moved(slot.opens, f"moved into the hours of {person.id}")
+        return hours.keep(moment, now, before)
+
+    def _candidates(self) -> Iterator[tuple[str, str]]:
+        """Whom it may concern beside the requester, and as what."""
+        if self.requester and self.requester.manager:
+            yield self.requester.manager, f"the manager of {self.requester.id}"
+        escalation = self.planning.policy.escalation
+        if escalation and escalation.fallback:
+            yield escalation.fallback, "the fallback of this kind"
+
+    async def _unsuitable(self, person: Person, at: datetime) -> str | None:
+        if person.id == self.question.person:
+            return "who has asked it"
+        if person.absent_at(at):
+            return "who is absent"
+        return None if await self.directory.devices(person) else "who has no phone"
+
+
+async def _known(directory: Directory, id: str) -> Person | None:
+    try:
+        return await directory.person(id)
+    except UnknownPerson:
+        return None
+
+
+_ORDER: Final = list(ActionType)
+
+
+class PolicyPlanner(Planner, StandInFinder):
+    """Plans from the policy and the directory; reads no clock."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+
+    async def plan(self, planning: PlanningInput) -> Schedule:
+        """See `Planner`; fails with `directory` when people cannot be looked up, with `planning` otherwise."""
+        return nearest(await self.calendar(planning), planning)
+
+    async def look_at(self, stand_in: StandIn) -> StandInReport:
+        """See `StandInFinder`; fails with `directory` when nobody can be looked up."""
+        try:
+            person = await self._directory.person(stand_in.person, stand_in.beside)
+        except UnknownPerson as stranger:
+            return StandInReport(refused=str(stranger))
+        except DirectoryFailure as failure:
+            raise directory_failure(failure) from failure
+        return StandInReport(refused=None if stand_in.force else person.absence_refusal(stand_in.at))
+
+    async def calendar(self, planning: PlanningInput) -> Schedule:
+        """The whole agenda, however far ahead; fails like `plan`."""
+        try:
+            return await self._plan(planning)
+        except DirectoryFailure as failure:
+            raise directory_failure(failure) from failure
+        except (ArithmeticError, LookupError, ValueError) as fault:
+            raise passing_failure(Code.PLANNING, f"the policy cannot be planned: {fault}") from fault
+
+    async def _plan(self, planning: PlanningInput) -> Schedule:
+        people = await self._signers(planning)
+        missing = tuple(one.person for one in planning.subject.people if one.person not in (*people, *planning.acted))
+        span = await self._span(planning, people)
+        closing = [_expiry(planning, span)] if planning.policy.expires else []
+        moments = [*closing, *await about_question(planning, self._directory)]
+        for turn in planning.turns:
+            moments += await (
+                self._about_missing(planning, turn, span)
+                if turn.person in missing
+                else self._about(planning, turn, span, people)
+            )
+            await asyncio.sleep(0)  # A crowd is planned one by one: whoever waits for the loop gets it in between.
+        moments.sort(key=lambda moment: (moment.at, _ORDER.index(moment.kind), moment.person))
+        return Schedule(
+            due_at=span.due_at,
+            closes_at=span.closes_at,
+            closes=planning.policy.expires,
+            moments=tuple(moment for moment in moments if moment.suppressed is None),
+            dropped=tuple(moment for moment in moments if moment.suppressed is not None),
+            doubt=self._directory.warning or _not_there(missing),
+            missing=missing,
+        )
+
+    async def _about(
+        self, planning: PlanningInput, turn: Turn, span: Span, people: Mapping[str, Person]
+    ) -> list[ScheduledAction]:
+        person = people[turn.person]
+        others = [people[other.person] for other in planning.turns if other is not turn and other.person in people]
+        mailed_along = await self._mailed_along(planning, person, others)
+        silence = SilentTurn.of(planning, self._directory, turn, span, there=person, others=mailed_along)
+        warnings = last_warnings(silence)
+        nudges, late, wait, alerts = await _follow_up(silence, warnings)
+        other = await self._other_channel(silence, person, [*warnings, *nudges])
+        return [*warnings, *nudges, *other, *late, *alerts, *told_of(alerts, (*warnings, *nudges, *late), wait)]
+
+    async def _other_channel(
+        self, silence: SilentTurn, person: Person, nudges: list[ScheduledAction]
+    ) -> list[ScheduledAction]:
+        """Whoever has no phone that can be relied on is written to at once."""
+        found = fallback(silence, nudges)
+        if found and await self._has_phone(person, silence.now):
+            return found
+        return [one.dropped(Reason.NO_DEVICE, "they have no phone, and were written to at once") for one in found]
+
+    async def _has_phone(self, person: Person, now: datetime) -> bool:
+        return any(not device.unseen(now) for device in await self._directory.devices(person))
+
+    async def _about_missing(self, planning: PlanningInput, turn: Turn, span: Span) -> list[ScheduledAction]:
+        """Nobody can be nudged who has left the directory; their silence still counts, on the requester's clock."""
+        requester = await self._directory.person(planning.subject.requester, planning.subject.workflow_id)
+        there = requester.model_copy(update={"absent": ()})
+        silence = SilentTurn.of(planning, self._directory, turn, span, there=there)
+        return (await _alerts((silence, []), (silence.overdue, []), []))[1]
+
+    async def _span(self, planning: PlanningInput, people: Mapping[str, Person]) -> Span:
+        """When the request is due, and when it is over."""
+        signers = list(people.values()) or [await self._directory.person(planning.subject.requester)]
+        due_at = _due_at(planning, signers)
+        if not planning.policy.expires:
+            return Span(due_at, due_at + HORIZON)
+        return Span(due_at, after(due_at, planning.policy.grace, signers[0].tz))
+
+    async def _signers(self, planning: PlanningInput) -> dict[str, Person]:
+        """The signers whom the directory knows; whoever has left it does not stop the others."""
+        known = {}
+        for signer in planning.subject.people:
+            with suppress(UnknownPerson):
+                known[signer.person] = await self._directory.person(signer.person, planning.subject.workflow_id)
+        return known
+
+    async def _mailed_along(self, planning: PlanningInput, person: Person, others: list[Person]) -> Others:
+        """Whom every nudge of this signer reaches as well, because no phone takes it."""
+        if planning.policy.urgent or not others or await self._has_phone(person, planning.now):
+            return NOBODY
+        return Others.of(others, planning.policy)
+
+
+async def _follow_up(
+    silence: SilentTurn, warnings: list[ScheduledAction]
+) -> tuple[list[ScheduledAction], list[ScheduledAction], SilentTurn, list[ScheduledAction]]:
+    """The reminders in time and late, and the alerts with the wait they come in; reminders give way to an alert."""
+    overdue = silence.overdue
+    nudges = reminders(silence, warnings)
+    late = reminders(overdue, [*warnings, *nudges]) if overdue else []
+    wait, alerts = await _alerts((silence, nudges), (overdue, late), warnings)
+    alert = next((one.at for one in alerts if one.suppressed is None), None)
+    if alert is not None and any(wait.is_for_the_alert(one.at, alert) for one in (*nudges, *late)):
+        nudges = reminders(silence, warnings, alert)
+        late = reminders(overdue, [*warnings, *nudges], alert) if overdue else []
+    return nudges, late, wait, alerts
+
+
+async def _alerts(
+    in_time: tuple[SilentTurn, list[ScheduledAction]],
+    too_late: tuple[SilentTurn | None, list[ScheduledAction]],
+    warnings: list[ScheduledAction],
+) -> tuple[SilentTurn, list[ScheduledAction]]:
+    """The escalation of a signer and the wait it comes in: what cannot come in time may come after the due date."""
+    (silence, nudges), (overdue, late) = in_time, too_late
+    heard = [*warnings, *nudges]
+    begins_late = overdue is not None and silence.since >= silence.due
+    alerts = [] if begins_late else await escalation(silence, nudges, heard)
+    if overdue is None or any(alert.suppressed is None for alert in alerts):
+        return silence, alerts
+    return overdue, await escalation(overdue, late, [*heard, *late], next(iter(alerts), None)) or alerts
+
+
+def _due_at(planning: PlanningInput, signers: Sequence[Person]) -> datetime:
+    if isinstance(planning.due, datetime):
+        return planning.due.astimezone(UTC)
+    if isinstance(planning.due, date):
+        return latest_end_of_day(planning.due, ((signer.tz, signer.working_hours[1]) for signer in signers))
+    return after(planning.window_from, planning.policy.window, signers[0].tz)
+
+
+def _not_there(missing: tuple[str, ...]) -> str | None:
+    return f"{', '.join(missing)}: not in the directory" if missing else None
+
+
+def _expiry(planning: PlanningInput, span: Span) -> ScheduledAction:
+    requester, grace = planning.subject.requester, planning.policy.grace
+    late = span.closes_at > span.due_at
+    why = f"{in_words(grace)} after the due date" if late else "the due date has passed"
+    return ScheduledAction(
+        at=span.closes_at, kind=ActionType.EXPIRE, stage="expiry", person=requester, to=requester, why=why
+    )

@@ -1,0 +1,359 @@
+"""Reminders: from the signer's turn on in the rhythm of the policy, each in the next open hours of its recipient, and
+counted from where the one before was placed: days off bring no two together and use none up.
+
+None comes within an hour of another nudge, none once the last warnings have begun, none while the signer said "not
+now", none shortly before somebody else is told of their silence. One that is kept back is not used up: it comes one
+`every` after what kept it back. One that finds no time is not forgotten: it stands in the agenda with its reason. After
+the due date they begin again, in the rhythm of what is overdue, and end when the request closes.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from activities.calendar.wall_clock import after, at_clock, before, in_words, start_of_day
+from activities.schedule.open_hours import OpenSlot
+from activities.schedule.turn import SilentTurn, by_day
+from workflows.follow_up import notification_types
+from workflows.follow_up.next_step import APART, too_close
+from workflows.follow_up.notification_types import NotificationType
+from workflows.model.policy import Reminders
+from workflows.model.schedule import ActionType, Reason, ScheduledAction
+
+_A_DAY: Final = timedelta(days=1)
+_A_MINUTE: Final = timedelta(minutes=1)
+
+
+def mailed(silence: SilentTurn, moment: ScheduledAction, heard_at: datetime | None) -> ScheduledAction:
+    """A nudge at the time of its mail; `heard_at` is when the nudge before it comes."""
+    if moment.suppressed is not None or silence.others.awake_at(moment.at):
+        return moment
+    if best := _best(silence, _next_day(silence, moment.at)):
+        slot = best[0]
+        return moment.moved(silence.spread(max(slot.opens, moment.at), slot), _together(silence))
+    return _all_the_same(silence, moment, heard_at)
+
+
+def warned(silence: SilentTurn, warning: ScheduledAction) -> ScheduledAction:
+    """A last warning at the time of its mail, never later than planned: it is never left out."""
+    if warning.suppressed is not None or silence.others.awake_at(warning.at):
+        return warning
+    day = OpenSlot(max(silence.came_at, warning.at - _A_DAY), warning.at)
+    if best := _best(silence, silence.hours.within(day)):
+        slot = best[-1]
+        latest = max(slot.opens, slot.closes - _A_MINUTE)
+        return warning.moved(silence.spread_ahead(latest, slot), _together(silence))
+    return _waking(silence, warning, "there is no better time")
+
+
+def _best(silence: SilentTurn, own: Iterable[OpenSlot]) -> list[OpenSlot]:
+    return silence.others.best(own, by_day(silence.hours.zone))
+
+
+def _next_day(silence: SilentTurn, at: datetime) -> list[OpenSlot]:
+    """What is left of the signer's hours today, and those of their next day."""
+    today = silence.hours.next_slot(at, silence.until)
+    if today is None:
+        return []
+    tomorrow = silence.hours.next_slot(today.closes, silence.until)
+    days = [today, tomorrow] if tomorrow else [today]
+    return [OpenSlot(max(day.opens, at), min(day.closes, silence.until)) for day in days]
+
+
+def _all_the_same(silence: SilentTurn, moment: ScheduledAction, heard_at: datetime | None) -> ScheduledAction:
+    rhythm = silence.policy.reminders
+    heard = max((at for at in (heard_at, silence.heard_at) if at is not None), default=None)
+    if rhythm is None or heard is None or after(heard, rhythm.every, silence.hours.zone) > moment.at:
+        return moment.dropped(Reason.OTHERS_ASLEEP, f"at no time of theirs is it day for {silence.others}")
+    return _waking(silence, moment, "nothing has reached them for as long as the policy says")
+
+
+def _waking(silence: SilentTurn, moment: ScheduledAction, because: str) -> ScheduledAction:
+    why = f"{moment.why}; although it may wake {silence.others}: {because}"
+    return moment.replace(wakes_others=True, why=why)
+
+
+def _together(silence: SilentTurn) -> str:
+    return f"moved to where it is day for {silence.others}, whom Core Signature mails as well"
+
+
+def reminders(
+    silence: SilentTurn, others: list[ScheduledAction], alert: datetime | None = None
+) -> list[ScheduledAction]:
+    """Every reminder of the policy and every snooze of the signer; those that are dropped carry their reason.
+
+    `others` are the nudges that are planned already: the last warnings, and before what is late all that is not. At
+    `alert` somebody else is told of the silence: before it no reminder comes without time to act, nor together with it.
+    """
+    snoozes = [silence.held(mailed(silence, snooze, None)) for snooze in _snoozes(silence, others)]
+    rhythm = silence.policy.reminders
+    if rhythm is None:
+        return snoozes
+    warned = [] if silence.late else [one.at for one in others if one.suppressed is None]
+    nudges = [moment.at for moment in (*others, *snoozes) if moment.suppressed is None]
+    last_word = min(warned, default=silence.until)
+    planned = list(_Series(silence, rhythm, last_word, [*nudges], alert).all())
+    unplanned = silence.heard_besides((*nudges, *(one.at for one in planned if one.suppressed is None)))
+    if unplanned:
+        planned = list(_Series(silence, rhythm, last_word, [*nudges, *unplanned], alert).all())
+    return [*snoozes, *planned]
+
+
+@dataclass(frozen=True)
+class _Series:
+    """The reminders of one wait; `last_word` is when the last warnings begin."""
+
+    silence: SilentTurn
+    rhythm: Reminders
+    last_word: datetime
+    nudges: list[datetime]
+    """What the signer hears besides; grows by each reminder that is placed."""
+    alert: datetime | None
+
+    def all(self) -> Iterator[ScheduledAction]:
+        """Each counts from the place of the one before, be that one dropped: together, they would say the same."""
+        at = after(self.silence.since, self.rhythm.first, self.silence.hours.zone)
+        for number in range(1, self.rhythm.most + 1):
+            if self.silence.late and at >= self.silence.until:
+                return
+            placed = self._placed(_reminder(self.silence, self.rhythm, number, at), is_first=number == 1)
+            if placed.suppressed is None:
+                self.nudges.append(placed.at)
+            yield self.silence.held(placed)
+            at = self._after(placed.at)
+
+    def _placed(self, reminder: ScheduledAction, *, is_first: bool) -> ScheduledAction:
+        """The reminder at the first time that it can come, else dropped for what kept it from its own.
+
+        Each try passes one of the nudges, of which there are only so many.
+        """
+        first = self._tried(reminder, spread=is_first)
+        one = first
+        while (later := self._after_what_keeps_back(one)) is not None:
+            reason = first.suppressed.english if first.suppressed else ""
+            one = self._tried(reminder.moved(later, f"put off from {self.silence.local(first.at)}: {reason}"))
+        return first if one.suppressed else one
+
+    def _tried(self, reminder: ScheduledAction, *, spread: bool = False) -> ScheduledAction:
+        opened = _opened(self.silence, reminder, spread=spread)
+        return self._uncrowded(mailed(self.silence, opened, self._heard_before(opened.at)))
+
+    def _after_what_keeps_back(self, one: ScheduledAction) -> datetime | None:
+        """When to try a reminder again, None for one that comes, has had its line, or has no time any more."""
+        again: datetime | None = None
+        if one.suppressed is Reason.SNOOZED:
+            again = self._after(self.silence.snoozes[-1].until)
+        elif one.suppressed is Reason.OTHERS_ASLEEP:
+            heard = max(filter(None, (self._heard_before(one.at), self.silence.heard_at)), default=None)
+            again = heard and self._after(heard)
+        elif one.suppressed is Reason.TOO_SOON:
+            close = [nudge for nudge in self.nudges if too_close(one.at, (nudge,))]
+            if self.alert is not None and self._is_for_the_alert(one.at):
+                close.append(self.alert)
+            again = max((max(self._after(nudge), nudge + APART) for nudge in close), default=None)
+        return again if again and again > one.at and not self.silence.has_had(one) else None
+
+    def _uncrowded(self, reminder: ScheduledAction) -> ScheduledAction:
+        if reminder.suppressed is not None:
+            return reminder
+        if too_close(reminder.at, self.nudges) or self._is_for_the_alert(reminder.at):
+            return reminder.dropped(Reason.TOO_SOON, "another notice comes within the hour")
+        if reminder.at > self.last_word:
+            return reminder.dropped(Reason.SUPERSEDED, "the last warnings have begun")
+        if not self.silence.policy.urgent and self.silence.closes - reminder.at < APART:
+            return reminder.dropped(Reason.SUPERSEDED, "it is over within the hour")
+        return reminder
+
+    def _is_for_the_alert(self, at: datetime) -> bool:
+        return self.alert is not None and self.silence.is_for_the_alert(at, self.alert)
+
+    def _heard_before(self, at: datetime) -> datetime | None:
+        return max((nudge for nudge in self.nudges if nudge < at), default=None)
+
+    def _after(self, at: datetime) -> datetime:
+        return after(at, self.rhythm.every, self.silence.hours.zone)
+
+
+def _reminder(silence: SilentTurn, rhythm: Reminders, number: int, at: datetime) -> ScheduledAction:
+    every = f"every {in_words(rhythm.every)}"
+    if silence.late:
+        why = f"overdue since {silence.local(silence.due)}, {every}"
+        return silence.moment(
+            ActionType.OVERDUE, at, notification_types.overdue(number, silence.planning.revision), why
+        )
+    counted = f"{in_words(rhythm.first)} after the request arrived" if number == 1 else every
+    why = f"reminder {number} of {rhythm.most}, {counted}"
+    return silence.moment(ActionType.REMIND, at, notification_types.reminder(number), why)
+
+
+def _snoozes(silence: SilentTurn, others: list[ScheduledAction]) -> Iterator[ScheduledAction]:
+    planned = [other.at for other in others if other.suppressed is None]
+    for snooze in filter(silence.has, silence.snoozes):
+        why = f"not now, they said: at {silence.local(snooze.until)}"
+        moment = silence.moment(ActionType.REMIND, snooze.until, notification_types.snooze(snooze.number), why)
+        if snooze != silence.snoozes[-1]:
+            moment = moment.dropped(Reason.SNOOZED, "they chose another time since")
+        elif snooze.until >= silence.until:
+            moment = moment.dropped(Reason.SUPERSEDED, f"after {silence.end}")
+        elif too_close(snooze.until, planned):
+            moment = moment.dropped(Reason.TOO_SOON, "a last warning comes within the hour")
+        yield moment
+
+
+def _opened(silence: SilentTurn, reminder: ScheduledAction, *, spread: bool) -> ScheduledAction:
+    """In the next open hours, also one that they said not now to; one that counts from another was spread with it."""
+    hours, nominal = silence.hours, reminder.at
+    if nominal >= silence.until:
+        return reminder.dropped(Reason.SUPERSEDED, "after the due date")
+    slot = hours.next_slot(nominal, silence.until)
+    if slot is None:
+        return silence.closed(reminder, nominal)
+    slot = hours.unbroken(slot)
+    if nominal not in slot:
+        because = f"moved from {silence.local(nominal)}: {hours.why_closed(nominal)}"
+        reminder = reminder.moved(silence.spread(slot.opens, slot), because)
+    elif spread:
+        reminder = reminder.replace(at=silence.spread(nominal, slot))
+    if silence.snoozes and nominal < silence.snoozes[-1].until and reminder.at < _every_after(silence):
+        return reminder.dropped(Reason.SNOOZED, "they said not now")
+    return reminder
+
+
+def _every_after(silence: SilentTurn) -> datetime:
+    """One `every` after the end of the last snooze."""
+    until, rhythm = silence.snoozes[-1].until, silence.policy.reminders
+    return after(until, rhythm.every, silence.hours.zone) if rhythm else until
+
+
+ON_THE_DAY: Final = "0d"
+_DAYS: Final = "dw"
+"""The last letters of what is counted in days."""
+_AN_INSTANT: Final = timedelta(microseconds=1)
+
+
+def last_warnings(silence: SilentTurn) -> list[ScheduledAction]:
+    """Every warning of the policy, the one nearest to the due date first; those that are dropped carry their reason."""
+    found: list[ScheduledAction] = []
+    nearer: list[tuple[str, datetime]] = []
+    for ahead in sorted(silence.policy.warnings, key=lambda ahead: _nearness(silence, ahead), reverse=True):
+        placed = warned(silence, _placed(silence, _nominal(silence, ahead)))
+        if placed.suppressed is None and (why := _too_soon(silence, ahead, placed.at, nearer)):
+            placed = placed.dropped(Reason.TOO_SOON, why)
+        if placed.suppressed is None:
+            nearer.append((ahead, placed.at))
+        found.append(silence.held(placed))
+    return found
+
+
+def _too_soon(silence: SilentTurn, ahead: str, at: datetime, nearer: list[tuple[str, datetime]]) -> str | None:
+    """Why a warning gives way to those that are nearer to the due date."""
+    if any(at > other - APART for _, other in nearer):
+        return "the warning nearer to the due date comes by then or within the hour"
+    day = silence.hours.local_day
+    if ahead[-1] in _DAYS and any(one[-1] in _DAYS and day(at) == day(other) for one, other in nearer):
+        return "the warning nearer to the due date comes on that day"
+    return None
+
+
+def _nearness(silence: SilentTurn, ahead: str) -> tuple[datetime, bool]:
+    """What orders warnings; the one on the day is nearer than all of earlier days, also where it moves to one."""
+    if ahead != ON_THE_DAY:
+        return _ahead(silence, ahead)[0], False
+    zone, day = silence.hours.zone, silence.hours.local_day(silence.until - _AN_INSTANT)
+    return start_of_day(day, zone), True
+
+
+def _nominal(silence: SilentTurn, ahead: str) -> ScheduledAction:
+    at, why = _on_the_day(silence) if ahead == ON_THE_DAY else _ahead(silence, ahead)
+    return silence.moment(ActionType.WARN, at, notification_types.warning(ahead, silence.planning.revision), why)
+
+
+def _ahead(silence: SilentTurn, ahead: str) -> tuple[datetime, str]:
+    return before(silence.until, ahead, silence.hours.zone), f"{in_words(ahead)} before the due date"
+
+
+def _on_the_day(silence: SilentTurn) -> tuple[datetime, str]:
+    """When their hours open on that day; those of the last day that has any, when it has none before the due date."""
+    hours, day = silence.hours, silence.hours.local_day(silence.until - _AN_INSTANT)
+    slots = hours.slots(day)
+    if slots and slots[0].opens < silence.until:
+        return slots[0].opens, "on the day of the due date"
+    if earlier := hours.last_day(day, silence.came_at):
+        return earlier.opens, "on the last working day before the due date"
+    usual = at_clock(day, hours.clock[0], hours.zone) if hours.clock else silence.until
+    return usual if usual < silence.until else start_of_day(day, hours.zone), "on the day of the due date"
+
+
+def _placed(silence: SilentTurn, warning: ScheduledAction) -> ScheduledAction:
+    if warning.at <= silence.came_at:
+        return warning.dropped(Reason.NOT_THEIR_TURN, "their turn came later than that")
+    if silence.policy.urgent:
+        return warning
+    slots = silence.hours.slots(silence.hours.local_day(warning.at))
+    if not slots:
+        return _from_a_day_off(silence, warning)
+    return _on_its_day(silence, warning, OpenSlot(slots[0].opens, slots[-1].closes))
+
+
+def _on_its_day(silence: SilentTurn, warning: ScheduledAction, day: OpenSlot) -> ScheduledAction:
+    # Ahead of its instant, because a day before the end of the working day is the end of a working day.
+    if day.opens <= warning.at <= day.closes:
+        return warning.replace(at=silence.spread_ahead(warning.at, day))
+    if warning.at > day.closes > silence.came_at:
+        return warning.moved(silence.spread_ahead(day.closes, day), "moved into working hours")
+    if warning.at < day.opens < silence.until and (at := _opening(silence, day)):
+        return warning.moved(at, "moved into working hours")
+    return warning
+
+
+def _from_a_day_off(silence: SilentTurn, warning: ScheduledAction) -> ScheduledAction:
+    """On the next working day, if that leaves time to act; else on the last one before."""
+    hours = silence.hours
+    today, because = hours.local_day(warning.at), hours.why_closed(warning.at)
+    later = hours.next_slot(warning.at, silence.until)
+    if later and (at := _opening(silence, later)):
+        return warning.moved(at, f"moved from {silence.local(warning.at)}: {because}")
+    if earlier := hours.last_day(today, silence.came_at):
+        words = f"moved earlier from {silence.local(warning.at)}: {because}"
+        return warning.moved(silence.spread(earlier.opens, earlier), words)
+    whole = OpenSlot(*(start_of_day(day, hours.zone) for day in (today, today + timedelta(days=1))))
+    return warning.replace(at=silence.spread_ahead(warning.at, whole))
+
+
+def _opening(silence: SilentTurn, slot: OpenSlot) -> datetime | None:
+    """When to come as a stretch of hours opens, None if too little time would be left from then on."""
+    return next((at for at in (silence.spread(slot.opens, slot), slot.opens) if silence.leaves_time(at)), None)
+
+
+def fallback(silence: SilentTurn, nudges: Iterable[ScheduledAction]) -> list[ScheduledAction]:
+    """The moment of it, in their open hours and an hour from any of `nudges`; none where the policy wants none.
+
+    Whether they have opened it, and whether nothing but a push has reached them, is looked at then.
+    """
+    wait = silence.policy.fallback_after
+    if wait is None:
+        return []
+    at = after(silence.since, wait, silence.hours.zone)
+    moment = silence.moment(
+        ActionType.FALLBACK, at, NotificationType.FALLBACK, f"not opened {in_words(wait)} after they were asked"
+    )
+    # Other signers may get the mail as well, where it is Core Signature's.
+    moment = moment.replace(wakes_others=True)
+    if at >= silence.closes:
+        return [moment.dropped(Reason.SUPERSEDED, "after it closes")]
+    slot = silence.hours.next_slot(at, silence.closes)
+    if slot is None:
+        return [silence.closed(moment, at)]
+    if at not in slot:
+        moment = moment.moved(
+            silence.spread(slot.opens, slot), f"moved from {silence.local(at)}: {silence.hours.why_closed(at)}"
+        )
+    return [silence.held(_apart(moment, nudges, slot))]
+
+
+def _apart(moment: ScheduledAction, nudges: Iterable[ScheduledAction], slot: OpenSlot) -> ScheduledAction:
+    at = moment.at
+    for nudge in sorted(one.at for one in nudges if one.suppressed is None):
+        at = nudge + APART if too_close(at, (nudge,)) else at
+    return moment.moved(at, "apart from other notices") if at != moment.at and at in slot else moment

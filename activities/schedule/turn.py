@@ -1,0 +1,287 @@
+"""One signer who is silent, on their clock, in their hours: up to the due date, and from there to the closing."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple, Self
+from zoneinfo import ZoneInfo
+
+from activities.calendar.wall_clock import after
+from activities.calendar.working_days import clock_hours
+from activities.people.directory import Directory, UnknownPerson
+from activities.people.person import Person
+from activities.schedule.open_hours import OpenHours, OpenSlot
+from workflows.follow_up.next_step import APART
+from workflows.follow_up.notification_types import reminder_number
+from workflows.model.policy import OVERDUE_AT_MOST, Policy, Reminders
+from workflows.model.schedule import ActionType, PlanningInput, ScheduledAction, Snooze, Turn
+
+DAYTIME: Final = "07:00-22:00"
+"""When a mail that is meant for somebody else wakes nobody, on any day, at home or away."""
+
+NAMED_AT_MOST: Final = 3
+"""In the reason of a moment: a crowd's plan has thousands of them."""
+
+
+def by_day(zone: ZoneInfo) -> OpenHours:
+    """When people of a zone are awake."""
+    return OpenHours(zone, clock_hours(DAYTIME))
+
+
+@dataclass(frozen=True)
+class Others:
+    """The other signers whom a mail for one reaches; nobody, when that one has a phone or it may come at any hour."""
+
+    names: tuple[str, ...] = ()
+    awake: tuple[OpenHours, ...] = ()
+    open: tuple[OpenHours, ...] = ()
+    """Their hours by the policy; a mail wakes nobody who is absent."""
+
+    @classmethod
+    def of(cls, people: Iterable[Person], policy: Policy) -> Self:
+        """These people, on a request of this policy."""
+        found = tuple(people)
+        # Each clock once: of a hundred signers most live by the same few.
+        hours = dict.fromkeys(replace(OpenHours.of(person, policy), absences=()) for person in found)
+        awake = dict.fromkeys(by_day(person.tz) for person in found)
+        return cls(tuple(person.id for person in found), tuple(awake), tuple(hours))
+
+    def __str__(self) -> str:
+        named, more = self.names[:NAMED_AT_MOST], len(self.names) - NAMED_AT_MOST
+        return ", ".join(named) + (f" and {more} more" if more > 0 else "")
+
+    def awake_at(self, at: datetime) -> bool:
+        """Whether it is day for all of them."""
+        return all(hours.open_at(at) for hours in self.awake)
+
+    def best(self, own: Iterable[OpenSlot], own_day: OpenHours) -> list[OpenSlot]:
+        """Of the signer's own hours those in which everybody else has theirs and all are awake.
+
+        Where there are none, those in which everybody is awake, else those in which it is day for the others.
+        """
+        others_awake = list(_common(own, self.awake))
+        all_awake = list(_common(others_awake, (own_day,)))
+        return list(_common(all_awake, self.open)) or all_awake or others_awake
+
+
+NOBODY: Final = Others()
+
+
+def _common(slots: Iterable[OpenSlot], others: Iterable[OpenHours]) -> Iterator[OpenSlot]:
+    parts = list(slots)
+    for hours in others:
+        parts = [common for part in parts for common in hours.within(part)]
+    yield from parts
+
+
+MOST_JITTER: Final = timedelta(minutes=15)
+TO_ACT: Final = timedelta(hours=2)
+"""Of their hours, what a last warning that is moved leaves a signer, if their calendar allows it."""
+_WITHOUT_RHYTHM: Final = "2h"
+"""What a signer has to act on a notice before somebody else is told, where the policy has no reminders."""
+
+
+class Span(NamedTuple):
+    """When a request is due, and when it is over."""
+
+    due_at: datetime
+    closes_at: datetime
+
+
+def jitter(request: str, whom: str, most: timedelta = MOST_JITTER) -> timedelta:
+    """Up to `most`, always the same for one request and person, or target: ten thousand are not told in one second."""
+    digest = hashlib.sha256(f"{request}/{whom}".encode()).digest()
+    return timedelta(seconds=int.from_bytes(digest[:4]) % (int(most.total_seconds()) + 1))
+
+
+@dataclass(frozen=True)
+class SilentTurn:
+    """All that the rules need to know of one silent signer; they read no clock, `now` tells what was missed.
+
+    Offsets count from `since`, which every pause moves; `came_at` is when their turn really came. The rules of all that
+    comes in time are those of all that is `late` as well, from the due date to the closing.
+    """
+
+    person: str
+    since: datetime
+    came_at: datetime
+    due: datetime
+    closes: datetime
+    """When the request is over: nobody is told of it any more."""
+    policy: Policy
+    hours: OpenHours
+    planning: PlanningInput
+    directory: Directory
+    jitter: timedelta
+    snoozes: tuple[Snooze, ...] = ()
+    others: Others = NOBODY
+    """Whom a nudge of this signer reaches as well, because it is a mail to everybody."""
+    heard_at: datetime | None = None
+    """When something last reached them."""
+    late: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        planning: PlanningInput,
+        directory: Directory,
+        turn: Turn,
+        span: Span,
+        *,
+        there: Person,
+        others: Others = NOBODY,
+    ) -> Self:
+        """Of whose turn it is, in the hours of `there`: themselves, or whose calendar counts when they have left."""
+        return cls(
+            person=turn.person,
+            since=turn.since,
+            came_at=turn.came_at or turn.since,
+            due=span.due_at,
+            closes=span.closes_at,
+            policy=planning.policy,
+            hours=OpenHours.of(there, planning.policy),
+            planning=planning,
+            directory=directory,
+            jitter=jitter(planning.subject.id, turn.person),
+            snoozes=tuple(snooze for snooze in planning.snoozes if snooze.person == turn.person),
+            others=others,
+            heard_at=turn.heard_at,
+        )
+
+    @property
+    def now(self) -> datetime:
+        """When it is planned."""
+        return self.planning.now
+
+    @property
+    def requester(self) -> str:
+        """Who asked for the signature."""
+        return self.planning.subject.requester
+
+    async def known(self, id: str) -> Person | None:
+        """Somebody of the directory, or who came with the request; None if they have left."""
+        try:
+            return await self.directory.person(id, self.planning.subject.workflow_id)
+        except UnknownPerson:
+            return None
+
+    @property
+    def until(self) -> datetime:
+        """The end of this wait."""
+        return self.closes if self.late else self.due
+
+    @property
+    def overdue(self) -> Self | None:
+        """The wait after the due date, or a turn that comes later; None where the request closes when it is due."""
+        if self.closes <= self.due:
+            return None
+        since, came_at = max(self.since, self.due), max(self.came_at, self.due)
+        return replace(self, since=since, came_at=came_at, policy=_when_overdue(self.policy), late=True)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the reminders of this wait have no number: they go on until the request closes."""
+        overdue = self.planning.policy.overdue
+        return self.late and overdue is not None and overdue.most is None
+
+    @property
+    def pause(self) -> str:
+        """How long nobody else is told of the silence after a notice that reached the signer."""
+        rhythm = self.policy.reminders
+        if rhythm is None:
+            return _WITHOUT_RHYTHM
+        return rhythm.first if self.policy.urgent else rhythm.every
+
+    def is_for_the_alert(self, at: datetime, alert: datetime) -> bool:
+        """Whether a reminder would leave no time to act before somebody else is told, or come together with that."""
+        return at < alert + APART and after(at, self.pause, self.hours.zone) > alert
+
+    def has_had(self, reminder: ScheduledAction) -> bool:
+        """Whether the ledger has the line of a reminder, or of a later one."""
+        number = reminder_number(reminder.stage, self.planning.revision) or 0
+        return any(one.person == self.person and number <= one.number for one in self.planning.reminded)
+
+    def heard_besides(self, planned: Iterable[datetime]) -> tuple[datetime, ...]:
+        """When something reached them last that is neither planned nor the first notice of their turn."""
+        heard = self.heard_at
+        if heard is None or heard < self.came_at + APART:
+            return ()
+        return () if any(timedelta() <= heard - at < APART for at in planned) else (heard,)
+
+    def moment(self, kind: ActionType, at: datetime, stage: str, why: str) -> ScheduledAction:
+        """A moment that the signer hears themselves."""
+        return ScheduledAction(at=at, kind=kind, stage=stage, person=self.person, to=self.person, why=why)
+
+    def spread(self, at: datetime, slot: OpenSlot) -> datetime:
+        """The instant moved later by the jitter, and never out of its slot or the wait: what is left of them is shared.
+
+        An urgent one is not moved: its minutes count, and it is never one of thousands.
+        """
+        return at + self._share(min(slot.closes, self.until) - at)
+
+    def spread_ahead(self, at: datetime, slot: OpenSlot) -> datetime:
+        """The same of a last warning, moved earlier where its slot allows it.
+
+        A day before the end of a working day is the end of one.
+        """
+        earlier = at - self.jitter
+        return earlier if not self.policy.urgent and max(slot.opens, self.came_at) < earlier else self.spread(at, slot)
+
+    def _share(self, room: timedelta) -> timedelta:
+        """The jitter, or its part of a room that is smaller than `MOST_JITTER`; in whole seconds, never the whole."""
+        if self.policy.urgent or room <= timedelta():
+            return timedelta()
+        if room > MOST_JITTER:
+            return self.jitter
+        return timedelta(seconds=int(room.total_seconds() * (self.jitter / (MOST_JITTER + timedelta(seconds=1)))))
+
+    def leaves_time(self, at: datetime) -> bool:
+        """Whether the signer has two working hours from an instant to the end of this wait."""
+        left = timedelta()
+        for slot in self.hours.within(OpenSlot(at, self.until)):
+            left += slot.closes - slot.opens
+            if left >= TO_ACT:
+                return True
+        return False
+
+    def held(self, moment: ScheduledAction) -> ScheduledAction:
+        """The moment with the hours that it is kept to; see `kept_to`."""
+        return moment if moment.suppressed is not None else self.kept_to(self.hours, moment)
+
+    def kept_to(self, hours: OpenHours, moment: ScheduledAction) -> ScheduledAction:
+        """The moment kept to hours until the request is over; a last warning until what it warns of."""
+        timely = moment.kind is ActionType.WARN and self.now < self.due
+        return hours.keep(moment, self.now, self.due if timely else self.closes)
+
+    def has(self, snooze: Snooze) -> bool:
+        """Whether a snooze ends in this wait; what ends after all of them is dropped in the first."""
+        return self.late is (self.due <= snooze.until and self.due < self.closes)
+
+    def closed(self, moment: ScheduledAction, at: datetime) -> ScheduledAction:
+        """The moment as one for which the signer has no open hours from an instant on; see `closed`."""
+        return self.hours.drop(moment, at, self.until, self.end)
+
+    @property
+    def end(self) -> str:
+        """What ends this wait, in words."""
+        return "it closes" if self.late else "the due date"
+
+    def local(self, at: datetime) -> str:
+        """An instant on the signer's clock, named by its city, for reasons in words: other clocks stand beside them."""
+        city = self.hours.zone.key.rpartition("/")[2].replace("_", " ")
+        return f"{at.astimezone(self.hours.zone):%a %d %b %H:%M} ({city})"
+
+
+def _when_overdue(policy: Policy) -> Policy:
+    """What the policy asks for after the due date, said as what it asks for before."""
+    overdue = policy.overdue
+    if overdue is None:
+        return policy.replace(reminders=None, warnings=(), escalation=None)
+    rhythm = Reminders(
+        first=overdue.every, every=overdue.every, most=min(overdue.most or OVERDUE_AT_MOST, OVERDUE_AT_MOST)
+    )
+    escalation = (
+        policy.escalation.replace(after="used-up", or_=None) if policy.escalation and overdue.escalate else None
+    )
+    return policy.replace(reminders=rhythm, warnings=(), escalation=escalation)

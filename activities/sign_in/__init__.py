@@ -1,1 +1,0 @@
-"""Ways in to the desk: the link, the code, and how they are sent."""

@@ -1,0 +1,268 @@
+"""What a checked request file becomes: the workflow's input, the bytes to keep, the fingerprint it is recognised by."""
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+from typing import Any, Final, Self
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from activities.files.fields import FileName, Message, Name, Url
+from activities.files.pdf import LocalDocuments
+from activities.files.reading import FileFaults, FileModel, FileText, PlainFile
+from activities.launch import launch
+from activities.launch.intake import (
+    AskingFile,
+    CheckedPolicy,
+    ConcernedPersons,
+    FileChecks,
+    KnownPersons,
+    PersonId,
+    SomebodyEntry,
+    checked,
+    closing_times,
+    maps,
+    read_as,
+    right,
+)
+from activities.people.directory import Directory
+from activities.people.person import SignersFile, id_in_full
+from activities.policies.cascade import Resolved
+from activities.policies.catalogue import Catalogue
+from activities.records.rows import StoragePrefix
+from activities.records.store import Store
+from workflows.follow_up.input import FollowUpInput
+from workflows.kinds import Kind
+from workflows.model.signature import Document, SignatureBrief
+from workflows.model.subject import Participant, Role
+from workflows.names import adopted_document
+from workflows.signature.state import SignatureInput
+
+
+@dataclass
+class RequestChecks(FileChecks):
+    """The knowledge behind the fields of one request file, and what was seen of it so far: its document."""
+
+    folder: Path
+    documents: LocalDocuments
+    pdf: bytes | None = None
+
+    @property
+    def concerned(self) -> ConcernedPersons:
+        """The requester, and the signers of the directory."""
+        signers = self.right.get("signers", ())
+        return ConcernedPersons(self.right.get("requester"), frozenset(one.person for one in signers if one.person))
+
+    def document(self, file: str) -> None:
+        """Read the document that is named, keeping its bytes."""
+        self.pdf = self.documents.read(self.folder, file)
+
+
+def persons_named(plain: Any) -> frozenset[str]:
+    """Everybody a request file names by id, before anything was validated."""
+    if not isinstance(plain, dict):
+        return frozenset()
+    named = [plain.get("requester"), *(signer.get("person") for signer in maps(plain, "signers"))]
+    return frozenset(id for id in named if isinstance(id, str))
+
+
+def _checks(info: ValidationInfo) -> RequestChecks:
+    if not isinstance(info.context, RequestChecks):
+        raise TypeError("a request file is validated with RequestChecks")
+    return info.context
+
+
+class DocumentEntry(FileModel):
+    """What is to be signed: a PDF beside the file, or a template of Core Signature."""
+
+    file: FileName | None = None
+    template: Url | None = None
+    name: Name | None = None
+
+    @field_validator("file")
+    @classmethod
+    def _can_be_sent(cls, file: str | None, info: ValidationInfo) -> str | None:
+        if file is not None:
+            _checks(info).document(file)
+        return file
+
+    @model_validator(mode="after")
+    def _file_or_template(self) -> Self:
+        if self.file is None and self.template is None:
+            raise ValueError("needs either file or template")
+        if self.file is not None and self.template is not None:
+            raise ValueError("has file and template, but only one of them can be given")
+        if self.template is not None and self.name is None:
+            raise ValueError("needs a name, because it is made from a template")
+        return self
+
+
+class SignerEntry(SomebodyEntry):
+    """A signer; Core Signature could not tell two of one address apart."""
+
+    order: int | None = Field(default=None, ge=1, le=100)
+    role: Role = Role.SIGN
+
+    @field_validator("person")
+    @classmethod
+    def _once(cls, id: str | None, info: ValidationInfo) -> str | None:
+        if id is not None:
+            checks = _checks(info)
+            address = checks.person(id).email.casefold()
+            checks.once(id, f"{id} is a signer of this request already")
+            checks.once(address, "has the e-mail address of another signer of this request")
+        return id
+
+    @field_validator("email")
+    @classmethod
+    def _own_address(cls, email: str | None, info: ValidationInfo) -> str | None:
+        if email is not None:
+            _checks(info).once(email.casefold(), "is the e-mail address of another signer of this request")
+        return email
+
+
+class RequestFile(AskingFile):
+    """A request: what is to be signed, by whom, until when."""
+
+    document: DocumentEntry
+    requester: PersonId
+    signers: tuple[SignerEntry, ...] = Field(min_length=1, max_length=100)
+    message: Message | None = None
+
+    @field_validator("signers")
+    @classmethod
+    def _somebody_acts(cls, signers: tuple[SignerEntry, ...]) -> tuple[SignerEntry, ...]:
+        if all(signer.role is Role.COPY for signer in signers):
+            raise ValueError("needs at least one who signs or approves")
+        return signers
+
+    @field_validator("id")
+    @classmethod
+    def _not_adopted(cls, id: str | None) -> str | None:
+        if id is not None and adopted_document(id):
+            raise ValueError(
+                f"{id} is the id of a document that was sent at Core Signature by hand and is followed up from there "
+                f"(countersign request show {id}); choose another one"
+            )
+        return id
+
+    _right_people = field_validator("requester", "signers")(right)
+
+
+MAX_UPLOAD_MEGABYTES: Final = 20
+
+
+@dataclass(frozen=True)
+class PreparedRequest:
+    """A request whose file was checked in full; nothing is stored or started yet."""
+
+    request: SignatureInput
+    resolved: Resolved
+    """Its policy, and the layer each value comes from."""
+    document: bytes | None = field(repr=False)
+    """The PDF, None for a template."""
+    signers: bytes | None = field(repr=False)
+    """What the store keeps beside the request, None when all signers are in the directory."""
+    overdue: FileFaults | None = None
+    """Why it can be recognised, but not started any more."""
+
+    @property
+    def id(self) -> str:
+        """The request's id."""
+        return self.request.brief.id
+
+    @property
+    def given(self) -> SignatureInput:
+        """See `path.Prepared`."""
+        return self.request
+
+    async def kept(self, store: Store) -> SignatureInput:
+        """See `path.Prepared`: document, signers and message, under the fingerprint; of starts of one id at most one
+        will live."""
+        home, request = StoragePrefix.of_request(self.id), self.request
+        if self.document is not None:
+            await store.put_document(self.document)
+        if self.signers is not None:
+            await store.keep_signers(home, request.fingerprint, self.signers)
+        if request.brief.message is None:
+            return request
+        message = await store.texts.keep(home, f"message-{request.fingerprint[:16]}", request.brief.message)
+        return request.replace(brief=request.brief.replace(message=str(message)))
+
+    async def lives(self, store: Store, given: FollowUpInput) -> None:
+        """See `path.Prepared`: nothing yet; its cover sheet is kept when the document is created at the provider."""
+
+
+async def prepare_request(
+    written: FileText | PlainFile,
+    *,
+    catalogue: Catalogue,
+    directory: Directory,
+    now: datetime,
+    documents: LocalDocuments | None = None,
+) -> PreparedRequest:
+    """Check a request file in full, without starting anything; `documents` are read once for many files.
+
+    Raises `FileFaults` with all that is wrong, and `DirectoryFailure` when nobody can be looked up. A due date that is
+    over stands in `overdue` when nothing else is wrong: the request may have been started in time.
+    """
+    plain = await read_as(Kind.REQUEST, written)
+    found = await KnownPersons.look_up(directory, persons_named(plain.plain))
+    checks = RequestChecks(
+        folder=plain.folder,
+        documents=documents or LocalDocuments(MAX_UPLOAD_MEGABYTES),
+        catalogue=catalogue,
+        found=found,
+        closing=closing_times(maps(plain.plain, "signers"), found),
+        now=now,
+    )
+    return _prepared(*await checked(plain, RequestFile, checks, directory), checks.pdf)
+
+
+def _prepared(file: RequestFile, found: CheckedPolicy, pdf: bytes | None) -> PreparedRequest:
+    """The request of a file that is right, with its resolved policy and the bytes of its document."""
+    document, policy = _document(file.document, pdf), found.resolved.policy
+    digest = fingerprint(file, document.sha256)
+    brief = SignatureBrief(
+        id=launch.own_id(file, digest),
+        kind=file.kind,
+        title=_title(file.document),
+        document=document,
+        requester=file.requester,
+        people=_signers(file),
+        message=file.message,
+        urgent=policy.urgent,
+        lock_screen=policy.lock_screen,
+    )
+    request = SignatureInput(brief=brief, policy=policy, due=file.due, fingerprint=digest, subscribers=file.subscribers)
+    return PreparedRequest(
+        request, found.resolved, pdf, SignersFile.of(one.in_full for one in file.signers), found.overdue
+    )
+
+
+def fingerprint(file: RequestFile, document_sha256: str | None) -> str:
+    """SHA-256 of what the file says as canonical JSON: without its id, the document by its hash."""
+    content = file.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude={"id": True})
+    if document_sha256 is not None:
+        content["document"] = {**content["document"], "sha256": document_sha256}
+        del content["document"]["file"]
+    return launch.fingerprint(content)
+
+
+def _title(entry: DocumentEntry) -> str:
+    return entry.name or PurePosixPath(entry.file or "").stem
+
+
+def _document(entry: DocumentEntry, pdf: bytes | None) -> Document:
+    if entry.file is None or pdf is None:
+        return Document(template=entry.template)
+    digest = hashlib.sha256(pdf).hexdigest()
+    return Document(sha256=digest, size=len(pdf), file_name=PurePosixPath(entry.file).name)
+
+
+def _signers(file: RequestFile) -> tuple[Participant, ...]:
+    return tuple(
+        Participant(person=entry.person or id_in_full(position), order=entry.order or position, role=entry.role)
+        for position, entry in enumerate(file.signers, start=1)
+    )

@@ -1,1 +1,0 @@
-"""The document and record store: one fsspec URL, shared by starters and workers."""

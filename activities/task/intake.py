@@ -1,0 +1,264 @@
+"""What a checked task file becomes: the workflow's input, and the fingerprint it is recognised by."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Final, NamedTuple, Self
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from activities.files.fields import Id, Message, Name, Span
+from activities.files.reading import FileFaults, FileModel, FileText, PlainFile
+from activities.launch import launch
+from activities.launch.intake import (
+    AskingFile,
+    CheckedPolicy,
+    ConcernedPersons,
+    FileChecks,
+    KnownPersons,
+    PersonId,
+    SomebodyEntry,
+    checked,
+    closing_times,
+    maps,
+    read_as,
+    right,
+)
+from activities.people.directory import Directory, UnknownGroup
+from activities.people.person import Reachable, SignersFile, id_in_full
+from activities.policies.cascade import Resolved
+from activities.policies.catalogue import Catalogue
+from activities.policies.policy_file import PolicyLayer
+from activities.records.cover_sheet import TaskCover
+from activities.records.rows import StoragePrefix
+from activities.records.store import Store
+from workflows.follow_up.input import FollowUpInput
+from workflows.kinds import Kind
+from workflows.model.subject import AnswerField, Participant, Role, Task
+from workflows.task.state import TaskInput
+
+PEOPLE_AT_MOST: Final = 100
+"""As many as a request may have signers."""
+COLLEAGUES_AT_MOST: Final = 20
+"""To choose one of on a page."""
+ANSWER_LINES_AT_MOST: Final = 20
+"""Of the field for an answer."""
+
+
+class _Team(NamedTuple):
+    """The people of a group but for the owner, or why none of them can be asked."""
+
+    members: tuple[str, ...] = ()
+    refused: str | None = None
+
+    @classmethod
+    async def look_up(cls, directory: Directory, name: object, owner: object) -> Self:
+        if not isinstance(name, str):
+            return cls()
+        try:
+            members = tuple(id for id in await directory.group(name) if id != owner)
+        except UnknownGroup as unknown:
+            return cls(refused=str(unknown))
+        if not members:
+            return cls(refused=f"in the group {name} is nobody but the owner")
+        if len(members) > PEOPLE_AT_MOST:
+            return cls(refused=f"the group {name} has {len(members):,} people: at most {PEOPLE_AT_MOST} can be asked")
+        return cls(members)
+
+
+@dataclass
+class TaskChecks(FileChecks):
+    """The knowledge behind the fields of one task file."""
+
+    made_of: ClassVar[frozenset[str]] = FileChecks.made_of | {"within"}
+    closes: ClassVar[bool] = False
+
+    owner: object
+    team: _Team
+
+    @classmethod
+    async def look_up(cls, plain: Any, *, catalogue: Catalogue, directory: Directory, now: datetime) -> Self:
+        """Ask the directory for everybody whom the file names, before anything of it was validated."""
+        fields = plain if isinstance(plain, dict) else {}
+        owner, who = fields.get("owner"), fields.get("who")
+        who = who if isinstance(who, dict) else {}
+        team = await _Team.look_up(directory, who.get("group"), owner)
+        asked = [who, *({"person": id} for id in team.members)]
+        named = (owner, *(one.get("person") for one in (*asked, *maps(plain, "colleagues"))))
+        found = await KnownPersons.look_up(directory, frozenset(id for id in named if isinstance(id, str)))
+        closing = closing_times(asked, found)
+        return cls(catalogue=catalogue, found=found, closing=closing, now=now, owner=owner, team=team)
+
+    @property
+    def concerned(self) -> ConcernedPersons:
+        """The owner, and everybody of the directory who is asked."""
+        who = self.right.get("who")
+        asked = self.asked(who) if who and who.in_full is None else ()
+        return ConcernedPersons(self.right.get("owner"), frozenset(asked))
+
+    @property
+    def layer(self) -> PolicyLayer | None:
+        """With the time that the file gives, which is a window in other words."""
+        layer, within = super().layer, self.right["within"]
+        return layer if within is None else (layer or PolicyLayer()).model_copy(update={"window": within})
+
+    def asked(self, who: "WhoEntry") -> tuple[str, ...]:
+        """The ids of those who are asked."""
+        if who.group is not None:
+            return self.team.members
+        return (who.person or id_in_full(1),)
+
+    def person_once(self, id: str) -> str:
+        """The id of somebody of the directory who is named as one to be asked, but for the owner."""
+        person = self.person(id)
+        if id == self.owner:
+            raise ValueError(f"{id} is the owner and cannot be asked")
+        self.once(id, f"{id} is among those who are asked already")
+        self.address_once(person.email)
+        return id
+
+    def address_once(self, email: str) -> str:
+        """The address of somebody who stands in full: who has two could hand over to themselves."""
+        self.once(email.casefold(), "is the e-mail address of somebody else who is asked")
+        return email
+
+
+def _checks(info: ValidationInfo) -> TaskChecks:
+    if not isinstance(info.context, TaskChecks):
+        raise TypeError("a task file is validated with TaskChecks")
+    return info.context
+
+
+class AskedEntry(SomebodyEntry):
+    """Somebody who is asked, or may be when somebody hands over."""
+
+    @field_validator("person")
+    @classmethod
+    def _somebody_else(cls, person: str | None, info: ValidationInfo) -> str | None:
+        return person and _checks(info).person_once(person)
+
+    @field_validator("email")
+    @classmethod
+    def _own_address(cls, email: str | None, info: ValidationInfo) -> str | None:
+        return email and _checks(info).address_once(email)
+
+
+class WhoEntry(AskedEntry):
+    """Who is asked: everybody of a group, or one person."""
+
+    others: ClassVar[tuple[str, ...]] = ("group",)
+
+    group: Id | None = None
+
+    @field_validator("group")
+    @classmethod
+    def _has_somebody(cls, group: str | None, info: ValidationInfo) -> str | None:
+        if group is not None:
+            team = _checks(info).team
+            if team.refused:
+                raise ValueError(team.refused)
+            _checks(info).asked_already.update(team.members)
+        return group
+
+
+class AnswerEntry(FileModel):
+    """What whoever does the task is to write, in a field that stands in front on its page."""
+
+    label: Name
+    required: bool = True
+    lines: Annotated[int, Field(ge=1, le=ANSWER_LINES_AT_MOST)] = 1
+
+    @property
+    def field(self) -> AnswerField:
+        """The same for the workflow."""
+        return AnswerField(label=self.label, required=self.required, lines=self.lines)
+
+
+class TaskFile(AskingFile):
+    """A task: what is to be done, by whom, until when."""
+
+    title: Name
+    text: Message = ""
+    who: WhoEntry
+    owner: PersonId
+    within: Span | None = None
+    answer: AnswerEntry | None = None
+    colleagues: tuple[AskedEntry, ...] = Field(default=(), max_length=COLLEAGUES_AT_MOST)
+
+    @property
+    def in_full(self) -> tuple[Reachable | None, ...]:
+        """Whoever stands in full, at the places that their ids count: who is asked, then their colleagues."""
+        return (self.who.in_full, *(one.in_full for one in self.colleagues))
+
+    _right_people = field_validator("who", "owner", "within")(right)
+
+    @model_validator(mode="after")
+    def _one_time(self) -> Self:
+        if self.within is not None and self.due is not None:
+            raise ValueError("has due and within, but only one of them can be given")
+        if self.within is not None and self.policy is not None and self.policy.window is not None:
+            raise ValueError("has within and policy.window, which say the same: only one of them can be given")
+        return self
+
+
+@dataclass(frozen=True)
+class PreparedTask:
+    """A task whose file was checked in full; nothing is started yet."""
+
+    given: TaskInput
+    resolved: Resolved
+    """Its policy, and the layer each value comes from."""
+    people: bytes | None = field(default=None, repr=False)
+    """What the store keeps of those who stand in full, None when all are in the directory."""
+    overdue: FileFaults | None = None
+    """Why it can be recognised, but not started any more."""
+
+    async def kept(self, store: Store) -> TaskInput:
+        """See `path.Prepared`: people and text, under the fingerprint; of starts of one id at most one will live."""
+        task = self.given.task
+        home = StoragePrefix.of(task.workflow_id)
+        if self.people is not None:
+            await store.keep_signers(home, self.given.fingerprint, self.people)
+        if not task.text:
+            return self.given
+        text = await store.texts.keep(home, f"text-{self.given.fingerprint[:16]}", task.text)
+        return self.given.replace(task=task.replace(text=str(text)))
+
+    async def lives(self, store: Store, given: FollowUpInput) -> None:
+        """See `path.Prepared`: its people and its cover sheet, for nothing of a task is created elsewhere."""
+        if isinstance(given, TaskInput):
+            if self.people is not None:
+                await store.choose_signers(StoragePrefix.of(given.task.workflow_id), given.fingerprint)
+            await TaskCover.keep(store, given.task)
+
+
+async def prepare_task(
+    written: FileText | PlainFile, *, catalogue: Catalogue, directory: Directory, now: datetime
+) -> PreparedTask:
+    """Check a task file in full, without starting anything; those of a group who are asked are its people as of now.
+
+    Raises `FileFaults` with all that is wrong, and `DirectoryFailure` when nobody can be looked up. A due date that is
+    over stands in `overdue` when nothing else is wrong: the task may have been started in time.
+    """
+    plain = await read_as(Kind.TASK, written)
+    checks = await TaskChecks.look_up(plain.plain, catalogue=catalogue, directory=directory, now=now)
+    file, found = await checked(plain, TaskFile, checks, directory)
+    return _prepared(file, found, checks.asked(file.who))
+
+
+def _prepared(file: TaskFile, found: CheckedPolicy, asked: tuple[str, ...]) -> PreparedTask:
+    policy = found.resolved.policy
+    digest = launch.fingerprint(file.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude={"id"}))
+    task = Task(
+        id=launch.own_id(file, digest),
+        kind=file.kind,
+        title=file.title,
+        text=file.text,
+        requester=file.owner,
+        people=tuple(Participant(person=id, role=Role.DO) for id in asked),
+        colleagues=tuple(one.person or id_in_full(place) for place, one in enumerate(file.colleagues, start=2)),
+        answer=file.answer.field if file.answer else None,
+        urgent=policy.urgent,
+        lock_screen=policy.lock_screen,
+    )
+    given = TaskInput(task=task, policy=policy, due=file.due, fingerprint=digest, subscribers=file.subscribers)
+    return PreparedTask(given, found.resolved, SignersFile.of(file.in_full), found.overdue)

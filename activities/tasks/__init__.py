@@ -1,1 +1,0 @@
-"""Tasks as people ask for them: a file, what it is checked against, and what it becomes."""

@@ -1,0 +1,115 @@
+"""How far the clock of this worker is from the server's, by the activities that it is given: said once a minute."""
+
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Self
+
+import structlog
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.service import RPCError
+from temporalio.testing import TimeSkipper
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
+
+from activities.documents.errors import StoreFailure
+from activities.records.store import Store
+from workflows.model.clock_skew import CLOCKS_APART
+
+LOOKED_AT_EVERY: Final = 60.0
+"""Seconds. Of what was seen in them the least difference counts: a busy worker begins late what it was given."""
+_LOGGER: Final = structlog.get_logger("countersign.worker")
+
+WasMoved = Callable[[str], Awaitable[bool]]
+"""Whether somebody has moved the clock of a workflow, whose activities are then given out by it."""
+
+
+class WorkerClockSeen(BaseModel):
+    """How far a worker was ahead, in seconds, or behind; `at` by the server's clock."""
+
+    model_config = ConfigDict(frozen=True)
+
+    worker: str
+    ahead: int
+    at: AwareDatetime
+
+    @classmethod
+    async def latest(cls, store: Store) -> Self | None:
+        """What was noted last of any worker; raises `StoreFailure`."""
+        content = await store.notes.worker_clock()
+        try:
+            return cls.model_validate_json(content) if content else None
+        except ValidationError:
+            return None
+
+
+class WorkerClock(Interceptor):
+    """Give it to the `Worker`: it compares when the server gave out an activity with when that is begun here."""
+
+    def __init__(
+        self,
+        worker: str,
+        store: Store,
+        was_moved: WasMoved,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._worker = worker
+        self._store = store
+        self._was_moved = was_moved
+        self._clock = clock
+        self._seconds = seconds
+        self._least: timedelta | None = None
+        self._since = seconds()
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
+        """Wrap each activity."""
+        return _Compared(super().intercept_activity(next), self)
+
+    async def compare(self, given_out: datetime, workflow_id: str) -> None:
+        """An activity of this workflow, given out then, begins now."""
+        ahead = self._clock() - given_out
+        if self._least is None or abs(ahead) < abs(self._least):
+            self._least = ahead
+        if self._seconds() - self._since < LOOKED_AT_EVERY:
+            return
+        least, self._least, self._since = self._least, None, self._seconds()
+        if abs(least) <= CLOCKS_APART or await self._is_moved(workflow_id):
+            return
+        _LOGGER.error("the clock of this worker is off", seconds_ahead=int(least.total_seconds()))
+        seen = WorkerClockSeen(worker=self._worker, ahead=int(least.total_seconds()), at=given_out)
+        try:
+            await self._store.notes.note_worker_clock(seen.model_dump_json().encode())
+        except StoreFailure as failure:
+            _LOGGER.warning("doctor does not hear of the clock yet", why=str(failure))
+
+    async def _is_moved(self, workflow_id: str) -> bool:
+        """Also where the server does not say it: it is asked again in a minute."""
+        try:
+            return await self._was_moved(workflow_id)
+        except RPCError:
+            return True
+
+
+class _Compared(ActivityInboundInterceptor):
+    def __init__(self, next: ActivityInboundInterceptor, clock: WorkerClock) -> None:
+        super().__init__(next)
+        self._clock = clock
+
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        info = activity.info()
+        if not info.is_local:  # which the worker itself gives out
+            await self._clock.compare(info.started_time, info.workflow_id or "")
+        return await super().execute_activity(input)
+
+
+def moved_on(client: Client) -> WasMoved:
+    """Asks this server."""
+
+    async def was_moved(workflow_id: str) -> bool:
+        handle = client.get_workflow_handle(workflow_id)
+        return await TimeSkipper(client).get_time_skipping_info(handle) is not None
+
+    return was_moved

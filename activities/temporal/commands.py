@@ -1,0 +1,96 @@
+"""Wishes that activities send to living workflows: ended by then, refused, or taken; never waited for long."""
+
+from datetime import timedelta
+from typing import Final
+
+from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.service import RPCError
+
+from activities.temporal.executions import about_a_pause, about_its_task, about_the_workflow
+from activities.temporal.failures import failing_as_application_errors, passing_failure
+from activities.temporal.updates import answered
+from workflows.model.commands import UPDATES, AnyCommand, Cancellation, Done
+from workflows.model.subject import Code
+
+ANSWERS_WITHIN: Final = timedelta(seconds=10)
+_NOBODY: Final = ""
+"""What is said where nobody is there to take a wish."""
+
+
+class _Unanswered(Exception):
+    """It lives, and nobody answers for it."""
+
+
+class _StandsStill(_Unanswered):
+    """It will not answer before a person lets it: alone with that, it must not hold up others."""
+
+
+async def wish(
+    client: Client, workflow_id: str, wanted: AnyCommand, op: str, *, within: timedelta = ANSWERS_WITHIN
+) -> str | None:
+    """Send a wish, once for each `op`; None when it was taken, or there is nobody to take it, else why it was refused.
+
+    Where nobody answers `within` this time, a cancellation cancels the run, which may take as long once more, and which
+    the server remembers with who wants it and why. Raises `ApplicationError` when Temporal cannot be reached, or nobody
+    answers to anything else; it may pass.
+    """
+    return await _wished(client, workflow_id, wanted, op, within) or None
+
+
+async def taken(client: Client, workflow_id: str, wanted: AnyCommand, op: str) -> bool | None:
+    """Send a wish like `wish`: whether it was taken, None where there is nobody to take it."""
+    says = await _wished(client, workflow_id, wanted, op, ANSWERS_WITHIN)
+    return None if says == _NOBODY else says is None
+
+
+async def _wished(client: Client, workflow_id: str, wanted: AnyCommand, op: str, within: timedelta) -> str | None:
+    with failing_as_application_errors():
+        try:
+            return await _sent(client, workflow_id, wanted, op, within)
+        except _Unanswered as silent:
+            if isinstance(wanted, Cancellation):
+                await _cancelled(client, workflow_id, wanted, within)
+                return None
+            # What is done by then must not end as cancelled, nor stay open.
+            if isinstance(silent, _StandsStill) and not isinstance(wanted, Done):
+                return str(silent)
+            raise passing_failure(Code.UNREACHABLE, str(silent)) from None
+
+
+async def offer(client: Client, workflow_id: str, wanted: AnyCommand, op: str) -> str | None:
+    """Send a wish that may as well be left out: like `wish`, but that nobody answers is told in words, too."""
+    with failing_as_application_errors():
+        try:
+            return await _sent(client, workflow_id, wanted, op, ANSWERS_WITHIN) or None
+        except _Unanswered as silent:
+            return str(silent)
+
+
+async def _sent(client: Client, workflow_id: str, wanted: AnyCommand, op: str, within: timedelta) -> str | None:
+    handle, word = client.get_workflow_handle(workflow_id), UPDATES[type(wanted)]
+    try:
+        await answered(lambda: handle.execute_update(word, wanted, id=f"{word}-{op}"), within)
+    except WorkflowUpdateFailedError as refused:
+        return str(refused.cause)
+    except TimeoutError:
+        raise _Unanswered("no worker answers") from None
+    except RPCError as error:
+        if about_a_pause(error):
+            raise _StandsStill("it is paused in Temporal") from None
+        if about_its_task(error):
+            raise _StandsStill("its workflow task fails") from None
+        if not about_the_workflow(error):
+            raise
+        return _NOBODY
+    return None
+
+
+async def _cancelled(client: Client, workflow_id: str, wanted: Cancellation, within: timedelta) -> None:
+    """Cancel the run, unless it has closed meanwhile."""
+    # The server keeps these words as they are: none that its payloads would keep encrypted.
+    said = wanted if client.data_converter.payload_codec is None else wanted.replace(reason="")
+    try:
+        await client.get_workflow_handle(workflow_id).cancel(reason=said.of_the_run, rpc_timeout=within)
+    except RPCError as error:
+        if not about_the_workflow(error):
+            raise

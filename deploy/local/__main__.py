@@ -1,0 +1,122 @@
+"""The whole of Countersign on one laptop, until Ctrl-C: `python -m deploy.local [--data DIR]`.
+
+A real Temporal server with its Web UI, the sandbox in the vendors' place, the receiver and the worker: four processes
+on loopback. While they run, `DIR/dev.json` tells other programs where they are. A second start continues with the data
+of the first.
+"""
+
+from starter.boot import interrupts
+
+if __name__ == "__main__":
+    interrupts.hold()  # `exits.run` takes what comes while it imports.
+
+import argparse
+import asyncio
+import json
+import os
+import shlex
+import shutil
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from deploy.local import environment as example
+from deploy.local.environment import LOOPBACK, only_loopback
+from deploy.local.running import RunningStack, Say, in_one_line, planned
+from deploy.local.stack import Stack
+from starter.boot import exits
+from starter.config import settings
+from starter.config.environment import DATA_DIR
+from starter.errors import Exit
+from starter.telemetry import logs
+
+
+def main() -> int:
+    """Run until SIGINT or SIGTERM, then 0; `Refusal` when the stack cannot start or a process of it ends."""
+    logs.configure("debug" if os.environ.get("COUNTERSIGN_LOG_LEVEL") == "debug" else "warning")
+    options = _parser().parse_args()
+    settings.load()  # What is misspelt or malformed is told here, not by the first process that reads it.
+    with in_one_line("countersign dev"):
+        asyncio.run(serve(options.data, only_loopback(options.host), as_json=options.json))
+    return Exit.DONE
+
+
+async def serve(data: Path, host: str, *, as_json: bool) -> None:
+    """The stack on the folder `data` until a signal; raises `StackFailure` when it falls apart."""
+    say = _silent if as_json else _say
+    async with planned(data, host, os.environ) as stack:
+        life = asyncio.create_task(_live(stack, say, as_json=as_json))
+        # What ends the processes is no part of this task: a second Ctrl-C does not cut it short.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, life.cancel)
+        with suppress(asyncio.CancelledError):
+            await life
+        say("ending worker, receiver, sandbox, Temporal server …")
+
+
+async def _live(stack: RunningStack, say: Say, *, as_json: bool) -> None:
+    async with stack.up(say):
+        _tell(stack.plan, as_json=as_json)
+        raise await stack.until_one_ends(say)
+
+
+def _tell(stack: Stack, *, as_json: bool) -> None:
+    if as_json:
+        _say(json.dumps({name: told for name, told in stack.addresses.items() if name != "env"}))
+        return
+    for line in (
+        "",
+        f"  Phones (inboxes)  {stack.addresses['sandbox']}",
+        f"  Web UI            {stack.addresses['web_ui']}",
+        f"  Receiver          {stack.addresses['receiver']}",
+        f"  Desk              {stack.addresses['desk']}",
+        f"  Logs              {stack.folder.logs}",
+        *(f"  Metrics           {page}" for page in stack.metrics),
+        "",
+        f"In a second terminal{start_words(stack.folder.path)}",
+        *activation(),
+        "Ctrl-C ends everything; the data stays for the next start.",
+    ):
+        _say(line)
+
+
+def start_words(data: Path) -> str:
+    """What is typed to start the example request on the stack of this folder: any but the usual one has to be named."""
+    if data == DATA_DIR.absolute():
+        return f", from this folder or below: countersign request start {DATA_DIR / example.REQUEST}"
+    named, file = (shlex.quote(str(path)) for path in (data, data / example.REQUEST))
+    return f": countersign --dev {named} request start {file}"
+
+
+def activation(path: str | None = None) -> Iterator[str]:
+    """What is typed there first, where a shell of this `PATH` would not find the command."""
+    activate = Path(sys.prefix, "bin", "activate")
+    if shutil.which("countersign", path=path) is None and activate.is_file():
+        yield f"(first, for the command to be found there: . {shlex.quote(str(activate))})"
+
+
+def usual_data(shell: Mapping[str, str] = os.environ) -> Path:
+    """The folder of a stack that was started without `--data`: where a second terminal of this shell looks, too."""
+    return Path(shell.get("COUNTERSIGN_DATA_DIR", "").strip() or DATA_DIR)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m deploy.local", description="Countersign on one laptop.")
+    parser.add_argument("--data", type=Path, default=usual_data(), help="folder of data, logs and addresses")
+    parser.add_argument("--host", default=LOOPBACK, help="loopback address to listen on")
+    parser.add_argument("--json", action="store_true", help="print the addresses as JSON once all is ready")
+    return parser
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201  the progress of a command is its output
+
+
+def _silent(line: str) -> None:
+    """With --json nothing but JSON is printed."""
+
+
+if __name__ == "__main__":
+    exits.run(main, until_stopped=True)

@@ -1,0 +1,244 @@
+"""The environment of the laptop stack: what its processes, and the commands of a second terminal, are told.
+
+The shell's settings of ours are passed on. Those that the stack must set itself are refused, and another Temporal
+server of the shell is left outside: a stack on a laptop must never reach for it, nor for another tenant.
+"""
+
+import base64
+import ipaddress
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from string import Template
+from typing import Final, get_args
+
+from deploy.local.folder import FolderState
+from deploy.local.processes import StackFailure
+from starter.boot import processes
+from starter.config.environment import PREFIX, VERSIONING
+from starter.config.settings import named_fields
+
+_OUTSIDE = ("TEMPORAL_", "COUNTERSIGN_", "SANDBOX_")
+_FILE = "_FILE"
+_FOLDER = f"{PREFIX}DATA_DIR"
+LOOKS: Final = ("COMPANY", "COMPANY_LOGO", "CONTACT", "PREVIEW", "LOG_LEVEL")
+"""Settings that change what people see, not what happens: the demo takes these alone."""
+MUST_SET: Final = (
+    *("SIGNATURE_URL", "SIGNATURE_TOKEN_URL", "SIGNATURE_TOKEN_AUTH", "SIGNATURE_GRANT", "SIGNATURE_CLIENT_ID"),
+    *("SIGNATURE_CLIENT_SECRET", "SIGNATURE_USERNAME", "SIGNATURE_PASSWORD", "SIGNATURE_SCOPE"),
+    *("SIGNATURE_SUBSCRIPTION", "PUSH_DIALECT", "PUSH_URL", "PUSH_SEND_PATH", "PUSH_PROJECT", "PUSH_AUTH"),
+    *("PUSH_TOKEN_URL", "PUSH_CLIENT_ID", "PUSH_CLIENT_SECRET", "PUSH_CREDENTIALS_FILE", "PUSH_APP", "PUSH_APP_KEY"),
+    *("MRA_URL", "MRA_USER", "MRA_PASSWORD", "WEBHOOK_URL", "WEBHOOK_BIND", "WEBHOOK_SECRETS", "WEBHOOK_SEGMENT"),
+    *("LINK_BASE", "LINK_SECRET", "WEB_UI"),
+)
+"""Settings that the stack alone can know: its addresses and secrets, and how its sandbox is spoken to."""
+_CONVERSION_SECONDS = "0.2"
+_CALLS_A_SECOND = "200"
+_TENANT = "acme"
+_COMPANY = "Northwind"
+_LOGO = "northwind.svg"
+_CONTACT = "legal-desk@supplier.test"
+
+
+def base(shell: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The shell's variables without those that point outside, and the way to this project's own modules."""
+    inside = {name: text for name, text in shell.items() if not name.startswith(_OUTSIDE)}
+    return {**processes.environment(inside), "PYTHONUNBUFFERED": "1"}
+
+
+def of_sandbox(kept: FolderState, folder: Path) -> dict[str, str]:
+    """`SANDBOX_*`: the vendors' side of the secrets."""
+    return {
+        "SANDBOX_TENANT": _TENANT,
+        "SANDBOX_DATA": str(folder / "sandbox"),
+        "SANDBOX_CLIENT_SECRET": kept.secrets.signature_client,
+        "SANDBOX_PUSH_CLIENT_SECRET": kept.secrets.push_client,
+        "SANDBOX_MRA_PASSWORD": kept.secrets.messaging,
+        "SANDBOX_CALLBACK_SECRET": kept.secrets.callback,
+        "SANDBOX_CONVERSION_DELAY": _CONVERSION_SECONDS,
+    }
+
+
+def of_countersign(kept: FolderState, folder: Path, host: str, shell: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """`COUNTERSIGN_*` and `TEMPORAL_*` of this stack: its own, and every setting of the shell.
+
+    Hosts and secrets of the hand-off are added to those of the sandbox. `StackFailure` names what it must set itself.
+    """
+    given = dict(_given(shell))
+    sandbox, receiver = url(host, kept.ports.sandbox), url(host, kept.ports.receiver)
+    hosts, secrets = authority(host, kept.ports.sandbox), f"finance={finance_secret(kept)}"
+    defaults = {
+        "TEMPORAL_ADDRESS": authority(host, kept.ports.temporal),
+        "TEMPORAL_NAMESPACE": "default",
+        "COUNTERSIGN_DATA_DIR": str(folder),
+        **_looks(folder, given),
+        "COUNTERSIGN_WEB_UI": url(host, kept.ports.web_ui),
+        "COUNTERSIGN_PEOPLE": str(folder / "example" / "people.yaml"),
+        **_of_signature(kept, sandbox),
+        **_of_push(kept, sandbox),
+        **_of_messaging(kept, sandbox),
+        "COUNTERSIGN_WEBHOOK_URL": receiver,
+        "COUNTERSIGN_WEBHOOK_BIND": authority(host, kept.ports.receiver),
+        "COUNTERSIGN_WEBHOOK_SECRETS": kept.secrets.callback,
+        "COUNTERSIGN_WEBHOOK_SEGMENT": kept.secrets.segment,
+        "COUNTERSIGN_LINK_BASE": receiver,
+        "COUNTERSIGN_LINK_SECRET": kept.secrets.link,
+        "COUNTERSIGN_OPERATORS": "directors",
+        "COUNTERSIGN_HANDOFF_HOSTS": hosts,
+        "COUNTERSIGN_HANDOFF_SECRETS": secrets,
+    }
+    for name, own in (("COUNTERSIGN_HANDOFF_HOSTS", hosts), ("COUNTERSIGN_HANDOFF_SECRETS", secrets)):
+        if name in given:
+            given[name] = f"{own},{given[name]}"
+    unread = {name.removesuffix(_FILE) for name in given if name.endswith(_FILE)}
+    return {name: text for name, text in defaults.items() if name not in unread} | given
+
+
+def finance_secret(kept: FolderState) -> str:
+    """The Standard Webhooks secret that signs the calls to the target `finance`."""
+    return "whsec_" + base64.b64encode(kept.secrets.finance.encode()).decode()
+
+
+def url(host: str, port: int) -> str:
+    """http to this machine."""
+    return f"http://{authority(host, port)}"
+
+
+def authority(host: str, port: int) -> str:
+    """`host:port`, an IPv6 host in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def versioning(shell: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Worker Versioning, when the shell names a build: for the worker alone."""
+    return {name: shell[name] for name in VERSIONING if shell.get(name)} if shell.get(VERSIONING[0]) else {}
+
+
+def metrics(host: str, port: int, shell: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Where one process offers its metrics, when the shell wants Prometheus: at one port there is room for one."""
+    if shell.get("OTEL_METRICS_EXPORTER", "").strip() != "prometheus":
+        return {}
+    bracketed = authority(host, port).rpartition(":")[0]
+    return {"OTEL_EXPORTER_PROMETHEUS_HOST": bracketed, "OTEL_EXPORTER_PROMETHEUS_PORT": str(port)}
+
+
+def _looks(folder: Path, given: Mapping[str, str]) -> dict[str, str]:
+    """The company of the examples, and the first page of documents where its library is installed.
+
+    Whoever names a company of their own gets neither our logo nor our contact beside it.
+    """
+    preview = {"COUNTERSIGN_PREVIEW": "on" if find_spec("pypdfium2") else "off"}
+    if "COUNTERSIGN_COMPANY" in given:
+        return preview
+    logo = str(folder / "example" / _LOGO)
+    return preview | {
+        "COUNTERSIGN_COMPANY": _COMPANY,
+        "COUNTERSIGN_COMPANY_LOGO": logo,
+        "COUNTERSIGN_CONTACT": _CONTACT,
+    }
+
+
+def _of_signature(kept: FolderState, sandbox: str) -> dict[str, str]:
+    return {
+        "COUNTERSIGN_SIGNATURE_URL": sandbox,
+        "COUNTERSIGN_SIGNATURE_TOKEN_URL": f"{sandbox}/otdstenant/{_TENANT}/oauth2/token",
+        "COUNTERSIGN_SIGNATURE_CLIENT_ID": "countersign",
+        "COUNTERSIGN_SIGNATURE_CLIENT_SECRET": kept.secrets.signature_client,
+        "COUNTERSIGN_SIGNATURE_FROM_EMAIL": "legal-desk@supplier.test",
+        "COUNTERSIGN_SIGNATURE_MAX_RPS": _CALLS_A_SECOND,
+    }
+
+
+def _of_push(kept: FolderState, sandbox: str) -> dict[str, str]:
+    return {
+        "COUNTERSIGN_PUSH_DIALECT": "fcm_v1",
+        "COUNTERSIGN_PUSH_URL": sandbox,
+        "COUNTERSIGN_PUSH_PROJECT": "countersign",
+        "COUNTERSIGN_PUSH_TOKEN_URL": f"{sandbox}/push/oauth2/token",
+        "COUNTERSIGN_PUSH_CLIENT_ID": "countersign-push",
+        "COUNTERSIGN_PUSH_CLIENT_SECRET": kept.secrets.push_client,
+    }
+
+
+def _of_messaging(kept: FolderState, sandbox: str) -> dict[str, str]:
+    return {
+        "COUNTERSIGN_MRA_URL": sandbox,
+        "COUNTERSIGN_MRA_USER": "countersign",
+        "COUNTERSIGN_MRA_PASSWORD": kept.secrets.messaging,
+    }
+
+
+def looks_of(shell: Mapping[str, str]) -> dict[str, str]:
+    """The shell without those of our settings that would change what happens."""
+    return {
+        name: text for name, text in shell.items() if not name.startswith(PREFIX) or name.removeprefix(PREFIX) in LOOKS
+    }
+
+
+def _given(shell: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The shell's settings of ours, files by their whole paths; `StackFailure` for what the stack must set itself."""
+    ours = {name: text.strip() for name, text in shell.items() if name.startswith(PREFIX) and text.strip()}
+    ours.pop(_FOLDER, None)  # It chose the folder, unless the command line did.
+    must = [name for name in ours if {_plain(name), _plain(name).removesuffix(_FILE)} & {*MUST_SET}]
+    if must:
+        raise StackFailure("\n".join(f"{name}: the stack sets this itself; unset it" for name in sorted(must)))
+    files = {name for name, field in named_fields() if Path in (field.annotation, *get_args(field.annotation))}
+    for name, text in ours.items():
+        is_file = _plain(name) in files or name.endswith(_FILE) or (_plain(name) == "STORE" and "://" not in text)
+        yield name, str(Path(text).absolute()) if is_file else text
+
+
+def _plain(name: str) -> str:
+    return name.removeprefix(PREFIX)
+
+
+REQUEST: Final = Path("example", "msa.yaml")
+"""The request to start first, in the data folder."""
+_SOURCE: Final = Path(__file__).parent.with_name("examples")
+_SANDBOX: Final = re.compile(r"https?://[^/\s\"']+(?=/_sandbox/)")
+
+
+def lay_out(data: Path, sandbox: str) -> None:
+    """Write what is not there yet. What is there may have been edited: only the sandbox's address in it changes."""
+    folder = (data / REQUEST).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    for source in _SOURCE.iterdir():
+        target = folder / source.name
+        if not target.exists():
+            _write(source, target, sandbox)
+        elif source.suffix == ".yaml":
+            _readdress(target, sandbox)
+
+
+def _write(source: Path, target: Path, sandbox: str) -> None:
+    if source.suffix == ".yaml":
+        target.write_text(Template(source.read_text()).substitute(SANDBOX=sandbox))
+    else:
+        shutil.copyfile(source, target)
+
+
+def _readdress(file: Path, sandbox: str) -> None:
+    """The ports of a stack may differ from those of its last start."""
+    before = file.read_bytes().decode(errors="surrogateescape")
+    after = _SANDBOX.sub(lambda _: sandbox, before)
+    if after != before:
+        file.write_bytes(after.encode(errors="surrogateescape"))
+
+
+LOOPBACK: Final = "127.0.0.1"
+
+
+def only_loopback(host: str) -> str:
+    """The loopback address that `host` is; `StackFailure` for any other."""
+    try:
+        address = ipaddress.ip_address(LOOPBACK if host == "localhost" else host)
+    except ValueError:
+        address = None
+    if address is None or not address.is_loopback:
+        raise StackFailure(
+            f"{host} is not a loopback address: the dev server skips security checks, so it stays on this machine"
+        )
+    return str(address)

@@ -1,0 +1,174 @@
+"""The data folder of the laptop stack: what a second start continues with, and what other terminals read.
+
+`kept.json` has the ports and the generated secrets, `dev.json` the addresses while the stack runs; both are readable
+by their owner only.
+"""
+
+import fcntl
+import json
+import os
+import random
+import secrets
+import shutil
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any, Final, Self
+
+from pydantic import BaseModel, Field, ValidationError
+
+from deploy.local.processes import StackFailure
+from starter.config.environment import DEV_FILE
+
+_OWNER_ONLY: Final = 0o600
+_LOCK: Final = "lock"
+_PORTS: Final = range(20_000, 32_768)
+"""Below those that systems give to outgoing connections: one of these could come between choosing and listening."""
+_TRIES: Final = 100
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where the processes listen."""
+
+    temporal: int
+    web_ui: int
+    temporal_http: int
+    temporal_metrics: int
+    sandbox: int
+    receiver: int
+    receiver_metrics: int
+    worker_metrics: int
+
+    @classmethod
+    def free(cls, host: str, wished: Mapping[str, int]) -> Self:
+        """The wished ports that are free, free ones for the others."""
+        with ExitStack() as held:
+            return cls(**{field.name: _hold(host, wished.get(field.name), held) for field in fields(cls)})
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """What the parts of the stack prove themselves to each other with; made once per folder."""
+
+    link: str
+    segment: str
+    callback: str
+    signature_client: str
+    push_client: str
+    messaging: str
+    finance: str
+
+    @classmethod
+    def made(cls, known: Mapping[str, str]) -> Self:
+        """The known ones, and new ones for the others."""
+        return cls(**{field.name: known.get(field.name) or secrets.token_urlsafe(32) for field in fields(cls)})
+
+
+@dataclass(frozen=True)
+class FolderState:
+    """What the folder remembers."""
+
+    ports: Ports
+    secrets: Secrets
+
+
+class _EarlierState(BaseModel):
+    """What `kept.json` says of earlier starts, which may have been those of another version."""
+
+    ports: Mapping[str, Annotated[int, Field(ge=1, le=65535)]] = {}
+    secrets: Mapping[str, str] = {}
+
+
+class DataFolder:
+    """One folder, used by one stack at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+
+    @property
+    def logs(self) -> Path:
+        """Where each process has its log."""
+        return self.path / "logs"
+
+    @property
+    def dev_file(self) -> Path:
+        """The addresses of the running stack."""
+        return self.path / DEV_FILE
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Hold the folder; `StackFailure` when another stack has it. The lock ends with this process at the latest.
+
+        Addresses that a killed stack left behind are gone from then on.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            lock = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _OWNER_ONLY)
+        except OSError as error:
+            raise StackFailure(f"{self.path} cannot be used: {error.strerror}") from error
+        try:
+            self._lock(lock)
+            self.dev_file.unlink(missing_ok=True)
+            yield
+        finally:
+            os.close(lock)
+
+    def discard(self) -> None:
+        """Remove the folder, unless a stack has it, or is about to take it: then there is no lock yet."""
+        with ExitStack() as closing, suppress(OSError):
+            lock = os.open(self.path / _LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+            closing.callback(os.close, lock)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(self.path, ignore_errors=True)
+
+    def kept(self, host: str) -> FolderState:
+        """Ports and secrets of the earlier starts, completed and written down."""
+        file = self.path / "kept.json"
+        known = _EarlierState()
+        with suppress(FileNotFoundError):
+            try:
+                known = _EarlierState.model_validate_json(file.read_bytes(), strict=True)
+            except ValidationError:
+                raise StackFailure(f"{file} cannot be read: delete it, and the next start makes a new one") from None
+        kept = FolderState(Ports.free(host, known.ports), Secrets.made(known.secrets))
+        _write_whole(file, asdict(kept))
+        return kept
+
+    def _lock(self, lock: int) -> None:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StackFailure(f"a stack already runs on {self.path}; its addresses are in {self.dev_file}") from None
+
+    @contextmanager
+    def announced(self, addresses: Mapping[str, Any]) -> Iterator[None]:
+        """`dev.json` stands there for as long as the block runs."""
+        _write_whole(self.dev_file, addresses)
+        try:
+            yield
+        finally:
+            self.dev_file.unlink(missing_ok=True)
+
+
+def _hold(host: str, wished: int | None, held: ExitStack) -> int:
+    # All stay bound until the last is chosen, else two could be the same.
+    for port in (wished, *random.SystemRandom().sample(_PORTS, _TRIES)):
+        if port is None:
+            continue
+        listener = held.enter_context(socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET))
+        # Ours of the last start may still be winding up; with this a new one could be bound by two at once.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(port == wished))
+        with suppress(OSError):
+            listener.bind((host, port))
+            return port
+    raise StackFailure(f"no free port on {host}")
+
+
+def _write_whole(file: Path, content: Mapping[str, Any]) -> None:
+    half = file.with_name(f"{file.name}.half")
+    half.touch(mode=_OWNER_ONLY)
+    half.write_text(json.dumps(content, indent=1) + "\n")
+    half.replace(file)

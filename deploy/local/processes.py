@@ -1,0 +1,161 @@
+"""One process of the laptop stack: started with its log in a file, waited for by its own readiness, ended in time."""
+
+import asyncio
+import http.client
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Self
+from urllib.parse import urlsplit
+
+Probe = Callable[[], Awaitable[bool]]
+
+_LAUNCHER = Path(__file__).with_name("launcher.py")
+_GLANCE = 0.05
+_LOG_TAIL = 3
+
+
+class StackFailure(Exception):
+    """The stack cannot start or go on; the text is written for the person at the terminal."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """What to run. `ready` answers whether it does its work; after `grace` seconds of SIGTERM it is killed."""
+
+    name: str
+    title: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    ready: Probe
+    address: str
+    grace: float
+    ready_file: Path | None = None
+    """What it writes once it is ready; one of an earlier start says nothing of this one."""
+    revived: bool = False
+    """Whether it may be started again when it ends by itself."""
+
+
+class RunningProgram:
+    """A program that was started; it dies with this process, however this process dies."""
+
+    def __init__(self, program: Program, process: asyncio.subprocess.Process, log: Path) -> None:
+        self.program = program
+        self.log = log
+        self._process = process
+
+    @classmethod
+    async def start(cls, program: Program, logs: Path) -> Self:
+        """Start it in a session of its own, so that Ctrl-C reaches this process alone and the order is ours."""
+        log = logs / f"{program.name}.log"
+        if program.ready_file:
+            program.ready_file.unlink(missing_ok=True)
+        with _opened(log) as stream:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-I", "-S", str(_LAUNCHER), str(os.getpid()), *program.command),
+                env=dict(program.environment),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+                start_new_session=True,
+            )
+        return cls(program, process, log)
+
+    async def until_ready(self, within: float) -> None:
+        """Wait for its readiness; `StackFailure` when it ends before, or is not ready `within` so many seconds."""
+        try:
+            async with asyncio.timeout(within):
+                while not await self.program.ready():
+                    if self._process.returncode is not None:
+                        raise self.failure()
+                    await asyncio.sleep(_GLANCE)
+        except TimeoutError:
+            raise StackFailure(f"{self.program.title} was not ready within {within:.0f} s{self._see_log()}") from None
+
+    async def ended(self) -> StackFailure:
+        """What to say when it ended by itself; waits for that."""
+        await self._process.wait()
+        return self.failure()
+
+    def failure(self) -> StackFailure:
+        """That it ended although nobody asked it to, with the last words of its log."""
+        return StackFailure(f"{self.program.title} ended by itself ({self.ending}){self._see_log()}")
+
+    async def stop(self) -> None:
+        """SIGTERM, and SIGKILL when its grace is over."""
+        with suppress(ProcessLookupError):
+            self._process.terminate()
+        try:
+            await asyncio.wait_for(self._process.wait(), self.program.grace)
+        except TimeoutError:
+            self.kill()
+            await self._process.wait()
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """What it ended with, negative for a signal; None while it runs."""
+        return self._process.returncode
+
+    def kill(self) -> None:
+        """End it and everything it started at once."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+    @property
+    def ending(self) -> str:
+        """How it ended, in words."""
+        code = self._process.returncode or 0
+        return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+    def _see_log(self) -> str:
+        with suppress(OSError):
+            if last := self.log.read_text(errors="replace").splitlines()[-_LOG_TAIL:]:
+                return "\n  ".join([f"; the end of {self.log}:", *(line[:300] for line in last)])
+        return f"; see {self.log}"
+
+
+def _opened(log: Path) -> BinaryIO:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    return log.open("ab")
+
+
+_PATIENCE = 2.0
+
+
+def answers(url: str) -> Probe:
+    """Ready when a GET of `url` is answered with 200."""
+
+    async def probe() -> bool:
+        return await asyncio.to_thread(_status, url) == http.client.OK
+
+    return probe
+
+
+def written(file: Path) -> Probe:
+    """Ready when `file` exists."""
+
+    async def probe() -> bool:
+        return await asyncio.to_thread(file.is_file)
+
+    return probe
+
+
+def _status(url: str) -> int | None:
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=_PATIENCE)
+    try:
+        connection.request("GET", parts.path or "/")
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()

@@ -1,0 +1,199 @@
+"""A laptop stack at work: its folder taken, its processes started in order, watched, and ended in order."""
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from time import monotonic
+from typing import Final
+
+from deploy.local import environment
+from deploy.local.folder import DataFolder
+from deploy.local.processes import Program, RunningProgram, StackFailure
+from deploy.local.stack import Stack, plan, temporal_binary
+from starter.config import settings
+from starter.errors import Refusal
+
+_CURRENT_WITHIN = 15.0
+_PAUSE = 0.2
+
+
+async def make_current(binary: str, address: str, environment: Mapping[str, str], versioning: Mapping[str, str]) -> str:
+    """Make the worker's version the current one of its deployment; returns its name. `StackFailure` if refused.
+
+    The server knows a version only once its worker has asked for work, so it is told until it does.
+    """
+    deployment = versioning.get("TEMPORAL_DEPLOYMENT_NAME", "countersign")
+    build_id = versioning["TEMPORAL_WORKER_BUILD_ID"]
+    named = ("--deployment-name", deployment, "--build-id", build_id)
+    command = (binary, "worker", "deployment", "set-current-version", *named, "--yes", "--address", address)
+    says = ""
+    try:
+        async with asyncio.timeout(_CURRENT_WITHIN):
+            while True:
+                code, says = await _told(command, environment)
+                if code == 0:
+                    return f"{deployment} {build_id}"
+                await asyncio.sleep(_PAUSE)
+    except TimeoutError:
+        raise StackFailure(f"{deployment} {build_id} could not be made the current version: {says}") from None
+
+
+async def _told(command: tuple[str, ...], environment: Mapping[str, str]) -> tuple[int, str]:
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        env=dict(environment),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        _, said = await process.communicate()
+    finally:  # Whoever does not wait for the answer any more leaves nothing behind.
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+    return process.returncode or 0, said.decode(errors="replace").strip()
+
+
+Say = Callable[[str], None]
+
+_OWNER_ONLY: Final = 0o077
+_READY_WITHIN: Final = 30.0
+REVIVED_AT_MOST: Final = 3
+"""How often, in a minute, something that ends by itself is started again: more of it is a fault to look at."""
+_STOP_WITHIN: Final = 60.0
+
+
+class RunningStack:
+    """The stack of one folder, and those of its programs that were started."""
+
+    def __init__(self, plan: Stack) -> None:
+        self.plan = plan
+        self._started: list[RunningProgram] = []
+
+    @asynccontextmanager
+    async def up(self, say: Say) -> AsyncIterator[None]:
+        """Everything is started and ready, and other programs find it while the block runs; `StackFailure` if not."""
+        try:
+            await self._bring_up(say)
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+        with self.plan.folder.announced(self.plan.addresses):
+            yield
+
+    async def until_one_ends(self, say: Say | None = None) -> StackFailure:
+        """Wait until a process ends by itself that is not started again; what to say about it.
+
+        Without `say` none is. Worker and receiver may be, at most `REVIVED_AT_MOST` times in a minute.
+        """
+        revivals: deque[float] = deque(maxlen=REVIVED_AT_MOST)
+        while True:
+            ended = await self._one_that_ends()
+            often = len(revivals) == REVIVED_AT_MOST and monotonic() - revivals[0] < _STOP_WITHIN
+            if say is None or not ended.program.revived or often:
+                return ended.failure()
+            revivals.append(monotonic())
+            say(f"{ended.program.title} ended by itself ({ended.ending}): it is started again")
+            self._started.remove(ended)
+            await self._start(ended.program, say)
+
+    async def _one_that_ends(self) -> RunningProgram:
+        ends = {asyncio.ensure_future(program.ended()): program for program in self._started}
+        try:
+            done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            return ends[done.pop()]
+        finally:
+            for end in ends:
+                end.cancel()
+
+    @property
+    def failures(self) -> tuple[StackFailure, ...]:
+        """What to say about the processes that have ended by themselves so far."""
+        return tuple(program.failure() for program in self._started if program.exit_code is not None)
+
+    def kill(self, name: str) -> None:
+        """End one process at once, as a machine does that has no memory left."""
+        for program in self._started:
+            if program.program.name == name:
+                program.kill()
+
+    async def tear_down(self) -> None:
+        """End the worker first and the server last, so that nobody works against something that is gone."""
+        order = [self.plan.worker, *reversed(self.plan.first)]
+        for program in sorted(self._started, key=lambda one: order.index(one.program)):
+            await program.stop()
+
+    async def _bring_up(self, say: Say) -> None:
+        server, *others = self.plan.first
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._start_server(server, say))
+            for program in others:
+                group.create_task(self._start(program, say))
+        await self._start(self.plan.worker, say)
+        if wanted := environment.versioning():
+            address = self.plan.addresses["temporal"]
+            version = await make_current(temporal_binary(), address, environment.base(), wanted)
+            say(f"{'Current version':<16} {version}")
+
+    async def _start_server(self, server: Program, say: Say) -> None:
+        await self._start(server, say)
+        await self._set_up()
+
+    async def _set_up(self) -> None:
+        """What `countersign init` makes in the namespace; the worker does not start without its search attributes.
+
+        The server makes those it is told of with a new database only: one of an older version lacks the newer ones.
+        """
+        # Imported meanwhile: the processes do not wait for a client of Temporal's that only this needs.
+        from starter.boot.context import connected  # noqa: PLC0415
+        from starter.nexus.endpoint import ensure_endpoint  # noqa: PLC0415
+        from starter.temporal.reconciliation import ensure_schedule  # noqa: PLC0415
+        from starter.temporal.search_attributes import ensure_search_attributes  # noqa: PLC0415
+
+        if told := self.plan.addresses.get("env"):
+            ours = settings.load(environment=told)
+            async with connected(ours) as client:
+                await ensure_search_attributes(client)
+                await ensure_schedule(client)
+                await ensure_endpoint(client, ours.nexus_endpoint)
+
+    async def _start(self, program: Program, say: Say) -> None:
+        began = monotonic()
+        started = await RunningProgram.start(program, self.plan.folder.logs)
+        self._started.append(started)
+        await started.until_ready(_READY_WITHIN)
+        say(f"{program.title:<16} ready after {monotonic() - began:.1f} s  {program.address}")
+
+
+@asynccontextmanager
+async def planned(data: Path, host: str, shell: Mapping[str, str]) -> AsyncIterator[RunningStack]:
+    """The stack on the folder `data`, which has the examples in it; whatever is started in the block ends with it.
+
+    `StackFailure` when another stack has the folder, and as for `plan`.
+    """
+    # Contracts, names and secrets are below this folder: what these processes write is for its owner.
+    os.umask(_OWNER_ONLY)
+    folder = DataFolder(data)
+    with folder.taken():
+        stack = RunningStack(plan(folder, folder.kept(host), host, shell))
+        environment.lay_out(folder.path, stack.plan.addresses["sandbox"])
+        try:
+            yield stack
+        finally:
+            await stack.tear_down()
+
+
+@contextmanager
+def in_one_line(command: str) -> Iterator[None]:
+    """What keeps the stack from running, a file that cannot be used among it, as one line for the terminal."""
+    try:
+        yield
+    except StackFailure as failure:
+        raise Refusal(f"{command}: {failure}") from failure
+    except OSError as error:
+        if error.filename is None:
+            raise
+        raise Refusal(f"{command}: {error.filename} cannot be used: {error.strerror}") from error

@@ -1,1 +1,0 @@
-"""The HTTP interface of Core Signature as the sandbox serves it."""

@@ -1,0 +1,360 @@
+"""All of Core Signature's addresses."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route, Router
+
+from deploy.sandbox.core_bodies import Fields, find_document, read_document, read_fields, read_request
+from deploy.sandbox.ledger import EntryType
+from deploy.sandbox.pdf import is_pdf
+from deploy.sandbox.records import CoreDocument, CoreEvent, CoreRefusal, CoreRequest, Webhook
+from deploy.sandbox.settings import SandboxSettings
+from deploy.sandbox.tokens import BearerGuard, TokenEndpoint, unknown_tenant
+from deploy.sandbox.views import Views
+from deploy.sandbox.world import World
+
+DEFAULT_LIMIT = 10
+MOST = 100
+LONGEST_NUMBER = 9
+
+T = TypeVar("T")
+
+
+def filters(request: Request, settings: SandboxSettings) -> Mapping[str, str]:
+    """What a list is asked to be narrowed to; nothing of a sandbox that ignores filters."""
+    return {} if settings.ignores_filters else request.query_params
+
+
+def page(request: Request, views: Views, found: Sequence[T], show: Callable[[T], dict[str, Any]]) -> dict[str, Any]:
+    """The page the query asks for (`page` from 1, `limit` up to 100); raises 404 beyond the last one."""
+    limit = min(_number(request, "limit", DEFAULT_LIMIT), MOST)
+    number = _number(request, "page", 1)
+    last = max(1, -(-len(found) // limit))
+    if number > last:
+        raise CoreRefusal.because(404, "Invalid page.")
+
+    def link(target: int) -> str | None:
+        query = urlencode([*((k, v) for k, v in request.query_params.multi_items() if k != "page"), ("page", target)])
+        return views.url(f"{request.url.path}?{query}") if 1 <= target <= last else None
+
+    return {
+        "count": len(found),
+        "next": link(number + 1),
+        "previous": link(number - 1),
+        "results": [show(item) for item in found[(number - 1) * limit : number * limit]],
+    }
+
+
+def _number(request: Request, name: str, default: int) -> int:
+    text = request.query_params.get(name)
+    if not text:
+        return default
+    if not text.isdecimal() or len(text) > LONGEST_NUMBER or int(text) < 1:
+        raise CoreRefusal.because(404, "Invalid page.")
+    return int(text)
+
+
+class DocumentsApi:
+    """Create, read, list, delete."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def routes(self) -> list[Route]:
+        """Relative to `/api/v1`."""
+        return [
+            Route("/documents/", self.collection, methods=["GET", "POST"]),
+            Route("/documents/{uuid}/", self.item, methods=["GET", "DELETE"]),
+        ]
+
+    async def collection(self, request: Request) -> Response:
+        """POST a document or GET a list, newest first, filtered by `external_id` and `status`."""
+        if request.method == "POST":
+            return await self._create(request)
+        return JSONResponse(page(request, self._world.views, self._found(request), self._world.views.document))
+
+    async def item(self, request: Request) -> Response:
+        """GET or DELETE one document."""
+        document = self._world.memory.documents.get(request.path_params["uuid"])
+        if document is None:
+            raise CoreRefusal.missing()
+        if request.method == "DELETE":
+            self._world.lifecycle.delete(document)
+            return Response(status_code=204)
+        return JSONResponse(self._world.views.document(document))
+
+    async def _create(self, request: Request) -> Response:
+        fields = await read_fields(request)
+        new = read_document(fields, self._world.settings.max_upload_mb)
+        fields.check()
+        return JSONResponse(self._world.views.document(self._world.lifecycle.create(new)), 201)
+
+    def _found(self, request: Request) -> list[CoreDocument]:
+        query = filters(request, self._world.settings)
+        wanted, status = query.get("external_id"), query.get("status")
+        documents = self._world.memory.documents
+        shown_until = self._world.settings.clock() - self._world.settings.list_lag
+        found = documents.where(wanted) if wanted else list(documents)
+        return [d for d in reversed(found) if d.created <= shown_until and status in {None, "", d.status.value}]
+
+
+class Downloads:
+    """Files for whoever has a living link. A bearer sent along is refused: the address alone is the permission."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def routes(self) -> list[Route]:
+        """Relative to the root."""
+        return [Route("/dl/{token}/{file_name}", self.item)]
+
+    async def item(self, request: Request) -> Response:
+        """GET the bytes; 403 when the link is not genuine or its life is over."""
+        if "authorization" in request.headers:
+            what = "a bearer was sent to a pre-signed address"
+            self._world.ledger.write(EntryType.VIOLATION, what=what, path="/dl/")
+            return JSONResponse({"detail": "Only one way to authenticate is allowed."}, 400)
+        sha256 = self._world.links.content(request.path_params["token"])
+        content = self._world.memory.contents.read(sha256) if sha256 else None
+        if content is None:
+            return JSONResponse({"detail": "The link has expired."}, 403)
+        self._world.ledger.write(EntryType.DOWNLOAD, sha256=sha256)
+        kind = "application/pdf" if is_pdf(content) else "application/octet-stream"
+        return Response(content, media_type=kind, headers={"cache-control": "private, no-store"})
+
+
+FILTERS = {
+    "document__uuid": "document",
+    "document__external_id": "external_id",
+    "event_type": "event_type",
+    "status": "status",
+}
+
+
+class EventsApi:
+    """Read and list, newest first."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def routes(self) -> list[Route]:
+        """Relative to `/api/v1`."""
+        return [Route("/events/", self.collection), Route("/events/{uuid}/", self.item)]
+
+    async def collection(self, request: Request) -> Response:
+        """GET a list, filtered by `FILTERS` and `delivered`; a new event is on it after the lag of lists."""
+        return JSONResponse(page(request, self._world.views, self._found(request), self._world.views.event))
+
+    async def item(self, request: Request) -> Response:
+        """GET one event."""
+        event = self._world.memory.events.get(request.path_params["uuid"])
+        if event is None:
+            raise CoreRefusal.missing()
+        return JSONResponse(self._world.views.event(event))
+
+    def _found(self, request: Request) -> list[CoreEvent]:
+        query = filters(request, self._world.settings)
+        wanted = {field: query[name] for name, field in FILTERS.items() if query.get(name)}
+        if query.get("delivered"):
+            wanted["delivered"] = query["delivered"].lower()
+        events = self._world.memory.events
+        pool = events.where(wanted["document"]) if "document" in wanted else list(events)
+        shown_until = self._world.settings.clock() - self._world.settings.list_lag
+        listed = [event for event in reversed(pool) if event.timestamp <= shown_until]
+        return [event for event in listed if all(_text(event, name) == wanted[name] for name in wanted)]
+
+
+def _text(event: CoreEvent, field: str) -> str:
+    value = getattr(event, field)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+class RequestsApi:
+    """Create, read, list, cancel, resend, forward."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def routes(self) -> list[Route]:
+        """Relative to `/api/v1`; the names of the actions follow the settings."""
+        name = self._world.settings.action_names
+        item = "/signature-requests/{uuid}"
+        return [
+            Route("/signature-requests/", self.collection, methods=["GET", "POST"]),
+            Route("/signature-request-quick-create/", self.quick_create, methods=["POST"]),
+            Route(f"{item}/", self.item, methods=["GET"]),
+            Route(f"{item}/cancel_{name}/", self.cancel, methods=["POST"]),
+            Route(f"{item}/resend_{name}_email/", self.resend, methods=["POST"]),
+            Route(f"{item}/forward_signer/", self.forward, methods=["POST"]),
+        ]
+
+    async def collection(self, request: Request) -> Response:
+        """POST a request for an existing document, or GET a list, newest first, filtered by `who` and `from_email`."""
+        if request.method == "POST":
+            return await self._create(request)
+        query = filters(request, self._world.settings)
+        found = [
+            known
+            for known in reversed(list(self._world.memory.requests))
+            if query.get("who") in {None, known.who} and query.get("from_email") in {None, known.from_email}
+        ]
+        return JSONResponse(page(request, self._world.views, found, self._world.views.request))
+
+    async def quick_create(self, request: Request) -> Response:
+        """POST document and request in one; either both come into being or neither."""
+        fields = await read_fields(request)
+        new = read_document(fields, self._world.settings.max_upload_mb)
+        wanted = read_request(fields, self._world.settings, document="")
+        document = self._world.lifecycle.create(new)
+        wanted.document = document.uuid
+        self._world.signing.create(wanted, document)
+        shown = self._world.views.request(wanted)
+        return JSONResponse({**shown, "name": document.name, "external_id": document.external_id}, 201)
+
+    async def item(self, request: Request) -> Response:
+        """GET one request."""
+        return JSONResponse(self._world.views.request(self._find(request)))
+
+    async def cancel(self, request: Request) -> Response:
+        """POST: end it; 409 when the document has ended already."""
+        self._world.signing.cancel(self._find(request))
+        return JSONResponse({"detail": "OK", "cancelled": True}, 201)
+
+    async def resend(self, request: Request) -> Response:
+        """POST: mail those whose turn it is again."""
+        self._world.signing.resend(self._find(request))
+        return JSONResponse({"detail": "OK"}, 201)
+
+    async def forward(self, request: Request) -> Response:
+        """POST `{signer_email_to_forward, signer_email_to_forward_to, forwarded_reason?}`."""
+        found = self._find(request)
+        fields = await read_fields(request)
+        old = fields.email("signer_email_to_forward", required=True)
+        new = fields.email("signer_email_to_forward_to", required=True)
+        reason = fields.text("forwarded_reason") or ""
+        fields.check()
+        self._world.signing.forward(found, old, new, reason)
+        return JSONResponse({"detail": "OK"}, 201)
+
+    async def _create(self, request: Request) -> Response:
+        fields = await read_fields(request)
+        document = find_document(fields, self._world.memory)
+        wanted = read_request(fields, self._world.settings, document.uuid)
+        self._world.signing.create(wanted, document)
+        return JSONResponse(self._world.views.request(wanted), 201)
+
+    def _find(self, request: Request) -> CoreRequest:
+        found = self._world.memory.requests.get(request.path_params["uuid"])
+        if found is None:
+            raise CoreRefusal.missing()
+        return found
+
+
+EVENT_TYPES = frozenset(
+    {
+        "convert_error",
+        "converted",
+        "sending_error",
+        "sent",
+        "declined",
+        "cancelled",
+        "expired",
+        "signed",
+        "viewed",
+        "downloaded",
+        "signer_signed",
+        "signer_email_bounced",
+        "signer_viewed_email",
+        "signer_viewed",
+        "signer_forwarded",
+        "signer_downloaded",
+        "signrequest_received",
+    }
+)
+
+
+class WebhooksApi:
+    """Create, read, list, change, delete."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def routes(self) -> list[Route]:
+        """Relative to `/api/v1`."""
+        return [
+            Route("/webhooks/", self.collection, methods=["GET", "POST"]),
+            Route("/webhooks/{uuid}/", self.item, methods=["GET", "PUT", "PATCH", "DELETE"]),
+        ]
+
+    async def collection(self, request: Request) -> Response:
+        """POST a subscription or GET the list, newest first."""
+        hooks = self._world.memory.webhooks
+        if request.method == "GET":
+            found = list(reversed(list(hooks)))
+            return JSONResponse(page(request, self._world.views, found, self._world.views.webhook))
+        read = _read(await read_fields(request), None)
+        hook = Webhook(created=self._world.settings.clock(), **read)
+        return JSONResponse(self._world.views.webhook(hooks.save(hook)), 201)
+
+    async def item(self, request: Request) -> Response:
+        """GET, PUT, PATCH or DELETE one subscription."""
+        hooks = self._world.memory.webhooks
+        hook = hooks.get(request.path_params["uuid"])
+        if hook is None:
+            raise CoreRefusal.missing()
+        if request.method in {"PUT", "PATCH"}:
+            read = _read(await read_fields(request), hook if request.method == "PATCH" else None)
+            hooks.drop(hook)
+            hook = hooks.save(hook.model_copy(update=read))
+        if request.method == "DELETE":
+            hooks.drop(hook)
+            return Response(status_code=204)
+        return JSONResponse(self._world.views.webhook(hook))
+
+
+def _read(fields: Fields, known: Webhook | None) -> dict[str, str]:
+    event_type = fields.text("event_type", required=known is None)
+    if event_type is not None and event_type not in EVENT_TYPES:
+        fields.fail("event_type", f'"{event_type}" is not a valid choice.')
+    callback_url = fields.url("callback_url", required=known is None)
+    name = fields.text("name")
+    fields.check()
+    read = {"event_type": event_type, "callback_url": callback_url, "name": name}
+    return {key: value for key, value in read.items() if value is not None}
+
+
+DOCS = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Core Signature stand-in: API</title>
+<h1>Core Signature stand-in</h1><p>Documents, signature-requests, events and webhooks live under <code>/api/v1/</code>
+and want a bearer token of <code>/tenants/{tenant}/oauth2/token</code>.</p></html>"""
+
+
+def core_routes(world: World) -> list[BaseRoute]:
+    """Token, API, documentation and downloads."""
+    endpoint = TokenEndpoint(world.signature_tokens, world.ledger, world.settings.token_lifetime)
+
+    async def token(request: Request) -> Response:
+        if request.path_params["tenant"] != world.settings.tenant:
+            return unknown_tenant()
+        return await endpoint.answer(request)
+
+    async def docs(_: Request) -> Response:
+        return HTMLResponse(DOCS)
+
+    api = [api for part in (DocumentsApi, RequestsApi, EventsApi, WebhooksApi) for api in part(world).routes()]
+    return [
+        Route("/tenants/{tenant}/oauth2/token", token, methods=["POST"]),
+        Route("/otdstenant/{tenant}/oauth2/token", token, methods=["POST"]),
+        Route("/api/v1/docs/", docs),
+        # Django answers a missing slash with an error, not with a helpful redirect.
+        Mount(
+            "/api/v1",
+            Router(api, redirect_slashes=False),
+            middleware=[Middleware(BearerGuard, tokens=world.signature_tokens)],
+        ),
+        *Downloads(world).routes(),
+    ]

@@ -1,0 +1,393 @@
+"""The addresses of the pages for people."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib.resources import files
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader
+from pydantic import ValidationError
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from deploy.sandbox.faults import ArmedFault
+from deploy.sandbox.ledger import EntryType
+from deploy.sandbox.phones import PhoneNetwork
+from deploy.sandbox.records import (
+    UNFINISHED,
+    WAITING_FOR_SIGNERS,
+    CoreDocument,
+    CoreRefusal,
+    CoreRequest,
+    CoreSigner,
+    CoreStatus,
+    Push,
+    iso,
+)
+from deploy.sandbox.signing import Case, is_turn
+from deploy.sandbox.world import World
+
+HERE = Path(str(files("deploy.sandbox.pages")))
+MINUTE, HOUR, DAY = 60, 3_600, 86_400
+# An address of a page is a permission of its own, so no cache may keep what it shows.
+HEADERS = {"cache-control": "no-store"}
+
+environment = Environment(
+    loader=FileSystemLoader(HERE / "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+)
+
+
+def ago(instant: float, now: float) -> str:
+    """How long ago, in a phone's short words."""
+    seconds = max(now - instant, 0)
+    for unit, word in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min")):
+        if seconds >= unit:
+            return f"{int(seconds // unit)} {word} ago"
+    return "now"
+
+
+def openable(link: str | None) -> bool:
+    """Whether a link leads to a web page, and not into a script."""
+    return link is not None and link.startswith(("http://", "https://"))
+
+
+environment.tests["openable"] = openable
+environment.filters["iso"] = iso
+environment.filters["ago"] = ago
+
+
+def render(template: str, status: int = 200, **values: object) -> Response:
+    """A whole page, or a part of one."""
+    return HTMLResponse(environment.get_template(template).render(values), status, HEADERS)
+
+
+@dataclass(frozen=True)
+class PhoneScreen:
+    """One device and the notices on it, newest first."""
+
+    name: str
+    notices: list[Push]
+
+
+class InboxPages:
+    """The page and the part of it that the page's script fetches anew."""
+
+    def __init__(self, world: World, phones: PhoneNetwork) -> None:
+        self._world = world
+        self._phones = phones
+
+    def routes(self) -> list[Route]:
+        """Relative to the root."""
+        return [Route("/inbox/{person}", self.page), Route("/inbox/{person}/screen", self.screen)]
+
+    async def page(self, request: Request) -> Response:
+        """GET the whole page; it is complete without its script."""
+        return self._render("inbox.html", request)
+
+    async def screen(self, request: Request) -> Response:
+        """GET the lists alone."""
+        return self._render("screen.html", request)
+
+    def _render(self, template: str, request: Request) -> Response:
+        person = request.path_params["person"]
+        mails = list(reversed(self._world.memory.mails.where(person.lower())))
+        screens = [PhoneScreen(_device(token), notices) for token, notices in self._phones.screens(person).items()]
+        now = self._world.settings.clock()
+        return render(template, person=person, screens=screens, mails=mails, now=now)
+
+
+def _device(token: str) -> str:
+    _, tilde, number = token.rpartition("~")
+    return f"Phone {number}" if tilde else "App"
+
+
+def roll(request: CoreRequest, document: CoreDocument) -> list[dict[str, str]]:
+    """`uuid, name, state` of everyone who acts or gets a copy; not of a sender who only sends."""
+    listed = [signer for signer in request.signers if _is_listed(signer)]
+    return [{"uuid": s.uuid, "name": s.full_name or s.email, "state": _state(s, request, document)} for s in listed]
+
+
+def _is_listed(signer: CoreSigner) -> bool:
+    return signer.forwarded_on is None and not (signer.is_sender and not signer.needs_to_sign)
+
+
+def _state(signer: CoreSigner, request: CoreRequest, document: CoreDocument) -> str:
+    if signer.signed_on is not None:
+        return "approved" if signer.approve_only else "signed"
+    if signer.declined_on is not None:
+        return "declined"
+    if not signer.needs_to_sign:
+        return "gets a copy"
+    if document.status not in UNFINISHED:
+        return "not asked any more"
+    return "to act now" if is_turn(signer, request) else "later"
+
+
+STATUS_WORDS = {
+    CoreStatus.CONVERTING: "converting",
+    CoreStatus.NEW: "not sent",
+    CoreStatus.SENT: "sent",
+    CoreStatus.VIEWED: "viewed",
+    CoreStatus.SIGNED: "signed",
+    CoreStatus.DECLINED: "declined",
+    CoreStatus.CANCELLED: "cancelled",
+    CoreStatus.EXPIRED: "expired",
+    CoreStatus.CONVERT_ERROR: "not convertible",
+    CoreStatus.SENDING_ERROR: "not sendable",
+}
+MOST_SHOWN = 50
+
+
+class IndexPage:
+    """The way into the pages for somebody who looks around."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def routes(self) -> list[Route]:
+        """Relative to the root."""
+        return [Route("/", self.page)]
+
+    async def page(self, request: Request) -> Response:
+        """GET the lists, the newest documents first, `MOST_SHOWN` on a `page`."""
+        memory = self._world.memory
+        persons = sorted({str(person) for person in [*memory.pushes.values(), *memory.mails.values()]})
+        number = _number(request.query_params.get("page", ""))
+        newest = list(reversed(list(memory.documents)))
+        shown = newest[(number - 1) * MOST_SHOWN : number * MOST_SHOWN]
+        older = number + 1 if len(newest) > number * MOST_SHOWN else None
+        documents = [self._row(document) for document in shown]
+        return render(
+            "index.html", persons=persons, documents=documents, total=len(newest), newer=number - 1, older=older
+        )
+
+    def _row(self, document: CoreDocument) -> dict[str, object]:
+        request = self._world.memory.request_of(document)
+        signers = roll(request, document) if request else []
+        words = STATUS_WORDS[document.status]
+        return {"name": document.name, "id": document.external_id, "status": words, "signers": signers}
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdecimal() and 0 < len(text) < 7 and int(text) else 1
+
+
+SWITCHES: dict[str, dict[str, object]] = {
+    "Core Signature is down": {"path": "/api/v1/*", "fault": "503"},
+    "Core Signature is slow, three seconds an answer": {"path": "/api/v1/*", "fault": "slow", "delay": 3},
+    "Core Signature refuses our credentials": {"path": "/api/v1/*", "fault": "401"},
+    "Core Signature throttles us": {"path": "/api/v1/*", "fault": "429", "retry_after": 5},
+    "answers to created documents are lost": {"method": "POST", "path": "/api/v1/documents/", "fault": "cut"},
+    "the push service is down": {"path": "*/messages:send", "fault": "503"},
+    "callbacks never come": {"method": "CALLBACK", "fault": "drop"},
+    "callbacks come twice": {"method": "CALLBACK", "fault": "duplicate"},
+    "callbacks are forged": {"method": "CALLBACK", "fault": "forge"},
+}
+"""The faults that people try first, by what they are called; everything else is for the programs."""
+HOW_OFTEN = {"once": 1, "ten times": 10, "until it is mended": None}
+
+
+class SwitchPage:
+    """The page with the switches, and the two things that its forms do."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def routes(self) -> list[Route]:
+        """Relative to the root."""
+        return [Route("/faults", self.page, methods=["GET", "POST"])]
+
+    async def page(self, request: Request) -> Response:
+        """GET shows what is armed; POST `fault` and `times` arms one, POST `mend` clears all, and leads back to GET."""
+        if request.method == "POST":
+            form = await request.form()
+            if form.get("mend"):
+                self._world.faults.clear()
+            else:
+                self._arm(str(form.get("fault", "")), str(form.get("times", "")))
+            return RedirectResponse("/faults", 303)
+        armed = [fault.shown() for fault in self._world.faults.armed()]
+        return render("faults.html", switches=SWITCHES, often=HOW_OFTEN, armed=armed)
+
+    def _arm(self, name: str, times: str) -> None:
+        if name not in SWITCHES or times not in HOW_OFTEN:
+            return
+        try:
+            fault = ArmedFault.model_validate({**SWITCHES[name], "times": HOW_OFTEN[times]})
+        except ValidationError:
+            return
+        self._world.faults.arm(fault)
+        self._world.ledger.write(EntryType.FAULT_ARMED, **fault.model_dump(mode="json", exclude_defaults=True))
+
+
+class SignerStanding(StrEnum):
+    """How a signer stands to the document."""
+
+    READY = "ready"
+    WAITING = "waiting"
+    PREPARING = "preparing"
+    SIGNED = "signed"
+    DECLINED = "declined"
+    COPY = "copy"
+    REPLACED = "replaced"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    DECLINED_BY_OTHER = "declined_by_other"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class PageText:
+    """A heading, a sentence, and the mood they are shown in (`calm`, `good`, `stop`)."""
+
+    heading: str
+    text: str
+    mood: str = "calm"
+
+
+WORDS = {
+    SignerStanding.READY: PageText("", ""),
+    SignerStanding.WAITING: PageText(
+        "It is not your turn yet", "Somebody signs before you. You will be told when it is up to you."
+    ),
+    SignerStanding.PREPARING: PageText(
+        "Almost there", "The document is still being prepared. Please look again in a moment."
+    ),
+    SignerStanding.SIGNED: PageText("You have signed", "Thank you. There is nothing left for you to do.", "good"),
+    SignerStanding.DECLINED: PageText("You have declined", "The sender has been told, with your reason.", "stop"),
+    SignerStanding.COPY: PageText("Nothing to sign", "You receive a copy of this document for your information."),
+    SignerStanding.REPLACED: PageText(
+        "This link is no longer valid",
+        "Somebody else was asked to sign in your place. You need not do anything.",
+        "stop",
+    ),
+    SignerStanding.CANCELLED: PageText("The request was cancelled", "The sender has withdrawn this document.", "stop"),
+    SignerStanding.EXPIRED: PageText("The request has expired", "The time to sign this document is over.", "stop"),
+    SignerStanding.DECLINED_BY_OTHER: PageText(
+        "Another signer declined", "This document cannot be signed any more.", "stop"
+    ),
+    SignerStanding.FAILED: PageText("This document cannot be signed", "It could not be converted or sent.", "stop"),
+    SignerStanding.UNKNOWN: PageText(
+        "This link is no longer valid", "There is no document to sign under this address.", "stop"
+    ),
+}
+APPROVED = PageText("You have approved", "Thank you. There is nothing left for you to do.", "good")
+ENDED = {
+    CoreStatus.CANCELLED: SignerStanding.CANCELLED,
+    CoreStatus.EXPIRED: SignerStanding.EXPIRED,
+    CoreStatus.DECLINED: SignerStanding.DECLINED_BY_OTHER,
+    CoreStatus.CONVERT_ERROR: SignerStanding.FAILED,
+    CoreStatus.SENDING_ERROR: SignerStanding.FAILED,
+}
+HTTP_STATUS = {SignerStanding.UNKNOWN: 404, SignerStanding.REPLACED: 410}
+
+
+def standing(case: Case | None) -> SignerStanding:
+    """How the owner of a link stands; a link nobody has is `UNKNOWN`."""
+    if case is None:
+        return SignerStanding.UNKNOWN
+    signer, request, document = case
+    if signer.forwarded_on is not None:
+        return SignerStanding.REPLACED
+    if signer.signed_on is not None:
+        return SignerStanding.SIGNED
+    if signer.declined_on is not None:
+        return SignerStanding.DECLINED
+    return ENDED.get(document.status) or _while_open(signer, request, document)
+
+
+def words(case: Case | None) -> PageText:
+    """What to tell them."""
+    now = standing(case)
+    return APPROVED if case and now is SignerStanding.SIGNED and case[0].approve_only else WORDS[now]
+
+
+def _while_open(signer: CoreSigner, request: CoreRequest, document: CoreDocument) -> SignerStanding:
+    if not signer.needs_to_sign:
+        return SignerStanding.COPY
+    if document.status not in WAITING_FOR_SIGNERS:
+        return SignerStanding.PREPARING
+    return SignerStanding.READY if is_turn(signer, request) else SignerStanding.WAITING
+
+
+REASON_MISSING = "Please say why you decline: the sender gets to read it."
+LONGEST_REASON = 1_000
+
+
+class SigningPages:
+    """The signer's uuid in the address is the permission, as in the vendor's links."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def routes(self) -> list[Route]:
+        """Relative to the root."""
+        return [Route("/sign/{uuid}", self.page, methods=["GET", "POST"])]
+
+    async def page(self, request: Request) -> Response:
+        """GET shows the state of things and counts as viewed; POST `deed=sign|decline` acts and leads back to GET."""
+        case = self._world.memory.signer(request.path_params["uuid"])
+        if request.method == "POST" and case is not None:
+            return self._act(case, await request.form(), request)
+        if case is not None and request.method == "GET":
+            self._world.signing.view(case, by_mail=request.query_params.get("from") == "mail")
+        return self._show(case)
+
+    def _act(self, case: Case, form: FormData, request: Request) -> Response:
+        reason = str(form.get("reason", "")).strip()[:LONGEST_REASON]
+        try:
+            match form.get("deed"):
+                case "sign":
+                    self._world.signing.sign(case)
+                case "decline" if reason:
+                    self._world.signing.decline(case, reason)
+                case "decline":
+                    return self._show(case, trouble=REASON_MISSING, status=422)
+        except CoreRefusal:
+            # Somebody was faster; the page shown next says what holds now.
+            pass
+        return RedirectResponse(request.url.path, 303)
+
+    def _show(self, case: Case | None, *, trouble: str | None = None, status: int | None = None) -> Response:
+        now = standing(case)
+        values = {"words": words(case), "ready": now is SignerStanding.READY, "trouble": trouble}
+        if case is not None and now is not SignerStanding.REPLACED:
+            values |= self._details(case)
+        return render("sign.html", status or HTTP_STATUS.get(now, 200), **values)
+
+    def _details(self, case: Case) -> dict[str, object]:
+        signer, request, document = case
+        back = request.redirect_url_declined if signer.declined_on else request.redirect_url
+        own = signer.redirect_url_declined if signer.declined_on else signer.redirect_url
+        acted = signer.signed_on is not None or signer.declined_on is not None
+        return {
+            "document": document,
+            "signer": signer,
+            "request": request,
+            "sender": request.from_email_name or request.from_email,
+            "verb": "Approve" if signer.approve_only else "Sign",
+            "others": roll(request, document),
+            "file": self._file(document),
+            "back": (own or back) if acted else None,
+        }
+
+    def _file(self, document: CoreDocument) -> dict[str, object]:
+        sha256 = document.final or document.source
+        size = len(self._world.memory.contents.read(sha256) or b"")
+        name = "Signed document" if document.status is CoreStatus.SIGNED else "Document"
+        return {"path": self._world.links.issue(sha256, "document.pdf"), "name": name, "kilobytes": -(-size // 1024)}
+
+
+def page_routes(world: World, phones: PhoneNetwork) -> list[BaseRoute]:
+    """Inbox, signing page, index, switches and their assets."""
+    return [
+        *InboxPages(world, phones).routes(),
+        *SigningPages(world).routes(),
+        *IndexPage(world).routes(),
+        *SwitchPage(world).routes(),
+        Mount("/assets", StaticFiles(directory=HERE / "assets")),
+    ]

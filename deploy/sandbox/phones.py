@@ -1,0 +1,198 @@
+"""The devices of the sandbox: which tokens live, what reached them, what stands on their screens.
+
+A token is `<person>~<n>`, an installation's id `<person>~fid<n>`. A newer message replaces the older one of the same
+key (Android's notification tag, APNs' collapse id, the web's Topic); a message of data alone with `action: withdraw`
+takes the notice off the screen.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Any
+
+from deploy.sandbox.ledger import EntryType
+from deploy.sandbox.memory import Memory
+from deploy.sandbox.records import Push, SandboxDevice
+from deploy.sandbox.settings import Clock
+
+FCM_ERROR = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
+BAD_REQUEST = "type.googleapis.com/google.rpc.BadRequest"
+CANONICAL = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    409: "ABORTED",
+    429: "RESOURCE_EXHAUSTED",
+    500: "INTERNAL",
+    502: "UNAVAILABLE",
+    503: "UNAVAILABLE",
+}
+USUAL_CODE = {
+    400: "INVALID_ARGUMENT",
+    403: "SENDER_ID_MISMATCH",
+    404: "UNREGISTERED",
+    429: "QUOTA_EXCEEDED",
+    500: "INTERNAL",
+    503: "UNAVAILABLE",
+}
+
+
+class FcmRefused(Exception):
+    """A refusal with FCM's HTTP status and body; `error_code` is FCM's own code, where there is one."""
+
+    def __init__(self, status: int, message: str, error_code: str | None = None, field: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.error_code = error_code
+        self.field = field
+
+    @classmethod
+    def unparsable(cls, field: str, description: str) -> "FcmRefused":
+        """The JSON parser's refusal, which carries no FCM code."""
+        return cls(400, f"Invalid JSON payload received. {description}", None, field)
+
+    @classmethod
+    def invalid(cls, field: str, description: str) -> "FcmRefused":
+        """FCM's own refusal of a field."""
+        return cls(400, description, "INVALID_ARGUMENT", field)
+
+    def body(self) -> dict[str, Any]:
+        """The JSON body of the answer."""
+        return fcm_error(self.status, self.message, self.error_code, self.field)
+
+
+def fcm_error(status: int, message: str, error_code: str | None = None, field: str | None = None) -> dict[str, Any]:
+    """`{"error": {code, message, status, details}}`; `details` only when there is something to say."""
+    details: list[dict[str, Any]] = []
+    if error_code:
+        details.append({"@type": FCM_ERROR, "errorCode": error_code})
+    if field is not None:
+        details.append({"@type": BAD_REQUEST, "fieldViolations": [{"field": field, "description": message}]})
+    canonical = CANONICAL.get(status, "UNKNOWN")
+    error: dict[str, Any] = {"code": status, "message": message, "status": canonical}
+    return {"error": {**error, "details": details} if details else error}
+
+
+TOKEN = re.compile(r"(?P<person>[A-Za-z0-9._-]+)~\d+")
+INSTALLATION = re.compile(r"(?P<person>[A-Za-z0-9._-]+)~fid\d+")
+WITHDRAW = "withdraw"
+
+Json = dict[str, Any]
+
+
+class DeviceState(StrEnum):
+    """What FCM thinks of a token."""
+
+    VALID = "valid"
+    UNREGISTERED = "unregistered"
+    OTHER_SENDER = "other_sender"
+
+
+class PhoneNetwork:
+    """The token table and the messages received."""
+
+    def __init__(self, memory: Memory, clock: Clock) -> None:
+        self._memory = memory
+        self._clock = clock
+
+    def mark(self, token: str, state: DeviceState) -> None:
+        """Say what FCM is to think of a token."""
+        self._memory.devices.save(SandboxDevice(uuid=token, state=state))
+
+    def check(self, token: str, spelled: re.Pattern[str] = TOKEN) -> str:
+        """The person of a living token; raises `FcmRefused` for any other."""
+        match = spelled.fullmatch(token)
+        device = self._memory.devices.get(token)
+        state = device.state if device else DeviceState.VALID
+        if match is None or state == DeviceState.UNREGISTERED:
+            raise FcmRefused(404, "Requested entity was not found.", "UNREGISTERED")
+        if state == DeviceState.OTHER_SENDER:
+            raise FcmRefused(403, "SenderId mismatch", "SENDER_ID_MISMATCH")
+        return match["person"]
+
+    def check_message(self, message: Json) -> str | None:
+        """The person of the living device that a message names, by its token or its installation; None for none."""
+        if "fid" in message:
+            return self.check(message["fid"], INSTALLATION)
+        return self.check(message["token"]) if "token" in message else None
+
+    def receive(self, person: str, message: Json) -> Push:
+        """Deliver an FCM message to the device it names."""
+        shown = _shown(message)
+        data = {**message.get("data", {}), **message.get("android", {}).get("data", {})}
+        link = message.get("webpush", {}).get("fcm_options", {}).get("link") or data.get("link")
+        push = Push(
+            at=self._clock(),
+            person=person,
+            token=address_of(message),
+            key=self._key(message),
+            title=shown.get("title") if shown else None,
+            text=shown.get("body") if shown else None,
+            link=link,
+            action=data.get("action"),
+            data=data,
+            message=message,
+        )
+        return self.keep(push)
+
+    def keep(self, push: Push) -> Push:
+        """Remember a message and write it into the ledger."""
+        self._memory.pushes.save(push)
+        facts = push.model_dump(include={"token", "person", "key", "title", "text", "link", "action", "data"})
+        self._memory.ledger.write(EntryType.PUSH, message_id=push.uuid, **facts, visible=is_visible(push))
+        return push
+
+    def screens(self, person: str) -> dict[str, list[Push]]:
+        """What stands on each device of a person, newest first."""
+        received: dict[str, list[Push]] = defaultdict(list)
+        for push in self._memory.pushes.where(person):
+            received[push.token or "app"].append(push)
+        return {token: list(reversed(remaining(pushes))) for token, pushes in sorted(received.items())}
+
+    def _key(self, message: Json) -> str | None:
+        headers = message.get("apns", {}).get("headers", {}), message.get("webpush", {}).get("headers", {})
+        apns, web = ({name.lower(): value for name, value in block.items()} for block in headers)
+        tag = message.get("android", {}).get("notification", {}).get("tag")
+        keys = [key for key in (tag, apns.get("apns-collapse-id"), web.get("topic")) if key]
+        if len(set(keys)) > 1:
+            what = "a push has different keys for different platforms"
+            self._memory.ledger.write(EntryType.VIOLATION, what=what, path="push")
+        fallback: str | None = message.get("data", {}).get("key")
+        return keys[0] if keys else fallback
+
+
+def address_of(message: Json) -> str | None:
+    """The device that a message names."""
+    address: str | None = message.get("token") or message.get("fid")
+    return address
+
+
+def is_visible(push: Push) -> bool:
+    """Whether the message shows something by itself."""
+    return push.title is not None or push.text is not None
+
+
+def remaining(pushes: Iterable[Push]) -> list[Push]:
+    """What is left on a screen after these messages in the order they came."""
+    screen: dict[str, Push] = {}
+    for push in pushes:
+        slot = push.key or push.uuid
+        if is_visible(push):
+            screen.pop(slot, None)
+            screen[slot] = push
+        elif push.action == WITHDRAW:
+            screen.pop(slot, None)
+    return list(screen.values())
+
+
+def _shown(message: Json) -> Json | None:
+    blocks = (
+        message.get("notification"),
+        message.get("android", {}).get("notification"),
+        message.get("webpush", {}).get("notification"),
+    )
+    shown = {name: value for block in blocks if block for name, value in block.items() if name in {"title", "body"}}
+    return shown or None

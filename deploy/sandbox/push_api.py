@@ -1,0 +1,400 @@
+"""FCM's HTTP v1 send: `POST /v1/projects/{project}/messages:send`."""
+
+import base64
+import hmac
+import json
+import re
+from enum import StrEnum
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from deploy.sandbox.ledger import EntryType
+from deploy.sandbox.mailroom import Mailroom
+from deploy.sandbox.phones import FcmRefused, PhoneNetwork, address_of
+from deploy.sandbox.records import Push, new_uuid
+from deploy.sandbox.tokens import TokenEndpoint, bearer
+from deploy.sandbox.world import World
+
+TARGETS = ("token", "fid", "topic", "condition")
+RESERVED_KEY = re.compile(r"from|message_type|(?:google|gcm).*")
+TTL = re.compile(r"(\d+)(?:\.\d{1,9})?s")
+TOPIC_NAME = re.compile(r"[A-Za-z0-9_.~%-]+")
+WEB_TOPIC = re.compile(r"[A-Za-z0-9_-]{1,32}")
+MOST_BYTES = 4096
+MOST_BYTES_TO_TOPICS = 2048
+LONGEST_TTL = 2_419_200
+LONGEST_COLLAPSE_ID = 64
+
+Json = dict[str, Any]
+
+
+def validate(message: Json) -> None:
+    """Raise `FcmRefused` for the first rule the message breaks."""
+    for rule in (_one_target, _data, _android, _apns, _webpush, _size):
+        rule(message)
+
+
+def _one_target(message: Json) -> None:
+    given = [name for name in TARGETS if name in message]
+    if len(given) != 1:
+        raise FcmRefused.invalid("message", "Exactly one of token, fid, topic or condition is required.")
+    if not message[given[0]]:
+        raise FcmRefused.invalid(f"message.{given[0]}", "The target must not be empty.")
+    if "topic" in message and not TOPIC_NAME.fullmatch(message["topic"]):
+        raise FcmRefused.invalid("message.topic", "Malformed topic name.")
+
+
+def _data(message: Json) -> None:
+    for place in ("data", "android.data", "webpush.data"):
+        for key in _at(message, place) or {}:
+            if not key or RESERVED_KEY.fullmatch(key):
+                raise FcmRefused.invalid(f"message.{place}", f"Invalid data payload key: {key}")
+
+
+def _android(message: Json) -> None:
+    android = message.get("android", {})
+    if android.get("priority", "NORMAL").upper() not in {"NORMAL", "HIGH"}:
+        raise FcmRefused.invalid("message.android.priority", "The priority must be NORMAL or HIGH.")
+    ttl = android.get("ttl")
+    match = TTL.fullmatch(ttl) if ttl is not None else None
+    if ttl is not None and (match is None or int(match[1]) > LONGEST_TTL):
+        raise FcmRefused.invalid("message.android.ttl", "Invalid time to live.")
+
+
+def _apns(message: Json) -> None:
+    if "apns" not in message:
+        return
+    headers = {name.lower(): value for name, value in message["apns"].get("headers", {}).items()}
+    if len(headers.get("apns-collapse-id", "").encode()) > LONGEST_COLLAPSE_ID:
+        raise FcmRefused.invalid("message.apns.headers", "apns-collapse-id is longer than 64 bytes.")
+    priority = headers.get("apns-priority", "10")
+    if priority not in {"1", "5", "10"}:
+        raise FcmRefused.invalid("message.apns.headers", "Invalid apns-priority.")
+    shown = "notification" in message or bool(_at(message, "apns.payload.aps.alert"))
+    if not shown and priority == "10":
+        raise FcmRefused.invalid("message.apns.headers", "A data-only message needs apns-priority 5.")
+
+
+def _webpush(message: Json) -> None:
+    link = _at(message, "webpush.fcm_options.link")
+    if link is not None and (urlsplit(link).scheme != "https" or not urlsplit(link).hostname):
+        raise FcmRefused.invalid("message.webpush.fcm_options.link", "The link must be an https URL.")
+    headers = {name.lower(): value for name, value in (_at(message, "webpush.headers") or {}).items()}
+    if "topic" in headers and not WEB_TOPIC.fullmatch(headers["topic"]):
+        raise FcmRefused.invalid("message.webpush.headers", "Topic: at most 32 characters of the URL-safe alphabet.")
+    if headers.get("urgency", "normal") not in {"very-low", "low", "normal", "high"}:
+        raise FcmRefused.invalid("message.webpush.headers", "Invalid Urgency.")
+    if not headers.get("ttl", "0").isdecimal():
+        raise FcmRefused.invalid("message.webpush.headers", "Invalid TTL.")
+
+
+def _size(message: Json) -> None:
+    most = MOST_BYTES if "token" in message or "fid" in message else MOST_BYTES_TO_TOPICS
+    if payload_bytes(message) > most:
+        # The real service gives no FCM code with this one.
+        raise FcmRefused(400, f"Android message is too big: at most {most} bytes.")
+
+
+def payload_bytes(message: Json) -> int:
+    """Bytes of keys and values that the most loaded platform would carry."""
+    common = weight({name: message.get(name, {}) for name in ("notification", "data")})
+    places = (
+        ("android.notification", "android.data"),
+        ("apns.payload",),
+        ("webpush.notification", "webpush.data", "webpush.fcm_options"),
+    )
+    return common + max(sum(weight(_at(message, place) or {}) for place in group) for group in places)
+
+
+def weight(value: Any) -> int:
+    """UTF-8 bytes of all keys and values inside."""
+    if isinstance(value, dict):
+        return sum(weight(key) + weight(inner) for key, inner in value.items())
+    if isinstance(value, list):
+        return sum(weight(item) for item in value)
+    return len(str(value).encode(errors="surrogatepass"))
+
+
+def _at(message: Json, path: str) -> Any:
+    found: Any = message
+    for name in path.split("."):
+        found = found.get(name) if isinstance(found, dict) else None
+    return found
+
+
+class FieldType(StrEnum):
+    """What a field holds, as Google names it."""
+
+    TEXT = "TYPE_STRING"
+    FLAG = "TYPE_BOOL"
+    NUMBER = "TYPE_INT32"
+    TEXTS = "list of TYPE_STRING"
+    MAP = "map of TYPE_STRING"
+    STRUCT = "google.protobuf.Struct"
+
+
+Shape = dict[str, Any]
+
+
+def _texts(names: str) -> Shape:
+    return dict.fromkeys(names.split(), FieldType.TEXT)
+
+
+NOTIFICATION = _texts("title body image")
+ANDROID_NOTIFICATION: Shape = {
+    **_texts("title body icon color sound tag click_action channel_id image title_loc_key body_loc_key"),
+    **_texts("notification_priority visibility event_time ticker proxy"),
+    **dict.fromkeys(("title_loc_args", "body_loc_args", "vibrate_timings"), FieldType.TEXTS),
+    **dict.fromkeys(("sticky", "local_only", "default_sound", "default_vibrate_timings"), FieldType.FLAG),
+    "default_light_settings": FieldType.FLAG,
+    "notification_count": FieldType.NUMBER,
+    "light_settings": FieldType.STRUCT,
+}
+MESSAGE: Shape = {
+    **_texts("name token fid topic condition"),
+    "notification": NOTIFICATION,
+    "data": FieldType.MAP,
+    "android": {
+        **_texts("collapse_key priority ttl restricted_package_name"),
+        "data": FieldType.MAP,
+        "direct_boot_ok": FieldType.FLAG,
+        "fcm_options": _texts("analytics_label"),
+        "notification": ANDROID_NOTIFICATION,
+    },
+    "apns": {"headers": FieldType.MAP, "payload": FieldType.STRUCT, "fcm_options": _texts("analytics_label image")},
+    "webpush": {
+        "headers": FieldType.MAP,
+        "data": FieldType.MAP,
+        "notification": FieldType.STRUCT,
+        "fcm_options": _texts("link analytics_label"),
+    },
+    "fcm_options": _texts("analytics_label"),
+}
+REQUEST: Shape = {"validate_only": FieldType.FLAG, "message": MESSAGE}
+
+
+def parsed(value: Any, shape: Shape | FieldType = REQUEST, path: str = "") -> Any:
+    """The value with known names in snake_case; raises `FcmRefused` for an unknown name or a wrong type."""
+    if isinstance(shape, FieldType):
+        return _leaf(value, shape, path)
+    if not isinstance(value, dict):
+        raise FcmRefused.unparsable(path, f"Invalid value at '{path}', an object is expected")
+    read: Shape = {}
+    for given, inner in value.items():
+        name = re.sub(r"(?<=[a-z0-9])([A-Z])", lambda match: "_" + match[1].lower(), given)
+        if name not in shape:
+            raise FcmRefused.unparsable(path, f"Unknown name \"{given}\" at '{path}': Cannot find field.")
+        if inner is not None:
+            read[name] = parsed(inner, shape[name], f"{path}.{name}".lstrip("."))
+    return read
+
+
+def _leaf(value: Any, kind: FieldType, path: str) -> Any:
+    fits = {
+        FieldType.TEXT: isinstance(value, str),
+        FieldType.FLAG: isinstance(value, bool),
+        FieldType.NUMBER: isinstance(value, int) and not isinstance(value, bool),
+        FieldType.TEXTS: isinstance(value, list) and all(isinstance(item, str) for item in value),
+        FieldType.MAP: isinstance(value, dict) and all(isinstance(item, str) for item in value.values()),
+        FieldType.STRUCT: isinstance(value, dict),
+    }
+    if not fits[kind]:
+        raise FcmRefused.unparsable(path, f"Invalid value at '{path}' ({kind.value})")
+    return value
+
+
+SENDER_PERMISSION = "Permission 'cloudmessaging.messages.create' denied on the project."
+
+
+class FcmApi:
+    """Takes a message for one target, refuses what the real service refuses."""
+
+    def __init__(self, world: World, phones: PhoneNetwork) -> None:
+        self._world = world
+        self._phones = phones
+
+    def routes(self) -> list[Route]:
+        """Relative to the root; the push service issues tokens of its own."""
+        world = self._world
+        endpoint = TokenEndpoint(world.push_tokens, world.ledger, world.settings.token_lifetime)
+        return [
+            Route("/push/oauth2/token", endpoint.answer, methods=["POST"]),
+            Route("/v1/projects/{project}/messages:send", self.send, methods=["POST"]),
+        ]
+
+    async def send(self, request: Request) -> Response:
+        """200 `{"name"}` once the device has the message, else FCM's error body."""
+        message: Json = {}
+        try:
+            self._authorise(request)
+            body = parsed(await _json(request))
+            message = body.get("message", {})
+            return JSONResponse({"name": self._deliver(message, request, only_check=body.get("validate_only", False))})
+        except FcmRefused as refusal:
+            facts = {"token": address_of(message), "status": refusal.status, "code": refusal.error_code}
+            self._world.ledger.write(EntryType.PUSH_REFUSED, **facts)
+            return JSONResponse(refusal.body(), refusal.status)
+
+    def _authorise(self, request: Request) -> None:
+        token = bearer(request)
+        if token is None or not self._world.push_tokens.accepts(token):
+            raise FcmRefused(401, "Request had invalid authentication credentials. Expected OAuth 2 access token.")
+        if request.path_params["project"] != self._world.settings.push_project:
+            raise FcmRefused(403, SENDER_PERMISSION)
+
+    def _deliver(self, message: Json, request: Request, *, only_check: bool) -> str:
+        validate(message)
+        person = self._phones.check_message(message) or "topic"
+        prefix = f"projects/{request.path_params['project']}/messages/"
+        if only_check:
+            return prefix + "fake_message_id"
+        return prefix + self._phones.receive(person, message).uuid
+
+
+async def _json(request: Request) -> Any:
+    try:
+        body = await request.json()
+        # JSON can spell half a surrogate pair; Google's parser takes no such text.
+        json.dumps(body, ensure_ascii=False).encode()
+        return body
+    except ValueError:
+        raise FcmRefused.unparsable("", "The body is not JSON.") from None
+
+
+RECIPIENTS = ("users", "clientIds", "otdsGroups", "runtimes")
+CONTENT = ("title", "summary", "data")
+TEXTS = ("title", "summary", "collapseKey")
+
+
+class AppWorksApi:
+    """Takes one message for many users; tells nothing about single devices."""
+
+    def __init__(self, world: World, phones: PhoneNetwork) -> None:
+        self._world = world
+        self._phones = phones
+
+    def routes(self) -> list[Route]:
+        """Relative to the root."""
+        return [Route("/deployments/notifications/{app}/fcm-push", self.send, methods=["POST"])]
+
+    async def send(self, request: Request) -> Response:
+        """200 `{"success": true}`, or `{key, errorMessage, entity, status}`."""
+        settings = self._world.settings
+        if not hmac.compare_digest(request.headers.get("otagappkey", "").encode(), settings.push_app_key.encode()):
+            return self._refuse(401, "unauthorized", "The application key is missing or wrong.")
+        if request.path_params["app"] != settings.push_app:
+            return self._refuse(404, "app.unknown", "No such application is deployed.")
+        try:
+            body = await request.json()
+        except ValueError:
+            return self._refuse(400, "body.unreadable", "The body is not JSON.")
+        if trouble := _trouble(body):
+            return self._refuse(400, "request.invalid", trouble)
+        for user in body.get("users", []):
+            self._phones.keep(self._push(user, body))
+        return JSONResponse({"success": True})
+
+    def _push(self, user: str, body: Json) -> Push:
+        data = {name: str(value) for name, value in body.get("data", {}).items()}
+        inner = body.get("data", {}).get(self._world.settings.push_app, {})
+        known = inner if isinstance(inner, dict) else {}
+        return Push(
+            at=self._world.settings.clock(),
+            person=user,
+            token=None,
+            key=body.get("collapseKey"),
+            title=body.get("title"),
+            text=body.get("summary"),
+            link=known.get("link") or data.get("link"),
+            action=known.get("action") or data.get("action"),
+            data=data,
+            message=body,
+        )
+
+    def _refuse(self, status: int, key: str, message: str) -> Response:
+        self._world.ledger.write(EntryType.PUSH_REFUSED, token=None, status=status, code=key)
+        return JSONResponse({"key": key, "errorMessage": message, "entity": None, "status": status}, status)
+
+
+def _trouble(body: Any) -> str | None:
+    if not isinstance(body, dict):
+        return "An object is expected."
+    if not any(body.get(name) for name in CONTENT):
+        return "One of title, summary and data is required."
+    if not body.get("broadcast") and not any(body.get(name) for name in RECIPIENTS):
+        return "At least one recipient is required."
+    texts = [body[name] for name in TEXTS if body.get(name) is not None]
+    users, data = body.get("users", []), body.get("data", {})
+    if not isinstance(users, list) or not isinstance(data, dict):
+        return "users has to be a list, data a map."
+    if not all(isinstance(text, str) for text in [*texts, *users]):
+        return "Texts and users have to be strings."
+    return None
+
+
+class CloudMessagingApi:
+    """Takes one message for one or more destinations and calls it a job; it arrives at once."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._mailroom: Mailroom = world.mailroom
+        self._jobs: dict[str, str] = {}
+
+    def routes(self) -> list[Route]:
+        """Relative to the root."""
+        return [
+            Route("/mra/v1/outbound/sms", self.texts, methods=["POST"]),
+            Route("/mra/v1/outbound/emails", self.mails, methods=["POST"]),
+            Route("/mra/v1/outbound/{kind}/status/{job}", self.state),
+        ]
+
+    async def texts(self, request: Request) -> Response:
+        """200 `{"job_id"}` once every number has the text."""
+        return await self._take(request, "sms", lambda body: body["sms_text"])
+
+    async def mails(self, request: Request) -> Response:
+        """200 `{"job_id"}` once every mailbox has the mail."""
+        return await self._take(request, "email", lambda body: base64.b64decode(body["body"][0]["data"]).decode())
+
+    async def state(self, request: Request) -> Response:
+        """What became of a job."""
+        if not self._knows(request):
+            return _refusal(401, "unauthorized")
+        if request.path_params["job"] not in self._jobs:
+            return _refusal(404, "no such job")
+        state = self._world.message_state
+        ended = "Completed" if state in ("Sent", "Error") else "InProcess"
+        return JSONResponse({"job_state": [ended], "deliveries": [{"delivery_attempts": [{"state": state}]}]})
+
+    async def _take(self, request: Request, kind: str, text_of: Any) -> Response:
+        if not self._knows(request):
+            return _refusal(401, "unauthorized")
+        try:
+            body = await request.json()
+            addresses = [destination[kind] for destination in body["destinations"]]
+            text = text_of(body)
+            subject = body["options"]["email_options"]["subject"] if kind == "email" else ""
+        except (ValueError, KeyError, TypeError, IndexError):
+            return _refusal(400, "the message is malformed")
+        if not addresses or not all(isinstance(word, str) and word for word in [*addresses, text]):
+            return _refusal(400, "a destination and a text are required")
+        job = f"xsi-{new_uuid()}"
+        self._jobs[job] = kind
+        for address in addresses:
+            self._mailroom.deliver(address, kind=kind, subject=subject, text=text)
+            reference = request.headers.get("x-mra-submitid")
+            self._world.ledger.write(EntryType.MESSAGE, job=job, kind=kind, to=address, text=text, reference=reference)
+        return JSONResponse({"job_id": job})
+
+    def _knows(self, request: Request) -> bool:
+        settings = self._world.settings
+        pair = base64.b64encode(f"{settings.mra_user}:{settings.mra_password}".encode()).decode()
+        return hmac.compare_digest(request.headers.get("authorization", "").encode(), f"Basic {pair}".encode())
+
+
+def _refusal(status: int, message: str) -> Response:
+    return JSONResponse({"error": {"message": message}}, status)

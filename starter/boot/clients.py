@@ -1,0 +1,194 @@
+"""From settings to what the processes talk through: one place says which setting goes where."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from activities.core_signature.client import CALLBACKS, CoreSignatureClient, CoreSignatureConfig, Dialect, NameStyle
+from activities.hand_off.http_call import CONNECTIONS_AT_ONCE, HttpTargets, HttpTargetsConfig
+from activities.http.addresses import Guard
+from activities.http.client import make_client
+from activities.http.oauth import Credentials, Grant, TokenAuth
+from activities.http.rate_limit import RateLimiter
+from activities.notifications.cloud_messaging import CloudMessaging, CloudMessagingConfig
+from activities.notifications.config import AppWorksConfig, FcmConfig, PushConfig, open_dialect, open_messaging
+from activities.notifications.links import SigningLinks
+from activities.notifications.push_services import BadServiceAccount, PushDialect, ServiceAccount
+from activities.notifications.sign_in import WaysIn
+from activities.people.devices import KnownDevice
+from activities.people.file_directory import FileDirectory
+from activities.people.person import Person, PushDevice
+from activities.policies.catalogue import Catalogue
+from activities.records.store import Store
+from starter.config.settings import PushSettings, Settings, SignatureSettings
+from starter.errors import Refusal
+
+
+class UnusableFile(Refusal):
+    """A file that a setting names cannot be used."""
+
+
+class _WithoutDevices(FileDirectory):
+    """The directory while nothing can be sent to the devices in it."""
+
+    async def devices(self, person: Person) -> tuple[PushDevice, ...]:
+        """None."""
+        return ()
+
+    async def known_devices(self, person: Person) -> tuple[KnownDevice, ...]:
+        """None."""
+        return ()
+
+
+@dataclass(frozen=True)
+class Clients:
+    """Everything of one process, open until the block of `opened` ends."""
+
+    store: Store
+    directory: FileDirectory
+    links: SigningLinks
+    ways_in: WaysIn
+    signature: CoreSignatureClient
+    pace: RateLimiter
+    """The one that all calls of `signature` keep to."""
+    push: PushDialect | None
+    messaging: CloudMessaging | None
+    downstream: HttpTargets
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Clients]:
+    """One client per service; needs `Need.SIGNATURE`, `PUSH`, `MESSAGING`, `LINKS`, `PEOPLE`. Nothing is called yet."""
+    store = Store(settings.store_url)
+    async with AsyncExitStack() as closing:
+        pace = RateLimiter(settings.signature.max_rps)
+        signature = CoreSignatureClient(signature_config(settings), pace=pace)
+        closing.push_async_callback(signature.aclose)
+        push = open_dialect(push_config(settings.push))
+        if push is not None:
+            closing.push_async_callback(push.aclose)
+        messaging = open_messaging(messaging_config(settings))
+        if messaging is not None:
+            closing.push_async_callback(messaging.aclose)
+        calls = await closing.enter_async_context(make_client(max_connections=CONNECTIONS_AT_ONCE))
+        yield Clients(
+            store=store,
+            directory=directory(settings, store),
+            links=links(settings),
+            ways_in=ways_in(settings),
+            signature=signature,
+            pace=pace,
+            push=push,
+            messaging=messaging,
+            downstream=downstream(settings, calls),
+        )
+
+
+def downstream(settings: Settings, calls: httpx.AsyncClient) -> HttpTargets:
+    """Calls to the systems of others."""
+    return HttpTargets(calls, downstream_config(settings), Guard(settings.handoff.hosts))
+
+
+def catalogue(settings: Settings) -> Catalogue:
+    """The catalogue for whatever is started, which knows whom we would never call; raises `FileFaults`."""
+    return Catalogue.read(settings.policies, Guard(settings.handoff.hosts).refusal)
+
+
+def directory(settings: Settings, store: Store) -> FileDirectory:
+    """The people file; needs `Need.PEOPLE`. With push off nobody has a device: Core Signature's own mails go out."""
+    kind = _WithoutDevices if settings.push.dialect == "off" else FileDirectory
+    return kind(settings.people or Path(), store)
+
+
+def links(settings: Settings) -> SigningLinks:
+    """The signing links; needs `Need.LINKS`."""
+    return SigningLinks(settings.link_base, settings.link_secret)
+
+
+def ways_in(settings: Settings) -> WaysIn:
+    """The ways in to the desk; needs `Need.LINKS`."""
+    return WaysIn(settings.link_base, settings.link_secret)
+
+
+def signature_config(settings: Settings) -> CoreSignatureConfig:
+    """How this tenant's Core Signature is spoken to; needs `Need.SIGNATURE`. Unset paths keep the client's defaults."""
+    ours = settings.signature
+    paths = {"cancel_paths": ours.cancel_paths, "resend_paths": ours.resend_paths, "forward_paths": ours.forward_paths}
+    return CoreSignatureConfig(
+        url=ours.url,
+        credentials=_signature_credentials(ours),
+        callback_url=callback_url(settings),
+        dialect=Dialect(ours.dialect),
+        from_requester=ours.from_ == "requester",
+        from_email=ours.from_email or None,
+        name_style=NameStyle(ours.signer_name_style),
+        list_lag=ours.list_lag.total_seconds(),
+        page_size=ours.page_size,
+        status_mails=ours.status_mails == "on",
+        **{name: words for name, words in paths.items() if words},
+    )
+
+
+def callback_url(settings: Settings) -> str | None:
+    """Where each document's events are sent; None when they are subscribed to once, or nobody receives them."""
+    if settings.signature.callback_style == "subscription" or not settings.webhook.url:
+        return None
+    return receiver_address(settings)
+
+
+def receiver_address(settings: Settings) -> str:
+    """Where the receiver takes callbacks, its secret segment included; needs `Need.SUBSCRIPTIONS`."""
+    return f"{receiver_base(settings)}{settings.webhook.segment.get_secret_value()}"
+
+
+def receiver_base(settings: Settings) -> str:
+    """The same without the segment."""
+    return f"{settings.webhook.url.rstrip('/')}{CALLBACKS}"
+
+
+def push_config(ours: PushSettings) -> PushConfig:
+    """Which push service is spoken to; needs `Need.PUSH`. Raises `UnusableFile` for a faulty key file."""
+    if ours.dialect == "off":
+        return None
+    if ours.dialect == "appworks":
+        return AppWorksConfig(url=ours.url, app=ours.app, app_key=ours.app_key)
+    return FcmConfig(url=ours.url, project=ours.project, credentials=_push_credentials(ours), send_path=ours.send_path)
+
+
+def messaging_config(settings: Settings) -> CloudMessagingConfig | None:
+    """How cloud messaging is reached; needs `Need.MESSAGING`."""
+    if not settings.mra_url:
+        return None
+    return CloudMessagingConfig(settings.mra_url, settings.mra_user, settings.mra_password)
+
+
+def downstream_config(settings: Settings) -> HttpTargetsConfig:
+    """How hand-off calls are signed."""
+    return HttpTargetsConfig(secrets=settings.handoff.secrets)
+
+
+def _signature_credentials(ours: SignatureSettings) -> Credentials:
+    password = ours.grant == "password"
+    return Credentials(
+        token_url=ours.token_url,
+        client_id=ours.client_id,
+        client_secret=ours.client_secret,
+        token_auth=TokenAuth(ours.token_auth),
+        grant=Grant(ours.grant),
+        scope=ours.scope or None,
+        subscription=ours.subscription or None,
+        username=ours.username if password else None,
+        password=ours.password if password else None,
+    )
+
+
+def _push_credentials(ours: PushSettings) -> Credentials | ServiceAccount:
+    if ours.auth == "google_service_account":
+        try:
+            return ServiceAccount.read(ours.credentials_file or Path())
+        except BadServiceAccount as fault:
+            raise UnusableFile(f"COUNTERSIGN_PUSH_CREDENTIALS_FILE: {fault}") from fault
+    return Credentials(token_url=ours.token_url, client_id=ours.client_id, client_secret=ours.client_secret)

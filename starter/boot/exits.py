@@ -1,0 +1,138 @@
+"""True exit codes: one way out of every process, that flushes and leaves without the interpreter's teardown.
+
+A short process that used the Temporal client may crash while the interpreter shuts down, after its work is done
+(docs/faults.md, D18); a shell, a test or a restart policy would then see a failure that was none.
+"""
+
+import contextlib
+import errno
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from io import TextIOWrapper
+from types import FrameType
+from typing import Final, NoReturn
+
+from starter.boot import interrupts
+from starter.errors import Exit, Refusal, Terminated
+
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+_LOGGER: Final = logging.getLogger("countersign.exits")
+
+Refusals = Callable[[], tuple[type[Exception], ...]]
+
+
+def run(
+    main: Callable[[], object],
+    *,
+    refusals: Refusals = tuple,
+    usage: tuple[type[Exception], ...] = (),
+    service: bool = False,
+    until_stopped: bool = False,
+) -> NoReturn:
+    """Call `main` and end the process with its true code: its own integer, else 0.
+
+    A `Refusal` or one of `refusals`, which are asked for when something failed, is its own message on stderr and 1. One
+    of `usage` is 2; it has been printed by whoever raised it. Anything else is a fault of ours: one line and 1.
+    Tracebacks go to the log, at debug; those of a `service`, which has no person at its terminal, as errors. SIGTERM is
+    how a service, or whatever else runs `until_stopped`, is told to end: that is no failure, however early it comes.
+    """
+    _speak_utf8()
+    signal.signal(signal.SIGTERM, _end_well if service or until_stopped else _terminate)
+    code = _code_of(main, refusals, usage, logging.ERROR if service else logging.DEBUG)
+    leave(_flushed(code))
+
+
+def leave(code: int) -> NoReturn:
+    """Flush what is left and end the process now with `code`; no `atexit` function runs."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    logging.shutdown()
+    os._exit(code)
+
+
+def _speak_utf8() -> None:
+    """Names, tables and JSON have letters that the locale of a cron job or of an old system does not."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper) and stream.encoding.casefold() != "utf-8":
+            stream.reconfigure(encoding="utf-8")
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    raise Terminated(Exit.TERMINATED)
+
+
+def _end_well(number: int, frame: FrameType | None) -> NoReturn:
+    raise Terminated(Exit.DONE)
+
+
+def _code_of(
+    main: Callable[[], object],
+    refusals: Refusals,
+    usage: tuple[type[Exception], ...],
+    trace_level: int,
+) -> int:
+    try:
+        interrupts.release()
+        result = main()
+    except SystemExit as ending:
+        return _system_exit(ending)
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        return Exit.BROKEN_PIPE
+    except Exception as error:
+        return _explained(_alone(error), refusals, usage, trace_level)
+    return result if isinstance(result, int) else Exit.DONE
+
+
+def _system_exit(ending: SystemExit) -> int:
+    if ending.code is None or isinstance(ending.code, int):
+        return ending.code or Exit.DONE
+    _say(str(ending.code))
+    return Exit.REFUSED
+
+
+def _alone(error: Exception) -> Exception:
+    """The one error inside a task group's."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def _explained(error: Exception, refusals: Refusals, usage: tuple[type[Exception], ...], trace_level: int) -> int:
+    if isinstance(error, usage):
+        return Exit.USAGE
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return _unwritten(error)
+    if isinstance(error, Refusal) or any(isinstance(error, expected) for expected in refusals()):
+        _LOGGER.debug("refused", exc_info=error)
+        _say(str(error))
+        return Exit.REFUSED
+    _LOGGER.log(trace_level, "a fault of ours", exc_info=error)
+    _say(f"internal error ({type(error).__name__}); COUNTERSIGN_LOG_LEVEL=debug logs the whole of it")
+    return Exit.REFUSED
+
+
+def _flushed(code: int) -> int:
+    """`code`, unless the output could not be written: then nobody has seen it."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return Exit.BROKEN_PIPE
+    except OSError as error:
+        return _unwritten(error)
+    return code
+
+
+def _unwritten(error: OSError) -> int:
+    _say(f"not all could be written: {error.strerror}")
+    return Exit.REFUSED
+
+
+def _say(text: str) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        print(text, file=sys.stderr, flush=True)  # noqa: T201  the one place where a process says why it ends

@@ -1,0 +1,12 @@
+"""What a command expects to fail with beside a `Refusal`: told in one line, whatever process plays the command."""
+
+from typing import Final
+
+from activities.documents.errors import StoreFailure
+from activities.files.reading import FileFaults
+from activities.http.client import ServiceFailure
+from activities.launch.launch import BrokenOff, IdTaken
+from activities.people.directory import DirectoryFailure
+from starter.temporal.codec import CodecError
+
+REFUSALS: Final = (FileFaults, IdTaken, BrokenOff, DirectoryFailure, StoreFailure, ServiceFailure, CodecError)

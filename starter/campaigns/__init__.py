@@ -1,1 +1,0 @@
-"""Campaigns as people see them: how they stand, what their record says, and what would happen."""

@@ -1,0 +1,212 @@
+"""The `countersign` command: its words, its help, and its true exit codes (0 done, 1 refused, 2 usage)."""
+
+import sys
+from collections.abc import Iterable
+from datetime import timedelta
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Final, NoReturn
+
+from cyclopts import App, CycloptsError, Parameter, UnknownCommandError
+from rich.console import Console
+from rich.text import Text
+
+from starter.boot import exits
+from starter.cli.arguments import (
+    files_or_rows,
+    one_decision,
+    one_target,
+    only_dead,
+    only_now,
+    plan_or_changes,
+    plan_or_year,
+    some_stats,
+)
+from starter.terminal.terminal import Terminal
+
+_OF_COUNTERSIGN: Final = {
+    "worker": "stack:worker",
+    "webhook": "webhook:webhook",
+    "dev": "stack:dev",
+    "demo": "stack:demo",
+    "fast-forward": "clock:fast_forward",
+    "stats": "stats:stats",
+    "reconcile": "setup:reconcile",
+    "init": "setup:init",
+    "doctor": "setup:doctor",
+    "completion": "completion:completion",
+}
+"""Each as `module:function` of this room."""
+_OF_PEOPLE: Final = {"devices": "people:devices", "sign-out": "people:sign_out"}
+_OF_HANDOFF: Final = {
+    "list": "handoff:list_",
+    "retry": "handoff:retry",
+    "replay": "handoff:replay",
+    "listen": "handoff:listen",
+}
+_OF_PERSON: Final = {"show": "people:show"}
+_OPERATIONS: Final = ("remind", "delegate", "extend", "pause", "resume", "answer", "cancel", "replay")
+_OF_REQUEST: Final = {
+    "start": "start:request",
+    "new": "new:new",
+    "show": "show:request",
+    "list": "listing:requests",
+    **{word: f"request:{word}" for word in _OPERATIONS},
+    "plan": "plan:plan",
+}
+_OF_TASK: Final = {
+    "start": "start:task",
+    "show": "show:task",
+    "list": "listing:tasks",
+    **{word: f"task:{word}" for word in ("done", "waive", "block", "unblock", "ask", *_OPERATIONS)},
+}
+_OF_ONBOARD: Final = {
+    "start": "start:onboarding",
+    "show": "show:onboarding",
+    "list": "listing:onboardings",
+    **{word: f"onboard:{word}" for word in ("decide", "done", "answer", "cancel", "replay")},
+    "plan": "plan:onboarding",
+    "map": "onboard_mapping:map_deal",
+    "link": "onboard:link",
+    "preview": "onboard:preview",
+}
+_OF_CAMPAIGN: Final = {
+    "start": "start:campaign",
+    "show": "show:campaign",
+    "list": "listing:campaigns",
+    "report": "campaign_report:report",
+    "sample": "campaign_report:sample",
+    **{word: f"campaign:{word}" for word in ("exempt", "extend", "retry", "cancel", "replay")},
+    "plan": "plan:campaign",
+    "template": "new:template",
+    "schedule": "campaign_schedule:schedule",
+}
+
+_CHECKED: Final = {
+    "clock:fast_forward": one_target,
+    "onboard:decide": one_decision,
+    "stats:stats": some_stats,
+    "start:request": files_or_rows,
+    "start:onboarding": files_or_rows,
+    "start:campaign": files_or_rows,
+    "plan:plan": plan_or_changes,
+    "campaign_schedule:schedule": plan_or_year,
+    "handoff:retry": only_now,
+    "handoff:replay": only_dead,
+}
+"""What is looked at whole before the word does anything."""
+
+
+class LazyApp(App):
+    """Words that are imported when they are typed, and all of them for the help that lists them."""
+
+    def help_print(self, tokens: str | Iterable[str] | None = None, *, console: Console | None = None) -> None:
+        """See `App`: what is not imported has no explanation."""
+        _, asked, _ = self.parse_commands(tokens)
+        asked[-1].resolved_commands()
+        super().help_print(tokens, console=console)
+
+
+def register(app: App) -> None:
+    """Add all words to the command."""
+    request = LazyApp(name="request", help="One signature request: start it, look at it, change it, end it.")
+    task = LazyApp(name="task", help="One task of a person or a team: start it, look at it, change it, end it.")
+    onboard = LazyApp(name="onboard", help="One customer onboarding: start it, look at it, decide about it, end it.")
+    campaign = LazyApp(
+        name="campaign", help="One campaign: start it, see who has not acknowledged, change it, make its record."
+    )
+    people = LazyApp(name="people", help="The people of the directory.")
+    handoff = LazyApp(name="handoff", help="Targets of the hand-off: how each stands, and trying again.")
+    person = LazyApp(name="person", help="Somebody of the directory.")
+    rooms = (
+        (request, _OF_REQUEST),
+        (task, _OF_TASK),
+        (onboard, _OF_ONBOARD),
+        (campaign, _OF_CAMPAIGN),
+        (handoff, _OF_HANDOFF),
+        (people, _OF_PEOPLE),
+        (person, _OF_PERSON),
+    )
+    for of, words in ((app, _OF_COUNTERSIGN), *rooms):
+        for name, place in words.items():
+            of.command(f"{__package__}.{place}", name=name, validator=_CHECKED.get(place))
+    for of, _ in rooms:
+        app.command(of)
+
+
+_DEV: Final = "--dev"
+
+
+def _version() -> str:
+    try:
+        return version("countersign")
+    except PackageNotFoundError:
+        return "from source"
+
+
+def _in_one_line(error: CycloptsError) -> Text:
+    says = _unknown(error, error.app) if isinstance(error, UnknownCommandError) and error.app else str(error)
+    return Text(f"{says}\nTry: {' '.join(('countersign', *(error.command_chain or ())))} --help")
+
+
+def _unknown(error: UnknownCommandError, app: App) -> str:
+    """Cyclopts itself names only the words that are imported by now."""
+    from activities.errors import did_you_mean  # noqa: PLC0415  no word that is right waits for it
+
+    typed = (error.unused_tokens or [""])[0]
+    known = sorted(name for name in app if not name.startswith("-"))
+    return f'Unknown command "{typed}"{did_you_mean(typed, known)}\nThere are: {", ".join(known)}.'
+
+
+def _default(value: object) -> str | None:
+    """What help says of a default: nothing of what is off or left out."""
+    if isinstance(value, timedelta):
+        return f"{value.total_seconds():g}s"
+    return str(value) if value else None
+
+
+app = LazyApp(
+    name="countersign",
+    help=(
+        "Every signature request is one durable Temporal workflow: sent, announced, reminded, escalated, settled.\n\n"
+        "`countersign --dev DIR …` works with the stack of `countersign dev` in that folder; without it, with the one "
+        "of this folder or the nearest above."
+    ),
+    version=_version,
+    result_action="return_value",
+    default_parameter=Parameter(show_default=_default, negative=()),
+    exit_on_error=False,
+    error_formatter=_in_one_line,
+    console=Terminal(),
+    error_console=Terminal(stderr=True, soft_wrap=True),
+)
+register(app)
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    from starter.boot.refusals import REFUSALS  # noqa: PLC0415  of all words: those of the one that failed are there by now
+
+    return REFUSALS
+
+
+def main() -> NoReturn:
+    """Run what was typed and end the process with its code."""
+    typed = sys.argv[1:]
+    word = next(iter(typed[2:] if typed[:1] == [_DEV] else typed), "")
+    exits.run(
+        lambda: app(_for_stack(typed)),
+        refusals=_refusals,
+        usage=(CycloptsError,),
+        service=word == "webhook",
+        until_stopped=word in ("worker", "dev"),
+    )
+
+
+def _for_stack(typed: list[str]) -> list[str]:
+    """The words behind `--dev DIR`, for the stack of that folder; raises `Refusal` when there is none."""
+    if typed[:1] != [_DEV] or len(typed) == 1:
+        return typed
+    import starter.config.settings as settings  # noqa: PLC0415  no other word of the command waits for them
+
+    settings.choose_stack(Path(typed[1]))
+    return typed[2:]

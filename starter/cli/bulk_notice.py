@@ -1,0 +1,124 @@
+"""Many requests of one start: who asked for them hears of it once, and a dry run says how much each person hears."""
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Final
+
+from temporalio.client import Client
+from temporalio.common import WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+
+from activities.launch import launch as path
+from activities.people.person import stands_in_full
+from activities.signature.intake import PreparedRequest
+from workflows import names
+from workflows.follow_up.notification_types import NotificationType
+from workflows.kinds import Kind
+from workflows.model.base import Model
+from workflows.model.notifications import Delivery, NoticeAction, NotificationOrder
+from workflows.model.subject import LockScreen, Role, Subject
+
+_SEVERAL: Final = "several"
+"""In the place of a title, or a kind, that is not that of all."""
+
+
+def joined(prepared: Sequence[path.PreparedStart]) -> list[path.PreparedStart]:
+    """The same, of which no request says that it was sent to somebody who hears it of several together."""
+    times = Counter(_hears(one) for one in prepared)
+    return [_silent(one) if isinstance(one, PreparedRequest) and times[_hears(one)] > 1 else one for one in prepared]
+
+
+def _hears(one: path.PreparedStart) -> str | None:
+    """Who is told, without a sound, that it was sent; nobody who is asked themselves."""
+    if not isinstance(one, PreparedRequest) or not one.request.policy.tell_requester.started:
+        return None
+    brief = one.request.brief
+    return None if brief.requester in {person.person for person in brief.people} else brief.requester
+
+
+def _silent(one: PreparedRequest) -> PreparedRequest:
+    if _hears(one) is None:
+        return one
+    policy = one.request.policy
+    quiet = policy.replace(tell_requester=policy.tell_requester.replace(started=False))
+    return replace(one, request=one.request.replace(policy=quiet))
+
+
+async def tell(client: Client, sent: Iterable[PreparedRequest]) -> None:
+    """Tell everybody once of those that were started now, of which none says so itself; a worker does it."""
+    by: defaultdict[str, list[PreparedRequest]] = defaultdict(list)
+    for one in sent:
+        by[one.request.brief.requester].append(one)
+    for requester, theirs in by.items():
+        delivery = _delivery(requester, theirs)
+        with suppress(WorkflowAlreadyStartedError):
+            await client.start_workflow(
+                names.TELL,
+                delivery,
+                id=names.tell_workflow_id(delivery.subject.id),
+                task_queue=names.WORKFLOW_QUEUE,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                static_summary=f"sent at once: {len(theirs)}",
+            )
+
+
+def _delivery(requester: str, sent: Sequence[PreparedRequest]) -> Delivery:
+    briefs = [one.request.brief for one in sent]
+    titles, kinds = {one.title for one in briefs}, {one.kind for one in briefs}
+    named = len(titles) == 1 and all(one.lock_screen is LockScreen.FULL for one in briefs)
+    ids = "\n".join(sorted(one.id for one in briefs))
+    subject = Subject(
+        id=f"together-{hashlib.sha256(ids.encode()).hexdigest()[:12]}",
+        type=Kind.REQUEST,
+        kind=kinds.pop() if len(kinds) == 1 else _SEVERAL,
+        title=titles.pop() if len(titles) == 1 else _SEVERAL,
+        requester=requester,
+        people=(),
+        lock_screen=LockScreen.FULL if named else LockScreen.GENERIC,
+    )
+    key = names.notice_key(subject.id, NotificationType.FOLLOW, requester)
+    notice = NotificationOrder(
+        key=key, stage=NotificationType.FOLLOW, person=requester, action=NoticeAction.OPEN, count=len(briefs)
+    )
+    return Delivery(subject=subject, notices=(notice,), others_told=True)
+
+
+class NoticesOf(Model):
+    """How many notices somebody gets: when all are sent, and later at least, if everybody acts at once."""
+
+    person: str
+    at_once: int = 0
+    later: int = 0
+
+
+def notices(prepared: Sequence[PreparedRequest]) -> list[NoticesOf]:
+    """How many each person gets of a start, most first; reminders, which depend on what people do, not counted."""
+    at_once, later = Counter[str](), Counter[str]()
+    for one in prepared:
+        first, others = _turns(one)
+        at_once.update(first)
+        later.update(others)
+        if one.request.policy.tell_requester.signed:
+            later[one.request.brief.requester] += 1
+    at_once.update({who for one in prepared if (who := _hears(one)) is not None})
+    everybody = sorted({*at_once, *later}, key=lambda who: (-at_once[who] - later[who], who))
+    return [NoticesOf(person=who, at_once=at_once[who], later=later[who]) for who in everybody]
+
+
+def _turns(one: PreparedRequest) -> tuple[list[str], list[str]]:
+    """Whose turn is first, and whose is later; somebody in full is known beside their request alone."""
+    brief = one.request.brief
+    asked = [person for person in brief.people if person.role is not Role.COPY]
+    first = min((person.order for person in asked), default=0)
+    who = {person: _known(person.person, brief.id) for person in asked}
+    return (
+        [who[one] for one in asked if one.order == first],
+        [who[one] for one in asked if one.order != first],
+    )
+
+
+def _known(person: str, request: str) -> str:
+    return f"{request}/{person}" if stands_in_full(person) else person

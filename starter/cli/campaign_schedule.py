@@ -1,0 +1,355 @@
+"""`countersign campaign schedule`: a campaign that opens each year, each year with content of its own."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Final, Self
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+from pydantic import AwareDatetime
+from rich.console import Group
+from rich.text import Text
+from temporalio.client import (
+    Client,
+    Schedule,
+    ScheduleActionExecution,
+    ScheduleActionExecutionStartWorkflow,
+    ScheduleActionStartWorkflow,
+    ScheduleAlreadyRunningError,
+    ScheduleBackfill,
+    ScheduleCalendarSpec,
+    ScheduleOverlapPolicy,
+    SchedulePolicy,
+    ScheduleRange,
+    ScheduleSpec,
+    ScheduleUpdate,
+    ScheduleUpdateInput,
+)
+from temporalio.common import SearchAttributePair, TypedSearchAttributes
+from temporalio.service import RPCError
+
+from activities.campaign import population, yearly
+from activities.campaign.intake import A_YEAR, PreparedCampaign, of_year, opening_day
+from activities.campaign.yearly import AHEAD, LATE_DAYS_AT_MOST, Openings, YearContent
+from activities.files.pdf import LocalDocuments
+from activities.files.reading import FileFaults, FileText, PlainFile, bytes_of
+from activities.files.table import TABLE_BYTES_AT_MOST
+from activities.launch import launch
+from activities.people.directory import Directory, UnknownPerson
+from activities.records.rows import StoragePrefix
+from activities.records.store import Store
+from activities.temporal import executions
+from activities.temporal.executions import about_the_workflow
+from activities.temporal.interceptors import priority
+from starter.boot import clients
+from starter.boot.context import Context, opened
+from starter.boot.startup import ready
+from starter.cli import start_files
+from starter.cli.arguments import AsJson, RequestFile
+from starter.cli.printing import print_answer
+from starter.cli.start_files import Prepare
+from starter.config.settings import Need, Settings
+from starter.errors import Refusal
+from starter.terminal.terminal import Instant, Rows
+from workflows import names
+from workflows.campaign.opening import OpeningInput
+from workflows.kinds import Kind
+from workflows.model.base import Model
+from workflows.model.campaign import ContentGiven
+
+CATCHUP: Final = AHEAD + timedelta(days=LATE_DAYS_AT_MOST)
+"""An opening that an outage has missed is made up for as long as its year can still be opened late: the workflow itself
+decides what is too late, by the day it was due. With less an outage of weeks would cost the whole year."""
+YEARS_SHOWN: Final = 3
+_EARLY: Final = timedelta(days=2)
+"""A schedule's calendar knows no leap year and keeps its hour through winter and summer: what it begins is up to a day
+early, and an hour early or late."""
+
+
+@dataclass(frozen=True)
+class Yearly(Openings):
+    """A campaign file that opens each year, as it was written."""
+
+    plain: PlainFile
+
+    @classmethod
+    async def of(cls, plain: PlainFile, directory: Directory) -> Self:
+        """`FileFaults` unless it can open each year."""
+        series = yearly.series_of(plain)
+        try:
+            return cls(series, await directory.person(series.owner), plain)
+        except UnknownPerson as unknown:
+            raise plain.faults([(("owner",), str(unknown))]) from None
+
+    def is_near(self, now: datetime) -> bool:
+        """Whether the schedule's calendar may have passed the day on which it begins the next opening."""
+        return now >= self.opens_at(self.first_year(now)) - AHEAD - _EARLY
+
+
+class PlannedYear(Model):
+    """One opening that lies ahead; `version` is of the content that was given, None while it is missing.
+
+    `people` is how many the audience has as of today, None where nobody can tell.
+    """
+
+    year: int
+    campaign: str
+    looks_at: AwareDatetime
+    opens_at: AwareDatetime
+    opens: str
+    """On the clock of the owner."""
+    zone: str
+    given: bool
+    version: str | None
+    people: int | None
+
+
+class Scheduled(Model):
+    """The answer of `campaign schedule`."""
+
+    schedule: str
+    created: bool
+    given: int | None
+    """The year whose content was given."""
+    years: tuple[PlannedYear, ...]
+
+
+async def preview(
+    file: Yearly, store: Store, directory: Directory, now: datetime, given: int | None = None
+) -> tuple[PlannedYear, ...]:
+    """The next openings, after that of a year that was `given` late; no server is needed."""
+    first = file.first_year(now)
+    late = [given] if given and given < first else []
+    return tuple([await _planned(file, year, store, directory) for year in (*late, *range(first, first + YEARS_SHOWN))])
+
+
+async def _planned(file: Yearly, year: int, store: Store, directory: Directory) -> PlannedYear:
+    content, opens_at = await YearContent.read(store, file.series, year), file.opens_at(year)
+    document = content.file["document"] if content else {}
+    return PlannedYear(
+        year=year,
+        campaign=file.series.campaign_id(year),
+        looks_at=opens_at - AHEAD,
+        opens_at=opens_at,
+        opens=opens_at.astimezone(file.owner.tz).isoformat(timespec="minutes"),
+        zone=file.owner.zone,
+        given=content is not None,
+        version=document.get("version"),
+        people=await _people(file, year, content, directory),
+    )
+
+
+async def _people(file: Yearly, year: int, content: YearContent | None, directory: Directory) -> int | None:
+    said = content.file if content else of_year(file.plain, year).plain
+    match said.get("audience"):
+        case {"group": str(group)}:
+            return len(await directory.group(group))
+        case {"people": [*ids]}:
+            return len(ids)
+        case {"file": str(name)}:
+            try:
+                return content.people if content else population.count(file.plain.folder / name)
+            except FileFaults:
+                return None  # It is to be made yet.
+    return None
+
+
+async def give(
+    file: Yearly, year: int, context: Context, check: Prepare[PreparedCampaign], now: datetime, **known: Any
+) -> bool:
+    """Keep what a year opens with; whether it is news. `FileFaults` for what cannot open, or is last year's.
+
+    `Refusal` for a year that is over, and for other content than that with which it has opened.
+    """
+    if now > file.opens_at(year) + timedelta(days=LATE_DAYS_AT_MOST):
+        raise Refusal(f"{year} is over: what opens next is {file.first_year(now)}")
+    plain = of_year(file.plain, year)
+    prepared = await check(yearly.opening_on(plain, file.day(year, now)), now=now, **known)
+    content = YearContent.of(plain.plain, prepared, _table(plain))
+    yearly.own_edition(plain, content, await YearContent.read(context.store, file.series, year - 1))
+    before = await YearContent.read(context.store, file.series, year)
+    if before and content.opened == before.opened:
+        return False
+    if await _has_opened(context, file.series.campaign_id(year)):
+        raise Refusal(f"{file.series.campaign_id(year)} has opened already: what it opened with stays")
+    if prepared.document is not None:
+        await context.store.put_document(prepared.document)
+    await content.keep(context.store, file.series, year)
+    return True
+
+
+def _table(plain: PlainFile) -> bytes | None:
+    name = plain.plain["audience"].get("file")
+    return bytes_of(plain.folder / name, at_most=TABLE_BYTES_AT_MOST) if name else None
+
+
+async def _has_opened(context: Context, campaign: str) -> bool:
+    workflow_id = Kind.CAMPAIGN.workflow_id(campaign)
+    if await context.store.read_record(StoragePrefix.of(workflow_id)) is not None:
+        return True
+    return await executions.found(context.client, workflow_id) is not None
+
+
+async def schedule_years(file: Yearly, client: Client, now: datetime) -> bool:
+    """Make the schedule, or bring it up to date; whether it was made. An opening that is near is begun at once.
+
+    So is one that has come near because its day was moved; while one is under way the server skips what is begun beside
+    it. A schedule that rests, or whose day is the same, begins nothing: somebody may have left this year out.
+    """
+    ours, near = _schedule(file), file.is_near(now)
+    try:
+        await client.create_schedule(file.series.schedule_id, ours, trigger_immediately=near)
+    except ScheduleAlreadyRunningError:
+        handle = client.get_schedule_handle(file.series.schedule_id)
+        before = (await handle.describe()).schedule
+
+        async def updated(found: ScheduleUpdateInput) -> ScheduleUpdate:
+            ours.state = found.description.schedule.state
+            return ScheduleUpdate(ours)
+
+        await handle.update(updated)
+        if near and not ours.state.paused and _days(before.spec) != _days(ours.spec):
+            await handle.trigger()
+        return False
+    return True
+
+
+def _days(spec: ScheduleSpec) -> list[tuple[int, ...]]:
+    """On which days a schedule begins something, as month and day."""
+    return [tuple(one.start for one in (*when.month, *when.day_of_month)) for when in spec.calendars]
+
+
+async def tell(file: Yearly, context: Context, year: int, now: datetime) -> None:
+    """Have an opening that waits look at once; one that does not hear of it looks once a day.
+
+    Where none waits, and the schedule begins this year's no more, it is begun; `Refusal` if the schedule rests.
+    """
+    id = file.series.schedule_id
+    handle = context.client.get_schedule_handle(id)
+    found, due = await handle.describe(), file.opens_at(year) - AHEAD
+    heard = [await _hears(context.client, running, year) for running in found.info.running_actions]
+    if any(heard) or now < due + _EARLY or await _has_opened(context, file.series.campaign_id(year)):
+        return
+    if found.schedule.state.paused:
+        unpause = f"temporal schedule toggle --unpause --schedule-id {id}"
+        raise Refusal(f"{id} rests: {year} does not open before it goes on (`{unpause}`) and this is given again")
+    await handle.backfill(ScheduleBackfill(start_at=due - _EARLY, end_at=due + _EARLY))
+
+
+async def _hears(client: Client, running: ScheduleActionExecution, year: int) -> bool:
+    if not isinstance(running, ScheduleActionExecutionStartWorkflow):
+        return False
+    try:
+        await client.get_workflow_handle(running.workflow_id).signal(names.CONTENT_GIVEN, ContentGiven(year=year))
+    except RPCError as error:
+        if not about_the_workflow(error):
+            raise
+        return False
+    return True
+
+
+def _schedule(file: Yearly) -> Schedule:
+    series, owner = file.series, file.owner
+    # A month and a day: in a leap year it is a day early where February lies between.
+    day = opening_day(series.yearly, A_YEAR) - AHEAD
+    begins = owner.working_hours[0]
+    return Schedule(
+        action=ScheduleActionStartWorkflow(
+            names.CAMPAIGN_OPENING,
+            OpeningInput(series=series),
+            id=series.schedule_id,
+            task_queue=names.CAMPAIGN_QUEUE,
+            typed_search_attributes=TypedSearchAttributes(
+                [
+                    SearchAttributePair(names.KIND, series.kind),
+                    SearchAttributePair(names.STAGE, Kind.CAMPAIGN.names.stage),
+                    SearchAttributePair(names.REQUESTER, series.owner),
+                ]
+            ),
+            static_summary=launch.summary(series.kind, series.title),
+            priority=priority(series.kind, urgent=False),
+        ),
+        spec=ScheduleSpec(
+            calendars=[
+                ScheduleCalendarSpec(
+                    month=[ScheduleRange(day.month)],
+                    day_of_month=[ScheduleRange(day.day)],
+                    hour=[ScheduleRange(begins.hour)],
+                    minute=[ScheduleRange(begins.minute)],
+                )
+            ],
+            time_zone_name=owner.zone,
+        ),
+        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=CATCHUP),
+    )
+
+
+async def schedule(
+    file: RequestFile,
+    /,
+    *,
+    year: Annotated[int | None, Parameter(validator=Number(gte=2020, lte=2199))] = None,
+    plan: bool = False,
+    json: AsJson = False,
+) -> None:
+    """Have a campaign open each year, and give the content of a year; nothing opens with that of the year before.
+
+    Twice is harmless. `temporal schedule toggle --pause --schedule-id campaign-opening:ID` has it rest, `temporal
+    schedule delete` ends it; an opening that is under way ends by `temporal workflow cancel`.
+
+    Parameters
+    ----------
+    file
+        A campaign in YAML or JSON with `yearly: "12-01"`; `{year}` stands where each year's says the year.
+    year
+        Give the file, with its document and its table, as the content of this year.
+    plan
+        Only show the next three openings; needs no server.
+    json
+        Print `{schedule, created, given, years: [{year, campaign, opens_at, given, version, people}]}`.
+    """
+    settings, now = ready(Need.PEOPLE), datetime.now(UTC)
+    store = Store(settings.store_url)
+    directory = clients.directory(settings, store)
+    series = await Yearly.of((await asyncio.to_thread(FileText.read, file)).parse(), directory)
+    created = False
+    if not plan:
+        async with opened(settings) as context:
+            if year is not None:
+                await _give(series, year, context, settings, directory=directory, now=now)
+            created = await schedule_years(series, context.client, now)
+            if year is not None:
+                await tell(series, context, year, now)
+    years = await preview(series, store, directory, now, year)
+    known = Scheduled(schedule=series.series.schedule_id, created=created, given=None if plan else year, years=years)
+    print_answer(known, _told(known, plan=plan), as_json=json)
+
+
+async def _give(
+    series: Yearly, year: int, context: Context, settings: Settings, *, directory: Directory, now: datetime
+) -> None:
+    await give(
+        series,
+        year,
+        context,
+        start_files.preparing_campaign(settings),
+        catalogue=await asyncio.to_thread(clients.catalogue, settings),
+        directory=directory,
+        now=now,
+        documents=LocalDocuments(settings.signature.max_upload_mb, below=Path.cwd()),
+    )
+
+
+def _told(known: Scheduled, *, plan: bool) -> Group:
+    what = "would be" if plan else "was made" if known.created else "is up to date"
+    table = Rows("opens", "campaign", "content", "people", whole=("campaign",))
+    for one in known.years:
+        people = "" if one.people is None else f"{one.people:,}"
+        table.add(Instant(one.opens_at, weekday=True), one.campaign, _content(one), people)
+    return Group(Text(f"The schedule {known.schedule} {what}", "bold"), table)
+
+
+def _content(one: PlannedYear) -> Text:
+    return Text(f"version {one.version}") if one.given else Text("missing: it waits for it", "yellow")

@@ -1,0 +1,271 @@
+"""What we bring ourselves: the files people write, the store, the desk's door, callbacks and signed calls."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from collections.abc import Set as AbstractSet
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from activities.core_signature.client import CoreSignatureClient
+from activities.http.client import Service, ServiceFailure, make_client
+from activities.notifications.cloud_messaging import CloudMessaging
+from activities.notifications.push_services import PushDialect
+from activities.people.person import PeopleFile
+from activities.policies.catalogue import Catalogue
+from activities.records.store import Store
+from activities.temporal.clock import WorkerClockSeen
+from starter.boot import subscriptions as boot_subscriptions
+from starter.cli.doctor.health import SetUpPart, doubtful, fine, wrong
+from starter.config.settings import Settings
+from workflows.model.clock_skew import CLOCKS_APART
+
+COUNTED_WITHIN: Final = 5.0
+"""Seconds for the list of those whose apps have registered a device: one call a thousand people in an object store."""
+_SEEN_LATELY: Final = timedelta(minutes=10)
+TRIED_WITHIN: Final = 10.0
+"""Seconds for all that is tried of the store: a folder of a server that is away, or an address, may never answer."""
+
+
+async def people(path: Path | None, oncall: str = "", *, store: Store, seconds: float = COUNTED_WITHIN) -> SetUpPart:
+    """Whether the people file can be used, has the person on call, and whether all in it can be reached by push.
+
+    Whose app has ever registered a device is taken to have one: whether it lives is said by `people devices`.
+    """
+    if path is None:
+        return wrong("people", "set COUNTERSIGN_PEOPLE to the people file")
+    file = await asyncio.to_thread(PeopleFile.read, path)
+    if oncall and oncall not in {person.id for person in file.people}:
+        return wrong("people", f"{path} has no {oncall}, who is to be told of trouble (COUNTERSIGN_ONCALL)")
+    says = f"{path}: {len(file.people)} people"
+    without = {person.id for person in file.people if not person.devices}
+    if not without:
+        return fine("people", says)
+    try:
+        async with within(seconds):
+            without -= await store.people_with_devices()
+    except TimeoutError:
+        return doubtful(
+            "people", f"{says}, {len(without)} without a device in it; the store is too slow to count those of apps"
+        )
+    if not without:
+        return fine("people", f"{says}, each with a device")
+    return doubtful("people", f"{says}, {len(without)} without a device (they get mail only)")
+
+
+async def worker_clock(url: str, *, seconds: float = TRIED_WITHIN) -> SetUpPart:
+    """Whether a worker has lately seen that its clock is off; each looks once a minute."""
+    async with within(seconds):
+        seen = await WorkerClockSeen.latest(Store(url))
+    if seen is None or datetime.now(UTC) - seen.at > _SEEN_LATELY:
+        return fine("worker clock", f"no worker has seen that it is more than {CLOCKS_APART.seconds} s off")
+    how = "ahead of" if seen.ahead > 0 else "behind"
+    return wrong("worker clock", f"worker {seen.worker} is {abs(seen.ahead)} s {how} Temporal's: set its clock")
+
+
+async def store(url: str, *, seconds: float = TRIED_WITHIN) -> SetUpPart:
+    """Whether documents and records can be kept, and who can see them."""
+    kept = Store(url)
+    try:
+        async with within(seconds):
+            await kept.check()
+    except TimeoutError:
+        return wrong(
+            "store", f"{kept.address} does not answer within {seconds:g} s: is it mounted, or reachable, here?"
+        )
+    shared = "; processes on other machines need a shared one" if kept.local else ""
+    return fine("store", f"{kept.address} is written, read and listed{shared}")
+
+
+@asynccontextmanager
+async def within(seconds: float) -> AsyncIterator[None]:
+    """`TimeoutError` after so long; the process does not wait at its end either for the thread that hangs."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
+        raise
+
+
+async def policies(path: Path) -> SetUpPart:
+    """Whether the catalogue can be used."""
+    catalogue = await asyncio.to_thread(Catalogue.read, path)
+    return fine("policies", f"{path}: {len(catalogue.kinds)} kinds")
+
+
+async def adoption(settings: Settings) -> SetUpPart:
+    """Whether documents that were sent by hand can become requests."""
+    if settings.adopt == "off":
+        return fine("adoption", "off: documents that are sent at Core Signature by hand are left to themselves")
+    catalogue = await asyncio.to_thread(Catalogue.read, settings.policies)
+    if settings.adopt_kind not in catalogue.kinds:
+        return wrong("adoption", f"{settings.policies} has no kind {settings.adopt_kind} (COUNTERSIGN_ADOPT_KIND)")
+    file = await asyncio.to_thread(PeopleFile.read, settings.people or Path())
+    if settings.adopt_requester not in {person.id for person in file.people}:
+        return wrong("adoption", f"{settings.people} has no {settings.adopt_requester} (COUNTERSIGN_ADOPT_REQUESTER)")
+    return fine(
+        "adoption",
+        f"documents that are sent by hand become {settings.adopt_kind} of {settings.adopt_requester}; no other "
+        "installation may adopt from the same senders of this tenant",
+    )
+
+
+RETRIED_FOR: Final = timedelta(hours=2, minutes=30)
+"""How long Core Signature repeats a callback, which keeps the time of its event (docs/core-signature.md, Callbacks)."""
+
+
+def callbacks(settings: Settings) -> SetUpPart:
+    """How Core Signature is asked to call, and whether a callback that is repeated is still believed."""
+    for worry in _repeats_are_refused(settings):
+        return doubtful("callbacks", worry)
+    subscribed = settings.signature.callback_style == "subscription"
+    how = "subscribed to once, for all documents" if subscribed else "asked for with each document"
+    return fine("callbacks", f"{how}; believed for as long as Core Signature repeats them")
+
+
+def _repeats_are_refused(settings: Settings) -> Iterator[str]:
+    if settings.webhook.max_age < RETRIED_FOR:
+        yield (
+            "COUNTERSIGN_WEBHOOK_MAX_AGE is shorter than the 2.5 h for which Core Signature repeats a callback: "
+            "the last repeats are refused"
+        )
+
+
+_SECRETS: Final = "COUNTERSIGN_HANDOFF_SECRETS"
+
+
+async def hand_off(settings: Settings) -> SetUpPart:
+    """Whether each target with a `url` has a secret; a secret without a target may be for one of a request file."""
+    called = await asyncio.to_thread(_called, settings.policies)
+    signed = settings.handoff.secrets.keys()
+    if not signed:
+        whose = _names(called) or "other systems"
+        return doubtful("hand-off", f"{_SECRETS} is empty: calls to {whose} go unsigned")
+    unknown = _names(signed - called)
+    aside = f"; no kind of the catalogue calls {unknown}, only a request file may" if unknown else ""
+    if unsigned := _names(called - signed):
+        return doubtful("hand-off", f"{_SECRETS} has no secret for {unsigned}: calls to it go unsigned{aside}")
+    return fine("hand-off", f"calls are signed for {_names(signed)}{aside}")
+
+
+def _called(policies: Path) -> set[str]:
+    """The names of all targets of the catalogue that are told by a call to their address."""
+    catalogue = Catalogue.read(policies)
+    resolved = (catalogue.resolve(kind).policy for kind in catalogue.kinds)
+    return {target.target for policy in resolved for target in policy.handoff if target.url}
+
+
+def _names(targets: AbstractSet[str]) -> str:
+    return ", ".join(sorted(targets))
+
+
+def desk(settings: Settings) -> SetUpPart:
+    """Who says who somebody at the desk is: a sign-on of the company's own is believed of its proxies alone."""
+    header, proxies = settings.desk_user_header, settings.desk_proxies
+    if header and not proxies:
+        return doubtful(
+            "desk",
+            f"COUNTERSIGN_DESK_USER_HEADER is {header}, and nobody is believed: name the proxy that writes it in "
+            "COUNTERSIGN_DESK_PROXIES; until then people sign in by a link",
+        )
+    if proxies and not header:
+        return doubtful(
+            "desk", "COUNTERSIGN_DESK_PROXIES says whose header is believed: COUNTERSIGN_DESK_USER_HEADER is empty"
+        )
+    return fine(
+        "desk", f"{header} of {', '.join(proxies)} says who somebody is" if header else "people sign in by a link"
+    )
+
+
+_SKEW_WRONG: Final = timedelta(minutes=2)
+
+
+async def token(client: CoreSignatureClient) -> SetUpPart:
+    """Whether our credentials get a token."""
+    await client.check_token()
+    return fine("token", f"granted by {client.config.credentials.token_url}")
+
+
+async def signature_service(client: CoreSignatureClient) -> SetUpPart:
+    """Whether the token opens Core Signature."""
+    await client.events()
+    return fine("signature service", client.config.url)
+
+
+async def clock(url: str) -> SetUpPart:
+    """Whether this machine and Core Signature agree about the time: callbacks are judged by their age."""
+    answered = await _time_of("Core Signature", url, "/api/v1/docs/")
+    if answered is None:
+        return doubtful("clock", "Core Signature does not say what time it has")
+    skew = abs(datetime.now(UTC) - answered)
+    says = f"{skew.total_seconds():.0f} s apart from Core Signature"
+    if skew >= _SKEW_WRONG:
+        return wrong("clock", f"{says}: set the clock of this machine")
+    return doubtful("clock", says) if skew > CLOCKS_APART else fine("clock", says)
+
+
+async def subscriptions(client: CoreSignatureClient, settings: Settings) -> SetUpPart:
+    """Whether Core Signature calls our receiver about everything that counts, and nothing old of ours."""
+    if missing := boot_subscriptions.lacking(settings):
+        return wrong("subscriptions", missing)
+    found = await boot_subscriptions.standing(client, settings)
+    if found.missing:
+        lost = "without it what signers do is seen by the sweep, within five minutes"
+        return doubtful("subscriptions", f"none for {', '.join(found.missing)}: run `countersign init`; {lost}")
+    if found.stale:
+        return doubtful("subscriptions", f"{len(found.stale)} of ours are not needed: run `countersign init`")
+    says = f"{len(boot_subscriptions.EVENTS)} types of events are told to our receiver"
+    return fine("subscriptions", "; ".join(filter(None, (says, found.of_others))))
+
+
+async def push(dialect: PushDialect | None) -> SetUpPart:
+    """Whether the push service takes our credentials."""
+    if dialect is None:
+        return doubtful("push", "off: nobody has a device")
+    await dialect.check()
+    return fine("push", "credentials are taken")
+
+
+async def messaging(channel: CloudMessaging | None, *, status_mails: bool) -> SetUpPart:
+    """Whether cloud messaging takes our credentials, and without it, who is told nothing."""
+    if channel is None:
+        endings = "requester and alternates" if status_mails else "requester, alternates, and signers of an ending,"
+        says = f"COUNTERSIGN_MRA_URL is not set: without a device signers get Core Signature's mail, {endings} nothing"
+        return doubtful("cloud messaging", says)
+    await channel.check()
+    return fine("cloud messaging", "credentials are taken")
+
+
+async def receiver(url: str, signature_url: str) -> SetUpPart:
+    """Whether the receiver answers at the address that Core Signature is given, and has the same time."""
+    if not url:
+        return doubtful(
+            "receiver", "COUNTERSIGN_WEBHOOK_URL is not set: what signers do is seen at the next nudge, or once a week"
+        )
+    ours = await _time_of("the receiver", url, "/readyz")
+    try:
+        theirs = await _time_of("Core Signature", signature_url, "/api/v1/docs/")
+    except ServiceFailure:  # which has a part of its own
+        theirs = None
+    if ours and theirs and abs(skew := ours - theirs) > CLOCKS_APART:
+        how = "ahead of" if skew > timedelta() else "behind"
+        says = f"{url}: the clock of this receiver is {_span(abs(skew))} {how} Core Signature's"
+        return (wrong if abs(skew) >= _SKEW_WRONG else doubtful)("receiver", says)
+    return fine("receiver", f"{url} is reached from here and has Temporal; see that it is reached from outside too")
+
+
+def _span(skew: timedelta) -> str:
+    seconds = round(skew.total_seconds())
+    return f"{seconds} s" if skew < _SKEW_WRONG else f"{round(seconds / 60)} minutes"
+
+
+async def _time_of(name: str, url: str, path: str) -> datetime | None:
+    """What time a service has, when it says it."""
+    service = Service(name, url, make_client())
+    try:
+        return (await service.call("GET", path)).date
+    finally:
+        await service.aclose()

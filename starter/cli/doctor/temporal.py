@@ -1,0 +1,348 @@
+"""The Temporal side: server, namespace, search attributes, somebody to do the work, and the version that is current."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from temporalio.api.deployment.v1 import WorkerDeploymentInfo
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue, TaskQueueConfig, TaskQueueStats
+from temporalio.api.workflowservice.v1 import (
+    DescribeNamespaceRequest,
+    DescribeTaskQueueRequest,
+    DescribeTaskQueueResponse,
+    DescribeWorkerDeploymentRequest,
+)
+from temporalio.client import Client, WorkflowQueryFailedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.documents.errors import StoreFailure
+from activities.http.rate_limit import Urgency
+from activities.records.store import Store
+from activities.temporal import executions
+from starter.cli.doctor.health import SetUpPart, doubtful, fine, wrong
+from starter.cli.doctor.own import TRIED_WITHIN, within
+from starter.nexus import endpoint
+from starter.temporal import pollers, rates, reconciliation
+from starter.temporal.search_attributes import STUCK, missing_search_attributes
+from workflows.model.subject import Status
+from workflows.names import QUEUES, RECONCILIATION_SCHEDULE, SHOW, SIGNATURE_REQUEST, STATUS, WORKFLOW_QUEUES
+
+_QUEUES: Final = (
+    *((queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW) for queue in WORKFLOW_QUEUES),
+    *((queue, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY) for queue in QUEUES),
+)
+_SHOWS: Final = 0.1
+"""Tasks a second that came and did not go, three in the server's half minute: fewer may be on their way."""
+_SEE: Final = "see docs/deploying.md, Who comes first"
+
+
+async def urgency(client: Client) -> SetUpPart:
+    """Whether urgent work goes first. No server tells its flags; one without them counts all that waits as ordinary."""
+    try:
+        answers = [await _described(client, *queue) for queue in _QUEUES]
+    except RPCError as error:
+        return doubtful("urgency", f"the server does not say it: {error.message}")
+    counts = [answer.stats_by_priority_key for answer in answers]
+    if not all(counts):
+        return doubtful("urgency", f"this server knows no urgency: what came first goes first; {_SEE}")
+    if any(in_one_line(of_queue) for of_queue in counts):
+        return doubtful("urgency", f"what waits stands in one line, whatever its urgency: {_SEE}")
+    waits = {urgency: sum(_waiting(of_queue, urgency) for of_queue in counts) for urgency in Urgency}
+    return fine("urgency", ", ".join(f"{count} {one.name.lower()}" for one, count in waits.items()) + " wait")
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """What waits in a queue for a worker: how much, since when the first of it, and how much is done a second."""
+
+    queue: str
+    waiting: int
+    age: timedelta
+    done: float
+
+    @property
+    def in_words(self) -> str:
+        """The same as a sentence."""
+        minutes = f"{self.age.total_seconds() / 60:.1f} minutes"
+        return (
+            f"{self.waiting:,} tasks wait in {self.queue}, the first for {minutes}, {self.done:.0f} a second are done"
+        )
+
+
+async def backlog(client: Client, queue: str) -> Backlog | None:
+    """The workflow tasks that wait in a queue, None when none does, or the server does not say."""
+    try:
+        answer = await _described(client, queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW)
+    except RPCError:
+        return None
+    stats = answer.stats
+    age = stats.approximate_backlog_age.ToTimedelta()
+    waiting = stats.approximate_backlog_count
+    return Backlog(queue, waiting, age, stats.tasks_dispatch_rate) if waiting else None
+
+
+async def overrides(client: Client) -> SetUpPart:
+    """Rates and weights set by `temporal task-queue config`: nobody who looks into our settings would find them."""
+    try:
+        answers = [(*queue, await _described(client, *queue)) for queue in _QUEUES]
+    except RPCError as error:
+        return doubtful("queues", f"the server does not say what is set at them: {error.message}")
+    found = [
+        f"{queue} ({_word(type_)}): {one}" for queue, type_, answer in answers for one in overridden(answer.config)
+    ]
+    if not found:
+        return fine("queues", "nothing is set at them")
+    stopped = any(rate == 0 for *_, answer in answers for rate in _rates(answer.config))
+    return (wrong if stopped else fine)("queues", "; ".join(found))
+
+
+def in_one_line(stats: Mapping[int, TaskQueueStats]) -> bool:
+    """Whether tasks of another urgency than the usual came and did not go, and what waits is all counted as the usual.
+
+    Tasks that were dropped on their way (their workflow ended meanwhile) did not go either: then nothing waits.
+    """
+    if not _waiting(stats, Urgency.ORDINARY):
+        return False
+    return any(
+        of_one.tasks_add_rate - of_one.tasks_dispatch_rate >= _SHOWS and not of_one.approximate_backlog_count
+        for urgency, of_one in stats.items()
+        if urgency != Urgency.ORDINARY
+    )
+
+
+def overridden(config: TaskQueueConfig) -> Iterator[str]:
+    """What is set at a queue, each in words, with the reason that was given."""
+    limits = {
+        "{:g} a second": config.queue_rate_limit,
+        "{:g} a second for each fairness key": config.fairness_keys_rate_limit_default,
+    }
+    for words, limit in limits.items():
+        if limit.HasField("rate_limit"):
+            reason = f" ({limit.metadata.reason})" if limit.metadata.reason else ""
+            yield words.format(limit.rate_limit.requests_per_second) + reason
+    for key, weight in sorted(config.fairness_weight_overrides.items()):
+        yield f"fairness key {key} weighs {weight:g}"
+
+
+async def _described(client: Client, queue: str, type_: TaskQueueType.ValueType) -> DescribeTaskQueueResponse:
+    return await client.workflow_service.describe_task_queue(
+        DescribeTaskQueueRequest(
+            namespace=client.namespace,
+            task_queue=TaskQueue(name=queue),
+            task_queue_type=type_,
+            report_stats=True,
+            report_config=True,
+        )
+    )
+
+
+def _waiting(stats: Mapping[int, TaskQueueStats], urgency: Urgency) -> int:
+    return stats[urgency].approximate_backlog_count if urgency in stats else 0
+
+
+def _rates(config: TaskQueueConfig) -> Iterator[float]:
+    for limit in (config.queue_rate_limit, config.fairness_keys_rate_limit_default):
+        if limit.HasField("rate_limit"):
+            yield limit.rate_limit.requests_per_second
+
+
+def _word(type_: TaskQueueType.ValueType) -> str:
+    return TaskQueueType.Name(type_).removeprefix("TASK_QUEUE_TYPE_").lower()
+
+
+_ANSWERS_WITHIN: Final = timedelta(seconds=12)
+"""Longer than the ten seconds for which the server keeps a question for a dead worker; then another one gets it."""
+_NO_ANSWER: Final = (
+    RPCStatusCode.CANCELLED,
+    RPCStatusCode.DEADLINE_EXCEEDED,
+    RPCStatusCode.FAILED_PRECONDITION,  # nobody has asked for work for some seconds
+)
+_RUNNING: Final = f"WorkflowType = '{SIGNATURE_REQUEST}' AND ExecutionStatus = 'Running'"
+_BEGUN: Final = f"{STATUS.name} != '{Status.CONVERTING}'"
+_BUSY_FROM: Final = timedelta(seconds=30)
+"""So long the first of what waits has waited."""
+
+
+async def namespace(client: Client) -> SetUpPart:
+    """Whether the namespace is there, and how long it remembers closed requests."""
+    try:
+        answer = await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return wrong("namespace", f"{client.namespace} does not exist: make it, or set TEMPORAL_NAMESPACE")
+        return wrong("namespace", f"{client.namespace}: {error.message}")
+    days = answer.config.workflow_execution_retention_ttl.ToTimedelta().days
+    kept = "1 day" if days == 1 else f"{days} days"
+    return fine("namespace", f"{client.namespace}, remembers closed requests for {kept}; their records stay")
+
+
+async def search_attributes(client: Client) -> SetUpPart:
+    """Whether every search attribute is there."""
+    try:
+        missing = await missing_search_attributes(client)
+    except RPCError as error:
+        return wrong("search attributes", error.message)
+    if missing:
+        return wrong("search attributes", f"{', '.join(missing)} missing: run `countersign init`")
+    return fine("search attributes", "all there")
+
+
+async def sweeps(client: Client, now: datetime | None = None) -> SetUpPart:
+    """Whether what callbacks have missed is looked for, and was lately."""
+    try:
+        found = await reconciliation.standing(client)
+    except RPCError as error:
+        return wrong("sweeps", error.message)
+    if found is None:
+        return wrong("sweeps", "nobody looks for events that callbacks have missed: run `countersign init`")
+    if found.paused:
+        return doubtful("sweeps", f"paused: temporal schedule toggle --unpause --schedule-id {RECONCILIATION_SCHEDULE}")
+    if found.last is None:
+        return fine("sweeps", f"the first begins within {reconciliation.EVERY.seconds // 60} minutes")
+    ago = (now or datetime.now(UTC)) - found.last
+    minutes = f"the last began {ago.total_seconds() / 60:.0f} minutes ago"
+    if found.failed:
+        return doubtful("sweeps", f"{minutes} and was given up: the Web UI says why; the next one goes on from there")
+    if found.told:
+        minutes += f" and told {found.told:,} requests of what callbacks had missed"
+    return fine("sweeps", minutes) if ago < 3 * reconciliation.EVERY else doubtful("sweeps", minutes)
+
+
+async def yearly_campaigns(client: Client, store_url: str, *, seconds: float = TRIED_WITHIN) -> SetUpPart | None:
+    """Whether each series of which the store has something opens again; None where there is none."""
+    part = "yearly campaigns"
+    try:
+        async with within(seconds):
+            series = await Store(store_url).series()
+            gone = [id for id in series if not await _is_scheduled(client, id)]
+    except TimeoutError:
+        return doubtful(part, "the store, or the server, is too slow to say whether each has its schedule")
+    except (StoreFailure, RPCError) as failure:
+        return doubtful(part, f"nobody knows whether each has its schedule: {failure}")
+    if gone:
+        return doubtful(
+            part,
+            f"no schedule at Temporal, so it opens no more: {', '.join(gone)}; `countersign campaign schedule FILE` "
+            "makes it again, and if it was ended, delete people/campaign-opening/*/<id> in the store",
+        )
+    return fine(part, f"{len(series)} of which something was given, each with its schedule") if series else None
+
+
+async def _is_scheduled(client: Client, id: str) -> bool:
+    try:
+        await client.get_schedule_handle(id).describe()
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return False
+    return True
+
+
+async def nexus(client: Client, name: str) -> SetUpPart:
+    """Whether workflows of other teams can ask for signatures; nobody else needs it."""
+    try:
+        there = await endpoint.found(client, name)
+    except RPCError as error:
+        return doubtful("nexus", f"the server does not say whether there is an endpoint {name}: {error.message}")
+    if there is None:
+        return doubtful(
+            "nexus", f"no endpoint {name}: run `countersign init`, if other teams are to ask for signatures"
+        )
+    if not endpoint.leads_here(client, there):
+        return doubtful("nexus", f"endpoint {name} leads to {endpoint.leads_to(there)}, not here")
+    return fine("nexus", f"other teams ask for signatures through endpoint {name}")
+
+
+async def worker(client: Client, now: datetime | None = None) -> SetUpPart:
+    """Whether anybody works on each queue: until then what is in it waits, nothing is lost."""
+    since = (now or datetime.now(UTC)) - pollers.FRESH
+    try:
+        at_work = [await pollers.asking(client, queue, type_, since) for queue, type_ in pollers.OF_A_WORKER]
+    except RPCError as error:
+        return wrong("worker", error.message)
+    if not all(at_work):
+        idle = ", ".join(queue for (queue, _), workers in zip(pollers.OF_A_WORKER, at_work, strict=True) if not workers)
+        return wrong("worker", f"nobody works on {idle}: start `countersign worker`; until then requests wait")
+    count = f"{len(set.union(*at_work))} at work"
+    silent = [one for one in [await _unanswered(client, queue) for queue in WORKFLOW_QUEUES] if one]
+    if silent:
+        return wrong(
+            "worker",
+            f"asks for work and does not do it: {silent[0]} got no answer within {_ANSWERS_WITHIN.seconds} s; look "
+            "into the worker's log, and start it again if it hangs",
+        )
+    backlogs = [await backlog(client, queue) for queue in WORKFLOW_QUEUES]
+    if busy := [one.in_words for one in backlogs if one and one.age >= _BUSY_FROM]:
+        return doubtful("worker", f"{count}, and busy: {'; '.join(busy)}; start another one if that lasts")
+    return fine("worker", count)
+
+
+async def _unanswered(client: Client, queue: str) -> str | None:
+    """The newest open workflow that was begun when nobody answers for it: a worker that hangs may still ask for tasks.
+
+    What was not begun yet may just wait for its turn; a question overtakes all that waits, of whatever has begun.
+    """
+    begun = await executions.newest(client, f"{_RUNNING} AND {_BEGUN} AND TaskQueue = '{queue}'")
+    newest = begun or await executions.newest(client, f"{_RUNNING} AND TaskQueue = '{queue}'")
+    if newest is None:
+        return None
+    try:
+        await client.get_workflow_handle(newest.id).query(SHOW, rpc_timeout=_ANSWERS_WITHIN)
+    except WorkflowQueryFailedError:
+        return None  # Whoever says no is there.
+    except RPCError as error:
+        if error.status not in _NO_ANSWER:
+            return None
+        waits = None if begun else await backlog(client, queue)
+        return None if waits and waits.done else newest.id
+    return None
+
+
+async def rate(client: Client, configured: float) -> SetUpPart:
+    """How many calls Core Signature gets in a second: who says so, and who shares them."""
+    try:
+        record = await rates.read(client, configured)
+    except RPCError as error:
+        return doubtful("pace", f"the server does not say it: {error.message}; workers go on at what they last knew")
+    says = "set at the queue" if record.set_live else "COUNTERSIGN_SIGNATURE_MAX_RPS"
+    shared = f"{len(record.workers)} workers share" if len(record.workers) > 1 else "one worker has"
+    text = f"{record.rate:g} calls a second to Core Signature ({says}): {shared} nine tenths, the receiver the rest"
+    return fine("pace", text) if record.rate else wrong("pace", f"{text}; nothing is called before it is raised")
+
+
+async def progress(client: Client) -> SetUpPart:
+    """Whether any request is stuck on a fault of ours: the server notes tasks that fail time after time."""
+    try:
+        stuck = (await client.count_workflows(STUCK)).count
+    except RPCError as error:
+        return doubtful("progress", f"this server does not say whether requests are stuck: {error.message}")
+    if not stuck:
+        return fine("progress", "no request is stuck")
+    return wrong(
+        "progress",
+        f"{stuck} stuck, the others go on: the worker's log says why; list them in the Web UI with the query {STUCK}",
+    )
+
+
+async def version(client: Client, deployment: str, build_id: str) -> SetUpPart:
+    """With Worker Versioning nothing runs before the version has been made current."""
+    try:
+        answer = await client.workflow_service.describe_worker_deployment(
+            DescribeWorkerDeploymentRequest(namespace=client.namespace, deployment_name=deployment)
+        )
+    except RPCError as error:
+        return wrong("version", f"deployment {deployment}: {error.message}; start a worker of it first")
+    current = _current(answer.worker_deployment_info)
+    if current == build_id:
+        return fine("version", f"{build_id} is the current version of {deployment}")
+    return wrong(
+        "version",
+        f"current is {current or 'no version'}, so nothing runs on {build_id}: temporal worker deployment "
+        f"set-current-version --deployment-name {deployment} --build-id {build_id}",
+    )
+
+
+def _current(deployment: WorkerDeploymentInfo) -> str:
+    return deployment.routing_config.current_deployment_version.build_id

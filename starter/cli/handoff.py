@@ -1,0 +1,225 @@
+"""`countersign handoff …`: the targets of all hand-offs, and trying again by the many."""
+
+import asyncio
+import re
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from cyclopts import Parameter, Token
+from rich.console import Group
+from rich.text import Text
+
+from activities.files.reading import FileFaults
+from activities.hand_off.target_health import TargetState, address_of
+from activities.policies.catalogue import Catalogue
+from starter.boot.context import opened
+from starter.boot.startup import ready
+from starter.cli import listening
+from starter.cli.arguments import AsJson
+from starter.cli.printing import note, print_answer, progress
+from starter.cli.tables import state_of
+from starter.config.settings import Settings
+from starter.queries import targets as replays
+from starter.queries import targets as target_status
+from starter.queries.targets import Addresses, DeadTarget, ReplayedDead, ReplayResult, TargetLine
+from starter.terminal.terminal import Instant, Rows
+from workflows.model.base import Model
+
+
+class Hurried(Model):
+    """The answer of `handoff retry --now`: how many runs were told to try at once."""
+
+    told: int
+
+
+def _ago(_: type, tokens: Sequence[Token]) -> timedelta:
+    match = re.fullmatch(r"([1-9][0-9]{0,3})([hdw])", tokens[0].value)
+    if not match:
+        raise ValueError(f"{tokens[0].value} is not a time such as 12h, 2d or 1w")
+    return int(match[1]) * {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}[match[2]]
+
+
+async def list_(
+    *,
+    dead: bool = False,
+    failing: bool = False,
+    json: AsJson = False,
+) -> None:
+    """List the targets that something waits for, or that never heard of something, most dead first.
+
+    Parameters
+    ----------
+    dead
+        Only those that never heard of something.
+    failing
+        Only those that were tried three times and more in vain, and are tried still.
+    json
+        Print `[{target, state, waiting, failing, dead, since, next, why}]`.
+    """
+    settings = ready()
+    async with opened(settings) as context:
+        of_catalogue = await asyncio.to_thread(_of_catalogue, settings)
+        with _bar("asking", quiet=json) as seen:
+            found = await target_status.standing(context, of_catalogue, seen)
+    wanted = [row for row in found.targets if (row.dead or not dead) and (row.failing or not failing)]
+    print_answer(wanted, _table(wanted), as_json=json)
+    if found.unseen:
+        note(f"{found.unseen:,} more still tell somebody, and were not asked")
+
+
+async def retry(
+    *,
+    now: bool = False,
+    target: str | None = None,
+    json: AsJson = False,
+) -> None:
+    """Try at once what would be tried again later; what fails is tried again as before.
+
+    Parameters
+    ----------
+    now
+        Required: confirms that each is tried at once, and not only when it is due.
+    target
+        Only this target, also if it had said that it wants no more calls.
+    json
+        Print `{told}`.
+    """
+    settings = ready()
+    async with opened(settings) as context:
+        if target is not None:
+            await target_status.refuse_unknown(context, target, await asyncio.to_thread(_of_catalogue, settings))
+        with _bar("telling", quiet=json) as seen:
+            told = await target_status.hurry(context, target, seen)
+    print_answer(
+        Hurried(told=told),
+        Text(f"{told:,} {'is' if told == 1 else 'are'} trying now" if told else "Nothing waits to be tried"),
+        as_json=json,
+    )
+
+
+async def replay(
+    *,
+    dead: bool = False,
+    since: Annotated[timedelta | None, Parameter(converter=_ago)] = None,
+    target: str | None = None,
+    as_: Annotated[str | None, Parameter("--as")] = None,
+    json: AsJson = False,
+) -> None:
+    """Hand off once more what is dead, behind everything else, some at a time; repeated, it goes on where it was.
+
+    A target that takes nothing of the first twenty is left alone.
+
+    Parameters
+    ----------
+    dead
+        Required: confirms that only what is dead is meant; what was told is replayed one by one.
+    since
+        Only what died since, such as 12h, 2d or 1w ago.
+    target
+        Only this target.
+    as_
+        Who wants it; default: COUNTERSIGN_ACTOR, else user@host.
+    json
+        Print `{told, tried, refused, left, failing[]}`.
+    """
+    settings = ready()
+    actor, after = as_ or settings.acting, datetime.now(UTC) - since if since else None
+    async with opened(settings) as context:
+        with _bar("replaying", quiet=json) as seen:
+
+            async def one(found: DeadTarget) -> ReplayResult:
+                return await replays.replay(context, found, actor)
+
+            found = replays.all_dead(context, after, target)
+            came = await replays.replay_each(found, one, lambda so_far: seen(so_far.seen))
+        if target is not None and not came.seen:
+            await target_status.refuse_unknown(context, target, await asyncio.to_thread(_of_catalogue, settings))
+    print_answer(came, _came(came), as_json=json)
+
+
+async def listen(
+    *,
+    forward_to: str,
+    json: AsJson = False,
+) -> None:
+    """Forward the hand-off calls of the laptop stack to a receiver of yours, and tell each, until Ctrl-C.
+
+    The receiver's answer is the target's: what it refuses is tried again, and 410 ends it.
+
+    Parameters
+    ----------
+    forward_to
+        Where it listens, such as http://127.0.0.1:3000/hooks.
+    json
+        Print `{at, target, type, webhook_id, signed, status, error, body}`, one line for each call.
+    """
+    stack = listening.stack_of(ready())
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    for target, secret in listening.secrets_of(stack).items():
+        note(f"calls to {target} are signed with {secret}")
+    async with listening.forwarding(stack, forward_to, stop) as calls:
+        note(f"forwarding to {forward_to}; Ctrl-C ends it")
+        async for call in calls:
+            print_answer(call, _call(call), as_json=json)
+            sys.stdout.flush()  # Whoever reads a pipe sees each when it was answered.
+
+
+def _call(call: listening.Call) -> Text:
+    became = f"HTTP {call.status}" if call.status is not None else f"no answer ({call.error})"
+    signed = "" if call.signed else ", unsigned"
+    return Text.assemble(
+        f"{call.at}  {call.target}  {call.type}  {call.webhook_id}{signed}  ",
+        (became, "green" if call.taken else "red"),
+    )
+
+
+def _of_catalogue(settings: Settings) -> Addresses:
+    """The catalogue's targets, each with its addresses; a faulty one has none, for that is not what was asked."""
+    try:
+        catalogue = Catalogue.read(settings.policies)
+    except FileFaults:
+        return {}
+    found: dict[str, set[str]] = {}
+    for kind in catalogue.kinds:
+        for target in catalogue.resolve(kind).policy.handoff:
+            found.setdefault(target.name, set()).add(address_of(target))
+    return found
+
+
+def _table(rows: Sequence[TargetLine]) -> Rows | Text:
+    if not rows:
+        return Text("Every target has heard of everything")
+    table = Rows("target", "is", "waiting", "failing", "dead", "since", "next", "why", whole=("target",))
+    for row in rows:
+        counts = (str(count or "") for count in (row.waiting, row.failing, row.dead))
+        # It counts as working until three attempts were in vain.
+        untold = row.state is TargetState.WORKING and row.waiting and row.why
+        state = Text("not told yet", "yellow") if untold else state_of(row.state)
+        table.add(row.target, state, *counts, Instant(row.since), Instant(row.next), row.why or "")
+    return table
+
+
+def _came(came: ReplayedDead) -> Group:
+    if not came.seen:
+        return Group(Text("Nothing is dead"))
+    parts = [Text(f"{came.told:,} were told", "green" if came.told else "")]
+    if came.tried:
+        parts.append(Text(f"{came.tried:,} were not yet, and are tried again", "yellow"))
+    if came.refused:
+        parts.append(Text(f"{came.refused:,} were refused: `request replay` of one says why", "yellow"))
+    if came.left:
+        parts.append(Text(f"{came.left:,} are left: {', '.join(came.failing)} took nothing", "red"))
+    return Group(*parts)
+
+
+@contextmanager
+def _bar(doing: str, *, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """A line that counts."""
+    with progress(doing, quiet=quiet) as bar:
+        yield lambda count: bar(description=f"{doing}: {count:,}")

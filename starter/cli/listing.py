@@ -1,0 +1,159 @@
+"""`list` of requests, tasks and onboardings: which there are, and what each waits for."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Annotated
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+from rich.text import Text
+from temporalio.client import Client
+
+from activities.temporal import executions as runs
+from starter.boot.context import Context, opened
+from starter.boot.startup import ready
+from starter.cli import tables
+from starter.cli.arguments import AsJson
+from starter.cli.doctor import temporal
+from starter.cli.doctor.health import PartHealth, SetUpPart, looked
+from starter.cli.printing import note, print_answer, progress
+from starter.config.settings import Settings
+from starter.queries import lists as pages
+from starter.queries.filters import Wanted
+from starter.queries.lists import RequestLine
+from workflows import names
+from workflows.campaign.opening import CONTENT_MISSING
+from workflows.kinds import Kind
+from workflows.model.subject import Status
+
+_MANY = 200
+
+
+@dataclass(frozen=True)
+class _Listing:
+    kind: Kind
+
+    async def list_(
+        self,
+        *,
+        attention: bool = False,
+        status: list[Status] | None = None,
+        kind: str | None = None,
+        person: str | None = None,
+        requester: str | None = None,
+        overdue: bool = False,
+        limit: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
+        json: AsJson = False,
+    ) -> None:
+        """List those that Temporal knows: what is overdue or stalled first, then by due date, then what has ended.
+
+        Says so when no worker is at work. More than 1,000 come in the order of the server, what is overdue first.
+        The requests of campaigns are only listed by --kind or --person: `campaign show` speaks for all of them.
+
+        Parameters
+        ----------
+        attention
+            Only those that need a person: with a problem, a decision to make, a question, an email that came back,
+            paused, stuck, or broken off by hand in Temporal.
+        status
+            Only those with this status; may be repeated.
+        kind
+            Only those of this kind of the catalogue.
+        person
+            Only those that wait for this person: an id of the directory.
+        requester
+            Only those that this person asked for: an id of the directory.
+        overdue
+            Only those in which somebody still has to act after the due date.
+        limit
+            At most so many.
+        json
+            Print `[{id, kind, status, problem, attention, due_at, trouble, document, requester, stage,
+            waiting_for, since, overdue, open, started_at, workflow_id}]`.
+        """
+        types = (self.kind.names.workflow,)
+        wanted = Wanted(attention, tuple(status or ()), kind, person, requester, overdue, types=types)
+        wanted = replace(wanted, of_campaigns=bool(kind or person))
+        settings = ready()
+        async with opened(settings) as context:
+            gathering = _gathered(context, wanted, limit, quiet=json)
+            found, worker = await asyncio.gather(gathering, looked("worker", partial(temporal.worker, context.client)))
+            waiting = await _waiting(context.client) if self.kind is Kind.CAMPAIGN else []
+        view = tables.of_list(found.lines, self.kind) if found.lines else Text(self._empty(wanted))
+        print_answer(found.lines, view, as_json=json)
+        unknown = [] if found.lines else await _unknown(settings, context, wanted)
+        for aside in [*unknown, *waiting, *_asides(found, worker, limit)]:
+            note(aside)
+
+    def _empty(self, wanted: Wanted) -> str:
+        if wanted.narrowed:
+            return f"No such {self.kind}s"
+        return "Nothing needs attention" if wanted.attention else f"No {self.kind}s"
+
+
+async def _unknown(settings: Settings, context: Context, wanted: Wanted) -> list[str]:
+    """Which of the names that narrow the list is not known here, so that it may be mistyped."""
+    from activities.files.reading import FileFaults  # noqa: PLC0415  a list that has something to show waits for no file
+    from activities.people.directory import DirectoryFailure, UnknownPerson  # noqa: PLC0415
+    from activities.policies.catalogue import Catalogue, UnknownKind  # noqa: PLC0415
+    from starter.boot import clients  # noqa: PLC0415
+
+    says = []
+    if wanted.kind is not None:
+        with suppress(FileFaults):
+            try:
+                Catalogue.read(settings.policies).known(wanted.kind)
+            except UnknownKind as unknown:
+                says.append(str(unknown))
+    for person in filter(None, (wanted.person, wanted.requester) if settings.people else ()):
+        with suppress(DirectoryFailure):
+            try:
+                await clients.directory(settings, context.store).person(person)
+            except UnknownPerson as unknown:
+                says.append(str(unknown))
+    return says
+
+
+def _asides(found: pages.LinesPage, worker: SetUpPart, limit: int | None) -> Iterator[str]:
+    """What there is to know beside the rows."""
+    if left := found.total - len(found.lines) if limit else 0:
+        yield f"{left:,} more; --limit shows others"
+    if not found.in_order:
+        yield f"more than {pages.SORTED_AT_MOST:,}: newest first, after those that are overdue"
+    if worker.state is PartHealth.WRONG:
+        yield f"worker: {worker.says}"
+
+
+async def _waiting(client: Client) -> list[str]:
+    """The campaigns of each year that cannot open yet, which are no campaigns so far."""
+    query = f"WorkflowType = '{names.CAMPAIGN_OPENING}' AND {runs.OPEN} AND {names.STAGE.name} = '{CONTENT_MISSING}'"
+    says = (
+        "waits for its content: countersign campaign schedule FILE --year YEAR gives it; its details say what is wrong"
+    )
+    return [f"{run.id} {says}" async for run in runs.listed(client, query)]
+
+
+requests = _Listing(Kind.REQUEST).list_
+tasks = _Listing(Kind.TASK).list_
+onboardings = _Listing(Kind.ONBOARDING).list_
+campaigns = _Listing(Kind.CAMPAIGN).list_
+
+
+async def _gathered(context: Context, wanted: Wanted, limit: int | None, *, quiet: bool) -> pages.LinesPage:
+    """The pages up to the limit as one."""
+    lines: list[RequestLine] = []
+    with progress("reading the list", quiet=quiet) as bar:
+        bar(visible=False)
+        found = await pages.page(context, wanted, size=limit or pages.SORTED_AT_MOST)
+        bar(total=found.total, visible=found.total > _MANY)
+        lines.extend(found.lines)
+        while found.cursor and (limit is None or len(lines) < limit):
+            size = limit - len(lines) if limit else pages.SORTED_AT_MOST
+            following = await pages.page(context, wanted, size=size, cursor=found.cursor)
+            lines.extend(following.lines)
+            found = following.replace(in_order=found.in_order)
+            bar(completed=len(lines))
+    return found.replace(lines=tuple(lines))

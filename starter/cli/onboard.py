@@ -1,0 +1,265 @@
+"""`countersign onboard …`: what an owner does to a living onboarding, and to the parts of it."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter, Token
+from rich.text import Text
+
+from activities.errors import did_you_mean
+from activities.files.pdf import LocalDocuments
+from activities.files.reading import FileText
+from activities.onboarding.content import read_what
+from activities.onboarding.intake import NoSuchSigner, RestartedPart, Sources
+from activities.people.directory import UnusablePeople
+from activities.records.rows import StoragePrefix
+from starter.boot import clients
+from starter.boot.context import Context, opened
+from starter.boot.startup import ready
+from starter.cli.arguments import AsJson, Id, RequestFile
+from starter.cli.operations import PLAIN, CommonOptions, OperationWords
+from starter.cli.printing import print_answer
+from starter.config.settings import Need, Settings
+from starter.errors import Refusal
+from starter.queries.lookup import look_at, show_of
+from starter.queries.onboarding import page_link, preview_link
+from workflows.kinds import Kind, WorkflowName, named
+from workflows.model.commands import Answer, Decision, Done, PartOutcome, Unblock
+from workflows.model.onboarding import PartKind
+from workflows.model.views import OnboardingShow, PartLine
+
+
+async def running(context: Context, typed: str, part: str) -> WorkflowName:
+    """What runs a part, or ran it last; `Refusal` when nothing did, or there is no such part."""
+    line, _ = _part(await _view_of_part(context, typed), part)
+    what = named(line.workflow or "")
+    if what is None:
+        raise Refusal(f"{part} is {line.state}: nobody was asked for it yet")
+    return what
+
+
+async def task_of(context: Context, typed: str, part: str) -> WorkflowName:
+    """The task that a part is; `Refusal` for an agreement as well."""
+    what = await running(context, typed, part)
+    if what.kind is not Kind.TASK:
+        raise Refusal(f"{part} is an agreement: it is signed, and cannot be said to be done")
+    return what
+
+
+async def answer_to(context: Context, what: WorkflowName, actor: str, text: str) -> Answer:
+    """The answer to what a part waits for: a question, or why somebody cannot go on."""
+    question = (await look_at(context.client, context.store, what)).question
+    wish = Unblock if question is not None and question.blocks else Answer
+    return wish(actor=actor, text=text)
+
+
+async def replaced(settings: Settings, context: Context, typed: str, part: str, file: str) -> str:
+    """Keep another file for a part, checked in full; its reference. `FileFaults` with everything that is wrong."""
+    written = (await asyncio.to_thread(FileText.read, file)).parse()
+    again, sources = await _again(settings, context, typed, part)
+    try:
+        return await again.from_file(written, sources)
+    except UnusablePeople as unusable:
+        raise unusable.faults from None
+
+
+async def with_signers(settings: Settings, context: Context, typed: str, part: str, others: Mapping[str, str]) -> str:
+    """Keep what an agreement was started from with other signers; its reference."""
+    again, sources = await _again(settings, context, typed, part)
+    try:
+        return await again.with_signers(others, sources)
+    except NoSuchSigner as nobody:
+        raise Refusal(f"{part}: {nobody}") from None
+    except UnusablePeople as unusable:
+        raise unusable.faults from None
+
+
+async def _again(settings: Settings, context: Context, typed: str, part: str) -> tuple[RestartedPart, Sources]:
+    shown = await _view_of_part(context, typed)
+    line, what = _part(shown, part)
+    if line.content is None:
+        raise Refusal(f"{part} is {line.state}: there is nothing to decide about it")
+    home = StoragePrefix.of(Kind.ONBOARDING.workflow_id(shown.id))
+    before = await read_what(context.store, home, line.content, part)
+    sources = Sources(
+        catalogue=await asyncio.to_thread(clients.catalogue, settings),
+        directory=clients.directory(settings, context.store),
+        documents=LocalDocuments(settings.signature.max_upload_mb, below=Path.cwd()),
+        now=datetime.now(UTC),
+    )
+    return RestartedPart(context.store, home, what, before), sources
+
+
+async def _view_of_part(context: Context, typed: str) -> OnboardingShow:
+    shown = await show_of(Kind.ONBOARDING, context, typed)
+    if not isinstance(shown, OnboardingShow):
+        raise TypeError(f"{type(shown).__name__} where an onboarding was asked for")
+    if not shown.stages:
+        raise Refusal(f"{shown.id}: {shown.says}")
+    return shown
+
+
+def _part(shown: OnboardingShow, id: str) -> tuple[PartLine, PartKind]:
+    parts: dict[str, tuple[PartLine, PartKind]] = {}
+    for stage in shown.stages:
+        parts |= {one.id: (one, PartKind.AGREEMENT) for one in stage.agreements}
+        parts |= {one.id: (one, PartKind.TASK) for one in stage.tasks}
+        parts |= {one.id: (one, PartKind.STEP) for one in stage.steps}
+    if id not in parts:
+        raise Refusal(f"{shown.id} has no part {id}{did_you_mean(id, parts)}")
+    return parts[id]
+
+
+Part = Annotated[str, Parameter(help="The part's id, as the file or `onboard show` has it.")]
+
+
+def _exchanges(_: object, tokens: Sequence[Token]) -> tuple[str, ...]:
+    typed = tuple(token.value for token in tokens)
+    for one in typed:
+        if not all(one.partition("=")):
+            raise ValueError(f"{one} is not OLD=NEW such as customer-signer=customer-colleague")
+    return typed
+
+
+async def _kept(id: str, part: str, file: str | None, exchanges: Sequence[str]) -> str:
+    """Keep what a part is started from: another file, or what it was with other signers; its reference."""
+    settings = ready(Need.PEOPLE)
+    async with opened(settings) as context:
+        if file:
+            return await replaced(settings, context, id, part, file)
+        others = {old: new for old, _, new in (one.partition("=") for one in exchanges)}
+        return await with_signers(settings, context, id, part, others)
+
+
+class _OnboardWords(OperationWords):
+    async def decide(
+        self,
+        id: Id,
+        /,
+        *,
+        part: Part,
+        resend: bool = False,
+        signer: Annotated[tuple[str, ...], Parameter(converter=_exchanges)] = (),
+        replace: RequestFile | None = None,
+        waive: bool = False,
+        stop: bool = False,
+        reason: str = "",
+        manner: CommonOptions = PLAIN,
+    ) -> None:
+        """Decide what becomes of a part that was declined, expired or broken off: exactly one of the four.
+
+        Parameters
+        ----------
+        resend
+            Start it once more, as it was.
+        signer
+            With --resend: somebody else signs in the place of somebody, OLD=NEW; may be repeated.
+        replace
+            Start it from another file: a request, of a task or step a task. The requester need not be named again.
+        waive
+            Go on without it; needs --reason.
+        stop
+            End the whole onboarding; needs --reason.
+        reason
+            Why; it stands in the timeline.
+        """
+        content = await _kept(id, part, replace, signer) if replace or signer else None
+        choice = (
+            PartOutcome.RESEND
+            if resend
+            else PartOutcome.REPLACE
+            if replace
+            else PartOutcome.WAIVE
+            if waive
+            else PartOutcome.STOP
+        )
+
+        def decision(actor: str) -> Decision:
+            return Decision(actor=actor, part=part, choice=choice, reason=reason, content=content)
+
+        await self.carry_out(id, decision, manner)
+
+    async def done(self, id: Id, part: Part, /, *, note: str = "", manner: CommonOptions = PLAIN) -> None:
+        """Say that a task or a step of it is done.
+
+        Parameters
+        ----------
+        note
+            What there is to say about it; it stands in the timeline of the task.
+        """
+        async with opened(ready()) as context:
+            task = await task_of(context, id, part)
+        await OperationWords(task.kind).carry_out(task.id, lambda actor: Done(actor=actor, note=note), manner)
+
+    async def say(
+        self,
+        id: Id,
+        part: Part,
+        text: Annotated[str, Parameter(help="At most 1,000 characters.")],
+        /,
+        *,
+        manner: CommonOptions = PLAIN,
+    ) -> None:
+        """Answer the question that a part of it waits for, or say that nothing stands in its way any more."""
+        settings = ready()
+        async with opened(settings) as context:
+            what = await running(context, id, part)
+            wish = await answer_to(context, what, manner.as_ or settings.acting, text)
+        await OperationWords(what.kind).carry_out(what.id, lambda _: wish, manner)
+
+
+_WORDS = _OnboardWords(Kind.ONBOARDING)
+decide, done, answer, cancel = _WORDS.decide, _WORDS.done, _WORDS.say, _WORDS.cancel
+replay = _WORDS.replay
+
+
+Person = Annotated[str | None, Parameter(help="Somebody of the customer, by the id in the onboarding; the customer.")]
+
+
+async def link(id: Id, /, *, person: Person = None, renew: bool = False, json: AsJson = False) -> None:
+    """Print the link to somebody's own page of an onboarding. Whoever has it acts as them: send it to nobody else.
+
+    Parameters
+    ----------
+    renew
+        Make a new one: those made before are no longer valid, and offer to have the new one sent.
+    json
+        Print `{id, person, link, until}`.
+    """
+    settings = ready(Need.LINKS)
+    async with opened(settings) as context:
+        shown = await _shown(context, id)
+        made = await page_link(context.store, clients.links(settings), shown, person, renew=renew)
+    says = "A new link; earlier ones are no longer valid" if renew else "The link"
+    print_answer(made, Text(f"{says} of {made.person} to {made.id}:"), as_json=json, link=made.link)
+
+
+async def preview(
+    id: Id, /, *, view: Literal["customer"] = "customer", person: Person = None, json: AsJson = False
+) -> None:
+    """Print a link to an onboarding's page as the customer sees it. Nothing can be done from there, and it closes soon.
+
+    Parameters
+    ----------
+    view
+        As whom.
+    json
+        Print `{id, person, link, until}`.
+    """
+    settings = ready(Need.LINKS)
+    async with opened(settings) as context:
+        shown = await _shown(context, id)
+    made = preview_link(clients.links(settings), shown, person)
+    print_answer(
+        made, Text(f"What the {view} sees of {made.id}, until {made.until:%H:%M} UTC:"), as_json=json, link=made.link
+    )
+
+
+async def _shown(context: Context, id: str) -> OnboardingShow:
+    found = await show_of(Kind.ONBOARDING, context, id)
+    if not isinstance(found, OnboardingShow):
+        raise TypeError(f"{type(found).__name__} where an onboarding was asked for")
+    return found

@@ -1,0 +1,248 @@
+"""What an operator does to a living request or task; every word goes the same way (wishes.py)."""
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from typing import Annotated, Final
+
+from cyclopts import Parameter, Token
+from pydantic import TypeAdapter, ValidationError
+from rich.console import Group
+
+from activities.files.fields import DayOrInstant
+from starter.boot.context import Context, opened
+from starter.boot.startup import ready
+from starter.cli import printing
+from starter.cli.arguments import Id
+from starter.cli.printing import patience
+from starter.queries import commands
+from starter.terminal.terminal import Sentence
+from workflows.kinds import Kind
+from workflows.model.commands import (
+    Answer,
+    AnyCommand,
+    Cancellation,
+    Delegation,
+    Extension,
+    PauseCommand,
+    ReminderNow,
+    Replay,
+    Resumption,
+)
+from workflows.model.receipts import OperationState, Receipt
+
+_ABSOLUTE: Final[TypeAdapter[datetime | date]] = TypeAdapter(DayOrInstant)
+_FROM_NOW: Final = re.compile(r"\+([1-9][0-9]{0,2})([hdw])")
+_NAMED: Final = re.compile(r"(?P<day>[a-z]+)(?: (?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d))?")
+_WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+def due_of(typed: str, now: datetime, zone: tzinfo | None = None) -> datetime | date:
+    """`2026-12-11`, an instant with its offset, `+7d`, `+4h`, `tomorrow`, `friday 17:00`; `ValueError` for others.
+
+    A day alone is its end of work, wherever the signers are. `zone` is by default the one of this machine.
+    """
+    words = " ".join(typed.casefold().split())
+    if found := _FROM_NOW.fullmatch(words):
+        return _from_now(int(found[1]), found[2], now, zone)
+    if (found := _NAMED.fullmatch(words)) and (day := _day(found["day"], now.astimezone(zone).date())):
+        if found["hour"] is None:
+            return day
+        at = datetime.combine(day, time(int(found["hour"]), int(found["minute"])), zone)
+        return at.astimezone(UTC)
+    try:
+        return _ABSOLUTE.validate_python(typed)
+    except ValidationError as error:
+        raise ValueError(f"{error.errors()[0]['ctx']['error']}, or +7d, tomorrow, friday 17:00") from None
+
+
+def _from_now(number: int, unit: str, now: datetime, zone: tzinfo | None) -> datetime | date:
+    if unit == "h":
+        return (now + timedelta(hours=number)).replace(second=0, microsecond=0)
+    return now.astimezone(zone).date() + timedelta(days=number * (7 if unit == "w" else 1))
+
+
+def _day(word: str, today: date) -> date | None:
+    if word in ("today", "tomorrow"):
+        return today + timedelta(days=word == "tomorrow")
+    meant = [number for number, name in enumerate(_WEEKDAYS) if word in (name, name[:3])]
+    # The day of the week that it is today means the next one.
+    return today + timedelta(days=(meant[0] - today.weekday() - 1) % 7 + 1) if meant else None
+
+
+def _wait(_: type, tokens: Sequence[Token]) -> timedelta:
+    match = re.fullmatch(r"([0-9]{1,3})([sm])", tokens[0].value)
+    if not match:
+        raise ValueError(f"{tokens[0].value} is not a time to wait such as 20s, 5m or 0s")
+    return int(match[1]) * (timedelta(seconds=1) if match[2] == "s" else timedelta(minutes=1))
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class CommonOptions:
+    """Who changes it, under what name, and how the answer is told: the options that all these commands share."""
+
+    as_: Annotated[str | None, Parameter("--as", help="Who wants it; default: COUNTERSIGN_ACTOR, else user@host.")] = (
+        None
+    )
+    op: Annotated[
+        str | None, Parameter("--op", help="Names this one change: repeated with the same name it is made once.")
+    ] = None
+    wait: Annotated[
+        timedelta,
+        Parameter("--wait", converter=_wait, help="How long to watch until it is done, such as 20s, 5m or 0s."),
+    ] = commands.CARRIED_OUT_WITHIN
+    json: Annotated[bool, Parameter("--json", help="Print `{id, status, op, says, state, detail, outstanding}`.")] = (
+        False
+    )
+
+
+PLAIN: Final = CommonOptions()
+Person = Annotated[str, Parameter(("--signer", "--person"))]
+"""Somebody who is asked."""
+
+
+def is_due(_: object, typed: str) -> None:
+    """Refuse what is no due date."""
+    due_of(typed, datetime.now(UTC))
+
+
+@dataclass(frozen=True)
+class OperationWords:
+    """The words that change what lives, of one kind."""
+
+    kind: Kind
+
+    async def remind(self, id: Id, /, *, force: bool = False, manner: CommonOptions = PLAIN) -> None:
+        """Tell everyone whose turn it is, now.
+
+        Parameters
+        ----------
+        force
+            Even if they were told within the hour.
+        """
+        await self.carry_out(id, lambda actor: ReminderNow(actor=actor, force=force), manner)
+
+    async def delegate(
+        self, id: Id, /, *, person: Person, to: str, force: bool = False, manner: CommonOptions = PLAIN
+    ) -> None:
+        """Have somebody else asked instead; of a request at Core Signature too: the old link dies.
+
+        Parameters
+        ----------
+        person
+            Who hands over: an id of the directory.
+        to
+            Who is asked instead: an id of the directory.
+        force
+            Even if they are away.
+        """
+
+        async def known(context: Context) -> None:
+            from starter.cli.known_people import refuse_stranger  # noqa: PLC0415  no other word looks anybody up
+
+            await refuse_stranger(ready(), context.store, to)
+
+        wish = Delegation(actor="", signer=person, to=to, force=force)
+        await self.carry_out(id, lambda actor: wish.replace(actor=actor), manner, first=known)
+
+    async def extend(
+        self,
+        id: Id,
+        /,
+        *,
+        due: Annotated[str, Parameter(validator=is_due)],
+        reason: str = "",
+        manner: CommonOptions = PLAIN,
+    ) -> None:
+        """Move the due date; warnings and reminders are planned anew.
+
+        Parameters
+        ----------
+        due
+            A date such as 2026-12-11 (the end of that working day), an instant with its offset, or counted from now:
+            +7d, +4h (which never shorten), tomorrow, "friday 17:00".
+        reason
+            Why; it stands in the timeline.
+        """
+        until = due_of(due, datetime.now(UTC))
+
+        async def later(context: Context) -> None:
+            if due.lstrip().startswith("+"):
+                await commands.refuse_earlier(context, self.kind, id, due, until)
+
+        await self.carry_out(id, lambda actor: Extension(actor=actor, due=until, reason=reason), manner, first=later)
+
+    async def pause(self, id: Id, /, *, reason: str = "", manner: CommonOptions = PLAIN) -> None:
+        """Pause it: no reminders until it is resumed.
+
+        Parameters
+        ----------
+        reason
+            Why; it stands in the timeline.
+        """
+        await self.carry_out(id, lambda actor: PauseCommand(actor=actor, reason=reason), manner)
+
+    async def resume(self, id: Id, /, *, manner: CommonOptions = PLAIN) -> None:
+        """Resume it: reminders go on, planned anew."""
+        await self.carry_out(id, lambda actor: Resumption(actor=actor), manner)
+
+    async def answer(self, id: Id, /, *, text: str, manner: CommonOptions = PLAIN) -> None:
+        """Answer the question that it waits for; reminders go on.
+
+        Parameters
+        ----------
+        text
+            What whoever asked is told, at most 1,000 characters.
+        """
+        await self.carry_out(id, lambda actor: Answer(actor=actor, text=text), manner)
+
+    async def cancel(self, id: Id, /, *, reason: str, manner: CommonOptions = PLAIN) -> None:
+        """End it: everyone concerned is told, a request is cancelled at Core Signature. What is signed stays signed.
+
+        Parameters
+        ----------
+        reason
+            Why; it stands in the timeline.
+        """
+        await self.carry_out(id, lambda actor: Cancellation(actor=actor, reason=reason), manner)
+
+    async def replay(self, id: Id, /, *, target: str, again: bool = False, manner: CommonOptions = PLAIN) -> None:
+        """Hand off its ending to a target once more: one that is dead, also long after it ended.
+
+        Parameters
+        ----------
+        target
+            The name of the target, as `show` has it.
+        again
+            Even if it was told already; the target knows the repetition by its key, which stays the same.
+        """
+        await self.carry_out(id, lambda actor: Replay(actor=actor, target=target, again=again), manner)
+
+    async def carry_out(
+        self,
+        id: str,
+        wish_of: Callable[[str], AnyCommand],
+        manner: CommonOptions,
+        first: Callable[[Context], Awaitable[None]] | None = None,
+    ) -> None:
+        """Have it carried out, and tell what came of it; `wish_of` makes the wish of who wants it.
+
+        `first` may refuse what only a look at it can tell.
+        """
+        settings = ready()
+        wish = wish_of(manner.as_ or settings.acting)
+        async with opened(settings) as context, patience("recorded; carrying it out", quiet=manner.json):
+            if first is not None:
+                await first(context)
+            receipt = await commands.make(context, id, wish, op=manner.op, kind=self.kind, wait=manner.wait)
+        printing.print_answer(receipt, _told(receipt), as_json=manner.json)
+
+
+def _told(receipt: Receipt) -> Group:
+    """What came of it, then where the request stands: not before it is done, for until then that changes."""
+    if receipt.state is OperationState.OPEN:
+        return Group(Sentence(f"asked for, still to be done: {receipt.detail}", "yellow"))
+    done = [Sentence(f"✓ {receipt.detail}", "green")] if receipt.detail else []
+    return Group(*done, Sentence(receipt.says))

@@ -1,0 +1,370 @@
+"""`plan`: the calendar of whatever is to be started, before it is; or what would change of a living request."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeVar
+
+from cyclopts import Parameter, Token
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from activities.launch import launch
+from activities.records.store import Store
+from starter.boot import clients
+from starter.boot.context import opened
+from starter.boot.startup import ready
+from starter.cli import start_files
+from starter.cli.arguments import AsJson, Picture, RequestFile
+from starter.cli.printing import note, print_answer
+from starter.config.settings import Need, Settings
+from starter.errors import Refusal
+from starter.plan import calendar, comparison
+from starter.plan import campaign as audiences
+from starter.plan import onboarding as journey
+from starter.plan.calendar import Branch, RequestPlan
+from starter.plan.campaign import CampaignPlan, NotedRow
+from starter.plan.comparison import ChangeKindOfAction, Difference, ScheduleChange
+from starter.plan.onboarding import OnboardingPlan
+from starter.plan.picture import WeekPicture, calendar_of, calendar_with, plan_picture
+from starter.queries.fast_forward import span
+from starter.terminal.terminal import Cell, Instant, Rows, Sentence, Terminal, ZoneLine
+from workflows.follow_up.notification_types import stage_words
+from workflows.model.campaign import last_day_before
+from workflows.model.schedule import why_words
+
+ROWS_SHOWN_AT_MOST: Final = 20
+"""Of each list of a campaign's people; `--json` has them all."""
+_MARKS: Final = {
+    ChangeKindOfAction.ADDED: ("+", "green"),
+    ChangeKindOfAction.REMOVED: ("-", "red"),
+    ChangeKindOfAction.MOVED: ("~", "yellow"),
+}
+
+
+def of_plan(plan: RequestPlan, zone: tzinfo | None = None) -> Group:
+    """Every branch with its picture, then the policy; all on one clock, by default that of whoever reads."""
+    return Group(*_plan(plan, zone))
+
+
+def of_onboarding(plan: OnboardingPlan, zone: tzinfo | None = None) -> Group:
+    """Stage after stage, with everything that would happen in it in the order of time."""
+    return Group(*_onboarding(plan, zone))
+
+
+def of_campaign(plan: CampaignPlan, zone: tzinfo | None = None) -> Group:
+    """Who is asked and who is not, the calendar of most of them, and what it takes at Core Signature."""
+    return Group(*_campaign(plan, zone))
+
+
+def of_difference(found: Difference) -> Group:
+    """What would change, or that nothing would."""
+    return Group(*_difference(found))
+
+
+def _plan(plan: RequestPlan, zone: tzinfo | None) -> Iterator[RenderableType]:
+    yield Text(f"{plan.id}: {plan.document} ({plan.kind})", "bold")
+    closes = f", closing {_utc(plan.closes_at)}" if plan.closes_at != plan.due_at else ""
+    yield Sentence(f"if it were sent {_utc(plan.at)}, due {_utc(plan.due_at)}{closes}", zone=zone)
+    yield ZoneLine(zone)
+    for branch in plan.branches:
+        yield Text(f"\nIf {branch.says}: {branch.outcome}", "bold")
+        yield _calendar(branch, zone)
+        yield WeekPicture(branch, zone)
+    yield Text("\nPolicy", "bold")
+    policy = Rows("value", "is", "from")
+    for one in plan.policy:
+        policy.add(one.field, _value(one.value), one.layer)
+    yield policy
+
+
+def _onboarding(plan: OnboardingPlan, zone: tzinfo | None) -> Iterator[RenderableType]:
+    yield Text(f"{plan.id}: {plan.customer} ({plan.kind})", "bold")
+    yield Sentence(f"if it were started {_utc(plan.at)} and {plan.assumed.words}: done {_utc(plan.ends_at)}", zone=zone)
+    yield ZoneLine(zone)
+    for stage in plan.stages:
+        yield Text(f"\n{stage.name}", "bold")
+        yield Sentence(f"from {_utc(stage.begins_at)} to {_utc(stage.ends_at)}", "dim", zone=zone)
+        table = Rows("when", "part", "what", "to", "why", whole=("part", "to"))
+        lines = [(line, part) for part in stage.parts for line in part.lines if not line.suppressed]
+        for line, part in sorted(lines, key=lambda one: one[0].at):
+            when = Instant(line.at, weekday=True, zone=zone)
+            table.add(when, part.id, stage_words(line.stage), line.to, Text(line.why, "dim"))
+        yield table
+        due = Rows("part", "title", "due", "ends", "outcome", whole=("part", "due"))
+        for part in stage.parts:
+            ends = Instant(part.ends_at, weekday=True, zone=zone)
+            due.add(part.id, part.title, Instant(part.due_at, weekday=True, zone=zone), ends, part.outcome)
+        yield due
+
+
+def _campaign(plan: CampaignPlan, zone: tzinfo | None) -> Iterator[RenderableType]:
+    who = plan.who
+    yield Text(f"{plan.id}: {plan.document} ({plan.kind}), owned by {plan.owner}", "bold")
+    last_day = last_day_before(plan.closes_at)
+    late = f"late until {last_day}" if last_day > plan.due else ""
+    yield Sentence(", ".join(filter(None, (f"opens {_utc(plan.opens_at)}", f"last day {plan.due}", late))), zone=zone)
+    hear = "manager hears" if who.managers == 1 else "managers hear"
+    yield Text(
+        f"{who.asked:,} of {who.rows:,} would be asked: {who.by_phone:,} by push, {who.by_mail:,} have no living "
+        f"device and get Core Signature's mail; {who.managers:,} {hear} who has not acknowledged"
+    )
+    yield from _said("would not be asked", who.errors)
+    yield from _said("would not be reached in time", who.not_reached)
+    if plan.like:
+        alike = f", one of {plan.alike:,} who have the same days" if plan.alike > 1 else ""
+        yield Text(f"\nWhat somebody who never acts would hear: {plan.like}{alike}", "bold")
+        yield ZoneLine(zone)
+    table = Rows("when", "what", "to", "why", whole=("what", "to"))
+    for line in plan.lines:
+        style = "dim strike" if line.suppressed else ""
+        why = f"not sent: {why_words(line.suppressed)}; {line.why}" if line.suppressed else line.why
+        table.add(Instant(line.at, style, weekday=True, zone=zone), Text(line.stage, style), line.to, Text(why, "dim"))
+    yield table
+    yield Text(f"\nCore Signature, at {plan.calls_a_second:g} calls a second", "bold")
+    calls = Rows("document", "calls to open", "hours", "calls if nobody acts", "hours", "MB sent", whole=("document",))
+    for one in plan.calls:
+        opening, whole = f"{one.opening:,}", f"{one.if_nobody_acts:,}"
+        hours, all_hours = (f"{hours:g}" if hours else "<0.01" for hours in (one.opening_hours, one.hours))
+        calls.add(one.document, opening, hours, whole, all_hours, f"{one.megabytes:,.1f}")
+    yield calls
+
+
+def _said(what: str, people: Sequence[NotedRow]) -> Iterator[RenderableType]:
+    """The first of those about whom there is something to say."""
+    if not people:
+        return
+    yield Text(f"\n{len(people):,} {what}", "bold red")
+    table = Rows("row", "person", "why", whole=("row", "person"))
+    for one in people[:ROWS_SHOWN_AT_MOST]:
+        table.add(f"{one.row}", one.person, one.says)
+    yield table
+    if (rest := len(people) - ROWS_SHOWN_AT_MOST) > 0:
+        yield Text(f"and {rest:,} more: --json has them all", "dim")
+
+
+def _calendar(branch: Branch, zone: tzinfo | None) -> Rows:
+    """A line a step."""
+    table = Rows("when", "what", "to", "why", whole=("what", "to"))
+    for line in branch.lines:
+        style = "dim strike" if line.suppressed else ""
+        why = f"not sent: {why_words(line.suppressed)}; {line.why}" if line.suppressed else line.why
+        about = f", about {line.person}" if line.person != line.to else ""
+        layer = f" [{line.layer}]" if line.layer else ""
+        when = Instant(line.at, style, weekday=True, zone=zone)
+        table.add(when, Text(line.stage, style), line.to, Text(f"{why}{about}{layer}", "dim"))
+    return table
+
+
+def _difference(found: Difference) -> Iterator[RenderableType]:
+    yield Text(f"{found.id}: what the file would change", "bold")
+    if found.due_before != found.due_after:
+        yield Text(f"due {_utc(found.due_before)} → {_utc(found.due_after)}")
+    for one in found.policy:
+        yield Text(f"policy {one.field}: {_value(one.before)} → {_value(one.after)}")
+    if not found.changes:
+        yield Text("every notice that is planned stays as it is")
+        return
+    table = Rows("", "notice", "before", "after", "why")
+    for change in found.changes:
+        table.add(*_changed(change))
+    yield table
+    yield ZoneLine()
+
+
+def _changed(change: ScheduleChange) -> tuple[Cell, ...]:
+    mark, colour = _MARKS[change.what]
+    notice = f"{change.stage} to {change.to}"
+    return Text(mark, colour), Text(notice, colour), Instant(change.before), Instant(change.after), change.why
+
+
+def _utc(instant: datetime) -> str:
+    return f"{instant:%a %d %b %Y %H:%M} UTC"
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "off"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(str(one.get("target", one)) if isinstance(one, dict) else str(one) for one in value) or "none"
+    return str(value)
+
+
+def _as_typed(parse: Callable[[str], object]) -> Callable[[Any, Any], None]:
+    """A validator that refuses what cannot be parsed, in the words of the parser."""
+
+    def check(_: object, typed: str | None) -> None:
+        if typed is not None:
+            parse(typed)
+
+    return check
+
+
+def _signing(_: object, tokens: Sequence[Token]) -> tuple[str, ...]:
+    """A converter, because a validator would show all that was typed as a tuple of Python."""
+    typed = tuple(token.value for token in tokens)
+    calendar.signing(typed)
+    return typed
+
+
+def _instant(text: str) -> datetime:
+    return calendar.sending_time(text, None, datetime.now(UTC))
+
+
+Prepared = TypeVar("Prepared", bound=launch.PreparedStart)
+At = Annotated[str | None, Parameter(validator=_as_typed(_instant))]
+Zone = Annotated[str | None, Parameter(validator=_as_typed(calendar.zone_of))]
+Signs = Annotated[tuple[str, ...], Parameter(converter=_signing)]
+
+
+async def plan(
+    file: RequestFile,
+    /,
+    *,
+    at: At = None,
+    zone: Zone = None,
+    signs: Signs = (),
+    against: str | None = None,
+    ics: Path | None = None,
+    picture: Picture = None,
+    json: AsJson = False,
+) -> None:
+    """Show everything that would happen, when and why, before anything is sent. Needs no server.
+
+    Parameters
+    ----------
+    file
+        A request in YAML or JSON; `-` reads standard input.
+    at
+        When it would be sent: `2026-11-02`, or `2026-11-02T09:00` on the clock of the zone; default: now.
+    zone
+        The zone in which times are shown; default: that of this machine (with --json, of whoever is told).
+    signs
+        Who signs how long after their turn came, such as `customer-signer@+2d`; may be repeated.
+    against
+        The id of a running request: show only what the due date and the policy of the file would change in it.
+    ics
+        Write the plan as a calendar file, too, to be laid over other calendars.
+    picture
+        Write its weeks as a picture, too: an SVG file, light or dark as its reader likes it.
+    json
+        Print the whole plan as JSON.
+    """
+    settings = ready(Need.PEOPLE)
+    if against is not None:
+        await _compare(settings, file, against, as_json=json)
+        return
+    there = calendar.zone_of(zone)
+    sent_at = calendar.sending_time(at, there, datetime.now(UTC))
+    prepared = await start_files.read(settings, file, now=sent_at)
+    directory = clients.directory(settings, Store(settings.store_url))
+    found = await calendar.plan(prepared, directory, sent_at, calendar.signing(signs), there)
+    print_answer(found, of_plan(found, there), as_json=json)
+    if ics is not None:
+        await _write("calendar", ics, calendar_of(found))
+    if picture is not None:
+        await _write("picture", picture, plan_picture(found, there))
+    elif not json and Terminal().is_terminal:
+        note("--picture weeks.svg draws these weeks for people without a terminal")
+
+
+Long = Annotated[str, Parameter(validator=_as_typed(span))]
+
+
+async def onboarding(
+    file: RequestFile,
+    /,
+    *,
+    at: At = None,
+    zone: Zone = None,
+    signed_after: Long = "2d",
+    done_after: Long = "2d",
+    json: AsJson = False,
+) -> None:
+    """Show the whole calendar of an onboarding, its parts in their stages, before it is started. Needs no server.
+
+    Parameters
+    ----------
+    file
+        An onboarding in YAML or JSON; `-` reads standard input.
+    at
+        When it would be started: `2026-11-02`, or `2026-11-02T09:00` on the clock of the zone; default: now.
+    zone
+        The zone in which times are shown; default: that of this machine (with --json, of whoever is told).
+    signed_after
+        How long after their turn came everybody is assumed to sign, such as 4h, 2d or 1w.
+    done_after
+        How long after they were asked people are assumed to have done a task or a step.
+    json
+        Print the whole plan as JSON.
+    """
+    settings = ready(Need.PEOPLE)
+    there = calendar.zone_of(zone)
+    begins = calendar.sending_time(at, there, datetime.now(UTC))
+    directory = clients.directory(settings, Store(settings.store_url))
+    read = start_files.read_rows_files(
+        settings, start_files.preparing_onboarding(settings), [file], now=begins, directory=directory
+    )
+    prepared = _only(await read, file)
+    assumed = journey.Assumed(signed_after=signed_after, done_after=done_after)
+    found = await journey.plan(prepared, directory, begins, assumed, there)
+    print_answer(found, of_onboarding(found, there), as_json=json)
+
+
+async def campaign(
+    file: RequestFile, /, *, at: At = None, zone: Zone = None, ics: Path | None = None, json: AsJson = False
+) -> None:
+    """Show who would be asked and who not, what everybody would hear and when, what it takes. Needs no server.
+
+    Parameters
+    ----------
+    file
+        A campaign in YAML or JSON; `-` reads standard input.
+    at
+        When it would be started: `2026-11-02`, or `2026-11-02T09:00` on the clock of the zone; default: now.
+    zone
+        The zone in which times are shown; default: that of this machine (with --json, of whoever is told).
+    ics
+        Write the plan as a calendar file, too, to be laid over other calendars.
+    json
+        Print the whole plan as JSON, with every row that cannot be asked.
+    """
+    settings = ready(Need.PEOPLE)
+    there = calendar.zone_of(zone)
+    begins = calendar.sending_time(at, there, datetime.now(UTC))
+    directory = clients.directory(settings, Store(settings.store_url))
+    read = start_files.read_rows_files(
+        settings, start_files.preparing_campaign(settings), [file], now=begins, directory=directory
+    )
+    prepared = _only(await read, file)
+    found = await audiences.plan(prepared, directory, begins, settings.signature.max_rps, there)
+    print_answer(found, of_campaign(found, there), as_json=json)
+    if ics is not None:
+        await _write("calendar", ics, calendar_with(found, found.lines))
+
+
+def _only(prepared: Sequence[Prepared], file: str) -> Prepared:
+    first, *others = prepared
+    if others:
+        kind = first.given.subject.type
+        raise Refusal(f"{file} has {len(others) + 1} {kind}s: one plan is of one")
+    return first
+
+
+async def _write(what: str, path: Path, content: bytes) -> None:
+    try:
+        await asyncio.to_thread(path.write_bytes, content)
+    except OSError as error:
+        raise Refusal(f"{path} cannot be written: {error.strerror}") from error
+    note(f"{what}: {path}")
+
+
+async def _compare(settings: Settings, file: str, against: str, *, as_json: bool) -> None:
+    prepared = await start_files.read(settings, file)
+    async with opened(settings) as context:
+        directory = clients.directory(settings, context.store)
+        found = await comparison.compare(context, prepared, directory, against)
+    print_answer(found, of_difference(found), as_json=as_json)

@@ -1,0 +1,136 @@
+"""`countersign init` and `doctor`: make what is missing, and say what is set up and what is not."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.console import Group
+from rich.text import Text
+
+from starter.boot.context import connected
+from starter.boot.startup import ready
+from starter.boot.subscriptions import ensure_subscriptions
+from starter.cli.arguments import AsJson
+from starter.cli.doctor import examination
+from starter.cli.doctor.examination import examine
+from starter.cli.doctor.targets import try_targets
+from starter.cli.printing import print_answer, progress
+from starter.errors import Exit
+from starter.nexus.endpoint import ensure_endpoint
+from starter.temporal.reconciliation import ensure_schedule, sweep_now
+from starter.temporal.search_attributes import ensure_search_attributes
+from starter.terminal.terminal import Instant, Rows
+from workflows.model.reconciliation import NotAdopted, ReconciliationResult
+
+
+async def init(*, json: AsJson = False) -> Exit:
+    """Make the search attributes, the schedule of `countersign reconcile` and the Nexus endpoint, and the
+    subscriptions at Core Signature where it is to call by these, or mend them.
+
+    May be repeated: what exists is left alone, what was changed is mended; what this user may not make is said, with
+    what to do.
+
+    Parameters
+    ----------
+    json
+        Print `[{name, made, says}]`.
+    """
+    settings = ready()
+    async with connected(settings) as client:
+        needed = [*await ensure_search_attributes(client), await ensure_schedule(client)]
+        endpoint = await ensure_endpoint(client, settings.nexus_endpoint)
+    needed += await ensure_subscriptions(settings)
+    results = [*needed, endpoint]
+    print_answer(results, examination.of_set_up(results), as_json=json)
+    # Nobody but workflows of other teams needs the endpoint.
+    return Exit.DONE if all(result.made.usable for result in needed) else Exit.REFUSED
+
+
+async def doctor(
+    *,
+    targets: Annotated[bool, Parameter(help="Try each target of the catalogue instead.")] = False,
+    json: AsJson = False,
+) -> Exit:
+    """Say for each part whether it is reachable and set up, or what to do.
+
+    With `--targets` each target of the hand-off is tried: a system gets a signed `ping`, the others are looked up; a
+    target of a request file is not known here.
+
+    Parameters
+    ----------
+    json
+        Print `{ok, parts[{part, state, says}]}`; `state` is ok, warning or wrong, with `--targets` each part a target.
+    """
+    examined = await (try_targets(ready()) if targets else examine(ready()))
+    print_answer(examined, examination.of_examination(examined, "target" if targets else "part"), as_json=json)
+    return Exit.DONE if examined.ok else Exit.REFUSED
+
+
+async def reconcile(*, json: AsJson = False) -> None:
+    """Look through Core Signature's events for what requests have missed, and tell them; every five minutes it is done
+    by itself (`countersign init` makes the schedule).
+
+    Parameters
+    ----------
+    json
+        Print `{pages, events, told, mended[{request, event, at}], untold, not_told, unnamed, ahead, adoptions,
+        adopted, refusals, not_adopted[{document, why}], waiting, not_yet[{document, why}], until, reached, over}`.
+    """
+    async with connected(ready()) as client:
+        with progress("looking at events", quiet=json) as bar:
+            first = list[datetime]()
+
+            def seen(swept: ReconciliationResult) -> None:
+                # How far back it goes is known as a time: from the newest event to where the last sweep came.
+                if swept.reached and swept.until:
+                    first.append(swept.reached)
+                    bar(
+                        description=f"{swept.events:,} events, {swept.told:,} requests told",
+                        total=max(1.0, (first[0] - swept.until).total_seconds()),
+                        completed=(first[0] - swept.reached).total_seconds(),
+                    )
+
+            swept = await sweep_now(client, seen)
+    print_answer(swept, _told(swept), as_json=json)
+
+
+def _told(swept: ReconciliationResult) -> Group:
+    table = Rows("request", "missed", "at", whole=("request",))
+    for one in swept.mended:
+        table.add(one.request, one.event, Instant(one.at))
+    events = f"{swept.events:,} events were looked at"
+    says = (
+        f"{events}, {swept.told:,} requests are told of what they missed" if swept.told else f"{events}: nothing missed"
+    )
+    parts: list[Text | Rows] = [Text(says, "bold"), table] if swept.told else [Text(says)]
+    if swept.untold:
+        parts.append(Text(swept.of_the_deaf, "yellow"))
+    if swept.unnamed:
+        parts.append(Text(f"{swept.unnamed:,} events do not say whose document they are about", "yellow"))
+    if swept.ahead:
+        parts.append(Text(swept.of_the_future, "yellow"))
+    parts += list(_of_documents(swept))
+    if not swept.over:
+        parts.append(Text("More is left: the next sweep goes on, or `countersign reconcile` again", "yellow"))
+    return Group(*parts)
+
+
+def _of_documents(swept: ReconciliationResult) -> Iterator[Text | Rows]:
+    """What became of documents that were sent by hand."""
+    if swept.adopted:
+        yield Text(f"{swept.adoptions:,} documents that were sent by hand are followed up: {', '.join(swept.adopted)}")
+    if swept.not_adopted:
+        yield Text(f"{swept.refusals:,} documents that were sent by hand cannot be followed up", "yellow")
+        yield _reasons(swept.not_adopted)
+    if swept.waiting:
+        yield Text(f"{swept.waiting:,} documents that were sent by hand wait for a later sweep", "yellow")
+    if swept.not_yet:
+        yield _reasons(swept.not_yet)
+
+
+def _reasons(documents: Iterable[NotAdopted]) -> Rows:
+    table = Rows("document", "why", whole=("document",))
+    for one in documents:
+        table.add(one.document, one.why)
+    return table

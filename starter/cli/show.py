@@ -1,0 +1,106 @@
+"""`show` of a request, a task or an onboarding: all that is known of one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from activities.documents.errors import StoreFailure
+from activities.records.rows import StoragePrefix
+from activities.records.store import Store
+from starter.boot.context import Context, opened
+from starter.boot.startup import ready
+from starter.cli import tables as showing
+from starter.cli.arguments import AsJson, Id
+from starter.cli.printing import patience, print_answer
+from starter.queries import campaign as campaigns
+from starter.queries import lookup
+from starter.queries import onboarding as composed
+from starter.terminal.terminal import Terminal
+from workflows.kinds import Kind, WorkflowName
+from workflows.model.base import Model
+from workflows.model.views import Shown
+
+
+@dataclass(frozen=True)
+class _Show:
+    kind: Kind
+
+    async def look(self, context: Context, id: str, *, whole: bool) -> Shown:
+        return await lookup.show_of(self.kind, context, id, whole=whole)
+
+    async def show(self, id: Id, /, *, all: bool = False, json: AsJson = False) -> None:
+        """Say what it waits for, until when, what happens next, and all that was done.
+
+        Answers also when no worker runs (what is then known is marked `partial`) and when Temporal has forgotten it
+        (from its settled record).
+
+        Parameters
+        ----------
+        all
+            Everything that happened, also what is older than the screen is high, and what only the store has.
+        json
+            Print everything as JSON.
+        """
+        async with opened(ready()) as context:
+            async with patience(f"asking the {self.kind}", quiet=json):
+                shown = await self.look(context, id, whole=all)
+            what = WorkflowName(self.kind, shown.id)
+            url = await lookup.web_ui_page(context, what)
+            # In an onboarding and a campaign people are named by the ids of its parts.
+            own = self.kind in (Kind.REQUEST, Kind.TASK) and not json
+            names = await names_in_full(context.store, what) if own else {}
+        whole = all or not Terminal().is_terminal
+        print_answer(shown, showing.of_shown(shown, whole=whole, names=names), as_json=json, link=url)
+
+
+class _OfOnboardings(_Show):
+    async def look(self, context: Context, id: str, *, whole: bool) -> Shown:
+        return await composed.show(context, id, whole=whole)
+
+
+class _OfCampaigns(_Show):
+    async def show(self, id: Id, /, *, all: bool = False, json: AsJson = False) -> None:
+        """Say how many have acknowledged, who has not yet, when it will be done, and what was done.
+
+        Answers also when no worker runs (what is then known is marked `partial`) and when Temporal has forgotten it
+        (from its settled record).
+
+        Parameters
+        ----------
+        all
+            Every department and manager, and everything that happened.
+        json
+            Print everything as JSON.
+        """
+        await super().show(id, all=all, json=json)
+
+    async def look(self, context: Context, id: str, *, whole: bool) -> Shown:
+        return await campaigns.show(context, id, whole=whole)
+
+
+request = _Show(Kind.REQUEST).show
+task = _Show(Kind.TASK).show
+onboarding = _OfOnboardings(Kind.ONBOARDING).show
+campaign = _OfCampaigns(Kind.CAMPAIGN).show
+
+
+class _Person(Model):
+    name: str
+
+
+class _People(Model):
+    """As much of `activities.people.person.SignersFile` as a name takes, without what reads files."""
+
+    signers: Mapping[str, _Person]
+
+
+async def names_in_full(store: Store, what: WorkflowName) -> showing.Names:
+    """The names of those who stand in full in its file, by the ids that they have everywhere else (`signer-1`).
+
+    Empty when all are of the directory, they were erased, or the store does not answer.
+    """
+    try:
+        content = await store.read_signers(StoragePrefix.of(what.workflow_id))
+    except StoreFailure:
+        return {}
+    people = _People.model_validate_json(content).signers if content else {}
+    return {id: one.name for id, one in people.items()}

@@ -1,0 +1,52 @@
+"""The words that go on as another module of ours: worker, dev, demo."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from starter.boot import processes as modules
+from starter.cli.arguments import AsJson, JsonLog, ReadyFile
+
+DataDir = Annotated[
+    Path | None, Parameter(help="Folder of data, logs and addresses; default: .countersign, or COUNTERSIGN_DATA_DIR.")
+]
+
+
+def worker(*, ready_file: ReadyFile = None, json: JsonLog = False) -> None:
+    """Run the worker: workflows and activities, until SIGTERM; then it finishes what it has begun."""
+    words = [*(("--ready-file", str(ready_file)) if ready_file else ()), *(("--json",) if json else ())]
+    modules.become("worker", *words)
+
+
+def dev(*, data: DataDir = None, host: str = "127.0.0.1", json: AsJson = False) -> None:
+    """Run the whole stack on this laptop until Ctrl-C: Temporal with its Web UI, sandbox, receiver, worker.
+
+    A second start continues with the data of the first. Commands in another terminal find it when they are typed in
+    this folder or below.
+
+    Parameters
+    ----------
+    host
+        The loopback address to listen on; any other is refused.
+    json
+        Print the addresses as JSON once all is ready.
+    """
+    words = [*(("--data", str(data)) if data else ()), "--host", host, *(("--json",) if json else ())]
+    modules.become("deploy.local", *words)
+
+
+def demo(*, keep: bool = False, json: AsJson = False) -> None:
+    """Start a fresh stack, live one onboarding through two weeks of its calendar, and check every step.
+
+    Takes less than a minute: durations are real days, the clocks are moved. Ends with 0 only if every step
+    was seen. Data and logs stay until the next demo.
+
+    Parameters
+    ----------
+    keep
+        Leave the stack running afterwards, until Ctrl-C, to look around.
+    json
+        Print `{ok, seconds, steps[{name, seen, at}]}`.
+    """
+    modules.become("deploy.demo", *(("--keep",) if keep else ()), *(("--json",) if json else ()))

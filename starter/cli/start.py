@@ -1,0 +1,175 @@
+"""`start` of requests and onboardings: one, several, or one for each row of a table; `task start`: one task."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, NamedTuple, Self, TypeVar
+
+from rich.console import Group
+
+from activities.files.reading import FileFaults
+from activities.files.table import Table
+from activities.launch import launch as path
+from activities.signature.intake import prepare_request
+from starter.boot.context import Context, opened
+from starter.boot.startup import ready
+from starter.cli import start_files as campaigns
+from starter.cli import start_files as many
+from starter.cli import start_files as requests
+from starter.cli import start_files as starting
+from starter.cli import tables
+from starter.cli.arguments import AsJson, RequestFile
+from starter.cli.printing import note, print_answer, progress
+from starter.cli.start_files import Prepare, RequestDryRun, StartOutcome
+from starter.config.settings import Need, Settings
+from starter.errors import Exit
+from starter.queries import lookup
+from workflows.kinds import WorkflowName
+from workflows.model.base import Model
+
+Prepared = TypeVar("Prepared", bound=path.PreparedStart)
+
+
+@dataclass(frozen=True)
+class StartWords(Generic[Prepared]):
+    """The word `start` of one kind: how its files are checked, and what a dry run tells of them."""
+
+    preparing: Callable[[Settings], Prepare[Prepared]]
+    told: Callable[[Prepared], Model]
+    table: Callable[[Sequence[Prepared]], Group]
+
+    async def start(
+        self,
+        *files: RequestFile,
+        template: Path | None = None,
+        csv: Path | None = None,
+        result: Path | None = None,
+        dry_run: bool = False,
+        again: bool = False,
+        json: AsJson = False,
+    ) -> Exit:
+        """Start what files say, or recognise what the same files started before.
+
+        Nothing is sent unless everything is right: all that is wrong is said at once, with line numbers.
+
+        Parameters
+        ----------
+        files
+            YAML or JSON, several to a file divided by `---`; `-` reads standard input. A document is looked for beside
+            its file, then below the working folder.
+        template
+            A file whose texts name columns of the table of `--csv`, such as `{email}`: each row starts one.
+        csv
+            The rows, as a spreadsheet exports them. A field that is one empty cell is left out.
+        result
+            Where the id, the link and the result of each row are written; default: beside the table, `.started.csv`.
+        dry_run
+            Check everything and say what would be started.
+        again
+            Take up those whose workflow somebody terminated, with what they have already, also at Core Signature.
+        json
+            Print `{id, workflow_id, run_id, created, url}`; of several a list, each with `says`.
+        """
+        settings = ready(Need.PEOPLE)
+        rows, prepare = _Rows.read(csv, result) if csv else None, self.preparing(settings)
+        if rows:
+            prepared = await many.read_table(settings, prepare, str(template), rows.table)
+        else:
+            prepared = await many.read_rows_files(settings, prepare, files)
+        if dry_run:
+            _refuse_late(prepared)
+            print_answer([self.told(one) for one in prepared], self.table(prepared), as_json=json)
+            return Exit.DONE
+        if rows is None and len(prepared) == 1:
+            return await _start_one(settings, prepared[0], again=again, json=json)
+        return await _start_several(settings, prepared, rows, again=again, json=json)
+
+
+def _refuse_late(prepared: Sequence[path.PreparedStart]) -> None:
+    """Raise `FileFaults` for what could only be recognised any more."""
+    if too_late := [fault for one in prepared if one.overdue for fault in one.overdue.faults]:
+        raise FileFaults(too_late)
+
+
+request = StartWords(lambda _: prepare_request, RequestDryRun.of, tables.of_dry_run).start
+campaign = StartWords(campaigns.preparing_campaign, campaigns.CampaignDryRun.of, campaigns.campaign_dry_run).start
+onboarding = StartWords(starting.preparing_onboarding, starting.OnboardingDryRun.of, starting.onboarding_dry_run).start
+
+
+async def task(file: RequestFile, /, *, again: bool = False, json: AsJson = False) -> Exit:
+    """Start the task of a file, or recognise the one that the same file started before.
+
+    Nobody is asked unless the whole file is right; all that is wrong is said at once, with line numbers.
+
+    Parameters
+    ----------
+    file
+        A task in YAML or JSON; `-` reads standard input.
+    again
+        Ask everybody anew if somebody terminated its workflow.
+    json
+        Print `{id, workflow_id, run_id, created, url}`.
+    """
+    settings = ready(Need.PEOPLE)
+    return await _start_one(settings, await requests.read_task(settings, file), again=again, json=json)
+
+
+class _Rows(NamedTuple):
+    """A table, and where is written what became of each of its rows."""
+
+    table: Table
+    result: Path
+
+    @classmethod
+    def read(cls, csv: Path, result: Path | None) -> Self:
+        return cls(Table.read(csv), result or csv.with_suffix(".started.csv"))
+
+    def write(self, outcomes: Sequence[StartOutcome]) -> None:
+        many.write_results(self.result, self.table, outcomes)
+        note(f"each row, its id and its link: {self.result}")
+
+
+async def _start_one(settings: Settings, prepared: path.PreparedStart, *, again: bool, json: bool) -> Exit:
+    async with opened(settings) as context:
+        started = await requests.start(context, prepared, again=again)
+        before = None if started.created or json else await _ended(context, prepared)
+    print_answer(started, tables.of_start(started, before), as_json=json, link=started.url)
+    return Exit.DONE
+
+
+async def _ended(context: Context, prepared: path.PreparedStart) -> str | None:
+    """How the one that was there before has ended; None when it lives."""
+    subject = prepared.given.subject
+    shown = await lookup.look_at(context.client, context.store, WorkflowName(subject.type, subject.id))
+    return shown.says if shown.status.ended else None
+
+
+async def _start_several(
+    settings: Settings, prepared: Sequence[path.PreparedStart], rows: _Rows | None, *, again: bool, json: bool
+) -> Exit:
+    outcomes = [StartOutcome(one) for one in prepared]
+    try:
+        await _start_all(settings, prepared, outcomes, again=again, quiet=json)
+    finally:
+        if rows is not None:
+            rows.write(outcomes)
+    print_answer([one.answer for one in outcomes], tables.of_many(outcomes, each=rows is None), as_json=json)
+    return Exit.DONE if all(one.started for one in outcomes) else Exit.REFUSED
+
+
+async def _start_all(
+    settings: Settings,
+    prepared: Sequence[path.PreparedStart],
+    outcomes: list[StartOutcome],
+    *,
+    again: bool,
+    quiet: bool,
+) -> None:
+    with progress("starting", quiet=quiet, total=len(prepared)) as bar:
+
+        def done(number: int, outcome: StartOutcome) -> None:
+            outcomes[number] = outcome
+            bar(advance=1)
+
+        async with opened(settings) as context:
+            await many.start_many(context, prepared, again=again, done=done)

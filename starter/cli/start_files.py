@@ -1,0 +1,478 @@
+"""Many requests or onboardings at once: all are checked before the first is started, and a second start is harmless."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import partial
+from pathlib import Path
+from typing import Final, Protocol, Self, TypeVar
+
+from pydantic import AwareDatetime
+from rich.console import Group
+from rich.text import Text
+from temporalio.service import RPCError
+
+from activities.campaign.intake import PreparedCampaign, prepare_campaign
+from activities.errors import did_you_mean
+from activities.files.fields import filled, gaps, places
+from activities.files.pdf import LocalDocuments
+from activities.files.reading import Fault, FileFaults, FileText, PlainFile, written_path
+from activities.files.table import Table, write
+from activities.files.yaml_lines import FieldMark, FieldPath, Parsed, YamlFlaw
+from activities.launch import launch
+from activities.onboarding import intake
+from activities.onboarding.intake import PreparedOnboarding, prepare_onboarding
+from activities.people.directory import Directory, UnusablePeople
+from activities.policies.catalogue import Catalogue
+from activities.records.store import Store
+from activities.signature.intake import PreparedRequest, prepare_request
+from activities.task import intake as task_intake
+from starter.boot import clients
+from starter.boot.context import Context
+from starter.boot.refusals import REFUSALS
+from starter.cli import bulk_notice
+from starter.config.settings import Settings
+from starter.errors import Refusal
+from starter.queries.lookup import show
+from starter.temporal.connection import TemporalRefused
+from starter.terminal.terminal import Instant, Rows
+from workflows.kinds import Kind
+from workflows.model.base import Model
+
+__all__ = ["StartAnswer", "checked", "read", "read_onboarding", "read_task", "show", "start"]
+
+Checked = TypeVar("Checked")
+
+
+class StartAnswer(Model):
+    """The answer of `start`; `created` is False when it was there before."""
+
+    id: str
+    workflow_id: str
+    run_id: str
+    created: bool
+    url: str | None = None
+
+
+async def read(settings: Settings, file: str, *, now: datetime | None = None) -> PreparedRequest:
+    """Check a request file in full (`-`: standard input) as of now, or of another instant; no server is needed.
+
+    Raises `FileFaults` with everything that is wrong with the file, or with the catalogue, or with the people file.
+    """
+    return await _prepared(settings, await asyncio.to_thread(FileText.read, file), now)
+
+
+async def read_task(settings: Settings, file: str) -> task_intake.PreparedTask:
+    """Check a task file in full as `read` does a request file."""
+    return await _against_our_files(
+        settings, partial(task_intake.prepare_task, await asyncio.to_thread(FileText.read, file)), None
+    )
+
+
+async def read_onboarding(settings: Settings, file: str) -> PreparedOnboarding:
+    """Check an onboarding file in full, with all its parts, as `read` does a request file."""
+    written = await asyncio.to_thread(FileText.read, file)
+    documents = LocalDocuments(settings.signature.max_upload_mb, below=Path.cwd())
+    folder = settings.policies.parent
+    return await _against_our_files(
+        settings, partial(intake.prepare_onboarding, written, documents=documents, templates=folder), None
+    )
+
+
+async def checked(settings: Settings, content: Mapping[str, object], *, folder: Path) -> PreparedRequest:
+    """Check a request that a program has made, with the keys of a request file; its document is looked for in `folder`.
+
+    Raises `FileFaults` as `read` does; the request has no lines, so each fault has only its field.
+    """
+    return await _prepared(settings, FileText("request", folder, json.dumps(content, ensure_ascii=False)), None)
+
+
+async def _prepared(settings: Settings, written: FileText, now: datetime | None) -> PreparedRequest:
+    documents = LocalDocuments(settings.signature.max_upload_mb, below=Path.cwd())
+    return await _against_our_files(settings, partial(prepare_request, written, documents=documents), now)
+
+
+async def _against_our_files(
+    settings: Settings, check: Callable[..., Awaitable[Checked]], now: datetime | None
+) -> Checked:
+    """Have `check` look at something with our catalogue and our people, as of now or of another instant.
+
+    Raises `FileFaults` when the catalogue or the people file is faulty, and what `check` raises.
+    """
+    try:
+        return await check(
+            catalogue=await asyncio.to_thread(clients.catalogue, settings),
+            directory=clients.directory(settings, Store(settings.store_url)),
+            now=now or datetime.now(UTC),
+        )
+    except UnusablePeople as unusable:
+        raise unusable.faults from None
+
+
+async def start(context: Context, prepared: launch.PreparedStart, *, again: bool = False) -> StartAnswer:
+    """Start it, or recognise the one that the same content started before; `IdTaken` for another one's id.
+
+    This is what the command does, for programs as well: `starter/examples/start_from_orders.py` is one. What it is
+    given comes from `read` or `checked`, the context from `starter.boot.context.opened`. May be repeated at any
+    time, and
+    side by side for different requests. Nobody is told anything yet when it returns: the worker goes on from there.
+
+    `BrokenOff` for one whose workflow was broken off, unless it was terminated and is to be taken up `again`.
+    """
+    started = await launch.start(context.client, context.store, prepared, again=again)
+    return StartAnswer(
+        id=started.id,
+        workflow_id=started.workflow_id,
+        run_id=started.run_id,
+        created=started.created,
+        url=context.url(started.workflow_id, started.run_id),
+    )
+
+
+@dataclass(frozen=True)
+class Template:
+    """A template whose columns are all in the table."""
+
+    file: PlainFile
+    table: Table
+
+    @classmethod
+    def of(cls, written: FileText, table: Table) -> Self:
+        """The template of a file; `FileFaults` when it is no file at all, or names a column that is not there."""
+        file = written.parse()
+        flaws = [Fault(file.name, flaw.line, written_path(flaw.path), flaw.says) for flaw in file.parsed.flaws]
+        if flaws:
+            raise FileFaults(flaws)
+        unknown = [
+            (path, f"{table.name} has no column {name}{did_you_mean(name, table.columns)}")
+            for path, name in places(file.plain)
+            if name not in table.columns
+        ]
+        if unknown:
+            raise file.faults(unknown)
+        return cls(file, table)
+
+    def files(self) -> Iterator[PlainFile]:
+        """The file of each row; what is wrong with one stands at the row's line."""
+        for row in self.table.rows:
+            mark: dict[FieldPath, FieldMark] = {(): FieldMark(row.line, 0)}
+            flaws = tuple(
+                YamlFlaw(row.line, path, f"its column {name} is empty, and a text with a gap is not sent")
+                for path, name in gaps(self.file.plain, row.cells)
+            )
+            yield PlainFile(self.table.name, self.file.folder, Parsed(filled(self.file.plain, row.cells), mark, flaws))
+
+    def common(self, faults: Iterable[FileFaults]) -> FileFaults:
+        """The faults of all rows; what is wrong with every row alike is wrong with the template, and told once."""
+        found = [fault for each in faults for fault in each.faults]
+        counts: dict[tuple[str, str], int] = {}
+        for fault in found:
+            counts[fault.path, fault.says] = counts.get((fault.path, fault.says), 0) + 1
+        rows = len(self.table.rows)
+        shared = {key for key, count in counts.items() if count == rows > 1}
+        own = [fault for fault in found if (fault.path, fault.says) not in shared]
+        lines = {written_path(path): mark.line for path, mark in self.file.parsed.marks.items()}
+        return FileFaults((*(Fault(self.file.name, lines.get(path, 1), path, says) for path, says in shared), *own))
+
+
+AT_ONCE: Final = 32
+"""Those that are being started at the same time."""
+FILES_AT_MOST: Final = 10_000
+"""Those of one start, however many files they come from."""
+
+Ready_co = TypeVar("Ready_co", bound=launch.PreparedStart, covariant=True)
+
+
+class Prepare(Protocol[Ready_co]):
+    """Checks one file in full; `FileFaults` with all that is wrong with it."""
+
+    def __call__(
+        self,
+        written: PlainFile,
+        *,
+        catalogue: Catalogue,
+        directory: Directory,
+        now: datetime,
+        documents: LocalDocuments,
+    ) -> Awaitable[Ready_co]:
+        """What may be started."""
+        ...
+
+
+@dataclass(frozen=True)
+class StartOutcome:
+    """What became of one of many; `started` is None when it was not, and `says` why."""
+
+    prepared: launch.PreparedStart
+    started: StartAnswer | None = None
+    says: str = "not started: start again"
+
+    @property
+    def id(self) -> str:
+        """What it is known by."""
+        return self.prepared.given.subject.id
+
+    @property
+    def kind(self) -> Kind:
+        """What it is."""
+        return self.prepared.given.subject.type
+
+    @property
+    def created(self) -> bool:
+        """Whether it was started now, and was not there before."""
+        return self.started is not None and self.started.created
+
+    @property
+    def words(self) -> str:
+        """What became of it, in words."""
+        if self.started is None:
+            return self.says
+        return "started" if self.started.created else "was there before"
+
+    @property
+    def answer(self) -> "ManyAnswer":
+        """The same for programs."""
+        if self.started is None:
+            return ManyAnswer(id=self.id, workflow_id=self.kind.workflow_id(self.id), says=self.says)
+        return ManyAnswer(**dict(self.started), says=self.words)
+
+
+class RequestDryRun(Model):
+    """The answer of `request start --dry-run` for one request: what would be started."""
+
+    id: str
+    kind: str
+    document: str
+    requester: str
+    signers: tuple[str, ...]
+
+    @classmethod
+    def of(cls, prepared: PreparedRequest) -> "RequestDryRun":
+        """What is known of it before it is started."""
+        brief = prepared.request.brief
+        people = tuple(one.person for one in brief.people)
+        return cls(id=brief.id, kind=brief.kind, document=brief.title, requester=brief.requester, signers=people)
+
+
+class ManyAnswer(Model):
+    """The answer of `start_many` for one of many; `run_id` is None for one that was not started."""
+
+    id: str
+    workflow_id: str
+    run_id: str | None = None
+    created: bool = False
+    url: str | None = None
+    says: str
+
+
+async def read_rows_files(
+    settings: Settings,
+    prepare: Prepare[Ready_co],
+    files: Iterable[str],
+    *,
+    now: datetime | None = None,
+    directory: Directory | None = None,
+) -> list[Ready_co]:
+    """Check everything that some files say, each of which may have several documents.
+
+    Whoever looks people up afterwards gives the `directory`: a large one is then read once. Raises `FileFaults` with
+    everything that is wrong with any of them.
+    """
+    plain = [text.parse() for file in files for text in await asyncio.to_thread(_documents, file)]
+    if len(plain) > FILES_AT_MOST:
+        raise Refusal(f"{len(plain):,} at once are more than {FILES_AT_MOST:,}: divide them")
+    prepared, faults = await _checked(settings, prepare, plain, now, directory)
+    if faults:
+        raise FileFaults(fault for each in faults for fault in each.faults)
+    return prepared
+
+
+async def read_table(
+    settings: Settings, prepare: Prepare[Ready_co], template: str, table: Table, *, now: datetime | None = None
+) -> list[Ready_co]:
+    """Check what every row of a table makes of a template, in the order of the rows.
+
+    Raises `FileFaults` with everything that is wrong with the template or any row.
+    """
+    written = await asyncio.to_thread(FileText.read, template)
+    filled = Template.of(written, table)
+    prepared, faults = await _checked(settings, prepare, filled.files(), now)
+    if faults:
+        raise filled.common(faults)
+    return prepared
+
+
+async def start_many(
+    context: Context,
+    prepared: Sequence[launch.PreparedStart],
+    *,
+    again: bool = False,
+    done: Callable[[int, StartOutcome], None],
+) -> None:
+    """Start them, or recognise those that were started before; what becomes of each is told with its position.
+
+    One that is refused holds up no other. Who asked for several requests hears once that they were sent. When Temporal
+    is gone the rest is left: start them again.
+    """
+    waiting = iter(range(len(prepared)))
+    gone = asyncio.Event()
+    wanted, sent = bulk_notice.joined(prepared), list[PreparedRequest]()
+
+    async def one_by_one() -> None:
+        for number in waiting:
+            if gone.is_set():
+                return
+            one = wanted[number]
+            outcome = await _started(context, one, again=again, gone=gone)
+            if isinstance(one, PreparedRequest) and one is not prepared[number] and outcome.created:
+                sent.append(one)
+            done(number, outcome)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(min(AT_ONCE, len(prepared))):
+            group.create_task(one_by_one())
+    if not gone.is_set():
+        await bulk_notice.tell(context.client, sent)
+
+
+def write_results(path: Path, table: Table, outcomes: Sequence[StartOutcome]) -> None:
+    """Write what became of every row beside its own cells: id, link, what was done."""
+    own = (next((str(one.kind) for one in outcomes), Kind.REQUEST), "link", "result")
+    rows = (
+        (one.id, one.started.url or "" if one.started else "", one.words, *row.cells.values())
+        for row, one in zip(table.rows, outcomes, strict=True)
+    )
+    write(path, (*own, *table.columns), rows, delimiter=table.delimiter)
+
+
+async def _started(
+    context: Context, prepared: launch.PreparedStart, *, again: bool, gone: asyncio.Event
+) -> StartOutcome:
+    try:
+        return StartOutcome(prepared, await start(context, prepared, again=again))
+    except RPCError as error:
+        gone.set()
+        return StartOutcome(prepared, None, f"not started: {TemporalRefused(error, context.client.namespace)}")
+    except (Refusal, *REFUSALS) as refused:
+        return StartOutcome(prepared, None, " ".join(str(refused).split()))
+
+
+def _documents(file: str) -> list[FileText]:
+    return list(FileText.read(file).documents())
+
+
+async def _checked(
+    settings: Settings,
+    prepare: Prepare[Ready_co],
+    plain: Iterable[PlainFile],
+    now: datetime | None,
+    directory: Directory | None = None,
+) -> tuple[list[Ready_co], list[FileFaults]]:
+    """What is right, and what is wrong with the others; two of one id that differ are wrong, too."""
+    catalogue = await asyncio.to_thread(clients.catalogue, settings)
+    directory = directory or clients.directory(settings, Store(settings.store_url))
+    documents = LocalDocuments(settings.signature.max_upload_mb, below=Path.cwd())
+    prepared: list[Ready_co] = []
+    faults: list[FileFaults] = []
+    ids: dict[str, str] = {}
+    for file in plain:
+        try:
+            one = await prepare(
+                file, catalogue=catalogue, directory=directory, now=now or datetime.now(UTC), documents=documents
+            )
+        except FileFaults as found:
+            faults.append(found)
+        except UnusablePeople as unusable:
+            raise unusable.faults from None
+        else:
+            subject, fingerprint = one.given.subject, one.given.fingerprint
+            if ids.setdefault(subject.id, fingerprint) != fingerprint:
+                says = f"{subject.id} is the id of another {subject.type} of this start, too"
+                faults.append(file.faults([(("id",), says)]))
+            prepared.append(one)
+    return prepared, faults
+
+
+class CampaignDryRun(Model):
+    """The answer of `campaign start --dry-run`; `rows` are those of a table or a list, `errors` of them are wrong."""
+
+    id: str
+    kind: str
+    document: str
+    owner: str
+    audience: str
+    rows: int
+    errors: int
+    opens_at: AwareDatetime
+    due: date
+
+    @classmethod
+    def of(cls, prepared: PreparedCampaign) -> "CampaignDryRun":
+        """What is known of it before it is started."""
+        campaign, rows = prepared.given.campaign, prepared.rows.rows
+        return cls(
+            id=campaign.id,
+            kind=campaign.kind,
+            document=campaign.title,
+            owner=campaign.requester,
+            audience=campaign.source.group or f"{len(rows):,} rows",
+            rows=len(rows),
+            errors=sum(bool(row.says) for row in rows),
+            opens_at=campaign.opens_at,
+            due=campaign.due,
+        )
+
+
+def preparing_campaign(settings: Settings) -> Prepare[PreparedCampaign]:
+    """What checks a campaign file; whoever stands in full in its table gets an id from the link secret."""
+    return partial(prepare_campaign, secret=settings.link_secret)
+
+
+def campaign_dry_run(prepared: Sequence[PreparedCampaign]) -> Group:
+    """What would be started."""
+    table = Rows("campaign", "document", "owner", "audience", "wrong rows", "opens", "due", whole=("campaign", "owner"))
+    for one in map(CampaignDryRun.of, prepared):
+        opens, errors = Instant(one.opens_at), f"{one.errors:,}" if one.errors else ""
+        table.add(one.id, one.document, one.owner, one.audience, errors, opens, f"{one.due}")
+    campaigns = "1 campaign" if len(prepared) == 1 else f"{len(prepared):,} campaigns"
+    return Group(Text(f"All correct: {campaigns} would be started; nothing was started", "bold"), table)
+
+
+class OnboardingDryRun(Model):
+    """The answer of `onboard start --dry-run` for one onboarding."""
+
+    id: str
+    kind: str
+    customer: str
+    owner: str
+    stages: tuple[str, ...]
+    parts: int
+
+    @classmethod
+    def of(cls, prepared: PreparedOnboarding) -> "OnboardingDryRun":
+        """What is known of it before it is started."""
+        given, onboarding = prepared.given, prepared.given.onboarding
+        return cls(
+            id=onboarding.id,
+            kind=onboarding.kind,
+            customer=onboarding.title,
+            owner=onboarding.requester,
+            stages=tuple(stage.name for stage in given.stages),
+            parts=sum(len(stage.parts) for stage in given.stages),
+        )
+
+
+def preparing_onboarding(settings: Settings) -> Prepare[PreparedOnboarding]:
+    """What checks an onboarding file; the templates that it may name lie beside the catalogue."""
+    return partial(prepare_onboarding, templates=settings.policies.parent)
+
+
+def onboarding_dry_run(prepared: Sequence[PreparedOnboarding]) -> Group:
+    """What would be started."""
+    table = Rows("onboarding", "customer", "owner", "stages", "parts", whole=("onboarding", "owner"))
+    for one in map(OnboardingDryRun.of, prepared):
+        table.add(one.id, one.customer, one.owner, ", ".join(one.stages), f"{one.parts}")
+    onboardings = "1 onboarding" if len(prepared) == 1 else f"{len(prepared):,} onboardings"
+    return Group(Text(f"All correct: {onboardings} would be started; nothing was started", "bold"), table)

@@ -1,0 +1,342 @@
+"""What people read of everything but one request (showing.py): lists, starts, what is set up."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from starter.queries import campaign
+from starter.queries.lookup import is_outcome, told_once
+from starter.terminal.terminal import Cell, Facts, Instant, Rows, Sentence, ZoneLine
+from workflows.follow_up.notification_types import stage_words
+from workflows.follow_up.view import deadlines, handed_off_entry, is_needless, outcome_words, stamp, told_entry
+from workflows.kinds import Kind, named
+from workflows.model.hand_off import HandoffLine, HandoffState
+from workflows.model.notifications import Notification
+from workflows.model.timeline import AskedQuestion, EventType, TimelineEntry
+from workflows.model.views import (
+    AssigneeLine,
+    CampaignShow,
+    FollowUpShow,
+    OnboardingShow,
+    PartLine,
+    Shown,
+    SignerLine,
+    TaskShow,
+    WaitingFor,
+    WaitingPart,
+)
+
+if TYPE_CHECKING:
+    from activities.signature.intake import PreparedRequest
+    from starter.cli.bulk_notice import NoticesOf
+    from starter.cli.start_files import StartAnswer, StartOutcome
+    from starter.queries.lists import RequestLine
+
+SCREEN: Final = 25
+"""Lines of an ordinary request."""
+_NEWEST: Final = 8
+"""Lines of what happened that people are shown unless they want them all."""
+_NEWEST_OF_MANY: Final = 2
+"""The same of a campaign, whose people take the room."""
+_SIGNERS: Final = 6
+_WAITING: Final = 20
+_IDS: Final = ("signer", "asked", "person", "target", "who")
+"""Columns in which somebody or something is named by an id."""
+_GOOD: Final = ("signed", "approved", "done", "accepted")
+_BAD: Final = ("declined", "cancelled", "expired", "failed", "dead", "bounced")
+Line = TypeVar("Line", SignerLine, AssigneeLine)
+Names: TypeAlias = Mapping[str, str]
+"""Of people by their ids."""
+
+
+def of_shown(shown: Shown, *, whole: bool = True, names: Names = MappingProxyType({})) -> Group:
+    """The answer in one sentence, then everything; without `whole` only the newest of what happened.
+
+    `names` are those of people whose ids say nothing, as they stand in full in a file.
+    """
+    return Group(*_shown(shown, whole, names))
+
+
+def state_of(state: str, words: str = "") -> Text:
+    """A state in its colour, in words where it is none that people say."""
+    return Text(words or state, "green" if state in _GOOD else "red" if state in _BAD else "")
+
+
+def _shown(shown: Shown, whole: bool, names: Names) -> Iterator[RenderableType]:
+    yield Sentence(shown.says, "bold")
+    yield ZoneLine()
+    yield _facts(shown, names)
+    yield from _people(shown, whole, names)
+    yield from _section(("asked", "person", "question", "answer"), map(_question, shown.questions))
+    yield from _section(("target", "state", "attempts", "at", "why"), map(_hand_off, _untold(shown)))
+    happened = list(_happened(shown))
+    most = _NEWEST_OF_MANY if isinstance(shown, CampaignShow) else _NEWEST
+    newest = happened if whole else happened[-most:]
+    yield from _section(("at", "what", "who", "why"), newest)
+    yield from _left_out(shown, len(happened) - len(newest))
+
+
+def _people(shown: Shown, whole: bool, names: Names) -> Iterator[RenderableType]:
+    if isinstance(shown, TaskShow):
+        people = shown.people if whole else _pressing(shown.people)
+        yield from _section(("asked", "state", "at"), (_assignee(one, names) for one in people))
+        yield from _beyond(len(shown.people) - len(people), "people")
+    elif isinstance(shown, CampaignShow):
+        for groups in campaign.groups(shown, whole=whole):
+            yield from (Text(""), groups)
+    elif isinstance(shown, OnboardingShow):
+        yield from _section(("stage", "part", "state", "with", "since", "until"), _parts(shown))
+    else:
+        signers = shown.signers if whole else _pressing(shown.signers)
+        yield from _section(("signer", "role", "state", "at"), (_signer(one, names) for one in signers))
+        yield from _beyond(len(shown.signers) - len(signers), "signers")
+
+
+def _beyond(left: int, who: str) -> Iterator[RenderableType]:
+    if left:
+        yield Text(f"and {left} more {who} (--all has them)", "dim")
+
+
+def _facts(shown: Shown, names: Names) -> Facts:
+    facts = Facts()
+    for what, says in _about(shown):
+        if says:
+            facts.add(what, says)
+    for waiting in shown.waiting_for[:_WAITING]:
+        facts.add("waiting for", f"{_named(_who(waiting), names)}, since {stamp(waiting.since)}")
+    if (more := len(shown.waiting_for) - _WAITING) > 0:
+        facts.add("waiting for", f"{more} more (--json has them)")
+    if shown.next:
+        facts.add("next", " ".join(filter(None, (shown.next.what, stamp(shown.next.at), f"({shown.next.why})"))))
+    if not isinstance(shown, CampaignShow):  # Its window says so already.
+        for what, at in deadlines(shown):
+            facts.add(what, stamp(at))
+    if shown.problem:
+        facts.add("problem", f"{shown.problem.code}: {shown.problem.says}", "red")
+    for one in shown.attention:
+        facts.add("attention", f"{one.code}, since {stamp(one.since)}: {one.says}", "yellow")
+    return facts
+
+
+def _about(shown: Shown) -> tuple[tuple[str, str], ...]:
+    name = f"{shown.id}  {shown.kind}"
+    if isinstance(shown, TaskShow):
+        return ("task", name), ("title", shown.title), ("text", shown.text)
+    if isinstance(shown, OnboardingShow):
+        return ("onboarding", name), ("customer", shown.title)
+    if isinstance(shown, CampaignShow):
+        return tuple(campaign.facts(shown))
+    return ("request", name), ("document", shown.document)
+
+
+def _parts(shown: OnboardingShow) -> Iterator[tuple[Cell, ...]]:
+    """A tree: each stage, and below it its parts with whoever has to act now."""
+    waiting = {one.part: one for one in reversed(shown.waiting_for)}
+    for stage in shown.stages:
+        ended = stage.state == "done"
+        yield stage.name, "", state_of(stage.state), "", Instant(stage.since), Instant(stage.at if ended else None)
+        for part in stage.parts:
+            turn = waiting.get(part.id)
+            with_whom, since = (_who(turn, of_part=True), turn.since) if turn else (part.team or "", part.since)
+            until = Instant(part.at or part.due_at)
+            yield "", f"{part.id}: {part.title}", state_of(_state(part)), with_whom, Instant(since), until
+        for news in stage.notices:
+            yield "", f"{news.id}: {news.title}", state_of(news.state), news.to, Instant(news.at), ""
+
+
+def _who(waiting: WaitingFor, *, of_part: bool = False) -> str:
+    """Somebody by their id, and as the file calls them."""
+    if not isinstance(waiting, WaitingPart):
+        return waiting.person
+    who = waiting.person if waiting.who == waiting.person else f"{waiting.person} ({waiting.who})"
+    return who if of_part else f"{who}: {waiting.what}"
+
+
+def _named(id: str, names: Names) -> str:
+    return f"{id} ({names[id]})" if id in names else id
+
+
+def _state(part: PartLine) -> str:
+    return str(part.status or part.state)
+
+
+def _pressing(signers: tuple[Line, ...]) -> tuple[Line, ...]:
+    """Of a crowd those who have not acted yet come first."""
+    if len(signers) <= _SIGNERS:
+        return signers
+    return tuple(sorted(signers, key=lambda line: line.state in _GOOD)[:_SIGNERS])
+
+
+def _happened(shown: FollowUpShow) -> Iterator[tuple[Cell, ...]]:
+    """Everything that has an instant, as one list, oldest first; what the timeline has of a notice is said with it."""
+    notices = [line for line in shown.notifications if not is_needless(line)]
+    told = [line for line in shown.handoffs if line.state is HandoffState.DONE]
+    said = {*map(told_entry, notices), *map(handed_off_entry, told)}
+    entries: list[tuple[datetime, tuple[Cell, ...]]] = [
+        *((entry.at, _event(entry)) for entry in told_once(shown.timeline) if entry not in said),
+        *((line.at, _notice(line)) for line in notices),
+        *((line.at, (Instant(line.at), "told downstream", _target(line), line.key)) for line in told),
+    ]
+    return (row for _, row in sorted(entries, key=lambda entry: entry[0]))
+
+
+def _untold(shown: FollowUpShow) -> Iterator[HandoffLine]:
+    return (line for line in shown.handoffs if line.state is not HandoffState.DONE)
+
+
+def _left_out(shown: FollowUpShow, older: int) -> Iterator[RenderableType]:
+    if older + shown.earlier > 0:
+        yield Text(f"and {older + shown.earlier} earlier (--all has them)", "dim")
+    if needless := sum(map(is_needless, shown.notifications)):
+        yield Text(f"and {needless} planned ones that were not needed any more (--json has them)", "dim")
+
+
+def _section(columns: tuple[str, ...], rows: Iterable[tuple[Cell, ...]]) -> Iterator[RenderableType]:
+    table = Rows(*columns, whole=_IDS)
+    for row in rows:
+        table.add(*row)
+    if table:
+        yield Text("")
+        yield table
+
+
+def _signer(line: SignerLine, names: Names) -> tuple[Cell, ...]:
+    return (
+        f"{line.order}. {_named(line.person, names)}",
+        line.role,
+        state_of(line.state, line.state.english),
+        Instant(line.at),
+    )
+
+
+def _assignee(line: AssigneeLine, names: Names) -> tuple[Cell, ...]:
+    return _named(line.person, names), state_of(line.state), Instant(line.at)
+
+
+def _notice(line: Notification) -> tuple[Cell, ...]:
+    return Instant(line.at), stage_words(line.stage), line.person, f"{line.channel}: {outcome_words(line)}"
+
+
+def _question(question: AskedQuestion) -> tuple[Cell, ...]:
+    return Instant(question.at), question.person, question.text, question.answer or Text("not answered yet", "yellow")
+
+
+def _hand_off(line: HandoffLine) -> tuple[Cell, ...]:
+    again = f"again {stamp(line.due_at)}" if line.due_at and line.attempts else ""
+    says = ", ".join(filter(None, (line.why, again, line.key)))
+    return _target(line), state_of(line.state), str(line.attempts), Instant(line.at), says
+
+
+def _target(line: HandoffLine) -> str:
+    return f"{line.target} (replay {line.replay})" if line.replay else line.target
+
+
+def _event(entry: TimelineEntry) -> tuple[Cell, ...]:
+    what = "signed by everybody" if entry.happened == EventType.SIGNED and is_outcome(entry) else entry.what
+    return Instant(entry.at), what, entry.who or "", entry.because
+
+
+_HEADS: Final = {
+    Kind.REQUEST: ("document", "requester"),
+    Kind.TASK: ("title", "owner"),
+    Kind.ONBOARDING: ("customer", "owner"),
+    Kind.CAMPAIGN: ("document", "owner"),
+}
+"""What a list calls what each is about, and who asked for it."""
+_NAMED_AT_MOST: Final = 100
+"""As many of one start are named with their links; of more those alone that were not started, as many."""
+
+_PEOPLE_AT_MOST: Final = 20
+"""Whose notices a dry run counts one by one."""
+
+
+def of_start(started: "StartAnswer", ended: str | None = None) -> Group:
+    """Whether it was started or found, how that one has `ended`, and how to look at it."""
+    kind = known.kind if (known := named(started.workflow_id)) else Kind.REQUEST
+    what = "started" if started.created else f"was there before: the same {kind}, not started again"
+    return Group(
+        Text(f"{started.id} {what}", "bold"),
+        *([Sentence(ended, "yellow")] if ended else []),
+        Text(f"countersign {kind.names.command} show {started.id}", "dim"),
+    )
+
+
+def of_dry_run(prepared: "Sequence[PreparedRequest]") -> Group:
+    """What would be started, and how many notices each person gets of it."""
+    from starter.cli.bulk_notice import notices  # noqa: PLC0415  whoever lists requests does not wait for what starts them
+
+    table = Rows("request", "document", "kind", "requester", "signers", "due", whole=("request", "kind", "requester"))
+    for one in prepared:
+        brief, due = one.request.brief, one.request.due
+        signers = tuple(one.person for one in brief.people)
+        until = Instant(due) if isinstance(due, datetime) else str(due or "")
+        table.add(brief.id, brief.title, brief.kind, brief.requester, signers, until)
+    requests = "1 request" if len(prepared) == 1 else f"{len(prepared):,} requests"
+    head = Text(f"All correct: {requests} would be started; nothing was started", "bold")
+    return Group(head, table, Text("Notices, without reminders:", "bold"), _of_notices(notices(prepared)))
+
+
+def _of_notices(each: "Sequence[NoticesOf]") -> Group:
+    """How many notices each person gets, most first; of many the others together."""
+    table = Rows("person", "at once", "later", whole=("person",))
+    for one in each[:_PEOPLE_AT_MOST]:
+        table.add(one.person, f"{one.at_once:,}", f"{one.later:,}")
+    rest = each[_PEOPLE_AT_MOST:]
+    most = max((one.at_once + one.later for one in rest), default=0)
+    more = [Text(f"and {len(rest):,} more people, {most:,} at most each", "dim")] if rest else []
+    return Group(table, *more)
+
+
+def of_many(outcomes: "Sequence[StartOutcome]", *, each: bool) -> Group:
+    """How many were started, with `each` and its link; of more than a hundred only those that were not."""
+    started = sum(one.started is not None and one.started.created for one in outcomes)
+    before = sum(one.started is not None and not one.started.created for one in outcomes)
+    failed = [one for one in outcomes if one.started is None]
+    counts = [f"{started:,} started"]
+    counts += [f"{before:,} were there before"] if before else []
+    counts += [f"{len(failed):,} not started"] if failed else []
+    named = outcomes if each and len(outcomes) <= _NAMED_AT_MOST else failed
+    kind = next((str(one.kind) for one in named), "")
+    table = Rows(kind, "result", "link", whole=(kind,))
+    for one in named[:_NAMED_AT_MOST]:
+        link = one.started.url if one.started else None
+        table.add(one.id, Text(one.words, "" if one.started else "red"), link or "")
+    return Group(Text(", ".join(counts), "bold"), *([table] if named else []))
+
+
+def of_list(lines: "Iterable[RequestLine]", kind: Kind = Kind.REQUEST) -> Group:
+    """One line each of those of a kind."""
+    if kind is Kind.ONBOARDING:
+        return Group(_of_onboardings(lines), ZoneLine())
+    title, asking = _HEADS[kind]
+    table = Rows(
+        kind, title, "kind", "status", "waiting for", "since", "due", asking, "problem",
+        whole=(kind, "kind", "status", asking), spare=("kind", asking),
+    )  # fmt: skip
+    for line in lines:
+        problem = _problem(line)
+        how = "bold red" if line.overdue else ""
+        due = Text(f"{line.last_day}", how) if line.last_day else Instant(line.due_at, how)
+        since = Instant(line.since, ago=True)
+        waiting, status = line.waiting_for, state_of(line.status)
+        table.add(line.id, line.document, line.kind, status, waiting, since, due, line.requester, problem)
+    return Group(table, ZoneLine())
+
+
+def _of_onboardings(lines: "Iterable[RequestLine]") -> Rows:
+    """Each with its stage, with whom it is and since when."""
+    table = Rows(
+        "onboarding", "customer", "stage", "with", "since", "status", "problem", whole=("onboarding", "status")
+    )
+    for line in lines:
+        with_whom, since = tuple(dict.fromkeys(line.waiting_for)), Instant(line.since, ago=True)
+        table.add(line.id, line.document, line.stage, with_whom, since, state_of(line.status), _problem(line))
+    return table
+
+
+def _problem(line: "RequestLine") -> Text:
+    return Text(", ".join(dict.fromkeys(filter(None, (line.problem, line.attention, line.trouble)))), "red")

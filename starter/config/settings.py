@@ -1,0 +1,489 @@
+"""The only reader of the environment: every setting, its type, its default and a sentence about it.
+
+Empty means unset. Which settings a process cannot do without is said by its `Need`s, not by the types, so that
+`countersign request plan` asks for no secret of the push service.
+"""
+
+import getpass
+import os
+import socket
+from collections.abc import Collection, Iterator, Mapping
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, SecretBytes, SecretStr, ValidationError, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from starter.config.environment import DATA_DIR, DEV_FILE, PREFIX, Surroundings, Variables, dev_folder, gather, point_at
+from starter.config.values import (
+    Address,
+    Bind,
+    Contact,
+    DevicesKeys,
+    EndpointName,
+    HandoffSecrets,
+    HeaderName,
+    HookSecrets,
+    Hosts,
+    LinkSecret,
+    Listen,
+    Name,
+    Networks,
+    PayloadKey,
+    PayloadKeys,
+    Secrets,
+    Segment,
+    Span,
+    SpanOrOff,
+    Words,
+    wrong,
+)
+from starter.errors import Refusal
+
+UNSET: Final = SecretStr("")
+MOST_LIST_LAG: Final = timedelta(seconds=20)
+"""A look-up sleeps for the lag inside an attempt of 30 s (workflows/follow_up/options.py), with calls around it."""
+
+
+class SettingsGroup(BaseModel):
+    """Settings whose names share a first word."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """Its settings that whoever needs it cannot do without, as the others are set."""
+        return ()
+
+
+class SignatureSettings(SettingsGroup):
+    """Core Signature (docs/core-signature.md)."""
+
+    url: Address = Field("", description="Host of Core Signature, without /api/v1")
+    token_url: Address = Field("", description="OAuth2 token endpoint")
+    token_auth: Literal["basic", "body", "json"] = Field("basic", description="How client id and secret are sent")
+    grant: Literal["client_credentials", "password"] = Field("client_credentials", description="OAuth2 grant")
+    client_id: str = Field("", description="OAuth2 client id")
+    client_secret: SecretStr = Field(UNSET, description="OAuth2 client secret")
+    username: str = Field("", description="User of the grant `password`")
+    password: SecretStr = Field(UNSET, description="Password of the grant `password`")
+    scope: str = Field("", description="Extra `scope` of the token request")
+    subscription: str = Field("", description="Extra `subscription` of the token request")
+    from_: Literal["fixed", "requester"] = Field(
+        "fixed",
+        alias="from",
+        description="Whose address the requests come from: `SIGNATURE_FROM_EMAIL`, or each requester's own",
+    )
+    from_email: str = Field("", description="Sender of the requests, when the token does not say it")
+    dialect: Literal["core", "signrequest"] = Field("core", description="Paths and names of the API")
+    signer_name_style: Literal["full_name", "first_last"] = Field(
+        "full_name", description="How a signer's name is sent"
+    )
+    list_lag: Span = Field(
+        timedelta(seconds=10),
+        description=f"How late a new document may appear in lists, at most {MOST_LIST_LAG.seconds}s",
+    )
+    callback_style: Literal["document", "subscription"] = Field(
+        "document",
+        description="Callback address sent with each document, or subscribed to by `countersign init`",
+    )
+    status_mails: Literal["on", "off"] = Field(
+        "on", description="Its mails about endings, which bring the copy and call an expiry cancelled; `off`: only ours"
+    )
+    cancel_paths: Words = Field((), description="Paths tried to cancel a request, in this order")
+    resend_paths: Words = Field((), description="Paths tried to send the mail again, in this order")
+    forward_paths: Words = Field((), description="Paths tried to forward a signer, in this order")
+    max_rps: float = Field(
+        5, gt=0, le=1000, description="Calls per second in all, unless another rate is set at the queue"
+    )
+    max_upload_mb: int = Field(20, ge=1, le=100, description="Largest document in MB")
+    page_size: int = Field(100, ge=1, le=100, description="Page size of lists")
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """See `SettingsGroup`."""
+        client = ("url", "token_url", "client_id", "client_secret")
+        return (*client, "username", "password") if self.grant == "password" else client
+
+    @field_validator("url")
+    @classmethod
+    def _is_the_host(cls, url: str) -> str:
+        if url.endswith("/api/v1"):
+            raise wrong("must be the host alone; /api/v1 is appended")
+        return url
+
+    @field_validator("list_lag")
+    @classmethod
+    def _fits_into_an_attempt(cls, lag: timedelta) -> timedelta:
+        if lag > MOST_LIST_LAG:
+            raise wrong(f"must be at most {MOST_LIST_LAG.seconds}s: the time-outs leave no room for more")
+        return lag
+
+
+class PushSettings(SettingsGroup):
+    """The push service."""
+
+    dialect: Literal["fcm_v1", "appworks", "off"] = Field("fcm_v1", description="Which push service is spoken to")
+    url: Address = Field("", description="Host of the push service")
+    send_path: str = Field(
+        "/v1/projects/{project}/messages:send", pattern="^/", description="Path of one FCM message; {project} is filled"
+    )
+    project: str = Field("", description="FCM project id")
+    auth: Literal["client_credentials", "google_service_account"] = Field(
+        "client_credentials", description="How the FCM bearer token is got"
+    )
+    token_url: Address = Field("", description="OAuth2 token endpoint of the push service")
+    client_id: str = Field("", description="OAuth2 client id of the push service")
+    client_secret: SecretStr = Field(UNSET, description="OAuth2 client secret of the push service")
+    credentials_file: Path | None = Field(None, description="Google service account key file")
+    app: str = Field("", description="App name at the AppWorks gateway")
+    app_key: SecretStr = Field(UNSET, description="Shared secret of the service at the AppWorks gateway")
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """See `SettingsGroup`."""
+        if self.dialect == "off":
+            return ()
+        if self.dialect == "appworks":
+            return ("url", "app", "app_key")
+        if self.auth == "google_service_account":
+            return ("url", "project", "credentials_file")
+        return ("url", "project", "token_url", "client_id", "client_secret")
+
+
+class WebhookSettings(SettingsGroup):
+    """The receiver of Core Signature's callbacks and the pages beside it."""
+
+    url: Address = Field("", description="Public base address of the receiver")
+    bind: Listen = Field(Bind("127.0.0.1", 8080), description="Where the receiver listens")
+    proxies: Networks = Field((), description="Addresses or networks of proxies whose `X-Forwarded-For` is believed")
+    secrets: Secrets = Field((), description="Secrets of the callback hash, comma-separated for rotation")
+    mode: Literal["hmac", "none"] = Field("hmac", description="`none` only when the tenant sends no usable hash")
+    max_age: Span = Field(timedelta(hours=24), description="Oldest callback that is believed; repeats come for 2.5 h")
+    silent_after: SpanOrOff = Field(
+        timedelta(hours=1), description="How long callbacks may stay away before `ONCALL` hears of it; `off`: never"
+    )
+    segment: Segment = Field(UNSET, description="Unguessable last part of the callback path")
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """See `SettingsGroup`; what the receiver needs."""
+        return ("segment", "secrets") if self.mode == "hmac" else ("segment",)
+
+
+class HandoffSettings(SettingsGroup):
+    """Whom a settled request may call."""
+
+    secrets: HandoffSecrets = Field(
+        {}, description="`target=whsec_…` pairs that sign the calls; a target twice rotates"
+    )
+    hosts: Hosts = Field((), description="Hosts that may be called; empty: any public address")
+
+
+class HookSettings(SettingsGroup):
+    """The systems whose events begin onboardings."""
+
+    secrets: HookSecrets = Field(
+        {},
+        description="`source=secret` pairs of the systems that may call `/hooks/onboarding/`; a source twice rotates",
+    )
+    mappings: Path | None = Field(
+        None, description="Folder of `<source>.yaml`, each of which makes an onboarding of what its source sends"
+    )
+
+
+class Need(StrEnum):
+    """Something a process does, and therefore wants its settings for."""
+
+    SIGNATURE = "signature"
+    PUSH = "push"
+    MESSAGING = "messaging"
+    CALLBACKS = "callbacks"
+    RECEIVER = "receiver"
+    LINKS = "links"
+    PEOPLE = "people"
+    ADOPTION = "adoption"
+    SUBSCRIPTIONS = "subscriptions"
+
+
+OF_WORKER: Final = (Need.SIGNATURE, Need.PUSH, Need.MESSAGING, Need.CALLBACKS, Need.LINKS, Need.PEOPLE, Need.ADOPTION)
+OF_RECEIVER: Final = (Need.RECEIVER, Need.LINKS, Need.SIGNATURE, Need.PEOPLE)
+MESSAGING: Final = ("MRA_URL", "MRA_USER", "MRA_PASSWORD")
+"""All of them, or none: then there is no such channel."""
+
+
+_ALWAYS: Final = {
+    Need.LINKS: ("LINK_BASE", "LINK_SECRET"),
+    Need.PEOPLE: ("PEOPLE",),
+    Need.SUBSCRIPTIONS: ("WEBHOOK_URL", "WEBHOOK_SEGMENT"),
+}
+
+
+def missing(needs: tuple[Need, ...], found: "Settings") -> tuple[str, ...]:
+    """Names (without prefix) that `needs` ask for and that are not set, each once, in the order of the needs."""
+    asked = dict.fromkeys(name for need in needs for name in _required(need, found))
+    return tuple(name for name in asked if name not in found.told)
+
+
+def _required(need: Need, found: "Settings") -> tuple[str, ...]:
+    match need:
+        case Need.SIGNATURE | Need.PUSH:
+            return _of(need, (found.signature if need is Need.SIGNATURE else found.push).needed)
+        case Need.RECEIVER:
+            return _of("webhook", found.webhook.needed)
+        case Need.MESSAGING:
+            return MESSAGING if any(name in found.told for name in MESSAGING) else ()
+        case Need.ADOPTION:
+            return ("ADOPT_KIND", "ADOPT_REQUESTER") if found.adopt == "on" else ()
+        case Need.CALLBACKS:
+            return _ALWAYS[Need.SUBSCRIPTIONS] if found.signature.callback_style == "document" else ()
+        case _:
+            return _ALWAYS[need]
+
+
+def _of(group: str, settings: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{group}_{name}".upper() for name in settings)
+
+
+RESERVED: Final = frozenset(
+    {
+        "SIGNATURE_DOWNLOAD_HOSTS",
+        "SIGNATURE_LINK_TTL",
+        "EVIDENCE_KEY_FILE",
+    }
+)
+"""Names that may be set although nothing reads them yet: each becomes a setting together with its feature."""
+_NO_SETTINGS: Final = ("around", "idle")
+
+
+_NO_STACK: Final = (
+    "no stack runs on this folder: `countersign dev` starts one that has all settings, and `countersign --dev DIR …` "
+    "works with one in another folder"
+)
+
+
+_POLICIES: Final = Path(__file__).parent.with_name("policies.yaml")
+
+
+class SettingsError(Refusal):
+    """The environment is wrong; `faults` has one line for each variable and never a value."""
+
+    def __init__(self, faults: tuple[str, ...], *, way_out: str = "") -> None:
+        super().__init__("\n".join(filter(None, (*faults, way_out))))
+        self.faults = faults
+
+
+class Settings(BaseSettings):
+    """Everything that can be set; made by `load`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="_",
+        env_nested_max_split=1,
+        enable_decoding=False,
+        extra="forbid",
+        frozen=True,
+        arbitrary_types_allowed=True,
+    )
+
+    signature: SignatureSettings = SignatureSettings()
+    push: PushSettings = PushSettings()
+    webhook: WebhookSettings = WebhookSettings()
+    handoff: HandoffSettings = HandoffSettings()
+    hook: HookSettings = HookSettings()
+    people: Path | None = Field(None, description="The people file")
+    policies: Path = Field(_POLICIES, description="The catalogue of document kinds")
+    link_base: Address = Field("", description="Public base address of the pages that signing links lead to")
+    link_secret: LinkSecret = Field(UNSET, description="Secret of the signing links, at least 32 bytes")
+    data_dir: Path = Field(DATA_DIR, description="Folder of the laptop stack and of the default store")
+    store: str = Field("", description="Store of documents and records, an fsspec URL; default: DATA_DIR/store")
+    payload_keys: PayloadKeys = Field(
+        (), description="`id=base64` AES-256 keys of the payload codec; the first encrypts"
+    )
+    actor: str = Field("", description="Who acts on the command line; default: user@host")
+    web_ui: Address = Field("", description="Address of Temporal's Web UI for printed links; default: guessed")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged")
+    company: Name = Field("", description="Name of the company that asks: in notices, and on our pages")
+    company_logo: Path | None = Field(None, description="Its logo on our pages: a PNG, JPEG or SVG file")
+    contact: Contact = Field("", description="Whom people ask who read our pages: an address, a number or other words")
+    preview: Literal["off", "on"] = Field(
+        "off", description="The first page of a document as a picture on its page: whoever holds a link sees it"
+    )
+    oncall: str = Field("", description="Person who is told of trouble")
+    adopt: Literal["off", "on"] = Field(
+        "off", description="Follow up documents that were sent at Core Signature by hand"
+    )
+    adopt_kind: str = Field("", description="Kind of the catalogue that such documents are of")
+    adopt_requester: str = Field("", description="Person who is their requester here")
+    devices_keys: DevicesKeys = Field(
+        (), description="Bearer keys with which your app's back end registers devices, comma-separated for rotation"
+    )
+    mra_url: Address = Field("", description="Host of OpenText cloud messaging: mail and SMS to whom no push reaches")
+    mra_user: str = Field("", description="User of cloud messaging")
+    mra_password: SecretStr = Field(UNSET, description="Password of cloud messaging")
+    operators: str = Field("", description="Group of the people file whose members may see and do everything")
+    desk_user_header: HeaderName = Field("", description="Header in which your own sign-on says who is at the desk")
+    desk_proxies: Networks = Field((), description="Addresses or networks from which that header is believed")
+    nexus_endpoint: EndpointName = Field(
+        "countersign", description="Nexus endpoint through which workflows of other teams ask for signatures"
+    )
+    around: Surroundings = Surroundings()
+    idle: tuple[str, ...] = ()
+    """Names that are set although nothing reads them yet, for a warning."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """No hidden source: `load` hands over the environment it was given."""
+        return (init_settings,)
+
+    @property
+    def store_url(self) -> str:
+        """The fsspec URL of the store."""
+        return self.store or (self.data_dir.absolute() / "store").as_uri()
+
+    @property
+    def acting(self) -> str:
+        """Who acts when `--as` does not say it."""
+        return self.actor or f"{getpass.getuser()}@{socket.gethostname()}"
+
+    @property
+    def build_id(self) -> str | None:
+        """Worker Versioning: the build of this worker; None is an unversioned worker."""
+        return self.around.temporal.get("TEMPORAL_WORKER_BUILD_ID")
+
+    @property
+    def deployment_name(self) -> str:
+        """Worker Versioning: the deployment that the build belongs to."""
+        return self.around.temporal.get("TEMPORAL_DEPLOYMENT_NAME", "countersign")
+
+    @property
+    def told(self) -> dict[str, object]:
+        """Every setting that has a value, by its name without the prefix."""
+        return {name: value for name, value in _values(self) if value}
+
+    def require(self, *needs: Need) -> None:
+        """Raise `SettingsError` with a line for each setting that `needs` ask for and that is not set."""
+        faults = tuple(_missing_lines(needs, self))
+        if faults:
+            raise SettingsError(faults)
+
+
+def load(*needs: Need, environment: Mapping[str, str] | None = None) -> Settings:
+    """Settings of this process (or of the given `environment`), complete for `needs`.
+
+    Raises `SettingsError` with all faults at once: unknown names, malformed values, unreadable files, what is missing.
+    """
+    fields = dict(named_fields())
+    secret = {name for name, field in fields.items() if is_secret(field.annotation)}
+    variables = gather(os.environ if environment is None else environment, fields, secret, RESERVED)
+    settings, wrong = _validated(variables)
+    # What is malformed is not missing; else a text that was read may hold nothing, such as a list of no secrets.
+    malformed = variables.ours if variables.faults or wrong else ()
+    lines = tuple(_missing_lines(needs, settings, but=malformed))
+    faults = (*variables.faults, *wrong.values(), *lines)
+    if faults:
+        raise SettingsError(faults, way_out=_way_out(variables))
+    return settings
+
+
+def _way_out(variables: Variables) -> str:
+    if passed_over := variables.surroundings.passed_over:
+        return passed_over
+    return "" if variables.ours or variables.faults else _NO_STACK
+
+
+def _validated(variables: Variables) -> tuple[Settings, dict[str, str]]:
+    """The settings, and a line for each that is malformed: those have their defaults."""
+    wrong: dict[str, str] = {}
+    while True:
+        ours = {name: text for name, text in variables.ours.items() if name not in wrong}
+        try:
+            settings = Settings(**_nested(ours), around=variables.surroundings, idle=variables.idle)
+        except ValidationError as error:
+            found = [_line(fault) for fault in error.errors(include_input=False, include_url=False)]
+            wrong |= {line.partition(":")[0].removeprefix(PREFIX): line for line in found}
+        else:
+            return settings, wrong
+
+
+def choose_stack(folder: Path) -> None:
+    """Have this process, and what it starts, speak to the stack in that folder; `Refusal` when there is none."""
+    data = dev_folder(folder.absolute())
+    if not (data / DEV_FILE).is_file():
+        raise Refusal(f"--dev {folder}: no stack of `countersign dev` runs on this folder")
+    point_at(os.environ, data / DEV_FILE)
+
+
+def named_fields() -> Iterator[tuple[str, FieldInfo]]:
+    """Each setting's name without prefix, and its field."""
+    for name, field in Settings.model_fields.items():
+        group = field.annotation
+        if isinstance(group, type) and issubclass(group, SettingsGroup):
+            yield from ((_joined(name, part), inner) for part, inner in group.model_fields.items())
+        elif name not in _NO_SETTINGS:
+            yield name.upper(), field
+
+
+def _joined(group: str, part: str) -> str:
+    """Without the underscore that keeps a field from being a word of the language."""
+    return f"{group}_{part.rstrip('_')}".upper()
+
+
+def _values(settings: Settings) -> Iterator[tuple[str, Any]]:
+    for name, value in settings:
+        if isinstance(value, SettingsGroup):
+            yield from ((_joined(name, part), inner) for part, inner in value)
+        else:
+            yield name.upper(), value
+
+
+def is_secret(annotation: object) -> bool:
+    if annotation in (SecretStr, SecretBytes, PayloadKey):
+        return True
+    return any(is_secret(part) for part in get_args(annotation))
+
+
+def _nested(ours: Mapping[str, str]) -> dict[str, Any]:
+    source = EnvSettingsSource(Settings)
+    source.env_vars = {f"{PREFIX}{name}".lower(): text for name, text in ours.items()}
+    return source()
+
+
+def _missing_lines(needs: tuple[Need, ...], settings: Settings, but: Collection[str] = ()) -> Iterator[str]:
+    fields = dict(named_fields())
+    for name in missing(needs, settings):
+        if name not in but:
+            yield f"{PREFIX}{name}: is missing ({fields[name].description})"
+
+
+def _line(fault: ErrorDetails) -> str:
+    name = next(name for name in _prefixes(fault["loc"]) if name in dict(named_fields()))
+    return f"{PREFIX}{name}: {_says(fault)}"
+
+
+def _prefixes(loc: tuple[int | str, ...]) -> Iterator[str]:
+    words = [str(part).upper() for part in loc]
+    return ("_".join(words[:length]) for length in range(len(words), 0, -1))
+
+
+def _says(fault: ErrorDetails) -> str:
+    match fault["type"]:
+        case "int_parsing" | "int_from_float":
+            return "must be a whole number"
+        case "float_parsing":
+            return "must be a number"
+        case "string_pattern_mismatch":
+            return "must begin with /"
+        case _:
+            return fault["msg"].replace("Input should be", "must be")

@@ -1,1 +1,0 @@
-"""The desk: every request on a page, for people without a terminal."""

@@ -1,1 +1,0 @@
-"""What people see of an onboarding, and how many of them are started: the work behind `countersign onboard …`."""

@@ -1,0 +1,220 @@
+"""What would happen, and when, if a request were sent: the workflow's own decisions played out without any server."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Self
+
+from activities.calendar.wall_clock import after, in_words
+from activities.core_signature.signers import CoreStandIns
+from activities.people.directory import Directory
+from activities.schedule.planner import PolicyPlanner
+from workflows.follow_up.input import planning_of
+from workflows.follow_up.next_step import (
+    Announce,
+    Escalate,
+    Expire,
+    PlanSchedule,
+    ReassignSlot,
+    Remind,
+    Wait,
+    next_action,
+    was_away,
+)
+from workflows.follow_up.notification_types import NotificationType
+from workflows.follow_up.notifications import alerts, announcement, nudges
+from workflows.model.notifications import Channel, Delivered, NotificationOrder, NotificationOutcome
+from workflows.model.schedule import ActionType, Reason, Schedule, ScheduledAction
+from workflows.model.signature import DocumentSeen, SignatureBrief, SignerSeen, SignerState, Substitution
+from workflows.model.subject import Role, Status
+from workflows.model.timeline import Reassignment
+from workflows.signature.state import SignatureInput, SignatureState
+
+SIGNED: Final = "signed"
+_DOCUMENT: Final = "not sent"
+_UNPLANNED: Final[Mapping[str, str]] = {
+    NotificationType.READY: "it is their turn",
+    NotificationType.FOLLOW: "they can follow it at the desk",
+}
+
+
+@dataclass(frozen=True)
+class Happening:
+    """Something that would happen: `stage` names it as the ledger will, `to` hears of it, `about` is the signer.
+
+    A signature is no notice: whoever gives it stands in `to`.
+    """
+
+    at: datetime
+    stage: str
+    about: str
+    to: str
+    why: str
+    kind: ActionType | None = None
+    suppressed: Reason | None = None
+
+    @classmethod
+    def planned(cls, moment: ScheduledAction, at: datetime | None = None) -> Self:
+        """A moment of an agenda, at its own instant or at the one it comes to pass."""
+        why, kind = moment.why, moment.kind
+        return cls(at or moment.at, moment.stage, moment.person, moment.to, why, kind, moment.suppressed)
+
+
+class Rehearsal:
+    """One request, sent at an instant, whose signers do what `signing` says: sign so long after their turn came.
+
+    Its memory and its decisions are those of the workflow; only here everybody answers at once.
+    """
+
+    def __init__(
+        self, request: SignatureInput, sent_at: datetime, directory: Directory, signing: Mapping[str, str]
+    ) -> None:
+        self._request = request
+        self._now = sent_at
+        self._directory = directory
+        self._signing = signing
+        self._progress = SignatureState.begin(request.brief, sent_at)
+        self._happened: list[Happening] = []
+        self._handed: dict[str, ScheduledAction] = {}
+        self._left_out: dict[tuple[str, str], Happening] = {}
+
+    async def play(self) -> tuple[Status, tuple[Happening, ...]]:
+        """How it ends, and everything until then in the order of time."""
+        await self._send()
+        while not self._progress.status.ended:
+            await self._follow_up()
+        happened = {(one.stage, one.about) for one in self._happened}
+        left_out = [one for notice, one in self._left_out.items() if notice not in happened]
+        return self._progress.status, tuple(sorted([*self._happened, *left_out], key=lambda one: one.at))
+
+    async def first_agenda(self) -> Schedule:
+        """What is planned when it has been sent."""
+        await self._send()
+        return await self._agenda()
+
+    async def _send(self) -> None:
+        brief = self._request.brief
+        people = {one.person: await self._directory.person(one.person, brief.workflow_id) for one in brief.people}
+        cast = await CoreStandIns(self._directory).at_sending(brief, people, self._now)
+        for who in cast.stand_ins:
+            why = f"{who} is absent, so the delegate is asked from the start"
+            self._happened.append(Happening(self._now, NotificationType.REASSIGNED, who, who, why))
+        instead = tuple(Substitution(from_=who, to=other.id) for who, other in cast.stand_ins.items())
+        self._observe(Status.SENT, substituted=instead)
+
+    async def _follow_up(self) -> None:
+        """One move: the same that the workflow would make."""
+        match next_action(self._progress, announcement(self._request, self._brief, self._progress), self._now):
+            case ReassignSlot(wanted):
+                self._hand_over(wanted)
+            case PlanSchedule():
+                self._progress = self._progress.planned(await self._agenda(), self._now)
+            case Announce(notices):
+                self._announce(notices)
+            case Remind(moments) | Escalate(moments) if was_away(moments, self._progress, self._now):
+                self._leave_out(lambda moment: moment.at < self._now)
+                self._progress = self._progress.replan()
+            case Remind(moments, caught_up, too_soon):
+                self._progress = self._progress.left_out(caught_up, too_soon, self._now)
+                self._tell(moments, nudges(self._progress, moments))
+            case Escalate(moments):
+                self._escalate(moments)
+            case Expire(moment):
+                self._happened.append(Happening.planned(moment, self._now))
+                self._leave_out(lambda _: True)
+                self._observe(Status.EXPIRED)
+            case Wait(moment) if moment is not None:
+                await self._wait_until(moment.at)
+
+    async def _wait_until(self, at: datetime) -> None:
+        signing = await self._signing_next()
+        first = min(signing.values(), default=at)
+        self._now = max(self._now, min(at, first))
+        if first <= at:
+            self._leave_out(lambda moment: moment.at < self._now)
+            self._sign(tuple(who for who, when in signing.items() if when == first))
+
+    def _sign(self, people: tuple[str, ...]) -> None:
+        due_at = self._progress.due_at
+        late = ", late" if due_at is not None and self._now > due_at else ""
+        for person in people:
+            why = f"{in_words(self._signing[person])} after their turn came{late}"
+            self._happened.append(Happening(self._now, SIGNED, person, person, why))
+        signed = tuple(SignerSeen(person=person, state=self._signature_of(person)) for person in people)
+        self._observe(Status.SENT, signers=signed)
+        if self._progress.signatures.complete:
+            self._observe(Status.SIGNED)
+            requester = self._request.brief.requester
+            self._happened.append(
+                Happening(self._now, NotificationType.SETTLED, requester, requester, "everybody has signed")
+            )
+
+    def _escalate(self, moments: tuple[ScheduledAction, ...]) -> None:
+        handed = tuple(filter(self._progress.hands_over, moments))
+        alerted = tuple(moment for moment in moments if moment not in handed)
+        self._leave_out(lambda moment: moment.at < self._now)
+        self._handed |= {moment.person: moment for moment in handed}
+        wanted = [Reassignment(from_=m.person, to=m.to, reason=m.reason, who="countersign") for m in handed]
+        self._tell(alerted, alerts(self._progress, alerted))
+        self._progress = self._progress.to_reassign(*wanted).escalated(alerted, self._now)
+
+    def _hand_over(self, wanted: Reassignment) -> None:
+        self._happened.append(Happening.planned(self._handed[wanted.from_], self._now))
+        self._progress = self._progress.reassigned(wanted, self._now)
+
+    def _announce(self, notices: tuple[NotificationOrder, ...]) -> None:
+        leaving_first = sorted(notices, key=lambda one: one.stage != NotificationType.REASSIGNED)
+        told = [(one, why) for one in leaving_first if (why := self._why(one)) is not None]
+        self._happened += [Happening(self._now, one.stage, one.person, one.person, why) for one, why in told]
+        self._arrive(notices)
+
+    def _why(self, notice: NotificationOrder) -> str | None:
+        """The reason of a notice that the agenda does not plan; None for one that nobody reads."""
+        if notice.stage == NotificationType.REASSIGNED:
+            return f"handed over to {self._handed[notice.person].to}"
+        return _UNPLANNED.get(notice.stage)
+
+    def _tell(self, moments: tuple[ScheduledAction, ...], notices: tuple[NotificationOrder, ...]) -> None:
+        self._happened += [Happening.planned(moment, self._now) for moment in moments]
+        self._arrive(notices)
+
+    def _arrive(self, notices: tuple[NotificationOrder, ...]) -> None:
+        lines = (
+            Delivered(
+                key=n.key, stage=n.stage, person=n.person, channel=Channel.PUSH, outcome=NotificationOutcome.ACCEPTED
+            )
+            for n in notices
+        )
+        self._progress = self._progress.told(tuple(lines), self._now)
+
+    def _leave_out(self, is_over: Callable[[ScheduledAction], bool]) -> None:
+        """Keep what the present plan leaves out, as far as its time is over: another plan, or none, comes next."""
+        for moment in self._progress.agenda.dropped if self._progress.agenda else ():
+            if is_over(moment):
+                self._left_out[moment.stage, moment.person] = Happening.planned(moment)
+
+    def _observe(self, status: Status, **seen: Any) -> None:
+        self._progress = self._progress.observe(
+            DocumentSeen(document=_DOCUMENT, status=status, raw=status, **seen), self._now
+        )
+
+    async def _agenda(self) -> Schedule:
+        planning = planning_of(self._request, self._brief.subject, self._progress, self._now)
+        return await PolicyPlanner(self._directory).calendar(planning)
+
+    async def _signing_next(self) -> dict[str, datetime]:
+        """When those whose turn it is sign, of those who do."""
+        found = {}
+        for turn in self._progress.signatures.turns:
+            if turn.person in self._signing:
+                zone = (await self._directory.person(turn.person, self._request.brief.workflow_id)).tz
+                found[turn.person] = after(turn.since, self._signing[turn.person], zone)
+        return found
+
+    def _signature_of(self, person: str) -> SignerState:
+        signer = self._progress.signatures.of(person)
+        return SignerState.APPROVED if signer is not None and signer.role is Role.APPROVE else SignerState.SIGNED
+
+    @property
+    def _brief(self) -> SignatureBrief:
+        return self._request.brief.replace(people=self._progress.signatures.places)

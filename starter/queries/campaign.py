@@ -1,0 +1,281 @@
+"""The whole picture of a campaign: what it knows itself, and how everybody stands at this moment.
+
+Of one that goes on they stand as its own daily look has them; of one that has ended as its outcomes say, whatever else
+was deleted since.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.table import Table
+from temporalio.client import Client
+
+from activities.campaign.audience import Audience, Audiences
+from activities.campaign.member_status import (
+    MemberOutcome,
+    MemberStatus,
+    MemberStatuses,
+    OutcomeGroup,
+    Outcomes,
+    TemporalMemberVisibility,
+    by,
+    counted,
+    worst_first,
+)
+from activities.records.store import Store
+from starter.boot.context import Context
+from starter.queries.filters import id_of
+from starter.queries.lookup import complete, look_at, suggesting
+from starter.terminal.terminal import Rows
+from workflows.campaign.view import bar, recounted
+from workflows.follow_up.view import stamp
+from workflows.kinds import Kind, WorkflowName
+from workflows.model.base import Model
+from workflows.model.campaign import CampaignOrder
+from workflows.model.views import CampaignShow
+
+POINTS_AT_MOST: Final = 400
+"""Of a curve: of more acknowledgements some are drawn, evenly."""
+_LAST_DAYS: Final = timedelta(days=7)
+_SOONEST: Final = timedelta(days=1)
+"""After the opening: the first hours are those of who was waiting for it."""
+_FEWEST: Final = 3
+"""Acknowledgements from which something follows."""
+_NOBODY: Final = 0.5
+"""People."""
+_STEPS: Final = 24
+
+
+class Point(NamedTuple):
+    """How many had acknowledged by an instant."""
+
+    at: datetime
+    done: float
+
+
+class Forecast(Model):
+    """Where it leads at the pace of the last days: how many are missing at the close, else when nobody is any more."""
+
+    missing: int
+    everybody_by: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Curve:
+    """When who has acknowledged, oldest first, how many may still, and the window."""
+
+    signed: Sequence[datetime]
+    open: int
+    opens_at: datetime
+    closes_at: datetime
+
+    @classmethod
+    def of(cls, lines: Iterable[MemberOutcome], opens_at: datetime, closes_at: datetime) -> "Curve":
+        """By the lines of a campaign."""
+        signed, waiting = [], 0
+        for line in lines:
+            waiting += line.open
+            if line.done and line.signed_at:
+                signed.append(datetime.fromisoformat(line.signed_at))
+        return cls(sorted(signed), waiting, opens_at, closes_at)
+
+    def points(self, until: datetime) -> list[Point]:
+        """From nobody at the opening to those of now: a step up at each, the same for the same lines."""
+        apart = math.ceil(len(self.signed) / POINTS_AT_MOST) or 1
+        steps = [Point(self.signed[place], place + 1) for place in range(apart - 1, len(self.signed), apart)]
+        last = max(until, self.signed[-1]) if self.signed else until
+        return [Point(self.opens_at, 0), *steps, Point(last, len(self.signed))]
+
+    def forecast(self, now: datetime) -> Forecast | None:
+        """None where there is nothing to go by: on the first day, of very few, and where nobody is to come."""
+        staying = self._staying(now)
+        if staying is None:
+            return None
+        left = self.closes_at - now
+        missing = round(self._missing(staying, left))
+        if missing or staying >= 1:
+            return Forecast(missing=missing)
+        # Half a person is nobody: when the line has come down to that.
+        gone_after = _LAST_DAYS * (math.log(_NOBODY / self.open) / math.log(staying))
+        return Forecast(missing=0, everybody_by=now + min(gone_after, left))
+
+    def ahead(self, now: datetime) -> Iterator[Point]:
+        """The curve as it would go on to the close; nothing where there is no forecast."""
+        staying, left = self._staying(now), self.closes_at - now
+        if staying is not None:
+            for step in range(_STEPS + 1):
+                passed = left * (step / _STEPS)
+                yield Point(now + passed, len(self.signed) + self.open - self._missing(staying, passed))
+
+    def _staying(self, now: datetime) -> float | None:
+        """Which share of those who are missing is missing still after `_LAST_DAYS`."""
+        looked_at = min(_LAST_DAYS, now - self.opens_at)
+        if not self.open or looked_at < _SOONEST or now >= self.closes_at or len(self.signed) < _FEWEST:
+            return None
+        lately = sum(at > now - looked_at for at in self.signed)
+        return math.pow(self.open / (self.open + lately), _LAST_DAYS / looked_at)
+
+    def _missing(self, staying: float, after: timedelta) -> float:
+        return self.open * math.pow(staying, after / _LAST_DAYS)
+
+
+_WORST: Final = 3
+"""Departments, and managers, that people are shown unless they want them all."""
+_BESIDE: Final = 76
+"""Columns of a terminal in which two tables stand side by side."""
+
+
+class CampaignOverview(CampaignShow):
+    """The answer of `campaign show`."""
+
+    departments: tuple[OutcomeGroup, ...] = ()
+    """Most open people first; none where nobody has one."""
+    managers: tuple[OutcomeGroup, ...] = ()
+    forecast: Forecast | None = None
+
+
+def overview(shown: CampaignShow, lines: Sequence[MemberOutcome]) -> CampaignOverview:
+    """What there is to see of a campaign with these lines."""
+    return CampaignOverview(
+        **dict(shown),
+        departments=worst_first(by(lines, "department")),
+        managers=worst_first(by(lines, "manager")),
+        forecast=_forecast(shown, lines),
+    )
+
+
+def _forecast(shown: CampaignShow, lines: Sequence[MemberOutcome]) -> Forecast | None:
+    if shown.status.ended or shown.closes_at is None or shown.counted_at is None:
+        return None
+    return Curve.of(lines, shown.opens_at, shown.closes_at).forecast(shown.counted_at)
+
+
+def facts(shown: CampaignShow) -> Iterator[tuple[str, str]]:
+    """What it is, its window, how far it has come, and where that leads; each with its name."""
+    yield "campaign", f"{shown.id}  {shown.kind}"
+    since = f"in force from {shown.effective}" if shown.effective else ""
+    by_whom = f"approved by {shown.approver}" if shown.approver else ""
+    yield "document", ", ".join(filter(None, (f"{shown.title} {shown.version}".strip(), since, by_whom)))
+    late = f"late until {shown.last_day}" if shown.last_day > shown.due else ""
+    said = (f"opens {stamp(shown.opens_at)}", f"last day {shown.due}", late)
+    yield "window", ", ".join(filter(None, said))
+    counts = shown.counts
+    if counts.total:
+        share = f"{100 * counts.done // counts.wanted} %, " if counts.wanted else ""
+        yield "progress", f"{bar(counts)} {share}{counts.done:,} of {counts.wanted:,}"
+        yield "stands", ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts if count)
+    if isinstance(shown, CampaignOverview) and shown.forecast:
+        yield "forecast", _in_words(shown.forecast)
+
+
+def _in_words(forecast: Forecast) -> str:
+    if forecast.everybody_by:
+        return f"at this pace everybody by {_day(forecast.everybody_by)}"
+    return f"at this pace about {forecast.missing:,} will not have acknowledged at the close"
+
+
+def _day(at: datetime) -> str:
+    return f"{at:%a %d %b %Y}"
+
+
+def groups(shown: CampaignShow, *, whole: bool) -> Iterator["Beside"]:
+    """Whose people have not acknowledged, by department and by manager; nothing where nobody is."""
+    if isinstance(shown, CampaignOverview):
+        named = (("department", shown.departments), ("manager", shown.managers))
+        if tables := [_table(what, found, whole=whole) for what, found in named if any(one.missing for one in found)]:
+            yield Beside(tables)
+
+
+def _table(what: str, found: Sequence[OutcomeGroup], *, whole: bool) -> Rows:
+    table = Rows(what, "open", "of", clipped=what)
+    missing = [group for group in found if group.missing]
+    shown = missing if whole else missing[:_WORST]
+    for group in shown:
+        table.add(group.name or "–", f"{group.missing:,}", f"{group.counts.wanted:,}")
+    if more := len(missing) - len(shown):
+        table.add(f"and {more:,} more", "", "")
+    return table
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Tables side by side, or one below the other where there is no room."""
+
+    tables: Sequence[Rows]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if not console.is_terminal or options.max_width < _BESIDE:
+            yield from self.tables
+            return
+        grid = Table.grid(padding=(0, 4))
+        grid.add_row(*self.tables)
+        yield grid
+
+
+@dataclass(frozen=True)
+class CampaignPicture:
+    """A campaign and the line of each of its people; none before its audience is frozen."""
+
+    shown: CampaignShow
+    lines: Sequence[MemberOutcome] = field(default=(), repr=False)
+    population: dict[str, Any] | None = field(default=None, repr=False)
+    changes: Sequence[dict[str, Any]] = field(default=(), repr=False)
+
+
+async def picture(client: Client, store: Store, id: str) -> CampaignPicture:
+    """Everything known of a campaign; `Unknown` when neither Temporal nor the records know it.
+
+    Raises what a document does that is missing or damaged: a record that is not whole is not shown as one.
+    """
+    shown = await look_at(client, store, WorkflowName(Kind.CAMPAIGN, id))
+    if not isinstance(shown, CampaignShow):
+        raise TypeError(f"{type(shown).__name__} where a campaign was asked for")
+    return await pictured(client, store, shown)
+
+
+async def pictured(client: Client, store: Store, shown: CampaignShow) -> CampaignPicture:
+    """The same of a campaign that has said already what it knows itself."""
+    if shown.outcomes is not None:
+        outcomes = await Outcomes.read(store, shown.outcomes)
+        return CampaignPicture(shown, outcomes.lines, outcomes.population, outcomes.changes)
+    if shown.frozen is None or shown.campaign is None:
+        return CampaignPicture(shown)
+    audience = await Audiences(store).read(shown.campaign, shown.frozen.sha256, shown.changed)
+    now = datetime.now(UTC)
+    order = CampaignOrder(campaign=shown.campaign, fingerprint=shown.fingerprint, now=now)
+    if shown.status.ended:
+        order = order.replace(asked=shown.frozen.rows, changes_asked=shown.changes)
+    else:
+        order = order.replace(asked=shown.asked, changes_asked=shown.changes_asked)
+    lines = await _lines(client, store, order, audience)
+    changes = [one.change.model_dump(mode="json") for one in audience.amendments]
+    return CampaignPicture(recounted(shown, counted(lines), now), lines, None, changes)
+
+
+async def _lines(client: Client, store: Store, order: CampaignOrder, audience: Audience) -> list[MemberOutcome]:
+    """As the daily look has them; where as many go on as should, visibility is asked of few."""
+    visibility = TemporalMemberVisibility(client)
+    standings = MemberStatuses(client, store, visibility)
+    known = await visibility.other_than_told(order.campaign.id)
+    lines = await standings.recorded(order, audience, known)
+    told = sum(line.status == MemberStatus.TOLD and line.request not in known.status for line in lines)
+    if await visibility.going_on(order.campaign.id) == told + len(known.status):
+        return lines
+    return (await standings.of(order, audience, lines=lines))[0]
+
+
+async def of(context: Context, typed: str) -> CampaignPicture:
+    """The same by an id as people type it, with the ids that are near to one that nobody knows."""
+    async with suggesting(context.client):
+        return await picture(context.client, context.store, id_of(Kind.CAMPAIGN, typed))
+
+
+async def show(context: Context, typed: str, *, whole: bool = False) -> CampaignOverview:
+    """What `campaign show` says."""
+    found = await of(context, typed)
+    shown = await complete(context.store, found.shown) if whole else found.shown
+    return overview(shown, found.lines)

@@ -1,0 +1,169 @@
+"""The report as one page: head, counts, the line over time, groups, changes, and everybody; it needs nothing beside it.
+
+It may run one script, which sorts its tables, and reads well without; printed, it is A4.
+"""
+
+import base64
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, time
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from babel.dates import format_skeleton
+from babel.numbers import format_decimal
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from activities.campaign.member_status import MemberOutcome, by, counted
+from activities.people.language import Language, phrase
+from starter.queries.campaign import Curve, Point
+from starter.queries.campaign_report import CampaignReport
+from workflows.model.views import CampaignShow
+
+if TYPE_CHECKING:
+    import altair
+
+_WIDTH, _HEIGHT = 640, 220
+_INK: Final = "currentColor"
+_ACCENT: Final = "var(--accent, #2347c5)"
+_DASHES: Final = [5, 4]
+_ROW: Final = 24
+"""As high as a word is on a phone."""
+_Locale = Literal["en-GB", "nl-NL", "de-DE", "fr-FR", "es-ES"]
+_LOCALES: Final[dict[str, _Locale]] = {"nl": "nl-NL", "de": "de-DE", "fr": "fr-FR", "es": "es-ES"}
+_DUE, _CLOSES = phrase("due"), phrase("closes")
+
+
+def campaign_chart(
+    shown: CampaignShow,
+    lines: Sequence[MemberOutcome],
+    *,
+    language: Language | None = None,
+    now: datetime | None = None,
+) -> str:
+    """How many had acknowledged when; empty where nobody was asked yet. With `now`, while it goes on, a forecast, too.
+
+    Takes a second the first time in a process, then a sixth of one: call it in a thread.
+    """
+    if not lines or shown.closes_at is None:
+        return ""
+    import vl_convert  # noqa: PLC0415  heavy: whoever draws nothing does not wait for it
+
+    language = language or Language.english()
+    curve, wanted = Curve.of(lines, shown.opens_at, shown.closes_at), counted(lines).wanted
+    locale = _LOCALES.get(language.code, "en-GB")
+    svg = vl_convert.vegalite_to_svg(
+        _chart(shown, curve, wanted, language, now).to_dict(),
+        allowed_base_urls=[],
+        format_locale=locale,
+        time_format_locale=locale,
+    )
+    return _for_a_page(svg, _heard(curve, wanted, language))
+
+
+def _chart(
+    shown: CampaignShow, curve: Curve, people: int, language: Language, now: datetime | None
+) -> "altair.LayerChart":
+    import altair  # noqa: PLC0415  as above
+
+    until = min(now, curve.closes_at) if now else curve.closes_at
+    x: Any = altair.X("at:T", title=None, scale=altair.Scale(type="utc"), axis=altair.Axis(format="%d %b", tickCount=8))
+    axis = altair.Axis(format=",d", tickMinStep=1, tickCount=5)
+    scale = altair.Scale(domain=[0, people or 1], nice=False)
+    # Not stacked: points of one instant are one step, and no sum.
+    y: Any = altair.Y("done:Q", title=None, stack=None, scale=scale, axis=axis)
+
+    def of(points: Iterable[Point]) -> "altair.Chart":
+        values = [{"at": _instant(point.at), "done": round(point.done, 2)} for point in points]
+        return altair.Chart(altair.InlineData(values=values)).encode(x=x, y=y)
+
+    line = altair.OverlayMarkDef(color=_ACCENT, strokeWidth=2)
+    layers: list[Any] = [
+        of(curve.points(until)).mark_area(interpolate="step-after", color=_ACCENT, fillOpacity=0.18, line=line)
+    ]
+    if now and (ahead := list(curve.ahead(now))):
+        layers.append(of(ahead).mark_line(color=_ACCENT, strokeDash=_DASHES))
+    layers += _marks(shown, language, x)
+    axes = altair.AxisConfig(
+        labelColor=_INK, domainColor=_INK, tickColor=_INK, gridColor=_INK, gridOpacity=0.12, labelFontSize=11
+    )
+    sized = altair.layer(*layers).properties(width=_WIDTH, height=_HEIGHT, background="transparent")
+    whole: altair.LayerChart = sized.configure(axis=axes, view=altair.ViewConfig(stroke=None), font="sans-serif")
+    return whole
+
+
+def _marks(shown: CampaignShow, language: Language, x: Any) -> Iterator["altair.Chart"]:
+    """The last days: to acknowledge in time, and be it late. One below the other, for they may be one and the same."""
+    import altair  # noqa: PLC0415  as above
+
+    for row, (day, says) in enumerate(((shown.due, _DUE), (shown.last_day, _CLOSES))):
+        words = f"{language.say(says)} {format_skeleton('MMMd', day, locale=language.locale)}"
+        # On that day, not where it is over everywhere on earth, which is the day after.
+        values = [{"at": _instant(datetime.combine(day, time(12), UTC)), "says": words}]
+        mark = altair.Chart(altair.InlineData(values=values)).encode(x=x)
+        yield mark.mark_rule(color=_INK, strokeDash=_DASHES, opacity=0.6)
+        yield mark.mark_text(color=_INK, align="right", dx=-4).encode(text="says:N", y=altair.value(8 + _ROW * row))
+
+
+def _instant(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat()
+
+
+def _heard(curve: Curve, people: int, language: Language) -> str:
+    done, of = (format_decimal(number, locale=language.locale) for number in (len(curve.signed), people))
+    return language.say("The line of acknowledgements over time: {done} of {people}", done=done, people=of)
+
+
+def _for_a_page(svg: str, heard: str) -> str:
+    """As wide as its place, and one picture for whoever hears it."""
+    begin, size, rest = svg.partition(" viewBox=")
+    if not size:
+        raise ValueError("Vega has drawn something without a size")
+    root = begin.partition(" width=")[0]
+    return f'{root} role="img" aria-label="{escape(heard)}"{size}{rest}'
+
+
+_TEMPLATES: Final = Path(__file__).with_name("templates")
+_PIECES: Final = 1_000
+"""Pieces of the template that are put together before they are written."""
+
+
+def pieces(report: CampaignReport) -> Iterator[str]:
+    """The page, piece by piece, so that of many people it is never whole in memory."""
+    style, script = ((_TEMPLATES / name).read_text() for name in ("report.css", "report.js"))
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"minute": _minute, "words": _words}
+    stream = environment.get_template("report.html").stream(
+        report=report,
+        head=report.head,
+        standings=[name for name, count in report.counts if count],
+        groups=[(what, groups) for what in ("department", "manager") if (groups := by(report.lines, what))],
+        policy=f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'",
+        # Ours as they are, and drawn by Vega of numbers and of words that are ours: they must not be escaped.
+        chart=Markup(campaign_chart(report.shown, report.lines, now=report.head.as_of)),  # noqa: S704
+        style=Markup(style),  # noqa: S704
+        script=Markup(script),  # noqa: S704
+    )
+    stream.enable_buffering(_PIECES)
+    return iter(stream)
+
+
+def _minute(instant: str) -> str:
+    """An instant of the record, in UTC, as far as people read it."""
+    return instant[:16].replace("T", " ")
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _digest(content: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}"

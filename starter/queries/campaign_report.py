@@ -1,0 +1,185 @@
+"""The report of a campaign: every person of the audience once, as a table, as JSON, or as a page (`page.py`).
+
+Of a campaign that has ended it is made of the outcomes alone, and has nothing of the moment it is made in: the same
+bytes for ever, whatever Temporal and the store have deleted since. That holds without names (`--no-names`): who
+somebody is can be erased.
+"""
+
+import asyncio
+import hashlib
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from heapq import nsmallest
+from typing import Any, Final
+
+from pydantic import AwareDatetime
+
+from activities.campaign.member_status import AT_ONCE, MemberOutcome, MemberStatus, counted
+from activities.files import table
+from activities.people.directory import Directory
+from activities.records.rows import StoragePrefix
+from activities.records.store import Store
+from activities.records.user_texts import words_of
+from starter.boot.context import Context
+from starter.errors import Refusal
+from starter.queries import campaign
+from starter.queries.campaign import CampaignPicture
+from starter.queries.campaign_names import NO_NAMES, Names, names_of
+from workflows.kinds import Kind
+from workflows.model.base import Model
+from workflows.model.campaign import Counts
+from workflows.model.views import CampaignShow
+
+COLUMNS: Final = (
+    *("person", "request", "status", "sent_at", "signed_at", "late", "reminders", "reason"),
+    *("row", "department", "manager", "due"),
+)
+"""Outside contract: they stay, in this order; more may follow them."""
+_INSTANTS: Final = ("sent_at", "signed_at", "due")
+
+
+class ReportHead(Model):
+    """What the record is of: the document, who answers for it, the window, and the hashes of what was written down.
+
+    `as_of` is the instant of the counts while the campaign goes on.
+    """
+
+    id: str
+    document: str
+    version: str
+    effective: date | None
+    approver: str | None
+    owner: str
+    opens_at: AwareDatetime
+    due: date
+    closes_at: AwareDatetime | None
+    status: str
+    as_of: AwareDatetime | None
+    document_sha256: str | None
+    audience_sha256: str | None
+    outcomes_sha256: str | None
+
+
+@dataclass(frozen=True)
+class CampaignReport:
+    """One campaign; its lines and changes have the words of people in the place of references."""
+
+    shown: CampaignShow
+    head: ReportHead
+    counts: Counts
+    population: dict[str, Any] | None
+    changes: Sequence[dict[str, Any]]
+    lines: Sequence[MemberOutcome]
+    names: Names = NO_NAMES
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The table's: who somebody is stands behind their id."""
+        person, *others = COLUMNS
+        return (person, *self.names.columns, *others)
+
+    def plain_line(self, line: MemberOutcome) -> dict[str, Any]:
+        """One person for programs."""
+        told = {**_known(line), **self.names.cells(line.person)}
+        return {name: told[name] or None if name in _INSTANTS else told[name] for name in self.columns}
+
+    def cells(self, lines: Sequence[MemberOutcome]) -> Iterator[tuple[str, ...]]:
+        """The rows of the table for some of them."""
+        for line in lines:
+            told = {**_known(line), **self.names.cells(line.person), "late": "true" if line.late else "false"}
+            yield tuple("" if told[name] is None else str(told[name]) for name in self.columns)
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """For programs."""
+        return {
+            "campaign": self.head.model_dump(mode="json"),
+            "counts": self.counts.model_dump(mode="json"),
+            "population": self.population,
+            "changes": list(self.changes),
+            "lines": [self.plain_line(line) for line in self.lines],
+        }
+
+
+async def of(context: Context, typed: str, *, names: bool = True, directory: Directory | None = None) -> CampaignReport:
+    """The report of a campaign by an id as people type it; refuses one of which not everything can be known now.
+
+    With `names` it says who everybody is: of those who stand in no table of its own as the `directory` knows them.
+    """
+    picture = await campaign.of(context, typed)
+    _refuse_parts(picture.shown)
+    found = await made(context.store, picture)
+    if not names:
+        return found
+    people = [line.person for line in found.lines]
+    return replace(found, names=await names_of(context.store, picture.shown, people, directory))
+
+
+def _refuse_parts(shown: CampaignShow) -> None:
+    """A list that lacks somebody is no record."""
+    if shown.partial and shown.outcomes is None:
+        raise Refusal(f"{shown.id}: no worker answers that knows its audience: start `countersign worker`")
+
+
+async def made(store: Store, picture: CampaignPicture) -> CampaignReport:
+    """The report of what is known of a campaign."""
+    home = StoragePrefix.of(Kind.CAMPAIGN.workflow_id(picture.shown.id))
+    lines = list(picture.lines)
+    spoken = [place for place, line in enumerate(lines) if "#" in line.reason]
+    for begin in range(0, len(spoken), AT_ONCE):
+        some = spoken[begin : begin + AT_ONCE]
+        words = await asyncio.gather(*(words_of(store, _home(home, lines[one]), lines[one].reason) for one in some))
+        for place, said in zip(some, words, strict=True):
+            lines[place] = lines[place]._replace(reason=said)
+    changes = [{**change, "reason": await words_of(store, home, change["reason"])} for change in picture.changes]
+    return CampaignReport(picture.shown, head_of(picture.shown), counted(lines), picture.population, changes, lines)
+
+
+def _home(campaign: StoragePrefix, line: MemberOutcome) -> StoragePrefix:
+    """Where a reason is kept: why somebody is out, with the campaign; anything else, with their request."""
+    return (
+        campaign
+        if line.status in (MemberStatus.EXEMPT, MemberStatus.DROPPED)
+        else StoragePrefix.of_request(line.request)
+    )
+
+
+def head_of(shown: CampaignShow) -> ReportHead:
+    """What the record is of."""
+    return ReportHead(
+        id=shown.id,
+        document=shown.title,
+        version=shown.version,
+        effective=shown.effective,
+        approver=shown.approver,
+        owner=shown.requester,
+        opens_at=shown.opens_at,
+        due=shown.due,
+        closes_at=shown.closes_at,
+        status=shown.status,
+        as_of=None if shown.status.ended else shown.counted_at,
+        document_sha256=shown.campaign and shown.campaign.document.sha256,
+        audience_sha256=shown.frozen and shown.frozen.sha256,
+        outcomes_sha256=shown.outcomes,
+    )
+
+
+def _known(line: MemberOutcome) -> dict[str, Any]:
+    """When somebody was told, and how often reminded, is read off their record: nothing of it before that is there."""
+    return {**line._asdict(), "reminders": None} if line.open else line._asdict()
+
+
+def print_table(report: CampaignReport) -> None:
+    """The table on standard output."""
+    table.put(sys.stdout, report.columns, report.cells(report.lines), end="\n")
+
+
+def audit_sample(lines: Iterable[MemberOutcome], many: int, seed: str) -> list[MemberOutcome]:
+    """So many of the lines, or all; each is as likely as any other, and fewer of one seed are the first of more."""
+    return nsmallest(many, lines, key=lambda line: _place(line, seed))
+
+
+def _place(line: MemberOutcome, seed: str) -> bytes:
+    return hashlib.sha256(f"{seed}/{line.row}/{line.person}".encode()).digest()

@@ -1,0 +1,291 @@
+"""What people wish of a living request or task: one way in for the command and the pages, and harmless to repeat.
+
+A wish is an update of the workflow, which is answered as soon as it is recorded. Its id is its word and the `op`: the
+same word with the same `op` is taken once, however often it is sent. What becomes of it is asked for afterwards.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import partial
+from typing import Any, Final
+
+from temporalio.client import (
+    Client,
+    WithStartWorkflowOperation,
+    WorkflowHandle,
+    WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
+    WorkflowUpdateFailedError,
+)
+from temporalio.common import Priority, WorkflowIDConflictPolicy
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.records.rows import StoragePrefix
+from activities.temporal.executions import about_a_pause, about_the_limit_in_flight, about_the_workflow
+from activities.temporal.updates import answered
+from starter.boot.context import Context
+from starter.errors import Refusal
+from starter.queries import lookup
+from starter.queries.filters import id_of
+from starter.queries.overtaking import overtaking
+from starter.temporal.connection import TemporalRefused
+from workflows import names
+from workflows.follow_up.commands import day_words
+from workflows.hand_off.state import ReplayInput
+from workflows.kinds import Kind, WorkflowName
+from workflows.model.commands import UPDATES, AnyCommand, Cancellation, Command, Done, Replay, Waiver
+from workflows.model.receipts import ID_AT_MOST, OTHER_CONTENT, OperationState, Receipt, digest_of
+from workflows.model.records import ReplayOrder, SettledRecord
+from workflows.model.rejections import Rejection, name_fault
+from workflows.model.subject import Status
+from workflows.model.views import Shown, TaskShow
+
+RECORDED_WITHIN: Final = timedelta(seconds=20)
+CARRIED_OUT_WITHIN: Final = timedelta(seconds=20)
+"""How long the outcome is watched for unless somebody says how long."""
+OP_AT_MOST: Final = ID_AT_MOST - max(len(word) + 1 for word in UPDATES.values())
+_FIRST_GLANCE: Final = 0.05
+_GLANCE_AT_MOST: Final = 1.0
+"""Seconds between two looks at the outcome; the pause doubles up to this."""
+_NO_ANSWER: Final = (
+    RPCStatusCode.CANCELLED,
+    RPCStatusCode.DEADLINE_EXCEEDED,
+    RPCStatusCode.RESOURCE_EXHAUSTED,
+    RPCStatusCode.UNAVAILABLE,
+)
+
+
+@dataclass(frozen=True)
+class Begin:
+    """How a workflow begins that is to take a wish; the SDK takes an `operation` once: each try makes its own."""
+
+    workflow_id: str
+    operation: Callable[[], WithStartWorkflowOperation[Any, Any]]
+
+
+class CommandRefused(Refusal):
+    """It does not take the wish; the text is the workflow's sentence for whoever wished it."""
+
+
+class NotRunning(Refusal):
+    """Nothing of this id is running: it has ended, or never was."""
+
+
+class NotAdmitted(Refusal):
+    """Temporal has refused the change before the workflow could hear of it."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"nothing was changed: {why}")
+
+
+class NotConfirmed(Refusal):
+    """Nobody said whether the change was made; repeated with the same `op` it is made once."""
+
+    def __init__(self, op: str, why: str = "") -> None:
+        super().__init__(f"not confirmed, may still apply: repeat with --op {op}" + (f" ({why})" if why else ""))
+        self.op = op
+
+
+async def send(
+    client: Client,
+    id: str,
+    wish: AnyCommand,
+    op: str,
+    *,
+    kind: Kind = Kind.REQUEST,
+    within: timedelta = RECORDED_WITHIN,
+    begin: Begin | None = None,
+) -> Receipt:
+    """The receipt of a wish that was taken by the one of this id, now or under the same `op` before.
+
+    With `begin` it is sent to that workflow, which is started unless it runs. Raises `CommandRefused`, `NotRunning`,
+    `NotAdmitted`, `TemporalRefused`, and `NotConfirmed` when no answer came `within`.
+    """
+    what = WorkflowName(kind, id)
+    try:
+        async with overtaking(client, what.workflow_id):
+            taken = await answered(lambda: _ask(client, what, wish, op, begin), within)
+    except TimeoutError:
+        raise NotConfirmed(op) from None
+    except WorkflowUpdateFailedError as failure:
+        raise CommandRefused(_why(failure, kind)) from None
+    except RuntimeError as error:  # a lazy client that finds no server
+        raise NotConfirmed(op) from error
+    except RPCError as error:
+        raise _not_taken(error, what, op, client.namespace) from error
+    # The server answers for an update that it knows without asking the workflow.
+    if taken.digest != digest_of(wish):
+        raise CommandRefused(OTHER_CONTENT)
+    return taken
+
+
+async def _ask(client: Client, what: WorkflowName, wish: AnyCommand, op: str, begin: Begin | None) -> Receipt:
+    word, id = UPDATES[type(wish)], _update_id(wish, op)
+    taken: Receipt
+    if begin is None:
+        handle = client.get_workflow_handle(what.workflow_id)
+        taken = await handle.execute_update(word, wish, id=id, result_type=Receipt)
+    else:
+        taken = await client.execute_update_with_start_workflow(
+            word, wish, start_workflow_operation=begin.operation(), id=id, result_type=Receipt
+        )
+    return taken
+
+
+def _update_id(wish: AnyCommand, op: str) -> str:
+    return f"{UPDATES[type(wish)]}-{op}"
+
+
+async def carry_out(
+    client: Client,
+    id: str,
+    wish: AnyCommand,
+    op: str,
+    *,
+    kind: Kind = Kind.REQUEST,
+    within: timedelta = RECORDED_WITHIN,
+    wait: timedelta = CARRIED_OUT_WITHIN,
+    begin: Begin | None = None,
+) -> Receipt:
+    """Have a wish taken, and watch up to `wait` what becomes of it: done, or open still. Raises what `send` does."""
+    taken = await send(client, id, wish, op, kind=kind, within=within, begin=begin)
+    handle = client.get_workflow_handle(begin.workflow_id if begin else kind.workflow_id(id))
+    known = await _outcome(handle, _update_id(wish, op), taken, wait)
+    if known.state is OperationState.REFUSED:
+        raise CommandRefused(known.detail)
+    return known
+
+
+async def make(
+    context: Context,
+    id: str,
+    wish: AnyCommand,
+    *,
+    op: str | None = None,
+    kind: Kind = Kind.REQUEST,
+    within: timedelta = RECORDED_WITHIN,
+    wait: timedelta = CARRIED_OUT_WITHIN,
+) -> Receipt:
+    """Have what an operator wishes carried out, once for each `op`, by default the wish's own; see `carry_out`."""
+    by_hand = wish if isinstance(wish, Command) else None
+    id, op = id_of(kind, id), op or (by_hand and by_hand.op) or secrets.token_hex(6)
+    if fault := _unnamed(by_hand, op):
+        raise Refusal(fault)
+    if by_hand:
+        wish = by_hand.replace(op=op)
+    try:
+        try:
+            return await carry_out(context.client, id, wish, op, kind=kind, within=within, wait=wait)
+        except NotRunning:
+            if not isinstance(wish, Replay):
+                raise
+        # What has ended is handed off once more from its record.
+        begin = await hand_off_again(context, WorkflowName(kind, id))
+        return await carry_out(context.client, id, wish, op, kind=kind, within=within, wait=wait, begin=begin)
+    except CommandRefused as refused:
+        raise CommandRefused(f"{id}: {refused}") from None
+    except NotAdmitted as refused:
+        raise Refusal(f"{id}: {refused}") from None
+    except NotRunning:
+        async with lookup.suggesting(context.client):
+            shown = await _ended(context, WorkflowName(kind, id), wish)
+    says, digest = shown.says, digest_of(wish)
+    return Receipt(id=id, status=shown.status, op=op, says=says, state=OperationState.DONE, digest=digest)
+
+
+async def refuse_earlier(context: Context, kind: Kind, typed: str, words: str, until: datetime | date) -> None:
+    """Refuse a due date counted from now (`words`) that would shorten what somebody wants to extend."""
+    shown = await lookup.show_of(kind, context, typed)
+    due = shown.due_at
+    if due is None or shown.status.ended:
+        return
+    if until < due if isinstance(until, datetime) else until < due.date():
+        raise CommandRefused(
+            f"{shown.id}: {words} from now is {day_words(until)}, earlier than it is due: {day_words(due)}; "
+            "give the date itself to shorten it"
+        )
+
+
+async def hand_off_again(context: Context, what: WorkflowName, priority: Priority = Priority.default) -> Begin:
+    """How the workflow begins that hands off once more what has ended and is closed: one for each, whoever asks.
+
+    `Refusal` when there is no record to do it from.
+    """
+    content = await context.store.read_record(StoragePrefix.of(what.workflow_id))
+    if content is None:
+        async with lookup.suggesting(context.client):
+            shown = await lookup.look_at(context.client, context.store, what)
+        raise Refusal(f"{what.id}: it has no record of an ending: {shown.says}")
+    status = SettledRecord.model_validate_json(content).show.status
+    workflow_id = names.hand_off_workflow_id(what.reference)
+    operation = partial(
+        WithStartWorkflowOperation[Any, Any],
+        names.HAND_OFF,
+        ReplayInput(ended=ReplayOrder(type=what.kind, id=what.id), status=status),
+        id=workflow_id,
+        task_queue=names.WORKFLOW_QUEUE,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        static_summary=f"hand off once more: {what.reference}",
+        priority=priority,
+    )
+    return Begin(workflow_id, operation)
+
+
+async def _outcome(handle: WorkflowHandle[Any, Any], id: str, known: Receipt, wait: timedelta) -> Receipt:
+    """The last receipt there is once it was carried out or the time is over; a worker that is away changes nothing."""
+    pause = _FIRST_GLANCE
+    with suppress(TimeoutError):
+        async with asyncio.timeout(wait.total_seconds()):
+            while known.state is OperationState.OPEN:
+                # A ValueError is a pause meanwhile: its status is one that the SDK does not know.
+                with suppress(RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError, ValueError):
+                    known = await handle.query(names.OPERATION, id, result_type=Receipt, rpc_timeout=wait) or known
+                await asyncio.sleep(pause if known.state is OperationState.OPEN else 0)
+                pause = min(2 * pause, _GLANCE_AT_MOST)
+    return known
+
+
+def _unnamed(wish: Command | None, op: str) -> str | None:
+    """Why who wants it, or the name of the change, cannot be sent."""
+    if len(op) > OP_AT_MOST:
+        return f"--op is longer than {OP_AT_MOST} characters"
+    return (name_fault(wish.actor, "--as") if wish else None) or name_fault(op, "--op")
+
+
+async def _ended(context: Context, what: WorkflowName, wish: AnyCommand) -> Shown:
+    """One whose workflow is closed: fine when it ended as is wished; else too late."""
+    shown = await lookup.look_at(context.client, context.store, what)
+    if _has_come_about(shown, wish):
+        return shown
+    ended = f"too late, the {what.kind} is {shown.status}"
+    raise NotRunning(f"{what.id}: {ended if shown.status.ended else shown.says}")
+
+
+def _has_come_about(shown: Shown, wish: AnyCommand) -> bool:
+    """Who wants it over may not have been the first; who says that it is done must be."""
+    if isinstance(wish, Done):
+        return isinstance(shown, TaskShow) and shown.done_by == wish.actor
+    return (type(wish), shown.status) in ((Cancellation, Status.CANCELLED), (Waiver, Status.WAIVED))
+
+
+def _not_taken(error: RPCError, what: WorkflowName, op: str, namespace: str) -> Refusal:
+    if about_the_limit_in_flight(error):
+        return NotAdmitted(f"too many changes of this {what.kind} wait for a worker already")
+    if about_a_pause(error):
+        return NotAdmitted("the workflow is paused in Temporal; unpause it there first")
+    if error.status is RPCStatusCode.FAILED_PRECONDITION:  # code that does not fit fails its tasks; another may not
+        return NotConfirmed(op, f"Temporal: {error.message}")
+    if error.status in _NO_ANSWER:
+        return NotConfirmed(op)
+    return NotRunning(what.id) if about_the_workflow(error) else TemporalRefused(error, namespace)
+
+
+def _why(failure: WorkflowUpdateFailedError, kind: Kind) -> str:
+    return (
+        failure.cause.message if isinstance(failure.cause, ApplicationError) else Rejection.NOT_DONE.says(subject=kind)
+    )

@@ -1,0 +1,281 @@
+"""`countersign fast-forward`: moves one clock, so that a policy of weeks is rehearsed in seconds.
+
+Only a server with workflow time skipping can do it, as `countersign dev` starts one. Real work is never hurried: the
+clock stands while an activity runs, and a retried one ends the rehearsal, for each second of its pauses would be a
+call to the real service.
+"""
+
+import asyncio
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from google.protobuf.field_mask_pb2 import FieldMask
+from pydantic import AwareDatetime
+from temporalio.api.common.v1 import TimeSkippingConfig, WorkflowExecution
+from temporalio.api.workflow.v1 import WorkflowExecutionOptions
+from temporalio.api.workflowservice.v1 import UpdateWorkflowExecutionOptionsRequest
+from temporalio.client import Client, WorkflowHandle
+from temporalio.service import RPCError, RPCStatusCode
+from temporalio.testing import TimeSkipper
+
+from activities.temporal import executions as runs
+from activities.temporal.executions import Description, RunStatus, about_its_begin, about_the_workflow
+from starter.errors import Refusal
+from starter.queries.filters import followed_up
+from workflows import names
+from workflows.kinds import Kind, WorkflowName, named
+from workflows.model.base import Model
+from workflows.model.views import FollowUpShow
+from workflows.names import SHOW
+
+WITHIN: Final = timedelta(seconds=60)
+TOGETHER_AT_MOST: Final = 400
+"""Clocks that are moved to one instant: each wake of each takes a moment."""
+_GLANCE: Final = 0.2
+JUST_AFTER: Final = timedelta(seconds=10)
+"""How far beyond an instant a clock is moved: longer than what happens then takes. The server may move a workflow that
+is still at work when its clock gets there on to the next timer, days too far."""
+_NEARLY: Final = timedelta(seconds=1)
+_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+_TOGETHER: Final = (Kind.ONBOARDING, Kind.CAMPAIGN)
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
+
+Handle = WorkflowHandle[Any, Any]
+
+
+class Forwarded(Model):
+    """Where the clock of a request or a task stands now; `reached` is False when it ended before the target."""
+
+    id: str
+    now: AwareDatetime
+    reached: bool
+
+
+def span(text: str) -> timedelta:
+    """`90m`, `4h`, `3d`, `2w` as a time span; `ValueError` for anything else."""
+    match = re.fullmatch(r"([1-9][0-9]{0,3})([mhdw])", text)
+    if not match:
+        raise ValueError(f"{text} is not a duration such as 4h, 3d or 2w")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+async def forward(client: Client, id: str, by: timedelta, *, within: timedelta = WITHIN) -> Forwarded:
+    """Move one clock `by` this much; returns when it is there and everything on the way was done.
+
+    `id` is a request's, or the workflow id of a request, a task, an onboarding or a campaign; of these two all that is
+    open of them comes along.
+
+    `Refusal` when the server moves no clocks, it is unknown or closed, an activity is being retried, or it is
+    not there `within` this much real time; the clock is then left where it is, and runs on as clocks do.
+    """
+    what = followed_up(id)
+    handle = client.get_workflow_handle(what.workflow_id)
+    skipper = TimeSkipper(client)
+    try:
+        if what.kind in _TOGETHER:
+            return await _Together(skipper, what, within).forward(by)
+        described = await runs.described(client, handle.id)
+        if not described.status.open:
+            raise _not_open(what)
+        _refuse_to_hurry(described, what)
+        reached = await _moved(skipper, handle, what, by, within)
+        return Forwarded(id=what.id, now=await skipper.get_current_time(handle), reached=reached)
+    except RPCError as error:
+        raise _in_words(error, what) from error
+
+
+async def forward_to_next(client: Client, id: str, *, within: timedelta = WITHIN) -> Forwarded:
+    """Move one clock to what happens next; `Refusal` when that has no time, and what `forward` refuses.
+
+    Of an onboarding and of a campaign it is what happens next to any of theirs that is open.
+    """
+    what = followed_up(id)
+    handle = client.get_workflow_handle(what.workflow_id)
+    skipper = TimeSkipper(client)
+    try:
+        shown = await _shown(handle, what, within)
+        now = await skipper.get_current_time(handle)
+        at = shown.next.at if shown.next else None
+        if what.kind in _TOGETHER and (first := await _Together(skipper, what, within).first()):
+            at = first
+    except RPCError as error:
+        raise _in_words(error, what) from error
+    if at is None:
+        why = shown.next.why if shown.next else shown.says
+        raise Refusal(f"{what.id}: nothing is to come at a time of its own ({why})")
+    return await forward(client, id, max(at - now, timedelta(0)) + JUST_AFTER, within=within)
+
+
+@dataclass
+class _Together:
+    """An onboarding and its open parts, or a campaign and its open requests, each with a clock of its own."""
+
+    skipper: TimeSkipper
+    what: WorkflowName
+    within: timedelta
+
+    async def forward(self, by: timedelta) -> Forwarded:
+        """Move all clocks to one instant, whatever wakes first going first; parts that begin meanwhile come along."""
+        own = self.skipper.client.get_workflow_handle(self.what.workflow_id)
+        if await self._clock(self.what) is None:
+            raise _not_open(self.what)
+        target = await self.skipper.get_current_time(own) + by
+        try:
+            async with asyncio.timeout(self.within.total_seconds()):
+                reached = await self._all(target)
+        except TimeoutError:
+            raise await _too_slow(self.skipper, own, self.what, self.within) from None
+        except ExceptionGroup as several:
+            raise several.exceptions[0] from None
+        return Forwarded(id=self.what.id, now=await self.skipper.get_current_time(own), reached=reached)
+
+    async def first(self) -> datetime | None:
+        """When something is next to happen to any of them; None when nothing has a time."""
+        wakes = [await self._wakes(one, _NEVER) for one in await self._behind(_NEVER)]
+        return min((at for at in wakes if at != _NEVER), default=None)
+
+    async def _all(self, target: datetime) -> bool:
+        """Move all of them; False when it ended on the way."""
+        while behind := await self._behind(target):
+            wakes = {one: await self._wakes(one, target) for one in behind}
+            first = min(wakes.values())
+            early = [one for one, at in wakes.items() if first in (at, target)]
+            async with asyncio.TaskGroup() as moving:
+                moves = {one: moving.create_task(self._move(one, first)) for one in early}
+            if self.what in moves and not moves[self.what].result():
+                return False
+        return True
+
+    async def _behind(self, target: datetime) -> list[WorkflowName]:
+        """Those whose clock is not there yet."""
+        query = f"{names.PARENT.name} = '{self.what.workflow_id}' AND {runs.OPEN}"
+        listed = [named(run.id) async for run in runs.listed(self.skipper.client, query)]
+        if len(listed) > TOGETHER_AT_MOST:
+            raise Refusal(
+                f"{self.what.id}: {len(listed):,} open ones are more than {TOGETHER_AT_MOST} to move together"
+            )
+        clocks = {one: await self._clock(one) for one in (self.what, *filter(None, listed))}
+        return [one for one, clock in clocks.items() if clock is not None and clock < target - _NEARLY]
+
+    async def _clock(self, what: WorkflowName) -> datetime | None:
+        handle = self.skipper.client.get_workflow_handle(what.workflow_id)
+        if not (await runs.described(self.skipper.client, handle.id)).status.open:
+            return None
+        return await self.skipper.get_current_time(handle)
+
+    async def _wakes(self, what: WorkflowName, target: datetime) -> datetime:
+        """When something is next to happen to it, else the target; one that has not begun yet begins first of all."""
+        handle = self.skipper.client.get_workflow_handle(what.workflow_id)
+        now = await self.skipper.get_current_time(handle)
+        begins = (await runs.described(self.skipper.client, handle.id)).raw.workflow_execution_info.execution_time
+        at: datetime | None = begins.ToDatetime(UTC)
+        if at is None or at <= now:
+            shown = await _shown(handle, what, self.within)
+            at = shown.next.at if shown.next else None
+        return min(max(at, now) + JUST_AFTER, target) if at else target
+
+    async def _move(self, what: WorkflowName, to: datetime) -> bool:
+        """Whether its clock is there; False when it ended on the way, or since it was last looked at."""
+        handle = self.skipper.client.get_workflow_handle(what.workflow_id)
+        by = to - await self.skipper.get_current_time(handle)
+        try:
+            return by <= timedelta() or await _moved(self.skipper, handle, what, by, self.within)
+        except RPCError as error:
+            if about_the_workflow(error):
+                return False
+            raise
+
+
+async def _shown(handle: Handle, what: WorkflowName, within: timedelta) -> FollowUpShow:
+    """What it shows of itself; one that was started a moment ago is asked again until it has begun."""
+    try:
+        async with asyncio.timeout(within.total_seconds()):
+            while True:
+                try:
+                    shown: FollowUpShow = await handle.query(SHOW, result_type=FollowUpShow)
+                except RPCError as error:
+                    if not about_its_begin(error):
+                        raise
+                    await asyncio.sleep(_GLANCE)
+                else:
+                    return shown
+    except TimeoutError:
+        raise Refusal(f"{what.id}: has not begun within {within.total_seconds():.0f} s") from None
+
+
+async def _moved(skipper: TimeSkipper, handle: Handle, what: WorkflowName, by: timedelta, within: timedelta) -> bool:
+    move = asyncio.create_task(skipper.fast_forward(handle, by))
+    try:
+        async with asyncio.timeout(within.total_seconds()):
+            while not move.done():
+                await asyncio.wait([move], timeout=_GLANCE)
+                _refuse_to_hurry(await runs.described(skipper.client, handle.id), what)
+            return await move
+    except TimeoutError:
+        raise await _too_slow(skipper, handle, what, within) from None
+    finally:
+        if not move.done() or move.cancelled() or move.exception():
+            await _disarm(skipper.client, handle)
+        move.cancel()
+
+
+async def _disarm(client: Client, handle: Handle) -> None:
+    """Let the clock run as clocks do; a workflow that is closed by now needs nothing."""
+    with suppress(RPCError):
+        await client.workflow_service.update_workflow_execution_options(
+            UpdateWorkflowExecutionOptionsRequest(
+                namespace=client.namespace,
+                workflow_execution=WorkflowExecution(workflow_id=handle.id),
+                workflow_execution_options=WorkflowExecutionOptions(
+                    time_skipping_config=TimeSkippingConfig(enabled=False)
+                ),
+                update_mask=FieldMask(paths=["time_skipping_config"]),
+            )
+        )
+
+
+def _refuse_to_hurry(described: Description, what: WorkflowName) -> None:
+    if described.status is RunStatus.PAUSED:
+        raise Refusal(
+            f"{what.id}: the workflow is paused in Temporal, so its clock moves nothing; unpause it there first"
+        )
+    for pending in described.raw.pending_activities:
+        if pending.attempt > 1:
+            raise Refusal(
+                f"{what.id}: {pending.activity_type.name} is being retried (attempt {pending.attempt}), so its clock "
+                f"is not moved any further; fix that first (countersign {what.kind.names.command} show {what.id})"
+            )
+
+
+async def _too_slow(skipper: TimeSkipper, handle: Handle, what: WorkflowName, within: timedelta) -> Refusal:
+    now: datetime = await skipper.get_current_time(handle)
+    waits = _waits_for(await runs.described(skipper.client, handle.id))
+    return Refusal(
+        f"{what.id}: not there within {within.total_seconds():.0f} s, its clock is at {now:%d %b %H:%M} UTC{waits}"
+    )
+
+
+def _waits_for(described: Description) -> str:
+    raw = described.raw
+    busy = [activity.activity_type.name for activity in raw.pending_activities]
+    busy += [f"the workflow {child.workflow_id}" for child in raw.pending_children]
+    return f"; it waits for {', '.join(busy)}" if busy else ""
+
+
+def _in_words(error: RPCError, what: WorkflowName) -> Exception:
+    if error.status is RPCStatusCode.UNIMPLEMENTED:
+        return Refusal(
+            "this Temporal server moves no clocks: fast-forward works on the one that `countersign dev` starts"
+        )
+    if not about_the_workflow(error):
+        return error
+    whole = ", ".join(kind.workflow_id(what.id) for kind in Kind if kind is not Kind.REQUEST)
+    return _not_open(what, f"; if it is no request, give its whole id: {whole}" if what.kind is Kind.REQUEST else "")
+
+
+def _not_open(what: WorkflowName, others: str = "") -> Refusal:
+    return Refusal(f"{what.id}: no such {what.kind} is open, so there is no clock to move{others}")

@@ -1,0 +1,170 @@
+"""Which requests are wanted, and the words in which Temporal's visibility is asked for them."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Final
+
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.errors import ID_PATTERN, nearest
+from activities.temporal import executions
+from starter.errors import Refusal
+from starter.temporal.search_attributes import STUCK
+from workflows import names
+from workflows.kinds import Kind, WorkflowName, named
+from workflows.model.subject import Status
+
+
+def is_request_id(text: str) -> bool:
+    """Whether a request may have this id; what may not would lead elsewhere in the store."""
+    return re.fullmatch(ID_PATTERN, text) is not None
+
+
+def request_id(typed: str) -> str:
+    """The request's id; see `id_of`."""
+    return id_of(Kind.REQUEST, typed)
+
+
+def id_of(kind: Kind, typed: str) -> str:
+    """The id of one of this kind; `Refusal` for the workflow id of something else, and for what cannot be an id."""
+    prefix = kind.workflow_id("")
+    id = typed.removeprefix(prefix)
+    if not is_request_id(id):
+        raise Refusal(
+            f'"{typed}" is no {kind}: expected an id of 1-100 characters of A-Z a-z 0-9 . _ -, or {prefix}<id>'
+        )
+    return id
+
+
+def followed_up(typed: str) -> WorkflowName:
+    """What has this workflow id, or the request of this id; `Refusal` for what is neither."""
+    kind = known.kind if (known := named(typed)) else Kind.REQUEST
+    return WorkflowName(kind, id_of(kind, typed))
+
+
+_LAST_RUNS: Final = "ExecutionStatus != 'ContinuedAsNew'"
+"""A long life is several runs: the last one speaks for it."""
+_BROKEN_OFF: Final = "ExecutionStatus IN ('Terminated', 'Failed', 'TimedOut')"
+IN_TROUBLE: Final = f"({executions.OPEN} AND {names.PROBLEM.name} IS NOT NULL)"
+_NEWER_WORDS: Final = (STUCK, "ExecutionStatus = 'Paused'")
+"""What an older server does not know: it refuses the whole query."""
+_NOT_OF_A_CAMPAIGN: Final = (
+    f"({names.PARENT.name} IS NULL OR {names.PARENT.name} NOT STARTS_WITH '{Kind.CAMPAIGN.workflow_id('')}')"
+)
+SETTLED: Final = "settled"
+"""The stage in which nobody has to do anything any more."""
+
+
+class Lateness(Enum):
+    """Which part of a set: it is asked for in two, because visibility sorts nothing."""
+
+    ANY = "any"
+    OVERDUE = "overdue"
+    IN_TIME = "in time"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which requests; each field narrows, what is not given does not.
+
+    `person` is somebody who has to act now, `requester` who asked; `people` those of whom one has to act, or asked;
+    `attention` those that need somebody of ours.
+    `types` are the names of the workflows that are listed. Without `of_campaigns` the requests of campaigns are left
+    out, unless one of `people` has to act: there may be 10,000 of them, which the campaign speaks for.
+    """
+
+    attention: bool = False
+    statuses: tuple[Status, ...] = ()
+    kind: str | None = None
+    person: str | None = None
+    requester: str | None = None
+    overdue: bool = False
+    people: tuple[str, ...] = ()
+    types: tuple[str, ...] = (names.SIGNATURE_REQUEST,)
+    of_campaigns: bool = True
+    by_person: bool = False
+    """Whether what waits for one of `people` stands together, as far as the set is sorted."""
+
+    def __post_init__(self) -> None:
+        named = (("kind", self.kind), ("person", self.person), ("requester", self.requester))
+        for option, id in (*named, *(("people", one) for one in self.people)):
+            if id is not None and not is_request_id(id):
+                raise Refusal(f"{option}: {id!r} cannot be an id, which has 1-100 characters of A-Z a-z 0-9 . _ -")
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether anything but attention is asked for."""
+        return self != Wanted(attention=self.attention, types=self.types, of_campaigns=self.of_campaigns)
+
+    async def query(self, client: Client, at: datetime, late: Lateness = Lateness.ANY) -> str:
+        """The words for this server, as of an instant."""
+        late = Lateness.OVERDUE if self.overdue else late
+        words = [*self._narrowing(), *_lateness(late, at)]
+        if self.attention:
+            newer = "".join([f" OR ({word})" for word in _NEWER_WORDS if await _understands(client, word)])
+            words.append(f"({IN_TROUBLE} OR {_BROKEN_OFF}{newer})")
+        return " AND ".join(words)
+
+    def _narrowing(self) -> Iterator[str]:
+        yield (
+            f"WorkflowType IN ({_quoted(*self.types)})" if len(self.types) > 1 else f"WorkflowType = '{self.types[0]}'"
+        )
+        yield _LAST_RUNS
+        if self.statuses:
+            yield f"{names.STATUS.name} IN ({_quoted(*self.statuses)})"
+        for key, id in ((names.KIND, self.kind), (names.WAITING_FOR, self.person), (names.REQUESTER, self.requester)):
+            if id is not None:
+                yield f"{key.name} = '{id}'"
+        alone = "" if self.of_campaigns else _NOT_OF_A_CAMPAIGN
+        if self.people:
+            who = _quoted(*self.people)
+            asked = " AND ".join(filter(None, (f"{names.REQUESTER.name} IN ({who})", alone)))
+            yield f"({names.WAITING_FOR.name} IN ({who}) OR ({asked}))"
+        elif alone:
+            yield alone
+
+
+def among(query: str, ids: tuple[str, ...]) -> str:
+    """The query for those of its workflows that have one of these workflow ids."""
+    return f"{query} AND WorkflowId IN ({_quoted(*ids)})"
+
+
+def _lateness(late: Lateness, at: datetime) -> Iterator[str]:
+    due, stage, now = names.DUE_AT.name, names.STAGE.name, f"'{at.astimezone(UTC).isoformat()}'"
+    if late is Lateness.OVERDUE:
+        yield f"{executions.OPEN} AND {stage} != '{SETTLED}' AND {due} < {now}"
+    if late is Lateness.IN_TIME:
+        unset = f"{stage} IS NULL OR {due} IS NULL"
+        yield f"(CloseTime IS NOT NULL OR {stage} = '{SETTLED}' OR {due} >= {now} OR {unset})"
+
+
+def _quoted(*words: str) -> str:
+    return ", ".join(f"'{word}'" for word in words)
+
+
+async def _understands(client: Client, query: str) -> bool:
+    try:
+        await client.count_workflows(query)
+    except RPCError as error:
+        if error.status is RPCStatusCode.INVALID_ARGUMENT:
+            return False
+        raise
+    return True
+
+
+_LOOKED_AT: Final = 1_000
+"""The newest of its kind, among which the one that was meant is looked for."""
+_NAMED: Final = 3
+
+
+async def hint(client: Client, what: WorkflowName) -> str:
+    """`, did you mean msa-0042?`, or nothing when none is near."""
+    found, _ = await executions.page_of(
+        client, await Wanted(types=(what.kind.names.workflow,)).query(client, datetime.now(UTC)), size=_LOOKED_AT
+    )
+    near = nearest(what.id, (run.id.partition(":")[2] for run in found), most=_NAMED)
+    return f", did you mean {' or '.join(near)}?" if near else ""

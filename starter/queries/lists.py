@@ -1,0 +1,370 @@
+"""Requests page by page: what is overdue stands first, and a cursor leads on from where a page ended.
+
+Visibility sorts nothing, so a set of up to `SORTED_AT_MOST` is read whole and sorted here; a larger one comes in the
+server's order (newest first, what is open before what has closed), asked for in two parts.
+"""
+
+import asyncio
+import base64
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from typing import Final
+
+from pydantic import AwareDatetime, Field, ValidationError
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.records.rows import StoragePrefix
+from activities.records.store import Store
+from activities.temporal import executions
+from activities.temporal.executions import Run, RunStatus
+from starter.boot.context import Context
+from starter.errors import Refusal
+from starter.queries import lookup
+from starter.queries.filters import IN_TROUBLE, SETTLED, Lateness, Wanted, among
+from starter.temporal.codec import CodecError
+from starter.temporal.search_attributes import REPORTED
+from workflows import names
+from workflows.follow_up.outbox import dead_of
+from workflows.kinds import Kind, WorkflowName, named
+from workflows.model.base import Model
+from workflows.model.campaign import last_day_before
+from workflows.model.records import DeadHandOffs, SettledRecord
+from workflows.model.subject import BEGINS
+from workflows.model.views import AttentionCode, Shown
+
+
+class RequestLine(Model):
+    """One line of `request list` or `task list`.
+
+    `status` is where it stood last, as `show` has it. `trouble` is what the workflow cannot say of
+    itself: `terminated`, `failed` or `timed out` when it was broken off, `paused` when somebody has it stand still in
+    Temporal, `stuck` when its tasks fail time after time.
+    """
+
+    id: str
+    kind: str
+    status: str
+    problem: str | None = None
+    attention: str | None = None
+    """What most needs somebody where nothing is broken: an `AttentionCode`."""
+    due_at: AwareDatetime | None = None
+    trouble: str | None = None
+    document: str = ""
+    """Empty also when it is encrypted with a key that is not set here; of a task its title."""
+    requester: str = ""
+    stage: str = ""
+    """Where it is, in a word; of an onboarding the name of its stage."""
+    waiting_for: tuple[str, ...] = ()
+    """Directory ids of whose turn it is; at most 20, then `+more`."""
+    since: AwareDatetime | None = None
+    """Since when it is the turn of the first of them."""
+    overdue: bool = False
+    """Somebody still has to act, after the due date."""
+    open: bool = True
+    """Whether its workflow goes on."""
+    started_at: AwareDatetime | None = None
+    """None when Temporal has forgotten the request."""
+    workflow_id: str = ""
+
+    @property
+    def last_day(self) -> date | None:
+        """Of a campaign, the day of which `due_at` is the end everywhere on earth; None of anything else."""
+        what = named(self.workflow_id)
+        if self.due_at is None or what is None or what.kind is not Kind.CAMPAIGN:
+            return None
+        return last_day_before(self.due_at)
+
+
+async def line_of(run: Run, now: datetime) -> RequestLine:
+    """The line of a run."""
+    known, paused = run.known, run.status is RunStatus.PAUSED
+    code, due = known.get(names.PROBLEM), known.get(names.DUE_AT)
+    what = named(run.id)
+    attention = AttentionCode.PAUSED if paused else code if lookup.needs_attention(code) else None
+    return RequestLine(
+        id=run.id.partition(":")[2] or run.id,
+        kind=known.get(names.KIND) or "",
+        status=known.get(names.STATUS) or BEGINS[what.kind if what else Kind.REQUEST],
+        problem=None if lookup.needs_attention(code) else code,
+        attention=attention,
+        due_at=due,
+        trouble=_trouble(run),
+        document=await _document(run),
+        requester=known.get(names.REQUESTER) or "",
+        stage=known.get(names.STAGE) or "",
+        waiting_for=tuple(known.get(names.WAITING_FOR) or ()),
+        since=known.get(names.TURN_AT),
+        overdue=is_overdue(run, now),
+        open=run.status.open,
+        started_at=run.started_at,
+        workflow_id=run.id,
+    )
+
+
+def line_of_dead(dead: DeadHandOffs, what: WorkflowName, shown: Shown | None) -> RequestLine:
+    """The line of one whose hand-offs died, from the store's index and its record."""
+    return RequestLine(
+        id=dead.id,
+        kind=dead.kind,
+        status=dead.status,
+        attention=AttentionCode.HANDOFF_DEAD,
+        due_at=shown.due_at if shown else None,
+        document=shown.title if shown else "",
+        requester=shown.requester if shown else "",
+        open=False,
+        workflow_id=what.workflow_id,
+    )
+
+
+def is_overdue(run: Run, now: datetime) -> bool:
+    """Whether somebody still has to act, after the due date."""
+    due, stage = run.known.get(names.DUE_AT), run.known.get(names.STAGE)
+    return run.status.open and due is not None and due < now and stage not in (None, SETTLED)
+
+
+def by_urgency(runs: Iterable[Run], now: datetime) -> list[Run]:
+    """What is overdue, the longest first; what is open, by its due date; then what has ended, as it came.
+
+    What is open and has no due date is an onboarding: what needs somebody first, then what waits the longest.
+    """
+    never = datetime.max.replace(tzinfo=UTC)
+
+    def place(run: Run) -> tuple[bool, bool, datetime, bool, datetime]:
+        due, since = (run.known.get(names.DUE_AT), run.known.get(names.TURN_AT)) if run.status.open else (None, None)
+        calm = run.known.get(names.PROBLEM) is None or not run.status.open
+        return not is_overdue(run, now), not run.status.open, due or never, calm, since or never
+
+    return sorted(runs, key=place)
+
+
+def by_person(runs: Iterable[Run], people: Iterable[str]) -> list[Run]:
+    """What waits for the same of these people together, whose most urgent one stands first; then what waits for none.
+
+    Within a group the order stays.
+    """
+    known, groups = frozenset(people), defaultdict[str, list[Run]](list)
+    for run in runs:
+        groups[waits_for(run.known.get(names.WAITING_FOR) or (), known)].append(run)
+    nobody = groups.pop("", [])
+    return [*(run for group in groups.values() for run in group), *nobody]
+
+
+def waits_for(waiting: Iterable[str], people: frozenset[str]) -> str:
+    """The first of these people for whom something waits; empty where it waits for none of them."""
+    return next((person for person in waiting if person in people), "")
+
+
+async def _document(run: Run) -> str:
+    try:
+        return await run.memo(names.MEMO_DOCUMENT)
+    except CodecError:
+        return ""
+
+
+def _trouble(run: Run) -> str | None:
+    if run.status.broken_off or run.status is RunStatus.PAUSED:
+        return run.status
+    reported = any(pair.key.name == REPORTED.name for pair in run.known)
+    return "stuck" if run.status is RunStatus.RUNNING and reported else None
+
+
+DEAD_AT_ONCE: Final = 20
+"""Entries of the index that are read at the same time."""
+
+
+async def dead_ids(store: Store, wanted: Wanted) -> list[WorkflowName]:
+    """What the index names, if it is wanted at all: in them nobody has to act, and who asked is not known."""
+    if not wanted.attention or wanted.person or wanted.requester or wanted.people or wanted.overdue:
+        return []
+    kinds = [kind for kind in Kind if kind.names.workflow in wanted.types]
+    return [WorkflowName(kind, id) for kind in kinds for id in await store.hand_offs.dead(kind.names.prefix)]
+
+
+async def dead_lines(store: Store, wanted: Wanted, ids: list[WorkflowName]) -> list[RequestLine]:
+    """The lines of those that are wanted."""
+    lines = []
+    for chunk in _chunks(ids):
+        contents = await asyncio.gather(
+            *(store.hand_offs.read_dead(StoragePrefix.of(one.workflow_id)) for one in chunk)
+        )
+        records = await store.read_records([StoragePrefix.of(one.workflow_id) for one in chunk])
+        for one, content, record in zip(chunk, contents, records, strict=True):
+            dead = DeadHandOffs.model_validate_json(content) if content is not None else None
+            if dead and dead_of(dead.handoffs) and _is_wanted(dead, wanted):
+                lines.append(
+                    line_of_dead(dead, one, SettledRecord.model_validate_json(record).show if record else None)
+                )
+    return lines
+
+
+def _is_wanted(dead: DeadHandOffs, wanted: Wanted) -> bool:
+    return wanted.kind in (None, dead.kind) and (not wanted.statuses or dead.status in wanted.statuses)
+
+
+async def still_open(client: Client, ids: list[WorkflowName]) -> set[str]:
+    """The workflow ids of those that try other targets still, so that Temporal names them as well."""
+    return {
+        run.id
+        for chunk in _chunks(ids)
+        async for run in executions.listed(client, among(IN_TROUBLE, tuple(one.workflow_id for one in chunk)))
+    }
+
+
+def _chunks(ids: list[WorkflowName]) -> Iterable[list[WorkflowName]]:
+    return (ids[first : first + DEAD_AT_ONCE] for first in range(0, len(ids), DEAD_AT_ONCE))
+
+
+SORTED_AT_MOST: Final = 1_000
+"""Requests of a set that is sorted; the most runs that a server gives in one page."""
+_CURSOR_AT_MOST: Final = 4_096
+_TOKEN_UNREAD: Final = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.UNKNOWN)
+_NO_CURSOR: Final = "this is not where a page of the list ended: begin at its first page"
+
+
+class LinesPage(Model):
+    """Some lines, and the cursor of those that follow, None after the last.
+
+    `total` is how many there are in all, about: what was reset or died is only known when it is read. `in_order` says
+    whether the whole set is sorted by urgency, not only what is overdue before the rest.
+    """
+
+    lines: tuple[RequestLine, ...]
+    cursor: str | None
+    total: int
+    in_order: bool
+
+
+class _Part(StrEnum):
+    SORTED = "sorted"
+    OVERDUE = "overdue"
+    IN_TIME = "in time"
+    DEAD = "dead"
+
+
+class _Cursor(Model):
+    """Where a page ended, as of which instant, so that nothing moves between the parts meanwhile."""
+
+    at: AwareDatetime
+    part: _Part
+    token: str = ""
+    """The server's, in base64."""
+    offset: int = Field(default=0, ge=0)
+    total: int = 0
+
+    def written(self) -> str:
+        return base64.urlsafe_b64encode(self.model_dump_json(exclude_defaults=True).encode()).decode()
+
+    @classmethod
+    def read(cls, written: str) -> "_Cursor":
+        try:
+            return cls.model_validate_json(base64.urlsafe_b64decode(written[:_CURSOR_AT_MOST]))
+        except (ValidationError, ValueError):
+            raise Refusal(_NO_CURSOR) from None
+
+
+_Read = tuple[list[RequestLine], _Cursor | None, int]
+"""Lines, where those stand that follow, and how many there are in all."""
+
+
+async def page(
+    context: Context, wanted: Wanted, *, size: int = 50, cursor: str | None = None, now: datetime | None = None
+) -> LinesPage:
+    """Up to `size` lines from the start, or from where a page ended; a page may have fewer, also before the last.
+
+    `Refusal` for a cursor that no page gave.
+    """
+    at = _Cursor.read(cursor) if cursor else await _start(context, wanted, now or datetime.now(UTC))
+    try:
+        lines, following, total = await _READ[at.part](context, wanted, at, min(size, SORTED_AT_MOST))
+        while not lines and following is not None:
+            lines, following, total = await _READ[following.part](context, wanted, following, min(size, SORTED_AT_MOST))
+    except (RPCError, ValueError, OverflowError) as error:
+        if cursor and (not isinstance(error, RPCError) or error.status in _TOKEN_UNREAD):
+            raise Refusal(_NO_CURSOR) from error
+        raise
+    written = following.written() if following else None
+    return LinesPage(lines=tuple(lines), cursor=written, total=total, in_order=at.part is _Part.SORTED)
+
+
+async def everything(context: Context, wanted: Wanted, *, now: datetime | None = None) -> AsyncIterator[RequestLine]:
+    """All lines, read page by page."""
+    cursor = None
+    while True:
+        found = await page(context, wanted, size=SORTED_AT_MOST, cursor=cursor, now=now)
+        for line in found.lines:
+            yield line
+        if (cursor := found.cursor) is None:
+            return
+
+
+async def _start(context: Context, wanted: Wanted, now: datetime) -> _Cursor:
+    known = (await context.client.count_workflows(await wanted.query(context.client, now))).count
+    total = known + len(await dead_ids(context.store, wanted))
+    return _Cursor(at=now, part=_Part.SORTED if known <= SORTED_AT_MOST else _Part.OVERDUE, total=total)
+
+
+async def _sorted(context: Context, wanted: Wanted, at: _Cursor, size: int) -> _Read:
+    found, _ = await executions.page_of(context.client, await wanted.query(context.client, at.at), size=SORTED_AT_MOST)
+    living = by_urgency(await _last_runs(context.client, found), at.at)
+    living = by_person(living, wanted.people) if wanted.by_person else living
+    named = {run.id for run in living}
+    dead = [one for one in await dead_ids(context.store, wanted) if one.workflow_id not in named]
+    end = at.offset + size
+    lines = [await line_of(run, at.at) for run in living[at.offset : end]]
+    lines += await dead_lines(context.store, wanted, dead[max(0, at.offset - len(living)) : max(0, end - len(living))])
+    total = len(living) + len(dead)
+    return lines, at.replace(offset=end) if end < total else None, total
+
+
+async def _of_the_server(context: Context, wanted: Wanted, at: _Cursor, size: int) -> _Read:
+    """A page of one part; what follows it begins on a page of its own."""
+    query = await wanted.query(context.client, at.at, Lateness(at.part))
+    found, token = await executions.page_of(context.client, query, size=size, token=base64.b64decode(at.token))
+    lines = [await line_of(run, at.at) for run in await _last_runs(context.client, found)]
+    if token:
+        return lines, at.replace(token=base64.b64encode(token).decode()), at.total
+    following = at.replace(part=_following(at.part, wanted), token="")
+    return lines, following if following.part is not _Part.DEAD or wanted.attention else None, at.total
+
+
+def _following(part: _Part, wanted: Wanted) -> _Part:
+    return _Part.IN_TIME if part is _Part.OVERDUE and not wanted.overdue else _Part.DEAD
+
+
+async def _dead(context: Context, wanted: Wanted, at: _Cursor, size: int) -> _Read:
+    ids, end = await dead_ids(context.store, wanted), at.offset + size
+    here = ids[at.offset : end]
+    named = await still_open(context.client, here)
+    lines = await dead_lines(context.store, wanted, [one for one in here if one.workflow_id not in named])
+    return lines, at.replace(offset=end) if end < len(ids) else None, at.total
+
+
+_READ: Final = {
+    _Part.SORTED: _sorted,
+    _Part.OVERDUE: _of_the_server,
+    _Part.IN_TIME: _of_the_server,
+    _Part.DEAD: _dead,
+}
+
+
+async def _last_runs(client: Client, found: list[Run]) -> list[Run]:
+    """Without those that a reset ended: it terminates the run that it takes the place of."""
+    broken = [run for run in found if run.status.broken_off]
+    last: set[str] = set()
+    for first in range(0, len(broken), DEAD_AT_ONCE):
+        chunk = broken[first : first + DEAD_AT_ONCE]
+        answers = await asyncio.gather(*(_is_last_run(client, run) for run in chunk))
+        last |= {run.run_id for run, is_last in zip(chunk, answers, strict=True) if is_last}
+    return [run for run in found if not run.status.broken_off or run.run_id in last]
+
+
+async def _is_last_run(client: Client, run: Run) -> bool:
+    try:
+        return (await executions.described(client, run.id)).run_id == run.run_id
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return True  # Its retention is over; the list hears of that later.
+        raise

@@ -1,0 +1,291 @@
+"""Where the answer about a request comes from: its workflow, else what Temporal keeps beside it, else the record.
+
+The workflow knows everything, but somebody has to run it. Without a worker there are the memo, the search attributes
+and the settled record; when Temporal has forgotten the run, the record alone is the lasting truth.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Final
+
+from pydantic import ValidationError
+from temporalio.client import Client, WorkflowQueryFailedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.records.notification_pages import amendments_of, pages_of
+from activities.records.rows import StoragePrefix
+from activities.records.store import Store
+from activities.records.user_texts import together
+from activities.temporal import executions
+from activities.temporal.executions import Description, RunStatus
+from starter.boot.context import Context
+from starter.errors import Refusal
+from starter.queries.filters import id_of
+from starter.temporal import pollers
+from workflows import names
+from workflows.follow_up.record import amended, completed
+from workflows.follow_up.view import stamp
+from workflows.kinds import Kind, WorkflowName
+from workflows.model.commands import Problem
+from workflows.model.records import SettledRecord
+from workflows.model.subject import BEGINS, Code, Status
+from workflows.model.timeline import EventType, TimelineEntry
+from workflows.model.views import (
+    AnyShow,
+    Attention,
+    AttentionCode,
+    CampaignShow,
+    FollowUpShow,
+    Next,
+    NextStep,
+    OnboardingShow,
+    RequestShow,
+    Shown,
+    TaskShow,
+)
+
+_WORKER_ANSWERS_WITHIN: Final = timedelta(seconds=5)
+_NOBODY_AFTER: Final = 1.0
+"""Seconds after which one may ask whether there is a worker at all: an answer is mostly there in a tenth of that."""
+_KNOWS_MORE: Final = "no worker answers that knows more"
+_NO_WORKER: Final = (
+    RPCStatusCode.CANCELLED,
+    RPCStatusCode.DEADLINE_EXCEEDED,
+    RPCStatusCode.FAILED_PRECONDITION,
+    RPCStatusCode.UNAVAILABLE,
+)
+_SHOWN: Final[Mapping[Kind, type[RequestShow | TaskShow | OnboardingShow | CampaignShow]]] = {
+    Kind.REQUEST: RequestShow,
+    Kind.TASK: TaskShow,
+    Kind.ONBOARDING: OnboardingShow,
+    Kind.CAMPAIGN: CampaignShow,
+}
+_PAUSED_WHY: Final = "somebody paused the workflow in Temporal: unpause it in the Web UI"
+
+
+class Unknown(Refusal):
+    """Neither Temporal nor the records know it."""
+
+    def __init__(self, what: WorkflowName, hint: str = "") -> None:
+        super().__init__(f"no {what.kind} {what.id}: neither Temporal nor the records know it{hint}")
+        self.what = what
+
+
+@asynccontextmanager
+async def suggesting(client: Client) -> AsyncIterator[None]:
+    """Add the ids that are near to what is said of one that nobody knows."""
+    try:
+        yield
+    except Unknown as unknown:
+        from starter.queries.filters import hint  # noqa: PLC0415  a list is what hardly any word needs
+
+        raise Unknown(unknown.what, await hint(client, unknown.what)) from None
+
+
+async def show(context: Context, typed: str, *, whole: bool = False) -> RequestShow:
+    """Everything known of a request; `partial` when no worker answers. `Refusal` for an unknown id."""
+    return _of_type(RequestShow, await show_of(Kind.REQUEST, context, typed, whole=whole))
+
+
+async def show_of(kind: Kind, context: Context, typed: str, *, whole: bool = False) -> Shown:
+    """Everything known of one of this kind; see `show`."""
+    async with suggesting(context.client):
+        shown = await look_at(context.client, context.store, WorkflowName(kind, id_of(kind, typed)))
+    return await complete(context.store, shown) if whole else shown
+
+
+async def look(client: Client, store: Store, id: str, *, within: timedelta = _WORKER_ANSWERS_WITHIN) -> RequestShow:
+    """The best answer there is about a request; `Unknown` when neither Temporal nor the records know it."""
+    return _of_type(RequestShow, await look_at(client, store, WorkflowName(Kind.REQUEST, id), within=within))
+
+
+async def look_at(
+    client: Client, store: Store, what: WorkflowName, *, within: timedelta = _WORKER_ANSWERS_WITHIN
+) -> Shown:
+    """The best answer there is; `Unknown` when neither Temporal nor the records know it.
+
+    Raises `StoreFailure` where words that are kept apart cannot be read.
+    """
+    return await together(store, StoragePrefix.of(what.workflow_id), await _found(client, store, what, within))
+
+
+async def _found(client: Client, store: Store, what: WorkflowName, within: timedelta) -> Shown:
+    described = await executions.found(client, what.workflow_id)
+    if described is None:
+        return await _forgotten(store, what)
+    if described.status is RunStatus.PAUSED:
+        return _paused(await _outside(store, what, described), described)
+    shown = await _asked(client, what, within) or await _outside(store, what, described)
+    return _marked(shown, described.status) if described.status.broken_off else shown
+
+
+async def web_ui_page(context: Context, what: WorkflowName) -> str | None:
+    """Where the Web UI has the answer about its present run; None when it has none, or nobody knows where it is."""
+    if context.web_ui is None:
+        return None
+    found = await executions.found(context.client, what.workflow_id)
+    return context.url(what.workflow_id, found.run_id) if found else None
+
+
+async def _asked(client: Client, what: WorkflowName, within: timedelta) -> Shown | None:
+    """What the workflow says, None when no worker answers for it: where none asks for work, that is known soon."""
+    query = asyncio.create_task(_queried(client, what, within))
+    try:
+        await asyncio.wait({query}, timeout=_NOBODY_AFTER)
+        return await query if query.done() or await pollers.somebody(client) else None
+    finally:
+        query.cancel()
+
+
+async def _queried(client: Client, what: WorkflowName, within: timedelta) -> Shown | None:
+    handle = client.get_workflow_handle(what.workflow_id)
+    try:
+        shown: Shown = await handle.query(names.SHOW, result_type=_SHOWN[what.kind], rpc_timeout=within)
+    except WorkflowQueryFailedError:
+        return None
+    except ValidationError:
+        raise
+    except ValueError:
+        return None  # Paused meanwhile: the rejection has a status that the SDK does not know.
+    except RPCError as error:
+        if error.status in _NO_WORKER:
+            return None
+        raise
+    return shown
+
+
+async def _forgotten(store: Store, what: WorkflowName) -> Shown:
+    record = await recorded(store, what)
+    if record is None:
+        raise Unknown(what)
+    return record
+
+
+async def recorded(store: Store, what: WorkflowName) -> Shown | None:
+    """The settled record with all that was added to it, None when it has not settled."""
+    home = StoragePrefix.of(what.workflow_id)
+    content = await store.read_record(home)
+    if content is None:
+        return None
+    shown = await together(store, home, SettledRecord.model_validate_json(content).show)
+    return amended(await complete(store, shown), await amendments_of(store, home))
+
+
+async def complete(store: Store, shown: AnyShow) -> AnyShow:
+    """The answer with the notices and events that are no longer remembered."""
+    if not shown.earlier:
+        return shown
+    kind = next(kind for kind, model in _SHOWN.items() if isinstance(shown, model))
+    return completed(shown, await pages_of(store, kind.workflow_id(shown.id)))
+
+
+def _of_type(expected: type[AnyShow], shown: FollowUpShow) -> AnyShow:
+    if not isinstance(shown, expected):
+        raise TypeError(f"{type(shown).__name__} where {expected.__name__} was asked for")
+    return shown
+
+
+async def _outside(store: Store, what: WorkflowName, described: Description) -> Shown:
+    """What is known without a worker."""
+    if record := await recorded(store, what):
+        return record.replace(partial=True)
+    known = described.known
+    kind = known.get(names.KIND) or ""
+    status = Status(known.get(names.STATUS) or BEGINS[what.kind])
+    facts = FollowUpShow(
+        id=what.id,
+        kind=kind,
+        requester=known.get(names.REQUESTER) or "",
+        status=status,
+        problem=_problem(known.get(names.PROBLEM), described),
+        attention=_attention(known.get(names.PROBLEM), described),
+        next=Next(what=NextStep.WAIT, at=None, why="no worker answers: start `countersign worker`"),
+        due_at=known.get(names.DUE_AT),
+        says=f"No worker answers; when one last did, the {what.kind} was {status}",
+        partial=True,
+    )
+    title = (await described.summary()).removeprefix(f"{kind}: ")
+    if what.kind is Kind.TASK:
+        return TaskShow(**dict(facts), title=title, people=())
+    if what.kind is Kind.ONBOARDING:
+        return OnboardingShow(**dict(facts), title=title, stage=known.get(names.STAGE) or "")
+    if what.kind is Kind.CAMPAIGN:
+        opens_at = described.started_at
+        return CampaignShow(**dict(facts), title=title, opens_at=opens_at, due=opens_at.date())
+    return RequestShow(**dict(facts), document=title)
+
+
+def _problem(code: str | None, described: Description) -> Problem | None:
+    if code is None or needs_attention(code):
+        return None
+    return Problem(code=Code(code), since=described.started_at, says=_KNOWS_MORE)
+
+
+def _attention(code: str | None, described: Description) -> tuple[Attention, ...]:
+    if code is None or not needs_attention(code):
+        return ()
+    return (Attention(code=AttentionCode(code), since=described.started_at, says=_KNOWS_MORE),)
+
+
+def needs_attention(code: str | None) -> bool:
+    """Whether what `CsProblem` says is no problem, but needs somebody all the same."""
+    return code in list(AttentionCode)
+
+
+def _marked(shown: AnyShow, how: RunStatus) -> AnyShow:
+    """What the workflow said last would otherwise read as if it went on."""
+    says = f"The workflow was {how} and does nothing more; before that: {shown.says}"
+    return shown.replace(next=None, waiting_for=(), choices=(), says=says, trouble=how)
+
+
+def _paused(shown: AnyShow, described: Description) -> AnyShow:
+    """A paused workflow answers no query; what is known outside of it is told, and that nothing happens meanwhile."""
+    since = described.paused_at or described.started_at
+    says = f"The workflow is paused in Temporal since {stamp(since)}, so nobody is told anything; it was {shown.status}"
+    paused = Attention(code=AttentionCode.PAUSED, since=since, says=_PAUSED_WHY)
+    return shown.replace(
+        next=Next(what=NextStep.WAIT, at=None, why=_PAUSED_WHY),
+        attention=(paused, *(one for one in shown.attention if one.code is not AttentionCode.PAUSED)),
+        says=says,
+        trouble=described.status,
+    )
+
+
+SYSTEMS: Final = {"core-signature": "Core Signature", "countersign": "Countersign", "temporal": "Temporal"}
+"""Who is nobody: their names, which are the same in every language."""
+OUTCOMES: Final = (EventType.SIGNED, EventType.DONE, EventType.DECLINED, EventType.WAIVED)
+"""What may say how it ended."""
+_CAME_TRUE: Final[Mapping[str, EventType]] = {
+    EventType.CANCELLATION_WISHED: EventType.CANCELLED,
+    EventType.HAND_OVER_WISHED: EventType.HANDED_OVER,
+}
+"""What somebody asked for, and what says that it is so."""
+_SOON: Final = timedelta(minutes=1)
+"""A wish that took longer is news of its own."""
+
+
+def told_once(timeline: Sequence[TimelineEntry]) -> list[TimelineEntry]:
+    """Without a decline as the outcome where somebody declined, and without a wish that came true at once."""
+    declined = any(entry.happened == EventType.DECLINED and not is_outcome(entry) for entry in timeline)
+    return [
+        entry
+        for number, entry in enumerate(timeline, start=1)
+        if not (declined and entry.happened == EventType.DECLINED and is_outcome(entry))
+        and not (entry.happened in _CAME_TRUE and _came_true(entry, timeline[number:]))
+    ]
+
+
+def is_outcome(entry: TimelineEntry) -> bool:
+    """Whether a line says how it ended, not what somebody did."""
+    return entry.happened in OUTCOMES and (not entry.who or entry.who in SYSTEMS)
+
+
+def _came_true(wish: TimelineEntry, behind: Sequence[TimelineEntry]) -> bool:
+    return any(
+        later.happened == _CAME_TRUE[wish.happened]
+        and (wish.who, wish.about, wish.by) == (later.who, later.about, later.by)
+        and later.at - wish.at < _SOON
+        for later in behind
+    )

@@ -1,0 +1,233 @@
+"""The whole picture of an onboarding: what it knows itself, joined with what only its open parts know.
+
+What is closed it has heard from the part, by the words of the part's settled record. Each open part is asked itself;
+of what is far, or does not answer in time, Temporal's visibility tells. So an onboarding and its parts say the same.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from typing import Final, Self
+
+from pydantic import AwareDatetime
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from activities.documents.errors import StoreFailure
+from activities.notifications.links import FIRST_SERIAL, LinkUse, SigningLinks, serial_of
+from activities.records.store import Store
+from activities.temporal import executions
+from starter.boot.context import Context
+from starter.errors import Refusal
+from starter.queries.filters import id_of
+from starter.queries.lists import RequestLine, line_of
+from starter.queries.lookup import complete, look_at, suggesting
+from workflows import names
+from workflows.follow_up.turn_signal import turn_of
+from workflows.kinds import Kind, WorkflowName, named
+from workflows.model.base import Model
+from workflows.model.subject import Status
+from workflows.model.views import (
+    Attention,
+    Next,
+    OnboardingShow,
+    PartLine,
+    PartTurn,
+    Shown,
+    StageLine,
+    WaitingFor,
+    WaitingPart,
+)
+from workflows.onboarding.turns import waiting_for
+
+PARTS_ASKED_AT_MOST: Final = 60
+"""Open parts that are asked themselves; of the others visibility tells who is waited for, and until when."""
+PARTS_ASKED_AT_ONCE: Final = 20
+FRESH_SECONDS: Final = 2.0
+"""How long one picture serves everybody who looks."""
+_PART_ANSWERS_WITHIN: Final = timedelta(seconds=1.5)
+_PARTS_SECONDS: Final = 4.0
+"""For all of them together."""
+_OPEN: Final = "open"
+_NOT_SAID: Final = (Refusal, RPCError, StoreFailure, ValueError)
+
+
+@dataclass(frozen=True)
+class PartHeard:
+    """What an open part says of itself."""
+
+    status: Status
+    due_at: AwareDatetime | None
+    turn: PartTurn
+    next: Next | None = None
+    attention: tuple[Attention, ...] = ()
+
+    @classmethod
+    def said(cls, shown: Shown, now: datetime) -> Self:
+        """By the part itself."""
+        return cls(shown.status, shown.due_at, turn_of(shown, now), shown.next, shown.attention)
+
+    @classmethod
+    def listed(cls, line: RequestLine, now: datetime) -> Self:
+        """By visibility."""
+        since = line.since
+        people = (WaitingFor(person=person, since=since) for person in line.waiting_for) if since else ()
+        return cls(Status(line.status), line.due_at, PartTurn(id=line.id, at=now, waiting_for=tuple(people)))
+
+
+async def composed(client: Client, store: Store, id: str) -> OnboardingShow:
+    """Everything known of an onboarding; `Unknown` when neither Temporal nor the records know it.
+
+    Bounded in parts that are asked and in time: what does not answer stays as the onboarding itself has it.
+    """
+    shown = await look_at(client, store, WorkflowName(Kind.ONBOARDING, id))
+    if not isinstance(shown, OnboardingShow):
+        raise TypeError(f"{type(shown).__name__} where an onboarding was asked for")
+    return joined(shown, await _heard(client, store, shown)) if not shown.status.ended else shown
+
+
+async def show(context: Context, typed: str, *, whole: bool = False) -> OnboardingShow:
+    """The same by an id as people type it, with the ids that are near to one that nobody knows."""
+    async with suggesting(context.client):
+        shown = await composed(context.client, context.store, id_of(Kind.ONBOARDING, typed))
+    return await complete(context.store, shown) if whole else shown
+
+
+def joined(shown: OnboardingShow, heard: dict[str, PartHeard]) -> OnboardingShow:
+    """The onboarding with what its parts say, by their ids. Pure."""
+    stages = tuple(_with_parts(stage, heard) for stage in shown.stages)
+    waiting = tuple(_waiting(shown, stages, heard))
+    attention = tuple(one.replace(says=f"{part}: {one.says}") for part, said in heard.items() for one in said.attention)
+    return shown.replace(
+        stages=stages,
+        waiting_for=waiting,
+        next=_next(shown, heard),
+        attention=(*shown.attention, *attention),
+    )
+
+
+def open_parts(shown: OnboardingShow) -> Iterator[PartLine]:
+    """The parts whose workflow goes on, in the order of the file."""
+    return (part for stage in shown.stages for part in stage.parts if part.state == _OPEN and part.workflow)
+
+
+async def _heard(client: Client, store: Store, shown: OnboardingShow) -> dict[str, PartHeard]:
+    parts = tuple(open_parts(shown))
+    found: dict[str, PartHeard] = {}
+    try:
+        async with asyncio.timeout(_PARTS_SECONDS):
+            await _ask(client, store, parts[:PARTS_ASKED_AT_MOST], found)
+            if len(found) < len(parts):
+                found |= await _listed(client, shown.id, (part for part in parts if part.id not in found))
+    except (TimeoutError, *_NOT_SAID):
+        pass  # What the onboarding knows itself is an answer as well.
+    return found
+
+
+async def _ask(client: Client, store: Store, parts: Iterable[PartLine], found: dict[str, PartHeard]) -> None:
+    """Ask some at a time; who answers is in `found`."""
+    waiting = iter(parts)
+
+    async def one_by_one() -> None:
+        for part in waiting:
+            if (what := named(part.workflow or "")) is None:
+                continue
+            try:
+                said = await look_at(client, store, what, within=_PART_ANSWERS_WITHIN)
+                found[part.id] = PartHeard.said(said, datetime.now(UTC))
+            except _NOT_SAID:
+                continue
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(PARTS_ASKED_AT_ONCE):
+            group.create_task(one_by_one())
+
+
+async def _listed(client: Client, id: str, parts: Iterable[PartLine]) -> dict[str, PartHeard]:
+    """What visibility knows of the others, by one query."""
+    wanted, now = {part.workflow: part.id for part in parts}, datetime.now(UTC)
+    query = f"{names.PARENT.name} = '{Kind.ONBOARDING.workflow_id(id)}' AND {executions.OPEN}"
+    return {
+        wanted[run.id]: PartHeard.listed(await line_of(run, now), now)
+        async for run in executions.listed(client, query)
+        if run.id in wanted
+    }
+
+
+def _with_parts(stage: StageLine, heard: dict[str, PartHeard]) -> StageLine:
+    def lines(parts: tuple[PartLine, ...]) -> tuple[PartLine, ...]:
+        return tuple(_with_heard(part, heard[part.id]) if part.id in heard else part for part in parts)
+
+    return stage.replace(agreements=lines(stage.agreements), tasks=lines(stage.tasks), steps=lines(stage.steps))
+
+
+def _with_heard(part: PartLine, said: PartHeard) -> PartLine:
+    return part.replace(status=said.status, due_at=said.due_at)
+
+
+def _waiting(shown: OnboardingShow, stages: Iterable[StageLine], heard: dict[str, PartHeard]) -> Iterator[WaitingPart]:
+    """Whom exactly, part by part: by its own word where it goes on and has answered, else by the onboarding's."""
+    parts = {part.id: part for stage in stages for part in stage.parts}
+    for id, known in groupby(shown.waiting_for, key=lambda one: one.part):
+        said, part = heard.get(id), parts.get(id)
+        if said is None or part is None or part.state != _OPEN:
+            yield from known
+        elif not said.status.ended:
+            yield from tuple(waiting_for(part, said.turn, shown.requester)) or known
+
+
+def _next(shown: OnboardingShow, heard: dict[str, PartHeard]) -> Next | None:
+    """The nearest instant at which a part does something by itself."""
+    nearest: tuple[datetime, Next] | None = None
+    for id, said in heard.items():
+        if said.next and said.next.at and (nearest is None or said.next.at < nearest[0]):
+            nearest = said.next.at, said.next.replace(why=f"{id}: {said.next.why}")
+    return nearest[1] if nearest and shown.problem is None else shown.next
+
+
+PREVIEW_FOR: Final = timedelta(minutes=30)
+"""How long a preview is good for."""
+
+
+class PageLink(Model):
+    """A link to the page of an onboarding as somebody of the customer sees it; `until` says when it closes."""
+
+    id: str
+    person: str
+    link: str
+    until: AwareDatetime | None = None
+
+
+async def page_link(
+    store: Store, links: SigningLinks, shown: OnboardingShow, person: str | None, *, renew: bool
+) -> PageLink:
+    """The link of somebody of the customer; with `renew` a new one, and those made before are no longer good."""
+    who, what = _of_customer(shown, person), WorkflowName(Kind.ONBOARDING, shown.id)
+    place = serial_of(what.workflow_id, who)
+    if renew:
+        await store.replace_serial(place, secrets.token_hex(8))
+    serial = await store.serial(place) or FIRST_SERIAL
+    return PageLink(id=shown.id, person=who, link=links.link(what.reference, who, LinkUse.VIEW, serial))
+
+
+def preview_link(
+    links: SigningLinks, shown: OnboardingShow, person: str | None = None, now: datetime | None = None
+) -> PageLink:
+    """A link to the page as somebody of the customer sees it, from which nothing can be done; good for a short time."""
+    who, until = _of_customer(shown, person), (now or datetime.now(UTC)).replace(microsecond=0) + PREVIEW_FOR
+    reference = WorkflowName(Kind.ONBOARDING, shown.id).reference
+    return PageLink(id=shown.id, person=who, link=links.link(reference, who, LinkUse.PREVIEW, until=until), until=until)
+
+
+def _of_customer(shown: OnboardingShow, person: str | None) -> str:
+    if not shown.customer:
+        raise Refusal(
+            f"{shown.id}: nobody says who its customer is while no worker answers: start `countersign worker`"
+        )
+    everyone = (shown.customer, *shown.colleagues)
+    if person is not None and person not in everyone:
+        raise Refusal(f"{person} is none of the customer's people: they are {', '.join(everyone)}")
+    return person or shown.customer

@@ -1,0 +1,325 @@
+"""From a push to the button of our page to what was asked for, kind by kind: of what has ended and what still waits.
+
+Opened is what the page's button marked: nobody learns of a push that was seen. Who was told by mail alone is no part of
+it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import pairwise
+from statistics import median
+from typing import Final
+
+from pydantic import ValidationError
+from temporalio.client import Client
+
+from activities.records.notification_pages import opened_at
+from activities.records.rows import StoragePrefix
+from activities.records.store import Store
+from activities.temporal import executions
+from starter.queries import lookup
+from workflows import names
+from workflows.follow_up.notification_types import NotificationType, is_other_channel
+from workflows.kinds import WorkflowName, named
+from workflows.model.base import Model
+from workflows.model.notifications import Channel, NotificationOutcome
+from workflows.model.records import SettledRecord
+from workflows.model.views import OnboardingShow, PartLine, RequestShow, Shown, StageLine, TaskShow
+
+ENDED_AT_MOST: Final = 2_000
+"""The newest that have ended, of those that Temporal still lists."""
+OPEN_AT_MOST: Final = 200
+"""The newest that still wait: each is asked itself."""
+PEOPLE_AT_MOST: Final = 50_000
+"""Of one kind; of more the first that were read count."""
+KINDS_AT_MOST: Final = 50
+"""Of more those with the most people."""
+_AT_ONCE: Final = 20
+_ANSWERS_WITHIN: Final = timedelta(seconds=5)
+_ACTED: Final = frozenset({"signed", "approved", "done"})
+_TYPES: Final = f"WorkflowType IN ('{names.SIGNATURE_REQUEST}', '{names.TASK}')"
+
+
+class KindStats(Model):
+    """The people of one kind to whose phones a first notice went; times are medians."""
+
+    kind: str
+    pushed: int
+    opened: int
+    acted: int
+    """Who signed, approved, or did it."""
+    other_way: int
+    """Who was told by mail or SMS as well."""
+    to_open_seconds: float | None
+    opened_to_acted_seconds: float | None
+    to_acted_seconds: float | None
+
+
+class PushStats(Model):
+    """The answer of `stats --push`; the kind with the most people first."""
+
+    ended: int
+    waiting: int
+    kinds: tuple[KindStats, ...]
+    more_kinds: int = 0
+
+
+@dataclass
+class _OfKind:
+    pushed: int = 0
+    opened: int = 0
+    acted: int = 0
+    other_way: int = 0
+    to_open: list[float] = field(default_factory=list)
+    opened_to_acted: list[float] = field(default_factory=list)
+    to_acted: list[float] = field(default_factory=list)
+
+
+class Courses:
+    """What is known so far; of each person three numbers are kept."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, _OfKind] = {}
+        self._ended = self._waiting = 0
+
+    def add(self, shown: RequestShow | TaskShow, opened: dict[str, datetime]) -> None:
+        """One more, and who opened it when."""
+        self._ended += shown.status.ended
+        self._waiting += not shown.status.ended
+        known = self._kinds.setdefault(shown.kind, _OfKind())
+        acted = {one.person: one.at for one in shown.lines if one.at and str(one.state) in _ACTED}
+        written = {one.person for one in shown.notifications if is_other_channel(one.stage) and one.reached}
+        for line in shown.notifications:
+            first = (
+                line.stage == NotificationType.READY
+                and line.channel is Channel.PUSH
+                and line.outcome is NotificationOutcome.ACCEPTED
+            )
+            if first and known.pushed < PEOPLE_AT_MOST:
+                known.other_way += line.person in written
+                _count(known, line.at, opened.get(line.person), acted.get(line.person))
+
+    @property
+    def stats(self) -> PushStats:
+        """The figures."""
+        pushed = sorted(
+            ((kind, one) for kind, one in self._kinds.items() if one.pushed), key=lambda of: (-of[1].pushed, of[0])
+        )
+        kinds = tuple(_stats(kind, one) for kind, one in pushed[:KINDS_AT_MOST])
+        more = max(0, len(pushed) - KINDS_AT_MOST)
+        return PushStats(ended=self._ended, waiting=self._waiting, kinds=kinds, more_kinds=more)
+
+
+async def gather_push_stats(client: Client, store: Store, told: Callable[[int], None]) -> PushStats:
+    """The figures of what Temporal lists; `told` is given how many more were read."""
+    courses = Courses()
+    for status, most, read in (("Completed", ENDED_AT_MOST, _recorded), ("Running", OPEN_AT_MOST, _asked)):
+        found = [one async for one in _newest_pushes(client, status, most)]
+        for begin in range(0, len(found), _AT_ONCE):
+            some = found[begin : begin + _AT_ONCE]
+            for shown in await asyncio.gather(*(read(client, store, what) for what in some)):
+                if isinstance(shown, RequestShow | TaskShow):
+                    courses.add(shown, await _opened(store, shown))
+            told(len(some))
+    return courses.stats
+
+
+async def _newest_pushes(client: Client, status: str, most: int) -> AsyncIterator[WorkflowName]:
+    count = 0
+    async for run in executions.listed(client, f"{_TYPES} AND ExecutionStatus = '{status}'"):
+        if what := named(run.id):
+            if (count := count + 1) > most:
+                return
+            yield what
+
+
+async def _recorded(_: Client, store: Store, what: WorkflowName) -> Shown | None:
+    content = await store.read_record(StoragePrefix.of(what.workflow_id))
+    try:
+        return SettledRecord.model_validate_json(content).show if content else None
+    except ValidationError:
+        return None
+
+
+async def _asked(client: Client, store: Store, what: WorkflowName) -> Shown | None:
+    """What it says itself; one that ended or was forgotten meanwhile does not count."""
+    try:
+        return await lookup.look_at(client, store, what, within=_ANSWERS_WITHIN)
+    except lookup.Unknown:
+        return None
+
+
+async def _opened(store: Store, shown: RequestShow | TaskShow) -> dict[str, datetime]:
+    return await opened_at(store, shown.type.workflow_id(shown.id), [one.person for one in shown.lines])
+
+
+def _count(known: _OfKind, pushed: datetime, opened: datetime | None, acted: datetime | None) -> None:
+    known.pushed += 1
+    known.opened += opened is not None
+    known.acted += acted is not None
+    if opened:
+        known.to_open.append(_seconds(pushed, opened))
+    if acted:
+        known.to_acted.append(_seconds(pushed, acted))
+    if opened and acted:
+        known.opened_to_acted.append(_seconds(opened, acted))
+
+
+def _seconds(since: datetime, until: datetime) -> float:
+    """Clocks differ by a little, and a moved one by a lot: nothing takes less than no time."""
+    return max(0.0, (until - since).total_seconds())
+
+
+def _stats(kind: str, one: _OfKind) -> KindStats:
+    return KindStats(
+        kind=kind,
+        pushed=one.pushed,
+        opened=one.opened,
+        acted=one.acted,
+        other_way=one.other_way,
+        to_open_seconds=_median(one.to_open),
+        opened_to_acted_seconds=_median(one.opened_to_acted),
+        to_acted_seconds=_median(one.to_acted),
+    )
+
+
+def _median(seconds: list[float]) -> float | None:
+    return round(median(seconds), 1) if seconds else None
+
+
+ONBOARDINGS_AT_MOST: Final = 2_000
+"""The newest that have ended, of those that Temporal still lists."""
+READ_AT_ONCE: Final = 20
+CUSTOMER: Final = "customer"
+US: Final = "us"
+_DONE: Final = "done"
+_ENDED: Final = f"WorkflowType = '{names.CUSTOMER_ONBOARDING}' AND ExecutionStatus = 'Completed'"
+
+
+class Lost(Model):
+    """The time that somebody was waited for: the customer, a team, or us."""
+
+    who: str
+    seconds: float
+    share: float
+    """Of all the time of the stage, from 0 to 1."""
+
+
+class StageStats(Model):
+    """A stage by its name, over all onboardings that passed it."""
+
+    name: str
+    onboardings: int
+    median_seconds: float
+    lost: tuple[Lost, ...]
+
+
+class OnboardingStats(Model):
+    """The answer of `stats --onboarding`; stages in the order in which they are passed."""
+
+    onboardings: int
+    stages: tuple[StageStats, ...]
+
+
+async def gather_onboarding_stats(client: Client, store: Store, told: Callable[[int], None]) -> list[OnboardingShow]:
+    """What was kept of those that have ended, newest first; `told` is given how many were read."""
+    found: list[OnboardingShow] = []
+    ids = [run.id async for run in _newest_onboardings(client)]
+    for begin in range(0, len(ids), READ_AT_ONCE):
+        some = ids[begin : begin + READ_AT_ONCE]
+        contents = await asyncio.gather(*(store.read_record(StoragePrefix.of(id)) for id in some))
+        shown = [SettledRecord.model_validate_json(one).show for one in contents if one is not None]
+        found += [one for one in shown if isinstance(one, OnboardingShow)]
+        told(len(some))
+    return found
+
+
+async def _newest_onboardings(client: Client) -> AsyncIterator[executions.Run]:
+    count = 0
+    async for run in executions.listed(client, _ENDED):
+        if (count := count + 1) > ONBOARDINGS_AT_MOST:
+            return
+        yield run
+
+
+def stats(ended: Sequence[OnboardingShow]) -> OnboardingStats:
+    """The figures of some that have ended. Pure."""
+    passed: dict[str, list[_Passed]] = {}
+    for shown in ended:
+        for stage in shown.stages:
+            if stage.state == _DONE and stage.since and stage.at:
+                one = _Passed(stage, frozenset((shown.customer, *shown.colleagues)))
+                passed.setdefault(stage.name, []).append(one)
+    return OnboardingStats(onboardings=len(ended), stages=tuple(_stage(name, lines) for name, lines in passed.items()))
+
+
+@dataclass(frozen=True)
+class _Passed:
+    """A stage that an onboarding has passed; `customers` are the ids of the customer's people."""
+
+    line: StageLine
+    customers: frozenset[str]
+
+
+def _stage(name: str, passed: list[_Passed]) -> StageStats:
+    lost: dict[str, timedelta] = {}
+    lines = [one.line for one in passed]
+    for one in passed:
+        for who, time in _waited(one.line, one.customers):
+            lost[who] = lost.get(who, timedelta()) + time
+    whole = sum(lost.values(), timedelta()).total_seconds() or 1.0
+    # The customer first and we last, with the teams between them, whoever took the longest first.
+    order = sorted(lost, key=lambda who: (who != CUSTOMER, who == US, -lost[who]))
+    return StageStats(
+        name=name,
+        onboardings=len(lines),
+        median_seconds=median((line.at - line.since).total_seconds() for line in lines if line.at and line.since),
+        lost=tuple(
+            Lost(who=who, seconds=lost[who].total_seconds(), share=round(lost[who].total_seconds() / whole, 4))
+            for who in order
+        ),
+    )
+
+
+def _waited(stage: StageLine, customers: Collection[str]) -> Iterator[tuple[str, timedelta]]:
+    """For whom a stage waited, piece by piece between the instants at which anything began, ended or changed hands."""
+    if stage.since is None or stage.at is None:
+        return
+    asked = [one for part in stage.parts for one in _spans(part, stage, customers)]
+    instants = sorted({stage.since, stage.at, *(at for _, *both in asked for at in both if _within(stage, at))})
+    for begins, ends in pairwise(instants):
+        who = {one for one, since, at in asked if since <= begins and at >= ends} or {US}
+        for one in sorted(who):
+            yield one, (ends - begins) / len(who)
+
+
+def _spans(part: PartLine, stage: StageLine, customers: Collection[str]) -> Iterator[tuple[str, datetime, datetime]]:
+    """For whom a part waited from when to when: turn by turn, where its record has them."""
+    if part.since is None or part.at is None:
+        return
+    if not part.turns:
+        yield _who(part, stage), part.since, part.at
+    ends = [*(turn.since for turn in part.turns[1:]), part.at]
+    for turn, at in zip(part.turns, ends, strict=True) if part.turns else ():
+        for one in {_who_of(person, part, stage, customers) for person in turn.people}:
+            yield one, turn.since, at
+
+
+def _within(stage: StageLine, at: datetime) -> bool:
+    return stage.since is not None and stage.at is not None and stage.since < at < stage.at
+
+
+def _who_of(person: str, part: PartLine, stage: StageLine, customers: Collection[str]) -> str:
+    """The same of one of those who were asked one after the other: somebody of the customer's, a team, or us."""
+    if person in customers or (part.team == CUSTOMER and person in part.members):
+        return CUSTOMER
+    return part.team if part.team and part in stage.tasks and person in part.members else US
+
+
+def _who(part: PartLine, stage: StageLine) -> str:
+    """The customer, or a team of ours by its name; whoever of us signs first is us."""
+    if part.team == CUSTOMER:
+        return CUSTOMER
+    return part.team or US if part in stage.tasks else US

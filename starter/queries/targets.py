@@ -1,0 +1,396 @@
+"""How the targets stand, by the runs that still tell and by the index of the dead; and having them tried at once."""
+
+import asyncio
+import hashlib
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from functools import partial
+from typing import Final
+
+from temporalio.client import Client, WorkflowQueryFailedError
+from temporalio.common import Priority
+from temporalio.service import RPCError
+
+from activities.documents.errors import StoreFailure
+from activities.errors import did_you_mean
+from activities.hand_off.target_health import FAILING_FROM, KnownTarget, TargetCondition, TargetState
+from activities.records.rows import StoragePrefix
+from activities.records.store import Store
+from activities.temporal import executions
+from starter.boot.context import Context
+from starter.errors import Refusal
+from starter.queries import commands
+from starter.queries.commands import CommandRefused, NotRunning
+from starter.queries.filters import SETTLED
+from workflows import names
+from workflows.follow_up.outbox import dead_lines
+from workflows.kinds import Kind, WorkflowName, named
+from workflows.model.base import Model
+from workflows.model.commands import Replay
+from workflows.model.hand_off import HandoffLine, HandOffNow, HandoffState
+from workflows.model.policy import Target
+from workflows.model.receipts import OperationState
+from workflows.model.records import DeadHandOffs
+from workflows.model.subject import Status
+from workflows.names import BULK
+
+QUERIES_AT_ONCE: Final = 20
+"""Runs that are asked, or told to try, at the same time."""
+_ANSWERS_WITHIN: Final = timedelta(seconds=5)
+_OF_KINDS: Final = f"WorkflowType IN ({', '.join(repr(kind.names.workflow) for kind in Kind)})"
+TELLS: Final = (
+    f"{executions.OPEN} AND (WorkflowType = '{names.HAND_OFF}' OR "
+    f"({_OF_KINDS} AND ({names.STAGE.name} = '{SETTLED}' OR {names.HANDOFF.name} IS NOT NULL)))"
+)
+"""The query for them."""
+DEAD_WHILE_OPEN: Final = f"{executions.OPEN} AND {names.HANDOFF.name} = '{HandoffState.DEAD}'"
+"""The query for those of which a target never heard of an escalation, although they go on: no index has these yet."""
+
+
+class TellingRun(Model):
+    """What one run says of its hand-off."""
+
+    status: Status
+    handoffs: tuple[HandoffLine, ...] = ()
+
+    @property
+    def pending(self) -> tuple[HandoffLine, ...]:
+        """What it will try again by itself."""
+        return tuple(line for line in self.handoffs if line.state is HandoffState.PENDING)
+
+    @property
+    def dead_while_open(self) -> tuple[HandoffLine, ...]:
+        """The escalations that targets never heard of; none once it has ended, when they are in the index."""
+        if self.status.ended:
+            return ()
+        asked = {line.target for line in self.pending}
+        return tuple(line for line in dead_lines(self.handoffs) if line.target not in asked)
+
+
+async def chunks(client: Client, query: str = TELLS) -> AsyncIterator[list[str]]:
+    """The workflow ids of such runs, as many at a time as are asked at once."""
+    chunk: list[str] = []
+    async for run in executions.listed(client, query):
+        chunk.append(run.id)
+        if len(chunk) == QUERIES_AT_ONCE:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+async def asked(client: Client, workflow_id: str) -> TellingRun | None:
+    """What one run says; None where no worker answers for it."""
+    with suppress(RPCError, WorkflowQueryFailedError, ValueError):
+        handle = client.get_workflow_handle(workflow_id)
+        shown: TellingRun = await handle.query(names.SHOW, result_type=TellingRun, rpc_timeout=_ANSWERS_WITHIN)
+        return shown
+    return None
+
+
+async def asked_each(client: Client, chunk: list[str]) -> list[TellingRun | None]:
+    """The same of a chunk."""
+    return list(await asyncio.gather(*(asked(client, one) for one in chunk)))
+
+
+REPLAYS_AT_ONCE: Final = 10
+"""Replays in flight: asked for, and neither told nor failed once."""
+READ_AT_ONCE: Final = 20
+"""Entries of the index that are read at the same time."""
+IN_VAIN_AT_MOST: Final = 20
+"""Replays to one target without any success after which the rest of it is left: it does not work yet."""
+TRIED_WITHIN: Final = timedelta(seconds=15)
+"""How long the first attempt of each is watched."""
+PRIORITY: Final = Priority(priority_key=BULK, fairness_key="replay")
+"""Behind whatever somebody waits for, and beside campaigns, not behind them."""
+
+
+class ReplayResult(StrEnum):
+    """What came of one."""
+
+    TOLD = "told"
+    TRIED = "tried"
+    """Not told yet; it is tried again by itself."""
+    REFUSED = "refused"
+    LEFT = "left"
+    """Not asked for: its target takes nothing."""
+
+
+@dataclass(frozen=True)
+class DeadTarget:
+    """A target of something that has ended, which never heard of it; `died` is when it was given up."""
+
+    what: WorkflowName
+    target: str
+    died: datetime
+
+    @property
+    def name(self) -> str:
+        """The target as the policy has it, also where it was to hear of an escalation."""
+        return Target(target=self.target).name
+
+    def is_wanted(self, since: datetime | None, target: str | None) -> bool:
+        """Whether it died since, and is of this target, or of its escalation."""
+        return (since is None or self.died >= since) and target in (None, self.target, self.name)
+
+    @property
+    def op(self) -> str:
+        """The name of its replay: of one death there is one."""
+        death = f"{self.what.workflow_id} {self.target} {self.died.isoformat()}"
+        return f"dead-{hashlib.sha256(death.encode()).hexdigest()[:16]}"
+
+
+class ReplayedDead(Model):
+    """The answer of `handoff replay --dead`; `working` are the targets that took something, `failing` the others."""
+
+    told: int = 0
+    tried: int = 0
+    refused: int = 0
+    left: int = 0
+    failing: tuple[str, ...] = ()
+
+    @property
+    def seen(self) -> int:
+        """How many were looked at."""
+        return self.told + self.tried + self.refused + self.left
+
+
+async def the_dead(store: Store, since: datetime | None = None, target: str | None = None) -> AsyncIterator[DeadTarget]:
+    """What the index names, kind by kind, of a target or all, as far as they died since."""
+    for kind in Kind:
+        ids = await store.hand_offs.dead(kind.names.prefix)
+        for first in range(0, len(ids), READ_AT_ONCE):
+            chunk = [WorkflowName(kind, id) for id in ids[first : first + READ_AT_ONCE]]
+            contents = await asyncio.gather(
+                *(store.hand_offs.read_dead(StoragePrefix.of(one.workflow_id)) for one in chunk)
+            )
+            for what, content in zip(chunk, contents, strict=True):
+                for line in DeadHandOffs.model_validate_json(content).handoffs if content else ():
+                    found = DeadTarget(what, line.target, line.at)
+                    if found.is_wanted(since, target):
+                        yield found
+
+
+async def the_dead_while_open(
+    context: Context, since: datetime | None = None, target: str | None = None
+) -> AsyncIterator[DeadTarget]:
+    """The same of what goes on: escalations that a target never heard of."""
+    async for chunk in chunks(context.client, DEAD_WHILE_OPEN):
+        for id, telling in zip(chunk, await asked_each(context.client, chunk), strict=True):
+            if telling is None or (what := named(id)) is None:
+                continue
+            for line in telling.dead_while_open:
+                found = DeadTarget(what, line.target, line.at)
+                if found.is_wanted(since, target):
+                    yield found
+
+
+async def all_dead(
+    context: Context, since: datetime | None = None, target: str | None = None
+) -> AsyncIterator[DeadTarget]:
+    """Both, what has ended first."""
+    async for found in the_dead(context.store, since, target):
+        yield found
+    async for found in the_dead_while_open(context, since, target):
+        yield found
+
+
+async def replay_each(
+    dead: AsyncIterator[DeadTarget],
+    one: Callable[[DeadTarget], Awaitable[ReplayResult]],
+    seen: Callable[[ReplayedDead], None],
+) -> ReplayedDead:
+    """Replay them, `REPLAYS_AT_ONCE` at the same time; a target that takes nothing of `IN_VAIN_AT_MOST` is left
+    alone.
+    """
+    counts, in_vain, works = Counter[ReplayResult](), Counter[str](), set[str]()
+    turn = asyncio.Lock()
+
+    def so_far() -> ReplayedDead:
+        failing = sorted(name for name in in_vain if name not in works)[:READ_AT_ONCE]
+        return ReplayedDead(**{came.value: counts[came] for came in ReplayResult}, failing=tuple(failing))
+
+    async def following() -> DeadTarget | None:
+        async with turn:
+            return await anext(dead, None)
+
+    async def worker() -> None:
+        while (found := await following()) is not None:
+            hopeless = found.name not in works and in_vain[found.name] >= IN_VAIN_AT_MOST
+            came = ReplayResult.LEFT if hopeless else await one(found)
+            counts[came] += 1
+            if came is ReplayResult.TOLD:
+                works.add(found.name)
+            elif came is ReplayResult.TRIED:
+                in_vain[found.name] += 1
+            seen(so_far())
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(REPLAYS_AT_ONCE):
+            group.create_task(worker())
+    return so_far()
+
+
+async def replay(context: Context, dead: DeadTarget, actor: str) -> ReplayResult:
+    """Have one replayed by whatever lives of it, else from its record, behind everything else.
+
+    One whose record cannot be read is refused, and holds up no other.
+    """
+    wish, kind, id = Replay(actor=actor, target=dead.target, op=dead.op), dead.what.kind, dead.what.id
+    try:
+        try:
+            taken = await commands.carry_out(context.client, id, wish, dead.op, kind=kind, wait=TRIED_WITHIN)
+        except NotRunning:
+            begin = await commands.hand_off_again(context, dead.what, PRIORITY)
+            taken = await commands.carry_out(
+                context.client, id, wish, dead.op, kind=kind, wait=TRIED_WITHIN, begin=begin
+            )
+    except CommandRefused as refused:
+        return ReplayResult.TRIED if str(refused).startswith("could not tell") else ReplayResult.REFUSED
+    except commands.NotConfirmed:
+        return ReplayResult.TRIED
+    except (Refusal, StoreFailure):
+        return ReplayResult.REFUSED
+    return ReplayResult.TOLD if taken.state is OperationState.DONE else ReplayResult.TRIED
+
+
+ASKED_AT_MOST: Final = 2_000
+"""Runs that are asked for a list; of more than that it says so."""
+TARGETS_AT_MOST: Final = 1_000
+"""Rows of a list: whoever subscribed is a target of its own."""
+NAMED_AT_MOST: Final = 20
+"""Targets that are named to whoever asks for one that there is not."""
+Addresses = Mapping[str, Collection[str]]
+"""The addresses that a target has in the catalogue now, in one kind or another, by its name."""
+
+
+class TargetLine(Model):
+    """How one target is; how many hand-offs wait for it, of those `failing` again and again, and how many died.
+
+    `since` is the oldest of them, `next` when the first is tried again, `why` what it answered last.
+    """
+
+    target: str
+    state: TargetState = TargetState.WORKING
+    waiting: int = 0
+    failing: int = 0
+    dead: int = 0
+    since: datetime | None = None
+    next: datetime | None = None
+    why: str | None = None
+
+    def waits(self, line: HandoffLine) -> "TargetLine":
+        """With one more that waits."""
+        return self.replace(
+            waiting=self.waiting + 1,
+            failing=self.failing + (line.attempts >= FAILING_FROM),
+            since=_first(self.since, line.at),
+            next=_first(self.next, line.due_at),
+            why=line.why or self.why,
+        )
+
+    def is_as(self, known: TargetCondition) -> "TargetLine":
+        """With what is known of it at one of its addresses: of several it is as the worst."""
+        state = max(self.state, known.is_, key=list(TargetState).index)
+        return self.replace(state=state, since=_first(self.since, known.since), why=self.why or known.why)
+
+    def died(self, at: datetime) -> "TargetLine":
+        """With one more that is dead."""
+        return self.replace(dead=self.dead + 1, since=_first(self.since, at))
+
+
+class Targets(Model):
+    """All that are not told everything, those with the most dead first; `unseen` runs were not asked."""
+
+    targets: tuple[TargetLine, ...] = ()
+    unseen: int = 0
+
+
+async def standing(context: Context, of_catalogue: Addresses, seen: Callable[[int], None] = lambda _: None) -> Targets:
+    """How every target stands for which something waits, or that never heard of something.
+
+    An address that the catalogue has no more says something of a target for as long as anything waits for it.
+    """
+    found: dict[str, TargetLine] = {}
+    asked = unseen = 0
+    async for chunk in chunks(context.client):
+        left = chunk[: max(0, ASKED_AT_MOST - asked)]
+        asked, unseen = asked + len(left), unseen + len(chunk) - len(left)
+        for telling in filter(None, await asked_each(context.client, left)):
+            for line in telling.pending:
+                _into(found, line.target, partial(TargetLine.waits, line=line))
+            for line in telling.dead_while_open:
+                _into(found, line.target, partial(TargetLine.died, at=line.at))
+        seen(asked)
+    async for dead in the_dead(context.store):
+        _into(found, dead.target, partial(TargetLine.died, at=dead.died))
+    for name in await context.store.hand_offs.targets():
+        waits = name in found and found[name].waiting
+        for known in (await _known(context, name)).addresses:
+            counts = waits or known.address in of_catalogue.get(name, (known.address,))
+            if counts and known.is_ is not TargetState.WORKING:
+                _into(found, name, partial(TargetLine.is_as, known=known))
+    rows = sorted(found.values(), key=lambda row: (-row.dead, -row.waiting, row.target))
+    return Targets(targets=tuple(rows), unseen=unseen)
+
+
+async def refuse_unknown(context: Context, target: str, of_catalogue: Addresses) -> None:
+    """Raise `Refusal` for a target that the catalogue does not have and nobody waits for, and say what was meant."""
+    name, known = _named(target), set(of_catalogue)
+    if name in known:
+        return
+    found = await standing(context, of_catalogue)
+    known |= {row.target for row in found.targets}
+    if name not in known and not found.unseen:
+        some = ", ".join(sorted(known)[:NAMED_AT_MOST])
+        helps = did_you_mean(name, sorted(known)) or (f"; there are {some}" if some else "")
+        raise Refusal(f"no target is called {target}{helps}")
+
+
+async def hurry(context: Context, target: str | None, seen: Callable[[int], None] = lambda _: None) -> int:
+    """Have a target, or all, tried at once by everything that waits to; how many runs were told so.
+
+    One that is named is called again also when it had said that it wants no calls.
+    """
+    told, now = 0, datetime.now(UTC)
+    if target is not None and (known := await _known(context, target)) != known.enabled(now):
+        await context.store.hand_offs.keep_target(target, known.enabled(now).written)
+    async for chunk in chunks(context.client):
+        told += sum(await asyncio.gather(*(_told(context.client, one, target) for one in chunk)))
+        seen(told)
+    return told
+
+
+async def _known(context: Context, name: str) -> KnownTarget:
+    return KnownTarget.of(await context.store.hand_offs.read_target(name))
+
+
+async def _told(client: Client, workflow_id: str, target: str | None) -> bool:
+    """Whether a run was told; one that says that it does not wait for the target is left alone."""
+    telling = await asked(client, workflow_id) if target is not None else None
+    if telling is not None and not any(target in (line.target, _named(line.target)) for line in telling.pending):
+        return False
+    with suppress(RPCError):  # It has come to its end meanwhile.
+        await client.get_workflow_handle(workflow_id).signal(names.HAND_OFF_NOW, HandOffNow(target=target))
+        return True
+    return False
+
+
+def _into(found: dict[str, TargetLine], name: str, change: Callable[[TargetLine], TargetLine]) -> None:
+    name = _named(name)
+    if name not in found and len(found) >= TARGETS_AT_MOST:
+        name = "…"
+    found[name] = change(found.get(name, TargetLine(target=name)))
+
+
+def _named(target: str) -> str:
+    """As the policy has it; a subscriber is called by its workflow's id."""
+    return target if ":" in target else Target(target=target).name
+
+
+def _first(one: datetime | None, other: datetime | None) -> datetime | None:
+    return min((at for at in (one, other) if at is not None), default=None)

@@ -1,0 +1,99 @@
+"""Traces: spans of workflows and activities and of httpx calls, sent where `OTEL_*` says.
+
+They come from `TracingInterceptor` (the newer plugin shows a workflow's spans only when it ends, weeks later here) and
+from httpx.
+"""
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Final
+from urllib.parse import urlsplit
+
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
+from opentelemetry.trace import Span
+from temporalio.client import Interceptor
+from temporalio.contrib.opentelemetry import TracingInterceptor
+
+from activities.http.client import PATH_IN_TRACES
+from starter.errors import Refusal
+from starter.telemetry.otel import TelemetryError, endpoint_of, headers_of
+
+_ADDRESSES: Final = ("http.url", "url.full")
+
+
+class SpansUnavailable(Refusal):
+    """The instrumentation of httpx is not installed."""
+
+
+@contextmanager
+def traced_http(provider: TracerProvider) -> Iterator[None]:
+    """Every httpx client made inside the block, and before it, writes spans to `provider`."""
+    try:
+        from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor  # noqa: PLC0415  an extra
+    except ImportError:
+        raise SpansUnavailable("OTEL_* asks for traces; install their extra: pip install 'countersign[otel]'") from None
+    instrumentor = HTTPXClientInstrumentor()
+    instrumentor.instrument(tracer_provider=provider, request_hook=_hook, async_request_hook=_async_hook)
+    try:
+        yield
+    finally:
+        instrumentor.uninstrument()
+
+
+def _hook(span: Span, request: object) -> None:
+    if not isinstance(span, ReadableSpan) or not span.attributes:
+        return
+    ours = PATH_IN_TRACES in (getattr(request, "extensions", None) or {})
+    for name in _ADDRESSES:
+        address = span.attributes.get(name)
+        if isinstance(address, str):
+            span.set_attribute(name, _shown(address, path=ours))
+
+
+def _shown(address: str, *, path: bool) -> str:
+    whole = urlsplit(address)
+    host = whole.netloc.rpartition("@")[2]
+    return whole._replace(netloc=host, path=whole.path if path else "", query="", fragment="").geturl()
+
+
+async def _async_hook(span: Span, request: object) -> None:
+    _hook(span, request)
+
+
+@contextmanager
+def exported(otel: Mapping[str, str], exporter: str, service: str) -> Iterator[Interceptor]:
+    """What a client needs to write spans, until the block ends; then open ones are flushed."""
+    spans = BatchSpanProcessor(_exporter(otel, exporter))
+    provider = TracerProvider(resource=Resource.create({"service.name": service}), shutdown_on_exit=False)
+    provider.add_span_processor(spans)
+    try:
+        with traced_http(provider):
+            yield TracingInterceptor(provider.get_tracer("countersign"))
+    finally:
+        provider.shutdown()
+
+
+def _exporter(otel: Mapping[str, str], name: str) -> SpanExporter:
+    match name:
+        case "console":
+            return ConsoleSpanExporter(out=sys.stderr)
+        case "otlp":
+            return _otlp(otel)
+        case other:
+            raise TelemetryError(f"OTEL_TRACES_EXPORTER: must be otlp, console or none, not {other!r}")
+
+
+def _otlp(otel: Mapping[str, str]) -> SpanExporter:
+    protocol = otel.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", otel.get("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"))
+    if protocol != "http/protobuf":
+        raise TelemetryError(f"OTEL_EXPORTER_OTLP_PROTOCOL: must be http/protobuf, not {protocol!r}")
+    try:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415  extra
+    except ImportError:
+        raise TelemetryError(
+            "OTEL_* asks for traces; install the extra for it: pip install 'countersign[otel]'"
+        ) from None
+    return OTLPSpanExporter(endpoint=endpoint_of(otel, "TRACES"), headers=headers_of(otel, "TRACES"))

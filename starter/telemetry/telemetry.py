@@ -1,0 +1,92 @@
+"""Traces and metrics, off unless `OTEL_*` says so, and Core's own log lines sent through ours.
+
+Spans are in spans.py; metrics are exported by Temporal's Core itself.
+"""
+
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from temporalio.client import Interceptor
+from temporalio.runtime import (
+    LogForwardingConfig,
+    LoggingConfig,
+    OpenTelemetryConfig,
+    PrometheusConfig,
+    Runtime,
+    TelemetryConfig,
+    TelemetryFilter,
+)
+
+from starter.telemetry.otel import TelemetryError, endpoint_of, headers_of, wanted
+
+
+@dataclass(frozen=True)
+class Telemetry:
+    """What a Temporal client needs of it; make one per process."""
+
+    runtime: Runtime
+    interceptors: tuple[Interceptor, ...] = ()
+
+
+@contextmanager
+def started(otel: Mapping[str, str], *, service: str, metrics: bool = False) -> Iterator[Telemetry]:
+    """Telemetry of this process until the block ends; then open spans are flushed.
+
+    `otel` are the `OTEL_*` variables; `metrics` is for the processes that stay (a command would fight for the port).
+    Raises `TelemetryError` in one line.
+    """
+    otel = {} if otel.get("OTEL_SDK_DISABLED", "").lower() == "true" else otel
+    service = otel.get("OTEL_SERVICE_NAME", service)
+    runtime, traces = _runtime(otel, service, metrics=metrics), wanted(otel, "TRACES")
+    if traces == "none":
+        yield Telemetry(runtime)
+        return
+    from starter.telemetry.spans import exported  # noqa: PLC0415  OpenTelemetry, for which nobody waits who did not ask for it
+
+    with exported(otel, traces, service) as interceptor:
+        yield Telemetry(runtime, (interceptor,))
+
+
+def _runtime(otel: Mapping[str, str], service: str, *, metrics: bool) -> Runtime:
+    telemetry = TelemetryConfig(
+        logging=LoggingConfig(
+            filter=TelemetryFilter(core_level="WARN", other_level="ERROR"),
+            forwarding=LogForwardingConfig(logger=logging.getLogger("temporalio.core"), append_target_to_name=False),
+        ),
+        metrics=_metrics(otel) if metrics else None,
+        global_tags={"service_name": service},
+        attach_service_name=False,
+    )
+    try:
+        return Runtime(telemetry=telemetry)
+    except (RuntimeError, ValueError) as error:
+        raise TelemetryError(f"OTEL_METRICS_EXPORTER: metrics cannot be offered: {error}") from error
+
+
+def _metrics(otel: Mapping[str, str]) -> OpenTelemetryConfig | PrometheusConfig | None:
+    match wanted(otel, "METRICS"):
+        case "none":
+            return None
+        case "prometheus":
+            host = otel.get("OTEL_EXPORTER_PROMETHEUS_HOST", "127.0.0.1")
+            return PrometheusConfig(bind_address=f"{host}:{otel.get('OTEL_EXPORTER_PROMETHEUS_PORT', '9464')}")
+        case "otlp":
+            return OpenTelemetryConfig(
+                url=endpoint_of(otel, "METRICS"),
+                headers=headers_of(otel, "METRICS"),
+                http=True,
+                metric_periodicity=_interval(otel),
+            )
+        case other:
+            raise TelemetryError(f"OTEL_METRICS_EXPORTER: must be otlp, prometheus or none, not {other!r}")
+
+
+def _interval(otel: Mapping[str, str]) -> timedelta:
+    text = otel.get("OTEL_METRIC_EXPORT_INTERVAL", "60000")
+    if not re.fullmatch("0*[1-9][0-9]{0,8}", text):
+        raise TelemetryError("OTEL_METRIC_EXPORT_INTERVAL: must be a number of milliseconds, nine digits at most")
+    return timedelta(milliseconds=int(text))

@@ -1,0 +1,129 @@
+"""The payload codec: AES-256-GCM over everything Temporal stores for us, one converter for client, worker, replayer.
+
+A codec alone leaks failure messages and stack traces, so with keys failures are encoded too. Ids, search attributes and
+message names stay readable: nothing personal may be in them.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from pydantic import BaseModel
+from pydantic_core import SchemaSerializer
+from pydantic_core.core_schema import any_schema
+from temporalio.api.common.v1 import Payload
+from temporalio.contrib.pydantic import PydanticJSONPlainPayloadConverter
+from temporalio.converter import (
+    CompositePayloadConverter,
+    DataConverter,
+    DefaultFailureConverterWithEncodedAttributes,
+    DefaultPayloadConverter,
+    JSONPlainPayloadConverter,
+    PayloadCodec,
+)
+
+from starter.config.values import PayloadKey
+from workflows.model.base import PACKED
+
+_JSON = SchemaSerializer(any_schema())
+
+
+class TersePayloadConverter(PydanticJSONPlainPayloadConverter):
+    """Temporal's converter of models, without their defaults."""
+
+    def to_payload(self, value: Any) -> Payload | None:
+        """The value as JSON, under the names that files and histories have for its fields."""
+        data = _JSON.to_json(value, by_alias=True, exclude_defaults=True, context={PACKED: True})
+        return Payload(metadata={"encoding": self.encoding.encode()}, data=data)
+
+    def from_payload(self, payload: Payload, type_hint: type | None = None) -> Any:
+        """The value, as Temporal's converter reads it."""
+        if isinstance(type_hint, type) and issubclass(type_hint, BaseModel):
+            # Each workflow has a converter of its own, which would otherwise make, and keep, a schema of its own.
+            type_hint.model_rebuild()
+        return super().from_payload(payload, type_hint)
+
+
+class _PayloadConverter(CompositePayloadConverter):
+    def __init__(self) -> None:
+        terse = TersePayloadConverter()
+        usual = DefaultPayloadConverter.default_encoding_payload_converters
+        super().__init__(*(terse if isinstance(one, JSONPlainPayloadConverter) else one for one in usual))
+
+
+terse_data_converter = DataConverter(payload_converter_class=_PayloadConverter)
+"""For client, worker and replayer alike."""
+
+
+ENCODING: Final = b"binary/encrypted"
+_KEY_ID: Final = "encryption-key-id"
+_NONCE_BYTES: Final = 12
+
+
+class CodecError(Exception):
+    """A payload cannot be read with the keys at hand; the text never has any of its content."""
+
+
+class AesGcmCodec(PayloadCodec):
+    """Encrypts whole payloads, metadata included, under the first key; decrypts under each."""
+
+    def __init__(self, keys: Sequence[PayloadKey]) -> None:
+        self._ciphers: Mapping[str, AESGCM] = {key.id: AESGCM(key.key.get_secret_value()) for key in keys}
+        self._current = keys[0].id
+
+    async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        """Each payload under the current key and a fresh 96-bit nonce."""
+        return [self._encrypted(payload) for payload in payloads]
+
+    async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        """Each payload as it was; those we did not encrypt (older than the keys) pass as they are."""
+        return [self._decrypted(payload) for payload in payloads]
+
+    def _encrypted(self, payload: Payload) -> Payload:
+        nonce = os.urandom(_NONCE_BYTES)
+        key_id = self._current.encode()
+        data = nonce + self._ciphers[self._current].encrypt(nonce, payload.SerializeToString(), key_id)
+        return Payload(metadata={"encoding": ENCODING, _KEY_ID: key_id}, data=data)
+
+    def _decrypted(self, payload: Payload) -> Payload:
+        if payload.metadata.get("encoding") != ENCODING:
+            return payload
+        key_id = payload.metadata.get(_KEY_ID, b"")
+        cipher = self._ciphers.get(key_id.decode(errors="replace"))
+        if cipher is None:
+            raise CodecError(f"no payload key {key_id.decode(errors='replace')!r} in COUNTERSIGN_PAYLOAD_KEYS")
+        nonce, sealed = payload.data[:_NONCE_BYTES], payload.data[_NONCE_BYTES:]
+        try:
+            return Payload.FromString(cipher.decrypt(nonce, sealed, key_id))
+        except (InvalidTag, ValueError) as error:
+            raise CodecError(f"a payload under key {key_id.decode()!r} was changed or has another key") from error
+
+
+class KeylessCodec(PayloadCodec):
+    """For a process without keys: what it writes stays readable, what others encrypted it says that it cannot read."""
+
+    async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        """Each payload as it is."""
+        return list(payloads)
+
+    async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        """Each payload as it is; `CodecError` when one is encrypted."""
+        for payload in payloads:
+            if payload.metadata.get("encoding") == ENCODING:
+                key = payload.metadata.get(_KEY_ID, b"").decode(errors="replace")
+                raise CodecError(f"a payload is encrypted under key {key!r}: set COUNTERSIGN_PAYLOAD_KEYS")
+        return list(payloads)
+
+
+def data_converter(keys: Sequence[PayloadKey]) -> DataConverter:
+    """The converter that client, worker and replayer share; without keys payloads stay readable JSON."""
+    if not keys:
+        return replace(terse_data_converter, payload_codec=KeylessCodec())
+    return replace(
+        terse_data_converter,
+        payload_codec=AesGcmCodec(keys),
+        failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
+    )

@@ -1,0 +1,181 @@
+"""The way to Temporal: configured as the `temporal` command is, with our converter, and failing in one clear line."""
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote, urlsplit
+
+from temporalio.client import Client, Plugin
+from temporalio.envconfig import ClientConfig, ClientConnectConfig
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.temporal.executions import about_the_namespace
+from starter.config.environment import DEV_FILE
+from starter.config.settings import Settings
+from starter.errors import Refusal
+from starter.telemetry.telemetry import Telemetry
+from starter.temporal.codec import data_converter
+
+_LOCAL: Final = "localhost:7233"
+_PATIENCE: Final = timedelta(seconds=5)
+_PAUSES: Final = (1, 2, 4, 8, 15)
+_REFUSED: Final = ("Unauthenticated", "PermissionDenied")
+
+
+class TemporalUnreachable(Refusal):
+    """No Temporal server answered at `address`."""
+
+    def __init__(self, address: str, why: str) -> None:
+        super().__init__(f"no Temporal server at {address}: {why}")
+        self.address = address
+
+
+class TemporalMisconfigured(Refusal):
+    """`TEMPORAL_*` or its file cannot be used as it is."""
+
+
+async def connect(
+    settings: Settings,
+    *,
+    identity: str,
+    telemetry: Telemetry | None = None,
+    lazy: bool = False,
+    patience: timedelta = _PATIENCE,
+    plugins: Sequence[Plugin] = (),
+) -> Client:
+    """A client of the configured server and namespace; `identity` says in the Web UI who acted.
+
+    Raises `TemporalUnreachable` when nobody has answered after `patience`, `TemporalMisconfigured` when the server
+    refuses us or cannot be asked at all. A `lazy` client connects at its first call; workers cannot use one.
+    """
+    config = connect_config(settings.around.temporal)
+    address = config.setdefault("target_host", _LOCAL)
+    interceptors = telemetry.interceptors if telemetry else ()
+    try:
+        async with asyncio.timeout(patience.total_seconds()):
+            return await Client.connect(
+                **config,
+                identity=identity,
+                lazy=lazy,
+                data_converter=data_converter(settings.payload_keys),
+                interceptors=interceptors,
+                plugins=plugins,
+                runtime=telemetry.runtime if telemetry else None,
+            )
+    except TimeoutError:
+        raise TemporalUnreachable(address, _hint(settings, "no answer")) from None
+    except (RuntimeError, RPCError) as error:
+        if any(word in str(error) for word in _REFUSED):
+            raise TemporalMisconfigured(
+                f"{address} refuses our credentials (TEMPORAL_API_KEY, TEMPORAL_TLS_*)"
+            ) from error
+        raise TemporalUnreachable(address, _hint(settings, _reason(error))) from error
+    except ValueError as error:
+        raise TemporalMisconfigured(f"TEMPORAL_ADDRESS: must be host:port ({error})") from error
+
+
+async def connect_patiently(settings: Settings, *, identity: str, telemetry: Telemetry | None = None) -> Client:
+    """A client for workers: waits for a server that is not there yet, saying so in the log; cancel it to give up."""
+    import structlog  # noqa: PLC0415  no command waits for what only workers need
+
+    from starter.temporal.plugin import CountersignPlugin  # noqa: PLC0415
+
+    logger = structlog.get_logger("countersign.temporal")
+    plugins = [CountersignPlugin(settings.payload_keys)]
+    attempt = 0
+    while True:
+        try:
+            return await connect(settings, identity=identity, telemetry=telemetry, plugins=plugins)
+        except TemporalUnreachable as error:
+            pause = _PAUSES[min(attempt, len(_PAUSES) - 1)]
+            logger.warning("waiting for temporal", why=str(error), next_attempt_in=f"{pause}s")
+        attempt += 1
+        await asyncio.sleep(pause)
+
+
+def connect_config(temporal: Mapping[str, str]) -> ClientConnectConfig:
+    """What `TEMPORAL_*` and the profile file say. Raises `TemporalMisconfigured`, also for what would be insecure."""
+    if "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION" in temporal:
+        raise TemporalMisconfigured("TEMPORAL_TLS_DISABLE_HOST_VERIFICATION: not supported, certificates are verified")
+    file = temporal.get("TEMPORAL_CONFIG_FILE")
+    if file and not Path(file).is_file():
+        raise TemporalMisconfigured(f"TEMPORAL_CONFIG_FILE: no such file: {file}")
+    try:
+        config = ClientConfig.load_client_connect_config(config_file_strict=True, override_env_vars=dict(temporal))
+    except Exception as error:  # the bridge's ConfigError has no public name
+        raise TemporalMisconfigured(f"TEMPORAL_*: {' '.join(str(error).split())}") from error
+    if config.get("api_key") and config.get("tls") is False:
+        raise TemporalMisconfigured(
+            "TEMPORAL_TLS=false together with TEMPORAL_API_KEY would send the key in clear text"
+        )
+    return config
+
+
+def web_ui(settings: Settings) -> str | None:
+    """Base address of the Web UI: as set, of the laptop stack, of Temporal Cloud, of a local server; else None."""
+    if settings.web_ui:
+        return settings.web_ui
+    if settings.around.dev:
+        return settings.around.dev.web_ui.rstrip("/")
+    address = connect_config(settings.around.temporal).get("target_host", _LOCAL)
+    host = urlsplit(f"//{address}").hostname or ""
+    if host.endswith((".tmprl.cloud", ".api.temporal.io")):
+        return "https://cloud.temporal.io"
+    return "http://localhost:8233" if host in ("localhost", "127.0.0.1", "::1") else None
+
+
+_ANSWER: Final = "user-metadata"
+"""Where the Web UI shows the details that a workflow writes of itself."""
+
+
+def web_ui_link(base: str, namespace: str, workflow_id: str, run_id: str | None = None) -> str:
+    """Address of one workflow in the Web UI, of a run that is known the page with the answer; ids are encoded whole."""
+    parts = ["namespaces", quote(namespace, safe=""), "workflows", quote(workflow_id, safe="")]
+    return "/".join([base.rstrip("/"), *parts, *([quote(run_id, safe=""), _ANSWER] if run_id else [])])
+
+
+def _reason(error: Exception) -> str:
+    text = str(error)
+    if "Connection refused" in text:
+        return "connection refused"
+    if "dns error" in text:
+        return "the host name is not known"
+    return " ".join(text.removeprefix("Failed client connect: ").split())[:300]
+
+
+def _hint(settings: Settings, why: str) -> str:
+    if settings.around.dev:
+        return f"{why} (address from {settings.data_dir / DEV_FILE}; start `countersign dev` again)"
+    if "TEMPORAL_ADDRESS" not in settings.around.temporal:
+        return f"{why} (set TEMPORAL_ADDRESS, or start `countersign dev`)"
+    return why
+
+
+_SILENT: Final = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
+
+
+class TemporalRefused(Refusal):
+    """Temporal did not do what it was asked: what it said, and what to do where that is known."""
+
+    def __init__(self, error: RPCError, namespace: str) -> None:
+        super().__init__(_sentence(error, namespace))
+
+
+@contextmanager
+def refusing(namespace: str) -> Iterator[None]:
+    """Turn what Temporal answers in the block, and nobody there expects, into `TemporalRefused`."""
+    try:
+        yield
+    except RPCError as error:
+        raise TemporalRefused(error, namespace) from error
+
+
+def _sentence(error: RPCError, namespace: str) -> str:
+    if about_the_namespace(error):
+        return f"namespace {namespace} does not exist: make it, or set TEMPORAL_NAMESPACE"
+    heard = "did not answer:" if error.status in _SILENT else "answered"
+    status, message = error.status.name.lower().replace("_", " "), " ".join(error.message.split())
+    return f"Temporal {heard} {status}" + (f": {message}" if message else "")

@@ -1,0 +1,123 @@
+"""What everybody who runs or replays our workflows must have alike, as one plugin of Temporal's.
+
+`Client.connect(..., plugins=[CountersignPlugin(keys)])` is all that another application needs: workers made from that
+client have the heartbeats and tell calls how urgent they are, and those of our workflow queues have the workflows; a
+`Replayer` takes it as well.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from temporalio.bridge.proto.workflow_activation import WorkflowActivation
+from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
+from temporalio.client import Interceptor as ClientInterceptor
+from temporalio.converter import StorageDriverStoreContext
+from temporalio.plugin import SimplePlugin
+from temporalio.worker import Interceptor as WorkerInterceptor
+from temporalio.worker import (
+    ReplayerConfig,
+    WorkerConfig,
+    WorkflowInstance,
+    WorkflowInstanceDetails,
+    WorkflowRunner,
+)
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
+from temporalio.workflow import Info
+
+from activities.temporal.interceptors import HeartbeatInterceptor, PaceInterceptor
+from starter.config.values import PayloadKey
+from starter.temporal.codec import data_converter
+from workflows.names import WORKFLOW_QUEUES
+
+
+def workflows() -> tuple[type[Any], ...]:
+    """The workflows of Countersign; imported only here, for a command needs none of them."""
+    from workflows.bulk_notice.workflow import BulkNoticeWorkflow  # noqa: PLC0415
+    from workflows.campaign.opening import CampaignOpeningWorkflow  # noqa: PLC0415
+    from workflows.campaign.workflow import AcknowledgementCampaignWorkflow  # noqa: PLC0415
+    from workflows.hand_off.workflow import HandOffWorkflow, NexusCallWorkflow  # noqa: PLC0415
+    from workflows.onboarding.workflow import CustomerOnboardingWorkflow  # noqa: PLC0415
+    from workflows.reconciliation.workflow import ReconciliationWorkflow  # noqa: PLC0415
+    from workflows.sign_in.workflow import SignInWorkflow  # noqa: PLC0415
+    from workflows.signature.workflow import SignatureRequestWorkflow  # noqa: PLC0415
+    from workflows.task.workflow import TaskWorkflow  # noqa: PLC0415
+
+    return (
+        SignatureRequestWorkflow,
+        TaskWorkflow,
+        CustomerOnboardingWorkflow,
+        AcknowledgementCampaignWorkflow,
+        CampaignOpeningWorkflow,
+        SignInWorkflow,
+        BulkNoticeWorkflow,
+        NexusCallWorkflow,
+        ReconciliationWorkflow,
+        HandOffWorkflow,
+    )
+
+
+class TaskSandbox(SandboxedWorkflowRunner):
+    """The sandbox of the SDK, entered for the tasks of a run alone.
+
+    The SDK also enters it some times for each payload, to ask of which command that is. Our converter makes no
+    difference between commands, and the question was a tenth of a worker's time.
+    """
+
+    def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
+        """See `WorkflowRunner`."""
+        return _Run(super().create_instance(det))
+
+
+class _Run(WorkflowInstance):
+    def __init__(self, sandboxed: WorkflowInstance) -> None:
+        self._sandboxed = sandboxed
+
+    def activate(self, act: WorkflowActivation) -> WorkflowActivationCompletion:
+        return self._sandboxed.activate(act)
+
+    def get_serialization_context(self, command_info: object) -> None:
+        return None
+
+    def get_external_store_context(self, command_info: object) -> StorageDriverStoreContext:
+        return StorageDriverStoreContext(target=None)
+
+    def get_info(self) -> Info:
+        return self._sandboxed.get_info()
+
+    def get_thread_id(self) -> int | None:
+        return self._sandboxed.get_thread_id()
+
+
+def _for_tasks(runner: WorkflowRunner | None) -> WorkflowRunner:
+    """For the SDK's own sandbox ours with the same restrictions; whatever else was chosen stays."""
+    if runner is None:
+        return TaskSandbox()
+    return TaskSandbox(runner.restrictions) if type(runner) is SandboxedWorkflowRunner else runner
+
+
+class CountersignPlugin(SimplePlugin):
+    """Our data converter under these keys, our interceptors and the given ones, our workflows on their queues."""
+
+    def __init__(
+        self, keys: Sequence[PayloadKey] = (), *, interceptors: Sequence[ClientInterceptor | WorkerInterceptor] = ()
+    ) -> None:
+        ours = (HeartbeatInterceptor(), PaceInterceptor())
+        super().__init__(
+            "countersign",
+            data_converter=data_converter(keys),
+            interceptors=[*ours, *interceptors],
+            workflow_runner=_for_tasks,
+        )
+
+    def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
+        """See `SimplePlugin`; other queues have activities only."""
+        configured = super().configure_worker(config)
+        if configured.get("task_queue") in WORKFLOW_QUEUES:
+            configured["workflows"] = [*configured.get("workflows", ()), *workflows()]
+        return configured
+
+    def configure_replayer(self, config: ReplayerConfig) -> ReplayerConfig:
+        """See `SimplePlugin`."""
+        configured = super().configure_replayer(config)
+        configured["workflows"] = [*configured.get("workflows", ()), *workflows()]
+        return configured

@@ -1,0 +1,128 @@
+"""One worker for each task queue: how much it takes at a time, of which version it is, and how all of them drain."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from typing import Any, Final
+
+from temporalio.client import Client
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.worker import (
+    FixedSizeSlotSupplier,
+    Interceptor,
+    PollerBehaviorAutoscaling,
+    Worker,
+    WorkerDeploymentConfig,
+    WorkerTuner,
+)
+
+from activities.http.rate_limit import RateLimiter
+from activities.temporal.interceptors import PacedSlots
+from starter.config.settings import Settings
+from workflows.names import CAMPAIGN_QUEUE, SIGNATURE_QUEUE, SWEEP_QUEUE, URGENT_SIGNATURE_QUEUE, WORKFLOW_QUEUE
+
+GRACE: Final = timedelta(seconds=30)
+"""How long running activities may take to finish after SIGTERM; cut short, the next worker would repeat them."""
+MOST_AT_ONCE: Final = 100
+"""Activities of ours that run at the same time: plans, notices, hand-offs."""
+TASKS_AT_ONCE: Final = 20
+"""Workflow tasks: a process computes them one after the other, and each has ten seconds from when it was taken. With
+more in hand than that allows, all of them time out and are done again, and nothing ever gets done."""
+CAMPAIGN_TASKS_AT_ONCE: Final = 10
+"""The same of campaigns and their members: whatever else waits, they go on, and they take nobody's place."""
+WALKS_AT_ONCE: Final = 4
+"""Walks over audiences: each keeps some dozens of starts in flight."""
+SWEEPS_AT_ONCE: Final = 1
+"""Parts of sweeps: one has a call waiting at most, and another would look at the same events."""
+OPERATIONS_AT_ONCE: Final = 20
+"""Nexus operations that are being started, looked at or cancelled; waiting for a signature takes no place."""
+WALK_HEARD_EVERY: Final = timedelta(seconds=2)
+"""So soon a walk hears that its campaign is to end."""
+
+
+def workers(
+    client: Client,
+    activities: dict[str, list[Any]],
+    calls: RateLimiter,
+    chosen: Settings,
+    services: Sequence[Any] = (),
+    *,
+    interceptors: Sequence[Interceptor] = (),
+) -> tuple[Worker, ...]:
+    """One for workflows, Nexus services and what is ours, one for campaigns, their members and walks over them; three
+    that take no more than calls get turns, one of them what is urgent, another one sweep at a time."""
+    common: dict[str, Any] = {
+        "graceful_shutdown_timeout": GRACE,
+        "activity_task_poller_behavior": PollerBehaviorAutoscaling(),
+        "workflow_task_poller_behavior": PollerBehaviorAutoscaling(),
+        "interceptors": interceptors,
+        **_versioning(chosen),
+    }
+    ours = Worker(
+        client,
+        task_queue=WORKFLOW_QUEUE,
+        activities=activities[WORKFLOW_QUEUE],
+        max_concurrent_workflow_tasks=TASKS_AT_ONCE,
+        max_concurrent_activities=MOST_AT_ONCE,
+        nexus_service_handlers=services,
+        max_concurrent_nexus_tasks=OPERATIONS_AT_ONCE,
+        **common,
+    )
+    walks = Worker(
+        client,
+        task_queue=CAMPAIGN_QUEUE,
+        activities=activities[CAMPAIGN_QUEUE],
+        max_concurrent_workflow_tasks=CAMPAIGN_TASKS_AT_ONCE,
+        max_concurrent_activities=WALKS_AT_ONCE,
+        max_heartbeat_throttle_interval=WALK_HEARD_EVERY,
+        **common,
+    )
+    first = PacedSlots(calls)
+    paced = {
+        URGENT_SIGNATURE_QUEUE: (first, activities[SIGNATURE_QUEUE]),
+        SIGNATURE_QUEUE: (PacedSlots(calls, first), activities[SIGNATURE_QUEUE]),
+        SWEEP_QUEUE: (PacedSlots(calls, places=SWEEPS_AT_ONCE), activities[SWEEP_QUEUE]),
+    }
+    calling = [
+        Worker(client, task_queue=queue, activities=asked, tuner=_taking(slots), **common)
+        for queue, (slots, asked) in paced.items()
+    ]
+    return ours, walks, *calling
+
+
+def _taking(activities: PacedSlots) -> WorkerTuner:
+    unused = FixedSizeSlotSupplier(1)
+    return WorkerTuner.create_composite(
+        workflow_supplier=unused,
+        activity_supplier=activities,
+        local_activity_supplier=unused,
+        nexus_supplier=unused,
+    )
+
+
+def _versioning(chosen: Settings) -> dict[str, Any]:
+    if chosen.build_id is None:
+        return {}
+    return {
+        "deployment_config": WorkerDeploymentConfig(
+            version=WorkerDeploymentVersion(chosen.deployment_name, chosen.build_id),
+            use_worker_versioning=True,
+            default_versioning_behavior=VersioningBehavior.AUTO_UPGRADE,
+        )
+    }
+
+
+@asynccontextmanager
+async def at_work(them: Sequence[Worker]) -> AsyncIterator[None]:
+    """All of these polling; at the end they drain together, within one grace."""
+    async with AsyncExitStack() as polling:
+        for worker in them:
+            await polling.enter_async_context(worker)
+        # Left one after the other, the first would take new work while the last drains, and each its own grace.
+        polling.push_async_callback(_shut_down, them)
+        yield
+
+
+async def _shut_down(them: Sequence[Worker]) -> None:
+    await asyncio.gather(*(worker.shutdown() for worker in them))

@@ -1,0 +1,183 @@
+"""The process that the outside calls: the receiver of callbacks and the pages behind signing links, on one port.
+
+It starts before Temporal does, and is then alive but not ready.
+"""
+
+import asyncio
+import json
+import signal
+from contextlib import aclosing
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import structlog
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+from temporalio.client import Client
+from temporalio.common import MetricMeter
+
+from activities.core_signature.client import CALLBACKS, CoreSignatureClient
+from activities.core_signature.signers import SignerSnapshots
+from activities.http.rate_limit import RateLimiter
+from activities.people.devices import Devices
+from activities.reconciliation.callback_health import ClockSeen
+from activities.records.store import Store
+from starter.boot import clients
+from starter.boot.context import Context
+from starter.config import settings as needs
+from starter.config.settings import Settings
+from starter.queries import commands as wishes
+from starter.telemetry import telemetry
+from starter.temporal import connection as temporal
+from starter.temporal import rates as pace
+from starter.web.bodies import CallCounter
+from starter.web.callback_signals import SignalPort, TemporalSignals
+from starter.web.callbacks import HEADERS, CallbackReceiver, CallbackRules, ClockBehind
+from starter.web.connections import raise_descriptors
+from starter.web.desk.desk import desk_of
+from starter.web.devices import DeviceDesk
+from starter.web.hooks import Hooks, HookSource, Starting
+from starter.web.pages.first_page import FirstPages
+from starter.web.pages.forms import FormGuard
+from starter.web.pages.journey_page import Journeys
+from starter.web.pages.pages import Pages
+from starter.web.pages.rendering import Brand
+from starter.web.pages.screens import WhoAsks
+from starter.web.pages.visits import QuickLook
+from starter.web.serving import listening
+from workflows.kinds import referred
+from workflows.model.commands import AnyCommand
+from workflows.model.receipts import Receipt
+
+NEEDS: Final = needs.OF_RECEIVER
+PATH: Final = f"{CALLBACKS}{{segment}}"
+_WISH_WITHIN: Final = timedelta(seconds=12)
+"""A little longer than the SDK tries again what Temporal does not admit."""
+_HANDED_OVER_WITHIN: Final = timedelta(seconds=6)
+"""A signer waits for the page; to hand over takes some calls of Core Signature."""
+_IDENTITY: Final = "countersign-webhook"
+_LOGGER: Final = structlog.get_logger("countersign.webhook")
+
+
+async def serve(settings: Settings, *, ready_file: Path | None = None) -> None:
+    """Serve until SIGTERM or Ctrl-C; `settings` are complete for `NEEDS`.
+
+    Once the port is open `ready_file` has `{"url": …}`. Raises `Refusal` when it cannot be.
+    """
+    stop = _stop_signal()
+    raise_descriptors()
+    with telemetry.started(settings.around.otel, service=_IDENTITY, metrics=True) as told:
+        client = await temporal.connect(settings, identity=_IDENTITY, telemetry=told, lazy=True)
+        calls = RateLimiter(settings.signature.max_rps)
+        signatures = CoreSignatureClient(clients.signature_config(settings), pace=calls)
+        keeping = pace.kept(client, calls, settings.signature.max_rps, pace.RateRecord.of_receiver)
+        async with aclosing(signatures), keeping:
+            app = make_app(routes_of(settings, client, signatures, told.runtime.metric_meter))
+            async with listening(app, settings.webhook.bind, proxies=settings.webhook.proxies) as url:
+                _announce(url, ready_file)
+                await stop.wait()
+                _LOGGER.info("closing")
+
+
+def routes_of(
+    settings: Settings, client: Client, signatures: CoreSignatureClient, meter: MetricMeter
+) -> list[BaseRoute]:
+    """Every address of the process."""
+    store = Store(settings.store_url)
+    signals = TemporalSignals(client)
+    guard = FormGuard(settings.link_secret, settings.link_base)
+    people = clients.directory(settings, store)
+
+    send, look, asked = partial(carry_out, client), QuickLook(client, store), SignerSnapshots(store)
+    who = WhoAsks(people, store, settings.company)
+    brand = Brand.of(settings.company, settings.company_logo, settings.contact)
+    links = clients.links(settings)
+    pages = Pages(
+        links,
+        people,
+        store,
+        signatures,
+        guard,
+        asked=asked,
+        look=look,
+        send=send,
+        who=who,
+        brand=brand,
+        first_pages=FirstPages(store) if settings.preview == "on" else None,
+    )
+    journeys = Journeys(links, people, store, guard, look=look, send=send, brand=brand)
+    behind = ClockBehind(partial(note_clock, store))
+    receiver = CallbackReceiver(
+        rules_of(settings), settings.webhook.segment, signals, CallCounter(meter), behind=behind
+    )
+    desk = desk_of(settings, Context(client, store), people, guard, send, brand=brand)
+    hooks = Hooks(HookSource.all_of(settings), Starting(settings, client, store, people), CallCounter(meter, "hook"))
+    devices = DeviceDesk(
+        settings.devices_keys, Devices(store, in_file=people.has_device), people, CallCounter(meter, "devices")
+    )
+    ours = (pages, journeys, brand, desk, hooks, devices)
+    return [*receiver_routes(receiver, signals), *(route for one in ours for route in one.routes())]
+
+
+def rules_of(settings: Settings) -> CallbackRules:
+    """Which callbacks this tenant's settings believe."""
+    ours = settings.webhook
+    return CallbackRules(ours.secrets, ours.max_age, unsigned=ours.mode == "none", adopted=settings.adopt == "on")
+
+
+async def carry_out(client: Client, reference: str, wish: AnyCommand, op: str, *, watched: bool = True) -> Receipt:
+    """What comes of a wish that somebody had on a page, in the time that people wait for one."""
+    kind, id = referred(reference)
+    wait = _HANDED_OVER_WITHIN if watched else timedelta()
+    return await wishes.carry_out(client, id, wish, op, kind=kind, within=_WISH_WITHIN, wait=wait)
+
+
+async def note_clock(store: Store, behind: timedelta, at: datetime) -> None:
+    """Have the next sweep tell whoever is on call."""
+    seen = ClockSeen(behind=int(behind.total_seconds()), at=at)
+    await store.notes.note_clock(seen.model_dump_json().encode())
+
+
+def receiver_routes(receiver: CallbackReceiver, signals: SignalPort) -> list[BaseRoute]:
+    """The callback address, and what an orchestrator asks: alive, and able to take callbacks."""
+
+    async def ready(_: Request) -> Response:
+        up = await signals.reachable()
+        return PlainTextResponse("ready" if up else "temporal is not reachable", 200 if up else 503, HEADERS)
+
+    return [
+        Route(PATH, receiver.answer, methods=["POST"]),
+        Route("/healthz", _healthy),
+        Route("/readyz", ready),
+    ]
+
+
+def make_app(routes: list[BaseRoute]) -> Starlette:
+    """One application of these routes; a path with a slash too many is another path."""
+    app = Starlette(routes=routes)
+    app.router.redirect_slashes = False
+    return app
+
+
+async def _healthy(_: Request) -> Response:
+    return PlainTextResponse("ok", headers=HEADERS)
+
+
+def _stop_signal() -> asyncio.Event:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+def _announce(url: str, ready_file: Path | None) -> None:
+    if ready_file:
+        # Renamed into place, so that whoever waits for the file never reads half of it.
+        half = ready_file.with_name(f"{ready_file.name}.half")
+        half.write_text(json.dumps({"url": url}))
+        half.replace(ready_file)
+    _LOGGER.info("listening", address=url)

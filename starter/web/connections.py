@@ -1,0 +1,199 @@
+"""Which connections a process keeps: fewer than it has descriptors, and of one address a share of them.
+
+Without a bound a stranger takes every descriptor by connecting and saying nothing: the process can then neither accept
+a caller nor open a file. At the bound the connection that has waited longest for its caller makes room for the new one.
+"""
+
+import contextlib
+import ipaddress
+import resource
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+import structlog
+
+_LONGEST_NAME: Final = 64
+_OF_ONE_HOLDER: Final = 64
+"""Bits of an IPv6 address that its holder cannot choose."""
+
+
+class Addresses:
+    """Addresses and networks, as settings name them."""
+
+    def __init__(self, named: Sequence[str] = ()) -> None:
+        self._networks: Final = tuple(ipaddress.ip_network(one) for one in named)
+
+    def __contains__(self, host: str) -> bool:
+        try:
+            address = ipaddress.ip_address(host)
+        except ValueError:
+            return False
+        return any(address in network for network in self._networks)
+
+
+def holder_of(host: str) -> str:
+    """Whom an address counts for: one holder has a whole IPv6 network of 64 bits."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host[:_LONGEST_NAME]
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((address, _OF_ONE_HOLDER), strict=False))
+    return str(address)
+
+
+LOGGED_EVERY: Final = 60.0
+"""Seconds: however many are let go, the log has one line in them."""
+_LOGGER: Final = structlog.get_logger("countersign.places")
+
+
+@dataclass(frozen=True)
+class Room:
+    """How many places there are in all, and how many of one address."""
+
+    altogether: int
+    of_one_address: int
+
+
+class Guest(Protocol):
+    """What has a place, and may lose it to another."""
+
+    def let_go(self) -> None:
+        """End at once."""
+        ...
+
+
+_Queue = dict[Guest, None]
+"""The first of them has waited longest."""
+
+
+@dataclass
+class _Group:
+    """The guests of one address; of proxies, all."""
+
+    here: int = 0
+    awaited: _Queue = field(default_factory=dict)
+
+
+class Places:
+    """Gives places to guests, which the log calls by this `name`.
+
+    Of `proxies` it counts no address: each of them calls for many people.
+    """
+
+    def __init__(
+        self, name: str, room: Room, proxies: Addresses | None = None, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._name = name
+        self._room = room
+        self._proxies = proxies or Addresses()
+        self._clock = clock
+        self._groups: dict[Guest, str] = {}
+        self._by_group: dict[str, _Group] = {}
+        self._awaited: _Queue = {}
+        self._let_go = self._refused = 0
+        self._logged_at = -LOGGED_EVERY
+
+    def __len__(self) -> int:
+        return len(self._groups)
+
+    def admit(self, one: Guest, host: str) -> bool:
+        """Give a new guest from `host` a place, and wait for its caller; False when all who are here are answered."""
+        name = _PROXIES if host in self._proxies else holder_of(host)
+        if not self._has_room(name):
+            self._refused += 1
+            self._log()
+            return False
+        self._groups[one] = name
+        self._by_group.setdefault(name, _Group()).here += 1
+        self.awaits(one)
+        return True
+
+    def awaits(self, one: Guest) -> None:
+        """From now on it is the caller's turn: the place may be taken away."""
+        self.answers(one)
+        if name := self._groups.get(one):
+            self._by_group[name].awaited[one] = None
+            if name != _PROXIES:
+                self._awaited[one] = None
+
+    def answers(self, one: Guest) -> None:
+        """From now on it is our turn: the place is kept."""
+        self._awaited.pop(one, None)
+        if name := self._groups.get(one):
+            self._by_group[name].awaited.pop(one, None)
+
+    def ended(self, one: Guest) -> None:
+        """It has no place any more."""
+        self.answers(one)
+        if name := self._groups.pop(one, None):
+            group = self._by_group[name]
+            group.here -= 1
+            if not group.here:
+                del self._by_group[name]
+
+    def take_from(self, one: Guest) -> None:
+        """Let one of them go."""
+        self.ended(one)
+        one.let_go()
+        self._let_go += 1
+        self._log()
+
+    def _has_room(self, name: str) -> bool:
+        """Whether one more of this group has a place, for which others may have been let go."""
+        group = self._by_group.get(name, _Group())
+        if name != _PROXIES and group.here >= self._room.of_one_address:
+            return self._make_room(group.awaited)
+        if len(self._groups) < self._room.altogether:
+            return True
+        return self._make_room(self._awaited) or self._make_room(self._by_group.get(_PROXIES, _Group()).awaited)
+
+    def _make_room(self, awaited: _Queue) -> bool:
+        oldest = next(iter(awaited), None)
+        if oldest is None:
+            return False
+        self.take_from(oldest)
+        return True
+
+    def _log(self) -> None:
+        """Say how many were let go since the last line, without an address: it is personal data."""
+        if (now := self._clock()) - self._logged_at < LOGGED_EVERY:
+            return
+        _LOGGER.warning(
+            f"{self._name} let go: all places are taken", let_go=self._let_go, refused=self._refused, held=len(self)
+        )
+        self._logged_at, self._let_go, self._refused = now, 0, 0
+
+
+_PROXIES: Final = "proxies"
+
+
+CONNECTIONS_AT_MOST: Final = 12_000
+"""A silent one takes about 5 KB, one with half a head up to 16 KiB more."""
+DESCRIPTORS_KEPT: Final = 256
+"""For Temporal, Core Signature, the store, and connections that are accepted and not counted yet; half where there are
+fewer than twice as many."""
+SHARES: Final = 8
+"""One address may have one share of this many: to fill the process, a stranger needs several."""
+
+
+def raise_descriptors() -> None:
+    """Raise the soft limit of this process's descriptors to the hard one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # some systems name a hard limit that they do not grant
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def descriptors() -> int:
+    """How many descriptors this process may have."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return CONNECTIONS_AT_MOST + DESCRIPTORS_KEPT if soft == resource.RLIM_INFINITY else soft
+
+
+def room_within(descriptors: int) -> Room:
+    """For as many connections as a process with so many descriptors can have."""
+    kept = min(DESCRIPTORS_KEPT, descriptors // 2)
+    altogether = max(1, min(CONNECTIONS_AT_MOST, descriptors - kept))
+    return Room(altogether, max(1, altogether // SHARES))

@@ -1,0 +1,244 @@
+"""How every page of the desk is answered: who is here, how often they may, whose form it is, and what is said if not.
+
+What does not answer behind us is a page that says so: never a trace, never a bare error.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from math import ceil
+from pathlib import Path
+from typing import Final
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+from temporalio.service import RPCError
+
+from activities.campaign import population
+from activities.documents.errors import StoreFailure
+from activities.files.reading import FileFaults
+from activities.notifications.links import at_desk, named_at_desk
+from activities.people.directory import DirectoryFailure
+from activities.people.file_directory import FileDirectory
+from activities.people.language import Language
+from activities.people.person import id_in_full, stands_in_full
+from activities.policies.catalogue import Catalogue, UnknownKind
+from starter.boot.context import Context
+from starter.temporal.codec import CodecError
+from starter.temporal.connection import TemporalRefused
+from starter.web.bodies import read_form
+from starter.web.desk.cards import AWAY, CUT_OFF, FOREIGN, NOBODY, SIGN_IN, TOO_OFTEN, UNSURE, Card
+from starter.web.desk.rendering import DeskRenderer, Frame, Tab
+from starter.web.desk.sessions import Authenticator, Visitor
+from starter.web.desk.views import ReaderRoles
+from starter.web.pages.allowances import Allowances, Buckets, Rate
+from starter.web.pages.forms import FormGuard
+from starter.web.pages.visits import Look
+from workflows.kinds import Kind
+from workflows.model.subject import LockScreen
+
+LOOKS_OF_A_PERSON: Final = Rate(burst=60, per_second=2)
+PRESSES_OF_A_PERSON: Final = Rate(burst=20, per_second=0.5)
+
+Handle = Callable[[Request], Awaitable[Response]]
+ForVisitor = Callable[[Request, Visitor], Awaitable[Response]]
+WithForm = Callable[[Request, Visitor, dict[str, str]], Awaitable[Response]]
+_LOGGER: Final = structlog.get_logger("countersign.desk")
+
+
+class Answers:
+    """`tabs` are the views of somebody, and which of them is shown."""
+
+    def __init__(
+        self,
+        renderer: DeskRenderer,
+        guard: FormGuard,
+        door: Authenticator,
+        seconds: Callable[[], float],
+        tabs: Callable[[Visitor, str], Awaitable[tuple[Tab, ...]]],
+    ) -> None:
+        self.renderer: Final = renderer
+        self.guard: Final = guard
+        self._door = door
+        self._tabs = tabs
+        self._allowances = Allowances(seconds)
+        self._looks = Buckets(LOOKS_OF_A_PERSON, seconds)
+        self._presses = Buckets(PRESSES_OF_A_PERSON, seconds)
+
+    def anybody(self, handle: Handle) -> Handle:
+        """Whoever comes, as often as one address may."""
+
+        async def answer(request: Request) -> Response:
+            if wait := self._allowances.address(request):
+                return self._too_often(request, wait)
+            try:
+                return await handle(request)
+            except (TemporalRefused, RPCError, TimeoutError, ConnectionError, CodecError) as error:
+                return self._trouble(AWAY, request, error)
+            except RuntimeError as error:  # a lazy client that finds no server
+                return self._trouble(AWAY, request, error)
+            except (DirectoryFailure, StoreFailure) as error:
+                return self._trouble(UNSURE, request, error)
+
+        return answer
+
+    def visitors(self, handle: ForVisitor) -> Handle:
+        """Whoever is in; everybody else is asked who they are."""
+
+        async def answer(request: Request) -> Response:
+            visitor = await self._door.visitor(request)
+            if visitor is None:
+                return self.card(NOBODY, request) if self._door.sent(request) else self.ask_who(request)
+            buckets = self._presses if request.method == "POST" else self._looks
+            if wait := buckets.wait(visitor.id):
+                return self._too_often(request, wait)
+            return await handle(request, visitor)
+
+        return self.anybody(answer)
+
+    def acting(self, handle: WithForm) -> Handle:
+        """Whoever is in and posts a form from a page of theirs."""
+
+        async def answer(request: Request, visitor: Visitor) -> Response:
+            form = await self.form_of(request, visitor.name)
+            return form if isinstance(form, Response) else await handle(request, visitor, form)
+
+        return self.visitors(answer)
+
+    async def form_of(self, request: Request, name: str) -> dict[str, str] | Response:
+        """The form that was posted from a page of ours for `name`; else the card that says why it is not taken."""
+        form = await read_form(request)
+        if form is None:
+            return self.card(CUT_OFF, request)
+        ours = self.guard.accepts(name, form.get("token", ""), request.headers)
+        return form if ours else self.card(FOREIGN, request)
+
+    def ask_who(self, request: Request) -> Response:
+        """The page that asks who somebody is, and remembers what they came for."""
+        what = named_at_desk(request.url.path.removeprefix("/desk/"))
+        form = replace(SIGN_IN.form, to=f"sign-in?to={at_desk(what)}") if SIGN_IN.form and what else SIGN_IN.form
+        return self.card(replace(SIGN_IN, form=form), request, "sign-in")
+
+    def card(self, card: Card, request: Request, ref: str = "", **values: object) -> Response:
+        """A card in the language that the browser asks for, with a token for its form if `ref` names one."""
+        language = Language.accepted(request.headers.get("accept-language", ""))
+        return self.said(card, language, ref, **values)
+
+    def said(self, card: Card, language: Language, ref: str = "", **values: object) -> Response:
+        """A card in a language."""
+        token = self.guard.token(ref) if ref else ""
+        return self.renderer.card(card.told(language, **values), Frame(language, token=token))
+
+    async def inside(self, card: Card, visitor: Visitor, **values: object) -> Response:
+        """A card for somebody who is in, with everything around it."""
+        return self.renderer.card(card.told(visitor.reader.language, **values), await self.frame(visitor))
+
+    async def frame(self, visitor: Visitor, here: str = "") -> Frame:
+        """What stands around a page for somebody who is in."""
+        return Frame(
+            visitor.reader.language,
+            visitor.person.name,
+            await self._tabs(visitor, here),
+            self.guard.token(visitor.name),
+            leave=not visitor.sent,
+        )
+
+    def _too_often(self, request: Request, wait: float) -> Response:
+        return self.card(replace(TOO_OFTEN, retry_after=ceil(wait)), request)
+
+    def _trouble(self, card: Card, request: Request, error: Exception) -> Response:
+        _LOGGER.warning("a page of the desk cannot be shown", why=str(error), kind=type(error).__name__)
+        return self.card(card, request)
+
+
+_KINDS_LOGGER = structlog.get_logger("countersign.desk")
+
+
+class Kinds:
+    """Reads the catalogue again when its file has changed; of one that cannot be read nothing is known."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._version: float | None = None
+        self._catalogue = Catalogue({})
+
+    async def labels(self, language: Language) -> tuple[tuple[str, str], ...]:
+        """The ids of all kinds, each with what it is called in a language, in the order of the alphabet."""
+        catalogue = await self._read()
+        labels = ((kind, catalogue.label(kind, language)) for kind in catalogue.kinds)
+        return tuple(sorted(labels, key=lambda one: one[1].casefold()))
+
+    async def label(self, kind: str, language: Language) -> str:
+        """What a kind is called, also one that is not in the catalogue any more."""
+        return (await self._read()).label(kind, language)
+
+    async def lets_titles_be_read(self, kind: str) -> bool:
+        """Whether a document of this kind may be named to others than those it concerns (`lock_screen: full`)."""
+        try:
+            policy = (await self._read()).resolve(kind).policy
+        except UnknownKind:
+            return False
+        return policy.lock_screen is LockScreen.FULL
+
+    async def _read(self) -> Catalogue:
+        version = await asyncio.to_thread(partial(_version, self._file))
+        if version != self._version:
+            self._catalogue = await asyncio.to_thread(self._read_again)
+            self._version = version
+        return self._catalogue
+
+    def _read_again(self) -> Catalogue:
+        try:
+            return Catalogue.read(self._file)
+        except FileFaults as faults:
+            _KINDS_LOGGER.warning("the desk cannot read the catalogue", says=faults.in_short)
+            return Catalogue({})
+
+
+def _version(file: Path) -> float:
+    try:
+        return file.stat().st_mtime
+    except OSError:
+        return 0
+
+
+@dataclass(frozen=True)
+class RequestContext:
+    """One desk's."""
+
+    answers: Answers
+    context: Context
+    directory: FileDirectory
+    standings: ReaderRoles
+    kinds: Kinds
+    look: Look
+    clock: Callable[[], datetime]
+
+
+class PeopleNames:
+    """The names that one page needs; `beside` is the workflow beside which people are kept who stand in full."""
+
+    def __init__(self, directory: FileDirectory, beside: str | None = None) -> None:
+        self._directory = directory
+        self._beside = beside
+        self._known: dict[tuple[str, str | None], str] = {}
+
+    async def in_full(self, id: str, request: str) -> str:
+        """The same of somebody of an audience; whoever stands in full in its table is known to their request."""
+        if not population.stands_in_full(id):
+            return await self.of(id)
+        name = await self.of(id_in_full(1), Kind.REQUEST.workflow_id(request))
+        return id if name == id_in_full(1) else name
+
+    async def of(self, id: str, beside: str | None = None) -> str:
+        """Somebody's name, or their id when neither the directory says it nor what is `beside` another workflow."""
+        key = id, (beside or self._beside) if stands_in_full(id) else None
+        if key not in self._known:
+            try:
+                self._known[key] = (await self._directory.person(*key)).name
+            except DirectoryFailure:
+                self._known[key] = id
+        return self._known[key]

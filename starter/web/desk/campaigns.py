@@ -1,0 +1,302 @@
+"""The page of a campaign: all of it for its owner, and for a manager who of their people has not acknowledged."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from activities.campaign.member_status import MemberOutcome, by, worst_first
+from activities.notifications.links import at_desk
+from activities.people.language import Language
+from starter.queries.campaign import CampaignPicture, pictured
+from starter.queries.campaign_page import campaign_chart
+from starter.queries.campaign_people import SHOWN_AT_MOST, ManagedMembers, MissingMember, MissingPeople, looked_at
+from starter.queries.commands import CommandRefused, NotAdmitted, NotConfirmed, NotRunning
+from starter.queries.filters import is_request_id
+from starter.temporal.connection import TemporalRefused
+from starter.web.desk.actions import Right, right_of, steps
+from starter.web.desk.answers import PeopleNames, RequestContext
+from starter.web.desk.cards import NOT_THERE
+from starter.web.desk.follow_up_words import FollowUpText, told
+from starter.web.desk.follow_ups import NOT_DONE, REFUSED, UNCONFIRMED, UNSURE, news
+from starter.web.desk.rows import STANDINGS
+from starter.web.desk.sessions import Visitor
+from starter.web.pages.chips import Chip
+from starter.web.pages.forms import why_not
+from starter.web.pages.pages import Send
+from starter.web.pages.status import ending
+from starter.web.pages.visits import RecentLooks
+from workflows.kinds import Kind, WorkflowName
+from workflows.model.campaign import Counts
+from workflows.model.commands import ReminderNow
+from workflows.model.views import CampaignShow
+
+PICTURES_AT_MOST: Final = 2
+"""Campaigns whose people are remembered for some seconds, for whoever looks next."""
+PICTURE_SECONDS: Final = 10.0
+CHARTS_AT_MOST: Final = 20
+"""Charts, each in a language, that are remembered."""
+DEPARTMENTS_AT_MOST: Final = 50
+"""Departments of one page; the others are counted."""
+REMINDED_AT_ONCE: Final = 10
+"""Requests that are asked at the same time to remind their person."""
+REMINDING_SECONDS_AT_MOST: Final = 20.0
+"""For all reminders of one click: a browser waits for the page, and a proxy often for half a minute."""
+_DIGITS: Final = 6
+
+
+@dataclass(frozen=True)
+class CampaignAccess:
+    """A campaign before somebody: all of it, or their people in it."""
+
+    shown: CampaignShow
+    people: MissingPeople
+    everything: bool
+
+    @property
+    def path(self) -> str:
+        """Where its page is, below the desk."""
+        return at_desk(WorkflowName(Kind.CAMPAIGN, self.shown.id))
+
+
+@dataclass(frozen=True)
+class MissingRow:
+    """Somebody who has not acknowledged, as a page says it."""
+
+    person: str
+    name: str
+    state: Chip
+    since: str
+    due: str
+    overdue: bool
+    can_be_reminded: bool
+
+
+@dataclass
+class RemindedCount:
+    """What became of reminders: of how many people they were asked, how many get one, why the first did not."""
+
+    asked: int
+    done: int = 0
+    refusal: str = ""
+    status: int = 200
+
+
+class Campaigns:
+    """`/desk/campaigns/{id}`, and the reminders that are asked for there."""
+
+    def __init__(self, room: RequestContext, send: Send, seconds: Callable[[], float]) -> None:
+        self._room = room
+        self._answers = room.answers
+        self._send = send
+        self._mine = ManagedMembers(room.context.store)
+        self._pictures = RecentLooks(self._picture, seconds, PICTURES_AT_MOST, fresh=PICTURE_SECONDS)
+        self._charts = RecentLooks(self._drawn, seconds, CHARTS_AT_MOST, fresh=PICTURE_SECONDS)
+
+    def routes(self) -> list[BaseRoute]:
+        """Where it is."""
+        path = f"/desk/{at_desk(WorkflowName(Kind.CAMPAIGN, '{id}'))}"
+        return [
+            Route(path, self._answers.visitors(self.show), methods=["GET"]),
+            Route(f"{path}/remind", self._answers.acting(self.remind), methods=["POST"]),
+        ]
+
+    async def show(self, request: Request, visitor: Visitor) -> Response:
+        """Everything, or somebody's own people."""
+        seen = await self._seen(request, visitor)
+        if seen is None:
+            return await self._answers.inside(NOT_THERE, visitor)
+        return await self._page(
+            seen, visitor, _place(request.query_params.get("from", "")), said=_said(request, visitor)
+        )
+
+    async def remind(self, request: Request, visitor: Visitor, form: dict[str, str]) -> Response:
+        """Remind one of those who are missing, or all whom the page shows."""
+        seen = await self._seen(request, visitor)
+        if seen is None:
+            return await self._answers.inside(NOT_THERE, visitor)
+        begin, person = _place(form.get("from", "")), form.get("person")
+        lines = [line for line in seen.people.missing if line.person == person] if person else _some(seen.people, begin)
+        if person and not lines and all(line.person != person for line in seen.people.lines):
+            return await self._answers.inside(NOT_THERE, visitor)
+        op = self._answers.guard.op(visitor.name, form)
+        reminded = await self._remind(await looked_at(self._room.context.client, lines[:SHOWN_AT_MOST]), visitor, op)
+        if reminded.refusal and not reminded.done:
+            return await self._page(seen, visitor, begin, reminded, token=form["token"])
+        return self._answers.renderer.onward(f"{seen.path}?from={begin}&reminded={reminded.done}&of={reminded.asked}")
+
+    async def _remind(self, missing: Sequence[MissingMember], visitor: Visitor, op: str) -> RemindedCount:
+        """Ask one request after the other, some at a time; where nobody answers, or not soon, no more are asked."""
+        asked = [one.line.request for one in missing if one.can_be_reminded]
+        found = RemindedCount(len(asked))
+        try:
+            async with asyncio.timeout(REMINDING_SECONDS_AT_MOST):
+                for first in range(0, len(asked), REMINDED_AT_ONCE):
+                    some = asked[first : first + REMINDED_AT_ONCE]
+                    await asyncio.gather(*(self._remind_one(request, visitor, op, found) for request in some))
+                    if found.status == UNCONFIRMED:
+                        break
+        except TimeoutError:
+            found.refusal, found.status = visitor.reader.language.say(UNSURE), UNCONFIRMED
+        return found
+
+    async def _remind_one(self, request: str, visitor: Visitor, op: str, found: RemindedCount) -> None:
+        try:
+            await self._send(request, ReminderNow(actor=visitor.id, op=op), op, watched=False)
+            found.done += 1
+        except CommandRefused as refused:
+            language = visitor.reader.language
+            why = why_not(language, str(refused))
+            found.refusal = found.refusal or language.say("This was not done: {why}.", why=why)
+            found.status = max(found.status, REFUSED)
+        except NotConfirmed:
+            found.refusal, found.status = visitor.reader.language.say(UNSURE), UNCONFIRMED
+        except (NotAdmitted, TemporalRefused):
+            found.refusal, found.status = visitor.reader.language.say(NOT_DONE), UNCONFIRMED
+        except NotRunning:
+            found.asked -= 1
+
+    async def _seen(self, request: Request, visitor: Visitor) -> CampaignAccess | None:
+        """What is there, if it concerns them; raises what does not answer behind us."""
+        what = WorkflowName(Kind.CAMPAIGN, request.path_params["id"])
+        shown = await self._room.look(what.reference) if is_request_id(what.id) else None
+        if not isinstance(shown, CampaignShow):
+            return None
+        standing = await self._room.standings.of(visitor)
+        if right_of(visitor, standing, shown) is Right.EVERYTHING:
+            whole = await self._pictures(what.reference, what.reference)
+            return CampaignAccess(whole.shown, MissingPeople(whole.lines), everything=True) if whole else None
+        people = await self._mine.of(shown, visitor.id, frozenset(standing.reports))
+        return CampaignAccess(shown, people, everything=False) if people else None
+
+    async def _picture(self, reference: str) -> CampaignPicture | None:
+        shown, context = await self._room.look(reference), self._room.context
+        return await pictured(context.client, context.store, shown) if isinstance(shown, CampaignShow) else None
+
+    async def _drawn(self, asked: str) -> Markup:
+        """The line of acknowledgements so far, for `<language> <campaign>`."""
+        code, _, reference = asked.partition(" ")
+        whole, now = await self._pictures(reference, reference), self._room.clock()
+        if whole is None:
+            return Markup()
+        ahead = None if whole.shown.status.ended else now
+        svg = await asyncio.to_thread(campaign_chart, whole.shown, whole.lines, language=Language.of(code), now=ahead)
+        # It is ours, and has neither styles nor scripts.
+        return Markup(svg)  # noqa: S704
+
+    async def _page(
+        self, seen: CampaignAccess, visitor: Visitor, begin: int, reminded: RemindedCount | None = None, **more: str
+    ) -> Response:
+        """The page, `said` what was just done; a form whose reminder is unsure is sent again with its `token`."""
+        people, language, frame = seen.people, visitor.reader.language, await self._answers.frame(visitor)
+        names = PeopleNames(self._room.directory, Kind.CAMPAIGN.workflow_id(seen.shown.id))
+        some = await looked_at(self._room.context.client, _some(people, begin))
+        deeds = steps(seen.shown) if seen.everything else ()
+        return self._answers.renderer.page(
+            "campaign.html",
+            frame,
+            status=reminded.status if reminded else 200,
+            it=await self._told(seen, visitor, names),
+            everything=seen.everything,
+            sentences=_sentences(seen, visitor),
+            so_far=(people.done, people.wanted),
+            rows=[await self._row(one, visitor, names) for one in some],
+            missing=len(people.missing),
+            begin=begin,
+            shown_at_most=SHOWN_AT_MOST,
+            looked_at=len(people.lines) if people.more else 0,
+            deeds=[(one.path, language.say(one.asked.label), one.asked.grave) for one in deeds],
+            refusal=reminded.refusal if reminded else "",
+            said=more.get("said", ""),
+            token=more.get("token") or frame.token,
+            **await self._whole(seen, visitor),
+        )
+
+    async def _whole(self, seen: CampaignAccess, visitor: Visitor) -> dict[str, Any]:
+        """What only whoever may know everything is told of all of them together."""
+        shown = seen.shown if seen.everything else None
+        groups = worst_first(by(seen.people.lines, "department")) if shown else ()
+        departments = [group for group in groups if group.counts.wanted]
+        asked = f"{visitor.reader.language.code} {Kind.CAMPAIGN.workflow_id(seen.shown.id)}"
+        return {
+            "chart": await self._charts(f"{asked} {shown.counted_at}", asked) if shown else "",
+            "counts": _counts(shown.counts, visitor) if shown else [],
+            "as_of": visitor.reader.moment(shown.counted_at) if shown and shown.counted_at else "",
+            "departments": departments[:DEPARTMENTS_AT_MOST],
+            "other_departments": max(0, len(departments) - DEPARTMENTS_AT_MOST),
+        }
+
+    async def _told(self, seen: CampaignAccess, visitor: Visitor, names: PeopleNames) -> FollowUpText:
+        titled = seen.everything or await self._room.kinds.lets_titles_be_read(seen.shown.kind)
+        return await told(
+            seen.shown,
+            visitor,
+            names.of,
+            self._room.clock(),
+            kind=await self._room.kinds.label(seen.shown.kind, visitor.reader.language),
+            everything=seen.everything,
+            titled=titled,
+        )
+
+    async def _row(self, one: MissingMember, visitor: Visitor, names: PeopleNames) -> MissingRow:
+        reader, now, line = visitor.reader, self._room.clock(), one.line
+        due = reader.shortly(one.due_at, now) if one.due_at else line.due
+        since = reader.shortly(one.since, now) if one.since else ""
+        state = Chip.of(one.state, reader.language.say(STANDINGS[one.state]))
+        name = await names.in_full(line.person, line.request)
+        return MissingRow(line.person, name, state, since, due, one.overdue(now), one.can_be_reminded)
+
+
+def _some(people: MissingPeople, begin: int) -> list[MemberOutcome]:
+    """The missing people of one page."""
+    return people.missing[begin : begin + SHOWN_AT_MOST]
+
+
+def _place(text: str) -> int:
+    """Where a page begins: at the first of them unless it is a number."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _DIGITS else 0
+
+
+def _said(request: Request, visitor: Visitor) -> str:
+    """What was just done."""
+    query, language = request.query_params, visitor.reader.language
+    if "reminded" not in query:
+        return news(query.get("done", ""), Kind.CAMPAIGN, visitor)
+    done, asked = _place(query["reminded"]), _place(query.get("of", ""))
+    said = language.say_count("{count} person is being reminded.", "{count} people are being reminded.", done)
+    others = language.say("The others were told within the hour, or have acknowledged meanwhile.")
+    return f"{said} {others}" if asked > done else said
+
+
+def _sentences(seen: CampaignAccess, visitor: Visitor) -> tuple[str, ...]:
+    """Where it stands, in the reader's words; no more than concerns them."""
+    shown, people, reader = seen.shown, seen.people, visitor.reader
+    say_count, done, everybody = reader.language.say_count, people.done, people.wanted
+    if shown.frozen is None and not shown.status.ended:
+        return (reader.language.say("It opens on {when}.", when=reader.instant(shown.opens_at)),)
+    if seen.everything:
+        how = say_count(
+            "{count} of {all} has acknowledged.", "{count} of {all} have acknowledged.", done, all=everybody
+        )
+    else:
+        how = say_count(
+            "{count} of your {all} people has acknowledged.",
+            "{count} of your {all} people have acknowledged.",
+            done,
+            all=everybody,
+        )
+    if shown.status.ended:
+        return (how, *ending(shown.status, reader.language, Kind.CAMPAIGN))
+    last = reader.language.say("The last day is {date}.", date=reader.date(shown.due))
+    late = reader.language.say("Late acknowledgements are accepted until {date}.", date=reader.date(shown.last_day))
+    return (how, last, late) if shown.last_day > shown.due else (how, last)
+
+
+def _counts(counts: Counts, visitor: Visitor) -> list[tuple[str, int]]:
+    """How many stand how, of those ways in which somebody does."""
+    return [(visitor.reader.language.say(STANDINGS[name]), count) for name, count in counts if count]

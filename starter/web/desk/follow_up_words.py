@@ -1,0 +1,318 @@
+"""What stands on the page of a request or a task, in its reader's words and on their clock."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from activities.notifications.links import at_desk
+from activities.people.language import Language, phrase
+from activities.people.reader import Deadline, Reader
+from starter.queries.lookup import SYSTEMS
+from starter.web.desk.actions import ActionForm
+from starter.web.desk.rows import UNTITLED, Name
+from starter.web.desk.sessions import Visitor
+from starter.web.desk.timeline import Day, by_day
+from starter.web.pages.chips import STAGES, Chip, status_chip, status_of
+from starter.web.pages.options import answer_of, to_decide
+from starter.web.pages.screens import Exchange
+from starter.web.pages.status import (
+    GOOD,
+    STATES,
+    WHO_WAS_ASKED,
+    Called,
+    ending_of,
+    facts,
+    hand_offs,
+    living,
+    people_in,
+    problems_of,
+    unsaid,
+    workflow_words,
+)
+from workflows.follow_up.outbox import last_of
+from workflows.kinds import WorkflowName, named
+from workflows.model.hand_off import HandoffState
+from workflows.model.signature import SignerState
+from workflows.model.subject import Role
+from workflows.model.timeline import AskedQuestion
+from workflows.model.views import (
+    AssigneeLine,
+    OnboardingShow,
+    PartLine,
+    RequestShow,
+    Shown,
+    SignerLine,
+    TaskShow,
+    WaitingPart,
+)
+
+PARTS_SHOWN_AT_MOST: Final = 100
+"""Of one stage; the others are counted."""
+_PARTS: Final = {**STAGES, "undecided": phrase("waits for a decision"), "waived": phrase("no longer needed")}
+
+
+@dataclass(frozen=True)
+class PartRow:
+    """One part: with whom it is, since and until when, why it could not be started, and what may be decided.
+
+    `path` is its page at the desk.
+    """
+
+    title: str
+    state: Chip
+    details: str
+    due: Deadline | None
+    path: str
+    says: str
+    choices: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class StageRows:
+    """One stage; `more` counts the parts that are not shown."""
+
+    name: str
+    state: Chip
+    since: str
+    parts: tuple[PartRow, ...]
+    more: str
+
+
+async def stages_of(
+    shown: OnboardingShow, reader: Reader, name: Name, now: datetime, *, everything: bool, steps: tuple[ActionForm, ...]
+) -> tuple[StageRows, ...]:
+    """All of them; why something went wrong only for those who may know `everything`."""
+    told, rows = _Telling(shown, reader, name, now, everything, steps), []
+    for stage in shown.stages:
+        state = Chip.of(stage.state, reader.language.say(STAGES.get(stage.state, stage.state)))
+        since = reader.shortly(stage.since, now) if stage.since and stage.state == "open" else ""
+        parts = tuple([await told.row(part) for part in stage.parts[:PARTS_SHOWN_AT_MOST]])
+        left = len(stage.parts) - len(parts)
+        more = reader.language.say_count("and {count} more", "and {count} more", left) if left else ""
+        rows.append(StageRows(stage.name, state, since, parts, more))
+    return tuple(rows)
+
+
+@dataclass(frozen=True)
+class _Telling:
+    shown: OnboardingShow
+    reader: Reader
+    name: Name
+    now: datetime
+    everything: bool
+    steps: tuple[ActionForm, ...]
+
+    async def row(self, part: PartLine) -> PartRow:
+        what = named(part.workflow) if part.workflow else None
+        choices = ((one.path, self.reader.language.say(one.asked.label)) for one in self.steps if one.part == part.id)
+        return PartRow(
+            part.title,
+            Chip.of(part.state, self.reader.language.say(_PARTS.get(part.state, part.state))),
+            await self._details(part),
+            self._due(part),
+            at_desk(what) if what else "",
+            part.says if self.everything and part.since is None else "",
+            tuple(choices),
+        )
+
+    async def _details(self, part: PartLine) -> str:
+        if part.state == "done" and part.at:
+            return self.reader.shortly(part.at, self.now)
+        waiting = [one for one in self.shown.waiting_for if one.part == part.id]
+        if part.state != "open" or not waiting:
+            return self._ended(part) if part.state == "undecided" else ""
+        return await self._with(waiting)
+
+    def _due(self, part: PartLine) -> Deadline | None:
+        awaited = part.state == "open" and any(one.part == part.id for one in self.shown.waiting_for)
+        return Deadline.sentence(part.due_at, self.reader, self.now) if part.due_at and awaited else None
+
+    def _ended(self, part: PartLine) -> str:
+        language = self.reader.language
+        if part.status:
+            return status_of(part.status, language)
+        return language.say("could not be started") if part.since is None else language.say("was broken off")
+
+    async def _with(self, waiting: list[WaitingPart]) -> str:
+        beside = [await self.name(one.person) for one in waiting]
+        people = self.reader.language.enumerate(dict.fromkeys(beside))
+        since = self.reader.shortly(min(one.since for one in waiting), self.now)
+        return self.reader.language.say("with {people} since {since}", people=people, since=since)
+
+
+_DECLINED: Final = phrase("{who} declined, with these words:")
+_HAND_OFFS: Final = {
+    HandoffState.PENDING: phrase("to be told"),
+    HandoffState.DONE: phrase("told"),
+    HandoffState.FAILED: phrase("is tried again"),
+    HandoffState.DEAD: phrase("could not be told"),
+}
+
+
+@dataclass(frozen=True)
+class PersonRow:
+    """Somebody who was asked, how far they are, and since when."""
+
+    name: str
+    state: Chip
+    at: str
+
+
+@dataclass(frozen=True)
+class TargetLineText:
+    """Somebody downstream, and whether they were told."""
+
+    name: str
+    state: str
+
+
+@dataclass(frozen=True)
+class FollowUpText:
+    """Everything that one reader is told; what they may not know is empty."""
+
+    path: str
+    """Where its page is, below the desk."""
+    id: str
+    title: str
+    kind: str
+    status: Chip
+    sentences: tuple[str, ...]
+    due: Deadline | None
+    overdue: bool
+    asked_by: str
+    place: str
+    people_are: str
+    """What those who were asked are called, and how many of them have signed."""
+    people: tuple[PersonRow, ...]
+    text: str = ""
+    """What is to be done, in the words of whoever asked."""
+    problems: tuple[str, ...] = ()
+    declined: str = ""
+    reason: str = ""
+    """Why somebody declined, in their own words."""
+    exchanges: tuple[Exchange, ...] = ()
+    targets: tuple[TargetLineText, ...] = ()
+    days: tuple[Day, ...] = ()
+    """What happened."""
+    stages: tuple[StageRows, ...] = ()
+    """Of an onboarding."""
+
+
+async def told(
+    shown: Shown,
+    visitor: Visitor,
+    name: Name,
+    now: datetime,
+    *,
+    kind: str,
+    everything: bool,
+    titled: bool,
+    steps: tuple[ActionForm, ...] = (),
+) -> FollowUpText:
+    """What somebody is told of it: `everything`, or where it stands; `titled`: what it is, and is called.
+
+    `kind` is what its kind is called in their language.
+    """
+    reader, what, name = visitor.reader, WorkflowName(shown.type, shown.id), _or_workflow(name, visitor.reader.language)
+    title = shown.title or shown.id if titled else reader.language.say(UNTITLED[what.kind], kind=kind)
+    called = {id: await name(id) for id in (*people_in(shown), *(line.target for line in shown.handoffs))}
+    base = FollowUpText(
+        path=at_desk(what),
+        id=shown.id,
+        title=title,
+        kind=kind,
+        status=status_chip(shown.status, reader.language, what.kind),
+        sentences=_sentences(shown, reader, called) if everything else facts(shown, reader, called),
+        due=Deadline.sentence(shown.due_at, reader, now) if shown.due_at and not shown.status.ended else None,
+        overdue=shown.overdue,
+        asked_by=await _asker(shown, name),
+        place=reader.place(now),
+        people_are=_people_are(shown, reader.language),
+        people=tuple([await _person(line, reader, name) for line in shown.lines]),
+        text=shown.text if isinstance(shown, TaskShow) and titled else "",
+        stages=await stages_of(shown, reader, name, now, everything=everything, steps=steps)
+        if isinstance(shown, OnboardingShow) and titled
+        else (),
+    )
+    if not everything:
+        return base
+    whole = await _with_everything(base, shown, reader, name, called)
+    return replace(whole, days=await by_day(shown, reader, name, now))
+
+
+async def _asker(shown: Shown, name: Name) -> str:
+    """Who asks; what an onboarding asks to decide it asks by itself, and its deputy never did."""
+    if to_decide(shown):
+        return SYSTEMS["countersign"]
+    return await name(shown.requester) if shown.requester else ""
+
+
+def _or_workflow(name: Name, language: Language) -> Name:
+    """What is told of an ending may also be a workflow of ours."""
+
+    async def called(id: str) -> str:
+        return workflow_words(id, language) or await name(id)
+
+    return called
+
+
+def _people_are(shown: Shown, language: Language) -> str:
+    words = language.say(WHO_WAS_ASKED[shown.type])
+    if not isinstance(shown, RequestShow):
+        return words
+    asked = [one for one in shown.signers if one.state is not SignerState.REASSIGNED and one.role is not Role.COPY]
+    done = sum(one.state in GOOD for one in asked)
+    signed = language.say_count("{count} of {all} has signed", "{count} of {all} have signed", done, all=len(asked))
+    return f"{words} · {signed}"
+
+
+def _sentences(shown: Shown, reader: Reader, called: Called) -> tuple[str, ...]:
+    """Where it stands, for whoever may know everything."""
+    language = reader.language
+    if shown.status.ended:
+        return ending_of(shown, language, called) + _answered(shown) + hand_offs(shown, language, called)
+    return unsaid(shown, language) or living(shown, reader, called)
+
+
+def _answered(shown: Shown) -> tuple[str, ...]:
+    given = shown.answer if isinstance(shown, TaskShow) else None
+    return (f"{given.label}: {given.text}",) if given and given.text else ()
+
+
+async def _with_everything(
+    base: FollowUpText, shown: Shown, reader: Reader, name: Name, called: Called
+) -> FollowUpText:
+    who, reason = _declined(shown)
+    attention = [one.code for one in shown.attention]
+    problem = shown.problem.code if shown.problem else None
+    problems = problems_of(reader.language, problem, attention[0] if attention else None, shown.trouble)
+    return FollowUpText(
+        **{
+            **vars(base),
+            "problems": tuple(one for one in problems if one not in base.sentences),
+            "declined": reader.language.say(_DECLINED, who=await name(who)) if reason else "",
+            "reason": reason,
+            "exchanges": tuple([await _exchange(one, reader.language, name) for one in shown.questions]),
+            "targets": tuple(
+                TargetLineText(called[line.target], reader.language.say(_HAND_OFFS[line.state]))
+                for line in last_of(shown.handoffs)
+            ),
+        }
+    )
+
+
+async def _exchange(asked: AskedQuestion, language: Language, name: Name) -> Exchange:
+    person = await name(asked.person)
+    asker = language.say("{person} cannot go on", person=person) if asked.blocks else person
+    return Exchange(asker, asked.text, answer_of(asked, language))
+
+
+async def _person(line: SignerLine | AssigneeLine, reader: Reader, name: Name) -> PersonRow:
+    at = reader.moment(line.at) if line.at else ""
+    return PersonRow(await name(line.person), Chip.of(line.state, reader.language.say(STATES[line.state])), at)
+
+
+def _declined(shown: Shown) -> tuple[str, str]:
+    """Who declined, and what they said: the signer was promised that whoever asked is told."""
+    signers = shown.signers if isinstance(shown, RequestShow) else ()
+    return next(((line.person, line.reason) for line in signers if line.reason), ("", ""))

@@ -1,0 +1,120 @@
+"""The pages on which somebody comes in and goes: a GET changes nothing, since scanners follow links."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from activities.notifications.links import at_desk, named_at_desk
+from activities.notifications.sign_in import BadWayIn
+from activities.people.reader import Reader
+from starter.queries.filters import is_request_id
+from starter.web.desk.answers import Answers
+from starter.web.desk.cards import ASKED, BEHIND_LINK, NOT_ASKED, SPENT, WRONG_CODE
+from starter.web.desk.sessions import Ask, Asking, Cookies, Session, SignIn, Visitor, Wrong
+
+_SIGN_IN = "sign-in"
+
+
+class Entrance:
+    """`/desk/sign-in`, `/desk/code`, `/desk/in/{ref}`, `/desk/sign-out`."""
+
+    def __init__(self, answers: Answers, sign_in: SignIn, cookies: Cookies, clock: Callable[[], datetime]) -> None:
+        self._answers = answers
+        self._sign_in = sign_in
+        self._cookies = cookies
+        self._clock = clock
+
+    def routes(self) -> list[BaseRoute]:
+        """Where these pages are."""
+        anybody, acting = self._answers.anybody, self._answers.acting
+        return [
+            Route("/desk/sign-in", anybody(self.ask), methods=["POST"]),
+            Route("/desk/code", anybody(self.asked), methods=["GET"]),
+            Route("/desk/code", anybody(self.enter), methods=["POST"]),
+            Route("/desk/in/{ref}", anybody(self.behind), methods=["GET"]),
+            Route("/desk/in/{ref}", anybody(self.come_in), methods=["POST"]),
+            Route("/desk/sign-out", acting(self.leave), methods=["POST"]),
+        ]
+
+    async def ask(self, request: Request) -> Response:
+        """Send whoever was named a way in."""
+        form, to = await self._answers.form_of(request, _SIGN_IN), request.query_params.get("to", "")
+        if isinstance(form, Response):
+            return form
+        before = self._cookies.ask(request, self._clock())
+        ask = await self._sign_in.ask(form.get("who", ""), before, to if _is_page(to) else "", self._asking(request))
+        answer = self._answers.renderer.onward("code")
+        self._cookies.keep_ask(answer, ask)
+        return answer
+
+    async def asked(self, request: Request) -> Response:
+        """Say that a message is on its way, if it is, and take its number."""
+        if self._cookies.ask(request, self._clock()) is None:
+            return self._answers.ask_who(request)
+        return self._answers.card(ASKED, request, self._cookies.name_of(request))
+
+    async def enter(self, request: Request) -> Response:
+        """Let in the browser that asked, by its number."""
+        name, ask = self._cookies.name_of(request), self._cookies.ask(request, self._clock())
+        form = await self._answers.form_of(request, name)
+        if isinstance(form, Response):
+            return form
+        if ask is None:
+            return self._answers.card(NOT_ASKED, request)
+        entered = await self._sign_in.by_code(ask, form.get("code", ""), self._asking(request))
+        if isinstance(entered, Session):
+            return self._let_in(entered, ask)
+        return self._refused(request, name, entered)
+
+    async def behind(self, request: Request) -> Response:
+        """Say whom the link lets in."""
+        ref = request.path_params["ref"]
+        try:
+            person = await self._sign_in.behind(ref)
+        except BadWayIn:
+            return self._answers.card(SPENT, request)
+        return self._answers.said(BEHIND_LINK, Reader.of(person).language, ref, name=person.name)
+
+    async def come_in(self, request: Request) -> Response:
+        """Let in whoever pressed the button, once."""
+        ref = request.path_params["ref"]
+        form = await self._answers.form_of(request, ref)
+        if isinstance(form, Response):
+            return form
+        try:
+            return self._let_in(await self._sign_in.by_link(ref), self._cookies.ask(request, self._clock()))
+        except BadWayIn:
+            return self._answers.card(SPENT, request)
+
+    async def leave(self, request: Request, visitor: Visitor, form: dict[str, str]) -> Response:
+        """End the session of this browser, and have it forget who came in with it."""
+        if session := self._cookies.session(request, self._clock()):
+            await self._sign_in.end(session)
+        answer = self._answers.renderer.onward()
+        self._cookies.end(answer)
+        return answer
+
+    def _asking(self, request: Request) -> Asking:
+        address = request.client.host if request.client else ""
+        return Asking(address, self._cookies.known(request, self._clock()))
+
+    def _let_in(self, session: Session, ask: Ask | None) -> Response:
+        to = ask.to if ask and ask.person == session.person else ""
+        answer = self._answers.renderer.onward(to)
+        self._cookies.keep_session(answer, session)
+        return answer
+
+    def _refused(self, request: Request, name: str, wrong: Wrong) -> Response:
+        if not wrong.left:
+            return self._answers.card(NOT_ASKED, request)
+        return self._answers.card(replace(ASKED, status=403, refusal=WRONG_CODE), request, name, left=wrong.left)
+
+
+def _is_page(path: str) -> bool:
+    """Whether it is the page of a request or a task, and nothing else: an address may say anything."""
+    what = named_at_desk(path)
+    return what is not None and is_request_id(what.id) and path == at_desk(what)

@@ -1,0 +1,232 @@
+"""Where the company's app back end says on which devices somebody's app is: registered, seen, gone (docs/devices.md).
+
+Nothing of an answer is an address. 503 asks to be called again, and nothing else does; nonsense is told by its field.
+"""
+
+import hmac
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+
+import structlog
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from activities.documents.errors import StoreFailure
+from activities.files.fields import DeviceToken
+from activities.people.devices import Devices, TooMany
+from activities.people.directory import Directory, DirectoryFailure, UnknownPerson
+from activities.people.person import AddressKind, Person, Platform, PushDevice
+from starter.web.bodies import BODY_SECONDS, BodyFault, CallCounter, CallOutcome, NotReadable, parse_object, read_body
+from starter.web.callbacks import HEADERS
+
+PATH: Final = "/devices/{person}"
+BYTES_AT_MOST: Final = 16 * 1024
+"""Of one registration, whose address has at most 4,096."""
+CALLS_AT_ONCE: Final = 100
+_LOGGER: Final = structlog.get_logger("countersign.devices")
+
+
+class DeviceCallOutcome(CallOutcome):
+    """What becomes of a call: the answer's status and the reason it is counted under."""
+
+    REGISTERED = (201, "registered")
+    SEEN = (200, "seen")
+    GONE = (200, "gone")
+    WITHDRAWN = (200, "withdrawn")
+    MALFORMED = (400, "malformed")
+    STALLED = (400, "stalled")
+    FORGED = (401, "forged")
+    OFF = (404, "off")
+    UNKNOWN_PERSON = (404, "unknown_person")
+    TOO_MANY = (409, "too_many")
+    TOO_LARGE = (413, "too_large")
+    NOT_JSON = (415, "not_json")
+    NOT_KEPT = (503, "not_kept")
+    BUSY = (503, "busy")
+
+    @property
+    def hangs_up(self) -> bool:
+        """Whether the connection ends: a body that was not read must not be taken for a next request."""
+        return self not in _READ
+
+
+_READ: Final = (
+    *(
+        DeviceCallOutcome.REGISTERED,
+        DeviceCallOutcome.SEEN,
+        DeviceCallOutcome.GONE,
+        DeviceCallOutcome.WITHDRAWN,
+        DeviceCallOutcome.MALFORMED,
+    ),
+    *(DeviceCallOutcome.UNKNOWN_PERSON, DeviceCallOutcome.TOO_MANY, DeviceCallOutcome.NOT_KEPT),
+)
+
+
+class Registration(BaseModel):
+    """The body of a PUT."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: AddressKind = AddressKind.TOKEN
+    value: Annotated[DeviceToken, Field(repr=False)]
+    platform: Platform
+    registered_at: AwareDatetime | None = None
+    """When the app itself was registered, where the back end knows; else it is as of now."""
+    replaces: Annotated[DeviceToken | None, Field(repr=False)] = None
+    """The address that the same phone had before: nothing is sent there any more."""
+
+    @property
+    def device(self) -> PushDevice:
+        """What is kept of it."""
+        of_kind = {self.kind.value: self.value}
+        return PushDevice.model_validate({**of_kind, "platform": self.platform}).model_copy(
+            update={"registered_at": self.registered_at}
+        )
+
+
+class Withdrawal(BaseModel):
+    """The body of a DELETE; what else stands in it may be what was registered."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    value: Annotated[DeviceToken, Field(repr=False)]
+
+
+@dataclass(frozen=True)
+class DeviceAnswer:
+    """What a caller is told."""
+
+    outcome: DeviceCallOutcome
+    says: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def saying(cls, outcome: DeviceCallOutcome, says: str) -> "DeviceAnswer":
+        """The same with a sentence."""
+        return cls(outcome, {"says": says})
+
+
+class DeviceDesk:
+    """Decides over calls, and keeps what those say that hold; without keys there is no such address."""
+
+    def __init__(
+        self,
+        keys: tuple[SecretStr, ...],
+        devices: Devices,
+        directory: Directory,
+        tally: CallCounter,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        body_seconds: float = BODY_SECONDS,
+    ) -> None:
+        self._keys = keys
+        self._devices = devices
+        self._directory = directory
+        self._tally = tally
+        self._clock = clock
+        self._body_seconds = body_seconds
+        self._at_once = 0
+
+    def routes(self) -> list[BaseRoute]:
+        """The address of the calls."""
+        return [Route(PATH, self.answer, methods=["PUT", "DELETE"])]
+
+    async def answer(self, request: Request) -> Response:
+        """The answer to a call as it comes from the network."""
+        answer = await self._received(request)
+        outcome = answer.outcome
+        self._tally.count(outcome)
+        headers = HEADERS | ({"connection": "close"} if outcome.hangs_up else {})
+        if outcome is DeviceCallOutcome.FORGED:
+            headers |= {"www-authenticate": "Bearer"}
+        return JSONResponse({"outcome": outcome.reason, **answer.says}, outcome.status, headers)
+
+    async def _received(self, request: Request) -> DeviceAnswer:
+        if not self._keys:
+            return DeviceAnswer(DeviceCallOutcome.OFF)
+        if not self._is_ours(request.headers.get("authorization", "")):
+            return DeviceAnswer(DeviceCallOutcome.FORGED)
+        if not _is_json(request.headers.get("content-type", "application/json")):
+            return DeviceAnswer.saying(DeviceCallOutcome.NOT_JSON, "the body must be application/json")
+        if self._at_once >= CALLS_AT_ONCE:
+            return DeviceAnswer(DeviceCallOutcome.BUSY)
+        self._at_once += 1
+        try:
+            body = await read_body(request.receive, limit=BYTES_AT_MOST, seconds=self._body_seconds)
+            if isinstance(body, BodyFault):
+                return DeviceAnswer(
+                    DeviceCallOutcome.TOO_LARGE if body is BodyFault.TOO_LARGE else DeviceCallOutcome.STALLED
+                )
+            return await self._taken(request.path_params["person"], request.method, body)
+        finally:
+            self._at_once -= 1
+
+    def _is_ours(self, authorization: str) -> bool:
+        scheme, _, given = authorization.partition(" ")
+        given_bytes = given.strip().encode("utf-8", "replace")
+        # All are compared before one counts, so that the time taken does not tell which it was.
+        matches = [hmac.compare_digest(key.get_secret_value().encode(), given_bytes) for key in self._keys]
+        return scheme.lower() == "bearer" and any(matches)
+
+    async def _taken(self, person: str, method: str, body: bytes) -> DeviceAnswer:
+        try:
+            said = parse_object(body)
+            call = Registration.model_validate(said) if method == "PUT" else Withdrawal.model_validate(said)
+        except NotReadable as fault:
+            return DeviceAnswer.saying(
+                DeviceCallOutcome.MALFORMED, f"the body is {fault}: an object of one device is wanted"
+            )
+        except ValidationError as fault:
+            return DeviceAnswer.saying(DeviceCallOutcome.MALFORMED, _in_words(fault))
+        try:
+            known = await self._directory.person(person)
+            return await self._kept(known, call)
+        except UnknownPerson:
+            return DeviceAnswer.saying(
+                DeviceCallOutcome.UNKNOWN_PERSON, "nobody of the people file has this id: call again once one has"
+            )
+        except (StoreFailure, DirectoryFailure) as failure:
+            _LOGGER.warning("device not kept", why=str(failure))
+            return DeviceAnswer(DeviceCallOutcome.NOT_KEPT)
+        except TooMany:
+            return DeviceAnswer.saying(
+                DeviceCallOutcome.TOO_MANY, "this person has too many devices, and the store lets none be removed"
+            )
+
+    async def _kept(self, person: Person, call: Registration | Withdrawal) -> DeviceAnswer:
+        now = self._clock()
+        if isinstance(call, Withdrawal):
+            return DeviceAnswer(
+                DeviceCallOutcome.WITHDRAWN, {"device": await self._devices.withdraw(person, call.value, now)}
+            )
+        registered = await self._devices.register(person.id, call.device, now)
+        if call.replaces and call.replaces != call.value:
+            await self._devices.supersede(person, call.replaces, now)
+        says = {"device": registered.device, **({"moved": True} if registered.moved else {})}
+        if registered.gone:
+            why = f"nothing is sent there: {registered.gone} since; without registered_at it is registered anew"
+            return DeviceAnswer(DeviceCallOutcome.GONE, {**says, "says": why})
+        return DeviceAnswer(DeviceCallOutcome.REGISTERED if registered.new else DeviceCallOutcome.SEEN, says)
+
+
+def _is_json(content_type: str) -> bool:
+    return content_type.partition(";")[0].strip().lower() == "application/json"
+
+
+def _in_words(fault: ValidationError) -> str:
+    """The fields that are wrong and what would be right, without a value."""
+    found = fault.errors(include_input=False, include_url=False, include_context=False)
+    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {_says(one['type'], one['msg'])}" for one in found[:10])
+
+
+def _says(type: str, message: str) -> str:
+    match type:
+        case "missing":
+            return "is missing"
+        case "extra_forbidden":
+            return "is not known"
+        case _:
+            return message.removeprefix("Value error, ").replace("Input should be", "must be")

@@ -1,0 +1,172 @@
+"""How the JSON of a source becomes an onboarding file: a small file in the folder of mappings, one for each source.
+
+The JSON gives texts, persons and dates. All else stands in the mapping, for a value is put only where it
+`may_be_given`, and a mapping that has a place elsewhere is refused when it is read.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final, NamedTuple, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from activities.errors import did_you_mean
+from activities.files.fields import Name, filled, places
+from activities.files.reading import FileModel, FileText, PlainFile
+from activities.files.yaml_lines import FieldPath, cleaned
+from activities.onboarding.file import ID_AT_MOST
+from activities.policies.onboarding_template import TemplatePosition, may_be_given
+from starter.config.values import HeaderName
+from starter.web.bodies import NumberText
+
+DEAL: Final = "deal"
+"""The place that the id of the deal goes to; it has to be taken by no other path."""
+TAKEN_AT_MOST: Final = 100
+"""Values that one mapping takes."""
+VALUE_AT_MOST: Final = 4_000
+"""Characters of one value: the longest text that a file may have."""
+DEAL_AT_MOST: Final = 200
+"""Characters of the id of a deal, which stands in texts of ours."""
+_PATH_AT_MOST: Final = 500
+_PATH: Final = re.compile(r"(?:[^.\[\]\s]+|\[[0-9]{1,4}\])(?:\.[^.\[\]\s]+|\[[0-9]{1,4}\])*")
+_STEP: Final = re.compile(r"\[([0-9]+)\]|([^.\[\]]+)")
+_PLAIN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_REFUSED: Final = "must not come from the JSON, which gives texts, persons and dates only: write it out"
+
+
+def _is_path(text: str) -> str:
+    if len(text) > _PATH_AT_MOST or not _PATH.fullmatch(text):
+        raise ValueError("is not a path like deal.id or contacts[0].email")
+    return text
+
+
+JsonPath = Annotated[str, AfterValidator(_is_path)]
+
+
+class TakenEntry(FileModel):
+    """Where a value stands, and what it is where the JSON has none; a path alone is one that may be missing."""
+
+    at: JsonPath
+    default: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _path_alone(cls, entry: Any) -> Any:
+        return {"at": entry} if isinstance(entry, str) else entry
+
+
+def _is_value(value: object) -> object:
+    if not isinstance(value, str | int):
+        raise ValueError("must be a text, a whole number, true or false")
+    return value
+
+
+class MappingFile(FileModel):
+    """What a mapping says; `onboarding` is an onboarding file with `{places}`."""
+
+    signature: HeaderName | None = None
+    when: dict[JsonPath, Annotated[Any, AfterValidator(_is_value)]] = Field(default={}, max_length=TAKEN_AT_MOST)
+    deal: JsonPath
+    take: dict[Name, TakenEntry] = Field(default={}, max_length=TAKEN_AT_MOST)
+    onboarding: dict[str, Any]
+
+
+class MappingFailed(Exception):
+    """The JSON lacks the deal's id, or has something in another shape; the text names the path and never a value."""
+
+
+class MappedOnboarding(NamedTuple):
+    """An onboarding file that was made of some JSON, not checked yet; its id, and the deal's."""
+
+    file: PlainFile
+    id: str
+    deal: str
+
+
+@dataclass(frozen=True)
+class SourceMapping:
+    """The mapping of one source, in which places are only where the JSON may give something."""
+
+    source: str
+    says: MappingFile
+    file: PlainFile
+
+    @classmethod
+    def read(cls, folder: Path, source: str) -> Self:
+        """The mapping of a source; `FileFaults` with all that is wrong with it."""
+        plain = FileText.read(folder / f"{source}.yaml").parse()
+        says = plain.validate(MappingFile)
+        if wrong := list(_wrong_places(says)):
+            raise plain.faults((("onboarding", *path), why) for path, why in wrong)
+        return cls(source, says, plain)
+
+    def file_of(self, said: Any) -> MappedOnboarding | None:
+        """The file that some JSON becomes, None when `when` lets the event pass by; raises `MappingFailed`."""
+        if not self._is_meant(said):
+            return None
+        deal = _value(said, self.says.deal, DEAL_AT_MOST)
+        if not deal:
+            raise MappingFailed(f"{self.says.deal} is missing: it is the id of the deal")
+        values = {name: _value(said, one.at) or one.default for name, one in self.says.take.items()}
+        content = filled(self.says.onboarding, {DEAL: deal, **values})
+        id = onboarding_id(self.source, deal)
+        return MappedOnboarding(
+            TemplatePosition(self.file, ("onboarding",)).holding({"id": id, **(content or {})}), id, deal
+        )
+
+    def _is_meant(self, said: Any) -> bool:
+        try:
+            return all(_at(said, path) == _written(value) for path, value in self.says.when.items())
+        except MappingFailed:
+            return False  # An event of another shape is another event.
+
+
+def onboarding_id(source: str, deal: str) -> str:
+    """The id of a deal's onboarding: its own where that can stand in one, else its hash, which no deal is called."""
+    plain = f"{source}-{deal}"
+    if _PLAIN_ID.fullmatch(deal) and len(plain) <= ID_AT_MOST:
+        return plain
+    return f"{source}-_{hashlib.sha256(deal.encode()).hexdigest()[:24]}"
+
+
+def _wrong_places(says: MappingFile) -> Iterator[tuple[FieldPath, str]]:
+    if "id" in says.onboarding:
+        yield ("id",), "is made of the deal's id: leave it out"
+    known = (DEAL, *says.take)
+    for path, name in places(says.onboarding):
+        if not may_be_given(path):
+            yield path, _REFUSED
+        elif name not in known:
+            yield path, f"take has no {name}{did_you_mean(name, known)}"
+
+
+def _value(said: Any, path: str, at_most: int = VALUE_AT_MOST) -> str:
+    """The text at a path, empty when there is none."""
+    text, refused = cleaned(_at(said, path).strip())
+    if len(text) > at_most:
+        refused = f"is longer than {at_most:,} characters"
+    if refused:
+        raise MappingFailed(f"{path} {refused}")
+    return text
+
+
+def _at(said: Any, path: str) -> str:
+    for index, key in _STEP.findall(path):
+        if index:
+            said = said[int(index)] if isinstance(said, list) and int(index) < len(said) else None
+        else:
+            said = said.get(key) if isinstance(said, dict) else None
+    if isinstance(said, dict | list):
+        raise MappingFailed(f"{path} is no text")
+    return _written(said)
+
+
+def _written(value: object) -> str:
+    if isinstance(value, NumberText):
+        return value.text
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)

@@ -1,0 +1,405 @@
+"""The receiver of what other systems send to begin onboardings: verify, map, start, answer. It keeps nothing itself.
+
+A caller hears what is wrong by the names of fields, and no value: whoever set the mapping up sees more with
+`countersign onboard map`. 503 asks to be called again, and nothing else does.
+"""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, Self
+
+import structlog
+from pydantic import SecretStr
+from standardwebhooks import Webhook
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from activities.documents.errors import StoreFailure
+from activities.files.pdf import LocalDocuments
+from activities.files.reading import FileFaults, PlainFile
+from activities.files.yaml_lines import Parsed
+from activities.launch import launch
+from activities.onboarding.intake import PreparedOnboarding, fingerprint_of, prepare_onboarding
+from activities.people.directory import Directory, DirectoryFailure, UnknownPerson
+from activities.people.language import phrase
+from activities.people.reader import language_of
+from activities.policies.catalogue import Catalogue
+from activities.records.rows import StoragePrefix
+from activities.records.store import Store
+from activities.task import intake
+from activities.temporal import executions
+from starter.boot import clients
+from starter.config.settings import Settings
+from starter.config.values import SIGNING_KEY
+from starter.errors import Refusal
+from starter.web.bodies import BODY_SECONDS, BodyFault, CallCounter, CallOutcome, Incoming, NotReadable, parse
+from starter.web.callbacks import ALTOGETHER_AT_MOST, HEADERS, HELD_AT_MOST, MOST_BYTES
+from starter.web.hook_mapping import MappedOnboarding, MappingFailed, SourceMapping
+from workflows.kinds import Kind, WorkflowName
+from workflows.model.records import SettledRecord
+from workflows.names import REQUESTER
+from workflows.onboarding.state import DECISION
+
+SIGNATURE_HEADERS: Final = ("x-signature", "x-hub-signature-256")
+"""Where a signature is looked for unless the mapping names a header."""
+APART_AT_MOST: Final = timedelta(minutes=5)
+"""Between our clock and that of a caller by Standard Webhooks, who signs the time as well."""
+SIGNATURES_AT_MOST: Final = 10
+"""Of one call by Standard Webhooks, which has several while a secret is rotated."""
+_BEARER: Final = "bearer "
+_ALGORITHM: Final = "sha256="
+
+
+def is_genuine(
+    headers: Mapping[str, str], body: bytes, secrets: Iterable[SecretStr], *, header: str | None, now: datetime
+) -> bool:
+    """Whether one of `secrets` vouches for the body; `headers` have lower-case names, `header` has the signature."""
+    given = [
+        one.encode("utf-8", "replace") for one in _given(headers, (header.lower(),) if header else SIGNATURE_HEADERS)
+    ]
+    expected = [one for secret in secrets for one in _expected(secret.get_secret_value(), headers, body, now)]
+    # All are compared before one counts, so that the time taken does not tell which it was.
+    matches = [hmac.compare_digest(one.encode(), other) for one in expected for other in given]
+    return any(matches)
+
+
+def _given(headers: Mapping[str, str], signed_in: Iterable[str]) -> Iterator[str]:
+    bearer = headers.get("authorization", "")
+    if bearer[: len(_BEARER)].lower() == _BEARER:
+        yield f"{_BEARER}{bearer[len(_BEARER) :].strip()}"
+    for name in signed_in:
+        if signature := headers.get(name, "").strip():
+            yield f"{_ALGORITHM}{signature.removeprefix(_ALGORITHM)}"
+    yield from headers.get("webhook-signature", "").split(" ", SIGNATURES_AT_MOST)[:SIGNATURES_AT_MOST]
+
+
+def _expected(secret: str, headers: Mapping[str, str], body: bytes, now: datetime) -> Iterator[str]:
+    """What a call by this secret says, in each of the ways it may: what says one thing cannot be taken for another."""
+    yield f"{_BEARER}{secret}"
+    digest = hmac.digest(secret.encode(), body, hashlib.sha256)
+    yield f"{_ALGORITHM}{digest.hex()}"
+    yield f"{_ALGORITHM}{base64.b64encode(digest).decode()}"
+    sent = _instant(headers.get("webhook-timestamp", ""))
+    text = _text(body)
+    if secret.startswith(SIGNING_KEY) and sent and abs(now - sent) <= APART_AT_MOST and text is not None:
+        yield Webhook(secret).sign(msg_id=headers.get("webhook-id", ""), timestamp=sent, data=text)
+
+
+def _text(body: bytes) -> str | None:
+    """None of what is none: made into one, it would have the signature of another body."""
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _instant(text: str) -> datetime | None:
+    return datetime.fromtimestamp(int(text), UTC) if text.isascii() and text.isdigit() and len(text) <= 11 else None
+
+
+TOLD_AT_MOST: Final = 20
+"""Tasks about one onboarding; a source that sends without end is told of no more."""
+_LOGGER: Final = structlog.get_logger("countersign.hooks")
+_TITLE: Final = phrase("Decide: {id} has changed in {source}")
+_TEXT: Final = phrase(
+    "Deal {deal} of {source} sent other content than this onboarding was started from, or what {source} sends is read "
+    "otherwise by now. {standing}"
+)
+_PLEASE_LOOK: Final = phrase("Please look at the deal, and at the page of {id} at the desk.")
+_LIVES: Final = phrase("The onboarding goes on as it was started.")
+_HAS_ENDED: Final = phrase("The onboarding has ended, and nothing of it changes.")
+
+
+@dataclass(frozen=True)
+class OtherContent:
+    """What a deal of a source has sent that its onboarding was not started from."""
+
+    onboarding: WorkflowName
+    fingerprint: str
+    deal: str
+    source: str
+    others: tuple[str, ...]
+    """Who may hear that its owner is asked, where that is known: else whom the directory has above them."""
+
+
+@dataclass(frozen=True)
+class ChangedDeals:
+    """Asks owners to look at what has changed."""
+
+    client: Client
+    store: Store
+    directory: Directory
+    catalogue: Catalogue
+
+    async def tell(self, other: OtherContent, *, now: datetime) -> None:
+        """Ask the owner of the onboarding that was started, who may be another one now; raises what a start does.
+
+        An owner who cannot be asked any more is a line of the log: whoever sent the deal can do nothing about it.
+        """
+        onboarding = other.onboarding
+        about = f"{onboarding.id}.changed-"
+        known = await self.client.count_workflows(f"WorkflowId STARTS_WITH '{Kind.TASK.workflow_id(about)}'")
+        if known.count >= TOLD_AT_MOST:
+            _LOGGER.warning("deal changed too often to tell of it again", onboarding=onboarding.id)
+            return
+        owner, lives = await self._standing(onboarding.workflow_id)
+        others = other.others or await self._above(owner)
+        say = (await language_of(self.directory, owner, onboarding.workflow_id)).say
+        why = say(_TEXT, deal=other.deal, source=other.source, standing=say(_LIVES if lives else _HAS_ENDED))
+        task = {
+            "id": f"{about}{other.fingerprint[:12]}",
+            "kind": DECISION,
+            "title": say(_TITLE, id=onboarding.id, source=other.source),
+            "text": f"{why}\n\n{say(_PLEASE_LOOK, id=onboarding.id)}",
+            "who": {"person": owner},
+            "owner": next((one for one in others if one != owner), owner),
+        }
+        file = PlainFile("deal", Path(), Parsed(task, {}, ()))
+        try:
+            prepared = await intake.prepare_task(file, catalogue=self.catalogue, directory=self.directory, now=now)
+            await launch.start(self.client, self.store, prepared, parent=onboarding.workflow_id)
+        except FileFaults as faults:
+            _LOGGER.error("deal changed and nobody can be asked", onboarding=onboarding.id, why=faults.in_short)
+        except (launch.IdTaken, launch.BrokenOff):
+            """They were asked before, with somebody else to hear of it, or somebody has put an end to it."""
+
+    async def _above(self, owner: str) -> tuple[str, ...]:
+        """Who hears when a decision of the owner waits, as far as the directory says."""
+        try:
+            person = await self.directory.person(owner)
+        except UnknownPerson:
+            return ()
+        return tuple(filter(None, (person.manager, person.delegate)))
+
+    async def _standing(self, workflow_id: str) -> tuple[str, bool]:
+        """Whose onboarding it is, and whether it lives."""
+        if record := await self.store.read_record(StoragePrefix.of(workflow_id)):
+            return SettledRecord.model_validate_json(record).show.requester, False
+        run = await executions.described(self.client, workflow_id)
+        return run.known[REQUESTER], run.status.open
+
+
+PATH: Final = "/hooks/onboarding/{source}"
+CALLS_AT_ONCE: Final = 500
+"""Of those that are complete and genuine: a stranger who stalls takes none of these places."""
+STARTS_AT_ONCE: Final = 20
+"""Of those that hold; each may check hundreds of parts. The others wait."""
+START_SECONDS: Final = 15.0
+"""For one start, and the wait for it."""
+
+_AWAY: Final = (RPCError, StoreFailure, DirectoryFailure, RuntimeError, OSError)
+"""What passes; a lazy client that finds no server raises `RuntimeError`, and a time-out is an `OSError`."""
+
+
+class HookCallOutcome(CallOutcome):
+    """What becomes of a call: the answer's status and the reason it is counted under."""
+
+    CREATED = (201, "created")
+    KNOWN = (200, "known")
+    IGNORED = (200, "ignored")
+    MALFORMED = (400, "malformed")
+    STALLED = (400, "stalled")
+    NOT_TAKEN = (400, "not_taken")
+    FORGED = (401, "forged")
+    UNKNOWN_SOURCE = (404, "unknown_source")
+    OTHER_CONTENT = (409, "other_content")
+    BROKEN_OFF = (409, "broken_off")
+    TOO_LARGE = (413, "too_large")
+    REFUSED = (422, "refused")
+    NOT_STARTED = (503, "not_started")
+    BUSY = (503, "busy")
+
+    @property
+    def hangs_up(self) -> bool:
+        """Whether the connection ends: what was not read to its end must not be taken for a next request."""
+        return self in (
+            HookCallOutcome.STALLED,
+            HookCallOutcome.TOO_LARGE,
+            HookCallOutcome.UNKNOWN_SOURCE,
+            HookCallOutcome.BUSY,
+        )
+
+
+_FAULTS: Final = {
+    BodyFault.TOO_LARGE: HookCallOutcome.TOO_LARGE,
+    BodyFault.STALLED: HookCallOutcome.STALLED,
+    BodyFault.CROWDED: HookCallOutcome.BUSY,
+}
+
+
+@dataclass(frozen=True)
+class HookAnswer:
+    """What a caller is told."""
+
+    outcome: HookCallOutcome
+    says: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class HookSource:
+    """A system that may call: what vouches for it, and what its JSON becomes."""
+
+    secrets: tuple[SecretStr, ...]
+    mapping: SourceMapping
+
+    @classmethod
+    def all_of(cls, settings: Settings) -> dict[str, Self]:
+        """Every source that has a secret; `FileFaults` for its mapping, `Refusal` when there is no folder of them."""
+        secrets, folder = settings.hook.secrets, settings.hook.mappings
+        if secrets and folder is None:
+            raise Refusal("COUNTERSIGN_HOOK_MAPPINGS: is missing: COUNTERSIGN_HOOK_SECRETS names sources")
+        return {one: cls(of, SourceMapping.read(folder or Path(), one)) for one, of in secrets.items()}
+
+
+@dataclass(frozen=True)
+class Starting:
+    """What an onboarding is checked against, and started with."""
+
+    settings: Settings
+    client: Client
+    store: Store
+    directory: Directory
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    async def start(self, source: str, taken: MappedOnboarding) -> launch.StartResult:
+        """Start or recognise it; raises what the start path does, once the owner is asked about other content.
+
+        One that was started is recognised as well when the deal, or what it is checked against, is not right any more.
+        """
+        onboarding, others = WorkflowName(Kind.ONBOARDING, taken.id), tuple[str, ...]()
+        try:
+            prepared = await checked(self.settings, self.directory, taken.file, now=self.clock())
+        except FileFaults as faults:
+            digest = await self._fingerprint(taken.file, faults)
+            starting = launch.recognise(self.client, self.store, onboarding, digest, faults)
+        else:
+            digest, others = prepared.given.fingerprint, (prepared.content.owner, prepared.content.deputy)
+            starting = launch.start(self.client, self.store, prepared)
+        try:
+            return await starting
+        except launch.IdTaken:
+            catalogue = await asyncio.to_thread(Catalogue.read, self.settings.policies)
+            changed = ChangedDeals(self.client, self.store, self.directory, catalogue)
+            other = OtherContent(onboarding, digest, taken.deal, source, others)
+            await changed.tell(other, now=self.clock())
+            raise
+
+    async def _fingerprint(self, file: PlainFile, faults: FileFaults) -> str:
+        """That of a file with faults, which are raised when it has none."""
+        try:
+            return await asyncio.to_thread(fingerprint_of, file, LocalDocuments(self.settings.signature.max_upload_mb))
+        except ValueError:
+            raise faults from None
+
+
+async def checked(
+    settings: Settings, directory: Directory, file: PlainFile, *, now: datetime | None = None
+) -> PreparedOnboarding:
+    """Check an onboarding that a mapping has made, as of now or of another instant; raises what `prepare_onboarding`
+    does.
+    """
+    return await prepare_onboarding(
+        file,
+        catalogue=await asyncio.to_thread(clients.catalogue, settings),
+        directory=directory,
+        now=now or datetime.now(UTC),
+        documents=LocalDocuments(settings.signature.max_upload_mb),
+        templates=settings.policies.parent,
+    )
+
+
+class Hooks:
+    """Decides over calls, and starts what those that hold ask for."""
+
+    def __init__(
+        self,
+        sources: Mapping[str, HookSource],
+        starting: Starting,
+        tally: CallCounter,
+        *,
+        body_seconds: float = BODY_SECONDS,
+    ) -> None:
+        self._sources = sources
+        self._starting = starting
+        self._tally = tally
+        self._body_seconds = body_seconds
+        self._at_once = 0
+        self._incoming = Incoming("bodies of deals", ALTOGETHER_AT_MOST, HELD_AT_MOST)
+        self._starts = asyncio.Semaphore(STARTS_AT_ONCE)
+
+    def routes(self) -> list[BaseRoute]:
+        """The address of the calls."""
+        return [Route(PATH, self.answer, methods=["POST"])]
+
+    async def answer(self, request: Request) -> Response:
+        """The answer to a call as it comes from the network."""
+        answer = await self._received(request)
+        outcome = answer.outcome
+        self._tally.count(outcome)
+        headers = HEADERS | ({"connection": "close"} if outcome.hangs_up else {})
+        return JSONResponse({"outcome": outcome.reason, **answer.says}, outcome.status, headers)
+
+    async def _received(self, request: Request) -> HookAnswer:
+        source = self._sources.get(request.path_params["source"])
+        if source is None:
+            return HookAnswer(HookCallOutcome.UNKNOWN_SOURCE)
+        taken = await self._judged(source, request)
+        if isinstance(taken, HookAnswer):
+            return taken
+        if self._at_once >= CALLS_AT_ONCE:
+            return HookAnswer(HookCallOutcome.BUSY)
+        self._at_once += 1
+        try:
+            return await self._started(source.mapping, taken)
+        finally:
+            self._at_once -= 1
+
+    async def _judged(self, source: HookSource, request: Request) -> MappedOnboarding | HookAnswer:
+        """Judged at once, so that nobody has the body any more while an onboarding is started."""
+        body = await self._incoming.read(request, limit=MOST_BYTES, seconds=self._body_seconds)
+        if isinstance(body, BodyFault):
+            return HookAnswer(_FAULTS[body])
+        mapping, now = source.mapping, self._starting.clock()
+        if not is_genuine(request.headers, body, source.secrets, header=mapping.says.signature, now=now):
+            return HookAnswer(HookCallOutcome.FORGED)
+        try:
+            taken = mapping.file_of(parse(body))
+        except NotReadable as refusal:
+            return HookAnswer(HookCallOutcome.MALFORMED, {"says": str(refusal)})
+        except MappingFailed as refusal:
+            return HookAnswer(HookCallOutcome.NOT_TAKEN, {"says": str(refusal)})
+        return HookAnswer(HookCallOutcome.IGNORED) if taken is None else taken
+
+    async def _started(self, mapping: SourceMapping, taken: MappedOnboarding) -> HookAnswer:
+        try:
+            async with asyncio.timeout(START_SECONDS), self._starts:
+                started = await self._starting.start(mapping.source, taken)
+        except FileFaults as faults:
+            return _refused(mapping, faults)
+        except launch.IdTaken:
+            return HookAnswer(HookCallOutcome.OTHER_CONTENT, {"id": taken.id})
+        except launch.BrokenOff:
+            return HookAnswer(HookCallOutcome.BROKEN_OFF, {"id": taken.id})
+        except _AWAY as error:
+            _LOGGER.warning("onboarding not started", onboarding=taken.id, why=type(error).__name__)
+            return HookAnswer(HookCallOutcome.NOT_STARTED)
+        outcome = HookCallOutcome.CREATED if started.created else HookCallOutcome.KNOWN
+        return HookAnswer(outcome, {"id": started.id, "created": started.created})
+
+
+def _refused(mapping: SourceMapping, faults: FileFaults) -> HookAnswer:
+    """By the names of the fields; a fault of our own catalogue, people or template is not the caller's."""
+    fields = list(dict.fromkeys(one.path for one in faults.faults if one.file == mapping.file.name))
+    if fields:
+        return HookAnswer(HookCallOutcome.REFUSED, {"fields": fields})
+    _LOGGER.error("onboarding not started", source=mapping.source, why=faults.in_short)
+    return HookAnswer(HookCallOutcome.NOT_STARTED)

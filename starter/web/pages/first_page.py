@@ -1,0 +1,76 @@
+"""The first page of a document as a picture, drawn once by a process of its own and kept beside the request."""
+
+import asyncio
+from importlib.util import find_spec
+from typing import Final
+
+import structlog
+
+from activities.documents.errors import StoreFailure
+from activities.records.cover_sheet import CoverSheet
+from activities.records.rows import StoragePrefix
+from activities.records.store import Store
+from starter.boot import processes as modules
+from starter.errors import Refusal
+
+DRAWN_AT_ONCE: Final = 1
+"""Processes that draw; whoever comes meanwhile sees the page without the picture."""
+DRAWING_SECONDS_AT_MOST: Final = 15.0
+PICTURE_AT_MOST: Final = 4 * 1024 * 1024
+_PIECE: Final = 1 << 18
+_NO_PICTURE: Final = b""
+"""Kept in its place when a document cannot be drawn: it is not tried again."""
+_LOGGER: Final = structlog.get_logger("countersign.pages")
+
+
+class NoDrawing(Refusal):
+    """Pictures are asked for, and nothing here can draw them."""
+
+
+class FirstPages:
+    """First pages of the documents of a store; raises `NoDrawing` where the library is not installed."""
+
+    def __init__(self, store: Store) -> None:
+        if find_spec("pypdfium2") is None:
+            raise NoDrawing("COUNTERSIGN_PREVIEW=on needs the extra `preview`: pip install countersign[preview]")
+        self._store = store
+        self._drawing = asyncio.Semaphore(DRAWN_AT_ONCE)
+
+    async def of(self, request: str) -> bytes | None:
+        """The picture as PNG; None when there is none, or not now."""
+        home = StoragePrefix.of_request(request)
+        try:
+            kept = await self._store.read_first_page(home)
+            if kept is not None:
+                return kept or None
+            cover = await CoverSheet.read(self._store, request)
+            if cover is None or cover.sha256 is None or self._drawing.locked():
+                return None
+            async with self._drawing:
+                drawn = await self._drawn(cover.sha256)
+            await self._store.keep_first_page(home, drawn)
+        except (StoreFailure, ValueError) as failure:
+            _LOGGER.warning("first page not drawn", request=request, why=str(failure))
+            return None
+        return drawn or None
+
+    async def _drawn(self, sha256: str) -> bytes:
+        document = await self._store.document(sha256)
+        process = await asyncio.create_subprocess_exec(
+            *modules.command("starter.web.pages.drawing"),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            env=modules.environment({}),
+        )
+        pdf = b"".join([piece async for piece in document.pieces(_PIECE)])
+        try:
+            async with asyncio.timeout(DRAWING_SECONDS_AT_MOST):
+                picture, _ = await process.communicate(pdf)
+        except TimeoutError:
+            picture = _NO_PICTURE
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        return picture if process.returncode == 0 and len(picture) <= PICTURE_AT_MOST else _NO_PICTURE

@@ -1,0 +1,368 @@
+"""What the page of an onboarding says to the customer and their colleagues, each in their language. Pure.
+
+Of others it says their role alone: the customer, a colleague of theirs, our team. What the customer is not to hear of
+is counted and not named; reasons, names and our own words are for the desk.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Final
+
+from activities.notifications.links import USES, LinkContent, LinkUse, SigningLinks, Through, beside
+from activities.notifications.words import isolated, words_for
+from activities.people.directory import Directory, DirectoryFailure
+from activities.people.language import Language, phrase
+from activities.people.reader import Deadline, Reader
+from starter.web.pages.chips import STAGES, Chip, status_chip
+from starter.web.pages.screens import Nearness, ScreenTone
+from starter.web.pages.status import ending, stage_of
+from starter.web.pages.visits import Look
+from starter.web.pages.words import nearness_of
+from workflows.follow_up.notification_types import NotificationType
+from workflows.kinds import Kind, named, referred
+from workflows.model.notifications import NoticeAction
+from workflows.model.subject import Status
+from workflows.model.views import OnboardingShow, PartLine
+
+PEOPLE_LOOKED_UP_AT_MOST: Final = 60
+"""Of those for whom its parts wait; the others are taken for people of ours."""
+
+
+@dataclass(frozen=True)
+class AskedPerson:
+    """Somebody for whom a part waits: `id` is what the part calls them, `who` is the same wherever they are asked."""
+
+    id: str
+    who: str
+    since: datetime
+
+
+@dataclass(frozen=True)
+class JourneySeen:
+    """An onboarding as it stands, with whom each part waits for that answered, by its id.
+
+    `customers` are who its customer and their colleagues are, by their ids in the onboarding.
+    """
+
+    shown: OnboardingShow
+    customers: Mapping[str, str]
+    asked: Mapping[str, tuple[AskedPerson, ...]]
+
+
+class JourneyLook:
+    """Looks at an onboarding once for everybody; never fails, as its `look` does not."""
+
+    def __init__(self, look: Look, directory: Directory) -> None:
+        self._look = look
+        self._directory = directory
+
+    async def __call__(self, reference: str) -> JourneySeen | None:
+        """How it stands, None when nobody says it."""
+        shown = await self._look(reference)
+        if not isinstance(shown, OnboardingShow) or (shown.partial and not shown.status.ended):
+            return None
+        ids = (shown.customer, *shown.colleagues)
+        whos = await asyncio.gather(*(self._who(id, referred(reference).workflow_id) for id in ids))
+        return JourneySeen(shown, dict(zip(ids, whos, strict=True)), await self._asked(shown))
+
+    async def _asked(self, shown: OnboardingShow) -> dict[str, tuple[AskedPerson, ...]]:
+        theirs = {part.id: part for stage in shown.stages for part in stage.parts if _may_be_theirs(part)}
+        waiting = [one for one in shown.waiting_for if one.part in theirs][:PEOPLE_LOOKED_UP_AT_MOST]
+        whos = await asyncio.gather(*(self._who(one.person, theirs[one.part].workflow or "") for one in waiting))
+        found: dict[str, tuple[AskedPerson, ...]] = defaultdict(tuple)
+        for one, who in zip(waiting, whos, strict=True):
+            found[one.part] += (AskedPerson(one.person, who, one.since),)
+        return found
+
+    async def _who(self, id: str, beside: str) -> str:
+        """The same for one person everywhere: who stands in full has another id in each file, and one address."""
+        try:
+            return (await self._directory.person(id, beside)).email.casefold()
+        except DirectoryFailure:
+            return f"{beside}/{id}"
+
+
+def _may_be_theirs(part: PartLine) -> bool:
+    """Whether it has answered, and may ask one of the customer's people: an agreement may ask a colleague of theirs."""
+    return part.status not in (None, Status.CONVERTING) and (part.told or kind_of(part) is Kind.REQUEST)
+
+
+def kind_of(part: PartLine) -> Kind | None:
+    """What runs a part, None before it was started."""
+    what = named(part.workflow) if part.workflow else None
+    return what.kind if what else None
+
+
+PARTS_SHOWN_AT_MOST: Final = 20
+"""Of one section; the others are counted."""
+_CUSTOMER: Final = "customer"
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
+_STANDS_STILL: Final = phrase("It stands still at the moment. Please ask whoever sent it to you.")
+_IN_THE_WAY: Final = phrase("Since {since} something is in the way. Nothing is lost.")
+
+
+class JourneyPlace(StrEnum):
+    """With whom something is, or when; the order is that of the page."""
+
+    YOURS = "yours"
+    COLLEAGUE = "colleague"
+    OURS = "ours"
+    NEXT = "next"
+    DONE = "done"
+
+
+_HEADINGS: Final = {
+    JourneyPlace.YOURS: phrase("Your turn"),
+    JourneyPlace.COLLEAGUE: phrase("With your colleagues"),
+    JourneyPlace.OURS: phrase("With us"),
+    JourneyPlace.NEXT: phrase("What comes next"),
+    JourneyPlace.DONE: phrase("Done"),
+}
+_SINCE: Final = {
+    JourneyPlace.YOURS: phrase("Waiting for you since {since}."),
+    JourneyPlace.COLLEAGUE: phrase("With a colleague of yours since {since}."),
+    JourneyPlace.OURS: phrase("With our team since {since}."),
+}
+_LABELS: Final = {LinkUse.SIGN: phrase("Read and sign"), LinkUse.DO: phrase("Open this step")}
+
+
+@dataclass(frozen=True)
+class JourneyRow:
+    """One thing; `title` is a stranger's text, `href` leads to the reader's own page of it."""
+
+    title: str
+    says: tuple[str, ...] = ()
+    due: Deadline | None = None
+    nearness: Nearness = Nearness.AHEAD
+    href: str | None = None
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class JourneySection:
+    """What is in one place; `more` counts what is not shown."""
+
+    name: JourneyPlace
+    heading: str
+    rows: tuple[JourneyRow, ...]
+    more: str = ""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One stage; `here` is the one that it is in."""
+
+    name: str
+    state: Chip
+    here: bool
+
+
+@dataclass(frozen=True)
+class JourneyScreen:
+    """Everything on the page; it is `live` as long as something may change.
+
+    `steps` are all stages, `steps_are` says in words which of them it is in.
+    """
+
+    language: Language
+    tone: ScreenTone
+    heading: str
+    title: str
+    state: Chip
+    steps: tuple[Step, ...]
+    steps_are: str
+    sentences: tuple[str, ...]
+    due: Deadline | None
+    sections: tuple[JourneySection, ...]
+    live: bool
+    banner: str | None = None
+
+
+@dataclass(frozen=True)
+class Onlooker:
+    """Whose page it is by what their link says, and what makes the links on it."""
+
+    claim: LinkContent
+    reader: Reader
+    links: SigningLinks
+
+    @property
+    def id(self) -> str:
+        """What the onboarding calls them."""
+        return self.claim.person
+
+    @property
+    def acts(self) -> bool:
+        """Whether they may act."""
+        return self.claim.use is LinkUse.VIEW
+
+
+def journey_screen(seen: JourneySeen, to: Onlooker, now: datetime) -> JourneyScreen:
+    """What one of the customer's people finds."""
+    shown, language = seen.shown, to.reader.language
+    stands_still = bool(shown.trouble) and not shown.status.ended
+    told = _JourneySorter(seen, to, now)
+    sections = tuple(_sections(told, stands_still=stands_still))
+    yours = 0 if stands_still else len(told.of(JourneyPlace.YOURS)[0])
+    return JourneyScreen(
+        language,
+        _tone(shown, yours),
+        _heading(shown, yours, language),
+        shown.title,
+        status_chip(shown.status, language, Kind.ONBOARDING),
+        tuple(_steps(shown, language)),
+        " ".join(stage_of(shown, language)) or language.say("Stages"),
+        tuple(_sentences(shown, to.reader)),
+        Deadline.sentence(shown.due_at, to.reader, now) if shown.due_at and not shown.status.ended else None,
+        sections,
+        live=not shown.status.ended,
+        banner=None
+        if to.acts
+        else language.say("A preview of what the customer sees. Nothing can be done from here, and it closes soon."),
+    )
+
+
+def _tone(shown: OnboardingShow, yours: int) -> ScreenTone:
+    if shown.status.ended:
+        return ScreenTone.DONE if shown.status.fulfilled else ScreenTone.CALM
+    return ScreenTone.TROUBLE if shown.trouble else ScreenTone.ASK if yours else ScreenTone.CALM
+
+
+def _heading(shown: OnboardingShow, yours: int, language: Language) -> str:
+    if shown.status.ended:
+        return (
+            words_for(NotificationType.SETTLED, NoticeAction.OPEN, shown.status, of=Kind.ONBOARDING)
+            .told(language)
+            .title
+        )
+    if yours:
+        return language.say_count("{count} thing waits for you", "{count} things wait for you", yours)
+    return language.say("Nothing for you to do now")
+
+
+def _sentences(shown: OnboardingShow, reader: Reader) -> Iterator[str]:
+    say = reader.language.say
+    if shown.status.ended:
+        yield from ending(shown.status, reader.language, Kind.ONBOARDING)
+        return
+    if shown.trouble:
+        yield say(_STANDS_STILL)
+    elif shown.problem:
+        yield say(_IN_THE_WAY, since=reader.instant(shown.problem.since))
+
+
+def _steps(shown: OnboardingShow, language: Language) -> Iterator[Step]:
+    for stage in shown.stages:
+        state = Chip.of(stage.state, language.say(STAGES.get(stage.state, stage.state)))
+        yield Step(stage.name, state, here=stage.name == shown.stage and not shown.status.ended)
+
+
+def _sections(told: "_JourneySorter", *, stands_still: bool) -> Iterator[JourneySection]:
+    for place in JourneyPlace:
+        if stands_still and place is not JourneyPlace.DONE:
+            continue
+        rows, hidden = told.of(place)
+        if not rows and not hidden:
+            continue
+        say, kept = told.say, rows[:PARTS_SHOWN_AT_MOST]
+        more = hidden + len(rows) - len(kept)
+        words = say.say_count("and {count} more", "and {count} more", more) if more and kept else ""
+        if not kept:
+            words = say.say("We are at work on it.")
+        yield JourneySection(place, say.say(_HEADINGS[place]), kept, words)
+
+
+class _JourneySorter:
+    """Sorts everything into its place."""
+
+    def __init__(self, seen: JourneySeen, to: Onlooker, now: datetime) -> None:
+        self.say = to.reader.language
+        self._seen = seen
+        self._to = to
+        self._now = now
+        self._me = seen.customers.get(to.id)
+        self._rows: dict[JourneyPlace, list[JourneyRow]] = {place: [] for place in JourneyPlace}
+        self._done: list[tuple[datetime, JourneyRow]] = []
+        self._hidden = 0
+        self._sort()
+
+    def of(self, place: JourneyPlace) -> tuple[tuple[JourneyRow, ...], int]:
+        """What is there, and how much of ours is not named; of what is done the newest comes first."""
+        if place is JourneyPlace.DONE:
+            return tuple(row for _, row in sorted(self._done, key=lambda one: one[0], reverse=True)), 0
+        return tuple(self._rows[place]), self._hidden if place is JourneyPlace.OURS else 0
+
+    def _sort(self) -> None:
+        for stage in self._seen.shown.stages:
+            if stage.state == "coming" and not stage.parts:
+                # Where nobody has anything to do it says where all of it leads.
+                if stage is self._seen.shown.stages[-1]:
+                    self._rows[JourneyPlace.NEXT].append(
+                        JourneyRow(stage.name, (self.say.say("Then everything is done."),))
+                    )
+                continue
+            if stage.state == "coming":
+                titles = self.say.enumerate(isolated(one.title) for one in _named(stage.parts))
+                self._rows[JourneyPlace.NEXT].append(JourneyRow(stage.name, (titles,) if titles else ()))
+                continue
+            for part in stage.parts:
+                self._sort_in(part)
+
+    def _sort_in(self, part: PartLine) -> None:
+        asked = self._seen.asked.get(part.id, ())
+        mine = next((one for one in asked if one.who == self._me), None)
+        if part.state in ("open", "undecided"):
+            if mine:
+                self._rows[JourneyPlace.YOURS].append(self._row(part, JourneyPlace.YOURS, mine.since, mine.id))
+            elif part.told or self._of_customer(asked):
+                place = self._place(part, asked)
+                since = part.at if part.state == "undecided" else asked[0].since if asked else part.since
+                self._rows[place].append(self._row(part, place, since))
+            else:
+                self._hidden += 1
+        elif part.told and part.state == "done":
+            self._is_done(part.title, part.at, self._on(part.at))
+        elif part.told and part.state == "waived":
+            self._is_done(part.title, part.at, (self.say.say("no longer needed"),))
+
+    def _is_done(self, title: str, at: datetime | None, says: tuple[str, ...]) -> None:
+        self._done.append((at or _LONG_AGO, JourneyRow(title, says)))
+
+    def _of_customer(self, asked: tuple[AskedPerson, ...]) -> bool:
+        return any(one.who in self._seen.customers.values() for one in asked)
+
+    def _place(self, part: PartLine, asked: tuple[AskedPerson, ...]) -> JourneyPlace:
+        """With whom something is that this reader is not asked for; what does not answer is with whom the file says."""
+        if part.state == "undecided" or part.team != _CUSTOMER or part.status is not None:
+            return JourneyPlace.COLLEAGUE if part.state == "open" and self._of_customer(asked) else JourneyPlace.OURS
+        return JourneyPlace.YOURS if self._to.id == self._seen.shown.customer else JourneyPlace.COLLEAGUE
+
+    def _row(self, part: PartLine, place: JourneyPlace, since: datetime | None, me: str | None = None) -> JourneyRow:
+        reader, due_at, kind = self._to.reader, part.due_at, kind_of(part)
+        return JourneyRow(
+            part.title,
+            (self.say.say(_SINCE[place], since=reader.shortly(since, self._now)),) if since else (),
+            Deadline.sentence(due_at, reader, self._now) if due_at else None,
+            nearness_of(due_at, reader, self._now) if due_at else Nearness.AHEAD,
+            self._own_page(part, kind, me) if me and kind and self._to.acts else None,
+            self.say.say(_LABELS[USES[kind]]) if kind else "",
+        )
+
+    def _own_page(self, part: PartLine, kind: Kind, me: str) -> str | None:
+        """Good for as long as the page is that gives it."""
+        what, claim = named(part.workflow or ""), self._to.claim
+        if what is None:
+            return None
+        through = Through(claim.request, claim.person)
+        return beside(self._to.links.link(what.reference, me, USES[kind], claim.serial, through=through))
+
+    def _on(self, at: datetime | None) -> tuple[str, ...]:
+        return (self._to.reader.shortly(at, self._now),) if at else ()
+
+
+def _named(parts: Iterable[PartLine]) -> list[PartLine]:
+    return [part for part in parts if part.told][:PARTS_SHOWN_AT_MOST]

@@ -1,0 +1,386 @@
+"""What opens on the phone behind a link of ours: the signing link, a task, and where either stands.
+
+A GET shows what our own side knows and changes nothing, since scanners follow links. The form's POST asks Core
+Signature and sends the browser on to the signer's live signing page, which is kept nowhere: signing works while
+Temporal is down. What else somebody may wish is told to the workflow; while nobody answers for it, it is not on offer.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final, Protocol
+from urllib.parse import quote
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from activities.core_signature.client import CoreSignatureClient
+from activities.core_signature.signers import SignerSnapshots
+from activities.core_signature.signing_page import SigningPage, SigningState, signing_page
+from activities.documents.errors import StoreFailure
+from activities.http.client import ServiceFailure
+from activities.notifications.links import LinkContent, LinkUse, SigningLinks, beside
+from activities.people.directory import Directory
+from activities.records import notification_pages
+from activities.records.store import Store
+from starter.queries.commands import CommandRefused, NotAdmitted, NotConfirmed, NotRunning
+from starter.temporal.connection import TemporalRefused
+from starter.web.bodies import read_form
+from starter.web.pages import forms, options, receipts
+from starter.web.pages.allowances import MailPause
+from starter.web.pages.first_page import FirstPages
+from starter.web.pages.forms import FormGuard
+from starter.web.pages.options import as_decision, to_decide
+from starter.web.pages.rendering import OURS, Brand, PageRenderer
+from starter.web.pages.screens import (
+    FOREIGN_FORM,
+    NO_ANSWER,
+    NOBODY,
+    NOT_KNOWN_NOW,
+    NOT_OURS,
+    FormAction,
+    Screen,
+    ScreenDraft,
+    ScreenName,
+    WhoAsks,
+    edition_of,
+)
+from starter.web.pages.status import UNNAMED, page_as_known, unfollowed
+from starter.web.pages.visits import DONE, RENEWED, Look, PageVisit, RecentLooks, Visits
+from starter.web.pages.words import (
+    MAIL_SENT,
+    WAITING,
+    decided_screen,
+    how_many_have_signed,
+    signing_screen,
+    status_screen,
+    task_screen,
+)
+from workflows.kinds import Kind, referred
+from workflows.model.commands import AnyCommand, Decision
+from workflows.model.receipts import OperationState, Receipt
+from workflows.model.rejections import plain
+from workflows.model.views import RequestShow, Shown, TaskShow
+
+PICTURE: Final = "first-page"
+"""The last word of a picture's address."""
+_OVER: Final = (SigningState.ACTED, SigningState.ENDED)
+_CAN_SIGN: Final = (SigningState.OPEN, SigningState.BY_MAIL)
+
+
+@dataclass(frozen=True)
+class Screens:
+    """Makes them; with `pictures` a signer sees the first page of the document."""
+
+    look: RecentLooks[Shown | None]
+    who: WhoAsks
+    clock: Callable[[], datetime]
+    pictures: bool
+
+    async def of(self, visit: PageVisit) -> Screen:
+        """What the link is for."""
+        match visit.claim.use:
+            case LinkUse.VIEW:
+                return await self._status(visit)
+            case LinkUse.DO:
+                return await self._doing(visit)
+        return await self.signing(visit)
+
+    async def signing(self, visit: PageVisit, found: SigningPage | None = None) -> Screen:
+        """The signer's screen: by what Core Signature has just said, if it was asked, else as we know it."""
+        seen = await (self.look.anew if found else self.look)(visit.ref, visit.claim.request)
+        shown = seen if isinstance(seen, RequestShow) else None
+        known = page_as_known(shown, visit.claim.person)
+        if known.state is SigningState.ENDED or found is None:
+            page = known
+        else:
+            # What we are waiting for at Core Signature is only not listed yet.
+            page = (
+                replace(found, state=SigningState.PREPARING) if shown and found.state is SigningState.UNKNOWN else found
+            )
+        screen = signing_screen(page, shown.due_at if shown else None, visit.reader, self.clock())
+        screen = replace(screen, sentences=(*await self._unfollowed(visit, shown), *screen.sentences))
+        if page.state in _OVER:
+            return await self._receipt(screen, page, visit, shown)
+        return await self._with_more(screen, page.state, visit, shown) if shown else screen
+
+    async def _unfollowed(self, visit: PageVisit, shown: RequestShow | None) -> tuple[str, ...]:
+        """That nobody follows it up, although it can still be signed at Core Signature."""
+        if shown is None or not shown.trouble:
+            return ()
+        return unfollowed(shown, visit.reader.language, await self.who.names_of(shown))
+
+    async def _receipt(self, screen: Screen, page: SigningPage, visit: PageVisit, shown: RequestShow | None) -> Screen:
+        """The screen of somebody for whom nothing is left to do; of who has acted, their receipt."""
+        called = await self.who.names_of(shown) if shown else UNNAMED
+        asker = await self.who(shown.id, shown.requester) if shown else NOBODY
+        acknowledges = bool(asker.version or asker.effective)
+        return receipts.Over(page, shown, visit.claim.person, visit.reader, called, acknowledges).screen(screen)
+
+    async def _doing(self, visit: PageVisit) -> Screen:
+        """The screen of somebody who is asked to do a task, of which nobody knows more than we."""
+        shown = await self.look(visit.ref, visit.claim.request)
+        if not isinstance(shown, TaskShow):
+            return NOT_KNOWN_NOW.told(visit.reader.language)
+        called = await self.who.names_of(shown)
+        screen = task_screen(shown, visit.claim.person, visit.reader, self.clock(), called)
+        if screen.name is ScreenName.HANDED_OVER:
+            return await self._handed_over(screen, visit, shown)
+        return await self._with_offers(screen, visit, shown) if screen.name is ScreenName.DO else screen
+
+    async def _handed_over(self, screen: Screen, visit: PageVisit, shown: Shown) -> Screen:
+        """The screen of somebody whose place was given away: who has it, and what became of what they asked."""
+        stand_ins = await self.who.successors(shown, visit.person)
+        named = options.with_successor(screen, shown, visit.claim.person, stand_ins)
+        return options.with_own_questions(named, shown, visit.claim.person)
+
+    async def _with_more(self, screen: Screen, state: SigningState, visit: PageVisit, shown: RequestShow) -> Screen:
+        """A signer's screen with who asks them, what they wished so far, and what else they may."""
+        if state is SigningState.HANDED_OVER:
+            return await self._handed_over(screen, visit, shown)
+        if state not in WAITING:
+            return screen
+        screen = replace(screen, progress=how_many_have_signed(shown, visit.reader.language))
+        if shown.partial or state not in _CAN_SIGN:
+            return await self._with_asker(screen, visit, shown)
+        return await self._with_offers(screen, visit, shown)
+
+    async def _with_offers(self, screen: Screen, visit: PageVisit, shown: Shown) -> Screen:
+        """The screen of somebody whose turn it is with who asks them, what they wished so far, and what they may."""
+        screen = await self._with_asker(screen, visit, shown)
+        told = options.with_banner(screen, visit.done, shown, visit.claim.person, visit.reader)
+        called = await self.who.names_of(shown) if shown.questions else {}
+        wished = options.with_wishes_of(told, shown, visit.claim.person, visit.reader, called)
+        return options.with_offers(wished, await self.offers_to(visit, shown), visit.reader)
+
+    async def _with_asker(self, screen: Screen, visit: PageVisit, shown: Shown) -> Screen:
+        asker = await self.who(shown.id if shown.type is Kind.REQUEST else None, shown.requester)
+        screen = replace(screen, edition=edition_of(asker, visit.reader, self.clock()))
+        if visit.claim.person == shown.requester or to_decide(shown):
+            return screen
+        signing = visit.claim.use is LinkUse.SIGN and self.pictures and asker.has_file
+        return replace(screen, asker=asker, picture=f"{visit.ref}/{PICTURE}" if signing else None)
+
+    async def _status(self, visit: PageVisit) -> Screen:
+        shown = await self.look(visit.ref, visit.claim.request)
+        if shown is None:
+            return NOT_KNOWN_NOW.told(visit.reader.language)
+        called = await self.who.names_of(shown)
+        screen = status_screen(shown, visit.claim.person, visit.reader, self.clock(), called)
+        if isinstance(shown, RequestShow) and visit.claim.person != shown.requester:
+            known = page_as_known(shown, visit.claim.person)
+            read = await self._receipt(screen, known, visit, shown)
+            screen = replace(read, signers=screen.signers, signers_are=screen.signers_are)
+        if not screen.comes:
+            screen = await self._with_asker(screen, visit, shown)
+        asked = options.with_questions(screen, shown, visit.claim.person, called)
+        asked = options.with_banner(asked, visit.done, shown, visit.claim.person, visit.reader)
+        return options.with_offers(asked, await self.offers_to(visit, shown), visit.reader)
+
+    async def offers_to(self, visit: PageVisit, shown: Shown, taker: str = "") -> options.Offers:
+        """What they may do there beside what the link is for; `taker` is whom they have chosen to hand over to."""
+        if visit.claim.use is LinkUse.VIEW:
+            return options.to_onlooker(shown, visit.claim.person)
+        stand_ins = await self.who.stand_ins(shown, visit.person, visit.words, taker)
+        return options.to_awaited(shown, visit.claim.person, stand_ins, visit.reader, self.clock())
+
+
+class Send(Protocol):
+    """Has a request or a task take a wish, once for each op; raises as `carry_out` does."""
+
+    def __call__(self, reference: str, wish: AnyCommand, op: str, /, *, watched: bool = True) -> Awaitable[Receipt]:
+        """What came of it soon after; of one that is not `watched` that it was taken."""
+        ...
+
+
+PROVIDER_SECONDS: Final = 8.0
+MARK_SECONDS: Final = 1.0
+_SENT: Final = "sent"
+_KINDS: Final = (Kind.REQUEST, Kind.TASK)
+"""The page of an onboarding is of another kind (starter/web/pages/journey_page.py), that of a campaign is at the
+desk.
+"""
+_LOGGER: Final = structlog.get_logger("countersign.pages")
+
+
+class Pages:
+    """The pages behind links."""
+
+    def __init__(
+        self,
+        links: SigningLinks,
+        directory: Directory,
+        store: Store,
+        signatures: CoreSignatureClient,
+        guard: FormGuard,
+        *,
+        asked: SignerSnapshots,
+        look: Look,
+        send: Send,
+        who: WhoAsks,
+        brand: Brand = OURS,
+        first_pages: FirstPages | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._visits = Visits(links, directory, store, seconds)
+        self._store = store
+        self._signatures = signatures
+        self._asked = asked
+        self._look = RecentLooks(look, seconds)
+        self._send = send
+        self._first_pages = first_pages
+        self._screens = Screens(self._look, who, clock, pictures=first_pages is not None)
+        self._guard = guard
+        self._clock = clock
+        self._mail_pause = MailPause(clock)
+        self._renderer = PageRenderer(signatures.config.url, brand)
+
+    def routes(self) -> list[BaseRoute]:
+        """`GET` and `POST` of `/open/{ref}` and `/task/{ref}`, and the picture on the former."""
+        ways = (("GET", self.open), ("POST", self.act))
+        return [
+            *(Route(f"/{kind.names.page}/{{ref}}", do, methods=[word]) for kind in _KINDS for word, do in ways),
+            Route(f"/open/{{ref}}/{PICTURE}", self.picture, methods=["GET"]),
+        ]
+
+    async def picture(self, request: Request) -> Response:
+        """The first page of the document, for a signer before whom it lies."""
+        visit = await self._visit(request)
+        if isinstance(visit, Response):
+            return visit
+        screen = await self._screens.of(visit)
+        content = await self._first_pages.of(visit.claim.request) if self._first_pages and screen.picture else None
+        return self._renderer.picture(content)
+
+    async def open(self, request: Request) -> Response:
+        """Show what the link is for."""
+        visit = await self._visit(request)
+        if isinstance(visit, Response):
+            return visit
+        screen = await self._screens.of(visit)
+        if screen.button and request.query_params.get("mail") == _SENT:
+            screen = replace(MAIL_SENT.told(visit.reader.language), document=screen.document)
+        return self._shown(screen, visit)
+
+    async def act(self, request: Request) -> Response:
+        """Do what the button of the page said, or show the page as it is by now."""
+        visit = await self._visit(request)
+        if isinstance(visit, Response):
+            return visit
+        form = await read_form(request)
+        if form is None or not self._guard.accepts(visit.ref, form.get("token", ""), request.headers):
+            return self._told(forms.CUT_OFF if form is None else FOREIGN_FORM, visit)
+        await self._opened(visit)
+        if form.get("act") == FormAction.FIND:
+            return self._shown(await self._screens.of(replace(visit, words=plain(form.get("text", "")))), visit)
+        try:
+            return await (self._go_on if form.get("act") in (FormAction.SIGN, FormAction.RESEND) else self._wish)(
+                visit, form
+            )
+        finally:
+            self._look.forget(visit.ref)  # Whoever has acted sees on the next page what that did.
+
+    async def _opened(self, visit: PageVisit) -> None:
+        """Keep that it was opened; whoever acts does not wait for it, and signs also while it cannot be kept."""
+        if visit.claim.use is LinkUse.VIEW:
+            return
+        workflow_id = referred(visit.claim.request).workflow_id
+        with suppress(StoreFailure, TimeoutError):
+            async with asyncio.timeout(MARK_SECONDS):
+                await notification_pages.mark(self._store, workflow_id, visit.claim.person, self._clock())
+
+    async def _go_on(self, visit: PageVisit, form: dict[str, str]) -> Response:
+        act = form["act"]
+        if visit.claim.use is not LinkUse.SIGN:
+            return self._renderer.onward(visit.ref)
+        try:
+            page = await self._page_of(visit.claim)
+            if act == FormAction.SIGN and page.state is SigningState.OPEN and page.url:
+                return self._renderer.onward(page.url)
+            if act == FormAction.RESEND and page.state is SigningState.BY_MAIL and page.request:
+                return await self._mailed(page.request, visit)
+        except (ServiceFailure, StoreFailure, TimeoutError) as failure:
+            _LOGGER.warning("signing page not found out", request=visit.claim.request, why=str(failure))
+            return self._told(_no_answer(failure), visit)
+        return self._shown(await self._screens.signing(visit, page), visit)
+
+    async def _mailed(self, request: str, visit: PageVisit) -> Response:
+        """The way on is relative, so that a proxy may put our pages below any path."""
+        with self._mail_pause.asking(request) as may_be:
+            if may_be:
+                await self._signatures.resend(request)
+        return self._renderer.onward(f"{visit.ref}?mail={_SENT}")
+
+    async def _wish(self, visit: PageVisit, form: dict[str, str]) -> Response:
+        """Have the request take what a form wishes; what came of it is to be seen on the page that follows."""
+        request, shown = visit.claim.request, await self._look.anew(visit.ref, visit.claim.request)
+        if shown is None or shown.partial:
+            return self._kept(forms.NOT_DONE, visit, form)
+        try:
+            offers = await self._screens.offers_to(visit, shown, form.get("value", ""))
+            if wish := offers.wish(visit.claim.person, form):
+                to = offers.decides.reference if offers.decides and isinstance(wish, Decision) else request
+                receipt = await self._send(to, wish, self._guard.op(visit.ref, form))
+                return self._taken(receipt, visit, shown, form)
+        except NotConfirmed as unsure:
+            _LOGGER.warning("wish not confirmed", request=request, op=unsure.op)
+            return self._kept(forms.UNCERTAIN, visit, form)
+        except (TemporalRefused, NotAdmitted) as refused:
+            _LOGGER.warning("wish not taken", request=request, why=str(refused))
+            return self._kept(forms.NOT_DONE, visit, form)
+        except CommandRefused as refused:
+            self._look.forget(visit.ref)
+            return self._shown(forms.refused(await self._screens.of(visit), str(refused), form), visit)
+        except NotRunning:
+            _LOGGER.info("wish for what has ended", request=request)
+        return self._renderer.onward(f"{visit.ref}?{DONE}={quote(form.get('act', ''))}")
+
+    def _taken(self, receipt: Receipt, visit: PageVisit, shown: Shown, form: dict[str, str]) -> Response:
+        """What follows a wish that was taken; a task to decide ends by itself a moment after it was decided."""
+        if receipt.state is OperationState.OPEN:
+            return self._told(forms.UNDER_WAY, visit)
+        if isinstance(shown, TaskShow) and (act := as_decision(form.get("act", ""))):
+            return self._renderer.page(decided_screen(act, shown, visit.reader.language))
+        return self._renderer.onward(f"{visit.ref}?{DONE}={quote(form.get('act', ''))}")
+
+    async def _page_of(self, claim: LinkContent) -> SigningPage:
+        """What Core Signature has for this signer now; raises when it, or the store, does not say."""
+        places = await self._asked.of(claim.request)
+        async with asyncio.timeout(PROVIDER_SECONDS):
+            return await signing_page(self._signatures, claim.request, claim.person, places)
+
+    async def _visit(self, request: Request) -> PageVisit | Response:
+        visit = await self._visits.of(request)
+        if isinstance(visit, Screen):
+            return self._renderer.page(visit)
+        if referred(visit.claim.request).kind not in _KINDS:
+            return self._told(NOT_OURS, visit)
+        return self._renewed(visit) if visit.renewed else visit
+
+    def _renewed(self, visit: PageVisit) -> Response:
+        """Its button asks the page that gave the link, which is no longer good either and has a new one sent."""
+        page = self._visits.origin(visit.claim)
+        screen = replace(RENEWED.told(visit.reader.language), button_at=beside(page))
+        return self._renderer.page(screen, self._guard.token(page.rpartition("/")[2]))
+
+    def _shown(self, screen: Screen, visit: PageVisit) -> Response:
+        if visit.claim.through:
+            screen = replace(screen, back=beside(self._visits.origin(visit.claim)))
+        return self._renderer.page(screen, self._guard.token(visit.ref))
+
+    def _kept(self, draft: ScreenDraft, visit: PageVisit, form: dict[str, str]) -> Response:
+        """A screen with the form that was posted, as it is: sent again, it is the same wish."""
+        return self._renderer.page(forms.kept(draft.told(visit.reader.language), form), form["token"])
+
+    def _told(self, draft: ScreenDraft, visit: PageVisit) -> Response:
+        return self._renderer.page(draft.told(visit.reader.language))
+
+
+def _no_answer(failure: Exception) -> ScreenDraft:
+    return NOT_KNOWN_NOW if isinstance(failure, StoreFailure) else NO_ANSWER

@@ -1,0 +1,228 @@
+"""From a screen to an answer: one template, its style inside it, and headers that let a page do nothing else."""
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from starter.errors import Refusal
+from starter.web.pages.journey import JourneyScreen
+from starter.web.pages.screens import Screen
+from workflows.model.rejections import TEXT_AT_MOST
+
+LOGO_AT_MOST: Final = 256 * 1024
+"""Bytes of a logo: a page waits for it on a phone."""
+LOGO_PATH: Final = "/company-logo"
+ICON_PATH: Final = "/icon.svg"
+SCRIBBLE: Final = Path(__file__).with_name("templates") / "icon.svg"
+"""Ours, of a page in the row of a browser's tabs; without a logo it stands on the page as well."""
+_KINDS: Final = {
+    b"\x89PNG\r\n\x1a\n": "image/png",
+    b"\xff\xd8\xff": "image/jpeg",
+    b"<svg": "image/svg+xml",
+    b"<?xml": "image/svg+xml",
+}
+_EMAIL: Final = re.compile(r"[^@\s:?&]+@[^@\s:?&]+")
+_PHONE: Final = re.compile(r"\+[0-9][0-9 ()/.-]{4,}")
+_HEADERS: Final = {
+    "cache-control": "public, max-age=3600",
+    "x-content-type-options": "nosniff",
+    # Opened by itself, a drawing could run scripts in our name.
+    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+}
+
+
+class UnusableLogo(Refusal):
+    """The file of the logo cannot be shown."""
+
+
+@dataclass(frozen=True)
+class Logo:
+    """A picture as browsers get it."""
+
+    content: bytes
+    media_type: str
+
+    @classmethod
+    def read(cls, path: Path) -> "Logo":
+        """The logo of a file; raises `UnusableLogo` for what is no PNG, JPEG or SVG, or is too large."""
+        try:
+            with path.open("rb") as file:
+                content = file.read(LOGO_AT_MOST + 1)
+        except OSError as fault:
+            raise UnusableLogo(f"COUNTERSIGN_COMPANY_LOGO: cannot be read ({fault.strerror})") from None
+        if len(content) > LOGO_AT_MOST:
+            raise UnusableLogo(f"COUNTERSIGN_COMPANY_LOGO: is larger than {LOGO_AT_MOST // 1024} KiB")
+        begins = content.removeprefix(b"\xef\xbb\xbf").lstrip()
+        kind = next((kind for magic, kind in _KINDS.items() if begins.startswith(magic)), None)
+        if kind is None:
+            raise UnusableLogo("COUNTERSIGN_COMPANY_LOGO: must be a PNG, JPEG or SVG file")
+        return cls(content, kind)
+
+
+@dataclass(frozen=True)
+class Brand:
+    """Whose pages these are, and whom to ask about them; with neither name nor logo they are just ours."""
+
+    name: str = ""
+    logo: Logo | None = None
+    contact: str = ""
+
+    @classmethod
+    def of(cls, name: str, logo: Path | None, contact: str = "") -> "Brand":
+        """The brand of the settings; raises `UnusableLogo`."""
+        return cls(name, Logo.read(logo) if logo else None, contact)
+
+    @property
+    def contact_at(self) -> str:
+        """Where the contact leads: a mail, a call, a page; empty for other words."""
+        if _EMAIL.fullmatch(self.contact):
+            return f"mailto:{self.contact}"
+        if _PHONE.fullmatch(self.contact):
+            return f"tel:{re.sub(r'[^+0-9]', '', self.contact)}"
+        return self.contact if self.contact.startswith("https://") and " " not in self.contact else ""
+
+    def routes(self) -> list[BaseRoute]:
+        """`GET /icon.svg`, and `/company-logo` when there is one."""
+        icon = Route(ICON_PATH, self._show_icon, methods=["GET"])
+        return [icon, Route(LOGO_PATH, self._show, methods=["GET"])] if self.logo else [icon]
+
+    async def _show_icon(self, _: Request) -> Response:
+        return Response(SCRIBBLE.read_bytes(), media_type="image/svg+xml", headers=_HEADERS)
+
+    async def _show(self, _: Request) -> Response:
+        logo = self.logo or Logo(b"", "image/png")
+        return Response(logo.content, media_type=logo.media_type, headers=_HEADERS)
+
+
+OURS: Final = Brand()
+
+
+TEMPLATES: Final = Path(__file__).with_name("templates")
+"""What our pages are made of; the head of all of them is `brand.html`."""
+STYLE: Final = TEMPLATES / "page.css"
+"""How all our pages look."""
+PRIVATE: Final = {
+    "cache-control": "no-store",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "x-robots-tag": "noindex, nofollow",
+    "cross-origin-opener-policy": "same-origin",
+}
+"""The headers of every page of ours."""
+_VERSION: Final = 16
+_environment: Final = Environment(
+    loader=FileSystemLoader(TEMPLATES),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+class PageRenderer:
+    """Renders screens; `destination` is where a form of ours may lead on to, beside us: the signature service."""
+
+    def __init__(self, destination: str, brand: Brand = OURS) -> None:
+        self._brand = brand
+        self._style = STYLE.read_text()
+        self._template = _environment.get_template("page.html")
+        self.headers: Final[Mapping[str, str]] = PRIVATE | {
+            "content-security-policy": policy(self._style, _destinations(destination))
+        }
+
+    def page(self, screen: Screen, token: str = "") -> Response:
+        """The page of a screen; `token` goes into its forms."""
+        # The style is ours and hashed in the policy as it is, so it must not be escaped.
+        html = self._template.render(
+            screen=screen,
+            say=screen.language.say,
+            token=token,
+            brand=self._brand,
+            # Relative, so that a proxy may put our pages below any path.
+            logo=f"..{LOGO_PATH}",
+            icon=f"..{ICON_PATH}",
+            longest_text=TEXT_AT_MOST,
+            style=Markup(self._style),  # noqa: S704
+        )
+        wait = {"retry-after": str(screen.retry_after)} if screen.retry_after else {}
+        return HTMLResponse(html, screen.status, {**self.headers, **wait})
+
+    def picture(self, content: bytes | None) -> Response:
+        """A picture of ours, or that there is none."""
+        status = 404 if content is None else 200
+        return Response(content or b"", status, media_type="image/png", headers=dict(self.headers))
+
+    def onward(self, url: str) -> Response:
+        """Send the browser on, by a GET."""
+        return Response(status_code=303, headers={**self.headers, "location": url})
+
+
+class JourneyRenderer:
+    """Renders the page of an onboarding, with the one script that a page of ours has."""
+
+    def __init__(self, brand: Brand = OURS) -> None:
+        self._brand = brand
+        self._style = STYLE.read_text()
+        self._script = (TEMPLATES / "journey.js").read_text()
+        self._main = _environment.get_template("journey_main.html")
+        self._page = _environment.get_template("journey.html")
+        self.headers: Final[Mapping[str, str]] = PRIVATE | {
+            "content-security-policy": policy(self._style, script=self._script)
+        }
+
+    def page(self, screen: JourneyScreen, since: str = "") -> Response:
+        """The page of a screen; that there is nothing new to whoever has seen `since`."""
+        main = self._main.render(screen=screen, say=screen.language.say)
+        version = hashlib.sha256(main.encode()).hexdigest()[:_VERSION]
+        if version == since:
+            return Response(status_code=204, headers=dict(self.headers))
+        live = f' data-version="{version}"' if screen.live else ""
+        html = self._page.render(
+            screen=screen,
+            say=screen.language.say,
+            brand=self._brand,
+            logo=f"..{LOGO_PATH}",
+            icon=f"..{ICON_PATH}",
+            # Rendered, or ours and hashed in the policy as it is, so it must not be escaped.
+            main=Markup(f"<main{live}>\n{main}</main>"),  # noqa: S704
+            style=Markup(self._style),  # noqa: S704
+            script=Markup(self._script),  # noqa: S704
+        )
+        return HTMLResponse(html, headers=dict(self.headers))
+
+
+def policy(style: str, destinations: str = "", script: str = "") -> str:
+    """What lets a page have this style and pictures of ours alone, and its forms lead to us and these addresses.
+
+    With a `script` it may run this one, which may ask us, and nobody else.
+    """
+    live = f"script-src 'sha256-{_digest(script)}'; connect-src 'self'; " if script else ""
+    # Browsers hold `form-action` against the redirect that answers a form as well.
+    return (
+        f"default-src 'none'; img-src 'self'; style-src 'sha256-{_digest(style)}'; {live}"
+        f"form-action 'self'{destinations}; base-uri 'none'; frame-ancestors 'none'"
+    )
+
+
+def _digest(content: str) -> str:
+    return base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+
+
+def _destinations(destination: str) -> str:
+    if not destination:
+        return ""
+    parts = urlsplit(destination)
+    below = f" https://*.{parts.netloc}" if parts.scheme == "https" else ""
+    return f" {parts.scheme}://{parts.netloc}{below}"

@@ -1,0 +1,327 @@
+"""Where a request stands, in the reader's language: everything for whoever asked for it, the bare facts for others.
+
+Why it stands still, who paused it, what is wrong and whom of ours we tell is confidential. A link may
+be with anybody: an alternate, a signer who was replaced, a customer. What a signer's page shows before its button is
+pressed is their part of it, as our own side knows it.
+"""
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from activities.core_signature.signing_page import SigningPage, SigningState
+from activities.notifications.words import isolated, words_for
+from activities.people.language import Language, phrase
+from activities.people.reader import Reader
+from workflows.follow_up.notification_types import NotificationType
+from workflows.follow_up.outbox import dead_of
+from workflows.kinds import Kind, named
+from workflows.model.hand_off import HandoffState
+from workflows.model.notifications import NoticeAction
+from workflows.model.signature import SignerState
+from workflows.model.subject import Code, Role, Status
+from workflows.model.timeline import EventType, TimelineEntry
+from workflows.model.views import AttentionCode, NextStep, OnboardingShow, RequestShow, Shown, SignerLine
+from workflows.task.state import AssigneeState
+
+_PROBLEMS: Final[Mapping[str, str]] = {
+    Code.UNAUTHORISED: phrase("A service does not let us in; the operators are needed."),
+    Code.PROVIDER_UNSURE: phrase("Core Signature gave no clear answer; we are checking again."),
+    Code.PLANNING: phrase("The reminders could not be planned; the operators are needed."),
+    Code.DIRECTORY: phrase("Somebody is not in the directory, or it cannot be read."),
+    Code.UNREACHABLE: phrase("A service does not answer; it is tried again by itself."),
+    Code.REFUSED: phrase("A service refuses what it is asked; the operators are needed."),
+    Code.PUSH_MISMATCH: phrase("The phones belong to another push service; the operators are needed."),
+    Code.ID_USED_BEFORE: phrase("Its id was used before at Core Signature."),
+    Code.DOCUMENT_DELETED: phrase("The document was deleted at Core Signature."),
+    Code.CONVERT_ERROR: phrase("Core Signature could not convert the document."),
+    Code.SENDING_ERROR: phrase("Core Signature could not send the document."),
+    Code.NOT_OPENED: phrase("It did not open in time: nobody was asked."),
+    AttentionCode.MAIL_BOUNCED: phrase("A signer's email came back."),
+    AttentionCode.QUESTION_OPEN: phrase("Somebody waits for an answer."),
+    AttentionCode.PAUSED: phrase("It is paused."),
+    AttentionCode.DECISION: phrase("A part of it waits for a decision."),
+    AttentionCode.NOT_ASKED: phrase("Not everyone could be asked."),
+    AttentionCode.HANDOFF_DEAD: phrase("Somebody downstream will not hear of its end."),
+    "terminated": phrase("Somebody ended its workflow in Temporal."),
+    "timed out": phrase("Its workflow ran out of time in Temporal."),
+    "stuck": phrase("Its workflow fails time after time; the operators are needed."),
+}
+_SOMETHING: Final = phrase("Something is in the way; the operators are needed.")
+_BROKEN: Final = phrase("Its workflow was broken off in Temporal.")
+_OVERRULED: Final = {"failed": _BROKEN, "paused": _PROBLEMS[AttentionCode.PAUSED]}
+"""Of what the workflow cannot say of itself: `failed` is not the status of that name."""
+
+
+def problems_of(language: Language, problem: str | None, attention: str | None, trouble: str | None) -> tuple[str, ...]:
+    """What needs somebody, each once, the most pressing first."""
+    told = [_OVERRULED.get(trouble, _PROBLEMS.get(trouble, _SOMETHING))] if trouble else []
+    told += [_PROBLEMS.get(code, _SOMETHING) for code in (problem, attention) if code]
+    return tuple(dict.fromkeys(map(language.say, told)))
+
+
+Called = Mapping[str, str]
+"""What people are called, by their ids; whoever is not in it is named by the id."""
+UNNAMED: Final[Called] = MappingProxyType({})
+_NEXT: Final = {
+    NextStep.REMIND: phrase("A reminder follows on {when}."),
+    NextStep.WARN: phrase("A last warning follows on {when}."),
+    NextStep.ESCALATE: phrase("Somebody else will be told on {when}."),
+    NextStep.QUESTION: phrase("{who} will be told again on {when} that a question is open."),
+    NextStep.HELD: phrase("{who} has heard enough for now and will hear of it on {when}."),
+    NextStep.EXPIRE: phrase("It expires on {when}."),
+    NextStep.END: phrase("It is being ended."),
+}
+_SOMEBODY: Final = {NextStep.QUESTION: phrase("Whoever is to answer"), NextStep.HELD: phrase("Somebody")}
+"""Who hears it, for those who may not know whom of ours we tell."""
+_NOT_KNOWN: Final = phrase("When it goes on is not known at the moment.")
+
+STATES: Final[Mapping[str, str]] = {
+    SignerState.WAITING: phrase("not asked yet"),
+    SignerState.TURN: phrase("asked"),
+    SignerState.VIEWED: phrase("has opened it"),
+    SignerState.SIGNED: phrase("has signed"),
+    SignerState.APPROVED: phrase("has approved"),
+    SignerState.DECLINED: phrase("has declined"),
+    SignerState.REASSIGNED: phrase("handed over"),
+    SignerState.BOUNCED: phrase("email came back"),
+    SignerState.COPIED: phrase("has a copy"),
+    AssigneeState.ASKED: phrase("asked"),
+    AssigneeState.DONE: phrase("has done it"),
+    AssigneeState.SPARED: phrase("no longer needed"),
+}
+"""How far somebody is who was asked."""
+GOOD: Final = (SignerState.SIGNED, SignerState.APPROVED, SignerState.COPIED, AssigneeState.DONE)
+WHO_WAS_ASKED: Final[Mapping[Kind, str]] = {
+    Kind.REQUEST: phrase("Signers"),
+    Kind.TASK: phrase("Who was asked"),
+    Kind.ONBOARDING: phrase("Parts"),
+    Kind.CAMPAIGN: phrase("Audience"),
+}
+
+
+_BROKEN_OFF: Final = ("terminated", "failed", "timed out")
+"""Of what a workflow cannot say of itself: after these nobody goes on with it."""
+_NOBODY_FOLLOWS: Final = phrase("Nobody follows this up any more. Please ask {who} before you do anything.")
+_NOBODY_FOLLOWS_ANYTHING: Final = phrase(
+    "Nobody follows this up any more. Please ask whoever sent it to you before you do anything."
+)
+_WORKFLOWS: Final[Mapping[Kind, str]] = {
+    Kind.REQUEST: phrase("Request {id}"),
+    Kind.TASK: phrase("Task {id}"),
+    Kind.ONBOARDING: phrase("Onboarding {id}"),
+    Kind.CAMPAIGN: phrase("Campaign {id}"),
+}
+
+
+def ending(outcome: Status | None, language: Language, of: Kind = Kind.REQUEST) -> tuple[str, ...]:
+    """The sentence about an ending, without the name of the document; nothing before there is one."""
+    if outcome is None or not outcome.ended:
+        return ()
+    return (language.say(words_for(NotificationType.SETTLED, NoticeAction.OPEN, outcome, of=of).body),)
+
+
+def ending_of(shown: Shown, language: Language, called: Called = UNNAMED) -> tuple[str, ...]:
+    """The same of what is shown: of one who was asked alone it does not say "everyone", of a refusal it says who."""
+    signers = shown.signers if isinstance(shown, RequestShow) else ()
+    who = next((line.person for line in signers if line.state is SignerState.DECLINED), "")
+    if shown.status is Status.DECLINED and who:
+        return (language.say("{who} declined it.", who=isolated(called.get(who, who))),)
+    if shown.status is Status.SIGNED and isinstance(shown, RequestShow) and is_alone(shown):
+        return (language.say("It has been signed."),)
+    return ending(shown.status, language, shown.type)
+
+
+def is_alone(shown: RequestShow) -> bool:
+    """Whether one person alone was asked to sign."""
+    asked = [one for one in shown.signers if one.role is not Role.COPY and one.state is not SignerState.REASSIGNED]
+    return len(asked) == 1
+
+
+def standing(shown: Shown, person: str, reader: Reader, called: Called = UNNAMED) -> tuple[str, ...]:
+    """What the requester is told of a request or a task, and what anybody else is."""
+    return _to_requester(shown, reader, called) if person == shown.requester else facts(shown, reader, called)
+
+
+def _to_requester(shown: Shown, reader: Reader, called: Called) -> tuple[str, ...]:
+    """The facts on their own clock and with names, and what can be done about what is in the way."""
+    language = reader.language
+    if shown.trouble:
+        return (*problems_of(language, None, None, shown.trouble), *unsaid(shown, language))
+    if shown.status.ended:
+        return ending_of(shown, language, called) + hand_offs(shown, language, called)
+    return unsaid(shown, language) or living(shown, reader, called)
+
+
+def unsaid(shown: Shown, language: Language) -> tuple[str, ...]:
+    """What is told where the workflow cannot say it itself: it stands still in Temporal, or no worker answers."""
+    if shown.trouble:
+        return (language.say("Nobody is told anything until the operators have seen to it."),)
+    if shown.partial:
+        return (language.say("Where it stands is not known at the moment. Please look again later."),)
+    return ()
+
+
+def unfollowed(shown: Shown, language: Language, called: Called = UNNAMED) -> tuple[str, ...]:
+    """Of what was broken off in Temporal that nobody follows it up, and whom to ask, by name where that is known."""
+    if shown.status.ended or shown.trouble not in _BROKEN_OFF:
+        return ()
+    if who := called.get(shown.requester):
+        return (language.say(_NOBODY_FOLLOWS, who=isolated(who)),)
+    return (language.say(_NOBODY_FOLLOWS_ANYTHING),)
+
+
+def people_in(shown: Shown) -> tuple[str, ...]:
+    """Whom sentences name about something that lives: who is waited for, who hears something next, who paused it."""
+    pause, to = _pause_of(shown), shown.next.to if shown.next else None
+    named = (*(one.person for one in shown.waiting_for), to, pause.who if pause else None, shown.requester)
+    return tuple(dict.fromkeys(filter(None, named)))
+
+
+def living(shown: Shown, reader: Reader, called: Called) -> tuple[str, ...]:
+    """Why it stands still, if it does, else whom it waits for and what follows, with names."""
+    if shown.problem and _stands_still_until(shown):
+        since = reader.language.say("Since {since} something is in the way:", since=reader.instant(shown.problem.since))
+        return (since, *problems_of(reader.language, shown.problem.code, None, None))
+    if shown.status is Status.CONVERTING:
+        return (_preparing(reader.language),)
+    follows = tuple(_stopped(shown, reader, called)) or following(shown, reader, called)
+    return (*stage_of(shown, reader.language), *_waiting(shown, reader, called), *follows) or _undecided(reader)
+
+
+def _stopped(shown: Shown, reader: Reader, called: Called) -> Iterator[str]:
+    """What the clocks wait for: that whoever paused it lets it go on, or that a question is answered."""
+    say, step = reader.language.say, shown.next
+    if any(one.code is AttentionCode.PAUSED for one in shown.attention):
+        pause = _pause_of(shown)
+        who = (pause and pause.who) or shown.requester
+        name = isolated(called.get(who, who))
+        yield say("Paused by {who}: nobody is reminded until it is resumed at the desk.", who=name)
+        yield from filter(None, [pause and pause.why])
+    elif shown.question and step and step.what is NextStep.WAIT and step.at:
+        until = reader.instant(step.at)
+        yield say("Reminders wait until {when} for the answer to a question.", when=until)
+
+
+def _pause_of(shown: Shown) -> TimelineEntry | None:
+    return next((entry for entry in reversed(shown.timeline) if entry.happened == EventType.PAUSED), None)
+
+
+def stage_of(shown: Shown, language: Language) -> tuple[str, ...]:
+    """Which stage an onboarding is in."""
+    names = [stage.name for stage in shown.stages] if isinstance(shown, OnboardingShow) else []
+    if not isinstance(shown, OnboardingShow) or shown.stage not in names:
+        return ()
+    number, name = names.index(shown.stage) + 1, isolated(shown.stage)
+    return (language.say("Stage {number} of {all}: {name}", number=number, all=len(names), name=name),)
+
+
+def facts(shown: Shown, reader: Reader, called: Called = UNNAMED) -> tuple[str, ...]:
+    """What anybody may know; never a sentence of ours, which has reasons and people in it."""
+    say = reader.language.say
+    if shown.status.ended:
+        return ending_of(shown, reader.language, called)
+    if shown.problem and _stands_still_until(shown):
+        since = reader.instant(shown.problem.since)
+        return (say("Since {since} something is in the way. Nothing is lost.", since=since),)
+    if shown.trouble:
+        still = (say("It stands still at the moment. Please ask whoever sent it to you."),)
+        return unfollowed(shown, reader.language, called) or still
+    if shown.partial:
+        return unsaid(shown, reader.language)
+    if shown.status is Status.CONVERTING:
+        return (_preparing(reader.language),)
+    return _waiting(shown, reader, called) + (following(shown, reader) or _undecided(reader))
+
+
+def _undecided(reader: Reader) -> tuple[str, ...]:
+    return (reader.language.say(_NOT_KNOWN),)
+
+
+def _preparing(language: Language) -> str:
+    return language.say("Core Signature is preparing the document.")
+
+
+def _stands_still_until(shown: Shown) -> bool:
+    """Whether something is tried again at a known time: a fault of the people file is a problem that stops no clock."""
+    step = shown.next
+    return step is not None and step.what is NextStep.WAIT and step.at is not None
+
+
+def hand_offs(shown: Shown, language: Language, called: Called = UNNAMED) -> tuple[str, ...]:
+    """Who is still to be told of the ending, else who could not be."""
+    waiting = [
+        _target(line.target, language, called)
+        for line in shown.handoffs
+        if line.state in (HandoffState.PENDING, HandoffState.FAILED)
+    ]
+    dead = [_target(line.target, language, called) for line in dead_of(shown.handoffs)]
+    if waiting:
+        return (language.say("Still to be told: {targets}.", targets=language.enumerate(waiting)),)
+    return (language.say("Could not be told: {targets}.", targets=language.enumerate(dead)),) if dead else ()
+
+
+def _target(target: str, language: Language, called: Called) -> str:
+    return workflow_words(target, language) or called.get(target, target)
+
+
+def workflow_words(id: str, language: Language) -> str:
+    """What a workflow of ours that hears of an ending is called; empty for the id of anything else."""
+    what = named(id)
+    return language.say(_WORKFLOWS[what.kind], id=what.id) if what else ""
+
+
+def _waiting(shown: Shown, reader: Reader, called: Called) -> tuple[str, ...]:
+    """Whom it waits for, if for anybody of the directory, and it is not about to end."""
+    if shown.next and shown.next.what is NextStep.END:
+        return ()
+    people = reader.language.enumerate(
+        dict.fromkeys(isolated(called.get(one.person, one.person)) for one in shown.waiting_for)
+    )
+    return (reader.language.say("Waiting for {people}.", people=people),) if people else ()
+
+
+def following(shown: Shown, reader: Reader, called: Called | None = None) -> tuple[str, ...]:
+    """The next step and when, if it is one of the agenda; who hears it by name where names are `called`."""
+    step, say = shown.next, reader.language.say
+    if step is None or step.what not in _NEXT or (step.at is None and step.what is not NextStep.END):
+        return ()
+    who = say(_SOMEBODY.get(step.what, ""))
+    if called is not None and step.to:
+        who = isolated(called.get(step.to, step.to))
+    return (say(_NEXT[step.what], who=who, when=reader.instant(step.at) if step.at else ""),)
+
+
+_PAGES = {
+    SignerState.WAITING: SigningState.EARLY,
+    SignerState.SIGNED: SigningState.ACTED,
+    SignerState.APPROVED: SigningState.ACTED,
+    SignerState.DECLINED: SigningState.ACTED,
+    SignerState.COPIED: SigningState.ACTED,
+    SignerState.REASSIGNED: SigningState.HANDED_OVER,
+}
+"""Everybody else may try: the provider, which is asked then, is the truth."""
+
+
+def page_as_known(shown: RequestShow | None, person: str) -> SigningPage:
+    """The page of a genuine link; while nobody says where the request stands, there is the button all the same."""
+    if shown is None:
+        return SigningPage(SigningState.OPEN)
+    if shown.status.ended:
+        return SigningPage(SigningState.ENDED, outcome=shown.status)
+    line = line_of(shown, person)
+    approves = line is not None and line.role is Role.APPROVE
+    return SigningPage(_state(shown, line), shown.document or None, approves=approves)
+
+
+def _state(shown: RequestShow, line: SignerLine | None) -> SigningState:
+    if shown.partial or shown.status is Status.CONVERTING:
+        # Who has a link was asked, so Core Signature may be further than we know.
+        return SigningState.OPEN
+    return _PAGES.get(line.state, SigningState.OPEN) if line else SigningState.STRANGER
+
+
+def line_of(shown: RequestShow, person: str) -> SignerLine | None:
+    """Where somebody stands among its signers; of several places the one that they have still."""
+    mine = [line for line in shown.signers if line.person == person]
+    return next((line for line in mine if line.state is not SignerState.REASSIGNED), mine[0] if mine else None)

@@ -1,0 +1,325 @@
+"""What a page says: one screen for each thing a signer or an onlooker may find behind their link. Pure.
+
+Titles, endings and due dates are the notices' own words; they and the rest are said in the reader's language.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from activities.core_signature.signing_page import SigningPage, SigningState
+from activities.notifications.links import at_desk
+from activities.notifications.words import words_for
+from activities.people.language import Language, phrase
+from activities.people.reader import Deadline, Reader, is_due_on_the_day_of
+from starter.web.pages.chips import Chip, Look, status_chip
+from starter.web.pages.options import DONE_HINT, choices_of, to_decide
+from starter.web.pages.receipts import done_receipt
+from starter.web.pages.screens import (
+    FormAction,
+    MainButton,
+    Nearness,
+    Screen,
+    ScreenDraft,
+    ScreenName,
+    ScreenTone,
+    SignerRow,
+)
+from starter.web.pages.status import GOOD, STATES, UNNAMED, WHO_WAS_ASKED, Called, ending, standing
+from workflows.follow_up.notification_types import NotificationType
+from workflows.kinds import Kind, WorkflowName
+from workflows.model.notifications import NoticeAction
+from workflows.model.signature import SignerState
+from workflows.model.subject import Role, Status
+from workflows.model.views import GivenAnswer, RequestShow, Shown, SignerLine, TaskShow
+from workflows.task.state import AssigneeState
+
+_STRANGER: Final = ScreenDraft(
+    ScreenName.STRANGER,
+    404,
+    ScreenTone.TROUBLE,
+    phrase("You are not among the signers"),
+    (phrase("Core Signature does not ask you to sign this. Please ask whoever sent you the link."),),
+)
+_UNKNOWN: Final = ScreenDraft(
+    ScreenName.UNKNOWN,
+    404,
+    ScreenTone.TROUBLE,
+    phrase("There is nothing to sign here"),
+    (
+        phrase("If it was sent just now, try again in a minute."),
+        phrase("If it stays like this, please ask whoever sent it to you."),
+    ),
+    retry_after=30,
+)
+_PREPARING: Final = ScreenDraft(
+    ScreenName.PREPARING,
+    503,
+    ScreenTone.CALM,
+    phrase("It is being prepared"),
+    (phrase("Core Signature is preparing the document. Please try again in a minute."),),
+    retry_after=30,
+)
+_EARLY: Final = ScreenDraft(
+    ScreenName.EARLY,
+    200,
+    ScreenTone.CALM,
+    phrase("It is not your turn yet"),
+    (phrase("Somebody else signs first. You will be told when it is your turn."),),
+)
+_ACTED: Final = ScreenDraft(
+    ScreenName.ACTED,
+    200,
+    ScreenTone.DONE,
+    phrase("Your part is done"),
+    (phrase("Thank you. Nothing is left for you to do here."),),
+)
+_HANDED_OVER: Final = ScreenDraft(
+    ScreenName.HANDED_OVER,
+    200,
+    ScreenTone.CALM,
+    phrase("It was handed over"),
+    (phrase("Somebody else is asked instead of you. Nothing is left for you to do here."),),
+)
+_BY_MAIL: Final = ScreenDraft(
+    ScreenName.BY_MAIL,
+    200,
+    ScreenTone.ASK,
+    phrase("Check your email"),
+    (
+        phrase("Core Signature has sent you an email about this document, with your own link in it."),
+        phrase("Please sign from that email."),
+    ),
+    button=MainButton(
+        FormAction.RESEND, phrase("Send the email again"), phrase("It is sent to you alone, at most once an hour.")
+    ),
+)
+_BY_MAIL_WITH_OTHERS: Final = replace(
+    _BY_MAIL,
+    sentences=(
+        *_BY_MAIL.sentences,
+        phrase("It cannot be sent again from here, because others whose turn it is would get theirs, too."),
+    ),
+    button=None,
+)
+MAIL_SENT: Final = ScreenDraft(
+    ScreenName.MAIL_SENT,
+    200,
+    ScreenTone.DONE,
+    phrase("The email is on its way"),
+    (phrase("It comes from Core Signature and may take some minutes. Please check your junk folder as well."),),
+)
+_PLAIN: Final = {
+    SigningState.PREPARING: _PREPARING,
+    SigningState.EARLY: _EARLY,
+    SigningState.BY_MAIL: _BY_MAIL,
+    SigningState.ACTED: _ACTED,
+    SigningState.HANDED_OVER: _HANDED_OVER,
+    SigningState.STRANGER: _STRANGER,
+    SigningState.UNKNOWN: _UNKNOWN,
+}
+_TO_SIGN: Final = MainButton(
+    FormAction.SIGN,
+    phrase("Read and sign"),
+    phrase(
+        "Opens the document in Core Signature. Nothing is signed until you sign it there, and you can decline there."
+    ),
+)
+_TO_APPROVE: Final = MainButton(
+    FormAction.SIGN,
+    phrase("Read and approve"),
+    phrase(
+        "Opens the document in Core Signature. "
+        "Nothing is approved until you approve it there, and you can decline there."
+    ),
+)
+_ASKING: Final = {
+    action: ScreenDraft(name, 200, ScreenTone.ASK, words_for(NotificationType.READY, action, None).title, button=button)
+    for action, name, button in (
+        (NoticeAction.SIGN, ScreenName.SIGN, _TO_SIGN),
+        (NoticeAction.APPROVE, ScreenName.APPROVE, _TO_APPROVE),
+    )
+}
+WAITING: Final = (SigningState.OPEN, SigningState.EARLY, SigningState.BY_MAIL)
+"""Where a signer still has something before them: they are told until when, and who asks."""
+_DOING: Final = ScreenDraft(
+    ScreenName.DO,
+    200,
+    ScreenTone.ASK,
+    words_for(NotificationType.READY, NoticeAction.DO, None, of=Kind.TASK).title,
+    button=MainButton(FormAction.DONE, phrase("Mark as done"), DONE_HINT),
+)
+_DECIDING: Final = replace(
+    _DOING,
+    heading=phrase("Your decision is needed"),
+    sentences=(phrase("Countersign asks you itself: a part of the onboarding has ended otherwise than planned."),),
+    button=None,
+)
+_DECIDED: Final = ScreenDraft(
+    ScreenName.DECIDED,
+    200,
+    ScreenTone.DONE,
+    phrase("You have decided"),
+)
+
+_NEAR_LOOKS: Final = {
+    Nearness.TODAY: (phrase("due today"), Look.NEAR),
+    Nearness.PAST: (phrase("overdue"), Look.BAD),
+}
+"""The chip of what waits for its reader, when its due date is near."""
+_BECAME: Final = {
+    FormAction.AGAIN: phrase("It begins once more."),
+    FormAction.GO_ON: phrase("The onboarding goes on without it."),
+    FormAction.STOP: phrase("It is being stopped."),
+}
+_SEVERAL: Final = 2
+_ENDED: Final[Mapping[Kind, str]] = {
+    Kind.REQUEST: phrase("This request has ended"),
+    Kind.TASK: phrase("This task has ended"),
+    Kind.ONBOARDING: phrase("This onboarding has ended"),
+    Kind.CAMPAIGN: phrase("This campaign has ended"),
+}
+
+
+def signing_screen(page: SigningPage, due_at: datetime | None, reader: Reader, now: datetime) -> Screen:
+    """What a signer finds; the due date is on their own clock, and left out where it does not concern them."""
+    if page.state is SigningState.ENDED:
+        return ended_screen(page.outcome, reader.language)
+    screen = _draft(page).told(reader.language)
+    named = replace(screen, document=page.document)
+    return _due(named, due_at, reader, now) if due_at and page.state in WAITING else named
+
+
+def ended_screen(outcome: Status | None, language: Language, of: Kind = Kind.REQUEST) -> Screen:
+    """What is behind a link that died with its request: how it ended, and not even the document's name."""
+    told = (*ending(outcome, language, of), language.say("Nothing is left for you to do."))
+    state = status_chip(outcome, language, of) if outcome else None
+    return Screen(language, ScreenName.ENDED, 410, ScreenTone.CALM, language.say(_ENDED[of]), told, state=state)
+
+
+def task_screen(shown: TaskShow, person: str, reader: Reader, now: datetime, called: Called = UNNAMED) -> Screen:
+    """What somebody finds who was asked to do something: what it is, or that it is theirs no more."""
+    language = reader.language
+    if shown.status.ended:
+        return done_receipt(shown, person, reader) or _over(shown, language)
+    if any(line.person == person and line.state == AssigneeState.REASSIGNED for line in shown.people):
+        return _HANDED_OVER.told(language)
+    if choices_of(shown, person) is None:
+        return status_screen(shown, person, reader, now, called)
+    about = to_decide(shown)
+    doing = replace(_DECIDING.told(language), more=_at_desk(about)) if about else _DOING.told(language)
+    if shown.answer and doing.button:
+        doing = replace(doing, button=_answering(shown.answer, doing.button, language))
+    screen = replace(doing, document=shown.title, text=shown.text)
+    return _due(screen, shown.due_at, reader, now) if shown.due_at else screen
+
+
+def _answering(asked: GivenAnswer, button: MainButton, language: Language) -> MainButton:
+    """The button of a task that asks for an answer, below the field for it."""
+    label = language.say("Send the answer")
+    return replace(button, label=label, field=asked.label, needed=asked.required, lines=asked.lines)
+
+
+def decided_screen(act: FormAction, shown: TaskShow, language: Language) -> Screen:
+    """What somebody finds who has just decided; the task to decide ends by itself a moment later."""
+    about = to_decide(shown)
+    became = language.say(_BECAME[act])
+    left = language.say("Nothing is left for you to do.")
+    screen = replace(_DECIDED.told(language), sentences=(became,), comes=(left,), ticked=True, document=shown.title)
+    return replace(screen, more=_at_desk(about)) if about else screen
+
+
+def _over(shown: TaskShow, language: Language) -> Screen:
+    ended = ended_screen(shown.status, language, Kind.TASK)
+    return replace(ended, heading=language.say("Somebody else has done it")) if shown.done_by else ended
+
+
+def status_screen(shown: Shown, person: str, reader: Reader, now: datetime, called: Called = UNNAMED) -> Screen:
+    """What the onlooker `person` finds: where the request stands, and who has signed.
+
+    Only the requester gets reasons; to everybody else they are none of their business.
+    """
+    language = reader.language
+    screen = Screen(
+        language,
+        ScreenName.STANDING,
+        200,
+        _tone(shown),
+        _status_heading(shown, language),
+        standing(shown, person, reader, called),
+        document=shown.title or None,
+        state=None if shown.partial else status_chip(shown.status, language, shown.type),
+        text=shown.text if isinstance(shown, TaskShow) else "",
+        quote=next((line.reason for line in _declined_to(shown, person) if line.reason), ""),
+        signers=tuple(
+            SignerRow(called.get(line.person, line.person), Chip.of(line.state, language.say(STATES[line.state])))
+            for line in (() if shown.partial and not shown.status.ended else shown.lines)
+        ),
+        signers_are=language.say(WHO_WAS_ASKED[shown.type]),
+        more=_at_desk(WorkflowName(shown.type, shown.id)) if person == shown.requester else None,
+    )
+    return _due(screen, shown.due_at, reader, now) if shown.due_at and not shown.status.ended else screen
+
+
+def _declined_to(shown: Shown, person: str) -> tuple[SignerLine, ...]:
+    """The signers whose reasons are for somebody to read: whoever asked was promised them."""
+    return shown.signers if isinstance(shown, RequestShow) and person == shown.requester else ()
+
+
+def _at_desk(what: WorkflowName) -> str:
+    """The way there from a page of ours: relative, so that a proxy may put our pages below any path."""
+    return f"../desk/{at_desk(what)}"
+
+
+def how_many_have_signed(shown: RequestShow, language: Language) -> str | None:
+    """How far others are, by number alone; nothing for a single signer, before the first and where nobody knows."""
+    asked = [one for one in shown.signers if one.role is not Role.COPY and one.state is not SignerState.REASSIGNED]
+    done = sum(one.state in GOOD for one in asked)
+    if shown.partial or len(asked) < _SEVERAL or not done:
+        return None
+    return language.say_count("{count} of {all} has signed.", "{count} of {all} have signed.", done, all=len(asked))
+
+
+def _due(screen: Screen, due_at: datetime, reader: Reader, now: datetime) -> Screen:
+    """The screen with its due date on the reader's clock, in the colour of how near it is."""
+    nearness, state = nearness_of(due_at, reader, now), screen.state
+    if nearness in _NEAR_LOOKS and screen.tone is ScreenTone.ASK:
+        text, look = _NEAR_LOOKS[nearness]
+        state = Chip(reader.language.say(text), look)
+    return replace(screen, state=state, due=Deadline.sentence(due_at, reader, now), nearness=nearness)
+
+
+def nearness_of(due_at: datetime, reader: Reader, now: datetime) -> Nearness:
+    """How near a due date is, on the reader's clock."""
+    if due_at <= now:
+        return Nearness.PAST
+    return Nearness.TODAY if is_due_on_the_day_of(now, due_at, reader) else Nearness.AHEAD
+
+
+def _draft(page: SigningPage) -> ScreenDraft:
+    if page.state is SigningState.OPEN:
+        return _asking(page)
+    if page.state is SigningState.BY_MAIL and page.request is None:
+        return _BY_MAIL_WITH_OTHERS
+    return _PLAIN[page.state]
+
+
+def _asking(page: SigningPage) -> ScreenDraft:
+    return _ASKING[NoticeAction.APPROVE if page.approves else NoticeAction.SIGN]
+
+
+def _status_heading(shown: Shown, language: Language) -> str:
+    if shown.status.ended:
+        return words_for(NotificationType.SETTLED, NoticeAction.OPEN, shown.status, of=shown.type).told(language).title
+    if shown.type is Kind.TASK:
+        stuck = shown.question is not None and shown.question.blocks
+        return language.say("Somebody cannot go on with a task") if stuck else language.say("Waiting to be done")
+    converting = shown.status is Status.CONVERTING
+    return language.say("Being prepared") if converting else language.say("Waiting for signatures")
+
+
+def _tone(shown: Shown) -> ScreenTone:
+    if shown.status.fulfilled:
+        return ScreenTone.DONE
+    return ScreenTone.TROUBLE if shown.problem or shown.trouble or shown.status is Status.FAILED else ScreenTone.CALM

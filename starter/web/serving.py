@@ -1,0 +1,245 @@
+"""An ASGI application on a port, within limits that the server does not have by itself (docs/faults.md, A13)."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Iterator, Sequence
+from enum import Enum
+from typing import Final
+
+import h11
+import uvicorn
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from starter.config.values import Bind
+from starter.errors import Refusal
+from starter.web.connections import Addresses, Places, Room, descriptors, room_within
+
+HEAD_SECONDS: Final = 10.0
+_GRACE_SECONDS: Final = 5
+_BACKLOG: Final = 1024
+_ACCEPTED_AT_ONCE: Final = 16
+"""Before the loop does anything else: these have a descriptor before they are counted."""
+_PEER: Final = "countersign.peer"
+
+
+class CannotListen(Refusal):
+    """The address is taken, or not one of this machine."""
+
+
+class _Awaited(Enum):
+    """What a connection waits for its caller to do."""
+
+    HEAD = "say what it wants"
+    BODY = "send the rest of it"
+    ANSWER = "read the answer"
+
+
+class ImpatientProtocol(H11Protocol):
+    """Hangs up on whoever does not complete the head of a request; it is the body's reader that limits the body.
+
+    Of `places` it has one for as long as it lasts, and tells them whose turn it is.
+    """
+
+    head_seconds: float
+    places: Places
+    _giving_up: asyncio.TimerHandle | None = None
+    _awaited: _Awaited | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Start waiting for a first request, if there is a place."""
+        super().connection_made(transport)
+        if self.places.admit(self, self.client[0] if self.client else ""):
+            self._awaited = _Awaited.HEAD
+            self._mind_the_head()
+        else:
+            self.let_go()
+
+    def data_received(self, data: bytes) -> None:
+        """Take in more of a request; only a complete head ends the waiting."""
+        super().data_received(data)
+        self._mind_the_head()
+        self._tell_the_turn()
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request, if it is not here already."""
+        super().on_response_complete()
+        self._tell_the_turn()
+
+    def pause_writing(self) -> None:
+        """Wait until more of the answer was read."""
+        super().pause_writing()
+        self._tell_the_turn()
+
+    def resume_writing(self) -> None:
+        """Go on with the answer."""
+        super().resume_writing()
+        self._tell_the_turn()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing any more."""
+        self._stop_waiting()
+        self.places.ended(self)
+        super().connection_lost(exc)
+
+    def let_go(self) -> None:
+        """Hang up at once, whatever was to be sent."""
+        self._stop_waiting()
+        self.transport.abort()
+
+    def _tell_the_turn(self) -> None:
+        awaited = self._what_is_awaited()
+        if awaited is self._awaited:
+            return
+        self._awaited = awaited
+        if awaited is None:
+            self.places.answers(self)
+        else:
+            self.places.awaits(self)
+
+    def _what_is_awaited(self) -> _Awaited | None:
+        if self.cycle is None or self.cycle.response_complete:
+            return _Awaited.HEAD
+        if self.cycle.more_body:
+            return _Awaited.BODY
+        return _Awaited.ANSWER if self.flow.write_paused else None
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP, and let nothing else be said; behind an answer of ours there is only hanging up."""
+        may_answer = self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE)
+        if self.cycle is not None:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        if may_answer:
+            super().send_400_response(msg)
+        else:
+            self.transport.close()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Nothing: what a stranger asks for is no news, and nothing is missing here."""
+
+    def _mind_the_head(self) -> None:
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._stop_waiting()
+        elif self._giving_up is None:
+            self._giving_up = self.loop.call_later(self.head_seconds, self._give_up)
+
+    def _give_up(self) -> None:
+        self._giving_up = None
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
+
+    def _stop_waiting(self) -> None:
+        if self._giving_up is not None:
+            self._giving_up.cancel()
+            self._giving_up = None
+
+
+class _Server(uvicorn.Server):
+    """Says when it listens, and leaves signals to the process it runs in."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to listen."""
+        await super().startup(sockets)
+        for one in sockets or ():
+            # asyncio has made the queue of the system as short as what it accepts at once.
+            one.listen(_BACKLOG)
+        self.listening.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """None: whoever serves decides when to end."""
+        yield
+
+
+@contextlib.asynccontextmanager
+async def listening(
+    app: ASGIApp,
+    bind: Bind,
+    *,
+    head_seconds: float = HEAD_SECONDS,
+    proxies: Sequence[str] = (),
+    room: Room | None = None,
+) -> AsyncIterator[str]:
+    """Serve `app` until left; yields its address. Raises `CannotListen`; open requests get some seconds at the end.
+
+    Of `proxies`, addresses or networks, it is believed whom they call for, and no address is counted. It keeps as many
+    connections as there is `room` for, by default as many as the process can have.
+    """
+    places = Places("connections", room or room_within(descriptors()), Addresses(proxies))
+    with bound_to(bind) as bound:
+        server = _Server(_config(app, head_seconds, proxies, places))
+        serving = asyncio.create_task(server.serve(sockets=[bound]))
+        started = asyncio.create_task(server.listening.wait())
+        try:
+            await asyncio.wait({serving, started}, return_when=asyncio.FIRST_COMPLETED)
+            yield _url(bound)
+        finally:
+            started.cancel()
+            server.should_exit = True
+            await serving
+
+
+def _config(app: ASGIApp, seconds: float, proxies: Sequence[str], kept: Places) -> uvicorn.Config:
+    class Protocol(ImpatientProtocol):
+        head_seconds = seconds
+        places = kept
+
+    return uvicorn.Config(
+        with_peer(_believing(app, proxies)),
+        http=Protocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        backlog=_ACCEPTED_AT_ONCE,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+
+
+def peer_of(request: Request) -> str:
+    """The address that is really connected, whomever it says that it calls for; empty when there is none."""
+    peer = request.scope.get(_PEER)
+    return peer[0] if peer else ""
+
+
+def _believing(app: ASGIApp, proxies: Sequence[str]) -> ASGIApp:
+    if not proxies:
+        return app
+    return ProxyHeadersMiddleware(app, trusted_hosts=list(proxies))  # type: ignore[arg-type, return-value]
+
+
+def with_peer(app: ASGIApp) -> ASGIApp:
+    """Remember who is connected before a proxy is believed whom it calls for."""
+
+    async def remembering(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, _PEER: scope.get("client")}, receive, send)
+
+    return remembering
+
+
+def bound_to(bind: Bind) -> socket.socket:
+    """A socket that listens, each of whose connections sends at once what it has; `CannotListen`."""
+    family = socket.AF_INET6 if ":" in bind.host else socket.AF_INET
+    try:
+        bound = socket.create_server((bind.host, bind.port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        why = str(error.strerror).partition(" (")[0]
+        raise CannotListen(f"cannot listen on {bind.host}:{bind.port}: {why}") from error
+    # asyncio leaves it to us on sockets that were made without naming TCP: the end of a page would wait for 40 ms.
+    bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return bound
+
+
+def _url(bound: socket.socket) -> str:
+    host, port = bound.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

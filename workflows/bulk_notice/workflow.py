@@ -1,0 +1,44 @@
+"""Tells some people something that is about no single follow-up, such as that many were started at once."""
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from temporalio.exceptions import ActivityError, is_cancelled_exception
+
+    import workflows.follow_up.options as options
+    from workflows.model.notifications import Delivery, NotificationOrder
+    from workflows.names import TELL
+    from workflows.ports import PushService
+
+
+@workflow.defn(name=TELL)
+class BulkNoticeWorkflow:
+    """Tells them once; whom no phone could be told of it within minutes is not told."""
+
+    @workflow.run
+    async def run(self, delivery: Delivery) -> None:
+        """Deliver the notices, and after some pauses those that were not begun."""
+        left = delivery.notices
+        for pause in (None, *options.STRAGGLER_PAUSES):
+            if pause is not None:
+                await workflow.sleep(pause)
+            left = await self._told(delivery.replace(notices=left, now=workflow.now()))
+            if not left:
+                return
+
+    async def _told(self, delivery: Delivery) -> tuple[NotificationOrder, ...]:
+        """Those who are still to be told."""
+        try:
+            report = await workflow.execute_activity_method(
+                PushService.deliver,
+                delivery,
+                summary=f"tell {len(delivery.notices)}",
+                priority=workflow.info().priority,
+                **options.NOTIFY,
+            )
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            workflow.logger.warning("not told: %s", error.cause)
+            return delivery.notices
+        return tuple(one for one in delivery.notices if one.key in report.open_notices)

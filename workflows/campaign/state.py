@@ -1,0 +1,360 @@
+"""How far a campaign has come: counts and places, never a list of people, however many they are. Pure."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Final, Self
+
+from pydantic import AwareDatetime
+
+from workflows.follow_up.commands import living_refusal, refuse_extend
+from workflows.follow_up.input import FollowUpInput
+from workflows.follow_up.state import FollowUpWords, JoinState
+from workflows.model.base import Model, Packed
+from workflows.model.campaign import (
+    AudienceChange,
+    BatchResult,
+    BatchWork,
+    Campaign,
+    ChangeKind,
+    ChangeResult,
+    Counts,
+    DailyCheckResult,
+    FrozenAudience,
+    OutcomeCounts,
+)
+from workflows.model.commands import Exemption, Extension, Retry
+from workflows.model.rejections import name_fault, text_fault
+from workflows.model.subject import Status, Subject
+from workflows.model.timeline import EventType, TimelineEntry
+from workflows.model.views import Attention, AttentionCode
+from workflows.names import EXEMPT, EXTEND, RETRY
+
+WISHES_AT_MOST: Final = 50
+"""Changes that are still to be written down."""
+CHANGES_AT_MOST: Final = 1_000
+"""Changes of one audience: each is applied to all of it whenever it is read anew."""
+TOO_LATE: Final = "too late: the campaign is being closed"
+ROOM_PAUSES: Final = (*(timedelta(seconds=5) * 2**power for power in range(6)), timedelta(minutes=5))
+"""How long it is waited, time after time, until fewer requests wait for Core Signature, while none of them is made."""
+_WARNED: Final = timedelta(days=2)
+"""Before the last day managers begin to hear who is missing."""
+_WEEK: Final = 7
+_WORD_OF: Final = {ChangeKind.EXEMPT: EXEMPT, ChangeKind.EXTENDED: EXTEND, ChangeKind.AGAIN: RETRY}
+"""By which update each is wished."""
+_WISHED: Final = {
+    ChangeKind.EXEMPT: (EventType.EXEMPTION_WISHED, EventType.EXEMPTION_REFUSED),
+    ChangeKind.EXTENDED: (EventType.LATER_END_WISHED, EventType.LATER_END_REFUSED),
+    ChangeKind.AGAIN: (EventType.RETRY_WISHED, EventType.RETRY_REFUSED),
+}
+"""That somebody asks for a change, and that it cannot be."""
+
+
+class RunningBatch(Model):
+    """A walk that is not over: whom it has seen to by now, and for which change it is made."""
+
+    work: BatchWork
+    after: int = 0
+    done: int = 0
+    refused: int = 0
+    change: AudienceChange | None = None
+    in_vain: int = 0
+    """How often there was no room for anybody, one time after the other."""
+    again_at: AwareDatetime | None = None
+    """When it is looked for room again."""
+
+    def full(self, before: int, now: datetime) -> Self:
+        """There was no room for those behind it."""
+        in_vain = self.in_vain + 1 if self.after == before else 1
+        pause = ROOM_PAUSES[min(in_vain, len(ROOM_PAUSES)) - 1]
+        return self.replace(in_vain=in_vain, again_at=now + pause)
+
+
+def last_instant(day: date) -> datetime:
+    """The first instant at which a day is over everywhere on earth: what no calendar of anybody's can move."""
+    return datetime.combine(day + timedelta(days=1), time(12), UTC)
+
+
+class CampaignState(JoinState):
+    """The memory of one campaign."""
+
+    words = FollowUpWords(
+        subject="campaign",
+        awaited="request",
+        wanted="everybody's acknowledgement",
+        not_the_owner="it and cannot be asked",
+        cancelling="end its open requests",
+    )
+
+    status: Status = Status.OPEN
+    opens_at: AwareDatetime
+    everybodys_due: date
+    """The last day of everybody who was there at the opening."""
+    last_due: date
+    """The last day that anybody has: who joins has their own."""
+    grace: int
+    """Days."""
+    frozen: FrozenAudience | None = None
+    members: int = 0
+    """Everybody who was ever in the audience."""
+    asked: int = 0
+    """How many of the frozen audience were seen to."""
+    changes_asked: int = 0
+    """The last change whose people were all asked."""
+    walks: tuple[RunningBatch, ...] = ()
+    wished: tuple[AudienceChange, ...] = ()
+    changes: int = 0
+    head: str | None = None
+    """SHA-256 of the last change."""
+    days: int = 0
+    """Daily looks that are over."""
+    missed: int = 0
+    """Looks before the present one that it stands for as well."""
+    told_to: str = ""
+    """Whom the present look has told last."""
+    counts: Counts = Counts()
+    counted_at: AwareDatetime | None = None
+    tally: OutcomeCounts | None = None
+    ends_everybody: bool = False
+    waits: int = 0
+    """How often it was waited for requests that should have ended."""
+
+    @classmethod
+    def begin(cls, campaign: Campaign, now: datetime) -> Self:
+        """Nobody was asked."""
+        return cls(
+            request=campaign.id,
+            started_at=now,
+            opens_at=campaign.opens_at,
+            everybodys_due=campaign.due,
+            last_due=campaign.due,
+            grace=campaign.grace,
+            timeline=(TimelineEntry(at=now, happened=EventType.STARTED, who=campaign.requester),),
+        ).timed()
+
+    @property
+    def phase(self) -> str:
+        """`scheduled`, `opening`, `open` or `closing`."""
+        if self.frozen is None:
+            return "scheduled"
+        if self.ending or self.closing:
+            return "closing"
+        return "opening" if any(walk.change is None for walk in self.walks) else "open"
+
+    def attention(self) -> Iterator[Attention]:
+        """Some of its audience could not be asked."""
+        if (faulty := self.counts.faulty) and self.counted_at:
+            says = f"{faulty} could not be asked: `campaign report` says why, `campaign retry --failed` tries again"
+            yield Attention(code=AttentionCode.NOT_ASKED, since=self.counted_at, says=says)
+
+    def timed(self) -> Self:
+        """With the instants that follow from the last days."""
+        closes_at = last_instant(self.last_due) + timedelta(days=self.grace)
+        return self.replace(due_at=last_instant(self.everybodys_due), closes_at=closes_at)
+
+    @property
+    def look_due_at(self) -> datetime:
+        """When the next daily look is due; the first one a day after the opening."""
+        return self.opens_at + timedelta(days=self.days + 1)
+
+    @property
+    def digest_due(self) -> bool:
+        """Whether managers hear of those who are missing."""
+        return self.look_due_at.date() >= self.everybodys_due - _WARNED
+
+    @property
+    def weekly(self) -> bool:
+        """Whether the owner hears how far it has come."""
+        return (self.days + 1) // _WEEK > (self.days - self.missed) // _WEEK
+
+    def froze(self, frozen: FrozenAudience, now: datetime) -> Self:
+        """The audience stands: everybody is to be asked."""
+        known = self.replace(
+            frozen=frozen,
+            members=frozen.rows,
+            walks=(RunningBatch(work=BatchWork.START),),
+            counts=Counts(not_told=frozen.rows - frozen.errors, errors=frozen.errors),
+            counted_at=now,
+        )
+        return known.note(now, EventType.FROZEN, None, frozen.sha256[:12], about=frozen.rows)
+
+    def walked(self, walked: BatchResult, now: datetime) -> Self:
+        """The first of the walks came so far."""
+        walk, *others = self.walks
+        on = walk.replace(after=walked.after, done=walk.done + walked.done, refused=walk.refused + walked.refused)
+        on = on.full(walk.after, now) if walked.full else on.replace(in_vain=0, again_at=None)
+        asked = walked.after if walk.change is None and walk.work is BatchWork.START else self.asked
+        known = self.replace(asked=asked, walks=(*others,) if walked.over else (on, *others))
+        if not walked.over:
+            return known
+        if on.change and on.work is BatchWork.START:
+            known = known.replace(changes_asked=on.change.number)
+        refused = f"{on.refused} could not be" if on.refused else None
+        why = ", ".join(filter(None, (on.change.what if on.change else None, refused))) or None
+        return known.note(now, EventType(f"walked_{on.work}"), None, why, about=on.done)
+
+    def left(self, now: datetime) -> Self:
+        """The first of the walks was not over when the campaign closed."""
+        walk, *others = self.walks
+        known = self.replace(walks=(*others,))
+        return known.note(now, EventType(f"left_{walk.work}"), None, TOO_LATE, about=walk.after)
+
+    def wishing(self, what: ChangeKind, by: str, now: datetime, **about: object) -> Self:
+        """Somebody wants a change; it gets its number when it is written down."""
+        change = AudienceChange(number=0, what=what, by=by, at=now).replace(**about)
+        known, (wished, _) = self.replace(wished=(*self.wished, change)), _WISHED[what]
+        return known.note(now, wished, by, change.reason or None, about=change.person or change.due or "", said=True)
+
+    @property
+    def to_write(self) -> AudienceChange | None:
+        """The next change that is to be written down, with its number."""
+        return self.wished[0].replace(number=self.changes + 1) if self.wished else None
+
+    def wrote(self, changed: ChangeResult, now: datetime) -> Self:
+        """The first of the wished changes was written down, or cannot be."""
+        wished, *others = self.wished
+        word, about = _WORD_OF[wished.what], wished.person or ""
+        known = self.replace(wished=tuple(others))
+        if changed.change is None:
+            said = known.replace(operations=self.operations.refused(word, changed.refused, about))
+            return said.note(now, _WISHED[wished.what][1], wished.person, changed.refused)
+        done = known.replace(operations=self.operations.done(word, _says(changed.change, changed.people), about))
+        return done.changed(changed, now)
+
+    def changed(self, changed: ChangeResult, now: datetime) -> Self:
+        """A change stands: those whom it is about are to be seen to."""
+        change = changed.change
+        if change is None:
+            return self
+        known = self.replace(
+            changes=change.number,
+            head=changed.sha256,
+            members=self.members + changed.new,
+            everybodys_due=self._moved(change),
+            last_due=max(self.last_due, changed.due or self.last_due),
+            walks=self._with(RunningBatch(work=change.what.work, change=change.replace(reason=""))),
+        ).timed()
+        return known.note(now, EventType(change.what), change.person, None, about=_about(change, changed.people))
+
+    def _with(self, walk: RunningBatch) -> tuple[RunningBatch, ...]:
+        """The walks with one more: those who are asked may wait for Core Signature, and nobody else is to wait."""
+        return tuple(sorted((*self.walks, walk), key=lambda one: one.work is BatchWork.START))
+
+    def _moved(self, change: AudienceChange) -> date:
+        extended = change.due if change.what is ChangeKind.EXTENDED else None
+        return max(self.everybodys_due, extended or self.everybodys_due)
+
+    def looked(self, looked: DailyCheckResult, now: datetime) -> Self:
+        """A daily look came so far."""
+        known = self
+        for one in looked.changes:
+            known = known.changed(one, now)
+        counted = known.replace(counts=looked.counts, counted_at=now - looked.ago)
+        if not looked.over:
+            return counted.replace(told_to=looked.after)
+        return counted.replace(days=self.days + 1, missed=0, told_to="")
+
+    def missed_looks(self, now: datetime) -> Self:
+        """Of looks that nobody made in time only one is made up for."""
+        late = (now - self.look_due_at) // timedelta(days=1)
+        return self.replace(days=self.days + late, missed=self.missed + late) if late > 0 else self
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether somebody is still to be seen to, or something to be written down."""
+        return bool(self.walks or self.wished)
+
+    def end_everybody(self) -> Self:
+        """Walk over the whole audience to end what is open, once; after it is waited from the begin."""
+        if self.ends_everybody:
+            return self
+        walks = (RunningBatch(work=BatchWork.END),) if self.frozen else ()
+        waits = 0 if self.ending else self.waits
+        return self.replace(walks=walks, wished=(), ends_everybody=True, waits=waits)
+
+    @property
+    def closing(self) -> bool:
+        """Whether the record is being made: nothing about the audience changes any more."""
+        return self.ends_everybody or self.waits > 0
+
+    def waited(self) -> Self:
+        """It was waited once more for requests that should have ended."""
+        return self.replace(waits=self.waits + 1)
+
+    def tallied(self, tally: OutcomeCounts, now: datetime) -> Self:
+        """How everybody stands."""
+        return self.replace(counts=tally.counts, counted_at=now, tally=tally)
+
+
+def _says(change: AudienceChange, people: int) -> str:
+    """What a change has come to, in words."""
+    return EventType(change.what).says(about=_about(change, people))
+
+
+def _about(change: AudienceChange, people: int) -> str:
+    return str(change.due if change.what is ChangeKind.EXTENDED else people)
+
+
+class CampaignInput(FollowUpInput):
+    """Input of the workflow; `carried` is set by continue-as-new only."""
+
+    campaign: Campaign
+    carried: Packed[CampaignState | None] = None
+
+    @property
+    def subject(self) -> Subject:
+        """The campaign, which asks nobody itself."""
+        return self.campaign.subject
+
+
+_OF_IDS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+_ID_AT_MOST: Final = 100
+
+
+def refuse_exempt(course: CampaignState, wish: Exemption, now: datetime) -> str | None:
+    """Why nobody can be exempt now; whether this person may be is known to the record alone."""
+    if why := _not_now(course, wish.actor, now) or text_fault(wish.reason, "the reason"):
+        return why
+    is_id = _OF_IDS.issuperset(wish.person) and 0 < len(wish.person) <= _ID_AT_MOST
+    return None if is_id else "the person is no id of the audience: the report has them"
+
+
+def exempt(course: CampaignState, wish: Exemption, now: datetime) -> CampaignState:
+    """Have it written down that somebody need not acknowledge."""
+    return course.wishing(ChangeKind.EXEMPT, wish.actor, now, person=wish.person, reason=wish.reason)
+
+
+def refuse_later(course: CampaignState, wish: Extension, now: datetime) -> str | None:
+    """Why it cannot stay open until then."""
+    if why := _not_now(course, wish.actor, now) or refuse_extend(course, wish, now):
+        return why
+    if isinstance(wish.due, datetime):
+        return "a campaign ends with a day, which is over for everybody at another hour: give a date"
+    due = course.everybodys_due
+    return None if wish.due > due else f"everybody has until {due} already: give a later day"
+
+
+def later(course: CampaignState, wish: Extension, now: datetime) -> CampaignState:
+    """Have everybody given until that day."""
+    return course.wishing(ChangeKind.EXTENDED, wish.actor, now, due=wish.due, reason=wish.reason)
+
+
+def refuse_retry(course: CampaignState, wish: Retry, now: datetime) -> str | None:
+    """Why nobody is asked again."""
+    return _not_now(course, wish.actor, now)
+
+
+def retry(course: CampaignState, wish: Retry, now: datetime) -> CampaignState:
+    """Have those asked again who could not be asked; who that is, is found out when it is done."""
+    return course.wishing(ChangeKind.AGAIN, wish.actor, now)
+
+
+def _not_now(course: CampaignState, actor: str, now: datetime) -> str | None:
+    if why := living_refusal(course) or name_fault(actor):
+        return why
+    if course.frozen is None:
+        return "the campaign has not opened yet"
+    if course.closing or (course.closes_at and now >= course.closes_at):
+        return TOO_LATE
+    if course.changes + len(course.wished) >= CHANGES_AT_MOST:
+        return f"the audience was changed {CHANGES_AT_MOST:,} times already"
+    return "too many changes wait to be written down: try again later" if len(course.wished) >= WISHES_AT_MOST else None

@@ -1,0 +1,130 @@
+"""The answer of `campaign show` as far as the campaign itself knows, and the facts of one that has ended."""
+
+from datetime import datetime
+from typing import Final
+
+import workflows.follow_up.view as follow_up
+from workflows.campaign.state import CampaignInput, CampaignState
+from workflows.follow_up.view import stamp
+from workflows.model.campaign import Counts, last_day_before
+from workflows.model.hand_off import SettledCampaign
+from workflows.model.views import CampaignShow, Next, NextStep
+
+_BAR: Final = 20
+
+
+def show(given: CampaignInput, course: CampaignState, now: datetime) -> CampaignShow:
+    """Everything that the campaign itself knows at `now`; its counts are as of the last look."""
+    campaign, tally = given.campaign, course.tally
+    facts = dict(follow_up.facts(given.subject, given.policy, course, now))
+    following = facts["next"] if course.status.ended or course.problem else _next(course)
+    return CampaignShow(
+        **{
+            **facts,
+            "next": following,
+            "says": _sentence(course, facts["says"]),
+            "title": campaign.title,
+            "campaign": campaign,
+            "fingerprint": given.fingerprint,
+            "version": campaign.document.version,
+            "effective": campaign.document.effective,
+            "approver": campaign.document.approver,
+            "opens_at": course.opens_at,
+            "due": course.everybodys_due,
+            "frozen": course.frozen,
+            "changes": course.changes,
+            "changed": course.head,
+            "asked": course.asked,
+            "changes_asked": course.changes_asked,
+            "counts": course.counts,
+            "counted_at": course.counted_at,
+            "errors": course.counts.faulty,
+            "outcomes": tally and tally.outcomes,
+            "came": tally.came if tally else 0,
+            "left": tally.left if tally else 0,
+            "people_now": tally and tally.people_now,
+        }
+    )
+
+
+def settled(given: CampaignInput, course: CampaignState) -> SettledCampaign:
+    """The facts that are handed off."""
+    if course.settled_at is None:
+        raise ValueError("the campaign has not ended")
+    return SettledCampaign(
+        campaign=given.campaign.id,
+        kind=given.campaign.kind,
+        outcome=course.status,
+        at=course.settled_at,
+        late=course.counts.late > 0,
+        counts=course.counts,
+        audience_sha256=course.frozen and course.frozen.sha256,
+        outcomes_sha256=course.tally and course.tally.outcomes,
+    )
+
+
+def details(shown: CampaignShow, namespace: str, workflow_id: str) -> str:
+    """The Web UI's live details in Markdown: the counts as a bar, and the way to all its requests."""
+    counts = shown.counts
+    lines = [f"### {shown.says}", "", f"`{bar(counts)}` {counts.done} of {counts.wanted}", ""]
+    if shown.asked and 0 < counts.not_told == counts.wanted:
+        # The opening has seen to them since; "not told" would read like an outage until the first look.
+        lines.append(f"- asked: {shown.asked}; how each stands is counted once a day, and by `campaign show`")
+    else:
+        lines += [f"- {name.replace('_', ' ')}: {count}" for name, count in counts if count]
+        lines += [f"- as of {stamp(shown.counted_at)}"] if shown.counted_at else []
+    lines += [f"- opens {stamp(shown.opens_at)}", f"- last day {shown.due}"]
+    lines += [f"- closes {stamp(shown.closes_at)}"] if shown.closes_at else []
+    query = f"CsParent%3D%22{workflow_id.replace(':', '%3A')}%22"
+    lines.append(f"- [its requests](/namespaces/{namespace}/workflows?query={query})")
+    lines += [f"- to be told: {one.target} · {one.state} · {one.attempts} attempts" for one in shown.handoffs]
+    return "\n".join(lines)
+
+
+def bar(counts: Counts) -> str:
+    """How much of it is done, as a bar of characters."""
+    filled = _BAR * counts.done // counts.wanted if counts.wanted else 0
+    return "█" * filled + "░" * (_BAR - filled)
+
+
+def _next(course: CampaignState) -> Next:
+    if course.frozen is None:
+        return Next(what=NextStep.WAIT, at=course.opens_at, why="it opens")
+    if course.ending:
+        return Next(what=NextStep.END, at=None, why="its open requests are being ended")
+    if course.walks:
+        walk = course.walks[0]
+        return Next(what=NextStep.WAIT, at=walk.again_at, why=f"{walk.work}: {walk.after} seen to")
+    if course.closes_at and course.look_due_at < course.closes_at:
+        return Next(
+            what=NextStep.WAIT,
+            at=course.look_due_at,
+            why="the daily look: who joined, who left, who is still to acknowledge",
+        )
+    return Next(what=NextStep.EXPIRE, at=course.closes_at, why="it closes, and the record is made")
+
+
+def _sentence(course: CampaignState, ended_or_troubled: str) -> str:
+    if course.status.ended or course.problem:
+        return ended_or_troubled
+    if course.ending:
+        return f"Being {course.ending.outcome}: its open requests are ended first"
+    if course.frozen is None:
+        return f"Opens {stamp(course.opens_at)}"
+    if course.phase == "opening":
+        return f"Opening: {course.asked} of {course.frozen.rows} seen to"
+    return how_far(course.counts, course.closes_at, as_of=course.counted_at)
+
+
+def recounted(shown: CampaignShow, counts: Counts, at: datetime) -> CampaignShow:
+    """The same by how everybody stands `at` an instant: of one that is open its sentence as well."""
+    open_ = shown.says == how_far(shown.counts, shown.closes_at, as_of=shown.counted_at)
+    says = how_far(counts, shown.closes_at) if open_ else shown.says
+    return shown.replace(counts=counts, counted_at=at, errors=counts.faulty, says=says)
+
+
+def how_far(counts: Counts, closes_at: datetime | None, *, as_of: datetime | None = None) -> str:
+    """The sentence of one that is open; `as_of` is when they were counted, unless that is just now."""
+    until = f"; open until {last_day_before(closes_at):%a %d %b %Y}" if closes_at else ""
+    acknowledged = f"had acknowledged on {stamp(as_of)}" if as_of else "have acknowledged"
+    return f"{counts.done} of {counts.wanted} {acknowledged}{until}"

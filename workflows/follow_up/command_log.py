@@ -1,0 +1,86 @@
+"""The ledger of what people wished of a living request: what is still to be done, and what became of the rest."""
+
+from typing import Final, Self
+
+from workflows.follow_up.pause_clock import PauseClock
+from workflows.model.base import Model
+from workflows.model.receipts import Operation, OperationState
+from workflows.model.rejections import clipped
+from workflows.model.subject import Status
+from workflows.names import CANCEL, DONE, REPLAY, WAIVE
+
+OPERATIONS_REMEMBERED: Final = 100
+"""Enough to recognise a change that is repeated because its answer was lost."""
+_WISHED: Final = {Status.CANCELLED: CANCEL, Status.DONE: DONE, Status.WAIVED: WAIVE}
+"""The endings that somebody wishes for, and by which word."""
+_SAYS_AT_MOST: Final = 160
+"""Bytes."""
+
+
+class CommandLog(Model):
+    """The latest operations, oldest first; what is open is forgotten last.
+
+    A line is what is known of an operation. What it wants is a fact of the memory, and is done though it be forgotten.
+    """
+
+    entries: tuple[Operation, ...] = ()
+
+    def of(self, id: str) -> Operation | None:
+        """The operation with this id, if it is remembered."""
+        return next((one for one in self.entries if one.id == id), None)
+
+    @property
+    def open(self) -> tuple[Operation, ...]:
+        """What is still to be done, oldest first."""
+        return tuple(one for one in self.entries if one.state is OperationState.OPEN)
+
+    def record(self, operation: Operation) -> Self:
+        """Remember one more; with too many the oldest that is not open goes, else the oldest."""
+        entries = (*self.entries, operation.replace(says=clipped(operation.says, _SAYS_AT_MOST)))
+        if len(entries) <= OPERATIONS_REMEMBERED:
+            return self.replace(entries=entries)
+        gone = next((one for one in self.entries if one.state is not OperationState.OPEN), entries[0])
+        return self.replace(entries=tuple(one for one in entries if one is not gone))
+
+    def done(self, what: str, says: str, about: str = "") -> Self:
+        """All of this word (and about this) were carried out; what came of it in words."""
+        return self._close(what, OperationState.DONE, says, about)
+
+    def refused(self, what: str, says: str, about: str = "") -> Self:
+        """None of this word (and about this) can be carried out, and why."""
+        return self._close(what, OperationState.REFUSED, says, about)
+
+    def refuse(self, id: str, says: str) -> Self:
+        """The one with this id cannot be carried out, and why."""
+        entries = (_closed(one, OperationState.REFUSED, says) if one.id == id else one for one in self.entries)
+        return self.replace(entries=tuple(entries))
+
+    def end(self, status: Status, subject: str) -> Self:
+        """The subject has ended: that was wished, or it is too late for whatever was, but for replays."""
+        if not self.open:
+            return self
+        known = self.done(_WISHED[status], str(status)) if status in _WISHED else self
+        late = f"too late: the {subject} is {status}"
+        entries = (one if one.what == REPLAY else _closed(one, OperationState.REFUSED, late) for one in known.entries)
+        return known.replace(entries=tuple(entries))
+
+    def _close(self, what: str, state: OperationState, says: str, about: str) -> Self:
+        if not any((one.what, one.about) == (what, about) for one in self.open):
+            return self
+        return self.replace(
+            entries=tuple(
+                _closed(one, state, says) if (one.what, one.about) == (what, about) else one for one in self.entries
+            )
+        )
+
+
+class CommandState(PauseClock):
+    """The part of the memory that knows what people have wished."""
+
+    operations: CommandLog = CommandLog()
+
+
+def _closed(operation: Operation, state: OperationState, says: str) -> Operation:
+    if operation.state is not OperationState.OPEN:
+        return operation
+    return operation.replace(state=state, says=clipped(says, _SAYS_AT_MOST))

@@ -1,0 +1,267 @@
+"""The reminder ledger: every planned notice ends in exactly one line, sent or not, with the reason.
+
+All lines are remembered while there are at most `LINES_AT_MOST`. Of older ones a mark stays, the last of each person
+and kind of notice and each time that somebody chose, because decisions rest on them (not on what targets of the
+hand-off have heard: their own lines know that); the whole lines leave for pages in the store with the next delivery.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Self, TypeAlias
+
+from pydantic import AwareDatetime
+
+import workflows.follow_up.notification_types as notification_types
+from workflows.follow_up.notification_types import MAILED_ALONG, REMINDED_ALONG, NotificationType, is_other_channel
+from workflows.follow_up.options import STRAGGLER_PAUSES, wait_asked_for
+from workflows.model.base import Model
+from workflows.model.notifications import (
+    Channel,
+    Delivered,
+    DeliveryReport,
+    HeldBack,
+    Notification,
+    NotificationOrder,
+    NotificationOutcome,
+)
+from workflows.model.schedule import ActionType, Reason, ScheduledAction
+from workflows.names import alert_key, notice_key
+
+LINES_AT_MOST: Final = 200
+"""Lines, and entries of the timeline, that are remembered whole."""
+_KEPT: Final = LINES_AT_MOST // 2
+"""How many are still whole after others have left, so that they leave by the hundred."""
+
+_Series: TypeAlias = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class LogEntry:
+    """The keys of notices that have their line: those of whole lines, and up to which number of its kind by the marks.
+
+    Made once for many questions: of a hundred signers each may have a mark and many moments.
+    """
+
+    keys: frozenset[str]
+    last: Mapping[_Series, int]
+
+    def __contains__(self, key: str) -> bool:
+        """Whether the notice with this key has its line."""
+        if key in self.keys:
+            return True
+        series, number = _place_of(key)
+        return number <= self.last.get(series, -1)
+
+
+class NotificationLog(Model):
+    """What a request remembers of its notices, and the lines that are on their way to the store."""
+
+    lines: tuple[Notification, ...] = ()
+    marks: tuple[Notification, ...] = ()
+    """Of the lines that have left, the last of each person and kind of notice; their devices are in the store."""
+    leaving: tuple[Notification, ...] = ()
+    paged: int = 0
+    """How many lines are in the store."""
+    held: tuple[HeldBack, ...] = ()
+    """The last notice of each person that waits for their budget; no other decision rests on it."""
+
+    @property
+    def remembered(self) -> tuple[Notification, ...]:
+        """Every line that a decision may rest on, oldest first."""
+        return self.marks + self.lines
+
+    @property
+    def known(self) -> LogEntry:
+        """The notices that have their line, in memory or in the store."""
+        last = {_series_of(mark): _place_of(mark.key)[1] for mark in self.marks}
+        return LogEntry(frozenset(line.key for line in self.leaving + self.lines), last)
+
+    def with_lines(self, lines: Iterable[Delivered], now: datetime) -> Self:
+        """The ledger after these results; a later result for the same key completes the earlier one."""
+        by_key = {line.key: line for line in self.lines}
+        for line in lines:
+            earlier = by_key.pop(line.key, None)
+            by_key[line.key] = Notification(**dict(_completed(earlier, line)), at=earlier.at if earlier else now)
+        held = tuple(one for one in self.held if one.key not in by_key)
+        return self.replace(lines=tuple(by_key.values()), held=held)._bounded()
+
+    def with_held(self, held: Iterable[HeldBack]) -> Self:
+        """The ledger after these notices were held back."""
+        by_person = {one.person: one for one in (*self.held, *held)}
+        return self.replace(held=tuple(by_person.values()))
+
+    def without_held(self, people: Collection[str]) -> Self:
+        """The ledger once these people are told nothing more."""
+        return self.replace(held=tuple(one for one in self.held if one.person not in people))
+
+    def held_until(self, person: str, stage: str) -> datetime | None:
+        """When somebody's budget frees, as far as such a notice waits for it."""
+        waits = notification_types.is_rationed(stage)
+        return next((one.until for one in self.held if waits and one.person == person), None)
+
+    def without(self, keys: frozenset[str]) -> Self:
+        """The ledger without what failed of these: nobody was reached, and they are sent anew."""
+        return self.replace(
+            lines=tuple(
+                line for line in self.lines if line.key not in keys or line.outcome is not NotificationOutcome.FAILED
+            )
+        )
+
+    def paged_out(self, count: int) -> Self:
+        """The ledger once so many of those that leave are in the store."""
+        return self.replace(leaving=self.leaving[count:], paged=self.paged + count)
+
+    def _bounded(self) -> Self:
+        if len(self.lines) <= LINES_AT_MOST:
+            return self
+        gone, lines = self.lines[:-_KEPT], self.lines[-_KEPT:]
+        rested_on = (one.replace(devices=()) for one in gone if not notification_types.is_handed_off(one.stage))
+        marks = {_series_of(line): line for line in (*self.marks, *rested_on)}
+        return self.replace(lines=lines, marks=tuple(marks.values()), leaving=self.leaving + gone)
+
+
+def _series_of(line: Notification) -> _Series:
+    """What a line is one of, if there are several: the reminders of a person, the alerts of one about another."""
+    series, _ = _place_of(line.key)
+    along = line.stage in (MAILED_ALONG, REMINDED_ALONG)
+    return (line.stage, line.person, "") if along else series
+
+
+def _place_of(key: str) -> tuple[_Series, int]:
+    _, stage, person, *about = key.split("/")
+    # Of the times that somebody chose a later one may have its line first: each is one of its own.
+    series, number = (
+        (stage, 1)
+        if notification_types.kind_of(stage) is NotificationType.SNOOZE
+        else notification_types.numbered(stage)
+    )
+    return (series, person, about[0] if about else ""), number
+
+
+def suppressed(request: str, moments: Iterable[ScheduledAction], why: Reason) -> tuple[Delivered, ...]:
+    """Lines for planned notices that are not sent; a reason set by the planner takes precedence over `why`."""
+    return tuple(
+        Delivered(
+            key=key_of(request, moment),
+            stage=moment.stage,
+            person=moment.to,
+            channel=Channel.PUSH,
+            outcome=NotificationOutcome.SUPPRESSED,
+            why=moment.suppressed or why,
+        )
+        for moment in moments
+        if moment.kind.tells
+    )
+
+
+def key_of(request: str, moment: ScheduledAction) -> str:
+    """The key of the notice that a moment plans."""
+    if moment.kind is ActionType.ESCALATE:
+        return alert_key(request, moment.stage, moment.to, moment.person)
+    return notice_key(request, moment.stage, moment.to)
+
+
+def _completed(earlier: Delivered | None, later: Delivered) -> Delivered:
+    if earlier is None:
+        return later
+    devices = {one.device: one for one in (*earlier.devices, *later.devices)}
+    better = earlier if earlier.outcome is NotificationOutcome.ACCEPTED else later
+    return later.replace(
+        outcome=better.outcome, why=better.why, channel=better.channel, devices=tuple(devices.values())
+    )
+
+
+STRAGGLERS_AT_MOST: Final = 100
+"""Notices of which phones are left open: those of older ones are not tried again, and get the next notice."""
+
+
+class PendingDevice(Model):
+    """A notice, and the `devices` (short hashes) that it is tried at again at `at`, after so many `tries`."""
+
+    notice: NotificationOrder
+    moment: ScheduledAction | None = None
+    """What it was planned as; None for what no plan asks for."""
+    devices: tuple[str, ...] = ()
+    tries: int = 0
+    at: AwareDatetime
+
+    @property
+    def key(self) -> str:
+        """The key of the notice."""
+        return self.notice.key
+
+    def concerns(self, people: Collection[str]) -> bool:
+        """Whether it is told to one of these, or about one."""
+        return self.notice.person in people or self.notice.about in people
+
+    def is_over(self, now: datetime) -> bool:
+        """Whether the hours have closed in which it may be told."""
+        closes = self.moment.open_until if self.moment else None
+        return closes is not None and closes <= now
+
+
+class PendingDevices(Model):
+    """What is still to be tried; of one person no older stage than the last, which is what their screen shows."""
+
+    entries: tuple[PendingDevice, ...] = ()
+
+    def has(self, key: str) -> bool:
+        """Whether phones of the notice with this key may yet take it."""
+        return any(one.key == key for one in self.entries)
+
+    def due(self, now: datetime) -> tuple[PendingDevice, ...]:
+        """Those of one call: of each person one, and before what is planned the document is read again."""
+        due = [one for one in self.entries if one.at <= now]
+        alike = [one for one in due if (one.moment is None) is (due[0].moment is None)]
+        return tuple({one.notice.person: one for one in reversed(alike)}.values())
+
+    def next_at(self, now: datetime) -> datetime | None:
+        """When the next is due that is not yet."""
+        return min((one.at for one in self.entries if now < one.at), default=None)
+
+    def tried(self, tried: Iterable[PendingDevice], lines: Iterable[Delivered], left: Iterable[PendingDevice]) -> Self:
+        """After these were `tried`, of which some have `lines` by now and some are `left`."""
+        keys = {one.key for one in tried}
+        said = {line.person: line.stage for line in lines if line.key in keys}
+        return self.without(lambda one: one.key in keys or _is_replaced(one.notice, said))._with(left)
+
+    def without(self, over: Callable[[PendingDevice], bool]) -> Self:
+        """Those that are not over."""
+        entries = tuple(one for one in self.entries if not over(one))
+        return self if len(entries) == len(self.entries) else self.replace(entries=entries)
+
+    def _with(self, more: Iterable[PendingDevice]) -> Self:
+        added = tuple(more)
+        return self.replace(entries=(*self.entries, *added)[-STRAGGLERS_AT_MOST:]) if added else self
+
+
+def left_open(tried: Iterable[PendingDevice], report: DeliveryReport | None, now: datetime) -> Iterator[PendingDevice]:
+    """What of that is tried once more, and when; None is the report of a call that failed."""
+    lines = {line.key: line for line in report.delivered} if report else {}
+    for one in tried:
+        if report is None or one.key in report.open_notices:
+            devices = one.devices
+        else:
+            devices = _left(lines.get(one.key), report.open_devices)
+        if devices and one.tries < len(STRAGGLER_PAUSES):
+            at = now + max(STRAGGLER_PAUSES[one.tries], _asked(report, devices))
+            yield one.replace(devices=devices, tries=one.tries + 1, at=at)
+
+
+def _asked(report: DeliveryReport | None, devices: tuple[str, ...]) -> timedelta:
+    """How long these want to be left alone; a report of older code says that of all together."""
+    waits = dict(zip(report.open_devices, report.waits, strict=False)) if report else {}
+    together = report.retry_after if report and not waits else 0
+    return wait_asked_for(max((waits.get(device, together) for device in devices), default=0))
+
+
+def _is_replaced(notice: NotificationOrder, said: Mapping[str, str]) -> bool:
+    """Whether its recipient's screen shows something later by now, which is no matter of a mail."""
+    later = said.get(notice.person, notice.stage) != notice.stage
+    return later and not is_other_channel(notice.stage)
+
+
+def _left(line: Delivered | None, open_devices: tuple[str, ...]) -> tuple[str, ...]:
+    failed = (one.device for one in line.devices if one.outcome is NotificationOutcome.FAILED) if line else ()
+    return tuple(device for device in failed if device in open_devices)

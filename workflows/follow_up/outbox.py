@@ -1,0 +1,309 @@
+"""The fan-out ledger: which target is due, done or dead; of the ending, and of escalations before."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from itertools import chain, islice
+from typing import Final, Self
+
+from pydantic import AwareDatetime
+
+from workflows.follow_up.options import wait_asked_for
+from workflows.model.base import Model
+from workflows.model.hand_off import HandoffLine, HandoffResult, HandoffState
+from workflows.model.notifications import NotificationOutcome
+from workflows.model.policy import ESCALATED, Target
+from workflows.model.records import Amendment
+from workflows.names import handoff_key, webhook_id
+
+REPLAYS_AT_MOST: Final = 20
+"""Lines of replays of one target that a record shows: all of them are in the store."""
+
+
+def escalation_of(target: str) -> int:
+    """Which escalation it hears of, by its name; 0 for the ending."""
+    number = target.partition(f"/{ESCALATED}-")[2]
+    return int(number) if number.isdecimal() else 0
+
+
+def last_of(lines: Iterable[HandoffLine]) -> tuple[HandoffLine, ...]:
+    """Of each target the newest line: the last replay, else the original."""
+    return tuple({line.target: line for line in lines}.values())
+
+
+def originals_and_newest(lines: Sequence[HandoffLine]) -> tuple[HandoffLine, ...]:
+    """Of each target its original line and the newest of its replays, in their order."""
+    seen, kept = Counter[str](), []
+    for line in reversed(lines):
+        seen[line.target] += 1
+        if not line.replay or seen[line.target] <= REPLAYS_AT_MOST:
+            kept.append(line)
+    return tuple(reversed(kept))
+
+
+def originals_and_last(lines: Sequence[HandoffLine]) -> tuple[HandoffLine, ...]:
+    """Of each target its original line and its newest, which is all that a replay goes by."""
+    newest = {line.target: line for line in lines}
+    return tuple(line for line in lines if not line.replay or line is newest[line.target])
+
+
+def dead_of(lines: Iterable[HandoffLine]) -> tuple[HandoffLine, ...]:
+    """The targets that will never hear of the ending: whoever heard by a replay has, who is being told may yet.
+
+    Not hearing of an escalation, which is over by then, is none of it.
+    """
+    return tuple(line for line in dead_lines(lines) if not escalation_of(line.target))
+
+
+def dead_lines(lines: Iterable[HandoffLine]) -> tuple[HandoffLine, ...]:
+    """The targets that will never hear, be it of an escalation."""
+    last = {line.target: line for line in lines if line.state is not HandoffState.PENDING}
+    return tuple(line for line in last.values() if line.state is HandoffState.DEAD)
+
+
+RETRY_AFTER = tuple(
+    timedelta(seconds=seconds) for seconds in (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
+)
+"""Pauses between attempts as Standard Webhooks 1.0.0 recommends: ten attempts in about 75 hours."""
+
+HELD_FOR: Final = timedelta(days=1)
+"""So often it is looked whether a target that wants no calls is called again; none of that is an attempt."""
+
+AT_MOST: Final = 100
+"""Targets of one batch: a result of each stays far below what a history takes."""
+
+GROUPS_AT_ONCE: Final = 2
+"""Groups of one batch: of each a hundred people are told, and two hundred lines leave the memory with it."""
+
+GROUPS_AT_MOST: Final = 10
+"""Groups of which some have it and others do not yet: who has it is remembered, so no further one begins."""
+
+
+ESCALATIONS_AT_MOST: Final = 100
+"""Lines of targets that wait to hear of an escalation: later ones get theirs when fewer wait. Of those that are over as
+many are remembered; all are in the store."""
+
+
+class OutboxEntry(Model):
+    """One target's line: `at` is its last change, `due_at` its next attempt while it is pending.
+
+    `notice` marks a person told of the ending; such a line shows among the notifications. `alert` marks the one who is
+    told that a target is dead. `quiet` marks one whose phone only loses what it shows.
+    """
+
+    target: Target
+    notice: bool = False
+    alert: bool = False
+    quiet: bool = False
+    replay: int = 0
+    """Which replay of its target it is, by whom; 0 is the original."""
+    by: str | None = None
+    escalation: int = 0
+    """Which escalation it tells of; 0 is the ending."""
+    state: HandoffState = HandoffState.PENDING
+    attempts: int = 0
+    at: AwareDatetime
+    due_at: AwareDatetime | None = None
+    why: str | None = None
+    missed: tuple[str, ...] = ()
+    passing: str | None = None
+    reached: tuple[str, ...] = ()
+    """While it is pending: who has it, so that a repetition tells nobody twice."""
+
+    @property
+    def begun(self) -> bool:
+        """Whether it is a group of which some were told or tried, and others are to be."""
+        return self.target.group is not None and self.due_at is not None and bool(self.reached or self.missed)
+
+
+class Outbox(Model):
+    """The lines of one request; `of` is what outside systems know it by, `escalations` how many of them have lines.
+
+    `unrecorded` is what became of a batch that the store did not take: the next one brings it along, so it is of one.
+    """
+
+    of: str = ""
+    entries: tuple[OutboxEntry, ...] = ()
+    batches: int = 0
+    escalations: int = 0
+    unrecorded: Amendment | None = None
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """Whoever is to hear of the ending, beside people who are told of it."""
+        return tuple(one.target for one in self.entries if not one.escalation and not one.notice)
+
+    @property
+    def opened(self) -> bool:
+        """Whether it has lines of the ending."""
+        return any(not one.escalation for one in self.entries)
+
+    @classmethod
+    def open(
+        cls,
+        targets: tuple[Target, ...],
+        notices: tuple[Target, ...],
+        now: datetime,
+        quiet: frozenset[str] = frozenset(),
+        of: str = "",
+    ) -> Self:
+        """Every target due at once; `notices` are the people told of the ending, of whom the `quiet` hear no sound."""
+        lines = [OutboxEntry(target=target, at=now, due_at=now) for target in targets]
+        lines += [
+            OutboxEntry(target=target, notice=True, quiet=target.person in quiet, at=now, due_at=now)
+            for target in notices
+        ]
+        return cls(of=of, entries=tuple(lines))
+
+    def ending(self, opened: Self) -> Self:
+        """The ledger with the lines of the ending beside those of escalations."""
+        return self.replace(of=opened.of, entries=(*self.entries, *opened.entries))
+
+    def escalated(self, targets: tuple[Target, ...], now: datetime, of: str) -> Self:
+        """Every target due at once for the next escalation; unchanged while too many lines wait."""
+        if self._waiting + len(targets) > ESCALATIONS_AT_MOST:
+            return self
+        number = self.escalations + 1
+        lines = [
+            OutboxEntry(target=one.of_escalation(number), escalation=number, at=now, due_at=now) for one in targets
+        ]
+        return self.replace(of=of, escalations=number, entries=(*self._remembered, *lines))
+
+    @property
+    def _waiting(self) -> int:
+        return sum(1 for one in self.entries if one.escalation and one.due_at is not None)
+
+    @property
+    def _remembered(self) -> tuple[OutboxEntry, ...]:
+        over = [one for one in self.entries if one.escalation and one.due_at is None]
+        gone = over[:-ESCALATIONS_AT_MOST]
+        return tuple(one for one in self.entries if one not in gone) if gone else self.entries
+
+    def skipping(self) -> Self:
+        """The ledger whose next batch amends over none that was begun, and is not waited for any more."""
+        return self.replace(batches=self.batches + 1)
+
+    def due(self, now: datetime) -> tuple[OutboxEntry, ...]:
+        """The targets to be called now, at most `AT_MOST`: whoever is left is due in the next batch, at once."""
+        due = [e for e in self._pending if e.due_at is not None and e.due_at <= now]
+        groups = islice((e for e in due if e.target.group is not None), GROUPS_AT_ONCE)
+        others = (e for e in due if e.target.group is None)
+        return tuple(islice(chain(groups, others), AT_MOST))
+
+    @property
+    def _pending(self) -> tuple[OutboxEntry, ...]:
+        """Whoever is still to be told, but for groups whose turn comes when another one is over."""
+        open_ = [e for e in self.entries if e.due_at is not None]
+        room = max(0, GROUPS_AT_MOST - sum(1 for e in open_ if e.begun))
+        fresh = sorted((e.due_at or e.at, n) for n, e in enumerate(open_) if e.target.group and not e.begun)
+        waiting = {n for _, n in fresh[room:]}
+        return tuple(e for n, e in enumerate(open_) if n not in waiting)
+
+    @property
+    def lines(self) -> tuple[HandoffLine, ...]:
+        """The targets as shown; people told of the ending are notifications."""
+        return tuple(
+            HandoffLine(
+                target=e.target.target,
+                state=e.state,
+                attempts=e.attempts,
+                at=e.at,
+                why=e.why,
+                due_at=e.due_at,
+                key=key_of(e.target, self.of),
+                replay=e.replay,
+                by=e.by,
+            )
+            for e in self.entries
+            if not e.notice
+        )
+
+    @property
+    def dead(self) -> tuple[HandoffLine, ...]:
+        """The targets that will never hear of the ending, by the last that was tried."""
+        return dead_of(self.lines)
+
+    def alerting(self, person: str, now: datetime) -> Self:
+        """The ledger with `person` to be told, once, that a target is dead; unchanged while none is."""
+        if not self.dead or any(entry.alert for entry in self.entries):
+            return self
+        target = Target(target=f"alert:{person}", person=person)
+        entry = OutboxEntry(target=target, notice=True, alert=True, at=now, due_at=now)
+        return self.replace(entries=(*self.entries, entry))
+
+    def joined_by(self, target: Target, now: datetime) -> Self:
+        """The ledger with one more target, due at once."""
+        return self.replace(entries=(*self.entries, OutboxEntry(target=target, at=now, due_at=now)))
+
+    @property
+    def next_at(self) -> datetime | None:
+        """When the next attempt is due; None when every target is done or dead."""
+        return min((e.due_at for e in self._pending if e.due_at is not None), default=None)
+
+    def open_at(self, now: datetime) -> datetime | None:
+        """The same after the end, when there is also something to be done while what became of it is not recorded."""
+        return self.next_at or (now if self.unrecorded else None)
+
+    def hurried(self, target: str | None, now: datetime) -> Self:
+        """The ledger in which a target, or all, that would be called later are due now."""
+        if not any(_waits(one, target, now) for one in self.entries):
+            return self
+        entries = tuple(one.replace(due_at=now) if _waits(one, target, now) else one for one in self.entries)
+        return self.replace(entries=entries)
+
+    def record(self, results: tuple[HandoffResult, ...], now: datetime) -> Self:
+        """The ledger after these results; a target without one keeps its line."""
+        by_target = {result.target: result for result in results}
+        entries = tuple(_after(e, by_target.get(e.target.target), now) for e in self.entries)
+        return self.replace(entries=entries, batches=self.batches + 1)
+
+
+def _waits(entry: OutboxEntry, target: str | None, now: datetime) -> bool:
+    wanted = target is None or target in (entry.target.target, entry.target.name)
+    return wanted and entry.due_at is not None and entry.due_at > now
+
+
+def subscriber(workflow_id: str) -> Target:
+    """A workflow that subscribed, which is named by its id."""
+    return Target(target=workflow_id, workflow=workflow_id)
+
+
+def is_subscriber(target: Target) -> bool:
+    """Whether it is a workflow that subscribed."""
+    return target.workflow == target.target
+
+
+def key_of(target: Target, of: str) -> str:
+    """What outside systems know a hand-off by: the `webhook-id` of a call."""
+    key = handoff_key(of, target.target)
+    return webhook_id(key) if target.url else key
+
+
+def state_after(result: HandoffResult, attempts: int) -> HandoffState:
+    """Where a target stands after its attempt number `attempts` ended with `result`."""
+    if result.ok:
+        return HandoffState.DONE
+    if result.more or result.held:
+        return HandoffState.PENDING
+    if not result.gone and attempts <= len(RETRY_AFTER):
+        return HandoffState.PENDING
+    return HandoffState.DONE if result.partly else HandoffState.DEAD
+
+
+def _after(entry: OutboxEntry, result: HandoffResult | None, now: datetime) -> OutboxEntry:
+    if result is None or entry.due_at is None:
+        return entry
+    if result.held:
+        return entry.replace(at=now, why=result.why, due_at=now + (wait_asked_for(result.retry_after) or HELD_FOR))
+    arrived = (line.person for line in result.delivered if line.outcome is NotificationOutcome.ACCEPTED)
+    reached = (*entry.reached, *arrived)
+    if result.more:
+        return entry.replace(at=now, why=result.why, missed=result.missed, passing=result.passing, reached=reached)
+    tried = entry.replace(
+        attempts=entry.attempts + 1, at=now, due_at=None, why=result.why, missed=(), passing=None, reached=()
+    )
+    state = state_after(result, tried.attempts)
+    if state is not HandoffState.PENDING:
+        return tried.replace(state=state)
+    pause = max(RETRY_AFTER[entry.attempts], wait_asked_for(result.retry_after))
+    return tried.replace(due_at=now + pause, reached=reached)

@@ -1,0 +1,179 @@
+"""What the clocks of a request count from, and for what reasons they stand.
+
+Time in which we could not reach a provider, somebody had paused the request or a question waited for its answer is not
+held against a signer: when the last reason is gone, all that counts from a past instant moves by the time it took.
+"""
+
+from datetime import datetime, timedelta
+from enum import IntEnum, auto
+from typing import NamedTuple, Self
+
+from pydantic import AwareDatetime
+
+from workflows.follow_up.notification_log import LINES_AT_MOST
+from workflows.model.base import Model
+from workflows.model.commands import Problem, Stop, StopKind
+from workflows.model.notifications import PostponedNotification
+from workflows.model.schedule import Schedule
+from workflows.model.subject import Code
+from workflows.model.timeline import EventType, HeldNotification, TimelineEntry
+
+_LOOKED_AT_AGAIN = timedelta(minutes=15)
+"""Before somebody is tried again whom a plan and a delivery see differently, as while a people file is rolled out."""
+
+
+class WakeUpKind(IntEnum):
+    """What an alarm is for; of those that ring at the same instant the first of these counts."""
+
+    BUDGET = auto()
+    """Somebody who has heard enough may hear more."""
+    DEADLINE = auto()
+    """What is waited for."""
+    LOOK = auto()
+    """Whoever knows better how things stand was not asked for long."""
+    LATE = auto()
+    """It is overdue from here on, which is news by itself: a query knows the time of the last task, not its own."""
+    STRAGGLERS = auto()
+    """Phones that were left open are tried again."""
+
+
+class WakeUp(NamedTuple):
+    """When a wait ends although nothing was heard, and what for."""
+
+    at: datetime
+    rings_for: WakeUpKind
+
+
+class PauseClock(Model):
+    """The part of the memory that stands still while the clocks do."""
+
+    window_from: AwareDatetime | None = None
+    agenda: Schedule | None = None
+    problem: Problem | None = None
+    broken_off: Problem | None = None
+    """What was wrong with a call that something came in between of: whether it is over, the next one shows."""
+    probe_at: AwareDatetime | None = None
+    probes: int = 0
+    stops: tuple[Stop, ...] = ()
+    stopped_at: AwareDatetime | None = None
+    paused_at: AwareDatetime | None = None
+    resumed_at: AwareDatetime | None = None
+    held: tuple[HeldNotification, ...] = ()
+    """Who was not as the plan thought: they are told nothing that is planned before they are looked at again."""
+    timeline: tuple[TimelineEntry, ...] = ()
+    past: tuple[TimelineEntry, ...] = ()
+    """What has left the timeline and is not in the store yet."""
+
+    def shift_turns(self, since: datetime, now: datetime) -> Self:
+        """Move the clocks of everyone whose turn it is by the time from `since` until now, where anybody has turns."""
+        return self
+
+    def stop(self, kind: StopKind) -> Stop | None:
+        """The stop of this kind, if the clocks stand for it."""
+        return next((stop for stop in self.stops if stop.kind is kind), None)
+
+    def stand(self, stop: Stop) -> Self:
+        """Stop the clocks, for one more reason."""
+        return self.replace(stops=(*self.stops, stop), stopped_at=self.stopped_at or stop.since)
+
+    def go_on(self, kind: StopKind, now: datetime) -> Self:
+        """Take one reason away; after the last, what counts from a past instant moves by the time that took."""
+        left = tuple(stop for stop in self.stops if stop.kind is not kind)
+        pause = self.stop(StopKind.PAUSE) if kind is StopKind.PAUSE else None
+        known = self.replace(paused_at=pause.since, resumed_at=now) if pause else self
+        if left or self.stopped_at is None:
+            return known.replace(stops=left)
+        return known.replace(stops=(), stopped_at=None)._shift(self.stopped_at, now)
+
+    def waits_to_probe(self, now: datetime) -> bool:
+        """Whether the clocks stand for a problem, and what failed is tried again later."""
+        return self.stop(StopKind.PROBLEM) is not None and self.probe_at is not None and now < self.probe_at
+
+    def was_paused(self, at: datetime) -> bool:
+        """Whether an instant lies in the last pause."""
+        return self.paused_at is not None and self.resumed_at is not None and self.paused_at <= at <= self.resumed_at
+
+    def trouble(self, code: Code, says: str, now: datetime, probe_at: datetime) -> Self:
+        """Something of ours is wrong: the clocks stand until `mended`. A problem that ended the request is kept."""
+        if self.problem and self.problem.code.terminal:
+            return self
+        standing = self.stop(StopKind.PROBLEM)
+        before = self.problem if standing else self.broken_off
+        since = before.since if before else now
+        problem = Problem(code=code, since=since, says=says)
+        known = self.replace(problem=problem, broken_off=None, probe_at=probe_at)
+        if standing is None:
+            known = known.stand(Stop(kind=StopKind.PROBLEM, since=now, who="countersign", says=says))
+        told = (one.about for one in self.timeline if one.happened == EventType.PROBLEM and one.at >= since)
+        # An outage that alternates between codes is told once of each.
+        if before and code in told:
+            return known
+        return known.note(now, EventType.PROBLEM, None, says, about=code)
+
+    def mended(self, now: datetime) -> Self:
+        """The trouble is over."""
+        if self.problem is None or self.stop(StopKind.PROBLEM) is None:
+            return self
+        return self.untroubled(now).note(now, EventType.MENDED, None, self.problem.code)
+
+    def untroubled(self, now: datetime) -> Self:
+        """Have the clocks go on, whether or not the problem was fixed."""
+        if self.stop(StopKind.PROBLEM) is None:
+            return self
+        return self.replace(problem=None, probe_at=None).go_on(StopKind.PROBLEM, now)
+
+    def left_off(self, now: datetime) -> Self:
+        """Something came in between of what failed: an outage that goes on by then is the same one."""
+        known = self.untroubled(now)
+        return known if known is self else known.replace(broken_off=self.problem)
+
+    def at_rest(self, now: datetime) -> Self:
+        """Nothing is tried any more: what was broken off has succeeded since, or nobody wants it."""
+        if self.broken_off is None:
+            return self
+        known = self.replace(broken_off=None)
+        paused = self.stop(StopKind.PAUSE) is not None
+        return known if paused else known.note(now, EventType.MENDED, None, self.broken_off.code)
+
+    def put_off(self, notices: tuple[PostponedNotification, ...], now: datetime) -> Self:
+        """Plan anew what was not sent, because its recipient is not as the plan thought."""
+        if not notices:
+            return self
+        known = self.replan().replace(held=tuple(one for one in self.held if one.until > now - _LOOKED_AT_AGAIN))
+        for one in notices:
+            if all(before.person != one.person for before in known.held):
+                known = known.note(now, EventType.PUT_OFF, one.person, one.why, about=one.stage)
+            others = tuple(before for before in known.held if before.person != one.person)
+            known = known.replace(held=(*others, HeldNotification(person=one.person, until=now + _LOOKED_AT_AGAIN)))
+        return known
+
+    def note(
+        self,
+        now: datetime,
+        happened: EventType,
+        who: str | None,
+        why: str | None,
+        *,
+        about: object = "",
+        said: bool = False,
+        by: str | None = None,
+    ) -> Self:
+        """Add a line to the timeline, with a reason of ours or as somebody `said` it; `by` is who wanted it.
+
+        Of more than `LINES_AT_MOST` the older half leaves.
+        """
+        said = said and why is not None
+        entry = TimelineEntry(at=now, happened=happened, about=str(about), who=who, why=why, said=said, by=by)
+        timeline = (*self.timeline, entry)
+        if len(timeline) <= LINES_AT_MOST:
+            return self.replace(timeline=timeline)
+        gone, kept = timeline[: -LINES_AT_MOST // 2], timeline[-LINES_AT_MOST // 2 :]
+        return self.replace(timeline=kept, past=self.past + gone)
+
+    def replan(self) -> Self:
+        """Have everything planned anew."""
+        return self.replace(agenda=None)
+
+    def _shift(self, since: datetime, now: datetime) -> Self:
+        window_from = self.window_from + (now - max(since, self.window_from)) if self.window_from else None
+        return self.shift_turns(since, now).replan().replace(window_from=window_from)

@@ -1,0 +1,524 @@
+"""How far a follow-up has come: the state that is carried over, and what plans, people and the clock do to it.
+
+One frozen value is the workflow's whole memory: continue-as-new, the query's answer and the tests share its shape.
+Each kind of follow-up adds what only it knows. What people do to it is in operations.py.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from enum import Enum, auto
+from typing import Annotated, ClassVar, Final, Self, TypeVar
+
+from pydantic import AwareDatetime, Field
+
+import workflows.follow_up.notification_types as notification_types
+from workflows.follow_up.command_log import CommandState
+from workflows.follow_up.notification_log import (
+    LINES_AT_MOST,
+    NotificationLog,
+    PendingDevice,
+    PendingDevices,
+    key_of,
+    suppressed,
+)
+from workflows.follow_up.notification_types import NotificationType
+from workflows.follow_up.outbox import Outbox
+from workflows.follow_up.pause_clock import WakeUp, WakeUpKind
+from workflows.follow_up.slots import Slot, Slots
+from workflows.model.commands import Ending, Problem, StopKind
+from workflows.model.hand_off import HandoffResult
+from workflows.model.notifications import (
+    Delivered,
+    HeldBack,
+    LogPage,
+    NoticeAction,
+    Notification,
+    NotificationOrder,
+    NotificationOutcome,
+)
+from workflows.model.policy import Target
+from workflows.model.schedule import ActionType, Reason, Schedule, ScheduledAction, Snooze
+from workflows.model.subject import Code, Status
+from workflows.model.timeline import AskedQuestion, AskedReminder, EscalationEntry, EventType, Reassignment
+from workflows.model.views import Attention
+from workflows.names import DELEGATE, EXTEND, REMIND
+
+_PAGE_AT_MOST: Final = LINES_AT_MOST
+"""Lines of one page: it travels with a delivery."""
+_PLANNED_ONCE_AT_MOST: Final = 700
+"""As many as a plan has moments at most."""
+_OF_QUESTIONS: Final = (NotificationType.QUESTION, NotificationType.BLOCKED, NotificationType.UNANSWERED)
+
+
+class NotificationState(CommandState):
+    """The memory of notices: planned, told, and left to the store."""
+
+    request: str
+    planned_once: tuple[ScheduledAction, ...] = ()
+    """What plans before the present one said of notices that had no line in the ledger then."""
+    ledger: NotificationLog = NotificationLog()
+    stragglers: PendingDevices = PendingDevices()
+    pages: int = 0
+    """How many pages of lines that were forgotten are in the store."""
+
+    @property
+    def notifications(self) -> tuple[Notification, ...]:
+        """Every line of the ledger that a decision may rest on."""
+        return self.ledger.remembered
+
+    @property
+    def page(self) -> LogPage | None:
+        """What leaves the memory next, for the store; None when nothing does."""
+        lines, timeline = self.ledger.leaving[:_PAGE_AT_MOST], self.past[:_PAGE_AT_MOST]
+        return LogPage(number=self.pages + 1, lines=lines, timeline=timeline) if lines or timeline else None
+
+    def paged(self, page: LogPage | None) -> Self:
+        """Forget what is in the store now."""
+        if page is None:
+            return self
+        known = self.replace(pages=page.number, past=self.past[len(page.timeline) :])
+        return known.replace(ledger=self.ledger.paged_out(len(page.lines)))
+
+    @property
+    def told_stages(self) -> frozenset[tuple[str, str]]:
+        """The stages and persons the ledger has a line for, whatever became of it."""
+        return frozenset((line.stage, line.person) for line in self.notifications)
+
+    @property
+    def unsent(self) -> tuple[ScheduledAction, ...]:
+        """The latest that any plan said of each notice that the ledger has no line for; a notice outlives its plan."""
+        present = (*self.agenda.moments, *self.agenda.dropped) if self.agenda else ()
+        latest = {(moment.stage, moment.person): moment for moment in (*self.planned_once, *present)}
+        planned = (moment for moment in latest.values() if moment.kind.tells)
+        known = self.ledger.known
+        return tuple(moment for moment in planned if key_of(self.request, moment) not in known)
+
+    def told(self, lines: tuple[Delivered, ...], now: datetime) -> Self:
+        """Write what became of notices into the ledger."""
+        return self.replace(ledger=self.ledger.with_lines(lines, now))
+
+    def held_back(self, notices: tuple[HeldBack, ...], now: datetime) -> Self:
+        """Remember who has heard enough for now; of one notice the timeline says so once."""
+        before = {one.key for one in self.ledger.held}
+        known = self.replace(ledger=self.ledger.with_held(notices))
+        for one in notices:
+            if one.key not in before:
+                known = known.note(now, EventType.HELD_BACK, one.person, one.says, about=one.stage)
+        return known
+
+    def is_held(self, notice: NotificationOrder, now: datetime) -> bool:
+        """Whether a notice waits for its recipient's budget."""
+        until = self.ledger.held_until(notice.person, notice.stage)
+        return until is not None and now < until
+
+    def held_until(self, now: datetime) -> datetime | None:
+        """When the next of those who have heard enough may hear more."""
+        return min((one.until for one in self.ledger.held if now < one.until), default=None)
+
+    def untold(self, keys: frozenset[str]) -> Self:
+        """Try these notices no more; those that have reached nobody have no line, so that they are planned anew."""
+        known = self.without_stragglers(lambda one: one.key in keys)
+        return known.replace(ledger=self.ledger.without(keys))
+
+    def again(self, now: datetime) -> tuple[PendingDevice, ...]:
+        """What is tried again at phones that were left open; while a question waits nobody is nudged by that either."""
+        due = self.stragglers
+        if self.stop(StopKind.QUESTION):
+            due = due.without(lambda one: one.moment is not None and one.moment.kind is not ActionType.QUESTION)
+        return due.due(now)
+
+    @property
+    def unheard(self) -> tuple[str, ...]:
+        """The keys of alerts that have reached nobody, and that no phone may take any more."""
+        lost = [
+            line.key
+            for line in self.notifications
+            if notification_types.kind_of(line.stage) is NotificationType.ESCALATION
+            and (line.outcome is NotificationOutcome.FAILED or line.why == Reason.NO_DEVICE)
+        ]
+        return tuple(key for key in lost if not self.stragglers.has(key))
+
+    def tried(
+        self, tried: tuple[PendingDevice, ...], lines: tuple[Delivered, ...], left: tuple[PendingDevice, ...]
+    ) -> Self:
+        """Remember the phones that are `left` open; an alert that is lost by now is planned anew, for somebody else."""
+        known = self.replace(stragglers=self.stragglers.tried(tried, lines, left))
+        alerts = any(one.moment and one.moment.kind is ActionType.ESCALATE for one in tried)
+        return known.replan() if alerts and known.unheard else known
+
+    def without_stragglers(self, over: Callable[[PendingDevice], bool]) -> Self:
+        """Try no more what is over."""
+        return self.replace(stragglers=self.stragglers.without(over))
+
+    def go_on(self, kind: StopKind, now: datetime) -> Self:
+        """See `Clocked`; nobody hears any more of a question that is in nobody's way."""
+        known = super().go_on(kind, now)
+        if kind is not StopKind.QUESTION:
+            return known
+        return known.without_stragglers(lambda one: notification_types.kind_of(one.notice.stage) in _OF_QUESTIONS)
+
+    def suppress(self, moments: tuple[ScheduledAction, ...], why: Reason, now: datetime) -> Self:
+        """Write planned notices into the ledger that will not be sent."""
+        return self.told(suppressed(self.request, moments, why), now)
+
+    def left_out(
+        self, missed: tuple[ScheduledAction, ...], too_soon: tuple[ScheduledAction, ...], now: datetime
+    ) -> Self:
+        """Write nudges into the ledger that are not sent: `missed` in a pause or an outage, or following too soon."""
+        paused = tuple(moment for moment in missed if self.was_paused(moment.at))
+        rest = tuple(moment for moment in missed if moment not in paused)
+        known = self.suppress(paused, Reason.PAUSED, now).suppress(rest, Reason.CAUGHT_UP, now)
+        return known.suppress(too_soon, Reason.TOO_SOON, now)
+
+    def replan(self) -> Self:
+        """Have everything planned anew; what the present plan says of notices that have no line yet is kept."""
+        return self.replace(agenda=None, planned_once=self.unsent[-_PLANNED_ONCE_AT_MOST:])
+
+    def no_longer_planned(self, agenda: Schedule) -> tuple[ScheduledAction, ...]:
+        """What had been planned, has no line, and is not in this agenda."""
+        present = {(moment.stage, moment.person) for moment in (*agenda.moments, *agenda.dropped)}
+        return tuple(moment for moment in self.unsent if (moment.stage, moment.person) not in present)
+
+
+@dataclass(frozen=True)
+class FollowUpWords:
+    """What people call a kind of follow-up: it, whoever is awaited and for what, and more."""
+
+    subject: str
+    awaited: str
+    wanted: str
+    not_the_owner: str
+    """What whoever asked for it has asked for, and cannot do."""
+    cancelling: str
+    """What is still to be done once somebody wants it cancelled."""
+    closing: str = ""
+    """Where it is ended, if not by the memory itself."""
+    preparing: str = ""
+    """What is waited for before people can be asked."""
+    decides: str = "countersign"
+    """Who says how it ended, where nobody meant it to."""
+    failures: Mapping[Code, str] = field(default_factory=dict)
+    """Why it failed, in words."""
+
+
+class Precondition(Enum):
+    """What comes before anybody is told anything; only the kind of follow-up knows how."""
+
+    LOOK = auto()
+    """Read how things stand, from whoever knows better."""
+    CLOSE = auto()
+    """End it as it is meant to end."""
+    PREPARE = auto()
+    """Wait until people can be asked."""
+
+
+_WITH_WORDS = (Status.DONE, Status.WAIVED)
+"""Endings behind which are somebody's own words, if they said anything: a note, an answer, a reason."""
+_DOUBT_LASTS = timedelta(minutes=15)
+"""A plan on the last good state of a faulty people file is made anew after this time."""
+
+
+class FollowUpState(NotificationState):
+    """The memory of something that somebody must do by then."""
+
+    words: ClassVar[FollowUpWords]
+
+    started_at: AwareDatetime
+    status: Status
+    document: str | None = None
+    """What is read again before anybody is nudged; None where nobody knows better than this memory."""
+    due: Annotated[AwareDatetime | date | None, Field(union_mode="left_to_right")] = None
+    revision: int = 0
+    due_at: AwareDatetime | None = None
+    closes_at: AwareDatetime | None = None
+    planned_at: AwareDatetime | None = None
+    ending: Ending | None = None
+    settled_at: AwareDatetime | None = None
+    reassigning: tuple[Reassignment, ...] = ()
+    not_handed_over: tuple[str, ...] = ()
+    """Silent people whose place could not be handed over: about them somebody is alerted instead."""
+    snoozes: tuple[Snooze, ...] = ()
+    questions: tuple[AskedQuestion, ...] = ()
+    reminders_asked: int = 0
+    reminder: AskedReminder | None = None
+    escalations: tuple[EscalationEntry, ...] = ()
+    subscribers: tuple[str, ...] = ()
+    """Workflows that came to be told of the ending after it was started."""
+    unsubscribed: tuple[str, ...] = ()
+    """Those of its file that want to be told no more."""
+    handoff: Outbox = Outbox()
+    recorded: bool = False
+
+    @property
+    @abstractmethod
+    def awaited(self) -> Slots[Slot]:
+        """Who is asked, and whose turn it is."""
+
+    @abstractmethod
+    def action_of(self, person: str) -> NoticeAction:
+        """What a notice asks of somebody whose turn it is."""
+
+    @abstractmethod
+    def give_place(self, person: str, to: str, now: datetime) -> Self:
+        """Ask `to` instead of `person`; repeated, it changes nothing."""
+
+    @property
+    def current_status(self) -> Status:
+        """What people read: where it stands for those whose turn it is."""
+        return self.status
+
+    @property
+    @abstractmethod
+    def phase(self) -> str:
+        """Where it is while it lives, in a word for lists."""
+
+    @property
+    def preparing(self) -> bool:
+        """Whether nobody can be asked yet."""
+        return False
+
+    def acted_late(self, place: Slot) -> bool:
+        """Whether somebody acted after the due date."""
+        return False
+
+    def to_report(self) -> Iterator[tuple[str, str]]:
+        """Stages of news that whoever asked for it is to hear, each with the person whom it is about, if any."""
+        for person in self.agenda.missing if self.agenda else ():
+            yield NotificationType.MISSING, person
+        for line in self.notifications:
+            lost = line.outcome is NotificationOutcome.FAILED and not self.stragglers.has(line.key)
+            if lost and notification_types.is_other_channel(line.stage) and self._is_pending(line.person):
+                yield NotificationType.UNREACHED, line.person
+
+    def _is_pending(self, person: str) -> bool:
+        return any(one.person == person for one in self.awaited.pending)
+
+    def attention(self) -> Iterator[Attention]:
+        """What only this kind knows to need somebody although nothing is broken."""
+        yield from ()
+
+    @property
+    def tells_of_success(self) -> bool:
+        """Whether those who were asked are told that it has been done; else their phones only lose what they show."""
+        return False
+
+    def was_asked(self, place: Slot) -> bool:
+        """Whether somebody hears of the ending because it was their turn at some time."""
+        return place.turn_at is not None
+
+    def is_overdue(self, now: datetime) -> bool:
+        """Whether somebody is still waited for although the due date has passed."""
+        return not self.status.ended and self.due_at is not None and now >= self.due_at
+
+    def late_at(self, now: datetime) -> datetime | None:
+        """When it will be overdue; None if it is, or closes when it is due."""
+        due_at, closes_at = self.due_at, self.closes_at
+        return due_at if due_at and now < due_at and due_at != closes_at else None
+
+    def alarm(self, now: datetime, deadline: datetime | None) -> WakeUp | None:
+        """What rings first: the deadline, or what is to be done although nothing was heard; None when nothing does."""
+        instants = {
+            WakeUpKind.BUDGET: self.held_until(now),
+            WakeUpKind.DEADLINE: deadline,
+            WakeUpKind.LOOK: self.look_at(now),
+            WakeUpKind.LATE: self.late_at(now),
+            WakeUpKind.STRAGGLERS: self.stragglers.next_at(now),
+        }
+        return min((WakeUp(at, what) for what, at in instants.items() if at is not None), default=None)
+
+    def firsts(self) -> Iterator[Precondition]:
+        """What comes before anybody is told anything, in its order."""
+        if self.ending:
+            yield Precondition.CLOSE
+
+    def look_at(self, now: datetime) -> datetime | None:
+        """When it is looked how things stand although nothing was heard; None where nobody knows better."""
+        return None
+
+    def to_look(self) -> Self:
+        """Have it looked how things stand, and everything planned anew."""
+        return self.replan()
+
+    def carried_over(self) -> Self:
+        """What a fresh history goes on from."""
+        return self.replan()
+
+    def planned(self, agenda: Schedule, now: datetime) -> Self:
+        """Follow this agenda, planned for `now`; a doubtful one is a problem, but a typo stops nobody's clock."""
+        known = self.replace(
+            agenda=agenda, due_at=agenda.due_at, closes_at=agenda.over_at if agenda.closes else None, planned_at=now
+        )
+        planned = self.operations.done(EXTEND, f"due {agenda.due_at:%Y-%m-%d %H:%M} UTC")
+        known = known.replace(planned_once=self.no_longer_planned(agenda), operations=planned)
+        if self.stop(StopKind.PROBLEM):
+            return known
+        if agenda.doubt is None:
+            return known.replace(problem=None, probe_at=None)
+        problem = self.problem or Problem(code=Code.DIRECTORY, since=now, says=agenda.doubt)
+        doubted = known.replace(problem=problem, probe_at=now + _DOUBT_LASTS)
+        return doubted if self.problem else doubted.note(now, EventType.PROBLEM, None, agenda.doubt, about=problem.code)
+
+    def escalated(self, moments: tuple[ScheduledAction, ...], now: datetime) -> Self:
+        """Record who was alerted about whom."""
+        entries = tuple(EscalationEntry(from_=m.person, to=m.to, reason=m.reason, at=now) for m in moments)
+        return self.replace(escalations=self.escalations + entries)
+
+    def to_reassign(self, *wanted: Reassignment) -> Self:
+        """Remember places that are to be handed over."""
+        return self.replace(reassigning=self.reassigning + wanted)
+
+    def handed_over(self, wanted: Reassignment, refused: str | None, now: datetime) -> Self:
+        """Remember what became of it: a place was handed over, or why it could not be."""
+        return self.reassigned(wanted, now) if refused is None else self.not_reassigned(wanted, refused, now)
+
+    def reassigned(self, done: Reassignment, now: datetime) -> Self:
+        """A place was handed over: the old one's planned notices are superseded, the new one's clock begins."""
+        entry = EscalationEntry(from_=done.from_, to=done.to, reason=done.reason, at=now)
+        left = tuple(one for one in self.reassigning if one.about != done.about and (one.by_hand or one.to != done.to))
+        # An escalation that hands the place over has happened: it is no notice that was left out. Reminders of an open
+        # question go to who is to answer it, whoever waits for the answer.
+        happened = () if done.by_hand else (ActionType.ESCALATE, ActionType.ESCALATED)
+        happened = (*happened, ActionType.QUESTION)
+        known = self.giving_up((done.from_,), Reason.SUPERSEDED, now, happened)
+        known = known.give_place(done.from_, done.to, now).replace(
+            reassigning=left,
+            escalations=(*self.escalations, entry),
+            operations=self.operations.done(DELEGATE, f"handed over to {done.to}", done.about),
+        )
+        handed = known.replan().note(now, EventType.HANDED_OVER, done.from_, done.reason, about=done.to, by=done.who)
+        return handed._with_open_question(done, now)
+
+    def hands_over(self, moment: ScheduledAction) -> bool:
+        """Whether an escalation is to hand a place over, and it may yet be done."""
+        return moment.hands_over and moment.person not in self.not_handed_over
+
+    def not_reassigned(self, refused: Reassignment, why: str, now: datetime) -> Self:
+        """A place was not handed over; where that was an escalation, it is planned anew whom to alert at least."""
+        left = tuple(one for one in self.reassigning if one != refused)
+        known = self.replace(reassigning=left)
+        known = known.note(now, EventType.NOT_HANDED_OVER, refused.from_, why, about=refused.to)
+        if refused.by_hand:
+            return known.replace(operations=self.operations.refused(DELEGATE, why, refused.about))
+        return known.replace(not_handed_over=(*self.not_handed_over, refused.from_)).replan()
+
+    def reminded(self, says: str) -> Self:
+        """The reminder that was asked for has been tried for everyone whose turn it is; whom it reached in words."""
+        return self.replace(reminder=None, operations=self.operations.done(REMIND, says))
+
+    def expire(self, moment: ScheduledAction, now: datetime) -> Self:
+        """Mean it to end, because the time is over; a wish that came before keeps its outcome."""
+        return self.close(Ending(outcome=Status.EXPIRED, who="countersign", why=moment.why), now)
+
+    def close(self, ending: Ending, now: datetime) -> Self:
+        """Mean it to end like this; the first who does so counts. Where nobody else has a say, it ends."""
+        return self if self.ending or self.status.ended else self.replace(ending=ending)
+
+    def end(self, status: Status, now: datetime, by: str, problem: Problem | None = None) -> Self:
+        """End as `by` says, or who meant it: what was planned is settled, what was wished is done or too late."""
+        meant = self.ending if self.ending and self.ending.outcome is status else None
+        everyone = tuple(place.person for place in self.awaited.everyone)
+        given_up = self.giving_up(everyone, Reason.SETTLED, now)
+        ended = given_up.replace(
+            status=status, settled_at=now, agenda=None, planned_once=(), problem=problem, probe_at=None
+        )
+        ended = ended.replace(
+            ledger=given_up.ledger.replace(held=()),
+            stragglers=PendingDevices(),
+            stops=(),
+            stopped_at=None,
+            broken_off=None,
+        )
+        ended = ended.replace(reassigning=(), reminder=None, operations=self.operations.end(status, self.words.subject))
+        if meant:
+            said = status is Status.CANCELLED or (status in _WITH_WORDS and bool(meant.why))
+            return ended.note(now, EventType(status), meant.who, meant.why, said=said)
+        return ended.note(now, EventType(status), by, problem.code if problem else None)
+
+    def fail(self, code: Code, says: str, now: datetime) -> Self:
+        """End because of something that nobody could mend. What has ended stays as it ended."""
+        if self.status.ended:
+            return self
+        return self.end(Status.FAILED, now, by=self.words.decides, problem=Problem(code=code, since=now, says=says))
+
+    def hand_off(
+        self,
+        targets: tuple[Target, ...],
+        notices: tuple[Target, ...],
+        quiet: frozenset[str] = frozenset(),
+        of: str = "",
+    ) -> Self:
+        """Open the fan-out ledger at the instant of settlement; repeated, it changes nothing."""
+        if self.handoff.opened or self.settled_at is None:
+            return self
+        opened = Outbox.open(targets, notices, self.settled_at, quiet, of)
+        return self.replace(handoff=self.handoff.ending(opened))
+
+    def handed_off(self, results: tuple[HandoffResult, ...], now: datetime) -> Self:
+        """Write down what became of targets, and of the notices among them."""
+        lines = tuple(line for result in results for line in result.delivered)
+        return self.replace(handoff=self.handoff.record(results, now)).told(lines, now)
+
+    def answering_themselves(self, person: str, now: datetime) -> Self:
+        """Whoever has acted, or was replaced, no longer needs an answer."""
+        stop = self.stop(StopKind.QUESTION)
+        return self.go_on(StopKind.QUESTION, now) if stop and stop.who == person else self
+
+    def _with_open_question(self, done: Reassignment, now: datetime) -> Self:
+        """An open question goes with the place; of what blocked somebody the hand-over is the answer."""
+        waits = [one for one in self.questions if one.answer is None and one.holder == done.from_]
+        if not waits:
+            return self.answering_themselves(done.from_, now)
+        moved = {one.number: one.replace(answer="") if one.blocks else one.replace(to=done.to) for one in waits}
+        known = self.replace(questions=tuple(moved.get(one.number, one) for one in self.questions))
+        for one in waits:
+            known = known.note(now, EventType.UNBLOCKED, done.who, None, about=one.number) if one.blocks else known
+        if any(one.blocks for one in waits):
+            return known.answering_themselves(done.from_, now)
+        stops = (s.replace(who=done.to) if s.kind is StopKind.QUESTION else s for s in known.stops)
+        return known.replace(stops=tuple(stops))
+
+    def giving_up(self, people: tuple[str, ...], why: Reason, now: datetime, but: tuple[ActionType, ...] = ()) -> Self:
+        """The ledger's lines for what was planned for these people and will not be sent."""
+        unsent = self.unsent
+        theirs = tuple(moment for moment in unsent if moment.person in people)
+        escalated = {entry.from_ for entry in self.escalations}
+        done = (ActionType.ESCALATE, *but)
+        given_up = tuple(
+            one
+            for one in theirs
+            if one.kind not in (done if one.person in escalated else but) and (one.suppressed is None or one.at <= now)
+        )
+        left = tuple(moment for moment in unsent if moment.person not in people)
+        known = self.replace(planned_once=left, ledger=self.ledger.without_held(people))
+        return known.without_stragglers(lambda one: one.concerns(people)).suppress(given_up, why, now)
+
+
+State = TypeVar("State", bound=FollowUpState)
+
+
+class NoSlots(Slots[Slot]):
+    """Whom it asks."""
+
+    @property
+    def everyone(self) -> tuple[Slot, ...]:
+        """Nobody."""
+        return ()
+
+
+class JoinState(FollowUpState):
+    """What it remembers is how those stand that follow people up for it."""
+
+    @property
+    def awaited(self) -> NoSlots:
+        """Nobody: others await people for it."""
+        return NoSlots()
+
+    def action_of(self, person: str) -> NoticeAction:
+        """To look at it."""
+        return NoticeAction.OPEN
+
+    def give_place(self, person: str, to: str, now: datetime) -> Self:
+        """Nobody has a place in it."""
+        return self

@@ -1,0 +1,35 @@
+"""What a part tells its onboarding while it goes on: for whom it waits now. Pure."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from workflows.follow_up.input import FollowUpInput
+from workflows.follow_up.slots import PEOPLE_AT_MOST
+from workflows.follow_up.state import FollowUpState
+from workflows.kinds import Kind
+from workflows.model.views import FollowUpShow, PartTurn, WaitingFor
+
+_AS_EXPECTED_WITHIN: Final = timedelta(minutes=1)
+"""After the start: an onboarding takes the first turn for begun when it has started the part."""
+
+
+def onboarding_of(request: FollowUpInput, memory: FollowUpState) -> str | None:
+    """Workflow id of the onboarding that it is a part of and that hears of it; None of anything else."""
+    id, dot, _ = request.subject.id.partition(".")
+    whole = Kind.ONBOARDING.workflow_id(id)
+    hears = whole in (*request.subscribers, *memory.subscribers) and whole not in memory.unsubscribed
+    return whole if dot and hears else None
+
+
+def turn_of(shown: FollowUpShow, at: datetime) -> PartTurn:
+    """For whom it waits at this instant."""
+    asks = WaitingFor(person=shown.requester, since=shown.question.at) if shown.question else None
+    return PartTurn(id=shown.id, at=at, waiting_for=shown.waiting_for[:PEOPLE_AT_MOST], asks=asks)
+
+
+def is_as_expected(request: FollowUpInput, memory: FollowUpState, turn: PartTurn) -> bool:
+    """Whether the onboarding that has started it takes this for granted: that those who are asked first are."""
+    people = tuple(one.person for one in turn.waiting_for)
+    late = any(one.since - memory.started_at > _AS_EXPECTED_WITHIN for one in turn.waiting_for)
+    own = onboarding_of(request, memory) in request.subscribers
+    return own and not late and turn.asks is None and people in ((), request.first_turn[:PEOPLE_AT_MOST])

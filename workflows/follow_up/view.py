@@ -1,0 +1,402 @@
+"""One answer everywhere: waiting for whom, since when, until when, what happens next and why.
+
+The query, the Web UI's details, `request show`, the settled record (record.py) and the page all speak from `facts`.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from temporalio import workflow
+from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
+
+from workflows.follow_up.commands import latest_snoozes, open_question, question_words, reminded_at, snoozes_left
+from workflows.follow_up.next_step import Paused, before_the_agenda, next_moment
+from workflows.follow_up.notification_types import stage_words
+from workflows.follow_up.outbox import dead_lines, dead_of
+from workflows.follow_up.slots import listed_people
+from workflows.follow_up.state import FollowUpState, Precondition
+from workflows.model.commands import Stop, StopKind
+from workflows.model.hand_off import HandoffLine, HandoffState
+from workflows.model.notifications import Delivered, HeldBack, Notification, NotificationOutcome
+from workflows.model.policy import Policy
+from workflows.model.schedule import ActionType, EscalationReason, Reason, why_words
+from workflows.model.subject import Status, Subject
+from workflows.model.timeline import EventType, TimelineEntry
+from workflows.model.views import Attention, AttentionCode, Choices, FollowUpShow, Next, NextStep, WaitingFor
+from workflows.names import DUE_AT, EXTEND, HANDOFF, PROBLEM, STAGE, STATUS, TURN_AT, WAITING_FOR
+
+
+def attention_of(memory: FollowUpState) -> tuple[Attention, ...]:
+    """Everything that needs somebody, at most one entry a code, the most pressing first."""
+    if memory.status.ended:
+        return dead_hand_offs(dead_of(memory.handoff.lines))
+    urgency = list(AttentionCode)
+    return tuple(sorted(_while_it_lives(memory), key=lambda one: urgency.index(one.code)))
+
+
+def dead_hand_offs(dead: Sequence[HandoffLine]) -> tuple[Attention, ...]:
+    """What the targets that will never hear mean to somebody: nothing when there are none."""
+    if not dead:
+        return ()
+    says = f"could not tell {', '.join(line.target for line in dead)}"
+    return (Attention(code=AttentionCode.HANDOFF_DEAD, since=min(line.at for line in dead), says=says),)
+
+
+def _while_it_lives(memory: FollowUpState) -> Iterator[Attention]:
+    yield from memory.attention()
+    if question := open_question(memory):
+        code = AttentionCode.BLOCKED if question.blocks else AttentionCode.QUESTION_OPEN
+        yield Attention(code=code, since=question.at, says=question_words(question))
+    if pause := memory.stop(StopKind.PAUSE):
+        yield Attention(code=AttentionCode.PAUSED, since=pause.since, says=pause.words)
+    yield from dead_hand_offs(dead_lines(memory.handoff.lines))
+
+
+def facts(subject: Subject, policy: Policy, memory: FollowUpState, now: datetime) -> FollowUpShow:
+    """What is said at `now` of everything that is followed up; each kind adds what only it knows."""
+    standstill = None if memory.status.ended else _standstill(memory)
+    following = _next(memory, standstill, now)
+    return FollowUpShow(
+        id=subject.id,
+        kind=subject.kind,
+        requester=subject.requester,
+        status=memory.current_status,
+        problem=memory.problem or memory.broken_off,
+        attention=attention_of(memory),
+        waiting_for=() if memory.status.ended else _waiting_for(memory),
+        next=following,
+        due_at=memory.due_at,
+        closes_at=memory.closes_at,
+        late=memory.is_overdue(now) or any(map(memory.acted_late, memory.awaited.everyone)),
+        notifications=memory.ledger.leaving + memory.ledger.lines + memory.ledger.held,
+        earlier=memory.ledger.paged,
+        escalations=memory.escalations,
+        handoffs=memory.handoff.lines,
+        timeline=_timeline(memory),
+        question=open_question(memory),
+        answered=tuple(question for question in memory.questions if question.answer is not None),
+        choices=_choices(policy, memory, now),
+        says=_sentence(memory, standstill, following, now),
+    )
+
+
+def details(shown: FollowUpShow) -> str:
+    """The Web UI's live details in Markdown."""
+    lines = [f"### {shown.says}", ""]
+    lines += [f"- waiting for **{w.person}** since {stamp(w.since)}" for w in shown.waiting_for]
+    lines += [f"- {what} {stamp(at)}" for what, at in deadlines(shown)]
+    if shown.next:
+        lines.append(f"- next: **{shown.next.what}** {stamp(shown.next.at)} – {shown.next.why}")
+    if shown.notifications:
+        # No tables: the Web UI lets their cells touch.
+        lines += ["", "**Told**", ""]
+        lines += [
+            f"- {n.at:%d %b %H:%M} · {stage_words(n.stage)} · **{n.person}** · {n.channel} · {outcome_words(n)}"
+            for n in [line for line in shown.notifications if not is_needless(line)][-20:]
+        ]
+    if shown.handoffs:
+        lines += ["", "**Handed off**", ""]
+        lines += [f"- {h.target} · {h.state} · {h.attempts} attempts" for h in shown.handoffs]
+    return "\n".join(lines)
+
+
+def deadlines(shown: FollowUpShow) -> Iterator[tuple[str, datetime]]:
+    """What is said of the due date, and of the closing where that is another."""
+    if shown.due_at:
+        yield "overdue since" if shown.overdue else "due", shown.due_at
+    if shown.closes_at and shown.closes_at != shown.due_at:
+        yield "closes", shown.closes_at
+
+
+def stamp(instant: datetime | None) -> str:
+    """An instant for people who run the system: UTC, to the minute."""
+    return instant.strftime("%a %d %b %Y %H:%M UTC") if instant else ""
+
+
+def outcome_words(line: Delivered) -> str:
+    """What became of a notice, with the reason when it was not simply accepted."""
+    devices = f" on {len(line.devices)} device{'s' if len(line.devices) > 1 else ''}" if line.devices else ""
+    return f"{line.outcome}{devices}" + (f" ({why_words(line.why)})" if line.why else "")
+
+
+def is_needless(line: Delivered) -> bool:
+    """Whether a planned notice was left out because its purpose was reached: the ledger has it, nobody looks for it."""
+    return line.outcome is NotificationOutcome.SUPPRESSED and line.why in (
+        Reason.SIGNED,
+        Reason.SETTLED,
+        Reason.SUPERSEDED,
+    )
+
+
+def _waiting_for(memory: FollowUpState) -> tuple[WaitingFor, ...]:
+    return tuple(WaitingFor(person=one.person, since=one.turn_at) for one in memory.awaited.pending if one.turn_at)
+
+
+def _people(memory: FollowUpState) -> str:
+    return ", ".join(one.person for one in _waiting_for(memory)) or "nobody of the directory"
+
+
+@dataclass(frozen=True)
+class _Standstill:
+    """Why no step of the agenda is next, as the sentence says it and as `next` does."""
+
+    says: str
+    why: str
+    at: datetime | None = None
+    for_a_question: bool = False
+    """The agenda has what is done about that."""
+    what: NextStep = NextStep.WAIT
+
+    @property
+    def next(self) -> Next:
+        return Next(what=self.what, at=self.at, why=self.why)
+
+
+def _next(memory: FollowUpState, standstill: _Standstill | None, now: datetime) -> Next | None:
+    if memory.status.ended:
+        return _next_handoff(memory)
+    if standstill and not standstill.for_a_question:
+        return standstill.next
+    if memory.agenda is None:
+        return Next(what=NextStep.WAIT, at=None, why="the next steps are being planned")
+    moment = next_moment(memory, now)
+    if (held := _held(memory, now)) and (moment is None or held.until <= moment.at):
+        why = f"{held.stage} for {held.person} is held: {held.says}"
+        return Next(what=NextStep.HELD, at=held.until, why=why, to=held.person)
+    if moment is None:
+        return Next(what=NextStep.WAIT, at=None, why="nothing more is planned")
+    to = moment.to if moment.kind is ActionType.QUESTION else None
+    return Next(what=_NEXT_STEPS[moment.kind], at=moment.at, why=moment.why, to=to)
+
+
+def _held(memory: FollowUpState, now: datetime) -> HeldBack | None:
+    """Who is told next of those whose budget is used up."""
+    held = (one for one in memory.ledger.held if now < one.until)
+    return min(held, key=lambda one: one.until, default=None)
+
+
+def _standstill(memory: FollowUpState) -> _Standstill | None:
+    """The first of the moves that takes more than a moment, if it is not to wait for the agenda."""
+    if problem := memory.problem if memory.stop(StopKind.PROBLEM) else memory.broken_off:
+        says = f"Problem {problem.code} since {stamp(problem.since)}: {problem.says}"
+        return _Standstill(says, f"trying again: {problem.says}", memory.probe_at)
+    for move in before_the_agenda(memory):
+        match move:
+            case Precondition.CLOSE if memory.ending:
+                says = f"Being {memory.ending.outcome}{memory.words.closing}"
+                return _Standstill(says, says, what=NextStep.END)
+            case Precondition.PREPARE:
+                return _Standstill(memory.words.preparing, memory.words.preparing, memory.probe_at)
+            case Paused(stop):
+                return _stopped(memory, stop)
+    question = memory.stop(StopKind.QUESTION)
+    return _stopped(memory, question) if question else None
+
+
+def _stopped(memory: FollowUpState, stop: Stop) -> _Standstill:
+    question = open_question(memory) if stop.kind is StopKind.QUESTION else None
+    words = question_words(question) if question and question.blocks else stop.words
+    waiting = f"Waiting for {_people(memory)}; reminders are paused{_until(memory, stop)}"
+    says = f"{'Nobody is asked yet' if memory.preparing else waiting}: {words}"
+    return _Standstill(says, words, for_a_question=stop.kind is StopKind.QUESTION)
+
+
+def _until(memory: FollowUpState, stop: Stop) -> str:
+    moments = memory.agenda.moments if memory.agenda and stop.kind is StopKind.QUESTION else ()
+    return next((f" until {stamp(moment.at)}" for moment in moments if moment.kind is ActionType.GO_ON), "")
+
+
+def _choices(policy: Policy, memory: FollowUpState, now: datetime) -> tuple[Choices, ...]:
+    if memory.status.ended or memory.ending:
+        return ()
+    latest = latest_snoozes(memory, now)
+    return tuple(
+        Choices(
+            person=signer.person,
+            snoozes_left=snoozes_left(memory, policy, signer.person),
+            snooze_until=latest[signer.person],
+            hand_over=policy.self_delegate,
+            ask=open_question(memory) is None,
+            reminded_at=reminded_at(memory, signer.person, now),
+        )
+        for signer in memory.awaited.pending
+    )
+
+
+def _next_handoff(memory: FollowUpState) -> Next | None:
+    at = memory.handoff.next_at
+    if at is None:
+        return None
+    open_targets = [e.target.person if e.notice else e.target.target for e in memory.handoff.entries if e.due_at]
+    return Next(what=NextStep.HAND_OFF, at=at, why=f"telling {', '.join(filter(None, open_targets))}")
+
+
+def _timeline(memory: FollowUpState) -> tuple[TimelineEntry, ...]:
+    told = [told_entry(line) for line in memory.ledger.leaving + memory.ledger.lines if not is_needless(line)]
+    handed_over = tuple(place.person for place in memory.awaited.everyone if place.replaced)
+    escalated = [
+        TimelineEntry(at=entry.at, happened=EventType.ESCALATED, about=entry.to, who=entry.from_, why=entry.reason)
+        for entry in memory.escalations
+        if entry.from_ not in handed_over
+    ]
+    handed = [handed_off_entry(line) for line in memory.handoff.lines if line.attempts]
+    return tuple(sorted([*memory.past, *memory.timeline, *told, *escalated, *handed], key=lambda entry: entry.at))
+
+
+def told_entry(line: Notification) -> TimelineEntry:
+    """A line of the reminder ledger as the timeline shows it."""
+    happened = _BECAME[line.outcome]
+    return TimelineEntry(at=line.at, happened=happened, about=line.stage, who=line.person, why=line.why)
+
+
+def handed_off_entry(line: HandoffLine) -> TimelineEntry:
+    """A line of the hand-off as the timeline shows it."""
+    happened = EventType(f"replay_{line.state}" if line.replay else f"hand_off_{line.state}")
+    about = str(line.replay) if line.replay else ""
+    return TimelineEntry(at=line.at, happened=happened, about=about, who=line.target, why=line.why)
+
+
+_BECAME = {
+    NotificationOutcome.ACCEPTED: EventType.TOLD,
+    NotificationOutcome.SUPPRESSED: EventType.SUPPRESSED,
+    NotificationOutcome.FAILED: EventType.NOT_TOLD,
+    NotificationOutcome.WITHDRAWN: EventType.TAKEN_OFF,
+}
+_NEXT_STEPS = {
+    ActionType.REMIND: NextStep.REMIND,
+    ActionType.WARN: NextStep.WARN,
+    ActionType.OVERDUE: NextStep.REMIND,
+    ActionType.ESCALATE: NextStep.ESCALATE,
+    ActionType.FALLBACK: NextStep.REMIND,
+    # To the signer it is one more nudge; `why` says who was alerted.
+    ActionType.ESCALATED: NextStep.REMIND,
+    ActionType.QUESTION: NextStep.QUESTION,
+    ActionType.GO_ON: NextStep.WAIT,
+    ActionType.EXPIRE: NextStep.EXPIRE,
+}
+_NEXT_WORDS = {
+    NextStep.REMIND: "a reminder follows",
+    NextStep.WARN: "a last warning follows",
+    NextStep.ESCALATE: "it is escalated",
+    NextStep.QUESTION: "who is to answer is told again",
+    NextStep.EXPIRE: "it expires",
+}
+
+
+def _sentence(memory: FollowUpState, standstill: _Standstill | None, following: Next | None, now: datetime) -> str:
+    if memory.status.ended:
+        return _ended_sentence(memory, following)
+    if standstill:
+        return standstill.says
+    then = ""
+    if following and following.at and following.what in _NEXT_WORDS:
+        then = f"; {_NEXT_WORDS[following.what]} {stamp(following.at)}"
+    elif following and (held := _held(memory, now)) and held.until == following.at:
+        then = f"; {held.stage} for {held.person} is held until {stamp(held.until)}: {held.says}"
+    if memory.preparing:
+        return f"{memory.words.preparing}, nobody is asked yet{then}"
+    return f"Waiting for {_people(memory)}{_until_due(memory, now)}{then}"
+
+
+def _until_due(memory: FollowUpState, now: datetime) -> str:
+    if memory.due is not None and any(one.what == EXTEND for one in memory.operations.open):
+        # What was planned for the day before it was moved holds no more.
+        due = memory.due
+        return f" until {stamp(due.astimezone(UTC)) if isinstance(due, datetime) else f'{due:%a %d %b %Y}'}"
+    if memory.is_overdue(now):
+        return f", overdue since {stamp(memory.due_at)}"
+    return f" until {stamp(memory.due_at)}" if memory.due_at else ""
+
+
+def _ended_sentence(memory: FollowUpState, following: Next | None) -> str:
+    ending = f"{memory.status.capitalize()} {stamp(memory.settled_at)}"
+    if memory.status is Status.FAILED and memory.problem:
+        ending += f": {memory.words.failures.get(memory.problem.code, memory.problem.says)}"
+    if following:
+        return f"{ending}; {following.why}"
+    return with_dead_targets(ending, memory.handoff.lines)
+
+
+def with_dead_targets(ending: str, lines: Iterable[HandoffLine]) -> str:
+    """The sentence about an ending, with the targets that will never hear of it."""
+    dead = [line.target for line in dead_of(lines)]
+    return f"{ending}; could not tell {', '.join(dead)}" if dead else ending
+
+
+_NO_OTHER_INSTANT: Final = timedelta(minutes=1)
+
+
+def stage_of(memory: FollowUpState) -> str:
+    """The coarse stage for lists: `escalated` when somebody kept silent, `settled`, else what each kind calls it."""
+    if memory.status.ended:
+        return "settled"
+    if any(entry.reason is EscalationReason.ESCALATION for entry in memory.escalations):
+        return "escalated"
+    return memory.phase
+
+
+def trouble_code(shown: FollowUpShow) -> str | None:
+    """The one word for lists: the problem, else what most needs somebody."""
+    if shown.problem:
+        return shown.problem.code
+    return shown.attention[0].code if shown.attention else None
+
+
+def untold(shown: FollowUpShow) -> HandoffState | None:
+    """Before the end, whether a target will never hear of an escalation, or was tried in vain and waits."""
+    if shown.status.ended:
+        return None
+    if dead_lines(shown.handoffs):
+        return HandoffState.DEAD
+    waits = any(line.state is HandoffState.PENDING and line.why for line in shown.handoffs)
+    return HandoffState.PENDING if waits else None
+
+
+def publish(memory: FollowUpState, shown: FollowUpShow, details: str) -> None:
+    """Bring the details and the search attributes up to date; an upsert is an event and an action, so only changes."""
+    workflow.set_current_details(details)
+    updates = [
+        *_keyword(STATUS, memory.current_status),
+        *_keyword(STAGE, stage_of(memory)),
+        *_keyword(PROBLEM, trouble_code(shown)),
+        *_keyword(HANDOFF, untold(shown)),
+        *_due(memory.due_at),
+        *_turn(shown),
+    ]
+    if updates:
+        workflow.upsert_search_attributes(updates)
+
+
+def _keyword(key: SearchAttributeKey[str], value: str | None) -> list[SearchAttributeUpdate]:  # type: ignore[type-arg]
+    if workflow.info().typed_search_attributes.get(key) == value:
+        return []
+    return [key.value_set(value) if value is not None else key.value_unset()]
+
+
+def _due(value: datetime | None) -> list[SearchAttributeUpdate]:  # type: ignore[type-arg]
+    known = workflow.info().typed_search_attributes.get(DUE_AT)
+    return [] if value is None or known == value else [DUE_AT.value_set(value)]
+
+
+def _turn(shown: FollowUpShow) -> list[SearchAttributeUpdate]:  # type: ignore[type-arg]
+    """Whose turn it is and since when, always together: one upsert a turn. Before all others whoever owes an answer."""
+    asked = shown.question
+    answers = (WaitingFor(person=shown.requester, since=asked.at),) if asked and shown.waiting_for else ()
+    waiting = (*answers, *shown.waiting_for)
+    people = listed_people(one.person for one in waiting)
+    known = workflow.info().typed_search_attributes
+    told, since = list(known.get(WAITING_FOR) or ()), min((one.since for one in waiting), default=None)
+    if people == told and _is_about(known.get(TURN_AT), since):
+        return []
+    if since is None:
+        return [WAITING_FOR.value_unset(), TURN_AT.value_unset()]
+    return [WAITING_FOR.value_set(people), TURN_AT.value_set(since)]
+
+
+def _is_about(known: datetime | None, since: datetime | None) -> bool:
+    """Whether an instant is told already as people read it: what a start takes is not worth an upsert."""
+    if known is None or since is None:
+        return known is since
+    return abs(known - since) < _NO_OTHER_INSTANT

@@ -1,0 +1,193 @@
+"""Notices to people, and what became of them."""
+
+from enum import StrEnum
+from typing import Annotated, Final
+
+from pydantic import AwareDatetime, Field
+
+from workflows.model.base import Model, Packed
+from workflows.model.policy import Duration
+from workflows.model.schedule import Reason
+from workflows.model.signature import DocumentSeen
+from workflows.model.subject import Status, Subject
+from workflows.model.timeline import TimelineEntry
+
+QUIET_AT_MOST: Final = 20
+"""Notices that a budget may allow in its time: so many entries are read before somebody is told."""
+
+
+class BudgetExemption(Model):
+    """Somebody of this part, and the key under which all parts count what they hear; it says nothing of them."""
+
+    person: str
+    key: str
+
+
+class NotificationBudget(Model):
+    """At most `most` notices in any `per`, of all parts of `of` together; urgent ones and news are apart."""
+
+    of: str
+    most: Annotated[int, Field(ge=1, le=QUIET_AT_MOST)] = 3
+    per: Duration = "1d"
+    people: tuple[BudgetExemption, ...] = ()
+
+    def key_of(self, person: str) -> str | None:
+        """Under which key somebody is counted, None for whoever hears everything."""
+        return next((one.key for one in self.people if one.person == person), None)
+
+
+class NoticeAction(StrEnum):
+    """What tapping a notice is for; `withdraw` removes the one with the same key from the screen."""
+
+    SIGN = "sign"
+    APPROVE = "approve"
+    DO = "do"
+    OPEN = "open"
+    WITHDRAW = "withdraw"
+
+
+class Channel(StrEnum):
+    """How a notice travels; `mail` is Core Signature's own, or like `sms` one of cloud messaging."""
+
+    PUSH = "push"
+    MAIL = "mail"
+    SMS = "sms"
+
+
+class NotificationOutcome(StrEnum):
+    """What became of a notice."""
+
+    ACCEPTED = "accepted"
+    SUPPRESSED = "suppressed"
+    FAILED = "failed"
+    WITHDRAWN = "withdrawn"
+
+
+class NotificationOrder(Model):
+    """One notice to one person; its identity is request, stage and person."""
+
+    key: str
+    stage: str
+    person: str
+    action: NoticeAction = NoticeAction.SIGN
+    title: str | None = None
+    """What it is about, where that is not the whole subject."""
+    text: str | None = None
+    """What it says in somebody's own words, by its reference."""
+    about: str | None = None
+    """Escalations: the silent signer."""
+    count: int | None = None
+    """How many people it is about, where its words say so."""
+    overdue: int = 0
+    """How many of these are overdue."""
+    of: int | None = None
+    """How many people there are in all."""
+    movable: bool = False
+    """Planned for an instant: when it cannot be heard then after all, it is put off and planned anew."""
+    wakes_others: bool = False
+    """As a mail it goes out although other signers, who get it as well, may be asleep."""
+
+
+class DeviceOutcome(Model):
+    """What became of one device; `device` is a short hash, never the token."""
+
+    device: str
+    outcome: NotificationOutcome = NotificationOutcome.ACCEPTED
+
+
+class Delivered(Model):
+    """The line of the reminder ledger for one notice."""
+
+    key: str
+    stage: str
+    person: str
+    channel: Channel = Channel.PUSH
+    outcome: NotificationOutcome = NotificationOutcome.ACCEPTED
+    why: str | None = None
+    devices: tuple[DeviceOutcome, ...] = ()
+
+    @property
+    def reached(self) -> bool:
+        """Whether they know of it, be it from a notice that said how many things wait for them."""
+        return self.outcome is NotificationOutcome.ACCEPTED or self.why == Reason.JOINED
+
+
+class Notification(Delivered):
+    """A line of the reminder ledger with its instant."""
+
+    at: AwareDatetime
+
+
+class HeldBack(Notification):
+    """A line that may yet change: the budget of notices is used up, and it is tried again at `until`.
+
+    `says` is the budget in words.
+    """
+
+    until: AwareDatetime
+    says: str
+
+
+class LogPage(Model):
+    """What leaves the memory next, in order; one that was not kept comes again, with the same and perhaps more."""
+
+    number: int
+    lines: tuple[Notification, ...] = ()
+    timeline: tuple[TimelineEntry, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What it is called in the store: of one name there is one content, whatever attempt is late."""
+        return f"{self.number}-{len(self.lines)}-{len(self.timeline)}"
+
+
+class Delivery(Model):
+    """One stage for all its recipients. With `document` set it is read again first and nobody who acted is told."""
+
+    subject: Subject
+    notices: tuple[NotificationOrder, ...]
+    due_at: AwareDatetime | None = None
+    document: str | None = None
+    devices: tuple[str, ...] | None = None
+    """Only these devices (short hashes): the ones an earlier call left open."""
+    others_told: bool = False
+    """Others of the stage were told by an earlier call: one bad phone of this one is reported, it stops no request."""
+    outcome: Status | None = None
+    acted: tuple[str, ...] = ()
+    """With an outcome of a request: who has signed or approved it, or declined."""
+    replay: int = 0
+    """Which replay of the hand-off it is: whoever had a mail of it before gets another."""
+    life: str = ""
+    """The first run of what tells it: whoever had a mail gets none in a later run, and another if it is begun again."""
+    now: AwareDatetime | None = None
+    page: Packed[LogPage | None] = None
+    """Written to the store before anybody is told."""
+    quiet: NotificationBudget | None = None
+    """The budget of those among its recipients whom it spares."""
+
+
+class PostponedNotification(Model):
+    """A planned notice that was not sent, because its recipient is not as the plan thought, and why."""
+
+    key: str
+    stage: str
+    person: str
+    why: str
+
+
+class DeliveryReport(Model):
+    """Results per notice; `open_devices` are worth another try, each after so many seconds as `waits` say.
+
+    `open_notices` are the keys of those that were not begun before the time of the call was over, and of those that a
+    trouble of their own stood in the way of, whose lines say `failed` so far.
+    """
+
+    delivered: tuple[Delivered, ...] = ()
+    open_devices: tuple[str, ...] = ()
+    open_notices: tuple[str, ...] = ()
+    waits: tuple[float, ...] = ()
+    retry_after: float = 0
+    """The longest of them."""
+    seen: DocumentSeen | None = None
+    put_off: tuple[PostponedNotification, ...] = ()
+    held: tuple[HeldBack, ...] = ()

@@ -1,0 +1,152 @@
+"""Everything that can stand in the way of what people wish, in English for whoever typed a command.
+
+Pages say each in their reader's language, without the ids and flags of the command (starter/web/pages/forms.py).
+"""
+
+import json
+import unicodedata
+from typing import Final
+
+from workflows.model.base import InWords
+
+
+class Rejection(InWords):
+    """Why something that somebody wishes is not done."""
+
+    TOO_LATE = "too_late", "too late: the {subject} is {status}"
+    HAS_ENDED = "has_ended", "the request has ended already ({status})"
+    NO_REASON = "no_reason", "a cancellation needs a reason"
+    EMPTY = "empty", "{what} is empty"
+    TOO_LONG = "too_long", "{what} is longer than {most} characters"
+    UNSEEN = "unseen", "{what} has the character {character}, which people cannot see"
+    OTHER_CONTENT = "other_content", "another change has this name already: leave out --op, or choose another"
+    NOT_DONE = "not_done", "the {subject} could not do it"
+
+    NOBODYS_TURN = "nobodys_turn", "it is nobody's turn yet"
+    NOT_THEIR_TURN = "not_their_turn", "it is not {person}'s turn"
+    JUST_TOLD = "just_told", "they were told less than an hour ago"
+    PAUSED = "paused", "the {subject} is paused: resume it first"
+    PAUSED_ALREADY = "paused_already", "it was paused by {who} already"
+    NOT_PAUSED = "not_paused", "it is not paused"
+
+    TOO_FAR = "too_far", "{day} is more than two years away"
+    PAST = "past", "{day} has passed"
+    NEARLY_OVER = "nearly_over", "{day} is over, or nearly: give a time too, such as {day}T18:00Z"
+    NO_LATER_REMINDER = "no_later_reminder", "there is no later reminder left"
+    TIME_PAST = "time_past", "that time has passed"
+    AFTER_CLOSING = "after_closing", "that is after it closes"
+    AFTER_WARNING = "after_warning", "that is after the last warning"
+
+    QUESTION_OPEN = "question_open", "a question is open already"
+    TOO_MANY_QUESTIONS = "too_many_questions", "{most} questions were asked already, and there can be no more"
+    NO_QUESTION = "no_question", "no question is open"
+    BLOCKED = "blocked", "it is blocked already"
+    NOT_BLOCKED = "not_blocked", "the {subject} is not blocked"
+
+    NOT_ASKED = "not_asked", "{person} is not one of the {awaited}s of this {subject}"
+    ONLY_COPIED = "only_copied", "{person} only gets a copy, there is nothing to hand over"
+    UNKNOWN_THERE = "unknown_there", "Core Signature does not know {person} as a signer of this request"
+    HAS_ACTED = "has_acted", "{person} has {state} already"
+    HAS_HANDED_OVER = "has_handed_over", "{person} has handed their place over already"
+    NOT_YET_THEIR_TURN = "not_yet_their_turn", "it is not {person}'s turn yet"
+    ASKED_FOR_IT = "asked_for_it", "{person} asked for {what}"
+    ASKED_BEFORE = "asked_before", "{person} was asked before"
+    ASKED_ALREADY = "asked_already", "{person} is already one of the {awaited}s"
+    NO_COLLEAGUE = "no_colleague", "{person} is not one of the colleagues to whom it can be handed over"
+    AWAY = "away", "{person} is away"
+    HANDED_OVER_TOO_OFTEN = "handed_over_too_often", "the {subject} was handed over too often already"
+    REFUSED_THERE = "refused_there", "Core Signature refuses it: {says}"
+
+    NOT_IN_AUDIENCE = "not_in_audience", "{person} is not in the audience"
+    OUT_ALREADY = "out_already", "{person} is {state} already"
+    NOBODY_FAILED = "nobody_failed", "nobody has failed: no row is wrong, and every request could be made"
+    NOBODY_MENDED = (
+        "nobody_mended",
+        "nobody can be asked who could not be asked before: the report says what is wrong with each",
+    )
+
+    ANSWER_NEEDED = "answer_needed", "an answer is needed: {label}"
+    TO_DECIDE = "to_decide", "it asks for a decision, so decide: {command}"
+    NO_PART = "no_part", "no part is called {part}: it has {parts}"
+    NOTHING_TO_DECIDE = "nothing_to_decide", "{part} is {state}: there is nothing to decide about it"
+    NO_FILE = "no_file", "a replacement needs a file"
+    STARTED_TOO_OFTEN = "started_too_often", "{part} was started {count} times already"
+
+
+TEXT_AT_MOST: Final = 1_000
+"""Characters of a reason, a question or an answer: all of them stay in the memory of the request."""
+NAME_AT_MOST: Final = 200
+"""Characters of the name of who wants something."""
+NAMES_AT_MOST: Final = 20
+"""People whom one wish names."""
+_CONTROLS: Final = (*range(9), *range(0x0B, 0x20), *range(0x7F, 0xA0))
+_TURNING: Final = (0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
+_HIDDEN: Final = frozenset(map(chr, (*_CONTROLS, *_TURNING)))
+"""What moves a terminal's cursor, or turns the direction of whatever follows."""
+_LAYOUT: Final = frozenset("\t\n")
+"""What a text of several lines may have and a name may not."""
+_TO_LINES: Final = dict.fromkeys(map(ord, _HIDDEN | _LAYOUT), "\n")
+_MORE: Final = "…"
+
+
+def text_fault(text: str, what: str) -> str | None:
+    """Why a text that is needed cannot be taken as it is."""
+    return reason_fault(text, what) if text.strip() else Rejection.EMPTY.says(what=what)
+
+
+def reason_fault(text: str, what: str = "the reason") -> str | None:
+    """Why a text that may be empty cannot be taken as it is."""
+    return _fault(text, what, TEXT_AT_MOST, _HIDDEN)
+
+
+def name_fault(name: str, what: str = "the name of who wants it") -> str | None:
+    """Why a name cannot be taken as it is; it is told within a line of other words."""
+    return _fault(name, what, NAME_AT_MOST, _HIDDEN | _LAYOUT)
+
+
+def plain(text: str) -> str:
+    """The text in NFC, with unix line ends and without what people cannot see."""
+    folded = unicodedata.normalize("NFC", text.replace("\r\n", "\n"))
+    return "".join(char for char in folded if char not in _HIDDEN and not _is_half(char))
+
+
+def in_one_line(text: str) -> str:
+    """The text with a space for every run of line ends and of what people cannot see."""
+    return " ".join(filter(None, text.translate(_TO_LINES).split("\n")))
+
+
+def cleaned(text: str) -> str:
+    """A text that nobody could be asked to write better: what people cannot see and what is too much is left out."""
+    # Clipped first as well, because what comes from Temporal may have megabytes.
+    return plain(text[: 2 * TEXT_AT_MOST])[:TEXT_AT_MOST].strip()
+
+
+def name_told(name: str) -> str:
+    """The name of somebody as others told it, of which nobody could be asked either."""
+    return in_one_line(cleaned(name))[:NAME_AT_MOST]
+
+
+def clipped(text: str, most: int) -> str:
+    """The text, or as much of its beginning as fits with an ellipsis into `most` bytes of JSON."""
+    if _bytes(text) <= most:
+        return text
+    kept = text[:most]
+    while _bytes(kept + _MORE) > most:
+        kept = kept[: -max(1, (_bytes(kept + _MORE) - most) // 6)]
+    return kept + _MORE
+
+
+def _fault(text: str, what: str, at_most: int, hidden: frozenset[str]) -> str | None:
+    if len(text) > at_most:
+        return Rejection.TOO_LONG.says(what=what, most=at_most)
+    found = next((char for char in text if char in hidden or _is_half(char)), None)
+    return Rejection.UNSEEN.says(what=what, character=f"U+{ord(found):04X}") if found else None
+
+
+def _is_half(char: str) -> bool:
+    """Half of a character beyond the basic plane, which no encoding takes."""
+    return "\ud800" <= char <= "\udfff"
+
+
+def _bytes(text: str) -> int:
+    return len(json.dumps(text, ensure_ascii=False).encode()) - 2

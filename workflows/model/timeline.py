@@ -1,0 +1,219 @@
+"""What can happen to whatever is followed up, and how the timeline says so in English."""
+
+from typing import Annotated, Any, Final
+
+from pydantic import AwareDatetime, Field, computed_field, model_validator
+
+from workflows.model.base import InWords, Model
+from workflows.model.schedule import EscalationReason, why_words
+
+
+class EventType(InWords):
+    """The kinds of lines of a timeline; pages say each in their reader's language (starter/web/desk/timeline.py).
+
+    `about` is who is asked instead, a day or an instant (`day_words`), a count, a code, a stage, or the id of a part.
+    """
+
+    STARTED = "started"
+    SENT = "sent"
+    VIEWED = "viewed"
+    SIGNED = "signed"
+    """By somebody, or by all: the request."""
+    APPROVED = "approved"
+    COPIED = "copied"
+    BOUNCED = "bounced"
+    DECLINED = "declined"
+    DONE = "done"
+    DONE_WITH_ERRORS = "done_with_errors"
+    WAIVED = "waived"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    FAILED = "failed"
+    UNKNOWN_STATUS = "unknown_status", "unknown status {about}"
+
+    CANCELLATION_WISHED = "cancellation_wished", "cancellation asked for"
+    REMINDER_WISHED = "reminder_wished", "reminder asked for"
+    HAND_OVER_WISHED = "hand_over_wished", "to be handed over to {about}"
+    LINK_WISHED = "link_wished", "link asked for"
+    REPLAY_WISHED = "replay_wished", "replay asked for"
+    EXEMPTION_WISHED = "exemption_wished", "exemption asked for: {about}"
+    LATER_END_WISHED = "later_end_wished", "later end asked for: {about}"
+    RETRY_WISHED = "retry_wished", "retry asked for"
+    EXEMPTION_REFUSED = "exemption_refused", "exemption refused"
+    LATER_END_REFUSED = "later_end_refused", "later end refused"
+    RETRY_REFUSED = "retry_refused", "retry refused"
+
+    HANDED_OVER = "handed_over", "handed over to {about}"
+    NOT_HANDED_OVER = "not_handed_over", "not handed over to {about}"
+    ESCALATED = "escalated", "escalated to {about}"
+    DUE_MOVED = "due_moved", "due date moved to {about}"
+    SNOOZED = "snoozed", "not now, but {about}"
+    QUESTION_ASKED = "question_asked", "question {about} asked"
+    QUESTION_ANSWERED = "question_answered", "question {about} answered"
+    BLOCKED = "blocked"
+    UNBLOCKED = "unblocked"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    WENT_ON = "went_on", "the clocks go on"
+    PROBLEM = "problem", "problem {about}"
+    MENDED = "mended", "problem mended"
+    TERMINATED = "terminated", "its workflow was terminated"
+    """It was begun anew only to be ended."""
+    SUBSCRIBED = "subscribed"
+    UNSUBSCRIBED = "unsubscribed"
+
+    TOLD = "told", "{about}"
+    """`about` is the stage, here and below."""
+    PUT_OFF = "put_off", "{about} put off"
+    HELD_BACK = "held_back", "{about} held back"
+    SUPPRESSED = "suppressed", "{about} suppressed"
+    NOT_TOLD = "not_told", "{about} failed"
+    TAKEN_OFF = "taken_off", "notice taken off the phone"
+
+    HAND_OFF_PENDING = "hand_off_pending", "hand-off pending"
+    HAND_OFF_DONE = "hand_off_done", "hand-off done"
+    HAND_OFF_FAILED = "hand_off_failed", "hand-off failed"
+    HAND_OFF_DEAD = "hand_off_dead", "hand-off dead"
+    REPLAY_PENDING = "replay_pending", "replay {about} pending"
+    REPLAY_DONE = "replay_done", "replay {about} done"
+    REPLAY_FAILED = "replay_failed", "replay {about} failed"
+    REPLAY_DEAD = "replay_dead", "replay {about} dead"
+
+    STAGE_BEGUN = "stage_begun", "stage begun: {about}"
+    STAGE_DONE = "stage_done", "stage done: {about}"
+    PART_BEGUN = "part_begun", "begun: {about}"
+    PART_NOT_STARTED = "part_not_started", "could not be started: {about}"
+    PART_SIGNED = "part_signed", "signed: {about}"
+    PART_DONE = "part_done", "done: {about}"
+    PART_WAIVED = "part_waived", "waived: {about}"
+    PART_DECLINED = "part_declined", "declined: {about}"
+    PART_EXPIRED = "part_expired", "expired: {about}"
+    PART_CANCELLED = "part_cancelled", "cancelled: {about}"
+    PART_FAILED = "part_failed", "failed: {about}"
+    PART_BROKEN_OFF = "part_broken_off", "broken off: {about}"
+    NOBODY_ASKED = "nobody_asked", "nobody could be asked: {about}"
+    DECIDED_RESEND = "decided_resend", "decided: resend {about}"
+    DECIDED_REPLACE = "decided_replace", "decided: replace {about}"
+    DECIDED_WAIVE = "decided_waive", "decided: waive {about}"
+    DECIDED_STOP = "decided_stop", "decided: stop {about}"
+
+    FROZEN = "frozen", "audience of {about} frozen"
+    WALKED_START = "walked_start", "start: seen to {about}"
+    WALKED_END = "walked_end", "end: seen to {about}"
+    WALKED_EXTEND = "walked_extend", "extend: seen to {about}"
+    LEFT_START = "left_start", "start: left behind {about}"
+    LEFT_END = "left_end", "end: left behind {about}"
+    LEFT_EXTEND = "left_extend", "extend: left behind {about}"
+    EXEMPT = "exempt"
+    EXTENDED = "extended", "everybody has until {about}"
+    AGAIN = "again", "asked again: {about}"
+    JOINED = "joined", "joined: {about}"
+    LEFT = "left", "left: {about}"
+
+
+_KNOWN: Final = frozenset(EventType)
+
+
+class EscalationEntry(Model):
+    """Who was asked to act instead of whom, or alerted about them; `from_` is the signer."""
+
+    from_: str = Field(alias="from")
+    to: str
+    reason: EscalationReason
+    at: AwareDatetime
+
+
+class TimelineEntry(Model):
+    """Something that happened: what, to or by whom, and why."""
+
+    at: AwareDatetime
+    happened: Annotated[EventType | str, Field(union_mode="left_to_right")]
+    """What newer code has noted, and this does not know, is in the words that it came with."""
+    about: str = ""
+    who: str | None = None
+    why: str | None = None
+    said: bool = False
+    """`why` are somebody's own words: what is written once has a reference in their place."""
+    by: str | None = None
+    """Who wanted it, where `who` is whom or what it is about."""
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def what(self) -> str:
+        """What happened, in English."""
+        return self.happened.says(about=self.about) if isinstance(self.happened, EventType) else self.happened
+
+    @property
+    def because(self) -> str:
+        """Why and by whom, in English."""
+        why = self.why or ""
+        words = why if self.said else why_words(why)
+        return ", ".join(filter(None, (words, self.by and f"by {self.by}")))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_words_at_least(cls, told: Any) -> Any:
+        if isinstance(told, dict) and "what" in told and told.get("happened") not in _KNOWN:
+            return told | {"happened": told["what"]}
+        return told
+
+
+class Reassignment(Model):
+    """A signer's place that is to be handed over, and who wants it."""
+
+    from_: str
+    to: str
+    reason: EscalationReason
+    who: str
+    force: bool = False
+    """Whether they are to be asked although they are away."""
+
+    @property
+    def about(self) -> str:
+        """Whose place goes to whom, as the ledger of operations tells hand-overs apart."""
+        return handing_over(self.from_, self.to)
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether a person wants it, not the policy."""
+        return self.reason is EscalationReason.MANUAL
+
+
+def handing_over(signer: str, to: str) -> str:
+    """Whose place goes to whom, in words."""
+    return f"{signer} to {to}"
+
+
+class AskedQuestion(Model):
+    """What a signer wanted to know, and the answer once there is one.
+
+    `to` is who has the place of `person` now: a question that is open when a place is handed over goes with it.
+    """
+
+    number: int
+    person: str
+    to: str | None = None
+    text: str
+    at: AwareDatetime
+    answer: str | None = None
+    blocks: bool = False
+    """It is no question but why they cannot go on; the answer is what they were told when it was cleared."""
+
+    @property
+    def holder(self) -> str:
+        """Who waits for the answer: the one who asked, or who has their place now."""
+        return self.to or self.person
+
+
+class HeldNotification(Model):
+    """Somebody who could not be told something, and until when nobody tries again."""
+
+    person: str
+    until: AwareDatetime
+
+
+class AskedReminder(Model):
+    """A reminder that somebody asked for and that was not sent yet."""
+
+    number: int
+    who: str

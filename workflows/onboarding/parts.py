@@ -1,0 +1,175 @@
+"""What of a stage is to be started, what has been, and whether anything of it is still waited for. Pure."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final
+
+from workflows.follow_up.commands import living_refusal
+from workflows.follow_up.notification_types import NotificationType
+from workflows.kinds import Kind
+from workflows.model.commands import Decision, Ending, NewLink, PartOutcome
+from workflows.model.notifications import NoticeAction, NotificationOrder
+from workflows.model.onboarding import Onboarding, PartBegun, PartKind, PartPlan, PartToStart, StagePlan
+from workflows.model.rejections import Rejection, name_fault, reason_fault, text_fault
+from workflows.model.subject import Status
+from workflows.model.timeline import EventType
+from workflows.names import notice_key
+from workflows.onboarding.state import OnboardingState, PartNews, PartProgress, PartState
+
+
+def to_start(journey: OnboardingState, stage: StagePlan) -> tuple[PartToStart, ...]:
+    """The parts of a stage whose workflow is to be started, and the tasks to decide about what went wrong."""
+    parts = [(plan, part) for plan, part in journey.of(stage) if plan.what is not PartKind.NOTICE]
+    begin = [
+        PartToStart(part=part.id, id=part.run, what=plan.what, content=part.content, again=part.left)
+        for plan, part in parts
+        if part.state is PartState.COMING
+    ]
+    ask = [
+        PartToStart(
+            part=part.id,
+            id=part.next_decision,
+            what=plan.what,
+            after=part.run,
+            status=part.status,
+            says=part.says if part.since is None else "",
+        )
+        for plan, part in parts
+        if part.to_ask
+    ]
+    return (*begin, *ask)
+
+
+def begun(
+    journey: OnboardingState, started: PartToStart, *, refused: bool, now: datetime, asked: tuple[str, ...] = ()
+) -> OnboardingState:
+    """What was to be started has been, or was refused; meanwhile it may have ended, or have been decided about.
+
+    `asked` are those whom it asks first, where that are others than were planned.
+    """
+    part = journey.part(started.part)
+    if part is None:
+        return journey
+    if started.after is None:
+        # A part that was heard of before its start was answered has ended already.
+        lives = part.state is PartState.COMING and part.run == started.id and not refused
+        return journey.begun(part, now, asked) if lives else journey
+    if part.state is PartState.UNDECIDED and part.run == started.after:
+        return journey.asked_about(part)
+    if refused or started.id in journey.decided:
+        return journey
+    return journey.replace(decided=(*journey.decided, started.id))
+
+
+def others_asked(stage: StagePlan, started: PartToStart, begun: tuple[PartBegun, ...]) -> tuple[str, ...]:
+    """Whom a part asks first, where that are others than were planned: another signer by a decision, new members."""
+    if started.after is not None:
+        return ()
+    planned = next((plan.asked for plan in stage.parts if plan.id == started.part), ())
+    asked = next((one.asked for one in begun if one.id == started.id), planned)
+    return asked if asked != planned else ()
+
+
+def may_have_begun(journey: OnboardingState, stages: tuple[StagePlan, ...]) -> tuple[str, ...]:
+    """The workflow ids of what was being started when it ended: nobody knows how far that came."""
+    if len(journey.entered) <= journey.stage:
+        return ()
+    starting = to_start(journey, stages[journey.stage])
+    kinds = ((Kind.TASK if one.after else one.what.runs_as, one.id) for one in starting)
+    return tuple(kind.workflow_id(id) for kind, id in kinds if kind)
+
+
+def is_over(journey: OnboardingState, stage: StagePlan) -> bool:
+    """Whether a stage waits for nothing any more."""
+    return all(part.state.over for _, part in journey.of(stage))
+
+
+TRIES_AT_MOST: Final = 20
+"""How often a part is started."""
+
+
+def refuse_decide(journey: OnboardingState, wish: Decision) -> str | None:
+    """Why this cannot be decided."""
+    part = journey.part(wish.part)
+    if why := living_refusal(journey) or name_fault(wish.actor):
+        return why
+    if part is None:
+        return Rejection.NO_PART.says(part=wish.part[:100], parts=", ".join(one.id for one in journey.parts[:20]))
+    if part.state is not PartState.UNDECIDED:
+        return Rejection.NOTHING_TO_DECIDE.says(part=part.id, state=_stands(part))
+    if not wish.choice.again:
+        return text_fault(wish.reason, "the reason")
+    return _refuse_again(part, wish) or reason_fault(wish.reason, "the reason")
+
+
+def _stands(part: PartProgress) -> str:
+    if part.state is PartState.COMING and part.tries > 1:
+        return "to be started again by a decision that was made already"
+    return str(part.state if part.state is PartState.WAIVED else part.status or part.state)
+
+
+def _refuse_again(part: PartProgress, wish: Decision) -> str | None:
+    if wish.choice is PartOutcome.REPLACE and wish.content is None:
+        return Rejection.NO_FILE.says()
+    often = part.tries >= TRIES_AT_MOST
+    return Rejection.STARTED_TOO_OFTEN.says(part=part.id, count=part.tries) if often else None
+
+
+def refuse_send_link(journey: OnboardingState, wish: NewLink, customers: tuple[str, ...]) -> str | None:
+    """Why somebody cannot be sent a link."""
+    if why := living_refusal(journey) or name_fault(wish.actor):
+        return why
+    return None if wish.actor in customers else f"{wish.actor} is none of the customer's people"
+
+
+def send_link(journey: OnboardingState, wish: NewLink, now: datetime) -> OnboardingState:
+    """Have whoever wishes it sent their link; one that is still to be sent serves them as well."""
+    if wish.actor in journey.links:
+        return journey
+    return journey.replace(links=(*journey.links, wish.actor)).note(now, EventType.LINK_WISHED, wish.actor, None)
+
+
+def decide(journey: OnboardingState, wish: Decision, now: datetime) -> OnboardingState:
+    """Do what the owner has decided."""
+    decided = EventType(f"decided_{wish.choice}")
+    known = journey.note(now, decided, wish.actor, wish.reason or None, about=wish.part, said=True)
+    if wish.choice is PartOutcome.STOP:
+        return known.close(Ending(outcome=Status.CANCELLED, who=wish.actor, why=wish.reason), now)
+    return known.decide(wish)
+
+
+def news_of(journey: OnboardingState, stage: StagePlan) -> Iterator[tuple[PartPlan, PartProgress, PartNews]]:
+    """What people are still to be told of the parts of a stage, in the order in which it happened."""
+    for plan, part in journey.of(stage):
+        for news in _news(plan, part):
+            if news not in part.told:
+                yield plan, part, news
+
+
+def _news(plan: PartPlan, part: PartProgress) -> Iterator[PartNews]:
+    if plan.what is PartKind.NOTICE:
+        yield PartNews.NOTICE
+    if plan.tell_customer and part.since is not None:
+        yield PartNews.BEGUN
+        if part.state is PartState.DONE:
+            yield PartNews.FINISHED
+
+
+def notices_of(onboarding: Onboarding, plan: PartPlan, what: PartNews) -> Iterator[NotificationOrder]:
+    """The notices of one piece of news: those of the file to whom it says, others to the customer."""
+    said = what is PartNews.NOTICE
+    for person in plan.asked if said else (onboarding.customer,):
+        notice = _notice(onboarding, f"{what}-{plan.id}", person)
+        yield notice.replace(title=None if said else plan.title, text=plan.text if said else None)
+
+
+def link_notices(onboarding: Onboarding, journey: OnboardingState) -> tuple[NotificationOrder, ...]:
+    """Their links to those who wished them."""
+    stage = f"{NotificationType.LINK}-{journey.links_sent + 1}"
+    return tuple(_notice(onboarding, stage, person) for person in journey.links)
+
+
+def _notice(onboarding: Onboarding, stage: str, person: str) -> NotificationOrder:
+    return NotificationOrder(
+        key=notice_key(onboarding.id, stage, person), stage=stage, person=person, action=NoticeAction.OPEN
+    )

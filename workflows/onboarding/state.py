@@ -1,0 +1,452 @@
+"""How far an onboarding has come: the memory in which its parts stand, and what is heard of them. Pure.
+
+The parts follow people up themselves; here is only what they are joined by.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final, Self
+
+from pydantic import AwareDatetime
+
+from workflows.follow_up.input import FollowUpInput
+from workflows.follow_up.state import FollowUpWords, JoinState
+from workflows.kinds import Kind
+from workflows.model.base import Model, Packed
+from workflows.model.commands import Decision, Problem
+from workflows.model.onboarding import Onboarding, PartKind, PartPlan, PartSeen, PartToStart, StagePlan
+from workflows.model.subject import Status, Subject
+from workflows.model.timeline import EventType, TimelineEntry
+from workflows.model.views import Attention, AttentionCode, PartTurn, WaitingFor
+
+TURNS_AT_MOST: Final = 20
+"""Turns of one part that are remembered: of a longer way through it only the last."""
+ASKED_AT_MOST: Final = 20
+"""How often the owner is asked about one part, should the tasks to decide end without a decision."""
+
+DECISION: Final = "onboarding-decision"
+"""The kind of the catalogue that tasks to decide are."""
+
+
+class PartState(StrEnum):
+    """Where a part stands."""
+
+    COMING = "coming"
+    OPEN = "open"
+    DONE = "done"
+    UNDECIDED = "undecided"
+    """It has ended otherwise than it should, and its owner is asked what to do."""
+    WAIVED = "waived"
+    STOPPED = "stopped"
+
+    @property
+    def over(self) -> bool:
+        """Whether the stage no longer waits for it."""
+        return self in (PartState.DONE, PartState.WAIVED, PartState.STOPPED)
+
+
+class PartNews(StrEnum):
+    """What the onboarding tells of a part; what it asks people for, and how it ended, the part says itself."""
+
+    NOTICE = "notice"
+    BEGUN = "begun"
+    FINISHED = "finished"
+
+
+class PartProgress(Model):
+    """One part: `status` is how its workflow ended last, `says` why it could not be started.
+
+    `asked` counts the tasks to decide about it, `deciding` says that one of them is open, `unasked` that it could not
+    be started: whatever is wrong will not be mended within seconds, so the next look tries again. `content` replaces
+    what the file says. `since` is when it was started last, `at` when it ended; `left` says that it was terminated
+    instead. `turns` say for whom it waits by its own word, the latest last; `decision_turn` the same of the
+    task to decide.
+    """
+
+    id: str
+    place: str
+    """`<onboarding>.<stage number>.<n>`, the id of its first workflow."""
+    runs_as: Kind | None = None
+    state: PartState = PartState.COMING
+    tries: int = 1
+    status: Status | None = None
+    says: str = ""
+    since: AwareDatetime | None = None
+    at: AwareDatetime | None = None
+    asked: int = 0
+    deciding: bool = False
+    unasked: bool = False
+    left: bool = False
+    content: str | None = None
+    content_before: str | None = None
+    """The same of the workflow before the latest one."""
+    told: tuple[PartNews, ...] = ()
+    turns: tuple[PartTurn, ...] = ()
+    decision_turn: PartTurn | None = None
+
+    @property
+    def run(self) -> str:
+        """The id of its latest workflow."""
+        return self.place if self.tries == 1 else f"{self.place}.r{self.tries}"
+
+    def begun_as(self, workflow_id: str) -> PartToStart | None:
+        """What its latest workflow, or the one before, was started from; None for another's, and for a task."""
+        before = self.replace(tries=self.tries - 1, content=self.content_before) if self.tries > 1 else self
+        for one in (self, before):
+            if one.runs_as is Kind.REQUEST and one.runs_as.workflow_id(one.run) == workflow_id:
+                return PartToStart(part=one.id, id=one.run, what=PartKind.AGREEMENT, content=one.content)
+        return None
+
+    @property
+    def open_workflows(self) -> tuple[str, ...]:
+        """The ids of its workflows that may be open."""
+        own = self._own_workflow if self.state is PartState.OPEN else ()
+        return (*own, Kind.TASK.workflow_id(self.decision)) if self.deciding else own
+
+    @property
+    def abandoned(self) -> tuple[str, ...]:
+        """The id of its workflow that was terminated, should nobody take it up: its document still asks people."""
+        return self._own_workflow if self.left and self.state is not PartState.OPEN else ()
+
+    @property
+    def _own_workflow(self) -> tuple[str, ...]:
+        return (self.runs_as.workflow_id(self.run),) if self.runs_as else ()
+
+    @property
+    def decision(self) -> str:
+        """The id of the latest task to decide about it, or of the first."""
+        return f"{self.run}.decide" if self.asked < 2 else f"{self.run}.decide.r{self.asked}"
+
+    @property
+    def next_decision(self) -> str:
+        """The id of the task to decide about it that is next."""
+        return self.replace(asked=self.asked + 1).decision
+
+    @property
+    def open_decisions(self) -> tuple[str, ...]:
+        """The task to decide about it that may be open: nobody knows how far a start came that was not answered."""
+        return (self.decision,) if self.deciding else (self.next_decision,) if self.to_ask else ()
+
+    @property
+    def turn(self) -> PartTurn | None:
+        """For whom it waits, as far as it has said so itself."""
+        return self.turns[-1] if self.turns else None
+
+    @property
+    def turn_to_decide(self) -> PartTurn | None:
+        """For whom the open task to decide waits, as far as it has said so itself."""
+        turn = self.decision_turn
+        return turn if turn and turn.id == self.decision else None
+
+    def heard(self, turn: PartTurn) -> Self:
+        """The part with what it, or the task to decide about it, says of its turn; an older word changes nothing."""
+        if self.state is PartState.UNDECIDED:
+            decides = turn.id in (self.decision, self.next_decision)
+            return self.replace(decision_turn=turn) if decides else self
+        goes_on = self.state in (PartState.COMING, PartState.OPEN) and turn.id == self.run
+        if not goes_on or (self.turns and turn.at < self.turns[-1].at):
+            return self
+        return self.replace(turns=(*self.turns, turn)[-TURNS_AT_MOST:])
+
+    def hears(self, seen: PartSeen) -> bool:
+        """Whether this changes anything: of one that ended otherwise, or was broken off, a good end still does."""
+        if self.state is PartState.UNDECIDED:
+            return seen.status is not None and (seen.status.fulfilled or seen.status is Status.WAIVED)
+        return not self.state.over
+
+    def after(self, wish: Decision) -> Self:
+        """The part once its owner has decided: it is waived, or to be started once more under an id of its own.
+
+        One that was left as it was is taken up instead: of another one people would have a second document to sign.
+        """
+        if not wish.choice.again:
+            return self.replace(state=PartState.WAIVED, deciding=False, left=False)
+        again = self.replace(state=PartState.COMING, deciding=False, unasked=False)
+        again = again.replace(status=None, says="", since=None, at=None)
+        if self.left and wish.content is None:
+            return again
+        content = wish.content or self.content
+        again = again.replace(tries=self.tries + 1, content=content, content_before=self.content)
+        return again.replace(asked=0, left=False, told=(), turns=())
+
+    @property
+    def to_ask(self) -> bool:
+        """Whether its owner is to be asked about it."""
+        waits = self.deciding or self.unasked
+        return self.state is PartState.UNDECIDED and not waits and self.asked < ASKED_AT_MOST
+
+
+def decided_onboarding(task: str) -> str | None:
+    """The id of the onboarding about whose part this task asks to decide, None for the id of any other task."""
+    part, found, again = task.rpartition(".decide")
+    if not found or not (again == "" or _is_round(again.removeprefix("."))):
+        return None
+    places = part.split(".")
+    if _is_round(places[-1]):
+        places.pop()
+    onboarding = ".".join(places[:-2])
+    return onboarding if onboarding and all(place.isdecimal() for place in places[-2:]) else None
+
+
+def _is_round(word: str) -> bool:
+    return word.startswith("r") and word[1:].isdecimal()
+
+
+_LOOKS: Final = (1, 2, 4, 7)
+"""Days after which parts of which nothing was heard are looked at; the last one from then on."""
+
+
+_ENDED: Final = {
+    Status.SIGNED: EventType.PART_SIGNED,
+    Status.DONE: EventType.PART_DONE,
+    Status.WAIVED: EventType.PART_WAIVED,
+    Status.DECLINED: EventType.PART_DECLINED,
+    Status.EXPIRED: EventType.PART_EXPIRED,
+    Status.CANCELLED: EventType.PART_CANCELLED,
+}
+
+
+class OnboardingState(JoinState):
+    """The memory of one onboarding; `stage` is the number of the one it is in, from 0."""
+
+    words = FollowUpWords(
+        subject="onboarding",
+        awaited="part",
+        wanted="its parts",
+        not_the_owner="it and cannot be asked",
+        cancelling="end its open parts",
+    )
+
+    status: Status = Status.OPEN
+    stage: int = 0
+    stages: tuple[str, ...]
+    entered: tuple[AwareDatetime, ...] = ()
+    """When each stage that was begun was begun."""
+    parts: tuple[PartProgress, ...]
+    decided: tuple[str, ...] = ()
+    """Tasks to decide that are to be ended, for the decision was made."""
+    lingering: tuple[str, ...] = ()
+    """Those of them that could not be ended: that is tried again after the next look."""
+    abandoned: tuple[str, ...] = ()
+    """The workflows of parts that were terminated and that nobody takes up: they are to be ended."""
+    links: tuple[str, ...] = ()
+    """Who is to be sent the link to their page once more."""
+    links_sent: int = 0
+    """How often that was done."""
+    looks: int = 0
+    looked_at: AwareDatetime
+
+    @classmethod
+    def begin(cls, onboarding: Onboarding, stages: tuple[StagePlan, ...], now: datetime) -> Self:
+        """Nothing was begun."""
+        return cls(
+            request=onboarding.id,
+            started_at=now,
+            looked_at=now,
+            stages=tuple(stage.name for stage in stages),
+            parts=tuple(
+                PartProgress(id=plan.id, place=f"{onboarding.id}.{number}.{plan.number}", runs_as=plan.what.runs_as)
+                for number, stage in enumerate(stages, start=1)
+                for plan in stage.parts
+            ),
+            timeline=(TimelineEntry(at=now, happened=EventType.STARTED, who=onboarding.requester),),
+        )
+
+    @property
+    def phase(self) -> str:
+        """The stage it is in."""
+        return self.stages[min(self.stage, len(self.stages) - 1)]
+
+    def attention(self) -> Iterator[Attention]:
+        """A part that waits for its owner's decision."""
+        waiting = [part for part in self.parts if part.state is PartState.UNDECIDED and part.at]
+        if waiting:
+            says = f"to decide: {', '.join(part.id for part in waiting)}"
+            since = min(part.at for part in waiting if part.at)
+            yield Attention(code=AttentionCode.DECISION, since=since, says=says)
+
+    def of(self, stage: StagePlan) -> tuple[tuple[PartPlan, PartProgress], ...]:
+        """The parts of a stage, each with its plan."""
+        known = {part.id: part for part in self.parts}
+        return tuple((plan, known[plan.id]) for plan in stage.parts)
+
+    def part(self, id: str) -> PartProgress | None:
+        """The part with this id."""
+        return next((part for part in self.parts if part.id == id), None)
+
+    @property
+    def running(self) -> tuple[PartProgress, ...]:
+        """Those whose workflow, or a task to decide about them, may be open."""
+        return tuple(part for part in self.parts if part.state is PartState.OPEN or part.deciding)
+
+    @property
+    def open_workflows(self) -> tuple[str, ...]:
+        """The workflow ids of what may be open of its parts."""
+        return tuple(id for part in self.running for id in part.open_workflows)
+
+    @property
+    def decided_tasks(self) -> tuple[str, ...]:
+        """The workflow ids of what was to be ended, for it was decided about, and is open yet or may be."""
+        return tasks((*self.decided, *self.lingering))
+
+    @property
+    def left_behind(self) -> tuple[str, ...]:
+        """The workflow ids of parts that were terminated, should nobody take them up: their documents ask people."""
+        return (*self.abandoned, *(id for part in self.parts for id in part.abandoned))
+
+    def begun_as(self, workflow_ids: tuple[str, ...]) -> tuple[PartToStart, ...]:
+        """What the agreements among these were started from."""
+        found = (part.begun_as(id) for id in workflow_ids for part in self.parts)
+        return tuple(one for one in found if one is not None)
+
+    @property
+    def next_look(self) -> datetime:
+        """When open parts are looked at, should nothing be heard of them."""
+        return self.looked_at + timedelta(days=_LOOKS[min(self.looks, len(_LOOKS) - 1)])
+
+    def looked(self, now: datetime) -> Self:
+        """They were looked at: the next look comes later, as long as no stage begins."""
+        parts = tuple(part.replace(unasked=False) if part.unasked else part for part in self.parts)
+        decided = (*self.decided, *self.lingering)
+        return self.replace(parts=parts, decided=decided, lingering=(), looks=self.looks + 1, looked_at=now)
+
+    def enter(self, now: datetime) -> Self:
+        """Begin the present stage, once."""
+        if len(self.entered) > self.stage:
+            return self
+        entered = self.replace(entered=(*self.entered, now), looks=0, looked_at=now)
+        return entered.note(now, EventType.STAGE_BEGUN, None, None, about=self.phase)
+
+    def leave(self, now: datetime) -> Self:
+        """The present stage is over."""
+        return self.replace(stage=self.stage + 1).note(now, EventType.STAGE_DONE, None, None, about=self.phase)
+
+    def with_part(self, id: str, change: Callable[[PartProgress], PartProgress]) -> Self:
+        """The memory with one part changed."""
+        return self.replace(parts=tuple(change(part) if part.id == id else part for part in self.parts))
+
+    def begun(self, part: PartProgress, now: datetime, asked: tuple[str, ...] = ()) -> Self:
+        """A part is under way; `asked` are those whom it asks first, where its plan does not say so."""
+        people = tuple(WaitingFor(person=person, since=now) for person in asked)
+        first = (PartTurn(id=part.run, at=now, waiting_for=people),) if people else ()
+
+        def changed(one: PartProgress) -> PartProgress:
+            # What it has said itself before its start was answered is newer.
+            return one.replace(state=PartState.OPEN, since=now, at=None, says="", turns=one.turns or first)
+
+        return self.with_part(part.id, changed).note(now, EventType.PART_BEGUN, None, None, about=part.id)
+
+    def heard(self, turn: PartTurn) -> Self:
+        """What a part, or a task to decide, says of whose turn it is."""
+        parts = tuple(part.heard(turn) for part in self.parts)
+        return self if parts == self.parts else self.replace(parts=parts)
+
+    def asked_about(self, part: PartProgress) -> Self:
+        """Its owner is asked what is to become of a part."""
+        return self.with_part(part.id, lambda one: one.replace(asked=one.asked + 1, deciding=True))
+
+    def seen(self, seen: PartSeen, now: datetime) -> Self:
+        """What was heard of a workflow of ours, or found out: it has ended, is broken, or could not be started."""
+        for part in self.parts:
+            if part.decision == seen.id and part.deciding:
+                return self._decision_ended(part, seen, now)
+            if part.run == seen.id and part.hears(seen):
+                return self._ended(part, seen, now)
+        return self
+
+    def _decision_ended(self, part: PartProgress, seen: PartSeen, now: datetime) -> Self:
+        ended = self.with_part(part.id, lambda one: one.replace(deciding=False, unasked=bool(seen.says)))
+        return ended.note(now, EventType.NOBODY_ASKED, None, seen.says, about=part.id) if seen.says else ended
+
+    def _ended(self, part: PartProgress, seen: PartSeen, now: datetime) -> Self:
+        state = _state_after(seen)
+        says = seen.says or ("its workflow was broken off" if seen.broken else "")
+        changed = {
+            "state": state,
+            "status": seen.status,
+            "says": says,
+            "left": seen.left,
+            "at": seen.at or now,
+            "since": part.since if seen.says else part.since or now,
+            "deciding": False,
+        }
+        known = self.replace(decided=(*self.decided, *part.open_decisions))
+        known = known.with_part(part.id, lambda one: one.replace(**changed))
+        return known.note(now, happened(seen), None, seen.says or None, about=part.id, by=seen.by)
+
+    def told_of(self, part: PartProgress, news: PartNews, now: datetime) -> Self:
+        """Everyone concerned was told this of a part; a part that is nothing but news is done by that."""
+        over = {"state": PartState.DONE, "since": now, "at": now} if news is PartNews.NOTICE else {}
+        told: dict[str, object] = {"told": (*part.told, news), **over}
+        # One that was begun anew meanwhile has news of its own.
+        return self.with_part(part.id, lambda one: one.replace(**told) if one.run == part.run else one)
+
+    def sent_links(self, people: tuple[str, ...]) -> Self:
+        """These were sent theirs."""
+        left = tuple(one for one in self.links if one not in people)
+        return self.replace(links=left, links_sent=self.links_sent + 1)
+
+    def decide(self, wish: Decision) -> Self:
+        """Do with a part what its owner has decided; the task to decide is to be ended."""
+        part = self.part(wish.part)
+        if part is None:
+            return self
+        after = part.after(wish)
+        abandoned = () if after.left else part.abandoned
+        known = self.replace(decided=(*self.decided, *part.open_decisions), abandoned=(*self.abandoned, *abandoned))
+        return known.with_part(part.id, lambda _: after)
+
+    def tried_to_end(self, tasks: tuple[str, ...], *, ended: bool, now: datetime) -> Self:
+        """These tasks to decide have ended, or a look comes within a day, after which that is tried again."""
+        known = self.replace(decided=tuple(one for one in self.decided if one not in tasks))
+        return known if ended else known.replace(lingering=(*known.lingering, *tasks), looks=0, looked_at=now)
+
+    def end(self, status: Status, now: datetime, by: str, problem: Problem | None = None) -> Self:
+        """Nothing of it goes on."""
+        parts = tuple(part if part.state.over else part.replace(state=PartState.STOPPED, at=now) for part in self.parts)
+        ended = super().end(status, now, by, problem)
+        parts = tuple(part.replace(deciding=False) for part in parts)
+        return ended.replace(parts=parts, decided=(), lingering=(), abandoned=())
+
+
+def tasks(ids: Iterable[str]) -> tuple[str, ...]:
+    """The workflow ids of tasks to decide."""
+    return tuple(map(Kind.TASK.workflow_id, ids))
+
+
+def happened(seen: PartSeen) -> EventType:
+    """What the timeline calls what was heard of a part."""
+    if seen.status is None:
+        return EventType.PART_NOT_STARTED if seen.says else EventType.PART_BROKEN_OFF
+    return _ENDED.get(seen.status, EventType.PART_FAILED)  # Whoever signals may say anything.
+
+
+def _state_after(seen: PartSeen) -> PartState:
+    if seen.status is Status.WAIVED:
+        return PartState.WAIVED
+    return PartState.DONE if seen.status and seen.status.fulfilled else PartState.UNDECIDED
+
+
+class OnboardingInput(FollowUpInput):
+    """Input of the workflow; `carried` is set by continue-as-new only."""
+
+    onboarding: Onboarding
+    stages: Packed[tuple[StagePlan, ...]]
+    carried: Packed[OnboardingState | None] = None
+
+    @property
+    def subject(self) -> Subject:
+        """The onboarding, with the people of the customer."""
+        return self.onboarding.subject
+
+    @property
+    def first_stage(self) -> str:
+        """The first stage, which is begun at once."""
+        return self.stages[0].name
+
+    @property
+    def first_asked(self) -> tuple[str, ...]:
+        """Those who are asked in the first stage."""
+        asked = (part.asked for part in self.stages[0].parts if part.what is not PartKind.NOTICE)
+        return tuple(dict.fromkeys(person for people in asked for person in people))

@@ -1,0 +1,179 @@
+"""The answer of `onboard show` as far as the onboarding itself knows, and the facts of one that has ended."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final
+
+import workflows.follow_up.view as follow_up
+import workflows.onboarding.turns as turns
+from workflows.follow_up.view import stamp
+from workflows.kinds import Kind
+from workflows.model.hand_off import SettledOnboarding, SettledPart
+from workflows.model.onboarding import PartKind, PartPlan
+from workflows.model.views import Next, NextStep, NoticeLine, OnboardingShow, PartLine, StageLine, WaitingPart
+from workflows.onboarding.state import OnboardingInput, OnboardingState, PartProgress, PartState
+
+SHOWN_AT_MOST: Final = 20
+"""Parts that the Web UI's details list."""
+CUSTOMER: Final = "customer"
+"""The word of the file for them."""
+
+
+def show(given: OnboardingInput, journey: OnboardingState, now: datetime) -> OnboardingShow:
+    """Everything that the onboarding itself knows at `now`; what only its parts know is added outside."""
+    waiting = () if journey.status.ended else tuple(_waiting_for(given, journey))
+    facts = dict(follow_up.facts(given.subject, given.policy, journey, now))
+    following = facts["next"] if journey.status.ended or journey.problem else _next(journey, waiting)
+    return OnboardingShow(
+        **{
+            **facts,
+            "waiting_for": waiting,
+            "next": following,
+            "says": _sentence(journey, facts["says"], waiting),
+            "title": given.onboarding.title,
+            "customer": given.onboarding.customer,
+            "colleagues": tuple(one.person for one in given.onboarding.people[1:]),
+            "stage": journey.phase,
+            "stages": tuple(_stage(given, journey, number) for number in range(len(given.stages))),
+        }
+    )
+
+
+def settled(given: OnboardingInput, journey: OnboardingState) -> SettledOnboarding:
+    """The facts that are handed off."""
+    if journey.settled_at is None:
+        raise ValueError("the onboarding has not ended")
+    parts = (
+        SettledPart(id=plan.id, what=plan.what, kind=plan.kind, state=_ended_as(part), at=part.at)
+        for stage in given.stages
+        for plan, part in journey.of(stage)
+        if plan.what is not PartKind.NOTICE
+    )
+    return SettledOnboarding(
+        onboarding=given.onboarding.id,
+        kind=given.onboarding.kind,
+        outcome=journey.status,
+        at=journey.settled_at,
+        parts=tuple(parts),
+    )
+
+
+def details(shown: OnboardingShow, namespace: str) -> str:
+    """The Web UI's live details in Markdown: the stages, and the open parts with a link to each."""
+    lines = [f"### {shown.says}"]
+    for stage in shown.stages:
+        since = f" since {stamp(stage.since)}" if stage.state == "open" else ""
+        lines += ["", f"**{stage.name}** · {stage.state}{since}"]
+        if stage.state == "open":
+            # No list inside a list: the Web UI runs it together.
+            lines += ["", *(f"- {_part_words(part, namespace)}" for part in stage.parts[:SHOWN_AT_MOST])]
+            if (more := len(stage.parts) - SHOWN_AT_MOST) > 0:
+                lines.append(f"- and {more} more")
+    lines += ["", *(f"- to be told: {h.target} · {h.state} · {h.attempts} attempts" for h in shown.handoffs)]
+    return "\n".join(lines)
+
+
+def _part_words(part: PartLine, namespace: str) -> str:
+    name = f"{part.id}: {part.title}"
+    if part.workflow:
+        page = f"/namespaces/{namespace}/workflows/{part.workflow.replace(':', '%3A')}"
+        name = f"[{part.id}]({page}): {part.title}"
+    how = part.status or part.state
+    return " · ".join(
+        filter(None, (name, str(how), part.team, part.says, f"decide: {part.id}" if part.decision else ""))
+    )
+
+
+def _stage(given: OnboardingInput, journey: OnboardingState, number: int) -> StageLine:
+    stage = given.stages[number]
+    parts = journey.of(stage)
+    entered = journey.entered[number] if number < len(journey.entered) else None
+    over = number < journey.stage
+    return StageLine(
+        name=stage.name,
+        state="done" if over else _not_over(journey, entered),
+        since=entered,
+        at=max((part.at for _, part in parts if part.at), default=entered) if over else None,
+        agreements=_lines(given, parts, PartKind.AGREEMENT),
+        tasks=_lines(given, parts, PartKind.TASK),
+        steps=_lines(given, parts, PartKind.STEP),
+        notices=tuple(
+            NoticeLine(id=plan.id, to=plan.team or "", title=plan.title, state=part.state, at=part.at)
+            for plan, part in parts
+            if plan.what is PartKind.NOTICE
+        ),
+    )
+
+
+def _not_over(journey: OnboardingState, entered: datetime | None) -> str:
+    if journey.status.ended:
+        return "stopped"
+    return "coming" if entered is None else "open"
+
+
+def _lines(
+    given: OnboardingInput, parts: tuple[tuple[PartPlan, PartProgress], ...], what: PartKind
+) -> tuple[PartLine, ...]:
+    return tuple(_line(given, plan, part) for plan, part in parts if plan.what is what)
+
+
+def _line(given: OnboardingInput, plan: PartPlan, part: PartProgress) -> PartLine:
+    runs_as, was_started = plan.what.runs_as, part.since is not None
+    return PartLine(
+        id=plan.id,
+        title=plan.title,
+        state=part.state,
+        kind=plan.kind,
+        status=part.status,
+        team=plan.team,
+        members=plan.members,
+        told=plan.tell_customer or plan.team == CUSTOMER,
+        workflow=runs_as.workflow_id(part.run) if runs_as and was_started else None,
+        decision=Kind.TASK.workflow_id(part.decision) if part.deciding else None,
+        since=part.since,
+        at=part.at,
+        says=part.says,
+        content=part.content or given.onboarding.content,
+        turns=turns.turn_lines(plan, part),
+    )
+
+
+def _ended_as(part: PartProgress) -> str:
+    return str(part.status) if part.state is PartState.DONE and part.status else str(part.state)
+
+
+def _waiting_for(given: OnboardingInput, journey: OnboardingState) -> Iterator[WaitingPart]:
+    """Whom the open parts of the present stage wait for; of a decision its owner."""
+    if journey.stage >= len(given.stages):
+        return
+    owner = given.onboarding.requester
+    for plan, part in journey.of(given.stages[journey.stage]):
+        line = _line(given, plan, part)
+        if part.state is PartState.UNDECIDED:
+            yield from turns.deciding(line, part.turn_to_decide, owner)
+        elif part.state is PartState.OPEN:
+            told = tuple(turns.waiting_for(line, part.turn, owner)) if part.turn else ()
+            yield from told or turns.as_planned(line, plan.asked)
+
+
+def _next(journey: OnboardingState, waiting: tuple[WaitingPart, ...]) -> Next:
+    left = len(journey.stages) - journey.stage - 1
+    then = f"then: {journey.stages[journey.stage + 1]}" if left > 0 else "then it is done"
+    if journey.ending:
+        return Next(what=NextStep.END, at=None, why="its open parts are being ended")
+    if not waiting:
+        return Next(what=NextStep.WAIT, at=None, why=f"{journey.phase} is being begun; {then}")
+    return Next(what=NextStep.WAIT, at=None, why=f"{len(waiting)} open in {journey.phase}; {then}")
+
+
+def _sentence(journey: OnboardingState, ended_or_troubled: str, waiting: tuple[WaitingPart, ...]) -> str:
+    if journey.status.ended or journey.problem:
+        return ended_or_troubled
+    if journey.ending:
+        return f"Being {journey.ending.outcome}: its open parts are ended first"
+    place = f"Stage {journey.stage + 1} of {len(journey.stages)}, {journey.phase}"
+    if not waiting:
+        return f"{place}: being begun"
+    first = waiting[0]
+    more = f", and {len(waiting) - 1} more" if len(waiting) > 1 else ""
+    return f"{place}: waiting for {first.who} ({first.what}) since {stamp(first.since)}{more}"

@@ -1,0 +1,373 @@
+"""How far one request has come: what the provider's document says and does to the memory of a follow-up."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Self
+
+from pydantic import AwareDatetime
+
+import workflows.follow_up.notification_types as notification_types
+from workflows.follow_up.input import FollowUpInput
+from workflows.follow_up.notification_types import NotificationType
+from workflows.follow_up.options import LOOK_AGAIN, LOOK_AGAIN_IN_DOUBT, LOOK_AGAIN_UNSENT
+from workflows.follow_up.slots import Slot
+from workflows.follow_up.state import FollowUpState, FollowUpWords, Precondition
+from workflows.model.base import Model, Packed
+from workflows.model.commands import Problem, StopKind
+from workflows.model.notifications import NoticeAction
+from workflows.model.schedule import ActionType, EscalationReason, Reason, ScheduledAction
+from workflows.model.signature import SIGNER_SIGNED, DocumentSeen, ProviderEvent, SignatureBrief, SignerState
+from workflows.model.subject import Code, Role, Status, Subject
+from workflows.model.timeline import EventType, Reassignment, TimelineEntry
+from workflows.model.views import Attention, AttentionCode
+from workflows.signature.signers import SignerSlots
+
+_LOOKS_OF_AN_HOUR = 8
+"""At a document that is being converted, after `probe_pause`s: more than an hour it takes for no ordinary reason."""
+_HEARD_AFTER = (timedelta(hours=1), timedelta(days=1), timedelta(days=3), timedelta(days=7))
+"""So long after it was made whoever asked for it hears that it was not sent yet."""
+_MADE_WITHIN = timedelta(minutes=15)
+"""So long after its start it is made, as a rule."""
+_UNMADE = "it was never made at Core Signature"
+_UNSENT = "it was never sent: Core Signature was still preparing the document"
+
+
+class SendingState(FollowUpState):
+    """The memory of one request, as far as its document is on its way to the signers."""
+
+    status: Status = Status.CONVERTING
+    made_at: AwareDatetime | None = None
+    read_at: AwareDatetime | None = None
+
+    @property
+    def preparing(self) -> bool:
+        """Whether the document was not sent yet."""
+        return self.status is Status.CONVERTING
+
+    @property
+    def stuck(self) -> bool:
+        """Whether it was not sent although there was time enough: it is then followed up as far as that goes."""
+        return self.preparing and self.probes >= _LOOKS_OF_AN_HOUR
+
+    @property
+    def is_to_be_made(self) -> bool:
+        """Whether there is no document yet, and is to be one."""
+        return not (self.document or self.ending or self.status.ended)
+
+    def is_late_to_be_made(self, now: datetime) -> bool:
+        """Whether it should have been made long ago, but for an outage or a pause."""
+        return now - self.started_at >= _MADE_WITHIN
+
+    def expiry_by(self, now: datetime) -> ScheduledAction | None:
+        """The moment at which its time was over, if that has come by now."""
+        moments = self.agenda.moments if self.agenda else ()
+        return next((one for one in moments if one.kind is ActionType.EXPIRE and one.at <= now), None)
+
+    @property
+    def _unsent_for(self) -> timedelta:
+        """Since it was made, when it was last looked at."""
+        return self.read_at - self.made_at if self.read_at and self.made_at else timedelta()
+
+    def firsts(self) -> Iterator[Precondition]:
+        """See `FollowUpState`; last the document is made, unless that is to wait, and its conversion awaited."""
+        yield from super().firsts()
+        if self.preparing and not (self.stuck or (self.is_to_be_made and self.stop(StopKind.PAUSE))):
+            yield Precondition.PREPARE
+
+    def to_report(self) -> Iterator[tuple[str, str]]:
+        """See `FollowUpState`; also of a document that is not sent."""
+        if self.stuck and (rung := sum(pause <= self._unsent_for for pause in _HEARD_AFTER)):
+            yield notification_types.not_sent(rung), ""
+        yield from super().to_report()
+
+    def attention(self) -> Iterator[Attention]:
+        """A document that is not sent."""
+        if self.stuck:
+            says = f"{self.words.preparing}, and nobody is asked before it has"
+            yield Attention(code=AttentionCode.NOT_ASKED, since=self.made_at or self.started_at, says=says)
+
+    def expire(self, moment: ScheduledAction, now: datetime) -> Self:
+        """See `FollowUpState`; who reads of it is to know that nobody was asked."""
+        unasked = _UNMADE if self.is_to_be_made else _UNSENT if self.preparing else None
+        return super().expire(moment.replace(why=f"{moment.why}; {unasked}") if unasked else moment, now)
+
+
+class UnconfirmedSignature(Model):
+    """Whether a callback has `told` of a signature since the document was read last, and whether that reading, which
+    was for such a one, has shown none: it is then `in_doubt`, and read once more."""
+
+    told: bool = False
+    in_doubt: bool = False
+
+    def hinted(self, event: ProviderEvent) -> Self:
+        """After a callback."""
+        return self.replace(told=True) if event.type == SIGNER_SIGNED else self
+
+    def read(self, *, told: bool, shows: bool) -> Self:
+        """After a reading for callbacks that had `told` of a signature, or for others."""
+        return self.replace(in_doubt=told and not shows)
+
+
+EVENTS_REMEMBERED = 100
+"""Enough to recognise a repeated callback; one that is older is read again and changes nothing."""
+ID_AT_MOST = 64
+"""Characters of an event's id, which is a uuid or a digest; of a longer one its digest is remembered."""
+_NEVER_SENT = (Status.CONVERTING, Status.FAILED, Status.CANCELLED)
+"""What a document that was converting until now has not passed through sending for: nobody was asked yet."""
+_NO_NEWS = (SignerState.WAITING, SignerState.TURN, SignerState.REASSIGNED)
+"""States of a signer that the timeline does not tell of: a hand-over has a line of its own."""
+_ACTIONS = {Role.SIGN: NoticeAction.SIGN, Role.APPROVE: NoticeAction.APPROVE, Role.COPY: NoticeAction.OPEN}
+
+
+class SignatureState(SendingState):
+    """The memory of one request."""
+
+    words = FollowUpWords(
+        subject="request",
+        awaited="signer",
+        wanted="a signature",
+        not_the_owner="the signature and cannot give it",
+        cancelling="cancel it at Core Signature",
+        closing=" at Core Signature",
+        decides="core-signature",
+        preparing="Core Signature is preparing the document",
+        failures={
+            Code.ID_USED_BEFORE: "the id was used before at Core Signature",
+            Code.DOCUMENT_DELETED: "the document was deleted at Core Signature",
+            Code.CONVERT_ERROR: "Core Signature could not convert the document",
+            Code.SENDING_ERROR: "Core Signature could not send the document",
+        },
+    )
+
+    signatures: SignerSlots
+    raw: str | None = None
+    sent_at: AwareDatetime | None = None
+    known_since: AwareDatetime | None = None
+    """The document was read after this instant: who had not acted there, acts later, whatever its clock says."""
+    events_seen: tuple[str, ...] = ()
+    unread: bool = False
+    early: UnconfirmedSignature = UnconfirmedSignature()
+    mails_endings: bool = True
+
+    @property
+    def awaited(self) -> SignerSlots:
+        """The signers."""
+        return self.signatures
+
+    def action_of(self, person: str) -> NoticeAction:
+        """What their role asks of a signer."""
+        signer = self.signatures.of(person)
+        return _ACTIONS[signer.role] if signer else NoticeAction.OPEN
+
+    @property
+    def current_status(self) -> Status:
+        """Opened only while somebody whose turn it is has opened it: the document remembers whoever ever did.
+
+        Before anybody has acted the document is believed, for only it says of some that they have opened it.
+        """
+        if self.status is not Status.VIEWED:
+            return self.status
+        opened = any(one.state is SignerState.VIEWED for one in self.signatures.pending)
+        return Status.VIEWED if opened or not self.signatures.acted else Status.SENT
+
+    @property
+    def phase(self) -> str:
+        """`sending` until the signers are asked, then `signing`."""
+        return "signing" if self.sent_at else "sending"
+
+    def firsts(self) -> Iterator[Precondition]:
+        """Act on what is known already: read what a callback has hinted at, end, await the conversion."""
+        if self.unread and self.document:
+            yield Precondition.LOOK
+        yield from super().firsts()
+
+    def to_report(self) -> Iterator[tuple[str, str]]:
+        """Of a signer whose mail came back as well, whose right address nobody else can know."""
+        for signer in self.signatures.pending:
+            if signer.state is SignerState.BOUNCED:
+                yield NotificationType.BOUNCED, signer.person
+        yield from super().to_report()
+
+    def attention(self) -> Iterator[Attention]:
+        """Mail of Core Signature that came back, a document that it does not send."""
+        yield from super().attention()
+        bounced = [signer for signer in self.signatures.pending if signer.state is SignerState.BOUNCED]
+        if bounced:
+            yield Attention(
+                code=AttentionCode.MAIL_BOUNCED,
+                since=min(signer.at or self.started_at for signer in bounced),
+                says=f"Core Signature's mail to {', '.join(signer.person for signer in bounced)} came back",
+            )
+
+    @property
+    def tells_of_success(self) -> bool:
+        """Core Signature mails signers of it, with the copy, unless that is switched off."""
+        return not self.mails_endings
+
+    def was_asked(self, place: Slot) -> bool:
+        """Whoever only gets a copy is asked nothing, and hears of what was signed."""
+        signer = self.signatures.of(place.person)
+        is_copied = signer is not None and signer.role is Role.COPY and self.status is Status.SIGNED
+        return super().was_asked(place) or is_copied
+
+    def look_at(self, now: datetime) -> datetime:
+        """A week after the document was read much may be unknown; an hour while it is stuck, a minute in doubt."""
+        unstuck = LOOK_AGAIN_IN_DOUBT if self.early.in_doubt else LOOK_AGAIN
+        return (self.read_at or now) + (LOOK_AGAIN_UNSENT if self.stuck else unstuck)
+
+    def to_look(self) -> Self:
+        """Have the document read; what is planned while nobody was asked needs no other plan."""
+        return (self if self.stuck else super().to_look()).replace(unread=True)
+
+    def carried_over(self) -> Self:
+        """A callback that came between two runs may be lost: the next one reads the document first."""
+        return super().carried_over().replace(unread=self.document is not None and not self.recorded)
+
+    def give_place(self, person: str, to: str, now: datetime) -> Self:
+        """Ask `to` to sign instead of `person`."""
+        return self.replace(signatures=self.signatures.reassign(person, to, now))
+
+    def shift_turns(self, since: datetime, now: datetime) -> Self:
+        """Move the clocks of the signers whose turn it is."""
+        return self.replace(signatures=self.signatures.shift(since, now))
+
+    @classmethod
+    def begin(cls, brief: SignatureBrief, now: datetime) -> Self:
+        """A request nobody has been asked about yet."""
+        return cls(
+            request=brief.id,
+            started_at=now,
+            signatures=SignerSlots.expect(brief.people),
+            timeline=(TimelineEntry(at=now, happened=EventType.STARTED, who=brief.requester),),
+        )
+
+    def notify_of(self, event: ProviderEvent) -> Self:
+        """Remember a callback: a hint that the document should be read; a repeated one changes nothing."""
+        told = dict.fromkeys(map(_known_as, event.ids[:EVENTS_REMEMBERED]))
+        new = [id for id in told if id not in self.events_seen]
+        if not new or self.recorded:
+            return self
+        known = self.replace(early=self.early.hinted(event), unread=True)
+        return known.replace(events_seen=(*self.events_seen, *new)[-EVENTS_REMEMBERED:])
+
+    def acted_late(self, place: Slot) -> bool:
+        """Whether somebody signed, and did so after the due date."""
+        signer = self.signatures.of(place.person)
+        if signer is None or signer.signed_at is None or self.due_at is None:
+            return False
+        return signer.signed_at > self.due_at
+
+    def observe(self, seen: DocumentSeen, now: datetime, asked_at: datetime | None = None) -> Self:
+        """What the provider's document says, believed; never backwards, and an ending stays.
+
+        `asked_at` is when it was asked for.
+        """
+        read = self.replace(
+            document=seen.document,
+            made_at=self.made_at or now,
+            read_at=now,
+            known_since=asked_at or self.known_since,
+            mails_endings=seen.mails_endings,
+        )
+        if self.status.ended:
+            return read
+        status = _status(self, seen)
+        cast = read._substituted(seen, now)
+        # One that we let expire is cancelled there.
+        sent = cast._sent(now) if (seen.status or status) not in _NEVER_SENT else cast
+        known = sent._with_signers(seen, now, self.known_since)._noting_unknown(seen, now)
+        if status.ended:
+            return known._end(status, now, seen.code)
+        return known.replace(status=status)
+
+    def would_change(self, seen: DocumentSeen) -> bool:
+        """Whether believing this document would change where the request or a signer stands."""
+        after = self.observe(seen, self.started_at)
+        return (after.status, _states(after)) != (self.status, _states(self))
+
+    def end_unseen(self, now: datetime) -> Self:
+        """End with the outcome that was asked for, because the provider never had the request."""
+        if self.ending is None:
+            raise ValueError("nobody asked for an ending")
+        return self._end(self.ending.outcome, now, None)
+
+    def _substituted(self, seen: DocumentSeen, now: datetime) -> Self:
+        known = self
+        for one in seen.substituted:
+            if known.signatures.of(one.to) is None:
+                absence = EscalationReason.ABSENCE
+                done = Reassignment(from_=one.from_, to=one.to, reason=absence, who="countersign")
+                known = known.reassigned(done, now)
+        return known
+
+    def _sent(self, now: datetime) -> Self:
+        if self.sent_at is not None:
+            return self
+        signatures = self.signatures.begin(now)
+        begun = self.replace(probe_at=None, sent_at=now, window_from=now, signatures=signatures).replan()
+        return begun.note(now, EventType.SENT, "core-signature", None)
+
+    def _with_signers(self, seen: DocumentSeen, now: datetime, known_since: datetime | None) -> Self:
+        signatures = self.signatures.record(seen.signers, now, seen.turn, known_since)
+        if signatures == self.signatures:
+            return self
+        known = self
+        for before, after in zip(self.signatures.signers, signatures.signers, strict=True):
+            if after.state is not before.state and after.state not in _NO_NEWS:
+                known = known.note(now, EventType(after.state), after.person, after.reason, said=True)
+            if after.acted and not before.acted:
+                known = known.giving_up((after.person,), Reason.SIGNED, now)
+        turns_changed = signatures.turns != self.signatures.turns
+        known = known.replace(signatures=signatures)
+        known = known.replan() if turns_changed else known
+        # Last, because it may move the clocks of those who have not acted.
+        for signer in signatures.signers:
+            known = known.answering_themselves(signer.person, now) if signer.acted else known
+        return known
+
+    def _end(self, status: Status, now: datetime, code: Code | None) -> Self:
+        problem = self.problem if self.problem and self.problem.code is code else None
+        if code is not None and problem is None:
+            problem = Problem(code=code, since=now, says=f"Core Signature reports {code}")
+        return self.end(status, now, by=self.words.decides, problem=problem)
+
+    def _noting_unknown(self, seen: DocumentSeen, now: datetime) -> Self:
+        if seen.status is not None or seen.raw == self.raw:
+            return self
+        return self.replace(raw=seen.raw).note(now, EventType.UNKNOWN_STATUS, "core-signature", None, about=seen.raw)
+
+
+def _known_as(id: str) -> str:
+    return id if len(id) <= ID_AT_MOST else sha256(id.encode(errors="surrogatepass")).hexdigest()
+
+
+def _states(progress: SignatureState) -> tuple[SignerState, ...]:
+    return tuple(signer.state for signer in progress.signatures.signers)
+
+
+def _status(progress: SignatureState, seen: DocumentSeen) -> Status:
+    if seen.status is None or seen.status.rank < progress.status.rank:
+        return progress.status
+    if seen.status is Status.CANCELLED and progress.ending:
+        return progress.ending.outcome
+    return seen.status
+
+
+class SignatureInput(FollowUpInput):
+    """Input of the workflow; `carried` is set by continue-as-new only."""
+
+    brief: SignatureBrief
+    carried: Packed[SignatureState | None] = None
+
+    @property
+    def subject(self) -> Subject:
+        """The request, with the signers it was asked for with."""
+        return self.brief.subject
+
+    @property
+    def first_turn(self) -> tuple[str, ...]:
+        """The signers of the lowest order."""
+        signers = [one for one in self.brief.people if one.role is not Role.COPY]
+        first = min((one.order for one in signers), default=0)
+        return tuple(one.person for one in signers if one.order == first)

@@ -1,0 +1,250 @@
+"""How far one task has come. Nobody outside knows better: what people say here is so."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Self
+
+from pydantic import AwareDatetime
+
+from workflows.follow_up.commands import living_refusal, open_question, refuse_another
+from workflows.follow_up.input import FollowUpInput
+from workflows.follow_up.slots import Slot, Slots
+from workflows.follow_up.state import FollowUpState, FollowUpWords
+from workflows.model.base import Packed
+from workflows.model.commands import Block, Delegation, Done, Ending, Problem, Stop, StopKind, Waiver
+from workflows.model.notifications import NoticeAction
+from workflows.model.rejections import Rejection, name_fault, reason_fault, text_fault
+from workflows.model.subject import Participant, Role, Status, Subject, Task
+from workflows.model.timeline import AskedQuestion, EventType, Reassignment, TimelineEntry
+
+
+class AssigneeState(StrEnum):
+    """Where somebody stands who was asked."""
+
+    ASKED = "asked"
+    DONE = "done"
+    SPARED = "spared"
+    """Somebody else has done it, or it has ended otherwise."""
+    REASSIGNED = "reassigned"
+
+
+class AssigneeSlot(Slot):
+    """Somebody who was asked."""
+
+    state: AssigneeState = AssigneeState.ASKED
+    at: AwareDatetime | None = None
+
+    @property
+    def acted(self) -> bool:
+        """Whether nothing more is expected of them."""
+        return self.state is not AssigneeState.ASKED
+
+    @property
+    def replaced(self) -> bool:
+        """Whether somebody else is asked instead of them."""
+        return self.state is AssigneeState.REASSIGNED
+
+    @property
+    def participant(self) -> Participant:
+        """As everybody knows them."""
+        return Participant(person=self.person, role=Role.DO)
+
+
+class AssigneeSlots(Slots[AssigneeSlot]):
+    """Everyone who was asked, in the order in which they were named."""
+
+    people: tuple[AssigneeSlot, ...]
+
+    @classmethod
+    def ask(cls, people: tuple[str, ...], now: datetime) -> Self:
+        """It is everybody's turn at once."""
+        return cls(people=tuple(_asked(person, now) for person in people))
+
+    @property
+    def everyone(self) -> tuple[AssigneeSlot, ...]:
+        """All of them."""
+        return self.people
+
+    def reassign(self, person: str, to: str, now: datetime) -> Self:
+        """Ask `to` instead of `person`; repeated, it changes nothing."""
+        old = self.of(person)
+        if old is None or self.of(to) is not None:
+            return self
+        gone = old.replace(state=AssigneeState.REASSIGNED, at=now)
+        pairs = ((gone, _asked(to, now)) if one is old else (one,) for one in self.people)
+        return self.replace(people=tuple(one for pair in pairs for one in pair))
+
+    def shift(self, since: datetime, now: datetime) -> Self:
+        """Move the clocks of all of them by the time from `since` until now."""
+        return self.replace(people=tuple(one.shifted(since, now) for one in self.people))
+
+    def end(self, by: str | None, now: datetime) -> Self:
+        """Expect nothing more of anybody; `by` is who has done it."""
+
+        def ended(one: AssigneeSlot) -> AssigneeSlot:
+            if one.acted:
+                return one
+            return one.replace(state=AssigneeState.DONE if one.person == by else AssigneeState.SPARED, at=now)
+
+        return self.replace(people=tuple(ended(one) for one in self.people))
+
+
+def _asked(person: str, now: datetime) -> AssigneeSlot:
+    return AssigneeSlot(person=person, turn_at=now, clock_from=now)
+
+
+class TaskState(FollowUpState):
+    """The memory of one task."""
+
+    words = FollowUpWords(
+        subject="task",
+        awaited="assignee",
+        wanted="somebody to do it",
+        not_the_owner="it and cannot be asked to do it",
+        cancelling="end it",
+    )
+
+    assignees: AssigneeSlots
+    status: Status = Status.OPEN
+    ended_by: str | None = None
+
+    @classmethod
+    def begin(cls, task: Task, now: datetime) -> Self:
+        """Everybody is asked at once."""
+        people = tuple(one.person for one in task.people)
+        return cls(
+            request=task.id,
+            started_at=now,
+            window_from=now,
+            assignees=AssigneeSlots.ask(people, now),
+            timeline=(TimelineEntry(at=now, happened=EventType.STARTED, who=task.requester),),
+        )
+
+    @property
+    def awaited(self) -> AssigneeSlots:
+        """Who is asked to do it."""
+        return self.assignees
+
+    @property
+    def phase(self) -> str:
+        """`blocked` while somebody cannot go on, else `open`."""
+        question = open_question(self)
+        return "blocked" if question and question.blocks else "open"
+
+    def action_of(self, person: str) -> NoticeAction:
+        """To do it."""
+        return NoticeAction.DO
+
+    def give_place(self, person: str, to: str, now: datetime) -> Self:
+        """Ask `to` instead of `person`."""
+        return self.replace(assignees=self.assignees.reassign(person, to, now))
+
+    def handed_over(self, wanted: Reassignment, refused: str | None, now: datetime) -> Self:
+        """Of hand-overs wished at once the first one counts: nobody gives a place twice, or takes a second one."""
+        return super().handed_over(wanted, refused or self._obstacle(wanted), now)
+
+    def _obstacle(self, wanted: Reassignment) -> str | None:
+        old = self.assignees.of(wanted.from_)
+        if old is None or old.acted:
+            return Rejection.HAS_HANDED_OVER.says(person=wanted.from_)
+        taken = self.assignees.of(wanted.to) is not None
+        return Rejection.ASKED_ALREADY.says(person=wanted.to, awaited=self.words.awaited) if taken else None
+
+    def shift_turns(self, since: datetime, now: datetime) -> Self:
+        """Move everybody's clock."""
+        return self.replace(assignees=self.assignees.shift(since, now))
+
+    def acted_late(self, place: Slot) -> bool:
+        """Whether it was done after the due date."""
+        late = self.due_at is not None and self.settled_at is not None and self.settled_at > self.due_at
+        return late and self.status is Status.DONE and place.person == self.ended_by
+
+    def close(self, ending: Ending, now: datetime) -> Self:
+        """End at once: nobody else has a say."""
+        return self if self.status.ended else self.replace(ending=ending).end(ending.outcome, now, by=ending.who)
+
+    def end(self, status: Status, now: datetime, by: str, problem: Problem | None = None) -> Self:
+        """Expect nothing more of anybody."""
+        doer = by if status is Status.DONE else None
+        ended = super().end(status, now, by, problem)
+        return ended.replace(assignees=ended.assignees.end(doer, now), ended_by=by)
+
+
+def refuse_done(progress: TaskState, wish: Done) -> str | None:
+    """Why it cannot be said to be done; whoever says so need not have been asked."""
+    return living_refusal(progress) or name_fault(wish.actor) or reason_fault(wish.note, "the note")
+
+
+def done(progress: TaskState, wish: Done, now: datetime) -> TaskState:
+    """The first to do it ends it for all."""
+    return progress.close(Ending(outcome=Status.DONE, who=wish.actor, why=wish.note), now)
+
+
+def refuse_waive(progress: TaskState, wish: Waiver) -> str | None:
+    """Why it cannot be waived."""
+    return living_refusal(progress) or name_fault(wish.actor) or text_fault(wish.reason, "the reason")
+
+
+def waive(progress: TaskState, wish: Waiver, now: datetime) -> TaskState:
+    """Nobody needs to do it any more."""
+    return progress.close(Ending(outcome=Status.WAIVED, who=wish.actor, why=wish.reason), now)
+
+
+def refuse_undecided(task: Task, wish: Done | Waiver) -> str | None:
+    """Why a task to decide does not end by somebody's saying so: without a decision it would only be asked again."""
+    about = task.decides
+    if about is None or (isinstance(wish, Done) and wish.decided):
+        return None
+    return Rejection.TO_DECIDE.says(command=about.command)
+
+
+def refuse_unanswered(task: Task, wish: Done) -> str | None:
+    """Why a task that asks for an answer is not done without one."""
+    asked = task.answer
+    if asked is None or not asked.required or wish.note.strip():
+        return None
+    return Rejection.ANSWER_NEEDED.says(label=asked.label)
+
+
+def refuse_stranger(task: Task, wish: Delegation) -> str | None:
+    """Why whoever is asked cannot hand over to this person: a page that asks anybody would be a mail relay."""
+    if not task.colleagues or wish.actor != wish.signer or wish.to in task.colleagues:
+        return None
+    return Rejection.NO_COLLEAGUE.says(person=wish.to)
+
+
+def refuse_block(progress: TaskState, wish: Block) -> str | None:
+    """Why it cannot be called blocked."""
+    if why := living_refusal(progress):
+        return why
+    if all(one.person != wish.person for one in progress.assignees.pending):
+        return Rejection.NOT_THEIR_TURN.says(person=wish.person)
+    if question := open_question(progress):
+        return (Rejection.BLOCKED if question.blocks else Rejection.QUESTION_OPEN).says()
+    return refuse_another(progress) or text_fault(wish.because, "the reason")
+
+
+def block(progress: TaskState, wish: Block, now: datetime) -> TaskState:
+    """The owner is asked to clear the way, as somebody is asked a question: followed up, and for so long."""
+    number = len(progress.questions) + 1
+    asked = AskedQuestion(number=number, person=wish.person, text=wish.because.strip(), at=now, blocks=True)
+    stop = Stop(kind=StopKind.QUESTION, since=now, who=wish.person)
+    known = progress.replace(questions=(*progress.questions, asked)).replan().stand(stop)
+    return known.note(now, EventType.BLOCKED, wish.person, wish.because.strip(), said=True)
+
+
+class TaskInput(FollowUpInput):
+    """Input of the workflow; `carried` is set by continue-as-new only."""
+
+    task: Task
+    carried: Packed[TaskState | None] = None
+
+    @property
+    def subject(self) -> Subject:
+        """The task, with the people it was given to."""
+        return self.task.subject
+
+    @property
+    def first_turn(self) -> tuple[str, ...]:
+        """Everybody to whom it is given."""
+        return tuple(one.person for one in self.task.people)
