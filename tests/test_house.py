@@ -1,7 +1,10 @@
-"""The one arrow of the house: no room imports one on its right, and none reaches into another by a file's path."""
+"""The architecture: folders are layers, imports point downwards, and nobody reaches around an import by a path.
+
+A failing test names the file, what it imports, and where the code would belong.
+"""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -9,100 +12,181 @@ import pytest
 from workflows.kinds import Kind
 
 ROOT = Path(__file__).parents[1]
-ARROW = {
-    "workflows": {"workflows"},
-    "activities": {"workflows", "activities"},
-    "starter": {"workflows", "activities", "starter"},
-    "worker.py": {"workflows", "activities", "starter"},
-    "deploy": {"workflows", "activities", "starter", "deploy"},
+TOP: Mapping[str, tuple[str, ...]] = {
+    "workflows": (),
+    "activities": ("workflows",),
+    "starter": ("workflows", "activities"),
+    "worker": ("workflows", "activities", "starter"),
+    "deploy": ("workflows", "activities", "starter"),
 }
-FOUNDATIONS = {"__init__.py", "names.py", "kinds.py"}
-"""What everything in `workflows` may import."""
-FLOORS = {
-    "workflows/model": {"model"},
-    "workflows/ports.py": {"model", "ports"},
-    "workflows/follow_up": {"model", "ports", "follow_up"},
-    "workflows/task": {"model", "ports", "follow_up", "task"},
-    "workflows/signature": {"model", "ports", "follow_up", "signature"},
-    "workflows/campaign": {"model", "ports", "follow_up", "campaign"},
-    "workflows/onboarding": {"model", "ports", "follow_up", "onboarding"},
-    "workflows/hand_off": {"model", "ports", "follow_up", "hand_off"},
-    "workflows/reconciliation/workflow.py": {"model", "ports", "follow_up"},
-    "workflows/sign_in/workflow.py": {"model", "ports", "follow_up"},
-    "workflows/bulk_notice/workflow.py": {"model", "ports", "follow_up"},
-    "workflows/hand_off/workflow.py": {"model", "follow_up"},
+"""What each top-level folder may import beside itself. `deploy` is spawned, never imported."""
+LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "workflows": (
+        ("names",),
+        ("kinds",),
+        ("model",),
+        ("ports",),
+        ("follow_up",),
+        ("bulk_notice", "campaign", "hand_off", "onboarding", "reconciliation", "sign_in", "signature", "task"),
+    ),
+    "activities": (
+        ("documents", "errors"),
+        ("calendar", "http", "records"),
+        ("files",),
+        ("people",),
+        ("policies", "temporal"),
+        ("core_signature", "launch", "schedule"),
+        ("notifications", "signature", "task"),
+        ("onboarding", "reconciliation"),
+        ("campaign",),
+        ("hand_off",),
+    ),
+    "starter": (
+        ("errors", "terminal"),
+        ("config", "telemetry"),
+        ("temporal",),
+        ("boot",),
+        ("queries",),
+        ("nexus", "plan", "web"),
+        ("cli",),
+        ("__main__", "examples"),
+    ),
+    "deploy": (("local", "rollout", "sandbox"), ("demo",)),
 }
-"""The arrow inside the first room: what is promised of whatever waits for people knows nothing of signatures."""
-KNOWING = ("workflows", "activities", "starter")
-"""The rooms that know what is followed up; the sandbox has kinds of its own."""
-ROOMS = {"workflows", "activities", "starter", "worker", "deploy", "tests"}
-PLACES = {"workflows", "activities", "starter", "worker.py", "deploy", "tests"}
+"""The folders and loose files of each top-level folder, lowest layer first. A layer imports lower layers only."""
+LOOSE = {"activities": {"errors"}, "starter": {"errors", "__main__"}}
+"""The only files that lie loose in these folders."""
 
 
-def modules(tree: ast.AST) -> set[str]:
-    """The modules that are imported, by their full names."""
-    nodes = list(ast.walk(tree))
-    plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
-    return plain | {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+def files(folder: str) -> Iterator[Path]:
+    """The Python files below a folder, or the file of that name."""
+    place = ROOT / folder
+    yield from sorted(place.rglob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
 
 
-def imported(tree: ast.AST) -> set[str]:
-    """The rooms that are imported."""
-    return {name.partition(".")[0] for name in modules(tree)} & ROOMS
+def module_of(file: Path) -> str:
+    """`activities.http.client` of `activities/http/client.py`."""
+    return ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-def floors(tree: ast.AST) -> set[str]:
-    """The floors of `workflows` that are imported."""
-    named = {name.split(".")[1] for name in modules(tree) if name.startswith("workflows.")}
-    return named - {file.removesuffix(".py") for file in FOUNDATIONS}
+def imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """The line and the full name of each module or member that is imported, also inside functions."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
 
 
-def reached(tree: ast.AST) -> set[str]:
-    """The rooms that are named as a part of a path, such as `ROOT / "deploy"` or `"deploy/local/launcher.py"`."""
-    texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    return {text.partition("/")[0] for text in texts} & PLACES
+def unit_of(module: str) -> str:
+    """The folder or loose file directly below the top-level folder: `http` of `activities.http.client`."""
+    return module.split(".")[1] if "." in module else ""
 
 
-def sources(room: str) -> Iterator[tuple[str, ast.AST]]:
-    """The files of a room."""
-    place = ROOT / room
-    for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
-        yield str(file.relative_to(ROOT)), ast.parse(file.read_text())
+def layer_of(folder: str, unit: str) -> int:
+    """The number of its layer from below; KeyError for a unit that no layer has."""
+    return {one: number for number, layer in enumerate(LAYERS[folder]) for one in layer}[unit]
 
 
-@pytest.mark.parametrize("room", ARROW)
-def test_nothing_on_the_left_imports_anything_on_its_right(room: str) -> None:
-    wrong = {file: found for file, tree in sources(room) if (found := imported(tree) - ARROW[room])}
-    assert wrong == {}, "the arrow: workflows <- activities <- starter <- worker.py; deploy is spawned, never imported"
+def arrows_up(folder: str, module: str, tree: ast.AST) -> Iterator[str]:
+    """Each import of a unit that does not lie below the module's own, in words."""
+    own = unit_of(module)
+    for line, name in imports(tree):
+        other = unit_of(name)
+        if name.split(".")[0] != folder or other in ("", own):
+            continue
+        if layer_of(folder, other) >= layer_of(folder, own):
+            yield (
+                f"{module}:{line} imports {name}: `{other}` does not lie below `{own}`; "
+                f"what both need belongs into a layer below `{own}`, and what only `{other}` needs into `{other}`"
+            )
 
 
-@pytest.mark.parametrize("room", ARROW)
-def test_no_room_reaches_around_the_arrow_by_a_path(room: str) -> None:
-    wrong = {file: found for file, tree in sources(room) if (found := reached(tree) - ARROW[room])}
-    assert wrong == {}, "start a module of that room with starter/boot/processes.py"
+def edges(trees: Mapping[str, ast.AST]) -> dict[str, set[str]]:
+    """Which module imports which, of those given."""
+    found: dict[str, set[str]] = {}
+    for module, tree in trees.items():
+        names = {name for _, name in imports(tree)}
+        reached = {name if name in trees else name.rpartition(".")[0] for name in names}
+        found[module] = {one for one in reached if one in trees and one != module}
+    return found
 
 
-@pytest.mark.parametrize("floor", FLOORS)
-def test_what_waits_for_people_knows_nothing_of_signatures(floor: str) -> None:
-    wrong = {file: found for file, tree in sources(floor) if (found := floors(tree) - FLOORS[floor])}
-    assert wrong == {}, "the arrow inside: model <- follow_up <- signature"
+def circle(graph: Mapping[str, Iterable[str]]) -> list[str]:
+    """One circle of the graph, empty when there is none."""
+    done: set[str] = set()
+
+    def follow(node: str, way: list[str]) -> list[str]:
+        if node in way:
+            return [*way[way.index(node) :], node]
+        if node in done:
+            return []
+        done.add(node)
+        return next((found for one in sorted(graph.get(node, ())) if (found := follow(one, [*way, node]))), [])
+
+    return next((found for node in sorted(graph) if (found := follow(node, []))), [])
 
 
-def test_every_floor_has_a_row() -> None:
-    found = {place.name for place in (ROOT / "workflows").iterdir() if place.name != "__pycache__"}
-    assert found - FOUNDATIONS == {floor.removeprefix("workflows/") for floor in FLOORS}, "a new room has no guard yet"
+@pytest.mark.parametrize("folder", TOP)
+def test_a_top_level_folder_imports_only_what_lies_before_it(folder: str) -> None:
+    allowed = {folder, *TOP[folder]}
+    wrong = [
+        f"{file.relative_to(ROOT)}:{line} imports {name}"
+        for file in files(folder)
+        for line, name in imports(ast.parse(file.read_text()))
+        if (top := name.split(".")[0]) in {*TOP, "tests"} and top not in allowed
+    ]
+    assert wrong == [], "workflows <- activities <- starter <- worker.py; deploy is spawned, never imported"
+
+
+@pytest.mark.parametrize("folder", TOP)
+def test_nobody_reaches_another_top_level_folder_by_a_path(folder: str) -> None:
+    allowed = {folder, f"{folder}.py", *TOP[folder]}
+    others = {*TOP, "worker.py", "tests"} - allowed
+    wrong = [
+        f"{file.relative_to(ROOT)}:{node.lineno} names {node.value}"
+        for file in files(folder)
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.partition("/")[0] in others
+        if node.value not in ("worker",)
+    ]
+    assert wrong == [], "start a module of that folder with starter/boot/processes.py"
+
+
+@pytest.mark.parametrize("folder", LAYERS)
+def test_imports_point_to_lower_layers(folder: str) -> None:
+    wrong = [
+        arrow
+        for file in files(folder)
+        for arrow in arrows_up(folder, module_of(file), ast.parse(file.read_text()))
+        if unit_of(module_of(file))
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("folder", LAYERS)
+def test_every_folder_has_a_layer_and_no_file_lies_loose(folder: str) -> None:
+    named = {unit for layer in LAYERS[folder] for unit in layer}
+    places = {one for one in (ROOT / folder).iterdir() if one.name not in ("__pycache__", "__init__.py")}
+    code = {one.stem for one in places if one.suffix == ".py" or (one / "__init__.py").exists()}
+    assert code == named, "a new folder gets a layer in LAYERS, one that is gone leaves it"
+    if folder in LOOSE:
+        assert {one.stem for one in places if one.suffix == ".py"} == LOOSE[folder], "each file belongs to a folder"
+
+
+def test_no_file_imports_in_a_circle() -> None:
+    trees = {module_of(file): ast.parse(file.read_text()) for folder in TOP for file in files(folder)}
+    assert circle(edges(trees)) == []
 
 
 def test_the_guards_bite() -> None:
-    assert imported(ast.parse("import deploy.local.launcher\nfrom starter.boot.exits import run")) == {
-        "deploy",
-        "starter",
-    }
-    assert reached(ast.parse('ROOT / "deploy" / "launcher.py"')) == {"deploy"}
-    assert reached(ast.parse('Path("deploy/local/launcher.py")')) == {"deploy"}
-    assert floors(ast.parse("import workflows.signature.view as show")) == {"signature"}
-    assert floors(ast.parse("from workflows.names import SHOW")) == set()
-    assert reached(ast.parse('modules.become("deploy.local")')) == set()
+    up = ast.parse("from activities.campaign.audience import Audience\nimport activities.http.client")
+    found = list(arrows_up("activities", "activities.people.person", up))
+    assert [arrow.partition(":")[0] for arrow in found] == ["activities.people.person"]
+    assert "`campaign` does not lie below `people`" in found[0]
+    trees = {"a": ast.parse("import b"), "b": ast.parse("from c import x"), "c": ast.parse("import a.y\nimport a")}
+    assert circle(edges(trees)) == ["a", "b", "c", "a"]
+    assert circle({"a": {"b"}, "b": set()}) == []
 
 
 def tables_of_kinds(tree: ast.AST) -> Iterator[tuple[int, set[str]]]:
@@ -118,10 +202,10 @@ def tables_of_kinds(tree: ast.AST) -> Iterator[tuple[int, set[str]]]:
 
 def test_a_kind_has_a_row_in_every_table_of_kinds() -> None:
     found = [
-        (f"{file}:{line}", rows)
-        for room in KNOWING
-        for file, tree in sources(room)
-        for line, rows in tables_of_kinds(tree)
+        (f"{file.relative_to(ROOT)}:{line}", rows)
+        for folder in ("workflows", "activities", "starter")
+        for file in files(folder)
+        for line, rows in tables_of_kinds(ast.parse(file.read_text()))
     ]
     kinds = {kind.name for kind in Kind}
     assert len(found) > 1

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Telling everyone downstream how something ended: people, signed HTTP calls, workflows, Nexus operations."""

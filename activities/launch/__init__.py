@@ -1,1 +1,1 @@
-"""TODO."""
+"""From a validated file to a started workflow: the one start path."""

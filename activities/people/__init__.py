@@ -1,1 +1,1 @@
-"""TODO."""
+"""People: the directory, their devices, their language and clock."""

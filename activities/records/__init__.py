@@ -1,1 +1,1 @@
-"""TODO."""
+"""What is kept beyond Temporal's retention: settled records, notification pages, texts of people, cover sheets."""

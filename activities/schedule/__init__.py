@@ -1,1 +1,1 @@
-"""TODO."""
+"""The planner: policy, people and their calendars become a schedule of instants, each with its reason."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Tasks: the file that people write, and the workflow input made of it."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Temporal from within activities: executions, updates, failures, interceptors, leases."""

@@ -1,4 +1,4 @@
-"""How a process of this project is started: processes are spawned, never imported (CONTRIBUTING.md, The house)."""
+"""How a process of this project is started: spawned, never imported (CONTRIBUTING.md, Where code belongs)."""
 
 import os
 import sys

@@ -1,1 +1,1 @@
-"""TODO."""
+"""The `countersign` command: its words, and what it prints."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Settings: the only reader of the environment."""

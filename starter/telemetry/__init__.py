@@ -1,1 +1,1 @@
-"""TODO."""
+"""Logs, traces and metrics."""

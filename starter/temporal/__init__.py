@@ -1,1 +1,1 @@
-"""TODO."""
+"""The connection to Temporal: client, codec, plugin, search attributes, workers, rates, schedules."""

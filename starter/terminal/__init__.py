@@ -1,1 +1,1 @@
-"""TODO."""
+"""What a terminal shows: tables, instants on its clock."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""The HTTP process: callbacks, hooks, devices, pages and desk."""

@@ -22,7 +22,8 @@ from starter.queries import campaign_report as report
 from starter.queries import campaign_report as sample
 from starter.queries.campaign_names import person_of
 from starter.queries.campaign_report import COLUMNS, CampaignReport
-from starter.queries.campaign_report_files import FORMS, write_table
+from starter.queries.campaign_report_files import FORMS as WRITERS
+from starter.queries.campaign_report_files import write_table
 from tests.campaigns.stage import OWNER, Campaigns, Company, a_file, campaign, staff
 from tests.campaigns.test_curve import some_show
 from tests.servers import time_skipping
@@ -36,7 +37,7 @@ FORMS = (".csv", ".json", ".html")
 async def written(context: Context, folder: Path) -> dict[str, bytes]:
     """The report in each of its forms."""
     found = await report.of(context, "conduct")
-    for form, write in FORMS.items():
+    for form, write in WRITERS.items():
         write(folder / f"report{form}", found)
     return {form: (folder / f"report{form}").read_bytes() for form in FORMS}
 
@@ -312,7 +313,7 @@ def test_a_page_of_nobody_is_a_page() -> None:
 @pytest.mark.long
 def test_ten_times_ten_thousand_people_stand_once_in_each_form(tmp_path: Path) -> None:
     found = some_report(*everybody(100_000))
-    for form, write in FORMS.items():
+    for form, write in WRITERS.items():
         write(tmp_path / f"report{form}", found)
     with (tmp_path / "report.csv").open() as file:
         assert len({person for person, *_ in csv.reader(file)} - {"person"}) == 100_000

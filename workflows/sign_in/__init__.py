@@ -1,1 +1,1 @@
-"""TODO."""
+"""The sign-in workflow: one way in to the desk for one person."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""`countersign doctor`: whether everything is reachable and set up."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""The pages behind links: signing, tasks, journeys."""
