@@ -12,13 +12,12 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.campaign import population
 from activities.campaign.audience import Member
 from activities.campaign.member_status import MemberVisibility, records_of
 from activities.files.reading import FileFaults
 from activities.launch import launch
 from activities.launch.launch import end_forgotten, end_terminated
-from activities.people.person import Reachable, SignersFile, id_in_full
+from activities.people.person import Reachable, SignersFile, stands_in_full
 from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from activities.temporal import executions
@@ -45,7 +44,7 @@ class MemberRequest:
     async def kept(self, store: Store) -> SignatureInput:
         """See `path.Prepared`: a message, and somebody in full, are kept beside the request as of any other."""
         home, digest = StoragePrefix.of_request(self.given.brief.id), self.given.fingerprint
-        if signers := SignersFile.of([self.person]):
+        if signers := SignersFile.of([self.person], [self.given.brief.people[0].person]):
             await store.keep_signers(home, digest, signers)
         if not self.message:
             return self.given
@@ -59,8 +58,8 @@ class MemberRequest:
 def request_of(
     campaign: Campaign, fingerprint: str, member: Member, person: Reachable | None, message: str = ""
 ) -> MemberRequest:
-    """What is started for a member; whoever stands in full is known to their own request as its first signer."""
-    signer = Participant(person=id_in_full(1) if person else member.person, role=Role.SIGN)
+    """What is started for a member; whoever stands in full has the id of the table in it."""
+    signer = Participant(person=member.person, role=Role.SIGN)
     brief = SignatureBrief(
         id=member.request(campaign.id),
         kind=campaign.kind,
@@ -226,7 +225,7 @@ class BatchJob:
         if not member.asked:
             return None
         person = self._told.people.get(member.person)
-        if person is None and population.stands_in_full(member.person):
+        if person is None and stands_in_full(member.person):
             return False  # Erased meanwhile: nobody knows where to reach them.
         order = self._order
         prepared = request_of(order.campaign, order.fingerprint, member, person, self._told.message)

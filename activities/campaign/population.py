@@ -1,7 +1,6 @@
 """Who came into the population of a campaign since its opening and who left it, and what is done about them."""
 
 import hashlib
-import hmac
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -18,7 +17,7 @@ from activities.files.fields import Id, Name
 from activities.files.reading import Fault, FileFaults, bytes_of, in_words, written_path
 from activities.files.table import TABLE_BYTES_AT_MOST, Table
 from activities.people.directory import Company, CompanyPosition, UnknownGroup, UnusablePeople
-from activities.people.person import IN_FULL_IN_TABLE, Reachable, SignersFile
+from activities.people.person import Reachable, SignersFile, id_of_address, stands_in_full
 from workflows.model.campaign import AudienceSource, Campaign, ChangeKind, DailyCheck, Joiners, Leavers
 
 COLUMNS: Final = ("person", "name", "email", "zone", "locale", "phone", "manager", "department")
@@ -114,7 +113,7 @@ def _row(line: int, cells: dict[str, str], people: dict[str, Reachable], secret:
         return MemberRow(line, "", says=_first(error, FullEntry))
     if secret is None:
         raise FileFaults([Fault("", line, "", "has somebody in full, which needs COUNTERSIGN_LINK_SECRET")])
-    id = id_of(entry.email, secret)
+    id = id_of_address(entry.email, secret)
     people.setdefault(id, Reachable(**{name: getattr(entry, name) for name in Reachable.model_fields}))
     return MemberRow(line, id, entry.department or "", entry.manager or "")
 
@@ -130,17 +129,6 @@ def _by_id(line: int, person: str, cells: Mapping[str, str]) -> MemberRow:
 def _first(error: ValidationError, entry: type[BaseModel]) -> str:
     path, says = next(iter(in_words(error, entry).items()))
     return f"{written_path(path)}: {says}"[:_SAYS_AT_MOST]
-
-
-def id_of(email: str, secret: SecretStr) -> str:
-    """The id of somebody who is in no directory: the same for the same address, and nothing of it can be read back."""
-    told = hmac.new(secret.get_secret_value().encode(), email.casefold().encode(), hashlib.sha256)
-    return f"p-{told.hexdigest()[:_OF_AN_ADDRESS]}"
-
-
-def stands_in_full(person: str) -> bool:
-    """Whether an id of an audience is that of somebody who stands in full in its table."""
-    return re.fullmatch(IN_FULL_IN_TABLE, person) is not None
 
 
 def _is_id(text: str) -> bool:

@@ -12,7 +12,6 @@ from activities.files.pdf import LocalDocuments
 from activities.files.reading import PlainFile
 from activities.files.yaml_lines import Parsed
 from activities.onboarding.file import CUSTOMER, OWNER
-from activities.people.person import id_in_full
 from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from activities.records.texts import Reference
@@ -69,12 +68,12 @@ class PartContent(BaseModel):
         policy = self.file.get("policy") or {}
         return bool((policy.get("tell_requester") or {}).get("started"))
 
-    def spared(self, contacts: Iterable[Mapping[str, Any]]) -> tuple[BudgetExemption, ...]:
-        """Those of the customer's people whom it asks, or may ask, by its own ids."""
+    def spared(self, contacts: Iterable[Mapping[str, Any]], ids: Iterable[str]) -> tuple[BudgetExemption, ...]:
+        """Those of the customer's people whom it asks, or may ask, by its own `ids`, which are in its file's order."""
         numbers = {identity(one): number for number, one in enumerate(contacts, start=1)}
         return tuple(
-            BudgetExemption(person=one.get("person") or id_in_full(place), key=f"contact-{numbers[identity(one)]}")
-            for place, one in enumerate(people_of(self.file), start=1)
+            BudgetExemption(person=id, key=f"contact-{numbers[identity(one)]}")
+            for one, id in zip(people_of(self.file), ids, strict=False)
             if identity(one) in numbers
         )
 

@@ -2,11 +2,13 @@
 
 import asyncio
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
+
+from pydantic import SecretStr
 
 from activities.files.pdf import LocalDocuments
 from activities.files.reading import FileFaults, FileText, PlainFile
@@ -16,7 +18,7 @@ from activities.onboarding.content import OnboardingContent, PartContent, identi
 from activities.onboarding.file import CUSTOMER, OnboardingChecks, OnboardingFile
 from activities.onboarding.parts import PartDrafts
 from activities.people.directory import Directory
-from activities.people.person import SignersFile
+from activities.people.person import id_of_address, ids_in_full, position_of, position_word
 from activities.policies.catalogue import Catalogue
 from activities.policies.onboarding_template import merged, read_template
 from activities.records.rows import StoragePrefix
@@ -97,7 +99,8 @@ async def prepare_onboarding(
     whole = merged(plain, template)
     checks = await OnboardingChecks.look_up(whole.file.plain, catalogue=catalogue, directory=directory, now=now)
     file, found = await checked(whole.file, OnboardingFile, checks, directory)
-    drafts = PartDrafts(file, whole, checks, await _deputy(whole.file, file, checks, directory))
+    deputy = await _deputy(whole.file, file, checks, directory)
+    drafts = PartDrafts(file, whole, checks, deputy, _in_full(plain, file, directory))
     drafts.read()
     sources = Sources(catalogue, directory, documents or LocalDocuments(intake.MAX_UPLOAD_MEGABYTES), now)
     parts = await _parts(drafts, sources)
@@ -122,7 +125,7 @@ def _prepared(
         given=_given(drafts, parts, policy, _fingerprint(plain.plain, hashes)),
         content=content,
         documents={_sha256(pdf): pdf for part in parts.values() if (pdf := _pdf(part)) is not None},
-        people=SignersFile.of(one.in_full for one in (file.customer, *file.customer.colleagues)),
+        people=drafts.people,
         texts={draft.plan.id: draft.text for draft in drafts.all if draft.text},
         parts=parts,
         overdue=FileFaults(fault for faults in overdue for fault in faults) if overdue else None,
@@ -219,6 +222,13 @@ async def _parts(drafts: PartDrafts, sources: Sources) -> dict[str, PreparedPart
     return parts
 
 
+def _in_full(plain: PlainFile, file: OnboardingFile, directory: Directory) -> tuple[str | None, ...]:
+    """The ids of those of the customer's people who stand in full."""
+    everyone = (one.in_full for one in (file.customer, *file.customer.colleagues))
+    id = file.id or launch.fingerprint(plain.plain)
+    return ids_in_full(everyone, Kind.ONBOARDING.workflow_id(id), directory.secret)
+
+
 async def _deputy(plain: PlainFile, file: OnboardingFile, checks: OnboardingChecks, directory: Directory) -> str:
     """Who hears when a decision of the owner waits: their manager, else somebody of a team."""
     owner = await directory.person(file.owner)
@@ -237,6 +247,15 @@ def content_of(file: Mapping[str, Any], part: PreparedPart) -> PartContent:
     pdf = _pdf(part)
     documents = {name: _sha256(pdf)} if name and pdf is not None else {}
     return PartContent(file=file, documents=documents, fingerprint=part.given.fingerprint)
+
+
+def asked(prepared: PreparedPart) -> tuple[str, ...]:
+    """Whom a part asks, or may ask, in the order of its file."""
+    if isinstance(prepared, intake.PreparedRequest):
+        return tuple(one.person for one in prepared.request.brief.people)
+    task = prepared.given.task
+    first = task.people[0].person if len(task.people) == 1 else ""
+    return (first, *task.colleagues)
 
 
 def _word(id: str) -> str:
@@ -304,11 +323,13 @@ class RestartedPart:
 
         Repeated, it gives the same: who was exchanged already stays.
         """
-        known = dict(self._signers)
-        for old, new in others.items():
-            if old not in known and new not in known:
-                raise NoSuchSigner(f"{old} is no signer of it: {', '.join(known) or 'it has none'}")
-        signers = [_exchanged(entry, others.get(id)) for id, entry in self._signers]
+        known = self._signers(sources.directory.secret)
+        ids = [id for id, _ in known]
+        wanted = {_at_position(old, ids): new for old, new in others.items()}
+        for old, new in wanted.items():
+            if old not in ids and new not in ids:
+                raise NoSuchSigner(f"{old} is no signer of it: {', '.join(ids) or 'it has none'}")
+        signers = [_exchanged(entry, wanted.get(id)) for id, entry in known]
         documents = await self.before.read_documents(self.store)
         kept = self.before.model_copy(update={"file": self._named({**self.before.file, "signers": signers})})
         return await self._kept(kept.plain(self.home.id), replace(sources, documents=documents))
@@ -321,11 +342,10 @@ class RestartedPart:
     def _defaults(self) -> dict[str, Any]:
         return {key: self.before.file[key] for key in _DEFAULTS if key in self.before.file}
 
-    @property
-    def _signers(self) -> list[tuple[str, Any]]:
-        """Each by the id that the request knows them by."""
+    def _signers(self, secret: SecretStr | None) -> list[tuple[str, Any]]:
+        """Each by the id that the request knows them by; without a secret who stands in full by their position."""
         entries = self.before.file.get("signers") or ()
-        return [(one.get("person") or f"signer-{place}", one) for place, one in enumerate(entries, start=1)]
+        return [(_id_of(one, place, secret), one) for place, one in enumerate(entries, start=1)]
 
     async def _kept(self, file: PlainFile, sources: Sources) -> str:
         part = await sources.prepare(self.what, file)
@@ -337,6 +357,18 @@ class RestartedPart:
         content = content.model_copy(update={"words": self.before.words})
         digest = hashlib.sha256(content.model_dump_json().encode()).hexdigest()
         return await keep_part(self.store, self.home, f"part-{digest[:16]}", content)
+
+
+def _id_of(entry: Mapping[str, Any], position: int, secret: SecretStr | None) -> str:
+    if person := entry.get("person"):
+        return str(person)
+    return id_of_address(str(entry.get("email")), secret) if secret else position_word(position)
+
+
+def _at_position(word: str, ids: Sequence[str]) -> str:
+    """The id at the position that `signer-2` stands for; any other word as it is."""
+    position = position_of(word)
+    return ids[position - 1] if position and position <= len(ids) else word
 
 
 def _exchanged(entry: Mapping[str, Any], new: str | None) -> Mapping[str, Any]:

@@ -17,6 +17,7 @@ from activities.onboarding.file import (
     OnboardingChecks,
     OnboardingFile,
 )
+from activities.people.person import SignersFile
 from activities.policies.onboarding_template import MergedTemplate, TemplatePosition
 from workflows.model.onboarding import PartKind, PartPlan, StagePlan
 
@@ -60,6 +61,8 @@ class PartDrafts:
     checks: OnboardingChecks
     deputy: str
     """Who hears of what its owner has to do."""
+    in_full: tuple[str | None, ...]
+    """The ids of the customer and their colleagues who stand in full, None for those of the directory."""
     stages: list[list[PartDraft]] = field(default_factory=list)
     wrong: list[FileFaults] = field(default_factory=list)
     _counts: dict[PartKind, int] = field(default_factory=dict)
@@ -137,7 +140,14 @@ class PartDrafts:
     def contacts(self) -> tuple[str, ...]:
         """The ids of the customer and their colleagues."""
         everyone = (self.file.customer, *self.file.customer.colleagues)
-        return tuple(one.person or f"signer-{place}" for place, one in enumerate(everyone, start=1))
+        return tuple(one.person or id or "" for one, id in zip(everyone, self.in_full, strict=True))
+
+    @property
+    def people(self) -> bytes | None:
+        """What the store keeps of those of them who stand in full."""
+        return SignersFile.of(
+            (one.in_full for one in (self.file.customer, *self.file.customer.colleagues)), self.in_full
+        )
 
     @property
     def contacts_plain(self) -> tuple[dict[str, Any], ...]:

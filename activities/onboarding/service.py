@@ -19,7 +19,7 @@ from activities.launch import launch as path
 from activities.launch.launch import end_forgotten, end_terminated
 from activities.notifications.words import words_for
 from activities.onboarding.content import OnboardingContent, PartContent, read_part
-from activities.onboarding.intake import PreparedPart, Sources
+from activities.onboarding.intake import PreparedPart, Sources, asked
 from activities.people.directory import Directory
 from activities.people.language import phrase
 from activities.people.reader import language_of
@@ -319,7 +319,7 @@ def _joined(
 ) -> PreparedPart:
     """The part with what the onboarding adds, by which it is not recognised: who is told of its end, the budget of
     notices, how the onboarding came to be, and of a task to decide about what."""
-    given, spared = prepared.given, kept.spared(content.contacts)
+    given, spared = prepared.given, kept.spared(content.contacts, asked(prepared))
     others = tuple(one for one in given.subscribers if one != order.workflow_id)
     quiet = order.quiet.replace(people=spared) if order.quiet and spared else None
     told = given.policy.tell_requester

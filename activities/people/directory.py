@@ -13,7 +13,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol, Self
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from activities.documents.errors import StoreAway, StoreFailure
 from activities.files.quick import quickly
@@ -222,9 +222,14 @@ class Directory(Protocol):
         """Why an older state is in use, None when what is told is as it should be."""
         ...
 
+    @property
+    def secret(self) -> SecretStr | None:
+        """What the ids of people are made with who stand in full in a file."""
+        ...
+
     async def person(self, id: str, beside: str | None = None) -> Person:
-        """The person of this id; `signer-<position>` are those who stand in full in the file of the workflow
-        `beside` which they are kept."""
+        """The person of this id; `p-<12 hex>` are those who stand in full in the file of the workflow `beside` which
+        they are kept."""
         ...
 
     async def group(self, name: str) -> tuple[str, ...]:

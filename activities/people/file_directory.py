@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 import structlog
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from activities.documents.errors import StoreFailure
 from activities.errors import did_you_mean
@@ -45,7 +45,9 @@ _log = structlog.get_logger(__name__)
 class FileDirectory:
     """The directory in a file (docs/files.md), with what the store knows: dead devices and people in full."""
 
-    def __init__(self, file: Path, store: Store) -> None:
+    def __init__(self, file: Path, store: Store, secret: SecretStr | None = None) -> None:
+        """`secret` is what the ids of people are made with who stand in full in a file."""
+        self.secret = secret
         self._file = file
         self._store = store
         self._devices = Devices(store)

@@ -1,5 +1,7 @@
 """A person as the directory knows them, and the file in which people are written down (docs/files.md)."""
 
+import hashlib
+import hmac
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -9,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from activities.calendar.working_days import clock_hours, weekdays
 from activities.errors import ID_PATTERN, did_you_mean
@@ -94,8 +96,10 @@ class PushDevice(FileModel):
 
 
 USUAL_HOURS: Final = "09:00-18:00"
-IN_FULL_IN_TABLE: Final = r"p-[0-9a-f]{12}"
-"""The ids of people who stand in full in the table of a campaign."""
+_IN_FULL: Final = r"p-[0-9a-f]{12}"
+"""The ids of people who stand in full in a file or a table."""
+_POSITION: Final = r"signer-([0-9]+)"
+_OF_AN_ID: Final = 12
 
 
 def _hours(text: str) -> str:
@@ -219,7 +223,7 @@ class Person(Reachable):
     @classmethod
     def _unique(cls, id: str, info: ValidationInfo) -> str:
         if isinstance(known := info.context, PeopleKnown):
-            if stands_in_full(id) or re.fullmatch(IN_FULL_IN_TABLE, id):
+            if stands_in_full(id):
                 raise ValueError("is reserved for people who stand in full in a file")
             if id in known.ids_seen:
                 raise ValueError(f"{id} is in this file twice")
@@ -278,9 +282,10 @@ class SignersFile(FileModel):
     signers: Mapping[str, Reachable]
 
     @classmethod
-    def of(cls, named: Iterable[Reachable | None]) -> bytes | None:
-        """What the store keeps of everybody whom a file names, in its order; None when all are of the directory."""
-        signers = {id_in_full(position): one for position, one in enumerate(named, start=1) if one is not None}
+    def of(cls, named: Iterable[Reachable | None], ids: Iterable[str | None]) -> bytes | None:
+        """What the store keeps of everybody whom a file names, by these ids; None when all are of the directory."""
+        pairs = zip(ids, named, strict=True)
+        signers = {id: one for id, one in pairs if one is not None and id is not None}
         return cls(signers=signers).model_dump_json(by_alias=True).encode() if signers else None
 
     def person(self, id: str) -> Person | None:
@@ -289,14 +294,43 @@ class SignersFile(FileModel):
         return Person(id=id, **dict(found)) if found else None
 
 
-def id_in_full(position: int) -> str:
-    """The id of whoever stands in full at this place of a file, counted from 1."""
-    return f"signer-{position}"
+def id_of_address(email: str, secret: SecretStr) -> str:
+    """The id of somebody who is in no directory: the same for the same address, and nothing of it can be read back."""
+    told = hmac.new(secret.get_secret_value().encode(), email.casefold().encode(), hashlib.sha256)
+    return f"p-{told.hexdigest()[:_OF_AN_ID]}"
+
+
+def ids_in_full(
+    named: Iterable[Reachable | None], workflow_id: str, secret: SecretStr | None
+) -> tuple[str | None, ...]:
+    """The ids of those who stand in full, in the order of their file; None for people of the directory.
+
+    Of an address the id is the same in every file. Without a secret, and of an address that is there twice, it is made
+    of the workflow's id and the position.
+    """
+    ids: list[str | None] = []
+    for position, one in enumerate(named, start=1):
+        id = id_of_address(one.email, secret) if one and secret else None
+        if one is not None and (id is None or id in ids):
+            id = f"p-{hashlib.sha256(f'{workflow_id}/{position}'.encode()).hexdigest()[:_OF_AN_ID]}"
+        ids.append(id)
+    return tuple(ids)
 
 
 def stands_in_full(id: str) -> bool:
-    """Whether an id is that of somebody who stands in full in a file."""
-    return re.fullmatch(r"signer-[0-9]+", id) is not None
+    """Whether an id is that of somebody who stands in full in a file, or the word for their position in it."""
+    return re.fullmatch(f"{_IN_FULL}|{_POSITION}", id) is not None
+
+
+def position_word(position: int) -> str:
+    """The word by which commands take whoever stands at this position of a file, counted from 1."""
+    return f"signer-{position}"
+
+
+def position_of(word: str) -> int | None:
+    """The position, counted from 1, that a word such as `signer-2` stands for; None for any other word."""
+    match = re.fullmatch(_POSITION, word)
+    return int(match[1]) if match else None
 
 
 def by_group(people: Iterable[Person]) -> dict[str, tuple[str, ...]]:

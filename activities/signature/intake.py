@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from activities.files.fields import FileName, Message, Name, Url
 from activities.files.pdf import LocalDocuments
@@ -27,7 +27,7 @@ from activities.launch.intake import (
     right,
 )
 from activities.people.directory import Directory
-from activities.people.person import SignersFile, id_in_full
+from activities.people.person import SignersFile, ids_in_full
 from activities.policies.cascade import Resolved
 from activities.policies.catalogue import Catalogue
 from activities.records.rows import StoragePrefix
@@ -217,28 +217,28 @@ async def prepare_request(
         closing=closing_times(maps(plain.plain, "signers"), found),
         now=now,
     )
-    return _prepared(*await checked(plain, RequestFile, checks, directory), checks.pdf)
+    return _prepared(*await checked(plain, RequestFile, checks, directory), checks.pdf, directory.secret)
 
 
-def _prepared(file: RequestFile, found: CheckedPolicy, pdf: bytes | None) -> PreparedRequest:
+def _prepared(file: RequestFile, found: CheckedPolicy, pdf: bytes | None, secret: SecretStr | None) -> PreparedRequest:
     """The request of a file that is right, with its resolved policy and the bytes of its document."""
     document, policy = _document(file.document, pdf), found.resolved.policy
     digest = fingerprint(file, document.sha256)
+    id, in_full = launch.own_id(file, digest), tuple(one.in_full for one in file.signers)
+    ids = ids_in_full(in_full, Kind.REQUEST.workflow_id(id), secret)
     brief = SignatureBrief(
-        id=launch.own_id(file, digest),
+        id=id,
         kind=file.kind,
         title=_title(file.document),
         document=document,
         requester=file.requester,
-        people=_signers(file),
+        people=_signers(file, ids),
         message=file.message,
         urgent=policy.urgent,
         lock_screen=policy.lock_screen,
     )
     request = SignatureInput(brief=brief, policy=policy, due=file.due, fingerprint=digest, subscribers=file.subscribers)
-    return PreparedRequest(
-        request, found.resolved, pdf, SignersFile.of(one.in_full for one in file.signers), found.overdue
-    )
+    return PreparedRequest(request, found.resolved, pdf, SignersFile.of(in_full, ids), found.overdue)
 
 
 def fingerprint(file: RequestFile, document_sha256: str | None) -> str:
@@ -261,8 +261,8 @@ def _document(entry: DocumentEntry, pdf: bytes | None) -> Document:
     return Document(sha256=digest, size=len(pdf), file_name=PurePosixPath(entry.file).name)
 
 
-def _signers(file: RequestFile) -> tuple[Participant, ...]:
+def _signers(file: RequestFile, ids: tuple[str | None, ...]) -> tuple[Participant, ...]:
     return tuple(
-        Participant(person=entry.person or id_in_full(position), order=entry.order or position, role=entry.role)
-        for position, entry in enumerate(file.signers, start=1)
+        Participant(person=entry.person or id or "", order=entry.order or position, role=entry.role)
+        for position, (entry, id) in enumerate(zip(file.signers, ids, strict=True), start=1)
     )

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final, NamedTuple, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from activities.files.fields import Id, Message, Name, Span
 from activities.files.reading import FileFaults, FileModel, FileText, PlainFile
@@ -24,7 +24,7 @@ from activities.launch.intake import (
     right,
 )
 from activities.people.directory import Directory, UnknownGroup
-from activities.people.person import Reachable, SignersFile, id_in_full
+from activities.people.person import Reachable, SignersFile, ids_in_full
 from activities.policies.cascade import Resolved
 from activities.policies.catalogue import Catalogue
 from activities.policies.policy_file import PolicyLayer
@@ -102,10 +102,10 @@ class TaskChecks(FileChecks):
         return layer if within is None else (layer or PolicyLayer()).model_copy(update={"window": within})
 
     def asked(self, who: "WhoEntry") -> tuple[str, ...]:
-        """The ids of those who are asked."""
+        """The ids of those who are asked; nobody's where it is somebody in full."""
         if who.group is not None:
             return self.team.members
-        return (who.person or id_in_full(1),)
+        return (who.person,) if who.person else ()
 
     def person_once(self, id: str) -> str:
         """The id of somebody of the directory who is named as one to be asked, but for the owner."""
@@ -242,23 +242,26 @@ async def prepare_task(
     plain = await read_as(Kind.TASK, written)
     checks = await TaskChecks.look_up(plain.plain, catalogue=catalogue, directory=directory, now=now)
     file, found = await checked(plain, TaskFile, checks, directory)
-    return _prepared(file, found, checks.asked(file.who))
+    return _prepared(file, found, checks.asked(file.who), directory.secret)
 
 
-def _prepared(file: TaskFile, found: CheckedPolicy, asked: tuple[str, ...]) -> PreparedTask:
+def _prepared(file: TaskFile, found: CheckedPolicy, asked: tuple[str, ...], secret: SecretStr | None) -> PreparedTask:
     policy = found.resolved.policy
     digest = launch.fingerprint(file.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude={"id"}))
+    id = launch.own_id(file, digest)
+    ids = ids_in_full(file.in_full, Kind.TASK.workflow_id(id), secret)
+    first, others = ids[0], zip(file.colleagues, ids[1:], strict=True)
     task = Task(
-        id=launch.own_id(file, digest),
+        id=id,
         kind=file.kind,
         title=file.title,
         text=file.text,
         requester=file.owner,
-        people=tuple(Participant(person=id, role=Role.DO) for id in asked),
-        colleagues=tuple(one.person or id_in_full(place) for place, one in enumerate(file.colleagues, start=2)),
+        people=tuple(Participant(person=id, role=Role.DO) for id in asked or filter(None, (first,))),
+        colleagues=tuple(one.person or id or "" for one, id in others),
         answer=file.answer.field if file.answer else None,
         urgent=policy.urgent,
         lock_screen=policy.lock_screen,
     )
     given = TaskInput(task=task, policy=policy, due=file.due, fingerprint=digest, subscribers=file.subscribers)
-    return PreparedTask(given, found.resolved, SignersFile.of(file.in_full), found.overdue)
+    return PreparedTask(given, found.resolved, SignersFile.of(file.in_full, ids), found.overdue)

@@ -100,7 +100,7 @@ def catalogue(settings: Settings) -> Catalogue:
 def directory(settings: Settings, store: Store) -> FileDirectory:
     """The people file; needs `Need.PEOPLE`. With push off nobody has a device: Core Signature's own mails go out."""
     kind = _WithoutDevices if settings.push.dialect == "off" else FileDirectory
-    return kind(settings.people or Path(), store)
+    return kind(settings.people or Path(), store, settings.link_secret or None)
 
 
 def links(settings: Settings) -> SigningLinks:

@@ -1,13 +1,16 @@
-"""Whether somebody whom a command names is in the people file, before anything is sent."""
-
-import re
+"""Whom a command names: whether they are in the people file, and who stands at a position, before anything is sent."""
 
 from activities.people.directory import DirectoryFailure, UnknownPerson
-from activities.people.person import IN_FULL_IN_TABLE, stands_in_full
+from activities.people.person import position_of, stands_in_full
 from activities.records.store import Store
 from starter.boot import clients
+from starter.boot.context import Context
 from starter.config.settings import Settings
 from starter.errors import Refusal
+from starter.queries.lookup import look_at
+from workflows.kinds import WorkflowName
+from workflows.model.signature import SignerState
+from workflows.model.views import AssigneeLine, OnboardingShow, Shown, SignerLine, TaskShow
 
 
 async def refuse_stranger(settings: Settings, store: Store, id: str) -> None:
@@ -15,7 +18,7 @@ async def refuse_stranger(settings: Settings, store: Store, id: str) -> None:
 
     Where the people file is not at hand, or cannot be read, the worker finds that out.
     """
-    if settings.people is None or stands_in_full(id) or re.fullmatch(IN_FULL_IN_TABLE, id):
+    if settings.people is None or stands_in_full(id):
         return
     try:
         await clients.directory(settings, store).person(id)
@@ -23,3 +26,23 @@ async def refuse_stranger(settings: Settings, store: Store, id: str) -> None:
         raise Refusal(f"nothing was changed: {unknown}") from None
     except DirectoryFailure:
         return
+
+
+async def at_position(context: Context, what: WorkflowName, word: str) -> str:
+    """The id of whoever stands at the position of a file that `signer-2` names; any other word as it is."""
+    position = position_of(word)
+    if position is None:
+        return word
+    shown = await look_at(context.client, context.store, what)
+    ids = positions(shown)
+    return ids[position - 1] if 0 < position <= len(ids) else word
+
+
+def positions(shown: Shown) -> tuple[str, ...]:
+    """Whom a file has named, in its order: whoever was asked instead of somebody stands right behind them."""
+    if isinstance(shown, OnboardingShow):
+        return (shown.customer, *shown.colleagues)
+    lines: tuple[SignerLine | AssigneeLine, ...] = tuple(shown.lines)
+    replaced = (False, *(line.state == SignerState.REASSIGNED for line in lines))
+    own = tuple(line.person for line, instead in zip(lines, replaced, strict=False) if not instead)
+    return (*own, *shown.colleagues) if isinstance(shown, TaskShow) else own

@@ -17,8 +17,9 @@ from starter.cli import printing
 from starter.cli.arguments import Id
 from starter.cli.printing import patience
 from starter.queries import commands
+from starter.queries.filters import id_of
 from starter.terminal.terminal import Sentence
-from workflows.kinds import Kind
+from workflows.kinds import Kind, WorkflowName
 from workflows.model.commands import (
     Answer,
     AnyCommand,
@@ -99,6 +100,8 @@ class CommonOptions:
 
 
 PLAIN: Final = CommonOptions()
+_PERSONS: Final = ("actor", "signer", "person", "to")
+"""The fields of wishes that name somebody."""
 Person = Annotated[str, Parameter(("--signer", "--person"))]
 """Somebody who is asked."""
 
@@ -132,7 +135,7 @@ class OperationWords:
         Parameters
         ----------
         person
-            Who hands over: an id of the directory.
+            Who hands over: an id of the directory, or `signer-2` for whoever stands at that position of the file.
         to
             Who is asked instead: an id of the directory.
         force
@@ -236,8 +239,19 @@ class OperationWords:
         async with opened(settings) as context, patience("recorded; carrying it out", quiet=manner.json):
             if first is not None:
                 await first(context)
+            wish = await self._with_ids(context, id, wish)
             receipt = await commands.make(context, id, wish, op=manner.op, kind=self.kind, wait=manner.wait)
         printing.print_answer(receipt, _told(receipt), as_json=manner.json)
+
+    async def _with_ids(self, context: Context, id: str, wish: AnyCommand) -> AnyCommand:
+        """The wish with the id of a person in the place of a word for a position, such as `signer-2`."""
+        words = {name: str(word) for name in _PERSONS if str(word := getattr(wish, name, "")).startswith("signer-")}
+        if not words:
+            return wish
+        from starter.cli.known_people import at_position  # noqa: PLC0415  hardly any word is one
+
+        what = WorkflowName(self.kind, id_of(self.kind, id))
+        return wish.replace(**{name: await at_position(context, what, word) for name, word in words.items()})
 
 
 def _told(receipt: Receipt) -> Group:

@@ -94,7 +94,7 @@ class _People(Model):
 
 
 async def names_in_full(store: Store, what: WorkflowName) -> showing.Names:
-    """The names of those who stand in full in its file, by the ids that they have everywhere else (`signer-1`).
+    """The names of those who stand in full in its file, by the ids that they have everywhere else (`p-<12 hex>`).
 
     Empty when all are of the directory, they were erased, or the store does not answer.
     """

@@ -6,13 +6,13 @@ from datetime import UTC, date, datetime, time
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, SecretStr
 
 from activities.calendar.wall_clock import at_clock, in_words
 from activities.files.fields import known_zone
 from activities.people.devices import KnownDevice
 from activities.people.directory import Directory, UnknownPerson
-from activities.people.person import Person, PushDevice, SignersFile, stands_in_full
+from activities.people.person import Person, PushDevice, SignersFile, position_of, stands_in_full
 from activities.policies.cascade import REQUEST, Resolved
 from activities.signature.intake import PreparedRequest
 from starter.errors import Refusal
@@ -21,7 +21,7 @@ from workflows.follow_up import notification_types as stages
 from workflows.model.base import Model
 from workflows.model.policy import WHEN_DUE, Policy
 from workflows.model.schedule import ActionType, Reason
-from workflows.model.subject import Status
+from workflows.model.subject import Participant, Status
 
 _SIGNING: Final = re.compile(r"([A-Za-z0-9._-]{1,100})@\+([1-9][0-9]{0,3}[mhdw])")
 
@@ -95,6 +95,11 @@ class PlannedDirectory:
         """See `Directory`."""
         return self._directory.warning
 
+    @property
+    def secret(self) -> SecretStr | None:
+        """See `Directory`."""
+        return self._directory.secret
+
     async def person(self, id: str, beside: str | None = None) -> Person:
         """See `Directory`."""
         if not stands_in_full(id):
@@ -132,6 +137,12 @@ def signing(texts: Sequence[str]) -> dict[str, str]:
     return found
 
 
+def _at_position(word: str, people: Sequence[Participant]) -> str:
+    """The id of whoever stands at the position that `signer-2` names; any other word as it is."""
+    position = position_of(word)
+    return people[position - 1].person if position and position <= len(people) else word
+
+
 def zone_of(name: str | None) -> ZoneInfo | None:
     """The IANA zone of this name; `ValueError` when there is none."""
     return ZoneInfo(known_zone(name)) if name else None
@@ -164,6 +175,7 @@ async def plan(
     if prepared.overdue is not None:
         raise prepared.overdue
     brief = prepared.request.brief
+    signing = {_at_position(person, brief.people): when for person, when in signing.items()}
     if strangers := [person for person in signing if person not in {signer.person for signer in brief.people}]:
         raise Refusal(f"{', '.join(strangers)}: not a signer of this request")
     known = PlannedDirectory(directory, prepared.signers)

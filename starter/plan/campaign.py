@@ -214,7 +214,7 @@ async def _heard(one: _AskedMember, prepared: PreparedCampaign, directory: Compa
     """What somebody would hear who never acts; its end is the campaign's to tell."""
     given, member = prepared.given, Member(one.row, prepared.given.campaign.due)
     request = request_of(given.campaign, given.fingerprint, member, one.full).given
-    known = PlannedDirectory(directory, SignersFile.of([one.full]))
+    known = PlannedDirectory(directory, SignersFile.of([one.full], [one.row.person]))
     _, happened = await Rehearsal(request, at, known, {}).play()
     due_at = (await Rehearsal(request, at, known, {}).first_agenda()).due_at
     asked = request.brief.people[0].person

@@ -4,9 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from activities.campaign.population import stands_in_full
 from activities.people.directory import Directory, DirectoryFailure
-from activities.people.person import Reachable, SignersFile
+from activities.people.person import Reachable, SignersFile, stands_in_full
 from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from activities.records.user_texts import ERASED

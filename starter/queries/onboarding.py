@@ -18,6 +18,7 @@ from temporalio.service import RPCError
 
 from activities.documents.errors import StoreFailure
 from activities.notifications.links import FIRST_SERIAL, LinkUse, SigningLinks, serial_of
+from activities.people.person import position_of
 from activities.records.store import Store
 from activities.temporal import executions
 from starter.boot.context import Context
@@ -228,6 +229,9 @@ def _of_customer(shown: OnboardingShow, person: str | None) -> str:
             f"{shown.id}: nobody says who its customer is while no worker answers: start `countersign worker`"
         )
     everyone = (shown.customer, *shown.colleagues)
+    position = position_of(person or "")
+    if position and position <= len(everyone):
+        return everyone[position - 1]
     if person is not None and person not in everyone:
         raise Refusal(f"{person} is none of the customer's people: they are {', '.join(everyone)}")
     return person or shown.customer

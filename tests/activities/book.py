@@ -5,6 +5,8 @@ from datetime import UTC, date, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from pydantic import SecretStr
+
 from activities.people.devices import KnownDevice
 from activities.people.directory import DirectoryFailure, UnknownPerson
 from activities.people.person import Person, Platform, PushDevice
@@ -25,6 +27,7 @@ class Book:
     """A directory in memory."""
 
     warning: str | None = None
+    secret: SecretStr | None = None
 
     def __init__(self, *people: Person) -> None:
         self._people = {person.id: person for person in people}

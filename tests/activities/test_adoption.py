@@ -21,6 +21,7 @@ from activities.core_signature.signing_page import SigningState, signing_page
 from activities.core_signature.wire import WireDocument
 from activities.files.reading import FileFaults, FileText
 from activities.people.file_directory import FileDirectory
+from activities.people.person import stands_in_full
 from activities.policies.catalogue import Catalogue
 from activities.reconciliation.adoption import Adoption
 from activities.reconciliation.pages import GIVEN_UP_AFTER, WAITING_AT_MOST, UnmanagedDocuments
@@ -142,11 +143,11 @@ async def test_a_document_that_was_sent_by_hand_is_a_request_from_the_next_sweep
         assert (brief.title, brief.kind, brief.requester) == ("Lease", "contract", "legal-desk")
         assert [(one.person, one.order, one.role) for one in brief.people] == [
             ("chief-executive", 1, Role.SIGN),
-            ("signer-2", 2, Role.APPROVE),
+            (brief.people[1].person, 2, Role.APPROVE),
         ]
         assert it.adoption
         await it.store.choose_signers(StoragePrefix.of_request(brief.id), started.fingerprint)
-        stranger = await it.adoption.directory.person("signer-2", brief.workflow_id)
+        stranger = await it.adoption.directory.person(brief.people[1].person, brief.workflow_id)
         assert (stranger.name, stranger.locale, stranger.zone) == ("Gast Eins", "de", "Europe/Amsterdam")
         [page] = [
             await signing_page(it.signature, brief.id, "chief-executive", await SignerSnapshots(it.store).of(brief.id))
@@ -271,13 +272,13 @@ async def test_who_was_replaced_after_an_attempt_that_died_is_not_asked(tmp_path
         started, service, environment = await given(it, document), of_service(it), ActivityEnvironment()
         order = CreateOrder(brief=started.brief, now=it.now, fingerprint=started.fingerprint)
         [signer] = (await environment.run(service.create, order)).signers
-        assert (signer.person, signer.state) == ("signer-1", SignerState.WAITING)
+        guest = started.brief.people[0].person
+        assert stands_in_full(guest)
+        assert (signer.person, signer.state) == (guest, SignerState.WAITING)
         assert it.adoption
-        assert (
-            await it.adoption.directory.person("signer-1", started.brief.workflow_id)
-        ).email == "second@customer.test"
+        assert (await it.adoption.directory.person(guest, started.brief.workflow_id)).email == "second@customer.test"
         page = await signing_page(
-            it.signature, started.brief.id, "signer-1", await SignerSnapshots(it.store).of(started.brief.id)
+            it.signature, started.brief.id, guest, await SignerSnapshots(it.store).of(started.brief.id)
         )
         assert page.state is SigningState.BY_MAIL
 
@@ -295,7 +296,7 @@ async def test_a_request_that_an_attempt_began_before_it_died_is_known_also_when
             assert (swept.refusals, swept.waiting) == (0, 0)
             assert await it.store.read_cover(StoragePrefix.of_request(id_of(document))) is not None
             await it.store.notes.note_sweep_mark(b"lost")
-        assert (await given(it, document)).brief.people[0].person == "signer-1"
+        assert stands_in_full((await given(it, document)).brief.people[0].person)
 
 
 async def test_the_document_of_another_countersign_is_left_alone(tmp_path: Path) -> None:

@@ -129,7 +129,7 @@ async def _depth_of(client: Client, id: str) -> int:
 
 async def test_what_is_known_of_those_who_were_asked_goes_into_its_places(house: House, client: Client) -> None:
     ada = Reachable.model_validate({"name": "Ada Ng", "email": "ada@acme.example", "zone": "Europe/Paris"})
-    home, in_full = StoragePrefix.of(BRIEF.workflow_id), SignersFile.of((None, ada))
+    home, in_full = StoragePrefix.of(BRIEF.workflow_id), SignersFile.of((None, ada), (None, "signer-2"))
     assert in_full is not None
     await house.store.keep_signers(home, "digest", in_full)
     await house.store.choose_signers(home, "digest")

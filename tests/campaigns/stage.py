@@ -219,7 +219,7 @@ class Campaigns(TakesWishes):
         shown = await self.until(lambda shown: shown.frozen and shown.asked >= shown.frozen.rows)
         for member in (await self.audience()).members:
             if member.asked:
-                await self.hears("signer-1" if member.person.startswith("p-") else member.person)
+                await self.hears(member.person)
         await self.at_rest()
         return shown
 

@@ -389,7 +389,7 @@ async def test_somebody_in_full_is_asked_and_keeps_their_id_though_the_secret_is
         audience = await it.audience()
         member = audience.members[0]
         assert member.person.startswith("p-")
-        assert it.told("signer-1") == ["ready"]
+        assert it.told(member.person) == ["ready"], "known to their request by the id of the table"
         assert "di@plant.example" not in json.dumps([event.SerializeToString().hex() for event in await it.history()])
         await it.days_pass(8)
         ended = await it.handle.result()

@@ -29,6 +29,7 @@ from activities.records.store import Store
 from activities.records.user_texts import words_of
 from activities.schedule.planner import PolicyPlanner
 from activities.temporal import executions as runs
+from tests.activities.requests.papers import SECRET
 from tests.glances import glances
 from tests.servers import time_skipping
 from tests.workflows import corpus
@@ -321,7 +322,7 @@ class House:
         (self.folder / "people.yaml").write_text(json.dumps({"people": PEOPLE}))
         (self.folder / "catalogue.yaml").write_text(json.dumps({"kinds": KINDS}))
         self.store = Store(str(self.folder / "store"))
-        self.directory = FileDirectory(self.folder / "people.yaml", self.store)
+        self.directory = FileDirectory(self.folder / "people.yaml", self.store, SECRET)
 
     async def prepared(self, file: dict[str, Any] | str, now: datetime | None = None) -> PreparedOnboarding:
         """An onboarding of a file that was checked."""

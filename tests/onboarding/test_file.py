@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from activities.campaign import population as rows
 from activities.files.reading import FileFaults, FileText
 from activities.onboarding.file import (
     COLLEAGUES_AT_MOST,
@@ -15,8 +16,10 @@ from activities.onboarding.file import (
     STAGES_AT_MOST,
     TEAMS_AT_MOST,
 )
+from activities.onboarding.intake import asked
 from activities.policies.catalogue import Catalogue
 from activities.signature.intake import prepare_request
+from tests.activities.requests.papers import SECRET, in_full
 from tests.onboarding.stage import AGREEMENTS, DETAILS, LIVE, OWNER, SET_UP, WHOLE, House, a_file, an_agreement
 from workflows.model.notifications import QUIET_AT_MOST
 from workflows.model.onboarding import PartKind
@@ -68,10 +71,14 @@ async def test_a_customer_may_stand_in_full_and_is_asked_in_every_part(tmp_path:
         AGREEMENTS, DETAILS, customer={**IN_FULL, "company": "Acme", "colleagues": [IN_FULL | {"email": "b@c.example"}]}
     )
     prepared = await House(tmp_path).prepared(file)
-    assert [one.person for one in prepared.given.onboarding.people] == ["signer-1", "signer-2"]
+    zoe, other = in_full(IN_FULL["email"]), in_full("b@c.example")
+    assert [one.person for one in prepared.given.onboarding.people] == [zoe, other]
     assert "zoe@" not in prepared.given.model_dump_json()
-    assert [one.person for one in prepared.parts["agreement-1"].given.subject.people] == ["signer-1"]
-    assert [one.person for one in prepared.parts["billing"].given.subject.people] == ["signer-1"]
+    table = tmp_path / "staff.csv"
+    table.write_text("name,email,zone\nZoe,Zoe@elsewhere.example,Europe/Paris\n")
+    assert [row.person for row in rows.read(table, secret=SECRET).rows] == [zoe], "in a campaign as well"
+    assert [one.person for one in prepared.parts["agreement-1"].given.subject.people] == [zoe]
+    assert [one.person for one in prepared.parts["billing"].given.subject.people] == [zoe]
 
 
 @pytest.mark.parametrize("customer", [IN_FULL, {"person": "customer-signer"}], ids=["in full", "of the directory"])
@@ -88,14 +95,18 @@ async def test_a_customer_in_full_is_spared_by_one_key_whatever_each_part_calls_
     second = an_agreement(signers=[{"person": "chief-executive"}, {"person": "customer"}])
     customer = {**IN_FULL, "company": "Acme", "colleagues": [IN_FULL | {"email": "b@c.example"}]}
     stage = {"name": "agreements", "agreements": [an_agreement(), second]}
-    content = (await House(tmp_path).prepared(a_file(stage, DETAILS, customer=customer))).content
+    prepared = await House(tmp_path).prepared(a_file(stage, DETAILS, customer=customer))
+    content = prepared.content
     spared = {
-        id: [(one.person, one.key) for one in part.spared(content.contacts)] for id, part in content.parts.items()
+        id: [(one.person, one.key) for one in part.spared(content.contacts, asked(prepared.parts[id]))]
+        for id, part in content.parts.items()
     }
+    alone, other = (asked(prepared.parts[id]) for id in ("agreement-1", "agreement-2"))
+    billing = asked(prepared.parts["billing"])
     assert spared == {
-        "agreement-1": [("signer-1", "contact-1")],
-        "agreement-2": [("signer-2", "contact-1")],
-        "billing": [("signer-1", "contact-1"), ("signer-2", "contact-2")],
+        "agreement-1": [(alone[0], "contact-1")],
+        "agreement-2": [(other[1], "contact-1")],
+        "billing": [(billing[0], "contact-1"), (billing[1], "contact-2")],
     }
 
 

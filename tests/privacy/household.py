@@ -110,7 +110,8 @@ class Household:
         link = await self.link_of("canary-customer")
         page = await self.http.get(link)
         [form] = re.findall(r'name="token" value="([^"]+)">\s*<input[^>]*value="hand-over"', page.text)
-        fields = {"token": form, "act": "hand-over", "value": "signer-2"}
+        colleague = re.findall(r'value="(p-[0-9a-f]{12})"', page.text)[0]
+        fields = {"token": form, "act": "hand-over", "value": colleague}
         headers = {"origin": "null", "sec-fetch-site": "same-origin"}
         answer = await self.http.post(link, data=fields, headers=headers)
         assert answer.status_code == 303, answer.text

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from activities.notifications.links import FIRST_SERIAL, LinkUse, Through, serial_of
-from activities.people.person import Reachable, SignersFile
+from activities.people.person import Reachable, SignersFile, position_word
 from activities.records.rows import StoragePrefix
 from starter.queries.onboarding import PartHeard, joined
 from starter.web.bodies import LONGEST
@@ -216,7 +216,8 @@ async def test_who_stands_in_full_is_found_in_each_part_by_whom_they_are(custome
     """`signer-1` of the onboarding is `signer-2` of an agreement that somebody of ours signs first."""
     her = Reachable(name="Ada Ng", email="Ada@customer.example", zone="Europe/Amsterdam")
     for workflow, people in ((ACME, [her]), ("signature-request:acme.1.1", [None, her]), ("task:acme.1.3", [her])):
-        await customer.store.keep_signers(StoragePrefix.of(workflow), "f", SignersFile.of(people) or b"")
+        ids = map(position_word, range(1, len(people) + 1))
+        await customer.store.keep_signers(StoragePrefix.of(workflow), "f", SignersFile.of(people, ids) or b"")
         await customer.store.choose_signers(StoragePrefix.of(workflow), "f")
     know(customer, shown(customer="signer-1", colleagues=()), request(1, "signer-2"), task("signer-1"))
     page = (await customer.open(link(customer, "signer-1"))).text

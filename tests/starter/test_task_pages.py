@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from activities.notifications.links import LinkUse, Through
-from activities.people.person import Reachable, SignersFile
+from activities.people.person import Reachable, SignersFile, position_word
 from activities.records.rows import StoragePrefix
 from starter.queries.commands import CommandRefused
 from starter.web.pages.screens import FormAction
@@ -250,7 +250,8 @@ async def customer(doer: Phone, **changes: Any) -> str:
         Reachable(name=name, email=f"{locale}@acme.test", zone="Asia/Tokyo", locale=locale)
         for name, locale in (("Buyer", "fr"), ("Back <i>office</i>", "en"), ("Accounts", "en"))
     ]
-    await doer.store.keep_signers(StoragePrefix.of(TASK), "f" * 64, SignersFile.of(people) or b"")
+    ids = map(position_word, range(1, len(people) + 1))
+    await doer.store.keep_signers(StoragePrefix.of(TASK), "f" * 64, SignersFile.of(people, ids) or b"")
     asked = (AssigneeLine(person="signer-1", state="asked"),)
     known = shown(choices("signer-1"), people=asked, colleagues=("signer-2", "signer-3"))
     doer.known[TASK] = known.replace(**changes)

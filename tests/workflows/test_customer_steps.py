@@ -13,7 +13,7 @@ import pytest
 from temporalio.worker import Worker
 
 from activities.schedule.planner import PolicyPlanner
-from tests.activities.requests.papers import Desk
+from tests.activities.requests.papers import Desk, in_full
 from tests.activities.tasks.test_start import prepared
 from tests.servers import time_skipping
 from tests.workflows import corpus
@@ -26,7 +26,7 @@ from workflows.model.views import AttentionCode
 from workflows.names import WORKFLOW_QUEUE
 from workflows.task.workflow import TaskWorkflow
 
-BUYER, OFFICE, ACCOUNTS = "signer-1", "signer-2", "signer-3"
+BUYER, OFFICE, ACCOUNTS = (in_full(f"{who}@example.org") for who in ("buyer", "office", "accounts"))
 OWNER, STRANGER = "legal-desk", "chair"
 PERSONAL: Final = ("Buyer", "Back office", "example.org", "Tokyo", "buyer~")
 STEP: Final[dict[str, Any]] = {

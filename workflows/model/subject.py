@@ -100,7 +100,7 @@ class LockScreen(StrEnum):
 
 
 class Participant(Model):
-    """Somebody who is asked: a directory id, or `signer-<position>` of an inline entry, kept beside its workflow."""
+    """Somebody who is asked: a directory id, or `p-<12 hex>` of an inline entry, kept beside its workflow."""
 
     person: str
     order: int = 1

@@ -17,14 +17,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from temporalio.service import RPCError
 
-from activities.campaign import population
 from activities.documents.errors import StoreFailure
 from activities.files.reading import FileFaults
 from activities.notifications.links import at_desk, named_at_desk
 from activities.people.directory import DirectoryFailure
 from activities.people.file_directory import FileDirectory
 from activities.people.language import Language
-from activities.people.person import id_in_full, stands_in_full
+from activities.people.person import stands_in_full
 from activities.policies.catalogue import Catalogue, UnknownKind
 from starter.boot.context import Context
 from starter.temporal.codec import CodecError
@@ -228,10 +227,7 @@ class PeopleNames:
 
     async def in_full(self, id: str, request: str) -> str:
         """The same of somebody of an audience; whoever stands in full in its table is known to their request."""
-        if not population.stands_in_full(id):
-            return await self.of(id)
-        name = await self.of(id_in_full(1), Kind.REQUEST.workflow_id(request))
-        return id if name == id_in_full(1) else name
+        return await self.of(id, Kind.REQUEST.workflow_id(request))
 
     async def of(self, id: str, beside: str | None = None) -> str:
         """Somebody's name, or their id when neither the directory says it nor what is `beside` another workflow."""

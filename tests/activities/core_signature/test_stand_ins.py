@@ -9,6 +9,7 @@ from typing import Final
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 from temporalio.exceptions import ApplicationError
 
 from activities.core_signature import orders
@@ -242,6 +243,7 @@ class Office:
     delegates: dict[str, str | None]
     away: Collection[str]
     warning: str | None = None
+    secret: SecretStr | None = None
 
     async def person(self, id: str, beside: str | None = None) -> Person:
         """Everybody has an address of their own."""

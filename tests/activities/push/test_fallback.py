@@ -168,7 +168,7 @@ async def test_a_customer_in_full_of_a_task_is_told_in_their_language_where_they
         people=(Participant(person="signer-1", role=Role.DO),),
     )
     buyer = Reachable(name="Buyer", email="buyer@acme.test", zone="UTC", locale="nl", devices=devices)
-    await store.keep_signers(StoragePrefix.of(task.workflow_id), "f" * 64, SignersFile.of([buyer]) or b"")
+    await store.keep_signers(StoragePrefix.of(task.workflow_id), "f" * 64, SignersFile.of([buyer], ["signer-1"]) or b"")
     asked = notice("signer-1", action=NoticeAction.DO)
     line = only(await reaching.deliver(Delivery(subject=task.subject, notices=(asked,))))
     assert (line.person, line.channel, line.outcome) == ("signer-1", channel, NotificationOutcome.ACCEPTED)

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from pydantic import SecretStr
 from ruamel.yaml import YAML
 
 from activities.files.pdf import LocalDocuments
 from activities.files.reading import FileFaults, FileText
 from activities.people.file_directory import FileDirectory
+from activities.people.person import id_of_address
 from activities.policies.catalogue import Catalogue
 from activities.records.store import Store
 from activities.signature.intake import PreparedRequest, prepare_request
@@ -58,6 +60,14 @@ REQUEST: Final[Mapping[str, Any]] = {
 }
 
 
+SECRET: Final = SecretStr("0123456789abcdef0123456789abcdef")
+
+
+def in_full(email: str) -> str:
+    """The id of whoever stands in full in a file with this address."""
+    return id_of_address(email, SECRET)
+
+
 class Desk:
     """A folder with everything that a request needs, and the objects that read it."""
 
@@ -67,7 +77,7 @@ class Desk:
         (folder / "people.yaml").write_text(people, "utf-8")
         (folder / "catalogue.yaml").write_text(CATALOGUE, "utf-8")
         self.store = Store(str(folder / "store"))
-        self.directory = FileDirectory(folder / "people.yaml", self.store)
+        self.directory = FileDirectory(folder / "people.yaml", self.store, SECRET)
         self.catalogue = Catalogue.read(folder / "catalogue.yaml")
 
     async def prepare(self, request: Mapping[str, Any] | str = REQUEST, **changes: Any) -> PreparedRequest:

@@ -18,7 +18,7 @@ from activities.people.directory import DirectoryFailure
 from activities.records.rows import StoragePrefix
 from activities.records.texts import Reference
 from activities.signature.intake import prepare_request
-from tests.activities.requests.papers import NOW, PDF, REQUEST, Desk, faults, given
+from tests.activities.requests.papers import NOW, PDF, REQUEST, Desk, faults, given, in_full
 from tests.activities.requests.waiting_request import WaitingRequest
 from tests.activities.test_store import whole
 from tests.servers import own_namespace
@@ -71,11 +71,11 @@ async def test_defaults(desk: Desk) -> None:
 
 async def test_signers_in_full_are_kept_out_of_the_input(desk: Desk) -> None:
     prepared = await desk.prepare(signers=[{"person": "chief-executive"}, IN_FULL])
-    assert prepared.request.brief.people[1].person == "signer-2"
+    assert prepared.request.brief.people[1].person == in_full("buyer@example.org")
     assert "buyer@example.org" not in prepared.request.model_dump_json()
     assert prepared.signers is not None
     await desk.store.keep_signers(StoragePrefix.of_request(prepared.id), prepared.request.fingerprint, prepared.signers)
-    buyer = await desk.directory.person("signer-2", prepared.request.brief.workflow_id)
+    buyer = await desk.directory.person(in_full("buyer@example.org"), prepared.request.brief.workflow_id)
     assert (buyer.email, buyer.zone, buyer.locale) == ("buyer@example.org", "Asia/Tokyo", "ja")
 
 
@@ -368,7 +368,7 @@ async def test_signers_in_full_and_the_message_are_those_of_the_start_that_lives
     assert message is not None
     assert await desk.store.texts.read(home, message) == "Dear Buyer"
     await desk.store.choose_signers(home, request.fingerprint)
-    assert (await desk.directory.person("signer-1", started.workflow_id)).email == "buyer@example.org"
+    assert (await desk.directory.person(in_full("buyer@example.org"), started.workflow_id)).email == "buyer@example.org"
 
 
 async def test_what_belongs_to_an_onboarding_or_a_campaign_is_named_after_it(desk: Desk) -> None:

@@ -15,7 +15,7 @@ from activities.launch.launch import IdTaken, start
 from activities.policies.catalogue import Catalogue
 from activities.records.rows import StoragePrefix
 from activities.task.intake import ANSWER_LINES_AT_MOST, COLLEAGUES_AT_MOST, PreparedTask, prepare_task
-from tests.activities.requests.papers import NOW, PEOPLE, Desk, given
+from tests.activities.requests.papers import NOW, PEOPLE, Desk, given, in_full
 from tests.markdown import ROOT
 from workflows.model.subject import AnswerField, Participant, Role
 
@@ -83,12 +83,12 @@ async def test_who_stands_in_full_is_kept_beside_the_task_and_nowhere_else(desk:
     office = {"name": "Back office", "email": "office@example.org", "zone": "Asia/Tokyo"}
     found = await prepared(desk, who=IN_FULL, colleagues=[{"person": "customer-signer"}, office])
     given = await found.kept(desk.store)
-    assert given.task.people == (Participant(person="signer-1", role=Role.DO),)
-    assert given.task.colleagues == ("customer-signer", "signer-3")
+    assert given.task.people == (Participant(person=in_full("buyer@example.org"), role=Role.DO),)
+    assert given.task.colleagues == ("customer-signer", in_full("office@example.org"))
     assert not any(word in given.model_dump_json() for word in ("Buyer", "office", "example.org"))
-    buyer = await desk.directory.person("signer-1", given.task.workflow_id)
+    buyer = await desk.directory.person(in_full("buyer@example.org"), given.task.workflow_id)
     assert (buyer.name, buyer.email, buyer.zone, buyer.locale) == ("Buyer", "buyer@example.org", "Asia/Tokyo", "ja")
-    assert (await desk.directory.person("signer-3", given.task.workflow_id)).name == "Back office"
+    assert (await desk.directory.person(in_full("office@example.org"), given.task.workflow_id)).name == "Back office"
 
 
 async def test_of_several_starts_the_people_are_those_of_the_one_that_lives(desk: Desk) -> None:
@@ -97,7 +97,9 @@ async def test_of_several_starts_the_people_are_those_of_the_one_that_lives(desk
     await wrong.kept(desk.store)
     given = await right.kept(desk.store)
     await right.lives(desk.store, given)
-    assert (await desk.directory.person("signer-1", given.task.workflow_id)).email == "buyer@example.org"
+    assert (
+        await desk.directory.person(in_full("buyer@example.org"), given.task.workflow_id)
+    ).email == "buyer@example.org"
 
 
 async def test_the_due_date_of_a_day_ends_where_somebody_in_full_is(desk: Desk) -> None:

@@ -14,7 +14,7 @@ from starter.cli.plan import of_plan
 from starter.errors import Refusal
 from starter.plan import calendar
 from starter.plan.calendar import Branch, RequestPlan
-from tests.activities.requests.papers import PEOPLE, Desk
+from tests.activities.requests.papers import PEOPLE, Desk, in_full
 from workflows.model.schedule import Reason
 from workflows.model.subject import Status
 
@@ -174,7 +174,9 @@ async def test_who_is_absent_at_sending_is_not_asked(tmp_path: Path, absent: str
 
 async def test_signers_in_full_are_planned_without_being_stored(tmp_path: Path) -> None:
     (branch,) = (await plan(tmp_path, signers=[IN_FULL])).branches
-    assert stages(branch)[:3] == ["ready signer-1", "follow legal-desk", "reminder-1 signer-1"]
+    buyer = in_full("buyer@example.org")
+    assert (await plan(tmp_path, signers=[IN_FULL], signs="signer-1@+1d")).branches[1].outcome is Status.SIGNED
+    assert stages(branch)[:3] == [f"ready {buyer}", "follow legal-desk", f"reminder-1 {buyer}"]
     assert not (tmp_path / "store").exists()
 
 
