@@ -1,7 +1,7 @@
 """What the settings make of the activities of a worker, seen in what these then do; nothing of it runs by Temporal."""
 
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -15,18 +15,29 @@ from temporalio.testing import ActivityEnvironment
 
 import worker
 from activities.core_signature.client import CoreSignatureClient
+from activities.notifications.sign_in import ask_of
 from deploy.sandbox.records import CoreEvent
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
 from starter.boot import clients
 from starter.config.settings import load
 from tests.activities.core_signature.requests import PDF
-from tests.activities.push.stage import entries
+from tests.activities.push.stage import delivery, entries, notice
 from tests.servers import own_namespace
 from tests.starter.terminal import complete
 from workflows.kinds import Kind
 from workflows.model.reconciliation import ReconciliationOrder, ReconciliationResult
-from workflows.names import KIND, REQUESTER, SIGNATURE_REQUEST, STATUS, SWEEP_QUEUE, adopted_id
+from workflows.model.sign_in import SignInOrder
+from workflows.names import (
+    KIND,
+    REQUESTER,
+    SIGNATURE_QUEUE,
+    SIGNATURE_REQUEST,
+    STATUS,
+    SWEEP_QUEUE,
+    WORKFLOW_QUEUE,
+    adopted_id,
+)
 
 pytestmark = pytest.mark.real_server
 PEOPLE = """
@@ -58,6 +69,12 @@ class Composed:
         env.info = replace(env.info, started_time=NOW)
         answer: ReconciliationResult = await env.run(sweep, ReconciliationOrder(now=NOW))
         return answer
+
+    def activity(self, name: str, queue: str = WORKFLOW_QUEUE) -> Callable[..., Any]:
+        """The one of this name that the worker has for a queue."""
+        found: Callable[..., Any]
+        [found] = [one for one in self.activities[queue] if one.__name__ == name]
+        return found
 
     def happens(self, ago: timedelta, external_id: str | None = "msa", **more: Any) -> None:
         """Something happened at Core Signature of which nobody was called."""
@@ -106,6 +123,9 @@ def _of_sandbox(sandbox: RunningSandbox) -> dict[str, str]:
         "COUNTERSIGN_PUSH_TOKEN_URL": f"{sandbox.url}/push/oauth2/token",
         "COUNTERSIGN_PUSH_CLIENT_ID": known.push_client_id,
         "COUNTERSIGN_PUSH_CLIENT_SECRET": known.push_client_secret,
+        "COUNTERSIGN_MRA_URL": sandbox.url,
+        "COUNTERSIGN_MRA_USER": known.mra_user,
+        "COUNTERSIGN_MRA_PASSWORD": known.mra_password,
     }
 
 
@@ -163,3 +183,21 @@ async def test_documents_that_were_sent_by_hand_are_adopted_where_a_setting_says
             run = await it.client.get_workflow_handle(Kind.REQUEST.workflow_id(adopted)).describe()
             known = run.typed_search_attributes
             assert (known.get(KIND), known.get(REQUESTER)) == ("customer-contract", "on-call")
+
+
+@pytest.mark.parametrize("queue", [WORKFLOW_QUEUE, SIGNATURE_QUEUE])
+async def test_a_notice_says_for_which_company_it_comes_as_a_setting_has_it(
+    tmp_path: Path, dev_server: str, queue: str
+) -> None:
+    async with composed(tmp_path, dev_server, COUNTERSIGN_COMPANY="Northwind") as it:
+        await ActivityEnvironment().run(it.activity("deliver", queue), delivery(notice("on-call")))
+        [push] = entries(it.sandbox, "push")
+        assert "Northwind" in push["text"]
+
+
+async def test_whom_no_device_reaches_gets_the_way_in_by_mail(tmp_path: Path, dev_server: str) -> None:
+    async with composed(tmp_path, dev_server) as it:
+        order = SignInOrder(person="customer", ask=ask_of("a browser"), at=NOW)
+        assert (await ActivityEnvironment().run(it.activity("send"), order)).told == 1
+        [mail] = entries(it.sandbox, "message")
+        assert mail["to"] == "customer@example.com"

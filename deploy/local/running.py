@@ -68,10 +68,11 @@ _STOP_WITHIN: Final = 60.0
 
 
 class RunningStack:
-    """The stack of one folder, and those of its programs that were started."""
+    """The stack of one folder, and those of its programs that were started; `clock` counts seconds."""
 
-    def __init__(self, plan: Stack) -> None:
+    def __init__(self, plan: Stack, clock: Callable[[], float] = monotonic) -> None:
         self.plan = plan
+        self._clock = clock
         self._started: list[RunningProgram] = []
 
     @asynccontextmanager
@@ -92,10 +93,10 @@ class RunningStack:
         revivals: deque[float] = deque(maxlen=REVIVED_AT_MOST)
         while True:
             ended = await self._one_that_ends()
-            often = len(revivals) == REVIVED_AT_MOST and monotonic() - revivals[0] < _STOP_WITHIN
+            often = len(revivals) == REVIVED_AT_MOST and self._clock() - revivals[0] < _STOP_WITHIN
             if say is None or not ended.program.revived or often:
                 return ended.failure()
-            revivals.append(monotonic())
+            revivals.append(self._clock())
             say(f"{ended.program.title} ended by itself ({ended.ending}): it is started again")
             self._started.remove(ended)
             await self._start(ended.program, say)

@@ -72,6 +72,19 @@ async def test_the_notice_of_a_used_one_is_taken_off_every_device_and_says_nothi
     assert (await ActivityEnvironment().run(messages.withdraw, used.replace(person="somebody-who-left"))).told == 0
 
 
+async def test_what_a_stranger_asks_for_takes_no_number_of_the_person_s_own_off_their_screens(
+    sandbox: RunningSandbox, messages: SignInMessages
+) -> None:
+    own = order("chief-executive")
+    strangers = own.replace(ask=ask_of("another browser"))
+    await send(messages, own)
+    await send(messages, strangers)
+    await ActivityEnvironment().run(messages.withdraw, strangers.replace(used=True))
+    keys = [one["key"] for one in entries(sandbox, "push")]
+    assert set(keys[:3]).isdisjoint(keys[3:])
+    assert set(keys[3:6]) == set(keys[6:])
+
+
 async def test_whom_no_device_reaches_gets_a_mail(sandbox: RunningSandbox, messages: SignInMessages) -> None:
     assert await send(messages, order("archive")) == 1
     mark(sandbox, "finance-chief~1", "unregistered")

@@ -129,6 +129,21 @@ async def test_whose_request_has_ended_had_until_the_day_that_counted_then(tmp_p
     assert (ended.status, ended.due, waiting.due) == (status, given.campaign.due.isoformat(), LATER.isoformat())
 
 
+async def test_the_report_counts_every_reminder_that_arrived_before_and_after_the_due_date(tmp_path: Path) -> None:
+    audience, store = await an_audience(tmp_path), Store(str(tmp_path / "store"))
+    given = (await Company(tmp_path, staff("p0")).prepared(a_file(), NOW)).given
+    arrived = ("ready", "reminder-1", "warning-2d", "overdue-1", "overdue-2", "settled")
+    told = [{"stage": stage, "outcome": "accepted", "at": NOW.isoformat()} for stage in arrived]
+    told.append({"stage": "reminder-2", "outcome": "failed", "at": NOW.isoformat()})
+    show = {"status": "expired", "signers": [{"state": "turn"}], "notifications": told, "timeline": []}
+    fingerprint = audience.members[0].fingerprint(given.fingerprint)
+    record = {"fingerprint": fingerprint, "show": show, "settled": {"at": NOW.isoformat()}}
+    await store.write_record(StoragePrefix.of_request("conduct.p0"), json.dumps(record).encode())
+    order = CampaignOrder(campaign=given.campaign, fingerprint=given.fingerprint, now=NOW)
+    ended, *_ = await lines_of(store, order, audience)
+    assert (ended.status, ended.sent_at, ended.reminders) == ("expired", NOW.isoformat(), 4)
+
+
 async def test_who_left_and_came_back_has_the_request_ended_that_they_had_when_they_left(tmp_path: Path) -> None:
     """Their end may wait for what goes before it; what is asked of them by then is another request."""
     company = Company(tmp_path, staff("p0"))

@@ -49,9 +49,10 @@ from tests.servers import own_part
 from tests.starter.terminal import type_
 from tests.workflows import corpus
 from tests.workflows.stage import is_at_work
-from workflows.campaign.opening import CONTENT_MISSING, OpeningInput, OpeningResult
+from workflows.campaign.opening import CONTENT_MISSING, OpeningInput, OpeningResult, OpeningState
+from workflows.follow_up.notification_types import NotificationType
 from workflows.kinds import Kind
-from workflows.model.campaign import ContentGiven, YearToOpen
+from workflows.model.campaign import ContentGiven, YearSeen, YearToOpen
 from workflows.names import CAMPAIGN_OPENING, CAMPAIGN_QUEUE, CONTENT_GIVEN, STAGE
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
@@ -621,3 +622,30 @@ def test_three_openings_are_previewed_without_a_server(tmp_path: Path) -> None:
     both = type_(*typed, "--year", "2027", **given(tmp_path))
     assert both.returncode == 2
     assert "--plan only shows, --year gives content: one of them" in both.stderr
+
+
+@pytest.mark.parametrize(
+    ("instant", "after", "hears"),
+    [
+        ("tell_at", -1, None),
+        ("tell_at", 0, NotificationType.CONTENT),
+        ("ends_at", -1, NotificationType.CONTENT),
+        ("ends_at", 0, NotificationType.UNOPENED),
+        ("ends_at", 1, NotificationType.UNOPENED),
+    ],
+)
+def test_a_year_without_content_is_missed_from_one_very_instant_and_given_up_from_another(
+    instant: str, after: int, hears: NotificationType | None
+) -> None:
+    opens = datetime(2027, 1, 15, 8, tzinfo=UTC)
+    ends = opens + timedelta(days=LATE_DAYS_AT_MOST)
+    year = YearSeen(year=2027, opens_at=opens, tell_at=opens - AHEAD, ends_at=ends)
+    opening = OpeningState(since=opens - AHEAD).looked(year)
+    assert opening.to_tell(getattr(year, instant) + timedelta(microseconds=after)) == hears
+
+
+@pytest.mark.parametrize(("days", "opens_in"), [(-1, 0), (0, 0), (1, 1)])
+async def test_the_first_year_is_that_whose_day_is_not_over(tmp_path: Path, days: int, opens_in: int) -> None:
+    company, opens = Company(tmp_path, staff("ada")), datetime(2027, 5, 15, 12, tzinfo=AMSTERDAM)
+    years = await Years.of(company, a_yearly_file(opens))
+    assert years.file.first_year(opens + timedelta(days=days)) == 2027 + opens_in

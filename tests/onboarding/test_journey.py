@@ -78,6 +78,25 @@ def test_a_part_is_tried_and_asked_about_only_so_often() -> None:
     assert refuse_decide(journey, waive) is None
 
 
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [(Status.WAIVED, "waived"), (Status.SIGNED, "done"), (Status.EXPIRED, "undecided"), (None, "undecided")],
+)
+def test_of_a_part_that_waits_for_a_decision_a_good_end_still_counts(status: Status | None, state: str) -> None:
+    given = an_input()
+    declined = ended(begun(given), Status.DECLINED)
+    seen = declined.seen(PartSeen(id=declined.parts[0].run, status=status, broken=status is None, at=NOW), NOW)
+    assert seen.parts[0].state == state
+
+
+def test_a_part_that_is_sent_again_has_the_content_that_replaced_its_first_one() -> None:
+    declined = ended(begun(an_input()), Status.DECLINED)
+    replaced = decide(declined, Decision(actor="owner", part="part-1", choice=PartOutcome.REPLACE, content="c2"), NOW)
+    assert replaced.parts[0].content == "c2"
+    again = decide(ended(replaced.begun(replaced.parts[0], NOW), Status.DECLINED), resend(), NOW)
+    assert (again.parts[0].content, again.parts[0].run) == ("c2", "acme.1.1.r3")
+
+
 def turn(id: str, minute: int, *people: str) -> PartTurn:
     at = NOW + timedelta(minutes=minute)
     return PartTurn(id=id, at=at, waiting_for=tuple(WaitingFor(person=person, since=at) for person in people))

@@ -87,6 +87,16 @@ async def test_a_decline_ends_it_with_reason_and_log(hands: Hands) -> None:
     assert await mailed(hands, "declined") == ["legal-desk@supplier.test", "ada@x.test", "bob@x.test"]
 
 
+async def test_who_takes_a_place_whose_turn_it_is_not_is_mailed_when_it_is(hands: Hands) -> None:
+    request = await hands.request(ADA, BOB)
+    body = {"signer_email_to_forward": "bob@x.test", "signer_email_to_forward_to": "eve@x.test"}
+    answer = await hands.api("POST", f"/signature-requests/{request['uuid']}/forward_signer/", json=body)
+    assert answer.is_success
+    assert await mailed(hands) == ["ada@x.test"]
+    await hands.act("ada@x.test", "sign")
+    assert await mailed(hands) == ["ada@x.test", "eve@x.test"]
+
+
 async def test_a_forwarded_signer_gives_way_to_a_mailed_one(hands: Hands) -> None:
     request = await hands.request({**ADA, "embed_url_user_id": "ada", "approve_only": True}, BOB)
     path = f"/signature-requests/{request['uuid']}/forward_signer/"

@@ -3,8 +3,12 @@
 import asyncio
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from itertools import count
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
@@ -92,10 +96,10 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def reviving(diary: Path, folder: Path, body: str) -> RunningStack:
+def reviving(diary: Path, folder: Path, body: str, clock: Callable[[], float] = monotonic) -> RunningStack:
     first = (program("server", diary),)
     worker = replace(program("worker", diary, body), revived=True, ready_file=diary.with_name("worker.up"))
-    return RunningStack(Stack(DataFolder(folder), first, worker, addresses={"web_ui": "here"}))
+    return RunningStack(Stack(DataFolder(folder), first, worker, addresses={"web_ui": "here"}), clock)
 
 
 async def test_a_worker_that_is_killed_is_started_again_with_a_line(diary: Path, folder: Path) -> None:
@@ -118,6 +122,26 @@ async def test_a_worker_that_dies_time_after_time_ends_the_stack(diary: Path, fo
     assert str(failure).startswith("Worker ended by itself (signal SIGKILL)")
     assert len([line for line in said if "started again" in line]) == REVIVED_AT_MOST
     assert endings(diary) == ["born"] * (1 + REVIVED_AT_MOST)
+    await running.tear_down()
+
+
+class Enough(Exception):
+    """It was started again more often than in one minute."""
+
+
+async def test_a_worker_that_dies_now_and_then_is_started_again_each_time(diary: Path, folder: Path) -> None:
+    half_a_minute_later = partial(next, count(0.0, 30.0))
+    running = reviving(diary, folder, DYING, half_a_minute_later)
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        if sum(one.endswith("it is started again") for one in said) > 2 * REVIVED_AT_MOST:
+            raise Enough
+
+    async with running.up(lambda _: None):
+        with pytest.raises(Enough):
+            await running.until_one_ends(say)
     await running.tear_down()
 
 

@@ -42,6 +42,8 @@ OF_TASK = (
     *("answer", "ask", "block", "cancel", "delegate", "done", "extend", "list"),
     *("pause", "remind", "replay", "resume", "show", "start", "unblock", "waive"),
 )
+STARTED = ("request", "onboard", "campaign")
+"""Kinds of which several are started at once."""
 
 
 def help_of(*typed: str) -> str:
@@ -128,6 +130,8 @@ def test_a_campaign_has_help_of_its_own(word: str) -> None:
         (("request", "extend", "msa-0042", "--due", "3d"), "must be a date such as 2026-12-11 or an instant"),
         (("request", "extend", "msa-0042", "--due", "2026-12-11T17:00"), "with its offset"),
         (("request", "start", "--josn", "msa.yaml"), "there is no option --josn"),
+        *(((kind, "start"), "either one or more files, or --template with --csv") for kind in STARTED),
+        *(((kind, "start", "a.yaml", "--csv", "a.csv"), "--template and --csv go together") for kind in STARTED),
         (("fast-forward", "msa-0042", "3 days"), "3 days is not a duration such as 4h, 3d or 2w"),
     ],
 )

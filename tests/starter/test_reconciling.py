@@ -83,6 +83,9 @@ async def test_a_sweep_that_the_schedule_begins_is_seen_by_doctor_also_when_it_w
         assert (await sweep.result()).told == 1
         assert await eventually(says(client, "the last began 0 minutes ago and told 1 requests of what"))
         assert sweep.id.startswith("reconciliation-20")
+        begun_at = datetime.now(UTC)
+        seen = [await sweeps(client, begun_at + times * EVERY) for times in (2, 4)]
+        assert [one.state for one in seen] == [PartHealth.OK, PartHealth.WARNING], "late once three should have begun"
         events.refuses = True
         await handle.trigger()
         assert await eventually(says(client, "the last began 0 minutes ago and was given up"))

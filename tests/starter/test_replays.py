@@ -142,6 +142,7 @@ async def test_what_open_requests_could_not_tell_of_an_escalation_is_listed_trie
         await begin(context, "msa-0043")
         rows = await listed(context, {"crm": (1, 0), "erp": (0, 1)})
         assert rows["crm"].why == "no answer"
+        assert list(rows) == ["erp", "crm"], "those that never heard of something first"
         world.handoff.down = set()
         assert await target_status.hurry(context, "crm") == 1
         await listed(context, {"erp": (0, 1)})

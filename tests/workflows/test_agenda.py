@@ -69,6 +69,17 @@ def test_who_was_put_off_is_not_tried_again_within_a_quarter_of_an_hour() -> Non
     assert len(once_more.held) == 1
 
 
+@pytest.mark.parametrize(("person", "waits"), [(FIRST, False), ("chair", True)])
+def test_whoever_was_put_off_keeps_what_they_are_to_hear_waiting_and_nothing_that_somebody_else_is(
+    person: str, waits: bool
+) -> None:
+    now = ESCALATION.at
+    refused = PostponedNotification(key="k", stage="escalation", person=person, why="absent")
+    put_off = told(SENT, *REMINDERS).put_off((refused,), now)
+    later = Wait(ESCALATION.replace(at=now + timedelta(minutes=15)))
+    assert next_step(AGENDA, put_off, now) == (later if waits else Escalate((ESCALATION,)))
+
+
 ALL_TOLD = told(SENT, *REMINDERS, WARNING)
 ALERTED = told(SENT, *REMINDERS).escalated((ESCALATION,), START)
 ESCALATED = told(ALL_TOLD, HEARD).escalated((ESCALATION,), START)

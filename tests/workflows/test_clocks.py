@@ -74,3 +74,11 @@ def test_two_reasons_to_stand_are_one_pause() -> None:
     resumed = operations.resume(away, Resumption(actor="legal-desk"), START + 3 * DAY)
     assert clock_of(resumed, "chair") == START
     assert clock_of(resumed.mended(START + 5 * DAY), "chair") == START + 4 * DAY
+
+
+def test_a_pause_that_began_before_the_signers_were_asked_moves_the_due_date_by_what_came_after_that_alone() -> None:
+    paused = operations.pause(SignatureState.begin(BRIEF, START), PauseCommand(actor="legal-desk"), START)
+    sent = paused.observe(SENT, START + 2 * DAY)
+    assert sent.window_from == START + 2 * DAY
+    resumed = operations.resume(sent, Resumption(actor="legal-desk"), START + 5 * DAY)
+    assert (resumed.window_from, clock_of(resumed, "chair")) == (START + 5 * DAY, START + 5 * DAY)

@@ -60,6 +60,16 @@ def test_before_it_was_sent_it_is_nobodys_turn() -> None:
     assert [one.person for one in waiting.begin(NOW).pending] == ["a", "b"]
 
 
+def test_whoever_takes_a_place_has_all_of_their_time_from_then_on() -> None:
+    later = NOW + timedelta(days=20)
+    taken = begun().reassign("a", "e", later).of("e")
+    assert taken is not None
+    assert (taken.state, taken.turn_at, taken.clock_from) == (SignerState.TURN, later, later)
+    waits = begun().reassign("c", "e", later).of("e")
+    assert waits is not None
+    assert (waits.state, waits.turn_at, waits.clock_from) == (SignerState.WAITING, None, None)
+
+
 def test_a_copy_is_never_waited_for() -> None:
     everyone = begun().record(
         seen(("a", SignerState.SIGNED), ("b", SignerState.APPROVED), ("c", SignerState.SIGNED)), NOW

@@ -42,7 +42,7 @@ from workflows.model.subject import AnswerField, Participant, Role, Status, Task
 from workflows.model.timeline import EventType
 from workflows.model.views import AttentionCode, GivenAnswer, TaskShow
 from workflows.names import SHOW, WORKFLOW_QUEUE
-from workflows.task.state import TaskInput, TaskState, block, refuse_block
+from workflows.task.state import TaskInput, TaskState, block, refuse_block, refuse_stranger
 from workflows.task.workflow import TaskWorkflow
 
 ADA, BEN, OWNER = "ada", "ben", "account-executive"
@@ -149,6 +149,20 @@ def test_a_task_that_is_done_in_the_very_instant_of_the_due_date_is_done_in_time
     ended = known.close(Ending(outcome=Status.DONE, who=ADA, why=""), due + timedelta(microseconds=after))
     place = ended.assignees.of(ADA)
     assert place is not None and ended.acted_late(place) is late
+
+
+def test_whoever_did_it_late_was_late_and_nobody_else_who_was_asked() -> None:
+    due = NOW + timedelta(days=30)
+    known = TaskState.begin(a_task().task, NOW).planned(Schedule(due_at=due, over_at=due + timedelta(days=9)), NOW)
+    ended = known.close(Ending(outcome=Status.DONE, who=ADA, why=""), due + timedelta(days=1))
+    assert {one.person: ended.acted_late(one) for one in ended.assignees.people} == {ADA: True, BEN: False}
+
+
+@pytest.mark.parametrize(("actor", "refused"), [(ADA, True), (OWNER, False)])
+def test_whoever_is_asked_hands_over_to_a_colleague_alone_and_the_owner_to_anybody(actor: str, refused: bool) -> None:
+    asked = a_task(ADA).task.replace(colleagues=("carl",))
+    assert (refuse_stranger(asked, Delegation(actor=actor, signer=ADA, to="dora")) is not None) is refused
+    assert refuse_stranger(asked, Delegation(actor=actor, signer=ADA, to="carl")) is None
 
 
 async def test_a_task_expires_only_where_its_policy_says_so() -> None:

@@ -123,6 +123,14 @@ def test_of_two_in_parallel_with_other_addresses_neither_is_guessed() -> None:
     assert match(parallel.people, (), signers) == {"one": None, "two": None}
 
 
+def test_the_sender_whom_the_provider_adds_is_never_taken_for_somebody_who_was_to_get_a_copy() -> None:
+    """A document that was sent by hand may have a copy without an order, as the sender is without one."""
+    copied = brief(people=(Participant(person="one", order=1), Participant(person="archive", order=0, role=Role.COPY)))
+    sender = WireSigner(email="legal-desk@acme.test", order=0, needs_to_sign=False)
+    signer = WireSigner(email="a@x.test", order=1)
+    assert match(copied.people, (), [sender, signer]) == {"one": signer, "archive": None}
+
+
 def test_a_signing_page_s_user_tells_whose_entry_it_is_when_the_address_does_not() -> None:
     parallel = brief(people=(Participant(person="one", order=1), Participant(person="two", order=1)))
     places = [

@@ -39,6 +39,11 @@ def test_private_words_are_blanked_in_any_case_and_never_a_syllable() -> None:
     assert redact("ADA EXAMPLE may not sign", ("Ada Example", "ma")) == f"{BLANK} may not sign"
 
 
+@pytest.mark.parametrize("name", ["Bo Li", "Eve", "s3cret"])
+def test_private_words_are_blanked_however_short_they_are(name: str) -> None:
+    assert redact(f"{name} may not sign", (name,)) == f"{BLANK} may not sign"
+
+
 @pytest.mark.parametrize(
     "harmless",
     [

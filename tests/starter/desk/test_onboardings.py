@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from starter.queries.commands import CommandRefused, NotRunning
+from starter.web.desk.actions import ActionForm
 from starter.web.desk.follow_up_words import PARTS_SHOWN_AT_MOST
 from tests.starter.desk.office import ENGINEER, LEAD, NOW, OPERATOR, OWNER, REQUESTER, Office, inside, office, text_of
 from workflows.model.commands import Cancellation, Decision, PartOutcome
@@ -175,3 +176,10 @@ async def test_of_ten_times_the_parts_of_a_stage_some_are_shown_and_the_others_c
     page = await (await desk.come_in(OWNER)).get(PAGE)
     assert page.text.count('<li><span class="person">') == PARTS_SHOWN_AT_MOST
     assert f"and {PARTS_SHOWN_AT_MOST * 9} more" in text_of(page)
+
+
+@pytest.mark.parametrize(
+    ("choice", "why"), [(PartOutcome.RESEND, "may"), (PartOutcome.WAIVE, "must"), (PartOutcome.STOP, "must")], ids=str
+)
+def test_whoever_goes_on_without_a_part_or_stops_must_say_why(choice: PartOutcome, why: str) -> None:
+    assert ActionForm.of_choice(choice, "msa").why == why
