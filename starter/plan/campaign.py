@@ -257,7 +257,7 @@ def _own(prepared: PreparedCampaign, audience: _Audience, managers: int) -> Iter
 def _ways(audience: _Audience, nudges: int, calls_a_second: float, size: int) -> Iterator[CallEstimate]:
     """The calls for a file that is uploaded for each of them, and for a template there: as many, but no bytes."""
     asked, by_phone, by_mail = len(audience.asked), audience.by_phone, audience.by_mail
-    opening = asked * (CALLS_TO_CREATE + CALLS_TO_READ) + by_mail * CALLS_ABOUT_BOUNCES
+    opening = asked * CALLS_TO_CREATE  # A callback tells the rest.
     of_mail = CALLS_TO_READ + CALLS_ABOUT_BOUNCES + CALLS_TO_MAIL_AGAIN
     whole = opening + nudges * (by_phone * CALLS_TO_READ + by_mail * of_mail)
     an_hour = calls_a_second * (1 - OF_RECEIVER) * _HOUR

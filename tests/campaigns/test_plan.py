@@ -102,14 +102,14 @@ async def test_hours_follow_from_the_calls_and_the_rate(tmp_path: Path) -> None:
     company = Company(tmp_path, [*staff("ada", **PHONE), *staff("bo")[2:]])
     plan = await planned(company, a_file(), rate=0.01)
     file, template = plan.calls
-    assert (file.document, file.opening, template.document, template.opening) == ("file", 9, "template", 9)
-    assert file.opening_hours == pytest.approx(9 / (0.009 * 3600), abs=0.01)
+    assert (file.document, file.opening, template.document, template.opening) == ("file", 6, "template", 6)
+    assert file.opening_hours == pytest.approx(6 / (0.009 * 3600), abs=0.01)
     assert (file.megabytes > 0 or len((tmp_path / "conduct.pdf").read_bytes()) < 40_000, template.megabytes) == (
         True,
         0,
     )
     nudges = len([line for line in plan.lines if line.stage.startswith(("reminder", "warning", "overdue"))])
-    assert file.if_nobody_acts == 9 + nudges * (1 + 4)
+    assert file.if_nobody_acts == 6 + nudges * (1 + 4)
 
 
 async def test_it_agrees_with_a_dry_run_of_the_start(tmp_path: Path) -> None:

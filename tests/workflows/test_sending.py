@@ -8,8 +8,10 @@ from tests.workflows.stage import a_request, story
 from tests.workflows.test_endings import told_of_the_end
 from workflows.follow_up.commands import pause
 from workflows.model.commands import PauseCommand, Resumption
+from workflows.model.signature import ProviderEvent
 from workflows.model.subject import Code, Status
 from workflows.model.views import AttentionCode, NextStep
+from workflows.names import PROVIDER_EVENT
 from workflows.signature.state import SignatureState
 
 DAYS = 3
@@ -195,3 +197,59 @@ async def test_that_core_signature_is_away_at_a_start_is_said_at_once_and_it_is_
     assert at["problem"] - at["started"] < timedelta(seconds=5), "not after all attempts of a call"
     assert at["sent"] - at["started"] < timedelta(seconds=30), "and no later than without a word"
     assert len(world.signatures.created) == 6
+
+
+async def test_of_what_a_callback_says_was_sent_people_are_told_without_a_reading() -> None:
+    """The answer to the request has told who is asked, in which order: three calls until somebody is told, not four."""
+    world = unconverted()
+    async with story(world) as it:
+        await it.days_pass(0.0001)
+        world.signatures.status = Status.SENT
+        await it.callback("sent")
+        await it.days_pass(0.0001)
+        shown = await it.shown()
+        assert (shown.status, world.push.stages()) == (Status.SENT, [READY])
+        assert world.signatures.observations == []
+        await it.callback("sent")
+        await it.days_pass(0.0001)
+    assert len(world.signatures.observations) == 1, "of one that was sent already it is no news: it is read, as ever"
+
+
+async def test_it_is_so_too_where_the_callback_is_faster_than_the_answer_to_the_request() -> None:
+    world = unconverted()
+    world.signatures.create_gate = asyncio.Event()
+    async with story(world) as it:
+        await world.signatures.creating.wait()
+        await it.callback("sent")
+        world.signatures.create_gate.set()
+        await it.days_pass(0.0001)
+        assert world.push.stages() == [READY]
+    assert world.signatures.observations == []
+
+
+async def test_what_comes_with_another_callback_or_is_not_heard_of_is_read() -> None:
+    world = unconverted()
+    async with story(world) as it:
+        await it.days_pass(0.0001)
+        world.signatures.status = Status.SENT
+        joined = ProviderEvent(id="one", type="sent", at=datetime.now(UTC), also=("another",))
+        await it.handle.signal(PROVIDER_EVENT, joined)
+        await it.days_pass(0.0001)
+        assert (world.push.stages(), len(world.signatures.observations)) == ([READY], 1)
+    lost = unconverted()
+    async with story(lost) as it:
+        await it.days_pass(0.0001)
+        lost.signatures.status = Status.SENT
+        await it.days_pass(0.001)
+        assert (lost.push.stages(), len(lost.signatures.observations)) == ([READY], 1)
+
+
+async def test_a_document_that_fails_after_somebody_has_claimed_that_it_was_sent_fails() -> None:
+    world = unconverted()
+    async with story(world) as it:
+        await it.days_pass(0.0001)
+        await it.callback("sent")
+        await it.days_pass(0.0001)
+        world.signatures.status = Status.FAILED
+        await it.callback("convert_error")
+        assert (await it.handle.result()).outcome is Status.FAILED

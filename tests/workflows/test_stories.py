@@ -445,7 +445,7 @@ async def test_a_callback_that_comes_while_the_creation_runs_is_not_lost() -> No
     world.signatures.create_gate = asyncio.Event()
     async with story(world) as it:
         await world.signatures.creating.wait()
-        await it.callback("sent")
+        await it.callback("signed")
         assert world.signatures.observations == []
         world.signatures.create_gate.set()
         await world.signatures.observing.wait()

@@ -208,6 +208,8 @@ class Precondition(Enum):
 
     LOOK = auto()
     """Read how things stand, from whoever knows better."""
+    BEGIN = auto()
+    """Take it that people are asked: all that a reading would tell is known."""
     CLOSE = auto()
     """End it as it is meant to end."""
     PREPARE = auto()

@@ -89,6 +89,7 @@ class DocumentSeen(Model):
 
 WITHOUT_EFFECT: Final = ("converted", "downloaded", "signer_downloaded", "signer_viewed_email", "signrequest_received")
 """Events that change nothing here (docs/core-signature.md, Events); each that is read costs two billable actions."""
+SENT: Final = "sent"
 SIGNER_SIGNED: Final = "signer_signed"
 FINAL: Final = ("signed", "declined", "cancelled", "expired", "convert_error", "sending_error")
 """Events after which nothing more happens to the document."""

@@ -17,7 +17,7 @@ from workflows.model.base import Model, Packed
 from workflows.model.commands import Problem, StopKind
 from workflows.model.notifications import NoticeAction
 from workflows.model.schedule import ActionType, EscalationReason, Reason, ScheduledAction
-from workflows.model.signature import SIGNER_SIGNED, DocumentSeen, ProviderEvent, SignatureBrief, SignerState
+from workflows.model.signature import SENT, SIGNER_SIGNED, DocumentSeen, ProviderEvent, SignatureBrief, SignerState
 from workflows.model.subject import Code, Role, Status, Subject
 from workflows.model.timeline import EventType, Reassignment, TimelineEntry
 from workflows.model.views import Attention, AttentionCode
@@ -147,6 +147,8 @@ class SignatureState(SendingState):
     """The document was read after this instant: who had not acted there, acts later, whatever its clock says."""
     events_seen: tuple[str, ...] = ()
     unread: bool = False
+    said_sent: bool = False
+    """A callback has said that the document was sent, since it was read last."""
     early: UnconfirmedSignature = UnconfirmedSignature()
     mails_endings: bool = True
 
@@ -177,9 +179,11 @@ class SignatureState(SendingState):
         return "signing" if self.sent_at else "sending"
 
     def firsts(self) -> Iterator[Precondition]:
-        """Act on what is known already: read what a callback has hinted at, end, await the conversion."""
+        """Act on what is known already: read what a callback has hinted at, begin, end, await the conversion."""
         if self.unread and self.document:
             yield Precondition.LOOK
+        elif self.said_sent and self.document and self.preparing and not self.ending:
+            yield Precondition.BEGIN
         yield from super().firsts()
 
     def to_report(self) -> Iterator[tuple[str, str]]:
@@ -243,13 +247,23 @@ class SignatureState(SendingState):
         )
 
     def notify_of(self, event: ProviderEvent) -> Self:
-        """Remember a callback: a hint that the document should be read; a repeated one changes nothing."""
+        """Remember a callback: a hint that the document should be read; a repeated one changes nothing.
+
+        That a document which was being prepared is sent needs no reading: the answer to its request has told the rest.
+        """
         told = dict.fromkeys(map(_known_as, event.ids[:EVENTS_REMEMBERED]))
         new = [id for id in told if id not in self.events_seen]
         if not new or self.recorded:
             return self
-        known = self.replace(early=self.early.hinted(event), unread=True)
+        sent = event.type == SENT and not event.also and self.preparing
+        known = self.replace(
+            early=self.early.hinted(event), unread=self.unread or not sent, said_sent=self.said_sent or sent
+        )
         return known.replace(events_seen=(*self.events_seen, *new)[-EVENTS_REMEMBERED:])
+
+    def begun(self, now: datetime) -> Self:
+        """The signers are asked, by what a callback has said."""
+        return self.replace(status=Status.SENT, said_sent=False)._sent(now)
 
     def acted_late(self, place: Slot) -> bool:
         """Whether somebody signed, and did so after the due date."""

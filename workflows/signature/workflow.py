@@ -85,10 +85,12 @@ class SignatureRequestWorkflow(FollowUpWorkflow[SignatureState]):
             self._progress = self._progress.observe(seen, workflow.now())
 
     async def act_first(self, first: Precondition) -> None:
-        """Read the document, cancel at the provider, or wait for the conversion."""
+        """Read the document, take it as sent, cancel at the provider, or wait for the conversion."""
         match first:
             case Precondition.LOOK:
                 await self._observe()
+            case Precondition.BEGIN:
+                self._progress = self._progress.begun(workflow.now())
             case Precondition.CLOSE:
                 await self._end()
             case Precondition.PREPARE:
@@ -97,7 +99,7 @@ class SignatureRequestWorkflow(FollowUpWorkflow[SignatureState]):
     async def _observe(self) -> None:
         """Read the document and believe it."""
         told = self._progress.early.told
-        self._progress = self._progress.replace(unread=False, early=UnconfirmedSignature())
+        self._progress = self._progress.replace(unread=False, said_sent=False, early=UnconfirmedSignature())
         asked_at = workflow.now()
         observation = Observation(roster=self.brief.roster, document=self._progress.document or "")
         seen = await self.call(SignatureService.observe, observation, options.OBSERVE, "read the document")
