@@ -50,8 +50,8 @@ async def report(id: Id, /, *, names: Names = True, output: Output = None, json:
     output
         Write it instead: FILE.csv, FILE.json, or FILE.html, one page with everything inside that prints on A4.
     json
-        Print `{campaign{…}, counts{…}, population, changes[], lines[{person, name, email, request, status, sent_at,
-        signed_at, late, reminders, reason, row, department, manager, due}]}`.
+        Print `{campaign{…}, counts{…}, population, changes[], lines[]}`; a line has the columns of the CSV and row,
+        department, manager, due.
     """
     found = await _found(id, names=names, quiet=json)
     if output is not None:

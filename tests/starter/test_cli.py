@@ -98,7 +98,7 @@ def test_every_word_explains_itself_and_speaks_json(command: tuple[str, ...]) ->
     rows = [line.strip("│ ") for line in told.splitlines() if line.startswith("│")]
     unexplained = [row for row in rows if len(row.replace("*", "").split()) < 3]
     assert not unexplained
-    assert "--no-" not in told
+    assert "--no-" not in told.replace("--no-names", ""), "only --no-names is of the outside contract"
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
@@ -273,7 +273,7 @@ def test_a_setting_that_nothing_reads_yet_is_named_in_one_line(tmp_path: Path) -
         (("request", "plan", "nowhere.yaml"), ("jinja2", "opentelemetry.sdk", "starlette")),
         (
             ("campaign", "report", "conduct"),
-            ("altair", "babel", "holidays", "jinja2", "starlette", "vl_convert"),
+            ("altair", "jinja2", "starlette", "vl_convert"),
         ),
     ],
     ids=" ".join,
