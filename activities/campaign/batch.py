@@ -17,7 +17,8 @@ from activities.campaign.member_status import MemberVisibility, records_of
 from activities.files.reading import FileFaults
 from activities.launch import launch
 from activities.launch.launch import end_forgotten, end_terminated
-from activities.people.person import Reachable, SignersFile, stands_in_full
+from activities.people.ids import stands_in_full
+from activities.people.person import Reachable, SignersFile
 from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from activities.temporal import executions

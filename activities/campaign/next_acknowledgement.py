@@ -12,7 +12,7 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
-from activities.people.person import stands_in_full
+from activities.people.ids import stands_in_full
 from activities.records.rows import owner_in
 from activities.temporal import executions as runs
 from activities.temporal.commands import wish

@@ -17,7 +17,8 @@ from activities.files.fields import Id, Name
 from activities.files.reading import Fault, FileFaults, bytes_of, in_words, written_path
 from activities.files.table import TABLE_BYTES_AT_MOST, Table
 from activities.people.directory import Company, CompanyPosition, UnknownGroup, UnusablePeople
-from activities.people.person import Reachable, SignersFile, id_of_address, stands_in_full
+from activities.people.ids import id_of_address, stands_in_full
+from activities.people.person import Reachable, SignersFile
 from workflows.model.campaign import AudienceSource, Campaign, ChangeKind, DailyCheck, Joiners, Leavers
 
 COLUMNS: Final = ("person", "name", "email", "zone", "locale", "phone", "manager", "department")

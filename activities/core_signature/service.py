@@ -22,7 +22,8 @@ from activities.core_signature.signers import (
 from activities.core_signature.wire import WireDocument, WireSigner
 from activities.http.client import ServiceFailure
 from activities.people.directory import Directory, UnknownPerson
-from activities.people.person import Person, stands_in_full
+from activities.people.ids import stands_in_full
+from activities.people.person import Person
 from activities.records.cover_sheet import CoverSheet
 from activities.records.rows import StoragePrefix
 from activities.records.store import Store

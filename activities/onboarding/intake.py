@@ -18,7 +18,7 @@ from activities.onboarding.content import OnboardingContent, PartContent, identi
 from activities.onboarding.file import CUSTOMER, OnboardingChecks, OnboardingFile
 from activities.onboarding.parts import PartDrafts
 from activities.people.directory import Directory
-from activities.people.person import id_of_address, ids_in_full, position_of, position_word
+from activities.people.ids import id_of_address, ids_in_full, position_of, position_word
 from activities.policies.catalogue import Catalogue
 from activities.policies.onboarding_template import merged, read_template
 from activities.records.rows import StoragePrefix

@@ -16,7 +16,8 @@ from typing import Final
 import structlog
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
-from activities.people.person import Person, PushDevice, stands_in_full
+from activities.people.ids import stands_in_full
+from activities.people.person import Person, PushDevice
 from activities.records.store import DeviceFolder, Store, device_hash
 
 SENT_TO_AT_MOST: Final = 20

@@ -32,7 +32,8 @@ from activities.people.directory import (
     UnusablePeople,
     asking_the_store,
 )
-from activities.people.person import Person, PushDevice, SignersFile, stands_in_full
+from activities.people.ids import stands_in_full
+from activities.people.person import Person, PushDevice, SignersFile
 from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 

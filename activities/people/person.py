@@ -1,7 +1,5 @@
 """A person as the directory knows them, and the file in which people are written down (docs/files.md)."""
 
-import hashlib
-import hmac
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from activities.calendar.working_days import clock_hours, weekdays
 from activities.errors import ID_PATTERN, did_you_mean
@@ -30,6 +28,7 @@ from activities.files.fields import (
     end,
 )
 from activities.files.reading import FileModel, FileText, PlainFile
+from activities.people.ids import stands_in_full
 from workflows.model.commands import INSIST
 from workflows.model.rejections import Rejection
 
@@ -96,10 +95,6 @@ class PushDevice(FileModel):
 
 
 USUAL_HOURS: Final = "09:00-18:00"
-_IN_FULL: Final = r"p-[0-9a-f]{12}"
-"""The ids of people who stand in full in a file or a table."""
-_POSITION: Final = r"signer-([0-9]+)"
-_OF_AN_ID: Final = 12
 
 
 def _hours(text: str) -> str:
@@ -292,45 +287,6 @@ class SignersFile(FileModel):
         """Somebody of the file as a person, None when it has nobody of this id."""
         found = self.signers.get(id)
         return Person(id=id, **dict(found)) if found else None
-
-
-def id_of_address(email: str, secret: SecretStr) -> str:
-    """The id of somebody who is in no directory: the same for the same address, and nothing of it can be read back."""
-    told = hmac.new(secret.get_secret_value().encode(), email.casefold().encode(), hashlib.sha256)
-    return f"p-{told.hexdigest()[:_OF_AN_ID]}"
-
-
-def ids_in_full(
-    named: Iterable[Reachable | None], workflow_id: str, secret: SecretStr | None
-) -> tuple[str | None, ...]:
-    """The ids of those who stand in full, in the order of their file; None for people of the directory.
-
-    Of an address the id is the same in every file. Without a secret, and of an address that is there twice, it is made
-    of the workflow's id and the position.
-    """
-    ids: list[str | None] = []
-    for position, one in enumerate(named, start=1):
-        id = id_of_address(one.email, secret) if one and secret else None
-        if one is not None and (id is None or id in ids):
-            id = f"p-{hashlib.sha256(f'{workflow_id}/{position}'.encode()).hexdigest()[:_OF_AN_ID]}"
-        ids.append(id)
-    return tuple(ids)
-
-
-def stands_in_full(id: str) -> bool:
-    """Whether an id is that of somebody who stands in full in a file, or the word for their position in it."""
-    return re.fullmatch(f"{_IN_FULL}|{_POSITION}", id) is not None
-
-
-def position_word(position: int) -> str:
-    """The word by which commands take whoever stands at this position of a file, counted from 1."""
-    return f"signer-{position}"
-
-
-def position_of(word: str) -> int | None:
-    """The position, counted from 1, that a word such as `signer-2` stands for; None for any other word."""
-    match = re.fullmatch(_POSITION, word)
-    return int(match[1]) if match else None
 
 
 def by_group(people: Iterable[Person]) -> dict[str, tuple[str, ...]]:

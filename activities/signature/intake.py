@@ -27,7 +27,8 @@ from activities.launch.intake import (
     right,
 )
 from activities.people.directory import Directory
-from activities.people.person import SignersFile, ids_in_full
+from activities.people.ids import ids_in_full
+from activities.people.person import SignersFile
 from activities.policies.cascade import Resolved
 from activities.policies.catalogue import Catalogue
 from activities.records.rows import StoragePrefix

@@ -24,7 +24,8 @@ from activities.launch.intake import (
     right,
 )
 from activities.people.directory import Directory, UnknownGroup
-from activities.people.person import Reachable, SignersFile, ids_in_full
+from activities.people.ids import ids_in_full
+from activities.people.person import Reachable, SignersFile
 from activities.policies.cascade import Resolved
 from activities.policies.catalogue import Catalogue
 from activities.policies.policy_file import PolicyLayer

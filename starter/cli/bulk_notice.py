@@ -12,7 +12,7 @@ from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from activities.launch import launch as path
-from activities.people.person import stands_in_full
+from activities.people.ids import stands_in_full
 from activities.signature.intake import PreparedRequest
 from workflows import names
 from workflows.follow_up.notification_types import NotificationType

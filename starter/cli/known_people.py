@@ -1,7 +1,7 @@
 """Whom a command names: whether they are in the people file, and who stands at a position, before anything is sent."""
 
 from activities.people.directory import DirectoryFailure, UnknownPerson
-from activities.people.person import position_of, stands_in_full
+from activities.people.ids import position_of, stands_in_full
 from activities.records.store import Store
 from starter.boot import clients
 from starter.boot.context import Context

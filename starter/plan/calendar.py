@@ -12,7 +12,8 @@ from activities.calendar.wall_clock import at_clock, in_words
 from activities.files.fields import known_zone
 from activities.people.devices import KnownDevice
 from activities.people.directory import Directory, UnknownPerson
-from activities.people.person import Person, PushDevice, SignersFile, position_of, stands_in_full
+from activities.people.ids import position_of, stands_in_full
+from activities.people.person import Person, PushDevice, SignersFile
 from activities.policies.cascade import REQUEST, Resolved
 from activities.signature.intake import PreparedRequest
 from starter.errors import Refusal

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from activities.people.directory import Directory, DirectoryFailure
-from activities.people.person import Reachable, SignersFile, stands_in_full
+from activities.people.ids import stands_in_full
+from activities.people.person import Reachable, SignersFile
 from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from activities.records.user_texts import ERASED

@@ -18,7 +18,7 @@ from temporalio.service import RPCError
 
 from activities.documents.errors import StoreFailure
 from activities.notifications.links import FIRST_SERIAL, LinkUse, SigningLinks, serial_of
-from activities.people.person import position_of
+from activities.people.ids import position_of
 from activities.records.store import Store
 from activities.temporal import executions
 from starter.boot.context import Context

@@ -21,7 +21,7 @@ from activities.core_signature.signing_page import SigningState, signing_page
 from activities.core_signature.wire import WireDocument
 from activities.files.reading import FileFaults, FileText
 from activities.people.file_directory import FileDirectory
-from activities.people.person import stands_in_full
+from activities.people.ids import stands_in_full
 from activities.policies.catalogue import Catalogue
 from activities.reconciliation.adoption import Adoption
 from activities.reconciliation.pages import GIVEN_UP_AFTER, WAITING_AT_MOST, UnmanagedDocuments

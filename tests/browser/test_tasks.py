@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.async_api import expect
 
-from activities.people.person import stands_in_full
+from activities.people.ids import stands_in_full
 from activities.policies.catalogue import Catalogue
 from activities.task.intake import PreparedTask
 from starter.boot.context import opened

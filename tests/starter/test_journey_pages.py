@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from activities.notifications.links import FIRST_SERIAL, LinkUse, Through, serial_of
-from activities.people.person import Reachable, SignersFile, position_word
+from activities.people.ids import position_word
+from activities.people.person import Reachable, SignersFile
 from activities.records.rows import StoragePrefix
 from starter.queries.onboarding import PartHeard, joined
 from starter.web.bodies import LONGEST

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from activities.notifications.links import LinkUse, Through
-from activities.people.person import Reachable, SignersFile, position_word
+from activities.people.ids import position_word
+from activities.people.person import Reachable, SignersFile
 from activities.records.rows import StoragePrefix
 from starter.queries.commands import CommandRefused
 from starter.web.pages.screens import FormAction

@@ -22,8 +22,8 @@ from activities.files.reading import FileFaults
 from activities.notifications.links import at_desk, named_at_desk
 from activities.people.directory import DirectoryFailure
 from activities.people.file_directory import FileDirectory
+from activities.people.ids import stands_in_full
 from activities.people.language import Language
-from activities.people.person import stands_in_full
 from activities.policies.catalogue import Catalogue, UnknownKind
 from starter.boot.context import Context
 from starter.temporal.codec import CodecError

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from activities.files.pdf import LocalDocuments
 from activities.files.reading import FileFaults, FileText
 from activities.people.file_directory import FileDirectory
-from activities.people.person import id_of_address
+from activities.people.ids import id_of_address
 from activities.policies.catalogue import Catalogue
 from activities.records.store import Store
 from activities.signature.intake import PreparedRequest, prepare_request
