@@ -1,1 +1,1 @@
-"""What is promised: deterministic workflow code. Imports only the standard library, temporalio, pydantic and itself."""
+"""Deterministic workflow code: imports only the standard library, temporalio, pydantic and itself."""

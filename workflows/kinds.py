@@ -1,4 +1,4 @@
-"""The kinds of workflow that people know by an id: what each is called in ids, words and messages, in one table."""
+"""The kinds of workflow: prefix of the id, workflow type, signal names, event names and command words of each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from workflows.names import (
 
 
 class Kind(StrEnum):
-    """The word that people say for it; `KindNames.command` is what its words of the command begin with."""
+    """A kind of workflow, by the word that people use for it."""
 
     REQUEST = "request"
     TASK = "task"
@@ -29,21 +29,18 @@ class Kind(StrEnum):
 
     @property
     def names(self) -> "KindNames":
-        """What it is called elsewhere."""
         return _NAMES[self]
 
     def workflow_id(self, id: str) -> str:
-        """The workflow id; its own id is its identity, so that a second start finds the first."""
+        """The workflow id for the kind's own id; fixed, so that a second start finds the first."""
         return f"{self.names.prefix}:{id}"
 
 
 @dataclass(frozen=True)
 class KindNames:
-    """`workflow` is its type, `prefix` what stands before the colon of its id, `settled` the signal of its end.
-
-    `event` is the type of the call that hands its end to other systems, `page` where its links lead, `desk` where
-    its own page at the desk is, `stage` what `CsStage` says from its start until the workflow says it itself,
-    `command` what its words of the command begin with.
+    """Names of one kind: `workflow` its type, `prefix` of its workflow id, `settled` the signal and `event` the event
+    type of its end, `page` the path of its links, `desk` of its desk page, `stage` the first `CsStage`, `command` the
+    first word of its commands.
     """
 
     workflow: str
@@ -57,12 +54,12 @@ class KindNames:
 
     @property
     def escalated_event(self) -> str:
-        """The type of the call that tells other systems of an escalation."""
+        """Event type of an escalation."""
         return f"{self._noun}.escalated"
 
     @property
     def escalated(self) -> str:
-        """The signal that tells workflows of one."""
+        """Signal of an escalation."""
         return f"{self._noun}_escalated"
 
     @property
@@ -115,28 +112,27 @@ _NAMES: Final[Mapping[Kind, KindNames]] = {
 
 
 class WorkflowName(NamedTuple):
-    """One of them: its kind, and the id that people know it by."""
+    """Kind and own id of one workflow."""
 
     kind: Kind
     id: str
 
     @property
     def workflow_id(self) -> str:
-        """Its workflow id."""
         return self.kind.workflow_id(self.id)
 
     @property
     def reference(self) -> str:
-        """What outside systems know it by: a request by its id, anything else by its workflow id."""
+        """The id for outside systems: the own id of a request, else the workflow id."""
         return self.id if self.kind is Kind.REQUEST else self.workflow_id
 
 
 def named(workflow_id: str) -> WorkflowName | None:
-    """What has this workflow id; None when it is nothing that we follow up."""
+    """Kind and id from a workflow id; None for a workflow that is not followed up."""
     prefix, _, id = workflow_id.partition(":")
     return next((WorkflowName(kind, id) for kind in Kind if kind.names.prefix == prefix), None)
 
 
 def referred(reference: str) -> WorkflowName:
-    """What outside systems know by this (`WorkflowName.reference`)."""
+    """Kind and id from a `WorkflowName.reference`."""
     return named(reference) or WorkflowName(Kind.REQUEST, reference)

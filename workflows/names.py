@@ -1,4 +1,7 @@
-"""Names are data: ids, queues, messages, keys and search attributes, pinned by a literal test."""
+"""Names on the wire: workflow ids, task queues, signals, updates, search attributes, idempotency keys.
+
+Pinned by a test.
+"""
 
 import base64
 import hashlib
@@ -111,64 +114,63 @@ _HEX: Final = frozenset("0123456789abcdef")
 
 
 def adopted_id(document: str | None) -> str | None:
-    """The id of the request that a document becomes which was sent at Core Signature by hand: its uuid is enough to
-    know it again. None for what is no uuid."""
+    """The request id for a document that was sent at Core Signature by hand; None for an invalid uuid."""
     return f"{_ADOPTED}{document}" if document and _is_uuid(document) else None
 
 
 def adopted_document(request: str) -> str | None:
-    """The uuid of the document that was adopted under this id; None for the id of a request that we sent."""
+    """The document uuid of an adopted request's id; None for a request that we sent."""
     uuid = request.removeprefix(_ADOPTED)
     return uuid if uuid != request and _is_uuid(uuid) else None
 
 
 def _is_uuid(text: str) -> bool:
-    """Whether it is one in small letters, with all its hyphens or with none."""
+    """Whether it is a lower-case uuid, with all hyphens or none."""
     digits = text.replace("-", "")
     parts = (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
     return len(digits) == 32 and _HEX.issuperset(digits) and text in (digits, "-".join(parts))
 
 
 def nexus_call_workflow_id(key: str) -> str:
-    """Workflow id of the call of a Nexus operation that the hand-off of this key makes."""
+    """Workflow id of the Nexus call of this hand-off key."""
     return f"nexus-call:{key}"
 
 
 def sign_in_workflow_id(person: str, ask: str) -> str:
-    """Workflow id of a sign-in: one for each message."""
+    """Workflow id of a sign-in: one per message."""
     return f"sign-in:{person}:{ask}"
 
 
 def sign_in_used_workflow_id(person: str, ask: str) -> str:
-    """Workflow id of what takes the notice of a used sign-in off the screens of a person."""
+    """Workflow id for withdrawing the notification of a used sign-in."""
     return f"sign-in-used:{person}:{ask}"
 
 
 def tell_workflow_id(of: str) -> str:
-    """Workflow id of what tells people of several things at once."""
+    """Workflow id of a bulk notice."""
     return f"tell:{of}"
 
 
 def hand_off_workflow_id(reference: str) -> str:
-    """Workflow id of what hands off once more when the run is closed: one at a time for each ending."""
+    """Workflow id of a replay after the run is closed: one at a time per ending."""
     return f"hand-off:{reference}"
 
 
 def notice_key(request: str, stage: str, person: str) -> str:
-    """Idempotency key of a notice: the same on every attempt, also after a reset or a continue-as-new."""
+    """Idempotency key of a notification: the same on every attempt, also after a reset or continue-as-new."""
     return f"{request}/{stage}/{person}"
 
 
 def alert_key(request: str, stage: str, person: str, about: str) -> str:
-    """Idempotency key of an alert: one for each silent signer it is about, however many the person is alerted for."""
+    """Idempotency key of an alert: one per silent signer, however many the person is alerted for."""
     return f"{notice_key(request, stage, person)}/{about}"
 
 
 def handoff_key(request: str, target: str) -> str:
-    """Idempotency key of a hand-off: one for ever, for retries, deaths and replays."""
+    """Idempotency key of a hand-off: the same for retries and replays."""
     return f"{request}/handoff/{target}"
 
 
 def webhook_id(key: str) -> str:
-    """The id of a call, the same on every attempt, and without the dots that our ids may have (Standard Webhooks)."""
+    """The `webhook-id` of a call, the same on every attempt; without dots (Standard Webhooks)."""
     return f"msg_{base64.urlsafe_b64encode(hashlib.sha256(key.encode()).digest()).decode()[:22]}"

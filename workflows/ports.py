@@ -1,7 +1,6 @@
-"""What a workflow may ask of the world: abstract activities, implemented in `activities/`.
+"""Ports: abstract activities that workflows call, implemented in `activities/`.
 
-Failures are `ApplicationError`s whose `type` is a `Code` (activities/temporal/failures.py); every method may be
-repeated.
+Failures are `ApplicationError`s whose `type` is a `Code` (activities/temporal/failures.py). Every method is idempotent.
 """
 
 from abc import ABC, abstractmethod
@@ -40,7 +39,7 @@ _NAME = "__port_activity_name__"
 
 
 def asks(name: str) -> Callable[[Method], Method]:
-    """Declare an abstract method as the activity `name`; implementations take the name over by overriding it."""
+    """Declare an abstract method as the activity `name`; the implementation inherits the name by overriding."""
 
     def declare(method: Method) -> Method:
         setattr(method, _NAME, name)
@@ -74,12 +73,12 @@ def _declared(cls: type[Port]) -> dict[str, str]:
 
 
 class SignatureService(Port):
-    """Core Signature: the documents and their signature requests (docs/core-signature.md)."""
+    """Core Signature: documents and their signature requests (docs/core-signature.md)."""
 
     @asks("create_signature_request")
     @abstractmethod
     async def create(self, order: CreateOrder) -> DocumentSeen:
-        """Make document and request, or take over what an earlier attempt made; looks up `external_id` first.
+        """Create document and request, or adopt what an earlier attempt made; looks up `external_id` first.
 
         Fails with `id_used_before` when the id belongs to a foreign or ended document.
         """
@@ -87,7 +86,7 @@ class SignatureService(Port):
     @asks("observe_document")
     @abstractmethod
     async def observe(self, observation: Observation) -> DocumentSeen:
-        """Read the document as it is now."""
+        """Read the document."""
 
     @asks("cancel_signature_request")
     @abstractmethod
@@ -97,20 +96,20 @@ class SignatureService(Port):
     @asks("forward_signer")
     @abstractmethod
     async def forward(self, order: ForwardOrder) -> ForwardReport:
-        """Hand a signer's place to somebody else, or find that it was handed to them already.
+        """Forward a signer's slot, or find that it was forwarded before.
 
-        What the document says before and after decides, not the answer. What makes no sense (they have signed, a
-        stranger, the requester) is refused in words and changes nothing; only what a repetition may mend is raised.
+        The document before and after decides, not the answer. Invalid orders are refused in words and change nothing;
+        only what a retry may fix is raised.
         """
 
 
 class PushService(Port):
-    """Notices on people's phones, and Core Signature's own mail for those without a device."""
+    """Notifications on phones, and Core Signature's mail for people without a device."""
 
     @asks("deliver_notices")
     @abstractmethod
     async def deliver(self, delivery: Delivery) -> DeliveryReport:
-        """Write the page that comes along, then send one stage to all its recipients; a result per device.
+        """Store the given page, then send one stage to all its recipients; a result per device.
 
         Raises only when nothing at all could be delivered, so that a retry repeats no success.
         """
@@ -122,139 +121,138 @@ class Planner(Port):
     @asks("plan_agenda")
     @abstractmethod
     async def plan(self, planning: PlanningInput) -> Schedule:
-        """The agenda of those whose turn it is, past instants included, from this input and the directory alone."""
+        """The schedule of the pending signers, past instants included, from this input and the directory alone."""
 
 
 class StandInFinder(Port):
-    """Those who could be asked instead of somebody else."""
+    """Checks replacements."""
 
     @asks("look_at_stand_in")
     @abstractmethod
     async def look_at(self, stand_in: StandIn) -> StandInReport:
-        """Whether somebody can be asked: whoever is not in the directory, or away then, is refused in words."""
+        """Whether a person can be asked; refused in words when unknown to the directory or away."""
 
 
 class Handoff(Port):
-    """Everyone downstream of a settled request."""
+    """Hand-off to the targets of a settled request."""
 
     @asks("hand_off")
     @abstractmethod
     async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
-        """Write the page and the settled record that come along, then tell every target; each has its own result.
+        """Store the given page and settled record, then call every target; a result per target.
 
-        Raises only when these could not be written, and then nobody was told. The record is the input's, so that a
-        repetition is equal to the byte.
+        Raises only when the store failed, and then no target was called. The record depends on the input alone, equal
+        to the byte.
         """
 
     @asks("recall_hand_off")
     @abstractmethod
     async def recall(self, ended: ReplayOrder) -> RecordedHandOff:
-        """What the store knows of the hand-off of something that has ended; nothing when it has no record of it."""
+        """The stored hand-off state of an ended workflow; empty without a record."""
 
 
 class SignInService(Port):
-    """The ways in to the desk."""
+    """Sign-in to the desk."""
 
     @asks("send_sign_in")
     @abstractmethod
     async def send(self, order: SignInOrder) -> SignInReport:
-        """Make link and code and send them to the person's own devices, else by mail; equal on every attempt.
+        """Make link and code, equal on every attempt, and send them to the person's devices, else by mail.
 
-        Raises when nobody could be reached. What is over, or for somebody who left, is sent to nobody.
+        Raises when nobody could be reached. Expired orders, and those of people who left, send nothing.
         """
 
     @asks("withdraw_sign_in")
     @abstractmethod
     async def withdraw(self, order: SignInOrder) -> SignInReport:
-        """Take the message of a used way in off the person's devices; the same as often as it is asked for.
+        """Withdraw the notification of a used sign-in from the person's devices.
 
-        Never raises because of a device: one that is not reached shows a number that opens nothing.
+        Never raises for a device: the code that stays visible is no longer valid.
         """
 
 
 class OnboardingParts(Port):
-    """The signature requests and tasks that an onboarding is made of."""
+    """The signature requests and tasks of an onboarding."""
 
     @asks("start_parts")
     @abstractmethod
     async def start(self, order: PartsToStart) -> PartsSeen:
-        """Start each or recognise the one that was started from the same content, and have it tell the onboarding.
+        """Start each part, or recognise the one started from the same content, subscribed to by the onboarding.
 
-        What cannot be started is said in words and starts nothing. What a repetition may mend is raised when it is all
-        of them, and where others were started it is only named.
+        A part that cannot be started is refused in words. What a retry may fix is raised when it concerns all parts,
+        else only reported.
         """
 
     @asks("look_at_parts")
     @abstractmethod
     async def look_at(self, parts: PartsToLookAt) -> PartsSeen:
-        """How they stand, by Temporal and by their records; those that still live are left out."""
+        """Status of ended parts by Temporal and their records; open ones are left out."""
 
     @asks("end_parts")
     @abstractmethod
     async def end(self, parts: PartsToEnd) -> None:
-        """Have them ended by whoever wants it; those that have ended, or were never started, stay as they are."""
+        """End the open parts on behalf of the actor; others are left unchanged."""
 
 
 class CampaignPeople(Port):
-    """The audience of a campaign; nothing of this may hold all of it in a history."""
+    """The audience of a campaign; no history contains all of it."""
 
     @asks("freeze_audience")
     @abstractmethod
     async def freeze(self, order: CampaignOrder) -> FrozenAudience:
-        """Resolve the audience, once: whoever cannot be asked is a row with its reason, and holds up no other."""
+        """Resolve the audience, once; a person who cannot be asked is a row with a reason."""
 
     @asks("walk_audience")
     @abstractmethod
     async def walk(self, walk: Batch) -> BatchResult:
-        """See to one member after the other for some minutes, at the provider's pace; what is done stays done.
+        """Process members for some minutes at the provider's rate.
 
-        May be repeated from any earlier place: nobody has two requests, and what has ended stays as it ended.
+        May be repeated from any earlier member: nobody gets two requests, and what has ended stays.
         """
 
     @asks("change_audience")
     @abstractmethod
     async def change(self, changing: ChangeOrder) -> ChangeResult:
-        """Write a change down under its number; what makes no sense is refused in words and changes nothing."""
+        """Store a change under its number; an invalid one is refused in words and changes nothing."""
 
     @asks("look_at_audience")
     @abstractmethod
     async def look(self, look: DailyCheck) -> DailyCheckResult:
-        """Find who joined and who left since, and tell managers and the owner what they are to hear today, once."""
+        """Find who joined and left, and send today's notifications to managers and the owner, once."""
 
     @asks("settle_audience")
     @abstractmethod
     async def settle(self, settle: SettleOrder) -> OutcomeCounts:
-        """Say by the settled records how everybody stands, and write the list once nobody is open.
+        """Count outcomes by the settled records, and write the list once nobody is open.
 
         Fails with `unbalanced` when the audience is not the one that the campaign knows of.
         """
 
 
 class CampaignYears(Port):
-    """The campaigns that open each year with content of their own."""
+    """Campaigns that open each year with new content."""
 
     @asks("open_year")
     @abstractmethod
     async def open(self, asked: YearToOpen) -> YearSeen:
-        """Say when the next of them opens, by its owner's clock, and whether the store has its content.
+        """When the next year opens, in its owner's calendar, and whether its content is stored.
 
-        On its day start it by the one start path, or recognise it; what cannot be started is said in words.
+        On the day it starts the campaign, or recognises it; if it cannot, it says why in words.
         """
 
     @asks("forget_year")
     @abstractmethod
     async def forget(self, given_up: YearGivenUp) -> None:
-        """Keep nothing of what was given for a year; may be repeated."""
+        """Delete the content given for a year."""
 
 
 class EventReconciliation(Port):
-    """The events of Core Signature, as a list of what callbacks should have told."""
+    """Core Signature's list of events, against what callbacks delivered."""
 
     @asks("sweep_events")
     @abstractmethod
     async def sweep(self, order: ReconciliationOrder) -> ReconciliationResult:
-        """Look at the next pages, tell open requests what they may not have heard, and remember the place.
+        """Read the next pages, signal open requests what they may have missed, and store the position.
 
-        May be repeated: a request knows an event again, and what was looked at before the place was remembered is
-        looked at once more.
+        Events may be read and signalled twice; a request recognises an event by its id.
         """

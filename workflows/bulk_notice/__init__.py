@@ -1,1 +1,1 @@
-"""The workflow that tells some people something that is about no single follow-up."""
+"""The bulk notice workflow: notifications about several follow-ups at once."""

@@ -1,4 +1,4 @@
-"""Tells some people something that is about no single follow-up, such as that many were started at once."""
+"""The bulk notice workflow: one notification about many follow-ups, for instance that many were started."""
 
 from temporalio import workflow
 
@@ -13,11 +13,11 @@ with workflow.unsafe.imports_passed_through():
 
 @workflow.defn(name=TELL)
 class BulkNoticeWorkflow:
-    """Tells them once; whom no phone could be told of it within minutes is not told."""
+    """Notifies people once; without success within minutes it gives up."""
 
     @workflow.run
     async def run(self, delivery: Delivery) -> None:
-        """Deliver the notices, and after some pauses those that were not begun."""
+        """Deliver the notices, and after pauses those that were not begun."""
         left = delivery.notices
         for pause in (None, *options.STRAGGLER_PAUSES):
             if pause is not None:
@@ -27,7 +27,7 @@ class BulkNoticeWorkflow:
                 return
 
     async def _told(self, delivery: Delivery) -> tuple[NotificationOrder, ...]:
-        """Those who are still to be told."""
+        """The recipients who are still open."""
         try:
             report = await workflow.execute_activity_method(
                 PushService.deliver,

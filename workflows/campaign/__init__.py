@@ -1,1 +1,1 @@
-"""One campaign: a frozen audience, a window, a record; its requests follow people up themselves."""
+"""Campaigns: a frozen audience, a window, a record; each member has a request of their own."""

@@ -168,14 +168,14 @@ class CampaignState(JoinState):
 
     def froze(self, frozen: FrozenAudience, now: datetime) -> Self:
         """The audience stands: everybody is to be asked."""
-        known = self.replace(
+        updated = self.replace(
             frozen=frozen,
             members=frozen.rows,
             walks=(RunningBatch(work=BatchWork.START),),
             counts=Counts(not_told=frozen.rows - frozen.errors, errors=frozen.errors),
             counted_at=now,
         )
-        return known.note(now, EventType.FROZEN, None, frozen.sha256[:12], about=frozen.rows)
+        return updated.note(now, EventType.FROZEN, None, frozen.sha256[:12], about=frozen.rows)
 
     def walked(self, walked: BatchResult, now: datetime) -> Self:
         """The first of the walks came so far."""
@@ -183,20 +183,20 @@ class CampaignState(JoinState):
         on = walk.replace(after=walked.after, done=walk.done + walked.done, refused=walk.refused + walked.refused)
         on = on.full(walk.after, now) if walked.full else on.replace(in_vain=0, again_at=None)
         asked = walked.after if walk.change is None and walk.work is BatchWork.START else self.asked
-        known = self.replace(asked=asked, walks=(*others,) if walked.over else (on, *others))
+        updated = self.replace(asked=asked, walks=(*others,) if walked.over else (on, *others))
         if not walked.over:
-            return known
+            return updated
         if on.change and on.work is BatchWork.START:
-            known = known.replace(changes_asked=on.change.number)
+            updated = updated.replace(changes_asked=on.change.number)
         refused = f"{on.refused} could not be" if on.refused else None
         why = ", ".join(filter(None, (on.change.what if on.change else None, refused))) or None
-        return known.note(now, EventType(f"walked_{on.work}"), None, why, about=on.done)
+        return updated.note(now, EventType(f"walked_{on.work}"), None, why, about=on.done)
 
     def left(self, now: datetime) -> Self:
         """The first of the walks was not over when the campaign closed."""
         walk, *others = self.walks
-        known = self.replace(walks=(*others,))
-        return known.note(now, EventType(f"left_{walk.work}"), None, TOO_LATE, about=walk.after)
+        updated = self.replace(walks=(*others,))
+        return updated.note(now, EventType(f"left_{walk.work}"), None, TOO_LATE, about=walk.after)
 
     def wishing(self, what: ChangeKind, by: str, now: datetime, **about: object) -> Self:
         """Somebody wants a change; it gets its number when it is written down."""
@@ -213,11 +213,11 @@ class CampaignState(JoinState):
         """The first of the wished changes was written down, or cannot be."""
         wished, *others = self.wished
         word, about = _WORD_OF[wished.what], wished.person or ""
-        known = self.replace(wished=tuple(others))
+        updated = self.replace(wished=tuple(others))
         if changed.change is None:
-            said = known.replace(operations=self.operations.refused(word, changed.refused, about))
+            said = updated.replace(operations=self.operations.refused(word, changed.refused, about))
             return said.note(now, _WISHED[wished.what][1], wished.person, changed.refused)
-        done = known.replace(operations=self.operations.done(word, _says(changed.change, changed.people), about))
+        done = updated.replace(operations=self.operations.done(word, _says(changed.change, changed.people), about))
         return done.changed(changed, now)
 
     def changed(self, changed: ChangeResult, now: datetime) -> Self:
@@ -225,7 +225,7 @@ class CampaignState(JoinState):
         change = changed.change
         if change is None:
             return self
-        known = self.replace(
+        updated = self.replace(
             changes=change.number,
             head=changed.sha256,
             members=self.members + changed.new,
@@ -233,7 +233,7 @@ class CampaignState(JoinState):
             last_due=max(self.last_due, changed.due or self.last_due),
             walks=self._with(RunningBatch(work=change.what.work, change=change.replace(reason=""))),
         ).timed()
-        return known.note(now, EventType(change.what), change.person, None, about=_about(change, changed.people))
+        return updated.note(now, EventType(change.what), change.person, None, about=_about(change, changed.people))
 
     def _with(self, walk: RunningBatch) -> tuple[RunningBatch, ...]:
         """The walks with one more: those who are asked may wait for Core Signature, and nobody else is to wait."""
@@ -245,10 +245,10 @@ class CampaignState(JoinState):
 
     def looked(self, looked: DailyCheckResult, now: datetime) -> Self:
         """A daily look came so far."""
-        known = self
+        updated = self
         for one in looked.changes:
-            known = known.changed(one, now)
-        counted = known.replace(counts=looked.counts, counted_at=now - looked.ago)
+            updated = updated.changed(one, now)
+        counted = updated.replace(counts=looked.counts, counted_at=now - looked.ago)
         if not looked.over:
             return counted.replace(told_to=looked.after)
         return counted.replace(days=self.days + 1, missed=0, told_to="")
@@ -310,51 +310,51 @@ _OF_IDS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ
 _ID_AT_MOST: Final = 100
 
 
-def refuse_exempt(course: CampaignState, wish: Exemption, now: datetime) -> str | None:
+def refuse_exempt(state: CampaignState, command: Exemption, now: datetime) -> str | None:
     """Why nobody can be exempt now; whether this person may be is known to the record alone."""
-    if why := _not_now(course, wish.actor, now) or text_fault(wish.reason, "the reason"):
+    if why := _not_now(state, command.actor, now) or text_fault(command.reason, "the reason"):
         return why
-    is_id = _OF_IDS.issuperset(wish.person) and 0 < len(wish.person) <= _ID_AT_MOST
+    is_id = _OF_IDS.issuperset(command.person) and 0 < len(command.person) <= _ID_AT_MOST
     return None if is_id else "the person is no id of the audience: the report has them"
 
 
-def exempt(course: CampaignState, wish: Exemption, now: datetime) -> CampaignState:
+def exempt(state: CampaignState, command: Exemption, now: datetime) -> CampaignState:
     """Have it written down that somebody need not acknowledge."""
-    return course.wishing(ChangeKind.EXEMPT, wish.actor, now, person=wish.person, reason=wish.reason)
+    return state.wishing(ChangeKind.EXEMPT, command.actor, now, person=command.person, reason=command.reason)
 
 
-def refuse_later(course: CampaignState, wish: Extension, now: datetime) -> str | None:
+def refuse_later(state: CampaignState, command: Extension, now: datetime) -> str | None:
     """Why it cannot stay open until then."""
-    if why := _not_now(course, wish.actor, now) or refuse_extend(course, wish, now):
+    if why := _not_now(state, command.actor, now) or refuse_extend(state, command, now):
         return why
-    if isinstance(wish.due, datetime):
+    if isinstance(command.due, datetime):
         return "a campaign ends with a day, which is over for everybody at another hour: give a date"
-    due = course.everybodys_due
-    return None if wish.due > due else f"everybody has until {due} already: give a later day"
+    due = state.everybodys_due
+    return None if command.due > due else f"everybody has until {due} already: give a later day"
 
 
-def later(course: CampaignState, wish: Extension, now: datetime) -> CampaignState:
+def later(state: CampaignState, command: Extension, now: datetime) -> CampaignState:
     """Have everybody given until that day."""
-    return course.wishing(ChangeKind.EXTENDED, wish.actor, now, due=wish.due, reason=wish.reason)
+    return state.wishing(ChangeKind.EXTENDED, command.actor, now, due=command.due, reason=command.reason)
 
 
-def refuse_retry(course: CampaignState, wish: Retry, now: datetime) -> str | None:
+def refuse_retry(state: CampaignState, command: Retry, now: datetime) -> str | None:
     """Why nobody is asked again."""
-    return _not_now(course, wish.actor, now)
+    return _not_now(state, command.actor, now)
 
 
-def retry(course: CampaignState, wish: Retry, now: datetime) -> CampaignState:
+def retry(state: CampaignState, command: Retry, now: datetime) -> CampaignState:
     """Have those asked again who could not be asked; who that is, is found out when it is done."""
-    return course.wishing(ChangeKind.AGAIN, wish.actor, now)
+    return state.wishing(ChangeKind.AGAIN, command.actor, now)
 
 
-def _not_now(course: CampaignState, actor: str, now: datetime) -> str | None:
-    if why := living_refusal(course) or name_fault(actor):
+def _not_now(state: CampaignState, actor: str, now: datetime) -> str | None:
+    if why := living_refusal(state) or name_fault(actor):
         return why
-    if course.frozen is None:
+    if state.frozen is None:
         return "the campaign has not opened yet"
-    if course.closing or (course.closes_at and now >= course.closes_at):
+    if state.closing or (state.closes_at and now >= state.closes_at):
         return TOO_LATE
-    if course.changes + len(course.wished) >= CHANGES_AT_MOST:
+    if state.changes + len(state.wished) >= CHANGES_AT_MOST:
         return f"the audience was changed {CHANGES_AT_MOST:,} times already"
-    return "too many changes wait to be written down: try again later" if len(course.wished) >= WISHES_AT_MOST else None
+    return "too many changes wait to be written down: try again later" if len(state.wished) >= WISHES_AT_MOST else None

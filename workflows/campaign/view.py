@@ -13,32 +13,32 @@ from workflows.model.views import CampaignShow, Next, NextStep
 _BAR: Final = 20
 
 
-def show(given: CampaignInput, course: CampaignState, now: datetime) -> CampaignShow:
+def show(given: CampaignInput, state: CampaignState, now: datetime) -> CampaignShow:
     """Everything that the campaign itself knows at `now`; its counts are as of the last look."""
-    campaign, tally = given.campaign, course.tally
-    facts = dict(follow_up.facts(given.subject, given.policy, course, now))
-    following = facts["next"] if course.status.ended or course.problem else _next(course)
+    campaign, tally = given.campaign, state.tally
+    facts = dict(follow_up.facts(given.subject, given.policy, state, now))
+    following = facts["next"] if state.status.ended or state.problem else _next(state)
     return CampaignShow(
         **{
             **facts,
             "next": following,
-            "says": _sentence(course, facts["says"]),
+            "says": _sentence(state, facts["says"]),
             "title": campaign.title,
             "campaign": campaign,
             "fingerprint": given.fingerprint,
             "version": campaign.document.version,
             "effective": campaign.document.effective,
             "approver": campaign.document.approver,
-            "opens_at": course.opens_at,
-            "due": course.everybodys_due,
-            "frozen": course.frozen,
-            "changes": course.changes,
-            "changed": course.head,
-            "asked": course.asked,
-            "changes_asked": course.changes_asked,
-            "counts": course.counts,
-            "counted_at": course.counted_at,
-            "errors": course.counts.faulty,
+            "opens_at": state.opens_at,
+            "due": state.everybodys_due,
+            "frozen": state.frozen,
+            "changes": state.changes,
+            "changed": state.head,
+            "asked": state.asked,
+            "changes_asked": state.changes_asked,
+            "counts": state.counts,
+            "counted_at": state.counted_at,
+            "errors": state.counts.faulty,
             "outcomes": tally and tally.outcomes,
             "came": tally.came if tally else 0,
             "left": tally.left if tally else 0,
@@ -47,19 +47,19 @@ def show(given: CampaignInput, course: CampaignState, now: datetime) -> Campaign
     )
 
 
-def settled(given: CampaignInput, course: CampaignState) -> SettledCampaign:
+def settled(given: CampaignInput, state: CampaignState) -> SettledCampaign:
     """The facts that are handed off."""
-    if course.settled_at is None:
+    if state.settled_at is None:
         raise ValueError("the campaign has not ended")
     return SettledCampaign(
         campaign=given.campaign.id,
         kind=given.campaign.kind,
-        outcome=course.status,
-        at=course.settled_at,
-        late=course.counts.late > 0,
-        counts=course.counts,
-        audience_sha256=course.frozen and course.frozen.sha256,
-        outcomes_sha256=course.tally and course.tally.outcomes,
+        outcome=state.status,
+        at=state.settled_at,
+        late=state.counts.late > 0,
+        counts=state.counts,
+        audience_sha256=state.frozen and state.frozen.sha256,
+        outcomes_sha256=state.tally and state.tally.outcomes,
     )
 
 
@@ -87,33 +87,33 @@ def bar(counts: Counts) -> str:
     return "█" * filled + "░" * (_BAR - filled)
 
 
-def _next(course: CampaignState) -> Next:
-    if course.frozen is None:
-        return Next(what=NextStep.WAIT, at=course.opens_at, why="it opens")
-    if course.ending:
+def _next(state: CampaignState) -> Next:
+    if state.frozen is None:
+        return Next(what=NextStep.WAIT, at=state.opens_at, why="it opens")
+    if state.ending:
         return Next(what=NextStep.END, at=None, why="its open requests are being ended")
-    if course.walks:
-        walk = course.walks[0]
+    if state.walks:
+        walk = state.walks[0]
         return Next(what=NextStep.WAIT, at=walk.again_at, why=f"{walk.work}: {walk.after} seen to")
-    if course.closes_at and course.look_due_at < course.closes_at:
+    if state.closes_at and state.look_due_at < state.closes_at:
         return Next(
             what=NextStep.WAIT,
-            at=course.look_due_at,
+            at=state.look_due_at,
             why="the daily look: who joined, who left, who is still to acknowledge",
         )
-    return Next(what=NextStep.EXPIRE, at=course.closes_at, why="it closes, and the record is made")
+    return Next(what=NextStep.EXPIRE, at=state.closes_at, why="it closes, and the record is made")
 
 
-def _sentence(course: CampaignState, ended_or_troubled: str) -> str:
-    if course.status.ended or course.problem:
+def _sentence(state: CampaignState, ended_or_troubled: str) -> str:
+    if state.status.ended or state.problem:
         return ended_or_troubled
-    if course.ending:
-        return f"Being {course.ending.outcome}: its open requests are ended first"
-    if course.frozen is None:
-        return f"Opens {stamp(course.opens_at)}"
-    if course.phase == "opening":
-        return f"Opening: {course.asked} of {course.frozen.rows} seen to"
-    return how_far(course.counts, course.closes_at, as_of=course.counted_at)
+    if state.ending:
+        return f"Being {state.ending.outcome}: its open requests are ended first"
+    if state.frozen is None:
+        return f"Opens {stamp(state.opens_at)}"
+    if state.phase == "opening":
+        return f"Opening: {state.asked} of {state.frozen.rows} seen to"
+    return how_far(state.counts, state.closes_at, as_of=state.counted_at)
 
 
 def recounted(shown: CampaignShow, counts: Counts, at: datetime) -> CampaignShow:

@@ -144,14 +144,14 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
 
     @property
     def _order(self) -> CampaignOrder:
-        course = self._progress
+        state = self._progress
         return CampaignOrder(
             campaign=self._request.campaign,
-            frozen=course.frozen,
-            changed=course.head,
-            changes=course.changes,
-            asked=course.asked,
-            changes_asked=course.changes_asked,
+            frozen=state.frozen,
+            changed=state.head,
+            changes=state.changes,
+            asked=state.asked,
+            changes_asked=state.changes_asked,
             fingerprint=self._request.fingerprint,
             now=workflow.now(),
         )
@@ -202,14 +202,14 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
 
     async def _look(self) -> None:
         """The daily look; one that comes late stands for those that were missed."""
-        course = self._progress = self._progress.missed_looks(workflow.now())
+        state = self._progress = self._progress.missed_looks(workflow.now())
         order = DailyCheck(
             order=self._order,
-            day=course.days + 1,
-            due=course.everybodys_due,
-            after=course.told_to,
-            digest=course.digest_due,
-            weekly=course.weekly,
+            day=state.days + 1,
+            due=state.everybodys_due,
+            after=state.told_to,
+            digest=state.digest_due,
+            weekly=state.weekly,
         )
         looked = await self.call(CampaignPeople.look, order, options.WALK, "the daily look", unless=self._too_late)
         if looked is not None:
@@ -241,31 +241,31 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
         return self.shown(self._progress, workflow.now())
 
     @workflow.update(name=EXEMPT, description="Somebody of the audience need not acknowledge, and why")
-    def exempt(self, wish: Exemption) -> Receipt:
+    def exempt(self, command: Exemption) -> Receipt:
         """Write down that somebody need not acknowledge, and end their request."""
-        return self._accept(wishes.exempt, wish)
+        return self._accept(wishes.exempt, command)
 
     @exempt.validator
-    def _may_exempt(self, wish: Exemption) -> None:
-        self.allow(wish, wishes.refuse_exempt(self._progress, wish, workflow.now()))
+    def _may_exempt(self, command: Exemption) -> None:
+        self.allow(command, wishes.refuse_exempt(self._progress, command, workflow.now()))
 
     @workflow.update(name=EXTEND, description="Keep it open longer, for everybody")
-    def extend(self, wish: Extension) -> Receipt:
+    def extend(self, command: Extension) -> Receipt:
         """Give everybody who is open until a later day."""
-        return self._accept(wishes.later, wish)
+        return self._accept(wishes.later, command)
 
     @extend.validator
-    def _may_extend(self, wish: Extension) -> None:
-        self.allow(wish, wishes.refuse_later(self._progress, wish, workflow.now()))
+    def _may_extend(self, command: Extension) -> None:
+        self.allow(command, wishes.refuse_later(self._progress, command, workflow.now()))
 
     @workflow.update(name=RETRY, description="Ask those once more who could not be asked")
-    def retry(self, wish: Retry) -> Receipt:
+    def retry(self, command: Retry) -> Receipt:
         """Ask those once more who could not be asked: rows that were wrong, requests that have failed."""
-        return self._accept(wishes.retry, wish)
+        return self._accept(wishes.retry, command)
 
     @retry.validator
-    def _may_retry(self, wish: Retry) -> None:
-        self.allow(wish, wishes.refuse_retry(self._progress, wish, workflow.now()))
+    def _may_retry(self, command: Retry) -> None:
+        self.allow(command, wishes.refuse_retry(self._progress, command, workflow.now()))
 
     @property
     def subject(self) -> Subject:
@@ -276,9 +276,9 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
         """How it ended, and how many stand how."""
         return views.settled(self._request, self._progress)
 
-    def shown(self, memory: CampaignState, now: datetime) -> CampaignShow:
+    def shown(self, state: CampaignState, now: datetime) -> CampaignShow:
         """What the campaign knows of the answer of `campaign show`, by this memory."""
-        return views.show(self._request, memory, now)
+        return views.show(self._request, state, now)
 
     def details(self, shown: Any) -> str:
         """The counts, and the way to its requests."""

@@ -1,1 +1,1 @@
-"""The engine of "somebody must do something by then": clocks, agenda, ledger, operations, patience."""
+"""The engine shared by all kinds: state, schedule, next step, notifications, commands, hand-off, retries."""

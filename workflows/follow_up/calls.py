@@ -1,4 +1,6 @@
-"""Calling the world patiently: a failed call becomes the workflow's problem, probed until somebody has fixed it."""
+"""Activity calls with retries: a failed call becomes the workflow's problem and is repeated until it succeeds; waits
+and continue-as-new.
+"""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -31,9 +33,9 @@ _SAYS_AT_MOST = 500
 
 @dataclass(frozen=True)
 class CallFailure:
-    """A failure in the request's own words; `retry_after` is what the service asked for, zero when it said nothing.
+    """A failed call in words; `retry_after` is what the service asked for, else zero.
 
-    `bound` when nothing is wrong: a service takes no more for now, and whoever waits for it has no problem.
+    `bound` when the service only limits the rate: that is no problem.
     """
 
     code: Code
@@ -43,7 +45,7 @@ class CallFailure:
 
 
 def call_failure_of(failure: FailureError, unexpected: Code = Code.UNREACHABLE) -> CallFailure:
-    """The trouble behind a failed activity; texts of errors we did not make are withheld, they may hold anything."""
+    """The failure behind an activity error; texts of foreign errors are withheld, for they may contain anything."""
     name = failure.activity_type if isinstance(failure, ActivityError) else "call"
     cause = failure.cause if isinstance(failure, ActivityError) and failure.cause else failure
     if isinstance(cause, ApplicationError) and cause.type in list(Code):
@@ -73,14 +75,14 @@ Watch = Callable[[], Condition]
 
 
 class Wake(Enum):
-    """Why a wait ended; the story decides from its state, this only says whether the deadline passed."""
+    """Why a wait ended: deadline or news."""
 
     DEADLINE = auto()
     NEWS = auto()
 
 
 class RetryPause(NamedTuple):
-    """The pause of a call that failed, after its probe number `probes` (from 0)."""
+    """The pause of a failed call after probe number `probes` (from 0)."""
 
     of: object
     probes: int
@@ -88,12 +90,12 @@ class RetryPause(NamedTuple):
     until: datetime
 
     def is_of(self, call: object, now: datetime) -> bool:
-        """Whether it is the pause of this call, and not over."""
+        """Whether it belongs to this call and is not over."""
         return self.of == call and now < self.until
 
 
 def nothing() -> Condition:
-    """For calls and waits that nothing interrupts."""
+    """The watch of calls and waits that nothing interrupts."""
     return lambda: False
 
 
@@ -102,53 +104,50 @@ def _unchanged(input: Input) -> Input:
 
 
 class RetryingWorkflow(ABC, Generic[Memory]):
-    """A workflow that waits for people and services for weeks, and whose memory tells what is wrong while it does."""
+    """Base of workflows that call and wait for weeks; their state names the current problem."""
 
-    def __init__(self, memory: Memory) -> None:
-        """Handlers replace `_progress`, the workflow's one frozen value; that it was replaced is the news."""
-        self._progress = memory
+    def __init__(self, state: Memory) -> None:
+        """Handlers replace the frozen state `_progress`; its replacement is the news that waits look for."""
+        self._progress = state
         self._left: RetryPause | None = None
 
     @abstractmethod
     def publish(self) -> None:
-        """Show the present state to people, before each wait."""
+        """Bring search attributes and Web UI details up to date, before each wait."""
 
     @abstractmethod
     def carried_over(self) -> Model:
-        """The input of a fresh history, which goes on from this memory."""
+        """The input of the next history, with the state."""
 
     @abstractmethod
     def failed(self, trouble: CallFailure) -> None:
-        """A call failed and no repetition will help."""
+        """Handle a call that failed for good."""
 
     def judged(self, trouble: CallFailure) -> CallFailure:
-        """What the failure of a call means by now."""
+        """The failure as this workflow treats it by now."""
         return trouble
 
     @abstractmethod
     def cancelled(self, reason: str) -> None:
-        """Somebody cancelled the run itself, in the Web UI for instance; see `despite_cancellation`."""
+        """Handle a cancellation of the run itself, from the Web UI for instance; see `despite_cancellation`."""
 
     @property
     def life(self) -> str:
-        """What all its runs have in common, and it has of its own where it is begun again under its id."""
+        """The id that all runs of one continue-as-new chain share."""
         return workflow.info().first_execution_run_id
 
     def continue_as_new_if_suggested(self) -> None:
-        """Go on in a fresh history before this one grows too long.
-
-        Nobody waits in this one, for every update was answered when it was recorded.
-        """
+        """Continue as new when the history is long. No caller is left waiting: updates are answered when recorded."""
         if self.history_is_long():
             workflow.continue_as_new(self.carried_over())
 
     def history_is_long(self) -> bool:
-        """Whether a fresh history should follow soon: the server suggests it, or it has many bytes."""
+        """Whether the server suggests continue-as-new, or the history has many bytes."""
         info = workflow.info()
         return info.is_continue_as_new_suggested() or info.get_current_history_size() > options.RUN_AT_MOST
 
     def news(self) -> Condition:
-        """Watch for anything that a handler records."""
+        """A condition: the state was replaced."""
         before = self._progress
         return lambda: self._progress is not before
 
@@ -164,12 +163,11 @@ class RetryingWorkflow(ABC, Generic[Memory]):
         resumes: object = None,
         first: ActivityOptions | None = None,
     ) -> Result | None:
-        """Call until there is an answer; None when `unless` came true first, or when it `failed` for good.
+        """Call until there is an answer; None when `unless` became true first, or the call `failed` for good.
 
-        Probes follow at 30 s, doubling to 15 min, or when the service asked us to come back, whichever is later. Each
-        has the input as `anew` makes it then. What `resumes` names goes on with the pause in which `unless` broke it
-        off before: however often that happens, there are no more probes. With `first` the first call has these options,
-        and what it fails by is said at once: the others follow when the service asked for it, or soon.
+        Probes follow at 30 s, doubling to 15 min, or at the service's retry-after if later; each with the input as
+        `anew` makes it then. `resumes` continues the pause of an interrupted call of the same key, so that
+        interruptions cause no more probes. `first` are options of the first attempt, whose failure is reported at once.
         """
         left = self._left if resumes and self._left and self._left.is_of(resumes, workflow.now()) else None
         if resumes:
@@ -214,23 +212,23 @@ class RetryingWorkflow(ABC, Generic[Memory]):
         summary: str,
         unless: Watch = nothing,
     ) -> Result | None:
-        """Call for what may as well be left out, or done another day; None when it failed, or `unless` came first."""
+        """Call once; None when it failed or `unless` came first. For calls that may be left out."""
         try:
             return await self._answer(method, input, how, summary, unless())
         except FailureError:
             return None
 
     def troubled(self, trouble: CallFailure, probe_at: datetime) -> None:
-        """Stop the clocks and say what is wrong; the call is repeated at `probe_at`."""
+        """Stop the clocks with this problem; the call is repeated at `probe_at`."""
         self._progress = self._progress.trouble(trouble.code, trouble.says, workflow.now(), probe_at)
 
     async def until(
         self, deadline: datetime | None, summary: str, unless: Watch | None = None, *, midway: bool = False
     ) -> Wake:
-        """Wait for the deadline (None: for ever) or for `unless` (by default any news), whichever is first.
+        """Wait for the deadline (None: for ever) or for `unless` (default: any news), whichever is first.
 
-        A history that is long by then, be it of messages that are no news, is gone on from in a fresh one, which begins
-        before this wait; not so `midway`, in something that the memory does not know of.
+        Continues as new when the history is long, before the wait or during it; not `midway`, in work that the state
+        does not contain.
         """
         self._progress = self._progress.at_rest(workflow.now())
         self.publish()
@@ -275,7 +273,7 @@ Patient = TypeVar("Patient", bound=RetryingWorkflow[Any])
 def despite_cancellation(
     run: Callable[[Patient, Input], Awaitable[Result]],
 ) -> Callable[[Patient, Input], Coroutine[Any, Any, Result]]:
-    """Run to an orderly end although the run is cancelled: `cancelled` records the wish, the run itself acts on it."""
+    """Let the run end in order although it is cancelled: `cancelled` records the command, the run acts on it."""
 
     @wraps(run)
     async def shielded(self: Patient, input: Input) -> Result:

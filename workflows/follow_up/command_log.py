@@ -1,4 +1,4 @@
-"""The ledger of what people wished of a living request: what is still to be done, and what became of the rest."""
+"""The command log: which accepted commands are open, done or refused."""
 
 from typing import Final, Self
 
@@ -18,24 +18,24 @@ _SAYS_AT_MOST: Final = 160
 
 
 class CommandLog(Model):
-    """The latest operations, oldest first; what is open is forgotten last.
+    """The latest operations, oldest first; open ones are forgotten last.
 
-    A line is what is known of an operation. What it wants is a fact of the memory, and is done though it be forgotten.
+    An operation only reports: what it asks for is in the state and is done even if the operation is forgotten.
     """
 
     entries: tuple[Operation, ...] = ()
 
     def of(self, id: str) -> Operation | None:
-        """The operation with this id, if it is remembered."""
+        """The operation with this id, else None."""
         return next((one for one in self.entries if one.id == id), None)
 
     @property
     def open(self) -> tuple[Operation, ...]:
-        """What is still to be done, oldest first."""
+        """Open operations, oldest first."""
         return tuple(one for one in self.entries if one.state is OperationState.OPEN)
 
     def record(self, operation: Operation) -> Self:
-        """Remember one more; with too many the oldest that is not open goes, else the oldest."""
+        """Add an operation; beyond the limit the oldest closed one is dropped, else the oldest."""
         entries = (*self.entries, operation.replace(says=clipped(operation.says, _SAYS_AT_MOST)))
         if len(entries) <= OPERATIONS_REMEMBERED:
             return self.replace(entries=entries)
@@ -43,26 +43,26 @@ class CommandLog(Model):
         return self.replace(entries=tuple(one for one in entries if one is not gone))
 
     def done(self, what: str, says: str, about: str = "") -> Self:
-        """All of this word (and about this) were carried out; what came of it in words."""
+        """Mark all of this word (and `about`) as done, with the result in words."""
         return self._close(what, OperationState.DONE, says, about)
 
     def refused(self, what: str, says: str, about: str = "") -> Self:
-        """None of this word (and about this) can be carried out, and why."""
+        """Mark all of this word (and `about`) as refused, with the reason."""
         return self._close(what, OperationState.REFUSED, says, about)
 
     def refuse(self, id: str, says: str) -> Self:
-        """The one with this id cannot be carried out, and why."""
+        """Mark the operation with this id as refused."""
         entries = (_closed(one, OperationState.REFUSED, says) if one.id == id else one for one in self.entries)
         return self.replace(entries=tuple(entries))
 
     def end(self, status: Status, subject: str) -> Self:
-        """The subject has ended: that was wished, or it is too late for whatever was, but for replays."""
+        """Close all open operations at the end, done or too late; replays stay open."""
         if not self.open:
             return self
-        known = self.done(_WISHED[status], str(status)) if status in _WISHED else self
+        updated = self.done(_WISHED[status], str(status)) if status in _WISHED else self
         late = f"too late: the {subject} is {status}"
-        entries = (one if one.what == REPLAY else _closed(one, OperationState.REFUSED, late) for one in known.entries)
-        return known.replace(entries=tuple(entries))
+        entries = (one if one.what == REPLAY else _closed(one, OperationState.REFUSED, late) for one in updated.entries)
+        return updated.replace(entries=tuple(entries))
 
     def _close(self, what: str, state: OperationState, says: str, about: str) -> Self:
         if not any((one.what, one.about) == (what, about) for one in self.open):
@@ -75,7 +75,7 @@ class CommandLog(Model):
 
 
 class CommandState(PauseClock):
-    """The part of the memory that knows what people have wished."""
+    """The part of the state with the command log."""
 
     operations: CommandLog = CommandLog()
 

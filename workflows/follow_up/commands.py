@@ -1,4 +1,7 @@
-"""What people do to a living request: each wish has a refusal, in words for whoever wished it, and an effect. Pure."""
+"""Commands of people on an open follow-up: cancel, remind, delegate, extend, pause, snooze, ask, answer.
+
+For each a pure check (`refuse_…` returns the reason, else None) and a pure effect on the state; also their receipts.
+"""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, Protocol
@@ -51,184 +54,175 @@ _OF_DUE_DATE = (ActionType.WARN, ActionType.OVERDUE)
 """Notices of one due date, which mean nothing once it is another."""
 
 
-def refuse_cancel(progress: FollowUpState, wish: Cancellation) -> str | None:
-    """Why the request cannot be cancelled any more, or not like this; a repeated cancellation is harmless."""
-    if progress.status.ended and progress.status is not Status.CANCELLED:
-        return Rejection.TOO_LATE.says(subject=progress.words.subject, status=progress.status)
-    return unfit(wish.actor, wish.reason) or (None if wish.reason.strip() else Rejection.NO_REASON.says())
+def refuse_cancel(state: FollowUpState, command: Cancellation) -> str | None:
+    """A repeated cancellation is accepted."""
+    if state.status.ended and state.status is not Status.CANCELLED:
+        return Rejection.TOO_LATE.says(subject=state.words.subject, status=state.status)
+    return unfit(command.actor, command.reason) or (None if command.reason.strip() else Rejection.NO_REASON.says())
 
 
-def cancel(progress: State, wish: Cancellation, now: datetime) -> State:
-    """Remember who wants the request ended; the first wish counts."""
-    if progress.ending or progress.status.ended:
-        return progress
-    asked = progress.note(now, EventType.CANCELLATION_WISHED, wish.actor, wish.reason, said=True)
-    return asked.close(Ending(outcome=Status.CANCELLED, who=wish.actor, why=wish.reason, told=wish.told), now)
+def cancel(state: State, command: Cancellation, now: datetime) -> State:
+    """The first cancellation counts."""
+    if state.ending or state.status.ended:
+        return state
+    asked = state.note(now, EventType.CANCELLATION_WISHED, command.actor, command.reason, said=True)
+    return asked.close(Ending(outcome=Status.CANCELLED, who=command.actor, why=command.reason, told=command.told), now)
 
 
-def refuse_remind(progress: FollowUpState, wish: ReminderNow, now: datetime) -> str | None:
-    """Why nobody can be reminded now."""
-    if why := living_refusal(progress) or unfit(wish.actor):
+def refuse_remind(state: FollowUpState, command: ReminderNow, now: datetime) -> str | None:
+    if why := living_refusal(state) or unfit(command.actor):
         return why
-    if not progress.awaited.pending:
+    if not state.awaited.pending:
         return Rejection.NOBODYS_TURN.says()
-    if progress.stop(StopKind.PAUSE):
-        return Rejection.PAUSED.says(subject=progress.words.subject)
-    people = [signer.person for signer in progress.awaited.pending]
-    told = [n.at for n in progress.notifications if n.person in people and n.outcome is NotificationOutcome.ACCEPTED]
-    if told and now - max(told) < APART and not wish.force:
+    if state.stop(StopKind.PAUSE):
+        return Rejection.PAUSED.says(subject=state.words.subject)
+    people = [signer.person for signer in state.awaited.pending]
+    told = [n.at for n in state.notifications if n.person in people and n.outcome is NotificationOutcome.ACCEPTED]
+    if told and now - max(told) < APART and not command.force:
         return f"{Rejection.JUST_TOLD.says()}{INSIST}"
     return None
 
 
-def remind(progress: State, wish: ReminderNow, now: datetime) -> State:
-    """Have everyone told whose turn it is; a reminder that is still to be sent serves whoever asks meanwhile."""
-    if progress.reminder:
-        return progress
-    number = progress.reminders_asked + 1
-    asked = progress.replace(reminders_asked=number, reminder=AskedReminder(number=number, who=wish.actor))
-    return asked.note(now, EventType.REMINDER_WISHED, wish.actor, None)
+def remind(state: State, command: ReminderNow, now: datetime) -> State:
+    """Request a reminder for everyone whose turn it is; a pending one serves later requests too."""
+    if state.reminder:
+        return state
+    number = state.reminders_asked + 1
+    asked = state.replace(reminders_asked=number, reminder=AskedReminder(number=number, who=command.actor))
+    return asked.note(now, EventType.REMINDER_WISHED, command.actor, None)
 
 
-def refuse_delegate(progress: FollowUpState, wish: Delegation, requester: str) -> str | None:
-    """Why `to` cannot be asked instead of `signer`, as far as the request itself knows."""
-    if why := living_refusal(progress) or unfit(wish.actor) or name_fault(wish.to, "--to"):
+def refuse_delegate(state: FollowUpState, command: Delegation, requester: str) -> str | None:
+    """The reason as far as the state knows; Core Signature may still refuse."""
+    if why := living_refusal(state) or unfit(command.actor) or name_fault(command.to, "--to"):
         return why
-    return _cannot_give(progress, wish.signer) or _cannot_take(progress, wish.to, requester)
+    return _cannot_give(state, command.signer) or _cannot_take(state, command.to, requester)
 
 
-def delegate(progress: State, wish: Delegation, now: datetime) -> State:
-    """Remember the hand-over; it is done at Core Signature, which may still refuse it."""
+def delegate(state: State, command: Delegation, now: datetime) -> State:
+    """Record the reassignment, which is then carried out at Core Signature."""
     wanted = Reassignment(
-        from_=wish.signer, to=wish.to, reason=EscalationReason.MANUAL, who=wish.actor, force=wish.force
+        from_=command.signer, to=command.to, reason=EscalationReason.MANUAL, who=command.actor, force=command.force
     )
-    same = tuple(one for one in progress.reassigning if one.by_hand and one.about == wanted.about)
-    if any(one.force >= wish.force for one in same):
-        return progress
-    others = tuple(one for one in progress.reassigning if one not in same)
-    known = progress.replace(reassigning=(*others, wanted))
-    return known.note(now, EventType.HAND_OVER_WISHED, wish.signer, None, about=wish.to, by=wish.actor)
+    same = tuple(one for one in state.reassigning if one.by_hand and one.about == wanted.about)
+    if any(one.force >= command.force for one in same):
+        return state
+    others = tuple(one for one in state.reassigning if one not in same)
+    updated = state.replace(reassigning=(*others, wanted))
+    return updated.note(now, EventType.HAND_OVER_WISHED, command.signer, None, about=command.to, by=command.actor)
 
 
-def refuse_extend(progress: FollowUpState, wish: Extension, now: datetime) -> str | None:
-    """Why the due date cannot be moved there."""
-    if why := living_refusal(progress) or unfit(wish.actor, wish.reason):
+def refuse_extend(state: FollowUpState, command: Extension, now: datetime) -> str | None:
+    if why := living_refusal(state) or unfit(command.actor, command.reason):
         return why
-    day = wish.due.date() if isinstance(wish.due, datetime) else wish.due
+    day = command.due.date() if isinstance(command.due, datetime) else command.due
     if day > (now + HORIZON).date():
-        return Rejection.TOO_FAR.says(day=wish.due.isoformat())
+        return Rejection.TOO_FAR.says(day=command.due.isoformat())
     # Of a bare date only the planner knows the end of the working day: today may be over already.
-    if isinstance(wish.due, datetime):
-        return Rejection.PAST.says(day=wish.due.isoformat()) if wish.due <= now else None
-    if wish.due > now.date():
+    if isinstance(command.due, datetime):
+        return Rejection.PAST.says(day=command.due.isoformat()) if command.due <= now else None
+    if command.due > now.date():
         return None
-    if wish.due < now.date() - timedelta(days=1):
-        return Rejection.PAST.says(day=wish.due.isoformat())
-    return Rejection.NEARLY_OVER.says(day=wish.due.isoformat())
+    if command.due < now.date() - timedelta(days=1):
+        return Rejection.PAST.says(day=command.due.isoformat())
+    return Rejection.NEARLY_OVER.says(day=command.due.isoformat())
 
 
-def extend(progress: State, wish: Extension, now: datetime) -> State:
-    """Move the due date, and the closing with it; its warnings are superseded, and everything is planned anew."""
-    if progress.due == wish.due:
-        return progress
-    open_ = tuple(moment for moment in progress.unsent if moment.kind in _OF_DUE_DATE)
-    known = progress.suppress(open_, Reason.SUPERSEDED, now)
-    known = known.without_stragglers(lambda one: one.moment is not None and one.moment.kind in _OF_DUE_DATE)
-    moved = known.replace(due=wish.due, revision=progress.revision + 1).replan()
-    why = wish.reason or None
-    return moved.note(now, EventType.DUE_MOVED, wish.actor, why, about=day_words(wish.due), said=why is not None)
+def extend(state: State, command: Extension, now: datetime) -> State:
+    """Move due date and closing; warnings of the old date are superseded, and everything is planned again."""
+    if state.due == command.due:
+        return state
+    open_ = tuple(moment for moment in state.unsent if moment.kind in _OF_DUE_DATE)
+    updated = state.suppress(open_, Reason.SUPERSEDED, now)
+    updated = updated.without_stragglers(lambda one: one.moment is not None and one.moment.kind in _OF_DUE_DATE)
+    moved = updated.replace(due=command.due, revision=state.revision + 1).replan()
+    why = command.reason or None
+    return moved.note(now, EventType.DUE_MOVED, command.actor, why, about=day_words(command.due), said=why is not None)
 
 
-def refuse_pause(progress: FollowUpState, wish: PauseCommand) -> str | None:
-    """Why the request cannot be paused."""
-    if why := living_refusal(progress) or unfit(wish.actor, wish.reason):
+def refuse_pause(state: FollowUpState, command: PauseCommand) -> str | None:
+    if why := living_refusal(state) or unfit(command.actor, command.reason):
         return why
-    stop = progress.stop(StopKind.PAUSE)
+    stop = state.stop(StopKind.PAUSE)
     return Rejection.PAUSED_ALREADY.says(who=stop.who) if stop else None
 
 
-def pause(progress: State, wish: PauseCommand, now: datetime) -> State:
-    """Let the clocks stand and tell nobody anything until it is resumed."""
-    stop = Stop(kind=StopKind.PAUSE, since=now, who=wish.actor, says=wish.reason)
-    return progress.stand(stop).note(now, EventType.PAUSED, wish.actor, wish.reason or None, said=True)
+def pause(state: State, command: PauseCommand, now: datetime) -> State:
+    """Stop the clocks and all notifications until `resume`."""
+    stop = Stop(kind=StopKind.PAUSE, since=now, who=command.actor, says=command.reason)
+    return state.stand(stop).note(now, EventType.PAUSED, command.actor, command.reason or None, said=True)
 
 
-def refuse_resume(progress: FollowUpState, wish: Resumption) -> str | None:
-    """Why the request cannot be resumed."""
-    if why := living_refusal(progress) or unfit(wish.actor):
+def refuse_resume(state: FollowUpState, command: Resumption) -> str | None:
+    if why := living_refusal(state) or unfit(command.actor):
         return why
-    return None if progress.stop(StopKind.PAUSE) else Rejection.NOT_PAUSED.says()
+    return None if state.stop(StopKind.PAUSE) else Rejection.NOT_PAUSED.says()
 
 
-def resume(progress: State, wish: Resumption, now: datetime) -> State:
-    """Let the clocks go on."""
-    return progress.go_on(StopKind.PAUSE, now).note(now, EventType.RESUMED, wish.actor, None)
+def resume(state: State, command: Resumption, now: datetime) -> State:
+    return state.go_on(StopKind.PAUSE, now).note(now, EventType.RESUMED, command.actor, None)
 
 
-def snoozes_left(progress: FollowUpState, policy: Policy, person: str) -> int:
+def snoozes_left(state: FollowUpState, policy: Policy, person: str) -> int:
     """How often this signer may still say "not now"."""
-    used = sum(snooze.person == person for snooze in progress.snoozes)
+    used = sum(snooze.person == person for snooze in state.snoozes)
     return max(policy.snooze - used, 0)
 
 
-def latest_snoozes(progress: FollowUpState, now: datetime) -> dict[str, datetime | None]:
-    """Until when each whose turn it is may say "not now".
-
-    Their last warning, else the due date; after that the closing.
-    """
-    people = [one.person for one in progress.awaited.pending]
-    if progress.is_overdue(now):
-        return dict.fromkeys(people, progress.closes_at)
-    moments = progress.agenda.moments if progress.agenda else ()
+def latest_snoozes(state: FollowUpState, now: datetime) -> dict[str, datetime | None]:
+    """The latest snooze of each pending person: their last warning, else the due date; after that the closing."""
+    people = [one.person for one in state.awaited.pending]
+    if state.is_overdue(now):
+        return dict.fromkeys(people, state.closes_at)
+    moments = state.agenda.moments if state.agenda else ()
     warnings = sorted((moment.at, moment.person) for moment in moments if moment.kind is ActionType.WARN)
     last = {person: at for at, person in warnings}
-    return {person: last.get(person, progress.due_at) for person in people}
+    return {person: last.get(person, state.due_at) for person in people}
 
 
-def reminded_at(progress: FollowUpState, person: str, now: datetime) -> datetime | None:
-    """When this signer asked to be reminded, if that is still to come."""
-    wanted = [snooze.until for snooze in progress.snoozes if snooze.person == person]
+def reminded_at(state: FollowUpState, person: str, now: datetime) -> datetime | None:
+    """The signer's snooze, if it is still ahead."""
+    wanted = [snooze.until for snooze in state.snoozes if snooze.person == person]
     return wanted[-1] if wanted and wanted[-1] > now else None
 
 
-def refuse_snooze(progress: FollowUpState, policy: Policy, wish: NotNow, now: datetime) -> str | None:
-    """Why this signer cannot be reminded at another time."""
-    if why := not_their_turn(progress, wish.person):
+def refuse_snooze(state: FollowUpState, policy: Policy, command: NotNow, now: datetime) -> str | None:
+    if why := not_their_turn(state, command.person):
         return why
-    if not snoozes_left(progress, policy, wish.person):
+    if not snoozes_left(state, policy, command.person):
         return Rejection.NO_LATER_REMINDER.says()
-    if wish.until <= now:
+    if command.until <= now:
         return Rejection.TIME_PAST.says()
     # What never closes has no `latest`; the last instants of all are not even to be said in UTC.
-    if wish.until > now + HORIZON:
-        return Rejection.TOO_FAR.says(day=wish.until.isoformat())
-    latest = latest_snoozes(progress, now).get(wish.person)
-    if latest is None or wish.until <= latest:
+    if command.until > now + HORIZON:
+        return Rejection.TOO_FAR.says(day=command.until.isoformat())
+    latest = latest_snoozes(state, now).get(command.person)
+    if latest is None or command.until <= latest:
         return None
-    return (Rejection.AFTER_CLOSING if progress.is_overdue(now) else Rejection.AFTER_WARNING).says()
+    return (Rejection.AFTER_CLOSING if state.is_overdue(now) else Rejection.AFTER_WARNING).says()
 
 
-def snooze(progress: State, wish: NotNow, now: datetime) -> State:
+def snooze(state: State, command: NotNow, now: datetime) -> State:
     """No reminder before then, and one then."""
-    number = 1 + sum(one.person == wish.person for one in progress.snoozes)
-    one = Snooze(person=wish.person, until=wish.until, number=number)
-    known = progress.replace(snoozes=(*progress.snoozes, one)).replan()
-    return known.note(now, EventType.SNOOZED, wish.person, None, about=day_words(wish.until))
+    number = 1 + sum(one.person == command.person for one in state.snoozes)
+    one = Snooze(person=command.person, until=command.until, number=number)
+    updated = state.replace(snoozes=(*state.snoozes, one)).replan()
+    return updated.note(now, EventType.SNOOZED, command.person, None, about=day_words(command.until))
 
 
-def living_refusal(progress: FollowUpState) -> str | None:
-    """Why nothing can be done to it any more."""
-    if progress.status.ended:
-        return Rejection.TOO_LATE.says(subject=progress.words.subject, status=progress.status)
-    if progress.ending is None:
+def living_refusal(state: FollowUpState) -> str | None:
+    """Why no command is accepted: it has ended."""
+    if state.status.ended:
+        return Rejection.TOO_LATE.says(subject=state.words.subject, status=state.status)
+    if state.ending is None:
         return None
-    return Rejection.TOO_LATE.says(subject=progress.words.subject, status=f"being {progress.ending.outcome}")
+    return Rejection.TOO_LATE.says(subject=state.words.subject, status=f"being {state.ending.outcome}")
 
 
-def _cannot_give(progress: FollowUpState, person: str) -> str | None:
-    signer = progress.awaited.of(person)
+def _cannot_give(state: FollowUpState, person: str) -> str | None:
+    signer = state.awaited.of(person)
     if signer is None:
-        words = progress.words
+        words = state.words
         return Rejection.NOT_ASKED.says(person=person, awaited=words.awaited, subject=words.subject)
     if signer.replaced:
         return Rejection.HAS_HANDED_OVER.says(person=person)
@@ -237,33 +231,33 @@ def _cannot_give(progress: FollowUpState, person: str) -> str | None:
     return None if signer.turn_at else Rejection.NOT_YET_THEIR_TURN.says(person=person)
 
 
-def _cannot_take(progress: FollowUpState, person: str, requester: str) -> str | None:
+def _cannot_take(state: FollowUpState, person: str, requester: str) -> str | None:
     if person == requester:
-        return Rejection.ASKED_FOR_IT.says(person=person, what=progress.words.not_the_owner)
-    if known := progress.awaited.of(person):
+        return Rejection.ASKED_FOR_IT.says(person=person, what=state.words.not_the_owner)
+    if known := state.awaited.of(person):
         before = Rejection.ASKED_BEFORE if known.replaced else Rejection.ASKED_ALREADY
-        return before.says(person=person, awaited=progress.words.awaited)
-    handed_over = sum(place.replaced for place in progress.awaited.everyone)
-    handed_over += sum(wanted.by_hand for wanted in progress.reassigning)
-    too_often = Rejection.HANDED_OVER_TOO_OFTEN.says(subject=progress.words.subject)
+        return before.says(person=person, awaited=state.words.awaited)
+    handed_over = sum(place.replaced for place in state.awaited.everyone)
+    handed_over += sum(wanted.by_hand for wanted in state.reassigning)
+    too_often = Rejection.HANDED_OVER_TOO_OFTEN.says(subject=state.words.subject)
     return too_often if handed_over >= REASSIGNMENTS_AT_MOST else None
 
 
-def not_their_turn(progress: FollowUpState, person: str) -> str | None:
-    """Why somebody can wish nothing of it: it has ended, or it is not their turn."""
-    if why := living_refusal(progress):
+def not_their_turn(state: FollowUpState, person: str) -> str | None:
+    """Why this person's commands are not accepted: it has ended, or it is not their turn."""
+    if why := living_refusal(state):
         return why
-    pending = any(signer.person == person for signer in progress.awaited.pending)
+    pending = any(signer.person == person for signer in state.awaited.pending)
     return None if pending else Rejection.NOT_THEIR_TURN.says(person=person)
 
 
 def unfit(actor: str, reason: str = "") -> str | None:
-    """All of this stays in the memory of the request, which has a limit, and is shown to people as it is."""
+    """Why names and texts are not accepted: they stay in the state, which is bounded, and are displayed."""
     return name_fault(actor) or reason_fault(reason)
 
 
 def day_words(when: datetime | date) -> str:
-    """An instant to the minute, or a day."""
+    """An instant to the minute, or a day, in words."""
     return f"{when.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if isinstance(when, datetime) else when.isoformat()
 
 
@@ -271,70 +265,67 @@ QUESTIONS_AT_MOST: Final = 50
 """Of one request or task, with what has blocked somebody: all of them are remembered, and shown each time."""
 
 
-def refuse_ask(progress: FollowUpState, wish: Question) -> str | None:
-    """Why this question cannot be asked."""
-    if why := not_their_turn(progress, wish.person):
+def refuse_ask(state: FollowUpState, command: Question) -> str | None:
+    if why := not_their_turn(state, command.person):
         return why
-    if open_question(progress):
+    if open_question(state):
         return Rejection.QUESTION_OPEN.says()
-    return refuse_another(progress) or text_fault(wish.text, "the question")
+    return refuse_another(state) or text_fault(command.text, "the question")
 
 
-def refuse_another(progress: FollowUpState) -> str | None:
-    """Why no further question can be remembered."""
-    full = len(progress.questions) >= QUESTIONS_AT_MOST
+def refuse_another(state: FollowUpState) -> str | None:
+    """Why no further question fits into the state."""
+    full = len(state.questions) >= QUESTIONS_AT_MOST
     return Rejection.TOO_MANY_QUESTIONS.says(most=QUESTIONS_AT_MOST) if full else None
 
 
-def ask(progress: State, wish: Question, now: datetime) -> State:
-    """Let the clocks stand until the requester has answered, or has let the policy's time for it pass."""
-    number = len(progress.questions) + 1
-    question = AskedQuestion(number=number, person=wish.person, text=wish.text.strip(), at=now)
-    stop = Stop(kind=StopKind.QUESTION, since=now, who=wish.person)
-    known = progress.replace(questions=(*progress.questions, question)).replan().stand(stop)
-    return known.note(now, EventType.QUESTION_ASKED, wish.person, None, about=number)
+def ask(state: State, command: Question, now: datetime) -> State:
+    """Stop the clocks until the requester answers or the policy's time for it is over."""
+    number = len(state.questions) + 1
+    question = AskedQuestion(number=number, person=command.person, text=command.text.strip(), at=now)
+    stop = Stop(kind=StopKind.QUESTION, since=now, who=command.person)
+    updated = state.replace(questions=(*state.questions, question)).replan().stand(stop)
+    return updated.note(now, EventType.QUESTION_ASKED, command.person, None, about=number)
 
 
-def open_question(progress: FollowUpState) -> AskedQuestion | None:
-    """The question that waits for an answer."""
-
+def open_question(state: FollowUpState) -> AskedQuestion | None:
     def waits(question: AskedQuestion) -> bool:
-        asker = progress.awaited.of(question.holder)
+        asker = state.awaited.of(question.holder)
         return question.answer is None and asker is not None and not asker.acted
 
-    return next(filter(waits, progress.questions), None)
+    return next(filter(waits, state.questions), None)
 
 
 def question_words(question: AskedQuestion) -> str:
-    """What stands in the way, as people read it."""
+    """The open question or obstacle in words."""
     if question.blocks:
         return f"blocked by {question.person}"
     return f"question {question.number} of {question.person} waits for an answer"
 
 
-def refuse_answer(progress: FollowUpState, wish: Answer, *, blocks: bool = False) -> str | None:
-    """Why there is nothing to answer, or nothing that `blocks`."""
-    if why := living_refusal(progress) or unfit(wish.actor):
+def refuse_answer(state: FollowUpState, command: Answer, *, blocks: bool = False) -> str | None:
+    """Why there is no open question, or none with this `blocks`."""
+    if why := living_refusal(state) or unfit(command.actor):
         return why
-    question = open_question(progress)
+    question = open_question(state)
     if question is None or question.blocks is not blocks:
-        return (Rejection.NOT_BLOCKED if blocks else Rejection.NO_QUESTION).says(subject=progress.words.subject)
-    return reason_fault(wish.text, "the note") if blocks else text_fault(wish.text, "the answer")
+        return (Rejection.NOT_BLOCKED if blocks else Rejection.NO_QUESTION).says(subject=state.words.subject)
+    return reason_fault(command.text, "the note") if blocks else text_fault(command.text, "the answer")
 
 
-def answer(progress: State, wish: Answer, now: datetime) -> State:
-    """Answer the open question; the clocks go on, and nobody is reminded of it any more."""
-    question = open_question(progress)
+def answer(state: State, command: Answer, now: datetime) -> State:
+    """Answer the open question; the clocks go on, and its reminders are dropped."""
+    question = open_question(state)
     if question is None:
-        return progress
+        return state
     answered = tuple(
-        one.replace(answer=wish.text.strip()) if one.number == question.number else one for one in progress.questions
+        one.replace(answer=command.text.strip()) if one.number == question.number else one for one in state.questions
     )
-    reminders = tuple(moment for moment in progress.unsent if moment.kind is ActionType.QUESTION)
-    known = progress.suppress(reminders, Reason.ANSWERED, now).replace(questions=answered).replan()
-    known = known.go_on(StopKind.QUESTION, now)
+    reminders = tuple(moment for moment in state.unsent if moment.kind is ActionType.QUESTION)
+    updated = state.suppress(reminders, Reason.ANSWERED, now).replace(questions=answered).replan()
+    updated = updated.go_on(StopKind.QUESTION, now)
     told = EventType.UNBLOCKED if question.blocks else EventType.QUESTION_ANSWERED
-    return known.note(now, told, wish.actor, None, about=question.number)
+    return updated.note(now, told, command.actor, None, about=question.number)
 
 
 _SENTENCE_AT_MOST: Final = 240
@@ -344,92 +335,92 @@ _OUTSTANDING_AT_MOST: Final = 3
 
 
 class ReceiptView(Protocol):
-    """Of whatever a kind of follow-up shows, what a receipt says."""
+    """What a receipt takes from the view of any kind."""
 
     @property
     def says(self) -> str:
-        """It all in one sentence."""
+        """The state in one sentence."""
 
     @property
     def next(self) -> Next | None:
         """What happens next."""
 
 
-def recorded(progress: State, id: str, wish: AnyCommand, now: datetime) -> State:
-    """The memory once a wish has had its effect: its line says that it is done, or what is still to be done."""
-    to_do = _to_do(progress, wish)
+def recorded(state: State, id: str, command: AnyCommand, now: datetime) -> State:
+    """The state after the command's effect, with its operation in the log."""
+    to_do = _to_do(state, command)
     one = Operation(
         id=id,
-        what=UPDATES[type(wish)],
-        digest=digest_of(wish),
+        what=UPDATES[type(command)],
+        digest=digest_of(command),
         at=now,
-        by=wish.actor if isinstance(wish, Command) else wish.person,
+        by=command.actor if isinstance(command, Command) else command.person,
         state=OperationState.OPEN if to_do else OperationState.DONE,
-        says=to_do or _done(progress, wish),
-        about=_about(wish),
+        says=to_do or _done(state, command),
+        about=_about(command),
     )
-    return progress.replace(operations=progress.operations.record(one))
+    return state.replace(operations=state.operations.record(one))
 
 
-def _about(wish: AnyCommand) -> str:
-    match wish:
+def _about(command: AnyCommand) -> str:
+    match command:
         case Delegation():
-            return handing_over(wish.signer, wish.to)
+            return handing_over(command.signer, command.to)
         case Exemption():
-            return wish.person
+            return command.person
         case Replay():
-            return wish.target
+            return command.target
     return ""
 
 
-def _to_do(progress: FollowUpState, wish: AnyCommand) -> str | None:
+def _to_do(state: FollowUpState, command: AnyCommand) -> str | None:
     says: str | None = None
-    match wish:
-        case Cancellation() if not progress.status.ended:
-            says = progress.words.cancelling
+    match command:
+        case Cancellation() if not state.status.ended:
+            says = state.words.cancelling
         case ReminderNow():
             says = "tell everyone whose turn it is"
         case Replay():
-            says = f"hand off to {wish.target} once more"
+            says = f"hand off to {command.target} once more"
         case Delegation():
-            says = f"hand over from {_about(wish)}"
+            says = f"hand over from {_about(command)}"
         case Exemption() | Retry():
             says = "write it down, and see to whom it is about"
-        case Extension() if progress.agenda is None and (progress.window_from or not progress.awaited.everyone):
-            says = f"plan anew for {day_words(wish.due)}"
+        case Extension() if state.agenda is None and (state.window_from or not state.awaited.everyone):
+            says = f"plan anew for {day_words(command.due)}"
     return says
 
 
-def _done(progress: FollowUpState, wish: AnyCommand) -> str:
-    match wish:
+def _done(state: FollowUpState, command: AnyCommand) -> str:
+    match command:
         case Cancellation():
-            return progress.status
+            return state.status
         case Extension():
-            return f"due {day_words(wish.due)}"
-    return progress.timeline[-1].what
+            return f"due {day_words(command.due)}"
+    return state.timeline[-1].what
 
 
 def update_id() -> str:
-    """The id under which a wish was sent."""
+    """The id of the update that is being handled."""
     info = workflow.current_update_info()
     if info is None:
         raise RuntimeError("wishes are made by updates only")
     return info.id
 
 
-def refused(operations: CommandLog, id: str, wish: AnyCommand, refusal: str | None) -> str | None:
-    """What stands in the way of a wish; repeating what was taken is harmless, unless it is something else."""
+def refused(operations: CommandLog, id: str, command: AnyCommand, refusal: str | None) -> str | None:
+    """Why a command is refused, else None; a repetition of an accepted one passes, unless its content differs."""
     known = operations.of(id)
     if known is not None:
-        return None if known.digest == digest_of(wish) else OTHER_CONTENT
-    if why := refusal or _unfit(wish):
+        return None if known.digest == digest_of(command) else OTHER_CONTENT
+    if why := refusal or _unfit(command):
         return why
     return None if len(id.encode()) <= ID_AT_MOST else f"{id[:ID_AT_MOST]}… is too long a name"
 
 
-def _unfit(wish: AnyCommand) -> str | None:
-    """Of every text of every wish, also of one that nothing else looks at: what is kept has a bound."""
-    for name, value in vars(wish).items():
+def _unfit(command: AnyCommand) -> str | None:
+    """Checks the length of every text field of a command."""
+    for name, value in vars(command).items():
         if isinstance(value, str) and (why := reason_fault(value, name)):
             return why
         if isinstance(value, tuple) and (why := _unfit_names(value, name)):
@@ -443,12 +434,12 @@ def _unfit_names(names: tuple[str, ...], what: str) -> str | None:
     return next(filter(None, (name_fault(one, what) for one in names)), None)
 
 
-def receipt(progress: FollowUpState, shown: ReceiptView, operation: Operation) -> Receipt:
-    """How an operation and its request stand."""
-    waiting = progress.operations.open
+def receipt(state: FollowUpState, shown: ReceiptView, operation: Operation) -> Receipt:
+    """The receipt of an operation: its state and the request's."""
+    waiting = state.operations.open
     return Receipt(
-        id=progress.request,
-        status=progress.current_status,
+        id=state.request,
+        status=state.current_status,
         op=operation.id.removeprefix(f"{operation.what}-"),
         says=clipped(shown.says, _SENTENCE_AT_MOST),
         state=operation.state,

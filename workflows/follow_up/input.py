@@ -1,4 +1,4 @@
-"""What the workflow is started with, and what it hands to others: the planner's input."""
+"""Workflow inputs shared by all kinds, and the planner's input."""
 
 from abc import abstractmethod
 from datetime import date, datetime
@@ -18,7 +18,7 @@ from workflows.model.subject import Subject
 
 
 class FollowUpInput(Model):
-    """How something is followed up; each kind adds what it is, and the memory that continue-as-new carries over."""
+    """Base of the inputs; each kind adds its subject, and the state that continue-as-new carries over."""
 
     policy: Policy
     due: Annotated[AwareDatetime | date | None, Field(union_mode="left_to_right")] = None
@@ -32,62 +32,62 @@ class FollowUpInput(Model):
     @property
     @abstractmethod
     def subject(self) -> Subject:
-        """What is followed up, as it was asked for."""
+        """The subject as requested."""
 
     @property
     def first_stage(self) -> str:
-        """What lists say of it until it says where it is itself."""
+        """`CsStage` at the start."""
         return self.subject.type.names.stage
 
     @property
     def first_asked(self) -> tuple[str, ...]:
-        """Whom it waits for from the start on, where that is known before."""
+        """`CsWaitingFor` at the start, where it is known before."""
         return ()
 
     @property
     def first_turn(self) -> tuple[str, ...]:
-        """Who is to be asked first, unless they are absent by then."""
+        """Who is asked first, unless absent by then."""
         return ()
 
 
-def planning_of(request: FollowUpInput, subject: Subject, progress: FollowUpState, now: datetime) -> PlanningInput:
-    """The planner's input at `now`; `subject` has whoever is asked now."""
+def planning_of(request: FollowUpInput, subject: Subject, state: FollowUpState, now: datetime) -> PlanningInput:
+    """The planner's input at `now`; `subject` has the present participants."""
     return PlanningInput(
         subject=subject,
         policy=request.policy,
-        due=progress.due or request.due,
-        window_from=progress.window_from or progress.started_at,
-        turns=tuple(turn.replace(heard_at=_heard_at(progress, turn.person)) for turn in progress.awaited.turns),
+        due=state.due or request.due,
+        window_from=state.window_from or state.started_at,
+        turns=tuple(turn.replace(heard_at=_heard_at(state, turn.person)) for turn in state.awaited.turns),
         now=now,
-        revision=progress.revision,
-        snoozes=progress.snoozes,
-        acted=tuple(signer.person for signer in progress.awaited.everyone if signer.acted),
-        reminded=_reminded(progress),
-        escalated=sum(entry.reason is EscalationReason.ESCALATION for entry in progress.escalations),
-        not_handed_over=progress.not_handed_over,
-        unheard=progress.unheard,
-        question=_open_question(progress),
+        revision=state.revision,
+        snoozes=state.snoozes,
+        acted=tuple(signer.person for signer in state.awaited.everyone if signer.acted),
+        reminded=_reminded(state),
+        escalated=sum(entry.reason is EscalationReason.ESCALATION for entry in state.escalations),
+        not_handed_over=state.not_handed_over,
+        unheard=state.unheard,
+        question=_open_question(state),
     )
 
 
-def _heard_at(progress: FollowUpState, person: str) -> datetime | None:
-    lines = (line for line in progress.notifications if line.reached)
+def _heard_at(state: FollowUpState, person: str) -> datetime | None:
+    lines = (line for line in state.notifications if line.reached)
     return max((line.at for line in lines if line.person == person), default=None)
 
 
-def _open_question(progress: FollowUpState) -> OpenQuestion | None:
-    question = open_question(progress)
+def _open_question(state: FollowUpState) -> OpenQuestion | None:
+    question = open_question(state)
     if question is None:
         return None
-    stands = progress.stop(StopKind.QUESTION) is not None
+    stands = state.stop(StopKind.QUESTION) is not None
     return OpenQuestion(number=question.number, person=question.holder, at=question.at, stands=stands)
 
 
-def _reminded(progress: FollowUpState) -> tuple[LastReminder, ...]:
-    """How far the reminders of those whose turn it is have come."""
+def _reminded(state: FollowUpState) -> tuple[LastReminder, ...]:
+    """Number of the last logged reminder of each pending person."""
     numbers: dict[str, int] = {}
-    for line in progress.notifications:
-        if number := reminder_number(line.stage, progress.revision):
+    for line in state.notifications:
+        if number := reminder_number(line.stage, state.revision):
             numbers[line.person] = max(number, numbers.get(line.person, 0))
-    people = [signer.person for signer in progress.awaited.pending]
+    people = [signer.person for signer in state.awaited.pending]
     return tuple(LastReminder(person=one, number=numbers[one]) for one in people if one in numbers)

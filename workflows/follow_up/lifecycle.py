@@ -1,4 +1,4 @@
-"""The life of whatever ends some day: what may be wished of it, and that everyone concerned is told how it ended."""
+"""Lifecycle base classes of all kinds: accept commands as updates with receipts, end, hand off, write the record."""
 
 from abc import abstractmethod
 from collections.abc import Callable
@@ -44,25 +44,25 @@ AcceptedState = TypeVar("AcceptedState", bound=CommandState)
 
 
 class AcceptsCommands(RetryingWorkflow[AcceptedState]):
-    """Handlers record what is wished, the story carries it out; what became of it can be asked for."""
+    """Update handlers record commands, the main coroutine carries them out, a query returns their receipts."""
 
     @abstractmethod
     def receipt(self, operation: Operation) -> Receipt:
-        """How an operation stands now."""
+        """The receipt of an operation now."""
 
     @workflow.query(name=OPERATION, description="What became of an update, by its id; nothing when it is forgotten")
     def operation(self, id: str) -> Receipt | None:
-        """The receipt of an operation as it is now."""
+        """The receipt of an operation now."""
         found = self._progress.operations.of(id)
         return self.receipt(found) if found else None
 
-    def allow(self, wish: AnyCommand, refusal: str | None) -> None:
-        """Raise what stands in the way; repeating what was accepted is harmless, unless it is something else."""
-        if (says := refused(self._progress.operations, update_id(), wish, refusal)) is not None:
+    def allow(self, command: AnyCommand, refusal: str | None) -> None:
+        """Raise if refused; a repetition of an accepted command passes, unless its content differs."""
+        if (says := refused(self._progress.operations, update_id(), command, refusal)) is not None:
             raise ApplicationError(says, type="refused")
 
     def accept_once(self, remember: Callable[[str, datetime], AcceptedState]) -> Receipt:
-        """Record a wish, once for each update id: the server forgets the ids at continue-as-new, we do not."""
+        """Record a command once per update id: the server forgets the ids at continue-as-new."""
         id = update_id()
         if self._progress.operations.of(id) is None:
             self._progress = remember(id, workflow.now())
@@ -76,87 +76,86 @@ Wish = TypeVar("Wish", bound=AnyCommand)
 
 
 class LifecycleWorkflow(AcceptsCommands[State]):
-    """Remembers, takes wishes, which it answers at once with a receipt, and tells everyone once it has ended."""
+    """Base of all kinds: state, commands with receipts, end and hand-off."""
 
-    def __init__(self, request: FollowUpInput, memory: State) -> None:
-        super().__init__(memory)
+    def __init__(self, request: FollowUpInput, state: State) -> None:
+        super().__init__(state)
         self._request = request
 
     @property
     @abstractmethod
     def subject(self) -> Subject:
-        """What is followed up, with whoever is asked now."""
+        """The subject with its present participants."""
 
     @abstractmethod
     def show(self) -> Shown:
-        """Everything there is to know of it: each kind answers the query in a shape of its own."""
+        """The view, as the query `show` answers it."""
 
     @abstractmethod
     def settled(self) -> AnyEnded:
-        """The facts that are handed off."""
+        """The facts to hand off."""
 
     @abstractmethod
-    def shown(self, memory: State, now: datetime) -> Shown:
-        """Everything there is to know of it, by this memory at that instant."""
+    def shown(self, state: State, now: datetime) -> Shown:
+        """The view of this state at an instant."""
 
     def receipt(self, operation: Operation) -> Receipt:
-        """How an operation and the whole stand now."""
         return receipt(self._progress, self.show(), operation)
 
     @workflow.update(name=CANCEL, description="End it. What people have done by then stays done")
-    def cancel(self, wish: Cancellation) -> Receipt:
+    def cancel(self, command: Cancellation) -> Receipt:
         """End it. What people have done by then stays done."""
-        return self._accept(commands.cancel, wish)
+        return self._accept(commands.cancel, command)
 
     @cancel.validator
-    def _may_cancel(self, wish: Cancellation) -> None:
-        self.allow(wish, commands.refuse_cancel(self._progress, wish))
+    def _may_cancel(self, command: Cancellation) -> None:
+        self.allow(command, commands.refuse_cancel(self._progress, command))
 
     @workflow.update(name=SUBSCRIBE, description="Tell another workflow too how it ended")
-    def subscribe(self, wish: Subscription) -> Receipt:
-        """Tell another workflow too how it ended, at once if that has come."""
-        return self._accept(notifications.subscribe, wish)
+    def subscribe(self, command: Subscription) -> Receipt:
+        """Signal another workflow at the end, or at once after it."""
+        return self._accept(notifications.subscribe, command)
 
     @subscribe.validator
-    def _may_subscribe(self, wish: Subscription) -> None:
-        self.allow(wish, notifications.refuse_subscribe(self._request, self._progress, wish))
+    def _may_subscribe(self, command: Subscription) -> None:
+        self.allow(command, notifications.refuse_subscribe(self._request, self._progress, command))
 
     @workflow.update(
         name=UNSUBSCRIBE,
         description="Do not tell a workflow how it ended after all, also one that the file names",
     )
-    def unsubscribe(self, wish: Unsubscription) -> Receipt:
-        """Do not tell a workflow how it ended after all."""
-        return self._accept(partial(notifications.unsubscribe, self._request), wish)
+    def unsubscribe(self, command: Unsubscription) -> Receipt:
+        return self._accept(partial(notifications.unsubscribe, self._request), command)
 
     @unsubscribe.validator
-    def _may_unsubscribe(self, wish: Unsubscription) -> None:
-        self.allow(wish, notifications.refuse_unsubscribe(self._request, self._progress, wish))
+    def _may_unsubscribe(self, command: Unsubscription) -> None:
+        self.allow(command, notifications.refuse_unsubscribe(self._request, self._progress, command))
 
     @workflow.update(
         name=REPLAY,
         description="Hand off to a target once more: one that is dead, or with `again` one that was told",
     )
-    def replay(self, wish: Replay) -> Receipt:
+    def replay(self, command: Replay) -> Receipt:
         """Hand off to a target once more, at once."""
-        return self._accept(record.ask, wish)
+        return self._accept(record.ask, command)
 
     @replay.validator
-    def _may_replay(self, wish: Replay) -> None:
-        self.allow(wish, record.refuse(self._progress, wish))
+    def _may_replay(self, command: Replay) -> None:
+        self.allow(command, record.refuse(self._progress, command))
 
     @workflow.signal(name=HAND_OFF_NOW, description="Try targets at once that would be tried later")
     def hand_off_now(self, wanted: HandOffNow) -> None:
-        """Have them due now."""
+        """Make the next attempts due now."""
         ledger = self._progress.handoff.hurried(wanted.target, workflow.now())
         if ledger is not self._progress.handoff:
             self._progress = self._progress.replace(handoff=ledger)
 
     async def hand_off(self) -> None:
-        """Tell every target until each is done or dead; retries are timers of ours, so the ledger knows every try.
+        """Call every target until each is done or dead; the timers are the workflow's own, so the outbox knows every
+        attempt.
 
-        The first batch brings the settled record with it: nobody hears of an ending that is not on record. What the
-        store did not take of a batch comes with the next one, or with a last one that tells nobody.
+        The first batch stores the settled record before any target is called. What the store did not take of a batch
+        comes with the next, or with a last one that calls nobody.
         """
         self._progress = open_hand_off(self._request, self._progress)
         await self._empty_the_memory()
@@ -171,13 +170,13 @@ class LifecycleWorkflow(AcceptsCommands[State]):
             report = await self.call(Handoff.hand_off, batch, options.HAND_OFF, targets_in_words(batch))
             if report is not None:
                 # The instant that the amendment of the record says as well.
-                known = handed_off(self.subject, self._progress, report.results, now)
-                handoff = remembered(known.handoff, batch, report, now)
-                self._progress = known.replace(recorded=True, handoff=handoff).paged(batch.page)
+                updated = handed_off(self.subject, self._progress, report.results, now)
+                handoff = remembered(updated.handoff, batch, report, now)
+                self._progress = updated.replace(recorded=True, handoff=handoff).paged(batch.page)
         self.publish()
 
     def due_sooner(self) -> Condition:
-        """Watch for a hand-off that is due sooner than any was before."""
+        """A condition: a hand-off is due sooner than before."""
         before = self._progress.handoff.next_at
         return lambda: self._progress.handoff.next_at != before
 
@@ -197,45 +196,43 @@ class LifecycleWorkflow(AcceptsCommands[State]):
         return record.replace(settled=settled, origin=origin, hand_off=order)
 
     def publish(self) -> None:
-        """Search attributes and the Web UI's details."""
         shown = self.shown(self._progress, workflow.now())
         publish(self._progress, shown, self.details(shown))
         self.published(shown)
 
     def published(self, shown: Shown) -> None:
-        """Tell others what was published, where somebody waits for it; nobody does of most."""
+        """Hook after publishing, for kinds that notify others."""
 
     def details(self, shown: Shown) -> str:
-        """The Web UI's live details in Markdown."""
+        """The Web UI's details in Markdown."""
         return details(shown)
 
     def failed(self, trouble: CallFailure) -> None:
-        """End it: nobody can fix this."""
+        """End it: the failure cannot be fixed."""
         self._progress = self._progress.fail(trouble.code, trouble.says, workflow.now())
 
     async def _empty_the_memory(self) -> None:
-        """Of the largest requests: what the batch with the record could not take along as well."""
+        """Store the pages that did not fit into the batch with the record."""
         while len(self._progress.ledger.leaving) > LINES_AT_MOST:
             batch = page_batch(self.subject, self.settled(), self._progress)
             if await self.call(Handoff.hand_off, batch, options.HAND_OFF, "keep the ledger") is not None:
                 self._progress = self._progress.paged(batch.page)
 
     async def _keep_the_record(self) -> None:
-        """Of what nobody is to hear of: no batch brings it to the store."""
+        """Store the record when no target is called."""
         if not (self._progress.recorded or self._progress.handoff.opened):
             batch = page_batch(self.subject, self.settled(), self._progress).replace(record=self._record())
             if await self.call(Handoff.hand_off, batch, options.HAND_OFF, "keep the record") is not None:
                 self._progress = self._progress.replace(recorded=True).paged(batch.page)
 
     def carried_over(self) -> FollowUpInput:
-        """What it was started with, and all that is remembered."""
-        known = self._progress.replace(handoff=self._progress.handoff.skipping())
-        return self._request.replace(carried=known.carried_over())
+        updated = self._progress.replace(handoff=self._progress.handoff.skipping())
+        return self._request.replace(carried=updated.carried_over())
 
-    def _accept(self, carry_out: Callable[[State, Wish, datetime], State], wish: Wish) -> Receipt:
-        """Record what a wish does to the memory."""
-        return self.accept_once(lambda id, now: recorded(carry_out(self._progress, wish, now), id, wish, now))
+    def _accept(self, carry_out: Callable[[State, Wish, datetime], State], command: Wish) -> Receipt:
+        """Record the command's effect on the state."""
+        return self.accept_once(lambda id, now: recorded(carry_out(self._progress, command, now), id, command, now))
 
     def cancelled(self, reason: str) -> None:
-        """A cancellation of the run is a wish like the update's; nobody has looked at its words."""
+        """A cancellation of the run is handled like the update; its text was not checked."""
         self._progress = commands.cancel(self._progress, Cancellation.read(reason), workflow.now())

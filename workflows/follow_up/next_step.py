@@ -1,4 +1,7 @@
-"""The pure decision: given what was planned, what has happened and the time, what is to be done next."""
+"""The next-step decision, pure: from schedule, state and time to the next move.
+
+Shared by workflow, plan and rehearsal.
+"""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -27,16 +30,16 @@ _LATE = timedelta(hours=1)
 
 
 def too_close(at: datetime, nudges: Iterable[datetime]) -> bool:
-    """Whether an instant is nearer to one of these than nudges of one person may be."""
+    """Whether an instant is within the minimum distance between two nudges of one person."""
     return any(abs(at - nudge) < APART for nudge in nudges)
 
 
 @dataclass(frozen=True)
 class Remind:
-    """Tell the signers of `moments`, be it of their own turn or of an escalation.
+    """Send `moments` to the signers.
 
-    `caught_up` are older nudges of theirs that an outage made pointless, `too_soon` reminders that would follow another
-    nudge within the hour.
+    `caught_up` are older nudges that an outage made pointless, `too_soon` reminders within an hour of another nudge;
+    both are only logged.
     """
 
     moments: tuple[ScheduledAction, ...]
@@ -46,21 +49,21 @@ class Remind:
 
 @dataclass(frozen=True)
 class Escalate:
-    """Tell the alternates of `moments` who has not acted."""
+    """Alert the alternates of `moments`."""
 
     moments: tuple[ScheduledAction, ...]
 
 
 @dataclass(frozen=True)
 class AskAgain:
-    """Tell those of `moments` that a signer's question still waits for its answer."""
+    """Remind of an open question."""
 
     moments: tuple[ScheduledAction, ...]
 
 
 @dataclass(frozen=True)
 class GoOn:
-    """Let the clocks go on, although the question they stand for was not answered."""
+    """Restart the clocks although the question was not answered."""
 
     moment: ScheduledAction
 
@@ -74,7 +77,7 @@ class Expire:
 
 @dataclass(frozen=True)
 class Wait:
-    """Nothing is due before `moment`; None when nothing is planned at all."""
+    """Nothing is due before `moment`; None when nothing is planned."""
 
     moment: ScheduledAction | None
 
@@ -82,28 +85,28 @@ class Wait:
 Step = Remind | Escalate | AskAgain | GoOn | Expire | Wait
 
 
-def next_step(agenda: Schedule, progress: FollowUpState, now: datetime) -> Step:
-    """What to do at `now`. Total: every agenda and progress has an answer; nothing is done before its instant.
+def next_step(agenda: Schedule, state: FollowUpState, now: datetime) -> Step:
+    """What to do at `now`. Total; nothing is done before its instant.
 
-    Nudges come before escalation and escalation before expiry, so that nobody loses a request without the last word
-    and the time to heed it; but whose place is handed over this instant is not reminded of it first. While the clocks
-    stand for a question, only what that one needs is done.
+    Nudges come before escalation, escalation before expiry, so that nobody loses a request without a last warning and
+    time to act on it. A person whose slot is reassigned now is not reminded first. While a question stops the clocks,
+    only its own actions count.
     """
-    pending = frozenset(signer.person for signer in progress.awaited.pending)
-    escalated = frozenset(entry.from_ for entry in progress.escalations)
-    written = frozenset(one.person for one in progress.notifications if one.reached and one.channel is not Channel.PUSH)
-    known = progress.ledger.known
+    pending = frozenset(signer.person for signer in state.awaited.pending)
+    escalated = frozenset(entry.from_ for entry in state.escalations)
+    written = frozenset(one.person for one in state.notifications if one.reached and one.channel is not Channel.PUSH)
+    known = state.ledger.known
     ahead = [
-        _held(moment, agenda, progress, now)
+        _held(moment, agenda, state, now)
         for moment in agenda.moments
         if _is_open(moment, pending, escalated, written)
-        and _is_time(moment, progress)
-        and key_of(progress.request, moment) not in known
+        and _is_time(moment, state)
+        and key_of(state.request, moment) not in known
     ]
     due = [moment for moment in ahead if moment.at <= now]
-    leaving = frozenset(one.person for one in due if progress.hands_over(one))
+    leaving = frozenset(one.person for one in due if state.hands_over(one))
     if nudges := [moment for moment in due if moment.kind in _NUDGES and moment.person not in leaving]:
-        return _nudge(nudges, ahead, progress, now, is_over=now >= agenda.over_at)
+        return _nudge(nudges, ahead, state, now, is_over=now >= agenda.over_at)
     if heard := tuple(moment for moment in due if moment.kind in (ActionType.ESCALATED, ActionType.FALLBACK)):
         return Remind(heard)
     if escalations := tuple(moment for moment in due if moment.kind is ActionType.ESCALATE):
@@ -115,48 +118,48 @@ def next_step(agenda: Schedule, progress: FollowUpState, now: datetime) -> Step:
     return Wait(min(ahead, key=lambda moment: moment.at, default=None))
 
 
-def is_used_up(agenda: Schedule, progress: FollowUpState) -> bool:
-    """Whether all reminders that the plan has of somebody have their line, and more of theirs are to be planned."""
-    waiting = {one.person for one in agenda.more} & {signer.person for signer in progress.awaited.pending}
-    known = progress.ledger.known
+def is_used_up(agenda: Schedule, state: FollowUpState) -> bool:
+    """Whether a pending person's planned reminders are all logged, and more are to be planned."""
+    waiting = {one.person for one in agenda.more} & {signer.person for signer in state.awaited.pending}
+    known = state.ledger.known
     left = {
         moment.person
         for moment in agenda.moments
         if moment.person in waiting
-        and notification_types.reminder_number(moment.stage, progress.revision)
-        and key_of(progress.request, moment) not in known
+        and notification_types.reminder_number(moment.stage, state.revision)
+        and key_of(state.request, moment) not in known
     }
     return bool(waiting - left)
 
 
-def was_away(moments: tuple[ScheduledAction, ...], progress: FollowUpState, now: datetime) -> bool:
-    """Whether an outage separates the plan from now, so that the recipients' hours must be looked at again."""
-    late, planned_at = now - _LATE, progress.planned_at
+def was_away(moments: tuple[ScheduledAction, ...], state: FollowUpState, now: datetime) -> bool:
+    """Whether an outage lies between plan and now, so that the recipients' hours must be checked again."""
+    late, planned_at = now - _LATE, state.planned_at
     return any(moment.at < late for moment in moments) and (planned_at is None or planned_at < late)
 
 
-def is_overtaken(step: Step, progress: FollowUpState, now: datetime) -> bool:
-    """Whether people have heard something that the plan does not know of, so that the step would come too soon.
+def is_overtaken(step: Step, state: FollowUpState, now: datetime) -> bool:
+    """Whether people heard something unplanned, so that the step would come too soon.
 
-    A plan that knows of it leaves them their time before somebody else is told, and uses up no reminder.
+    Planning again gives them time before an escalation, and uses up no reminder.
     """
     match step:
         case Escalate(moments):
-            return any(_heard_since_the_plan(one, progress) for one in moments)
+            return any(_heard_since_the_plan(one, state) for one in moments)
         case Remind(too_soon=moments):
-            lines = (line for one in moments for line in _heard_since_the_plan(one, progress))
+            lines = (line for one in moments for line in _heard_since_the_plan(one, state))
             return any(now - line.at < APART for line in lines)
         case _:
             return False
 
 
-def _heard_since_the_plan(moment: ScheduledAction, progress: FollowUpState) -> list[Notification]:
-    """The nudges of a silent person that were not planned, or came at another time."""
-    agenda, planned_at = progress.agenda, progress.planned_at
+def _heard_since_the_plan(moment: ScheduledAction, state: FollowUpState) -> list[Notification]:
+    """Nudges of a silent person that were unplanned or came at another time."""
+    agenda, planned_at = state.agenda, state.planned_at
     if agenda is None or planned_at is None or moment.reason is EscalationReason.ABSENCE:
         return []
     planned = {(one.stage, one.to): one.at for one in agenda.moments}
-    lines = [line for line in _nudges_of(moment.person, progress) if line.at > planned_at]
+    lines = [line for line in _nudges_of(moment.person, state) if line.at > planned_at]
     return [line for line in lines if line.at - planned.get((line.stage, line.person), planned_at) >= APART]
 
 
@@ -166,18 +169,18 @@ def _about_a_question(due: list[ScheduledAction]) -> AskAgain | GoOn | None:
     return next((GoOn(moment) for moment in due if moment.kind is ActionType.GO_ON), None)
 
 
-def _is_time(moment: ScheduledAction, progress: FollowUpState) -> bool:
-    """Whether the clocks go on for it; an open question has one of its own, and tells nobody the same again."""
-    stands = progress.stop(StopKind.QUESTION) is not None
+def _is_time(moment: ScheduledAction, state: FollowUpState) -> bool:
+    """Whether the clocks run for this action; an open question stops all but its own."""
+    stands = state.stop(StopKind.QUESTION) is not None
     if moment.kind is ActionType.QUESTION:
-        return all(line.stage != moment.stage for line in progress.notifications)
+        return all(line.stage != moment.stage for line in state.notifications)
     return stands is (moment.kind is ActionType.GO_ON)
 
 
 def _is_open(
     moment: ScheduledAction, pending: frozenset[str], escalated: frozenset[str], written: frozenset[str]
 ) -> bool:
-    """Whether there is still a reason for it; `written` are those whom a mail or an SMS has reached."""
+    """Whether the action still has a reason; `written` are people reached by mail or SMS."""
     match moment.kind:
         case ActionType.FALLBACK:
             return moment.person in pending and moment.person not in written
@@ -191,37 +194,37 @@ def _is_open(
             return moment.person in pending
 
 
-def _held(moment: ScheduledAction, agenda: Schedule, progress: FollowUpState, now: datetime) -> ScheduledAction:
+def _held(moment: ScheduledAction, agenda: Schedule, state: FollowUpState, now: datetime) -> ScheduledAction:
     if moment.kind is ActionType.EXPIRE:
-        return _waiting_for_the_last_word(moment, agenda, progress)
-    again = [one.until for one in progress.held if one.person == moment.to]
-    enough = progress.ledger.held_until(moment.to, moment.stage)
+        return _waiting_for_the_last_word(moment, agenda, state)
+    again = [one.until for one in state.held if one.person == moment.to]
+    enough = state.ledger.held_until(moment.to, moment.stage)
     held = moment.replace(at=max(moment.at, moment.held_until or moment.at, enough or moment.at, *again))
-    return _apart(held, agenda, progress, now) if moment.kind is ActionType.ESCALATED else held
+    return _apart(held, agenda, state, now) if moment.kind is ActionType.ESCALATED else held
 
 
-def _apart(heard: ScheduledAction, agenda: Schedule, progress: FollowUpState, now: datetime) -> ScheduledAction:
-    """Moved to an hour after any nudge it would coincide with, if that is still within their hours."""
+def _apart(heard: ScheduledAction, agenda: Schedule, state: FollowUpState, now: datetime) -> ScheduledAction:
+    """Moved to an hour after a coinciding nudge, if still within the person's hours."""
     at = max(heard.at, now)
     planned = [one.at for one in agenda.moments if one.person == heard.person and one.kind in _NUDGES]
-    nudged = [line.at for line in _nudges_of(heard.person, progress)]
+    nudged = [line.at for line in _nudges_of(heard.person, state)]
     later = max((one + APART for one in (*planned, *nudged) if one < at + APART), default=at)
     return heard.replace(at=later) if at < later and (not heard.open_until or later < heard.open_until) else heard
 
 
-def _waiting_for_the_last_word(expiry: ScheduledAction, agenda: Schedule, progress: FollowUpState) -> ScheduledAction:
+def _waiting_for_the_last_word(expiry: ScheduledAction, agenda: Schedule, state: FollowUpState) -> ScheduledAction:
     planned = {(moment.stage, moment.to): moment.at for moment in agenda.moments if moment.kind in _LAST_WORDS}
     heeded = [
         line.at + _time_to_heed(line, planned.get((line.stage, line.person)), expiry.at)
-        for line in progress.notifications
+        for line in state.notifications
         if notification_types.is_last_word(line.stage)
     ]
-    held = [one.until for one in progress.ledger.held if notification_types.is_last_word(one.stage)]
+    held = [one.until for one in state.ledger.held if notification_types.is_last_word(one.stage)]
     return expiry.replace(at=max([expiry.at, *heeded, *held]))
 
 
 def _time_to_heed(word: Notification, planned_at: datetime | None, over_at: datetime) -> timedelta:
-    """How long nothing expires after this last word: a late one leaves as much time as was planned, at most a day."""
+    """How long nothing expires after this last warning: as long as was planned, at most a day."""
     if word.outcome is NotificationOutcome.FAILED:
         return _LAST_WORD
     late = word.reached and planned_at is not None and word.at - planned_at > APART
@@ -229,7 +232,7 @@ def _time_to_heed(word: Notification, planned_at: datetime | None, over_at: date
 
 
 def _nudge(
-    due: list[ScheduledAction], ahead: list[ScheduledAction], progress: FollowUpState, now: datetime, *, is_over: bool
+    due: list[ScheduledAction], ahead: list[ScheduledAction], state: FollowUpState, now: datetime, *, is_over: bool
 ) -> Remind:
     soon = [moment for moment in ahead if moment.kind in _NUDGES and now < moment.at < now + APART]
     timely = [moment for moment in (*due, *soon) if not is_over or moment.kind in _LAST_WORDS]
@@ -238,8 +241,8 @@ def _nudge(
     too_soon = tuple(
         moment
         for moment in kept
-        if any(_says_enough(line, moment) and now - line.at < APART for line in _nudges_of(moment.person, progress))
-        or _was_due_before_the_first_word(moment, progress)
+        if any(_says_enough(line, moment) and now - line.at < APART for line in _nudges_of(moment.person, state))
+        or _was_due_before_the_first_word(moment, state)
     )
     return Remind(
         moments=tuple(moment for moment in kept if moment not in too_soon),
@@ -248,10 +251,10 @@ def _nudge(
     )
 
 
-def _was_due_before_the_first_word(nudge: ScheduledAction, progress: FollowUpState) -> bool:
-    """Whether it reminds somebody of what was held back from them until now."""
+def _was_due_before_the_first_word(nudge: ScheduledAction, state: FollowUpState) -> bool:
+    """Whether it is a reminder that was held back until now."""
     first = [
-        line for line in progress.notifications if line.stage == NotificationType.READY and line.person == nudge.person
+        line for line in state.notifications if line.stage == NotificationType.READY and line.person == nudge.person
     ]
     return nudge.kind is not ActionType.WARN and any(line.reached and nudge.at <= line.at for line in first)
 
@@ -260,14 +263,14 @@ def _weight(nudge: ScheduledAction) -> tuple[int, datetime]:
     return _NUDGES.index(nudge.kind), nudge.at
 
 
-def _nudges_of(person: str, progress: FollowUpState) -> list[Notification]:
-    """The nudges that have reached this person."""
-    lines = [line for line in progress.notifications if line.person == person and line.reached]
+def _nudges_of(person: str, state: FollowUpState) -> list[Notification]:
+    """The nudges that reached this person."""
+    lines = [line for line in state.notifications if line.person == person and line.reached]
     return [line for line in lines if notification_types.is_nudge(line.stage)]
 
 
 def _says_enough(line: Notification, nudge: ScheduledAction) -> bool:
-    """Whether a nudge would only repeat this one: a reminder any other, a last warning one of the same due date."""
+    """Whether a nudge would repeat this one: a reminder any other, a last warning one of the same due date."""
     if nudge.kind is not ActionType.WARN:
         return True
     return notification_types.is_warning(line.stage) and notification_types.of_one_due_date(line.stage, nudge.stage)
@@ -275,7 +278,7 @@ def _says_enough(line: Notification, nudge: ScheduledAction) -> bool:
 
 @dataclass(frozen=True)
 class ReassignSlot:
-    """Give somebody's place to somebody else."""
+    """Reassign a slot."""
 
     wanted: Reassignment
 
@@ -287,26 +290,26 @@ class PlanSchedule:
 
 @dataclass(frozen=True)
 class Paused:
-    """Do nothing: somebody has paused it."""
+    """Do nothing: a person paused it."""
 
     stop: Stop
 
 
 @dataclass(frozen=True)
 class Announce:
-    """Tell people what has happened."""
+    """Notify people of events."""
 
     notices: tuple[NotificationOrder, ...]
 
 
 @dataclass(frozen=True)
 class RemindNow:
-    """Send the reminder that somebody asked for."""
+    """Send the requested reminder."""
 
 
 @dataclass(frozen=True)
 class RetryDevices:
-    """Try again phones that were left open."""
+    """Try again the devices left open."""
 
     stragglers: tuple[PendingDevice, ...]
 
@@ -314,49 +317,48 @@ class RetryDevices:
 Move = Precondition | ReassignSlot | PlanSchedule | Paused | Announce | RemindNow | RetryDevices | Step
 
 
-def next_action(memory: FollowUpState, announcement: tuple[NotificationOrder, ...], now: datetime) -> Move:
-    """What to do at `now`; total: there is always something, be it to wait."""
-    return next(moves(memory, announcement, now))
+def next_action(state: FollowUpState, announcement: tuple[NotificationOrder, ...], now: datetime) -> Move:
+    """The first move at `now`; total: at least a wait."""
+    return next(moves(state, announcement, now))
 
 
-def moves(memory: FollowUpState, announcement: tuple[NotificationOrder, ...], now: datetime) -> Iterator[Move]:
-    """Everything that wants to be done at `now`, in the one order.
+def moves(state: FollowUpState, announcement: tuple[NotificationOrder, ...], now: datetime) -> Iterator[Move]:
+    """All moves due at `now`, in their one order: act on the known, announce events, follow the schedule, retry
+    devices.
 
-    First what is known already is acted on, then people are told what has happened, then the agenda is followed, as far
-    as there is one; phones that were left open come last, for nothing waits for them. `announcement` is what has
-    happened and whoever is concerned was not told yet.
+    `announcement` are the notifications of events that are not sent yet.
     """
-    yield from before_the_agenda(memory, tuple(one for one in announcement if not memory.is_held(one, now)))
-    if memory.agenda is not None:
-        step = next_step(memory.agenda, memory, now)
-        if isinstance(step, Wait) and (stragglers := memory.again(now)):
+    yield from before_the_agenda(state, tuple(one for one in announcement if not state.is_held(one, now)))
+    if state.agenda is not None:
+        step = next_step(state.agenda, state, now)
+        if isinstance(step, Wait) and (stragglers := state.again(now)):
             yield RetryDevices(stragglers)
         yield step
 
 
-def before_the_agenda(memory: FollowUpState, announcement: tuple[NotificationOrder, ...] = ()) -> Iterator[Move]:
-    """The moves that come before any step of the agenda: none of them waits for an instant of it."""
-    yield from memory.firsts()
-    yield from map(ReassignSlot, memory.reassigning)
-    if memory.agenda is None or is_used_up(memory.agenda, memory):
+def before_the_agenda(state: FollowUpState, announcement: tuple[NotificationOrder, ...] = ()) -> Iterator[Move]:
+    """The moves that precede the schedule: none of them waits for an instant."""
+    yield from state.firsts()
+    yield from map(ReassignSlot, state.reassigning)
+    if state.agenda is None or is_used_up(state.agenda, state):
         yield PlanSchedule()
-    if stop := memory.stop(StopKind.PAUSE):
+    if stop := state.stop(StopKind.PAUSE):
         yield Paused(stop)
     if announcement:
         yield Announce(announcement)
-    if memory.reminder:
+    if state.reminder:
         yield RemindNow()
 
 
-def next_moment(memory: FollowUpState, now: datetime) -> ScheduledAction | None:
-    """The moment of the agenda that comes next for people; None when nothing more is planned."""
-    if memory.agenda is None:
+def next_moment(state: FollowUpState, now: datetime) -> ScheduledAction | None:
+    """The next scheduled action that people notice; None when nothing more is planned."""
+    if state.agenda is None:
         return None
-    match next_step(memory.agenda, memory, now):
+    match next_step(state.agenda, state, now):
         case Wait(moment) | Expire(moment) | GoOn(moment):
             return moment
         case Remind((), caught_up, too_soon):
             # Nobody is told anything by this step, so what comes after it is next.
-            return next_moment(memory.left_out(caught_up, too_soon, now), now)
+            return next_moment(state.left_out(caught_up, too_soon, now), now)
         case Remind(moments) | Escalate(moments) | AskAgain(moments):
             return min(moments, key=lambda moment: moment.at)

@@ -1,8 +1,7 @@
-"""The reminder ledger: every planned notice ends in exactly one line, sent or not, with the reason.
+"""The notification log: each planned notification ends in one line, sent or not, with the reason; devices to retry.
 
-All lines are remembered while there are at most `LINES_AT_MOST`. Of older ones a mark stays, the last of each person
-and kind of notice and each time that somebody chose, because decisions rest on them (not on what targets of the
-hand-off have heard: their own lines know that); the whole lines leave for pages in the store with the next delivery.
+At most `LINES_AT_MOST` lines stay in the state. Older ones leave for pages in the store with the next delivery; a mark
+per person and type stays, because decisions depend on it.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -38,16 +37,15 @@ _Series: TypeAlias = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class LogEntry:
-    """The keys of notices that have their line: those of whole lines, and up to which number of its kind by the marks.
+    """The keys of logged notifications: whole lines, and up to which number by the marks.
 
-    Made once for many questions: of a hundred signers each may have a mark and many moments.
+    Built once for many lookups.
     """
 
     keys: frozenset[str]
     last: Mapping[_Series, int]
 
     def __contains__(self, key: str) -> bool:
-        """Whether the notice with this key has its line."""
         if key in self.keys:
             return True
         series, number = _place_of(key)
@@ -55,7 +53,7 @@ class LogEntry:
 
 
 class NotificationLog(Model):
-    """What a request remembers of its notices, and the lines that are on their way to the store."""
+    """Lines in the state, marks of older lines, and lines on their way to the store."""
 
     lines: tuple[Notification, ...] = ()
     marks: tuple[Notification, ...] = ()
@@ -68,17 +66,17 @@ class NotificationLog(Model):
 
     @property
     def remembered(self) -> tuple[Notification, ...]:
-        """Every line that a decision may rest on, oldest first."""
+        """Lines and marks that decisions depend on, oldest first."""
         return self.marks + self.lines
 
     @property
     def known(self) -> LogEntry:
-        """The notices that have their line, in memory or in the store."""
+        """The logged notifications, in the state or the store."""
         last = {_series_of(mark): _place_of(mark.key)[1] for mark in self.marks}
         return LogEntry(frozenset(line.key for line in self.leaving + self.lines), last)
 
     def with_lines(self, lines: Iterable[Delivered], now: datetime) -> Self:
-        """The ledger after these results; a later result for the same key completes the earlier one."""
+        """The log after these results; a later result of the same key replaces the earlier one."""
         by_key = {line.key: line for line in self.lines}
         for line in lines:
             earlier = by_key.pop(line.key, None)
@@ -87,21 +85,21 @@ class NotificationLog(Model):
         return self.replace(lines=tuple(by_key.values()), held=held)._bounded()
 
     def with_held(self, held: Iterable[HeldBack]) -> Self:
-        """The ledger after these notices were held back."""
+        """The log with these held-back notifications."""
         by_person = {one.person: one for one in (*self.held, *held)}
         return self.replace(held=tuple(by_person.values()))
 
     def without_held(self, people: Collection[str]) -> Self:
-        """The ledger once these people are told nothing more."""
+        """The log without held-back notifications of these people."""
         return self.replace(held=tuple(one for one in self.held if one.person not in people))
 
     def held_until(self, person: str, stage: str) -> datetime | None:
-        """When somebody's budget frees, as far as such a notice waits for it."""
+        """When the person's budget frees for this stage, None if it is not held back."""
         waits = notification_types.is_rationed(stage)
         return next((one.until for one in self.held if waits and one.person == person), None)
 
     def without(self, keys: frozenset[str]) -> Self:
-        """The ledger without what failed of these: nobody was reached, and they are sent anew."""
+        """The log without failed lines of these keys: they are sent again."""
         return self.replace(
             lines=tuple(
                 line for line in self.lines if line.key not in keys or line.outcome is not NotificationOutcome.FAILED
@@ -109,7 +107,7 @@ class NotificationLog(Model):
         )
 
     def paged_out(self, count: int) -> Self:
-        """The ledger once so many of those that leave are in the store."""
+        """The log after the first lines were stored."""
         return self.replace(leaving=self.leaving[count:], paged=self.paged + count)
 
     def _bounded(self) -> Self:
@@ -122,7 +120,7 @@ class NotificationLog(Model):
 
 
 def _series_of(line: Notification) -> _Series:
-    """What a line is one of, if there are several: the reminders of a person, the alerts of one about another."""
+    """The series of a numbered line: a person's reminders, the alerts of one about another."""
     series, _ = _place_of(line.key)
     along = line.stage in (MAILED_ALONG, REMINDED_ALONG)
     return (line.stage, line.person, "") if along else series
@@ -140,7 +138,7 @@ def _place_of(key: str) -> tuple[_Series, int]:
 
 
 def suppressed(request: str, moments: Iterable[ScheduledAction], why: Reason) -> tuple[Delivered, ...]:
-    """Lines for planned notices that are not sent; a reason set by the planner takes precedence over `why`."""
+    """Lines for planned notifications that are not sent; the planner's reason takes precedence over `why`."""
     return tuple(
         Delivered(
             key=key_of(request, moment),
@@ -156,7 +154,7 @@ def suppressed(request: str, moments: Iterable[ScheduledAction], why: Reason) ->
 
 
 def key_of(request: str, moment: ScheduledAction) -> str:
-    """The key of the notice that a moment plans."""
+    """The notification key of a scheduled action."""
     if moment.kind is ActionType.ESCALATE:
         return alert_key(request, moment.stage, moment.to, moment.person)
     return notice_key(request, moment.stage, moment.to)
@@ -177,7 +175,7 @@ STRAGGLERS_AT_MOST: Final = 100
 
 
 class PendingDevice(Model):
-    """A notice, and the `devices` (short hashes) that it is tried at again at `at`, after so many `tries`."""
+    """A notification and the `devices` (short hashes) to retry at `at`, after `tries`."""
 
     notice: NotificationOrder
     moment: ScheduledAction | None = None
@@ -188,46 +186,45 @@ class PendingDevice(Model):
 
     @property
     def key(self) -> str:
-        """The key of the notice."""
         return self.notice.key
 
     def concerns(self, people: Collection[str]) -> bool:
-        """Whether it is told to one of these, or about one."""
+        """Whether one of these people is its recipient or subject."""
         return self.notice.person in people or self.notice.about in people
 
     def is_over(self, now: datetime) -> bool:
-        """Whether the hours have closed in which it may be told."""
+        """Whether the hours in which it may be sent have ended."""
         closes = self.moment.open_until if self.moment else None
         return closes is not None and closes <= now
 
 
 class PendingDevices(Model):
-    """What is still to be tried; of one person no older stage than the last, which is what their screen shows."""
+    """Devices to retry; per person only the latest stage, which their screen shows."""
 
     entries: tuple[PendingDevice, ...] = ()
 
     def has(self, key: str) -> bool:
-        """Whether phones of the notice with this key may yet take it."""
+        """Whether devices are open for the notification with this key."""
         return any(one.key == key for one in self.entries)
 
     def due(self, now: datetime) -> tuple[PendingDevice, ...]:
-        """Those of one call: of each person one, and before what is planned the document is read again."""
+        """Those due in one call, one per person; planned ones apart, because they read the document first."""
         due = [one for one in self.entries if one.at <= now]
         alike = [one for one in due if (one.moment is None) is (due[0].moment is None)]
         return tuple({one.notice.person: one for one in reversed(alike)}.values())
 
     def next_at(self, now: datetime) -> datetime | None:
-        """When the next is due that is not yet."""
+        """When the next later one is due."""
         return min((one.at for one in self.entries if now < one.at), default=None)
 
     def tried(self, tried: Iterable[PendingDevice], lines: Iterable[Delivered], left: Iterable[PendingDevice]) -> Self:
-        """After these were `tried`, of which some have `lines` by now and some are `left`."""
+        """The state after `tried`, of which some have `lines` and some are `left`."""
         keys = {one.key for one in tried}
         said = {line.person: line.stage for line in lines if line.key in keys}
         return self.without(lambda one: one.key in keys or _is_replaced(one.notice, said))._with(left)
 
     def without(self, over: Callable[[PendingDevice], bool]) -> Self:
-        """Those that are not over."""
+        """Those for which the predicate is false."""
         entries = tuple(one for one in self.entries if not over(one))
         return self if len(entries) == len(self.entries) else self.replace(entries=entries)
 
@@ -237,7 +234,7 @@ class PendingDevices(Model):
 
 
 def left_open(tried: Iterable[PendingDevice], report: DeliveryReport | None, now: datetime) -> Iterator[PendingDevice]:
-    """What of that is tried once more, and when; None is the report of a call that failed."""
+    """What is retried, and when; the report is None when the call failed."""
     lines = {line.key: line for line in report.delivered} if report else {}
     for one in tried:
         if report is None or one.key in report.open_notices:
@@ -250,14 +247,14 @@ def left_open(tried: Iterable[PendingDevice], report: DeliveryReport | None, now
 
 
 def _asked(report: DeliveryReport | None, devices: tuple[str, ...]) -> timedelta:
-    """How long these want to be left alone; a report of older code says that of all together."""
+    """How long each device asked to wait; older reports have one value for all."""
     waits = dict(zip(report.open_devices, report.waits, strict=False)) if report else {}
     together = report.retry_after if report and not waits else 0
     return wait_asked_for(max((waits.get(device, together) for device in devices), default=0))
 
 
 def _is_replaced(notice: NotificationOrder, said: Mapping[str, str]) -> bool:
-    """Whether its recipient's screen shows something later by now, which is no matter of a mail."""
+    """Whether the recipient's screen shows a later notification; never for mail."""
     later = said.get(notice.person, notice.stage) != notice.stage
     return later and not is_other_channel(notice.stage)
 

@@ -1,7 +1,7 @@
-"""The stages of notices, by which keys, the reminder ledger and the phone call them.
+"""Notification types and stage names, as used in keys, log and phone.
 
-A name is a kind, then what tells it from others of its kind: `reminder-2`, `reminder-manual-1`, `warning-2d`,
-`overdue-1`, and `warning-2d.3` or `overdue-1.3` for the third due date.
+A name is a type, then what tells it apart: `reminder-2`, `reminder-manual-1`, `warning-2d`, `overdue-1`; `warning-2d.3`
+or `overdue-1.3` belong to the third due date.
 """
 
 from enum import StrEnum
@@ -9,7 +9,7 @@ from typing import Final
 
 
 class NotificationType(StrEnum):
-    """The first word of every stage, and the whole of those of which there is one only."""
+    """The first word of every stage name, or all of it."""
 
     READY = "ready"
     FOLLOW = "follow"
@@ -92,15 +92,12 @@ _OVERDUE_FROM: Final = 1_000
 
 
 def reminder(number: int) -> str:
-    """A reminder of the policy."""
     return f"reminder-{number}"
 
 
 def numbered(stage: str) -> tuple[str, int]:
-    """What a stage is one of, and which.
-
-    `reminder-2` is the second of `reminder`, `warning-2d.3` the third of `warning-2d`, `overdue-2.3` the second of
-    `overdue.3`.
+    """Series and number of a stage: `reminder-2` is (`reminder`, 2), `warning-2d.3` (`warning-2d`, 3), `overdue-2.3`
+    (`overdue.3`, 2).
     """
     name, dot, later = stage.partition(".")
     series, _, number = name.rpartition("-")
@@ -110,9 +107,9 @@ def numbered(stage: str) -> tuple[str, int]:
 
 
 def reminder_number(stage: str, revision: int) -> int | None:
-    """Which of somebody's reminders it is, those of the policy first, then those after the present due date.
+    """The count of a policy reminder, those after the present due date included.
 
-    None for anything else, also for an overdue reminder of a due date that was moved since.
+    None for others, also for overdue reminders of an earlier due date.
     """
     series, number = numbered(stage)
     if stage == overdue(number, revision):
@@ -121,67 +118,66 @@ def reminder_number(stage: str, revision: int) -> int | None:
 
 
 def reminder_by_hand(number: int) -> str:
-    """A reminder that somebody asked for."""
+    """A requested reminder."""
     return f"{_BY_HAND}{number}"
 
 
 def snooze(number: int) -> str:
-    """A reminder at a time of the signer's own."""
+    """A reminder at the signer's own time."""
     return f"snooze-{number}"
 
 
 def warning(ahead: str, revision: int) -> str:
-    """A last warning that long before the due date; a due date that was moved `revision` times has its own."""
+    """A last warning so long before the due date; `revision` counts moved due dates."""
     return f"warning-{ahead}{_of_due_date(revision)}"
 
 
 def overdue(number: int, revision: int) -> str:
-    """A reminder after the due date; like a last warning it is one of this due date."""
+    """A reminder after the due date with this `revision`."""
     return f"overdue-{number}{_of_due_date(revision)}"
 
 
 def question(number: int, *, blocks: bool = False) -> str:
-    """A question to whoever asked for it all, or why somebody cannot go on."""
+    """A question or an obstacle, to the requester."""
     return f"blocked-{number}" if blocks else f"question-{number}"
 
 
 def unanswered(number: int, *, again: bool = False) -> str:
-    """A question is still open: to the requester, and `again` to somebody who can see to its answer."""
+    """A question is still open: to the requester, and with `again` to an alternate."""
     return f"unanswered-{number}.2" if again else f"unanswered-{number}"
 
 
 def not_sent(number: int) -> str:
-    """What people are to be asked about is still not there."""
+    """The document is still not sent."""
     return f"{NotificationType.NOT_SENT}-{number}"
 
 
 def answer(number: int) -> str:
-    """The requester's answer."""
     return f"answer-{number}"
 
 
 def of_question(number: int) -> tuple[str, ...]:
-    """All that says that a question is open."""
+    """All types that say that a question is open."""
     return question(number), question(number, blocks=True), unanswered(number), unanswered(number, again=True)
 
 
 def news(escalation: int) -> str:
-    """What people who are targets of the hand-off hear of an escalation."""
+    """An escalation, to people who are hand-off targets."""
     return f"news-{escalation}"
 
 
 def question_gone(number: int) -> str:
-    """A question needs no answer any more: its notice leaves the phone."""
+    """Withdraws the notification of a closed question."""
     return f"withdrawal-question-{number}"
 
 
 def kind_of(stage: str) -> NotificationType | None:
-    """What a stage is; None for one of newer code."""
+    """The type of a stage; None for one of newer code."""
     return _BY_WORD.get(stage.partition("-")[0])
 
 
 def stage_words(stage: str) -> str:
-    """A stage as people read it: the news of a part that is called `notice-1` is not a notice twice over."""
+    """A stage in words; for news of a part without repeating the type."""
     return (
         stage.removeprefix(f"{NotificationType.NOTICE}-")
         if stage.startswith(f"{NotificationType.NOTICE}-{NotificationType.NOTICE}-")
@@ -190,57 +186,56 @@ def stage_words(stage: str) -> str:
 
 
 def is_quiet(stage: str) -> bool:
-    """Whether it only offers something: it makes no sound, and whom no phone takes it to is told by no other way."""
+    """Whether it is an offer: no sound, and no other channel."""
     return kind_of(stage) in (NotificationType.FOLLOW, NotificationType.BEGUN)
 
 
 def is_for_on_call(stage: str) -> bool:
-    """Whether it is about callbacks, pushes or a target of the hand-off, and about nothing that somebody asked for."""
+    """Whether it is an operations alert: callbacks, pushes or a hand-off target."""
     return kind_of(stage) in _FOR_ON_CALL
 
 
 def is_by_day(stage: str) -> bool:
-    """Whether it comes at an hour that its reader did not choose: outside of their working time it makes no sound."""
+    """Whether the system chose its hour: it is silent outside of working time."""
     return kind_of(stage) in (NotificationType.DIGEST, NotificationType.PROGRESS)
 
 
 def is_rationed(stage: str) -> bool:
-    """Whether it asks somebody, unbidden, to act: of such there are only so many where a budget spares them."""
+    """Whether it counts against a notification budget."""
     return kind_of(stage) in _RATIONED
 
 
 def is_by_hand(stage: str) -> bool:
-    """Whether it is a reminder that somebody asked for."""
+    """Whether it is a requested reminder."""
     return stage.startswith(_BY_HAND)
 
 
 def is_handed_off(stage: str) -> bool:
-    """Whether it is what people hear who are targets of the hand-off."""
+    """Whether it goes to people who are hand-off targets."""
     return kind_of(stage) in (NotificationType.SETTLED, NotificationType.NEWS)
 
 
 def is_nudge(stage: str) -> bool:
-    """Whether a signer is told again of what they know."""
+    """Whether it repeats what the signer knows."""
     return kind_of(stage) in _NUDGES
 
 
 def is_other_channel(stage: str) -> bool:
-    """Whether it is told by mail or SMS, whatever phones there are."""
+    """Whether it goes by mail or SMS in any case."""
     return kind_of(stage) is NotificationType.FALLBACK
 
 
 def is_warning(stage: str) -> bool:
-    """Whether it is a last warning."""
     return kind_of(stage) is NotificationType.WARNING
 
 
 def is_last_word(stage: str) -> bool:
-    """Whether it is what a signer hears last before the request is over."""
+    """Whether it is the signer's last notification before expiry."""
     return kind_of(stage) in _LAST_WORDS
 
 
 def of_one_due_date(warning: str, other: str) -> bool:
-    """Whether two last warnings warn of the same due date."""
+    """Whether two last warnings are of the same due date."""
     return warning.partition(".")[2] == other.partition(".")[2]
 
 

@@ -21,56 +21,56 @@ from workflows.model.timeline import EventType
 from workflows.names import alert_key, notice_key
 
 
-def nudges(memory: FollowUpState, moments: tuple[ScheduledAction, ...]) -> tuple[NotificationOrder, ...]:
+def nudges(state: FollowUpState, moments: tuple[ScheduledAction, ...]) -> tuple[NotificationOrder, ...]:
     """What people hear of their own turn: reminders, warnings, that it was escalated, each with its own stage."""
-    return tuple(_planned(memory, moment, memory.action_of(moment.person)) for moment in moments)
+    return tuple(_planned(state, moment, state.action_of(moment.person)) for moment in moments)
 
 
-def by_hand(memory: FollowUpState, moments: tuple[ScheduledAction, ...]) -> tuple[NotificationOrder, ...]:
+def by_hand(state: FollowUpState, moments: tuple[ScheduledAction, ...]) -> tuple[NotificationOrder, ...]:
     """A reminder that somebody asked for now: it is sent now or not at all."""
-    return tuple(notice.replace(movable=False) for notice in nudges(memory, moments))
+    return tuple(notice.replace(movable=False) for notice in nudges(state, moments))
 
 
-def alerts(memory: FollowUpState, moments: tuple[ScheduledAction, ...]) -> tuple[NotificationOrder, ...]:
+def alerts(state: FollowUpState, moments: tuple[ScheduledAction, ...]) -> tuple[NotificationOrder, ...]:
     """Escalations: one notice per silent signer to whoever is to act; the signer hears of it in hours of their own."""
-    return tuple(_planned(memory, moment, NoticeAction.OPEN).replace(about=moment.person) for moment in moments)
+    return tuple(_planned(state, moment, NoticeAction.OPEN).replace(about=moment.person) for moment in moments)
 
 
-def asked_again(memory: FollowUpState, moments: tuple[ScheduledAction, ...]) -> tuple[NotificationOrder, ...]:
+def asked_again(state: FollowUpState, moments: tuple[ScheduledAction, ...]) -> tuple[NotificationOrder, ...]:
     """Reminders of an open question, to whoever is to answer; nobody needs one about a signer who has acted."""
-    return alerts(memory, moments)
+    return alerts(state, moments)
 
 
-def alerted(memory: FollowUpState, moments: tuple[ScheduledAction, ...]) -> tuple[ScheduledAction, ...]:
+def alerted(state: FollowUpState, moments: tuple[ScheduledAction, ...]) -> tuple[ScheduledAction, ...]:
     """Of these moments the escalations of which somebody knows by now, each once."""
-    told = {line.key for line in memory.notifications if line.reached}
-    before = {entry.from_ for entry in memory.escalations}
+    told = {line.key for line in state.notifications if line.reached}
+    before = {entry.from_ for entry in state.escalations}
     return tuple(
         moment
         for moment in moments
-        if moment.kind is ActionType.ESCALATE and moment.person not in before and key_of(memory.request, moment) in told
+        if moment.kind is ActionType.ESCALATE and moment.person not in before and key_of(state.request, moment) in told
     )
 
 
-def asked_for(memory: FollowUpState, now: datetime) -> tuple[ScheduledAction, ...]:
+def asked_for(state: FollowUpState, now: datetime) -> tuple[ScheduledAction, ...]:
     """The reminder that somebody asked for, as moments of now."""
-    asked = memory.reminder
+    asked = state.reminder
     if asked is None:
         return ()
     stage, why = notification_types.reminder_by_hand(asked.number), f"asked for by {asked.who}"
     return tuple(
         ScheduledAction(at=now, kind=ActionType.REMIND, stage=stage, person=signer.person, to=signer.person, why=why)
-        for signer in memory.awaited.pending
-        if (stage, signer.person) not in memory.told_stages
+        for signer in state.awaited.pending
+        if (stage, signer.person) not in state.told_stages
     )
 
 
-def reminded_words(memory: FollowUpState) -> str:
+def reminded_words(state: FollowUpState) -> str:
     """Whom the reminder that somebody asked for has reached, and whom it has not."""
-    stage = notification_types.reminder_by_hand(memory.reminders_asked)
-    lines = [line for line in memory.notifications if line.stage == stage]
+    stage = notification_types.reminder_by_hand(state.reminders_asked)
+    lines = [line for line in state.notifications if line.stage == stage]
     reached = [line.person for line in lines if line.outcome is NotificationOutcome.ACCEPTED]
-    open_ = [line.person for line in lines if line.person not in reached and memory.stragglers.has(line.key)]
+    open_ = [line.person for line in lines if line.person not in reached and state.stragglers.has(line.key)]
     missed = [f"{line.person} ({line.why or line.outcome})" for line in lines if line.person not in (*reached, *open_)]
     told = f"told {', '.join(reached) or 'nobody'}"
     told += f"; not yet {', '.join(open_)}" if open_ else ""
@@ -87,9 +87,9 @@ def _planned_because(line: Delivered, moments: tuple[ScheduledAction, ...]) -> s
     return next((moment.why for moment in moments if key_of(request, moment) == line.key), None)
 
 
-def _planned(memory: FollowUpState, moment: ScheduledAction, action: NoticeAction) -> NotificationOrder:
+def _planned(state: FollowUpState, moment: ScheduledAction, action: NoticeAction) -> NotificationOrder:
     return NotificationOrder(
-        key=key_of(memory.request, moment),
+        key=key_of(state.request, moment),
         stage=moment.stage,
         person=moment.to,
         action=action,
@@ -107,107 +107,111 @@ SUBSCRIBERS_AT_MOST: Final = 50
 """Beside those that its file names, which are as many."""
 
 
-def announcement(request: FollowUpInput, subject: Subject, memory: FollowUpState) -> tuple[NotificationOrder, ...]:
+def announcement(request: FollowUpInput, subject: Subject, state: FollowUpState) -> tuple[NotificationOrder, ...]:
     """Notices of everything that has happened, to those concerned who have no line of it in the ledger yet.
 
-    `subject` has the people of `memory`.
+    `subject` has the people of `state`.
     """
     wanted = [
-        *_ready(subject, memory),
-        *_taken_away(subject, memory),
-        *_questions(subject, memory),
-        *_questions_gone(subject, memory),
-        *_reports(request, subject, memory),
-        *_offered(request, subject, memory),
+        *_ready(subject, state),
+        *_taken_away(subject, state),
+        *_questions(subject, state),
+        *_questions_gone(subject, state),
+        *_reports(request, subject, state),
+        *_offered(request, subject, state),
     ]
-    known = memory.ledger.known
+    known = state.ledger.known
     return tuple(notice for notice in wanted if notice.key not in known)
 
 
-def open_hand_off(request: FollowUpInput, memory: State) -> State:
+def open_hand_off(request: FollowUpInput, state: State) -> State:
     """The memory with its fan-out ledger open: the policy's targets, the subscribers, everyone who must know."""
-    targets = [target for target in request.policy.handoff if target.hears_of(request.subject.type, memory.status)]
-    named = (one for one in request.subscribers if one not in memory.unsubscribed)
-    targets += map(subscriber, dict.fromkeys((*named, *memory.subscribers)))
-    concerned = _concerned(request, memory)
+    targets = [target for target in request.policy.handoff if target.hears_of(request.subject.type, state.status)]
+    named = (one for one in request.subscribers if one not in state.unsubscribed)
+    targets += map(subscriber, dict.fromkeys((*named, *state.subscribers)))
+    concerned = _concerned(request, state)
     people = [Target(target=f"notice:{person}", person=person) for person in concerned]
-    quiet = frozenset(person for person in concerned if _is_no_news(request, memory, person))
-    return memory.hand_off(tuple(targets), tuple(people), quiet, request.subject.reference)
+    quiet = frozenset(person for person in concerned if _is_no_news(request, state, person))
+    return state.hand_off(tuple(targets), tuple(people), quiet, request.subject.reference)
 
 
-def open_escalations(request: FollowUpInput, memory: State, now: datetime) -> State:
+def open_escalations(request: FollowUpInput, state: State, now: datetime) -> State:
     """The memory with lines for the targets that hear of escalations, once for each; unchanged when none is new.
 
     What somebody has handed over by hand is none.
     """
     targets = tuple(target for target in request.policy.handoff if ESCALATED in target.on)
-    handoff = memory.handoff
-    if not targets or handoff.escalations == len(memory.escalations):
-        return memory
-    for entry in memory.escalations[handoff.escalations :]:
+    handoff = state.handoff
+    if not targets or handoff.escalations == len(state.escalations):
+        return state
+    for entry in state.escalations[handoff.escalations :]:
         told = () if entry.reason is EscalationReason.MANUAL else targets
         before, handoff = handoff, handoff.escalated(told, now, request.subject.reference)
         if handoff is before:
             break
-    return memory if handoff is memory.handoff else memory.replace(handoff=handoff)
+    return state if handoff is state.handoff else state.replace(handoff=handoff)
 
 
-def refuse_subscribe(request: FollowUpInput, memory: FollowUpState, wish: Subscription) -> str | None:
+def refuse_subscribe(request: FollowUpInput, state: FollowUpState, command: Subscription) -> str | None:
     """Why this workflow cannot be told of the ending as well."""
-    if why := name_fault(wish.actor) or name_fault(wish.workflow, "the workflow's id"):
+    if why := name_fault(command.actor) or name_fault(command.workflow, "the workflow's id"):
         return why
-    if any(target.target == wish.workflow for target in request.policy.handoff):
-        return f"{wish.workflow} is the name of a target of the hand-off"
-    known = wish.workflow in memory.subscribers
-    return None if known or len(memory.subscribers) < SUBSCRIBERS_AT_MOST else "too many have subscribed already"
+    if any(target.target == command.workflow for target in request.policy.handoff):
+        return f"{command.workflow} is the name of a target of the hand-off"
+    known = command.workflow in state.subscribers
+    return None if known or len(state.subscribers) < SUBSCRIBERS_AT_MOST else "too many have subscribed already"
 
 
-def subscribe(memory: State, wish: Subscription, now: datetime) -> State:
+def subscribe(state: State, command: Subscription, now: datetime) -> State:
     """Tell it of the ending, or at once where that has come; who is told already is not told twice."""
-    told = (entry.target.target for entry in memory.handoff.entries)
-    if wish.workflow in memory.subscribers or wish.workflow in told:
-        return memory
-    known = memory.replace(
-        subscribers=(*memory.subscribers, wish.workflow), unsubscribed=_without(memory.unsubscribed, wish.workflow)
+    told = (entry.target.target for entry in state.handoff.entries)
+    if command.workflow in state.subscribers or command.workflow in told:
+        return state
+    updated = state.replace(
+        subscribers=(*state.subscribers, command.workflow), unsubscribed=_without(state.unsubscribed, command.workflow)
     )
-    if known.handoff.opened:
-        known = known.replace(handoff=known.handoff.joined_by(subscriber(wish.workflow), now))
-    return known.note(now, EventType.SUBSCRIBED, wish.workflow, None)
+    if updated.handoff.opened:
+        updated = updated.replace(handoff=updated.handoff.joined_by(subscriber(command.workflow), now))
+    return updated.note(now, EventType.SUBSCRIBED, command.workflow, None)
 
 
-def refuse_unsubscribe(request: FollowUpInput, memory: FollowUpState, wish: Unsubscription) -> str | None:
+def refuse_unsubscribe(request: FollowUpInput, state: FollowUpState, command: Unsubscription) -> str | None:
     """Why nothing can be taken back, or not any more; an onboarding waits for its own parts, and would for ever."""
-    if why := name_fault(wish.actor) or name_fault(wish.workflow, "the workflow's id"):
+    if why := name_fault(command.actor) or name_fault(command.workflow, "the workflow's id"):
         return why
-    if wish.workflow in request.subscribers and wish.workflow == onboarding_of(request, memory):
-        return f"{wish.workflow} waits for this part of it: end the part, or the onboarding"
-    ended = memory.status.ended
-    return f"too late: the {memory.words.subject} is {memory.status}, and whoever subscribed is told" if ended else None
+    if command.workflow in request.subscribers and command.workflow == onboarding_of(request, state):
+        return f"{command.workflow} waits for this part of it: end the part, or the onboarding"
+    ended = state.status.ended
+    return f"too late: the {state.words.subject} is {state.status}, and whoever subscribed is told" if ended else None
 
 
-def unsubscribe(request: FollowUpInput, memory: State, wish: Unsubscription, now: datetime) -> State:
+def unsubscribe(request: FollowUpInput, state: State, command: Unsubscription, now: datetime) -> State:
     """Do not tell it of the ending; whoever was not to be told is not told anyway."""
-    known = memory.replace(subscribers=_without(memory.subscribers, wish.workflow))
-    if wish.workflow in request.subscribers and wish.workflow not in memory.unsubscribed:
-        known = known.replace(unsubscribed=(*memory.unsubscribed, wish.workflow))
-    return memory if known == memory else known.note(now, EventType.UNSUBSCRIBED, wish.workflow, None, by=wish.actor)
+    updated = state.replace(subscribers=_without(state.subscribers, command.workflow))
+    if command.workflow in request.subscribers and command.workflow not in state.unsubscribed:
+        updated = updated.replace(unsubscribed=(*state.unsubscribed, command.workflow))
+    return (
+        state
+        if updated == state
+        else updated.note(now, EventType.UNSUBSCRIBED, command.workflow, None, by=command.actor)
+    )
 
 
 def _without(workflows: tuple[str, ...], one: str) -> tuple[str, ...]:
     return tuple(other for other in workflows if other != one)
 
 
-def _ready(subject: Subject, memory: FollowUpState) -> list[NotificationOrder]:
+def _ready(subject: Subject, state: FollowUpState) -> list[NotificationOrder]:
     return [
-        notice_to(subject, NotificationType.READY, one.person, memory.action_of(one.person))
-        for one in memory.awaited.pending
+        notice_to(subject, NotificationType.READY, one.person, state.action_of(one.person))
+        for one in state.awaited.pending
     ]
 
 
-def _taken_away(subject: Subject, memory: FollowUpState) -> list[NotificationOrder]:
+def _taken_away(subject: Subject, state: FollowUpState) -> list[NotificationOrder]:
     """Who has acted gets their notice withdrawn; who was replaced is told so, which replaces it as well."""
-    told = memory.told_stages
-    acted = [one for one in memory.awaited.everyone if one.acted and (NotificationType.READY, one.person) in told]
+    told = state.told_stages
+    acted = [one for one in state.awaited.everyone if one.acted and (NotificationType.READY, one.person) in told]
     return [
         notice_to(subject, NotificationType.REASSIGNED, one.person, NoticeAction.OPEN)
         if one.replaced
@@ -216,14 +220,14 @@ def _taken_away(subject: Subject, memory: FollowUpState) -> list[NotificationOrd
     ]
 
 
-def _questions(subject: Subject, memory: FollowUpState) -> list[NotificationOrder]:
+def _questions(subject: Subject, state: FollowUpState) -> list[NotificationOrder]:
     """A question goes to the requester, an answer to who waits for it, as long as they have not acted.
 
     An asker whose place was handed over meanwhile hears the answer as well: they were promised it.
     """
-    pending = frozenset(place.person for place in memory.awaited.pending)
+    pending = frozenset(place.person for place in state.awaited.pending)
     notices = []
-    for one in memory.questions:
+    for one in state.questions:
         if one.holder not in pending:
             continue
         if one.answer is None:
@@ -231,94 +235,94 @@ def _questions(subject: Subject, memory: FollowUpState) -> list[NotificationOrde
             notices.append(notice_to(subject, stage, subject.requester, NoticeAction.OPEN))
             continue
         stage = notification_types.answer(one.number)
-        notices.append(notice_to(subject, stage, one.holder, memory.action_of(one.holder)))
+        notices.append(notice_to(subject, stage, one.holder, state.action_of(one.holder)))
         if one.to:
             notices.append(notice_to(subject, stage, one.person, NoticeAction.OPEN))
     return notices
 
 
-def _questions_gone(subject: Subject, memory: FollowUpState) -> list[NotificationOrder]:
+def _questions_gone(subject: Subject, state: FollowUpState) -> list[NotificationOrder]:
     """A question that needs no answer any more leaves the phones on which it is what they show of this."""
-    pending = frozenset(place.person for place in memory.awaited.pending)
+    pending = frozenset(place.person for place in state.awaited.pending)
     return [
         notice_to(subject, notification_types.question_gone(question.number), line.person, NoticeAction.WITHDRAW)
-        for question in memory.questions
+        for question in state.questions
         if question.answer is not None or question.holder not in pending
-        for line in _shown(memory)
+        for line in _shown(state)
         if line.stage in notification_types.of_question(question.number)
     ]
 
 
-def _reports(request: FollowUpInput, subject: Subject, memory: FollowUpState) -> list[NotificationOrder]:
+def _reports(request: FollowUpInput, subject: Subject, state: FollowUpState) -> list[NotificationOrder]:
     """The requester hears of somebody, once: it takes a decision of theirs."""
     if request.told_together:
         return []
     notices = []
-    for stage, person in memory.to_report():
+    for stage, person in state.to_report():
         notice = notice_to(subject, stage, subject.requester, NoticeAction.OPEN)
         key = alert_key(subject.id, stage, subject.requester, person)
         notices.append(notice.replace(key=key, about=person or None))
     return notices
 
 
-def _offered(request: FollowUpInput, subject: Subject, memory: FollowUpState) -> list[NotificationOrder]:
+def _offered(request: FollowUpInput, subject: Subject, state: FollowUpState) -> list[NotificationOrder]:
     """With the first notice of all the requester is told where it can be followed, unless they are asked themselves."""
-    first = bool(memory.awaited.pending) and not memory.notifications
+    first = bool(state.awaited.pending) and not state.notifications
     told = request.policy.tell_requester.started and not request.told_together
-    if not (first and told) or memory.awaited.of(subject.requester):
+    if not (first and told) or state.awaited.of(subject.requester):
         return []
     return [notice_to(subject, NotificationType.FOLLOW, subject.requester, NoticeAction.OPEN)]
 
 
-def _still_shown(place: Slot, memory: FollowUpState) -> bool:
-    told = memory.told_stages
+def _still_shown(place: Slot, state: FollowUpState) -> bool:
+    told = state.told_stages
     gone = any((stage, place.person) in told for stage in (NotificationType.WITHDRAWAL, NotificationType.REASSIGNED))
     return place.acted and (NotificationType.READY, place.person) in told and not gone
 
 
-def _is_no_news(request: FollowUpInput, memory: FollowUpState, person: str) -> bool:
+def _is_no_news(request: FollowUpInput, state: FollowUpState, person: str) -> bool:
     """Whether it is enough that somebody's phone loses what it shows, as after a success."""
     if person == request.subject.requester and request.told_together:
         return True
-    if (ending := memory.ending) and ending.outcome is memory.status and person in ending.told:
+    if (ending := state.ending) and ending.outcome is state.status and person in ending.told:
         return True
-    if not memory.status.fulfilled:
+    if not state.status.fulfilled:
         return False
     if person == request.subject.requester:
         return not request.policy.tell_requester.signed
-    return not memory.tells_of_success and memory.awaited.of(person) is not None
+    return not state.tells_of_success and state.awaited.of(person) is not None
 
 
-def _concerned(request: FollowUpInput, memory: FollowUpState) -> tuple[str, ...]:
+def _concerned(request: FollowUpInput, state: FollowUpState) -> tuple[str, ...]:
     """Who hears of the ending: the requester, and of the others those who were ever asked or alerted.
 
     So does whoever's phone still says that a question is unanswered; a requester to whom it is no news only if their
     phone shows anything.
     """
-    requester, shown = request.subject.requester, _shown(memory)
-    concerned = _still_shown if memory.status.fulfilled and not memory.tells_of_success else _asked
-    told = [place.person for place in memory.awaited.everyone if concerned(place, memory)]
+    requester, shown = request.subject.requester, _shown(state)
+    concerned = _still_shown if state.status.fulfilled and not state.tells_of_success else _asked
+    told = [place.person for place in state.awaited.everyone if concerned(place, state)]
     # Whom a place was handed over to is one of them like any other: perhaps it never was their turn.
-    alerted = [entry.to for entry in memory.escalations if memory.awaited.of(entry.to) is None]
+    alerted = [entry.to for entry in state.escalations if state.awaited.of(entry.to) is None]
     unanswered = [
         line.person for line in shown if notification_types.kind_of(line.stage) is NotificationType.UNANSWERED
     ]
-    if _is_no_news(request, memory, requester):
+    if _is_no_news(request, state, requester):
         told = [*told, *(line.person for line in shown if line.person == requester)]
     else:
         told = [requester, *told]
     return tuple(dict.fromkeys([*told, *alerted, *unanswered]))
 
 
-def _asked(place: Slot, memory: FollowUpState) -> bool:
+def _asked(place: Slot, state: FollowUpState) -> bool:
     """Whether it was their turn at some time; who was told that somebody else was asked instead is done with it."""
-    told = memory.told_stages
-    was_asked = memory.was_asked(place) or (NotificationType.READY, place.person) in told
+    told = state.told_stages
+    was_asked = state.was_asked(place) or (NotificationType.READY, place.person) in told
     return was_asked and (NotificationType.REASSIGNED, place.person) not in told
 
 
-def _shown(memory: FollowUpState) -> list[Notification]:
+def _shown(state: FollowUpState) -> list[Notification]:
     """What phones show of it: the last notice that each person's took, unless it was withdrawn."""
     done = (NotificationOutcome.ACCEPTED, NotificationOutcome.WITHDRAWN)
-    last = {line.person: line for line in memory.notifications if line.outcome in done}
+    last = {line.person: line for line in state.notifications if line.outcome in done}
     return [line for line in last.values() if line.outcome is NotificationOutcome.ACCEPTED]

@@ -80,10 +80,10 @@ class PauseClock(Model):
         """Take one reason away; after the last, what counts from a past instant moves by the time that took."""
         left = tuple(stop for stop in self.stops if stop.kind is not kind)
         pause = self.stop(StopKind.PAUSE) if kind is StopKind.PAUSE else None
-        known = self.replace(paused_at=pause.since, resumed_at=now) if pause else self
+        updated = self.replace(paused_at=pause.since, resumed_at=now) if pause else self
         if left or self.stopped_at is None:
-            return known.replace(stops=left)
-        return known.replace(stops=(), stopped_at=None)._shift(self.stopped_at, now)
+            return updated.replace(stops=left)
+        return updated.replace(stops=(), stopped_at=None)._shift(self.stopped_at, now)
 
     def waits_to_probe(self, now: datetime) -> bool:
         """Whether the clocks stand for a problem, and what failed is tried again later."""
@@ -101,14 +101,14 @@ class PauseClock(Model):
         before = self.problem if standing else self.broken_off
         since = before.since if before else now
         problem = Problem(code=code, since=since, says=says)
-        known = self.replace(problem=problem, broken_off=None, probe_at=probe_at)
+        updated = self.replace(problem=problem, broken_off=None, probe_at=probe_at)
         if standing is None:
-            known = known.stand(Stop(kind=StopKind.PROBLEM, since=now, who="countersign", says=says))
+            updated = updated.stand(Stop(kind=StopKind.PROBLEM, since=now, who="countersign", says=says))
         told = (one.about for one in self.timeline if one.happened == EventType.PROBLEM and one.at >= since)
         # An outage that alternates between codes is told once of each.
         if before and code in told:
-            return known
-        return known.note(now, EventType.PROBLEM, None, says, about=code)
+            return updated
+        return updated.note(now, EventType.PROBLEM, None, says, about=code)
 
     def mended(self, now: datetime) -> Self:
         """The trouble is over."""
@@ -124,28 +124,28 @@ class PauseClock(Model):
 
     def left_off(self, now: datetime) -> Self:
         """Something came in between of what failed: an outage that goes on by then is the same one."""
-        known = self.untroubled(now)
-        return known if known is self else known.replace(broken_off=self.problem)
+        updated = self.untroubled(now)
+        return updated if updated is self else updated.replace(broken_off=self.problem)
 
     def at_rest(self, now: datetime) -> Self:
         """Nothing is tried any more: what was broken off has succeeded since, or nobody wants it."""
         if self.broken_off is None:
             return self
-        known = self.replace(broken_off=None)
+        updated = self.replace(broken_off=None)
         paused = self.stop(StopKind.PAUSE) is not None
-        return known if paused else known.note(now, EventType.MENDED, None, self.broken_off.code)
+        return updated if paused else updated.note(now, EventType.MENDED, None, self.broken_off.code)
 
     def put_off(self, notices: tuple[PostponedNotification, ...], now: datetime) -> Self:
         """Plan anew what was not sent, because its recipient is not as the plan thought."""
         if not notices:
             return self
-        known = self.replan().replace(held=tuple(one for one in self.held if one.until > now - _LOOKED_AT_AGAIN))
+        updated = self.replan().replace(held=tuple(one for one in self.held if one.until > now - _LOOKED_AT_AGAIN))
         for one in notices:
-            if all(before.person != one.person for before in known.held):
-                known = known.note(now, EventType.PUT_OFF, one.person, one.why, about=one.stage)
-            others = tuple(before for before in known.held if before.person != one.person)
-            known = known.replace(held=(*others, HeldNotification(person=one.person, until=now + _LOOKED_AT_AGAIN)))
-        return known
+            if all(before.person != one.person for before in updated.held):
+                updated = updated.note(now, EventType.PUT_OFF, one.person, one.why, about=one.stage)
+            others = tuple(before for before in updated.held if before.person != one.person)
+            updated = updated.replace(held=(*others, HeldNotification(person=one.person, until=now + _LOOKED_AT_AGAIN)))
+        return updated
 
     def note(
         self,

@@ -50,16 +50,16 @@ from workflows.names import REPLAY
 
 
 def settled_record(
-    request: FollowUpInput, memory: State, run_id: str, show: Callable[[State, datetime], Shown]
+    request: FollowUpInput, state: State, run_id: str, show: Callable[[State, datetime], Shown]
 ) -> SettledRecord | None:
     """The record of what is remembered at settlement, until it has been written.
 
     Shown at that instant, so that making it again changes nothing; what becomes of the hand-off is in the amendments.
     """
-    if memory.recorded or memory.settled_at is None:
+    if state.recorded or state.settled_at is None:
         return None
-    settled = memory.paged(memory.page).replace(handoff=Outbox())
-    return SettledRecord(fingerprint=request.fingerprint, run_id=run_id, show=show(settled, memory.settled_at))
+    settled = state.paged(state.page).replace(handoff=Outbox())
+    return SettledRecord(fingerprint=request.fingerprint, run_id=run_id, show=show(settled, state.settled_at))
 
 
 def amendment(batch: HandoffBatch, report: HandoffReport, at: datetime) -> Amendment:
@@ -174,60 +174,60 @@ _NAMES_AT_MOST: Final = 300
 """Bytes."""
 
 
-def refuse(memory: FollowUpState, wish: Replay) -> str | None:
+def refuse(state: FollowUpState, command: Replay) -> str | None:
     """Why a target cannot be handed off to once more, or not yet."""
-    if why := name_fault(wish.actor) or name_fault(wish.target, "--target"):
+    if why := name_fault(command.actor) or name_fault(command.target, "--target"):
         return why
-    if not memory.status.ended and wish.target not in _last(memory.handoff):
-        return f"nothing is handed off before the end: the {memory.words.subject} is {memory.status}"
-    return refuse_of(memory.handoff, wish)
+    if not state.status.ended and command.target not in _last(state.handoff):
+        return f"nothing is handed off before the end: the {state.words.subject} is {state.status}"
+    return refuse_of(state.handoff, command)
 
 
-def refuse_of(ledger: Outbox, wish: Replay) -> str | None:
+def refuse_of(ledger: Outbox, command: Replay) -> str | None:
     """The same by the ledger alone: told is told unless they want it `again`, and who is being told waits for that.
 
     A replay that was asked for and not tried yet serves whoever asks meanwhile.
     """
     last = _last(ledger)
-    entry = last.get(wish.target)
+    entry = last.get(command.target)
     if entry is None:
         names = clipped(", ".join(last), _NAMES_AT_MOST)
         told = f"they are {names}" if last else "nobody is (the key `on` of a target says of which)"
-        return f"{wish.target} is none of those who are told of this end: {told}"
+        return f"{command.target} is none of those who are told of this end: {told}"
     if _is_asked_for(entry):
         return None
     if entry.state is HandoffState.PENDING:
         said = f" ({entry.why})" if entry.why else ""
-        return f"{wish.target} is being told: attempt {entry.attempts + 1} is due {stamp(entry.due_at)}{said}"
-    if entry.state is HandoffState.DONE and not wish.again:
-        return f"{wish.target} was told {stamp(entry.at)}: insist with --again"
+        return f"{command.target} is being told: attempt {entry.attempts + 1} is due {stamp(entry.due_at)}{said}"
+    if entry.state is HandoffState.DONE and not command.again:
+        return f"{command.target} was told {stamp(entry.at)}: insist with --again"
     return None
 
 
-def refuse_closed(ledger: Outbox, wish: Replay) -> str | None:
+def refuse_closed(ledger: Outbox, command: Replay) -> str | None:
     """The same once its run is closed."""
-    entry = _last(ledger).get(wish.target)
-    if entry is not None and entry.target == Target(target=wish.target):
-        return f"{wish.target} cannot be told: its record does not say how"
-    return refuse_of(ledger, wish)
+    entry = _last(ledger).get(command.target)
+    if entry is not None and entry.target == Target(target=command.target):
+        return f"{command.target} cannot be told: its record does not say how"
+    return refuse_of(ledger, command)
 
 
-def ask(memory: State, wish: Replay, now: datetime) -> State:
+def ask(state: State, command: Replay, now: datetime) -> State:
     """Have a target told once more, at once."""
-    known = memory.replace(handoff=replayed(memory.handoff, wish, now))
-    return known.note(now, EventType.REPLAY_WISHED, wish.target, None, by=wish.actor)
+    updated = state.replace(handoff=replayed(state.handoff, command, now))
+    return updated.note(now, EventType.REPLAY_WISHED, command.target, None, by=command.actor)
 
 
-def replayed(ledger: Outbox, wish: Replay, now: datetime) -> Outbox:
+def replayed(ledger: Outbox, command: Replay, now: datetime) -> Outbox:
     """The ledger with a fresh line for the target; of earlier replays, which are on record, the memory needs none."""
-    last = _last(ledger)[wish.target]
+    last = _last(ledger)[command.target]
     if _is_asked_for(last):
         return ledger
     fresh = OutboxEntry(
         target=last.target,
         escalation=last.escalation,
         replay=last.replay + 1,
-        by=wish.actor,
+        by=command.actor,
         at=now,
         due_at=now,
     )
@@ -297,22 +297,22 @@ def _last(ledger: Outbox) -> dict[str, OutboxEntry]:
     return {entry.target.target: entry for entry in ledger.entries if not entry.notice}
 
 
-def hand_off_batch(subject: Subject, settled: AnyEnded | None, memory: FollowUpState, now: datetime) -> HandoffBatch:
+def hand_off_batch(subject: Subject, settled: AnyEnded | None, state: FollowUpState, now: datetime) -> HandoffBatch:
     """The calls that are due now; before the end, when nothing is `settled`, they are of escalations alone."""
     calls = tuple(
-        call_of(entry, subject).replace(escalated=_escalated(subject, memory.escalations, entry.escalation))
-        for entry in memory.handoff.due(now)
+        call_of(entry, subject).replace(escalated=_escalated(subject, state.escalations, entry.escalation))
+        for entry in state.handoff.due(now)
     )
     return HandoffBatch(
-        page=memory.page,
+        page=state.page,
         subject=subject,
         settled=settled,
         calls=calls,
-        document=memory.document,
-        number=memory.handoff.batches + 1,
+        document=state.document,
+        number=state.handoff.batches + 1,
         at=now,
-        dead=dead_lines(memory.handoff.lines),
-        unrecorded=memory.handoff.unrecorded,
+        dead=dead_lines(state.handoff.lines),
+        unrecorded=state.handoff.unrecorded,
     )
 
 
@@ -350,18 +350,18 @@ def call_of(entry: OutboxEntry, subject: Subject) -> HandoffCall:
     )
 
 
-def page_batch(subject: Subject, settled: AnyEnded, memory: FollowUpState) -> HandoffBatch:
+def page_batch(subject: Subject, settled: AnyEnded, state: FollowUpState) -> HandoffBatch:
     """A batch that tells nobody, and brings the next page to the store."""
-    return HandoffBatch(subject=subject, settled=settled, calls=(), page=memory.page)
+    return HandoffBatch(subject=subject, settled=settled, calls=(), page=state.page)
 
 
-def handed_off(subject: Subject, memory: State, results: tuple[HandoffResult, ...], now: datetime) -> State:
+def handed_off(subject: Subject, state: State, results: tuple[HandoffResult, ...], now: datetime) -> State:
     """What became of targets, written down; after the end the requester is to be told, once, that one is dead."""
-    known = memory.handed_off(results, now)
-    known = known.replace(operations=over(known.operations, known.handoff, results))
-    if not known.handoff.opened:
-        return known
-    return known.replace(handoff=known.handoff.alerting(subject.requester, now))
+    updated = state.handed_off(results, now)
+    updated = updated.replace(operations=over(updated.operations, updated.handoff, results))
+    if not updated.handoff.opened:
+        return updated
+    return updated.replace(handoff=updated.handoff.alerting(subject.requester, now))
 
 
 def remembered(ledger: Outbox, batch: HandoffBatch, report: HandoffReport, now: datetime) -> Outbox:

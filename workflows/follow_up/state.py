@@ -78,8 +78,8 @@ class NotificationState(CommandState):
         """Forget what is in the store now."""
         if page is None:
             return self
-        known = self.replace(pages=page.number, past=self.past[len(page.timeline) :])
-        return known.replace(ledger=self.ledger.paged_out(len(page.lines)))
+        updated = self.replace(pages=page.number, past=self.past[len(page.timeline) :])
+        return updated.replace(ledger=self.ledger.paged_out(len(page.lines)))
 
     @property
     def told_stages(self) -> frozenset[tuple[str, str]]:
@@ -102,11 +102,11 @@ class NotificationState(CommandState):
     def held_back(self, notices: tuple[HeldBack, ...], now: datetime) -> Self:
         """Remember who has heard enough for now; of one notice the timeline says so once."""
         before = {one.key for one in self.ledger.held}
-        known = self.replace(ledger=self.ledger.with_held(notices))
+        updated = self.replace(ledger=self.ledger.with_held(notices))
         for one in notices:
             if one.key not in before:
-                known = known.note(now, EventType.HELD_BACK, one.person, one.says, about=one.stage)
-        return known
+                updated = updated.note(now, EventType.HELD_BACK, one.person, one.says, about=one.stage)
+        return updated
 
     def is_held(self, notice: NotificationOrder, now: datetime) -> bool:
         """Whether a notice waits for its recipient's budget."""
@@ -119,8 +119,8 @@ class NotificationState(CommandState):
 
     def untold(self, keys: frozenset[str]) -> Self:
         """Try these notices no more; those that have reached nobody have no line, so that they are planned anew."""
-        known = self.without_stragglers(lambda one: one.key in keys)
-        return known.replace(ledger=self.ledger.without(keys))
+        updated = self.without_stragglers(lambda one: one.key in keys)
+        return updated.replace(ledger=self.ledger.without(keys))
 
     def again(self, now: datetime) -> tuple[PendingDevice, ...]:
         """What is tried again at phones that were left open; while a question waits nobody is nudged by that either."""
@@ -144,9 +144,9 @@ class NotificationState(CommandState):
         self, tried: tuple[PendingDevice, ...], lines: tuple[Delivered, ...], left: tuple[PendingDevice, ...]
     ) -> Self:
         """Remember the phones that are `left` open; an alert that is lost by now is planned anew, for somebody else."""
-        known = self.replace(stragglers=self.stragglers.tried(tried, lines, left))
+        updated = self.replace(stragglers=self.stragglers.tried(tried, lines, left))
         alerts = any(one.moment and one.moment.kind is ActionType.ESCALATE for one in tried)
-        return known.replan() if alerts and known.unheard else known
+        return updated.replan() if alerts and updated.unheard else updated
 
     def without_stragglers(self, over: Callable[[PendingDevice], bool]) -> Self:
         """Try no more what is over."""
@@ -154,10 +154,10 @@ class NotificationState(CommandState):
 
     def go_on(self, kind: StopKind, now: datetime) -> Self:
         """See `Clocked`; nobody hears any more of a question that is in nobody's way."""
-        known = super().go_on(kind, now)
+        updated = super().go_on(kind, now)
         if kind is not StopKind.QUESTION:
-            return known
-        return known.without_stragglers(lambda one: notification_types.kind_of(one.notice.stage) in _OF_QUESTIONS)
+            return updated
+        return updated.without_stragglers(lambda one: notification_types.kind_of(one.notice.stage) in _OF_QUESTIONS)
 
     def suppress(self, moments: tuple[ScheduledAction, ...], why: Reason, now: datetime) -> Self:
         """Write planned notices into the ledger that will not be sent."""
@@ -169,8 +169,8 @@ class NotificationState(CommandState):
         """Write nudges into the ledger that are not sent: `missed` in a pause or an outage, or following too soon."""
         paused = tuple(moment for moment in missed if self.was_paused(moment.at))
         rest = tuple(moment for moment in missed if moment not in paused)
-        known = self.suppress(paused, Reason.PAUSED, now).suppress(rest, Reason.CAUGHT_UP, now)
-        return known.suppress(too_soon, Reason.TOO_SOON, now)
+        updated = self.suppress(paused, Reason.PAUSED, now).suppress(rest, Reason.CAUGHT_UP, now)
+        return updated.suppress(too_soon, Reason.TOO_SOON, now)
 
     def replan(self) -> Self:
         """Have everything planned anew; what the present plan says of notices that have no line yet is kept."""
@@ -349,17 +349,17 @@ class FollowUpState(NotificationState):
 
     def planned(self, agenda: Schedule, now: datetime) -> Self:
         """Follow this agenda, planned for `now`; a doubtful one is a problem, but a typo stops nobody's clock."""
-        known = self.replace(
+        updated = self.replace(
             agenda=agenda, due_at=agenda.due_at, closes_at=agenda.over_at if agenda.closes else None, planned_at=now
         )
         planned = self.operations.done(EXTEND, f"due {agenda.due_at:%Y-%m-%d %H:%M} UTC")
-        known = known.replace(planned_once=self.no_longer_planned(agenda), operations=planned)
+        updated = updated.replace(planned_once=self.no_longer_planned(agenda), operations=planned)
         if self.stop(StopKind.PROBLEM):
-            return known
+            return updated
         if agenda.doubt is None:
-            return known.replace(problem=None, probe_at=None)
+            return updated.replace(problem=None, probe_at=None)
         problem = self.problem or Problem(code=Code.DIRECTORY, since=now, says=agenda.doubt)
-        doubted = known.replace(problem=problem, probe_at=now + _DOUBT_LASTS)
+        doubted = updated.replace(problem=problem, probe_at=now + _DOUBT_LASTS)
         return doubted if self.problem else doubted.note(now, EventType.PROBLEM, None, agenda.doubt, about=problem.code)
 
     def escalated(self, moments: tuple[ScheduledAction, ...], now: datetime) -> Self:
@@ -383,13 +383,13 @@ class FollowUpState(NotificationState):
         # question go to who is to answer it, whoever waits for the answer.
         happened = () if done.by_hand else (ActionType.ESCALATE, ActionType.ESCALATED)
         happened = (*happened, ActionType.QUESTION)
-        known = self.giving_up((done.from_,), Reason.SUPERSEDED, now, happened)
-        known = known.give_place(done.from_, done.to, now).replace(
+        updated = self.giving_up((done.from_,), Reason.SUPERSEDED, now, happened)
+        updated = updated.give_place(done.from_, done.to, now).replace(
             reassigning=left,
             escalations=(*self.escalations, entry),
             operations=self.operations.done(DELEGATE, f"handed over to {done.to}", done.about),
         )
-        handed = known.replan().note(now, EventType.HANDED_OVER, done.from_, done.reason, about=done.to, by=done.who)
+        handed = updated.replan().note(now, EventType.HANDED_OVER, done.from_, done.reason, about=done.to, by=done.who)
         return handed._with_open_question(done, now)
 
     def hands_over(self, moment: ScheduledAction) -> bool:
@@ -399,11 +399,11 @@ class FollowUpState(NotificationState):
     def not_reassigned(self, refused: Reassignment, why: str, now: datetime) -> Self:
         """A place was not handed over; where that was an escalation, it is planned anew whom to alert at least."""
         left = tuple(one for one in self.reassigning if one != refused)
-        known = self.replace(reassigning=left)
-        known = known.note(now, EventType.NOT_HANDED_OVER, refused.from_, why, about=refused.to)
+        updated = self.replace(reassigning=left)
+        updated = updated.note(now, EventType.NOT_HANDED_OVER, refused.from_, why, about=refused.to)
         if refused.by_hand:
-            return known.replace(operations=self.operations.refused(DELEGATE, why, refused.about))
-        return known.replace(not_handed_over=(*self.not_handed_over, refused.from_)).replan()
+            return updated.replace(operations=self.operations.refused(DELEGATE, why, refused.about))
+        return updated.replace(not_handed_over=(*self.not_handed_over, refused.from_)).replan()
 
     def reminded(self, says: str) -> Self:
         """The reminder that was asked for has been tried for everyone whose turn it is; whom it reached in words."""
@@ -473,13 +473,15 @@ class FollowUpState(NotificationState):
         if not waits:
             return self.answering_themselves(done.from_, now)
         moved = {one.number: one.replace(answer="") if one.blocks else one.replace(to=done.to) for one in waits}
-        known = self.replace(questions=tuple(moved.get(one.number, one) for one in self.questions))
+        updated = self.replace(questions=tuple(moved.get(one.number, one) for one in self.questions))
         for one in waits:
-            known = known.note(now, EventType.UNBLOCKED, done.who, None, about=one.number) if one.blocks else known
+            updated = (
+                updated.note(now, EventType.UNBLOCKED, done.who, None, about=one.number) if one.blocks else updated
+            )
         if any(one.blocks for one in waits):
-            return known.answering_themselves(done.from_, now)
-        stops = (s.replace(who=done.to) if s.kind is StopKind.QUESTION else s for s in known.stops)
-        return known.replace(stops=tuple(stops))
+            return updated.answering_themselves(done.from_, now)
+        stops = (s.replace(who=done.to) if s.kind is StopKind.QUESTION else s for s in updated.stops)
+        return updated.replace(stops=tuple(stops))
 
     def giving_up(self, people: tuple[str, ...], why: Reason, now: datetime, but: tuple[ActionType, ...] = ()) -> Self:
         """The ledger's lines for what was planned for these people and will not be sent."""
@@ -493,8 +495,8 @@ class FollowUpState(NotificationState):
             if one.kind not in (done if one.person in escalated else but) and (one.suppressed is None or one.at <= now)
         )
         left = tuple(moment for moment in unsent if moment.person not in people)
-        known = self.replace(planned_once=left, ledger=self.ledger.without_held(people))
-        return known.without_stragglers(lambda one: one.concerns(people)).suppress(given_up, why, now)
+        updated = self.replace(planned_once=left, ledger=self.ledger.without_held(people))
+        return updated.without_stragglers(lambda one: one.concerns(people)).suppress(given_up, why, now)
 
 
 State = TypeVar("State", bound=FollowUpState)

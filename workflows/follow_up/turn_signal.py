@@ -13,11 +13,11 @@ _AS_EXPECTED_WITHIN: Final = timedelta(minutes=1)
 """After the start: an onboarding takes the first turn for begun when it has started the part."""
 
 
-def onboarding_of(request: FollowUpInput, memory: FollowUpState) -> str | None:
+def onboarding_of(request: FollowUpInput, state: FollowUpState) -> str | None:
     """Workflow id of the onboarding that it is a part of and that hears of it; None of anything else."""
     id, dot, _ = request.subject.id.partition(".")
     whole = Kind.ONBOARDING.workflow_id(id)
-    hears = whole in (*request.subscribers, *memory.subscribers) and whole not in memory.unsubscribed
+    hears = whole in (*request.subscribers, *state.subscribers) and whole not in state.unsubscribed
     return whole if dot and hears else None
 
 
@@ -27,9 +27,9 @@ def turn_of(shown: FollowUpShow, at: datetime) -> PartTurn:
     return PartTurn(id=shown.id, at=at, waiting_for=shown.waiting_for[:PEOPLE_AT_MOST], asks=asks)
 
 
-def is_as_expected(request: FollowUpInput, memory: FollowUpState, turn: PartTurn) -> bool:
+def is_as_expected(request: FollowUpInput, state: FollowUpState, turn: PartTurn) -> bool:
     """Whether the onboarding that has started it takes this for granted: that those who are asked first are."""
     people = tuple(one.person for one in turn.waiting_for)
-    late = any(one.since - memory.started_at > _AS_EXPECTED_WITHIN for one in turn.waiting_for)
-    own = onboarding_of(request, memory) in request.subscribers
+    late = any(one.since - state.started_at > _AS_EXPECTED_WITHIN for one in turn.waiting_for)
+    own = onboarding_of(request, state) in request.subscribers
     return own and not late and turn.asks is None and people in ((), request.first_turn[:PEOPLE_AT_MOST])

@@ -28,12 +28,12 @@ from workflows.model.views import Attention, AttentionCode, Choices, FollowUpSho
 from workflows.names import DUE_AT, EXTEND, HANDOFF, PROBLEM, STAGE, STATUS, TURN_AT, WAITING_FOR
 
 
-def attention_of(memory: FollowUpState) -> tuple[Attention, ...]:
+def attention_of(state: FollowUpState) -> tuple[Attention, ...]:
     """Everything that needs somebody, at most one entry a code, the most pressing first."""
-    if memory.status.ended:
-        return dead_hand_offs(dead_of(memory.handoff.lines))
+    if state.status.ended:
+        return dead_hand_offs(dead_of(state.handoff.lines))
     urgency = list(AttentionCode)
-    return tuple(sorted(_while_it_lives(memory), key=lambda one: urgency.index(one.code)))
+    return tuple(sorted(_while_it_lives(state), key=lambda one: urgency.index(one.code)))
 
 
 def dead_hand_offs(dead: Sequence[HandoffLine]) -> tuple[Attention, ...]:
@@ -44,41 +44,41 @@ def dead_hand_offs(dead: Sequence[HandoffLine]) -> tuple[Attention, ...]:
     return (Attention(code=AttentionCode.HANDOFF_DEAD, since=min(line.at for line in dead), says=says),)
 
 
-def _while_it_lives(memory: FollowUpState) -> Iterator[Attention]:
-    yield from memory.attention()
-    if question := open_question(memory):
+def _while_it_lives(state: FollowUpState) -> Iterator[Attention]:
+    yield from state.attention()
+    if question := open_question(state):
         code = AttentionCode.BLOCKED if question.blocks else AttentionCode.QUESTION_OPEN
         yield Attention(code=code, since=question.at, says=question_words(question))
-    if pause := memory.stop(StopKind.PAUSE):
+    if pause := state.stop(StopKind.PAUSE):
         yield Attention(code=AttentionCode.PAUSED, since=pause.since, says=pause.words)
-    yield from dead_hand_offs(dead_lines(memory.handoff.lines))
+    yield from dead_hand_offs(dead_lines(state.handoff.lines))
 
 
-def facts(subject: Subject, policy: Policy, memory: FollowUpState, now: datetime) -> FollowUpShow:
+def facts(subject: Subject, policy: Policy, state: FollowUpState, now: datetime) -> FollowUpShow:
     """What is said at `now` of everything that is followed up; each kind adds what only it knows."""
-    standstill = None if memory.status.ended else _standstill(memory)
-    following = _next(memory, standstill, now)
+    standstill = None if state.status.ended else _standstill(state)
+    following = _next(state, standstill, now)
     return FollowUpShow(
         id=subject.id,
         kind=subject.kind,
         requester=subject.requester,
-        status=memory.current_status,
-        problem=memory.problem or memory.broken_off,
-        attention=attention_of(memory),
-        waiting_for=() if memory.status.ended else _waiting_for(memory),
+        status=state.current_status,
+        problem=state.problem or state.broken_off,
+        attention=attention_of(state),
+        waiting_for=() if state.status.ended else _waiting_for(state),
         next=following,
-        due_at=memory.due_at,
-        closes_at=memory.closes_at,
-        late=memory.is_overdue(now) or any(map(memory.acted_late, memory.awaited.everyone)),
-        notifications=memory.ledger.leaving + memory.ledger.lines + memory.ledger.held,
-        earlier=memory.ledger.paged,
-        escalations=memory.escalations,
-        handoffs=memory.handoff.lines,
-        timeline=_timeline(memory),
-        question=open_question(memory),
-        answered=tuple(question for question in memory.questions if question.answer is not None),
-        choices=_choices(policy, memory, now),
-        says=_sentence(memory, standstill, following, now),
+        due_at=state.due_at,
+        closes_at=state.closes_at,
+        late=state.is_overdue(now) or any(map(state.acted_late, state.awaited.everyone)),
+        notifications=state.ledger.leaving + state.ledger.lines + state.ledger.held,
+        earlier=state.ledger.paged,
+        escalations=state.escalations,
+        handoffs=state.handoff.lines,
+        timeline=_timeline(state),
+        question=open_question(state),
+        answered=tuple(question for question in state.questions if question.answer is not None),
+        choices=_choices(policy, state, now),
+        says=_sentence(state, standstill, following, now),
     )
 
 
@@ -130,12 +130,12 @@ def is_needless(line: Delivered) -> bool:
     )
 
 
-def _waiting_for(memory: FollowUpState) -> tuple[WaitingFor, ...]:
-    return tuple(WaitingFor(person=one.person, since=one.turn_at) for one in memory.awaited.pending if one.turn_at)
+def _waiting_for(state: FollowUpState) -> tuple[WaitingFor, ...]:
+    return tuple(WaitingFor(person=one.person, since=one.turn_at) for one in state.awaited.pending if one.turn_at)
 
 
-def _people(memory: FollowUpState) -> str:
-    return ", ".join(one.person for one in _waiting_for(memory)) or "nobody of the directory"
+def _people(state: FollowUpState) -> str:
+    return ", ".join(one.person for one in _waiting_for(state)) or "nobody of the directory"
 
 
 @dataclass(frozen=True)
@@ -154,15 +154,15 @@ class _Standstill:
         return Next(what=self.what, at=self.at, why=self.why)
 
 
-def _next(memory: FollowUpState, standstill: _Standstill | None, now: datetime) -> Next | None:
-    if memory.status.ended:
-        return _next_handoff(memory)
+def _next(state: FollowUpState, standstill: _Standstill | None, now: datetime) -> Next | None:
+    if state.status.ended:
+        return _next_handoff(state)
     if standstill and not standstill.for_a_question:
         return standstill.next
-    if memory.agenda is None:
+    if state.agenda is None:
         return Next(what=NextStep.WAIT, at=None, why="the next steps are being planned")
-    moment = next_moment(memory, now)
-    if (held := _held(memory, now)) and (moment is None or held.until <= moment.at):
+    moment = next_moment(state, now)
+    if (held := _held(state, now)) and (moment is None or held.until <= moment.at):
         why = f"{held.stage} for {held.person} is held: {held.says}"
         return Next(what=NextStep.HELD, at=held.until, why=why, to=held.person)
     if moment is None:
@@ -171,78 +171,78 @@ def _next(memory: FollowUpState, standstill: _Standstill | None, now: datetime) 
     return Next(what=_NEXT_STEPS[moment.kind], at=moment.at, why=moment.why, to=to)
 
 
-def _held(memory: FollowUpState, now: datetime) -> HeldBack | None:
+def _held(state: FollowUpState, now: datetime) -> HeldBack | None:
     """Who is told next of those whose budget is used up."""
-    held = (one for one in memory.ledger.held if now < one.until)
+    held = (one for one in state.ledger.held if now < one.until)
     return min(held, key=lambda one: one.until, default=None)
 
 
-def _standstill(memory: FollowUpState) -> _Standstill | None:
+def _standstill(state: FollowUpState) -> _Standstill | None:
     """The first of the moves that takes more than a moment, if it is not to wait for the agenda."""
-    if problem := memory.problem if memory.stop(StopKind.PROBLEM) else memory.broken_off:
+    if problem := state.problem if state.stop(StopKind.PROBLEM) else state.broken_off:
         says = f"Problem {problem.code} since {stamp(problem.since)}: {problem.says}"
-        return _Standstill(says, f"trying again: {problem.says}", memory.probe_at)
-    for move in before_the_agenda(memory):
+        return _Standstill(says, f"trying again: {problem.says}", state.probe_at)
+    for move in before_the_agenda(state):
         match move:
-            case Precondition.CLOSE if memory.ending:
-                says = f"Being {memory.ending.outcome}{memory.words.closing}"
+            case Precondition.CLOSE if state.ending:
+                says = f"Being {state.ending.outcome}{state.words.closing}"
                 return _Standstill(says, says, what=NextStep.END)
             case Precondition.PREPARE:
-                return _Standstill(memory.words.preparing, memory.words.preparing, memory.probe_at)
+                return _Standstill(state.words.preparing, state.words.preparing, state.probe_at)
             case Paused(stop):
-                return _stopped(memory, stop)
-    question = memory.stop(StopKind.QUESTION)
-    return _stopped(memory, question) if question else None
+                return _stopped(state, stop)
+    question = state.stop(StopKind.QUESTION)
+    return _stopped(state, question) if question else None
 
 
-def _stopped(memory: FollowUpState, stop: Stop) -> _Standstill:
-    question = open_question(memory) if stop.kind is StopKind.QUESTION else None
+def _stopped(state: FollowUpState, stop: Stop) -> _Standstill:
+    question = open_question(state) if stop.kind is StopKind.QUESTION else None
     words = question_words(question) if question and question.blocks else stop.words
-    waiting = f"Waiting for {_people(memory)}; reminders are paused{_until(memory, stop)}"
-    says = f"{'Nobody is asked yet' if memory.preparing else waiting}: {words}"
+    waiting = f"Waiting for {_people(state)}; reminders are paused{_until(state, stop)}"
+    says = f"{'Nobody is asked yet' if state.preparing else waiting}: {words}"
     return _Standstill(says, words, for_a_question=stop.kind is StopKind.QUESTION)
 
 
-def _until(memory: FollowUpState, stop: Stop) -> str:
-    moments = memory.agenda.moments if memory.agenda and stop.kind is StopKind.QUESTION else ()
+def _until(state: FollowUpState, stop: Stop) -> str:
+    moments = state.agenda.moments if state.agenda and stop.kind is StopKind.QUESTION else ()
     return next((f" until {stamp(moment.at)}" for moment in moments if moment.kind is ActionType.GO_ON), "")
 
 
-def _choices(policy: Policy, memory: FollowUpState, now: datetime) -> tuple[Choices, ...]:
-    if memory.status.ended or memory.ending:
+def _choices(policy: Policy, state: FollowUpState, now: datetime) -> tuple[Choices, ...]:
+    if state.status.ended or state.ending:
         return ()
-    latest = latest_snoozes(memory, now)
+    latest = latest_snoozes(state, now)
     return tuple(
         Choices(
             person=signer.person,
-            snoozes_left=snoozes_left(memory, policy, signer.person),
+            snoozes_left=snoozes_left(state, policy, signer.person),
             snooze_until=latest[signer.person],
             hand_over=policy.self_delegate,
-            ask=open_question(memory) is None,
-            reminded_at=reminded_at(memory, signer.person, now),
+            ask=open_question(state) is None,
+            reminded_at=reminded_at(state, signer.person, now),
         )
-        for signer in memory.awaited.pending
+        for signer in state.awaited.pending
     )
 
 
-def _next_handoff(memory: FollowUpState) -> Next | None:
-    at = memory.handoff.next_at
+def _next_handoff(state: FollowUpState) -> Next | None:
+    at = state.handoff.next_at
     if at is None:
         return None
-    open_targets = [e.target.person if e.notice else e.target.target for e in memory.handoff.entries if e.due_at]
+    open_targets = [e.target.person if e.notice else e.target.target for e in state.handoff.entries if e.due_at]
     return Next(what=NextStep.HAND_OFF, at=at, why=f"telling {', '.join(filter(None, open_targets))}")
 
 
-def _timeline(memory: FollowUpState) -> tuple[TimelineEntry, ...]:
-    told = [told_entry(line) for line in memory.ledger.leaving + memory.ledger.lines if not is_needless(line)]
-    handed_over = tuple(place.person for place in memory.awaited.everyone if place.replaced)
+def _timeline(state: FollowUpState) -> tuple[TimelineEntry, ...]:
+    told = [told_entry(line) for line in state.ledger.leaving + state.ledger.lines if not is_needless(line)]
+    handed_over = tuple(place.person for place in state.awaited.everyone if place.replaced)
     escalated = [
         TimelineEntry(at=entry.at, happened=EventType.ESCALATED, about=entry.to, who=entry.from_, why=entry.reason)
-        for entry in memory.escalations
+        for entry in state.escalations
         if entry.from_ not in handed_over
     ]
-    handed = [handed_off_entry(line) for line in memory.handoff.lines if line.attempts]
-    return tuple(sorted([*memory.past, *memory.timeline, *told, *escalated, *handed], key=lambda entry: entry.at))
+    handed = [handed_off_entry(line) for line in state.handoff.lines if line.attempts]
+    return tuple(sorted([*state.past, *state.timeline, *told, *escalated, *handed], key=lambda entry: entry.at))
 
 
 def told_entry(line: Notification) -> TimelineEntry:
@@ -285,38 +285,38 @@ _NEXT_WORDS = {
 }
 
 
-def _sentence(memory: FollowUpState, standstill: _Standstill | None, following: Next | None, now: datetime) -> str:
-    if memory.status.ended:
-        return _ended_sentence(memory, following)
+def _sentence(state: FollowUpState, standstill: _Standstill | None, following: Next | None, now: datetime) -> str:
+    if state.status.ended:
+        return _ended_sentence(state, following)
     if standstill:
         return standstill.says
     then = ""
     if following and following.at and following.what in _NEXT_WORDS:
         then = f"; {_NEXT_WORDS[following.what]} {stamp(following.at)}"
-    elif following and (held := _held(memory, now)) and held.until == following.at:
+    elif following and (held := _held(state, now)) and held.until == following.at:
         then = f"; {held.stage} for {held.person} is held until {stamp(held.until)}: {held.says}"
-    if memory.preparing:
-        return f"{memory.words.preparing}, nobody is asked yet{then}"
-    return f"Waiting for {_people(memory)}{_until_due(memory, now)}{then}"
+    if state.preparing:
+        return f"{state.words.preparing}, nobody is asked yet{then}"
+    return f"Waiting for {_people(state)}{_until_due(state, now)}{then}"
 
 
-def _until_due(memory: FollowUpState, now: datetime) -> str:
-    if memory.due is not None and any(one.what == EXTEND for one in memory.operations.open):
+def _until_due(state: FollowUpState, now: datetime) -> str:
+    if state.due is not None and any(one.what == EXTEND for one in state.operations.open):
         # What was planned for the day before it was moved holds no more.
-        due = memory.due
+        due = state.due
         return f" until {stamp(due.astimezone(UTC)) if isinstance(due, datetime) else f'{due:%a %d %b %Y}'}"
-    if memory.is_overdue(now):
-        return f", overdue since {stamp(memory.due_at)}"
-    return f" until {stamp(memory.due_at)}" if memory.due_at else ""
+    if state.is_overdue(now):
+        return f", overdue since {stamp(state.due_at)}"
+    return f" until {stamp(state.due_at)}" if state.due_at else ""
 
 
-def _ended_sentence(memory: FollowUpState, following: Next | None) -> str:
-    ending = f"{memory.status.capitalize()} {stamp(memory.settled_at)}"
-    if memory.status is Status.FAILED and memory.problem:
-        ending += f": {memory.words.failures.get(memory.problem.code, memory.problem.says)}"
+def _ended_sentence(state: FollowUpState, following: Next | None) -> str:
+    ending = f"{state.status.capitalize()} {stamp(state.settled_at)}"
+    if state.status is Status.FAILED and state.problem:
+        ending += f": {state.words.failures.get(state.problem.code, state.problem.says)}"
     if following:
         return f"{ending}; {following.why}"
-    return with_dead_targets(ending, memory.handoff.lines)
+    return with_dead_targets(ending, state.handoff.lines)
 
 
 def with_dead_targets(ending: str, lines: Iterable[HandoffLine]) -> str:
@@ -328,13 +328,13 @@ def with_dead_targets(ending: str, lines: Iterable[HandoffLine]) -> str:
 _NO_OTHER_INSTANT: Final = timedelta(minutes=1)
 
 
-def stage_of(memory: FollowUpState) -> str:
+def stage_of(state: FollowUpState) -> str:
     """The coarse stage for lists: `escalated` when somebody kept silent, `settled`, else what each kind calls it."""
-    if memory.status.ended:
+    if state.status.ended:
         return "settled"
-    if any(entry.reason is EscalationReason.ESCALATION for entry in memory.escalations):
+    if any(entry.reason is EscalationReason.ESCALATION for entry in state.escalations):
         return "escalated"
-    return memory.phase
+    return state.phase
 
 
 def trouble_code(shown: FollowUpShow) -> str | None:
@@ -354,15 +354,15 @@ def untold(shown: FollowUpShow) -> HandoffState | None:
     return HandoffState.PENDING if waits else None
 
 
-def publish(memory: FollowUpState, shown: FollowUpShow, details: str) -> None:
+def publish(state: FollowUpState, shown: FollowUpShow, details: str) -> None:
     """Bring the details and the search attributes up to date; an upsert is an event and an action, so only changes."""
     workflow.set_current_details(details)
     updates = [
-        *_keyword(STATUS, memory.current_status),
-        *_keyword(STAGE, stage_of(memory)),
+        *_keyword(STATUS, state.current_status),
+        *_keyword(STAGE, stage_of(state)),
         *_keyword(PROBLEM, trouble_code(shown)),
         *_keyword(HANDOFF, untold(shown)),
-        *_due(memory.due_at),
+        *_due(state.due_at),
         *_turn(shown),
     ]
     if updates:

@@ -82,83 +82,83 @@ class FollowUpMessages(LifecycleWorkflow[State]):
         return planning_of(self._request, self.subject, self._progress, workflow.now())
 
     @workflow.update(name=REMIND, description="Tell everyone whose turn it is")
-    def remind(self, wish: ReminderNow) -> Receipt:
+    def remind(self, command: ReminderNow) -> Receipt:
         """Tell everyone whose turn it is."""
-        return self._accept(commands.remind, wish)
+        return self._accept(commands.remind, command)
 
     @remind.validator
-    def _may_remind(self, wish: ReminderNow) -> None:
-        self.allow(wish, commands.refuse_remind(self._progress, wish, workflow.now()))
+    def _may_remind(self, command: ReminderNow) -> None:
+        self.allow(command, commands.refuse_remind(self._progress, command, workflow.now()))
 
     @workflow.update(
         name=DELEGATE,
         description="Ask somebody else instead of a signer, unless whoever decides has something against it",
     )
-    def delegate(self, wish: Delegation) -> Receipt:
+    def delegate(self, command: Delegation) -> Receipt:
         """Ask somebody else instead of whose turn it is, unless whoever decides has something against it."""
-        return self._accept(commands.delegate, wish)
+        return self._accept(commands.delegate, command)
 
     @delegate.validator
-    def _may_delegate(self, wish: Delegation) -> None:
-        self.allow(wish, self.refuse_delegate(wish))
+    def _may_delegate(self, command: Delegation) -> None:
+        self.allow(command, self.refuse_delegate(command))
 
-    def refuse_delegate(self, wish: Delegation) -> str | None:
+    def refuse_delegate(self, command: Delegation) -> str | None:
         """Why a place cannot be handed over like this; a kind may have more against it."""
-        return commands.refuse_delegate(self._progress, wish, self.subject.requester)
+        return commands.refuse_delegate(self._progress, command, self.subject.requester)
 
     @workflow.update(name=EXTEND, description="Move the due date, and plan everything anew")
-    def extend(self, wish: Extension) -> Receipt:
+    def extend(self, command: Extension) -> Receipt:
         """Move the due date, and plan everything anew."""
-        return self._accept(commands.extend, wish)
+        return self._accept(commands.extend, command)
 
     @extend.validator
-    def _may_extend(self, wish: Extension) -> None:
-        self.allow(wish, commands.refuse_extend(self._progress, wish, workflow.now()))
+    def _may_extend(self, command: Extension) -> None:
+        self.allow(command, commands.refuse_extend(self._progress, command, workflow.now()))
 
     @workflow.update(name=PAUSE, description="Pause it: no reminders, and nobody is told anything, until it is resumed")
-    def pause(self, wish: PauseCommand) -> Receipt:
+    def pause(self, command: PauseCommand) -> Receipt:
         """Stop the clocks and tell nobody anything."""
-        return self._accept(commands.pause, wish)
+        return self._accept(commands.pause, command)
 
     @pause.validator
-    def _may_pause(self, wish: PauseCommand) -> None:
-        self.allow(wish, commands.refuse_pause(self._progress, wish))
+    def _may_pause(self, command: PauseCommand) -> None:
+        self.allow(command, commands.refuse_pause(self._progress, command))
 
     @workflow.update(name=RESUME, description="Resume it: the clocks go on")
-    def resume(self, wish: Resumption) -> Receipt:
+    def resume(self, command: Resumption) -> Receipt:
         """Have the clocks go on."""
-        return self._accept(commands.resume, wish)
+        return self._accept(commands.resume, command)
 
     @resume.validator
-    def _may_resume(self, wish: Resumption) -> None:
-        self.allow(wish, commands.refuse_resume(self._progress, wish))
+    def _may_resume(self, command: Resumption) -> None:
+        self.allow(command, commands.refuse_resume(self._progress, command))
 
     @workflow.update(name=SNOOZE, description="Remind a signer at a time of their own")
-    def snooze(self, wish: NotNow) -> Receipt:
+    def snooze(self, command: NotNow) -> Receipt:
         """Remind somebody at a time of their own."""
-        return self._accept(commands.snooze, wish)
+        return self._accept(commands.snooze, command)
 
     @snooze.validator
-    def _may_snooze(self, wish: NotNow) -> None:
-        self.allow(wish, commands.refuse_snooze(self._progress, self._request.policy, wish, workflow.now()))
+    def _may_snooze(self, command: NotNow) -> None:
+        self.allow(command, commands.refuse_snooze(self._progress, self._request.policy, command, workflow.now()))
 
     @workflow.update(name=ASK, description="Ask the requester something; reminders are paused until it is answered")
-    def ask(self, wish: Question) -> Receipt:
+    def ask(self, command: Question) -> Receipt:
         """Ask the requester something; the clocks stop until it is answered."""
-        return self._accept(commands.ask, wish)
+        return self._accept(commands.ask, command)
 
     @ask.validator
-    def _may_ask(self, wish: Question) -> None:
-        self.allow(wish, commands.refuse_ask(self._progress, wish))
+    def _may_ask(self, command: Question) -> None:
+        self.allow(command, commands.refuse_ask(self._progress, command))
 
     @workflow.update(name=ANSWER, description="Answer the open question")
-    def answer(self, wish: Answer) -> Receipt:
+    def answer(self, command: Answer) -> Receipt:
         """Answer the open question."""
-        return self._accept(commands.answer, wish)
+        return self._accept(commands.answer, command)
 
     @answer.validator
-    def _may_answer(self, wish: Answer) -> None:
-        self.allow(wish, commands.refuse_answer(self._progress, wish))
+    def _may_answer(self, command: Answer) -> None:
+        self.allow(command, commands.refuse_answer(self._progress, command))
 
 
 AT_MOST: Final = 100
@@ -281,11 +281,11 @@ class NotificationSender(LifecycleWorkflow[State]):
         """Write down what became of a call, whom it leaves open, and of which escalations somebody knows by it."""
         now, planned = workflow.now(), tuple(one.moment for one in tried if one.moment)
         done = told_by(report)
-        known = self._progress.untold(frozenset(one.key for one in done.put_off))
-        known = known.paged(delivery.page).put_off(done.put_off, now)
-        known = known.told(explained(done.delivered, planned), now).held_back(done.held, now)
-        known = known.tried(tried, done.delivered, tuple(left_open(tried, report, now)))
-        self._progress = known.escalated(alerted(known, planned), now)
+        updated = self._progress.untold(frozenset(one.key for one in done.put_off))
+        updated = updated.paged(delivery.page).put_off(done.put_off, now)
+        updated = updated.told(explained(done.delivered, planned), now).held_back(done.held, now)
+        updated = updated.tried(tried, done.delivered, tuple(left_open(tried, report, now)))
+        self._progress = updated.escalated(alerted(updated, planned), now)
 
     def _give_up(self, over: tuple[PendingDevice, ...]) -> None:
         """Their hours have closed: whoever was reached by no phone is told when they open."""
@@ -317,9 +317,9 @@ ASIDE = "aside"
 class BackgroundNotifier(LifecycleWorkflow[State]):
     """Has a task of its own for targets of escalations, of which there is one at most."""
 
-    def __init__(self, request: FollowUpInput, memory: State) -> None:
+    def __init__(self, request: FollowUpInput, state: State) -> None:
         """`at_rest` is whether the story waits for whatever comes: only then what targets have heard is news to it."""
-        super().__init__(request, memory)
+        super().__init__(request, state)
         self.at_rest = False
 
     def tell_aside(self, aside: asyncio.Task[None] | None) -> asyncio.Task[None] | None:
@@ -354,8 +354,8 @@ class BackgroundNotifier(LifecycleWorkflow[State]):
                 report = unreached(batch, call_failure_of(failure).says)
             # While the story calls somebody, or pauses before it calls again, this would be news that breaks that off.
             await workflow.wait_condition(lambda: self.at_rest)
-            known = handed_off(self.subject, self._progress, report.results, now)
-            self._progress = known.replace(handoff=remembered(known.handoff, batch, report, now))
+            updated = handed_off(self.subject, self._progress, report.results, now)
+            self._progress = updated.replace(handoff=remembered(updated.handoff, batch, report, now))
 
     async def _sooner(self, pause: timedelta) -> None:
         """Wait so long, or until something is due sooner."""
@@ -398,9 +398,9 @@ class FollowUpWorkflow(FollowUpMessages[State], BackgroundNotifier[State], Notif
     async def hand_over(self, wanted: Reassignment) -> None:
         """Give somebody's place to somebody else, or remember why it cannot be done."""
 
-    def __init__(self, request: FollowUpInput, memory: State) -> None:
+    def __init__(self, request: FollowUpInput, state: State) -> None:
         """A fresh history tells its onboarding anew: what the one before has told last may not have left it."""
-        super().__init__(request, memory)
+        super().__init__(request, state)
         self._turn_told: PartTurn | None = None
         self._telling: list[asyncio.Task[None]] = []
 
@@ -447,8 +447,8 @@ class FollowUpWorkflow(FollowUpMessages[State], BackgroundNotifier[State], Notif
             case AskAgain(moments):
                 await self.tell(asked_again(self._progress, moments), planned=moments)
             case GoOn(moment):
-                known = self._progress.go_on(StopKind.QUESTION, workflow.now())
-                self._progress = known.note(workflow.now(), EventType.WENT_ON, None, moment.why)
+                updated = self._progress.go_on(StopKind.QUESTION, workflow.now())
+                self._progress = updated.note(workflow.now(), EventType.WENT_ON, None, moment.why)
             case Expire(moment):
                 self._progress = self._progress.expire(moment, workflow.now())
             case Wait(moment):

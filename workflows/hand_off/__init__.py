@@ -1,1 +1,1 @@
-"""Handing off once more what has ended."""
+"""Replays of a hand-off after the run is closed."""

@@ -34,19 +34,19 @@ class ReplayState(CommandState):
     handoff: Outbox = Outbox()
     over: bool = False
 
-    def wished(self, id: str, wish: Replay, now: datetime) -> Self:
+    def wished(self, id: str, command: Replay, now: datetime) -> Self:
         """Take a wish down; it is decided about once the record was read."""
         one = Operation(
             id=id,
             what=REPLAY,
-            digest=digest_of(wish),
+            digest=digest_of(command),
             at=now,
-            by=wish.actor,
-            says=f"hand off to {wish.target} once more",
-            about=wish.target,
+            by=command.actor,
+            says=f"hand off to {command.target} once more",
+            about=command.target,
         )
         return self.replace(
-            asked=(*self.asked, RequestedReplay(id=id, wish=wish)), operations=self.operations.record(one)
+            asked=(*self.asked, RequestedReplay(id=id, wish=command)), operations=self.operations.record(one)
         )
 
     def recalled(self, found: RecordedHandOff) -> Self:

@@ -76,15 +76,15 @@ class HandOffWorkflow(AcceptsCommands[ReplayState]):
             await self.once(Handoff.hand_off, batch, options.HAND_OFF, targets_in_words(batch))
 
     @workflow.update(name=REPLAY, description="Hand off to a target once more")
-    def replay(self, wish: Replay) -> Receipt:
+    def replay(self, command: Replay) -> Receipt:
         """Take it down; whether it may be is decided by the record."""
-        return self.accept_once(lambda id, now: self._progress.wished(id, wish, now))
+        return self.accept_once(lambda id, now: self._progress.wished(id, command, now))
 
     @replay.validator
-    def _may_replay(self, wish: Replay) -> None:
-        why = name_fault(wish.actor) or name_fault(wish.target, "--target")
+    def _may_replay(self, command: Replay) -> None:
+        why = name_fault(command.actor) or name_fault(command.target, "--target")
         too_many = _TOO_MANY if len(self._progress.asked) >= WISHES_AT_MOST else None
-        self.allow(wish, why or (_ENDING if self._progress.over else too_many))
+        self.allow(command, why or (_ENDING if self._progress.over else too_many))
 
     @workflow.signal(name=HAND_OFF_NOW, description="Try targets at once that would be tried later")
     def hand_off_now(self, wanted: HandOffNow) -> None:

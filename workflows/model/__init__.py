@@ -1,5 +1,5 @@
-"""What crosses a boundary: the request and its policy, what the provider said, what people did, what was decided.
+"""Models that cross a boundary: inputs, results, commands, views and records.
 
-Every model is frozen and ignores unknown fields: histories outlive code, so fields are only ever added, with defaults.
-Persons are directory ids; names and addresses never enter a history. Each model is imported from its own room.
+Frozen; unknown fields are ignored, fields are only ever added, with defaults. Persons are directory ids, never names or
+addresses. Import each model from its own module.
 """

@@ -1,4 +1,4 @@
-"""The base of everything that crosses a boundary."""
+"""Base classes of the models: frozen pydantic model, enum with English words."""
 
 import base64
 import json
@@ -41,31 +41,28 @@ where that is shorter. Plain JSON is read as well.
 
 
 class Model(BaseModel):
-    """A frozen value; unknown fields are ignored so that old code reads new histories."""
+    """A frozen model; ignores unknown fields so that old code reads new histories."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, defer_build=True)
 
     def replace(self, **changes: object) -> Self:
-        """The same value with `changes`, as `dataclasses.replace` does: a name that is no field is a `TypeError`.
-
-        Nothing is validated again, so pass the declared types.
-        """
+        """A copy with `changes`, not validated again. An unknown name is a `TypeError`."""
         if strangers := changes.keys() - type(self).model_fields.keys():
             raise TypeError(f"{type(self).__name__} has no field {', '.join(sorted(strangers))}")
         return self.model_copy(update=changes)
 
 
 class InWords(StrEnum):
-    """A word, and how it is said in English, which may name what is put into it: `NAME = "word", "said of {whom}"`."""
+    """A string enum with an English text per member, perhaps with placeholders: `NAME = "word", "said of {whom}"`."""
 
     english: str
 
     def __new__(cls, word: str, english: str = "") -> Self:
-        """What it is called in histories and records, and for people where that is not the same."""
+        """`value` is the word in histories and records; the text defaults to it."""
         one = str.__new__(cls, word)
         one._value_, one.english = word, english or word
         return one
 
     def says(self, **values: object) -> str:
-        """It in English."""
+        """The English text."""
         return self.english.format(**values)

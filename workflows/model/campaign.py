@@ -1,4 +1,4 @@
-"""What a campaign is: one document, a frozen audience, a window; and the walks over the audience that its life is."""
+"""Models of a campaign: document, frozen audience, window, changes of the audience, batch jobs, yearly series."""
 
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
@@ -18,31 +18,31 @@ CLOSED: Final = "the campaign was closed"
 
 
 class Joiners(StrEnum):
-    """What becomes of somebody who comes into the audience's group while the campaign runs."""
+    """What happens to a person who joins the audience's group during the campaign."""
 
     ADD = "add"
     IGNORE = "ignore"
 
 
 class Leavers(StrEnum):
-    """What becomes of somebody who leaves it, or the directory."""
+    """What happens to a person who leaves the group or the directory."""
 
     DROP = "drop"
     KEEP = "keep"
 
 
 class AudienceSource(Model):
-    """Who the audience is before it is frozen: a group of the directory, or rows in the store, by their SHA-256."""
+    """The audience before it is frozen: a directory group, or rows in the store by their SHA-256."""
 
     group: str | None = None
     rows: str | None = None
 
 
 class Campaign(Subject):
-    """A campaign as it was asked for; its requester is its owner, and it asks nobody itself: its requests do.
+    """A campaign as requested; its requester is its owner.
 
-    `due` is the last day of the window, `grace` how many days after it somebody may still be late; `within` is how many
-    days somebody has who joins. `asking` is the policy of each request, the campaign's own says who hears of its end.
+    `due` is the last day of the window, `grace` a number of days after it, `within` the number of days for a person who
+    joins. `asking` is the policy of each request; the campaign's own policy names the targets of its end.
     """
 
     type: Kind = Kind.CAMPAIGN
@@ -62,12 +62,11 @@ class Campaign(Subject):
 
     @property
     def subject(self) -> Subject:
-        """What everyone needs to know who tells people about it."""
         return Subject(**{name: getattr(self, name) for name in Subject.model_fields})
 
 
 class FrozenAudience(Model):
-    """The audience as it was at the opening: the store has it under `sha256`; `errors` of its rows cannot be asked."""
+    """The audience at the opening, in the store under `sha256`; `errors` counts the rows that cannot be asked."""
 
     sha256: str
     rows: int
@@ -76,7 +75,7 @@ class FrozenAudience(Model):
 
 
 class BatchWork(StrEnum):
-    """What a walk over the audience does with each of those it is for."""
+    """What a batch job does with each member."""
 
     START = "start"
     END = "end"
@@ -84,7 +83,7 @@ class BatchWork(StrEnum):
 
 
 class ChangeKind(StrEnum):
-    """Why the audience, or its time, is not what it was at the opening."""
+    """Why the audience or its dates changed after the opening."""
 
     JOINED = "joined"
     LEFT = "left"
@@ -94,7 +93,7 @@ class ChangeKind(StrEnum):
 
     @property
     def work(self) -> BatchWork:
-        """What follows from it for the people it is about."""
+        """The batch work that follows from the change."""
         match self:
             case ChangeKind.JOINED | ChangeKind.AGAIN:
                 return BatchWork.START
@@ -105,10 +104,10 @@ class ChangeKind(StrEnum):
 
 
 class AudienceChange(Model):
-    """A change that somebody wants, or that the daily look found, with its number in the campaign's history.
+    """A change that a person requested or the daily check found; `number` counts the changes of the campaign.
 
-    `person` is whom it is about (exempt); of a joining, a leaving or a retry the store knows the people. `reason` is
-    the words of whoever wants it.
+    `person` is set for an exemption only; the people of other changes are in the store. `reason` is the requester's
+    text.
     """
 
     number: int
@@ -121,9 +120,9 @@ class AudienceChange(Model):
 
 
 class CampaignOrder(Model):
-    """What every activity of a campaign is told: the campaign, and what its audience is by now.
+    """Input of every campaign activity: the campaign and its present audience.
 
-    `changed` is the SHA-256 of the last change, which has that of the one before it, and so on to the frozen rows.
+    `changed` is the SHA-256 of the last change, which names the one before it, down to the frozen rows.
     """
 
     campaign: Campaign
@@ -139,14 +138,13 @@ class CampaignOrder(Model):
 
     @property
     def workflow_id(self) -> str:
-        """The campaign's."""
         return self.campaign.workflow_id
 
 
 class Batch(Model):
-    """Go on with a walk behind the member at `after`, in the order of the audience; of a `change` those it is about.
+    """Continue a batch job behind the member at `after`, in audience order; for a `change`, with its people only.
 
-    `actor` and `reason` are of whoever wants it, for what is told to each request.
+    `actor` and `reason` go to each request.
     """
 
     order: CampaignOrder
@@ -160,9 +158,9 @@ class Batch(Model):
 
 
 class BatchResult(Model):
-    """How far a walk came: the place of the last member it has seen to, how many it did something for or could not.
+    """How far a batch came: `after` is the index of the last member; counts of members `done` and `refused`.
 
-    `over` once it has seen to everybody; `full` when it ended because no more requests may wait for Core Signature.
+    `over` after the last member; `full` when it stopped because Core Signature takes no more requests for now.
     """
 
     after: int
@@ -173,16 +171,16 @@ class BatchResult(Model):
 
 
 class ChangeOrder(Model):
-    """Write a change down, with the people it is about; a repetition writes the same."""
+    """Write a change and its people to the store; idempotent."""
 
     order: CampaignOrder
     change: AudienceChange
 
 
 class DailyCheck(Model):
-    """The daily look: who has joined or left since, what managers and the owner are to hear today.
+    """The daily check: who joined or left, what managers and the owner hear today.
 
-    `day` counts from the opening; `weekly` when the owner gets their line.
+    `day` counts from the opening; `weekly` on the day of the owner's report.
     """
 
     order: CampaignOrder
@@ -196,10 +194,8 @@ class DailyCheck(Model):
 
 
 class ChangeResult(Model):
-    """What became of a change: how many people it is about, nobody when it is `refused` in words.
-
-    `sha256` is what it is kept under; `new` of the people were never in the audience before; `due` is the last day that
-    anybody has by now.
+    """Result of a change: `sha256` in the store, number of people (0 if `refused`, in words), how many are `new` in the
+    audience, and `due`, the latest day of any member.
     """
 
     change: AudienceChange | None = None
@@ -211,7 +207,7 @@ class ChangeResult(Model):
 
 
 class DailyCheckResult(Model):
-    """What the daily look has found and done; not `over`: go on behind `after`. The counts are as of so long `ago`."""
+    """Findings of the daily check; if not `over`, continue behind `after`. The counts are `ago` old."""
 
     changes: tuple[ChangeResult, ...] = ()
     counts: "Counts"
@@ -239,40 +235,39 @@ class Counts(Model):
 
     @property
     def total(self) -> int:
-        """Everybody."""
         return sum(dict(self).values())
 
     @property
     def wanted(self) -> int:
-        """Those who are to acknowledge: without whoever need not, and rows that name nobody who could."""
+        """Members who are to acknowledge: total without exempt members and rows that name nobody."""
         return self.total - self.exempt - self.dropped - self.errors
 
     @property
     def open(self) -> int:
-        """Those who may still acknowledge."""
+        """Members who can still acknowledge."""
         return self.not_told + self.told + self.opened
 
     @property
     def done(self) -> int:
-        """Those who have."""
+        """Members who acknowledged."""
         return self.acknowledged + self.late
 
     @property
     def faulty(self) -> int:
-        """Those whom nobody could ask, by a fault of the file or of the provider."""
+        """Members who could not be asked because of an error of the file or the provider."""
         return self.errors + self.failed
 
     @property
     def amiss(self) -> int:
-        """Those who were to acknowledge and have not: in time, by their own will, or because nobody could ask them."""
+        """Members who did not acknowledge in time, declined, or could not be asked."""
         return self.faulty + self.expired + self.declined + self.not_started + self.open
 
 
 class SettleOrder(Model):
-    """Walk the whole audience and say how each of it stands by the records; the list is written once nobody is open.
+    """Count the outcomes of the audience by the records; write the outcome list once nobody is open.
 
-    `expected` is how many people the workflow knows of: where it is another number, nothing is written. Nobody is asked
-    any more. With `final` the list is written although some are open, who count as failed.
+    With another number than `expected` nothing is written. With `final` the list is written in any case, and open
+    members count as failed.
     """
 
     order: CampaignOrder
@@ -281,7 +276,7 @@ class SettleOrder(Model):
 
 
 class OutcomeCounts(Model):
-    """How everybody stands; `outcomes` is the SHA-256 of the line of each, and the population then and now."""
+    """Outcome counts; `outcomes` is the SHA-256 of the list; `came` and `left` compare the population then and now."""
 
     counts: Counts
     outcomes: str | None = None
@@ -295,7 +290,7 @@ DailyCheckResult.model_rebuild()
 
 
 def last_day_before(over_at: datetime) -> date:
-    """The day that everybody reads, wherever they are, of what is over when a day is over everywhere on earth."""
+    """The last day that people read for something that is over when that day is over everywhere on earth."""
     return over_at.astimezone(UTC).date() - timedelta(days=1)
 
 
@@ -304,7 +299,7 @@ YEAR: Final = "{year}"
 
 
 class Series(Model):
-    """A campaign that opens each year on a day; its `id` and `title` say `{year}` where each year's say the year."""
+    """A yearly campaign; `id` and `title` contain `{year}` where each year has its own."""
 
     id: str
     kind: str
@@ -315,16 +310,15 @@ class Series(Model):
 
     @property
     def schedule_id(self) -> str:
-        """What Temporal knows it by: the id without the year."""
+        """The id of its Temporal Schedule: the id without the year."""
         return f"{OPENING_PREFIX}:{self.id.replace(YEAR, '').strip('-_')}"
 
     def campaign_id(self, year: int) -> str:
-        """The campaign of a year."""
         return self.id.replace(YEAR, str(year))
 
 
 class YearToOpen(Model):
-    """Open the first year from the day of `since` on, if its day has come by `now` and its content is there."""
+    """Open the first year on or after `since`, if its day has come by `now` and its content is there."""
 
     series: Series
     since: AwareDatetime
@@ -332,9 +326,9 @@ class YearToOpen(Model):
 
 
 class YearSeen(Model):
-    """When a year's campaign opens, from when on its owner is told what is missing, and when it is given up.
+    """The next year of a series: when it opens, from when its owner is told what is missing, when it is given up.
 
-    `campaign` is the workflow id of what was opened with the content that was `given`, `refused` why nothing was.
+    `campaign` is the workflow id that was started with the content `given`, `refused` why none was.
     """
 
     year: int
@@ -347,13 +341,13 @@ class YearSeen(Model):
 
 
 class YearGivenUp(Model):
-    """A year of a series that is not opened any more."""
+    """A year of a series that will not be opened."""
 
     series: Series
     year: int
 
 
 class ContentGiven(Model):
-    """Signal `content_given`: the store has what a year is to open with, or has something else."""
+    """Signal `content_given`: the store has new content for a year."""
 
     year: int

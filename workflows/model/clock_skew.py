@@ -1,4 +1,4 @@
-"""Clocks of machines differ: instants that are compared come from the server's, and who is far from it is named."""
+"""Bound of clock skew between machines; instants that are compared come from the server's clock."""
 
 from datetime import timedelta
 from typing import Final

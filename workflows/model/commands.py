@@ -1,4 +1,4 @@
-"""What people want of a living request, and what stands in its way."""
+"""Commands: inputs of the updates that people send, and models of pauses, endings and problems."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -38,26 +38,26 @@ INSIST: Final = ": insist with --force"
 
 
 class Command(Model):
-    """Who wants something; `op` makes a repetition harmless (it is the id of the update)."""
+    """Base of all commands: `actor` and `op`, the id of the update, which makes a repetition harmless."""
 
     actor: str
     op: str | None = None
 
 
 class Cancellation(Command):
-    """Update `cancel`: end the request, and why; `told` hear of it from whoever ends many at once."""
+    """Update `cancel`: end the request, and why. `told` hear of it from the sender, who ends many at once."""
 
     reason: str
     told: tuple[str, ...] = ()
 
     @property
     def of_the_run(self) -> str:
-        """What the run itself is cancelled with, where nobody answers to the update."""
+        """The text for cancelling the run itself, where no update handler answers."""
         return self.replace(op=None).model_dump_json(exclude_none=True)
 
     @classmethod
     def read(cls, of_the_run: str) -> Self:
-        """What the run was cancelled with: `of_the_run`, or whatever somebody wrote in the Web UI."""
+        """Parse the cancellation reason of a run: `of_the_run`, or free text from the Web UI."""
         try:
             known = cls.model_validate_json(of_the_run)
         except ValueError:
@@ -68,7 +68,7 @@ class Cancellation(Command):
 
 
 class ReminderNow(Command):
-    """Update `remind`: tell everyone whose turn it is now; `force` even if they were told within the hour."""
+    """Update `remind`: remind everyone whose turn it is; `force` even within the hour of the last reminder."""
 
     force: bool = False
 
@@ -89,7 +89,7 @@ class Extension(Command):
 
 
 class PauseCommand(Command):
-    """Update `pause`: nobody is told anything and the clocks stand until `resume`."""
+    """Update `pause`: no notifications, and the clocks stop until `resume`."""
 
     reason: str = ""
 
@@ -106,61 +106,61 @@ class NotNow(Model):
 
 
 class Question(Model):
-    """Update `ask`: a signer asks the requester; the clocks stand until it is answered."""
+    """Update `ask`: a signer asks the requester; the clocks stop until the answer."""
 
     person: str
     text: str
 
 
 class Answer(Command):
-    """Update `answer`: what the requester answers."""
+    """Update `answer`: the requester's answer."""
 
     text: str
 
 
 class Subscription(Command):
-    """Update `subscribe`: tell another workflow too how it ended, by the same signal as those that the file names."""
+    """Update `subscribe`: signal another workflow at the end, like those that the file names."""
 
     workflow: str
 
 
 class Replay(Command):
-    """Update `replay`: hand off to a target once more; `again` even if it was told."""
+    """Update `replay`: hand off to a target once more; `again` even if it succeeded before."""
 
     target: str
     again: bool = False
 
 
 class Unsubscription(Subscription):
-    """Update `unsubscribe`: do not tell it after all, also if the file names it."""
+    """Update `unsubscribe`: do not signal this workflow, even if the file names it."""
 
 
 class Done(Command):
-    """Update `done`: the task is done, and what there is to say about it; `decided` that what it asked to decide is."""
+    """Update `done`: the task is done, with a comment; `decided` the decision that it asked for was made."""
 
     note: str = ""
     decided: bool = False
 
 
 class Waiver(Command):
-    """Update `waive`: nobody needs to do the task any more, and why."""
+    """Update `waive`: the task is no longer needed, and why."""
 
     reason: str
 
 
 class Block(Model):
-    """Update `block`: somebody who was asked cannot go on; the clocks stand until the owner has cleared the way."""
+    """Update `block`: an assignee cannot go on; the clocks stop until the owner has unblocked it."""
 
     person: str
     because: str
 
 
 class Unblock(Answer):
-    """Update `unblock`: what stood in the way is gone, and what there is to say about it."""
+    """Update `unblock`: the obstacle is gone, with a comment."""
 
 
 class PartOutcome(StrEnum):
-    """What becomes of a part that has ended otherwise than it should."""
+    """What the owner decides about a part that did not succeed."""
 
     RESEND = "resend"
     REPLACE = "replace"
@@ -174,9 +174,9 @@ class PartOutcome(StrEnum):
 
 
 class Decision(Command):
-    """Update `decide`: the owner's word on a part of an onboarding that ended otherwise than it should.
+    """Update `decide`: the owner's decision about a failed part of an onboarding.
 
-    `content` is the reference of what the part is started from instead; None for what it was started from before.
+    `content` is the reference of new content to start the part from, None for the old.
     """
 
     part: str
@@ -186,18 +186,18 @@ class Decision(Command):
 
 
 class NewLink(Command):
-    """Update `send_link`: send whoever wishes it the link to their page of an onboarding once more."""
+    """Update `send_link`: send the actor the link to their onboarding page again."""
 
 
 class Exemption(Command):
-    """Update `exempt`: somebody of a campaign's audience need not acknowledge, and why."""
+    """Update `exempt`: a member need not acknowledge, and why."""
 
     person: str
     reason: str
 
 
 class Retry(Command):
-    """Update `retry`: ask those of a campaign once more who could not be asked."""
+    """Update `retry`: ask again the members who could not be asked."""
 
 
 AnyCommand: TypeAlias = Command | NotNow | Question | Block
@@ -227,7 +227,7 @@ UPDATES: Final[Mapping[type[AnyCommand], str]] = {
 
 
 class StopKind(StrEnum):
-    """Why the clocks stand."""
+    """Why the clocks are stopped."""
 
     PROBLEM = "problem"
     PAUSE = "pause"
@@ -235,7 +235,7 @@ class StopKind(StrEnum):
 
 
 class Stop(Model):
-    """One reason for which the clocks stand, since when, by whom."""
+    """One reason why the clocks are stopped, with instant and person."""
 
     kind: StopKind
     since: AwareDatetime
@@ -244,14 +244,13 @@ class Stop(Model):
 
     @property
     def words(self) -> str:
-        """Why the clocks stand, as people read it."""
         if self.kind is StopKind.QUESTION:
             return f"a question of {self.who} waits for an answer"
         return f"paused by {self.who}" + (f": {self.says}" if self.says else "")
 
 
 class Ending(Model):
-    """How we mean to end the request ourselves; the provider's word still wins."""
+    """The ending that we ask for; the provider's answer decides."""
 
     outcome: Status
     who: str
@@ -261,7 +260,7 @@ class Ending(Model):
 
 
 class Problem(Model):
-    """What is wrong and needs a person. The clocks stand meanwhile, unless only the people file is in doubt."""
+    """A problem that needs a person. The clocks stop meanwhile, unless only the people file is in doubt."""
 
     code: Code
     since: AwareDatetime

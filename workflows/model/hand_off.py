@@ -1,4 +1,4 @@
-"""Everyone downstream of a settled request."""
+"""Models of the hand-off: facts of an ending or escalation, calls to targets and their results."""
 
 from enum import StrEnum
 
@@ -17,7 +17,7 @@ from workflows.model.subject import Status
 
 
 class HandoffState(StrEnum):
-    """Where one target of the fan-out stands; `dead` is final and carries its reason."""
+    """State of one target; `dead` is final and has a reason."""
 
     PENDING = "pending"
     DONE = "done"
@@ -26,9 +26,9 @@ class HandoffState(StrEnum):
 
 
 class HandoffLine(Model):
-    """A target of the hand-off as shown; each replay has a line of its own beside the original, numbered from 1.
+    """A target in a view; each replay has a line beside the original, numbered from 1.
 
-    `why` is the last answer in words, `key` what outside systems know the hand-off by: the `webhook-id` of a call.
+    `why` is the last answer in words, `key` the id for outside systems: the `webhook-id` of a call.
     """
 
     target: str
@@ -53,9 +53,9 @@ class SettledSigner(Model):
 
 
 class EndedFacts(Model):
-    """How something ended: the `data` of the HTTP hand-off, and the argument of the signal to whoever subscribed.
+    """How something ended: the `data` of the HTTP hand-off and the argument of subscribers' signal (docs/schemas/).
 
-    Its JSON Schemas are in docs/schemas/. `version` counts what a reader must know of: fields are only ever added.
+    `version` rises when readers must change: fields are only ever added.
     """
 
     version: int = 1
@@ -77,7 +77,6 @@ class Settled(EndedFacts):
 
     @property
     def declined_by(self) -> str | None:
-        """Who did, if it was declined."""
         return next((name_told(one.person) for one in self.signers if one.state is SignerState.DECLINED), None)
 
 
@@ -127,9 +126,9 @@ class SettledCampaign(EndedFacts):
 
 
 class Escalated(Model):
-    """Somebody has not acted, and somebody else was alerted or asked instead: the `data` of that event.
+    """An escalation: the `data` of that event.
 
-    `number` counts the escalations, hand-overs and delegations of one request or task.
+    `number` counts the escalations and reassignments of one request or task.
     """
 
     version: int = 1
@@ -162,7 +161,7 @@ Told = AnyEnded | AnyEscalated
 
 
 class HandoffCall(Model):
-    """One target to be told now."""
+    """One target to call now."""
 
     target: Target
     notice: NotificationOrder | None = None
@@ -183,7 +182,7 @@ class HandoffCall(Model):
 
 
 class HandoffResult(Model):
-    """What became of one target; `gone` means that no retry can help (`workflow_closed`, HTTP 410)."""
+    """Result of one target; `gone` means that no retry can help (`workflow_closed`, HTTP 410)."""
 
     target: str
     ok: bool
@@ -207,13 +206,13 @@ class HandoffResult(Model):
 
 
 class HandOffNow(Model):
-    """Signal `hand_off_now`: do not wait for the next attempt of a target, or of all."""
+    """Signal `hand_off_now`: call a target, or all, at once."""
 
     target: str | None = None
 
 
 class ReplayedFacts(Model):
-    """How the replays of something that has ended stand: every line of its hand-off."""
+    """All hand-off lines of something that has ended, with its replays."""
 
     id: str
     status: Status
@@ -223,9 +222,9 @@ class ReplayedFacts(Model):
 
 
 class HandoffReport(Model):
-    """A result per call of the batch; whether the store has it that they were called.
+    """A result per call of the batch; whether the store recorded them.
 
-    `number` is that of the batch's amendment where the record had some before; 0 is that of the batch.
+    `number` is the number of the batch's amendment where the record had earlier ones, else 0.
     """
 
     results: Packed[tuple[HandoffResult, ...]]
@@ -234,7 +233,7 @@ class HandoffReport(Model):
 
 
 class OperationOrder(Model):
-    """The operation, the facts that are its only argument, and the key that its handler tells a repetition by."""
+    """A Nexus operation, its only argument (the facts), and its idempotency key."""
 
     operation: NexusOperation
     told: Told

@@ -1,4 +1,4 @@
-"""Notices to people, and what became of them."""
+"""Notifications to people: orders, delivery results, lines of the notification log, budget."""
 
 from enum import StrEnum
 from typing import Annotated, Final
@@ -17,14 +17,14 @@ QUIET_AT_MOST: Final = 20
 
 
 class BudgetExemption(Model):
-    """Somebody of this part, and the key under which all parts count what they hear; it says nothing of them."""
+    """A person of this part, and the key under which all parts count their notifications; an opaque key."""
 
     person: str
     key: str
 
 
 class NotificationBudget(Model):
-    """At most `most` notices in any `per`, of all parts of `of` together; urgent ones and news are apart."""
+    """At most `most` notifications per `per`, of all parts of `of` together; urgent ones and news do not count."""
 
     of: str
     most: Annotated[int, Field(ge=1, le=QUIET_AT_MOST)] = 3
@@ -32,12 +32,12 @@ class NotificationBudget(Model):
     people: tuple[BudgetExemption, ...] = ()
 
     def key_of(self, person: str) -> str | None:
-        """Under which key somebody is counted, None for whoever hears everything."""
+        """The counting key of a person, None for a person without a budget."""
         return next((one.key for one in self.people if one.person == person), None)
 
 
 class NoticeAction(StrEnum):
-    """What tapping a notice is for; `withdraw` removes the one with the same key from the screen."""
+    """What tapping a notification is for; `withdraw` removes the one with the same key from the screen."""
 
     SIGN = "sign"
     APPROVE = "approve"
@@ -47,7 +47,7 @@ class NoticeAction(StrEnum):
 
 
 class Channel(StrEnum):
-    """How a notice travels; `mail` is Core Signature's own, or like `sms` one of cloud messaging."""
+    """How a notification travels: `mail` by Core Signature, or like `sms` by cloud messaging."""
 
     PUSH = "push"
     MAIL = "mail"
@@ -55,8 +55,6 @@ class Channel(StrEnum):
 
 
 class NotificationOutcome(StrEnum):
-    """What became of a notice."""
-
     ACCEPTED = "accepted"
     SUPPRESSED = "suppressed"
     FAILED = "failed"
@@ -64,7 +62,7 @@ class NotificationOutcome(StrEnum):
 
 
 class NotificationOrder(Model):
-    """One notice to one person; its identity is request, stage and person."""
+    """One notification to one person, identified by request, stage and person."""
 
     key: str
     stage: str
@@ -89,14 +87,14 @@ class NotificationOrder(Model):
 
 
 class DeviceOutcome(Model):
-    """What became of one device; `device` is a short hash, never the token."""
+    """Result for one device; `device` is a short hash, never the token."""
 
     device: str
     outcome: NotificationOutcome = NotificationOutcome.ACCEPTED
 
 
 class Delivered(Model):
-    """The line of the reminder ledger for one notice."""
+    """The log line of one notification."""
 
     key: str
     stage: str
@@ -108,28 +106,28 @@ class Delivered(Model):
 
     @property
     def reached(self) -> bool:
-        """Whether they know of it, be it from a notice that said how many things wait for them."""
+        """Whether the person was informed, also by a notification that only counted open items."""
         return self.outcome is NotificationOutcome.ACCEPTED or self.why == Reason.JOINED
 
 
 class Notification(Delivered):
-    """A line of the reminder ledger with its instant."""
+    """A log line with its instant."""
 
     at: AwareDatetime
 
 
 class HeldBack(Notification):
-    """A line that may yet change: the budget of notices is used up, and it is tried again at `until`.
-
-    `says` is the budget in words.
-    """
+    """A notification that the budget holds back, tried again at `until`; `says` is the budget in words."""
 
     until: AwareDatetime
     says: str
 
 
 class LogPage(Model):
-    """What leaves the memory next, in order; one that was not kept comes again, with the same and perhaps more."""
+    """Log lines to move from the state to the store, in order.
+
+    A page that was not stored comes again, perhaps with more lines.
+    """
 
     number: int
     lines: tuple[Notification, ...] = ()
@@ -137,12 +135,12 @@ class LogPage(Model):
 
     @property
     def name(self) -> str:
-        """What it is called in the store: of one name there is one content, whatever attempt is late."""
+        """The name in the store; the same name has the same content on each attempt."""
         return f"{self.number}-{len(self.lines)}-{len(self.timeline)}"
 
 
 class Delivery(Model):
-    """One stage for all its recipients. With `document` set it is read again first and nobody who acted is told."""
+    """One stage for all its recipients. With `document` it is read first, and people who acted hear nothing."""
 
     subject: Subject
     notices: tuple[NotificationOrder, ...]
@@ -167,7 +165,7 @@ class Delivery(Model):
 
 
 class PostponedNotification(Model):
-    """A planned notice that was not sent, because its recipient is not as the plan thought, and why."""
+    """A planned notification that was not sent because its recipient is unavailable, against the plan, and why."""
 
     key: str
     stage: str
@@ -176,10 +174,10 @@ class PostponedNotification(Model):
 
 
 class DeliveryReport(Model):
-    """Results per notice; `open_devices` are worth another try, each after so many seconds as `waits` say.
+    """Results per notification; `open_devices` are worth another try after `waits` seconds each.
 
-    `open_notices` are the keys of those that were not begun before the time of the call was over, and of those that a
-    trouble of their own stood in the way of, whose lines say `failed` so far.
+    `open_notices` are the keys of those not begun in the time of the call, or failed for a reason of their own; their
+    lines say `failed` so far.
     """
 
     delivered: tuple[Delivered, ...] = ()

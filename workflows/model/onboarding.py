@@ -1,4 +1,4 @@
-"""What an onboarding is: stages one after the other, and the parts that run side by side in each."""
+"""Models of an onboarding: stages in sequence, the parts of each in parallel, orders to start, read and end parts."""
 
 from enum import StrEnum
 
@@ -20,7 +20,7 @@ class PartKind(StrEnum):
 
     @property
     def runs_as(self) -> Kind | None:
-        """The kind of workflow that it is; None for news, which are told at once."""
+        """The kind of workflow; None for news, which are sent at once."""
         match self:
             case PartKind.AGREEMENT:
                 return Kind.REQUEST
@@ -31,10 +31,10 @@ class PartKind(StrEnum):
 
 
 class PartPlan(Model):
-    """A part as the file has it; `number` is the last word of its workflow's id.
+    """A part as in the file; `number` is the last word of its workflow id.
 
-    `asked` are those who are asked first, or all who get the news. `team` is the word of the file for a team or for the
-    customer, `members` are the ids of the people that it means. `text` is the reference of its text.
+    `asked` are those asked first, or all recipients of news. `team` is the file's word for a team or the customer,
+    `members` their directory ids; `text` a reference.
     """
 
     id: str
@@ -50,17 +50,16 @@ class PartPlan(Model):
 
 
 class StagePlan(Model):
-    """What runs side by side; the next stage begins when all of it is done."""
+    """Parts that run in parallel; the next stage begins when all are done."""
 
     name: str
     parts: tuple[PartPlan, ...]
 
 
 class Onboarding(Subject):
-    """An onboarding as it was asked for; its requester is its owner, its people are the customer's.
+    """An onboarding as requested; its requester is its owner, its people are the customer's.
 
-    `told` are those who hear when the customer has signed; `content` is the reference of what its parts are started
-    from, which is in the store.
+    `told` hear when the customer has signed; `content` is the store reference of what its parts start from.
     """
 
     type: Kind = Kind.ONBOARDING
@@ -71,22 +70,20 @@ class Onboarding(Subject):
 
     @property
     def customer(self) -> str:
-        """The customer: an id of the directory, or of somebody who stands in full in the file."""
+        """The customer's person id, of the directory or of an inline entry."""
         return self.people[0].person
 
     @property
     def subject(self) -> Subject:
-        """What everyone needs to know who tells people about it."""
         return Subject(**{name: getattr(self, name) for name in Subject.model_fields})
 
 
 class PartToStart(Model):
-    """A part that is to be started under this id, which names the onboarding, the stage and the part.
+    """A part to start under this id, which names onboarding, stage and part.
 
-    `after` is the workflow whose ending somebody is to decide about: then it is that task. `status` is how it ended, if
-    it was not broken off, and `says` why it could not be started.
-    `content` is the reference of what it is started from, None for what the onboarding's file says. `again` takes up
-    one that somebody has terminated.
+    `after` is the workflow whose ending a decision task is about; `status` its ending unless it was terminated, `says`
+    why it could not be started. `content` is a reference, None for the onboarding's own. `again` resumes a terminated
+    one.
     """
 
     part: str
@@ -100,9 +97,9 @@ class PartToStart(Model):
 
 
 class PartsToStart(Model):
-    """Parts of the onboarding with this id, as of its own time: where its clock was moved ahead theirs begin there.
+    """Parts to start for one onboarding, at its own clock, which may be ahead.
 
-    `content` is the reference of what all its parts are started from; `told` hear of each signed agreement.
+    `content` is the reference of the common content; `told` hear of each signed agreement.
     """
 
     onboarding: str
@@ -115,15 +112,14 @@ class PartsToStart(Model):
 
     @property
     def workflow_id(self) -> str:
-        """The onboarding's."""
         return Kind.ONBOARDING.workflow_id(self.onboarding)
 
 
 class PartSeen(Model):
-    """How the workflow with this id stands: `status` once it has ended, `says` why it could not be started.
+    """Status of one part's workflow: `status` once ended, `says` why it could not be started.
 
-    `broken` when it was terminated, or failed: nobody goes on with it. `left` when nobody has ended it either, so that
-    it may be taken up again: its document may still ask people to sign.
+    `broken` when it was terminated or failed; `left` when nobody ended it, so that it may be resumed: its document may
+    still be open.
     """
 
     id: str
@@ -137,17 +133,16 @@ class PartSeen(Model):
 
 
 class PartsToLookAt(Model):
-    """Workflow ids of parts that were not heard of for a while."""
+    """Workflow ids of parts without news for a while."""
 
     parts: Packed[tuple[str, ...]]
 
 
 class PartsToEnd(Model):
-    """Workflow ids of parts that nobody needs any more, by whom and why; a decision that was made is `done`.
+    """Workflow ids of parts to end, by whom and why; a decision that was made is `done`.
 
-    With `begun_by` only those of them that were started for this workflow: others may have the ids as well.
-    `told` hear of it from the onboarding. `begun` is what agreements among them were started from, for those that
-    Temporal has forgotten.
+    `begun_by` limits them to those started by this workflow. `told` hear of it from the onboarding. `begun` is what
+    agreements were started from, for those that Temporal has forgotten.
     """
 
     parts: Packed[tuple[str, ...]]
@@ -160,17 +155,14 @@ class PartsToEnd(Model):
 
 
 class PartBegun(Model):
-    """The workflow with this id was started; `asked` are those whom it asks first, of a crowd only some."""
+    """A part was started; `asked` are those asked first, capped."""
 
     id: str
     asked: tuple[str, ...] = ()
 
 
 class PartsSeen(Model):
-    """How each of them stands; `away` are the ids of those that a repetition may start, for the others were.
-
-    `begun` are those that were started, or had been.
-    """
+    """Status of each part; `away` are ids that a repetition may start, `begun` those started now or before."""
 
     parts: Packed[tuple[PartSeen, ...]]
     away: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""The resolved policy of one request (docs/files.md, The catalogue)."""
+"""The resolved policy of one request: reminders, escalation, pauses, hand-off targets (docs/files.md)."""
 
 from enum import StrEnum
 from typing import Annotated, Final, Literal, Self
@@ -23,7 +23,7 @@ OVERDUE_AT_MOST: Final = 100
 
 
 class Reminders(Model):
-    """First reminder after `first`, then `every` after the one before as it was placed, at most `most` per signer."""
+    """First reminder after `first`, then `every` after the previous one as placed, at most `most` per signer."""
 
     first: Duration = "3d"
     every: Duration = "3d"
@@ -31,9 +31,9 @@ class Reminders(Model):
 
 
 class Overdue(Model):
-    """After the due date a reminder `every` so often until the request closes, at most `most` per signer if given.
+    """Reminders `every` so often after the due date until the request closes, at most `most` per signer.
 
-    With `escalate` a silence that could not be escalated by the due date is after it.
+    With `escalate`, a silence not escalated by the due date is escalated after it.
     """
 
     every: Duration = "3d"
@@ -49,7 +49,7 @@ class EscalationAction(StrEnum):
 
 
 class Escalation(Model):
-    """When a silent signer's request reaches somebody who can act: a duration, a share (`60%`) or `used-up`."""
+    """When a silent signer is escalated: a duration, a share (`60%`) or `used-up`."""
 
     after: str = "used-up"
     or_: str | None = Field(default="60%", alias="or")
@@ -61,32 +61,32 @@ class Escalation(Model):
 
 
 class QuestionPause(Model):
-    """For how long the clocks stand for a question that nobody answers, on the calendar of whoever is to answer."""
+    """How long an unanswered question stops the clocks, in the calendar of the person who is to answer."""
 
     pause: Duration = "3d"
 
 
 class Format(StrEnum):
-    """What a call's body is: that of Standard Webhooks, or a CloudEvent 1.0 as structured JSON."""
+    """Body of a call: Standard Webhooks, or a CloudEvent 1.0 as structured JSON."""
 
     STANDARD = "standard"
     CLOUDEVENTS = "cloudevents"
 
 
 class FormatPlaceholder(Model):
-    """What goes into a place of a file."""
+    """The value of a placeholder in a file."""
 
     place: str
     text: str
 
 
 def _as_written(fields: object) -> object:
-    """A map, as in a file, is as good."""
+    """Accept a mapping, as in a file, for the pairs."""
     return [{"place": place, "text": text} for place, text in fields.items()] if isinstance(fields, dict) else fields
 
 
 class StartTarget(Model):
-    """What a target starts: an onboarding, of a file beside the catalogue, or a workflow of somebody else's."""
+    """What a target starts: an onboarding from a file beside the catalogue, or another team's workflow."""
 
     onboarding: str | None = None
     fields: Annotated[tuple[FormatPlaceholder, ...], BeforeValidator(_as_written)] = ()
@@ -101,7 +101,7 @@ ESCALATED: Final = "escalated"
 
 
 class NexusOperation(Model):
-    """A Nexus operation that gets what every target hears."""
+    """A Nexus operation that receives the hand-off."""
 
     endpoint: str
     service: str
@@ -109,9 +109,9 @@ class NexusOperation(Model):
 
 
 class Target(Model):
-    """One entry of the hand-off: exactly one of `person` to `nexus` says how it is told.
+    """One hand-off target: exactly one of `person` to `nexus` says how it is called.
 
-    In the ledger one that hears of an escalation has its number behind its name, for it hears of each apart.
+    In the outbox a target of an escalation has the escalation's number behind its name.
     """
 
     target: str
@@ -127,22 +127,22 @@ class Target(Model):
     format: Format = Format.STANDARD
 
     def hears_of(self, kind: Kind, status: Status) -> bool:
-        """Whether it is told of this ending: by default of each of a campaign, else of what was signed or done."""
+        """Whether it is called for this ending: by default for each of a campaign, else for signed and done."""
         default = tuple(one for one in Status if one.ended) if kind is Kind.CAMPAIGN else (Status.SIGNED, Status.DONE)
         return status in (self.on or default)
 
     @property
     def name(self) -> str:
-        """As the policy has it."""
+        """The name in the policy."""
         return self.target.partition("/")[0]
 
     def of_escalation(self, number: int) -> Self:
-        """The same, about an escalation; ids have no slash, so the name is that of no other."""
+        """The target under a name for this escalation; ids have no slash, so names do not collide."""
         return self.replace(target=f"{self.name}/{ESCALATED}-{number}")
 
 
 class TellRequester(Model):
-    """What the requester hears of; of endings that need somebody they hear in any case."""
+    """What the requester hears of; they always hear of endings that need somebody."""
 
     started: bool = True
     """That people were asked, without a sound, and where it can be followed."""
@@ -150,7 +150,7 @@ class TellRequester(Model):
 
 
 class Policy(Model):
-    """The resolved policy of one request; it travels in the workflow's input so that a catalogue may change later."""
+    """The resolved policy of one request; part of the workflow's input, so the catalogue may change later."""
 
     window: Duration = "30d"
     reminders: Reminders | None = Reminders()

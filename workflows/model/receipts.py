@@ -1,4 +1,4 @@
-"""What becomes of a wish: the line that the memory keeps of it, and the short receipt that its update answers."""
+"""Receipts: the answer of each update, and the log line of each accepted command."""
 
 from enum import StrEnum
 from hashlib import sha256
@@ -21,7 +21,7 @@ _WHO: Final = {"actor": True, "op": True}
 
 
 class OperationState(StrEnum):
-    """Whether what was wished has been carried out."""
+    """Whether a command was carried out."""
 
     OPEN = "open"
     DONE = "done"
@@ -29,9 +29,9 @@ class OperationState(StrEnum):
 
 
 class Operation(Model):
-    """One wish that was taken, once for each `id`; `says` is what is to be done, what was done, or why it was not.
+    """One accepted command per `id`;
 
-    `about` tells apart operations of the same word that end at different times.
+    `says` is what is to do, what was done, or why not. `about` tells apart operations of the same word.
     """
 
     id: str
@@ -45,17 +45,17 @@ class Operation(Model):
 
 
 class Outstanding(Model):
-    """Something that was wished and is still to be done, and since when."""
+    """An accepted command that is not carried out yet, and since when."""
 
     what: str
     since: AwareDatetime
 
 
 class Receipt(Model):
-    """The answer of every update, and how one operation stands later; never more than `RECEIPT_BYTES_AT_MOST`.
+    """The answer of every update, at most `RECEIPT_BYTES_AT_MOST`.
 
-    `status`, `says` and `next` are the request's; `state` and `detail` are the operation's. `outstanding` are the
-    oldest operations that are still to be done, `further` how many there are beside them.
+    `status`, `says` and `next` are the request's; `state` and `detail` the operation's. `outstanding` are the oldest
+    open operations, `further` the number of others.
     """
 
     id: str
@@ -70,10 +70,10 @@ class Receipt(Model):
     further: int = 0
 
 
-def digest_of(wish: Model) -> str:
-    """What a wish wants, as a few characters: the same whoever sends it, under whatever name.
+def digest_of(command: Model) -> str:
+    """Digest of a command's content, without sender and id.
 
-    Of a field that is added later the default is left out, so that old and new code agree.
+    Fields at their default are left out, so that old and new code agree.
     """
-    content = wish.model_dump_json(exclude=_WHO, exclude_defaults=True)
-    return sha256(f"{type(wish).__name__} {content}".encode()).hexdigest()[:16]
+    content = command.model_dump_json(exclude=_WHO, exclude_defaults=True)
+    return sha256(f"{type(command).__name__} {content}".encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""What a sweep over Core Signature's events is asked for, and what it came to."""
+"""Models of reconciliation: reading Core Signature's list of events for what callbacks missed."""
 
 from collections.abc import Iterable, Iterator
 from typing import Final, Self
@@ -14,19 +14,19 @@ SHOWN_AT_MOST: Final = 50
 
 
 class Reconciliation(Model):
-    """A sweep, of at most so many parts."""
+    """Input of the workflow: one reconciliation of at most so many parts."""
 
     parts: int = PARTS_AT_MOST
 
 
 class ReconciliationOrder(Model):
-    """Look at the next part of the events; `now` is when it was asked for, and the attempt goes by its own start."""
+    """Read the next part of the events; `now` is the workflow's instant, each attempt uses its own start."""
 
     now: AwareDatetime
 
 
 class CorrectedRequest(Model):
-    """A request that was told of an event of which it may not have heard; `event` is the provider's word for it."""
+    """A request that was notified of an event it may have missed; `event` is the provider's word."""
 
     request: str
     event: str
@@ -34,20 +34,18 @@ class CorrectedRequest(Model):
 
 
 class NotAdopted(Model):
-    """A document that was sent by hand and cannot become a request, now or at all; `why` names no person."""
+    """A document sent by hand that cannot be adopted, now or ever; `why` names no person."""
 
     document: str
     why: str
 
 
 class ReconciliationResult(Model):
-    """What was looked at: pages of events, and of how many of them a request was told.
+    """Counts of events read and requests notified.
 
-    All events up to `until` have been looked at, some of which may be on no list yet. A sweep that is not `over` has
-    come back to `reached`. Requests that take no signal now are `untold`. `unnamed` events do not say whose document
-    they are about, those `ahead` have a time that is to come, and are looked at then. Of documents that were sent by
-    hand, so many were adopted, each known by the id of its request; of others why not is said; others wait for a
-    later sweep, some of which could `not_yet` be adopted.
+    All events up to `until` were read; one that is not `over` has come back to `reached`. `untold` requests take no
+    signal now, `unnamed` events name no document, events `ahead` have a future time. Documents sent by hand were
+    adopted, refused with a reason, or wait for a later run (`not_yet`).
     """
 
     pages: int = 0
@@ -69,7 +67,7 @@ class ReconciliationResult(Model):
     over: bool = False
 
     def followed_by(self, part: "ReconciliationResult") -> Self:
-        """This and the next part of it together."""
+        """The sum of this part and the next."""
         return self.replace(
             pages=self.pages + part.pages,
             events=self.events + part.events,
@@ -92,7 +90,7 @@ class ReconciliationResult(Model):
 
     @property
     def details(self) -> str:
-        """For the Web UI: a table of what it mended."""
+        """Web UI details: a Markdown table of corrections."""
         lines = [f"{self.events:,} events on {self.pages:,} pages; {self.told:,} requests told of what they missed."]
         if not self.over and self.reached:
             lines.append(f"More is left: it has come back to {self.reached:%Y-%m-%d %H:%M} UTC, the next one goes on.")
@@ -111,19 +109,18 @@ class ReconciliationResult(Model):
 
     @property
     def of_the_deaf(self) -> str:
-        """What an operator is to know of requests that could not be told."""
+        """Message to operators about requests that could not be notified."""
         return (
             f"{self.untold:,} requests could not be told, Temporal takes no signal for them: {', '.join(self.not_told)}"
         )
 
     @property
     def of_the_future(self) -> str:
-        """What an operator is to know of events that are `ahead`."""
+        """Message to operators about events that are `ahead`."""
         return f"{self.ahead:,} events have a time that is to come: is a clock wrong, Core Signature's or this one?"
 
     @property
     def _of_documents(self) -> Iterator[str]:
-        """What became of documents that were sent by hand."""
         if self.adopted:
             yield f"{self.adoptions:,} documents that were sent by hand are followed up: {', '.join(self.adopted)}"
         if self.not_adopted:

@@ -1,4 +1,6 @@
-"""What is kept of a request beyond Temporal's memory, and the batches of the hand-off that it is written with."""
+"""Records in the store: settled record, its amendments, index of dead hand-offs; and the hand-off batches that write
+them.
+"""
 
 from pydantic import AwareDatetime
 
@@ -13,10 +15,10 @@ from workflows.model.views import Shown
 
 
 class HandOffOrder(Model):
-    """What the hand-off of an ending is made of, so that it can be done again when Temporal has forgotten the run.
+    """Input to repeat a hand-off when Temporal has forgotten the run.
 
-    `targets` are all that are to hear of it; who subscribes later is in the amendments. `escalated` are those of the
-    policy that heard of escalations, and `escalations` what they heard of, which stands in what the record shows.
+    `targets` are all of the ending (later subscribers are in the amendments), `escalated` those of escalations,
+    `escalations` what these heard of.
     """
 
     subject: Subject
@@ -28,7 +30,7 @@ class HandOffOrder(Model):
 
 
 class SettledRecord(Model):
-    """What the settled record in the store holds: the lasting truth when Temporal has forgotten the run."""
+    """The settled record in the store: what remains when Temporal has forgotten the run."""
 
     version: int = 1
     fingerprint: str
@@ -40,19 +42,18 @@ class SettledRecord(Model):
 
 
 class ReplayOrder(Model):
-    """What has ended, and is to be handed off once more."""
+    """A closed workflow that is to be handed off once more."""
 
     type: Kind = Kind.REQUEST
     id: str
 
     @property
     def named(self) -> WorkflowName:
-        """The same, with all its names."""
         return WorkflowName(self.type, self.id)
 
 
 class RecordedHandOff(Model):
-    """What the store knows of its hand-off, nothing without a record; `batches` is the last amendment's number."""
+    """The stored hand-off state, empty without a record; `batches` is the last amendment's number."""
 
     order: HandOffOrder | None = None
     lines: Packed[tuple[HandoffLine, ...]] = ()
@@ -60,7 +61,7 @@ class RecordedHandOff(Model):
 
 
 class Amendment(Model):
-    """What one batch of the hand-off adds to the settled record: the lines it changed."""
+    """The outbox lines that one hand-off batch changed."""
 
     version: int = 1
     number: int
@@ -71,7 +72,7 @@ class Amendment(Model):
 
 
 class DeadHandOffs(Model):
-    """What `handoffs/dead/<kind>/<id>.json` holds: a request that has ended, and those who will never hear of it."""
+    """Content of `handoffs/dead/<kind>/<id>.json`: an ended request with dead targets."""
 
     version: int = 1
     id: str
@@ -81,7 +82,7 @@ class DeadHandOffs(Model):
 
 
 class HandoffBatch(Model):
-    """The targets that are due; `document` is the provider's uuid for the link, `settled` None before the end."""
+    """The targets due now; `document` is the provider's uuid for the link, `settled` None before the end."""
 
     subject: Subject
     settled: AnyEnded | None = None

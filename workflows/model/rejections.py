@@ -1,6 +1,6 @@
-"""Everything that can stand in the way of what people wish, in English for whoever typed a command.
+"""Rejections: why a command is refused, in English for the command line; checks and cleaning of texts.
 
-Pages say each in their reader's language, without the ids and flags of the command (starter/web/pages/forms.py).
+Pages translate them, without ids and flags of the command (starter/web/pages/forms.py).
 """
 
 import json
@@ -11,7 +11,7 @@ from workflows.model.base import InWords
 
 
 class Rejection(InWords):
-    """Why something that somebody wishes is not done."""
+    """Why a command is refused."""
 
     TOO_LATE = "too_late", "too late: the {subject} is {status}"
     HAS_ENDED = "has_ended", "the request has ended already ({status})"
@@ -90,44 +90,44 @@ _MORE: Final = "…"
 
 
 def text_fault(text: str, what: str) -> str | None:
-    """Why a text that is needed cannot be taken as it is."""
+    """Why a required text is not accepted, else None."""
     return reason_fault(text, what) if text.strip() else Rejection.EMPTY.says(what=what)
 
 
 def reason_fault(text: str, what: str = "the reason") -> str | None:
-    """Why a text that may be empty cannot be taken as it is."""
+    """Why an optional text is not accepted, else None."""
     return _fault(text, what, TEXT_AT_MOST, _HIDDEN)
 
 
 def name_fault(name: str, what: str = "the name of who wants it") -> str | None:
-    """Why a name cannot be taken as it is; it is told within a line of other words."""
+    """Why a name is not accepted, else None; it appears inside other sentences."""
     return _fault(name, what, NAME_AT_MOST, _HIDDEN | _LAYOUT)
 
 
 def plain(text: str) -> str:
-    """The text in NFC, with unix line ends and without what people cannot see."""
+    """The text in NFC, with unix line ends and without invisible characters."""
     folded = unicodedata.normalize("NFC", text.replace("\r\n", "\n"))
     return "".join(char for char in folded if char not in _HIDDEN and not _is_half(char))
 
 
 def in_one_line(text: str) -> str:
-    """The text with a space for every run of line ends and of what people cannot see."""
+    """The text with one space for each run of line ends and invisible characters."""
     return " ".join(filter(None, text.translate(_TO_LINES).split("\n")))
 
 
 def cleaned(text: str) -> str:
-    """A text that nobody could be asked to write better: what people cannot see and what is too much is left out."""
+    """A text from a machine: invisible characters and excess length are removed."""
     # Clipped first as well, because what comes from Temporal may have megabytes.
     return plain(text[: 2 * TEXT_AT_MOST])[:TEXT_AT_MOST].strip()
 
 
 def name_told(name: str) -> str:
-    """The name of somebody as others told it, of which nobody could be asked either."""
+    """A person's name from another system, cleaned."""
     return in_one_line(cleaned(name))[:NAME_AT_MOST]
 
 
 def clipped(text: str, most: int) -> str:
-    """The text, or as much of its beginning as fits with an ellipsis into `most` bytes of JSON."""
+    """The text, or its beginning with an ellipsis, within `most` bytes of JSON."""
     if _bytes(text) <= most:
         return text
     kept = text[:most]
@@ -144,7 +144,7 @@ def _fault(text: str, what: str, at_most: int, hidden: frozenset[str]) -> str | 
 
 
 def _is_half(char: str) -> bool:
-    """Half of a character beyond the basic plane, which no encoding takes."""
+    """Whether it is a lone surrogate, which no encoding takes."""
     return "\ud800" <= char <= "\udfff"
 
 

@@ -1,4 +1,4 @@
-"""The agenda and what the planner needs to make it."""
+"""The schedule of planned actions, and the planner's input."""
 
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -13,7 +13,7 @@ from workflows.model.subject import Subject
 
 
 class ActionType(StrEnum):
-    """What an instant of the agenda is for."""
+    """What a planned instant is for."""
 
     REMIND = "remind"
     WARN = "warn"
@@ -31,12 +31,12 @@ class ActionType(StrEnum):
 
     @property
     def tells(self) -> bool:
-        """Whether somebody is told something, so that the ledger has a line of it."""
+        """Whether it is a notification, so that the log has a line of it."""
         return self not in (ActionType.GO_ON, ActionType.EXPIRE)
 
 
 class Reason(InWords):
-    """Why a notice was not sent, or did not arrive."""
+    """Why a notification was not sent, or did not arrive."""
 
     SIGNED = "signed", "they have signed"
     NOT_THEIR_TURN = "not_their_turn", "it was not their turn any more"
@@ -87,14 +87,14 @@ _REASONS: Final[Mapping[str, InWords]] = {one.value: one for one in (*Reason, *E
 
 
 def why_words(why: str) -> str:
-    """A reason in English; what is none of these words stands as it is."""
+    """A reason in English; an unknown one is returned unchanged."""
     return _REASONS[why].english if why in _REASONS else why
 
 
 class ScheduledAction(Model):
-    """One planned instant: `stage` names it in keys (`reminder-2`, `warning-1d`, `escalation`), `why` says it in words.
+    """One planned instant: `stage` names it in keys (`reminder-2`, `warning-1d`, `escalation`), `why` in words.
 
-    `person` is the silent signer it is about; `to` is who hears it (an escalation goes to somebody else).
+    `person` is the silent signer it is about; `to` the recipient (of an escalation somebody else).
     """
 
     at: AwareDatetime
@@ -119,34 +119,34 @@ class ScheduledAction(Model):
 
     @property
     def hands_over(self) -> bool:
-        """Whether it is an escalation that hands the signer's place over."""
+        """Whether it is an escalation that reassigns the signer's slot."""
         return self.kind is ActionType.ESCALATE and self.action is EscalationAction.REASSIGN
 
     def dropped(self, reason: Reason, because: str) -> Self:
-        """The moment as one that will not be sent, with the reason."""
+        """A copy that will not be sent, with the reason."""
         return self.replace(suppressed=reason, why=f"{self.why}; {because}")
 
     def moved(self, at: datetime, because: str) -> Self:
-        """The moment at another instant, with the reason."""
+        """A copy at another instant, with the reason."""
         return self.replace(at=at, why=f"{self.why}, {because}")
 
 
 class RemainingReminders(Model):
-    """How many more reminders somebody is planned to get than an agenda has."""
+    """How many planned reminders of a person exceed the schedule."""
 
     person: str
     reminders: int
 
 
 class LastReminder(Model):
-    """Which reminder of somebody was the last that has its line in the ledger."""
+    """The number of a person's last reminder in the log."""
 
     person: str
     number: int
 
 
 class Schedule(Model):
-    """The instants planned for the signers whose turn it is, earliest first, and the due date, all in UTC."""
+    """The planned actions for the pending signers, earliest first, and the due date, all in UTC."""
 
     due_at: AwareDatetime
     """Whoever signs from then on is late."""
@@ -166,7 +166,7 @@ class Schedule(Model):
 
     @property
     def over_at(self) -> datetime:
-        """When the request is over."""
+        """When the request expires."""
         return self.closes_at or self.due_at
 
 
@@ -190,7 +190,7 @@ class Snooze(Model):
 
 
 class OpenQuestion(Model):
-    """A question that waits for its answer, and whether the clocks stand for it."""
+    """A question without an answer, and whether it stops the clocks."""
 
     number: int
     person: str
@@ -199,7 +199,7 @@ class OpenQuestion(Model):
 
 
 class StandIn(Model):
-    """Somebody who is to be asked instead of somebody else; with `force` although they are away at `at`."""
+    """A replacement to check; with `force` even if they are away at `at`."""
 
     person: str
     at: AwareDatetime
@@ -209,13 +209,13 @@ class StandIn(Model):
 
 
 class StandInReport(Model):
-    """Whether they can be asked: `refused` says in words why not."""
+    """`refused` says in words why the replacement cannot be asked."""
 
     refused: str | None = None
 
 
 class PlanningInput(Model):
-    """Input of the planner: never the clock, `now` comes from the workflow."""
+    """Input of the planner; `now` comes from the workflow, never from a clock."""
 
     subject: Subject
     policy: Policy

@@ -1,4 +1,4 @@
-"""Somebody wants to sign in to the desk. What opens it is in no history: the activity that sends it makes it."""
+"""Models of a sign-in to the desk. Link and code are in no history: the activity makes them."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -13,7 +13,10 @@ ONE_MESSAGE_EVERY: Final = timedelta(minutes=1)
 
 
 class SignInOrder(Model):
-    """Send `person` a way in; `ask` is a digest of what only the browser that asked has, `at` when it did."""
+    """Send `person` a link and a code;
+
+    `ask` is a digest of a secret of the browser, `at` the instant of the request.
+    """
 
     person: str
     ask: str
@@ -23,11 +26,11 @@ class SignInOrder(Model):
 
     @property
     def until(self) -> datetime:
-        """When the way in closes."""
+        """When link and code expire."""
         return self.at + VALID_FOR
 
 
 class SignInReport(Model):
-    """To how many devices and addresses it went."""
+    """Number of devices and addresses reached."""
 
     told: int = 0

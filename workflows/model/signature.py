@@ -1,4 +1,4 @@
-"""What only a signature request has: the document, and how its signers stand."""
+"""Models of a signature request: document, signers as the provider reports them, orders to the provider."""
 
 from datetime import date
 from typing import Final
@@ -24,7 +24,7 @@ class SignerState(InWords):
 
 
 class Document(Model):
-    """The document to sign: bytes of the store by their SHA-256, or a template of Core Signature by its URL."""
+    """The document to sign: bytes in the store by their SHA-256, or a Core Signature template by its URL."""
 
     sha256: str | None = None
     size: int = 0
@@ -38,7 +38,7 @@ class Document(Model):
 
 
 class SignatureBrief(Subject):
-    """A request as Core Signature is to have it; its title is the name of the document."""
+    """A request for Core Signature; its title is the document's name."""
 
     document: Document
     message: str | None = None
@@ -48,12 +48,12 @@ class SignatureBrief(Subject):
 
     @property
     def subject(self) -> Subject:
-        """Without what only creating the document takes: its message and its bytes."""
+        """The request without message and bytes, which only the creation needs."""
         return Subject(**{name: getattr(self, name) for name in Subject.model_fields})
 
 
 class SignerSeen(Model):
-    """One signer as the provider tells it, matched to our person."""
+    """One signer as the provider reports them, matched to our person."""
 
     person: str
     state: SignerState
@@ -62,16 +62,16 @@ class SignerSeen(Model):
 
 
 class Substitution(Model):
-    """Somebody was asked instead of a signer: absent at sending, delegated by hand, or escalated."""
+    """A signer's replacement: absent at sending, delegated by hand, or escalated."""
 
     from_: str
     to: str
 
 
 class DocumentSeen(Model):
-    """The document as read from the API: the only source a status is believed from (docs/core-signature.md, Callbacks).
+    """The document as read from the API: the only trusted source of a status (docs/core-signature.md, Callbacks).
 
-    `status` is None for a code we do not know: the previous one is kept and `raw` goes into the timeline.
+    `status` is None for an unknown code: the previous one is kept and `raw` goes into the timeline.
     """
 
     document: str
@@ -96,7 +96,7 @@ FINAL: Final = ("signed", "declined", "cancelled", "expired", "convert_error", "
 
 
 class ProviderEvent(Model):
-    """Signal `provider_event`: a hint that something happened; `id` is the event's uuid, `type` the provider's word."""
+    """Signal `provider_event`: a hint; `id` is the event's uuid, `type` the provider's word."""
 
     id: str
     type: str
@@ -106,12 +106,12 @@ class ProviderEvent(Model):
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """Of all that are told."""
+        """The ids of all merged events."""
         return (self.id, *self.also)
 
 
 class CreateOrder(Model):
-    """Make the document and its request, or take over what an earlier attempt made (docs/faults.md, B1)."""
+    """Create the document and its request, or adopt what an earlier attempt made (docs/faults.md, B1)."""
 
     brief: SignatureBrief
     now: AwareDatetime | None = None
@@ -120,14 +120,14 @@ class CreateOrder(Model):
 
 
 class Observation(Model):
-    """Read the document and say what it says of these signers."""
+    """Read the document for these signers."""
 
     roster: Roster
     document: str
 
 
 class CancelOrder(Model):
-    """Cancel whatever the provider has under this request; `document` is None when the creation is in doubt."""
+    """Cancel at the provider; `document` is None when the creation is in doubt."""
 
     subject: Subject
     document: str | None
@@ -136,9 +136,9 @@ class CancelOrder(Model):
 
 
 class ForwardOrder(Model):
-    """Hand a signer's place to somebody else at the provider; the old link dies with it.
+    """Forward a signer's slot at the provider; the old link becomes invalid.
 
-    Refused when `to` is away at this instant; None asks nobody's calendar.
+    Refused when `to` is away at this instant; None skips that check.
     """
 
     subject: Subject
@@ -150,9 +150,9 @@ class ForwardOrder(Model):
 
 
 class ForwardReport(Model):
-    """The document after the forwarding; `refused` says in words why it was not done, and then nothing has changed.
+    """The document after the forwarding; `refused` says in words why nothing was changed.
 
-    A refused order also comes with the document when it was read: it may tell that the signer has acted meanwhile.
+    A refusal carries the document as well when it was read: the signer may have acted meanwhile.
     """
 
     seen: DocumentSeen | None = None

@@ -1,4 +1,4 @@
-"""What is followed up: what it is about, who takes part, and where it stands."""
+"""The subject of a follow-up: participants, roles, status, error codes; models of a task."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -9,10 +9,10 @@ from workflows.model.base import Model
 
 
 class Status(StrEnum):
-    """Where it stands; the order of `rank` is never walked backwards (docs/core-signature.md, Statuses).
+    """Status of a follow-up; `rank` never goes back (docs/core-signature.md, Statuses).
 
-    A task is `open` until it is `done`, `waived`, cancelled or expired; a campaign is `done_with_errors` when some of
-    its audience expired, declined, failed or could not be asked.
+    A task is `open`, then `done`, `waived`, cancelled or expired; a campaign is `done_with_errors` when members
+    expired, declined, failed or could not be asked.
     """
 
     OPEN = "open"
@@ -35,12 +35,12 @@ class Status(StrEnum):
 
     @property
     def fulfilled(self) -> bool:
-        """Whether it ended as whoever asked for it wanted."""
+        """Whether it is a success for the requester."""
         return self in (Status.SIGNED, Status.DONE, Status.DONE_WITH_ERRORS)
 
     @property
     def rank(self) -> int:
-        """Position on the way to an ending; all endings rank alike."""
+        """Order of progress; all endings rank alike."""
         return _LIVING.index(self) if self in _LIVING else len(_LIVING)
 
 
@@ -55,7 +55,7 @@ BEGINS: Final[Mapping[Kind, Status]] = {
 
 
 class Role(StrEnum):
-    """What somebody is asked to do; `copy` only receives the result."""
+    """What a participant is asked to do; `copy` only receives the result."""
 
     SIGN = "sign"
     APPROVE = "approve"
@@ -64,7 +64,7 @@ class Role(StrEnum):
 
 
 class Code(StrEnum):
-    """Why a request waits for a person of ours, or why it failed; also the `type` of our `ApplicationError`s."""
+    """Code of a problem or failure; also the `type` of our `ApplicationError`s."""
 
     UNAUTHORISED = "unauthorised"
     PROVIDER_UNSURE = "provider_unsure"
@@ -82,7 +82,7 @@ class Code(StrEnum):
 
     @property
     def terminal(self) -> bool:
-        """Whether no mending helps: the request ends `failed`."""
+        """Whether it cannot be fixed: the request ends `failed`."""
         return self in _TERMINAL
 
 
@@ -93,14 +93,14 @@ _TERMINAL: Final = (
 
 
 class LockScreen(StrEnum):
-    """What a notice says to whoever sees the phone: the document's name, or only what is asked for."""
+    """What a notification shows on a locked phone: the document's name, or only the action."""
 
     FULL = "full"
     GENERIC = "generic"
 
 
 class Participant(Model):
-    """Somebody who is asked: a directory id, or `p-<12 hex>` of an inline entry, kept beside its workflow."""
+    """A person who is asked: a directory id, or `p-<12 hex>` of an inline entry stored beside its workflow."""
 
     person: str
     order: int = 1
@@ -108,14 +108,14 @@ class Participant(Model):
 
 
 class Roster(Model):
-    """Who takes part: what reading a document takes."""
+    """The participants: all that reading a document needs."""
 
     id: str
     people: tuple[Participant, ...]
 
 
 class Subject(Roster):
-    """What everyone needs to know of it who plans for people or tells them about it."""
+    """What planning and notifications need to know of a follow-up."""
 
     type: Kind = Kind.REQUEST
     kind: str
@@ -129,40 +129,39 @@ class Subject(Roster):
 
     @property
     def workflow_id(self) -> str:
-        """Its workflow id, which tells it from everything else, and beside which people are kept who stand in full."""
+        """The workflow id; inline people are stored under it."""
         return self.type.workflow_id(self.id)
 
     @property
     def reference(self) -> str:
-        """What outside systems know it by."""
+        """The id for outside systems."""
         return WorkflowName(self.type, self.id).reference
 
     @property
     def roster(self) -> Roster:
-        """Who takes part, without the rest."""
         return Roster(id=self.id, people=self.people)
 
 
 class ToDecide(Model):
-    """The part of an onboarding that a task asks to decide about: it is done by a decision, which is taken there."""
+    """The onboarding part that a decision task is about; the decision itself ends the task."""
 
     onboarding: str
     part: str
 
     @property
     def reference(self) -> str:
-        """What outside systems know the onboarding by."""
+        """The onboarding's id for outside systems."""
         return WorkflowName(Kind.ONBOARDING, self.onboarding).reference
 
     @property
     def command(self) -> str:
-        """How it is decided at a terminal."""
+        """The command line that decides it."""
         decide = f"countersign onboard decide {self.onboarding} --part {self.part}"
         return f"{decide}, and one of --resend, --replace FILE, --waive --reason R, --stop --reason R"
 
 
 class AnswerField(Model):
-    """What whoever does a task is asked to write: the `label` of the field, and how many lines it has."""
+    """The text field of a task: its `label` and number of lines."""
 
     label: str
     required: bool = True
@@ -170,7 +169,7 @@ class AnswerField(Model):
 
 
 class Task(Subject):
-    """A task as it was asked for; its requester is its owner, its people are all asked."""
+    """A task as requested; its requester is its owner, its people are the assignees."""
 
     type: Kind = Kind.TASK
     text: str = ""
@@ -183,5 +182,4 @@ class Task(Subject):
 
     @property
     def subject(self) -> Subject:
-        """What everyone needs to know who plans for people or tells them about it."""
         return Subject(**{name: getattr(self, name) for name in Subject.model_fields})

@@ -1,4 +1,4 @@
-"""What can happen to whatever is followed up, and how the timeline says so in English."""
+"""The timeline: event types and entries with their English words; questions and reassignments."""
 
 from typing import Annotated, Any, Final
 
@@ -9,9 +9,9 @@ from workflows.model.schedule import EscalationReason, why_words
 
 
 class EventType(InWords):
-    """The kinds of lines of a timeline; pages say each in their reader's language (starter/web/desk/timeline.py).
+    """Types of timeline entries; pages translate them (starter/web/desk/timeline.py).
 
-    `about` is who is asked instead, a day or an instant (`day_words`), a count, a code, a stage, or the id of a part.
+    `about` is a replacement, a day or an instant (`day_words`), a count, a code, a stage, or a part's id.
     """
 
     STARTED = "started"
@@ -115,7 +115,7 @@ _KNOWN: Final = frozenset(EventType)
 
 
 class EscalationEntry(Model):
-    """Who was asked to act instead of whom, or alerted about them; `from_` is the signer."""
+    """Who was asked or alerted instead of the signer `from_`."""
 
     from_: str = Field(alias="from")
     to: str
@@ -124,7 +124,7 @@ class EscalationEntry(Model):
 
 
 class TimelineEntry(Model):
-    """Something that happened: what, to or by whom, and why."""
+    """An event: type, person, reason."""
 
     at: AwareDatetime
     happened: Annotated[EventType | str, Field(union_mode="left_to_right")]
@@ -140,12 +140,12 @@ class TimelineEntry(Model):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def what(self) -> str:
-        """What happened, in English."""
+        """The event in English."""
         return self.happened.says(about=self.about) if isinstance(self.happened, EventType) else self.happened
 
     @property
     def because(self) -> str:
-        """Why and by whom, in English."""
+        """Reason and actor in English."""
         why = self.why or ""
         words = why if self.said else why_words(why)
         return ", ".join(filter(None, (words, self.by and f"by {self.by}")))
@@ -159,7 +159,7 @@ class TimelineEntry(Model):
 
 
 class Reassignment(Model):
-    """A signer's place that is to be handed over, and who wants it."""
+    """A slot that is to be reassigned, and who wants it."""
 
     from_: str
     to: str
@@ -170,24 +170,24 @@ class Reassignment(Model):
 
     @property
     def about(self) -> str:
-        """Whose place goes to whom, as the ledger of operations tells hand-overs apart."""
+        """From and to, as the command log tells reassignments apart."""
         return handing_over(self.from_, self.to)
 
     @property
     def by_hand(self) -> bool:
-        """Whether a person wants it, not the policy."""
+        """Whether a person requested it, not the policy."""
         return self.reason is EscalationReason.MANUAL
 
 
 def handing_over(signer: str, to: str) -> str:
-    """Whose place goes to whom, in words."""
+    """From and to in words."""
     return f"{signer} to {to}"
 
 
 class AskedQuestion(Model):
-    """What a signer wanted to know, and the answer once there is one.
+    """A signer's question and its answer.
 
-    `to` is who has the place of `person` now: a question that is open when a place is handed over goes with it.
+    `to` is the present holder of the slot of `person`: an open question moves with the slot.
     """
 
     number: int
@@ -201,19 +201,19 @@ class AskedQuestion(Model):
 
     @property
     def holder(self) -> str:
-        """Who waits for the answer: the one who asked, or who has their place now."""
+        """Who waits for the answer: the asker, or the present holder of their slot."""
         return self.to or self.person
 
 
 class HeldNotification(Model):
-    """Somebody who could not be told something, and until when nobody tries again."""
+    """A person who could not be notified, and until when nothing is tried."""
 
     person: str
     until: AwareDatetime
 
 
 class AskedReminder(Model):
-    """A reminder that somebody asked for and that was not sent yet."""
+    """A requested reminder that was not sent yet."""
 
     number: int
     who: str

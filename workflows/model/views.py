@@ -1,4 +1,4 @@
-"""What is shown of whatever is followed up: every answer to "what is it waiting for?" (outside contract)."""
+"""Views: the answers of the `show` queries for each kind (outside contract)."""
 
 from datetime import date
 from enum import StrEnum
@@ -18,7 +18,7 @@ from workflows.model.timeline import AskedQuestion, EscalationEntry, TimelineEnt
 
 
 class SignerLine(Model):
-    """A signer as shown."""
+    """A signer in a view."""
 
     person: str
     order: int
@@ -32,7 +32,7 @@ class SignerLine(Model):
 
 
 class Choices(Model):
-    """What somebody whose turn it is may do on the page beside what they are asked for."""
+    """Further actions on the page of a person whose turn it is."""
 
     person: str
     snoozes_left: int
@@ -45,7 +45,7 @@ class Choices(Model):
 
 
 class GivenAnswer(Model):
-    """The answer that a task asks for, and once it is done what was answered, in somebody's own words."""
+    """The text field of a task, and once done the person's answer."""
 
     label: str
     required: bool = True
@@ -54,7 +54,7 @@ class GivenAnswer(Model):
 
 
 class AssigneeLine(Model):
-    """Somebody who was asked to do a task, as shown."""
+    """An assignee in a view."""
 
     person: str
     state: str
@@ -62,18 +62,17 @@ class AssigneeLine(Model):
 
 
 class TurnLine(Model):
-    """For whom a part waited from `since` on: directory ids, of a crowd only the first."""
+    """For whom a part waited from `since`: directory ids, capped."""
 
     people: tuple[str, ...]
     since: AwareDatetime
 
 
 class PartLine(Model):
-    """A part of a stage, as shown: `workflow` runs it, `decision` is the task to decide about it.
+    """A part of a stage in a view: `workflow` runs it, `decision` is its decision task.
 
-    `told` says that the customer hears of it: it is theirs, or the file says so. `content` is the reference of what it
-    was started from: of its own, else of what all parts are started from.
-    `members` are the ids of the people that `team` means. `turns` are for whom it waited, the latest last.
+    `told`: the customer hears of it. `content` is the reference of what it was started from. `members` are the
+    directory ids of `team`. `turns` are for whom it waited, latest last.
     """
 
     id: str
@@ -94,12 +93,12 @@ class PartLine(Model):
     turns: tuple[TurnLine, ...] = ()
 
     def called(self, person: str) -> str:
-        """Somebody as the file calls them: the word for a team, or for the customer, where it means them."""
+        """A person as the file calls them: the word for a team or the customer where it applies."""
         return self.team if self.team and person in self.members else person
 
 
 class NoticeLine(Model):
-    """News of a stage: to whom (the word of the file), and when they were told."""
+    """News of a stage: recipient (the file's word), and when it was sent."""
 
     id: str
     to: str
@@ -109,7 +108,7 @@ class NoticeLine(Model):
 
 
 class StageLine(Model):
-    """A stage of an onboarding as shown: `coming`, `open` or `done`; `stopped` when the onboarding has ended before."""
+    """A stage in a view: `coming`, `open`, `done`, or `stopped` by the onboarding's end."""
 
     name: str
     state: str
@@ -122,12 +121,12 @@ class StageLine(Model):
 
     @property
     def parts(self) -> tuple[PartLine, ...]:
-        """All of it that somebody must do."""
+        """All signature requests and tasks of the stage."""
         return self.agreements + self.tasks + self.steps
 
 
 class AttentionCode(StrEnum):
-    """Why somebody should look, the most pressing first."""
+    """Why a person should look, most pressing first."""
 
     DECISION = "decision"
     MAIL_BOUNCED = "mail_bounced"
@@ -140,7 +139,7 @@ class AttentionCode(StrEnum):
 
 
 class Attention(Model):
-    """One such reason, since when, and in words."""
+    """One reason for attention, since when, in words."""
 
     code: AttentionCode
     since: AwareDatetime
@@ -148,14 +147,14 @@ class Attention(Model):
 
 
 class WaitingFor(Model):
-    """Somebody it waits for, and since when it is their turn."""
+    """A person whose turn it is, and since when."""
 
     person: str
     since: AwareDatetime
 
 
 class NextStep(StrEnum):
-    """What is done next."""
+    """The type of the next action."""
 
     REMIND = "remind"
     WARN = "warn"
@@ -172,7 +171,7 @@ class NextStep(StrEnum):
 
 
 class Next(Model):
-    """What happens next, and why; `at` is None for an open wait, `to` is who hears it where that is no signer."""
+    """What happens next, and why; `at` is None for an open wait, `to` the recipient where that is no signer."""
 
     what: NextStep
     at: AwareDatetime | None
@@ -181,7 +180,7 @@ class Next(Model):
 
 
 class FollowUpShow(Model):
-    """What is said of everything that is followed up."""
+    """Fields common to the views of all kinds."""
 
     id: str
     kind: str
@@ -213,12 +212,12 @@ class FollowUpShow(Model):
 
     @property
     def overdue(self) -> bool:
-        """Whether it still waits after its due date."""
+        """Whether it is open after its due date."""
         return self.late and not self.status.ended
 
     @property
     def questions(self) -> tuple[AskedQuestion, ...]:
-        """Everything that was asked, oldest first."""
+        """All questions, oldest first."""
         return self.answered + ((self.question,) if self.question else ())
 
 
@@ -230,17 +229,15 @@ class RequestShow(FollowUpShow):
 
     @property
     def type(self) -> Kind:
-        """What is shown."""
         return Kind.REQUEST
 
     @property
     def title(self) -> str:
-        """What it is called: as its document."""
+        """The document's name."""
         return self.document
 
     @property
     def lines(self) -> tuple[SignerLine, ...]:
-        """Everybody who was asked."""
         return self.signers
 
 
@@ -260,19 +257,17 @@ class TaskShow(FollowUpShow):
 
     @property
     def type(self) -> Kind:
-        """What is shown."""
         return Kind.TASK
 
     @property
     def lines(self) -> tuple[AssigneeLine, ...]:
-        """Everybody who was asked."""
         return self.people
 
 
 class PartTurn(Model):
-    """Signal `part_turn`: for whom the request or task with this id waits from `at` on.
+    """Signal `part_turn`: for whom the part with this id waits from `at` on.
 
-    `asks` is who has to answer a question before it goes on. Of a crowd only the first are named.
+    `asks` is who has to answer a question first. Of many people only the first are named.
     """
 
     id: str
@@ -281,12 +276,12 @@ class PartTurn(Model):
     asks: WaitingFor | None = None
 
     def is_as(self, other: "PartTurn") -> bool:
-        """Whether the same people are waited for, since the same instants."""
+        """Whether people and instants are the same."""
         return (self.waiting_for, self.asks) == (other.waiting_for, other.asks)
 
 
 class WaitingPart(WaitingFor):
-    """Somebody it waits for, as the file calls them, and for what."""
+    """A person that it waits for, as the file calls them, and for what."""
 
     who: str
     what: str
@@ -306,21 +301,18 @@ class OnboardingShow(FollowUpShow):
 
     @property
     def type(self) -> Kind:
-        """What is shown."""
         return Kind.ONBOARDING
 
     @property
     def lines(self) -> tuple[AssigneeLine, ...]:
-        """Nobody is asked by an onboarding itself."""
         return ()
 
 
 class CampaignShow(FollowUpShow):
     """The answer of `campaign show`; `counts` are as of `counted_at`, None before the audience is frozen.
 
-    `asked` is how many of the audience were seen to at the opening, `changes_asked` the last change whose people were,
-    `errors` how many rows nobody could be asked for.
-    `campaign` and `fingerprint` are what it was started from, by which its people's records are found.
+    `asked` counts the members processed at the opening, `changes_asked` is the number of the last processed change,
+    `errors` counts rows that cannot be asked. `campaign` and `fingerprint` locate its records.
     """
 
     title: str
@@ -347,17 +339,15 @@ class CampaignShow(FollowUpShow):
 
     @property
     def type(self) -> Kind:
-        """What is shown."""
         return Kind.CAMPAIGN
 
     @property
     def last_day(self) -> date:
-        """The last day on which somebody may acknowledge, be it late: it closes when that is over everywhere."""
+        """The last day to acknowledge, including grace, in any time zone."""
         return last_day_before(self.closes_at) if self.closes_at else self.due
 
     @property
     def lines(self) -> tuple[AssigneeLine, ...]:
-        """Nobody is asked by a campaign itself."""
         return ()
 
 

@@ -1,1 +1,1 @@
-"""What only onboardings know: their stages, the parts in each, and what their owner decides."""
+"""Onboardings: their stages, the parts of each, and their owner's decisions."""

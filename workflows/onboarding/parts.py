@@ -88,18 +88,18 @@ TRIES_AT_MOST: Final = 20
 """How often a part is started."""
 
 
-def refuse_decide(journey: OnboardingState, wish: Decision) -> str | None:
+def refuse_decide(journey: OnboardingState, command: Decision) -> str | None:
     """Why this cannot be decided."""
-    part = journey.part(wish.part)
-    if why := living_refusal(journey) or name_fault(wish.actor):
+    part = journey.part(command.part)
+    if why := living_refusal(journey) or name_fault(command.actor):
         return why
     if part is None:
-        return Rejection.NO_PART.says(part=wish.part[:100], parts=", ".join(one.id for one in journey.parts[:20]))
+        return Rejection.NO_PART.says(part=command.part[:100], parts=", ".join(one.id for one in journey.parts[:20]))
     if part.state is not PartState.UNDECIDED:
         return Rejection.NOTHING_TO_DECIDE.says(part=part.id, state=_stands(part))
-    if not wish.choice.again:
-        return text_fault(wish.reason, "the reason")
-    return _refuse_again(part, wish) or reason_fault(wish.reason, "the reason")
+    if not command.choice.again:
+        return text_fault(command.reason, "the reason")
+    return _refuse_again(part, command) or reason_fault(command.reason, "the reason")
 
 
 def _stands(part: PartProgress) -> str:
@@ -108,34 +108,34 @@ def _stands(part: PartProgress) -> str:
     return str(part.state if part.state is PartState.WAIVED else part.status or part.state)
 
 
-def _refuse_again(part: PartProgress, wish: Decision) -> str | None:
-    if wish.choice is PartOutcome.REPLACE and wish.content is None:
+def _refuse_again(part: PartProgress, command: Decision) -> str | None:
+    if command.choice is PartOutcome.REPLACE and command.content is None:
         return Rejection.NO_FILE.says()
     often = part.tries >= TRIES_AT_MOST
     return Rejection.STARTED_TOO_OFTEN.says(part=part.id, count=part.tries) if often else None
 
 
-def refuse_send_link(journey: OnboardingState, wish: NewLink, customers: tuple[str, ...]) -> str | None:
+def refuse_send_link(journey: OnboardingState, command: NewLink, customers: tuple[str, ...]) -> str | None:
     """Why somebody cannot be sent a link."""
-    if why := living_refusal(journey) or name_fault(wish.actor):
+    if why := living_refusal(journey) or name_fault(command.actor):
         return why
-    return None if wish.actor in customers else f"{wish.actor} is none of the customer's people"
+    return None if command.actor in customers else f"{command.actor} is none of the customer's people"
 
 
-def send_link(journey: OnboardingState, wish: NewLink, now: datetime) -> OnboardingState:
+def send_link(journey: OnboardingState, command: NewLink, now: datetime) -> OnboardingState:
     """Have whoever wishes it sent their link; one that is still to be sent serves them as well."""
-    if wish.actor in journey.links:
+    if command.actor in journey.links:
         return journey
-    return journey.replace(links=(*journey.links, wish.actor)).note(now, EventType.LINK_WISHED, wish.actor, None)
+    return journey.replace(links=(*journey.links, command.actor)).note(now, EventType.LINK_WISHED, command.actor, None)
 
 
-def decide(journey: OnboardingState, wish: Decision, now: datetime) -> OnboardingState:
+def decide(journey: OnboardingState, command: Decision, now: datetime) -> OnboardingState:
     """Do what the owner has decided."""
-    decided = EventType(f"decided_{wish.choice}")
-    known = journey.note(now, decided, wish.actor, wish.reason or None, about=wish.part, said=True)
-    if wish.choice is PartOutcome.STOP:
-        return known.close(Ending(outcome=Status.CANCELLED, who=wish.actor, why=wish.reason), now)
-    return known.decide(wish)
+    decided = EventType(f"decided_{command.choice}")
+    updated = journey.note(now, decided, command.actor, command.reason or None, about=command.part, said=True)
+    if command.choice is PartOutcome.STOP:
+        return updated.close(Ending(outcome=Status.CANCELLED, who=command.actor, why=command.reason), now)
+    return updated.decide(command)
 
 
 def news_of(journey: OnboardingState, stage: StagePlan) -> Iterator[tuple[PartPlan, PartProgress, PartNews]]:

@@ -155,18 +155,18 @@ class PartProgress(Model):
             return seen.status is not None and (seen.status.fulfilled or seen.status is Status.WAIVED)
         return not self.state.over
 
-    def after(self, wish: Decision) -> Self:
+    def after(self, command: Decision) -> Self:
         """The part once its owner has decided: it is waived, or to be started once more under an id of its own.
 
         One that was left as it was is taken up instead: of another one people would have a second document to sign.
         """
-        if not wish.choice.again:
+        if not command.choice.again:
             return self.replace(state=PartState.WAIVED, deciding=False, left=False)
         again = self.replace(state=PartState.COMING, deciding=False, unasked=False)
         again = again.replace(status=None, says="", since=None, at=None)
-        if self.left and wish.content is None:
+        if self.left and command.content is None:
             return again
-        content = wish.content or self.content
+        content = command.content or self.content
         again = again.replace(tries=self.tries + 1, content=content, content_before=self.content)
         return again.replace(asked=0, left=False, told=(), turns=())
 
@@ -371,9 +371,9 @@ class OnboardingState(JoinState):
             "since": part.since if seen.says else part.since or now,
             "deciding": False,
         }
-        known = self.replace(decided=(*self.decided, *part.open_decisions))
-        known = known.with_part(part.id, lambda one: one.replace(**changed))
-        return known.note(now, happened(seen), None, seen.says or None, about=part.id, by=seen.by)
+        updated = self.replace(decided=(*self.decided, *part.open_decisions))
+        updated = updated.with_part(part.id, lambda one: one.replace(**changed))
+        return updated.note(now, happened(seen), None, seen.says or None, about=part.id, by=seen.by)
 
     def told_of(self, part: PartProgress, news: PartNews, now: datetime) -> Self:
         """Everyone concerned was told this of a part; a part that is nothing but news is done by that."""
@@ -387,20 +387,20 @@ class OnboardingState(JoinState):
         left = tuple(one for one in self.links if one not in people)
         return self.replace(links=left, links_sent=self.links_sent + 1)
 
-    def decide(self, wish: Decision) -> Self:
+    def decide(self, command: Decision) -> Self:
         """Do with a part what its owner has decided; the task to decide is to be ended."""
-        part = self.part(wish.part)
+        part = self.part(command.part)
         if part is None:
             return self
-        after = part.after(wish)
+        after = part.after(command)
         abandoned = () if after.left else part.abandoned
-        known = self.replace(decided=(*self.decided, *part.open_decisions), abandoned=(*self.abandoned, *abandoned))
-        return known.with_part(part.id, lambda _: after)
+        updated = self.replace(decided=(*self.decided, *part.open_decisions), abandoned=(*self.abandoned, *abandoned))
+        return updated.with_part(part.id, lambda _: after)
 
     def tried_to_end(self, tasks: tuple[str, ...], *, ended: bool, now: datetime) -> Self:
         """These tasks to decide have ended, or a look comes within a day, after which that is tried again."""
-        known = self.replace(decided=tuple(one for one in self.decided if one not in tasks))
-        return known if ended else known.replace(lingering=(*known.lingering, *tasks), looks=0, looked_at=now)
+        updated = self.replace(decided=tuple(one for one in self.decided if one not in tasks))
+        return updated if ended else updated.replace(lingering=(*updated.lingering, *tasks), looks=0, looked_at=now)
 
     def end(self, status: Status, now: datetime, by: str, problem: Problem | None = None) -> Self:
         """Nothing of it goes on."""

@@ -269,23 +269,23 @@ class CustomerOnboardingWorkflow(NotificationSender[OnboardingState]):
         self._progress = self._progress.heard(turn)
 
     @workflow.update(name=DECIDE, description="What is to become of a part that was declined, expired or broken off")
-    def decide(self, wish: Decision) -> Receipt:
+    def decide(self, command: Decision) -> Receipt:
         """Send it again, replace it, go on without it, or stop."""
-        return self._accept(decisions.decide, wish)
+        return self._accept(decisions.decide, command)
 
     @workflow.update(name=SEND_LINK, description="Send somebody of the customer's the link to their page once more")
-    def send_link(self, wish: NewLink) -> Receipt:
+    def send_link(self, command: NewLink) -> Receipt:
         """Send it to their own devices, or by mail."""
-        return self._accept(decisions.send_link, wish)
+        return self._accept(decisions.send_link, command)
 
     @send_link.validator
-    def _may_send_link(self, wish: NewLink) -> None:
+    def _may_send_link(self, command: NewLink) -> None:
         customers = tuple(one.person for one in self._request.onboarding.people)
-        self.allow(wish, decisions.refuse_send_link(self._progress, wish, customers))
+        self.allow(command, decisions.refuse_send_link(self._progress, command, customers))
 
     @decide.validator
-    def _may_decide(self, wish: Decision) -> None:
-        self.allow(wish, decisions.refuse_decide(self._progress, wish))
+    def _may_decide(self, command: Decision) -> None:
+        self.allow(command, decisions.refuse_decide(self._progress, command))
 
     @property
     def subject(self) -> Subject:
@@ -296,9 +296,9 @@ class CustomerOnboardingWorkflow(NotificationSender[OnboardingState]):
         """How it ended, and each of its parts."""
         return views.settled(self._request, self._progress)
 
-    def shown(self, memory: OnboardingState, now: datetime) -> OnboardingShow:
+    def shown(self, state: OnboardingState, now: datetime) -> OnboardingShow:
         """What the onboarding knows of the answer of `onboard show`, by this memory."""
-        return views.show(self._request, memory, now)
+        return views.show(self._request, state, now)
 
     def details(self, shown: Any) -> str:
         """The stages, and a link to each open part."""

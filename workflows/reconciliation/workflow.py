@@ -1,4 +1,4 @@
-"""The sweep: what Core Signature says has happened, against what our requests have heard (docs/trouble.md)."""
+"""The reconciliation workflow: Core Signature's events against what our requests have heard (docs/trouble.md)."""
 
 from typing import Final
 
@@ -17,9 +17,9 @@ _PRIORITY: Final = Priority(priority_key=BULK)
 
 @workflow.defn(name=RECONCILIATION)
 class ReconciliationWorkflow:
-    """Looks at Core Signature's events part by part, and has requests told of what they missed.
+    """Reads Core Signature's events part by part, and signals requests what they missed.
 
-    Where it stands is in the store, so that one that is killed, fails or comes to its bound is gone on from.
+    The position is in the store, so that a later run continues after a failure.
     """
 
     @workflow.init
@@ -28,7 +28,7 @@ class ReconciliationWorkflow:
 
     @workflow.run
     async def run(self, asked: Reconciliation) -> ReconciliationResult:
-        """Go on until all is looked at, at most so many parts; fails when Core Signature does not answer."""
+        """Read until all events are read, at most so many parts; fails when Core Signature does not answer."""
         for number in range(1, asked.parts + 1):
             part = await workflow.execute_activity_method(
                 EventReconciliation.sweep,
@@ -45,5 +45,4 @@ class ReconciliationWorkflow:
 
     @workflow.query(name=SHOW, description="How far it has come, and what it has mended")
     def show(self) -> ReconciliationResult:
-        """So far."""
         return self._swept

@@ -1,4 +1,4 @@
-"""One way in to the desk for one person: sent, or taken off their screens once it is used."""
+"""The sign-in workflow: send one link and code for the desk, or withdraw it once used."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
@@ -19,13 +19,13 @@ _Method: TypeAlias = Callable[[SignInService, SignInOrder], Awaitable[SignInRepo
 
 @workflow.defn(name=SIGN_IN)
 class SignInWorkflow:
-    """Sends it once: its id has the ask, so a second start finds this one."""
+    """Sends it once: its id contains the ask, so a second start finds this one."""
 
     @workflow.run
     async def run(self, order: SignInOrder) -> SignInReport:
-        """Send once; somebody who cannot be reached asks again. Of a used one only the notice is taken back.
+        """Send once; a person who is not reached asks again. Of a used one only the notification is withdrawn.
 
-        It is asked for by a receiver's clock, and sent while it runs, which the server bounds: no third clock counts.
+        The order has the web process's clock, the run the server's; no third clock counts.
         """
         if order.used:
             return await self._ask(SignInService.withdraw, order, f"the used way in of {order.person} is taken back")

@@ -1,1 +1,1 @@
-"""What only signature requests know: signers, progress, messages, the answer of `show`, the record, the workflow."""
+"""Signature requests: state, signers, view and workflow."""

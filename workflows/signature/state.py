@@ -256,10 +256,10 @@ class SignatureState(SendingState):
         if not new or self.recorded:
             return self
         sent = event.type == SENT and not event.also and self.preparing
-        known = self.replace(
+        updated = self.replace(
             early=self.early.hinted(event), unread=self.unread or not sent, said_sent=self.said_sent or sent
         )
-        return known.replace(events_seen=(*self.events_seen, *new)[-EVENTS_REMEMBERED:])
+        return updated.replace(events_seen=(*self.events_seen, *new)[-EVENTS_REMEMBERED:])
 
     def begun(self, now: datetime) -> Self:
         """The signers are asked, by what a callback has said."""
@@ -290,10 +290,10 @@ class SignatureState(SendingState):
         cast = read._substituted(seen, now)
         # One that we let expire is cancelled there.
         sent = cast._sent(now) if (seen.status or status) not in _NEVER_SENT else cast
-        known = sent._with_signers(seen, now, self.known_since)._noting_unknown(seen, now)
+        updated = sent._with_signers(seen, now, self.known_since)._noting_unknown(seen, now)
         if status.ended:
-            return known._end(status, now, seen.code)
-        return known.replace(status=status)
+            return updated._end(status, now, seen.code)
+        return updated.replace(status=status)
 
     def would_change(self, seen: DocumentSeen) -> bool:
         """Whether believing this document would change where the request or a signer stands."""
@@ -307,13 +307,13 @@ class SignatureState(SendingState):
         return self._end(self.ending.outcome, now, None)
 
     def _substituted(self, seen: DocumentSeen, now: datetime) -> Self:
-        known = self
+        updated = self
         for one in seen.substituted:
-            if known.signatures.of(one.to) is None:
+            if updated.signatures.of(one.to) is None:
                 absence = EscalationReason.ABSENCE
                 done = Reassignment(from_=one.from_, to=one.to, reason=absence, who="countersign")
-                known = known.reassigned(done, now)
-        return known
+                updated = updated.reassigned(done, now)
+        return updated
 
     def _sent(self, now: datetime) -> Self:
         if self.sent_at is not None:
@@ -326,19 +326,19 @@ class SignatureState(SendingState):
         signatures = self.signatures.record(seen.signers, now, seen.turn, known_since)
         if signatures == self.signatures:
             return self
-        known = self
+        updated = self
         for before, after in zip(self.signatures.signers, signatures.signers, strict=True):
             if after.state is not before.state and after.state not in _NO_NEWS:
-                known = known.note(now, EventType(after.state), after.person, after.reason, said=True)
+                updated = updated.note(now, EventType(after.state), after.person, after.reason, said=True)
             if after.acted and not before.acted:
-                known = known.giving_up((after.person,), Reason.SIGNED, now)
+                updated = updated.giving_up((after.person,), Reason.SIGNED, now)
         turns_changed = signatures.turns != self.signatures.turns
-        known = known.replace(signatures=signatures)
-        known = known.replan() if turns_changed else known
+        updated = updated.replace(signatures=signatures)
+        updated = updated.replan() if turns_changed else updated
         # Last, because it may move the clocks of those who have not acted.
         for signer in signatures.signers:
-            known = known.answering_themselves(signer.person, now) if signer.acted else known
-        return known
+            updated = updated.answering_themselves(signer.person, now) if signer.acted else updated
+        return updated
 
     def _end(self, status: Status, now: datetime, code: Code | None) -> Self:
         problem = self.problem if self.problem and self.problem.code is code else None
@@ -356,15 +356,15 @@ def _known_as(id: str) -> str:
     return id if len(id) <= ID_AT_MOST else sha256(id.encode(errors="surrogatepass")).hexdigest()
 
 
-def _states(progress: SignatureState) -> tuple[SignerState, ...]:
-    return tuple(signer.state for signer in progress.signatures.signers)
+def _states(state: SignatureState) -> tuple[SignerState, ...]:
+    return tuple(signer.state for signer in state.signatures.signers)
 
 
-def _status(progress: SignatureState, seen: DocumentSeen) -> Status:
-    if seen.status is None or seen.status.rank < progress.status.rank:
-        return progress.status
-    if seen.status is Status.CANCELLED and progress.ending:
-        return progress.ending.outcome
+def _status(state: SignatureState, seen: DocumentSeen) -> Status:
+    if seen.status is None or seen.status.rank < state.status.rank:
+        return state.status
+    if seen.status is Status.CANCELLED and state.ending:
+        return state.ending.outcome
     return seen.status
 
 

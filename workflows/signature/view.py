@@ -10,36 +10,36 @@ from workflows.signature.signers import SignerSlot
 from workflows.signature.state import SignatureInput, SignatureState
 
 
-def show(request: SignatureInput, progress: SignatureState, now: datetime) -> RequestShow:
+def show(request: SignatureInput, state: SignatureState, now: datetime) -> RequestShow:
     """Everything there is to know of a request at `now`; `request` has the signers of now."""
-    known = dict(facts(request.subject, request.policy, progress, now))
-    lines = tuple(_line(progress, signer) for signer in progress.signatures.signers)
+    known = dict(facts(request.subject, request.policy, state, now))
+    lines = tuple(_line(state, signer) for signer in state.signatures.signers)
     return RequestShow(**known, document=request.brief.title, signers=lines)
 
 
-def _line(progress: SignatureState, signer: SignerSlot) -> SignerLine:
+def _line(state: SignatureState, signer: SignerSlot) -> SignerLine:
     return SignerLine(
         person=signer.person,
         order=signer.order,
         role=signer.role,
         state=signer.state,
         at=signer.at,
-        late=progress.acted_late(signer),
+        late=state.acted_late(signer),
         reason=signer.reason,
     )
 
 
-def settled(brief: SignatureBrief, progress: SignatureState) -> Settled:
+def settled(brief: SignatureBrief, state: SignatureState) -> Settled:
     """The facts that are handed off."""
-    if progress.settled_at is None:
+    if state.settled_at is None:
         raise ValueError("the request has not ended")
     return Settled(
         request=brief.id,
         kind=brief.kind,
-        outcome=progress.status,
-        at=progress.settled_at,
+        outcome=state.status,
+        at=state.settled_at,
         external_id=brief.id,
         document_sha256=brief.document.sha256,
-        signers=tuple(SettledSigner(person=s.person, state=s.state, at=s.at) for s in progress.signatures.signers),
-        late=any(map(progress.acted_late, progress.signatures.signers)),
+        signers=tuple(SettledSigner(person=s.person, state=s.state, at=s.at) for s in state.signatures.signers),
+        late=any(map(state.acted_late, state.signatures.signers)),
     )

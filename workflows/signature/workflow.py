@@ -173,9 +173,9 @@ class SignatureRequestWorkflow(FollowUpWorkflow[SignatureState]):
         """How it ended, and who signed."""
         return settled(self.brief, self._progress)
 
-    def shown(self, memory: SignatureState, now: datetime) -> RequestShow:
+    def shown(self, state: SignatureState, now: datetime) -> RequestShow:
         """The answer of `request show` by this memory."""
-        return show(self._request.replace(brief=self.brief), memory, now)
+        return show(self._request.replace(brief=self.brief), state, now)
 
     def _not_now(self) -> Condition:
         # What came of an attempt that was broken off nobody would know: a pause holds the next one.

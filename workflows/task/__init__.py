@@ -1,1 +1,1 @@
-"""What only tasks know: who is asked to do something, how it ends, and the messages about that."""
+"""Tasks: assignees, state, view and workflow."""

@@ -170,67 +170,67 @@ class TaskState(FollowUpState):
         return ended.replace(assignees=ended.assignees.end(doer, now), ended_by=by)
 
 
-def refuse_done(progress: TaskState, wish: Done) -> str | None:
+def refuse_done(state: TaskState, command: Done) -> str | None:
     """Why it cannot be said to be done; whoever says so need not have been asked."""
-    return living_refusal(progress) or name_fault(wish.actor) or reason_fault(wish.note, "the note")
+    return living_refusal(state) or name_fault(command.actor) or reason_fault(command.note, "the note")
 
 
-def done(progress: TaskState, wish: Done, now: datetime) -> TaskState:
+def done(state: TaskState, command: Done, now: datetime) -> TaskState:
     """The first to do it ends it for all."""
-    return progress.close(Ending(outcome=Status.DONE, who=wish.actor, why=wish.note), now)
+    return state.close(Ending(outcome=Status.DONE, who=command.actor, why=command.note), now)
 
 
-def refuse_waive(progress: TaskState, wish: Waiver) -> str | None:
+def refuse_waive(state: TaskState, command: Waiver) -> str | None:
     """Why it cannot be waived."""
-    return living_refusal(progress) or name_fault(wish.actor) or text_fault(wish.reason, "the reason")
+    return living_refusal(state) or name_fault(command.actor) or text_fault(command.reason, "the reason")
 
 
-def waive(progress: TaskState, wish: Waiver, now: datetime) -> TaskState:
+def waive(state: TaskState, command: Waiver, now: datetime) -> TaskState:
     """Nobody needs to do it any more."""
-    return progress.close(Ending(outcome=Status.WAIVED, who=wish.actor, why=wish.reason), now)
+    return state.close(Ending(outcome=Status.WAIVED, who=command.actor, why=command.reason), now)
 
 
-def refuse_undecided(task: Task, wish: Done | Waiver) -> str | None:
+def refuse_undecided(task: Task, command: Done | Waiver) -> str | None:
     """Why a task to decide does not end by somebody's saying so: without a decision it would only be asked again."""
     about = task.decides
-    if about is None or (isinstance(wish, Done) and wish.decided):
+    if about is None or (isinstance(command, Done) and command.decided):
         return None
     return Rejection.TO_DECIDE.says(command=about.command)
 
 
-def refuse_unanswered(task: Task, wish: Done) -> str | None:
+def refuse_unanswered(task: Task, command: Done) -> str | None:
     """Why a task that asks for an answer is not done without one."""
     asked = task.answer
-    if asked is None or not asked.required or wish.note.strip():
+    if asked is None or not asked.required or command.note.strip():
         return None
     return Rejection.ANSWER_NEEDED.says(label=asked.label)
 
 
-def refuse_stranger(task: Task, wish: Delegation) -> str | None:
+def refuse_stranger(task: Task, command: Delegation) -> str | None:
     """Why whoever is asked cannot hand over to this person: a page that asks anybody would be a mail relay."""
-    if not task.colleagues or wish.actor != wish.signer or wish.to in task.colleagues:
+    if not task.colleagues or command.actor != command.signer or command.to in task.colleagues:
         return None
-    return Rejection.NO_COLLEAGUE.says(person=wish.to)
+    return Rejection.NO_COLLEAGUE.says(person=command.to)
 
 
-def refuse_block(progress: TaskState, wish: Block) -> str | None:
+def refuse_block(state: TaskState, command: Block) -> str | None:
     """Why it cannot be called blocked."""
-    if why := living_refusal(progress):
+    if why := living_refusal(state):
         return why
-    if all(one.person != wish.person for one in progress.assignees.pending):
-        return Rejection.NOT_THEIR_TURN.says(person=wish.person)
-    if question := open_question(progress):
+    if all(one.person != command.person for one in state.assignees.pending):
+        return Rejection.NOT_THEIR_TURN.says(person=command.person)
+    if question := open_question(state):
         return (Rejection.BLOCKED if question.blocks else Rejection.QUESTION_OPEN).says()
-    return refuse_another(progress) or text_fault(wish.because, "the reason")
+    return refuse_another(state) or text_fault(command.because, "the reason")
 
 
-def block(progress: TaskState, wish: Block, now: datetime) -> TaskState:
+def block(state: TaskState, command: Block, now: datetime) -> TaskState:
     """The owner is asked to clear the way, as somebody is asked a question: followed up, and for so long."""
-    number = len(progress.questions) + 1
-    asked = AskedQuestion(number=number, person=wish.person, text=wish.because.strip(), at=now, blocks=True)
-    stop = Stop(kind=StopKind.QUESTION, since=now, who=wish.person)
-    known = progress.replace(questions=(*progress.questions, asked)).replan().stand(stop)
-    return known.note(now, EventType.BLOCKED, wish.person, wish.because.strip(), said=True)
+    number = len(state.questions) + 1
+    asked = AskedQuestion(number=number, person=command.person, text=command.because.strip(), at=now, blocks=True)
+    stop = Stop(kind=StopKind.QUESTION, since=now, who=command.person)
+    updated = state.replace(questions=(*state.questions, asked)).replan().stand(stop)
+    return updated.note(now, EventType.BLOCKED, command.person, command.because.strip(), said=True)
 
 
 class TaskInput(FollowUpInput):

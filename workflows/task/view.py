@@ -9,10 +9,10 @@ from workflows.model.views import AssigneeLine, GivenAnswer, TaskShow
 from workflows.task.state import TaskInput, TaskState
 
 
-def show(given: TaskInput, progress: TaskState, now: datetime) -> TaskShow:
+def show(given: TaskInput, state: TaskState, now: datetime) -> TaskShow:
     """Everything there is to know of a task at `now`."""
-    people = (AssigneeLine(person=one.person, state=one.state, at=one.at) for one in progress.assignees.people)
-    known = facts(given.subject, given.policy, progress, now)
+    people = (AssigneeLine(person=one.person, state=one.state, at=one.at) for one in state.assignees.people)
+    known = facts(given.subject, given.policy, state, now)
     if given.task.colleagues:
         known = known.replace(choices=tuple(one.replace(hand_over=True) for one in known.choices))
     return TaskShow(
@@ -21,30 +21,30 @@ def show(given: TaskInput, progress: TaskState, now: datetime) -> TaskShow:
         title=given.task.title,
         text=given.task.text,
         people=tuple(people),
-        done_by=progress.ended_by if progress.status is Status.DONE else None,
+        done_by=state.ended_by if state.status is Status.DONE else None,
         decides=given.task.decides,
-        answer=_answer(given.task, progress),
+        answer=_answer(given.task, state),
     )
 
 
-def _answer(task: Task, progress: TaskState) -> GivenAnswer | None:
+def _answer(task: Task, state: TaskState) -> GivenAnswer | None:
     if task.answer is None:
         return None
-    done = progress.ending if progress.status is Status.DONE else None
+    done = state.ending if state.status is Status.DONE else None
     return GivenAnswer(**dict(task.answer), text=(done.why or None) if done else None)
 
 
-def settled(task: Task, progress: TaskState) -> SettledTask:
+def settled(task: Task, state: TaskState) -> SettledTask:
     """The facts that are handed off."""
-    if progress.settled_at is None or progress.ended_by is None:
+    if state.settled_at is None or state.ended_by is None:
         raise ValueError("the task has not ended")
-    people = progress.assignees.people
+    people = state.assignees.people
     return SettledTask(
         task=task.id,
         kind=task.kind,
-        outcome=progress.status,
-        at=progress.settled_at,
-        by=progress.ended_by,
+        outcome=state.status,
+        at=state.settled_at,
+        by=state.ended_by,
         people=tuple(SettledPerson(person=one.person, state=one.state, at=one.at) for one in people),
-        late=any(map(progress.acted_late, people)),
+        late=any(map(state.acted_late, people)),
     )

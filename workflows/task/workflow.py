@@ -48,51 +48,51 @@ class TaskWorkflow(FollowUpWorkflow[TaskState]):
         return self.shown(self._progress, workflow.now())
 
     @workflow.update(name=DONE, description="Somebody has done it, which ends it for everybody")
-    def done(self, wish: Done) -> Receipt:
+    def done(self, command: Done) -> Receipt:
         """End it; the first to do it counts."""
-        return self._accept(progress.done, wish)
+        return self._accept(progress.done, command)
 
     @done.validator
-    def _may_be_done(self, wish: Done) -> None:
-        undecided = progress.refuse_undecided(self._request.task, wish)
-        unanswered = progress.refuse_unanswered(self._request.task, wish)
-        self.allow(wish, progress.refuse_done(self._progress, wish) or undecided or unanswered)
+    def _may_be_done(self, command: Done) -> None:
+        undecided = progress.refuse_undecided(self._request.task, command)
+        unanswered = progress.refuse_unanswered(self._request.task, command)
+        self.allow(command, progress.refuse_done(self._progress, command) or undecided or unanswered)
 
     @workflow.update(name=WAIVE, description="Nobody needs to do it any more, and why")
-    def waive(self, wish: Waiver) -> Receipt:
+    def waive(self, command: Waiver) -> Receipt:
         """End it undone."""
-        return self._accept(progress.waive, wish)
+        return self._accept(progress.waive, command)
 
     @waive.validator
-    def _may_waive(self, wish: Waiver) -> None:
-        undecided = progress.refuse_undecided(self._request.task, wish)
-        self.allow(wish, progress.refuse_waive(self._progress, wish) or undecided)
+    def _may_waive(self, command: Waiver) -> None:
+        undecided = progress.refuse_undecided(self._request.task, command)
+        self.allow(command, progress.refuse_waive(self._progress, command) or undecided)
 
     @workflow.update(name=BLOCK, description="Somebody cannot go on: the owner hears why, and reminders are paused")
-    def block(self, wish: Block) -> Receipt:
+    def block(self, command: Block) -> Receipt:
         """Have the owner clear the way."""
-        return self._accept(progress.block, wish)
+        return self._accept(progress.block, command)
 
     @block.validator
-    def _may_block(self, wish: Block) -> None:
-        self.allow(wish, progress.refuse_block(self._progress, wish))
+    def _may_block(self, command: Block) -> None:
+        self.allow(command, progress.refuse_block(self._progress, command))
 
     @workflow.update(name=UNBLOCK, description="What stood in the way is gone, and reminders go on")
-    def unblock(self, wish: Unblock) -> Receipt:
+    def unblock(self, command: Unblock) -> Receipt:
         """Tell whoever could not go on."""
-        return self._accept(questions.answer, wish)
+        return self._accept(questions.answer, command)
 
     @unblock.validator
-    def _may_unblock(self, wish: Unblock) -> None:
-        self.allow(wish, questions.refuse_answer(self._progress, wish, blocks=True))
+    def _may_unblock(self, command: Unblock) -> None:
+        self.allow(command, questions.refuse_answer(self._progress, command, blocks=True))
 
     async def act_first(self, first: Precondition) -> None:
         """Nothing comes first: everybody was asked when it began, and whoever ends it has ended it."""
         raise RuntimeError(f"a task has no {first}")
 
-    def refuse_delegate(self, wish: Delegation) -> str | None:
+    def refuse_delegate(self, command: Delegation) -> str | None:
         """Whoever is asked hands over to colleagues alone, if any are named; for everybody else it is as ever."""
-        return super().refuse_delegate(wish) or progress.refuse_stranger(self._request.task, wish)
+        return super().refuse_delegate(command) or progress.refuse_stranger(self._request.task, command)
 
     async def hand_over(self, wanted: Reassignment) -> None:
         """Give a place to somebody else who is there."""
@@ -122,6 +122,6 @@ class TaskWorkflow(FollowUpWorkflow[TaskState]):
         """How it ended, and by whom."""
         return settled(self._request.task, self._progress)
 
-    def shown(self, memory: TaskState, now: datetime) -> TaskShow:
+    def shown(self, state: TaskState, now: datetime) -> TaskShow:
         """The answer of `task show` by this memory."""
-        return show(self._request, memory, now)
+        return show(self._request, state, now)
