@@ -1,4 +1,4 @@
-"""What other systems hear in a call: the event of an ending or an escalation, in the format that its target wants."""
+"""Bodies of the HTTP calls of the hand-off (webhook events, CloudEvents): event types, data and personal fields."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ CONTENT_TYPES: Final[Mapping[Format, str]] = {
 
 
 class Personal(Model):
-    """What `personal` adds to each of the people in an event's data, as far as it is known."""
+    """Fields that `personal` adds to each person in an event's data, where known."""
 
     name: str | None = None
     email: str | None = None
@@ -35,30 +35,30 @@ class Personal(Model):
 
 
 class PersonalTitle(Model):
-    """What `personal` adds to an event's data: the document's name, the task's, the customer's company."""
+    """Fields that `personal` adds to an event's data: names of the document and the task, the customer's company."""
 
     title: str
 
 
 class PersonalAnswer(Model):
-    """What `personal` adds to the data of a task that asked for an answer: the label of its field, and the answer."""
+    """Fields that `personal` adds for a task with an answer: the label of its field, and the answer."""
 
     label: str
     text: str
 
 
 def data_of(told: Told) -> dict[str, Any]:
-    """What every target hears; docs/schemas/ has it by the event's type."""
+    """The event's `data` without personal fields; schema by event type in docs/schemas."""
     return told.model_dump(mode="json")
 
 
 def people_in(fields: Mapping[str, Any]) -> str | None:
-    """The field of an event's data that has people, None where none has."""
+    """The field of an event's data that holds people, None if there is none."""
     return next((name for name in ("signers", "people") if name in fields), None)
 
 
 def ping(target: Target, id: str, at: datetime) -> dict[str, Any]:
-    """The body of a call that tells nothing: whether the target is there, and can read what we sign."""
+    """The body of a test call: checks that the target answers and can verify our signature."""
     of = {"id": id, "type": PING, "subject": target.name, "time": at.isoformat()}
     return _enveloped(target.format, of, {"version": 1, "target": target.name})
 
@@ -71,13 +71,13 @@ def _enveloped(format: Format, of: Mapping[str, str], data: dict[str, Any]) -> d
 
 @dataclass(frozen=True)
 class Events:
-    """Makes the bodies of calls; the directory and the store are asked only for targets that want `personal`."""
+    """Builds event bodies; reads the directory and the store only for targets with `personal`."""
 
     directory: Directory
     store: Store
 
     async def body(self, target: Target, id: str, subject: Subject, told: Told) -> dict[str, Any]:
-        """The body of the call with this `webhook-id`, the same at every attempt."""
+        """The body of the call with this `webhook-id`, equal at every attempt."""
         data = data_of(told)
         if target.personal:
             data |= await self._personal(data, subject)
@@ -111,7 +111,7 @@ class Events:
         return SettledRecord.model_validate_json(content).show if content else None
 
     async def _answer(self, subject: Subject, shown: Shown | None) -> dict[str, Any]:
-        """What a task was answered, as far as it was not erased."""
+        """The answer to a task, without erased texts."""
         given = shown.answer if isinstance(shown, TaskShow) else None
         if given is None or given.text is None:
             return {}
@@ -120,7 +120,7 @@ class Events:
         return {"answer": PersonalAnswer(label=given.label, text=text).model_dump()} if known else {}
 
     async def _reasons(self, subject: Subject, shown: Shown | None) -> dict[str, str]:
-        """What those who declined have said, as far as it was not erased."""
+        """The reasons given for declining, without erased texts."""
         if not isinstance(shown, RequestShow):
             return {}
         home = StoragePrefix.of(subject.workflow_id)

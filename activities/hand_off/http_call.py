@@ -1,4 +1,4 @@
-"""Signed HTTP calls to other people's systems, as Standard Webhooks 1.0.0 wants them."""
+"""Signed HTTP calls (webhooks) to targets of the hand-off, by Standard Webhooks 1.0.0."""
 
 import asyncio
 import json
@@ -44,7 +44,7 @@ _WISHES: Final = {
 
 @dataclass(frozen=True)
 class HttpTargetsConfig:
-    """`secrets` per target name, several while one is rotated."""
+    """Signing `secrets` by target name, several while one is rotated."""
 
     secrets: Mapping[str, Sequence[SecretStr]] = field(default_factory=dict)
 
@@ -54,19 +54,19 @@ def _now() -> float:
 
 
 def wall_clock() -> datetime:
-    """The instant of sending, which the receiver compares with its own clock; never a time of the business."""
+    """The time of sending for the signature, which the receiver compares with its own clock; never a business time."""
     return datetime.now(UTC)
 
 
 class _Places:
-    """The places of one target's calls. While it answers late nobody waits for one: they would wait in vain."""
+    """Limits the concurrent calls to one target. While the target is slow, no call waits for a free place."""
 
     def __init__(self) -> None:
         self._free = asyncio.Semaphore(CALLS_AT_ONCE)
         self._late = False
 
     async def taken(self) -> bool:
-        """Whether there is a place for a call, in time."""
+        """Take a place; False if none became free in time."""
         try:
             async with asyncio.timeout(0 if self._late else PATIENCE):
                 return await self._free.acquire()
@@ -74,13 +74,13 @@ class _Places:
             return False
 
     def left(self, seconds: float) -> None:
-        """A call is over, which took so long."""
+        """Release a place after a call that took `seconds`."""
         self._late = seconds >= PATIENCE
         self._free.release()
 
 
 class HttpTargets:
-    """Calls the URL of a target; redirects are not followed, and of the answer only status and headers are read."""
+    """Calls the URL of a target. Does not follow redirects; reads only status and headers of the response."""
 
     def __init__(
         self,
@@ -96,10 +96,10 @@ class HttpTargets:
         self._places = WeakValueDictionary[tuple[str, str], _Places]()
 
     async def call(self, target: Target, id: str, payload: Mapping[str, object]) -> HandoffResult:
-        """Post `payload` under this `webhook_id`: 2xx is done, 410 is gone, else retry, unless the answer forbids it.
+        """POST `payload` under this `webhook-id`. 2xx is done, 410 is gone, else retry unless the response forbids it.
 
-        A refused address is asked for again as well: names move, and a host may be listed by then. A call for which
-        there is no place is none: it is held.
+        A refused address is retried as well: DNS changes, and the host may be allowed by then. Without a free place no
+        call is made, and the result is held.
         """
         host = urlsplit(target.url or "").netloc
         places = self._places.setdefault((target.name, host), _Places())

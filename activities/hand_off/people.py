@@ -1,4 +1,4 @@
-"""Targets of the hand-off that are people, or groups of them: told by push, or else by mail."""
+"""Targets of the hand-off that are people or groups: notified by push, else by mail."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,16 +30,16 @@ _PASSES: Final = (Reason.UNREACHABLE, Reason.UNAUTHORISED, Reason.PUSH_MISMATCH,
 
 @dataclass(frozen=True)
 class HandOffPeople:
-    """Tells them; `oncall` also hears that a target is dead."""
+    """Notifies people and groups; `oncall` also hears that a target is dead."""
 
     push: PushService
     directory: Directory
     oncall: str = ""
 
     async def to_group(self, call: HandoffCall, group: str, batch: HandoffBatch, told: Told) -> HandoffResult:
-        """Tell the members whom no earlier call has reached: one bad phone rings nobody else's again.
+        """Notify the members whom no earlier call has reached.
 
-        So many in a call: a large group is told in several of one attempt, and judged with the last.
+        A large group is notified in several calls of one attempt; the last call gives the result.
         """
         members = await self.directory.group(group)
         if crowd := too_many(len({*members, *call.reached})):
@@ -63,7 +63,7 @@ class HandOffPeople:
     async def alert(
         self, call: HandoffCall, batch: HandoffBatch, told: Told, notice: NotificationOrder
     ) -> HandoffResult:
-        """Tell the requester, and the person on call, that somebody will never hear of the ending."""
+        """Notify the requester and the person on call that a target will never be reached."""
         people = dict.fromkeys(filter(None, (notice.person, self.oncall)))
         everyone = [notice.replace(person=one, key=notice_key(batch.subject.id, notice.stage, one)) for one in people]
         missing = tuple(one for one in everyone if one.person not in call.reached)
@@ -74,19 +74,19 @@ class HandOffPeople:
     async def to(
         self, call: HandoffCall, batch: HandoffBatch, told: Told, notices: tuple[NotificationOrder, ...]
     ) -> HandoffResult:
-        """Tell these people what a target hears."""
+        """Notify these people of what the target is called for."""
         outcome = None if notices[0].stage == NotificationType.UNDELIVERED else _outcome(told)
         report = await self.push.deliver(_delivery(call, batch, notices, outcome))
         return _pushed(call, report.delivered, report.retry_after)
 
 
 def too_many(members: int) -> str | None:
-    """Why a group of so many is told nothing; None when it is told."""
+    """Why a group of this size is not notified; None if it is."""
     return f"{members:,} members, and a target has at most {GROUP_AT_MOST:,}" if members > GROUP_AT_MOST else None
 
 
 def notice_of(subject: Subject, person: str, told: Told) -> NotificationOrder:
-    """What somebody hears who is a target, or of the group that is one."""
+    """The notification for a person who is a target, or a member of a target group."""
     stage = NotificationType.SETTLED if isinstance(told, EndedFacts) else stages.news(told.number)
     return NotificationOrder(
         key=notice_key(subject.id, stage, person), stage=stage, person=person, action=NoticeAction.OPEN
@@ -120,7 +120,7 @@ def _outcome(told: Told) -> Status | None:
 
 
 def _pushed(call: HandoffCall, lines: Sequence[Delivered], retry_after: float) -> HandoffResult:
-    """Done when everyone with a phone has it; a withdrawal also where there is nothing to take off a screen."""
+    """Done when everyone with a phone was reached, or when a withdrawal has nothing to remove."""
     target = call.target.target
     withdrawal = call.notice is not None and call.notice.action is NoticeAction.WITHDRAW
     reached = withdrawal or any(line.outcome is NotificationOutcome.ACCEPTED for line in lines)
@@ -135,7 +135,7 @@ def _pushed(call: HandoffCall, lines: Sequence[Delivered], retry_after: float) -
 
 
 def _to_be_continued(call: HandoffCall, result: HandoffResult, tried: Sequence[NotificationOrder]) -> HandoffResult:
-    """The result of a call that has told some of a large group: whom it has missed, and whether that may pass."""
+    """The result of a call to a part of a large group: whom it missed, and whether that is temporary."""
     told = {line.person for line in result.delivered if line.outcome is NotificationOutcome.ACCEPTED}
     missed = tuple(notice.person for notice in tried if notice.person not in told)
     return result.replace(
@@ -148,14 +148,14 @@ def _to_be_continued(call: HandoffCall, result: HandoffResult, tried: Sequence[N
 
 
 def _with_the_missed(call: HandoffCall, result: HandoffResult) -> HandoffResult:
-    """The result of the last call of an attempt, which knows of the earlier ones."""
+    """The result of the last call of an attempt, with the members whom earlier calls missed."""
     if call.passing and (result.ok or result.gone):
         return result.replace(ok=False, gone=False, why=call.passing)
     return result
 
 
 def _in_group(result: HandoffResult, members: int, told_before: int) -> HandoffResult:
-    """The result of a group of which some were told before; it says how many were not reached."""
+    """The result for a group, with the number of members not reached; `told_before` were reached earlier."""
     told = told_before + sum(line.outcome is NotificationOutcome.ACCEPTED for line in result.delivered)
     if not told or told == members:
         return result
@@ -163,11 +163,11 @@ def _in_group(result: HandoffResult, members: int, told_before: int) -> HandoffR
 
 
 def refused(call: HandoffCall, failure: ApplicationError) -> HandoffResult:
-    """The result of a target that an activity could not reach; it is called again."""
+    """The result of a target that an activity could not reach; it is retried."""
     pause = failure.next_retry_delay or timedelta()
     return not_done(call, failure.message, retry_after=pause.total_seconds())
 
 
 def not_done(call: HandoffCall, why: str, *, gone: bool = False, retry_after: float = 0) -> HandoffResult:
-    """The result of a target that has not heard it; `gone` is for ever."""
+    """A failed result; `gone` is final, otherwise it is retried after `retry_after` seconds."""
     return HandoffResult(target=call.target.target, ok=False, gone=gone, why=why, retry_after=retry_after)

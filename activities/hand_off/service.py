@@ -1,4 +1,4 @@
-"""Everyone downstream of what has ended: people by push, systems by signed HTTP call, others by Temporal itself."""
+"""The hand-off activity: delivers an ending to people (push), systems (signed HTTP call) and Temporal workflows."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -46,7 +46,7 @@ _HOPELESS: Final = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.PERMISSION_DEN
 class HandOffService(Handoff):
     """`document_url` makes the provider's address of a document from its uuid; `oncall` also hears of dead targets.
 
-    `policies` is the catalogue, beside which the files of onboardings are that targets start.
+    `policies` is the path of the catalogue; onboarding files that targets start lie beside it.
     """
 
     def __init__(
@@ -74,7 +74,6 @@ class HandOffService(Handoff):
         self._starts = StartTargets(temporal, store, directory, policies)
 
     async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
-        """See the port."""
         home = StoragePrefix.of(batch.subject.workflow_id)
         with failing_as_application_errors():
             await keep(self._store, batch.subject.workflow_id, batch.page)
@@ -90,7 +89,6 @@ class HandOffService(Handoff):
         return await unbroken(self._hand_off(batch, before, turns), turns.stop)
 
     async def recall(self, ended: ReplayOrder) -> RecordedHandOff:
-        """See the port."""
         home = StoragePrefix.of(ended.named.workflow_id)
         with failing_as_application_errors():
             content = await self._store.read_record(home)
@@ -102,7 +100,7 @@ class HandOffService(Handoff):
         return RecordedHandOff(order=order_of(record, later), lines=lines, batches=later.number)
 
     async def _hand_off(self, batch: HandoffBatch, before: ToldBefore | None, turns: Turns) -> HandoffReport:
-        """A target that was not begun in time has no result: it stays due, and is called in the next batch."""
+        """A target that was not begun in time has no result: it stays due for the next batch."""
         if before is not None:
             batch = before.continuing(batch)
         link = self._document_url(batch.document) if batch.document else None
@@ -126,7 +124,7 @@ class HandOffService(Handoff):
             activity.logger.exception("nothing was learnt of targets")
 
     async def _write(self, home: StoragePrefix, record: SettledRecord) -> bool:
-        """Write the record once; whether there was none before."""
+        """Write the record once; False if there was one."""
         kept = record.replace(show=await apart(self._store, home, record.show))
         try:
             return await self._store.write_record(home, kept.model_dump_json(by_alias=True).encode())
@@ -136,7 +134,7 @@ class HandOffService(Handoff):
             return False
 
     async def _amend_record(self, batch: HandoffBatch, report: HandoffReport) -> bool:
-        """Keep what became of the batch; whether it is kept: a store that is away must not cost the results."""
+        """Store the batch's results; False on failure, so that an unavailable store does not lose the results."""
         changed = amendment(batch, report, batch.at or _news(batch.calls[0], batch, None).at)
         try:
             await self._amend(StoragePrefix.of(batch.subject.workflow_id), changed, dead_after(batch, changed.handoffs))
@@ -153,7 +151,7 @@ class HandOffService(Handoff):
         await self._store.write_amendment(home, changed.number, changed.model_dump_json(by_alias=True).encode())
 
     async def _result(self, call: HandoffCall, batch: HandoffBatch, told: Told) -> HandoffResult:
-        """The result of one target; whatever goes wrong with it must not cost the others theirs."""
+        """The result of one target; its failure must not lose the results of others."""
         try:
             if why := await self._health.refusal(call.target):
                 return HandoffResult(target=call.target.target, ok=False, held=True, why=why)
@@ -183,7 +181,7 @@ class HandOffService(Handoff):
         return await self._people.to(call, batch, told, (notice,))
 
     async def _reach(self, call: HandoffCall, subject: Subject, told: Told) -> HandoffResult:
-        """The result of a target that is reached by Temporal itself."""
+        """Call a target that is a workflow, an onboarding or a Nexus operation."""
         target = call.target
         if target.start:
             return await self._starts.start(target, target.start, subject, told)
@@ -207,12 +205,12 @@ class HandOffService(Handoff):
 
 
 def _is_whole_of(workflow: str, subject: Subject) -> bool:
-    """Whether this is the onboarding that something is a part of."""
+    """Whether `workflow` is the onboarding that the subject is a part of."""
     return workflow == Kind.ONBOARDING.workflow_id(owner_in(subject.id) or "")
 
 
 def _news(call: HandoffCall, batch: HandoffBatch, link: str | None) -> Told:
-    """What a target hears, with a link where it has none of its own."""
+    """The content for a target, with the default link if it has none."""
     told = call.escalated or batch.settled
     if told is None:
         raise ValueError(f"{call.target.target} is to hear of an ending, and nothing has ended")

@@ -1,9 +1,8 @@
-"""How each target of the hand-off is: told to whoever is on call once for each change, however many requests wait.
+"""Health of hand-off targets: failing, dead, disabled; alerts on-call once for each change.
 
-One small object for each target, written only when it changes. Each of its addresses stands in it by itself: requests
-that live keep the address they began with, and one that is gone says nothing of the one that came after it. The store
-has no compare-and-swap: two workers that learn the same at once tell it twice, under one name, so that a phone shows
-one notice.
+One small object for each target, written only when it changes, with one condition for each address: open requests keep
+the address they began with. The store has no compare-and-swap: two workers that learn the same change at once both send
+the alert, under one key, so that a phone shows one notice.
 """
 
 import asyncio
@@ -37,7 +36,7 @@ ADDRESSES_AT_MOST: Final = 20
 
 
 class TargetState(StrEnum):
-    """How a target is; one that is `disabled` is not called before somebody says so."""
+    """A `disabled` target is not called until an operator enables it."""
 
     WORKING = "working"
     FAILING = "failing"
@@ -57,9 +56,9 @@ _GRAVITY: Final = tuple(TargetState)
 
 
 class TargetCondition(Model):
-    """How a target is at one address, since when and why; `told` is what whoever is on call has heard last.
+    """The state of a target at one address, since when and why; `told` is the last state on-call has heard.
 
-    `address` is a hash of it: a URL may be a secret in itself.
+    `address` is a hash: a URL may be a secret.
     """
 
     address: str
@@ -71,49 +70,47 @@ class TargetCondition(Model):
     """When they heard last that it works again."""
 
     def after(self, call: HandoffCall, result: HandoffResult, now: datetime) -> Self:
-        """What a call says of it: what is disabled, or dead, is not called failing again."""
+        """The condition after a call; disabled or dead does not become failing again."""
         became = _became(self.is_, call, result)
         return self if became is self.is_ else self.replace(is_=became, since=now, why=result.why)
 
     def enabled(self, now: datetime) -> Self:
-        """Called again; whether it works is seen then."""
+        """The condition after an operator enabled the target; the next call shows whether it works."""
         if self.is_ is not TargetState.DISABLED:
             return self
         return self.replace(is_=TargetState.FAILING, since=now, told=TargetState.FAILING)
 
     def news(self, now: datetime) -> NotificationType | None:
-        """What whoever is on call is to hear, once: that it is worse, or that it works again."""
+        """The alert that is due to on-call, once: worse, or works again."""
         if self.is_ is TargetState.WORKING:
             over = self.told is not self.is_ and may_be_over(self.over_at, now)
             return _NEWS[self.is_] if over else None
         return _NEWS[self.is_] if _GRAVITY.index(self.is_) > _GRAVITY.index(self.told) else None
 
     def heard(self, now: datetime) -> Self:
-        """After they have heard it."""
+        """The condition after on-call was alerted."""
         return self.replace(told=self.is_, over_at=now if self.is_ is TargetState.WORKING else self.over_at)
 
 
 class KnownTarget(IncidentState):
-    """What is known of a target, at each address that did not always work; the last is the one that changed last."""
+    """The conditions of a target by address, only of addresses that ever failed; the last changed comes last."""
 
     addresses: tuple[TargetCondition, ...] = ()
 
     def at(self, address: str) -> TargetCondition:
-        """How it is at one of them."""
         return next((one for one in self.addresses if one.address == address), TargetCondition(address=address))
 
     def learnt(self, health: TargetCondition) -> Self:
-        """With what is now known of one of them."""
         others = [one for one in self.addresses if one.address != health.address]
         return self.replace(addresses=(*others, health)[-ADDRESSES_AT_MOST:])
 
     def enabled(self, now: datetime) -> Self:
-        """Called again at each of them."""
+        """Enabled at each address."""
         return self.replace(addresses=tuple(one.enabled(now) for one in self.addresses))
 
 
 def address_of(target: Target) -> str:
-    """By what a target is told apart from what had its name before."""
+    """A hash that distinguishes a target from an earlier one of the same name."""
     way = target.model_dump_json(include={"url", "workflow", "start", "nexus"})
     return hashlib.sha256(way.encode()).hexdigest()[:16]
 
@@ -131,12 +128,12 @@ def _became(known: TargetState, call: HandoffCall, result: HandoffResult) -> Tar
 
 
 def is_watched(target: Target) -> bool:
-    """Whether it is a system of the catalogue: people and subscribers are no systems."""
+    """Whether the target is a system of the catalogue, not a person or subscriber."""
     return bool(target.url or target.start or target.nexus or (target.workflow and not is_subscriber(target)))
 
 
 class TargetHealth:
-    """What is known of targets; nothing of it may cost a hand-off its result."""
+    """Reads and updates the health of targets; its failures never cost a hand-off its result."""
 
     def __init__(self, store: Store, push: PushService, oncall: str) -> None:
         self._store = store
@@ -144,7 +141,7 @@ class TargetHealth:
         self._working: dict[tuple[str, str], float] = {}
 
     async def refusal(self, target: Target) -> str | None:
-        """Why a target is not called now: it has said that it wants no more calls. Raises `StoreFailure`."""
+        """Why a target is not called now: it answered that it wants no more calls. Raises `StoreFailure`."""
         if not is_watched(target):
             return None
         known = await self._of(target)
@@ -153,7 +150,7 @@ class TargetHealth:
         return f"not called: {known.why}; `countersign handoff retry --now --target {target.name}` has it called again"
 
     async def learn(self, told: Iterable[tuple[HandoffCall, HandoffResult]], now: datetime) -> None:
-        """Remember what these calls say of their targets, and tell whoever is on call what has changed."""
+        """Store what these results say of their targets, and alert on-call of changes."""
         on_call = self._on_call
         for call, result in told:
             if is_watched(call.target) and not result.held:
@@ -165,7 +162,7 @@ class TargetHealth:
     async def _learn(
         self, call: HandoffCall, result: HandoffResult, now: datetime, on_call: OnCallAlerts | None
     ) -> OnCallAlerts | None:
-        """Who can be told of the next target: nobody any more once they were not reached, which takes its time."""
+        """Returns the alerts for the next target; None once on-call was not reached, since each try takes time."""
         name, before = call.target.name, await self._of(call.target)
         known = before.after(call, result, now)
         if on_call and (news := known.news(now)) is not None:

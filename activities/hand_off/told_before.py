@@ -1,4 +1,4 @@
-"""Who has heard of an ending before, by its settled record: after a reset a workflow ends a second time."""
+"""Which targets and people were already told, by the settled record: a workflow that was reset ends a second time."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -19,14 +19,14 @@ _HAVE_IT = (NotificationOutcome.ACCEPTED, NotificationOutcome.WITHDRAWN)
 
 @dataclass(frozen=True)
 class ToldBefore:
-    """What the store knows of a hand-off: the facts that were told, and what became of each target and person."""
+    """The stored facts of a hand-off, and the result for each target and person."""
 
     settled: AnyEnded | None
     later: Amendment
 
     @classmethod
     async def read(cls, store: Store, home: StoragePrefix) -> Self | None:
-        """What the record and its amendments say; None when there is no record, or none that can be read."""
+        """From the record and its amendments; None when there is no readable record."""
         content = await store.read_record(home)
         if content is None:
             return None
@@ -37,7 +37,7 @@ class ToldBefore:
         return cls(record.settled, await amendments_of(store, home))
 
     def continuing(self, batch: HandoffBatch) -> HandoffBatch:
-        """The batch by the facts of the record, which stays the truth, with a number that no amendment has."""
+        """The batch with the facts of the record, which stays the truth, and an unused amendment number."""
         return batch.replace(
             settled=batch.settled and (self.settled or batch.settled),
             number=max(batch.number, self.later.number + 1),
@@ -46,7 +46,7 @@ class ToldBefore:
         )
 
     def result(self, call: HandoffCall) -> HandoffResult | None:
-        """The result of a call that was made before, None when it is to be made."""
+        """The result of a call that was made before, None if it is still to be made."""
         if _is_news(call):
             return None
         target = call.target.target
@@ -54,14 +54,14 @@ class ToldBefore:
         return HandoffResult(target=target, ok=True, before=True) if done or self._has_notice(call) else None
 
     def _has_notice(self, call: HandoffCall) -> bool:
-        """Whether somebody has the notice of a call that has no line among the hand-offs."""
+        """Whether a person was notified by a call that has no line among the hand-offs."""
         # That a target is dead several people hear: who of them has it is in the call.
         if call.listed or call.notice is None or call.notice.stage == NotificationType.UNDELIVERED:
             return False
         return any(one.key == call.notice.key and one.outcome in _HAVE_IT for one in self.later.notifications)
 
     def _without_those_reached(self, call: HandoffCall) -> HandoffCall:
-        """The call of several people with those who have it, so that it tells the others alone."""
+        """The call without the people who were already reached."""
         if _is_news(call) or not (call.target.group or call.notice):
             return call
         stage = call.notice.stage if call.notice else NotificationType.SETTLED
@@ -74,5 +74,5 @@ def _has(one: Notification, stage: str) -> bool:
 
 
 def _is_news(call: HandoffCall) -> bool:
-    """Whether it tells what the record does not: a replay that somebody wants, an escalation."""
+    """Whether the call tells what the record does not: a requested replay, an escalation."""
     return bool(call.replay or call.escalated)

@@ -1,6 +1,6 @@
-"""What a target of the hand-off starts: an onboarding by the one start path, or a workflow of somebody else's.
+"""Workflows that a hand-off target starts: an onboarding, a workflow of another team, a Nexus operation.
 
-Each has an id that is made of what has ended and of the target, so that a repetition finds what the first one started.
+Each workflow id derives from the subject and the target, so that a repeated call finds the workflow it started.
 """
 
 import asyncio
@@ -48,32 +48,32 @@ _HASH: Final = 16
 
 
 def onboarding_id(key: str, target: str) -> str:
-    """The id of the onboarding that the hand-off of this key starts: it reads like the target, and is no other's."""
+    """The id of the onboarding that the hand-off of this key starts: readable, and unique to the target."""
     name = re.sub(r"[^A-Za-z0-9_-]", "-", target)[: ID_AT_MOST - _HASH - 1]
     return f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:_HASH]}"
 
 
 def workflow_id(reference: str, target: str) -> str:
-    """The id of the workflow of somebody else's: `<request>.<target>`, in which the target has no dot."""
+    """The id of another team's workflow: `<request>.<target>`; the target has no dot."""
     return f"{reference}.{target}"
 
 
 def wall_clock() -> datetime:
-    """The instant as of which a file is checked; its own workflow knows its own time."""
+    """The time at which a file is checked; the started workflow has its own clock."""
     return datetime.now(UTC)
 
 
 class _NotOurs(Exception):
-    """A workflow that something else has started has the id."""
+    """Another starter has taken the workflow id."""
 
 
 class _Endless(Exception):
-    """What it would start has come out of itself."""
+    """Onboardings would start each other in a circle."""
 
 
 @dataclass(frozen=True)
 class StartTargets:
-    """`policies` is the catalogue, read anew for each onboarding, as is the file beside it."""
+    """`policies` is the catalogue, read anew for each onboarding, as are the files beside it."""
 
     client: Client
     store: Store
@@ -82,7 +82,7 @@ class StartTargets:
     now: Callable[[], datetime] = wall_clock
 
     async def start(self, target: Target, start: StartTarget, subject: Subject, told: Told) -> HandoffResult:
-        """Start it, or find that it was: both are done. What can be mended in a file is worth another attempt."""
+        """Start the workflow, or find it started: both are done. A fault in a file is retried, since it can be mended."""
         try:
             if start.workflow:
                 await self._start_workflow(target, start.workflow, start.queue or "", subject, told)
@@ -141,7 +141,7 @@ class StartTargets:
         return replace(prepared, given=given.replace(onboarding=given.onboarding.replace(depth=depth)))
 
     async def _values(self, wanted: frozenset[str], subject: Subject, told: Told) -> Mapping[str, str]:
-        """What goes into these places; empty where there is nobody, or nothing is known of them."""
+        """Values for these placeholders; empty for persons or facts that are unknown."""
         known: dict[str, Any] = {
             "id": subject.id,
             "kind": subject.kind,
@@ -175,13 +175,13 @@ _NOT_OURS_TO_LOOK: Final = (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUT
 
 @dataclass(frozen=True)
 class NexusOperations:
-    """Calls each operation once: a repetition finds the call of the first attempt."""
+    """Calls each operation once: a retry finds the call of the first attempt."""
 
     client: Client
     looked_for: timedelta = LOOKED_FOR
 
     async def call(self, target: Target, wanted: NexusOperation, subject: Subject, told: Told) -> HandoffResult:
-        """Done once the operation has begun, by this attempt or an earlier one; dead when its handler refuses it."""
+        """Done once the operation has started, by this or an earlier attempt; dead when its handler refuses it."""
         key = key_of(target, subject.reference)
         order = OperationOrder(operation=wanted, told=told, key=key)
         try:
@@ -226,7 +226,7 @@ class NexusOperations:
 
 
 def _refused(target: Target, failure: WorkflowFailureError) -> HandoffResult:
-    """By what kind of refusal it was: the words are somebody else's, and may name people."""
+    """The result by type of refusal: the handler's own words may name people."""
     cause = failure.cause.cause if isinstance(failure.cause, NexusOperationError) else None
     if isinstance(cause, HandlerError):
         return _not_done(target, f"its handler: {cause.type.value}", gone=not cause.retryable)

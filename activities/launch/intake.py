@@ -1,4 +1,6 @@
-"""What every file says that asks for something: of which kind, until when, and what to do about silence."""
+"""Checks shared by all files that start something (request, task, onboarding, campaign): kind, due date, persons,
+policy.
+"""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -27,14 +29,14 @@ from workflows.model.policy import Policy
 
 @dataclass(frozen=True)
 class KnownPersons:
-    """Who of the persons that are named somewhere exists, and why the others do not."""
+    """The persons that a file names: who exists, and why the others do not."""
 
     persons: Mapping[str, Person]
     unknown: Mapping[str, str]
 
     @classmethod
     async def look_up(cls, directory: Directory, ids: frozenset[str]) -> Self:
-        """Ask the directory for everybody; `DirectoryFailure` when it does not answer at all."""
+        """Look all of them up; `DirectoryFailure` when the directory does not answer."""
         answers = await asyncio.gather(*(_person_or_why(directory, id) for id in sorted(ids)))
         return cls(
             {person.id: person for person in answers if isinstance(person, Person)},
@@ -50,7 +52,7 @@ async def _person_or_why(directory: Directory, id: str) -> Person | UnknownPerso
 
 
 class ConcernedPersons(NamedTuple):
-    """Who asks for it, and who is asked, as far as the file is right about them."""
+    """The requester and those who are asked, as far as the file's fields are valid."""
 
     asking: str | None
     asked: frozenset[str]
@@ -58,8 +60,9 @@ class ConcernedPersons(NamedTuple):
 
 @dataclass
 class FileChecks(ABC):
-    """The knowledge behind the fields of one file, and what was seen of it so far: whether its due date is over, who
-    is asked, and the values of the fields that are right."""
+    """The context of one file's field validators, and what they found so far: valid values, who is asked, whether the
+    due date is over.
+    """
 
     made_of: ClassVar[frozenset[str]] = frozenset({"kind", "policy", "due"})
     """The fields that its policy follows from."""
@@ -77,11 +80,11 @@ class FileChecks(ABC):
     @property
     @abstractmethod
     def concerned(self) -> ConcernedPersons:
-        """Whom its policy must not contradict."""
+        """The persons whom the policy must not contradict."""
 
     @property
     def layer(self) -> PolicyLayer | None:
-        """What the file itself says of the policy."""
+        """The policy layer of the file itself."""
         layer: PolicyLayer | None = self.right["policy"]
         return layer
 
@@ -105,7 +108,7 @@ class FileChecks(ABC):
         self.asked_already.add(identity)
 
     def due(self, due: date | datetime) -> None:
-        """Refuse a due date too far away to be meant, and remember one that is over.
+        """Refuse a due date too far away, and remember one that is over.
 
         That one is no fault yet: a file that was started in time is still the same request.
         """
@@ -113,14 +116,13 @@ class FileChecks(ABC):
         self.overdue = day < (self.now - timedelta(days=2)).date() or self._instant(due) <= self.now
 
     def near(self, when: date | datetime) -> date:
-        """The day of it; refuse one too far away to be meant."""
+        """The day; refuses one too far away."""
         day = when.date() if isinstance(when, datetime) else when
         if day > (self.now + HORIZON).date():
             raise ValueError("is more than two years away")
         return day
 
     def time_until(self, due: date | datetime) -> timedelta:
-        """How much time a due date leaves."""
         return self._instant(due) - self.now
 
     def _instant(self, due: date | datetime) -> datetime:
@@ -128,13 +130,13 @@ class FileChecks(ABC):
 
 
 def maps(plain: Any, field: str) -> Iterator[dict[str, Any]]:
-    """The entries of a list of a file, before anything was validated; what cannot be one is left out."""
+    """The entries of a list of an unvalidated file; entries that are no maps are left out."""
     items = plain.get(field) if isinstance(plain, dict) else None
     return (item for item in items if isinstance(item, dict)) if isinstance(items, list) else iter(())
 
 
 def closing_times(entries: Iterable[Mapping[str, Any]], found: KnownPersons) -> tuple[tuple[ZoneInfo, time], ...]:
-    """When the working days of those who are asked end, as far as they are known before anything was validated."""
+    """The ends of the working days of those who are asked, as far as known before validation."""
     ends = []
     for entry in entries:
         person, zone = found.persons.get(str(entry.get("person"))), entry.get("zone")
@@ -146,7 +148,7 @@ def closing_times(entries: Iterable[Mapping[str, Any]], found: KnownPersons) -> 
 
 
 async def strangers(policy: Policy, directory: Directory) -> list[tuple[FieldPath, str]]:
-    """Fields of a policy that name persons or groups who cannot be found, each with the reason."""
+    """Fields of a policy that name unknown persons or groups, each with the reason."""
     named = list(_persons(policy))
     unknown = (await KnownPersons.look_up(directory, frozenset(id for _, id in named))).unknown
     persons = [(at, unknown[id]) for at, id in named if id in unknown]
@@ -177,14 +179,14 @@ _IN_FULL: Final = ("name", "email", "zone", "locale", "phone", "devices")
 
 
 def checks_of(info: ValidationInfo) -> FileChecks:
-    """What a file is checked against; it comes along with its validation."""
+    """The `FileChecks` of this validation."""
     if not isinstance(info.context, FileChecks):
         raise TypeError("a file is validated with what it is checked against")
     return info.context
 
 
 def right(value: Value, info: ValidationInfo) -> Value:
-    """Keep the value of a field for the checks of the policy, which come even when other fields are faulty."""
+    """Record the value of a valid field for the policy checks, which run even if other fields are faulty."""
     checks_of(info).right[str(info.field_name)] = value
     return value
 
@@ -212,7 +214,7 @@ class SomebodyEntry(FileModel):
 
     @property
     def in_full(self) -> Reachable | None:
-        """Who stands here, None for somebody of the directory."""
+        """The person given in full, None for one of the directory."""
         if self.email is None:
             return None
         return Reachable.model_validate(self.model_dump(include=set(_IN_FULL), exclude_unset=True, by_alias=True))
@@ -261,7 +263,7 @@ File = TypeVar("File", bound=AskingFile)
 
 
 class CheckedPolicy(NamedTuple):
-    """The policy of a file that is right, and why it can be recognised but not started any more, None when it can."""
+    """The policy of a valid file; `overdue` says why it can be recognised but not started any more."""
 
     resolved: Resolved
     overdue: FileFaults | None
@@ -270,7 +272,7 @@ class CheckedPolicy(NamedTuple):
 async def checked(
     plain: PlainFile, model: type[File], checks: FileChecks, directory: Directory
 ) -> tuple[File, CheckedPolicy]:
-    """The file in full; `FileFaults` with all that is wrong, `DirectoryFailure` when nobody can be looked up."""
+    """The validated file; `FileFaults` with all faults, `DirectoryFailure` when nobody can be looked up."""
     file, faults = await asyncio.to_thread(_validated, plain, model, checks)
     overdue = plain.faults([(("due",), "lies in the past")] if checks.overdue else ())
     if (policy := FilePolicy.of(checks)) is not None:
@@ -289,14 +291,14 @@ def _validated(plain: PlainFile, model: type[File], checks: FileChecks) -> tuple
 
 @dataclass(frozen=True)
 class FilePolicy:
-    """What follows from a file whose kind, policy and due date are right, whatever else is wrong with it."""
+    """The policy of a file whose kind, policy and due date are valid, whatever else is wrong."""
 
     checks: FileChecks
     resolved: Resolved
 
     @classmethod
     def of(cls, checks: FileChecks) -> Self | None:
-        """The policy of the file that was checked, None when it cannot be known."""
+        """The policy of the file, None when it is not known."""
         if not checks.right.keys() >= checks.made_of:
             return None
         return cls(checks, checks.catalogue.resolve(checks.right["kind"], checks.layer))
@@ -312,7 +314,7 @@ class FilePolicy:
         return [*self._senseless(), *(self._placed(at, why) for at, why in of_the_whole), *self._told_twice()]
 
     def _senseless(self) -> Iterator[tuple[FieldPath, str]]:
-        """What the file makes impossible: the kind by itself was checked with its catalogue."""
+        """Faults that the file causes: the kind by itself was checked with its catalogue."""
         right, due = self.checks.right, self.checks.right["due"]
         within = None if due is None or self.checks.overdue else self.checks.time_until(due)
         for at, why in self.checks.catalogue.faults(right["kind"], self.checks.layer, within):
@@ -323,7 +325,7 @@ class FilePolicy:
             yield ("expires",), "a request closes some day; grace says how long after its due date"
 
     def _placed(self, at: FieldPath, why: str) -> tuple[FieldPath, str]:
-        """A fault at the field of the file that brings it about: of its policy, or its kind."""
+        """The fault at the field of the file that causes it: of its policy, or its kind."""
         kind = self.checks.right["kind"]
         layer = self.resolved.layer(".".join(step for step in at if isinstance(step, str)))
         if layer == REQUEST:
@@ -332,7 +334,7 @@ class FilePolicy:
         return ("kind",), f"{kind} cannot be used: {written_path(at)}{of_layer}: {why}"
 
     def _told_twice(self) -> Iterator[tuple[FieldPath, str]]:
-        """Subscribers that the ledger, which knows by name who was told, could not tell from somebody else."""
+        """Subscribers whose names in the ledger collide with another target's."""
         names = (target.target for target in self.resolved.policy.handoff)
         taken = dict.fromkeys(names, "is the name of a target of the hand-off too; give that one another name")
         for position, subscriber in enumerate(self.checks.right.get("subscribers", ())):
@@ -351,7 +353,7 @@ _SIGNS: Final = {
 
 
 async def read_as(kind: Kind, written: FileText | PlainFile) -> PlainFile:
-    """What a file says; raises `FileFaults` also for what is plainly of another kind, with the word that starts it."""
+    """Parse a file; raises `FileFaults` also for a file of another kind, naming the command that starts it."""
     plain = written if isinstance(written, PlainFile) else await asyncio.to_thread(written.parse)
     meant = [one for one, signs in _SIGNS.items() if signs & _fields(plain.plain)]
     if len(meant) == 1 and kind not in meant:

@@ -1,6 +1,8 @@
-"""The one start path of whatever is followed up: keep what no history is to hold, start the workflow or recognise it.
+"""Start a workflow or recognise the one already started: the one start path of requests, tasks, onboardings,
+campaigns.
 
-An ordinary function, so that commands and activities start by the same way; nothing of it is a child workflow.
+An ordinary function for commands and activities; it starts no child workflows. Personal data goes to the store before
+the workflow starts, never into a history.
 """
 
 import hashlib
@@ -51,7 +53,7 @@ _TAKEN_UP: Final[Mapping[Kind, str]] = {
 
 
 class PreparedStart(Protocol):
-    """What was checked in full; nothing is stored or started yet."""
+    """A file that was checked in full; nothing is stored or started yet."""
 
     @property
     def given(self) -> FollowUpInput:
@@ -64,16 +66,18 @@ class PreparedStart(Protocol):
         ...
 
     async def kept(self, store: Store) -> FollowUpInput:
-        """Keep beside it what no history is to hold, and give the input that goes without; may be repeated."""
+        """Store personal data, and return the input without it. Idempotent."""
         ...
 
     async def lives(self, store: Store, given: FollowUpInput) -> None:
-        """Keep what its pages say while nobody else can be asked; may be repeated. `given` is what `kept` gave."""
+        """Store what pages show while Temporal and Core Signature are unavailable; `given` is what `kept` returned.
+        Idempotent.
+        """
         ...
 
 
 class IdTaken(Exception):
-    """Another one has this id already."""
+    """The id belongs to other content."""
 
     def __init__(self, what: WorkflowName) -> None:
         super().__init__(
@@ -84,7 +88,7 @@ class IdTaken(Exception):
 
 
 class NotItsOwn(Exception):
-    """What is to belong to an onboarding or a campaign, and is not named after it."""
+    """A part's id does not begin with the id of its onboarding or campaign."""
 
     def __init__(self, id: str, parent: str) -> None:
         super().__init__(
@@ -93,7 +97,7 @@ class NotItsOwn(Exception):
 
 
 class BrokenOff(Exception):
-    """Its workflow was broken off, and nobody goes on with it; `left` when it can be taken up again."""
+    """Its workflow failed or was terminated; `left` when it can be started again."""
 
     def __init__(self, what: WorkflowName, how: RunStatus) -> None:
         helps = f"countersign {what.kind.names.command} show {what.id} tells how far it came"
@@ -106,9 +110,9 @@ class BrokenOff(Exception):
 
 @dataclass(frozen=True)
 class Starter:
-    """By what a workflow is started: a plain client, or an operation of another workflow, whose caller gets its result.
+    """Starts workflows: a plain client, or a Nexus operation, whose caller gets the workflow's result.
 
-    `joins` when that caller waits for one that runs already as well; `origin` says through which door it came.
+    `joins` when the caller also waits for one that runs already; `origin` names the entry point.
     """
 
     start_workflow: Callable[..., Awaitable[Any]]
@@ -118,7 +122,7 @@ class Starter:
 
 @dataclass(frozen=True)
 class StartResult:
-    """What lives, or once lived, under the id; `created` when it was this start that made it."""
+    """The workflow, open or closed, under the id; `created` when this call started it."""
 
     id: str
     workflow_id: str
@@ -127,12 +131,12 @@ class StartResult:
 
 
 def fingerprint(content: Mapping[str, Any]) -> str:
-    """SHA-256 of what a file says, as canonical JSON."""
+    """SHA-256 of a file's content as canonical JSON."""
     return hashlib.sha256(rfc8785.dumps(content)).hexdigest()
 
 
 def own_id(file: "AskingFile", digest: str) -> str:
-    """The id that stands in the file, else one that the same content always gets."""
+    """The id in the file, else one derived from the content."""
     return file.id or f"{file.kind}-{digest[:12]}"
 
 
@@ -148,11 +152,11 @@ async def start(
 ) -> StartResult:
     """Start it, or recognise the one that was started from the same content; `IdTaken` for other content.
 
-    `parent` is the workflow id of an onboarding or campaign; `NotItsOwn` when the id does not begin with its. May be
-    repeated at any time: it also recognises one that closed long ago, and one that Temporal has forgotten. One whose
-    workflow was broken off is `BrokenOff`; with `again` a terminated one is started anew, and a request takes over the
-    document that it has at Core Signature. `delay` is for rehearsals: how long until the workflow begins. `starter` is
-    asked to start it instead of the client, and by one that joins also when it runs already.
+    `parent` is the workflow id of an onboarding or campaign; `NotItsOwn` when the id does not begin with its.
+    Idempotent: also recognises one that closed long ago or that Temporal has forgotten. Raises `BrokenOff` for a
+    broken-off workflow; with `again` a terminated one is started anew, and a request takes over its document at Core
+    Signature. `delay` is the time until the workflow begins (rehearsals). `starter` replaces the client, and with
+    `joins` also attaches to a running workflow.
     """
     what, digest = _name_of(prepared), prepared.given.fingerprint
     if parent is not None and owner_in(what.id) != parent.partition(":")[2]:
@@ -181,9 +185,9 @@ async def start(
 async def recognise(
     client: Client, store: Store, what: WorkflowName, fingerprint: str, unknown: Exception
 ) -> StartResult:
-    """The one that was started from the content of this fingerprint, for when its file is not right any more.
+    """The one that was started from the content of this fingerprint, for a file that is no longer valid.
 
-    Raises `unknown` where nothing has the id, else what `start` does.
+    Raises `unknown` if nothing has the id, else what `start` does.
     """
     known = await _recorded(store, what) or await _in_temporal(client, what)
     return _recognise(what, fingerprint, known, unknown)
@@ -192,7 +196,7 @@ async def recognise(
 async def restart(
     client: Client, store: Store, what: WorkflowName, given: FollowUpInput, *, forgotten_of: str | None = None
 ) -> None:
-    """Start one anew that was broken off, with this input; one that lives, or has ended, stays as it is.
+    """Start a broken-off workflow anew with this input; one that is open or has ended stays as it is.
 
     One that Temporal does not know is started only as a part of the workflow `forgotten_of`.
     """
@@ -209,7 +213,7 @@ def _name_of(prepared: PreparedStart) -> WorkflowName:
 
 
 class _EarlierStart(BaseModel):
-    """What is known of an earlier start, by its settled record or by Temporal."""
+    """An earlier start, by its settled record or by Temporal."""
 
     fingerprint: str
     run_id: str
@@ -260,7 +264,7 @@ async def _start_workflow(
     *,
     delay: timedelta,
 ) -> Any | None:
-    """The handle as this starter gives it, None where another start was there before."""
+    """The starter's handle, None if another start was first."""
     subject, parent = given.subject, parent or (before.parent if before else None)
     # Whoever takes it up again: it stays what came through that door, and may be shown and ended there.
     origin = starter.origin or (before.origin if before else None)
@@ -288,7 +292,7 @@ async def _start_workflow(
 
 
 def search_attributes(given: FollowUpInput, parent: str | None, begins: datetime) -> TypedSearchAttributes:
-    """What lists know of it from its start on."""
+    """The search attributes at the start."""
     subject = given.subject
     pairs: list[SearchAttributePair[Any]] = [
         SearchAttributePair(names.STATUS, BEGINS[subject.type].value),
@@ -304,7 +308,7 @@ def search_attributes(given: FollowUpInput, parent: str | None, begins: datetime
 
 
 def summary(kind: str, title: str) -> str:
-    """`customer-contract: Master services agreement`; a title, but nobody's name."""
+    """`customer-contract: Master services agreement`; no names of people."""
     return f"{kind}: {title}".encode()[:_SUMMARY_BYTES].decode(errors="ignore")
 
 
@@ -314,10 +318,10 @@ _FORGOTTEN: Final = "there was neither a workflow nor a record of it"
 async def end_terminated(
     client: Client, store: Store, workflow_id: str, wanted: Cancellation, now: datetime, *, begun_by: str | None = None
 ) -> bool:
-    """Have a request that was broken off end its document: begin it anew only to be cancelled; may be repeated.
+    """Cancel the document of a terminated request by a new run that only cancels. Idempotent.
 
-    By what it was started with, for its file may not be right any more; what was signed meanwhile ends as that. False
-    for what was not broken off, or was begun by another than `begun_by`; of a task nobody else knows.
+    Uses the stored input, since the file may no longer be valid; if it was signed meanwhile, it ends as signed. False
+    if it was not broken off, if another than `begun_by` started it, or for a task.
     """
     what, found = named(workflow_id), await executions.found(client, workflow_id)
     if what is None or what.kind is not Kind.REQUEST or found is None:
@@ -333,10 +337,10 @@ async def end_terminated(
 async def end_forgotten(
     client: Client, store: Store, given: SignatureInput, wanted: Cancellation, now: datetime, *, parent: str
 ) -> bool:
-    """Have a request that Temporal has forgotten end like a terminated one; `given` is what it was started with.
+    """End a request that Temporal has forgotten like a terminated one; `given` is its input.
 
-    Core Signature is then asked by its id: what was signed ends as that, and what is open is cancelled there. May be
-    repeated; one that has a workflow or a record by now stays as it is. False where the server takes no such start.
+    Core Signature is asked by the request's id: a signed document ends as signed, an open one is cancelled. Idempotent;
+    a request with a workflow or record stays as it is. False if the server refuses such a start.
     """
     what = WorkflowName(Kind.REQUEST, given.brief.id)
     to_be_ended = _to_be_ended(given, wanted, now, _FORGOTTEN)

@@ -1,4 +1,4 @@
-"""Whoever is on call: told of what is nobody's request, until somebody has it, and of what holds one up for hours."""
+"""Alerts to the person on call: incidents (silent callbacks, refused credentials, unhealthy targets), until heard."""
 
 import asyncio
 from collections.abc import Mapping
@@ -27,16 +27,16 @@ OVER_AGAIN_AFTER: Final = timedelta(hours=1)
 
 
 def may_be_over(heard_at: datetime | None, now: datetime) -> bool:
-    """Whether they may hear that something is over, of which they heard so last at `heard_at`."""
+    """Whether on-call may hear now that an incident is over; `heard_at` is the last alert."""
     return heard_at is None or now - heard_at >= OVER_AGAIN_AFTER
 
 
 class IncidentState(Model):
-    """What is kept in the store of something whose news they hear."""
+    """Base of the stored state of an incident."""
 
     @classmethod
     def of(cls, content: bytes | None) -> Self:
-        """As the store has it; what cannot be read says nothing, and is replaced by what is learnt next."""
+        """From the stored bytes; unreadable content gives the initial state."""
         try:
             return cls.model_validate_json(content) if content else cls()
         except ValidationError:
@@ -44,13 +44,12 @@ class IncidentState(Model):
 
     @property
     def written(self) -> bytes:
-        """As the store gets it."""
         return self.model_dump_json().encode()
 
 
 @dataclass(frozen=True)
 class Incident:
-    """What they are told of: phones and ledgers know it by `id`, people by its title."""
+    """`id` is the key on phones and in ledgers, the title is for people."""
 
     id: str
     kind: str
@@ -59,21 +58,21 @@ class Incident:
 
 @dataclass(frozen=True)
 class OnCallAlerts:
-    """Tells `person`, by phone or else by mail."""
+    """Notifies `person`, by phone, else by mail."""
 
     push: PushService
     person: str
     seconds: float = NEWS_WITHIN
 
     async def hears(self, of: Incident, stage: NotificationType, since: datetime, now: datetime) -> bool:
-        """Whether they have it now; equal news are one notice on a phone, however often they are told."""
+        """Send the alert; True if it was delivered. Equal alerts show as one notice on a phone."""
         key = notice_key(of.id, f"{stage}-{since:%Y%m%d%H%M%S%f}", self.person)
         notice = NotificationOrder(key=key, stage=stage, person=self.person, action=NoticeAction.OPEN)
         about = Subject(id=of.id, kind=of.kind, title=of.title, requester=self.person, people=())
         return await self._told(about, notice, now)
 
     async def hears_too(self, delivery: Delivery, notice: NotificationOrder, now: datetime) -> bool:
-        """The same of what a requester hears of a request of theirs, and perhaps only an operator can mend."""
+        """Send on-call a requester's notice that perhaps only an operator can resolve."""
         key = notice_key(delivery.subject.id, notice.stage, self.person)
         return await self._told(delivery.subject, notice.replace(person=self.person, key=key), now, delivery.life)
 
@@ -98,7 +97,7 @@ FRESH: Final = 60.0
 
 
 class Credential(StrEnum):
-    """What may be refused while the others are taken."""
+    """A credential of a push service, accepted or refused independently of the others."""
 
     OURS = "ours"
     """Those by which the push service lets us in."""
@@ -116,7 +115,7 @@ _TROUBLES: Final = {
 
 
 class CredentialStatus(IncidentState):
-    """Whether one is refused, since when that is so or not, and what whoever is on call has heard of it last."""
+    """Whether a credential is refused, since when, and what on-call has heard last."""
 
     refused: bool = False
     since: AwareDatetime | None = None
@@ -125,22 +124,21 @@ class CredentialStatus(IncidentState):
     """When they heard last that it is over."""
 
     def learnt(self, *, refused: bool, now: datetime) -> Self:
-        """After an answer that says so."""
         return self if refused is self.refused else self.replace(refused=refused, since=now)
 
     def heard(self, now: datetime) -> Self:
-        """After they have heard it."""
+        """The status after on-call was alerted."""
         return self.replace(told=self.refused, over_at=self.over_at if self.refused else now)
 
     def news(self, now: datetime) -> NotificationType | None:
-        """What they are to hear, once."""
+        """The alert that is due, once."""
         if self.refused:
             return None if self.told else NotificationType.PUSH_REFUSED
         return NotificationType.PUSH_RECOVERED if self.told and may_be_over(self.over_at, now) else None
 
 
 class CredentialsAlarm:
-    """Tells `on_call`; nothing of it may cost a notice its result."""
+    """Alerts `on_call` of refused credentials; its failures never cost a notice its result."""
 
     def __init__(self, store: Store, on_call: OnCallAlerts) -> None:
         self._store = store
@@ -149,7 +147,7 @@ class CredentialsAlarm:
         self._learnt: dict[tuple[Credential, bool], float] = {}
 
     async def learn(self, said: Mapping[Credential, bool], now: datetime) -> None:
-        """What the last answers said of them; of one it is told, and what nobody has taken is told by the next."""
+        """Record whether each credential was accepted; send at most one alert, undelivered ones next time."""
         if self._one_at_a_time.locked():
             return
         async with self._one_at_a_time:
@@ -162,7 +160,7 @@ class CredentialsAlarm:
         return learnt is not None and asyncio.get_running_loop().time() - learnt < FRESH
 
     async def _learn(self, credential: Credential, accepted: bool, now: datetime) -> bool:
-        """Whether it took the time to tell them."""
+        """Whether it tried to alert, which takes time."""
         try:
             return await self._told(credential, accepted, now)
         except StoreFailure as failure:
@@ -185,7 +183,7 @@ class CredentialsAlarm:
         return news is not None
 
     async def _is_our_turn(self, credential: Credential, stage: NotificationType, now: datetime) -> bool:
-        """Of all workers one tries to tell them, once in `FRESH` seconds."""
+        """One worker of all tries to alert, once in `FRESH` seconds."""
         return await self._store.use_once(now.date(), f"{credential}-{stage}-{int(now.timestamp() // FRESH)}")
 
     async def _keep(self, credential: Credential, known: CredentialStatus) -> None:

@@ -1,7 +1,7 @@
-"""The budget of an onboarding's notices: counted in the store by all its parts together, each notice once.
+"""The notification budget of an onboarding: its parts share a limit on notices to one person, counted in the store.
 
-What somebody was told stands in one row, and whoever is first has the next place in it. So there are never more of them
-in the time of the budget than it allows, whatever is delivered at the same moment.
+The notices of one person form one numbered row in which the first writer takes the next slot, so that concurrent
+deliveries never exceed the budget.
 """
 
 from collections.abc import Iterable, Mapping
@@ -31,7 +31,7 @@ SPEAKING_AT_MOST: Final = timedelta(minutes=15)
 
 
 class BudgetEntry(Model):
-    """A place in the row: a notice that was told, those that it spoke for, and when."""
+    """A slot of the row: the notice that was sent, those it spoke for, and when."""
 
     notice: str
     at: AwareDatetime
@@ -39,12 +39,11 @@ class BudgetEntry(Model):
 
     @property
     def all(self) -> tuple[str, ...]:
-        """Everything that somebody knows by it."""
         return (self.notice, *self.joined)
 
 
 class WaitingNotification(Model):
-    """A notice that was held back: of what, and until when."""
+    """A notice that was held back, and until when."""
 
     notice: str
     of: str
@@ -56,21 +55,21 @@ AnyNote = TypeVar("AnyNote", BudgetEntry, WaitingNotification)
 
 @dataclass(frozen=True)
 class BudgetSlot:
-    """A place in the budget: the notice is told, and speaks for so many `others`."""
+    """A slot in the budget: the notice is sent, and speaks for `others`."""
 
     others: int = 0
     row: NumberedRow | None = None
     number: int = 0
 
     async def accepted(self) -> None:
-        """Their recipient was told of the others with it; until this is kept they are not taken for told."""
+        """Record that the notice was delivered; until then `others` do not count as told."""
         if self.others and self.row:
             await self.row.mark(self.number)
 
 
 @dataclass(frozen=True)
 class JoinedNotification:
-    """Another notice has told them already."""
+    """Another notice spoke for this one."""
 
 
 Answer = BudgetSlot | JoinedNotification | HeldBack | Reason
@@ -78,7 +77,7 @@ Answer = BudgetSlot | JoinedNotification | HeldBack | Reason
 
 
 class NotificationBudgets:
-    """Asks the store, which raises `StoreFailure`: nobody is told, and nobody forgotten, while it is away."""
+    """Asks the store; raises `StoreFailure`, so that nothing is sent or lost while it is unavailable."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -86,9 +85,9 @@ class NotificationBudgets:
     async def ask(
         self, delivery: Delivery, notice: NotificationOrder, person: Person, *, alone: bool, told: bool
     ) -> Answer:
-        """A place for a notice, unless there is none left.
+        """Request a slot for a notice.
 
-        One that is sent `alone` cannot speak for others; one that was `told` already is counted in any case.
+        A notice that is sent `alone` cannot speak for others; one that was `told` already counts in any case.
         """
         quiet = delivery.quiet
         key = quiet.key_of(notice.person) if quiet and delivery.now else None
@@ -103,7 +102,7 @@ class NotificationBudgets:
 
 @dataclass(frozen=True)
 class _BudgetRequest:
-    """One notice to one person, and the row it wants a place in."""
+    """One notice to one person, and the row it needs a slot in."""
 
     store: Store
     row: NumberedRow
@@ -122,7 +121,7 @@ class _BudgetRequest:
         raise StoreFailure("the store gives nobody a place: notices of an onboarding cannot be counted")
 
     async def _once(self, alone: bool, told: bool) -> Answer | None:
-        """The answer, None when somebody else was first."""
+        """The answer, None when another writer took the slot first."""
         last = await self.row.last()
         entries = _read(BudgetEntry, await self.row.read(last - self.quiet.most + 1, last))
         for number, one in entries.items():
@@ -140,9 +139,9 @@ class _BudgetRequest:
         return BudgetSlot(len(others), self.row, last + 1) if put else None
 
     async def _spoken_for(self, entries: Mapping[int, BudgetEntry]) -> Answer | None:
-        """What another notice has become that speaks for this one; None when it is to speak for itself.
+        """The answer if another notice spoke for this one; None when this one is to be sent.
 
-        Whoever took the place may fail, or not be needed any more: only what was accepted has told anybody.
+        The other notice may have failed or become needless: only one that was accepted counts.
         """
         speaking = {number: one for number, one in entries.items() if self.notice.key in one.joined}
         for number in speaking:
@@ -152,7 +151,7 @@ class _BudgetRequest:
         return await self._held(until) if speaking and self.now < until else None
 
     def _frees(self, at: datetime) -> bool:
-        """Whether what was told then counts still."""
+        """Whether a notice sent then no longer counts."""
         return after(at, self.quiet.per, self.person.tz) > self.now
 
     async def _held(self, until: datetime) -> Answer:
@@ -172,13 +171,13 @@ class _BudgetRequest:
         )
 
     async def _others(self, before: Iterable[BudgetEntry]) -> tuple[str, ...]:
-        """The notices of other parts that wait, and that this one can speak for."""
+        """The waiting notices of other parts that this one can speak for."""
         known = {key for one in before for key in one.all}
         waiting = _read(WaitingNotification, dict(enumerate(await self.row.notes(WAITING_AT_MOST))))
         return tuple([one.notice for one in waiting.values() if one.notice not in known and await self._waits(one)])
 
     async def _waits(self, one: WaitingNotification) -> bool:
-        """Whether it waits still: what was told or given up is not taken off the notes."""
+        """Whether it still waits: notes of sent or dropped notices are not removed."""
         if one.of == self.subject.workflow_id or not self._frees(one.until):
             return False
         return await self.store.read_record(StoragePrefix.of(one.of)) is None
@@ -189,7 +188,7 @@ def _name_of(subject: Subject) -> str:
 
 
 def _read(kind: type[AnyNote], contents: Mapping[int, bytes]) -> dict[int, AnyNote]:
-    """What can be read of these: of damaged ones nobody is kept in the dark."""
+    """The readable ones; damaged entries are skipped, so that nobody goes without notices."""
     found = {}
     for number, content in contents.items():
         try:

@@ -1,6 +1,6 @@
 """OpenText cloud messaging (`/mra/v1`): SMS and mail for people whom no push reaches.
 
-Accepted means that a job was made of it; whether it arrived is asked for later (docs/core-signature.md, section 13).
+Accepted means that a job was created; delivery is queried later (docs/core-signature.md, section 13).
 """
 
 import base64
@@ -39,7 +39,7 @@ class CloudMessagingConfig:
 
 
 class CloudMessaging:
-    """Sends one message to one address; never raises for an answer, nor for its absence."""
+    """Sends one message to one address; never raises for a response or a missing one."""
 
     def __init__(self, service: Service, user: str, password: SecretStr) -> None:
         self._service = service
@@ -48,7 +48,7 @@ class CloudMessaging:
         self._basic = f"Basic {base64.b64encode(pair).decode()}"
 
     async def mail(self, address: str, message: Message, reference: str) -> MessageResult:
-        """Mail `message`; `reference` is what the service calls it in its own records."""
+        """Mail `message`; `reference` names it in the service's records."""
         return await self._send(_MAILS, mail_body(address, message), reference, private=(address,))
 
     async def text(self, phone: str, message: Message, reference: str) -> MessageResult:
@@ -56,7 +56,7 @@ class CloudMessaging:
         return await self._send(_TEXTS, text_body(phone, message), reference, private=(phone, number_of(phone)))
 
     async def check(self) -> None:
-        """For `doctor`: a job that nobody made is not found by who is let in; raises `ServiceFailure` otherwise."""
+        """For `doctor`: asks for a job that does not exist; `ServiceFailure` if the service is down or refuses us."""
         try:
             headers = {"authorization": self._basic}
             answer = await self._service.call("GET", f"{_MAILS}/status/doctor", headers=headers, private=(self._basic,))
@@ -66,7 +66,6 @@ class CloudMessaging:
                 raise
 
     async def aclose(self) -> None:
-        """Close the connections."""
         await self._service.aclose()
 
     async def _send(self, path: str, body: Json, reference: str, *, private: tuple[str, ...]) -> MessageResult:
@@ -82,7 +81,7 @@ class CloudMessaging:
         return MessageResult(MessageFate.ACCEPTED, job=_job(answer))
 
     async def state(self, channel: Channel, job: str) -> MessageFate:
-        """What became of a job: accepted is delivered to every address; what is not told is pending."""
+        """The delivery state of a job: accepted once delivered to every address, pending if unknown."""
         path = f"{_TEXTS if channel is Channel.SMS else _MAILS}/status/{quote(job, safe='')}"
         try:
             headers = {"authorization": self._basic}
@@ -103,7 +102,7 @@ def _job(answer: HttpAnswer) -> str | None:
 
 
 def _fate_in(said: Any) -> MessageFate:
-    """The last attempt of each delivery counts; whatever has another shape tells nothing."""
+    """By the last attempt of each delivery; unknown shapes count as no information."""
     deliveries = said.get("deliveries") if isinstance(said, dict) else None
     last = [_last_state(one) for one in deliveries[:_DELIVERIES_AT_MOST]] if isinstance(deliveries, list) else []
     if last and all(state == "Sent" for state in last):
@@ -120,7 +119,7 @@ def _last_state(delivery: Any) -> object:
 
 
 def mail_body(address: str, message: Message) -> Json:
-    """The body of one mail: the words of the notice and its link, as plain text."""
+    """The body of one mail: text and link of the notice, as plain text."""
     text = f"{message.body}\n\n{message.link}\n"
     return {
         "options": {"email_options": {"subject": message.title}},
@@ -137,13 +136,13 @@ def mail_body(address: str, message: Message) -> Json:
 
 
 def text_body(phone: str, message: Message) -> Json:
-    """The body of one SMS, of at most `SMS_AT_MOST` bytes."""
+    """The body of one SMS, at most `SMS_AT_MOST` bytes."""
     small = fitted(message, lambda candidate: wire_size(_text(candidate)), SMS_AT_MOST)
     return {"options": {}, "destinations": [{"sms": number_of(phone)}], "sms_text": _text(small)}
 
 
 def number_of(phone: str) -> str:
-    """The number as cloud messaging writes it, 0031…"""
+    """The number in the format of cloud messaging, 0031…"""
     return "00" + "".join(filter(str.isdigit, phone))
 
 

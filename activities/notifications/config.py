@@ -1,4 +1,4 @@
-"""Which services carry notices, and what they are spoken to with."""
+"""Configuration of the notification channels (FCM, AppWorks, cloud messaging), and clients built from it."""
 
 import ssl
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ _CONNECTIONS: Final = 100
 
 @dataclass(frozen=True)
 class FcmConfig:
-    """FCM at `url` (the host), or what speaks like it; the token is got with either kind of credentials."""
+    """FCM at `url` (the host), or a compatible service; either kind of credentials gets the token."""
 
     url: str
     project: str
@@ -39,7 +39,7 @@ class FcmConfig:
 
 @dataclass(frozen=True)
 class AppWorksConfig:
-    """An AppWorks Gateway at `url`, spoken to as `app` with its shared secret."""
+    """An AppWorks Gateway at `url`; we are its application `app`, with a shared secret."""
 
     url: str
     app: str
@@ -53,7 +53,7 @@ PushConfig = FcmConfig | AppWorksConfig | None
 def open_dialect(
     config: PushConfig, *, trust: ssl.SSLContext | None = None, transport: httpx.AsyncBaseTransport | None = None
 ) -> PushDialect | None:
-    """The dialect with a client of its own; close it at the end. None when push is off."""
+    """The push dialect with its own client, to be closed by the caller. None when push is off."""
     if config is None:
         return None
     auth = _bearer(config, transport) if isinstance(config, FcmConfig) else None
@@ -67,7 +67,7 @@ def open_dialect(
 def open_messaging(
     config: CloudMessagingConfig | None, *, transport: httpx.AsyncBaseTransport | None = None
 ) -> CloudMessaging | None:
-    """The fallback channel with a client of its own; close it at the end. None when there is none."""
+    """The fallback channel with its own client, to be closed by the caller. None when there is none."""
     if config is None:
         return None
     client = make_client(max_connections=_CONNECTIONS, transport=transport)

@@ -1,4 +1,4 @@
-"""The link in a notice: our own page, addressed by a sealed reference that shows nothing of what it stands for."""
+"""Links in notifications to our pages: encrypted references that reveal nothing of request and person."""
 
 import base64
 import hashlib
@@ -23,11 +23,11 @@ _SEALED: Final = re.compile(r"[A-Za-z0-9_-]{40,768}")
 
 
 class BadSeal(ValueError):
-    """It was not sealed by us, or not with this secret; the text says nothing of its content."""
+    """The text was not sealed with our secret; the message has nothing of its content."""
 
 
 class Seal:
-    """Seals texts for one purpose, `context`; `secret` has at least 32 bytes."""
+    """Encrypts texts deterministically for one purpose, `context`; `secret` has at least 32 bytes."""
 
     def __init__(self, secret: SecretStr, context: bytes) -> None:
         keys = HKDF(algorithm=SHA256(), length=64, salt=None, info=context).derive(secret.get_secret_value().encode())
@@ -36,13 +36,13 @@ class Seal:
         self._context = context
 
     def seal(self, text: str) -> str:
-        """The text, readable only by `open`; byte-equal each time."""
+        """The encrypted text, byte-equal each time; `open` reverses it."""
         plain = text.encode()
         nonce = self.digest(plain)[:_NONCE_BYTES]
         return _encode(nonce + self._cipher.encrypt(nonce, plain, self._context))
 
     def open(self, sealed: str) -> str:
-        """What was sealed; raises `BadSeal` unless it was sealed with our secret and is unchanged."""
+        """The plain text; raises `BadSeal` unless it was sealed with our secret and is unchanged."""
         if not _SEALED.fullmatch(sealed):
             raise BadSeal("not sealed by us")
         try:
@@ -55,7 +55,7 @@ class Seal:
         return text
 
     def digest(self, plain: bytes) -> bytes:
-        """32 bytes that only we can make of these."""
+        """A keyed hash of 32 bytes."""
         return hmac.digest(self._nonce_key, plain, hashlib.sha256)
 
 
@@ -71,7 +71,7 @@ FIRST_SERIAL: Final = "0"
 
 
 class LinkUse(StrEnum):
-    """What the page behind the link is for."""
+    """The purpose of the page behind the link."""
 
     SIGN = "sign"
     DO = "do"
@@ -91,7 +91,7 @@ USES: Final = {
 
 @dataclass(frozen=True)
 class Through:
-    """The onboarding, by its reference, whose page gave the link, and what that calls whoever it was given to."""
+    """The onboarding whose page issued the link, by its reference, and its id for the person."""
 
     onboarding: str
     person: str
@@ -99,10 +99,10 @@ class Through:
 
 @dataclass(frozen=True)
 class LinkContent:
-    """What a genuine link says: this person may do this with what outside systems know as `request`.
+    """The content of a valid link: `person` may use it for what outside systems know as `request`.
 
-    It is good for as long as its `serial` is the person's present one, and only until then if it says until when. One
-    that the page of an onboarding gave has the serial of that page, and is no longer good when that is not.
+    Valid while `serial` is the person's current one, and until its expiry if it has one. A link issued by the page of
+    an onboarding has that page's serial, and expires with it.
     """
 
     request: str
@@ -114,12 +114,12 @@ class LinkContent:
 
     @property
     def workflow_id(self) -> str:
-        """Its workflow id, beside which people are kept who stand in full."""
+        """The workflow id, under which the store keeps people given in full."""
         return referred(self.request).workflow_id
 
     @property
     def serial_at(self) -> str | None:
-        """Where the store has the serial that it must have; None for a link that is never made anew."""
+        """The store key of the serial to compare with; None for a link that is never renewed."""
         if self.through:
             return serial_of(referred(self.through.onboarding).workflow_id, self.through.person)
         if referred(self.request).kind is Kind.ONBOARDING and self.use is not LinkUse.PREVIEW:
@@ -128,21 +128,21 @@ class LinkContent:
 
 
 def serial_of(workflow_id: str, person: str) -> str:
-    """Where the store has what somebody's links to it must have in them."""
+    """The store key of the current serial of a person's links."""
     return f"{StoragePrefix.of(workflow_id).on('links')}/{person}"
 
 
 def beside(link: str) -> str:
-    """The way to a link from another page of ours: relative, so that a proxy may put our pages below any path."""
+    """The relative address of a link from another page of ours, so that a proxy may add a path prefix."""
     return "/".join(("..", *link.split("/")[-2:]))
 
 
 class BadLink(ValueError):
-    """The reference was not made by us, or not with this secret; the text says nothing of its content."""
+    """The reference was not sealed with our secret; the message has nothing of its content."""
 
 
 class SigningLinks:
-    """Makes and opens signing links below `base` (the public `LINK_BASE`); `secret` has at least 32 bytes."""
+    """Builds and opens links below `base` (the public `LINK_BASE`); `secret` has at least 32 bytes."""
 
     def __init__(self, base: str, secret: SecretStr) -> None:
         self._base = base.rstrip("/")
@@ -158,7 +158,7 @@ class SigningLinks:
         until: datetime | None = None,
         through: Through | None = None,
     ) -> str:
-        """The address of our page for this person: `LINK_BASE/open/<ref>`, byte-equal each time; a task has its own."""
+        """The address of this person's page: `LINK_BASE/open/<ref>`, byte-equal each time; a task has its own path."""
         page, more = referred(request).kind.names.page, []
         if until or through or serial != FIRST_SERIAL:
             more = [serial, str(int(until.timestamp())) if until else ""]
@@ -167,15 +167,15 @@ class SigningLinks:
         return f"{self._base}/{page}/{self._seal.seal(_SEPARATOR.join((use, request, person, *more)))}"
 
     def desk(self, reference: str | None = None) -> str:
-        """The address of its page at the desk, or of the desk; whoever comes says first who they are."""
+        """The address of a page at the desk, or of the desk itself; it requires a sign-in."""
         return f"{self._base}/desk/{at_desk(referred(reference))}" if reference else f"{self._base}/desk"
 
     def asked(self) -> str:
-        """The address of the list of what somebody asked for."""
+        """The address of the list of own requests at the desk."""
         return f"{self._base}/desk/asked"
 
     def open(self, ref: str) -> LinkContent:
-        """What `ref` stands for; raises `BadLink` unless it was sealed with our secret and is unchanged."""
+        """The content of `ref`; raises `BadLink` unless it was sealed with our secret and is unchanged."""
         try:
             use, request, person, *more = self._seal.open(ref).split(_SEPARATOR)
             serial, until, *through = more or (FIRST_SERIAL, "")
@@ -186,11 +186,11 @@ class SigningLinks:
 
 
 def at_desk(what: WorkflowName) -> str:
-    """Where the page of a request or a task is, below `/desk`."""
+    """The path of the page of a request or task, below `/desk`."""
     return f"{what.kind.names.desk}/{what.id}"
 
 
 def named_at_desk(path: str) -> WorkflowName | None:
-    """What has its page there below `/desk`, or something of its page; None for any other page."""
+    """The request or task whose desk page has this path, None for other pages."""
     place, _, rest = path.partition("/")
     return next((WorkflowName(kind, rest.partition("/")[0]) for kind in Kind if kind.names.desk == place), None)

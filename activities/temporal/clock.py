@@ -1,4 +1,4 @@
-"""How far the clock of this worker is from the server's, by the activities that it is given: said once a minute."""
+"""Clock skew of a worker against the Temporal server, measured from its activities once a minute."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -26,7 +26,7 @@ WasMoved = Callable[[str], Awaitable[bool]]
 
 
 class WorkerClockSeen(BaseModel):
-    """How far a worker was ahead, in seconds, or behind; `at` by the server's clock."""
+    """Seconds by which a worker's clock is ahead (negative: behind); `at` is server time."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -36,7 +36,7 @@ class WorkerClockSeen(BaseModel):
 
     @classmethod
     async def latest(cls, store: Store) -> Self | None:
-        """What was noted last of any worker; raises `StoreFailure`."""
+        """The last note of any worker; raises `StoreFailure`."""
         content = await store.notes.worker_clock()
         try:
             return cls.model_validate_json(content) if content else None
@@ -45,7 +45,7 @@ class WorkerClockSeen(BaseModel):
 
 
 class WorkerClock(Interceptor):
-    """Give it to the `Worker`: it compares when the server gave out an activity with when that is begun here."""
+    """Worker interceptor: compares the server's time of scheduling with the local start of each activity."""
 
     def __init__(
         self,
@@ -65,11 +65,10 @@ class WorkerClock(Interceptor):
         self._since = seconds()
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
-        """Wrap each activity."""
         return _Compared(super().intercept_activity(next), self)
 
     async def compare(self, given_out: datetime, workflow_id: str) -> None:
-        """An activity of this workflow, given out then, begins now."""
+        """Record an activity of this workflow that the server scheduled at `given_out` and that begins now."""
         ahead = self._clock() - given_out
         if self._least is None or abs(ahead) < abs(self._least):
             self._least = ahead
@@ -86,7 +85,7 @@ class WorkerClock(Interceptor):
             _LOGGER.warning("doctor does not hear of the clock yet", why=str(failure))
 
     async def _is_moved(self, workflow_id: str) -> bool:
-        """Also where the server does not say it: it is asked again in a minute."""
+        """Whether the workflow's clock was moved; asked again after a minute."""
         try:
             return await self._was_moved(workflow_id)
         except RPCError:
@@ -106,7 +105,7 @@ class _Compared(ActivityInboundInterceptor):
 
 
 def moved_on(client: Client) -> WasMoved:
-    """Asks this server."""
+    """A check that asks this server."""
 
     async def was_moved(workflow_id: str) -> bool:
         handle = client.get_workflow_handle(workflow_id)

@@ -1,4 +1,4 @@
-"""Wishes that activities send to living workflows: ended by then, refused, or taken; never waited for long."""
+"""Commands (updates) that activities send to open workflows: accepted, rejected or moot, with a bounded wait."""
 
 from datetime import timedelta
 from typing import Final
@@ -18,27 +18,28 @@ _NOBODY: Final = ""
 
 
 class _Unanswered(Exception):
-    """It lives, and nobody answers for it."""
+    """The workflow is open, but no worker answers."""
 
 
 class _StandsStill(_Unanswered):
-    """It will not answer before a person lets it: alone with that, it must not hold up others."""
+    """The workflow is paused and answers only after a person resumes it; it must not delay others."""
 
 
 async def wish(
     client: Client, workflow_id: str, wanted: AnyCommand, op: str, *, within: timedelta = ANSWERS_WITHIN
 ) -> str | None:
-    """Send a wish, once for each `op`; None when it was taken, or there is nobody to take it, else why it was refused.
+    """Send a command, once for each `op`; None when it was accepted or the workflow has closed, else why it was
+    rejected.
 
-    Where nobody answers `within` this time, a cancellation cancels the run, which may take as long once more, and which
-    the server remembers with who wants it and why. Raises `ApplicationError` when Temporal cannot be reached, or nobody
-    answers to anything else; it may pass.
+    If nobody answers `within` this time, a `Cancellation` cancels the run, which may take as long again; the server
+    stores who cancels and why. Raises `ApplicationError` when Temporal cannot be reached, or nobody answers another
+    command; both can be retried.
     """
     return await _wished(client, workflow_id, wanted, op, within) or None
 
 
 async def taken(client: Client, workflow_id: str, wanted: AnyCommand, op: str) -> bool | None:
-    """Send a wish like `wish`: whether it was taken, None where there is nobody to take it."""
+    """Like `wish`: whether it was accepted, None if the workflow has closed."""
     says = await _wished(client, workflow_id, wanted, op, ANSWERS_WITHIN)
     return None if says == _NOBODY else says is None
 
@@ -58,7 +59,7 @@ async def _wished(client: Client, workflow_id: str, wanted: AnyCommand, op: str,
 
 
 async def offer(client: Client, workflow_id: str, wanted: AnyCommand, op: str) -> str | None:
-    """Send a wish that may as well be left out: like `wish`, but that nobody answers is told in words, too."""
+    """Like `wish` for an optional command: a missing answer is returned as a reason, too."""
     with failing_as_application_errors():
         try:
             return await _sent(client, workflow_id, wanted, op, ANSWERS_WITHIN) or None
@@ -86,7 +87,7 @@ async def _sent(client: Client, workflow_id: str, wanted: AnyCommand, op: str, w
 
 
 async def _cancelled(client: Client, workflow_id: str, wanted: Cancellation, within: timedelta) -> None:
-    """Cancel the run, unless it has closed meanwhile."""
+    """Cancel the run, unless it has closed."""
     # The server keeps these words as they are: none that its payloads would keep encrypted.
     said = wanted if client.data_converter.payload_codec is None else wanted.replace(reason="")
     try:

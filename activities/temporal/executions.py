@@ -1,7 +1,7 @@
-"""Workflows as the server describes and lists them.
+"""Describe and list workflow executions by the raw API, tolerant of status words that the SDK does not know.
 
-The SDK's own descriptions fail on a status that is newer than they are: with one paused workflow `describe` raises
-`ValueError`, and so does every page of a list that holds it (docs/faults.md). Here a new word is a word.
+With one paused workflow the SDK's `describe` raises `ValueError`, as does every page of a list that has it
+(docs/faults.md).
 """
 
 from collections.abc import AsyncIterator
@@ -27,39 +27,39 @@ from temporalio.service import RPCError, RPCStatusCode
 
 
 def about_the_workflow(error: RPCError) -> bool:
-    """Whether a workflow was not found; a missing namespace has the same status and is another matter."""
+    """Whether a workflow was not found; a missing namespace has the same status code."""
     return error.status is RPCStatusCode.NOT_FOUND and not about_the_namespace(error)
 
 
 def about_the_namespace(error: RPCError) -> bool:
-    """Whether the whole namespace does not exist."""
+    """Whether the namespace does not exist."""
     return any(detail.Is(NamespaceNotFoundFailure.DESCRIPTOR) for detail in error.grpc_status.details)
 
 
 def about_a_pause(error: RPCError) -> bool:
-    """Whether somebody has the workflow stand still in Temporal itself; there is no detail that says so, but words."""
+    """Whether the workflow is paused in Temporal; recognised by the message, since no detail says so."""
     return error.status is RPCStatusCode.FAILED_PRECONDITION and "workflow is paused" in error.message.lower()
 
 
 def about_its_task(error: RPCError) -> bool:
-    """Whether the code of the workflow fails again and again: until that is mended nobody answers for it."""
+    """Whether workflow tasks fail repeatedly: nobody answers until the code is mended."""
     return (
         error.status is RPCStatusCode.FAILED_PRECONDITION and "workflow task in failed state" in error.message.lower()
     )
 
 
 def about_its_begin(error: RPCError) -> bool:
-    """Whether a workflow that was started has no task yet: in a moment, or when its delay is over, it has."""
+    """Whether a started workflow has no task yet: it will in a moment, or after its delay."""
     return error.status is RPCStatusCode.FAILED_PRECONDITION and "task is not scheduled yet" in error.message.lower()
 
 
 def about_the_limit_in_flight(error: RPCError) -> bool:
-    """Whether as many updates of this workflow wait as the server admits: this one was not."""
+    """Whether the limit of updates in flight is reached: this one was not admitted."""
     return _exhausted(error, ResourceExhaustedCause.RESOURCE_EXHAUSTED_CAUSE_CONCURRENT_LIMIT)
 
 
 def about_this_one_alone(error: RPCError) -> bool:
-    """Whether one workflow takes no signal now, its history being full for instance: others may."""
+    """Whether only this workflow takes no signals, for instance because its history is full."""
     if error.status in {RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.FAILED_PRECONDITION}:
         return True
     return _exhausted(error, ResourceExhaustedCause.RESOURCE_EXHAUSTED_CAUSE_BUSY_WORKFLOW)
@@ -80,7 +80,7 @@ Given = TypeVar("Given")
 
 
 class RunStatus(StrEnum):
-    """How the server says that a workflow stands; `unknown` is a word newer than this code."""
+    """The server's status of a workflow; `unknown` for words newer than this code."""
 
     RUNNING = "running"
     PAUSED = "paused"
@@ -94,18 +94,18 @@ class RunStatus(StrEnum):
 
     @property
     def open(self) -> bool:
-        """Whether it may still go on by itself, or once it is let."""
+        """Whether it can still make progress, perhaps after it is resumed."""
         return self in (RunStatus.RUNNING, RunStatus.PAUSED)
 
     @property
     def broken_off(self) -> bool:
-        """Whether it did not come to its own end: nobody goes on with it."""
+        """Whether it closed without completing: failed, terminated or timed out."""
         return self in (RunStatus.TERMINATED, RunStatus.FAILED, RunStatus.TIMED_OUT)
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a workflow, as lists have it."""
+    """One run of a workflow in a list."""
 
     id: str
     run_id: str
@@ -117,11 +117,10 @@ class Run:
 
     @cached_property
     def known(self) -> TypedSearchAttributes:
-        """Its search attributes."""
         return decode_typed_search_attributes(self.attributes)
 
     async def memo(self, key: str) -> str:
-        """A word of its memo, empty when there is none."""
+        """A text of its memo, empty when there is none."""
         return await self._text(self.kept.fields[key]) if key in self.kept.fields else ""
 
     async def _text(self, payload: Payload) -> str:
@@ -131,29 +130,28 @@ class Run:
 
 @dataclass(frozen=True)
 class Description(Run):
-    """The last run of a workflow, as it is when one asks."""
+    """The last run of a workflow, as described by the server."""
 
     raw: DescribeWorkflowExecutionResponse
 
     @property
     def type(self) -> str:
-        """Its workflow type."""
         return self.raw.workflow_execution_info.type.name
 
     @property
     def paused_at(self) -> datetime | None:
-        """Since when somebody has it stand still in Temporal itself."""
+        """Since when it is paused in Temporal."""
         extended = self.raw.workflow_extended_info
         return extended.pause_info.paused_time.ToDatetime(UTC) if extended.HasField("pause_info") else None
 
     async def summary(self) -> str:
-        """The fixed line that it was started with."""
+        """The static summary given at its start."""
         metadata = self.raw.execution_config.user_metadata
         return await self._text(metadata.summary) if metadata.HasField("summary") else ""
 
 
 async def described(client: Client, workflow_id: str) -> Description:
-    """The workflow's last run; `RPCError` when there is none."""
+    """The last run; `RPCError` when there is none."""
     raw = await client.workflow_service.describe_workflow_execution(
         DescribeWorkflowExecutionRequest(
             namespace=client.namespace, execution=WorkflowExecution(workflow_id=workflow_id)
@@ -164,7 +162,7 @@ async def described(client: Client, workflow_id: str) -> Description:
 
 
 async def found(client: Client, workflow_id: str) -> Description | None:
-    """The workflow's last run, None when there is none; `RPCError` when that cannot be known."""
+    """The last run, None when there is none; `RPCError` when that is unknown."""
     try:
         return await described(client, workflow_id)
     except RPCError as error:
@@ -174,7 +172,7 @@ async def found(client: Client, workflow_id: str) -> Description | None:
 
 
 async def began_with(client: Client, run: Run, what: type[Given]) -> Given:
-    """What a run was started with."""
+    """The input of a run."""
     events = client.get_workflow_handle(run.id, run_id=run.run_id).fetch_history_events(page_size=1)
     began = (await anext(events)).workflow_execution_started_event_attributes
     [given] = await run.converter.decode(began.input.payloads, [what])
@@ -182,14 +180,14 @@ async def began_with(client: Client, run: Run, what: type[Given]) -> Given:
 
 
 async def newest(client: Client, query: str) -> Run | None:
-    """The newest run that visibility has for a query, None when it has none."""
+    """The newest run in visibility for a query, None when there is none."""
     async for run in listed(client, query, page=1):
         return run
     return None
 
 
 async def listed(client: Client, query: str, *, page: int | None = None) -> AsyncIterator[Run]:
-    """The runs that visibility has for a query, newest first, page by page."""
+    """The runs in visibility for a query, newest first, page by page."""
     token = b""
     while True:
         found, token = await page_of(client, query, size=page or PAGE, token=token)
@@ -200,9 +198,9 @@ async def listed(client: Client, query: str, *, page: int | None = None) -> Asyn
 
 
 async def page_of(client: Client, query: str, *, size: int, token: bytes = b"") -> tuple[list[Run], bytes]:
-    """One page of the runs that visibility has for a query, and the token of the next one, empty after the last.
+    """One page of runs in visibility for a query, and the next page's token, empty after the last.
 
-    With a token nothing is tried again: a server calls one that it cannot read a fault of its own.
+    Calls with a token are not retried: for a token it cannot read the server reports an internal error.
     """
     found = await client.workflow_service.list_workflow_executions(
         ListWorkflowExecutionsRequest(namespace=client.namespace, query=query, page_size=size, next_page_token=token),

@@ -1,7 +1,8 @@
-"""The one table from what a service answered to what Temporal does about it; no other layer retries.
+"""The one table from service failures (HTTP status, error code) to Temporal's `ApplicationError`; no other layer
+retries.
 
-What we caused is not tried again and carries a stable `type`; what passes by itself is, not before the service's own
-`Retry-After`. The texts are already redacted (activities/http/error_bodies.py).
+Failures that we caused are not retried and carry a stable `type`; temporary ones are, not before the service's `Retry-
+After`. Texts are already redacted (activities/http/error_bodies.py).
 """
 
 import random
@@ -23,7 +24,7 @@ from workflows.model.subject import Code
 
 @dataclass(frozen=True)
 class FailureVerdict:
-    """What a failure means: the code it is known by, whether it passes by itself, how many seconds to wait at least."""
+    """The stable code of a failure, whether it is temporary, and the least wait in seconds."""
 
     code: Code
     passes: bool = False
@@ -64,7 +65,7 @@ _BY_STATUS: Final = {401: _UNAUTHORISED, 403: _UNAUTHORISED, 408: _LATER, 409: _
 
 
 def verdict(failure: ServiceFailure) -> FailureVerdict:
-    """What `failure` means; an operation to which a 404 tells something has asked before."""
+    """The verdict on `failure`; operations that handle a 404 themselves do so before."""
     by_code = _BY_ERROR_CODE.get(failure.error_code or "")
     if by_code or failure.cause in _BY_CAUSE:
         return by_code or _BY_CAUSE[failure.cause]
@@ -81,9 +82,9 @@ _WAITS_AT_MOST: Final = 60.0
 
 
 def to_application_error(failure: ServiceFailure, at_least: float | None = None) -> ApplicationError:
-    """The failure as Temporal understands it, not to be tried again before `at_least` seconds.
+    """The failure for Temporal, not retried before `at_least` seconds.
 
-    `details` holds the seconds to wait when they are known.
+    `details` has the seconds to wait, if known.
     """
     meaning = verdict(failure)
     asked = [seconds for seconds in (failure.retry_after, meaning.at_least, at_least) if seconds is not None]
@@ -100,7 +101,7 @@ def to_application_error(failure: ServiceFailure, at_least: float | None = None)
 
 
 def final_failure(code: Code, says: str) -> ApplicationError:
-    """A failure that no repetition within minutes mends; a person has to, or nobody can."""
+    """A failure that is not retried: only a person can mend it, if anybody."""
     return ApplicationError(says, type=code, non_retryable=True)
 
 

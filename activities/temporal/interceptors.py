@@ -1,4 +1,4 @@
-"""What surrounds every activity: a lost worker is noticed, a cancellation arrives, calls know how urgent they are."""
+"""Worker interceptors and slots for activities: heartbeats, priority and deadline of calls, rate-limited polling."""
 
 import asyncio
 import contextlib
@@ -32,15 +32,14 @@ _BEATS_PER_TIMEOUT: Final = 3
 
 
 class HeartbeatInterceptor(Interceptor):
-    """Give it to the `Worker`: no activity has to remember to heartbeat; what one told last of its place is told on."""
+    """Worker interceptor: heartbeats for each activity, repeating the details it reported last."""
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
-        """Wrap each activity."""
         return _Heartbeats(super().intercept_activity(next))
 
 
 class _LastDetails(ActivityOutboundInterceptor):
-    """Remembers the last details: a heartbeat without them would have the server forget how far the attempt came."""
+    """The last heartbeat details: a heartbeat without them would erase the attempt's progress."""
 
     def __init__(self, next: ActivityOutboundInterceptor, remember: Callable[[tuple[Any, ...]], None]) -> None:
         super().__init__(next)
@@ -80,10 +79,9 @@ class _Heartbeats(ActivityInboundInterceptor):
 
 
 class PaceInterceptor(Interceptor):
-    """Give it to the `Worker`: calls know how urgent they are, and when their activity's time is over."""
+    """Worker interceptor: gives calls the priority and the deadline of their activity."""
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
-        """Wrap each activity."""
         return _Calls(super().intercept_activity(next))
 
 
@@ -111,23 +109,23 @@ _OF_A_KEY: Final = 32
 
 
 def priority(kind: str, *, urgent: bool, parent: str | None = None) -> Priority:
-    """What a start says of its place in Temporal's queues; all that it asks for inherits it.
+    """The Temporal priority of a start; activities and children inherit it.
 
-    A campaign lets everybody else go first, however urgent its kind. Among equally urgent ones, campaigns, onboardings
-    and kinds get equal shares. `parent` is the workflow id of the campaign or onboarding that it belongs to.
+    Campaigns come last, even for an urgent kind. At equal priority campaigns, onboardings and kinds get equal shares.
+    `parent` is the workflow id of the campaign or onboarding.
     """
     what, _, id = (parent or "").partition(":")
     return Priority(priority_key=_urgency(what, urgent=urgent), fairness_key=fairness_key(id or kind))
 
 
 def queue_of(what: Kind, parent: str | None) -> str:
-    """The task queue of the workflow: campaigns and what belongs to one have theirs."""
+    """The task queue of the workflow: campaigns and their parts have one of their own."""
     of_campaign = what is Kind.CAMPAIGN or (parent or "").partition(":")[0] == ACKNOWLEDGEMENT_CAMPAIGN
     return CAMPAIGN_QUEUE if of_campaign else WORKFLOW_QUEUE
 
 
 def fairness_key(id: str) -> str:
-    """By what an operator weighs a campaign, an onboarding or a kind: `temporal task-queue config set`."""
+    """The fairness key by which an operator weighs a campaign, onboarding or kind: `temporal task-queue config set`."""
     return hashlib.sha256(id.encode()).hexdigest()[:_OF_A_KEY]
 
 
@@ -138,10 +136,11 @@ def _urgency(parent: str, *, urgent: bool) -> Urgency:
 
 
 class PacedSlots(CustomSlotSupplier):
-    """Takes as many activities from the queue as their calls get turns within `SECONDS_AHEAD`, none while all wait.
+    """A slot supplier that takes as many activities as their calls get turns within `SECONDS_AHEAD`, none while all
+    wait.
 
-    What is not taken waits in Temporal's queue, where waiting costs no attempt and others may take it. What is at work
-    in the slots of `first`, of a queue that goes first, takes room from these. There are never more than `places`.
+    The rest waits in Temporal's queue, at no cost of attempts and open to other workers. Slots in use in `first`, of a
+    queue with precedence, reduce these. There are never more than `places`.
     """
 
     def __init__(self, pace: RateLimiter, first: "PacedSlots | None" = None, places: int = MOST_AT_ONCE) -> None:
@@ -155,7 +154,7 @@ class PacedSlots(CustomSlotSupplier):
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def reserve_slot(self, ctx: SlotReserveContext) -> SlotPermit:
-        """Wait for room; looked for each second too, since the pace may have changed."""
+        """Wait for a free slot; also checked each second, since the rate may have changed."""
         self._loop = asyncio.get_running_loop()
         while not self._take():
             self._freed.clear()
@@ -164,16 +163,16 @@ class PacedSlots(CustomSlotSupplier):
         return SlotPermit()
 
     def try_reserve_slot(self, ctx: SlotReserveContext) -> SlotPermit | None:
-        """Nothing comes eagerly: no workflow is worked on in the queue of these activities."""
+        """None: no eager activities, as no workflow runs on this queue."""
         return None
 
     def mark_slot_used(self, ctx: SlotMarkUsedContext) -> None:
-        """Count it for those who come later; for its own queue a slot counts from when it is reserved."""
+        """Count the slot for queues of lower precedence; its own queue counts it from its reservation."""
         with self._counting:
             self._at_work += 1
 
     def release_slot(self, ctx: SlotReleaseContext) -> None:
-        """Make room; called in a thread of Temporal's core."""
+        """Called in a thread of Temporal's core."""
         with self._counting:
             self._taken -= 1
             self._at_work -= ctx.slot_info is not None
@@ -183,7 +182,7 @@ class PacedSlots(CustomSlotSupplier):
 
     @property
     def room(self) -> int:
-        """How many activities may be under way."""
+        """How many activities may run at once."""
         if self._pace.held or not self._pace.rate:
             return 0
         ahead = self._first.at_work if self._first else 0
@@ -191,7 +190,7 @@ class PacedSlots(CustomSlotSupplier):
 
     @property
     def at_work(self) -> int:
-        """How many are."""
+        """How many activities run."""
         return self._at_work
 
     def _take(self) -> bool:

@@ -1,7 +1,7 @@
-"""Whether an attempt is still the only one: asked before it makes what must not be made twice, and while it does.
+"""Leases and deadlines of activity attempts: whether this attempt is still the only one, bounded concurrent batches.
 
-A worker that Temporal does not hear is taken for dead, and another attempt begins although the first may go on. What
-the SDK sends as heartbeats does not say whether it arrived; what is sent here does.
+Temporal takes a worker without heartbeats for dead and begins another attempt although the first may go on. The SDK
+does not say whether a heartbeat arrived; the lease's own heartbeat does.
 """
 
 import asyncio
@@ -29,13 +29,13 @@ _FOR_EVER: Final = timedelta.max
 
 
 async def nobody_else() -> None:
-    """For whoever is no attempt of Temporal's."""
+    """A check for callers outside of activities: always passes."""
 
 
 class Lease:
-    """The server's word that an attempt is the only one: good for `life` from when it was asked, and until `ends_at`.
+    """The server's confirmation that this attempt is current: valid for `life` after it was asked, until `ends_at`.
 
-    `confirm` asks it, and raises `RPCError`; `clock` counts the seconds that `confirmed_at` and `ends_at` are of.
+    `confirm` asks the server, and raises `RPCError`; `clock` gives the seconds of `confirmed_at` and `ends_at`.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Lease:
 
     @classmethod
     def of_this_attempt(cls) -> StillOurs:
-        """What the activity that begins here asks; one without a heartbeat timeout has nobody who takes it for dead."""
+        """The check of the current activity; always passes for one without a heartbeat timeout."""
         if not activity.in_activity() or not (life := activity.info().heartbeat_timeout):
             return nobody_else
         info = activity.info()
@@ -67,7 +67,7 @@ class Lease:
         return cls(lambda: _heard(client, token), life, heard, began + allowed).still_ours
 
     async def still_ours(self) -> None:
-        """See `StillOurs`; the server is asked when its last word is a third of a life old."""
+        """See `StillOurs`; asks the server when a third of the lease's life has passed."""
         if self._clock() < min(self._confirmed_at + self._life / _ASKED_PER_LIFE, self._ends_at):
             return
         asked_at = self._clock()
@@ -97,7 +97,9 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class TurnLimits:
-    """So many at the same time; seconds from the first: none is begun after `begin` or waited for after `end`."""
+    """The number of concurrent calls; seconds from the first call: none begins after `begin`, none is awaited after
+    `end`.
+    """
 
     at_once: int = 20
     begin: float = 15.0
@@ -110,14 +112,14 @@ PACE: Final = TurnLimits()
 
 @dataclass
 class TurnResults(Generic[Item, Result]):
-    """The results in the order of the items, and the items that were not begun or gave no answer in time."""
+    """Results in the order of the items, and the items that were not begun or not finished in time."""
 
     results: list[Result] = field(default_factory=list)
     left: list[Item] = field(default_factory=list)
 
 
 class Turns:
-    """The turns of one attempt; after `stop`, or when the worker is to end, nothing more is begun."""
+    """The calls of one attempt; none begins after `stop`, or once the worker shuts down."""
 
     def __init__(self, pace: TurnLimits = PACE, clock: Callable[[], float] = time.monotonic) -> None:
         self._pace = pace
@@ -125,13 +127,13 @@ class Turns:
         self.stopped = False
 
     def stop(self) -> None:
-        """Let those who were begun come to their end, and nobody else."""
+        """Begin no more; running calls finish."""
         self.stopped = True
 
     async def each(
         self, items: Sequence[Item], call: Callable[[Item], Coroutine[Any, Any, Result]]
     ) -> TurnResults[Item, Result]:
-        """Call for each item; what `call` raises is raised after the others have ended."""
+        """Call for each item; an exception of `call` is raised after the others have ended."""
         results: dict[int, Result] = {}
         turns, closes = iter(enumerate(items)), self._clock() + self._pace.begin
 
@@ -161,9 +163,9 @@ class Turns:
 
 
 async def unbroken(work: Awaitable[Result], stop: Callable[[], None]) -> Result:
-    """The result of `work` although it is cancelled meanwhile: `stop` asks it to end, what it has done is reported.
+    """The result of `work` despite cancellation: `stop` asks it to end early, and its partial result is returned.
 
-    Temporal takes a result for one, also when the workflow had asked for a cancellation.
+    Temporal accepts a result also when the workflow has requested cancellation.
     """
     working = asyncio.ensure_future(work)
     while True:

@@ -1,4 +1,4 @@
-"""How an update is asked of a workflow; by itself, for the command asks so too and waits for each import."""
+"""Wait for the result of a workflow update; separate from commands.py to keep imports of the command line small."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -16,9 +16,10 @@ _PASSED_OVER: Final = "UnprocessedUpdate"
 
 
 async def answered(ask: Callable[[], Awaitable[T]], within: timedelta) -> T:
-    """What a workflow answers to an update of one id, which `ask` sends: again while a worker passes it over.
+    """The result of the update that `ask` sends under a fixed id; sent again while a worker drops it.
 
-    Raises `WorkflowUpdateFailedError` when the workflow refuses it, `TimeoutError` when nobody answers `within`.
+    Raises `WorkflowUpdateFailedError` when the workflow rejects it, `TimeoutError` without an answer `within` this
+    time.
     """
     try:
         async with asyncio.timeout(within.total_seconds()):
@@ -37,5 +38,5 @@ async def answered(ask: Callable[[], Awaitable[T]], within: timedelta) -> T:
 
 
 def _passed_over(failure: WorkflowUpdateFailedError) -> bool:
-    """Whether no workflow refused the update, but a worker left it out, as the SDK does in a rare race."""
+    """Whether a worker dropped the update, as the SDK does in a rare race, and no workflow rejected it."""
     return isinstance(failure.cause, ApplicationError) and failure.cause.type == _PASSED_OVER
