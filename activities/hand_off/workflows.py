@@ -82,7 +82,9 @@ class StartTargets:
     now: Callable[[], datetime] = wall_clock
 
     async def start(self, target: Target, start: StartTarget, subject: Subject, told: Told) -> HandoffResult:
-        """Start the workflow, or find it started: both are done. A fault in a file is retried, since it can be mended."""
+        """Start the workflow, or find it started: both are done. Faults in a file are retried, since they can be
+        mended.
+        """
         try:
             if start.workflow:
                 await self._start_workflow(target, start.workflow, start.queue or "", subject, told)

@@ -1,7 +1,7 @@
-"""One notice as every dialect sends it: words, data, identity on the screen, and its size.
+"""The content of a notice for every channel: text, data, key on the screen, size limits.
 
-Its title is the action and the document, its body who asks, by the company's name, and until when. Nothing personal is
-in it beyond that and our link; of a kind whose `lock_screen` is `generic` not even the document's name.
+The title is the action and the document, the body names the requester (by company) and the due date. Nothing else is
+personal; kinds whose `lock_screen` is `generic` omit the document's name.
 """
 
 import base64
@@ -35,7 +35,7 @@ _WIRE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 @dataclass(frozen=True)
 class Message:
-    """What a phone shows and what our app gets; `heading` holds `{document}` where the name goes.
+    """What a phone shows and our app receives; `heading` has `{document}` in the place of the name.
 
     `key` identifies the notice on the screen: a newer message with the same key replaces it, a `withdrawal` removes it.
     """
@@ -53,22 +53,21 @@ class Message:
 
     @property
     def title(self) -> str:
-        """The line on the screen by which one notice is told from another."""
         return self.heading.format(document=isolated(self.document))
 
     @property
     def withdrawal(self) -> bool:
-        """Whether the message only takes an earlier one off the screen."""
+        """Whether the message only removes an earlier notice from the screen."""
         return self.action is NoticeAction.WITHDRAW
 
     @property
     def quiet(self) -> bool:
-        """Whether the phone is to make no sound, and to be woken by nothing."""
+        """Whether it makes no sound and does not wake the phone."""
         return self.at_rest or is_quiet(self.stage)
 
     @property
     def data(self) -> dict[str, str]:
-        """What our app reads; none of these keys is reserved by FCM."""
+        """The data for our app; FCM reserves none of these keys."""
         return {
             "request": self.request,
             "stage": self.stage,
@@ -79,7 +78,7 @@ class Message:
 
 
 def screen_key(request: str, person: str) -> str:
-    """The identity of a person's notice about a request: 22 base64url characters, within every platform's limit."""
+    """The key of a person's notice about a request: 22 base64url characters, within every platform's limit."""
     digest = hashlib.sha256(f"{request}/{person}".encode()).digest()
     return base64.urlsafe_b64encode(digest).decode("ascii")[:22]
 
@@ -95,10 +94,10 @@ def compose(
     serial: str = FIRST_SERIAL,
     at_rest: bool = False,
 ) -> Message:
-    """The message of `notice` in the words of its stage, in the language and with the clock of its `reader`.
+    """The message of `notice` in the reader's language and time zone.
 
-    `text` is what it says in somebody's own words: its first line is the title, unless a locked screen shows little.
-    `serial` is what the reader's links must have in them. `at_rest`: they are not at work now.
+    `text` is free text of a person: its first line is the title, unless the lock screen shows little. `serial` goes
+    into the reader's links. `at_rest`: the reader is outside their working hours.
     """
     use, reference = _USES.get(notice.action, LinkUse.VIEW), delivery.subject.reference
     first, _, rest = text.strip().partition("\n")
@@ -119,15 +118,16 @@ def compose(
 
 
 def _at_desk(delivery: Delivery, notice: NotificationOrder, links: SigningLinks) -> str:
-    """Where it can be followed: of many that were sent at once in the list of them."""
+    """The desk page to follow it; for a bulk start, the list."""
     if is_quiet(notice.stage) and notice.count is not None:
         return links.asked()
     return links.desk(None if is_for_on_call(notice.stage) else delivery.subject.reference)
 
 
 def _leads_to_the_desk(delivery: Delivery, notice: NotificationOrder) -> bool:
-    """Whether whoever gets it has no page of their own: of an onboarding only the customer's people have one, of a
-    campaign nobody: whoever is asked has that of their request."""
+    """Whether the recipient has no page of their own: of onboardings only the customer's people have one, of
+    campaigns nobody.
+    """
     if delivery.subject.type is Kind.CAMPAIGN:
         return True
     if delivery.subject.type is Kind.ONBOARDING:
@@ -136,7 +136,7 @@ def _leads_to_the_desk(delivery: Delivery, notice: NotificationOrder) -> bool:
 
 
 def speaking_for(message: Message, others: int, reader: Reader, company: str = "") -> Message:
-    """The message, saying how many things wait for its reader; the link leads to the first of them."""
+    """The message with the number of things that wait for its reader; the link leads to the first."""
     if not others:
         return message
     say = reader.language
@@ -146,7 +146,7 @@ def speaking_for(message: Message, others: int, reader: Reader, company: str = "
 
 
 def fitted(message: Message, size: Callable[[Message], int], limit: int) -> Message:
-    """The message with its document name cut so far that `size` is at most `limit` bytes."""
+    """The message with its document name cut so that `size` is at most `limit` bytes."""
     excess = size(message) - limit
     if excess <= 0:
         return message
@@ -154,7 +154,7 @@ def fitted(message: Message, size: Callable[[Message], int], limit: int) -> Mess
 
 
 def shorten(text: str, limit: int) -> str:
-    """`text` in at most `limit` bytes on the wire, cut between graphemes and closed with an ellipsis."""
+    """`text` in at most `limit` bytes on the wire, cut between graphemes, with an ellipsis."""
     if wire_size(text) <= limit:
         return text
     room = limit - wire_size(_ELLIPSIS)
@@ -168,7 +168,7 @@ def shorten(text: str, limit: int) -> str:
 
 
 def wire_size(value: object) -> int:
-    """Bytes of `value` as JSON without the quotes of a text: what a service counts, or a little more."""
+    """Bytes of `value` as JSON without the quotes of a text: an upper bound of what services count."""
     encoded = _WIRE.encode(value).encode()
     return len(encoded) - 2 if isinstance(value, str) else len(encoded)
 
@@ -189,7 +189,7 @@ def _texts(delivery: Delivery, notice: NotificationOrder, reader: Reader, compan
 
 
 def _own_ending(delivery: Delivery, notice: NotificationOrder) -> NotificationText | None:
-    """What the ending of a request is to the one who declined it, or of one that one person alone has signed."""
+    """The text for someone who declined the request themselves, or who was its only signer."""
     if delivery.outcome is Status.DECLINED and notice.person in delivery.acted:
         return OWN_REFUSAL
     return SIGNED_ALONE if delivery.outcome is Status.SIGNED and len(delivery.acted) == 1 else None

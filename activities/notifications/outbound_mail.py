@@ -1,4 +1,4 @@
-"""People whom no phone reaches: who tells them instead, and cloud messaging for those whom nobody else does."""
+"""Email and SMS for people whom no push reaches: who sends it (Core Signature or cloud messaging), at most once each."""
 
 import hashlib
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
@@ -28,9 +28,9 @@ TRIES_AT_MOST: Final = len(AGAIN_AFTER) + 1
 
 
 class OutboundMail(BaseModel):
-    """One letter: how often it may have been sent, when last, by which channel, and whether it surely was taken.
+    """The state of one email or SMS: attempts, time of the last, channel, and whether it was surely accepted.
 
-    `job` is what cloud messaging calls it.
+    `job` is cloud messaging's id.
     """
 
     tries: int
@@ -41,11 +41,11 @@ class OutboundMail(BaseModel):
 
     @property
     def given_up(self) -> bool:
-        """Whether it may have been sent as often as that may be."""
+        """Whether all allowed attempts were used."""
         return not self.taken and self.tries >= TRIES_AT_MOST
 
     def wait(self, now: datetime) -> float:
-        """Seconds before it may be sent once more; 0 when it may be sent now."""
+        """Seconds until it may be sent again; 0 for now."""
         if not self.tries:
             return 0.0
         left = self.pause - (now - self.at).total_seconds()
@@ -53,16 +53,16 @@ class OutboundMail(BaseModel):
 
     @property
     def pause(self) -> float:
-        """Seconds that are left between the last time it was sent and the next."""
+        """The pause in seconds between the last attempt and the next."""
         return AGAIN_AFTER[min(self.tries, len(AGAIN_AFTER)) - 1]
 
     def tried(self, now: datetime) -> "OutboundMail":
-        """The same, about to be sent."""
+        """The state before another attempt."""
         return self.model_copy(update={"tries": self.tries + 1, "at": now})
 
 
 class SendOnce:
-    """Sends letters, and keeps what is known of them in `store`."""
+    """Sends each email or SMS once; its state is in `store`."""
 
     def __init__(self, store: Store) -> None:
         self._letters = store.letters
@@ -70,9 +70,9 @@ class SendOnce:
     async def send(
         self, references: Sequence[str], channel: Channel, send: Callable[[], Awaitable[MessageResult]]
     ) -> tuple[OutboundMail, MessageResult]:
-        """The one letter that tells of all of these; sent by `send` unless it was, or may have been, already.
+        """Send one message for all `references` by `send`, unless it was, or may have been, sent already.
 
-        Raises `StoreFailure` when that cannot be known, or not be noted: then nothing is sent.
+        Raises `StoreFailure` when the state cannot be read or written: then nothing is sent.
         """
         now = datetime.now(UTC)
         unsent = OutboundMail(tries=0, at=now, channel=channel)
@@ -84,7 +84,7 @@ class SendOnce:
         return await self._ended(due, now, await send())
 
     async def _begun(self, due: Mapping[str, OutboundMail], unsent: OutboundMail, now: datetime) -> bool:
-        """Note that they are about to be sent; False when somebody else is just at it."""
+        """Record that they are about to be sent; False when another worker is sending."""
         for reference, letter in due.items():
             content = _written(letter.tried(now))
             if letter is not unsent:
@@ -96,7 +96,7 @@ class SendOnce:
     async def _ended(
         self, due: Mapping[str, OutboundMail], now: datetime, sent: MessageResult
     ) -> tuple[OutboundMail, MessageResult]:
-        """Note what came of it: what may have been taken all the same stands as it was begun."""
+        """Record the result; a message that may have been accepted keeps its state from before the attempt."""
         tried = next(iter(due.values())).tried(now)
         failure = sent.failure
         if failure is None:
@@ -111,7 +111,7 @@ class SendOnce:
         return tried, MessageResult(MessageFate.LATER, failure.not_before(tried.pause))
 
     async def _note(self, letters: Mapping[str, OutboundMail]) -> None:
-        """What the store does not take costs nobody the result: at worst the letter is sent once more."""
+        """A store failure does not lose the result: at worst the message is sent once more."""
         try:
             for reference, letter in letters.items():
                 await self._letters.note(reference, _written(letter))
@@ -124,7 +124,7 @@ def _is_due(letter: OutboundMail, now: datetime) -> bool:
 
 
 def _not_sent(letters: Iterable[OutboundMail], now: datetime) -> MessageResult:
-    """What is to be said of letters of which none is sent now."""
+    """The result for messages of which none is sent now."""
     open_ = [letter for letter in letters if not letter.taken]
     if not open_:
         return MessageResult(MessageFate.ACCEPTED)
@@ -136,7 +136,7 @@ def _not_sent(letters: Iterable[OutboundMail], now: datetime) -> MessageResult:
 
 
 def _read(content: bytes | None, unsent: OutboundMail) -> OutboundMail:
-    """What cannot be read is of a letter that may have been sent."""
+    """Unreadable content counts as possibly sent."""
     if content is None:
         return unsent
     try:
@@ -156,7 +156,7 @@ _ASKED_AGAIN: Final = ((4, 5), (60, 60), (3600, 900))
 
 
 class Fallback(StrEnum):
-    """Who tells somebody whom no phone reaches."""
+    """Who notifies a person whom no push reaches."""
 
     CORE = "core"
     """Core Signature's own mail, asked for by us."""
@@ -167,10 +167,10 @@ class Fallback(StrEnum):
 
 
 def fallback_of(delivery: Delivery, notice: NotificationOrder, *, messaging: bool) -> Fallback:
-    """Who is to tell of `notice`.
+    """Who sends the mail for `notice`.
 
-    Core Signature mails signers only, their first mail by itself and later ones for a document we name. Of endings it
-    mails them besides, in words of its own that call our expiry a cancellation: so ours go out as well.
+    Core Signature mails signers only: the first mail by itself, later ones on request. It also mails endings, in words
+    that call our expiry a cancellation, so we send our own as well.
     """
     signer = any(one.person == notice.person for one in delivery.subject.people)
     if is_other_channel(notice.stage):
@@ -182,7 +182,7 @@ def fallback_of(delivery: Delivery, notice: NotificationOrder, *, messaging: boo
 
 
 class OutboundMailSender:
-    """Writes to people by `messaging`, `once` of each notice; None means that there is no such channel."""
+    """Sends by `messaging`, `once` for each notice; None means that there is no such channel."""
 
     def __init__(self, messaging: CloudMessaging | None, once: SendOnce) -> None:
         self._messaging = messaging
@@ -191,19 +191,18 @@ class OutboundMailSender:
 
     @property
     def there(self) -> bool:
-        """Whether there is a channel."""
         return self._messaging is not None
 
     def may_reach(self, person: Person, only: Collection[str] | None = None) -> bool:
-        """Whether there is a channel, and the person is among those left open if these are given."""
+        """Whether there is a channel, and the person is in `only` if given."""
         return self._messaging is not None and (only is None or address_of(person) in only)
 
     async def send(
         self, person: Person, message: Message, reference: str, *, urgent: bool, confirmed: bool = False
     ) -> tuple[Channel, MessageResult]:
-        """Text what is urgent to a number, mail everything else; each attempt has the same `reference`.
+        """SMS for urgent notices to people with a number, else mail; each attempt has the same `reference`.
 
-        With `confirmed` what was taken is asked for: whether it arrived. Raises `StoreFailure` when nothing is sent.
+        With `confirmed` the delivery of an accepted message is queried. Raises `StoreFailure` when nothing is sent.
         """
         channel = Channel.SMS if urgent and person.phone else Channel.MAIL
         letter, sent = await self._once.send(
@@ -236,14 +235,14 @@ class OutboundMailSender:
 
 
 def address_of(person: Person) -> str:
-    """How ledgers and reports speak of where a person is written to: by the id, addresses can be guessed."""
+    """How ledgers and reports name a person's address: by the id, since addresses can be guessed from hashes."""
     return device_hash(f"{person.id}/letters")
 
 
 def reference_in(delivery: Delivery, notice: NotificationOrder) -> str:
-    """The reference of a notice: another one for each replay, and where a request was begun again under its id.
+    """The reference of a notice: distinct for each replay, and for a request begun again under its id.
 
-    Whoever is on call is told by whatever workflow learns of a trouble, so that theirs is one for all of them.
+    Alerts to on-call have one reference whichever workflow sends them.
     """
     run = activity.info().workflow_run_id or "" if activity.in_activity() else ""
     life = "" if is_for_on_call(notice.stage) else delivery.life or run
@@ -251,8 +250,8 @@ def reference_in(delivery: Delivery, notice: NotificationOrder) -> str:
 
 
 def reference_of(key: str, *of: str) -> str:
-    """What cloud messaging calls a notice in its own records; it says nothing of request and person.
+    """The name of a notice in cloud messaging's records; reveals neither request nor person.
 
-    A task and a request may have one id, and so their notices one key: what they are of tells them apart.
+    A task and a request may share an id, and so a key: `of` tells them apart.
     """
     return hashlib.sha256("/".join((*filter(None, of), key)).encode()).hexdigest()[:_REFERENCE_LENGTH]

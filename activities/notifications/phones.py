@@ -1,4 +1,4 @@
-"""The devices of people, and one dialect to reach them: each by itself, dead ones never again."""
+"""Push to the devices of people: rate limits per device and service, concurrency, dead devices."""
 
 import asyncio
 import heapq
@@ -47,13 +47,13 @@ _TOO_MANY: Final = 429
 # (docs/core-signature.md, FCM); a mark in the store would be one more call before every message of some seconds, judged
 # by clocks that differ, and would save one refusal a worker. A rate at a task queue cannot be it: notices share theirs.
 class SendQuota:
-    """What a service takes of this process: once it has had enough it is sent nothing, and then the urgent first."""
+    """The service's quota for this process: after a 429 nothing is sent for its duration, then urgent messages first."""
 
     def __init__(self, per_second: float = PER_SECOND) -> None:
         self._pacer = RateLimiter(per_second, burst=per_second)
 
     async def one(self, send: Callable[[], Awaitable[MessageResult]]) -> MessageResult:
-        """What became of a message that is sent in its turn, or that its turn comes too late."""
+        """Send in turn, or give up if its turn comes too late."""
         asked = CALLER.get() or Caller()
         until = asyncio.get_running_loop().time() + HELD_LINE
         mine = CALLER.set(replace(asked, gives_up_at=min(until, asked.gives_up_at or until)))
@@ -71,7 +71,7 @@ class SendQuota:
 
 
 class SendSlots:
-    """The places of one service: what waits longer than `LINE` for one is left, and what is urgent goes first."""
+    """Concurrent sends to one service: a message waits at most `LINE` for a slot, urgent ones first."""
 
     def __init__(self) -> None:
         self._free = AT_ONCE
@@ -79,7 +79,7 @@ class SendSlots:
         self._numbers = count()
 
     async def one(self, send: Callable[[], Awaitable[MessageResult]]) -> MessageResult:
-        """What became of a message that is sent from a place, once there is one."""
+        """Send once there is a slot, or give up."""
         try:
             async with asyncio.timeout(LINE):
                 await self._take()
@@ -115,13 +115,13 @@ class SendSlots:
 
 @dataclass
 class _Line:
-    """The messages to one device: when those of the last minute were sent, and when those that wait may be."""
+    """The messages to one device: send times in the last minute, and turns of those that wait."""
 
     sent: deque[float] = field(default_factory=deque)
     waiting: dict[str, float] = field(default_factory=dict)
 
     def at(self, now: float) -> None:
-        """Forget what does not count any more; who is late by more than a minute has lost their turn."""
+        """Drop expired entries; a message more than a minute late loses its turn."""
         while self.sent and self.sent[0] <= now - _MINUTE:
             self.sent.popleft()
         late = [message for message, turn in self.waiting.items() if turn <= now - _MINUTE]
@@ -130,15 +130,15 @@ class _Line:
 
     @property
     def last(self) -> float:
-        """The last instant at which anything was, or is to be, sent."""
+        """The latest time of a send, past or planned."""
         return max((*self.waiting.values(), *self.sent), default=-math.inf)
 
 
 class DeviceLimiter:
-    """Counts the sends of the last minute per device, in this process; `clock` gives seconds and never goes back.
+    """Limits sends per device and minute in this process; `clock` is monotonic, in seconds.
 
-    Whatever is too much has a turn of its own, behind all that wait: a crowd that came together would not pass by
-    coming again together. `project` is what all devices together may get.
+    Each message over the limit gets a turn behind all that wait, so that a burst does not come again as a burst.
+    `project` is the limit for all devices together.
     """
 
     def __init__(self, per_minute: int = PER_MINUTE, clock: Callable[[], float] = time.monotonic) -> None:
@@ -148,9 +148,9 @@ class DeviceLimiter:
         self._lines: OrderedDict[str, _Line] = OrderedDict()
 
     def seconds_to_wait(self, device: str, message: str) -> float:
-        """0 if a message may be sent to `device` now, which then counts as sent; else how long until its turn.
+        """0 if a message may be sent to `device` now, which then counts as sent; else the seconds until its turn.
 
-        `message` says which it is when it comes again.
+        `message` identifies it when it comes again.
         """
         now = self._clock()
         self._forget(now - _MINUTE)
@@ -167,7 +167,7 @@ class DeviceLimiter:
         return self._turn(line, message, now) - now
 
     def _turn(self, line: _Line, message: str, now: float) -> float:
-        """The instant at which a message may be sent that is too much now."""
+        """The time at which a message over the limit may be sent."""
         behind = max(line.waiting.values(), default=now) + _MINUTE / self._per_minute
         frees = line.sent[0] + _MINUTE if len(line.sent) >= self._per_minute else now
         turn = frees if message in line.waiting or not line.waiting else max(frees, behind)
@@ -176,7 +176,7 @@ class DeviceLimiter:
         return turn
 
     def _forget(self, before: float) -> None:
-        """Drop the devices that were last sent to before this instant: they stand first."""
+        """Drop devices last sent to before this time: they come first in the order."""
         while self._lines and next(iter(self._lines.values())).last <= before:
             self._lines.popitem(last=False)
 
@@ -190,7 +190,7 @@ Messages = tuple[tuple[str, MessageResult], ...]
 
 
 class DeviceSender:
-    """Sends through `dialect`; None means that push is off, so that nobody has a device."""
+    """Sends through `dialect`; None means that push is off and nobody has a device."""
 
     def __init__(self, dialect: PushDialect | None, directory: Directory, limiter: DeviceLimiter) -> None:
         self._dialect = dialect
@@ -201,12 +201,14 @@ class DeviceSender:
         self._accepted: dict[Credential, bool] = {}
 
     def credentials_accepted(self) -> Mapping[Credential, bool]:
-        """Which of our credentials are taken by the last answers since this was asked; those that any spoke of."""
+        """Whether each credential was accepted, by the responses since the last call; only those that responses told
+        of.
+        """
         learnt, self._accepted = self._accepted, {}
         return learnt
 
     async def had_one(self, person: Person) -> bool:
-        """Whether somebody ever had a phone for pushes; by the people file alone while the store is away."""
+        """Whether the person ever had a device; by the people file alone while the store is unavailable."""
         if self._dialect is None:
             return False
         with suppress(DirectoryFailure):
@@ -214,14 +216,14 @@ class DeviceSender:
         return bool(person.devices)
 
     async def living(self, person: Person, only: Collection[str] | None = None) -> list[PushDevice]:
-        """The person's living devices, of the hashes `only` if given; raises `DirectoryFailure`."""
+        """The person's valid devices, of the hashes `only` if given; raises `DirectoryFailure`."""
         if self._dialect is None:
             return []
         living = await self._directory.devices(person)
         return [device for device in living if only is None or device_hash(device.value) in only]
 
     async def send(self, person: Person, devices: Sequence[PushDevice], message: Message) -> Messages:
-        """Send to all of these `devices` of a person at once."""
+        """Send to these `devices` concurrently."""
         if (dialect := self._dialect) is None:
             return ()
         return tuple(await asyncio.gather(*(self._send(dialect, person, device, message) for device in devices)))
@@ -248,7 +250,7 @@ class DeviceSender:
         return sent
 
     def _judged(self, device: str, sent: MessageResult) -> MessageResult:
-        """A device of another project is one; many of them, and none of ours since, are a deploy gone wrong."""
+        """One device of another project is a bad device; many in a row without a success are a wrong deployment."""
         if sent.fate is MessageFate.ACCEPTED:
             self._foreign.clear()
         if sent.fate is not MessageFate.OTHER_SENDER:
@@ -258,7 +260,7 @@ class DeviceSender:
         return replace(sent, fate=MessageFate.MISMATCH) if len(self._foreign) >= MANY else sent
 
     def _learn(self, platform: Platform, fate: MessageFate) -> None:
-        """What an answer says of credentials; whoever is not let in at Apple was let in at the push service."""
+        """What a response says of credentials; a refusal by Apple implies that the push service accepted us."""
         if fate not in (MessageFate.ACCEPTED, MessageFate.PLATFORM, MessageFate.UNAUTHORISED):
             return
         self._accepted[Credential.OURS] = fate is not MessageFate.UNAUTHORISED

@@ -1,4 +1,4 @@
-"""What every push dialect promises: one message to one address, and an honest word on what became of it."""
+"""Push services: the dialects of FCM and the AppWorks Gateway, each sending one message to one address."""
 
 import time
 from collections.abc import Callable
@@ -26,7 +26,7 @@ _WRONG_ADDRESS: Final = (404, 405)
 
 
 class MessageFate(StrEnum):
-    """What became of one message to one device."""
+    """The outcome of one message to one device."""
 
     ACCEPTED = "accepted"
     UNREGISTERED = "unregistered"
@@ -52,12 +52,12 @@ class MessageFate(StrEnum):
 
     @property
     def dead(self) -> bool:
-        """Whether the vendor says that the device will never take a message from us again."""
+        """Whether the service says that the device is invalid for good."""
         return self is MessageFate.UNREGISTERED
 
     @property
     def hopeless(self) -> bool:
-        """Whether this message will not reach the device, however often it is sent: time for another channel."""
+        """Whether no retry will reach the device: time for another channel."""
         return self in (
             MessageFate.UNREGISTERED,
             MessageFate.OTHER_SENDER,
@@ -68,7 +68,7 @@ class MessageFate(StrEnum):
 
 @dataclass(frozen=True)
 class MessageResult:
-    """The fate of one message, and the failure behind it unless it was accepted."""
+    """The outcome of one message, and its failure unless it was accepted."""
 
     fate: MessageFate
     failure: ServiceFailure | None = None
@@ -79,30 +79,28 @@ class MessageResult:
 
     @property
     def wait(self) -> float:
-        """How many seconds the service wants to be left alone."""
+        """The service's `Retry-After` in seconds."""
         if self.failure is None:
             return self.asks_for
         return max(self.failure.retry_after or 0, verdict(self.failure).at_least or 0)
 
 
 class PushDialect(Protocol):
-    """A push service's HTTP; knows nothing of Temporal, persons or devices beyond the address."""
+    """The HTTP protocol of a push service; knows no Temporal, persons or devices beyond the address."""
 
     async def send(self, address: str, message: Message, kind: AddressKind = AddressKind.TOKEN) -> MessageResult:
-        """Send `message` to one device; never raises for an answer, nor for its absence."""
+        """Send `message` to one device; never raises for a response or a missing one."""
         ...
 
     async def check(self) -> None:
-        """For `doctor`: whether the service is there and knows us; raises `ServiceFailure` when not."""
+        """For `doctor`: raises `ServiceFailure` unless the service answers and accepts our credentials."""
         ...
 
-    async def aclose(self) -> None:
-        """Close the connections."""
-        ...
+    async def aclose(self) -> None: ...
 
 
 def fate_of(failure: ServiceFailure) -> MessageResult:
-    """What a failed call means by the one table of failures; dialects look for their own codes first."""
+    """The outcome of a failed call by the common table of failures; dialects check their own codes first."""
     meaning = verdict(failure)
     if meaning.passes:
         return MessageResult(MessageFate.LATER, failure)
@@ -111,12 +109,12 @@ def fate_of(failure: ServiceFailure) -> MessageResult:
 
 
 def too_soon(seconds: float, says: str = "as many messages this minute as one device may get") -> MessageResult:
-    """The fate of a message we hold back ourselves for so long."""
+    """The outcome of a message that we hold back for so many seconds."""
     return MessageResult(MessageFate.LATER, ServiceFailure("push limiter", Cause.BOUND, says, retry_after=seconds))
 
 
 def no_place() -> MessageResult:
-    """The fate of a message for which there was no place among those on their way: the service is slow."""
+    """The outcome of a message that found no free slot, since the service is slow."""
     return MessageResult(
         MessageFate.LATER, ServiceFailure("push limiter", Cause.LATER, "too many messages are on their way")
     )
@@ -132,14 +130,14 @@ Json = dict[str, Any]
 
 
 class FcmPush:
-    """Sends to one device at a time; the client of `service` puts the bearer token on each call."""
+    """Sends to one device at a time; the client of `service` adds the bearer token."""
 
     def __init__(self, service: Service, project: str, send_path: str = SEND_PATH) -> None:
         self._service = service
         self._path = send_path.replace("{project}", project)
 
     async def send(self, address: str, message: Message, kind: AddressKind = AddressKind.TOKEN) -> MessageResult:
-        """Send to the registration token, or the installation id, of one device."""
+        """Send to the registration token, or installation id, of one device."""
         body = fcm_body(address, message, kind)
         try:
             answer = await self._service.call("POST", self._path, json=body, private=(address,))
@@ -149,7 +147,7 @@ class FcmPush:
         return MessageResult(MessageFate.ACCEPTED)
 
     async def check(self) -> None:
-        """Have a message for nobody checked: a refused token proves that the service knows us."""
+        """Sends a dry run to an invalid token: its rejection proves that our credentials are accepted."""
         try:
             nobody = {"validate_only": True, "message": {"token": "doctor"}}
             (await self._service.call("POST", self._path, json=nobody)).refuse_page()
@@ -158,7 +156,6 @@ class FcmPush:
                 raise
 
     async def aclose(self) -> None:
-        """Close the connections."""
         await self._service.aclose()
 
 
@@ -193,7 +190,7 @@ def _visible(message: Message) -> Json:
 
 
 def _quiet(message: Message) -> Json:
-    """Shown when the phone is looked at: it does not light up, nor make a sound."""
+    """Shown without sound and without waking the screen."""
     web: Json = {
         "headers": {"TTL": _TTL, "Urgency": "very-low", "Topic": message.key},
         "notification": {"silent": True},
@@ -215,7 +212,7 @@ def _quiet(message: Message) -> Json:
 
 
 def _silent(message: Message) -> Json:
-    """Data alone: the app takes the notice with this key off the screen. Apple wants such messages at priority 5."""
+    """Data only: the app removes the notice with this key. Apple requires priority 5 for such messages."""
     return {
         "android": {"priority": "HIGH", "ttl": f"{_TTL}s"},
         "apns": {
@@ -241,7 +238,7 @@ GRANT: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 
 class BadServiceAccount(ValueError):
-    """The credentials file cannot be used; the text says why without its content."""
+    """The credentials file is unusable; the message has nothing of its content."""
 
 
 @lru_cache(maxsize=1)
@@ -259,7 +256,7 @@ def _usable(pem: SecretStr) -> SecretStr:
 
 
 class ServiceAccount(BaseModel):
-    """What is needed of a Google service account key file."""
+    """The fields needed of a Google service account key file."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -270,7 +267,7 @@ class ServiceAccount(BaseModel):
 
     @classmethod
     def read(cls, file: Path) -> Self:
-        """The account in `file`, as downloaded from Google; raises `BadServiceAccount`."""
+        """From `file` as downloaded from Google; raises `BadServiceAccount`."""
         try:
             return cls.model_validate_json(file.read_bytes())
         except OSError as error:
@@ -304,7 +301,7 @@ class ServiceAccountBearer(Bearer):
         self._now = clock
 
     async def ask(self) -> Token:
-        """Exchange an assertion signed with the account's key for a token."""
+        """Exchange a JWT signed with the account's key for a token."""
         asked_at = self._now()
         form = urlencode({"grant_type": GRANT, "assertion": self._assertion()}).encode()
         headers = {"content-type": "application/x-www-form-urlencoded"}
@@ -346,7 +343,7 @@ class AppWorksPush:
         self._clock = clock
 
     async def send(self, address: str, message: Message, kind: AddressKind = AddressKind.TOKEN) -> MessageResult:
-        """Send to the devices of the user `address`, of whatever kind: they are the gateway's to know."""
+        """Send to all devices of the user `address`, which the gateway knows; `kind` is ignored."""
         key = self._app_key.get_secret_value()
         try:
             answer = await self._service.call(
@@ -362,7 +359,7 @@ class AppWorksPush:
         return MessageResult(MessageFate.ACCEPTED)
 
     async def check(self) -> None:
-        """Send nothing to nobody: the gateway's refusal of it proves that it knows us."""
+        """Sends to nobody: the kind of rejection proves that our credentials are accepted."""
         key = self._app_key.get_secret_value()
         headers = {"otagAppKey": key}
         try:
@@ -373,7 +370,6 @@ class AppWorksPush:
                 raise
 
     async def aclose(self) -> None:
-        """Close the connections."""
         await self._service.aclose()
 
 

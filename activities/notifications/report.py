@@ -1,4 +1,4 @@
-"""From the fates of single messages to the report of a delivery: what the ledger says and what is worth another try."""
+"""Delivery reports: from the outcomes of single messages to ledger lines, and to whether the delivery is retried."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -32,7 +32,7 @@ from workflows.names import alert_key
 
 
 class SignerMailReport(StrEnum):
-    """A signer without a living device is told by Core Signature's mail."""
+    """How a signer without a valid device is told by Core Signature's mail."""
 
     BY_ITSELF = "by_itself"
     """They never had a device, so the first mail was sent when their turn came."""
@@ -64,9 +64,9 @@ _NEXT_TRY: Final = 5.0
 
 @dataclass(frozen=True)
 class NotificationResult:
-    """What became of one notice: its messages by device hash, or the one thing that stood in the way.
+    """The outcome of one notice: its messages by device hash, or the one obstacle.
 
-    `mail` is set for a signer who is asked to act and has no living device; `trouble` is what a retry may mend.
+    `mail` is set for a signer who is asked to act and has no valid device; `trouble` is a failure that can be retried.
     """
 
     notice: NotificationOrder
@@ -83,22 +83,22 @@ class NotificationResult:
 
     @property
     def mailed_by_itself(self) -> bool:
-        """The first mail Core Signature sends by itself to signers without a device at creation, and to nobody else."""
+        """Core Signature sends the first mail by itself, only to signers without a device at creation."""
         return self.mail is SignerMailReport.BY_ITSELF and self.notice.stage == NotificationType.READY
 
     def stopped(
         self, outcome: NotificationOutcome, why: Reason, trouble: ApplicationError | None = None
     ) -> "NotificationResult":
-        """The same with an outcome that its messages do not show."""
+        """With an outcome that its messages do not show."""
         return replace(self, outcome=outcome, why=why, trouble=trouble)
 
     def not_looked_up(self, failure: DirectoryFailure) -> "NotificationResult":
-        """The same, not told because the directory gave no answer."""
+        """Not sent because the directory failed."""
         why = Reason.UNREACHABLE if isinstance(failure, DirectoryAway) else Reason.DIRECTORY
         return self.stopped(NotificationOutcome.FAILED, why, directory_failure(failure))
 
     def mailed(self, failure: ServiceFailure | DirectoryFailure | NotMailed | None) -> "NotificationResult":
-        """The same, told by Core Signature's own mail, unless that failed."""
+        """Sent by Core Signature's mail, unless that failed."""
         told = replace(self, outcome=NotificationOutcome.ACCEPTED, channel=Channel.MAIL)
         if isinstance(failure, OthersAsleep) and self.notice.movable:
             return replace(self, put_off=failure.why)
@@ -113,7 +113,7 @@ class NotificationResult:
         return told.stopped(NotificationOutcome.FAILED, _FAILED_BECAUSE[fate], trouble)
 
     def along(self, request: str, person: str, *, has_phone: bool) -> "NotificationResult":
-        """What another signer was told by this one's mail; without a phone it is a reminder like their own."""
+        """The result for another signer whom the same mail reached; without a phone it counts as their reminder."""
         notice = self.notice.replace(
             key=alert_key(request, self.notice.stage, person, self.notice.person),
             stage=MAILED_ALONG if has_phone else REMINDED_ALONG,
@@ -125,7 +125,7 @@ class NotificationResult:
 
     @property
     def open(self) -> bool:
-        """Whether only a trouble that passes stood in the way: it is tried again, and is not told before."""
+        """Whether only a temporary failure prevented it: it is retried, and has no line before."""
         return self.trouble is not None and not self.trouble.non_retryable
 
     @property
@@ -168,10 +168,10 @@ def report(
     *,
     stragglers: bool = False,
 ) -> DeliveryReport:
-    """The report of a delivery; raises `ApplicationError` when nothing was delivered and something still can be.
+    """The report of a delivery; raises `ApplicationError` when nothing was delivered and a retry could help.
 
-    `left` are the notices that were not begun. Of the phones of `stragglers` nothing is raised: others of the same
-    stage were reached, and one bad phone stops no request.
+    `left` are notices that were not begun. Failures of the phones of `stragglers` are not raised: other phones were
+    reached at the same stage.
     """
     lines = tuple(one.line for one in told if one.put_off is None and one.held is None)
     if not any(line.outcome in (NotificationOutcome.ACCEPTED, NotificationOutcome.WITHDRAWN) for line in lines):
@@ -196,7 +196,7 @@ def report(
 
 
 def _raise_worst(told: Sequence[NotificationResult]) -> None:
-    """What needs a person comes before what passes, the longest wait before shorter ones."""
+    """Permanent failures come first, then the longest wait."""
     failures = [sent.failure for one in told for _, sent in one.messages if sent.fate in _OPEN and sent.failure]
     troubles = [to_application_error(failure) for failure in failures] + [one.trouble for one in told if one.trouble]
     if troubles:

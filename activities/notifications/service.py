@@ -1,4 +1,4 @@
-"""Notices to people: re-read, look up, send to every device, fall back to mail and text (docs/follow-up.md)."""
+"""The notification activity: re-reads the document, looks people up, sends to each device, falls back to mail and SMS."""
 
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -62,7 +62,7 @@ _ACTED: Final = {
 
 @dataclass(frozen=True)
 class PreparedNotification:
-    """A notice as its recipient gets it: on phones, else by `fallback`."""
+    """A notice ready to send: to phones, else by `fallback`."""
 
     notice: NotificationOrder
     person: Person
@@ -79,8 +79,6 @@ class PreparedNotification:
 
 @dataclass(frozen=True)
 class NotificationPreparation:
-    """Prepares notices one by one."""
-
     directory: Directory
     links: SigningLinks
     store: Store
@@ -91,7 +89,7 @@ class NotificationPreparation:
     async def notice(
         self, delivery: Delivery, notice: NotificationOrder, seen: DocumentSeen | None
     ) -> NotificationResult | PreparedNotification | None:
-        """The notice as its phones get it, or what became of it already; None when this call is not for it."""
+        """The notice to send, or its result if nothing is sent; None when this call is not for it."""
         told = NotificationResult(notice)
         if needless := _needless(delivery, notice, seen):
             return told.stopped(NotificationOutcome.SUPPRESSED, needless)
@@ -134,7 +132,7 @@ class NotificationPreparation:
         return bool(found)
 
     async def _mail_for(self, person: Person) -> SignerMailReport:
-        """How Core Signature's mail reaches a signer who has no living device."""
+        """How Core Signature's mail reaches a signer without a valid device."""
         return (
             SignerMailReport.UNSURE
             if person.devices or await self.phones.had_one(person)
@@ -142,7 +140,7 @@ class NotificationPreparation:
         )
 
     async def _serial(self, delivery: Delivery, notice: NotificationOrder) -> str:
-        """What their link must have in it: that of an onboarding can be made anew."""
+        """The serial for their link: links of an onboarding can be renewed."""
         if delivery.subject.type is not Kind.ONBOARDING:
             return FIRST_SERIAL
         with failing_as_application_errors():
@@ -150,7 +148,7 @@ class NotificationPreparation:
             return await self.store.serial(place) or FIRST_SERIAL
 
     async def _text(self, delivery: Delivery, notice: NotificationOrder) -> str:
-        """What it says in somebody's own words, as far as these were not erased."""
+        """The free text of the notice; empty if erased."""
         if notice.text is None:
             return ""
         words = await words_of(self.store, StoragePrefix.of(delivery.subject.workflow_id), notice.text)
@@ -159,7 +157,7 @@ class NotificationPreparation:
     async def _in_budget(
         self, delivery: Delivery, one: NotificationResult | PreparedNotification | None, person: Person
     ) -> NotificationResult | PreparedNotification | None:
-        """The same if it may be told now; what reaches nobody takes nothing of the budget."""
+        """The same if the budget allows it now; a notice that reaches nobody uses no budget."""
         if one is None or (isinstance(one, NotificationResult) and not one.mail):
             return one
         with failing_as_application_errors():
@@ -183,14 +181,14 @@ class NotificationPreparation:
 
 
 def _is_away(person: Person, delivery: Delivery, notice: NotificationOrder) -> bool:
-    """Whether the plan did not know that they are absent; a last warning is planned for the absent, too."""
+    """Whether an absence that the plan did not know prevents it; a last warning is planned despite absence."""
     if not notice.movable or delivery.devices is not None or delivery.now is None or is_warning(notice.stage):
         return False
     return person.absent_at(delivery.now)
 
 
 def _needless(delivery: Delivery, notice: NotificationOrder, seen: DocumentSeen | None) -> Reason | None:
-    """Why nobody needs this notice any more, by what the document says now; news of an ending is always needed."""
+    """Why the notice is obsolete by the document's present state; endings are never obsolete."""
     if seen is None or delivery.outcome or notice.action is NoticeAction.WITHDRAW:
         return None
     silent = notice.about or (notice.person if notice.action in ASKED else None)
@@ -206,10 +204,11 @@ ReadDocument = Callable[[Roster, str], Awaitable[DocumentSeen]]
 
 
 class NotificationService(PushService):
-    """Sends notices in one dialect; `dialect` None means that push is off, so that nobody has a device.
+    """Sends notices in one dialect; `dialect` None means that push is off.
 
-    `messaging` reaches those without one whom Core Signature does not mail; without it they are told nothing. `oncall`
-    hears by it that the push service refuses our credentials, and of what Core Signature does not send for hours.
+    `messaging` reaches people without a device whom Core Signature does not mail; None means they are not notified.
+    `oncall` hears that the push service refuses our credentials, and of documents that Core Signature does not send for
+    hours.
     """
 
     def __init__(
@@ -243,7 +242,7 @@ class NotificationService(PushService):
         self._alarm = CredentialsAlarm(store, self._on_call) if self._on_call else None
 
     async def deliver(self, delivery: Delivery) -> DeliveryReport:
-        """See the port. A call for open devices alone says nothing of notices that have none of them."""
+        """A delivery for open devices alone reports nothing of notices without such devices."""
         turns = Turns(self._pace, self._clock)
         return await unbroken(self._deliver(delivery, turns), turns.stop)
 
@@ -268,7 +267,7 @@ class NotificationService(PushService):
         return await self._offered(delivery, report(lines, seen, left, stragglers=bold), turns)
 
     async def _tell_on_call(self, delivery: Delivery) -> None:
-        """Of what was not sent for hours, beside whoever asked for it: nothing of theirs waits for that."""
+        """Alert on-call of a document unsent for hours; the requester's notice does not wait for it."""
         for one in delivery.notices if self._on_call and delivery.devices is None else ():
             if self._on_call and kind_of(one.stage) is NotificationType.NOT_SENT and one.person != self._on_call.person:
                 await self._on_call.hears_too(delivery, one, delivery.now or _now())
@@ -276,16 +275,16 @@ class NotificationService(PushService):
     async def _each(
         self, delivery: Delivery, notices: Sequence[NotificationOrder], seen: DocumentSeen | None, turns: Turns
     ) -> tuple[list[NotificationResult], list[NotificationOrder]]:
-        """What became of these notices, and which were not begun in time."""
+        """The results, and the notices that were not begun in time."""
         ready = await turns.each(notices, lambda notice: self._preparation.notice(delivery, notice, seen))
         sent = await turns.each([one for one in ready.results if isinstance(one, PreparedNotification)], self._send)
         told = [one for one in ready.results if isinstance(one, NotificationResult)] + sent.results
         return told, ready.left + [one.notice for one in sent.left]
 
     async def _offered(self, delivery: Delivery, known: DeliveryReport, turns: Turns) -> DeliveryReport:
-        """The report with the notices that only offer something: sent last, once, and nothing waits for them.
+        """The report with the optional notices: sent last, once, without retry.
 
-        Somebody who is not in the directory has not even a line: it is no matter of theirs.
+        A person unknown to the directory gets no line.
         """
         told, left = await self._each(delivery, [one for one in delivery.notices if is_quiet(one.stage)], None, turns)
         lines = tuple(one.line for one in told if one.why is not Reason.UNKNOWN_PERSON)
@@ -326,7 +325,7 @@ class NotificationService(PushService):
         )
 
     def _is_to_be_written_to(self, ready: PreparedNotification, told: NotificationResult) -> bool:
-        """Whether no device that can be relied on took it, or may yet: one in a drawer takes whatever is sent to it."""
+        """Whether no reliable device accepted it, or still may: a device long unseen accepts everything."""
         in_use = {device_hash(device.value) for device in ready.devices if not device.unseen(_now())}
         if ready.again and not in_use:
             # They were written to when it was sent first, so that only a letter that was left open is sent again.
@@ -334,7 +333,7 @@ class NotificationService(PushService):
         return all(sent.fate.hopeless for device, sent in told.messages if device in in_use)
 
     async def _write(self, ready: PreparedNotification, told: NotificationResult) -> NotificationResult:
-        """Told by cloud messaging as well, if there is such a channel: an address is like one more phone."""
+        """Also send by cloud messaging, if available: the address counts like one more phone."""
         if not self._letters.may_reach(ready.person):
             return told
         confirmed = is_other_channel(ready.notice.stage)
@@ -349,7 +348,7 @@ class NotificationService(PushService):
         return replace(told, messages=(*told.messages, (address_of(ready.person), sent)), channel=channel)
 
     async def _mail_the_rest(self, delivery: Delivery, told: Sequence[NotificationResult]) -> list[NotificationResult]:
-        """Core Signature's mail, once, for all signers without a living device; anyone who gets it along has a line."""
+        """Core Signature's mail, once, for all signers without a valid device; everyone it also reaches gets a line."""
         asked = [one for one in told if one.mail and not one.mailed_by_itself]
         failure: ServiceFailure | DirectoryFailure | NotMailed | None = None
         along: tuple[Person, ...] = ()
@@ -369,7 +368,7 @@ class NotificationService(PushService):
 
 
 def _now() -> datetime:
-    """By the clock that devices are seen by: that of a request may be moved."""
+    """The worker's clock, which device registrations use; a request's clock may be moved."""
     return datetime.now(UTC)
 
 

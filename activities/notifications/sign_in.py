@@ -1,4 +1,4 @@
-"""Sends somebody their way in: to each of their devices, else by mail. Says who it is for to nobody else."""
+"""Sign-in links and codes for the desk, sent by push to each device, else by mail."""
 
 import hashlib
 from dataclasses import dataclass
@@ -32,12 +32,12 @@ _ASK_LENGTH: Final = 32
 
 
 class BadWayIn(ValueError):
-    """Not made by us, or not any more."""
+    """Not made by us, or expired."""
 
 
 @dataclass(frozen=True)
 class WayIn:
-    """What a genuine link says: `person` may come in until then, once; `ask` tells apart what was asked for when."""
+    """The content of a sign-in link: `person` may sign in once until it expires; `ask` identifies the request for it."""
 
     person: str
     ask: str
@@ -45,33 +45,31 @@ class WayIn:
 
     @classmethod
     def of(cls, order: SignInOrder) -> Self:
-        """The one that an order is about."""
         return cls(order.person, order.ask, order.until.astimezone(UTC).replace(microsecond=0))
 
     @property
     def asked_at(self) -> datetime:
-        """When it was asked for."""
         return self.until - VALID_FOR
 
 
 def ask_of(nonce: str) -> str:
-    """By what an order names the browser that asked, which alone has the `nonce`: 32 hex digits."""
+    """The public id of the browser that asked, derived from its secret `nonce`: 32 hex digits."""
     return hashlib.sha256(nonce.encode()).hexdigest()[:_ASK_LENGTH]
 
 
 class WaysIn:
-    """Makes and opens them below `base` (the public `LINK_BASE`)."""
+    """Makes and opens sign-in links below `base` (the public `LINK_BASE`)."""
 
     def __init__(self, base: str, secret: SecretStr) -> None:
         self._base = base.rstrip("/")
         self._seal = Seal(secret, _CONTEXT)
 
     def link(self, way: WayIn) -> str:
-        """The address of the page with the button that lets somebody in: `LINK_BASE/desk/in/<ref>`."""
+        """The address of the page with the sign-in button: `LINK_BASE/desk/in/<ref>`."""
         return f"{self._base}/desk/in/{self._seal.seal(_text(way))}"
 
     def open(self, ref: str, now: datetime) -> WayIn:
-        """What `ref` lets in; raises `BadWayIn` unless we made it, and for it is over."""
+        """The content of `ref`; raises `BadWayIn` if it is not ours or has expired."""
         try:
             person, ask, until = self._seal.open(ref).split("\n")
             way = WayIn(person, ask, datetime.fromtimestamp(int(until), UTC))
@@ -82,7 +80,7 @@ class WaysIn:
         return way
 
     def code(self, way: WayIn) -> str:
-        """Six digits for the browser that asked."""
+        """Six digits to enter in the browser that asked."""
         number = int.from_bytes(self._seal.digest(f"code\n{_text(way)}".encode())[:8])
         return f"{number % 10**_DIGITS:0{_DIGITS}}"
 
@@ -97,7 +95,7 @@ _BODY: Final = phrase("Tap to come in, or type {code} where you asked for it. No
 
 
 class SignInMessages(SignInService):
-    """Sends in one dialect and by `messaging`; None means that there is no such channel."""
+    """Sends in one dialect and by `messaging`; None means no such channel."""
 
     def __init__(
         self,
@@ -115,7 +113,6 @@ class SignInMessages(SignInService):
         self._ways_in = ways_in
 
     async def send(self, order: SignInOrder) -> SignInReport:
-        """See the port."""
         try:
             person = await self._directory.person(order.person)
             told = await self._tell(person, self._message(person, WayIn.of(order)), order)
@@ -130,7 +127,6 @@ class SignInMessages(SignInService):
         return SignInReport(told=told)
 
     async def withdraw(self, order: SignInOrder) -> SignInReport:
-        """See the port."""
         try:
             person = await self._directory.person(order.person)
             sent = await self._phones.send(person, await self._phones.living(person), _withdrawal(person, order))
@@ -167,11 +163,11 @@ class SignInMessages(SignInService):
 
 
 def _withdrawal(person: Person, order: SignInOrder) -> Message:
-    """Takes the notice with the same key off a screen; it has no words and no way in."""
+    """Removes the notice with the same key; has neither text nor link."""
     key = _key(person, order.ask)
     return Message("", "", "", request="", stage=_STAGE, key=key, link="", action=NoticeAction.WITHDRAW)
 
 
 def _key(person: Person, ask: str) -> str:
-    """One for each ask: what a stranger asks for takes no number of the person's own off their screens."""
+    """Distinct for each `ask`, so that a stranger's requests never replace the person's own notice."""
     return screen_key(f"{_STAGE}/{ask}", person.id)

@@ -1,8 +1,7 @@
 """Core Signature's own mail, for signers whom no push reaches.
 
-It cannot be sent to one signer alone: a mail that is asked for goes to everyone whose turn it is
-(docs/core-signature.md, Actions). So it is asked for only when it is day for all of them, as it was planned
-(follow_up/mailed.py), and who gets it along with the others is named.
+Core Signature cannot mail one signer alone: a requested mail goes to everyone whose turn it is (docs/core-signature.md,
+Actions). It is requested only when it is day for all of them, and the others whom it reaches are returned.
 """
 
 from collections.abc import Sequence
@@ -28,19 +27,19 @@ NOBODY: Final[tuple[Person, ...]] = ()
 
 
 class NotMailed(Exception):
-    """No mail was asked for, or none that anybody knows of; `why` is what the ledger says of it."""
+    """No mail is known to have been requested; `why` goes into the ledger."""
 
     why: Reason
 
 
 class OthersAsleep(NotMailed):
-    """The mail would also go to somebody who is not to be told anything now."""
+    """The mail would also reach someone who must not be notified now."""
 
     why = Reason.OTHERS_ASLEEP
 
 
 class UnconfirmedMail(NotMailed):
-    """The mail was asked for as often as may be, and nobody knows whether it was sent."""
+    """All allowed attempts were used, and no confirmation came."""
 
     why = Reason.UNCONFIRMED
 
@@ -48,7 +47,7 @@ class UnconfirmedMail(NotMailed):
 class SignerMail:
     """Has Core Signature mail the signers of a request, `once` for each notice.
 
-    Raises `ServiceFailure` when it does not, `UnconfirmedMail` when no more will ever be known.
+    Raises `ServiceFailure` when it fails, `UnconfirmedMail` when its result stays unknown.
     """
 
     def __init__(self, client: CoreSignatureClient, directory: Directory, asked: SignerSnapshots) -> None:
@@ -59,9 +58,9 @@ class SignerMail:
     async def first(
         self, delivery: Delivery, notices: Sequence[NotificationOrder], once: SendOnce
     ) -> tuple[Person, ...]:
-        """See that whom `notices` are for has the first mail: who had a living device at creation was not sent one.
+        """Ensure that these signers got the first mail, which those with a device at creation were not sent.
 
-        Returns who is mailed besides; raises `OthersAsleep` when that may not be.
+        Returns who else is mailed; raises `OthersAsleep` when that may not be.
         """
         found = await self._document(delivery.subject, delivery.document)
         if found is None or found.request is None:
@@ -74,14 +73,14 @@ class SignerMail:
     async def again(
         self, delivery: Delivery, document: str, notices: Sequence[NotificationOrder], once: SendOnce
     ) -> tuple[Person, ...]:
-        """Mail whom `notices` are for once more; returns and raises as `first` does."""
+        """Mail these signers once more; returns and raises as `first` does."""
         found = await self._client.document(document)
         return await self._mail(delivery, found.request, notices, once) if found.request else NOBODY
 
     async def _mail(
         self, delivery: Delivery, request: WireRequest, notices: Sequence[NotificationOrder], once: SendOnce
     ) -> tuple[Person, ...]:
-        """Whom a signer forwarded the request to by themselves is mailed as well: of their hours nothing is known."""
+        """Also reaches those to whom a signer forwarded the request; their hours are unknown."""
         people, persons = await self._signers(delivery.subject), [one.person for one in notices]
         turn = min((one.order for one in request.signers if one.open), default=0)
         mailed = [one for one in request.signers if one.open and one.order == turn]
@@ -114,12 +113,12 @@ class SignerMail:
         return most_likely(living, subject.title)
 
     async def _entries(self, subject: Subject, request: WireRequest) -> Entries:
-        """The provider's entry of each signer, by what was sent."""
+        """The provider's entry of each signer, by the snapshot that was sent."""
         with asking_the_store():
             return match(subject.people, await self._asked.of(subject.id), request.signers)
 
     async def _signers(self, subject: Subject) -> dict[str, Person]:
-        """The signers whom the directory still knows."""
+        """The signers who are still in the directory."""
         known: dict[str, Person] = {}
         for signer in subject.people:
             try:
@@ -130,7 +129,7 @@ class SignerMail:
 
 
 def _may_hear(person: Person, delivery: Delivery) -> bool:
-    """Whether somebody is told something now anyhow, or is awake; some mails may wake them."""
+    """Whether the person is notified now anyhow, or is awake; some mails may come at any hour."""
     if delivery.subject.urgent or any(one.person == person.id or one.wakes_others for one in delivery.notices):
         return True
     return delivery.now is not None and by_day(person.tz).open_at(delivery.now)

@@ -1,6 +1,6 @@
-"""The words of notices, by stage and required action: the action and what it is about, and nobody's name.
+"""English texts of notices by kind, stage, required action and outcome, without names of people.
 
-They stand here in English; `NotificationText.told` says them in the reader's language.
+`NotificationText.told` translates them.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,10 +18,11 @@ from workflows.model.subject import Status
 
 @dataclass(frozen=True)
 class NotificationText:
-    """What a notice says: `title` names no document and `named` does, by `{document}`; `body` is one sentence.
+    """`title` names no document, `named` does by `{document}`; `body` is one sentence, or empty if title and due date
+    suffice.
 
-    Where the title and the due date say it all there is no sentence. `closing` ones ask for nothing more, so they name
-    no due date and are never urgent. `counts` says the title of a notice that has a number of people.
+    `closing` texts ask for nothing: no due date, never urgent. `counts` is the title of a notice with a number of
+    people.
     """
 
     title: str
@@ -31,7 +32,7 @@ class NotificationText:
     counts: Callable[[Language, NotificationOrder], str] | None = None
 
     def told(self, language: Language, notice: NotificationOrder | None = None) -> "NotificationText":
-        """The same in a language; with the numbers of a notice, if it has any."""
+        """Translated, with the numbers of `notice`, if it has any."""
         title, named = language.say(self.title), language.say(self.named)
         if self.counts and notice and notice.count is not None:
             title = self.counts(language, notice)
@@ -44,7 +45,7 @@ ByAction = Mapping[NoticeAction, NotificationText]
 
 @dataclass(frozen=True)
 class KindTexts:
-    """The words of one kind; `first` is also said of a stage that is not known here."""
+    """The texts of one kind; `first` also serves unknown stages."""
 
     first: ByAction
     stages: Mapping[NotificationType, ByAction]
@@ -54,7 +55,7 @@ class KindTexts:
     endings: Mapping[Status, NotificationText]
 
     def words(self, stage: str, action: NoticeAction, *, to_requester: bool, overdue: bool) -> NotificationText:
-        """The words of a notice before there is an ending."""
+        """The text of a notice before the ending."""
         kind = kind_of(stage)
         if kind is NotificationType.WARNING and overdue:
             kind = NotificationType.OVERDUE
@@ -67,7 +68,7 @@ class KindTexts:
 
 
 def alike(words: NotificationText) -> ByAction:
-    """The same words whatever is asked."""
+    """The same text for each action."""
     return dict.fromkeys(NoticeAction, words)
 
 
@@ -106,7 +107,7 @@ _DO: Final = phrase("To do: {document}")
 
 
 def _to_do(title: str, body: str = "") -> ByAction:
-    """Of what is to be done; whoever has nothing to do with it reads the same."""
+    """The same text for each action on a task."""
     return alike(NotificationText(title, _DO, body))
 
 
@@ -364,7 +365,7 @@ _TOLD_AS_WELL: Final = phrase("Somebody who can act was told. You can still act 
 
 
 def _by_action(sign: str, approve: str, read: str, body: str = "") -> ByAction:
-    """Titles of what is to be signed, approved or read, with one sentence for all of them."""
+    """Titles for signing, approving and reading, with one sentence for all."""
     return {
         NoticeAction.SIGN: NotificationText(sign, _SIGN, body),
         NoticeAction.APPROVE: NotificationText(approve, _APPROVE, body),
@@ -625,10 +626,11 @@ def words_for(
     to_requester: bool = False,
     overdue: bool = False,
 ) -> NotificationText:
-    """The words of one notice of a request, or of what else it is; an outcome speaks of the ending, whatever the stage.
+    """The text of one notice; an `outcome` gives the text of the ending, whatever the stage.
 
-    A stage may carry a number or more (`reminder-2`, `warning-2d.2`); one that is not known speaks as the first notice.
-    An escalation that comes back to the requester says that nobody is left. Once it is `overdue` nothing is due soon.
+    A stage may carry numbers (`reminder-2`, `warning-2d.2`); an unknown stage uses the first notice's text. An
+    escalation that returns to the requester says that nobody is left. `overdue` texts do not say that something is due
+    soon.
     """
     known = _VOCABULARIES[of]
     if outcome and (ending := known.endings.get(outcome)):
@@ -637,10 +639,10 @@ def words_for(
 
 
 def unturned(name: str) -> str:
-    """A document's name without the invisible characters that turn the direction of whatever follows."""
+    """A document's name without invisible characters that change the text direction."""
     return name.translate(_TURNING)
 
 
 def isolated(name: str) -> str:
-    """A name in a right-to-left script must not turn the order of the sentence around it."""
+    """The name in directional isolates, so that a right-to-left name does not reorder the sentence."""
     return f"{_ISOLATE}{name}{_END_OF_ISOLATE}" if _RIGHT_TO_LEFT.search(name) else name
