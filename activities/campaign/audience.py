@@ -1,6 +1,6 @@
-"""The audience of a campaign: frozen once at the opening, and what was changed about it since, each change on record.
+"""The audience of a campaign: frozen at the opening, with each later change on record.
 
-The store has both. What is frozen has ids, departments and managers, but no name and no address: it is never erased.
+Both are in the store. Frozen rows have ids, departments and managers, no names or addresses: they are never erased.
 """
 
 import asyncio
@@ -22,9 +22,10 @@ _FORM: Final = 1
 
 
 class MemberRow(NamedTuple):
-    """Somebody of an audience; `number` is their line in the file, else their place. `says` is why nobody can ask them.
+    """A person of an audience; `number` is their line in the file, or their position. `says` is why they cannot be
+    asked.
 
-    `person` is an id of the directory, or `p-…` of somebody who stands in full in the file.
+    `person` is an id of the directory, or `p-…` of a person given in full in the file.
     """
 
     number: int
@@ -38,7 +39,7 @@ _ATTEMPT: Final = re.compile(r"\.r[0-9]+$")
 
 
 class ExtendedMember(NamedTuple):
-    """Since when everybody whose last day was before this one has until then."""
+    """An extension at `at`: every last day before `due` becomes `due`."""
 
     at: datetime
     due: date
@@ -46,11 +47,11 @@ class ExtendedMember(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Somebody who is, or was, to acknowledge: until when, in which attempt, and why not any more.
+    """A current or former member: last day, attempt, and why they are out.
 
-    `given` is their last day as they came into the audience; `extended` is how it was moved, one list for everybody,
-    whose first `before` do not count for them: they came after these. `out` is the change that took them out. `joined`
-    when they were not there at the opening.
+    `given` is the last day on joining; `extended` lists the extensions, one list for all members, whose first `before`
+    came before they joined and do not count. `out` is the change that removed them. `joined` if not in the frozen
+    audience.
     """
 
     row: MemberRow
@@ -66,45 +67,43 @@ class Member:
 
     @property
     def due(self) -> date:
-        """Their last day."""
         return self.due_at(None)
 
     def due_at(self, instant: datetime | None) -> date:
-        """Their last day as it was then."""
+        """Their last day as it was at an instant."""
         moved = bisect_right(self.extended, instant, key=lambda one: one.at) if instant else len(self.extended)
         return max(self.given, self.extended[moved - 1].due) if moved > self.before else self.given
 
     def seen_to(self, place: int, asked: int, changes_asked: int) -> bool:
-        """Whether a walk has come to them, when they are at this place: they may be asked, and have no request yet."""
+        """Whether a batch has passed them when it is at this place: they may be asked, and have no request yet."""
         return self.asked_by <= changes_asked if self.asked_by else place < asked
 
     @property
     def person(self) -> str:
-        """Their id."""
         return self.row.person
 
     @property
     def asked(self) -> bool:
-        """Whether there is, or is to be, a request for them."""
+        """Whether a request exists or is to be made for them."""
         return not self.row.says and self.out is None
 
     def request(self, campaign: str) -> str:
-        """The id of their request, of each attempt another; somebody's own id may end as that of an attempt does."""
+        """The id of their request, distinct for each attempt; a person's own id may end like that of an attempt."""
         is_plain = self.attempt == 1 and _ATTEMPT.search(self.person) is None
         return f"{campaign}.{self.person}" if is_plain else f"{campaign}.{self.person}.r{self.attempt}"
 
     def fingerprint(self, campaign: str) -> str:
-        """By what their request is recognised: the campaign's own and the person, not until when they have."""
+        """Identifies their request: the campaign's fingerprint and the person, without the last day."""
         content = {"campaign": campaign, "person": self.person, "attempt": self.attempt}
         return hashlib.sha256(_json(content)).hexdigest()
 
 
 @dataclass(frozen=True)
 class AudienceAmendment:
-    """A change as the store has it, with the rows it is about: whoever joined, left, is exempt, or is asked again.
+    """A stored change with the rows it is about: who joined, left, is exempt, or is asked again.
 
-    `taken_up` are those who are asked again by the request that they had: nobody has ended it, its document may live.
-    `before` is the SHA-256 of the change before it, so that the last one vouches for all of them.
+    `taken_up` are those asked again by their existing request, whose document may be open. `before` is the SHA-256 of
+    the change before, so that the last one vouches for all.
     """
 
     change: AudienceChange
@@ -113,26 +112,24 @@ class AudienceAmendment:
     taken_up: tuple[str, ...] = ()
 
     def dumped(self) -> bytes:
-        """As JSON, byte-equal for the same."""
+        """As JSON, byte-equal for equal changes."""
         change = self.change.model_dump(mode="json")
         content = {"before": self.before, "change": change, "rows": self.rows, "taken_up": self.taken_up}
         return _json({"version": _FORM, **content})
 
     @classmethod
     def loaded(cls, content: bytes) -> Self:
-        """What was dumped."""
         found = json.loads(content)
         rows = tuple(MemberRow(*row) for row in found["rows"])
         return cls(AudienceChange.model_validate(found["change"]), rows, found["before"], tuple(found["taken_up"]))
 
 
 def dumped(rows: Iterable[MemberRow]) -> bytes:
-    """Rows as JSON, byte-equal for the same."""
+    """Rows as JSON, byte-equal for equal rows."""
     return _json({"version": _FORM, "rows": list(rows)})
 
 
 def loaded(content: bytes) -> tuple[MemberRow, ...]:
-    """The rows that were dumped."""
     return tuple(MemberRow(*row) for row in json.loads(content)["rows"])
 
 
@@ -142,7 +139,7 @@ def _json(value: Any) -> bytes:
 
 @dataclass(frozen=True)
 class Audience:
-    """Everybody who was ever in the audience, in an order that only grows: the frozen rows, then whoever joined."""
+    """All current and former members, in an order that only grows: the frozen rows, then those who joined."""
 
     members: tuple[Member, ...]
     amendments: tuple[AudienceAmendment, ...] = ()
@@ -150,11 +147,10 @@ class Audience:
 
     @classmethod
     def of(cls, rows: Iterable[MemberRow], campaign: Campaign, amendments: Sequence[AudienceAmendment] = ()) -> Self:
-        """The audience after all its amendments."""
         return cls(tuple(Member(row, campaign.due) for row in rows)).after(amendments)
 
     def after(self, amendments: Sequence[AudienceAmendment]) -> Self:
-        """The audience after these changes too."""
+        """The audience after further changes."""
         members, extended = list(self.members), self.extended
         for amendment in amendments:
             extended = _extended(extended, amendment.change)
@@ -164,17 +160,17 @@ class Audience:
         return replace(self, members=known, amendments=(*self.amendments, *amendments), extended=extended)
 
     def person(self, id: str) -> Member | None:
-        """The member with this id; of a person who is there twice, the one who is asked."""
+        """The member with this id; of a person listed twice, the one who is asked."""
         found = [member for member in self.members if member.person == id]
         return next((member for member in found if not member.row.says), found[0] if found else None)
 
     def begun(self, order: CampaignOrder) -> frozenset[str]:
-        """Those who may have a request: a walk has come to them."""
+        """Those who may have a request: a batch has reached them."""
         seen = (order.asked, order.changes_asked)
         return frozenset(one.person for place, one in enumerate(self.members) if one.seen_to(place, *seen))
 
     def about(self, change: int | None) -> tuple[Member, ...]:
-        """Those whom a change is about, everybody for none and for an extension; in an order that only grows."""
+        """The members that a change is about, all for None and for an extension; in an order that only grows."""
         if change is None:
             return self.members
         amendment = self.amendments[change - 1]
@@ -186,7 +182,7 @@ class Audience:
 
 
 def _extended(extended: tuple[ExtendedMember, ...], change: AudienceChange) -> tuple[ExtendedMember, ...]:
-    """The list with one more; of two that were wished at once the later day may come first: the other moves nobody."""
+    """The list with one more; of concurrent changes the later day may come first: the other moves nobody."""
     if change.what is not ChangeKind.EXTENDED or change.due is None or (extended and change.due <= extended[-1].due):
         return extended
     return (*extended, ExtendedMember(change.at, change.due))
@@ -206,21 +202,21 @@ def _amend(members: list[Member], amendment: AudienceAmendment, before: int) -> 
 
 
 def _each(members: list[Member], rows: Mapping[str, MemberRow], amended: Callable[[Member, MemberRow], Member]) -> None:
-    """Amend those whom the rows are about; the others, who are many, are not touched."""
+    """Amend only the members of these rows; the many others are not touched."""
     for place, one in enumerate(members):
         if row := rows.get(one.person):
             members[place] = amended(one, row)
 
 
 def _exempt(member: Member, row: MemberRow, change: AudienceChange) -> Member:
-    """Also somebody who could not be asked; of a person who stands there twice the one row."""
+    """Also a person who could not be asked; of a person listed twice only one row."""
     if member.out is not None or member.row.number != row.number:
         return member
     return replace(member, out=change.what, reason=change.reason)
 
 
 def _again(member: Member, row: MemberRow, amendment: AudienceAmendment) -> Member:
-    """Asked once more: a row that was wrong is right now, a request that has ended gets another one."""
+    """Ask once more: after a corrected row, or after a request that ended."""
     if member.out is not None or member.row.number != row.number:
         return member
     another = member.person not in amendment.taken_up and not member.row.says
@@ -228,7 +224,7 @@ def _again(member: Member, row: MemberRow, amendment: AudienceAmendment) -> Memb
 
 
 def _join(members: list[Member], rows: dict[str, MemberRow], by: int, due: date, before: int) -> None:
-    """Whoever was there before and had left is asked in another attempt."""
+    """A person who had left is asked in another attempt."""
     for place, one in enumerate(members):
         if one.out is ChangeKind.LEFT and one.person in rows:
             row = rows.pop(one.person)._replace(number=one.row.number)
@@ -238,7 +234,7 @@ def _join(members: list[Member], rows: dict[str, MemberRow], by: int, due: date,
 
 
 class Audiences:
-    """The audiences of living campaigns as the store has them, the last few kept as they were read."""
+    """Reads and writes the audiences in the store; caches the last few."""
 
     _KEPT: Final = 2
 
@@ -247,26 +243,26 @@ class Audiences:
         self._read: dict[tuple[str, str, str | None], Audience] = {}
 
     async def freeze(self, rows: Iterable[MemberRow]) -> str:
-        """Keep rows under the SHA-256 that is returned."""
+        """Store rows; returns their SHA-256."""
         return await self._store.put_document(dumped(rows), AUDIENCES)
 
     async def rows(self, sha256: str) -> tuple[MemberRow, ...]:
-        """The rows kept under a SHA-256; raises what a document does that is missing or damaged."""
+        """The rows of a SHA-256; raises the document errors for missing or damaged content."""
         return loaded(await self._content(sha256))
 
     async def _content(self, sha256: str) -> bytes:
         return b"".join([piece async for piece in (await self._store.document(sha256, AUDIENCES)).pieces(1 << 18)])
 
     async def of(self, order: CampaignOrder) -> Audience:
-        """The audience that an order is about, after the changes that it knows of."""
+        """The audience of an order, after the changes that the order knows."""
         if order.frozen is None:
             raise ValueError("the audience is not frozen yet")
         return await self.read(order.campaign, order.frozen.sha256, order.changed)
 
     async def walked(self, walk: Batch) -> tuple[Member, ...]:
-        """Those whom a walk is about: who is asked as all stand by now, who is ended or extended as of its own change.
+        """The members that a batch is about: to ask, as of now; to end or extend, as of the batch's own change.
 
-        Somebody who has come back since has another request, which the walk of that change asks them with.
+        A person who has come back since has another request, which the batch of that change makes.
         """
         audience = await self.of(walk.order)
         later = audience.amendments[walk.change :] if walk.change and walk.work is not BatchWork.START else ()
@@ -275,7 +271,7 @@ class Audiences:
         return audience.about(walk.change)
 
     async def read(self, campaign: Campaign, sha256: str, changed: str | None) -> Audience:
-        """The same by its parts; raises what a document does that is missing or damaged."""
+        """By its parts; raises the document errors for missing or damaged content."""
         key = (campaign.id, sha256, changed)
         if key not in self._read:
             amendments: list[AudienceAmendment] = []
@@ -291,12 +287,12 @@ class Audiences:
         return self._read[key]
 
     async def write(self, amendment: AudienceAmendment) -> str:
-        """Write a change; the SHA-256 that the next one names."""
+        """Store a change; returns the SHA-256 that the next one names."""
         return await self._store.put_document(amendment.dumped(), AUDIENCES)
 
 
 def repeated(rows: Iterable[MemberRow]) -> Iterator[MemberRow]:
-    """The rows, of which one that names a person again cannot be asked."""
+    """The rows; a row that repeats a person cannot be asked."""
     seen: dict[str, int] = {}
     for row in rows:
         if not row.says and row.person in seen:

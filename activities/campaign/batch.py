@@ -1,4 +1,4 @@
-"""One walk over an audience, member after member: at the provider's pace, and to be broken off at any time."""
+"""One batch job over the members of a campaign: asks, ends or extends requests at the provider's rate; resumable."""
 
 import asyncio
 import time
@@ -34,7 +34,7 @@ from workflows.signature.state import SignatureInput
 
 @dataclass(frozen=True)
 class MemberRequest:
-    """See `path.Prepared`: its document is in the store since the campaign was started; `message` is the text."""
+    """A `PreparedStart` whose document the campaign has stored; `message` is the owner's text."""
 
     given: SignatureInput
     person: Reachable | None = field(default=None, repr=False)
@@ -43,7 +43,6 @@ class MemberRequest:
     overdue: FileFaults | None = None
 
     async def kept(self, store: Store) -> SignatureInput:
-        """See `path.Prepared`: a message, and somebody in full, are kept beside the request as of any other."""
         home, digest = StoragePrefix.of_request(self.given.brief.id), self.given.fingerprint
         if signers := SignersFile.of([self.person], [self.given.brief.people[0].person]):
             await store.keep_signers(home, digest, signers)
@@ -53,13 +52,13 @@ class MemberRequest:
         return self.given.replace(brief=self.given.brief.replace(message=str(message)))
 
     async def lives(self, store: Store, given: FollowUpInput) -> None:
-        """See `path.Prepared`: nothing yet."""
+        """Nothing to store yet."""
 
 
 def request_of(
     campaign: Campaign, fingerprint: str, member: Member, person: Reachable | None, message: str = ""
 ) -> MemberRequest:
-    """What is started for a member; whoever stands in full has the id of the table in it."""
+    """The request of a member; a person given in full is stored as its first signer."""
     signer = Participant(person=member.person, role=Role.SIGN)
     brief = SignatureBrief(
         id=member.request(campaign.id),
@@ -79,9 +78,9 @@ def request_of(
 
 
 def forgotten(order: CampaignOrder, member: Member, person: Reachable | None) -> SignatureInput:
-    """What the request of a member was started with of which there is neither a workflow nor a record.
+    """The input of a member's request that has neither workflow nor record.
 
-    Nothing is kept of it anew: whoever was erased meanwhile stays erased.
+    Stores nothing anew: erased people stay erased.
     """
     return request_of(order.campaign, order.fingerprint, member, person).given
 
@@ -112,7 +111,7 @@ _PROGRESS: Final = 3
 
 @dataclass(frozen=True)
 class BatchLimits:
-    """How far one activity goes."""
+    """The limits of one activity."""
 
     members: int = WALK_AT_MOST
     seconds: float = WALK_SECONDS
@@ -125,9 +124,9 @@ STRIDE: Final = BatchLimits()
 
 @dataclass(frozen=True)
 class BatchFacts:
-    """What a walk knows beside its order: who stands in full in the table, and what the owner writes to everybody.
+    """Data beside the order: people given in full in the table, and the owner's message.
 
-    `begun` are those who may have a request, where such are to be ended.
+    `begun` are those who may have a request, if requests are to be ended.
     """
 
     visibility: MemberVisibility
@@ -137,7 +136,7 @@ class BatchFacts:
 
 
 class BatchJob:
-    """One activity's part of a walk."""
+    """One activity's part of a batch."""
 
     def __init__(self, client: Client, store: Store, walk: Batch, told: BatchFacts, stride: BatchLimits) -> None:
         self._client = client
@@ -154,11 +153,11 @@ class BatchJob:
         self._place, self._done, self._refused = _progress(walk)
 
     def stop(self) -> None:
-        """Let those come to their end who were begun, and nobody else."""
+        """Begin no more; running calls finish."""
         self._stopped.set()
 
     async def walked(self, members: Sequence[Member]) -> BatchResult:
-        """See to them behind the place where it goes on; what `taken` and the start path raise ends it."""
+        """Process the members after the start position; errors of commands and of starting end it."""
         last = min(len(members), self._walk.after + self._stride.members)
         while self._place < last and not self._is_to_end:
             some = members[self._place : min(last, self._place + AT_ONCE)]
@@ -198,7 +197,7 @@ class BatchJob:
     async def _has_room(self, many: int) -> bool:
         """Wait until few enough requests of the campaign wait for Core Signature.
 
-        False when it is to end before, or `full` when for a while none of them was made.
+        False when the activity is to end before, or `full` when for a while none of them was made.
         """
         least, in_vain = self._stride.ahead + 1, 0
         while not self._is_to_end:
@@ -213,7 +212,7 @@ class BatchJob:
         return False
 
     async def _see_to(self, some: Sequence[Member]) -> list[bool | None]:
-        """Whether something was done for each; False for one that was refused, None where there was nothing to do."""
+        """For each member: True if something was done, False if refused, None if there was nothing to do."""
         if self._walk.work is BatchWork.START:
             return await _all([self._start(one) for one in some])
         ended = await records_of(self._store, self._order.campaign, some)
@@ -257,7 +256,7 @@ class BatchJob:
         return was_taken
 
     async def _end(self, member: Member, workflow_id: str, wanted: Cancellation) -> bool:
-        """Whether a request is ended that nobody goes on with; also one that Temporal has forgotten."""
+        """Whether a broken-off or forgotten request was ended."""
         order, person = self._order, self._told.people.get(member.person)
         by = order.workflow_id
         if await end_terminated(self._client, self._store, workflow_id, wanted, order.now, begun_by=by):
@@ -269,16 +268,15 @@ class BatchJob:
 
 
 def _progress(walk: Batch) -> tuple[int, int, int]:
-    """Where to go on: behind whom an attempt before this one has seen to."""
+    """Where to continue, by the heartbeat of an earlier attempt."""
     known = activity.info().heartbeat_details if activity.in_activity() else ()
     place, done, refused = known if len(known) == _PROGRESS else (walk.after, 0, 0)
     return max(place, walk.after), done, refused
 
 
 async def _all(calls: Sequence[Coroutine[Any, Any, bool | None]]) -> list[bool | None]:
-    """What came of each, once all have ended: a start that went on after the others is one that nobody ends any more.
-
-    What has failed is raised then.
+    """The results, once all calls have ended; then raises the first failure. A start left running is one nobody
+    ends.
     """
     found = await asyncio.gather(*calls, return_exceptions=True)
     for one in found:

@@ -1,4 +1,4 @@
-"""What a checked campaign file becomes: the workflow's input, and the rows and people that the store keeps."""
+"""Campaign files: checks, and what they become: the workflow's input, stored rows and people."""
 
 import hashlib
 import re
@@ -40,7 +40,7 @@ A_YEAR: Final = 2027
 
 @dataclass
 class CampaignChecks(RequestChecks):
-    """The knowledge behind the fields of one campaign file: its document, and its audience."""
+    """The context of one campaign file's validators: its document and audience."""
 
     unknown: Mapping[str, str] = field(default_factory=dict)
     """Why a group that it names is none."""
@@ -51,16 +51,16 @@ class CampaignChecks(RequestChecks):
 
     @property
     def concerned(self) -> ConcernedPersons:
-        """The owner; who is asked is checked row by row."""
+        """The owner; members are checked row by row."""
         return ConcernedPersons(self.right.get("owner"), frozenset())
 
     def group(self, name: str) -> None:
-        """Refuse a group that is not there."""
+        """Refuse an unknown group."""
         if name in self.unknown:
             raise ValueError(self.unknown[name])
 
     def table(self, name: str) -> None:
-        """Read the table that is named, beside the file."""
+        """Read the named table beside the file."""
         try:
             self.given = population.read(self.folder / Path(name), secret=self.secret, content=self.read)
         except FileFaults as faults:
@@ -74,14 +74,13 @@ def _checks(info: ValidationInfo) -> CampaignChecks:
 
 
 def whole_days(span: str | None) -> str | None:
-    """A duration in days or weeks: a campaign's days are over for everybody at an hour of their own."""
+    """A duration in days or weeks: a campaign's days end for all members at an hour of their own."""
     if span is not None and not _WHOLE_DAYS.fullmatch(span):
         raise ValueError("must be in whole days or weeks, such as 14d or 2w")
     return span
 
 
 def days_of(span: str) -> int:
-    """How many days that is."""
     return length(span).days
 
 
@@ -189,7 +188,7 @@ class CampaignFile(AskingFile):
 
 
 def of_year(plain: PlainFile, year: int) -> PlainFile:
-    """The file with the year in the places where it says `{year}`."""
+    """The file with the year in place of `{year}`."""
     return plain.saying(_in_year(plain.plain, year))
 
 
@@ -202,7 +201,7 @@ def _in_year(plain: Any, year: int) -> Any:
 
 
 def opening_day(yearly: str, year: int) -> date:
-    """The day on which a yearly campaign opens in a year; `ValueError` for one that not every year has."""
+    """The opening day of a yearly campaign; `ValueError` for a day that not every year has."""
     try:
         return date.fromisoformat(f"{year}-{yearly}")
     except ValueError:
@@ -211,7 +210,7 @@ def opening_day(yearly: str, year: int) -> date:
 
 @dataclass(frozen=True)
 class PreparedCampaign:
-    """A campaign whose file was checked in full; nothing is stored or started yet."""
+    """A campaign file checked in full; nothing is stored or started yet."""
 
     given: CampaignInput
     rows: AudienceFile = field(repr=False)
@@ -221,7 +220,7 @@ class PreparedCampaign:
     """Why it can be recognised, but not started any more."""
 
     async def kept(self, store: Store) -> CampaignInput:
-        """See `path.Prepared`: document, rows, the people in full, and the message."""
+        """Stores document, rows, people given in full, and message."""
         home, campaign = StoragePrefix.of(self.given.campaign.workflow_id), self.given.campaign
         if self.document is not None:
             await store.put_document(self.document)
@@ -235,7 +234,7 @@ class PreparedCampaign:
         return self.given.replace(campaign=campaign.replace(message=str(message)))
 
     async def lives(self, store: Store, given: FollowUpInput) -> None:
-        """See `path.Prepared`: the people of its table."""
+        """Stores the people of its table."""
         await store.choose_signers(StoragePrefix.of(given.subject.workflow_id), given.fingerprint)
 
 
@@ -249,11 +248,11 @@ async def prepare_campaign(
     secret: SecretStr | None = None,
     table: bytes | None = None,
 ) -> PreparedCampaign:
-    """Check a campaign file in full, with its audience; nothing is started, and nobody of it is looked up yet.
+    """Check a campaign file with its audience; starts nothing and looks up no members.
 
-    `secret` makes the ids of those who stand in full in its `table`, which is read unless it comes along.
-    Raises `FileFaults` with all that is wrong, and `DirectoryFailure` when nobody can be looked up. A row that is wrong
-    is no fault of the file: it is told of its own.
+    `secret` makes the ids of people given in full in its `table`, which is read unless given. Raises `FileFaults` with
+    all faults, `DirectoryFailure` when nobody can be looked up. A faulty row is no fault of the file: it is reported by
+    itself.
     """
     plain = await read_as(Kind.CAMPAIGN, written)
     plain = _of_year(plain, now)
@@ -312,7 +311,7 @@ def _given(file: CampaignFile, policy: Policy, checks: CampaignChecks, owner: Pe
 
 
 def _asking(policy: Policy, file: CampaignFile) -> Policy:
-    """The policy of each request: nobody is escalated to one by one, and only the campaign tells of an end."""
+    """The policy of each request: no escalation, and only the campaign is handed off."""
     window, grace = file.window or policy.window, file.grace or policy.grace
     return policy.replace(
         window=window if window[-1] in "dw" else f"{max(1, days_of(window))}d",
@@ -326,7 +325,7 @@ def _asking(policy: Policy, file: CampaignFile) -> Policy:
 
 
 def _opening(opens: date | datetime | None, owner: Person, now: datetime) -> datetime:
-    """The instant of the opening: of a bare date the begin of the owner's working day, when somebody can answer."""
+    """The instant of the opening: for a bare date when the owner's working day begins."""
     if opens is None:
         return now
     if isinstance(opens, datetime):
@@ -348,7 +347,7 @@ def _document(file: CampaignFile, pdf: bytes | None) -> Document:
 
 
 def _fingerprint(file: CampaignFile, checks: CampaignChecks) -> str:
-    """What the file says, without its id, the document and the table by their content; not who is in a group."""
+    """Of the file without its id, with document and table by content; a group's members do not count."""
     content = file.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude={"id": True})
     if checks.pdf is not None:
         content["document"] = {**content["document"], "sha256": hashlib.sha256(checks.pdf).hexdigest()}
@@ -359,7 +358,7 @@ def _fingerprint(file: CampaignFile, checks: CampaignChecks) -> str:
 
 
 def _of_year(plain: PlainFile, now: datetime) -> PlainFile:
-    """The file with the year of its opening where it says `{year}`."""
+    """The file with the year of its opening in place of `{year}`."""
     opens = plain.plain.get("opens") if isinstance(plain.plain, dict) else None
     year = int(opens[:4]) if isinstance(opens, str) and opens[:4].isdecimal() else now.year
     return of_year(plain, year)

@@ -1,7 +1,7 @@
-"""How everybody of an audience stands: by their settled records, which are the truth, and by what is still open.
+"""The status of every member of a campaign, from settled records and open requests; counts, groups, stored outcomes.
 
-One walk for all who ask: the record, the report, `campaign show`, managers and the desk. Of 10,000 people it reads
-10,000 small files, so a record is read as plain JSON, and only what a line says of it is taken.
+The one reader for record, report, `campaign show`, managers and desk. For 10,000 members it reads 10,000 small records,
+so they are parsed as plain JSON and only the needed fields are taken.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ _NOT_REFUSED: Final = f"({names.PROBLEM.name} IS NULL OR ({_HOPEFUL}))"
 
 @dataclass(frozen=True)
 class OpenMembers:
-    """The requests of a campaign that have not ended by themselves, by their ids."""
+    """The open or broken-off requests of a campaign, by id."""
 
     status: Mapping[str, str] = field(default_factory=dict)
     """`CsStatus` of those that go on."""
@@ -47,36 +47,33 @@ class OpenMembers:
 
 
 class MemberVisibility(Protocol):
-    """Where is looked; both may raise `RPCError`."""
+    """Queries of the requests of a campaign; may raise `RPCError`."""
 
-    async def open_of(self, campaign: str) -> OpenMembers:
-        """All of a campaign's."""
-        ...
+    async def open_of(self, campaign: str) -> OpenMembers: ...
 
     async def waiting(self, campaign: str) -> int:
-        """How many of them wait to be made at Core Signature, which has not refused them."""
+        """How many wait to be created at Core Signature, without a refusal."""
         ...
 
 
 @dataclass(frozen=True)
 class TemporalMemberVisibility:
-    """See `MemberVisibility`; of 10,000 open requests it takes ten pages."""
+    """By Temporal's visibility; ten pages for 10,000 open requests."""
 
     client: Client
 
     async def open_of(self, campaign: str) -> OpenMembers:
-        """See `MemberVisibility`."""
         return await self._found(campaign, executions.OPEN)
 
     async def other_than_told(self, campaign: str) -> OpenMembers:
-        """Those of them who stand otherwise than whoever was told and has not acted: most never are asked for."""
+        """Those with another status than notified and silent, which most have: saves listing them."""
         words = ", ".join(f"'{status}'" for status in (Status.CONVERTING, Status.VIEWED))
         found = await self._found(campaign, f"({executions.OPEN} AND {names.STATUS.name} IN ({words}))")
         # A run that was broken off may have another one after it, which is in all of those that go on.
         return await self.open_of(campaign) if found.broken else found
 
     async def going_on(self, campaign: str) -> int:
-        """How many of them go on."""
+        """How many are open."""
         return (await self.client.count_workflows(f"{_of(campaign)} AND {executions.OPEN}")).count
 
     async def _found(self, campaign: str, going_on: str) -> OpenMembers:
@@ -95,7 +92,6 @@ class TemporalMemberVisibility:
         return OpenMembers(status, {id: how for id, how in broken.items() if id not in status}, frozenset(refused))
 
     async def waiting(self, campaign: str) -> int:
-        """See `MemberVisibility`."""
         query = (
             f"{_of(campaign)} AND {names.STATUS.name} = '{Status.CONVERTING}' AND {executions.OPEN} AND {_NOT_REFUSED}"
         )
@@ -120,7 +116,7 @@ _ASKED_AT_ONCE: Final = 25
 
 
 class MemberStatus(StrEnum):
-    """How somebody of an audience stands, in the word of the report; each is counted under its name."""
+    """A member's status, in the word of the report; counts use its name."""
 
     NOT_TOLD = "not_told"
     TOLD = "told"
@@ -138,9 +134,9 @@ class MemberStatus(StrEnum):
 
 
 class MemberOutcome(NamedTuple):
-    """One person of the record; instants are ISO 8601 in UTC, empty where there is none.
+    """One member's line of the record; instants are ISO 8601 in UTC, empty if none.
 
-    `reason` is what somebody said, by its reference in the store, or what we say ourselves.
+    `reason` is a person's text by its reference in the store, or a text of ours.
     """
 
     row: int
@@ -163,33 +159,33 @@ class MemberOutcome(NamedTuple):
 
     @property
     def done(self) -> bool:
-        """Whether they have."""
+        """Whether they have acknowledged."""
         return self.status in (MemberStatus.ACKNOWLEDGED, MemberStatus.LATE)
 
     @property
     def left(self) -> bool:
-        """Whether nobody goes on with their request and it never ended: its document may still ask them to sign."""
+        """Whether their request broke off without an end: its document may still be open."""
         return self.reason == _LOST or self.terminated
 
     @property
     def terminated(self) -> bool:
-        """Whether somebody has terminated it, and Temporal still knows what it was started with."""
+        """Whether it was terminated, and Temporal still has its input."""
         return self.reason == _TERMINATED
 
     @property
     def broken_off(self) -> bool:
-        """Whether it came to no end of its own, and Temporal still knows what it was started with."""
+        """Whether it broke off, and Temporal still has its input."""
         return self.reason in _BROKEN
 
     @property
     def lost(self) -> bool:
-        """Whether Temporal has forgotten it without a record: only Core Signature knows how its document ended."""
+        """Whether Temporal has forgotten it without a record: only Core Signature knows the document's end."""
         return self.reason == _LOST
 
 
 @dataclass(frozen=True)
 class MemberStatuses:
-    """How everybody of an audience stands by all that is known: records, visibility, and Temporal of whom both lack."""
+    """Reads the status of members from records, visibility, and Temporal for those that both lack."""
 
     client: Client
     store: Store
@@ -204,10 +200,10 @@ class MemberStatuses:
         *,
         unseen: bool = False,
     ) -> tuple[list[MemberOutcome], OpenMembers]:
-        """The line of everybody, and what visibility knows; of whom neither it nor a record does, Temporal is asked.
+        """The line of each member, and what visibility knows; Temporal is asked for those without either.
 
-        `lines` were read a moment ago. `unseen` are those as well who were not seen to: a walk may have died before it
-        could say how far it came.
+        `lines` were read a moment ago. `unseen` includes members not yet processed: a batch may have died before it
+        reported its position.
         """
         known = known or await self.visibility.open_of(order.campaign.id)
         lines = lines or await self.recorded(order, audience, known)
@@ -224,11 +220,11 @@ class MemberStatuses:
     async def recorded(
         self, order: CampaignOrder, audience: Audience, known: OpenMembers | None = None
     ) -> list[MemberOutcome]:
-        """The line of everybody by their records and by what is `known`; Temporal is asked nothing."""
+        """The line of each member by records and `known` alone."""
         return await lines_of(self.store, order, audience, known)
 
     async def _found(self, order: CampaignOrder, member: Member, line: MemberOutcome) -> MemberOutcome:
-        """Visibility may lag, so the workflow itself is looked at; as it was when that goes on."""
+        """By the workflow itself, since visibility may lag; unchanged if that is open."""
         found = await executions.found(self.client, Kind.REQUEST.workflow_id(line.request))
         if found is None:
             if line.status == MemberStatus.NOT_TOLD:
@@ -244,9 +240,9 @@ class MemberStatuses:
 async def lines_of(
     store: Store, order: CampaignOrder, audience: Audience, known: OpenMembers | None = None
 ) -> list[MemberOutcome]:
-    """The line of each member, in the order of the audience; `known` is what Temporal says of those without a record.
+    """The line of each member in the order of the audience; `known` is visibility's word on those without a record.
 
-    The order says how many of them were seen to.
+    The order gives how many were processed.
     """
     campaign, known, lines = order.campaign, known or OpenMembers(), list[MemberOutcome]()
     for begin in range(0, len(audience.members), AT_ONCE):
@@ -260,7 +256,7 @@ async def lines_of(
 
 
 async def records_of(store: Store, campaign: Campaign, members: Sequence[Member]) -> Mapping[str, Mapping[str, Any]]:
-    """The settled records of those who have one, by the person."""
+    """The settled records of those who have one, by person."""
     there = [member for member in members if not member.row.says]
     found = await store.read_records([StoragePrefix.of_request(member.request(campaign.id)) for member in there])
     return {member.person: json.loads(record) for member, record in zip(there, found, strict=True) if record}
@@ -316,7 +312,7 @@ _ENDINGS: Final = {
 
 
 def _ended(line: MemberOutcome, record: Mapping[str, Any], fingerprint: str) -> MemberOutcome:
-    """The line of a request that has ended, by its record."""
+    """The line of an ended request by its record."""
     if record["fingerprint"] != fingerprint:
         return line._replace(status=MemberStatus.FAILED, reason=ANOTHERS)
     show = record["show"]
@@ -338,13 +334,13 @@ def _ended(line: MemberOutcome, record: Mapping[str, Any], fingerprint: str) -> 
 
 
 def _never_taken(show: Mapping[str, Any]) -> str:
-    """Why Core Signature never took it, empty when it did."""
+    """Why Core Signature never accepted it, else empty."""
     said = {(one["happened"], one["about"]): one["why"] for one in show["timeline"]}
     return "" if (EventType.SENT, "") in said else said.get((EventType.PROBLEM, Code.REFUSED)) or ""
 
 
 def _broken_off(show: Mapping[str, Any]) -> str:
-    """Why it was cancelled although nobody went on with it; empty for what they had declined, or went on."""
+    """Why it was cancelled after it broke off; empty if they declined, or it had gone on."""
     if show["status"] != Status.CANCELLED or not (found := _terminated(show)):
         return ""
     # Of one that Temporal had forgotten, and one that had failed, the line says so.
@@ -356,7 +352,7 @@ def _was_terminated(show: Mapping[str, Any]) -> bool:
 
 
 def _terminated(show: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The line which says that it was begun anew only to be ended."""
+    """The timeline entry that it was begun anew only to be ended."""
     return next((one for one in show["timeline"] if one["happened"] == EventType.TERMINATED), None)
 
 
@@ -366,7 +362,7 @@ def _why(show: Mapping[str, Any], signer: Mapping[str, Any]) -> str:
 
 
 def counted(lines: Iterable[MemberOutcome]) -> Counts:
-    """How many stand how."""
+    """Members by status."""
     found = dict.fromkeys(map(str, MemberStatus), 0)
     for line in lines:
         found[line.status] += 1
@@ -374,19 +370,19 @@ def counted(lines: Iterable[MemberOutcome]) -> Counts:
 
 
 class OutcomeGroup(Model):
-    """Those of one department or manager."""
+    """The lines of one department or manager."""
 
     name: str
     counts: Counts
 
     @property
     def missing(self) -> int:
-        """Those whose acknowledgement is wanted, and not there."""
+        """Those whose acknowledgement is due and missing."""
         return self.counts.wanted - self.counts.done
 
 
 def by(lines: Iterable[MemberOutcome], key: str) -> tuple[OutcomeGroup, ...]:
-    """The same by department or manager, in the order of their names; nothing where nobody has one."""
+    """Groups by department or manager, ordered by name; empty if nobody has one."""
     groups: dict[str, list[MemberOutcome]] = {}
     for line in lines:
         groups.setdefault(getattr(line, key), []).append(line)
@@ -396,7 +392,7 @@ def by(lines: Iterable[MemberOutcome], key: str) -> tuple[OutcomeGroup, ...]:
 
 
 def worst_first(groups: Iterable[OutcomeGroup]) -> tuple[OutcomeGroup, ...]:
-    """Most missing people first."""
+    """Most missing members first."""
     return tuple(sorted(groups, key=lambda group: -group.missing))
 
 
@@ -410,7 +406,7 @@ async def written(
     audience: Audience,
     population: "Population | None",
 ) -> str:
-    """Write the outcomes down; the SHA-256 under which they are found again."""
+    """Store the outcomes; returns their SHA-256."""
     frozen = order.frozen
     content = {
         "version": _FORM,
@@ -425,7 +421,7 @@ async def written(
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What was written down."""
+    """The stored outcomes."""
 
     lines: tuple[MemberOutcome, ...]
     population: dict[str, Any] | None
@@ -433,7 +429,7 @@ class Outcomes:
 
     @classmethod
     async def read(cls, store: Store, sha256: str) -> Self:
-        """The outcomes of a campaign that has ended; raises what a document does that is missing or damaged."""
+        """The outcomes of an ended campaign; raises the document errors for missing or damaged content."""
         stored = await store.document(sha256, AUDIENCES)
         content = json.loads(b"".join([piece async for piece in stored.pieces(1 << 18)]))
         return cls(

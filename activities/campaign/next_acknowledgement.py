@@ -1,7 +1,7 @@
-"""The next open acknowledgement of somebody who has given one: pushed to themselves, never linked from a page.
+"""After an acknowledgement, remind the person of their next open one: by push to themselves, never linked from a page.
 
-A reminder of that other request, by its own workflow and with its own refusals: at most one for each acknowledgement,
-none within the hour in which they heard of it, and never of anything but a campaign.
+Sent by that request's own workflow, which may reject it: one reminder per acknowledgement, none within an hour of
+another notice, only for campaigns.
 """
 
 import hashlib
@@ -28,9 +28,9 @@ _CAMPAIGNS: Final = Kind.CAMPAIGN.workflow_id("")
 
 
 async def remind_of_next(client: Client, signed: Subject) -> None:
-    """Have the most urgent of the other campaigns remind whoever has just acknowledged; repeated, it is once.
+    """Have the most urgent other campaign remind the person who has just acknowledged. Idempotent.
 
-    Nobody's ending waits for it: what does not answer is logged. Whoever stands in full is known to one campaign alone.
+    Failures are logged and delay no ending. A person given in full is known to one campaign only.
     """
     person = signed.people[0].person if signed.people else ""
     if owner_in(signed.id) is None or stands_in_full(person):
@@ -46,7 +46,7 @@ async def remind_of_next(client: Client, signed: Subject) -> None:
 
 
 def op_of(signed: str) -> str:
-    """The same for the same acknowledgement, and as short for the longest id: the name of a wish has a bound."""
+    """An operation id derived from the acknowledgement; short, since the length of a command's id is limited."""
     return f"next-{hashlib.sha256(signed.encode()).hexdigest()[:16]}"
 
 

@@ -1,4 +1,4 @@
-"""Who came into the population of a campaign since its opening and who left it, and what is done about them."""
+"""Where members come from: tables of people, groups, the directory; who joined or left since the opening."""
 
 import hashlib
 import re
@@ -32,7 +32,7 @@ _SAYS_AT_MOST: Final = 300
 
 
 class AudienceFile(NamedTuple):
-    """The rows of a file, and those people of them who stand there in full, by their `p-…` ids."""
+    """The rows of a file, and its people given in full by their `p-…` ids."""
 
     rows: tuple[MemberRow, ...]
     people: Mapping[str, Reachable]
@@ -41,7 +41,7 @@ class AudienceFile(NamedTuple):
 
     @property
     def kept(self) -> bytes | None:
-        """What the store keeps of the people in full, None when there are none."""
+        """The people in full as stored, None if none."""
         return SignersFile(signers=self.people).model_dump_json(by_alias=True).encode() if self.people else None
 
 
@@ -67,9 +67,9 @@ def of_people(ids: Iterable[str]) -> AudienceFile:
 
 
 def read(path: Path, *, secret: SecretStr | None, content: bytes | None = None) -> AudienceFile:
-    """The rows of a table, of its `content` if that was read; `secret` makes the ids of those who stand in full.
+    """The rows of a table, of `content` if given; `secret` makes the ids of people given in full.
 
-    `FileFaults` when it is no table, or has no columns that say who somebody is.
+    `FileFaults` when it is no table, or lacks the columns that identify people.
     """
     content = bytes_of(path, at_most=TABLE_BYTES_AT_MOST) if content is None else content
     table = Table.of(str(path), content, rows_at_most=AUDIENCE_AT_MOST, lenient=True)
@@ -83,7 +83,7 @@ def read(path: Path, *, secret: SecretStr | None, content: bytes | None = None) 
 
 
 def count(path: Path) -> int:
-    """How many rows a table has, whatever stands in them; raises as `read` does."""
+    """The number of rows in a table, valid or not; raises as `read` does."""
     content = bytes_of(path, at_most=TABLE_BYTES_AT_MOST)
     table = Table.of(str(path), content, rows_at_most=AUDIENCE_AT_MOST, lenient=True)
     return len(table.rows) + len(table.faults)
@@ -133,7 +133,7 @@ def _first(error: ValidationError, entry: type[BaseModel]) -> str:
 
 
 def _is_id(text: str) -> bool:
-    """Whether a cell is an id: what is none may be a name or an address, and is not repeated."""
+    """Whether a cell is an id: other content may be a name or address, and is not repeated in messages."""
     return re.fullmatch(ID_PATTERN, text) is not None
 
 
@@ -142,14 +142,14 @@ def _said(fault: Fault) -> str:
 
 
 async def audience(source: AudienceSource, given: AudienceFile, directory: Company) -> list[MemberRow]:
-    """The rows as they would be frozen now: the members of the group by then, else what was given."""
+    """The rows to freeze now: the group's current members, else those given."""
     if source.group is not None:
         given = of_people(await directory.group(source.group))
     return await placed(given.rows, given.people, directory)
 
 
 async def placed(rows: Iterable[MemberRow], people: Mapping[str, Reachable], directory: Company) -> list[MemberRow]:
-    """The rows as they are frozen: with department and manager, or why nobody can ask them."""
+    """The rows with department and manager, or with why they cannot be asked."""
     given = list(rows)
     places = await directory.places({row.person for row in given if not row.says})
     return [row if row.person in people else _placed(row, places.get(row.person)) for row in given]
@@ -172,7 +172,7 @@ LEAVE_AT_ONCE_SHARE: Final = 4
 
 @dataclass(frozen=True)
 class Population:
-    """The group, or the directory's part of a list, as it is now, beside the audience: who came, who left."""
+    """The group, or the directory's part of a list, today, compared with the audience."""
 
     now: frozenset[str]
     came: tuple[str, ...]
@@ -180,10 +180,7 @@ class Population:
 
     @classmethod
     async def of(cls, campaign: Campaign, audience: Audience, directory: Company) -> Self | None:
-        """By the directory as it is now; None for an audience of which nobody is in it, or whose group is no more.
-
-        A people file that has changed is read first; of one that is faulty it is the last good state.
-        """
+        """None if no member is in the directory, or the group no longer exists."""
         await caught_up(directory)
         members = {one.person: one for one in audience.members if not one.row.says}
         listed = {one.person for one in audience.members if one.person and not stands_in_full(one.person)}
@@ -196,7 +193,7 @@ class Population:
         return cls(frozenset(there), came, left)
 
     def plain(self, campaign: Campaign, opening: int, audience: Audience) -> dict[str, Any]:
-        """For the record: the sizes, and what was decided about whoever came or left."""
+        """For the record: sizes, and decisions about those who joined or left."""
         joined = [member.person for member in audience.members if member.joined]
         dropped = [member.person for member in audience.members if member.out is ChangeKind.LEFT]
         decided = [(id, "added") for id in joined] + [(id, "ignored") for id in self.came if id not in joined]
@@ -211,13 +208,13 @@ class Population:
 
 
 async def caught_up(directory: Company) -> None:
-    """Wait until a people file that has changed is read; of a faulty one the last good state is told after it."""
+    """Wait until a changed people file is read; a faulty one keeps its last good state."""
     with suppress(UnusablePeople):
         await directory.up_to_date()
 
 
 async def _there(campaign: Campaign, listed: Collection[str], directory: Company) -> dict[str, None] | None:
-    """Who of the group, or of those who are listed, the directory has, each once."""
+    """Those of the group, or of `listed`, whom the directory has, each once."""
     if campaign.source.group is None:
         return dict.fromkeys(await directory.places(listed)) if listed else None
     try:
@@ -228,7 +225,7 @@ async def _there(campaign: Campaign, listed: Collection[str], directory: Company
 
 
 class PopulationChange(NamedTuple):
-    """People who joined or left, with their rows; `new` of them were never in the audience, `due` is their last day."""
+    """People who joined or left, with their rows; `new` counts those never in the audience, `due` is their last day."""
 
     what: ChangeKind
     rows: tuple[MemberRow, ...]
@@ -239,10 +236,9 @@ class PopulationChange(NamedTuple):
 async def moved(
     look: DailyCheck, audience: Audience, done: Collection[str], directory: Company
 ) -> list[PopulationChange]:
-    """Who has joined and left since, as far as the file wants them asked or dropped; those who are `done` stay so.
+    """Who joined and left since, as far as the campaign file wants them asked or dropped; not those `done`.
 
-    Nobody by a people file that is faulty: its last good state would be taken for today's. Nobody leaves when a large
-    part would at once, for then it is the file that has changed, not the company.
+    Nobody while the people file is faulty. Nobody leaves if a large part would leave at once: then the file is suspect.
     """
     campaign = look.order.campaign
     population = await Population.of(campaign, audience, directory)
@@ -267,7 +263,7 @@ def _leave_at_most(audience: Audience) -> int:
 async def _joined(
     look: DailyCheck, audience: Audience, came: Sequence[str], directory: Company
 ) -> list[PopulationChange]:
-    """Those who can be asked, by their last day: counted from the day on which they joined, else were first seen."""
+    """Those who can be asked, by last day: counted from when they joined, else were first seen."""
     gone = {member.person for member in audience.members if member.out is ChangeKind.LEFT}
     places, found = await directory.places(came), dict[date, list[MemberRow]]()
     for row in await placed([MemberRow(0, id) for id in came], {}, directory):

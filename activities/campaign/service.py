@@ -1,6 +1,6 @@
-"""The audience of a campaign, seen to: frozen, asked, changed, looked at each day, settled (docs/campaigns.md).
+"""The campaign activities: freeze the audience, run batches, change, daily check, digests, settle (docs/campaigns.md).
 
-Nothing here holds more of an audience in a history than counts and a place; every call may be repeated.
+Histories hold counts and positions only; every call is idempotent.
 """
 
 import asyncio
@@ -81,7 +81,7 @@ TELLING_SECONDS: Final = 300.0
 
 
 class ManagerDigest(NamedTuple):
-    """Somebody who hears of people of theirs who have not acknowledged, and how many of them are overdue."""
+    """A manager, with how many of their people have not acknowledged, and how many are overdue."""
 
     manager: str
     people: int
@@ -89,7 +89,7 @@ class ManagerDigest(NamedTuple):
 
 
 def missing_by_manager(lines: Iterable[MemberOutcome], today: date) -> list[ManagerDigest]:
-    """Who hears of how many, in the order of their ids; whoever has no manager is the owner's to see."""
+    """By manager id; people without a manager are left to the owner."""
     missing = [line for line in lines if line.open and line.manager]
     people = Counter(line.manager for line in missing)
     overdue = Counter(line.manager for line in missing if line.due < today.isoformat())
@@ -97,7 +97,7 @@ def missing_by_manager(lines: Iterable[MemberOutcome], today: date) -> list[Mana
 
 
 def digests(campaign: Campaign, managers: Sequence[ManagerDigest], day: int) -> tuple[NotificationOrder, ...]:
-    """One notice for each of them, of this day."""
+    """One notice for each manager for this day."""
     return tuple(
         _notice(campaign, f"{NotificationType.DIGEST}-{day}", one.manager).replace(
             count=one.people, overdue=one.overdue
@@ -107,7 +107,7 @@ def digests(campaign: Campaign, managers: Sequence[ManagerDigest], day: int) -> 
 
 
 def progress(campaign: Campaign, missing: int, of: int, day: int) -> NotificationOrder:
-    """The owner's line of a week."""
+    """The owner's weekly notice."""
     return _notice(campaign, f"{NotificationType.PROGRESS}-{day}", campaign.requester).replace(count=missing, of=of)
 
 
@@ -118,10 +118,9 @@ def _notice(campaign: Campaign, stage: str, person: str) -> NotificationOrder:
 
 
 async def told(push: PushService, campaign: Campaign, notices: tuple[NotificationOrder, ...], now: datetime) -> None:
-    """Tell some people. What could not be done is not tried again: tomorrow there is another one.
+    """Send notices. Failures are not retried: tomorrow there is another digest.
 
-    A push service that is away holds up no campaign, whose requests say what is wrong with it. Nobody is told any more
-    once it is unwanted.
+    A push service that is down delays no campaign; its requests report that. Stops once the attempt is cancelled.
     """
     left = notices
     try:
@@ -133,12 +132,12 @@ async def told(push: PushService, campaign: Campaign, notices: tuple[Notificatio
 
 
 def unwanted() -> bool:
-    """Whether the attempt was cancelled: a delivery that ended in good order for that keeps it to itself."""
+    """Whether the attempt was cancelled: a delivery that finished despite that does not say so."""
     return activity.in_activity() and activity.is_cancelled()
 
 
 async def of_directory(directory: Company, managers: Sequence[ManagerDigest]) -> list[ManagerDigest]:
-    """Those of them whom the directory has: an id of a table may be anything."""
+    """The managers whom the directory has: an id of a table may be anything."""
     places = await directory.places([one.manager for one in managers])
     return [one for one in managers if one.manager in places]
 
@@ -149,7 +148,7 @@ _FAULTY: Final = (MemberStatus.FAILED, MemberStatus.ERROR)
 
 @dataclass
 class CampaignPeopleService(CampaignPeople):
-    """See the port; `push` tells managers and the owner."""
+    """`push` notifies managers and the owner."""
 
     client: Client
     store: Store
@@ -164,7 +163,6 @@ class CampaignPeopleService(CampaignPeople):
         self._audiences = Audiences(self.store)
 
     async def freeze(self, order: CampaignOrder) -> FrozenAudience:
-        """See the port."""
         campaign = order.campaign
         with _failing():
             await self.directory.up_to_date()
@@ -176,13 +174,13 @@ class CampaignPeopleService(CampaignPeople):
         return FrozenAudience(sha256=sha256, rows=len(frozen), errors=errors, at=order.now)
 
     async def _given(self, campaign: Campaign) -> GivenAudience:
-        """What its table or its list says."""
+        """The content of its table or list."""
         if campaign.source.rows is None:
             return NOBODY
         return GivenAudience(await self._audiences.rows(campaign.source.rows), await self._in_full(campaign))
 
     async def _in_full(self, campaign: Campaign) -> Mapping[str, Reachable]:
-        """Whoever stands in full in the table, by their ids."""
+        """People given in full in the table, by id."""
         if campaign.source.group is not None:
             return {}
         # Read each time: whoever was erased meanwhile is not asked from memory.
@@ -191,7 +189,6 @@ class CampaignPeopleService(CampaignPeople):
         return found.signers if found else {}
 
     async def walk(self, walk: Batch) -> BatchResult:
-        """See the port."""
         with _failing():
             campaign = walk.order.campaign
             members = await self._audiences.walked(walk)
@@ -203,14 +200,13 @@ class CampaignPeopleService(CampaignPeople):
             return await unbroken(tour.walked(members), tour.stop)
 
     async def _message(self, campaign: Campaign) -> str:
-        """What the owner writes to everybody, as far as it was not erased."""
+        """The owner's message to all members, empty if erased."""
         if campaign.message is None:
             return ""
         words = await words_of(self.store, StoragePrefix.of(campaign.workflow_id), campaign.message)
         return "" if words in (ERASED, DAMAGED) else words
 
     async def change(self, changing: ChangeOrder) -> ChangeResult:
-        """See the port."""
         order, change = changing.order, changing.change
         with _failing():
             audience = await self._audiences.of(order)
@@ -234,7 +230,7 @@ class CampaignPeopleService(CampaignPeople):
         return await self._written(order, change, (member.row._replace(says=""),))
 
     async def _again(self, order: CampaignOrder, change: AudienceChange, audience: Audience) -> ChangeResult:
-        """Rows that are right by now, and requests that have failed."""
+        """Ask again those with corrected rows or failed requests."""
         await caught_up(self.directory)
         lines, known = await self._standings.of(order, audience)
         failed = [member.row for member, line in zip(audience.members, lines, strict=True) if line.status in _FAULTY]
@@ -257,7 +253,7 @@ class CampaignPeopleService(CampaignPeople):
         about: tuple[MemberRow, ...] = (),
         taken_up: tuple[str, ...] = (),
     ) -> ChangeResult:
-        """Written down behind the changes that the order knows of, with its words kept apart."""
+        """Store the change after those that the order knows, with its free text apart."""
         if change.reason:
             home = StoragePrefix.of(order.workflow_id)
             reason = await self.store.texts.keep(home, f"change-{change.number}", change.reason)
@@ -266,7 +262,6 @@ class CampaignPeopleService(CampaignPeople):
         return ChangeResult(change=change.replace(reason=""), sha256=sha256, people=len(about), due=change.due)
 
     async def look(self, look: DailyCheck) -> DailyCheckResult:
-        """See the port."""
         began = time.monotonic()
         with _failing():
             audience = await self._audiences.of(look.order)
@@ -279,7 +274,7 @@ class CampaignPeopleService(CampaignPeople):
     async def _moved(
         self, look: DailyCheck, audience: Audience, lines: Sequence[MemberOutcome]
     ) -> tuple[ChangeResult, ...]:
-        """Who has joined and left since, each as a change behind the one before it."""
+        """Who joined and left since, as a chain of changes."""
         done = {line.person for line in lines if line.done}
         changes: list[ChangeResult] = []
         order = look.order
@@ -292,7 +287,7 @@ class CampaignPeopleService(CampaignPeople):
         return tuple(changes)
 
     async def _told(self, look: DailyCheck, lines: Sequence[MemberOutcome]) -> str:
-        """Behind whom of the managers to go on; empty when nobody is left."""
+        """The manager after whom to continue; empty when all were told."""
         missing, ends_at = sum(line.open for line in lines), time.monotonic() + TELLING_SECONDS
         campaign, now = look.order.campaign, look.order.now
         if look.weekly and not look.after:
@@ -311,7 +306,6 @@ class CampaignPeopleService(CampaignPeople):
         return ""
 
     async def settle(self, settle: SettleOrder) -> OutcomeCounts:
-        """See the port."""
         order = settle.order
         with _failing():
             # Read once more, and verified: the record rests on what the store has now.
@@ -341,7 +335,7 @@ class CampaignPeopleService(CampaignPeople):
     async def _end_left(
         self, order: CampaignOrder, audience: Audience, lines: list[MemberOutcome]
     ) -> list[MemberOutcome]:
-        """Have what nobody goes on with ended, some of it each time; how, its record says the next time."""
+        """End some of the broken-off requests; their records show the result next time."""
         lines, people = list(lines), await self._in_full(order.campaign)
         left = [place for place, line in enumerate(lines) if line.broken_off or line.lost]
         for begin in range(0, len(left[: self.stride.members]), AT_ONCE):
@@ -356,7 +350,7 @@ class CampaignPeopleService(CampaignPeople):
     async def _end(
         self, order: CampaignOrder, member: Member, line: MemberOutcome, people: Mapping[str, Reachable]
     ) -> MemberOutcome:
-        """The line of somebody whose request is being ended; as it was where it cannot be."""
+        """The line of a member whose request is being ended; unchanged if it cannot be."""
         if line.broken_off:
             id, by = Kind.REQUEST.workflow_id(line.request), order.workflow_id
             await end_terminated(self.client, self.store, id, _CLOSED, order.now, begun_by=by)
@@ -366,7 +360,7 @@ class CampaignPeopleService(CampaignPeople):
         return _going_on(line) if ended else line
 
     async def _let_go(self, request: str) -> None:
-        """End what Core Signature never took: it would ask on and on, and nobody waits for it any more."""
+        """End a request that Core Signature never accepted: it would retry forever."""
         await wish(self.client, Kind.REQUEST.workflow_id(request), _CLOSED, "campaign-closed")
 
 
@@ -379,14 +373,14 @@ def _going_on(line: MemberOutcome) -> MemberOutcome:
 
 
 def _after(look: DailyCheck) -> str:
-    """Whom an attempt before this one has told last, else where the look goes on."""
+    """The manager whom an earlier attempt told last, else where the check continues."""
     known = activity.info().heartbeat_details if activity.in_activity() else ()
     return max(look.after, *known) if known else look.after
 
 
 @contextmanager
 def _failing() -> Iterator[None]:
-    """As what else can be mended; a store that has lost or changed what a campaign rests on stops it."""
+    """Failures as retryable; a store that has lost or changed the campaign's content stops it."""
     with failing_as_application_errors():
         try:
             yield

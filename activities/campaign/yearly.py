@@ -1,6 +1,6 @@
-"""A campaign of each year: what its file says of all of them, what was given for one, its opening (docs/campaigns.md).
+"""Yearly campaigns: the series, the content given for each year, and the opening of each year's campaign.
 
-Each year names its own document, version and effective date; nothing opens with those of the year before.
+Each year names its own document, version and effective date; last year's are never used again (docs/campaigns.md).
 """
 
 import asyncio
@@ -39,10 +39,9 @@ LATE_DAYS_AT_MOST: Final = 182
 
 
 class YearContent(PartContent):
-    """What a year opens with: the file with the year in it, the SHA-256 of its document, its table, of so many people.
+    """What a year opens with: the file for that year, the document's SHA-256, and its table.
 
-    Once it has opened there is no table any more: whom that names is kept with the campaign. Of a year that was given
-    up nothing is left.
+    The table is dropped after the opening, when the campaign keeps its people. A year that was given up has no content.
     """
 
     model_config = ConfigDict(frozen=True, ser_json_bytes="base64", val_json_bytes="base64")
@@ -53,7 +52,7 @@ class YearContent(PartContent):
 
     @classmethod
     def of(cls, plain: Any, prepared: PreparedCampaign, table: bytes | None) -> Self:
-        """Of a file that was checked."""
+        """From a checked file."""
         document = prepared.given.campaign.document
         return cls(
             file=plain,
@@ -65,22 +64,22 @@ class YearContent(PartContent):
 
     @classmethod
     async def read(cls, store: Store, series: Series, year: int) -> Self | None:
-        """What was given for a year, None while nothing was."""
+        """The content of a year, None if none was given yet."""
         content = await store.read_year(StoragePrefix.of(series.schedule_id), year)
         return cls.model_validate_json(content) if content else None
 
     async def keep(self, store: Store, series: Series, year: int) -> None:
-        """Give it; the document is in the store by then."""
+        """Store it; the document is already stored."""
         await store.keep_year(StoragePrefix.of(series.schedule_id), year, self.model_dump_json().encode())
 
     @staticmethod
     async def forget(store: Store, series: Series, year: int) -> None:
-        """It opens nothing any more, and whom its table names nobody keeps on."""
+        """Drop the content of a year, with the people of its table."""
         await store.keep_year(StoragePrefix.of(series.schedule_id), year, b"")
 
     @property
     def opened(self) -> Self:
-        """What is kept of it once it has opened."""
+        """The content as kept after the opening."""
         return self.model_copy(update={"table": None})
 
 
@@ -91,7 +90,7 @@ class _Title(FileModel):
 
 
 class SeriesEntry(FileModel):
-    """What of a campaign file is of all years; the rest is checked with the content of each."""
+    """The fields of a campaign file that hold for all years; the rest is checked with each year's content."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -125,18 +124,18 @@ class SeriesEntry(FileModel):
 
 
 def series_of(plain: PlainFile) -> Series:
-    """What a file says of all years; `FileFaults` unless it can open each year."""
+    """The series of a file; `FileFaults` unless it can open each year."""
     said = plain.validate(SeriesEntry)
     return Series(id=said.id, kind=said.kind, title=said.document.name or said.id, owner=said.owner, yearly=said.yearly)
 
 
 def opening_on(plain: PlainFile, day: date) -> PlainFile:
-    """The file of a year, of a campaign that opens on that day."""
+    """The year's file with this opening day."""
     return plain.saying({**plain.plain, "opens": day.isoformat()})
 
 
 def own_edition(plain: PlainFile, content: YearContent, last: YearContent | None) -> None:
-    """`FileFaults` unless its document is this year's: with version and effective date, and nothing of last year."""
+    """`FileFaults` unless the document is this year's: with version and effective date, and unlike last year's."""
     document, before = plain.plain["document"], last.file["document"] if last else {}
     faults: list[tuple[FieldPath, str]] = []
     for name in ("version", "effective"):
@@ -152,29 +151,28 @@ def own_edition(plain: PlainFile, content: YearContent, last: YearContent | None
 
 @dataclass(frozen=True)
 class Openings:
-    """When the campaigns of a series open: by their owner's clock."""
+    """When a series opens its campaigns, in the owner's time zone."""
 
     series: Series
     owner: Person
 
     def first_year(self, since: datetime) -> int:
-        """The year of the first opening that is not before the day of an instant."""
+        """The year of the first opening on or after the day of an instant."""
         day = since.astimezone(self.owner.tz).date()
         return day.year if opening_day(self.series.yearly, day.year) >= day else day.year + 1
 
     def opens_at(self, year: int) -> datetime:
-        """The instant at which a year's campaign opens."""
         day = opening_day(self.series.yearly, year)
         return at_clock(day, self.owner.working_hours[0], self.owner.tz).astimezone(UTC)
 
     def day(self, year: int, at: datetime) -> date:
-        """The day on which a campaign of a year opens that can do so at an instant: its own, or a later one."""
+        """The day on which a year's campaign can open at an instant: its own, or a later one."""
         return max(opening_day(self.series.yearly, year), at.astimezone(self.owner.tz).date())
 
 
 @dataclass
 class CampaignYearsService(CampaignYears):
-    """See the port; `policies` is the catalogue, read anew for each opening, `secret` as in `prepare_campaign`."""
+    """`policies` is the catalogue, read anew for each opening; `secret` as in `prepare_campaign`."""
 
     client: Client
     store: Store
@@ -183,7 +181,7 @@ class CampaignYearsService(CampaignYears):
     secret: SecretStr | None = None
 
     async def open(self, asked: YearToOpen) -> YearSeen:
-        """See the port; one that is late opens on the day of the first attempt, so that all attempts say the same."""
+        """A late campaign opens on the day of the first attempt, so that all attempts agree."""
         with failing_as_application_errors():
             await self._forget_last(asked)
             openings = Openings(asked.series, await self.directory.person(asked.series.owner))
@@ -204,14 +202,13 @@ class CampaignYearsService(CampaignYears):
                 return seen.replace(refused=refused.in_short if isinstance(refused, FileFaults) else str(refused))
 
     async def forget(self, given_up: YearGivenUp) -> None:
-        """See the port."""
         with failing_as_application_errors():
             await YearContent.forget(self.store, given_up.series, given_up.year)
 
     async def _forget_last(self, asked: YearToOpen) -> None:
-        """Whom the table of a year that is over names nobody keeps on, whether or not its owner is still there.
+        """Drop the people of last year's table, also if the owner has left.
 
-        Of an opening that gave up nothing is left by then; one that was cancelled may have been begun again.
+        An opening that was given up has left nothing by then; a cancelled one may have been begun again.
         """
         since = asked.since.date()
         for year in (since.year - 1, since.year):
@@ -221,7 +218,7 @@ class CampaignYearsService(CampaignYears):
                 await YearContent.forget(self.store, asked.series, year)
 
     async def _opened(self, openings: Openings, year: int, content: YearContent, now: datetime) -> str:
-        """The workflow id of the campaign that this content has opened."""
+        """The workflow id of the campaign opened with this content."""
         id = openings.series.campaign_id(year)
         if content.table_sha256 and content.table is None:
             return Kind.CAMPAIGN.workflow_id(id)

@@ -1,4 +1,4 @@
-"""Email and SMS for people whom no push reaches: who sends it (Core Signature or cloud messaging), at most once each."""
+"""Email and SMS for people whom no push reaches: by Core Signature or cloud messaging, each at most once."""
 
 import hashlib
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence

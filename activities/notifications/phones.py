@@ -47,7 +47,7 @@ _TOO_MANY: Final = 429
 # (docs/core-signature.md, FCM); a mark in the store would be one more call before every message of some seconds, judged
 # by clocks that differ, and would save one refusal a worker. A rate at a task queue cannot be it: notices share theirs.
 class SendQuota:
-    """The service's quota for this process: after a 429 nothing is sent for its duration, then urgent messages first."""
+    """The service's quota for this process: after a 429 nothing is sent for its time, then urgent messages first."""
 
     def __init__(self, per_second: float = PER_SECOND) -> None:
         self._pacer = RateLimiter(per_second, burst=per_second)

@@ -1,4 +1,4 @@
-"""The notification activity: re-reads the document, looks people up, sends to each device, falls back to mail and SMS."""
+"""The notification activity: re-reads the document, looks people up, sends to devices, falls back to mail and SMS."""
 
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence

@@ -37,7 +37,7 @@ class BadWayIn(ValueError):
 
 @dataclass(frozen=True)
 class WayIn:
-    """The content of a sign-in link: `person` may sign in once until it expires; `ask` identifies the request for it."""
+    """The content of a sign-in link: `person` may sign in once until it expires; `ask` identifies the request."""
 
     person: str
     ask: str
