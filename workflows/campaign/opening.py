@@ -1,4 +1,4 @@
-"""The opening of a yearly campaign: it waits for the year's content, and opens with that or not at all."""
+"""The opening of a yearly campaign: waits for the year's content and starts the campaign with it, or gives up."""
 
 from datetime import datetime, timedelta
 from typing import Final, Self
@@ -30,7 +30,7 @@ _GIVEN_UP_AFTER: Final = timedelta(days=30 + 182)
 
 
 class OpeningState(PauseClock):
-    """The memory of one opening, which is due since `since`."""
+    """The state of one opening, due since `since`."""
 
     since: AwareDatetime
     year: YearSeen | None = None
@@ -43,13 +43,13 @@ class OpeningState(PauseClock):
     over: bool = False
 
     def looked(self, year: YearSeen) -> Self:
-        """How the year stands; once its campaign was started this is over."""
+        """Record a check; it is over once the campaign was started."""
         return self.replace(year=year, refused=year.refused, over=year.campaign is not None)
 
     def unseen(self, now: datetime) -> Self:
-        """Nobody has said for a day how it stands, the owner is not in the people file perhaps.
+        """No check succeeded for a day, perhaps because the owner is unknown to the directory.
 
-        Its owner hears of it on the day; of one of which nothing was ever known it is the end when any year would end.
+        The owner is notified; a year of which nothing was ever known ends when any year would.
         """
         if self.year is None:
             return self.replace(over=now >= self.since + _GIVEN_UP_AFTER)
@@ -57,11 +57,11 @@ class OpeningState(PauseClock):
         return self.replace(refused="what it is started with did not answer for a day" if due else self.refused)
 
     def given(self) -> Self:
-        """There is something to look at."""
+        """New content was given: check it."""
         return self.replace(hints=self.hints + 1)
 
     def to_tell(self, now: datetime) -> str | None:
-        """What the owner is to hear now: once that something is missing, once that it was given up."""
+        """What to notify the owner of now: content is missing, or the year was given up; once each."""
         year = self.year
         if year is None or self.over or (year.given and not self.refused) or now < year.tell_at:
             return None
@@ -71,11 +71,11 @@ class OpeningState(PauseClock):
         return None if stage in self.told else stage
 
     def heard(self, stage: str) -> Self:
-        """The owner was told; of one that is given up it is the end."""
+        """The owner was notified; after giving up that is the end."""
         return self.replace(told=(*self.told, stage), over=self.over or stage == NotificationType.UNOPENED)
 
     def next_at(self, now: datetime) -> datetime:
-        """When there is something to do without any news: the opening, or the next look for what is missing."""
+        """When to act without news: the opening, or the next check for content."""
         year = self.year
         if year is None:
             return now + LOOK_EVERY
@@ -85,14 +85,14 @@ class OpeningState(PauseClock):
 
     @property
     def stage(self) -> str:
-        """The word for lists."""
+        """`CsStage`."""
         if self.over:
             return "settled"
         return "scheduled" if self.year and self.year.given and not (self.refused or self.problem) else CONTENT_MISSING
 
     @property
     def says(self) -> str:
-        """The Web UI's details."""
+        """Web UI details."""
         year = self.year
         if year is None:
             return "Looks whether the content of its year is there"
@@ -110,28 +110,28 @@ class OpeningState(PauseClock):
 
 
 class OpeningInput(Model):
-    """Input of the workflow; `carried` is set by continue-as-new only."""
+    """Input; `carried` is set by continue-as-new only."""
 
     series: Series
     carried: Packed[OpeningState | None] = None
 
 
 class OpeningResult(Model):
-    """How it ended: the workflow id of the year's campaign, None where it was given up."""
+    """The workflow id of the year's campaign, None when given up."""
 
     year: int | None = None
     campaign: str | None = None
 
 
 def subject_of(series: Series, year: int) -> Subject:
-    """The campaign of the year as notices speak of it."""
+    """The year's campaign as a subject of notifications."""
     title = series.title.replace(YEAR, str(year))
     id = series.campaign_id(year)
     return Subject(type=Kind.CAMPAIGN, id=id, kind=series.kind, title=title, requester=series.owner, people=())
 
 
 def notice_of(series: Series, year: int, stage: str) -> NotificationOrder:
-    """What the owner hears."""
+    """The notification to the owner."""
     key = notice_key(series.campaign_id(year), stage, series.owner)
     return NotificationOrder(key=key, stage=stage, person=series.owner, action=NoticeAction.OPEN)
 
@@ -142,7 +142,7 @@ _DUE: Final = SearchAttributeKey.for_datetime("TemporalScheduledStartTime")
 
 @workflow.defn(name=CAMPAIGN_OPENING)
 class CampaignOpeningWorkflow(RetryingWorkflow[OpeningState]):
-    """Opens one year's campaign with content that was given for that year; without any it gives up, and says so."""
+    """Opens one year's campaign with content given for that year, or gives up and says so."""
 
     @workflow.init
     def __init__(self, given: OpeningInput) -> None:
@@ -153,7 +153,7 @@ class CampaignOpeningWorkflow(RetryingWorkflow[OpeningState]):
     @workflow.run
     @despite_cancellation
     async def run(self, given: OpeningInput) -> OpeningResult:
-        """Look for the year's content, on the day open with it, tell the owner what is missing; rest, look again."""
+        """Check for content, open on the day, notify the owner of what is missing; wait, repeat."""
         while not self._progress.over:
             unless = self._news()
             await self.look()
@@ -164,21 +164,21 @@ class CampaignOpeningWorkflow(RetryingWorkflow[OpeningState]):
 
     @workflow.signal(name=CONTENT_GIVEN, description="The content of a year was given: it is looked for at once")
     def content_given(self, given: ContentGiven) -> None:
-        """Remember that there is something to look at."""
+        """Check the content at once."""
         self._progress = self._progress.given()
 
     async def look(self) -> None:
-        """Find out which year is next, and open it once its day has come and its content is there."""
+        """Find the next year, and open it once its day has come and its content is there."""
         now = workflow.now()
         order = YearToOpen(series=self._given.series, since=self._progress.since, now=now)
-        # What passes by itself is tried again within the day; what does not, its owner hears of, as of other content.
+        # Short failures are retried within the day; the owner is notified of others.
         unless = self._over_by(now + LOOK_EVERY)
         seen = await self.call(CampaignYears.open, order, options.WALK, "open, or look for what is missing", unless)
         if not self._progress.over:
             self._progress = self._progress.looked(seen) if seen else self._progress.unseen(workflow.now())
 
     async def tell(self) -> None:
-        """Tell the owner what is missing a month before, and at the end that nothing was opened."""
+        """Notify the owner: a month before of missing content, at the end of giving up."""
         year, now = self._progress.year, workflow.now()
         if year is None or (stage := self._progress.to_tell(now)) is None:
             return
@@ -189,12 +189,12 @@ class CampaignOpeningWorkflow(RetryingWorkflow[OpeningState]):
         if stage == NotificationType.UNOPENED:
             given_up = YearGivenUp(series=series, year=year.year)
             await self.call(CampaignYears.forget, given_up, options.WALK, "forget what was given for the year")
-        # Who cannot be told today is told tomorrow; the opening does not wait for that, and an end is one all the same.
+        # A failed notification is repeated tomorrow; neither opening nor end waits for it.
         if told is not None or stage == NotificationType.UNOPENED:
             self._progress = self._progress.heard(stage)
 
     async def rest(self, unless: Condition) -> None:
-        """Until its day, or the next look, or somebody has given content since this one began."""
+        """Wait for its day, the next check, or new content."""
         if not (self._progress.over or unless()):
             at = self._progress.next_at(workflow.now())
             await self.until(at, "the opening, or the next look for its content", lambda: unless)
@@ -204,26 +204,25 @@ class CampaignOpeningWorkflow(RetryingWorkflow[OpeningState]):
         return lambda: self._progress.hints > before or self._progress.over
 
     def opened(self) -> OpeningResult:
-        """How it ended."""
         year = self._progress.year
         return OpeningResult(year=year and year.year, campaign=year and year.campaign)
 
     def publish(self) -> None:
-        """What it waits for; the stage is written when it changes."""
+        """Web UI details; `CsStage` when it changes."""
         workflow.set_current_details(self._progress.says)
         if workflow.info().typed_search_attributes.get(STAGE) != self._progress.stage:
             workflow.upsert_search_attributes([STAGE.value_set(self._progress.stage)])
 
     def carried_over(self) -> OpeningInput:
-        """What it was started with, and all that is remembered; what was given is looked for anew."""
+        """The input of the next history; given content is checked again."""
         return self._given.replace(carried=self._progress)
 
     def failed(self, trouble: CallFailure) -> None:
-        """End it: nobody can fix this."""
+        """End it: the failure cannot be fixed."""
         self._progress = self._progress.replace(over=True, refused=trouble.says)
 
     def cancelled(self, reason: str) -> None:
-        """End it: no year is opened by it."""
+        """End it without opening a year."""
         self._progress = self._progress.replace(over=True, refused=reason or "cancelled")
 
     def _over_by(self, at: datetime) -> Watch:

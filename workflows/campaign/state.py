@@ -1,4 +1,4 @@
-"""How far a campaign has come: counts and places, never a list of people, however many they are. Pure."""
+"""The state of a campaign: counts and positions in the audience, never a list of people; its commands. Pure."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
@@ -50,7 +50,7 @@ _WISHED: Final = {
 
 
 class RunningBatch(Model):
-    """A walk that is not over: whom it has seen to by now, and for which change it is made."""
+    """A batch job: its position in the audience, and the change it is for."""
 
     work: BatchWork
     after: int = 0
@@ -63,19 +63,19 @@ class RunningBatch(Model):
     """When it is looked for room again."""
 
     def full(self, before: int, now: datetime) -> Self:
-        """There was no room for those behind it."""
+        """Core Signature takes no more requests for now."""
         in_vain = self.in_vain + 1 if self.after == before else 1
         pause = ROOM_PAUSES[min(in_vain, len(ROOM_PAUSES)) - 1]
         return self.replace(in_vain=in_vain, again_at=now + pause)
 
 
 def last_instant(day: date) -> datetime:
-    """The first instant at which a day is over everywhere on earth: what no calendar of anybody's can move."""
+    """The first instant at which a day is over everywhere on earth, independent of calendars."""
     return datetime.combine(day + timedelta(days=1), time(12), UTC)
 
 
 class CampaignState(JoinState):
-    """The memory of one campaign."""
+    """The state of one campaign."""
 
     words = FollowUpWords(
         subject="campaign",
@@ -120,7 +120,6 @@ class CampaignState(JoinState):
 
     @classmethod
     def begin(cls, campaign: Campaign, now: datetime) -> Self:
-        """Nobody was asked."""
         return cls(
             request=campaign.id,
             started_at=now,
@@ -141,7 +140,7 @@ class CampaignState(JoinState):
         return "opening" if any(walk.change is None for walk in self.walks) else "open"
 
     def attention(self) -> Iterator[Attention]:
-        """Some of its audience could not be asked."""
+        """Members could not be asked."""
         if (faulty := self.counts.faulty) and self.counted_at:
             says = f"{faulty} could not be asked: `campaign report` says why, `campaign retry --failed` tries again"
             yield Attention(code=AttentionCode.NOT_ASKED, since=self.counted_at, says=says)
@@ -153,21 +152,21 @@ class CampaignState(JoinState):
 
     @property
     def look_due_at(self) -> datetime:
-        """When the next daily look is due; the first one a day after the opening."""
+        """When the next daily check is due; the first is a day after the opening."""
         return self.opens_at + timedelta(days=self.days + 1)
 
     @property
     def digest_due(self) -> bool:
-        """Whether managers hear of those who are missing."""
+        """Whether managers get a digest of missing members."""
         return self.look_due_at.date() >= self.everybodys_due - _WARNED
 
     @property
     def weekly(self) -> bool:
-        """Whether the owner hears how far it has come."""
+        """Whether the owner gets the weekly report."""
         return (self.days + 1) // _WEEK > (self.days - self.missed) // _WEEK
 
     def froze(self, frozen: FrozenAudience, now: datetime) -> Self:
-        """The audience stands: everybody is to be asked."""
+        """The audience is frozen: everybody is to be asked."""
         updated = self.replace(
             frozen=frozen,
             members=frozen.rows,
@@ -178,7 +177,7 @@ class CampaignState(JoinState):
         return updated.note(now, EventType.FROZEN, None, frozen.sha256[:12], about=frozen.rows)
 
     def walked(self, walked: BatchResult, now: datetime) -> Self:
-        """The first of the walks came so far."""
+        """Record the progress of the first batch job."""
         walk, *others = self.walks
         on = walk.replace(after=walked.after, done=walk.done + walked.done, refused=walk.refused + walked.refused)
         on = on.full(walk.after, now) if walked.full else on.replace(in_vain=0, again_at=None)
@@ -193,24 +192,24 @@ class CampaignState(JoinState):
         return updated.note(now, EventType(f"walked_{on.work}"), None, why, about=on.done)
 
     def left(self, now: datetime) -> Self:
-        """The first of the walks was not over when the campaign closed."""
+        """Drop the first batch job, which the closing interrupted."""
         walk, *others = self.walks
         updated = self.replace(walks=(*others,))
         return updated.note(now, EventType(f"left_{walk.work}"), None, TOO_LATE, about=walk.after)
 
     def wishing(self, what: ChangeKind, by: str, now: datetime, **about: object) -> Self:
-        """Somebody wants a change; it gets its number when it is written down."""
+        """Queue a requested change; it gets its number when it is stored."""
         change = AudienceChange(number=0, what=what, by=by, at=now).replace(**about)
         known, (wished, _) = self.replace(wished=(*self.wished, change)), _WISHED[what]
         return known.note(now, wished, by, change.reason or None, about=change.person or change.due or "", said=True)
 
     @property
     def to_write(self) -> AudienceChange | None:
-        """The next change that is to be written down, with its number."""
+        """The next change to store, with its number."""
         return self.wished[0].replace(number=self.changes + 1) if self.wished else None
 
     def wrote(self, changed: ChangeResult, now: datetime) -> Self:
-        """The first of the wished changes was written down, or cannot be."""
+        """The first queued change was stored or refused."""
         wished, *others = self.wished
         word, about = _WORD_OF[wished.what], wished.person or ""
         updated = self.replace(wished=tuple(others))
@@ -221,7 +220,7 @@ class CampaignState(JoinState):
         return done.changed(changed, now)
 
     def changed(self, changed: ChangeResult, now: datetime) -> Self:
-        """A change stands: those whom it is about are to be seen to."""
+        """A change is in force: a batch job for its people begins."""
         change = changed.change
         if change is None:
             return self
@@ -236,7 +235,7 @@ class CampaignState(JoinState):
         return updated.note(now, EventType(change.what), change.person, None, about=_about(change, changed.people))
 
     def _with(self, walk: RunningBatch) -> tuple[RunningBatch, ...]:
-        """The walks with one more: those who are asked may wait for Core Signature, and nobody else is to wait."""
+        """Batch jobs with one more; those that wait for Core Signature do not delay others."""
         return tuple(sorted((*self.walks, walk), key=lambda one: one.work is BatchWork.START))
 
     def _moved(self, change: AudienceChange) -> date:
@@ -244,7 +243,7 @@ class CampaignState(JoinState):
         return max(self.everybodys_due, extended or self.everybodys_due)
 
     def looked(self, looked: DailyCheckResult, now: datetime) -> Self:
-        """A daily look came so far."""
+        """Record the progress of a daily check."""
         updated = self
         for one in looked.changes:
             updated = updated.changed(one, now)
@@ -254,17 +253,17 @@ class CampaignState(JoinState):
         return counted.replace(days=self.days + 1, missed=0, told_to="")
 
     def missed_looks(self, now: datetime) -> Self:
-        """Of looks that nobody made in time only one is made up for."""
+        """Of missed daily checks only one is made up for."""
         late = (now - self.look_due_at) // timedelta(days=1)
         return self.replace(days=self.days + late, missed=self.missed + late) if late > 0 else self
 
     @property
     def unfinished(self) -> bool:
-        """Whether somebody is still to be seen to, or something to be written down."""
+        """Whether batch jobs or changes are left."""
         return bool(self.walks or self.wished)
 
     def end_everybody(self) -> Self:
-        """Walk over the whole audience to end what is open, once; after it is waited from the begin."""
+        """Begin the batch job that ends all open requests, once; the waits start anew."""
         if self.ends_everybody:
             return self
         walks = (RunningBatch(work=BatchWork.END),) if self.frozen else ()
@@ -273,20 +272,20 @@ class CampaignState(JoinState):
 
     @property
     def closing(self) -> bool:
-        """Whether the record is being made: nothing about the audience changes any more."""
+        """Whether the record is being made: the audience changes no more."""
         return self.ends_everybody or self.waits > 0
 
     def waited(self) -> Self:
-        """It was waited once more for requests that should have ended."""
+        """Count one more wait for requests that should have ended."""
         return self.replace(waits=self.waits + 1)
 
     def tallied(self, tally: OutcomeCounts, now: datetime) -> Self:
-        """How everybody stands."""
+        """Record the outcome counts."""
         return self.replace(counts=tally.counts, counted_at=now, tally=tally)
 
 
 def _says(change: AudienceChange, people: int) -> str:
-    """What a change has come to, in words."""
+    """The result of a change in words."""
     return EventType(change.what).says(about=_about(change, people))
 
 
@@ -295,14 +294,13 @@ def _about(change: AudienceChange, people: int) -> str:
 
 
 class CampaignInput(FollowUpInput):
-    """Input of the workflow; `carried` is set by continue-as-new only."""
+    """Input; `carried` is set by continue-as-new only."""
 
     campaign: Campaign
     carried: Packed[CampaignState | None] = None
 
     @property
     def subject(self) -> Subject:
-        """The campaign, which asks nobody itself."""
         return self.campaign.subject
 
 
@@ -311,7 +309,7 @@ _ID_AT_MOST: Final = 100
 
 
 def refuse_exempt(state: CampaignState, command: Exemption, now: datetime) -> str | None:
-    """Why nobody can be exempt now; whether this person may be is known to the record alone."""
+    """Why nobody can be exempted now; whether this person can be, only the record knows."""
     if why := _not_now(state, command.actor, now) or text_fault(command.reason, "the reason"):
         return why
     is_id = _OF_IDS.issuperset(command.person) and 0 < len(command.person) <= _ID_AT_MOST
@@ -319,12 +317,12 @@ def refuse_exempt(state: CampaignState, command: Exemption, now: datetime) -> st
 
 
 def exempt(state: CampaignState, command: Exemption, now: datetime) -> CampaignState:
-    """Have it written down that somebody need not acknowledge."""
+    """Queue an exemption."""
     return state.wishing(ChangeKind.EXEMPT, command.actor, now, person=command.person, reason=command.reason)
 
 
 def refuse_later(state: CampaignState, command: Extension, now: datetime) -> str | None:
-    """Why it cannot stay open until then."""
+    """Why the window cannot be extended to that day."""
     if why := _not_now(state, command.actor, now) or refuse_extend(state, command, now):
         return why
     if isinstance(command.due, datetime):
@@ -334,17 +332,16 @@ def refuse_later(state: CampaignState, command: Extension, now: datetime) -> str
 
 
 def later(state: CampaignState, command: Extension, now: datetime) -> CampaignState:
-    """Have everybody given until that day."""
+    """Queue an extension for all open members."""
     return state.wishing(ChangeKind.EXTENDED, command.actor, now, due=command.due, reason=command.reason)
 
 
 def refuse_retry(state: CampaignState, command: Retry, now: datetime) -> str | None:
-    """Why nobody is asked again."""
     return _not_now(state, command.actor, now)
 
 
 def retry(state: CampaignState, command: Retry, now: datetime) -> CampaignState:
-    """Have those asked again who could not be asked; who that is, is found out when it is done."""
+    """Queue a retry; which members could not be asked is found when it is carried out."""
     return state.wishing(ChangeKind.AGAIN, command.actor, now)
 
 

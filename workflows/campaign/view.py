@@ -1,4 +1,4 @@
-"""The answer of `campaign show` as far as the campaign itself knows, and the facts of one that has ended."""
+"""The campaign's view (`campaign show`) from its state, and the facts of its end."""
 
 from datetime import datetime
 from typing import Final
@@ -14,7 +14,7 @@ _BAR: Final = 20
 
 
 def show(given: CampaignInput, state: CampaignState, now: datetime) -> CampaignShow:
-    """Everything that the campaign itself knows at `now`; its counts are as of the last look."""
+    """The view at `now`; its counts are as of the last check."""
     campaign, tally = given.campaign, state.tally
     facts = dict(follow_up.facts(given.subject, given.policy, state, now))
     following = facts["next"] if state.status.ended or state.problem else _next(state)
@@ -48,7 +48,7 @@ def show(given: CampaignInput, state: CampaignState, now: datetime) -> CampaignS
 
 
 def settled(given: CampaignInput, state: CampaignState) -> SettledCampaign:
-    """The facts that are handed off."""
+    """The facts to hand off."""
     if state.settled_at is None:
         raise ValueError("the campaign has not ended")
     return SettledCampaign(
@@ -64,11 +64,11 @@ def settled(given: CampaignInput, state: CampaignState) -> SettledCampaign:
 
 
 def details(shown: CampaignShow, namespace: str, workflow_id: str) -> str:
-    """The Web UI's live details in Markdown: the counts as a bar, and the way to all its requests."""
+    """Web UI details in Markdown: progress bar, counts, link to its requests."""
     counts = shown.counts
     lines = [f"### {shown.says}", "", f"`{bar(counts)}` {counts.done} of {counts.wanted}", ""]
     if shown.asked and 0 < counts.not_told == counts.wanted:
-        # The opening has seen to them since; "not told" would read like an outage until the first look.
+        # The opening has asked them since; "not told" would read like an outage until the first check.
         lines.append(f"- asked: {shown.asked}; how each stands is counted once a day, and by `campaign show`")
     else:
         lines += [f"- {name.replace('_', ' ')}: {count}" for name, count in counts if count]
@@ -82,7 +82,7 @@ def details(shown: CampaignShow, namespace: str, workflow_id: str) -> str:
 
 
 def bar(counts: Counts) -> str:
-    """How much of it is done, as a bar of characters."""
+    """A fraction as a bar of characters."""
     filled = _BAR * counts.done // counts.wanted if counts.wanted else 0
     return "█" * filled + "░" * (_BAR - filled)
 
@@ -117,14 +117,14 @@ def _sentence(state: CampaignState, ended_or_troubled: str) -> str:
 
 
 def recounted(shown: CampaignShow, counts: Counts, at: datetime) -> CampaignShow:
-    """The same by how everybody stands `at` an instant: of one that is open its sentence as well."""
+    """The view with counts as of `at`; of an open campaign its sentence as well."""
     open_ = shown.says == how_far(shown.counts, shown.closes_at, as_of=shown.counted_at)
     says = how_far(counts, shown.closes_at) if open_ else shown.says
     return shown.replace(counts=counts, counted_at=at, errors=counts.faulty, says=says)
 
 
 def how_far(counts: Counts, closes_at: datetime | None, *, as_of: datetime | None = None) -> str:
-    """The sentence of one that is open; `as_of` is when they were counted, unless that is just now."""
+    """The sentence of an open campaign; `as_of` is when the counts were made, None for now."""
     until = f"; open until {last_day_before(closes_at):%a %d %b %Y}" if closes_at else ""
     acknowledged = f"had acknowledged on {stamp(as_of)}" if as_of else "have acknowledged"
     return f"{counts.done} of {counts.wanted} {acknowledged}{until}"

@@ -1,4 +1,4 @@
-"""One campaign: everybody of a frozen audience is asked, the window passes, the record is made (docs/campaigns.md)."""
+"""The campaign workflow: freeze the audience, ask everybody, follow the window, make the record (docs/campaigns.md)."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -46,7 +46,7 @@ _WHY_AT_MOST: Final = 900
 
 @workflow.defn(name=CAMPAIGN)
 class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
-    """Asks everybody of a frozen audience and closes with a list in which each stands once, with an outcome."""
+    """Asks everybody of a frozen audience, and closes with a list of one outcome per member."""
 
     _request: CampaignInput
 
@@ -57,7 +57,7 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
     @workflow.run
     @despite_cancellation
     async def run(self, given: CampaignInput) -> SettledCampaign:
-        """Ask everybody, follow the window to its end, make the record; a cancelled run is like the update `cancel`."""
+        """Open, follow, close; a cancellation of the run is handled like the update `cancel`."""
         await self.open()
         await self.follow()
         await self.close()
@@ -65,7 +65,7 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
         return self.settled()
 
     async def open(self) -> None:
-        """Freeze the audience at the hour of the opening."""
+        """Freeze the audience at the opening hour."""
         while self._progress.frozen is None and self._goes_on:
             await self.until(self._progress.opens_at, "the opening", unless=self._ending)
             frozen = None
@@ -78,7 +78,7 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
                 self._progress = self._progress.froze(frozen, workflow.now())
 
     async def follow(self) -> None:
-        """Until it closes: ask everybody, see to what changes, look each day who joined, left, or is missing."""
+        """Until the closing: ask everybody, carry out changes, check daily who joined, left, or is missing."""
         while self._goes_on and not self._progress.closing and (self._progress.unfinished or not self._is_over):
             news = self.news()
             await self._write_changes()
@@ -90,7 +90,7 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
             self.continue_as_new_if_suggested()
 
     async def close(self) -> None:
-        """Have everybody's outcome written down, once; what is open is waited for, but not for ever."""
+        """Count the outcomes and write the list, once; waits for open requests within a bound."""
         while not self._progress.status.ended:
             await self._end_everybody()
             tally = await self._settle()
@@ -104,7 +104,7 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
             self.continue_as_new_if_suggested()
 
     async def _end_everybody(self) -> None:
-        """End what is still open, once: because somebody wants the campaign ended, or it was waited long enough."""
+        """End all open requests, once: after `cancel`, or after the waits."""
         ending = self._progress.ending
         if ending is None and self._progress.waits < len(WAITS):
             return
@@ -130,7 +130,7 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
         return min(instant for instant in instants if instant)
 
     def judged(self, trouble: CallFailure) -> CallFailure:
-        """See `PatientWorkflow`; an audience that cannot be frozen until the campaign should close is final."""
+        """See `RetryingWorkflow`; a failing freeze is final after the closing date."""
         unopened = self._progress.frozen is None and self._goes_on and self._is_over
         return replace(trouble, code=Code.NOT_OPENED) if unopened else trouble
 
@@ -138,7 +138,7 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
         return lambda: not self._goes_on
 
     def _too_late(self) -> Condition:
-        """Watch as well for what still fails when it closes: the record does not wait for that."""
+        """The watch that also ends failing calls at the closing: the record does not wait."""
         closing = self._progress.closing
         return lambda: not self._goes_on or (self._is_over and not closing and self._progress.problem is not None)
 
@@ -157,7 +157,7 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
         )
 
     async def _write_changes(self) -> None:
-        """Write down what people wished of the audience, one change after the other."""
+        """Store the queued changes, one by one."""
         while self._goes_on and (change := self._progress.to_write) is not None:
             changed = await self.call(
                 CampaignPeople.change,
@@ -172,7 +172,7 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
                 self._progress = self._progress.wrote(changed, workflow.now())
 
     async def _walk_on(self, actor: str = "countersign", reason: str = "") -> None:
-        """Go on with the first of the walks for some minutes, or to its end; nobody is asked once it is over."""
+        """Continue the first batch job for some minutes, or to its end; nobody is asked after the closing."""
         if not self._progress.walks:
             return
         walk = self._progress.walks[0]
@@ -201,7 +201,7 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
             self._progress = self._progress.left(workflow.now())
 
     async def _look(self) -> None:
-        """The daily look; one that comes late stands for those that were missed."""
+        """The daily check; a late one replaces the missed ones."""
         state = self._progress = self._progress.missed_looks(workflow.now())
         order = DailyCheck(
             order=self._order,
@@ -216,7 +216,7 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
             self._progress = self._progress.looked(looked, workflow.now())
 
     async def _settle(self) -> OutcomeCounts:
-        """How everybody stands by the records; the list is written once nobody is open, or nobody is waited for."""
+        """Count the outcomes; the list is written once nobody is open, or the waits are over."""
         if self._progress.frozen is None:
             return OutcomeCounts(counts=self._progress.counts)
         order = SettleOrder(
@@ -237,12 +237,12 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
 
     @workflow.query(name=SHOW, description="How far it has come: counts, the window, what was done")
     def show(self) -> CampaignShow:
-        """What the campaign knows of the answer of `campaign show`."""
+        """The view from the state alone."""
         return self.shown(self._progress, workflow.now())
 
     @workflow.update(name=EXEMPT, description="Somebody of the audience need not acknowledge, and why")
     def exempt(self, command: Exemption) -> Receipt:
-        """Write down that somebody need not acknowledge, and end their request."""
+        """Record that a member need not acknowledge, and end their request."""
         return self._accept(wishes.exempt, command)
 
     @exempt.validator
@@ -251,7 +251,7 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
 
     @workflow.update(name=EXTEND, description="Keep it open longer, for everybody")
     def extend(self, command: Extension) -> Receipt:
-        """Give everybody who is open until a later day."""
+        """Extend the window of all open members."""
         return self._accept(wishes.later, command)
 
     @extend.validator
@@ -260,7 +260,7 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
 
     @workflow.update(name=RETRY, description="Ask those once more who could not be asked")
     def retry(self, command: Retry) -> Receipt:
-        """Ask those once more who could not be asked: rows that were wrong, requests that have failed."""
+        """Ask again the members who could not be asked: wrong rows, failed requests."""
         return self._accept(wishes.retry, command)
 
     @retry.validator
@@ -269,19 +269,15 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
 
     @property
     def subject(self) -> Subject:
-        """The campaign."""
         return self._request.subject
 
     def settled(self) -> SettledCampaign:
-        """How it ended, and how many stand how."""
         return views.settled(self._request, self._progress)
 
     def shown(self, state: CampaignState, now: datetime) -> CampaignShow:
-        """What the campaign knows of the answer of `campaign show`, by this memory."""
         return views.show(self._request, state, now)
 
     def details(self, shown: Any) -> str:
-        """The counts, and the way to its requests."""
         return views.details(shown, workflow.info().namespace, Kind.CAMPAIGN.workflow_id(shown.id))
 
 

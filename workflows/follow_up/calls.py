@@ -190,7 +190,7 @@ class RetryingWorkflow(ABC, Generic[Memory]):
                 if trouble.code.terminal:
                     self.failed(trouble)
                     return None
-                # Whoever is told a turn would lose it by coming later than that.
+                # A later probe would lose the slot in the rate limit that the service assigned.
                 probe = options.SOON if begins else probe_pause(probes - (first is not None))
                 pause = trouble.retry_after if trouble.bound else max(probe, trouble.retry_after)
                 left = RetryPause(resumes, probes, trouble, workflow.now() + pause)
@@ -256,7 +256,7 @@ class RetryingWorkflow(ABC, Generic[Memory]):
         summary: str,
         unless: Condition,
     ) -> Result:
-        # Passed on explicitly: an activity inherits it in the server's queue, but is not told of it.
+        # Passed explicitly: the activity's queue inherits the priority, but its info does not show it.
         priority = workflow.info().priority
         handle = workflow.start_activity_method(
             method, input, summary=summary, priority=priority, **in_its_queue(how, priority)

@@ -118,7 +118,7 @@ def refuse_extend(state: FollowUpState, command: Extension, now: datetime) -> st
     day = command.due.date() if isinstance(command.due, datetime) else command.due
     if day > (now + HORIZON).date():
         return Rejection.TOO_FAR.says(day=command.due.isoformat())
-    # Of a bare date only the planner knows the end of the working day: today may be over already.
+    # Only the planner knows when a bare date's working day ends: today's may have ended.
     if isinstance(command.due, datetime):
         return Rejection.PAST.says(day=command.due.isoformat()) if command.due <= now else None
     if command.due > now.date():
@@ -193,7 +193,7 @@ def refuse_snooze(state: FollowUpState, policy: Policy, command: NotNow, now: da
         return Rejection.NO_LATER_REMINDER.says()
     if command.until <= now:
         return Rejection.TIME_PAST.says()
-    # What never closes has no `latest`; the last instants of all are not even to be said in UTC.
+    # Without a closing there is no `latest`; the last instants of datetime cannot be converted to UTC.
     if command.until > now + HORIZON:
         return Rejection.TOO_FAR.says(day=command.until.isoformat())
     latest = latest_snoozes(state, now).get(command.person)
@@ -419,7 +419,7 @@ def refused(operations: CommandLog, id: str, command: AnyCommand, refusal: str |
 
 
 def _unfit(command: AnyCommand) -> str | None:
-    """Checks the length of every text field of a command."""
+    """Checks every text of a command, also of one that nothing else checks: all are stored, so all are bounded."""
     for name, value in vars(command).items():
         if isinstance(value, str) and (why := reason_fault(value, name)):
             return why

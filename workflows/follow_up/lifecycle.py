@@ -160,7 +160,7 @@ class LifecycleWorkflow(AcceptsCommands[State]):
         self._progress = open_hand_off(self._request, self._progress)
         await self._empty_the_memory()
         await self._keep_the_record()
-        # Whoever subscribed meanwhile is told as well.
+        # Includes workflows that subscribed meanwhile.
         self._progress = open_hand_off(self._request, self._progress)
         while (due_at := self._progress.handoff.open_at(workflow.now())) is not None:
             await self.until(due_at, "hand-off again", unless=self.due_sooner)
@@ -169,7 +169,7 @@ class LifecycleWorkflow(AcceptsCommands[State]):
             batch = batch.replace(record=self._record(), life=self.life)
             report = await self.call(Handoff.hand_off, batch, options.HAND_OFF, targets_in_words(batch))
             if report is not None:
-                # The instant that the amendment of the record says as well.
+                # The amendment has the same instant.
                 updated = handed_off(self.subject, self._progress, report.results, now)
                 handoff = remembered(updated.handoff, batch, report, now)
                 self._progress = updated.replace(recorded=True, handoff=handoff).paged(batch.page)

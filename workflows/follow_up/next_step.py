@@ -170,7 +170,7 @@ def _about_a_question(due: list[ScheduledAction]) -> AskAgain | GoOn | None:
 
 
 def _is_time(moment: ScheduledAction, state: FollowUpState) -> bool:
-    """Whether the clocks run for this action; an open question stops all but its own."""
+    """Whether the clocks run for this action; a question's stop has its own end, and its reminders never repeat."""
     stands = state.stop(StopKind.QUESTION) is not None
     if moment.kind is ActionType.QUESTION:
         return all(line.stage != moment.stage for line in state.notifications)
@@ -224,7 +224,7 @@ def _waiting_for_the_last_word(expiry: ScheduledAction, agenda: Schedule, state:
 
 
 def _time_to_heed(word: Notification, planned_at: datetime | None, over_at: datetime) -> timedelta:
-    """How long nothing expires after this last warning: as long as was planned, at most a day."""
+    """How long nothing expires after this last warning: a late one leaves as much time as planned, at most a day."""
     if word.outcome is NotificationOutcome.FAILED:
         return _LAST_WORD
     late = word.reached and planned_at is not None and word.at - planned_at > APART
@@ -358,7 +358,7 @@ def next_moment(state: FollowUpState, now: datetime) -> ScheduledAction | None:
         case Wait(moment) | Expire(moment) | GoOn(moment):
             return moment
         case Remind((), caught_up, too_soon):
-            # Nobody is told anything by this step, so what comes after it is next.
+            # This step notifies nobody: look at the one after it.
             return next_moment(state.left_out(caught_up, too_soon, now), now)
         case Remind(moments) | Escalate(moments) | AskAgain(moments):
             return min(moments, key=lambda moment: moment.at)

@@ -76,7 +76,7 @@ class NotificationLog(Model):
         return LogEntry(frozenset(line.key for line in self.leaving + self.lines), last)
 
     def with_lines(self, lines: Iterable[Delivered], now: datetime) -> Self:
-        """The log after these results; a later result of the same key replaces the earlier one."""
+        """The log after these results; a later result of the same key completes the earlier line."""
         by_key = {line.key: line for line in self.lines}
         for line in lines:
             earlier = by_key.pop(line.key, None)
@@ -94,7 +94,7 @@ class NotificationLog(Model):
         return self.replace(held=tuple(one for one in self.held if one.person not in people))
 
     def held_until(self, person: str, stage: str) -> datetime | None:
-        """When the person's budget frees for this stage, None if it is not held back."""
+        """When the person's budget frees, None if no such stage is held back."""
         waits = notification_types.is_rationed(stage)
         return next((one.until for one in self.held if waits and one.person == person), None)
 
@@ -128,7 +128,7 @@ def _series_of(line: Notification) -> _Series:
 
 def _place_of(key: str) -> tuple[_Series, int]:
     _, stage, person, *about = key.split("/")
-    # Of the times that somebody chose a later one may have its line first: each is one of its own.
+    # A later snooze may be logged before an earlier one: each is a series of its own.
     series, number = (
         (stage, 1)
         if notification_types.kind_of(stage) is NotificationType.SNOOZE
@@ -247,7 +247,7 @@ def left_open(tried: Iterable[PendingDevice], report: DeliveryReport | None, now
 
 
 def _asked(report: DeliveryReport | None, devices: tuple[str, ...]) -> timedelta:
-    """How long each device asked to wait; older reports have one value for all."""
+    """The longest wait that these devices asked for; older reports have one value for all."""
     waits = dict(zip(report.open_devices, report.waits, strict=False)) if report else {}
     together = report.retry_after if report and not waits else 0
     return wait_asked_for(max((waits.get(device, together) for device in devices), default=0))

@@ -201,7 +201,7 @@ def is_by_day(stage: str) -> bool:
 
 
 def is_rationed(stage: str) -> bool:
-    """Whether it counts against a notification budget."""
+    """Whether it counts against a notification budget: unrequested, and it asks for an action."""
     return kind_of(stage) in _RATIONED
 
 

@@ -1,4 +1,4 @@
-"""The notices that a plan or a person asks for, and what became of them in words; of what else happened, each kind."""
+"""Notifications of the follow-up: reminders, alerts, announcements; opening the outbox; subscribe and unsubscribe."""
 
 from datetime import datetime
 from typing import Final
@@ -22,27 +22,27 @@ from workflows.names import alert_key, notice_key
 
 
 def nudges(state: FollowUpState, moments: tuple[ScheduledAction, ...]) -> tuple[NotificationOrder, ...]:
-    """What people hear of their own turn: reminders, warnings, that it was escalated, each with its own stage."""
+    """Notifications to signers about their own turn: reminders, warnings, escalated; each with its own stage."""
     return tuple(_planned(state, moment, state.action_of(moment.person)) for moment in moments)
 
 
 def by_hand(state: FollowUpState, moments: tuple[ScheduledAction, ...]) -> tuple[NotificationOrder, ...]:
-    """A reminder that somebody asked for now: it is sent now or not at all."""
+    """A requested reminder: sent now or not at all."""
     return tuple(notice.replace(movable=False) for notice in nudges(state, moments))
 
 
 def alerts(state: FollowUpState, moments: tuple[ScheduledAction, ...]) -> tuple[NotificationOrder, ...]:
-    """Escalations: one notice per silent signer to whoever is to act; the signer hears of it in hours of their own."""
+    """Escalations: one notification per silent signer to the alternate."""
     return tuple(_planned(state, moment, NoticeAction.OPEN).replace(about=moment.person) for moment in moments)
 
 
 def asked_again(state: FollowUpState, moments: tuple[ScheduledAction, ...]) -> tuple[NotificationOrder, ...]:
-    """Reminders of an open question, to whoever is to answer; nobody needs one about a signer who has acted."""
+    """Reminders of an open question to the person who is to answer; none for a signer who has acted."""
     return alerts(state, moments)
 
 
 def alerted(state: FollowUpState, moments: tuple[ScheduledAction, ...]) -> tuple[ScheduledAction, ...]:
-    """Of these moments the escalations of which somebody knows by now, each once."""
+    """Of these actions the escalations that somebody was alerted of, each once."""
     told = {line.key for line in state.notifications if line.reached}
     before = {entry.from_ for entry in state.escalations}
     return tuple(
@@ -53,7 +53,7 @@ def alerted(state: FollowUpState, moments: tuple[ScheduledAction, ...]) -> tuple
 
 
 def asked_for(state: FollowUpState, now: datetime) -> tuple[ScheduledAction, ...]:
-    """The reminder that somebody asked for, as moments of now."""
+    """The requested reminder as actions due now."""
     asked = state.reminder
     if asked is None:
         return ()
@@ -66,7 +66,7 @@ def asked_for(state: FollowUpState, now: datetime) -> tuple[ScheduledAction, ...
 
 
 def reminded_words(state: FollowUpState) -> str:
-    """Whom the reminder that somebody asked for has reached, and whom it has not."""
+    """Whom the requested reminder reached, and whom not, in words."""
     stage = notification_types.reminder_by_hand(state.reminders_asked)
     lines = [line for line in state.notifications if line.stage == stage]
     reached = [line.person for line in lines if line.outcome is NotificationOutcome.ACCEPTED]
@@ -78,7 +78,7 @@ def reminded_words(state: FollowUpState) -> str:
 
 
 def explained(lines: tuple[Delivered, ...], moments: tuple[ScheduledAction, ...]) -> tuple[Delivered, ...]:
-    """The ledger lines with the plan's reason where the delivery gave none of its own."""
+    """The delivered lines, with the plan's reason where the delivery gave none."""
     return tuple(line.replace(why=line.why or _planned_because(line, moments)) for line in lines)
 
 
@@ -99,7 +99,7 @@ def _planned(state: FollowUpState, moment: ScheduledAction, action: NoticeAction
 
 
 def notice_to(subject: Subject, stage: str, person: str, action: NoticeAction) -> NotificationOrder:
-    """A notice to one person that no plan asks for."""
+    """A notification that is not from the schedule."""
     return NotificationOrder(key=notice_key(subject.id, stage, person), stage=stage, person=person, action=action)
 
 
@@ -108,9 +108,9 @@ SUBSCRIBERS_AT_MOST: Final = 50
 
 
 def announcement(request: FollowUpInput, subject: Subject, state: FollowUpState) -> tuple[NotificationOrder, ...]:
-    """Notices of everything that has happened, to those concerned who have no line of it in the ledger yet.
+    """Notifications of all events to the people concerned, without those already logged.
 
-    `subject` has the people of `state`.
+    `subject` has the participants of `state`.
     """
     wanted = [
         *_ready(subject, state),
@@ -125,7 +125,7 @@ def announcement(request: FollowUpInput, subject: Subject, state: FollowUpState)
 
 
 def open_hand_off(request: FollowUpInput, state: State) -> State:
-    """The memory with its fan-out ledger open: the policy's targets, the subscribers, everyone who must know."""
+    """The state with an open outbox: the policy's targets, subscribers, and the people to notify of the ending."""
     targets = [target for target in request.policy.handoff if target.hears_of(request.subject.type, state.status)]
     named = (one for one in request.subscribers if one not in state.unsubscribed)
     targets += map(subscriber, dict.fromkeys((*named, *state.subscribers)))
@@ -136,9 +136,9 @@ def open_hand_off(request: FollowUpInput, state: State) -> State:
 
 
 def open_escalations(request: FollowUpInput, state: State, now: datetime) -> State:
-    """The memory with lines for the targets that hear of escalations, once for each; unchanged when none is new.
+    """The state with outbox lines for targets of escalations, once each; unchanged when none is new.
 
-    What somebody has handed over by hand is none.
+    Reassignments by hand are not escalations.
     """
     targets = tuple(target for target in request.policy.handoff if ESCALATED in target.on)
     handoff = state.handoff
@@ -153,7 +153,7 @@ def open_escalations(request: FollowUpInput, state: State, now: datetime) -> Sta
 
 
 def refuse_subscribe(request: FollowUpInput, state: FollowUpState, command: Subscription) -> str | None:
-    """Why this workflow cannot be told of the ending as well."""
+    """Why this workflow cannot be subscribed, else None."""
     if why := name_fault(command.actor) or name_fault(command.workflow, "the workflow's id"):
         return why
     if any(target.target == command.workflow for target in request.policy.handoff):
@@ -163,7 +163,7 @@ def refuse_subscribe(request: FollowUpInput, state: FollowUpState, command: Subs
 
 
 def subscribe(state: State, command: Subscription, now: datetime) -> State:
-    """Tell it of the ending, or at once where that has come; who is told already is not told twice."""
+    """Subscribe it, or hand off at once after the end; an existing subscriber gets no second line."""
     told = (entry.target.target for entry in state.handoff.entries)
     if command.workflow in state.subscribers or command.workflow in told:
         return state
@@ -176,7 +176,7 @@ def subscribe(state: State, command: Subscription, now: datetime) -> State:
 
 
 def refuse_unsubscribe(request: FollowUpInput, state: FollowUpState, command: Unsubscription) -> str | None:
-    """Why nothing can be taken back, or not any more; an onboarding waits for its own parts, and would for ever."""
+    """Why it cannot be unsubscribed; an onboarding must hear of its own parts."""
     if why := name_fault(command.actor) or name_fault(command.workflow, "the workflow's id"):
         return why
     if command.workflow in request.subscribers and command.workflow == onboarding_of(request, state):
@@ -186,7 +186,7 @@ def refuse_unsubscribe(request: FollowUpInput, state: FollowUpState, command: Un
 
 
 def unsubscribe(request: FollowUpInput, state: State, command: Unsubscription, now: datetime) -> State:
-    """Do not tell it of the ending; whoever was not to be told is not told anyway."""
+    """Unsubscribe it; harmless for others."""
     updated = state.replace(subscribers=_without(state.subscribers, command.workflow))
     if command.workflow in request.subscribers and command.workflow not in state.unsubscribed:
         updated = updated.replace(unsubscribed=(*state.unsubscribed, command.workflow))
@@ -209,7 +209,7 @@ def _ready(subject: Subject, state: FollowUpState) -> list[NotificationOrder]:
 
 
 def _taken_away(subject: Subject, state: FollowUpState) -> list[NotificationOrder]:
-    """Who has acted gets their notice withdrawn; who was replaced is told so, which replaces it as well."""
+    """Withdrawals for people who acted; a replaced one is told instead, which replaces the notification."""
     told = state.told_stages
     acted = [one for one in state.awaited.everyone if one.acted and (NotificationType.READY, one.person) in told]
     return [
@@ -221,9 +221,9 @@ def _taken_away(subject: Subject, state: FollowUpState) -> list[NotificationOrde
 
 
 def _questions(subject: Subject, state: FollowUpState) -> list[NotificationOrder]:
-    """A question goes to the requester, an answer to who waits for it, as long as they have not acted.
+    """Questions to the requester, answers to the asker who has not acted.
 
-    An asker whose place was handed over meanwhile hears the answer as well: they were promised it.
+    An asker whose slot was reassigned meanwhile hears the answer as well.
     """
     pending = frozenset(place.person for place in state.awaited.pending)
     notices = []
@@ -242,7 +242,7 @@ def _questions(subject: Subject, state: FollowUpState) -> list[NotificationOrder
 
 
 def _questions_gone(subject: Subject, state: FollowUpState) -> list[NotificationOrder]:
-    """A question that needs no answer any more leaves the phones on which it is what they show of this."""
+    """Withdrawals of closed questions from phones that still show them."""
     pending = frozenset(place.person for place in state.awaited.pending)
     return [
         notice_to(subject, notification_types.question_gone(question.number), line.person, NoticeAction.WITHDRAW)
@@ -254,7 +254,7 @@ def _questions_gone(subject: Subject, state: FollowUpState) -> list[Notification
 
 
 def _reports(request: FollowUpInput, subject: Subject, state: FollowUpState) -> list[NotificationOrder]:
-    """The requester hears of somebody, once: it takes a decision of theirs."""
+    """Events that need the requester's decision, once each."""
     if request.told_together:
         return []
     notices = []
@@ -266,7 +266,7 @@ def _reports(request: FollowUpInput, subject: Subject, state: FollowUpState) -> 
 
 
 def _offered(request: FollowUpInput, subject: Subject, state: FollowUpState) -> list[NotificationOrder]:
-    """With the first notice of all the requester is told where it can be followed, unless they are asked themselves."""
+    """At the start: tells the requester where to follow it, unless they are asked themselves."""
     first = bool(state.awaited.pending) and not state.notifications
     told = request.policy.tell_requester.started and not request.told_together
     if not (first and told) or state.awaited.of(subject.requester):
@@ -281,7 +281,7 @@ def _still_shown(place: Slot, state: FollowUpState) -> bool:
 
 
 def _is_no_news(request: FollowUpInput, state: FollowUpState, person: str) -> bool:
-    """Whether it is enough that somebody's phone loses what it shows, as after a success."""
+    """Whether withdrawing what the phone shows is enough, as after a success."""
     if person == request.subject.requester and request.told_together:
         return True
     if (ending := state.ending) and ending.outcome is state.status and person in ending.told:
@@ -294,15 +294,15 @@ def _is_no_news(request: FollowUpInput, state: FollowUpState, person: str) -> bo
 
 
 def _concerned(request: FollowUpInput, state: FollowUpState) -> tuple[str, ...]:
-    """Who hears of the ending: the requester, and of the others those who were ever asked or alerted.
+    """Who hears of the ending: the requester, and everybody who was asked, alerted, or whose phone shows an open
+    question.
 
-    So does whoever's phone still says that a question is unanswered; a requester to whom it is no news only if their
-    phone shows anything.
+    A requester to whom it is no news only if their phone shows anything.
     """
     requester, shown = request.subject.requester, _shown(state)
     concerned = _still_shown if state.status.fulfilled and not state.tells_of_success else _asked
     told = [place.person for place in state.awaited.everyone if concerned(place, state)]
-    # Whom a place was handed over to is one of them like any other: perhaps it never was their turn.
+    # A new holder counts like any other: perhaps it never was their turn.
     alerted = [entry.to for entry in state.escalations if state.awaited.of(entry.to) is None]
     unanswered = [
         line.person for line in shown if notification_types.kind_of(line.stage) is NotificationType.UNANSWERED
@@ -315,14 +315,14 @@ def _concerned(request: FollowUpInput, state: FollowUpState) -> tuple[str, ...]:
 
 
 def _asked(place: Slot, state: FollowUpState) -> bool:
-    """Whether it was their turn at some time; who was told that somebody else was asked instead is done with it."""
+    """Whether it was their turn; not for a person who was told that somebody else was asked instead."""
     told = state.told_stages
     was_asked = state.was_asked(place) or (NotificationType.READY, place.person) in told
     return was_asked and (NotificationType.REASSIGNED, place.person) not in told
 
 
 def _shown(state: FollowUpState) -> list[Notification]:
-    """What phones show of it: the last notice that each person's took, unless it was withdrawn."""
+    """The last notification that each person's phone shows, unless withdrawn."""
     done = (NotificationOutcome.ACCEPTED, NotificationOutcome.WITHDRAWN)
     last = {line.person: line for line in state.notifications if line.outcome in done}
     return [line for line in last.values() if line.outcome is NotificationOutcome.ACCEPTED]

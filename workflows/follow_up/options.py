@@ -1,7 +1,7 @@
-"""How long a call may take, how often it is tried and on which queue, one named set per kind of call.
+"""Activity options per kind of call: timeouts, retry policies, task queues, heartbeats.
 
-Retries inside a call bridge what passes by itself; after `_ATTEMPTS` the failure becomes the request's `problem`,
-which the workflow probes with its own timers.
+Retries inside a call bridge short failures; after `_ATTEMPTS` the failure becomes a `Problem`, which the workflow
+probes with timers.
 """
 
 from datetime import timedelta
@@ -27,7 +27,7 @@ _HEARTBEAT: Final = LIST_LAG + timedelta(seconds=2)
 
 
 class ActivityOptions(TypedDict):
-    """The options of `workflow.start_activity_method` that are decided here."""
+    """Keyword options of `workflow.start_activity_method`."""
 
     task_queue: str
     start_to_close_timeout: timedelta
@@ -37,7 +37,7 @@ class ActivityOptions(TypedDict):
 
 
 class LocalActivityOptions(TypedDict):
-    """The options of `workflow.execute_local_activity_method` that are decided here."""
+    """Keyword options of `workflow.execute_local_activity_method`."""
 
     start_to_close_timeout: timedelta
     retry_policy: RetryPolicy
@@ -63,8 +63,7 @@ def _options(
 SOON: Final = timedelta(seconds=1)
 
 # An attempt that may have made something asks for the lag itself (activities/temporal/failures.py, `again_after`),
-# and one whose
-# worker died is taken for dead after a heartbeat longer than it.
+# and one whose worker died times out after a heartbeat interval longer than it.
 CREATE: Final = _options(SIGNATURE_QUEUE, SOON, attempt=timedelta(seconds=60))
 CREATE_FIRST: Final = ActivityOptions(
     **{**CREATE, "retry_policy": RetryPolicy(initial_interval=SOON, maximum_attempts=2)}
@@ -74,8 +73,8 @@ OBSERVE: Final = _options(SIGNATURE_QUEUE, SOON, attempt=timedelta(seconds=30))
 CANCEL: Final = _options(SIGNATURE_QUEUE, SOON, attempt=timedelta(seconds=30))
 FORWARD: Final = _options(SIGNATURE_QUEUE, SOON, attempt=timedelta(seconds=30))
 
-# A delivery ends by itself well before its attempt does, and one that is no longer wanted begins nothing more: what it
-# sent comes back as a result in either case and stands in the ledger (activities/temporal/leases.py).
+# A delivery ends itself well before its timeout, and a cancelled one begins nothing more: what it
+# sent is in its result and the log in either case (activities/temporal/leases.py).
 NUDGE: Final = _options(SIGNATURE_QUEUE, SOON, attempt=timedelta(seconds=180))
 NOTIFY: Final = _options(WORKFLOW_QUEUE, SOON, attempt=timedelta(seconds=180))
 HAND_OFF: Final = _options(WORKFLOW_QUEUE, SOON, attempt=timedelta(seconds=180))
@@ -84,20 +83,20 @@ HAND_OFF_ASIDE: Final = ActivityOptions(**{**HAND_OFF, "cancellation_type": Acti
 SIGN_IN: Final = _options(WORKFLOW_QUEUE, SOON, attempt=timedelta(seconds=30))
 PLAN: Final = _options(WORKFLOW_QUEUE, SOON, attempt=timedelta(seconds=10))
 
-# A walk ends itself after some minutes or some hundreds of people (activities/campaign/batch.py), whichever is first.
+# A batch ends itself after some minutes or some hundreds of people (activities/campaign/batch.py).
 WALK: Final = _options(CAMPAIGN_QUEUE, SOON, attempt=timedelta(minutes=15), heartbeat=timedelta(seconds=15))
 
-# A part of a sweep ends itself well before that (activities/reconciliation/pages.py).
+# A part of a reconciliation ends itself well before that (activities/reconciliation/pages.py).
 SWEEP: Final = _options(SWEEP_QUEUE, SOON, attempt=timedelta(seconds=120))
 
 
 def at_once(how: ActivityOptions) -> ActivityOptions:
-    """The options, for a single attempt: it has a time of its own to be tried again."""
+    """The options with a single attempt, for calls with their own retry time."""
     return {**how, "retry_policy": RetryPolicy(maximum_attempts=1)}
 
 
 def in_its_queue(how: ActivityOptions, priority: Priority) -> ActivityOptions:
-    """The options, in the queue that what is urgent has to itself."""
+    """The options with the task queue for urgent work, if the priority says so."""
     overtakes = priority.priority_key == URGENT and how["task_queue"] == SIGNATURE_QUEUE
     return {**how, "task_queue": URGENT_SIGNATURE_QUEUE} if overtakes else how
 
@@ -112,7 +111,7 @@ PROBE_AT_MOST: Final = timedelta(minutes=15)
 
 
 def probe_pause(probes: int) -> timedelta:
-    """How long to wait before probe number `probes` (from 0): 30 s, doubling, at most 15 min."""
+    """Pause before probe number `probes` (from 0): 30 s, doubling, at most 15 min."""
     doubled: timedelta = PROBE_FIRST * 2 ** min(probes, 5)
     return min(doubled, PROBE_AT_MOST)
 
@@ -134,7 +133,7 @@ LONGEST_WAIT: Final = 3600.0
 
 
 def wait_asked_for(seconds: float) -> timedelta:
-    """What a service asked for, within bounds: what is stored with a history already may be any number."""
+    """A service's retry-after in seconds, bounded: histories may contain any number."""
     return timedelta(seconds=max(0.0, min(LONGEST_WAIT, seconds)))
 
 

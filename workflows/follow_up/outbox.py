@@ -1,4 +1,4 @@
-"""The fan-out ledger: which target is due, done or dead; of the ending, and of escalations before."""
+"""The outbox of hand-offs: which target is due, done or dead; retries, replays, targets of escalations."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -21,18 +21,18 @@ REPLAYS_AT_MOST: Final = 20
 
 
 def escalation_of(target: str) -> int:
-    """Which escalation it hears of, by its name; 0 for the ending."""
+    """The escalation's number in a target's name; 0 for the ending."""
     number = target.partition(f"/{ESCALATED}-")[2]
     return int(number) if number.isdecimal() else 0
 
 
 def last_of(lines: Iterable[HandoffLine]) -> tuple[HandoffLine, ...]:
-    """Of each target the newest line: the last replay, else the original."""
+    """The newest line of each target: the last replay, else the original."""
     return tuple({line.target: line for line in lines}.values())
 
 
 def originals_and_newest(lines: Sequence[HandoffLine]) -> tuple[HandoffLine, ...]:
-    """Of each target its original line and the newest of its replays, in their order."""
+    """The original line of each target and its newest `REPLAYS_AT_MOST` replays, in order."""
     seen, kept = Counter[str](), []
     for line in reversed(lines):
         seen[line.target] += 1
@@ -42,21 +42,18 @@ def originals_and_newest(lines: Sequence[HandoffLine]) -> tuple[HandoffLine, ...
 
 
 def originals_and_last(lines: Sequence[HandoffLine]) -> tuple[HandoffLine, ...]:
-    """Of each target its original line and its newest, which is all that a replay goes by."""
+    """The original and the newest line of each target: all that a replay needs."""
     newest = {line.target: line for line in lines}
     return tuple(line for line in lines if not line.replay or line is newest[line.target])
 
 
 def dead_of(lines: Iterable[HandoffLine]) -> tuple[HandoffLine, ...]:
-    """The targets that will never hear of the ending: whoever heard by a replay has, who is being told may yet.
-
-    Not hearing of an escalation, which is over by then, is none of it.
-    """
+    """The dead targets of the ending, by the last finished line of each; not those of escalations."""
     return tuple(line for line in dead_lines(lines) if not escalation_of(line.target))
 
 
 def dead_lines(lines: Iterable[HandoffLine]) -> tuple[HandoffLine, ...]:
-    """The targets that will never hear, be it of an escalation."""
+    """The dead targets, also of escalations."""
     last = {line.target: line for line in lines if line.state is not HandoffState.PENDING}
     return tuple(line for line in last.values() if line.state is HandoffState.DEAD)
 
@@ -85,10 +82,10 @@ many are remembered; all are in the store."""
 
 
 class OutboxEntry(Model):
-    """One target's line: `at` is its last change, `due_at` its next attempt while it is pending.
+    """One target's line: `at` is its last change, `due_at` its next attempt while pending.
 
-    `notice` marks a person told of the ending; such a line shows among the notifications. `alert` marks the one who is
-    told that a target is dead. `quiet` marks one whose phone only loses what it shows.
+    `notice` marks a person notified of the ending, shown among the notifications; `alert` the one notified of a dead
+    target; `quiet` one whose phone only withdraws.
     """
 
     target: Target
@@ -112,14 +109,15 @@ class OutboxEntry(Model):
 
     @property
     def begun(self) -> bool:
-        """Whether it is a group of which some were told or tried, and others are to be."""
+        """Whether it is a group of which some people were notified and others not yet."""
         return self.target.group is not None and self.due_at is not None and bool(self.reached or self.missed)
 
 
 class Outbox(Model):
-    """The lines of one request; `of` is what outside systems know it by, `escalations` how many of them have lines.
+    """The hand-off lines of one request; `of` is its id for outside systems, `escalations` the number of those with
+    lines.
 
-    `unrecorded` is what became of a batch that the store did not take: the next one brings it along, so it is of one.
+    `unrecorded` is one batch that the store did not take; the next brings it along.
     """
 
     of: str = ""
@@ -130,7 +128,7 @@ class Outbox(Model):
 
     @property
     def targets(self) -> tuple[Target, ...]:
-        """Whoever is to hear of the ending, beside people who are told of it."""
+        """Names of the targets of the ending, without notified people."""
         return tuple(one.target for one in self.entries if not one.escalation and not one.notice)
 
     @property
@@ -147,7 +145,10 @@ class Outbox(Model):
         quiet: frozenset[str] = frozenset(),
         of: str = "",
     ) -> Self:
-        """Every target due at once; `notices` are the people told of the ending, of whom the `quiet` hear no sound."""
+        """A new outbox, every target due at once;
+
+        `notices` are people to notify, the `quiet` among them without sound.
+        """
         lines = [OutboxEntry(target=target, at=now, due_at=now) for target in targets]
         lines += [
             OutboxEntry(target=target, notice=True, quiet=target.person in quiet, at=now, due_at=now)
@@ -156,11 +157,11 @@ class Outbox(Model):
         return cls(of=of, entries=tuple(lines))
 
     def ending(self, opened: Self) -> Self:
-        """The ledger with the lines of the ending beside those of escalations."""
+        """The outbox with the lines of the ending beside those of escalations."""
         return self.replace(of=opened.of, entries=(*self.entries, *opened.entries))
 
     def escalated(self, targets: tuple[Target, ...], now: datetime, of: str) -> Self:
-        """Every target due at once for the next escalation; unchanged while too many lines wait."""
+        """The outbox with lines of the next escalation; unchanged while too many lines wait."""
         if self._waiting + len(targets) > ESCALATIONS_AT_MOST:
             return self
         number = self.escalations + 1
@@ -180,11 +181,11 @@ class Outbox(Model):
         return tuple(one for one in self.entries if one not in gone) if gone else self.entries
 
     def skipping(self) -> Self:
-        """The ledger whose next batch amends over none that was begun, and is not waited for any more."""
+        """The outbox whose next batch uses a fresh amendment number."""
         return self.replace(batches=self.batches + 1)
 
     def due(self, now: datetime) -> tuple[OutboxEntry, ...]:
-        """The targets to be called now, at most `AT_MOST`: whoever is left is due in the next batch, at once."""
+        """The entries to call now, at most `AT_MOST`; the rest are in the next batch."""
         due = [e for e in self._pending if e.due_at is not None and e.due_at <= now]
         groups = islice((e for e in due if e.target.group is not None), GROUPS_AT_ONCE)
         others = (e for e in due if e.target.group is None)
@@ -192,7 +193,7 @@ class Outbox(Model):
 
     @property
     def _pending(self) -> tuple[OutboxEntry, ...]:
-        """Whoever is still to be told, but for groups whose turn comes when another one is over."""
+        """Pending entries, without groups that wait for another group."""
         open_ = [e for e in self.entries if e.due_at is not None]
         room = max(0, GROUPS_AT_MOST - sum(1 for e in open_ if e.begun))
         fresh = sorted((e.due_at or e.at, n) for n, e in enumerate(open_) if e.target.group and not e.begun)
@@ -201,7 +202,7 @@ class Outbox(Model):
 
     @property
     def lines(self) -> tuple[HandoffLine, ...]:
-        """The targets as shown; people told of the ending are notifications."""
+        """The targets in the view, without notified people."""
         return tuple(
             HandoffLine(
                 target=e.target.target,
@@ -220,11 +221,11 @@ class Outbox(Model):
 
     @property
     def dead(self) -> tuple[HandoffLine, ...]:
-        """The targets that will never hear of the ending, by the last that was tried."""
+        """The dead targets of the ending, by their last line."""
         return dead_of(self.lines)
 
     def alerting(self, person: str, now: datetime) -> Self:
-        """The ledger with `person` to be told, once, that a target is dead; unchanged while none is."""
+        """The outbox with one notification to `person` that a target is dead; unchanged while none is."""
         if not self.dead or any(entry.alert for entry in self.entries):
             return self
         target = Target(target=f"alert:{person}", person=person)
@@ -232,27 +233,27 @@ class Outbox(Model):
         return self.replace(entries=(*self.entries, entry))
 
     def joined_by(self, target: Target, now: datetime) -> Self:
-        """The ledger with one more target, due at once."""
+        """The outbox with one more target, due at once."""
         return self.replace(entries=(*self.entries, OutboxEntry(target=target, at=now, due_at=now)))
 
     @property
     def next_at(self) -> datetime | None:
-        """When the next attempt is due; None when every target is done or dead."""
+        """When the next attempt is due; None when all are done or dead."""
         return min((e.due_at for e in self._pending if e.due_at is not None), default=None)
 
     def open_at(self, now: datetime) -> datetime | None:
-        """The same after the end, when there is also something to be done while what became of it is not recorded."""
+        """The same after the end, when an unrecorded batch counts as well."""
         return self.next_at or (now if self.unrecorded else None)
 
     def hurried(self, target: str | None, now: datetime) -> Self:
-        """The ledger in which a target, or all, that would be called later are due now."""
+        """The outbox with the attempts of a target, or of all, due now."""
         if not any(_waits(one, target, now) for one in self.entries):
             return self
         entries = tuple(one.replace(due_at=now) if _waits(one, target, now) else one for one in self.entries)
         return self.replace(entries=entries)
 
     def record(self, results: tuple[HandoffResult, ...], now: datetime) -> Self:
-        """The ledger after these results; a target without one keeps its line."""
+        """The outbox after these results; an entry without a result is unchanged."""
         by_target = {result.target: result for result in results}
         entries = tuple(_after(e, by_target.get(e.target.target), now) for e in self.entries)
         return self.replace(entries=entries, batches=self.batches + 1)
@@ -264,23 +265,22 @@ def _waits(entry: OutboxEntry, target: str | None, now: datetime) -> bool:
 
 
 def subscriber(workflow_id: str) -> Target:
-    """A workflow that subscribed, which is named by its id."""
+    """The target for a subscribed workflow id."""
     return Target(target=workflow_id, workflow=workflow_id)
 
 
 def is_subscriber(target: Target) -> bool:
-    """Whether it is a workflow that subscribed."""
     return target.workflow == target.target
 
 
 def key_of(target: Target, of: str) -> str:
-    """What outside systems know a hand-off by: the `webhook-id` of a call."""
+    """The idempotency key for outside systems: the `webhook-id` of a call."""
     key = handoff_key(of, target.target)
     return webhook_id(key) if target.url else key
 
 
 def state_after(result: HandoffResult, attempts: int) -> HandoffState:
-    """Where a target stands after its attempt number `attempts` ended with `result`."""
+    """State of a target after attempt number `attempts` with this result."""
     if result.ok:
         return HandoffState.DONE
     if result.more or result.held:

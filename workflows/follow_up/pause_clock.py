@@ -1,7 +1,7 @@
-"""What the clocks of a request count from, and for what reasons they stand.
+"""The pause clock: why the clocks are stopped, problems, timeline.
 
-Time in which we could not reach a provider, somebody had paused the request or a question waited for its answer is not
-held against a signer: when the last reason is gone, all that counts from a past instant moves by the time it took.
+Outages, pauses and open questions do not count against a signer: when the last reason ends, all that counts from a past
+instant moves by the time it took.
 """
 
 from datetime import datetime, timedelta
@@ -23,7 +23,7 @@ _LOOKED_AT_AGAIN = timedelta(minutes=15)
 
 
 class WakeUpKind(IntEnum):
-    """What an alarm is for; of those that ring at the same instant the first of these counts."""
+    """What a wake-up is for; at the same instant the first of these counts."""
 
     BUDGET = auto()
     """Somebody who has heard enough may hear more."""
@@ -38,14 +38,14 @@ class WakeUpKind(IntEnum):
 
 
 class WakeUp(NamedTuple):
-    """When a wait ends although nothing was heard, and what for."""
+    """When a wait ends without news, and what for."""
 
     at: datetime
     rings_for: WakeUpKind
 
 
 class PauseClock(Model):
-    """The part of the memory that stands still while the clocks do."""
+    """The part of the state with the clocks, their stops, problems and the timeline."""
 
     window_from: AwareDatetime | None = None
     agenda: Schedule | None = None
@@ -65,11 +65,11 @@ class PauseClock(Model):
     """What has left the timeline and is not in the store yet."""
 
     def shift_turns(self, since: datetime, now: datetime) -> Self:
-        """Move the clocks of everyone whose turn it is by the time from `since` until now, where anybody has turns."""
+        """Move the clocks of pending people by the time from `since` to `now`; a kind without slots has none."""
         return self
 
     def stop(self, kind: StopKind) -> Stop | None:
-        """The stop of this kind, if the clocks stand for it."""
+        """The stop of this kind, else None."""
         return next((stop for stop in self.stops if stop.kind is kind), None)
 
     def stand(self, stop: Stop) -> Self:
@@ -77,7 +77,7 @@ class PauseClock(Model):
         return self.replace(stops=(*self.stops, stop), stopped_at=self.stopped_at or stop.since)
 
     def go_on(self, kind: StopKind, now: datetime) -> Self:
-        """Take one reason away; after the last, what counts from a past instant moves by the time that took."""
+        """Remove one reason; after the last, what counts from a past instant moves by the time it took."""
         left = tuple(stop for stop in self.stops if stop.kind is not kind)
         pause = self.stop(StopKind.PAUSE) if kind is StopKind.PAUSE else None
         updated = self.replace(paused_at=pause.since, resumed_at=now) if pause else self
@@ -86,7 +86,7 @@ class PauseClock(Model):
         return updated.replace(stops=(), stopped_at=None)._shift(self.stopped_at, now)
 
     def waits_to_probe(self, now: datetime) -> bool:
-        """Whether the clocks stand for a problem, and what failed is tried again later."""
+        """Whether a problem stops the clocks and its probe is still ahead."""
         return self.stop(StopKind.PROBLEM) is not None and self.probe_at is not None and now < self.probe_at
 
     def was_paused(self, at: datetime) -> bool:
@@ -94,7 +94,7 @@ class PauseClock(Model):
         return self.paused_at is not None and self.resumed_at is not None and self.paused_at <= at <= self.resumed_at
 
     def trouble(self, code: Code, says: str, now: datetime, probe_at: datetime) -> Self:
-        """Something of ours is wrong: the clocks stand until `mended`. A problem that ended the request is kept."""
+        """Stop the clocks for a problem until `mended`. A terminal problem is kept."""
         if self.problem and self.problem.code.terminal:
             return self
         standing = self.stop(StopKind.PROBLEM)
@@ -105,30 +105,30 @@ class PauseClock(Model):
         if standing is None:
             updated = updated.stand(Stop(kind=StopKind.PROBLEM, since=now, who="countersign", says=says))
         told = (one.about for one in self.timeline if one.happened == EventType.PROBLEM and one.at >= since)
-        # An outage that alternates between codes is told once of each.
+        # An outage that alternates between codes gets one entry per code.
         if before and code in told:
             return updated
         return updated.note(now, EventType.PROBLEM, None, says, about=code)
 
     def mended(self, now: datetime) -> Self:
-        """The trouble is over."""
+        """The problem is over: clear it, with a line in the timeline."""
         if self.problem is None or self.stop(StopKind.PROBLEM) is None:
             return self
         return self.untroubled(now).note(now, EventType.MENDED, None, self.problem.code)
 
     def untroubled(self, now: datetime) -> Self:
-        """Have the clocks go on, whether or not the problem was fixed."""
+        """Let the clocks go on, whether or not the problem was fixed."""
         if self.stop(StopKind.PROBLEM) is None:
             return self
         return self.replace(problem=None, probe_at=None).go_on(StopKind.PROBLEM, now)
 
     def left_off(self, now: datetime) -> Self:
-        """Something came in between of what failed: an outage that goes on by then is the same one."""
+        """The failing call was interrupted: if it fails again, it is the same outage."""
         updated = self.untroubled(now)
         return updated if updated is self else updated.replace(broken_off=self.problem)
 
     def at_rest(self, now: datetime) -> Self:
-        """Nothing is tried any more: what was broken off has succeeded since, or nobody wants it."""
+        """Forget an interrupted problem: the call has succeeded since or is no longer needed."""
         if self.broken_off is None:
             return self
         updated = self.replace(broken_off=None)
@@ -136,7 +136,7 @@ class PauseClock(Model):
         return updated if paused else updated.note(now, EventType.MENDED, None, self.broken_off.code)
 
     def put_off(self, notices: tuple[PostponedNotification, ...], now: datetime) -> Self:
-        """Plan anew what was not sent, because its recipient is not as the plan thought."""
+        """Plan again what was not sent because the recipient is unavailable."""
         if not notices:
             return self
         updated = self.replan().replace(held=tuple(one for one in self.held if one.until > now - _LOOKED_AT_AGAIN))
@@ -158,9 +158,9 @@ class PauseClock(Model):
         said: bool = False,
         by: str | None = None,
     ) -> Self:
-        """Add a line to the timeline, with a reason of ours or as somebody `said` it; `by` is who wanted it.
+        """Add a timeline entry, with our reason or a person's text (`said`); `by` is the actor.
 
-        Of more than `LINES_AT_MOST` the older half leaves.
+        Beyond `LINES_AT_MOST` the older half leaves for the store.
         """
         said = said and why is not None
         entry = TimelineEntry(at=now, happened=happened, about=str(about), who=who, why=why, said=said, by=by)
@@ -171,7 +171,7 @@ class PauseClock(Model):
         return self.replace(timeline=kept, past=self.past + gone)
 
     def replan(self) -> Self:
-        """Have everything planned anew."""
+        """Have everything planned again."""
         return self.replace(agenda=None)
 
     def _shift(self, since: datetime, now: datetime) -> Self:

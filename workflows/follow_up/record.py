@@ -1,6 +1,6 @@
-"""What is kept beyond Temporal's memory: the settled record, an amendment for each hand-off batch, and pages.
+"""Records of the hand-off: settled record, amendments, pages; batches of calls; replays.
 
-They are made from their input alone, so that a repetition is equal to the byte.
+All are made from their input alone, so that a repetition is equal to the byte.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -52,9 +52,9 @@ from workflows.names import REPLAY
 def settled_record(
     request: FollowUpInput, state: State, run_id: str, show: Callable[[State, datetime], Shown]
 ) -> SettledRecord | None:
-    """The record of what is remembered at settlement, until it has been written.
+    """The settled record, None once it was written or before the end.
 
-    Shown at that instant, so that making it again changes nothing; what becomes of the hand-off is in the amendments.
+    Its view is as of the settlement; results of the hand-off are in amendments.
     """
     if state.recorded or state.settled_at is None:
         return None
@@ -89,19 +89,19 @@ def amendment(batch: HandoffBatch, report: HandoffReport, at: datetime) -> Amend
 
 
 def dead_after(batch: HandoffBatch, lines: Iterable[HandoffLine]) -> DeadHandOffs | None:
-    """The request's entry in the index of dead hand-offs, None when the lines of this batch have changed nothing of it.
+    """The request's entry in the index of dead hand-offs, None when this batch does not change it.
 
-    One without hand-offs is none any more: everyone has been told.
+    An entry without hand-offs means: remove it.
     """
     dead = dead_lines((*batch.dead, *lines))
-    # What was dead before the end is noted with the record; until then its own list of open requests names it.
+    # Targets dead before the end enter the index with the record; until then the list of open requests names them.
     if dead == batch.dead and (batch.record is None or not dead):
         return None
     return dead_before(batch.replace(dead=dead))
 
 
 def dead_before(batch: HandoffBatch) -> DeadHandOffs | None:
-    """The same entry as it was to be before this batch; None before the end."""
+    """The entry as it was before this batch; None before the end."""
     if batch.settled is None:
         return None
     brief = batch.subject
@@ -109,7 +109,7 @@ def dead_before(batch: HandoffBatch) -> DeadHandOffs | None:
 
 
 def order_of(record: SettledRecord, later: Amendment) -> HandOffOrder | None:
-    """What a replay needs, with whoever subscribed after the record was written, and what escalations were."""
+    """The hand-off order of a record, with later subscribers and its escalations."""
     order = record.hand_off
     if order is None:
         return None
@@ -118,7 +118,7 @@ def order_of(record: SettledRecord, later: Amendment) -> HandOffOrder | None:
 
 
 def joined(amendments: Iterable[Amendment]) -> Amendment:
-    """What they say together, in their order: of each target the original line and the newest of its replays."""
+    """All amendments as one: of each target the original line and its newest replays."""
     handoffs: dict[tuple[str, int], HandoffLine] = {}
     notifications: dict[str, Notification] = {}
     subscribers: dict[str, None] = {}
@@ -137,7 +137,7 @@ def joined(amendments: Iterable[Amendment]) -> Amendment:
 
 
 def completed(shown: AnyShow, pages: Iterable[LogPage]) -> AnyShow:
-    """The answer with all that the request had forgotten."""
+    """The view with the lines and entries that the state had moved to the store."""
     remembered = {line.key for line in shown.notifications}
     lines: dict[str, Notification] = {}
     timeline: dict[TimelineEntry, None] = {}
@@ -154,7 +154,7 @@ def completed(shown: AnyShow, pages: Iterable[LogPage]) -> AnyShow:
 
 
 def amended(shown: AnyShow, later: Amendment) -> AnyShow:
-    """The settled record's answer with everything that happened after settlement."""
+    """The settled record's view with everything that happened after settlement."""
     handoffs = {(line.target, line.replay): line for line in (*shown.handoffs, *later.handoffs)}
     notifications = {line.key: line for line in (*shown.notifications, *later.notifications)}
     happened = [handed_off_entry(line) for line in handoffs.values()]
@@ -175,7 +175,7 @@ _NAMES_AT_MOST: Final = 300
 
 
 def refuse(state: FollowUpState, command: Replay) -> str | None:
-    """Why a target cannot be handed off to once more, or not yet."""
+    """Why a target cannot be replayed, else None."""
     if why := name_fault(command.actor) or name_fault(command.target, "--target"):
         return why
     if not state.status.ended and command.target not in _last(state.handoff):
@@ -184,9 +184,9 @@ def refuse(state: FollowUpState, command: Replay) -> str | None:
 
 
 def refuse_of(ledger: Outbox, command: Replay) -> str | None:
-    """The same by the ledger alone: told is told unless they want it `again`, and who is being told waits for that.
+    """The same by the outbox alone: a done target needs `again`, a pending one is waited for.
 
-    A replay that was asked for and not tried yet serves whoever asks meanwhile.
+    A requested replay without an attempt serves later requests too.
     """
     last = _last(ledger)
     entry = last.get(command.target)
@@ -213,13 +213,13 @@ def refuse_closed(ledger: Outbox, command: Replay) -> str | None:
 
 
 def ask(state: State, command: Replay, now: datetime) -> State:
-    """Have a target told once more, at once."""
+    """Replay a target, at once."""
     updated = state.replace(handoff=replayed(state.handoff, command, now))
     return updated.note(now, EventType.REPLAY_WISHED, command.target, None, by=command.actor)
 
 
 def replayed(ledger: Outbox, command: Replay, now: datetime) -> Outbox:
-    """The ledger with a fresh line for the target; of earlier replays, which are on record, the memory needs none."""
+    """The outbox with a new line for the target; lines of earlier replays are on record and leave."""
     last = _last(ledger)[command.target]
     if _is_asked_for(last):
         return ledger
@@ -236,7 +236,7 @@ def replayed(ledger: Outbox, command: Replay, now: datetime) -> Outbox:
 
 
 def over(operations: CommandLog, ledger: Outbox, results: tuple[HandoffResult, ...]) -> CommandLog:
-    """What became of the replays that were wished: told is done, dead is refused with the last answer."""
+    """The command log after replays: done, or refused with the last answer."""
     tried = {result.target for result in results}
     for entry in ledger.entries:
         name = entry.target.target
@@ -250,7 +250,7 @@ def over(operations: CommandLog, ledger: Outbox, results: tuple[HandoffResult, .
 
 
 def ledger_of(recalled: RecordedHandOff) -> Outbox:
-    """The ledger as the record has it, once its run is closed: whoever was still to be told then is given up on."""
+    """The outbox from the record of a closed run; pending targets become dead."""
     order = recalled.order
     if order is None:
         return Outbox()
@@ -266,7 +266,7 @@ def ledger_of(recalled: RecordedHandOff) -> Outbox:
 
 
 def _of_escalations(order: HandOffOrder, lines: Sequence[HandoffLine]) -> Iterator[Target]:
-    """Those of the lines that heard of an escalation of which it is known what it was."""
+    """Targets of those lines that are of a recorded escalation."""
     policy = {target.name: target for target in order.escalated}
     for line in lines:
         number, target = escalation_of(line.target), policy.get(Target(target=line.target).name)
@@ -293,12 +293,12 @@ def _is_asked_for(entry: OutboxEntry) -> bool:
 
 
 def _last(ledger: Outbox) -> dict[str, OutboxEntry]:
-    """The newest line of each target."""
+    """The newest entry of each target."""
     return {entry.target.target: entry for entry in ledger.entries if not entry.notice}
 
 
 def hand_off_batch(subject: Subject, settled: AnyEnded | None, state: FollowUpState, now: datetime) -> HandoffBatch:
-    """The calls that are due now; before the end, when nothing is `settled`, they are of escalations alone."""
+    """The calls due now; before the end, with `settled` None, only those of escalations."""
     calls = tuple(
         call_of(entry, subject).replace(escalated=_escalated(subject, state.escalations, entry.escalation))
         for entry in state.handoff.due(now)
@@ -317,7 +317,7 @@ def hand_off_batch(subject: Subject, settled: AnyEnded | None, state: FollowUpSt
 
 
 def batch_again(order: HandOffOrder, ledger: Outbox, now: datetime) -> HandoffBatch:
-    """The calls that are due now of what is handed off once more from its record."""
+    """The calls due now of a replay from the record."""
     return HandoffBatch(
         subject=order.subject,
         settled=order.settled,
@@ -336,7 +336,6 @@ def batch_again(order: HandOffOrder, ledger: Outbox, now: datetime) -> HandoffBa
 
 
 def call_of(entry: OutboxEntry, subject: Subject) -> HandoffCall:
-    """The call of a line, by the line alone."""
     return HandoffCall(
         target=entry.target,
         notice=_notice_of(entry, subject),
@@ -351,12 +350,12 @@ def call_of(entry: OutboxEntry, subject: Subject) -> HandoffCall:
 
 
 def page_batch(subject: Subject, settled: AnyEnded, state: FollowUpState) -> HandoffBatch:
-    """A batch that tells nobody, and brings the next page to the store."""
+    """A batch without calls that stores the next page."""
     return HandoffBatch(subject=subject, settled=settled, calls=(), page=state.page)
 
 
 def handed_off(subject: Subject, state: State, results: tuple[HandoffResult, ...], now: datetime) -> State:
-    """What became of targets, written down; after the end the requester is to be told, once, that one is dead."""
+    """The state after the results; after the end the requester is notified once that a target is dead."""
     updated = state.handed_off(results, now)
     updated = updated.replace(operations=over(updated.operations, updated.handoff, results))
     if not updated.handoff.opened:
@@ -365,22 +364,22 @@ def handed_off(subject: Subject, state: State, results: tuple[HandoffResult, ...
 
 
 def remembered(ledger: Outbox, batch: HandoffBatch, report: HandoffReport, now: datetime) -> Outbox:
-    """The ledger with what the store did not take of this batch; of one that reached nobody, what it was to bring."""
+    """The outbox with what the store did not take of this batch."""
     numbered = batch.replace(number=max(batch.number, report.number))
     lost = None if report.recorded else batch.unrecorded or amendment(numbered, report, now)
-    # The next batch amends over none that an earlier hand-off of the same ending has.
+    # The next batch must not overwrite an amendment of an earlier hand-off of the same ending.
     ledger = ledger if ledger.batches >= report.number else ledger.replace(batches=report.number)
     return ledger if lost == ledger.unrecorded else ledger.replace(unrecorded=lost)
 
 
 def unreached(batch: HandoffBatch, why: str) -> HandoffReport:
-    """The report of a batch that could not be called at all: an attempt of each target."""
+    """The report of a batch that failed as a whole: one attempt per target."""
     results = tuple(HandoffResult(target=call.target.target, ok=False, why=why) for call in batch.calls)
     return HandoffReport(results=results, recorded=False)
 
 
 def targets_in_words(batch: HandoffBatch) -> str:
-    """Which targets are called, for the Web UI; about 200 characters at most."""
+    """The called targets for the Web UI, about 200 characters at most."""
     names = ", ".join(call.target.target for call in batch.calls)
     return f"tell {names[:190]}" if names else "record who was told"
 
@@ -401,7 +400,7 @@ def _stage_of(entry: OutboxEntry) -> str:
 
 
 def _escalated(subject: Subject, escalations: Sequence[EscalationEntry], number: int) -> AnyEscalated | None:
-    """What a target hears of an escalation, at every attempt the same; None of the ending, which is number 0."""
+    """The facts of an escalation, equal at every attempt; None for number 0, the ending."""
     if not number:
         return None
     entry = escalations[number - 1]

@@ -1,4 +1,4 @@
-"""Who is awaited: everyone who is asked, whose turn it is, and the instant from which their clock counts."""
+"""Slots: who is asked, whose turn it is, and the instant from which their clock counts."""
 
 from abc import abstractmethod
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ _MORE: Final = "+more"
 
 
 class Slot(Model):
-    """Somebody who is asked; `state` says in a word where they stand.
+    """A person who is asked; `state` is a word.
 
     `turn_at` is when their turn came; `clock_from` is that instant moved by every pause since: offsets count from it.
     """
@@ -36,7 +36,7 @@ class Slot(Model):
     @property
     @abstractmethod
     def replaced(self) -> bool:
-        """Whether somebody else is asked instead of them."""
+        """Whether the slot was reassigned."""
 
     @property
     def pending(self) -> bool:
@@ -44,7 +44,7 @@ class Slot(Model):
         return self.turn_at is not None and not self.acted
 
     def shifted(self, since: datetime, now: datetime) -> Self:
-        """With their clock moved by the time from `since`, or from when it began to count, until now."""
+        """With the clock moved by the time from `since`, or from its own start if later, until now."""
         if self.clock_from is None:
             return self
         return self.replace(clock_from=self.clock_from + (now - max(since, self.clock_from)))
@@ -54,30 +54,29 @@ AnyPlace_co = TypeVar("AnyPlace_co", bound=Slot, covariant=True)
 
 
 class Slots(Model, Generic[AnyPlace_co]):
-    """Everyone who is asked; of what kind their places are, each kind of follow-up knows itself."""
+    """All slots; each kind has its own slot type."""
 
     @property
     @abstractmethod
     def everyone(self) -> tuple[AnyPlace_co, ...]:
-        """All of them, in the order in which they were named."""
+        """All slots, in the order in which they were named."""
 
     @property
     def pending(self) -> tuple[AnyPlace_co, ...]:
-        """Those whose turn it is and who have not acted."""
         return tuple(place for place in self.everyone if place.pending)
 
     @property
     def turns(self) -> tuple[Turn, ...]:
-        """Those pending as the planner wants them."""
+        """The pending slots as the planner's `Turn`s."""
         return tuple(Turn(person=p.person, since=p.clock_from, came_at=p.turn_at) for p in self.pending if p.clock_from)
 
     def of(self, person: str) -> AnyPlace_co | None:
-        """The place of the person with this directory id."""
+        """The slot of the person with this directory id."""
         return next((place for place in self.everyone if place.person == person), None)
 
 
 def listed_people(people: Iterable[str]) -> list[str]:
-    """Directory ids as `CsWaitingFor` has them, each once, `+more` for those beyond its bounds."""
+    """Distinct directory ids for `CsWaitingFor`, within its bounds, with `+more` for the rest."""
     listed: list[str] = []
     for person in dict.fromkeys(people):
         if len(listed) == PEOPLE_AT_MOST or _as_json((*listed, person, _MORE)) > PEOPLE_BYTES_AT_MOST:

@@ -1,7 +1,7 @@
-"""How far a follow-up has come: the state that is carried over, and what plans, people and the clock do to it.
+"""The state of a follow-up, and what plans, people and time do to it: notification state, follow-up state, join state.
 
-One frozen value is the workflow's whole memory: continue-as-new, the query's answer and the tests share its shape.
-Each kind of follow-up adds what only it knows. What people do to it is in operations.py.
+One frozen value; continue-as-new and queries share its shape, and each kind adds its own fields. Commands are in
+commands.py.
 """
 
 from abc import abstractmethod
@@ -53,7 +53,7 @@ _OF_QUESTIONS: Final = (NotificationType.QUESTION, NotificationType.BLOCKED, Not
 
 
 class NotificationState(CommandState):
-    """The memory of notices: planned, told, and left to the store."""
+    """The part of the state about notifications: planned, logged, and moved to the store."""
 
     request: str
     planned_once: tuple[ScheduledAction, ...] = ()
@@ -65,17 +65,17 @@ class NotificationState(CommandState):
 
     @property
     def notifications(self) -> tuple[Notification, ...]:
-        """Every line of the ledger that a decision may rest on."""
+        """Log lines that decisions depend on."""
         return self.ledger.remembered
 
     @property
     def page(self) -> LogPage | None:
-        """What leaves the memory next, for the store; None when nothing does."""
+        """The next page of lines for the store, None when nothing leaves."""
         lines, timeline = self.ledger.leaving[:_PAGE_AT_MOST], self.past[:_PAGE_AT_MOST]
         return LogPage(number=self.pages + 1, lines=lines, timeline=timeline) if lines or timeline else None
 
     def paged(self, page: LogPage | None) -> Self:
-        """Forget what is in the store now."""
+        """Forget the lines of a stored page."""
         if page is None:
             return self
         updated = self.replace(pages=page.number, past=self.past[len(page.timeline) :])
@@ -83,12 +83,12 @@ class NotificationState(CommandState):
 
     @property
     def told_stages(self) -> frozenset[tuple[str, str]]:
-        """The stages and persons the ledger has a line for, whatever became of it."""
+        """Stage and person of each log line, whatever the outcome."""
         return frozenset((line.stage, line.person) for line in self.notifications)
 
     @property
     def unsent(self) -> tuple[ScheduledAction, ...]:
-        """The latest that any plan said of each notice that the ledger has no line for; a notice outlives its plan."""
+        """Planned notifications without a log line, by the latest plan that had them."""
         present = (*self.agenda.moments, *self.agenda.dropped) if self.agenda else ()
         latest = {(moment.stage, moment.person): moment for moment in (*self.planned_once, *present)}
         planned = (moment for moment in latest.values() if moment.kind.tells)
@@ -96,11 +96,11 @@ class NotificationState(CommandState):
         return tuple(moment for moment in planned if key_of(self.request, moment) not in known)
 
     def told(self, lines: tuple[Delivered, ...], now: datetime) -> Self:
-        """Write what became of notices into the ledger."""
+        """Log these results."""
         return self.replace(ledger=self.ledger.with_lines(lines, now))
 
     def held_back(self, notices: tuple[HeldBack, ...], now: datetime) -> Self:
-        """Remember who has heard enough for now; of one notice the timeline says so once."""
+        """Record held-back notifications, with one timeline entry each."""
         before = {one.key for one in self.ledger.held}
         updated = self.replace(ledger=self.ledger.with_held(notices))
         for one in notices:
@@ -109,21 +109,21 @@ class NotificationState(CommandState):
         return updated
 
     def is_held(self, notice: NotificationOrder, now: datetime) -> bool:
-        """Whether a notice waits for its recipient's budget."""
+        """Whether a notification waits for its recipient's budget."""
         until = self.ledger.held_until(notice.person, notice.stage)
         return until is not None and now < until
 
     def held_until(self, now: datetime) -> datetime | None:
-        """When the next of those who have heard enough may hear more."""
+        """When the next budget frees, None if none is used up."""
         return min((one.until for one in self.ledger.held if now < one.until), default=None)
 
     def untold(self, keys: frozenset[str]) -> Self:
-        """Try these notices no more; those that have reached nobody have no line, so that they are planned anew."""
+        """Give up retries of these keys; failed ones lose their line, so that they are planned again."""
         updated = self.without_stragglers(lambda one: one.key in keys)
         return updated.replace(ledger=self.ledger.without(keys))
 
     def again(self, now: datetime) -> tuple[PendingDevice, ...]:
-        """What is tried again at phones that were left open; while a question waits nobody is nudged by that either."""
+        """Devices to retry now; while a question waits, of nudges none but its own."""
         due = self.stragglers
         if self.stop(StopKind.QUESTION):
             due = due.without(lambda one: one.moment is not None and one.moment.kind is not ActionType.QUESTION)
@@ -131,7 +131,7 @@ class NotificationState(CommandState):
 
     @property
     def unheard(self) -> tuple[str, ...]:
-        """The keys of alerts that have reached nobody, and that no phone may take any more."""
+        """Keys of failed alerts without devices to retry."""
         lost = [
             line.key
             for line in self.notifications
@@ -143,48 +143,48 @@ class NotificationState(CommandState):
     def tried(
         self, tried: tuple[PendingDevice, ...], lines: tuple[Delivered, ...], left: tuple[PendingDevice, ...]
     ) -> Self:
-        """Remember the phones that are `left` open; an alert that is lost by now is planned anew, for somebody else."""
+        """Record devices that are `left`; a failed alert is planned again, for somebody else."""
         updated = self.replace(stragglers=self.stragglers.tried(tried, lines, left))
         alerts = any(one.moment and one.moment.kind is ActionType.ESCALATE for one in tried)
         return updated.replan() if alerts and updated.unheard else updated
 
     def without_stragglers(self, over: Callable[[PendingDevice], bool]) -> Self:
-        """Try no more what is over."""
+        """Drop retries for which the predicate is true."""
         return self.replace(stragglers=self.stragglers.without(over))
 
     def go_on(self, kind: StopKind, now: datetime) -> Self:
-        """See `Clocked`; nobody hears any more of a question that is in nobody's way."""
+        """See `PauseClock`; reminders of a closed question are dropped."""
         updated = super().go_on(kind, now)
         if kind is not StopKind.QUESTION:
             return updated
         return updated.without_stragglers(lambda one: notification_types.kind_of(one.notice.stage) in _OF_QUESTIONS)
 
     def suppress(self, moments: tuple[ScheduledAction, ...], why: Reason, now: datetime) -> Self:
-        """Write planned notices into the ledger that will not be sent."""
+        """Log planned notifications that will not be sent."""
         return self.told(suppressed(self.request, moments, why), now)
 
     def left_out(
         self, missed: tuple[ScheduledAction, ...], too_soon: tuple[ScheduledAction, ...], now: datetime
     ) -> Self:
-        """Write nudges into the ledger that are not sent: `missed` in a pause or an outage, or following too soon."""
+        """Log nudges that are not sent: `missed` in a pause or an outage, or too soon after another."""
         paused = tuple(moment for moment in missed if self.was_paused(moment.at))
         rest = tuple(moment for moment in missed if moment not in paused)
         updated = self.suppress(paused, Reason.PAUSED, now).suppress(rest, Reason.CAUGHT_UP, now)
         return updated.suppress(too_soon, Reason.TOO_SOON, now)
 
     def replan(self) -> Self:
-        """Have everything planned anew; what the present plan says of notices that have no line yet is kept."""
+        """Have everything planned again; planned notifications without a log line are kept."""
         return self.replace(agenda=None, planned_once=self.unsent[-_PLANNED_ONCE_AT_MOST:])
 
     def no_longer_planned(self, agenda: Schedule) -> tuple[ScheduledAction, ...]:
-        """What had been planned, has no line, and is not in this agenda."""
+        """What was planned, has no log line, and is not in this schedule."""
         present = {(moment.stage, moment.person) for moment in (*agenda.moments, *agenda.dropped)}
         return tuple(moment for moment in self.unsent if (moment.stage, moment.person) not in present)
 
 
 @dataclass(frozen=True)
 class FollowUpWords:
-    """What people call a kind of follow-up: it, whoever is awaited and for what, and more."""
+    """The nouns of a kind for messages: subject, person, action."""
 
     subject: str
     awaited: str
@@ -204,7 +204,7 @@ class FollowUpWords:
 
 
 class Precondition(Enum):
-    """What comes before anybody is told anything; only the kind of follow-up knows how."""
+    """What a kind does before anybody is notified."""
 
     LOOK = auto()
     """Read how things stand, from whoever knows better."""
@@ -223,7 +223,7 @@ _DOUBT_LASTS = timedelta(minutes=15)
 
 
 class FollowUpState(NotificationState):
-    """The memory of something that somebody must do by then."""
+    """The state of something that people must do by a date."""
 
     words: ClassVar[FollowUpWords]
 
@@ -256,25 +256,25 @@ class FollowUpState(NotificationState):
     @property
     @abstractmethod
     def awaited(self) -> Slots[Slot]:
-        """Who is asked, and whose turn it is."""
+        """The slots."""
 
     @abstractmethod
     def action_of(self, person: str) -> NoticeAction:
-        """What a notice asks of somebody whose turn it is."""
+        """The action that a notification asks of a pending person."""
 
     @abstractmethod
     def give_place(self, person: str, to: str, now: datetime) -> Self:
-        """Ask `to` instead of `person`; repeated, it changes nothing."""
+        """Reassign a slot; idempotent."""
 
     @property
     def current_status(self) -> Status:
-        """What people read: where it stands for those whose turn it is."""
+        """The status for the pending people, as displayed."""
         return self.status
 
     @property
     @abstractmethod
     def phase(self) -> str:
-        """Where it is while it lives, in a word for lists."""
+        """The stage word for lists while it is open."""
 
     @property
     def preparing(self) -> bool:
@@ -286,7 +286,7 @@ class FollowUpState(NotificationState):
         return False
 
     def to_report(self) -> Iterator[tuple[str, str]]:
-        """Stages of news that whoever asked for it is to hear, each with the person whom it is about, if any."""
+        """Stages of news for the requester, each with the person it is about, if any."""
         for person in self.agenda.missing if self.agenda else ():
             yield NotificationType.MISSING, person
         for line in self.notifications:
@@ -298,29 +298,29 @@ class FollowUpState(NotificationState):
         return any(one.person == person for one in self.awaited.pending)
 
     def attention(self) -> Iterator[Attention]:
-        """What only this kind knows to need somebody although nothing is broken."""
+        """Reasons for attention that only this kind has."""
         yield from ()
 
     @property
     def tells_of_success(self) -> bool:
-        """Whether those who were asked are told that it has been done; else their phones only lose what they show."""
+        """Whether participants are notified of success; else their notifications are only withdrawn."""
         return False
 
     def was_asked(self, place: Slot) -> bool:
-        """Whether somebody hears of the ending because it was their turn at some time."""
+        """Whether this person hears of the ending because it was their turn."""
         return place.turn_at is not None
 
     def is_overdue(self, now: datetime) -> bool:
-        """Whether somebody is still waited for although the due date has passed."""
+        """Whether people are pending after the due date."""
         return not self.status.ended and self.due_at is not None and now >= self.due_at
 
     def late_at(self, now: datetime) -> datetime | None:
-        """When it will be overdue; None if it is, or closes when it is due."""
+        """When it will be overdue; None if it is already, or closes when due."""
         due_at, closes_at = self.due_at, self.closes_at
         return due_at if due_at and now < due_at and due_at != closes_at else None
 
     def alarm(self, now: datetime, deadline: datetime | None) -> WakeUp | None:
-        """What rings first: the deadline, or what is to be done although nothing was heard; None when nothing does."""
+        """The first wake-up: deadline, or a time to act without news; None when there is none."""
         instants = {
             WakeUpKind.BUDGET: self.held_until(now),
             WakeUpKind.DEADLINE: deadline,
@@ -331,24 +331,24 @@ class FollowUpState(NotificationState):
         return min((WakeUp(at, what) for what, at in instants.items() if at is not None), default=None)
 
     def firsts(self) -> Iterator[Precondition]:
-        """What comes before anybody is told anything, in its order."""
+        """Preconditions, in their order."""
         if self.ending:
             yield Precondition.CLOSE
 
     def look_at(self, now: datetime) -> datetime | None:
-        """When it is looked how things stand although nothing was heard; None where nobody knows better."""
+        """When the source is read again without news; None for kinds without a source."""
         return None
 
     def to_look(self) -> Self:
-        """Have it looked how things stand, and everything planned anew."""
+        """Have the source read, and everything planned again."""
         return self.replan()
 
     def carried_over(self) -> Self:
-        """What a fresh history goes on from."""
+        """The state for the next history."""
         return self.replan()
 
     def planned(self, agenda: Schedule, now: datetime) -> Self:
-        """Follow this agenda, planned for `now`; a doubtful one is a problem, but a typo stops nobody's clock."""
+        """Adopt a schedule planned for `now`; a doubtful one is a problem that does not stop the clocks."""
         updated = self.replace(
             agenda=agenda, due_at=agenda.due_at, closes_at=agenda.over_at if agenda.closes else None, planned_at=now
         )
@@ -368,19 +368,19 @@ class FollowUpState(NotificationState):
         return self.replace(escalations=self.escalations + entries)
 
     def to_reassign(self, *wanted: Reassignment) -> Self:
-        """Remember places that are to be handed over."""
+        """Queue slots for reassignment."""
         return self.replace(reassigning=self.reassigning + wanted)
 
     def handed_over(self, wanted: Reassignment, refused: str | None, now: datetime) -> Self:
-        """Remember what became of it: a place was handed over, or why it could not be."""
+        """Record the result of a reassignment: done, or why not."""
         return self.reassigned(wanted, now) if refused is None else self.not_reassigned(wanted, refused, now)
 
     def reassigned(self, done: Reassignment, now: datetime) -> Self:
-        """A place was handed over: the old one's planned notices are superseded, the new one's clock begins."""
+        """A slot was reassigned: the old person's planned notifications are superseded, the new clock begins."""
         entry = EscalationEntry(from_=done.from_, to=done.to, reason=done.reason, at=now)
         left = tuple(one for one in self.reassigning if one.about != done.about and (one.by_hand or one.to != done.to))
-        # An escalation that hands the place over has happened: it is no notice that was left out. Reminders of an open
-        # question go to who is to answer it, whoever waits for the answer.
+        # An escalation that reassigns the slot has happened and was not left out. Reminders of an open question go to
+        # the person who is to answer, not to the old holder.
         happened = () if done.by_hand else (ActionType.ESCALATE, ActionType.ESCALATED)
         happened = (*happened, ActionType.QUESTION)
         updated = self.giving_up((done.from_,), Reason.SUPERSEDED, now, happened)
@@ -393,11 +393,11 @@ class FollowUpState(NotificationState):
         return handed._with_open_question(done, now)
 
     def hands_over(self, moment: ScheduledAction) -> bool:
-        """Whether an escalation is to hand a place over, and it may yet be done."""
+        """Whether an escalation is to reassign a slot and that is still possible."""
         return moment.hands_over and moment.person not in self.not_handed_over
 
     def not_reassigned(self, refused: Reassignment, why: str, now: datetime) -> Self:
-        """A place was not handed over; where that was an escalation, it is planned anew whom to alert at least."""
+        """A reassignment failed; after an escalation, an alert is planned instead."""
         left = tuple(one for one in self.reassigning if one != refused)
         updated = self.replace(reassigning=left)
         updated = updated.note(now, EventType.NOT_HANDED_OVER, refused.from_, why, about=refused.to)
@@ -406,19 +406,19 @@ class FollowUpState(NotificationState):
         return updated.replace(not_handed_over=(*self.not_handed_over, refused.from_)).replan()
 
     def reminded(self, says: str) -> Self:
-        """The reminder that was asked for has been tried for everyone whose turn it is; whom it reached in words."""
+        """The requested reminder was sent; its operation says whom it reached."""
         return self.replace(reminder=None, operations=self.operations.done(REMIND, says))
 
     def expire(self, moment: ScheduledAction, now: datetime) -> Self:
-        """Mean it to end, because the time is over; a wish that came before keeps its outcome."""
+        """Request the end because the time is over; an earlier request to end keeps its outcome."""
         return self.close(Ending(outcome=Status.EXPIRED, who="countersign", why=moment.why), now)
 
     def close(self, ending: Ending, now: datetime) -> Self:
-        """Mean it to end like this; the first who does so counts. Where nobody else has a say, it ends."""
+        """Request this ending; the first request counts. Kinds without a provider end at once."""
         return self if self.ending or self.status.ended else self.replace(ending=ending)
 
     def end(self, status: Status, now: datetime, by: str, problem: Problem | None = None) -> Self:
-        """End as `by` says, or who meant it: what was planned is settled, what was wished is done or too late."""
+        """End with this status: planned notifications are closed, open commands are done or too late."""
         meant = self.ending if self.ending and self.ending.outcome is status else None
         everyone = tuple(place.person for place in self.awaited.everyone)
         given_up = self.giving_up(everyone, Reason.SETTLED, now)
@@ -439,7 +439,7 @@ class FollowUpState(NotificationState):
         return ended.note(now, EventType(status), by, problem.code if problem else None)
 
     def fail(self, code: Code, says: str, now: datetime) -> Self:
-        """End because of something that nobody could mend. What has ended stays as it ended."""
+        """End because of a failure that cannot be fixed; an ended state is unchanged."""
         if self.status.ended:
             return self
         return self.end(Status.FAILED, now, by=self.words.decides, problem=Problem(code=code, since=now, says=says))
@@ -451,24 +451,24 @@ class FollowUpState(NotificationState):
         quiet: frozenset[str] = frozenset(),
         of: str = "",
     ) -> Self:
-        """Open the fan-out ledger at the instant of settlement; repeated, it changes nothing."""
+        """Open the outbox at the settlement; idempotent."""
         if self.handoff.opened or self.settled_at is None:
             return self
         opened = Outbox.open(targets, notices, self.settled_at, quiet, of)
         return self.replace(handoff=self.handoff.ending(opened))
 
     def handed_off(self, results: tuple[HandoffResult, ...], now: datetime) -> Self:
-        """Write down what became of targets, and of the notices among them."""
+        """Record results of targets, and of notifications among them."""
         lines = tuple(line for result in results for line in result.delivered)
         return self.replace(handoff=self.handoff.record(results, now)).told(lines, now)
 
     def answering_themselves(self, person: str, now: datetime) -> Self:
-        """Whoever has acted, or was replaced, no longer needs an answer."""
+        """Close the open question of a person who acted or was replaced."""
         stop = self.stop(StopKind.QUESTION)
         return self.go_on(StopKind.QUESTION, now) if stop and stop.who == person else self
 
     def _with_open_question(self, done: Reassignment, now: datetime) -> Self:
-        """An open question goes with the place; of what blocked somebody the hand-over is the answer."""
+        """Move an open question with the slot; a reassignment answers an obstacle."""
         waits = [one for one in self.questions if one.answer is None and one.holder == done.from_]
         if not waits:
             return self.answering_themselves(done.from_, now)
@@ -484,7 +484,7 @@ class FollowUpState(NotificationState):
         return updated.replace(stops=tuple(stops))
 
     def giving_up(self, people: tuple[str, ...], why: Reason, now: datetime, but: tuple[ActionType, ...] = ()) -> Self:
-        """The ledger's lines for what was planned for these people and will not be sent."""
+        """Log lines for planned notifications of these people that will not be sent."""
         unsent = self.unsent
         theirs = tuple(moment for moment in unsent if moment.person in people)
         escalated = {entry.from_ for entry in self.escalations}
@@ -503,26 +503,23 @@ State = TypeVar("State", bound=FollowUpState)
 
 
 class NoSlots(Slots[Slot]):
-    """Whom it asks."""
+    """The slots of a kind that asks nobody itself."""
 
     @property
     def everyone(self) -> tuple[Slot, ...]:
-        """Nobody."""
         return ()
 
 
 class JoinState(FollowUpState):
-    """What it remembers is how those stand that follow people up for it."""
+    """The state of a kind whose parts follow people up: onboarding, campaign."""
 
     @property
     def awaited(self) -> NoSlots:
-        """Nobody: others await people for it."""
+        """No slots."""
         return NoSlots()
 
     def action_of(self, person: str) -> NoticeAction:
-        """To look at it."""
         return NoticeAction.OPEN
 
     def give_place(self, person: str, to: str, now: datetime) -> Self:
-        """Nobody has a place in it."""
         return self

@@ -1,4 +1,4 @@
-"""What a part tells its onboarding while it goes on: for whom it waits now. Pure."""
+"""Signal `part_turn` from a part to its onboarding: for whom it waits now. Pure."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -14,7 +14,7 @@ _AS_EXPECTED_WITHIN: Final = timedelta(minutes=1)
 
 
 def onboarding_of(request: FollowUpInput, state: FollowUpState) -> str | None:
-    """Workflow id of the onboarding that it is a part of and that hears of it; None of anything else."""
+    """Workflow id of the subscribed onboarding that it is a part of, else None."""
     id, dot, _ = request.subject.id.partition(".")
     whole = Kind.ONBOARDING.workflow_id(id)
     hears = whole in (*request.subscribers, *state.subscribers) and whole not in state.unsubscribed
@@ -22,13 +22,13 @@ def onboarding_of(request: FollowUpInput, state: FollowUpState) -> str | None:
 
 
 def turn_of(shown: FollowUpShow, at: datetime) -> PartTurn:
-    """For whom it waits at this instant."""
+    """For whom it waits now."""
     asks = WaitingFor(person=shown.requester, since=shown.question.at) if shown.question else None
     return PartTurn(id=shown.id, at=at, waiting_for=shown.waiting_for[:PEOPLE_AT_MOST], asks=asks)
 
 
 def is_as_expected(request: FollowUpInput, state: FollowUpState, turn: PartTurn) -> bool:
-    """Whether the onboarding that has started it takes this for granted: that those who are asked first are."""
+    """Whether the onboarding already assumes this: its people asked first are pending."""
     people = tuple(one.person for one in turn.waiting_for)
     late = any(one.since - state.started_at > _AS_EXPECTED_WITHIN for one in turn.waiting_for)
     own = onboarding_of(request, state) in request.subscribers

@@ -1,6 +1,7 @@
-"""One answer everywhere: waiting for whom, since when, until when, what happens next and why.
+"""Views of all kinds: waiting for whom, since when, until when, what is next and why; Web UI details, search
+attributes.
 
-The query, the Web UI's details, `request show`, the settled record (record.py) and the page all speak from `facts`.
+The query, the details, `request show`, the settled record (record.py) and the pages all use `facts`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,7 +30,7 @@ from workflows.names import DUE_AT, EXTEND, HANDOFF, PROBLEM, STAGE, STATUS, TUR
 
 
 def attention_of(state: FollowUpState) -> tuple[Attention, ...]:
-    """Everything that needs somebody, at most one entry a code, the most pressing first."""
+    """Reasons for attention, one per code at most, most pressing first."""
     if state.status.ended:
         return dead_hand_offs(dead_of(state.handoff.lines))
     urgency = list(AttentionCode)
@@ -37,7 +38,7 @@ def attention_of(state: FollowUpState) -> tuple[Attention, ...]:
 
 
 def dead_hand_offs(dead: Sequence[HandoffLine]) -> tuple[Attention, ...]:
-    """What the targets that will never hear mean to somebody: nothing when there are none."""
+    """Attention for dead targets; empty without any."""
     if not dead:
         return ()
     says = f"could not tell {', '.join(line.target for line in dead)}"
@@ -55,7 +56,7 @@ def _while_it_lives(state: FollowUpState) -> Iterator[Attention]:
 
 
 def facts(subject: Subject, policy: Policy, state: FollowUpState, now: datetime) -> FollowUpShow:
-    """What is said at `now` of everything that is followed up; each kind adds what only it knows."""
+    """The view's fields common to all kinds, at `now`."""
     standstill = None if state.status.ended else _standstill(state)
     following = _next(state, standstill, now)
     return FollowUpShow(
@@ -83,7 +84,7 @@ def facts(subject: Subject, policy: Policy, state: FollowUpState, now: datetime)
 
 
 def details(shown: FollowUpShow) -> str:
-    """The Web UI's live details in Markdown."""
+    """Web UI details in Markdown."""
     lines = [f"### {shown.says}", ""]
     lines += [f"- waiting for **{w.person}** since {stamp(w.since)}" for w in shown.waiting_for]
     lines += [f"- {what} {stamp(at)}" for what, at in deadlines(shown)]
@@ -103,7 +104,7 @@ def details(shown: FollowUpShow) -> str:
 
 
 def deadlines(shown: FollowUpShow) -> Iterator[tuple[str, datetime]]:
-    """What is said of the due date, and of the closing where that is another."""
+    """Due date, and closing where it differs, in words."""
     if shown.due_at:
         yield "overdue since" if shown.overdue else "due", shown.due_at
     if shown.closes_at and shown.closes_at != shown.due_at:
@@ -111,18 +112,18 @@ def deadlines(shown: FollowUpShow) -> Iterator[tuple[str, datetime]]:
 
 
 def stamp(instant: datetime | None) -> str:
-    """An instant for people who run the system: UTC, to the minute."""
+    """An instant for operators: UTC, to the minute."""
     return instant.strftime("%a %d %b %Y %H:%M UTC") if instant else ""
 
 
 def outcome_words(line: Delivered) -> str:
-    """What became of a notice, with the reason when it was not simply accepted."""
+    """A notification's outcome, with the reason when it was not simply accepted."""
     devices = f" on {len(line.devices)} device{'s' if len(line.devices) > 1 else ''}" if line.devices else ""
     return f"{line.outcome}{devices}" + (f" ({why_words(line.why)})" if line.why else "")
 
 
 def is_needless(line: Delivered) -> bool:
-    """Whether a planned notice was left out because its purpose was reached: the ledger has it, nobody looks for it."""
+    """Whether a planned notification was left out because its purpose was reached; views omit it."""
     return line.outcome is NotificationOutcome.SUPPRESSED and line.why in (
         Reason.SIGNED,
         Reason.SETTLED,
@@ -140,7 +141,7 @@ def _people(state: FollowUpState) -> str:
 
 @dataclass(frozen=True)
 class _Standstill:
-    """Why no step of the agenda is next, as the sentence says it and as `next` does."""
+    """Why no scheduled action is next, as sentence and as `Next`."""
 
     says: str
     why: str
@@ -172,13 +173,13 @@ def _next(state: FollowUpState, standstill: _Standstill | None, now: datetime) -
 
 
 def _held(state: FollowUpState, now: datetime) -> HeldBack | None:
-    """Who is told next of those whose budget is used up."""
+    """The next notification after the budgets free."""
     held = (one for one in state.ledger.held if now < one.until)
     return min(held, key=lambda one: one.until, default=None)
 
 
 def _standstill(state: FollowUpState) -> _Standstill | None:
-    """The first of the moves that takes more than a moment, if it is not to wait for the agenda."""
+    """The first move that takes longer than a moment, if it is not a wait for the schedule."""
     if problem := state.problem if state.stop(StopKind.PROBLEM) else state.broken_off:
         says = f"Problem {problem.code} since {stamp(problem.since)}: {problem.says}"
         return _Standstill(says, f"trying again: {problem.says}", state.probe_at)
@@ -246,13 +247,13 @@ def _timeline(state: FollowUpState) -> tuple[TimelineEntry, ...]:
 
 
 def told_entry(line: Notification) -> TimelineEntry:
-    """A line of the reminder ledger as the timeline shows it."""
+    """A notification line as timeline entry."""
     happened = _BECAME[line.outcome]
     return TimelineEntry(at=line.at, happened=happened, about=line.stage, who=line.person, why=line.why)
 
 
 def handed_off_entry(line: HandoffLine) -> TimelineEntry:
-    """A line of the hand-off as the timeline shows it."""
+    """A hand-off line as timeline entry."""
     happened = EventType(f"replay_{line.state}" if line.replay else f"hand_off_{line.state}")
     about = str(line.replay) if line.replay else ""
     return TimelineEntry(at=line.at, happened=happened, about=about, who=line.target, why=line.why)
@@ -302,7 +303,7 @@ def _sentence(state: FollowUpState, standstill: _Standstill | None, following: N
 
 def _until_due(state: FollowUpState, now: datetime) -> str:
     if state.due is not None and any(one.what == EXTEND for one in state.operations.open):
-        # What was planned for the day before it was moved holds no more.
+        # The due date was moved: the old plan is void.
         due = state.due
         return f" until {stamp(due.astimezone(UTC)) if isinstance(due, datetime) else f'{due:%a %d %b %Y}'}"
     if state.is_overdue(now):
@@ -320,7 +321,7 @@ def _ended_sentence(state: FollowUpState, following: Next | None) -> str:
 
 
 def with_dead_targets(ending: str, lines: Iterable[HandoffLine]) -> str:
-    """The sentence about an ending, with the targets that will never hear of it."""
+    """The sentence about an ending, with its dead targets."""
     dead = [line.target for line in dead_of(lines)]
     return f"{ending}; could not tell {', '.join(dead)}" if dead else ending
 
@@ -329,7 +330,7 @@ _NO_OTHER_INSTANT: Final = timedelta(minutes=1)
 
 
 def stage_of(state: FollowUpState) -> str:
-    """The coarse stage for lists: `escalated` when somebody kept silent, `settled`, else what each kind calls it."""
+    """`CsStage`: `escalated` after an escalation, `settled`, else the kind's phase."""
     if state.status.ended:
         return "settled"
     if any(entry.reason is EscalationReason.ESCALATION for entry in state.escalations):
@@ -338,14 +339,14 @@ def stage_of(state: FollowUpState) -> str:
 
 
 def trouble_code(shown: FollowUpShow) -> str | None:
-    """The one word for lists: the problem, else what most needs somebody."""
+    """`CsTrouble`: the problem, else the most pressing attention."""
     if shown.problem:
         return shown.problem.code
     return shown.attention[0].code if shown.attention else None
 
 
 def untold(shown: FollowUpShow) -> HandoffState | None:
-    """Before the end, whether a target will never hear of an escalation, or was tried in vain and waits."""
+    """Before the end: whether a target of an escalation is dead or waits for a retry."""
     if shown.status.ended:
         return None
     if dead_lines(shown.handoffs):
@@ -355,7 +356,7 @@ def untold(shown: FollowUpShow) -> HandoffState | None:
 
 
 def publish(state: FollowUpState, shown: FollowUpShow, details: str) -> None:
-    """Bring the details and the search attributes up to date; an upsert is an event and an action, so only changes."""
+    """Update Web UI details and search attributes; an upsert is an event and an action, so only on changes."""
     workflow.set_current_details(details)
     updates = [
         *_keyword(STATUS, state.current_status),
@@ -381,7 +382,7 @@ def _due(value: datetime | None) -> list[SearchAttributeUpdate]:  # type: ignore
 
 
 def _turn(shown: FollowUpShow) -> list[SearchAttributeUpdate]:  # type: ignore[type-arg]
-    """Whose turn it is and since when, always together: one upsert a turn. Before all others whoever owes an answer."""
+    """Pending people and since when, in one upsert per turn; first the person who is to answer a question."""
     asked = shown.question
     answers = (WaitingFor(person=shown.requester, since=asked.at),) if asked and shown.waiting_for else ()
     waiting = (*answers, *shown.waiting_for)
@@ -396,7 +397,7 @@ def _turn(shown: FollowUpShow) -> list[SearchAttributeUpdate]:  # type: ignore[t
 
 
 def _is_about(known: datetime | None, since: datetime | None) -> bool:
-    """Whether an instant is told already as people read it: what a start takes is not worth an upsert."""
+    """Whether the stored instant is close enough; the seconds of a start are not worth an upsert."""
     if known is None or since is None:
         return known is since
     return abs(known - since) < _NO_OTHER_INSTANT

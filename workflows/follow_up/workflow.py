@@ -1,4 +1,4 @@
-"""The life of whatever is followed up: its moves, how people are told, the hand-off; each kind has the hooks."""
+"""The follow-up workflow: update handlers, sending notifications, background hand-off of escalations, the main loop."""
 
 import asyncio
 from abc import abstractmethod
@@ -74,16 +74,16 @@ with workflow.unsafe.imports_passed_through():
 
 
 class FollowUpMessages(LifecycleWorkflow[State]):
-    """What those who are asked, and whoever asked them, may wish."""
+    """Updates from participants and requester; the query `planning`."""
 
     @workflow.query(name=PLANNING, description="What the agenda is made from, for `request plan --against`")
     def planning(self) -> PlanningInput:
-        """The planner's input as it is now."""
+        """The planner's input now."""
         return planning_of(self._request, self.subject, self._progress, workflow.now())
 
     @workflow.update(name=REMIND, description="Tell everyone whose turn it is")
     def remind(self, command: ReminderNow) -> Receipt:
-        """Tell everyone whose turn it is."""
+        """Remind everyone whose turn it is."""
         return self._accept(commands.remind, command)
 
     @remind.validator
@@ -95,7 +95,7 @@ class FollowUpMessages(LifecycleWorkflow[State]):
         description="Ask somebody else instead of a signer, unless whoever decides has something against it",
     )
     def delegate(self, command: Delegation) -> Receipt:
-        """Ask somebody else instead of whose turn it is, unless whoever decides has something against it."""
+        """Ask somebody else instead of a pending person, unless the provider or kind refuses."""
         return self._accept(commands.delegate, command)
 
     @delegate.validator
@@ -103,12 +103,11 @@ class FollowUpMessages(LifecycleWorkflow[State]):
         self.allow(command, self.refuse_delegate(command))
 
     def refuse_delegate(self, command: Delegation) -> str | None:
-        """Why a place cannot be handed over like this; a kind may have more against it."""
+        """Why a slot cannot be reassigned; kinds may add reasons."""
         return commands.refuse_delegate(self._progress, command, self.subject.requester)
 
     @workflow.update(name=EXTEND, description="Move the due date, and plan everything anew")
     def extend(self, command: Extension) -> Receipt:
-        """Move the due date, and plan everything anew."""
         return self._accept(commands.extend, command)
 
     @extend.validator
@@ -117,7 +116,6 @@ class FollowUpMessages(LifecycleWorkflow[State]):
 
     @workflow.update(name=PAUSE, description="Pause it: no reminders, and nobody is told anything, until it is resumed")
     def pause(self, command: PauseCommand) -> Receipt:
-        """Stop the clocks and tell nobody anything."""
         return self._accept(commands.pause, command)
 
     @pause.validator
@@ -126,7 +124,6 @@ class FollowUpMessages(LifecycleWorkflow[State]):
 
     @workflow.update(name=RESUME, description="Resume it: the clocks go on")
     def resume(self, command: Resumption) -> Receipt:
-        """Have the clocks go on."""
         return self._accept(commands.resume, command)
 
     @resume.validator
@@ -135,7 +132,7 @@ class FollowUpMessages(LifecycleWorkflow[State]):
 
     @workflow.update(name=SNOOZE, description="Remind a signer at a time of their own")
     def snooze(self, command: NotNow) -> Receipt:
-        """Remind somebody at a time of their own."""
+        """Remind a person at a time of their own."""
         return self._accept(commands.snooze, command)
 
     @snooze.validator
@@ -144,7 +141,7 @@ class FollowUpMessages(LifecycleWorkflow[State]):
 
     @workflow.update(name=ASK, description="Ask the requester something; reminders are paused until it is answered")
     def ask(self, command: Question) -> Receipt:
-        """Ask the requester something; the clocks stop until it is answered."""
+        """Ask the requester; the clocks stop until the answer."""
         return self._accept(commands.ask, command)
 
     @ask.validator
@@ -153,7 +150,6 @@ class FollowUpMessages(LifecycleWorkflow[State]):
 
     @workflow.update(name=ANSWER, description="Answer the open question")
     def answer(self, command: Answer) -> Receipt:
-        """Answer the open question."""
         return self._accept(commands.answer, command)
 
     @answer.validator
@@ -169,43 +165,43 @@ All signers of an ordinary request are in one call, because Core Signature's mai
 
 
 def told_by(report: DeliveryReport) -> DeliveryReport:
-    """What a call has done for good: whoever it leaves open has no line yet."""
+    """The final lines of a delivery; open notifications have none yet."""
     return report.replace(delivered=tuple(line for line in report.delivered if line.key not in report.open_notices))
 
 
 def left_of(notices: tuple[NotificationOrder, ...], report: DeliveryReport) -> tuple[NotificationOrder, ...]:
-    """The notices that a call for the first `AT_MOST` of them has not told; they are sent at once."""
+    """Notifications beyond the first `AT_MOST`; they are sent in the next call at once."""
     return tuple(n for n in notices[:AT_MOST] if n.key in report.open_notices) + notices[AT_MOST:]
 
 
 def again(delivery: Delivery, stragglers: tuple[PendingDevice, ...]) -> Delivery:
-    """The same for phones that were left open, and for theirs alone."""
+    """The delivery of these retries: their devices alone."""
     devices = dict.fromkeys(device for one in stragglers for device in one.devices)
     return delivery.replace(notices=tuple(one.notice for one in stragglers), devices=tuple(devices))
 
 
 def in_words(delivery: Delivery) -> str:
-    """Who is told what, for the Web UI; at most 200 characters."""
+    """Who gets what, for the Web UI; at most 200 characters."""
     stages = dict.fromkeys(notice.stage for notice in delivery.notices)
     told = {stage: [notice.person for notice in delivery.notices if notice.stage == stage] for stage in stages}
     return "; ".join(f"{stage} → {', '.join(people)}" for stage, people in told.items())[:200]
 
 
 class NotificationSender(LifecycleWorkflow[State]):
-    """Tells people; each kind says what takes priority over that, and is planned or begun anew then."""
+    """Sends notifications; each kind says what interrupts a delivery."""
 
     def comes_first(self) -> Condition:
-        """Watch for what takes priority: anything that a handler records."""
+        """The watch that interrupts a delivery: by default any news."""
         return self.news()
 
     def heed(self, seen: DocumentSeen, asked_at: datetime | None = None) -> bool:
-        """Whether what was read before people were told, at `asked_at`, has news."""
+        """Whether the document read before the delivery, at `asked_at`, has news."""
         return False
 
     async def tell(self, notices: tuple[NotificationOrder, ...], planned: tuple[ScheduledAction, ...] = ()) -> bool:
-        """Deliver one stage to everyone; False when something took priority: who has no line then is told anew.
+        """Deliver one stage; False when interrupted: recipients without a line are planned again.
 
-        The phones that it leaves open are remembered, and nothing waits for them.
+        Devices left open are recorded for a retry.
         """
         moments = {key_of(self._progress.request, moment): moment for moment in planned}
         rest, others_told = notices, False
@@ -229,7 +225,7 @@ class NotificationSender(LifecycleWorkflow[State]):
         return True
 
     async def tell_again(self, stragglers: tuple[PendingDevice, ...]) -> None:
-        """Deliver once more what phones were left open of; a try that fails is no trouble, the next one has a time."""
+        """Retry devices left open; a failure is no problem, for the next retry has its time."""
         over = tuple(one for one in stragglers if one.is_over(workflow.now()))
         if over:
             self._give_up(over)
@@ -261,7 +257,7 @@ class NotificationSender(LifecycleWorkflow[State]):
 
     async def _deliver(self, delivery: Delivery, planned: tuple[ScheduledAction, ...]) -> DeliveryReport | None:
         how = options.NUDGE if delivery.document else options.NOTIFY
-        # Whoever is away, asleep or has heard enough by now may not have been when it was tried first.
+        # Absence, hours and budget of a recipient may have changed since the first try.
         return await self.call(
             PushService.deliver,
             delivery,
@@ -273,12 +269,12 @@ class NotificationSender(LifecycleWorkflow[State]):
         )
 
     def _priority(self, planned: tuple[ScheduledAction, ...]) -> Condition:
-        """Watch for what takes priority, be it the night."""
+        """A condition: something interrupts, or the recipients' hours end."""
         comes_first = self.comes_first()
         return lambda: comes_first() or bool(_closed(planned))
 
     def _heard(self, delivery: Delivery, report: DeliveryReport, tried: tuple[PendingDevice, ...]) -> None:
-        """Write down what became of a call, whom it leaves open, and of which escalations somebody knows by it."""
+        """Record the results of a delivery, its open devices, and escalations that reached somebody."""
         now, planned = workflow.now(), tuple(one.moment for one in tried if one.moment)
         done = told_by(report)
         updated = self._progress.untold(frozenset(one.key for one in done.put_off))
@@ -288,12 +284,12 @@ class NotificationSender(LifecycleWorkflow[State]):
         self._progress = updated.escalated(alerted(updated, planned), now)
 
     def _give_up(self, over: tuple[PendingDevice, ...]) -> None:
-        """Their hours have closed: whoever was reached by no phone is told when they open."""
+        """The recipients' hours have ended: those not reached are planned for the next."""
         self._progress = self._progress.untold(frozenset(one.key for one in over))
         self._put_off(tuple(one.moment for one in over if one.moment))
 
     def _put_off(self, closed: tuple[ScheduledAction, ...]) -> None:
-        """Plan anew what could not be sent in its recipient's hours: an outage that ends at night wakes nobody."""
+        """Plan again what could not be sent in the recipient's hours: an outage that ends at night wakes nobody."""
         told = {line.key for line in self._progress.notifications}
         for moment in closed:
             if key_of(self._progress.request, moment) in told:
@@ -315,15 +311,15 @@ ASIDE = "aside"
 
 
 class BackgroundNotifier(LifecycleWorkflow[State]):
-    """Has a task of its own for targets of escalations, of which there is one at most."""
+    """Hands escalations off to targets in one background task."""
 
     def __init__(self, request: FollowUpInput, state: State) -> None:
-        """`at_rest` is whether the story waits for whatever comes: only then what targets have heard is news to it."""
+        """`at_rest` is set while the main loop waits for any news: only then are results of targets news to it."""
         super().__init__(request, state)
         self.at_rest = False
 
     def tell_aside(self, aside: asyncio.Task[None] | None) -> asyncio.Task[None] | None:
-        """Have targets told of escalations beside the story, which waits for none of them."""
+        """Start the background task for due targets, unless it runs."""
         self._progress = open_escalations(self._request, self._progress, workflow.now())
         if aside is not None and aside.done():
             aside.result()
@@ -333,13 +329,13 @@ class BackgroundNotifier(LifecycleWorkflow[State]):
         return aside
 
     def break_off(self, aside: asyncio.Task[None] | None) -> None:
-        """It has ended: whoever has not heard of an escalation yet hears of it with the ending."""
+        """Stop it at the end: open targets of escalations are called with the ending."""
         if aside is not None:
             aside.cancel()
             self._progress = self._progress.replace(handoff=self._progress.handoff.skipping())
 
     async def _tell_of_escalations(self) -> None:
-        """Until each target is done or dead. A fresh history, or the ending, goes on where this is broken off."""
+        """Until each target is done or dead. The next history, or the ending, continues an interrupted one."""
         while (due_at := self._progress.handoff.next_at) is not None:
             if (pause := due_at - workflow.now()) > timedelta():
                 await self._sooner(pause)
@@ -352,7 +348,7 @@ class BackgroundNotifier(LifecycleWorkflow[State]):
                 if is_cancelled_exception(failure):
                     return
                 report = unreached(batch, call_failure_of(failure).says)
-            # While the story calls somebody, or pauses before it calls again, this would be news that breaks that off.
+            # During a call of the main loop, or its pause, this would be news that interrupts it.
             await workflow.wait_condition(lambda: self.at_rest)
             updated = handed_off(self.subject, self._progress, report.results, now)
             self._progress = updated.replace(handoff=remembered(updated.handoff, batch, report, now))
@@ -379,33 +375,33 @@ _ALARM_WORDS: Final = {WakeUpKind.BUDGET: "the budget of notices", WakeUpKind.ST
 
 
 class FollowUpWorkflow(FollowUpMessages[State], BackgroundNotifier[State], NotificationSender[State]):
-    """Follows up until it has ended, and then until everyone concerned has been told how.
+    """Follows up until the end, then hands off. Contains the moves.
 
-    Here are its moves. What comes from where:
-    - `FollowUpMessages`: what whoever is asked, and whoever asked, may wish; the query `planning`
-    - `NotificationSender`: how people are told, a stage at a time; `BackgroundNotifier`: how systems are told of
-      escalations meanwhile
-    - `LivingWorkflow`: `cancel`, `subscribe`, `replay`; the end, the hand-off and the record; what the Web UI shows
-    - `AcceptsWishes`: each update is accepted once and answered with a receipt; the query `operation`
-    - `PatientWorkflow`: calls that are repeated until somebody has fixed what is wrong, waits, fresh histories
+    Inherited:
+
+    - `FollowUpMessages`: updates of participants and requester; the query `planning`
+    - `NotificationSender`: deliveries; `BackgroundNotifier`: targets of escalations
+    - `LifecycleWorkflow`: `cancel`, `subscribe`, `replay`; end, hand-off, record, search attributes
+    - `AcceptsCommands`: updates accepted once, answered by receipts; the query `operation`
+    - `RetryingWorkflow`: calls with retries, waits, continue-as-new
     """
 
     @abstractmethod
     async def act_first(self, first: Precondition) -> None:
-        """Do what comes before anybody is told anything."""
+        """Carry out a precondition of this kind."""
 
     @abstractmethod
     async def hand_over(self, wanted: Reassignment) -> None:
-        """Give somebody's place to somebody else, or remember why it cannot be done."""
+        """Reassign a slot, or record why it cannot be done."""
 
     def __init__(self, request: FollowUpInput, state: State) -> None:
-        """A fresh history tells its onboarding anew: what the one before has told last may not have left it."""
+        """The turn signal is sent anew in each history: the last one may not have left the previous one."""
         super().__init__(request, state)
         self._turn_told: PartTurn | None = None
         self._telling: list[asyncio.Task[None]] = []
 
     async def follow_up(self) -> None:
-        """Move by move, until it has ended."""
+        """The main loop: move by move, until the end."""
         aside: asyncio.Task[None] | None = None
         while not self._progress.status.ended:
             aside = self.tell_aside(aside)
@@ -455,7 +451,7 @@ class FollowUpWorkflow(FollowUpMessages[State], BackgroundNotifier[State], Notif
                 await self._wait_for(moment)
 
     async def _wait_for(self, moment: ScheduledAction | None) -> None:
-        """Wait for the moment; a plan that is in doubt is made anew before."""
+        """Wait for the action's instant; replan first if the plan is in doubt."""
         doubt = self._progress.probe_at
         if doubt is None or (moment and moment.at < doubt):
             await self._wait(moment.at if moment else None, _wait_words(moment, self._progress.words.wanted))
@@ -463,7 +459,7 @@ class FollowUpWorkflow(FollowUpMessages[State], BackgroundNotifier[State], Notif
             self._progress = self._progress.replan()
 
     async def _wait(self, deadline: datetime | None, words: str) -> WakeUpKind | None:
-        """Wait for the deadline (None: for ever), or until the memory itself has something to do; None for news."""
+        """Wait for the deadline (None: for ever) or an earlier wake-up of the state; None for news."""
         alarm = self._progress.alarm(workflow.now(), deadline)
         words = _ALARM_WORDS.get(alarm.rings_for, words) if alarm else words
         self.at_rest = True
@@ -472,14 +468,14 @@ class FollowUpWorkflow(FollowUpMessages[State], BackgroundNotifier[State], Notif
         rang = alarm.rings_for if alarm and wake is Wake.DEADLINE else None
         match rang:
             case WakeUpKind.BUDGET:
-                # By then the hours of whoever was held back may have closed.
+                # By then the hours of held-back recipients may have ended.
                 self._progress = self._progress.replan()
             case WakeUpKind.LOOK:
                 self._progress = self._progress.to_look()
         return rang
 
     async def _plan(self) -> None:
-        """Turn policy, people and now into instants: locally, and durably retried when that fails."""
+        """Plan in a local activity, with durable retries when that fails."""
         before, planning = self._progress, self.planning()
         try:
             agenda = await workflow.execute_local_activity_method(
@@ -494,7 +490,7 @@ class FollowUpWorkflow(FollowUpMessages[State], BackgroundNotifier[State], Notif
             self._adopt(agenda, planning.now, before)
 
     async def _plan_durably(self) -> None:
-        """Retry until planning succeeds at all, then plan once more from where the clocks are by then."""
+        """Retry until planning succeeds, then plan once more from the present clocks."""
         how, summary = options.PLAN, "plan the next steps"
         if await self.call(Planner.plan, self.planning(), how, summary, unless=self.news) is None:
             return
@@ -504,12 +500,12 @@ class FollowUpWorkflow(FollowUpMessages[State], BackgroundNotifier[State], Notif
             self._adopt(agenda, planning.now, before)
 
     def _adopt(self, agenda: Schedule, planned_for: datetime, before: State) -> None:
-        """Follow the agenda, unless something has changed since `before`: a change is not in this plan."""
+        """Adopt the schedule, unless the state has changed since `before`."""
         if self._progress is before:
             self._progress = before.planned(agenda, planned_for)
 
     async def _escalate(self, moments: tuple[ScheduledAction, ...]) -> None:
-        """Hand over the places that the policy wants handed over, and alert somebody about the others."""
+        """Queue the reassignments that the policy wants, and alert alternates about the others."""
         handed = tuple(filter(self._progress.hands_over, moments))
         staying = tuple(moment for moment in moments if moment not in handed)
         wanted = [Reassignment(from_=m.person, to=m.to, reason=m.reason, who="countersign") for m in handed]
@@ -518,14 +514,14 @@ class FollowUpWorkflow(FollowUpMessages[State], BackgroundNotifier[State], Notif
             await self.tell(alerts(self._progress, staying), planned=staying)
 
     async def _remind_now(self) -> None:
-        """Send the reminder that was asked for to everyone who has not had it; with nobody left it is done."""
+        """Send the requested reminder to people without it; when none is left it is done."""
         if moments := asked_for(self._progress, workflow.now()):
             await self.tell(by_hand(self._progress, moments), planned=moments)
         if not asked_for(self._progress, workflow.now()):
             self._progress = self._progress.reminded(reminded_words(self._progress))
 
     def published(self, shown: Shown) -> None:
-        """Tell its onboarding for whom it waits, once for each turn; of its end that hears by the hand-off."""
+        """Send `part_turn` to the onboarding, once per turn; it hears of the end by the hand-off."""
         onboarding = onboarding_of(self._request, self._progress)
         if onboarding is None or self._progress.status.ended:
             return
@@ -534,13 +530,13 @@ class FollowUpWorkflow(FollowUpMessages[State], BackgroundNotifier[State], Notif
             return
         if self._turn_told is None or not turn.is_as(self._turn_told):
             self._turn_told = turn
-            # Kept, for a task that nothing refers to may be collected before it is done.
+            # Keep a reference: an unreferenced task may be garbage-collected.
             self._telling = [task for task in self._telling if not task.done()]
             self._telling.append(asyncio.create_task(_tell_of_turn(onboarding, turn), name="turn"))
 
 
 async def _tell_of_turn(onboarding: str, turn: PartTurn) -> None:
-    """An onboarding that has ended needs no word of it."""
+    """Signal the onboarding; a closed one is ignored."""
     try:
         await workflow.get_external_workflow_handle(onboarding).signal(PART_TURN, turn)
     except FailureError as failure:

@@ -1,4 +1,4 @@
-"""What is remembered while something that has ended is handed off once more. Pure."""
+"""The state of the replay workflow: lines to replay, who asked for them, results. Pure."""
 
 from datetime import datetime
 from typing import Final, Self
@@ -18,14 +18,14 @@ _NO_RECORD: Final = "its record does not say whom it was handed off to"
 
 
 class RequestedReplay(Model):
-    """A replay that somebody asked for, by the id of its update."""
+    """A requested replay, by its update id."""
 
     id: str
     wish: Replay
 
 
 class ReplayState(CommandState):
-    """What is remembered: whom to tell of what, who asked for it, and what became of it."""
+    """The outbox of the record, requested replays, and the command log."""
 
     order: HandOffOrder | None = None
     read: bool = False
@@ -35,7 +35,7 @@ class ReplayState(CommandState):
     over: bool = False
 
     def wished(self, id: str, command: Replay, now: datetime) -> Self:
-        """Take a wish down; it is decided about once the record was read."""
+        """Record a request; it is decided once the record was read."""
         one = Operation(
             id=id,
             what=REPLAY,
@@ -50,16 +50,16 @@ class ReplayState(CommandState):
         )
 
     def recalled(self, found: RecordedHandOff) -> Self:
-        """Go on from what the record says."""
+        """Continue from the record."""
         return self.replace(read=True, order=found.order, handoff=ledger_of(found))
 
     def decided(self, now: datetime) -> Self:
-        """Decide about each wish: a line of its own in the ledger, or the reason why not."""
+        """Decide each request: a new line in the outbox, or the reason why not."""
         operations, ledger = self.operations, self.handoff
         for one in self.asked:
             known = operations.of(one.id)
             if known is None or known.state is not OperationState.OPEN:
-                continue  # Who asked for the same before had it done meanwhile.
+                continue  # An earlier request for the same was carried out meanwhile.
             why = refuse_closed(ledger, one.wish) if self.order else _NO_RECORD
             if why is None:
                 ledger = replayed(ledger, one.wish, now)
@@ -68,12 +68,12 @@ class ReplayState(CommandState):
         return self.replace(asked=(), operations=operations, handoff=ledger)
 
     def told(self, batch: HandoffBatch, report: HandoffReport, now: datetime) -> Self:
-        """Write down what became of targets."""
+        """Record results of targets."""
         ledger = remembered(self.handoff.record(report.results, now), batch, report, now)
         return self.replace(handoff=ledger, operations=over(self.operations, ledger, report.results))
 
     def given_up(self, why: str) -> Self:
-        """Stop; what has not been told by now stays untold."""
+        """Stop; pending targets are not called."""
         operations = self.operations
         for one in operations.open:
             operations = operations.refuse(one.id, why)
@@ -81,7 +81,7 @@ class ReplayState(CommandState):
 
 
 class ReplayInput(Model):
-    """What has ended and how, and the memory that is carried over."""
+    """What has ended, and the carried state."""
 
     ended: ReplayOrder
     status: Status

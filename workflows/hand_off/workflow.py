@@ -1,4 +1,4 @@
-"""Handing off once more what has ended: from its settled record, once its own run is closed (docs/hand-off.md)."""
+"""Replay of a hand-off from the settled record after the run is closed (docs/hand-off.md); the Nexus call workflow."""
 
 from typing import Final
 
@@ -28,7 +28,7 @@ _GIVEN_UP: Final = "given up: the workflow was cancelled in Temporal"
 
 @workflow.defn(name=HAND_OFF)
 class HandOffWorkflow(AcceptsCommands[ReplayState]):
-    """Reads the record, tells whoever is to be told once more, and lives until each is done or dead."""
+    """Reads the record, calls the requested targets, and runs until each is done or dead."""
 
     @workflow.init
     def __init__(self, given: ReplayInput) -> None:
@@ -38,7 +38,7 @@ class HandOffWorkflow(AcceptsCommands[ReplayState]):
     @workflow.run
     @despite_cancellation
     async def run(self, given: ReplayInput) -> ReplayedFacts:
-        """Tell until there is nobody left to tell and what became of it stands beside the record."""
+        """Call until nothing is due and the results are stored beside the record."""
         await self._recall()
         while not self._progress.over:
             self._progress = self._progress.decided(workflow.now())
@@ -69,7 +69,7 @@ class HandOffWorkflow(AcceptsCommands[ReplayState]):
             self._progress = self._progress.told(batch, report, now)
 
     async def _record_although_given_up(self) -> None:
-        """Once: whoever gave it up need not wait for a store."""
+        """One attempt: a cancelled run does not wait for the store."""
         known = self._progress
         if known.order is not None and known.handoff.unrecorded is not None:
             batch = batch_again(known.order, known.handoff, workflow.now()).replace(calls=())
@@ -77,7 +77,7 @@ class HandOffWorkflow(AcceptsCommands[ReplayState]):
 
     @workflow.update(name=REPLAY, description="Hand off to a target once more")
     def replay(self, command: Replay) -> Receipt:
-        """Take it down; whether it may be is decided by the record."""
+        """Record the request; the record decides."""
         return self.accept_once(lambda id, now: self._progress.wished(id, command, now))
 
     @replay.validator
@@ -88,11 +88,10 @@ class HandOffWorkflow(AcceptsCommands[ReplayState]):
 
     @workflow.signal(name=HAND_OFF_NOW, description="Try targets at once that would be tried later")
     def hand_off_now(self, wanted: HandOffNow) -> None:
-        """Have them due now."""
+        """Make the next attempts due now."""
         self._progress = self._progress.replace(handoff=self._progress.handoff.hurried(wanted.target, workflow.now()))
 
     def receipt(self, operation: Operation) -> Receipt:
-        """How a replay stands now."""
         op = operation.id.removeprefix(f"{REPLAY}-")
         says = operation.says if operation.state is OperationState.OPEN else ""
         return Receipt(
@@ -107,29 +106,28 @@ class HandOffWorkflow(AcceptsCommands[ReplayState]):
 
     @workflow.query(name=SHOW, description="Who is told once more, and how that stands")
     def show(self) -> ReplayedFacts:
-        """Every line of its hand-off."""
+        """All lines of its hand-off."""
         known = self._progress
         return ReplayedFacts(
             id=self._given.ended.id, status=self._given.status, handoffs=known.handoff.lines, problem=known.problem
         )
 
     def publish(self) -> None:
-        """The Web UI's details."""
+        """Web UI details."""
         words = [f"- {h.target} · {h.state} · {h.attempts} attempts" for h in self._progress.handoff.lines]
         if problem := self._progress.problem:
             words = [f"**{problem.code}**: {problem.says}", "", *words]
         workflow.set_current_details("\n".join(words))
 
     def carried_over(self) -> ReplayInput:
-        """What it was started with, and all that is remembered."""
         return self._given.replace(carried=self._progress)
 
     def given_up(self) -> Condition:
-        """Watch for the end that somebody wants although nobody was told."""
+        """The watch for a cancellation."""
         return lambda: self._progress.over
 
     def failed(self, trouble: CallFailure) -> None:
-        """Nothing that it calls fails for good."""
+        """Unused: no call of it fails for good."""
         self._progress = self._progress.given_up(trouble.says)
 
     def cancelled(self, reason: str) -> None:
@@ -139,11 +137,11 @@ class HandOffWorkflow(AcceptsCommands[ReplayState]):
 
 @workflow.defn(name=NEXUS_CALL)
 class NexusCallWorkflow:
-    """Runs until the operation has begun, as a call over HTTP is over with its answer: weeks of it are its team's."""
+    """Starts a Nexus operation and ends when it has begun: its weeks of work belong to the other team."""
 
     @workflow.run
     async def run(self, order: OperationOrder) -> None:
-        """Call; what is refused, or taken by nobody in time, fails the run."""
+        """Call; fails when the operation is refused or not started in time."""
         wanted = order.operation
         service = workflow.create_nexus_client(service=wanted.service, endpoint=wanted.endpoint)
         await service.start_operation(

@@ -1,4 +1,4 @@
-"""What of a stage is to be started, what has been, and whether anything of it is still waited for. Pure."""
+"""Parts of an onboarding's stage: which to start, whether the stage is over, the owner's decisions, news. Pure."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -18,7 +18,7 @@ from workflows.onboarding.state import OnboardingState, PartNews, PartProgress, 
 
 
 def to_start(journey: OnboardingState, stage: StagePlan) -> tuple[PartToStart, ...]:
-    """The parts of a stage whose workflow is to be started, and the tasks to decide about what went wrong."""
+    """The parts of a stage to start, and decision tasks for failed ones."""
     parts = [(plan, part) for plan, part in journey.of(stage) if plan.what is not PartKind.NOTICE]
     begin = [
         PartToStart(part=part.id, id=part.run, what=plan.what, content=part.content, again=part.left)
@@ -43,15 +43,15 @@ def to_start(journey: OnboardingState, stage: StagePlan) -> tuple[PartToStart, .
 def begun(
     journey: OnboardingState, started: PartToStart, *, refused: bool, now: datetime, asked: tuple[str, ...] = ()
 ) -> OnboardingState:
-    """What was to be started has been, or was refused; meanwhile it may have ended, or have been decided about.
+    """The state after starts: started or refused; meanwhile a part may have ended or been decided about.
 
-    `asked` are those whom it asks first, where that are others than were planned.
+    `asked` are people asked first where they differ from the plan.
     """
     part = journey.part(started.part)
     if part is None:
         return journey
     if started.after is None:
-        # A part that was heard of before its start was answered has ended already.
+        # A part may report before its start is answered: then it has ended already.
         lives = part.state is PartState.COMING and part.run == started.id and not refused
         return journey.begun(part, now, asked) if lives else journey
     if part.state is PartState.UNDECIDED and part.run == started.after:
@@ -62,7 +62,7 @@ def begun(
 
 
 def others_asked(stage: StagePlan, started: PartToStart, begun: tuple[PartBegun, ...]) -> tuple[str, ...]:
-    """Whom a part asks first, where that are others than were planned: another signer by a decision, new members."""
+    """People asked first where they differ from the plan: a replaced signer, new team members."""
     if started.after is not None:
         return ()
     planned = next((plan.asked for plan in stage.parts if plan.id == started.part), ())
@@ -71,7 +71,7 @@ def others_asked(stage: StagePlan, started: PartToStart, begun: tuple[PartBegun,
 
 
 def may_have_begun(journey: OnboardingState, stages: tuple[StagePlan, ...]) -> tuple[str, ...]:
-    """The workflow ids of what was being started when it ended: nobody knows how far that came."""
+    """Workflow ids of unanswered starts at the end: they may exist."""
     if len(journey.entered) <= journey.stage:
         return ()
     starting = to_start(journey, stages[journey.stage])
@@ -80,7 +80,7 @@ def may_have_begun(journey: OnboardingState, stages: tuple[StagePlan, ...]) -> t
 
 
 def is_over(journey: OnboardingState, stage: StagePlan) -> bool:
-    """Whether a stage waits for nothing any more."""
+    """Whether a stage waits for nothing."""
     return all(part.state.over for _, part in journey.of(stage))
 
 
@@ -89,7 +89,6 @@ TRIES_AT_MOST: Final = 20
 
 
 def refuse_decide(journey: OnboardingState, command: Decision) -> str | None:
-    """Why this cannot be decided."""
     part = journey.part(command.part)
     if why := living_refusal(journey) or name_fault(command.actor):
         return why
@@ -116,21 +115,20 @@ def _refuse_again(part: PartProgress, command: Decision) -> str | None:
 
 
 def refuse_send_link(journey: OnboardingState, command: NewLink, customers: tuple[str, ...]) -> str | None:
-    """Why somebody cannot be sent a link."""
     if why := living_refusal(journey) or name_fault(command.actor):
         return why
     return None if command.actor in customers else f"{command.actor} is none of the customer's people"
 
 
 def send_link(journey: OnboardingState, command: NewLink, now: datetime) -> OnboardingState:
-    """Have whoever wishes it sent their link; one that is still to be sent serves them as well."""
+    """Request the actor's link; a pending one serves as well."""
     if command.actor in journey.links:
         return journey
     return journey.replace(links=(*journey.links, command.actor)).note(now, EventType.LINK_WISHED, command.actor, None)
 
 
 def decide(journey: OnboardingState, command: Decision, now: datetime) -> OnboardingState:
-    """Do what the owner has decided."""
+    """Carry out the owner's decision."""
     decided = EventType(f"decided_{command.choice}")
     updated = journey.note(now, decided, command.actor, command.reason or None, about=command.part, said=True)
     if command.choice is PartOutcome.STOP:
@@ -139,7 +137,7 @@ def decide(journey: OnboardingState, command: Decision, now: datetime) -> Onboar
 
 
 def news_of(journey: OnboardingState, stage: StagePlan) -> Iterator[tuple[PartPlan, PartProgress, PartNews]]:
-    """What people are still to be told of the parts of a stage, in the order in which it happened."""
+    """Events of a stage's parts that people were not notified of, in order."""
     for plan, part in journey.of(stage):
         for news in _news(plan, part):
             if news not in part.told:
@@ -156,7 +154,7 @@ def _news(plan: PartPlan, part: PartProgress) -> Iterator[PartNews]:
 
 
 def notices_of(onboarding: Onboarding, plan: PartPlan, what: PartNews) -> Iterator[NotificationOrder]:
-    """The notices of one piece of news: those of the file to whom it says, others to the customer."""
+    """Notifications of one event: of news to the file's recipients, else to the customer."""
     said = what is PartNews.NOTICE
     for person in plan.asked if said else (onboarding.customer,):
         notice = _notice(onboarding, f"{what}-{plan.id}", person)
@@ -164,7 +162,7 @@ def notices_of(onboarding: Onboarding, plan: PartPlan, what: PartNews) -> Iterat
 
 
 def link_notices(onboarding: Onboarding, journey: OnboardingState) -> tuple[NotificationOrder, ...]:
-    """Their links to those who wished them."""
+    """The links to those who requested them."""
     stage = f"{NotificationType.LINK}-{journey.links_sent + 1}"
     return tuple(_notice(onboarding, stage, person) for person in journey.links)
 

@@ -1,6 +1,6 @@
-"""How far an onboarding has come: the memory in which its parts stand, and what is heard of them. Pure.
+"""The state of an onboarding: stages, status of each part, turns reported by parts.
 
-The parts follow people up themselves; here is only what they are joined by.
+Pure; parts follow people up themselves.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -30,7 +30,7 @@ DECISION: Final = "onboarding-decision"
 
 
 class PartState(StrEnum):
-    """Where a part stands."""
+    """Status of a part."""
 
     COMING = "coming"
     OPEN = "open"
@@ -47,7 +47,7 @@ class PartState(StrEnum):
 
 
 class PartNews(StrEnum):
-    """What the onboarding tells of a part; what it asks people for, and how it ended, the part says itself."""
+    """Events of a part that the onboarding notifies of; the part itself notifies of the rest."""
 
     NOTICE = "notice"
     BEGUN = "begun"
@@ -55,13 +55,11 @@ class PartNews(StrEnum):
 
 
 class PartProgress(Model):
-    """One part: `status` is how its workflow ended last, `says` why it could not be started.
+    """One part: `status` is its workflow's last ending, `says` why it could not be started.
 
-    `asked` counts the tasks to decide about it, `deciding` says that one of them is open, `unasked` that it could not
-    be started: whatever is wrong will not be mended within seconds, so the next look tries again. `content` replaces
-    what the file says. `since` is when it was started last, `at` when it ended; `left` says that it was terminated
-    instead. `turns` say for whom it waits by its own word, the latest last; `decision_turn` the same of the
-    task to decide.
+    `asked` counts decision tasks, `deciding`: one is open, `unasked`: it could not be started, the next check tries
+    again. `content` replaces the file's. `since` is the last start, `at` the end; `left`: terminated instead. `turns`
+    and `decision_turn` are the turns that part and decision task reported, latest last.
     """
 
     id: str
@@ -91,7 +89,7 @@ class PartProgress(Model):
         return self.place if self.tries == 1 else f"{self.place}.r{self.tries}"
 
     def begun_as(self, workflow_id: str) -> PartToStart | None:
-        """What its latest workflow, or the one before, was started from; None for another's, and for a task."""
+        """What its latest or previous workflow was started from; None for a foreign one and for a task."""
         before = self.replace(tries=self.tries - 1, content=self.content_before) if self.tries > 1 else self
         for one in (self, before):
             if one.runs_as is Kind.REQUEST and one.runs_as.workflow_id(one.run) == workflow_id:
@@ -100,13 +98,13 @@ class PartProgress(Model):
 
     @property
     def open_workflows(self) -> tuple[str, ...]:
-        """The ids of its workflows that may be open."""
+        """Ids of its workflows that may be open."""
         own = self._own_workflow if self.state is PartState.OPEN else ()
         return (*own, Kind.TASK.workflow_id(self.decision)) if self.deciding else own
 
     @property
     def abandoned(self) -> tuple[str, ...]:
-        """The id of its workflow that was terminated, should nobody take it up: its document still asks people."""
+        """The id of its terminated workflow, unless resumed: its document is still open."""
         return self._own_workflow if self.left and self.state is not PartState.OPEN else ()
 
     @property
@@ -115,32 +113,32 @@ class PartProgress(Model):
 
     @property
     def decision(self) -> str:
-        """The id of the latest task to decide about it, or of the first."""
+        """The id of its latest decision task, or of the first."""
         return f"{self.run}.decide" if self.asked < 2 else f"{self.run}.decide.r{self.asked}"
 
     @property
     def next_decision(self) -> str:
-        """The id of the task to decide about it that is next."""
+        """The id of its next decision task."""
         return self.replace(asked=self.asked + 1).decision
 
     @property
     def open_decisions(self) -> tuple[str, ...]:
-        """The task to decide about it that may be open: nobody knows how far a start came that was not answered."""
+        """Ids of decision tasks that may be open: an unanswered start may have succeeded."""
         return (self.decision,) if self.deciding else (self.next_decision,) if self.to_ask else ()
 
     @property
     def turn(self) -> PartTurn | None:
-        """For whom it waits, as far as it has said so itself."""
+        """The turn it reported, None before."""
         return self.turns[-1] if self.turns else None
 
     @property
     def turn_to_decide(self) -> PartTurn | None:
-        """For whom the open task to decide waits, as far as it has said so itself."""
+        """The turn that its open decision task reported, None before."""
         turn = self.decision_turn
         return turn if turn and turn.id == self.decision else None
 
     def heard(self, turn: PartTurn) -> Self:
-        """The part with what it, or the task to decide about it, says of its turn; an older word changes nothing."""
+        """The part after a reported turn; an older report changes nothing."""
         if self.state is PartState.UNDECIDED:
             decides = turn.id in (self.decision, self.next_decision)
             return self.replace(decision_turn=turn) if decides else self
@@ -150,15 +148,15 @@ class PartProgress(Model):
         return self.replace(turns=(*self.turns, turn)[-TURNS_AT_MOST:])
 
     def hears(self, seen: PartSeen) -> bool:
-        """Whether this changes anything: of one that ended otherwise, or was broken off, a good end still does."""
+        """Whether this changes anything: a later success still counts after a failure or termination."""
         if self.state is PartState.UNDECIDED:
             return seen.status is not None and (seen.status.fulfilled or seen.status is Status.WAIVED)
         return not self.state.over
 
     def after(self, command: Decision) -> Self:
-        """The part once its owner has decided: it is waived, or to be started once more under an id of its own.
+        """The part after its owner's decision: waived, or to be started again under a new id.
 
-        One that was left as it was is taken up instead: of another one people would have a second document to sign.
+        A terminated one is resumed instead, because a new one would be a second document to sign.
         """
         if not command.choice.again:
             return self.replace(state=PartState.WAIVED, deciding=False, left=False)
@@ -172,13 +170,13 @@ class PartProgress(Model):
 
     @property
     def to_ask(self) -> bool:
-        """Whether its owner is to be asked about it."""
+        """Whether a decision task is to be started."""
         waits = self.deciding or self.unasked
         return self.state is PartState.UNDECIDED and not waits and self.asked < ASKED_AT_MOST
 
 
 def decided_onboarding(task: str) -> str | None:
-    """The id of the onboarding about whose part this task asks to decide, None for the id of any other task."""
+    """The onboarding's id from a decision task's id, None for any other task."""
     part, found, again = task.rpartition(".decide")
     if not found or not (again == "" or _is_round(again.removeprefix("."))):
         return None
@@ -208,7 +206,7 @@ _ENDED: Final = {
 
 
 class OnboardingState(JoinState):
-    """The memory of one onboarding; `stage` is the number of the one it is in, from 0."""
+    """The state of one onboarding; `stage` counts from 0."""
 
     words = FollowUpWords(
         subject="onboarding",
@@ -239,7 +237,6 @@ class OnboardingState(JoinState):
 
     @classmethod
     def begin(cls, onboarding: Onboarding, stages: tuple[StagePlan, ...], now: datetime) -> Self:
-        """Nothing was begun."""
         return cls(
             request=onboarding.id,
             started_at=now,
@@ -255,11 +252,11 @@ class OnboardingState(JoinState):
 
     @property
     def phase(self) -> str:
-        """The stage it is in."""
+        """The present stage."""
         return self.stages[min(self.stage, len(self.stages) - 1)]
 
     def attention(self) -> Iterator[Attention]:
-        """A part that waits for its owner's decision."""
+        """A part waits for its owner's decision."""
         waiting = [part for part in self.parts if part.state is PartState.UNDECIDED and part.at]
         if waiting:
             says = f"to decide: {', '.join(part.id for part in waiting)}"
@@ -277,22 +274,22 @@ class OnboardingState(JoinState):
 
     @property
     def running(self) -> tuple[PartProgress, ...]:
-        """Those whose workflow, or a task to decide about them, may be open."""
+        """Parts whose workflow or decision task may be open."""
         return tuple(part for part in self.parts if part.state is PartState.OPEN or part.deciding)
 
     @property
     def open_workflows(self) -> tuple[str, ...]:
-        """The workflow ids of what may be open of its parts."""
+        """Workflow ids that may be open."""
         return tuple(id for part in self.running for id in part.open_workflows)
 
     @property
     def decided_tasks(self) -> tuple[str, ...]:
-        """The workflow ids of what was to be ended, for it was decided about, and is open yet or may be."""
+        """Workflow ids of decided tasks that may be open and are to be ended."""
         return tasks((*self.decided, *self.lingering))
 
     @property
     def left_behind(self) -> tuple[str, ...]:
-        """The workflow ids of parts that were terminated, should nobody take them up: their documents ask people."""
+        """Workflow ids of terminated parts, unless resumed: their documents are still open."""
         return (*self.abandoned, *(id for part in self.parts for id in part.abandoned))
 
     def begun_as(self, workflow_ids: tuple[str, ...]) -> tuple[PartToStart, ...]:
@@ -302,11 +299,11 @@ class OnboardingState(JoinState):
 
     @property
     def next_look(self) -> datetime:
-        """When open parts are looked at, should nothing be heard of them."""
+        """When open parts are checked without news."""
         return self.looked_at + timedelta(days=_LOOKS[min(self.looks, len(_LOOKS) - 1)])
 
     def looked(self, now: datetime) -> Self:
-        """They were looked at: the next look comes later, as long as no stage begins."""
+        """They were checked: the next interval is longer, until a stage begins."""
         parts = tuple(part.replace(unasked=False) if part.unasked else part for part in self.parts)
         decided = (*self.decided, *self.lingering)
         return self.replace(parts=parts, decided=decided, lingering=(), looks=self.looks + 1, looked_at=now)
@@ -319,35 +316,35 @@ class OnboardingState(JoinState):
         return entered.note(now, EventType.STAGE_BEGUN, None, None, about=self.phase)
 
     def leave(self, now: datetime) -> Self:
-        """The present stage is over."""
+        """End the present stage."""
         return self.replace(stage=self.stage + 1).note(now, EventType.STAGE_DONE, None, None, about=self.phase)
 
     def with_part(self, id: str, change: Callable[[PartProgress], PartProgress]) -> Self:
-        """The memory with one part changed."""
+        """The state with one part changed."""
         return self.replace(parts=tuple(change(part) if part.id == id else part for part in self.parts))
 
     def begun(self, part: PartProgress, now: datetime, asked: tuple[str, ...] = ()) -> Self:
-        """A part is under way; `asked` are those whom it asks first, where its plan does not say so."""
+        """A part was started; `asked` are people asked first where they differ from the plan."""
         people = tuple(WaitingFor(person=person, since=now) for person in asked)
         first = (PartTurn(id=part.run, at=now, waiting_for=people),) if people else ()
 
         def changed(one: PartProgress) -> PartProgress:
-            # What it has said itself before its start was answered is newer.
+            # Its own report before the start was answered is newer.
             return one.replace(state=PartState.OPEN, since=now, at=None, says="", turns=one.turns or first)
 
         return self.with_part(part.id, changed).note(now, EventType.PART_BEGUN, None, None, about=part.id)
 
     def heard(self, turn: PartTurn) -> Self:
-        """What a part, or a task to decide, says of whose turn it is."""
+        """Record a turn that a part or decision task reported."""
         parts = tuple(part.heard(turn) for part in self.parts)
         return self if parts == self.parts else self.replace(parts=parts)
 
     def asked_about(self, part: PartProgress) -> Self:
-        """Its owner is asked what is to become of a part."""
+        """A decision task was started."""
         return self.with_part(part.id, lambda one: one.replace(asked=one.asked + 1, deciding=True))
 
     def seen(self, seen: PartSeen, now: datetime) -> Self:
-        """What was heard of a workflow of ours, or found out: it has ended, is broken, or could not be started."""
+        """Record a workflow's status, signalled or read: ended, terminated, or not started."""
         for part in self.parts:
             if part.decision == seen.id and part.deciding:
                 return self._decision_ended(part, seen, now)
@@ -376,19 +373,19 @@ class OnboardingState(JoinState):
         return updated.note(now, happened(seen), None, seen.says or None, about=part.id, by=seen.by)
 
     def told_of(self, part: PartProgress, news: PartNews, now: datetime) -> Self:
-        """Everyone concerned was told this of a part; a part that is nothing but news is done by that."""
+        """People were notified of this event; a part that is only news is done by that."""
         over = {"state": PartState.DONE, "since": now, "at": now} if news is PartNews.NOTICE else {}
         told: dict[str, object] = {"told": (*part.told, news), **over}
-        # One that was begun anew meanwhile has news of its own.
+        # A part restarted meanwhile has its own news.
         return self.with_part(part.id, lambda one: one.replace(**told) if one.run == part.run else one)
 
     def sent_links(self, people: tuple[str, ...]) -> Self:
-        """These were sent theirs."""
+        """These people got their links."""
         left = tuple(one for one in self.links if one not in people)
         return self.replace(links=left, links_sent=self.links_sent + 1)
 
     def decide(self, command: Decision) -> Self:
-        """Do with a part what its owner has decided; the task to decide is to be ended."""
+        """Record the owner's decision; the decision task is to be ended."""
         part = self.part(command.part)
         if part is None:
             return self
@@ -398,12 +395,11 @@ class OnboardingState(JoinState):
         return updated.with_part(part.id, lambda _: after)
 
     def tried_to_end(self, tasks: tuple[str, ...], *, ended: bool, now: datetime) -> Self:
-        """These tasks to decide have ended, or a look comes within a day, after which that is tried again."""
+        """These decision tasks have ended; the rest is tried again at a check within a day."""
         updated = self.replace(decided=tuple(one for one in self.decided if one not in tasks))
         return updated if ended else updated.replace(lingering=(*updated.lingering, *tasks), looks=0, looked_at=now)
 
     def end(self, status: Status, now: datetime, by: str, problem: Problem | None = None) -> Self:
-        """Nothing of it goes on."""
         parts = tuple(part if part.state.over else part.replace(state=PartState.STOPPED, at=now) for part in self.parts)
         ended = super().end(status, now, by, problem)
         parts = tuple(part.replace(deciding=False) for part in parts)
@@ -411,15 +407,15 @@ class OnboardingState(JoinState):
 
 
 def tasks(ids: Iterable[str]) -> tuple[str, ...]:
-    """The workflow ids of tasks to decide."""
+    """The decision tasks among these workflow ids."""
     return tuple(map(Kind.TASK.workflow_id, ids))
 
 
 def happened(seen: PartSeen) -> EventType:
-    """What the timeline calls what was heard of a part."""
+    """The event type for a part's status."""
     if seen.status is None:
         return EventType.PART_NOT_STARTED if seen.says else EventType.PART_BROKEN_OFF
-    return _ENDED.get(seen.status, EventType.PART_FAILED)  # Whoever signals may say anything.
+    return _ENDED.get(seen.status, EventType.PART_FAILED)  # A signal may contain anything.
 
 
 def _state_after(seen: PartSeen) -> PartState:
@@ -429,7 +425,7 @@ def _state_after(seen: PartSeen) -> PartState:
 
 
 class OnboardingInput(FollowUpInput):
-    """Input of the workflow; `carried` is set by continue-as-new only."""
+    """Input; `carried` is set by continue-as-new only."""
 
     onboarding: Onboarding
     stages: Packed[tuple[StagePlan, ...]]
@@ -437,16 +433,13 @@ class OnboardingInput(FollowUpInput):
 
     @property
     def subject(self) -> Subject:
-        """The onboarding, with the people of the customer."""
         return self.onboarding.subject
 
     @property
     def first_stage(self) -> str:
-        """The first stage, which is begun at once."""
         return self.stages[0].name
 
     @property
     def first_asked(self) -> tuple[str, ...]:
-        """Those who are asked in the first stage."""
         asked = (part.asked for part in self.stages[0].parts if part.what is not PartKind.NOTICE)
         return tuple(dict.fromkeys(person for people in asked for person in people))

@@ -1,4 +1,4 @@
-"""For whom the parts of an onboarding wait, and for what: the same from its own memory and from the parts. Pure."""
+"""For whom the parts of an onboarding wait, and for what; from its own state or from views of the parts. Pure."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -12,9 +12,9 @@ OWNER: Final = "owner"
 
 
 def waiting_for(line: PartLine, turn: PartTurn, owner: str) -> Iterator[WaitingPart]:
-    """For whom a part that goes on waits by its own word: who has to answer a question, else whose turn it is.
+    """For whom an open part waits by its own report: who is to answer a question, else the pending people.
 
-    Nobody while the part asks nobody yet.
+    Nobody before the part asks anybody.
     """
     if turn.asks:
         what, asks = f"answer about {line.title}", turn.asks
@@ -27,7 +27,7 @@ def waiting_for(line: PartLine, turn: PartTurn, owner: str) -> Iterator[WaitingP
 
 
 def as_planned(line: PartLine, asked: tuple[str, ...]) -> Iterator[WaitingPart]:
-    """For whom it waits as long as it has not said so itself: those whom its file has asked first."""
+    """For whom a part waits before its first report: the people asked first."""
     if line.since is None:
         return
     for person in asked or (line.team or "",):
@@ -35,7 +35,7 @@ def as_planned(line: PartLine, asked: tuple[str, ...]) -> Iterator[WaitingPart]:
 
 
 def deciding(line: PartLine, turn: PartTurn | None, owner: str) -> Iterator[WaitingPart]:
-    """Who has to decide about a part that has ended otherwise than it should: its owner, or who does it for them."""
+    """Who decides about a failed part: its owner or their replacement."""
     if line.at is None:
         return
     due = WaitingPart(person=owner, since=line.at, who=OWNER, what=f"decide about {line.title}", part=line.id)
@@ -46,7 +46,7 @@ def deciding(line: PartLine, turn: PartTurn | None, owner: str) -> Iterator[Wait
 
 
 def turn_lines(plan: PartPlan, part: PartProgress) -> tuple[TurnLine, ...]:
-    """For whom a part waited from its start on, each with the instant from which it did."""
+    """For whom a part waited since its start, each with its instant."""
     told = tuple(TurnLine(people=_people(turn), since=turn.at) for turn in part.turns)
     if part.since is None or (told and told[0].since <= part.since):
         return told

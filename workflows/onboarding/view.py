@@ -1,4 +1,4 @@
-"""The answer of `onboard show` as far as the onboarding itself knows, and the facts of one that has ended."""
+"""The onboarding's view (`onboard show`) from its state, and the facts of its end."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -20,7 +20,7 @@ CUSTOMER: Final = "customer"
 
 
 def show(given: OnboardingInput, journey: OnboardingState, now: datetime) -> OnboardingShow:
-    """Everything that the onboarding itself knows at `now`; what only its parts know is added outside."""
+    """The view at `now`; details that only parts know are added outside."""
     waiting = () if journey.status.ended else tuple(_waiting_for(given, journey))
     facts = dict(follow_up.facts(given.subject, given.policy, journey, now))
     following = facts["next"] if journey.status.ended or journey.problem else _next(journey, waiting)
@@ -40,7 +40,7 @@ def show(given: OnboardingInput, journey: OnboardingState, now: datetime) -> Onb
 
 
 def settled(given: OnboardingInput, journey: OnboardingState) -> SettledOnboarding:
-    """The facts that are handed off."""
+    """The facts to hand off."""
     if journey.settled_at is None:
         raise ValueError("the onboarding has not ended")
     parts = (
@@ -59,13 +59,13 @@ def settled(given: OnboardingInput, journey: OnboardingState) -> SettledOnboardi
 
 
 def details(shown: OnboardingShow, namespace: str) -> str:
-    """The Web UI's live details in Markdown: the stages, and the open parts with a link to each."""
+    """Web UI details in Markdown: the stages, with a link to each open part."""
     lines = [f"### {shown.says}"]
     for stage in shown.stages:
         since = f" since {stamp(stage.since)}" if stage.state == "open" else ""
         lines += ["", f"**{stage.name}** · {stage.state}{since}"]
         if stage.state == "open":
-            # No list inside a list: the Web UI runs it together.
+            # No nested lists: the Web UI joins their lines.
             lines += ["", *(f"- {_part_words(part, namespace)}" for part in stage.parts[:SHOWN_AT_MOST])]
             if (more := len(stage.parts) - SHOWN_AT_MOST) > 0:
                 lines.append(f"- and {more} more")
@@ -143,7 +143,7 @@ def _ended_as(part: PartProgress) -> str:
 
 
 def _waiting_for(given: OnboardingInput, journey: OnboardingState) -> Iterator[WaitingPart]:
-    """Whom the open parts of the present stage wait for; of a decision its owner."""
+    """For whom open parts of the present stage wait; for a decision its owner."""
     if journey.stage >= len(given.stages):
         return
     owner = given.onboarding.requester

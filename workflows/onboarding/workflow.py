@@ -1,4 +1,4 @@
-"""One onboarding: stage after stage, each joined from parts that follow people up themselves (docs/onboarding.md)."""
+"""The onboarding workflow: stage after stage, each of parallel signature requests and tasks (docs/onboarding.md)."""
 
 import asyncio
 from collections.abc import Iterable
@@ -39,7 +39,7 @@ _WITHOUT: Final = "the onboarding goes on without it"
 
 @workflow.defn(name=CUSTOMER_ONBOARDING)
 class CustomerOnboardingWorkflow(NotificationSender[OnboardingState]):
-    """Joins signature requests and tasks, stage by stage, and runs until everyone concerned was told how it ended."""
+    """Joins signature requests and tasks, stage by stage, then hands off."""
 
     _request: OnboardingInput
 
@@ -51,7 +51,7 @@ class CustomerOnboardingWorkflow(NotificationSender[OnboardingState]):
     @workflow.run
     @despite_cancellation
     async def run(self, given: OnboardingInput) -> SettledOnboarding:
-        """Pass one stage after the other; a cancellation of the run is treated like the update `cancel`."""
+        """Pass stage after stage; a cancellation of the run is handled like the update `cancel`."""
         for stage in given.stages[self._progress.stage :]:
             await self.enter(stage)
             await self.join(stage)
@@ -60,14 +60,14 @@ class CustomerOnboardingWorkflow(NotificationSender[OnboardingState]):
         return self.settled()
 
     async def enter(self, stage: StagePlan) -> None:
-        """Begin everything that runs side by side in a stage."""
+        """Start the parts of a stage."""
         if self._goes_on:
             self._progress = self._progress.enter(workflow.now())
             self._forget_look()
             await self._start(stage)
 
     async def join(self, stage: StagePlan) -> None:
-        """Wait until all of it is done, telling people what happens and asking the owner where something went wrong."""
+        """Wait until all parts are done; notify of events, and ask the owner about failed parts."""
         while self._goes_on:
             news = self.news()
             await self._end_decided()
@@ -85,14 +85,14 @@ class CustomerOnboardingWorkflow(NotificationSender[OnboardingState]):
             self.continue_as_new_if_suggested()
 
     async def complete(self) -> None:
-        """End it: as it was meant to, once its open parts were ended, or because every stage is done."""
+        """End it: as requested, after ending the open parts, or because every stage is done."""
         self._forget_look()
         if self._progress.status.ended:
             return
         if ending := self._progress.ending:
-            # As much of the reason as each part takes.
+            # The reason, clipped to what each part accepts.
             why = f"the onboarding was {ending.outcome}: {clipped(ending.why, _WHY_AT_MOST)}"
-            # Its owner hears that it has ended, and not of each part as well.
+            # The owner is notified once of the end, not of each part.
             told, left = (self._request.onboarding.requester,), self._progress.left_behind
             await self._end((*self._progress.open_workflows, *left), ending.who, why, told=told)
             begun = starts.may_have_begun(self._progress, self._request.stages)
@@ -108,7 +108,7 @@ class CustomerOnboardingWorkflow(NotificationSender[OnboardingState]):
 
     @property
     def _speaks_its_last(self) -> bool:
-        """Whether phones may yet take what is told in the last stage: with the end nobody tries them again."""
+        """Whether devices are open for the last stage's notifications: after the end they are not retried."""
         last = self._progress.stage == len(self._request.stages) - 1
         return last and bool(self._progress.stragglers.entries)
 
@@ -116,11 +116,11 @@ class CustomerOnboardingWorkflow(NotificationSender[OnboardingState]):
         return lambda: not self._goes_on
 
     def comes_first(self) -> Condition:
-        """Watch for its end."""
+        """The watch for its end."""
         return self._ending()
 
     async def _start(self, stage: StagePlan) -> None:
-        """Start what is to be started, as it is by then: each call changes how its parts stand."""
+        """Start what is to be started, recomputed for each call."""
         while some := starts.to_start(self._progress, stage)[:AT_ONCE]:
             order = self._order(some).replace(now=workflow.now())
             seen = await self.call(
@@ -135,7 +135,7 @@ class CustomerOnboardingWorkflow(NotificationSender[OnboardingState]):
             self._saw(seen.parts)
 
     def _order(self, parts: tuple[PartToStart, ...]) -> PartsToStart:
-        """Parts with what all of them are started from."""
+        """The order to start parts, with their common content."""
         whole = self._request.onboarding
         return PartsToStart(
             onboarding=whole.id,
@@ -151,7 +151,7 @@ class CustomerOnboardingWorkflow(NotificationSender[OnboardingState]):
             self._progress = self._progress.seen(seen, workflow.now())
 
     async def _end_decided(self) -> None:
-        """Once: one that stands still in Temporal holds up nothing else."""
+        """One attempt: a task that Temporal does not end holds up nothing else."""
         for some in _in_batches(self._progress.decided):
             order = PartsToEnd(
                 parts=tasks(some),
@@ -167,11 +167,11 @@ class CustomerOnboardingWorkflow(NotificationSender[OnboardingState]):
                 self._forget_look()
                 ended = False
             if not self._goes_on:
-                return  # It was given up: `complete` ends them with the parts.
+                return  # Cancelled: `complete` ends them with the parts.
             self._progress = self._progress.tried_to_end(some, ended=ended, now=workflow.now())
 
     async def _end_abandoned(self) -> None:
-        """Before another one is begun, for people would have two documents to sign."""
+        """Before a new start, for people would have two documents to sign."""
         if left := self._progress.abandoned:
             await self._end(left, self._request.onboarding.requester, _WITHOUT)
             self._progress = self._progress.replace(abandoned=self._progress.abandoned[len(left) :])
@@ -187,7 +187,7 @@ class CustomerOnboardingWorkflow(NotificationSender[OnboardingState]):
     ) -> None:
         begun_by = workflow.info().workflow_id if if_ours else None
         for some in _in_batches(tuple(workflow_ids)):
-            # What may never have been started is not begun only to be ended.
+            # Do not start a part only to end it.
             agreements = () if if_ours else self._progress.begun_as(some)
             order = PartsToEnd(
                 parts=some,
@@ -205,7 +205,7 @@ class CustomerOnboardingWorkflow(NotificationSender[OnboardingState]):
             self._look = None
 
     async def _tell(self, stage: StagePlan) -> None:
-        """Tell everyone concerned, once, what has happened to the parts of a stage."""
+        """Notify of events of a stage's parts, once each."""
         onboarding = self._request.onboarding
         while news := tuple(notices.news_of(self._progress, stage))[:AT_ONCE]:
             told = (notice for plan, _, what in news for notice in notices.notices_of(onboarding, plan, what))
@@ -215,15 +215,15 @@ class CustomerOnboardingWorkflow(NotificationSender[OnboardingState]):
                 self._progress = self._progress.told_of(part, what, workflow.now())
 
     async def _send_links(self) -> None:
-        """Send their links to whoever wished it."""
+        """Send the requested links."""
         people, links = self._progress.links, notices.link_notices(self._request.onboarding, self._progress)
         if people and await self.tell(links):
             self._progress = self._progress.sent_links(people)
 
     async def _look_or_wait(self) -> None:
-        """Wait for news; after a long silence look at the open parts, one of which may have been terminated by hand.
+        """Wait for news; without any for long, check open parts, one of which may have been terminated.
 
-        One timer serves all waits up to the look: another one for each would cost as much as a part's news.
+        One timer serves all waits up to the check: one for each would cost as much as a part's news.
         """
         news = self.news()
         if self._look is None:
@@ -250,7 +250,7 @@ class CustomerOnboardingWorkflow(NotificationSender[OnboardingState]):
 
     @workflow.query(name=SHOW, description="The stages, who is waited for, and all that was done")
     def show(self) -> OnboardingShow:
-        """What the onboarding knows of the answer of `onboard show`."""
+        """The view from the state alone."""
         return self.shown(self._progress, workflow.now())
 
     @workflow.signal(name=SIGNATURE_SETTLED, description="A signature request of it has ended")
@@ -260,12 +260,12 @@ class CustomerOnboardingWorkflow(NotificationSender[OnboardingState]):
 
     @workflow.signal(name=TASK_SETTLED, description="A task of it has ended")
     def task_settled(self, settled: SettledTask) -> None:
-        """A task, a step of the customer's or a task to decide has ended."""
+        """A task, a step of the customer's or a decision task has ended."""
         self._saw((PartSeen(id=settled.task, status=settled.outcome, at=settled.at),))
 
     @workflow.signal(name=PART_TURN, description="Somebody else is waited for in a part of it")
     def part_turn(self, turn: PartTurn) -> None:
-        """Remember for whom a part waits now."""
+        """Record for whom a part waits now."""
         self._progress = self._progress.heard(turn)
 
     @workflow.update(name=DECIDE, description="What is to become of a part that was declined, expired or broken off")
@@ -275,7 +275,7 @@ class CustomerOnboardingWorkflow(NotificationSender[OnboardingState]):
 
     @workflow.update(name=SEND_LINK, description="Send somebody of the customer's the link to their page once more")
     def send_link(self, command: NewLink) -> Receipt:
-        """Send it to their own devices, or by mail."""
+        """Send the actor's link to their devices, or by mail."""
         return self._accept(decisions.send_link, command)
 
     @send_link.validator
@@ -289,19 +289,15 @@ class CustomerOnboardingWorkflow(NotificationSender[OnboardingState]):
 
     @property
     def subject(self) -> Subject:
-        """The onboarding."""
         return self._request.subject
 
     def settled(self) -> SettledOnboarding:
-        """How it ended, and each of its parts."""
         return views.settled(self._request, self._progress)
 
     def shown(self, state: OnboardingState, now: datetime) -> OnboardingShow:
-        """What the onboarding knows of the answer of `onboard show`, by this memory."""
         return views.show(self._request, state, now)
 
     def details(self, shown: Any) -> str:
-        """The stages, and a link to each open part."""
         return views.details(shown, workflow.info().namespace)
 
 

@@ -40,7 +40,7 @@ class SignInWorkflow:
                 method,
                 order,
                 summary=summary,
-                # Passed on explicitly: an activity inherits it in the server's queue, but is not told of it.
+                # Passed explicitly: the activity's queue inherits the priority, but its info does not show it.
                 priority=workflow.info().priority,
                 **options.SIGN_IN,
             )

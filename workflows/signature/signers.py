@@ -1,4 +1,7 @@
-"""The join of one request: who is expected, who has acted, whose turn it is. Pure; order decides, arrival does not."""
+"""The signers of one request: who is expected, who has acted, whose turn it is.
+
+Pure; signing order decides, not arrival.
+"""
 
 from datetime import datetime
 from typing import Self
@@ -25,7 +28,7 @@ _SIGNED = (SignerState.SIGNED, SignerState.APPROVED)
 
 
 class SignerSlot(Slot):
-    """One signer's way through the request."""
+    """One signer's slot."""
 
     order: int
     role: Role
@@ -42,7 +45,7 @@ class SignerSlot(Slot):
 
     @property
     def replaced(self) -> bool:
-        """Whether their place was handed over."""
+        """Whether the slot was reassigned."""
         return self.state is SignerState.REASSIGNED
 
     @property
@@ -52,32 +55,30 @@ class SignerSlot(Slot):
 
     @property
     def expected(self) -> bool:
-        """Whether the request waits for them at some time; a copy is never waited for."""
+        """Whether the request ever waits for them; never for a copy."""
         return self.role is not Role.COPY
 
 
 class SignerSlots(Slots[SignerSlot]):
-    """All signers of a request, in the order of the request file."""
+    """The slots of a request, in the order of the request file."""
 
     signers: tuple[SignerSlot, ...]
 
     @property
     def everyone(self) -> tuple[SignerSlot, ...]:
-        """All signers."""
         return self.signers
 
     @property
     def acted(self) -> tuple[str, ...]:
-        """Who has acted."""
         return tuple(signer.person for signer in self.signers if signer.acted)
 
     @classmethod
     def expect(cls, signers: tuple[Participant, ...]) -> Self:
-        """Nobody's turn yet: the request has not been sent."""
+        """Before sending: nobody's turn."""
         return cls(signers=tuple(SignerSlot(person=s.person, order=s.order, role=s.role) for s in signers))
 
     def begin(self, now: datetime) -> Self:
-        """Give the turn to the first in order; repeated, it changes nothing."""
+        """Give the turn to the first in order; idempotent."""
         return self._advance(now)
 
     def record(
@@ -87,11 +88,10 @@ class SignerSlots(Slots[SignerSlot]):
         turn: int | None = None,
         known_since: datetime | None = None,
     ) -> Self:
-        """What the provider says of its signers, in any order and as often as it likes; nobody ever goes back.
+        """Merge the provider's signers, in any order and repeated; states never go back.
 
-        Who acts now had not acted at `known_since`.
-        `turn` is the lowest order at which somebody still has to act there, perhaps somebody we do not know: nobody of
-        ours is asked before them. Before `begin` it is nobody's turn.
+        A person who acts now had not acted at `known_since`. `turn` is the lowest order that is still open there, also
+        of foreign signers: nobody of ours is asked before. Before `begin` it is nobody's turn.
         """
         by_person = {one.person: one for one in seen}
         signers = tuple(_recorded(signer, by_person.get(signer.person), now, known_since) for signer in self.signers)
@@ -99,7 +99,7 @@ class SignerSlots(Slots[SignerSlot]):
         return recorded._advance(now, turn) if any(signer.turn_at for signer in signers) else recorded
 
     def reassign(self, person: str, to: str, now: datetime) -> Self:
-        """Give a signer's place, and their turn if they have it, to somebody else; repeated, it changes nothing."""
+        """Reassign a slot, with its turn; idempotent."""
         old = self.of(person)
         if old is None or self.of(to) is not None:
             return self
@@ -110,12 +110,12 @@ class SignerSlots(Slots[SignerSlot]):
         return self.replace(signers=tuple(one for s in self.signers for one in ((gone, new) if s is old else (s,))))
 
     def shift(self, since: datetime, now: datetime) -> Self:
-        """Move the clocks of everyone whose turn it is by the time the ball was with us."""
+        """Move the clocks of pending signers by the time of a stop."""
         return self.replace(signers=tuple(signer.shifted(since, now) for signer in self.signers))
 
     @property
     def places(self) -> tuple[Participant, ...]:
-        """The signers as a request names them: who was asked instead of somebody stands right after them."""
+        """The signers for the request's view: a replacement directly behind the replaced."""
         return tuple(Participant(person=one.person, order=one.order, role=one.role) for one in self.signers)
 
     @property

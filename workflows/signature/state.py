@@ -1,4 +1,4 @@
-"""How far one request has come: what the provider's document says and does to the memory of a follow-up."""
+"""The state of a signature request, and what reading the provider's document changes. Pure."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -34,7 +34,7 @@ _UNSENT = "it was never sent: Core Signature was still preparing the document"
 
 
 class SendingState(FollowUpState):
-    """The memory of one request, as far as its document is on its way to the signers."""
+    """The part of the state about sending the document."""
 
     status: Status = Status.CONVERTING
     made_at: AwareDatetime | None = None
@@ -47,30 +47,30 @@ class SendingState(FollowUpState):
 
     @property
     def stuck(self) -> bool:
-        """Whether it was not sent although there was time enough: it is then followed up as far as that goes."""
+        """Whether it is unsent after a reasonable time; it is then followed up as far as possible."""
         return self.preparing and self.probes >= _LOOKS_OF_AN_HOUR
 
     @property
     def is_to_be_made(self) -> bool:
-        """Whether there is no document yet, and is to be one."""
+        """Whether the document is still to be created."""
         return not (self.document or self.ending or self.status.ended)
 
     def is_late_to_be_made(self, now: datetime) -> bool:
-        """Whether it should have been made long ago, but for an outage or a pause."""
+        """Whether its creation is overdue because of an outage or a pause."""
         return now - self.started_at >= _MADE_WITHIN
 
     def expiry_by(self, now: datetime) -> ScheduledAction | None:
-        """The moment at which its time was over, if that has come by now."""
+        """The instant at which it expired, if that has passed by now."""
         moments = self.agenda.moments if self.agenda else ()
         return next((one for one in moments if one.kind is ActionType.EXPIRE and one.at <= now), None)
 
     @property
     def _unsent_for(self) -> timedelta:
-        """Since it was made, when it was last looked at."""
+        """Time from creation to the last reading."""
         return self.read_at - self.made_at if self.read_at and self.made_at else timedelta()
 
     def firsts(self) -> Iterator[Precondition]:
-        """See `FollowUpState`; last the document is made, unless that is to wait, and its conversion awaited."""
+        """See `FollowUpState`; last the document is created and its conversion awaited."""
         yield from super().firsts()
         if self.preparing and not (self.stuck or (self.is_to_be_made and self.stop(StopKind.PAUSE))):
             yield Precondition.PREPARE
@@ -88,14 +88,15 @@ class SendingState(FollowUpState):
             yield Attention(code=AttentionCode.NOT_ASKED, since=self.made_at or self.started_at, says=says)
 
     def expire(self, moment: ScheduledAction, now: datetime) -> Self:
-        """See `FollowUpState`; who reads of it is to know that nobody was asked."""
+        """See `FollowUpState`; the reason says that nobody was asked."""
         unasked = _UNMADE if self.is_to_be_made else _UNSENT if self.preparing else None
         return super().expire(moment.replace(why=f"{moment.why}; {unasked}") if unasked else moment, now)
 
 
 class UnconfirmedSignature(Model):
-    """Whether a callback has `told` of a signature since the document was read last, and whether that reading, which
-    was for such a one, has shown none: it is then `in_doubt`, and read once more."""
+    """Whether callbacks have `told` of a signature since the last reading, and whether that reading showed none
+    (`in_doubt`), so that the document is read once more.
+    """
 
     told: bool = False
     in_doubt: bool = False
@@ -105,7 +106,7 @@ class UnconfirmedSignature(Model):
         return self.replace(told=True) if event.type == SIGNER_SIGNED else self
 
     def read(self, *, told: bool, shows: bool) -> Self:
-        """After a reading for callbacks that had `told` of a signature, or for others."""
+        """After a reading; `told` says whether it was for callbacks of a signature."""
         return self.replace(in_doubt=told and not shows)
 
 
@@ -121,7 +122,7 @@ _ACTIONS = {Role.SIGN: NoticeAction.SIGN, Role.APPROVE: NoticeAction.APPROVE, Ro
 
 
 class SignatureState(SendingState):
-    """The memory of one request."""
+    """The state of one request."""
 
     words = FollowUpWords(
         subject="request",
@@ -154,19 +155,18 @@ class SignatureState(SendingState):
 
     @property
     def awaited(self) -> SignerSlots:
-        """The signers."""
         return self.signatures
 
     def action_of(self, person: str) -> NoticeAction:
-        """What their role asks of a signer."""
+        """The action of a signer's role."""
         signer = self.signatures.of(person)
         return _ACTIONS[signer.role] if signer else NoticeAction.OPEN
 
     @property
     def current_status(self) -> Status:
-        """Opened only while somebody whose turn it is has opened it: the document remembers whoever ever did.
+        """`opened` only while a pending signer has opened it: the document keeps it for ever.
 
-        Before anybody has acted the document is believed, for only it says of some that they have opened it.
+        Before anybody acted the document's status is used, because some signers' opening shows only there.
         """
         if self.status is not Status.VIEWED:
             return self.status
@@ -179,7 +179,7 @@ class SignatureState(SendingState):
         return "signing" if self.sent_at else "sending"
 
     def firsts(self) -> Iterator[Precondition]:
-        """Act on what is known already: read what a callback has hinted at, begin, end, await the conversion."""
+        """Preconditions: read after a callback, end, await the conversion."""
         if self.unread and self.document:
             yield Precondition.LOOK
         elif self.said_sent and self.document and self.preparing and not self.ending:
@@ -187,14 +187,14 @@ class SignatureState(SendingState):
         yield from super().firsts()
 
     def to_report(self) -> Iterator[tuple[str, str]]:
-        """Of a signer whose mail came back as well, whose right address nobody else can know."""
+        """Also signers whose mail bounced: only the requester can know the right address."""
         for signer in self.signatures.pending:
             if signer.state is SignerState.BOUNCED:
                 yield NotificationType.BOUNCED, signer.person
         yield from super().to_report()
 
     def attention(self) -> Iterator[Attention]:
-        """Mail of Core Signature that came back, a document that it does not send."""
+        """Bounced mail, or an unsent document."""
         yield from super().attention()
         bounced = [signer for signer in self.signatures.pending if signer.state is SignerState.BOUNCED]
         if bounced:
@@ -206,39 +206,37 @@ class SignatureState(SendingState):
 
     @property
     def tells_of_success(self) -> bool:
-        """Core Signature mails signers of it, with the copy, unless that is switched off."""
+        """Core Signature mails the signers a copy, unless that is switched off."""
         return not self.mails_endings
 
     def was_asked(self, place: Slot) -> bool:
-        """Whoever only gets a copy is asked nothing, and hears of what was signed."""
+        """Copies were not asked, but hear of a signed document."""
         signer = self.signatures.of(place.person)
         is_copied = signer is not None and signer.role is Role.COPY and self.status is Status.SIGNED
         return super().was_asked(place) or is_copied
 
     def look_at(self, now: datetime) -> datetime:
-        """A week after the document was read much may be unknown; an hour while it is stuck, a minute in doubt."""
+        """A week after the last reading; an hour while stuck, a minute in doubt."""
         unstuck = LOOK_AGAIN_IN_DOUBT if self.early.in_doubt else LOOK_AGAIN
         return (self.read_at or now) + (LOOK_AGAIN_UNSENT if self.stuck else unstuck)
 
     def to_look(self) -> Self:
-        """Have the document read; what is planned while nobody was asked needs no other plan."""
+        """Have the document read; before anybody was asked no new plan is needed."""
         return (self if self.stuck else super().to_look()).replace(unread=True)
 
     def carried_over(self) -> Self:
-        """A callback that came between two runs may be lost: the next one reads the document first."""
+        """The next run reads the document first: a callback between runs may be lost."""
         return super().carried_over().replace(unread=self.document is not None and not self.recorded)
 
     def give_place(self, person: str, to: str, now: datetime) -> Self:
-        """Ask `to` to sign instead of `person`."""
         return self.replace(signatures=self.signatures.reassign(person, to, now))
 
     def shift_turns(self, since: datetime, now: datetime) -> Self:
-        """Move the clocks of the signers whose turn it is."""
         return self.replace(signatures=self.signatures.shift(since, now))
 
     @classmethod
     def begin(cls, brief: SignatureBrief, now: datetime) -> Self:
-        """A request nobody has been asked about yet."""
+        """The state of a new request."""
         return cls(
             request=brief.id,
             started_at=now,
@@ -247,10 +245,7 @@ class SignatureState(SendingState):
         )
 
     def notify_of(self, event: ProviderEvent) -> Self:
-        """Remember a callback: a hint that the document should be read; a repeated one changes nothing.
-
-        That a document which was being prepared is sent needs no reading: the answer to its request has told the rest.
-        """
+        """Record a callback as a hint to read the document; a repeated event changes nothing."""
         told = dict.fromkeys(map(_known_as, event.ids[:EVENTS_REMEMBERED]))
         new = [id for id in told if id not in self.events_seen]
         if not new or self.recorded:
@@ -266,16 +261,15 @@ class SignatureState(SendingState):
         return self.replace(status=Status.SENT, said_sent=False)._sent(now)
 
     def acted_late(self, place: Slot) -> bool:
-        """Whether somebody signed, and did so after the due date."""
         signer = self.signatures.of(place.person)
         if signer is None or signer.signed_at is None or self.due_at is None:
             return False
         return signer.signed_at > self.due_at
 
     def observe(self, seen: DocumentSeen, now: datetime, asked_at: datetime | None = None) -> Self:
-        """What the provider's document says, believed; never backwards, and an ending stays.
+        """Merge the document as read; states never go back and an ending stays.
 
-        `asked_at` is when it was asked for.
+        `asked_at` is when the reading began.
         """
         read = self.replace(
             document=seen.document,
@@ -288,7 +282,7 @@ class SignatureState(SendingState):
             return read
         status = _status(self, seen)
         cast = read._substituted(seen, now)
-        # One that we let expire is cancelled there.
+        # A request that we let expire is cancelled at the provider.
         sent = cast._sent(now) if (seen.status or status) not in _NEVER_SENT else cast
         updated = sent._with_signers(seen, now, self.known_since)._noting_unknown(seen, now)
         if status.ended:
@@ -296,12 +290,12 @@ class SignatureState(SendingState):
         return updated.replace(status=status)
 
     def would_change(self, seen: DocumentSeen) -> bool:
-        """Whether believing this document would change where the request or a signer stands."""
+        """Whether merging this document changes a status of request or signer."""
         after = self.observe(seen, self.started_at)
         return (after.status, _states(after)) != (self.status, _states(self))
 
     def end_unseen(self, now: datetime) -> Self:
-        """End with the outcome that was asked for, because the provider never had the request."""
+        """End as requested, because the provider never had the request."""
         if self.ending is None:
             raise ValueError("nobody asked for an ending")
         return self._end(self.ending.outcome, now, None)
@@ -369,14 +363,13 @@ def _status(state: SignatureState, seen: DocumentSeen) -> Status:
 
 
 class SignatureInput(FollowUpInput):
-    """Input of the workflow; `carried` is set by continue-as-new only."""
+    """Input; `carried` is set by continue-as-new only."""
 
     brief: SignatureBrief
     carried: Packed[SignatureState | None] = None
 
     @property
     def subject(self) -> Subject:
-        """The request, with the signers it was asked for with."""
         return self.brief.subject
 
     @property

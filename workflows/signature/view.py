@@ -1,4 +1,4 @@
-"""The answer of `request show`, and the facts of a settled request."""
+"""The view of a signature request (`request show`), and the facts of its end."""
 
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from workflows.signature.state import SignatureInput, SignatureState
 
 
 def show(request: SignatureInput, state: SignatureState, now: datetime) -> RequestShow:
-    """Everything there is to know of a request at `now`; `request` has the signers of now."""
+    """The view at `now`; `request` has the present signers."""
     known = dict(facts(request.subject, request.policy, state, now))
     lines = tuple(_line(state, signer) for signer in state.signatures.signers)
     return RequestShow(**known, document=request.brief.title, signers=lines)
@@ -30,7 +30,7 @@ def _line(state: SignatureState, signer: SignerSlot) -> SignerLine:
 
 
 def settled(brief: SignatureBrief, state: SignatureState) -> Settled:
-    """The facts that are handed off."""
+    """The facts to hand off."""
     if state.settled_at is None:
         raise ValueError("the request has not ended")
     return Settled(

@@ -1,4 +1,4 @@
-"""One signature request: send → wait → follow up → settle → hand off (docs/life.md)."""
+"""The signature request workflow: create and send the document, follow up, end, hand off (docs/life.md)."""
 
 from datetime import datetime
 
@@ -31,7 +31,7 @@ with workflow.unsafe.imports_passed_through():
 
 @workflow.defn(name=SIGNATURE_REQUEST)
 class SignatureRequestWorkflow(FollowUpWorkflow[SignatureState]):
-    """Sends one document for signature and runs until everyone concerned has been told how it ended."""
+    """Sends one document for signature, follows up, and hands off the ending."""
 
     _request: SignatureInput
 
@@ -42,7 +42,7 @@ class SignatureRequestWorkflow(FollowUpWorkflow[SignatureState]):
     @workflow.run
     @despite_cancellation
     async def run(self, request: SignatureInput) -> Settled:
-        """Run the request to its end; a cancellation of the run is treated like the update `cancel`."""
+        """Run to the end; a cancellation of the run is handled like the update `cancel`."""
         await self._send()
         await self.follow_up()
         await self.hand_off()
@@ -50,16 +50,15 @@ class SignatureRequestWorkflow(FollowUpWorkflow[SignatureState]):
 
     @workflow.signal(name=PROVIDER_EVENT, description="Core Signature says that something happened; it is then read")
     def provider_event(self, event: ProviderEvent) -> None:
-        """Remember the hint; what really happened is read from the document."""
+        """Record the hint; the document is read later."""
         self._progress = self._progress.notify_of(event)
 
     @workflow.query(name=SHOW, description="Waiting for whom, until when, what happens next, and all that was done")
     def show(self) -> RequestShow:
-        """The answer of `request show`."""
         return self.shown(self._progress, workflow.now())
 
     async def _send(self) -> None:
-        """Create document and request, unless an earlier run did; not while it is paused, nor when its time is over."""
+        """Create document and request, unless an earlier run did, it is paused, or it has expired."""
         while self._progress.is_to_be_made:
             if stop := self._progress.stop(StopKind.PAUSE):
                 await self.until(None, f"paused by {stop.who}")
@@ -85,7 +84,7 @@ class SignatureRequestWorkflow(FollowUpWorkflow[SignatureState]):
             self._progress = self._progress.observe(seen, workflow.now())
 
     async def act_first(self, first: Precondition) -> None:
-        """Read the document, take it as sent, cancel at the provider, or wait for the conversion."""
+        """Read the document, cancel at the provider, or await the conversion."""
         match first:
             case Precondition.LOOK:
                 await self._observe()
@@ -97,7 +96,7 @@ class SignatureRequestWorkflow(FollowUpWorkflow[SignatureState]):
                 await self._await_conversion()
 
     async def _observe(self) -> None:
-        """Read the document and believe it."""
+        """Read the document and merge it."""
         told = self._progress.early.told
         self._progress = self._progress.replace(unread=False, said_sent=False, early=UnconfirmedSignature())
         asked_at = workflow.now()
@@ -109,7 +108,7 @@ class SignatureRequestWorkflow(FollowUpWorkflow[SignatureState]):
             self._progress = known.replace(early=known.early.read(told=told, shows=shows))
 
     async def _end(self) -> None:
-        """Cancel at the provider; what it says afterwards decides, for a signature may have been faster."""
+        """Cancel at the provider; the document read afterwards decides, for a signature may be faster."""
         fingerprint = self._request.fingerprint
         order = CancelOrder(subject=self.subject, document=self._progress.document, fingerprint=fingerprint)
         seen = await self.call(SignatureService.cancel, order, options.CANCEL, "cancel at Core Signature")
@@ -119,14 +118,14 @@ class SignatureRequestWorkflow(FollowUpWorkflow[SignatureState]):
             self._progress = self._progress.end_unseen(workflow.now())
 
     async def _await_conversion(self) -> None:
-        """Wait for the callback that says it was sent, and look now and then in case it was lost."""
+        """Wait for the `sent` callback; read at intervals in case it was lost."""
         probe_at = workflow.now() + options.probe_pause(self._progress.probes)
         self._progress = self._progress.replace(probe_at=probe_at)
         if await self.until(probe_at, "Core Signature converts the document") is Wake.DEADLINE:
             self._progress = self._progress.replace(probes=self._progress.probes + 1, unread=True)
 
     async def hand_over(self, wanted: Reassignment) -> None:
-        """Hand a place over at Core Signature; what it says afterwards decides, for a signature may be faster."""
+        """Forward a slot at Core Signature; the document read afterwards decides."""
         order = ForwardOrder(
             subject=self.subject,
             document=self._progress.document or "",
@@ -151,7 +150,7 @@ class SignatureRequestWorkflow(FollowUpWorkflow[SignatureState]):
             self.heed(report.seen)
 
     def heed(self, seen: DocumentSeen, asked_at: datetime | None = None) -> bool:
-        """Whether a document that was read on the way has news; it is then read once more, for the record."""
+        """Whether the document read by the delivery has news; it is then read again, for the record."""
         news = self._progress.would_change(seen)
         since = self._progress.known_since if news else asked_at or self._progress.known_since
         self._progress = self._progress.replace(
@@ -161,24 +160,21 @@ class SignatureRequestWorkflow(FollowUpWorkflow[SignatureState]):
 
     @property
     def brief(self) -> SignatureBrief:
-        """The request as Core Signature is to have it, with the signers it has now."""
+        """The request for Core Signature, with the present signers."""
         return self._request.brief.replace(people=self._progress.signatures.places)
 
     @property
     def subject(self) -> Subject:
-        """The request with the signers it has now."""
         return self.brief.subject
 
     def settled(self) -> Settled:
-        """How it ended, and who signed."""
         return settled(self.brief, self._progress)
 
     def shown(self, state: SignatureState, now: datetime) -> RequestShow:
-        """The answer of `request show` by this memory."""
         return show(self._request.replace(brief=self.brief), state, now)
 
     def _not_now(self) -> Condition:
-        # What came of an attempt that was broken off nobody would know: a pause holds the next one.
+        # A pause holds back only the next attempt: the result of an interrupted one would stay unknown.
         def holds() -> bool:
             wanted = self._progress.stop(StopKind.PAUSE) is not None or self._is_to_be_planned_first()
             return wanted and self._progress.waits_to_probe(workflow.now())
@@ -189,12 +185,12 @@ class SignatureRequestWorkflow(FollowUpWorkflow[SignatureState]):
         return lambda: is_over() or holds()
 
     def _is_to_be_planned_first(self) -> bool:
-        """Whether its due date is fixed and may be over by the time it is made: it is planned to find out."""
+        """Whether a fixed due date may pass before the document is created: planning tells."""
         fixed = self._progress.due or self._request.due
         return fixed is not None and self._progress.agenda is None and self._progress.is_late_to_be_made(workflow.now())
 
     def _overtaken(self) -> Condition:
-        # A hand-over has callbacks of its own: while it is under way they break nothing off.
+        # Forwarding causes callbacks of its own: they must not interrupt it.
         def hinted() -> bool:
             return self._progress.unread and self._progress.waits_to_probe(workflow.now())
 
@@ -202,5 +198,5 @@ class SignatureRequestWorkflow(FollowUpWorkflow[SignatureState]):
 
 
 def _at_this_instant(order: ForwardOrder) -> ForwardOrder:
-    # Whoever is there when it was tried first may be away when it is tried again.
+    # The person may be away by the time of a retry.
     return order.replace(present_at=workflow.now()) if order.present_at else order

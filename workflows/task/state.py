@@ -1,4 +1,4 @@
-"""How far one task has come. Nobody outside knows better: what people say here is so."""
+"""The state of a task: its assignees, and the commands done, waive, block. Pure; no outside system knows more."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -19,7 +19,7 @@ from workflows.model.timeline import AskedQuestion, EventType, Reassignment, Tim
 
 
 class AssigneeState(StrEnum):
-    """Where somebody stands who was asked."""
+    """Status of an assignee."""
 
     ASKED = "asked"
     DONE = "done"
@@ -29,7 +29,7 @@ class AssigneeState(StrEnum):
 
 
 class AssigneeSlot(Slot):
-    """Somebody who was asked."""
+    """One assignee's slot."""
 
     state: AssigneeState = AssigneeState.ASKED
     at: AwareDatetime | None = None
@@ -41,32 +41,30 @@ class AssigneeSlot(Slot):
 
     @property
     def replaced(self) -> bool:
-        """Whether somebody else is asked instead of them."""
+        """Whether the slot was reassigned."""
         return self.state is AssigneeState.REASSIGNED
 
     @property
     def participant(self) -> Participant:
-        """As everybody knows them."""
         return Participant(person=self.person, role=Role.DO)
 
 
 class AssigneeSlots(Slots[AssigneeSlot]):
-    """Everyone who was asked, in the order in which they were named."""
+    """The slots of a task, in the order in which they were named."""
 
     people: tuple[AssigneeSlot, ...]
 
     @classmethod
     def ask(cls, people: tuple[str, ...], now: datetime) -> Self:
-        """It is everybody's turn at once."""
+        """Everybody's turn begins at once."""
         return cls(people=tuple(_asked(person, now) for person in people))
 
     @property
     def everyone(self) -> tuple[AssigneeSlot, ...]:
-        """All of them."""
         return self.people
 
     def reassign(self, person: str, to: str, now: datetime) -> Self:
-        """Ask `to` instead of `person`; repeated, it changes nothing."""
+        """Ask `to` instead of `person`; idempotent."""
         old = self.of(person)
         if old is None or self.of(to) is not None:
             return self
@@ -75,11 +73,11 @@ class AssigneeSlots(Slots[AssigneeSlot]):
         return self.replace(people=tuple(one for pair in pairs for one in pair))
 
     def shift(self, since: datetime, now: datetime) -> Self:
-        """Move the clocks of all of them by the time from `since` until now."""
+        """Move all clocks by the time from `since` until now."""
         return self.replace(people=tuple(one.shifted(since, now) for one in self.people))
 
     def end(self, by: str | None, now: datetime) -> Self:
-        """Expect nothing more of anybody; `by` is who has done it."""
+        """Expect nothing more of anybody; `by` is who did it."""
 
         def ended(one: AssigneeSlot) -> AssigneeSlot:
             if one.acted:
@@ -94,7 +92,7 @@ def _asked(person: str, now: datetime) -> AssigneeSlot:
 
 
 class TaskState(FollowUpState):
-    """The memory of one task."""
+    """The state of one task."""
 
     words = FollowUpWords(
         subject="task",
@@ -122,25 +120,22 @@ class TaskState(FollowUpState):
 
     @property
     def awaited(self) -> AssigneeSlots:
-        """Who is asked to do it."""
         return self.assignees
 
     @property
     def phase(self) -> str:
-        """`blocked` while somebody cannot go on, else `open`."""
+        """`blocked` while an assignee cannot go on, else `open`."""
         question = open_question(self)
         return "blocked" if question and question.blocks else "open"
 
     def action_of(self, person: str) -> NoticeAction:
-        """To do it."""
         return NoticeAction.DO
 
     def give_place(self, person: str, to: str, now: datetime) -> Self:
-        """Ask `to` instead of `person`."""
         return self.replace(assignees=self.assignees.reassign(person, to, now))
 
     def handed_over(self, wanted: Reassignment, refused: str | None, now: datetime) -> Self:
-        """Of hand-overs wished at once the first one counts: nobody gives a place twice, or takes a second one."""
+        """Of simultaneous reassignments the first counts: nobody gives a slot twice, or takes a second one."""
         return super().handed_over(wanted, refused or self._obstacle(wanted), now)
 
     def _obstacle(self, wanted: Reassignment) -> str | None:
@@ -151,7 +146,6 @@ class TaskState(FollowUpState):
         return Rejection.ASKED_ALREADY.says(person=wanted.to, awaited=self.words.awaited) if taken else None
 
     def shift_turns(self, since: datetime, now: datetime) -> Self:
-        """Move everybody's clock."""
         return self.replace(assignees=self.assignees.shift(since, now))
 
     def acted_late(self, place: Slot) -> bool:
@@ -160,18 +154,17 @@ class TaskState(FollowUpState):
         return late and self.status is Status.DONE and place.person == self.ended_by
 
     def close(self, ending: Ending, now: datetime) -> Self:
-        """End at once: nobody else has a say."""
+        """End at once: no provider decides."""
         return self if self.status.ended else self.replace(ending=ending).end(ending.outcome, now, by=ending.who)
 
     def end(self, status: Status, now: datetime, by: str, problem: Problem | None = None) -> Self:
-        """Expect nothing more of anybody."""
         doer = by if status is Status.DONE else None
         ended = super().end(status, now, by, problem)
         return ended.replace(assignees=ended.assignees.end(doer, now), ended_by=by)
 
 
 def refuse_done(state: TaskState, command: Done) -> str | None:
-    """Why it cannot be said to be done; whoever says so need not have been asked."""
+    """The actor need not be an assignee."""
     return living_refusal(state) or name_fault(command.actor) or reason_fault(command.note, "the note")
 
 
@@ -181,17 +174,15 @@ def done(state: TaskState, command: Done, now: datetime) -> TaskState:
 
 
 def refuse_waive(state: TaskState, command: Waiver) -> str | None:
-    """Why it cannot be waived."""
     return living_refusal(state) or name_fault(command.actor) or text_fault(command.reason, "the reason")
 
 
 def waive(state: TaskState, command: Waiver, now: datetime) -> TaskState:
-    """Nobody needs to do it any more."""
     return state.close(Ending(outcome=Status.WAIVED, who=command.actor, why=command.reason), now)
 
 
 def refuse_undecided(task: Task, command: Done | Waiver) -> str | None:
-    """Why a task to decide does not end by somebody's saying so: without a decision it would only be asked again."""
+    """Why a decision task does not end by `done` without a decision: it would only be started again."""
     about = task.decides
     if about is None or (isinstance(command, Done) and command.decided):
         return None
@@ -199,7 +190,7 @@ def refuse_undecided(task: Task, command: Done | Waiver) -> str | None:
 
 
 def refuse_unanswered(task: Task, command: Done) -> str | None:
-    """Why a task that asks for an answer is not done without one."""
+    """Why a task with an answer field is not done without an answer."""
     asked = task.answer
     if asked is None or not asked.required or command.note.strip():
         return None
@@ -207,14 +198,13 @@ def refuse_unanswered(task: Task, command: Done) -> str | None:
 
 
 def refuse_stranger(task: Task, command: Delegation) -> str | None:
-    """Why whoever is asked cannot hand over to this person: a page that asks anybody would be a mail relay."""
+    """Why an assignee cannot delegate to this person: a page that asks anybody would be a mail relay."""
     if not task.colleagues or command.actor != command.signer or command.to in task.colleagues:
         return None
     return Rejection.NO_COLLEAGUE.says(person=command.to)
 
 
 def refuse_block(state: TaskState, command: Block) -> str | None:
-    """Why it cannot be called blocked."""
     if why := living_refusal(state):
         return why
     if all(one.person != command.person for one in state.assignees.pending):
@@ -225,7 +215,7 @@ def refuse_block(state: TaskState, command: Block) -> str | None:
 
 
 def block(state: TaskState, command: Block, now: datetime) -> TaskState:
-    """The owner is asked to clear the way, as somebody is asked a question: followed up, and for so long."""
+    """Ask the owner to remove the obstacle; followed up and bounded in time like a question."""
     number = len(state.questions) + 1
     asked = AskedQuestion(number=number, person=command.person, text=command.because.strip(), at=now, blocks=True)
     stop = Stop(kind=StopKind.QUESTION, since=now, who=command.person)
@@ -234,17 +224,15 @@ def block(state: TaskState, command: Block, now: datetime) -> TaskState:
 
 
 class TaskInput(FollowUpInput):
-    """Input of the workflow; `carried` is set by continue-as-new only."""
+    """Input; `carried` is set by continue-as-new only."""
 
     task: Task
     carried: Packed[TaskState | None] = None
 
     @property
     def subject(self) -> Subject:
-        """The task, with the people it was given to."""
         return self.task.subject
 
     @property
     def first_turn(self) -> tuple[str, ...]:
-        """Everybody to whom it is given."""
         return tuple(one.person for one in self.task.people)

@@ -1,4 +1,4 @@
-"""The answer of `task show`, and the facts of a task that has ended."""
+"""The view of a task (`task show`), and the facts of its end."""
 
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from workflows.task.state import TaskInput, TaskState
 
 
 def show(given: TaskInput, state: TaskState, now: datetime) -> TaskShow:
-    """Everything there is to know of a task at `now`."""
+    """The view at `now`."""
     people = (AssigneeLine(person=one.person, state=one.state, at=one.at) for one in state.assignees.people)
     known = facts(given.subject, given.policy, state, now)
     if given.task.colleagues:
@@ -35,7 +35,7 @@ def _answer(task: Task, state: TaskState) -> GivenAnswer | None:
 
 
 def settled(task: Task, state: TaskState) -> SettledTask:
-    """The facts that are handed off."""
+    """The facts to hand off."""
     if state.settled_at is None or state.ended_by is None:
         raise ValueError("the task has not ended")
     people = state.assignees.people

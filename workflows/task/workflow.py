@@ -1,4 +1,4 @@
-"""One task: ask → follow up → hand off (docs/tasks.md)."""
+"""The task workflow: ask people, follow up, hand off (docs/tasks.md)."""
 
 from datetime import datetime
 
@@ -26,7 +26,7 @@ with workflow.unsafe.imports_passed_through():
 
 @workflow.defn(name=TASK)
 class TaskWorkflow(FollowUpWorkflow[TaskState]):
-    """Has something done by then, and runs until everyone concerned has been told how it ended."""
+    """Has something done by a date, and hands off the ending."""
 
     _request: TaskInput
 
@@ -37,14 +37,13 @@ class TaskWorkflow(FollowUpWorkflow[TaskState]):
     @workflow.run
     @despite_cancellation
     async def run(self, given: TaskInput) -> SettledTask:
-        """Run the task to its end; a cancellation of the run is treated like the update `cancel`."""
+        """Run to the end; a cancellation of the run is handled like the update `cancel`."""
         await self.follow_up()
         await self.hand_off()
         return self.settled()
 
     @workflow.query(name=SHOW, description="Waiting for whom, until when, what happens next, and all that was done")
     def show(self) -> TaskShow:
-        """The answer of `task show`."""
         return self.shown(self._progress, workflow.now())
 
     @workflow.update(name=DONE, description="Somebody has done it, which ends it for everybody")
@@ -70,7 +69,7 @@ class TaskWorkflow(FollowUpWorkflow[TaskState]):
 
     @workflow.update(name=BLOCK, description="Somebody cannot go on: the owner hears why, and reminders are paused")
     def block(self, command: Block) -> Receipt:
-        """Have the owner clear the way."""
+        """Ask the owner to remove an obstacle."""
         return self._accept(progress.block, command)
 
     @block.validator
@@ -79,7 +78,6 @@ class TaskWorkflow(FollowUpWorkflow[TaskState]):
 
     @workflow.update(name=UNBLOCK, description="What stood in the way is gone, and reminders go on")
     def unblock(self, command: Unblock) -> Receipt:
-        """Tell whoever could not go on."""
         return self._accept(questions.answer, command)
 
     @unblock.validator
@@ -87,15 +85,15 @@ class TaskWorkflow(FollowUpWorkflow[TaskState]):
         self.allow(command, questions.refuse_answer(self._progress, command, blocks=True))
 
     async def act_first(self, first: Precondition) -> None:
-        """Nothing comes first: everybody was asked when it began, and whoever ends it has ended it."""
+        """Unused: a task has no preconditions."""
         raise RuntimeError(f"a task has no {first}")
 
     def refuse_delegate(self, command: Delegation) -> str | None:
-        """Whoever is asked hands over to colleagues alone, if any are named; for everybody else it is as ever."""
+        """Assignees delegate only to the named colleagues, if any are named; others as usual."""
         return super().refuse_delegate(command) or progress.refuse_stranger(self._request.task, command)
 
     async def hand_over(self, wanted: Reassignment) -> None:
-        """Give a place to somebody else who is there."""
+        """Reassign a slot to a person who is not away."""
         force, beside = not wanted.by_hand or wanted.force, self._request.task.workflow_id
         stand_in = StandIn(person=wanted.to, at=workflow.now(), force=force, beside=beside)
         report = await self.call(
@@ -114,14 +112,11 @@ class TaskWorkflow(FollowUpWorkflow[TaskState]):
 
     @property
     def subject(self) -> Subject:
-        """The task, with everybody who was asked."""
         people = tuple(one.participant for one in self._progress.assignees.people)
         return self._request.subject.replace(people=people)
 
     def settled(self) -> SettledTask:
-        """How it ended, and by whom."""
         return settled(self._request.task, self._progress)
 
     def shown(self, state: TaskState, now: datetime) -> TaskShow:
-        """The answer of `task show` by this memory."""
         return show(self._request, state, now)
