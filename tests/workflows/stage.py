@@ -13,7 +13,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import Client, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
-from temporalio.worker import Worker
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowInstance, WorkflowInstanceDetails
 
 from activities.temporal import executions as runs
 from starter.temporal.plugin import TaskSandbox
@@ -48,6 +48,7 @@ _ACTIVITY_ENDED: Final = (
 )
 _GLANCES, _GLANCE = 60, 0.005
 _TRIED: Final[set[type]] = set()
+_SANDBOXED: Final[set[type]] = set()
 
 TARGETS = (
     Target(target="hr", person="hr-desk"),
@@ -108,7 +109,18 @@ def silent_for(request: SignatureInput, silence: timedelta) -> SignatureInput:
 
 
 class TriesOnce(TaskSandbox):
-    """A worker imports its workflows to see whether they can be: for all stories that is seen once."""
+    """The sandbox for the first run of each workflow class in a test process; the others run without it.
+
+    The sandbox costs a third of the time of these tests, and one run of a class shows whether it works in it. Tests of
+    whole worker processes always have it.
+    """
+
+    def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
+        """See `WorkflowRunner`."""
+        if det.defn.cls in _SANDBOXED:
+            return UnsandboxedWorkflowRunner().create_instance(det)
+        _SANDBOXED.add(det.defn.cls)
+        return super().create_instance(det)
 
     def prepare_workflow(self, defn: Any) -> None:
         """See `WorkflowRunner`."""
