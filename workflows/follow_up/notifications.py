@@ -209,7 +209,7 @@ def _ready(subject: Subject, state: FollowUpState) -> list[NotificationOrder]:
 
 
 def _taken_away(subject: Subject, state: FollowUpState) -> list[NotificationOrder]:
-    """Withdrawals for people who acted; a replaced one is told instead, which replaces the notification."""
+    """Withdrawals for people who acted; a replaced person is notified instead, which replaces the notification."""
     told = state.told_stages
     acted = [one for one in state.awaited.everyone if one.acted and (NotificationType.READY, one.person) in told]
     return [
@@ -315,7 +315,7 @@ def _concerned(request: FollowUpInput, state: FollowUpState) -> tuple[str, ...]:
 
 
 def _asked(place: Slot, state: FollowUpState) -> bool:
-    """Whether it was their turn; not for a person who was told that somebody else was asked instead."""
+    """Whether it was their turn; not for a person who was notified of their replacement."""
     told = state.told_stages
     was_asked = state.was_asked(place) or (NotificationType.READY, place.person) in told
     return was_asked and (NotificationType.REASSIGNED, place.person) not in told

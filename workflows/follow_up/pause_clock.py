@@ -30,7 +30,7 @@ class WakeUpKind(IntEnum):
     DEADLINE = auto()
     """What is waited for."""
     LOOK = auto()
-    """Whoever knows better how things stand was not asked for long."""
+    """The source was not read for long."""
     LATE = auto()
     """It is overdue from here on, which is news by itself: a query knows the time of the last task, not its own."""
     STRAGGLERS = auto()

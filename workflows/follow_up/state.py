@@ -57,7 +57,7 @@ class NotificationState(CommandState):
 
     request: str
     planned_once: tuple[ScheduledAction, ...] = ()
-    """What plans before the present one said of notices that had no line in the ledger then."""
+    """Actions of earlier plans without a log line."""
     ledger: NotificationLog = NotificationLog()
     stragglers: PendingDevices = PendingDevices()
     pages: int = 0
@@ -190,11 +190,11 @@ class FollowUpWords:
     awaited: str
     wanted: str
     not_the_owner: str
-    """What whoever asked for it has asked for, and cannot do."""
+    """What the requester asked for, and cannot do."""
     cancelling: str
     """What is still to be done once somebody wants it cancelled."""
     closing: str = ""
-    """Where it is ended, if not by the memory itself."""
+    """Where it is ended, if not by the state alone."""
     preparing: str = ""
     """What is waited for before people can be asked."""
     decides: str = "countersign"
@@ -207,7 +207,7 @@ class Precondition(Enum):
     """What a kind does before anybody is notified."""
 
     LOOK = auto()
-    """Read how things stand, from whoever knows better."""
+    """Read the source, for instance the provider's document."""
     BEGIN = auto()
     """Take it that people are asked: all that a reading would tell is known."""
     CLOSE = auto()
@@ -230,7 +230,7 @@ class FollowUpState(NotificationState):
     started_at: AwareDatetime
     status: Status
     document: str | None = None
-    """What is read again before anybody is nudged; None where nobody knows better than this memory."""
+    """The document to read before a nudge; None for kinds without a source."""
     due: Annotated[AwareDatetime | date | None, Field(union_mode="left_to_right")] = None
     revision: int = 0
     due_at: AwareDatetime | None = None

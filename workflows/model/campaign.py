@@ -186,7 +186,7 @@ class DailyCheck(Model):
     order: CampaignOrder
     day: int
     due: date
-    """The last day of whoever was there at the opening: who comes after it is not asked any more."""
+    """The last day of the members at the opening: people who join after it are not asked."""
     after: str = ""
     """The manager who was told last."""
     digest: bool = False
@@ -326,9 +326,10 @@ class YearToOpen(Model):
 
 
 class YearSeen(Model):
-    """The next year of a series: when it opens, from when its owner is told what is missing, when it is given up.
+    """The next year of a series: when it opens, when its owner is notified of missing content, when it is given up.
 
-    `campaign` is the workflow id that was started with the content `given`, `refused` why none was.
+    `campaign` is the workflow id that was started, `given` whether the store has content, `refused` why nothing was
+    started.
     """
 
     year: int

@@ -154,9 +154,9 @@ class Delivery(Model):
     acted: tuple[str, ...] = ()
     """With an outcome of a request: who has signed or approved it, or declined."""
     replay: int = 0
-    """Which replay of the hand-off it is: whoever had a mail of it before gets another."""
+    """Number of the replay: people who had a mail of an earlier one get another."""
     life: str = ""
-    """The first run of what tells it: whoever had a mail gets none in a later run, and another if it is begun again."""
+    """The first run id of the sender: no second mail in a later run, but one after a new start."""
     now: AwareDatetime | None = None
     page: Packed[LogPage | None] = None
     """Written to the store before anybody is told."""

@@ -173,4 +173,4 @@ class Policy(Model):
     handoff: tuple[Target, ...] = ()
     tell_requester: TellRequester = TellRequester()
     fallback_after: Duration | None = None
-    """Whoever has not opened it for so long is told by mail or SMS as well, on top of their phones."""
+    """A person who has not opened it for so long is notified by mail or SMS as well."""

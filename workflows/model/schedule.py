@@ -24,7 +24,7 @@ class ActionType(StrEnum):
     ESCALATE = "escalate"
     ESCALATED = "escalated"
     QUESTION = "question"
-    """Whoever is to answer is told that a question is still open."""
+    """Remind the person who is to answer an open question."""
     GO_ON = "go_on"
     """The clocks no longer stand for a question."""
     EXPIRE = "expire"
@@ -149,14 +149,14 @@ class Schedule(Model):
     """The planned actions for the pending signers, earliest first, and the due date, all in UTC."""
 
     due_at: AwareDatetime
-    """Whoever signs from then on is late."""
+    """A signature from this instant on is late."""
     closes_at: AwareDatetime | None = None
     """When the request is over; None is when it is due."""
     closes: bool = True
     """Whether it closes at all: `closes_at` else only bounds what is planned."""
     moments: Packed[tuple[ScheduledAction, ...]] = ()
     dropped: Packed[tuple[ScheduledAction, ...]] = ()
-    """What the policy asks for and the calendar forbids, each with its reason; the ledger tells of it in the end."""
+    """Actions of the policy that the calendar forbids, each with its reason; they end in the notification log."""
     more: tuple[RemainingReminders, ...] = ()
     """Who gets more reminders than `moments` has: once somebody's are used up, it is planned anew."""
     doubt: str | None = None

@@ -175,7 +175,7 @@ class Task(Subject):
     text: str = ""
     """What is to be done in the owner's words, by its reference: the text is in the store."""
     colleagues: tuple[str, ...] = ()
-    """The only ones to whom whoever is asked may hand over themselves, if any are named."""
+    """The only people to whom an assignee may delegate, if any are named."""
     decides: ToDecide | None = None
     answer: AnswerField | None = None
     """What is to be answered by doing it, if anything is."""

@@ -160,11 +160,11 @@ class NextStep(StrEnum):
     WARN = "warn"
     ESCALATE = "escalate"
     QUESTION = "question"
-    """Whoever is to answer one hears that it is open still."""
+    """Remind the person who is to answer a question."""
     HELD = "held"
     """Somebody hears what was held back because they have heard enough for now."""
     END = "end"
-    """It ends as somebody wished."""
+    """It ends by a command."""
     EXPIRE = "expire"
     HAND_OFF = "hand-off"
     WAIT = "wait"
@@ -248,7 +248,7 @@ class TaskShow(FollowUpShow):
     text: str = ""
     people: tuple[AssigneeLine, ...]
     colleagues: tuple[str, ...] = ()
-    """The only ones to whom whoever is asked may hand over themselves, if any are named."""
+    """The only people to whom an assignee may delegate, if any are named."""
     done_by: str | None = None
     decides: ToDecide | None = None
     """What it asks to decide, if it asks that."""
