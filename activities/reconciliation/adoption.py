@@ -1,7 +1,7 @@
-"""Documents that somebody sent at Core Signature by hand become requests in the middle of their life.
+"""Adoption: documents that people sent by hand at Core Signature become requests that Countersign follows up.
 
-The id of the request is computed from the document's uuid, so that an event, a page or a second sweep finds it without
-a table. What the document has of its own, its `external_id` above all, stays as it is.
+The request's id derives from the document's uuid, so that events, pages and later reconciliations find it without a
+table. The document itself, its `external_id` above all, is not changed.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ _NAMELESS: Final = "Document"
 
 
 class NotYetAdoptable(Exception):
-    """It cannot be told now, by no fault of the document: it is looked at again by a later sweep; so `of_all`.
+    """A temporary obstacle, retried by a later reconciliation; `of_all` if it affects every document.
 
     `why` names no person.
     """
@@ -59,7 +59,7 @@ class NotYetAdoptable(Exception):
 
 @dataclass(frozen=True)
 class AdoptedRequest:
-    """See `path.Prepared`: its document is at Core Signature already, and was sent to these places there."""
+    """A `PreparedStart` whose document already is at Core Signature."""
 
     checked: PreparedRequest = field(repr=False)
     given: SignatureInput
@@ -67,7 +67,7 @@ class AdoptedRequest:
     overdue: FileFaults | None = None
 
     async def kept(self, store: Store) -> SignatureInput:
-        """See `path.Prepared`: people in full, who was asked at which address, and that the document is ours."""
+        """Stores people in full, the addresses they were asked at, and that the document is ours."""
         id = self.given.brief.id
         if self.checked.signers is not None:
             await store.keep_signers(StoragePrefix.of_request(id), self.given.fingerprint, self.checked.signers)
@@ -76,14 +76,15 @@ class AdoptedRequest:
         return self.given
 
     async def lives(self, store: Store, given: FollowUpInput) -> None:
-        """See `path.Prepared`: the cover sheet, which other requests get with their document; by it the document is
-        known for one that was adopted, also when Temporal has forgotten that its request was broken off."""
+        """Stores the cover sheet; it also marks the document as adopted after Temporal has forgotten a broken-off
+        request.
+        """
         await CoverSheet.keep(store, self.given.brief)
 
 
 @dataclass(frozen=True)
 class Adoption:
-    """Adopts documents as requests of `kind` that `requester` asked for; the catalogue is read anew each time."""
+    """Adopts documents as requests of `kind`, asked for by `requester`; reads the catalogue anew each time."""
 
     signature: CoreSignatureClient
     temporal: Client
@@ -94,11 +95,11 @@ class Adoption:
     requester: str
 
     async def adopt(self, document: str, now: datetime) -> str | NotAdopted | None:
-        """The id of the request that it is from now on; why it cannot be one; None when it is not to be one: it has
-        ended or was not sent yet, somebody else sent it, it is one of ours, or its request was broken off.
+        """The id of its request, or why it cannot be adopted; None if it is not to be: it has ended or was not sent
+        yet, it was sent by others, it is ours, or its request broke off.
 
-        May be repeated. `NotYetAdoptable` when Core Signature, the directory or the catalogue cannot be asked, or
-        when our files lack the kind or the requester.
+        Idempotent. `NotYetAdoptable` when Core Signature, the directory or the catalogue is unavailable, or lacks the
+        kind or the requester.
         """
         found = await self._read(document)
         id, request = adopted_id(document), found.request
@@ -135,9 +136,9 @@ class Adoption:
         return await self.store.read_cover(StoragePrefix.of_request(id)) is not None
 
     async def _is_ours(self, found: WireDocument) -> bool:
-        """Whether we made it, under an id that Temporal may have forgotten, or another Countersign did, or may have.
+        """Whether we, or another Countersign, made it or may have, under an id that Temporal may have forgotten.
 
-        One that subscribes to events leaves nothing on its documents but the id of a request.
+        A Countersign that subscribes to events leaves only a request id on its documents.
         """
         told, id = found.events_callback_url or "", found.external_id or ""
         if CALLBACKS in told and told != self.signature.config.callback_url:
@@ -148,12 +149,12 @@ class Adoption:
         return not of_another_program or await self.store.claimed_for(StoragePrefix.of_request(id)) is not None
 
     async def _is_from_us(self, request: WireRequest) -> bool:
-        """Whether somebody of the directory sent it, or the address that our own requests come from."""
+        """Whether a person of the directory sent it, or the address that our own requests come from."""
         sender, ours = folded(request.from_email or ""), folded(self.signature.config.from_email or "")
         return bool(sender) and (sender == ours or await self.directory.named(sender) is not None)
 
     async def _catalogue(self) -> Catalogue:
-        """The catalogue, which has the kind."""
+        """The catalogue; raises if it lacks the kind."""
         try:
             catalogue = await asyncio.to_thread(Catalogue.read, self.policies)
             catalogue.known(self.kind)
@@ -193,13 +194,13 @@ class Adoption:
 
 
 def _signers(request: WireRequest) -> list[WireSigner]:
-    """Who still takes part: not whoever gave their place away, and not the sender, whom the provider adds."""
+    """Those who still take part: without those who forwarded, and without the sender, whom the provider adds."""
     sender = folded(request.from_email or "")
     return [one for one in request.signers if not one.forwarded and (one.needs_to_sign or folded(one.email) != sender)]
 
 
 def _entry(signer: WireSigner, person: Person | None, asking: Person) -> dict[str, str]:
-    """A signer as a request file has them; nobody knows the zone of a stranger, so that it is the requester's."""
+    """A signer as in a request file; a person outside the directory gets the requester's time zone."""
     role = {"role": _role(signer).value}
     if person is not None:
         return {"person": person.id, **role}

@@ -1,4 +1,4 @@
-"""Whether callbacks arrive at all, told by what Core Signature says of them; in its own time."""
+"""Health of the callbacks from Core Signature: alerts on-call of missing callbacks and of a slow receiver clock."""
 
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
@@ -18,16 +18,16 @@ _CALLBACKS: Final = Incident(id="callbacks", kind="callbacks", title="Core Signa
 
 
 class ClockSeen(Model):
-    """By how many seconds at least the receiver's clock is behind, and when that was by the clock of Core Signature."""
+    """Seconds by which the receiver's clock is behind at least; `at` is Core Signature's time."""
 
     behind: int
     at: AwareDatetime
 
 
 class CallbackHealth(Model):
-    """The newest event that was heard of by its callback, and the first and the last of those since that were not.
+    """The newest event whose callback arrived, and the first and last since whose callback did not.
 
-    One lost callback is no silence, and neither is a weekend on which nothing happens.
+    One lost callback is no silence, nor is a weekend without events.
     """
 
     heard: AwareDatetime | None = None
@@ -40,48 +40,48 @@ class CallbackHealth(Model):
     """When whoever is on call heard last that it is over."""
 
     def heard_of(self, at: datetime) -> Self:
-        """The callback of an event that happened then has arrived; the order in which that is learnt does not count."""
+        """After the callback of an event of that time arrived; independent of order."""
         heard = max(self.heard or at, at)
         if self.last is None or self.last <= heard:
             return self.replace(heard=heard, first=None, last=None)
         return self.replace(heard=heard, first=self.first if self.first and self.first > heard else self.last)
 
     def missed(self, at: datetime) -> Self:
-        """That of one that happened then has not, and a request had to be told."""
+        """After a callback did not arrive, and a request had to be told."""
         if self.heard is not None and at <= self.heard:
             return self
         return self.replace(first=min(self.first or at, at), last=max(self.last or at, at))
 
     def news(self, after: timedelta, now: datetime) -> NotificationType | None:
-        """What whoever is on call is to hear, once, when it is a silence `after` so long."""
+        """The alert that is due, once, for a silence of `after` or more."""
         if self.told:
             return NotificationType.CALLED if self.last is None and may_be_over(self.over_at, now) else None
         lasts = self.first and self.last and self.last - self.first >= after
         return NotificationType.UNCALLED if lasts else None
 
     def said(self, now: datetime) -> Self:
-        """They have heard it."""
+        """After on-call was alerted."""
         return self.replace(told=not self.told, over_at=now if self.told else self.over_at)
 
 
 @dataclass(frozen=True)
 class CallbackAlarm:
-    """Whoever is to hear that callbacks stay away, and how far apart two events must be whose callbacks did not arrive,
-    with none in between that did."""
+    """Alerts on-call when callbacks of two events that far apart were missed, with none in between that arrived."""
 
     on_call: OnCallAlerts
     after: timedelta
 
     async def told(self, silence: CallbackHealth, now: datetime) -> CallbackHealth:
-        """Tell the news, if there are any; what nobody has taken is told by the next sweep."""
+        """Send the alert if due; an undelivered one is sent by the next reconciliation."""
         if (stage := silence.news(self.after, now)) is None:
             return silence
         heard = await self.on_call.hears(_CALLBACKS, stage, silence.first or silence.heard or now, now)
         return silence.said(now) if heard else silence
 
     async def told_of_clock(self, silence: CallbackHealth, seen: ClockSeen | None, now: datetime) -> CallbackHealth:
-        """Tell that the receiver's clock is behind, if it is, once a day; what nobody has taken is told again, that day
-        under one name."""
+        """Alert that the receiver's clock is behind, once a day; undelivered ones repeat under the same key that
+        day.
+        """
         if seen is None or now - seen.at > CLOCK_KNOWN_FOR:
             return silence
         if silence.clock_told and now - silence.clock_told < CLOCK_TOLD_EVERY:

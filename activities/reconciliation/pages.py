@@ -1,4 +1,4 @@
-"""The pages of one part of a sweep, and the place from which the next part goes on."""
+"""Paging through Core Signature's events during a reconciliation, and the stored position where it continues."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -29,26 +29,26 @@ GIVEN_UP_AFTER: Final = timedelta(days=1)
 
 
 class RejectedDocument(Model):
-    """Since when a document is not shown, when it was asked for last, and what was answered."""
+    """A document that Core Signature does not show: since when, when last asked, and its answer."""
 
     since: AwareDatetime
     last: AwareDatetime
     why: str
 
     def is_due(self, now: datetime) -> bool:
-        """Whether it is to be asked for again: each pause is as long as all before it."""
+        """Whether to ask again: each pause is as long as all before it."""
         return now - self.last >= self.last - self.since
 
 
 class UnmanagedDocuments(Model):
-    """Those that wait to be looked at, of which some were refused, and up to which event others were judged."""
+    """Documents that wait to be judged, some of them refused; judged ones with their newest event."""
 
     waiting: dict[str, AwareDatetime] = Field(default_factory=dict)
     refused: dict[str, RejectedDocument] = Field(default_factory=dict)
     judged: dict[str, AwareDatetime] = Field(default_factory=dict)
 
     def met(self, found: Mapping[str, datetime]) -> Self:
-        """These have had an event; what was judged is judged anew only once it has another one."""
+        """Add documents with events; a judged one is judged again only after another event."""
         news = {
             uuid: at
             for uuid, at in found.items()
@@ -58,23 +58,23 @@ class UnmanagedDocuments(Model):
         return self.replace(waiting={**self.waiting, **dict(list(news.items())[:room])})
 
     def due(self, now: datetime) -> list[str]:
-        """Those that are to be looked at, whoever waits longest first."""
+        """Those to look at, the longest waiting first."""
         return [uuid for uuid in self.waiting if uuid not in self.refused or self.refused[uuid].is_due(now)]
 
     def judge(self, uuid: str) -> Self:
-        """This one needs not be looked at any more."""
+        """This one is done."""
         waiting, refused = dict(self.waiting), dict(self.refused)
         judged = {**self.judged, uuid: waiting.pop(uuid)}
         refused.pop(uuid, None)
         return self.replace(waiting=waiting, refused=refused, judged=judged)
 
     def postpone(self, uuid: str) -> Self:
-        """This one waits behind the others."""
+        """Move this one to the end of the queue."""
         others = {other: at for other, at in self.waiting.items() if other != uuid}
         return self.replace(waiting={**others, uuid: self.waiting[uuid]})
 
     def refuse(self, uuid: str, why: str, now: datetime) -> Self:
-        """This one is not shown, and waits behind the others; it is judged when that has lasted too long."""
+        """Move this one to the end; it is judged once the refusal has lasted too long."""
         since = self.refused[uuid].since if uuid in self.refused else now
         if now - since >= GIVEN_UP_AFTER:
             return self.judge(uuid)
@@ -82,13 +82,12 @@ class UnmanagedDocuments(Model):
         return self.postpone(uuid).replace(refused=refused)
 
     def since(self, floor: datetime) -> Self:
-        """Without what is never met again: its events are not looked at any more."""
+        """Without judged documents whose events are no longer read."""
         lately = {uuid: at for uuid, at in self.judged.items() if at >= floor}
         return self.replace(judged=newest(lately, JUDGED_REMEMBERED))
 
 
 def newest(instants: Mapping[str, datetime], most: int) -> dict[str, datetime]:
-    """The latest so many of these."""
     return dict(sorted(instants.items(), key=lambda one: one[1])[-most:])
 
 
@@ -97,21 +96,22 @@ BACK_AT_MOST: Final = 200
 
 
 class PageDrift(Model):
-    """How many events follow what was looked at, counted from the end of the list: there nothing moves them when some
-    are deleted or come at its head. None when the list does not tell its length. `size` is that of a whole page,
-    `back` how many pages were gone back over."""
+    """The number of events after those read, counted from the list's end: new events at its head do not change it.
+
+    None if the list does not tell its length. `size` is that of a full page, `back` the number of pages gone back.
+    """
 
     left: int | None = None
     size: int = 1
     back: int = 0
 
     def lost(self, page: int, listed: Listed[Any]) -> int:
-        """How many events, at most, have moved up past this page since the one before it was read."""
+        """The most events that have moved past this page since the previous one was read."""
         behind = _from_here(page, listed)
         return 0 if self.left is None or behind is None else max(0, self.left - behind)
 
     def after(self, page: int, listed: Listed[Any]) -> tuple[Self, int]:
-        """With this page looked at, and the page to read next: an earlier one where events have moved up."""
+        """After this page, and the page to read next: an earlier one if events have moved up."""
         here = self.replace(size=max(self.size, len(listed.found)))
         pages = min(page, -(-self.lost(page, listed) // here.size))
         if 0 < pages <= BACK_AT_MOST - self.back:
@@ -122,7 +122,7 @@ class PageDrift(Model):
 
 
 def _from_here(page: int, listed: Listed[Any]) -> int | None:
-    """How many events the list has from the first one of this page on."""
+    """The number of events from this page's first one on."""
     if listed.count is None:
         return None
     return listed.count - (page - 1) * len(listed.found) if listed.more else len(listed.found)
@@ -150,7 +150,7 @@ _OLDEST_FIRST: Final = "Core Signature lists events oldest first: they cannot be
 
 @dataclass(frozen=True)
 class PassLimits:
-    """How far one part goes."""
+    """The limits of one part."""
 
     pages: int = PAGES_AT_MOST
     seconds: float = PART_SECONDS
@@ -158,8 +158,7 @@ class PassLimits:
 
 
 class UnfinishedPass(Model):
-    """A pass from the newest event back that has not come to its end: its next page, what follows it, and up to when it
-    looks."""
+    """A pass, from the newest event back, that has not finished: its next page, its drift, and where it ends."""
 
     page: int
     newest: AwareDatetime
@@ -167,7 +166,7 @@ class UnfinishedPass(Model):
 
 
 class PassMark(Model):
-    """How far the events were looked at, in the provider's time, and who was told up to which event lately."""
+    """The position in the provider's time, and the requests told lately, with the event each was told."""
 
     until: AwareDatetime
     told: dict[str, AwareDatetime] = Field(default_factory=dict)
@@ -178,24 +177,24 @@ class PassMark(Model):
 
     @property
     def floor(self) -> datetime:
-        """Events from before this need not be looked at."""
+        """The time before which events need not be read."""
         return self.until - AGAIN
 
     def over(self, newest: datetime | None) -> "PassMark":
-        """The pass has come to its end."""
+        """After the pass has finished."""
         until = max(self.until, newest or self.until)
         floor = until - AGAIN
         lately = {request: at for request, at in self.told.items() if at >= floor}
         return self.replace(until=until, told=lately, strangers=self.strangers.since(floor), under_way=None)
 
     def goes_on(self, under_way: UnfinishedPass | None) -> "PassMark":
-        """The pass is to be gone on with, or begun anew."""
+        """With a pass to continue, or None to begin anew."""
         return self.replace(strangers=self.strangers.since(self.floor), under_way=under_way)
 
 
 @dataclass
 class Pass:
-    """The pages of one part, and what they came to."""
+    """The pages of one part, and its results."""
 
     signature: CoreSignatureClient
     stride: PassLimits
@@ -226,7 +225,7 @@ class Pass:
         self._cut = False
 
     async def next_page(self) -> list[WireEvent] | None:
-        """The events of the next page that are to be looked at; None when the part is to end here."""
+        """The events of the next page to look at; None when the part ends here."""
         if self.pages and (self.pages >= self.stride.pages or self.is_to_end):
             return None
         try:
@@ -267,18 +266,18 @@ class Pass:
         return fresh
 
     def cut_short(self) -> None:
-        """End here, before all of this page was looked at: the next part begins with it."""
+        """End before this page is done: the next part begins with it."""
         self._cut, self.is_over = True, False
 
     @property
     def is_to_end(self) -> bool:
-        """Whether nothing more is to be begun: its time is over, or its worker ends."""
+        """Whether time is up, or the worker shuts down."""
         ending = activity.in_activity() and activity.is_worker_shutdown()
         return self._cut or ending or time.monotonic() >= self._ends_at
 
     @property
     def mark(self) -> PassMark:
-        """Where the next part goes on. The last page is read again: what was deleted moves the rest up."""
+        """The position for the next part. The last page is read again, since deletions move events up."""
         told = newest(self.told, TOLD_REMEMBERED)
         here = self.begun.replace(told=told, strangers=self.strangers, silence=self.silence, names=self.names)
         if self.is_over:
@@ -292,7 +291,6 @@ class Pass:
         return UnfinishedPass(page=max(1, self._page - 1), newest=self.newest, unread=self._unread)
 
     def swept(self, left: PassMark) -> ReconciliationResult:
-        """For the workflow."""
         refused = (NotAdopted(document=uuid, why=one.why) for uuid, one in self.strangers.refused.items())
         return ReconciliationResult(
             pages=self.pages,
@@ -316,6 +314,6 @@ class Pass:
 
 
 def _oldest_first(past: Sequence[datetime]) -> bool:
-    """Whether most of the later half of a page is newer than all of its first one; some may be recorded late."""
+    """Whether most of a page's later half is newer than all of its first half; some events are recorded late."""
     half = len(past) // 2
     return len(past) >= _TELLING and max(past[:half]) < median_low(past[half:]) - _JITTER

@@ -1,8 +1,8 @@
-"""The sweep over Core Signature's events, page by page, newest first: open requests are told what they missed.
+"""The reconciliation activity: reads Core Signature's events and tells open requests what callbacks missed.
 
-Most events cost nothing: Core Signature says that their callback arrived, and what is final is seen in Temporal's
-visibility. Of the others only the newest of each request is told, for the request then reads the document as it is.
-Where documents that were sent by hand are adopted, their events are told to what they became, under the id of that.
+Newest first. Most events cost nothing: Core Signature says that their callback arrived, or visibility shows the final
+status. Of the others only the newest of each request is signalled, since the request then reads the document itself.
+With adoption, events of documents sent by hand go to the requests that these became.
 """
 
 import asyncio
@@ -45,29 +45,27 @@ _IDS_AT_MOST: Final = 50
 
 
 class OpenRequests(Protocol):
-    """Where it is looked which requests go on; may raise `RPCError`."""
+    """Queries of requests by id; may raise `RPCError`."""
 
     async def among(self, ids: Sequence[str]) -> Mapping[str, str]:
-        """`CsStatus` of those of these that are open."""
+        """`CsStatus` of the open ones."""
         ...
 
     async def known(self, ids: Sequence[str]) -> AbstractSet[str]:
-        """Those of these that Temporal knows, open or closed."""
+        """Those that Temporal knows, open or closed."""
         ...
 
 
 @dataclass(frozen=True)
 class TemporalOpenRequests:
-    """See `OpenRequests`: Temporal's visibility, which lags by a moment."""
+    """By Temporal's visibility, which lags by a moment."""
 
     client: Client
 
     async def among(self, ids: Sequence[str]) -> Mapping[str, str]:
-        """See `OpenRequests`."""
         return {id: run.known.get(names.STATUS) or "" async for id, run in self._listed(ids, f" AND {executions.OPEN}")}
 
     async def known(self, ids: Sequence[str]) -> AbstractSet[str]:
-        """See `OpenRequests`."""
         return {id async for id, _ in self._listed(ids)}
 
     async def _listed(self, ids: Sequence[str], also: str = "") -> AsyncIterator[tuple[str, executions.Run]]:
@@ -90,7 +88,7 @@ _A_WORD: Final = re.compile(r"\w{1,40}", re.ASCII)
 
 
 class ReconciliationService(EventReconciliation):
-    """See `EventReconciliation`; the place is kept in the store, which all sweeps share."""
+    """Keeps its position in the store, shared by all reconciliations."""
 
     def __init__(
         self,
@@ -112,7 +110,6 @@ class ReconciliationService(EventReconciliation):
         self._alarm = alarm
 
     async def sweep(self, order: ReconciliationOrder) -> ReconciliationResult:
-        """See `EventReconciliation`."""
         # It may have waited in its queue: what has happened meanwhile is not to come.
         now = max(order.now, activity.info().started_time)
         with failing_as_application_errors():
@@ -134,7 +131,7 @@ class ReconciliationService(EventReconciliation):
             return part.swept(left)
 
     async def _tidy(self, now: datetime) -> None:
-        """Drop what the desk keeps of days that are over; no event waits for it."""
+        """Drop the desk's expired one-time entries; no event waits for it."""
         with suppress(StoreFailure):
             await self._store.drop_used(now)
 
@@ -147,7 +144,7 @@ class ReconciliationService(EventReconciliation):
             return None
 
     async def _remember(self, part: Pass) -> PassMark:
-        """Before what may take long as well: an attempt that dies in it is not begun anew from the events."""
+        """Also called before slow steps, so that a retry does not read the events anew."""
         left = part.mark
         await self._store.notes.note_sweep_mark(left.model_dump_json().encode())
         return left
@@ -183,8 +180,9 @@ class ReconciliationService(EventReconciliation):
         part.strangers = part.strangers.met(_not_adopted_yet(strange, known))
 
     async def _named(self, events: Sequence[WireEvent], part: Pass, before: datetime) -> list[WireEvent]:
-        """The same with the ids of documents of which only the address was said, as far as the part has time to read
-        them; the next part goes on with this page, and knows those by then."""
+        """With the ids of documents known by address only, as far as time allows; the next part goes on with this
+        page.
+        """
         for number, uuid in enumerate(part.names.wanted(events, before)):
             if part.is_to_end:
                 part.cut_short()
@@ -205,9 +203,9 @@ class ReconciliationService(EventReconciliation):
     async def _listened(
         self, silence: CallbackHealth, events: Sequence[WireEvent], missed: Sequence[WireEvent]
     ) -> CallbackHealth:
-        """What these events say of our callbacks: other programs of the tenant have documents and callbacks as well.
+        """What these events say of our callbacks; the tenant may have other programs with documents and callbacks.
 
-        Of callbacks that did not arrive only those count where a request had to be told.
+        A callback counts as missed only if a request had to be told.
         """
         arrived = {event.external_id: event.timestamp for event in reversed(events) if _arrived(event, silence)}
         ours = await self._open.known(sorted(id for id in arrived if id)) if arrived else ()
@@ -219,13 +217,15 @@ class ReconciliationService(EventReconciliation):
         return silence
 
     async def _known(self, events: Sequence[WireEvent]) -> AbstractSet[str]:
-        """Of the requests that these may be about those that Temporal knows."""
+        """The ids of these events' requests that Temporal knows."""
         ids = {id for event in events for id in (event.external_id, adopted_id(event.document)) if id}
         return await self._open.known(sorted(id for id in ids if re.fullmatch(ID_PATTERN, id)))
 
     async def _adopt(self, adoption: Adoption, part: Pass, now: datetime) -> None:
-        """Look at some of the documents that wait, while the part has time; one that Core Signature does not show now
-        goes on waiting, for a day, and when none can be adopted so do all."""
+        """Judge waiting documents while there is time.
+
+        One that Core Signature does not show waits on, for a day at most. When none can be adopted, all wait.
+        """
         for document in part.strangers.due(now)[:ADOPTED_AT_MOST]:
             if part.is_to_end:
                 return
@@ -247,8 +247,10 @@ class ReconciliationService(EventReconciliation):
                 part.adopted.append(became)
 
     async def _tell(self, unheard: Mapping[str, WireEvent], part: Pass) -> list[CorrectedRequest]:
-        """Those who were told; once Temporal is away nobody else is, and the first failure is raised when all that was
-        begun has ended."""
+        """Those who were told.
+
+        Once Temporal is unavailable none is begun, and the first failure is raised after all have ended.
+        """
         if not unheard:
             return []
         going_on = await self._open.among(list(unheard))
@@ -295,9 +297,9 @@ class ReconciliationService(EventReconciliation):
 
 
 def _unheard(events: Sequence[WireEvent], told: Mapping[str, datetime], before: datetime) -> dict[str, WireEvent]:
-    """The newest event of each request of which it may not have heard.
+    """The newest event of each request that may have missed it.
 
-    Whether one that is final has arrived is seen where the request stands, whatever is said of its callback.
+    Of a final event the request's own status decides, whatever is said of its callback.
     """
     found: dict[str, WireEvent] = {}
     for event in events:
@@ -310,8 +312,9 @@ def _unheard(events: Sequence[WireEvent], told: Mapping[str, datetime], before: 
 
 
 def _strange(events: Sequence[WireEvent], known: AbstractSet[str]) -> list[WireEvent]:
-    """The events of documents that were adopted, or that none of our requests sent, under the ids of the requests that
-    they are or would be."""
+    """Events of documents that were adopted, or not sent by our requests, under the ids of their present or future
+    requests.
+    """
     return [
         event.model_copy(update={"external_id": id})
         for event in events
@@ -320,7 +323,7 @@ def _strange(events: Sequence[WireEvent], known: AbstractSet[str]) -> list[WireE
 
 
 def _not_adopted_yet(strange: Sequence[WireEvent], known: AbstractSet[str]) -> dict[str, datetime]:
-    """The documents among them that go on, as far as their newest event tells, each with when that was."""
+    """The open ones among them, by their newest event, each with its time."""
     newest: dict[str, WireEvent] = {}
     for event in strange:
         newest.setdefault(event.external_id or "", event)
@@ -332,7 +335,7 @@ def _not_adopted_yet(strange: Sequence[WireEvent], known: AbstractSet[str]) -> d
 
 
 def _arrived(event: WireEvent, silence: CallbackHealth) -> bool:
-    """Whether the callback of an event has arrived that is younger than those that are known to have."""
+    """Whether the callback of this event arrived, and is newer than those known."""
     id, at = event.external_id, event.timestamp
     younger = at is not None and (silence.heard is None or at > silence.heard)
     return event.delivered and younger and id is not None and re.fullmatch(ID_PATTERN, id) is not None

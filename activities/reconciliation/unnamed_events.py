@@ -1,4 +1,4 @@
-"""Events that name their document by its address alone: by which id we know it is read from the document, once."""
+"""Events that identify their document only by its address: its `external_id` is read from the document, once."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -15,23 +15,25 @@ NAMES_REMEMBERED: Final = 5_000
 
 
 class Names(Model):
-    """The `external_id` by the uuid of a document, empty where it has none."""
+    """`external_id` by document uuid, empty for none."""
 
     known: Mapping[str, str] = Field(default_factory=dict)
 
     def learnt(self, uuid: str, external_id: str) -> Self:
-        """Remember it, and forget the one that was learnt first of too many."""
+        """Add one; drops the oldest beyond the limit."""
         kept = {one: id for one, id in self.known.items() if one != uuid} | {uuid: external_id}
         return self.replace(known=dict(list(kept.items())[-NAMES_REMEMBERED:]))
 
     def of(self, event: WireEvent) -> WireEvent:
-        """The event as it would be if it said it itself."""
+        """The event with its `external_id`."""
         id = self.known.get(event.document or "") if event.unsaid else None
         return event.model_copy(update={"external_id": id}) if id else event
 
     def wanted(self, events: Sequence[WireEvent], before: datetime) -> list[str]:
-        """The documents that have to be read: of what a request may not have heard, and of the newest callback that has
-        arrived, which tells that callbacks arrive at all."""
+        """Documents to read: of events that a request may have missed, and of the newest callback that arrived.
+
+        The latter shows that callbacks arrive at all.
+        """
         unknown = [one for one in events if one.unsaid and one.document and one.document not in self.known]
         unheard = [one for one in unknown if not heard(one) and one.timestamp and one.timestamp <= before]
         arrived = [one for one in unknown if one.delivered][:1]
@@ -39,9 +41,9 @@ class Names(Model):
 
 
 def heard(event: WireEvent) -> bool:
-    """Whether nobody has to be told of it: it changes nothing, or its callback has arrived and told its request.
+    """Whether nobody has to be told: the event changes nothing, or its callback arrived and reached its request.
 
-    A callback that says as little of its document told no request; whether what is final has arrived is seen elsewhere.
+    A callback with the address alone reached no request; final events are decided elsewhere.
     """
     told = event.delivered and not event.unsaid and event.event_type not in FINAL
     return event.event_type in WITHOUT_EFFECT or told

@@ -1,10 +1,9 @@
-"""When a silent signer's request goes to somebody who can act: in the recipient's hours, with time left to act.
+"""Escalation: when a silent signer's request goes to someone who can act, and to whom.
 
-The earlier of the policy's triggers counts. One that would leave the alternate less than a working day before the due
-date is moved earlier; nobody is escalated before one `every` (urgent: `first`) has passed since the last notice that
-they got. A signer who is absent and has a stand-in is not waited for at all. What was triggered by the due date, and
-found no time before it, comes at the first one after it, if the policy wants it; what was not, when the overdue
-reminders are used up, or one `every` after the first of them where the policy sets no number.
+The earlier of the policy's triggers counts, within the recipient's hours and at least a working day before the due
+date. Nobody is escalated before one `every` (urgent: `first`) since their last notice. An absent signer with a delegate
+is not waited for. A due-date trigger without time before the due date fires after it, if the policy wants it; other
+triggers fire when the overdue reminders are used up, or one `every` after the first if their number is unlimited.
 """
 
 from collections.abc import AsyncIterator, Iterable, Iterator
@@ -27,7 +26,7 @@ from workflows.names import alert_key
 
 @dataclass(frozen=True)
 class Candidate:
-    """Somebody the escalation may reach, and what makes them one, in words; `acts` unless they are only told."""
+    """A possible recipient, and in words why; `acts` unless only notified."""
 
     person: str
     as_: str
@@ -36,14 +35,14 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Chain:
-    """The chain of one silent signer by their policy, as it stands at an instant."""
+    """The escalation chain of one silent signer at an instant."""
 
     silence: SilentTurn
     escalation: Escalation
     at: datetime
 
     async def next(self) -> Candidate:
-        """The first who can act, with the reasons why others were skipped; else the requester, who is told."""
+        """The first who can act, with why others were skipped; else the requester, who is notified."""
         skipped: dict[str, str] = {}
         async for candidate in self._candidates():
             if candidate.person in skipped:
@@ -57,7 +56,7 @@ class Chain:
         return Candidate(self.silence.requester, "; ".join(words), acts=False)
 
     async def has_stand_in(self) -> bool:
-        """Whether the signer is absent and their delegate can act, by a policy that asks delegates."""
+        """Whether the signer is absent and a delegate can act, under a policy that asks delegates."""
         signer = await self.silence.known(self.silence.person)
         if signer is None or "delegate" not in self._links or not signer.delegate or not signer.absent_at(self.at):
             return False
@@ -69,7 +68,7 @@ class Chain:
 
     @property
     def _steps(self) -> int:
-        """How many steps up the chain led to this signer: places that were handed over stand one after the other."""
+        """How many steps of the chain led to this signer."""
         signers = self.silence.planning.subject.people
         position = next((n for n, one in enumerate(signers) if one.person == self.silence.person), 0)
         steps = 0
@@ -153,7 +152,7 @@ class _Trigger:
 
 @dataclass(frozen=True)
 class Rest:
-    """The time that a signer has to act on what they hear, before somebody else is told that they are silent."""
+    """The signer's time to act on a notice before an escalation."""
 
     silence: SilentTurn
     trigger: datetime
@@ -162,7 +161,6 @@ class Rest:
 
     @classmethod
     def of(cls, silence: SilentTurn, trigger: datetime, nudges: list[ScheduledAction]) -> Self:
-        """The rest between these nudges."""
         coming = [one for one in nudges if one.suppressed is None]
         planned = [
             (one.at, bool(notification_types.reminder_number(one.stage, silence.planning.revision))) for one in coming
@@ -171,9 +169,10 @@ class Rest:
         return cls(silence, trigger, tuple(sorted([*planned, *unplanned])))
 
     def after(self, at: datetime, *, ahead: bool = False) -> datetime:
-        """The earliest instant from one on by which they had their time; `ahead` of the trigger since they were asked.
+        """The earliest instant from `at` on when they have had that time; `ahead` of the trigger, counted from when
+        they were asked.
 
-        The trigger itself counts from when they were asked, by the policy's own words.
+        The trigger itself counts from when they were asked, as the policy says.
         """
         if ahead:
             at = max(at, self._after(self.silence.came_at))
@@ -192,10 +191,10 @@ async def escalation(
     nudges: list[ScheduledAction],
     kept_back: ScheduledAction | None = None,
 ) -> list[ScheduledAction]:
-    """The one escalation of this signer, dropped with the reason when it cannot come before the wait ends.
+    """The one escalation of this signer, dropped with a reason when it cannot come before the wait ends.
 
-    `reminders` are those of this wait, `nudges` all that the signer hears in this and the one before. `kept_back` is
-    the escalation that found no time in the one before.
+    `reminders` are those of this wait, `nudges` all notices of this wait and the one before. `kept_back` is the earlier
+    wait's escalation that found no time.
     """
     policy = silence.policy.escalation
     if policy is None:
@@ -257,9 +256,9 @@ def _trigger(silence: SilentTurn, text: str, reminders: list[ScheduledAction]) -
 
 
 def _used_up(silence: SilentTurn, reminders: list[ScheduledAction]) -> _Trigger | None:
-    """One `every` after the last reminder that is sent; after the last of the series when the calendar lets none be.
+    """One `every` after the last reminder that is sent, or after the last of the series if none can be sent.
 
-    A series that goes on until the request closes is never used up: one `every` after its first reminder is enough.
+    An unlimited series counts as used up one `every` after its first reminder.
     """
     rhythm, zone = silence.policy.reminders, silence.hours.zone
     if rhythm is None or after(silence.since, rhythm.first, zone) >= silence.until:
@@ -299,7 +298,7 @@ def _placed(
 def _in_hours(
     silence: SilentTurn, hours: OpenHours, rest: Rest, at: datetime, *, spread: bool, ahead: bool = False
 ) -> datetime | None:
-    """The first instant from one on that is in the recipient's hours and leaves the signer their time; None if none."""
+    """The first instant in the recipient's hours that leaves the signer their time; None if none."""
     while slot := hours.next_slot(at, silence.until):
         slot = hours.unbroken(slot)
         placed = at if at in slot and not spread else silence.spread(max(at, slot.opens), slot)
@@ -317,7 +316,7 @@ def _with_reason(silence: SilentTurn, moment: ScheduledAction, at: datetime, res
 
 
 def _last_working_day(person: Person, silence: SilentTurn) -> OpenSlot | None:
-    """The recipient's last whole working day between the turn and the end of the wait, whatever hours are quiet."""
+    """The recipient's last whole working day between the turn and the end of the wait, ignoring quiet hours."""
     working = OpenHours.working(person, WORKING if silence.policy.hours == ANY else silence.policy.hours)
     day = working.local_day(silence.until)
     slots = working.slots(day)
@@ -344,7 +343,7 @@ def _at_the_last_occasion(
 def told_of(
     escalations: Iterable[ScheduledAction], nudges: Iterable[ScheduledAction], silence: SilentTurn
 ) -> list[ScheduledAction]:
-    """A moment for each alert that will be sent; whoever is replaced is told of that instead."""
+    """A notice for each escalation that will be sent; a signer who is replaced is told of that instead."""
     alerts = [one for one in escalations if one.suppressed is None and one.action is EscalationAction.NOTIFY]
     others = sorted(nudge.at for nudge in nudges if nudge.suppressed is None)
     return [silence.held(mailed(silence, _told(alert, others, silence), max(others, default=None))) for alert in alerts]
@@ -368,14 +367,14 @@ def _moved(told: ScheduledAction, opens: datetime, at: datetime) -> ScheduledAct
 
 
 def _occasions(since: datetime, silence: SilentTurn) -> Iterator[tuple[datetime, OpenSlot]]:
-    """The earliest instant of each stretch of open hours between an instant and the end of the wait."""
+    """The earliest instant of each stretch of open hours between `since` and the end of the wait."""
     while slot := silence.hours.next_slot(since, silence.until):
         yield (since if since in slot else silence.spread(slot.opens, slot)), slot
         since = slot.closes
 
 
 def _apart(at: datetime, others: list[datetime]) -> datetime:
-    """The instant, or an hour after the nudges that would come together with it."""
+    """The instant, or an hour after the notices it would coincide with."""
     for other in others:
         at = other + APART if too_close(at, (other,)) else at
     return at

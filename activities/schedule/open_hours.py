@@ -1,6 +1,6 @@
-"""When somebody may be told something: their working hours on their working days, without holidays and absences.
+"""Open hours: when a person may be notified, by working hours, days, holidays and absences in their time zone.
 
-All instants are in UTC; the hours are those on the clocks of the person's zone, whatever these do.
+Instants are in UTC.
 """
 
 from bisect import bisect_right
@@ -29,7 +29,7 @@ WORKING: Final = "working"
 
 @dataclass(frozen=True)
 class OpenSlot:
-    """A stretch of time without a break."""
+    """An unbroken stretch of time."""
 
     opens: datetime
     closes: datetime
@@ -38,7 +38,7 @@ class OpenSlot:
         return self.opens <= at < self.closes
 
     def without(self, gap: "OpenSlot") -> Iterator["OpenSlot"]:
-        """What is left of it outside of the gap."""
+        """What is left outside of the gap."""
         for part in (
             OpenSlot(self.opens, min(self.closes, gap.opens)),
             OpenSlot(max(self.opens, gap.closes), self.closes),
@@ -59,14 +59,14 @@ class OpenHours:
 
     @classmethod
     def working(cls, person: Person, hours: str = WORKING) -> Self:
-        """Somebody's working time; `hours` such as `09:00-18:00` replace their own on their working days."""
+        """A person's working time; `hours` such as `09:00-18:00` replace their own on their working days."""
         clock = person.working_hours if hours == WORKING else clock_hours(hours)
         absences = tuple(OpenSlot(*absence) for absence in person.absences)
         return cls(person.tz, clock, person.weekdays, person.calendar, absences)
 
     @classmethod
     def of(cls, person: Person, policy: Policy) -> Self:
-        """When the policy lets somebody be told something. An urgent one knows no quiet hours, yet absences."""
+        """When the policy permits notices. Urgent policies ignore quiet hours, but not absences."""
         if policy.urgent or policy.hours == ANY:
             return cls(person.tz, absences=tuple(OpenSlot(*absence) for absence in person.absences))
         return cls.working(person, policy.hours)
@@ -80,7 +80,6 @@ class OpenHours:
         return tuple(slots)
 
     def within(self, span: OpenSlot) -> Iterator[OpenSlot]:
-        """The open stretches within a span of time."""
         day, last = self.local_day(span.opens), self.local_day(span.closes)
         while day <= last:
             for slot in self.slots(day):
@@ -90,11 +89,10 @@ class OpenHours:
             day += _DAY
 
     def open_at(self, at: datetime) -> bool:
-        """Whether somebody may be told something at that very instant."""
         return any(at in slot for slot in self.slots(self.local_day(at)))
 
     def next_slot(self, at: datetime, before: datetime) -> OpenSlot | None:
-        """The stretch that is open at an instant, else the next one that opens `before` another."""
+        """The stretch that contains `at`, else the next that opens before `before`."""
         day, last = self.local_day(at), self.local_day(before)
         while day <= last:
             for slot in self.slots(day):
@@ -104,7 +102,7 @@ class OpenHours:
         return None
 
     def unbroken(self, slot: OpenSlot) -> OpenSlot:
-        """The stretch with what follows it without a break: round the clock it does not end at midnight."""
+        """The stretch joined with those that follow without a gap: round the clock it does not end at midnight."""
         following = next((one for one in self.slots(self.local_day(slot.closes)) if one.opens == slot.closes), None)
         return OpenSlot(slot.opens, following.closes) if following else slot
 
@@ -118,7 +116,7 @@ class OpenHours:
         return None
 
     def last_slot(self, before: datetime, since: datetime) -> OpenSlot | None:
-        """The last stretch that is open at some time between two instants."""
+        """The last stretch that is partly between two instants."""
         day, first = self.local_day(before), self.local_day(since)
         while day >= first:
             if slots := [slot for slot in self.slots(day) if slot.opens < before and slot.closes > since]:
@@ -127,20 +125,19 @@ class OpenHours:
         return None
 
     def local_day(self, at: datetime) -> date:
-        """The day it is there at an instant."""
+        """The day in the person's time zone."""
         return at.astimezone(self.zone).date()
 
     def absent_at(self, at: datetime) -> bool:
-        """Whether the person is absent then."""
         return any(at in absence for absence in self.absences)
 
     def absence_matters(self, at: datetime, before: datetime) -> bool:
-        """Whether it is an absence, not only the clock, that keeps them from being told at the next occasion."""
+        """Whether an absence, not only the hours, prevents the next notice."""
         there = replace(self, absences=()).next_slot(at, before)
         return self.absent_at(at if there is None else max(at, there.opens))
 
     def why_closed(self, at: datetime) -> str:
-        """What keeps somebody from being told something at a closed instant, in words."""
+        """Why the person may not be notified at a closed instant, in words."""
         day = self.local_day(at)
         if self.absent_at(at):
             return "they are absent"
@@ -152,10 +149,10 @@ class OpenHours:
         return f"outside {opens:%H:%M}-{closes:%H:%M}"
 
     def keep(self, moment: ScheduledAction, now: datetime, before: datetime) -> ScheduledAction:
-        """The moment kept to these hours of its recipient, if there are any before it is over.
+        """The action moved into the recipient's hours, if any are left before it is over.
 
-        A missed one waits for the next ones, and one that cannot be sent in its own is not tried beyond them: an outage
-        that ends at night wakes nobody. Where none are left only a last warning is made up for.
+        A missed one waits for the next hours, and one that fails is not retried outside of them: an outage that ends at
+        night wakes nobody. If no hours are left, only a last warning is still sent.
         """
         # Once it is over, the hours that are open now are the last.
         slot = self.next_slot(max(moment.at, now), max(before, now + _A_SECOND))
@@ -171,13 +168,13 @@ class OpenHours:
     def drop(
         self, moment: ScheduledAction, at: datetime, before: datetime, end: str = "the due date"
     ) -> ScheduledAction:
-        """The moment as one for which there are no open hours between an instant and the `end` of the wait."""
+        """The action dropped, since there are no open hours between `at` and the `end` of the wait."""
         reason = Reason.ABSENT if self.absence_matters(at, before) else Reason.QUIET_HOURS
         return moment.dropped(reason, f"no open hours before {end}")
 
     @cached_property
     def _away(self) -> tuple[OpenSlot, ...]:
-        """The absences in their order, those that overlap or follow one another as one."""
+        """The absences in order, adjacent and overlapping ones joined."""
         away: list[OpenSlot] = []
         for absence in sorted(self.absences, key=lambda slot: slot.opens):
             if away and absence.opens <= away[-1].closes:
@@ -195,7 +192,7 @@ class OpenHours:
             yield absence
 
     def _day_after(self, day: date) -> date:
-        """The next day that is worth a look: a long absence is passed over as a whole."""
+        """The next day to check; skips a long absence as a whole."""
         tomorrow = day + _DAY
         absence = self._absence_at(start_of_day(tomorrow, self.zone))
         return max(tomorrow, self.local_day(absence.closes)) if absence else tomorrow
@@ -216,7 +213,7 @@ class OpenHours:
 def _stretch(
     zone: ZoneInfo, clock: tuple[time, time] | None, days: frozenset[int], calendar: str | None, day: date
 ) -> OpenSlot | None:
-    """The working hours of a day, whoever works then."""
+    """The working hours of a day."""
     if day.weekday() not in days or _holiday(calendar, clock, day) is not None:
         return None
     opens = start_of_day(day, zone) if clock is None else at_clock(day, clock[0], zone)

@@ -1,7 +1,7 @@
-"""Policy × people × the calendars of their places → the agenda: every instant in UTC, with its reason in words.
+"""The planner: policy, people and calendars become the schedule: instants in UTC, each with its reason in words.
 
-The rules are in `follow_up/`. What they leave out stands in `Schedule.dropped` with its reason, so that nothing planned
-disappears; instants before `now` are kept, because only the workflow knows what was missed.
+Actions that the rules drop are in `Schedule.dropped` with the reason. Instants before `now` are kept, since only the
+workflow knows which were missed.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ AT_LEAST: Final = 2
 
 
 def nearest(agenda: Schedule, planning: PlanningInput) -> Schedule:
-    """The agenda without the reminders that come later than the next few of each person."""
+    """The schedule without reminders beyond the next few of each person."""
     few = max(AT_LEAST, REMINDERS_AT_ONCE // max(1, len(planning.turns)))
     number = partial(_number, planning.revision)
     behind = {one.person: one.number for one in planning.reminded}
@@ -72,7 +72,7 @@ def nearest(agenda: Schedule, planning: PlanningInput) -> Schedule:
 def _by_person(
     moments: Iterable[ScheduledAction], number: Callable[[ScheduledAction], int]
 ) -> dict[str, list[ScheduledAction]]:
-    """The reminders of each person in the order of their numbers."""
+    """The reminders of each person by number."""
     found: dict[str, list[ScheduledAction]] = {}
     for one in moments:
         if number(one):
@@ -92,7 +92,7 @@ _AT_MOST: Final = "4w"
 
 
 async def about_question(planning: PlanningInput, directory: Directory) -> list[ScheduledAction]:
-    """The moments of the question that is open; one that comes into nobody's hours carries the reason."""
+    """The actions of the open question; one without open hours carries the reason."""
     if planning.question is None:
         return []
     asked = await _OpenQuestion.of(planning, planning.question, directory)
@@ -116,7 +116,7 @@ class _OpenQuestion:
         return cls(planning, question, directory, requester, somebody.tz)
 
     def reminder(self) -> ScheduledAction:
-        """To the requester; nobody waits for one who is away."""
+        """To the requester; an absent one is not waited for."""
         why = f"question {self.question.number} of {self.question.person}, {in_words(self._each)} without an answer"
         stage = notification_types.unanswered(self.question.number)
         reminder = self._moment(ActionType.QUESTION, self._later(self.question.at), stage, why)
@@ -127,7 +127,7 @@ class _OpenQuestion:
         return self._opened(reminder, self.requester)
 
     async def somebody_else(self, reminder: ScheduledAction) -> ScheduledAction:
-        """To whoever can see to the answer, else to the requester again."""
+        """To someone who can answer, else to the requester again."""
         at = reminder.at if reminder.suppressed else self._later(reminder.at)
         skipped = [f"{reminder.to} is {reminder.suppressed}"] if reminder.suppressed else []
         found, as_ = self.requester, "nobody else can see to it"
@@ -144,7 +144,7 @@ class _OpenQuestion:
         return self._opened(moment, found) if found else moment.dropped(Reason.UNKNOWN_PERSON, "nobody is known")
 
     def end(self) -> ScheduledAction:
-        """Of the time for which the clocks stand."""
+        """The end of the pause."""
         pause = self.planning.policy.question.pause
         why = f"question {self.question.number} was not answered within {in_words(pause)}"
         return self._moment(ActionType.GO_ON, after(self.question.at, pause, self.there), "go-on", why)
@@ -171,7 +171,7 @@ class _OpenQuestion:
         return hours.keep(moment, now, before)
 
     def _candidates(self) -> Iterator[tuple[str, str]]:
-        """Whom it may concern beside the requester, and as what."""
+        """Persons beside the requester, with their role."""
         if self.requester and self.requester.manager:
             yield self.requester.manager, f"the manager of {self.requester.id}"
         escalation = self.planning.policy.escalation
@@ -197,17 +197,17 @@ _ORDER: Final = list(ActionType)
 
 
 class PolicyPlanner(Planner, StandInFinder):
-    """Plans from the policy and the directory; reads no clock."""
+    """Plans from policy and directory; reads no clock."""
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
 
     async def plan(self, planning: PlanningInput) -> Schedule:
-        """See `Planner`; fails with `directory` when people cannot be looked up, with `planning` otherwise."""
+        """Fails with `directory` when people cannot be looked up, with `planning` otherwise."""
         return nearest(await self.calendar(planning), planning)
 
     async def look_at(self, stand_in: StandIn) -> StandInReport:
-        """See `StandInFinder`; fails with `directory` when nobody can be looked up."""
+        """Fails with `directory` when nobody can be looked up."""
         try:
             person = await self._directory.person(stand_in.person, stand_in.beside)
         except UnknownPerson as stranger:
@@ -217,7 +217,7 @@ class PolicyPlanner(Planner, StandInFinder):
         return StandInReport(refused=None if stand_in.force else person.absence_refusal(stand_in.at))
 
     async def calendar(self, planning: PlanningInput) -> Schedule:
-        """The whole agenda, however far ahead; fails like `plan`."""
+        """The whole schedule, without a horizon; fails like `plan`."""
         try:
             return await self._plan(planning)
         except DirectoryFailure as failure:
@@ -264,7 +264,7 @@ class PolicyPlanner(Planner, StandInFinder):
     async def _other_channel(
         self, silence: SilentTurn, person: Person, nudges: list[ScheduledAction]
     ) -> list[ScheduledAction]:
-        """Whoever has no phone that can be relied on is written to at once."""
+        """A person without a reliable phone gets mail at once."""
         found = fallback(silence, nudges)
         if found and await self._has_phone(person, silence.now):
             return found
@@ -274,14 +274,13 @@ class PolicyPlanner(Planner, StandInFinder):
         return any(not device.unseen(now) for device in await self._directory.devices(person))
 
     async def _about_missing(self, planning: PlanningInput, turn: Turn, span: Span) -> list[ScheduledAction]:
-        """Nobody can be nudged who has left the directory; their silence still counts, on the requester's clock."""
+        """A signer who left the directory gets no notices; their silence still counts, in the requester's hours."""
         requester = await self._directory.person(planning.subject.requester, planning.subject.workflow_id)
         there = requester.model_copy(update={"absent": ()})
         silence = SilentTurn.of(planning, self._directory, turn, span, there=there)
         return (await _alerts((silence, []), (silence.overdue, []), []))[1]
 
     async def _span(self, planning: PlanningInput, people: Mapping[str, Person]) -> Span:
-        """When the request is due, and when it is over."""
         signers = list(people.values()) or [await self._directory.person(planning.subject.requester)]
         due_at = _due_at(planning, signers)
         if not planning.policy.expires:
@@ -289,7 +288,7 @@ class PolicyPlanner(Planner, StandInFinder):
         return Span(due_at, after(due_at, planning.policy.grace, signers[0].tz))
 
     async def _signers(self, planning: PlanningInput) -> dict[str, Person]:
-        """The signers whom the directory knows; whoever has left it does not stop the others."""
+        """The signers whom the directory knows; one who left does not stop the others."""
         known = {}
         for signer in planning.subject.people:
             with suppress(UnknownPerson):
@@ -297,7 +296,7 @@ class PolicyPlanner(Planner, StandInFinder):
         return known
 
     async def _mailed_along(self, planning: PlanningInput, person: Person, others: list[Person]) -> Others:
-        """Whom every nudge of this signer reaches as well, because no phone takes it."""
+        """The others whom each mail to this signer also reaches."""
         if planning.policy.urgent or not others or await self._has_phone(person, planning.now):
             return NOBODY
         return Others.of(others, planning.policy)
@@ -306,7 +305,7 @@ class PolicyPlanner(Planner, StandInFinder):
 async def _follow_up(
     silence: SilentTurn, warnings: list[ScheduledAction]
 ) -> tuple[list[ScheduledAction], list[ScheduledAction], SilentTurn, list[ScheduledAction]]:
-    """The reminders in time and late, and the alerts with the wait they come in; reminders give way to an alert."""
+    """Reminders in time and late, and the escalation with its wait; reminders give way to it."""
     overdue = silence.overdue
     nudges = reminders(silence, warnings)
     late = reminders(overdue, [*warnings, *nudges]) if overdue else []
@@ -323,7 +322,7 @@ async def _alerts(
     too_late: tuple[SilentTurn | None, list[ScheduledAction]],
     warnings: list[ScheduledAction],
 ) -> tuple[SilentTurn, list[ScheduledAction]]:
-    """The escalation of a signer and the wait it comes in: what cannot come in time may come after the due date."""
+    """The signer's escalation and its wait: one that cannot come in time may come after the due date."""
     (silence, nudges), (overdue, late) = in_time, too_late
     heard = [*warnings, *nudges]
     begins_late = overdue is not None and silence.since >= silence.due

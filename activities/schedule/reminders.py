@@ -1,10 +1,9 @@
-"""Reminders: from the signer's turn on in the rhythm of the policy, each in the next open hours of its recipient, and
-counted from where the one before was placed: days off bring no two together and use none up.
+"""Reminders and last warnings: in the policy's rhythm from the signer's turn on, in the recipient's open hours.
 
-None comes within an hour of another nudge, none once the last warnings have begun, none while the signer said "not
-now", none shortly before somebody else is told of their silence. One that is kept back is not used up: it comes one
-`every` after what kept it back. One that finds no time is not forgotten: it stands in the agenda with its reason. After
-the due date they begin again, in the rhythm of what is overdue, and end when the request closes.
+Each counts from where the one before was placed, so that days off neither bunch them nor use any up. None comes within
+an hour of another notice, after the last warnings begin, during a snooze, or shortly before an escalation. One that is
+held back is not used up: it comes one `every` later. One without time stays in the schedule, dropped with its reason.
+After the due date they follow the overdue rhythm until the request closes.
 """
 
 from collections.abc import Iterable, Iterator
@@ -26,7 +25,7 @@ _A_MINUTE: Final = timedelta(minutes=1)
 
 
 def mailed(silence: SilentTurn, moment: ScheduledAction, heard_at: datetime | None) -> ScheduledAction:
-    """A nudge at the time of its mail; `heard_at` is when the nudge before it comes."""
+    """A notice at the time of its mail; `heard_at` is the time of the one before."""
     if moment.suppressed is not None or silence.others.awake_at(moment.at):
         return moment
     if best := _best(silence, _next_day(silence, moment.at)):
@@ -36,7 +35,7 @@ def mailed(silence: SilentTurn, moment: ScheduledAction, heard_at: datetime | No
 
 
 def warned(silence: SilentTurn, warning: ScheduledAction) -> ScheduledAction:
-    """A last warning at the time of its mail, never later than planned: it is never left out."""
+    """A last warning at the time of its mail, never later than planned, and never omitted."""
     if warning.suppressed is not None or silence.others.awake_at(warning.at):
         return warning
     day = OpenSlot(max(silence.came_at, warning.at - _A_DAY), warning.at)
@@ -52,7 +51,7 @@ def _best(silence: SilentTurn, own: Iterable[OpenSlot]) -> list[OpenSlot]:
 
 
 def _next_day(silence: SilentTurn, at: datetime) -> list[OpenSlot]:
-    """What is left of the signer's hours today, and those of their next day."""
+    """The rest of the signer's hours today, and those of their next day."""
     today = silence.hours.next_slot(at, silence.until)
     if today is None:
         return []
@@ -81,10 +80,10 @@ def _together(silence: SilentTurn) -> str:
 def reminders(
     silence: SilentTurn, others: list[ScheduledAction], alert: datetime | None = None
 ) -> list[ScheduledAction]:
-    """Every reminder of the policy and every snooze of the signer; those that are dropped carry their reason.
+    """Every reminder of the policy and every snooze of the signer; dropped ones carry their reason.
 
-    `others` are the nudges that are planned already: the last warnings, and before what is late all that is not. At
-    `alert` somebody else is told of the silence: before it no reminder comes without time to act, nor together with it.
+    `others` are notices already planned: last warnings, and for late reminders all that are in time. `alert` is the
+    time of an escalation: no reminder coincides with it or comes without time to act before it.
     """
     snoozes = [silence.held(mailed(silence, snooze, None)) for snooze in _snoozes(silence, others)]
     rhythm = silence.policy.reminders
@@ -112,7 +111,7 @@ class _Series:
     alert: datetime | None
 
     def all(self) -> Iterator[ScheduledAction]:
-        """Each counts from the place of the one before, be that one dropped: together, they would say the same."""
+        """Each counts from the one before, even a dropped one."""
         at = after(self.silence.since, self.rhythm.first, self.silence.hours.zone)
         for number in range(1, self.rhythm.most + 1):
             if self.silence.late and at >= self.silence.until:
@@ -124,9 +123,9 @@ class _Series:
             at = self._after(placed.at)
 
     def _placed(self, reminder: ScheduledAction, *, is_first: bool) -> ScheduledAction:
-        """The reminder at the first time that it can come, else dropped for what kept it from its own.
+        """The reminder at the first possible time, else dropped for what held it back.
 
-        Each try passes one of the nudges, of which there are only so many.
+        Terminates: each try passes one of finitely many notices.
         """
         first = self._tried(reminder, spread=is_first)
         one = first
@@ -140,7 +139,7 @@ class _Series:
         return self._uncrowded(mailed(self.silence, opened, self._heard_before(opened.at)))
 
     def _after_what_keeps_back(self, one: ScheduledAction) -> datetime | None:
-        """When to try a reminder again, None for one that comes, has had its line, or has no time any more."""
+        """When to try again; None if it can be sent, is in the ledger already, or has no time left."""
         again: datetime | None = None
         if one.suppressed is Reason.SNOOZED:
             again = self._after(self.silence.snoozes[-1].until)
@@ -202,7 +201,7 @@ def _snoozes(silence: SilentTurn, others: list[ScheduledAction]) -> Iterator[Sch
 
 
 def _opened(silence: SilentTurn, reminder: ScheduledAction, *, spread: bool) -> ScheduledAction:
-    """In the next open hours, also one that they said not now to; one that counts from another was spread with it."""
+    """In the next open hours, also for one they snoozed; a reminder that counts from another is spread with that."""
     hours, nominal = silence.hours, reminder.at
     if nominal >= silence.until:
         return reminder.dropped(Reason.SUPERSEDED, "after the due date")
@@ -221,7 +220,7 @@ def _opened(silence: SilentTurn, reminder: ScheduledAction, *, spread: bool) -> 
 
 
 def _every_after(silence: SilentTurn) -> datetime:
-    """One `every` after the end of the last snooze."""
+    """One `every` after the last snooze."""
     until, rhythm = silence.snoozes[-1].until, silence.policy.reminders
     return after(until, rhythm.every, silence.hours.zone) if rhythm else until
 
@@ -233,7 +232,7 @@ _AN_INSTANT: Final = timedelta(microseconds=1)
 
 
 def last_warnings(silence: SilentTurn) -> list[ScheduledAction]:
-    """Every warning of the policy, the one nearest to the due date first; those that are dropped carry their reason."""
+    """Every warning of the policy, the nearest to the due date first; dropped ones carry their reason."""
     found: list[ScheduledAction] = []
     nearer: list[tuple[str, datetime]] = []
     for ahead in sorted(silence.policy.warnings, key=lambda ahead: _nearness(silence, ahead), reverse=True):
@@ -247,7 +246,7 @@ def last_warnings(silence: SilentTurn) -> list[ScheduledAction]:
 
 
 def _too_soon(silence: SilentTurn, ahead: str, at: datetime, nearer: list[tuple[str, datetime]]) -> str | None:
-    """Why a warning gives way to those that are nearer to the due date."""
+    """Why a warning gives way to those nearer to the due date."""
     if any(at > other - APART for _, other in nearer):
         return "the warning nearer to the due date comes by then or within the hour"
     day = silence.hours.local_day
@@ -257,7 +256,7 @@ def _too_soon(silence: SilentTurn, ahead: str, at: datetime, nearer: list[tuple[
 
 
 def _nearness(silence: SilentTurn, ahead: str) -> tuple[datetime, bool]:
-    """What orders warnings; the one on the day is nearer than all of earlier days, also where it moves to one."""
+    """The sort key of warnings; the one on the day counts as nearest, also where it moves to an earlier day."""
     if ahead != ON_THE_DAY:
         return _ahead(silence, ahead)[0], False
     zone, day = silence.hours.zone, silence.hours.local_day(silence.until - _AN_INSTANT)
@@ -274,7 +273,7 @@ def _ahead(silence: SilentTurn, ahead: str) -> tuple[datetime, str]:
 
 
 def _on_the_day(silence: SilentTurn) -> tuple[datetime, str]:
-    """When their hours open on that day; those of the last day that has any, when it has none before the due date."""
+    """When their hours open on that day, or on the last working day before the due date."""
     hours, day = silence.hours, silence.hours.local_day(silence.until - _AN_INSTANT)
     slots = hours.slots(day)
     if slots and slots[0].opens < silence.until:
@@ -308,7 +307,7 @@ def _on_its_day(silence: SilentTurn, warning: ScheduledAction, day: OpenSlot) ->
 
 
 def _from_a_day_off(silence: SilentTurn, warning: ScheduledAction) -> ScheduledAction:
-    """On the next working day, if that leaves time to act; else on the last one before."""
+    """On the next working day if that leaves time to act, else on the last before."""
     hours = silence.hours
     today, because = hours.local_day(warning.at), hours.why_closed(warning.at)
     later = hours.next_slot(warning.at, silence.until)
@@ -322,14 +321,14 @@ def _from_a_day_off(silence: SilentTurn, warning: ScheduledAction) -> ScheduledA
 
 
 def _opening(silence: SilentTurn, slot: OpenSlot) -> datetime | None:
-    """When to come as a stretch of hours opens, None if too little time would be left from then on."""
+    """When a stretch opens; None if too little time would be left."""
     return next((at for at in (silence.spread(slot.opens, slot), slot.opens) if silence.leaves_time(at)), None)
 
 
 def fallback(silence: SilentTurn, nudges: Iterable[ScheduledAction]) -> list[ScheduledAction]:
-    """The moment of it, in their open hours and an hour from any of `nudges`; none where the policy wants none.
+    """The switch to another channel, in their open hours and an hour from `nudges`; none if the policy has none.
 
-    Whether they have opened it, and whether nothing but a push has reached them, is looked at then.
+    Whether they opened it, or only pushes reached them, is checked at that time.
     """
     wait = silence.policy.fallback_after
     if wait is None:

@@ -1,4 +1,4 @@
-"""One signer who is silent, on their clock, in their hours: up to the due date, and from there to the closing."""
+"""The turn of one silent signer, the input of all schedule rules: their hours, waits until due date and closing."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -25,13 +25,13 @@ NAMED_AT_MOST: Final = 3
 
 
 def by_day(zone: ZoneInfo) -> OpenHours:
-    """When people of a zone are awake."""
+    """Waking hours in a time zone."""
     return OpenHours(zone, clock_hours(DAYTIME))
 
 
 @dataclass(frozen=True)
 class Others:
-    """The other signers whom a mail for one reaches; nobody, when that one has a phone or it may come at any hour."""
+    """The other signers whom a mail to one also reaches; none if that one has a phone or mail may come at any hour."""
 
     names: tuple[str, ...] = ()
     awake: tuple[OpenHours, ...] = ()
@@ -40,7 +40,6 @@ class Others:
 
     @classmethod
     def of(cls, people: Iterable[Person], policy: Policy) -> Self:
-        """These people, on a request of this policy."""
         found = tuple(people)
         # Each clock once: of a hundred signers most live by the same few.
         hours = dict.fromkeys(replace(OpenHours.of(person, policy), absences=()) for person in found)
@@ -52,13 +51,12 @@ class Others:
         return ", ".join(named) + (f" and {more} more" if more > 0 else "")
 
     def awake_at(self, at: datetime) -> bool:
-        """Whether it is day for all of them."""
         return all(hours.open_at(at) for hours in self.awake)
 
     def best(self, own: Iterable[OpenSlot], own_day: OpenHours) -> list[OpenSlot]:
-        """Of the signer's own hours those in which everybody else has theirs and all are awake.
+        """Of the signer's hours those in which all others work and are awake.
 
-        Where there are none, those in which everybody is awake, else those in which it is day for the others.
+        If none, those in which all are awake; else those in which it is day for the others.
         """
         others_awake = list(_common(own, self.awake))
         all_awake = list(_common(others_awake, (own_day,)))
@@ -83,24 +81,24 @@ _WITHOUT_RHYTHM: Final = "2h"
 
 
 class Span(NamedTuple):
-    """When a request is due, and when it is over."""
+    """When a request is due, and when it closes."""
 
     due_at: datetime
     closes_at: datetime
 
 
 def jitter(request: str, whom: str, most: timedelta = MOST_JITTER) -> timedelta:
-    """Up to `most`, always the same for one request and person, or target: ten thousand are not told in one second."""
+    """Up to `most`, fixed for a request and person or target, so that thousands are not notified in the same second."""
     digest = hashlib.sha256(f"{request}/{whom}".encode()).digest()
     return timedelta(seconds=int.from_bytes(digest[:4]) % (int(most.total_seconds()) + 1))
 
 
 @dataclass(frozen=True)
 class SilentTurn:
-    """All that the rules need to know of one silent signer; they read no clock, `now` tells what was missed.
+    """One silent signer; the rules read no clock, `now` only tells what was missed.
 
-    Offsets count from `since`, which every pause moves; `came_at` is when their turn really came. The rules of all that
-    comes in time are those of all that is `late` as well, from the due date to the closing.
+    Offsets count from `since`, which every pause moves; `came_at` is when their turn began. The same rules apply to the
+    `late` wait, from the due date to the closing.
     """
 
     person: str
@@ -132,7 +130,7 @@ class SilentTurn:
         there: Person,
         others: Others = NOBODY,
     ) -> Self:
-        """Of whose turn it is, in the hours of `there`: themselves, or whose calendar counts when they have left."""
+        """For this turn, in the hours of `there`: the signer, or whose calendar counts when they have left."""
         return cls(
             person=turn.person,
             since=turn.since,
@@ -151,16 +149,14 @@ class SilentTurn:
 
     @property
     def now(self) -> datetime:
-        """When it is planned."""
         return self.planning.now
 
     @property
     def requester(self) -> str:
-        """Who asked for the signature."""
         return self.planning.subject.requester
 
     async def known(self, id: str) -> Person | None:
-        """Somebody of the directory, or who came with the request; None if they have left."""
+        """A person of the directory, or given with the request; None if they have left."""
         try:
             return await self.directory.person(id, self.planning.subject.workflow_id)
         except UnknownPerson:
@@ -173,7 +169,7 @@ class SilentTurn:
 
     @property
     def overdue(self) -> Self | None:
-        """The wait after the due date, or a turn that comes later; None where the request closes when it is due."""
+        """The wait after the due date; None if the request closes then."""
         if self.closes <= self.due:
             return None
         since, came_at = max(self.since, self.due), max(self.came_at, self.due)
@@ -181,55 +177,55 @@ class SilentTurn:
 
     @property
     def goes_on(self) -> bool:
-        """Whether the reminders of this wait have no number: they go on until the request closes."""
+        """Whether the reminders of this wait are unlimited."""
         overdue = self.planning.policy.overdue
         return self.late and overdue is not None and overdue.most is None
 
     @property
     def pause(self) -> str:
-        """How long nobody else is told of the silence after a notice that reached the signer."""
+        """The least time between a notice to the signer and an escalation."""
         rhythm = self.policy.reminders
         if rhythm is None:
             return _WITHOUT_RHYTHM
         return rhythm.first if self.policy.urgent else rhythm.every
 
     def is_for_the_alert(self, at: datetime, alert: datetime) -> bool:
-        """Whether a reminder would leave no time to act before somebody else is told, or come together with that."""
+        """Whether a reminder would coincide with the escalation, or leave no time to act before it."""
         return at < alert + APART and after(at, self.pause, self.hours.zone) > alert
 
     def has_had(self, reminder: ScheduledAction) -> bool:
-        """Whether the ledger has the line of a reminder, or of a later one."""
+        """Whether the ledger has this reminder or a later one."""
         number = reminder_number(reminder.stage, self.planning.revision) or 0
         return any(one.person == self.person and number <= one.number for one in self.planning.reminded)
 
     def heard_besides(self, planned: Iterable[datetime]) -> tuple[datetime, ...]:
-        """When something reached them last that is neither planned nor the first notice of their turn."""
+        """When unplanned notices, other than the first of their turn, reached them last."""
         heard = self.heard_at
         if heard is None or heard < self.came_at + APART:
             return ()
         return () if any(timedelta() <= heard - at < APART for at in planned) else (heard,)
 
     def moment(self, kind: ActionType, at: datetime, stage: str, why: str) -> ScheduledAction:
-        """A moment that the signer hears themselves."""
+        """An action that notifies the signer."""
         return ScheduledAction(at=at, kind=kind, stage=stage, person=self.person, to=self.person, why=why)
 
     def spread(self, at: datetime, slot: OpenSlot) -> datetime:
-        """The instant moved later by the jitter, and never out of its slot or the wait: what is left of them is shared.
+        """The instant delayed by the jitter, within its slot and the wait.
 
-        An urgent one is not moved: its minutes count, and it is never one of thousands.
+        Urgent ones are not delayed.
         """
         return at + self._share(min(slot.closes, self.until) - at)
 
     def spread_ahead(self, at: datetime, slot: OpenSlot) -> datetime:
-        """The same of a last warning, moved earlier where its slot allows it.
+        """Like `spread`, but earlier, for last warnings.
 
-        A day before the end of a working day is the end of one.
+        A day before the end of a working day is the end of a working day.
         """
         earlier = at - self.jitter
         return earlier if not self.policy.urgent and max(slot.opens, self.came_at) < earlier else self.spread(at, slot)
 
     def _share(self, room: timedelta) -> timedelta:
-        """The jitter, or its part of a room that is smaller than `MOST_JITTER`; in whole seconds, never the whole."""
+        """The jitter, scaled to a room smaller than `MOST_JITTER`; whole seconds, less than the room."""
         if self.policy.urgent or room <= timedelta():
             return timedelta()
         if room > MOST_JITTER:
@@ -237,7 +233,7 @@ class SilentTurn:
         return timedelta(seconds=int(room.total_seconds() * (self.jitter / (MOST_JITTER + timedelta(seconds=1)))))
 
     def leaves_time(self, at: datetime) -> bool:
-        """Whether the signer has two working hours from an instant to the end of this wait."""
+        """Whether two of the signer's working hours remain until the wait ends."""
         left = timedelta()
         for slot in self.hours.within(OpenSlot(at, self.until)):
             left += slot.closes - slot.opens
@@ -246,20 +242,20 @@ class SilentTurn:
         return False
 
     def held(self, moment: ScheduledAction) -> ScheduledAction:
-        """The moment with the hours that it is kept to; see `kept_to`."""
+        """The action with the hours it is kept to; see `kept_to`."""
         return moment if moment.suppressed is not None else self.kept_to(self.hours, moment)
 
     def kept_to(self, hours: OpenHours, moment: ScheduledAction) -> ScheduledAction:
-        """The moment kept to hours until the request is over; a last warning until what it warns of."""
+        """The action kept to these hours until the request closes; a last warning until what it warns of."""
         timely = moment.kind is ActionType.WARN and self.now < self.due
         return hours.keep(moment, self.now, self.due if timely else self.closes)
 
     def has(self, snooze: Snooze) -> bool:
-        """Whether a snooze ends in this wait; what ends after all of them is dropped in the first."""
+        """Whether a snooze ends in this wait; one that ends after all waits is dropped in the first."""
         return self.late is (self.due <= snooze.until and self.due < self.closes)
 
     def closed(self, moment: ScheduledAction, at: datetime) -> ScheduledAction:
-        """The moment as one for which the signer has no open hours from an instant on; see `closed`."""
+        """The action dropped, since the signer has no open hours from `at` on."""
         return self.hours.drop(moment, at, self.until, self.end)
 
     @property
@@ -268,13 +264,13 @@ class SilentTurn:
         return "it closes" if self.late else "the due date"
 
     def local(self, at: datetime) -> str:
-        """An instant on the signer's clock, named by its city, for reasons in words: other clocks stand beside them."""
+        """An instant in the signer's time zone with its city, for reasons in words."""
         city = self.hours.zone.key.rpartition("/")[2].replace("_", " ")
         return f"{at.astimezone(self.hours.zone):%a %d %b %H:%M} ({city})"
 
 
 def _when_overdue(policy: Policy) -> Policy:
-    """What the policy asks for after the due date, said as what it asks for before."""
+    """The policy with its overdue settings in place of the regular ones."""
     overdue = policy.overdue
     if overdue is None:
         return policy.replace(reminders=None, warnings=(), escalation=None)
