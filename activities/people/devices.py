@@ -1,9 +1,7 @@
-"""The devices of people: those of the people file, and those that the company's app back end registers.
+"""Registered devices of people: the people file's and those that the company's app back end registers; invalid ones.
 
-What is kept needs no lock (activities/records/store.py): a device lives unless this registration of it, or a later one,
-was given up, and it is whose it was registered for last: once that one has others in its place it is nobody's, for who
-had it before has a phone of somebody else's in their folder still. What another process registers or gives up counts a
-minute later at the latest.
+Needs no lock: a device is valid unless this registration or a later one was marked invalid. It belongs to the person it
+was registered for last. Changes by other processes count within a minute.
 """
 
 import time
@@ -31,24 +29,24 @@ _log = structlog.get_logger(__name__)
 
 
 class TooMany(Exception):
-    """Somebody has so many devices that another one is not kept: the store forbids to remove any."""
+    """The person has too many devices, and the store forbids removing any."""
 
 
 class InvalidMark(BaseModel):
-    """Why and when a device was given up, and which registration of it."""
+    """Why and when a device was marked invalid, and which registration of it."""
 
     at: AwareDatetime
     reason: str
     of: AwareDatetime | None = None
 
     def holds(self, device: PushDevice) -> bool:
-        """Whether the device was not registered again since; without a date nobody knows better."""
+        """Whether the device was not registered again since; a device without a date stays invalid."""
         return device.registered is None or device.registered <= (self.of or self.at)
 
 
 @dataclass(frozen=True)
 class KnownDevice:
-    """A device, and why nothing is sent to it; `gone` None lives."""
+    """A device, and why nothing is sent to it; valid if `gone` is None."""
 
     device: PushDevice
     gone: str | None = None
@@ -57,7 +55,7 @@ class KnownDevice:
 
 @dataclass(frozen=True)
 class Registered:
-    """What a registration came to."""
+    """The result of a registration."""
 
     device: str
     new: bool
@@ -70,7 +68,7 @@ class Registered:
 
 @dataclass(frozen=True)
 class _Recent:
-    """What was known of somebody, by the devices that the people file had of them then."""
+    """Cached devices of a person, by the people file's devices at that time."""
 
     of: tuple[PushDevice, ...]
     known: tuple[KnownDevice, ...]
@@ -82,7 +80,7 @@ async def _of_nobody(address: str) -> bool:
 
 
 class Devices:
-    """All of them; raises `StoreFailure`. `in_file` says whether the people file has an address, be it anybody's."""
+    """All devices; raises `StoreFailure`. `in_file` says whether the people file has an address, for any person."""
 
     def __init__(
         self,
@@ -96,7 +94,7 @@ class Devices:
         self._recent: OrderedDict[str, _Recent] = OrderedDict()
 
     async def known(self, person: Person) -> tuple[KnownDevice, ...]:
-        """Those of the people file in its order, then those that were registered, the one seen last first."""
+        """Those of the people file in its order, then registered ones, the last seen first."""
         recent = self._recent.get(person.id)
         if recent is None or recent.of != person.devices or recent.until <= self._clock():
             recent = _Recent(person.devices, await self._read(person), self._clock() + FRESH_SECONDS)
@@ -104,9 +102,9 @@ class Devices:
         return recent.known
 
     async def register(self, person: str, device: PushDevice, now: datetime) -> Registered:
-        """Keep that the app of somebody is on `device` now; what it does not say of its registration is begun anew.
+        """Store that the person's app is on `device` now; a new registration replaces the former fields.
 
-        A device that was given up lives again, unless what it says is no later than that. Raises `TooMany`.
+        An invalid device becomes valid, unless its date is no later than the mark. Raises `TooMany`.
         """
         folder, name = self._store.devices(person), device_hash(device.value)
         [(before, dead)] = await folder.read([name])
@@ -125,9 +123,9 @@ class Devices:
         return Registered(name, new=known is None, moved=owner not in (None, person), gone=gone)
 
     async def withdraw(self, person: Person, address: str, now: datetime, reason: str = "withdrawn") -> str:
-        """Send no more to an address of somebody, until it is registered again; its short hash.
+        """Send no more to an address of the person until it is registered again; returns its short hash.
 
-        What they never had is not written down.
+        Unknown addresses are not stored.
         """
         name = device_hash(address)
         [(before, _)] = await self._store.devices(person.id).read([name])
@@ -136,7 +134,7 @@ class Devices:
         return name
 
     async def supersede(self, person: Person, address: str, now: datetime) -> None:
-        """The phone at this address is somebody's and has another one now: send there no more, whoever had it."""
+        """The person's phone has a new address: send no more to this one, whoever had it."""
         folder = self._store.devices(person.id)
         if (await folder.owners([address])).get(address) != person.id:
             await folder.own(address, person.id)
@@ -198,7 +196,7 @@ def _judged(device: PushDevice, dead: bytes | None, owner: str | None, person: s
 
 
 def _at_most(known: Iterable[KnownDevice]) -> list[KnownDevice]:
-    """With so many at most that live: beyond them who was seen longest ago gives way."""
+    """At most the allowed number of valid devices; those seen longest ago are dropped."""
     known = list(known)
     living = [one for one in known if one.gone is None]
     # What the file has is somebody's doing: of the others the one seen last is first.
@@ -207,7 +205,7 @@ def _at_most(known: Iterable[KnownDevice]) -> list[KnownDevice]:
 
 
 def _later(written: PushDevice | None, registered: PushDevice | None) -> PushDevice | None:
-    """One device as the file and the app have it: what was registered later counts."""
+    """The later registered of both."""
     if written is None or registered is None:
         return registered or written
     later = written.registered and registered.registered and written.registered > registered.registered
@@ -228,7 +226,7 @@ def _device(content: bytes | None) -> PushDevice | None:
 
 
 def _burial(content: bytes | None, device: PushDevice) -> InvalidMark | None:
-    """Why it is given up, None for one that lives; one that is dead all the same is found so with the next push."""
+    """Why it is invalid, None if valid or unreadable; an invalid device is detected again by the next push."""
     try:
         burial = InvalidMark.model_validate_json(content) if content else None
     except ValidationError:

@@ -1,4 +1,6 @@
-"""What is asked of a directory: who a person is, how they are reached, where they stand; and why it may not answer."""
+"""The directory: interfaces to look up persons, groups, devices, managers and colleagues; the index of a people
+file.
+"""
 
 import hashlib
 import json
@@ -31,7 +33,7 @@ _FORM: Final = 1
 
 
 class CompanyPosition(NamedTuple):
-    """Where somebody stands in the company: as far as a people file says."""
+    """A person's department and manager, as far as the people file says."""
 
     department: str = ""
     manager: str = ""
@@ -39,7 +41,6 @@ class CompanyPosition(NamedTuple):
 
     @classmethod
     def of(cls, entry: Mapping[str, Any]) -> Self:
-        """By their entry in an index of people."""
         joined = entry.get("joined")
         return cls(
             entry.get("department") or "",
@@ -50,23 +51,21 @@ class CompanyPosition(NamedTuple):
 
 @dataclass(frozen=True)
 class PeopleIndex:
-    """What a valid people file says. A person is made when they are looked up: most never are."""
+    """A validated people file. Persons are built on look-up: most are never needed."""
 
     entries: Mapping[str, Mapping[str, Any]]
     groups: Mapping[str, tuple[str, ...]]
 
     @classmethod
     def of(cls, people: tuple[Person, ...]) -> Self:
-        """The index of validated people."""
         plain = {person.id: person.model_dump(mode="json", by_alias=True, exclude_defaults=True) for person in people}
         return cls(plain, by_group(people))
 
     def dumped(self) -> bytes:
-        """The index as JSON."""
         return json.dumps({"entries": self.entries, "groups": self.groups}, separators=(",", ":")).encode()
 
     def person(self, id: str) -> Person | None:
-        """The person of this id, None when there is none."""
+        """The person of this id, None if unknown."""
         entry = self.entries.get(id)
         try:
             return Person.model_validate(entry) if entry is not None else None
@@ -76,7 +75,7 @@ class PeopleIndex:
 
     @cached_property
     def ids_by_address(self) -> Mapping[str, str | None]:
-        """Whose an e-mail address is, in small letters; None for one that several people share."""
+        """Person ids by lower-case email address; None for a shared one."""
         found: dict[str, str | None] = {}
         for id, entry in self.entries.items():
             address = str(entry["email"]).casefold()
@@ -85,12 +84,11 @@ class PeopleIndex:
 
     @cached_property
     def addresses(self) -> frozenset[str]:
-        """The addresses of all devices of the file."""
         devices = (one for entry in self.entries.values() for one in entry.get("devices") or ())
         return frozenset(address for one in devices if (address := one.get("token") or one.get("fid")))
 
     def colleagues(self, id: str) -> tuple[str, ...]:
-        """Who works with somebody, as far as the file says it: the same manager or department first, then a group."""
+        """The person's colleagues: same manager or department first, then a common group."""
         own = self.entries.get(id)
         if own is None:
             return ()
@@ -107,7 +105,7 @@ class PeopleIndex:
 
     @cached_property
     def reports(self) -> Mapping[str, tuple[str, ...]]:
-        """Whom each manager has right below them, in the order of the file."""
+        """Direct reports by manager, in the order of the file."""
         found: dict[str, list[str]] = {}
         for id, entry in self.entries.items():
             if manager := entry.get("manager"):
@@ -116,7 +114,7 @@ class PeopleIndex:
 
 
 def loaded(dumped: bytes) -> PeopleIndex:
-    """The index that was dumped; `ValueError` for what is none."""
+    """The index from `dumped` bytes; `ValueError` for other bytes."""
     try:
         found = json.loads(dumped)
         return PeopleIndex(found["entries"], {name: tuple(members) for name, members in found["groups"].items()})
@@ -125,12 +123,12 @@ def loaded(dumped: bytes) -> PeopleIndex:
 
 
 def name_of(content: bytes) -> str:
-    """What the index of a file with this content is kept under."""
+    """The store name of the index for this content."""
     return f"{hashlib.sha256(content).hexdigest()}-{_FORM}"
 
 
 def read(path: Path, content: bytes) -> PeopleIndex:
-    """The index of a people file; `FileFaults` for whatever keeps it from being read, so that it is heard of."""
+    """The index of a people file; `FileFaults` if it cannot be read."""
     try:
         written = FileText.of(path, content, at_most=PEOPLE_FILE_AT_MOST)
         with suppress(FileFaults):  # A fault has its line below.
@@ -147,7 +145,7 @@ def read(path: Path, content: bytes) -> PeopleIndex:
 
 
 def read_apart(path: Path, content: bytes) -> bytes:
-    """The same, dumped, read in a process of its own; blocks until that has ended."""
+    """`read`, dumped, in a process of its own; blocks until that has ended."""
     try:
         with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as apart:
             found = apart.submit(_read_there, path, content).result()
@@ -159,7 +157,7 @@ def read_apart(path: Path, content: bytes) -> bytes:
 
 
 def _read_there(path: Path, content: bytes) -> bytes | tuple[Fault, ...]:
-    """Faults are given back, not raised: an exception would lose them on its way between processes."""
+    """Returns faults instead of raising: an exception would lose them between processes."""
     try:
         return read(path, content).dumped()
     except FileFaults as faults:
@@ -172,16 +170,16 @@ def _ours(path: Path, error: Exception) -> FileFaults:
 
 
 class DirectoryFailure(Exception):
-    """The directory gives no answer; the text says why, without personal data."""
+    """The directory is unusable; the text says why, without personal data."""
 
 
 class DirectoryAway(DirectoryFailure):
-    """What the store knows of people cannot be had now; it may pass by itself, and nobody has to mend a file."""
+    """A temporary failure of the store; no file has to be mended."""
 
 
 @contextmanager
 def asking_the_store() -> Iterator[None]:
-    """Turn what the store raises in the block into a `DirectoryFailure`: `DirectoryAway` where it may pass."""
+    """Turn store errors into `DirectoryFailure`, temporary ones into `DirectoryAway`."""
     try:
         yield
     except StoreAway as failure:
@@ -191,7 +189,7 @@ def asking_the_store() -> Iterator[None]:
 
 
 class UnusablePeople(DirectoryFailure):
-    """The people file cannot be used, and no earlier state of it is known; `faults` is all that is wrong with it."""
+    """The people file is faulty, and there is no earlier good state; `faults` has all faults."""
 
     def __init__(self, faults: FileFaults) -> None:
         super().__init__(faults.in_short)
@@ -215,11 +213,11 @@ class UnknownGroup(DirectoryFailure):
 
 
 class Directory(Protocol):
-    """Where people are looked up; every method may raise `DirectoryFailure`."""
+    """Looks people up; every method may raise `DirectoryFailure`."""
 
     @property
     def warning(self) -> str | None:
-        """Why an older state is in use, None when what is told is as it should be."""
+        """Why an older state is in use, None if it is current."""
         ...
 
     @property
@@ -228,40 +226,39 @@ class Directory(Protocol):
         ...
 
     async def person(self, id: str, beside: str | None = None) -> Person:
-        """The person of this id; `p-<12 hex>` are those who stand in full in the file of the workflow `beside` which
-        they are kept."""
+        """The person of this id; `signer-<position>` are given in full in the file of the workflow `beside`."""
         ...
 
     async def group(self, name: str) -> tuple[str, ...]:
-        """The ids of a group's members."""
+        """The member ids of a group."""
         ...
 
     async def devices(self, person: Person) -> tuple[PushDevice, ...]:
-        """The person's devices that are not known to be dead."""
+        """The person's valid devices."""
         ...
 
     async def known_devices(self, person: Person) -> tuple[KnownDevice, ...]:
-        """All of them, also those that are given up."""
+        """All devices, also invalid ones."""
         ...
 
     async def bury(self, person: Person, device: PushDevice, reason: str) -> None:
-        """Do not give this device out until it is registered again: the push service no longer knows it."""
+        """Mark the device invalid until it is registered again: the push service no longer knows it."""
         ...
 
 
 class Company(Directory, Protocol):
-    """A directory that knows where people stand in the company."""
+    """A directory with departments and managers."""
 
     async def places(self, ids: Iterable[str]) -> Mapping[str, CompanyPosition]:
-        """Where these people stand; those whom the directory does not have are left out."""
+        """The positions of these people, without unknown ones."""
         ...
 
     async def registered(self) -> frozenset[str]:
-        """The ids of those for whom an app ever registered a device: many can be asked for at once."""
+        """The ids of people with a device ever registered, in one query for many."""
         ...
 
     async def up_to_date(self) -> None:
-        """Wait until what is told is as of now; `DirectoryFailure` when only an older state can be told."""
+        """Wait until the state is current; `DirectoryFailure` if only an older one is available."""
         ...
 
 
@@ -271,18 +268,18 @@ COLLEAGUES_AT_MOST: Final = 20
 
 @dataclass(frozen=True)
 class Colleagues:
-    """Some who work with somebody, and how many there are in all."""
+    """Some colleagues of a person, and their total number."""
 
     people: tuple[Person, ...] = ()
     total: int = 0
 
 
 class Office(Directory, Protocol):
-    """A directory that knows who works with whom."""
+    """A directory that knows colleagues."""
 
     async def colleagues(self, id: str, words: str = "", also: str = "") -> Colleagues:
-        """Who works with somebody: those whose name has all `words`, or the one who is `also` asked about.
+        """Colleagues whose name has all `words`, and the one with id `also`.
 
-        Without words all of them where they are few, and nobody where they are more.
+        Without words: all if few, none if many.
         """
         ...

@@ -1,8 +1,7 @@
-"""The directory of a people file: who a person is, how they are reached, who stands above them.
+"""The directory of a people file (`COUNTERSIGN_PEOPLE`), read again when the file changes.
 
-A person is looked up when needed and never copied into a history: a new phone or manager counts from the next look-up.
-The file is read again when it changed, a large one beside the look-ups, which go on with the last good state meanwhile.
-One that became faulty keeps the last good state, and `warning` says so.
+Persons are looked up when needed and never copied into a history, so that a new phone or manager counts from the next
+look-up. A large file is read in the background. A faulty file keeps the last good state, and `warning` says so.
 """
 
 import asyncio
@@ -44,7 +43,7 @@ _log = structlog.get_logger(__name__)
 
 
 class FileDirectory:
-    """The directory in a file (docs/files.md), with what the store knows: dead devices and people in full."""
+    """The file (docs/files.md), with the store's invalid devices and people given in full."""
 
     def __init__(self, file: Path, store: Store, secret: SecretStr | None = None) -> None:
         """`secret` is what the ids of people are made with who stand in full in a file."""
@@ -59,11 +58,10 @@ class FileDirectory:
 
     @property
     def warning(self) -> str | None:
-        """See `Directory`; as of the last look-up."""
+        """As of the last look-up."""
         return self._faults.in_short if self._faults else None
 
     async def person(self, id: str, beside: str | None = None) -> Person:
-        """See `Directory`; `UnknownPerson` when there is none."""
         if stands_in_full(id):
             return await self._inline(id, beside)
         index = await self._current()
@@ -80,24 +78,22 @@ class FileDirectory:
         return list(islice((await self._current()).entries, most))
 
     async def group(self, name: str) -> tuple[str, ...]:
-        """See `Directory`; `UnknownGroup` when there is none."""
         groups = (await self._current()).groups
         if name not in groups:
             raise UnknownGroup(name, did_you_mean(name, groups), self._file.name)
         return groups[name]
 
     async def places(self, ids: Iterable[str]) -> Mapping[str, CompanyPosition]:
-        """See `Company`; nobody is made a person for it, so that many cost little."""
+        """Builds no persons, so that many cost little."""
         entries = (await self._current()).entries
         return {id: CompanyPosition.of(entries[id]) for id in ids if id in entries}
 
     async def registered(self) -> frozenset[str]:
-        """See `Company`."""
         with asking_the_store():
             return await self._store.people_with_devices()
 
     async def up_to_date(self) -> None:
-        """See `Company`; look-ups do not wait so long."""
+        """Look-ups do not wait for this."""
         for _ in range(2):  # What was being read already may be the file of before; what is read next is not.
             await self._current()
             if reading := self._reading:
@@ -106,13 +102,12 @@ class FileDirectory:
             raise UnusablePeople(self._faults)
 
     async def named(self, words: str) -> Person | None:
-        """The person of this id or e-mail address; None when there is nobody, or more than one."""
+        """The person of this id or email address; None for none or several."""
         index, words = await self._current(), words.strip()
         id = words if words in index.entries else index.ids_by_address.get(words.casefold())
         return await self.person(id) if id is not None else None
 
     async def colleagues(self, id: str, words: str = "", also: str = "") -> Colleagues:
-        """See `Office`."""
         index = await self._current()
         known, wanted = index.colleagues(id), words.casefold().split()
         if also in known:
@@ -126,7 +121,7 @@ class FileDirectory:
         return tuple([await self.person(id) for id in ids])
 
     async def reports(self, manager: str) -> tuple[str, ...]:
-        """The ids of everybody below somebody, however far, nearest first."""
+        """The ids of all direct and indirect reports, nearest first."""
         below = (await self._current()).reports
         found = [*below.get(manager, ())]
         for id in found:  # It grows meanwhile; the file has no circles.
@@ -134,20 +129,18 @@ class FileDirectory:
         return tuple(found)
 
     async def devices(self, person: Person) -> tuple[PushDevice, ...]:
-        """See `Directory`."""
         return tuple(one.device for one in await self.known_devices(person) if one.gone is None)
 
     async def known_devices(self, person: Person) -> tuple[KnownDevice, ...]:
-        """See `Directory`."""
         with asking_the_store():
             return await self._devices.known(person)
 
     async def has_device(self, address: str) -> bool:
-        """Whether the file has a device with this address, be it anybody's."""
+        """Whether the file has this address, for any person."""
         return address in (await self._current()).addresses
 
     async def bury(self, person: Person, device: PushDevice, reason: str) -> None:
-        """See `Directory`; kept in the store, so that it outlives this process."""
+        """Stored, so that it outlives this process."""
         with asking_the_store():
             await self._devices.bury(person.id, device, reason)
 

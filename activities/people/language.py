@@ -1,6 +1,6 @@
-"""Our words in somebody's language: Babel catalogues in `locales/`, English where one is missing (docs/translating.md).
+"""Languages and translations: Babel catalogues in `locales/`, English as fallback (docs/translating.md).
 
-The English text is its own key, so a text that nobody has translated yet is still said, in English.
+The English text is the key of its translations.
 """
 
 from collections.abc import Iterable
@@ -26,20 +26,20 @@ _ENGLISH_LOCALE: Final = Locale("en", "150")
 
 
 def phrase(text: str) -> str:
-    """The same text; the name is what `pybabel extract` looks for where a text stands in a table."""
+    """Mark a text in a table for `pybabel extract`; returns it unchanged."""
     return text
 
 
 @dataclass(frozen=True)
 class Language:
-    """The language whose catalogue has `code`, and the locale in which its dates and lists are written."""
+    """A language by catalogue `code`, with the locale for its dates and lists."""
 
     code: str
     locale: Locale
 
     @classmethod
     def of(cls, tag: str) -> Self:
-        """The language of a locale such as `de-AT`; English when we do not speak it, or when it is none."""
+        """The language of a locale such as `de-AT`; English if unsupported or invalid."""
         try:
             locale = Locale.parse(tag, sep="-" if "-" in tag else "_")
         except (ValueError, UnknownLocaleError):
@@ -49,22 +49,21 @@ class Language:
 
     @classmethod
     def english(cls) -> Self:
-        """What is spoken when nothing better is known."""
         return cls(ENGLISH, _ENGLISH_LOCALE)
 
     @classmethod
     def accepted(cls, header: str) -> Self:
-        """The best of what a browser asks for in `Accept-Language`."""
+        """The best match for an `Accept-Language` header."""
         found = (cls.of(tag) for tag in _wanted(header) if tag.partition("-")[0].casefold() in LANGUAGES)
         return next(found, cls.english())
 
     def say(self, text: str, /, **values: object) -> str:
-        """`text` in this language, with `values` for its placeholders; without any, placeholders stay."""
+        """`text` translated, with `values` for its placeholders; without any, placeholders stay."""
         said = _catalogue(self.code).gettext(text)
         return said.format(**values) if values else said
 
     def say_count(self, one: str, many: str, /, count: int, **values: object) -> str:
-        """The one of both texts that suits `{count}`, by the plural rules of this language."""
+        """The text for `{count}` by the language's plural rules."""
         return _catalogue(self.code).ngettext(one, many, count).format(count=count, **values)
 
     def enumerate(self, items: Iterable[str]) -> str:
@@ -85,12 +84,12 @@ def _catalogue(code: str) -> NullTranslations:
 
 
 def catalogue_path(code: str) -> Path:
-    """Where the catalogue of a language lies: the folders that gettext's tools expect."""
+    """The path of a catalogue, as gettext's tools expect it."""
     return LOCALES / code / "LC_MESSAGES" / f"{DOMAIN}.po"
 
 
 def _wanted(header: str) -> list[str]:
-    """The tags of an `Accept-Language` header, best first; one that weighs nothing or nonsense is left out."""
+    """The tags of the header, best first; without those of weight 0 or an invalid one."""
     weighed = [(_weight(weight), tag.strip()) for tag, _, weight in (one.partition(";") for one in header.split(","))]
     return [tag for weight, tag in sorted(weighed, key=lambda one: -one[0]) if weight > 0]
 

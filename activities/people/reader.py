@@ -1,4 +1,4 @@
-"""Whoever reads our words: their language, their clock, their working days."""
+"""Dates, times and deadlines in a reader's language, time zone and working days."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _OFFSET: Final = "ZZZZ"
 
 @dataclass(frozen=True)
 class Reader:
-    """Somebody who reads a date on their own clock; `works` tells their working days."""
+    """A person who reads dates in their time zone; `works` tells their working days."""
 
     language: Language
     zone: ZoneInfo
@@ -34,7 +34,6 @@ class Reader:
 
     @classmethod
     def of(cls, person: Person) -> Self:
-        """Somebody of the directory."""
         return cls(
             Language.of(person.locale),
             person.tz,
@@ -44,11 +43,11 @@ class Reader:
 
     @classmethod
     def unknown(cls, language: Language) -> Self:
-        """Somebody of whom we know at most what their browser says."""
+        """A reader known only by their browser's language."""
         return cls(language, ZoneInfo("UTC"), _working_days(weekdays(_USUAL_DAYS), None))
 
     def day(self, instant: datetime) -> date:
-        """The day it is where they are."""
+        """The day in their time zone."""
         return instant.astimezone(self.zone).date()
 
     def has_opened(self, instant: datetime) -> bool:
@@ -90,15 +89,15 @@ class Reader:
         return self.instant(instant).rpartition(" (")[0]
 
     def clock(self, instant: datetime) -> str:
-        """The time of the day alone: `18:00`."""
+        """The time of day: `18:00`."""
         return format_time(instant, "short", tzinfo=self.zone, locale=self.language.locale)
 
     def place(self, instant: datetime) -> str:
-        """The city of their clock."""
+        """The city of their time zone."""
         return self._place(instant)
 
     def _place(self, instant: datetime) -> str:
-        """The city of the clock; the offset where it has none, since `Etc/GMT+5` lies west, not east."""
+        """The city; the offset for zones without one, since `Etc/GMT+5` lies west, not east."""
         pattern = _OFFSET if self.zone.key.removeprefix("Etc/").startswith("GMT") else _CITY
         # Cities are named alike in all regions of a language, and some of Babel's regions name none.
         return format_datetime(instant, pattern, tzinfo=self.zone, locale=self.language.code).rpartition("/")[2]
@@ -112,7 +111,7 @@ def _working_days(days: frozenset[int], calendar: str | None) -> Callable[[date]
 
 
 async def language_of(directory: Directory, person: str, beside: str | None = None) -> Language:
-    """What is written for somebody is written in; English while the directory does not say."""
+    """The person's language; English while the directory fails."""
     try:
         return Language.of((await directory.person(person, beside)).locale)
     except DirectoryFailure:
@@ -154,19 +153,19 @@ def due_sentence(due_at: datetime, reader: Reader, now: datetime | None = None, 
 
 @dataclass(frozen=True)
 class Deadline:
-    """Until when as people say it, `tomorrow 18:00` or `in 3 days, Tuesday`, and the exact instant."""
+    """A due date as people say it, `tomorrow 18:00` or `in 3 days, Tuesday`, with the exact instant."""
 
     words: str
     exact: str
 
     @classmethod
     def of(cls, due_at: datetime, reader: Reader, now: datetime) -> Self:
-        """The words alone, for a column that says what they are."""
+        """The words alone, for a labelled column."""
         return cls(_ahead(due_at, reader, now) if due_at > now else _ago(due_at, reader, now), reader.instant(due_at))
 
     @classmethod
     def of_day(cls, day: date, reader: Reader, now: datetime) -> Self:
-        """The same of a whole day, which ends elsewhere at another instant."""
+        """For a whole day."""
         language, days = reader.language, (day - reader.day(now)).days
         if days in _DAYS:
             return cls(language.say(_DAYS[days]), reader.date(day))
@@ -174,7 +173,7 @@ class Deadline:
 
     @classmethod
     def sentence(cls, due_at: datetime, reader: Reader, now: datetime) -> Self:
-        """What stands by itself: `Due tomorrow 18:00`, `Overdue since Tuesday`."""
+        """Standing alone: `Due tomorrow 18:00`, `Overdue since Tuesday`."""
         say = reader.language.say
         if due_at > now:
             return cls(say("Due {when}", when=_ahead(due_at, reader, now)), reader.instant(due_at))
@@ -207,13 +206,13 @@ def _behind(at: datetime, reader: Reader, now: datetime) -> str:
 
 
 def _day(day: date, reader: Reader, now: datetime) -> str:
-    """The day of the week while there is only one of it, else the date."""
+    """The weekday if unambiguous, else the date."""
     near = abs(day - reader.day(now)) < _NEAR
     return reader.weekday(day) if near else reader.date_in_short(day, now)
 
 
 def is_due_on_the_day_of(now: datetime, due_at: datetime, reader: Reader) -> bool:
-    """Whether it is due today, where the reader is."""
+    """Whether it is due today in the reader's time zone."""
     return reader.day(due_at) == reader.day(now)
 
 
