@@ -37,6 +37,7 @@ from tests.faults import campaigning
 from tests.faults.campaigning import Watch, crowd, prepared
 from tests.faults.population import PATIENT, colleague
 from tests.faults.town import TEMPORAL, WORKER, Town, connect, town
+from tests.faults.vendor import PROVIDER
 from workflows import names
 from workflows.campaign.state import CampaignInput
 from workflows.kinds import Kind
@@ -69,6 +70,7 @@ class Aim(NamedTuple):
 
 AIMS: Final[Mapping[str, Aim]] = {
     "rate": Aim(0.9, at_least=True),
+    "calls_per_person": Aim(3.2),
     "parent_events_per_person": Aim(0.05, of_people=1_000),
     "max_history": Aim(4_096),
     "urgent_p95_s": Aim(10),
@@ -170,8 +172,11 @@ async def campaign(people: int, say: Say) -> Told:
     async with _company(people) as (it, everybody):
         ready, fixed = await prepared(it, _ID), sum(await _events(it, "warm"))
         before, began = Weight.of(it.running[TEMPORAL].pid, it.running[WORKER].pid, it), datetime.now(UTC)
+        mark = await it.vendor.last()
         await requests.start(it.context, ready)
         found = await _told(it, people, began, partial(say, "told"))
+        asked = people + found["urgent_requests"]
+        found["calls_per_person"] = await _calls(it, mark) / asked
         events = sum(await _events(it, _ID))
         found |= {"parent_events_fixed": fixed, "parent_events_per_person": events / people}
         found |= Weight.of(it.running[TEMPORAL].pid, it.running[WORKER].pid, it).since(before, people)
@@ -204,6 +209,11 @@ async def _told(it: Town, people: int, began: datetime, say: Callable[[int, int]
         "urgent_p95_s": seconds[math.ceil(0.95 * len(seconds)) - 1],
         "urgent_requests": len(seconds),
     }
+
+
+async def _calls(it: Town, after: int) -> int:
+    """How often Core Signature was called."""
+    return sum(entry["path"].startswith(PROVIDER) for entry in await it.vendor.ledger("request", after))
 
 
 async def _urgent(it: Town, watch: Watch, over: asyncio.Event, pause: float) -> list[float]:

@@ -117,7 +117,7 @@ async def _work(address: str) -> None:
     async with (
         Worker(
             client,
-            task_queue=names.CAMPAIGN_QUEUE,
+            task_queue=names.WORKFLOW_QUEUE,
             workflows=[FloorWorkflow],
             activities=PROMPT,
             workflow_task_poller_behavior=pollers,
