@@ -99,7 +99,8 @@ async def test_however_often_one_callback_comes_while_core_signature_is_away_eve
         wish = Cancellation(actor="legal-desk", reason="They went elsewhere.")
         await it.handle.execute_update(SignatureRequestWorkflow.cancel, wish, id="cancel")
         assert (await it.handle.result(rpc_timeout=timedelta(seconds=20))).outcome is Status.CANCELLED
-    assert len(world.signatures.created) < 20, "once a run, not once a callback"
+        runs = len(await runs_of(it.env.client, it))
+    assert len(world.signatures.created) <= 2 * runs, "once or twice a run, not once a callback"
 
 
 async def test_however_often_one_callback_comes_between_two_attempts_of_a_hand_off_the_pause_is_kept() -> None:
