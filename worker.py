@@ -1,6 +1,5 @@
 """Composition root: settings → clients → activities → workers. Drains on SIGTERM; no logic of its own."""
 
-from activities.temporal.clock import WorkerClock, moved_on
 from starter.boot import interrupts
 
 if __name__ == "__main__":
@@ -37,6 +36,7 @@ from activities.reconciliation.adoption import Adoption
 from activities.reconciliation.callback_health import CallbackAlarm
 from activities.reconciliation.service import ReconciliationService
 from activities.schedule.planner import PolicyPlanner
+from activities.temporal.clock import WorkerClock, moved_on
 from starter.boot import clients, exits
 from starter.boot.clients import Clients
 from starter.boot.startup import on_duty

@@ -97,7 +97,7 @@ async def forward_to_next(client: Client, id: str, *, within: timedelta = WITHIN
     handle = client.get_workflow_handle(what.workflow_id)
     skipper = TimeSkipper(client)
     try:
-        shown = await _shown(handle, what, within)
+        shown = await _at_rest(client, handle, what, within)
         now = await skipper.get_current_time(handle)
         at = shown.next.at if shown.next else None
         if what.kind in _TOGETHER and (first := await _Together(skipper, what, within).first()):
@@ -188,6 +188,26 @@ class _Together:
             if about_the_workflow(error):
                 return False
             raise
+
+
+async def _at_rest(client: Client, handle: Handle, what: WorkflowName, within: timedelta) -> FollowUpShow:
+    """What it shows of itself once it has a next time or is not at work: while it is being made, nothing is planned."""
+    shown = await _shown(handle, what, within)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(within.total_seconds()):
+            while shown.next is None or shown.next.at is None:
+                busy = _is_at_work(await runs.described(client, handle.id))
+                shown = await _shown(handle, what, within)
+                if not busy:
+                    break
+                await asyncio.sleep(_GLANCE)
+    return shown
+
+
+def _is_at_work(described: Description) -> bool:
+    """Whether it does something that has not failed so far."""
+    raw = described.raw
+    return raw.HasField("pending_workflow_task") or any(one.attempt <= 1 for one in raw.pending_activities)
 
 
 async def _shown(handle: Handle, what: WorkflowName, within: timedelta) -> FollowUpShow:
