@@ -124,7 +124,9 @@ def test_the_picture_is_the_same_for_the_same_lines_and_needs_nothing_beside_it(
 
 
 def test_the_picture_is_the_same_in_any_process_wherever_it_runs() -> None:
-    script = "from tests.campaigns.test_curve import *; print(drawn(some_show(), some_lines([1, 2, 3], 4)), end='')"
+    script = (
+        "from tests.campaigns.test_curve import *; print(campaign_chart(some_show(), some_lines([1, 2, 3], 4)), end='')"
+    )
     elsewhere = subprocess.run(  # noqa: S603  our own interpreter
         [sys.executable, "-c", script],
         env={**modules.environment(), "TZ": "Asia/Kolkata", "PYTHONHASHSEED": "7"},
