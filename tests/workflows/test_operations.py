@@ -407,7 +407,7 @@ async def test_months_of_refused_credentials_do_not_fill_the_history(monkeypatch
     async with story(world) as it:
         await it.days_pass(1)
         description = await it.env.client.get_workflow_handle(it.handle.id).describe()
-        assert description.history_length < 300
+        assert description.history_length < 330
         assert description.run_id != it.handle.first_execution_run_id
         world.signatures.failures = []
         await it.days_pass(0.02)
