@@ -172,6 +172,7 @@ async def household(folder: Path) -> AsyncIterator[Household]:
     (folder / "example").mkdir(parents=True)
     (folder / "example" / "people.yaml").write_text(PEOPLE)
     shutil.copyfile(_EXAMPLE, folder / "example" / "msa.pdf")
+    shutil.copyfile(_EXAMPLE.with_name("northwind.svg"), folder / "example" / "northwind.svg")
     async with httpx.AsyncClient() as http:
         home = Household(at, FolderState(Ports.free(HOST, {}), SECRETS), http)
         try:
