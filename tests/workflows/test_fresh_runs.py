@@ -4,6 +4,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 import pytest
+from temporalio.api.enums.v1 import EventType
 from temporalio.service import RPCError
 
 from tests.faults.floods import CROWDED, EARLY, MORE_THAN_A_RUN_TAKES, runs_of
@@ -53,6 +54,16 @@ async def fresh(it: Story, runs: int) -> None:
     await eventually(there)
 
 
+async def made(it: Story) -> None:
+    """Wait until the document is made: a run whose creation is under way cannot begin a fresh one."""
+
+    async def there() -> bool:
+        events = (await it.handle.fetch_history()).events
+        return any(event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED for event in events)
+
+    await eventually(there)
+
+
 async def repeat(it: Story, runs: int) -> None:
     """One callback, more often than one run takes signals; and wait until there are so many runs."""
     for _ in range(MORE_THAN_A_RUN_TAKES):
@@ -80,6 +91,7 @@ async def test_however_often_one_callback_comes_while_the_document_is_converted_
     world.signatures.status = Status.CONVERTING
     async with real_server(*CROWDED) as env, workers(env.client, world):
         it = await begin(env, world, a_request())
+        await made(it)
         await repeat(it, 2)
         world.signatures.status = Status.SENT
         await it.callback("sent")
