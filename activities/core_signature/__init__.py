@@ -1,1 +1,1 @@
-"""OpenText Core Signature: its HTTP interface (client), what it says (wire, reading), the port it serves (service)."""
+"""OpenText Core Signature: HTTP client, wire models, and the `SignatureService` port."""

@@ -1,4 +1,4 @@
-"""Core Signature over HTTP: typed methods, nothing of Temporal, no retries (docs/core-signature.md)."""
+"""Core Signature over HTTP: typed methods without Temporal and without retries (docs/core-signature.md)."""
 
 import base64
 import json
@@ -28,27 +28,23 @@ from activities.temporal.leases import StillOurs, nobody_else
 from workflows.names import adopted_document
 
 PIECE: Final = 3 << 16
-"""Bytes of a document that are in memory at a time; of three bytes base64 makes four characters, without a rest."""
+"""Bytes of a document in memory at a time; divisible by three, so that base64 pieces join without padding."""
 _FIELD: Final = "file_from_content"
 
 
 class UploadContent(Protocol):
-    """Bytes that are read when they are sent."""
+    """The bytes of a document, read while they are sent."""
 
     @property
-    def size(self) -> int:
-        """How many there are."""
+    def size(self) -> int: ...
 
     def pieces(self, length: int, through: Callable[[bytes], bytes] = ...) -> AsyncGenerator[bytes, None]:
-        """All of them, so many at a time, each piece passed through something."""
+        """Pieces of at most `length` bytes, each passed through `through`."""
 
 
 class Upload:
-    """The body of a request, with a document's content if there is any; read anew each time it is sent, as when a token
-    was refused.
-
-    Before each piece it is asked whether it is `still_ours` to send: what that raises breaks it off, and nothing that
-    is broken off is made. So nothing is made on a word that is older than the wait for a turn or a token.
+    """A request body that is read anew for each attempt. `still_ours` is called before each piece; if it raises, the
+    upload breaks off and nothing is created.
     """
 
     def __init__(
@@ -62,7 +58,7 @@ class Upload:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What says how long it is: not every server takes a body that does not."""
+        """Content-Length, since not every server accepts a body without it."""
         encoded = 4 * -(-self._content.size // 3) if self._content else 0
         length = len(self._head) + encoded + len(self._tail)
         return {"content-type": "application/json", "content-length": str(length)}
@@ -80,36 +76,30 @@ class Upload:
 
 
 CALLBACKS: Final = "/callbacks/core-signature/"
-"""Where a receiver of ours is called; a document whose events go to such an address was made by a Countersign."""
+"""Path of the callback endpoint; a document whose `events_callback_url` has it was made by a Countersign."""
 
 
 class Dialect(StrEnum):
-    """Whose paths are called; SignRequest is the ancestor of Core Signature's interface."""
+    """Whose paths are called; SignRequest is the ancestor of Core Signature's API."""
 
     CORE = "core"
     SIGNREQUEST = "signrequest"
 
     @property
     def requests(self) -> str:
-        """The path of the signature requests."""
         return "/signature-requests/" if self is Dialect.CORE else "/signrequests/"
 
 
 class NameStyle(StrEnum):
-    """How a signer's name is sent."""
-
     FULL_NAME = "full_name"
     FIRST_LAST = "first_last"
 
 
 @dataclass(frozen=True)
 class CoreSignatureConfig:
-    """Where Core Signature is and how this tenant wants to be spoken to.
-
-    `url` is the host; `callback_url` the address each document's events go to, None when a subscription tells them;
-    `list_lag` the seconds a new document may be missing from lists. Of an action path only the last part counts.
-    Requests come from the requester's own address, else `from_email`, else whom the token says; under their name.
-    Without `status_mails` it mails nobody of endings: we tell them.
+    """`url` is the host; `callback_url` is sent with each document, None if a subscription delivers events; `list_lag`
+    is how many seconds a new document may be missing from lists. Requests are sent from the requester's address, else
+    `from_email`, else the token's user. Without `status_mails` Core Signature sends no mails about endings.
     """
 
     url: str
@@ -129,18 +119,18 @@ class CoreSignatureConfig:
 
 NAME: Final = "Core Signature"
 UPLOAD_DEADLINE: Final = 40.0
-"""Seconds: a document may be some 27 MB on the wire."""
+"""Seconds: a document may have 27 MB on the wire."""
 _CONNECTIONS: Final = 60
-"""More than calls of one process at a time, or a call would wait for a connection in the time of its answer."""
+"""More than concurrent calls of one process: waiting for a connection would count as waiting for the answer."""
 MOST_PAGES: Final = 50
-"""Of a list about one id: one document is what there should be, and all are read within a few seconds."""
+"""Of a list filtered by one id, which normally has one document; all are read within a few seconds."""
 _NO_SUCH_PATH: Final = (404, 405)
 
 W = TypeVar("W", bound=Wire)
 
 
 class RequestAction(StrEnum):
-    """What can be done to a request whose path is not sure (docs/core-signature.md, Actions)."""
+    """Actions whose path differs between tenants (docs/core-signature.md, Actions)."""
 
     CANCEL = "cancel"
     RESEND = "resend"
@@ -149,7 +139,7 @@ class RequestAction(StrEnum):
 
 @dataclass(frozen=True)
 class Listed(Generic[W]):
-    """One page of a list: what stands on it, whether more follow, and how many all pages have, where that is said."""
+    """One page of a list; `count` is the total of all pages, None if not given."""
 
     found: list[W]
     more: bool
@@ -157,7 +147,7 @@ class Listed(Generic[W]):
 
 
 async def if_found(document: Awaitable[WireDocument]) -> WireDocument | None:
-    """The document, None when the answer is a 404: perhaps of a gateway, not of the provider."""
+    """The document, or None on 404, which may also come from a gateway."""
     try:
         return await document
     except ServiceFailure as failure:
@@ -167,9 +157,8 @@ async def if_found(document: Awaitable[WireDocument]) -> WireDocument | None:
 
 
 class CoreSignatureClient:
-    """One tenant's Core Signature. Every method raises `ServiceFailure` when the service does not do as asked.
-
-    Its calls keep to `pace`; those for a token do not count, they go elsewhere.
+    """One tenant's Core Signature. Every method raises `ServiceFailure` on failure. `pace` limits all calls except
+    those for tokens.
     """
 
     def __init__(
@@ -192,11 +181,10 @@ class CoreSignatureClient:
         }
 
     async def aclose(self) -> None:
-        """Close the connections."""
         await self._service.aclose()
 
     async def check_token(self) -> None:
-        """Ask for a token now."""
+        """Request a token now."""
         await self._bearer.check()
 
     # --- documents
@@ -206,8 +194,9 @@ class CoreSignatureClient:
         return f"{self.config.url.rstrip('/')}/api/v1/documents/{uuid}/"
 
     async def documents_of(self, request: str) -> list[WireDocument]:
-        """Every document listed under the id of this request, its `external_id`; a tenant that ignores the filter may
-        list others too. The one that was adopted under it has another or none, and is read by its uuid."""
+        """All documents with this `external_id`, and possibly others if the tenant ignores the filter. An adopted
+        document is not among them; it is read by its uuid.
+        """
         if uuid := adopted_document(request):
             found = await if_found(self.document(uuid))
             if found is None:
@@ -217,20 +206,17 @@ class CoreSignatureClient:
         return [document async for document in self._all("/documents/", WireDocument, {"external_id": request})]
 
     async def _list_answers(self) -> None:
-        """Raises while even the list of documents is a 404: then a document that is "not found" need not be gone."""
+        """Raises if even the list of documents is a 404; then a 404 does not prove that a document is gone."""
         read(WirePage, await self._service.call("GET", "/documents/", query={"page": 1, "limit": 1}))
 
     async def document(self, uuid: str) -> WireDocument:
-        """The document as it is now, with its request; 404 when it was deleted."""
+        """The document with its request; 404 if it was deleted."""
         return read(WireDocument, await self._service.call("GET", f"/documents/{uuid}/"))
 
     async def create_document(
         self, body: Mapping[str, object], content: UploadContent | None = None, still_ours: StillOurs = nobody_else
     ) -> WireDocument:
-        """Make a document, of `content` if there is any; no second call makes the same one again.
-
-        `still_ours` is asked while it is sent, and what it raises breaks it off.
-        """
+        """Create a document, with `content` or from a template. Not idempotent. `still_ours` as in `Upload`."""
         upload = Upload(body, content, still_ours)
         return read(
             WireDocument,
@@ -246,13 +232,12 @@ class CoreSignatureClient:
     # --- requests
 
     async def request(self, uuid: str) -> WireRequest:
-        """The request with its signers."""
         return read(WireRequest, await self._service.call("GET", f"{self._requests}{uuid}/"))
 
     async def create_request(
         self, body: Mapping[str, object], private: Iterable[str] = (), still_ours: StillOurs = nobody_else
     ) -> WireRequest:
-        """Ask the signers of a document, like `create_document`; `private` (names, addresses) shows in no failure."""
+        """Ask the signers of a document, like `create_document`; `private` values appear in no failure."""
         upload = Upload(body, still_ours=still_ours)
         return read(
             WireRequest,
@@ -260,7 +245,7 @@ class CoreSignatureClient:
         )
 
     async def cancel(self, request: str) -> None:
-        """Cancel; refused with 400 or 409 once the document has ended."""
+        """Cancel; 400 or 409 if the document has ended."""
         await self._act(RequestAction.CANCEL, request)
 
     async def resend(self, request: str) -> None:
@@ -268,7 +253,7 @@ class CoreSignatureClient:
         await self._act(RequestAction.RESEND, request)
 
     async def forward(self, request: str, from_email: str, to_email: str, reason: str | None = None) -> None:
-        """Put another signer in the place of one who has not acted; the first one's link dies."""
+        """Replace a signer who has not acted; the link of the first one stops working."""
         body = {"signer_email_to_forward": from_email, "signer_email_to_forward_to": to_email}
         body |= {"forwarded_reason": reason} if reason else {}
         await self._act(RequestAction.FORWARD, request, body, private=(from_email, to_email))
@@ -282,16 +267,15 @@ class CoreSignatureClient:
     # --- subscriptions
 
     async def subscriptions(self) -> list[WireSubscription]:
-        """All subscriptions of the tenant."""
         return [one async for one in self._all("/webhooks/", WireSubscription, {})]
 
     async def subscribe(self, event_type: str, address: str, name: str) -> None:
-        """Have all events of a type told to an address, which is blanked in a failure: it has a secret in it."""
+        """Send events of a type to an address, which contains a secret and is left out of failures."""
         body = {"event_type": event_type, "callback_url": address, "name": name}
         (await self._service.call("POST", "/webhooks/", json=body, private=(address,))).refuse_page()
 
     async def unsubscribe(self, uuid: str) -> None:
-        """End a subscription; one that is not there is ended."""
+        """End a subscription; idempotent."""
         try:
             (await self._service.call("DELETE", f"/webhooks/{uuid}/")).refuse_page()
         except ServiceFailure as failure:
@@ -305,7 +289,7 @@ class CoreSignatureClient:
                 yield one
             if not (listed.found and listed.more):
                 return
-        # What lies behind may be what is looked for: "not found" would make it a second time.
+        # The document may be on a page that was not read: "not found" would create it a second time.
         raise ServiceFailure(NAME, Cause.ENDLESS, f"a list of more than {MOST_PAGES} pages")
 
     async def _page(self, path: str, kind: type[W], number: int, query: Query) -> Listed[W]:
@@ -325,7 +309,7 @@ class CoreSignatureClient:
             except ServiceFailure as failure:
                 if failure.status not in _NO_SUCH_PATH:
                     raise
-                await self.request(request)  # A 404 of the request itself is the answer, not a reason to go on.
+                await self.request(request)  # A 404 of the request itself is the answer: no further path is tried.
             else:
                 others = (other for other in self._candidates[action] if other != path)
                 self._candidates[action] = (path, *others)

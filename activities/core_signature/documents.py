@@ -1,4 +1,4 @@
-"""Documents read from Core Signature as a workflow believes them: checked to be ours, matched to whom we asked."""
+"""Documents of Core Signature as a workflow sees them: verified to be ours, signers matched."""
 
 import asyncio
 import unicodedata
@@ -22,7 +22,7 @@ from workflows.model.subject import Code, Participant, Role, Roster, Status, Sub
 
 LONGEST_REASON: Final = 500
 FORWARDED: Final = "forwarded"
-"""The reason of a signer who gave their place at Core Signature to somebody we do not know."""
+"""Reason for a signer who was replaced at Core Signature by an unknown person."""
 _NOBODY: Final[Mapping[str, str]] = MappingProxyType({})
 
 STATUSES: Final = {
@@ -50,9 +50,8 @@ def document_seen(
     bounced: AbstractSet[str] = frozenset(),
     replaced: Mapping[str, str] = _NOBODY,
 ) -> DocumentSeen:
-    """The document as a workflow sees it; `places` are what was sent, `bounced` the addresses that failed.
-
-    `replaced` are signers of whom we know that somebody else was asked instead, with the reason.
+    """The document as a workflow sees it; `places` were sent, `bounced` are failed addresses, `replaced` maps signers
+    to the reason why another was asked instead.
     """
     status = STATUSES.get(document.status)
     said = signers_of(document)
@@ -69,14 +68,13 @@ def document_seen(
 
 
 def signers_of(document: WireDocument) -> tuple[WireSigner, ...]:
-    """The signers of the document's request, the sender perhaps among them; none before there is one."""
+    """The signers of the document's request, possibly with the sender; empty without a request."""
     return document.request.signers if document.request else ()
 
 
 def signers_not_told(document: WireDocument, roster: Roster, places: Sequence[SignerSnapshot]) -> tuple[str, ...]:
-    """The signers of a document that has ended of whom it does not tell whether they have acted.
-
-    Of one that could not be sent, or was ended before anybody was asked, there is nothing to tell.
+    """Signers of an ended document of whom it is not known whether they acted. Empty if sending failed, or it ended
+    before anyone was asked.
     """
     status = STATUSES.get(document.status)
     if status is None or not status.ended or status is Status.FAILED:
@@ -89,7 +87,7 @@ def signers_not_told(document: WireDocument, roster: Roster, places: Sequence[Si
 
 @dataclass(frozen=True)
 class _Roll:
-    """What is known of a document beside its signers' entries when one of them is read."""
+    """What is known of a document besides its signers' entries."""
 
     status: Status | None
     bounced: AbstractSet[str]
@@ -129,28 +127,27 @@ class _Roll:
 
 
 def clean(reason: str | None) -> str | None:
-    """What a signer wrote, in one line without control or direction characters, at most 500 characters."""
+    """A signer's text in one line, without control or direction characters, at most 500 characters."""
     line = " ".join(in_one_line(reason or "").split())
     return line[:LONGEST_REASON] or None
 
 
 def mailed_and_silent(document: WireDocument) -> bool:
-    """Whether somebody was mailed and has shown no sign since: only then can a mail have bounced unseen."""
+    """Whether a signer was mailed and has not reacted since: only then can an unseen bounce exist."""
     if STATUSES.get(document.status) not in (Status.SENT, Status.VIEWED) or document.request is None:
         return False
     return any(signer.emailed and signer.open and not signer.viewed for signer in document.request.signers)
 
 
 def has_ended(document: WireDocument) -> bool:
-    """Whether nobody can sign, decline or cancel it any more."""
+    """Whether it can no longer be signed, declined or cancelled."""
     status = STATUSES.get(document.status)
     return status is not None and status.ended
 
 
 def most_likely(documents: Sequence[WireDocument], name: str) -> WireDocument | None:
-    """The one of several documents under our id that is meant, None when that cannot be told.
-
-    A provider trims and normalises names, so a name decides only between documents that may all be ours.
+    """The document under our id that is ours, None if ambiguous. The provider normalises names, so a name only decides
+    between documents that may all be ours.
     """
     if len(documents) > 1:
         documents = [document for document in documents if _is_called(document, name)]
@@ -158,7 +155,7 @@ def most_likely(documents: Sequence[WireDocument], name: str) -> WireDocument | 
 
 
 class IdClaim(Enum):
-    """For what an id was claimed before."""
+    """What an id was claimed for before."""
 
     NONE = auto()
     OURS = auto()
@@ -166,10 +163,9 @@ class IdClaim(Enum):
 
 
 class Lookup:
-    """Look-ups by `external_id`; raises `ApplicationError`s.
-
-    Ours is what carries our id after we claimed it for this content. What stood there before we did is ours by its
-    name alone: so is a document whose claim went with a lost store.
+    """Looks up documents by `external_id`; raises `ApplicationError`s. A document is ours if it appeared after we
+    claimed the id for this content; one from before the claim, or whose claim was lost with the store, only if its name
+    matches.
     """
 
     def __init__(self, client: CoreSignatureClient, store: Store) -> None:
@@ -177,11 +173,9 @@ class Lookup:
         self._store = store
 
     async def to_take_over(self, subject: Subject, fingerprint: str) -> WireDocument | None:
-        """The document an earlier attempt made, None when there is none.
-
-        It may have ended meanwhile, if the id was found free and claimed by us before; without a claim an ended one is
-        somebody's past use of the id, and so is a foreign one. An id that was claimed for other content stays that
-        content's, also when Temporal has forgotten its request and the provider its document.
+        """The document made by an earlier attempt, None if there is none. An ended document is taken over only if we
+        had claimed the free id; otherwise it belongs to a past use of the id. Raises if the id was claimed for other
+        content, even if Temporal and the provider no longer know that request.
         """
         found, claim = await self._found(subject, fingerprint)
         if claim is IdClaim.OTHER_CONTENT:
@@ -194,7 +188,7 @@ class Lookup:
         return self._only(found, subject)
 
     async def to_cancel(self, subject: Subject, fingerprint: str) -> WireDocument | None:
-        """The document of ours that is to be cancelled, None when there is none."""
+        """Our document to cancel, None if there is none."""
         ours, claim = await self._found(subject, fingerprint)
         if claim is IdClaim.OTHER_CONTENT:
             return None
@@ -204,7 +198,7 @@ class Lookup:
         return self._only(living or ours[:1], subject)
 
     async def is_gone(self, roster: Roster, uuid: str) -> bool:
-        """Whether the provider, asked in another way, does not know the document either: it may be a new one."""
+        """Whether the list does not have the document either, which may also be too new to be listed."""
         for pause in (0.0, self._client.config.list_lag):
             await asyncio.sleep(pause)
             if any(document.uuid == uuid for document in await self._listed(roster)):
@@ -215,7 +209,8 @@ class Lookup:
         found = await self._listed(subject)
         claim = _claim_of(await self._store.claimed_for(StoragePrefix.of_request(subject.id)), fingerprint)
         if not found and claim is IdClaim.OURS:
-            # A creation whose answer was lost may not be listed yet: only after the lag does "nothing" mean nothing.
+            # A document whose creation got no answer may not be listed yet: only after the lag is an empty list a
+            # proof.
             await asyncio.sleep(self._client.config.list_lag)
             found = await self._listed(subject)
         return found, claim
@@ -238,7 +233,7 @@ class Lookup:
 def _claim_of(claimed_for: str | None, fingerprint: str) -> IdClaim:
     if claimed_for is None:
         return IdClaim.NONE
-    # The id of an adopted document is claimed for whatever content: it cannot be that of another document.
+    # The id of an adopted document is claimed for any content: it cannot belong to another document.
     return IdClaim.OURS if claimed_for in ("", fingerprint) else IdClaim.OTHER_CONTENT
 
 
@@ -255,7 +250,7 @@ _LONGEST_SAYS: Final = 500
 
 
 class DocumentReader:
-    """Reads single documents; raises `ServiceFailure`s, and `ApplicationError`s for what cannot be believed."""
+    """Reads single documents; raises `ServiceFailure`, and `ApplicationError` for contradictory answers."""
 
     def __init__(self, client: CoreSignatureClient, lookup: Lookup, asked: SignerSnapshots) -> None:
         self._client = client
@@ -263,14 +258,14 @@ class DocumentReader:
         self._asked = asked
 
     async def unless_gone(self, roster: Roster, uuid: str) -> WireDocument | None:
-        """The document of this request as it is now, None when it surely is gone: one 404 alone is not believed."""
+        """The document as it is now, None if it is certainly gone: a single 404 is not enough."""
         found = await if_found(self._client.document(uuid))
         if found is None and not await self._lookup.is_gone(roster, uuid):
             raise passing_failure(Code.UNREACHABLE, "Core Signature lists the document but does not show it")
         return found
 
     async def existing(self, roster: Roster, uuid: str) -> WireDocument:
-        """The document of this request as it is now; fails with `document_deleted` when it surely is gone."""
+        """The document as it is now; fails with `document_deleted` if it is certainly gone."""
         found = await self.unless_gone(roster, uuid)
         if found is None:
             raise final_failure(Code.DOCUMENT_DELETED, "the document was deleted at Core Signature")
@@ -287,10 +282,8 @@ class DocumentReader:
         replaced: Mapping[str, str] = _NOBODY,
         places: Places | None = None,
     ) -> DocumentSeen:
-        """The document as a workflow sees it (`reading.seen`), with the mails that came back.
-
-        `places` are all who were asked, for whoever has read them already.
-        Fails with `provider_unsure` when it has ended and does not tell of everybody whether they have acted.
+        """The document as a workflow sees it, with bounced mails. `places` if already read. Fails with
+        `provider_unsure` if it has ended without telling of every signer whether they acted.
         """
         places = await self._asked.of(roster.id) if places is None else places
         if untold := signers_not_told(document, roster, places):
@@ -300,7 +293,7 @@ class DocumentReader:
         return seen.replace(mails_endings=self._mails_endings(document))
 
     def _mails_endings(self, document: WireDocument) -> bool:
-        """As its request says; one that does not say was made as they are made today."""
+        """Taken from its request; without a value, as new requests are made today."""
         silent = document.request.disable_emails if document.request else None
         return self._client.config.status_mails if silent is None else not silent
 
@@ -310,7 +303,9 @@ class DocumentReader:
         try:
             listed = await self._client.events(document__uuid=document.uuid, event_type=_BOUNCED)
         except ServiceFailure:
-            return frozenset()  # The document was read, which is what counts; a bounce is seen the next time.
+            return (
+                frozenset()
+            )  # A failed read of the bounces must not fail the read of the document; they are read the next time.
         return frozenset(
             folded(event.signer)
             for event in listed.found

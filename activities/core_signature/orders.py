@@ -1,4 +1,4 @@
-"""The bodies that ask Core Signature for a document and its signers (docs/core-signature.md). Pure."""
+"""Request bodies for documents and signature requests (docs/core-signature.md). Pure."""
 
 import hashlib
 from collections.abc import Collection, Mapping
@@ -17,9 +17,8 @@ _LONGEST_SUBJECT: Final = 255
 
 
 def document_body(brief: SignatureBrief, config: CoreSignatureConfig) -> dict[str, Any]:
-    """A document under our id: from bytes that go along, or from the template it names.
-
-    It never expires by itself: the due date is ours to keep and may be moved.
+    """A document under our id, from uploaded bytes or a template. It never expires by itself: we keep the due date,
+    which may be moved.
     """
     body: dict[str, Any] = {"name": brief.title, "external_id": brief.id}
     if brief.document.sha256 is None:
@@ -38,10 +37,8 @@ def request_body(
     *,
     requester: Person | None = None,
 ) -> dict[str, Any]:
-    """A request to `people`, by our ids; `reachable` are those whom we tell ourselves, on a living device.
-
-    One voice only: Core Signature's reminders are off. Its mails about endings bring the signed copy, and call our
-    expiry a cancellation: whether they are sent is a setting.
+    """A request to `people`, by our ids; `reachable` are notified by us on a device. Core Signature's reminders are
+    off; its mails about endings, which call our expiry a cancellation, are a setting.
     """
     body: dict[str, Any] = {
         "document": document_url,
@@ -60,7 +57,7 @@ def request_body(
 
 
 def _sender(requester: Person | None, people: Mapping[str, Person], config: CoreSignatureConfig) -> dict[str, str]:
-    """Who signs is never the sender as well: signers are told apart by their addresses."""
+    """Never a signer: signers are told apart by their addresses."""
     signing = {person.email.casefold() for person in people.values()}
     own = requester.email if requester and config.from_requester else None
     address = own if own and own.casefold() not in signing else config.from_email
@@ -81,20 +78,20 @@ def _signer(
         said["approve_only"] = True
     if language := _language(person.locale):
         said["language"] = language
-    # The provider's first mail is withheld only from a signer with an `embed_url`, so it is asked for only where our
-    # own notice arrives.
+    # The provider's first mail is withheld only from a signer with an `embed_url`, so it is requested only for signers
+    # whom our own notification reaches.
     if reachable and signer.role is not Role.COPY:
         said["embed_url_user_id"] = embed_user(brief.id, signer.person)
     return said
 
 
 def _pdf_name(file_name: str) -> str:
-    """With the extension by which Core Signature tells what it is; that it is a PDF was checked."""
+    """With the extension by which Core Signature detects the format; the content was checked to be a PDF."""
     return file_name if file_name.casefold().endswith(".pdf") else f"{file_name}.pdf"
 
 
 def embed_user(request: str, person: str) -> str:
-    """Who a signing page is for, in a word that tells the provider nothing: the same on every attempt."""
+    """The user of a signing page, without personal data; the same on every attempt."""
     return hashlib.sha256(f"{request}/{person}".encode()).hexdigest()[:24]
 
 

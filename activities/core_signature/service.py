@@ -1,4 +1,4 @@
-"""Implements the port `SignatureService`: what a workflow asks of Core Signature, safe to repeat."""
+"""Implements the port `SignatureService`; every call is safe to repeat."""
 
 import asyncio
 from collections.abc import Collection, Mapping
@@ -58,7 +58,7 @@ _CONFLICT = 409
 
 @dataclass(frozen=True)
 class Handover:
-    """One order as it can be told from a document; `old` and `new` are the entries of the two people. Pure."""
+    """The state of a forward order; `old` and `new` are the provider's entries of the two people. Pure."""
 
     order: ForwardOrder
     document: WireDocument
@@ -67,7 +67,7 @@ class Handover:
 
     @property
     def done(self) -> bool:
-        """Whether the place was handed over to this person, by this order or an earlier attempt."""
+        """Whether this order or an earlier attempt put the new person in the place."""
         if self.new is None or (self.old is not None and not self.old.forwarded):
             return False
         if self.old is None or self.old.forwarded_to_email is None:
@@ -76,7 +76,7 @@ class Handover:
 
     @property
     def obstacle(self) -> str | None:
-        """Why the place cannot be handed over, in words for the person who wants it; None when it can."""
+        """Why it is impossible, as text for the person who asked; None if possible."""
         if self.old and (self.old.signed or self.old.declined):
             return Rejection.HAS_ACTED.says(person=self.order.from_, state="signed" if self.old.signed else "declined")
         if has_ended(self.document):
@@ -95,7 +95,7 @@ class Handover:
 
 
 class Forwarding:
-    """Orders carried out. Raises `ServiceFailure`s, `DirectoryFailure`s and `ApplicationError`s."""
+    """Carries out forward orders. Raises `ServiceFailure`, `DirectoryFailure` and `ApplicationError`."""
 
     def __init__(
         self, client: CoreSignatureClient, documents: DocumentReader, directory: Directory, asked: SignerSnapshots
@@ -106,7 +106,6 @@ class Forwarding:
         self._directory = directory
 
     async def forward(self, order: ForwardOrder) -> ForwardReport:
-        """See the port."""
         if refused := _senseless(order):
             return ForwardReport(refused=refused)
         try:
@@ -133,7 +132,7 @@ class Forwarding:
         return await self._refused(after, after.obstacle or Rejection.REFUSED_THERE.says(says=refusal.says))
 
     async def _refusal(self, before: Handover, to: str) -> ServiceFailure | None:
-        """Have it done; what Core Signature has against it, None when it says that it was done."""
+        """Forward; Core Signature's refusal, None on success."""
         if before.old is None or before.document.request is None:
             raise ValueError("only a signer of a request can be replaced")
         try:
@@ -168,7 +167,7 @@ def _place(order: ForwardOrder, email: str) -> SignerSnapshot:
 
 
 def _senseless(order: ForwardOrder) -> str | None:
-    """What no document can change; nothing has to be read for it."""
+    """Why the order is impossible whatever the document says."""
     role = next((signer.role for signer in order.subject.people if signer.person == order.from_), None)
     if role is None:
         return Rejection.NOT_ASKED.says(person=order.from_, awaited="signer", subject="request")
@@ -180,17 +179,15 @@ def _senseless(order: ForwardOrder) -> str | None:
 
 
 CALLS_TO_CREATE: Final = 3
-"""The look-up, the document, its request: of a file as of a template."""
+"""The look-up, the document, its request."""
 CALLS_TO_READ: Final = 1
 CALLS_ABOUT_BOUNCES: Final = 1
-"""With each reading, while a mail to somebody who has shown no sign may still come back."""
+"""With each read, while a mail to a signer who has not reacted may still bounce."""
 _REFUSED_BY_STATE: Final = (400, 409)
 
 
 class CoreSignatureService(SignatureService):
-    """The documents and requests of one tenant, known by our ids. Every failure is one of
-    `activities/temporal/failures.py`.
-    """
+    """The documents and requests of one tenant, by our ids. Failures: `activities/temporal/failures.py`."""
 
     def __init__(self, client: CoreSignatureClient, directory: Directory, store: Store) -> None:
         self._client = client
@@ -203,7 +200,7 @@ class CoreSignatureService(SignatureService):
         self._store = store
 
     async def create(self, order: CreateOrder) -> DocumentSeen:
-        """See the port. The look-up comes first on every attempt: after a reset attempt numbers say nothing."""
+        """Looks up first on every attempt: after a reset, attempt numbers prove nothing."""
         brief, still_ours = order.brief, Lease.of_this_attempt()
         with failing_as_application_errors():
             document = await self._lookup.to_take_over(brief, order.fingerprint)
@@ -216,11 +213,10 @@ class CoreSignatureService(SignatureService):
             return await self._sent(brief, document)
 
     async def observe(self, observation: Observation) -> DocumentSeen:
-        """See the port."""
         return await self.read(observation.roster, observation.document)
 
     async def cancel(self, order: CancelOrder) -> DocumentSeen | None:
-        """See the port. A document that nobody was asked to sign yet is deleted."""
+        """A document that nobody was asked to sign yet is deleted."""
         with failing_as_application_errors():
             document = await self._to_cancel(order)
             if document is None:
@@ -233,17 +229,17 @@ class CoreSignatureService(SignatureService):
             return await self._documents.seen(document, order.subject)
 
     async def forward(self, order: ForwardOrder) -> ForwardReport:
-        """See the port. Refused orders come back with the document too, when it was read: it may tell the reason."""
+        """A refusal also has the document, if it was read: it may explain the refusal."""
         with failing_as_application_errors():
             return await self._forwarding.forward(order)
 
     async def read(self, roster: Roster, document: str) -> DocumentSeen:
-        """The document as it is now, for whoever must not act on old news; fails with `document_deleted`."""
+        """The document as it is now; fails with `document_deleted`."""
         with failing_as_application_errors():
             return await self._documents.seen(await self._documents.existing(roster, document), roster)
 
     async def _send(self, order: CreateOrder, document: WireDocument | None, still_ours: StillOurs) -> WireDocument:
-        """Make what is missing of document and request; who is asked is kept before anything can have been sent."""
+        """Create the missing document or request; the signers are stored before anything can have been sent."""
         brief = order.brief.replace(message=await self._message(order.brief))
         cast = await self._stand_ins.at_sending(brief, await self._people(brief), order.now)
         reachable = await self._reachable(cast.asked)
@@ -253,14 +249,14 @@ class CoreSignatureService(SignatureService):
             return await self._ask(document, cast, reachable, still_ours) if _is_unasked(document) else document
 
     async def _message(self, brief: SignatureBrief) -> str | None:
-        """What the requester writes to the signers; nothing once that was erased."""
+        """The requester's message to the signers; None once erased."""
         reference = Reference.read(brief.message or "")
         return (
             await self._store.texts.read(StoragePrefix.of_request(brief.id), reference) if reference else brief.message
         )
 
     async def _sent(self, subject: Subject, document: WireDocument) -> DocumentSeen:
-        """The document with both the absent and their stand-ins, as they were asked."""
+        """The document with both absent signers and their stand-ins."""
         places = await self._asked.of(subject.id)
         instead = stand_ins_of(subject, places, documents.signers_of(document))
         replaced = dict.fromkeys(instead, EscalationReason.ABSENCE)
@@ -271,7 +267,7 @@ class CoreSignatureService(SignatureService):
         brief = order.brief
         sha256 = brief.document.sha256
         content = await self._store.document(sha256) if sha256 else None
-        # In either order: without the document that is made after both of them neither says anything.
+        # In either order: until the document is created, neither has an effect.
         claim = self._store.claim(StoragePrefix.of_request(brief.id), order.fingerprint)
         await asyncio.gather(CoverSheet.keep(self._store, brief), claim)
         body = orders.document_body(brief, self._client.config)
@@ -291,7 +287,7 @@ class CoreSignatureService(SignatureService):
         try:
             request = await self._client.create_request(body, private, still_ours)
         except ServiceFailure as failure:
-            # Perhaps the document has its request by now, or has ended: the document itself is the truth.
+            # The document may have its request by now, or have ended: the document decides.
             if failure.status not in _REFUSED_BY_STATE:
                 raise
             again = await self._client.document(document.uuid)

@@ -1,4 +1,4 @@
-"""Whom a request is about: the signers it names, and those who were asked instead of some of them. Pure."""
+"""The signers of a request, those asked in their place, and their entries at the provider. Pure."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from workflows.model.subject import Participant, Role, Roster
 
 
 class SignerSnapshot(BaseModel):
-    """Somebody who was asked; `instead_of` is the signer whose place they took, at sending or later."""
+    """A person who was asked; `instead_of` is the signer whom they replaced, at sending or later."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -28,7 +28,7 @@ class SignerSnapshot(BaseModel):
     role: Role
     email: str = Field(repr=False)
     embed_user: str | None = None
-    """What the provider was told of whom the signing page is for, if it was asked for one."""
+    """The user of the signing page as sent to the provider, if one was requested."""
     instead_of: str | None = None
 
 
@@ -37,23 +37,21 @@ _PLACES: Final = TypeAdapter(Places)
 
 
 class SignerSnapshots:
-    """The places of requests, kept beside the signers they brought along; raises `StoreFailure`s.
-
-    Kept before the provider is called, since an answer may be lost, and only ever added to: what was sent and what is
-    added with a later attempt may both be what the provider has.
+    """Stored signers of requests; raises `StoreFailure`. Written before the provider is called, since its answer may be
+    lost, and only appended to: each attempt may be the one that the provider has.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     async def keep(self, request: str, places: Sequence[SignerSnapshot]) -> None:
-        """Remember what is about to be sent; repeated, it changes nothing."""
+        """Store what is about to be sent; idempotent."""
         await self._store.add_asked(
             StoragePrefix.of_request(request), _PLACES.dump_json(tuple(places), exclude_none=True)
         )
 
     async def of(self, request: str) -> Places:
-        """Every place that was ever sent for a request, none when nothing was."""
+        """Everyone ever sent for a request."""
         kept = await self._store.read_asked(StoragePrefix.of_request(request))
         return tuple(place for content in kept for place in _places(content))
 
@@ -62,7 +60,7 @@ def _places(content: bytes) -> Places:
     try:
         return _PLACES.validate_json(content)
     except ValidationError:
-        # Its text would repeat addresses.
+        # The exception's text would repeat addresses.
         raise StoreFailure("who was asked to sign this request cannot be read from the store") from None
 
 
@@ -71,8 +69,8 @@ Entries = Mapping[str, WireSigner | None]
 
 
 def match(signers: Sequence[Participant], places: Sequence[SignerSnapshot], said: Sequence[WireSigner]) -> Entries:
-    """The provider's entry of each of ours, None where it cannot be told."""
-    # A sender who also signs stands there twice: the entry that has to sign comes last and wins.
+    """The provider's entry of each of our signers, None where ambiguous."""
+    # A sender who also signs is listed twice: the entry that must sign comes last and wins.
     entries = sorted(said, key=lambda one: one.needs_to_sign)
     found = {signer.person: _as_sent(signer, places, entries) for signer in signers}
     claimed = [one for one in found.values() if one is not None]
@@ -85,14 +83,14 @@ def match(signers: Sequence[Participant], places: Sequence[SignerSnapshot], said
 def missing(
     signers: Sequence[Participant], places: Sequence[SignerSnapshot], found: Entries
 ) -> tuple[Participant, ...]:
-    """The signers without an entry who should have one: somebody else stands there for who was replaced."""
+    """The signers without an entry who should have one; replaced signers have none."""
     known = {signer.person for signer in signers}
     replaced = {place.instead_of for place in places if place.person in known}
     return tuple(one for one in signers if found[one.person] is None and one.person not in replaced)
 
 
 def folded(email: str) -> str:
-    """An address as it is compared."""
+    """An address normalised for comparison."""
     return email.strip().casefold()
 
 
@@ -102,7 +100,7 @@ def _as_sent(signer: Participant, places: Sequence[SignerSnapshot], entries: Seq
     users = {place.embed_user for place in theirs if place.embed_user}
     by_address = [one for one in entries if folded(one.email) in addresses]
     by_user = [one for one in entries if one.embed_url_user_id in users]
-    # Who was replaced back and forth stands there twice as well, and last as it is now.
+    # A signer who was replaced back and forth is listed twice too, the current entry last.
     return next(reversed(by_address or by_user), None)
 
 
@@ -118,7 +116,7 @@ AnyRoster = TypeVar("AnyRoster", bound=Roster)
 
 @dataclass(frozen=True)
 class SignerAssignment:
-    """A request as it is sent: `people` are its signers by id, `stand_ins` who takes whose place."""
+    """A request as sent: `people` are its signers by id, `stand_ins` replace some of them."""
 
     brief: SignatureBrief
     people: Mapping[str, Person]
@@ -126,20 +124,20 @@ class SignerAssignment:
 
     @property
     def asked(self) -> dict[str, Person]:
-        """Those Core Signature asks, by id, in the order of the signers."""
+        """Those whom Core Signature asks, by id, in the order of the signers."""
         asked = [self.stand_ins.get(signer, person) for signer, person in self.people.items()]
         return {person.id: person for person in asked}
 
     @property
     def brief_as_asked(self) -> SignatureBrief:
-        """The request with stand-ins in the places of those they stand in for."""
+        """The request with stand-ins in the places of the absent."""
         places = [(signer, self.stand_ins.get(signer.person)) for signer in self.brief.people]
         return self.brief.replace(
             people=tuple(signer.replace(person=other.id) if other else signer for signer, other in places)
         )
 
     def places(self, reachable: Collection[str]) -> Places:
-        """What is kept of it; only who is `reachable` on a device is given a signing page of their own."""
+        """The snapshots to store; only `reachable` people get a signing page of their own."""
         return tuple(
             SignerSnapshot(
                 person=sent.person,
@@ -158,7 +156,7 @@ def _page_user(request: str, signer: Participant) -> str | None:
 
 
 def stand_ins_of(roster: Roster, places: Sequence[SignerSnapshot], said: Sequence[WireSigner]) -> dict[str, str]:
-    """Whom Core Signature asked instead of a signer: what was decided when it was sent stays, whoever is back since."""
+    """Whom Core Signature asked instead of each signer, as decided at sending."""
     addresses = {folded(one.email) for one in said if one.needs_to_sign}
     here = {place.person for place in places if folded(place.email) in addresses}
     named = {signer.person for signer in roster.people} - here
@@ -166,7 +164,7 @@ def stand_ins_of(roster: Roster, places: Sequence[SignerSnapshot], said: Sequenc
 
 
 def beside(roster: AnyRoster, successors: Mapping[str, str]) -> AnyRoster:
-    """The request with each successor right after the signer whose place they have: how a workflow knows both."""
+    """The request with each successor right after the signer whom they replace, as a workflow knows them."""
     known = {signer.person for signer in roster.people}
 
     def with_successor(signer: Participant) -> tuple[Participant, ...]:
@@ -177,13 +175,13 @@ def beside(roster: AnyRoster, successors: Mapping[str, str]) -> AnyRoster:
 
 
 FARTHEST: Final = 3
-"""Delegates of delegates: how far the search goes."""
+"""Length of a chain of delegates that is searched."""
 
 Test: TypeAlias = Callable[[Person], bool]
 
 
 class CoreStandIns:
-    """Finds stand-ins before a request is sent; who was asked then is kept (asked.py), and stays."""
+    """Finds stand-ins before a request is sent; those asked then stay (`SignerSnapshots`)."""
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
@@ -191,7 +189,7 @@ class CoreStandIns:
     async def at_sending(
         self, brief: SignatureBrief, people: Mapping[str, Person], now: datetime | None
     ) -> SignerAssignment:
-        """Whom to ask when some signers are absent at this instant; without one, nobody is taken for absent."""
+        """Replaces signers who are absent at `now`; nobody is absent if it is None."""
 
         def present(person: Person) -> bool:
             return now is None or brief.in_person or not person.absent_at(now)
@@ -199,7 +197,7 @@ class CoreStandIns:
         return SignerAssignment(brief, people, await self._find(brief, people, present))
 
     async def _find(self, brief: SignatureBrief, people: Mapping[str, Person], present: Test) -> dict[str, Person]:
-        # One address has one place at Core Signature, and by it the signers are told apart.
+        # Core Signature tells signers apart by address, so one address can have one place only.
         taken = {folded(person.email) for person in people.values()}
         found: dict[str, Person] = {}
         for signer in brief.people:

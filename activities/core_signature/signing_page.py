@@ -1,4 +1,4 @@
-"""Where a signer can sign right now: read live from Core Signature, never kept in a history, log or push."""
+"""A signer's current signing page, read live from Core Signature and never stored or logged."""
 
 import re
 from collections.abc import Sequence
@@ -21,13 +21,14 @@ _PLAIN_URL: Final = re.compile(
     r"(?P<scheme>https?)://(?P<host>[a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?([/?#][^\x00-\x20\x7f\\]*)?",
     re.IGNORECASE | re.ASCII,
 )
-"""An address in which every reader finds the same host: a browser takes `\\` for `/`, drops tabs and line breaks and
-folds letters of other widths, `urlsplit` does some of it or none."""
+r"""URLs in which every parser finds the same host: browsers take `\\` for `/`, drop tabs and line breaks and fold wide
+letters; `urlsplit` does only some of it.
+"""
 _log = structlog.get_logger(__name__)
 
 
 class SigningState(StrEnum):
-    """What a signer finds when they follow their link."""
+    """What a signer finds behind their link."""
 
     PREPARING = "preparing"
     EARLY = "early"
@@ -42,26 +43,26 @@ class SigningState(StrEnum):
 
 @dataclass(frozen=True)
 class SigningPage:
-    """The state, the document's name when it is known, and the page's address only when it is open."""
+    """The state, the document's name if known, and the page's URL only if it is open."""
 
     state: SigningState
     document: str | None = None
     url: str | None = None
     request: str | None = None
-    """The provider's uuid of the request, to have the mail sent again: only if nobody else would get it."""
+    """The provider's uuid of the request, to resend the mail; only if nobody else would get that mail."""
     approves: bool = False
     outcome: Status | None = None
-    """How the request ended; None while it lives."""
+    """How the request ended; None while open."""
     act: SignerSeen | None = None
     """What this signer did, if they have acted."""
     alone: bool = False
-    """Whether nobody else was asked to sign."""
+    """Whether there is no other signer."""
 
 
 async def signing_page(
     client: CoreSignatureClient, request: str, person: str, places: Sequence[SignerSnapshot]
 ) -> SigningPage:
-    """The page on which somebody signs `request` (our id), found by whom we asked; raises `ServiceFailure`."""
+    """The page on which `person` signs `request` (our ids); raises `ServiceFailure`."""
     found = [document for document in await client.documents_of(request) if document.is_of(request)]
     living = [document for document in found if not has_ended(document)]
     if len(living) == 1:
@@ -121,7 +122,7 @@ def _signer(request: WireRequest, person: str, places: Sequence[SignerSnapshot])
 
 
 def _alone(signer: WireSigner, request: WireRequest) -> bool:
-    """Whether a mail that is asked for goes to this signer only: it goes to all whose turn it is."""
+    """Whether a resent mail reaches this signer only: it goes to everyone whose turn it is."""
     return [other for other in request.signers if other.open and other.order <= signer.order] == [signer]
 
 
@@ -136,7 +137,7 @@ def _state(signer: WireSigner, request: WireRequest, provider: str) -> SigningSt
 
 
 def _trusted(url: str | None, provider: str) -> bool:
-    """A browser is sent to the provider's host or one below it, by https; by http only on this machine."""
+    """Browsers are sent only to the provider's host or its subdomains, by https (http on loopback)."""
     if url is None:
         return False
     parts = _PLAIN_URL.fullmatch(url)

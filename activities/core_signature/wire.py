@@ -1,6 +1,5 @@
-"""What Core Signature answers, read tolerantly: unknown fields are ignored, odd values of optional ones are absent.
-
-Only what we build on is required; an answer without it is unreadable and worth another try (docs/faults.md, B14).
+"""Answers of Core Signature, read tolerantly: unknown fields are ignored, invalid optional values become None. An
+answer without a required field is unreadable and retried (docs/faults.md, B14).
 """
 
 import re
@@ -21,7 +20,7 @@ def _text(value: object) -> str | None:
 
 
 def _instant(value: object) -> datetime | None:
-    """In UTC, which an instant without an offset is taken to be in."""
+    """In UTC; without an offset it is taken as UTC."""
     if not isinstance(value, str):
         return None
     try:
@@ -50,13 +49,11 @@ Uuid = Annotated[str, Field(pattern=rf"^{_UUID.pattern}$")]
 
 
 class Wire(BaseModel):
-    """A frozen answer, or a part of one."""
-
     model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
 
 class WireSigner(Wire):
-    """One signer. `message` is the reason of a decline, `embed_url` the signing page when we asked for one."""
+    """`message` is the reason for declining; `embed_url` the signing page if one was requested."""
 
     email: Annotated[str, BeforeValidator(lambda value: value or "")]
     order: Annotated[int, BeforeValidator(_number)] = 0
@@ -84,7 +81,7 @@ class WireSigner(Wire):
 
 
 class WireRequest(Wire):
-    """A signature request; the sender may stand first among its signers."""
+    """A signature request; the sender may be the first of its signers."""
 
     uuid: Uuid
     from_email: Text = None
@@ -105,13 +102,13 @@ class WireDocument(Wire):
     request: WireRequest | None = None
 
     def is_of(self, request: str) -> bool:
-        """Whether it is the document of this request of ours: sent under its id, or adopted."""
+        """Whether it is the document of this request of ours, sent under its id or adopted."""
         return adopted_id(self.uuid) == request or (self.external_id == request and not adopted_document(request))
 
     @model_validator(mode="before")
     @classmethod
     def _either_name(cls, value: Any) -> Any:
-        """The embedded request stands under its old or its new name."""
+        """The embedded request has an old or a new name."""
         if not isinstance(value, dict):
             return value
         found = [value[name] for name in _REQUEST_NAMES if isinstance(value.get(name), dict)]
@@ -119,7 +116,7 @@ class WireDocument(Wire):
 
 
 class WireEvent(Wire):
-    """One event of `/events/`: what happened to which document, and whether its callback arrived."""
+    """One event of `/events/`, with its document and whether its callback was delivered."""
 
     uuid: Annotated[str, BeforeValidator(str)]
     event_type: Annotated[str, BeforeValidator(str)] = ""
@@ -128,14 +125,14 @@ class WireEvent(Wire):
     document: Text = None
     external_id: Text = None
     unsaid: bool = False
-    """Whether it does not say by which id we know its document, but only where that is."""
+    """Whether it lacks our id of the document and has only its URL."""
     signer: Text = None
-    """The e-mail address of the signer it is about."""
+    """E-mail address of the signer."""
 
     @model_validator(mode="before")
     @classmethod
     def _flat(cls, value: Any) -> Any:
-        """Document and signer come as objects or as addresses."""
+        """Document and signer are objects or URLs."""
         if not isinstance(value, dict):
             return value
         document, signer = value.get("document"), value.get("signer")
@@ -150,8 +147,6 @@ class WireEvent(Wire):
 
 
 class WireSubscription(Wire):
-    """That events of one type are told to an address."""
-
     uuid: Uuid
     event_type: Annotated[str, BeforeValidator(str)] = ""
     callback_url: Annotated[str, BeforeValidator(str), Field(repr=False)] = ""
@@ -162,7 +157,7 @@ W = TypeVar("W", bound=Wire)
 
 
 class WirePage(Wire):
-    """One page of a list as it came; `more` tells whether another follows, `count` how many all pages have."""
+    """One page of a list; `more` if another follows, `count` the total of all pages."""
 
     results: list[Any]
     more: bool = Field(validation_alias="next")
@@ -171,23 +166,23 @@ class WirePage(Wire):
     @model_validator(mode="before")
     @classmethod
     def _next_or_none(cls, value: Any) -> Any:
-        """The address of the next page is never followed, only whether there is one counts."""
+        """The URL of the next page is never followed; it only shows that there is one."""
         return {**value, "next": bool(value.get("next"))} if isinstance(value, dict) else value
 
 
 def uuid_in(address: object) -> str | None:
-    """The uuid of a resource's absolute or relative address: its last part that is not empty."""
+    """The uuid in a resource's absolute or relative URL: its last non-empty part."""
     last = address.rstrip("/").rpartition("/")[2] if isinstance(address, str) else ""
     return last if _UUID.fullmatch(last) else None
 
 
 def read(kind: type[W], answer: HttpAnswer) -> W:
-    """The answer as `kind`; `ServiceFailure` (worth a retry) when it lacks what we need."""
+    """The answer as `kind`; `ServiceFailure` (retryable) if a required field is missing."""
     return parse(kind, answer.json(), answer)
 
 
 def parse(kind: type[W], value: object, answer: HttpAnswer) -> W:
-    """A part of an answer as `kind`, like `read`."""
+    """Part of an answer as `kind`; errors like `read`."""
     try:
         return kind.model_validate(value)
     except ValidationError as error:

@@ -1,1 +1,1 @@
-"""Telling everyone downstream how something ended: people, signed HTTP calls, workflows, Nexus operations."""
+"""Hand-off: delivering an ending to people, signed HTTP calls (webhooks), workflows and Nexus operations."""

@@ -1,4 +1,4 @@
-"""Bodies of the HTTP calls of the hand-off (webhook events, CloudEvents): event types, data and personal fields."""
+"""Bodies of hand-off calls (webhook events, CloudEvents)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from workflows.model.subject import Subject
 from workflows.model.views import RequestShow, Shown, TaskShow
 
 SOURCE: Final = "/countersign"
-"""Who tells it, in a CloudEvent; its `subject` is what it tells of."""
+"""`source` of a CloudEvent."""
 PING: Final = "ping"
 CONTENT_TYPES: Final[Mapping[Format, str]] = {
     Format.STANDARD: "application/json",
@@ -48,17 +48,17 @@ class PersonalAnswer(Model):
 
 
 def data_of(told: Told) -> dict[str, Any]:
-    """The event's `data` without personal fields; schema by event type in docs/schemas."""
+    """The event's `data` without personal fields (docs/schemas)."""
     return told.model_dump(mode="json")
 
 
 def people_in(fields: Mapping[str, Any]) -> str | None:
-    """The field of an event's data that holds people, None if there is none."""
+    """The field of an event's data that holds people, or None."""
     return next((name for name in ("signers", "people") if name in fields), None)
 
 
 def ping(target: Target, id: str, at: datetime) -> dict[str, Any]:
-    """The body of a test call: checks that the target answers and can verify our signature."""
+    """The body of a test call, to check that the target answers and can verify our signature."""
     of = {"id": id, "type": PING, "subject": target.name, "time": at.isoformat()}
     return _enveloped(target.format, of, {"version": 1, "target": target.name})
 
@@ -71,7 +71,7 @@ def _enveloped(format: Format, of: Mapping[str, str], data: dict[str, Any]) -> d
 
 @dataclass(frozen=True)
 class Events:
-    """Builds event bodies; reads the directory and the store only for targets with `personal`."""
+    """Builds event bodies; personal data is read only for targets with `personal`."""
 
     directory: Directory
     store: Store
@@ -100,7 +100,7 @@ class Events:
         told = Personal(reason=reasons.get(person))
         try:
             known = await self.directory.person(person, subject.workflow_id)
-        except UnknownPerson:  # they have left since; the others are still news
+        except UnknownPerson:  # A person who has left the directory must not cost the call.
             pass
         else:
             told = told.replace(name=known.name, email=known.email)
@@ -120,7 +120,7 @@ class Events:
         return {"answer": PersonalAnswer(label=given.label, text=text).model_dump()} if known else {}
 
     async def _reasons(self, subject: Subject, shown: Shown | None) -> dict[str, str]:
-        """The reasons given for declining, without erased texts."""
+        """Reasons for declining, without erased texts."""
         if not isinstance(shown, RequestShow):
             return {}
         home = StoragePrefix.of(subject.workflow_id)

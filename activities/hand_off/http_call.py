@@ -1,4 +1,4 @@
-"""Signed HTTP calls (webhooks) to targets of the hand-off, by Standard Webhooks 1.0.0."""
+"""Signed HTTP calls (webhooks) to hand-off targets, by Standard Webhooks 1.0.0."""
 
 import asyncio
 import json
@@ -21,20 +21,22 @@ from workflows.model.hand_off import HandoffResult
 from workflows.model.policy import Target
 
 DEADLINE: Final = 10.0
-"""Seconds for one whole call, name resolution included."""
+"""Seconds for a whole call, name resolution included."""
 CALLS_AT_ONCE: Final = 10
-"""Calls of one target at one host that wait for its answer: one that hangs holds up its own and no others."""
+"""Concurrent calls of one target at one host: a hanging target holds up only its own calls."""
 CONNECTIONS_AT_ONCE: Final = 200
-"""Connections to all targets together: twenty of them may hang before another finds none."""
+"""Connections to all targets together: twenty targets may hang before others are affected."""
 PATIENCE: Final = 5.0
-"""Seconds for which a call waits until fewer of its target do."""
+"""Seconds for which a call waits for a free place at its target."""
 HELD_FOR: Final = 300.0
-"""Seconds for which a call for which there was no place waits at least, and at most twice as many: a crowd of them that
-came back together would find no place again."""
+"""Minimum seconds before a call without a place is retried, at most twice as many, so that held calls do not all return
+at once.
+"""
 _GONE: Final = 410
 _CONTROL: Final = "webhook-delivery"
-"""By this header of an answer a receiver says what is to become of further calls. Proposed for Standard Webhooks
-(standard-webhooks/standard-webhooks#291) and not in its 1.0.0; others send by it already."""
+"""Response header by which a receiver controls further calls. Proposed for Standard Webhooks
+(standard-webhooks/standard-webhooks#291), not in 1.0.0; some senders already use it.
+"""
 _DISABLE: Final = "disable"
 _WISHES: Final = {
     "abort-message": "and it wants no further attempt (webhook-delivery: abort-message)",
@@ -44,7 +46,7 @@ _WISHES: Final = {
 
 @dataclass(frozen=True)
 class HttpTargetsConfig:
-    """Signing `secrets` by target name, several while one is rotated."""
+    """Signing `secrets` by target name, several during a rotation."""
 
     secrets: Mapping[str, Sequence[SecretStr]] = field(default_factory=dict)
 
@@ -54,12 +56,12 @@ def _now() -> float:
 
 
 def wall_clock() -> datetime:
-    """The time of sending for the signature, which the receiver compares with its own clock; never a business time."""
+    """Time of sending, signed; the receiver compares it with its own clock. Never a business time."""
     return datetime.now(UTC)
 
 
 class _Places:
-    """Limits the concurrent calls to one target. While the target is slow, no call waits for a free place."""
+    """Limits concurrent calls to one target. While the target is slow, no call waits for a free place."""
 
     def __init__(self) -> None:
         self._free = asyncio.Semaphore(CALLS_AT_ONCE)
@@ -97,9 +99,7 @@ class HttpTargets:
 
     async def call(self, target: Target, id: str, payload: Mapping[str, object]) -> HandoffResult:
         """POST `payload` under this `webhook-id`. 2xx is done, 410 is gone, else retry unless the response forbids it.
-
-        A refused address is retried as well: DNS changes, and the host may be allowed by then. Without a free place no
-        call is made, and the result is held.
+        A refused address is retried too, since DNS and the allow list may change. Without a free place it is held.
         """
         host = urlsplit(target.url or "").netloc
         places = self._places.setdefault((target.name, host), _Places())

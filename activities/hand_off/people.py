@@ -1,4 +1,4 @@
-"""Targets of the hand-off that are people or groups: notified by push, else by mail."""
+"""Hand-off targets that are people or groups: notified by push, else by mail."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,8 +21,7 @@ from workflows.names import notice_key
 from workflows.ports import PushService
 
 GROUP_AT_MOST: Final = 1_000
-"""Members of a group that is a target, with those who had it and have left: whom it has reached is remembered until
-all are told."""
+"""Members of a target group, with former members who were reached: all are remembered until everyone is notified."""
 NOBODY: Final = "nobody_to_tell"
 SEE_LEDGER: Final = "the notifications say why"
 _PASSES: Final = (Reason.UNREACHABLE, Reason.UNAUTHORISED, Reason.PUSH_MISMATCH, Reason.DIRECTORY)
@@ -37,9 +36,8 @@ class HandOffPeople:
     oncall: str = ""
 
     async def to_group(self, call: HandoffCall, group: str, batch: HandoffBatch, told: Told) -> HandoffResult:
-        """Notify the members whom no earlier call has reached.
-
-        A large group is notified in several calls of one attempt; the last call gives the result.
+        """Notify members whom no earlier call reached. A large group takes several calls of one attempt; the last one
+        has the result.
         """
         members = await self.directory.group(group)
         if crowd := too_many(len({*members, *call.reached})):
@@ -74,19 +72,19 @@ class HandOffPeople:
     async def to(
         self, call: HandoffCall, batch: HandoffBatch, told: Told, notices: tuple[NotificationOrder, ...]
     ) -> HandoffResult:
-        """Notify these people of what the target is called for."""
+        """Notify these people."""
         outcome = None if notices[0].stage == NotificationType.UNDELIVERED else _outcome(told)
         report = await self.push.deliver(_delivery(call, batch, notices, outcome))
         return _pushed(call, report.delivered, report.retry_after)
 
 
 def too_many(members: int) -> str | None:
-    """Why a group of this size is not notified; None if it is."""
+    """Why a group of this size is not notified, or None."""
     return f"{members:,} members, and a target has at most {GROUP_AT_MOST:,}" if members > GROUP_AT_MOST else None
 
 
 def notice_of(subject: Subject, person: str, told: Told) -> NotificationOrder:
-    """The notification for a person who is a target, or a member of a target group."""
+    """The notification for a target person or a member of a target group."""
     stage = NotificationType.SETTLED if isinstance(told, EndedFacts) else stages.news(told.number)
     return NotificationOrder(
         key=notice_key(subject.id, stage, person), stage=stage, person=person, action=NoticeAction.OPEN
@@ -120,7 +118,7 @@ def _outcome(told: Told) -> Status | None:
 
 
 def _pushed(call: HandoffCall, lines: Sequence[Delivered], retry_after: float) -> HandoffResult:
-    """Done when everyone with a phone was reached, or when a withdrawal has nothing to remove."""
+    """Done when everyone with a phone was reached, or a withdrawal has nothing to remove."""
     target = call.target.target
     withdrawal = call.notice is not None and call.notice.action is NoticeAction.WITHDRAW
     reached = withdrawal or any(line.outcome is NotificationOutcome.ACCEPTED for line in lines)
@@ -135,7 +133,7 @@ def _pushed(call: HandoffCall, lines: Sequence[Delivered], retry_after: float) -
 
 
 def _to_be_continued(call: HandoffCall, result: HandoffResult, tried: Sequence[NotificationOrder]) -> HandoffResult:
-    """The result of a call to a part of a large group: whom it missed, and whether that is temporary."""
+    """The result of a call to part of a large group: whom it missed, and whether that is temporary."""
     told = {line.person for line in result.delivered if line.outcome is NotificationOutcome.ACCEPTED}
     missed = tuple(notice.person for notice in tried if notice.person not in told)
     return result.replace(
@@ -148,7 +146,7 @@ def _to_be_continued(call: HandoffCall, result: HandoffResult, tried: Sequence[N
 
 
 def _with_the_missed(call: HandoffCall, result: HandoffResult) -> HandoffResult:
-    """The result of the last call of an attempt, with the members whom earlier calls missed."""
+    """The result of an attempt's last call, with the members whom earlier calls missed."""
     if call.passing and (result.ok or result.gone):
         return result.replace(ok=False, gone=False, why=call.passing)
     return result
@@ -163,11 +161,11 @@ def _in_group(result: HandoffResult, members: int, told_before: int) -> HandoffR
 
 
 def refused(call: HandoffCall, failure: ApplicationError) -> HandoffResult:
-    """The result of a target that an activity could not reach; it is retried."""
+    """A retryable result for a target that an activity could not reach."""
     pause = failure.next_retry_delay or timedelta()
     return not_done(call, failure.message, retry_after=pause.total_seconds())
 
 
 def not_done(call: HandoffCall, why: str, *, gone: bool = False, retry_after: float = 0) -> HandoffResult:
-    """A failed result; `gone` is final, otherwise it is retried after `retry_after` seconds."""
+    """A failed result; `gone` is final, otherwise retried after `retry_after` seconds."""
     return HandoffResult(target=call.target.target, ok=False, gone=gone, why=why, retry_after=retry_after)

@@ -1,4 +1,4 @@
-"""The hand-off activity: delivers an ending to people (push), systems (signed HTTP call) and Temporal workflows."""
+"""The hand-off activity: delivers an ending to people, systems (signed HTTP calls) and workflows."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -38,15 +38,14 @@ from workflows.ports import Handoff, PushService
 WORKFLOW_CLOSED: Final = "workflow_closed"
 SIGNAL_DEADLINE: Final = timedelta(seconds=10)
 PACE: Final = TurnLimits(at_once=20, begin=15.0, end=75.0)
-"""For the targets of a batch; a group's members have a pace of their own within `end`."""
+"""For the targets of a batch; group members have a separate pace within `end`."""
 
 _HOPELESS: Final = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.PERMISSION_DENIED)
 
 
 class HandOffService(Handoff):
-    """`document_url` makes the provider's address of a document from its uuid; `oncall` also hears of dead targets.
-
-    `policies` is the path of the catalogue; onboarding files that targets start lie beside it.
+    """`document_url` builds the provider's URL from a document's uuid; `policies` is the path of the catalogue, beside
+    which the onboarding files lie; `oncall` is alerted of dead targets.
     """
 
     def __init__(
@@ -120,25 +119,25 @@ class HandOffService(Handoff):
         told = ((call, result) for call, result in found if result is not None and not result.before)
         try:
             await self._health.learn(told, batch.at or _news(batch.calls[0], batch, None).at)
-        except Exception:  # how a target is must not cost the workflow the results
+        except Exception:  # A failure to store target health must not lose the results.
             activity.logger.exception("nothing was learnt of targets")
 
     async def _write(self, home: StoragePrefix, record: SettledRecord) -> bool:
-        """Write the record once; False if there was one."""
+        """Write the record once; False if it exists."""
         kept = record.replace(show=await apart(self._store, home, record.show))
         try:
             return await self._store.write_record(home, kept.model_dump_json(by_alias=True).encode())
         except RecordConflict as conflict:
-            # Settled twice, as after a reset: the first record stays the truth, and somebody should look.
+            # Settled twice, as after a reset: the first record stays the truth, and an operator should look.
             activity.logger.error("settled record conflicts", extra={"says": str(conflict)})
             return False
 
     async def _amend_record(self, batch: HandoffBatch, report: HandoffReport) -> bool:
-        """Store the batch's results; False on failure, so that an unavailable store does not lose the results."""
+        """Store the batch's results; False on failure."""
         changed = amendment(batch, report, batch.at or _news(batch.calls[0], batch, None).at)
         try:
             await self._amend(StoragePrefix.of(batch.subject.workflow_id), changed, dead_after(batch, changed.handoffs))
-        except Exception as failure:  # remote stores raise what they like, and the results must not be lost
+        except Exception as failure:  # Remote stores raise any exception; the results must not be lost.
             activity.logger.error("hand-off not recorded yet", extra={"says": type(failure).__name__})
             return False
         return True
@@ -197,7 +196,7 @@ class HandOffService(Handoff):
             await handle.signal(signal, data_of(told), rpc_timeout=SIGNAL_DEADLINE)
         except RPCError as error:
             if about_the_workflow(error):
-                # An onboarding that has ended needs no word of what it has ended itself.
+                # An onboarding that has ended needs no report of the parts that it ended itself.
                 ended = _is_whole_of(workflow, subject)
                 return HandoffResult(target=call.target.target, ok=ended, gone=not ended, why=WORKFLOW_CLOSED)
             return not_done(call, f"Temporal: {error.status.name}", gone=error.status in _HOPELESS)
@@ -205,7 +204,7 @@ class HandOffService(Handoff):
 
 
 def _is_whole_of(workflow: str, subject: Subject) -> bool:
-    """Whether `workflow` is the onboarding that the subject is a part of."""
+    """Whether `workflow` is the onboarding of which the subject is a part."""
     return workflow == Kind.ONBOARDING.workflow_id(owner_in(subject.id) or "")
 
 

@@ -1,8 +1,6 @@
-"""Health of hand-off targets: failing, dead, disabled; alerts on-call once for each change.
-
-One small object for each target, written only when it changes, with one condition for each address: open requests keep
-the address they began with. The store has no compare-and-swap: two workers that learn the same change at once both send
-the alert, under one key, so that a phone shows one notice.
+"""Health of hand-off targets: failing, dead, disabled; on-call is alerted once per change. One object per target, with
+a condition for each address, since open requests keep the address they began with. The store has no compare-and-swap:
+two workers may send the same alert, which has one key and shows once.
 """
 
 import asyncio
@@ -26,13 +24,13 @@ from workflows.model.policy import Target
 from workflows.ports import PushService
 
 FAILING_FROM: Final = 3
-"""Attempts in vain after which a target is called failing: about half an hour."""
+"""Failed attempts after which a target is failing: about half an hour."""
 FRESH: Final = 10.0
-"""Seconds for which a process believes what it read of a target that works."""
+"""Seconds for which a process caches that a target works."""
 KNOWN_AT_MOST: Final = 1_000
-"""Addresses of targets of which a process knows that they work."""
+"""Target addresses that a process caches as working."""
 ADDRESSES_AT_MOST: Final = 20
-"""Addresses of one target that are known: a request may have one of its own."""
+"""Known addresses of one target: a request may have its own."""
 
 
 class TargetState(StrEnum):
@@ -56,9 +54,8 @@ _GRAVITY: Final = tuple(TargetState)
 
 
 class TargetCondition(Model):
-    """The state of a target at one address, since when and why; `told` is the last state on-call has heard.
-
-    `address` is a hash: a URL may be a secret.
+    """The state of a target at one address; `told` is the last state that on-call was alerted of. `address` is a hash,
+    since a URL may be a secret.
     """
 
     address: str
@@ -67,7 +64,7 @@ class TargetCondition(Model):
     why: str | None = None
     told: TargetState = TargetState.WORKING
     over_at: AwareDatetime | None = None
-    """When they heard last that it works again."""
+    """When on-call was last told that it works again."""
 
     def after(self, call: HandoffCall, result: HandoffResult, now: datetime) -> Self:
         """The condition after a call; disabled or dead does not become failing again."""
@@ -75,13 +72,13 @@ class TargetCondition(Model):
         return self if became is self.is_ else self.replace(is_=became, since=now, why=result.why)
 
     def enabled(self, now: datetime) -> Self:
-        """The condition after an operator enabled the target; the next call shows whether it works."""
+        """The condition after an operator enabled the target."""
         if self.is_ is not TargetState.DISABLED:
             return self
         return self.replace(is_=TargetState.FAILING, since=now, told=TargetState.FAILING)
 
     def news(self, now: datetime) -> NotificationType | None:
-        """The alert that is due to on-call, once: worse, or works again."""
+        """The alert due to on-call, once per change."""
         if self.is_ is TargetState.WORKING:
             over = self.told is not self.is_ and may_be_over(self.over_at, now)
             return _NEWS[self.is_] if over else None
@@ -105,7 +102,6 @@ class KnownTarget(IncidentState):
         return self.replace(addresses=(*others, health)[-ADDRESSES_AT_MOST:])
 
     def enabled(self, now: datetime) -> Self:
-        """Enabled at each address."""
         return self.replace(addresses=tuple(one.enabled(now) for one in self.addresses))
 
 
@@ -133,7 +129,7 @@ def is_watched(target: Target) -> bool:
 
 
 class TargetHealth:
-    """Reads and updates the health of targets; its failures never cost a hand-off its result."""
+    """Reads and updates target health; failures never cost a hand-off its result."""
 
     def __init__(self, store: Store, push: PushService, oncall: str) -> None:
         self._store = store
@@ -141,7 +137,7 @@ class TargetHealth:
         self._working: dict[tuple[str, str], float] = {}
 
     async def refusal(self, target: Target) -> str | None:
-        """Why a target is not called now: it answered that it wants no more calls. Raises `StoreFailure`."""
+        """Why a target is not called now, or None. Raises `StoreFailure`."""
         if not is_watched(target):
             return None
         known = await self._of(target)
@@ -150,7 +146,7 @@ class TargetHealth:
         return f"not called: {known.why}; `countersign handoff retry --now --target {target.name}` has it called again"
 
     async def learn(self, told: Iterable[tuple[HandoffCall, HandoffResult]], now: datetime) -> None:
-        """Store what these results say of their targets, and alert on-call of changes."""
+        """Store what the results say of their targets, and alert on-call of changes."""
         on_call = self._on_call
         for call, result in told:
             if is_watched(call.target) and not result.held:
@@ -162,7 +158,7 @@ class TargetHealth:
     async def _learn(
         self, call: HandoffCall, result: HandoffResult, now: datetime, on_call: OnCallAlerts | None
     ) -> OnCallAlerts | None:
-        """Returns the alerts for the next target; None once on-call was not reached, since each try takes time."""
+        """The alerts for the next target; None once on-call was not reached, since each try takes time."""
         name, before = call.target.name, await self._of(call.target)
         known = before.after(call, result, now)
         if on_call and (news := known.news(now)) is not None:

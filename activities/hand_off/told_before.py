@@ -1,4 +1,4 @@
-"""Which targets and people were already told, by the settled record: a workflow that was reset ends a second time."""
+"""Who was already told, by the settled record: a workflow that was reset ends a second time."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -26,7 +26,7 @@ class ToldBefore:
 
     @classmethod
     async def read(cls, store: Store, home: StoragePrefix) -> Self | None:
-        """From the record and its amendments; None when there is no readable record."""
+        """From the record and its amendments; None without a readable record."""
         content = await store.read_record(home)
         if content is None:
             return None
@@ -37,7 +37,7 @@ class ToldBefore:
         return cls(record.settled, await amendments_of(store, home))
 
     def continuing(self, batch: HandoffBatch) -> HandoffBatch:
-        """The batch with the facts of the record, which stays the truth, and an unused amendment number."""
+        """The batch with the facts of the record, which wins, and an unused amendment number."""
         return batch.replace(
             settled=batch.settled and (self.settled or batch.settled),
             number=max(batch.number, self.later.number + 1),
@@ -46,7 +46,7 @@ class ToldBefore:
         )
 
     def result(self, call: HandoffCall) -> HandoffResult | None:
-        """The result of a call that was made before, None if it is still to be made."""
+        """The result of an earlier call, None if still to be made."""
         if _is_news(call):
             return None
         target = call.target.target
@@ -55,13 +55,12 @@ class ToldBefore:
 
     def _has_notice(self, call: HandoffCall) -> bool:
         """Whether a person was notified by a call that has no line among the hand-offs."""
-        # That a target is dead several people hear: who of them has it is in the call.
+        # Several people hear that a target is dead; the call says who of them was reached.
         if call.listed or call.notice is None or call.notice.stage == NotificationType.UNDELIVERED:
             return False
         return any(one.key == call.notice.key and one.outcome in _HAVE_IT for one in self.later.notifications)
 
     def _without_those_reached(self, call: HandoffCall) -> HandoffCall:
-        """The call without the people who were already reached."""
         if _is_news(call) or not (call.target.group or call.notice):
             return call
         stage = call.notice.stage if call.notice else NotificationType.SETTLED

@@ -1,6 +1,5 @@
-"""Workflows that a hand-off target starts: an onboarding, a workflow of another team, a Nexus operation.
-
-Each workflow id derives from the subject and the target, so that a repeated call finds the workflow it started.
+"""Workflows that a hand-off target starts: onboardings, workflows of other teams, Nexus operations. Ids derive from
+subject and target, so that a repeated call finds its workflow.
 """
 
 import asyncio
@@ -39,12 +38,12 @@ from workflows.model.subject import Subject
 from workflows.names import handoff_key
 
 DEADLINE: Final = timedelta(seconds=10)
-"""For Temporal to answer."""
+"""Seconds for Temporal to answer."""
 DEPTH_AT_MOST: Final = 10
-"""Onboardings of which each was started by a target of the one before, or of a part of that."""
+"""Length of a chain of onboardings that start each other through targets."""
 _HOPELESS: Final = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.PERMISSION_DENIED)
 _HASH: Final = 16
-"""Hexadecimal digits that tell one onboarding from another of a target of the same name."""
+"""Hexadecimal digits that tell apart onboardings of targets with one name."""
 
 
 def onboarding_id(key: str, target: str) -> str:
@@ -73,7 +72,7 @@ class _Endless(Exception):
 
 @dataclass(frozen=True)
 class StartTargets:
-    """`policies` is the catalogue, read anew for each onboarding, as are the files beside it."""
+    """`policies` is the catalogue, read anew for each onboarding like the files beside it."""
 
     client: Client
     store: Store
@@ -82,9 +81,7 @@ class StartTargets:
     now: Callable[[], datetime] = wall_clock
 
     async def start(self, target: Target, start: StartTarget, subject: Subject, told: Told) -> HandoffResult:
-        """Start the workflow, or find it started: both are done. Faults in a file are retried, since they can be
-        mended.
-        """
+        """Start the workflow or find it started. Faults in a file are retried, since they can be corrected."""
         try:
             if start.workflow:
                 await self._start_workflow(target, start.workflow, start.queue or "", subject, told)
@@ -92,7 +89,7 @@ class StartTargets:
                 fields = {one.place: one.text for one in start.fields}
                 await self._start_onboarding(target, start.onboarding or "", fields, subject, told)
         except launch.IdTaken:
-            # Nobody else's has this id: the first attempt started it, of a file that has changed since.
+            # The id cannot be taken by others: the first attempt started it from a file that has changed since.
             pass
         except (launch.BrokenOff, _NotOurs, _Endless) as lost:
             return HandoffResult(target=target.target, ok=False, gone=True, why=str(lost))
@@ -131,7 +128,7 @@ class StartTargets:
             prepared = await self._prepared(kick_off(file, id, values), subject.depth + 1)
             await launch.start(self.client, self.store, prepared)
         except FileFaults as faults:
-            # An attempt before may have started it, while all was right.
+            # An earlier attempt may have started it while the file was valid.
             await launch.recognise(self.client, self.store, WorkflowName(Kind.ONBOARDING, id), "", faults)
 
     async def _prepared(self, file: PlainFile, depth: int) -> PreparedOnboarding:
@@ -143,7 +140,7 @@ class StartTargets:
         return replace(prepared, given=given.replace(onboarding=given.onboarding.replace(depth=depth)))
 
     async def _values(self, wanted: frozenset[str], subject: Subject, told: Told) -> Mapping[str, str]:
-        """Values for these placeholders; empty for persons or facts that are unknown."""
+        """Values for these placeholders; empty for unknown persons or facts."""
         known: dict[str, Any] = {
             "id": subject.id,
             "kind": subject.kind,
@@ -171,23 +168,23 @@ class StartTargets:
 
 
 LOOKED_FOR: Final = timedelta(seconds=10)
-"""So long an attempt waits for the operation to begin; the next one looks again."""
+"""How long an attempt waits for the operation to begin; the next one looks again."""
 _NOT_OURS_TO_LOOK: Final = (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED, RPCStatusCode.UNIMPLEMENTED)
 
 
 @dataclass(frozen=True)
 class NexusOperations:
-    """Calls each operation once: a retry finds the call of the first attempt."""
+    """Calls each operation once: a retry finds the first attempt's call."""
 
     client: Client
     looked_for: timedelta = LOOKED_FOR
 
     async def call(self, target: Target, wanted: NexusOperation, subject: Subject, told: Told) -> HandoffResult:
-        """Done once the operation has started, by this or an earlier attempt; dead when its handler refuses it."""
+        """Done once the operation has started, in any attempt; dead when its handler refuses it."""
         key = key_of(target, subject.reference)
         order = OperationOrder(operation=wanted, told=told, key=key)
         try:
-            # A workflow that names an endpoint that is not there could not go on.
+            # A workflow that names a missing endpoint would be stuck.
             if not await self._is_there(wanted.endpoint):
                 return _not_done(target, f"there is no Nexus endpoint {wanted.endpoint}")
             return await self._begun(target, await self._start(order))
@@ -228,7 +225,7 @@ class NexusOperations:
 
 
 def _refused(target: Target, failure: WorkflowFailureError) -> HandoffResult:
-    """The result by type of refusal: the handler's own words may name people."""
+    """The result by type of refusal: the handler's text may name people."""
     cause = failure.cause.cause if isinstance(failure.cause, NexusOperationError) else None
     if isinstance(cause, HandlerError):
         return _not_done(target, f"its handler: {cause.type.value}", gone=not cause.retryable)

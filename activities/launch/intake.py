@@ -1,6 +1,4 @@
-"""Checks shared by all files that start something (request, task, onboarding, campaign): kind, due date, persons,
-policy.
-"""
+"""Checks shared by all files that start something (request, task, onboarding, campaign)."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -36,7 +34,7 @@ class KnownPersons:
 
     @classmethod
     async def look_up(cls, directory: Directory, ids: frozenset[str]) -> Self:
-        """Look all of them up; `DirectoryFailure` when the directory does not answer."""
+        """Look all of them up; `DirectoryFailure` if the directory does not answer."""
         answers = await asyncio.gather(*(_person_or_why(directory, id) for id in sorted(ids)))
         return cls(
             {person.id: person for person in answers if isinstance(person, Person)},
@@ -52,7 +50,7 @@ async def _person_or_why(directory: Directory, id: str) -> Person | UnknownPerso
 
 
 class ConcernedPersons(NamedTuple):
-    """The requester and those who are asked, as far as the file's fields are valid."""
+    """The requester and those who are asked, as far as the file is valid."""
 
     asking: str | None
     asked: frozenset[str]
@@ -60,14 +58,14 @@ class ConcernedPersons(NamedTuple):
 
 @dataclass
 class FileChecks(ABC):
-    """The context of one file's field validators, and what they found so far: valid values, who is asked, whether the
-    due date is over.
+    """Context of a file's field validators, collecting valid values, persons asked, and whether the due date is
+    over.
     """
 
     made_of: ClassVar[frozenset[str]] = frozenset({"kind", "policy", "due"})
-    """The fields that its policy follows from."""
+    """The fields that determine its policy."""
     closes: ClassVar[bool] = True
-    """Whether it is over some day, whatever its policy says."""
+    """Whether it ends some day, whatever its policy says."""
 
     catalogue: Catalogue
     found: KnownPersons
@@ -84,33 +82,31 @@ class FileChecks(ABC):
 
     @property
     def layer(self) -> PolicyLayer | None:
-        """The policy layer of the file itself."""
         layer: PolicyLayer | None = self.right["policy"]
         return layer
 
     def kind(self, kind: str) -> str:
-        """The kind, if the catalogue has it."""
+        """Refuse a kind that the catalogue does not have."""
         try:
             return self.catalogue.known(kind, closes=self.closes)
         except LookupError as unknown:
             raise ValueError(str(unknown)) from None
 
     def person(self, id: str) -> Person:
-        """The person, if the directory has them."""
+        """Refuse a person whom the directory does not have."""
         if id in self.found.unknown:
             raise ValueError(self.found.unknown[id])
         return self.found.persons[id]
 
     def once(self, identity: str, says: str) -> None:
-        """Refuse a second person of the same id or address among those who are asked."""
+        """Refuse a second asked person with the same id or address."""
         if identity in self.asked_already:
             raise ValueError(says)
         self.asked_already.add(identity)
 
     def due(self, due: date | datetime) -> None:
-        """Refuse a due date too far away, and remember one that is over.
-
-        That one is no fault yet: a file that was started in time is still the same request.
+        """Refuse a due date too far away; remember a past one, which is no fault of a request that was started in
+        time.
         """
         day = self.near(due)
         self.overdue = day < (self.now - timedelta(days=2)).date() or self._instant(due) <= self.now
@@ -130,13 +126,13 @@ class FileChecks(ABC):
 
 
 def maps(plain: Any, field: str) -> Iterator[dict[str, Any]]:
-    """The entries of a list of an unvalidated file; entries that are no maps are left out."""
+    """The entries of a list of an unvalidated file, without those that are no maps."""
     items = plain.get(field) if isinstance(plain, dict) else None
     return (item for item in items if isinstance(item, dict)) if isinstance(items, list) else iter(())
 
 
 def closing_times(entries: Iterable[Mapping[str, Any]], found: KnownPersons) -> tuple[tuple[ZoneInfo, time], ...]:
-    """The ends of the working days of those who are asked, as far as known before validation."""
+    """Ends of the working days of those asked, as far as known before validation."""
     ends = []
     for entry in entries:
         person, zone = found.persons.get(str(entry.get("person"))), entry.get("zone")
@@ -179,14 +175,13 @@ _IN_FULL: Final = ("name", "email", "zone", "locale", "phone", "devices")
 
 
 def checks_of(info: ValidationInfo) -> FileChecks:
-    """The `FileChecks` of this validation."""
     if not isinstance(info.context, FileChecks):
         raise TypeError("a file is validated with what it is checked against")
     return info.context
 
 
 def right(value: Value, info: ValidationInfo) -> Value:
-    """Record the value of a valid field for the policy checks, which run even if other fields are faulty."""
+    """Record a valid field's value for the policy checks, which run even if other fields are faulty."""
     checks_of(info).right[str(info.field_name)] = value
     return value
 
@@ -199,7 +194,7 @@ PersonId = Annotated[Id, AfterValidator(_in_directory)]
 
 
 class SomebodyEntry(FileModel):
-    """Somebody who is asked: of the directory, or standing here in full."""
+    """Somebody who is asked: by directory id, or described in full."""
 
     others: ClassVar[tuple[str, ...]] = ()
     """Other fields that say who is asked."""
@@ -214,7 +209,7 @@ class SomebodyEntry(FileModel):
 
     @property
     def in_full(self) -> Reachable | None:
-        """The person given in full, None for one of the directory."""
+        """The person described in full, None for one of the directory."""
         if self.email is None:
             return None
         return Reachable.model_validate(self.model_dump(include=set(_IN_FULL), exclude_unset=True, by_alias=True))
@@ -234,7 +229,7 @@ class SomebodyEntry(FileModel):
 
 
 class AskingFile(FileModel):
-    """The fields that all such files share."""
+    """Fields shared by all such files."""
 
     model_config = ConfigDict(validate_default=True)
 
@@ -263,7 +258,7 @@ File = TypeVar("File", bound=AskingFile)
 
 
 class CheckedPolicy(NamedTuple):
-    """The policy of a valid file; `overdue` says why it can be recognised but not started any more."""
+    """The policy of a valid file; `overdue` says why it can be recognised but no longer started."""
 
     resolved: Resolved
     overdue: FileFaults | None
@@ -272,7 +267,7 @@ class CheckedPolicy(NamedTuple):
 async def checked(
     plain: PlainFile, model: type[File], checks: FileChecks, directory: Directory
 ) -> tuple[File, CheckedPolicy]:
-    """The validated file; `FileFaults` with all faults, `DirectoryFailure` when nobody can be looked up."""
+    """The validated file; `FileFaults` with all faults, `DirectoryFailure` if persons cannot be looked up."""
     file, faults = await asyncio.to_thread(_validated, plain, model, checks)
     overdue = plain.faults([(("due",), "lies in the past")] if checks.overdue else ())
     if (policy := FilePolicy.of(checks)) is not None:
@@ -298,13 +293,13 @@ class FilePolicy:
 
     @classmethod
     def of(cls, checks: FileChecks) -> Self | None:
-        """The policy of the file, None when it is not known."""
+        """The policy of the file, None if unknown."""
         if not checks.right.keys() >= checks.made_of:
             return None
         return cls(checks, checks.catalogue.resolve(checks.right["kind"], checks.layer))
 
     async def faults(self, directory: Directory) -> list[tuple[FieldPath, str]]:
-        """Fields of the file, each with why its policy cannot work; `DirectoryFailure` when nobody can be looked up."""
+        """Fields that make the policy impossible, each with the reason; raises `DirectoryFailure`."""
         of_the_whole = [
             *self._open_for_ever(),
             *self_serving(self.resolved, *self.checks.concerned),
@@ -314,7 +309,7 @@ class FilePolicy:
         return [*self._senseless(), *(self._placed(at, why) for at, why in of_the_whole), *self._told_twice()]
 
     def _senseless(self) -> Iterator[tuple[FieldPath, str]]:
-        """Faults that the file causes: the kind by itself was checked with its catalogue."""
+        """Faults that the file causes; the kind alone was checked with its catalogue."""
         right, due = self.checks.right, self.checks.right["due"]
         within = None if due is None or self.checks.overdue else self.checks.time_until(due)
         for at, why in self.checks.catalogue.faults(right["kind"], self.checks.layer, within):
@@ -325,7 +320,7 @@ class FilePolicy:
             yield ("expires",), "a request closes some day; grace says how long after its due date"
 
     def _placed(self, at: FieldPath, why: str) -> tuple[FieldPath, str]:
-        """The fault at the field of the file that causes it: of its policy, or its kind."""
+        """The fault at the field that causes it: of the file's policy, or its kind."""
         kind = self.checks.right["kind"]
         layer = self.resolved.layer(".".join(step for step in at if isinstance(step, str)))
         if layer == REQUEST:
@@ -334,7 +329,7 @@ class FilePolicy:
         return ("kind",), f"{kind} cannot be used: {written_path(at)}{of_layer}: {why}"
 
     def _told_twice(self) -> Iterator[tuple[FieldPath, str]]:
-        """Subscribers whose names in the ledger collide with another target's."""
+        """Subscribers whose ledger names collide with another target's."""
         names = (target.target for target in self.resolved.policy.handoff)
         taken = dict.fromkeys(names, "is the name of a target of the hand-off too; give that one another name")
         for position, subscriber in enumerate(self.checks.right.get("subscribers", ())):
@@ -353,7 +348,7 @@ _SIGNS: Final = {
 
 
 async def read_as(kind: Kind, written: FileText | PlainFile) -> PlainFile:
-    """Parse a file; raises `FileFaults` also for a file of another kind, naming the command that starts it."""
+    """Parse a file; `FileFaults` also for a file of another kind, naming the command that starts it."""
     plain = written if isinstance(written, PlainFile) else await asyncio.to_thread(written.parse)
     meant = [one for one, signs in _SIGNS.items() if signs & _fields(plain.plain)]
     if len(meant) == 1 and kind not in meant:

@@ -1,8 +1,5 @@
-"""Start a workflow or recognise the one already started: the one start path of requests, tasks, onboardings,
-campaigns.
-
-An ordinary function for commands and activities; it starts no child workflows. Personal data goes to the store before
-the workflow starts, never into a history.
+"""Start a workflow or recognise the one already started: the one start path of all kinds. Personal data goes to the
+store before the workflow starts, never into a history.
 """
 
 import hashlib
@@ -53,7 +50,7 @@ _TAKEN_UP: Final[Mapping[Kind, str]] = {
 
 
 class PreparedStart(Protocol):
-    """A file that was checked in full; nothing is stored or started yet."""
+    """A fully checked file; nothing is stored or started yet."""
 
     @property
     def given(self) -> FollowUpInput:
@@ -62,7 +59,7 @@ class PreparedStart(Protocol):
 
     @property
     def overdue(self) -> "FileFaults | None":
-        """Why it can be recognised, but not started any more."""
+        """Why it can be recognised but no longer started."""
         ...
 
     async def kept(self, store: Store) -> FollowUpInput:
@@ -97,7 +94,7 @@ class NotItsOwn(Exception):
 
 
 class BrokenOff(Exception):
-    """Its workflow failed or was terminated; `left` when it can be started again."""
+    """Its workflow failed or was terminated; `left` if it can be started again."""
 
     def __init__(self, what: WorkflowName, how: RunStatus) -> None:
         helps = f"countersign {what.kind.names.command} show {what.id} tells how far it came"
@@ -110,9 +107,8 @@ class BrokenOff(Exception):
 
 @dataclass(frozen=True)
 class Starter:
-    """Starts workflows: a plain client, or a Nexus operation, whose caller gets the workflow's result.
-
-    `joins` when the caller also waits for one that runs already; `origin` names the entry point.
+    """Starts workflows: a plain client, or a Nexus operation whose caller gets the result. `joins` if the caller also
+    waits for one that runs already; `origin` names the entry point.
     """
 
     start_workflow: Callable[..., Awaitable[Any]]
@@ -122,7 +118,7 @@ class Starter:
 
 @dataclass(frozen=True)
 class StartResult:
-    """The workflow, open or closed, under the id; `created` when this call started it."""
+    """The workflow, open or closed, under the id; `created` if this call started it."""
 
     id: str
     workflow_id: str
@@ -150,13 +146,12 @@ async def start(
     delay: timedelta = timedelta(),
     starter: Starter | None = None,
 ) -> StartResult:
-    """Start it, or recognise the one that was started from the same content; `IdTaken` for other content.
+    """Start it, or recognise the one started from the same content; idempotent, even after it closed or Temporal forgot
+    it.
 
-    `parent` is the workflow id of an onboarding or campaign; `NotItsOwn` when the id does not begin with its.
-    Idempotent: also recognises one that closed long ago or that Temporal has forgotten. Raises `BrokenOff` for a
-    broken-off workflow; with `again` a terminated one is started anew, and a request takes over its document at Core
-    Signature. `delay` is the time until the workflow begins (rehearsals). `starter` replaces the client, and with
-    `joins` also attaches to a running workflow.
+    `parent` is the workflow id of an onboarding or campaign, `delay` the time until the workflow begins, `starter`
+    replaces the client. Raises `IdTaken` for other content, `NotItsOwn` for an id outside its parent's, `BrokenOff` for
+    a broken-off workflow; with `again` a terminated one is started anew.
     """
     what, digest = _name_of(prepared), prepared.given.fingerprint
     if parent is not None and owner_in(what.id) != parent.partition(":")[2]:
@@ -174,7 +169,7 @@ async def start(
     given = await prepared.kept(store)
     handle = await _start_workflow(by, what, given, parent, before if again else None, delay=delay)
     if handle is None or by.joins:
-        # Of two that join at the same time with other content, one is told now.
+        # Of two concurrent joins with different content, one is refused now.
         known = _recognise(what, digest, await _in_temporal(client, what) or await _recorded(store, what))
     else:
         known = StartResult(what.id, handle.id, handle.result_run_id or "", created=True)
@@ -185,9 +180,8 @@ async def start(
 async def recognise(
     client: Client, store: Store, what: WorkflowName, fingerprint: str, unknown: Exception
 ) -> StartResult:
-    """The one that was started from the content of this fingerprint, for a file that is no longer valid.
-
-    Raises `unknown` if nothing has the id, else what `start` does.
+    """The workflow started from this content, for a file that is no longer valid. Raises `unknown` if nothing has the
+    id, else as `start`.
     """
     known = await _recorded(store, what) or await _in_temporal(client, what)
     return _recognise(what, fingerprint, known, unknown)
@@ -196,9 +190,8 @@ async def recognise(
 async def restart(
     client: Client, store: Store, what: WorkflowName, given: FollowUpInput, *, forgotten_of: str | None = None
 ) -> None:
-    """Start a broken-off workflow anew with this input; one that is open or has ended stays as it is.
-
-    One that Temporal does not know is started only as a part of the workflow `forgotten_of`.
+    """Start a broken-off workflow anew with this input; an open or ended one is left alone. One that Temporal does not
+    know is started only as a part of `forgotten_of`.
     """
     before = await _in_temporal(client, what)
     nobodys = before.status.broken_off if before else forgotten_of is not None
@@ -266,11 +259,11 @@ async def _start_workflow(
 ) -> Any | None:
     """The starter's handle, None if another start was first."""
     subject, parent = given.subject, parent or (before.parent if before else None)
-    # Whoever takes it up again: it stays what came through that door, and may be shown and ended there.
+    # A restart keeps the origin, so that its entry point can still show and end it.
     origin = starter.origin or (before.origin if before else None)
     memo = {names.MEMO_FINGERPRINT: given.fingerprint, names.MEMO_DOCUMENT: subject.title}
-    # FAIL, not USE_EXISTING: a running and a closed one are then recognised by the same comparison, and only the one
-    # start that made the workflow can say `created` (the SDK does not tell whether an existing one was used).
+    # FAIL, not USE_EXISTING: running and closed workflows are then recognised by the same comparison, and only the
+    # start that made the workflow reports `created` (the SDK does not tell whether an existing one was used).
     conflict = WorkflowIDConflictPolicy.USE_EXISTING if starter.joins else WorkflowIDConflictPolicy.FAIL
     reuse = WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY if before else WorkflowIDReusePolicy.REJECT_DUPLICATE
     try:
@@ -292,7 +285,6 @@ async def _start_workflow(
 
 
 def search_attributes(given: FollowUpInput, parent: str | None, begins: datetime) -> TypedSearchAttributes:
-    """The search attributes at the start."""
     subject = given.subject
     pairs: list[SearchAttributePair[Any]] = [
         SearchAttributePair(names.STATUS, BEGINS[subject.type].value),
@@ -318,10 +310,9 @@ _FORGOTTEN: Final = "there was neither a workflow nor a record of it"
 async def end_terminated(
     client: Client, store: Store, workflow_id: str, wanted: Cancellation, now: datetime, *, begun_by: str | None = None
 ) -> bool:
-    """Cancel the document of a terminated request by a new run that only cancels. Idempotent.
-
-    Uses the stored input, since the file may no longer be valid; if it was signed meanwhile, it ends as signed. False
-    if it was not broken off, if another than `begun_by` started it, or for a task.
+    """Cancel the document of a terminated request by a new run that only cancels; idempotent. Uses the stored input,
+    since the file may be invalid by now; a document signed meanwhile ends as signed. False if it was not broken off, if
+    another than `begun_by` started it, or for a task.
     """
     what, found = named(workflow_id), await executions.found(client, workflow_id)
     if what is None or what.kind is not Kind.REQUEST or found is None:
@@ -337,10 +328,8 @@ async def end_terminated(
 async def end_forgotten(
     client: Client, store: Store, given: SignatureInput, wanted: Cancellation, now: datetime, *, parent: str
 ) -> bool:
-    """End a request that Temporal has forgotten like a terminated one; `given` is its input.
-
-    Core Signature is asked by the request's id: a signed document ends as signed, an open one is cancelled. Idempotent;
-    a request with a workflow or record stays as it is. False if the server refuses such a start.
+    """End a request that Temporal has forgotten, like a terminated one; `given` is its input. Idempotent; a request
+    with a workflow or record is left alone. False if the server refuses such a start.
     """
     what = WorkflowName(Kind.REQUEST, given.brief.id)
     to_be_ended = _to_be_ended(given, wanted, now, _FORGOTTEN)

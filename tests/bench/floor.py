@@ -122,7 +122,9 @@ class FloorWorkflow:
     async def run(self, asked: Asked) -> tuple[Signed, ...]:
         """The happy path, straight down."""
         order = Order(id=asked.id, title=asked.title, sha256=asked.sha256, signers=asked.signers)
-        document = await workflow.execute_activity(create, order, summary="create at Core Signature", **options.CREATE_FIRST)
+        document = await workflow.execute_activity(
+            create, order, summary="create at Core Signature", **options.CREATE_FIRST
+        )
         dates = await workflow.execute_local_activity(
             plan, workflow.now(), summary="plan the next steps", **options.PLAN_LOCALLY
         )
