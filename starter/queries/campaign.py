@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
+from rich.columns import Columns
 from rich.console import Console, ConsoleOptions, RenderResult
-from rich.table import Table
 from temporalio.client import Client
 
 from activities.campaign.audience import Audience, Audiences
@@ -125,8 +125,6 @@ class Curve:
 
 _WORST: Final = 3
 """Departments, and managers, that people are shown unless they want them all."""
-_BESIDE: Final = 76
-"""Columns of a terminal in which two tables stand side by side."""
 
 
 class CampaignOverview(CampaignShow):
@@ -191,7 +189,7 @@ def groups(shown: CampaignShow, *, whole: bool) -> Iterator["Beside"]:
 
 
 def _table(what: str, found: Sequence[OutcomeGroup], *, whole: bool) -> Rows:
-    table = Rows(what, "open", "of", clipped=what)
+    table = Rows(what, "open", "of")
     missing = [group for group in found if group.missing]
     shown = missing if whole else missing[:_WORST]
     for group in shown:
@@ -208,12 +206,10 @@ class Beside:
     tables: Sequence[Rows]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        if not console.is_terminal or options.max_width < _BESIDE:
+        if console.is_terminal:
+            yield Columns(self.tables, padding=(0, 4))
+        else:
             yield from self.tables
-            return
-        grid = Table.grid(padding=(0, 4))
-        grid.add_row(*self.tables)
-        yield grid
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The terminal that answers are printed on, and what stands on it; tables are in rows.py."""
+"""The terminal that answers are printed on, and what stands on it: tables, facts, instants."""
 
 import errno
 import os
@@ -6,15 +6,13 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
-from functools import cached_property
 from typing import Any, Final, NoReturn, TypeAlias
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.measure import Measurement
-from rich.padding import Padding
 from rich.segment import Segment
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 NARROWEST: Final = 40
@@ -96,9 +94,9 @@ class Facts:
     """Names, each with what there is to say of it."""
 
     def __init__(self) -> None:
-        self._facts: list[tuple[str, str, str]] = []
+        self._facts: list[tuple[str, str | Text, str]] = []
 
-    def add(self, name: str, says: str, style: str = "") -> None:
+    def add(self, name: str, says: str | Text, style: str = "") -> None:
         """Add a fact; a name may have several."""
         self._facts.append((name, says, style))
 
@@ -106,12 +104,16 @@ class Facts:
         if not console.is_terminal:
             yield from with_tabs((name, says) for name, says, _ in self._facts)
             return
-        facts = [(name, Text(_localised(console, says), style)) for name, says, style in self._facts]
+        facts = [
+            (name, says if isinstance(says, Text) else Text(_localised(console, says), style))
+            for name, says, style in self._facts
+        ]
         names = max((cell_len(name) for name, _ in facts), default=0)
         if any(longest_word(says.plain) > options.max_width - names - 2 for _, says in facts):
             for name, says in facts:
-                yield Text(name, "dim")
-                yield below(says, options.max_width)
+                if longest_word(says.plain) > options.max_width:  # Left to the terminal, from which it is copied whole.
+                    says.no_wrap, says.overflow = True, "ignore"
+                yield from (Text(name, "dim"), says)
             return
         table = Table.grid(padding=(0, 2))
         table.add_column(style="dim")
@@ -148,14 +150,6 @@ def longest_word(text: str) -> int:
     return max(map(cell_len, text.split()), default=0)
 
 
-def below(text: Text, room: int, *, indent: int = 2) -> Text | Padding:
-    """A text below its name; a word that is too long even so is left to the terminal, from which it is copied whole."""
-    if longest_word(text.plain) > room - indent:
-        text.no_wrap, text.overflow = True, "ignore"
-        return text
-    return Padding(text, (0, 0, 0, indent), expand=False)
-
-
 def plain(cell: Cell) -> str:
     """A cell for programs: one line without a tab in it."""
     if isinstance(cell, Instant):
@@ -190,28 +184,21 @@ def lines(console: Console, cell: Cell) -> Text:
     return Text(cell) if isinstance(cell, str) else cell
 
 
-_BESIDE: Final = 2
-"""Columns between two cells."""
-_TEXT: Final = 10
-"""Columns that a text needs so that it can be read."""
 _WORD: Final = 32
 """Columns of the longest word that a text may not break: what is longer is no word."""
-_BEGINNING: Final = 8
-"""Columns that a clipped text needs."""
+_TEXT: Final = 10
+"""Columns that a text needs so that it can be read."""
 
 
 class Rows:
     """A table of which no id and no instant is broken; a column in which nothing stands is left out for people.
 
     Where there is no room for all columns, texts are folded; then what is `spare` is left out, the last one first, and
-    the table says so; then each row is a paragraph. Of the column that is `clipped` only the beginning is shown.
+    the table says so; then each row is a list of facts.
     """
 
-    def __init__(
-        self, *columns: str, whole: Sequence[str] = (), clipped: str | None = None, spare: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, *columns: str, whole: Sequence[str] = (), spare: Sequence[str] = ()) -> None:
         self._columns = columns
-        self._clipped = clipped
         self._whole = whole
         self._spare = spare
         self._rows: list[tuple[Cell, ...]] = []
@@ -227,117 +214,66 @@ class Rows:
         if not console.is_terminal:
             yield from with_tabs([self._columns, *self._rows])
             return
-        columns, room = self._shown(console), options.max_width
-        if room >= UNBROKEN:
-            yield _table(columns, [None] * len(columns), list(map(_in_one_line, columns)))
-            return
-        kept = self._kept(columns, room)
-        if _least(kept) > room:
-            yield from _paragraphs(columns, room)
-            return
-        yield _table(kept, _widths(kept, room), [column.cells for column in kept])
-        if left_out := [column.name for column in columns if column not in kept]:
-            yield Text(f"{' and '.join(left_out)}: with --json, or on a wider terminal", "dim")
+        shown = self._shown(console, options)
+        spare = [column.header for name in self._spare for column in shown if column.header == name]
+        for most in range(len(spare) + 1):
+            missed = spare[len(spare) - most :]
+            table = _table([column for column in shown if column.header not in missed])
+            if _fits(console, options, table):
+                yield table
+                if missed:
+                    yield Text(f"{' and '.join(map(str, missed))}: with --json, or on a wider terminal", "dim")
+                return
+        yield from _as_facts(shown)
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        return Measurement(min(_least(self._shown(console)), options.max_width), options.max_width)
+        return Measurement.get(console, options, _table(self._shown(console, options)))
 
-    def _shown(self, console: Console) -> "list[_Column]":
+    def _shown(self, console: Console, options: ConsoleOptions) -> list[Column]:
         numbers = [n for n in range(len(self._columns)) if not self._rows or any(plain(row[n]) for row in self._rows)]
-        return [self._column(console, number) for number in numbers]
+        table = Table(*(self._columns[number] for number in numbers))
+        for row in self._rows:
+            texts = (lines(console, row[number]) for number in numbers)
+            table.add_row(*(Text(" ").join(text.split()) if options.max_width >= UNBROKEN else text for text in texts))
+        for number, column in zip(numbers, table.columns, strict=True):
+            self._give_room(number, column)
+        return table.columns
 
-    def _column(self, console: Console, number: int) -> "_Column":
-        name, cells = self._columns[number], [row[number] for row in self._rows]
-        whole = name in self._whole or any(isinstance(cell, Instant | tuple) for cell in cells)
-        return _Column(name, [lines(console, cell) for cell in cells], whole=whole, clipped=name == self._clipped)
-
-    def _kept(self, columns: "list[_Column]", room: int) -> "list[_Column]":
-        """All, or as many of the spare ones as there is room for."""
-        kept = columns
-        for name in reversed(self._spare):
-            if _least(kept) <= room:
-                break
-            kept = [column for column in kept if column.name != name]
-        return kept
-
-
-@dataclass(frozen=True, eq=False)
-class _Column:
-    name: str
-    cells: list[Text]
-    whole: bool
-    clipped: bool
-
-    @cached_property
-    def natural(self) -> int:
-        """The width in which nothing is folded."""
-        return max(cell_len(self.name), self._longest)
-
-    @cached_property
-    def least(self) -> int:
-        """The width below which something would be broken."""
-        if self.whole:
-            return self.natural
-        if self.clipped:
-            return min(self._longest, _BEGINNING)
-        word = max(map(longest_word, (self.name, *(cell.plain for cell in self.cells))))
-        return max(min(word, _WORD), min(self._longest, _TEXT))
-
-    @cached_property
-    def _longest(self) -> int:
-        return max((line.cell_len for cell in self.cells for line in cell.split()), default=0)
+    def _give_room(self, number: int, column: Column) -> None:
+        """Say what of a column may not be broken."""
+        name, texts = self._columns[number], [str(text) for text in (column.header, *column.cells)]
+        longest = max((cell_len(line) for text in texts for line in text.splitlines()), default=0)
+        if name in self._whole or any(isinstance(row[number], Instant | tuple) for row in self._rows):
+            column.no_wrap, column.min_width = True, longest
+        else:
+            column.overflow = "fold"
+            column.min_width = max(min(_WORD, max(map(longest_word, texts))), min(longest, _TEXT))
 
 
-def _least(columns: Sequence[_Column]) -> int:
-    return sum(column.least for column in columns) + _BESIDE * (len(columns) - 1)
-
-
-def _widths(columns: Sequence[_Column], room: int) -> list[int | None]:
-    """Each has its least, and of what is left a share of what it needs besides: who needs little gets all of it."""
-    widths, left = [column.least for column in columns], room - _least(columns)
-    needy = sorted(range(len(columns)), key=lambda number: columns[number].natural - widths[number])
-    for done, number in enumerate(needy):
-        more = min(max(0, columns[number].natural - widths[number]), left // (len(needy) - done))
-        widths[number] += more
-        left -= more
-    return [*widths]
-
-
-def _table(columns: Sequence[_Column], widths: Sequence[int | None], cells: Sequence[list[Text]]) -> Table:
-    table = Table(box=None, header_style="dim", padding=(0, _BESIDE, 0, 0), pad_edge=False)
-    for column, width in zip(columns, widths, strict=True):
-        table.add_column(
-            column.name,
-            width=width,
-            overflow="ellipsis" if column.clipped else "fold",
-            no_wrap=column.clipped or column.whole,
-        )
-    for row in zip(*cells, strict=True):
+def _table(columns: Iterable[Column]) -> Table:
+    table = Table(
+        *(column.copy() for column in columns), box=None, header_style="dim", padding=(0, 2, 0, 0), pad_edge=False
+    )
+    for row in zip(*(column.cells for column in columns), strict=True):
         table.add_row(*row)
     return table
 
 
-def _paragraphs(columns: Sequence[_Column], room: int) -> Iterator[Text | Padding]:
-    """Each row with its first cell in a line, and below it the others, each said with its column."""
-    for cells in zip(*map(_in_one_line, columns), strict=True):
-        named = [(column.name, cell) for column, cell in zip(columns, cells, strict=True) if cell.plain]
-        for _, first in named[:1]:
-            yield below(first, room, indent=0)
-        says = (Text.assemble((f"{name} " if name else "", "dim"), cell) for name, cell in named[1:])
-        for line in _filled(says, room - _BESIDE):
-            yield below(line, room)
+def _fits(console: Console, options: ConsoleOptions, table: Table) -> bool:
+    """Whether rich, which may not narrow a column below what it must not break, finds room for all."""
+    if sum((column.min_width or 0) + 2 for column in table.columns) - 2 > options.max_width:
+        return False
+    head = next(iter(Segment.split_lines(console.render(table, options))), [])
+    return Segment.get_line_length(head) <= options.max_width
 
 
-def _filled(texts: Iterable[Text], room: int) -> Iterator[Text]:
-    """Lines of as many texts as there is room for."""
-    line = Text()
-    for text in texts:
-        if line and line.cell_len + _BESIDE + text.cell_len > room:
-            yield line
-            line = Text()
-        line = Text(" " * _BESIDE).join([line, text]) if line else text
-    yield line
-
-
-def _in_one_line(column: _Column) -> list[Text]:
-    return [Text(" ").join(cell.split()) for cell in column.cells]
+def _as_facts(columns: Sequence[Column]) -> Iterator[Facts | Text]:
+    """Each row as what there is to say of its first cell."""
+    for number, row in enumerate(zip(*(column.cells for column in columns), strict=True)):
+        if number:
+            yield Text("")
+        facts = Facts()
+        for column, cell in zip(columns, row, strict=True):
+            if isinstance(cell, Text) and cell:
+                facts.add(str(column.header), cell)
+        yield facts

@@ -182,10 +182,11 @@ def test_programs_read_one_row_a_line() -> None:
     assert not [line for line in told if line.startswith("department ") and "\t" not in line]
 
 
-@pytest.mark.parametrize("width", [40, 60, 75])
+@pytest.mark.parametrize("width", [40, 45])
 def test_on_a_narrow_terminal_the_tables_stand_below_each_other(width: int) -> None:
     told = printed(ordinary(), width=width)
     assert not [line for line in told if "department" in line and "manager" in line]
+    assert max(map(len, told)) <= width
 
 
 def test_it_says_where_the_line_leads() -> None:
