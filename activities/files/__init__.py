@@ -1,1 +1,1 @@
-"""The files people write: their lines, their values, and every fault at once."""
+"""Files that people write: values, lines, and all faults at once."""

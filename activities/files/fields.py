@@ -1,6 +1,5 @@
-"""The kinds of values that people's files are made of, each with its limits in words (docs/files.md, Values).
-
-The faults they raise name what would be right and never repeat a name, an address or a token.
+"""Value types of people's files (docs/files.md, Values). Faults say what is valid and never repeat a name, address or
+token.
 """
 
 import re
@@ -23,9 +22,9 @@ from workflows.follow_up.next_step import HORIZON
 
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _LABELS: Final = re.compile(r"[^.]{1,63}(\.[^.]{1,63})*\.?")
-"""What a host name is made of (RFC 1035)."""
+"""Labels of a host name (RFC 1035)."""
 _NO_PLACES: Final = frozenset({"Factory", "localtime", "posixrules"})
-"""Names in some machines' zone folders that are no zones, or mean another one on every machine."""
+"""Names in some machines' zone folders that are no zones, or differ from machine to machine."""
 _UNSEEN: Final = frozenset({"Cf", "Mn", "Zs"})
 _BLANK_LETTERS: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 
@@ -59,9 +58,9 @@ def _duration(text: str) -> str:
 
 
 def known_zone(name: str) -> str:
-    """The zone, if there is one of this name; `ValueError` says which would be right."""
+    """The zone's name; `ValueError` suggests valid ones."""
     if name not in zones():
-        # Only what is nearly a zone is repeated: anything else may be a name or an address in the wrong place.
+        # Only a near miss of a zone is repeated: other text may be a misplaced name or address.
         meant = did_you_mean(name, zones()) if quotable(name) else ""
         raise ValueError(f"{name!r} is not an IANA time zone{meant}" if meant else "is not an IANA time zone")
     return name
@@ -69,7 +68,7 @@ def known_zone(name: str) -> str:
 
 @cache
 def zones() -> frozenset[str]:
-    """The names of all IANA time zones, but not those that mean another zone on every machine."""
+    """All IANA time zones, except those that differ from machine to machine."""
     return frozenset(available_timezones()) - _NO_PLACES
 
 
@@ -82,7 +81,7 @@ def _locale(tag: str) -> str:
 
 
 def web_url(url: str) -> str:
-    """A URL that may be called: https, or http to this machine; without user name, password or fragment."""
+    """A URL that may be called: https, or http on loopback; without user name, password or fragment."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
@@ -123,7 +122,7 @@ _KINDS: Final = "must be 1-87 characters of A-Z a-z 0-9 . _ -, not only dots (th
 
 Id: TypeAlias = Annotated[str, _matching(ID_PATTERN, _IDS)]
 KindId: TypeAlias = Annotated[str, _matching(r"(?!\.+$)[A-Za-z0-9._-]{1,87}", _KINDS)]
-"""So short that `<kind>-<12 hex>` is an id."""
+"""Short enough that `<kind>-<12 hex>` is an id."""
 WorkflowId: TypeAlias = Annotated[str, _matching(r"[!-~]{1,255}", "must be a workflow id: 1-255 characters, no blanks")]
 Name: TypeAlias = Annotated[str, Field(max_length=200), AfterValidator(_one_line)]
 FileName: TypeAlias = Annotated[str, Field(max_length=1000), AfterValidator(_one_line)]
@@ -133,7 +132,7 @@ Email: TypeAlias = Annotated[
     Field(max_length=254),
     _matching(r"[^\s@<>\"',;][^\s@<>\",;]*@[^\s@<>\"',;]+\.[^\s@<>\"',;]+", "is not an e-mail address"),
 ]
-"""With an apostrophe within, as in o'brien@…, which begins none."""
+"""Apostrophes are allowed inside, as in o'brien@…, not at the beginning."""
 Phone: TypeAlias = Annotated[str, _matching(r"\+[0-9][0-9 ]{5,19}", "must be a number such as +31 20 555 0100")]
 DeviceToken: TypeAlias = Annotated[str, _matching(r"[!-~]{1,4096}", "must be 1-4096 printable characters, no blanks")]
 Zone: TypeAlias = Annotated[str, AfterValidator(known_zone)]
@@ -144,19 +143,19 @@ CalendarCode: TypeAlias = Annotated[
     AfterValidator(known_calendar),
 ]
 Span: TypeAlias = Annotated[str, _matching(r"[1-9][0-9]{0,3}[mhdw]", _DURATIONS), AfterValidator(_duration)]
-"""A duration, at most two years long."""
+"""A duration of at most two years."""
 SpanOrNone: TypeAlias = Annotated[
     str, _matching(r"0d|[1-9][0-9]{0,3}[mhdw]", f"{_DURATIONS}, or 0d"), AfterValidator(_duration)
 ]
 """A duration or `0d`."""
 Url: TypeAlias = Annotated[str, Field(max_length=2000), AfterValidator(web_url)]
 DayOrInstant: TypeAlias = Annotated[datetime | date, BeforeValidator(_day_or_instant)]
-"""A bare date stays a date, because what it means depends on where it stands; instants come out in UTC."""
+"""A bare date stays a date, since its meaning depends on the field; instants are in UTC."""
 
 
 _AGES_AGO: Final = date(1900, 1, 1)
 _FOR_GOOD: Final = date(9000, 1, 1)
-"""People write 9999-12-31 for good; the very ends of the calendar are days that not every zone has."""
+"""People write 9999-12-31 for "never"; the calendar's last days do not exist in every zone."""
 
 
 def _on_every_clock(moment: date | datetime) -> date | datetime:
@@ -169,12 +168,12 @@ UTC_ZONE: Final = ZoneInfo("UTC")
 
 
 def begin(moment: date | datetime, zone: ZoneInfo) -> datetime:
-    """Its first instant: a day begins in the zone."""
+    """The first instant of a day in the zone, or the instant."""
     return moment if isinstance(moment, datetime) else start_of_day(moment, zone)
 
 
 def end(moment: date | datetime, zone: ZoneInfo) -> datetime:
-    """The first instant after it: a day is over in the zone."""
+    """The first instant after a day in the zone, or the instant."""
     return moment if isinstance(moment, datetime) else start_of_day(moment + timedelta(days=1), zone)
 
 
@@ -184,18 +183,18 @@ _DROPPED: Final = object()
 
 
 def filled(content: Any, values: Mapping[str, str]) -> Any:
-    """The content with the values put in; a field that is one place and whose value is empty is left out."""
+    """The content with placeholders replaced; a field that is one placeholder with an empty value is left out."""
     new = _filled(content, values)
     return None if new is _DROPPED else new
 
 
 def places(content: Any) -> Iterator[tuple[FieldPath, str]]:
-    """The fields that have places, each with the name of every one."""
+    """The fields with placeholders, one pair for each name."""
     return ((path, name) for path, text in _texts(content) for name in _PLACE.findall(text) if name)
 
 
 def gaps(content: Any, values: Mapping[str, str]) -> Iterator[tuple[FieldPath, str]]:
-    """The fields in whose text something would be missing, each with the name of every place that has no value."""
+    """The fields with placeholders that have no value, each with the name."""
     texts = ((path, text) for path, text in _texts(content) if not _PLACE.fullmatch(text))
     return ((path, name) for path, text in texts for name in _PLACE.findall(text) if name and not values[name])
 

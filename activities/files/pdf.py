@@ -1,4 +1,4 @@
-"""The document a request file names: a PDF beside it, checked before anything is started."""
+"""PDFs that files name, checked before anything is started."""
 
 from pathlib import Path
 from typing import Final
@@ -9,10 +9,7 @@ _MAGIC: Final = b"%PDF-"
 
 
 def read_pdf(folder: Path, file: str, max_megabytes: int, below: Path | None = None) -> bytes:
-    """The bytes of a PDF inside `folder`, or `below` another one; `ValueError` says why it cannot be sent.
-
-    A path starts from `folder`; what is not there is looked for from `below`.
-    """
+    """The bytes of a PDF inside `folder`, else inside `below`; `ValueError` says why it cannot be sent."""
     try:
         content = _content(_found(folder, file, below), file, max_megabytes)
     except OSError as error:
@@ -22,7 +19,7 @@ def read_pdf(folder: Path, file: str, max_megabytes: int, below: Path | None = N
 
 
 def check_pdf(content: bytes, max_megabytes: int) -> None:
-    """Raise `ValueError` with why these bytes cannot be sent, if they cannot."""
+    """`ValueError` if these bytes cannot be sent."""
     if not content:
         raise ValueError("is an empty file")
     if not content.startswith(_MAGIC):
@@ -43,7 +40,7 @@ def _check_size(size: int, max_megabytes: int) -> None:
 
 
 def _as_spelled(folder: Path, file: Path) -> Path:
-    """The path as the disk spells it: what files say is NFC, and a Mac may have written the name as NFD."""
+    """The path as the disk spells it: names in files are NFC, a Mac may have written NFD."""
     found = Path()
     for part in file.parts:
         found /= part if (folder / found / part).exists() else _namesake(folder / found, part)
@@ -73,11 +70,11 @@ def _found(folder: Path, file: str, below: Path | None) -> Path:
 
 
 MEGABYTES_AT_ONCE: Final = 256
-"""All documents of one start together, kept until the last request is started."""
+"""All documents of one start together, in memory until its last request is started."""
 
 
 class LocalDocuments:
-    """The bytes of PDFs, beside the file that names them or, where `below` is given, anywhere below that folder."""
+    """Reads PDFs beside the file that names them, or anywhere below `below`."""
 
     def __init__(self, max_megabytes: int, below: Path | None = None) -> None:
         self._max_megabytes = max_megabytes
@@ -86,7 +83,7 @@ class LocalDocuments:
         self._size = 0
 
     def read(self, folder: Path, file: str) -> bytes:
-        """The bytes of a document that is named in a file of `folder`; `ValueError` says why it cannot be sent."""
+        """The bytes of a document named in a file of `folder`; errors as `read_pdf`."""
         if (folder, file) not in self._read:
             content = read_pdf(folder, file, self._max_megabytes, self._below)
             if self._size + len(content) > MEGABYTES_AT_ONCE * MEGABYTE:

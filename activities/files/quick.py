@@ -1,7 +1,5 @@
-"""Files with many entries of one simple form, read many times faster than any YAML: values alone, without their lines.
-
-What is not surely the same as `yaml_lines.parse` reads it is not read here: the answer is then None, and whoever asks
-reads it there. That also holds for whatever has a fault, for only there a fault has its line.
+"""A fast reader for files with many entries of one simple form: values without lines. Anything that `yaml_lines.parse`
+might read differently, or that has a fault, gives None, and the caller parses it there.
 """
 
 import json
@@ -20,21 +18,21 @@ Item = TypeVar("Item")
 
 _KEY: Final = r"[A-Za-z_][A-Za-z0-9_]*"
 _PLAIN: Final = r"[\w+.](?:[^:#\[\]{},]|:(?=[^\s\[\]{},]))*"
-"""In a block or a flow list; no comment is in it, and no sign that may mean something."""
+"""Plain scalars without comments or ambiguous signs."""
 _QUOTED: Final = r"\"[^\"\\]*\"|'[^']*'"
 _FIELD: Final = re.compile(rf"({_KEY}): +(?:({_QUOTED})|([\[{{].*)|({_PLAIN})) *")
 _TOKEN: Final = re.compile(rf" *(?:([\[\]{{}},])|(?:({_KEY}): +|\"({_KEY})\": *)|({_QUOTED})|({_PLAIN}))")
 _ENTRY: Final = re.compile(r"( *)- +(?=\S)")
 _OTHER_WORDS: Final = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
-"""That may be no texts, or are none elsewhere."""
+"""Plain scalars that may not be texts in some YAML version."""
 
 
 class _NotSimple(Exception):
-    """It may be read otherwise."""
+    """Must be read by `yaml_lines.parse`."""
 
 
 def quickly(text: str, key: str) -> Any:
-    """A map with `key` alone, whose value is a list of maps; None for what has to be read by `yaml_lines.parse`."""
+    """A map with `key` alone, whose value is a list of maps; None if `yaml_lines.parse` has to read it."""
     if "\t" in text or FORBIDDEN.search(text.replace("\n", "")):
         return None
     try:
@@ -102,7 +100,7 @@ def _fields(lines: list[str], indent: str) -> Iterator[tuple[str, Any]]:
 
 
 def _in_full(lines: list[str]) -> dict[str, Any]:
-    """An entry that is written otherwise, by itself: what it takes from elsewhere is not there."""
+    """Parse one complex entry by itself; anchors outside it are unknown."""
     read = parse("\n".join(lines))
     if read.flaws or not isinstance(read.value, list) or len(read.value) != 1:
         raise _NotSimple
@@ -110,7 +108,6 @@ def _in_full(lines: list[str]) -> dict[str, Any]:
 
 
 def _flow(written: str) -> Any:
-    """A list or a map on one line."""
     at, tokens = 0, []
     written = written.rstrip()
     while at < len(written):
@@ -127,7 +124,7 @@ def _flow(written: str) -> Any:
 
 
 _Tokens: TypeAlias = list[tuple[str | None, ...]]
-"""The last is the next: sign, key, key in quotes, text in quotes, plain."""
+"""The last is the next: sign, key, quoted key, quoted text, plain."""
 
 
 def _taken(tokens: _Tokens) -> Any:
@@ -207,7 +204,7 @@ def _plain(text: str) -> Any:
 
 @lru_cache(maxsize=4096)
 def _tag(text: str) -> str:
-    """What YAML 1.2 makes of something that is not in quotes."""
+    """The YAML 1.2 tag of a plain scalar."""
     return str(YAML(typ="safe", pure=True).resolver.resolve(ScalarNode, text, (True, False)))
 
 

@@ -1,8 +1,6 @@
-"""The one way in for files that people write: text → lines and values → a validated model, or every fault at once.
-
-A fault reads `file:line: path.to[1].field: what is wrong, what would be right`; faults never repeat names, addresses
-or tokens. What a file says about the world (does this person exist?) is checked by validators that find their
-knowledge in the pydantic context, so that all faults of a file come out in one go.
+"""Reads files that people write: text → values with lines → a validated model, or all faults at once. A fault reads
+`file:line: path.to[1].field: what is wrong, what would be right`, and never repeats names, addresses or tokens.
+Validators find directory and catalogue in the pydantic context.
 """
 
 import re
@@ -61,12 +59,12 @@ def in_words(error: ValidationError, model: type[BaseModel]) -> dict[FieldPath, 
 
 
 def written_path(path: FieldPath) -> str:
-    """`signers[1].order`, as people write it; a step that is no short word may be anything and is not repeated."""
+    """`signers[1].order`, as people write it; a step that is no short word may be personal and is not repeated."""
     return "".join(f"[{step}]" if isinstance(step, int) else f".{word(step)}" for step in path).removeprefix(".")
 
 
 def _too_short_for_faulty_items(detail: ErrorDetails, details: list[ErrorDetails]) -> bool:
-    """pydantic counts only the items that are right: a list whose items are all faulty is not empty."""
+    """pydantic counts only valid items: a list of faulty items is not empty."""
     at = detail["loc"]
     return detail["type"] == "too_short" and any(
         len(other["loc"]) > len(at) and other["loc"][: len(at)] == at for other in details
@@ -119,13 +117,13 @@ def _close_key(path: FieldPath, model: type[BaseModel]) -> str:
 
 
 def _model_at(model: type[BaseModel], path: FieldPath) -> type[BaseModel] | None:
-    """The model that the map at `path` is read as."""
+    """The model of the map at `path`."""
     here: type[BaseModel] | None = model
     for step in path:
         if isinstance(step, int) or here is None:
             continue
         field = next((field for name, field in here.model_fields.items() if step in (name, field.alias)), None)
-        # A step that is no field is the key of a map of models: the model stays.
+        # A step that is no field is a key in a map of models: the model stays.
         here = _model_in(field.annotation) if field else here
     return here
 
@@ -140,16 +138,15 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
 
 MAX_FILE_BYTES: Final = 1024 * 1024
 DOCUMENTS_AT_MOST: Final = 1_000
-"""Documents of one file."""
 TOLD_AT_MOST: Final = 100
-"""Faults that are told one by one."""
+"""Faults listed one by one."""
 STDIN: Final = "-"
 _DIVIDER: Final = re.compile(r"^(?=---(?:\s|$))", re.MULTILINE)
 _NO_DOCUMENT: Final = re.compile(r"^(?:#.*|%.*|---(?=\s|$)|\.\.\.(?=\s|$))", re.MULTILINE)
 
 
 class FileModel(BaseModel):
-    """A part of a file that people write: frozen, and an unknown key is a fault."""
+    """Part of a file that people write: frozen, and an unknown key is a fault."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
@@ -159,8 +156,6 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong with a file, and where."""
-
     file: str
     line: int | None
     path: str
@@ -172,7 +167,7 @@ class Fault:
 
 
 class FileFaults(Exception):
-    """Everything that is wrong with one file; the text has a line per fault."""
+    """All faults of one file; the text has one per line."""
 
     def __init__(self, faults: Iterable[Fault]) -> None:
         self.faults = tuple(sorted(faults, key=lambda fault: (fault.file, fault.line or 0)))
@@ -185,14 +180,14 @@ class FileFaults(Exception):
 
     @property
     def in_short(self) -> str:
-        """One line: the first fault, and how many more there are."""
+        """The first fault, and how many more there are, in one line."""
         more = f" (and {len(self.faults) - 1} more)" if len(self.faults) > 1 else ""
         return f"{self.faults[0]}{more}"
 
 
 @dataclass(frozen=True)
 class FileText:
-    """The text of a file, the name it has in messages, and the folder that paths inside it start from."""
+    """A file's text, its name in messages, and the folder of relative paths."""
 
     name: str
     folder: Path
@@ -201,14 +196,14 @@ class FileText:
 
     @classmethod
     def read(cls, path: Path | str) -> Self:
-        """Read a file, or standard input for `-`; at most 1 MiB of UTF-8, else `FileFaults`."""
+        """Read a file, or standard input for `-`; `FileFaults` unless it is at most 1 MiB of UTF-8."""
         if str(path) == STDIN:
             return cls._decode("stdin", Path.cwd(), sys.stdin.buffer.read(MAX_FILE_BYTES + 1))
         return cls.of(Path(path), bytes_of(Path(path), at_most=MAX_FILE_BYTES))
 
     @classmethod
     def of(cls, path: Path, content: bytes, *, at_most: int = MAX_FILE_BYTES) -> Self:
-        """The file at `path` whose first bytes are `content`, at most so many; else `FileFaults`."""
+        """A file from bytes already read; `FileFaults` if more than `at_most`."""
         return cls._decode(str(path), path.parent, content, at_most)
 
     @classmethod
@@ -222,13 +217,12 @@ class FileText:
             raise _unreadable(name, "is not UTF-8 text", line) from error
 
     def parse(self) -> "PlainFile":
-        """Read the text as YAML or JSON; faults come out at validation, together with all others."""
+        """Parse YAML or JSON; faults are reported at validation, together with all others."""
         return PlainFile(self.name, self.folder, parse(self.text, self.first_line))
 
     def documents(self) -> Iterator["FileText"]:
-        """The documents that `---` divides the text into, each with the lines that it has in the whole; one at least.
-
-        `FileFaults` for more than `DOCUMENTS_AT_MOST`. Comments before a document, and after the last, are no document.
+        """The documents divided by `---`, at least one, with their line numbers in the whole text; comments alone are
+        none. `FileFaults` for more than `DOCUMENTS_AT_MOST`.
         """
         parts = _DIVIDER.split(self.text)
         if len(parts) > DOCUMENTS_AT_MOST + 1:
@@ -243,7 +237,7 @@ class FileText:
 
 @dataclass(frozen=True)
 class PlainFile:
-    """A file that was read but not yet validated: nothing is known of `plain` but that it is plain values."""
+    """A parsed file before validation."""
 
     name: str
     folder: Path
@@ -251,15 +245,15 @@ class PlainFile:
 
     @property
     def plain(self) -> Any:
-        """What the file says, in maps, lists and texts."""
+        """Maps, lists and scalars."""
         return self.parsed.value
 
     def saying(self, value: Any) -> Self:
-        """The same file, in which this stands instead."""
+        """The same file with another value."""
         return replace(self, parsed=replace(self.parsed, value=value))
 
     def validate(self, model: type[ModelT], context: object = None) -> ModelT:
-        """The file as its model, or `FileFaults` with all that is wrong; validators find `context` in their info."""
+        """The file as its model; `FileFaults` with all faults."""
         flaws = {(flaw.path, flaw.says): flaw.line for flaw in self.parsed.flaws}
         faults = [Fault(self.name, line, written_path(path), says) for (path, says), line in flaws.items()]
         try:
@@ -273,12 +267,12 @@ class PlainFile:
         return value
 
     def faults(self, found: Iterable[tuple[FieldPath, str]]) -> FileFaults:
-        """Fields, each with what is wrong with it, as faults with the lines of the fields."""
+        """Faults of these fields, with their lines."""
         return FileFaults(Fault(self.name, self.parsed.line(path), written_path(path), says) for path, says in found)
 
 
 def bytes_of(path: Path, *, at_most: int) -> bytes:
-    """The bytes of a file, one more than `at_most` when it is larger; `FileFaults` when it cannot be read."""
+    """A file's bytes, at most one more than `at_most`; `FileFaults` if unreadable."""
     try:
         with path.open("rb") as stream:
             return stream.read(at_most + 1)

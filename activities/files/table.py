@@ -1,7 +1,5 @@
-"""Tables that people export from a spreadsheet: whatever it wrote, and nothing it could be made to run.
-
-Read are UTF-8 and UTF-16, with or without a byte order mark, divided by commas, semicolons or tabs. Written are tables
-in which an apostrophe stands before whatever a spreadsheet would take for a formula.
+"""Tables of spreadsheets. Reads UTF-8 and UTF-16, with or without byte order mark, separated by comma, semicolon or
+tab. Writes cells that look like formulas with an apostrophe, so that nothing is executed.
 """
 
 import csv
@@ -22,7 +20,7 @@ from activities.files.yaml_lines import cleaned
 
 @contextmanager
 def whole(path: Path, *, encoding: str = "utf-8") -> Iterator[TextIO]:
-    """Write a text file, its lines as they are; its folder must be there. Raises `OSError`."""
+    """Write a text file atomically; its folder must exist. Raises `OSError`."""
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "is no file")
     handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -40,14 +38,15 @@ TABLE_BYTES_AT_MOST: Final = 16 * 1024 * 1024
 _CELL_AT_MOST: Final = 10_000
 _DELIMITERS: Final = ",;\t"
 _FORMULA: Final = re.compile(r'^(?=[\t\r])|(?:^|(?<=[;,\t\r\n]))(?="*[=+\-@])')
-"""Where one begins. Not in the first place alone: a spreadsheet that divides by another character than we, as it does
-in some countries, finds cells and lines within ours, and our quotes hold nothing together there."""
+"""Begin of a formula, also within a cell: a spreadsheet with another separator splits our cells, where our quotes have
+no effect.
+"""
 _BYTE_ORDER_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(frozen=True)
 class TableRow:
-    """One row: the line it begins on, and its cells by the names of their columns."""
+    """A row by column names, with its first line."""
 
     line: int
     cells: Mapping[str, str]
@@ -55,24 +54,22 @@ class TableRow:
 
 @dataclass(frozen=True)
 class Table:
-    """A table that was read whole."""
-
     name: str
     columns: tuple[str, ...]
     rows: tuple[TableRow, ...]
     delimiter: str = ","
 
     faults: tuple[Fault, ...] = ()
-    """What is wrong with rows that were left out, where that holds up no other."""
+    """Faults of the rows that were left out (lenient reading)."""
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """The table of a file, at most `ROWS_AT_MOST` rows; else `FileFaults` with everything that is wrong with it."""
+        """A file's table, at most `ROWS_AT_MOST` rows; else `FileFaults` with all faults."""
         return cls.of(str(path), bytes_of(path, at_most=TABLE_BYTES_AT_MOST))
 
     @classmethod
     def of(cls, name: str, content: bytes, *, rows_at_most: int = ROWS_AT_MOST, lenient: bool = False) -> Self:
-        """The table of these bytes; where it is `lenient` a row that is wrong stands in `faults`, with its line."""
+        """The table of these bytes; if `lenient`, faulty rows go to `faults`."""
         if len(content) > TABLE_BYTES_AT_MOST:
             raise _fault(name, None, f"is larger than {TABLE_BYTES_AT_MOST // (1024 * 1024)} MiB: divide it")
         text, delimiter = _divided(_decoded(name, content))
@@ -104,7 +101,7 @@ def write(
     delimiter: str = ",",
     encoding: str = "utf-8-sig",
 ) -> None:
-    """Write a table that a spreadsheet opens as it is, with its formulas disarmed; the file is there whole, or not."""
+    """Write a table atomically, with formulas disarmed."""
     with whole(path, encoding=encoding) as stream:
         put(stream, columns, rows, delimiter=delimiter)
 
@@ -112,14 +109,14 @@ def write(
 def put(
     stream: TextIO, columns: Sequence[str], rows: Iterable[Sequence[str]], *, delimiter: str = ",", end: str = "\r\n"
 ) -> None:
-    """Put the lines of such a table into a stream."""
+    """Write the table's lines to a stream, with formulas disarmed."""
     writer = csv.writer(stream, delimiter=delimiter, lineterminator=end)
     writer.writerow(map(guarded, columns))
     writer.writerows(map(guarded, row) for row in rows)
 
 
 def guarded(cell: str) -> str:
-    """The cell as text, also where a spreadsheet would take it, or a part of it, for a formula."""
+    """The cell as text, even if a spreadsheet would take it for a formula."""
     return _FORMULA.sub("'", cell)
 
 
@@ -136,7 +133,7 @@ def _decoded(name: str, content: bytes) -> str:
 
 
 def _divided(text: str) -> tuple[str, str]:
-    """The text, and what divides its cells: told in a first line `sep=;`, else what its header has most of."""
+    """The text and its separator: from a first line `sep=;`, else the most frequent in the header."""
     if told := re.match(r"sep=(.)\r?\n", text):
         return "\n" + text[told.end() :], told[1]
     header = re.sub(r'"[^"]*"', "", text.lstrip("\r\n").partition("\n")[0])
@@ -144,8 +141,8 @@ def _divided(text: str) -> tuple[str, str]:
 
 
 def _records(name: str, text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Every row that is not empty, with the line it begins on."""
-    # The limit is the whole file's: what a cell may have is told in words, at its row.
+    """Non-empty rows with their first lines."""
+    # The csv limit applies to the whole file; the limit of a cell is checked per row, with a message.
     csv.field_size_limit(TABLE_BYTES_AT_MOST)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     line = 1

@@ -1,7 +1,6 @@
-"""YAML 1.2 (and so JSON) into plain values that remember the line each of them stands on.
-
-Only the node graph is taken from ruamel.yaml: no tag constructs anything, dates stay texts, and an alias costs as much
-as what it repeats, so that a small file cannot unfold into a large one.
+"""YAML 1.2 (and JSON) as plain values with line numbers. Only the node graph comes from ruamel.yaml: no tag constructs
+anything, dates stay texts, and an alias costs as much as its target, so that a small file cannot unfold into a large
+one.
 """
 
 import re
@@ -29,9 +28,9 @@ _ALLOWED_CONTROLS: Final = "\t\n\r"
 _CONTROLS: Final = r"\x00-\x1f\x7f-\x9f"
 _SURROGATES: Final = r"\ud800-\udfff"
 _LINES: Final = r"\u2028\u2029"
-"""Separators of lines and paragraphs, which an editor may take for the end of a line."""
+"""Unicode line and paragraph separators, which some editors show as line ends."""
 _OVERRIDES: Final = r"\u202a-\u202e\u2066-\u2069"
-"""They turn the direction that text is read in."""
+"""Characters that change the text direction."""
 FORBIDDEN: Final = re.compile(f"[{_CONTROLS}{_SURROGATES}{_LINES}{_OVERRIDES}]")
 _NAMELESS: Final = {
     "\0": "NULL",
@@ -45,12 +44,12 @@ _NAMELESS: Final = {
 }
 _REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 _ENOUGH: Final = 20
-"""Forbidden characters told one by one; a file with more of them is no text at all."""
+"""Forbidden characters reported one by one; a file with more is no text."""
 
 
 @dataclass(frozen=True)
 class FieldMark:
-    """Where a field begins: its line, counted from 1, and the index of its first character."""
+    """A field's line, counted from 1, and the index of its first character."""
 
     line: int
     index: int
@@ -58,7 +57,7 @@ class FieldMark:
 
 @dataclass(frozen=True)
 class YamlFlaw:
-    """Something that no file may contain, whatever it is about."""
+    """A fault of the text itself, independent of its model."""
 
     line: int
     path: FieldPath
@@ -67,24 +66,21 @@ class YamlFlaw:
 
 @dataclass(frozen=True)
 class Parsed:
-    """The plain value, the mark of every field, and what is wrong with the text itself."""
+    """The plain value, the mark of every field, and flaws of the text."""
 
     value: Any
     marks: dict[FieldPath, FieldMark]
     flaws: tuple[YamlFlaw, ...]
 
     def line(self, path: FieldPath) -> int:
-        """The line of a field, or of the nearest thing around it that is there."""
+        """The line of a field, or of its nearest existing parent."""
         while path and path not in self.marks:
             path = path[:-1]
         return self.marks[path].line if path in self.marks else 1
 
 
 def parse(text: str, first_line: int = 1) -> Parsed:
-    """Read one document; never raises, what is wrong is in `flaws` (then `value` may be incomplete).
-
-    `first_line` is the line of its file that it begins on.
-    """
+    """Parse one document whose first line is `first_line`; never raises: with `flaws` the value may be incomplete."""
     forbidden = list(_forbidden(text, _ALLOWED_CONTROLS))
     text = _replaced(text, forbidden)
     walk = _Walk(budget=len(text) + 100, before=first_line - 1)
@@ -103,13 +99,13 @@ def parse(text: str, first_line: int = 1) -> Parsed:
 
 
 def cleaned(text: str) -> tuple[str, str]:
-    """The text in NFC, and why it is refused, empty when it is fine: what holds for the texts of every file."""
+    """The text in NFC, and why it is refused, else empty; for texts of every file."""
     text = unicodedata.normalize("NFC", text)
     return text, next((refusal(character) for _, character in _forbidden(text, "\t\n")), "")
 
 
 def refusal(character: str) -> str:
-    """Why a character is refused, by its name."""
+    """Why a character is refused, with its name."""
     unnamed = "LONE SURROGATE" if unicodedata.category(character) == "Cs" else "CONTROL CHARACTER"
     name = _NAMELESS.get(character) or unicodedata.name(character, unnamed)
     return f"contains U+{ord(character):04X} {name}, which is not allowed"
@@ -141,7 +137,7 @@ def _compose(text: str) -> Node | None:
 
 
 def _way_out(text: str, line: int) -> str:
-    """What mostly helps against what is on the line: a sign in a text that means something in YAML."""
+    """A hint for common mistakes: a sign in a text that means something in YAML."""
     written = next(islice(text.split("\n"), line - 1, None), "")
     if "\t" in written:
         return " (there is a tab on the line: indent with spaces, and put a text with a tab in quotes)"
@@ -152,7 +148,7 @@ def _way_out(text: str, line: int) -> str:
 
 @dataclass
 class _Walk:
-    """One walk over the node graph, collecting marks and flaws."""
+    """A walk over the node graph that collects marks and flaws."""
 
     budget: int
     before: int = 0
@@ -161,7 +157,7 @@ class _Walk:
     flaws: list[YamlFlaw] = field(default_factory=list)
 
     def path_at(self, index: int) -> FieldPath:
-        """The field that the character at `index` belongs to."""
+        """The field of the character at `index`."""
         before = (path for path, mark in self.marks.items() if mark.index <= index)
         return max(before, key=lambda path: (self.marks[path].index, len(path)), default=())
 
@@ -224,7 +220,7 @@ def _written_tag(tag: str) -> str:
 
 
 def _paired(text: str) -> str:
-    """Surrogate pairs, which JSON escapes everything beyond the first plane into, as the characters they stand for."""
+    """Joins surrogate pairs, by which JSON escapes characters beyond the first plane."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
 
 

@@ -1,1 +1,1 @@
-"""How an onboarding comes to live: its file is checked with all parts, and each starts when its stage comes."""
+"""Onboardings: the file, checked with all its parts, and the start of each part when its stage begins."""

@@ -1,4 +1,4 @@
-"""What the parts of an onboarding are started from when their stage comes, as it lies in the store."""
+"""Stored content from which the parts of an onboarding are started."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -21,7 +21,7 @@ _PIECE: Final = 1024 * 1024
 
 
 class PartWords(BaseModel):
-    """Whom the words `customer`, `owner` and those for teams mean where a part names somebody."""
+    """The people behind the words `customer`, `owner` and team names."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -30,7 +30,7 @@ class PartWords(BaseModel):
     teams: Mapping[str, str] = {}
 
     def somebody(self, entry: Any) -> Any:
-        """The entry of a person, with their id in the place of a word."""
+        """A person's entry with the id in place of a word."""
         word = entry.get("person") if isinstance(entry, dict) else None
         if word == CUSTOMER:
             return {**self.customer, **{key: value for key, value in entry.items() if key != "person"}}
@@ -39,7 +39,7 @@ class PartWords(BaseModel):
         return entry
 
     def in_file(self, file: Mapping[str, Any]) -> dict[str, Any]:
-        """The file of a part with its people in the place of the words for them."""
+        """A part's file with ids in place of words."""
         named = dict(file)
         if isinstance(signers := file.get("signers"), list):
             named["signers"] = [self.somebody(one) for one in signers]
@@ -49,10 +49,8 @@ class PartWords(BaseModel):
 
 
 class PartContent(BaseModel):
-    """The file that a part stands for, and the SHA-256 of each document that it names; both are in the store.
-
-    By its `fingerprint` a part is recognised whose file is not right any more, empty for a task to decide. `words` are
-    for another file that is to replace this one.
+    """A part's file and the SHA-256 of its documents, both stored. `fingerprint` recognises a started part whose file
+    is no longer valid; empty for a decision task. `words` apply to a replacement file.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -64,12 +62,12 @@ class PartContent(BaseModel):
 
     @property
     def tells_of_its_start(self) -> bool:
-        """Whether the file itself, and not only its kind, wants its requester told that it has begun."""
+        """Whether the file itself, not only its kind, wants the requester notified of the start."""
         policy = self.file.get("policy") or {}
         return bool((policy.get("tell_requester") or {}).get("started"))
 
     def spared(self, contacts: Iterable[Mapping[str, Any]], ids: Iterable[str]) -> tuple[BudgetExemption, ...]:
-        """Those of the customer's people whom it asks, or may ask, by its own `ids`, which are in its file's order."""
+        """The customer's people whom it may ask, by its own `ids`, which follow its file's order."""
         numbers = {identity(one): number for number, one in enumerate(contacts, start=1)}
         return tuple(
             BudgetExemption(person=id, key=f"contact-{numbers[identity(one)]}")
@@ -78,11 +76,10 @@ class PartContent(BaseModel):
         )
 
     def plain(self, id: str) -> PlainFile:
-        """The file of the part under an id."""
         return PlainFile(id, Path(), Parsed({**self.file, "id": id}, {}, ()))
 
     async def read_documents(self, store: Store) -> LocalDocuments:
-        """The documents that it names, from the store; `StoreFailure` when one is missing."""
+        """Its documents from the store; `StoreFailure` if one is missing."""
         found = {}
         for name, sha256 in self.documents.items():
             document = await store.document(sha256)
@@ -91,19 +88,18 @@ class PartContent(BaseModel):
 
 
 def people_of(file: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Whom a part asks, or may ask, in the order of its own ids."""
+    """Whom a part may ask, in the order of its own ids."""
     return file.get("signers") or [*filter(None, [file.get("who")]), *file.get("colleagues", ())]
 
 
 def identity(somebody: Mapping[str, Any]) -> str:
-    """The same for one person wherever their entry stands."""
+    """Equal for equal persons, wherever their entry is."""
     return str(somebody.get("person") or somebody.get("email", "")).casefold()
 
 
 class OnboardingContent(BaseModel):
-    """All parts by their ids, who owns them, who hears of what the owner has to do, and the customer's people.
-
-    `teams` are the ids of people and groups by the file's words for them.
+    """All parts by id, the owner and their deputy, and the customer's people. `teams` maps the file's words to ids of
+    people and groups.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -116,33 +112,32 @@ class OnboardingContent(BaseModel):
 
     @property
     def words(self) -> PartWords | None:
-        """Whom the words of the file mean."""
         if not self.contacts:
             return None
         return PartWords(customer=self.contacts[0], owner=self.owner, teams=self.teams)
 
     async def keep(self, store: Store, home: StoragePrefix, fingerprint: str) -> str:
-        """Keep it as a text of its own, which can be erased; the reference to it."""
+        """Store it as an erasable text; returns the reference."""
         return str(await store.texts.keep(home, f"parts-{fingerprint[:16]}", self.model_dump_json()))
 
     @classmethod
     async def read(cls, store: Store, home: StoragePrefix, word: str) -> Self:
-        """What a reference stands for; `StoreFailure` when it is not there any more."""
+        """Raises `StoreFailure` if it is gone."""
         return cls.model_validate_json(await _text(store, home, word))
 
 
 async def keep_part(store: Store, home: StoragePrefix, name: str, content: PartContent) -> str:
-    """Keep what a part is to be started from instead; the reference to it."""
+    """Store a part's replacement content; returns the reference."""
     return str(await store.texts.keep(home, name, content.model_dump_json()))
 
 
 async def read_part(store: Store, home: StoragePrefix, word: str) -> PartContent:
-    """What a part is to be started from instead."""
+    """A part's replacement content."""
     return PartContent.model_validate_json(await _text(store, home, word))
 
 
 async def read_what(store: Store, home: StoragePrefix, word: str, part: str) -> PartContent:
-    """What a part was started from, whether the reference is of its own or of what all parts are started from."""
+    """A part's content by a reference to its own replacement or to the onboarding's content."""
     kept = json.loads(await _text(store, home, word))
     if "parts" not in kept:
         return PartContent.model_validate(kept)
@@ -159,14 +154,13 @@ async def _text(store: Store, home: StoragePrefix, word: str) -> str:
 
 
 class KeptDocuments(LocalDocuments):
-    """Documents that were read already."""
+    """Documents already in memory."""
 
     def __init__(self, found: Mapping[str, bytes]) -> None:
         super().__init__(max_megabytes=0)
         self._found = found
 
     def read(self, folder: Path, file: str) -> bytes:
-        """See `LocalDocuments`."""
         if file not in self._found:
             raise ValueError("is not in the store any more")
         return self._found[file]

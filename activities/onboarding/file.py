@@ -1,4 +1,4 @@
-"""The onboarding file as people write it (docs/onboarding.md), but for its parts, which are files of their own kind."""
+"""The onboarding file (docs/onboarding.md), except its parts, which have models of their own."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,31 +27,31 @@ from workflows.model.notifications import QUIET_AT_MOST
 
 CUSTOMER: Final = "customer"
 OWNER: Final = "owner"
-"""Words that stand for people wherever a part names somebody; the names of `teams` do, too."""
+"""Word for a person, like the names of `teams`."""
 STAGES_AT_MOST: Final = 50
 PARTS_AT_MOST: Final = 400
-"""Of all stages together."""
+"""In all stages together."""
 TEAMS_AT_MOST: Final = 50
 COLLEAGUES_AT_MOST: Final = 20
 ID_AT_MOST: Final = 48
 
 SHORT_ID: Final = rf"[A-Za-z0-9_-]{{1,{ID_AT_MOST}}}"
 ShortId = Annotated[str, Field(pattern=rf"^{SHORT_ID}$")]
-"""Of what other ids begin with: a dot would end it."""
+"""Prefix of other ids, so without a dot."""
 
 
 @dataclass
 class OnboardingChecks(FileChecks):
-    """The knowledge behind the fields of one onboarding file; its parts have their own."""
+    """Validation context of an onboarding file; its parts have their own."""
 
     closes: ClassVar[bool] = False
 
     groups: Mapping[str, tuple[str, ...]]
-    """The members of the groups that stand for teams."""
+    """Members of groups that are teams."""
 
     @classmethod
     async def look_up(cls, plain: Any, *, catalogue: Catalogue, directory: Directory, now: datetime) -> Self:
-        """Ask the directory for everybody whom the file names, before anything of it was validated."""
+        """Look up everybody whom the unvalidated file names."""
         fields = plain if isinstance(plain, dict) else {}
         customer, teams = fields.get("customer"), fields.get("teams")
         entries = [customer] if isinstance(customer, dict) else []
@@ -67,11 +67,11 @@ class OnboardingChecks(FileChecks):
 
     @property
     def concerned(self) -> ConcernedPersons:
-        """The owner; whom the parts ask is checked with each of them."""
+        """The owner only: each part checks whom it asks."""
         return ConcernedPersons(self.right.get("owner"), frozenset())
 
     def team(self, id: str) -> tuple[str, ...]:
-        """The people of a team: one person of the directory, or all of a group; `ValueError` for too many."""
+        """The people of a team, which is a person or a group; `ValueError` for too many."""
         members = self.groups[id] if id in self.groups else (self.person(id).id,)
         if len(members) > PEOPLE_AT_MOST:
             raise ValueError(f"the group {id} has {len(members):,} people: at most {PEOPLE_AT_MOST} can be told")
@@ -92,7 +92,7 @@ def _checks(info: ValidationInfo) -> OnboardingChecks:
 
 
 class ContactEntry(SomebodyEntry):
-    """Somebody of the customer: of the directory, or standing here in full."""
+    """A person of the customer, by directory id or described in full."""
 
     @field_validator("person")
     @classmethod
@@ -101,7 +101,7 @@ class ContactEntry(SomebodyEntry):
 
 
 class CustomerEntry(ContactEntry):
-    """The customer; `company` is what the onboarding is called by, else its id: never a person's name."""
+    """The customer; the onboarding's name is `company`, else the id, never a person's name."""
 
     company: Name | None = None
     colleagues: tuple[ContactEntry, ...] = Field(default=(), max_length=COLLEAGUES_AT_MOST)
@@ -109,21 +109,21 @@ class CustomerEntry(ContactEntry):
     @model_validator(mode="before")
     @classmethod
     def _named_beside_a_person(cls, entry: Any) -> Any:
-        """`name` beside `person` is what the customer is called: the person has a name of their own."""
+        """`name` beside `person` is the customer's company: the person's name is in the directory."""
         if isinstance(entry, dict) and entry.get("person") is not None and "name" in entry:
             return {**{key: value for key, value in entry.items() if key != "name"}, "company": entry["name"]}
         return entry
 
 
 class QuietEntry(FileModel):
-    """How many notices of one onboarding the customer gets in a time."""
+    """The notification budget of the customer: notices per time span."""
 
     most: Annotated[int, Field(ge=1, le=QUIET_AT_MOST)] = 3
     per: Span = "1d"
 
 
 class NoticeEntry(FileModel):
-    """News that somebody gets when the stage begins."""
+    """News sent when the stage begins."""
 
     id: Id | None = None
     to: Name
@@ -131,7 +131,7 @@ class NoticeEntry(FileModel):
 
 
 class StageEntry(FileModel):
-    """A stage; what its agreements, tasks and steps say is checked as what they are."""
+    """A stage; agreements, tasks and steps are validated by their own models."""
 
     name: Name
     agreements: tuple[dict[str, Any], ...] = ()
@@ -147,8 +147,6 @@ class StageEntry(FileModel):
 
 
 class OnboardingFile(AskingFile):
-    """An onboarding: for whom, by whom, and its stages."""
-
     kind: KindId = "customer-onboarding"
     id: ShortId | None = None
     customer: CustomerEntry
@@ -190,7 +188,7 @@ class OnboardingFile(AskingFile):
         return stages
 
     def people_of(self, word: str) -> str:
-        """The id of the directory, or of a group, that a word of the file stands for; `ValueError` for no such team."""
+        """The directory id or group behind a word of the file; `ValueError` for an unknown team."""
         if word not in self.teams:
             raise ValueError(f'"{word}" is none of teams{did_you_mean(word, self.teams)}')
         return self.teams[word]

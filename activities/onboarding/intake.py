@@ -1,4 +1,4 @@
-"""What a checked onboarding file becomes: the workflow's input, and what its parts are started from, for the store."""
+"""From a checked onboarding file to the workflow's input and the stored content of its parts."""
 
 import asyncio
 import hashlib
@@ -38,22 +38,22 @@ from workflows.onboarding.state import OnboardingInput
 
 @dataclass(frozen=True)
 class PreparedOnboarding:
-    """An onboarding whose file was checked in full, with all its parts; nothing is stored or started yet."""
+    """A fully checked onboarding; nothing is stored or started yet."""
 
     given: OnboardingInput
     content: OnboardingContent = field(repr=False)
     documents: Mapping[str, bytes] = field(repr=False)
-    """The PDFs of its agreements, by their SHA-256."""
+    """PDFs of its agreements, by SHA-256."""
     people: bytes | None = field(repr=False)
     texts: Mapping[str, str] = field(repr=False)
-    """What its news say, by the id of the part."""
+    """Texts of its news, by part id."""
     parts: Mapping[str, "PreparedPart"] = field(repr=False)
-    """Its agreements, tasks and steps as each would be started alone."""
+    """Agreements, tasks and steps, each as it would be started alone."""
     overdue: FileFaults | None = None
-    """Why it can be recognised, but not started any more."""
+    """Why it can be recognised but no longer started."""
 
     async def kept(self, store: Store) -> OnboardingInput:
-        """See `path.Prepared`: documents, people, and what the parts are started from, under the fingerprint."""
+        """Stores documents, people and the parts' content, under the fingerprint."""
         home, digest = StoragePrefix.of(self.given.onboarding.workflow_id), self.given.fingerprint
         for document in self.documents.values():
             await store.put_document(document)
@@ -69,7 +69,7 @@ class PreparedOnboarding:
         )
 
     async def lives(self, store: Store, given: FollowUpInput) -> None:
-        """See `path.Prepared`: its people."""
+        """Stores its people."""
         await store.choose_signers(StoragePrefix.of(given.subject.workflow_id), given.fingerprint)
 
 
@@ -89,10 +89,9 @@ async def prepare_onboarding(
     documents: LocalDocuments | None = None,
     templates: Path | None = None,
 ) -> PreparedOnboarding:
-    """Check an onboarding file in full, with every part as if it were started alone; nothing is started.
-
-    `templates` is the folder of the templates that it may name. Raises `FileFaults` with all that is wrong, and
-    `DirectoryFailure` when nobody can be looked up. A due date of a part that is over stands in `overdue`.
+    """Check an onboarding file in full, with every part; starts nothing. `templates` is the folder of its templates.
+    Raises `FileFaults` with all faults, `DirectoryFailure` if people cannot be looked up. A part's past due date is
+    reported in `overdue`.
     """
     plain = await read_as(Kind.ONBOARDING, written)
     template = await asyncio.to_thread(read_template, plain, templates) if templates else None
@@ -110,7 +109,6 @@ async def prepare_onboarding(
 def _prepared(
     plain: PlainFile, drafts: PartDrafts, parts: Mapping[str, PreparedPart], policy: Policy
 ) -> PreparedOnboarding:
-    """What becomes of a file that is right, and of its parts."""
     file = drafts.file
     content = OnboardingContent(
         owner=file.owner,
@@ -133,7 +131,6 @@ def _prepared(
 
 
 def _given(drafts: PartDrafts, parts: Mapping[str, PreparedPart], policy: Policy, digest: str) -> OnboardingInput:
-    """The workflow's input of a file whose parts are right."""
     file = drafts.file
     id = file.id or f"onboarding-{digest[:12]}"
     teams = (one for team in file.teams.values() for one in drafts.checks.team(team))
@@ -158,7 +155,7 @@ def _given(drafts: PartDrafts, parts: Mapping[str, PreparedPart], policy: Policy
 
 
 def _with_people(stage: StagePlan, drafts: PartDrafts, parts: Mapping[str, PreparedPart]) -> StagePlan:
-    """The stage with whom each of its parts asks first, and with the people whom its word for a team means."""
+    """The stage with whom each part asks first, and its teams' members."""
     return stage.replace(
         parts=tuple(
             plan.replace(
@@ -173,7 +170,7 @@ def _with_people(stage: StagePlan, drafts: PartDrafts, parts: Mapping[str, Prepa
 
 
 def _members(plan: PartPlan, part: PreparedPart, drafts: PartDrafts) -> Iterator[str]:
-    """A team's people; of the customer the ids that the onboarding and the part know them by."""
+    """A team's people; customers by the ids that both onboarding and part use."""
     people = part.given.subject.people
     if plan.team == CUSTOMER:
         own = (one.person for one, is_customer in zip(people, _customers(plan, drafts), strict=False) if is_customer)
@@ -183,7 +180,7 @@ def _members(plan: PartPlan, part: PreparedPart, drafts: PartDrafts) -> Iterator
 
 
 def _customers(plan: PartPlan, drafts: PartDrafts) -> Iterator[bool]:
-    """Of each of a part's people whether they are the customer."""
+    """For each of a part's people, whether they are the customer."""
     [file] = (draft.file.plain for draft in drafts.all if draft.plan.id == plan.id and draft.file)
     customer = identity(drafts.contacts_plain[0])
     return (identity(one) == customer for one in people_of(file))
@@ -199,7 +196,7 @@ class Sources:
     now: datetime
 
     async def prepare(self, what: PartKind, file: PlainFile) -> PreparedPart:
-        """The part as it would be started alone; raises what `prepare_onboarding` of its kind does."""
+        """The part as it would be started alone; raises as its kind's `prepare` function."""
         against: dict[str, Any] = {"catalogue": self.catalogue, "directory": self.directory, "now": self.now}
         if what is PartKind.AGREEMENT:
             return await intake.prepare_request(file, documents=self.documents, **against)
@@ -223,14 +220,14 @@ async def _parts(drafts: PartDrafts, sources: Sources) -> dict[str, PreparedPart
 
 
 def _in_full(plain: PlainFile, file: OnboardingFile, directory: Directory) -> tuple[str | None, ...]:
-    """The ids of those of the customer's people who stand in full."""
+    """Ids of the customer's people who are described in full."""
     everyone = (one.in_full for one in (file.customer, *file.customer.colleagues))
     id = file.id or launch.fingerprint(plain.plain)
     return ids_in_full(everyone, Kind.ONBOARDING.workflow_id(id), directory.secret)
 
 
 async def _deputy(plain: PlainFile, file: OnboardingFile, checks: OnboardingChecks, directory: Directory) -> str:
-    """Who hears when a decision of the owner waits: their manager, else somebody of a team."""
+    """Who is notified while a decision of the owner waits: the manager, else a team member."""
     owner = await directory.person(file.owner)
     teams = (one for id in file.teams.values() for one in checks.team(id))
     deputy = next((id for id in (owner.manager, owner.delegate, *teams) if id and id != file.owner), None)
@@ -241,7 +238,7 @@ async def _deputy(plain: PlainFile, file: OnboardingFile, checks: OnboardingChec
 
 
 def content_of(file: Mapping[str, Any], part: PreparedPart) -> PartContent:
-    """What a part that was checked is started from when its time comes; its document is to be put into the store."""
+    """A checked part's content; its document must be stored separately."""
     document = file.get("document")
     name = document.get("file") if isinstance(document, dict) else None
     pdf = _pdf(part)
@@ -250,7 +247,7 @@ def content_of(file: Mapping[str, Any], part: PreparedPart) -> PartContent:
 
 
 def asked(prepared: PreparedPart) -> tuple[str, ...]:
-    """Whom a part asks, or may ask, in the order of its file."""
+    """Whom a part may ask, in the order of its file."""
     if isinstance(prepared, intake.PreparedRequest):
         return tuple(one.person for one in prepared.request.brief.people)
     task = prepared.given.task
@@ -259,7 +256,7 @@ def asked(prepared: PreparedPart) -> tuple[str, ...]:
 
 
 def _word(id: str) -> str:
-    """An id as names of texts have it."""
+    """An id as a name of stored texts."""
     return id.lower().replace("_", "-")
 
 
@@ -272,21 +269,19 @@ def _sha256(content: bytes) -> str:
 
 
 def fingerprint_of(written: PlainFile, documents: LocalDocuments) -> str:
-    """What `prepare_onboarding` gives, also of a file that is not right any more; `ValueError` when it cannot be
-    known.
-    """
+    """As `prepare_onboarding` computes it, also for a file that is no longer valid; `ValueError` if unknown."""
     hashes = {name: _sha256(documents.read(written.folder, name)) for name in _named(written.plain)}
     return _fingerprint(written.plain, hashes)
 
 
 def _fingerprint(plain: Mapping[str, Any], hashes: Mapping[str, str]) -> str:
-    """What the file says itself, without its id and with the documents by their hashes; not what a template says."""
+    """Of the file without its id, with documents by hash; templates do not count."""
     own = {key: value for key, value in plain.items() if key != "id"}
     return launch.fingerprint({**own, "documents": {name: hashes[name] for name in _named(plain) if name in hashes}})
 
 
 def _named(plain: Mapping[str, Any]) -> Iterator[str]:
-    """The documents that stand in the file itself."""
+    """Documents named in the file itself."""
     for agreement in (one for stage in maps(plain, "stages") for one in maps(stage, "agreements")):
         document = agreement.get("document")
         if isinstance(document, dict) and isinstance(name := document.get("file"), str):
@@ -294,16 +289,16 @@ def _named(plain: Mapping[str, Any]) -> Iterator[str]:
 
 
 _DEFAULTS: Final = ("kind", "requester", "owner", "who", "colleagues")
-"""What another file need not say again."""
+"""Fields that a replacement file may omit."""
 
 
 class NoSuchSigner(ValueError):
-    """Nobody of this id is to sign it."""
+    """No signer has this id."""
 
 
 @dataclass(frozen=True)
 class RestartedPart:
-    """A part of one onboarding, and what it was started from before."""
+    """A part to start anew, and its previous content."""
 
     store: Store
     home: StoragePrefix
@@ -311,7 +306,7 @@ class RestartedPart:
     before: PartContent
 
     async def from_file(self, file: PlainFile, sources: Sources) -> str:
-        """The reference of another file, which was checked in full; raises what `prepare` of its kind does."""
+        """Store a checked replacement file; returns the reference. Raises as `Sources.prepare`."""
         content = file.plain
         if isinstance(content, dict):
             content = {**self._defaults, **{key: value for key, value in content.items() if key != "id"}}
@@ -319,10 +314,7 @@ class RestartedPart:
         return await self._kept(file.saying(content), sources)
 
     async def with_signers(self, others: Mapping[str, str], sources: Sources) -> str:
-        """The reference of the same with other signers, by the ids they had; `NoSuchSigner` for who is none of them.
-
-        Repeated, it gives the same: who was exchanged already stays.
-        """
+        """Store the content with signers exchanged by id; returns the reference. Idempotent; raises `NoSuchSigner`."""
         known = self._signers(sources.directory.secret)
         ids = [id for id, _ in known]
         wanted = {_at_position(old, ids): new for old, new in others.items()}
@@ -335,7 +327,7 @@ class RestartedPart:
         return await self._kept(kept.plain(self.home.id), replace(sources, documents=documents))
 
     def _named(self, file: dict[str, Any]) -> dict[str, Any]:
-        """With the people in the place of the onboarding's words for them."""
+        """With ids in place of the onboarding's words."""
         return self.before.words.in_file(file) if self.before.words else file
 
     @property
@@ -343,7 +335,7 @@ class RestartedPart:
         return {key: self.before.file[key] for key in _DEFAULTS if key in self.before.file}
 
     def _signers(self, secret: SecretStr | None) -> list[tuple[str, Any]]:
-        """Each by the id that the request knows them by; without a secret who stands in full by their position."""
+        """Signers by the request's ids; without a secret, those described in full by position."""
         entries = self.before.file.get("signers") or ()
         return [(_id_of(one, place, secret), one) for place, one in enumerate(entries, start=1)]
 
@@ -366,11 +358,10 @@ def _id_of(entry: Mapping[str, Any], position: int, secret: SecretStr | None) ->
 
 
 def _at_position(word: str, ids: Sequence[str]) -> str:
-    """The id at the position that `signer-2` stands for; any other word as it is."""
+    """The id at the position of `signer-2`; other words unchanged."""
     position = position_of(word)
     return ids[position - 1] if position and position <= len(ids) else word
 
 
 def _exchanged(entry: Mapping[str, Any], new: str | None) -> Mapping[str, Any]:
-    """Somebody else in the same place."""
     return entry if new is None else {**{key: entry[key] for key in ("order", "role") if key in entry}, "person": new}

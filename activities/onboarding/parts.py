@@ -1,4 +1,4 @@
-"""The parts of an onboarding: each is a request or task file of its own, with the people of the onboarding in it."""
+"""The parts of an onboarding: each becomes a request or task file with the onboarding's people."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -25,21 +25,21 @@ TEAM_TASK: Final = "team-task"
 CUSTOMER_STEP: Final = "customer-step"
 _LISTS: Final = {"agreements": PartKind.AGREEMENT, "tasks": PartKind.TASK, "steps": PartKind.STEP}
 _OURS: Final = {"team": PartKind.TASK, "tell_customer": PartKind.TASK, "delegate": PartKind.STEP}
-"""Keys that a part may have beside those of the file that it stands for, and which kind of part has each."""
+"""Keys of a part that its own file does not have, and the kinds of parts that may have them."""
 
 
 @dataclass(frozen=True)
 class PartDraft:
-    """A part, and the file that it stands for; None for news."""
+    """A part and its own file; None for news."""
 
     plan: PartPlan
     place: TemplatePosition
     file: PlainFile | None = None
     text: str = ""
-    """What news say."""
+    """Text of news."""
 
     def faults(self, found: FileFaults) -> FileFaults:
-        """Faults of the part's own file, as faults of the onboarding's."""
+        """Faults of the part's file, as faults of the onboarding file."""
         at = written_path(self.place.path)
         return FileFaults(
             type(one)(one.file, one.line, f"{at}.{path}" if (path := self._written(one.path)) else at, one.says)
@@ -47,29 +47,28 @@ class PartDraft:
         )
 
     def _written(self, path: str) -> str:
-        """The field as people wrote it: of a team's task it is the team that says who."""
+        """The field as people wrote it: for a team's task, the team."""
         of_team = self.plan.what is PartKind.TASK and self.plan.team is not None
         return "team" if of_team and path.partition(".")[0] == "who" else path
 
 
 @dataclass
 class PartDrafts:
-    """All parts of a file that is right but for them, stage by stage, and what is wrong with them."""
+    """All parts of an otherwise valid file, by stage, with their faults."""
 
     file: OnboardingFile
     merged: MergedTemplate
     checks: OnboardingChecks
     deputy: str
-    """Who hears of what its owner has to do."""
+    """Who is notified of the owner's tasks."""
     in_full: tuple[str | None, ...]
-    """The ids of the customer and their colleagues who stand in full, None for those of the directory."""
+    """Ids of customer and colleagues described in full, None for those of the directory."""
     stages: list[list[PartDraft]] = field(default_factory=list)
     wrong: list[FileFaults] = field(default_factory=list)
     _counts: dict[PartKind, int] = field(default_factory=dict)
     _ids: set[str] = field(default_factory=set)
 
     def read(self) -> None:
-        """Read all stages."""
         for number, stage in enumerate(self.file.stages):
             drafts: list[PartDraft] = []
             for key, what in _LISTS.items():
@@ -81,7 +80,6 @@ class PartDrafts:
 
     @property
     def plans(self) -> tuple[StagePlan, ...]:
-        """The stages as the workflow knows them."""
         return tuple(
             StagePlan(name=stage.name, parts=tuple(draft.plan for draft in drafts))
             for stage, drafts in zip(self.file.stages, self.stages, strict=True)
@@ -89,7 +87,6 @@ class PartDrafts:
 
     @property
     def all(self) -> Iterator[PartDraft]:
-        """All parts."""
         for drafts in self.stages:
             yield from drafts
 
@@ -133,25 +130,24 @@ class PartDrafts:
 
     @property
     def customer_id(self) -> str:
-        """The customer's id: of the directory, or as somebody who stands in full."""
         return self.contacts[0]
 
     @property
     def contacts(self) -> tuple[str, ...]:
-        """The ids of the customer and their colleagues."""
+        """Ids of the customer and their colleagues."""
         everyone = (self.file.customer, *self.file.customer.colleagues)
         return tuple(one.person or id or "" for one, id in zip(everyone, self.in_full, strict=True))
 
     @property
     def people(self) -> bytes | None:
-        """What the store keeps of those of them who stand in full."""
+        """The people described in full, as stored."""
         return SignersFile.of(
             (one.in_full for one in (self.file.customer, *self.file.customer.colleagues)), self.in_full
         )
 
     @property
     def contacts_plain(self) -> tuple[dict[str, Any], ...]:
-        """The customer and their colleagues as a part names them."""
+        """The customer and their colleagues, as a part names them."""
         return tuple(map(_plain, (self.file.customer, *self.file.customer.colleagues)))
 
     def _part(self, plan: PartPlan, entry: dict[str, Any], place: TemplatePosition) -> PartDraft:
@@ -187,7 +183,7 @@ class PartDrafts:
         return plan.replace(team=words[0], asked=(people[0],)) if words and words[0] and people[0] else plan
 
     def _somebody(self, entry: Any) -> Any:
-        """A signer with the person in the place of a word for them."""
+        """A signer with the person in place of a word."""
         words = PartWords(customer=self._customer, owner=self.file.owner, teams=self.file.teams)
         return words.somebody(entry)
 
@@ -212,7 +208,7 @@ class PartDrafts:
         return known.replace(asked=(asked,)) if isinstance(asked, str) else known
 
     def _contact(self, who: Any) -> int:
-        """Which of the customer's people a step asks: `customer`, an id, or the address of somebody in full."""
+        """Index of the person whom a step asks: `customer`, an id, or an address."""
         if who == {"person": CUSTOMER}:
             return 0
         for place, one in enumerate(self.contacts_plain):
@@ -222,7 +218,7 @@ class PartDrafts:
         raise _Wrong(("who",), f"must be the customer or one of customer.colleagues: {', '.join(dict.fromkeys(known))}")
 
     def _step(self, own: dict[str, Any], entry: dict[str, Any], asked: int) -> dict[str, Any]:
-        """The task file of a step that one of the customer's people is asked for, by their place among the contacts."""
+        """The task file of a step for the contact at index `asked`."""
         step = {"kind": CUSTOMER_STEP, "owner": self.file.owner, **own, "who": self.contacts_plain[asked]}
         if "delegate" in entry and "colleagues" in own:
             raise _Wrong(("colleagues",), "and delegate say the same: only one of them can be given")
@@ -262,7 +258,7 @@ def _plain(somebody: Any) -> dict[str, Any]:
 
 
 def _persons(file: Mapping[str, Any]) -> list[Any]:
-    """Whom an agreement names as its signers, in their order; None for somebody in full."""
+    """Signer ids of an agreement in order; None for people described in full."""
     signers = file.get("signers")
     return [one.get("person") for one in signers if isinstance(one, dict)] if isinstance(signers, list) else []
 

@@ -1,4 +1,4 @@
-"""The parts of an onboarding as Temporal and the store know them: started, looked at, ended (docs/onboarding.md)."""
+"""The onboarding port: starts, reads and ends the parts of an onboarding (docs/onboarding.md)."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -59,7 +59,7 @@ from workflows.signature.state import SignatureInput
 
 _CLOCKS_DIFFER: Final = timedelta(minutes=5)
 _JUST_AFTER: Final = timedelta(seconds=10)
-"""Longer than a part's first work takes: one that is still at it then may be moved on to its first reminder."""
+"""Longer than a part's first work takes: a part still at it may be moved to its first reminder."""
 _SAYS_AT_MOST: Final = 300
 _BY: Final = "countersign"
 _DECIDE: Final = phrase("Decide: {title}")
@@ -72,20 +72,20 @@ _BROKEN_OFF: Final = phrase("It was broken off.")
 
 
 def wall_clock() -> datetime:
-    """The instant as of which a part is checked; its own workflow knows its own time."""
+    """The time as of which parts are checked; their workflows have their own clocks."""
     return datetime.now(UTC)
 
 
 @dataclass(frozen=True)
 class _Begun(path.StartResult):
-    """A part that was started from its content, or had been; `asked` are those whom that asks first."""
+    """A started or recognised part; `asked` are those it asks first."""
 
     asked: tuple[str, ...] = ()
 
 
 @dataclass
 class OnboardingPartsService(OnboardingParts):
-    """Starts the parts by the one start path; `policies` is the catalogue, read anew for each order."""
+    """Starts parts by the one start path; `policies` is the catalogue, read anew for each order."""
 
     client: Client
     store: Store
@@ -94,8 +94,9 @@ class OnboardingPartsService(OnboardingParts):
     now: Callable[[], datetime] = wall_clock
 
     async def start(self, order: PartsToStart) -> PartsSeen:
-        """See the port; one after the other, for each may have a document of its own. Then the clocks of all are moved
-        at once, and of those that were there already all are asked at once: what does not answer takes its time."""
+        """Starts one after the other, since each may have a document in memory. Then moves all clocks, and asks the
+        parts that existed before, concurrently.
+        """
         home = StoragePrefix.of(order.workflow_id)
         with failing_as_application_errors():
             content, catalogue = await OnboardingContent.read(self.store, home, order.content), await self._catalogue()
@@ -123,7 +124,7 @@ class OnboardingPartsService(OnboardingParts):
     async def _start(
         self, order: PartsToStart, part: PartToStart, content: OnboardingContent, catalogue: Catalogue, ahead: timedelta
     ) -> PartSeen | path.StartResult | StoreAway:
-        """That a part lives, why it is not to, or why that is not known yet."""
+        """The started part, why it is refused, or that the store is unavailable."""
         try:
             return await self._started(order, part, content, catalogue, ahead)
         except path.IdTaken as taken:
@@ -146,7 +147,7 @@ class OnboardingPartsService(OnboardingParts):
             )
             return _Begun(**vars(started), asked=joined.given.first_turn[:PEOPLE_AT_MOST])
         except (FileFaults, DocumentMissing, DocumentDamaged) as faults:
-            # It may have been started while this was right: by an earlier attempt, or alone.
+            # It may have been started while its content was valid: by an earlier attempt, or alone.
             says = faults.in_short if isinstance(faults, FileFaults) else str(faults)
             try:
                 known = WorkflowName(what.runs_as or Kind.TASK, part.id)
@@ -164,13 +165,13 @@ class OnboardingPartsService(OnboardingParts):
         of: tuple[PartContent, PartKind],
         catalogue: Catalogue,
     ) -> PreparedPart:
-        """A part as it is to be started from what it is `of`; raises what is wrong with its file or document by now."""
+        """A part ready to start from the content and kind in `of`; raises the faults of its file or document."""
         kept, what = of
         sources = Sources(catalogue, self.directory, await kept.read_documents(self.store), self.now())
         return _joined(await sources.prepare(what, kept.plain(part.id)), order, part, kept, content)
 
     async def _asked(self, order: PartsToStart, part: PartToStart) -> path.StartResult | None:
-        """The task to decide that an earlier attempt started: its words may be others since, the question is not."""
+        """The decision task started by an earlier attempt, recognised even if its text differs by now."""
         if part.after is None:
             return None
         what = WorkflowName(Kind.TASK, part.id)
@@ -180,10 +181,9 @@ class OnboardingPartsService(OnboardingParts):
         return path.StartResult(what.id, what.workflow_id, found.run_id, created=False)
 
     async def _rehearsed(self, order: PartsToStart) -> timedelta:
-        """How far a rehearsal has moved the clock of the onboarding; zero for what only looks so by a worker's clock.
-
-        An activity has the time of its workflow from the server, moved or not: only its own clock shows the difference,
-        and only the server can say whose it is.
+        """How far a rehearsal has moved the onboarding's clock, zero if only the worker's clock is off. An activity
+        gets its workflow's time from the server: only its own clock shows the difference, and only the server tells
+        which clock is moved.
         """
         if not (ahead := _ahead(order.now, self.now())) or await self._was_moved(order.workflow_id):
             return ahead
@@ -191,11 +191,10 @@ class OnboardingPartsService(OnboardingParts):
         return timedelta()
 
     async def _was_moved(self, workflow_id: str) -> bool:
-        """Whether somebody has moved the clock of a workflow."""
         return await moved_on(self.client)(workflow_id)
 
     async def _begin(self, workflow_id: str, ahead: timedelta) -> None:
-        """Move the clock of a part to where the rehearsal is; it begins by itself if nobody can."""
+        """Move a part's clock to the rehearsal's time; on failure it begins by itself."""
         move = TimeSkipper(self.client).fast_forward(self.client.get_workflow_handle(workflow_id), ahead + _JUST_AFTER)
         with suppress(RPCError, TimeoutError):
             await asyncio.wait_for(move, ANSWERS_WITHIN.total_seconds())
@@ -203,7 +202,6 @@ class OnboardingPartsService(OnboardingParts):
     async def _content(
         self, order: PartsToStart, part: PartToStart, content: OnboardingContent
     ) -> tuple[PartContent, PartKind]:
-        """What a part is started from, and as what."""
         if part.after is not None:
             return await self._decision(order, part, content), PartKind.TASK
         if part.content is None:
@@ -211,7 +209,7 @@ class OnboardingPartsService(OnboardingParts):
         return await read_part(self.store, StoragePrefix.of(order.workflow_id), part.content), part.what
 
     async def _decision(self, order: PartsToStart, part: PartToStart, content: OnboardingContent) -> PartContent:
-        """The task to decide about a part, in its owner's language, in which stands why it ended as it did."""
+        """The task to decide about a part, in the owner's language, with the reason of its ending."""
         title = str(_title_of(content.parts[part.part], part.part))
         say = (await language_of(self.directory, content.owner, order.workflow_id)).say
         why = " ".join(filter(None, (say(_ended_as(part), fault=part.says), await self._reasons(part))))
@@ -227,7 +225,7 @@ class OnboardingPartsService(OnboardingParts):
         )
 
     async def _reasons(self, part: PartToStart) -> str:
-        """Why somebody declined, in their own words, as far as these were not erased."""
+        """Reasons for declining, without erased ones."""
         kind = part.what.runs_as
         if kind is None or part.after is None:
             return ""
@@ -240,14 +238,13 @@ class OnboardingPartsService(OnboardingParts):
         return " ".join(reason for reason in reasons if reason not in (ERASED, DAMAGED))
 
     async def _subscribe(self, order: PartsToStart, workflow_id: str) -> PartSeen | None:
-        """Have one that was there already tell the onboarding as well; how it ended, if it has."""
+        """Subscribe the onboarding to a part that already existed; how it ended, if it has."""
         wanted = Subscription(actor=_BY, workflow=order.workflow_id)
         if says := await offer(self.client, workflow_id, wanted, order.onboarding):
             activity.logger.warning("part not subscribed to", extra={"workflow": workflow_id, "says": says})
         return await self._look_at(workflow_id)
 
     async def look_at(self, parts: PartsToLookAt) -> PartsSeen:
-        """See the port."""
         with failing_as_application_errors():
             seen = await asyncio.gather(*(self._look_at(id) for id in parts.parts))
         return PartsSeen(parts=tuple(one for one in seen if one is not None))
@@ -263,7 +260,6 @@ class OnboardingPartsService(OnboardingParts):
         return PartSeen(id=what.id, broken=True, left=left) if found is None or found.status.broken_off else None
 
     async def end(self, parts: PartsToEnd) -> None:
-        """See the port."""
         wanted = (
             Done(actor=parts.actor, note=parts.reason, decided=True)
             if parts.done
@@ -288,9 +284,8 @@ class OnboardingPartsService(OnboardingParts):
             activity.logger.info("part not ended", extra={"workflow": workflow_id, "says": says})
 
     async def _end_forgotten(self, order: PartsToStart, part: PartToStart, wanted: Cancellation) -> None:
-        """End the document of an agreement of which there is neither a workflow nor a record, by what it began with.
-
-        Where that was erased since, or is not right any more, it is only logged: waiting would mend nothing.
+        """End the document of an agreement without workflow and record, by its stored content. Content that is erased
+        or invalid by now is only logged: a retry would not help.
         """
         catalogue = await self._catalogue()
         try:
@@ -302,14 +297,14 @@ class OnboardingPartsService(OnboardingParts):
             activity.logger.error("forgotten part not ended", extra={"part": part.id, "says": type(lost).__name__})
             return
         if isinstance(given := checked.given, SignatureInput):
-            # Nobody is asked any more: its message stays where it can be erased.
+            # Nobody is asked any more: the message stays in the erasable store.
             given = given.replace(brief=given.brief.replace(message=None))
             by = order.workflow_id
             await end_forgotten(self.client, self.store, given, wanted, self.now(), parent=by)
 
 
 def _ahead(now: datetime | None, here: datetime) -> timedelta:
-    """How far the clock of an onboarding is ahead of ours; zero for what is on its way for some time."""
+    """How far the onboarding's clock is ahead of ours; zero if its time is only that of the scheduling."""
     ahead = now - here if now else timedelta()
     return ahead if ahead > _CLOCKS_DIFFER else timedelta()
 
@@ -317,13 +312,14 @@ def _ahead(now: datetime | None, here: datetime) -> timedelta:
 def _joined(
     prepared: PreparedPart, order: PartsToStart, part: PartToStart, kept: PartContent, content: OnboardingContent
 ) -> PreparedPart:
-    """The part with what the onboarding adds, by which it is not recognised: who is told of its end, the budget of
-    notices, how the onboarding came to be, and of a task to decide about what."""
+    """The part with what the onboarding adds outside its fingerprint: subscription, notification budget, origin, and
+    the subject of a decision task.
+    """
     given, spared = prepared.given, kept.spared(content.contacts, asked(prepared))
     others = tuple(one for one in given.subscribers if one != order.workflow_id)
     quiet = order.quiet.replace(people=spared) if order.quiet and spared else None
     told = given.policy.tell_requester
-    # The owner follows the onboarding: that each part has begun is no news of its own, unless its file wants it.
+    # The owner follows the onboarding: a part's start is news only if its own file wants it.
     policy = given.policy.replace(tell_requester=told.replace(started=told.started and kept.tells_of_its_start))
     changes: dict[str, Any] = {"subscribers": (*others, order.workflow_id), "quiet": quiet}
     if not isinstance(prepared, PreparedRequest):
@@ -336,7 +332,7 @@ def _joined(
 
 
 def _teams(policy: Policy, told: tuple[str, ...]) -> Iterator[Target]:
-    """Those of the teams whom the agreement's own policy does not tell."""
+    """The teams that the agreement's own policy does not notify."""
     known = {target.person for target in policy.handoff} | {target.target for target in policy.handoff}
     return (Target(target=person, person=person) for person in told if person not in known)
 
@@ -348,7 +344,7 @@ def _title_of(content: PartContent, part: str) -> object:
 
 
 def _ended_as(part: PartToStart) -> str:
-    """How a part ended, in English until its owner's language says it."""
+    """How a part ended, in English, to be translated."""
     if part.status and part.what.runs_as:
         return words_for(NotificationType.SETTLED, NoticeAction.OPEN, part.status, of=part.what.runs_as).body
     return _NOT_STARTED if part.says else _BROKEN_OFF

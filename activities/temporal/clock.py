@@ -1,4 +1,4 @@
-"""Clock skew of a worker against the Temporal server, measured from its activities once a minute."""
+"""Clock skew of a worker against the Temporal server, measured by its activities once a minute."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -18,11 +18,11 @@ from activities.records.store import Store
 from workflows.model.clock_skew import CLOCKS_APART
 
 LOOKED_AT_EVERY: Final = 60.0
-"""Seconds. Of what was seen in them the least difference counts: a busy worker begins late what it was given."""
+"""Seconds. The smallest difference in them counts, since a busy worker begins activities late."""
 _LOGGER: Final = structlog.get_logger("countersign.worker")
 
 WasMoved = Callable[[str], Awaitable[bool]]
-"""Whether somebody has moved the clock of a workflow, whose activities are then given out by it."""
+"""Whether a workflow's clock was moved; its activities are then scheduled by that clock."""
 
 
 class WorkerClockSeen(BaseModel):
@@ -36,7 +36,7 @@ class WorkerClockSeen(BaseModel):
 
     @classmethod
     async def latest(cls, store: Store) -> Self | None:
-        """The last note of any worker; raises `StoreFailure`."""
+        """The last measurement of any worker; raises `StoreFailure`."""
         content = await store.notes.worker_clock()
         try:
             return cls.model_validate_json(content) if content else None
@@ -45,7 +45,7 @@ class WorkerClockSeen(BaseModel):
 
 
 class WorkerClock(Interceptor):
-    """Worker interceptor: compares the server's time of scheduling with the local start of each activity."""
+    """Worker interceptor that compares the server's scheduling time with each activity's local start."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class WorkerClock(Interceptor):
         return _Compared(super().intercept_activity(next), self)
 
     async def compare(self, given_out: datetime, workflow_id: str) -> None:
-        """Record an activity of this workflow that the server scheduled at `given_out` and that begins now."""
+        """Record an activity scheduled at `given_out` that begins now."""
         ahead = self._clock() - given_out
         if self._least is None or abs(ahead) < abs(self._least):
             self._least = ahead
@@ -85,7 +85,7 @@ class WorkerClock(Interceptor):
             _LOGGER.warning("doctor does not hear of the clock yet", why=str(failure))
 
     async def _is_moved(self, workflow_id: str) -> bool:
-        """Whether the workflow's clock was moved; asked again after a minute."""
+        """Whether the workflow's clock was moved; cached for a minute."""
         try:
             return await self._was_moved(workflow_id)
         except RPCError:
@@ -99,7 +99,7 @@ class _Compared(ActivityInboundInterceptor):
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
         info = activity.info()
-        if not info.is_local:  # which the worker itself gives out
+        if not info.is_local:  # Local activities are scheduled by the worker itself.
             await self._clock.compare(info.started_time, info.workflow_id or "")
         return await super().execute_activity(input)
 

@@ -1,4 +1,4 @@
-"""Commands (updates) that activities send to open workflows: accepted, rejected or moot, with a bounded wait."""
+"""Commands (updates) that activities send to open workflows, with a bounded wait."""
 
 from datetime import timedelta
 from typing import Final
@@ -14,7 +14,7 @@ from workflows.model.subject import Code
 
 ANSWERS_WITHIN: Final = timedelta(seconds=10)
 _NOBODY: Final = ""
-"""What is said where nobody is there to take a wish."""
+"""Reason if no worker answers."""
 
 
 class _Unanswered(Exception):
@@ -22,18 +22,15 @@ class _Unanswered(Exception):
 
 
 class _StandsStill(_Unanswered):
-    """The workflow is paused and answers only after a person resumes it; it must not delay others."""
+    """The workflow is paused and answers only after it is resumed; it must not delay others."""
 
 
 async def wish(
     client: Client, workflow_id: str, wanted: AnyCommand, op: str, *, within: timedelta = ANSWERS_WITHIN
 ) -> str | None:
-    """Send a command, once for each `op`; None when it was accepted or the workflow has closed, else why it was
-    rejected.
-
-    If nobody answers `within` this time, a `Cancellation` cancels the run, which may take as long again; the server
-    stores who cancels and why. Raises `ApplicationError` when Temporal cannot be reached, or nobody answers another
-    command; both can be retried.
+    """Send a command, once for each `op`; None if accepted or the workflow has closed, else why it was rejected.
+    Without an answer `within` the time, a `Cancellation` cancels the run, which may take as long again. Raises a
+    retryable `ApplicationError` if Temporal is unreachable, or another command gets no answer.
     """
     return await _wished(client, workflow_id, wanted, op, within) or None
 
@@ -52,14 +49,14 @@ async def _wished(client: Client, workflow_id: str, wanted: AnyCommand, op: str,
             if isinstance(wanted, Cancellation):
                 await _cancelled(client, workflow_id, wanted, within)
                 return None
-            # What is done by then must not end as cancelled, nor stay open.
+            # Work that is done by then must not end as cancelled, nor stay open.
             if isinstance(silent, _StandsStill) and not isinstance(wanted, Done):
                 return str(silent)
             raise passing_failure(Code.UNREACHABLE, str(silent)) from None
 
 
 async def offer(client: Client, workflow_id: str, wanted: AnyCommand, op: str) -> str | None:
-    """Like `wish` for an optional command: a missing answer is returned as a reason, too."""
+    """Like `wish` for an optional command: a missing answer is a reason too."""
     with failing_as_application_errors():
         try:
             return await _sent(client, workflow_id, wanted, op, ANSWERS_WITHIN) or None
@@ -88,7 +85,7 @@ async def _sent(client: Client, workflow_id: str, wanted: AnyCommand, op: str, w
 
 async def _cancelled(client: Client, workflow_id: str, wanted: Cancellation, within: timedelta) -> None:
     """Cancel the run, unless it has closed."""
-    # The server keeps these words as they are: none that its payloads would keep encrypted.
+    # The server stores the reason unencrypted: no personal data in it.
     said = wanted if client.data_converter.payload_codec is None else wanted.replace(reason="")
     try:
         await client.get_workflow_handle(workflow_id).cancel(reason=said.of_the_run, rpc_timeout=within)

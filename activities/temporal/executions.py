@@ -1,7 +1,5 @@
-"""Describe and list workflow executions by the raw API, tolerant of status words that the SDK does not know.
-
-With one paused workflow the SDK's `describe` raises `ValueError`, as does every page of a list that has it
-(docs/faults.md).
+"""Describes and lists executions by the raw API: for paused workflows, which the SDK does not know, its `describe` and
+`list` raise `ValueError` (docs/faults.md).
 """
 
 from collections.abc import AsyncIterator
@@ -42,14 +40,14 @@ def about_a_pause(error: RPCError) -> bool:
 
 
 def about_its_task(error: RPCError) -> bool:
-    """Whether workflow tasks fail repeatedly: nobody answers until the code is mended."""
+    """Whether workflow tasks fail repeatedly, until the code is corrected."""
     return (
         error.status is RPCStatusCode.FAILED_PRECONDITION and "workflow task in failed state" in error.message.lower()
     )
 
 
 def about_its_begin(error: RPCError) -> bool:
-    """Whether a started workflow has no task yet: it will in a moment, or after its delay."""
+    """Whether a started workflow has no task yet."""
     return error.status is RPCStatusCode.FAILED_PRECONDITION and "task is not scheduled yet" in error.message.lower()
 
 
@@ -73,14 +71,14 @@ def _exhausted(error: RPCError, cause: ResourceExhaustedCause.ValueType) -> bool
 
 
 OPEN: Final = "CloseTime IS NULL"
-"""The query for what has not ended, on servers that know a pause and on those that don't: `Running` leaves it out."""
+"""Query for open runs, on all servers: `Running` leaves out paused ones, which older servers do not know."""
 PAGE: Final = 1_000
-"""Runs of one page: the most that servers give."""
+"""Runs of one page: the server's maximum."""
 Given = TypeVar("Given")
 
 
 class RunStatus(StrEnum):
-    """The server's status of a workflow; `unknown` for words newer than this code."""
+    """The server's status of a workflow; `unknown` for newer ones."""
 
     RUNNING = "running"
     PAUSED = "paused"
@@ -94,18 +92,18 @@ class RunStatus(StrEnum):
 
     @property
     def open(self) -> bool:
-        """Whether it can still make progress, perhaps after it is resumed."""
+        """Whether it can make progress, perhaps after it is resumed."""
         return self in (RunStatus.RUNNING, RunStatus.PAUSED)
 
     @property
     def broken_off(self) -> bool:
-        """Whether it closed without completing: failed, terminated or timed out."""
+        """Whether it failed, was terminated or timed out."""
         return self in (RunStatus.TERMINATED, RunStatus.FAILED, RunStatus.TIMED_OUT)
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a workflow in a list."""
+    """A run in a list."""
 
     id: str
     run_id: str
@@ -120,7 +118,7 @@ class Run:
         return decode_typed_search_attributes(self.attributes)
 
     async def memo(self, key: str) -> str:
-        """A text of its memo, empty when there is none."""
+        """A text of its memo, or empty."""
         return await self._text(self.kept.fields[key]) if key in self.kept.fields else ""
 
     async def _text(self, payload: Payload) -> str:
@@ -130,7 +128,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Description(Run):
-    """The last run of a workflow, as described by the server."""
+    """The last run of a workflow."""
 
     raw: DescribeWorkflowExecutionResponse
 
@@ -145,13 +143,12 @@ class Description(Run):
         return extended.pause_info.paused_time.ToDatetime(UTC) if extended.HasField("pause_info") else None
 
     async def summary(self) -> str:
-        """The static summary given at its start."""
         metadata = self.raw.execution_config.user_metadata
         return await self._text(metadata.summary) if metadata.HasField("summary") else ""
 
 
 async def described(client: Client, workflow_id: str) -> Description:
-    """The last run; `RPCError` when there is none."""
+    """The last run; `RPCError` if there is none."""
     raw = await client.workflow_service.describe_workflow_execution(
         DescribeWorkflowExecutionRequest(
             namespace=client.namespace, execution=WorkflowExecution(workflow_id=workflow_id)
@@ -162,7 +159,7 @@ async def described(client: Client, workflow_id: str) -> Description:
 
 
 async def found(client: Client, workflow_id: str) -> Description | None:
-    """The last run, None when there is none; `RPCError` when that is unknown."""
+    """The last run, None if there is none; other `RPCError`s are raised."""
     try:
         return await described(client, workflow_id)
     except RPCError as error:
@@ -180,14 +177,14 @@ async def began_with(client: Client, run: Run, what: type[Given]) -> Given:
 
 
 async def newest(client: Client, query: str) -> Run | None:
-    """The newest run in visibility for a query, None when there is none."""
+    """The newest run in visibility for a query, or None."""
     async for run in listed(client, query, page=1):
         return run
     return None
 
 
 async def listed(client: Client, query: str, *, page: int | None = None) -> AsyncIterator[Run]:
-    """The runs in visibility for a query, newest first, page by page."""
+    """Runs in visibility for a query, newest first, page by page."""
     token = b""
     while True:
         found, token = await page_of(client, query, size=page or PAGE, token=token)
@@ -198,9 +195,8 @@ async def listed(client: Client, query: str, *, page: int | None = None) -> Asyn
 
 
 async def page_of(client: Client, query: str, *, size: int, token: bytes = b"") -> tuple[list[Run], bytes]:
-    """One page of runs in visibility for a query, and the next page's token, empty after the last.
-
-    Calls with a token are not retried: for a token it cannot read the server reports an internal error.
+    """One page of runs in visibility, and the next page's token, empty after the last. Calls with a token are not
+    retried: for an invalid token the server reports an internal error.
     """
     found = await client.workflow_service.list_workflow_executions(
         ListWorkflowExecutionsRequest(namespace=client.namespace, query=query, page_size=size, next_page_token=token),

@@ -1,8 +1,6 @@
-"""The one table from service failures (HTTP status, error code) to Temporal's `ApplicationError`; no other layer
-retries.
-
-Failures that we caused are not retried and carry a stable `type`; temporary ones are, not before the service's `Retry-
-After`. Texts are already redacted (activities/http/error_bodies.py).
+"""The one table from service failures (HTTP status, error code) to `ApplicationError`; no other layer retries. Failures
+that we caused are not retried and have a stable `type`; temporary ones wait for `Retry-After`. Texts are already
+redacted (activities/http/error_bodies.py).
 """
 
 import random
@@ -24,7 +22,7 @@ from workflows.model.subject import Code
 
 @dataclass(frozen=True)
 class FailureVerdict:
-    """The stable code of a failure, whether it is temporary, and the least wait in seconds."""
+    """A failure's stable code, whether it is temporary, and the least wait in seconds."""
 
     code: Code
     passes: bool = False
@@ -36,7 +34,7 @@ _NEVER: Final = FailureVerdict(Code.UNREACHABLE)
 _REFUSED: Final = FailureVerdict(Code.REFUSED)
 _UNAUTHORISED: Final = FailureVerdict(Code.UNAUTHORISED)
 
-# In this order: what the body's code says, then why there is no answer to speak of, then the status.
+# In this order: the code in the body, the reason for no usable answer, the status.
 _BY_ERROR_CODE: Final = {
     "QUOTA_EXCEEDED": FailureVerdict(Code.UNREACHABLE, passes=True, at_least=60),
     "UNAVAILABLE": _LATER,
@@ -65,7 +63,7 @@ _BY_STATUS: Final = {401: _UNAUTHORISED, 403: _UNAUTHORISED, 408: _LATER, 409: _
 
 
 def verdict(failure: ServiceFailure) -> FailureVerdict:
-    """The verdict on `failure`; operations that handle a 404 themselves do so before."""
+    """Operations that handle a 404 themselves do so before."""
     by_code = _BY_ERROR_CODE.get(failure.error_code or "")
     if by_code or failure.cause in _BY_CAUSE:
         return by_code or _BY_CAUSE[failure.cause]
@@ -76,16 +74,13 @@ def verdict(failure: ServiceFailure) -> FailureVerdict:
 
 
 _BENIGN: Final = ApplicationErrorCategory.BENIGN
-"""Nothing is wrong: no traceback in the log, and no problem of whoever waits (workflows/follow_up/calls.py)."""
+"""Expected: no traceback in the log, and no problem of the waiting workflow (workflows/follow_up/calls.py)."""
 _WAITS_AT_MOST: Final = 60.0
-"""Seconds that an activity's own retries wait when a service asks for them."""
+"""Longest wait in seconds of an activity's own retries."""
 
 
 def to_application_error(failure: ServiceFailure, at_least: float | None = None) -> ApplicationError:
-    """The failure for Temporal, not retried before `at_least` seconds.
-
-    `details` has the seconds to wait, if known.
-    """
+    """The failure for Temporal, not retried before `at_least` seconds. `details` has the seconds to wait, if known."""
     meaning = verdict(failure)
     asked = [seconds for seconds in (failure.retry_after, meaning.at_least, at_least) if seconds is not None]
     wait = max(asked) if asked and meaning.passes else None
@@ -93,7 +88,7 @@ def to_application_error(failure: ServiceFailure, at_least: float | None = None)
         str(failure),
         *([wait] if wait is not None else []),
         type=meaning.code,
-        # A long wait is the workflow's: its timers are seen, and hold no place in the queue.
+        # Longer waits are the workflow's: its timers are visible, and occupy no activity slot.
         non_retryable=not meaning.passes or (wait or 0) > _WAITS_AT_MOST,
         next_retry_delay=None if wait is None else _spread(wait),
         category=_BENIGN if failure.cause is Cause.BOUND else ApplicationErrorCategory.UNSPECIFIED,
@@ -101,23 +96,23 @@ def to_application_error(failure: ServiceFailure, at_least: float | None = None)
 
 
 def final_failure(code: Code, says: str) -> ApplicationError:
-    """A failure that is not retried: only a person can mend it, if anybody."""
+    """A failure that is not retried, since only a person can resolve it."""
     return ApplicationError(says, type=code, non_retryable=True)
 
 
 def passing_failure(code: Code, says: str) -> ApplicationError:
-    """A failure that may pass by itself."""
+    """A failure that is retried."""
     return ApplicationError(says, type=code)
 
 
 def directory_failure(failure: DirectoryFailure) -> ApplicationError:
-    """What a look-up that did not succeed means where the directory may be mended meanwhile."""
+    """A failed look-up, for a directory that may be corrected meanwhile."""
     return passing_failure(Code.UNREACHABLE if isinstance(failure, DirectoryAway) else Code.DIRECTORY, str(failure))
 
 
 @contextmanager
 def failing_as_application_errors() -> Iterator[None]:
-    """Turn what services, the directory, the store and Temporal raise in the block into `ApplicationError`s."""
+    """Converts exceptions of services, directory, store and Temporal to `ApplicationError`s."""
     try:
         yield
     except ServiceFailure as failure:
@@ -131,16 +126,13 @@ def failing_as_application_errors() -> Iterator[None]:
     except StoreFailure as failure:
         raise final_failure(Code.UNREACHABLE, str(failure)) from None
     except RPCError as error:
-        # Its message may have anything in it.
+        # Its message may contain personal data.
         raise passing_failure(Code.UNREACHABLE, f"Temporal: {error.status.name}") from None
 
 
 @contextmanager
 def again_after(seconds: float) -> Iterator[None]:
-    """Where something is made: have the next attempt wait if the service may have made it without saying so.
-
-    A failure that surely made nothing is tried again as soon as any other.
-    """
+    """For creations: delays the next attempt if the service may have created it without an answer."""
     try:
         yield
     except ServiceFailure as failure:
@@ -150,6 +142,6 @@ def again_after(seconds: float) -> Iterator[None]:
 
 
 def _spread(seconds: float) -> timedelta:
-    """Never earlier than asked, a little later each: a crowd that waited together does not return together."""
+    """Adds a random delay, so that failed attempts do not all return at once."""
     later = seconds + random.uniform(0, min(5.0, 1 + seconds * 0.1))  # noqa: S311  spreads load, keeps no secret
     return timedelta(seconds=min(later, LONGEST_WAIT))

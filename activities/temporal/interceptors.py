@@ -1,4 +1,4 @@
-"""Worker interceptors and slots for activities: heartbeats, priority and deadline of calls, rate-limited polling."""
+"""Worker interceptors and slots of activities: heartbeats, call priority and deadline, rate-limited polling."""
 
 import asyncio
 import contextlib
@@ -27,19 +27,19 @@ from workflows.kinds import Kind
 from workflows.names import ACKNOWLEDGEMENT_CAMPAIGN, CAMPAIGN_QUEUE, WORKFLOW_QUEUE
 
 FOR_THE_CALL: Final = 10.0
-"""Seconds of an attempt that are kept for the call itself; so long before its end waiting for a turn is given up."""
+"""Seconds of an attempt reserved for the call: waiting for a turn is given up that long before its end."""
 _BEATS_PER_TIMEOUT: Final = 3
 
 
 class HeartbeatInterceptor(Interceptor):
-    """Worker interceptor: heartbeats for each activity, repeating the details it reported last."""
+    """Worker interceptor: heartbeats for each activity, repeating its last details."""
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
         return _Heartbeats(super().intercept_activity(next))
 
 
 class _LastDetails(ActivityOutboundInterceptor):
-    """The last heartbeat details: a heartbeat without them would erase the attempt's progress."""
+    """Remembers the last details: a heartbeat without them would erase the attempt's progress."""
 
     def __init__(self, next: ActivityOutboundInterceptor, remember: Callable[[tuple[Any, ...]], None]) -> None:
         super().__init__(next)
@@ -63,7 +63,7 @@ class _Heartbeats(ActivityInboundInterceptor):
         timeout = activity.info().heartbeat_timeout
         if not timeout:
             return await super().execute_activity(input)
-        # What an attempt before this one has told: it may take up there, and may die before it says anything itself.
+        # Details of the previous attempt: this one may continue there, and fail before its first own heartbeat.
         self._details = self._details or tuple(activity.info().heartbeat_details)
         beating = asyncio.create_task(self._beat(timeout / _BEATS_PER_TIMEOUT))
         try:
@@ -72,14 +72,14 @@ class _Heartbeats(ActivityInboundInterceptor):
             beating.cancel()
 
     async def _beat(self, pause: timedelta) -> None:
-        # The pause comes first: most activities are over by then and cost the server no heartbeat at all.
+        # Pauses first: most activities end before, and cost no heartbeat.
         while True:
             await asyncio.sleep(pause.total_seconds())
             activity.heartbeat(*self._details)
 
 
 class PaceInterceptor(Interceptor):
-    """Worker interceptor: gives calls the priority and the deadline of their activity."""
+    """Worker interceptor: gives calls the priority and deadline of their activity."""
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
         return _Calls(super().intercept_activity(next))
@@ -100,32 +100,31 @@ def _caller(info: activity.Info) -> Caller:
 
 
 SECONDS_AHEAD: Final = 3.0
-"""So many seconds of calls are taken from the queue at a time: a call then waits no longer than that for its turn."""
+"""Seconds of calls taken from the queue at a time: a call waits at most that long for its turn."""
 MOST_AT_ONCE: Final = 50
-"""Activities of one worker that may call Core Signature at the same time, however fast its calls may come."""
+"""Activities of one worker that may call Core Signature concurrently, whatever the rate."""
 _LOOK_EVERY: Final = 1.0
 _OF_A_KEY: Final = 32
-"""Hex digits: the server refuses a start whose fairness key is longer than 64 bytes, and ids and kinds may be."""
+"""Hex digits: the server refuses fairness keys longer than 64 bytes, which ids and kinds may exceed."""
 
 
 def priority(kind: str, *, urgent: bool, parent: str | None = None) -> Priority:
-    """The Temporal priority of a start; activities and children inherit it.
-
-    Campaigns come last, even for an urgent kind. At equal priority campaigns, onboardings and kinds get equal shares.
-    `parent` is the workflow id of the campaign or onboarding.
+    """The Temporal priority of a start, inherited by activities and children. Campaigns come last, even urgent ones; at
+    equal priority campaigns, onboardings and kinds share equally. `parent` is the workflow id of the campaign or
+    onboarding.
     """
     what, _, id = (parent or "").partition(":")
     return Priority(priority_key=_urgency(what, urgent=urgent), fairness_key=fairness_key(id or kind))
 
 
 def queue_of(what: Kind, parent: str | None) -> str:
-    """The task queue of the workflow: campaigns and their parts have one of their own."""
+    """The workflow's task queue: campaigns and their parts have their own."""
     of_campaign = what is Kind.CAMPAIGN or (parent or "").partition(":")[0] == ACKNOWLEDGEMENT_CAMPAIGN
     return CAMPAIGN_QUEUE if of_campaign else WORKFLOW_QUEUE
 
 
 def fairness_key(id: str) -> str:
-    """The fairness key by which an operator weighs a campaign, onboarding or kind: `temporal task-queue config set`."""
+    """Key by which an operator weighs a campaign, onboarding or kind: `temporal task-queue config set`."""
     return hashlib.sha256(id.encode()).hexdigest()[:_OF_A_KEY]
 
 
@@ -136,11 +135,9 @@ def _urgency(parent: str, *, urgent: bool) -> Urgency:
 
 
 class PacedSlots(CustomSlotSupplier):
-    """A slot supplier that takes as many activities as their calls get turns within `SECONDS_AHEAD`, none while all
-    wait.
-
-    The rest waits in Temporal's queue, at no cost of attempts and open to other workers. Slots in use in `first`, of a
-    queue with precedence, reduce these. There are never more than `places`.
+    """A slot supplier for as many activities as their calls get turns within `SECONDS_AHEAD`, at most `places`. The
+    rest waits in Temporal's queue, open to other workers. Slots used in `first`, a queue with precedence, are
+    subtracted.
     """
 
     def __init__(self, pace: RateLimiter, first: "PacedSlots | None" = None, places: int = MOST_AT_ONCE) -> None:
@@ -154,7 +151,7 @@ class PacedSlots(CustomSlotSupplier):
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def reserve_slot(self, ctx: SlotReserveContext) -> SlotPermit:
-        """Wait for a free slot; also checked each second, since the rate may have changed."""
+        """Waits for a free slot; also checked each second, since the rate may change."""
         self._loop = asyncio.get_running_loop()
         while not self._take():
             self._freed.clear()
@@ -167,7 +164,7 @@ class PacedSlots(CustomSlotSupplier):
         return None
 
     def mark_slot_used(self, ctx: SlotMarkUsedContext) -> None:
-        """Count the slot for queues of lower precedence; its own queue counts it from its reservation."""
+        """Count the slot for queues of lower precedence; its own queue counts reservations."""
         with self._counting:
             self._at_work += 1
 

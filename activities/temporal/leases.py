@@ -1,7 +1,5 @@
-"""Leases and deadlines of activity attempts: whether this attempt is still the only one, bounded concurrent batches.
-
-Temporal takes a worker without heartbeats for dead and begins another attempt although the first may go on. The SDK
-does not say whether a heartbeat arrived; the lease's own heartbeat does.
+"""Leases of activity attempts, and bounded concurrent batches. Without heartbeats Temporal begins another attempt while
+the first may still run. The SDK does not report whether a heartbeat arrived; the lease sends its own.
 """
 
 import asyncio
@@ -29,13 +27,12 @@ _FOR_EVER: Final = timedelta.max
 
 
 async def nobody_else() -> None:
-    """A check for callers outside of activities: always passes."""
+    """`StillOurs` outside of activities: always passes."""
 
 
 class Lease:
-    """The server's confirmation that this attempt is current: valid for `life` after it was asked, until `ends_at`.
-
-    `confirm` asks the server, and raises `RPCError`; `clock` gives the seconds of `confirmed_at` and `ends_at`.
+    """The server's confirmation that this attempt is current, valid for `life` and until `ends_at`. `confirm` asks the
+    server, and raises `RPCError`; times are seconds of `clock`.
     """
 
     def __init__(
@@ -54,20 +51,20 @@ class Lease:
 
     @classmethod
     def of_this_attempt(cls) -> StillOurs:
-        """The check of the current activity; always passes for one without a heartbeat timeout."""
+        """The check of the current activity; always passes without a heartbeat timeout."""
         if not activity.in_activity() or not (life := activity.info().heartbeat_timeout):
             return nobody_else
         info = activity.info()
         began = time.monotonic()
-        # By the server's clock, so that a worker that slept between its task and its work asks at once. It never says
-        # that the attempt is over: perhaps it is our clock that is ahead, and the server will tell.
+        # By the server's clock, so that a worker that was suspended between task and work asks at once. It never ends
+        # the attempt: our clock may be ahead, and the server decides.
         heard = began - max(0.0, (datetime.now(UTC) - info.started_time).total_seconds())
         allowed = (info.start_to_close_timeout or _FOR_EVER).total_seconds()
         client, token = activity.client(), info.task_token
         return cls(lambda: _heard(client, token), life, heard, began + allowed).still_ours
 
     async def still_ours(self) -> None:
-        """See `StillOurs`; asks the server when a third of the lease's life has passed."""
+        """Asks the server after a third of the lease's life."""
         if self._clock() < min(self._confirmed_at + self._life / _ASKED_PER_LIFE, self._ends_at):
             return
         asked_at = self._clock()
@@ -97,9 +94,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class TurnLimits:
-    """The number of concurrent calls; seconds from the first call: none begins after `begin`, none is awaited after
-    `end`.
-    """
+    """Number of concurrent calls; no call begins after `begin` seconds, none is awaited after `end`."""
 
     at_once: int = 20
     begin: float = 15.0
@@ -107,12 +102,12 @@ class TurnLimits:
 
 
 PACE: Final = TurnLimits()
-"""`end` - `begin` is more than one call may take (activities/http/client.py)."""
+"""`end` - `begin` exceeds the longest call (activities/http/client.py)."""
 
 
 @dataclass
 class TurnResults(Generic[Item, Result]):
-    """Results in the order of the items, and the items that were not begun or not finished in time."""
+    """Results in the order of the items, and the items not begun or not finished in time."""
 
     results: list[Result] = field(default_factory=list)
     left: list[Item] = field(default_factory=list)
@@ -163,9 +158,8 @@ class Turns:
 
 
 async def unbroken(work: Awaitable[Result], stop: Callable[[], None]) -> Result:
-    """The result of `work` despite cancellation: `stop` asks it to end early, and its partial result is returned.
-
-    Temporal accepts a result also when the workflow has requested cancellation.
+    """The result of `work` despite cancellation: `stop` asks it to end early with a partial result, which Temporal
+    accepts.
     """
     working = asyncio.ensure_future(work)
     while True:

@@ -1,4 +1,4 @@
-"""Wait for the result of a workflow update; separate from commands.py to keep imports of the command line small."""
+"""Waits for the result of a workflow update; separate from commands.py for fast imports of the command line."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,16 +10,14 @@ from temporalio.exceptions import ApplicationError
 
 T = TypeVar("T")
 _ASKED_AGAIN_AFTER: Final = 0.05
-"""Seconds after which an update is sent again that a worker passed over."""
+"""Seconds after which a dropped update is sent again."""
 _PASSED_OVER: Final = "UnprocessedUpdate"
-"""The server's own type of a refusal: the worker finished a task without a word about the update that came with it."""
+"""The server's failure type if a worker completed a task without answering the update in it."""
 
 
 async def answered(ask: Callable[[], Awaitable[T]], within: timedelta) -> T:
-    """The result of the update that `ask` sends under a fixed id; sent again while a worker drops it.
-
-    Raises `WorkflowUpdateFailedError` when the workflow rejects it, `TimeoutError` without an answer `within` this
-    time.
+    """The result of the update that `ask` sends under a fixed id; resent while a worker drops it. Raises
+    `WorkflowUpdateFailedError` if rejected, `TimeoutError` without an answer.
     """
     try:
         async with asyncio.timeout(within.total_seconds()):
@@ -31,12 +29,12 @@ async def answered(ask: Callable[[], Awaitable[T]], within: timedelta) -> T:
                         raise
                 await asyncio.sleep(_ASKED_AGAIN_AFTER)
     except WorkflowUpdateRPCTimeoutOrCancelledError:
-        # The SDK says so as well to a caller who is cancelled.
+        # The SDK raises it for cancelled callers, too.
         if (caller := asyncio.current_task()) and caller.cancelling():
             raise asyncio.CancelledError from None
         raise TimeoutError from None
 
 
 def _passed_over(failure: WorkflowUpdateFailedError) -> bool:
-    """Whether a worker dropped the update, as the SDK does in a rare race, and no workflow rejected it."""
+    """Whether a worker dropped the update, as the SDK does in a rare race."""
     return isinstance(failure.cause, ApplicationError) and failure.cause.type == _PASSED_OVER
