@@ -17,7 +17,6 @@ def ready(*needs: Need) -> Settings:
         _log(level)
     else:
         logging.basicConfig(level=level.upper(), handlers=[_FirstLine(level)], force=True)
-    _warn_of_idle(found)
     return found
 
 
@@ -25,7 +24,6 @@ def on_duty(*needs: Need, json: bool) -> Settings:
     """The settings of a process that stays, complete for `needs`; `json` has it log in JSON on a terminal, too."""
     found = settings.load(*needs)
     _log(found.log_level, json=json or None)
-    _warn_of_idle(found)
     return found
 
 
@@ -45,9 +43,3 @@ def _log(level: str, *, json: bool | None = None) -> None:
     from starter.telemetry import logs  # noqa: PLC0415
 
     logs.configure(level, json=json)
-
-
-def _warn_of_idle(found: Settings) -> None:
-    if found.idle:
-        names = ", ".join(found.idle)
-        logging.getLogger("countersign.settings").warning("set, but has no effect yet: %s", names)

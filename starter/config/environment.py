@@ -49,28 +49,17 @@ class Variables:
     ours: Mapping[str, str] = field(repr=False)
     surroundings: Surroundings
     faults: tuple[str, ...]
-    idle: tuple[str, ...] = ()
-    """What is set of the names that nothing reads yet, with their prefix."""
 
 
-def gather(
-    environment: Mapping[str, str], known: Collection[str], secret: Collection[str], reserved: Collection[str] = ()
-) -> Variables:
-    """Read `environment`; names are given without prefix, `reserved` are not read. Empty variables count as unset."""
+def gather(environment: Mapping[str, str], known: Collection[str], secret: Collection[str]) -> Variables:
+    """Read `environment`; names are given without prefix. Empty variables count as unset."""
     given = {name: text.strip() for name, text in environment.items() if text.strip()}
     faults: list[str] = []
     dev = _dev_stack(given, faults)
     merged = _with_defaults(given, dev.env if dev else {})
     temporal, otel = _named("TEMPORAL_", merged), _named("OTEL_", given)
     surroundings = Surroundings(temporal, otel, dev, "" if dev or faults else _passed_over(given))
-    idle = tuple(sorted(name for name in merged if _is_one_of(reserved, name)))
-    read = {name: text for name, text in merged.items() if name not in idle}
-    return Variables(_ours(read, known, secret, faults), surroundings, tuple(faults), idle)
-
-
-def _is_one_of(reserved: Collection[str], variable: str) -> bool:
-    name = variable.removeprefix(PREFIX)
-    return name != variable and (name in reserved or name.removesuffix(_FILE) in reserved)
+    return Variables(_ours(merged, known, secret, faults), surroundings, tuple(faults))
 
 
 def _named(prefix: str, variables: Mapping[str, str]) -> dict[str, str]:

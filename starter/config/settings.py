@@ -249,17 +249,6 @@ def _of(group: str, settings: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(f"{group}_{name}".upper() for name in settings)
 
 
-RESERVED: Final = frozenset(
-    {
-        "SIGNATURE_DOWNLOAD_HOSTS",
-        "SIGNATURE_LINK_TTL",
-        "EVIDENCE_KEY_FILE",
-    }
-)
-"""Names that may be set although nothing reads them yet: each becomes a setting together with its feature."""
-_NO_SETTINGS: Final = ("around", "idle")
-
-
 _NO_STACK: Final = (
     "no stack runs on this folder: `countersign dev` starts one that has all settings, and `countersign --dev DIR …` "
     "works with one in another folder"
@@ -332,8 +321,6 @@ class Settings(BaseSettings):
         "countersign", description="Nexus endpoint through which workflows of other teams ask for signatures"
     )
     around: Surroundings = Surroundings()
-    idle: tuple[str, ...] = ()
-    """Names that are set although nothing reads them yet, for a warning."""
 
     @classmethod
     def settings_customise_sources(
@@ -386,7 +373,7 @@ def load(*needs: Need, environment: Mapping[str, str] | None = None) -> Settings
     """
     fields = dict(named_fields())
     secret = {name for name, field in fields.items() if is_secret(field.annotation)}
-    variables = gather(os.environ if environment is None else environment, fields, secret, RESERVED)
+    variables = gather(os.environ if environment is None else environment, fields, secret)
     settings, wrong = _validated(variables)
     # What is malformed is not missing; else a text that was read may hold nothing, such as a list of no secrets.
     malformed = variables.ours if variables.faults or wrong else ()
@@ -409,7 +396,7 @@ def _validated(variables: Variables) -> tuple[Settings, dict[str, str]]:
     while True:
         ours = {name: text for name, text in variables.ours.items() if name not in wrong}
         try:
-            settings = Settings(**_nested(ours), around=variables.surroundings, idle=variables.idle)
+            settings = Settings(**_nested(ours), around=variables.surroundings)
         except ValidationError as error:
             found = [_line(fault) for fault in error.errors(include_input=False, include_url=False)]
             wrong |= {line.partition(":")[0].removeprefix(PREFIX): line for line in found}
@@ -431,7 +418,7 @@ def named_fields() -> Iterator[tuple[str, FieldInfo]]:
         group = field.annotation
         if isinstance(group, type) and issubclass(group, SettingsGroup):
             yield from ((_joined(name, part), inner) for part, inner in group.model_fields.items())
-        elif name not in _NO_SETTINGS:
+        elif name != "around":
             yield name.upper(), field
 
 

@@ -1,6 +1,5 @@
 """The words of the command: help that a newcomer can act on, JSON everywhere, exit codes 0, 1 and 2, no traceback."""
 
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -242,22 +241,6 @@ def test_a_reader_who_went_away_is_a_broken_pipe_however_it_is_printed(typed: tu
     """`countersign … | true`: a refusal it is not."""
     ended = type_before_nobody(*typed, COUNTERSIGN_DATA_DIR=str(tmp_path), **NOBODY)
     assert (ended.returncode, ended.stderr) == (Exit.BROKEN_PIPE, "")
-
-
-def test_a_setting_that_nothing_reads_yet_is_named_in_one_line(tmp_path: Path) -> None:
-    """A command and a process, each made to end soon: by a file that is not there, by a port that is taken."""
-    reserved = {"COUNTERSIGN_SIGNATURE_DOWNLOAD_HOSTS": "h.test", "COUNTERSIGN_SIGNATURE_LINK_TTL": "7d"}
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        bind = f"127.0.0.1:{taken.getsockname()[1]}"
-        for typed in (("request", "plan", "nowhere.yaml"), ("webhook",)):
-            ended = type_(*typed, **complete(tmp_path), **reserved, **NOBODY, COUNTERSIGN_WEBHOOK_BIND=bind)
-            warned, *_, refused = ended.stderr.splitlines()
-            assert (
-                "COUNTERSIGN_SIGNATURE_LINK_TTL" in warned
-                and "COUNTERSIGN_SIGNATURE_DOWNLOAD_HOSTS" in warned
-                and "has no effect yet" in warned
-            )
-            assert refused.startswith(("nowhere.yaml", "cannot listen"))
 
 
 @pytest.mark.parametrize(

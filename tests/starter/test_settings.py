@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import workflows.follow_up.options as options
-from starter.config.settings import MOST_LIST_LAG, RESERVED, Need, Settings, SettingsError, choose_stack, load
+from starter.config.settings import MOST_LIST_LAG, Need, Settings, SettingsError, choose_stack, load
 from starter.config.values import Bind
 from tests.settings_table import table
 
@@ -360,14 +360,14 @@ def test_the_build_of_a_worker_is_read() -> None:
 
 SIGNATURE = (
     "URL TOKEN_URL TOKEN_AUTH GRANT CLIENT_ID CLIENT_SECRET SCOPE SUBSCRIPTION FROM_EMAIL DIALECT SIGNER_NAME_STYLE "
-    "LIST_LAG CALLBACK_STYLE CANCEL_PATHS RESEND_PATHS FORWARD_PATHS MAX_RPS MAX_UPLOAD_MB PAGE_SIZE DOWNLOAD_HOSTS "
-    "LINK_TTL STATUS_MAILS FROM"
+    "LIST_LAG CALLBACK_STYLE CANCEL_PATHS RESEND_PATHS FORWARD_PATHS MAX_RPS MAX_UPLOAD_MB PAGE_SIZE "
+    "STATUS_MAILS FROM"
 )
 PUSH = "DIALECT URL SEND_PATH PROJECT AUTH TOKEN_URL CLIENT_ID CLIENT_SECRET CREDENTIALS_FILE APP APP_KEY"
 OTHERS = (
     "MRA_URL MRA_USER MRA_PASSWORD WEBHOOK_URL WEBHOOK_BIND WEBHOOK_SECRETS WEBHOOK_MODE WEBHOOK_MAX_AGE "
     "WEBHOOK_SILENT_AFTER WEBHOOK_SEGMENT HANDOFF_SECRETS HANDOFF_HOSTS PEOPLE POLICIES LINK_BASE LINK_SECRET "
-    "DATA_DIR STORE DEVICES_KEYS ONCALL EVIDENCE_KEY_FILE PAYLOAD_KEYS ADOPT ACTOR HOOK_SECRETS HOOK_MAPPINGS COMPANY "
+    "DATA_DIR STORE DEVICES_KEYS ONCALL PAYLOAD_KEYS ADOPT ACTOR HOOK_SECRETS HOOK_MAPPINGS COMPANY "
     "COMPANY_LOGO CONTACT DESK_USER_HEADER DESK_PROXIES OPERATORS PREVIEW ADOPT_KIND ADOPT_REQUESTER"
 )
 
@@ -384,21 +384,11 @@ def test_every_name_of_the_contract_is_known_and_described() -> None:
     contract = {f"SIGNATURE_{name}" for name in SIGNATURE.split()} | {f"PUSH_{name}" for name in PUSH.split()}
     contract |= set(OTHERS.split())
     known = {line.name.removeprefix("COUNTERSIGN_"): line for line in table()}
-    assert contract <= set(known) | RESERVED
+    assert contract <= set(known)
     assert set(known) - contract == {
         *("SIGNATURE_USERNAME", "SIGNATURE_PASSWORD", "WEBHOOK_PROXIES", "WEB_UI", "LOG_LEVEL", "NEXUS_ENDPOINT")
     }
     assert all(line.sentence for line in known.values())
-    assert not RESERVED & set(known)
-
-
-def test_a_reserved_name_that_is_set_is_warned_about_and_never_read() -> None:
-    assert load(environment=ours(ACTOR="me")).idle == ()
-    unread = ours(SIGNATURE_LINK_TTL="1h", EVIDENCE_KEY_FILE="/nowhere")
-    assert load(environment={**unread, "SIGNATURE_LINK_TTL": "of somebody else"}).idle == (
-        "COUNTERSIGN_EVIDENCE_KEY_FILE",
-        "COUNTERSIGN_SIGNATURE_LINK_TTL",
-    )
 
 
 def test_documents_are_adopted_only_where_it_is_said_as_what_and_of_whom() -> None:
@@ -425,7 +415,7 @@ def test_every_setting_is_read_somewhere() -> None:
     for line in table():
         name = line.name.removeprefix("COUNTERSIGN_").lower()
         field = next((name.removeprefix(group) for group in groups if name.startswith(group)), name)
-        assert {field, f"{field}_"} & read, f"{line.name} is read nowhere: read it, or let its name be RESERVED"
+        assert {field, f"{field}_"} & read, f"{line.name} is read nowhere"
 
 
 @pytest.mark.parametrize("attempt", [options.CREATE, options.CANCEL], ids=["create", "cancel"])
