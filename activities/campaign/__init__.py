@@ -1,1 +1,1 @@
-"""Campaigns: the file, the frozen audience, batches over it, how every member stands, digests, yearly openings."""
+"""Campaigns: file, frozen audience, batch jobs over it, member status, digests, yearly openings."""

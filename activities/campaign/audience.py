@@ -1,6 +1,5 @@
-"""The audience of a campaign: frozen at the opening, with each later change on record.
-
-Both are in the store. Frozen rows have ids, departments and managers, no names or addresses: they are never erased.
+"""A campaign's audience, frozen at the opening, and each later change; both in the store. Frozen rows have no names or
+addresses, so they are never erased.
 """
 
 import asyncio
@@ -22,10 +21,8 @@ _FORM: Final = 1
 
 
 class MemberRow(NamedTuple):
-    """A person of an audience; `number` is their line in the file, or their position. `says` is why they cannot be
-    asked.
-
-    `person` is an id of the directory, or `p-…` of a person given in full in the file.
+    """`number` is the row's line in the file, or its position; `person` a directory id, or `p-…` for a person described
+    in full; `says` why they cannot be asked.
     """
 
     number: int
@@ -39,7 +36,7 @@ _ATTEMPT: Final = re.compile(r"\.r[0-9]+$")
 
 
 class ExtendedMember(NamedTuple):
-    """An extension at `at`: every last day before `due` becomes `due`."""
+    """An extension at `at`: last days before `due` become `due`."""
 
     at: datetime
     due: date
@@ -47,11 +44,9 @@ class ExtendedMember(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A current or former member: last day, attempt, and why they are out.
-
-    `given` is the last day on joining; `extended` lists the extensions, one list for all members, whose first `before`
-    came before they joined and do not count. `out` is the change that removed them. `joined` if not in the frozen
-    audience.
+    """A current or former member. `given` is the last day on joining; `extended` lists the campaign's extensions, the
+    first `before` of which came before they joined; `out` is the change that removed them; `joined` if not in the
+    frozen audience.
     """
 
     row: MemberRow
@@ -61,7 +56,7 @@ class Member:
     reason: str = ""
     joined: bool = False
     asked_by: int = 0
-    """The last change that asks them; none when only the opening does."""
+    """The last change that asks them; none if only the opening does."""
     extended: tuple[ExtendedMember, ...] = ()
     before: int = 0
 
@@ -70,12 +65,12 @@ class Member:
         return self.due_at(None)
 
     def due_at(self, instant: datetime | None) -> date:
-        """Their last day as it was at an instant."""
+        """Their last day as of an instant."""
         moved = bisect_right(self.extended, instant, key=lambda one: one.at) if instant else len(self.extended)
         return max(self.given, self.extended[moved - 1].due) if moved > self.before else self.given
 
     def seen_to(self, place: int, asked: int, changes_asked: int) -> bool:
-        """Whether a batch has passed them when it is at this place: they may be asked, and have no request yet."""
+        """Whether a batch at this place has passed a member who may be asked and has no request yet."""
         return self.asked_by <= changes_asked if self.asked_by else place < asked
 
     @property
@@ -84,26 +79,24 @@ class Member:
 
     @property
     def asked(self) -> bool:
-        """Whether a request exists or is to be made for them."""
+        """Whether a request exists or is to be made."""
         return not self.row.says and self.out is None
 
     def request(self, campaign: str) -> str:
-        """The id of their request, distinct for each attempt; a person's own id may end like that of an attempt."""
+        """The id of their request, distinct for each attempt, whatever their own id ends in."""
         is_plain = self.attempt == 1 and _ATTEMPT.search(self.person) is None
         return f"{campaign}.{self.person}" if is_plain else f"{campaign}.{self.person}.r{self.attempt}"
 
     def fingerprint(self, campaign: str) -> str:
-        """Identifies their request: the campaign's fingerprint and the person, without the last day."""
+        """Of the campaign's fingerprint and the person, without the last day."""
         content = {"campaign": campaign, "person": self.person, "attempt": self.attempt}
         return hashlib.sha256(_json(content)).hexdigest()
 
 
 @dataclass(frozen=True)
 class AudienceAmendment:
-    """A stored change with the rows it is about: who joined, left, is exempt, or is asked again.
-
-    `taken_up` are those asked again by their existing request, whose document may be open. `before` is the SHA-256 of
-    the change before, so that the last one vouches for all.
+    """A stored change with its rows. `taken_up` are asked again by their existing request, whose document may be open.
+    `before` is the SHA-256 of the previous change, so that the last one verifies all.
     """
 
     change: AudienceChange
@@ -112,7 +105,7 @@ class AudienceAmendment:
     taken_up: tuple[str, ...] = ()
 
     def dumped(self) -> bytes:
-        """As JSON, byte-equal for equal changes."""
+        """As canonical JSON."""
         change = self.change.model_dump(mode="json")
         content = {"before": self.before, "change": change, "rows": self.rows, "taken_up": self.taken_up}
         return _json({"version": _FORM, **content})
@@ -125,7 +118,7 @@ class AudienceAmendment:
 
 
 def dumped(rows: Iterable[MemberRow]) -> bytes:
-    """Rows as JSON, byte-equal for equal rows."""
+    """As canonical JSON."""
     return _json({"version": _FORM, "rows": list(rows)})
 
 
@@ -139,7 +132,7 @@ def _json(value: Any) -> bytes:
 
 @dataclass(frozen=True)
 class Audience:
-    """All current and former members, in an order that only grows: the frozen rows, then those who joined."""
+    """All current and former members, in an order that only grows: frozen rows, then joiners."""
 
     members: tuple[Member, ...]
     amendments: tuple[AudienceAmendment, ...] = ()
@@ -150,12 +143,11 @@ class Audience:
         return cls(tuple(Member(row, campaign.due) for row in rows)).after(amendments)
 
     def after(self, amendments: Sequence[AudienceAmendment]) -> Self:
-        """The audience after further changes."""
         members, extended = list(self.members), self.extended
         for amendment in amendments:
             extended = _extended(extended, amendment.change)
             _amend(members, amendment, len(extended))
-        # Each extension is held once, however many people it is for, and whoever has the list already is not touched.
+        # Each extension is held once, for any number of people; members who have the list already are not touched.
         known = tuple(one if one.extended is extended else replace(one, extended=extended) for one in members)
         return replace(self, members=known, amendments=(*self.amendments, *amendments), extended=extended)
 
@@ -170,19 +162,19 @@ class Audience:
         return frozenset(one.person for place, one in enumerate(self.members) if one.seen_to(place, *seen))
 
     def about(self, change: int | None) -> tuple[Member, ...]:
-        """The members that a change is about, all for None and for an extension; in an order that only grows."""
+        """The members that a change is about, in an order that only grows; all for None and for an extension."""
         if change is None:
             return self.members
         amendment = self.amendments[change - 1]
         if amendment.change.what is ChangeKind.EXTENDED:
-            # All of them: a walk goes on by its place, and who is asked may be others by then.
+            # All members: a batch continues by position, and those to ask may differ by then.
             return self.members
         concerned = {row.person for row in amendment.rows}
         return tuple(member for member in self.members if member.person in concerned and not member.row.says)
 
 
 def _extended(extended: tuple[ExtendedMember, ...], change: AudienceChange) -> tuple[ExtendedMember, ...]:
-    """The list with one more; of concurrent changes the later day may come first: the other moves nobody."""
+    """The list with one more; concurrent changes may arrive in any order, an earlier day changes nothing."""
     if change.what is not ChangeKind.EXTENDED or change.due is None or (extended and change.due <= extended[-1].due):
         return extended
     return (*extended, ExtendedMember(change.at, change.due))
@@ -202,21 +194,21 @@ def _amend(members: list[Member], amendment: AudienceAmendment, before: int) -> 
 
 
 def _each(members: list[Member], rows: Mapping[str, MemberRow], amended: Callable[[Member, MemberRow], Member]) -> None:
-    """Amend only the members of these rows; the many others are not touched."""
+    """Amend only the members of these rows."""
     for place, one in enumerate(members):
         if row := rows.get(one.person):
             members[place] = amended(one, row)
 
 
 def _exempt(member: Member, row: MemberRow, change: AudienceChange) -> Member:
-    """Also a person who could not be asked; of a person listed twice only one row."""
+    """Also for people who could not be asked; only one row of a person listed twice."""
     if member.out is not None or member.row.number != row.number:
         return member
     return replace(member, out=change.what, reason=change.reason)
 
 
 def _again(member: Member, row: MemberRow, amendment: AudienceAmendment) -> Member:
-    """Ask once more: after a corrected row, or after a request that ended."""
+    """After a corrected row, or an ended request."""
     if member.out is not None or member.row.number != row.number:
         return member
     another = member.person not in amendment.taken_up and not member.row.says
@@ -234,7 +226,7 @@ def _join(members: list[Member], rows: dict[str, MemberRow], by: int, due: date,
 
 
 class Audiences:
-    """Reads and writes the audiences in the store; caches the last few."""
+    """Stored audiences; caches the last few."""
 
     _KEPT: Final = 2
 
@@ -260,9 +252,8 @@ class Audiences:
         return await self.read(order.campaign, order.frozen.sha256, order.changed)
 
     async def walked(self, walk: Batch) -> tuple[Member, ...]:
-        """The members that a batch is about: to ask, as of now; to end or extend, as of the batch's own change.
-
-        A person who has come back since has another request, which the batch of that change makes.
+        """The members of a batch: those to ask as of now; those to end or extend as of the batch's change, since a
+        person who has come back has another request, of a later batch.
         """
         audience = await self.of(walk.order)
         later = audience.amendments[walk.change :] if walk.change and walk.work is not BatchWork.START else ()
@@ -271,7 +262,7 @@ class Audiences:
         return audience.about(walk.change)
 
     async def read(self, campaign: Campaign, sha256: str, changed: str | None) -> Audience:
-        """By its parts; raises the document errors for missing or damaged content."""
+        """Raises the document errors for missing or damaged content."""
         key = (campaign.id, sha256, changed)
         if key not in self._read:
             amendments: list[AudienceAmendment] = []

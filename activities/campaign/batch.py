@@ -1,4 +1,4 @@
-"""One batch job over the members of a campaign: asks, ends or extends requests at the provider's rate; resumable."""
+"""A resumable batch job over a campaign's members: asks, ends or extends requests at the provider's rate."""
 
 import asyncio
 import time
@@ -38,7 +38,7 @@ class MemberRequest:
 
     given: SignatureInput
     person: Reachable | None = field(default=None, repr=False)
-    """Whoever stands in full in the table."""
+    """Set for a person described in full in the table."""
     message: str = ""
     overdue: FileFaults | None = None
 
@@ -51,14 +51,13 @@ class MemberRequest:
         message = await store.texts.keep(home, f"message-{digest[:16]}", self.message)
         return self.given.replace(brief=self.given.brief.replace(message=str(message)))
 
-    async def lives(self, store: Store, given: FollowUpInput) -> None:
-        """Nothing to store yet."""
+    async def lives(self, store: Store, given: FollowUpInput) -> None: ...
 
 
 def request_of(
     campaign: Campaign, fingerprint: str, member: Member, person: Reachable | None, message: str = ""
 ) -> MemberRequest:
-    """The request of a member; a person given in full is stored as its first signer."""
+    """A member's request; a person described in full is stored as its first signer."""
     signer = Participant(person=member.person, role=Role.SIGN)
     brief = SignatureBrief(
         id=member.request(campaign.id),
@@ -78,41 +77,34 @@ def request_of(
 
 
 def forgotten(order: CampaignOrder, member: Member, person: Reachable | None) -> SignatureInput:
-    """The input of a member's request that has neither workflow nor record.
-
-    Stores nothing anew: erased people stay erased.
-    """
+    """The input of a member's request without workflow and record. Stores nothing: erased people stay erased."""
     return request_of(order.campaign, order.fingerprint, member, person).given
 
 
 WALK_AT_MOST: Final = 1_000
-"""Members that one activity sees to."""
+"""Members processed by one activity."""
 WALK_SECONDS: Final = 150.0
-"""How long it does, at most: so long other campaigns may wait for its place.
-
-Each is six events of the campaign, and a provider that takes one call a second is asked for 150 people in it.
+"""Longest run of one activity: other campaigns may wait that long for its slot. Each costs the campaign six events, and
+reaches 150 people at one call a second.
 """
 AHEAD_AT_MOST: Final = 50
-"""Requests of one campaign that wait for Core Signature: more are started as these are made there, at its pace.
-
-What is urgent overtakes what waits in Temporal, and not what a worker has begun: with 200 of them it was told after
-53 s on a busy laptop, with 50 after 5 s, and the campaign was no slower.
+"""Requests of one campaign that may wait for Core Signature. Urgent requests overtake those that wait in Temporal, not
+those that a worker has begun: they were created after 53 s with 200 waiting, after 5 s with 50, on a busy laptop, and
+the campaign was no slower.
 """
 AT_ONCE: Final = 25
-"""Members that are seen to at the same time; after them the place is told to Temporal."""
+"""Members processed concurrently, after which the position is reported to Temporal."""
 _WISHES_A_SECOND: Final = 50
-"""Requests that are ended or extended: what each asks of Core Signature waits in its queue."""
+"""Requests ended or extended; their calls to Core Signature wait in its queue."""
 _LOOK_AGAIN: Final = 1.0
 """Seconds."""
 PATIENCE: Final = 10
-"""Looks for room in which none of those who wait is made: then the walk gives its place away."""
+"""Checks for room without progress, after which the batch gives its slot away."""
 _PROGRESS: Final = 3
 
 
 @dataclass(frozen=True)
 class BatchLimits:
-    """The limits of one activity."""
-
     members: int = WALK_AT_MOST
     seconds: float = WALK_SECONDS
     ahead: int = AHEAD_AT_MOST
@@ -124,9 +116,8 @@ STRIDE: Final = BatchLimits()
 
 @dataclass(frozen=True)
 class BatchFacts:
-    """Data beside the order: people given in full in the table, and the owner's message.
-
-    `begun` are those who may have a request, if requests are to be ended.
+    """Data beside the order: people described in full, and the owner's message. `begun` are those who may have a
+    request, if requests are to be ended.
     """
 
     visibility: MemberVisibility
@@ -146,7 +137,7 @@ class BatchJob:
         self._stride = stride
         self._began_at = time.monotonic()
         self._ends_at = self._began_at + stride.seconds
-        # By the server's clock, which is that of the campaign: this worker's may be off.
+        # The server's clock, which is the campaign's: this worker's may be off.
         self._given_out = activity.info().started_time if activity.in_activity() else datetime.now(UTC)
         self._stopped = asyncio.Event()
         self._full = False
@@ -157,7 +148,7 @@ class BatchJob:
         self._stopped.set()
 
     async def walked(self, members: Sequence[Member]) -> BatchResult:
-        """Process the members after the start position; errors of commands and of starting end it."""
+        """Process the members after the start position; raises errors of commands and starts."""
         last = min(len(members), self._walk.after + self._stride.members)
         while self._place < last and not self._is_to_end:
             some = members[self._place : min(last, self._place + AT_ONCE)]
@@ -184,7 +175,7 @@ class BatchJob:
     @property
     def _is_to_end(self) -> bool:
         ending = activity.in_activity() and activity.is_worker_shutdown()
-        # No worker may have been there to begin it while there was time.
+        # Workers may have been unavailable while there was time to begin.
         now = time.monotonic()
         until = self._walk.until
         late = until is not None and self._given_out + timedelta(seconds=now - self._began_at) >= until
@@ -195,9 +186,8 @@ class BatchJob:
             await asyncio.wait_for(self._stopped.wait(), max(seconds, 0))
 
     async def _has_room(self, many: int) -> bool:
-        """Wait until few enough requests of the campaign wait for Core Signature.
-
-        False when the activity is to end before, or `full` when for a while none of them was made.
+        """Wait until few enough requests wait for Core Signature. False if the activity has to end first, or is `full`
+        because none of them was created for a while.
         """
         least, in_vain = self._stride.ahead + 1, 0
         while not self._is_to_end:
@@ -226,11 +216,11 @@ class BatchJob:
             return None
         person = self._told.people.get(member.person)
         if person is None and stands_in_full(member.person):
-            return False  # Erased meanwhile: nobody knows where to reach them.
+            return False  # Erased meanwhile: their address is unknown.
         order = self._order
         prepared = request_of(order.campaign, order.fingerprint, member, person, self._told.message)
         try:
-            again = self._walk.change is not None  # What somebody has terminated is taken up with its living document.
+            again = self._walk.change is not None  # A terminated request is started anew with its open document.
             await launch.start(self._client, self._store, prepared, parent=order.workflow_id, again=again)
         except (launch.IdTaken, launch.NotItsOwn, launch.BrokenOff) as refused:
             activity.logger.warning("member not asked", extra={"row": member.row.number, "why": type(refused).__name__})
@@ -238,10 +228,10 @@ class BatchJob:
         except RPCError as error:
             if error.status is not RPCStatusCode.INVALID_ARGUMENT:
                 raise
-            # It is this one that the server does not take: the others are not to wait for what never will be.
+            # The server refuses this one only: the others must not wait for it.
             activity.logger.warning("member not asked", extra={"row": member.row.number, "why": error.status.name})
             return False
-        # Those as well whom an attempt before this one has asked: it could not say so.
+        # Includes those asked by an earlier attempt that could not report them.
         return True
 
     async def _wish(self, member: Member) -> bool | None:
@@ -275,8 +265,8 @@ def _progress(walk: Batch) -> tuple[int, int, int]:
 
 
 async def _all(calls: Sequence[Coroutine[Any, Any, bool | None]]) -> list[bool | None]:
-    """The results, once all calls have ended; then raises the first failure. A start left running is one nobody
-    ends.
+    """The results, once all calls have ended; then raises the first failure. A start left running could not be
+    ended.
     """
     found = await asyncio.gather(*calls, return_exceptions=True)
     for one in found:

@@ -1,4 +1,4 @@
-"""Campaign files: checks, and what they become: the workflow's input, stored rows and people."""
+"""Campaign files: checks, the workflow's input, stored rows and people."""
 
 import hashlib
 import re
@@ -35,27 +35,26 @@ from workflows.model.signature import Document
 
 _WHOLE_DAYS: Final = re.compile(r"0d|[1-9][0-9]{0,3}[dw]")
 A_YEAR: Final = 2027
-"""Any that has no more days than others."""
+"""Any year without a 29 February."""
 
 
 @dataclass
 class CampaignChecks(RequestChecks):
-    """The context of one campaign file's validators: its document and audience."""
+    """Validation context of a campaign file: its document and audience."""
 
     unknown: Mapping[str, str] = field(default_factory=dict)
-    """Why a group that it names is none."""
+    """Why the named group is unknown."""
     secret: SecretStr | None = None
     read: bytes | None = None
-    """Its table, if that was read already."""
+    """Its table, if already read."""
     given: AudienceFile = NOBODY
 
     @property
     def concerned(self) -> ConcernedPersons:
-        """The owner; members are checked row by row."""
+        """The owner only: members are checked row by row."""
         return ConcernedPersons(self.right.get("owner"), frozenset())
 
     def group(self, name: str) -> None:
-        """Refuse an unknown group."""
         if name in self.unknown:
             raise ValueError(self.unknown[name])
 
@@ -74,7 +73,7 @@ def _checks(info: ValidationInfo) -> CampaignChecks:
 
 
 def whole_days(span: str | None) -> str | None:
-    """A duration in days or weeks: a campaign's days end for all members at an hour of their own."""
+    """A duration in days or weeks: a campaign's days end at one hour for all members."""
     if span is not None and not _WHOLE_DAYS.fullmatch(span):
         raise ValueError("must be in whole days or weeks, such as 14d or 2w")
     return span
@@ -85,7 +84,7 @@ def days_of(span: str) -> int:
 
 
 class EditionEntry(DocumentEntry):
-    """The document, and what an auditor asks about it."""
+    """The document, with its version and effective date."""
 
     version: Name = ""
     effective: date | None = None
@@ -93,7 +92,7 @@ class EditionEntry(DocumentEntry):
 
 
 class AudienceEntry(FileModel):
-    """Who is asked: exactly one of a group, a table beside the file, or a list of ids."""
+    """Exactly one of a group, a table beside the file, or a list of ids."""
 
     group: Id | None = None
     file: FileName | None = None
@@ -128,7 +127,7 @@ class AudienceEntry(FileModel):
 
 
 class JoinersEntry(FileModel):
-    """What becomes of whoever joins the group, and how long they have."""
+    """What happens to people who join the group, and how long they have."""
 
     rule: Joiners
     within: Span | None = None
@@ -137,8 +136,6 @@ class JoinersEntry(FileModel):
 
 
 class CampaignFile(AskingFile):
-    """A campaign: which document, for whom, from when on, for how long."""
-
     kind: KindId = "policy-acknowledgement"
     id: ShortId | None = None
     document: EditionEntry
@@ -170,7 +167,9 @@ class CampaignFile(AskingFile):
     def _day_of_each_year(cls, yearly: str | None, info: ValidationInfo) -> str | None:
         if yearly is not None:
             opening_day(yearly, A_YEAR)
-            if info.data.get("opens", yearly) is None:  # The opening of a year says its day: nobody else opens one.
+            if (
+                info.data.get("opens", yearly) is None
+            ):  # Each year's opening supplies its day; the file alone opens none.
                 raise ValueError("is opened by its schedule: `countersign campaign schedule FILE`")
         return yearly
 
@@ -201,7 +200,7 @@ def _in_year(plain: Any, year: int) -> Any:
 
 
 def opening_day(yearly: str, year: int) -> date:
-    """The opening day of a yearly campaign; `ValueError` for a day that not every year has."""
+    """The opening day of a yearly campaign; `ValueError` for 29 February."""
     try:
         return date.fromisoformat(f"{year}-{yearly}")
     except ValueError:
@@ -210,17 +209,17 @@ def opening_day(yearly: str, year: int) -> date:
 
 @dataclass(frozen=True)
 class PreparedCampaign:
-    """A campaign file checked in full; nothing is stored or started yet."""
+    """A fully checked campaign file; nothing is stored or started yet."""
 
     given: CampaignInput
     rows: AudienceFile = field(repr=False)
-    """What a table or a list says; none for a group, which is asked for its members at the opening."""
+    """Of a table or list; None for a group, whose members are read at the opening."""
     document: bytes | None = field(repr=False)
     overdue: FileFaults | None = None
-    """Why it can be recognised, but not started any more."""
+    """Why it can be recognised but no longer started."""
 
     async def kept(self, store: Store) -> CampaignInput:
-        """Stores document, rows, people given in full, and message."""
+        """Stores document, rows, people described in full, and message."""
         home, campaign = StoragePrefix.of(self.given.campaign.workflow_id), self.given.campaign
         if self.document is not None:
             await store.put_document(self.document)
@@ -248,11 +247,9 @@ async def prepare_campaign(
     secret: SecretStr | None = None,
     table: bytes | None = None,
 ) -> PreparedCampaign:
-    """Check a campaign file with its audience; starts nothing and looks up no members.
-
-    `secret` makes the ids of people given in full in its `table`, which is read unless given. Raises `FileFaults` with
-    all faults, `DirectoryFailure` when nobody can be looked up. A faulty row is no fault of the file: it is reported by
-    itself.
+    """Check a campaign file with its audience; starts nothing, looks up no members. `secret` derives the ids of people
+    described in full in `table`, which is read unless given. Raises `FileFaults` with all faults, `DirectoryFailure` if
+    the owner cannot be looked up. Faulty rows are reported separately.
     """
     plain = await read_as(Kind.CAMPAIGN, written)
     plain = _of_year(plain, now)
@@ -311,7 +308,7 @@ def _given(file: CampaignFile, policy: Policy, checks: CampaignChecks, owner: Pe
 
 
 def _asking(policy: Policy, file: CampaignFile) -> Policy:
-    """The policy of each request: no escalation, and only the campaign is handed off."""
+    """The policy of each request: no escalation, no hand-off, which only the campaign has."""
     window, grace = file.window or policy.window, file.grace or policy.grace
     return policy.replace(
         window=window if window[-1] in "dw" else f"{max(1, days_of(window))}d",
@@ -325,7 +322,7 @@ def _asking(policy: Policy, file: CampaignFile) -> Policy:
 
 
 def _opening(opens: date | datetime | None, owner: Person, now: datetime) -> datetime:
-    """The instant of the opening: for a bare date when the owner's working day begins."""
+    """For a bare date, when the owner's working day begins."""
     if opens is None:
         return now
     if isinstance(opens, datetime):

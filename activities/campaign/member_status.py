@@ -1,7 +1,5 @@
-"""The status of every member of a campaign, from settled records and open requests; counts, groups, stored outcomes.
-
-The one reader for record, report, `campaign show`, managers and desk. For 10,000 members it reads 10,000 small records,
-so they are parsed as plain JSON and only the needed fields are taken.
+"""The status of every member of a campaign, from settled records and open requests, for record, report, `campaign
+show`, managers and desk. Parses only the needed fields of each record, since 10,000 members have 10,000 of them.
 """
 
 import asyncio
@@ -31,23 +29,23 @@ if TYPE_CHECKING:
 
 _HOPEFUL: Final = " AND ".join(f"{names.PROBLEM.name} != '{code}'" for code in (Code.REFUSED, Code.DIRECTORY))
 _NOT_REFUSED: Final = f"({names.PROBLEM.name} IS NULL OR ({_HOPEFUL}))"
-"""Whoever is refused, or has left the people file, waits for a person of ours: nobody else is to wait for them."""
+"""A refused person, or one who left the people file, waits for an operator: others must not wait for them."""
 
 
 @dataclass(frozen=True)
 class OpenMembers:
-    """The open or broken-off requests of a campaign, by id."""
+    """Open or broken-off requests of a campaign, by id."""
 
     status: Mapping[str, str] = field(default_factory=dict)
-    """`CsStatus` of those that go on."""
+    """`CsStatus` of open ones."""
     broken: Mapping[str, str] = field(default_factory=dict)
     """How the others were broken off."""
     refused: frozenset[str] = frozenset()
-    """Those of which Core Signature makes no document; they ask it again by themselves."""
+    """Those that Core Signature refuses to create; they retry by themselves."""
 
 
 class MemberVisibility(Protocol):
-    """Queries of the requests of a campaign; may raise `RPCError`."""
+    """Queries of a campaign's requests; may raise `RPCError`."""
 
     async def open_of(self, campaign: str) -> OpenMembers: ...
 
@@ -66,14 +64,13 @@ class TemporalMemberVisibility:
         return await self._found(campaign, executions.OPEN)
 
     async def other_than_told(self, campaign: str) -> OpenMembers:
-        """Those with another status than notified and silent, which most have: saves listing them."""
+        """Those not merely notified and silent, which are most: saves listing these."""
         words = ", ".join(f"'{status}'" for status in (Status.CONVERTING, Status.VIEWED))
         found = await self._found(campaign, f"({executions.OPEN} AND {names.STATUS.name} IN ({words}))")
-        # A run that was broken off may have another one after it, which is in all of those that go on.
+        # A broken-off run may have a successor, which is among the open ones.
         return await self.open_of(campaign) if found.broken else found
 
     async def going_on(self, campaign: str) -> int:
-        """How many are open."""
         return (await self.client.count_workflows(f"{_of(campaign)} AND {executions.OPEN}")).count
 
     async def _found(self, campaign: str, going_on: str) -> OpenMembers:
@@ -103,20 +100,20 @@ def _of(campaign: str) -> str:
 
 
 ANOTHERS: Final = "another request had its id already"
-"""Why somebody was not asked."""
+"""Why a person was not asked."""
 _LOST: Final = "there is neither a workflow nor a record of it"
 _BROKEN_OFF: Final = "its workflow was {}"
 _TERMINATED: Final = _BROKEN_OFF.format(executions.RunStatus.TERMINATED)
 _CANCELLED: Final = "{}, and its document was cancelled"
 _BROKEN: Final = {_BROKEN_OFF.format(one) for one in executions.RunStatus if one.broken_off}
 AT_ONCE: Final = 500
-"""Records that are read at a time."""
+"""Records read concurrently."""
 _ASKED_AT_ONCE: Final = 25
-"""Workflows of which visibility knows nothing that Temporal is asked for at the same time."""
+"""Workflows unknown to visibility that are described concurrently."""
 
 
 class MemberStatus(StrEnum):
-    """A member's status, in the word of the report; counts use its name."""
+    """A member's status, as in the report; counts use its name."""
 
     NOT_TOLD = "not_told"
     TOLD = "told"
@@ -134,9 +131,8 @@ class MemberStatus(StrEnum):
 
 
 class MemberOutcome(NamedTuple):
-    """One member's line of the record; instants are ISO 8601 in UTC, empty if none.
-
-    `reason` is a person's text by its reference in the store, or a text of ours.
+    """One member's line of the record; instants are ISO 8601 in UTC, or empty. `reason` is the reference of a stored
+    text, or our own text.
     """
 
     row: int
@@ -164,7 +160,7 @@ class MemberOutcome(NamedTuple):
 
     @property
     def left(self) -> bool:
-        """Whether their request broke off without an end: its document may still be open."""
+        """Whether their request broke off without an end: its document may be open."""
         return self.reason == _LOST or self.terminated
 
     @property
@@ -179,13 +175,13 @@ class MemberOutcome(NamedTuple):
 
     @property
     def lost(self) -> bool:
-        """Whether Temporal has forgotten it without a record: only Core Signature knows the document's end."""
+        """Whether Temporal has forgotten it without a record: only Core Signature knows the outcome."""
         return self.reason == _LOST
 
 
 @dataclass(frozen=True)
 class MemberStatuses:
-    """Reads the status of members from records, visibility, and Temporal for those that both lack."""
+    """Member status from records, visibility, and Temporal for members that both lack."""
 
     client: Client
     store: Store
@@ -200,10 +196,9 @@ class MemberStatuses:
         *,
         unseen: bool = False,
     ) -> tuple[list[MemberOutcome], OpenMembers]:
-        """The line of each member, and what visibility knows; Temporal is asked for those without either.
-
-        `lines` were read a moment ago. `unseen` includes members not yet processed: a batch may have died before it
-        reported its position.
+        """The line of each member, and what visibility knows; Temporal is asked for members without either. `lines`
+        were just read. `unseen` includes members not yet processed: a batch may have failed before it reported its
+        position.
         """
         known = known or await self.visibility.open_of(order.campaign.id)
         lines = lines or await self.recorded(order, audience, known)
@@ -240,9 +235,8 @@ class MemberStatuses:
 async def lines_of(
     store: Store, order: CampaignOrder, audience: Audience, known: OpenMembers | None = None
 ) -> list[MemberOutcome]:
-    """The line of each member in the order of the audience; `known` is visibility's word on those without a record.
-
-    The order gives how many were processed.
+    """The line of each member in the order of the audience; `known` serves those without a record, the order says how
+    many were processed.
     """
     campaign, known, lines = order.campaign, known or OpenMembers(), list[MemberOutcome]()
     for begin in range(0, len(audience.members), AT_ONCE):
@@ -256,7 +250,7 @@ async def lines_of(
 
 
 async def records_of(store: Store, campaign: Campaign, members: Sequence[Member]) -> Mapping[str, Mapping[str, Any]]:
-    """The settled records of those who have one, by person."""
+    """The settled records, by person."""
     there = [member for member in members if not member.row.says]
     found = await store.read_records([StoragePrefix.of_request(member.request(campaign.id)) for member in there])
     return {member.person: json.loads(record) for member, record in zip(there, found, strict=True) if record}
@@ -280,10 +274,10 @@ def _line(
     if record and ended and (ended.done or member.out is None):
         said = ended.signed_at or (record.get("settled") or {}).get("at")
         at = datetime.fromisoformat(said) if said else None
-        # Moved after they had acknowledged, or could: what counted for them is the day that they had then.
+        # Extended after they had acknowledged, or could have: the day that they had then counts.
         due = member.due_at(at)
         if at and ended.done and at >= last_instant(due) and _was_terminated(record["show"]):
-            ended = ended._replace(status=MemberStatus.LATE, late=True)  # Nobody planned when it was due for them.
+            ended = ended._replace(status=MemberStatus.LATE, late=True)  # Their due date was never planned.
         return ended._replace(due=due.isoformat())
     if member.out is not None:
         out = MemberStatus.EXEMPT if member.out.value == MemberStatus.EXEMPT else MemberStatus.DROPPED
@@ -340,10 +334,10 @@ def _never_taken(show: Mapping[str, Any]) -> str:
 
 
 def _broken_off(show: Mapping[str, Any]) -> str:
-    """Why it was cancelled after it broke off; empty if they declined, or it had gone on."""
+    """Why it was cancelled after it broke off; empty if they declined, or it had continued."""
     if show["status"] != Status.CANCELLED or not (found := _terminated(show)):
         return ""
-    # Of one that Temporal had forgotten, and one that had failed, the line says so.
+    # A line that was lost or failed says so already.
     return _CANCELLED.format(found["why"] or _TERMINATED)
 
 
@@ -352,7 +346,7 @@ def _was_terminated(show: Mapping[str, Any]) -> bool:
 
 
 def _terminated(show: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The timeline entry that it was begun anew only to be ended."""
+    """The timeline entry of a restart only to end it."""
     return next((one for one in show["timeline"] if one["happened"] == EventType.TERMINATED), None)
 
 
@@ -362,7 +356,6 @@ def _why(show: Mapping[str, Any], signer: Mapping[str, Any]) -> str:
 
 
 def counted(lines: Iterable[MemberOutcome]) -> Counts:
-    """Members by status."""
     found = dict.fromkeys(map(str, MemberStatus), 0)
     for line in lines:
         found[line.status] += 1
@@ -377,7 +370,7 @@ class OutcomeGroup(Model):
 
     @property
     def missing(self) -> int:
-        """Those whose acknowledgement is due and missing."""
+        """Members whose acknowledgement is due and missing."""
         return self.counts.wanted - self.counts.done
 
 
@@ -421,8 +414,6 @@ async def written(
 
 @dataclass(frozen=True)
 class Outcomes:
-    """The stored outcomes."""
-
     lines: tuple[MemberOutcome, ...]
     population: dict[str, Any] | None
     changes: tuple[dict[str, Any], ...]

@@ -1,7 +1,5 @@
-"""After an acknowledgement, remind the person of their next open one: by push to themselves, never linked from a page.
-
-Sent by that request's own workflow, which may reject it: one reminder per acknowledgement, none within an hour of
-another notice, only for campaigns.
+"""After an acknowledgement, reminds the person of their next open one, by push only. Sent by that request's own
+workflow, which may reject it: one per acknowledgement, none within an hour of another notice, only for campaigns.
 """
 
 import hashlib
@@ -23,14 +21,13 @@ from workflows.model.commands import ReminderNow
 from workflows.model.subject import Subject
 
 LOOKED_AT_MOST: Final = 20
-"""Open acknowledgements of one person, of which the most urgent is the next."""
+"""Open acknowledgements of a person, of which the most urgent is next."""
 _CAMPAIGNS: Final = Kind.CAMPAIGN.workflow_id("")
 
 
 async def remind_of_next(client: Client, signed: Subject) -> None:
-    """Have the most urgent other campaign remind the person who has just acknowledged. Idempotent.
-
-    Failures are logged and delay no ending. A person given in full is known to one campaign only.
+    """Have the most urgent other campaign remind the person. Idempotent; failures are only logged. People described in
+    full are known to one campaign only.
     """
     person = signed.people[0].person if signed.people else ""
     if owner_in(signed.id) is None or stands_in_full(person):
@@ -46,7 +43,7 @@ async def remind_of_next(client: Client, signed: Subject) -> None:
 
 
 def op_of(signed: str) -> str:
-    """An operation id derived from the acknowledgement; short, since the length of a command's id is limited."""
+    """A short operation id derived from the acknowledgement."""
     return f"next-{hashlib.sha256(signed.encode()).hexdigest()[:16]}"
 
 

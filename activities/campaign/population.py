@@ -1,4 +1,4 @@
-"""Where members come from: tables of people, groups, the directory; who joined or left since the opening."""
+"""Where members come from: tables, groups, the directory; who joined or left since the opening."""
 
 import hashlib
 import re
@@ -25,14 +25,14 @@ COLUMNS: Final = ("person", "name", "email", "zone", "locale", "phone", "manager
 IN_FULL: Final = ("name", "email", "zone", "locale", "phone")
 _NEEDED: Final = ("name", "email", "zone")
 PERSON_AT_MOST: Final = 47
-"""Characters of an id: with those of the campaign it is the id of a request."""
+"""Characters of an id: with the campaign's it is the id of a request."""
 _OF_AN_ADDRESS: Final = 12
 """Hex digits."""
 _SAYS_AT_MOST: Final = 300
 
 
 class AudienceFile(NamedTuple):
-    """The rows of a file, and its people given in full by their `p-…` ids."""
+    """A file's rows, and its people described in full by their `p-…` ids."""
 
     rows: tuple[MemberRow, ...]
     people: Mapping[str, Reachable]
@@ -41,7 +41,7 @@ class AudienceFile(NamedTuple):
 
     @property
     def kept(self) -> bytes | None:
-        """The people in full as stored, None if none."""
+        """The people described in full as stored, None if none."""
         return SignersFile(signers=self.people).model_dump_json(by_alias=True).encode() if self.people else None
 
 
@@ -49,27 +49,25 @@ NOBODY: Final = AudienceFile((), {})
 
 
 class PersonEntry(BaseModel):
-    """Somebody of a table by their id."""
+    """A row with a directory id."""
 
     department: Name = ""
 
 
 class FullEntry(Reachable):
-    """Somebody of a table in full."""
+    """A row with a person described in full."""
 
     manager: Id | None = None
     department: Name | None = None
 
 
 def of_people(ids: Iterable[str]) -> AudienceFile:
-    """The rows of a list of ids, or of a group."""
     return AudienceFile(tuple(repeated(MemberRow(number, id) for number, id in enumerate(ids, start=1))), {})
 
 
 def read(path: Path, *, secret: SecretStr | None, content: bytes | None = None) -> AudienceFile:
-    """The rows of a table, of `content` if given; `secret` makes the ids of people given in full.
-
-    `FileFaults` when it is no table, or lacks the columns that identify people.
+    """The rows of a table, of `content` if given; `secret` derives the ids of people described in full. `FileFaults` if
+    it is no table, or lacks the columns that identify people.
     """
     content = bytes_of(path, at_most=TABLE_BYTES_AT_MOST) if content is None else content
     table = Table.of(str(path), content, rows_at_most=AUDIENCE_AT_MOST, lenient=True)
@@ -83,7 +81,7 @@ def read(path: Path, *, secret: SecretStr | None, content: bytes | None = None) 
 
 
 def count(path: Path) -> int:
-    """The number of rows in a table, valid or not; raises as `read` does."""
+    """The number of rows, valid or not; raises as `read`."""
     content = bytes_of(path, at_most=TABLE_BYTES_AT_MOST)
     table = Table.of(str(path), content, rows_at_most=AUDIENCE_AT_MOST, lenient=True)
     return len(table.rows) + len(table.faults)
@@ -133,7 +131,7 @@ def _first(error: ValidationError, entry: type[BaseModel]) -> str:
 
 
 def _is_id(text: str) -> bool:
-    """Whether a cell is an id: other content may be a name or address, and is not repeated in messages."""
+    """Other content may be a name or address, and is not repeated in messages."""
     return re.fullmatch(ID_PATTERN, text) is not None
 
 
@@ -167,12 +165,12 @@ def _placed(row: MemberRow, place: CompanyPosition | None) -> MemberRow:
 
 LEAVE_AT_ONCE_AT_MOST: Final = 20
 LEAVE_AT_ONCE_SHARE: Final = 4
-"""A quarter of those who are asked: more than either is a people file that was cut short, and drops nobody."""
+"""Share of those asked; if more leave or join at once, the people file is suspect and nobody is dropped."""
 
 
 @dataclass(frozen=True)
 class Population:
-    """The group, or the directory's part of a list, today, compared with the audience."""
+    """Today's group, or the directory's part of a list, compared with the audience."""
 
     now: frozenset[str]
     came: tuple[str, ...]
@@ -193,7 +191,7 @@ class Population:
         return cls(frozenset(there), came, left)
 
     def plain(self, campaign: Campaign, opening: int, audience: Audience) -> dict[str, Any]:
-        """For the record: sizes, and decisions about those who joined or left."""
+        """For the record: sizes, and decisions about joiners and leavers."""
         joined = [member.person for member in audience.members if member.joined]
         dropped = [member.person for member in audience.members if member.out is ChangeKind.LEFT]
         decided = [(id, "added") for id in joined] + [(id, "ignored") for id in self.came if id not in joined]
@@ -220,12 +218,12 @@ async def _there(campaign: Campaign, listed: Collection[str], directory: Company
     try:
         return dict.fromkeys(await directory.group(campaign.source.group))
     except UnknownGroup:
-        # A group is there as long as somebody is in it: nobody is told apart from a group that has another name now.
+        # A group exists while it has members: an empty one cannot be told apart from a renamed one.
         return None
 
 
 class PopulationChange(NamedTuple):
-    """People who joined or left, with their rows; `new` counts those never in the audience, `due` is their last day."""
+    """People who joined or left, with their rows; `new` were never in the audience, `due` is their last day."""
 
     what: ChangeKind
     rows: tuple[MemberRow, ...]
@@ -236,9 +234,8 @@ class PopulationChange(NamedTuple):
 async def moved(
     look: DailyCheck, audience: Audience, done: Collection[str], directory: Company
 ) -> list[PopulationChange]:
-    """Who joined and left since, as far as the campaign file wants them asked or dropped; not those `done`.
-
-    Nobody while the people file is faulty. Nobody leaves if a large part would leave at once: then the file is suspect.
+    """Who joined and left since, as far as the campaign file wants it, without those `done`. Nobody while the people
+    file is faulty; no leavers if a large part would leave at once.
     """
     campaign = look.order.campaign
     population = await Population.of(campaign, audience, directory)
@@ -279,5 +276,5 @@ def _last_day(look: DailyCheck, joined: date | None) -> date:
     campaign, today = look.order.campaign, look.order.now.date()
     within = timedelta(days=campaign.within)
     since = joined if joined and campaign.opens_at.date() <= joined <= today else today
-    # Heard of when their time is over already: it counts from now.
+    # First seen after their time was over: it counts from now.
     return since + within if since + within > today else today + within

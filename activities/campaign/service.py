@@ -1,6 +1,5 @@
-"""The campaign activities: freeze the audience, run batches, change, daily check, digests, settle (docs/campaigns.md).
-
-Histories hold counts and positions only; every call is idempotent.
+"""The campaign activities: freeze, batch, change, daily check, digests, settle (docs/campaigns.md). Histories hold
+counts and positions only; every call is idempotent.
 """
 
 import asyncio
@@ -75,13 +74,13 @@ from workflows.names import notice_key
 from workflows.ports import CampaignPeople, PushService
 
 DIGESTS_AT_ONCE: Final = 50
-"""Managers that one delivery tells."""
+"""Managers notified in one delivery."""
 TELLING_SECONDS: Final = 300.0
-"""How long one look tells managers, at most: to go on behind them everybody is counted once more."""
+"""Longest time for notifying managers in one check; continuing costs another count of all members."""
 
 
 class ManagerDigest(NamedTuple):
-    """A manager, with how many of their people have not acknowledged, and how many are overdue."""
+    """How many of a manager's people have not acknowledged, and how many are overdue."""
 
     manager: str
     people: int
@@ -97,7 +96,7 @@ def missing_by_manager(lines: Iterable[MemberOutcome], today: date) -> list[Mana
 
 
 def digests(campaign: Campaign, managers: Sequence[ManagerDigest], day: int) -> tuple[NotificationOrder, ...]:
-    """One notice for each manager for this day."""
+    """One notice for each manager and day."""
     return tuple(
         _notice(campaign, f"{NotificationType.DIGEST}-{day}", one.manager).replace(
             count=one.people, overdue=one.overdue
@@ -118,9 +117,8 @@ def _notice(campaign: Campaign, stage: str, person: str) -> NotificationOrder:
 
 
 async def told(push: PushService, campaign: Campaign, notices: tuple[NotificationOrder, ...], now: datetime) -> None:
-    """Send notices. Failures are not retried: tomorrow there is another digest.
-
-    A push service that is down delays no campaign; its requests report that. Stops once the attempt is cancelled.
+    """Send notices without retry: tomorrow there is another digest, and a push service that is down delays no campaign.
+    Stops once the attempt is cancelled.
     """
     left = notices
     try:
@@ -132,12 +130,12 @@ async def told(push: PushService, campaign: Campaign, notices: tuple[Notificatio
 
 
 def unwanted() -> bool:
-    """Whether the attempt was cancelled: a delivery that finished despite that does not say so."""
+    """Whether the attempt was cancelled; a delivery that finished nevertheless does not tell."""
     return activity.in_activity() and activity.is_cancelled()
 
 
 async def of_directory(directory: Company, managers: Sequence[ManagerDigest]) -> list[ManagerDigest]:
-    """The managers whom the directory has: an id of a table may be anything."""
+    """The managers whom the directory has: a table may contain anything."""
     places = await directory.places([one.manager for one in managers])
     return [one for one in managers if one.manager in places]
 
@@ -148,8 +146,6 @@ _FAULTY: Final = (MemberStatus.FAILED, MemberStatus.ERROR)
 
 @dataclass
 class CampaignPeopleService(CampaignPeople):
-    """`push` notifies managers and the owner."""
-
     client: Client
     store: Store
     directory: Company
@@ -180,10 +176,10 @@ class CampaignPeopleService(CampaignPeople):
         return GivenAudience(await self._audiences.rows(campaign.source.rows), await self._in_full(campaign))
 
     async def _in_full(self, campaign: Campaign) -> Mapping[str, Reachable]:
-        """People given in full in the table, by id."""
+        """People described in full, by id."""
         if campaign.source.group is not None:
             return {}
-        # Read each time: whoever was erased meanwhile is not asked from memory.
+        # Read each time: people erased meanwhile must not be asked.
         content = await self.store.read_signers(StoragePrefix.of(campaign.workflow_id))
         found = await asyncio.to_thread(SignersFile.model_validate_json, content) if content else None
         return found.signers if found else {}
@@ -253,7 +249,7 @@ class CampaignPeopleService(CampaignPeople):
         about: tuple[MemberRow, ...] = (),
         taken_up: tuple[str, ...] = (),
     ) -> ChangeResult:
-        """Store the change after those that the order knows, with its free text apart."""
+        """Store the change after those that the order knows, its free text separately."""
         if change.reason:
             home = StoragePrefix.of(order.workflow_id)
             reason = await self.store.texts.keep(home, f"change-{change.number}", change.reason)
@@ -287,7 +283,7 @@ class CampaignPeopleService(CampaignPeople):
         return tuple(changes)
 
     async def _told(self, look: DailyCheck, lines: Sequence[MemberOutcome]) -> str:
-        """The manager after whom to continue; empty when all were told."""
+        """The manager after whom to continue; empty if all were notified."""
         missing, ends_at = sum(line.open for line in lines), time.monotonic() + TELLING_SECONDS
         campaign, now = look.order.campaign, look.order.now
         if look.weekly and not look.after:
@@ -308,7 +304,7 @@ class CampaignPeopleService(CampaignPeople):
     async def settle(self, settle: SettleOrder) -> OutcomeCounts:
         order = settle.order
         with _failing():
-            # Read once more, and verified: the record rests on what the store has now.
+            # Read and verified once more: the record rests on what the store has now.
             audience = await Audiences(self.store).of(order)
             if len(audience.members) != settle.expected:
                 says = f"the audience has {len(audience.members):,} people and should have {settle.expected:,}"
@@ -373,14 +369,14 @@ def _going_on(line: MemberOutcome) -> MemberOutcome:
 
 
 def _after(look: DailyCheck) -> str:
-    """The manager whom an earlier attempt told last, else where the check continues."""
+    """The manager whom an earlier attempt notified last, else where the check continues."""
     known = activity.info().heartbeat_details if activity.in_activity() else ()
     return max(look.after, *known) if known else look.after
 
 
 @contextmanager
 def _failing() -> Iterator[None]:
-    """Failures as retryable; a store that has lost or changed the campaign's content stops it."""
+    """Failures as retryable; lost or changed content of the campaign stops it."""
     with failing_as_application_errors():
         try:
             yield

@@ -1,6 +1,5 @@
-"""Yearly campaigns: the series, the content given for each year, and the opening of each year's campaign.
-
-Each year names its own document, version and effective date; last year's are never used again (docs/campaigns.md).
+"""Yearly campaigns: the series, each year's content, and the opening. Each year has its own document, version and
+effective date; last year's are never used again (docs/campaigns.md).
 """
 
 import asyncio
@@ -33,15 +32,14 @@ from workflows.model.campaign import YEAR, Series, YearGivenUp, YearSeen, YearTo
 from workflows.ports import CampaignYears
 
 AHEAD: Final = timedelta(days=30)
-"""So long before the opening its content is looked for, and its owner told if it is missing."""
+"""How long before the opening the owner is told of missing content."""
 LATE_DAYS_AT_MOST: Final = 182
-"""So long after its day it is still opened late: from then on the opening of the next year is nearer."""
+"""How late a year is still opened; after that, next year's opening is nearer."""
 
 
 class YearContent(PartContent):
-    """What a year opens with: the file for that year, the document's SHA-256, and its table.
-
-    The table is dropped after the opening, when the campaign keeps its people. A year that was given up has no content.
+    """A year's file, its document's SHA-256, and its table, which is dropped after the opening. A year that was given
+    up has no content.
     """
 
     model_config = ConfigDict(frozen=True, ser_json_bytes="base64", val_json_bytes="base64")
@@ -52,7 +50,6 @@ class YearContent(PartContent):
 
     @classmethod
     def of(cls, plain: Any, prepared: PreparedCampaign, table: bytes | None) -> Self:
-        """From a checked file."""
         document = prepared.given.campaign.document
         return cls(
             file=plain,
@@ -64,7 +61,7 @@ class YearContent(PartContent):
 
     @classmethod
     async def read(cls, store: Store, series: Series, year: int) -> Self | None:
-        """The content of a year, None if none was given yet."""
+        """The content of a year, None if not given yet."""
         content = await store.read_year(StoragePrefix.of(series.schedule_id), year)
         return cls.model_validate_json(content) if content else None
 
@@ -74,7 +71,7 @@ class YearContent(PartContent):
 
     @staticmethod
     async def forget(store: Store, series: Series, year: int) -> None:
-        """Drop the content of a year, with the people of its table."""
+        """Drop a year's content, with the people of its table."""
         await store.keep_year(StoragePrefix.of(series.schedule_id), year, b"")
 
     @property
@@ -90,7 +87,7 @@ class _Title(FileModel):
 
 
 class SeriesEntry(FileModel):
-    """The fields of a campaign file that hold for all years; the rest is checked with each year's content."""
+    """Fields of a campaign file that hold for all years; the rest is checked with each year's content."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -124,18 +121,17 @@ class SeriesEntry(FileModel):
 
 
 def series_of(plain: PlainFile) -> Series:
-    """The series of a file; `FileFaults` unless it can open each year."""
+    """`FileFaults` unless the file can open each year."""
     said = plain.validate(SeriesEntry)
     return Series(id=said.id, kind=said.kind, title=said.document.name or said.id, owner=said.owner, yearly=said.yearly)
 
 
 def opening_on(plain: PlainFile, day: date) -> PlainFile:
-    """The year's file with this opening day."""
     return plain.saying({**plain.plain, "opens": day.isoformat()})
 
 
 def own_edition(plain: PlainFile, content: YearContent, last: YearContent | None) -> None:
-    """`FileFaults` unless the document is this year's: with version and effective date, and unlike last year's."""
+    """`FileFaults` unless the document has a version and effective date, and differs from last year's."""
     document, before = plain.plain["document"], last.file["document"] if last else {}
     faults: list[tuple[FieldPath, str]] = []
     for name in ("version", "effective"):
@@ -157,7 +153,7 @@ class Openings:
     owner: Person
 
     def first_year(self, since: datetime) -> int:
-        """The year of the first opening on or after the day of an instant."""
+        """The year of the first opening on or after the day of `since`."""
         day = since.astimezone(self.owner.tz).date()
         return day.year if opening_day(self.series.yearly, day.year) >= day else day.year + 1
 
@@ -166,7 +162,7 @@ class Openings:
         return at_clock(day, self.owner.working_hours[0], self.owner.tz).astimezone(UTC)
 
     def day(self, year: int, at: datetime) -> date:
-        """The day on which a year's campaign can open at an instant: its own, or a later one."""
+        """The day on which a year's campaign can open at `at`: its own, or a later one."""
         return max(opening_day(self.series.yearly, year), at.astimezone(self.owner.tz).date())
 
 
@@ -206,9 +202,8 @@ class CampaignYearsService(CampaignYears):
             await YearContent.forget(self.store, given_up.series, given_up.year)
 
     async def _forget_last(self, asked: YearToOpen) -> None:
-        """Drop the people of last year's table, also if the owner has left.
-
-        An opening that was given up has left nothing by then; a cancelled one may have been begun again.
+        """Drop the people of last year's table, also if the owner has left. A given-up opening left none; a cancelled
+        one may have been started anew.
         """
         since = asked.since.date()
         for year in (since.year - 1, since.year):
@@ -218,7 +213,7 @@ class CampaignYearsService(CampaignYears):
                 await YearContent.forget(self.store, asked.series, year)
 
     async def _opened(self, openings: Openings, year: int, content: YearContent, now: datetime) -> str:
-        """The workflow id of the campaign opened with this content."""
+        """The workflow id of the opened campaign."""
         id = openings.series.campaign_id(year)
         if content.table_sha256 and content.table is None:
             return Kind.CAMPAIGN.workflow_id(id)

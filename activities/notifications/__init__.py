@@ -1,1 +1,1 @@
-"""Notices to people: push, mail and SMS, their words, their budgets, the links in them, alerts to on-call."""
+"""Notices to people: push, mail and SMS, their texts, budgets and links, alerts to on-call."""

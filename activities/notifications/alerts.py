@@ -1,4 +1,6 @@
-"""Alerts to the person on call: incidents (silent callbacks, refused credentials, unhealthy targets), until heard."""
+"""Alerts to on-call about incidents: silent callbacks, refused credentials, unhealthy targets; repeated until
+delivered.
+"""
 
 import asyncio
 from collections.abc import Mapping
@@ -21,13 +23,13 @@ from workflows.names import notice_key
 from workflows.ports import PushService
 
 NEWS_WITHIN: Final = 20.0
-"""Seconds after which no more is sent; what is under way ends within those of one call."""
+"""Seconds after which no alert is begun."""
 OVER_AGAIN_AFTER: Final = timedelta(hours=1)
-"""What comes and goes is over once in so long: until then their last word is that it is not."""
+"""Shortest time between two "it is over" alerts of an incident that comes and goes."""
 
 
 def may_be_over(heard_at: datetime | None, now: datetime) -> bool:
-    """Whether on-call may hear now that an incident is over; `heard_at` is the last alert."""
+    """Whether on-call may be told now that an incident is over; `heard_at` is the last alert."""
     return heard_at is None or now - heard_at >= OVER_AGAIN_AFTER
 
 
@@ -49,7 +51,7 @@ class IncidentState(Model):
 
 @dataclass(frozen=True)
 class Incident:
-    """`id` is the key on phones and in ledgers, the title is for people."""
+    """`id` is the key on phones and in ledgers."""
 
     id: str
     kind: str
@@ -65,7 +67,7 @@ class OnCallAlerts:
     seconds: float = NEWS_WITHIN
 
     async def hears(self, of: Incident, stage: NotificationType, since: datetime, now: datetime) -> bool:
-        """Send the alert; True if it was delivered. Equal alerts show as one notice on a phone."""
+        """True if the alert was delivered. Equal alerts show as one notice on a phone."""
         key = notice_key(of.id, f"{stage}-{since:%Y%m%d%H%M%S%f}", self.person)
         notice = NotificationOrder(key=key, stage=stage, person=self.person, action=NoticeAction.OPEN)
         about = Subject(id=of.id, kind=of.kind, title=of.title, requester=self.person, people=())
@@ -91,20 +93,20 @@ class OnCallAlerts:
 
 
 HEARD_WITHIN: Final = 5.0
-"""Seconds of a notice's time that telling them may take."""
+"""Seconds of a notice's time for alerting on-call."""
 FRESH: Final = 60.0
-"""Seconds for which a process believes that all workers know what it has learnt."""
+"""Seconds for which a process assumes that all workers know what it has learnt."""
 
 
 class Credential(StrEnum):
     """A credential of a push service, accepted or refused independently of the others."""
 
     OURS = "ours"
-    """Those by which the push service lets us in."""
+    """Ours for the push service."""
     APPLE = "apple"
-    """Our key for Apple, which the push service has."""
+    """The push service's key for Apple."""
     WEB = "web"
-    """Those for browsers, which it has as well."""
+    """The push service's keys for browsers."""
 
 
 _TROUBLES: Final = {
@@ -115,13 +117,13 @@ _TROUBLES: Final = {
 
 
 class CredentialStatus(IncidentState):
-    """Whether a credential is refused, since when, and what on-call has heard last."""
+    """Whether a credential is refused, since when, and the last alert."""
 
     refused: bool = False
     since: AwareDatetime | None = None
     told: bool = False
     over_at: AwareDatetime | None = None
-    """When they heard last that it is over."""
+    """When on-call was last told that it is over."""
 
     def learnt(self, *, refused: bool, now: datetime) -> Self:
         return self if refused is self.refused else self.replace(refused=refused, since=now)
@@ -138,7 +140,7 @@ class CredentialStatus(IncidentState):
 
 
 class CredentialsAlarm:
-    """Alerts `on_call` of refused credentials; its failures never cost a notice its result."""
+    """Alerts of refused credentials; its failures never cost a notice its result."""
 
     def __init__(self, store: Store, on_call: OnCallAlerts) -> None:
         self._store = store
@@ -176,14 +178,14 @@ class CredentialsAlarm:
         if news and not await self._is_our_turn(credential, news, now):
             return False
         if known != before:
-            # Kept first, so that it is told under one name, whoever tells it again.
+            # Stored before sending, so that repeated alerts have one key.
             await self._keep(credential, known)
         if news and await self._on_call.hears(_TROUBLES[credential], news, known.since or now, now):
             await self._keep(credential, known.heard(now))
         return news is not None
 
     async def _is_our_turn(self, credential: Credential, stage: NotificationType, now: datetime) -> bool:
-        """One worker of all tries to alert, once in `FRESH` seconds."""
+        """One of all workers tries to alert, once in `FRESH` seconds."""
         return await self._store.use_once(now.date(), f"{credential}-{stage}-{int(now.timestamp() // FRESH)}")
 
     async def _keep(self, credential: Credential, known: CredentialStatus) -> None:

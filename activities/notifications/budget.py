@@ -1,7 +1,5 @@
-"""The notification budget of an onboarding: its parts share a limit on notices to one person, counted in the store.
-
-The notices of one person form one numbered row in which the first writer takes the next slot, so that concurrent
-deliveries never exceed the budget.
+"""The notification budget of an onboarding: its parts share a limit of notices to one person. Notices form a numbered
+row in the store, in which the first writer takes the next slot, so that concurrent deliveries never exceed it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,15 +21,15 @@ from workflows.model.schedule import Reason
 from workflows.model.subject import Subject
 
 WAITING_AT_MOST: Final = 100
-"""Parts that are looked at for what waits there as well."""
+"""Parts searched for waiting notices."""
 TRIES_AT_MOST: Final = 200
-"""Places that are lost to others before what was told already is given up."""
+"""Slots lost to others before an already sent notice goes uncounted."""
 SPEAKING_AT_MOST: Final = timedelta(minutes=15)
-"""How long a notice has to be accepted before those that it speaks for ask for places of their own."""
+"""Time for a notice to be accepted, before those it speaks for request their own slots."""
 
 
 class BudgetEntry(Model):
-    """A slot of the row: the notice that was sent, those it spoke for, and when."""
+    """A slot: the notice sent, those it spoke for, and when."""
 
     notice: str
     at: AwareDatetime
@@ -43,7 +41,7 @@ class BudgetEntry(Model):
 
 
 class WaitingNotification(Model):
-    """A notice that was held back, and until when."""
+    """A notice held back, and until when."""
 
     notice: str
     of: str
@@ -55,14 +53,14 @@ AnyNote = TypeVar("AnyNote", BudgetEntry, WaitingNotification)
 
 @dataclass(frozen=True)
 class BudgetSlot:
-    """A slot in the budget: the notice is sent, and speaks for `others`."""
+    """The notice may be sent, and speaks for `others`."""
 
     others: int = 0
     row: NumberedRow | None = None
     number: int = 0
 
     async def accepted(self) -> None:
-        """Record that the notice was delivered; until then `others` do not count as told."""
+        """Record the delivery; until then `others` do not count as notified."""
         if self.others and self.row:
             await self.row.mark(self.number)
 
@@ -73,11 +71,11 @@ class JoinedNotification:
 
 
 Answer = BudgetSlot | JoinedNotification | HeldBack | Reason
-"""Tell it, or why not: `Reason` ends a reminder that somebody asked for, which is told now or never."""
+"""A slot, or why not: `Reason` ends a requested reminder, which is sent now or never."""
 
 
 class NotificationBudgets:
-    """Asks the store; raises `StoreFailure`, so that nothing is sent or lost while it is unavailable."""
+    """Raises `StoreFailure`, so that nothing is sent or lost while the store is unavailable."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -85,10 +83,7 @@ class NotificationBudgets:
     async def ask(
         self, delivery: Delivery, notice: NotificationOrder, person: Person, *, alone: bool, told: bool
     ) -> Answer:
-        """Request a slot for a notice.
-
-        A notice that is sent `alone` cannot speak for others; one that was `told` already counts in any case.
-        """
+        """Request a slot. A notice sent `alone` cannot speak for others; one already `told` always counts."""
         quiet = delivery.quiet
         key = quiet.key_of(notice.person) if quiet and delivery.now else None
         spared = is_rationed(notice.stage) and not delivery.subject.urgent and delivery.devices is None
@@ -113,7 +108,7 @@ class _BudgetRequest:
     now: datetime
 
     async def answer(self, alone: bool, told: bool) -> Answer:
-        # Each place that is lost to another notice uses up the budget, but for what was told already.
+        # Each slot lost to another notice uses up the budget, except for notices already sent.
         for _ in range(TRIES_AT_MOST if told else self.quiet.most + 1):
             answer = await self._once(alone, told)
             if answer is not None:
@@ -121,7 +116,7 @@ class _BudgetRequest:
         raise StoreFailure("the store gives nobody a place: notices of an onboarding cannot be counted")
 
     async def _once(self, alone: bool, told: bool) -> Answer | None:
-        """The answer, None when another writer took the slot first."""
+        """The answer, None if another writer took the slot first."""
         last = await self.row.last()
         entries = _read(BudgetEntry, await self.row.read(last - self.quiet.most + 1, last))
         for number, one in entries.items():
@@ -139,10 +134,7 @@ class _BudgetRequest:
         return BudgetSlot(len(others), self.row, last + 1) if put else None
 
     async def _spoken_for(self, entries: Mapping[int, BudgetEntry]) -> Answer | None:
-        """The answer if another notice spoke for this one; None when this one is to be sent.
-
-        The other notice may have failed or become needless: only one that was accepted counts.
-        """
+        """The answer if another notice spoke for this one and was accepted; None if this one is to be sent."""
         speaking = {number: one for number, one in entries.items() if self.notice.key in one.joined}
         for number in speaking:
             if await self.row.is_marked(number):
@@ -171,7 +163,7 @@ class _BudgetRequest:
         )
 
     async def _others(self, before: Iterable[BudgetEntry]) -> tuple[str, ...]:
-        """The waiting notices of other parts that this one can speak for."""
+        """Waiting notices of other parts that this one can speak for."""
         known = {key for one in before for key in one.all}
         waiting = _read(WaitingNotification, dict(enumerate(await self.row.notes(WAITING_AT_MOST))))
         return tuple([one.notice for one in waiting.values() if one.notice not in known and await self._waits(one)])
@@ -188,7 +180,7 @@ def _name_of(subject: Subject) -> str:
 
 
 def _read(kind: type[AnyNote], contents: Mapping[int, bytes]) -> dict[int, AnyNote]:
-    """The readable ones; damaged entries are skipped, so that nobody goes without notices."""
+    """Damaged entries are skipped, so that nobody goes without notices."""
     found = {}
     for number, content in contents.items():
         try:

@@ -1,6 +1,5 @@
-"""OpenText cloud messaging (`/mra/v1`): SMS and mail for people whom no push reaches.
-
-Accepted means that a job was created; delivery is queried later (docs/core-signature.md, section 13).
+"""OpenText cloud messaging (`/mra/v1`): SMS and mail for people whom no push reaches. Accepted means that a job was
+created; delivery is queried later (docs/core-signature.md, section 13).
 """
 
 import base64
@@ -17,21 +16,21 @@ from activities.notifications.push_services import MessageFate, MessageResult, f
 from workflows.model.notifications import Channel
 
 SMS_AT_MOST: Final = 459
-"""Bytes of an SMS, about three parts of a long one; the name of the document is cut so that it fits."""
+"""Bytes of an SMS, about three parts; the document's name is cut to fit."""
 _MAILS: Final = "/mra/v1/outbound/emails"
 _TEXTS: Final = "/mra/v1/outbound/sms"
 _NO_SUCH_JOB: Final = 404
 JOB_AT_MOST: Final = 200
-"""Characters of what the service calls a job; of a longer one nothing is asked."""
+"""Characters of a job id; longer ones are not queried."""
 _DELIVERIES_AT_MOST: Final = 10
-"""Of the one address that a job of ours has."""
+"""A job of ours has one address."""
 
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class CloudMessagingConfig:
-    """Cloud messaging at `url` (the host of a region), with the account's user and password."""
+    """`url` is the host of a region."""
 
     url: str
     user: str
@@ -39,7 +38,7 @@ class CloudMessagingConfig:
 
 
 class CloudMessaging:
-    """Sends one message to one address; never raises for a response or a missing one."""
+    """Sends one message to one address; never raises for an error response or a missing one."""
 
     def __init__(self, service: Service, user: str, password: SecretStr) -> None:
         self._service = service
@@ -48,15 +47,15 @@ class CloudMessaging:
         self._basic = f"Basic {base64.b64encode(pair).decode()}"
 
     async def mail(self, address: str, message: Message, reference: str) -> MessageResult:
-        """Mail `message`; `reference` names it in the service's records."""
+        """`reference` names the mail in the service's records."""
         return await self._send(_MAILS, mail_body(address, message), reference, private=(address,))
 
     async def text(self, phone: str, message: Message, reference: str) -> MessageResult:
-        """Send `message` as an SMS to a number such as `+31 20 555 0100`."""
+        """Send an SMS to a number such as `+31 20 555 0100`."""
         return await self._send(_TEXTS, text_body(phone, message), reference, private=(phone, number_of(phone)))
 
     async def check(self) -> None:
-        """For `doctor`: asks for a job that does not exist; `ServiceFailure` if the service is down or refuses us."""
+        """For `doctor`: queries a job that does not exist; `ServiceFailure` if the service is down or refuses us."""
         try:
             headers = {"authorization": self._basic}
             answer = await self._service.call("GET", f"{_MAILS}/status/doctor", headers=headers, private=(self._basic,))
@@ -81,7 +80,7 @@ class CloudMessaging:
         return MessageResult(MessageFate.ACCEPTED, job=_job(answer))
 
     async def state(self, channel: Channel, job: str) -> MessageFate:
-        """The delivery state of a job: accepted once delivered to every address, pending if unknown."""
+        """A job's delivery state: accepted once delivered to every address, pending if unknown."""
         path = f"{_TEXTS if channel is Channel.SMS else _MAILS}/status/{quote(job, safe='')}"
         try:
             headers = {"authorization": self._basic}
@@ -119,7 +118,7 @@ def _last_state(delivery: Any) -> object:
 
 
 def mail_body(address: str, message: Message) -> Json:
-    """The body of one mail: text and link of the notice, as plain text."""
+    """One plain-text mail: text and link of the notice."""
     text = f"{message.body}\n\n{message.link}\n"
     return {
         "options": {"email_options": {"subject": message.title}},
@@ -136,13 +135,13 @@ def mail_body(address: str, message: Message) -> Json:
 
 
 def text_body(phone: str, message: Message) -> Json:
-    """The body of one SMS, at most `SMS_AT_MOST` bytes."""
+    """One SMS, at most `SMS_AT_MOST` bytes."""
     small = fitted(message, lambda candidate: wire_size(_text(candidate)), SMS_AT_MOST)
     return {"options": {}, "destinations": [{"sms": number_of(phone)}], "sms_text": _text(small)}
 
 
 def number_of(phone: str) -> str:
-    """The number in the format of cloud messaging, 0031…"""
+    """The number in the service's format, 0031…"""
     return "00" + "".join(filter(str.isdigit, phone))
 
 

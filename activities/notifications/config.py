@@ -1,4 +1,4 @@
-"""Configuration of the notification channels (FCM, AppWorks, cloud messaging), and clients built from it."""
+"""Configuration and clients of the notification channels (FCM, AppWorks, cloud messaging)."""
 
 import ssl
 from dataclasses import dataclass
@@ -22,14 +22,14 @@ from activities.notifications.push_services import (
 NAME: Final = "push service"
 MESSAGING: Final = "cloud messaging"
 DEADLINE: Final = 10.0
-"""Seconds one message may take, its token included: a stage of many must fit into one activity."""
+"""Seconds for one message, its token included: a stage of many must fit into one activity."""
 _CONNECTIONS: Final = 100
-"""For all deliveries of a worker together; who gets none within the pool's time-out is tried again later."""
+"""For all deliveries of a worker; a message without one within the pool's time-out is retried later."""
 
 
 @dataclass(frozen=True)
 class FcmConfig:
-    """FCM at `url` (the host), or a compatible service; either kind of credentials gets the token."""
+    """FCM or a compatible service at `url` (the host); either kind of credentials gets the token."""
 
     url: str
     project: str
@@ -53,7 +53,7 @@ PushConfig = FcmConfig | AppWorksConfig | None
 def open_dialect(
     config: PushConfig, *, trust: ssl.SSLContext | None = None, transport: httpx.AsyncBaseTransport | None = None
 ) -> PushDialect | None:
-    """The push dialect with its own client, to be closed by the caller. None when push is off."""
+    """The push dialect with its own client, to be closed by the caller. None if push is off."""
     if config is None:
         return None
     auth = _bearer(config, transport) if isinstance(config, FcmConfig) else None
@@ -67,7 +67,7 @@ def open_dialect(
 def open_messaging(
     config: CloudMessagingConfig | None, *, transport: httpx.AsyncBaseTransport | None = None
 ) -> CloudMessaging | None:
-    """The fallback channel with its own client, to be closed by the caller. None when there is none."""
+    """The fallback channel with its own client, to be closed by the caller."""
     if config is None:
         return None
     client = make_client(max_connections=_CONNECTIONS, transport=transport)

@@ -1,4 +1,4 @@
-"""Links in notifications to our pages: encrypted references that reveal nothing of request and person."""
+"""Links in notices to our pages: encrypted references that reveal neither request nor person."""
 
 import base64
 import hashlib
@@ -27,7 +27,7 @@ class BadSeal(ValueError):
 
 
 class Seal:
-    """Encrypts texts deterministically for one purpose, `context`; `secret` has at least 32 bytes."""
+    """Deterministic encryption for one purpose, `context`; `secret` has at least 32 bytes."""
 
     def __init__(self, secret: SecretStr, context: bytes) -> None:
         keys = HKDF(algorithm=SHA256(), length=64, salt=None, info=context).derive(secret.get_secret_value().encode())
@@ -36,13 +36,13 @@ class Seal:
         self._context = context
 
     def seal(self, text: str) -> str:
-        """The encrypted text, byte-equal each time; `open` reverses it."""
+        """The encrypted text, byte-equal each time."""
         plain = text.encode()
         nonce = self.digest(plain)[:_NONCE_BYTES]
         return _encode(nonce + self._cipher.encrypt(nonce, plain, self._context))
 
     def open(self, sealed: str) -> str:
-        """The plain text; raises `BadSeal` unless it was sealed with our secret and is unchanged."""
+        """The plain text; raises `BadSeal` unless sealed with our secret and unchanged."""
         if not _SEALED.fullmatch(sealed):
             raise BadSeal("not sealed by us")
         try:
@@ -65,19 +65,17 @@ def _encode(sealed: bytes) -> str:
 
 _CONTEXT: Final = b"countersign/link/v1"
 _SEPARATOR: Final = "\n"
-"""Ids never contain it (docs/files.md, Values)."""
+"""Never in ids (docs/files.md, Values)."""
 FIRST_SERIAL: Final = "0"
-"""What links have that were never made anew."""
+"""The serial of links that were never renewed."""
 
 
 class LinkUse(StrEnum):
-    """The purpose of the page behind the link."""
-
     SIGN = "sign"
     DO = "do"
     VIEW = "view"
     PREVIEW = "preview"
-    """To see what somebody sees, for a short time, without doing anything."""
+    """Shows another person's page for a short time, without actions."""
 
 
 USES: Final = {
@@ -86,7 +84,7 @@ USES: Final = {
     Kind.ONBOARDING: LinkUse.VIEW,
     Kind.CAMPAIGN: LinkUse.VIEW,
 }
-"""What their own page is for, for somebody who is asked, or whose onboarding it is."""
+"""Purposes of people's own pages."""
 
 
 @dataclass(frozen=True)
@@ -99,10 +97,8 @@ class Through:
 
 @dataclass(frozen=True)
 class LinkContent:
-    """The content of a valid link: `person` may use it for what outside systems know as `request`.
-
-    Valid while `serial` is the person's current one, and until its expiry if it has one. A link issued by the page of
-    an onboarding has that page's serial, and expires with it.
+    """`person` may use `request` (the id for outside systems) while `serial` is their current one, and until its expiry
+    if it has one. A link issued by an onboarding's page has that page's serial and expiry.
     """
 
     request: str
@@ -114,12 +110,12 @@ class LinkContent:
 
     @property
     def workflow_id(self) -> str:
-        """The workflow id, under which the store keeps people given in full."""
+        """The workflow id, under which people described in full are stored."""
         return referred(self.request).workflow_id
 
     @property
     def serial_at(self) -> str | None:
-        """The store key of the serial to compare with; None for a link that is never renewed."""
+        """Store key of the serial to compare with; None for a link that is never renewed."""
         if self.through:
             return serial_of(referred(self.through.onboarding).workflow_id, self.through.person)
         if referred(self.request).kind is Kind.ONBOARDING and self.use is not LinkUse.PREVIEW:
@@ -128,12 +124,12 @@ class LinkContent:
 
 
 def serial_of(workflow_id: str, person: str) -> str:
-    """The store key of the current serial of a person's links."""
+    """Store key of the current serial of a person's links."""
     return f"{StoragePrefix.of(workflow_id).on('links')}/{person}"
 
 
 def beside(link: str) -> str:
-    """The relative address of a link from another page of ours, so that a proxy may add a path prefix."""
+    """The link relative to another page of ours, so that a proxy may add a path prefix."""
     return "/".join(("..", *link.split("/")[-2:]))
 
 
@@ -142,7 +138,7 @@ class BadLink(ValueError):
 
 
 class SigningLinks:
-    """Builds and opens links below `base` (the public `LINK_BASE`); `secret` has at least 32 bytes."""
+    """Builds and opens links below `base` (`LINK_BASE`); `secret` has at least 32 bytes."""
 
     def __init__(self, base: str, secret: SecretStr) -> None:
         self._base = base.rstrip("/")
@@ -158,7 +154,7 @@ class SigningLinks:
         until: datetime | None = None,
         through: Through | None = None,
     ) -> str:
-        """The address of this person's page: `LINK_BASE/open/<ref>`, byte-equal each time; a task has its own path."""
+        """The person's page: `LINK_BASE/open/<ref>`, byte-equal each time; a task has its own path."""
         page, more = referred(request).kind.names.page, []
         if until or through or serial != FIRST_SERIAL:
             more = [serial, str(int(until.timestamp())) if until else ""]
@@ -167,15 +163,15 @@ class SigningLinks:
         return f"{self._base}/{page}/{self._seal.seal(_SEPARATOR.join((use, request, person, *more)))}"
 
     def desk(self, reference: str | None = None) -> str:
-        """The address of a page at the desk, or of the desk itself; it requires a sign-in."""
+        """The address of a desk page, or of the desk; requires a sign-in."""
         return f"{self._base}/desk/{at_desk(referred(reference))}" if reference else f"{self._base}/desk"
 
     def asked(self) -> str:
-        """The address of the list of own requests at the desk."""
+        """The list of own requests at the desk."""
         return f"{self._base}/desk/asked"
 
     def open(self, ref: str) -> LinkContent:
-        """The content of `ref`; raises `BadLink` unless it was sealed with our secret and is unchanged."""
+        """The content of `ref`; raises `BadLink` unless sealed with our secret and unchanged."""
         try:
             use, request, person, *more = self._seal.open(ref).split(_SEPARATOR)
             serial, until, *through = more or (FIRST_SERIAL, "")
@@ -186,7 +182,7 @@ class SigningLinks:
 
 
 def at_desk(what: WorkflowName) -> str:
-    """The path of the page of a request or task, below `/desk`."""
+    """The path of a request's or task's page below `/desk`."""
     return f"{what.kind.names.desk}/{what.id}"
 
 

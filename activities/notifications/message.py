@@ -1,7 +1,6 @@
-"""The content of a notice for every channel: text, data, key on the screen, size limits.
-
-The title is the action and the document, the body names the requester (by company) and the due date. Nothing else is
-personal; kinds whose `lock_screen` is `generic` omit the document's name.
+"""A notice for every channel: text, data, key on the screen, size limits. The title has action and document, the body
+the requester (by company) and due date. Nothing else is personal; kinds whose `lock_screen` is `generic` omit the
+document's name.
 """
 
 import base64
@@ -23,10 +22,10 @@ from workflows.model.notifications import Delivery, NoticeAction, NotificationOr
 from workflows.model.subject import LockScreen, Status
 
 LIFETIME: Final = timedelta(days=28)
-"""The longest FCM keeps a notice for a phone that is off: a newer one replaces it, an ended one is withdrawn."""
+"""The longest FCM keeps a notice for a phone that is off: newer ones replace it, ended ones are withdrawn."""
 
 _TEXT_AT_MOST: Final = 600
-"""Bytes of somebody's own words."""
+"""Bytes of a person's free text."""
 _ELLIPSIS: Final = "…"
 _BETWEEN: Final = " · "
 _USES: Final = {NoticeAction.SIGN: LinkUse.SIGN, NoticeAction.APPROVE: LinkUse.SIGN, NoticeAction.DO: LinkUse.DO}
@@ -35,9 +34,8 @@ _WIRE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 @dataclass(frozen=True)
 class Message:
-    """What a phone shows and our app receives; `heading` has `{document}` in the place of the name.
-
-    `key` identifies the notice on the screen: a newer message with the same key replaces it, a `withdrawal` removes it.
+    """A notice for a device; `heading` has `{document}` in place of the name. A newer message with the same `key`
+    replaces it on the screen, a `withdrawal` removes it.
     """
 
     heading: str
@@ -49,7 +47,7 @@ class Message:
     link: str
     action: NoticeAction
     at_rest: bool = False
-    """Whether it comes to its reader at an hour at which it is to make no sound."""
+    """Whether it arrives outside the reader's hours, and so silently."""
 
     @property
     def title(self) -> str:
@@ -57,7 +55,7 @@ class Message:
 
     @property
     def withdrawal(self) -> bool:
-        """Whether the message only removes an earlier notice from the screen."""
+        """Whether it only removes an earlier notice from the screen."""
         return self.action is NoticeAction.WITHDRAW
 
     @property
@@ -94,10 +92,9 @@ def compose(
     serial: str = FIRST_SERIAL,
     at_rest: bool = False,
 ) -> Message:
-    """The message of `notice` in the reader's language and time zone.
-
-    `text` is free text of a person: its first line is the title, unless the lock screen shows little. `serial` goes
-    into the reader's links. `at_rest`: the reader is outside their working hours.
+    """The message of `notice` in the reader's language and time zone. The first line of `text`, a person's free text,
+    is the title, unless the lock screen shows little. `serial` goes into the reader's links. `at_rest`: outside the
+    reader's working hours.
     """
     use, reference = _USES.get(notice.action, LinkUse.VIEW), delivery.subject.reference
     first, _, rest = text.strip().partition("\n")
@@ -125,9 +122,7 @@ def _at_desk(delivery: Delivery, notice: NotificationOrder, links: SigningLinks)
 
 
 def _leads_to_the_desk(delivery: Delivery, notice: NotificationOrder) -> bool:
-    """Whether the recipient has no page of their own: of onboardings only the customer's people have one, of
-    campaigns nobody.
-    """
+    """Whether the recipient has no page of their own: in onboardings only customers have one, in campaigns nobody."""
     if delivery.subject.type is Kind.CAMPAIGN:
         return True
     if delivery.subject.type is Kind.ONBOARDING:
@@ -189,7 +184,7 @@ def _texts(delivery: Delivery, notice: NotificationOrder, reader: Reader, compan
 
 
 def _own_ending(delivery: Delivery, notice: NotificationOrder) -> NotificationText | None:
-    """The text for someone who declined the request themselves, or who was its only signer."""
+    """The text for someone who declined themselves, or was the only signer."""
     if delivery.outcome is Status.DECLINED and notice.person in delivery.acted:
         return OWN_REFUSAL
     return SIGNED_ALONE if delivery.outcome is Status.SIGNED and len(delivery.acted) == 1 else None

@@ -1,4 +1,4 @@
-"""Email and SMS for people whom no push reaches: by Core Signature or cloud messaging, each at most once."""
+"""Email and SMS for people whom no push reaches, by Core Signature or cloud messaging, each at most once."""
 
 import hashlib
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
@@ -21,16 +21,15 @@ from workflows.follow_up.notification_types import NotificationType, is_for_on_c
 from workflows.model.notifications import Channel, Delivery, NoticeAction, NotificationOrder
 
 AGAIN_AFTER: Final = (60.0, 900.0)
-"""Seconds before a letter is sent again of which nobody knows whether it was taken: more than an attempt at it can
-last, and together more than a gateway is usually away."""
+"""Seconds before a message with an unknown result is sent again: longer than an attempt, and in total than usual
+outages of a gateway.
+"""
 TRIES_AT_MOST: Final = len(AGAIN_AFTER) + 1
-"""Times that it is sent."""
 
 
 class OutboundMail(BaseModel):
-    """The state of one email or SMS: attempts, time of the last, channel, and whether it was surely accepted.
-
-    `job` is cloud messaging's id.
+    """One email or SMS: attempts, time of the last, channel, and whether it was surely accepted. `job` is cloud
+    messaging's id.
     """
 
     tries: int
@@ -53,7 +52,7 @@ class OutboundMail(BaseModel):
 
     @property
     def pause(self) -> float:
-        """The pause in seconds between the last attempt and the next."""
+        """Seconds between the last attempt and the next."""
         return AGAIN_AFTER[min(self.tries, len(AGAIN_AFTER)) - 1]
 
     def tried(self, now: datetime) -> "OutboundMail":
@@ -70,9 +69,8 @@ class SendOnce:
     async def send(
         self, references: Sequence[str], channel: Channel, send: Callable[[], Awaitable[MessageResult]]
     ) -> tuple[OutboundMail, MessageResult]:
-        """Send one message for all `references` by `send`, unless it was, or may have been, sent already.
-
-        Raises `StoreFailure` when the state cannot be read or written: then nothing is sent.
+        """Send one message for all `references`, unless it was, or may have been, sent already. Raises `StoreFailure`
+        without sending if the state is not accessible.
         """
         now = datetime.now(UTC)
         unsent = OutboundMail(tries=0, at=now, channel=channel)
@@ -84,7 +82,7 @@ class SendOnce:
         return await self._ended(due, now, await send())
 
     async def _begun(self, due: Mapping[str, OutboundMail], unsent: OutboundMail, now: datetime) -> bool:
-        """Record that they are about to be sent; False when another worker is sending."""
+        """Record that they are about to be sent; False if another worker is sending."""
         for reference, letter in due.items():
             content = _written(letter.tried(now))
             if letter is not unsent:
@@ -152,25 +150,23 @@ def _written(letter: OutboundMail) -> bytes:
 ASKED: Final = (NoticeAction.SIGN, NoticeAction.APPROVE)
 _REFERENCE_LENGTH: Final = 32
 _ASKED_AGAIN: Final = ((4, 5), (60, 60), (3600, 900))
-"""Seconds: what is so old at most and pending is asked for again after so long, three times in all, then given up."""
+"""Seconds: a pending message of at most this age is queried again after so long, three times in all."""
 
 
 class Fallback(StrEnum):
     """Who notifies a person whom no push reaches."""
 
     CORE = "core"
-    """Core Signature's own mail, asked for by us."""
+    """Core Signature's own mail, requested by us."""
     MESSAGING = "messaging"
-    """Cloud messaging, in our words."""
+    """Cloud messaging, with our text."""
     NOBODY = "nobody"
-    """There is nothing to be said that is worth a mail: one that was read cannot be taken back."""
+    """No mail: a withdrawal cannot take back a mail."""
 
 
 def fallback_of(delivery: Delivery, notice: NotificationOrder, *, messaging: bool) -> Fallback:
-    """Who sends the mail for `notice`.
-
-    Core Signature mails signers only: the first mail by itself, later ones on request. It also mails endings, in words
-    that call our expiry a cancellation, so we send our own as well.
+    """Core Signature mails signers only: the first mail by itself, later ones on request. Its mails about endings call
+    our expiry a cancellation, so we send our own as well.
     """
     signer = any(one.person == notice.person for one in delivery.subject.people)
     if is_other_channel(notice.stage):
@@ -182,7 +178,7 @@ def fallback_of(delivery: Delivery, notice: NotificationOrder, *, messaging: boo
 
 
 class OutboundMailSender:
-    """Sends by `messaging`, `once` for each notice; None means that there is no such channel."""
+    """Sends by `messaging`, `once` for each notice; None means no such channel."""
 
     def __init__(self, messaging: CloudMessaging | None, once: SendOnce) -> None:
         self._messaging = messaging
@@ -200,9 +196,8 @@ class OutboundMailSender:
     async def send(
         self, person: Person, message: Message, reference: str, *, urgent: bool, confirmed: bool = False
     ) -> tuple[Channel, MessageResult]:
-        """SMS for urgent notices to people with a number, else mail; each attempt has the same `reference`.
-
-        With `confirmed` the delivery of an accepted message is queried. Raises `StoreFailure` when nothing is sent.
+        """SMS for urgent notices to people with a number, else mail; each attempt has the same `reference`. With
+        `confirmed` the delivery of an accepted message is queried. Raises `StoreFailure` if nothing is sent.
         """
         channel = Channel.SMS if urgent and person.phone else Channel.MAIL
         letter, sent = await self._once.send(
@@ -235,14 +230,13 @@ class OutboundMailSender:
 
 
 def address_of(person: Person) -> str:
-    """How ledgers and reports name a person's address: by the id, since addresses can be guessed from hashes."""
+    """The name of a person's address in ledgers and reports: by id, since addresses can be guessed from hashes."""
     return device_hash(f"{person.id}/letters")
 
 
 def reference_in(delivery: Delivery, notice: NotificationOrder) -> str:
-    """The reference of a notice: distinct for each replay, and for a request begun again under its id.
-
-    Alerts to on-call have one reference whichever workflow sends them.
+    """A notice's reference, distinct for each replay and each restart under one id. Alerts to on-call have one
+    reference whichever workflow sends them.
     """
     run = activity.info().workflow_run_id or "" if activity.in_activity() else ""
     life = "" if is_for_on_call(notice.stage) else delivery.life or run
@@ -250,8 +244,7 @@ def reference_in(delivery: Delivery, notice: NotificationOrder) -> str:
 
 
 def reference_of(key: str, *of: str) -> str:
-    """The name of a notice in cloud messaging's records; reveals neither request nor person.
-
-    A task and a request may share an id, and so a key: `of` tells them apart.
+    """A notice's name in cloud messaging's records; reveals neither request nor person. `of` tells apart a task and a
+    request with one id.
     """
     return hashlib.sha256("/".join((*filter(None, of), key)).encode()).hexdigest()[:_REFERENCE_LENGTH]

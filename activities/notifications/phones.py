@@ -1,4 +1,4 @@
-"""Push to the devices of people: rate limits per device and service, concurrency, dead devices."""
+"""Push to people's devices: rate limits per device and service, concurrency, dead devices."""
 
 import asyncio
 import heapq
@@ -23,29 +23,29 @@ from activities.people.person import Person, Platform, PushDevice
 from activities.records.store import device_hash
 
 AT_ONCE: Final = 20
-"""Messages on their way at the same time, over all deliveries of this process: its client has so many connections."""
+"""Concurrent messages of this process: its client has as many connections."""
 LINE: Final = 15.0
-"""Seconds a message waits for its place among them; then it is left open, as by a service that is busy."""
+"""Seconds a message waits for a slot; then it stays open, as for a busy service."""
 
 PER_SECOND: Final = 1_000.0
 """Messages of this process: FCM takes 600,000 a minute of a project (docs/core-signature.md, FCM)."""
 HELD_LINE: Final = 4.0
-"""Seconds a message waits for the quota to free; longer waits are the workflow's, which are seen and hold no place."""
+"""Seconds a message waits for the quota; longer waits are the workflow's, visible and without a slot."""
 QUOTA_PAUSE: Final = 60.0
-"""Seconds that nothing is sent after a 429 that does not say how long."""
+"""Seconds without sending after a 429 that does not say how long."""
 PAUSE_AT_MOST: Final = 3600.0
 
 PER_MINUTE: Final = 240
-"""What FCM allows one Android device (docs/core-signature.md, FCM)."""
+"""FCM's limit for one Android device (docs/core-signature.md, FCM)."""
 WAITING_AT_MOST: Final = 10_000
-"""Messages to one device whose turns are remembered: one more is told a time, and gets a turn when it comes again."""
+"""Remembered turns of messages to one device; further ones get a turn when they are retried."""
 _MINUTE: Final = 60.0
 _TOO_MANY: Final = 429
 
 
-# Workers do not tell each other of a 429. Each hears its own with its next message, which costs nothing of the quota
-# (docs/core-signature.md, FCM); a mark in the store would be one more call before every message of some seconds, judged
-# by clocks that differ, and would save one refusal a worker. A rate at a task queue cannot be it: notices share theirs.
+# Workers do not share a 429. Each gets its own with its next message, at no cost of quota (docs/core-signature.md,
+# FCM); a shared mark would be one more store call per message, by clocks that differ, to save one refusal a worker.
+# A task queue's rate does not fit: notices share their queue.
 class SendQuota:
     """The service's quota for this process: after a 429 nothing is sent for its time, then urgent messages first."""
 
@@ -115,7 +115,7 @@ class SendSlots:
 
 @dataclass
 class _Line:
-    """The messages to one device: send times in the last minute, and turns of those that wait."""
+    """Messages to one device: send times in the last minute, and turns of those that wait."""
 
     sent: deque[float] = field(default_factory=deque)
     waiting: dict[str, float] = field(default_factory=dict)
@@ -130,15 +130,14 @@ class _Line:
 
     @property
     def last(self) -> float:
-        """The latest time of a send, past or planned."""
+        """The latest send, past or planned."""
         return max((*self.waiting.values(), *self.sent), default=-math.inf)
 
 
 class DeviceLimiter:
-    """Limits sends per device and minute in this process; `clock` is monotonic, in seconds.
-
-    Each message over the limit gets a turn behind all that wait, so that a burst does not come again as a burst.
-    `project` is the limit for all devices together.
+    """Limits sends per device and minute in this process; `clock` is monotonic, in seconds. A message over the limit
+    gets a turn behind all that wait, so that a burst does not return as a burst. `project` is the limit for all devices
+    together.
     """
 
     def __init__(self, per_minute: int = PER_MINUTE, clock: Callable[[], float] = time.monotonic) -> None:
@@ -148,10 +147,7 @@ class DeviceLimiter:
         self._lines: OrderedDict[str, _Line] = OrderedDict()
 
     def seconds_to_wait(self, device: str, message: str) -> float:
-        """0 if a message may be sent to `device` now, which then counts as sent; else the seconds until its turn.
-
-        `message` identifies it when it comes again.
-        """
+        """0 if `message` may be sent to `device` now, which then counts as sent; else the seconds until its turn."""
         now = self._clock()
         self._forget(now - _MINUTE)
         line = self._lines.setdefault(device, _Line())
@@ -167,7 +163,7 @@ class DeviceLimiter:
         return self._turn(line, message, now) - now
 
     def _turn(self, line: _Line, message: str, now: float) -> float:
-        """The time at which a message over the limit may be sent."""
+        """When a message over the limit may be sent."""
         behind = max(line.waiting.values(), default=now) + _MINUTE / self._per_minute
         frees = line.sent[0] + _MINUTE if len(line.sent) >= self._per_minute else now
         turn = frees if message in line.waiting or not line.waiting else max(frees, behind)
@@ -176,13 +172,13 @@ class DeviceLimiter:
         return turn
 
     def _forget(self, before: float) -> None:
-        """Drop devices last sent to before this time: they come first in the order."""
+        """Drop devices last sent to before this time; the order is by last send."""
         while self._lines and next(iter(self._lines.values())).last <= before:
             self._lines.popitem(last=False)
 
 
 MANY: Final = 3
-"""Devices of another project, with none of ours in between, from which on our credentials are the ones at fault."""
+"""Devices of another project in a row, from which on our credentials are at fault."""
 _OF_PLATFORM: Final = {Platform.IOS: Credential.APPLE, Platform.WEB: Credential.WEB}
 
 Messages = tuple[tuple[str, MessageResult], ...]
@@ -201,9 +197,7 @@ class DeviceSender:
         self._accepted: dict[Credential, bool] = {}
 
     def credentials_accepted(self) -> Mapping[Credential, bool]:
-        """Whether each credential was accepted, by the responses since the last call; only those that responses told
-        of.
-        """
+        """Whether each credential was accepted, by the responses since the last call."""
         learnt, self._accepted = self._accepted, {}
         return learnt
 
@@ -223,7 +217,7 @@ class DeviceSender:
         return [device for device in living if only is None or device_hash(device.value) in only]
 
     async def send(self, person: Person, devices: Sequence[PushDevice], message: Message) -> Messages:
-        """Send to these `devices` concurrently."""
+        """Send to `devices` concurrently."""
         if (dialect := self._dialect) is None:
             return ()
         return tuple(await asyncio.gather(*(self._send(dialect, person, device, message) for device in devices)))
@@ -250,7 +244,7 @@ class DeviceSender:
         return sent
 
     def _judged(self, device: str, sent: MessageResult) -> MessageResult:
-        """One device of another project is a bad device; many in a row without a success are a wrong deployment."""
+        """One device of another project is a bad device; many in a row are a wrong deployment."""
         if sent.fate is MessageFate.ACCEPTED:
             self._foreign.clear()
         if sent.fate is not MessageFate.OTHER_SENDER:
@@ -260,7 +254,7 @@ class DeviceSender:
         return replace(sent, fate=MessageFate.MISMATCH) if len(self._foreign) >= MANY else sent
 
     def _learn(self, platform: Platform, fate: MessageFate) -> None:
-        """What a response says of credentials; a refusal by Apple implies that the push service accepted us."""
+        """A refusal by Apple implies that the push service accepted us."""
         if fate not in (MessageFate.ACCEPTED, MessageFate.PLATFORM, MessageFate.UNAUTHORISED):
             return
         self._accepted[Credential.OURS] = fate is not MessageFate.UNAUTHORISED
@@ -273,5 +267,5 @@ class DeviceSender:
         try:
             await self._directory.bury(person, device, reason)
         except DirectoryFailure as failure:
-            # The other devices have their message by now; this one will be found dead again next time.
+            # The other devices have the message; this one will be found dead again next time.
             activity.logger.warning("device %s is dead but was not marked: %s", device_hash(device.value), failure)

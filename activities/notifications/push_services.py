@@ -1,4 +1,4 @@
-"""Push services: the dialects of FCM and the AppWorks Gateway, each sending one message to one address."""
+"""Push services: dialects of FCM and the AppWorks Gateway, each sending one message to one address."""
 
 import time
 from collections.abc import Callable
@@ -30,25 +30,25 @@ class MessageFate(StrEnum):
 
     ACCEPTED = "accepted"
     UNREGISTERED = "unregistered"
-    """The vendor calls the app gone from the device: never send there again."""
+    """The app is gone from the device: never send there again."""
     OTHER_SENDER = "other_sender"
-    """The token belongs to another push project: it is kept, and somebody should know."""
+    """The token belongs to another push project: it is kept, and an operator should know."""
     MISMATCH = "mismatch"
-    """So do those of many others: our credentials are the wrong ones, no device is at fault."""
+    """So do many others: our credentials are wrong, no device is at fault."""
     REFUSED = "refused"
-    """What we sent is at fault, so a repetition changes nothing."""
+    """Our message is at fault: no retry."""
     LATER = "later"
     """The service could not take it now."""
     PENDING = "pending"
-    """It was taken, and nobody knows yet what became of it."""
+    """Taken, with an unknown outcome."""
     UNDELIVERED = "undelivered"
-    """It was taken and did not arrive."""
+    """Taken, but not delivered."""
     UNKNOWN = "unknown"
-    """It may have been taken, more than once, and is not sent again."""
+    """Perhaps taken, more than once; not sent again."""
     PLATFORM = "platform"
-    """Apple, or who runs the browser, does not let the push service in by what it has of us: the device is kept."""
+    """Apple or the browser's vendor refuses the push service's credentials: the device is kept."""
     UNAUTHORISED = "unauthorised"
-    """We are not let in, by our credentials, the certificate or the address: no device is at fault, all are kept."""
+    """Our credentials, certificate or address are refused: all devices are kept."""
 
     @property
     def dead(self) -> bool:
@@ -73,9 +73,9 @@ class MessageResult:
     fate: MessageFate
     failure: ServiceFailure | None = None
     job: str | None = None
-    """What the service calls it, where what becomes of it can be asked."""
+    """The service's id, if its delivery can be queried."""
     asks_for: float = 0
-    """How many seconds there is nothing to ask, of what is pending."""
+    """Seconds before a pending message is worth a query."""
 
     @property
     def wait(self) -> float:
@@ -86,10 +86,10 @@ class MessageResult:
 
 
 class PushDialect(Protocol):
-    """The HTTP protocol of a push service; knows no Temporal, persons or devices beyond the address."""
+    """The HTTP protocol of a push service, without Temporal and persons."""
 
     async def send(self, address: str, message: Message, kind: AddressKind = AddressKind.TOKEN) -> MessageResult:
-        """Send `message` to one device; never raises for a response or a missing one."""
+        """Send `message` to one device; never raises for an error response or a missing one."""
         ...
 
     async def check(self) -> None:
@@ -100,7 +100,7 @@ class PushDialect(Protocol):
 
 
 def fate_of(failure: ServiceFailure) -> MessageResult:
-    """The outcome of a failed call by the common table of failures; dialects check their own codes first."""
+    """By the common table of failures; dialects check their own codes first."""
     meaning = verdict(failure)
     if meaning.passes:
         return MessageResult(MessageFate.LATER, failure)
@@ -109,19 +109,19 @@ def fate_of(failure: ServiceFailure) -> MessageResult:
 
 
 def too_soon(seconds: float, says: str = "as many messages this minute as one device may get") -> MessageResult:
-    """The outcome of a message that we hold back for so many seconds."""
+    """The outcome of a message that we hold back."""
     return MessageResult(MessageFate.LATER, ServiceFailure("push limiter", Cause.BOUND, says, retry_after=seconds))
 
 
 def no_place() -> MessageResult:
-    """The outcome of a message that found no free slot, since the service is slow."""
+    """The outcome of a message without a slot, since the service is slow."""
     return MessageResult(
         MessageFate.LATER, ServiceFailure("push limiter", Cause.LATER, "too many messages are on their way")
     )
 
 
 LIMIT: Final = 4096
-"""Bytes of one message, keys and values; we count the braces and the target too, to be on the safe side."""
+"""Bytes of one message, keys and values; we also count braces and target, to be safe."""
 SEND_PATH: Final = "/v1/projects/{project}/messages:send"
 
 _TTL: Final = str(int(LIFETIME.total_seconds()))
@@ -137,7 +137,7 @@ class FcmPush:
         self._path = send_path.replace("{project}", project)
 
     async def send(self, address: str, message: Message, kind: AddressKind = AddressKind.TOKEN) -> MessageResult:
-        """Send to the registration token, or installation id, of one device."""
+        """`address` is a registration token or installation id."""
         body = fcm_body(address, message, kind)
         try:
             answer = await self._service.call("POST", self._path, json=body, private=(address,))
@@ -147,7 +147,7 @@ class FcmPush:
         return MessageResult(MessageFate.ACCEPTED)
 
     async def check(self) -> None:
-        """Sends a dry run to an invalid token: its rejection proves that our credentials are accepted."""
+        """A dry run to an invalid token: its rejection proves that our credentials are accepted."""
         try:
             nobody = {"validate_only": True, "message": {"token": "doctor"}}
             (await self._service.call("POST", self._path, json=nobody)).refuse_page()
@@ -243,7 +243,7 @@ class BadServiceAccount(ValueError):
 
 @lru_cache(maxsize=1)
 def _key(pem: SecretStr) -> RSAKey:
-    # To check a key takes longer than to sign with it, and whoever reads an account signs with it next.
+    # Checking a key takes longer than signing, and a read account signs next anyway.
     return RSAKey.import_key(pem.get_secret_value())
 
 
@@ -256,7 +256,7 @@ def _usable(pem: SecretStr) -> SecretStr:
 
 
 class ServiceAccount(BaseModel):
-    """The fields needed of a Google service account key file."""
+    """The needed fields of a Google service account key file."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -267,7 +267,7 @@ class ServiceAccount(BaseModel):
 
     @classmethod
     def read(cls, file: Path) -> Self:
-        """From `file` as downloaded from Google; raises `BadServiceAccount`."""
+        """Raises `BadServiceAccount`."""
         try:
             return cls.model_validate_json(file.read_bytes())
         except OSError as error:
@@ -278,8 +278,6 @@ class ServiceAccount(BaseModel):
 
 
 class ServiceAccountBearer(Bearer):
-    """The bearer token of a service account for FCM."""
-
     def __init__(
         self,
         service: str,
@@ -343,7 +341,7 @@ class AppWorksPush:
         self._clock = clock
 
     async def send(self, address: str, message: Message, kind: AddressKind = AddressKind.TOKEN) -> MessageResult:
-        """Send to all devices of the user `address`, which the gateway knows; `kind` is ignored."""
+        """Send to all devices of the user `address`; `kind` is ignored."""
         key = self._app_key.get_secret_value()
         try:
             answer = await self._service.call(

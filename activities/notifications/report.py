@@ -1,4 +1,4 @@
-"""Delivery reports: from the outcomes of single messages to ledger lines, and to whether the delivery is retried."""
+"""Delivery reports: ledger lines from the outcomes of messages, and whether the delivery is retried."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -32,12 +32,12 @@ from workflows.names import alert_key
 
 
 class SignerMailReport(StrEnum):
-    """How a signer without a valid device is told by Core Signature's mail."""
+    """How Core Signature's mail reaches a signer without a valid device."""
 
     BY_ITSELF = "by_itself"
-    """They never had a device, so the first mail was sent when their turn came."""
+    """They never had a device: the first mail was sent at their turn."""
     UNSURE = "unsure"
-    """They had one, perhaps still when the request was made: then Core Signature was asked to be silent."""
+    """They had one, perhaps at creation: then Core Signature was asked not to mail them."""
 
 
 _FAILED_BECAUSE: Final = {
@@ -59,14 +59,13 @@ _OPEN: Final = (
     MessageFate.PENDING,
 )
 _NEXT_TRY: Final = 5.0
-"""Seconds until a part is tried again when the service names no time."""
+"""Seconds until a retry if the service names no time."""
 
 
 @dataclass(frozen=True)
 class NotificationResult:
-    """The outcome of one notice: its messages by device hash, or the one obstacle.
-
-    `mail` is set for a signer who is asked to act and has no valid device; `trouble` is a failure that can be retried.
+    """One notice's outcome: its messages by device hash, or the one obstacle. `mail` is set for a signer who is asked
+    to act and has no valid device; `trouble` is a retryable failure.
     """
 
     notice: NotificationOrder
@@ -77,9 +76,9 @@ class NotificationResult:
     mail: SignerMailReport | None = None
     trouble: ApplicationError | None = None
     put_off: Reason | None = None
-    """Why it was not sent although it was planned: it is planned anew and has no line yet."""
+    """Why a planned notice was not sent: it is planned anew and has no line yet."""
     held: HeldBack | None = None
-    """It is tried again when the budget of its recipient frees."""
+    """Retried when the recipient's budget frees."""
 
     @property
     def mailed_by_itself(self) -> bool:
@@ -93,7 +92,6 @@ class NotificationResult:
         return replace(self, outcome=outcome, why=why, trouble=trouble)
 
     def not_looked_up(self, failure: DirectoryFailure) -> "NotificationResult":
-        """Not sent because the directory failed."""
         why = Reason.UNREACHABLE if isinstance(failure, DirectoryAway) else Reason.DIRECTORY
         return self.stopped(NotificationOutcome.FAILED, why, directory_failure(failure))
 
@@ -113,7 +111,7 @@ class NotificationResult:
         return told.stopped(NotificationOutcome.FAILED, _FAILED_BECAUSE[fate], trouble)
 
     def along(self, request: str, person: str, *, has_phone: bool) -> "NotificationResult":
-        """The result for another signer whom the same mail reached; without a phone it counts as their reminder."""
+        """The result for another signer whom the same mail reached; without a phone it is their reminder."""
         notice = self.notice.replace(
             key=alert_key(request, self.notice.stage, person, self.notice.person),
             stage=MAILED_ALONG if has_phone else REMINDED_ALONG,
@@ -168,14 +166,12 @@ def report(
     *,
     stragglers: bool = False,
 ) -> DeliveryReport:
-    """The report of a delivery; raises `ApplicationError` when nothing was delivered and a retry could help.
-
-    `left` are notices that were not begun. Failures of the phones of `stragglers` are not raised: other phones were
-    reached at the same stage.
+    """A delivery's report; raises `ApplicationError` if nothing was delivered and a retry could help. `left` are
+    notices not begun. Failures for phones of `stragglers` are not raised: others were reached at the same stage.
     """
     lines = tuple(one.line for one in told if one.put_off is None and one.held is None)
     if not any(line.outcome in (NotificationOutcome.ACCEPTED, NotificationOutcome.WITHDRAWN) for line in lines):
-        # A call that leaves such notices open has told somebody, so that calling until none is left comes to an end.
+        # A call that leaves notices open has notified somebody, so that repeated calls come to an end.
         _raise_worst([one for one in told if one.open] if stragglers else told)
     open_messages = [message for one in told for message in one.messages if message[1].fate in _OPEN]
     waits = tuple(sent.wait or _NEXT_TRY for _, sent in open_messages)
@@ -196,7 +192,7 @@ def report(
 
 
 def _raise_worst(told: Sequence[NotificationResult]) -> None:
-    """Permanent failures come first, then the longest wait."""
+    """Permanent failures first, then the longest wait."""
     failures = [sent.failure for one in told for _, sent in one.messages if sent.fate in _OPEN and sent.failure]
     troubles = [to_application_error(failure) for failure in failures] + [one.trouble for one in told if one.trouble]
     if troubles:

@@ -70,10 +70,10 @@ class PreparedNotification:
     message: Message
     fallback: Fallback
     reference: str
-    """What cloud messaging is to call it."""
+    """Its name in cloud messaging."""
     urgent: bool
     again: Collection[str] = ()
-    """The devices and addresses that an earlier call left open, if this is for them alone."""
+    """Devices and addresses that an earlier call left open, if only these are due."""
     place: BudgetSlot | None = None
 
 
@@ -89,7 +89,7 @@ class NotificationPreparation:
     async def notice(
         self, delivery: Delivery, notice: NotificationOrder, seen: DocumentSeen | None
     ) -> NotificationResult | PreparedNotification | None:
-        """The notice to send, or its result if nothing is sent; None when this call is not for it."""
+        """The notice to send, or its result if nothing is sent; None if this call is not for it."""
         told = NotificationResult(notice)
         if needless := _needless(delivery, notice, seen):
             return told.stopped(NotificationOutcome.SUPPRESSED, needless)
@@ -132,7 +132,6 @@ class NotificationPreparation:
         return bool(found)
 
     async def _mail_for(self, person: Person) -> SignerMailReport:
-        """How Core Signature's mail reaches a signer without a valid device."""
         return (
             SignerMailReport.UNSURE
             if person.devices or await self.phones.had_one(person)
@@ -188,7 +187,7 @@ def _is_away(person: Person, delivery: Delivery, notice: NotificationOrder) -> b
 
 
 def _needless(delivery: Delivery, notice: NotificationOrder, seen: DocumentSeen | None) -> Reason | None:
-    """Why the notice is obsolete by the document's present state; endings are never obsolete."""
+    """Why the document's present state makes it obsolete; endings never are."""
     if seen is None or delivery.outcome or notice.action is NoticeAction.WITHDRAW:
         return None
     silent = notice.about or (notice.person if notice.action in ASKED else None)
@@ -204,11 +203,9 @@ ReadDocument = Callable[[Roster, str], Awaitable[DocumentSeen]]
 
 
 class NotificationService(PushService):
-    """Sends notices in one dialect; `dialect` None means that push is off.
-
-    `messaging` reaches people without a device whom Core Signature does not mail; None means they are not notified.
-    `oncall` hears that the push service refuses our credentials, and of documents that Core Signature does not send for
-    hours.
+    """Sends notices in one dialect; `dialect` None means that push is off. `messaging` reaches people without a device
+    whom Core Signature does not mail, None nobody. `oncall` is alerted of refused credentials, and of documents unsent
+    for hours.
     """
 
     def __init__(
@@ -242,7 +239,7 @@ class NotificationService(PushService):
         self._alarm = CredentialsAlarm(store, self._on_call) if self._on_call else None
 
     async def deliver(self, delivery: Delivery) -> DeliveryReport:
-        """A delivery for open devices alone reports nothing of notices without such devices."""
+        """A delivery for open devices reports nothing of notices without any."""
         turns = Turns(self._pace, self._clock)
         return await unbroken(self._deliver(delivery, turns), turns.stop)
 
@@ -257,7 +254,7 @@ class NotificationService(PushService):
             await self._alarm.learn(self._phones.credentials_accepted(), _now())
         await self._tell_on_call(delivery)
         if turns.stopped:
-            # A mail takes a while, and perhaps nobody needs it any more.
+            # A mail takes a while, and may have become obsolete.
             left += [one.notice for one in told if one.mail and not one.mailed_by_itself]
             told = [one for one in told if one.notice not in left]
         elif left and not told:
@@ -275,17 +272,14 @@ class NotificationService(PushService):
     async def _each(
         self, delivery: Delivery, notices: Sequence[NotificationOrder], seen: DocumentSeen | None, turns: Turns
     ) -> tuple[list[NotificationResult], list[NotificationOrder]]:
-        """The results, and the notices that were not begun in time."""
+        """The results, and the notices not begun in time."""
         ready = await turns.each(notices, lambda notice: self._preparation.notice(delivery, notice, seen))
         sent = await turns.each([one for one in ready.results if isinstance(one, PreparedNotification)], self._send)
         told = [one for one in ready.results if isinstance(one, NotificationResult)] + sent.results
         return told, ready.left + [one.notice for one in sent.left]
 
     async def _offered(self, delivery: Delivery, known: DeliveryReport, turns: Turns) -> DeliveryReport:
-        """The report with the optional notices: sent last, once, without retry.
-
-        A person unknown to the directory gets no line.
-        """
+        """The report with the optional notices: sent last, once, without retry. Unknown persons get no line."""
         told, left = await self._each(delivery, [one for one in delivery.notices if is_quiet(one.stage)], None, turns)
         lines = tuple(one.line for one in told if one.why is not Reason.UNKNOWN_PERSON)
         return known.replace(
@@ -300,7 +294,7 @@ class NotificationService(PushService):
     async def _send(self, ready: PreparedNotification) -> NotificationResult:
         told = await self._sent(ready)
         if ready.place and told.line.outcome is NotificationOutcome.ACCEPTED:
-            # It was told, whatever becomes of the store: at worst the others ring by themselves.
+            # It was delivered, whatever happens to the store: at worst the others are sent as well.
             with suppress(StoreFailure):
                 await ready.place.accepted()
         return told
@@ -325,10 +319,10 @@ class NotificationService(PushService):
         )
 
     def _is_to_be_written_to(self, ready: PreparedNotification, told: NotificationResult) -> bool:
-        """Whether no reliable device accepted it, or still may: a device long unseen accepts everything."""
+        """Whether no reliable device accepted it, or may accept it: a device long unseen accepts everything."""
         in_use = {device_hash(device.value) for device in ready.devices if not device.unseen(_now())}
         if ready.again and not in_use:
-            # They were written to when it was sent first, so that only a letter that was left open is sent again.
+            # They were written to at the first sending, so only an open message is sent again.
             return self._letters.may_reach(ready.person, ready.again)
         return all(sent.fate.hopeless for device, sent in told.messages if device in in_use)
 
@@ -348,7 +342,7 @@ class NotificationService(PushService):
         return replace(told, messages=(*told.messages, (address_of(ready.person), sent)), channel=channel)
 
     async def _mail_the_rest(self, delivery: Delivery, told: Sequence[NotificationResult]) -> list[NotificationResult]:
-        """Core Signature's mail, once, for all signers without a valid device; everyone it also reaches gets a line."""
+        """Core Signature's mail, once, for all signers without a valid device; everyone it reaches gets a line."""
         asked = [one for one in told if one.mail and not one.mailed_by_itself]
         failure: ServiceFailure | DirectoryFailure | NotMailed | None = None
         along: tuple[Person, ...] = ()

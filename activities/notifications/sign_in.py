@@ -1,4 +1,4 @@
-"""Sign-in links and codes for the desk, sent by push to each device, else by mail."""
+"""Sign-in links and codes for the desk, by push to each device, else by mail."""
 
 import hashlib
 from dataclasses import dataclass
@@ -32,12 +32,12 @@ _ASK_LENGTH: Final = 32
 
 
 class BadWayIn(ValueError):
-    """Not made by us, or expired."""
+    """Not ours, or expired."""
 
 
 @dataclass(frozen=True)
 class WayIn:
-    """The content of a sign-in link: `person` may sign in once until it expires; `ask` identifies the request."""
+    """The content of a sign-in link: `person` may sign in once until it expires; `ask` identifies the attempt."""
 
     person: str
     ask: str
@@ -58,18 +58,18 @@ def ask_of(nonce: str) -> str:
 
 
 class WaysIn:
-    """Makes and opens sign-in links below `base` (the public `LINK_BASE`)."""
+    """Makes and opens sign-in links below `base` (`LINK_BASE`)."""
 
     def __init__(self, base: str, secret: SecretStr) -> None:
         self._base = base.rstrip("/")
         self._seal = Seal(secret, _CONTEXT)
 
     def link(self, way: WayIn) -> str:
-        """The address of the page with the sign-in button: `LINK_BASE/desk/in/<ref>`."""
+        """The page with the sign-in button: `LINK_BASE/desk/in/<ref>`."""
         return f"{self._base}/desk/in/{self._seal.seal(_text(way))}"
 
     def open(self, ref: str, now: datetime) -> WayIn:
-        """The content of `ref`; raises `BadWayIn` if it is not ours or has expired."""
+        """The content of `ref`; raises `BadWayIn`."""
         try:
             person, ask, until = self._seal.open(ref).split("\n")
             way = WayIn(person, ask, datetime.fromtimestamp(int(until), UTC))
@@ -163,11 +163,11 @@ class SignInMessages(SignInService):
 
 
 def _withdrawal(person: Person, order: SignInOrder) -> Message:
-    """Removes the notice with the same key; has neither text nor link."""
+    """Removes the notice with the same key."""
     key = _key(person, order.ask)
     return Message("", "", "", request="", stage=_STAGE, key=key, link="", action=NoticeAction.WITHDRAW)
 
 
 def _key(person: Person, ask: str) -> str:
-    """Distinct for each `ask`, so that a stranger's requests never replace the person's own notice."""
+    """Distinct for each `ask`, so that a stranger's attempts never replace the person's own notice."""
     return screen_key(f"{_STAGE}/{ask}", person.id)

@@ -1,7 +1,5 @@
-"""Core Signature's own mail, for signers whom no push reaches.
-
-Core Signature cannot mail one signer alone: a requested mail goes to everyone whose turn it is (docs/core-signature.md,
-Actions). It is requested only when it is day for all of them, and the others whom it reaches are returned.
+"""Core Signature's own mail, for signers whom no push reaches. A requested mail goes to everyone whose turn it is
+(docs/core-signature.md, Actions), so it is requested only when it is day for all of them, and the others are returned.
 """
 
 from collections.abc import Sequence
@@ -22,7 +20,7 @@ from workflows.model.schedule import Reason
 from workflows.model.subject import Subject
 
 CALLS_TO_MAIL_AGAIN: Final = 2
-"""The document is read for who is asked now, then the mail is sent."""
+"""Read the document, then request the mail."""
 NOBODY: Final[tuple[Person, ...]] = ()
 
 
@@ -39,15 +37,14 @@ class OthersAsleep(NotMailed):
 
 
 class UnconfirmedMail(NotMailed):
-    """All allowed attempts were used, and no confirmation came."""
+    """All allowed attempts were used without a confirmation."""
 
     why = Reason.UNCONFIRMED
 
 
 class SignerMail:
-    """Has Core Signature mail the signers of a request, `once` for each notice.
-
-    Raises `ServiceFailure` when it fails, `UnconfirmedMail` when its result stays unknown.
+    """Has Core Signature mail signers, `once` for each notice. Raises `ServiceFailure`, or `UnconfirmedMail` if the
+    result stays unknown.
     """
 
     def __init__(self, client: CoreSignatureClient, directory: Directory, asked: SignerSnapshots) -> None:
@@ -58,9 +55,8 @@ class SignerMail:
     async def first(
         self, delivery: Delivery, notices: Sequence[NotificationOrder], once: SendOnce
     ) -> tuple[Person, ...]:
-        """Ensure that these signers got the first mail, which those with a device at creation were not sent.
-
-        Returns who else is mailed; raises `OthersAsleep` when that may not be.
+        """Ensure that these signers got the first mail, which those with a device at creation were not sent. Returns
+        who else is mailed; raises `OthersAsleep`.
         """
         found = await self._document(delivery.subject, delivery.document)
         if found is None or found.request is None:
@@ -73,14 +69,14 @@ class SignerMail:
     async def again(
         self, delivery: Delivery, document: str, notices: Sequence[NotificationOrder], once: SendOnce
     ) -> tuple[Person, ...]:
-        """Mail these signers once more; returns and raises as `first` does."""
+        """Mail these signers once more; returns and raises as `first`."""
         found = await self._client.document(document)
         return await self._mail(delivery, found.request, notices, once) if found.request else NOBODY
 
     async def _mail(
         self, delivery: Delivery, request: WireRequest, notices: Sequence[NotificationOrder], once: SendOnce
     ) -> tuple[Person, ...]:
-        """Also reaches those to whom a signer forwarded the request; their hours are unknown."""
+        """Also reaches people to whom a signer forwarded the request; their hours are unknown."""
         people, persons = await self._signers(delivery.subject), [one.person for one in notices]
         turn = min((one.order for one in request.signers if one.open), default=0)
         mailed = [one for one in request.signers if one.open and one.order == turn]
@@ -113,7 +109,7 @@ class SignerMail:
         return most_likely(living, subject.title)
 
     async def _entries(self, subject: Subject, request: WireRequest) -> Entries:
-        """The provider's entry of each signer, by the snapshot that was sent."""
+        """The provider's entry of each signer, by the snapshot sent."""
         with asking_the_store():
             return match(subject.people, await self._asked.of(subject.id), request.signers)
 

@@ -1,6 +1,5 @@
-"""English texts of notices by kind, stage, required action and outcome, without names of people.
-
-`NotificationText.told` translates them.
+"""English texts of notices by kind, stage, required action and outcome, without names of people; translated by
+`NotificationText.told`.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,11 +17,8 @@ from workflows.model.subject import Status
 
 @dataclass(frozen=True)
 class NotificationText:
-    """`title` names no document, `named` does by `{document}`; `body` is one sentence, or empty if title and due date
-    suffice.
-
-    `closing` texts ask for nothing: no due date, never urgent. `counts` is the title of a notice with a number of
-    people.
+    """`title` names no document, `named` does by `{document}`; `body` is one sentence or empty. `closing` texts ask for
+    nothing: no due date, never urgent. `counts` is the title with a number of people.
     """
 
     title: str
@@ -32,7 +28,7 @@ class NotificationText:
     counts: Callable[[Language, NotificationOrder], str] | None = None
 
     def told(self, language: Language, notice: NotificationOrder | None = None) -> "NotificationText":
-        """Translated, with the numbers of `notice`, if it has any."""
+        """Translated, with the numbers of `notice`."""
         title, named = language.say(self.title), language.say(self.named)
         if self.counts and notice and notice.count is not None:
             title = self.counts(language, notice)
@@ -55,7 +51,6 @@ class KindTexts:
     endings: Mapping[Status, NotificationText]
 
     def words(self, stage: str, action: NoticeAction, *, to_requester: bool, overdue: bool) -> NotificationText:
-        """The text of a notice before the ending."""
         kind = kind_of(stage)
         if kind is NotificationType.WARNING and overdue:
             kind = NotificationType.OVERDUE
@@ -301,7 +296,7 @@ _ONBOARDING_NEWS: Final = NotificationText(
     phrase("An update on your onboarding"), phrase("News: {document}"), "", closing=True
 )
 _SAID: Final = NotificationText(phrase("An update on your onboarding"), "{document}", "", closing=True)
-"""Of what somebody has written its first line is the title."""
+"""The first line of a person's free text is the title."""
 _WAITS: Final = NotificationText(
     phrase("An onboarding waits for you"), phrase("It waits for you: {document}"), phrase("Please see to it.")
 )
@@ -577,7 +572,7 @@ OWN_REFUSAL: Final = NotificationText(
 )
 """To the one who declined."""
 SIGNED_ALONE: Final = replace(_ENDED[Status.SIGNED], body=phrase("It has been signed."))
-"""Where one person alone was asked."""
+"""For an only signer."""
 _STAGES: Final = {
     NotificationType.FOLLOW: _FOLLOW,
     NotificationType.REMINDER: _AGAIN,
@@ -626,11 +621,9 @@ def words_for(
     to_requester: bool = False,
     overdue: bool = False,
 ) -> NotificationText:
-    """The text of one notice; an `outcome` gives the text of the ending, whatever the stage.
-
-    A stage may carry numbers (`reminder-2`, `warning-2d.2`); an unknown stage uses the first notice's text. An
-    escalation that returns to the requester says that nobody is left. `overdue` texts do not say that something is due
-    soon.
+    """One notice's text; with an `outcome` that of the ending. A stage may carry numbers (`reminder-2`,
+    `warning-2d.2`); unknown stages use the first notice's text. An escalation that returns to the requester says that
+    nobody is left. `overdue` texts do not say that something is due soon.
     """
     known = _VOCABULARIES[of]
     if outcome and (ending := known.endings.get(outcome)):

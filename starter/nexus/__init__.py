@@ -1,1 +1,1 @@
-"""What the workflows of other teams may ask for: the Nexus service `signatures` (docs/nexus.md)."""
+"""The Nexus service `signatures` for workflows of other teams (docs/nexus.md)."""

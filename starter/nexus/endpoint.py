@@ -1,4 +1,4 @@
-"""The Nexus endpoint: the name by which other namespaces reach our worker, made once for a whole server."""
+"""The Nexus endpoint by which other namespaces reach our worker; one for a whole server."""
 
 from temporalio.api.nexus.v1 import Endpoint, EndpointSpec, EndpointTarget
 from temporalio.api.operatorservice.v1 import CreateNexusEndpointRequest, ListNexusEndpointsRequest
@@ -10,7 +10,7 @@ from workflows.names import WORKFLOW_QUEUE
 
 
 async def ensure_endpoint(client: Client, name: str) -> SetUp:
-    """Make the endpoint that leads to our worker; one of this name that leads elsewhere is left alone."""
+    """Create the endpoint to our worker; one of this name with another target is left alone."""
     what = f"Nexus endpoint {name}"
     try:
         there = await found(client, name)
@@ -30,18 +30,18 @@ async def ensure_endpoint(client: Client, name: str) -> SetUp:
 
 
 async def found(client: Client, name: str) -> Endpoint | None:
-    """The endpoint of this name, None when there is none; `RPCError` where we may not look."""
+    """The endpoint of this name, or None; `RPCError` without permission."""
     answer = await client.operator_service.list_nexus_endpoints(ListNexusEndpointsRequest(name=name))
     return next(iter(answer.endpoints), None)
 
 
 def leads_here(client: Client, endpoint: Endpoint) -> bool:
-    """Whether it leads to the queue of our workflows in this namespace."""
+    """Whether its target is our workflow queue in this namespace."""
     return endpoint.spec.target.worker == _ours(client)
 
 
 def leads_to(endpoint: Endpoint) -> str:
-    """Where it leads instead, as people read it."""
+    """Its target, as text."""
     worker = endpoint.spec.target.worker
     return f"queue {worker.task_queue} of {worker.namespace}" if worker.task_queue else "another address"
 

@@ -1,8 +1,7 @@
-"""The service `signatures`: checks what another team's workflow asks for, starts or joins it, shows and cancels it.
-
-Nexus says of no caller who it is. So each request remembers the endpoint that it came through, also in its record, and
-through another one nobody is shown it or ends it, nor learns by trying that it exists. Who asks for a signature does
-learn whether an id is taken. What goes wrong is told by the names of fields, with no value.
+"""The service `signatures`: checks a request of another team's workflow, starts or joins, shows and cancels it. Nexus
+does not identify callers, so each request and record has its endpoint's name; through another endpoint it is neither
+shown nor ended, and looks like a missing one. Only whether an id is taken shows at a start. Errors name fields, never
+values.
 """
 
 import asyncio
@@ -71,9 +70,9 @@ from workflows.model.views import RequestShow
 from workflows.names import MEMO_ORIGIN
 
 NAME: Final = "request"
-"""What the faults of it are known by, beside those of our own files."""
+"""The name of the input in faults, beside those of our own files."""
 PDF_MEGABYTES_AT_MOST: Final = 1
-"""In base64 it must fit into what Temporal takes as one input, 2 MB, with room for the rest."""
+"""In base64 it must fit into Temporal's 2 MB for one input."""
 _DOCUMENT: Final = "document.pdf"
 _BY_THE_ANSWER: Final = "cannot be given here: who asks hears by the answer, and others by the policy of the kind"
 
@@ -84,7 +83,7 @@ _WITHOUT_VALUES: Final = re.compile(
     r"|is [\d.,]+ (characters long|MB large), at most [\d,]+ (are allowed|MB can be sent)"
     r"|is (longer|more) than two years( away)?|lies in the past|never comes, because .+|cannot be given here: .+"
 )
-"""Sentences that consist of words of ours and of sizes."""
+"""Sentences made only of our words and of sizes."""
 _KINDS_OF_FAULTS: Final = (
     (re.compile(r'" is not a kind of '), "no kind has this name"),
     (re.compile(r'" is not in '), "nobody has this id"),
@@ -96,7 +95,7 @@ _KINDS_OF_FAULTS: Final = (
 
 
 def read(content: dict[str, Any]) -> tuple[PlainFile, KeptDocuments]:
-    """The request file and its document; `FileFaults` for what no operation may bring."""
+    """The request file and its document; `FileFaults` for fields that no operation may have."""
     document, pdf = content.get("document"), b""
     faults = list(_foreign(content))
     if isinstance(document, dict) and "pdf" in document:
@@ -111,10 +110,8 @@ def read(content: dict[str, Any]) -> tuple[PlainFile, KeptDocuments]:
 
 
 def own_faults(faults: FileFaults) -> str:
-    """Those of the request itself, a line each by the names of fields; empty when they are faults of our own files.
-
-    A line repeats nothing that was given or that our files hold: a caller keeps it for ever, and is not to learn from
-    it who else is in the directory.
+    """Faults of the request itself, a line each; empty if they are faults of our own files. Without values of the
+    request or of our files: the caller's history keeps the text, and must not tell who is in the directory.
     """
     own = list(dict.fromkeys(map(_told, (one for one in faults.faults if one.file == NAME))))
     more = len(own) - TOLD_AT_MOST
@@ -128,7 +125,7 @@ def _told(fault: Fault) -> str:
 
 @cache
 def _fields() -> frozenset[str]:
-    """All names of fields there are; another step of a path is a word of the caller's."""
+    """All field names; other steps of a path are the caller's words."""
     whole = RequestFile.model_json_schema()
     return frozenset(name for part in (whole, *whole["$defs"].values()) for name in part.get("properties", ())) | {
         "pdf"
@@ -136,7 +133,7 @@ def _fields() -> frozenset[str]:
 
 
 def _fixed(says: str) -> str:
-    """The sentence itself if it is one of those with no value in it, else a word for the kind of fault."""
+    """The sentence if it has no value in it, else a word for the kind of fault."""
     if _WITHOUT_VALUES.fullmatch(says):
         return says
     return next((word for pattern, word in _KINDS_OF_FAULTS if pattern.search(says)), "is not right")
@@ -173,7 +170,7 @@ def _pdf(text: object) -> bytes:
 
 
 ANSWERS_WITHIN: Final = timedelta(seconds=4)
-"""What a workflow may take to answer; the caller's server waits ten for us, and then asks again."""
+"""For a workflow to answer; the caller's server waits ten seconds, and then retries."""
 SERVICE: Final = "signatures"
 
 Given = TypeVar("Given")
@@ -190,8 +187,9 @@ _LOGGER: Final = structlog.get_logger("countersign.nexus")
 
 @nexusrpc.service(name=SERVICE)
 class AsItComes:
-    """The service of the contract before anybody has looked at what comes: an input that the SDK itself refused would
-    stand, with all that it holds, in the failure."""
+    """The contract with unvalidated inputs: for an input that it refuses, the SDK would repeat the content in the
+    failure.
+    """
 
     request_signature: nexusrpc.Operation[Any, Settlement]
     show: nexusrpc.Operation[Any, RequestStanding]
@@ -210,18 +208,17 @@ class SignaturesHandler:
 
     @operation_handler
     def request_signature(self) -> OperationHandler[Any, Settlement]:
-        """Start or join a request; its caller is told how it ended."""
+        """Start or join a request; the caller gets its settlement."""
         return RequestSignature(self)
 
     @sync_operation
     async def show(self, ctx: StartOperationContext, input: Any) -> RequestStanding:
-        """How a request of this endpoint stands."""
         with told_to_the_caller():
             return of_shown(await self._shown(await self.ours(taken(_ID, input))))
 
     @sync_operation
     async def cancel(self, ctx: StartOperationContext, input: Any) -> RequestStanding:
-        """End a request of this endpoint; how it stands then. CONFLICT when it is too late."""
+        """End a request of this endpoint; CONFLICT if it has ended."""
         with told_to_the_caller():
             wanted = taken(_CANCEL, input)
             if why := reason_fault(wanted.reason, "what is given") or (
@@ -232,7 +229,7 @@ class SignaturesHandler:
             if says := await self.end(what, wanted.reason, f"nexus-{ctx.request_id}"):
                 raise HandlerError(says, type=HandlerErrorType.CONFLICT)
             shown = await self._shown(what)
-            # A closed workflow takes nothing, and nobody says so.
+            # A closed workflow answers no update, without an error.
             if shown.status.ended and shown.status is not Status.CANCELLED:
                 raise HandlerError(f"too late: the request is {shown.status}", type=HandlerErrorType.CONFLICT)
             if shown.trouble is not None and RunStatus(shown.trouble).broken_off and not shown.status.ended:
@@ -240,19 +237,19 @@ class SignaturesHandler:
             return of_shown(shown)
 
     async def ours(self, id: str) -> WorkflowName:
-        """The request of this id, if it came through the endpoint of this operation."""
+        """The request of this id, if it came through this operation's endpoint."""
         what = WorkflowName(Kind.REQUEST, id)
         if not is_request_id(id) or await self._origin(what) != origin():
             raise HandlerError("id: no request of this endpoint has it", type=HandlerErrorType.NOT_FOUND)
         return what
 
     async def end(self, what: WorkflowName, reason: str, op: str) -> str | None:
-        """Have it end, once for each `op`; why not, if it is too late."""
+        """End it, once for each `op`; the reason if it is too late."""
         wanted = Cancellation(actor=origin(), reason=reason)
         return await wish(self.client, what.workflow_id, wanted, op, within=ANSWERS_WITHIN)
 
     async def settlement(self, what: WorkflowName) -> Settlement:
-        """How it ended, by its record; UNAVAILABLE while that is not there, CONFLICT when it is too old to say it."""
+        """By its record; UNAVAILABLE while there is none, CONFLICT if its version is too old."""
         record = await self._record(what)
         if record is None:
             raise HandlerError("its record is not there", type=HandlerErrorType.UNAVAILABLE)
@@ -275,7 +272,7 @@ class SignaturesHandler:
 
 
 class RequestSignature(TemporalOperationHandler[Any, Settlement]):
-    """An operation that ends with the request which it started or joined."""
+    """An operation that ends with the request that it started or joined."""
 
     def __init__(self, service: SignaturesHandler) -> None:
         self._service = service
@@ -283,7 +280,7 @@ class RequestSignature(TemporalOperationHandler[Any, Settlement]):
     async def start_operation(
         self, ctx: TemporalStartOperationContext, client: TemporalNexusClient, input: Any
     ) -> TemporalOperationResult[Settlement]:
-        """Check it, start or join it; one that has ended already is answered from its record."""
+        """Check, then start or join; one that has ended is answered from its record."""
         with told_to_the_caller():
             return await self._started(client, taken(_CONTENT, input))
 
@@ -310,7 +307,7 @@ class RequestSignature(TemporalOperationHandler[Any, Settlement]):
         return TemporalOperationResult.sync(await service.settlement(WorkflowName(Kind.REQUEST, started.id)))
 
     async def cancel_workflow_run(self, ctx: CancelOperationContext, options: CancelWorkflowRunOptions) -> None:
-        """Have the request end; who has only joined one of another endpoint's, or of ours, cannot."""
+        """End the request; a caller who joined a request of another origin cannot."""
         with told_to_the_caller():
             what = named(options.workflow_id)
             if what is not None and what.kind is Kind.REQUEST:
@@ -318,13 +315,13 @@ class RequestSignature(TemporalOperationHandler[Any, Settlement]):
 
 
 def origin() -> str:
-    """The endpoint of the operation at hand, as a request remembers it, and as people read who cancelled."""
+    """The endpoint of the current operation, as stored with a request and shown as who cancelled."""
     return f"nexus:{nexus.info().endpoint}"
 
 
 @contextmanager
 def told_to_the_caller() -> Iterator[None]:
-    """Turn what goes wrong in the block into what a caller is to know of it; its history keeps that for ever."""
+    """Converts exceptions to errors for the caller, whose history keeps them."""
     try:
         yield
     except HandlerError:
@@ -349,7 +346,7 @@ def told_to_the_caller() -> Iterator[None]:
 
 
 def taken(as_type: TypeAdapter[Given], input: object) -> Given:
-    """What came, if it is what the contract says; BAD_REQUEST with the names of fields."""
+    """The validated input; BAD_REQUEST with the names of fields."""
     try:
         return as_type.validate_python(input)
     except ValidationError as error:
@@ -359,12 +356,10 @@ def taken(as_type: TypeAdapter[Given], input: object) -> Given:
 
 
 def of_settled(settled: Settled) -> Settlement:
-    """How it ended, as the contract says it."""
     return _SETTLEMENT.validate_python(settled.model_dump(mode="json"))
 
 
 def of_shown(shown: RequestShow) -> RequestStanding:
-    """How it stands, as the contract says it."""
     step = shown.next
     return RequestStanding(
         id=shown.id,

@@ -1,1 +1,1 @@
-"""`countersign request plan`: a request's calendar before anything is sent."""
+"""`plan` commands: calendars before anything is sent."""

@@ -1,4 +1,4 @@
-"""`countersign request plan`: the whole calendar of a request before anything is sent; no server, no network."""
+"""`countersign request plan`: the calendar of a request before anything is sent, without server or network."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,11 +36,11 @@ _FIELDS: Final[Mapping[ActionType | None, str]] = {
     ActionType.ESCALATED: "escalation.after",
     ActionType.EXPIRE: "grace",
 }
-"""What of the policy asks for each kind of moment."""
+"""The policy field behind each kind of action."""
 
 
 class PlanLine(Model):
-    """One line of the calendar; `local` is on the clock of `zone`, the recipient's unless one was asked for."""
+    """`local` is on the clock of `zone`: the recipient's, unless one was given."""
 
     at: AwareDatetime
     local: str
@@ -50,13 +50,13 @@ class PlanLine(Model):
     to: str
     why: str
     layer: str | None = None
-    """The layer of the policy that asks for it."""
+    """The policy layer that causes it."""
     suppressed: Reason | None = None
     """Why it would not be sent."""
 
 
 class Branch(Model):
-    """What happens when some sign in time and nobody else acts."""
+    """What happens if some sign in time and nobody else acts."""
 
     says: str
     outcome: Status
@@ -64,7 +64,7 @@ class Branch(Model):
 
 
 class PolicyValue(Model):
-    """One value of the policy, and the layer it comes from: default, a kind, or the request."""
+    """A value of the policy and its layer: default, a kind, or the request."""
 
     field: str
     value: Any
@@ -85,7 +85,7 @@ class RequestPlan(Model):
 
 
 class PlannedDirectory:
-    """The directory, and the signers that stand in full in a file that was not sent."""
+    """The directory, and the signers described in full in an unsent file."""
 
     def __init__(self, directory: Directory, signers: bytes | None) -> None:
         self._directory = directory
@@ -93,16 +93,13 @@ class PlannedDirectory:
 
     @property
     def warning(self) -> str | None:
-        """See `Directory`."""
         return self._directory.warning
 
     @property
     def secret(self) -> SecretStr | None:
-        """See `Directory`."""
         return self._directory.secret
 
     async def person(self, id: str, beside: str | None = None) -> Person:
-        """See `Directory`."""
         if not stands_in_full(id):
             return await self._directory.person(id, beside)
         found = self._signers.person(id) if self._signers else None
@@ -111,24 +108,20 @@ class PlannedDirectory:
         return found
 
     async def group(self, name: str) -> tuple[str, ...]:
-        """See `Directory`."""
         return await self._directory.group(name)
 
     async def devices(self, person: Person) -> tuple[PushDevice, ...]:
-        """See `Directory`."""
         return await self._directory.devices(person)
 
     async def known_devices(self, person: Person) -> tuple[KnownDevice, ...]:
-        """See `Directory`."""
         return await self._directory.known_devices(person)
 
     async def bury(self, person: Person, device: PushDevice, reason: str) -> None:
-        """See `Directory`."""
         await self._directory.bury(person, device, reason)
 
 
 def signing(texts: Sequence[str]) -> dict[str, str]:
-    """`customer-signer@+2d` or several with commas: who signs how long after their turn came; `ValueError`."""
+    """`customer-signer@+2d`, several with commas: who signs how long after their turn; `ValueError`."""
     found: dict[str, str] = {}
     for text in (part for texts_ in texts for part in texts_.split(",")):
         match = _SIGNING.fullmatch(text.strip())
@@ -139,21 +132,18 @@ def signing(texts: Sequence[str]) -> dict[str, str]:
 
 
 def _at_position(word: str, people: Sequence[Participant]) -> str:
-    """The id of whoever stands at the position that `signer-2` names; any other word as it is."""
+    """The id at the position of `signer-2`; other words unchanged."""
     position = position_of(word)
     return people[position - 1].person if position and position <= len(people) else word
 
 
 def zone_of(name: str | None) -> ZoneInfo | None:
-    """The IANA zone of this name; `ValueError` when there is none."""
+    """`ValueError` if there is no such zone."""
     return ZoneInfo(known_zone(name)) if name else None
 
 
 def sending_time(at: str | None, zone: ZoneInfo | None, now: datetime) -> datetime:
-    """The instant that `--at` means; without an offset on the clock of the zone, else of UTC; a bare date is 09:00.
-
-    `ValueError` for anything else.
-    """
+    """The instant of `--at`: on the clock of the zone, else UTC; a bare date is 09:00. `ValueError` otherwise."""
     if at is None:
         return now
     try:
@@ -169,9 +159,8 @@ def sending_time(at: str | None, zone: ZoneInfo | None, now: datetime) -> dateti
 async def plan(
     prepared: PreparedRequest, directory: Directory, at: datetime, signing: Mapping[str, str], zone: ZoneInfo | None
 ) -> RequestPlan:
-    """The calendar of a checked request that would be sent at an instant, one branch for each who signs in time.
-
-    `Refusal` for somebody who is to sign and is no signer; `FileFaults` for a request that is over by then.
+    """The calendar of a checked request sent at `at`, one branch for each further signer in time. `Refusal` for an
+    unknown signer in `signing`; `FileFaults` for a request that is over by then.
     """
     if prepared.overdue is not None:
         raise prepared.overdue
@@ -195,7 +184,7 @@ async def plan(
 
 
 def policy_fields(policy: Policy) -> Iterator[tuple[str, Any]]:
-    """Every value of a policy by the path that people write: `escalation.after`."""
+    """Every value of a policy by its path: `escalation.after`."""
     return _fields(policy.model_dump(mode="json", by_alias=True))
 
 
@@ -225,7 +214,6 @@ def _says(signing: Mapping[str, str], outcome: Status) -> str:
 
 
 def line_of(one: Happening, zone: ZoneInfo, layer: str | None = None) -> PlanLine:
-    """The line of something that would happen, on the clock of a zone."""
     return PlanLine(
         at=one.at,
         local=one.at.astimezone(zone).isoformat(timespec="minutes"),
@@ -240,7 +228,7 @@ def line_of(one: Happening, zone: ZoneInfo, layer: str | None = None) -> PlanLin
 
 
 def _layer(one: Happening, prepared: PreparedRequest) -> str | None:
-    """The layer that asks for it; a due date of the request's own is above them all."""
+    """The layer that causes it; a due date of the request itself is above them all."""
     field = "reminders.first" if one.stage == stages.reminder(1) else _FIELDS.get(one.kind)
     if one.kind is ActionType.EXPIRE and prepared.request.policy.grace == WHEN_DUE:
         return REQUEST if prepared.request.due is not None else prepared.resolved.layer("window")

@@ -1,6 +1,5 @@
-"""`countersign campaign plan`: who would be asked, what everybody would hear, what it takes; no server, no network.
-
-Ten thousand people follow the calendar of one of them: of somebody whose working days are those of most.
+"""`countersign campaign plan`: who is asked, what they hear, how many calls it takes, without server or network. All
+members follow the calendar of one typical member, with the most common working days.
 """
 
 from collections import Counter
@@ -37,7 +36,7 @@ _HOUR: Final = 3600
 
 
 class NotedRow(Model):
-    """Somebody of the audience about whom there is something to say, by their row."""
+    """A member with a remark, by row."""
 
     row: int
     person: str
@@ -45,9 +44,8 @@ class NotedRow(Model):
 
 
 class AudiencePreview(Model):
-    """Who would be asked; `by_mail` are those without a living device, whom Core Signature mails instead.
-
-    `errors` cannot be asked; `not_reached` are away until it has closed, so that nobody reminds them.
+    """`by_mail` are those without a valid device, whom Core Signature mails; `errors` cannot be asked; `not_reached`
+    are away until it closes.
     """
 
     rows: int
@@ -60,7 +58,7 @@ class AudiencePreview(Model):
 
 
 class CallEstimate(Model):
-    """What Core Signature is asked: calls until everybody was, all of them if nobody acts, and how long they take."""
+    """Calls to Core Signature until everybody is asked, in all if nobody acts, and how long they take."""
 
     document: str
     opening: int
@@ -68,11 +66,11 @@ class CallEstimate(Model):
     if_nobody_acts: int
     hours: float
     megabytes: float
-    """What is sent of the document."""
+    """Uploaded bytes of the document."""
 
 
 class CampaignPlan(Model):
-    """The answer of `campaign plan`; what somebody hears is what `like` does, and `alike` people live as they do."""
+    """The answer of `campaign plan`; lines are those of `like`, whose working days `alike` people share."""
 
     id: str
     kind: str
@@ -91,14 +89,14 @@ class CampaignPlan(Model):
 
     @property
     def due_at(self) -> datetime:
-        """When it is due by the calendar that is shown, else when it closes."""
+        """The due date of the shown calendar, else the closing."""
         return next((line.at for line in self.lines if line.stage == DUE), self.closes_at)
 
 
 async def plan(
     prepared: PreparedCampaign, directory: Company, at: datetime, calls_a_second: float, zone: ZoneInfo | None
 ) -> CampaignPlan:
-    """The plan of a checked campaign that would be started at an instant; `FileFaults` for one that is over by then."""
+    """The plan of a checked campaign started at `at`; `FileFaults` for one that is over by then."""
     if prepared.overdue is not None:
         raise prepared.overdue
     campaign = prepared.given.campaign
@@ -127,7 +125,7 @@ async def plan(
 
 
 class _AskedMember(NamedTuple):
-    """Somebody who would be asked; `full` when they stand in the table."""
+    """A member who would be asked; `full` if described in the table."""
 
     row: MemberRow
     person: Person
@@ -147,13 +145,13 @@ class _AskedMember(NamedTuple):
 
     @property
     def calendar(self) -> tuple[object, ...]:
-        """What their working days follow from."""
+        """What determines their working days."""
         return self.person.zone, self.person.calendar, self.person.hours, self.person.days
 
 
 @dataclass(frozen=True)
 class _Audience:
-    """Everybody of it, as it would be frozen now, and between which instants it matters where they are."""
+    """The audience as frozen now, and the time span in which absences matter."""
 
     rows: Sequence[MemberRow]
     asked: Sequence[_AskedMember]
@@ -178,7 +176,7 @@ class _Audience:
 
     @property
     def typical(self) -> tuple[_AskedMember | None, int]:
-        """Somebody who is there, with the working days of most, and how many have the same."""
+        """A present member with the most common working days, and how many share them."""
         there = [one for one in self.asked if not self._absences(one)] or self.asked
         if not there:
             return None, 0
@@ -211,7 +209,7 @@ class _Audience:
 
 
 async def _heard(one: _AskedMember, prepared: PreparedCampaign, directory: Company, at: datetime) -> list[Happening]:
-    """What somebody would hear who never acts; its end is the campaign's to tell."""
+    """What a member who never acts would hear; the campaign reports the end."""
     given, member = prepared.given, Member(one.row, prepared.given.campaign.due)
     request = request_of(given.campaign, given.fingerprint, member, one.full).given
     known = PlannedDirectory(directory, SignersFile.of([one.full], [one.row.person]))
@@ -228,7 +226,7 @@ def _nudges(heard: Sequence[Happening]) -> int:
 
 
 def _own(prepared: PreparedCampaign, audience: _Audience, managers: int) -> Iterator[Happening]:
-    """What the campaign itself does: it opens, looks each day, of which some hear, and closes."""
+    """The campaign's own actions: opening, daily checks with notices, closing."""
     opens_at, owner = audience.opens_at, prepared.given.campaign.requester
     course = CampaignState.begin(prepared.given.campaign.replace(opens_at=opens_at), opens_at)
     yield Happening(opens_at, OPENS, EVERYBODY, EVERYBODY, "the audience is frozen, and everybody is asked")
@@ -255,9 +253,9 @@ def _own(prepared: PreparedCampaign, audience: _Audience, managers: int) -> Iter
 
 
 def _ways(audience: _Audience, nudges: int, calls_a_second: float, size: int) -> Iterator[CallEstimate]:
-    """The calls for a file that is uploaded for each of them, and for a template there: as many, but no bytes."""
+    """Calls if the file is uploaded for each member, and for a template: as many, but no bytes."""
     asked, by_phone, by_mail = len(audience.asked), audience.by_phone, audience.by_mail
-    opening = asked * CALLS_TO_CREATE  # A callback tells the rest.
+    opening = asked * CALLS_TO_CREATE  # Callbacks replace further reads.
     of_mail = CALLS_TO_READ + CALLS_ABOUT_BOUNCES + CALLS_TO_MAIL_AGAIN
     whole = opening + nudges * (by_phone * CALLS_TO_READ + by_mail * of_mail)
     an_hour = calls_a_second * (1 - OF_RECEIVER) * _HOUR

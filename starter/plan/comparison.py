@@ -1,6 +1,5 @@
-"""`countersign request plan FILE --against ID`: what the file would change in a living request.
-
-Of the file only the due date and the policy count: everything else of a request that was sent stays as it is.
+"""`countersign request plan FILE --against ID`: what the file would change in an open request: its due date and policy,
+since everything else of a sent request is fixed.
 """
 
 from collections.abc import Iterator
@@ -30,15 +29,13 @@ _WITHIN: Final = timedelta(seconds=5)
 
 
 class ChangeKindOfAction(StrEnum):
-    """What becomes of a planned notice."""
-
     ADDED = "added"
     REMOVED = "removed"
     MOVED = "moved"
 
 
 class ScheduleChange(Model):
-    """A planned notice that would be another one: `before` and `after` are its instants."""
+    """A changed notice: `before` and `after` are its instants."""
 
     what: ChangeKindOfAction
     stage: str
@@ -50,15 +47,13 @@ class ScheduleChange(Model):
 
 
 class PolicyChange(Model):
-    """A value of the policy that would be another one."""
-
     field: str
     before: Any
     after: Any
 
 
 class Difference(Model):
-    """The answer of `request plan --against`; only what still lies ahead is compared."""
+    """The answer of `request plan --against`; only future notices are compared."""
 
     id: str
     due_before: AwareDatetime
@@ -68,9 +63,8 @@ class Difference(Model):
 
 
 async def compare(context: Context, prepared: PreparedRequest, directory: Directory, id: str) -> Difference:
-    """Plan the living request as it is and as the file wants it.
-
-    `Refusal` when nobody's answer is waited for, or no worker answers; `FileFaults` for a due date that is over.
+    """Plan the open request as it is and as the file wants it. `Refusal` if it does not wait for signers, or no worker
+    answers; `FileFaults` for a past due date.
     """
     if prepared.overdue is not None:
         raise prepared.overdue
@@ -128,7 +122,7 @@ def _ahead(agenda: Schedule, planning: PlanningInput) -> dict[tuple[str, str], S
 
 
 def _dropped(then: Schedule, old: ScheduledAction) -> ScheduledAction:
-    """The moment as it stands among what is left out, with the reason, else as it was."""
+    """The action as suppressed by the new plan, with the reason, else as it was."""
     return next((one for one in then.dropped if (one.stage, one.person) == (old.stage, old.person)), old)
 
 

@@ -1,6 +1,5 @@
-"""`countersign onboard plan`: the whole calendar of an onboarding, its parts in their stages; no server, no network.
-
-Nobody knows when people act, so it is assumed: everybody signs, or does what is theirs, so long after their turn came.
+"""`countersign onboard plan`: the calendar of an onboarding, its parts in their stages, without server or network.
+Assumes that everybody acts a fixed time after their turn.
 """
 
 from collections.abc import Iterable
@@ -30,21 +29,20 @@ _NOTICE: Final = "notice"
 
 
 class Assumed(Model):
-    """How long after their turn came people act."""
+    """How long after their turn people act."""
 
     signed_after: str
     done_after: str
 
     @property
     def words(self) -> str:
-        """The same in words."""
         return (
             f"everybody signs after {in_words(self.signed_after)} and does their part after {in_words(self.done_after)}"
         )
 
 
 class PlannedPart(Model):
-    """A part of a stage: when it is due, and when it ends by what is assumed."""
+    """When a part is due, and when it ends as assumed."""
 
     id: str
     what: PartKind
@@ -56,7 +54,7 @@ class PlannedPart(Model):
 
 
 class PlannedStage(Model):
-    """A stage, which begins when all of the one before has ended."""
+    """Begins when the stage before has ended."""
 
     name: str
     begins_at: AwareDatetime
@@ -79,10 +77,7 @@ class OnboardingPlan(Model):
 async def plan(
     prepared: PreparedOnboarding, directory: Directory, at: datetime, assumed: Assumed, zone: ZoneInfo | None
 ) -> OnboardingPlan:
-    """The calendar of a checked onboarding that would be started at an instant.
-
-    `FileFaults` for one of which a part is over by then.
-    """
+    """The calendar of a checked onboarding started at `at`; `FileFaults` if a part is over by then."""
     if prepared.overdue is not None:
         raise prepared.overdue
     calendar, stages, now = _Calendar(prepared, directory, assumed, zone), [], at
@@ -102,8 +97,6 @@ async def plan(
 
 
 class _Calendar:
-    """What would happen in each stage of one onboarding."""
-
     def __init__(
         self, prepared: PreparedOnboarding, directory: Directory, assumed: Assumed, zone: ZoneInfo | None
     ) -> None:
@@ -130,7 +123,7 @@ class _Calendar:
                 return _planned(plan, None, at, Status.DONE, lines)
 
     async def _agreement(self, plan: PartPlan, prepared: PreparedRequest, at: datetime) -> PlannedPart:
-        """Played out as `request plan` does it."""
+        """As `request plan` does it."""
         request, known = prepared.request, PlannedDirectory(self._directory, prepared.signers)
         signing = {one.person: self._assumed.signed_after for one in request.brief.people}
         outcome, happened = await Rehearsal(request, at, known, signing).play()
@@ -140,7 +133,7 @@ class _Calendar:
         return _planned(plan, due_at, ends_at, outcome, lines)
 
     async def _task(self, plan: PartPlan, prepared: PreparedTask, at: datetime) -> PlannedPart:
-        """What the planner has in mind until it is done by what is assumed."""
+        """The planned actions until it is done as assumed."""
         given, known = prepared.given, PlannedDirectory(self._directory, prepared.people)
         task = given.task
         planning = planning_of(given, given.subject, TaskState.begin(task, at), at)

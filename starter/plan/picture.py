@@ -1,6 +1,5 @@
-"""A plan as a picture for people who are not at the terminal: weeks of days, in each who is told what, and when.
-
-It has no more in it than the plan prints: ids, stages, instants, reasons.
+"""Plans as pictures (text, SVG) and iCalendar files: weeks of days with who is notified when. Same content as the
+printed plan: ids, stages, instants, reasons.
 """
 
 import hashlib
@@ -18,7 +17,7 @@ from starter.plan.calendar import Branch, PlanLine, RequestPlan
 from starter.plan.rehearsal import SIGNED
 
 WEEKS_AT_MOST: Final = 20
-"""Weeks of a picture; a longer plan is cut off there and says so."""
+"""Longer plans are cut off with a remark."""
 DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 SORTS: Final[Mapping[str, str]] = {
     "ready": "!",
@@ -29,13 +28,13 @@ SORTS: Final[Mapping[str, str]] = {
     "signed": "s",
     "told": "•",
 }
-"""What somebody is told, in words, or that they have signed; and its sign in a cell."""
+"""Sorts of entries in words, each with its sign in a cell."""
 _STAGES: Final[Mapping[str, str]] = {"warning": "last warning"}
 _WIDE: Final = 8
 
 
 def days_of(branch: Branch, zone: tzinfo | None) -> dict[date, list[PlanLine]]:
-    """What people are told on each day of one clock, in the order of time; what would not be sent is left out."""
+    """Lines by local day in the order of time, without suppressed ones."""
     days: dict[date, list[PlanLine]] = {}
     for line in branch.lines:
         if not line.suppressed:
@@ -44,12 +43,12 @@ def days_of(branch: Branch, zone: tzinfo | None) -> dict[date, list[PlanLine]]:
 
 
 def mondays_of(days: Iterable[date]) -> list[date]:
-    """The weeks in which these days lie, each by its Monday."""
+    """The weeks of these days, by their Mondays."""
     return sorted({day - timedelta(days=day.weekday()) for day in days})
 
 
 def sort_of(stage: str) -> str:
-    """Of which of `SORTS` a notice of this stage is."""
+    """The entry of `SORTS` for a stage."""
     word = stage.partition("-")[0]
     sort = _STAGES.get(word, word)
     return sort if sort in SORTS else "told"
@@ -57,7 +56,7 @@ def sort_of(stage: str) -> str:
 
 @dataclass(frozen=True)
 class WeekPicture:
-    """The picture of a branch, on the clock of one zone; for people, programs have the lines."""
+    """A branch on the clock of one zone, for terminals."""
 
     branch: Branch
     zone: tzinfo | None
@@ -92,20 +91,20 @@ def _week(monday: date, days: Mapping[date, list[PlanLine]], letters: Mapping[st
 
 
 def _letters(lines: Iterable[PlanLine]) -> dict[str, str]:
-    """A letter for everybody who is told something, in the order of their first notice."""
+    """A letter for each recipient, in the order of their first notice."""
     people = list(dict.fromkeys(line.to for line in lines))
     return {person: ascii_lowercase[number] if number < 26 else str(number) for number, person in enumerate(people)}
 
 
 NOTICES_AT_MOST: Final = 6
-"""Notices of one day that are drawn; the others are counted."""
+"""Notices drawn in a day; further ones are counted."""
 _MARGIN: Final = 24
 _DAY: Final = 150
 _WIDTH: Final = 2 * _MARGIN + len(DAYS) * _DAY
 _LINE: Final = 22
 _NOTICE: Final = 40
 _LONGEST: Final = 20
-"""Characters for which a day has room."""
+"""Characters that fit into a day."""
 _COLOURS: Final[Mapping[str, str]] = {
     "ready": "#2f7ed8",
     "reminder": "#8a63d2",
@@ -138,7 +137,7 @@ text.due { fill: #b42318; font-weight: 600 }
 
 
 def plan_picture(plan: RequestPlan, zone: tzinfo | None) -> bytes:
-    """The weeks of every branch as SVG, on the clock of one zone, by default this machine's; dark where it is night."""
+    """The weeks of every branch as SVG, on the clock of one zone, by default this machine's; nights are dark."""
     paper = _Paper(plan, zone)
     for branch in plan.branches:
         _Weeks(paper, branch).draw()
@@ -147,7 +146,7 @@ def plan_picture(plan: RequestPlan, zone: tzinfo | None) -> bytes:
 
 
 class _Paper:
-    """What is drawn on, from the top down; `y` is how far it is full, and all that is said is heard, too."""
+    """The SVG under construction; `y` is the next free line, and texts are accessible to screen readers."""
 
     def __init__(self, plan: RequestPlan, zone: tzinfo | None) -> None:
         self.zone = zone
@@ -191,7 +190,7 @@ class _Paper:
         return SubElement(self._svg, "rect", {"class": how, **size})
 
     def notice(self, line: PlanLine, x: float, y: float) -> None:
-        """When, what, and to whom, with a bar in the colour of its sort; the reason where a pointer rests on it."""
+        """Time, kind and recipient, with a bar in the colour of its sort; the reason as a tooltip."""
         says = f"{self.instant(line.at)} {line.stage} {'by' if line.stage == SIGNED else 'to'} {line.to}"
         box = self.box("notice", x, y, _DAY - 8, _NOTICE - 4)
         SubElement(box, "title").text = f"{says}: {line.why}"
@@ -245,7 +244,7 @@ class _Weeks:
             self._paper.say(f"and {len(mondays) - WEEKS_AT_MOST} more weeks", "quiet")
 
     def _gap(self, before: date | None, monday: date) -> None:
-        """Weeks in which nothing happens are no rows, but they are counted."""
+        """Empty weeks are not drawn but counted."""
         if before is not None and (quiet := (monday - before).days // len(DAYS) - 1):
             self._paper.line(f"{quiet} quiet {'week' if quiet == 1 else 'weeks'}", "quiet")
             self._paper.y += 8
@@ -275,37 +274,33 @@ def _short(text: str) -> str:
 
 
 _LONGEST_LINE: Final = 75
-"""Octets of a line; what is longer goes on in the next, behind a blank."""
+"""Octets of a line; longer ones are folded."""
 _ESCAPED: Final = str.maketrans({"\\": "\\\\", ";": "\\;", ",": "\\,", "\n": "\\n", "\r": None})
 
 
 class Dated(Protocol):
-    """A plan of something with a due date."""
+    """A plan with a due date."""
 
     @property
-    def id(self) -> str:
-        """What is planned."""
+    def id(self) -> str: ...
 
     @property
-    def document(self) -> str:
-        """What it is about."""
+    def document(self) -> str: ...
 
     @property
-    def at(self) -> datetime:
-        """As of when."""
+    def at(self) -> datetime: ...
 
     @property
-    def due_at(self) -> datetime:
-        """When it is due."""
+    def due_at(self) -> datetime: ...
 
 
 def calendar_of(plan: RequestPlan) -> bytes:
-    """The branch in which most of the signers sign, else nobody."""
+    """iCalendar of the branch in which most signers sign."""
     return calendar_with(plan, plan.branches[-1].lines)
 
 
 def calendar_with(plan: Dated, planned: Iterable[PlanLine]) -> bytes:
-    """An event for each notice, and one for the due date; what would not be sent is left out."""
+    """iCalendar with an event for each notice and for the due date, without suppressed ones."""
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//countersign//request plan//EN"]
     for line in planned:
         if not line.suppressed and line.stage != SIGNED:
@@ -327,7 +322,7 @@ def _event(plan: Dated, at: datetime, says: str, why: str, uid: str) -> Iterator
 
 
 def _uid(plan: Dated, line: PlanLine) -> str:
-    """The same for the same notice, so that a plan that is imported again replaces the earlier one."""
+    """Equal for the same notice, so that a repeated import replaces the earlier one."""
     return f"{plan.id}-{hashlib.sha256(f'{line.stage}/{line.person}/{line.to}'.encode()).hexdigest()[:16]}"
 
 
@@ -340,7 +335,7 @@ def _text(text: str) -> str:
 
 
 def _folded(line: str) -> bytes:
-    """The line with its end, divided between characters so that no part is too long."""
+    """The line with its end, folded between characters."""
     parts, part = [], b""
     for character in line:
         encoded = character.encode()

@@ -1,4 +1,4 @@
-"""What would happen, and when, if a request were sent: the workflow's own decisions played out without any server."""
+"""Simulates a request with the workflow's own decisions, without a server."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -40,9 +40,8 @@ _UNPLANNED: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True)
 class Happening:
-    """Something that would happen: `stage` names it as the ledger will, `to` hears of it, `about` is the signer.
-
-    A signature is no notice: whoever gives it stands in `to`.
+    """A simulated event: `stage` as in the ledger, `to` is notified, `about` is the signer. For a signature `to` is who
+    signs.
     """
 
     at: datetime
@@ -55,15 +54,14 @@ class Happening:
 
     @classmethod
     def planned(cls, moment: ScheduledAction, at: datetime | None = None) -> Self:
-        """A moment of an agenda, at its own instant or at the one it comes to pass."""
+        """An action of a schedule, at its own instant or when it happens."""
         why, kind = moment.why, moment.kind
         return cls(at or moment.at, moment.stage, moment.person, moment.to, why, kind, moment.suppressed)
 
 
 class Rehearsal:
-    """One request, sent at an instant, whose signers do what `signing` says: sign so long after their turn came.
-
-    Its memory and its decisions are those of the workflow; only here everybody answers at once.
+    """A request sent at an instant, whose signers sign `signing` after their turn. State and decisions are the
+    workflow's; every call is answered at once.
     """
 
     def __init__(
@@ -88,7 +86,7 @@ class Rehearsal:
         return self._progress.status, tuple(sorted([*self._happened, *left_out], key=lambda one: one.at))
 
     async def first_agenda(self) -> Schedule:
-        """What is planned when it has been sent."""
+        """The schedule right after sending."""
         await self._send()
         return await self._agenda()
 
@@ -103,7 +101,7 @@ class Rehearsal:
         self._observe(Status.SENT, substituted=instead)
 
     async def _follow_up(self) -> None:
-        """One move: the same that the workflow would make."""
+        """One step, as the workflow would take it."""
         match next_action(self._progress, announcement(self._request, self._brief, self._progress), self._now):
             case ReassignSlot(wanted):
                 self._hand_over(wanted)
@@ -169,7 +167,7 @@ class Rehearsal:
         self._arrive(notices)
 
     def _why(self, notice: NotificationOrder) -> str | None:
-        """The reason of a notice that the agenda does not plan; None for one that nobody reads."""
+        """The reason of a notice outside the schedule; None for one without reader."""
         if notice.stage == NotificationType.REASSIGNED:
             return f"handed over to {self._handed[notice.person].to}"
         return _UNPLANNED.get(notice.stage)
@@ -188,7 +186,7 @@ class Rehearsal:
         self._progress = self._progress.told(tuple(lines), self._now)
 
     def _leave_out(self, is_over: Callable[[ScheduledAction], bool]) -> None:
-        """Keep what the present plan leaves out, as far as its time is over: another plan, or none, comes next."""
+        """Keep suppressed actions that are over, since the next plan no longer has them."""
         for moment in self._progress.agenda.dropped if self._progress.agenda else ():
             if is_over(moment):
                 self._left_out[moment.stage, moment.person] = Happening.planned(moment)
@@ -203,7 +201,7 @@ class Rehearsal:
         return await PolicyPlanner(self._directory).calendar(planning)
 
     async def _signing_next(self) -> dict[str, datetime]:
-        """When those whose turn it is sign, of those who do."""
+        """When those sign whose turn it is."""
         found = {}
         for turn in self._progress.signatures.turns:
             if turn.person in self._signing:

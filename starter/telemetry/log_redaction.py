@@ -1,7 +1,5 @@
-"""What no log line may have: secrets, tokens, e-mail addresses, telephone numbers, signing links, queries of addresses.
-
-Unlike the texts of providers (activities/http/error_bodies.py), whose whole content is doubted, ours keep ids and
-paths.
+"""Removes secrets, tokens, e-mail addresses, telephone numbers, signing links and URL queries from log lines. Ids and
+paths stay, unlike in texts of providers (activities/http/error_bodies.py).
 """
 
 import re
@@ -27,7 +25,7 @@ _SECRET_WORDS: Final = (
     "mobile",
     "phone",
 )
-"""A value whose name has one of these words is hidden whole."""
+"""A value whose name has one of these words is hidden entirely."""
 
 _PATTERNS: Final = (
     (re.compile(r"[\w.+%'-]+@[\w-]+(?:\.[\w-]+)+"), BLANK),
@@ -53,7 +51,7 @@ def redacted(text: str) -> str:
 
 
 def redact_event(logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """A structlog processor: one line of log without what may not be written down, and without control characters."""
+    """A structlog processor that redacts, and removes control characters."""
     return {name: _value(name, value) for name, value in event.items()}
 
 

@@ -1,6 +1,5 @@
-"""One stream of log lines: ours, those of libraries and those of Temporal, as JSON on stderr or readable on a terminal.
-
-Lines are in UTC and redacted. Workflow code logs by `workflow.logger`, which is silent in a replay.
+"""One stream of log lines from us, libraries and Temporal, as JSON on stderr or readable on a terminal; in UTC and
+redacted. Workflow code logs by `workflow.logger`, which is silent in a replay.
 """
 
 import logging
@@ -15,15 +14,14 @@ from temporalio import activity, workflow
 from starter.telemetry.log_redaction import redact_event
 
 _QUIET: Final = ("httpx", "httpcore", "uvicorn.access", "asyncio", "opentelemetry", "fsspec")
-"""Loggers whose ordinary lines repeat what ours say, or have whole addresses in them."""
+"""Loggers that repeat ours, or log whole URLs."""
 
 _NOT_FOR_LINES: Final = ("temporal_log", "color_message")
 
 
 def configure(level: str = "info", *, stream: TextIO | None = None, json: bool | None = None) -> None:
-    """Send everything that is logged in this process to `stream` (default stderr), from `level` on.
-
-    `json` None means JSON unless the stream is a terminal. Calling it again replaces what was.
+    """Log from `level` on to `stream` (default stderr). `json` None means JSON unless the stream is a terminal. A
+    further call replaces the configuration.
     """
     stream = stream or sys.stderr
     handler = logging.StreamHandler(stream)
@@ -42,7 +40,7 @@ def configure(level: str = "info", *, stream: TextIO | None = None, json: bool |
 
 
 def _log_like_temporal() -> None:
-    """Ids of workflow and activity as fields of the line instead of a dictionary at the end of its text."""
+    """Ids of workflow and activity as fields, not as a dictionary in the text."""
     workflow.logger.workflow_info_on_message = False
     activity.logger.activity_info_on_message = False
 

@@ -1,4 +1,4 @@
-"""The `OTEL_*` variables, read as OpenTelemetry defines them."""
+"""The `OTEL_*` variables, as OpenTelemetry defines them."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -10,7 +10,7 @@ _ENDPOINT: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
 
 
 class TelemetryError(Refusal):
-    """`OTEL_*` asks for something that is not there."""
+    """`OTEL_*` asks for something unavailable."""
 
 
 def wanted(otel: Mapping[str, str], signal: str) -> str:
@@ -20,13 +20,12 @@ def wanted(otel: Mapping[str, str], signal: str) -> str:
 
 
 def endpoint_of(otel: Mapping[str, str], signal: str) -> str:
-    """Where a signal goes."""
     base = otel.get(_ENDPOINT, "http://localhost:4318").rstrip("/")
     return otel.get(f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT", f"{base}/v1/{signal.lower()}")
 
 
 def headers_of(otel: Mapping[str, str], signal: str) -> dict[str, str]:
-    """What is sent along with a signal, names in small letters."""
+    """Extra headers of a signal, names in lower case."""
     text = otel.get(f"OTEL_EXPORTER_OTLP_{signal}_HEADERS", otel.get("OTEL_EXPORTER_OTLP_HEADERS", ""))
     pairs = (part.partition("=") for part in text.split(",") if "=" in part)
     return {name.strip().lower(): unquote(value.strip()) for name, _, value in pairs}

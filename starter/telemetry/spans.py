@@ -1,7 +1,5 @@
-"""Traces: spans of workflows and activities and of httpx calls, sent where `OTEL_*` says.
-
-They come from `TracingInterceptor` (the newer plugin shows a workflow's spans only when it ends, weeks later here) and
-from httpx.
+"""Traces of workflows, activities and httpx calls, sent as `OTEL_*` says. Uses `TracingInterceptor`, since the newer
+plugin shows a workflow's spans only when it ends, weeks later here.
 """
 
 import sys
@@ -30,7 +28,7 @@ class SpansUnavailable(Refusal):
 
 @contextmanager
 def traced_http(provider: TracerProvider) -> Iterator[None]:
-    """Every httpx client made inside the block, and before it, writes spans to `provider`."""
+    """httpx clients write spans to `provider` inside the block, whenever they were created."""
     try:
         from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor  # noqa: PLC0415  an extra
     except ImportError:
@@ -65,7 +63,7 @@ async def _async_hook(span: Span, request: object) -> None:
 
 @contextmanager
 def exported(otel: Mapping[str, str], exporter: str, service: str) -> Iterator[Interceptor]:
-    """What a client needs to write spans, until the block ends; then open ones are flushed."""
+    """Interceptors that write spans; open ones are flushed at the end of the block."""
     spans = BatchSpanProcessor(_exporter(otel, exporter))
     provider = TracerProvider(resource=Resource.create({"service.name": service}), shutdown_on_exit=False)
     provider.add_span_processor(spans)

@@ -1,7 +1,4 @@
-"""Traces and metrics, off unless `OTEL_*` says so, and Core's own log lines sent through ours.
-
-Spans are in spans.py; metrics are exported by Temporal's Core itself.
-"""
+"""Traces and metrics, off unless `OTEL_*` says so, and log lines of Temporal's Core, which also exports the metrics."""
 
 import logging
 import re
@@ -26,7 +23,7 @@ from starter.telemetry.otel import TelemetryError, endpoint_of, headers_of, want
 
 @dataclass(frozen=True)
 class Telemetry:
-    """What a Temporal client needs of it; make one per process."""
+    """Arguments of a Temporal client; one per process."""
 
     runtime: Runtime
     interceptors: tuple[Interceptor, ...] = ()
@@ -34,10 +31,8 @@ class Telemetry:
 
 @contextmanager
 def started(otel: Mapping[str, str], *, service: str, metrics: bool = False) -> Iterator[Telemetry]:
-    """Telemetry of this process until the block ends; then open spans are flushed.
-
-    `otel` are the `OTEL_*` variables; `metrics` is for the processes that stay (a command would fight for the port).
-    Raises `TelemetryError` in one line.
+    """Telemetry of this process until the block ends; then open spans are flushed. `otel` are the `OTEL_*` variables;
+    `metrics` is for long-running processes, since commands would compete for the port. Raises `TelemetryError`.
     """
     otel = {} if otel.get("OTEL_SDK_DISABLED", "").lower() == "true" else otel
     service = otel.get("OTEL_SERVICE_NAME", service)

@@ -1,8 +1,6 @@
-"""Whether a worker that begins can go on with what is open: else that would be known at its next timer, days later.
-
-A new version of the code may not read what an older one began. Of what began on each day one is asked, which has it
-replayed; one that cannot answer is woken, so that the server notes that its task fails: it is in the list of what needs
-attention and in `doctor` within a minute then. `python -m deploy.rollout` looks at all of them, before a deploy.
+"""Checks whether a new worker's code can continue open workflows, which would otherwise show at their next timer, days
+later. Queries one workflow of each day, which replays it; one that cannot answer is woken, so that its failing task
+shows in `doctor` and the list of problems within a minute. `python -m deploy.rollout` checks all before a deploy.
 """
 
 import asyncio
@@ -21,19 +19,19 @@ from workflows.kinds import Kind
 from workflows.names import SHOW
 
 LISTED_AT_MOST: Final = 20_000
-"""Open workflows of each kind that are looked through, the newest first."""
+"""Open workflows of each kind that are listed, newest first."""
 ASKED_AT_MOST: Final = 100
-"""Of each kind; those that began first: they are the furthest from the code of today."""
+"""Of each kind, the oldest first, which are the furthest from today's code."""
 _AT_ONCE: Final = 4
 _ANSWERS_WITHIN: Final = timedelta(seconds=15)
 _WAKES: Final = "look_again"
-"""No workflow hears it: that it comes is enough, for a task that fails, and for one that does not any more."""
+"""A signal without handler: it causes a workflow task, which is all that is needed."""
 _LOGGER: Final = structlog.get_logger("countersign.worker")
 
 
 @contextmanager
 def beside(client: Client) -> Iterator[None]:
-    """While the block lasts, once, beside it."""
+    """Check once, in the background of the block."""
     task = asyncio.create_task(_quietly(client))
     try:
         yield
@@ -42,7 +40,7 @@ def beside(client: Client) -> Iterator[None]:
 
 
 async def woken(client: Client) -> tuple[str, ...]:
-    """The workflow ids of those that this code cannot go on with, of some of each age; they were woken."""
+    """Check some of each age; the workflow ids of those that this code cannot continue, which were woken."""
     some, found = asyncio.Semaphore(_AT_ONCE), list[str]()
 
     async def one(run: Run) -> None:
@@ -67,7 +65,7 @@ async def _quietly(client: Client) -> None:
 
 
 async def _of_each_day(client: Client, kind: Kind) -> list[Run]:
-    """One of those that are open of each day on which any began, the oldest first."""
+    """One open workflow for each day of beginning, oldest first."""
     query = f"WorkflowType = '{kind.names.workflow}' AND ExecutionStatus = 'Running'"
     first: dict[date, Run] = {}
     number = 0

@@ -1,7 +1,6 @@
-"""The payload codec: AES-256-GCM over everything Temporal stores for us, one converter for client, worker, replayer.
-
-A codec alone leaks failure messages and stack traces, so with keys failures are encoded too. Ids, search attributes and
-message names stay readable: nothing personal may be in them.
+"""The payload codec: AES-256-GCM for everything Temporal stores for us, one converter for client, worker, replayer.
+With keys, failures are encoded as well, since a codec alone leaks their messages and stack traces. Ids, search
+attributes and message names stay readable: no personal data in them.
 """
 
 import os
@@ -32,17 +31,16 @@ _JSON = SchemaSerializer(any_schema())
 
 
 class TersePayloadConverter(PydanticJSONPlainPayloadConverter):
-    """Temporal's converter of models, without their defaults."""
+    """Temporal's converter of models, without default values."""
 
     def to_payload(self, value: Any) -> Payload | None:
-        """The value as JSON, under the names that files and histories have for its fields."""
+        """JSON by alias, as in files and histories."""
         data = _JSON.to_json(value, by_alias=True, exclude_defaults=True, context={PACKED: True})
         return Payload(metadata={"encoding": self.encoding.encode()}, data=data)
 
     def from_payload(self, payload: Payload, type_hint: type | None = None) -> Any:
-        """The value, as Temporal's converter reads it."""
         if isinstance(type_hint, type) and issubclass(type_hint, BaseModel):
-            # Each workflow has a converter of its own, which would otherwise make, and keep, a schema of its own.
+            # Each workflow has its own converter, which would otherwise build and keep its own schema.
             type_hint.model_rebuild()
         return super().from_payload(payload, type_hint)
 
@@ -55,7 +53,7 @@ class _PayloadConverter(CompositePayloadConverter):
 
 
 terse_data_converter = DataConverter(payload_converter_class=_PayloadConverter)
-"""For client, worker and replayer alike."""
+"""For client, worker and replayer."""
 
 
 ENCODING: Final = b"binary/encrypted"
@@ -64,22 +62,22 @@ _NONCE_BYTES: Final = 12
 
 
 class CodecError(Exception):
-    """A payload cannot be read with the keys at hand; the text never has any of its content."""
+    """A payload cannot be read with these keys; the text has nothing of its content."""
 
 
 class AesGcmCodec(PayloadCodec):
-    """Encrypts whole payloads, metadata included, under the first key; decrypts under each."""
+    """Encrypts whole payloads with metadata under the first key; decrypts under each."""
 
     def __init__(self, keys: Sequence[PayloadKey]) -> None:
         self._ciphers: Mapping[str, AESGCM] = {key.id: AESGCM(key.key.get_secret_value()) for key in keys}
         self._current = keys[0].id
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """Each payload under the current key and a fresh 96-bit nonce."""
+        """Each payload under the current key with a fresh 96-bit nonce."""
         return [self._encrypted(payload) for payload in payloads]
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """Each payload as it was; those we did not encrypt (older than the keys) pass as they are."""
+        """Payloads that we did not encrypt pass unchanged."""
         return [self._decrypted(payload) for payload in payloads]
 
     def _encrypted(self, payload: Payload) -> Payload:
@@ -103,14 +101,13 @@ class AesGcmCodec(PayloadCodec):
 
 
 class KeylessCodec(PayloadCodec):
-    """For a process without keys: what it writes stays readable, what others encrypted it says that it cannot read."""
+    """For a process without keys: writes readable payloads, refuses encrypted ones."""
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """Each payload as it is."""
         return list(payloads)
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """Each payload as it is; `CodecError` when one is encrypted."""
+        """`CodecError` if one is encrypted."""
         for payload in payloads:
             if payload.metadata.get("encoding") == ENCODING:
                 key = payload.metadata.get(_KEY_ID, b"").decode(errors="replace")
@@ -119,7 +116,7 @@ class KeylessCodec(PayloadCodec):
 
 
 def data_converter(keys: Sequence[PayloadKey]) -> DataConverter:
-    """The converter that client, worker and replayer share; without keys payloads stay readable JSON."""
+    """The converter of client, worker and replayer; without keys payloads are readable JSON."""
     if not keys:
         return replace(terse_data_converter, payload_codec=KeylessCodec())
     return replace(

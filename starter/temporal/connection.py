@@ -1,4 +1,4 @@
-"""The way to Temporal: configured as the `temporal` command is, with our converter, and failing in one clear line."""
+"""Connects to Temporal, configured like the `temporal` command, with our converter and one-line errors."""
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,7 +34,7 @@ class TemporalUnreachable(Refusal):
 
 
 class TemporalMisconfigured(Refusal):
-    """`TEMPORAL_*` or its file cannot be used as it is."""
+    """`TEMPORAL_*` or its file is unusable."""
 
 
 async def connect(
@@ -46,10 +46,9 @@ async def connect(
     patience: timedelta = _PATIENCE,
     plugins: Sequence[Plugin] = (),
 ) -> Client:
-    """A client of the configured server and namespace; `identity` says in the Web UI who acted.
-
-    Raises `TemporalUnreachable` when nobody has answered after `patience`, `TemporalMisconfigured` when the server
-    refuses us or cannot be asked at all. A `lazy` client connects at its first call; workers cannot use one.
+    """A client of the configured server and namespace; `identity` shows in the Web UI. Raises `TemporalUnreachable`
+    without an answer within `patience`, `TemporalMisconfigured` if the server refuses us. A `lazy` client connects at
+    its first call; workers cannot use one.
     """
     config = connect_config(settings.around.temporal)
     address = config.setdefault("target_host", _LOCAL)
@@ -78,7 +77,7 @@ async def connect(
 
 
 async def connect_patiently(settings: Settings, *, identity: str, telemetry: Telemetry | None = None) -> Client:
-    """A client for workers: waits for a server that is not there yet, saying so in the log; cancel it to give up."""
+    """A client for workers, which waits for the server and logs it; cancel it to give up."""
     import structlog  # noqa: PLC0415  no command waits for what only workers need
 
     from starter.temporal.plugin import CountersignPlugin  # noqa: PLC0415
@@ -97,7 +96,7 @@ async def connect_patiently(settings: Settings, *, identity: str, telemetry: Tel
 
 
 def connect_config(temporal: Mapping[str, str]) -> ClientConnectConfig:
-    """What `TEMPORAL_*` and the profile file say. Raises `TemporalMisconfigured`, also for what would be insecure."""
+    """From `TEMPORAL_*` and the profile file. Raises `TemporalMisconfigured`, also for insecure settings."""
     if "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION" in temporal:
         raise TemporalMisconfigured("TEMPORAL_TLS_DISABLE_HOST_VERIFICATION: not supported, certificates are verified")
     file = temporal.get("TEMPORAL_CONFIG_FILE")
@@ -115,7 +114,7 @@ def connect_config(temporal: Mapping[str, str]) -> ClientConnectConfig:
 
 
 def web_ui(settings: Settings) -> str | None:
-    """Base address of the Web UI: as set, of the laptop stack, of Temporal Cloud, of a local server; else None."""
+    """Base URL of the Web UI: as set, of the laptop stack, Temporal Cloud or a local server; else None."""
     if settings.web_ui:
         return settings.web_ui
     if settings.around.dev:
@@ -128,11 +127,11 @@ def web_ui(settings: Settings) -> str | None:
 
 
 _ANSWER: Final = "user-metadata"
-"""Where the Web UI shows the details that a workflow writes of itself."""
+"""The page of the Web UI with a workflow's own details."""
 
 
 def web_ui_link(base: str, namespace: str, workflow_id: str, run_id: str | None = None) -> str:
-    """Address of one workflow in the Web UI, of a run that is known the page with the answer; ids are encoded whole."""
+    """URL of a workflow in the Web UI; of a known run, the page with the answer."""
     parts = ["namespaces", quote(namespace, safe=""), "workflows", quote(workflow_id, safe="")]
     return "/".join([base.rstrip("/"), *parts, *([quote(run_id, safe=""), _ANSWER] if run_id else [])])
 
@@ -158,7 +157,7 @@ _SILENT: Final = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RP
 
 
 class TemporalRefused(Refusal):
-    """Temporal did not do what it was asked: what it said, and what to do where that is known."""
+    """Temporal's refusal, with what to do if known."""
 
     def __init__(self, error: RPCError, namespace: str) -> None:
         super().__init__(_sentence(error, namespace))
@@ -166,7 +165,7 @@ class TemporalRefused(Refusal):
 
 @contextmanager
 def refusing(namespace: str) -> Iterator[None]:
-    """Turn what Temporal answers in the block, and nobody there expects, into `TemporalRefused`."""
+    """Converts unexpected `RPCError`s of the block to `TemporalRefused`."""
     try:
         yield
     except RPCError as error:

@@ -1,8 +1,5 @@
-"""What everybody who runs or replays our workflows must have alike, as one plugin of Temporal's.
-
-`Client.connect(..., plugins=[CountersignPlugin(keys)])` is all that another application needs: workers made from that
-client have the heartbeats and tell calls how urgent they are, and those of our workflow queues have the workflows; a
-`Replayer` takes it as well.
+"""A Temporal plugin with everything that clients, workers and replayers of our workflows share. Another application
+needs only `Client.connect(..., plugins=[CountersignPlugin(keys)])`.
 """
 
 from collections.abc import Sequence
@@ -31,7 +28,7 @@ from workflows.names import WORKFLOW_QUEUES
 
 
 def workflows() -> tuple[type[Any], ...]:
-    """The workflows of Countersign; imported only here, for a command needs none of them."""
+    """Imported here only, since commands need none of them."""
     from workflows.bulk_notice.workflow import BulkNoticeWorkflow  # noqa: PLC0415
     from workflows.campaign.opening import CampaignOpeningWorkflow  # noqa: PLC0415
     from workflows.campaign.workflow import AcknowledgementCampaignWorkflow  # noqa: PLC0415
@@ -57,14 +54,11 @@ def workflows() -> tuple[type[Any], ...]:
 
 
 class TaskSandbox(SandboxedWorkflowRunner):
-    """The sandbox of the SDK, entered for the tasks of a run alone.
-
-    The SDK also enters it some times for each payload, to ask of which command that is. Our converter makes no
-    difference between commands, and the question was a tenth of a worker's time.
+    """The SDK's sandbox, entered only for the tasks of a run. The SDK also enters it for each payload, to find its
+    command, which our converter does not need and which took a tenth of a worker's time.
     """
 
     def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
-        """See `WorkflowRunner`."""
         return _Run(super().create_instance(det))
 
 
@@ -89,14 +83,14 @@ class _Run(WorkflowInstance):
 
 
 def _for_tasks(runner: WorkflowRunner | None) -> WorkflowRunner:
-    """For the SDK's own sandbox ours with the same restrictions; whatever else was chosen stays."""
+    """Replaces the SDK's own sandbox, with its restrictions; other runners stay."""
     if runner is None:
         return TaskSandbox()
     return TaskSandbox(runner.restrictions) if type(runner) is SandboxedWorkflowRunner else runner
 
 
 class CountersignPlugin(SimplePlugin):
-    """Our data converter under these keys, our interceptors and the given ones, our workflows on their queues."""
+    """Our data converter under these keys, our and the given interceptors, our workflows on their queues."""
 
     def __init__(
         self, keys: Sequence[PayloadKey] = (), *, interceptors: Sequence[ClientInterceptor | WorkerInterceptor] = ()
@@ -110,14 +104,13 @@ class CountersignPlugin(SimplePlugin):
         )
 
     def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
-        """See `SimplePlugin`; other queues have activities only."""
+        """Queues other than ours for workflows have activities only."""
         configured = super().configure_worker(config)
         if configured.get("task_queue") in WORKFLOW_QUEUES:
             configured["workflows"] = [*configured.get("workflows", ()), *workflows()]
         return configured
 
     def configure_replayer(self, config: ReplayerConfig) -> ReplayerConfig:
-        """See `SimplePlugin`."""
         configured = super().configure_replayer(config)
         configured["workflows"] = [*configured.get("workflows", ()), *workflows()]
         return configured

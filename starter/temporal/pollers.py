@@ -1,4 +1,4 @@
-"""Who asks for the tasks of each queue, as the server lists them: nobody works on what nobody is listed for."""
+"""Pollers of each task queue, as the server lists them; a queue without any has no worker."""
 
 import asyncio
 from contextlib import suppress
@@ -17,16 +17,16 @@ OF_A_WORKER: Final = (
     *((queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW) for queue in WORKFLOW_QUEUES),
     *((queue, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY) for queue in QUEUES if queue not in WORKFLOW_QUEUES),
 )
-"""The queues that a worker asks for tasks of, and for which kind."""
+"""The queues that a worker polls, and their types."""
 FRESH: Final = timedelta(seconds=75)
-"""A worker that lives asks again within the 60 s that the server lets it wait: an idle one was 56 s old, measured."""
+"""A living worker polls again within the server's 60 s; an idle one was 56 s old, measured."""
 LISTED_AT_MOST: Final = timedelta(seconds=5)
-"""How long a worker waits to be listed: at a low pace it asks for calls only when there is one to be had."""
+"""How long a worker waits to be listed: at a low rate it polls only for calls that get a turn."""
 _LOOKS_EVERY: Final = 0.05
 
 
 async def asking(client: Client, queue: str, type_: TaskQueueType.ValueType, since: datetime) -> set[str]:
-    """Who has asked for tasks of a queue since then; the server remembers the dead for five minutes. `RPCError`."""
+    """Pollers of a queue since `since`; the server remembers dead ones for five minutes. Raises `RPCError`."""
     answer = await client.workflow_service.describe_task_queue(
         DescribeTaskQueueRequest(namespace=client.namespace, task_queue=TaskQueue(name=queue), task_queue_type=type_)
     )
@@ -34,7 +34,7 @@ async def asking(client: Client, queue: str, type_: TaskQueueType.ValueType, sin
 
 
 async def somebody(client: Client) -> bool:
-    """Whether anybody works on workflows, as far as that can be known."""
+    """Whether a worker polls for workflows, or it is unknown."""
     type_ = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
     try:
         return bool(await asking(client, WORKFLOW_QUEUE, type_, datetime.now(UTC) - FRESH))
@@ -43,7 +43,7 @@ async def somebody(client: Client) -> bool:
 
 
 async def until_listed(client: Client, identity: str) -> bool:
-    """Wait until a process is listed for every queue, so that nobody is told that there is none; whether it is."""
+    """Wait until a process is listed for every queue; False if it was not in time."""
     with suppress(TimeoutError):
         async with asyncio.timeout(LISTED_AT_MOST.total_seconds()):
             for queue, type_ in OF_A_WORKER:

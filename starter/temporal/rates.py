@@ -1,8 +1,6 @@
-"""The pace of calls to Core Signature: which rate is in force, and what of it is whose.
-
-The rate of record is the config of the queue that is worked on at that pace, which can be set while everything runs
-(`temporal task-queue config set`); without one it is a setting. Workers share it without a word to each other: each
-reads who else polls the queue, and takes its part.
+"""The rate of calls to Core Signature and each process's share. The rate is the config of the paced task queue
+(`temporal task-queue config set`), else a setting. Workers share it without communication: each reads the queue's
+pollers and takes its share.
 """
 
 import asyncio
@@ -25,24 +23,24 @@ from starter.temporal import pollers
 from workflows.names import SIGNATURE_QUEUE
 
 READ_EVERY: Final = 10.0
-"""Seconds after which a rate that was set anew, or another worker, is heard of while nothing is called."""
+"""Seconds between readings of rate and workers while idle."""
 READ_EVERY_AT_FIRST: Final = 1.0
-"""The same of a process that has just begun, and while there are calls: for so long two workers may not agree."""
+"""The same for a new process, and while there are calls: so long two workers may disagree."""
 STABLE_AFTER: Final = 10.0
-"""Seconds for which a part was the same before a rest earns more than one call: a newcomer's calls come at once."""
+"""Seconds of an unchanged share before a rest earns a burst: a new worker's calls come at once."""
 UNLISTED_AT_MOST: Final = 5.0
-"""Seconds that a newcomer makes no calls while the server does not list it among those who share."""
+"""Seconds without calls while the server does not list a new worker."""
 OF_RECEIVER: Final = 0.1
-"""The part of the rate that is kept for signers at the button of their page."""
+"""Share of the rate for signers at the button of their page."""
 _BURSTS: Final = 6.0
-"""Seconds of the whole rate that all workers' bursts come to at most: a fifth of half a minute."""
+"""Seconds of the whole rate in the bursts of all workers: a fifth of half a minute."""
 _WITHIN: Final = timedelta(seconds=5)
 _LOGGER: Final = structlog.get_logger("countersign.pace")
 
 
 @dataclass(frozen=True)
 class RateShare:
-    """What a process has of the pace: calls a second, and at once after a rest."""
+    """Calls a second, and at once after a rest."""
 
     rate: float
     burst: float = BURST
@@ -50,19 +48,19 @@ class RateShare:
 
 @dataclass(frozen=True)
 class RateRecord:
-    """The rate in force, in calls a second, whether it was set at the queue, and the workers that live."""
+    """The rate in calls a second, whether it is set at the queue, and the living workers."""
 
     rate: float
     set_live: bool
     workers: frozenset[str]
 
     def of_worker(self, me: str) -> RateShare:
-        """What a worker has, which may not be listed yet itself."""
+        """The share of a worker, which may not be listed yet."""
         many = len(self.workers | {me})
         return RateShare((1 - OF_RECEIVER) * self.rate / many, min(BURST, max(1.0, _BURSTS * self.rate / many)))
 
     def of_receiver(self) -> RateShare:
-        """What the receiver has."""
+        """The share of the web process."""
         return RateShare(OF_RECEIVER * self.rate)
 
 
@@ -70,12 +68,12 @@ PartOf = Callable[[RateRecord], RateShare]
 
 
 def identity_of_worker() -> str:
-    """Another one for each process, so that the pollers of one count once and those of two count twice."""
+    """Distinct for each process, so that each counts once among the pollers."""
     return f"countersign-worker-{secrets.token_hex(3)}"
 
 
 async def read(client: Client, configured: float, now: datetime | None = None) -> RateRecord:
-    """What is in force at the server; `configured` is the setting. Raises `RPCError`."""
+    """The server's rate; `configured` is the setting. Raises `RPCError`."""
     since = (now or datetime.now(UTC)) - pollers.FRESH
     answer = await client.workflow_service.describe_task_queue(
         DescribeTaskQueueRequest(
@@ -96,9 +94,8 @@ async def read(client: Client, configured: float, now: datetime | None = None) -
 async def kept(
     client: Client, pace: RateLimiter, configured: float, part_of: PartOf, me: str | None = None
 ) -> AsyncIterator[None]:
-    """Keep the pace as the record says while the block runs; until it was read, as if the setting were it.
-
-    `me` is a worker's identity: it makes no calls before a reading has listed it, by which the others know of it too.
+    """Adjust the pace while the block runs; until the first reading the setting counts. `me` is a worker's identity: it
+    makes no calls before it is listed, so that the others know of it.
     """
     keeper = Keeper(pace, part_of, me)
     keeper.heed(RateRecord(configured, set_live=False, workers=frozenset()))
@@ -110,7 +107,7 @@ async def kept(
 
 
 class Keeper:
-    """Keeps a pace to a process's part of the rate, reading by reading. For one event loop."""
+    """Keeps a pace to a process's share of the rate. For one event loop."""
 
     def __init__(self, pace: RateLimiter, part_of: PartOf, me: str | None = None) -> None:
         self._pace = pace
@@ -123,11 +120,10 @@ class Keeper:
 
     @property
     def pace(self) -> RateLimiter:
-        """What is kept."""
         return self._pace
 
     def heed(self, record: RateRecord) -> None:
-        """Take the part that a reading leaves this process."""
+        """Take the share of this reading."""
         part, now = self._part_of(record), _now()
         if part.rate != self._pace.rate:
             _LOGGER.info("pace of Core Signature", calls_per_second=round(part.rate, 3))
@@ -138,7 +134,7 @@ class Keeper:
         self._read_at, self._asked = now, self._pace.asked
 
     def come_in(self, record: RateRecord | None = None) -> None:
-        """Begin with calls once this process is listed, or the server has not listed it for too long."""
+        """Begin with calls once this process is listed, or `UNLISTED_AT_MOST` has passed."""
         listed = self._me is None or (record is not None and self._me in record.workers)
         if listed or _now() - self._began_at >= UNLISTED_AT_MOST:
             self._pace.open()
@@ -162,7 +158,7 @@ async def _read_once(client: Client, configured: float, keeper: Keeper) -> None:
     try:
         keeper.heed(await read(client, configured))
     except (RPCError, RuntimeError) as error:
-        # A client that has never connected raises the latter. The last pace that was known goes on.
+        # A client that has never connected raises the latter. The last known rate stays.
         _LOGGER.warning("the rate of record cannot be read", why=type(error).__name__, goes_on_at=keeper.pace.rate)
         keeper.come_in()
 

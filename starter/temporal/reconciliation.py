@@ -1,4 +1,4 @@
-"""The sweeps over Core Signature's events: their schedule at Temporal, and one that somebody asks for."""
+"""Reconciliation with Core Signature's events: its schedule at Temporal, and runs on demand."""
 
 import asyncio
 from collections.abc import Callable
@@ -37,22 +37,22 @@ _SUMMARY: Final = "what Core Signature says has happened, against what our reque
 _LOOK_EVERY: Final = 1.0
 _ANSWERS_WITHIN: Final = timedelta(seconds=5)
 _WORKER_WITHIN: Final = 30.0
-"""Seconds after which somebody who waits is told that nobody works."""
+"""Seconds after which a waiting person is told that there is no worker."""
 
 
 @dataclass(frozen=True)
 class ScheduleStatus:
-    """How the schedule stands: None of `last` before it has ever begun a sweep."""
+    """`last` is None before the first run."""
 
     paused: bool
     last: datetime | None = None
     failed: bool = False
     told: int = 0
-    """Requests that the last one told of what they missed, when it is over."""
+    """Requests that the last run corrected, once it is over."""
 
 
 async def ensure_schedule(client: Client) -> SetUp:
-    """Make the schedule or mend it; one that somebody has paused stays paused."""
+    """Create or correct the schedule; a paused one stays paused."""
     ours, name = _schedule(), f"schedule {names.RECONCILIATION_SCHEDULE}"
     try:
         await client.create_schedule(names.RECONCILIATION_SCHEDULE, ours)
@@ -88,7 +88,7 @@ def _shape(schedule: Schedule) -> object:
 
 
 async def standing(client: Client) -> ScheduleStatus | None:
-    """How the schedule stands, None when there is none. Raises `RPCError`."""
+    """The schedule's status, None if there is none. Raises `RPCError`."""
     try:
         found = await client.get_schedule_handle(names.RECONCILIATION_SCHEDULE).describe()
     except RPCError as error:
@@ -118,7 +118,7 @@ async def _came_to(client: Client, begun: object) -> tuple[bool, int]:
 
 
 async def sweep_now(client: Client, seen: Callable[[ReconciliationResult], None]) -> ReconciliationResult:
-    """Begin a sweep, or join the one that somebody began, and wait for its end; what is `seen` meanwhile is told."""
+    """Start a run, or join a running one, and wait for its end; `seen` gets the progress."""
     handle: WorkflowHandle[object, ReconciliationResult] = await client.start_workflow(
         names.RECONCILIATION,
         Reconciliation(),
@@ -166,6 +166,6 @@ def _schedule() -> Schedule:
             static_summary=_SUMMARY,
         ),
         spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=EVERY)]),
-        # After an outage one sweep makes up for all that were missed.
+        # After an outage one run makes up for all missed ones.
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=EVERY),
     )

@@ -1,4 +1,4 @@
-"""The search attributes that our workflows set: made once per namespace, and looked for before a worker starts."""
+"""The search attributes of our workflows: created once per namespace, checked before a worker starts."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,13 +15,11 @@ from workflows.names import SEARCH_ATTRIBUTES
 NOT_OURS_TO_MAKE: Final = (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED, RPCStatusCode.UNIMPLEMENTED)
 
 REPORTED: Final = SearchAttributeKey.for_keyword_list("TemporalReportedProblems")
-"""The server's own; it is set after five workflow tasks that failed in a row, within a minute or two."""
+"""The server's own, set after five failed workflow tasks in a row, within one or two minutes."""
 STUCK: Final = f"ExecutionStatus = 'Running' AND {REPORTED.name} IS NOT NULL"
 
 
 class Made(StrEnum):
-    """What became of something that the namespace must have."""
-
     EXISTS = "exists"
     CREATED = "created"
     MENDED = "mended"
@@ -31,13 +29,12 @@ class Made(StrEnum):
 
     @property
     def usable(self) -> bool:
-        """Whether it can be used now."""
         return self in (Made.EXISTS, Made.CREATED, Made.MENDED)
 
 
 @dataclass(frozen=True)
 class SetUp:
-    """Something that was made or found, and what became of it; `says` explains what went wrong, and what to do."""
+    """Something created or found; `says` explains a failure and what to do."""
 
     name: str
     made: Made
@@ -45,13 +42,13 @@ class SetUp:
 
 
 async def ensure_search_attributes(client: Client) -> tuple[SetUp, ...]:
-    """Make what is missing in the client's namespace; whatever is there, or may not be made, is a result of its own."""
+    """Create the missing ones in the client's namespace; each has its own result."""
     existing = await _existing(client)
     return tuple([await _ensured(client, key, existing or {}) for key in SEARCH_ATTRIBUTES])
 
 
 async def missing_search_attributes(client: Client) -> tuple[str, ...]:
-    """Names of ours that the namespace does not have or has with another type; none when we may not look."""
+    """Names missing or of another type; none without permission to look."""
     existing = await _existing(client)
     if existing is None:
         return ()

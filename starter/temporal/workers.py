@@ -1,4 +1,4 @@
-"""One worker for each task queue: how much it takes at a time, of which version it is, and how all of them drain."""
+"""A worker for each task queue: its concurrency, its version, and a common shutdown."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -23,22 +23,23 @@ from starter.config.settings import Settings
 from workflows.names import CAMPAIGN_QUEUE, SIGNATURE_QUEUE, SWEEP_QUEUE, URGENT_SIGNATURE_QUEUE, WORKFLOW_QUEUE
 
 GRACE: Final = timedelta(seconds=30)
-"""How long running activities may take to finish after SIGTERM; cut short, the next worker would repeat them."""
+"""How long running activities may take to finish after SIGTERM; if cut short, they are repeated."""
 MOST_AT_ONCE: Final = 100
-"""Activities of ours that run at the same time: plans, notices, hand-offs."""
+"""Concurrent activities outside the paced queues: plans, notices, hand-offs."""
 TASKS_AT_ONCE: Final = 20
-"""Workflow tasks: a process computes them one after the other, and each has ten seconds from when it was taken. With
-more in hand than that allows, all of them time out and are done again, and nothing ever gets done."""
+"""Workflow tasks: a process computes them one after the other, each within ten seconds of being taken. With more in
+hand all time out and are repeated, without progress.
+"""
 CAMPAIGN_TASKS_AT_ONCE: Final = 10
-"""The same of campaigns and their members: whatever else waits, they go on, and they take nobody's place."""
+"""The same for campaigns and their members, separately, so that neither blocks the other."""
 WALKS_AT_ONCE: Final = 4
-"""Walks over audiences: each keeps some dozens of starts in flight."""
+"""Batches over audiences, each with dozens of starts in flight."""
 SWEEPS_AT_ONCE: Final = 1
-"""Parts of sweeps: one has a call waiting at most, and another would look at the same events."""
+"""Parts of a reconciliation: each has one call at a time, and a second would read the same events."""
 OPERATIONS_AT_ONCE: Final = 20
-"""Nexus operations that are being started, looked at or cancelled; waiting for a signature takes no place."""
+"""Nexus operations being started, shown or cancelled; waiting for a signature takes no slot."""
 WALK_HEARD_EVERY: Final = timedelta(seconds=2)
-"""So soon a walk hears that its campaign is to end."""
+"""How soon a batch learns that its campaign is to end."""
 
 
 def workers(
@@ -50,8 +51,9 @@ def workers(
     *,
     interceptors: Sequence[Interceptor] = (),
 ) -> tuple[Worker, ...]:
-    """One for workflows, Nexus services and what is ours, one for campaigns, their members and walks over them; three
-    that take no more than calls get turns, one of them what is urgent, another one sweep at a time."""
+    """One for workflows, Nexus services and unpaced activities; one for campaigns; three paced by the rate limiter, one
+    of them for urgent calls, one for reconciliation.
+    """
     common: dict[str, Any] = {
         "graceful_shutdown_timeout": GRACE,
         "activity_task_poller_behavior": PollerBehaviorAutoscaling(),
@@ -115,11 +117,11 @@ def _versioning(chosen: Settings) -> dict[str, Any]:
 
 @asynccontextmanager
 async def at_work(them: Sequence[Worker]) -> AsyncIterator[None]:
-    """All of these polling; at the end they drain together, within one grace."""
+    """Polls with all of them; at the end they shut down together, within one grace."""
     async with AsyncExitStack() as polling:
         for worker in them:
             await polling.enter_async_context(worker)
-        # Left one after the other, the first would take new work while the last drains, and each its own grace.
+        # One after the other, the first would take new work while the last drains, each with its own grace.
         polling.push_async_callback(_shut_down, them)
         yield
 
