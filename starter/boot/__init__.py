@@ -1,1 +1,1 @@
-"""How a process begins and ends: settings read, log set up, clients opened, exit codes."""
+"""Start and end of processes: settings, log, clients, exit codes."""

@@ -1,4 +1,4 @@
-"""From settings to what the processes talk through: one place says which setting goes where."""
+"""Builds the clients of a process from its settings."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -28,24 +28,22 @@ from starter.errors import Refusal
 
 
 class UnusableFile(Refusal):
-    """A file that a setting names cannot be used."""
+    """A file named by a setting is unusable."""
 
 
 class _WithoutDevices(FileDirectory):
-    """The directory while nothing can be sent to the devices in it."""
+    """The directory while push is off: nobody has a device."""
 
     async def devices(self, person: Person) -> tuple[PushDevice, ...]:
-        """None."""
         return ()
 
     async def known_devices(self, person: Person) -> tuple[KnownDevice, ...]:
-        """None."""
         return ()
 
 
 @dataclass(frozen=True)
 class Clients:
-    """Everything of one process, open until the block of `opened` ends."""
+    """The clients of one process, open inside the block of `opened`."""
 
     store: Store
     directory: FileDirectory
@@ -53,7 +51,7 @@ class Clients:
     ways_in: WaysIn
     signature: CoreSignatureClient
     pace: RateLimiter
-    """The one that all calls of `signature` keep to."""
+    """The rate limiter of all calls of `signature`."""
     push: PushDialect | None
     messaging: CloudMessaging | None
     downstream: HttpTargets
@@ -61,7 +59,7 @@ class Clients:
 
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[Clients]:
-    """One client per service; needs `Need.SIGNATURE`, `PUSH`, `MESSAGING`, `LINKS`, `PEOPLE`. Nothing is called yet."""
+    """One client per service, without any call; needs `Need.SIGNATURE`, `PUSH`, `MESSAGING`, `LINKS`, `PEOPLE`."""
     store = Store(settings.store_url)
     async with AsyncExitStack() as closing:
         pace = RateLimiter(settings.signature.max_rps)
@@ -88,33 +86,33 @@ async def opened(settings: Settings) -> AsyncIterator[Clients]:
 
 
 def downstream(settings: Settings, calls: httpx.AsyncClient) -> HttpTargets:
-    """Calls to the systems of others."""
+    """Calls to hand-off targets."""
     return HttpTargets(calls, downstream_config(settings), Guard(settings.handoff.hosts))
 
 
 def catalogue(settings: Settings) -> Catalogue:
-    """The catalogue for whatever is started, which knows whom we would never call; raises `FileFaults`."""
+    """The catalogue, with the hosts that are never called; raises `FileFaults`."""
     return Catalogue.read(settings.policies, Guard(settings.handoff.hosts).refusal)
 
 
 def directory(settings: Settings, store: Store) -> FileDirectory:
-    """The people file; needs `Need.PEOPLE`. With push off nobody has a device: Core Signature's own mails go out."""
+    """The people file; needs `Need.PEOPLE`. With push off nobody has a device: Core Signature mails everyone."""
     kind = _WithoutDevices if settings.push.dialect == "off" else FileDirectory
     return kind(settings.people or Path(), store, settings.link_secret or None)
 
 
 def links(settings: Settings) -> SigningLinks:
-    """The signing links; needs `Need.LINKS`."""
+    """Needs `Need.LINKS`."""
     return SigningLinks(settings.link_base, settings.link_secret)
 
 
 def ways_in(settings: Settings) -> WaysIn:
-    """The ways in to the desk; needs `Need.LINKS`."""
+    """Sign-in links of the desk; needs `Need.LINKS`."""
     return WaysIn(settings.link_base, settings.link_secret)
 
 
 def signature_config(settings: Settings) -> CoreSignatureConfig:
-    """How this tenant's Core Signature is spoken to; needs `Need.SIGNATURE`. Unset paths keep the client's defaults."""
+    """Needs `Need.SIGNATURE`. Unset paths keep the client's defaults."""
     ours = settings.signature
     paths = {"cancel_paths": ours.cancel_paths, "resend_paths": ours.resend_paths, "forward_paths": ours.forward_paths}
     return CoreSignatureConfig(
@@ -133,24 +131,24 @@ def signature_config(settings: Settings) -> CoreSignatureConfig:
 
 
 def callback_url(settings: Settings) -> str | None:
-    """Where each document's events are sent; None when they are subscribed to once, or nobody receives them."""
+    """Where each document's events are sent; None with subscriptions, or without a web process."""
     if settings.signature.callback_style == "subscription" or not settings.webhook.url:
         return None
     return receiver_address(settings)
 
 
 def receiver_address(settings: Settings) -> str:
-    """Where the receiver takes callbacks, its secret segment included; needs `Need.SUBSCRIPTIONS`."""
+    """The callback URL with its secret segment; needs `Need.SUBSCRIPTIONS`."""
     return f"{receiver_base(settings)}{settings.webhook.segment.get_secret_value()}"
 
 
 def receiver_base(settings: Settings) -> str:
-    """The same without the segment."""
+    """The callback URL without the secret segment."""
     return f"{settings.webhook.url.rstrip('/')}{CALLBACKS}"
 
 
 def push_config(ours: PushSettings) -> PushConfig:
-    """Which push service is spoken to; needs `Need.PUSH`. Raises `UnusableFile` for a faulty key file."""
+    """Needs `Need.PUSH`. Raises `UnusableFile` for a faulty key file."""
     if ours.dialect == "off":
         return None
     if ours.dialect == "appworks":
@@ -159,7 +157,7 @@ def push_config(ours: PushSettings) -> PushConfig:
 
 
 def messaging_config(settings: Settings) -> CloudMessagingConfig | None:
-    """How cloud messaging is reached; needs `Need.MESSAGING`."""
+    """Needs `Need.MESSAGING`."""
     if not settings.mra_url:
         return None
     return CloudMessagingConfig(settings.mra_url, settings.mra_user, settings.mra_password)

@@ -1,4 +1,4 @@
-"""What the commands about requests work with: a connected client, the store, and where the Web UI is."""
+"""What commands work with: a connected client, the store, links to the Web UI."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,14 +15,14 @@ from starter.temporal.connection import refusing
 
 @dataclass(frozen=True)
 class Context:
-    """`web_ui` is the base address for links, None when it is not known."""
+    """`web_ui` is the base URL of links, None if unknown."""
 
     client: Client
     store: Store
     web_ui: str | None = None
 
     def url(self, workflow_id: str, run_id: str | None = None) -> str | None:
-        """Where the Web UI shows a workflow."""
+        """The workflow's page in the Web UI."""
         if self.web_ui is None:
             return None
         return temporal.web_ui_link(self.web_ui, self.client.namespace, workflow_id, run_id)
@@ -30,7 +30,7 @@ class Context:
 
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[Context]:
-    """A desk for one command; raises `StoreFailure`, and what `connected` does."""
+    """The context of one command; raises `StoreFailure`, and as `connected`."""
     store = Store(settings.store_url)
     async with connected(settings) as client:
         yield Context(client, store, temporal.web_ui(settings))
@@ -38,7 +38,7 @@ async def opened(settings: Settings) -> AsyncIterator[Context]:
 
 @asynccontextmanager
 async def connected(settings: Settings) -> AsyncIterator[Client]:
-    """A client for one command; raises `TemporalUnreachable`, and `TemporalRefused` for what nobody expects of it."""
+    """The client of one command; raises `TemporalUnreachable`, and `TemporalRefused` for unexpected errors."""
     with telemetry.started(settings.around.otel, service="countersign") as told:
         client = await temporal.connect(settings, identity=settings.acting, telemetry=told)
         with refusing(client.namespace):

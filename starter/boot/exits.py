@@ -1,7 +1,5 @@
-"""True exit codes: one way out of every process, that flushes and leaves without the interpreter's teardown.
-
-A short process that used the Temporal client may crash while the interpreter shuts down, after its work is done
-(docs/faults.md, D18); a shell, a test or a restart policy would then see a failure that was none.
+"""True exit codes: every process flushes and leaves here, without the interpreter's teardown, in which a process that
+used the Temporal client may crash after its work is done (docs/faults.md, D18).
 """
 
 import contextlib
@@ -32,12 +30,10 @@ def run(
     service: bool = False,
     until_stopped: bool = False,
 ) -> NoReturn:
-    """Call `main` and end the process with its true code: its own integer, else 0.
-
-    A `Refusal` or one of `refusals`, which are asked for when something failed, is its own message on stderr and 1. One
-    of `usage` is 2; it has been printed by whoever raised it. Anything else is a fault of ours: one line and 1.
-    Tracebacks go to the log, at debug; those of a `service`, which has no person at its terminal, as errors. SIGTERM is
-    how a service, or whatever else runs `until_stopped`, is told to end: that is no failure, however early it comes.
+    """Call `main` and end the process with its integer, else 0. A `Refusal` or one of `refusals()` is printed on
+    stderr, code 1; one of `usage` was printed by its raiser, code 2. Other exceptions are ours: one line, code 1, the
+    traceback in the log at debug, or as an error for a `service`. SIGTERM ends a `service`, or anything
+    `until_stopped`, with code 0.
     """
     _speak_utf8()
     signal.signal(signal.SIGTERM, _end_well if service or until_stopped else _terminate)
@@ -46,7 +42,7 @@ def run(
 
 
 def leave(code: int) -> NoReturn:
-    """Flush what is left and end the process now with `code`; no `atexit` function runs."""
+    """Flush and end the process now; no `atexit` function runs."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
@@ -55,7 +51,7 @@ def leave(code: int) -> NoReturn:
 
 
 def _speak_utf8() -> None:
-    """Names, tables and JSON have letters that the locale of a cron job or of an old system does not."""
+    """The locale of a cron job or an old system may lack the letters of names and tables."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper) and stream.encoding.casefold() != "utf-8":
             stream.reconfigure(encoding="utf-8")
@@ -97,7 +93,7 @@ def _system_exit(ending: SystemExit) -> int:
 
 
 def _alone(error: Exception) -> Exception:
-    """The one error inside a task group's."""
+    """The only error inside a task group's."""
     while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     return error
@@ -118,7 +114,7 @@ def _explained(error: Exception, refusals: Refusals, usage: tuple[type[Exception
 
 
 def _flushed(code: int) -> int:
-    """`code`, unless the output could not be written: then nobody has seen it."""
+    """`code`, unless the output could not be written."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:

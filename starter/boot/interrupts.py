@@ -1,4 +1,4 @@
-"""Signals to a process that is still importing wait until `exits.run` can end it, in silence and with its code."""
+"""Holds signals while a process is importing, until `exits.run` can end it with its code."""
 
 import signal
 from typing import Final
@@ -7,10 +7,10 @@ _ENDING: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 def hold() -> None:
-    """Let Ctrl-C and SIGTERM wait, also in what this process goes on as."""
+    """Defer Ctrl-C and SIGTERM, also in the process image that this one becomes."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
 
 
 def release() -> None:
-    """Take the one that waits, and every one that comes: Ctrl-C is a `KeyboardInterrupt` again."""
+    """Deliver a deferred signal, and later ones: Ctrl-C is a `KeyboardInterrupt` again."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)

@@ -1,4 +1,4 @@
-"""What a command expects to fail with beside a `Refusal`: told in one line, whatever process plays the command."""
+"""Errors besides `Refusal` that commands expect and report in one line."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""What every command and process does first: read the settings it cannot do without, and set up its log."""
+"""First steps of every command and process: read its settings, set up its log."""
 
 import logging
 import sys
@@ -8,11 +8,11 @@ from starter.config.settings import Need, Settings
 
 
 def ready(*needs: Need) -> Settings:
-    """The settings of a command, complete for `needs`; its log begins at warnings unless it is asked to say more."""
+    """The settings of a command, complete for `needs`; logs warnings unless set otherwise."""
     found = settings.load(*needs)
     level = found.log_level if found.log_level in ("debug", "error") else "warning"
-    # Hardly any command logs a line, and what formats one takes a tenth of its time to import. Whoever logs by
-    # structlog has it imported by now, and it must not fall back on its own ways.
+    # Few commands log a line, and importing the formatter takes a tenth of their time. Modules that log by structlog
+    # have imported it by now, and must not use its defaults.
     if level == "debug" or "structlog" in sys.modules:
         _log(level)
     else:
@@ -21,14 +21,14 @@ def ready(*needs: Need) -> Settings:
 
 
 def on_duty(*needs: Need, json: bool) -> Settings:
-    """The settings of a process that stays, complete for `needs`; `json` has it log in JSON on a terminal, too."""
+    """The settings of a long-running process, complete for `needs`; `json` forces JSON logs on a terminal."""
     found = settings.load(*needs)
     _log(found.log_level, json=json or None)
     return found
 
 
 class _FirstLine(logging.Handler):
-    """Sets up the log when there is something to say."""
+    """Sets up the log at the first line."""
 
     def __init__(self, begins: str) -> None:
         super().__init__()

@@ -1,7 +1,5 @@
-"""Subscriptions: that Core Signature calls our receiver about all documents, one subscription for each type of event.
-
-Ours are known by the address of our receiver. Those of others are left alone, also of another Countersign on the same
-tenant, or of this one when it had another address: which of the two cannot be told, so that it is said.
+"""Subscriptions to Core Signature's events, one for each event type. Ours have the address of our web process. Others
+are left alone but reported: another Countersign on the tenant cannot be told apart from this one at an earlier address.
 """
 
 import re
@@ -22,19 +20,18 @@ EVENTS: Final = (
     *("convert_error", "sending_error", "sent", "viewed", "signed", "declined", "cancelled", "expired"),
     *("signer_viewed", "signer_signed", "signer_forwarded", "signer_email_bounced"),
 )
-"""The types of events that a request takes for a hint to read its document; of the others it makes nothing."""
+"""The event types after which a request reads its document."""
 NAME: Final = "countersign"
-"""What our subscriptions are called at Core Signature."""
+"""The name of our subscriptions at Core Signature."""
 _PART: Final = "subscriptions"
 _HOST: Final = re.compile(r"https?://([\w.-]{1,253}(?::\d{1,5})?)/", re.ASCII)
 _HOSTS_AT_MOST: Final = 5
-"""Receivers of others that are named."""
+"""Foreign hosts that are named."""
 
 
 @dataclass(frozen=True)
 class Subscribed:
-    """How the subscriptions of a tenant stand: types that nobody has us called on, ours that are to go, and those that
-    have another Countersign called."""
+    """The subscriptions of a tenant: missing types, stale ones of ours, and those of other Countersigns."""
 
     missing: tuple[str, ...]
     stale: tuple[WireSubscription, ...]
@@ -42,7 +39,7 @@ class Subscribed:
 
     @classmethod
     def among(cls, found: Sequence[WireSubscription], settings: Settings) -> "Subscribed":
-        """Of all that a tenant has; of two for the same type the later is one too many."""
+        """Of two of ours for one type, the later is stale."""
         address, base = clients.receiver_address(settings), clients.receiver_base(settings)
         ours = [one for one in found if one.callback_url.startswith(base)]
         kept: dict[str, WireSubscription] = {}
@@ -57,8 +54,7 @@ class Subscribed:
 
     @property
     def of_others(self) -> str:
-        """What whoever sets it up is to know of those; nothing when there are none. Of an address only the host: in its
-        path is a secret."""
+        """A remark on foreign ones, or empty. Hosts only: their paths are secrets."""
         if not self.others:
             return ""
         hosts = [host for host, _ in Counter(_host(one.callback_url) for one in self.others).most_common()]
@@ -72,7 +68,7 @@ def _host(address: str) -> str:
 
 
 def lacking(settings: Settings) -> str:
-    """The settings without which nothing can be subscribed to; empty when nothing is missing."""
+    """The settings missing for subscriptions; empty if complete."""
     try:
         settings.require(Need.SIGNATURE, Need.SUBSCRIPTIONS)
     except SettingsError as error:
@@ -81,12 +77,12 @@ def lacking(settings: Settings) -> str:
 
 
 async def standing(client: CoreSignatureClient, settings: Settings) -> Subscribed:
-    """How they stand now. Raises `ServiceFailure`."""
+    """The present subscriptions. Raises `ServiceFailure`."""
     return Subscribed.among(await client.subscriptions(), settings)
 
 
 async def ensure_subscriptions(settings: Settings) -> tuple[SetUp, ...]:
-    """Make what is missing and remove what is ours and stale; nothing where each document names its address itself."""
+    """Create missing ones and remove our stale ones; nothing if each document names its callback itself."""
     if settings.signature.callback_style != "subscription":
         return ()
     if missing := lacking(settings):
@@ -100,7 +96,7 @@ async def ensure_subscriptions(settings: Settings) -> tuple[SetUp, ...]:
 
 async def _ensured(client: CoreSignatureClient, settings: Settings) -> SetUp:
     found = await standing(client, settings)
-    # What is missing first: an event may be told twice meanwhile, and none is not told.
+    # Missing ones first: an event delivered twice is harmless, a lost one is not.
     for event_type in found.missing:
         await client.subscribe(event_type, clients.receiver_address(settings), NAME)
     for one in found.stale:
