@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from starter.web.pages.allowances import Rate
+from starter.web.allowances import Rate
 
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent

@@ -35,19 +35,18 @@ from starter.telemetry import telemetry
 from starter.temporal import connection as temporal
 from starter.temporal import rates as pace
 from starter.web.bodies import CallCounter
-from starter.web.callback_signals import SignalPort, TemporalSignals
-from starter.web.callbacks import HEADERS, CallbackReceiver, CallbackRules, ClockBehind
+from starter.web.callbacks import HEADERS, CallbackReceiver, CallbackRules, ClockBehind, SignalPort, TemporalSignals
 from starter.web.connections import raise_descriptors
 from starter.web.desk.desk import desk_of
 from starter.web.devices import DeviceDesk
+from starter.web.forms import FormGuard
 from starter.web.hooks import Hooks, HookSource, Starting
 from starter.web.pages.first_page import FirstPages
-from starter.web.pages.forms import FormGuard
-from starter.web.pages.journey_page import Journeys
+from starter.web.pages.journey import Journeys
 from starter.web.pages.pages import Pages
-from starter.web.pages.rendering import Brand
-from starter.web.pages.screens import WhoAsks
 from starter.web.pages.visits import QuickLook
+from starter.web.rendering import Brand
+from starter.web.screens import WhoAsks
 from starter.web.serving import listening
 from workflows.kinds import referred
 from workflows.model.commands import AnyCommand

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from playwright.async_api import Browser, ConsoleMessage, Error, Locator, Page, expect
 
-from starter.web.pages.screens import ScreenName
+from starter.web.screens import ScreenName
 from tests.starter.paging import text_of
 
 WIDTH, HEIGHT = 390, 844

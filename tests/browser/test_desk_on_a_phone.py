@@ -11,7 +11,7 @@ from playwright.async_api import Browser, Page
 
 from activities.people.language import Language
 from starter.queries.campaign_page import campaign_chart
-from starter.web.desk.views import LABELS, View
+from starter.web.desk.access import LABELS, View
 from tests.browser.phone import HEIGHT, NARROWEST, THUMB, WIDTH, page_of
 from tests.campaigns.test_curve import some_show
 from tests.campaigns.test_report import everybody
@@ -20,8 +20,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 STARTER: Final = Path(__file__).parents[2] / "starter"
 STYLES: Final = "".join(
-    (STARTER / "web" / room / "templates" / style).read_text("utf-8")
-    for room, style in (("pages", "page.css"), ("desk", "desk.css"))
+    (STARTER / "web" / "templates" / style).read_text("utf-8") for style in ("page.css", "desk.css")
 )
 TEXTS: Final = """group => [...document.querySelectorAll(`.chart ${group} text`)].filter(one => one.checkVisibility())
   .map(one => one.getBoundingClientRect()).map(box => [box.left, box.right, box.height])"""

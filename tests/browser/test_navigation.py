@@ -4,9 +4,9 @@ import pytest
 from playwright.async_api import Browser
 
 from activities.people.language import LANGUAGES, Language
+from starter.web.desk.access import LABELS, View
 from starter.web.desk.cards import NOT_THERE
-from starter.web.desk.rendering import DeskRenderer, Frame, Tab
-from starter.web.desk.views import LABELS, View
+from starter.web.rendering import Frame, Renderer, Tab
 from tests.browser.phone import NARROWEST, THUMB, WIDTH, Phone, page_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 async def test_the_views_take_two_lines_of_a_phone_and_three_of_the_narrowest(browser: Browser, code: str) -> None:
     language = Language.of(code)
     tabs = tuple(Tab(view, language.say(LABELS[view]), view is View.CAMPAIGNS) for view in View)
-    answer = DeskRenderer("/desk").card(NOT_THERE.told(language), Frame(language, "Anna", tabs, "token"))
+    answer = Renderer(desk="/desk").screen(NOT_THERE.told(language), frame=Frame("Anna", tabs, "token"))
     async with page_of(browser) as it:
         for width, lines in ((NARROWEST, 3), (WIDTH, 2)):
             await it.set_viewport_size({"width": width, "height": 800})

@@ -8,8 +8,8 @@ import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from activities.notifications.links import LinkUse
-from starter.web.pages.screens import FormAction, ScreenName
 from starter.web.pages.visits import FRESH_SECONDS
+from starter.web.screens import FormAction, ScreenName
 from tests.browser.contract import CUSTOMER, EXECUTIVE_MAIL, LEGAL, Contract
 from tests.browser.phone import Phone, fresh
 from tests.browser.stages import (

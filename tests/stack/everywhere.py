@@ -29,11 +29,11 @@ from starter.queries import lookup
 from starter.queries.filters import Wanted
 from starter.queries.lists import RequestLine
 from starter.web.app import make_app
-from starter.web.pages.forms import FormGuard
+from starter.web.forms import FormGuard
 from starter.web.pages.pages import Pages
-from starter.web.pages.screens import WhoAsks
-from starter.web.pages.status import problems_of
 from starter.web.pages.visits import QuickLook
+from starter.web.screens import WhoAsks
+from starter.web.status import problems_of
 from tests.faults.population import REQUESTER
 from tests.faults.town import Town, eventually
 from tests.starter.paging import form_of, text_of

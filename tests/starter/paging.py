@@ -23,13 +23,13 @@ from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
 from starter.config.values import Bind
 from starter.web.app import make_app
+from starter.web.forms import FormGuard
 from starter.web.pages.first_page import FirstPages
-from starter.web.pages.forms import FormGuard
-from starter.web.pages.journey_page import Journeys
+from starter.web.pages.journey import Journeys
 from starter.web.pages.pages import Pages
-from starter.web.pages.rendering import Brand
-from starter.web.pages.screens import FormAction, WhoAsks
 from starter.web.pages.visits import FRESH_SECONDS, Look
+from starter.web.rendering import Brand
+from starter.web.screens import FormAction, WhoAsks
 from starter.web.serving import listening
 from tests.plain_http import plain_client
 from workflows.model.commands import AnyCommand

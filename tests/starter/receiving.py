@@ -12,8 +12,16 @@ from starlette.requests import Request
 from temporalio.common import MetricMeter
 
 from starter.web.bodies import CallCounter
-from starter.web.callback_signals import SignalNotConfirmed, SignalPort, SignalResult
-from starter.web.callbacks import CallbackReceiver, CallbackRules, ClockBehind, Note, event_hash
+from starter.web.callbacks import (
+    CallbackReceiver,
+    CallbackRules,
+    ClockBehind,
+    Note,
+    SignalNotConfirmed,
+    SignalPort,
+    SignalResult,
+    event_hash,
+)
 from workflows.model.signature import ProviderEvent
 
 SECRET: Final = "YOUR_TOKEN_HERE"

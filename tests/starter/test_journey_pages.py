@@ -15,8 +15,8 @@ from activities.records.rows import StoragePrefix
 from starter.queries.onboarding import PartHeard, joined
 from starter.web.bodies import LONGEST
 from starter.web.pages.journey import PARTS_SHOWN_AT_MOST, PEOPLE_LOOKED_UP_AT_MOST
-from starter.web.pages.rendering import TEMPLATES
-from starter.web.pages.screens import FormAction
+from starter.web.rendering import TEMPLATES
+from starter.web.screens import FormAction
 from tests.starter.paging import DUTCH, FIRST, NOW, PUBLIC, SECOND, Phone, form_of, phone, text_of
 from workflows.kinds import named
 from workflows.model.commands import NewLink, Problem

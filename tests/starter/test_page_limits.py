@@ -11,7 +11,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from activities.notifications.links import LinkUse
 from activities.records.cover_sheet import CoverSheet
 from activities.records.store import Store
-from starter.web.pages.allowances import LOOKS_OF_A_LINK, PRESSES_OF_A_LINK, PRESSES_OF_AN_ADDRESS
+from starter.web.allowances import LOOKS_OF_A_LINK, PRESSES_OF_A_LINK, PRESSES_OF_AN_ADDRESS
 from starter.web.pages.visits import FRESH_SECONDS, QuickLook
 from tests.starter.paging import CHAIR, DOCUMENT, DUTCH, FIRST, REQUEST, SECOND, Phone, form_of, phone, text_of
 from workflows.model.signature import Document, SignatureBrief, SignerState

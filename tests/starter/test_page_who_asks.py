@@ -9,7 +9,7 @@ import pytest
 from activities.notifications.links import LinkUse
 from activities.records.cover_sheet import CoverSheet
 from activities.records.rows import StoragePrefix
-from starter.web.pages.screens import FormAction
+from starter.web.screens import FormAction
 from tests.starter.paging import CHAIR, DUTCH, FIRST, NOW, REQUEST, SECOND, Phone, phone, text_of
 from tests.starter.test_page_wishes import DEPUTY, REQUESTER, choices, question, shown
 from workflows.model.schedule import EscalationReason

@@ -13,7 +13,7 @@ from activities.notifications.links import LinkUse
 from activities.people.directory import COLLEAGUES_AT_MOST
 from starter.queries.commands import CommandRefused, NotAdmitted, NotConfirmed, NotRunning
 from starter.temporal.connection import TemporalRefused
-from starter.web.pages.screens import FormAction
+from starter.web.screens import FormAction
 from tests.starter.paging import (
     CHAIR,
     DUTCH,

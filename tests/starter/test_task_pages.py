@@ -14,7 +14,7 @@ from activities.people.ids import position_word
 from activities.people.person import Reachable, SignersFile
 from activities.records.rows import StoragePrefix
 from starter.queries.commands import CommandRefused
-from starter.web.pages.screens import FormAction
+from starter.web.screens import FormAction
 from tests.starter.paging import DUTCH, FIRST, NOW, PUBLIC, SECOND, Phone, form_of, option_of, phone, text_of, values_of
 from workflows.model.commands import Answer, Block, Decision, Delegation, Done, NotNow, PartOutcome, Question, Unblock
 from workflows.model.rejections import plain, reason_fault

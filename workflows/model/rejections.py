@@ -1,6 +1,6 @@
 """Rejections: why a command is refused, in English for the command line; checks and cleaning of texts.
 
-Pages translate them, without ids and flags of the command (starter/web/pages/forms.py).
+Pages translate them, without ids and flags of the command (starter/web/forms.py).
 """
 
 import json

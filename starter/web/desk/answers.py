@@ -28,14 +28,15 @@ from activities.policies.catalogue import Catalogue, UnknownKind
 from starter.boot.context import Context
 from starter.temporal.codec import CodecError
 from starter.temporal.connection import TemporalRefused
+from starter.web.allowances import Allowances, Buckets, Rate
 from starter.web.bodies import read_form
-from starter.web.desk.cards import AWAY, CUT_OFF, FOREIGN, NOBODY, SIGN_IN, TOO_OFTEN, UNSURE, Card
-from starter.web.desk.rendering import DeskRenderer, Frame, Tab
+from starter.web.desk.access import ReaderRoles
+from starter.web.desk.cards import AWAY, CUT_OFF, FOREIGN, NOBODY, SIGN_IN, TOO_OFTEN, UNSURE
 from starter.web.desk.sessions import Authenticator, Visitor
-from starter.web.desk.views import ReaderRoles
-from starter.web.pages.allowances import Allowances, Buckets, Rate
-from starter.web.pages.forms import FormGuard
+from starter.web.forms import FormGuard
 from starter.web.pages.visits import Look
+from starter.web.rendering import Frame, Renderer, Tab
+from starter.web.screens import ScreenDraft
 from workflows.kinds import Kind
 from workflows.model.subject import LockScreen
 
@@ -53,7 +54,7 @@ class Answers:
 
     def __init__(
         self,
-        renderer: DeskRenderer,
+        renderer: Renderer,
         guard: FormGuard,
         door: Authenticator,
         seconds: Callable[[], float],
@@ -118,27 +119,28 @@ class Answers:
     def ask_who(self, request: Request) -> Response:
         """The page that asks who somebody is, and remembers what they came for."""
         what = named_at_desk(request.url.path.removeprefix("/desk/"))
-        form = replace(SIGN_IN.form, to=f"sign-in?to={at_desk(what)}") if SIGN_IN.form and what else SIGN_IN.form
-        return self.card(replace(SIGN_IN, form=form), request, "sign-in")
+        button = SIGN_IN.button
+        if button and what:
+            button = replace(button, to=f"sign-in?to={at_desk(what)}")
+        return self.card(replace(SIGN_IN, button=button), request, "sign-in")
 
-    def card(self, card: Card, request: Request, ref: str = "", **values: object) -> Response:
+    def card(self, card: ScreenDraft, request: Request, ref: str = "", **values: object) -> Response:
         """A card in the language that the browser asks for, with a token for its form if `ref` names one."""
         language = Language.accepted(request.headers.get("accept-language", ""))
         return self.said(card, language, ref, **values)
 
-    def said(self, card: Card, language: Language, ref: str = "", **values: object) -> Response:
+    def said(self, card: ScreenDraft, language: Language, ref: str = "", **values: object) -> Response:
         """A card in a language."""
         token = self.guard.token(ref) if ref else ""
-        return self.renderer.card(card.told(language, **values), Frame(language, token=token))
+        return self.renderer.screen(card.told(language, **values), token, Frame())
 
-    async def inside(self, card: Card, visitor: Visitor, **values: object) -> Response:
+    async def inside(self, card: ScreenDraft, visitor: Visitor, **values: object) -> Response:
         """A card for somebody who is in, with everything around it."""
-        return self.renderer.card(card.told(visitor.reader.language, **values), await self.frame(visitor))
+        return self.renderer.screen(card.told(visitor.reader.language, **values), frame=await self.frame(visitor))
 
     async def frame(self, visitor: Visitor, here: str = "") -> Frame:
         """What stands around a page for somebody who is in."""
         return Frame(
-            visitor.reader.language,
             visitor.person.name,
             await self._tabs(visitor, here),
             self.guard.token(visitor.name),
@@ -148,7 +150,7 @@ class Answers:
     def _too_often(self, request: Request, wait: float) -> Response:
         return self.card(replace(TOO_OFTEN, retry_after=ceil(wait)), request)
 
-    def _trouble(self, card: Card, request: Request, error: Exception) -> Response:
+    def _trouble(self, card: ScreenDraft, request: Request, error: Exception) -> Response:
         _LOGGER.warning("a page of the desk cannot be shown", why=str(error), kind=type(error).__name__)
         return self.card(card, request)
 

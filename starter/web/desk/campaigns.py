@@ -19,18 +19,18 @@ from starter.queries.campaign_people import SHOWN_AT_MOST, ManagedMembers, Missi
 from starter.queries.commands import CommandRefused, NotAdmitted, NotConfirmed, NotRunning
 from starter.queries.filters import is_request_id
 from starter.temporal.connection import TemporalRefused
-from starter.web.desk.actions import Right, right_of, steps
+from starter.web.actions import steps
+from starter.web.desk.access import Right, right_of
 from starter.web.desk.answers import PeopleNames, RequestContext
 from starter.web.desk.cards import NOT_THERE
 from starter.web.desk.follow_up_words import FollowUpText, told
 from starter.web.desk.follow_ups import NOT_DONE, REFUSED, UNCONFIRMED, UNSURE, news
 from starter.web.desk.rows import STANDINGS
 from starter.web.desk.sessions import Visitor
-from starter.web.pages.chips import Chip
-from starter.web.pages.forms import why_not
+from starter.web.forms import why_not
 from starter.web.pages.pages import Send
-from starter.web.pages.status import ending
 from starter.web.pages.visits import RecentLooks
+from starter.web.status import Chip, ending
 from workflows.kinds import Kind, WorkflowName
 from workflows.model.campaign import Counts
 from workflows.model.commands import ReminderNow
@@ -128,7 +128,7 @@ class Campaigns:
         reminded = await self._remind(await looked_at(self._room.context.client, lines[:SHOWN_AT_MOST]), visitor, op)
         if reminded.refusal and not reminded.done:
             return await self._page(seen, visitor, begin, reminded, token=form["token"])
-        return self._answers.renderer.onward(f"{seen.path}?from={begin}&reminded={reminded.done}&of={reminded.asked}")
+        return self._answers.renderer.to_desk(f"{seen.path}?from={begin}&reminded={reminded.done}&of={reminded.asked}")
 
     async def _remind(self, missing: Sequence[MissingMember], visitor: Visitor, op: str) -> RemindedCount:
         """Ask one request after the other, some at a time; where nobody answers, or not soon, no more are asked."""
@@ -199,7 +199,8 @@ class Campaigns:
         deeds = steps(seen.shown) if seen.everything else ()
         return self._answers.renderer.page(
             "campaign.html",
-            frame,
+            visitor.reader.language,
+            frame=frame,
             status=reminded.status if reminded else 200,
             it=await self._told(seen, visitor, names),
             everything=seen.everything,

@@ -14,19 +14,18 @@ from activities.people.file_directory import FileDirectory
 from starter.boot import clients
 from starter.boot.context import Context
 from starter.config.settings import Settings
+from starter.web.desk.access import ReaderRoles
 from starter.web.desk.answers import Answers, Kinds, RequestContext
 from starter.web.desk.campaigns import Campaigns
 from starter.web.desk.cards import FRONT, NOT_THERE
 from starter.web.desk.follow_ups import FollowUps, looker
 from starter.web.desk.lists import Lists
-from starter.web.desk.rendering import DeskRenderer, Tab
 from starter.web.desk.sessions import Authenticator, Cookies, SignIn, SignOn, Visitor, reacher, teller
 from starter.web.desk.sign_in import Entrance
-from starter.web.desk.views import ReaderRoles
-from starter.web.pages.forms import FormGuard
+from starter.web.forms import FormGuard
 from starter.web.pages.pages import Send
-from starter.web.pages.rendering import OURS, Brand
 from starter.web.pages.visits import Look
+from starter.web.rendering import OURS, Brand, Renderer, Tab
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class Desk:
     ) -> None:
         door = Authenticator(parts.sign_in, parts.cookies, parts.directory, parts.on, clock)
         standings = ReaderRoles(parts.directory, parts.operators)
-        self._answers = Answers(DeskRenderer(parts.cookies.root, parts.brand), parts.guard, door, seconds, self._tabs)
+        self._answers = Answers(Renderer(parts.brand, desk=parts.cookies.root), parts.guard, door, seconds, self._tabs)
         room = RequestContext(self._answers, parts.context, parts.directory, standings, parts.kinds, parts.look, clock)
         self._lists = Lists(room)
         self._campaigns = Campaigns(room, parts.send, seconds)

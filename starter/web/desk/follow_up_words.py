@@ -8,24 +8,26 @@ from activities.notifications.links import at_desk
 from activities.people.language import Language, phrase
 from activities.people.reader import Deadline, Reader
 from starter.queries.lookup import SYSTEMS
-from starter.web.desk.actions import ActionForm
+from starter.web.actions import ActionForm, answer_of, to_decide
 from starter.web.desk.rows import UNTITLED, Name
 from starter.web.desk.sessions import Visitor
 from starter.web.desk.timeline import Day, by_day
-from starter.web.pages.chips import STAGES, Chip, status_chip, status_of
-from starter.web.pages.options import answer_of, to_decide
-from starter.web.pages.screens import Exchange
-from starter.web.pages.status import (
+from starter.web.screens import Exchange, PersonRow
+from starter.web.status import (
     GOOD,
+    STAGES,
     STATES,
     WHO_WAS_ASKED,
     Called,
+    Chip,
     ending_of,
     facts,
     hand_offs,
     living,
     people_in,
     problems_of,
+    status_chip,
+    status_of,
     unsaid,
     workflow_words,
 )
@@ -150,23 +152,6 @@ _HAND_OFFS: Final = {
 
 
 @dataclass(frozen=True)
-class PersonRow:
-    """Somebody who was asked, how far they are, and since when."""
-
-    name: str
-    state: Chip
-    at: str
-
-
-@dataclass(frozen=True)
-class TargetLineText:
-    """Somebody downstream, and whether they were told."""
-
-    name: str
-    state: str
-
-
-@dataclass(frozen=True)
 class FollowUpText:
     """Everything that one reader is told; what they may not know is empty."""
 
@@ -191,7 +176,7 @@ class FollowUpText:
     reason: str = ""
     """Why somebody declined, in their own words."""
     exchanges: tuple[Exchange, ...] = ()
-    targets: tuple[TargetLineText, ...] = ()
+    targets: tuple[PersonRow, ...] = ()
     days: tuple[Day, ...] = ()
     """What happened."""
     stages: tuple[StageRows, ...] = ()
@@ -294,7 +279,7 @@ async def _with_everything(
             "reason": reason,
             "exchanges": tuple([await _exchange(one, reader.language, name) for one in shown.questions]),
             "targets": tuple(
-                TargetLineText(called[line.target], reader.language.say(_HAND_OFFS[line.state]))
+                PersonRow(called[line.target], at=reader.language.say(_HAND_OFFS[line.state]))
                 for line in last_of(shown.handoffs)
             ),
         }

@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,25 +18,24 @@ from starter.queries.commands import CommandRefused, NotAdmitted, NotConfirmed, 
 from starter.queries.filters import is_request_id
 from starter.queries.onboarding import composed, preview_link
 from starter.temporal.connection import TemporalRefused
-from starter.web.desk.actions import (
+from starter.web.actions import (
     DECIDING,
     OF_MANAGERS,
     Action,
     ActionForm,
-    Right,
     asking,
     colleagues,
-    right_of,
     steps,
     steps_for,
     takers,
+    to_decide,
 )
+from starter.web.desk.access import Right, right_of
 from starter.web.desk.answers import PeopleNames, RequestContext
 from starter.web.desk.cards import NOT_THERE
 from starter.web.desk.follow_up_words import FollowUpText, told
 from starter.web.desk.sessions import Visitor
-from starter.web.pages.forms import why_not
-from starter.web.pages.options import to_decide
+from starter.web.forms import why_not
 from starter.web.pages.pages import Send
 from starter.web.pages.visits import Look
 from workflows.kinds import Kind, WorkflowName, referred
@@ -135,7 +134,8 @@ class FollowUps:
             return await self._answers.inside(NOT_THERE, visitor)
         return self._answers.renderer.page(
             "follow_up.html",
-            await self._answers.frame(visitor),
+            visitor.reader.language,
+            frame=await self._answers.frame(visitor),
             it=await self._told(seen, visitor),
             deeds=[(one.path, self._say(visitor, one.asked.label), one.asked.grave) for one in seen.steps if one.deed],
             own=self._own_page(seen, visitor),
@@ -150,7 +150,7 @@ class FollowUps:
         if seen is None or step is None or not seen.permits(step):
             return await self._answers.inside(NOT_THERE, visitor)
         if step not in seen.steps:
-            return self._answers.renderer.onward(at_desk(seen.what))
+            return self._answers.renderer.to_desk(at_desk(seen.what))
         return await self._asking(step, seen, visitor)
 
     async def act(self, request: Request, visitor: Visitor, form: dict[str, str]) -> Response:
@@ -169,9 +169,9 @@ class FollowUps:
         except (NotAdmitted, TemporalRefused):
             return await self._asking(step, seen, visitor, RejectedForm(form, NOT_DONE, UNCONFIRMED))
         except NotRunning:
-            return self._answers.renderer.onward(f"{page}?done={_LATE}")
+            return self._answers.renderer.to_desk(f"{page}?done={_LATE}")
         done = _UNDER_WAY if receipt.state is OperationState.OPEN else (step.deed or step.choice or _LATE)
-        return self._answers.renderer.onward(f"{page}?done={done}")
+        return self._answers.renderer.to_desk(f"{page}?done={done}")
 
     async def _taker(self, seen: FollowUpAccess, words: str) -> str | None:
         """The id of a colleague whom the task names, else of whoever of the directory is meant."""
@@ -216,18 +216,18 @@ class FollowUps:
             why = say("This was not done: {why}.", why=why)
         return self._answers.renderer.page(
             "act.html",
-            frame,
+            visitor.reader.language,
+            frame=frame,
             status=sent.status,
             it=await self._told(seen, visitor),
             part=_title_of(step.part, seen.shown),
             deed=step.path,
-            why=step.why,
+            **_field(step, seen.shown, visitor),
             label=say(asked.label),
             hint=say(asked.hint),
             force=say(asked.force) if asked.force else "",
             grave=asked.grave,
             question=seen.shown.question,
-            answer=seen.shown.answer if isinstance(seen.shown, TaskShow) else None,
             takers=[(person, await names.of(person)) for person in seen.takers],
             colleagues=[(person, await names.of(person)) for person in colleagues(seen.shown)],
             form=sent.form,
@@ -256,6 +256,19 @@ class FollowUps:
 
     def _say(self, visitor: Visitor, text: str) -> str:
         return visitor.reader.language.say(text)
+
+
+def _field(step: ActionForm, shown: Shown, visitor: Visitor) -> dict[str, Any]:
+    """The text that is asked for, if one is."""
+    say, needed = visitor.reader.language.say, step.why == "must" or step.deed is Action.ANSWER
+    if step.why:
+        return {"field": say("Why"), "needed": needed}
+    answer = shown.answer if isinstance(shown, TaskShow) else None
+    if step.deed is Action.DONE and answer:
+        return {"field": answer.label, "needed": answer.required}
+    labels = {Action.ANSWER: "Your answer", Action.DONE: "Your note", Action.UNBLOCK: "How can it go on?"}
+    label = labels.get(step.deed) if step.deed else None
+    return {"field": say(label) if label else "", "needed": needed}
 
 
 def news(done: str, kind: Kind, visitor: Visitor) -> str:

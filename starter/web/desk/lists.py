@@ -18,13 +18,13 @@ from starter.queries import lists
 from starter.queries.campaign_people import so_far
 from starter.queries.filters import Wanted
 from starter.queries.lists import RequestLine, waits_for
+from starter.web.desk.access import ANY, LABELS, OPEN, PEOPLE_AT_MOST, Filters, ReaderRole, View, wanted
 from starter.web.desk.answers import PeopleNames, RequestContext
 from starter.web.desk.cards import NOT_THERE
-from starter.web.desk.rendering import Tab
 from starter.web.desk.rows import ListRow, RowReader
 from starter.web.desk.sessions import Visitor
-from starter.web.desk.views import ANY, LABELS, OPEN, PEOPLE_AT_MOST, Filters, ReaderRole, View, wanted
-from starter.web.pages.chips import STATUSES
+from starter.web.rendering import Tab
+from starter.web.status import STATUSES
 from workflows.kinds import named
 from workflows.model.views import CampaignShow
 
@@ -99,7 +99,8 @@ class Lists:
             refusal = say(str(refused))
         return self._answers.renderer.page(
             "list.html",
-            await self._answers.frame(visitor, view),
+            visitor.reader.language,
+            frame=await self._answers.frame(visitor, view),
             status=400 if refusal else 200,
             view=view.value,
             heading=say(LABELS[view]),
@@ -121,7 +122,7 @@ class Lists:
         try:
             asked = wanted(view, visitor, standing, Filters.of(request.query_params, view))
         except Refusal:
-            return self._answers.renderer.onward(f"{view}?{request.url.query}")
+            return self._answers.renderer.to_desk(f"{view}?{request.url.query}")
         # The first page is read before anything is sent: what does not answer is told as a page.
         first = await lists.page(self._room.context, asked, size=lists.SORTED_AT_MOST, now=self._room.clock())
         name = f"countersign-{view}-{self._room.clock():%Y-%m-%d}.csv"

@@ -13,8 +13,7 @@ from starter.queries.campaign_people import SoFar
 from starter.queries.filters import SETTLED
 from starter.queries.lists import RequestLine
 from starter.queries.lookup import SYSTEMS
-from starter.web.pages.chips import Chip, status_chip
-from starter.web.pages.status import problems_of
+from starter.web.status import Chip, problems_of, status_chip
 from workflows.kinds import Kind, named
 from workflows.onboarding.state import DECISION
 

@@ -35,8 +35,8 @@ from activities.people.person import Person
 from activities.people.reader import Reader
 from activities.records.store import Store
 from starter.temporal.connection import TemporalRefused
+from starter.web.allowances import Buckets, Rate
 from starter.web.connections import Addresses, holder_of
-from starter.web.pages.allowances import Buckets, Rate
 from starter.web.serving import peer_of
 from workflows import names
 from workflows.model.sign_in import ONE_MESSAGE_EVERY, VALID_FOR, SignInOrder

@@ -47,7 +47,7 @@ class Entrance:
             return form
         before = self._cookies.ask(request, self._clock())
         ask = await self._sign_in.ask(form.get("who", ""), before, to if _is_page(to) else "", self._asking(request))
-        answer = self._answers.renderer.onward("code")
+        answer = self._answers.renderer.to_desk("code")
         self._cookies.keep_ask(answer, ask)
         return answer
 
@@ -94,7 +94,7 @@ class Entrance:
         """End the session of this browser, and have it forget who came in with it."""
         if session := self._cookies.session(request, self._clock()):
             await self._sign_in.end(session)
-        answer = self._answers.renderer.onward()
+        answer = self._answers.renderer.to_desk()
         self._cookies.end(answer)
         return answer
 
@@ -104,7 +104,7 @@ class Entrance:
 
     def _let_in(self, session: Session, ask: Ask | None) -> Response:
         to = ask.to if ask and ask.person == session.person else ""
-        answer = self._answers.renderer.onward(to)
+        answer = self._answers.renderer.to_desk(to)
         self._cookies.keep_session(answer, session)
         return answer
 

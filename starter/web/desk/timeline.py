@@ -14,8 +14,8 @@ from activities.people.language import phrase
 from activities.people.reader import Reader
 from starter.queries.lookup import SYSTEMS, is_outcome, told_once
 from starter.web.desk.rows import Name
-from starter.web.pages.forms import objected
-from starter.web.pages.status import problems_of
+from starter.web.forms import objected
+from starter.web.status import problems_of
 from workflows.follow_up.notification_types import NotificationType, kind_of
 from workflows.model.campaign import CLOSED
 from workflows.model.schedule import EscalationReason, Reason

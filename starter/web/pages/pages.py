@@ -30,14 +30,26 @@ from activities.records import notification_pages
 from activities.records.store import Store
 from starter.queries.commands import CommandRefused, NotAdmitted, NotConfirmed, NotRunning
 from starter.temporal.connection import TemporalRefused
+from starter.web import actions as options
+from starter.web import forms
+from starter.web.actions import as_decision, to_decide
+from starter.web.allowances import MailPause
 from starter.web.bodies import read_form
-from starter.web.pages import forms, options, receipts
-from starter.web.pages.allowances import MailPause
+from starter.web.forms import FormGuard
+from starter.web.pages import words as receipts
 from starter.web.pages.first_page import FirstPages
-from starter.web.pages.forms import FormGuard
-from starter.web.pages.options import as_decision, to_decide
-from starter.web.pages.rendering import OURS, Brand, PageRenderer
-from starter.web.pages.screens import (
+from starter.web.pages.visits import DONE, RENEWED, Look, PageVisit, RecentLooks, Visits
+from starter.web.pages.words import (
+    MAIL_SENT,
+    WAITING,
+    decided_screen,
+    how_many_have_signed,
+    signing_screen,
+    status_screen,
+    task_screen,
+)
+from starter.web.rendering import OURS, Brand, Renderer
+from starter.web.screens import (
     FOREIGN_FORM,
     NO_ANSWER,
     NOBODY,
@@ -50,17 +62,7 @@ from starter.web.pages.screens import (
     WhoAsks,
     edition_of,
 )
-from starter.web.pages.status import UNNAMED, page_as_known, unfollowed
-from starter.web.pages.visits import DONE, RENEWED, Look, PageVisit, RecentLooks, Visits
-from starter.web.pages.words import (
-    MAIL_SENT,
-    WAITING,
-    decided_screen,
-    how_many_have_signed,
-    signing_screen,
-    status_screen,
-    task_screen,
-)
+from starter.web.status import UNNAMED, page_as_known, unfollowed
 from workflows.kinds import Kind, referred
 from workflows.model.commands import AnyCommand, Decision
 from workflows.model.receipts import OperationState, Receipt
@@ -202,7 +204,7 @@ PROVIDER_SECONDS: Final = 8.0
 MARK_SECONDS: Final = 1.0
 _SENT: Final = "sent"
 _KINDS: Final = (Kind.REQUEST, Kind.TASK)
-"""The page of an onboarding is of another kind (starter/web/pages/journey_page.py), that of a campaign is at the
+"""The page of an onboarding is of another kind (starter/web/pages/journey.py), that of a campaign is at the
 desk.
 """
 _LOGGER: Final = structlog.get_logger("countersign.pages")
@@ -239,7 +241,7 @@ class Pages:
         self._guard = guard
         self._clock = clock
         self._mail_pause = MailPause(clock)
-        self._renderer = PageRenderer(signatures.config.url, brand)
+        self._renderer = Renderer(brand, destination=signatures.config.url)
 
     def routes(self) -> list[BaseRoute]:
         """`GET` and `POST` of `/open/{ref}` and `/task/{ref}`, and the picture on the former."""
@@ -346,7 +348,7 @@ class Pages:
         if receipt.state is OperationState.OPEN:
             return self._told(forms.UNDER_WAY, visit)
         if isinstance(shown, TaskShow) and (act := as_decision(form.get("act", ""))):
-            return self._renderer.page(decided_screen(act, shown, visit.reader.language))
+            return self._renderer.screen(decided_screen(act, shown, visit.reader.language))
         return self._renderer.onward(f"{visit.ref}?{DONE}={quote(form.get('act', ''))}")
 
     async def _page_of(self, claim: LinkContent) -> SigningPage:
@@ -358,7 +360,7 @@ class Pages:
     async def _visit(self, request: Request) -> PageVisit | Response:
         visit = await self._visits.of(request)
         if isinstance(visit, Screen):
-            return self._renderer.page(visit)
+            return self._renderer.screen(visit)
         if referred(visit.claim.request).kind not in _KINDS:
             return self._told(NOT_OURS, visit)
         return self._renewed(visit) if visit.renewed else visit
@@ -366,20 +368,22 @@ class Pages:
     def _renewed(self, visit: PageVisit) -> Response:
         """Its button asks the page that gave the link, which is no longer good either and has a new one sent."""
         page = self._visits.origin(visit.claim)
-        screen = replace(RENEWED.told(visit.reader.language), button_at=beside(page))
-        return self._renderer.page(screen, self._guard.token(page.rpartition("/")[2]))
+        screen = RENEWED.told(visit.reader.language)
+        if screen.button:
+            screen = replace(screen, button=replace(screen.button, to=beside(page)))
+        return self._renderer.screen(screen, self._guard.token(page.rpartition("/")[2]))
 
     def _shown(self, screen: Screen, visit: PageVisit) -> Response:
         if visit.claim.through:
             screen = replace(screen, back=beside(self._visits.origin(visit.claim)))
-        return self._renderer.page(screen, self._guard.token(visit.ref))
+        return self._renderer.screen(screen, self._guard.token(visit.ref))
 
     def _kept(self, draft: ScreenDraft, visit: PageVisit, form: dict[str, str]) -> Response:
         """A screen with the form that was posted, as it is: sent again, it is the same wish."""
-        return self._renderer.page(forms.kept(draft.told(visit.reader.language), form), form["token"])
+        return self._renderer.screen(forms.kept(draft.told(visit.reader.language), form), form["token"])
 
     def _told(self, draft: ScreenDraft, visit: PageVisit) -> Response:
-        return self._renderer.page(draft.told(visit.reader.language))
+        return self._renderer.screen(draft.told(visit.reader.language))
 
 
 def _no_answer(failure: Exception) -> ScreenDraft:

@@ -25,8 +25,8 @@ from starter.errors import Refusal
 from starter.queries.lookup import look_at, recorded
 from starter.queries.onboarding import composed
 from starter.temporal.codec import CodecError
-from starter.web.pages.allowances import Allowances
-from starter.web.pages.screens import (
+from starter.web.allowances import Allowances
+from starter.web.screens import (
     NOT_KNOWN_NOW,
     NOT_OURS,
     TOO_OFTEN,

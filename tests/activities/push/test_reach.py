@@ -21,7 +21,7 @@ from activities.records.store import Store
 from activities.schedule.planner import PolicyPlanner
 from deploy.sandbox.faults import ArmedFault
 from deploy.sandbox.server import RunningSandbox
-from starter.web.pages.status import page_as_known
+from starter.web.status import page_as_known
 from tests.activities.core_signature.requests import PDF, deed
 from tests.activities.push.stage import entries, messaging
 from tests.workflows.fakes import World

@@ -12,8 +12,7 @@ from temporalio.runtime import MetricBuffer, Runtime, TelemetryConfig
 from activities.reconciliation.callback_health import ClockSeen
 from activities.records.store import Store
 from starter.web.app import note_clock
-from starter.web.callback_signals import SignalResult
-from starter.web.callbacks import CallbackReply, CallbackVerdict, event_hash
+from starter.web.callbacks import CallbackReply, CallbackVerdict, SignalResult, event_hash
 from tests.starter.receiving import (
     EVENT_UUID,
     JSON,

@@ -8,7 +8,7 @@ import pytest
 from temporalio.client import Client, Interceptor, OutboundInterceptor, SignalWorkflowInput
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from starter.web.callback_signals import (
+from starter.web.callbacks import (
     SWEPT_AFTER,
     TOGETHER_AT_MOST,
     SignalNotConfirmed,

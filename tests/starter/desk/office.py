@@ -23,8 +23,8 @@ from starter.web.app import make_app
 from starter.web.desk.answers import Kinds
 from starter.web.desk.desk import Desk, DeskParts
 from starter.web.desk.sessions import Cookies, SignIn, SignOn
-from starter.web.pages.forms import FormGuard
-from starter.web.pages.rendering import OURS, Brand
+from starter.web.forms import FormGuard
+from starter.web.rendering import OURS, Brand
 from starter.web.serving import with_peer
 from workflows.model.commands import AnyCommand
 from workflows.model.receipts import OperationState, Receipt

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from starter.queries.commands import CommandRefused, NotRunning
-from starter.web.desk.actions import ActionForm
+from starter.web.actions import ActionForm
 from starter.web.desk.follow_up_words import PARTS_SHOWN_AT_MOST
 from tests.starter.desk.office import ENGINEER, LEAD, NOW, OPERATOR, OWNER, REQUESTER, Office, inside, office, text_of
 from workflows.model.commands import Cancellation, Decision, PartOutcome

@@ -11,10 +11,9 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.people.language import LANGUAGES, Language
 from starter.queries.commands import CommandRefused, NotConfirmed, NotRunning
-from starter.web.desk.actions import Action, asking
-from starter.web.pages.chips import status_of
-from starter.web.pages.rendering import Brand, Logo
-from starter.web.pages.status import STATES
+from starter.web.actions import Action, asking
+from starter.web.rendering import Brand, Logo
+from starter.web.status import STATES, status_of
 from tests.starter.desk.office import (
     DUTCH,
     MANAGER,

@@ -10,7 +10,7 @@ import pytest
 from activities.people.person import Reachable, SignersFile
 from activities.records.rows import StoragePrefix
 from starter.queries.commands import CommandRefused, NotRunning
-from starter.web.desk.actions import Action
+from starter.web.actions import Action
 from tests.starter.desk.office import (
     ENGINEER,
     LEAD,

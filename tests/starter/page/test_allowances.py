@@ -3,7 +3,7 @@
 import pytest
 from starlette.requests import Request
 
-from starter.web.pages.allowances import BUCKETS_AT_MOST, LOOKS_OF_AN_ADDRESS, Allowances, Buckets, Rate
+from starter.web.allowances import BUCKETS_AT_MOST, LOOKS_OF_AN_ADDRESS, Allowances, Buckets, Rate
 from tests.starter.paging import Watch
 
 RATE = Rate(burst=3, per_second=0.5)

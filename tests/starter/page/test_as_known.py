@@ -3,7 +3,7 @@
 import pytest
 
 from activities.core_signature.signing_page import SigningPage, SigningState
-from starter.web.pages.status import page_as_known
+from starter.web.status import page_as_known
 from workflows.model.signature import SignerState
 from workflows.model.subject import Role, Status
 from workflows.model.views import RequestShow, SignerLine

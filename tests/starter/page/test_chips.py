@@ -6,7 +6,7 @@ import pytest
 
 from activities.campaign.member_status import MemberStatus
 from activities.people.language import Language
-from starter.web.pages.chips import LOOKS, Chip, Look, status_chip
+from starter.web.status import LOOKS, Chip, Look, status_chip
 from workflows.kinds import Kind
 from workflows.model.signature import SignerState
 from workflows.model.subject import Status

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from starter.web.pages.allowances import PAUSE, MailPause
+from starter.web.allowances import PAUSE, MailPause
 
 
 class Clock:

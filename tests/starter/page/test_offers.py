@@ -8,8 +8,8 @@ import pytest
 from activities.people.person import Person
 from activities.people.reader import Reader
 from starter.queries.commands import CommandRefused
-from starter.web.pages.options import NOTHING, Offers, to_awaited
-from starter.web.pages.screens import FormAction, StandIns
+from starter.web.actions import NOTHING, Offers, to_awaited
+from starter.web.screens import FormAction, StandIns
 from workflows.model.commands import NotNow
 from workflows.model.rejections import plain
 from workflows.model.subject import Status

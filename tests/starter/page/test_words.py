@@ -8,9 +8,9 @@ import pytest
 from activities.core_signature.signing_page import SigningPage, SigningState
 from activities.people.language import LANGUAGES, Language
 from activities.people.reader import Deadline
-from starter.web.pages.screens import FOREIGN_FORM, NO_ANSWER, NOT_KNOWN_NOW, NOT_OURS, Screen, ScreenDraft
-from starter.web.pages.status import problems_of
 from starter.web.pages.words import MAIL_SENT, ended_screen, signing_screen, status_screen, task_screen
+from starter.web.screens import FOREIGN_FORM, NO_ANSWER, NOT_KNOWN_NOW, NOT_OURS, Screen, ScreenDraft
+from starter.web.status import problems_of
 from tests.activities.reading import reading
 from workflows.model.commands import Problem
 from workflows.model.hand_off import HandoffLine, HandoffState
@@ -79,7 +79,7 @@ TASKS = (
 
 def words_of(screen: Screen) -> list[str]:
     button = [screen.button.label, screen.button.hint] if screen.button else []
-    rows = [row.state.text for row in screen.signers]
+    rows = [row.state.text for row in screen.signers if row.state]
     return [
         screen.heading,
         *filter(None, [screen.signers_are]),

@@ -1,12 +1,13 @@
-"""From a screen to an answer: one template, its style inside it, and headers that let a page do nothing else."""
+"""Renders all pages: one set of templates, the style inside the page, headers that let a page do nothing else."""
 
 import base64
 import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -15,17 +16,15 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from activities.people.language import Language
 from starter.errors import Refusal
-from starter.web.pages.journey import JourneyScreen
-from starter.web.pages.screens import Screen
+from starter.web.screens import Screen
 from workflows.model.rejections import TEXT_AT_MOST
 
 LOGO_AT_MOST: Final = 256 * 1024
 """Bytes of a logo: a page waits for it on a phone."""
 LOGO_PATH: Final = "/company-logo"
 ICON_PATH: Final = "/icon.svg"
-SCRIBBLE: Final = Path(__file__).with_name("templates") / "icon.svg"
-"""Ours, of a page in the row of a browser's tabs; without a logo it stands on the page as well."""
 _KINDS: Final = {
     b"\x89PNG\r\n\x1a\n": "image/png",
     b"\xff\xd8\xff": "image/jpeg",
@@ -98,7 +97,7 @@ class Brand:
         return [icon, Route(LOGO_PATH, self._show, methods=["GET"])] if self.logo else [icon]
 
     async def _show_icon(self, _: Request) -> Response:
-        return Response(SCRIBBLE.read_bytes(), media_type="image/svg+xml", headers=_HEADERS)
+        return Response(_file("icon.svg"), media_type="image/svg+xml", headers=_HEADERS)
 
     async def _show(self, _: Request) -> Response:
         logo = self.logo or Logo(b"", "image/png")
@@ -109,9 +108,6 @@ OURS: Final = Brand()
 
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
-"""What our pages are made of; the head of all of them is `brand.html`."""
-STYLE: Final = TEMPLATES / "page.css"
-"""How all our pages look."""
 PRIVATE: Final = {
     "cache-control": "no-store",
     "referrer-policy": "no-referrer",
@@ -121,46 +117,85 @@ PRIVATE: Final = {
     "cross-origin-opener-policy": "same-origin",
 }
 """The headers of every page of ours."""
-_VERSION: Final = 16
-_environment: Final = Environment(
+_ENVIRONMENT: Final = Environment(
     loader=FileSystemLoader(TEMPLATES),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
+    auto_reload=False,
 )
 
 
-class PageRenderer:
-    """Renders screens; `destination` is where a form of ours may lead on to, beside us: the signature service."""
+@dataclass(frozen=True)
+class Tab:
+    """One view of the desk, and whether it is the one that is shown."""
 
-    def __init__(self, destination: str, brand: Brand = OURS) -> None:
-        self._brand = brand
-        self._style = STYLE.read_text()
-        self._template = _environment.get_template("page.html")
-        self.headers: Final[Mapping[str, str]] = PRIVATE | {
-            "content-security-policy": policy(self._style, _destinations(destination))
+    path: str
+    label: str
+    here: bool = False
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What stands around a page of the desk; `name` is who is in, `leave` whether they can sign out here."""
+
+    name: str = ""
+    tabs: tuple[Tab, ...] = ()
+    token: str = ""
+    leave: bool = False
+
+
+class Renderer:
+    """Renders the pages behind links, or those of the desk whose path is `desk`.
+
+    `destination` is where a form may lead on to beside us: the signature service. `script` is what the pages may run.
+    """
+
+    def __init__(self, brand: Brand = OURS, *, desk: str = "", destination: str = "", script: str = "") -> None:
+        style = "".join(map(_file, ("page.css", "desk.css") if desk else ("page.css",)))
+        # Relative behind a link, so that a proxy may put our pages below any path.
+        above = desk.removesuffix("/desk") if desk else ".."
+        self._root = desk
+        self._values = {
+            "root": desk,
+            "brand": brand,
+            "logo": f"{above}{LOGO_PATH}",
+            "icon": f"{above}{ICON_PATH}",
+            "longest_text": TEXT_AT_MOST,
+            # Ours, and hashed in the policy as it is, so it must not be escaped.
+            "style": Markup(style),  # noqa: S704
+            "script": Markup(script),  # noqa: S704
         }
+        csp = _policy(style, _destinations(destination), script)
+        self.headers: Final[Mapping[str, str]] = PRIVATE | {"content-security-policy": csp}
 
-    def page(self, screen: Screen, token: str = "") -> Response:
-        """The page of a screen; `token` goes into its forms."""
-        # The style is ours and hashed in the policy as it is, so it must not be escaped.
-        html = self._template.render(
-            screen=screen,
-            say=screen.language.say,
-            token=token,
-            brand=self._brand,
-            # Relative, so that a proxy may put our pages below any path.
-            logo=f"..{LOGO_PATH}",
-            icon=f"..{ICON_PATH}",
-            longest_text=TEXT_AT_MOST,
-            style=Markup(self._style),  # noqa: S704
-        )
+    def rendered(self, template: str, language: Language, **values: Any) -> str:
+        """The HTML of a template; `frame` is None unless it is given."""
+        say = {"language": language, "say": language.say, "say_count": language.say_count}
+        return _ENVIRONMENT.get_template(template).render({"frame": None, **self._values, **say, **values})
+
+    def page(
+        self,
+        template: str,
+        language: Language,
+        *,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        **values: Any,
+    ) -> Response:
+        """A page of one of the templates."""
+        html = self.rendered(template, language, **values)
+        return HTMLResponse(html, status, {**self.headers, **(headers or {})})
+
+    def screen(self, screen: Screen, token: str = "", frame: Frame | None = None) -> Response:
+        """The page of a screen, whose forms have this token."""
         wait = {"retry-after": str(screen.retry_after)} if screen.retry_after else {}
-        return HTMLResponse(html, screen.status, {**self.headers, **wait})
+        told = {"screen": screen, "token": token, "frame": frame}
+        return self.page("screen.html", screen.language, status=screen.status, headers=wait, **told)
 
     def picture(self, content: bytes | None) -> Response:
-        """A picture of ours, or that there is none."""
+        """A PNG of ours, or that there is none."""
         status = 404 if content is None else 200
         return Response(content or b"", status, media_type="image/png", headers=dict(self.headers))
 
@@ -168,42 +203,17 @@ class PageRenderer:
         """Send the browser on, by a GET."""
         return Response(status_code=303, headers={**self.headers, "location": url})
 
-
-class JourneyRenderer:
-    """Renders the page of an onboarding, with the one script that a page of ours has."""
-
-    def __init__(self, brand: Brand = OURS) -> None:
-        self._brand = brand
-        self._style = STYLE.read_text()
-        self._script = (TEMPLATES / "journey.js").read_text()
-        self._main = _environment.get_template("journey_main.html")
-        self._page = _environment.get_template("journey.html")
-        self.headers: Final[Mapping[str, str]] = PRIVATE | {
-            "content-security-policy": policy(self._style, script=self._script)
-        }
-
-    def page(self, screen: JourneyScreen, since: str = "") -> Response:
-        """The page of a screen; that there is nothing new to whoever has seen `since`."""
-        main = self._main.render(screen=screen, say=screen.language.say)
-        version = hashlib.sha256(main.encode()).hexdigest()[:_VERSION]
-        if version == since:
-            return Response(status_code=204, headers=dict(self.headers))
-        live = f' data-version="{version}"' if screen.live else ""
-        html = self._page.render(
-            screen=screen,
-            say=screen.language.say,
-            brand=self._brand,
-            logo=f"..{LOGO_PATH}",
-            icon=f"..{ICON_PATH}",
-            # Rendered, or ours and hashed in the policy as it is, so it must not be escaped.
-            main=Markup(f"<main{live}>\n{main}</main>"),  # noqa: S704
-            style=Markup(self._style),  # noqa: S704
-            script=Markup(self._script),  # noqa: S704
-        )
-        return HTMLResponse(html, headers=dict(self.headers))
+    def to_desk(self, path: str = "") -> Response:
+        """Send the browser on to a page of the desk."""
+        return self.onward(f"{self._root}/{path}" if path else self._root)
 
 
-def policy(style: str, destinations: str = "", script: str = "") -> str:
+@cache
+def _file(name: str) -> str:
+    return (TEMPLATES / name).read_text()
+
+
+def _policy(style: str, destinations: str = "", script: str = "") -> str:
     """What lets a page have this style and pictures of ours alone, and its forms lead to us and these addresses.
 
     With a `script` it may run this one, which may ask us, and nobody else.

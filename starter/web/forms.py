@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from activities.people.language import Language, phrase
-from starter.web.pages.options import WRITING, writing
-from starter.web.pages.screens import FormAction, Screen, ScreenDraft, ScreenName, ScreenTone
+from starter.web.actions import WRITING, writing
+from starter.web.screens import FormAction, Screen, ScreenDraft, ScreenName, ScreenTone
 from workflows.model.commands import INSIST
 from workflows.model.rejections import Rejection, plain
 

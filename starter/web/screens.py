@@ -15,8 +15,7 @@ from activities.records.cover_sheet import CoverSheet
 from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from activities.records.texts import Reference
-from starter.web.pages.chips import Chip, Look
-from starter.web.pages.status import people_in
+from starter.web.status import Chip, Look, people_in
 from workflows.model.views import Shown, TaskShow
 
 
@@ -158,7 +157,7 @@ def edition_of(asker: Asker, reader: Reader, now: datetime) -> tuple[str, ...]:
 
 
 class ScreenName(StrEnum):
-    """Every screen there is; a page says which one it shows, whatever the language."""
+    """Every screen behind a link; a page says which one it shows, whatever the language."""
 
     NOT_OURS = "not-ours"
     TOO_OFTEN = "too-often"
@@ -186,7 +185,7 @@ class ScreenName(StrEnum):
     PREVIEW_OVER = "preview-over"
 
 
-_STATES: Final[Mapping[ScreenName, tuple[str, Look]]] = {
+_STATES: Final[Mapping[str, tuple[str, Look]]] = {
     ScreenName.PREPARING: (phrase("being prepared"), Look.CALM),
     ScreenName.EARLY: (phrase("not your turn yet"), Look.CALM),
     ScreenName.SIGN: (phrase("waits for you"), Look.OPEN),
@@ -227,21 +226,37 @@ class FormAction(StrEnum):
 
 
 @dataclass(frozen=True)
-class MainButton:
-    """The one button of a screen, and what it says below."""
+class Entry:
+    """One line to type into, by its name in the form; a `code` has digits only."""
 
-    act: FormAction
+    name: str
     label: str
-    hint: str
+    code: bool = False
+
+
+@dataclass(frozen=True)
+class MainButton:
+    """The one button of a screen, with what it says below and what is typed in above it.
+
+    `to` is the address that it asks, empty for its own; on a screen of the desk it is a path below the desk.
+    """
+
+    act: FormAction | None
+    label: str
+    hint: str = ""
     field: str | None = None
-    """The label of a text to write above it; like what follows as an `PageOption` has it."""
+    """The label of a text to write; like what follows as a `PageOption` has it."""
     needed: bool = True
     lines: int = 1
     text: str = ""
+    entry: Entry | None = None
+    to: str = ""
 
     def told(self, language: Language) -> "MainButton":
         """The same in a language."""
-        return replace(self, label=language.say(self.label), hint=language.say(self.hint))
+        entry = replace(self.entry, label=language.say(self.entry.label)) if self.entry else None
+        hint = language.say(self.hint) if self.hint else ""
+        return replace(self, label=language.say(self.label), hint=hint, entry=entry)
 
 
 @dataclass(frozen=True)
@@ -285,11 +300,12 @@ class Exchange:
 
 
 @dataclass(frozen=True)
-class SignerRow:
-    """Somebody who was asked, as an onlooker sees them: by name, and how far they are."""
+class PersonRow:
+    """Somebody who was asked or is told, how far they are, and since when."""
 
-    person: str
-    state: Chip
+    name: str
+    state: Chip | None = None
+    at: str = ""
 
 
 class Nearness(StrEnum):
@@ -309,7 +325,7 @@ class Screen:
     """
 
     language: Language
-    name: ScreenName
+    name: StrEnum
     status: int
     tone: ScreenTone
     heading: str
@@ -335,11 +351,9 @@ class Screen:
     banner: str | None = None
     refusal: str | None = None
     button: MainButton | None = None
-    button_at: str | None = None
-    """The page of ours that the button asks, if it is not its own."""
     options: tuple[PageOption, ...] = ()
     exchanges: tuple[Exchange, ...] = ()
-    signers: tuple[SignerRow, ...] = ()
+    signers: tuple[PersonRow, ...] = ()
     signers_are: str = ""
     retry_after: int | None = None
     look_again: bool = False
@@ -347,13 +361,15 @@ class Screen:
     """The page of the onboarding that gave the link."""
     more: str | None = None
     """Where everything about it is and can be done, for whoever asked: its page at the desk."""
+    home: bool = False
+    """Whether a way to the first page of the desk stands below."""
 
 
 @dataclass(frozen=True)
 class ScreenDraft:
     """A screen on which nothing of a request stands, in English: `told` in the reader's language it is a screen."""
 
-    name: ScreenName
+    name: StrEnum
     status: int
     tone: ScreenTone
     heading: str
@@ -361,16 +377,20 @@ class ScreenDraft:
     button: MainButton | None = None
     retry_after: int | None = None
     look_again: bool = False
+    refusal: str | None = None
+    home: bool = False
 
-    def told(self, language: Language) -> Screen:
-        """The screen in a language."""
+    def told(self, language: Language, **values: object) -> Screen:
+        """The screen in a language, with `values` for the placeholders of its sentences."""
         return Screen(
             language,
             self.name,
             self.status,
             self.tone,
             language.say(self.heading),
-            tuple(language.say(sentence) for sentence in self.sentences),
+            tuple(language.say(sentence, **values) for sentence in self.sentences),
+            refusal=language.say(self.refusal, **values) if self.refusal else None,
+            home=self.home,
             state=_state_of(self.name, language),
             button=self.button.told(language) if self.button else None,
             retry_after=self.retry_after,
@@ -378,7 +398,7 @@ class ScreenDraft:
         )
 
 
-def _state_of(name: ScreenName, language: Language) -> Chip | None:
+def _state_of(name: StrEnum, language: Language) -> Chip | None:
     if name not in _STATES:
         return None
     text, look = _STATES[name]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from functools import cached_property
 from typing import Final
 from urllib.parse import urlencode
@@ -15,6 +15,7 @@ from starter.queries.filters import Wanted
 from starter.web.desk.sessions import Visitor
 from workflows.kinds import Kind
 from workflows.model.subject import Status
+from workflows.model.views import Shown
 
 OPEN: Final = "open"
 ANY: Final = "any"
@@ -158,3 +159,26 @@ def wanted(view: View, visitor: Visitor, standing: ReaderRole, filters: Filters)
             mine = () if standing.operator else (visitor.id, *standing.reports)[:PEOPLE_AT_MOST]
             kind = Kind.ONBOARDING if view is View.ONBOARDINGS else Kind.CAMPAIGN
             return replace(base, people=mine, types=(kind.names.workflow,))
+
+
+class Right(Enum):
+    """What somebody may."""
+
+    NOTHING = auto()
+    LOOK = auto()
+    """Where it stands and who has acted, no reasons: whoever is above somebody who was asked."""
+    OWN = auto()
+    """The same, and the way to their own page."""
+    EVERYTHING = auto()
+
+
+def right_of(visitor: Visitor, standing: ReaderRole, shown: Shown) -> Right:
+    """What somebody may with this request or task."""
+    if standing.operator or shown.requester == visitor.id or shown.requester in standing.reports:
+        return Right.EVERYTHING
+    asked = [line.person for line in shown.lines]
+    if shown.type is Kind.ONBOARDING:  # It asks nobody itself, its parts do.
+        asked = [one.person for one in shown.waiting_for]
+    if visitor.id in asked:
+        return Right.OWN
+    return Right.LOOK if any(person in standing.reports for person in asked) else Right.NOTHING
