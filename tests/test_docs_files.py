@@ -115,10 +115,12 @@ class Table:
     file: Callable[[Plain], Plain]
     defaults: Callable[[], Mapping[str, Any]] | None = None
     """Where the defaults are, when not in the model itself."""
+    also: str | None = None
+    """A second table with keys of this model."""
 
     @property
     def rows(self) -> list[Row]:
-        return table(PAGE, self.heading)
+        return table(PAGE, self.heading) + (table(PAGE, self.also) if self.also else [])
 
     @property
     def keys(self) -> list[str]:
@@ -157,10 +159,10 @@ TABLES: Final = (
     Table("An operation that is called", OperationEntry, lambda example: target({"nexus": example})),
     Table("A request", RequestFile, request),
     Table("A document", DocumentEntry, document),
-    Table("A signer", SignerEntry, signer),
+    Table("A signer", SignerEntry, signer, also="A person in full"),
     Table("A task", TaskFile, task),
     Table("An answer", AnswerEntry, lambda example: task({"answer": {"label": "Address for invoices"} | example})),
-    Table("Who is asked", WhoEntry, who),
+    Table("Who is asked", WhoEntry, who, also="A person in full"),
 )
 ROWS: Final = [pytest.param(each, row, id=f"{each.heading}: {row['Key']}") for each in TABLES for row in each.rows]
 
