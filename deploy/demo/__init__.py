@@ -1,1 +1,1 @@
-"""`countersign demo`: a fresh stack, one onboarding in two weeks of its calendar, every step checked."""
+"""`countersign demo`: a fresh stack, one onboarding in two simulated weeks, every step checked."""

@@ -1,4 +1,4 @@
-"""Plays the demo until the story is told or Ctrl-C: `python -m deploy.demo [--keep] [--json]`."""
+"""Plays the demo until its end or Ctrl-C: `python -m deploy.demo [--keep] [--json]`."""
 
 import argparse
 import asyncio
@@ -14,7 +14,7 @@ from starter.telemetry import logs
 
 
 def main() -> int:
-    """Tell the story; 0 only when every step was seen, `Refusal` when there is no stack to play on."""
+    """0 only if every step was seen; `Refusal` without a stack."""
     logs.configure("error")
     options = _parser().parse_args()
     with in_one_line("countersign demo"):
@@ -24,7 +24,7 @@ def main() -> int:
 
 
 async def _told(*, keep: bool, quiet: bool) -> DemoTold:
-    """The story; SIGTERM cancels it as Ctrl-C does: an exception in the midst of starting a process would never end."""
+    """SIGTERM cancels it like Ctrl-C: an exception while a process starts would leave that running."""
     story = asyncio.ensure_future(run(keep=keep, quiet=quiet))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, story.cancel)
     try:

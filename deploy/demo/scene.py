@@ -1,4 +1,4 @@
-"""Where the story plays: the onboarding, its clock, the phones and the sandbox's ledger that is believed."""
+"""The demo's environment: the onboarding, its clock, the phones, and the sandbox's ledger."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -29,7 +29,7 @@ _MOST_REDIRECTS = 5
 
 @dataclass
 class HtmlForm:
-    """Where a form goes and what it carries: its hidden fields and its first button."""
+    """A form's target, hidden fields and first button."""
 
     action: str = ""
     fields: dict[str, str] = field(default_factory=dict)
@@ -38,15 +38,13 @@ class HtmlForm:
 
 @dataclass(frozen=True)
 class HtmlPage:
-    """What stands on the screen."""
-
     url: str
     status: int
     text: str
 
     @property
     def form(self) -> HtmlForm:
-        """The first form that is posted; `Refusal` when the page has none."""
+        """The first posted form; `Refusal` if the page has none."""
         reader = _FormReader()
         reader.feed(self.text)
         if not reader.forms:
@@ -61,24 +59,23 @@ class Browser:
         self._client = make_client()
 
     async def open(self, url: str) -> HtmlPage:
-        """GET a page, wherever it leads."""
+        """GET a page, following redirects."""
         return await self._follow(url, None, {"accept": "text/html"})
 
     async def links(self, url: str, *, containing: str) -> list[str]:
-        """The addresses of a page's links that have this text in them."""
+        """Addresses of a page's links with this text in them."""
         reader = _FormReader()
         reader.feed((await self.open(url)).text)
         return [urljoin(url, link) for link in reader.links if containing in link]
 
     async def press(self, page: HtmlPage, text: str = "") -> HtmlPage:
-        """Post the page's first form as a browser would, with what was written into it, and follow."""
+        """Post the page's first form with `text`, and follow."""
         origin = "{0.scheme}://{0.netloc}".format(urlsplit(page.url))
         headers = {"accept": "text/html", "origin": origin, "sec-fetch-site": "same-origin"}
         fields = page.form.fields | ({"text": text} if text else {})
         return await self._follow(urljoin(page.url, page.form.action or page.url), fields, headers)
 
     async def aclose(self) -> None:
-        """Close the connections."""
         await self._client.aclose()
 
     async def _follow(self, url: str, fields: dict[str, str] | None, headers: dict[str, str]) -> HtmlPage:
@@ -127,14 +124,14 @@ T = TypeVar("T")
 
 
 class NotSeen(Refusal):
-    """A step of the story did not show: what was expected, and what was there instead."""
+    """A step failed: what was expected, and what was there instead."""
 
     def __init__(self, expected: str, instead: str) -> None:
         super().__init__(f"expected {expected}, but saw {instead}")
 
 
 class Scene:
-    """One onboarding on one stack, and the request that is watched most: that of its first agreement."""
+    """One onboarding on one stack, and the request of its first agreement."""
 
     def __init__(self, context: Context, settings: Settings) -> None:
         if settings.around.dev is None:
@@ -149,17 +146,17 @@ class Scene:
 
     @property
     def example(self) -> Path:
-        """The onboarding file that the stack laid out."""
+        """The onboarding file of the stack."""
         return self.settings.data_dir / "example" / "acme.yaml"
 
     @property
     def request(self) -> str:
-        """The id of the first agreement's request."""
+        """The first agreement's request id."""
         return f"{self.onboarding}.1.1"
 
     @property
     def second(self) -> str:
-        """The id of the second agreement's request."""
+        """The second agreement's request id."""
         return f"{self.onboarding}.1.2"
 
     @property
@@ -168,12 +165,11 @@ class Scene:
         return links(self.settings).link(self._handle.id, "customer-signer", LinkUse.VIEW)
 
     async def aclose(self) -> None:
-        """Close the connections."""
         await self._browser.aclose()
         await self._sandbox.aclose()
 
     async def now(self) -> datetime:
-        """The onboarding's own date; today before there is one."""
+        """The onboarding's own date; today before it exists."""
         if not self.onboarding:
             return datetime.now(UTC)
         return await TimeSkipper(self.context.client).get_current_time(self._handle)
@@ -183,11 +179,11 @@ class Scene:
         return self.context.client.get_workflow_handle(Kind.ONBOARDING.workflow_id(self.onboarding))
 
     async def forward(self, span: timedelta) -> None:
-        """Let this much time pass for the onboarding and all that is open of it."""
+        """Move the clocks of the onboarding and its open parts."""
         await forward(self.context.client, self._handle.id, span)
 
     async def forward_to_next(self, what: str) -> datetime:
-        """Let time pass until the next thing is due, which must be this one; the instant it was planned for."""
+        """Move to the next due event, which must be `what`; returns its planned time."""
         at = await self.until(f"{what} as what is next", lambda: self._planned(what))
         await self.forward(at - await self.now() + JUST_AFTER)
         return at
@@ -217,12 +213,12 @@ class Scene:
         ]
 
     async def pushes(self, person: str, stage: str, subject: str | None = None) -> list[Entry]:
-        """What really arrived on a person's phones for this stage, of the first agreement unless of another subject."""
+        """What arrived on a person's phones for this stage, of the first agreement by default."""
         about = {"stage": stage, "request": subject or self.request}
         return [one for one in await self.ledger("push", person=person) if about.items() <= one["data"].items()]
 
     async def visible(self, person: str) -> list[Entry]:
-        """What stands on the screens of a person's phones now."""
+        """The present notices on a person's phones."""
         answer = await self._sandbox.call("GET", f"/_sandbox/phones/{person}")
         screens = answer.json()
         return [notice for notices in screens.values() for notice in notices] if isinstance(screens, dict) else []
@@ -233,11 +229,11 @@ class Scene:
         return await self._browser.press(await self._browser.press(page))
 
     async def does(self, person: str, task: str, answer: str = "") -> HtmlPage:
-        """Tap the notice, write the answer that it asks for, press the button of the task's page."""
+        """Tap the notice, write the answer, press the button of the task's page."""
         return await self._browser.press(await self.taps(person, task), answer)
 
     async def taps(self, person: str, subject: str) -> HtmlPage:
-        """The page behind somebody's notice of a request or a task."""
+        """The page behind a person's notice of a request or task."""
 
         async def notice() -> Entry | None:
             return next((one for one in await self.visible(person) if one["data"]["request"] == subject), None)
@@ -246,17 +242,16 @@ class Scene:
         return await self._browser.open(found["link"])
 
     async def signs_by_mail(self, person: str) -> HtmlPage:
-        """Open the link of Core Signature's mail, which stands in the inbox, and press the button of its page."""
+        """Open the link of Core Signature's mail in the inbox, and press the button of its page."""
         inbox = f"{self.addresses.sandbox}/inbox/{person}"
         links = await self.until(f"a mail to {person}", lambda: self._browser.links(inbox, containing="from=mail"))
         return await self._browser.press(await self._browser.open(links[-1]))
 
     async def opens(self, link: str) -> HtmlPage:
-        """The page that a link leads to."""
         return await self._browser.open(link)
 
     async def until(self, expected: str, probe: Callable[[], Awaitable[T | None]]) -> T:
-        """Look until the probe finds something; `NotSeen` with what it found last when it takes too long."""
+        """Poll until the probe finds something; `NotSeen` with the last state on a time-out."""
         found = await probe()
         try:
             async with asyncio.timeout(_SEEN_WITHIN):

@@ -1,7 +1,5 @@
-"""The story: each step does something or lets days pass, and then looks whether what must follow really shows.
-
-What is believed is the sandbox's ledger (what reached a phone, the vendor or finance) and `request show`, never the
-program's own word for it.
+"""The steps of the demo: each acts or moves the clock, and checks the result by the sandbox's ledger and `request
+show`.
 """
 
 import json
@@ -35,7 +33,7 @@ Play = Callable[[Scene], Awaitable[str]]
 
 @dataclass(frozen=True)
 class StoryStep:
-    """`name` is for programs; `play` acts, looks, and returns what was seen in words."""
+    """`name` is for programs; `play` acts, checks, and returns a description."""
 
     name: str
     play: Play
@@ -66,7 +64,7 @@ async def _told(scene: Scene, person: str, stage: str, words: str) -> str:
 
 
 async def _hears(scene: Scene, person: str, stage: str, words: str, subject: str = "") -> str:
-    """News of the onboarding, or of one of its parts, on somebody's phone."""
+    """A notice of the onboarding or of one of its parts."""
     about = f"{scene.onboarding}{subject}"
     pushes = await scene.until(f"{stage} on the phone of {person}", lambda: scene.pushes(person, stage, about))
     return f"{words}: “{pushes[-1]['title']}”"

@@ -1,4 +1,4 @@
-"""Tells the story on a stack of its own, step by step, until one is not seen."""
+"""Plays the demo on a stack of its own, step by step, until one fails."""
 
 import asyncio
 import os
@@ -35,7 +35,7 @@ _PREFIX: Final = "countersign-demo-"
 
 
 def fresh() -> Path:
-    """A new folder for its owner only; earlier ones of ours are gone, but for those on which a stack runs."""
+    """A new folder for its owner only; removes earlier demo folders without a running stack."""
     for earlier in _ours():
         DataFolder(earlier).discard()
     return Path(tempfile.mkdtemp(prefix=_PREFIX))
@@ -53,7 +53,7 @@ _DATE_WIDTH: Final = len("Wed 25 Nov 13:22 UTC")
 
 
 class StepTold(Model):
-    """One step of the story; `at` is the request's own date, `says` what was seen, or what was there instead."""
+    """A step's result; `at` is the request's date, `says` what was seen, or what was there instead."""
 
     name: str
     seen: bool
@@ -62,7 +62,7 @@ class StepTold(Model):
 
 
 class DemoTold(Model):
-    """The answer of `demo`; `ok` only when every step was seen. `seconds` are real ones."""
+    """The answer of `demo`; `ok` only if every step was seen. `seconds` are real ones."""
 
     ok: bool
     seconds: float
@@ -70,23 +70,21 @@ class DemoTold(Model):
 
 
 class StoryReport:
-    """Speaks while the story goes on; silent when a program reads the answer instead."""
+    """Prints progress; silent with `--json`."""
 
     def __init__(self, *, quiet: bool) -> None:
         self._console = Terminal(quiet=quiet, highlight=False)
 
     def say(self, line: str) -> None:
-        """One line of progress."""
         self._console.print(Text(line, "dim"))
 
     @contextmanager
     def going_on(self, name: str) -> Iterator[None]:
-        """Show what is being waited for, on a terminal."""
+        """Show the current wait, on a terminal."""
         with self._console.status(Text(name)):
             yield
 
     def step(self, told: StepTold) -> None:
-        """A step that was seen, or was not."""
         line = Table.grid(padding=(0, 1))
         line.add_column(style="cyan", width=_DATE_WIDTH, no_wrap=True)
         line.add_column(style="green" if told.seen else "bold red")
@@ -95,14 +93,14 @@ class StoryReport:
         self._console.print(line)
 
     def look(self, lines: tuple[tuple[str, str], ...]) -> None:
-        """Where to look at what happened."""
+        """Where to look at the results."""
         self._console.print()
         for what, where in lines:
             self._console.print(Text(f"  {what:<24}", "dim").append(where, "default"), soft_wrap=True)
 
 
 def verdict(told: DemoTold) -> Group:
-    """The last line: whether every step was seen."""
+    """The last line."""
     days = _days(told.steps)
     if told.ok:
         line = Text(f"Every step was seen: {days} days of the calendar in {told.seconds:.0f} s.", "bold green")
@@ -124,9 +122,8 @@ def _date(at: datetime | None) -> str:
 
 
 async def run(*, keep: bool, quiet: bool) -> DemoTold:
-    """Play the whole story on a stack that ends with it, or with `keep` stays until Ctrl-C.
-
-    `StackFailure` when there is no stack to play on, or none to keep.
+    """Play all steps on a stack that ends with them, or with `keep` stays until Ctrl-C. `StackFailure` if the stack
+    fails.
     """
     began = monotonic()
     report = StoryReport(quiet=quiet)
@@ -146,14 +143,14 @@ async def run(*, keep: bool, quiet: bool) -> DemoTold:
 
 @asynccontextmanager
 async def _scene(folder: Path) -> AsyncIterator[Scene]:
-    """Where a second terminal would be, that looks for the stack in its folder."""
+    """Finds the stack by its folder, as a second terminal would."""
     found = settings.load(Need.PEOPLE, environment={"COUNTERSIGN_DATA_DIR": str(folder)})
     async with opened(found) as context, aclosing(Scene(context, found)) as scene:
         yield scene
 
 
 async def _told(scene: Scene, report: StoryReport) -> AsyncIterator[StepTold]:
-    """Each step's outcome; after one that was not seen the rest is not played."""
+    """Each step's result; ends after the first failure."""
     story_goes_on = True
     for step in STORY:
         if story_goes_on:

@@ -1,14 +1,12 @@
-"""The whole of Countersign on one laptop, until Ctrl-C: `python -m deploy.local [--data DIR]`.
-
-A real Temporal server with its Web UI, the sandbox in the vendors' place, the receiver and the worker: four processes
-on loopback. While they run, `DIR/dev.json` tells other programs where they are. A second start continues with the data
-of the first.
+"""Runs the laptop stack until Ctrl-C: `python -m deploy.local [--data DIR]`. A Temporal server with its Web UI, the
+sandbox in place of the vendors, the web process and the worker, on loopback. While they run, `DIR/dev.json` has their
+addresses. A second start continues with the data of the first.
 """
 
 from starter.boot import interrupts
 
 if __name__ == "__main__":
-    interrupts.hold()  # `exits.run` takes what comes while it imports.
+    interrupts.hold()  # `exits.run` takes signals that come while it imports.
 
 import argparse
 import asyncio
@@ -34,21 +32,21 @@ from starter.telemetry import logs
 
 
 def main() -> int:
-    """Run until SIGINT or SIGTERM, then 0; `Refusal` when the stack cannot start or a process of it ends."""
+    """Run until SIGINT or SIGTERM, then 0; `Refusal` if the stack cannot start or a process ends."""
     logs.configure("debug" if os.environ.get("COUNTERSIGN_LOG_LEVEL") == "debug" else "warning")
     options = _parser().parse_args()
-    settings.load()  # What is misspelt or malformed is told here, not by the first process that reads it.
+    settings.load()  # Malformed settings are reported here, not by the first process that reads them.
     with in_one_line("countersign dev"):
         asyncio.run(serve(options.data, only_loopback(options.host), as_json=options.json))
     return Exit.DONE
 
 
 async def serve(data: Path, host: str, *, as_json: bool) -> None:
-    """The stack on the folder `data` until a signal; raises `StackFailure` when it falls apart."""
+    """The stack on the folder `data` until a signal; raises `StackFailure`."""
     say = _silent if as_json else _say
     async with planned(data, host, os.environ) as stack:
         life = asyncio.create_task(_live(stack, say, as_json=as_json))
-        # What ends the processes is no part of this task: a second Ctrl-C does not cut it short.
+        # Ending the processes is outside this task: a second Ctrl-C does not interrupt it.
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, life.cancel)
         with suppress(asyncio.CancelledError):
@@ -83,7 +81,7 @@ def _tell(stack: Stack, *, as_json: bool) -> None:
 
 
 def start_words(data: Path) -> str:
-    """What is typed to start the example request on the stack of this folder: any but the usual one has to be named."""
+    """The command that starts the example request, with any unusual data folder."""
     if data == DATA_DIR.absolute():
         return f", from this folder or below: countersign request start {DATA_DIR / example.REQUEST}"
     named, file = (shlex.quote(str(path)) for path in (data, data / example.REQUEST))
@@ -91,14 +89,14 @@ def start_words(data: Path) -> str:
 
 
 def activation(path: str | None = None) -> Iterator[str]:
-    """What is typed there first, where a shell of this `PATH` would not find the command."""
+    """Commands to type first, if a shell of this `PATH` lacks our command."""
     activate = Path(sys.prefix, "bin", "activate")
     if shutil.which("countersign", path=path) is None and activate.is_file():
         yield f"(first, for the command to be found there: . {shlex.quote(str(activate))})"
 
 
 def usual_data(shell: Mapping[str, str] = os.environ) -> Path:
-    """The folder of a stack that was started without `--data`: where a second terminal of this shell looks, too."""
+    """The data folder without `--data`, which a second terminal of this shell uses as well."""
     return Path(shell.get("COUNTERSIGN_DATA_DIR", "").strip() or DATA_DIR)
 
 
@@ -115,7 +113,7 @@ def _say(line: str) -> None:
 
 
 def _silent(line: str) -> None:
-    """With --json nothing but JSON is printed."""
+    """With --json only JSON is printed."""
 
 
 if __name__ == "__main__":

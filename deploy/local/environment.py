@@ -1,7 +1,6 @@
-"""The environment of the laptop stack: what its processes, and the commands of a second terminal, are told.
-
-The shell's settings of ours are passed on. Those that the stack must set itself are refused, and another Temporal
-server of the shell is left outside: a stack on a laptop must never reach for it, nor for another tenant.
+"""The environment of the laptop stack's processes and of a second terminal. Our settings in the shell are passed on,
+except those that the stack sets itself, which are refused. Another Temporal server in the shell is ignored: a laptop
+stack must never reach it, nor another tenant.
 """
 
 import base64
@@ -25,7 +24,7 @@ _OUTSIDE = ("TEMPORAL_", "COUNTERSIGN_", "SANDBOX_")
 _FILE = "_FILE"
 _FOLDER = f"{PREFIX}DATA_DIR"
 LOOKS: Final = ("COMPANY", "COMPANY_LOGO", "CONTACT", "PREVIEW", "LOG_LEVEL")
-"""Settings that change what people see, not what happens: the demo takes these alone."""
+"""Settings that change only the appearance: the demo takes no others."""
 MUST_SET: Final = (
     *("SIGNATURE_URL", "SIGNATURE_TOKEN_URL", "SIGNATURE_TOKEN_AUTH", "SIGNATURE_GRANT", "SIGNATURE_CLIENT_ID"),
     *("SIGNATURE_CLIENT_SECRET", "SIGNATURE_USERNAME", "SIGNATURE_PASSWORD", "SIGNATURE_SCOPE"),
@@ -34,7 +33,7 @@ MUST_SET: Final = (
     *("MRA_URL", "MRA_USER", "MRA_PASSWORD", "WEBHOOK_URL", "WEBHOOK_BIND", "WEBHOOK_SECRETS", "WEBHOOK_SEGMENT"),
     *("LINK_BASE", "LINK_SECRET", "WEB_UI"),
 )
-"""Settings that the stack alone can know: its addresses and secrets, and how its sandbox is spoken to."""
+"""Settings that only the stack knows: addresses, secrets, the sandbox's interface."""
 _CONVERSION_SECONDS = "0.2"
 _CALLS_A_SECOND = "200"
 _TENANT = "acme"
@@ -44,7 +43,7 @@ _CONTACT = "legal-desk@supplier.test"
 
 
 def base(shell: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The shell's variables without those that point outside, and the way to this project's own modules."""
+    """The shell's variables without those that point outside, and with our modules on the path."""
     inside = {name: text for name, text in shell.items() if not name.startswith(_OUTSIDE)}
     return {**processes.environment(inside), "PYTHONUNBUFFERED": "1"}
 
@@ -63,9 +62,8 @@ def of_sandbox(kept: FolderState, folder: Path) -> dict[str, str]:
 
 
 def of_countersign(kept: FolderState, folder: Path, host: str, shell: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """`COUNTERSIGN_*` and `TEMPORAL_*` of this stack: its own, and every setting of the shell.
-
-    Hosts and secrets of the hand-off are added to those of the sandbox. `StackFailure` names what it must set itself.
+    """`COUNTERSIGN_*` and `TEMPORAL_*` of this stack, and every setting of the shell; hosts and secrets of the hand-off
+    are merged. `StackFailure` for settings that it must set itself.
     """
     given = dict(_given(shell))
     sandbox, receiver = url(host, kept.ports.sandbox), url(host, kept.ports.receiver)
@@ -98,12 +96,11 @@ def of_countersign(kept: FolderState, folder: Path, host: str, shell: Mapping[st
 
 
 def finance_secret(kept: FolderState) -> str:
-    """The Standard Webhooks secret that signs the calls to the target `finance`."""
+    """The Standard Webhooks secret for calls to the target `finance`."""
     return "whsec_" + base64.b64encode(kept.secrets.finance.encode()).decode()
 
 
 def url(host: str, port: int) -> str:
-    """http to this machine."""
     return f"http://{authority(host, port)}"
 
 
@@ -113,12 +110,12 @@ def authority(host: str, port: int) -> str:
 
 
 def versioning(shell: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Worker Versioning, when the shell names a build: for the worker alone."""
+    """Worker Versioning if the shell names a build; for the worker only."""
     return {name: shell[name] for name in VERSIONING if shell.get(name)} if shell.get(VERSIONING[0]) else {}
 
 
 def metrics(host: str, port: int, shell: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Where one process offers its metrics, when the shell wants Prometheus: at one port there is room for one."""
+    """One process's metrics address, if the shell wants Prometheus; one port serves one process."""
     if shell.get("OTEL_METRICS_EXPORTER", "").strip() != "prometheus":
         return {}
     bracketed = authority(host, port).rpartition(":")[0]
@@ -126,9 +123,8 @@ def metrics(host: str, port: int, shell: Mapping[str, str] = os.environ) -> dict
 
 
 def _looks(folder: Path, given: Mapping[str, str]) -> dict[str, str]:
-    """The company of the examples, and the first page of documents where its library is installed.
-
-    Whoever names a company of their own gets neither our logo nor our contact beside it.
+    """The company of the examples, and first pages of documents if the library is installed. Another company's name
+    gets neither our logo nor our contact.
     """
     preview = {"COUNTERSIGN_PREVIEW": "on" if find_spec("pypdfium2") else "off"}
     if "COUNTERSIGN_COMPANY" in given:
@@ -172,14 +168,14 @@ def _of_messaging(kept: FolderState, sandbox: str) -> dict[str, str]:
 
 
 def looks_of(shell: Mapping[str, str]) -> dict[str, str]:
-    """The shell without those of our settings that would change what happens."""
+    """The shell without settings that change more than the appearance."""
     return {
         name: text for name, text in shell.items() if not name.startswith(PREFIX) or name.removeprefix(PREFIX) in LOOKS
     }
 
 
 def _given(shell: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """The shell's settings of ours, files by their whole paths; `StackFailure` for what the stack must set itself."""
+    """Our settings in the shell, with absolute paths; `StackFailure` for those that the stack sets itself."""
     ours = {name: text.strip() for name, text in shell.items() if name.startswith(PREFIX) and text.strip()}
     ours.pop(_FOLDER, None)  # It chose the folder, unless the command line did.
     must = [name for name in ours if {_plain(name), _plain(name).removesuffix(_FILE)} & {*MUST_SET}]
@@ -196,13 +192,13 @@ def _plain(name: str) -> str:
 
 
 REQUEST: Final = Path("example", "msa.yaml")
-"""The request to start first, in the data folder."""
+"""The example request in the data folder."""
 _SOURCE: Final = Path(__file__).parent.with_name("examples")
 _SANDBOX: Final = re.compile(r"https?://[^/\s\"']+(?=/_sandbox/)")
 
 
 def lay_out(data: Path, sandbox: str) -> None:
-    """Write what is not there yet. What is there may have been edited: only the sandbox's address in it changes."""
+    """Write missing examples. Existing ones may have been edited: only the sandbox's address is updated."""
     folder = (data / REQUEST).parent
     folder.mkdir(parents=True, exist_ok=True)
     for source in _SOURCE.iterdir():
@@ -221,7 +217,7 @@ def _write(source: Path, target: Path, sandbox: str) -> None:
 
 
 def _readdress(file: Path, sandbox: str) -> None:
-    """The ports of a stack may differ from those of its last start."""
+    """Ports may differ from those of the last start."""
     before = file.read_bytes().decode(errors="surrogateescape")
     after = _SANDBOX.sub(lambda _: sandbox, before)
     if after != before:
@@ -232,7 +228,7 @@ LOOPBACK: Final = "127.0.0.1"
 
 
 def only_loopback(host: str) -> str:
-    """The loopback address that `host` is; `StackFailure` for any other."""
+    """The loopback address of `host`; `StackFailure` for any other."""
     try:
         address = ipaddress.ip_address(LOOPBACK if host == "localhost" else host)
     except ValueError:

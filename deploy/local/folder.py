@@ -1,7 +1,5 @@
-"""The data folder of the laptop stack: what a second start continues with, and what other terminals read.
-
-`kept.json` has the ports and the generated secrets, `dev.json` the addresses while the stack runs; both are readable
-by their owner only.
+"""The data folder of the laptop stack: `kept.json` has ports and generated secrets for the next start, `dev.json` the
+addresses while it runs. Both are readable by their owner only.
 """
 
 import fcntl
@@ -25,14 +23,12 @@ from starter.config.environment import DEV_FILE
 _OWNER_ONLY: Final = 0o600
 _LOCK: Final = "lock"
 _PORTS: Final = range(20_000, 32_768)
-"""Below those that systems give to outgoing connections: one of these could come between choosing and listening."""
+"""Below the ephemeral range: an outgoing connection could take such a port between choosing and listening."""
 _TRIES: Final = 100
 
 
 @dataclass(frozen=True)
 class Ports:
-    """Where the processes listen."""
-
     temporal: int
     web_ui: int
     temporal_http: int
@@ -44,14 +40,14 @@ class Ports:
 
     @classmethod
     def free(cls, host: str, wished: Mapping[str, int]) -> Self:
-        """The wished ports that are free, free ones for the others."""
+        """The wished ports where free, else others."""
         with ExitStack() as held:
             return cls(**{field.name: _hold(host, wished.get(field.name), held) for field in fields(cls)})
 
 
 @dataclass(frozen=True)
 class Secrets:
-    """What the parts of the stack prove themselves to each other with; made once per folder."""
+    """Secrets between the parts of the stack; made once per folder."""
 
     link: str
     segment: str
@@ -63,20 +59,20 @@ class Secrets:
 
     @classmethod
     def made(cls, known: Mapping[str, str]) -> Self:
-        """The known ones, and new ones for the others."""
+        """The known ones, and new ones for the rest."""
         return cls(**{field.name: known.get(field.name) or secrets.token_urlsafe(32) for field in fields(cls)})
 
 
 @dataclass(frozen=True)
 class FolderState:
-    """What the folder remembers."""
+    """The content of `kept.json`."""
 
     ports: Ports
     secrets: Secrets
 
 
 class _EarlierState(BaseModel):
-    """What `kept.json` says of earlier starts, which may have been those of another version."""
+    """`kept.json` of an earlier start, perhaps of another version."""
 
     ports: Mapping[str, Annotated[int, Field(ge=1, le=65535)]] = {}
     secrets: Mapping[str, str] = {}
@@ -90,7 +86,7 @@ class DataFolder:
 
     @property
     def logs(self) -> Path:
-        """Where each process has its log."""
+        """Folder of the processes' logs."""
         return self.path / "logs"
 
     @property
@@ -100,9 +96,8 @@ class DataFolder:
 
     @contextmanager
     def taken(self) -> Iterator[None]:
-        """Hold the folder; `StackFailure` when another stack has it. The lock ends with this process at the latest.
-
-        Addresses that a killed stack left behind are gone from then on.
+        """Lock the folder; `StackFailure` if another stack has it. The lock ends with this process. Removes addresses
+        left by a killed stack.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -117,7 +112,7 @@ class DataFolder:
             os.close(lock)
 
     def discard(self) -> None:
-        """Remove the folder, unless a stack has it, or is about to take it: then there is no lock yet."""
+        """Remove the folder, unless a stack has it or is about to lock it."""
         with ExitStack() as closing, suppress(OSError):
             lock = os.open(self.path / _LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
             closing.callback(os.close, lock)
@@ -125,7 +120,7 @@ class DataFolder:
             shutil.rmtree(self.path, ignore_errors=True)
 
     def kept(self, host: str) -> FolderState:
-        """Ports and secrets of the earlier starts, completed and written down."""
+        """Ports and secrets of earlier starts, completed and stored."""
         file = self.path / "kept.json"
         known = _EarlierState()
         with suppress(FileNotFoundError):
@@ -145,7 +140,7 @@ class DataFolder:
 
     @contextmanager
     def announced(self, addresses: Mapping[str, Any]) -> Iterator[None]:
-        """`dev.json` stands there for as long as the block runs."""
+        """Has `dev.json` while the block runs."""
         _write_whole(self.dev_file, addresses)
         try:
             yield
@@ -159,7 +154,7 @@ def _hold(host: str, wished: int | None, held: ExitStack) -> int:
         if port is None:
             continue
         listener = held.enter_context(socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET))
-        # Ours of the last start may still be winding up; with this a new one could be bound by two at once.
+        # Those of the last start may still be closing; on a new port this would allow two listeners.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(port == wished))
         with suppress(OSError):
             listener.bind((host, port))

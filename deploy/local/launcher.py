@@ -1,7 +1,5 @@
-"""Runs a command that cannot outlive whoever started it: `python launcher.py PARENT_PID COMMAND…`.
-
-On Linux the kernel ends the command when the parent dies, however it dies. Elsewhere the launcher stays beside the
-command and ends it when the parent is gone.
+"""Runs a command that cannot outlive its parent: `python launcher.py PARENT_PID COMMAND…`. On Linux the kernel ends the
+command when the parent dies; elsewhere the launcher stays and ends it.
 """
 
 import ctypes
@@ -19,7 +17,7 @@ _PARENT_GONE = 1
 
 
 def main(arguments: list[str]) -> int:
-    """Become the command (Linux), or watch over it; 1 when the parent has died before it began."""
+    """Become the command (Linux), or watch it; 1 if the parent has died before."""
     parent, command = int(arguments[0]), arguments[1:]
     if platform.system() != "Linux":
         return watch(parent, command)
@@ -31,7 +29,7 @@ def main(arguments: list[str]) -> int:
 
 
 def watch(parent: int, command: list[str]) -> int:
-    """Run the command until it ends or the parent is gone; signals to end are passed on. Returns its code."""
+    """Run the command until it ends or the parent is gone; passes signals on. Returns its code."""
     child = subprocess.Popen(command)  # noqa: S603  the command comes from the supervisor's own code
 
     def pass_on(number: int, _: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""One process of the laptop stack: started with its log in a file, waited for by its own readiness, ended in time."""
+"""A process of the laptop stack: log file, readiness, end within a grace."""
 
 import asyncio
 import http.client
@@ -20,12 +20,12 @@ _LOG_TAIL = 3
 
 
 class StackFailure(Exception):
-    """The stack cannot start or go on; the text is written for the person at the terminal."""
+    """The stack cannot start or continue; the text is for the terminal."""
 
 
 @dataclass(frozen=True)
 class Program:
-    """What to run. `ready` answers whether it does its work; after `grace` seconds of SIGTERM it is killed."""
+    """`ready` tells whether it works; after `grace` seconds of SIGTERM it is killed."""
 
     name: str
     title: str
@@ -35,13 +35,13 @@ class Program:
     address: str
     grace: float
     ready_file: Path | None = None
-    """What it writes once it is ready; one of an earlier start says nothing of this one."""
+    """Written once it is ready; removed before each start."""
     revived: bool = False
-    """Whether it may be started again when it ends by itself."""
+    """Whether it is restarted if it ends by itself."""
 
 
 class RunningProgram:
-    """A program that was started; it dies with this process, however this process dies."""
+    """A started program; it dies with this process."""
 
     def __init__(self, program: Program, process: asyncio.subprocess.Process, log: Path) -> None:
         self.program = program
@@ -50,7 +50,7 @@ class RunningProgram:
 
     @classmethod
     async def start(cls, program: Program, logs: Path) -> Self:
-        """Start it in a session of its own, so that Ctrl-C reaches this process alone and the order is ours."""
+        """In a session of its own, so that Ctrl-C reaches this process only, which ends the others in order."""
         log = logs / f"{program.name}.log"
         if program.ready_file:
             program.ready_file.unlink(missing_ok=True)
@@ -66,7 +66,7 @@ class RunningProgram:
         return cls(program, process, log)
 
     async def until_ready(self, within: float) -> None:
-        """Wait for its readiness; `StackFailure` when it ends before, or is not ready `within` so many seconds."""
+        """Wait for readiness; `StackFailure` if it ends before, or is not ready `within` these seconds."""
         try:
             async with asyncio.timeout(within):
                 while not await self.program.ready():
@@ -77,16 +77,16 @@ class RunningProgram:
             raise StackFailure(f"{self.program.title} was not ready within {within:.0f} s{self._see_log()}") from None
 
     async def ended(self) -> StackFailure:
-        """What to say when it ended by itself; waits for that."""
+        """Wait until it ends by itself."""
         await self._process.wait()
         return self.failure()
 
     def failure(self) -> StackFailure:
-        """That it ended although nobody asked it to, with the last words of its log."""
+        """That it ended by itself, with the last lines of its log."""
         return StackFailure(f"{self.program.title} ended by itself ({self.ending}){self._see_log()}")
 
     async def stop(self) -> None:
-        """SIGTERM, and SIGKILL when its grace is over."""
+        """SIGTERM, and SIGKILL after its grace."""
         with suppress(ProcessLookupError):
             self._process.terminate()
         try:
@@ -97,16 +97,15 @@ class RunningProgram:
 
     @property
     def pid(self) -> int:
-        """Its process id."""
         return self._process.pid
 
     @property
     def exit_code(self) -> int | None:
-        """What it ended with, negative for a signal; None while it runs."""
+        """Negative for a signal; None while it runs."""
         return self._process.returncode
 
     def kill(self) -> None:
-        """End it and everything it started at once."""
+        """Kill it and its children."""
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
 
@@ -132,7 +131,7 @@ _PATIENCE = 2.0
 
 
 def answers(url: str) -> Probe:
-    """Ready when a GET of `url` is answered with 200."""
+    """Ready when a GET of `url` returns 200."""
 
     async def probe() -> bool:
         return await asyncio.to_thread(_status, url) == http.client.OK

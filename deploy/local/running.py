@@ -1,4 +1,4 @@
-"""A laptop stack at work: its folder taken, its processes started in order, watched, and ended in order."""
+"""A running laptop stack: folder locked, processes started in order, watched, and ended in order."""
 
 import asyncio
 import os
@@ -22,8 +22,7 @@ _PAUSE = 0.2
 
 async def make_current(binary: str, address: str, environment: Mapping[str, str], versioning: Mapping[str, str]) -> str:
     """Make the worker's version the current one of its deployment; returns its name. `StackFailure` if refused.
-
-    The server knows a version only once its worker has asked for work, so it is told until it does.
+    Repeated until the server knows the version, which it does once the worker polls.
     """
     deployment = versioning.get("TEMPORAL_DEPLOYMENT_NAME", "countersign")
     build_id = versioning["TEMPORAL_WORKER_BUILD_ID"]
@@ -51,7 +50,7 @@ async def _told(command: tuple[str, ...], environment: Mapping[str, str]) -> tup
     )
     try:
         _, said = await process.communicate()
-    finally:  # Whoever does not wait for the answer any more leaves nothing behind.
+    finally:  # A cancelled wait leaves no process behind.
         with suppress(ProcessLookupError):
             process.kill()
         await process.wait()
@@ -63,12 +62,12 @@ Say = Callable[[str], None]
 _OWNER_ONLY: Final = 0o077
 _READY_WITHIN: Final = 30.0
 REVIVED_AT_MOST: Final = 3
-"""How often, in a minute, something that ends by itself is started again: more of it is a fault to look at."""
+"""Restarts in a minute of a process that ends by itself; more are a fault."""
 _STOP_WITHIN: Final = 60.0
 
 
 class RunningStack:
-    """The stack of one folder, and those of its programs that were started; `clock` counts seconds."""
+    """The stack of one folder, and its started programs; `clock` counts seconds."""
 
     def __init__(self, plan: Stack, clock: Callable[[], float] = monotonic) -> None:
         self.plan = plan
@@ -77,7 +76,7 @@ class RunningStack:
 
     @asynccontextmanager
     async def up(self, say: Say) -> AsyncIterator[None]:
-        """Everything is started and ready, and other programs find it while the block runs; `StackFailure` if not."""
+        """All are started and ready, and other programs find them while the block runs; else `StackFailure`."""
         try:
             await self._bring_up(say)
         except ExceptionGroup as failures:
@@ -86,9 +85,8 @@ class RunningStack:
             yield
 
     async def until_one_ends(self, say: Say | None = None) -> StackFailure:
-        """Wait until a process ends by itself that is not started again; what to say about it.
-
-        Without `say` none is. Worker and receiver may be, at most `REVIVED_AT_MOST` times in a minute.
+        """Wait until a process ends for good. With `say` worker and web process are restarted, at most
+        `REVIVED_AT_MOST` times in a minute.
         """
         revivals: deque[float] = deque(maxlen=REVIVED_AT_MOST)
         while True:
@@ -112,17 +110,17 @@ class RunningStack:
 
     @property
     def failures(self) -> tuple[StackFailure, ...]:
-        """What to say about the processes that have ended by themselves so far."""
+        """Of the processes that have ended by themselves so far."""
         return tuple(program.failure() for program in self._started if program.exit_code is not None)
 
     def kill(self, name: str) -> None:
-        """End one process at once, as a machine does that has no memory left."""
+        """Kill one process, as a machine without memory does."""
         for program in self._started:
             if program.program.name == name:
                 program.kill()
 
     async def tear_down(self) -> None:
-        """End the worker first and the server last, so that nobody works against something that is gone."""
+        """The worker first and the server last, so that none uses a service that is gone."""
         order = [self.plan.worker, *reversed(self.plan.first)]
         for program in sorted(self._started, key=lambda one: order.index(one.program)):
             await program.stop()
@@ -144,11 +142,10 @@ class RunningStack:
         await self._set_up()
 
     async def _set_up(self) -> None:
-        """What `countersign init` makes in the namespace; the worker does not start without its search attributes.
-
-        The server makes those it is told of with a new database only: one of an older version lacks the newer ones.
+        """As `countersign init`; the worker needs the search attributes. The server creates those on its command line
+        only with a new database, so an older one lacks newer ones.
         """
-        # Imported meanwhile: the processes do not wait for a client of Temporal's that only this needs.
+        # Imported here, in parallel to the start of the processes: only this needs a Temporal client.
         from starter.boot.context import connected  # noqa: PLC0415
         from starter.nexus.endpoint import ensure_endpoint  # noqa: PLC0415
         from starter.temporal.reconciliation import ensure_schedule  # noqa: PLC0415
@@ -171,11 +168,10 @@ class RunningStack:
 
 @asynccontextmanager
 async def planned(data: Path, host: str, shell: Mapping[str, str]) -> AsyncIterator[RunningStack]:
-    """The stack on the folder `data`, which has the examples in it; whatever is started in the block ends with it.
-
-    `StackFailure` when another stack has the folder, and as for `plan`.
+    """The stack on the folder `data`, with the examples; everything started in the block ends with it. `StackFailure`
+    if another stack has the folder, and as `plan`.
     """
-    # Contracts, names and secrets are below this folder: what these processes write is for its owner.
+    # Contracts, names and secrets are below this folder: only its owner may read what these processes write.
     os.umask(_OWNER_ONLY)
     folder = DataFolder(data)
     with folder.taken():
@@ -189,7 +185,7 @@ async def planned(data: Path, host: str, shell: Mapping[str, str]) -> AsyncItera
 
 @contextmanager
 def in_one_line(command: str) -> Iterator[None]:
-    """What keeps the stack from running, a file that cannot be used among it, as one line for the terminal."""
+    """Errors of the stack and of unusable files, as one line for the terminal."""
     try:
         yield
     except StackFailure as failure:

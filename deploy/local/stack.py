@@ -1,4 +1,4 @@
-"""The laptop stack: which four processes, with which arguments, started in which order."""
+"""The four processes of the laptop stack, their arguments, and the order of starting."""
 
 import shutil
 import sys
@@ -19,11 +19,11 @@ from starter.boot import processes as modules
 from workflows.names import SEARCH_ATTRIBUTES
 
 _DYNAMIC_CONFIG = {
-    # A workflow's own clock can be moved: `countersign fast-forward`.
+    # Workflow clocks can be moved: `countersign fast-forward`.
     "frontend.WorkflowTimeSkippingEnabled": "true",
     # The default of 20 a second shows as steps of 50 ms in whatever a person waits for.
     "history.transferProcessorMaxPollRPS": "1000",
-    # Urgent work overtakes what waits, and campaigns share what is left: `priority` of every start.
+    # Urgent work overtakes what waits, and campaigns share the rest: `priority` of every start.
     "matching.useNewMatcher": "true",
     "matching.enableFairness": "true",
 }
@@ -32,20 +32,19 @@ _SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL")
 
 @dataclass(frozen=True)
 class Stack:
-    """What to start: `first` side by side, then the worker; and what to tell other programs about it."""
+    """`first` start in parallel, then the worker; with the addresses for other programs."""
 
     folder: DataFolder
     first: tuple[Program, ...]
     worker: Program
     addresses: Mapping[str, Any]
     metrics: tuple[str, ...] = ()
-    """Where receiver and worker offer their metrics, when the shell wants them to."""
+    """Metrics addresses of web process and worker, if the shell wants them."""
 
 
 def plan(folder: DataFolder, kept: FolderState, host: str, shell: Mapping[str, str]) -> Stack:
-    """The stack on this folder, with the settings of the shell; nothing is started yet.
-
-    `StackFailure` when there is no Temporal server to start, or a setting of the shell cannot be that of a stack.
+    """The stack on this folder, with the settings of the shell; starts nothing. `StackFailure` without a Temporal
+    server, or for impossible settings.
     """
     base = environment.base()
     ours = environment.of_countersign(kept, folder.path, host, shell)
@@ -101,7 +100,7 @@ def _temporal(folder: DataFolder, kept: FolderState, host: str, environment: Map
 
 
 def _kind(key: SearchAttributeKey[Any]) -> str:
-    """The type of a search attribute in the word of the `temporal` command: `KeywordList` for `…_KEYWORD_LIST`."""
+    """The type of a search attribute for the `temporal` command: `KeywordList` for `…_KEYWORD_LIST`."""
     name = IndexedValueType.Name(IndexedValueType.ValueType(int(key.indexed_value_type)))
     return name.removeprefix("INDEXED_VALUE_TYPE_").title().replace("_", "")
 
@@ -149,7 +148,7 @@ def _worker(folder: DataFolder, environment: Mapping[str, str]) -> Program:
 
 
 def temporal_binary() -> str:
-    """The Temporal command beside this Python, else on the path."""
+    """Beside this Python, else on the path."""
     for place in (sysconfig.get_path("scripts"), str(Path(sys.executable).parent), None):
         if found := shutil.which("temporal", path=place):
             return found

@@ -12,7 +12,7 @@ from deploy.sandbox.settings import SandboxSettings
 
 
 def main() -> int:
-    """Serve until SIGTERM or SIGINT; 0 at a clean end, 1 when it could not start."""
+    """Serve until SIGTERM or SIGINT; 0 at a clean end, 1 if it could not start."""
     options = _parser().parse_args()
     try:
         settings = SandboxSettings.from_environment(**({"data": options.data} if options.data else {}))
@@ -44,7 +44,7 @@ async def _serve(settings: SandboxSettings, options: argparse.Namespace) -> None
 
 
 def _announce(ready_file: Path, url: str) -> None:
-    # Renamed into place, so that whoever waits for the file never reads half of it.
+    # Renamed into place, so that a reader never gets half of it.
     half = ready_file.with_name(ready_file.name + ".half")
     half.write_text(json.dumps({"url": url}))
     half.replace(ready_file)

@@ -1,8 +1,6 @@
-"""Events of documents and the callbacks that tell of them.
-
-An event is told to the document's `events_callback_url` and to the subscriptions of its type. The body's document is a
-snapshot of the moment of delivery; its hash covers time and type of the event only. A time-out, a lost connection or a
-500 is followed by another attempt after Fibonacci steps, ten in all; any other answer is final.
+"""Events and their callbacks to the document's `events_callback_url` and to subscriptions. The document in the body is
+as of the delivery; the hash covers only time and type of the event. A time-out, a lost connection or a 500 is retried
+after Fibonacci steps, ten attempts in all; any other answer is final.
 """
 
 import asyncio
@@ -27,7 +25,7 @@ DEFAULT_DELAY = 1.0
 
 
 class Callbacks:
-    """Records events and delivers them, through faults when any are armed."""
+    """Records and delivers events, through armed faults."""
 
     def __init__(
         self, settings: SandboxSettings, memory: Memory, views: Views, schedule: JobQueue, faults: FaultBook
@@ -45,7 +43,7 @@ class Callbacks:
     def announce(
         self, event_type: str, document: CoreDocument, signer: CoreSigner | None = None, *, ok: bool = True
     ) -> None:
-        """Make the event and start telling it."""
+        """Record an event and start its delivery."""
         now = self._settings.clock()
         urls = [hook.callback_url for hook in self._memory.webhooks.where(event_type)]
         if document.events_callback_url:
@@ -64,12 +62,12 @@ class Callbacks:
         self._deliver_all(event)
 
     def resume(self) -> None:
-        """After a start: go on with the deliveries an earlier run left open."""
+        """Continue the open deliveries of an earlier run."""
         for event in self._memory.events:
             self._deliver_all(event)
 
     async def close(self) -> None:
-        """Stop delivering; what is open is continued by the next run on the same data."""
+        """Stop; the next run on the same data continues."""
         for task in list(self._running):
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
@@ -129,7 +127,7 @@ class Callbacks:
 
     async def _post(self, url: str, body: Json) -> tuple[int | None, str | None]:
         limit = self._settings.callback_timeout
-        # Made with the first callback: most sandboxes live for a few requests and never call anybody.
+        # Created with the first callback: most sandboxes never send any.
         self._client = self._client or httpx.AsyncClient(timeout=limit, trust_env=False)
         try:
             async with asyncio.timeout(limit):

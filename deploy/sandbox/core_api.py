@@ -1,4 +1,4 @@
-"""All of Core Signature's addresses."""
+"""Core Signature's API."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -26,12 +26,12 @@ T = TypeVar("T")
 
 
 def filters(request: Request, settings: SandboxSettings) -> Mapping[str, str]:
-    """What a list is asked to be narrowed to; nothing of a sandbox that ignores filters."""
+    """The filters of a list; empty if the sandbox ignores filters."""
     return {} if settings.ignores_filters else request.query_params
 
 
 def page(request: Request, views: Views, found: Sequence[T], show: Callable[[T], dict[str, Any]]) -> dict[str, Any]:
-    """The page the query asks for (`page` from 1, `limit` up to 100); raises 404 beyond the last one."""
+    """The page in the query (`page` from 1, `limit` up to 100); 404 beyond the last one."""
     limit = min(_number(request, "limit", DEFAULT_LIMIT), MOST)
     number = _number(request, "page", 1)
     last = max(1, -(-len(found) // limit))
@@ -60,8 +60,6 @@ def _number(request: Request, name: str, default: int) -> int:
 
 
 class DocumentsApi:
-    """Create, read, list, delete."""
-
     def __init__(self, world: World) -> None:
         self._world = world
 
@@ -104,17 +102,16 @@ class DocumentsApi:
 
 
 class Downloads:
-    """Files for whoever has a living link. A bearer sent along is refused: the address alone is the permission."""
+    """Files by temporary links. A bearer is refused: the address alone is the permission."""
 
     def __init__(self, world: World) -> None:
         self._world = world
 
     def routes(self) -> list[Route]:
-        """Relative to the root."""
         return [Route("/dl/{token}/{file_name}", self.item)]
 
     async def item(self, request: Request) -> Response:
-        """GET the bytes; 403 when the link is not genuine or its life is over."""
+        """GET the bytes; 403 if the link is not genuine or has expired."""
         if "authorization" in request.headers:
             what = "a bearer was sent to a pre-signed address"
             self._world.ledger.write(EntryType.VIOLATION, what=what, path="/dl/")
@@ -137,8 +134,6 @@ FILTERS = {
 
 
 class EventsApi:
-    """Read and list, newest first."""
-
     def __init__(self, world: World) -> None:
         self._world = world
 
@@ -147,11 +142,10 @@ class EventsApi:
         return [Route("/events/", self.collection), Route("/events/{uuid}/", self.item)]
 
     async def collection(self, request: Request) -> Response:
-        """GET a list, filtered by `FILTERS` and `delivered`; a new event is on it after the lag of lists."""
+        """GET a list, newest first, filtered by `FILTERS` and `delivered`; new events appear after the list lag."""
         return JSONResponse(page(request, self._world.views, self._found(request), self._world.views.event))
 
     async def item(self, request: Request) -> Response:
-        """GET one event."""
         event = self._world.memory.events.get(request.path_params["uuid"])
         if event is None:
             raise CoreRefusal.missing()
@@ -175,13 +169,11 @@ def _text(event: CoreEvent, field: str) -> str:
 
 
 class RequestsApi:
-    """Create, read, list, cancel, resend, forward."""
-
     def __init__(self, world: World) -> None:
         self._world = world
 
     def routes(self) -> list[Route]:
-        """Relative to `/api/v1`; the names of the actions follow the settings."""
+        """Relative to `/api/v1`; action names follow the settings."""
         name = self._world.settings.action_names
         item = "/signature-requests/{uuid}"
         return [
@@ -206,7 +198,7 @@ class RequestsApi:
         return JSONResponse(page(request, self._world.views, found, self._world.views.request))
 
     async def quick_create(self, request: Request) -> Response:
-        """POST document and request in one; either both come into being or neither."""
+        """POST document and request in one, atomically."""
         fields = await read_fields(request)
         new = read_document(fields, self._world.settings.max_upload_mb)
         wanted = read_request(fields, self._world.settings, document="")
@@ -217,16 +209,15 @@ class RequestsApi:
         return JSONResponse({**shown, "name": document.name, "external_id": document.external_id}, 201)
 
     async def item(self, request: Request) -> Response:
-        """GET one request."""
         return JSONResponse(self._world.views.request(self._find(request)))
 
     async def cancel(self, request: Request) -> Response:
-        """POST: end it; 409 when the document has ended already."""
+        """409 if the document has ended."""
         self._world.signing.cancel(self._find(request))
         return JSONResponse({"detail": "OK", "cancelled": True}, 201)
 
     async def resend(self, request: Request) -> Response:
-        """POST: mail those whose turn it is again."""
+        """Mail those whose turn it is again."""
         self._world.signing.resend(self._find(request))
         return JSONResponse({"detail": "OK"}, 201)
 
@@ -279,8 +270,6 @@ EVENT_TYPES = frozenset(
 
 
 class WebhooksApi:
-    """Create, read, list, change, delete."""
-
     def __init__(self, world: World) -> None:
         self._world = world
 
@@ -350,7 +339,7 @@ def core_routes(world: World) -> list[BaseRoute]:
         Route("/tenants/{tenant}/oauth2/token", token, methods=["POST"]),
         Route("/otdstenant/{tenant}/oauth2/token", token, methods=["POST"]),
         Route("/api/v1/docs/", docs),
-        # Django answers a missing slash with an error, not with a helpful redirect.
+        # Django answers a missing slash with an error, without a redirect.
         Mount(
             "/api/v1",
             Router(api, redirect_slashes=False),

@@ -1,4 +1,4 @@
-"""Reading a request body field by field, collecting errors as Django REST Framework words them."""
+"""Reads request bodies field by field, with errors as Django REST Framework words them."""
 
 import re
 from base64 import b64decode
@@ -20,7 +20,7 @@ REQUIRED = "This field is required."
 
 
 class Fields:
-    """One JSON object; each reader returns a usable value or notes what is wrong and returns a neutral one."""
+    """One JSON object; each reader returns a usable value, or records an error and returns a neutral one."""
 
     def __init__(self, body: Any) -> None:
         self.errors: dict[str, Any] = {}
@@ -34,20 +34,17 @@ class Fields:
         return self._body.get(name) is not None
 
     def raw(self, name: str) -> Any:
-        """The value as it came."""
         return self._body.get(name)
 
     def fail(self, name: str, message: str) -> None:
-        """Note an error of a field."""
         self.errors.setdefault(name, []).append(message)
 
     def check(self) -> None:
-        """Raise `CoreRefusal` with everything that was noted."""
+        """Raise `CoreRefusal` with all recorded errors."""
         if self.errors:
             raise CoreRefusal(400, self.errors)
 
     def text(self, name: str, *, required: bool = False, longest: int = LONGEST_TEXT) -> str | None:
-        """A string of at most `longest` characters."""
         value = self._body.get(name)
         if value is None:
             if required:
@@ -66,7 +63,6 @@ class Fields:
         return None
 
     def integer(self, name: str, *, least: int = 0) -> int | None:
-        """A whole number of at least `least`."""
         value = self._body.get(name)
         if value is None:
             return None
@@ -78,7 +74,6 @@ class Fields:
         return value
 
     def flag(self, name: str, *, default: bool = False) -> bool:
-        """A boolean."""
         value = self._body.get(name)
         if value is None:
             return default
@@ -88,7 +83,6 @@ class Fields:
         return value
 
     def choice(self, name: str, choices: tuple[str, ...], default: str) -> str:
-        """One of the choices."""
         value = self._body.get(name)
         if value is None:
             return default
@@ -98,7 +92,7 @@ class Fields:
         return str(value)
 
     def url(self, name: str, *, required: bool = False) -> str | None:
-        """An http or https address."""
+        """An absolute http or https URL."""
         value = self.text(name, required=required, longest=2100)
         if value is not None and not is_url(value):
             self.fail(name, "Enter a valid URL.")
@@ -106,7 +100,7 @@ class Fields:
         return value
 
     def email(self, name: str, *, required: bool = False) -> str:
-        """An e-mail address; empty when there is none."""
+        """Empty if missing."""
         value = self.text(name, required=required)
         if value is not None and not EMAIL.fullmatch(value):
             self.fail(name, "Enter a valid email address.")
@@ -114,7 +108,7 @@ class Fields:
 
 
 def is_url(text: str) -> bool:
-    """Whether the text is an absolute http or https address."""
+    """Whether it is an absolute http or https URL."""
     try:
         parts = urlsplit(text)
     except ValueError:
@@ -123,7 +117,7 @@ def is_url(text: str) -> bool:
 
 
 async def read_fields(request: Request) -> Fields:
-    """The JSON object of a call; raises `CoreRefusal` for another media type or what is no JSON object."""
+    """The JSON object of a call; `CoreRefusal` for another media type or other JSON."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip()
     if kind != "application/json":
         raise CoreRefusal.because(415, f'Unsupported media type "{kind}" in request.')
@@ -142,7 +136,7 @@ FARTHEST_ORDER = 1_000
 
 
 def read_document(fields: Fields, max_upload_mb: int) -> NewDocument:
-    """The document a body describes; of use only when no errors were noted (`fields.check()`)."""
+    """Usable only without recorded errors (`fields.check()`)."""
     content, file_name = _source(fields, max_upload_mb)
     return NewDocument(
         content=content,
@@ -157,7 +151,7 @@ def read_document(fields: Fields, max_upload_mb: int) -> NewDocument:
 
 
 def read_request(fields: Fields, settings: SandboxSettings, document: str) -> CoreRequest:
-    """The request a body describes, the sender standing first; raises `CoreRefusal` when anything is wrong."""
+    """The request of a body, the sender first; raises `CoreRefusal`."""
     who = fields.choice("who", ("m", "mo", "o"), "o")
     sender = CoreSigner(
         email=fields.email("from_email") or settings.sender_email, needs_to_sign=who != "o", is_sender=True
@@ -184,7 +178,7 @@ def read_request(fields: Fields, settings: SandboxSettings, document: str) -> Co
 
 
 def find_document(fields: Fields, memory: Memory) -> CoreDocument:
-    """The document a request is about, by absolute or relative address; it must be free and unfinished."""
+    """A request's document, by absolute or relative address; it must be free and unfinished."""
     reference = fields.text("document", required=True, longest=2100)
     fields.check()
     match = DOCUMENT_PATH.fullmatch(urlsplit(reference or "").path)
@@ -206,7 +200,7 @@ def _source(fields: Fields, max_upload_mb: int) -> tuple[bytes, str]:
     if given == ["file_from_content"]:
         return _uploaded(fields, max_upload_mb)
     address = fields.url(given[0]) or ""
-    # Nothing is fetched: the stand-in reaches out to nobody but callback addresses.
+    # Nothing is fetched: the sandbox calls only callback addresses.
     return f"Document made from {address}".encode(), (fields.text("name") or "template") + ".txt"
 
 

@@ -28,8 +28,6 @@ CALLBACK_METHODS = frozenset({CALLBACK, "POST", "*"})
 
 
 class FaultKind(StrEnum):
-    """What goes wrong."""
-
     REFUSE = "refuse"
     CUT = "cut"
     SLOW = "slow"
@@ -58,12 +56,12 @@ class FaultKind(StrEnum):
 CALLBACK_FAULTS = frozenset(
     {FaultKind.DROP, FaultKind.DUPLICATE, FaultKind.REORDER, FaultKind.DELAY, FaultKind.FORGE, FaultKind.SWAP}
 )
-# What happens to the answer of a call that took effect; every other fault comes before any effect.
+# These change the answer of a call that took effect; all other faults come before any effect.
 AFTER_EFFECT = frozenset({FaultKind.CUT, FaultKind.SLOW, FaultKind.DRIP, FaultKind.TRUNCATE})
 
 
 def _word(value: object) -> object:
-    """A status may be a number in JSON too."""
+    """A status may be a number in JSON."""
     return str(value) if isinstance(value, int) else value
 
 
@@ -107,7 +105,7 @@ class ArmedFault(BaseModel):
 
     @model_validator(mode="after")
     def _can_strike(self) -> Self:
-        """One that never could would let a test pass for the wrong reason."""
+        """A fault that can never hit would let a test pass for the wrong reason."""
         method = self.method.upper()
         if self.fault in CALLBACK_FAULTS and method not in CALLBACK_METHODS:
             raise ValueError(f"{self.fault} is a fault of callbacks: method has to be POST, CALLBACK or *")
@@ -116,7 +114,7 @@ class ArmedFault(BaseModel):
         return self
 
     def matches(self, method: str, paths: tuple[str, ...], body: bytes) -> bool:
-        """Whether it is about such a request at all, that goes by any of these paths."""
+        """Whether it is about such a request, by any of these paths."""
         of_callbacks = self.fault in CALLBACK_FAULTS
         if of_callbacks != (method == CALLBACK) or not any(fnmatchcase(path, self.path) for path in paths):
             return False
@@ -125,7 +123,7 @@ class ArmedFault(BaseModel):
         return self.contains is None or self.contains.encode() in body
 
     def strikes(self) -> bool:
-        """Count one match; true when this one is to be hit."""
+        """Count a match; True if it is to be hit."""
         if self.times is not None and self._hits >= self.times:
             return False
         self._seen += 1
@@ -135,30 +133,28 @@ class ArmedFault(BaseModel):
         return True
 
     def shown(self) -> dict[str, object]:
-        """The fault as asked for, with how often it matched and hit."""
+        """The fault as requested, with counts of matches and hits."""
         return {**self.model_dump(mode="json", exclude_defaults=True), "seen": self._seen, "hits": self._hits}
 
 
 class FaultBook:
-    """The armed faults in order; the first that strikes is the one that happens."""
+    """Armed faults in order; the first that strikes counts."""
 
     def __init__(self) -> None:
         self._faults: list[ArmedFault] = []
 
     def arm(self, fault: ArmedFault) -> None:
-        """Add one fault behind the others."""
         self._faults.append(fault)
 
     def clear(self) -> None:
-        """Disarm all."""
         self._faults.clear()
 
     def armed(self) -> list[ArmedFault]:
-        """All faults, the spent ones too."""
+        """All faults, including spent ones."""
         return list(self._faults)
 
     def take(self, method: str, *paths: str, body: bytes = b"") -> ArmedFault | None:
-        """The fault this request or callback is hit by, if any; a callback goes by its event's type and its address."""
+        """The fault that hits this request or callback, if any; a callback matches by event type or address."""
         for fault in self._faults:
             if fault.matches(method, paths, body) and fault.strikes():
                 return fault

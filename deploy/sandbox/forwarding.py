@@ -1,7 +1,5 @@
-"""Hand-off calls on their way to somebody's own receiver: what it answers is what the caller gets.
-
-Whoever wants them says so again and again (`countersign handoff listen`): one that was killed is not forwarded to any
-more after `LEASE`, and the sandbox then takes the calls itself.
+"""Forwards hand-off calls to a developer's own receiver, whose answer the caller gets. The listener (`countersign
+handoff listen`) renews its lease; after `LEASE` without renewal the sandbox takes the calls itself.
 """
 
 import asyncio
@@ -13,9 +11,9 @@ import httpx
 from deploy.sandbox.settings import Clock
 
 LEASE = 5.0
-"""Seconds for which a wish to be forwarded to counts."""
+"""Seconds of a lease."""
 ANSWERS_WITHIN = 8.0
-"""Seconds: a caller hangs up after ten."""
+"""Seconds: callers hang up after ten."""
 FORWARDED_AT_ONCE = 20
 TOLD_HEADERS = ("content-type", "webhook-id", "webhook-timestamp", "webhook-signature")
 ANSWERED_HEADERS = ("retry-after", "webhook-delivery")
@@ -23,7 +21,7 @@ ANSWERED_HEADERS = ("retry-after", "webhook-delivery")
 
 @dataclass(frozen=True)
 class Forwarded:
-    """What became of a call: its answer, or `error` where there was none."""
+    """The receiver's answer, or `error`."""
 
     to: str
     status: int | None
@@ -32,8 +30,6 @@ class Forwarded:
 
 
 class Forwarding:
-    """To whom hand-off calls go on, if to anybody."""
-
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._to: str | None = None
@@ -42,19 +38,18 @@ class Forwarding:
 
     @property
     def to(self) -> str | None:
-        """The address, None where nobody wants them now."""
+        """The receiver's address, or None."""
         return self._to if self._clock() < self._until else None
 
     def want(self, to: str) -> None:
-        """Forward to this address for `LEASE`; the last who says so counts."""
+        """Forward to this address for `LEASE`; the last call wins."""
         self._to, self._until = to, self._clock() + LEASE
 
     def end(self) -> None:
-        """Forward to nobody."""
         self._to = None
 
     async def forward(self, body: bytes, headers: Mapping[str, str]) -> Forwarded | None:
-        """The answer of the receiver that wants the calls; None where none does."""
+        """The receiver's answer; None without a receiver."""
         to = self.to
         if to is None:
             return None

@@ -1,4 +1,4 @@
-"""What every request passes first: it is read whole, hit by a fault if one is armed, recorded, and answered."""
+"""The outermost layer: reads each request whole, applies an armed fault, records, and answers."""
 
 import asyncio
 import json
@@ -47,12 +47,11 @@ class SandboxAnswer:
     body: bytes
 
     def with_headers(self, *more: Header) -> "SandboxAnswer":
-        """The same answer with further headers."""
         return replace(self, headers=(*self.headers, *more))
 
 
 def faulty(fault: ArmedFault, path: str, now: float) -> SandboxAnswer | None:
-    """The answer a fault gives instead of the real one; None for faults that give none or keep the real one."""
+    """A fault's answer in place of the real one; None for faults without answer, or with the real one."""
     match fault.fault:
         case FaultKind.HTML:
             return _html(200, "Maintenance")
@@ -82,7 +81,7 @@ def _error(fault: ArmedFault, status: int, path: str, now: float) -> SandboxAnsw
 
 
 def shape_of(path: str) -> str:
-    """The dialect in which the service behind a path words its errors."""
+    """The dialect of errors of the service behind a path."""
     if path.endswith("/oauth2/token"):
         return "oauth"
     if path.startswith("/v1/projects/"):
@@ -119,14 +118,14 @@ def _html(status: int, title: str) -> SandboxAnswer:
     return SandboxAnswer(status, ((b"content-type", b"text/html; charset=utf-8"),), HTML.format(title).encode())
 
 
-# SO_LINGER with zero seconds: closing sends RST instead of FIN and throws away what was still to be sent.
+# SO_LINGER with zero seconds: closing sends RST instead of FIN and discards unsent data.
 LINGER_NOT = struct.pack("ii", 1, 0)
 DEFAULT_SLOW = 3.0
 DEFAULT_DRIP = 1.0
 
 
 class ClientLine:
-    """The connection one request came over."""
+    """The connection of one request."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._transport = cast("asyncio.Transport | None", scope.get("state", {}).get("transport"))
@@ -134,7 +133,7 @@ class ClientLine:
         self._send = send
 
     async def answer(self, answer: SandboxAnswer, fault: ArmedFault | None) -> None:
-        """Send the answer the way the fault wants it sent."""
+        """Send the answer as the fault says."""
         match fault.fault if fault else None:
             case FaultKind.CUT | FaultKind.REFUSE:
                 await self.tear()
@@ -167,7 +166,7 @@ class ClientLine:
         await self._send({"type": "http.response.body", "body": half, "more_body": True})
         if self._transport is None:
             raise ConnectionResetError("the sandbox truncates the answer")
-        # Closing flushes what was written: the client gets half a body and then the end of the stream.
+        # Closing flushes the written data: the client gets half a body and then the end of the stream.
         self._transport.close()
         await self._disconnected()
 
@@ -194,7 +193,7 @@ class ClientLine:
         return True
 
     async def _disconnected(self) -> None:
-        # The server takes a return without an answer for a crash, unless it has seen the client leave before.
+        # The server takes a return without an answer for a crash, unless the client has disconnected before.
         while (await cast("Awaitable[dict[str, object]]", self._receive()))["type"] != "http.disconnect":
             pass
 
@@ -212,7 +211,7 @@ TOLD_PREFIXES = ("webhook-", "x-idempotency-", "x-mra-")
 TARGETS = "/_sandbox/targets/"
 UNRECORDED = ("/_sandbox/", "/inbox/", "/assets/", "/favicon.ico", "/healthz")
 TOO_LARGE = SandboxAnswer(413, ((b"content-type", b"application/json"),), b'{"detail":"Request body too large."}')
-# A page may show itself in the application's frame, and nothing foreign may be in the page.
+# A page may be framed by the application, and must not contain anything foreign.
 POLICY = (
     b"default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; "
     b"form-action 'self'; base-uri 'none'"
@@ -221,7 +220,7 @@ POLICY = (
 
 @dataclass(frozen=True)
 class RecordedVisit:
-    """One request as it came."""
+    """A request as it came."""
 
     at: float
     method: str
@@ -232,14 +231,12 @@ class RecordedVisit:
 
 
 class Front:
-    """The outermost part of the sandbox."""
-
     def __init__(self, app: ASGIApp, world: World) -> None:
         self._app = app
         self._world = world
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request; the effects of a call are complete before anything of its answer leaves."""
+        """Serve one request; its effects are complete before the answer begins."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -291,7 +288,7 @@ class Front:
 
         async def receive() -> Message:
             if not waiting:
-                # Files watch for a client that leaves while they are sent; here nothing is sent yet.
+                # File responses watch for a disconnect while sending; nothing is sent yet here.
                 await asyncio.Event().wait()
             return waiting.pop()
 
@@ -347,7 +344,7 @@ def _recorded(visit: RecordedVisit) -> Any:
 
 
 def redacted(value: Any) -> Any:
-    """The value without secrets, and with files reduced to what they are."""
+    """The value without secrets, with files reduced to name and hash."""
     if isinstance(value, list):
         return [redacted(item) for item in value]
     if not isinstance(value, dict):

@@ -40,8 +40,6 @@ Entry = dict[str, Any]
 
 
 class EntryType(StrEnum):
-    """What an entry of the ledger tells of."""
-
     REQUEST = "request"
     TOKEN_ISSUED = "token_issued"  # noqa: S105
     DOCUMENT_CREATED = "document_created"
@@ -66,7 +64,7 @@ class EntryType(StrEnum):
 
 
 class SandboxLedger:
-    """Entries are numbered from 1 without a gap and never change."""
+    """Entries are numbered from 1 without gaps and never change."""
 
     def __init__(self, database: sqlite3.Connection, clock: Clock) -> None:
         self._database = database
@@ -76,10 +74,10 @@ class SandboxLedger:
         ]
 
     def write(self, entry_type: EntryType, **facts: Any) -> None:
-        """Append one entry; it happened now unless the facts have an `at` (epoch seconds)."""
+        """Append one entry, as of now unless the facts have an `at` (epoch seconds)."""
         n = len(self._entries) + 1
         at = iso(facts.pop("at", self._clock()))
-        # What was received may spell NaN or half a surrogate pair: neither may keep the ledger from being read.
+        # Received values may contain NaN or half a surrogate pair, which must not break reading.
         told = json.dumps({"n": n, "at": at, "type": entry_type.value, **facts}, ensure_ascii=False)
         text = told.encode(errors="replace").decode()
         self._entries.append(json.loads(text, parse_constant=str))

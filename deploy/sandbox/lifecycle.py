@@ -1,4 +1,4 @@
-"""The life of a document: uploaded, converted, ended, deleted."""
+"""The lifecycle of a document: upload, conversion, end, deletion."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ DAY = 86_400.0
 
 @dataclass(frozen=True)
 class NewDocument:
-    """What a document is made of. Content that is no PDF and does not claim to be one becomes one."""
+    """Content of a document; text that does not claim to be a PDF is converted to one."""
 
     content: bytes
     file_name: str
@@ -50,7 +50,7 @@ class Lifecycle:
         self._when_converted = when_converted
 
     def create(self, new: NewDocument) -> CoreDocument:
-        """Keep the upload; it starts converting."""
+        """Store the upload and start its conversion."""
         now = self._settings.clock()
         document = CoreDocument(
             name=new.name,
@@ -74,12 +74,12 @@ class Lifecycle:
         return document
 
     def resume(self) -> None:
-        """After a start: go on with the documents an earlier run left in the middle."""
+        """Continue unfinished documents of an earlier run."""
         for document in self._memory.documents:
             self._watch(document)
 
     def move(self, document: CoreDocument, status: CoreStatus) -> None:
-        """Change the status and say so in the ledger."""
+        """Change the status, with a ledger entry."""
         was, document.status, document.modified = document.status, status, self._settings.clock()
         self._memory.documents.save(document)
         self._memory.ledger.write(
@@ -91,7 +91,7 @@ class Lifecycle:
         )
 
     def end(self, document: CoreDocument, request: CoreRequest | None, status: CoreStatus, event: str) -> None:
-        """Bring the document to an end; a signed or declined one gets its final copy and its signing log."""
+        """End the document; a signed or declined one gets its final copy and signing log."""
         if request and status in {CoreStatus.SIGNED, CoreStatus.DECLINED}:
             self._seal(document, request, event)
         self.move(document, status)
@@ -101,14 +101,14 @@ class Lifecycle:
             self._mailroom.tell_ending(event, request, document)
 
     def expire(self, document: CoreDocument) -> bool:
-        """End an unfinished document as expired; false when it had ended before."""
+        """End it as expired; False if it had ended."""
         if document.status not in UNFINISHED:
             return False
         self.end(document, self._memory.request_of(document), CoreStatus.EXPIRED, "expired")
         return True
 
     def delete(self, document: CoreDocument) -> None:
-        """Forget the document and its request; links to it are dead from now on."""
+        """Delete the document and its request; links to it become invalid."""
         if request := self._memory.request_of(document):
             self._memory.requests.drop(request)
         self._memory.documents.drop(document)

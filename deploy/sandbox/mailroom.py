@@ -1,4 +1,4 @@
-"""Core Signature's own mails, and what cloud messaging delivers. They are not sent anywhere: the inbox shows them."""
+"""Mails of Core Signature and messages of cloud messaging; not sent, but shown in the inbox."""
 
 from deploy.sandbox.ledger import EntryType
 from deploy.sandbox.memory import Memory
@@ -14,7 +14,7 @@ ENDINGS = {
 
 
 class Mailroom:
-    """Writes mails to the local parts of addresses as persons: `ada@x.test` is read in the inbox of `ada`."""
+    """Mails by the local part of the address: `ada@x.test` is in the inbox of `ada`."""
 
     def __init__(self, memory: Memory, clock: Clock) -> None:
         self._memory = memory
@@ -35,7 +35,7 @@ class Mailroom:
                 self._post(document, to=signer.email, kind=ending, subject=subject, text=text)
 
     def deliver(self, address: str, *, kind: str, subject: str, text: str) -> None:
-        """A mail or text of somebody else's service; a number is read in the inbox of its digits."""
+        """A mail or SMS of another service; a phone number's inbox is its digits."""
         mail = SandboxMail(
             at=self._clock(),
             to=address,

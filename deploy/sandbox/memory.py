@@ -1,4 +1,4 @@
-"""Everything the sandbox remembers, in one place."""
+"""The sandbox's stored state."""
 
 import sqlite3
 from collections import defaultdict
@@ -31,11 +31,11 @@ R = TypeVar("R", bound=SandboxRecord)
 
 
 def open_database(folder: Path | None) -> sqlite3.Connection:
-    """The sandbox's database in `folder`, made when missing; None keeps it in memory."""
+    """The database in `folder`, created if missing; None keeps it in memory."""
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
     database = sqlite3.connect(folder / "sandbox.sqlite3" if folder else ":memory:", isolation_level=None)
-    # WAL without a sync per commit still survives the death of the process, which is all that is promised here.
+    # WAL without a sync per commit survives the death of the process, which suffices here.
     database.execute("PRAGMA journal_mode=WAL")
     database.execute("PRAGMA synchronous=NORMAL")
     database.executescript(SCHEMA)
@@ -43,7 +43,7 @@ def open_database(folder: Path | None) -> sqlite3.Connection:
 
 
 class Shelf(Generic[R]):
-    """All records of one kind in the order they came, found by uuid or by one further attribute."""
+    """Records of one model in insertion order, found by uuid or one indexed attribute."""
 
     def __init__(self, database: sqlite3.Connection, model: type[R], index: str = "uuid") -> None:
         self._database = database
@@ -62,19 +62,17 @@ class Shelf(Generic[R]):
         return len(self._records)
 
     def get(self, uuid: str) -> R | None:
-        """The record of that uuid, if there is one."""
         return self._records.get(uuid)
 
     def where(self, value: object) -> list[R]:
-        """The records whose indexed attribute has that value, oldest first."""
+        """Records with this indexed value, oldest first."""
         return list(self._groups.get(value, {}).values())
 
     def values(self) -> list[object]:
-        """The values of the indexed attribute that occur."""
+        """Existing values of the indexed attribute."""
         return [value for value, group in self._groups.items() if group]
 
     def save(self, record: R) -> R:
-        """Keep a new or changed record; returns it."""
         self._place(record)
         self._database.execute(
             "INSERT INTO records VALUES (?, ?, ?) ON CONFLICT (kind, uuid) DO UPDATE SET body = excluded.body",
@@ -83,7 +81,6 @@ class Shelf(Generic[R]):
         return record
 
     def drop(self, record: R) -> None:
-        """Forget a record."""
         self._records.pop(record.uuid, None)
         self._groups[getattr(record, self._index)].pop(record.uuid, None)
         self._database.execute("DELETE FROM records WHERE kind = ? AND uuid = ?", (self._kind, record.uuid))
@@ -94,7 +91,7 @@ class Shelf(Generic[R]):
 
 
 class Contents:
-    """Files under their SHA-256."""
+    """Files by SHA-256."""
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
@@ -106,13 +103,12 @@ class Contents:
         return name
 
     def read(self, name: str) -> bytes | None:
-        """The bytes of that SHA-256, if they are kept."""
         row = self._database.execute("SELECT content FROM contents WHERE sha256 = ?", (name,)).fetchone()
         return None if row is None else bytes(row[0])
 
 
 class Memory:
-    """The shelves, the kept files and the ledger, continued from `folder` when it holds any."""
+    """Shelves, files and ledger, continued from `folder`."""
 
     def __init__(self, folder: Path | None, clock: Clock) -> None:
         self._database = open_database(folder)
@@ -128,21 +124,19 @@ class Memory:
         self._owners = {signer.uuid: request.uuid for request in self.requests for signer in request.signers}
 
     def keep_request(self, request: CoreRequest) -> None:
-        """Save a new or changed request, its signers being found by their uuid from now on."""
+        """Save a request, and index its signers."""
         self._owners.update(dict.fromkeys((signer.uuid for signer in request.signers), request.uuid))
         self.requests.save(request)
 
     def request_of(self, document: CoreDocument) -> CoreRequest | None:
-        """The request of a document, if one was made."""
         return self.requests.get(document.request) if document.request else None
 
     def signer(self, uuid: str) -> tuple[CoreSigner, CoreRequest, CoreDocument] | None:
-        """A signer with the request and the document, unless unknown or deleted."""
+        """A signer with request and document, None if unknown or deleted."""
         request = self.requests.get(self._owners.get(uuid, ""))
         document = self.documents.get(request.document) if request else None
         signer = request.signer(uuid) if request else None
         return (signer, request, document) if request and document and signer else None
 
     def close(self) -> None:
-        """Let go of the database."""
         self._database.close()

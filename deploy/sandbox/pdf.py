@@ -1,4 +1,4 @@
-"""Small, real PDF files: documents that were no PDF, the signed copy, the signing log."""
+"""Small, real PDF files: converted documents, the signed copy, the signing log."""
 
 import textwrap
 
@@ -8,12 +8,11 @@ FONT = b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiE
 
 
 def is_pdf(content: bytes) -> bool:
-    """Whether the bytes claim to be a PDF."""
     return content.lstrip()[:5] == b"%PDF-"
 
 
 def of_lines(lines: list[str]) -> bytes:
-    """A PDF of these lines of text, wrapped, on as many A4 pages as it takes."""
+    """A PDF of these lines, wrapped, on as many A4 pages as needed."""
     wrapped = [part for line in lines for part in (textwrap.wrap(line, WIDTH) or [""])]
     pages = [wrapped[start : start + LINES_PER_PAGE] for start in range(0, len(wrapped), LINES_PER_PAGE)] or [[""]]
     kids = " ".join(f"{4 + 2 * number} 0 R" for number in range(len(pages)))
@@ -28,7 +27,7 @@ def of_lines(lines: list[str]) -> bytes:
 
 
 def sealed(content: bytes, notes: list[str]) -> bytes:
-    """The document with notes behind its end, where readers overlook them: another file, the same pages."""
+    """The document with notes appended, where readers ignore them: another file, the same pages."""
     return content + b"\n" + b"".join(b"% " + note.encode() + b"\n" for note in notes)
 
 

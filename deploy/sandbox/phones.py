@@ -1,8 +1,6 @@
-"""The devices of the sandbox: which tokens live, what reached them, what stands on their screens.
-
-A token is `<person>~<n>`, an installation's id `<person>~fid<n>`. A newer message replaces the older one of the same
-key (Android's notification tag, APNs' collapse id, the web's Topic); a message of data alone with `action: withdraw`
-takes the notice off the screen.
+"""The sandbox's devices: valid tokens, received messages, notices on the screens. A token is `<person>~<n>`, an
+installation id `<person>~fid<n>`. A newer message replaces the older one of its key (Android's tag, APNs' collapse id,
+the web's Topic); a data message with `action: withdraw` removes the notice.
 """
 
 import re
@@ -40,7 +38,7 @@ USUAL_CODE = {
 
 
 class FcmRefused(Exception):
-    """A refusal with FCM's HTTP status and body; `error_code` is FCM's own code, where there is one."""
+    """A refusal with FCM's HTTP status and body; `error_code` is FCM's own code, if any."""
 
     def __init__(self, status: int, message: str, error_code: str | None = None, field: str | None = None) -> None:
         super().__init__(message)
@@ -51,21 +49,20 @@ class FcmRefused(Exception):
 
     @classmethod
     def unparsable(cls, field: str, description: str) -> "FcmRefused":
-        """The JSON parser's refusal, which carries no FCM code."""
+        """The JSON parser's refusal, without an FCM code."""
         return cls(400, f"Invalid JSON payload received. {description}", None, field)
 
     @classmethod
     def invalid(cls, field: str, description: str) -> "FcmRefused":
-        """FCM's own refusal of a field."""
+        """FCM's refusal of a field."""
         return cls(400, description, "INVALID_ARGUMENT", field)
 
     def body(self) -> dict[str, Any]:
-        """The JSON body of the answer."""
         return fcm_error(self.status, self.message, self.error_code, self.field)
 
 
 def fcm_error(status: int, message: str, error_code: str | None = None, field: str | None = None) -> dict[str, Any]:
-    """`{"error": {code, message, status, details}}`; `details` only when there is something to say."""
+    """`{"error": {code, message, status, details}}`; `details` only if not empty."""
     details: list[dict[str, Any]] = []
     if error_code:
         details.append({"@type": FCM_ERROR, "errorCode": error_code})
@@ -84,7 +81,7 @@ Json = dict[str, Any]
 
 
 class DeviceState(StrEnum):
-    """What FCM thinks of a token."""
+    """FCM's view of a token."""
 
     VALID = "valid"
     UNREGISTERED = "unregistered"
@@ -92,18 +89,17 @@ class DeviceState(StrEnum):
 
 
 class PhoneNetwork:
-    """The token table and the messages received."""
+    """Token states and received messages."""
 
     def __init__(self, memory: Memory, clock: Clock) -> None:
         self._memory = memory
         self._clock = clock
 
     def mark(self, token: str, state: DeviceState) -> None:
-        """Say what FCM is to think of a token."""
         self._memory.devices.save(SandboxDevice(uuid=token, state=state))
 
     def check(self, token: str, spelled: re.Pattern[str] = TOKEN) -> str:
-        """The person of a living token; raises `FcmRefused` for any other."""
+        """The person of a valid token; raises `FcmRefused`."""
         match = spelled.fullmatch(token)
         device = self._memory.devices.get(token)
         state = device.state if device else DeviceState.VALID
@@ -114,13 +110,13 @@ class PhoneNetwork:
         return match["person"]
 
     def check_message(self, message: Json) -> str | None:
-        """The person of the living device that a message names, by its token or its installation; None for none."""
+        """The person of a message's valid device, by token or installation id; None without one."""
         if "fid" in message:
             return self.check(message["fid"], INSTALLATION)
         return self.check(message["token"]) if "token" in message else None
 
     def receive(self, person: str, message: Json) -> Push:
-        """Deliver an FCM message to the device it names."""
+        """Deliver an FCM message."""
         shown = _shown(message)
         data = {**message.get("data", {}), **message.get("android", {}).get("data", {})}
         link = message.get("webpush", {}).get("fcm_options", {}).get("link") or data.get("link")
@@ -139,14 +135,14 @@ class PhoneNetwork:
         return self.keep(push)
 
     def keep(self, push: Push) -> Push:
-        """Remember a message and write it into the ledger."""
+        """Store a message, with a ledger entry."""
         self._memory.pushes.save(push)
         facts = push.model_dump(include={"token", "person", "key", "title", "text", "link", "action", "data"})
         self._memory.ledger.write(EntryType.PUSH, message_id=push.uuid, **facts, visible=is_visible(push))
         return push
 
     def screens(self, person: str) -> dict[str, list[Push]]:
-        """What stands on each device of a person, newest first."""
+        """Notices on each device of a person, newest first."""
         received: dict[str, list[Push]] = defaultdict(list)
         for push in self._memory.pushes.where(person):
             received[push.token or "app"].append(push)
@@ -165,7 +161,6 @@ class PhoneNetwork:
 
 
 def address_of(message: Json) -> str | None:
-    """The device that a message names."""
     address: str | None = message.get("token") or message.get("fid")
     return address
 
@@ -176,7 +171,7 @@ def is_visible(push: Push) -> bool:
 
 
 def remaining(pushes: Iterable[Push]) -> list[Push]:
-    """What is left on a screen after these messages in the order they came."""
+    """Notices left on a screen after these messages in order."""
     screen: dict[str, Push] = {}
     for push in pushes:
         slot = push.key or push.uuid

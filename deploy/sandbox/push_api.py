@@ -1,4 +1,4 @@
-"""FCM's HTTP v1 send: `POST /v1/projects/{project}/messages:send`."""
+"""FCM's HTTP v1 send, the AppWorks Gateway, and cloud messaging."""
 
 import base64
 import hmac
@@ -33,7 +33,7 @@ Json = dict[str, Any]
 
 
 def validate(message: Json) -> None:
-    """Raise `FcmRefused` for the first rule the message breaks."""
+    """Raise `FcmRefused` for the first broken rule."""
     for rule in (_one_target, _data, _android, _apns, _webpush, _size):
         rule(message)
 
@@ -100,7 +100,7 @@ def _size(message: Json) -> None:
 
 
 def payload_bytes(message: Json) -> int:
-    """Bytes of keys and values that the most loaded platform would carry."""
+    """Bytes of keys and values on the platform with the most."""
     common = weight({name: message.get(name, {}) for name in ("notification", "data")})
     places = (
         ("android.notification", "android.data"),
@@ -127,7 +127,7 @@ def _at(message: Json, path: str) -> Any:
 
 
 class FieldType(StrEnum):
-    """What a field holds, as Google names it."""
+    """A field's type in Google's terms."""
 
     TEXT = "TYPE_STRING"
     FLAG = "TYPE_BOOL"
@@ -178,7 +178,7 @@ REQUEST: Shape = {"validate_only": FieldType.FLAG, "message": MESSAGE}
 
 
 def parsed(value: Any, shape: Shape | FieldType = REQUEST, path: str = "") -> Any:
-    """The value with known names in snake_case; raises `FcmRefused` for an unknown name or a wrong type."""
+    """The value with known names in snake_case; `FcmRefused` for an unknown name or a wrong type."""
     if isinstance(shape, FieldType):
         return _leaf(value, shape, path)
     if not isinstance(value, dict):
@@ -211,14 +211,12 @@ SENDER_PERMISSION = "Permission 'cloudmessaging.messages.create' denied on the p
 
 
 class FcmApi:
-    """Takes a message for one target, refuses what the real service refuses."""
-
     def __init__(self, world: World, phones: PhoneNetwork) -> None:
         self._world = world
         self._phones = phones
 
     def routes(self) -> list[Route]:
-        """Relative to the root; the push service issues tokens of its own."""
+        """Has its own token endpoint."""
         world = self._world
         endpoint = TokenEndpoint(world.push_tokens, world.ledger, world.settings.token_lifetime)
         return [
@@ -258,7 +256,7 @@ class FcmApi:
 async def _json(request: Request) -> Any:
     try:
         body = await request.json()
-        # JSON can spell half a surrogate pair; Google's parser takes no such text.
+        # JSON can contain half a surrogate pair, which Google's parser refuses.
         json.dumps(body, ensure_ascii=False).encode()
         return body
     except ValueError:
@@ -271,14 +269,13 @@ TEXTS = ("title", "summary", "collapseKey")
 
 
 class AppWorksApi:
-    """Takes one message for many users; tells nothing about single devices."""
+    """One message for many users, without results by device."""
 
     def __init__(self, world: World, phones: PhoneNetwork) -> None:
         self._world = world
         self._phones = phones
 
     def routes(self) -> list[Route]:
-        """Relative to the root."""
         return [Route("/deployments/notifications/{app}/fcm-push", self.send, methods=["POST"])]
 
     async def send(self, request: Request) -> Response:
@@ -337,7 +334,7 @@ def _trouble(body: Any) -> str | None:
 
 
 class CloudMessagingApi:
-    """Takes one message for one or more destinations and calls it a job; it arrives at once."""
+    """One message to one or more destinations is a job; it arrives at once."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -345,7 +342,6 @@ class CloudMessagingApi:
         self._jobs: dict[str, str] = {}
 
     def routes(self) -> list[Route]:
-        """Relative to the root."""
         return [
             Route("/mra/v1/outbound/sms", self.texts, methods=["POST"]),
             Route("/mra/v1/outbound/emails", self.mails, methods=["POST"]),
@@ -353,7 +349,7 @@ class CloudMessagingApi:
         ]
 
     async def texts(self, request: Request) -> Response:
-        """200 `{"job_id"}` once every number has the text."""
+        """200 `{"job_id"}` once every number has the SMS."""
         return await self._take(request, "sms", lambda body: body["sms_text"])
 
     async def mails(self, request: Request) -> Response:
@@ -361,7 +357,6 @@ class CloudMessagingApi:
         return await self._take(request, "email", lambda body: base64.b64decode(body["body"][0]["data"]).decode())
 
     async def state(self, request: Request) -> Response:
-        """What became of a job."""
         if not self._knows(request):
             return _refusal(401, "unauthorized")
         if request.path_params["job"] not in self._jobs:

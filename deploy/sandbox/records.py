@@ -1,4 +1,4 @@
-"""What the sandbox remembers, as it is stored. Instants are epoch seconds; every record has a `uuid`."""
+"""The sandbox's stored records. Instants are epoch seconds; every record has a `uuid`."""
 
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 
 def new_uuid() -> str:
-    """A fresh identifier as the vendor makes them."""
+    """In the vendor's format."""
     return str(uuid4())
 
 
@@ -40,13 +40,13 @@ UNFINISHED = WAITING_FOR_SIGNERS | {CoreStatus.CONVERTING, CoreStatus.NEW}
 
 
 class SandboxRecord(BaseModel):
-    """One remembered thing; changed in place, then saved by its shelf."""
+    """Changed in place, then saved by its shelf."""
 
     uuid: str = Field(default_factory=new_uuid)
 
 
 class CoreSigner(SandboxRecord):
-    """One person of a request. A forwarded signer stays in the list and its link is dead."""
+    """A forwarded signer stays in the list with an invalid link."""
 
     email: str
     full_name: str = ""
@@ -73,12 +73,12 @@ class CoreSigner(SandboxRecord):
 
     @property
     def open(self) -> bool:
-        """Whether this person still has to act."""
+        """Whether they still have to act."""
         return self.needs_to_sign and self.signed_on is None and self.declined_on is None and self.forwarded_on is None
 
 
 class CoreDocument(SandboxRecord):
-    """One uploaded document; `source`, `final` and `log` are SHA-256 names of kept bytes."""
+    """An uploaded document; `source`, `final` and `log` are SHA-256 names of stored files."""
 
     name: str
     file_name: str
@@ -100,8 +100,6 @@ class CoreDocument(SandboxRecord):
 
 
 class CoreRequest(SandboxRecord):
-    """A request to sign one document."""
-
     document: str
     who: str = "o"
     subject: str = ""
@@ -117,12 +115,11 @@ class CoreRequest(SandboxRecord):
     signers: list[CoreSigner]
 
     def signer(self, uuid: str) -> CoreSigner | None:
-        """The signer of that uuid, if it is one of this request."""
         return next((signer for signer in self.signers if signer.uuid == uuid), None)
 
 
 class EventDelivery(BaseModel):
-    """One address an event is told to; `due` is None when nothing more will be tried."""
+    """One address of an event; `due` is None when no attempt is left."""
 
     url: str
     attempts: int = 0
@@ -130,7 +127,7 @@ class EventDelivery(BaseModel):
 
 
 class CoreEvent(SandboxRecord):
-    """One change of a document and how its callbacks fared."""
+    """A change of a document, with its deliveries."""
 
     event_type: str
     status: str = "ok"
@@ -154,7 +151,7 @@ class Webhook(SandboxRecord):
 
 
 class SandboxMail(SandboxRecord):
-    """A mail of Core Signature, or what cloud messaging delivered; `path` is the page it leads to."""
+    """A mail of Core Signature or cloud messaging; `path` is the page it links to."""
 
     at: float
     to: str
@@ -167,13 +164,13 @@ class SandboxMail(SandboxRecord):
 
 
 class SandboxDevice(SandboxRecord):
-    """What is known of a device token (its `uuid`) that is not simply valid."""
+    """A device token (its `uuid`) with a state other than valid."""
 
     state: str
 
 
 class Push(SandboxRecord):
-    """A message a device really received, as it came."""
+    """A message as a device received it."""
 
     at: float
     person: str
@@ -188,7 +185,7 @@ class Push(SandboxRecord):
 
 
 class CoreRefusal(Exception):
-    """Becomes the answer with this HTTP status and JSON body."""
+    """Becomes an answer with this HTTP status and JSON body."""
 
     def __init__(self, status: int, body: dict[str, Any]) -> None:
         super().__init__(f"{status}: {body}")
@@ -197,10 +194,10 @@ class CoreRefusal(Exception):
 
     @classmethod
     def because(cls, status: int, detail: str) -> "CoreRefusal":
-        """The usual shape: `{"detail": …}`."""
+        """`{"detail": …}`."""
         return cls(status, {"detail": detail})
 
     @classmethod
     def missing(cls) -> "CoreRefusal":
-        """Nothing is known under that address."""
+        """404."""
         return cls.because(404, "Not found.")

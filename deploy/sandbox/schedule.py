@@ -1,4 +1,4 @@
-"""Jobs that fall due at an instant of the sandbox's clock."""
+"""Jobs that run at an instant of the sandbox's clock."""
 
 import asyncio
 import heapq
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class JobQueue:
-    """One heap of due jobs. Jobs must be harmless when what they were for has changed meanwhile."""
+    """A heap of jobs, which must be harmless if their subject has changed meanwhile."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -24,12 +24,12 @@ class JobQueue:
         self._changed = asyncio.Event()
 
     def at(self, due: float, job: Job) -> None:
-        """Run `job` once when the clock has reached `due`."""
+        """Run `job` once at `due`."""
         heapq.heappush(self._jobs, (due, next(self._numbers), job))
         self._changed.set()
 
     def run_due(self) -> None:
-        """Run everything that is due by now; also called before each request, so that an answer is never stale."""
+        """Run all due jobs; also before each request, so that no answer is stale."""
         while self._jobs and self._jobs[0][0] <= self._clock():
             _, _, job = heapq.heappop(self._jobs)
             try:
@@ -38,7 +38,7 @@ class JobQueue:
                 log.exception("a scheduled job of the sandbox failed")
 
     async def run(self) -> None:
-        """Run jobs as they fall due, until cancelled."""
+        """Run jobs when due, until cancelled."""
         while True:
             self.run_due()
             self._changed.clear()

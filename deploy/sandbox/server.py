@@ -1,4 +1,4 @@
-"""The sandbox on a real port of the running loop, on connections it can tear."""
+"""The sandbox on a real port of the running loop, with connections that it can reset."""
 
 import asyncio
 import json
@@ -39,7 +39,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class DeviceMark(BaseModel):
-    """What FCM is to think of a token."""
+    """FCM's view of a token."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -48,13 +48,11 @@ class DeviceMark(BaseModel):
 
 
 class DeclineReason(BaseModel):
-    """Why a signer declines."""
-
     reason: str = ""
 
 
 class Wanted(BaseModel):
-    """Where hand-off calls are to go."""
+    """Where to forward hand-off calls."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -62,7 +60,7 @@ class Wanted(BaseModel):
 
 
 class Control:
-    """Ledger, faults, devices, signers' deeds, and the targets that record hand-offs."""
+    """Control API: ledger, faults, devices, signers' actions, and targets that record hand-offs."""
 
     def __init__(self, world: World, phones: PhoneNetwork) -> None:
         self._world = world
@@ -112,13 +110,13 @@ class Control:
         return JSONResponse(mark.model_dump(mode="json"), 201)
 
     async def phone(self, request: Request) -> Response:
-        """GET what stands on the screens of a person's devices: `{token: [{title, text, key, link, …}]}`."""
+        """GET the notices on a person's devices: `{token: [{title, text, key, link, …}]}`."""
         screens = self._phones.screens(request.path_params["person"])
         fields = {"title", "text", "key", "link", "action", "data", "at"}
         return JSONResponse({token: [push.model_dump(include=fields) for push in s] for token, s in screens.items()})
 
     async def target(self, request: Request) -> Response:
-        """POST anything: recorded as a downstream call, and answered with 200 or as the receiver that wants it does."""
+        """POST anything: recorded as a hand-off call, and answered with 200 or as the forwarding receiver does."""
         raw = await request.body()
         headers = {name: request.headers[name] for name in WEBHOOK_HEADERS if name in request.headers}
         text = raw.decode(errors="replace")
@@ -137,8 +135,9 @@ class Control:
         return Response(status_code=forwarded.status or 502, headers=dict(forwarded.headers))
 
     async def forward(self, request: Request) -> Response:
-        """POST `{to}` has hand-off calls forwarded for some seconds, and tells the last number of the ledger; DELETE
-        ends it."""
+        """POST `{to}` forwards hand-off calls for some seconds, and returns the ledger's last number; DELETE ends
+        it.
+        """
         if request.method == "DELETE":
             self._world.forwarding.end()
             return Response(status_code=204)
@@ -217,7 +216,7 @@ WORDING = {404: "Not found.", 405: 'Method "{}" not allowed.'}
 
 
 def create_app(settings: SandboxSettings) -> Starlette:
-    """A sandbox with its own world (`app.state.world`); time passes in it while its lifespan is entered."""
+    """A sandbox with its own world (`app.state.world`), whose clock runs during the lifespan."""
     world = World(settings)
     phones = PhoneNetwork(world.memory, settings.clock)
 
@@ -262,24 +261,23 @@ async def _http_error(request: Request, error: Exception) -> Response:
     return JSONResponse({"detail": detail}, error.status_code, error.headers)
 
 
-# Longer than the clients keep theirs, so that a pooled connection is not closed under a request.
+# Longer than the clients' keep-alive, so that a pooled connection is not closed under a request.
 KEEP_ALIVE = 75
 BACKLOG = 2048
 GRACE = 1.0
 
 
 class TearableProtocol(H11Protocol):
-    """Hands the transport to the application (`scope["state"]["transport"]`), which may reset it."""
+    """Gives the application the transport (`scope["state"]["transport"]`), which it may reset."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start with a connection."""
         super().connection_made(transport)
         self.app_state = {**self.app_state, "transport": transport}
 
 
 @dataclass(frozen=True)
 class RunningSandbox:
-    """A sandbox that answers at `url`; its `world` is for looking into, not for reaching around HTTP."""
+    """A sandbox that answers at `url`; tests may inspect its `world`, but not act through it."""
 
     url: str
     app: Starlette
@@ -290,7 +288,7 @@ class RunningSandbox:
 async def running(
     settings: SandboxSettings | None = None, *, host: str = "127.0.0.1", port: int = 0
 ) -> AsyncIterator[RunningSandbox]:
-    """A sandbox that serves until left; port 0 takes a free one."""
+    """Serve until left; port 0 takes a free one."""
     app = create_app(settings or SandboxSettings())
     world: World = app.state.world
     async with app.router.lifespan_context(app), serving(app, host=host, port=port) as url:
@@ -300,7 +298,7 @@ async def running(
 
 @asynccontextmanager
 async def serving(app: Starlette, *, host: str, port: int) -> AsyncIterator[str]:
-    """Serve the application and give its address; open connections are torn at the end, nothing is left behind."""
+    """Serve the application and yield its URL; open connections are reset at the end."""
     state = ServerState()
     config = uvicorn.Config(
         app, lifespan="off", ws="none", log_config=None, access_log=False, timeout_keep_alive=KEEP_ALIVE
@@ -325,7 +323,7 @@ def _port(server: asyncio.Server) -> int:
 async def _end(state: ServerState) -> None:
     for connection in list(state.connections):
         connection.transport.abort()
-    # An answer that is being drawn out on purpose ends by itself when its client is gone.
+    # An answer that is slow on purpose ends by itself when its client is gone.
     if tasks := list(state.tasks):
         _, stuck = await asyncio.wait(tasks, timeout=GRACE)
         for task in stuck:

@@ -1,4 +1,4 @@
-"""What can be set about the sandbox, in tests by argument and for its process by environment."""
+"""The sandbox's settings, by argument in tests, by environment for its process."""
 
 import os
 import time
@@ -15,9 +15,8 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True)
 class SandboxSettings:
-    """Everything adjustable. Durations are seconds; `clock` gives seconds since the epoch.
-
-    Environment names are the field names in capitals behind `SANDBOX_`, for example `SANDBOX_LIST_LAG=5`.
+    """Durations are seconds; `clock` gives epoch seconds. Environment names are the field names in capitals behind
+    `SANDBOX_`, for example `SANDBOX_LIST_LAG=5`.
     """
 
     tenant: str = "acme"
@@ -45,15 +44,15 @@ class SandboxSettings:
     embedded_key: Literal["signrequest", "signature_request"] = "signrequest"
     action_names: Literal["signature_request", "signrequest"] = "signature_request"
     event_document: Literal["object", "address", "text"] = "object"
-    """How an event names its document: with its facts, or by its address alone, in an object or as a text."""
+    """How an event names its document: with its facts, or by its URL, in an object or as a text."""
     ignores_filters: bool = False
-    """Lists hold everything, whatever a query asks for, as of a tenant that knows other names of filters."""
+    """Lists ignore filters, like a tenant with other filter names."""
     data: Path | None = None
     clock: Clock = time.time
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ, **given: object) -> "SandboxSettings":
-        """Read `SANDBOX_*`; what is `given` wins. Raises `ValueError` naming an unknown or malformed variable."""
+        """Read `SANDBOX_*`; `given` wins. `ValueError` names an unknown or malformed variable."""
         kinds = {field.name: field.type for field in fields(cls) if field.name != "clock"}
         read: dict[str, object] = {}
         for variable, text in environment.items():

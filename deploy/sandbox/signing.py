@@ -1,4 +1,4 @@
-"""The life of a signature request: sent, opened, signed or declined, forwarded, cancelled."""
+"""The lifecycle of a signature request: sent, opened, signed or declined, forwarded, cancelled."""
 
 from deploy.sandbox.callbacks import Callbacks
 from deploy.sandbox.ledger import EntryType
@@ -23,13 +23,13 @@ Case = tuple[CoreSigner, CoreRequest, CoreDocument]
 
 
 def is_turn(signer: CoreSigner, request: CoreRequest) -> bool:
-    """Whether nobody of a lower order is still to act before this signer."""
+    """Whether all signers of lower orders have acted."""
     orders = [other.order for other in request.signers if other.open]
     return signer.open and signer.order <= min(orders, default=signer.order)
 
 
 class Signing:
-    """What signers and the sender do. Raises `CoreRefusal` when they may not."""
+    """Actions of signers and sender; `CoreRefusal` if not allowed."""
 
     def __init__(self, settings: SandboxSettings, memory: Memory, callbacks: Callbacks, mailroom: Mailroom) -> None:
         self._settings = settings
@@ -39,7 +39,7 @@ class Signing:
         self.lifecycle: Lifecycle
 
     def create(self, request: CoreRequest, document: CoreDocument) -> None:
-        """Attach the request to its document; it goes out as soon as the document is converted."""
+        """Attach the request to its document; it is sent once the document is converted."""
         document.request = request.uuid
         self._memory.documents.save(document)
         self._memory.keep_request(request)
@@ -54,7 +54,7 @@ class Signing:
             self.send(document)
 
     def send(self, document: CoreDocument) -> None:
-        """Send a converted document's request, if there is one that is not just being prepared."""
+        """Send a converted document's request, unless it is only being prepared."""
         request = self._memory.request_of(document)
         if request is None or request.is_being_prepared:
             return
@@ -67,7 +67,7 @@ class Signing:
         self._invite_those_on_turn(request, document)
 
     def view(self, case: Case, *, by_mail: bool = False) -> None:
-        """The signer looks at the document; without effect when it is not theirs to act on."""
+        """The signer opens the document; no effect if they cannot act."""
         signer, request, document = case
         if document.status not in WAITING_FOR_SIGNERS or not is_turn(signer, request):
             return
@@ -84,7 +84,7 @@ class Signing:
             self._callbacks.announce("viewed", document)
 
     def sign(self, case: Case) -> None:
-        """The signer signs or approves; the last one completes the document."""
+        """Sign or approve; the last signer completes the document."""
         signer, request, document = case
         self._may_act(case)
         signer.viewed, signer.signed_on = True, self._settings.clock()
@@ -97,7 +97,7 @@ class Signing:
             self.lifecycle.end(document, request, CoreStatus.SIGNED, "signed")
 
     def decline(self, case: Case, reason: str) -> None:
-        """The signer declines, which ends the request for everyone."""
+        """Ends the request for everyone."""
         signer, request, document = case
         self._may_act(case)
         signer.viewed, signer.declined_on, signer.message = True, self._settings.clock(), reason
@@ -106,18 +106,18 @@ class Signing:
         self.lifecycle.end(document, request, CoreStatus.DECLINED, "declined")
 
     def cancel(self, request: CoreRequest) -> None:
-        """The sender cancels; refused with 409 when the document has ended, by whichever way."""
+        """By the sender; 409 if the document has ended."""
         document = self._open_document(request)
         self.lifecycle.end(document, request, CoreStatus.CANCELLED, "cancelled")
 
     def resend(self, request: CoreRequest) -> None:
-        """Mail everyone whose turn it is again, also those with an `embed_url`: somebody asked for a mail."""
+        """Mail everyone whose turn it is, also those with an `embed_url`."""
         document = self._open_document(request)
         for signer in self._on_turn(request, document):
             self._mail(signer, request, document, kind="resend")
 
     def forward(self, request: CoreRequest, old_email: str, new_email: str, reason: str) -> None:
-        """Give a signer's place to another: the old link dies, the new one has no `embed_url` and comes by mail."""
+        """Replace a signer: the old link becomes invalid, the new signer has no `embed_url` and is mailed."""
         document = self._open_document(request)
         emails = [signer.email.lower() for signer in request.signers if signer.forwarded_on is None]
         old = next((s for s in request.signers if s.open and s.email.lower() == old_email.lower()), None)

@@ -1,4 +1,4 @@
-"""Bearer tokens that really expire, and the endpoints that issue them."""
+"""Bearer tokens that expire, and the endpoints that issue them."""
 
 import hmac
 import json
@@ -21,7 +21,7 @@ UNSUPPORTED = ("unsupported_grant_type", "Only client_credentials is offered.")
 
 
 class Tokens:
-    """Signed tokens of one service: nothing is stored, a token of another service or secret is worth nothing."""
+    """Signed tokens of one service; nothing is stored."""
 
     def __init__(self, service: str, client_id: str, client_secret: str, settings: SandboxSettings) -> None:
         self.service = service
@@ -37,7 +37,7 @@ class Tokens:
         return f"{body}.{self._seal(body)}"
 
     def accepts(self, token: str) -> bool:
-        """Whether the token is one of ours and still alive."""
+        """Whether the token is ours and valid."""
         body, _, seal = token.rpartition(".")
         if not hmac.compare_digest(seal.encode(), self._seal(body).encode()):
             return False
@@ -63,7 +63,7 @@ class TokenEndpoint:
         self._lifetime = lifetime
 
     async def answer(self, request: Request) -> Response:
-        """A token, or a refusal in the shape of RFC 6749."""
+        """A token, or an error as in RFC 6749."""
         parameters = await _parameters(request)
         if parameters is None:
             return _oauth_error(400, *MALFORMED)
@@ -88,7 +88,7 @@ class TokenEndpoint:
 
 
 class BearerGuard:
-    """Lets only requests with a living token of the signature service through."""
+    """Requires a valid token of the signature service."""
 
     def __init__(self, app: ASGIApp, tokens: Tokens) -> None:
         self._app = app
@@ -107,7 +107,6 @@ class BearerGuard:
 
 
 def bearer(request: Request) -> str | None:
-    """The bearer token of a request, if it carries one."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
 
@@ -149,7 +148,7 @@ def _basic(header: str) -> tuple[str, str] | None:
 
 
 class DownloadLinks:
-    """Makes and checks the `/dl/…` paths; each one works without a bearer until its life is over."""
+    """Temporary `/dl/…` paths, which work without a bearer."""
 
     def __init__(self, secret: str, lifetime: float, clock: Clock) -> None:
         self._secret = secret.encode()
@@ -158,12 +157,12 @@ class DownloadLinks:
 
     def issue(self, content: str, file_name: str) -> str:
         """A new path to the content of that SHA-256."""
-        # Microseconds, since whole seconds would shorten the life of a link, and a nonce, since each read renews it.
+        # Microseconds, since whole seconds would shorten a link's life, and a nonce, since each read renews it.
         claim = f"{content}.{int((self._clock() + self._lifetime) * 1_000_000)}.{secrets.token_hex(4)}"
         return f"/dl/{claim}.{self._seal(claim)}/{quote(file_name, safe='')}"
 
     def content(self, token: str) -> str | None:
-        """The SHA-256 a genuine and living token stands for, else None."""
+        """The SHA-256 behind a genuine, unexpired token, else None."""
         claim, _, seal = token.rpartition(".")
         if not hmac.compare_digest(seal.encode(), self._seal(claim).encode()):
             return None

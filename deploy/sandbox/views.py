@@ -1,7 +1,5 @@
-"""The vendor's JSON of documents, requests, signers and events.
-
-A few fields are sprinkled in that no client knows, and addresses are absolute or relative as the settings say:
-the one, the other, or by turns from view to view.
+"""The vendor's JSON of documents, requests, signers and events. Contains a few fields unknown to clients; URLs are
+absolute, relative, or both by turns, as the settings say.
 """
 
 import hmac
@@ -30,7 +28,7 @@ def event_hash(secret: str, event_time: str, event_type: str) -> str:
 
 
 class Views:
-    """Every read renews the temporary download addresses it hands out."""
+    """Every read renews its temporary download links."""
 
     def __init__(self, settings: SandboxSettings, memory: Memory, links: DownloadLinks) -> None:
         self.base_url = "http://127.0.0.1"
@@ -40,7 +38,7 @@ class Views:
         self._absolute = settings.absolute_urls
 
     def url(self, path: str) -> str:
-        """A resource's address in the form the settings ask for."""
+        """A resource's URL in the form of the settings."""
         return self.base_url + path if self._absolute else path
 
     def document(self, document: CoreDocument) -> Json:
@@ -103,7 +101,7 @@ class Views:
                 return str(reference["url"])
 
     def callback(self, event: CoreEvent, document: CoreDocument) -> Json:
-        """The body of a callback: the event as it was, the document as it is at this moment."""
+        """The event as it was, the document as it is now."""
         event_time = str(int(event.timestamp))
         return {
             **self._event_core(event),
@@ -115,7 +113,6 @@ class Views:
         }
 
     def webhook(self, webhook: Webhook) -> Json:
-        """A subscription."""
         return {
             "url": self.url(f"/api/v1/webhooks/{webhook.uuid}/"),
             "uuid": webhook.uuid,
@@ -128,7 +125,7 @@ class Views:
         }
 
     def signer(self, signer: CoreSigner, request: CoreRequest) -> Json:
-        """A signer as read; `embed_url` only where it was asked for, and only while it is of use."""
+        """`embed_url` only if requested, and only while usable."""
         document = self._memory.documents.get(request.document)
         usable = bool(signer.embed_url_user_id and signer.open and document and document.status in UNFINISHED)
         return {

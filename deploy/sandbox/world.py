@@ -1,4 +1,4 @@
-"""The parts of one sandbox, put together."""
+"""The parts of one sandbox."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ from deploy.sandbox.views import Views
 
 
 class World:
-    """Everything the endpoints work on. Runs only inside `alive()`: nothing is scheduled before."""
+    """What the endpoints work on; runs only inside `alive()`."""
 
     def __init__(self, settings: SandboxSettings) -> None:
         self.settings = settings
@@ -43,7 +43,7 @@ class World:
 
     @asynccontextmanager
     async def alive(self) -> AsyncIterator[None]:
-        """Let time pass: conversions, expiries and callbacks happen while this is entered."""
+        """Runs conversions, expiries and callbacks."""
         self.lifecycle.resume()
         self.callbacks.resume()
         ticking = asyncio.create_task(self.schedule.run())

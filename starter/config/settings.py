@@ -1,7 +1,6 @@
-"""The only reader of the environment: every setting, its type, its default and a sentence about it.
-
-Empty means unset. Which settings a process cannot do without is said by its `Need`s, not by the types, so that
-`countersign request plan` asks for no secret of the push service.
+"""The only reader of the environment: every setting, its type, its default and a sentence about it. Empty means unset.
+A process's `Need`s, not the types, say which settings it requires, so that `countersign request plan` asks for no
+secret of the push service.
 """
 
 import getpass
@@ -56,7 +55,7 @@ class SettingsGroup(BaseModel):
 
     @property
     def needed(self) -> tuple[str, ...]:
-        """Its settings that whoever needs it cannot do without, as the others are set."""
+        """Required settings, given the others."""
         return ()
 
 
@@ -105,7 +104,6 @@ class SignatureSettings(SettingsGroup):
 
     @property
     def needed(self) -> tuple[str, ...]:
-        """See `SettingsGroup`."""
         client = ("url", "token_url", "client_id", "client_secret")
         return (*client, "username", "password") if self.grant == "password" else client
 
@@ -125,8 +123,6 @@ class SignatureSettings(SettingsGroup):
 
 
 class PushSettings(SettingsGroup):
-    """The push service."""
-
     dialect: Literal["fcm_v1", "appworks", "off"] = Field("fcm_v1", description="Which push service is spoken to")
     url: Address = Field("", description="Host of the push service")
     send_path: str = Field(
@@ -145,7 +141,6 @@ class PushSettings(SettingsGroup):
 
     @property
     def needed(self) -> tuple[str, ...]:
-        """See `SettingsGroup`."""
         if self.dialect == "off":
             return ()
         if self.dialect == "appworks":
@@ -156,7 +151,7 @@ class PushSettings(SettingsGroup):
 
 
 class WebhookSettings(SettingsGroup):
-    """The receiver of Core Signature's callbacks and the pages beside it."""
+    """The web process: callbacks and pages."""
 
     url: Address = Field("", description="Public base address of the receiver")
     bind: Listen = Field(Bind("127.0.0.1", 8080), description="Where the receiver listens")
@@ -171,12 +166,12 @@ class WebhookSettings(SettingsGroup):
 
     @property
     def needed(self) -> tuple[str, ...]:
-        """See `SettingsGroup`; what the receiver needs."""
+        """Those of the callbacks."""
         return ("segment", "secrets") if self.mode == "hmac" else ("segment",)
 
 
 class HandoffSettings(SettingsGroup):
-    """Whom a settled request may call."""
+    """Which systems a hand-off may call."""
 
     secrets: HandoffSecrets = Field(
         {}, description="`target=whsec_…` pairs that sign the calls; a target twice rotates"
@@ -185,7 +180,7 @@ class HandoffSettings(SettingsGroup):
 
 
 class HookSettings(SettingsGroup):
-    """The systems whose events begin onboardings."""
+    """Systems whose events start onboardings."""
 
     secrets: HookSecrets = Field(
         {},
@@ -197,7 +192,7 @@ class HookSettings(SettingsGroup):
 
 
 class Need(StrEnum):
-    """Something a process does, and therefore wants its settings for."""
+    """A function of a process, which requires settings."""
 
     SIGNATURE = "signature"
     PUSH = "push"
@@ -224,7 +219,7 @@ _ALWAYS: Final = {
 
 
 def missing(needs: tuple[Need, ...], found: "Settings") -> tuple[str, ...]:
-    """Names (without prefix) that `needs` ask for and that are not set, each once, in the order of the needs."""
+    """Unset settings (names without prefix) that `needs` require, each once, in the order of the needs."""
     asked = dict.fromkeys(name for need in needs for name in _required(need, found))
     return tuple(name for name in asked if name not in found.told)
 
@@ -259,7 +254,7 @@ _POLICIES: Final = Path(__file__).parent.with_name("policies.yaml")
 
 
 class SettingsError(Refusal):
-    """The environment is wrong; `faults` has one line for each variable and never a value."""
+    """`faults` has one line for each variable and never a value."""
 
     def __init__(self, faults: tuple[str, ...], *, way_out: str = "") -> None:
         super().__init__("\n".join(filter(None, (*faults, way_out))))
@@ -267,7 +262,7 @@ class SettingsError(Refusal):
 
 
 class Settings(BaseSettings):
-    """Everything that can be set; made by `load`."""
+    """All settings; made by `load`."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -331,51 +326,49 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """No hidden source: `load` hands over the environment it was given."""
+        """No implicit source: `load` supplies the environment."""
         return (init_settings,)
 
     @property
     def store_url(self) -> str:
-        """The fsspec URL of the store."""
         return self.store or (self.data_dir.absolute() / "store").as_uri()
 
     @property
     def acting(self) -> str:
-        """Who acts when `--as` does not say it."""
+        """Who acts without `--as`."""
         return self.actor or f"{getpass.getuser()}@{socket.gethostname()}"
 
     @property
     def build_id(self) -> str | None:
-        """Worker Versioning: the build of this worker; None is an unversioned worker."""
+        """Worker Versioning: this worker's build; None if unversioned."""
         return self.around.temporal.get("TEMPORAL_WORKER_BUILD_ID")
 
     @property
     def deployment_name(self) -> str:
-        """Worker Versioning: the deployment that the build belongs to."""
+        """Worker Versioning: the build's deployment."""
         return self.around.temporal.get("TEMPORAL_DEPLOYMENT_NAME", "countersign")
 
     @property
     def told(self) -> dict[str, object]:
-        """Every setting that has a value, by its name without the prefix."""
+        """Every setting with a value, by its name without the prefix."""
         return {name: value for name, value in _values(self) if value}
 
     def require(self, *needs: Need) -> None:
-        """Raise `SettingsError` with a line for each setting that `needs` ask for and that is not set."""
+        """Raise `SettingsError` with a line for each missing setting of `needs`."""
         faults = tuple(_missing_lines(needs, self))
         if faults:
             raise SettingsError(faults)
 
 
 def load(*needs: Need, environment: Mapping[str, str] | None = None) -> Settings:
-    """Settings of this process (or of the given `environment`), complete for `needs`.
-
-    Raises `SettingsError` with all faults at once: unknown names, malformed values, unreadable files, what is missing.
+    """Settings of this process (or of `environment`), complete for `needs`. Raises `SettingsError` with all faults:
+    unknown names, malformed values, unreadable files, missing settings.
     """
     fields = dict(named_fields())
     secret = {name for name, field in fields.items() if is_secret(field.annotation)}
     variables = gather(os.environ if environment is None else environment, fields, secret)
     settings, wrong = _validated(variables)
-    # What is malformed is not missing; else a text that was read may hold nothing, such as a list of no secrets.
+    # A malformed setting is not missing; but valid text may be empty, such as a list of no secrets.
     malformed = variables.ours if variables.faults or wrong else ()
     lines = tuple(_missing_lines(needs, settings, but=malformed))
     faults = (*variables.faults, *wrong.values(), *lines)
@@ -391,7 +384,7 @@ def _way_out(variables: Variables) -> str:
 
 
 def _validated(variables: Variables) -> tuple[Settings, dict[str, str]]:
-    """The settings, and a line for each that is malformed: those have their defaults."""
+    """The settings, and a line for each malformed one, which has its default."""
     wrong: dict[str, str] = {}
     while True:
         ours = {name: text for name, text in variables.ours.items() if name not in wrong}
@@ -405,7 +398,7 @@ def _validated(variables: Variables) -> tuple[Settings, dict[str, str]]:
 
 
 def choose_stack(folder: Path) -> None:
-    """Have this process, and what it starts, speak to the stack in that folder; `Refusal` when there is none."""
+    """Select the laptop stack in that folder for this process and its children; `Refusal` if there is none."""
     data = dev_folder(folder.absolute())
     if not (data / DEV_FILE).is_file():
         raise Refusal(f"--dev {folder}: no stack of `countersign dev` runs on this folder")
@@ -423,7 +416,7 @@ def named_fields() -> Iterator[tuple[str, FieldInfo]]:
 
 
 def _joined(group: str, part: str) -> str:
-    """Without the underscore that keeps a field from being a word of the language."""
+    """Without the underscore that avoids a Python keyword."""
     return f"{group}_{part.rstrip('_')}".upper()
 
 

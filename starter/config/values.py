@@ -1,6 +1,5 @@
-"""The grammar of single settings: addresses, durations, lists, secrets, keys.
-
-Every fault says what would be right and never repeats the value: a secret may have been put into the wrong variable.
+"""The grammar of single settings: URLs, durations, lists, secrets, keys. Faults say what would be right and never
+repeat the value, which may be a misplaced secret.
 """
 
 import base64
@@ -24,20 +23,20 @@ _HEADER: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 _ENDPOINT: Final = re.compile(r"[A-Za-z](?:[A-Za-z0-9-]{0,62}[A-Za-z0-9])?")
 _KEY_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,32}")
 SIGNING_KEY: Final = "whsec_"
-"""What keys of Standard Webhooks begin with."""
+"""Prefix of Standard Webhooks keys."""
 KEY_CHARACTERS_AT_LEAST: Final = 16
-"""Of a key that whoever calls shows as it is."""
+"""Of a key that callers send in plain text."""
 _LINK_SECRET_BYTES: Final = 32
 COMPANY_AT_MOST: Final = 60
 CONTACT_AT_MOST: Final = 120
-"""Characters of a name that every notice carries."""
+"""Characters of a name in every notice."""
 _PAYLOAD_KEY_BYTES: Final = 32
 _WEBHOOK_SECRET_BYTES: Final = range(24, 65)
-"""Lengths that the Standard Webhooks specification allows."""
+"""Lengths in the Standard Webhooks specification."""
 
 
 class Bind(NamedTuple):
-    """Where a server listens; port 0 takes a free one."""
+    """Listening address; port 0 takes a free one."""
 
     host: str
     port: int
@@ -45,7 +44,7 @@ class Bind(NamedTuple):
 
 @dataclass(frozen=True)
 class PayloadKey:
-    """One AES-256 key of the payload codec and the id that travels beside what it encrypted."""
+    """An AES-256 key of the payload codec, and the id stored with what it encrypted."""
 
     id: str
     key: SecretBytes
@@ -57,7 +56,7 @@ def wrong(sentence: str) -> PydanticCustomError:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether `host` can only be this machine; names are not resolved."""
+    """Whether `host` is certainly this machine; names are not resolved."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
@@ -174,7 +173,7 @@ def _named_pairs(value: str) -> list[tuple[str, str]]:
 
 
 def _decoded(text: str) -> bytes:
-    """The bytes of standard or url-safe base64, padded or not; empty when it is neither."""
+    """The bytes of standard or url-safe base64, padded or not; empty if it is neither."""
     try:
         return base64.b64decode(text.translate({45: "+", 95: "/"}) + "=" * (-len(text) % 4), validate=True)
     except binascii.Error:
@@ -189,7 +188,6 @@ def _secrets_by_name(value: str) -> dict[str, tuple[SecretStr, ...]]:
 
 
 def _is_signing_key(secret: SecretStr) -> bool:
-    """Whether it is a key of Standard Webhooks."""
     text = secret.get_secret_value()
     return text.startswith(SIGNING_KEY) and len(_decoded(text.removeprefix(SIGNING_KEY))) in _WEBHOOK_SECRET_BYTES
 
@@ -234,10 +232,10 @@ def _payload_keys(value: object) -> object:
 
 
 Address = Annotated[str, AfterValidator(_address)]
-"""https everywhere, or http to loopback; no slash at its end; empty is unset."""
+"""https, or http to loopback; no trailing slash; empty is unset."""
 Name = Annotated[str, AfterValidator(_name)]
 Contact = Annotated[str, AfterValidator(_contact)]
-"""One line that is shown to people; empty is unset."""
+"""One line shown to people; empty is unset."""
 Span = Annotated[timedelta, BeforeValidator(_span)]
 SpanOrOff = Annotated[timedelta | None, BeforeValidator(_span_or_off)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_commas)]

@@ -1,1 +1,1 @@
-"""Status, lists, figures, and commands sent to workflows: the running workflow first, else the record."""
+"""Status, lists, figures, and commands sent to workflows."""

@@ -1,7 +1,5 @@
-"""The whole picture of a campaign: what it knows itself, and how everybody stands at this moment.
-
-Of one that goes on they stand as its own daily look has them; of one that has ended as its outcomes say, whatever else
-was deleted since.
+"""The whole state of a campaign: its own, and the status of every member; once it has ended, from the stored outcomes
+alone.
 """
 
 import math
@@ -39,12 +37,12 @@ from workflows.model.campaign import CampaignOrder
 from workflows.model.views import CampaignShow
 
 POINTS_AT_MOST: Final = 400
-"""Of a curve: of more acknowledgements some are drawn, evenly."""
+"""Of a curve; of more acknowledgements some are drawn, evenly."""
 _LAST_DAYS: Final = timedelta(days=7)
 _SOONEST: Final = timedelta(days=1)
-"""After the opening: the first hours are those of who was waiting for it."""
+"""After the opening, since the first hours are not typical."""
 _FEWEST: Final = 3
-"""Acknowledgements from which something follows."""
+"""Acknowledgements needed for a forecast."""
 _NOBODY: Final = 0.5
 """People."""
 _STEPS: Final = 24
@@ -58,7 +56,7 @@ class Point(NamedTuple):
 
 
 class Forecast(Model):
-    """Where it leads at the pace of the last days: how many are missing at the close, else when nobody is any more."""
+    """At the rate of the last days: how many are missing at the close, else when nobody is."""
 
     missing: int
     everybody_by: datetime | None = None
@@ -66,7 +64,7 @@ class Forecast(Model):
 
 @dataclass(frozen=True)
 class Curve:
-    """When who has acknowledged, oldest first, how many may still, and the window."""
+    """When members acknowledged, oldest first, how many still may, and the window."""
 
     signed: Sequence[datetime]
     open: int
@@ -75,7 +73,6 @@ class Curve:
 
     @classmethod
     def of(cls, lines: Iterable[MemberOutcome], opens_at: datetime, closes_at: datetime) -> "Curve":
-        """By the lines of a campaign."""
         signed, waiting = [], 0
         for line in lines:
             waiting += line.open
@@ -84,14 +81,14 @@ class Curve:
         return cls(sorted(signed), waiting, opens_at, closes_at)
 
     def points(self, until: datetime) -> list[Point]:
-        """From nobody at the opening to those of now: a step up at each, the same for the same lines."""
+        """A step at each acknowledgement from the opening until `until`; equal for equal lines."""
         apart = math.ceil(len(self.signed) / POINTS_AT_MOST) or 1
         steps = [Point(self.signed[place], place + 1) for place in range(apart - 1, len(self.signed), apart)]
         last = max(until, self.signed[-1]) if self.signed else until
         return [Point(self.opens_at, 0), *steps, Point(last, len(self.signed))]
 
     def forecast(self, now: datetime) -> Forecast | None:
-        """None where there is nothing to go by: on the first day, of very few, and where nobody is to come."""
+        """None without a basis: on the first day, with few acknowledgements, or if nobody is missing."""
         staying = self._staying(now)
         if staying is None:
             return None
@@ -99,12 +96,12 @@ class Curve:
         missing = round(self._missing(staying, left))
         if missing or staying >= 1:
             return Forecast(missing=missing)
-        # Half a person is nobody: when the line has come down to that.
+        # Below half a person nobody is missing.
         gone_after = _LAST_DAYS * (math.log(_NOBODY / self.open) / math.log(staying))
         return Forecast(missing=0, everybody_by=now + min(gone_after, left))
 
     def ahead(self, now: datetime) -> Iterator[Point]:
-        """The curve as it would go on to the close; nothing where there is no forecast."""
+        """The forecast curve to the close; empty without a forecast."""
         staying, left = self._staying(now), self.closes_at - now
         if staying is not None:
             for step in range(_STEPS + 1):
@@ -112,7 +109,7 @@ class Curve:
                 yield Point(now + passed, len(self.signed) + self.open - self._missing(staying, passed))
 
     def _staying(self, now: datetime) -> float | None:
-        """Which share of those who are missing is missing still after `_LAST_DAYS`."""
+        """The share of the missing that is still missing after `_LAST_DAYS`."""
         looked_at = min(_LAST_DAYS, now - self.opens_at)
         if not self.open or looked_at < _SOONEST or now >= self.closes_at or len(self.signed) < _FEWEST:
             return None
@@ -124,20 +121,19 @@ class Curve:
 
 
 _WORST: Final = 3
-"""Departments, and managers, that people are shown unless they want them all."""
+"""Departments and managers shown by default."""
 
 
 class CampaignOverview(CampaignShow):
     """The answer of `campaign show`."""
 
     departments: tuple[OutcomeGroup, ...] = ()
-    """Most open people first; none where nobody has one."""
+    """Most missing people first; empty if nobody has one."""
     managers: tuple[OutcomeGroup, ...] = ()
     forecast: Forecast | None = None
 
 
 def overview(shown: CampaignShow, lines: Sequence[MemberOutcome]) -> CampaignOverview:
-    """What there is to see of a campaign with these lines."""
     return CampaignOverview(
         **dict(shown),
         departments=worst_first(by(lines, "department")),
@@ -153,7 +149,7 @@ def _forecast(shown: CampaignShow, lines: Sequence[MemberOutcome]) -> Forecast |
 
 
 def facts(shown: CampaignShow) -> Iterator[tuple[str, str]]:
-    """What it is, its window, how far it has come, and where that leads; each with its name."""
+    """Its title, window, progress and forecast, with their labels."""
     yield "campaign", f"{shown.id}  {shown.kind}"
     since = f"in force from {shown.effective}" if shown.effective else ""
     by_whom = f"approved by {shown.approver}" if shown.approver else ""
@@ -181,7 +177,7 @@ def _day(at: datetime) -> str:
 
 
 def groups(shown: CampaignShow, *, whole: bool) -> Iterator["Beside"]:
-    """Whose people have not acknowledged, by department and by manager; nothing where nobody is."""
+    """People missing by department and by manager; nothing if nobody is."""
     if isinstance(shown, CampaignOverview):
         named = (("department", shown.departments), ("manager", shown.managers))
         if tables := [_table(what, found, whole=whole) for what, found in named if any(one.missing for one in found)]:
@@ -201,7 +197,7 @@ def _table(what: str, found: Sequence[OutcomeGroup], *, whole: bool) -> Rows:
 
 @dataclass(frozen=True)
 class Beside:
-    """Tables side by side, or one below the other where there is no room."""
+    """Tables side by side, or below each other on a narrow terminal."""
 
     tables: Sequence[Rows]
 
@@ -214,7 +210,7 @@ class Beside:
 
 @dataclass(frozen=True)
 class CampaignPicture:
-    """A campaign and the line of each of its people; none before its audience is frozen."""
+    """A campaign and each member's line; none before its audience is frozen."""
 
     shown: CampaignShow
     lines: Sequence[MemberOutcome] = field(default=(), repr=False)
@@ -223,9 +219,8 @@ class CampaignPicture:
 
 
 async def picture(client: Client, store: Store, id: str) -> CampaignPicture:
-    """Everything known of a campaign; `Unknown` when neither Temporal nor the records know it.
-
-    Raises what a document does that is missing or damaged: a record that is not whole is not shown as one.
+    """Everything known of a campaign; raises `Unknown`, and the document errors for missing or damaged content, since a
+    partial record must not look whole.
     """
     shown = await look_at(client, store, WorkflowName(Kind.CAMPAIGN, id))
     if not isinstance(shown, CampaignShow):
@@ -234,7 +229,7 @@ async def picture(client: Client, store: Store, id: str) -> CampaignPicture:
 
 
 async def pictured(client: Client, store: Store, shown: CampaignShow) -> CampaignPicture:
-    """The same of a campaign that has said already what it knows itself."""
+    """The same for a campaign that was already queried."""
     if shown.outcomes is not None:
         outcomes = await Outcomes.read(store, shown.outcomes)
         return CampaignPicture(shown, outcomes.lines, outcomes.population, outcomes.changes)
@@ -253,7 +248,7 @@ async def pictured(client: Client, store: Store, shown: CampaignShow) -> Campaig
 
 
 async def _lines(client: Client, store: Store, order: CampaignOrder, audience: Audience) -> list[MemberOutcome]:
-    """As the daily look has them; where as many go on as should, visibility is asked of few."""
+    """As the daily check has them; if as many are open as should be, visibility lists only some."""
     visibility = TemporalMemberVisibility(client)
     standings = MemberStatuses(client, store, visibility)
     known = await visibility.other_than_told(order.campaign.id)
@@ -265,13 +260,12 @@ async def _lines(client: Client, store: Store, order: CampaignOrder, audience: A
 
 
 async def of(context: Context, typed: str) -> CampaignPicture:
-    """The same by an id as people type it, with the ids that are near to one that nobody knows."""
+    """The same by an id as typed; `Unknown` suggests similar ids."""
     async with suggesting(context.client):
         return await picture(context.client, context.store, id_of(Kind.CAMPAIGN, typed))
 
 
 async def show(context: Context, typed: str, *, whole: bool = False) -> CampaignOverview:
-    """What `campaign show` says."""
     found = await of(context, typed)
     shown = await complete(context.store, found.shown) if whole else found.shown
     return overview(shown, found.lines)

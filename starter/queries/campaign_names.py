@@ -1,4 +1,4 @@
-"""Who the people of a campaign are, for an auditor: from what can be erased, and never in what is kept for ever."""
+"""Names of a campaign's members, for auditors: from erasable content, never from the permanent record."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,13 +18,13 @@ DEFAULT: Final = ("name", "email")
 
 @dataclass(frozen=True)
 class Names:
-    """The columns that say who somebody is, and what stands in them, by their ids; nothing for `--no-names`."""
+    """Columns of names, and their cells by id; empty for `--no-names`."""
 
     columns: tuple[str, ...] = ()
     known: Mapping[str, Reachable] = field(default_factory=dict, repr=False)
 
     def cells(self, person: str) -> dict[str, str]:
-        """What stands in the columns of somebody: `(erased)` of somebody of the table who is not kept any more."""
+        """A member's cells: `(erased)` for a person of the table who was erased."""
         somebody = self.known.get(person)
         if somebody is None:
             return dict.fromkeys(self.columns, ERASED if stands_in_full(person) else "")
@@ -35,13 +35,13 @@ NO_NAMES: Final = Names()
 
 
 async def kept(store: Store, id: str) -> Mapping[str, Reachable]:
-    """Those who stand in full in the table of a campaign, as far as they were not erased."""
+    """People described in full in a campaign's table, without erased ones."""
     content = await store.read_signers(StoragePrefix.of(Kind.CAMPAIGN.workflow_id(id)))
     return SignersFile.model_validate_json(content).signers if content else {}
 
 
 async def names_of(store: Store, shown: CampaignShow, people: Iterable[str], directory: Directory | None) -> Names:
-    """Who these are: of a table by what was kept of it, others by the `directory`, where there is one."""
+    """Names of a table's people from the store, of others from `directory`, if given."""
     columns = shown.campaign.report_columns if shown.campaign else DEFAULT
     known = dict(await kept(store, shown.id))
     for person in people if directory else ():
@@ -54,7 +54,7 @@ async def names_of(store: Store, shown: CampaignShow, people: Iterable[str], dir
 
 
 async def person_of(store: Store, id: str, typed: str) -> str:
-    """The id that an e-mail address stands for in the table of a campaign; what is no address, or nobody's, stays."""
+    """The id of an e-mail address in a campaign's table; other text unchanged."""
     if "@" not in typed:
         return typed
     wanted = typed.strip().casefold()

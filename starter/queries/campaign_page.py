@@ -1,6 +1,5 @@
-"""The report as one page: head, counts, the line over time, groups, changes, and everybody; it needs nothing beside it.
-
-It may run one script, which sorts its tables, and reads well without; printed, it is A4.
+"""The report as one self-contained HTML page: head, counts, curve, groups, changes, members. Its one script sorts
+tables, and is optional; printed, it is A4.
 """
 
 import base64
@@ -30,7 +29,7 @@ _INK: Final = "currentColor"
 _ACCENT: Final = "var(--accent, #2347c5)"
 _DASHES: Final = [5, 4]
 _ROW: Final = 24
-"""As high as a word is on a phone."""
+"""Height of a row, as of a phone's text."""
 _Locale = Literal["en-GB", "nl-NL", "de-DE", "fr-FR", "es-ES"]
 _LOCALES: Final[dict[str, _Locale]] = {"nl": "nl-NL", "de": "de-DE", "fr": "fr-FR", "es": "es-ES"}
 _DUE, _CLOSES = phrase("due"), phrase("closes")
@@ -43,9 +42,8 @@ def campaign_chart(
     language: Language | None = None,
     now: datetime | None = None,
 ) -> str:
-    """How many had acknowledged when; empty where nobody was asked yet. With `now`, while it goes on, a forecast, too.
-
-    Takes a second the first time in a process, then a sixth of one: call it in a thread.
+    """Acknowledgements over time as SVG; empty if nobody was asked yet; with `now` and while open, a forecast. Takes a
+    second the first time in a process, then a sixth of one: call it in a thread.
     """
     if not lines or shown.closes_at is None:
         return ""
@@ -95,7 +93,7 @@ def _chart(
 
 
 def _marks(shown: CampaignShow, language: Language, x: Any) -> Iterator["altair.Chart"]:
-    """The last days: to acknowledge in time, and be it late. One below the other, for they may be one and the same."""
+    """The last days, in time and late, below each other since they may coincide."""
     import altair  # noqa: PLC0415  as above
 
     for row, (day, says) in enumerate(((shown.due, _DUE), (shown.last_day, _CLOSES))):
@@ -117,7 +115,7 @@ def _heard(curve: Curve, people: int, language: Language) -> str:
 
 
 def _for_a_page(svg: str, heard: str) -> str:
-    """As wide as its place, and one picture for whoever hears it."""
+    """As wide as its container, and one image for screen readers."""
     begin, size, rest = svg.partition(" viewBox=")
     if not size:
         raise ValueError("Vega has drawn something without a size")
@@ -127,11 +125,11 @@ def _for_a_page(svg: str, heard: str) -> str:
 
 _TEMPLATES: Final = Path(__file__).with_name("templates")
 _PIECES: Final = 1_000
-"""Pieces of the template that are put together before they are written."""
+"""Template pieces joined before a write."""
 
 
 def pieces(report: CampaignReport) -> Iterator[str]:
-    """The page, piece by piece, so that of many people it is never whole in memory."""
+    """The page in pieces, so that a long one is never whole in memory."""
     style, script = ((_TEMPLATES / name).read_text() for name in ("report.css", "report.js"))
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
@@ -147,7 +145,7 @@ def pieces(report: CampaignReport) -> Iterator[str]:
         standings=[name for name, count in report.counts if count],
         groups=[(what, groups) for what in ("department", "manager") if (groups := by(report.lines, what))],
         policy=f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'",
-        # Ours as they are, and drawn by Vega of numbers and of words that are ours: they must not be escaped.
+        # Our own markup, and Vega's drawing of numbers and our texts: must not be escaped.
         chart=Markup(campaign_chart(report.shown, report.lines, now=report.head.as_of)),  # noqa: S704
         style=Markup(style),  # noqa: S704
         script=Markup(script),  # noqa: S704
@@ -157,7 +155,7 @@ def pieces(report: CampaignReport) -> Iterator[str]:
 
 
 def _minute(instant: str) -> str:
-    """An instant of the record, in UTC, as far as people read it."""
+    """An instant of the record, in UTC, to the minute."""
     return instant[:16].replace("T", " ")
 
 

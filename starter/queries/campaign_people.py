@@ -1,4 +1,4 @@
-"""Who of some people has not acknowledged: of a manager's own no more is read than their records and requests."""
+"""Which of a manager's people have not acknowledged; reads only their records and requests."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -27,44 +27,43 @@ from workflows.model.subject import Status
 from workflows.model.views import CampaignShow
 
 MINE_AT_MOST: Final = 1_000
-"""People of one manager that are looked at: those who stand first in the audience."""
+"""People read for one manager: the first of the audience."""
 SHOWN_AT_MOST: Final = 50
-"""Missing people of one page; only of these Temporal is asked since when they were asked, and until when."""
+"""Missing people of one page; Temporal is asked only about these."""
 
 
 @dataclass(frozen=True)
 class MissingPeople:
-    """The lines of somebody's people in a campaign; `more` when only the first of them were looked at."""
+    """The lines of a manager's people in a campaign; `more` if only the first were read."""
 
     lines: Sequence[MemberOutcome]
     more: bool = False
 
     @property
     def done(self) -> int:
-        """How many of them have acknowledged."""
+        """How many have acknowledged."""
         return sum(line.done for line in self.lines)
 
     @property
     def wanted(self) -> int:
-        """How many of them are to."""
+        """How many are to acknowledge."""
         return counted(self.lines).wanted
 
     @property
     def missing(self) -> list[MemberOutcome]:
-        """Those who have not and still may, whoever had to first."""
+        """Those who have not and still may, earliest last day first."""
         return sorted((line for line in self.lines if line.open), key=lambda line: (line.due, line.row))
 
 
 @dataclass(frozen=True)
 class MissingMember:
-    """Somebody who has not acknowledged, as far as Temporal knows; `run` is their request while it goes on."""
+    """A member who has not acknowledged; `run` is their open request."""
 
     line: MemberOutcome
     run: Run | None = None
 
     @property
     def state(self) -> MemberStatus:
-        """How they stand."""
         if self.run and self.run.known.get(names.STATUS) == Status.VIEWED:
             return MemberStatus.OPENED
         return MemberStatus(self.line.status)
@@ -81,26 +80,24 @@ class MissingMember:
 
     @property
     def due_at(self) -> datetime | None:
-        """Until when they have, on their own calendar; None where only the day is known."""
+        """Their due instant on their own calendar; None if only the day is known."""
         return self.run.known.get(names.DUE_AT) if self.run else None
 
     def overdue(self, now: datetime) -> bool:
-        """Whether they should have by now."""
         due = self.due_at or datetime.combine(date.fromisoformat(self.line.due), time.max, now.tzinfo)
         return due < now
 
 
 class ManagedMembers:
-    """Reads somebody's people out of campaigns; the audiences of the last few are kept."""
+    """Reads managers' people; caches the last few audiences."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._audiences = Audiences(store)
 
     async def of(self, shown: CampaignShow, manager: str, below: Collection[str]) -> MissingPeople | None:
-        """Those of the audience who are `below` a manager, or stood right below them when it was frozen.
-
-        None where there is nobody, or while nobody knows. Raises what a document does that is missing or damaged.
+        """Members `below` a manager now, or directly below at the freeze. None if nobody, or unknown. Raises the
+        document errors for missing or damaged content.
         """
         if shown.outcomes is not None:
             lines = (await Outcomes.read(self._store, shown.outcomes)).lines
@@ -127,7 +124,7 @@ class ManagedMembers:
 
 
 async def looked_at(client: Client, lines: Sequence[MemberOutcome]) -> list[MissingMember]:
-    """These with what Temporal's visibility knows of their requests; one page of them at a time."""
+    """With visibility's data of their requests; one page at a time."""
     if not lines:
         return []
     ids = tuple(Kind.REQUEST.workflow_id(line.request) for line in lines)
@@ -138,7 +135,7 @@ async def looked_at(client: Client, lines: Sequence[MemberOutcome]) -> list[Miss
 
 @dataclass(frozen=True)
 class SoFar:
-    """How many have acknowledged of all who are to, and how many still may."""
+    """How many have acknowledged of those asked, and how many still may."""
 
     done: int
     all: int
@@ -146,7 +143,7 @@ class SoFar:
 
 
 async def so_far(client: Client, shown: CampaignShow) -> SoFar:
-    """By what the campaign has counted last, and who has signed or ended since: nobody's record is read."""
+    """By the campaign's last count, and who has signed or ended since; reads no records."""
     counts = shown.counts
     if shown.status.ended or shown.frozen is None or shown.counted_at is None:
         return SoFar(counts.done, counts.wanted, counts.open)

@@ -1,8 +1,6 @@
-"""The report of a campaign: every person of the audience once, as a table, as JSON, or as a page (`page.py`).
-
-Of a campaign that has ended it is made of the outcomes alone, and has nothing of the moment it is made in: the same
-bytes for ever, whatever Temporal and the store have deleted since. That holds without names (`--no-names`): who
-somebody is can be erased.
+"""The report of a campaign: every member once, as table, JSON, or page (`campaign_page.py`). After the end it is made
+of the outcomes alone: equal bytes forever, whatever Temporal and the store have deleted since, except names, which can
+be erased (`--no-names`).
 """
 
 import asyncio
@@ -36,15 +34,12 @@ COLUMNS: Final = (
     *("person", "request", "status", "sent_at", "signed_at", "late", "reminders", "reason"),
     *("row", "department", "manager", "due"),
 )
-"""Outside contract: they stay, in this order; more may follow them."""
+"""Outside contract: they stay, in this order; more may follow."""
 _INSTANTS: Final = ("sent_at", "signed_at", "due")
 
 
 class ReportHead(Model):
-    """What the record is of: the document, who answers for it, the window, and the hashes of what was written down.
-
-    `as_of` is the instant of the counts while the campaign goes on.
-    """
+    """The document, owner, window, and hashes of the records. `as_of` is the time of the counts while it is open."""
 
     id: str
     document: str
@@ -64,7 +59,7 @@ class ReportHead(Model):
 
 @dataclass(frozen=True)
 class CampaignReport:
-    """One campaign; its lines and changes have the words of people in the place of references."""
+    """Lines and changes with the texts of people in place of references."""
 
     shown: CampaignShow
     head: ReportHead
@@ -76,24 +71,21 @@ class CampaignReport:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The table's: who somebody is stands behind their id."""
+        """The table's, with names behind the id."""
         person, *others = COLUMNS
         return (person, *self.names.columns, *others)
 
     def plain_line(self, line: MemberOutcome) -> dict[str, Any]:
-        """One person for programs."""
         told = {**_known(line), **self.names.cells(line.person)}
         return {name: told[name] or None if name in _INSTANTS else told[name] for name in self.columns}
 
     def cells(self, lines: Sequence[MemberOutcome]) -> Iterator[tuple[str, ...]]:
-        """The rows of the table for some of them."""
         for line in lines:
             told = {**_known(line), **self.names.cells(line.person), "late": "true" if line.late else "false"}
             yield tuple("" if told[name] is None else str(told[name]) for name in self.columns)
 
     @property
     def plain(self) -> dict[str, Any]:
-        """For programs."""
         return {
             "campaign": self.head.model_dump(mode="json"),
             "counts": self.counts.model_dump(mode="json"),
@@ -104,9 +96,8 @@ class CampaignReport:
 
 
 async def of(context: Context, typed: str, *, names: bool = True, directory: Directory | None = None) -> CampaignReport:
-    """The report of a campaign by an id as people type it; refuses one of which not everything can be known now.
-
-    With `names` it says who everybody is: of those who stand in no table of its own as the `directory` knows them.
+    """The report of a campaign by an id as typed; `Refusal` if it would be incomplete. With `names`, of the table or
+    the `directory`.
     """
     picture = await campaign.of(context, typed)
     _refuse_parts(picture.shown)
@@ -118,13 +109,12 @@ async def of(context: Context, typed: str, *, names: bool = True, directory: Dir
 
 
 def _refuse_parts(shown: CampaignShow) -> None:
-    """A list that lacks somebody is no record."""
+    """An incomplete list is no record."""
     if shown.partial and shown.outcomes is None:
         raise Refusal(f"{shown.id}: no worker answers that knows its audience: start `countersign worker`")
 
 
 async def made(store: Store, picture: CampaignPicture) -> CampaignReport:
-    """The report of what is known of a campaign."""
     home = StoragePrefix.of(Kind.CAMPAIGN.workflow_id(picture.shown.id))
     lines = list(picture.lines)
     spoken = [place for place, line in enumerate(lines) if "#" in line.reason]
@@ -138,7 +128,7 @@ async def made(store: Store, picture: CampaignPicture) -> CampaignReport:
 
 
 def _home(campaign: StoragePrefix, line: MemberOutcome) -> StoragePrefix:
-    """Where a reason is kept: why somebody is out, with the campaign; anything else, with their request."""
+    """Where a reason is stored: with the campaign if it excludes a member, else with the request."""
     return (
         campaign
         if line.status in (MemberStatus.EXEMPT, MemberStatus.DROPPED)
@@ -147,7 +137,6 @@ def _home(campaign: StoragePrefix, line: MemberOutcome) -> StoragePrefix:
 
 
 def head_of(shown: CampaignShow) -> ReportHead:
-    """What the record is of."""
     return ReportHead(
         id=shown.id,
         document=shown.title,
@@ -167,17 +156,16 @@ def head_of(shown: CampaignShow) -> ReportHead:
 
 
 def _known(line: MemberOutcome) -> dict[str, Any]:
-    """When somebody was told, and how often reminded, is read off their record: nothing of it before that is there."""
+    """Times of notices and reminders come from the settled record, so before it there are none."""
     return {**line._asdict(), "reminders": None} if line.open else line._asdict()
 
 
 def print_table(report: CampaignReport) -> None:
-    """The table on standard output."""
     table.put(sys.stdout, report.columns, report.cells(report.lines), end="\n")
 
 
 def audit_sample(lines: Iterable[MemberOutcome], many: int, seed: str) -> list[MemberOutcome]:
-    """So many of the lines, or all; each is as likely as any other, and fewer of one seed are the first of more."""
+    """A uniform random sample of at most `many` lines; a smaller sample of one seed is a prefix of a larger one."""
     return nsmallest(many, lines, key=lambda line: _place(line, seed))
 
 

@@ -1,4 +1,4 @@
-"""The report of a campaign as a file: CSV, JSON or one page of HTML."""
+"""Writes the report of a campaign as CSV, JSON or HTML."""
 
 import json
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from starter.queries.campaign_report import CampaignReport
 
 
 def write_table(path: Path, report: CampaignReport) -> None:
-    """The table as a file; by its mark a spreadsheet knows UTF-8, and without need of it there is none for programs."""
+    """With a byte order mark for spreadsheets if needed."""
     rows = list(report.cells(report.lines))
     plain = all("".join(cells).isascii() for cells in rows)
     table.write(path, report.columns, rows, encoding="utf-8" if plain else "utf-8-sig")
@@ -19,7 +19,7 @@ def write_table(path: Path, report: CampaignReport) -> None:
 
 def _write_json(path: Path, report: CampaignReport) -> None:
     with whole(path) as stream:
-        # Whole at once: what writes to a stream does not know the fast way, and takes four times as long.
+        # Encoded at once: the streaming encoder is four times slower.
         stream.write(json.dumps(report.plain, ensure_ascii=False) + "\n")
 
 
@@ -35,4 +35,4 @@ FORMS: Final[dict[str, Callable[[Path, CampaignReport], None]]] = {
     ".json": _write_json,
     ".html": _write_page,
 }
-"""How a report is written, by the end of the file's name; each file is there whole, or not. They raise `OSError`."""
+"""Writers by file extension; each writes atomically, and raises `OSError`."""

@@ -1,7 +1,6 @@
-"""What people wish of a living request or task: one way in for the command and the pages, and harmless to repeat.
-
-A wish is an update of the workflow, which is answered as soon as it is recorded. Its id is its word and the `op`: the
-same word with the same `op` is taken once, however often it is sent. What becomes of it is asked for afterwards.
+"""Sends commands of people to open requests and tasks, for command line and pages. A command is an update, answered
+once it is recorded; its id is its word and the `op`, so that a repeated one is taken once. Its outcome is read
+afterwards.
 """
 
 import asyncio
@@ -47,11 +46,11 @@ from workflows.model.views import Shown, TaskShow
 
 RECORDED_WITHIN: Final = timedelta(seconds=20)
 CARRIED_OUT_WITHIN: Final = timedelta(seconds=20)
-"""How long the outcome is watched for unless somebody says how long."""
+"""How long the outcome is awaited by default."""
 OP_AT_MOST: Final = ID_AT_MOST - max(len(word) + 1 for word in UPDATES.values())
 _FIRST_GLANCE: Final = 0.05
 _GLANCE_AT_MOST: Final = 1.0
-"""Seconds between two looks at the outcome; the pause doubles up to this."""
+"""Longest seconds between two reads of the outcome; the pause doubles."""
 _NO_ANSWER: Final = (
     RPCStatusCode.CANCELLED,
     RPCStatusCode.DEADLINE_EXCEEDED,
@@ -62,14 +61,14 @@ _NO_ANSWER: Final = (
 
 @dataclass(frozen=True)
 class Begin:
-    """How a workflow begins that is to take a wish; the SDK takes an `operation` once: each try makes its own."""
+    """How to start the workflow for a command; each try makes its own `operation`, which the SDK takes once."""
 
     workflow_id: str
     operation: Callable[[], WithStartWorkflowOperation[Any, Any]]
 
 
 class CommandRefused(Refusal):
-    """It does not take the wish; the text is the workflow's sentence for whoever wished it."""
+    """Rejected; the text is the workflow's."""
 
 
 class NotRunning(Refusal):
@@ -77,14 +76,14 @@ class NotRunning(Refusal):
 
 
 class NotAdmitted(Refusal):
-    """Temporal has refused the change before the workflow could hear of it."""
+    """Temporal refused the update before it reached the workflow."""
 
     def __init__(self, why: str) -> None:
         super().__init__(f"nothing was changed: {why}")
 
 
 class NotConfirmed(Refusal):
-    """Nobody said whether the change was made; repeated with the same `op` it is made once."""
+    """Unknown whether the change was made; repeated with the same `op` it is made once."""
 
     def __init__(self, op: str, why: str = "") -> None:
         super().__init__(f"not confirmed, may still apply: repeat with --op {op}" + (f" ({why})" if why else ""))
@@ -101,10 +100,9 @@ async def send(
     within: timedelta = RECORDED_WITHIN,
     begin: Begin | None = None,
 ) -> Receipt:
-    """The receipt of a wish that was taken by the one of this id, now or under the same `op` before.
-
-    With `begin` it is sent to that workflow, which is started unless it runs. Raises `CommandRefused`, `NotRunning`,
-    `NotAdmitted`, `TemporalRefused`, and `NotConfirmed` when no answer came `within`.
+    """The receipt of an accepted command, now or earlier under the same `op`. With `begin` the workflow is started
+    unless it runs. Raises `CommandRefused`, `NotRunning`, `NotAdmitted`, `TemporalRefused`, and `NotConfirmed` without
+    an answer `within`.
     """
     what = WorkflowName(kind, id)
     try:
@@ -118,7 +116,7 @@ async def send(
         raise NotConfirmed(op) from error
     except RPCError as error:
         raise _not_taken(error, what, op, client.namespace) from error
-    # The server answers for an update that it knows without asking the workflow.
+    # The server answers a known update without asking the workflow.
     if taken.digest != digest_of(wish):
         raise CommandRefused(OTHER_CONTENT)
     return taken
@@ -152,7 +150,7 @@ async def carry_out(
     wait: timedelta = CARRIED_OUT_WITHIN,
     begin: Begin | None = None,
 ) -> Receipt:
-    """Have a wish taken, and watch up to `wait` what becomes of it: done, or open still. Raises what `send` does."""
+    """Send a command, and wait up to `wait` for its outcome, which may still be open. Raises as `send`."""
     taken = await send(client, id, wish, op, kind=kind, within=within, begin=begin)
     handle = client.get_workflow_handle(begin.workflow_id if begin else kind.workflow_id(id))
     known = await _outcome(handle, _update_id(wish, op), taken, wait)
@@ -171,7 +169,7 @@ async def make(
     within: timedelta = RECORDED_WITHIN,
     wait: timedelta = CARRIED_OUT_WITHIN,
 ) -> Receipt:
-    """Have what an operator wishes carried out, once for each `op`, by default the wish's own; see `carry_out`."""
+    """Carry out an operator's command, once for each `op`, by default the command's own; see `carry_out`."""
     by_hand = wish if isinstance(wish, Command) else None
     id, op = id_of(kind, id), op or (by_hand and by_hand.op) or secrets.token_hex(6)
     if fault := _unnamed(by_hand, op):
@@ -184,7 +182,7 @@ async def make(
         except NotRunning:
             if not isinstance(wish, Replay):
                 raise
-        # What has ended is handed off once more from its record.
+        # An ended one is handed off again from its record.
         begin = await hand_off_again(context, WorkflowName(kind, id))
         return await carry_out(context.client, id, wish, op, kind=kind, within=within, wait=wait, begin=begin)
     except CommandRefused as refused:
@@ -199,7 +197,7 @@ async def make(
 
 
 async def refuse_earlier(context: Context, kind: Kind, typed: str, words: str, until: datetime | date) -> None:
-    """Refuse a due date counted from now (`words`) that would shorten what somebody wants to extend."""
+    """Refuse a relative due date (`words`) that would shorten an extension."""
     shown = await lookup.show_of(kind, context, typed)
     due = shown.due_at
     if due is None or shown.status.ended:
@@ -212,10 +210,7 @@ async def refuse_earlier(context: Context, kind: Kind, typed: str, words: str, u
 
 
 async def hand_off_again(context: Context, what: WorkflowName, priority: Priority = Priority.default) -> Begin:
-    """How the workflow begins that hands off once more what has ended and is closed: one for each, whoever asks.
-
-    `Refusal` when there is no record to do it from.
-    """
+    """How to start the workflow that repeats the hand-off of an ended one, one per id. `Refusal` without a record."""
     content = await context.store.read_record(StoragePrefix.of(what.workflow_id))
     if content is None:
         async with lookup.suggesting(context.client):
@@ -237,12 +232,12 @@ async def hand_off_again(context: Context, what: WorkflowName, priority: Priorit
 
 
 async def _outcome(handle: WorkflowHandle[Any, Any], id: str, known: Receipt, wait: timedelta) -> Receipt:
-    """The last receipt there is once it was carried out or the time is over; a worker that is away changes nothing."""
+    """The last receipt, once carried out or the time is over; an absent worker changes nothing."""
     pause = _FIRST_GLANCE
     with suppress(TimeoutError):
         async with asyncio.timeout(wait.total_seconds()):
             while known.state is OperationState.OPEN:
-                # A ValueError is a pause meanwhile: its status is one that the SDK does not know.
+                # A ValueError means that it is paused: the SDK does not know the status.
                 with suppress(RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError, ValueError):
                     known = await handle.query(names.OPERATION, id, result_type=Receipt, rpc_timeout=wait) or known
                 await asyncio.sleep(pause if known.state is OperationState.OPEN else 0)
@@ -251,14 +246,14 @@ async def _outcome(handle: WorkflowHandle[Any, Any], id: str, known: Receipt, wa
 
 
 def _unnamed(wish: Command | None, op: str) -> str | None:
-    """Why who wants it, or the name of the change, cannot be sent."""
+    """Why actor or `op` cannot be sent."""
     if len(op) > OP_AT_MOST:
         return f"--op is longer than {OP_AT_MOST} characters"
     return (name_fault(wish.actor, "--as") if wish else None) or name_fault(op, "--op")
 
 
 async def _ended(context: Context, what: WorkflowName, wish: AnyCommand) -> Shown:
-    """One whose workflow is closed: fine when it ended as is wished; else too late."""
+    """A closed one that ended as wanted; else too late."""
     shown = await lookup.look_at(context.client, context.store, what)
     if _has_come_about(shown, wish):
         return shown
@@ -267,7 +262,7 @@ async def _ended(context: Context, what: WorkflowName, wish: AnyCommand) -> Show
 
 
 def _has_come_about(shown: Shown, wish: AnyCommand) -> bool:
-    """Who wants it over may not have been the first; who says that it is done must be."""
+    """Whoever wants it ended need not have been the first; whoever says it is done must be."""
     if isinstance(wish, Done):
         return isinstance(shown, TaskShow) and shown.done_by == wish.actor
     return (type(wish), shown.status) in ((Cancellation, Status.CANCELLED), (Waiver, Status.WAIVED))

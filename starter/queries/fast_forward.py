@@ -1,8 +1,6 @@
-"""`countersign fast-forward`: moves one clock, so that a policy of weeks is rehearsed in seconds.
-
-Only a server with workflow time skipping can do it, as `countersign dev` starts one. Real work is never hurried: the
-clock stands while an activity runs, and a retried one ends the rehearsal, for each second of its pauses would be a
-call to the real service.
+"""`countersign fast-forward`: moves workflow clocks, so that weeks are rehearsed in seconds. Needs a server with
+workflow time skipping, as `countersign dev` starts. A clock stands while an activity runs; a retried activity ends the
+rehearsal, since each skipped pause would be a call to the real service.
 """
 
 import asyncio
@@ -33,11 +31,12 @@ from workflows.names import SHOW
 
 WITHIN: Final = timedelta(seconds=60)
 TOGETHER_AT_MOST: Final = 400
-"""Clocks that are moved to one instant: each wake of each takes a moment."""
+"""Clocks moved together: each timer of each takes a moment."""
 _GLANCE: Final = 0.2
 JUST_AFTER: Final = timedelta(seconds=10)
-"""How far beyond an instant a clock is moved: longer than what happens then takes. The server may move a workflow that
-is still at work when its clock gets there on to the next timer, days too far."""
+"""How far past an instant a clock is moved: longer than the work there takes. The server may move a workflow that is
+still at work on to its next timer, days too far.
+"""
 _NEARLY: Final = timedelta(seconds=1)
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -48,7 +47,7 @@ Handle = WorkflowHandle[Any, Any]
 
 
 class Forwarded(Model):
-    """Where the clock of a request or a task stands now; `reached` is False when it ended before the target."""
+    """The clock of a request or a task; `reached` is False if it ended before the target."""
 
     id: str
     now: AwareDatetime
@@ -56,7 +55,7 @@ class Forwarded(Model):
 
 
 def span(text: str) -> timedelta:
-    """`90m`, `4h`, `3d`, `2w` as a time span; `ValueError` for anything else."""
+    """`90m`, `4h`, `3d`, `2w`; `ValueError` otherwise."""
     match = re.fullmatch(r"([1-9][0-9]{0,3})([mhdw])", text)
     if not match:
         raise ValueError(f"{text} is not a duration such as 4h, 3d or 2w")
@@ -64,13 +63,9 @@ def span(text: str) -> timedelta:
 
 
 async def forward(client: Client, id: str, by: timedelta, *, within: timedelta = WITHIN) -> Forwarded:
-    """Move one clock `by` this much; returns when it is there and everything on the way was done.
-
-    `id` is a request's, or the workflow id of a request, a task, an onboarding or a campaign; of these two all that is
-    open of them comes along.
-
-    `Refusal` when the server moves no clocks, it is unknown or closed, an activity is being retried, or it is
-    not there `within` this much real time; the clock is then left where it is, and runs on as clocks do.
+    """Move one clock by `by`, and wait until everything on the way is done. `id` is a request's id or a workflow id; an
+    onboarding or campaign moves all its open parts. `Refusal` if the server cannot, it is unknown or closed, an
+    activity is retried, or it takes longer than `within` of real time; the clock then runs on normally.
     """
     what = followed_up(id)
     handle = client.get_workflow_handle(what.workflow_id)
@@ -89,9 +84,8 @@ async def forward(client: Client, id: str, by: timedelta, *, within: timedelta =
 
 
 async def forward_to_next(client: Client, id: str, *, within: timedelta = WITHIN) -> Forwarded:
-    """Move one clock to what happens next; `Refusal` when that has no time, and what `forward` refuses.
-
-    Of an onboarding and of a campaign it is what happens next to any of theirs that is open.
+    """Move to the next event, in onboardings and campaigns of any open part; `Refusal` if it has no time, and as
+    `forward`.
     """
     what = followed_up(id)
     handle = client.get_workflow_handle(what.workflow_id)
@@ -112,14 +106,14 @@ async def forward_to_next(client: Client, id: str, *, within: timedelta = WITHIN
 
 @dataclass
 class _Together:
-    """An onboarding and its open parts, or a campaign and its open requests, each with a clock of its own."""
+    """An onboarding with its open parts, or a campaign with its open requests; each has its own clock."""
 
     skipper: TimeSkipper
     what: WorkflowName
     within: timedelta
 
     async def forward(self, by: timedelta) -> Forwarded:
-        """Move all clocks to one instant, whatever wakes first going first; parts that begin meanwhile come along."""
+        """Move all clocks to one instant, the earliest timer first; parts that begin meanwhile are included."""
         own = self.skipper.client.get_workflow_handle(self.what.workflow_id)
         if await self._clock(self.what) is None:
             raise _not_open(self.what)
@@ -134,12 +128,12 @@ class _Together:
         return Forwarded(id=self.what.id, now=await self.skipper.get_current_time(own), reached=reached)
 
     async def first(self) -> datetime | None:
-        """When something is next to happen to any of them; None when nothing has a time."""
+        """The next event of any of them; None if nothing has a time."""
         wakes = [await self._wakes(one, _NEVER) for one in await self._behind(_NEVER)]
         return min((at for at in wakes if at != _NEVER), default=None)
 
     async def _all(self, target: datetime) -> bool:
-        """Move all of them; False when it ended on the way."""
+        """Move all; False if it ended on the way."""
         while behind := await self._behind(target):
             wakes = {one: await self._wakes(one, target) for one in behind}
             first = min(wakes.values())
@@ -168,7 +162,7 @@ class _Together:
         return await self.skipper.get_current_time(handle)
 
     async def _wakes(self, what: WorkflowName, target: datetime) -> datetime:
-        """When something is next to happen to it, else the target; one that has not begun yet begins first of all."""
+        """Its next event, else the target; one that has not begun comes first."""
         handle = self.skipper.client.get_workflow_handle(what.workflow_id)
         now = await self.skipper.get_current_time(handle)
         begins = (await runs.described(self.skipper.client, handle.id)).raw.workflow_execution_info.execution_time
@@ -179,7 +173,7 @@ class _Together:
         return min(max(at, now) + JUST_AFTER, target) if at else target
 
     async def _move(self, what: WorkflowName, to: datetime) -> bool:
-        """Whether its clock is there; False when it ended on the way, or since it was last looked at."""
+        """Whether its clock is there; False if it has ended."""
         handle = self.skipper.client.get_workflow_handle(what.workflow_id)
         by = to - await self.skipper.get_current_time(handle)
         try:
@@ -191,7 +185,7 @@ class _Together:
 
 
 async def _at_rest(client: Client, handle: Handle, what: WorkflowName, within: timedelta) -> FollowUpShow:
-    """What it shows of itself once it has a next time or is not at work: while it is being made, nothing is planned."""
+    """Its state once it has a next time or no running work: while it is being created, nothing is planned."""
     shown = await _shown(handle, what, within)
     with suppress(TimeoutError):
         async with asyncio.timeout(within.total_seconds()):
@@ -205,13 +199,13 @@ async def _at_rest(client: Client, handle: Handle, what: WorkflowName, within: t
 
 
 def _is_at_work(described: Description) -> bool:
-    """Whether it does something that has not failed so far."""
+    """Whether it has running work without failures."""
     raw = described.raw
     return raw.HasField("pending_workflow_task") or any(one.attempt <= 1 for one in raw.pending_activities)
 
 
 async def _shown(handle: Handle, what: WorkflowName, within: timedelta) -> FollowUpShow:
-    """What it shows of itself; one that was started a moment ago is asked again until it has begun."""
+    """Its state; one just started is queried again until it has begun."""
     try:
         async with asyncio.timeout(within.total_seconds()):
             while True:
@@ -244,7 +238,7 @@ async def _moved(skipper: TimeSkipper, handle: Handle, what: WorkflowName, by: t
 
 
 async def _disarm(client: Client, handle: Handle) -> None:
-    """Let the clock run as clocks do; a workflow that is closed by now needs nothing."""
+    """Let the clock run normally."""
     with suppress(RPCError):
         await client.workflow_service.update_workflow_execution_options(
             UpdateWorkflowExecutionOptionsRequest(

@@ -1,4 +1,4 @@
-"""Which requests are wanted, and the words in which Temporal's visibility is asked for them."""
+"""Filters of lists, and their visibility queries."""
 
 import re
 from collections.abc import Iterator
@@ -20,17 +20,16 @@ from workflows.model.subject import Status
 
 
 def is_request_id(text: str) -> bool:
-    """Whether a request may have this id; what may not would lead elsewhere in the store."""
+    """Whether it is a possible request id; others could be paths in the store."""
     return re.fullmatch(ID_PATTERN, text) is not None
 
 
 def request_id(typed: str) -> str:
-    """The request's id; see `id_of`."""
     return id_of(Kind.REQUEST, typed)
 
 
 def id_of(kind: Kind, typed: str) -> str:
-    """The id of one of this kind; `Refusal` for the workflow id of something else, and for what cannot be an id."""
+    """The id of one of this kind; `Refusal` for workflow ids of other kinds, and impossible ids."""
     prefix = kind.workflow_id("")
     id = typed.removeprefix(prefix)
     if not is_request_id(id):
@@ -41,26 +40,26 @@ def id_of(kind: Kind, typed: str) -> str:
 
 
 def followed_up(typed: str) -> WorkflowName:
-    """What has this workflow id, or the request of this id; `Refusal` for what is neither."""
+    """The workflow of this workflow id or request id; `Refusal` otherwise."""
     kind = known.kind if (known := named(typed)) else Kind.REQUEST
     return WorkflowName(kind, id_of(kind, typed))
 
 
 _LAST_RUNS: Final = "ExecutionStatus != 'ContinuedAsNew'"
-"""A long life is several runs: the last one speaks for it."""
+"""A long workflow has several runs; the last one counts."""
 _BROKEN_OFF: Final = "ExecutionStatus IN ('Terminated', 'Failed', 'TimedOut')"
 IN_TROUBLE: Final = f"({executions.OPEN} AND {names.PROBLEM.name} IS NOT NULL)"
 _NEWER_WORDS: Final = (STUCK, "ExecutionStatus = 'Paused'")
-"""What an older server does not know: it refuses the whole query."""
+"""Unknown to older servers, which refuse the whole query."""
 _NOT_OF_A_CAMPAIGN: Final = (
     f"({names.PARENT.name} IS NULL OR {names.PARENT.name} NOT STARTS_WITH '{Kind.CAMPAIGN.workflow_id('')}')"
 )
 SETTLED: Final = "settled"
-"""The stage in which nobody has to do anything any more."""
+"""The stage in which nobody has to act any more."""
 
 
 class Lateness(Enum):
-    """Which part of a set: it is asked for in two, because visibility sorts nothing."""
+    """Which part of a set; two queries, because visibility does not sort."""
 
     ANY = "any"
     OVERDUE = "overdue"
@@ -69,12 +68,9 @@ class Lateness(Enum):
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which requests; each field narrows, what is not given does not.
-
-    `person` is somebody who has to act now, `requester` who asked; `people` those of whom one has to act, or asked;
-    `attention` those that need somebody of ours.
-    `types` are the names of the workflows that are listed. Without `of_campaigns` the requests of campaigns are left
-    out, unless one of `people` has to act: there may be 10,000 of them, which the campaign speaks for.
+    """Filters, of which each set one narrows. `person` has to act, `requester` asked; of `people` one has to act, or
+    asked; `attention` needs an operator. `types` are workflow names. Without `of_campaigns` requests of campaigns are
+    left out, unless one of `people` has to act: there may be 10,000.
     """
 
     attention: bool = False
@@ -87,7 +83,7 @@ class Wanted:
     types: tuple[str, ...] = (names.SIGNATURE_REQUEST,)
     of_campaigns: bool = True
     by_person: bool = False
-    """Whether what waits for one of `people` stands together, as far as the set is sorted."""
+    """Whether to group by which of `people` is waited for, as far as the set is sorted."""
 
     def __post_init__(self) -> None:
         named = (("kind", self.kind), ("person", self.person), ("requester", self.requester))
@@ -97,11 +93,11 @@ class Wanted:
 
     @property
     def narrowed(self) -> bool:
-        """Whether anything but attention is asked for."""
+        """Whether there is any filter but attention."""
         return self != Wanted(attention=self.attention, types=self.types, of_campaigns=self.of_campaigns)
 
     async def query(self, client: Client, at: datetime, late: Lateness = Lateness.ANY) -> str:
-        """The words for this server, as of an instant."""
+        """The query for this server, as of an instant."""
         late = Lateness.OVERDUE if self.overdue else late
         words = [*self._narrowing(), *_lateness(late, at)]
         if self.attention:
@@ -129,7 +125,7 @@ class Wanted:
 
 
 def among(query: str, ids: tuple[str, ...]) -> str:
-    """The query for those of its workflows that have one of these workflow ids."""
+    """The query restricted to these workflow ids."""
     return f"{query} AND WorkflowId IN ({_quoted(*ids)})"
 
 
@@ -157,12 +153,12 @@ async def _understands(client: Client, query: str) -> bool:
 
 
 _LOOKED_AT: Final = 1_000
-"""The newest of its kind, among which the one that was meant is looked for."""
+"""The newest ones among which a similar id is searched."""
 _NAMED: Final = 3
 
 
 async def hint(client: Client, what: WorkflowName) -> str:
-    """`, did you mean msa-0042?`, or nothing when none is near."""
+    """`, did you mean msa-0042?`, or empty."""
     found, _ = await executions.page_of(
         client, await Wanted(types=(what.kind.names.workflow,)).query(client, datetime.now(UTC)), size=_LOOKED_AT
     )

@@ -1,7 +1,5 @@
-"""Requests page by page: what is overdue stands first, and a cursor leads on from where a page ended.
-
-Visibility sorts nothing, so a set of up to `SORTED_AT_MOST` is read whole and sorted here; a larger one comes in the
-server's order (newest first, what is open before what has closed), asked for in two parts.
+"""Requests page by page, overdue ones first, with a cursor. Visibility does not sort: sets of up to `SORTED_AT_MOST`
+are read whole and sorted here; larger ones keep the server's order (newest first, open before closed), in two queries.
 """
 
 import asyncio
@@ -37,11 +35,9 @@ from workflows.model.views import AttentionCode, Shown
 
 
 class RequestLine(Model):
-    """One line of `request list` or `task list`.
-
-    `status` is where it stood last, as `show` has it. `trouble` is what the workflow cannot say of
-    itself: `terminated`, `failed` or `timed out` when it was broken off, `paused` when somebody has it stand still in
-    Temporal, `stuck` when its tasks fail time after time.
+    """A line of `request list` or `task list`. `status` is the last one, as in `show`. `trouble` is what the workflow
+    cannot report itself: `terminated`, `failed`, `timed out`, `paused` in Temporal, or `stuck` if its tasks fail
+    repeatedly.
     """
 
     id: str
@@ -49,29 +45,28 @@ class RequestLine(Model):
     status: str
     problem: str | None = None
     attention: str | None = None
-    """What most needs somebody where nothing is broken: an `AttentionCode`."""
+    """The most urgent `AttentionCode`, if nothing is broken."""
     due_at: AwareDatetime | None = None
     trouble: str | None = None
     document: str = ""
-    """Empty also when it is encrypted with a key that is not set here; of a task its title."""
+    """Of a task its title; empty if encrypted with a key that is not set here."""
     requester: str = ""
     stage: str = ""
-    """Where it is, in a word; of an onboarding the name of its stage."""
+    """Of an onboarding, the name of its stage."""
     waiting_for: tuple[str, ...] = ()
-    """Directory ids of whose turn it is; at most 20, then `+more`."""
+    """Directory ids of those whose turn it is; at most 20, then `+more`."""
     since: AwareDatetime | None = None
-    """Since when it is the turn of the first of them."""
+    """Since when it is the first one's turn."""
     overdue: bool = False
-    """Somebody still has to act, after the due date."""
+    """Someone still has to act, after the due date."""
     open: bool = True
-    """Whether its workflow goes on."""
     started_at: AwareDatetime | None = None
-    """None when Temporal has forgotten the request."""
+    """None if Temporal has forgotten it."""
     workflow_id: str = ""
 
     @property
     def last_day(self) -> date | None:
-        """Of a campaign, the day of which `due_at` is the end everywhere on earth; None of anything else."""
+        """Of a campaign, the day that ends at `due_at` everywhere on earth."""
         what = named(self.workflow_id)
         if self.due_at is None or what is None or what.kind is not Kind.CAMPAIGN:
             return None
@@ -79,7 +74,6 @@ class RequestLine(Model):
 
 
 async def line_of(run: Run, now: datetime) -> RequestLine:
-    """The line of a run."""
     known, paused = run.known, run.status is RunStatus.PAUSED
     code, due = known.get(names.PROBLEM), known.get(names.DUE_AT)
     what = named(run.id)
@@ -105,7 +99,7 @@ async def line_of(run: Run, now: datetime) -> RequestLine:
 
 
 def line_of_dead(dead: DeadHandOffs, what: WorkflowName, shown: Shown | None) -> RequestLine:
-    """The line of one whose hand-offs died, from the store's index and its record."""
+    """The line of an ended one with dead hand-offs, from the store's index and its record."""
     return RequestLine(
         id=dead.id,
         kind=dead.kind,
@@ -120,15 +114,13 @@ def line_of_dead(dead: DeadHandOffs, what: WorkflowName, shown: Shown | None) ->
 
 
 def is_overdue(run: Run, now: datetime) -> bool:
-    """Whether somebody still has to act, after the due date."""
     due, stage = run.known.get(names.DUE_AT), run.known.get(names.STAGE)
     return run.status.open and due is not None and due < now and stage not in (None, SETTLED)
 
 
 def by_urgency(runs: Iterable[Run], now: datetime) -> list[Run]:
-    """What is overdue, the longest first; what is open, by its due date; then what has ended, as it came.
-
-    What is open and has no due date is an onboarding: what needs somebody first, then what waits the longest.
+    """Overdue, the longest first; open, by due date; ended, in the given order. Open ones without due date are
+    onboardings: those with a problem first, then the longest waiting.
     """
     never = datetime.max.replace(tzinfo=UTC)
 
@@ -141,9 +133,8 @@ def by_urgency(runs: Iterable[Run], now: datetime) -> list[Run]:
 
 
 def by_person(runs: Iterable[Run], people: Iterable[str]) -> list[Run]:
-    """What waits for the same of these people together, whose most urgent one stands first; then what waits for none.
-
-    Within a group the order stays.
+    """Grouped by the person waited for, in the order of the most urgent; those that wait for none come last. The order
+    within a group stays.
     """
     known, groups = frozenset(people), defaultdict[str, list[Run]](list)
     for run in runs:
@@ -153,7 +144,7 @@ def by_person(runs: Iterable[Run], people: Iterable[str]) -> list[Run]:
 
 
 def waits_for(waiting: Iterable[str], people: frozenset[str]) -> str:
-    """The first of these people for whom something waits; empty where it waits for none of them."""
+    """The first of these people for whom it waits, or empty."""
     return next((person for person in waiting if person in people), "")
 
 
@@ -172,11 +163,11 @@ def _trouble(run: Run) -> str | None:
 
 
 DEAD_AT_ONCE: Final = 20
-"""Entries of the index that are read at the same time."""
+"""Index entries read concurrently."""
 
 
 async def dead_ids(store: Store, wanted: Wanted) -> list[WorkflowName]:
-    """What the index names, if it is wanted at all: in them nobody has to act, and who asked is not known."""
+    """Ended ones of the index; empty if filtered by people, whom the index does not have."""
     if not wanted.attention or wanted.person or wanted.requester or wanted.people or wanted.overdue:
         return []
     kinds = [kind for kind in Kind if kind.names.workflow in wanted.types]
@@ -184,7 +175,7 @@ async def dead_ids(store: Store, wanted: Wanted) -> list[WorkflowName]:
 
 
 async def dead_lines(store: Store, wanted: Wanted, ids: list[WorkflowName]) -> list[RequestLine]:
-    """The lines of those that are wanted."""
+    """The lines of those that match."""
     lines = []
     for chunk in _chunks(ids):
         contents = await asyncio.gather(
@@ -205,7 +196,7 @@ def _is_wanted(dead: DeadHandOffs, wanted: Wanted) -> bool:
 
 
 async def still_open(client: Client, ids: list[WorkflowName]) -> set[str]:
-    """The workflow ids of those that try other targets still, so that Temporal names them as well."""
+    """Workflow ids of those still trying other targets, which Temporal lists as well."""
     return {
         run.id
         for chunk in _chunks(ids)
@@ -218,17 +209,15 @@ def _chunks(ids: list[WorkflowName]) -> Iterable[list[WorkflowName]]:
 
 
 SORTED_AT_MOST: Final = 1_000
-"""Requests of a set that is sorted; the most runs that a server gives in one page."""
+"""Largest sorted set, the server's limit of a page."""
 _CURSOR_AT_MOST: Final = 4_096
 _TOKEN_UNREAD: Final = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.UNKNOWN)
 _NO_CURSOR: Final = "this is not where a page of the list ended: begin at its first page"
 
 
 class LinesPage(Model):
-    """Some lines, and the cursor of those that follow, None after the last.
-
-    `total` is how many there are in all, about: what was reset or died is only known when it is read. `in_order` says
-    whether the whole set is sorted by urgency, not only what is overdue before the rest.
+    """Lines, and the cursor of the next page, None after the last. `total` is approximate: what was reset or died shows
+    only when read. `in_order` if the whole set is sorted, not only overdue before the rest.
     """
 
     lines: tuple[RequestLine, ...]
@@ -245,7 +234,7 @@ class _Part(StrEnum):
 
 
 class _Cursor(Model):
-    """Where a page ended, as of which instant, so that nothing moves between the parts meanwhile."""
+    """Where a page ended, as of which instant, so that all parts use one time."""
 
     at: AwareDatetime
     part: _Part
@@ -266,16 +255,13 @@ class _Cursor(Model):
 
 
 _Read = tuple[list[RequestLine], _Cursor | None, int]
-"""Lines, where those stand that follow, and how many there are in all."""
+"""Lines, the next cursor, and the total."""
 
 
 async def page(
     context: Context, wanted: Wanted, *, size: int = 50, cursor: str | None = None, now: datetime | None = None
 ) -> LinesPage:
-    """Up to `size` lines from the start, or from where a page ended; a page may have fewer, also before the last.
-
-    `Refusal` for a cursor that no page gave.
-    """
+    """Up to `size` lines from the cursor; fewer may come before the last page, too. `Refusal` for an invalid cursor."""
     at = _Cursor.read(cursor) if cursor else await _start(context, wanted, now or datetime.now(UTC))
     try:
         lines, following, total = await _READ[at.part](context, wanted, at, min(size, SORTED_AT_MOST))
@@ -320,7 +306,7 @@ async def _sorted(context: Context, wanted: Wanted, at: _Cursor, size: int) -> _
 
 
 async def _of_the_server(context: Context, wanted: Wanted, at: _Cursor, size: int) -> _Read:
-    """A page of one part; what follows it begins on a page of its own."""
+    """A page of one part; the next part begins on its own page."""
     query = await wanted.query(context.client, at.at, Lateness(at.part))
     found, token = await executions.page_of(context.client, query, size=size, token=base64.b64decode(at.token))
     lines = [await line_of(run, at.at) for run in await _last_runs(context.client, found)]
@@ -351,7 +337,7 @@ _READ: Final = {
 
 
 async def _last_runs(client: Client, found: list[Run]) -> list[Run]:
-    """Without those that a reset ended: it terminates the run that it takes the place of."""
+    """Without runs that a reset terminated."""
     broken = [run for run in found if run.status.broken_off]
     last: set[str] = set()
     for first in range(0, len(broken), DEAD_AT_ONCE):
@@ -366,5 +352,5 @@ async def _is_last_run(client: Client, run: Run) -> bool:
         return (await executions.described(client, run.id)).run_id == run.run_id
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
-            return True  # Its retention is over; the list hears of that later.
+            return True  # Its retention is over; the list lags behind.
         raise

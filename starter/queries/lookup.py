@@ -1,7 +1,5 @@
-"""Where the answer about a request comes from: its workflow, else what Temporal keeps beside it, else the record.
-
-The workflow knows everything, but somebody has to run it. Without a worker there are the memo, the search attributes
-and the settled record; when Temporal has forgotten the run, the record alone is the lasting truth.
+"""The state of a request: from its workflow by query, else from what Temporal stores (memo, search attributes), as
+without a worker, else from the settled record, once Temporal has forgotten the run.
 """
 
 import asyncio
@@ -48,7 +46,7 @@ from workflows.model.views import (
 
 _WORKER_ANSWERS_WITHIN: Final = timedelta(seconds=5)
 _NOBODY_AFTER: Final = 1.0
-"""Seconds after which one may ask whether there is a worker at all: an answer is mostly there in a tenth of that."""
+"""Seconds before checking whether there is a worker: an answer mostly takes a tenth of that."""
 _KNOWS_MORE: Final = "no worker answers that knows more"
 _NO_WORKER: Final = (
     RPCStatusCode.CANCELLED,
@@ -75,7 +73,7 @@ class Unknown(Refusal):
 
 @asynccontextmanager
 async def suggesting(client: Client) -> AsyncIterator[None]:
-    """Add the ids that are near to what is said of one that nobody knows."""
+    """Adds similar ids to `Unknown`."""
     try:
         yield
     except Unknown as unknown:
@@ -85,29 +83,26 @@ async def suggesting(client: Client) -> AsyncIterator[None]:
 
 
 async def show(context: Context, typed: str, *, whole: bool = False) -> RequestShow:
-    """Everything known of a request; `partial` when no worker answers. `Refusal` for an unknown id."""
+    """Everything known of a request; `partial` if no worker answers. `Refusal` for an unknown id."""
     return _of_type(RequestShow, await show_of(Kind.REQUEST, context, typed, whole=whole))
 
 
 async def show_of(kind: Kind, context: Context, typed: str, *, whole: bool = False) -> Shown:
-    """Everything known of one of this kind; see `show`."""
+    """As `show`, for any kind."""
     async with suggesting(context.client):
         shown = await look_at(context.client, context.store, WorkflowName(kind, id_of(kind, typed)))
     return await complete(context.store, shown) if whole else shown
 
 
 async def look(client: Client, store: Store, id: str, *, within: timedelta = _WORKER_ANSWERS_WITHIN) -> RequestShow:
-    """The best answer there is about a request; `Unknown` when neither Temporal nor the records know it."""
+    """The best answer about a request; raises `Unknown`."""
     return _of_type(RequestShow, await look_at(client, store, WorkflowName(Kind.REQUEST, id), within=within))
 
 
 async def look_at(
     client: Client, store: Store, what: WorkflowName, *, within: timedelta = _WORKER_ANSWERS_WITHIN
 ) -> Shown:
-    """The best answer there is; `Unknown` when neither Temporal nor the records know it.
-
-    Raises `StoreFailure` where words that are kept apart cannot be read.
-    """
+    """The best answer for any kind; raises `Unknown`, and `StoreFailure` if stored texts cannot be read."""
     return await together(store, StoragePrefix.of(what.workflow_id), await _found(client, store, what, within))
 
 
@@ -122,7 +117,7 @@ async def _found(client: Client, store: Store, what: WorkflowName, within: timed
 
 
 async def web_ui_page(context: Context, what: WorkflowName) -> str | None:
-    """Where the Web UI has the answer about its present run; None when it has none, or nobody knows where it is."""
+    """The Web UI's page with the answer of its present run; None if unknown."""
     if context.web_ui is None:
         return None
     found = await executions.found(context.client, what.workflow_id)
@@ -130,7 +125,7 @@ async def web_ui_page(context: Context, what: WorkflowName) -> str | None:
 
 
 async def _asked(client: Client, what: WorkflowName, within: timedelta) -> Shown | None:
-    """What the workflow says, None when no worker answers for it: where none asks for work, that is known soon."""
+    """The workflow's answer, None without a worker, which shows early if nobody polls."""
     query = asyncio.create_task(_queried(client, what, within))
     try:
         await asyncio.wait({query}, timeout=_NOBODY_AFTER)
@@ -164,7 +159,7 @@ async def _forgotten(store: Store, what: WorkflowName) -> Shown:
 
 
 async def recorded(store: Store, what: WorkflowName) -> Shown | None:
-    """The settled record with all that was added to it, None when it has not settled."""
+    """The settled record with its amendments, None if not settled."""
     home = StoragePrefix.of(what.workflow_id)
     content = await store.read_record(home)
     if content is None:
@@ -174,7 +169,7 @@ async def recorded(store: Store, what: WorkflowName) -> Shown | None:
 
 
 async def complete(store: Store, shown: AnyShow) -> AnyShow:
-    """The answer with the notices and events that are no longer remembered."""
+    """With the older notices and events that were moved to the store."""
     if not shown.earlier:
         return shown
     kind = next(kind for kind, model in _SHOWN.items() if isinstance(shown, model))
@@ -230,18 +225,18 @@ def _attention(code: str | None, described: Description) -> tuple[Attention, ...
 
 
 def needs_attention(code: str | None) -> bool:
-    """Whether what `CsProblem` says is no problem, but needs somebody all the same."""
+    """Whether a `CsProblem` value is no problem, but needs an operator."""
     return code in list(AttentionCode)
 
 
 def _marked(shown: AnyShow, how: RunStatus) -> AnyShow:
-    """What the workflow said last would otherwise read as if it went on."""
+    """Marks a broken-off one, whose last state would read as open."""
     says = f"The workflow was {how} and does nothing more; before that: {shown.says}"
     return shown.replace(next=None, waiting_for=(), choices=(), says=says, trouble=how)
 
 
 def _paused(shown: AnyShow, described: Description) -> AnyShow:
-    """A paused workflow answers no query; what is known outside of it is told, and that nothing happens meanwhile."""
+    """A paused workflow answers no query: what is known without it."""
     since = described.paused_at or described.started_at
     says = f"The workflow is paused in Temporal since {stamp(since)}, so nobody is told anything; it was {shown.status}"
     paused = Attention(code=AttentionCode.PAUSED, since=since, says=_PAUSED_WHY)
@@ -254,20 +249,20 @@ def _paused(shown: AnyShow, described: Description) -> AnyShow:
 
 
 SYSTEMS: Final = {"core-signature": "Core Signature", "countersign": "Countersign", "temporal": "Temporal"}
-"""Who is nobody: their names, which are the same in every language."""
+"""Actors that are no persons; the same in every language."""
 OUTCOMES: Final = (EventType.SIGNED, EventType.DONE, EventType.DECLINED, EventType.WAIVED)
-"""What may say how it ended."""
+"""Events that say how it ended."""
 _CAME_TRUE: Final[Mapping[str, EventType]] = {
     EventType.CANCELLATION_WISHED: EventType.CANCELLED,
     EventType.HAND_OVER_WISHED: EventType.HANDED_OVER,
 }
-"""What somebody asked for, and what says that it is so."""
+"""Commands, and the events that confirm them."""
 _SOON: Final = timedelta(minutes=1)
-"""A wish that took longer is news of its own."""
+"""A command confirmed later than this is an entry of its own."""
 
 
 def told_once(timeline: Sequence[TimelineEntry]) -> list[TimelineEntry]:
-    """Without a decline as the outcome where somebody declined, and without a wish that came true at once."""
+    """Without an outcome that repeats a decline, and without commands confirmed at once."""
     declined = any(entry.happened == EventType.DECLINED and not is_outcome(entry) for entry in timeline)
     return [
         entry
@@ -278,7 +273,7 @@ def told_once(timeline: Sequence[TimelineEntry]) -> list[TimelineEntry]:
 
 
 def is_outcome(entry: TimelineEntry) -> bool:
-    """Whether a line says how it ended, not what somebody did."""
+    """Whether an entry says how it ended."""
     return entry.happened in OUTCOMES and (not entry.who or entry.who in SYSTEMS)
 
 

@@ -1,7 +1,5 @@
-"""The whole picture of an onboarding: what it knows itself, joined with what only its open parts know.
-
-What is closed it has heard from the part, by the words of the part's settled record. Each open part is asked itself;
-of what is far, or does not answer in time, Temporal's visibility tells. So an onboarding and its parts say the same.
+"""The whole state of an onboarding: its own, joined with that of its open parts, by query as far as they are near and
+answer in time, else by Temporal's visibility. Ended parts have reported their settled record.
 """
 
 import asyncio
@@ -45,10 +43,10 @@ from workflows.model.views import (
 from workflows.onboarding.turns import waiting_for
 
 PARTS_ASKED_AT_MOST: Final = 60
-"""Open parts that are asked themselves; of the others visibility tells who is waited for, and until when."""
+"""Open parts that are queried; the others come from visibility."""
 PARTS_ASKED_AT_ONCE: Final = 20
 FRESH_SECONDS: Final = 2.0
-"""How long one picture serves everybody who looks."""
+"""How long one answer is cached for all readers."""
 _PART_ANSWERS_WITHIN: Final = timedelta(seconds=1.5)
 _PARTS_SECONDS: Final = 4.0
 """For all of them together."""
@@ -58,7 +56,7 @@ _NOT_SAID: Final = (Refusal, RPCError, StoreFailure, ValueError)
 
 @dataclass(frozen=True)
 class PartHeard:
-    """What an open part says of itself."""
+    """The state of an open part."""
 
     status: Status
     due_at: AwareDatetime | None
@@ -80,9 +78,8 @@ class PartHeard:
 
 
 async def composed(client: Client, store: Store, id: str) -> OnboardingShow:
-    """Everything known of an onboarding; `Unknown` when neither Temporal nor the records know it.
-
-    Bounded in parts that are asked and in time: what does not answer stays as the onboarding itself has it.
+    """Everything known of an onboarding; raises `Unknown`. Bounded in parts and time: others stay as the onboarding has
+    them.
     """
     shown = await look_at(client, store, WorkflowName(Kind.ONBOARDING, id))
     if not isinstance(shown, OnboardingShow):
@@ -91,14 +88,14 @@ async def composed(client: Client, store: Store, id: str) -> OnboardingShow:
 
 
 async def show(context: Context, typed: str, *, whole: bool = False) -> OnboardingShow:
-    """The same by an id as people type it, with the ids that are near to one that nobody knows."""
+    """The same by an id as typed; `Unknown` suggests similar ids."""
     async with suggesting(context.client):
         shown = await composed(context.client, context.store, id_of(Kind.ONBOARDING, typed))
     return await complete(context.store, shown) if whole else shown
 
 
 def joined(shown: OnboardingShow, heard: dict[str, PartHeard]) -> OnboardingShow:
-    """The onboarding with what its parts say, by their ids. Pure."""
+    """The onboarding with the state of its parts, by id. Pure."""
     stages = tuple(_with_parts(stage, heard) for stage in shown.stages)
     waiting = tuple(_waiting(shown, stages, heard))
     attention = tuple(one.replace(says=f"{part}: {one.says}") for part, said in heard.items() for one in said.attention)
@@ -111,7 +108,7 @@ def joined(shown: OnboardingShow, heard: dict[str, PartHeard]) -> OnboardingShow
 
 
 def open_parts(shown: OnboardingShow) -> Iterator[PartLine]:
-    """The parts whose workflow goes on, in the order of the file."""
+    """In the order of the file."""
     return (part for stage in shown.stages for part in stage.parts if part.state == _OPEN and part.workflow)
 
 
@@ -124,12 +121,12 @@ async def _heard(client: Client, store: Store, shown: OnboardingShow) -> dict[st
             if len(found) < len(parts):
                 found |= await _listed(client, shown.id, (part for part in parts if part.id not in found))
     except (TimeoutError, *_NOT_SAID):
-        pass  # What the onboarding knows itself is an answer as well.
+        pass  # The onboarding's own state is an answer as well.
     return found
 
 
 async def _ask(client: Client, store: Store, parts: Iterable[PartLine], found: dict[str, PartHeard]) -> None:
-    """Ask some at a time; who answers is in `found`."""
+    """Query several at a time; answers go to `found`."""
     waiting = iter(parts)
 
     async def one_by_one() -> None:
@@ -148,7 +145,7 @@ async def _ask(client: Client, store: Store, parts: Iterable[PartLine], found: d
 
 
 async def _listed(client: Client, id: str, parts: Iterable[PartLine]) -> dict[str, PartHeard]:
-    """What visibility knows of the others, by one query."""
+    """The others, by one visibility query."""
     wanted, now = {part.workflow: part.id for part in parts}, datetime.now(UTC)
     query = f"{names.PARENT.name} = '{Kind.ONBOARDING.workflow_id(id)}' AND {executions.OPEN}"
     return {
@@ -170,7 +167,7 @@ def _with_heard(part: PartLine, said: PartHeard) -> PartLine:
 
 
 def _waiting(shown: OnboardingShow, stages: Iterable[StageLine], heard: dict[str, PartHeard]) -> Iterator[WaitingPart]:
-    """Whom exactly, part by part: by its own word where it goes on and has answered, else by the onboarding's."""
+    """Who is waited for, by part: by its own answer, else by the onboarding's."""
     parts = {part.id: part for stage in stages for part in stage.parts}
     for id, known in groupby(shown.waiting_for, key=lambda one: one.part):
         said, part = heard.get(id), parts.get(id)
@@ -181,7 +178,7 @@ def _waiting(shown: OnboardingShow, stages: Iterable[StageLine], heard: dict[str
 
 
 def _next(shown: OnboardingShow, heard: dict[str, PartHeard]) -> Next | None:
-    """The nearest instant at which a part does something by itself."""
+    """The next time at which a part does something by itself."""
     nearest: tuple[datetime, Next] | None = None
     for id, said in heard.items():
         if said.next and said.next.at and (nearest is None or said.next.at < nearest[0]):
@@ -190,11 +187,11 @@ def _next(shown: OnboardingShow, heard: dict[str, PartHeard]) -> Next | None:
 
 
 PREVIEW_FOR: Final = timedelta(minutes=30)
-"""How long a preview is good for."""
+"""Lifetime of a preview link."""
 
 
 class PageLink(Model):
-    """A link to the page of an onboarding as somebody of the customer sees it; `until` says when it closes."""
+    """A link to the customer's page of an onboarding; `until` is its expiry."""
 
     id: str
     person: str
@@ -205,7 +202,7 @@ class PageLink(Model):
 async def page_link(
     store: Store, links: SigningLinks, shown: OnboardingShow, person: str | None, *, renew: bool
 ) -> PageLink:
-    """The link of somebody of the customer; with `renew` a new one, and those made before are no longer good."""
+    """A customer's link; with `renew` a new one, and earlier ones become invalid."""
     who, what = _of_customer(shown, person), WorkflowName(Kind.ONBOARDING, shown.id)
     place = serial_of(what.workflow_id, who)
     if renew:
@@ -217,7 +214,7 @@ async def page_link(
 def preview_link(
     links: SigningLinks, shown: OnboardingShow, person: str | None = None, now: datetime | None = None
 ) -> PageLink:
-    """A link to the page as somebody of the customer sees it, from which nothing can be done; good for a short time."""
+    """A short-lived link to the page as the customer sees it, without actions."""
     who, until = _of_customer(shown, person), (now or datetime.now(UTC)).replace(microsecond=0) + PREVIEW_FOR
     reference = WorkflowName(Kind.ONBOARDING, shown.id).reference
     return PageLink(id=shown.id, person=who, link=links.link(reference, who, LinkUse.PREVIEW, until=until), until=until)

@@ -1,7 +1,5 @@
-"""A wish of a person waits behind no crowd: the workflow that is to take it goes first until it has answered.
-
-What waits in a queue of the server is taken in its order, and thousands of starts are minutes of work. That a workflow
-is more urgent now the server can be told at any time; the calls that it makes keep the urgency of its start.
+"""Raises a workflow's priority while a person waits for its answer, since thousands of starts in the queue take
+minutes. Its activities keep the priority of its start.
 """
 
 import asyncio
@@ -23,15 +21,14 @@ from starter.temporal import pollers
 from workflows.names import URGENT
 
 OVERTAKES_AFTER: Final = timedelta(seconds=2)
-"""Mostly there is an answer in a tenth of that, and nothing to overtake."""
+"""Mostly the answer takes a tenth of that."""
 _TOLD_WITHIN: Final = timedelta(seconds=5)
 
 
 @asynccontextmanager
 async def overtaking(client: Client, workflow_id: str) -> AsyncIterator[None]:
-    """While the block lasts, from a moment on, the tasks of the workflow go first; afterwards it is as it was.
-
-    A server that does not know how, or a queue on which nobody works, leaves it in its place.
+    """Raise the priority during the block, from a moment on; then restore it. No effect on servers that cannot, or
+    queues without a worker.
     """
     place = _Place()
     first = asyncio.create_task(_go_first(client, workflow_id, place))
@@ -48,7 +45,7 @@ async def overtaking(client: Client, workflow_id: str) -> AsyncIterator[None]:
 
 @dataclass
 class _Place:
-    """The place that the workflow had; None as long as nothing was changed."""
+    """The original priority; None while unchanged."""
 
     before: Priority | None = None
 

@@ -1,7 +1,5 @@
-"""From a push to the button of our page to what was asked for, kind by kind: of what has ended and what still waits.
-
-Opened is what the page's button marked: nobody learns of a push that was seen. Who was told by mail alone is no part of
-it.
+"""Figures: from push to the page's button to the act, by kind, and waiting times of onboardings. Opened means the
+button, since a seen push is unknown. People notified by mail only are left out.
 """
 
 import asyncio
@@ -29,13 +27,13 @@ from workflows.model.records import SettledRecord
 from workflows.model.views import OnboardingShow, PartLine, RequestShow, Shown, StageLine, TaskShow
 
 ENDED_AT_MOST: Final = 2_000
-"""The newest that have ended, of those that Temporal still lists."""
+"""The newest ended ones that Temporal still lists."""
 OPEN_AT_MOST: Final = 200
-"""The newest that still wait: each is asked itself."""
+"""The newest open ones, each queried."""
 PEOPLE_AT_MOST: Final = 50_000
-"""Of one kind; of more the first that were read count."""
+"""Of one kind; the first read count."""
 KINDS_AT_MOST: Final = 50
-"""Of more those with the most people."""
+"""Those with the most people."""
 _AT_ONCE: Final = 20
 _ANSWERS_WITHIN: Final = timedelta(seconds=5)
 _ACTED: Final = frozenset({"signed", "approved", "done"})
@@ -43,7 +41,7 @@ _TYPES: Final = f"WorkflowType IN ('{names.SIGNATURE_REQUEST}', '{names.TASK}')"
 
 
 class KindStats(Model):
-    """The people of one kind to whose phones a first notice went; times are medians."""
+    """People of one kind who got a first push; times are medians."""
 
     kind: str
     pushed: int
@@ -51,7 +49,7 @@ class KindStats(Model):
     acted: int
     """Who signed, approved, or did it."""
     other_way: int
-    """Who was told by mail or SMS as well."""
+    """Who was also notified by mail or SMS."""
     to_open_seconds: float | None
     opened_to_acted_seconds: float | None
     to_acted_seconds: float | None
@@ -78,14 +76,14 @@ class _OfKind:
 
 
 class Courses:
-    """What is known so far; of each person three numbers are kept."""
+    """Collected figures: three numbers for each person."""
 
     def __init__(self) -> None:
         self._kinds: dict[str, _OfKind] = {}
         self._ended = self._waiting = 0
 
     def add(self, shown: RequestShow | TaskShow, opened: dict[str, datetime]) -> None:
-        """One more, and who opened it when."""
+        """One more, with who opened it when."""
         self._ended += shown.status.ended
         self._waiting += not shown.status.ended
         known = self._kinds.setdefault(shown.kind, _OfKind())
@@ -103,7 +101,6 @@ class Courses:
 
     @property
     def stats(self) -> PushStats:
-        """The figures."""
         pushed = sorted(
             ((kind, one) for kind, one in self._kinds.items() if one.pushed), key=lambda of: (-of[1].pushed, of[0])
         )
@@ -113,7 +110,7 @@ class Courses:
 
 
 async def gather_push_stats(client: Client, store: Store, told: Callable[[int], None]) -> PushStats:
-    """The figures of what Temporal lists; `told` is given how many more were read."""
+    """The figures of what Temporal lists; `told` gets the number read."""
     courses = Courses()
     for status, most, read in (("Completed", ENDED_AT_MOST, _recorded), ("Running", OPEN_AT_MOST, _asked)):
         found = [one async for one in _newest_pushes(client, status, most)]
@@ -144,7 +141,7 @@ async def _recorded(_: Client, store: Store, what: WorkflowName) -> Shown | None
 
 
 async def _asked(client: Client, store: Store, what: WorkflowName) -> Shown | None:
-    """What it says itself; one that ended or was forgotten meanwhile does not count."""
+    """Its own answer; None if it ended or was forgotten meanwhile."""
     try:
         return await lookup.look_at(client, store, what, within=_ANSWERS_WITHIN)
     except lookup.Unknown:
@@ -168,7 +165,7 @@ def _count(known: _OfKind, pushed: datetime, opened: datetime | None, acted: dat
 
 
 def _seconds(since: datetime, until: datetime) -> float:
-    """Clocks differ by a little, and a moved one by a lot: nothing takes less than no time."""
+    """Never negative: clocks differ."""
     return max(0.0, (until - since).total_seconds())
 
 
@@ -190,7 +187,7 @@ def _median(seconds: list[float]) -> float | None:
 
 
 ONBOARDINGS_AT_MOST: Final = 2_000
-"""The newest that have ended, of those that Temporal still lists."""
+"""The newest ended ones that Temporal still lists."""
 READ_AT_ONCE: Final = 20
 CUSTOMER: Final = "customer"
 US: Final = "us"
@@ -199,16 +196,16 @@ _ENDED: Final = f"WorkflowType = '{names.CUSTOMER_ONBOARDING}' AND ExecutionStat
 
 
 class Lost(Model):
-    """The time that somebody was waited for: the customer, a team, or us."""
+    """Time waited for the customer, a team, or us."""
 
     who: str
     seconds: float
     share: float
-    """Of all the time of the stage, from 0 to 1."""
+    """Of the stage's time, from 0 to 1."""
 
 
 class StageStats(Model):
-    """A stage by its name, over all onboardings that passed it."""
+    """A stage by name, over all onboardings that passed it."""
 
     name: str
     onboardings: int
@@ -217,14 +214,14 @@ class StageStats(Model):
 
 
 class OnboardingStats(Model):
-    """The answer of `stats --onboarding`; stages in the order in which they are passed."""
+    """The answer of `stats --onboarding`; stages in their order."""
 
     onboardings: int
     stages: tuple[StageStats, ...]
 
 
 async def gather_onboarding_stats(client: Client, store: Store, told: Callable[[int], None]) -> list[OnboardingShow]:
-    """What was kept of those that have ended, newest first; `told` is given how many were read."""
+    """Records of ended onboardings, newest first; `told` gets the number read."""
     found: list[OnboardingShow] = []
     ids = [run.id async for run in _newest_onboardings(client)]
     for begin in range(0, len(ids), READ_AT_ONCE):
@@ -245,7 +242,6 @@ async def _newest_onboardings(client: Client) -> AsyncIterator[executions.Run]:
 
 
 def stats(ended: Sequence[OnboardingShow]) -> OnboardingStats:
-    """The figures of some that have ended. Pure."""
     passed: dict[str, list[_Passed]] = {}
     for shown in ended:
         for stage in shown.stages:
@@ -257,7 +253,7 @@ def stats(ended: Sequence[OnboardingShow]) -> OnboardingStats:
 
 @dataclass(frozen=True)
 class _Passed:
-    """A stage that an onboarding has passed; `customers` are the ids of the customer's people."""
+    """A stage of one onboarding; `customers` are the ids of the customer's people."""
 
     line: StageLine
     customers: frozenset[str]
@@ -270,7 +266,7 @@ def _stage(name: str, passed: list[_Passed]) -> StageStats:
         for who, time in _waited(one.line, one.customers):
             lost[who] = lost.get(who, timedelta()) + time
     whole = sum(lost.values(), timedelta()).total_seconds() or 1.0
-    # The customer first and we last, with the teams between them, whoever took the longest first.
+    # The customer first and we last; the teams between them by time.
     order = sorted(lost, key=lambda who: (who != CUSTOMER, who == US, -lost[who]))
     return StageStats(
         name=name,
@@ -284,7 +280,7 @@ def _stage(name: str, passed: list[_Passed]) -> StageStats:
 
 
 def _waited(stage: StageLine, customers: Collection[str]) -> Iterator[tuple[str, timedelta]]:
-    """For whom a stage waited, piece by piece between the instants at which anything began, ended or changed hands."""
+    """Whom a stage waited for, between any two changes."""
     if stage.since is None or stage.at is None:
         return
     asked = [one for part in stage.parts for one in _spans(part, stage, customers)]
@@ -296,7 +292,7 @@ def _waited(stage: StageLine, customers: Collection[str]) -> Iterator[tuple[str,
 
 
 def _spans(part: PartLine, stage: StageLine, customers: Collection[str]) -> Iterator[tuple[str, datetime, datetime]]:
-    """For whom a part waited from when to when: turn by turn, where its record has them."""
+    """Whom a part waited for from when to when; turn by turn, if recorded."""
     if part.since is None or part.at is None:
         return
     if not part.turns:
@@ -312,14 +308,14 @@ def _within(stage: StageLine, at: datetime) -> bool:
 
 
 def _who_of(person: str, part: PartLine, stage: StageLine, customers: Collection[str]) -> str:
-    """The same of one of those who were asked one after the other: somebody of the customer's, a team, or us."""
+    """Of one signer in turn: the customer, a team, or us."""
     if person in customers or (part.team == CUSTOMER and person in part.members):
         return CUSTOMER
     return part.team if part.team and part in stage.tasks and person in part.members else US
 
 
 def _who(part: PartLine, stage: StageLine) -> str:
-    """The customer, or a team of ours by its name; whoever of us signs first is us."""
+    """The customer, or a team by name; our own first signers are us."""
     if part.team == CUSTOMER:
         return CUSTOMER
     return part.team or US if part in stage.tasks else US

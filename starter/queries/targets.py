@@ -1,4 +1,4 @@
-"""How the targets stand, by the runs that still tell and by the index of the dead; and having them tried at once."""
+"""State of hand-off targets, from open runs and the index of dead hand-offs; replays and immediate retries."""
 
 import asyncio
 import hashlib
@@ -39,7 +39,7 @@ from workflows.model.subject import Status
 from workflows.names import BULK
 
 QUERIES_AT_ONCE: Final = 20
-"""Runs that are asked, or told to try, at the same time."""
+"""Runs queried or signalled concurrently."""
 _ANSWERS_WITHIN: Final = timedelta(seconds=5)
 _OF_KINDS: Final = f"WorkflowType IN ({', '.join(repr(kind.names.workflow) for kind in Kind)})"
 TELLS: Final = (
@@ -48,23 +48,23 @@ TELLS: Final = (
 )
 """The query for them."""
 DEAD_WHILE_OPEN: Final = f"{executions.OPEN} AND {names.HANDOFF.name} = '{HandoffState.DEAD}'"
-"""The query for those of which a target never heard of an escalation, although they go on: no index has these yet."""
+"""Query for open runs with a dead escalation target, which no index has yet."""
 
 
 class TellingRun(Model):
-    """What one run says of its hand-off."""
+    """One run's hand-offs."""
 
     status: Status
     handoffs: tuple[HandoffLine, ...] = ()
 
     @property
     def pending(self) -> tuple[HandoffLine, ...]:
-        """What it will try again by itself."""
+        """Those it will retry by itself."""
         return tuple(line for line in self.handoffs if line.state is HandoffState.PENDING)
 
     @property
     def dead_while_open(self) -> tuple[HandoffLine, ...]:
-        """The escalations that targets never heard of; none once it has ended, when they are in the index."""
+        """Dead escalations; empty once it has ended, when the index has them."""
         if self.status.ended:
             return ()
         asked = {line.target for line in self.pending}
@@ -72,7 +72,7 @@ class TellingRun(Model):
 
 
 async def chunks(client: Client, query: str = TELLS) -> AsyncIterator[list[str]]:
-    """The workflow ids of such runs, as many at a time as are asked at once."""
+    """Workflow ids of such runs, in chunks of `QUERIES_AT_ONCE`."""
     chunk: list[str] = []
     async for run in executions.listed(client, query):
         chunk.append(run.id)
@@ -84,7 +84,7 @@ async def chunks(client: Client, query: str = TELLS) -> AsyncIterator[list[str]]
 
 
 async def asked(client: Client, workflow_id: str) -> TellingRun | None:
-    """What one run says; None where no worker answers for it."""
+    """One run's answer; None without a worker."""
     with suppress(RPCError, WorkflowQueryFailedError, ValueError):
         handle = client.get_workflow_handle(workflow_id)
         shown: TellingRun = await handle.query(names.SHOW, result_type=TellingRun, rpc_timeout=_ANSWERS_WITHIN)
@@ -93,36 +93,33 @@ async def asked(client: Client, workflow_id: str) -> TellingRun | None:
 
 
 async def asked_each(client: Client, chunk: list[str]) -> list[TellingRun | None]:
-    """The same of a chunk."""
     return list(await asyncio.gather(*(asked(client, one) for one in chunk)))
 
 
 REPLAYS_AT_ONCE: Final = 10
-"""Replays in flight: asked for, and neither told nor failed once."""
+"""Replays requested whose first attempt has no result yet."""
 READ_AT_ONCE: Final = 20
-"""Entries of the index that are read at the same time."""
+"""Index entries read concurrently."""
 IN_VAIN_AT_MOST: Final = 20
-"""Replays to one target without any success after which the rest of it is left: it does not work yet."""
+"""Failed replays of one target, without success, after which the rest is left."""
 TRIED_WITHIN: Final = timedelta(seconds=15)
-"""How long the first attempt of each is watched."""
+"""How long each first attempt is awaited."""
 PRIORITY: Final = Priority(priority_key=BULK, fairness_key="replay")
-"""Behind whatever somebody waits for, and beside campaigns, not behind them."""
+"""Behind anything a person waits for, beside campaigns."""
 
 
 class ReplayResult(StrEnum):
-    """What came of one."""
-
     TOLD = "told"
     TRIED = "tried"
-    """Not told yet; it is tried again by itself."""
+    """Failed once; retried by itself."""
     REFUSED = "refused"
     LEFT = "left"
-    """Not asked for: its target takes nothing."""
+    """Not requested: its target accepts nothing."""
 
 
 @dataclass(frozen=True)
 class DeadTarget:
-    """A target of something that has ended, which never heard of it; `died` is when it was given up."""
+    """A hand-off of an ended one that was given up at `died`."""
 
     what: WorkflowName
     target: str
@@ -130,22 +127,22 @@ class DeadTarget:
 
     @property
     def name(self) -> str:
-        """The target as the policy has it, also where it was to hear of an escalation."""
+        """The target's name in the policy, also for an escalation."""
         return Target(target=self.target).name
 
     def is_wanted(self, since: datetime | None, target: str | None) -> bool:
-        """Whether it died since, and is of this target, or of its escalation."""
+        """Whether it died since, and is of this target."""
         return (since is None or self.died >= since) and target in (None, self.target, self.name)
 
     @property
     def op(self) -> str:
-        """The name of its replay: of one death there is one."""
+        """The `op` of its replay: one per death."""
         death = f"{self.what.workflow_id} {self.target} {self.died.isoformat()}"
         return f"dead-{hashlib.sha256(death.encode()).hexdigest()[:16]}"
 
 
 class ReplayedDead(Model):
-    """The answer of `handoff replay --dead`; `working` are the targets that took something, `failing` the others."""
+    """The answer of `handoff replay --dead`; `working` targets accepted something, `failing` ones nothing."""
 
     told: int = 0
     tried: int = 0
@@ -155,12 +152,11 @@ class ReplayedDead(Model):
 
     @property
     def seen(self) -> int:
-        """How many were looked at."""
         return self.told + self.tried + self.refused + self.left
 
 
 async def the_dead(store: Store, since: datetime | None = None, target: str | None = None) -> AsyncIterator[DeadTarget]:
-    """What the index names, kind by kind, of a target or all, as far as they died since."""
+    """Dead hand-offs of the index, by kind."""
     for kind in Kind:
         ids = await store.hand_offs.dead(kind.names.prefix)
         for first in range(0, len(ids), READ_AT_ONCE):
@@ -178,7 +174,7 @@ async def the_dead(store: Store, since: datetime | None = None, target: str | No
 async def the_dead_while_open(
     context: Context, since: datetime | None = None, target: str | None = None
 ) -> AsyncIterator[DeadTarget]:
-    """The same of what goes on: escalations that a target never heard of."""
+    """Dead escalations of open runs."""
     async for chunk in chunks(context.client, DEAD_WHILE_OPEN):
         for id, telling in zip(chunk, await asked_each(context.client, chunk), strict=True):
             if telling is None or (what := named(id)) is None:
@@ -192,7 +188,7 @@ async def the_dead_while_open(
 async def all_dead(
     context: Context, since: datetime | None = None, target: str | None = None
 ) -> AsyncIterator[DeadTarget]:
-    """Both, what has ended first."""
+    """Both, ended ones first."""
     async for found in the_dead(context.store, since, target):
         yield found
     async for found in the_dead_while_open(context, since, target):
@@ -204,9 +200,7 @@ async def replay_each(
     one: Callable[[DeadTarget], Awaitable[ReplayResult]],
     seen: Callable[[ReplayedDead], None],
 ) -> ReplayedDead:
-    """Replay them, `REPLAYS_AT_ONCE` at the same time; a target that takes nothing of `IN_VAIN_AT_MOST` is left
-    alone.
-    """
+    """Replay them, `REPLAYS_AT_ONCE` at a time; a target that refuses `IN_VAIN_AT_MOST` is left."""
     counts, in_vain, works = Counter[ReplayResult](), Counter[str](), set[str]()
     turn = asyncio.Lock()
 
@@ -236,10 +230,7 @@ async def replay_each(
 
 
 async def replay(context: Context, dead: DeadTarget, actor: str) -> ReplayResult:
-    """Have one replayed by whatever lives of it, else from its record, behind everything else.
-
-    One whose record cannot be read is refused, and holds up no other.
-    """
+    """Replay one by its open run, else from its record, at low priority. One with an unreadable record is refused."""
     wish, kind, id = Replay(actor=actor, target=dead.target, op=dead.op), dead.what.kind, dead.what.id
     try:
         try:
@@ -259,19 +250,18 @@ async def replay(context: Context, dead: DeadTarget, actor: str) -> ReplayResult
 
 
 ASKED_AT_MOST: Final = 2_000
-"""Runs that are asked for a list; of more than that it says so."""
+"""Runs queried for a list, which says if there are more."""
 TARGETS_AT_MOST: Final = 1_000
-"""Rows of a list: whoever subscribed is a target of its own."""
+"""Rows of a list: every subscriber is a target."""
 NAMED_AT_MOST: Final = 20
-"""Targets that are named to whoever asks for one that there is not."""
+"""Targets named in the error for an unknown one."""
 Addresses = Mapping[str, Collection[str]]
-"""The addresses that a target has in the catalogue now, in one kind or another, by its name."""
+"""A target's present addresses in the catalogue, by name."""
 
 
 class TargetLine(Model):
-    """How one target is; how many hand-offs wait for it, of those `failing` again and again, and how many died.
-
-    `since` is the oldest of them, `next` when the first is tried again, `why` what it answered last.
+    """A target's state; counts of waiting, repeatedly `failing` and dead hand-offs. `since` is the oldest, `next` the
+    next retry, `why` the last error.
     """
 
     target: str
@@ -294,27 +284,24 @@ class TargetLine(Model):
         )
 
     def is_as(self, known: TargetCondition) -> "TargetLine":
-        """With what is known of it at one of its addresses: of several it is as the worst."""
+        """With the condition at one address: the worst counts."""
         state = max(self.state, known.is_, key=list(TargetState).index)
         return self.replace(state=state, since=_first(self.since, known.since), why=self.why or known.why)
 
     def died(self, at: datetime) -> "TargetLine":
-        """With one more that is dead."""
+        """With one more dead."""
         return self.replace(dead=self.dead + 1, since=_first(self.since, at))
 
 
 class Targets(Model):
-    """All that are not told everything, those with the most dead first; `unseen` runs were not asked."""
+    """Targets with waiting or dead hand-offs, most dead first; `unseen` runs were not queried."""
 
     targets: tuple[TargetLine, ...] = ()
     unseen: int = 0
 
 
 async def standing(context: Context, of_catalogue: Addresses, seen: Callable[[int], None] = lambda _: None) -> Targets:
-    """How every target stands for which something waits, or that never heard of something.
-
-    An address that the catalogue has no more says something of a target for as long as anything waits for it.
-    """
+    """The state of every such target. An address that left the catalogue counts while anything waits for it."""
     found: dict[str, TargetLine] = {}
     asked = unseen = 0
     async for chunk in chunks(context.client):
@@ -339,7 +326,7 @@ async def standing(context: Context, of_catalogue: Addresses, seen: Callable[[in
 
 
 async def refuse_unknown(context: Context, target: str, of_catalogue: Addresses) -> None:
-    """Raise `Refusal` for a target that the catalogue does not have and nobody waits for, and say what was meant."""
+    """`Refusal` for a target that neither catalogue nor runs know, with similar names."""
     name, known = _named(target), set(of_catalogue)
     if name in known:
         return
@@ -352,10 +339,7 @@ async def refuse_unknown(context: Context, target: str, of_catalogue: Addresses)
 
 
 async def hurry(context: Context, target: str | None, seen: Callable[[int], None] = lambda _: None) -> int:
-    """Have a target, or all, tried at once by everything that waits to; how many runs were told so.
-
-    One that is named is called again also when it had said that it wants no calls.
-    """
+    """Retry a target, or all, now; the number of runs signalled. A named one is enabled if it was disabled."""
     told, now = 0, datetime.now(UTC)
     if target is not None and (known := await _known(context, target)) != known.enabled(now):
         await context.store.hand_offs.keep_target(target, known.enabled(now).written)
@@ -370,11 +354,11 @@ async def _known(context: Context, name: str) -> KnownTarget:
 
 
 async def _told(client: Client, workflow_id: str, target: str | None) -> bool:
-    """Whether a run was told; one that says that it does not wait for the target is left alone."""
+    """Whether a run was signalled; one that does not wait for the target is left alone."""
     telling = await asked(client, workflow_id) if target is not None else None
     if telling is not None and not any(target in (line.target, _named(line.target)) for line in telling.pending):
         return False
-    with suppress(RPCError):  # It has come to its end meanwhile.
+    with suppress(RPCError):  # It has ended meanwhile.
         await client.get_workflow_handle(workflow_id).signal(names.HAND_OFF_NOW, HandOffNow(target=target))
         return True
     return False
@@ -388,7 +372,7 @@ def _into(found: dict[str, TargetLine], name: str, change: Callable[[TargetLine]
 
 
 def _named(target: str) -> str:
-    """As the policy has it; a subscriber is called by its workflow's id."""
+    """The policy's name; a subscriber has its workflow's id."""
     return target if ":" in target else Target(target=target).name
 
 

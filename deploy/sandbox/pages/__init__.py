@@ -1,1 +1,1 @@
-"""The pages for people: a phone's notification list and the page on which a signer signs."""
+"""Pages for people: a phone's notices, and the signing page."""

@@ -1,4 +1,4 @@
-"""The addresses of the pages for people."""
+"""Pages for people: inbox, signing page, index, fault switches."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -32,7 +32,7 @@ from deploy.sandbox.world import World
 
 HERE = Path(str(files("deploy.sandbox.pages")))
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
-# An address of a page is a permission of its own, so no cache may keep what it shows.
+# A page's address is a permission, so caches must not keep the page.
 HEADERS = {"cache-control": "no-store"}
 
 environment = Environment(
@@ -50,7 +50,7 @@ def ago(instant: float, now: float) -> str:
 
 
 def openable(link: str | None) -> bool:
-    """Whether a link leads to a web page, and not into a script."""
+    """Whether a link is a web address, not a script."""
     return link is not None and link.startswith(("http://", "https://"))
 
 
@@ -60,27 +60,25 @@ environment.filters["ago"] = ago
 
 
 def render(template: str, status: int = 200, **values: object) -> Response:
-    """A whole page, or a part of one."""
     return HTMLResponse(environment.get_template(template).render(values), status, HEADERS)
 
 
 @dataclass(frozen=True)
 class PhoneScreen:
-    """One device and the notices on it, newest first."""
+    """One device's notices, newest first."""
 
     name: str
     notices: list[Push]
 
 
 class InboxPages:
-    """The page and the part of it that the page's script fetches anew."""
+    """The inbox, and the part that its script reloads."""
 
     def __init__(self, world: World, phones: PhoneNetwork) -> None:
         self._world = world
         self._phones = phones
 
     def routes(self) -> list[Route]:
-        """Relative to the root."""
         return [Route("/inbox/{person}", self.page), Route("/inbox/{person}/screen", self.screen)]
 
     async def page(self, request: Request) -> Response:
@@ -142,17 +140,16 @@ MOST_SHOWN = 50
 
 
 class IndexPage:
-    """The way into the pages for somebody who looks around."""
+    """The entry page."""
 
     def __init__(self, world: World) -> None:
         self._world = world
 
     def routes(self) -> list[Route]:
-        """Relative to the root."""
         return [Route("/", self.page)]
 
     async def page(self, request: Request) -> Response:
-        """GET the lists, the newest documents first, `MOST_SHOWN` on a `page`."""
+        """GET the lists, newest documents first, `MOST_SHOWN` on a `page`."""
         memory = self._world.memory
         persons = sorted({str(person) for person in [*memory.pushes.values(), *memory.mails.values()]})
         number = _number(request.query_params.get("page", ""))
@@ -186,22 +183,19 @@ SWITCHES: dict[str, dict[str, object]] = {
     "callbacks come twice": {"method": "CALLBACK", "fault": "duplicate"},
     "callbacks are forged": {"method": "CALLBACK", "fault": "forge"},
 }
-"""The faults that people try first, by what they are called; everything else is for the programs."""
+"""Common faults by their labels; others are for programs."""
 HOW_OFTEN = {"once": 1, "ten times": 10, "until it is mended": None}
 
 
 class SwitchPage:
-    """The page with the switches, and the two things that its forms do."""
-
     def __init__(self, world: World) -> None:
         self._world = world
 
     def routes(self) -> list[Route]:
-        """Relative to the root."""
         return [Route("/faults", self.page, methods=["GET", "POST"])]
 
     async def page(self, request: Request) -> Response:
-        """GET shows what is armed; POST `fault` and `times` arms one, POST `mend` clears all, and leads back to GET."""
+        """GET shows what is armed; POST `fault` and `times` arms one, POST `mend` clears all, and redirects to GET."""
         if request.method == "POST":
             form = await request.form()
             if form.get("mend"):
@@ -224,7 +218,7 @@ class SwitchPage:
 
 
 class SignerStanding(StrEnum):
-    """How a signer stands to the document."""
+    """The status of a signer for the signing page."""
 
     READY = "ready"
     WAITING = "waiting"
@@ -242,7 +236,7 @@ class SignerStanding(StrEnum):
 
 @dataclass(frozen=True)
 class PageText:
-    """A heading, a sentence, and the mood they are shown in (`calm`, `good`, `stop`)."""
+    """A heading, a sentence, and their style (`calm`, `good`, `stop`)."""
 
     heading: str
     text: str
@@ -287,7 +281,7 @@ HTTP_STATUS = {SignerStanding.UNKNOWN: 404, SignerStanding.REPLACED: 410}
 
 
 def standing(case: Case | None) -> SignerStanding:
-    """How the owner of a link stands; a link nobody has is `UNKNOWN`."""
+    """The status of a link's owner; `UNKNOWN` without one."""
     if case is None:
         return SignerStanding.UNKNOWN
     signer, request, document = case
@@ -301,7 +295,6 @@ def standing(case: Case | None) -> SignerStanding:
 
 
 def words(case: Case | None) -> PageText:
-    """What to tell them."""
     now = standing(case)
     return APPROVED if case and now is SignerStanding.SIGNED and case[0].approve_only else WORDS[now]
 
@@ -325,11 +318,10 @@ class SigningPages:
         self._world = world
 
     def routes(self) -> list[Route]:
-        """Relative to the root."""
         return [Route("/sign/{uuid}", self.page, methods=["GET", "POST"])]
 
     async def page(self, request: Request) -> Response:
-        """GET shows the state of things and counts as viewed; POST `deed=sign|decline` acts and leads back to GET."""
+        """GET shows the state and counts as viewed; POST `deed=sign|decline` acts and redirects to GET."""
         case = self._world.memory.signer(request.path_params["uuid"])
         if request.method == "POST" and case is not None:
             return self._act(case, await request.form(), request)
@@ -348,7 +340,7 @@ class SigningPages:
                 case "decline":
                     return self._show(case, trouble=REASON_MISSING, status=422)
         except CoreRefusal:
-            # Somebody was faster; the page shown next says what holds now.
+            # Another action was faster; the page shows the present state.
             pass
         return RedirectResponse(request.url.path, 303)
 
@@ -383,7 +375,6 @@ class SigningPages:
 
 
 def page_routes(world: World, phones: PhoneNetwork) -> list[BaseRoute]:
-    """Inbox, signing page, index, switches and their assets."""
     return [
         *InboxPages(world, phones).routes(),
         *SigningPages(world).routes(),
