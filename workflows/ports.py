@@ -20,7 +20,6 @@ from workflows.model.campaign import (
     FrozenAudience,
     OutcomeCounts,
     SettleOrder,
-    YearGivenUp,
     YearSeen,
     YearToOpen,
 )
@@ -235,15 +234,7 @@ class CampaignYears(Port):
     @asks("open_year")
     @abstractmethod
     async def open(self, asked: YearToOpen) -> YearSeen:
-        """When the next year opens, in its owner's calendar, and whether its content is stored.
-
-        On the day it starts the campaign, or recognises it; if it cannot, it says why in words.
-        """
-
-    @asks("forget_year")
-    @abstractmethod
-    async def forget(self, given_up: YearGivenUp) -> None:
-        """Delete the content given for a year."""
+        """Start the year's campaign a day before it opens, or recognise it; if it cannot, say why in words."""
 
 
 class EventReconciliation(Port):

@@ -1,5 +1,6 @@
-"""Yearly campaigns: the series, each year's content, and the opening. Each year has its own document, version and
-effective date; last year's are never used again (docs/campaigns.md).
+"""Yearly campaigns: the series, the content given for each year, and the opening of each year's campaign.
+
+Each year names its own document, version and effective date; last year's are never used again (docs/campaigns.md).
 """
 
 import asyncio
@@ -26,42 +27,35 @@ from activities.people.person import Person
 from activities.policies.catalogue import Catalogue
 from activities.records.rows import StoragePrefix
 from activities.records.store import Store
+from activities.temporal import executions
 from activities.temporal.failures import failing_as_application_errors
 from workflows.kinds import Kind
-from workflows.model.campaign import YEAR, Series, YearGivenUp, YearSeen, YearToOpen
+from workflows.model.campaign import LATE_DAYS_AT_MOST, YEAR, Series, YearSeen, YearToOpen
 from workflows.ports import CampaignYears
 
-AHEAD: Final = timedelta(days=30)
-"""How long before the opening the owner is told of missing content."""
-LATE_DAYS_AT_MOST: Final = 182
-"""How late a year is still opened; after that, next year's opening is nearer."""
+STARTED_AHEAD: Final = timedelta(days=1)
+"""A campaign is started a day before, so that it opens by its own clock, not by that of the looks."""
 
 
 class YearContent(PartContent):
-    """A year's file, its document's SHA-256, and its table, which is dropped after the opening. A year that was given
-    up has no content.
-    """
+    """A year's file, its document's SHA-256, and its table, which is dropped once `started`."""
 
     model_config = ConfigDict(frozen=True, ser_json_bytes="base64", val_json_bytes="base64")
 
     people: int
     table_sha256: str
     table: bytes | None
+    started: bool = False
 
     @classmethod
     def of(cls, plain: Any, prepared: PreparedCampaign, table: bytes | None) -> Self:
-        document = prepared.given.campaign.document
-        return cls(
-            file=plain,
-            documents={plain["document"]["file"]: document.sha256} if document.sha256 else {},
-            people=len(prepared.rows.rows),
-            table_sha256=prepared.rows.digest,
-            table=table,
-        )
+        sha256, rows = prepared.given.campaign.document.sha256, prepared.rows
+        documents = {plain["document"]["file"]: sha256} if sha256 else {}
+        return cls(file=plain, documents=documents, people=len(rows.rows), table_sha256=rows.digest, table=table)
 
     @classmethod
     async def read(cls, store: Store, series: Series, year: int) -> Self | None:
-        """The content of a year, None if not given yet."""
+        """The content of a year, None if none was given yet."""
         content = await store.read_year(StoragePrefix.of(series.schedule_id), year)
         return cls.model_validate_json(content) if content else None
 
@@ -69,15 +63,10 @@ class YearContent(PartContent):
         """Store it; the document is already stored."""
         await store.keep_year(StoragePrefix.of(series.schedule_id), year, self.model_dump_json().encode())
 
-    @staticmethod
-    async def forget(store: Store, series: Series, year: int) -> None:
-        """Drop a year's content, with the people of its table."""
-        await store.keep_year(StoragePrefix.of(series.schedule_id), year, b"")
-
     @property
-    def opened(self) -> Self:
-        """The content as kept after the opening."""
-        return self.model_copy(update={"table": None})
+    def once_started(self) -> Self:
+        """The content as kept after the start."""
+        return self.model_copy(update={"table": None, "started": True})
 
 
 class _Title(FileModel):
@@ -87,7 +76,7 @@ class _Title(FileModel):
 
 
 class SeriesEntry(FileModel):
-    """Fields of a campaign file that hold for all years; the rest is checked with each year's content."""
+    """The fields of a campaign file that hold for all years; the rest is checked with each year's content."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -121,17 +110,18 @@ class SeriesEntry(FileModel):
 
 
 def series_of(plain: PlainFile) -> Series:
-    """`FileFaults` unless the file can open each year."""
+    """The series of a file; `FileFaults` unless it can open each year."""
     said = plain.validate(SeriesEntry)
     return Series(id=said.id, kind=said.kind, title=said.document.name or said.id, owner=said.owner, yearly=said.yearly)
 
 
 def opening_on(plain: PlainFile, day: date) -> PlainFile:
+    """The year's file with this opening day."""
     return plain.saying({**plain.plain, "opens": day.isoformat()})
 
 
 def own_edition(plain: PlainFile, content: YearContent, last: YearContent | None) -> None:
-    """`FileFaults` unless the document has a version and effective date, and differs from last year's."""
+    """`FileFaults` unless the document is this year's: with version and effective date, and unlike last year's."""
     document, before = plain.plain["document"], last.file["document"] if last else {}
     faults: list[tuple[FieldPath, str]] = []
     for name in ("version", "effective"):
@@ -153,7 +143,7 @@ class Openings:
     owner: Person
 
     def first_year(self, since: datetime) -> int:
-        """The year of the first opening on or after the day of `since`."""
+        """The year of the first opening on or after the day of an instant."""
         day = since.astimezone(self.owner.tz).date()
         return day.year if opening_day(self.series.yearly, day.year) >= day else day.year + 1
 
@@ -162,8 +152,15 @@ class Openings:
         return at_clock(day, self.owner.working_hours[0], self.owner.tz).astimezone(UTC)
 
     def day(self, year: int, at: datetime) -> date:
-        """The day on which a year's campaign can open at `at`: its own, or a later one."""
+        """The day on which a year's campaign can open at an instant: its own, or a later one."""
         return max(opening_day(self.series.yearly, year), at.astimezone(self.owner.tz).date())
+
+
+async def has_started(client: Client, store: Store, campaign: str) -> bool:
+    """Whether Temporal or the records know the campaign."""
+    workflow_id = Kind.CAMPAIGN.workflow_id(campaign)
+    recorded = await store.read_record(StoragePrefix.of(workflow_id)) is not None
+    return recorded or await executions.found(client, workflow_id) is not None
 
 
 @dataclass
@@ -177,57 +174,54 @@ class CampaignYearsService(CampaignYears):
     secret: SecretStr | None = None
 
     async def open(self, asked: YearToOpen) -> YearSeen:
-        """A late campaign opens on the day of the first attempt, so that all attempts agree."""
         with failing_as_application_errors():
-            await self._forget_last(asked)
+            await self._forget_given_up(asked.series, asked.now.date())
             openings = Openings(asked.series, await self.directory.person(asked.series.owner))
-            year = openings.first_year(asked.since)
-            content, opens_at = await YearContent.read(self.store, asked.series, year), openings.opens_at(year)
+            year = await self._year(openings, asked)
+            content, last = await YearContent.read(self.store, asked.series, year), asked.last
             seen = YearSeen(
                 year=year,
-                opens_at=opens_at,
-                tell_at=opens_at - AHEAD,
-                ends_at=opens_at + timedelta(days=LATE_DAYS_AT_MOST),
+                opens_at=openings.opens_at(year),
                 given=content is not None,
+                told=last.told if last and last.year == year else (),
             )
-            if content is None or asked.now < opens_at:
+            if content is None or asked.now < seen.opens_at - STARTED_AHEAD:
                 return seen
             try:
-                return seen.replace(campaign=await self._opened(openings, year, content, asked.now))
+                return seen.replace(campaign=await self._start(openings, year, content, asked.now))
             except (FileFaults, path.IdTaken, path.BrokenOff, DocumentMissing, DirectoryFailure) as refused:
                 return seen.replace(refused=refused.in_short if isinstance(refused, FileFaults) else str(refused))
 
-    async def forget(self, given_up: YearGivenUp) -> None:
-        with failing_as_application_errors():
-            await YearContent.forget(self.store, given_up.series, given_up.year)
+    async def _forget_given_up(self, series: Series, today: date) -> None:
+        """Drop the content, with its people, of years that can open no more, also if the owner has left."""
+        for year in (today.year - 1, today.year):
+            if opening_day(series.yearly, year) + timedelta(days=LATE_DAYS_AT_MOST + 1) < today:
+                content = await YearContent.read(self.store, series, year)
+                if content and not content.started:
+                    await self.store.keep_year(StoragePrefix.of(series.schedule_id), year, b"")
 
-    async def _forget_last(self, asked: YearToOpen) -> None:
-        """Drop the people of last year's table, also if the owner has left. A given-up opening left none; a cancelled
-        one may have been started anew.
-        """
-        since = asked.since.date()
-        for year in (since.year - 1, since.year):
-            over = opening_day(asked.series.yearly, year) + timedelta(days=LATE_DAYS_AT_MOST + 1) < since
-            last = await YearContent.read(self.store, asked.series, year) if over else None
-            if last and last.table is not None:
-                await YearContent.forget(self.store, asked.series, year)
+    async def _year(self, openings: Openings, asked: YearToOpen) -> int:
+        """The year to open: one whose day is over while it waits or has content, else the next."""
+        late, last = openings.first_year(asked.now - timedelta(days=LATE_DAYS_AT_MOST)), asked.last
+        if last and last.year == late and last.campaign is None and last.opens_at <= asked.now:
+            return late
+        content = await YearContent.read(self.store, asked.series, late)
+        return late if content and not content.started else openings.first_year(asked.now)
 
-    async def _opened(self, openings: Openings, year: int, content: YearContent, now: datetime) -> str:
-        """The workflow id of the opened campaign."""
+    async def _start(self, openings: Openings, year: int, content: YearContent, now: datetime) -> str:
+        """The workflow id of the campaign with this content; one that was started before is recognised."""
         id = openings.series.campaign_id(year)
-        if content.table_sha256 and content.table is None:
-            return Kind.CAMPAIGN.workflow_id(id)
-        plain = opening_on(content.plain(id), openings.day(year, now))
-        prepared = await prepare_campaign(
-            plain,
-            catalogue=await asyncio.to_thread(Catalogue.read, self.policies),
-            directory=self.directory,
-            now=now,
-            documents=await content.read_documents(self.store),
-            secret=self.secret,
-            table=content.table,
-        )
-        started = await path.start(self.client, self.store, prepared)
-        if content.table is not None:
-            await content.opened.keep(self.store, openings.series, year)
-        return started.workflow_id
+        if not (content.started or await has_started(self.client, self.store, id)):
+            prepared = await prepare_campaign(
+                opening_on(content.plain(id), openings.day(year, now)),
+                catalogue=await asyncio.to_thread(Catalogue.read, self.policies),
+                directory=self.directory,
+                now=now,
+                documents=await content.read_documents(self.store),
+                secret=self.secret,
+                table=content.table,
+            )
+            await path.start(self.client, self.store, prepared)
+        if not content.started:
+            await content.once_started.keep(self.store, openings.series, year)
+        return Kind.CAMPAIGN.workflow_id(id)

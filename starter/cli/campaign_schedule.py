@@ -14,11 +14,8 @@ from rich.text import Text
 from temporalio.client import (
     Client,
     Schedule,
-    ScheduleActionExecution,
-    ScheduleActionExecutionStartWorkflow,
     ScheduleActionStartWorkflow,
     ScheduleAlreadyRunningError,
-    ScheduleBackfill,
     ScheduleCalendarSpec,
     ScheduleOverlapPolicy,
     SchedulePolicy,
@@ -28,20 +25,16 @@ from temporalio.client import (
     ScheduleUpdateInput,
 )
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
-from temporalio.service import RPCError
 
 from activities.campaign import population, yearly
-from activities.campaign.intake import A_YEAR, PreparedCampaign, of_year, opening_day
-from activities.campaign.yearly import AHEAD, LATE_DAYS_AT_MOST, Openings, YearContent
+from activities.campaign.intake import PreparedCampaign, of_year
+from activities.campaign.yearly import Openings, YearContent
 from activities.files.pdf import LocalDocuments
 from activities.files.reading import FileFaults, FileText, PlainFile, bytes_of
 from activities.files.table import TABLE_BYTES_AT_MOST
 from activities.launch import launch
 from activities.people.directory import Directory, UnknownPerson
-from activities.records.rows import StoragePrefix
 from activities.records.store import Store
-from activities.temporal import executions
-from activities.temporal.executions import about_the_workflow
 from activities.temporal.interceptors import priority
 from starter.boot import clients
 from starter.boot.context import Context, opened
@@ -54,18 +47,13 @@ from starter.config.settings import Need, Settings
 from starter.errors import Refusal
 from starter.terminal.terminal import Instant, Rows
 from workflows import names
-from workflows.campaign.opening import OpeningInput
-from workflows.kinds import Kind
+from workflows.campaign.opening import CONTENT_MISSING
 from workflows.model.base import Model
-from workflows.model.campaign import ContentGiven
+from workflows.model.campaign import AHEAD, LATE_DAYS_AT_MOST
 
-CATCHUP: Final = AHEAD + timedelta(days=LATE_DAYS_AT_MOST)
-"""An opening that an outage has missed is made up for as long as its year can still be opened late: the workflow itself
-decides what is too late, by the day it was due. With less an outage of weeks would cost the whole year."""
+_MADE_UP_FOR: Final = timedelta(days=1)
+"""After an outage one look makes up for all that were missed."""
 YEARS_SHOWN: Final = 3
-_EARLY: Final = timedelta(days=2)
-"""A schedule's calendar knows no leap year and keeps its hour through winter and summer: what it begins is up to a day
-early, and an hour early or late."""
 
 
 @dataclass(frozen=True)
@@ -82,10 +70,6 @@ class Yearly(Openings):
             return cls(series, await directory.person(series.owner), plain)
         except UnknownPerson as unknown:
             raise plain.faults([(("owner",), str(unknown))]) from None
-
-    def is_near(self, now: datetime) -> bool:
-        """Whether the schedule's calendar may have passed the day on which it begins the next opening."""
-        return now >= self.opens_at(self.first_year(now)) - AHEAD - _EARLY
 
 
 class PlannedYear(Model):
@@ -170,10 +154,11 @@ async def give(
     content = YearContent.of(plain.plain, prepared, _table(plain))
     yearly.own_edition(plain, content, await YearContent.read(context.store, file.series, year - 1))
     before = await YearContent.read(context.store, file.series, year)
-    if before and content.opened == before.opened:
+    if before and content.once_started == before.once_started:
         return False
-    if await _has_opened(context, file.series.campaign_id(year)):
-        raise Refusal(f"{file.series.campaign_id(year)} has opened already: what it opened with stays")
+    campaign = file.series.campaign_id(year)
+    if (before and before.started) or await yearly.has_started(context.client, context.store, campaign):
+        raise Refusal(f"{campaign} has opened already: what it opened with stays")
     if prepared.document is not None:
         await context.store.put_document(prepared.document)
     await content.keep(context.store, file.series, year)
@@ -185,104 +170,52 @@ def _table(plain: PlainFile) -> bytes | None:
     return bytes_of(plain.folder / name, at_most=TABLE_BYTES_AT_MOST) if name else None
 
 
-async def _has_opened(context: Context, campaign: str) -> bool:
-    workflow_id = Kind.CAMPAIGN.workflow_id(campaign)
-    if await context.store.read_record(StoragePrefix.of(workflow_id)) is not None:
-        return True
-    return await executions.found(context.client, workflow_id) is not None
+async def schedule_years(file: Yearly, client: Client, given: int | None) -> bool:
+    """Make the schedule, or bring it up to date, and look at once; whether it was made.
 
-
-async def schedule_years(file: Yearly, client: Client, now: datetime) -> bool:
-    """Make the schedule, or bring it up to date; whether it was made. An opening that is near is begun at once.
-
-    So is one that has come near because its day was moved; while one is under way the server skips what is begun beside
-    it. A schedule that rests, or whose day is the same, begins nothing: somebody may have left this year out.
+    A paused schedule looks for nothing: `Refusal` if the content of a year was given.
     """
-    ours, near = _schedule(file), file.is_near(now)
+    ours, id = _schedule(file), file.series.schedule_id
     try:
-        await client.create_schedule(file.series.schedule_id, ours, trigger_immediately=near)
+        await client.create_schedule(id, ours, trigger_immediately=True)
     except ScheduleAlreadyRunningError:
-        handle = client.get_schedule_handle(file.series.schedule_id)
-        before = (await handle.describe()).schedule
+        handle = client.get_schedule_handle(id)
 
         async def updated(found: ScheduleUpdateInput) -> ScheduleUpdate:
             ours.state = found.description.schedule.state
             return ScheduleUpdate(ours)
 
         await handle.update(updated)
-        if near and not ours.state.paused and _days(before.spec) != _days(ours.spec):
+        if not ours.state.paused:
             await handle.trigger()
-        return False
-    return True
-
-
-def _days(spec: ScheduleSpec) -> list[tuple[int, ...]]:
-    """On which days a schedule begins something, as month and day."""
-    return [tuple(one.start for one in (*when.month, *when.day_of_month)) for when in spec.calendars]
-
-
-async def tell(file: Yearly, context: Context, year: int, now: datetime) -> None:
-    """Have an opening that waits look at once; one that does not hear of it looks once a day.
-
-    Where none waits, and the schedule begins this year's no more, it is begun; `Refusal` if the schedule rests.
-    """
-    id = file.series.schedule_id
-    handle = context.client.get_schedule_handle(id)
-    found, due = await handle.describe(), file.opens_at(year) - AHEAD
-    heard = [await _hears(context.client, running, year) for running in found.info.running_actions]
-    if any(heard) or now < due + _EARLY or await _has_opened(context, file.series.campaign_id(year)):
-        return
-    if found.schedule.state.paused:
-        unpause = f"temporal schedule toggle --unpause --schedule-id {id}"
-        raise Refusal(f"{id} rests: {year} does not open before it goes on (`{unpause}`) and this is given again")
-    await handle.backfill(ScheduleBackfill(start_at=due - _EARLY, end_at=due + _EARLY))
-
-
-async def _hears(client: Client, running: ScheduleActionExecution, year: int) -> bool:
-    if not isinstance(running, ScheduleActionExecutionStartWorkflow):
-        return False
-    try:
-        await client.get_workflow_handle(running.workflow_id).signal(names.CONTENT_GIVEN, ContentGiven(year=year))
-    except RPCError as error:
-        if not about_the_workflow(error):
-            raise
+        elif given is not None:
+            unpause = f"temporal schedule toggle --unpause --schedule-id {id}"
+            raise Refusal(f"{id} rests: {given} does not open before it goes on (`{unpause}`)") from None
         return False
     return True
 
 
 def _schedule(file: Yearly) -> Schedule:
-    series, owner = file.series, file.owner
-    # A month and a day: in a leap year it is a day early where February lies between.
-    day = opening_day(series.yearly, A_YEAR) - AHEAD
-    begins = owner.working_hours[0]
+    """A look each day as the owner's working day begins."""
+    series, begins = file.series, file.owner.working_hours[0]
+    known = [
+        SearchAttributePair(names.KIND, series.kind),
+        SearchAttributePair(names.STAGE, CONTENT_MISSING),
+        SearchAttributePair(names.REQUESTER, series.owner),
+    ]
+    daily = ScheduleCalendarSpec(hour=[ScheduleRange(begins.hour)], minute=[ScheduleRange(begins.minute)])
     return Schedule(
         action=ScheduleActionStartWorkflow(
             names.CAMPAIGN_OPENING,
-            OpeningInput(series=series),
+            series,
             id=series.schedule_id,
             task_queue=names.CAMPAIGN_QUEUE,
-            typed_search_attributes=TypedSearchAttributes(
-                [
-                    SearchAttributePair(names.KIND, series.kind),
-                    SearchAttributePair(names.STAGE, Kind.CAMPAIGN.names.stage),
-                    SearchAttributePair(names.REQUESTER, series.owner),
-                ]
-            ),
+            typed_search_attributes=TypedSearchAttributes(known),
             static_summary=launch.summary(series.kind, series.title),
             priority=priority(series.kind, urgent=False),
         ),
-        spec=ScheduleSpec(
-            calendars=[
-                ScheduleCalendarSpec(
-                    month=[ScheduleRange(day.month)],
-                    day_of_month=[ScheduleRange(day.day)],
-                    hour=[ScheduleRange(begins.hour)],
-                    minute=[ScheduleRange(begins.minute)],
-                )
-            ],
-            time_zone_name=owner.zone,
-        ),
-        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=CATCHUP),
+        spec=ScheduleSpec(calendars=[daily], time_zone_name=file.owner.zone),
+        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.BUFFER_ONE, catchup_window=_MADE_UP_FOR),
     )
 
 
@@ -297,7 +230,7 @@ async def schedule(
     """Have a campaign open each year, and give the content of a year; nothing opens with that of the year before.
 
     Twice is harmless. `temporal schedule toggle --pause --schedule-id campaign-opening:ID` has it rest, `temporal
-    schedule delete` ends it; an opening that is under way ends by `temporal workflow cancel`.
+    schedule delete` ends it.
 
     Parameters
     ----------
@@ -319,9 +252,7 @@ async def schedule(
         async with opened(settings) as context:
             if year is not None:
                 await _give(series, year, context, settings, directory=directory, now=now)
-            created = await schedule_years(series, context.client, now)
-            if year is not None:
-                await tell(series, context, year, now)
+            created = await schedule_years(series, context.client, year)
     years = await preview(series, store, directory, now, year)
     known = Scheduled(schedule=series.series.schedule_id, created=created, given=None if plan else year, years=years)
     print_answer(known, _told(known, plan=plan), as_json=json)

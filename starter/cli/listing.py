@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 from rich.text import Text
 from temporalio.client import Client
+from temporalio.common import SearchAttributeKey
 
 from activities.temporal import executions as runs
 from starter.boot.context import Context, opened
@@ -30,6 +32,9 @@ from workflows.kinds import Kind
 from workflows.model.subject import Status
 
 _MANY = 200
+_LATEST_LOOK = timedelta(hours=25)
+"""A yearly campaign is looked at once a day."""
+_SCHEDULED_BY = SearchAttributeKey.for_keyword("TemporalScheduledById")
 
 
 @dataclass(frozen=True)
@@ -128,12 +133,15 @@ def _asides(found: pages.LinesPage, worker: SetUpPart, limit: int | None) -> Ite
 
 
 async def _waiting(client: Client) -> list[str]:
-    """The campaigns of each year that cannot open yet, which are no campaigns so far."""
-    query = f"WorkflowType = '{names.CAMPAIGN_OPENING}' AND {runs.OPEN} AND {names.STAGE.name} = '{CONTENT_MISSING}'"
+    """The yearly campaigns that cannot open, by the last look of each; they are no campaigns so far."""
+    since = datetime.now(UTC) - _LATEST_LOOK
+    query = f"WorkflowType = '{names.CAMPAIGN_OPENING}' AND StartTime > '{since:%Y-%m-%dT%H:%M:%SZ}'"
+    looks = sorted([run async for run in runs.listed(client, query)], key=lambda run: run.started_at)
+    last = {run.known.get(_SCHEDULED_BY): run.known.get(names.STAGE) for run in looks}
     says = (
         "waits for its content: countersign campaign schedule FILE --year YEAR gives it; its details say what is wrong"
     )
-    return [f"{run.id} {says}" async for run in runs.listed(client, query)]
+    return [f"{id} {says}" for id, stage in last.items() if stage == CONTENT_MISSING]
 
 
 requests = _Listing(Kind.REQUEST).list_

@@ -22,12 +22,11 @@ from temporalio.client import (
 )
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
-from temporalio.testing import TimeSkipper
 
 import activities.campaign.yearly as activities_yearly
-import workflows.follow_up.options as options
+import workflows.model.campaign as models
 from activities.campaign.intake import prepare_campaign
-from activities.campaign.yearly import AHEAD, LATE_DAYS_AT_MOST, YearContent
+from activities.campaign.yearly import YearContent
 from activities.files.pdf import LocalDocuments
 from activities.files.reading import FileFaults, FileText
 from activities.policies.catalogue import Catalogue
@@ -36,7 +35,7 @@ from activities.records.store import Store
 from activities.temporal import executions as runs
 from starter.boot.context import Context
 from starter.cli import campaign_schedule as scheduling
-from starter.cli.campaign_schedule import CATCHUP, Yearly
+from starter.cli.campaign_schedule import Yearly
 from starter.cli.doctor.health import PartHealth, fine
 from starter.cli.doctor.temporal import yearly_campaigns
 from starter.errors import Refusal
@@ -49,11 +48,10 @@ from tests.servers import own_part
 from tests.starter.terminal import type_
 from tests.workflows import corpus
 from tests.workflows.stage import is_at_work
-from workflows.campaign.opening import CONTENT_MISSING, OpeningInput, OpeningResult, OpeningState
-from workflows.follow_up.notification_types import NotificationType
+from workflows.campaign.opening import CONTENT_MISSING
 from workflows.kinds import Kind
-from workflows.model.campaign import ContentGiven, YearSeen, YearToOpen
-from workflows.names import CAMPAIGN_OPENING, CAMPAIGN_QUEUE, CONTENT_GIVEN, STAGE
+from workflows.model.campaign import AHEAD, LATE_DAYS_AT_MOST, YearSeen, YearToOpen
+from workflows.names import CAMPAIGN_OPENING, CAMPAIGN_QUEUE, STAGE
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 
@@ -105,30 +103,31 @@ class Years:
 
 
 @dataclass
-class Waiting:
-    """An opening that a schedule has started, so long before its day."""
+class Looks:
+    """The daily looks of a schedule, by cron on a clock of their own; each is handed the result of the one before."""
 
     there: Work
     years: Years
     year: int
     opens_at: datetime
-    handle: WorkflowHandle[Any, OpeningResult]
+    handle: WorkflowHandle[Any, YearSeen]
 
     @property
     def told(self) -> list[str]:
         """What the owner heard."""
         return [one.stage for one in self.there.push.sent if one.person == OWNER]
 
-    async def details(self) -> str:
-        """What the Web UI shows."""
-        found: str = await self.handle.query("__temporal_workflow_metadata", result_type=dict)
-        return str(found)
+    async def last(self) -> tuple[str, YearSeen]:
+        """The run of the last look, and what it saw."""
+        [first, *_] = (await self.handle.fetch_history()).events
+        began = first.workflow_execution_started_event_attributes
+        [seen] = await self.there.client.data_converter.decode(began.last_completion_result.payloads, [YearSeen])
+        return began.continued_execution_run_id, seen
 
-    async def give(self, content: bytes = PDF) -> bool:
-        """Give this year's content, and say so."""
-        news = await self.years.give(self.there.client, self.year, datetime.now(UTC), content)
-        await self.handle.signal(CONTENT_GIVEN, ContentGiven(year=self.year))
-        return news
+    async def stage(self) -> str | None:
+        run, _ = await self.last()
+        looked = await self.there.client.get_workflow_handle(self.handle.id, run_id=run).describe()
+        return looked.typed_search_attributes.get(STAGE)
 
     async def campaign(self) -> runs.Run | None:
         """The campaign of the year, None while it was not started."""
@@ -145,7 +144,7 @@ class Waiting:
         await self.at_rest()
 
     async def at_rest(self) -> None:
-        """Until the opening is not at work any more; time stands meanwhile."""
+        """Until no look is at work any more; time stands meanwhile."""
         for pause in glances():
             if not await is_at_work(self.there.client, self.handle.id):
                 return
@@ -153,147 +152,129 @@ class Waiting:
 
 
 @asynccontextmanager
-async def opening(folder: Path, *, ahead: int = 30, given: bool = False, record: str = "") -> AsyncIterator[Waiting]:
-    """An opening whose day is so many days ahead."""
+async def looks(folder: Path, *, ahead: int = 30, given: bool = False) -> AsyncIterator[Looks]:
+    """Looks of a series whose day is so many days ahead, each day at noon in London."""
     async with at_work(folder, staff("ada")) as there:
         now = await there.env.get_current_time()
         day = (now + timedelta(days=ahead)).astimezone(AMSTERDAM)
         years = await Years.of(there.company, a_yearly_file(day))
         if given:
             await years.give(there.client, day.year, now)
-        handle: WorkflowHandle[Any, OpeningResult] = await there.client.start_workflow(
+        handle: WorkflowHandle[Any, YearSeen] = await there.client.start_workflow(
             CAMPAIGN_OPENING,
-            OpeningInput(series=years.file.series),
-            id=f"{years.file.series.schedule_id}-{now:%Y-%m-%dT%H:%M:%SZ}",
+            years.file.series,
+            id=years.file.series.schedule_id,
             task_queue=CAMPAIGN_QUEUE,
-            result_type=OpeningResult,
+            cron_schedule="0 12 * * *",
+            result_type=YearSeen,
         )
-        yield Waiting(there, years, day.year, years.file.opens_at(day.year), handle)
-        await corpus.record(record, handle)
+        yield Looks(there, years, day.year, years.file.opens_at(day.year), handle)
+        await handle.terminate()
 
 
 @pytest.fixture
 def few_days(monkeypatch: pytest.MonkeyPatch) -> int:
-    """The days after which an opening gives up, instead of half a year, of which each day has its look."""
-    monkeypatch.setattr(activities_yearly, "LATE_DAYS_AT_MOST", days := 10)
+    """The days after which a year is given up, instead of half a year, of which each day has its look."""
+    days = 10
+    for module in (activities_yearly, models):
+        monkeypatch.setattr(module, "LATE_DAYS_AT_MOST", days)
     return days
 
 
 async def test_content_that_is_there_opens_on_the_day_by_the_owner_s_clock(tmp_path: Path) -> None:
-    async with opening(tmp_path, given=True, record="campaign-opening-given") as it:
+    async with looks(tmp_path, given=True) as it:
         await it.days_pass(28)
         assert await it.campaign() is None
-        ended = await it.handle.result()
+        await it.days_pass(2)
+        _, seen = await it.last()
         campaign = await it.campaign()
-    assert ended == OpeningResult(year=it.year, campaign=f"acknowledgement-campaign:conduct-{it.year}")
+        handle = it.there.client.get_workflow_handle(f"acknowledgement-campaign:conduct-{it.year}")
+        shown = await handle.query("show")
+    assert seen.campaign == f"acknowledgement-campaign:conduct-{it.year}"
     assert campaign is not None
-    assert it.told == []
+    assert datetime.fromisoformat(shown["opens_at"]) == it.opens_at
     assert it.opens_at.astimezone(AMSTERDAM).hour == 9
+    assert it.told == []
 
 
 async def test_missing_content_is_told_once_a_month_before_and_opens_as_soon_as_it_is_given(tmp_path: Path) -> None:
-    async with opening(tmp_path, ahead=33, record="campaign-opening-late") as it:
+    async with looks(tmp_path, ahead=33) as it:
         await it.days_pass(2)
-        assert it.told == []
-        await it.days_pass(37)
+        assert (it.told, await it.stage()) == ([], "scheduled")
+        await it.days_pass(2)
         assert it.told == ["content"]
+        await it.days_pass(35)
+        assert (it.told, await it.stage()) == (["content"], CONTENT_MISSING)
         assert await it.campaign() is None
-        assert f"waits for the content of {it.year}" in await it.details()
-        assert await it.give()
-        ended = await it.handle.result()
+        assert await it.years.give(it.there.client, it.year, datetime.now(UTC))
+        await it.days_pass(1)
+        _, seen = await it.last()
         campaign = await it.campaign()
-    assert ended.campaign == f"acknowledgement-campaign:conduct-{it.year}"
+        assert await it.stage() == "settled"
+    assert seen.campaign == f"acknowledgement-campaign:conduct-{it.year}"
     assert campaign is not None
     assert it.told == ["content"]
 
 
-async def test_content_given_without_a_word_is_found_by_the_daily_look(tmp_path: Path) -> None:
-    async with opening(tmp_path) as it:
-        await it.days_pass(3)
-        await it.years.give(it.there.client, it.year, datetime.now(UTC))
-        await it.days_pass(1)
-        assert "Opens" in await it.details()
-        ended = await it.handle.result()
-    assert ended.campaign is not None
-
-
 async def test_it_gives_up_once_the_next_year_is_nearer_and_says_so(tmp_path: Path, few_days: int) -> None:
-    async with opening(tmp_path, record="campaign-opening-given-up") as it:
-        ended = await it.handle.result()
-        at = (await it.handle.describe()).close_time
+    async with looks(tmp_path, ahead=3) as it:
+        await it.days_pass(2 + few_days)
+        assert it.told == ["content"]
+        await it.days_pass(3)
+        _, seen = await it.last()
         assert await it.campaign() is None
-    assert ended == OpeningResult(year=it.year, campaign=None)
+    assert (seen.year, seen.campaign) == (it.year + 1, None)
     assert it.told == ["content", "unopened"]
-    assert at is not None
-    assert (at - it.opens_at).days == few_days
 
 
 async def test_what_cannot_be_started_on_the_day_is_told_and_waits_for_other_content(tmp_path: Path) -> None:
-    async with opening(tmp_path, given=True) as it:
+    async with looks(tmp_path, ahead=5, given=True) as it:
         it.there.company.loses("ada")
-        await it.days_pass(31)
+        await it.days_pass(6)
         assert it.told == ["content-refused"]
-        assert "all-staff" in await it.details()
+        assert "all-staff" in (await it.last())[1].refused
         it.there.company.hires(*staff("bo")[2:])
-        await it.handle.signal(CONTENT_GIVEN, ContentGiven(year=it.year))
-        assert (await it.handle.result()).campaign is not None
+        await it.days_pass(1)
+        assert await it.campaign() is not None
 
 
-async def test_an_opening_that_has_waited_long_goes_on_in_a_fresh_history(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(options, "RUN_AT_MOST", 1 << 13)
-    async with opening(tmp_path) as it:
-        await it.days_pass(8)
-        latest = await runs.described(it.there.client, it.handle.id)
-    assert latest.run_id != it.handle.first_execution_run_id
-    assert it.told == ["content"]
+async def test_a_notification_that_failed_is_repeated_by_the_next_look(tmp_path: Path) -> None:
+    async with looks(tmp_path, ahead=5) as it:
+        it.there.push.failures += [ApplicationError("no", non_retryable=True)]
+        await it.days_pass(1)
+        assert it.told == []
+        await it.days_pass(2)
+        assert it.told == ["content"]
 
 
-async def test_an_owner_who_has_left_is_no_reason_to_try_for_ever_in_silence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_owner_who_has_left_is_no_reason_to_try_for_ever_in_silence(tmp_path: Path) -> None:
     """It stands among those that need somebody, with the reason, and opens once its owner is there again."""
-    monkeypatch.setattr(options, "PROBE_FIRST", timedelta(hours=6))
-    monkeypatch.setattr(options, "PROBE_AT_MOST", timedelta(hours=6))
-    async with opening(tmp_path, given=True) as it:
+    async with looks(tmp_path, ahead=5, given=True) as it:
         await it.days_pass(2)
         it.there.company.loses(OWNER)
-        await it.days_pass(27)
-        await it.there.env.sleep(it.opens_at + timedelta(hours=2) - await it.there.env.get_current_time())
-        await it.at_rest()
-        assert "is tried again" in (said := await it.details()) and "is not in people.yaml" in said
-        waiting = (await runs.described(it.there.client, it.handle.id)).known
-        assert waiting.get(STAGE) == CONTENT_MISSING
+        await it.days_pass(5)
+        assert "is not in people.yaml" in (await it.last())[1].refused
+        assert await it.stage() == CONTENT_MISSING
+        assert it.told == ["content-refused"]
         it.there.company.hires(*staff()[:1])
-        assert (await it.handle.result()).campaign is not None
+        await it.days_pass(2)
+        assert await it.campaign() is not None
 
 
-@pytest.mark.usefixtures("few_days")
 @pytest.mark.parametrize("wrong", ["catalogue", "owner"])
 async def test_what_is_wrong_from_the_day_on_is_told_and_given_up_with_all_that_was_given(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str
+    tmp_path: Path, wrong: str, few_days: int
 ) -> None:
-    monkeypatch.setattr(options, "PROBE_AT_MOST", timedelta(days=2))
-    monkeypatch.setattr(options, "PROBE_FIRST", timedelta(days=2))
-    async with opening(tmp_path, ahead=2, given=True) as it:
+    async with looks(tmp_path, ahead=3, given=True) as it:
         await it.days_pass(1)
         if wrong == "owner":
             it.there.company.loses(OWNER)
         else:
             (it.there.company.folder / "catalogue.yaml").write_text("kinds: [")
-        ended = await it.handle.result()
+        await it.days_pass(6 + few_days)
         assert await YearContent.read(it.there.company.store, it.years.file.series, it.year) is None
-    assert ended == OpeningResult(year=it.year, campaign=None)
-    assert it.told == ["content-refused", "unopened"]
-
-
-async def test_an_opening_that_is_cancelled_opens_nothing(tmp_path: Path) -> None:
-    async with opening(tmp_path, given=True) as it:
-        await it.days_pass(1)
-        await it.handle.cancel()
-        assert await it.handle.result() == OpeningResult(year=it.year, campaign=None)
         assert await it.campaign() is None
+    assert it.told == ["content-refused", "unopened"]
 
 
 @dataclass
@@ -340,67 +321,52 @@ async def test_a_schedule_is_made_once_and_brought_up_to_date_as_it_is(tmp_path:
         handle = it.client.get_schedule_handle("campaign-opening:conduct")
         await handle.pause()
         found = (await handle.describe()).schedule
-        opens = datetime.now(AMSTERDAM) + timedelta(days=100)
         [when] = found.spec.calendars
-        day = opens.replace(year=2027).date() - AHEAD
-        assert (when.month[0].start, when.day_of_month[0].start, when.hour[0].start) == (day.month, day.day, 9)
+        assert (when.hour[0].start, when.minute[0].start) == (9, 0)
         assert found.spec.time_zone_name == "Europe/Amsterdam"
-        assert (found.policy.overlap, found.policy.catchup_window) == (ScheduleOverlapPolicy.SKIP, CATCHUP)
-        it.file["yearly"] = f"{opens + timedelta(days=1):%m-%d}"
+        assert (found.policy.overlap, found.policy.catchup_window) == (
+            ScheduleOverlapPolicy.BUFFER_ONE,
+            timedelta(days=1),
+        )
+        await looked(handle, 2)
+        it.file["yearly"] = "06-01"
         await it.typed()
-        moved = (await handle.describe()).schedule
-        assert moved.spec.calendars != found.spec.calendars
-        assert moved.state.paused
-        assert not (await handle.describe()).info.recent_actions
+        moved = await handle.describe()
+        assert moved.schedule.action != found.action
+        assert moved.schedule.state.paused
+        assert moved.info.num_actions == 2
 
 
 @pytest.mark.real_server
-async def test_an_opening_that_is_near_is_begun_at_once_waits_and_opens_with_what_is_given(
+async def test_an_opening_that_is_near_is_told_at_once_and_opens_with_what_is_given(
     tmp_path: Path, dev_server: str
 ) -> None:
     async with desk(tmp_path, 1, dev_server) as it:
         year = (datetime.now(AMSTERDAM) + timedelta(days=1)).year
         await it.typed()
         handle = it.client.get_schedule_handle("campaign-opening:conduct")
-        opening = await started_by(handle)
-        assert opening.startswith("campaign-opening:conduct-20")
+        missing = it.client.get_workflow_handle(await looked(handle, 1))
+        assert missing.id.startswith("campaign-opening:conduct-20")
+        shown = await missing.query("__temporal_workflow_metadata", result_type=dict)
+        assert f"waits for the content of {year}" in str(shown)
+        await corpus.record("campaign-opening-missing", missing)
         await it.typed("--year", str(year), code=1)
-        assert await noted(it, "waits for its content: countersign campaign schedule FILE --year")
+        assert await noted(it, "campaign-opening:conduct waits for its content: countersign campaign schedule FILE")
         it.document(year)
         told = await it.typed("--year", str(year))
         assert (told["given"], told["years"][0]["given"], told["years"][0]["version"]) == (year, True, f"{year}.1")
-        opens = it.client.get_workflow_handle(opening, result_type=OpeningResult)
-        await TimeSkipper(it.client).fast_forward(opens, timedelta(days=2))
-        ended = await opens.result()
-        assert ended.campaign == f"acknowledgement-campaign:conduct-{year}"
+        opened = it.client.get_workflow_handle(await looked(handle, 2), result_type=YearSeen)
+        assert (await opened.result()).given
         assert (await it.typed("--year", str(year)))["created"] is False
-        it.file["document"]["version"] = "another"
-        refused = await it.typed("--year", str(year), code=1)
-    assert refused == f"conduct-{year} has opened already: what it opened with stays\n"
     assert [one.stage for one in it.there.push.sent if one.person == OWNER][:1] == ["content"]
-
-
-@pytest.mark.real_server
-async def test_an_opening_that_comes_near_as_its_day_is_moved_is_begun_at_once(tmp_path: Path, dev_server: str) -> None:
-    """The day on which the schedule would begin it is over by then; a schedule that rests begins nothing."""
-    async with desk(tmp_path, 100, dev_server) as it:
-        handle = it.client.get_schedule_handle("campaign-opening:conduct")
-        now = datetime.now(AMSTERDAM)
-        assert await scheduled(it, now + timedelta(days=100), now)
-        await handle.pause()
-        assert not await scheduled(it, now + timedelta(days=11), now)
-        assert not (await handle.describe()).info.recent_actions
-        await handle.unpause()
-        assert not await scheduled(it, now + timedelta(days=10), now)
-        assert (await started_by(handle)).startswith("campaign-opening:conduct-20")
 
 
 @pytest.mark.real_server
 async def test_doctor_says_of_which_series_somebody_has_deleted_the_schedule(tmp_path: Path, dev_server: str) -> None:
     async with desk(tmp_path, 100, dev_server) as it:
-        url, now = str(tmp_path / "store"), datetime.now(AMSTERDAM)
+        url = str(tmp_path / "store")
         assert await yearly_campaigns(it.client, url) is None
-        await scheduled(it, now + timedelta(days=100), now)
+        await scheduled(it, datetime.now(AMSTERDAM) + timedelta(days=100))
         await Store(url).keep_year(StoragePrefix.of("campaign-opening:conduct"), 2027, b"{}")
         there = await yearly_campaigns(it.client, url)
         assert there == fine("yearly campaigns", "1 of which something was given, each with its schedule")
@@ -414,27 +380,10 @@ async def test_doctor_says_of_which_series_somebody_has_deleted_the_schedule(tmp
     )
 
 
-async def scheduled(it: Desk, opens: datetime, now: datetime) -> bool:
+async def scheduled(it: Desk, opens: datetime) -> bool:
     """Whether a schedule was made, for a campaign that opens on that day."""
     it.file["yearly"] = f"{opens:%m-%d}"
-    return await scheduling.schedule_years((await it.years()).file, it.client, now)
-
-
-@pytest.mark.parametrize(
-    ("yearly", "now", "near"),
-    [
-        ("03-15", datetime(2028, 2, 13, 12, tzinfo=UTC), True),
-        ("11-10", datetime(2026, 10, 11, 7, 30, tzinfo=UTC), True),
-        ("11-10", datetime(2026, 10, 7, tzinfo=UTC), False),
-    ],
-    ids=["leap-year", "summer-time", "not-yet"],
-)
-async def test_what_the_calendar_has_begun_already_is_near(
-    tmp_path: Path, yearly: str, now: datetime, near: bool
-) -> None:
-    """Thirty days before the day it is not in each year, nor at each hour."""
-    years = await Years.of(Company(tmp_path, staff("ada")), a_yearly_file(now, yearly=yearly))
-    assert years.file.is_near(now) is near
+    return await scheduling.schedule_years((await it.years()).file, it.client, None)
 
 
 @pytest.mark.real_server
@@ -454,10 +403,9 @@ async def test_a_year_whose_start_was_missed_opens_late_once_its_content_is_give
         await handle.unpause()
         told = await it.typed("--year", str(day.year))
         assert [(one["year"], one["given"]) for one in told["years"]][:2] == [(day.year, True), (day.year + 1, False)]
-        opening = it.client.get_workflow_handle(await started_by(handle), result_type=OpeningResult)
-        assert await opening.result() == OpeningResult(
-            year=day.year, campaign=f"acknowledgement-campaign:conduct-{day.year}"
-        )
+        opening = it.client.get_workflow_handle(await looked(handle, 2), result_type=YearSeen)
+        assert (await opening.result()).campaign == f"acknowledgement-campaign:conduct-{day.year}"
+        await corpus.record("campaign-opening-late", opening)
         shown = await it.client.get_workflow_handle(f"acknowledgement-campaign:conduct-{day.year}").query("show")
         assert shown["opens_at"][:10] >= f"{datetime.now(AMSTERDAM) - timedelta(days=1):%Y-%m-%d}"
     assert OWNER not in {one.person for one in it.there.push.sent}
@@ -471,12 +419,16 @@ async def noted(it: Desk, says: str) -> bool:
     return True
 
 
-async def started_by(handle: ScheduleHandle) -> str:
-    """The workflow that a schedule started first."""
-    while True:
-        for action in (await handle.describe()).info.recent_actions:
-            if isinstance(action.action, ScheduleActionExecutionStartWorkflow):
-                return action.action.workflow_id
+async def looked(handle: ScheduleHandle, times: int) -> str:
+    """The workflow of the last look, once a schedule has begun so many."""
+    for pause in glances():
+        found = await handle.describe()
+        if len(found.info.recent_actions) >= times and not found.info.running_actions:
+            break
+        await asyncio.sleep(pause)
+    action = found.info.recent_actions[-1].action
+    assert isinstance(action, ScheduleActionExecutionStartWorkflow)
+    return action.workflow_id
 
 
 async def test_a_year_opens_with_nothing_of_the_year_before(tmp_path: Path) -> None:
@@ -536,7 +488,7 @@ async def test_a_table_is_kept_until_its_year_has_opened(tmp_path: Path) -> None
             there.company.folder / "store" / StoragePrefix.of(years.file.series.schedule_id).beside(f"year-{year}.json")
         )
         assert base64.b64encode(rows.encode()).decode() in kept.read_text()
-        order = YearToOpen(series=years.file.series, since=now, now=years.file.opens_at(year))
+        order = YearToOpen(series=years.file.series, now=years.file.opens_at(year))
         opener = activities_of_years(there)
         opened = await opener.open(order)
         assert opened.campaign == f"acknowledgement-campaign:conduct-{year}"
@@ -564,7 +516,7 @@ async def test_the_table_of_a_year_whose_opening_was_cancelled_is_gone_with_the_
         there.company.loses(OWNER)
         later = years.file.opens_at(year) + timedelta(days=335)
         with pytest.raises(ApplicationError, match=f'"{OWNER}" is not in people.yaml'):
-            await activities_of_years(there).open(YearToOpen(series=series, since=later, now=later))
+            await activities_of_years(there).open(YearToOpen(series=series, now=later))
         assert await YearContent.read(there.company.store, series, year) is None
 
 
@@ -625,23 +577,21 @@ def test_three_openings_are_previewed_without_a_server(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("instant", "after", "hears"),
+    ("instant", "after", "missing", "given_up"),
     [
-        ("tell_at", -1, None),
-        ("tell_at", 0, NotificationType.CONTENT),
-        ("ends_at", -1, NotificationType.CONTENT),
-        ("ends_at", 0, NotificationType.UNOPENED),
-        ("ends_at", 1, NotificationType.UNOPENED),
+        ("tells_at", -1, False, False),
+        ("tells_at", 0, True, False),
+        ("given_up_at", -1, True, False),
+        ("given_up_at", 0, False, True),
     ],
 )
 def test_a_year_without_content_is_missed_from_one_very_instant_and_given_up_from_another(
-    instant: str, after: int, hears: NotificationType | None
+    instant: str, after: int, missing: bool, given_up: bool
 ) -> None:
     opens = datetime(2027, 1, 15, 8, tzinfo=UTC)
-    ends = opens + timedelta(days=LATE_DAYS_AT_MOST)
-    year = YearSeen(year=2027, opens_at=opens, tell_at=opens - AHEAD, ends_at=ends)
-    opening = OpeningState(since=opens - AHEAD).looked(year)
-    assert opening.to_tell(getattr(year, instant) + timedelta(microseconds=after)) == hears
+    instants = {"tells_at": opens - AHEAD, "given_up_at": opens + timedelta(days=LATE_DAYS_AT_MOST)}
+    year, now = YearSeen(year=2027, opens_at=opens), instants[instant] + timedelta(microseconds=after)
+    assert (year.is_missing(now), year.is_given_up(now)) == (missing, given_up)
 
 
 @pytest.mark.parametrize(("days", "opens_in"), [(-1, 0), (0, 0), (1, 1)])

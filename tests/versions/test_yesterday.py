@@ -14,17 +14,15 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 from tests.golden.boundary import answers, questions
 from tests.workflows import corpus
-from workflows.campaign.opening import OpeningInput
 from workflows.campaign.state import CampaignInput
 from workflows.hand_off.state import ReplayInput
-from workflows.model.campaign import ContentGiven
+from workflows.model.campaign import Series
 from workflows.model.hand_off import HandOffNow, Settled, SettledTask
 from workflows.model.reconciliation import Reconciliation
 from workflows.model.signature import ProviderEvent
 from workflows.names import (
     CAMPAIGN,
     CAMPAIGN_OPENING,
-    CONTENT_GIVEN,
     CUSTOMER_ONBOARDING,
     HAND_OFF,
     HAND_OFF_NOW,
@@ -45,7 +43,7 @@ INPUTS: dict[str, Any] = {
     TASK: TaskInput,
     CUSTOMER_ONBOARDING: OnboardingInput,
     CAMPAIGN: CampaignInput,
-    CAMPAIGN_OPENING: OpeningInput,
+    CAMPAIGN_OPENING: Series,
     RECONCILIATION: Reconciliation,
     HAND_OFF: ReplayInput,
 }
@@ -53,7 +51,6 @@ SIGNALS = {
     PROVIDER_EVENT: ProviderEvent,
     SIGNATURE_SETTLED: Settled,
     TASK_SETTLED: SettledTask,
-    CONTENT_GIVEN: ContentGiven,
     HAND_OFF_NOW: HandOffNow,
 }
 RELEASED = sorted(path for path in corpus.FOLDER.glob("*.json.gz") if not path.name.startswith("bad-"))

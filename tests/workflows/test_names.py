@@ -24,7 +24,6 @@ def test_names_are_pinned() -> None:
     assert (names.CAMPAIGN_OPENING, names.OPENING_PREFIX) == ("CampaignOpening", "campaign-opening")
     assert (names.RECONCILIATION, names.RECONCILIATION_SCHEDULE) == ("Reconciliation", "reconciliation")
     assert (names.RECONCILIATION_NOW, names.BULK) == ("reconciliation-now", 5)
-    assert names.CONTENT_GIVEN == "content_given"
     assert (names.SIGNATURE_SETTLED, names.SHOW, names.PLANNING) == ("signature_settled", "show", "planning")
     assert (names.CANCEL, names.REMIND, names.DELEGATE, names.EXTEND) == ("cancel", "remind", "delegate", "extend")
     assert (names.PAUSE, names.RESUME, names.SNOOZE) == ("pause", "resume", "snooze")
@@ -70,5 +69,5 @@ def test_activity_names_are_pinned() -> None:
         "deliver_notices", "plan_agenda", "look_at_stand_in", "hand_off", "recall_hand_off", "send_sign_in",
             "withdraw_sign_in", "start_parts", "look_at_parts", "end_parts",
             "freeze_audience", "walk_audience", "change_audience", "look_at_audience", "settle_audience",
-            "open_year", "forget_year", "sweep_events",
+            "open_year", "sweep_events",
     }  # fmt: skip

@@ -86,6 +86,11 @@ PLAN: Final = _options(WORKFLOW_QUEUE, SOON, attempt=timedelta(seconds=10))
 # A batch ends itself after some minutes or some hundreds of people (activities/campaign/batch.py).
 WALK: Final = _options(CAMPAIGN_QUEUE, SOON, attempt=timedelta(minutes=15), heartbeat=timedelta(seconds=15))
 
+LOOK: Final = ActivityOptions(
+    **{**WALK, "retry_policy": RetryPolicy(initial_interval=SOON, maximum_interval=timedelta(minutes=15))}
+)
+"""For the daily look of a yearly campaign, which bounds its attempts by time."""
+
 # A part of a reconciliation ends itself well before that (activities/reconciliation/pages.py).
 SWEEP: Final = _options(SWEEP_QUEUE, SOON, attempt=timedelta(seconds=120))
 

@@ -317,38 +317,42 @@ class Series(Model):
         return self.id.replace(YEAR, str(year))
 
 
-class YearToOpen(Model):
-    """Open the first year on or after `since`, if its day has come by `now` and its content is there."""
-
-    series: Series
-    since: AwareDatetime
-    now: AwareDatetime
+AHEAD: Final = timedelta(days=30)
+"""How long before the opening its owner is told that content is missing."""
+LATE_DAYS_AT_MOST: Final = 182
+"""How long after its day a campaign still opens late; after that the opening of the next year is nearer."""
 
 
 class YearSeen(Model):
-    """The next year of a series: when it opens, when its owner is notified of missing content, when it is given up.
+    """A look at a yearly campaign: the year to open, and why it was not opened.
 
-    `campaign` is the workflow id that was started, `given` whether the store has content, `refused` why nothing was
-    started.
+    `given` says whether its content is stored, `campaign` is the workflow id that was started, `refused` why nothing
+    could be started, `told` the stages of which the owner was notified.
     """
 
     year: int
     opens_at: AwareDatetime
-    tell_at: AwareDatetime
-    ends_at: AwareDatetime
     given: bool = False
     campaign: str | None = None
     refused: str = ""
+    told: tuple[str, ...] = ()
+
+    @property
+    def given_up_at(self) -> datetime:
+        return self.opens_at + timedelta(days=LATE_DAYS_AT_MOST)
+
+    def is_given_up(self, now: datetime) -> bool:
+        return self.campaign is None and now >= self.given_up_at
+
+    def is_missing(self, now: datetime) -> bool:
+        """Whether it is near and cannot open with what was given."""
+        ready = self.campaign or (self.given and not self.refused)
+        return not ready and self.opens_at - AHEAD <= now < self.given_up_at
 
 
-class YearGivenUp(Model):
-    """A year of a series that will not be opened."""
+class YearToOpen(Model):
+    """Open the year that is due at `now`, if its content is stored; `last` is the look before."""
 
     series: Series
-    year: int
-
-
-class ContentGiven(Model):
-    """Signal `content_given`: the store has new content for a year."""
-
-    year: int
+    now: AwareDatetime
+    last: YearSeen | None = None
