@@ -129,7 +129,7 @@ def _of_sample(found: record.CampaignReport, chosen: list[MemberOutcome], seed: 
 
 async def _found(id: str, *, names: bool, quiet: bool) -> record.CampaignReport:
     settings = ready()
-    async with opened(settings) as context, patience("reading how everybody stands", quiet=quiet):
+    async with opened(settings) as context, patience("reading everyone's status", quiet=quiet):
         directory = clients.directory(settings, context.store) if settings.people and names else None
         return await record.of(context, id, names=names, directory=directory)
 

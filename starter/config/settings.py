@@ -297,7 +297,7 @@ class Settings(BaseSettings):
     preview: Literal["off", "on"] = Field(
         "off", description="The first page of a document as a picture on its page: whoever holds a link sees it"
     )
-    oncall: str = Field("", description="Person who is told of trouble")
+    oncall: str = Field("", description="Person who is notified of problems")
     adopt: Literal["off", "on"] = Field(
         "off", description="Follow up documents that were sent at Core Signature by hand"
     )

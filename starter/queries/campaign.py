@@ -161,7 +161,7 @@ def facts(shown: CampaignShow) -> Iterator[tuple[str, str]]:
     if counts.total:
         share = f"{100 * counts.done // counts.wanted} %, " if counts.wanted else ""
         yield "progress", f"{bar(counts)} {share}{counts.done:,} of {counts.wanted:,}"
-        yield "stands", ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts if count)
+        yield "people", ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts if count)
     if isinstance(shown, CampaignOverview) and shown.forecast:
         yield "forecast", _in_words(shown.forecast)
 

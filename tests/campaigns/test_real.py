@@ -144,7 +144,7 @@ async def deleted(client: Client, workflow_id: str) -> None:
 
 
 async def failed(it: Campaigns, count: int) -> CampaignPicture | None:
-    """How everybody stands once so many have failed, and all of them are told apart from who was broken off."""
+    """Everyone by status once so many have failed, and all of them are told apart from who was broken off."""
     seen = await composed.picture(it.client, it.company.store, it.id)
     return (
         seen if seen.shown.counts.failed == count and "was" not in "".join(one.reason for one in seen.lines) else None

@@ -33,7 +33,7 @@ COME_AND_GO = {**A_WEEK, "leavers": "drop", "joiners": {"rule": "add", "within":
 
 
 def states(lines: dict[str, Any]) -> dict[str, str]:
-    """How everybody stands."""
+    """Everyone by status."""
     return {person: line.status for person, line in lines.items()}
 
 

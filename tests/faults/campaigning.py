@@ -105,7 +105,7 @@ async def shown(town: Town, id: str) -> CampaignShow:
 
 
 async def picture(town: Town, id: str) -> CampaignPicture:
-    """How everybody stands."""
+    """Everyone by status."""
     return await composed.picture(town.context.client, town.context.store, id)
 
 

@@ -103,7 +103,7 @@ def test_init_and_doctor_find_everything_set_up(laptop: Laptop) -> None:
     assert examined["ok"] is True
     assert [part for part in examined["parts"] if part["state"] != "ok"] == []
     parts = {part["part"] for part in examined["parts"]}
-    assert {"temporal", "search attributes", "sweeps", "worker", "version", "token", "clock"} <= parts
+    assert {"temporal", "search attributes", "reconciliation", "worker", "version", "token", "clock"} <= parts
     assert {"push", "cloud messaging", "receiver", "store", "people"} <= parts
 
 

@@ -254,7 +254,7 @@ async def test_a_person_on_call_whom_nobody_knows_would_hear_of_nothing(
     oncall: str, state: PartHealth, tmp_path: Path
 ) -> None:
     part = await part_of(complete(tmp_path) | {"COUNTERSIGN_ONCALL": oncall}, "people")
-    assert (part.state, "has no b, who is to be told of trouble" in part.says) == (state, state is PartHealth.WRONG)
+    assert (part.state, "has no b, who is notified of problems" in part.says) == (state, state is PartHealth.WRONG)
 
 
 async def test_devices_that_apps_have_registered_count_as_those_of_the_people_file(tmp_path: Path) -> None:
@@ -298,13 +298,13 @@ async def test_a_worker_that_asks_no_more_is_not_at_work(dev_server: str) -> Non
     )
     sweeps = Worker(client, task_queue=SWEEP_QUEUE, activities=activities)
     async with workers(client, World()), walks, sweeps:
-        assert await eventually(lambda: says(client, f"nobody works on {URGENT_SIGNATURE_QUEUE}:"))
+        assert await eventually(lambda: says(client, f"no worker polls {URGENT_SIGNATURE_QUEUE}:"))
         async with Worker(client, task_queue=URGENT_SIGNATURE_QUEUE, activities=activities):
             assert await eventually(lambda: says(client, "1 at work"))
         later = await worker(client, datetime.now(UTC) + timedelta(minutes=2))
     assert later.state is PartHealth.WRONG
     assert later.says.startswith(
-        "nobody works on countersign, countersign-campaigns, countersign-core-signature, countersi"
+        "no worker polls countersign, countersign-campaigns, countersign-core-signature, countersi"
     )
 
 
@@ -312,7 +312,7 @@ async def test_a_worker_that_asks_no_more_is_not_at_work(dev_server: str) -> Non
 async def test_a_queue_on_which_nobody_works_is_named(dev_server: str) -> None:
     client = await own_namespace(dev_server)
     async with Worker(client, task_queue=WORKFLOW_QUEUE, workflows=[SignatureRequestWorkflow]):
-        idle = f"nobody works on {', '.join(one for one in QUEUES if one != WORKFLOW_QUEUE)}:"
+        idle = f"no worker polls {', '.join(one for one in QUEUES if one != WORKFLOW_QUEUE)}:"
         assert await eventually(lambda: says(client, idle))
 
 

@@ -31,7 +31,7 @@ async def service(off: timedelta, status: str = "200 OK") -> AsyncIterator[str]:
     [
         (-12, "the clock of this receiver is 12 minutes behind Core Signature's"),
         (26 * 60, "the clock of this receiver is 1560 minutes ahead of Core Signature's"),
-        (0, "is reached from here"),
+        (0, "answers here"),
         (1, "the clock of this receiver is 60 s ahead of Core Signature's"),
         (-1, "the clock of this receiver is 60 s behind Core Signature's"),
     ],
@@ -42,7 +42,7 @@ async def test_the_receiver_s_own_clock_is_compared_not_this_machine_s(minutes: 
         part = await vendors.receiver(ours, theirs)
     assert says in part.says
     assert part.state is (
-        PartHealth.OK if "reached" in says else PartHealth.WARNING if abs(minutes) < 2 else PartHealth.WRONG
+        PartHealth.OK if "answers" in says else PartHealth.WARNING if abs(minutes) < 2 else PartHealth.WRONG
     )
 
 

@@ -41,7 +41,7 @@ def test_urgent_work_that_was_dropped_on_its_way_stands_in_no_line() -> None:
 @pytest.mark.real_server
 @pytest.mark.parametrize(
     ("flag", "state", "says"),
-    [("true", PartHealth.OK, "6 urgent, 3 ordinary, 0 bulk wait"), ("false", PartHealth.WARNING, "stands in one line")],
+    [("true", PartHealth.OK, "6 urgent, 3 ordinary, 0 bulk wait"), ("false", PartHealth.WARNING, "wait in one queue")],
 )
 async def test_a_server_that_lets_nobody_go_first_is_named(flag: str, state: PartHealth, says: str) -> None:
     async with real_server("--dynamic-config-value", f"matching.useNewMatcher={flag}") as env:
@@ -61,7 +61,7 @@ async def test_a_server_that_lets_nobody_go_first_is_named(flag: str, state: Par
 async def test_what_is_set_at_a_queue_is_told_with_its_reason(dev_server: str) -> None:
     key = fairness_key("conduct-2026")
     client = await own_namespace(dev_server)
-    assert (await overrides(client)).says == "nothing is set at them"
+    assert (await overrides(client)).says == "no rate or weight is set at them"
     await weigh(client, key, 2.5)
     await limit(client, 2)
     part = await overrides(client)

@@ -144,7 +144,7 @@ async def test_people_and_groups_are_looked_up_and_a_server_that_is_away_hides_n
         ("hr", PartHealth.WARNING, "2 people of hr: 1 without a device"),
         ("nobody", PartHealth.WRONG, '"nobody" is not in people.yaml'),
         ("none", PartHealth.WRONG, 'the group "none" is not in people.yaml'),
-        ("kick-off", PartHealth.OK, "kick-off.yaml is there, and all its places are filled"),
+        ("kick-off", PartHealth.OK, "kick-off.yaml is there, and all its placeholders are filled"),
     ]
     assert {acme.state, archive.state} == {PartHealth.WRONG}
     assert "no Temporal server" in acme.says
@@ -193,7 +193,7 @@ async def test_workflows_and_queues_are_looked_at(tmp_path: Path, dev_server: st
     archive = Target(target="archive", start=StartTarget(workflow="Archive", queue="archive"))
 
     async def at_work() -> bool:
-        return (await trial.of(archive)).says == "somebody asks for work on archive"
+        return (await trial.of(archive)).says == "a worker polls archive"
 
     async def is_there(target: Target) -> bool:
         return (await trial.of(target)).state is PartHealth.OK
@@ -216,7 +216,7 @@ async def test_workflows_and_queues_are_looked_at(tmp_path: Path, dev_server: st
         await client.operator_service.create_nexus_endpoint(CreateNexusEndpointRequest(spec=spec))
         assert await eventually(lambda: is_there(keep))
         idle = await trial.of(archive)
-        assert idle.says == "nobody asks for work on archive: what is started there waits"
+        assert idle.says == "no worker polls archive: what is started there waits"
         async with Worker(
             client, task_queue="archive", workflows=[Archive], workflow_runner=UnsandboxedWorkflowRunner()
         ):

@@ -88,7 +88,7 @@ async def test_a_sweep_that_the_schedule_begins_is_seen_by_doctor_also_when_it_w
         assert [one.state for one in seen] == [PartHealth.OK, PartHealth.WARNING], "late once three should have begun"
         events.refuses = True
         await handle.trigger()
-        assert await eventually(says(client, "the last began 0 minutes ago and was given up"))
+        assert await eventually(says(client, "the last began 0 minutes ago and failed"))
     late = await sweeps(client, datetime.now(UTC) + timedelta(hours=1))
     assert late.state is PartHealth.WARNING
 

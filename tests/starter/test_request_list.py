@@ -26,7 +26,7 @@ async def test_with_nothing_to_see_to_it_says_so_and_that_nobody_works(tmp_path:
     assert "customer-signr" in mistyped.stderr
     assert (attention.returncode, attention.stdout) == (0, "Nothing needs attention\n")
     assert attention.stderr.startswith(
-        "worker: nobody works on countersign, countersign-campaigns, countersign-core-signature, "
+        "worker: no worker polls countersign, countersign-campaigns, countersign-core-signature, "
         "countersign-core-signature-urgent, countersign-reconciliation: "
     )
     assert attention.stderr.count("\n") == 1

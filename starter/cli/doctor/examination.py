@@ -55,7 +55,7 @@ def _set(settings: Settings) -> SetUpPart:
     """Whether both processes would start: what they cannot do without is more than what the other parts try."""
     if missing := _missing(settings, *OF_WORKER, *OF_RECEIVER):
         return wrong("settings", missing)
-    return fine("settings", "all that worker and receiver cannot do without is set")
+    return fine("settings", "everything that worker and receiver need is set")
 
 
 async def _temporal(settings: Settings) -> list[SetUpPart]:

@@ -38,7 +38,7 @@ async def people(path: Path | None, oncall: str = "", *, store: Store, seconds: 
         return wrong("people", "set COUNTERSIGN_PEOPLE to the people file")
     file = await asyncio.to_thread(PeopleFile.read, path)
     if oncall and oncall not in {person.id for person in file.people}:
-        return wrong("people", f"{path} has no {oncall}, who is to be told of trouble (COUNTERSIGN_ONCALL)")
+        return wrong("people", f"{path} has no {oncall}, who is notified of problems (COUNTERSIGN_ONCALL)")
     says = f"{path}: {len(file.people)} people"
     without = {person.id for person in file.people if not person.devices}
     if not without:
@@ -60,7 +60,7 @@ async def worker_clock(url: str, *, seconds: float = TRIED_WITHIN) -> SetUpPart:
     async with within(seconds):
         seen = await WorkerClockSeen.latest(Store(url))
     if seen is None or datetime.now(UTC) - seen.at > _SEEN_LATELY:
-        return fine("worker clock", f"no worker has seen that it is more than {CLOCKS_APART.seconds} s off")
+        return fine("worker clock", f"no worker is more than {CLOCKS_APART.seconds} s off")
     how = "ahead of" if seen.ahead > 0 else "behind"
     return wrong("worker clock", f"worker {seen.worker} is {abs(seen.ahead)} s {how} Temporal's: set its clock")
 
@@ -99,7 +99,7 @@ async def policies(path: Path) -> SetUpPart:
 async def adoption(settings: Settings) -> SetUpPart:
     """Whether documents that were sent by hand can become requests."""
     if settings.adopt == "off":
-        return fine("adoption", "off: documents that are sent at Core Signature by hand are left to themselves")
+        return fine("adoption", "off: documents sent by hand at Core Signature are not followed up")
     catalogue = await asyncio.to_thread(Catalogue.read, settings.policies)
     if settings.adopt_kind not in catalogue.kinds:
         return wrong("adoption", f"{settings.policies} has no kind {settings.adopt_kind} (COUNTERSIGN_ADOPT_KIND)")
@@ -123,7 +123,7 @@ def callbacks(settings: Settings) -> SetUpPart:
         return doubtful("callbacks", worry)
     subscribed = settings.signature.callback_style == "subscription"
     how = "subscribed to once, for all documents" if subscribed else "asked for with each document"
-    return fine("callbacks", f"{how}; believed for as long as Core Signature repeats them")
+    return fine("callbacks", f"{how}; accepted for as long as Core Signature repeats them")
 
 
 def _repeats_are_refused(settings: Settings) -> Iterator[str]:
@@ -199,7 +199,7 @@ async def clock(url: str) -> SetUpPart:
     """Whether this machine and Core Signature agree about the time: callbacks are judged by their age."""
     answered = await _time_of("Core Signature", url, "/api/v1/docs/")
     if answered is None:
-        return doubtful("clock", "Core Signature does not say what time it has")
+        return doubtful("clock", "Core Signature does not say its time")
     skew = abs(datetime.now(UTC) - answered)
     says = f"{skew.total_seconds():.0f} s apart from Core Signature"
     if skew >= _SKEW_WRONG:
@@ -226,7 +226,7 @@ async def push(dialect: PushDialect | None) -> SetUpPart:
     if dialect is None:
         return doubtful("push", "off: nobody has a device")
     await dialect.check()
-    return fine("push", "credentials are taken")
+    return fine("push", "credentials are accepted")
 
 
 async def messaging(channel: CloudMessaging | None, *, status_mails: bool) -> SetUpPart:
@@ -236,7 +236,7 @@ async def messaging(channel: CloudMessaging | None, *, status_mails: bool) -> Se
         says = f"COUNTERSIGN_MRA_URL is not set: without a device signers get Core Signature's mail, {endings} nothing"
         return doubtful("cloud messaging", says)
     await channel.check()
-    return fine("cloud messaging", "credentials are taken")
+    return fine("cloud messaging", "credentials are accepted")
 
 
 async def receiver(url: str, signature_url: str) -> SetUpPart:
@@ -254,7 +254,7 @@ async def receiver(url: str, signature_url: str) -> SetUpPart:
         how = "ahead of" if skew > timedelta() else "behind"
         says = f"{url}: the clock of this receiver is {_span(abs(skew))} {how} Core Signature's"
         return (wrong if abs(skew) >= _SKEW_WRONG else doubtful)("receiver", says)
-    return fine("receiver", f"{url} is reached from here and has Temporal; see that it is reached from outside too")
+    return fine("receiver", f"{url} answers here and reaches Temporal; check that it is reached from outside")
 
 
 def _span(skew: timedelta) -> str:

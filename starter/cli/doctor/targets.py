@@ -50,7 +50,7 @@ async def try_targets(settings: Settings) -> Examination:
         return Examination(ok=False, parts=(wrong("policies", str(faults)),))
     parts = await _tried(settings, targets_of(catalogue))
     if not parts:
-        parts = [doubtful("hand-off", f"no kind of {settings.policies} tells anybody of an ending")]
+        parts = [doubtful("hand-off", f"no kind of {settings.policies} has a hand-off target")]
     return Examination(ok=all(part.state is not PartHealth.WRONG for part in parts), parts=tuple(parts))
 
 
@@ -144,7 +144,7 @@ class Trial:
 
     async def _to_start(self, name: str, start: StartTarget) -> SetUpPart:
         if start.onboarding:
-            return fine(name, f"{start.onboarding} is there, and all its places are filled")
+            return fine(name, f"{start.onboarding} is there, and all its placeholders are filled")
         if isinstance(self.temporal, str):
             return wrong(name, self.temporal)
         queue = TaskQueue(name=start.queue or "")
@@ -158,8 +158,8 @@ class Trial:
         except RPCError as error:
             return wrong(name, f"Temporal: {error.status.name}")
         if answer.pollers:
-            return fine(name, f"somebody asks for work on {start.queue}")
-        return doubtful(name, f"nobody asks for work on {start.queue}: what is started there waits")
+            return fine(name, f"a worker polls {start.queue}")
+        return doubtful(name, f"no worker polls {start.queue}: what is started there waits")
 
     async def _offered(self, name: str, wanted: str) -> SetUpPart:
         """An operation cannot be looked at, only called."""
@@ -168,7 +168,7 @@ class Trial:
         try:
             there = await endpoint.found(self.temporal, wanted)
         except RPCError as error:
-            return doubtful(name, f"the server does not say whether there is an endpoint {wanted}: {error.status.name}")
+            return doubtful(name, f"not known whether endpoint {wanted} exists: {error.status.name}")
         if there is None:
             return wrong(name, f"there is no Nexus endpoint {wanted}")
         return fine(name, f"endpoint {wanted} is there; whether its team is at work shows when it is called")

@@ -43,14 +43,14 @@ async def urgency(client: Client) -> SetUpPart:
     try:
         answers = [await _described(client, *queue) for queue in _QUEUES]
     except RPCError as error:
-        return doubtful("urgency", f"the server does not say it: {error.message}")
+        return doubtful("priorities", f"not known: {error.message}")
     counts = [answer.stats_by_priority_key for answer in answers]
     if not all(counts):
-        return doubtful("urgency", f"this server knows no urgency: what came first goes first; {_SEE}")
+        return doubtful("priorities", f"this server has no priorities: first come, first served; {_SEE}")
     if any(in_one_line(of_queue) for of_queue in counts):
-        return doubtful("urgency", f"what waits stands in one line, whatever its urgency: {_SEE}")
+        return doubtful("priorities", f"all calls wait in one queue, whatever their priority: {_SEE}")
     waits = {urgency: sum(_waiting(of_queue, urgency) for of_queue in counts) for urgency in Urgency}
-    return fine("urgency", ", ".join(f"{count} {one.name.lower()}" for one, count in waits.items()) + " wait")
+    return fine("priorities", ", ".join(f"{count} {one.name.lower()}" for one, count in waits.items()) + " wait")
 
 
 @dataclass(frozen=True)
@@ -88,12 +88,12 @@ async def overrides(client: Client) -> SetUpPart:
     try:
         answers = [(*queue, await _described(client, *queue)) for queue in _QUEUES]
     except RPCError as error:
-        return doubtful("queues", f"the server does not say what is set at them: {error.message}")
+        return doubtful("queues", f"their settings are not known: {error.message}")
     found = [
         f"{queue} ({_word(type_)}): {one}" for queue, type_, answer in answers for one in overridden(answer.config)
     ]
     if not found:
-        return fine("queues", "nothing is set at them")
+        return fine("queues", "no rate or weight is set at them")
     stopped = any(rate == 0 for *_, answer in answers for rate in _rates(answer.config))
     return (wrong if stopped else fine)("queues", "; ".join(found))
 
@@ -175,7 +175,7 @@ async def namespace(client: Client) -> SetUpPart:
         return wrong("namespace", f"{client.namespace}: {error.message}")
     days = answer.config.workflow_execution_retention_ttl.ToTimedelta().days
     kept = "1 day" if days == 1 else f"{days} days"
-    return fine("namespace", f"{client.namespace}, remembers closed requests for {kept}; their records stay")
+    return fine("namespace", f"{client.namespace}, keeps closed workflows for {kept}; their records stay")
 
 
 async def search_attributes(client: Client) -> SetUpPart:
@@ -186,7 +186,7 @@ async def search_attributes(client: Client) -> SetUpPart:
         return wrong("search attributes", error.message)
     if missing:
         return wrong("search attributes", f"{', '.join(missing)} missing: run `countersign init`")
-    return fine("search attributes", "all there")
+    return fine("search attributes", "all are there")
 
 
 async def sweeps(client: Client, now: datetime | None = None) -> SetUpPart:
@@ -194,20 +194,24 @@ async def sweeps(client: Client, now: datetime | None = None) -> SetUpPart:
     try:
         found = await reconciliation.standing(client)
     except RPCError as error:
-        return wrong("sweeps", error.message)
+        return wrong("reconciliation", error.message)
     if found is None:
-        return wrong("sweeps", "nobody looks for events that callbacks have missed: run `countersign init`")
+        return wrong("reconciliation", "nothing looks for events that callbacks missed: run `countersign init`")
     if found.paused:
-        return doubtful("sweeps", f"paused: temporal schedule toggle --unpause --schedule-id {RECONCILIATION_SCHEDULE}")
+        return doubtful(
+            "reconciliation", f"paused: temporal schedule toggle --unpause --schedule-id {RECONCILIATION_SCHEDULE}"
+        )
     if found.last is None:
-        return fine("sweeps", f"the first begins within {reconciliation.EVERY.seconds // 60} minutes")
+        return fine("reconciliation", f"the first run begins within {reconciliation.EVERY.seconds // 60} minutes")
     ago = (now or datetime.now(UTC)) - found.last
     minutes = f"the last began {ago.total_seconds() / 60:.0f} minutes ago"
     if found.failed:
-        return doubtful("sweeps", f"{minutes} and was given up: the Web UI says why; the next one goes on from there")
+        return doubtful(
+            "reconciliation", f"{minutes} and failed: the Web UI says why; the next run continues from there"
+        )
     if found.told:
         minutes += f" and told {found.told:,} requests of what callbacks had missed"
-    return fine("sweeps", minutes) if ago < 3 * reconciliation.EVERY else doubtful("sweeps", minutes)
+    return fine("reconciliation", minutes) if ago < 3 * reconciliation.EVERY else doubtful("reconciliation", minutes)
 
 
 async def yearly_campaigns(client: Client, store_url: str, *, seconds: float = TRIED_WITHIN) -> SetUpPart | None:
@@ -220,7 +224,7 @@ async def yearly_campaigns(client: Client, store_url: str, *, seconds: float = T
     except TimeoutError:
         return doubtful(part, "the store, or the server, is too slow to say whether each has its schedule")
     except (StoreFailure, RPCError) as failure:
-        return doubtful(part, f"nobody knows whether each has its schedule: {failure}")
+        return doubtful(part, f"not known whether each has its schedule: {failure}")
     if gone:
         return doubtful(
             part,
@@ -245,7 +249,7 @@ async def nexus(client: Client, name: str) -> SetUpPart:
     try:
         there = await endpoint.found(client, name)
     except RPCError as error:
-        return doubtful("nexus", f"the server does not say whether there is an endpoint {name}: {error.message}")
+        return doubtful("nexus", f"not known whether endpoint {name} exists: {error.message}")
     if there is None:
         return doubtful(
             "nexus", f"no endpoint {name}: run `countersign init`, if other teams are to ask for signatures"
@@ -264,7 +268,7 @@ async def worker(client: Client, now: datetime | None = None) -> SetUpPart:
         return wrong("worker", error.message)
     if not all(at_work):
         idle = ", ".join(queue for (queue, _), workers in zip(pollers.OF_A_WORKER, at_work, strict=True) if not workers)
-        return wrong("worker", f"nobody works on {idle}: start `countersign worker`; until then requests wait")
+        return wrong("worker", f"no worker polls {idle}: start `countersign worker`; until then requests wait")
     count = f"{len(set.union(*at_work))} at work"
     silent = [one for one in [await _unanswered(client, queue) for queue in WORKFLOW_QUEUES] if one]
     if silent:
@@ -305,11 +309,11 @@ async def rate(client: Client, configured: float) -> SetUpPart:
     try:
         record = await rates.read(client, configured)
     except RPCError as error:
-        return doubtful("pace", f"the server does not say it: {error.message}; workers go on at what they last knew")
+        return doubtful("rate", f"not known: {error.message}; workers keep the last rate they read")
     says = "set at the queue" if record.set_live else "COUNTERSIGN_SIGNATURE_MAX_RPS"
     shared = f"{len(record.workers)} workers share" if len(record.workers) > 1 else "one worker has"
     text = f"{record.rate:g} calls a second to Core Signature ({says}): {shared} nine tenths, the receiver the rest"
-    return fine("pace", text) if record.rate else wrong("pace", f"{text}; nothing is called before it is raised")
+    return fine("rate", text) if record.rate else wrong("rate", f"{text}; nothing is called until it is raised")
 
 
 async def progress(client: Client) -> SetUpPart:
@@ -317,7 +321,7 @@ async def progress(client: Client) -> SetUpPart:
     try:
         stuck = (await client.count_workflows(STUCK)).count
     except RPCError as error:
-        return doubtful("progress", f"this server does not say whether requests are stuck: {error.message}")
+        return doubtful("progress", f"not known whether requests are stuck: {error.message}")
     if not stuck:
         return fine("progress", "no request is stuck")
     return wrong(

@@ -106,7 +106,7 @@ async def test_a_manager_reads_of_their_own_people_and_of_nobody_else(desk: Offi
     text = text_of(page)
     assert "0 of your 2 people have acknowledged." in text
     assert re.findall(r"<bdi>([^<]+)</bdi> <span", page.text) == ["Engineer", "p-00000000000a"]
-    for foreign in ("Legal Desk", "Chair", "Finance", "board 1", "How everybody stands", "Stop the campaign", "of 5"):
+    for foreign in ("Legal Desk", "Chair", "Finance", "board 1", "Everyone by status", "Stop the campaign", "of 5"):
         assert foreign not in text
     assert '<div class="chart"' not in page.text
     assert "What happened" not in text, "reasons and notices are for whoever asked"
