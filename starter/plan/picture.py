@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from string import ascii_lowercase
-from typing import Final, Protocol
-from xml.etree.ElementTree import Element, SubElement, tostring
+from typing import Any, Final, Protocol
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from starter.plan.calendar import Branch, PlanLine, RequestPlan
 from starter.plan.rehearsal import SIGNED
+from starter.queries.drawing import INK, picture_file
 
 WEEKS_AT_MOST: Final = 20
 """Longer plans are cut off with a remark."""
@@ -97,14 +97,9 @@ def _letters(lines: Iterable[PlanLine]) -> dict[str, str]:
 
 
 NOTICES_AT_MOST: Final = 6
-"""Notices drawn in a day; further ones are counted."""
-_MARGIN: Final = 24
+"""Notices of one day that are drawn; the others are counted."""
 _DAY: Final = 150
-_WIDTH: Final = 2 * _MARGIN + len(DAYS) * _DAY
-_LINE: Final = 22
-_NOTICE: Final = 40
-_LONGEST: Final = 20
-"""Characters that fit into a day."""
+_ROW: Final = 40
 _COLOURS: Final[Mapping[str, str]] = {
     "ready": "#2f7ed8",
     "reminder": "#8a63d2",
@@ -113,164 +108,86 @@ _COLOURS: Final[Mapping[str, str]] = {
     "escalation": "#c2337f",
     "signed": "#2c974b",
     "told": "#7c8794",
+    "deadline": "#b42318",
 }
-STYLE: Final = """
-text { font: 13px system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; fill: #1b1f24 }
-text.title { font-size: 20px; font-weight: 600 }
-text.strong { font-weight: 600 }
-text.quiet { fill: #57606a }
-text.due { fill: #b42318; font-weight: 600 }
-.paper { fill: #ffffff }
-.day { fill: #ffffff; stroke: #d0d7de }
-.weekend { fill: #f3f5f7; stroke: #d0d7de }
-.notice { fill: #e9edf2 }
-@media (prefers-color-scheme: dark) {
-  text { fill: #e6e9ee }
-  text.quiet { fill: #9aa5b3 }
-  text.due { fill: #ff8a80 }
-  .paper { fill: #14171c }
-  .day { fill: #1d222a; stroke: #343b46 }
-  .weekend { fill: #14171c; stroke: #343b46 }
-  .notice { fill: #2d3540 }
-}
-"""
 
 
 def plan_picture(plan: RequestPlan, zone: tzinfo | None) -> bytes:
-    """The weeks of every branch as SVG, on the clock of one zone, by default this machine's; nights are dark."""
-    paper = _Paper(plan, zone)
+    """The weeks of every branch as SVG, on the clock of one zone, by default this machine's.
+
+    All that is drawn is heard, too, with its reasons. Takes a second the first time in a process.
+    """
+    import altair  # noqa: PLC0415  heavy: whoever draws nothing does not wait for it
+
+    deadlines = {"due": plan.due_at} | ({"closes": plan.closes_at} if plan.closes_at != plan.due_at else {})
+    until = "".join(f", {what} {_instant(at, zone)}" for what, at in deadlines.items())
+    sent = f"if it were sent {_instant(plan.at, zone)}{until}, times in {plan.at.astimezone(zone):%Z}"
+    title, heard = f"{plan.id}: {plan.document} ({plan.kind})", [sent]
+    weeks = []
     for branch in plan.branches:
-        _Weeks(paper, branch).draw()
-    paper.legend()
-    return paper.finished()
+        says = f"If {branch.says}: {branch.outcome}"
+        weeks.append(_weeks(list(_cells(branch, deadlines, zone))).properties(title=says))
+        heard += [says, *(_told(line, zone) for line in branch.lines if not line.suppressed)]
+    head = altair.TitleParams([title], subtitle=[sent], fontSize=20)
+    return picture_file(altair.vconcat(*weeks).properties(title=head), title, heard)
 
 
-class _Paper:
-    """The SVG under construction; `y` is the next free line, and texts are accessible to screen readers."""
-
-    def __init__(self, plan: RequestPlan, zone: tzinfo | None) -> None:
-        self.zone = zone
-        self.deadlines = {"due": plan.due_at}
-        if plan.closes_at != plan.due_at:
-            self.deadlines["closes"] = plan.closes_at
-        self.said: list[str] = []
-        self.y = _MARGIN
-        self._svg = Element("svg", {"role": "img", "aria-labelledby": "title says"}, xmlns="http://www.w3.org/2000/svg")
-        title = f"{plan.id}: {plan.document} ({plan.kind})"
-        SubElement(self._svg, "title", id="title").text = title
-        self._says = SubElement(self._svg, "desc", id="says")
-        SubElement(self._svg, "style").text = STYLE
-        self.box("paper", 0, 0, "100%", "100%")
-        self.line(title, "title")
-        until = "".join(f", {what} {self.instant(at)}" for what, at in self.deadlines.items())
-        self.say(f"if it were sent {self.instant(plan.at)}{until}, times in {plan.at.astimezone(zone):%Z}", "quiet")
-
-    def day(self, at: datetime) -> date:
-        return at.astimezone(self.zone).date()
-
-    def clock(self, at: datetime) -> str:
-        return f"{at.astimezone(self.zone):%H:%M}"
-
-    def instant(self, at: datetime) -> str:
-        return f"{at.astimezone(self.zone):%a %d %b %Y %H:%M}"
-
-    def line(self, says: str, how: str) -> None:
-        self.y += _LINE
-        self.text(says, how, _MARGIN, self.y)
-
-    def say(self, says: str, how: str) -> None:
-        self.line(says, how)
-        self.said.append(says)
-
-    def text(self, says: str, how: str, x: float, y: float) -> None:
-        SubElement(self._svg, "text", {"class": how}, x=str(x), y=str(y)).text = says
-
-    def box(self, how: str, x: float, y: float, width: float | str, height: float | str) -> Element:
-        size = {"x": str(x), "y": str(y), "width": str(width), "height": str(height)}
-        return SubElement(self._svg, "rect", {"class": how, **size})
-
-    def notice(self, line: PlanLine, x: float, y: float) -> None:
-        """Time, kind and recipient, with a bar in the colour of its sort; the reason as a tooltip."""
-        says = f"{self.instant(line.at)} {line.stage} {'by' if line.stage == SIGNED else 'to'} {line.to}"
-        box = self.box("notice", x, y, _DAY - 8, _NOTICE - 4)
-        SubElement(box, "title").text = f"{says}: {line.why}"
-        self._bar(sort_of(line.stage), x, y, _NOTICE - 4)
-        self.text(_short(f"{self.clock(line.at)} {line.stage}"), "strong", x + 10, y + 15)
-        self.text(_short(line.to), "quiet", x + 10, y + 30)
-        self.said.append(says)
-
-    def legend(self) -> None:
-        self.y += _LINE
-        for number, sort in enumerate(SORTS):
-            x = _MARGIN + number * _DAY
-            self._bar(sort, x, self.y, 14)
-            self.text(sort, "quiet", x + 10, self.y + 12)
-
-    def finished(self) -> bytes:
-        height = self.y + _LINE + _MARGIN
-        self._says.text = "\n".join(self.said)
-        for name, value in (("viewBox", f"0 0 {_WIDTH} {height}"), ("width", _WIDTH), ("height", height)):
-            self._svg.set(name, str(value))
-        drawn: bytes = tostring(self._svg, encoding="utf-8", xml_declaration=True)
-        return drawn
-
-    def _bar(self, sort: str, x: float, y: float, height: float) -> None:
-        self.box("", x, y, 4, height).set("fill", _COLOURS[sort])
+def _cells(branch: Branch, deadlines: Mapping[str, datetime], zone: tzinfo | None) -> Iterator[dict[str, object]]:
+    """What stands on which row and day, in two lines; `sort` is its colour."""
+    told, due = days_of(branch, zone), dict[date, list[str]]()
+    for what, at in deadlines.items():
+        due.setdefault(at.astimezone(zone).date(), []).append(f"{what} {at.astimezone(zone):%H:%M}")
+    mondays, row = mondays_of([*told, *due]), 0
+    for monday, before in zip(mondays[:WEEKS_AT_MOST], [None, *mondays], strict=False):
+        if before and (quiet := (monday - before).days // len(DAYS) - 1):
+            yield _cell(row, DAYS[0], f"{quiet} quiet {'week' if quiet == 1 else 'weeks'}")
+            row += 1
+        week = [monday + timedelta(days=number) for number in range(len(DAYS))]
+        for name, day in zip(DAYS, week, strict=True):
+            yield _cell(row, name, f"{day:%d %b}", " ".join(due.get(day, ())), "deadline" if day in due else None)
+            for place, line in enumerate(told.get(day, ())[:NOTICES_AT_MOST], start=row + 1):
+                says = f"{line.at.astimezone(zone):%H:%M} {line.stage}"
+                yield _cell(place, name, says, line.to, sort_of(line.stage))
+            if (more := len(told.get(day, ())) - NOTICES_AT_MOST) > 0:
+                yield _cell(row + NOTICES_AT_MOST + 1, name, f"and {more} more")
+        row += 1 + max(min(len(told.get(day, ())), NOTICES_AT_MOST + 1) for day in week)
+    if len(mondays) > WEEKS_AT_MOST:
+        yield _cell(row, DAYS[0], f"and {len(mondays) - WEEKS_AT_MOST} more weeks")
 
 
-class _Weeks:
-    """The weeks of one branch in which anything happens."""
-
-    def __init__(self, paper: _Paper, branch: Branch) -> None:
-        self._paper, self._branch = paper, branch
-        self._told = days_of(branch, paper.zone)
-        self._deadlines: dict[date, str] = {}
-        for what, at in paper.deadlines.items():
-            before = self._deadlines.get(paper.day(at))
-            self._deadlines[paper.day(at)] = " ".join(filter(None, (before, f"{what} {paper.clock(at)}")))
-
-    def draw(self) -> None:
-        self._paper.y += _LINE
-        self._paper.say(f"If {self._branch.says}: {self._branch.outcome}", "strong")
-        mondays = mondays_of([*self._told, *self._deadlines])
-        self._paper.y += _LINE
-        for number, name in enumerate(DAYS):
-            self._paper.text(name, "quiet", _MARGIN + number * _DAY + 6, self._paper.y)
-        self._paper.y += 8
-        for monday, before in zip(mondays[:WEEKS_AT_MOST], [None, *mondays], strict=False):
-            self._gap(before, monday)
-            self._week([monday + timedelta(days=number) for number in range(len(DAYS))])
-        if len(mondays) > WEEKS_AT_MOST:
-            self._paper.say(f"and {len(mondays) - WEEKS_AT_MOST} more weeks", "quiet")
-
-    def _gap(self, before: date | None, monday: date) -> None:
-        """Empty weeks are not drawn but counted."""
-        if before is not None and (quiet := (monday - before).days // len(DAYS) - 1):
-            self._paper.line(f"{quiet} quiet {'week' if quiet == 1 else 'weeks'}", "quiet")
-            self._paper.y += 8
-
-    def _week(self, week: Sequence[date]) -> None:
-        paper = self._paper
-        most = max(min(len(self._told.get(day, ())), NOTICES_AT_MOST + 1) for day in week)
-        height = _LINE + 8 + max(1, most) * _NOTICE
-        for number, day in enumerate(week):
-            x = _MARGIN + number * _DAY
-            paper.box("weekend" if day.weekday() >= 5 else "day", x, paper.y, _DAY, height)
-            paper.text(f"{day:%d %b}", "quiet", x + 6, paper.y + 17)
-            paper.text(self._deadlines.get(day, ""), "due", x + 62, paper.y + 17)
-            self._notices(self._told.get(day, ()), x + 4, paper.y + _LINE + 4)
-        paper.y += height
-
-    def _notices(self, told: Sequence[PlanLine], x: float, y: float) -> None:
-        for place, line in enumerate(told[:NOTICES_AT_MOST]):
-            self._paper.notice(line, x, y + place * _NOTICE)
-        if (more := len(told) - NOTICES_AT_MOST) > 0:
-            self._paper.text(f"and {more} more", "quiet", x + 10, y + NOTICES_AT_MOST * _NOTICE + 15)
-            self._paper.said.append(f"and {more} more that day")
+def _cell(row: int, day: str, says: str, below: str = "", sort: str | None = None) -> dict[str, object]:
+    return {"row": row, "day": day, "says": says, "below": below, "sort": sort}
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+def _weeks(cells: Sequence[Mapping[str, object]]) -> Any:
+    import altair  # noqa: PLC0415  as above
+
+    names = altair.Axis(orient="top", title=None, labelAngle=0, tickBand="extent", grid=True)
+    x: Any = altair.X("day:O", sort=[*DAYS], scale=altair.Scale(domain=[*DAYS]), axis=names)
+    y: Any = altair.Y("row:O", axis=None)
+    colour: Any = altair.Color(
+        "sort:N",
+        title=None,
+        scale=altair.Scale(domain=[*_COLOURS], range=[*_COLOURS.values()]),
+        legend=altair.Legend(orient="bottom", columns=len(_COLOURS)),
+    )
+    weekend = altair.Chart(altair.InlineData(values=[{"day": day} for day in DAYS[5:]])).encode(x=x)
+    sheet = altair.Chart(altair.InlineData(values=cells)).encode(x=x, y=y)
+    words: dict[str, Any] = {"align": "left", "dx": 8 - _DAY / 2, "limit": _DAY - 28, "color": INK}
+    return altair.layer(
+        weekend.mark_rect(color=INK, opacity=0.05),
+        sheet.transform_filter("datum.sort").mark_rect(fillOpacity=0.2).encode(color=colour),
+        sheet.mark_text(dy=-8, fontWeight=600, **words).encode(text="says:N"),
+        sheet.mark_text(dy=9, **words).encode(text="below:N"),
+    ).properties(width={"step": _DAY}, height={"step": _ROW})
+
+
+def _told(line: PlanLine, zone: tzinfo | None) -> str:
+    return f"{_instant(line.at, zone)} {line.stage} {'by' if line.stage == SIGNED else 'to'} {line.to}: {line.why}"
+
+
+def _instant(at: datetime, zone: tzinfo | None) -> str:
+    return f"{at.astimezone(zone):%a %d %b %Y %H:%M}"
 
 
 _LONGEST_LINE: Final = 75

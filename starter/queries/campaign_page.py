@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, time
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 from babel.dates import format_skeleton
 from babel.numbers import format_decimal
@@ -19,19 +19,18 @@ from activities.campaign.member_status import MemberOutcome, by, counted
 from activities.people.language import Language, phrase
 from starter.queries.campaign import Curve, Point
 from starter.queries.campaign_report import CampaignReport
+from starter.queries.drawing import INK, Locale, svg_of
 from workflows.model.views import CampaignShow
 
 if TYPE_CHECKING:
     import altair
 
 _WIDTH, _HEIGHT = 640, 220
-_INK: Final = "currentColor"
 _ACCENT: Final = "var(--accent, #2347c5)"
 _DASHES: Final = [5, 4]
 _ROW: Final = 24
-"""Height of a row, as of a phone's text."""
-_Locale = Literal["en-GB", "nl-NL", "de-DE", "fr-FR", "es-ES"]
-_LOCALES: Final[dict[str, _Locale]] = {"nl": "nl-NL", "de": "de-DE", "fr": "fr-FR", "es": "es-ES"}
+"""As high as a word is on a phone."""
+_LOCALES: Final[dict[str, Locale]] = {"nl": "nl-NL", "de": "de-DE", "fr": "fr-FR", "es": "es-ES"}
 _DUE, _CLOSES = phrase("due"), phrase("closes")
 
 
@@ -47,24 +46,14 @@ def campaign_chart(
     """
     if not lines or shown.closes_at is None:
         return ""
-    import vl_convert  # noqa: PLC0415  heavy: whoever draws nothing does not wait for it
-
     language = language or Language.english()
     curve, wanted = Curve.of(lines, shown.opens_at, shown.closes_at), counted(lines).wanted
-    locale = _LOCALES.get(language.code, "en-GB")
-    svg = vl_convert.vegalite_to_svg(
-        _chart(shown, curve, wanted, language, now).to_dict(),
-        allowed_base_urls=[],
-        format_locale=locale,
-        time_format_locale=locale,
-    )
+    svg = svg_of(_chart(shown, curve, wanted, language, now), _LOCALES.get(language.code, "en-GB"))
     return _for_a_page(svg, _heard(curve, wanted, language))
 
 
-def _chart(
-    shown: CampaignShow, curve: Curve, people: int, language: Language, now: datetime | None
-) -> "altair.LayerChart":
-    import altair  # noqa: PLC0415  as above
+def _chart(shown: CampaignShow, curve: Curve, people: int, language: Language, now: datetime | None) -> Any:
+    import altair  # noqa: PLC0415  heavy: whoever draws nothing does not wait for it
 
     until = min(now, curve.closes_at) if now else curve.closes_at
     x: Any = altair.X("at:T", title=None, scale=altair.Scale(type="utc"), axis=altair.Axis(format="%d %b", tickCount=8))
@@ -84,12 +73,7 @@ def _chart(
     if now and (ahead := list(curve.ahead(now))):
         layers.append(of(ahead).mark_line(color=_ACCENT, strokeDash=_DASHES))
     layers += _marks(shown, language, x)
-    axes = altair.AxisConfig(
-        labelColor=_INK, domainColor=_INK, tickColor=_INK, gridColor=_INK, gridOpacity=0.12, labelFontSize=11
-    )
-    sized = altair.layer(*layers).properties(width=_WIDTH, height=_HEIGHT, background="transparent")
-    whole: altair.LayerChart = sized.configure(axis=axes, view=altair.ViewConfig(stroke=None), font="sans-serif")
-    return whole
+    return altair.layer(*layers).properties(width=_WIDTH, height=_HEIGHT)
 
 
 def _marks(shown: CampaignShow, language: Language, x: Any) -> Iterator["altair.Chart"]:
@@ -101,8 +85,8 @@ def _marks(shown: CampaignShow, language: Language, x: Any) -> Iterator["altair.
         # On that day, not where it is over everywhere on earth, which is the day after.
         values = [{"at": _instant(datetime.combine(day, time(12), UTC)), "says": words}]
         mark = altair.Chart(altair.InlineData(values=values)).encode(x=x)
-        yield mark.mark_rule(color=_INK, strokeDash=_DASHES, opacity=0.6)
-        yield mark.mark_text(color=_INK, align="right", dx=-4).encode(text="says:N", y=altair.value(8 + _ROW * row))
+        yield mark.mark_rule(color=INK, strokeDash=_DASHES, opacity=0.6)
+        yield mark.mark_text(color=INK, align="right", dx=-4).encode(text="says:N", y=altair.value(8 + _ROW * row))
 
 
 def _instant(at: datetime) -> str:

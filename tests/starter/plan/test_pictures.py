@@ -1,5 +1,6 @@
 """A plan to look at: a line a week on a terminal, weeks of days as a picture, a calendar file for other calendars."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from xml.etree import ElementTree
@@ -91,7 +92,19 @@ def picture(*steps: PlanLine, document: str = "NDA") -> ElementTree.Element:
 
 
 def words(of: ElementTree.Element) -> list[str]:
-    return [one.text or "" for one in of.iter(f"{SVG}text")]
+    return ["".join(one.itertext()) for one in of.iter(f"{SVG}text")]
+
+
+def below(found: ElementTree.Element, date: str) -> list[str]:
+    """What is drawn in the column of a date, from there down."""
+    texts = [(one.text or "", at) for one in found.iter(f"{SVG}text") if (at := place(one))]
+    (column, top), *_ = (at for text, at in texts if text == date)
+    return [text for text, (x, y) in sorted(texts, key=lambda one: one[1][1]) if text and x == column and y > top]
+
+
+def place(text: ElementTree.Element) -> tuple[float, float] | None:
+    found = re.fullmatch(r"translate\(([\d.]+),([\d.]+)\)", text.get("transform", ""))
+    return (float(found[1]), float(found[2])) if found else None
 
 
 def test_a_picture_says_on_each_day_who_is_told_what_and_when() -> None:
@@ -100,16 +113,17 @@ def test_a_picture_says_on_each_day_who_is_told_what_and_when() -> None:
         step(3, "reminder-1", "anna"),
         step(4, "reminder-2", "anna", "no", Reason.SIGNED),
     )
-    said = words(picture(*steps))
-    assert said[:3] == [
+    found = picture(*steps)
+    said = words(found)
+    assert {
         "msa-0042: NDA (nda)",
         "if it were sent Mon 02 Nov 2026 10:00, due Wed 02 Dec 2026 10:00, times in CET",
         "If nobody acts: expired",
-    ]
-    monday, thursday = said.index("02 Nov"), said.index("05 Nov")
-    assert said[monday + 2 : monday + 4] == ["10:00 ready", "anna"]
-    assert said[thursday + 2 : thursday + 4] == ["10:00 reminder-1", "anna"]
-    assert "due 10:00" in said and "3 quiet weeks" in said
+        "3 quiet weeks",
+    } <= set(said)
+    assert below(found, "02 Nov") == ["10:00 ready", "anna", "3 quiet weeks", "30 Nov"]
+    assert below(found, "05 Nov") == ["10:00 reminder-1", "anna", "03 Dec"]
+    assert below(found, "02 Dec") == ["due 10:00"]
     assert not any("reminder-2" in text for text in said)
 
 
@@ -126,14 +140,19 @@ def test_whoever_cannot_see_the_picture_hears_all_of_it() -> None:
     assert (found.findtext(f"{SVG}desc") or "").splitlines() == [
         "if it were sent Mon 02 Nov 2026 10:00, due Wed 02 Dec 2026 10:00, times in CET",
         "If nobody acts: expired",
-        "Mon 02 Nov 2026 10:00 ready to anna",
+        "Mon 02 Nov 2026 10:00 ready to anna: because",
     ]
 
 
 def test_a_title_is_no_markup_of_the_picture() -> None:
     found = picture(document='</text><script>alert("1")</script>&')
     assert not list(found.iter(f"{SVG}script"))
-    assert words(found)[0] == 'msa-0042: </text><script>alert("1")</script>& (nda)'
+    assert 'msa-0042: </text><script>alert("1")</script>& (nda)' in words(found)
+
+
+def test_the_same_plan_is_the_same_picture() -> None:
+    of = plan(step(0, "ready", "anna"))
+    assert plan_picture(of, AMSTERDAM) == plan_picture(of, AMSTERDAM)
 
 
 def test_of_a_crowded_day_and_of_a_plan_of_years_a_picture_counts_what_it_has_no_room_for() -> None:
