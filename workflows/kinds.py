@@ -1,9 +1,10 @@
-"""The kinds of workflow: prefix of the id, workflow type, signal names, event names and command words of each."""
+"""The kinds of workflow, each with its one description. A further kind is registered here or by its own module."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Annotated, Any, ClassVar, Final, NamedTuple
+
+from pydantic import AfterValidator, GetCoreSchemaHandler
 
 from workflows.names import (
     ACKNOWLEDGEMENT_CAMPAIGN,
@@ -19,38 +20,92 @@ from workflows.names import (
 )
 
 
-class Kind(StrEnum):
-    """A kind of workflow, by the word that people use for it."""
+class Kind(str):
+    """A kind of workflow, by the word that people use for it. `Kind(word)` is the registered one, else a ValueError."""
 
-    REQUEST = "request"
-    TASK = "task"
-    ONBOARDING = "onboarding"
-    CAMPAIGN = "campaign"
+    spec: "KindSpec"
+    REQUEST: ClassVar["Kind"]
+    TASK: ClassVar["Kind"]
+    ONBOARDING: ClassVar["Kind"]
+    CAMPAIGN: ClassVar["Kind"]
+
+    def __new__(cls, word: str) -> "Kind":
+        if word not in _KINDS:
+            raise ValueError(f"{word} is no kind: there are {', '.join(_KINDS)}")
+        return _KINDS[word]
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> Any:
+        return handler.generate_schema(Annotated[str, AfterValidator(cls)])
 
     @property
-    def names(self) -> "KindNames":
-        return _NAMES[self]
+    def with_article(self) -> str:
+        return f"{'an' if self[0] in 'aeio' else 'a'} {self}"
 
     def workflow_id(self, id: str) -> str:
         """The workflow id for the kind's own id; fixed, so that a second start finds the first."""
-        return f"{self.names.prefix}:{id}"
+        return f"{self.spec.prefix}:{id}"
 
 
-@dataclass(frozen=True)
-class KindNames:
-    """Names of one kind: `workflow` its type, `prefix` of its workflow id, `settled` the signal and `event` the event
-    type of its end, `page` the path of its links, `desk` of its desk page, `stage` the first `CsStage`, `command` the
-    first word of its commands.
+_KINDS: Final[dict[str, Kind]] = {}
+
+
+def kinds() -> tuple[Kind, ...]:
+    """All kinds, in the order of their registration."""
+    return tuple(_KINDS.values())
+
+
+class PagesFor(StrEnum):
+    """Who has a page of their own behind a link, instead of the desk."""
+
+    ALL = "all"
+    """Everybody, but on-call and who only follows it."""
+    PEOPLE = "people"
+    """The people of the subject."""
+    NOBODY = "nobody"
+
+
+@dataclass(frozen=True, kw_only=True)
+class KindSpec:
+    """The description of a kind: all that differs and is plain data. What needs code is registered by its floor
+    (CONTRIBUTING.md, "A further kind").
     """
 
     workflow: str
+    """The workflow type."""
     prefix: str
+    """What stands before the colon in its workflow id."""
     settled: str
+    """The signal of its end."""
     event: str
+    """The event type of its end."""
     page: str
+    """The path of its links."""
     desk: str
+    """The path of its page at the desk."""
     stage: str
+    """The first `CsStage`."""
     command: str
+    """The first word of its commands."""
+    marks: tuple[str, ...]
+    """The fields that only its files have."""
+    again: str
+    """What `start --again` does with a terminated one."""
+    begins: str = "open"
+    """The first status."""
+    link: str = "view"
+    """What the page of a person is for (`LinkUse`)."""
+    pages: PagesFor = PagesFor.ALL
+    renews_links: bool = False
+    """Whether its links can be made anew, which ends those made before."""
+    document: bool = False
+    """Whether it is about a document at Core Signature."""
+    bare_reference: bool = False
+    """Whether outside systems know it by its own id, not by its workflow id."""
+    every_ending: bool = False
+    """Whether targets hear of every ending by default, not only of success."""
+    bulk: bool = False
+    """Whether it and its parts come last, in a queue of their own."""
 
     @property
     def escalated_event(self) -> str:
@@ -67,8 +122,19 @@ class KindNames:
         return self.event.partition(".")[0]
 
 
-_NAMES: Final[Mapping[Kind, KindNames]] = {
-    Kind.REQUEST: KindNames(
+def register(word: str, spec: KindSpec) -> Kind:
+    """The kind of this word; ValueError for a word, an id prefix or a page path that another kind has."""
+    for other in kinds():
+        if word == other or spec.prefix == other.spec.prefix or spec.desk == other.spec.desk:
+            raise ValueError(f"{word} cannot be told from {other}: word, prefix and desk path must be its own")
+    kind = str.__new__(Kind, word)
+    kind.spec = spec
+    return _KINDS.setdefault(word, kind)
+
+
+Kind.REQUEST = register(
+    "request",
+    KindSpec(
         workflow=SIGNATURE_REQUEST,
         prefix=REQUEST_PREFIX,
         settled=SIGNATURE_SETTLED,
@@ -77,8 +143,17 @@ _NAMES: Final[Mapping[Kind, KindNames]] = {
         desk="requests",
         stage="sending",
         command="request",
+        marks=("signers", "requester"),
+        again="take its living document up again",
+        begins="converting",
+        link="sign",
+        document=True,
+        bare_reference=True,
     ),
-    Kind.TASK: KindNames(
+)
+Kind.TASK = register(
+    "task",
+    KindSpec(
         workflow=TASK,
         prefix="task",
         settled=TASK_SETTLED,
@@ -87,8 +162,14 @@ _NAMES: Final[Mapping[Kind, KindNames]] = {
         desk="tasks",
         stage="open",
         command="task",
+        marks=("who", "title"),
+        again="ask everybody anew",
+        link="do",
     ),
-    Kind.ONBOARDING: KindNames(
+)
+Kind.ONBOARDING = register(
+    "onboarding",
+    KindSpec(
         workflow=CUSTOMER_ONBOARDING,
         prefix="customer-onboarding",
         settled=ONBOARDING_SETTLED,
@@ -97,8 +178,15 @@ _NAMES: Final[Mapping[Kind, KindNames]] = {
         desk="onboardings",
         stage="starting",
         command="onboard",
+        marks=("customer", "stages"),
+        again="go on with its parts",
+        pages=PagesFor.PEOPLE,
+        renews_links=True,
     ),
-    Kind.CAMPAIGN: KindNames(
+)
+Kind.CAMPAIGN = register(
+    "campaign",
+    KindSpec(
         workflow=CAMPAIGN,
         prefix=ACKNOWLEDGEMENT_CAMPAIGN,
         settled=CAMPAIGN_SETTLED,
@@ -107,8 +195,13 @@ _NAMES: Final[Mapping[Kind, KindNames]] = {
         desk="campaigns",
         stage="scheduled",
         command="campaign",
+        marks=("audience",),
+        again="go on with its requests",
+        pages=PagesFor.NOBODY,
+        every_ending=True,
+        bulk=True,
     ),
-}
+)
 
 
 class WorkflowName(NamedTuple):
@@ -124,13 +217,13 @@ class WorkflowName(NamedTuple):
     @property
     def reference(self) -> str:
         """The id for outside systems: the own id of a request, else the workflow id."""
-        return self.id if self.kind is Kind.REQUEST else self.workflow_id
+        return self.id if self.kind.spec.bare_reference else self.workflow_id
 
 
 def named(workflow_id: str) -> WorkflowName | None:
     """Kind and id from a workflow id; None for a workflow that is not followed up."""
     prefix, _, id = workflow_id.partition(":")
-    return next((WorkflowName(kind, id) for kind in Kind if kind.names.prefix == prefix), None)
+    return next((WorkflowName(kind, id) for kind in kinds() if kind.spec.prefix == prefix), None)
 
 
 def referred(reference: str) -> WorkflowName:

@@ -14,7 +14,7 @@ from workflows.model.hand_off import EndedFacts, Told
 from workflows.model.policy import Format, Target
 from workflows.model.records import SettledRecord
 from workflows.model.subject import Subject
-from workflows.model.views import RequestShow, Shown, TaskShow
+from workflows.model.views import Shown
 
 SOURCE: Final = "/countersign"
 """`source` of a CloudEvent."""
@@ -81,8 +81,8 @@ class Events:
         data = data_of(told)
         if target.personal:
             data |= await self._personal(data, subject)
-        names = subject.type.names
-        type_ = names.event if isinstance(told, EndedFacts) else names.escalated_event
+        spec = subject.type.spec
+        type_ = spec.event if isinstance(told, EndedFacts) else spec.escalated_event
         of = {"id": id, "type": type_, "subject": subject.reference, "time": data["at"]}
         return _enveloped(target.format, of, data)
 
@@ -112,7 +112,7 @@ class Events:
 
     async def _answer(self, subject: Subject, shown: Shown | None) -> dict[str, Any]:
         """The answer to a task, without erased texts."""
-        given = shown.answer if isinstance(shown, TaskShow) else None
+        given = shown.given_answer if shown else None
         if given is None or given.text is None:
             return {}
         text = await words_of(self.store, StoragePrefix.of(subject.workflow_id), given.text)
@@ -121,8 +121,7 @@ class Events:
 
     async def _reasons(self, subject: Subject, shown: Shown | None) -> dict[str, str]:
         """Reasons for declining, without erased texts."""
-        if not isinstance(shown, RequestShow):
-            return {}
         home = StoragePrefix.of(subject.workflow_id)
-        told = {line.person: await words_of(self.store, home, line.reason) for line in shown.signers if line.reason}
+        given = shown.reasons if shown else {}
+        told = {person: await words_of(self.store, home, reason) for person, reason in given.items()}
         return {person: reason for person, reason in told.items() if reason not in (ERASED, DAMAGED)}

@@ -11,11 +11,10 @@ import workflows.follow_up.notification_types as stages
 from activities.people.directory import Directory
 from workflows.follow_up.notification_types import NotificationType
 from workflows.follow_up.workflow import AT_MOST
-from workflows.model.hand_off import AnyEnded, EndedFacts, HandoffCall, HandoffResult, Settled, Told
+from workflows.model.hand_off import EndedFacts, HandoffCall, HandoffResult, Told
 from workflows.model.notifications import Delivered, Delivery, NoticeAction, NotificationOrder, NotificationOutcome
 from workflows.model.records import HandoffBatch
 from workflows.model.schedule import Reason
-from workflows.model.signature import SignerState
 from workflows.model.subject import Status, Subject
 from workflows.names import notice_key
 from workflows.ports import PushService
@@ -98,19 +97,10 @@ def _delivery(
         subject=batch.subject,
         notices=notices,
         outcome=outcome,
-        acted=_acted(batch.settled) if outcome else (),
+        acted=batch.settled.acted if batch.settled and outcome else (),
         replay=call.replay,
         life=batch.life,
     )
-
-
-def _acted(settled: AnyEnded | None) -> tuple[str, ...]:
-    if not isinstance(settled, Settled):
-        return ()
-    states = (
-        (SignerState.DECLINED,) if settled.outcome is Status.DECLINED else (SignerState.SIGNED, SignerState.APPROVED)
-    )
-    return tuple(one.person for one in settled.signers if one.state in states)
 
 
 def _outcome(told: Told) -> Status | None:

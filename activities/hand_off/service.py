@@ -78,7 +78,7 @@ class HandOffService(Handoff):
             await keep(self._store, batch.subject.workflow_id, batch.page)
             first = batch.record is not None and await self._write(home, batch.record)
             signed = batch.settled is not None and batch.settled.outcome is Status.SIGNED
-            if first and signed and batch.subject.type is Kind.REQUEST:
+            if first and signed and batch.subject.type.spec.document:
                 await remind_of_next(self._temporal, batch.subject)
             if batch.unrecorded is not None:
                 await self._amend(home, batch.unrecorded, dead_before(batch))
@@ -189,8 +189,8 @@ class HandOffService(Handoff):
         return await self._signal(call, target.workflow or "", subject, told)
 
     async def _signal(self, call: HandoffCall, workflow: str, subject: Subject, told: Told) -> HandoffResult:
-        names = subject.type.names
-        signal = names.settled if isinstance(told, EndedFacts) else names.escalated
+        spec = subject.type.spec
+        signal = spec.settled if isinstance(told, EndedFacts) else spec.escalated
         try:
             handle = self._temporal.get_workflow_handle(workflow)
             await handle.signal(signal, data_of(told), rpc_timeout=SIGNAL_DEADLINE)

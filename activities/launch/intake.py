@@ -21,7 +21,7 @@ from activities.policies.cascade import REQUEST, Resolved
 from activities.policies.catalogue import Catalogue
 from activities.policies.policy_file import PolicyLayer, self_serving
 from workflows.follow_up.next_step import HORIZON
-from workflows.kinds import Kind
+from workflows.kinds import Kind, kinds
 from workflows.model.policy import Policy
 
 
@@ -338,23 +338,13 @@ class FilePolicy:
             taken.setdefault(subscriber, "is given twice")
 
 
-_SIGNS: Final = {
-    Kind.REQUEST: {"signers", "requester"},
-    Kind.TASK: {"who", "title"},
-    Kind.ONBOARDING: {"customer", "stages"},
-    Kind.CAMPAIGN: {"audience"},
-}
-"""The fields that files of one kind alone have."""
-
-
 async def read_as(kind: Kind, written: FileText | PlainFile) -> PlainFile:
     """Parse a file; `FileFaults` also for a file of another kind, naming the command that starts it."""
     plain = written if isinstance(written, PlainFile) else await asyncio.to_thread(written.parse)
-    meant = [one for one, signs in _SIGNS.items() if signs & _fields(plain.plain)]
+    meant = [one for one in kinds() if not _fields(plain.plain).isdisjoint(one.spec.marks)]
     if len(meant) == 1 and kind not in meant:
         other = meant[0]
-        article = "an" if other is Kind.ONBOARDING else "a"
-        says = f"is {article} {other}, no {kind}: `countersign {other.names.command} start` starts it"
+        says = f"is {other.with_article}, no {kind}: `countersign {other.spec.command} start` starts it"
         raise plain.faults([((), says)])
     return plain
 

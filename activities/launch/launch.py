@@ -31,7 +31,6 @@ from workflows.follow_up.input import FollowUpInput
 from workflows.follow_up.slots import listed_people
 from workflows.kinds import Kind, WorkflowName, named
 from workflows.model.commands import Cancellation
-from workflows.model.subject import BEGINS
 from workflows.model.timeline import EventType
 from workflows.signature.state import SignatureInput, SignatureState
 
@@ -41,12 +40,6 @@ if TYPE_CHECKING:
 
 _SUMMARY_BYTES: Final = 160
 """The server keeps 400 bytes of a summary, after the codec has encrypted it."""
-_TAKEN_UP: Final[Mapping[Kind, str]] = {
-    Kind.REQUEST: "take its living document up again",
-    Kind.TASK: "ask everybody anew",
-    Kind.ONBOARDING: "go on with its parts",
-    Kind.CAMPAIGN: "go on with its requests",
-}
 
 
 class PreparedStart(Protocol):
@@ -79,7 +72,7 @@ class IdTaken(Exception):
     def __init__(self, what: WorkflowName) -> None:
         super().__init__(
             f"{what.id} is the id of another {what.kind} with other content; leave the id out of the file or choose a "
-            f"new one (countersign {what.kind.names.command} show {what.id} tells about the one that has it)"
+            f"new one (countersign {what.kind.spec.command} show {what.id} tells about the one that has it)"
         )
         self.id = what.id
 
@@ -97,10 +90,10 @@ class BrokenOff(Exception):
     """Its workflow failed or was terminated; `left` if it can be started again."""
 
     def __init__(self, what: WorkflowName, how: RunStatus) -> None:
-        helps = f"countersign {what.kind.names.command} show {what.id} tells how far it came"
+        helps = f"countersign {what.kind.spec.command} show {what.id} tells how far it came"
         self.left = how is RunStatus.TERMINATED
         if self.left:
-            helps = f"start it with --again to {_TAKEN_UP[what.kind]}"
+            helps = f"start it with --again to {what.kind.spec.again}"
         super().__init__(f"{what.id}: its workflow was {how} and nobody goes on with it; {helps}")
         self.id = what.id
 
@@ -268,7 +261,7 @@ async def _start_workflow(
     reuse = WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY if before else WorkflowIDReusePolicy.REJECT_DUPLICATE
     try:
         return await starter.start_workflow(
-            what.kind.names.workflow,
+            what.kind.spec.workflow,
             given,
             id=what.workflow_id,
             task_queue=queue_of(what.kind, parent),
@@ -287,7 +280,7 @@ async def _start_workflow(
 def search_attributes(given: FollowUpInput, parent: str | None, begins: datetime) -> TypedSearchAttributes:
     subject = given.subject
     pairs: list[SearchAttributePair[Any]] = [
-        SearchAttributePair(names.STATUS, BEGINS[subject.type].value),
+        SearchAttributePair(names.STATUS, subject.type.spec.begins),
         SearchAttributePair(names.KIND, subject.kind),
         SearchAttributePair(names.STAGE, given.first_stage),
         SearchAttributePair(names.REQUESTER, subject.requester),
@@ -315,7 +308,7 @@ async def end_terminated(
     another than `begun_by` started it, or for a task.
     """
     what, found = named(workflow_id), await executions.found(client, workflow_id)
-    if what is None or what.kind is not Kind.REQUEST or found is None:
+    if what is None or not what.kind.spec.document or found is None:
         return False
     if not found.status.broken_off or (begun_by and found.known.get(names.PARENT) != begun_by):
         return False

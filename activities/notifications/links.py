@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import SecretStr
 
 from activities.records.rows import StoragePrefix
-from workflows.kinds import Kind, WorkflowName, referred
+from workflows.kinds import Kind, WorkflowName, kinds, referred
 
 _NONCE_BYTES: Final = 12
 _SEALED: Final = re.compile(r"[A-Za-z0-9_-]{40,768}")
@@ -78,15 +78,6 @@ class LinkUse(StrEnum):
     """Shows another person's page for a short time, without actions."""
 
 
-USES: Final = {
-    Kind.REQUEST: LinkUse.SIGN,
-    Kind.TASK: LinkUse.DO,
-    Kind.ONBOARDING: LinkUse.VIEW,
-    Kind.CAMPAIGN: LinkUse.VIEW,
-}
-"""Purposes of people's own pages."""
-
-
 @dataclass(frozen=True)
 class Through:
     """The onboarding whose page issued the link, by its reference, and its id for the person."""
@@ -118,9 +109,14 @@ class LinkContent:
         """Store key of the serial to compare with; None for a link that is never renewed."""
         if self.through:
             return serial_of(referred(self.through.onboarding).workflow_id, self.through.person)
-        if referred(self.request).kind is Kind.ONBOARDING and self.use is not LinkUse.PREVIEW:
+        if referred(self.request).kind.spec.renews_links and self.use is not LinkUse.PREVIEW:
             return serial_of(self.workflow_id, self.person)
         return None
+
+
+def use_of(kind: Kind) -> LinkUse:
+    """What the page of somebody who is asked is for, or of whom an onboarding is for."""
+    return LinkUse(kind.spec.link)
 
 
 def serial_of(workflow_id: str, person: str) -> str:
@@ -155,7 +151,7 @@ class SigningLinks:
         through: Through | None = None,
     ) -> str:
         """The person's page: `LINK_BASE/open/<ref>`, byte-equal each time; a task has its own path."""
-        page, more = referred(request).kind.names.page, []
+        page, more = referred(request).kind.spec.page, []
         if until or through or serial != FIRST_SERIAL:
             more = [serial, str(int(until.timestamp())) if until else ""]
         if through:
@@ -183,10 +179,10 @@ class SigningLinks:
 
 def at_desk(what: WorkflowName) -> str:
     """The path of a request's or task's page below `/desk`."""
-    return f"{what.kind.names.desk}/{what.id}"
+    return f"{what.kind.spec.desk}/{what.id}"
 
 
 def named_at_desk(path: str) -> WorkflowName | None:
     """The request or task whose desk page has this path, None for other pages."""
     place, _, rest = path.partition("/")
-    return next((WorkflowName(kind, rest.partition("/")[0]) for kind in Kind if kind.names.desk == place), None)
+    return next((WorkflowName(kind, rest.partition("/")[0]) for kind in kinds() if kind.spec.desk == place), None)

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Final
+from typing import Final, assert_never
 
 import regex  # type: ignore[import-untyped]
 
@@ -17,7 +17,7 @@ from activities.notifications.links import FIRST_SERIAL, LinkUse, SigningLinks
 from activities.notifications.words import OWN_REFUSAL, SIGNED_ALONE, NotificationText, isolated, unturned, words_for
 from activities.people.reader import Reader, due_sentence
 from workflows.follow_up.notification_types import is_by_day, is_for_on_call, is_quiet
-from workflows.kinds import Kind
+from workflows.kinds import PagesFor
 from workflows.model.notifications import Delivery, NoticeAction, NotificationOrder
 from workflows.model.subject import LockScreen, Status
 
@@ -123,11 +123,15 @@ def _at_desk(delivery: Delivery, notice: NotificationOrder, links: SigningLinks)
 
 def _leads_to_the_desk(delivery: Delivery, notice: NotificationOrder) -> bool:
     """Whether the recipient has no page of their own: in onboardings only customers have one, in campaigns nobody."""
-    if delivery.subject.type is Kind.CAMPAIGN:
-        return True
-    if delivery.subject.type is Kind.ONBOARDING:
-        return all(notice.person != one.person for one in delivery.subject.people)
-    return is_quiet(notice.stage) or is_for_on_call(notice.stage)
+    match delivery.subject.type.spec.pages:
+        case PagesFor.NOBODY:
+            return True
+        case PagesFor.PEOPLE:
+            return all(notice.person != one.person for one in delivery.subject.people)
+        case PagesFor.ALL:
+            return is_quiet(notice.stage) or is_for_on_call(notice.stage)
+        case other:
+            assert_never(other)
 
 
 def speaking_for(message: Message, others: int, reader: Reader, company: str = "") -> Message:

@@ -38,7 +38,6 @@ from activities.schedule.open_hours import OpenHours
 from activities.temporal.failures import failing_as_application_errors, passing_failure
 from activities.temporal.leases import PACE, TurnLimits, Turns, unbroken
 from workflows.follow_up.notification_types import NotificationType, is_other_channel, is_quiet, is_warning, kind_of
-from workflows.kinds import Kind
 from workflows.model.notifications import (
     Delivery,
     DeliveryReport,
@@ -139,8 +138,8 @@ class NotificationPreparation:
         )
 
     async def _serial(self, delivery: Delivery, notice: NotificationOrder) -> str:
-        """The serial for their link: links of an onboarding can be renewed."""
-        if delivery.subject.type is not Kind.ONBOARDING:
+        """The serial for their link."""
+        if not delivery.subject.type.spec.renews_links:
             return FIRST_SERIAL
         with failing_as_application_errors():
             place = serial_of(delivery.subject.workflow_id, notice.person)

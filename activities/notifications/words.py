@@ -600,12 +600,13 @@ _STAGES: Final = {
     NotificationType.PUSH_RECOVERED: _PUSH_RECOVERED,
     NotificationType.NEWS: NEWS,
 }
-_VOCABULARIES: Final[Mapping[Kind, KindTexts]] = {
+TEXTS: Final[dict[Kind, KindTexts]] = {
     Kind.REQUEST: KindTexts(_FIRST, _STAGES, _NOBODY_LEFT, _UNANSWERED, _UNANSWERED_BY_OTHERS, _ENDED),
     Kind.TASK: TASKS,
     Kind.ONBOARDING: ONBOARDINGS,
     Kind.CAMPAIGN: CAMPAIGNS,
 }
+"""What each kind says; a further kind adds its own."""
 
 _ISOLATE, _END_OF_ISOLATE = "\u2068", "\u2069"
 _TURNING: Final = dict.fromkeys(map(ord, "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"))
@@ -625,7 +626,7 @@ def words_for(
     `warning-2d.2`); unknown stages use the first notice's text. An escalation that returns to the requester says that
     nobody is left. `overdue` texts do not say that something is due soon.
     """
-    known = _VOCABULARIES[of]
+    known = TEXTS[of]
     if outcome and (ending := known.endings.get(outcome)):
         return ending
     return known.words(stage, action, to_requester=to_requester, overdue=overdue)

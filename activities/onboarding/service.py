@@ -52,7 +52,7 @@ from workflows.model.policy import Policy, Target
 from workflows.model.records import SettledRecord
 from workflows.model.signature import SignerState
 from workflows.model.subject import Code, ToDecide
-from workflows.model.views import RequestShow, Shown
+from workflows.model.views import Shown
 from workflows.onboarding.state import DECISION
 from workflows.ports import OnboardingParts
 from workflows.signature.state import SignatureInput
@@ -232,9 +232,8 @@ class OnboardingPartsService(OnboardingParts):
         home = StoragePrefix.of(kind.workflow_id(part.after))
         content = await self.store.read_record(home)
         shown = SettledRecord.model_validate_json(content).show if content else None
-        if not isinstance(shown, RequestShow):
-            return ""
-        reasons = [await words_of(self.store, home, line.reason) for line in shown.signers if line.reason]
+        given = shown.reasons.values() if shown else ()
+        reasons = [await words_of(self.store, home, reason) for reason in given]
         return " ".join(reason for reason in reasons if reason not in (ERASED, DAMAGED))
 
     async def _subscribe(self, order: PartsToStart, workflow_id: str) -> PartSeen | None:
@@ -351,8 +350,7 @@ def _ended_as(part: PartToStart) -> str:
 
 
 def _ended(id: str, shown: Shown) -> PartSeen:
-    lines = shown.signers if isinstance(shown, RequestShow) else ()
-    declined = next((line.person for line in lines if line.state is SignerState.DECLINED), None)
+    declined = next((line.person for line in shown.lines if line.state == SignerState.DECLINED), None)
     return PartSeen(id=id, status=shown.status, by=declined)
 
 

@@ -23,8 +23,8 @@ from temporalio.worker import (
 )
 
 from activities.http.rate_limit import CALLER, Caller, RateLimiter, Urgency
-from workflows.kinds import Kind
-from workflows.names import ACKNOWLEDGEMENT_CAMPAIGN, CAMPAIGN_QUEUE, WORKFLOW_QUEUE
+from workflows.kinds import Kind, named
+from workflows.names import CAMPAIGN_QUEUE, WORKFLOW_QUEUE
 
 FOR_THE_CALL: Final = 10.0
 """Seconds of an attempt reserved for the call: waiting for a turn is given up that long before its end."""
@@ -113,14 +113,13 @@ def priority(kind: str, *, urgent: bool, parent: str | None = None) -> Priority:
     equal priority campaigns, onboardings and kinds share equally. `parent` is the workflow id of the campaign or
     onboarding.
     """
-    what, _, id = (parent or "").partition(":")
-    return Priority(priority_key=_urgency(what, urgent=urgent), fairness_key=fairness_key(id or kind))
+    id = (parent or "").partition(":")[2]
+    return Priority(priority_key=_urgency(parent, urgent=urgent), fairness_key=fairness_key(id or kind))
 
 
 def queue_of(what: Kind, parent: str | None) -> str:
     """The workflow's task queue: campaigns and their parts have their own."""
-    of_campaign = what is Kind.CAMPAIGN or (parent or "").partition(":")[0] == ACKNOWLEDGEMENT_CAMPAIGN
-    return CAMPAIGN_QUEUE if of_campaign else WORKFLOW_QUEUE
+    return CAMPAIGN_QUEUE if what.spec.bulk or _is_bulk(parent) else WORKFLOW_QUEUE
 
 
 def fairness_key(id: str) -> str:
@@ -128,8 +127,13 @@ def fairness_key(id: str) -> str:
     return hashlib.sha256(id.encode()).hexdigest()[:_OF_A_KEY]
 
 
-def _urgency(parent: str, *, urgent: bool) -> Urgency:
-    if parent == ACKNOWLEDGEMENT_CAMPAIGN:
+def _is_bulk(parent: str | None) -> bool:
+    what = named(parent or "")
+    return what is not None and what.kind.spec.bulk
+
+
+def _urgency(parent: str | None, *, urgent: bool) -> Urgency:
+    if _is_bulk(parent):
         return Urgency.BULK
     return Urgency.URGENT if urgent else Urgency.ORDINARY
 

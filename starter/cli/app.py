@@ -1,7 +1,8 @@
 """The `countersign` command: its words, its help, and its true exit codes (0 done, 1 refused, 2 usage)."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -24,6 +25,15 @@ from starter.cli.arguments import (
 )
 from starter.terminal.terminal import Terminal
 
+
+@dataclass(frozen=True)
+class Group:
+    """The commands below one word, each as `module:function`: of this folder, or with the full name of a module."""
+
+    help: str
+    words: Mapping[str, str]
+
+
 _OF_COUNTERSIGN: Final = {
     "worker": "stack:worker",
     "webhook": "webhook:webhook",
@@ -37,50 +47,74 @@ _OF_COUNTERSIGN: Final = {
     "completion": "completion:completion",
 }
 """Each as `module:function` of this room."""
-_OF_PEOPLE: Final = {"devices": "people:devices", "sign-out": "people:sign_out"}
-_OF_HANDOFF: Final = {
-    "list": "handoff:list_",
-    "retry": "handoff:retry",
-    "replay": "handoff:replay",
-    "listen": "handoff:listen",
-}
-_OF_PERSON: Final = {"show": "people:show"}
 _OPERATIONS: Final = ("remind", "delegate", "extend", "pause", "resume", "answer", "cancel", "replay")
-_OF_REQUEST: Final = {
-    "start": "start:request",
-    "new": "new:new",
-    "show": "show:request",
-    "list": "listing:requests",
-    **{word: f"request:{word}" for word in _OPERATIONS},
-    "plan": "plan:plan",
+GROUPS: Final[dict[str, Group]] = {
+    "request": Group(
+        "One signature request: start it, look at it, change it, end it.",
+        {
+            "start": "start:request",
+            "new": "new:new",
+            "show": "show:request",
+            "list": "listing:requests",
+            **{word: f"request:{word}" for word in _OPERATIONS},
+            "plan": "plan:plan",
+        },
+    ),
+    "task": Group(
+        "One task of a person or a team: start it, look at it, change it, end it.",
+        {
+            "start": "start:task",
+            "show": "show:task",
+            "list": "listing:tasks",
+            **{word: f"task:{word}" for word in ("done", "waive", "block", "unblock", "ask", *_OPERATIONS)},
+        },
+    ),
+    "onboard": Group(
+        "One customer onboarding: start it, look at it, decide about it, end it.",
+        {
+            "start": "start:onboarding",
+            "show": "show:onboarding",
+            "list": "listing:onboardings",
+            **{word: f"onboard:{word}" for word in ("decide", "done", "answer", "cancel", "replay")},
+            "plan": "plan:onboarding",
+            "map": "onboard_mapping:map_deal",
+            "link": "onboard:link",
+            "preview": "onboard:preview",
+        },
+    ),
+    "campaign": Group(
+        "One campaign: start it, see who has not acknowledged, change it, make its record.",
+        {
+            "start": "start:campaign",
+            "show": "show:campaign",
+            "list": "listing:campaigns",
+            "report": "campaign_report:report",
+            "sample": "campaign_report:sample",
+            **{word: f"campaign:{word}" for word in ("exempt", "extend", "retry", "cancel", "replay")},
+            "plan": "plan:campaign",
+            "template": "new:template",
+            "schedule": "campaign_schedule:schedule",
+        },
+    ),
+    "handoff": Group(
+        "Targets of the hand-off: how each stands, and trying again.",
+        {
+            "list": "handoff:list_",
+            "retry": "handoff:retry",
+            "replay": "handoff:replay",
+            "listen": "handoff:listen",
+        },
+    ),
+    "people": Group(
+        "The people of the directory.",
+        {"devices": "people:devices", "sign-out": "people:sign_out"},
+    ),
+    "person": Group(
+        "Somebody of the directory.",
+        {"show": "people:show"},
+    ),
 }
-_OF_TASK: Final = {
-    "start": "start:task",
-    "show": "show:task",
-    "list": "listing:tasks",
-    **{word: f"task:{word}" for word in ("done", "waive", "block", "unblock", "ask", *_OPERATIONS)},
-}
-_OF_ONBOARD: Final = {
-    "start": "start:onboarding",
-    "show": "show:onboarding",
-    "list": "listing:onboardings",
-    **{word: f"onboard:{word}" for word in ("decide", "done", "answer", "cancel", "replay")},
-    "plan": "plan:onboarding",
-    "map": "onboard_mapping:map_deal",
-    "link": "onboard:link",
-    "preview": "onboard:preview",
-}
-_OF_CAMPAIGN: Final = {
-    "start": "start:campaign",
-    "show": "show:campaign",
-    "list": "listing:campaigns",
-    "report": "campaign_report:report",
-    "sample": "campaign_report:sample",
-    **{word: f"campaign:{word}" for word in ("exempt", "extend", "retry", "cancel", "replay")},
-    "plan": "plan:campaign",
-    "template": "new:template",
-    "schedule": "campaign_schedule:schedule",
-}
+"""The words with commands below them; a further kind adds its own."""
 
 _CHECKED: Final = {
     "clock:fast_forward": one_target,
@@ -109,29 +143,18 @@ class LazyApp(App):
 
 def register(app: App) -> None:
     """Add all words to the command."""
-    request = LazyApp(name="request", help="One signature request: start it, look at it, change it, end it.")
-    task = LazyApp(name="task", help="One task of a person or a team: start it, look at it, change it, end it.")
-    onboard = LazyApp(name="onboard", help="One customer onboarding: start it, look at it, decide about it, end it.")
-    campaign = LazyApp(
-        name="campaign", help="One campaign: start it, see who has not acknowledged, change it, make its record."
-    )
-    people = LazyApp(name="people", help="The people of the directory.")
-    handoff = LazyApp(name="handoff", help="Targets of the hand-off: how each stands, and trying again.")
-    person = LazyApp(name="person", help="Somebody of the directory.")
-    rooms = (
-        (request, _OF_REQUEST),
-        (task, _OF_TASK),
-        (onboard, _OF_ONBOARD),
-        (campaign, _OF_CAMPAIGN),
-        (handoff, _OF_HANDOFF),
-        (people, _OF_PEOPLE),
-        (person, _OF_PERSON),
-    )
-    for of, words in ((app, _OF_COUNTERSIGN), *rooms):
-        for name, place in words.items():
-            of.command(f"{__package__}.{place}", name=name, validator=_CHECKED.get(place))
-    for of, _ in rooms:
-        app.command(of)
+    for name, place in _OF_COUNTERSIGN.items():
+        _add(app, name, place)
+    for word, group in GROUPS.items():
+        words = LazyApp(name=word, help=group.help)
+        for name, place in group.words.items():
+            _add(words, name, place)
+        app.command(words)
+
+
+def _add(app: App, name: str, place: str) -> None:
+    whole = place if "." in place else f"{__package__}.{place}"
+    app.command(whole, name=name, validator=_CHECKED.get(place))
 
 
 _DEV: Final = "--dev"

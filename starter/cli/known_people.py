@@ -9,8 +9,6 @@ from starter.config.settings import Settings
 from starter.errors import Refusal
 from starter.queries.lookup import look_at
 from workflows.kinds import WorkflowName
-from workflows.model.signature import SignerState
-from workflows.model.views import AssigneeLine, OnboardingShow, Shown, SignerLine, TaskShow
 
 
 async def refuse_stranger(settings: Settings, store: Store, id: str) -> None:
@@ -34,15 +32,5 @@ async def at_position(context: Context, what: WorkflowName, word: str) -> str:
     if position is None:
         return word
     shown = await look_at(context.client, context.store, what)
-    ids = positions(shown)
+    ids = shown.people_in_file
     return ids[position - 1] if 0 < position <= len(ids) else word
-
-
-def positions(shown: Shown) -> tuple[str, ...]:
-    """Whom a file has named, in its order: whoever was asked instead of somebody stands right behind them."""
-    if isinstance(shown, OnboardingShow):
-        return (shown.customer, *shown.colleagues)
-    lines: tuple[SignerLine | AssigneeLine, ...] = tuple(shown.lines)
-    replaced = (False, *(line.state == SignerState.REASSIGNED for line in lines))
-    own = tuple(line.person for line, instead in zip(lines, replaced, strict=False) if not instead)
-    return (*own, *shown.colleagues) if isinstance(shown, TaskShow) else own

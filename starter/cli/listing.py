@@ -38,7 +38,9 @@ _SCHEDULED_BY = SearchAttributeKey.for_keyword("TemporalScheduledById")
 
 
 @dataclass(frozen=True)
-class _Listing:
+class Listing:
+    """`list` of one kind."""
+
     kind: Kind
 
     async def list_(
@@ -79,19 +81,23 @@ class _Listing:
             Print `[{id, kind, status, problem, attention, due_at, trouble, document, requester, stage,
             waiting_for, since, overdue, open, started_at, workflow_id}]`.
         """
-        types = (self.kind.names.workflow,)
+        types = (self.kind.spec.workflow,)
         wanted = Wanted(attention, tuple(status or ()), kind, person, requester, overdue, types=types)
         wanted = replace(wanted, of_campaigns=bool(kind or person))
         settings = ready()
         async with opened(settings) as context:
             gathering = _gathered(context, wanted, limit, quiet=json)
             found, worker = await asyncio.gather(gathering, looked("worker", partial(temporal.worker, context.client)))
-            waiting = await _waiting(context.client) if self.kind is Kind.CAMPAIGN else []
+            waiting = await self.waiting(context.client)
         view = tables.of_list(found.lines, self.kind) if found.lines else Text(self._empty(wanted))
         print_answer(found.lines, view, as_json=json)
         unknown = [] if found.lines else await _unknown(settings, context, wanted)
         for aside in [*unknown, *waiting, *_asides(found, worker, limit)]:
             note(aside)
+
+    async def waiting(self, client: Client) -> list[str]:
+        """What is none of them yet, and waits for somebody of ours."""
+        return []
 
     def _empty(self, wanted: Wanted) -> str:
         if wanted.narrowed:
@@ -132,22 +138,24 @@ def _asides(found: pages.LinesPage, worker: SetUpPart, limit: int | None) -> Ite
         yield f"worker: {worker.says}"
 
 
-async def _waiting(client: Client) -> list[str]:
-    """The yearly campaigns that cannot open, by the last look of each; they are no campaigns so far."""
-    since = datetime.now(UTC) - _LATEST_LOOK
-    query = f"WorkflowType = '{names.CAMPAIGN_OPENING}' AND StartTime > '{since:%Y-%m-%dT%H:%M:%SZ}'"
-    looks = sorted([run async for run in runs.listed(client, query)], key=lambda run: run.started_at)
-    last = {run.known.get(_SCHEDULED_BY): run.known.get(names.STAGE) for run in looks}
-    says = (
-        "waits for its content: countersign campaign schedule FILE --year YEAR gives it; its details say what is wrong"
-    )
-    return [f"{id} {says}" for id, stage in last.items() if stage == CONTENT_MISSING]
+class _OfCampaigns(Listing):
+    async def waiting(self, client: Client) -> list[str]:
+        """The yearly campaigns that cannot open, by the last look of each."""
+        since = datetime.now(UTC) - _LATEST_LOOK
+        query = f"WorkflowType = '{names.CAMPAIGN_OPENING}' AND StartTime > '{since:%Y-%m-%dT%H:%M:%SZ}'"
+        looks = sorted([run async for run in runs.listed(client, query)], key=lambda run: run.started_at)
+        last = {run.known.get(_SCHEDULED_BY): run.known.get(names.STAGE) for run in looks}
+        says = (
+            "waits for its content: countersign campaign schedule FILE --year YEAR gives it; its details say what is "
+            "wrong"
+        )
+        return [f"{id} {says}" for id, stage in last.items() if stage == CONTENT_MISSING]
 
 
-requests = _Listing(Kind.REQUEST).list_
-tasks = _Listing(Kind.TASK).list_
-onboardings = _Listing(Kind.ONBOARDING).list_
-campaigns = _Listing(Kind.CAMPAIGN).list_
+requests = Listing(Kind.REQUEST).list_
+tasks = Listing(Kind.TASK).list_
+onboardings = Listing(Kind.ONBOARDING).list_
+campaigns = _OfCampaigns(Kind.CAMPAIGN).list_
 
 
 async def _gathered(context: Context, wanted: Wanted, limit: int | None, *, quiet: bool) -> pages.LinesPage:

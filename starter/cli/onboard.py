@@ -24,7 +24,7 @@ from starter.cli.operations import PLAIN, CommonOptions, OperationWords
 from starter.cli.printing import print_answer
 from starter.config.settings import Need, Settings
 from starter.errors import Refusal
-from starter.queries.lookup import look_at, show_of
+from starter.queries.lookup import look_at, show_as
 from starter.queries.onboarding import page_link, preview_link
 from workflows.kinds import Kind, WorkflowName, named
 from workflows.model.commands import Answer, Decision, Done, PartOutcome, Unblock
@@ -94,9 +94,7 @@ async def _again(settings: Settings, context: Context, typed: str, part: str) ->
 
 
 async def _view_of_part(context: Context, typed: str) -> OnboardingShow:
-    shown = await show_of(Kind.ONBOARDING, context, typed)
-    if not isinstance(shown, OnboardingShow):
-        raise TypeError(f"{type(shown).__name__} where an onboarding was asked for")
+    shown = await show_as(OnboardingShow, context, typed)
     if not shown.stages:
         raise Refusal(f"{shown.id}: {shown.says}")
     return shown
@@ -231,7 +229,7 @@ async def link(id: Id, /, *, person: Person = None, renew: bool = False, json: A
     """
     settings = ready(Need.LINKS)
     async with opened(settings) as context:
-        shown = await _shown(context, id)
+        shown = await show_as(OnboardingShow, context, id)
         made = await page_link(context.store, clients.links(settings), shown, person, renew=renew)
     says = "A new link; earlier ones are no longer valid" if renew else "The link"
     print_answer(made, Text(f"{says} of {made.person} to {made.id}:"), as_json=json, link=made.link)
@@ -251,15 +249,8 @@ async def preview(
     """
     settings = ready(Need.LINKS)
     async with opened(settings) as context:
-        shown = await _shown(context, id)
+        shown = await show_as(OnboardingShow, context, id)
     made = preview_link(clients.links(settings), shown, person)
     print_answer(
         made, Text(f"What the {view} sees of {made.id}, until {made.until:%H:%M} UTC:"), as_json=json, link=made.link
     )
-
-
-async def _shown(context: Context, id: str) -> OnboardingShow:
-    found = await show_of(Kind.ONBOARDING, context, id)
-    if not isinstance(found, OnboardingShow):
-        raise TypeError(f"{type(found).__name__} where an onboarding was asked for")
-    return found

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from activities.documents.errors import StoreFailure
 from activities.records.rows import StoragePrefix
@@ -21,10 +22,16 @@ from workflows.model.views import Shown
 
 
 @dataclass(frozen=True)
-class _Show:
+class Show:
+    """`show` of one kind."""
+
     kind: Kind
 
+    names_people: ClassVar[bool] = True
+    """Whether it names those who stand in full in its file; where parts ask the people, they have ids of the parts."""
+
     async def look(self, context: Context, id: str, *, whole: bool) -> Shown:
+        """Everything known of it."""
         return await lookup.show_of(self.kind, context, id, whole=whole)
 
     async def show(self, id: Id, /, *, all: bool = False, json: AsJson = False) -> None:
@@ -45,19 +52,21 @@ class _Show:
                 shown = await self.look(context, id, whole=all)
             what = WorkflowName(self.kind, shown.id)
             url = await lookup.web_ui_page(context, what)
-            # In an onboarding and a campaign people are named by the ids of its parts.
-            own = self.kind in (Kind.REQUEST, Kind.TASK) and not json
-            names = await names_in_full(context.store, what) if own else {}
+            names = await names_in_full(context.store, what) if self.names_people and not json else {}
         whole = all or not Terminal().is_terminal
         print_answer(shown, showing.of_shown(shown, whole=whole, names=names), as_json=json, link=url)
 
 
-class _OfOnboardings(_Show):
+class _OfOnboardings(Show):
+    names_people = False
+
     async def look(self, context: Context, id: str, *, whole: bool) -> Shown:
         return await composed.show(context, id, whole=whole)
 
 
-class _OfCampaigns(_Show):
+class _OfCampaigns(Show):
+    names_people = False
+
     async def show(self, id: Id, /, *, all: bool = False, json: AsJson = False) -> None:
         """Say how many have acknowledged, who has not yet, when it will be done, and what was done.
 
@@ -77,8 +86,8 @@ class _OfCampaigns(_Show):
         return await campaigns.show(context, id, whole=whole)
 
 
-request = _Show(Kind.REQUEST).show
-task = _Show(Kind.TASK).show
+request = Show(Kind.REQUEST).show
+task = Show(Kind.TASK).show
 onboarding = _OfOnboardings(Kind.ONBOARDING).show
 campaign = _OfCampaigns(Kind.CAMPAIGN).show
 

@@ -1,9 +1,11 @@
 """What people read of everything but one request (showing.py): lists, starts, what is set up."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -18,11 +20,13 @@ from workflows.model.hand_off import HandoffLine, HandoffState
 from workflows.model.notifications import Notification
 from workflows.model.timeline import AskedQuestion, EventType, TimelineEntry
 from workflows.model.views import (
+    AnyShow,
     AssigneeLine,
     CampaignShow,
     FollowUpShow,
     OnboardingShow,
     PartLine,
+    RequestShow,
     Shown,
     SignerLine,
     TaskShow,
@@ -40,15 +44,13 @@ SCREEN: Final = 25
 """Lines of an ordinary request."""
 _NEWEST: Final = 8
 """Lines of what happened that people are shown unless they want them all."""
-_NEWEST_OF_MANY: Final = 2
-"""The same of a campaign, whose people take the room."""
 _SIGNERS: Final = 6
 _WAITING: Final = 20
 _IDS: Final = ("signer", "asked", "person", "target", "who")
 """Columns in which somebody or something is named by an id."""
 _GOOD: Final = ("signed", "approved", "done", "accepted")
 _BAD: Final = ("declined", "cancelled", "expired", "failed", "dead", "bounced")
-Line = TypeVar("Line", SignerLine, AssigneeLine)
+Line = TypeVar("Line", bound=SignerLine | AssigneeLine)
 Names: TypeAlias = Mapping[str, str]
 """Of people by their ids."""
 
@@ -70,30 +72,35 @@ def _shown(shown: Shown, whole: bool, names: Names) -> Iterator[RenderableType]:
     yield Sentence(shown.says, "bold")
     yield ZoneLine()
     yield _facts(shown, names)
-    yield from _people(shown, whole, names)
+    yield from TABLES[shown.type].people(shown, whole, names)
     yield from _section(("asked", "person", "question", "answer"), map(_question, shown.questions))
     yield from _section(("target", "state", "attempts", "at", "why"), map(_hand_off, _untold(shown)))
     happened = list(_happened(shown))
-    most = _NEWEST_OF_MANY if isinstance(shown, CampaignShow) else _NEWEST
-    newest = happened if whole else happened[-most:]
+    newest = happened if whole else happened[-TABLES[shown.type].newest :]
     yield from _section(("at", "what", "who", "why"), newest)
     yield from _left_out(shown, len(happened) - len(newest))
 
 
-def _people(shown: Shown, whole: bool, names: Names) -> Iterator[RenderableType]:
-    if isinstance(shown, TaskShow):
-        people = shown.people if whole else _pressing(shown.people)
-        yield from _section(("asked", "state", "at"), (_assignee(one, names) for one in people))
-        yield from _beyond(len(shown.people) - len(people), "people")
-    elif isinstance(shown, CampaignShow):
-        for groups in campaign.groups(shown, whole=whole):
-            yield from (Text(""), groups)
-    elif isinstance(shown, OnboardingShow):
-        yield from _section(("stage", "part", "state", "with", "since", "until"), _parts(shown))
-    else:
-        signers = shown.signers if whole else _pressing(shown.signers)
-        yield from _section(("signer", "role", "state", "at"), (_signer(one, names) for one in signers))
-        yield from _beyond(len(shown.signers) - len(signers), "signers")
+def _signers(shown: RequestShow, whole: bool, names: Names) -> Iterator[RenderableType]:
+    signers = shown.signers if whole else _pressing(shown.signers)
+    yield from _section(("signer", "role", "state", "at"), (_signer(one, names) for one in signers))
+    yield from _beyond(len(shown.signers) - len(signers), "signers")
+
+
+def assignees(shown: FollowUpShow, whole: bool, names: Names) -> Iterator[RenderableType]:
+    """Who was asked, and how each has answered; without `whole` of many those who have not acted yet."""
+    people = shown.lines if whole else _pressing(shown.lines)
+    yield from _section(("asked", "state", "at"), (_assignee(one, names) for one in people))
+    yield from _beyond(len(shown.lines) - len(people), "people")
+
+
+def _stages(shown: OnboardingShow, whole: bool, names: Names) -> Iterator[RenderableType]:
+    yield from _section(("stage", "part", "state", "with", "since", "until"), _parts(shown))
+
+
+def _groups(shown: CampaignShow, whole: bool, names: Names) -> Iterator[RenderableType]:
+    for groups in campaign.groups(shown, whole=whole):
+        yield from (Text(""), groups)
 
 
 def _beyond(left: int, who: str) -> Iterator[RenderableType]:
@@ -103,7 +110,7 @@ def _beyond(left: int, who: str) -> Iterator[RenderableType]:
 
 def _facts(shown: Shown, names: Names) -> Facts:
     facts = Facts()
-    for what, says in _about(shown):
+    for what, says in TABLES[shown.type].about(shown):
         if says:
             facts.add(what, says)
     for waiting in shown.waiting_for[:_WAITING]:
@@ -112,7 +119,7 @@ def _facts(shown: Shown, names: Names) -> Facts:
         facts.add("waiting for", f"{more} more (--json has them)")
     if shown.next:
         facts.add("next", " ".join(filter(None, (shown.next.what, stamp(shown.next.at), f"({shown.next.why})"))))
-    if not isinstance(shown, CampaignShow):  # Its window says so already.
+    if TABLES[shown.type].deadlines:
         for what, at in deadlines(shown):
             facts.add(what, stamp(at))
     if shown.problem:
@@ -120,17 +127,6 @@ def _facts(shown: Shown, names: Names) -> Facts:
     for one in shown.attention:
         facts.add("attention", f"{one.code}, since {stamp(one.since)}: {one.says}", "yellow")
     return facts
-
-
-def _about(shown: Shown) -> tuple[tuple[str, str], ...]:
-    name = f"{shown.id}  {shown.kind}"
-    if isinstance(shown, TaskShow):
-        return ("task", name), ("title", shown.title), ("text", shown.text)
-    if isinstance(shown, OnboardingShow):
-        return ("onboarding", name), ("customer", shown.title)
-    if isinstance(shown, CampaignShow):
-        return tuple(campaign.facts(shown))
-    return ("request", name), ("document", shown.document)
 
 
 def _parts(shown: OnboardingShow) -> Iterator[tuple[Cell, ...]]:
@@ -213,7 +209,7 @@ def _signer(line: SignerLine, names: Names) -> tuple[Cell, ...]:
     )
 
 
-def _assignee(line: AssigneeLine, names: Names) -> tuple[Cell, ...]:
+def _assignee(line: SignerLine | AssigneeLine, names: Names) -> tuple[Cell, ...]:
     return _named(line.person, names), state_of(line.state), Instant(line.at)
 
 
@@ -240,13 +236,6 @@ def _event(entry: TimelineEntry) -> tuple[Cell, ...]:
     return Instant(entry.at), what, entry.who or "", entry.because
 
 
-_HEADS: Final = {
-    Kind.REQUEST: ("document", "requester"),
-    Kind.TASK: ("title", "owner"),
-    Kind.ONBOARDING: ("customer", "owner"),
-    Kind.CAMPAIGN: ("document", "owner"),
-}
-"""What a list calls what each is about, and who asked for it."""
 _NAMED_AT_MOST: Final = 100
 """As many of one start are named with their links; of more those alone that were not started, as many."""
 
@@ -261,7 +250,7 @@ def of_start(started: "StartAnswer", ended: str | None = None) -> Group:
     return Group(
         Text(f"{started.id} {what}", "bold"),
         *([Sentence(ended, "yellow")] if ended else []),
-        Text(f"countersign {kind.names.command} show {started.id}", "dim"),
+        Text(f"countersign {kind.spec.command} show {started.id}", "dim"),
     )
 
 
@@ -310,9 +299,11 @@ def of_many(outcomes: "Sequence[StartOutcome]", *, each: bool) -> Group:
 
 def of_list(lines: "Iterable[RequestLine]", kind: Kind = Kind.REQUEST) -> Group:
     """One line each of those of a kind."""
-    if kind is Kind.ONBOARDING:
-        return Group(_of_onboardings(lines), ZoneLine())
-    title, asking = _HEADS[kind]
+    return Group(TABLES[kind].rows(lines), ZoneLine())
+
+
+def _rows(kind: Kind, title: str, asking: str, lines: "Iterable[RequestLine]") -> Rows:
+    """Each with who has to act, since when and until when; the columns of what it is about and who asked are named."""
     table = Rows(
         kind, title, "kind", "status", "waiting for", "since", "due", asking, "problem",
         whole=(kind, "kind", "status", asking), spare=("kind", asking),
@@ -324,7 +315,7 @@ def of_list(lines: "Iterable[RequestLine]", kind: Kind = Kind.REQUEST) -> Group:
         since = Instant(line.since, ago=True)
         waiting, status = line.waiting_for, state_of(line.status)
         table.add(line.id, line.document, line.kind, status, waiting, since, due, line.requester, problem)
-    return Group(table, ZoneLine())
+    return table
 
 
 def _of_onboardings(lines: "Iterable[RequestLine]") -> Rows:
@@ -340,3 +331,52 @@ def _of_onboardings(lines: "Iterable[RequestLine]") -> Rows:
 
 def _problem(line: "RequestLine") -> Text:
     return Text(", ".join(dict.fromkeys(filter(None, (line.problem, line.attention, line.trouble)))), "red")
+
+
+@dataclass(frozen=True, kw_only=True)
+class KindTables(Generic[AnyShow]):
+    """What the command prints of a kind: `about` its first lines, `people` its tables with or without all rows, `rows`
+    the list.
+    """
+
+    about: Callable[[AnyShow], Iterable[tuple[str, str]]]
+    people: Callable[[AnyShow, bool, Names], Iterator[RenderableType]]
+    rows: Callable[["Iterable[RequestLine]"], Rows]
+    newest: int = _NEWEST
+    """Lines of what happened, unless all are asked for."""
+    deadlines: bool = True
+    """Whether its due date and its close are said, which `about` may have said already."""
+
+
+def rows_of(kind: Kind, title: str, asking: str) -> Callable[["Iterable[RequestLine]"], Rows]:
+    """The usual list of a kind; `title` is the head of the column of what it is about, `asking` of who asked for it."""
+    return partial(_rows, kind, title, asking)
+
+
+def _head(shown: FollowUpShow) -> tuple[str, str]:
+    return shown.type, f"{shown.id}  {shown.kind}"
+
+
+TABLES: Final[dict[Kind, KindTables[Any]]] = {
+    Kind.REQUEST: KindTables[RequestShow](
+        about=lambda shown: (_head(shown), ("document", shown.document)),
+        people=_signers,
+        rows=rows_of(Kind.REQUEST, "document", "requester"),
+    ),
+    Kind.TASK: KindTables[TaskShow](
+        about=lambda shown: (_head(shown), ("title", shown.title), ("text", shown.text)),
+        people=assignees,
+        rows=rows_of(Kind.TASK, "title", "owner"),
+    ),
+    Kind.ONBOARDING: KindTables[OnboardingShow](
+        about=lambda shown: (_head(shown), ("customer", shown.title)), people=_stages, rows=_of_onboardings
+    ),
+    Kind.CAMPAIGN: KindTables[CampaignShow](
+        about=campaign.facts,
+        people=_groups,
+        rows=rows_of(Kind.CAMPAIGN, "document", "owner"),
+        newest=2,
+        deadlines=False,
+    ),
+}
+"""What the command prints of each kind; a further kind adds its own."""

@@ -27,7 +27,7 @@ from activities.campaign.member_status import (
 from activities.records.store import Store
 from starter.boot.context import Context
 from starter.queries.filters import id_of
-from starter.queries.lookup import complete, look_at, suggesting
+from starter.queries.lookup import complete, look_at, of_type, suggesting
 from starter.terminal.terminal import Rows
 from workflows.campaign.view import bar, recounted
 from workflows.follow_up.view import stamp
@@ -222,9 +222,7 @@ async def picture(client: Client, store: Store, id: str) -> CampaignPicture:
     """Everything known of a campaign; raises `Unknown`, and the document errors for missing or damaged content, since a
     partial record must not look whole.
     """
-    shown = await look_at(client, store, WorkflowName(Kind.CAMPAIGN, id))
-    if not isinstance(shown, CampaignShow):
-        raise TypeError(f"{type(shown).__name__} where a campaign was asked for")
+    shown = of_type(CampaignShow, await look_at(client, store, WorkflowName(Kind.CAMPAIGN, id)))
     return await pictured(client, store, shown)
 
 

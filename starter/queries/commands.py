@@ -42,7 +42,7 @@ from workflows.model.receipts import ID_AT_MOST, OTHER_CONTENT, OperationState, 
 from workflows.model.records import ReplayOrder, SettledRecord
 from workflows.model.rejections import Rejection, name_fault
 from workflows.model.subject import Status
-from workflows.model.views import Shown, TaskShow
+from workflows.model.views import Shown
 
 RECORDED_WITHIN: Final = timedelta(seconds=20)
 CARRIED_OUT_WITHIN: Final = timedelta(seconds=20)
@@ -264,7 +264,7 @@ async def _ended(context: Context, what: WorkflowName, wish: AnyCommand) -> Show
 def _has_come_about(shown: Shown, wish: AnyCommand) -> bool:
     """Whoever wants it ended need not have been the first; whoever says it is done must be."""
     if isinstance(wish, Done):
-        return isinstance(shown, TaskShow) and shown.done_by == wish.actor
+        return shown.ended_by == wish.actor
     return (type(wish), shown.status) in ((Cancellation, Status.CANCELLED), (Waiver, Status.WAIVED))
 
 

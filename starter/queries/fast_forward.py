@@ -24,7 +24,7 @@ from activities.temporal.executions import Description, RunStatus, about_its_beg
 from starter.errors import Refusal
 from starter.queries.filters import followed_up
 from workflows import names
-from workflows.kinds import Kind, WorkflowName, named
+from workflows.kinds import Kind, WorkflowName, kinds, named
 from workflows.model.base import Model
 from workflows.model.views import FollowUpShow
 from workflows.names import SHOW
@@ -261,7 +261,7 @@ def _refuse_to_hurry(described: Description, what: WorkflowName) -> None:
         if pending.attempt > 1:
             raise Refusal(
                 f"{what.id}: {pending.activity_type.name} is being retried (attempt {pending.attempt}), so its clock "
-                f"is not moved any further; fix that first (countersign {what.kind.names.command} show {what.id})"
+                f"is not moved any further; fix that first (countersign {what.kind.spec.command} show {what.id})"
             )
 
 
@@ -287,7 +287,7 @@ def _in_words(error: RPCError, what: WorkflowName) -> Exception:
         )
     if not about_the_workflow(error):
         return error
-    whole = ", ".join(kind.workflow_id(what.id) for kind in Kind if kind is not Kind.REQUEST)
+    whole = ", ".join(kind.workflow_id(what.id) for kind in kinds() if kind is not Kind.REQUEST)
     return _not_open(what, f"; if it is no request, give its whole id: {whole}" if what.kind is Kind.REQUEST else "")
 
 

@@ -160,7 +160,7 @@ _NAMED: Final = 3
 async def hint(client: Client, what: WorkflowName) -> str:
     """`, did you mean msa-0042?`, or empty."""
     found, _ = await executions.page_of(
-        client, await Wanted(types=(what.kind.names.workflow,)).query(client, datetime.now(UTC)), size=_LOOKED_AT
+        client, await Wanted(types=(what.kind.spec.workflow,)).query(client, datetime.now(UTC)), size=_LOOKED_AT
     )
     near = nearest(what.id, (run.id.partition(":")[2] for run in found), most=_NAMED)
     return f", did you mean {' or '.join(near)}?" if near else ""

@@ -26,11 +26,10 @@ from starter.temporal.codec import CodecError
 from starter.temporal.search_attributes import REPORTED
 from workflows import names
 from workflows.follow_up.outbox import dead_of
-from workflows.kinds import Kind, WorkflowName, named
+from workflows.kinds import Kind, WorkflowName, kinds, named
 from workflows.model.base import Model
 from workflows.model.campaign import last_day_before
 from workflows.model.records import DeadHandOffs, SettledRecord
-from workflows.model.subject import BEGINS
 from workflows.model.views import AttentionCode, Shown
 
 
@@ -81,7 +80,7 @@ async def line_of(run: Run, now: datetime) -> RequestLine:
     return RequestLine(
         id=run.id.partition(":")[2] or run.id,
         kind=known.get(names.KIND) or "",
-        status=known.get(names.STATUS) or BEGINS[what.kind if what else Kind.REQUEST],
+        status=known.get(names.STATUS) or (what.kind if what else Kind.REQUEST).spec.begins,
         problem=None if lookup.needs_attention(code) else code,
         attention=attention,
         due_at=due,
@@ -170,8 +169,8 @@ async def dead_ids(store: Store, wanted: Wanted) -> list[WorkflowName]:
     """Ended ones of the index; empty if filtered by people, whom the index does not have."""
     if not wanted.attention or wanted.person or wanted.requester or wanted.people or wanted.overdue:
         return []
-    kinds = [kind for kind in Kind if kind.names.workflow in wanted.types]
-    return [WorkflowName(kind, id) for kind in kinds for id in await store.hand_offs.dead(kind.names.prefix)]
+    listed = [kind for kind in kinds() if kind.spec.workflow in wanted.types]
+    return [WorkflowName(kind, id) for kind in listed for id in await store.hand_offs.dead(kind.spec.prefix)]
 
 
 async def dead_lines(store: Store, wanted: Wanted, ids: list[WorkflowName]) -> list[RequestLine]:

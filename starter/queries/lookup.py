@@ -28,20 +28,18 @@ from workflows.follow_up.view import stamp
 from workflows.kinds import Kind, WorkflowName
 from workflows.model.commands import Problem
 from workflows.model.records import SettledRecord
-from workflows.model.subject import BEGINS, Code, Status
+from workflows.model.subject import Code, Status
 from workflows.model.timeline import EventType, TimelineEntry
 from workflows.model.views import (
     AnyShow,
     Attention,
     AttentionCode,
-    CampaignShow,
     FollowUpShow,
     Next,
     NextStep,
-    OnboardingShow,
     RequestShow,
     Shown,
-    TaskShow,
+    view_of,
 )
 
 _WORKER_ANSWERS_WITHIN: Final = timedelta(seconds=5)
@@ -54,12 +52,6 @@ _NO_WORKER: Final = (
     RPCStatusCode.FAILED_PRECONDITION,
     RPCStatusCode.UNAVAILABLE,
 )
-_SHOWN: Final[Mapping[Kind, type[RequestShow | TaskShow | OnboardingShow | CampaignShow]]] = {
-    Kind.REQUEST: RequestShow,
-    Kind.TASK: TaskShow,
-    Kind.ONBOARDING: OnboardingShow,
-    Kind.CAMPAIGN: CampaignShow,
-}
 _PAUSED_WHY: Final = "somebody paused the workflow in Temporal: unpause it in the Web UI"
 
 
@@ -84,7 +76,12 @@ async def suggesting(client: Client) -> AsyncIterator[None]:
 
 async def show(context: Context, typed: str, *, whole: bool = False) -> RequestShow:
     """Everything known of a request; `partial` if no worker answers. `Refusal` for an unknown id."""
-    return _of_type(RequestShow, await show_of(Kind.REQUEST, context, typed, whole=whole))
+    return await show_as(RequestShow, context, typed, whole=whole)
+
+
+async def show_as(view: type[AnyShow], context: Context, typed: str, *, whole: bool = False) -> AnyShow:
+    """Everything known of one of the view's kind; see `show`."""
+    return of_type(view, await show_of(view.of, context, typed, whole=whole))
 
 
 async def show_of(kind: Kind, context: Context, typed: str, *, whole: bool = False) -> Shown:
@@ -96,7 +93,7 @@ async def show_of(kind: Kind, context: Context, typed: str, *, whole: bool = Fal
 
 async def look(client: Client, store: Store, id: str, *, within: timedelta = _WORKER_ANSWERS_WITHIN) -> RequestShow:
     """The best answer about a request; raises `Unknown`."""
-    return _of_type(RequestShow, await look_at(client, store, WorkflowName(Kind.REQUEST, id), within=within))
+    return of_type(RequestShow, await look_at(client, store, WorkflowName(Kind.REQUEST, id), within=within))
 
 
 async def look_at(
@@ -137,7 +134,7 @@ async def _asked(client: Client, what: WorkflowName, within: timedelta) -> Shown
 async def _queried(client: Client, what: WorkflowName, within: timedelta) -> Shown | None:
     handle = client.get_workflow_handle(what.workflow_id)
     try:
-        shown: Shown = await handle.query(names.SHOW, result_type=_SHOWN[what.kind], rpc_timeout=within)
+        shown: Shown = await handle.query(names.SHOW, result_type=view_of(what.kind), rpc_timeout=within)
     except WorkflowQueryFailedError:
         return None
     except ValidationError:
@@ -172,11 +169,11 @@ async def complete(store: Store, shown: AnyShow) -> AnyShow:
     """With the older notices and events that were moved to the store."""
     if not shown.earlier:
         return shown
-    kind = next(kind for kind, model in _SHOWN.items() if isinstance(shown, model))
-    return completed(shown, await pages_of(store, kind.workflow_id(shown.id)))
+    return completed(shown, await pages_of(store, shown.type.workflow_id(shown.id)))
 
 
-def _of_type(expected: type[AnyShow], shown: FollowUpShow) -> AnyShow:
+def of_type(expected: type[AnyShow], shown: FollowUpShow) -> AnyShow:
+    """The view that was asked for; TypeError for one of another kind."""
     if not isinstance(shown, expected):
         raise TypeError(f"{type(shown).__name__} where {expected.__name__} was asked for")
     return shown
@@ -188,7 +185,7 @@ async def _outside(store: Store, what: WorkflowName, described: Description) -> 
         return record.replace(partial=True)
     known = described.known
     kind = known.get(names.KIND) or ""
-    status = Status(known.get(names.STATUS) or BEGINS[what.kind])
+    status = Status(known.get(names.STATUS) or what.kind.spec.begins)
     facts = FollowUpShow(
         id=what.id,
         kind=kind,
@@ -202,14 +199,7 @@ async def _outside(store: Store, what: WorkflowName, described: Description) -> 
         partial=True,
     )
     title = (await described.summary()).removeprefix(f"{kind}: ")
-    if what.kind is Kind.TASK:
-        return TaskShow(**dict(facts), title=title, people=())
-    if what.kind is Kind.ONBOARDING:
-        return OnboardingShow(**dict(facts), title=title, stage=known.get(names.STAGE) or "")
-    if what.kind is Kind.CAMPAIGN:
-        opens_at = described.started_at
-        return CampaignShow(**dict(facts), title=title, opens_at=opens_at, due=opens_at.date())
-    return RequestShow(**dict(facts), document=title)
+    return view_of(what.kind).outside(facts, title, known.get(names.STAGE) or "", described.started_at)
 
 
 def _problem(code: str | None, described: Description) -> Problem | None:

@@ -23,7 +23,7 @@ from starter.boot.context import Context
 from starter.errors import Refusal
 from starter.queries.filters import id_of
 from starter.queries.lists import RequestLine, line_of
-from starter.queries.lookup import complete, look_at, suggesting
+from starter.queries.lookup import complete, look_at, of_type, suggesting
 from workflows import names
 from workflows.follow_up.turn_signal import turn_of
 from workflows.kinds import Kind, WorkflowName, named
@@ -81,9 +81,7 @@ async def composed(client: Client, store: Store, id: str) -> OnboardingShow:
     """Everything known of an onboarding; raises `Unknown`. Bounded in parts and time: others stay as the onboarding has
     them.
     """
-    shown = await look_at(client, store, WorkflowName(Kind.ONBOARDING, id))
-    if not isinstance(shown, OnboardingShow):
-        raise TypeError(f"{type(shown).__name__} where an onboarding was asked for")
+    shown = of_type(OnboardingShow, await look_at(client, store, WorkflowName(Kind.ONBOARDING, id)))
     return joined(shown, await _heard(client, store, shown)) if not shown.status.ended else shown
 
 

@@ -20,11 +20,11 @@ from activities.temporal import executions
 from starter.queries import lookup
 from workflows import names
 from workflows.follow_up.notification_types import NotificationType, is_other_channel
-from workflows.kinds import WorkflowName, named
+from workflows.kinds import PagesFor, WorkflowName, kinds, named
 from workflows.model.base import Model
 from workflows.model.notifications import Channel, NotificationOutcome
 from workflows.model.records import SettledRecord
-from workflows.model.views import OnboardingShow, PartLine, RequestShow, Shown, StageLine, TaskShow
+from workflows.model.views import FollowUpShow, OnboardingShow, PartLine, Shown, StageLine
 
 ENDED_AT_MOST: Final = 2_000
 """The newest ended ones that Temporal still lists."""
@@ -37,7 +37,6 @@ KINDS_AT_MOST: Final = 50
 _AT_ONCE: Final = 20
 _ANSWERS_WITHIN: Final = timedelta(seconds=5)
 _ACTED: Final = frozenset({"signed", "approved", "done"})
-_TYPES: Final = f"WorkflowType IN ('{names.SIGNATURE_REQUEST}', '{names.TASK}')"
 
 
 class KindStats(Model):
@@ -82,7 +81,7 @@ class Courses:
         self._kinds: dict[str, _OfKind] = {}
         self._ended = self._waiting = 0
 
-    def add(self, shown: RequestShow | TaskShow, opened: dict[str, datetime]) -> None:
+    def add(self, shown: FollowUpShow, opened: dict[str, datetime]) -> None:
         """One more, with who opened it when."""
         self._ended += shown.status.ended
         self._waiting += not shown.status.ended
@@ -117,15 +116,15 @@ async def gather_push_stats(client: Client, store: Store, told: Callable[[int], 
         for begin in range(0, len(found), _AT_ONCE):
             some = found[begin : begin + _AT_ONCE]
             for shown in await asyncio.gather(*(read(client, store, what) for what in some)):
-                if isinstance(shown, RequestShow | TaskShow):
+                if shown is not None:
                     courses.add(shown, await _opened(store, shown))
             told(len(some))
     return courses.stats
 
 
 async def _newest_pushes(client: Client, status: str, most: int) -> AsyncIterator[WorkflowName]:
-    count = 0
-    async for run in executions.listed(client, f"{_TYPES} AND ExecutionStatus = '{status}'"):
+    count, types = 0, ", ".join(repr(kind.spec.workflow) for kind in kinds() if kind.spec.pages is PagesFor.ALL)
+    async for run in executions.listed(client, f"WorkflowType IN ({types}) AND ExecutionStatus = '{status}'"):
         if what := named(run.id):
             if (count := count + 1) > most:
                 return
@@ -148,7 +147,7 @@ async def _asked(client: Client, store: Store, what: WorkflowName) -> Shown | No
         return None
 
 
-async def _opened(store: Store, shown: RequestShow | TaskShow) -> dict[str, datetime]:
+async def _opened(store: Store, shown: FollowUpShow) -> dict[str, datetime]:
     return await opened_at(store, shown.type.workflow_id(shown.id), [one.person for one in shown.lines])
 
 
@@ -228,7 +227,7 @@ async def gather_onboarding_stats(client: Client, store: Store, told: Callable[[
         some = ids[begin : begin + READ_AT_ONCE]
         contents = await asyncio.gather(*(store.read_record(StoragePrefix.of(id)) for id in some))
         shown = [SettledRecord.model_validate_json(one).show for one in contents if one is not None]
-        found += [one for one in shown if isinstance(one, OnboardingShow)]
+        found += [lookup.of_type(OnboardingShow, one) for one in shown]
         told(len(some))
     return found
 

@@ -28,7 +28,7 @@ from starter.queries.commands import CommandRefused, NotRunning
 from starter.queries.filters import SETTLED
 from workflows import names
 from workflows.follow_up.outbox import dead_lines
-from workflows.kinds import Kind, WorkflowName, named
+from workflows.kinds import WorkflowName, kinds, named
 from workflows.model.base import Model
 from workflows.model.commands import Replay
 from workflows.model.hand_off import HandoffLine, HandOffNow, HandoffState
@@ -41,14 +41,15 @@ from workflows.names import BULK
 QUERIES_AT_ONCE: Final = 20
 """Runs queried or signalled concurrently."""
 _ANSWERS_WITHIN: Final = timedelta(seconds=5)
-_OF_KINDS: Final = f"WorkflowType IN ({', '.join(repr(kind.names.workflow) for kind in Kind)})"
-TELLS: Final = (
-    f"{executions.OPEN} AND (WorkflowType = '{names.HAND_OFF}' OR "
-    f"({_OF_KINDS} AND ({names.STAGE.name} = '{SETTLED}' OR {names.HANDOFF.name} IS NOT NULL)))"
-)
-"""The query for them."""
 DEAD_WHILE_OPEN: Final = f"{executions.OPEN} AND {names.HANDOFF.name} = '{HandoffState.DEAD}'"
 """Query for open runs with a dead escalation target, which no index has yet."""
+
+
+def tells() -> str:
+    """The query for runs that tell targets now."""
+    types = ", ".join(repr(kind.spec.workflow) for kind in kinds())
+    telling = f"{names.STAGE.name} = '{SETTLED}' OR {names.HANDOFF.name} IS NOT NULL"
+    return f"{executions.OPEN} AND (WorkflowType = '{names.HAND_OFF}' OR (WorkflowType IN ({types}) AND ({telling})))"
 
 
 class TellingRun(Model):
@@ -71,10 +72,10 @@ class TellingRun(Model):
         return tuple(line for line in dead_lines(self.handoffs) if line.target not in asked)
 
 
-async def chunks(client: Client, query: str = TELLS) -> AsyncIterator[list[str]]:
+async def chunks(client: Client, query: str | None = None) -> AsyncIterator[list[str]]:
     """Workflow ids of such runs, in chunks of `QUERIES_AT_ONCE`."""
     chunk: list[str] = []
-    async for run in executions.listed(client, query):
+    async for run in executions.listed(client, query or tells()):
         chunk.append(run.id)
         if len(chunk) == QUERIES_AT_ONCE:
             yield chunk
@@ -157,8 +158,8 @@ class ReplayedDead(Model):
 
 async def the_dead(store: Store, since: datetime | None = None, target: str | None = None) -> AsyncIterator[DeadTarget]:
     """Dead hand-offs of the index, by kind."""
-    for kind in Kind:
-        ids = await store.hand_offs.dead(kind.names.prefix)
+    for kind in kinds():
+        ids = await store.hand_offs.dead(kind.spec.prefix)
         for first in range(0, len(ids), READ_AT_ONCE):
             chunk = [WorkflowName(kind, id) for id in ids[first : first + READ_AT_ONCE]]
             contents = await asyncio.gather(

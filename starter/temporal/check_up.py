@@ -15,7 +15,7 @@ from temporalio.service import RPCError
 
 from activities.temporal import executions as runs
 from activities.temporal.executions import Run
-from workflows.kinds import Kind
+from workflows.kinds import Kind, kinds
 from workflows.names import SHOW
 
 LISTED_AT_MOST: Final = 20_000
@@ -49,7 +49,7 @@ async def woken(client: Client) -> tuple[str, ...]:
                 await client.get_workflow_handle(run.id, run_id=run.run_id).signal(_WAKES)
                 found.append(run.id)
 
-    for kind in Kind:
+    for kind in kinds():
         await asyncio.gather(*(one(run) for run in await _of_each_day(client, kind)))
     return tuple(sorted(found))
 
@@ -66,7 +66,7 @@ async def _quietly(client: Client) -> None:
 
 async def _of_each_day(client: Client, kind: Kind) -> list[Run]:
     """One open workflow for each day of beginning, oldest first."""
-    query = f"WorkflowType = '{kind.names.workflow}' AND ExecutionStatus = 'Running'"
+    query = f"WorkflowType = '{kind.spec.workflow}' AND ExecutionStatus = 'Running'"
     first: dict[date, Run] = {}
     number = 0
     async for run in runs.listed(client, query):

@@ -87,7 +87,7 @@ async def _act(town: Town, id: str) -> str | None:
 
 async def _do(town: Town, part: PartLine) -> bool:
     workflow_id = part.workflow or ""
-    if workflow_id.startswith(Kind.REQUEST.names.prefix):
+    if workflow_id.startswith(Kind.REQUEST.spec.prefix):
         waiting = await town.vendor.waiting(workflow_id.partition(":")[2])
         return bool(waiting) and await town.vendor.sign(waiting[0])
     person = CUSTOMER if part.team == "customer" else TEAM

@@ -17,6 +17,10 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from tests.golden import samples, schemas
+from tests.golden.boundary import of_all_kinds
+from workflows.kinds import Kind, kinds
+from workflows.model.hand_off import EndedFacts, Escalated
+from workflows.model.views import FollowUpShow
 
 _SIMPLE = ("5d", 3, 1.5, True, False, "2026-11-02T09:00:00Z", "2026-11-02", "PT1H")
 
@@ -84,6 +88,10 @@ def _candidates(name: str, annotation: Any) -> Iterator[Any]:
             yield from _candidates(name, one)
     elif origin is tuple:
         yield from ([value] for value in _candidates(name, get_args(annotation)[0]))
+    elif annotation in (FollowUpShow, EndedFacts, Escalated):
+        yield from map(_invented_model, of_all_kinds(annotation))
+    elif annotation is Kind:
+        yield from reversed(kinds())
     elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield _invented_model(annotation)
     elif isinstance(annotation, type) and issubclass(annotation, StrEnum):

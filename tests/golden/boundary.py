@@ -11,7 +11,9 @@ from workflows import ports
 from workflows.campaign.opening import CampaignOpeningWorkflow
 from workflows.campaign.workflow import AcknowledgementCampaignWorkflow
 from workflows.hand_off.workflow import HandOffWorkflow, NexusCallWorkflow
+from workflows.model.hand_off import EndedFacts, Escalated
 from workflows.model.records import SettledRecord
+from workflows.model.views import FollowUpShow
 from workflows.onboarding.workflow import CustomerOnboardingWorkflow
 from workflows.ports import Port
 from workflows.reconciliation.workflow import ReconciliationWorkflow
@@ -62,8 +64,15 @@ def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
     return (kind for kind in _types(annotation) if issubclass(kind, BaseModel))
 
 
+def of_all_kinds(model: type[BaseModel]) -> list[type[BaseModel]]:
+    """The models of our kinds, where a field has the one of any kind."""
+    return [one for one in model.__subclasses__() if one.__module__.startswith("workflows.")]
+
+
 def _types(annotation: Any) -> Iterator[type[Any]]:
-    if isinstance(annotation, type) and not get_args(annotation):
+    if annotation in (FollowUpShow, EndedFacts, Escalated):
+        yield from of_all_kinds(annotation)
+    elif isinstance(annotation, type) and not get_args(annotation):
         yield annotation
     for inner in get_args(annotation):
         yield from _types(inner)

@@ -22,12 +22,12 @@ from workflows.model.subject import Status
 
 FOLDER = Path(__file__).parents[2] / "docs" / "schemas"
 EVENTS: Mapping[str, type[BaseModel]] = {
-    Kind.REQUEST.names.event: Settled,
-    Kind.TASK.names.event: SettledTask,
-    Kind.ONBOARDING.names.event: SettledOnboarding,
-    Kind.CAMPAIGN.names.event: SettledCampaign,
-    Kind.REQUEST.names.escalated_event: EscalatedRequest,
-    Kind.TASK.names.escalated_event: EscalatedTask,
+    Kind.REQUEST.spec.event: Settled,
+    Kind.TASK.spec.event: SettledTask,
+    Kind.ONBOARDING.spec.event: SettledOnboarding,
+    Kind.CAMPAIGN.spec.event: SettledCampaign,
+    Kind.REQUEST.spec.escalated_event: EscalatedRequest,
+    Kind.TASK.spec.escalated_event: EscalatedTask,
 }
 """The model of each event's data."""
 
@@ -65,7 +65,7 @@ def schema(event: str) -> dict[str, Any]:
     if "outcome" in fields:
         fields["outcome"] = {"enum": [status for status in parts.pop("Status")["enum"] if Status(status).ended]}
     fields |= _schema_of(PersonalTitle)["properties"]
-    if event == Kind.TASK.names.event:
+    if event == Kind.TASK.spec.event:
         fields["answer"] = _schema_of(PersonalAnswer)
     if asked := people_in(fields):
         person = parts[fields[asked]["items"]["$ref"].rpartition("/")[2]]

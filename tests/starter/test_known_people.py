@@ -2,7 +2,6 @@
 
 import pytest
 
-from starter.cli.known_people import positions
 from workflows.model.signature import SignerState
 from workflows.model.subject import Role, Status
 from workflows.model.views import AssigneeLine, OnboardingShow, RequestShow, Shown, SignerLine, TaskShow
@@ -48,4 +47,4 @@ def signer(person: str, state: SignerState) -> SignerLine:
     ids=["whoever was asked instead has no position", "colleagues stand behind who is asked", "a customer's people"],
 )
 def test_a_position_is_that_of_the_file(shown: Shown, people: tuple[str, ...]) -> None:
-    assert positions(shown) == people
+    assert shown.people_in_file == people

@@ -62,7 +62,7 @@ async def open_request(
         since = SearchAttributePair(names.TURN_AT, NOW - timedelta(days=3))
         known += [SearchAttributePair(names.WAITING_FOR, list(person)), since]
     await context.client.start_workflow(
-        what.names.workflow,
+        what.spec.workflow,
         id=what.workflow_id(name),
         task_queue=names.WORKFLOW_QUEUE,
         memo={names.MEMO_DOCUMENT: f"The document of {name}"},

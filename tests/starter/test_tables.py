@@ -187,7 +187,7 @@ IDS = tuple(f"{what}-of-the-{'long-' * 5}{what}" for what in ("request", "kind",
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120])
-@pytest.mark.parametrize("table", [*Kind, "hand-offs", "devices", "show"])
+@pytest.mark.parametrize("table", [*tables.TABLES, "hand-offs", "devices", "show"])
 def test_a_long_id_is_never_folded(table: str, columns: int) -> None:
     """Texts give way, then columns that can be missed, then the table: `IDS` are what people copy."""
     one, kind, asked, asking, device = IDS

@@ -37,7 +37,7 @@ class FollowUpInput(Model):
     @property
     def first_stage(self) -> str:
         """`CsStage` at the start."""
-        return self.subject.type.names.stage
+        return self.subject.type.spec.stage
 
     @property
     def first_asked(self) -> tuple[str, ...]:

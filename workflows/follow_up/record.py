@@ -26,18 +26,16 @@ from workflows.follow_up.outbox import (
 )
 from workflows.follow_up.state import FollowUpState, State
 from workflows.follow_up.view import dead_hand_offs, handed_off_entry, is_needless, stamp, told_entry, with_dead_targets
-from workflows.kinds import Kind
 from workflows.model.commands import Replay
 from workflows.model.hand_off import (
     AnyEnded,
     AnyEscalated,
-    EscalatedRequest,
-    EscalatedTask,
     HandoffCall,
     HandoffLine,
     HandoffReport,
     HandoffResult,
     HandoffState,
+    escalated_of,
 )
 from workflows.model.notifications import LogPage, NoticeAction, Notification, NotificationOrder
 from workflows.model.policy import Target
@@ -412,6 +410,4 @@ def _escalated(subject: Subject, escalations: Sequence[EscalationEntry], number:
         "to": entry.to,
         "reason": entry.reason,
     }
-    if subject.type is Kind.REQUEST:
-        return EscalatedRequest(request=subject.id, external_id=subject.id, **facts)
-    return EscalatedTask(task=subject.id, **facts)
+    return escalated_of(subject.type).about(subject.id, **facts)

@@ -1,9 +1,11 @@
 """Models of the hand-off: facts of an ending or escalation, calls to targets and their results."""
 
 from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Final, Self, cast
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, SerializeAsAny, ValidatorFunctionWrapHandler, WrapValidator
 
+from workflows.kinds import Kind, kinds
 from workflows.model.base import Model, Packed
 from workflows.model.campaign import Counts
 from workflows.model.commands import Problem
@@ -52,7 +54,29 @@ class SettledSigner(Model):
     at: AwareDatetime | None = None
 
 
-class EndedFacts(Model):
+class Facts(Model):
+    """What a target hears: the `data` of an event, which has its id under the word of its kind.
+
+    The facts of a kind name it by `of`, which registers them for that kind.
+    """
+
+    of: ClassVar[Kind]
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        if "of" in cls.__dict__:
+            _FACTS[cls.__base__, cls.of] = cls
+
+    @classmethod
+    def about(cls, id: str, **facts: Any) -> Self:
+        """The facts of the one with this id."""
+        return cls(**{cls.of: id}, **facts)
+
+
+_FACTS: Final[dict[tuple[type | None, Kind], type[Facts]]] = {}
+
+
+class EndedFacts(Facts):
     """How something ended: the `data` of the HTTP hand-off and the argument of subscribers' signal (docs/schemas/).
 
     `version` rises when readers must change: fields are only ever added.
@@ -66,14 +90,26 @@ class EndedFacts(Model):
     late: bool = False
     """Somebody acted after the due date."""
 
+    @property
+    def acted(self) -> tuple[str, ...]:
+        """Who brought this ending about, where they hear of it in words of their own."""
+        return ()
+
 
 class Settled(EndedFacts):
     """The facts of a settled request, as `signature_settled` tells them."""
 
+    of: ClassVar[Kind] = Kind.REQUEST
     request: str
     external_id: str
     document_sha256: str | None = None
     signers: tuple[SettledSigner, ...] = ()
+
+    @property
+    def acted(self) -> tuple[str, ...]:
+        declined = self.outcome is Status.DECLINED
+        states = (SignerState.DECLINED,) if declined else (SignerState.SIGNED, SignerState.APPROVED)
+        return tuple(one.person for one in self.signers if one.state in states)
 
     @property
     def declined_by(self) -> str | None:
@@ -91,6 +127,7 @@ class SettledPerson(Model):
 class SettledTask(EndedFacts):
     """The facts of a task that has ended, as `task_settled` tells them; `by` is who ended it."""
 
+    of: ClassVar[Kind] = Kind.TASK
     task: str
     by: str
     people: tuple[SettledPerson, ...] = ()
@@ -109,6 +146,7 @@ class SettledPart(Model):
 class SettledOnboarding(EndedFacts):
     """The facts of an onboarding that has ended, as `onboarding.completed` tells them."""
 
+    of: ClassVar[Kind] = Kind.ONBOARDING
     onboarding: str
     parts: tuple[SettledPart, ...] = ()
 
@@ -119,13 +157,14 @@ class SettledCampaign(EndedFacts):
     `outcomes` is the SHA-256 of the list in which each person stands once, None where nobody was ever asked.
     """
 
+    of: ClassVar[Kind] = Kind.CAMPAIGN
     campaign: str
     counts: Counts
     audience_sha256: str | None = None
     outcomes_sha256: str | None = None
 
 
-class Escalated(Model):
+class Escalated(Facts):
     """An escalation: the `data` of that event.
 
     `number` counts the escalations and reassignments of one request or task.
@@ -144,19 +183,46 @@ class Escalated(Model):
 class EscalatedRequest(Escalated):
     """Of a request, as `signature_escalated` tells it."""
 
+    of: ClassVar[Kind] = Kind.REQUEST
     request: str
     external_id: str
+
+    @classmethod
+    def about(cls, id: str, **facts: Any) -> Self:
+        return super().about(id, external_id=id, **facts)
 
 
 class EscalatedTask(Escalated):
     """Of a task, as `task_escalated` tells it."""
 
+    of: ClassVar[Kind] = Kind.TASK
     task: str
 
 
-AnyEnded = Settled | SettledTask | SettledOnboarding | SettledCampaign
-AnyEscalated = EscalatedRequest | EscalatedTask
-Told = AnyEnded | AnyEscalated
+def ended_of(kind: Kind) -> type[EndedFacts]:
+    """The facts of an ending of this kind."""
+    return cast("type[EndedFacts]", _FACTS[EndedFacts, kind])
+
+
+def escalated_of(kind: Kind) -> type[Escalated]:
+    """The facts of an escalation of this kind."""
+    return cast("type[Escalated]", _FACTS[Escalated, kind])
+
+
+def _by_kind(told: Any, plain: ValidatorFunctionWrapHandler) -> Facts:
+    """Facts as the model of what they are about; an escalation has a number, an ending has none."""
+    if isinstance(told, dict):
+        about = next((kind for kind in kinds() if kind in told), None)
+        if about is None:
+            raise ValueError("facts of no kind that is known")
+        return (escalated_of(about) if "number" in told else ended_of(about)).model_validate(told)
+    known: Facts = plain(told)
+    return known
+
+
+AnyEnded = Annotated[SerializeAsAny[EndedFacts], WrapValidator(_by_kind)]
+AnyEscalated = Annotated[SerializeAsAny[Escalated], WrapValidator(_by_kind)]
+Told = Annotated[SerializeAsAny[EndedFacts | Escalated], WrapValidator(_by_kind)]
 """What a target hears."""
 
 

@@ -127,8 +127,8 @@ class Target(Model):
     format: Format = Format.STANDARD
 
     def hears_of(self, kind: Kind, status: Status) -> bool:
-        """Whether it is called for this ending: by default for each of a campaign, else for signed and done."""
-        default = tuple(one for one in Status if one.ended) if kind is Kind.CAMPAIGN else (Status.SIGNED, Status.DONE)
+        """Whether it is called for this ending: by default for signed and done, unless the kind tells every ending."""
+        default = [one for one in Status if one.ended] if kind.spec.every_ending else [Status.SIGNED, Status.DONE]
         return status in (self.on or default)
 
     @property

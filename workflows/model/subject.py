@@ -1,6 +1,5 @@
 """The subject of a follow-up: participants, roles, status, error codes; models of a task."""
 
-from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
@@ -45,13 +44,6 @@ class Status(StrEnum):
 
 
 _LIVING = (Status.OPEN, Status.CONVERTING, Status.SENT, Status.VIEWED)
-BEGINS: Final[Mapping[Kind, Status]] = {
-    Kind.REQUEST: Status.CONVERTING,
-    Kind.TASK: Status.OPEN,
-    Kind.ONBOARDING: Status.OPEN,
-    Kind.CAMPAIGN: Status.OPEN,
-}
-"""Where each kind stands when it is started."""
 
 
 class Role(StrEnum):

@@ -1,10 +1,11 @@
 """Views: the answers of the `show` queries for each kind (outside contract)."""
 
-from datetime import date
+from collections.abc import Mapping
+from datetime import date, datetime
 from enum import StrEnum
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Self, TypeVar
 
-from pydantic import AwareDatetime, Discriminator, Tag
+from pydantic import AwareDatetime, SerializeAsAny, ValidatorFunctionWrapHandler, WrapValidator, computed_field
 
 from workflows.kinds import Kind
 from workflows.model.base import Model, Packed
@@ -179,9 +180,20 @@ class Next(Model):
     to: str | None = None
 
 
-class FollowUpShow(Model):
-    """Fields common to the views of all kinds."""
+_VIEWS: Final[dict[Kind, type["FollowUpShow"]]] = {}
 
+
+def view_of(kind: Kind) -> type["FollowUpShow"]:
+    """The view of a kind."""
+    return _VIEWS[kind]
+
+
+class FollowUpShow(Model):
+    """Fields common to the views of all kinds. The view of a kind names it by `of`, which registers it; what it has
+    more than others it answers by the properties below.
+    """
+
+    of: ClassVar[Kind]
     id: str
     kind: str
     requester: str = ""
@@ -215,6 +227,60 @@ class FollowUpShow(Model):
         """Whether it is open after its due date."""
         return self.late and not self.status.ended
 
+    if TYPE_CHECKING:  # A field of most kinds, which a property of this class would hide.
+
+        @property
+        def title(self) -> str: ...
+
+    @property
+    def lines(self) -> "tuple[SignerLine | AssigneeLine, ...]":
+        """Who was asked; empty where only its parts ask people."""
+        return ()
+
+    @property
+    def reasons(self) -> Mapping[str, str]:
+        """Why people declined, by person, each the reference of their words."""
+        return {}
+
+    @property
+    def given_answer(self) -> GivenAnswer | None:
+        """The text field that is to be filled in, if any."""
+        return None
+
+    @property
+    def ended_by(self) -> str | None:
+        """Who said that it is done."""
+        return None
+
+    @property
+    def delegates(self) -> tuple[str, ...]:
+        """The only people to whom it may be delegated, if any are named."""
+        return ()
+
+    @property
+    def people_in_file(self) -> tuple[str, ...]:
+        """Whom its file names, in its order: who was asked instead of somebody comes right behind them, and counts
+        not.
+        """
+        replaced = (False, *(line.state == SignerState.REASSIGNED for line in self.lines))
+        return tuple(line.person for line, instead in zip(self.lines, replaced, strict=False) if not instead)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        if "of" in cls.__dict__:
+            _VIEWS[cls.of] = cls
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def type(self) -> Kind:
+        """The kind, by which the view is read again."""
+        return self.of
+
+    @classmethod
+    def outside(cls, facts: "FollowUpShow", title: str, stage: str, begun: datetime) -> Self:
+        """The view from what is known without the workflow: `stage` of the search attributes, `begun` of the run."""
+        return cls(**dict(facts), title=title)
+
     @property
     def questions(self) -> tuple[AskedQuestion, ...]:
         """All questions, oldest first."""
@@ -224,17 +290,22 @@ class FollowUpShow(Model):
 class RequestShow(FollowUpShow):
     """The answer of `request show`."""
 
+    of: ClassVar[Kind] = Kind.REQUEST
     document: str = ""
     signers: tuple[SignerLine, ...] = ()
-
-    @property
-    def type(self) -> Kind:
-        return Kind.REQUEST
 
     @property
     def title(self) -> str:
         """The document's name."""
         return self.document
+
+    @property
+    def reasons(self) -> Mapping[str, str]:
+        return {line.person: line.reason for line in self.signers if line.reason}
+
+    @classmethod
+    def outside(cls, facts: FollowUpShow, title: str, stage: str, begun: datetime) -> Self:
+        return cls(**dict(facts), document=title)
 
     @property
     def lines(self) -> tuple[SignerLine, ...]:
@@ -244,9 +315,10 @@ class RequestShow(FollowUpShow):
 class TaskShow(FollowUpShow):
     """The answer of `task show`."""
 
+    of: ClassVar[Kind] = Kind.TASK
     title: str
     text: str = ""
-    people: tuple[AssigneeLine, ...]
+    people: tuple[AssigneeLine, ...] = ()
     colleagues: tuple[str, ...] = ()
     """The only people to whom an assignee may delegate, if any are named."""
     done_by: str | None = None
@@ -256,8 +328,20 @@ class TaskShow(FollowUpShow):
     """What is to be answered, and was."""
 
     @property
-    def type(self) -> Kind:
-        return Kind.TASK
+    def given_answer(self) -> GivenAnswer | None:
+        return self.answer
+
+    @property
+    def ended_by(self) -> str | None:
+        return self.done_by
+
+    @property
+    def delegates(self) -> tuple[str, ...]:
+        return self.colleagues
+
+    @property
+    def people_in_file(self) -> tuple[str, ...]:
+        return (*super().people_in_file, *self.colleagues)
 
     @property
     def lines(self) -> tuple[AssigneeLine, ...]:
@@ -291,6 +375,7 @@ class WaitingPart(WaitingFor):
 class OnboardingShow(FollowUpShow):
     """The answer of `onboard show`."""
 
+    of: ClassVar[Kind] = Kind.ONBOARDING
     title: str
     customer: str = ""
     colleagues: tuple[str, ...] = ()
@@ -300,12 +385,12 @@ class OnboardingShow(FollowUpShow):
     waiting_for: tuple[WaitingPart, ...] = ()
 
     @property
-    def type(self) -> Kind:
-        return Kind.ONBOARDING
+    def people_in_file(self) -> tuple[str, ...]:
+        return (self.customer, *self.colleagues)
 
-    @property
-    def lines(self) -> tuple[AssigneeLine, ...]:
-        return ()
+    @classmethod
+    def outside(cls, facts: FollowUpShow, title: str, stage: str, begun: datetime) -> Self:
+        return cls(**dict(facts), title=title, stage=stage)
 
 
 class CampaignShow(FollowUpShow):
@@ -315,6 +400,7 @@ class CampaignShow(FollowUpShow):
     `errors` counts rows that cannot be asked. `campaign` and `fingerprint` locate its records.
     """
 
+    of: ClassVar[Kind] = Kind.CAMPAIGN
     title: str
     campaign: Packed[Campaign | None] = None
     fingerprint: str = ""
@@ -338,37 +424,25 @@ class CampaignShow(FollowUpShow):
     people_now: int | None = None
 
     @property
-    def type(self) -> Kind:
-        return Kind.CAMPAIGN
-
-    @property
     def last_day(self) -> date:
         """The last day to acknowledge, including grace, in any time zone."""
         return last_day_before(self.closes_at) if self.closes_at else self.due
 
-    @property
-    def lines(self) -> tuple[AssigneeLine, ...]:
-        return ()
+    @classmethod
+    def outside(cls, facts: FollowUpShow, title: str, stage: str, begun: datetime) -> Self:
+        return cls(**dict(facts), title=title, opens_at=begun, due=begun.date())
 
 
 AnyShow = TypeVar("AnyShow", bound=FollowUpShow)
 
 
-def _which(shown: Any) -> str:
-    if not isinstance(shown, dict):
-        return str(shown.type)
-    if "stages" in shown:
-        return Kind.ONBOARDING
-    if "counts" in shown:
-        return Kind.CAMPAIGN
-    return Kind.REQUEST if shown.get("people") is None else Kind.TASK
+def _by_type(shown: Any, plain: ValidatorFunctionWrapHandler) -> FollowUpShow:
+    """A view as the model of its kind."""
+    if isinstance(shown, dict):
+        return view_of(Kind(shown.get("type", ""))).model_validate(shown)
+    known: FollowUpShow = plain(shown)
+    return known
 
 
-Shown = Annotated[
-    Annotated[RequestShow, Tag(Kind.REQUEST)]
-    | Annotated[TaskShow, Tag(Kind.TASK)]
-    | Annotated[OnboardingShow, Tag(Kind.ONBOARDING)]
-    | Annotated[CampaignShow, Tag(Kind.CAMPAIGN)],
-    Discriminator(_which),
-]
-"""What `show` says of any of them."""
+Shown = Annotated[SerializeAsAny[FollowUpShow], WrapValidator(_by_type)]
+"""What `show` says of any of them; read by its `type`."""

@@ -13,7 +13,7 @@ from activities.people.language import phrase
 from starter.errors import Refusal
 from starter.queries.filters import Wanted
 from starter.web.desk.sessions import Visitor
-from workflows.kinds import Kind
+from workflows.kinds import Kind, kinds
 from workflows.model.subject import Status
 from workflows.model.views import Shown
 
@@ -64,7 +64,7 @@ class Filters:
         known, what = (OPEN, ANY, *Status), query.get("what", "")
         return cls(
             status if status in known else usual,
-            Kind(what) if what in list(Kind) else None,
+            Kind(what) if what in kinds() else None,
             query.get("kind", "").strip(),
             query.get("person", "").strip(),
             query.get("overdue") == "1",
@@ -141,7 +141,7 @@ def wanted(view: View, visitor: Visitor, standing: ReaderRole, filters: Filters)
         kind=filters.kind or None,
         overdue=filters.overdue,
         person=filters.person or None,
-        types=tuple(kind.names.workflow for kind in Kind if filters.what in (None, kind)),
+        types=tuple(kind.spec.workflow for kind in kinds() if filters.what in (None, kind)),
         of_campaigns=view is View.WAITING or bool(filters.kind or filters.person),
     )
     match view:
@@ -158,7 +158,7 @@ def wanted(view: View, visitor: Visitor, standing: ReaderRole, filters: Filters)
         case View.ONBOARDINGS | View.CAMPAIGNS:
             mine = () if standing.operator else (visitor.id, *standing.reports)[:PEOPLE_AT_MOST]
             kind = Kind.ONBOARDING if view is View.ONBOARDINGS else Kind.CAMPAIGN
-            return replace(base, people=mine, types=(kind.names.workflow,))
+            return replace(base, people=mine, types=(kind.spec.workflow,))
 
 
 class Right(Enum):

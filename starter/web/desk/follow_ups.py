@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from activities.notifications.links import USES, SigningLinks, at_desk, named_at_desk
+from activities.notifications.links import SigningLinks, at_desk, named_at_desk, use_of
 from activities.people.language import phrase
 from starter.boot.context import Context
 from starter.errors import Refusal
@@ -38,7 +38,7 @@ from starter.web.desk.sessions import Visitor
 from starter.web.forms import why_not
 from starter.web.pages.pages import Send
 from starter.web.pages.visits import Look
-from workflows.kinds import Kind, WorkflowName, referred
+from workflows.kinds import Kind, WorkflowName, kinds, referred
 from workflows.model.commands import PartOutcome
 from workflows.model.receipts import OperationState
 from workflows.model.views import OnboardingShow, Shown, TaskShow
@@ -117,12 +117,12 @@ class FollowUps:
     def routes(self) -> list[BaseRoute]:
         """Where these pages are."""
         visitors, acting = self._answers.visitors, self._answers.acting
-        pages = {kind: f"/desk/{at_desk(WorkflowName(kind, '{id}'))}" for kind in Kind}
+        pages = {kind: f"/desk/{at_desk(WorkflowName(kind, '{id}'))}" for kind in kinds()}
         deciding = f"{pages[Kind.ONBOARDING]}/{{part}}/{{choice}}"
         return [
             Route(deciding, visitors(self.ask), methods=["GET"]),
             Route(deciding, acting(self.act), methods=["POST"]),
-            *(Route(pages[kind], visitors(self.show), methods=["GET"]) for kind in Kind if kind not in _ELSEWHERE),
+            *(Route(pages[kind], visitors(self.show), methods=["GET"]) for kind in kinds() if kind not in _ELSEWHERE),
             *(Route(f"{path}/{{deed}}", visitors(self.ask), methods=["GET"]) for path in pages.values()),
             *(Route(f"{path}/{{deed}}", acting(self.act), methods=["POST"]) for path in pages.values()),
         ]
@@ -245,7 +245,7 @@ class FollowUps:
             return ""
         if about := to_decide(seen.shown):
             return self._links.desk(about.reference)
-        return self._links.link(seen.what.reference, visitor.id, USES[seen.what.kind])
+        return self._links.link(seen.what.reference, visitor.id, use_of(seen.what.kind))
 
     def _preview(self, seen: FollowUpAccess) -> str:
         """The way to what the customer sees of their onboarding, for whoever may know everything of it."""

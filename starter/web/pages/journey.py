@@ -21,7 +21,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from activities.documents.errors import StoreFailure
-from activities.notifications.links import USES, LinkContent, LinkUse, SigningLinks, Through, beside
+from activities.notifications.links import LinkContent, LinkUse, SigningLinks, Through, beside, use_of
 from activities.notifications.words import isolated, words_for
 from activities.people.directory import Directory, DirectoryFailure
 from activities.people.language import Language, phrase
@@ -377,7 +377,7 @@ class _JourneySorter:
             Deadline.sentence(due_at, reader, self._now) if due_at else None,
             nearness_of(due_at, reader, self._now) if due_at else Nearness.AHEAD,
             self._own_page(part, kind, me) if me and kind and self._to.acts else None,
-            self.say.say(_LABELS[USES[kind]]) if kind else "",
+            self.say.say(_LABELS[use_of(kind)]) if kind else "",
         )
 
     def _own_page(self, part: PartLine, kind: Kind, me: str) -> str | None:
@@ -386,7 +386,7 @@ class _JourneySorter:
         if what is None:
             return None
         through = Through(claim.request, claim.person)
-        return beside(self._to.links.link(what.reference, me, USES[kind], claim.serial, through=through))
+        return beside(self._to.links.link(what.reference, me, use_of(kind), claim.serial, through=through))
 
     def _on(self, at: datetime | None) -> tuple[str, ...]:
         return (self._to.reader.shortly(at, self._now),) if at else ()
@@ -443,7 +443,7 @@ class Journeys:
 
     def routes(self) -> list[BaseRoute]:
         """`GET` and `POST` of `/journey/{ref}`."""
-        path = f"/{Kind.ONBOARDING.names.page}/{{ref}}"
+        path = f"/{Kind.ONBOARDING.spec.page}/{{ref}}"
         return [Route(path, self.open, methods=["GET"]), Route(path, self.act, methods=["POST"])]
 
     async def open(self, request: Request) -> Response:

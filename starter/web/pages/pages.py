@@ -247,7 +247,7 @@ class Pages:
         """`GET` and `POST` of `/open/{ref}` and `/task/{ref}`, and the picture on the former."""
         ways = (("GET", self.open), ("POST", self.act))
         return [
-            *(Route(f"/{kind.names.page}/{{ref}}", do, methods=[word]) for kind in _KINDS for word, do in ways),
+            *(Route(f"/{kind.spec.page}/{{ref}}", do, methods=[word]) for kind in _KINDS for word, do in ways),
             Route(f"/open/{{ref}}/{PICTURE}", self.picture, methods=["GET"]),
         ]
 

@@ -136,7 +136,7 @@ class Shelf:
         kind_of = SearchAttributePair(names.KIND, "policy-acknowledgement")
         status = [] if names.STATUS in known else [SearchAttributePair(names.STATUS, "open")]
         await self.context.client.start_workflow(
-            kind.names.workflow,
+            kind.spec.workflow,
             id=kind.workflow_id(id),
             task_queue=names.WORKFLOW_QUEUE,
             memo={names.MEMO_DOCUMENT: "Code of conduct"},

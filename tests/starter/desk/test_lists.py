@@ -37,7 +37,7 @@ from tests.starter.desk.office import (
 )
 from tests.starter.living import desk_at
 from tests.starter.test_listing import open_request
-from workflows.kinds import Kind
+from workflows.kinds import Kind, kinds
 from workflows.model.subject import Status
 
 pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="module")]
@@ -80,7 +80,7 @@ async def context(dev_server: str, tmp_path_factory: pytest.TempPathFactory) -> 
     )
 
     async def seen() -> bool:
-        everything = Wanted(types=tuple(kind.names.workflow for kind in Kind))
+        everything = Wanted(types=tuple(kind.spec.workflow for kind in kinds()))
         return (await pages.page(made, everything, now=NOW, size=1)).total == len(KNOWN) + MANY + len(TASKS) + len(
             ONBOARDINGS
         ) + 1
@@ -156,9 +156,9 @@ async def test_kinds_are_called_by_their_labels_in_rows_filters_and_spreadsheet(
 
 async def test_a_view_has_the_numbers_of_the_lists_of_requests_and_of_tasks(desk: Office, context: Context) -> None:
     owner = await desk.come_in(OWNER)
-    for what in Kind:
+    for what in kinds():
         counted = (
-            await pages.page(context, Wanted(requester=OWNER, types=(what.names.workflow,)), now=NOW, size=1)
+            await pages.page(context, Wanted(requester=OWNER, types=(what.spec.workflow,)), now=NOW, size=1)
         ).total
         assert len(titles((await owner.get(f"/desk/asked?status=any&what={what}")).text)) == counted
     assert len(titles((await owner.get("/desk/asked?status=any")).text)) == len(TASKS) + 1

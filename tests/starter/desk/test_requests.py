@@ -27,7 +27,7 @@ from tests.starter.desk.office import (
     office,
     text_of,
 )
-from workflows.kinds import Kind
+from workflows.kinds import kinds
 from workflows.model.commands import (
     Answer,
     Cancellation,
@@ -343,7 +343,7 @@ def test_a_document_and_a_signer_have_words_of_their_own(code: str) -> None:
 
 
 def test_to_answer_is_no_noun() -> None:
-    assert "Answer" not in {asking(deed, kind).label for deed in Action for kind in Kind}
+    assert "Answer" not in {asking(deed, kind).label for deed in Action for kind in kinds()}
 
 
 async def test_each_page_has_an_icon_of_ours(desk: Office) -> None:
