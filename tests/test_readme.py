@@ -21,7 +21,7 @@ _README_LINES_AT_MOST = 130
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 _ROOMS = ("workflows", "activities", "starter", "deploy", "tests", "docs")
 _RUN = ("workflows/signature/workflow.py", "starter/examples/nexus_caller.py")
-_SHOWN = re.findall(r"```python\n(.*?)```", README, re.S)
+_SHOWN = re.findall(r"```python\n(.*?)```", README + (ROOT / "docs" / "nexus.md").read_text(), re.S)
 _CITING = (".py", ".md", ".yaml", ".toml", ".po", ".cfg")
 _GROUPS = "request|task|onboard|campaign|handoff|people|person"
 _COMMAND = re.compile(rf"`(?:countersign )?((?:{_GROUPS}) [a-z-]+\b|(?<=countersign )[a-z-]+)")
@@ -49,7 +49,7 @@ def test_the_first_page_is_read_in_two_minutes() -> None:
 
 
 @pytest.mark.parametrize("shown", _SHOWN, ids=lambda shown: shown.splitlines()[0])
-def test_its_workflows_are_those_that_are_run(shown: str) -> None:
+def test_workflows_that_are_shown_are_those_that_are_run(shown: str) -> None:
     """Nothing of them is left out but what their docstrings say."""
     told = [re.sub(r'^ +""".*"""\n\n?', "", (ROOT / file).read_text(), flags=re.M) for file in _RUN]
     assert any(shown in source or indent(shown, "    ") in source for source in told)
