@@ -22,7 +22,7 @@ from activities.people.person import Reachable, SignersFile
 from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from activities.temporal import executions
-from activities.temporal.commands import taken
+from activities.temporal.commands import send_if_open
 from workflows.follow_up.input import FollowUpInput
 from workflows.kinds import Kind
 from workflows.model.campaign import Batch, BatchResult, BatchWork, Campaign, CampaignOrder
@@ -94,9 +94,9 @@ the campaign was no slower.
 """
 AT_ONCE: Final = 25
 """Members processed concurrently, after which the position is reported to Temporal."""
-_WISHES_A_SECOND: Final = 50
+_COMMANDS_A_SECOND: Final = 50
 """Requests ended or extended; their calls to Core Signature wait in its queue."""
-_LOOK_AGAIN: Final = 1.0
+_CHECK_EVERY: Final = 1.0
 """Seconds."""
 PATIENCE: Final = 10
 """Checks for room without progress, after which the batch gives its slot away."""
@@ -154,11 +154,11 @@ class BatchJob:
             some = members[self._place : min(last, self._place + AT_ONCE)]
             if self._walk.work is BatchWork.START and not await self._has_room(len(some)):
                 break
-            began, seen = time.monotonic(), await self._see_to(some)
+            began, seen = time.monotonic(), await self._process(some)
             self._count(seen, len(some))
             if self._walk.work is not BatchWork.START:
                 told = len(seen) - seen.count(None)
-                await self._rest(began + told / _WISHES_A_SECOND - time.monotonic())
+                await self._pause(began + told / _COMMANDS_A_SECOND - time.monotonic())
         over = self._place >= len(members)
         return BatchResult(after=self._place, done=self._done, refused=self._refused, over=over, full=self._full)
 
@@ -166,9 +166,9 @@ class BatchJob:
         self._place += many
         self._done += seen.count(True)
         self._refused += seen.count(False)
-        self._tell_place()
+        self._report_position()
 
-    def _tell_place(self) -> None:
+    def _report_position(self) -> None:
         if activity.in_activity():
             activity.heartbeat(self._place, self._done, self._refused)
 
@@ -181,7 +181,7 @@ class BatchJob:
         late = until is not None and self._given_out + timedelta(seconds=now - self._began_at) >= until
         return self._stopped.is_set() or ending or late or now >= self._ends_at
 
-    async def _rest(self, seconds: float) -> None:
+    async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stopped.wait(), max(seconds, 0))
 
@@ -198,10 +198,10 @@ class BatchJob:
             if in_vain >= self._stride.patience:
                 self._full = True
                 return False
-            await self._rest(_LOOK_AGAIN)
+            await self._pause(_CHECK_EVERY)
         return False
 
-    async def _see_to(self, some: Sequence[Member]) -> list[bool | None]:
+    async def _process(self, some: Sequence[Member]) -> list[bool | None]:
         """For each member: True if something was done, False if refused, None if there was nothing to do."""
         if self._walk.work is BatchWork.START:
             return await _all([self._start(one) for one in some])
@@ -209,7 +209,7 @@ class BatchJob:
         left = [one for one in some if not one.row.says and one.person not in ended]
         if self._walk.work is BatchWork.EXTEND:
             left = [one for one in left if one.asked]
-        return await _all([self._wish(one) for one in left])
+        return await _all([self._send_command(one) for one in left])
 
     async def _start(self, member: Member) -> bool | None:
         if not member.asked:
@@ -234,16 +234,16 @@ class BatchJob:
         # Includes those asked by an earlier attempt that could not report them.
         return True
 
-    async def _wish(self, member: Member) -> bool | None:
+    async def _send_command(self, member: Member) -> bool | None:
         walk = self._walk
         workflow_id = Kind.REQUEST.workflow_id(member.request(self._order.campaign.id))
         wanted: Cancellation | Extension = Extension(actor=walk.actor, due=member.due)
         if walk.work is BatchWork.END:
             wanted = Cancellation(actor=walk.actor, reason=walk.reason)
-        was_taken = await taken(self._client, workflow_id, wanted, f"campaign-{walk.change or 0}")
-        if was_taken is None and isinstance(wanted, Cancellation):
+        accepted = await send_if_open(self._client, workflow_id, wanted, f"campaign-{walk.change or 0}")
+        if accepted is None and isinstance(wanted, Cancellation):
             return await self._end(member, workflow_id, wanted) or None
-        return was_taken
+        return accepted
 
     async def _end(self, member: Member, workflow_id: str, wanted: Cancellation) -> bool:
         """Whether a broken-off or forgotten request was ended."""

@@ -71,10 +71,12 @@ class TemporalMemberVisibility:
         return await self.open_of(campaign) if found.broken else found
 
     async def going_on(self, campaign: str) -> int:
-        return (await self.client.count_workflows(f"{_of(campaign)} AND {executions.OPEN}")).count
+        return (await self.client.count_workflows(f"{_requests_query(campaign)} AND {executions.OPEN}")).count
 
     async def _found(self, campaign: str, going_on: str) -> OpenMembers:
-        query = f"{_of(campaign)} AND ({going_on} OR ExecutionStatus IN ('Terminated', 'Failed', 'TimedOut'))"
+        query = (
+            f"{_requests_query(campaign)} AND ({going_on} OR ExecutionStatus IN ('Terminated', 'Failed', 'TimedOut'))"
+        )
         status: dict[str, str] = {}
         broken: dict[str, str] = {}
         refused: set[str] = set()
@@ -89,13 +91,12 @@ class TemporalMemberVisibility:
         return OpenMembers(status, {id: how for id, how in broken.items() if id not in status}, frozenset(refused))
 
     async def waiting(self, campaign: str) -> int:
-        query = (
-            f"{_of(campaign)} AND {names.STATUS.name} = '{Status.CONVERTING}' AND {executions.OPEN} AND {_NOT_REFUSED}"
-        )
+        converting = f"{names.STATUS.name} = '{Status.CONVERTING}' AND {executions.OPEN} AND {_NOT_REFUSED}"
+        query = f"{_requests_query(campaign)} AND {converting}"
         return (await self.client.count_workflows(query)).count
 
 
-def _of(campaign: str) -> str:
+def _requests_query(campaign: str) -> str:
     return f"{names.PARENT.name} = '{Kind.CAMPAIGN.workflow_id(campaign)}'"
 
 
@@ -322,12 +323,12 @@ def _ended(line: MemberOutcome, record: Mapping[str, Any], fingerprint: str) -> 
         late = bool(signer.get("late"))
         status = MemberStatus.LATE if late else MemberStatus.ACKNOWLEDGED
         return line._replace(status=status, signed_at=signer.get("at") or "", late=late)
-    if why := _never_taken(show) or _broken_off(show):
+    if why := _creation_problem(show) or _broken_off(show):
         return line._replace(status=MemberStatus.FAILED, reason=why)
-    return line._replace(status=_ENDINGS[Status(show["status"])], reason=_why(show, signer))
+    return line._replace(status=_ENDINGS[Status(show["status"])], reason=_reason(show, signer))
 
 
-def _never_taken(show: Mapping[str, Any]) -> str:
+def _creation_problem(show: Mapping[str, Any]) -> str:
     """Why Core Signature never accepted it, else empty."""
     said = {(one["happened"], one["about"]): one["why"] for one in show["timeline"]}
     return "" if (EventType.SENT, "") in said else said.get((EventType.PROBLEM, Code.REFUSED)) or ""
@@ -350,7 +351,7 @@ def _terminated(show: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return next((one for one in show["timeline"] if one["happened"] == EventType.TERMINATED), None)
 
 
-def _why(show: Mapping[str, Any], signer: Mapping[str, Any]) -> str:
+def _reason(show: Mapping[str, Any], signer: Mapping[str, Any]) -> str:
     problem = show.get("problem")
     return signer.get("reason") or (problem["says"] if problem else "")
 

@@ -13,7 +13,7 @@ from temporalio.service import RPCError
 from activities.people.ids import stands_in_full
 from activities.records.rows import owner_in
 from activities.temporal import executions as runs
-from activities.temporal.commands import wish
+from activities.temporal.commands import send_command
 from activities.temporal.executions import Run
 from workflows import names
 from workflows.kinds import Kind
@@ -37,7 +37,7 @@ async def remind_of_next(client: Client, signed: Subject) -> None:
         if not (own.known.get(names.PARENT) or "").startswith(_CAMPAIGNS):
             return
         if (following := await _next(client, signed.workflow_id, person)) is not None:
-            await wish(client, following.id, ReminderNow(actor="countersign"), op_of(signed.id))
+            await send_command(client, following.id, ReminderNow(actor="countersign"), op_of(signed.id))
     except (RPCError, ApplicationError) as failure:
         activity.logger.warning("nobody was reminded of what is next", extra={"says": type(failure).__name__})
 

@@ -73,7 +73,7 @@ def read(path: Path, *, secret: SecretStr | None, content: bytes | None = None) 
     table = Table.of(str(path), content, rows_at_most=AUDIENCE_AT_MOST, lenient=True)
     _check_columns(table)
     people: dict[str, Reachable] = {}
-    rows = [MemberRow(fault.line or 0, "", says=_said(fault)) for fault in table.faults]
+    rows = [MemberRow(fault.line or 0, "", says=_fault_text(fault)) for fault in table.faults]
     for row in table.rows:
         cells = {name: cell for name, cell in row.cells.items() if cell and name in COLUMNS}
         rows.append(_row(row.line, cells, people, secret))
@@ -109,7 +109,7 @@ def _row(line: int, cells: dict[str, str], people: dict[str, Reachable], secret:
     try:
         entry = FullEntry.model_validate(cells)
     except ValidationError as error:
-        return MemberRow(line, "", says=_first(error, FullEntry))
+        return MemberRow(line, "", says=_first_fault(error, FullEntry))
     if secret is None:
         raise FileFaults([Fault("", line, "", "has somebody in full, which needs COUNTERSIGN_LINK_SECRET")])
     id = id_of_address(entry.email, secret)
@@ -121,11 +121,11 @@ def _by_id(line: int, person: str, cells: Mapping[str, str]) -> MemberRow:
     try:
         entry = PersonEntry.model_validate(cells)
     except ValidationError as error:
-        return MemberRow(line, person, says=_first(error, PersonEntry))
+        return MemberRow(line, person, says=_first_fault(error, PersonEntry))
     return MemberRow(line, person, entry.department, cells.get("manager", ""))
 
 
-def _first(error: ValidationError, entry: type[BaseModel]) -> str:
+def _first_fault(error: ValidationError, entry: type[BaseModel]) -> str:
     path, says = next(iter(in_words(error, entry).items()))
     return f"{written_path(path)}: {says}"[:_SAYS_AT_MOST]
 
@@ -135,7 +135,7 @@ def _is_id(text: str) -> bool:
     return re.fullmatch(ID_PATTERN, text) is not None
 
 
-def _said(fault: Fault) -> str:
+def _fault_text(fault: Fault) -> str:
     return f"{fault.path}: {fault.says}" if fault.path else fault.says
 
 
@@ -150,10 +150,10 @@ async def placed(rows: Iterable[MemberRow], people: Mapping[str, Reachable], dir
     """The rows with department and manager, or with why they cannot be asked."""
     given = list(rows)
     places = await directory.places({row.person for row in given if not row.says})
-    return [row if row.person in people else _placed(row, places.get(row.person)) for row in given]
+    return [row if row.person in people else _with_position(row, places.get(row.person)) for row in given]
 
 
-def _placed(row: MemberRow, place: CompanyPosition | None) -> MemberRow:
+def _with_position(row: MemberRow, place: CompanyPosition | None) -> MemberRow:
     if row.says:
         return row
     if place is None:
@@ -182,7 +182,7 @@ class Population:
         await caught_up(directory)
         members = {one.person: one for one in audience.members if not one.row.says}
         listed = {one.person for one in audience.members if one.person and not stands_in_full(one.person)}
-        there = await _there(campaign, listed, directory)
+        there = await _in_directory(campaign, listed, directory)
         if there is None:
             return None
         gone = {id for id, one in members.items() if one.out is ChangeKind.LEFT}
@@ -211,7 +211,7 @@ async def caught_up(directory: Company) -> None:
         await directory.up_to_date()
 
 
-async def _there(campaign: Campaign, listed: Collection[str], directory: Company) -> dict[str, None] | None:
+async def _in_directory(campaign: Campaign, listed: Collection[str], directory: Company) -> dict[str, None] | None:
     """Those of the group, or of `listed`, whom the directory has, each once."""
     if campaign.source.group is None:
         return dict.fromkeys(await directory.places(listed)) if listed else None

@@ -44,7 +44,7 @@ from activities.people.person import Reachable, SignersFile
 from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from activities.records.user_texts import DAMAGED, ERASED, words_of
-from activities.temporal.commands import wish
+from activities.temporal.commands import send_command
 from activities.temporal.failures import failing_as_application_errors, final_failure
 from activities.temporal.leases import unbroken
 from workflows.follow_up.notification_types import NotificationType
@@ -116,20 +116,22 @@ def _notice(campaign: Campaign, stage: str, person: str) -> NotificationOrder:
     )
 
 
-async def told(push: PushService, campaign: Campaign, notices: tuple[NotificationOrder, ...], now: datetime) -> None:
+async def send_notices(
+    push: PushService, campaign: Campaign, notices: tuple[NotificationOrder, ...], now: datetime
+) -> None:
     """Send notices without retry: tomorrow there is another digest, and a push service that is down delays no campaign.
     Stops once the attempt is cancelled.
     """
     left = notices
     try:
-        while left and not unwanted():
+        while left and not is_cancelled():
             report = await push.deliver(Delivery(subject=campaign.subject, notices=left, others_told=True, now=now))
             left = tuple(one for one in left if one.key in report.open_notices)
     except ApplicationError as failure:
         activity.logger.warning("people not told of a campaign", extra={"people": len(left), "why": failure.type})
 
 
-def unwanted() -> bool:
+def is_cancelled() -> bool:
     """Whether the attempt was cancelled; a delivery that finished nevertheless does not tell."""
     return activity.in_activity() and activity.is_cancelled()
 
@@ -212,7 +214,7 @@ class CampaignPeopleService(CampaignPeople):
                 case ChangeKind.AGAIN:
                     return await self._again(order, change, audience)
                 case _:
-                    return await self._written(order, change)
+                    return await self._store_change(order, change)
 
     async def _exempt(self, order: CampaignOrder, change: AudienceChange, audience: Audience) -> ChangeResult:
         member = audience.person(change.person or "")
@@ -223,7 +225,7 @@ class CampaignPeopleService(CampaignPeople):
         [line] = await self._standings.recorded(order, Audience((member,)))
         if line.done:
             return ChangeResult(refused=Rejection.HAS_ACTED.says(person=change.person, state="acknowledged"))
-        return await self._written(order, change, (member.row._replace(says=""),))
+        return await self._store_change(order, change, (member.row._replace(says=""),))
 
     async def _again(self, order: CampaignOrder, change: AudienceChange, audience: Audience) -> ChangeResult:
         """Ask again those with corrected rows or failed requests."""
@@ -240,9 +242,9 @@ class CampaignPeopleService(CampaignPeople):
             return ChangeResult(refused=Rejection.NOBODY_MENDED.says())
         left = {line.person for line in lines if line.left}
         taken_up = tuple(row.person for row in right if row.person in left)
-        return await self._written(order, change, right, taken_up)
+        return await self._store_change(order, change, right, taken_up)
 
-    async def _written(
+    async def _store_change(
         self,
         order: CampaignOrder,
         change: AudienceChange,
@@ -262,12 +264,12 @@ class CampaignPeopleService(CampaignPeople):
         with _failing():
             audience = await self._audiences.of(look.order)
             lines, _ = await self._standings.of(look.order, audience)
-            changes = () if look.after else await self._moved(look, audience, lines)
-            after = await self._told(look, lines)
+            changes = () if look.after else await self._apply_moves(look, audience, lines)
+            after = await self._notify_managers(look, lines)
         ago = timedelta(seconds=time.monotonic() - began)
         return DailyCheckResult(changes=changes, counts=counted(lines), after=after, over=not after, ago=ago)
 
-    async def _moved(
+    async def _apply_moves(
         self, look: DailyCheck, audience: Audience, lines: Sequence[MemberOutcome]
     ) -> tuple[ChangeResult, ...]:
         """Who joined and left since, as a chain of changes."""
@@ -277,27 +279,27 @@ class CampaignPeopleService(CampaignPeople):
         for move in await moved(look, audience, done, self.directory):
             number = order.changes + 1
             change = AudienceChange(number=number, what=move.what, by="countersign", at=order.now, due=move.due)
-            changed = await self._written(order, change, move.rows)
+            changed = await self._store_change(order, change, move.rows)
             changes.append(changed.replace(new=move.new))
             order = order.replace(changes=number, changed=changed.sha256)
         return tuple(changes)
 
-    async def _told(self, look: DailyCheck, lines: Sequence[MemberOutcome]) -> str:
+    async def _notify_managers(self, look: DailyCheck, lines: Sequence[MemberOutcome]) -> str:
         """The manager after whom to continue; empty if all were notified."""
         missing, ends_at = sum(line.open for line in lines), time.monotonic() + TELLING_SECONDS
         campaign, now = look.order.campaign, look.order.now
         if look.weekly and not look.after:
             line = progress(campaign, missing, len(lines), look.day)
-            await told(self.push, campaign, (line,), now)
+            await send_notices(self.push, campaign, (line,), now)
         if not look.digest or not missing:
             return ""
         managers = missing_by_manager(lines, now.date())
-        left = [one for one in await of_directory(self.directory, managers) if one.manager > _after(look)]
+        left = [one for one in await of_directory(self.directory, managers) if one.manager > _last_notified(look)]
         for begin in range(0, len(left), DIGESTS_AT_ONCE):
-            if begin and (unwanted() or activity.is_worker_shutdown() or time.monotonic() >= ends_at):
+            if begin and (is_cancelled() or activity.is_worker_shutdown() or time.monotonic() >= ends_at):
                 return left[begin - 1].manager
             some = left[begin : begin + DIGESTS_AT_ONCE]
-            await told(self.push, campaign, digests(campaign, some, look.day), now)
+            await send_notices(self.push, campaign, digests(campaign, some, look.day), now)
             activity.heartbeat(some[-1].manager)
         return ""
 
@@ -311,11 +313,11 @@ class CampaignPeopleService(CampaignPeople):
                 raise final_failure(Code.UNBALANCED, says)
             known = await self._visibility.open_of(order.campaign.id)
             for request in sorted(known.refused):
-                await self._let_go(request)
+                await self._end_unaccepted(request)
             let_go = replace(known, refused=frozenset())
             lines, _ = await self._standings.of(order, audience, let_go, unseen=True)
             if settle.final:
-                lines = [_never_ended(line) if line.open else line for line in lines]
+                lines = [_as_never_ended(line) if line.open else line for line in lines]
             else:
                 lines = await self._end_left(order, audience, lines)
             counts = counted(lines)
@@ -355,12 +357,12 @@ class CampaignPeopleService(CampaignPeople):
         ended = await end_forgotten(self.client, self.store, given, _CLOSED, order.now, parent=by)
         return _going_on(line) if ended else line
 
-    async def _let_go(self, request: str) -> None:
+    async def _end_unaccepted(self, request: str) -> None:
         """End a request that Core Signature never accepted: it would retry forever."""
-        await wish(self.client, Kind.REQUEST.workflow_id(request), _CLOSED, "campaign-closed")
+        await send_command(self.client, Kind.REQUEST.workflow_id(request), _CLOSED, "campaign-closed")
 
 
-def _never_ended(line: MemberOutcome) -> MemberOutcome:
+def _as_never_ended(line: MemberOutcome) -> MemberOutcome:
     return line._replace(status=MemberStatus.FAILED, reason="was still open when the record was made")
 
 
@@ -368,7 +370,7 @@ def _going_on(line: MemberOutcome) -> MemberOutcome:
     return line._replace(status=MemberStatus.TOLD, reason="")
 
 
-def _after(look: DailyCheck) -> str:
+def _last_notified(look: DailyCheck) -> str:
     """The manager whom an earlier attempt notified last, else where the check continues."""
     known = activity.info().heartbeat_details if activity.in_activity() else ()
     return max(look.after, *known) if known else look.after

@@ -23,7 +23,7 @@ from workflows.model.subject import Code, Participant, Role, Roster, Status, Sub
 LONGEST_REASON: Final = 500
 FORWARDED: Final = "forwarded"
 """Reason for a signer who was replaced at Core Signature by an unknown person."""
-_NOBODY: Final[Mapping[str, str]] = MappingProxyType({})
+_NONE_REPLACED: Final[Mapping[str, str]] = MappingProxyType({})
 
 STATUSES: Final = {
     "co": Status.CONVERTING,
@@ -48,7 +48,7 @@ def document_seen(
     places: Sequence[SignerSnapshot],
     *,
     bounced: AbstractSet[str] = frozenset(),
-    replaced: Mapping[str, str] = _NOBODY,
+    replaced: Mapping[str, str] = _NONE_REPLACED,
 ) -> DocumentSeen:
     """The document as a workflow sees it; `places` were sent, `bounced` are failed addresses, `replaced` maps signers
     to the reason why another was asked instead.
@@ -56,7 +56,7 @@ def document_seen(
     status = STATUSES.get(document.status)
     said = signers_of(document)
     found = match(roster.people, places, said)
-    roll = _Roll(status, bounced, frozenset(folded(place.email) for place in places), replaced)
+    roll = _DocumentFacts(status, bounced, frozenset(folded(place.email) for place in places), replaced)
     return DocumentSeen(
         document=document.uuid,
         status=status,
@@ -86,7 +86,7 @@ def signers_not_told(document: WireDocument, roster: Roster, places: Sequence[Si
 
 
 @dataclass(frozen=True)
-class _Roll:
+class _DocumentFacts:
     """What is known of a document besides its signers' entries."""
 
     status: Status | None
@@ -105,10 +105,10 @@ class _Roll:
             reason = clean(said.message)
             return SignerSeen(person=signer.person, state=SignerState.DECLINED, at=said.declined_on, reason=reason)
         if signer.person in self.replaced or (said is not None and said.forwarded):
-            return self._gone(signer, said)
+            return self._replaced_signer(signer, said)
         return SignerSeen(person=signer.person, state=self._open_state(said))
 
-    def _gone(self, signer: Participant, said: WireSigner | None) -> SignerSeen:
+    def _replaced_signer(self, signer: Participant, said: WireSigner | None) -> SignerSeen:
         to = said.forwarded_to_email if said else None
         by_themselves = FORWARDED if to and folded(to) not in self.ours else None
         return SignerSeen(
@@ -150,7 +150,7 @@ def most_likely(documents: Sequence[WireDocument], name: str) -> WireDocument | 
     between documents that may all be ours.
     """
     if len(documents) > 1:
-        documents = [document for document in documents if _is_called(document, name)]
+        documents = [document for document in documents if _has_name(document, name)]
     return documents[0] if len(documents) == 1 else None
 
 
@@ -177,52 +177,52 @@ class Lookup:
         had claimed the free id; otherwise it belongs to a past use of the id. Raises if the id was claimed for other
         content, even if Temporal and the provider no longer know that request.
         """
-        found, claim = await self._found(subject, fingerprint)
+        found, claim = await self._look_up(subject, fingerprint)
         if claim is IdClaim.OTHER_CONTENT:
             raise final_failure(Code.ID_USED_BEFORE, f"the id {subject.id} was used for other content before")
         if claim is IdClaim.NONE:
-            if not all(_is_called(document, subject.title) for document in found):
+            if not all(_has_name(document, subject.title) for document in found):
                 raise final_failure(Code.ID_USED_BEFORE, f"another document already has the id {subject.id}")
             if any(has_ended(document) for document in found):
                 raise final_failure(Code.ID_USED_BEFORE, f"a document with the id {subject.id} has already ended")
-        return self._only(found, subject)
+        return self._only_match(found, subject)
 
     async def to_cancel(self, subject: Subject, fingerprint: str) -> WireDocument | None:
         """Our document to cancel, None if there is none."""
-        ours, claim = await self._found(subject, fingerprint)
+        ours, claim = await self._look_up(subject, fingerprint)
         if claim is IdClaim.OTHER_CONTENT:
             return None
         if claim is IdClaim.NONE:
-            ours = [document for document in ours if _is_called(document, subject.title)]
+            ours = [document for document in ours if _has_name(document, subject.title)]
         living = [document for document in ours if not has_ended(document)]
-        return self._only(living or ours[:1], subject)
+        return self._only_match(living or ours[:1], subject)
 
     async def is_gone(self, roster: Roster, uuid: str) -> bool:
         """Whether the list does not have the document either, which may also be too new to be listed."""
         for pause in (0.0, self._client.config.list_lag):
             await asyncio.sleep(pause)
-            if any(document.uuid == uuid for document in await self._listed(roster)):
+            if any(document.uuid == uuid for document in await self._list_documents(roster)):
                 return False
         return True
 
-    async def _found(self, subject: Subject, fingerprint: str) -> tuple[list[WireDocument], IdClaim]:
-        found = await self._listed(subject)
+    async def _look_up(self, subject: Subject, fingerprint: str) -> tuple[list[WireDocument], IdClaim]:
+        found = await self._list_documents(subject)
         claim = _claim_of(await self._store.claimed_for(StoragePrefix.of_request(subject.id)), fingerprint)
         if not found and claim is IdClaim.OURS:
             # A document whose creation got no answer may not be listed yet: only after the lag is an empty list a
             # proof.
             await asyncio.sleep(self._client.config.list_lag)
-            found = await self._listed(subject)
+            found = await self._list_documents(subject)
         return found, claim
 
-    async def _listed(self, roster: Roster) -> list[WireDocument]:
+    async def _list_documents(self, roster: Roster) -> list[WireDocument]:
         found = await self._client.documents_of(roster.id)
         if any(not document.is_of(roster.id) for document in found):
             says = "the list of documents ignores the filter external_id, so nothing can be looked up"
             raise final_failure(Code.PROVIDER_UNSURE, says)
         return found
 
-    def _only(self, found: list[WireDocument], subject: Subject) -> WireDocument | None:
+    def _only_match(self, found: list[WireDocument], subject: Subject) -> WireDocument | None:
         likely = most_likely(found, subject.title)
         if found and likely is None:
             says = f"{len(found)} documents have the id {subject.id}: delete all but one at Core Signature"
@@ -237,7 +237,7 @@ def _claim_of(claimed_for: str | None, fingerprint: str) -> IdClaim:
     return IdClaim.OURS if claimed_for in ("", fingerprint) else IdClaim.OTHER_CONTENT
 
 
-def _is_called(document: WireDocument, name: str) -> bool:
+def _has_name(document: WireDocument, name: str) -> bool:
     return _comparable(document.name or "") == _comparable(name)
 
 
@@ -279,7 +279,7 @@ class DocumentReader:
         self,
         document: WireDocument,
         roster: Roster,
-        replaced: Mapping[str, str] = _NOBODY,
+        replaced: Mapping[str, str] = _NONE_REPLACED,
         places: Places | None = None,
     ) -> DocumentSeen:
         """The document as a workflow sees it, with bounced mails. `places` if already read. Fails with

@@ -106,30 +106,30 @@ class Forwarding:
         self._directory = directory
 
     async def forward(self, order: ForwardOrder) -> ForwardReport:
-        if refused := _senseless(order):
+        if refused := _impossible(order):
             return ForwardReport(refused=refused)
         try:
             to = await self._directory.person(order.to, order.subject.workflow_id)
         except UnknownPerson as unknown:
             return ForwardReport(refused=str(unknown))
-        before = await self._look(order, to.email)
+        before = await self._read_handover(order, to.email)
         if before.done:
-            return await self._handed_over(before)
+            return await self._success_report(before)
         if obstacle := before.obstacle or (order.present_at and to.absence_refusal(order.present_at)):
-            return await self._refused(before, obstacle)
-        await self._asked.keep(order.subject.id, [_place(order, to.email)])
+            return await self._refusal_report(before, obstacle)
+        await self._asked.keep(order.subject.id, [_replacement_snapshot(order, to.email)])
         return await self._ask(before, to.email)
 
     async def _ask(self, before: Handover, to: str) -> ForwardReport:
         refusal = await self._refusal(before, to)
-        after = await self._look(before.order, to)
+        after = await self._read_handover(before.order, to)
         if refusal is None and after.new is None:
             raise passing_failure(Code.UNREACHABLE, "Core Signature does not show yet who was asked instead")
         if refusal is None or after.done:
-            return await self._handed_over(after)
+            return await self._success_report(after)
         if refusal.status == _CONFLICT and after.obstacle is None:
             raise refusal
-        return await self._refused(after, after.obstacle or Rejection.REFUSED_THERE.says(says=refusal.says))
+        return await self._refusal_report(after, after.obstacle or Rejection.REFUSED_THERE.says(says=refusal.says))
 
     async def _refusal(self, before: Handover, to: str) -> ServiceFailure | None:
         """Forward; Core Signature's refusal, None on success."""
@@ -143,30 +143,30 @@ class Forwarding:
             return failure
         return None
 
-    async def _look(self, order: ForwardOrder, to: str) -> Handover:
+    async def _read_handover(self, order: ForwardOrder, to: str) -> Handover:
         document = await self._documents.existing(order.subject, order.document)
         signers = documents.signers_of(document)
-        places = (*await self._asked.of(order.subject.id), _place(order, to))
+        places = (*await self._asked.of(order.subject.id), _replacement_snapshot(order, to))
         addresses = {folded(place.email) for place in places if place.person == order.to}
         new = [one for one in signers if one.needs_to_sign and folded(one.email) in addresses]
         old = match(beside(order.subject, {order.from_: order.to}).people, places, signers)[order.from_]
         return Handover(order, document, old=old, new=new[-1] if new else None)
 
-    async def _handed_over(self, found: Handover) -> ForwardReport:
+    async def _success_report(self, found: Handover) -> ForwardReport:
         order = found.order
         both = beside(order.subject, {order.from_: order.to})
         return ForwardReport(seen=await self._documents.seen(found.document, both, {order.from_: order.reason}))
 
-    async def _refused(self, found: Handover, why: str) -> ForwardReport:
+    async def _refusal_report(self, found: Handover, why: str) -> ForwardReport:
         return ForwardReport(seen=await self._documents.seen(found.document, found.order.subject), refused=why)
 
 
-def _place(order: ForwardOrder, email: str) -> SignerSnapshot:
+def _replacement_snapshot(order: ForwardOrder, email: str) -> SignerSnapshot:
     old = next(signer for signer in order.subject.people if signer.person == order.from_)
     return SignerSnapshot(person=order.to, order=old.order, role=old.role, email=email, instead_of=order.from_)
 
 
-def _senseless(order: ForwardOrder) -> str | None:
+def _impossible(order: ForwardOrder) -> str | None:
     """Why the order is impossible whatever the document says."""
     role = next((signer.role for signer in order.subject.people if signer.person == order.from_), None)
     if role is None:
@@ -210,7 +210,7 @@ class CoreSignatureService(SignatureService):
                 if adopted_document(brief.id):
                     raise final_failure(Code.DOCUMENT_DELETED, "the document that was adopted is not there any more")
                 document = await self._send(order, document, still_ours)
-            return await self._sent(brief, document)
+            return await self._seen_as_sent(brief, document)
 
     async def observe(self, observation: Observation) -> DocumentSeen:
         return await self.read(observation.roster, observation.document)
@@ -255,7 +255,7 @@ class CoreSignatureService(SignatureService):
             await self._store.texts.read(StoragePrefix.of_request(brief.id), reference) if reference else brief.message
         )
 
-    async def _sent(self, subject: Subject, document: WireDocument) -> DocumentSeen:
+    async def _seen_as_sent(self, subject: Subject, document: WireDocument) -> DocumentSeen:
         """The document with both absent signers and their stand-ins."""
         places = await self._asked.of(subject.id)
         instead = stand_ins_of(subject, places, documents.signers_of(document))

@@ -72,12 +72,12 @@ def match(signers: Sequence[Participant], places: Sequence[SignerSnapshot], said
     """The provider's entry of each of our signers, None where ambiguous."""
     # A sender who also signs is listed twice: the entry that must sign comes last and wins.
     entries = sorted(said, key=lambda one: one.needs_to_sign)
-    found = {signer.person: _as_sent(signer, places, entries) for signer in signers}
+    found = {signer.person: _entry_as_sent(signer, places, entries) for signer in signers}
     claimed = [one for one in found.values() if one is not None]
     # The sender whom the provider adds has no order.
     strangers = [one for one in entries if one.order > 0 and not any(one is other for other in claimed)]
     lost = missing(signers, places, found)
-    return {signer.person: found[signer.person] or _by_order(signer, lost, strangers) for signer in signers}
+    return {signer.person: found[signer.person] or _entry_by_order(signer, lost, strangers) for signer in signers}
 
 
 def missing(
@@ -94,7 +94,9 @@ def folded(email: str) -> str:
     return email.strip().casefold()
 
 
-def _as_sent(signer: Participant, places: Sequence[SignerSnapshot], entries: Sequence[WireSigner]) -> WireSigner | None:
+def _entry_as_sent(
+    signer: Participant, places: Sequence[SignerSnapshot], entries: Sequence[WireSigner]
+) -> WireSigner | None:
     theirs = [place for place in places if place.person == signer.person]
     addresses = {folded(place.email) for place in theirs}
     users = {place.embed_user for place in theirs if place.embed_user}
@@ -104,7 +106,9 @@ def _as_sent(signer: Participant, places: Sequence[SignerSnapshot], entries: Seq
     return next(reversed(by_address or by_user), None)
 
 
-def _by_order(signer: Participant, lost: Sequence[Participant], strangers: Sequence[WireSigner]) -> WireSigner | None:
+def _entry_by_order(
+    signer: Participant, lost: Sequence[Participant], strangers: Sequence[WireSigner]
+) -> WireSigner | None:
     signs = signer.role is not Role.COPY
     here = [one for one in lost if (one.order, one.role is not Role.COPY) == (signer.order, signs)]
     candidates = [one for one in strangers if (one.order, one.needs_to_sign) == (signer.order, signs)]
@@ -194,9 +198,11 @@ class CoreStandIns:
         def present(person: Person) -> bool:
             return now is None or brief.in_person or not person.absent_at(now)
 
-        return SignerAssignment(brief, people, await self._find(brief, people, present))
+        return SignerAssignment(brief, people, await self._find_stand_ins(brief, people, present))
 
-    async def _find(self, brief: SignatureBrief, people: Mapping[str, Person], present: Test) -> dict[str, Person]:
+    async def _find_stand_ins(
+        self, brief: SignatureBrief, people: Mapping[str, Person], present: Test
+    ) -> dict[str, Person]:
         # Core Signature tells signers apart by address, so one address can have one place only.
         taken = {folded(person.email) for person in people.values()}
         found: dict[str, Person] = {}

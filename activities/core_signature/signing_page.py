@@ -68,7 +68,7 @@ async def signing_page(
     if len(living) == 1:
         return _page(living[0], person, places, client.config.url)
     if found and not living:
-        return _ended(found[0], person, places)
+        return _ended_page(found[0], person, places)
     return SigningPage(SigningState.UNKNOWN)
 
 
@@ -80,28 +80,28 @@ def _page(document: WireDocument, person: str, places: Sequence[SignerSnapshot],
         return SigningPage(SigningState.STRANGER, document.name)
     state = _state(signer, document.request, provider)
     url = signer.embed_url if state is SigningState.OPEN else None
-    mailed = document.request.uuid if _alone(signer, document.request) else None
+    mailed = document.request.uuid if _mail_reaches_only(signer, document.request) else None
     return SigningPage(
         state,
         document.name,
         url,
         mailed,
         signer.approve_only,
-        act=_act_of(signer, person),
-        alone=_only_one(document.request),
+        act=_act_seen(signer, person),
+        alone=_has_single_signer(document.request),
     )
 
 
-def _ended(document: WireDocument, person: str, places: Sequence[SignerSnapshot]) -> SigningPage:
+def _ended_page(document: WireDocument, person: str, places: Sequence[SignerSnapshot]) -> SigningPage:
     request, outcome = document.request, STATUSES[document.status]
     signer = _signer(request, person, places) if request else None
     if request is None or signer is None:
         return SigningPage(SigningState.ENDED, document.name, outcome=outcome)
-    act, alone = _act_of(signer, person), _only_one(request)
+    act, alone = _act_seen(signer, person), _has_single_signer(request)
     return SigningPage(SigningState.ENDED, document.name, outcome=outcome, act=act, alone=alone)
 
 
-def _act_of(signer: WireSigner, person: str) -> SignerSeen | None:
+def _act_seen(signer: WireSigner, person: str) -> SignerSeen | None:
     if signer.signed:
         state = SignerState.APPROVED if signer.approve_only else SignerState.SIGNED
         return SignerSeen(person=person, state=state, at=signer.signed_on)
@@ -111,7 +111,7 @@ def _act_of(signer: WireSigner, person: str) -> SignerSeen | None:
     return None
 
 
-def _only_one(request: WireRequest) -> bool:
+def _has_single_signer(request: WireRequest) -> bool:
     return sum(one.needs_to_sign and not one.forwarded for one in request.signers) == 1
 
 
@@ -121,7 +121,7 @@ def _signer(request: WireRequest, person: str, places: Sequence[SignerSnapshot])
     return found if found and found.needs_to_sign else None
 
 
-def _alone(signer: WireSigner, request: WireRequest) -> bool:
+def _mail_reaches_only(signer: WireSigner, request: WireRequest) -> bool:
     """Whether a resent mail reaches this signer only: it goes to everyone whose turn it is."""
     return [other for other in request.signers if other.open and other.order <= signer.order] == [signer]
 

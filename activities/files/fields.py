@@ -158,12 +158,12 @@ _FOR_GOOD: Final = date(9000, 1, 1)
 """People write 9999-12-31 for "never"; the calendar's last days do not exist in every zone."""
 
 
-def _on_every_clock(moment: date | datetime) -> date | datetime:
+def _within_calendar(moment: date | datetime) -> date | datetime:
     day = moment.date() if isinstance(moment, datetime) else moment
     return moment if _AGES_AGO <= day <= _FOR_GOOD else min(max(day, _AGES_AGO), _FOR_GOOD)
 
 
-Moment: TypeAlias = Annotated[DayOrInstant, AfterValidator(_on_every_clock)]
+Moment: TypeAlias = Annotated[DayOrInstant, AfterValidator(_within_calendar)]
 UTC_ZONE: Final = ZoneInfo("UTC")
 
 
@@ -179,13 +179,13 @@ def end(moment: date | datetime, zone: ZoneInfo) -> datetime:
 
 _PLACE: Final = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 _BRACES: Final = {"{{": "{", "}}": "}"}
-_DROPPED: Final = object()
+_LEFT_OUT: Final = object()
 
 
 def filled(content: Any, values: Mapping[str, str]) -> Any:
     """The content with placeholders replaced; a field that is one placeholder with an empty value is left out."""
-    new = _filled(content, values)
-    return None if new is _DROPPED else new
+    new = _fill(content, values)
+    return None if new is _LEFT_OUT else new
 
 
 def places(content: Any) -> Iterator[tuple[FieldPath, str]]:
@@ -210,15 +210,15 @@ def _texts(content: Any, path: FieldPath = ()) -> Iterator[tuple[FieldPath, str]
         yield path, content
 
 
-def _filled(value: Any, values: Mapping[str, str]) -> Any:
+def _fill(value: Any, values: Mapping[str, str]) -> Any:
     if isinstance(value, dict):
-        fields = {key: new for key, item in value.items() if (new := _filled(item, values)) is not _DROPPED}
-        return fields if fields or not value else _DROPPED
+        fields = {key: new for key, item in value.items() if (new := _fill(item, values)) is not _LEFT_OUT}
+        return fields if fields or not value else _LEFT_OUT
     if isinstance(value, list):
-        return [new for item in value if (new := _filled(item, values)) is not _DROPPED]
+        return [new for item in value if (new := _fill(item, values)) is not _LEFT_OUT]
     if not isinstance(value, str):
         return value
     whole = _PLACE.fullmatch(value)
     if whole and whole[1] and not values[whole[1]]:
-        return _DROPPED
+        return _LEFT_OUT
     return _PLACE.sub(lambda place: values[place[1]] if place[1] else _BRACES.get(place[0], place[0]), value)

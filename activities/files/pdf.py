@@ -11,7 +11,7 @@ _MAGIC: Final = b"%PDF-"
 def read_pdf(folder: Path, file: str, max_megabytes: int, below: Path | None = None) -> bytes:
     """The bytes of a PDF inside `folder`, else inside `below`; `ValueError` says why it cannot be sent."""
     try:
-        content = _content(_found(folder, file, below), file, max_megabytes)
+        content = _content(_resolve(folder, file, below), file, max_megabytes)
     except OSError as error:
         raise ValueError(f"cannot be read: {error.strerror}") from None
     check_pdf(content, max_megabytes)
@@ -39,21 +39,21 @@ def _check_size(size: int, max_megabytes: int) -> None:
         raise ValueError(f"is {size / MEGABYTE:.1f} MB large, at most {max_megabytes} MB can be sent")
 
 
-def _as_spelled(folder: Path, file: Path) -> Path:
+def _path_on_disk(folder: Path, file: Path) -> Path:
     """The path as the disk spells it: names in files are NFC, a Mac may have written NFD."""
     found = Path()
     for part in file.parts:
-        found /= part if (folder / found / part).exists() else _namesake(folder / found, part)
+        found /= part if (folder / found / part).exists() else _name_on_disk(folder / found, part)
     return found
 
 
-def _namesake(folder: Path, name: str) -> str:
+def _name_on_disk(folder: Path, name: str) -> str:
     wanted = normalize("NFC", name)
     beside = folder.iterdir() if folder.is_dir() else ()
     return next((one.name for one in beside if normalize("NFC", one.name) == wanted), name)
 
 
-def _found(folder: Path, file: str, below: Path | None) -> Path:
+def _resolve(folder: Path, file: str, below: Path | None) -> Path:
     if "://" in file:
         raise ValueError(
             "is a URL, a file beside this one is expected (a template of Core Signature stands under template)"
@@ -61,7 +61,7 @@ def _found(folder: Path, file: str, below: Path | None) -> Path:
     if Path(file).is_absolute():
         raise ValueError("must be a path relative to this file")
     roots = [root.resolve() for root in (folder, below) if root is not None]
-    paths = [(root / _as_spelled(root, Path(file))).resolve() for root in roots]
+    paths = [(root / _path_on_disk(root, Path(file))).resolve() for root in roots]
     inside = [path for path in paths if any(map(path.is_relative_to, roots))]
     there = next(filter(Path.is_file, inside), None)
     if there is None and len(inside) < len(paths):

@@ -45,30 +45,30 @@ def quickly(text: str, key: str) -> Any:
 
 def _entries(text: str, key: str) -> Iterator[dict[str, Any]]:
     before, *lines = text.split("\n")
-    while _says_nothing(before):
+    while _is_blank(before):
         before, *lines = lines or (f"{key}:",)
-    dash = next((found for line in lines if not _says_nothing(line) and (found := _ENTRY.match(line))), None)
+    dash = next((found for line in lines if not _is_blank(line) and (found := _ENTRY.match(line))), None)
     if before.rstrip() != f"{key}:" or dash is None:
         raise _NotSimple
     indent = dash.group(1)
     entry: list[str] = []
     for line in lines:
         starts = line.startswith(f"{indent}- ")
-        if not (starts or line.startswith(f"{indent} ") or _says_nothing(line)):
+        if not (starts or line.startswith(f"{indent} ") or _is_blank(line)):
             raise _NotSimple
-        if starts and any(not _says_nothing(one) for one in entry):
+        if starts and any(not _is_blank(one) for one in entry):
             yield _entry([*entry, ""])
             entry = []
         entry.append(line)
     yield _entry(entry)
 
 
-def _says_nothing(line: str) -> bool:
+def _is_blank(line: str) -> bool:
     return not (said := line.strip()) or said.startswith("#")
 
 
 def _entry(lines: list[str]) -> dict[str, Any]:
-    said = [line for line in lines if not _says_nothing(line)]
+    said = [line for line in lines if not _is_blank(line)]
     begin = _ENTRY.match(said[0])
     if begin is None:
         raise _NotSimple
@@ -77,7 +77,7 @@ def _entry(lines: list[str]) -> dict[str, Any]:
             return _map(_flow(said[0][begin.end() :]))
         return dict(_fields(said, " " * begin.end()))
     except _NotSimple:
-        return _in_full(lines)
+        return _parse_entry(lines)
 
 
 def _map(value: Any) -> dict[str, Any]:
@@ -93,13 +93,13 @@ def _fields(lines: list[str], indent: str) -> Iterator[tuple[str, Any]]:
         if field is None or (number and not line.startswith(indent)):
             raise _NotSimple
         name, quoted, flow, plain = field.groups()
-        names.add(_word(name))
-        yield name, _text(quoted[1:-1]) if quoted else _flow(flow) if flow else _plain(plain.rstrip())
+        names.add(_checked_key(name))
+        yield name, _checked_text(quoted[1:-1]) if quoted else _flow(flow) if flow else _plain(plain.rstrip())
     if len(names) < len(lines):
         raise _NotSimple
 
 
-def _in_full(lines: list[str]) -> dict[str, Any]:
+def _parse_entry(lines: list[str]) -> dict[str, Any]:
     """Parse one complex entry by itself; anchors outside it are unknown."""
     read = parse("\n".join(lines))
     if read.flaws or not isinstance(read.value, list) or len(read.value) != 1:
@@ -117,7 +117,7 @@ def _flow(written: str) -> Any:
         tokens.append(token.groups())
         at = token.end()
     tokens.reverse()
-    value = _taken(tokens)
+    value = _read_value(tokens)
     if tokens:
         raise _NotSimple
     return value
@@ -127,20 +127,20 @@ _Tokens: TypeAlias = list[tuple[str | None, ...]]
 """The last is the next: sign, key, quoted key, quoted text, plain."""
 
 
-def _taken(tokens: _Tokens) -> Any:
+def _read_value(tokens: _Tokens) -> Any:
     sign, _, _, quoted, plain = _next(tokens)
     if quoted:
-        return _text(quoted[1:-1])
+        return _checked_text(quoted[1:-1])
     if plain:
         return _plain(plain.rstrip())
     if sign == "[":
-        return list(_items(tokens, "]", _taken))
+        return list(_read_items(tokens, "]", _read_value))
     if sign == "{":
-        return _once(list(_items(tokens, "}", _pair)))
+        return _unique_keys(list(_read_items(tokens, "}", _read_pair)))
     raise _NotSimple
 
 
-def _items(tokens: _Tokens, end: str, take: Callable[[_Tokens], Item]) -> Iterator[Item]:
+def _read_items(tokens: _Tokens, end: str, take: Callable[[_Tokens], Item]) -> Iterator[Item]:
     while tokens and tokens[-1][0] != end:
         yield take(tokens)
         if not tokens or tokens[-1][0] not in (",", end):
@@ -150,9 +150,9 @@ def _items(tokens: _Tokens, end: str, take: Callable[[_Tokens], Item]) -> Iterat
     _next(tokens)
 
 
-def _pair(tokens: _Tokens) -> tuple[str, Any]:
+def _read_pair(tokens: _Tokens) -> tuple[str, Any]:
     _, key, quoted, *_ = _next(tokens)
-    return key or quoted or "", _taken(tokens)
+    return key or quoted or "", _read_value(tokens)
 
 
 def _next(tokens: _Tokens) -> tuple[str | None, ...]:
@@ -164,30 +164,30 @@ def _next(tokens: _Tokens) -> tuple[str | None, ...]:
 def _json(written: str) -> Any:
     return json.loads(
         written,
-        object_pairs_hook=_once,
+        object_pairs_hook=_unique_keys,
         parse_float=_not_simple,
         parse_int=_not_simple,
         parse_constant=_not_simple,
     )
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = {_word(name): _clean(value) for name, value in pairs}
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = {_checked_key(name): _checked_value(value) for name, value in pairs}
     if len(found) < len(pairs):
         raise _NotSimple
     return found
 
 
-def _word(name: str) -> str:
+def _checked_key(name: str) -> str:
     if not re.fullmatch(_KEY, name) or name.lower() in _OTHER_WORDS:
         raise _NotSimple
     return name
 
 
-def _clean(value: Any) -> Any:
+def _checked_value(value: Any) -> Any:
     if isinstance(value, list):
-        return [_clean(one) for one in value]
-    return _text(value) if isinstance(value, str) else value
+        return [_checked_value(one) for one in value]
+    return _checked_text(value) if isinstance(value, str) else value
 
 
 def _not_simple(_: str) -> Any:
@@ -196,10 +196,10 @@ def _not_simple(_: str) -> Any:
 
 def _plain(text: str) -> Any:
     if text[0].isalpha() and text.lower() not in _OTHER_WORDS:
-        return _text(text)
+        return _checked_text(text)
     if str(_tag(text)) not in TEXT_TAGS:
         raise _NotSimple
-    return _text(text)
+    return _checked_text(text)
 
 
 @lru_cache(maxsize=4096)
@@ -208,7 +208,7 @@ def _tag(text: str) -> str:
     return str(YAML(typ="safe", pure=True).resolver.resolve(ScalarNode, text, (True, False)))
 
 
-def _text(text: str) -> str:
+def _checked_text(text: str) -> str:
     text = text if text.isascii() else unicodedata.normalize("NFC", text)
     if FORBIDDEN.search(text):
         raise _NotSimple

@@ -72,7 +72,7 @@ class Table:
         """The table of these bytes; if `lenient`, faulty rows go to `faults`."""
         if len(content) > TABLE_BYTES_AT_MOST:
             raise _fault(name, None, f"is larger than {TABLE_BYTES_AT_MOST // (1024 * 1024)} MiB: divide it")
-        text, delimiter = _divided(_decoded(name, content))
+        text, delimiter = _split_separator(_decode(name, content))
         lines = _records(name, text, delimiter)
         first, header = next(lines, (1, []))
         columns = _columns(name, first, header)
@@ -120,7 +120,7 @@ def guarded(cell: str) -> str:
     return _FORMULA.sub("'", cell)
 
 
-def _decoded(name: str, content: bytes) -> str:
+def _decode(name: str, content: bytes) -> str:
     wide = content.startswith(_BYTE_ORDER_MARKS) or b"\0" in content[:2]
     encoding = "utf-8-sig"
     if wide:
@@ -132,7 +132,7 @@ def _decoded(name: str, content: bytes) -> str:
         raise _fault(name, line, "is neither UTF-8 nor UTF-16 text: save it as “CSV UTF-8”") from error
 
 
-def _divided(text: str) -> tuple[str, str]:
+def _split_separator(text: str) -> tuple[str, str]:
     """The text and its separator: from a first line `sep=;`, else the most frequent in the header."""
     if told := re.match(r"sep=(.)\r?\n", text):
         return "\n" + text[told.end() :], told[1]

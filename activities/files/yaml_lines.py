@@ -133,10 +133,10 @@ def _compose(text: str) -> Node | None:
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         says = without_quotes(error.problem or error.context or "")
-        raise _Unreadable(f"is not valid YAML: {says}{_way_out(text, line)}", line) from error
+        raise _Unreadable(f"is not valid YAML: {says}{_hint(text, line)}", line) from error
 
 
-def _way_out(text: str, line: int) -> str:
+def _hint(text: str, line: int) -> str:
     """A hint for common mistakes: a sign in a text that means something in YAML."""
     written = next(islice(text.split("\n"), line - 1, None), "")
     if "\t" in written:
@@ -196,13 +196,13 @@ class _Walk:
         try:
             return _PLAIN[tag](str(node.value))
         except KeyError:
-            self._refuse(node, path, f"has the tag {_written_tag(tag)}, which is not supported")
+            self._refuse(node, path, f"has the tag {_readable_tag(tag)}, which is not supported")
         except ValueError:
             self._refuse(node, path, "is not a number that can be read")
         return None
 
     def _text(self, node: ScalarNode, path: FieldPath) -> str:
-        text = unicodedata.normalize("NFC", _paired(str(node.value)))
+        text = unicodedata.normalize("NFC", _join_surrogates(str(node.value)))
         forbidden = list(_forbidden(text, "\t\n"))
         for _, character in forbidden:
             self._refuse(node, path, refusal(character))
@@ -215,11 +215,11 @@ class _Walk:
         return FieldMark(node.start_mark.line + 1 + self.before, node.start_mark.index)
 
 
-def _written_tag(tag: str) -> str:
+def _readable_tag(tag: str) -> str:
     return f"!!{word(tag.removeprefix(_TAG))}" if tag.startswith(_TAG) else f"!{HIDDEN}"
 
 
-def _paired(text: str) -> str:
+def _join_surrogates(text: str) -> str:
     """Joins surrogate pairs, by which JSON escapes characters beyond the first plane."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
 

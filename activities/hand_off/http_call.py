@@ -67,7 +67,7 @@ class _Places:
         self._free = asyncio.Semaphore(CALLS_AT_ONCE)
         self._late = False
 
-    async def taken(self) -> bool:
+    async def acquire(self) -> bool:
         """Take a place; False if none became free in time."""
         try:
             async with asyncio.timeout(0 if self._late else PATIENCE):
@@ -75,7 +75,7 @@ class _Places:
         except TimeoutError:
             return False
 
-    def left(self, seconds: float) -> None:
+    def release(self, seconds: float) -> None:
         """Release a place after a call that took `seconds`."""
         self._late = seconds >= PATIENCE
         self._free.release()
@@ -103,13 +103,13 @@ class HttpTargets:
         """
         host = urlsplit(target.url or "").netloc
         places = self._places.setdefault((target.name, host), _Places())
-        if not await places.taken():
+        if not await places.acquire():
             return _held(target, id, "as many calls as it gets at once wait for its answer")
         began = _now()
         try:
             return await self._call(target, id, payload)
         finally:
-            places.left(_now() - began)
+            places.release(_now() - began)
 
     async def _call(self, target: Target, id: str, payload: Mapping[str, object]) -> HandoffResult:
         body = json.dumps(payload, ensure_ascii=False, separators=(",", ":"))

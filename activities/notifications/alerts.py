@@ -109,7 +109,7 @@ class Credential(StrEnum):
     """The push service's keys for browsers."""
 
 
-_TROUBLES: Final = {
+_CREDENTIAL_INCIDENTS: Final = {
     Credential.OURS: Incident(id="push-credentials", kind="push", title="Push"),
     Credential.APPLE: Incident(id="push-credentials-apple", kind="push", title="Apple (APNs)"),
     Credential.WEB: Incident(id="push-credentials-web", kind="push", title="Web Push"),
@@ -180,7 +180,7 @@ class CredentialsAlarm:
         if known != before:
             # Stored before sending, so that repeated alerts have one key.
             await self._keep(credential, known)
-        if news and await self._on_call.hears(_TROUBLES[credential], news, known.since or now, now):
+        if news and await self._on_call.hears(_CREDENTIAL_INCIDENTS[credential], news, known.since or now, now):
             await self._keep(credential, known.heard(now))
         return news is not None
 

@@ -77,21 +77,21 @@ class SendOnce:
         contents = zip(references, await self._letters.read(references), strict=True)
         known = {one: _read(content, unsent) for one, content in contents}
         due = {one: letter for one, letter in known.items() if _is_due(letter, now)}
-        if not due or not await self._begun(due, unsent, now):
+        if not due or not await self._record_attempt(due, unsent, now):
             return next(iter(known.values())), _not_sent(known.values(), now)
-        return await self._ended(due, now, await send())
+        return await self._record_result(due, now, await send())
 
-    async def _begun(self, due: Mapping[str, OutboundMail], unsent: OutboundMail, now: datetime) -> bool:
+    async def _record_attempt(self, due: Mapping[str, OutboundMail], unsent: OutboundMail, now: datetime) -> bool:
         """Record that they are about to be sent; False if another worker is sending."""
         for reference, letter in due.items():
-            content = _written(letter.tried(now))
+            content = _dumped(letter.tried(now))
             if letter is not unsent:
                 await self._letters.note(reference, content)
             elif not await self._letters.begin(reference, content):
                 return False
         return True
 
-    async def _ended(
+    async def _record_result(
         self, due: Mapping[str, OutboundMail], now: datetime, sent: MessageResult
     ) -> tuple[OutboundMail, MessageResult]:
         """Record the result; a message that may have been accepted keeps its state from before the attempt."""
@@ -112,7 +112,7 @@ class SendOnce:
         """A store failure does not lose the result: at worst the message is sent once more."""
         try:
             for reference, letter in letters.items():
-                await self._letters.note(reference, _written(letter))
+                await self._letters.note(reference, _dumped(letter))
         except StoreFailure as failure:
             activity.logger.error("what became of a letter was not noted", extra={"says": str(failure)})
 
@@ -143,7 +143,7 @@ def _read(content: bytes | None, unsent: OutboundMail) -> OutboundMail:
         return unsent.model_copy(update={"tries": TRIES_AT_MOST})
 
 
-def _written(letter: OutboundMail) -> bytes:
+def _dumped(letter: OutboundMail) -> bytes:
     return letter.model_dump_json().encode()
 
 

@@ -226,24 +226,26 @@ class DeviceSender:
         self, dialect: PushDialect, person: Person, to: PushDevice, message: Message
     ) -> tuple[str, MessageResult]:
         sent = await self._limiter.project.one(
-            lambda: self._places.one(lambda: self._sent(dialect, person, to, message))
+            lambda: self._places.one(lambda: self._send_to_device(dialect, person, to, message))
         )
         return device_hash(to.value), sent
 
-    async def _sent(self, dialect: PushDialect, person: Person, to: PushDevice, message: Message) -> MessageResult:
+    async def _send_to_device(
+        self, dialect: PushDialect, person: Person, to: PushDevice, message: Message
+    ) -> MessageResult:
         device = device_hash(to.value)
         if wait := self._limiter.seconds_to_wait(device, message.key):
             return too_soon(wait)
-        sent = self._judged(device, await dialect.send(to.value, message, to.kind))
+        sent = self._check_project(device, await dialect.send(to.value, message, to.kind))
         self._learn(to.platform, sent.fate)
         if sent.failure:
             level = logging.ERROR if sent.fate in (MessageFate.OTHER_SENDER, MessageFate.MISMATCH) else logging.WARNING
             activity.logger.log(level, "push to device %s: %s, %s", device, sent.fate, sent.failure)
         if sent.fate.dead:
-            await self._bury(person, to, sent)
+            await self._mark_invalid(person, to, sent)
         return sent
 
-    def _judged(self, device: str, sent: MessageResult) -> MessageResult:
+    def _check_project(self, device: str, sent: MessageResult) -> MessageResult:
         """One device of another project is a bad device; many in a row are a wrong deployment."""
         if sent.fate is MessageFate.ACCEPTED:
             self._foreign.clear()
@@ -262,7 +264,7 @@ class DeviceSender:
         if theirs and fate is not MessageFate.UNAUTHORISED:
             self._accepted[theirs] = fate is MessageFate.ACCEPTED
 
-    async def _bury(self, person: Person, device: PushDevice, sent: MessageResult) -> None:
+    async def _mark_invalid(self, person: Person, device: PushDevice, sent: MessageResult) -> None:
         reason = (sent.failure and sent.failure.error_code) or sent.fate.value
         try:
             await self._directory.bury(person, device, reason)

@@ -60,7 +60,8 @@ class PreparedOnboarding:
         if self.people is not None:
             await store.keep_signers(home, digest, self.people)
         texts = {
-            id: str(await store.texts.keep(home, f"{_word(id)}-{digest[:16]}", text)) for id, text in self.texts.items()
+            id: str(await store.texts.keep(home, f"{_text_name(id)}-{digest[:16]}", text))
+            for id, text in self.texts.items()
         }
         content = await self.content.keep(store, home, digest)
         return self.given.replace(
@@ -120,7 +121,7 @@ def _prepared(
     hashes = {name: sha256 for part in content.parts.values() for name, sha256 in part.documents.items()}
     overdue = [part.overdue.faults for part in parts.values() if part.overdue]
     return PreparedOnboarding(
-        given=_given(drafts, parts, policy, _fingerprint(plain.plain, hashes)),
+        given=_onboarding_input(drafts, parts, policy, _fingerprint(plain.plain, hashes)),
         content=content,
         documents={_sha256(pdf): pdf for part in parts.values() if (pdf := _pdf(part)) is not None},
         people=drafts.people,
@@ -130,7 +131,9 @@ def _prepared(
     )
 
 
-def _given(drafts: PartDrafts, parts: Mapping[str, PreparedPart], policy: Policy, digest: str) -> OnboardingInput:
+def _onboarding_input(
+    drafts: PartDrafts, parts: Mapping[str, PreparedPart], policy: Policy, digest: str
+) -> OnboardingInput:
     file = drafts.file
     id = file.id or f"onboarding-{digest[:12]}"
     teams = (one for team in file.teams.values() for one in drafts.checks.team(team))
@@ -255,7 +258,7 @@ def asked(prepared: PreparedPart) -> tuple[str, ...]:
     return (first, *task.colleagues)
 
 
-def _word(id: str) -> str:
+def _text_name(id: str) -> str:
     """An id as a name of stored texts."""
     return id.lower().replace("_", "-")
 
@@ -270,17 +273,19 @@ def _sha256(content: bytes) -> str:
 
 def fingerprint_of(written: PlainFile, documents: LocalDocuments) -> str:
     """As `prepare_onboarding` computes it, also for a file that is no longer valid; `ValueError` if unknown."""
-    hashes = {name: _sha256(documents.read(written.folder, name)) for name in _named(written.plain)}
+    hashes = {name: _sha256(documents.read(written.folder, name)) for name in _named_documents(written.plain)}
     return _fingerprint(written.plain, hashes)
 
 
 def _fingerprint(plain: Mapping[str, Any], hashes: Mapping[str, str]) -> str:
     """Of the file without its id, with documents by hash; templates do not count."""
     own = {key: value for key, value in plain.items() if key != "id"}
-    return launch.fingerprint({**own, "documents": {name: hashes[name] for name in _named(plain) if name in hashes}})
+    return launch.fingerprint(
+        {**own, "documents": {name: hashes[name] for name in _named_documents(plain) if name in hashes}}
+    )
 
 
-def _named(plain: Mapping[str, Any]) -> Iterator[str]:
+def _named_documents(plain: Mapping[str, Any]) -> Iterator[str]:
     """Documents named in the file itself."""
     for agreement in (one for stage in maps(plain, "stages") for one in maps(stage, "agreements")):
         document = agreement.get("document")
@@ -310,8 +315,8 @@ class RestartedPart:
         content = file.plain
         if isinstance(content, dict):
             content = {**self._defaults, **{key: value for key, value in content.items() if key != "id"}}
-            content = self._named(content)
-        return await self._kept(file.saying(content), sources)
+            content = self._with_ids(content)
+        return await self._store_content(file.saying(content), sources)
 
     async def with_signers(self, others: Mapping[str, str], sources: Sources) -> str:
         """Store the content with signers exchanged by id; returns the reference. Idempotent; raises `NoSuchSigner`."""
@@ -321,12 +326,12 @@ class RestartedPart:
         for old, new in wanted.items():
             if old not in ids and new not in ids:
                 raise NoSuchSigner(f"{old} is no signer of it: {', '.join(ids) or 'it has none'}")
-        signers = [_exchanged(entry, wanted.get(id)) for id, entry in known]
+        signers = [_with_new_signer(entry, wanted.get(id)) for id, entry in known]
         documents = await self.before.read_documents(self.store)
-        kept = self.before.model_copy(update={"file": self._named({**self.before.file, "signers": signers})})
-        return await self._kept(kept.plain(self.home.id), replace(sources, documents=documents))
+        kept = self.before.model_copy(update={"file": self._with_ids({**self.before.file, "signers": signers})})
+        return await self._store_content(kept.plain(self.home.id), replace(sources, documents=documents))
 
-    def _named(self, file: dict[str, Any]) -> dict[str, Any]:
+    def _with_ids(self, file: dict[str, Any]) -> dict[str, Any]:
         """With ids in place of the onboarding's words."""
         return self.before.words.in_file(file) if self.before.words else file
 
@@ -339,7 +344,7 @@ class RestartedPart:
         entries = self.before.file.get("signers") or ()
         return [(_id_of(one, place, secret), one) for place, one in enumerate(entries, start=1)]
 
-    async def _kept(self, file: PlainFile, sources: Sources) -> str:
+    async def _store_content(self, file: PlainFile, sources: Sources) -> str:
         part = await sources.prepare(self.what, file)
         if part.overdue is not None:
             raise part.overdue
@@ -363,5 +368,5 @@ def _at_position(word: str, ids: Sequence[str]) -> str:
     return ids[position - 1] if position and position <= len(ids) else word
 
 
-def _exchanged(entry: Mapping[str, Any], new: str | None) -> Mapping[str, Any]:
+def _with_new_signer(entry: Mapping[str, Any], new: str | None) -> Mapping[str, Any]:
     return entry if new is None else {**{key: entry[key] for key in ("order", "role") if key in entry}, "person": new}

@@ -97,25 +97,25 @@ class PartDrafts:
             drafts.append(
                 self._notice(plan, entry, place) if what is PartKind.NOTICE else self._part(plan, entry, place)
             )
-        except _Wrong as wrong:
+        except _PartFault as wrong:
             self.wrong.append(place.file.faults([((*place.path, *wrong.at), wrong.says)]))
 
     def _id(self, what: PartKind, entry: Any) -> str:
         given = entry.id if isinstance(entry, NoticeEntry) else entry.get("id")
         id = f"{what}-{self._counts[what]}" if given is None else given
         if not isinstance(id, str) or not re.fullmatch(SHORT_ID, id):
-            raise _Wrong(("id",), f"must be 1-{ID_AT_MOST} characters of A-Z a-z 0-9 _ -")
+            raise _PartFault(("id",), f"must be 1-{ID_AT_MOST} characters of A-Z a-z 0-9 _ -")
         if id in self._ids:
-            raise _Wrong(("id",), f"{id} is the id of another part")
+            raise _PartFault(("id",), f"{id} is the id of another part")
         self._ids.add(id)
         return id
 
     def _notice(self, plan: PartPlan, entry: NoticeEntry, place: TemplatePosition) -> PartDraft:
-        people = self._told(entry.to)
+        people = self._recipients(entry.to)
         news = plan.replace(title=f"news for {entry.to}", team=entry.to, asked=people)
         return PartDraft(news, place, text=entry.text)
 
-    def _told(self, word: str) -> tuple[str, ...]:
+    def _recipients(self, word: str) -> tuple[str, ...]:
         if word == CUSTOMER:
             return (self.customer_id,)
         if word == OWNER:
@@ -126,7 +126,7 @@ class PartDrafts:
         try:
             return self.file.people_of(str(word))
         except ValueError as unknown:
-            raise _Wrong((at,), str(unknown)) from None
+            raise _PartFault((at,), str(unknown)) from None
 
     @property
     def customer_id(self) -> str:
@@ -153,7 +153,7 @@ class PartDrafts:
     def _part(self, plan: PartPlan, entry: dict[str, Any], place: TemplatePosition) -> PartDraft:
         for key in _OURS.keys() & entry.keys():
             if _OURS[key] is not plan.what:
-                raise _Wrong((key,), f"is for a {_OURS[key]}, not for {_an(plan.what)}")
+                raise _PartFault((key,), f"is for a {_OURS[key]}, not for {_with_article(plan.what)}")
         own = {key: value for key, value in entry.items() if key not in ("id", *_OURS)}
         match plan.what:
             case PartKind.AGREEMENT:
@@ -190,12 +190,12 @@ class PartDrafts:
     def _task(self, own: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
         who = own.get("who")
         if "team" in entry and who is not None:
-            raise _Wrong(("team",), "and who say the same: only one of them can be given")
+            raise _PartFault(("team",), "and who say the same: only one of them can be given")
         if "team" in entry:
             id = self._team(entry["team"], "team")
             who = {"group": id} if id in self.checks.groups else {"person": id}
         if who is None:
-            raise _Wrong(
+            raise _PartFault(
                 (), f"needs team: one of {', '.join(self.file.teams) or 'teams, which the file does not have'}"
             )
         owner = self.deputy if who == {"person": self.file.owner} else self.file.owner
@@ -215,23 +215,25 @@ class PartDrafts:
             if isinstance(who, dict) and who.keys() & {"person", "email"} and who.items() <= one.items():
                 return place
         known = [CUSTOMER, *(str(one.get("person") or one["email"]) for one in self.contacts_plain)]
-        raise _Wrong(("who",), f"must be the customer or one of customer.colleagues: {', '.join(dict.fromkeys(known))}")
+        raise _PartFault(
+            ("who",), f"must be the customer or one of customer.colleagues: {', '.join(dict.fromkeys(known))}"
+        )
 
     def _step(self, own: dict[str, Any], entry: dict[str, Any], asked: int) -> dict[str, Any]:
         """The task file of a step for the contact at index `asked`."""
         step = {"kind": CUSTOMER_STEP, "owner": self.file.owner, **own, "who": self.contacts_plain[asked]}
         if "delegate" in entry and "colleagues" in own:
-            raise _Wrong(("colleagues",), "and delegate say the same: only one of them can be given")
+            raise _PartFault(("colleagues",), "and delegate say the same: only one of them can be given")
         if self._flag(entry, "delegate"):
             if not self.file.customer.colleagues:
-                raise _Wrong(("delegate",), "needs customer.colleagues: only they can be given it")
+                raise _PartFault(("delegate",), "needs customer.colleagues: only they can be given it")
             step["colleagues"] = [one for place, one in enumerate(self.contacts_plain) if place != asked]
         return step
 
     def _flag(self, entry: dict[str, Any], name: str) -> bool:
         value = entry.get(name, False)
         if not isinstance(value, bool):
-            raise _Wrong((name,), "must be true or false")
+            raise _PartFault((name,), "must be true or false")
         return value
 
     @property
@@ -239,11 +241,11 @@ class PartDrafts:
         return _plain(self.file.customer)
 
 
-def _an(what: PartKind) -> str:
+def _with_article(what: PartKind) -> str:
     return f"an {what}" if what is PartKind.AGREEMENT else f"a {what}"
 
 
-class _Wrong(Exception):
+class _PartFault(Exception):
     def __init__(self, at: FieldPath, says: str) -> None:
         super().__init__(says)
         self.at = at

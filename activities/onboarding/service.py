@@ -30,7 +30,7 @@ from activities.records.user_texts import DAMAGED, ERASED, words_of
 from activities.signature.intake import PreparedRequest
 from activities.temporal import executions as runs
 from activities.temporal.clock import moved_on
-from activities.temporal.commands import ANSWERS_WITHIN, offer, wish
+from activities.temporal.commands import ANSWERS_WITHIN, send_command, try_command
 from activities.temporal.failures import failing_as_application_errors, passing_failure
 from workflows import names
 from workflows.follow_up.notification_types import NotificationType
@@ -239,7 +239,7 @@ class OnboardingPartsService(OnboardingParts):
     async def _subscribe(self, order: PartsToStart, workflow_id: str) -> PartSeen | None:
         """Subscribe the onboarding to a part that already existed; how it ended, if it has."""
         wanted = Subscription(actor=_BY, workflow=order.workflow_id)
-        if says := await offer(self.client, workflow_id, wanted, order.onboarding):
+        if says := await try_command(self.client, workflow_id, wanted, order.onboarding):
             activity.logger.warning("part not subscribed to", extra={"workflow": workflow_id, "says": says})
         return await self._look_at(workflow_id)
 
@@ -279,7 +279,7 @@ class OnboardingPartsService(OnboardingParts):
             return
         if found.status.broken_off and isinstance(wanted, Cancellation):
             await end_terminated(self.client, self.store, workflow_id, wanted, self.now())
-        elif says := await wish(self.client, workflow_id, wanted, _BY):
+        elif says := await send_command(self.client, workflow_id, wanted, _BY):
             activity.logger.info("part not ended", extra={"workflow": workflow_id, "says": says})
 
     async def _end_forgotten(self, order: PartsToStart, part: PartToStart, wanted: Cancellation) -> None:

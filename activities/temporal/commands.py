@@ -21,50 +21,52 @@ class _Unanswered(Exception):
     """The workflow is open, but no worker answers."""
 
 
-class _StandsStill(_Unanswered):
+class _PausedWorkflow(_Unanswered):
     """The workflow is paused and answers only after it is resumed; it must not delay others."""
 
 
-async def wish(
+async def send_command(
     client: Client, workflow_id: str, wanted: AnyCommand, op: str, *, within: timedelta = ANSWERS_WITHIN
 ) -> str | None:
     """Send a command, once for each `op`; None if accepted or the workflow has closed, else why it was rejected.
     Without an answer `within` the time, a `Cancellation` cancels the run, which may take as long again. Raises a
     retryable `ApplicationError` if Temporal is unreachable, or another command gets no answer.
     """
-    return await _wished(client, workflow_id, wanted, op, within) or None
+    return await _send_or_cancel(client, workflow_id, wanted, op, within) or None
 
 
-async def taken(client: Client, workflow_id: str, wanted: AnyCommand, op: str) -> bool | None:
-    """Like `wish`: whether it was accepted, None if the workflow has closed."""
-    says = await _wished(client, workflow_id, wanted, op, ANSWERS_WITHIN)
+async def send_if_open(client: Client, workflow_id: str, wanted: AnyCommand, op: str) -> bool | None:
+    """Like `send_command`: whether it was accepted, None if the workflow has closed."""
+    says = await _send_or_cancel(client, workflow_id, wanted, op, ANSWERS_WITHIN)
     return None if says == _NOBODY else says is None
 
 
-async def _wished(client: Client, workflow_id: str, wanted: AnyCommand, op: str, within: timedelta) -> str | None:
+async def _send_or_cancel(
+    client: Client, workflow_id: str, wanted: AnyCommand, op: str, within: timedelta
+) -> str | None:
     with failing_as_application_errors():
         try:
-            return await _sent(client, workflow_id, wanted, op, within)
+            return await _send(client, workflow_id, wanted, op, within)
         except _Unanswered as silent:
             if isinstance(wanted, Cancellation):
-                await _cancelled(client, workflow_id, wanted, within)
+                await _cancel(client, workflow_id, wanted, within)
                 return None
             # Work that is done by then must not end as cancelled, nor stay open.
-            if isinstance(silent, _StandsStill) and not isinstance(wanted, Done):
+            if isinstance(silent, _PausedWorkflow) and not isinstance(wanted, Done):
                 return str(silent)
             raise passing_failure(Code.UNREACHABLE, str(silent)) from None
 
 
-async def offer(client: Client, workflow_id: str, wanted: AnyCommand, op: str) -> str | None:
-    """Like `wish` for an optional command: a missing answer is a reason too."""
+async def try_command(client: Client, workflow_id: str, wanted: AnyCommand, op: str) -> str | None:
+    """Like `send_command` for an optional command: a missing answer is a reason too."""
     with failing_as_application_errors():
         try:
-            return await _sent(client, workflow_id, wanted, op, ANSWERS_WITHIN) or None
+            return await _send(client, workflow_id, wanted, op, ANSWERS_WITHIN) or None
         except _Unanswered as silent:
             return str(silent)
 
 
-async def _sent(client: Client, workflow_id: str, wanted: AnyCommand, op: str, within: timedelta) -> str | None:
+async def _send(client: Client, workflow_id: str, wanted: AnyCommand, op: str, within: timedelta) -> str | None:
     handle, word = client.get_workflow_handle(workflow_id), UPDATES[type(wanted)]
     try:
         await answered(lambda: handle.execute_update(word, wanted, id=f"{word}-{op}"), within)
@@ -74,16 +76,16 @@ async def _sent(client: Client, workflow_id: str, wanted: AnyCommand, op: str, w
         raise _Unanswered("no worker answers") from None
     except RPCError as error:
         if about_a_pause(error):
-            raise _StandsStill("it is paused in Temporal") from None
+            raise _PausedWorkflow("it is paused in Temporal") from None
         if about_its_task(error):
-            raise _StandsStill("its workflow task fails") from None
+            raise _PausedWorkflow("its workflow task fails") from None
         if not about_the_workflow(error):
             raise
         return _NOBODY
     return None
 
 
-async def _cancelled(client: Client, workflow_id: str, wanted: Cancellation, within: timedelta) -> None:
+async def _cancel(client: Client, workflow_id: str, wanted: Cancellation, within: timedelta) -> None:
     """Cancel the run, unless it has closed."""
     # The server stores the reason unencrypted: no personal data in it.
     said = wanted if client.data_converter.payload_codec is None else wanted.replace(reason="")

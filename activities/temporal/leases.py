@@ -61,7 +61,7 @@ class Lease:
         heard = began - max(0.0, (datetime.now(UTC) - info.started_time).total_seconds())
         allowed = (info.start_to_close_timeout or _FOR_EVER).total_seconds()
         client, token = activity.client(), info.task_token
-        return cls(lambda: _heard(client, token), life, heard, began + allowed).still_ours
+        return cls(lambda: _heartbeat(client, token), life, heard, began + allowed).still_ours
 
     async def still_ours(self) -> None:
         """Asks the server after a third of the lease's life."""
@@ -81,7 +81,7 @@ class Lease:
             raise passing_failure(Code.UNREACHABLE, "the time of this attempt is over")
 
 
-async def _heard(client: Client, token: bytes) -> None:
+async def _heartbeat(client: Client, token: bytes) -> None:
     request = RecordActivityTaskHeartbeatRequest(
         namespace=client.namespace, task_token=token, identity=client.service_client.config.identity
     )
@@ -138,7 +138,7 @@ class Turns:
                     return
                 results[number] = await call(item)
 
-        await self._to_the_end([asyncio.create_task(take_turns()) for _ in items[: self._pace.at_once]])
+        await self._await_all([asyncio.create_task(take_turns()) for _ in items[: self._pace.at_once]])
         left = [item for number, item in enumerate(items) if number not in results]
         return TurnResults([results[number] for number in sorted(results)], left)
 
@@ -146,7 +146,7 @@ class Turns:
         ending = activity.in_activity() and activity.is_worker_shutdown()
         return self.stopped or ending or self._clock() >= closes
 
-    async def _to_the_end(self, crew: list[asyncio.Task[None]]) -> None:
+    async def _await_all(self, crew: list[asyncio.Task[None]]) -> None:
         if not crew:
             return
         done, late = await asyncio.wait(crew, timeout=self._pace.end)

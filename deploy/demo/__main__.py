@@ -18,12 +18,12 @@ def main() -> int:
     logs.configure("error")
     options = _parser().parse_args()
     with in_one_line("countersign demo"):
-        told = asyncio.run(_told(keep=options.keep, quiet=options.json))
+        told = asyncio.run(_play_demo(keep=options.keep, quiet=options.json))
     print_answer(told, verdict(told), as_json=options.json)
     return Exit.DONE if told.ok else Exit.REFUSED
 
 
-async def _told(*, keep: bool, quiet: bool) -> DemoTold:
+async def _play_demo(*, keep: bool, quiet: bool) -> DemoTold:
     """SIGTERM cancels it like Ctrl-C: an exception while a process starts would leave that running."""
     story = asyncio.ensure_future(run(keep=keep, quiet=quiet))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, story.cancel)

@@ -130,7 +130,7 @@ async def run(*, keep: bool, quiet: bool) -> DemoTold:
     folder = await asyncio.to_thread(fresh)
     async with planned(folder, LOOPBACK, looks_of(os.environ)) as stack, stack.up(report.say):
         async with _scene(folder) as scene:
-            steps = [step async for step in _told(scene, report)]
+            steps = [step async for step in _play_all(scene, report)]
             told = DemoTold(ok=all(s.seen for s in steps), seconds=round(monotonic() - began, 1), steps=tuple(steps))
             for failure in stack.failures:
                 report.say(str(failure))
@@ -149,13 +149,13 @@ async def _scene(folder: Path) -> AsyncIterator[Scene]:
         yield scene
 
 
-async def _told(scene: Scene, report: StoryReport) -> AsyncIterator[StepTold]:
+async def _play_all(scene: Scene, report: StoryReport) -> AsyncIterator[StepTold]:
     """Each step's result; ends after the first failure."""
     story_goes_on = True
     for step in STORY:
         if story_goes_on:
             with report.going_on(step.name):
-                told = await _played(step, scene)
+                told = await _play(step, scene)
             report.step(told)
             story_goes_on = told.seen
         else:
@@ -163,7 +163,7 @@ async def _told(scene: Scene, report: StoryReport) -> AsyncIterator[StepTold]:
         yield told
 
 
-async def _played(step: StoryStep, scene: Scene) -> StepTold:
+async def _play(step: StoryStep, scene: Scene) -> StepTold:
     try:
         says = await step.play(scene)
     except (Refusal, ServiceFailure) as failure:

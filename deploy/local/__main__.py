@@ -45,7 +45,7 @@ async def serve(data: Path, host: str, *, as_json: bool) -> None:
     """The stack on the folder `data` until a signal; raises `StackFailure`."""
     say = _silent if as_json else _say
     async with planned(data, host, os.environ) as stack:
-        life = asyncio.create_task(_live(stack, say, as_json=as_json))
+        life = asyncio.create_task(_run_until_end(stack, say, as_json=as_json))
         # Ending the processes is outside this task: a second Ctrl-C does not interrupt it.
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, life.cancel)
@@ -54,13 +54,13 @@ async def serve(data: Path, host: str, *, as_json: bool) -> None:
         say("ending worker, receiver, sandbox, Temporal server …")
 
 
-async def _live(stack: RunningStack, say: Say, *, as_json: bool) -> None:
+async def _run_until_end(stack: RunningStack, say: Say, *, as_json: bool) -> None:
     async with stack.up(say):
-        _tell(stack.plan, as_json=as_json)
+        _print_addresses(stack.plan, as_json=as_json)
         raise await stack.until_one_ends(say)
 
 
-def _tell(stack: Stack, *, as_json: bool) -> None:
+def _print_addresses(stack: Stack, *, as_json: bool) -> None:
     if as_json:
         _say(json.dumps({name: told for name, told in stack.addresses.items() if name != "env"}))
         return

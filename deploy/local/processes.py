@@ -54,7 +54,7 @@ class RunningProgram:
         log = logs / f"{program.name}.log"
         if program.ready_file:
             program.ready_file.unlink(missing_ok=True)
-        with _opened(log) as stream:
+        with _open_log(log) as stream:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-I", "-S", str(_LAUNCHER), str(os.getpid()), *program.command),
                 env=dict(program.environment),
@@ -74,7 +74,7 @@ class RunningProgram:
                         raise self.failure()
                     await asyncio.sleep(_GLANCE)
         except TimeoutError:
-            raise StackFailure(f"{self.program.title} was not ready within {within:.0f} s{self._see_log()}") from None
+            raise StackFailure(f"{self.program.title} was not ready within {within:.0f} s{self._log_tail()}") from None
 
     async def ended(self) -> StackFailure:
         """Wait until it ends by itself."""
@@ -83,7 +83,7 @@ class RunningProgram:
 
     def failure(self) -> StackFailure:
         """That it ended by itself, with the last lines of its log."""
-        return StackFailure(f"{self.program.title} ended by itself ({self.ending}){self._see_log()}")
+        return StackFailure(f"{self.program.title} ended by itself ({self.ending}){self._log_tail()}")
 
     async def stop(self) -> None:
         """SIGTERM, and SIGKILL after its grace."""
@@ -115,14 +115,14 @@ class RunningProgram:
         code = self._process.returncode or 0
         return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
-    def _see_log(self) -> str:
+    def _log_tail(self) -> str:
         with suppress(OSError):
             if last := self.log.read_text(errors="replace").splitlines()[-_LOG_TAIL:]:
                 return "\n  ".join([f"; the end of {self.log}:", *(line[:300] for line in last)])
         return f"; see {self.log}"
 
 
-def _opened(log: Path) -> BinaryIO:
+def _open_log(log: Path) -> BinaryIO:
     log.parent.mkdir(parents=True, exist_ok=True)
     return log.open("ab")
 

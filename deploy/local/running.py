@@ -32,7 +32,7 @@ async def make_current(binary: str, address: str, environment: Mapping[str, str]
     try:
         async with asyncio.timeout(_CURRENT_WITHIN):
             while True:
-                code, says = await _told(command, environment)
+                code, says = await _run_command(command, environment)
                 if code == 0:
                     return f"{deployment} {build_id}"
                 await asyncio.sleep(_PAUSE)
@@ -40,7 +40,7 @@ async def make_current(binary: str, address: str, environment: Mapping[str, str]
         raise StackFailure(f"{deployment} {build_id} could not be made the current version: {says}") from None
 
 
-async def _told(command: tuple[str, ...], environment: Mapping[str, str]) -> tuple[int, str]:
+async def _run_command(command: tuple[str, ...], environment: Mapping[str, str]) -> tuple[int, str]:
     process = await asyncio.create_subprocess_exec(
         *command,
         env=dict(environment),
@@ -90,7 +90,7 @@ class RunningStack:
         """
         revivals: deque[float] = deque(maxlen=REVIVED_AT_MOST)
         while True:
-            ended = await self._one_that_ends()
+            ended = await self._next_ended()
             often = len(revivals) == REVIVED_AT_MOST and self._clock() - revivals[0] < _STOP_WITHIN
             if say is None or not ended.program.revived or often:
                 return ended.failure()
@@ -99,7 +99,7 @@ class RunningStack:
             self._started.remove(ended)
             await self._start(ended.program, say)
 
-    async def _one_that_ends(self) -> RunningProgram:
+    async def _next_ended(self) -> RunningProgram:
         ends = {asyncio.ensure_future(program.ended()): program for program in self._started}
         try:
             done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)

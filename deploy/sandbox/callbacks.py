@@ -97,16 +97,16 @@ class Callbacks:
                 self._held.append((event, delivery))
             case ArmedFault(fault=FaultKind.DELAY):
                 later = self._settings.clock() + (DEFAULT_DELAY if fault.delay is None else fault.delay)
-                self._schedule.at(later, lambda: self._spawn(self._go_out(event, delivery, fault)))
+                self._schedule.at(later, lambda: self._spawn(self._send(event, delivery, fault)))
             case _:
-                await self._go_out(event, delivery, fault)
+                await self._send(event, delivery, fault)
 
     def _give_up(self, event: CoreEvent, delivery: EventDelivery, why: str, fault: FaultKind | None = None) -> None:
         delivery.due = None
         self._memory.events.save(event)
         self._write(event, delivery, status=None, error=why, fault=fault)
 
-    async def _go_out(self, event: CoreEvent, delivery: EventDelivery, fault: ArmedFault | None) -> None:
+    async def _send(self, event: CoreEvent, delivery: EventDelivery, fault: ArmedFault | None) -> None:
         async with self._lanes:
             await self._attempt(event, delivery, fault)
             if fault and fault.fault is FaultKind.DUPLICATE:
@@ -122,7 +122,7 @@ class Callbacks:
             return
         delivery.attempts += 1
         status, error = await self._post(delivery.url, self._body(event, document, fault))
-        self._settle(event, delivery, status)
+        self._record_result(event, delivery, status)
         self._write(event, delivery, status=status, error=error, fault=fault.fault if fault else None)
 
     async def _post(self, url: str, body: Json) -> tuple[int | None, str | None]:
@@ -136,7 +136,7 @@ class Callbacks:
             return None, type(trouble).__name__
         return answer.status_code, None
 
-    def _settle(self, event: CoreEvent, delivery: EventDelivery, status: int | None) -> None:
+    def _record_result(self, event: CoreEvent, delivery: EventDelivery, status: int | None) -> None:
         now = self._settings.clock()
         event.callback_status_code = status
         again = status is None or status == 500

@@ -296,7 +296,7 @@ class Front:
             caught.append(message)
 
         await self._app(scope, receive, send)
-        return _gathered(caught)
+        return _answer_of(caught)
 
     def _record(self, visit: RecordedVisit, fault: ArmedFault | None, answer: SandboxAnswer | None) -> None:
         unrecorded = visit.path == "/" or visit.path.startswith(UNRECORDED)
@@ -311,12 +311,12 @@ class Front:
             query=visit.query,
             status=answer.status if answer and answered else None,
             fault=fault.fault.value if fault else None,
-            headers=_told(visit.headers),
+            headers=_kept_headers(visit.headers),
             body=_recorded(visit),
         )
 
 
-def _gathered(caught: list[Message]) -> SandboxAnswer:
+def _answer_of(caught: list[Message]) -> SandboxAnswer:
     start = next(message for message in caught if message["type"] == "http.response.start")
     headers = tuple((name, value) for name, value in start["headers"] if name != b"content-length")
     body = b"".join(message.get("body", b"") for message in caught if message["type"] == "http.response.body")
@@ -326,7 +326,7 @@ def _gathered(caught: list[Message]) -> SandboxAnswer:
     return answer.with_headers((b"x-content-type-options", b"nosniff"), *(hardening if is_page else ()))
 
 
-def _told(headers: dict[str, str]) -> dict[str, str]:
+def _kept_headers(headers: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in headers.items() if name in TOLD_HEADERS or name.startswith(TOLD_PREFIXES)}
 
 

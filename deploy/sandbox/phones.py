@@ -117,7 +117,7 @@ class PhoneNetwork:
 
     def receive(self, person: str, message: Json) -> Push:
         """Deliver an FCM message."""
-        shown = _shown(message)
+        shown = _visible_text(message)
         data = {**message.get("data", {}), **message.get("android", {}).get("data", {})}
         link = message.get("webpush", {}).get("fcm_options", {}).get("link") or data.get("link")
         push = Push(
@@ -183,7 +183,7 @@ def remaining(pushes: Iterable[Push]) -> list[Push]:
     return list(screen.values())
 
 
-def _shown(message: Json) -> Json | None:
+def _visible_text(message: Json) -> Json | None:
     blocks = (
         message.get("notification"),
         message.get("android", {}).get("notification"),

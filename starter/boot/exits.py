@@ -35,8 +35,8 @@ def run(
     traceback in the log at debug, or as an error for a `service`. SIGTERM ends a `service`, or anything
     `until_stopped`, with code 0.
     """
-    _speak_utf8()
-    signal.signal(signal.SIGTERM, _end_well if service or until_stopped else _terminate)
+    _use_utf8()
+    signal.signal(signal.SIGTERM, _end_with_success if service or until_stopped else _terminate)
     code = _code_of(main, refusals, usage, logging.ERROR if service else logging.DEBUG)
     leave(_flushed(code))
 
@@ -50,7 +50,7 @@ def leave(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _speak_utf8() -> None:
+def _use_utf8() -> None:
     """The locale of a cron job or an old system may lack the letters of names and tables."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper) and stream.encoding.casefold() != "utf-8":
@@ -61,7 +61,7 @@ def _terminate(number: int, frame: FrameType | None) -> NoReturn:
     raise Terminated(Exit.TERMINATED)
 
 
-def _end_well(number: int, frame: FrameType | None) -> NoReturn:
+def _end_with_success(number: int, frame: FrameType | None) -> NoReturn:
     raise Terminated(Exit.DONE)
 
 
@@ -81,7 +81,7 @@ def _code_of(
     except BrokenPipeError:
         return Exit.BROKEN_PIPE
     except Exception as error:
-        return _explained(_alone(error), refusals, usage, trace_level)
+        return _report_error(_single_error(error), refusals, usage, trace_level)
     return result if isinstance(result, int) else Exit.DONE
 
 
@@ -92,14 +92,14 @@ def _system_exit(ending: SystemExit) -> int:
     return Exit.REFUSED
 
 
-def _alone(error: Exception) -> Exception:
+def _single_error(error: Exception) -> Exception:
     """The only error inside a task group's."""
     while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     return error
 
 
-def _explained(error: Exception, refusals: Refusals, usage: tuple[type[Exception], ...], trace_level: int) -> int:
+def _report_error(error: Exception, refusals: Refusals, usage: tuple[type[Exception], ...], trace_level: int) -> int:
     if isinstance(error, usage):
         return Exit.USAGE
     if isinstance(error, OSError) and error.errno in _FULL:

@@ -59,7 +59,7 @@ def gather(environment: Mapping[str, str], known: Collection[str], secret: Colle
     merged = _with_defaults(given, dev.env if dev else {})
     temporal, otel = _named("TEMPORAL_", merged), _named("OTEL_", given)
     surroundings = Surroundings(temporal, otel, dev, "" if dev or faults else _passed_over(given))
-    return Variables(_ours(merged, known, secret, faults), surroundings, tuple(faults))
+    return Variables(_read_ours(merged, known, secret, faults), surroundings, tuple(faults))
 
 
 def _named(prefix: str, variables: Mapping[str, str]) -> dict[str, str]:
@@ -128,7 +128,7 @@ def _with_defaults(given: Mapping[str, str], defaults: Mapping[str, str]) -> dic
     return {name: text for name, text in defaults.items() if name.removesuffix(_FILE) not in said} | dict(given)
 
 
-def _ours(
+def _read_ours(
     merged: Mapping[str, str], known: Collection[str], secret: Collection[str], faults: list[str]
 ) -> dict[str, str]:
     ours: dict[str, str] = {}

@@ -373,11 +373,11 @@ def load(*needs: Need, environment: Mapping[str, str] | None = None) -> Settings
     lines = tuple(_missing_lines(needs, settings, but=malformed))
     faults = (*variables.faults, *wrong.values(), *lines)
     if faults:
-        raise SettingsError(faults, way_out=_way_out(variables))
+        raise SettingsError(faults, way_out=_stack_hint(variables))
     return settings
 
 
-def _way_out(variables: Variables) -> str:
+def _stack_hint(variables: Variables) -> str:
     if passed_over := variables.surroundings.passed_over:
         return passed_over
     return "" if variables.ours or variables.faults else _NO_STACK
@@ -449,7 +449,7 @@ def _missing_lines(needs: tuple[Need, ...], settings: Settings, but: Collection[
 
 def _line(fault: ErrorDetails) -> str:
     name = next(name for name in _prefixes(fault["loc"]) if name in dict(named_fields()))
-    return f"{PREFIX}{name}: {_says(fault)}"
+    return f"{PREFIX}{name}: {_fault_text(fault)}"
 
 
 def _prefixes(loc: tuple[int | str, ...]) -> Iterator[str]:
@@ -457,7 +457,7 @@ def _prefixes(loc: tuple[int | str, ...]) -> Iterator[str]:
     return ("_".join(words[:length]) for length in range(len(words), 0, -1))
 
 
-def _says(fault: ErrorDetails) -> str:
+def _fault_text(fault: ErrorDetails) -> str:
     match fault["type"]:
         case "int_parsing" | "int_from_float":
             return "must be a whole number"

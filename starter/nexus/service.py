@@ -55,7 +55,7 @@ from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from activities.signature.intake import RequestFile, prepare_request
 from activities.temporal import executions
-from activities.temporal.commands import wish
+from activities.temporal.commands import send_command
 from activities.temporal.executions import RunStatus
 from starter.nexus.contract import Cancel, RequestFields, RequestStanding, Settlement
 from starter.queries import lookup
@@ -97,7 +97,7 @@ _KINDS_OF_FAULTS: Final = (
 def read(content: dict[str, Any]) -> tuple[PlainFile, KeptDocuments]:
     """The request file and its document; `FileFaults` for fields that no operation may have."""
     document, pdf = content.get("document"), b""
-    faults = list(_foreign(content))
+    faults = list(_unsupported_fields(content))
     if isinstance(document, dict) and "pdf" in document:
         try:
             pdf = _pdf(document["pdf"])
@@ -113,14 +113,14 @@ def own_faults(faults: FileFaults) -> str:
     """Faults of the request itself, a line each; empty if they are faults of our own files. Without values of the
     request or of our files: the caller's history keeps the text, and must not tell who is in the directory.
     """
-    own = list(dict.fromkeys(map(_told, (one for one in faults.faults if one.file == NAME))))
+    own = list(dict.fromkeys(map(_caller_line, (one for one in faults.faults if one.file == NAME))))
     more = len(own) - TOLD_AT_MOST
     return "\n".join([*own[:TOLD_AT_MOST], *([f"and {more:,} more"] if more > 0 else [])])
 
 
-def _told(fault: Fault) -> str:
+def _caller_line(fault: Fault) -> str:
     ours = takewhile(lambda step: step.partition("[")[0] in _fields(), fault.path.split("."))
-    return f"{'.'.join(ours) or NAME}: {_fixed(fault.says)}"
+    return f"{'.'.join(ours) or NAME}: {_without_values(fault.says)}"
 
 
 @cache
@@ -132,7 +132,7 @@ def _fields() -> frozenset[str]:
     }
 
 
-def _fixed(says: str) -> str:
+def _without_values(says: str) -> str:
     """The sentence if it has no value in it, else a word for the kind of fault."""
     if _WITHOUT_VALUES.fullmatch(says):
         return says
@@ -143,7 +143,7 @@ def _plain(content: dict[str, Any]) -> PlainFile:
     return PlainFile(NAME, Path(), Parsed(content, {}, ()))
 
 
-def _foreign(content: dict[str, Any]) -> Iterator[tuple[FieldPath, str]]:
+def _unsupported_fields(content: dict[str, Any]) -> Iterator[tuple[FieldPath, str]]:
     document, policy = content.get("document"), content.get("policy")
     if isinstance(document, dict) and "file" in document:
         yield ("document", "file"), "no file comes with an operation: give its bytes as pdf, or a template"
@@ -181,7 +181,7 @@ _SETTLEMENT: Final = TypeAdapter(Settlement)
 _CALLER_LEFT: Final = "the workflow that asked for it cancelled the operation"
 _BROKEN_OFF: Final = "id: the workflow of this request was broken off, and nobody goes on with it"
 _TOO_OLD: Final = "id: this request has ended, and its record is of a time in which how was not kept for an operation"
-_AWAY: Final = (RPCError, StoreFailure, DirectoryFailure, ApplicationError, RuntimeError, OSError)
+_UNAVAILABLE_ERRORS: Final = (RPCError, StoreFailure, DirectoryFailure, ApplicationError, RuntimeError, OSError)
 _LOGGER: Final = structlog.get_logger("countersign.nexus")
 
 
@@ -213,14 +213,14 @@ class SignaturesHandler:
 
     @sync_operation
     async def show(self, ctx: StartOperationContext, input: Any) -> RequestStanding:
-        with told_to_the_caller():
-            return of_shown(await self._shown(await self.ours(taken(_ID, input))))
+        with errors_for_the_caller():
+            return of_shown(await self._shown(await self.ours(validated_input(_ID, input))))
 
     @sync_operation
     async def cancel(self, ctx: StartOperationContext, input: Any) -> RequestStanding:
         """End a request of this endpoint; CONFLICT if it has ended."""
-        with told_to_the_caller():
-            wanted = taken(_CANCEL, input)
+        with errors_for_the_caller():
+            wanted = validated_input(_CANCEL, input)
             if why := reason_fault(wanted.reason, "what is given") or (
                 "is missing" if not wanted.reason.strip() else ""
             ):
@@ -246,7 +246,7 @@ class SignaturesHandler:
     async def end(self, what: WorkflowName, reason: str, op: str) -> str | None:
         """End it, once for each `op`; the reason if it is too late."""
         wanted = Cancellation(actor=origin(), reason=reason)
-        return await wish(self.client, what.workflow_id, wanted, op, within=ANSWERS_WITHIN)
+        return await send_command(self.client, what.workflow_id, wanted, op, within=ANSWERS_WITHIN)
 
     async def settlement(self, what: WorkflowName) -> Settlement:
         """By its record; UNAVAILABLE while there is none, CONFLICT if its version is too old."""
@@ -281,8 +281,8 @@ class RequestSignature(TemporalOperationHandler[Any, Settlement]):
         self, ctx: TemporalStartOperationContext, client: TemporalNexusClient, input: Any
     ) -> TemporalOperationResult[Settlement]:
         """Check, then start or join; one that has ended is answered from its record."""
-        with told_to_the_caller():
-            return await self._started(client, taken(_CONTENT, input))
+        with errors_for_the_caller():
+            return await self._started(client, validated_input(_CONTENT, input))
 
     async def _started(
         self, client: TemporalNexusClient, content: RequestFields
@@ -308,7 +308,7 @@ class RequestSignature(TemporalOperationHandler[Any, Settlement]):
 
     async def cancel_workflow_run(self, ctx: CancelOperationContext, options: CancelWorkflowRunOptions) -> None:
         """End the request; a caller who joined a request of another origin cannot."""
-        with told_to_the_caller():
+        with errors_for_the_caller():
             what = named(options.workflow_id)
             if what is not None and what.kind is Kind.REQUEST:
                 await self._service.end(await self._service.ours(what.id), _CALLER_LEFT, "nexus-operation")
@@ -320,7 +320,7 @@ def origin() -> str:
 
 
 @contextmanager
-def told_to_the_caller() -> Iterator[None]:
+def errors_for_the_caller() -> Iterator[None]:
     """Converts exceptions to errors for the caller, whose history keeps them."""
     try:
         yield
@@ -335,7 +335,7 @@ def told_to_the_caller() -> Iterator[None]:
         raise HandlerError("id: is taken by other content", type=HandlerErrorType.CONFLICT) from None
     except BrokenOff:
         raise HandlerError(_BROKEN_OFF, type=HandlerErrorType.CONFLICT) from None
-    except _AWAY as error:
+    except _UNAVAILABLE_ERRORS as error:
         if isinstance(error, RPCError) and error.status is RPCStatusCode.INVALID_ARGUMENT:
             raise HandlerError("Temporal refuses it: is it too large?", type=HandlerErrorType.BAD_REQUEST) from None
         _LOGGER.warning("operation not done yet", why=type(error).__name__)
@@ -345,7 +345,7 @@ def told_to_the_caller() -> Iterator[None]:
         raise HandlerError(f"our fault: {type(bug).__name__}", type=HandlerErrorType.INTERNAL) from None
 
 
-def taken(as_type: TypeAdapter[Given], input: object) -> Given:
+def validated_input(as_type: TypeAdapter[Given], input: object) -> Given:
     """The validated input; BAD_REQUEST with the names of fields."""
     try:
         return as_type.validate_python(input)

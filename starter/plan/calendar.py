@@ -169,7 +169,7 @@ async def plan(
     if strangers := [person for person in signing if person not in {signer.person for signer in brief.people}]:
         raise Refusal(f"{', '.join(strangers)}: not a signer of this request")
     known = PlannedDirectory(directory, prepared.signers)
-    branches = [await _branch(prepared, known, at, some, zone) for some in _more_and_more(signing)]
+    branches = [await _branch(prepared, known, at, some, zone) for some in _growing_prefixes(signing)]
     agenda = await Rehearsal(prepared.request, at, known, {}).first_agenda()
     return RequestPlan(
         id=brief.id,
@@ -188,7 +188,7 @@ def policy_fields(policy: Policy) -> Iterator[tuple[str, Any]]:
     return _fields(policy.model_dump(mode="json", by_alias=True))
 
 
-def _more_and_more(signing: Mapping[str, str]) -> Iterator[dict[str, str]]:
+def _growing_prefixes(signing: Mapping[str, str]) -> Iterator[dict[str, str]]:
     """Nobody, then the first, then the first two, …"""
     names = list(signing)
     for count in range(len(names) + 1):
@@ -203,10 +203,10 @@ async def _branch(
     for one in happenings:
         there = zone or (await directory.person(one.to, prepared.request.brief.workflow_id)).tz
         lines.append(line_of(one, there, _layer(one, prepared)))
-    return Branch(says=_says(signing, outcome), outcome=outcome, lines=tuple(lines))
+    return Branch(says=_branch_title(signing, outcome), outcome=outcome, lines=tuple(lines))
 
 
-def _says(signing: Mapping[str, str], outcome: Status) -> str:
+def _branch_title(signing: Mapping[str, str], outcome: Status) -> str:
     if not signing:
         return "nobody acts"
     some = ", ".join(f"{person} signs after {in_words(duration)}" for person, duration in signing.items())

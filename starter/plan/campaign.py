@@ -102,9 +102,9 @@ async def plan(
     campaign = prepared.given.campaign
     audience = await _Audience.of(prepared, directory, max(at, campaign.opens_at))
     typical, alike = audience.typical
-    heard = await _heard(typical, prepared, directory, audience.opens_at) if typical else []
+    heard = await _member_events(typical, prepared, directory, audience.opens_at) if typical else []
     who = await audience.who(directory)
-    happenings = sorted([*_own(prepared, audience, who.managers), *heard], key=lambda one: one.at)
+    happenings = sorted([*_campaign_events(prepared, audience, who.managers), *heard], key=lambda one: one.at)
     there = zone or (typical.person if typical else await directory.person(campaign.requester)).tz
     return CampaignPlan(
         id=campaign.id,
@@ -120,7 +120,7 @@ async def plan(
         alike=alike,
         lines=tuple(line_of(one, there) for one in happenings),
         calls_a_second=calls_a_second,
-        calls=tuple(_ways(audience, _nudges(heard), calls_a_second, campaign.document.size or 0)),
+        calls=tuple(_estimates(audience, _nudges(heard), calls_a_second, campaign.document.size or 0)),
     )
 
 
@@ -208,7 +208,9 @@ class _Audience:
                     yield NotedRow(row=one.row.number, person=one.person.id, says=says)
 
 
-async def _heard(one: _AskedMember, prepared: PreparedCampaign, directory: Company, at: datetime) -> list[Happening]:
+async def _member_events(
+    one: _AskedMember, prepared: PreparedCampaign, directory: Company, at: datetime
+) -> list[Happening]:
     """What a member who never acts would hear; the campaign reports the end."""
     given, member = prepared.given, Member(one.row, prepared.given.campaign.due)
     request = request_of(given.campaign, given.fingerprint, member, one.full).given
@@ -225,7 +227,7 @@ def _nudges(heard: Sequence[Happening]) -> int:
     return sum(is_nudge(one.stage) and one.suppressed is None for one in heard)
 
 
-def _own(prepared: PreparedCampaign, audience: _Audience, managers: int) -> Iterator[Happening]:
+def _campaign_events(prepared: PreparedCampaign, audience: _Audience, managers: int) -> Iterator[Happening]:
     """The campaign's own actions: opening, daily checks with notices, closing."""
     opens_at, owner = audience.opens_at, prepared.given.campaign.requester
     course = CampaignState.begin(prepared.given.campaign.replace(opens_at=opens_at), opens_at)
@@ -252,7 +254,7 @@ def _own(prepared: PreparedCampaign, audience: _Audience, managers: int) -> Iter
     yield Happening(audience.closes_at, CLOSES, owner, owner, "the record is made")
 
 
-def _ways(audience: _Audience, nudges: int, calls_a_second: float, size: int) -> Iterator[CallEstimate]:
+def _estimates(audience: _Audience, nudges: int, calls_a_second: float, size: int) -> Iterator[CallEstimate]:
     """Calls if the file is uploaded for each member, and for a template: as many, but no bytes."""
     asked, by_phone, by_mail = len(audience.asked), audience.by_phone, audience.by_mail
     opening = asked * CALLS_TO_CREATE  # Callbacks replace further reads.

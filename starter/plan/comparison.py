@@ -106,22 +106,22 @@ def _policy_changes(planning: PlanningInput, wanted: PlanningInput) -> Iterator[
 
 
 def _changes(now: Schedule, then: Schedule, planning: PlanningInput) -> Iterator[ScheduleChange]:
-    before, after = _ahead(now, planning), _ahead(then, planning)
+    before, after = _future_actions(now, planning), _future_actions(then, planning)
     for key in dict.fromkeys([*before, *after]):
         old, new = before.get(key), after.get(key)
         if old is None and new is not None:
             yield _change(ChangeKindOfAction.ADDED, new, after=new.at)
         elif new is None and old is not None:
-            yield _change(ChangeKindOfAction.REMOVED, _dropped(then, old), before=old.at)
+            yield _change(ChangeKindOfAction.REMOVED, _as_suppressed(then, old), before=old.at)
         elif old is not None and new is not None and (old.at, old.to) != (new.at, new.to):
             yield _change(ChangeKindOfAction.MOVED, new, before=old.at, after=new.at)
 
 
-def _ahead(agenda: Schedule, planning: PlanningInput) -> dict[tuple[str, str], ScheduledAction]:
+def _future_actions(agenda: Schedule, planning: PlanningInput) -> dict[tuple[str, str], ScheduledAction]:
     return {(one.stage, one.person): one for one in agenda.moments if one.at > planning.now}
 
 
-def _dropped(then: Schedule, old: ScheduledAction) -> ScheduledAction:
+def _as_suppressed(then: Schedule, old: ScheduledAction) -> ScheduledAction:
     """The action as suppressed by the new plan, with the reason, else as it was."""
     return next((one for one in then.dropped if (one.stage, one.person) == (old.stage, old.person)), old)
 

@@ -110,16 +110,16 @@ class Rehearsal:
             case Announce(notices):
                 self._announce(notices)
             case Remind(moments) | Escalate(moments) if was_away(moments, self._progress, self._now):
-                self._leave_out(lambda moment: moment.at < self._now)
+                self._keep_suppressed(lambda moment: moment.at < self._now)
                 self._progress = self._progress.replan()
             case Remind(moments, caught_up, too_soon):
                 self._progress = self._progress.left_out(caught_up, too_soon, self._now)
-                self._tell(moments, nudges(self._progress, moments))
+                self._notify(moments, nudges(self._progress, moments))
             case Escalate(moments):
                 self._escalate(moments)
             case Expire(moment):
                 self._happened.append(Happening.planned(moment, self._now))
-                self._leave_out(lambda _: True)
+                self._keep_suppressed(lambda _: True)
                 self._observe(Status.EXPIRED)
             case Wait(moment) if moment is not None:
                 await self._wait_until(moment.at)
@@ -129,7 +129,7 @@ class Rehearsal:
         first = min(signing.values(), default=at)
         self._now = max(self._now, min(at, first))
         if first <= at:
-            self._leave_out(lambda moment: moment.at < self._now)
+            self._keep_suppressed(lambda moment: moment.at < self._now)
             self._sign(tuple(who for who, when in signing.items() if when == first))
 
     def _sign(self, people: tuple[str, ...]) -> None:
@@ -150,10 +150,10 @@ class Rehearsal:
     def _escalate(self, moments: tuple[ScheduledAction, ...]) -> None:
         handed = tuple(filter(self._progress.hands_over, moments))
         alerted = tuple(moment for moment in moments if moment not in handed)
-        self._leave_out(lambda moment: moment.at < self._now)
+        self._keep_suppressed(lambda moment: moment.at < self._now)
         self._handed |= {moment.person: moment for moment in handed}
         wanted = [Reassignment(from_=m.person, to=m.to, reason=m.reason, who="countersign") for m in handed]
-        self._tell(alerted, alerts(self._progress, alerted))
+        self._notify(alerted, alerts(self._progress, alerted))
         self._progress = self._progress.to_reassign(*wanted).escalated(alerted, self._now)
 
     def _hand_over(self, wanted: Reassignment) -> None:
@@ -164,7 +164,7 @@ class Rehearsal:
         leaving_first = sorted(notices, key=lambda one: one.stage != NotificationType.REASSIGNED)
         told = [(one, why) for one in leaving_first if (why := self._why(one)) is not None]
         self._happened += [Happening(self._now, one.stage, one.person, one.person, why) for one, why in told]
-        self._arrive(notices)
+        self._deliver(notices)
 
     def _why(self, notice: NotificationOrder) -> str | None:
         """The reason of a notice outside the schedule; None for one without reader."""
@@ -172,11 +172,11 @@ class Rehearsal:
             return f"handed over to {self._handed[notice.person].to}"
         return _UNPLANNED.get(notice.stage)
 
-    def _tell(self, moments: tuple[ScheduledAction, ...], notices: tuple[NotificationOrder, ...]) -> None:
+    def _notify(self, moments: tuple[ScheduledAction, ...], notices: tuple[NotificationOrder, ...]) -> None:
         self._happened += [Happening.planned(moment, self._now) for moment in moments]
-        self._arrive(notices)
+        self._deliver(notices)
 
-    def _arrive(self, notices: tuple[NotificationOrder, ...]) -> None:
+    def _deliver(self, notices: tuple[NotificationOrder, ...]) -> None:
         lines = (
             Delivered(
                 key=n.key, stage=n.stage, person=n.person, channel=Channel.PUSH, outcome=NotificationOutcome.ACCEPTED
@@ -185,7 +185,7 @@ class Rehearsal:
         )
         self._progress = self._progress.told(tuple(lines), self._now)
 
-    def _leave_out(self, is_over: Callable[[ScheduledAction], bool]) -> None:
+    def _keep_suppressed(self, is_over: Callable[[ScheduledAction], bool]) -> None:
         """Keep suppressed actions that are over, since the next plan no longer has them."""
         for moment in self._progress.agenda.dropped if self._progress.agenda else ():
             if is_over(moment):

@@ -30,7 +30,7 @@ async def overtaking(client: Client, workflow_id: str) -> AsyncIterator[None]:
     """Raise the priority during the block, from a moment on; then restore it. No effect on servers that cannot, or
     queues without a worker.
     """
-    place = _Place()
+    place = _OriginalPriority()
     first = asyncio.create_task(_go_first(client, workflow_id, place))
     try:
         yield
@@ -40,17 +40,17 @@ async def overtaking(client: Client, workflow_id: str) -> AsyncIterator[None]:
         with suppress(asyncio.CancelledError, RPCError, RuntimeError):
             await first
         if place.before is not None:
-            await _set(client, workflow_id, place.before)
+            await _set_priority(client, workflow_id, place.before)
 
 
 @dataclass
-class _Place:
+class _OriginalPriority:
     """The original priority; None while unchanged."""
 
     before: Priority | None = None
 
 
-async def _go_first(client: Client, workflow_id: str, place: _Place) -> None:
+async def _go_first(client: Client, workflow_id: str, place: _OriginalPriority) -> None:
     await asyncio.sleep(OVERTAKES_AFTER.total_seconds())
     if not await pollers.somebody(client):
         return
@@ -58,10 +58,10 @@ async def _go_first(client: Client, workflow_id: str, place: _Place) -> None:
     known = found.raw.workflow_execution_info.priority
     if found.status.open and known.priority_key != URGENT:
         place.before = known
-        await _set(client, workflow_id, Priority(priority_key=URGENT, fairness_key=known.fairness_key))
+        await _set_priority(client, workflow_id, Priority(priority_key=URGENT, fairness_key=known.fairness_key))
 
 
-async def _set(client: Client, workflow_id: str, place: Priority) -> None:
+async def _set_priority(client: Client, workflow_id: str, place: Priority) -> None:
     with suppress(RPCError):
         await client.workflow_service.update_workflow_execution_options(
             UpdateWorkflowExecutionOptionsRequest(

@@ -98,7 +98,7 @@ async def kept(
     makes no calls before it is listed, so that the others know of it.
     """
     keeper = Keeper(pace, part_of, me)
-    keeper.heed(RateRecord(configured, set_live=False, workers=frozenset()))
+    keeper.adjust(RateRecord(configured, set_live=False, workers=frozenset()))
     keeping = asyncio.create_task(_reading(client, configured, keeper))
     try:
         yield
@@ -122,7 +122,7 @@ class Keeper:
     def pace(self) -> RateLimiter:
         return self._pace
 
-    def heed(self, record: RateRecord) -> None:
+    def adjust(self, record: RateRecord) -> None:
         """Take the share of this reading."""
         part, now = self._part_of(record), _now()
         if part.rate != self._pace.rate:
@@ -130,10 +130,10 @@ class Keeper:
             self._changed_at = now
         stable = now - self._changed_at >= STABLE_AFTER
         self._pace.change(part.rate, part.burst if stable else 1.0)
-        self.come_in(record)
+        self.begin_calls(record)
         self._read_at, self._asked = now, self._pace.asked
 
-    def come_in(self, record: RateRecord | None = None) -> None:
+    def begin_calls(self, record: RateRecord | None = None) -> None:
         """Begin with calls once this process is listed, or `UNLISTED_AT_MOST` has passed."""
         listed = self._me is None or (record is not None and self._me in record.workers)
         if listed or _now() - self._began_at >= UNLISTED_AT_MOST:
@@ -156,11 +156,11 @@ async def _reading(client: Client, configured: float, keeper: Keeper) -> None:
 
 async def _read_once(client: Client, configured: float, keeper: Keeper) -> None:
     try:
-        keeper.heed(await read(client, configured))
+        keeper.adjust(await read(client, configured))
     except (RPCError, RuntimeError) as error:
         # A client that has never connected raises the latter. The last known rate stays.
         _LOGGER.warning("the rate of record cannot be read", why=type(error).__name__, goes_on_at=keeper.pace.rate)
-        keeper.come_in()
+        keeper.begin_calls()
 
 
 def _now() -> float:

@@ -57,7 +57,7 @@ async def ensure_schedule(client: Client) -> SetUp:
     try:
         await client.create_schedule(names.RECONCILIATION_SCHEDULE, ours)
     except ScheduleAlreadyRunningError:
-        return SetUp(name, await _mended(client, ours))
+        return SetUp(name, await _update_schedule(client, ours))
     except RPCError as error:
         if error.status not in NOT_OURS_TO_MAKE:
             return SetUp(name, Made.FAILED, error.message)
@@ -65,13 +65,13 @@ async def ensure_schedule(client: Client) -> SetUp:
     return SetUp(name, Made.CREATED)
 
 
-async def _mended(client: Client, ours: Schedule) -> Made:
+async def _update_schedule(client: Client, ours: Schedule) -> Made:
     made = Made.EXISTS
 
     async def updated(found: ScheduleUpdateInput) -> ScheduleUpdate | None:
         nonlocal made
         there = found.description.schedule
-        if _shape(there) == _shape(ours):
+        if _comparable(there) == _comparable(ours):
             return None
         made, ours.state = Made.MENDED, there.state
         return ScheduleUpdate(ours)
@@ -80,7 +80,7 @@ async def _mended(client: Client, ours: Schedule) -> Made:
     return made
 
 
-def _shape(schedule: Schedule) -> object:
+def _comparable(schedule: Schedule) -> object:
     begun = schedule.action
     action = (begun.workflow, begun.id, begun.task_queue) if isinstance(begun, ScheduleActionStartWorkflow) else None
     spec, policy = schedule.spec, schedule.policy
@@ -99,11 +99,11 @@ async def standing(client: Client) -> ScheduleStatus | None:
     if not found.info.recent_actions:
         return ScheduleStatus(paused)
     last = found.info.recent_actions[-1]
-    failed, told = await _came_to(client, last.action)
+    failed, told = await _last_result(client, last.action)
     return ScheduleStatus(paused, last.started_at, failed, told)
 
 
-async def _came_to(client: Client, begun: object) -> tuple[bool, int]:
+async def _last_result(client: Client, begun: object) -> tuple[bool, int]:
     if not isinstance(begun, ScheduleActionExecutionStartWorkflow):
         return False, 0
     try:

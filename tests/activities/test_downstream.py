@@ -247,15 +247,15 @@ async def test_a_host_that_a_target_has_no_more_holds_up_no_calls_of_the_next_on
 async def test_nobody_waits_for_a_place_while_a_target_answers_late() -> None:
     places = _Places()
     for _ in range(CALLS_AT_ONCE):
-        assert await places.taken()
-    waiting = asyncio.create_task(places.taken())
+        assert await places.acquire()
+    waiting = asyncio.create_task(places.acquire())
     await asyncio.wait([waiting], timeout=0)
-    places.left(seconds=downstream.PATIENCE)
+    places.release(seconds=downstream.PATIENCE)
     assert await waiting
     async with asyncio.timeout(downstream.PATIENCE / 2):
-        assert not await places.taken()
-    places.left(seconds=0.1)
-    assert await places.taken()
+        assert not await places.acquire()
+    places.release(seconds=0.1)
+    assert await places.acquire()
 
 
 async def test_a_call_for_which_there_is_no_connection_is_none() -> None:

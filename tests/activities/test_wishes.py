@@ -19,7 +19,7 @@ from temporalio.converter import PayloadCodec
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.temporal.commands import offer, wish
+from activities.temporal.commands import send_command, try_command
 from starter.boot.context import Context
 from tests.starter.living import MSA, begin, desk_at
 from workflows.kinds import Kind
@@ -54,7 +54,7 @@ async def cancelled_with(client: Client) -> list[str]:
 
 async def test_a_cancellation_that_nobody_answers_keeps_who_wants_it_and_why(client: Client) -> None:
     for _ in range(2):
-        assert await wish(client, ID, CANCELLATION, "op", within=AT_ONCE) is None
+        assert await send_command(client, ID, CANCELLATION, "op", within=AT_ONCE) is None
     (said,) = await cancelled_with(client)
     assert Cancellation.read(said) == CANCELLATION
 
@@ -62,7 +62,7 @@ async def test_a_cancellation_that_nobody_answers_keeps_who_wants_it_and_why(cli
 async def test_no_words_that_are_encrypted_elsewhere_are_told_to_the_server(client: Client) -> None:
     config = client.config()
     config["data_converter"] = replace(config["data_converter"], payload_codec=Untouched())
-    assert await wish(Client(**config), ID, CANCELLATION, "op", within=AT_ONCE) is None
+    assert await send_command(Client(**config), ID, CANCELLATION, "op", within=AT_ONCE) is None
     (said,) = await cancelled_with(client)
     assert Cancellation.read(said) == CANCELLATION.replace(reason="")
 
@@ -70,7 +70,7 @@ async def test_no_words_that_are_encrypted_elsewhere_are_told_to_the_server(clie
 @pytest.mark.parametrize("wanted", [Done(actor="legal-desk"), REMINDER])
 async def test_what_else_nobody_answers_may_pass_and_cancels_nothing(client: Client, wanted: AnyCommand) -> None:
     with pytest.raises(ApplicationError, match="no worker answers") as failure:
-        await wish(client, ID, wanted, "op", within=AT_ONCE)
+        await send_command(client, ID, wanted, "op", within=AT_ONCE)
     assert (failure.value.type, failure.value.non_retryable) == (Code.UNREACHABLE, False)
     assert await cancelled_with(client) == []
 
@@ -80,32 +80,34 @@ async def test_of_a_pause_is_told_in_words_and_what_was_done_waits_for_its_end(c
         PauseWorkflowExecutionRequest(namespace=client.namespace, workflow_id=ID, identity="i", request_id="pause")
     )
     assert (
-        await wish(client, ID, REMINDER, "op") == await offer(client, ID, REMINDER, "op") == "it is paused in Temporal"
+        await send_command(client, ID, REMINDER, "op")
+        == await try_command(client, ID, REMINDER, "op")
+        == "it is paused in Temporal"
     )
     with pytest.raises(ApplicationError, match="it is paused in Temporal"):
-        await wish(client, ID, Done(actor="legal-desk"), "op")
+        await send_command(client, ID, Done(actor="legal-desk"), "op")
     assert await cancelled_with(client) == []
-    assert await wish(client, ID, CANCELLATION, "op") is None
+    assert await send_command(client, ID, CANCELLATION, "op") is None
     assert len(await cancelled_with(client)) == 1
 
 
 async def test_an_offer_that_nobody_answers_is_told_in_words(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("activities.temporal.commands.ANSWERS_WITHIN", AT_ONCE)
-    assert await offer(client, ID, REMINDER, "op") == "no worker answers"
+    assert await try_command(client, ID, REMINDER, "op") == "no worker answers"
 
 
 async def test_what_closes_before_it_is_cancelled_is_ended(client: Client) -> None:
     async def closes(next: OutboundInterceptor) -> None:
         await next.terminate_workflow(TerminateWorkflowInput(ID, None, None, (), "", {}, None))
 
-    assert await wish(before_a_cancellation(client, closes), ID, CANCELLATION, "op", within=AT_ONCE) is None
+    assert await send_command(before_a_cancellation(client, closes), ID, CANCELLATION, "op", within=AT_ONCE) is None
 
 
 async def test_its_cancellation_takes_no_longer_than_it_may_take_to_answer(client: Client) -> None:
     """Who asks by Nexus waits ten seconds for both."""
     seen: list[timedelta | None] = []
     asked = before_a_cancellation(client, no_time, seen)
-    assert await wish(asked, ID, CANCELLATION, "op", within=AT_ONCE) is None
+    assert await send_command(asked, ID, CANCELLATION, "op", within=AT_ONCE) is None
     assert seen == [AT_ONCE]
 
 
@@ -118,7 +120,7 @@ async def test_a_server_that_is_away_when_it_is_to_cancel_is_a_failure_of_its_ow
         raise RPCError("canary", RPCStatusCode.UNAVAILABLE, b"")
 
     with pytest.raises(ApplicationError, match="Temporal: UNAVAILABLE") as failure:
-        await wish(before_a_cancellation(client, away), ID, CANCELLATION, "op", within=AT_ONCE)
+        await send_command(before_a_cancellation(client, away), ID, CANCELLATION, "op", within=AT_ONCE)
     assert (failure.value.type, failure.value.non_retryable) == (Code.UNREACHABLE, False)
 
 

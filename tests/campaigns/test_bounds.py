@@ -88,7 +88,7 @@ async def test_a_walk_that_finds_no_room_while_none_is_made_gives_its_place_away
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So a campaign that waits for Core Signature holds up no other; one that is made begins the patience anew."""
-    monkeypatch.setattr(walks, "_LOOK_AGAIN", 0)
+    monkeypatch.setattr(walks, "_CHECK_EVERY", 0)
     went, ahead = await walked(
         tmp_path, [200, 200, 199, 200, 198, 175, 199, 199, 199, 0], BatchLimits(ahead=200, patience=2)
     )

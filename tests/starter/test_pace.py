@@ -73,7 +73,7 @@ class Queue:
         while True:
             if asyncio.get_running_loop().time() >= listed_at:
                 self.polling.add(me)
-            keeper.heed(RateRecord(self.rate, set_live=False, workers=frozenset(self.polling)))
+            keeper.adjust(RateRecord(self.rate, set_live=False, workers=frozenset(self.polling)))
             await asyncio.sleep(pace.READ_EVERY_AT_FIRST)
 
     def windows(self) -> list[float]:
@@ -113,7 +113,7 @@ def test_a_newcomer_that_is_never_listed_begins_after_all() -> None:
         went: list[float] = []
         waiting = asyncio.ensure_future(call(pacer, went))
         while not went:
-            keeper.heed(RateRecord(5, set_live=False, workers=frozenset()))
+            keeper.adjust(RateRecord(5, set_live=False, workers=frozenset()))
             await asyncio.sleep(1)
         await waiting
         return went[0]
@@ -125,12 +125,12 @@ def test_a_rest_earns_one_call_until_the_part_was_the_same_for_ten_seconds_and_w
     async def story() -> tuple[int, int, bool, bool]:
         keeper = Keeper(pacer := RateLimiter(5), lambda record: record.of_worker("me"))
         alone = RateRecord(5, set_live=False, workers=frozenset({"me"}))
-        keeper.heed(alone)
+        keeper.adjust(alone)
         await asyncio.sleep(9)
-        keeper.heed(alone)
+        keeper.adjust(alone)
         early = await at_once(pacer)
         await asyncio.sleep(9)
-        keeper.heed(alone)
+        keeper.adjust(alone)
         await asyncio.sleep(2)
         seldom = keeper.is_due
         late = await at_once(pacer)

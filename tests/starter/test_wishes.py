@@ -18,7 +18,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities.temporal import executions as runs
-from activities.temporal.commands import wish
+from activities.temporal.commands import send_command
 from activities.temporal.updates import answered
 from starter.boot.context import Context
 from starter.cli import start_files as requests
@@ -256,8 +256,8 @@ async def test_of_a_request_whose_workflow_task_fails_an_activity_hears_at_once_
         await fail_a_task(context)
     workflow_id = Kind.REQUEST.workflow_id(MSA)
     later = Extension(actor=LEGAL, due=in_days(20))
-    assert await wish(context.client, workflow_id, later, "campaign-1") == "its workflow task fails"
-    assert await wish(context.client, workflow_id, CANCELLATION, "campaign-2") is None
+    assert await send_command(context.client, workflow_id, later, "campaign-1") == "its workflow task fails"
+    assert await send_command(context.client, workflow_id, CANCELLATION, "campaign-2") is None
     raw = (await runs.described(context.client, workflow_id)).raw
     assert raw.workflow_extended_info.cancel_requested
 
@@ -267,7 +267,9 @@ async def test_a_wish_that_a_worker_passes_over_is_sent_again(context: Context) 
     await begin(context)
     wished = [
         asyncio.create_task(wishes.make(context, MSA, PauseCommand(actor=LEGAL, op="op-7"))),
-        asyncio.create_task(wish(context.client, Kind.REQUEST.workflow_id(MSA), ReminderNow(actor=LEGAL), "look-1")),
+        asyncio.create_task(
+            send_command(context.client, Kind.REQUEST.workflow_id(MSA), ReminderNow(actor=LEGAL), "look-1")
+        ),
     ]
     await pass_over(context, updates=2)
     async with workers(context.client, World()):
