@@ -21,7 +21,6 @@ from temporalio.converter import DataConverter
 from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.worker import Replayer, WorkflowInstance, WorkflowInstanceDetails
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
-from temporalio.workflow import Info
 
 from activities.temporal import executions
 from activities.temporal.executions import Run
@@ -45,32 +44,18 @@ class NotingRunner(SandboxedWorkflowRunner):
 
     def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
         """The sandboxed instance, watched."""
-        return _Watched(super().create_instance(det), self.failed)
+        run = super().create_instance(det)
+        activate = run.activate
 
+        def watched(act: WorkflowActivation) -> WorkflowActivationCompletion:
+            completion = activate(act)
+            if completion.HasField("failed"):
+                failure = completion.failed.failure
+                self.failed[act.run_id] = TaskFailed(f"{failure.application_failure_info.type}: {failure.message}")
+            return completion
 
-class _Watched(WorkflowInstance):
-    def __init__(self, inner: WorkflowInstance, failed: dict[str, TaskFailed]) -> None:
-        self._inner = inner
-        self._failed = failed
-
-    def activate(self, act: WorkflowActivation) -> WorkflowActivationCompletion:
-        completion = self._inner.activate(act)
-        if completion.HasField("failed"):
-            failure = completion.failed.failure
-            self._failed[act.run_id] = TaskFailed(f"{failure.application_failure_info.type}: {failure.message}")
-        return completion
-
-    def get_serialization_context(self, command_info: Any) -> Any:
-        return self._inner.get_serialization_context(command_info)
-
-    def get_external_store_context(self, command_info: Any) -> Any:
-        return self._inner.get_external_store_context(command_info)
-
-    def get_info(self) -> Info:
-        return self._inner.get_info()
-
-    def get_thread_id(self) -> int | None:
-        return self._inner.get_thread_id()
+        run.activate = watched  # type: ignore[method-assign]
+        return run
 
 
 _QUEUES: Final = ", ".join(f"'{queue}'" for queue in WORKFLOW_QUEUES)

@@ -5,8 +5,6 @@ needs only `Client.connect(..., plugins=[CountersignPlugin(keys)])`.
 from collections.abc import Sequence
 from typing import Any
 
-from temporalio.bridge.proto.workflow_activation import WorkflowActivation
-from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 from temporalio.client import Interceptor as ClientInterceptor
 from temporalio.converter import StorageDriverStoreContext
 from temporalio.plugin import SimplePlugin
@@ -19,7 +17,6 @@ from temporalio.worker import (
     WorkflowRunner,
 )
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
-from temporalio.workflow import Info
 
 from activities.temporal.interceptors import HeartbeatInterceptor, PaceInterceptor
 from starter.config.values import PayloadKey
@@ -59,27 +56,10 @@ class TaskSandbox(SandboxedWorkflowRunner):
     """
 
     def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
-        return _Run(super().create_instance(det))
-
-
-class _Run(WorkflowInstance):
-    def __init__(self, sandboxed: WorkflowInstance) -> None:
-        self._sandboxed = sandboxed
-
-    def activate(self, act: WorkflowActivation) -> WorkflowActivationCompletion:
-        return self._sandboxed.activate(act)
-
-    def get_serialization_context(self, command_info: object) -> None:
-        return None
-
-    def get_external_store_context(self, command_info: object) -> StorageDriverStoreContext:
-        return StorageDriverStoreContext(target=None)
-
-    def get_info(self) -> Info:
-        return self._sandboxed.get_info()
-
-    def get_thread_id(self) -> int | None:
-        return self._sandboxed.get_thread_id()
+        run, nobody = super().create_instance(det), StorageDriverStoreContext(target=None)
+        run.get_serialization_context = lambda command_info: None  # type: ignore[method-assign]
+        run.get_external_store_context = lambda command_info: nobody  # type: ignore[method-assign]
+        return run
 
 
 def _for_tasks(runner: WorkflowRunner | None) -> WorkflowRunner:

@@ -1,6 +1,7 @@
 """One plugin gives client, worker and replayer what they must have alike."""
 
 import os
+from importlib.metadata import version
 
 import pytest
 from pydantic import SecretBytes
@@ -33,6 +34,15 @@ def test_the_sandbox_is_entered_for_no_payload_because_the_converter_asks_of_no_
     of_a_command = WorkflowSerializationContext(namespace="ours", workflow_id="request:msa-0042")
     assert converter.with_context(of_a_command) is converter
     assert converter.external_storage is None
+
+
+def test_the_sdk_is_of_the_version_whose_insides_were_read() -> None:
+    assert version("temporalio").startswith("1.35."), (
+        "read temporalio/worker/_workflow.py and workflow_sandbox/_runner.py of the new version, then pin it: "
+        "who calls get_serialization_context and get_external_store_context (TaskSandbox in starter/temporal/plugin.py "
+        "answers for them), whether `activate` still returns a completion with `failed` (NotingRunner in "
+        "deploy/rollout.py), and _WorkflowLogicFlag (tests/workflows/test_replay.py)"
+    )
 
 
 def test_another_runner_that_was_chosen_stays() -> None:
