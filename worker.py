@@ -3,7 +3,7 @@
 from starter.boot import interrupts
 
 if __name__ == "__main__":
-    interrupts.hold()  # `exits.run` takes what comes during a second of imports.
+    interrupts.hold()  # `exits.run` takes signals that come during the imports.
 
 import argparse
 import asyncio
@@ -61,7 +61,7 @@ class NotSetUp(Refusal):
 
 
 def composed(chosen: Settings, open_clients: Clients, client: Client) -> dict[str, list[Any]]:
-    """The activities of each task queue as the settings want them."""
+    """The activities of each task queue, by the settings."""
     return activities_of(
         open_clients,
         client,
@@ -85,11 +85,9 @@ def activities_of(
     adopts: tuple[str, str] | None = None,
     silent_after: timedelta | None = None,
 ) -> dict[str, list[Any]]:
-    """The activities of each task queue; notices may be asked for on both (workflows/follow_up/options.py), and a plan
-    is made where its workflow runs.
-
-    Documents that were sent by hand are followed up if `adopts` says as which kind, and who their requester is. Whoever
-    is on call hears that callbacks stay away `silent_after` so long, if they are to come at all.
+    """The activities of each task queue; notices are on both (workflows/follow_up/options.py), plans are made where the
+    workflow runs. `adopts` is kind and requester of documents sent by hand; `silent_after` the silence of callbacks
+    after which on-call is alerted.
     """
     signature = CoreSignatureService(open_clients.signature, open_clients.directory, open_clients.store)
     limiter = DeviceLimiter()
@@ -171,7 +169,7 @@ def _notices(
 
 
 async def run(chosen: Settings, ready_file: Path | None) -> None:
-    """Work until SIGTERM or Ctrl-C; a server that is not there yet is waited for."""
+    """Work until SIGTERM or Ctrl-C; waits for the server."""
     stop = asyncio.Event()
     for one in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(one, stop.set)
@@ -186,7 +184,7 @@ async def run(chosen: Settings, ready_file: Path | None) -> None:
 
 @asynccontextmanager
 async def working(chosen: Settings, stop: asyncio.Event) -> AsyncIterator[bool]:
-    """All workers running; False when `stop` was set before a server was there."""
+    """All workers running; False if `stop` was set before."""
     async with AsyncExitStack() as open_things:
         told = open_things.enter_context(
             telemetry.started(chosen.around.otel, service="countersign-worker", metrics=True)
@@ -208,7 +206,7 @@ async def working(chosen: Settings, stop: asyncio.Event) -> AsyncIterator[bool]:
         all_of_them = workers(client, asked, open_clients.pace, chosen, [signatures], interceptors=[clock])
         await open_things.enter_async_context(at_work(all_of_them))
         open_things.enter_context(check_up.beside(client))
-        if chosen.build_id is None:  # A version is listed once it is current, which is said of one that is ready.
+        if chosen.build_id is None:  # A version is listed once it is current, which only a ready worker's is.
             await pollers.until_listed(client, client.identity)
         yield True
 

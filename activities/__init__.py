@@ -1,1 +1,1 @@
-"""How the world is asked: activities and the clients, files and stores behind them."""
+"""Activities, and the clients, files and stores behind them."""

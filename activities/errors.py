@@ -1,4 +1,4 @@
-"""How ids are spelled, and which known word was meant by one that is not known."""
+"""Spelling of ids, and suggestions for unknown words."""
 
 import re
 from collections.abc import Iterable
@@ -9,17 +9,17 @@ from typing import Final
 ID_PATTERN: Final = r"(?!\.+$)[A-Za-z0-9._-]{1,100}"
 
 _COMPARED_AT_MOST: Final = 2_000
-"""Words that are looked at closely, about 10 ms; of more only those that begin alike and are about as long."""
+"""Words compared in full, about 10 ms; of more only those with a similar beginning and length."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`, did you mean order?`, or nothing when no known word is close."""
+    """`, did you mean order?`, or empty."""
     close = nearest(word, known, most=1)
     return f", did you mean {close[0]}?" if close else ""
 
 
 def nearest(word: str, known: Iterable[str], *, most: int) -> list[str]:
-    """The known words that are close to this one, the closest first."""
+    """The similar known words, best first."""
     words = list(known)
     if len(words) > _COMPARED_AT_MOST:
         alike = (one for one in words if one[:1] == word[:1] and abs(len(one) - len(word)) <= 2)
@@ -33,15 +33,15 @@ _QUOTED: Final = re.compile(r"'(?!<[a-z ]+>'|[^A-Za-z0-9']{1,2}'|\\[a-z]')[^']*'
 
 
 def quotable(text: str) -> bool:
-    """Whether a text is one short word or number: no name of two parts, no address, no telephone number, no token."""
+    """Whether it is one short word or number: no full name, address, telephone number or token."""
     return _WORD.fullmatch(text) is not None
 
 
 def word(text: str) -> str:
-    """The text if it is `quotable`, else an ellipsis."""
+    """The text if `quotable`, else an ellipsis."""
     return text if quotable(text) else HIDDEN
 
 
 def without_quotes(sentence: str) -> str:
-    """A sentence of the YAML reader without the words it quotes; its own names (`<block end>`) and signs stay."""
+    """A message of the YAML reader without quoted content; its own names (`<block end>`) and signs stay."""
     return _QUOTED.sub(lambda found: found[1] or HIDDEN, sentence)

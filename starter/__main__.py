@@ -1,4 +1,4 @@
-"""The door of the command: what is typed waits for imports of half a second, in which Ctrl-C must be no traceback."""
+"""The command's entry point: holds Ctrl-C during half a second of imports, so that it causes no traceback."""
 
 from typing import NoReturn
 
@@ -6,7 +6,6 @@ from starter.boot import interrupts
 
 
 def main() -> NoReturn:
-    """Run what was typed and end the process with its code."""
     interrupts.hold()
     from starter.cli import app as command_line  # noqa: PLC0415  not before Ctrl-C can wait for it
 

@@ -1,11 +1,11 @@
-"""What a process of ours ends with, and the failure whose text is for the person at the terminal."""
+"""Exit codes, and the failure whose text is for the terminal."""
 
 import signal
 from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """What a process ends with; those above 128 are the shell's words for a signal."""
+    """Exit codes; those above 128 are the shell's for a signal."""
 
     DONE = 0
     REFUSED = 1
@@ -16,12 +16,10 @@ class Exit(IntEnum):
 
 
 class Refusal(Exception):
-    """An expected failure; its text is written for the person at the terminal and has no secret."""
+    """An expected failure; its text is for the person at the terminal and has no secret."""
 
 
 class Terminated(SystemExit):
-    """SIGTERM, raised in the main thread so that `finally` blocks run.
-
-    An event loop lets a `SystemExit` through, whatever it is doing when the signal comes; it keeps other exceptions for
-    the task that was running, which nobody may be waiting for.
+    """SIGTERM, raised in the main thread so that `finally` blocks run. A `SystemExit` passes through the event loop;
+    other exceptions would be kept for the running task.
     """

@@ -1,1 +1,1 @@
-"""Calendars: durations on the clock of a place, working hours and days, public holidays."""
+"""Durations in a time zone, working hours and days, public holidays."""

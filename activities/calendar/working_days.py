@@ -1,7 +1,4 @@
-"""Public holidays of a country, or of one of its subdivisions (`NL`, `DE-BY`): the one place that knows their source.
-
-Names are in English where the source has them; a reason in words quotes them.
-"""
+"""Public holidays of a country or subdivision (`NL`, `DE-BY`), with English names if available."""
 
 import re
 from collections.abc import Mapping
@@ -19,14 +16,14 @@ _ISO_SUBDIVISION: Final = 3
 
 @cache
 def public_holidays(calendar: str, year: int) -> Mapping[date, str]:
-    """The days of a year on which nobody works there, with their names."""
+    """A year's holidays with their names."""
     country, _, subdivision = calendar.partition("-")
     found = country_holidays(country, subdiv=subdivision or None, years=year, expand=False, language="en_US")
     return dict(found)
 
 
 def known_calendar(calendar: str) -> str:
-    """The calendar, if there is one of this code; `ValueError` says which would be right."""
+    """The code; `ValueError` suggests valid ones."""
     try:
         public_holidays(calendar, 2026)
     except NotImplementedError:
@@ -49,7 +46,7 @@ _CLOCK: Final = r"([01][0-9]|2[0-3]):[0-5][0-9]"
 
 @cache
 def clock_hours(text: str) -> tuple[time, time]:
-    """Opening and closing time of `09:00-18:00`; `ValueError` says what would be right."""
+    """Opening and closing time of `09:00-18:00`; raises `ValueError`."""
     if not re.fullmatch(f"{_CLOCK}-{_CLOCK}", text) or text[:5] >= text[6:]:
         raise ValueError('must be working hours such as "09:00-18:00"')
     return time.fromisoformat(text[:5]), time.fromisoformat(text[6:])
@@ -57,7 +54,7 @@ def clock_hours(text: str) -> tuple[time, time]:
 
 @cache
 def weekdays(text: str) -> frozenset[int]:
-    """The days of `mon-fri`, `sun-thu` or `mon,wed,thu`, Monday being 0; `ValueError` says what would be right."""
+    """Days of `mon-fri`, `sun-thu` or `mon,wed,thu`, Monday is 0; raises `ValueError`."""
     parts = [part.split("-") for part in text.split(",")]
     if any(end not in _WEEKDAYS for part in parts for end in part) or any(len(part) > 2 for part in parts):
         raise ValueError("must be weekdays such as mon-fri or mon,wed,thu")

@@ -1,1 +1,1 @@
-"""Bytes by name on a folder or an object store (fsspec), and what may be wrong with them."""
+"""Objects by name on a folder or an object store (fsspec), and their errors."""

@@ -1,19 +1,19 @@
-"""What may be wrong with a store, in words that say what would help."""
+"""Errors of the store, with texts that say what would help."""
 
 
 class StoreFailure(Exception):
-    """The store cannot do what it must; the text says what would help."""
+    """The store failed; the text says what would help."""
 
 
 class StoreAway(StoreFailure):
-    """The storage itself does not do what it was asked now; it may pass by itself, and nothing is known to be lost."""
+    """The storage is unavailable; temporary, and nothing is known to be lost."""
 
     def __init__(self, why: str) -> None:
         super().__init__(f"the store cannot be used: {why}")
 
 
 class DocumentMissing(StoreFailure):
-    """The store of this process has no bytes for a document that somebody stored."""
+    """This process's store lacks a document that was stored."""
 
     def __init__(self, sha256: str) -> None:
         super().__init__(
@@ -23,7 +23,7 @@ class DocumentMissing(StoreFailure):
 
 
 class DocumentDamaged(StoreFailure):
-    """The bytes in the store are not the ones that were put there."""
+    """The bytes in the store are not those that were stored."""
 
     def __init__(self, sha256: str) -> None:
         super().__init__(
@@ -32,14 +32,14 @@ class DocumentDamaged(StoreFailure):
 
 
 class TextDamaged(StoreFailure):
-    """A text of somebody's is not the one that was kept."""
+    """A stored text does not match its hash."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"the text {name} in the store does not match its hash")
 
 
 class RecordConflict(StoreFailure):
-    """Something else was already recorded under this id."""
+    """Another record exists under this id."""
 
     def __init__(self, id: str) -> None:
         super().__init__(f"the store already has another record {id}: records are written once and never changed")

@@ -1,4 +1,4 @@
-"""Bytes by name under one fsspec URL, on a folder of this machine or on a remote store."""
+"""Objects by name under one fsspec URL: a local folder or a remote store."""
 
 import asyncio
 import contextlib
@@ -24,51 +24,49 @@ R = TypeVar("R")
 
 _PROBE: Final = "probe.json"
 _READ_AHEAD: Final = 1 << 20
-"""Bytes that are fetched at a time of an object that is read piece by piece from a remote store."""
+"""Bytes fetched at a time of a remote object that is read in pieces."""
 UNFINISHED: Final = "unfinished"
-"""The folder of files that are being written, or that somebody who was killed has left."""
+"""Folder of files being written, or left by killed processes."""
 _LEFT_AFTER: Final = 86_400.0
-"""Seconds after which nobody writes a file any more; so often each process looks for those that were left."""
+"""Seconds after which an unfinished file is abandoned, and between two searches for such."""
 SWEPT_AT_MOST: Final = 100
-"""Files that a process looks at then: what is left over is looked at by the others, or the next day."""
+"""Files checked in one search; the rest is left to others, or the next day."""
 _EXTRAS: Final = {"s3": "pip install 'countersign[s3]'"}
-"""What brings the package of a kind of store; of the others fsspec says which it is."""
+"""The extra with the package of a store; fsspec names those of others."""
 
 
 _DOT: Final = "%2E"
-"""How the dot is spelled that an id begins with: a name with one is hidden, and no list has it. No id has a %."""
+"""Escape of a leading dot, since such names are hidden from lists. No id has a %."""
 
 
 def listed_name(id: str) -> str:
-    """The name under which something of this id is listed."""
+    """The name under which an id is listed."""
     return f"{_DOT}{id[1:]}" if id.startswith(".") else id
 
 
 def id_of(name: str) -> str:
-    """The id of what is listed under this name."""
+    """The id of a listed name."""
     return f".{name.removeprefix(_DOT)}" if name.startswith(_DOT) else name
 
 
 class Objects:
-    """Whole objects, written at once or not at all; every call runs in a thread, may be repeated, and raises
-    `StoreAway` when the storage fails.
-
-    Raises `StoreFailure` when the URL is none, or needs a package that is not installed.
+    """Whole objects, written atomically. Calls run in threads, are idempotent, and raise `StoreAway`; the constructor
+    raises `StoreFailure` for an invalid URL or a missing package.
     """
 
     def __init__(self, url: str) -> None:
         self._files, self._root = _opened(url)
         self.local: Final = isinstance(self._files, LocalFileSystem)
-        """Whether it is a folder of this machine."""
+        """Whether it is a local folder."""
         self._swept_at = -_LEFT_AFTER
 
     @property
     def address(self) -> str:
-        """Where it is, without what the URL may have told of users and passwords."""
+        """The URL without user and password."""
         return str(self._files.unstrip_protocol(self._root))
 
     async def check(self) -> None:
-        """Write, write once, read and list as requests will; leaves one small object behind. Raises `StoreFailure`."""
+        """Write, write once, read and list, as requests will; leaves one small object. Raises `StoreFailure`."""
         await self.replace(_PROBE, b"{}")
         if await self.read(_PROBE) != b"{}":
             raise StoreFailure("the store does not give back what was written to it")
@@ -76,30 +74,29 @@ class Objects:
         await self.names("")
 
     async def create(self, name: str, content: bytes) -> bool:
-        """Write an object unless there is one of this name; whether it was written."""
+        """Write an object unless the name exists; whether it was written."""
         return await self._in_thread(self._create_now, name, content)
 
     async def settle(self, name: str) -> None:
-        """Have the name of an object on the disk: whoever wrote it may have died before it was."""
+        """Sync an object's name to disk: its writer may have died before."""
         if self.local:
             await self._in_thread(_sync_folder, Path(self._path(name)).parent)
 
     async def read(self, name: str) -> bytes | None:
-        """An object's bytes, None when there is none."""
+        """None if there is no such object."""
         return await self._in_thread(self._read_now, name)
 
     async def read_many(self, names: Sequence[str]) -> list[bytes | None]:
-        """The bytes of many objects in their order, None for those that are not there; a thread for all of them."""
+        """In order, None for missing ones; one thread for all."""
         return await self._in_thread(self._read_many_now, names)
 
     async def size(self, name: str) -> int | None:
-        """How many bytes an object has, None when there is none."""
+        """In bytes; None if there is no such object."""
         return await self._in_thread(self._size_now, name)
 
     async def pieces(self, name: str, length: int, through: Callable[[bytes], R]) -> AsyncGenerator[R, None]:
-        """An object piece by piece, `length` bytes each but the last, each passed `through` in the thread that read it.
-
-        Close it when it is left early: a file is open meanwhile.
+        """Pieces of `length` bytes, each passed `through` in the thread that read it. Close it when it is left early,
+        since a file is open.
         """
         stream = await self._in_thread(self._files.open, self._path(name), "rb", block_size=_READ_AHEAD)
 
@@ -114,28 +111,27 @@ class Objects:
             await self._in_thread(stream.close)
 
     async def replace(self, name: str, content: bytes) -> None:
-        """Write an object over whatever was there."""
+        """Write an object over any existing one."""
         await self._in_thread(self._replace_now, name, content)
 
     async def remove(self, name: str) -> bool:
-        """Remove an object if there is one; whether it is gone: in a store that forbids it, it stays."""
+        """Remove an object if it exists; False if the store forbids it."""
         with contextlib.suppress(StoreFailure):
             await self._in_thread(self._remove_now, name)
         return await self.size(name) is None
 
     async def clear(self, folder: str, at_most: int) -> int:
-        """Remove so many objects right in a folder, and the folder once it is empty; how many are gone."""
+        """Remove at most so many objects directly in a folder, then the empty folder; how many were removed."""
         return await self._in_thread(self._clear_now, folder, at_most)
 
     async def names(self, folder: str) -> tuple[str, ...]:
-        """The names of the objects right in a folder, without it and in no order; none when there is no such folder.
-
-        Hidden ones are those of the system; what has an id for its name is kept under `listed_name`.
+        """Names of the objects directly in a folder, unordered, without hidden ones; ids are stored under
+        `listed_name`.
         """
         return await self._in_thread(self._names_now, folder, "file")
 
     async def folders(self, folder: str) -> tuple[str, ...]:
-        """The names of the folders right in a folder, as `names` has those of the objects."""
+        """Names of the folders directly in a folder."""
         return await self._in_thread(self._names_now, folder, "directory")
 
     async def _check_once(self, name: str) -> None:
@@ -143,7 +139,7 @@ class Objects:
             if not await self.create(name, b"{}") or await self.create(name, b"[]"):
                 raise StoreFailure("the store does not keep what was written first: a record could be overwritten")
         finally:
-            # Nothing depends on a removal, so a store that forbids it will do.
+            # Nothing depends on a removal, so a store may forbid it.
             await self.remove(name)
 
     async def _in_thread(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -154,7 +150,7 @@ class Objects:
         except Exception as error:
             if self.local:
                 raise
-            # The libraries behind remote stores raise what they like, and what they say may have anything in it.
+            # Libraries of remote stores raise anything, with anything in the text.
             raise StoreAway(type(error).__name__) from error
 
     def _path(self, name: str) -> str:
@@ -164,8 +160,9 @@ class Objects:
         path = self._path(name)
         try:
             if self.local:
-                # A link, other than opening exclusively, shows either nothing or the whole content, also after a kill
-                # in between.
+                # Unlike an exclusive open, a link shows either nothing or the whole content, also if the process is
+                # killed in
+                # between.
                 with self._written_aside(Path(path), content) as whole:
                     os.link(whole, path)
             else:
@@ -196,7 +193,7 @@ class Objects:
         for name in names:
             self._remove_now(f"{folder}/{name}")
         if self.local:
-            # Others have no folders but those that their objects' names make.
+            # Others have no folders except in the names of objects.
             with contextlib.suppress(OSError):
                 Path(self._path(folder)).rmdir()
         return len(names)
@@ -209,7 +206,7 @@ class Objects:
 
     def _names_now(self, folder: str, kind: str) -> tuple[str, ...]:
         path = self._path(folder)
-        # Another process may have written since this one listed the folder last.
+        # Another process may have written since the last listing.
         self._files.invalidate_cache(path)
         try:
             found = self._files.ls(path, detail=True)
@@ -228,7 +225,7 @@ class Objects:
 
     @contextlib.contextmanager
     def _written_aside(self, path: Path, content: bytes) -> Iterator[Path]:
-        """The whole content, for the caller to give it its name; what fails keeps no room of the disk."""
+        """The whole content in a temporary file, for the caller to name; removed on failure."""
         unfinished = Path(self._path(UNFINISHED))
         _make_private(path.parent)
         _make_private(unfinished)
@@ -242,17 +239,17 @@ class Objects:
             yield aside
         finally:
             aside.unlink(missing_ok=True)
-            # Also when the name was taken: whoever wrote it may have died before it was on the disk.
+            # Also if the name exists: its writer may have died before the sync.
             _sync_folder(path.parent)
 
     def _sweep(self, unfinished: Path) -> None:
-        """Remove what was left, at the first write and once a day; nothing depends on it."""
+        """Remove abandoned files, at the first write and once a day."""
         if _uptime() - self._swept_at < _LEFT_AFTER:
             return
         self._swept_at = _uptime()
         with contextlib.suppress(OSError):
             for one in islice(unfinished.iterdir(), SWEPT_AT_MOST):
-                # Another process may be at it as well.
+                # Another process may do the same.
                 with contextlib.suppress(FileNotFoundError):
                     if time.time() - one.stat().st_mtime > _LEFT_AFTER:
                         one.unlink()
@@ -287,16 +284,16 @@ def _unless_missing(found: bytes | Exception | None) -> bytes | None:
 
 
 def _make_private(folder: Path) -> None:
-    """Contracts and addresses are for the user the processes run as; a folder that is there keeps its mode."""
+    """Contents are for the user of the processes only; an existing folder keeps its mode."""
     for above in reversed((folder, *folder.parents)):
-        # `mkdir(parents=True)` would give the mode to the last one alone.
+        # `mkdir(parents=True)` would give the mode to the last folder only.
         if not above.exists():
             above.mkdir(mode=0o700, exist_ok=True)
             _sync_folder(above.parent)
 
 
 def _sync_folder(folder: Path) -> None:
-    """A file that is on the disk is found after a loss of power only if its name in the folder is there as well."""
+    """After a power loss a synced file exists only if its folder was synced as well."""
     opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(opened)
@@ -306,7 +303,7 @@ def _sync_folder(folder: Path) -> None:
 
 @dataclass(frozen=True)
 class StoredDocument:
-    """The `size` bytes that were there when it was looked for under this hash."""
+    """A stored document of `size` bytes."""
 
     objects: Objects
     name: str
@@ -314,9 +311,8 @@ class StoredDocument:
     size: int
 
     async def pieces(self, length: int, through: Callable[[bytes], bytes] = bytes) -> AsyncGenerator[bytes, None]:
-        """The bytes, `length` at a time and each piece passed `through` something, all in threads.
-
-        The last piece is held back until the hash of all is known: `DocumentDamaged` instead of it.
+        """Pieces of `length` bytes, each passed `through`, in threads. `DocumentDamaged` instead of the last piece if
+        the hash does not match.
         """
         told = hashlib.sha256()
 

@@ -1,1 +1,1 @@
-"""How services are called: clients, tokens, addresses we may call, and what error bodies say."""
+"""Calling services: clients, tokens, the guard of addresses, error bodies."""

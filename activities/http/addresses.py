@@ -1,7 +1,5 @@
-"""Which addresses of other people's choosing we call: the guard against being sent into our own network.
-
-A URL is resolved first and the connection then goes to the very address that was checked, so a name that answers
-differently the second time gains nothing.
+"""The guard against calls into our own network (SSRF). A URL is resolved first, and the connection uses the checked
+address, so that a second DNS answer has no effect.
 """
 
 import asyncio
@@ -21,15 +19,15 @@ from activities.errors import did_you_mean
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
-"""Host and port to IP addresses; raises `OSError` when the name has none."""
+"""Host and port to IP addresses; raises `OSError` if there are none."""
 
 LOOKUPS_AT_ONCE: Final = 20
-"""Names that are looked up at the same time, each in a thread; the others wait, within the time of their call."""
+"""Concurrent look-ups, each in a thread; others wait within their call's deadline."""
 
 _SHOWN: Final = 5
-"""Listed hosts that are named to whoever has one that is not."""
+"""Allowed hosts named in a refusal."""
 _UNICAST: Final = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("2000::/3"))
-"""What is given to the open internet at all: of IPv6 one eighth, of IPv4 everything that is not named below."""
+"""Global unicast: of IPv6 one eighth, of IPv4 all that is not listed below."""
 
 _SPECIAL: Final = tuple(
     ipaddress.ip_network(network)
@@ -41,18 +39,18 @@ _SPECIAL: Final = tuple(
         "168.63.129.16/32",
     )
 )
-"""IANA's special-purpose registries with multicast (RFC 6890, 9637): Python's `is_global` knows another part of them in
-each version. Those that are reachable (AS112, anycast relays) are no receiver of ours either. Beside them 6bone's old
-range, and the one public address at which a cloud answers its own machines."""
+"""IANA's special-purpose registries with multicast (RFC 6890, 9637), since Python's `is_global` differs between
+versions; 6bone's old range; and the public metadata address of a cloud.
+"""
 
 
 class AddressRefused(Exception):
-    """We do not call this URL; the text says which rule it breaks, without the URL's path or query."""
+    """This URL must not be called; the text has the rule, without path or query."""
 
 
 @dataclass(frozen=True)
 class Destination:
-    """A checked place to connect to: `url` holds the IP address, `host` is what the URL called it."""
+    """A checked address: `url` has the IP address, `host` the name."""
 
     url: httpx.URL
     host: str
@@ -60,10 +58,8 @@ class Destination:
 
 
 class SystemResolver:
-    """The addresses the system knows for a host.
-
-    It cannot be told to give up, and may take much longer than whoever asks will wait. So it is asked in threads that
-    nobody else needs and no process waits for at its end, and once for all who want to know the same meanwhile.
+    """The system's resolver. Look-ups cannot be cancelled and may hang, so they run in threads of their own, which no
+    process end waits for, and equal concurrent ones are shared.
     """
 
     def __init__(self) -> None:
@@ -71,7 +67,6 @@ class SystemResolver:
         self._asked: dict[str, asyncio.Task[Sequence[str]]] = {}
 
     async def __call__(self, host: str, port: int) -> Sequence[str]:
-        """See `Resolve`."""
         if host not in self._asked:
             self._asked[host] = asyncio.create_task(self._ask(host, port))
             self._asked[host].add_done_callback(partial(self._answered, host))
@@ -93,7 +88,7 @@ def _look_up(host: str, port: int, answer: asyncio.Future[Sequence[str]]) -> Non
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         settle = partial(_settle, answer, answer.set_result, [str(address[0]) for *_, address in found])
-    except Exception as failure:  # whatever it is, whoever asked gets it: a place that nobody leaves is lost
+    except Exception as failure:  # any exception reaches the caller: a look-up slot must not be lost
         settle = partial(_settle, answer, answer.set_exception, failure)
     with suppress(RuntimeError):  # the loop has ended meanwhile
         answer.get_loop().call_soon_threadsafe(settle)
@@ -105,14 +100,16 @@ def _settle(answer: asyncio.Future[Sequence[str]], settle: Callable[[Any], None]
 
 
 class Guard:
-    """`allowed` holds `host` or `host:port` entries; empty = any public address. Private ones only when listed."""
+    """`allowed` has `host` or `host:port` entries; empty allows any public address. Private addresses must be
+    listed.
+    """
 
     def __init__(self, allowed: Sequence[str], resolve: Resolve | None = None) -> None:
         self._allowed = frozenset(entry.strip().lower().rstrip(".") for entry in allowed)
         self._resolve = resolve or SystemResolver()
 
     def refusal(self, address: str) -> str | None:
-        """Why this URL will never be called, as far as that is known without looking its name up; None if it may be."""
+        """Why this URL is never called, as far as known without DNS, or None."""
         host = ""
         try:
             url = _parsed(address)
@@ -129,7 +126,7 @@ class Guard:
         return None
 
     async def check(self, address: str) -> Destination:
-        """Where to connect for this URL; raises `AddressRefused`, or `OSError` when the name has no address."""
+        """The address to connect to; raises `AddressRefused`, or `OSError` without an address."""
         url = _parsed(address)
         host, port = _place(url)
         listed = self._lists(host, port)
@@ -145,7 +142,7 @@ class Guard:
     async def _addresses(self, host: str, port: int) -> Sequence[str]:
         try:
             return await self._resolve(host, port)
-        except UnicodeError:  # an empty part between two dots, or one too long, is not even looked up
+        except UnicodeError:  # an empty label, or one too long, is not even looked up
             _refuse("there is no such host name")
 
 
@@ -183,7 +180,6 @@ def _check_addresses(found: Sequence[IpAddress], *, listed: bool, encrypted: boo
 
 
 def is_address(host: str) -> bool:
-    """Whether a host is an address and no name."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -192,7 +188,7 @@ def is_address(host: str) -> bool:
 
 
 def is_public(address: IpAddress) -> bool:
-    """Whether the address is one of the open internet; an IPv4 address in an IPv6 wrapping counts as what it wraps."""
+    """Whether it is a public address; an embedded IPv4 address counts."""
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
         return is_public(address.ipv4_mapped)
     return _within(address, _UNICAST) and not _within(address, _SPECIAL)

@@ -1,7 +1,6 @@
-"""How a service is called over HTTP: one construction of clients, one way to call, one failure.
-
-With activities/http/oauth.py the only place that makes httpx clients: the day of a switch is a change of a few lines.
-Nothing here retries: Temporal does (activities/temporal/failures.py), so that each attempt is seen and counted.
+"""HTTP calls to services: one construction of clients, one way to call, one failure type. With oauth.py the only place
+that creates httpx clients. Nothing here retries: Temporal does (activities/temporal/failures.py), so that each attempt
+is visible.
 """
 
 import asyncio
@@ -23,15 +22,15 @@ from workflows.follow_up.options import LONGEST_WAIT
 
 TIMEOUT: Final = httpx.Timeout(connect=5, read=15, write=5, pool=5)
 DEADLINE: Final = 20.0
-"""Seconds a whole call may take, token and body included: a read timeout alone never ends a dripping answer."""
-# Compressed answers are refused, so that a small one cannot unfold into a huge one behind the cap.
+"""Seconds for a whole call with token and body: a read timeout alone never ends a slow answer."""
+# Compressed answers are refused: a small one could unfold into a huge one behind the cap.
 HEADERS: Final = {"user-agent": "countersign", "accept": "application/json", "accept-encoding": "identity"}
 _BEGINNING: Final = 1024
 _BLANK: Final = b"\xef\xbb\xbf \t\r\n"
 _NOT_CONNECTED: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 PATH_IN_TRACES: Final = "countersign.path_in_traces"
-"""Marks a request of which a trace may show the path; of any other only the host: a path may be all that is secret."""
+"""Marks a request whose path may be in traces; of others only the host, since a path may be secret."""
 
 Query = Mapping[str, str | int | bool]
 
@@ -44,19 +43,17 @@ class Cause(StrEnum):
     UNTRUSTED = "untrusted"
     UNREADABLE = "unreadable"
     ENDLESS = "endless"
-    """It answered, but not all of its answer can be read."""
+    """The answer cannot be read to its end."""
     LATER = "later"
-    """It was not called: so many calls at once are more than its rate."""
+    """Not called: the rate limit."""
     BOUND = "bound"
-    """It was not called: it takes no more for now, which it says beforehand. That is waited for, and is no failure."""
+    """Not called: the service has announced that it takes no more now. Expected, and waited for."""
 
 
 class ServiceFailure(Exception):
-    """A call that did not succeed. `says` is redacted and at most 2 KiB, so it may go into a history.
-
-    `status` is None when no answer came, `retry_after` the seconds the service asked us to wait, `error_code` the
-    machine-readable code of the error body (FCM's `details[].errorCode` before everything else). `never_asked` is of a
-    request that cannot have reached it.
+    """A failed call. `says` is redacted and at most 2 KiB, so it may go into a history. `status` is None without an
+    answer, `retry_after` in seconds, `error_code` the code in the error body (FCM's `details[].errorCode` first),
+    `never_asked` if the request cannot have reached it.
     """
 
     def __init__(
@@ -81,15 +78,12 @@ class ServiceFailure(Exception):
 
     @property
     def did_nothing(self) -> bool:
-        """Whether the service surely did nothing of what it was asked: it was not reached, or has refused it.
-
-        Of less that is so than of what it may have done: an error of its own may come before or after the deed.
-        """
+        """Whether the service certainly had no effect: unreachable, or it refused. A server error proves nothing."""
         refused = self.cause is Cause.STATUS and self.status != 408 and (self.status or 500) < 500
         return self._never_asked or refused or self.status == 503
 
     def not_before(self, seconds: float) -> "ServiceFailure":
-        """The same, not to be tried again before so many seconds."""
+        """The same, with at least these seconds to wait."""
         wait = max(seconds, self.retry_after or 0.0)
         return ServiceFailure(
             self.service, self.cause, self.says, status=self.status, retry_after=wait, error_code=self.error_code
@@ -97,7 +91,7 @@ class ServiceFailure(Exception):
 
     @property
     def may_have_acted(self) -> bool:
-        """Whether the service may have done what it was asked all the same."""
+        """Whether the call may have had an effect nevertheless."""
         return self.cause in (Cause.NO_ANSWER, Cause.UNREADABLE) or self.status == 408 or (self.status or 0) >= 500
 
 
@@ -117,10 +111,10 @@ class HttpAnswer:
     status: int
     content: bytes
     date: datetime | None = None
-    """The service's own clock, when it says it."""
+    """The service's clock, if given."""
 
     def json(self) -> object:
-        """The body as JSON; `ServiceFailure` (worth a retry) when it is something else, or cut in half."""
+        """The body as JSON; else `ServiceFailure` (retryable)."""
         try:
             return json.loads(self.content)
         except (ValueError, RecursionError):
@@ -128,9 +122,8 @@ class HttpAnswer:
             raise ServiceFailure(self.service, Cause.UNREADABLE, says, status=self.status) from None
 
     def refuse_page(self) -> None:
-        """For who needs nothing of the body: `ServiceFailure` (worth a retry) when it is a page of HTML.
-
-        A page with 200 comes from something in between, as during maintenance: the call had no effect.
+        """`ServiceFailure` (retryable) for a page of HTML: with status 200 it comes from an intermediary, as during
+        maintenance, and the call had no effect.
         """
         if self.content[:_BEGINNING].lstrip(_BLANK).startswith(b"<"):
             says = "expected an answer, got a page of HTML"
@@ -144,9 +137,8 @@ def make_client(
     trust: ssl.SSLContext | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> httpx.AsyncClient:
-    """The one way to make an HTTP client: no redirects, no proxies of the environment, capped bodies, no retries.
-
-    Certificates are always verified; `trust` replaces the public authorities, `transport` the network (tests).
+    """No redirects, no proxies of the environment, capped bodies, no retries. Certificates are always verified; `trust`
+    replaces the public authorities, `transport` the network (tests).
     """
     return httpx.AsyncClient(
         auth=auth,
@@ -159,9 +151,8 @@ def make_client(
 
 
 class Service:
-    """One service at one configured address: every URL is built here, none is taken from an answer.
-
-    With a `pace` each call waits for its turn, before its deadline begins.
+    """A service at one configured URL; URLs from answers are never called. With a `pace` each call waits for its turn
+    before its deadline begins.
     """
 
     def __init__(
@@ -191,7 +182,7 @@ class Service:
         private: Iterable[str] = (),
         deadline: float | None = None,
     ) -> HttpAnswer:
-        """The answer to one request, if it is a 2xx; else `ServiceFailure`. `private` never shows in the failure."""
+        """The answer if it is a 2xx; else `ServiceFailure`, without `private` values."""
         await self._turn()
         seconds = deadline or self._deadline
         try:
@@ -225,12 +216,10 @@ class Service:
             raise ServiceFailure(self.name, Cause.LATER, str(later), retry_after=later.seconds) from None
 
     async def aclose(self) -> None:
-        """Close the connections."""
         await self._client.aclose()
 
 
 def failure_of_response(service: str, response: httpx.Response, private: Iterable[str] = ()) -> ServiceFailure:
-    """The failure an answer outside 2xx stands for."""
     explained = explain(response.content)
     return ServiceFailure(
         service,
@@ -243,7 +232,7 @@ def failure_of_response(service: str, response: httpx.Response, private: Iterabl
 
 
 def failure_of_error(service: str, error: httpx.HTTPError) -> ServiceFailure:
-    """The failure behind an exception of httpx; its text is ours, so that no address leaks."""
+    """The failure of an httpx exception, with our own text, so that no URL leaks."""
     if isinstance(error, httpx.DecodingError):
         return ServiceFailure(service, Cause.UNREADABLE, str(error))
     if _certificate_refused(error):
@@ -253,12 +242,11 @@ def failure_of_error(service: str, error: httpx.HTTPError) -> ServiceFailure:
 
 
 def no_answer_within(seconds: float, service: str) -> ServiceFailure:
-    """The failure of a call that was given up at its deadline."""
     return ServiceFailure(service, Cause.NO_ANSWER, f"no complete answer within {seconds:g} s")
 
 
 def _instant(http_date: str) -> datetime | None:
-    """The instant of an HTTP date, in UTC when it does not say; None when it is nonsense: a stranger wrote it."""
+    """The instant of an HTTP date, by default UTC; None if invalid."""
     try:
         written = parsedate_to_datetime(http_date)
     except (ValueError, OverflowError):
@@ -267,14 +255,13 @@ def _instant(http_date: str) -> datetime | None:
 
 
 def retry_after_of(response: httpx.Response) -> float | None:
-    """The seconds an answer asks us to wait, from now; None when it does not."""
+    """Seconds of `Retry-After`, or None."""
     return seconds_to_wait(response.headers.get("retry-after"), datetime.now(UTC))
 
 
 def seconds_to_wait(header: str | None, now: datetime) -> float | None:
-    """`Retry-After` in seconds from `now`, given as seconds or as an HTTP date; None when absent or nonsense.
-
-    It is a stranger's number: never more than `LONGEST_WAIT`.
+    """`Retry-After` in seconds from `now`, given as seconds or HTTP date, at most `LONGEST_WAIT`; None if absent or
+    invalid.
     """
     if header is None:
         return None

@@ -1,8 +1,5 @@
-"""Reads what went wrong out of an error body, in each of the shapes the providers and their gateways use.
-
-Shapes (docs/core-signature.md, Errors): OAuth `{"error", "error_description"}`, Google `{"error": {…, "details"}}`,
-gateway `{"fault"}`, AppWorks `{"key", "errorMessage"}`, Django REST framework (`detail`, flat and nested lists,
-`{"errors"}`), HTML.
+"""Texts and codes from error bodies, in the shapes of providers and gateways (docs/core-signature.md, Errors): OAuth,
+Google, Apigee's `{"fault"}`, AppWorks, Django REST framework, HTML.
 """
 
 import html
@@ -23,14 +20,14 @@ _UNSEEN: Final = ("script", "style")
 
 @dataclass(frozen=True)
 class Explanation:
-    """What an error body says in words, not yet redacted, and its machine-readable code when it has one."""
+    """An error body's text, not yet redacted, and its code, if any."""
 
     says: str
     error_code: str | None = None
 
 
 def explain(body: bytes) -> Explanation:
-    """The explanation in `body`; never raises, an unknown shape is quoted."""
+    """Never raises; an unknown shape is quoted."""
     text = body.decode("utf-8", "replace").strip()
     try:
         document = json.loads(text)
@@ -52,7 +49,7 @@ def _plain(text: str) -> str:
 
 
 def _words(page: str) -> str:
-    """The title of a page, else all its words, in one pass: a body may be made to be slow to read."""
+    """A page's title, else its words, in one pass, since bodies may be made to be slow."""
     words, unseen = [], ""
     for part in page.split("<"):
         inside, _, after = part.partition(">")
@@ -114,7 +111,7 @@ def _framework(document: dict[str, Any]) -> Explanation:
 
 
 def _lines(value: object) -> str:
-    """Nested field errors as `signers[0].email: Enter a valid email address.`, a few of them."""
+    """A few nested field errors as `signers[0].email: Enter a valid email address.`"""
     found = []
     for path, text in _leaves(value, "", 0):
         found.append(f"{path}: {text}" if path else text)
@@ -162,7 +159,7 @@ _PATTERNS: Final = (
 
 
 def redact(text: str, private: Iterable[str] = ()) -> str:
-    """`text` in one printable line of at most 2 KiB, without the `private` strings, addresses, tokens and queries."""
+    """One printable line of at most 2 KiB, without the `private` strings, addresses, tokens and queries."""
     line = in_one_line(text)
     for secret in sorted((value for value in private if len(value) > 2), key=len, reverse=True):
         line = re.sub(re.escape(secret), BLANK, line, flags=re.IGNORECASE)
@@ -172,7 +169,7 @@ def redact(text: str, private: Iterable[str] = ()) -> str:
 
 
 def clip(text: str, most_bytes: int) -> str:
-    """`text` cut to at most `most_bytes` of UTF-8, never inside a character; a cut shows as an ellipsis."""
+    """At most `most_bytes` of UTF-8, cut between characters, with an ellipsis."""
     encoded = text.encode("utf-8", "replace")
     if len(encoded) <= most_bytes:
         return encoded.decode()

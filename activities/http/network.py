@@ -1,4 +1,4 @@
-"""How a service is connected to: one name that is looked up for ever holds up nothing else."""
+"""Connecting to services, so that a hanging name look-up delays nothing else."""
 
 import asyncio
 import ssl
@@ -13,16 +13,16 @@ import httpx
 
 from activities.http.addresses import SystemResolver, is_address
 
-# Below the 5 s after which common servers drop an idle connection: a dropped one would look like a lost answer.
+# Below the 5 s after which common servers drop an idle connection, which would look like a lost answer.
 _KEEP_ALIVE: Final = 3.0
 _NEXT_ADDRESS_AFTER: Final = 0.25
-"""Seconds after which another address of a host is tried as well (RFC 8305)."""
+"""Seconds before a host's next address is tried in parallel (RFC 8305)."""
 _RESOLVERS: Final = WeakKeyDictionary[asyncio.AbstractEventLoop, SystemResolver]()
-"""One for all clients of a loop: a client is made for each token, and a name is looked up once at a time."""
+"""One per event loop, shared by its clients."""
 
 
 class Network(httpx.AsyncHTTPTransport):
-    """The network as httpx has it, but for how names are looked up, for which it has no argument."""
+    """httpx's transport with our name resolution, for which it has no argument."""
 
     def __init__(self, trust: ssl.SSLContext, max_connections: int) -> None:
         super().__init__(verify=trust, trust_env=False)
@@ -35,9 +35,8 @@ class Network(httpx.AsyncHTTPTransport):
 
 
 class _Connections(httpcore.AsyncNetworkBackend):
-    """Connects to the first address of a name that answers.
-
-    asyncio looks names up in the threads in which it reads files: a few that hang would hold the store up.
+    """Connects to a name's first address that answers. asyncio resolves names in its default thread pool, which also
+    reads files: hanging look-ups would block the store.
     """
 
     def __init__(self) -> None:
@@ -73,7 +72,7 @@ class _Connections(httpcore.AsyncNetworkBackend):
         except (OSError, UnicodeError) as unknown:
             raise httpcore.ConnectError(str(unknown)) from unknown
         finally:
-            # Connected in the instant in which another one was, or its caller gave up: nobody else knows of it.
+            # Connected when another one was already, or the caller had given up.
             for stream in opened:
                 if stream is not wanted:
                     await stream.aclose()

@@ -1,7 +1,6 @@
-"""OAuth2 for services: one token for all callers, renewed at 80 % of its life, and once when it is refused.
-
-authlib makes the token request and knows the ways to authenticate a client; when to ask is decided here, because its
-own renewal knows neither the first token, nor a refusal, nor a share of a token's life.
+"""OAuth2: one token for all callers, renewed at 80 % of its life, and once after a refusal. authlib makes the token
+request; when to ask is decided here, since its own renewal covers neither the first token, nor refusals, nor a share of
+the lifetime.
 """
 
 import asyncio
@@ -35,19 +34,19 @@ from activities.http.error_bodies import explain
 from activities.http.transport import capped_transport
 
 with warnings.catch_warnings():
-    # It would like httpx's continuation; which of the two we use is decided in one place, not by a warning.
+    # It prefers httpx's continuation; which of the two we use is decided in one place, not by a warning.
     warnings.simplefilter("ignore", authlib.deprecate.AuthlibDeprecationWarning)
     from authlib.integrations.httpx_client import AsyncOAuth2Client  # type: ignore[import-untyped]
 
 SHARE_OF_LIFE: Final = 0.8
 UNSTATED_LIFE: Final = 300.0
-"""Seconds a token is trusted whose answer does not say how long it lives."""
+"""Seconds of a token's life if the answer does not say."""
 _OF_OTHERS: Final = frozenset({"THIRD_PARTY_AUTH_ERROR"})
-"""What a 401 says that is not about our token: FCM itself was not let in by somebody else."""
+"""A 401 of FCM that is about another party's credentials, not our token."""
 
 
 class TokenAuth(StrEnum):
-    """How the client shows who it is at the token endpoint (docs/core-signature.md, Tokens)."""
+    """Client authentication at the token endpoint (docs/core-signature.md, Tokens)."""
 
     BASIC = "basic"
     BODY = "body"
@@ -55,7 +54,7 @@ class TokenAuth(StrEnum):
 
 
 class Grant(StrEnum):
-    """What a token is asked for with; `password` also needs a user's name and password."""
+    """`password` also needs a user's name and password."""
 
     CLIENT_CREDENTIALS = "client_credentials"
     PASSWORD = "password"  # noqa: S105  the word of RFC 6749, no secret
@@ -63,7 +62,7 @@ class Grant(StrEnum):
 
 @dataclass(frozen=True)
 class Credentials:
-    """What a token is asked for with, and where. `scope` and `subscription` are sent when set."""
+    """The token request. `scope` and `subscription` are sent if set."""
 
     token_url: str
     client_id: str
@@ -77,31 +76,29 @@ class Credentials:
 
     @property
     def parameters(self) -> dict[str, str]:
-        """The fields of the token request beside the client's own."""
+        """Fields of the token request besides the client's own."""
         password = self.password.get_secret_value() if self.password else None
         user = {"username": self.username, "password": password} if self.grant is Grant.PASSWORD else {}
         return {name: value for name, value in {**user, "subscription": self.subscription}.items() if value}
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must show nowhere."""
+        """Values that must never be shown."""
         kept = (self.client_secret, self.password)
         return tuple(secret.get_secret_value() for secret in kept if secret)
 
 
 @dataclass(frozen=True)
 class Token:
-    """A bearer token, and the instant of the clock from which another one is asked for."""
+    """A bearer token, and when to renew it."""
 
     value: str
     renew_at: float
 
 
 class Bearer(httpx.Auth):
-    """Puts a living bearer token on every request; however many callers, one token is asked for at a time.
-
-    A 401 renews the token once and repeats the request once: the second 401 is the answer, and so is one that is not
-    about the token.
+    """Adds a valid bearer token to every request; one token is requested at a time for all callers. A 401 about the
+    token renews it and repeats the request once.
     """
 
     def __init__(
@@ -122,7 +119,6 @@ class Bearer(httpx.Auth):
         self._asking = asyncio.Lock()
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        """The flow httpx drives for each request."""
         token = await self._living()
         request.headers["authorization"] = f"Bearer {token.value}"
         response = yield request
@@ -132,7 +128,7 @@ class Bearer(httpx.Auth):
             yield request
 
     async def check(self) -> None:
-        """Ask for a token now, for `doctor`; `ServiceFailure` when there is none."""
+        """Request a token now, for `doctor`; raises `ServiceFailure`."""
         await self._renewed(self._token)
 
     async def _living(self) -> Token:
@@ -148,7 +144,7 @@ class Bearer(httpx.Auth):
             return self._token
 
     async def ask(self) -> Token:
-        """Ask for a new token; `ServiceFailure` when there is none. A kind of grant of its own replaces this."""
+        """Request a token; raises `ServiceFailure`. Subclasses with another grant override this."""
         asked_at = self._clock()
         try:
             async with asyncio.timeout(DEADLINE), self._client() as client:
@@ -166,7 +162,7 @@ class Bearer(httpx.Auth):
         return self.token_of(answer, asked_at)
 
     def token_of(self, answer: Mapping[str, Any], asked_at: float) -> Token:
-        """The token in the answer of a token endpoint."""
+        """The token in a token endpoint's answer."""
         return Token(answer["access_token"], asked_at + SHARE_OF_LIFE * lifetime(answer.get("expires_in")))
 
     def _client(self) -> Any:
@@ -187,7 +183,7 @@ class Bearer(httpx.Auth):
         return client
 
     def _checked(self, response: httpx.Response) -> httpx.Response:
-        """authlib believes any JSON object; a token is one with an `access_token`, anything else a failure of ours."""
+        """authlib accepts any JSON object; without an `access_token` it is a failure."""
         if not response.is_success:
             raise failure_of_response(self._service, response, self._credentials.secrets)
         try:
@@ -221,7 +217,7 @@ def _as_json(client: Any, _: str, url: str, headers: Any, body: bytes) -> tuple[
 
 
 def lifetime(expires_in: object) -> float:
-    """Seconds a token lives by its answer's `expires_in`; `UNSTATED_LIFE` unless that is a finite number."""
+    """Seconds by `expires_in`; `UNSTATED_LIFE` unless it is a finite number."""
     try:
         stated = float(expires_in)  # type: ignore[arg-type]  # what is no number is caught
     except (TypeError, ValueError, OverflowError):

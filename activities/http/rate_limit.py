@@ -1,9 +1,6 @@
-"""How many calls a service gets: one line of waiting calls per process, urgent ones first, none longer than of use.
-
-Of ten turns one goes to whoever has waited longest, so that those who come last are slow and not held up for ever.
-
-A token bucket: after a rest a few calls go at once, then as many a second as the rate says. Once the service itself
-asks us to wait, everybody waits. Knows nothing of Temporal; who calls, and until when, is told by `CALLER`.
+"""Rate limit of a service: one queue of calls per process, urgent ones first, but every tenth turn by age. A token
+bucket: a burst after a rest, then the rate; after a 429 everybody waits. Independent of Temporal; `CALLER` has urgency
+and deadline.
 """
 
 import asyncio
@@ -17,33 +14,30 @@ from typing import Final
 from workflows import names
 
 BURST: Final = 5.0
-"""Calls that need not wait after a rest."""
+"""Calls without waiting after a rest."""
 PATIENCE: Final = 8.0
-"""Seconds that a caller waits who says nothing of a deadline: somebody looks at a page meanwhile.
-
-It bounds the line as well: who would wait longer is turned away at once.
-"""
+"""Longest wait in seconds without a deadline, as for a page; a call that would wait longer is refused at once."""
 UNSTATED_HOLD: Final = 5.0
-"""Seconds that all calls wait after a 429 that does not say how long."""
+"""Seconds of waiting after a 429 that does not say how long."""
 _OLDEST_EVERY: Final = 10
-"""The one of so many turns that goes by age instead of urgency."""
+"""Every so many turns one goes by age instead of urgency."""
 _LOOK_AGAIN: Final = 30.0
-"""Seconds after which a call that was turned away tries again, at the latest: by then the rate may be another."""
+"""Longest seconds before a refused call tries again, since the rate may have changed."""
 _A_HAIR: Final = 1e-6
 
 
 class Urgency(IntEnum):
-    """Whose call comes first; the numbers are Temporal's priority keys."""
+    """The order of calls; the numbers are Temporal's priority keys."""
 
     URGENT = names.URGENT
     ORDINARY = 3
     BULK = names.BULK
-    """Of a campaign, and of a sweep."""
+    """Campaigns and reconciliation."""
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Whose calls these are: how urgent, and the instant of the loop's clock from which a turn is of no use."""
+    """A caller's urgency, and its deadline on the loop's clock."""
 
     urgency: int = Urgency.ORDINARY
     gives_up_at: float | None = None
@@ -53,7 +47,7 @@ CALLER: Final[ContextVar[Caller | None]] = ContextVar("caller", default=None)
 
 
 class TurnTooLate(Exception):
-    """A call whose turn would come too late; `seconds` from now is when another try makes sense."""
+    """The turn would come too late; try again after `seconds`."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(f"its turn would come in {seconds:.0f} s at the earliest")
@@ -61,10 +55,7 @@ class TurnTooLate(Exception):
 
 
 class RateLimiter:
-    """Gives turns at a rate that may change at any time; 0 gives none. For one event loop.
-
-    A `burst` below one counts as one: less than a whole turn could never be given.
-    """
+    """Gives turns at a rate that may change; 0 gives none. For one event loop. The burst is at least one turn."""
 
     def __init__(self, rate: float, burst: float = BURST) -> None:
         self._rate = rate
@@ -91,37 +82,36 @@ class RateLimiter:
 
     @property
     def asked(self) -> int:
-        """How many calls have asked for a turn so far."""
+        """Number of calls so far."""
         return self._asked
 
     @property
     def waiting(self) -> bool:
-        """Whether a call waits for its turn."""
+        """Whether a call waits."""
         return bool(self._line)
 
     def close(self) -> None:
-        """Give no turn until it is opened: what is this process's is not known yet. Calls come and wait."""
+        """Give no turn until opened, while this process's share is unknown; calls wait."""
         self._opened = False
 
     def open(self) -> None:
-        """Give turns."""
         self._opened = True
         self._serve()
 
     def change(self, rate: float, burst: float = BURST) -> None:
-        """Go on at another rate; who waits already feels it at once."""
+        """Set the rate; waiting calls use it at once."""
         self._count()
         self._rate, self._burst = rate, max(1.0, burst)
         self._serve()
 
     def hold(self, seconds: float | None) -> None:
-        """Give no turn for so long, and no burst after it: the service has had enough."""
+        """Give no turn for so long, and no burst after it."""
         self._held_until = max(self._held_until, _now() + (UNSTATED_HOLD if seconds is None else seconds))
         self._turns = min(self._turns, 0.0)
         self._serve()
 
     async def turn(self) -> None:
-        """Wait for the turn of one call; `TurnTooLate` when it will not come, or has not come, in time."""
+        """Wait for a turn; raises `TurnTooLate`."""
         caller = CALLER.get() or Caller()
         gives_up_at = _now() + PATIENCE if caller.gives_up_at is None else caller.gives_up_at
         if _now() + self._expected_wait(caller.urgency) > gives_up_at:
@@ -150,7 +140,7 @@ class RateLimiter:
         return held + missing / self._rate if self._rate else float("inf")
 
     def _serve(self) -> None:
-        """Give the turns that there are, and set the alarm for the next one."""
+        """Give the available turns, and set the alarm for the next one."""
         self._count()
         while self._line and self._opened and not self.held and self._turns >= 1 - _A_HAIR:
             turn = self._next()
@@ -161,7 +151,7 @@ class RateLimiter:
         self._set_alarm()
 
     def _next(self) -> asyncio.Future[None]:
-        """Whoever goes now, who leaves the line."""
+        """Removes the next caller from the queue."""
         if (self._given + 1) % _OLDEST_EVERY:
             return heapq.heappop(self._line)[2]
         oldest = min(self._line, key=lambda waiting: waiting[1])
@@ -181,7 +171,7 @@ class RateLimiter:
             self._alarm = asyncio.get_running_loop().call_at(at, self._serve)
 
     def _count(self) -> None:
-        """Count the turns that time has brought; none while everybody waits."""
+        """Add the turns of the passed time; none while held."""
         now = _now()
         since = max(self._held_until, now if self._counted_at is None else self._counted_at)
         if now > since:

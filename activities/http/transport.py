@@ -1,4 +1,4 @@
-"""The transport below every HTTP client: no answer grows beyond its cap, and none unfolds behind it."""
+"""The transport of every HTTP client: caps the size of answers."""
 
 import ssl
 from collections.abc import AsyncIterator
@@ -17,12 +17,12 @@ def capped_transport(
     trust: ssl.SSLContext | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> httpx.AsyncBaseTransport:
-    """The transport below every client: no answer grows beyond `MOST_BYTES`, no error beyond `MOST_ERROR_BYTES`."""
+    """Answers are limited to `MOST_BYTES`, error bodies to `MOST_ERROR_BYTES`."""
     return _CappedTransport(transport or _network(trust or _public_authorities(), max_connections))
 
 
 def _network(trust: ssl.SSLContext, max_connections: int) -> httpx.AsyncBaseTransport:
-    # What is below httpx is loaded by whoever calls somebody: many a word of the command does not.
+    # Imported by callers only: many commands call nobody.
     from activities.http.network import Network  # noqa: PLC0415
 
     return Network(trust, max_connections)
@@ -30,7 +30,7 @@ def _network(trust: ssl.SSLContext, max_connections: int) -> httpx.AsyncBaseTran
 
 @cache
 def _public_authorities() -> ssl.SSLContext:
-    # Read once: a hundred certificates take longer than many a call, and a client is made for each token.
+    # Read once: a hundred certificates take longer than many a call, and each token has its own client.
     return httpx.create_ssl_context(trust_env=False)
 
 
@@ -53,7 +53,7 @@ class _CappedTransport(httpx.AsyncBaseTransport):
 
 
 class _CappedStream(httpx.AsyncByteStream):
-    """A body cut at its cap: an error is truncated, since only its beginning is of use; anything else is refused."""
+    """A body cut at its cap: error bodies are truncated, others are refused."""
 
     def __init__(self, stream: httpx.AsyncByteStream, *, truncate: bool) -> None:
         self._stream = stream

@@ -1,1 +1,1 @@
-"""People: the directory, their devices, their language and clock."""
+"""People: the directory, their devices, language and time zone."""

@@ -1,7 +1,6 @@
-"""Registered devices of people: the people file's and those that the company's app back end registers; invalid ones.
-
-Needs no lock: a device is valid unless this registration or a later one was marked invalid. It belongs to the person it
-was registered for last. Changes by other processes count within a minute.
+"""Devices of people: those of the people file, and those that the company's app registers. A device is valid unless
+this registration or a later one was marked invalid, so no lock is needed; it belongs to the person of its last
+registration. Changes by other processes count within a minute.
 """
 
 import time
@@ -19,12 +18,12 @@ from activities.people.person import Person, PushDevice
 from activities.records.store import DeviceFolder, Store, device_hash
 
 SENT_TO_AT_MOST: Final = 20
-"""Devices of one person that are sent to; of more those whose app was seen last."""
+"""Devices of a person that are sent to, the last seen first."""
 KEPT_AT_MOST: Final = 100
-"""Devices that are kept of one person, living or not; the one seen longest ago makes room."""
+"""Stored devices of a person, also invalid ones; the one seen longest ago is dropped."""
 FRESH_SECONDS: Final = 60.0
 REMEMBERED_AT_MOST: Final = 1_000
-"""People whose devices this process remembers for so long."""
+"""People whose devices are cached."""
 _log = structlog.get_logger(__name__)
 
 
@@ -33,20 +32,20 @@ class TooMany(Exception):
 
 
 class InvalidMark(BaseModel):
-    """Why and when a device was marked invalid, and which registration of it."""
+    """Why and when a device was marked invalid, and which registration."""
 
     at: AwareDatetime
     reason: str
     of: AwareDatetime | None = None
 
     def holds(self, device: PushDevice) -> bool:
-        """Whether the device was not registered again since; a device without a date stays invalid."""
+        """Whether it was not registered again since; a device without a date stays invalid."""
         return device.registered is None or device.registered <= (self.of or self.at)
 
 
 @dataclass(frozen=True)
 class KnownDevice:
-    """A device, and why nothing is sent to it; valid if `gone` is None."""
+    """Valid if `gone`, the reason, is None."""
 
     device: PushDevice
     gone: str | None = None
@@ -59,16 +58,16 @@ class Registered:
 
     device: str
     new: bool
-    """False: it was known, and is now known to be there still."""
+    """False: it was known, and is confirmed."""
     moved: bool
-    """It was somebody else's until now."""
+    """It belonged to another person."""
     gone: str | None = None
-    """Why nothing is sent there all the same: it was given up after the registration that is told of."""
+    """Why nothing is sent: it was marked invalid after this registration."""
 
 
 @dataclass(frozen=True)
 class _Recent:
-    """Cached devices of a person, by the people file's devices at that time."""
+    """Cached devices of a person, valid for these devices of the people file."""
 
     of: tuple[PushDevice, ...]
     known: tuple[KnownDevice, ...]
@@ -80,7 +79,7 @@ async def _of_nobody(address: str) -> bool:
 
 
 class Devices:
-    """All devices; raises `StoreFailure`. `in_file` says whether the people file has an address, for any person."""
+    """Raises `StoreFailure`. `in_file` tells whether the people file has an address."""
 
     def __init__(
         self,
@@ -102,9 +101,8 @@ class Devices:
         return recent.known
 
     async def register(self, person: str, device: PushDevice, now: datetime) -> Registered:
-        """Store that the person's app is on `device` now; a new registration replaces the former fields.
-
-        An invalid device becomes valid, unless its date is no later than the mark. Raises `TooMany`.
+        """Register the person's app on `device`; replaces the former fields. An invalid device becomes valid, unless
+        its date is no later than the mark. Raises `TooMany`.
         """
         folder, name = self._store.devices(person), device_hash(device.value)
         [(before, dead)] = await folder.read([name])
@@ -123,10 +121,7 @@ class Devices:
         return Registered(name, new=known is None, moved=owner not in (None, person), gone=gone)
 
     async def withdraw(self, person: Person, address: str, now: datetime, reason: str = "withdrawn") -> str:
-        """Send no more to an address of the person until it is registered again; returns its short hash.
-
-        Unknown addresses are not stored.
-        """
+        """Send no more to a known address until it is registered again; returns its short hash."""
         name = device_hash(address)
         [(before, _)] = await self._store.devices(person.id).read([name])
         if before or any(one.value == address for one in person.devices):
@@ -134,14 +129,14 @@ class Devices:
         return name
 
     async def supersede(self, person: Person, address: str, now: datetime) -> None:
-        """The person's phone has a new address: send no more to this one, whoever had it."""
+        """The person's phone has a new address: send no more to this one, whoever owned it."""
         folder = self._store.devices(person.id)
         if (await folder.owners([address])).get(address) != person.id:
             await folder.own(address, person.id)
         await self.withdraw(person, address, now, "replaced")
 
     async def bury(self, person: str, device: PushDevice, reason: str) -> None:
-        """Send no more to this registration of a device."""
+        """Mark this registration invalid."""
         await self._bury(person, device.value, InvalidMark(at=datetime.now(UTC), reason=reason, of=device.registered))
 
     async def _bury(self, person: str, address: str, burial: InvalidMark) -> None:
@@ -161,12 +156,12 @@ class Devices:
             gone = _device(content)
             if gone is None or (await folder.owners([gone.value])).get(gone.value) != person:
                 continue
-            if not await self._in_file(gone.value):  # Else it would be theirs again who have it there.
+            if not await self._in_file(gone.value):  # Else it would return to an earlier owner.
                 await folder.disown(gone.value)
 
     async def _read(self, person: Person) -> tuple[KnownDevice, ...]:
         folder, written = self._store.devices(person.id), {device_hash(one.value): one for one in person.devices}
-        # Whoever stands in full in a file shares the id with those of other files: nothing is registered for it.
+        # People described in full share ids across files: nothing is registered for them.
         kept = frozenset[str]() if stands_in_full(person.id) else await folder.registered()
         names = [*written, *sorted(kept - written.keys())]
         if not names:
@@ -196,10 +191,10 @@ def _judged(device: PushDevice, dead: bytes | None, owner: str | None, person: s
 
 
 def _at_most(known: Iterable[KnownDevice]) -> list[KnownDevice]:
-    """At most the allowed number of valid devices; those seen longest ago are dropped."""
+    """The allowed number of valid devices, the last seen."""
     known = list(known)
     living = [one for one in known if one.gone is None]
-    # What the file has is somebody's doing: of the others the one seen last is first.
+    # Entries of the file are deliberate; of others the last seen is first.
     beyond = living[SENT_TO_AT_MOST:]
     return [replace(one, gone="gave way to those seen later") if one in beyond else one for one in known]
 
@@ -226,7 +221,7 @@ def _device(content: bytes | None) -> PushDevice | None:
 
 
 def _burial(content: bytes | None, device: PushDevice) -> InvalidMark | None:
-    """Why it is invalid, None if valid or unreadable; an invalid device is detected again by the next push."""
+    """Why it is invalid; None if valid or unreadable, since the next push finds it again."""
     try:
         burial = InvalidMark.model_validate_json(content) if content else None
     except ValidationError:

@@ -25,15 +25,15 @@ from activities.people.devices import KnownDevice
 from activities.people.person import PeopleFile, Person, PushDevice, by_group
 
 PEOPLE_FILE_AT_MOST: Final = 32 * 1024 * 1024
-"""Bytes of a people file: more than 50,000 people; a larger one is refused."""
+"""Bytes of a people file, more than 50,000 people; a larger one is refused."""
 READ_AT_ONCE_AT_MOST: Final = 256 * 1024
-"""Bytes of a people file that is read in a thread of this process, in about a second; a larger one in its own."""
+"""Bytes read in a thread, in about a second; a larger file is read in its own process."""
 _FORM: Final = 1
-"""Part of what a kept index is called: a new form of it is not mistaken for an old one."""
+"""Version of the stored index."""
 
 
 class CompanyPosition(NamedTuple):
-    """A person's department and manager, as far as the people file says."""
+    """A person's department and manager, if known."""
 
     department: str = ""
     manager: str = ""
@@ -51,7 +51,7 @@ class CompanyPosition(NamedTuple):
 
 @dataclass(frozen=True)
 class PeopleIndex:
-    """A validated people file. Persons are built on look-up: most are never needed."""
+    """A validated people file. Persons are built when looked up, since most are never needed."""
 
     entries: Mapping[str, Mapping[str, Any]]
     groups: Mapping[str, tuple[str, ...]]
@@ -65,7 +65,7 @@ class PeopleIndex:
         return json.dumps({"entries": self.entries, "groups": self.groups}, separators=(",", ":")).encode()
 
     def person(self, id: str) -> Person | None:
-        """The person of this id, None if unknown."""
+        """None if unknown."""
         entry = self.entries.get(id)
         try:
             return Person.model_validate(entry) if entry is not None else None
@@ -75,7 +75,7 @@ class PeopleIndex:
 
     @cached_property
     def ids_by_address(self) -> Mapping[str, str | None]:
-        """Person ids by lower-case email address; None for a shared one."""
+        """Person ids by lower-case address; None for a shared one."""
         found: dict[str, str | None] = {}
         for id, entry in self.entries.items():
             address = str(entry["email"]).casefold()
@@ -88,7 +88,7 @@ class PeopleIndex:
         return frozenset(address for one in devices if (address := one.get("token") or one.get("fid")))
 
     def colleagues(self, id: str) -> tuple[str, ...]:
-        """The person's colleagues: same manager or department first, then a common group."""
+        """Same manager or department first, then a common group."""
         own = self.entries.get(id)
         if own is None:
             return ()
@@ -114,7 +114,7 @@ class PeopleIndex:
 
 
 def loaded(dumped: bytes) -> PeopleIndex:
-    """The index from `dumped` bytes; `ValueError` for other bytes."""
+    """From `dumped` bytes; raises `ValueError`."""
     try:
         found = json.loads(dumped)
         return PeopleIndex(found["entries"], {name: tuple(members) for name, members in found["groups"].items()})
@@ -123,15 +123,15 @@ def loaded(dumped: bytes) -> PeopleIndex:
 
 
 def name_of(content: bytes) -> str:
-    """The store name of the index for this content."""
+    """The stored index's name for this content."""
     return f"{hashlib.sha256(content).hexdigest()}-{_FORM}"
 
 
 def read(path: Path, content: bytes) -> PeopleIndex:
-    """The index of a people file; `FileFaults` if it cannot be read."""
+    """The index of a people file; raises `FileFaults`."""
     try:
         written = FileText.of(path, content, at_most=PEOPLE_FILE_AT_MOST)
-        with suppress(FileFaults):  # A fault has its line below.
+        with suppress(FileFaults):  # Faults with lines follow below.
             if quick := quickly(written.text, "people"):
                 return PeopleIndex.of(
                     PeopleFile.of(PlainFile(written.name, written.folder, Parsed(quick, {}, ()))).people
@@ -145,7 +145,7 @@ def read(path: Path, content: bytes) -> PeopleIndex:
 
 
 def read_apart(path: Path, content: bytes) -> bytes:
-    """`read`, dumped, in a process of its own; blocks until that has ended."""
+    """`read`, dumped, in its own process; blocks."""
     try:
         with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as apart:
             found = apart.submit(_read_there, path, content).result()
@@ -157,7 +157,7 @@ def read_apart(path: Path, content: bytes) -> bytes:
 
 
 def _read_there(path: Path, content: bytes) -> bytes | tuple[Fault, ...]:
-    """Returns faults instead of raising: an exception would lose them between processes."""
+    """Returns faults: exceptions would lose them between processes."""
     try:
         return read(path, content).dumped()
     except FileFaults as faults:
@@ -170,16 +170,16 @@ def _ours(path: Path, error: Exception) -> FileFaults:
 
 
 class DirectoryFailure(Exception):
-    """The directory is unusable; the text says why, without personal data."""
+    """The directory is unusable; the text has no personal data."""
 
 
 class DirectoryAway(DirectoryFailure):
-    """A temporary failure of the store; no file has to be mended."""
+    """A temporary failure of the store."""
 
 
 @contextmanager
 def asking_the_store() -> Iterator[None]:
-    """Turn store errors into `DirectoryFailure`, temporary ones into `DirectoryAway`."""
+    """Converts store errors to `DirectoryFailure`, temporary ones to `DirectoryAway`."""
     try:
         yield
     except StoreAway as failure:
@@ -189,7 +189,7 @@ def asking_the_store() -> Iterator[None]:
 
 
 class UnusablePeople(DirectoryFailure):
-    """The people file is faulty, and there is no earlier good state; `faults` has all faults."""
+    """The people file is faulty, without an earlier good state."""
 
     def __init__(self, faults: FileFaults) -> None:
         super().__init__(faults.in_short)
@@ -197,16 +197,12 @@ class UnusablePeople(DirectoryFailure):
 
 
 class UnknownPerson(DirectoryFailure):
-    """Nobody of this id."""
-
     def __init__(self, id: str, hint: str = "", where: str = "the directory") -> None:
         super().__init__(f'"{id}" is not in {where}{hint}')
         self.id = id
 
 
 class UnknownGroup(DirectoryFailure):
-    """No group of this name."""
-
     def __init__(self, name: str, hint: str = "", where: str = "the directory") -> None:
         super().__init__(f'the group "{name}" is not in {where}{hint}')
         self.name = name
@@ -217,24 +213,24 @@ class Directory(Protocol):
 
     @property
     def warning(self) -> str | None:
-        """Why an older state is in use, None if it is current."""
+        """Why an older state is in use, None if current."""
         ...
 
     @property
     def secret(self) -> SecretStr | None:
-        """What the ids of people are made with who stand in full in a file."""
+        """Derives the ids of people described in full."""
         ...
 
     async def person(self, id: str, beside: str | None = None) -> Person:
-        """The person of this id; `signer-<position>` are given in full in the file of the workflow `beside`."""
+        """`signer-<position>` are described in the file of the workflow `beside`."""
         ...
 
     async def group(self, name: str) -> tuple[str, ...]:
-        """The member ids of a group."""
+        """Member ids."""
         ...
 
     async def devices(self, person: Person) -> tuple[PushDevice, ...]:
-        """The person's valid devices."""
+        """Valid devices."""
         ...
 
     async def known_devices(self, person: Person) -> tuple[KnownDevice, ...]:
@@ -242,7 +238,7 @@ class Directory(Protocol):
         ...
 
     async def bury(self, person: Person, device: PushDevice, reason: str) -> None:
-        """Mark the device invalid until it is registered again: the push service no longer knows it."""
+        """Mark the device invalid until it is registered again."""
         ...
 
 
@@ -250,36 +246,33 @@ class Company(Directory, Protocol):
     """A directory with departments and managers."""
 
     async def places(self, ids: Iterable[str]) -> Mapping[str, CompanyPosition]:
-        """The positions of these people, without unknown ones."""
+        """Positions of these people, without unknown ones."""
         ...
 
     async def registered(self) -> frozenset[str]:
-        """The ids of people with a device ever registered, in one query for many."""
+        """Ids of people with a device ever registered, in one query."""
         ...
 
     async def up_to_date(self) -> None:
-        """Wait until the state is current; `DirectoryFailure` if only an older one is available."""
+        """Wait for the current state; `DirectoryFailure` if only an older one is available."""
         ...
 
 
 COLLEAGUES_AT_MOST: Final = 20
-"""Of whom one can be chosen on a page; of more somebody is looked for by name."""
+"""Colleagues listed on a page; larger numbers are searched by name."""
 
 
 @dataclass(frozen=True)
 class Colleagues:
-    """Some colleagues of a person, and their total number."""
+    """Some colleagues, and their total number."""
 
     people: tuple[Person, ...] = ()
     total: int = 0
 
 
 class Office(Directory, Protocol):
-    """A directory that knows colleagues."""
+    """A directory with colleagues."""
 
     async def colleagues(self, id: str, words: str = "", also: str = "") -> Colleagues:
-        """Colleagues whose name has all `words`, and the one with id `also`.
-
-        Without words: all if few, none if many.
-        """
+        """Colleagues whose name has all `words`, and the one with id `also`. Without words all, if few."""
         ...

@@ -1,7 +1,6 @@
-"""The directory of a people file (`COUNTERSIGN_PEOPLE`), read again when the file changes.
-
-Persons are looked up when needed and never copied into a history, so that a new phone or manager counts from the next
-look-up. A large file is read in the background. A faulty file keeps the last good state, and `warning` says so.
+"""The directory of a people file (`COUNTERSIGN_PEOPLE`), read again when it changes, in the background if large.
+Persons are never copied into a history, so a new phone or manager counts from the next look-up. A faulty file keeps the
+last good state, with a `warning`.
 """
 
 import asyncio
@@ -38,15 +37,15 @@ from activities.records.store import Store
 
 _Version: TypeAlias = tuple[int, int, int] | None
 _PATIENCE: Final = 1.0
-"""Seconds that a look-up waits for a changed file to be read before it is answered from the last good state."""
+"""Seconds a look-up waits for a changed file, before it uses the last good state."""
 _log = structlog.get_logger(__name__)
 
 
 class FileDirectory:
-    """The file (docs/files.md), with the store's invalid devices and people given in full."""
+    """The file (docs/files.md), with stored invalid devices and people described in full."""
 
     def __init__(self, file: Path, store: Store, secret: SecretStr | None = None) -> None:
-        """`secret` is what the ids of people are made with who stand in full in a file."""
+        """`secret` derives the ids of people described in full."""
         self.secret = secret
         self._file = file
         self._store = store
@@ -74,7 +73,7 @@ class FileDirectory:
         return person
 
     async def some(self, most: int) -> list[str]:
-        """The ids of the first people of the file."""
+        """Ids of the first people of the file."""
         return list(islice((await self._current()).entries, most))
 
     async def group(self, name: str) -> tuple[str, ...]:
@@ -84,7 +83,7 @@ class FileDirectory:
         return groups[name]
 
     async def places(self, ids: Iterable[str]) -> Mapping[str, CompanyPosition]:
-        """Builds no persons, so that many cost little."""
+        """Builds no persons."""
         entries = (await self._current()).entries
         return {id: CompanyPosition.of(entries[id]) for id in ids if id in entries}
 
@@ -93,8 +92,7 @@ class FileDirectory:
             return await self._store.people_with_devices()
 
     async def up_to_date(self) -> None:
-        """Look-ups do not wait for this."""
-        for _ in range(2):  # What was being read already may be the file of before; what is read next is not.
+        for _ in range(2):  # A read in progress may be of the former file; the next one is not.
             await self._current()
             if reading := self._reading:
                 await asyncio.wait({reading})
@@ -102,7 +100,7 @@ class FileDirectory:
             raise UnusablePeople(self._faults)
 
     async def named(self, words: str) -> Person | None:
-        """The person of this id or email address; None for none or several."""
+        """By id or email address; None for none or several."""
         index, words = await self._current(), words.strip()
         id = words if words in index.entries else index.ids_by_address.get(words.casefold())
         return await self.person(id) if id is not None else None
@@ -121,7 +119,7 @@ class FileDirectory:
         return tuple([await self.person(id) for id in ids])
 
     async def reports(self, manager: str) -> tuple[str, ...]:
-        """The ids of all direct and indirect reports, nearest first."""
+        """Ids of all direct and indirect reports, nearest first."""
         below = (await self._current()).reports
         found = [*below.get(manager, ())]
         for id in found:  # It grows meanwhile; the file has no circles.
@@ -158,7 +156,7 @@ class FileDirectory:
         if self._reading is None and (self._index is None or _version(self._file) != self._version):
             self._reading = asyncio.create_task(self._read_again())
         if reading := self._reading:
-            # Waited for, not awaited: a look-up that is cancelled stops no reading.
+            # Not awaited directly: a cancelled look-up must not stop the reading.
             await asyncio.wait({reading}, timeout=None if self._index is None else _PATIENCE)
         if self._index is not None:
             return self._index

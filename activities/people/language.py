@@ -1,6 +1,5 @@
-"""Languages and translations: Babel catalogues in `locales/`, English as fallback (docs/translating.md).
-
-The English text is the key of its translations.
+"""Translations: Babel catalogues in `locales/`, keyed by the English text, which is the fallback
+(docs/translating.md).
 """
 
 from collections.abc import Iterable
@@ -21,18 +20,18 @@ DOMAIN: Final = "countersign"
 LOCALES: Final = Path(__file__).with_name("locales")
 LANGUAGES: Final = (ENGLISH, "nl", "de", "fr", "es")
 
-# CLDR's `en` is American; without a region it is read in many countries, so the day stands before the month.
+# CLDR's `en` is American; without a region it is read in many countries, so the day precedes the month.
 _ENGLISH_LOCALE: Final = Locale("en", "150")
 
 
 def phrase(text: str) -> str:
-    """Mark a text in a table for `pybabel extract`; returns it unchanged."""
+    """Marks a text in a table for `pybabel extract`."""
     return text
 
 
 @dataclass(frozen=True)
 class Language:
-    """A language by catalogue `code`, with the locale for its dates and lists."""
+    """A language by catalogue `code`, with the locale for dates and lists."""
 
     code: str
     locale: Locale
@@ -58,16 +57,16 @@ class Language:
         return next(found, cls.english())
 
     def say(self, text: str, /, **values: object) -> str:
-        """`text` translated, with `values` for its placeholders; without any, placeholders stay."""
+        """`text` translated, with `values`; without any, placeholders stay."""
         said = _catalogue(self.code).gettext(text)
         return said.format(**values) if values else said
 
     def say_count(self, one: str, many: str, /, count: int, **values: object) -> str:
-        """The text for `{count}` by the language's plural rules."""
+        """By the language's plural rules, with `{count}`."""
         return _catalogue(self.code).ngettext(one, many, count).format(count=count, **values)
 
     def enumerate(self, items: Iterable[str]) -> str:
-        """A list in words: `a, b and c`."""
+        """`a, b and c`."""
         return format_list(list(items), locale=self.locale)
 
 
@@ -84,12 +83,12 @@ def _catalogue(code: str) -> NullTranslations:
 
 
 def catalogue_path(code: str) -> Path:
-    """The path of a catalogue, as gettext's tools expect it."""
+    """As gettext's tools expect it."""
     return LOCALES / code / "LC_MESSAGES" / f"{DOMAIN}.po"
 
 
 def _wanted(header: str) -> list[str]:
-    """The tags of the header, best first; without those of weight 0 or an invalid one."""
+    """Tags of the header, best first, without weight 0 or invalid ones."""
     weighed = [(_weight(weight), tag.strip()) for tag, _, weight in (one.partition(";") for one in header.split(","))]
     return [tag for weight, tag in sorted(weighed, key=lambda one: -one[0]) if weight > 0]
 

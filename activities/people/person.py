@@ -1,4 +1,4 @@
-"""A person as the directory knows them, and the file in which people are written down (docs/files.md)."""
+"""A person of the directory, and the people file (docs/files.md)."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -34,38 +34,35 @@ from workflows.model.rejections import Rejection
 
 
 class Platform(StrEnum):
-    """What a device runs."""
-
     ANDROID = "android"
     IOS = "ios"
     WEB = "web"
 
 
 class AddressKind(StrEnum):
-    """What FCM calls the address of a device: apps are moving from registration tokens to installation ids."""
+    """FCM's kinds of device addresses: apps are moving from registration tokens to installation ids."""
 
     TOKEN = "token"  # noqa: S105  a word, no secret
     FID = "fid"
 
 
 UNSEEN_FOR: Final = timedelta(days=30)
-"""A device whose app was not seen for so long may be in a drawer: it is sent to, and somebody is told besides."""
+"""A device not seen for so long may be unused: it is sent to, and another channel as well."""
 
 
 class PushDevice(FileModel):
-    """Where a push can be sent; its address is a secret and is never shown."""
+    """A push address, which is a secret and never shown."""
 
     token: DeviceToken | None = Field(default=None, repr=False)
     fid: DeviceToken | None = Field(default=None, repr=False)
     platform: Platform
     registered_at: Moment | None = None
-    """When the app last registered it; later than what a burial knew of, it lives again."""
+    """Last registration by the app; later than an invalid mark, it is valid again."""
     seen_at: Moment | None = None
-    """When the app was last seen on it, where anybody knows."""
+    """When the app was last seen, if known."""
 
     @property
     def kind(self) -> AddressKind:
-        """What its address is."""
         return AddressKind.TOKEN if self.token is not None else AddressKind.FID
 
     @property
@@ -75,16 +72,16 @@ class PushDevice(FileModel):
 
     @property
     def registered(self) -> datetime | None:
-        """The instant it was last registered; a bare date begins in UTC."""
+        """The last registration; a bare date begins in UTC."""
         return begin(self.registered_at, UTC_ZONE) if self.registered_at else None
 
     @property
     def seen(self) -> datetime | None:
-        """The instant the app was last seen on it; a bare date begins in UTC."""
+        """When the app was last seen; a bare date begins in UTC."""
         return begin(self.seen_at, UTC_ZONE) if self.seen_at else None
 
     def unseen(self, now: datetime) -> bool:
-        """Whether nobody can rely on it: its app was not seen for long. What says nothing of that is relied on."""
+        """Whether its app was not seen for long; False if unknown."""
         return self.seen is not None and now - self.seen >= UNSEEN_FOR
 
     @model_validator(mode="after")
@@ -108,7 +105,7 @@ def _days(text: str) -> str:
 
 
 class Absence(FileModel):
-    """A time in which somebody cannot act; bare dates are whole days in their zone."""
+    """A time in which a person cannot act; bare dates are whole days in their zone."""
 
     from_: Moment = Field(alias="from")
     until: Moment
@@ -125,7 +122,7 @@ class Absence(FileModel):
 
 
 class Reachable(FileModel):
-    """How somebody is told things: what those who stand in full in a file have as well."""
+    """How a person is notified; also for people described in full."""
 
     name: Name = Field(repr=False)
     email: Email = Field(repr=False)
@@ -136,13 +133,12 @@ class Reachable(FileModel):
 
     @property
     def tz(self) -> ZoneInfo:
-        """Their time zone."""
         return ZoneInfo(self.zone)
 
 
 @dataclass
 class PeopleKnown:
-    """What the fields of a people file are checked against: everybody in it, before anything was validated."""
+    """Validation context of a people file: everybody in it, before validation."""
 
     managers: Mapping[str, str | None]
     ids_seen: set[str] = field(default_factory=set)
@@ -150,10 +146,7 @@ class PeopleKnown:
 
     @classmethod
     def of(cls, plain: Any) -> Self:
-        """Gather ids and managers from the plain value of a people file; what cannot be an id is left out.
-
-        So no hint and no circle ever shows what somebody wrote in its place.
-        """
+        """Ids and managers of the plain value, without invalid ids, so that no message shows other content."""
         people = plain.get("people") if isinstance(plain, dict) else None
         entries = [entry for entry in people if isinstance(entry, dict)] if isinstance(people, list) else []
         ids = [str(entry.get("id")) for entry in entries]
@@ -162,13 +155,13 @@ class PeopleKnown:
         )
 
     def exists(self, id: str) -> str:
-        """The id, if there is somebody of this id."""
+        """Refuse an unknown id."""
         if id not in self.managers:
             raise ValueError(f"{id} is not in this file{did_you_mean(id, self.managers)}")
         return id
 
     def manager_cycle(self, id: str) -> tuple[str, ...]:
-        """The managers upward from somebody until they come round to that person again; empty when they do not."""
+        """The managers from a person back to that person; empty without a cycle."""
         chain, above = [id], self.managers.get(id)
         while isinstance(above, str) and above not in chain:
             chain.append(above)
@@ -177,8 +170,6 @@ class PeopleKnown:
 
 
 class Person(Reachable):
-    """Somebody of the directory."""
-
     id: Id
     calendar: CalendarCode | None = None
     hours: Annotated[str, AfterValidator(_hours)] = USUAL_HOURS
@@ -189,29 +180,27 @@ class Person(Reachable):
     groups: tuple[Id, ...] = ()
     department: Name | None = None
     joined: date | None = None
-    """When they came to the company."""
+    """When they joined the company."""
 
     @property
     def working_hours(self) -> tuple[time, time]:
-        """When their working day begins and ends."""
         return clock_hours(self.hours)
 
     @property
     def weekdays(self) -> frozenset[int]:
-        """The days they work on, Monday being 0."""
+        """Monday is 0."""
         return weekdays(self.days)
 
     @property
     def absences(self) -> tuple[tuple[datetime, datetime], ...]:
-        """When they cannot act: first instants, and the first ones after."""
+        """Pairs of the first instant and the first one after."""
         return tuple(absence.span(self.tz) for absence in self.absent)
 
     def absent_at(self, at: datetime) -> bool:
-        """Whether they are absent at that instant."""
         return any(begin <= at < end for begin, end in self.absences)
 
     def absence_refusal(self, at: datetime) -> str | None:
-        """That somebody who is to be present at an instant is not; until when is theirs to say."""
+        """The refusal if absent then, without the end of the absence, which is private."""
         return f"{Rejection.AWAY.says(person=self.id)}{INSIST}" if self.absent_at(at) else None
 
     @field_validator("id")
@@ -239,7 +228,7 @@ class Person(Reachable):
         if own is None or not isinstance(known := info.context, PeopleKnown):
             return manager
         cycle = known.manager_cycle(own)
-        # Told once for the whole circle, at one of its members.
+        # Reported once for the whole cycle, at one member.
         if cycle and own == min(cycle):
             raise ValueError(f"the managers go round in a circle: {' → '.join(cycle)}")
         return manager
@@ -262,35 +251,35 @@ class PeopleFile(FileModel):
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """The file at `path`; `FileFaults` says all that is wrong with it."""
+        """Raises `FileFaults`."""
         return cls.of(FileText.read(path).parse())
 
     @classmethod
     def of(cls, file: PlainFile) -> Self:
-        """What a file says that was read; `FileFaults` says all that is wrong with it."""
+        """Raises `FileFaults`."""
         return file.validate(cls, PeopleKnown.of(file.plain))
 
 
 class SignersFile(FileModel):
-    """`signers.json` beside a workflow in the store: whoever stood in full in its file, by their id."""
+    """`signers.json` beside a workflow in the store: people described in full in its file, by id."""
 
     signers: Mapping[str, Reachable]
 
     @classmethod
     def of(cls, named: Iterable[Reachable | None], ids: Iterable[str | None]) -> bytes | None:
-        """What the store keeps of everybody whom a file names, by these ids; None when all are of the directory."""
+        """As stored; None if all are of the directory."""
         pairs = zip(ids, named, strict=True)
         signers = {id: one for id, one in pairs if one is not None and id is not None}
         return cls(signers=signers).model_dump_json(by_alias=True).encode() if signers else None
 
     def person(self, id: str) -> Person | None:
-        """Somebody of the file as a person, None when it has nobody of this id."""
+        """None if unknown."""
         found = self.signers.get(id)
         return Person(id=id, **dict(found)) if found else None
 
 
 def by_group(people: Iterable[Person]) -> dict[str, tuple[str, ...]]:
-    """The ids of every group's members, in the order of the file."""
+    """Member ids of every group, in the order of the file."""
     groups: dict[str, list[str]] = {}
     for person in people:
         for group in person.groups:

@@ -30,7 +30,7 @@ class Reader:
     zone: ZoneInfo
     works: Callable[[date], bool]
     opens: time = clock_hours(USUAL_HOURS)[0]
-    """When a working day of theirs begins."""
+    """Begin of their working day."""
 
     @classmethod
     def of(cls, person: Person) -> Self:
@@ -47,31 +47,30 @@ class Reader:
         return cls(language, ZoneInfo("UTC"), _working_days(weekdays(_USUAL_DAYS), None))
 
     def day(self, instant: datetime) -> date:
-        """The day in their time zone."""
         return instant.astimezone(self.zone).date()
 
     def has_opened(self, instant: datetime) -> bool:
-        """Whether a working day of theirs would have begun before it."""
+        """Whether a working day would have begun before it."""
         return instant.astimezone(self.zone).time() > self.opens
 
     def date(self, day: date) -> str:
-        """A day of the calendar: `Fri, 11 Dec 2026`."""
+        """`Fri, 11 Dec 2026`."""
         return format_skeleton(_DATE, day, locale=self.language.locale)
 
     def instant(self, instant: datetime) -> str:
-        """An instant on their own clock, named by its city: `Fri, 11 Dec 2026, 18:00 (Amsterdam)`."""
+        """`Fri, 11 Dec 2026, 18:00 (Amsterdam)`."""
         return f"{self._written(instant, _DATE)} ({self._place(instant)})"
 
     def shortly(self, instant: datetime, now: datetime | None) -> str:
-        """The same without the city, and in the year of `now` without the year: `Fri, 11 Dec, 18:00`."""
+        """`Fri, 11 Dec, 18:00`, with the year if other than that of `now`."""
         return self._written(instant, self._skeleton(self.day(instant), now))
 
     def date_in_short(self, day: Day, now: datetime) -> str:
-        """A day of the calendar: `Fri, 11 Dec`, with the year in another one."""
+        """`Fri, 11 Dec`, with the year if another one."""
         return format_skeleton(self._skeleton(day, now), day, locale=self.language.locale)
 
     def weekday(self, day: Day) -> str:
-        """`Tuesday`, as it stands within a sentence."""
+        """`Tuesday`, as within a sentence."""
         return format_date(day, "EEEE", locale=self.language.locale)
 
     def _skeleton(self, day: Day, now: datetime | None) -> str:
@@ -85,11 +84,11 @@ class Reader:
         return f"{locale.datetime_formats['medium'].format(clock, day)}"
 
     def moment(self, instant: datetime) -> str:
-        """The same for a list of many, whose clock is named once: `Fri, 11 Dec 2026, 18:00`."""
+        """`Fri, 11 Dec 2026, 18:00`, for lists that name the zone once."""
         return self.instant(instant).rpartition(" (")[0]
 
     def clock(self, instant: datetime) -> str:
-        """The time of day: `18:00`."""
+        """`18:00`."""
         return format_time(instant, "short", tzinfo=self.zone, locale=self.language.locale)
 
     def place(self, instant: datetime) -> str:
@@ -97,9 +96,9 @@ class Reader:
         return self._place(instant)
 
     def _place(self, instant: datetime) -> str:
-        """The city; the offset for zones without one, since `Etc/GMT+5` lies west, not east."""
+        """The city; the offset for zones without one, since the sign of `Etc/GMT+5` is inverted."""
         pattern = _OFFSET if self.zone.key.removeprefix("Etc/").startswith("GMT") else _CITY
-        # Cities are named alike in all regions of a language, and some of Babel's regions name none.
+        # Cities are named alike in all regions of a language, and some of Babel's regions lack them.
         return format_datetime(instant, pattern, tzinfo=self.zone, locale=self.language.code).rpartition("/")[2]
 
 
@@ -119,19 +118,17 @@ async def language_of(directory: Directory, person: str, beside: str | None = No
 
 
 _NEAR: Final = timedelta(days=7)
-"""Up to here working days are counted; beyond it only the date is named."""
+"""Working days are counted up to here; beyond only the date is named."""
 _ONE_DAY: Final = timedelta(days=1)
 _NEXT_DAYS: Final = {0: phrase("today {clock}"), 1: phrase("tomorrow {clock}")}
 _LAST_DAYS: Final = {0: phrase("today {clock}"), 1: phrase("yesterday {clock}")}
 _DAYS: Final = {-1: phrase("yesterday"), 0: phrase("today"), 1: phrase("tomorrow")}
-"""Days that have names of their own, by how far away they are."""
+"""Names of days by distance."""
 
 
 def due_sentence(due_at: datetime, reader: Reader, now: datetime | None = None, *, short: bool = False) -> str:
-    """`Due tomorrow: Fri, 11 Dec 2026, 18:00 (Amsterdam).`, in the reader's language; without `now` only the date.
-
-    The date always stands beside the word: a notice that is read a day late must not be wrong. A `short` one leaves out
-    what a phone in the reader's hand says by itself: this year, and their own clock.
+    """`Due tomorrow: Fri, 11 Dec 2026, 18:00 (Amsterdam).` in the reader's language; without `now` only the date. The
+    date is always named, since a notice may be read a day late. `short` omits this year and the reader's own zone.
     """
     say, when = reader.language.say, reader.shortly(due_at, now) if short else reader.instant(due_at)
     if now is None:
@@ -153,14 +150,14 @@ def due_sentence(due_at: datetime, reader: Reader, now: datetime | None = None, 
 
 @dataclass(frozen=True)
 class Deadline:
-    """A due date as people say it, `tomorrow 18:00` or `in 3 days, Tuesday`, with the exact instant."""
+    """A due date such as `tomorrow 18:00` or `in 3 days, Tuesday`, with the exact instant."""
 
     words: str
     exact: str
 
     @classmethod
     def of(cls, due_at: datetime, reader: Reader, now: datetime) -> Self:
-        """The words alone, for a labelled column."""
+        """For a labelled column."""
         return cls(_ahead(due_at, reader, now) if due_at > now else _ago(due_at, reader, now), reader.instant(due_at))
 
     @classmethod
@@ -173,7 +170,7 @@ class Deadline:
 
     @classmethod
     def sentence(cls, due_at: datetime, reader: Reader, now: datetime) -> Self:
-        """Standing alone: `Due tomorrow 18:00`, `Overdue since Tuesday`."""
+        """`Due tomorrow 18:00`, `Overdue since Tuesday`."""
         say = reader.language.say
         if due_at > now:
             return cls(say("Due {when}", when=_ahead(due_at, reader, now)), reader.instant(due_at))
@@ -217,9 +214,8 @@ def is_due_on_the_day_of(now: datetime, due_at: datetime, reader: Reader) -> boo
 
 
 def _working_days_left(due_at: datetime, reader: Reader, now: datetime) -> int:
-    """The working days after today, the due day being the last unless it is due before its hours open.
-
-    0 when it is far away, or due on a day that is none.
+    """Working days after today, including the due day unless it is due before its hours open; 0 if far away, or not due
+    on a working day.
     """
     today, due = reader.day(now), reader.day(due_at)
     if due - today > _NEAR or not reader.works(due):

@@ -1,1 +1,1 @@
-"""How a kind of document is followed up: the catalogue, its cascade, and whether it makes sense."""
+"""Policies: the catalogue, its cascade, and checks of what cannot work."""

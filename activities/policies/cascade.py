@@ -1,6 +1,5 @@
-"""The cascade that makes one policy of layers, and remembers which layer each of its values comes from.
-
-Maps merge, lists replace, `null` removes: what lower layers said of that field does not count.
+"""Merges layers into one policy, and records the layer of each value. Maps merge, lists replace, `null` removes the
+lower layers' value.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,7 +11,7 @@ from workflows.model.policy import Policy
 DEFAULT: Final = "default"
 REQUEST: Final = "request"
 _DEFAULTS: Final[Mapping[str, Any]] = {"hours": "working"}
-"""What no layer needs to say, beyond the defaults of the model: nobody is nudged at night."""
+"""Below all layers, besides the model's defaults: no notices at night."""
 _SHARE: Final = "60%"
 _OFF: Final[Mapping[str, Any]] = {
     "reminders": None,
@@ -26,33 +25,33 @@ _OFF: Final[Mapping[str, Any]] = {
     "handoff": (),
     "fallback_after": None,
 }
-"""What `null` makes of these fields; it gives every other one back to its default."""
+"""Values of `null` for these fields; other fields get their default."""
 
 Layer: TypeAlias = tuple[str, Mapping[str, Any]]
-"""A layer's name and what it says itself, as it is written in files."""
+"""A layer's name and its content, as in files."""
 
 
 @dataclass(frozen=True)
 class Resolved:
-    """A policy, the names of its layers from the lowest, and by field the layer its value comes from."""
+    """A policy, its layers' names from the lowest, and the layer of each field."""
 
     policy: Policy
     layers: tuple[str, ...]
     sources: Mapping[str, str]
 
     def layer(self, field: str) -> str:
-        """The layer that the value of `reminders.first` comes from; that of `reminders` if it was written as one."""
+        """The layer of `reminders.first`; that of `reminders` if written as one."""
         while field not in self.sources and "." in field:
             field = field.rpartition(".")[0]
         return self.sources.get(field, DEFAULT)
 
     def rank(self, layer: str) -> int:
-        """How high a layer lies; the request lies above all, even one that says nothing."""
+        """A layer's height; the request is above all, even without a layer of its own."""
         return len(self.layers) if layer == REQUEST else self.layers.index(layer)
 
 
 def resolve(layers: Iterable[Layer]) -> Resolved:
-    """One policy of all layers, the lowest first."""
+    """Layers from the lowest."""
     merged: dict[str, Any] = {}
     sources: dict[str, str] = {}
     names = []
@@ -68,7 +67,7 @@ def resolve(layers: Iterable[Layer]) -> Resolved:
 
 
 def without_trigger(layers: Iterable[Layer]) -> bool:
-    """Whether there is an escalation that nothing would ever set off."""
+    """Whether there is an escalation without a trigger."""
     merged: dict[str, Any] = {}
     for _, written in layers:
         merged = _merge(merged, written)
@@ -77,7 +76,7 @@ def without_trigger(layers: Iterable[Layer]) -> bool:
 
 
 def _second_trigger_first(merged: dict[str, Any], sources: dict[str, str]) -> None:
-    """An escalation without its first trigger has the second one in its place, from the layer that gave that one."""
+    """An escalation without its first trigger uses the second one, with that one's layer."""
     escalation = merged.get("escalation")
     if escalation is not None and escalation.get("after", ...) is None:
         merged["escalation"] = {**escalation, "after": escalation.get("or") or _SHARE, "or": None}

@@ -1,6 +1,5 @@
-"""The catalogue of document kinds; a policy is resolved from default ← extended kinds ← kind ← request.
-
-The result travels in the workflow's input, so that a catalogue may change while requests live.
+"""The catalogue of kinds; a policy is resolved from default ← extended kinds ← kind ← request. It travels in the
+workflow's input, so the catalogue may change while requests are open.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -26,16 +25,14 @@ from workflows.model.policy import Policy
 
 _DEEPEST: Final = 20
 _PARSED_AT_MOST: Final = 4
-"""Catalogues that are remembered as they were parsed."""
+"""Cached parsed catalogues."""
 _NAMED_AT_MOST: Final = 20
-"""Kinds that are named to somebody who knows none."""
+"""Kinds named in a refusal."""
 Uncalled = Callable[[str], str | None]
-"""Why a URL would never be called, None if it may be."""
+"""Why a URL is never called, or None."""
 
 
 class UnknownKind(LookupError):
-    """No kind of this name in the catalogue."""
-
     def __init__(self, kind: str, known: Collection[str], file: str = "the catalogue") -> None:
         helps = did_you_mean(kind, known) or f"; it has {', '.join(_some(known))}"
         super().__init__(f'"{kind}" is not a kind of {file}{helps}')
@@ -50,18 +47,17 @@ def _some(known: Collection[str]) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class KindsKnown:
-    """The kinds of a file as they are written, before anything was validated."""
+    """The kinds of a file before validation."""
 
     written: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, plain: Any) -> Self:
-        """Gather the kinds from the plain value of a catalogue file."""
         kinds = plain.get("kinds") if isinstance(plain, dict) else None
         return cls(kinds if isinstance(kinds, dict) else {})
 
     def check(self, parent: str) -> str:
-        """The kind that is extended, if it exists, does not lead back to itself and is not too far up."""
+        """Refuse an extended kind that is unknown, leads back to itself, or is too far up."""
         if parent not in self.written:
             raise ValueError(f"{parent} is not a kind of this file{did_you_mean(parent, self.written)}")
         chain = self.lineage(parent)
@@ -72,7 +68,7 @@ class KindsKnown:
         return parent
 
     def lineage(self, kind: str) -> list[str]:
-        """The kind and all it extends, upwards; it ends where a circle would close, or too far up."""
+        """The kind and all it extends, upwards, up to a cycle or the limit."""
         chain, above = [kind], self._parent(kind)
         while isinstance(above, str) and above not in chain and len(chain) <= _DEEPEST:
             chain.append(above)
@@ -85,7 +81,7 @@ class KindsKnown:
 
 
 class CatalogueKind(PolicyLayer):
-    """A kind of document: its own layer, on top of the kind it extends."""
+    """A kind's own layer, above the kind that it extends."""
 
     extends: Annotated[KindId | None, Field(exclude=True)] = None
     label: Annotated[KindLabel | None, Field(exclude=True)] = None
@@ -105,7 +101,7 @@ class CatalogueFile(FileModel):
 
     @classmethod
     def right_kinds(cls, known: KindsKnown) -> dict[str, CatalogueKind]:
-        """Of a file with faults, the kinds that have none, neither themselves nor in what they extend."""
+        """Of a faulty file, the kinds without faults in themselves and what they extend."""
         right: dict[str, CatalogueKind] = {}
         for name, written in known.written.items():
             with suppress(ValidationError):
@@ -140,11 +136,11 @@ ALWAYS_THERE: Final[Mapping[str, CatalogueKind]] = {
         "customer-onboarding": {},
     }.items()
 }
-"""What onboardings are made of when their files name no kinds; a catalogue that has one of these has its own."""
+"""Kinds of onboarding parts without a kind; a catalogue may replace them."""
 
 
 class Catalogue:
-    """The kinds of documents that may be sent, and what happens to each."""
+    """The kinds and their policies."""
 
     def __init__(
         self,
@@ -161,10 +157,8 @@ class Catalogue:
 
     @classmethod
     def read(cls, path: Path | str, uncalled: Uncalled | None = None) -> Self:
-        """Read a catalogue file; `FileFaults` with all that is wrong with it.
-
-        With `uncalled` it knows which targets would never be called: a fault of what is started, not of the file, whose
-        other kinds are not held up by it.
+        """Raises `FileFaults`. With `uncalled` it reports targets that are never called, as faults of what is started,
+        so that other kinds still work.
         """
         file = _parsed(FileText.read(path))
         known, found = KindsKnown.of(file.plain), FileFaults(())
@@ -181,16 +175,15 @@ class Catalogue:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """The names of the kinds of its file."""
         return self._own
 
     def label(self, kind: str, language: Language) -> str:
-        """What people read instead of the kind's id, also of a kind that is not here any more."""
+        """The kind's label, also of a removed kind."""
         found = self._kinds.get(kind)
         return label_of(kind, found.label if found else None, language)
 
     def known(self, kind: str, *, closes: bool = False) -> str:
-        """The kind's name, or `UnknownKind`, which offers those that fit what `closes` some day."""
+        """The kind's name, or `UnknownKind`, which suggests kinds that fit `closes`."""
         if kind not in self._kinds:
             fit = [name for name in self._own if not closes or self._closes(name)]
             raise UnknownKind(kind, fit or self._own, self._file)
@@ -200,7 +193,7 @@ class Catalogue:
         return kind not in ALWAYS_THERE and self.resolve(kind).policy.expires
 
     def faults(self, kind: str, override: PolicyLayer | None = None, within: timedelta | None = None) -> Senseless:
-        """What cannot work in the resolved policy; `within` is the time that a request's own due date leaves."""
+        """Why the resolved policy cannot work; `within` is the time until the request's own due date."""
         layers = list(self._written(kind, override))
         if without_trigger(layers):
             yield ("escalation",), "needs after or or; `escalation: null` switches it off"
@@ -210,17 +203,17 @@ class Catalogue:
                 yield from self._not_to_be_started(resolved.policy)
 
     def resolve(self, kind: str, override: PolicyLayer | None = None) -> Resolved:
-        """The policy of a request of this kind, and where it comes from; `UnknownKind` for one that is not here."""
+        """A request's policy and its layers; raises `UnknownKind`."""
         return resolve(self._written(kind, override))
 
     def never_called(self, policy: Policy) -> Senseless:
-        """The targets of a policy that would never be called, each with the reason."""
+        """Targets that are never called, each with the reason."""
         for position, target in enumerate(policy.handoff):
             if self._uncalled and target.url and (why := self._uncalled(target.url)):
                 yield ("handoff", position, "url"), why
 
     def _not_to_be_started(self, policy: Policy) -> Senseless:
-        """What is wrong with the files of onboardings that targets start; a layer answers for those it names itself."""
+        """Faults of onboarding files that targets start; each layer reports those it names."""
         for position, target in enumerate(policy.handoff):
             if self._folder and target.start and target.start.onboarding:
                 try:
@@ -244,10 +237,10 @@ class Catalogue:
 
 @lru_cache(maxsize=_PARSED_AT_MOST)
 def _parsed(text: FileText) -> PlainFile:
-    """Every start reads the catalogue, which has hardly ever changed; to parse it costs as much as all the rest."""
+    """Cached, since every start reads the catalogue, and parsing costs as much as the rest."""
     return text.parse()
 
 
 def _written(layer: PolicyLayer) -> dict[str, Any]:
-    """What a layer says itself, as it is written in files."""
+    """A layer's own content, as in files."""
     return layer.model_dump(exclude_unset=True, by_alias=True)

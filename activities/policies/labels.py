@@ -1,4 +1,4 @@
-"""What people read instead of a kind's id: the label of its file, else ours, else the words of the id."""
+"""Labels of kinds: from the catalogue, else ours, else the words of the id."""
 
 import re
 from collections.abc import Mapping
@@ -16,12 +16,12 @@ _OURS: Final[Mapping[str, str]] = {
     "onboarding-decision": phrase("Decision"),
     "customer-onboarding": phrase("Customer onboarding"),
 }
-"""Of the kinds that are there without a catalogue."""
+"""Of the kinds that exist without a catalogue."""
 _BETWEEN: Final = re.compile(r"[-_.]+")
 
 
 class KindLabel(FileModel):
-    """What a kind is called, by language; a language that is left out reads the English one, else the first."""
+    """A label by language, with English, then the first, as fallback."""
 
     en: Name | None = None
     nl: Name | None = None
@@ -40,12 +40,11 @@ class KindLabel(FileModel):
         return {code: text for code, text in self if text}
 
     def say(self, language: Language) -> str:
-        """The label in a language, else in English, else in the first that there is."""
         return self._said.get(language.code) or self._said.get(ENGLISH) or next(iter(self._said.values()))
 
 
 def label_of(kind: str, written: KindLabel | None, language: Language) -> str:
-    """What a kind is called in a language; never its id as it is written."""
+    """A kind's label in a language; never the raw id."""
     if written:
         return written.say(language)
     if kind in _OURS:

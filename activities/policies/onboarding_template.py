@@ -1,4 +1,4 @@
-"""Stages that a file takes from a template in the catalogue's folder, and overrides by name."""
+"""Stages that an onboarding file takes from a template in the catalogue's folder, and overrides by name."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -19,17 +19,16 @@ _SUFFIX: Final = ".yaml"
 
 @dataclass(frozen=True)
 class TemplatePosition:
-    """Where in which file something stands."""
+    """A position in a file."""
 
     file: PlainFile
     path: FieldPath
 
     def within(self, *steps: str | int) -> "TemplatePosition":
-        """The place of something inside."""
         return TemplatePosition(self.file, (*self.path, *steps))
 
     def holding(self, content: Mapping[str, Any]) -> PlainFile:
-        """A file of its own with this content, whose fields have the lines that they have here."""
+        """A file with this content, whose fields keep their lines."""
         depth = len(self.path)
         marks = {at[depth:]: mark for at, mark in self.file.parsed.marks.items() if at[:depth] == self.path}
         marks.setdefault((), FieldMark(self.file.parsed.line(self.path), 0))
@@ -38,14 +37,14 @@ class TemplatePosition:
 
 @dataclass(frozen=True)
 class MergedTemplate:
-    """A file with the stages of its template, and where the lists of each stage stand."""
+    """A file merged with its template's stages, and the positions of each stage's lists."""
 
     file: PlainFile
     places: Mapping[tuple[int, str], TemplatePosition]
 
 
 def read_template(file: PlainFile, folder: Path) -> PlainFile | None:
-    """The template that a file names, None when it names none; `FileFaults` when it is not there."""
+    """The file's template, or None; `FileFaults` if missing."""
     name = file.plain.get("template") if isinstance(file.plain, dict) else None
     if not isinstance(name, str):
         return None
@@ -56,9 +55,8 @@ def read_template(file: PlainFile, folder: Path) -> PlainFile | None:
 
 
 def merged(file: PlainFile, template: PlainFile | None) -> MergedTemplate:
-    """The file with the template's stages: those of the file override them by name, and others follow.
-
-    Of a stage lists replace; null removes, and a stage of the template that is left empty is left out.
+    """The file's stages override those of the template by name, others follow. Lists of a stage replace; null removes,
+    and an emptied stage is left out.
     """
     own = [_Stage(stage, TemplatePosition(file, ("stages", at))) for at, stage in _stages(file)]
     if template is None or not isinstance(file.plain, dict):
@@ -81,7 +79,7 @@ def merged(file: PlainFile, template: PlainFile | None) -> MergedTemplate:
 
 @dataclass(frozen=True)
 class _Stage:
-    """What a stage says, and where: of an overridden one each list may stand elsewhere."""
+    """A stage's content and positions; lists of an overridden one come from two files."""
 
     content: Any
     place: TemplatePosition
@@ -89,7 +87,7 @@ class _Stage:
 
     @property
     def left_empty(self) -> bool:
-        """Whether the file takes everything out of a stage of the template."""
+        """Whether the file removes everything from a template's stage."""
         return self.over is not None and not any(self.content.get(key) for key in PARTS)
 
     @property
@@ -107,7 +105,7 @@ class _Stage:
         return (over.place if over and key in over.content else self.place).within(key)
 
     def marks(self, file: PlainFile, number: int) -> Iterator[tuple[FieldPath, FieldMark]]:
-        """The lines of what stands in `file` itself; of what is taken from a template the line that names it."""
+        """Lines of own content; of the template's content the line that names it."""
         place = (self.over or self).place
         if place.file is not file:
             yield ("stages", number), file.parsed.marks.get(("template",), FieldMark(1, 0))
@@ -124,7 +122,7 @@ def _stages(file: PlainFile) -> Iterator[tuple[int, Any]]:
 
 
 OF_THE_ENDED: Final = ("id", "kind", "title", "requester", "outcome")
-"""Places for what has ended itself."""
+"""Placeholders for what has ended."""
 OF_A_PERSON: Final = ("name", "email", "zone", "locale", "phone")
 _PERSON: Final = re.compile(rf"person-([1-9][0-9]{{0,2}})(?:\.({'|'.join(OF_A_PERSON)}))?")
 _GIVEN: Final = frozenset(
@@ -138,7 +136,7 @@ class _AnyMap(FileModel):
 
 
 def may_be_given(path: FieldPath) -> bool:
-    """Whether a field of an onboarding file may be a value from elsewhere: texts, persons and dates may."""
+    """Whether a field may be filled by a placeholder: texts, persons and dates may."""
     names = [step for step in path if isinstance(step, str)]
     if not names or _NEVER.intersection(names) or names == ["stages", "name"]:
         return False
@@ -146,8 +144,9 @@ def may_be_given(path: FieldPath) -> bool:
 
 
 def kick_off_file(folder: Path, name: str, fields: Collection[str]) -> PlainFile:
-    """The file that a target names; `FileFaults` unless it is there, with a place for each of `fields`, and without one
-    that nobody fills."""
+    """The file that a target names; `FileFaults` if missing, if it lacks a placeholder of `fields`, or has one that
+    nothing fills.
+    """
     file = FileText.read(folder / name).parse()
     file.validate(_AnyMap)
     if wrong := list(_wrong_places(file.plain, fields)):
@@ -156,18 +155,18 @@ def kick_off_file(folder: Path, name: str, fields: Collection[str]) -> PlainFile
 
 
 def person_of(place: str) -> tuple[int, str | None] | None:
-    """Which of those who were asked a place is for, from 1, and what of them: None for their id."""
+    """Which asked person a placeholder is for, from 1, and which attribute: None for the id."""
     found = _PERSON.fullmatch(place)
     return (int(found[1]), found[2]) if found else None
 
 
 def places_in(file: PlainFile) -> frozenset[str]:
-    """The names of its places."""
+    """Names of its placeholders."""
     return frozenset(name for _, name in places(file.plain))
 
 
 def kick_off(file: PlainFile, id: str, values: Mapping[str, str]) -> PlainFile:
-    """The onboarding file of that id, with the values in their places; it was not checked as one."""
+    """The unvalidated onboarding file of that id, with values for its placeholders."""
     return TemplatePosition(file, ()).holding({"id": id, **(filled(file.plain, values) or {})})
 
 

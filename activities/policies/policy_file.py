@@ -1,6 +1,5 @@
-"""A policy as people write it, in a layer of the catalogue or in a request: every field may be left to the layer below.
-
-What this version does not do yet is refused in words; nothing that is written is silently ignored.
+"""A policy in a catalogue layer or a request file: unset fields come from the layer below. Unsupported content is
+refused, never ignored.
 """
 
 import re
@@ -22,7 +21,7 @@ from workflows.names import QUEUES
 
 _SPAN: Final = re.compile(r"[1-9][0-9]{0,3}[mhdw]")
 FIELDS_AT_MOST: Final = 50
-"""Values that a target puts into the file of the onboarding that it starts."""
+"""Values that a target fills into an onboarding file."""
 _BESIDE: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}\.(yaml|yml|json)")
 _SHARE: Final = re.compile(r"[1-9][0-9]?%")
 _ENDPOINT: Final = r"[A-Za-z]([A-Za-z0-9-]{0,198}[A-Za-z0-9])?"
@@ -66,15 +65,13 @@ ChainLink: TypeAlias = Literal["alternates", "delegate", "manager"]
 
 
 class ReminderLayer(FileModel):
-    """When a silent signer is reminded."""
-
     first: Span | None = None
     every: Span | None = None
     most: int | None = Field(default=None, ge=1, le=50)
 
 
 class OverdueLayer(FileModel):
-    """When a signer is reminded who has let the due date pass."""
+    """Reminders after the due date."""
 
     every: Span | None = None
     most: int | None = Field(default=None, ge=1, le=OVERDUE_AT_MOST)
@@ -82,8 +79,6 @@ class OverdueLayer(FileModel):
 
 
 class EscalationLayer(FileModel):
-    """When and to whom a silent signer's request is escalated."""
-
     after: Trigger | None = None
     or_: Trigger | None = Field(default=None, alias="or")
     action: EscalationAction | None = None
@@ -94,13 +89,13 @@ class EscalationLayer(FileModel):
 
 
 class QuestionLayer(FileModel):
-    """For how long the clocks stand for a question."""
+    """How long a question pauses the clocks."""
 
     pause: Span | None = None
 
 
 class TellRequesterLayer(FileModel):
-    """What the requester hears of."""
+    """What the requester is notified of."""
 
     started: bool | None = None
     signed: Annotated[bool | None, BeforeValidator(_known_telling)] = None
@@ -119,7 +114,7 @@ def _not_our_queue(queue: str) -> str:
 
 
 class StartEntry(FileModel):
-    """What is started when something has ended."""
+    """What an ending starts."""
 
     onboarding: Annotated[str, AfterValidator(_beside_the_catalogue)] | None = None
     fields: dict[Name, Name] = Field(default={}, max_length=FIELDS_AT_MOST)
@@ -144,7 +139,7 @@ def _endpoint(name: str) -> str:
 
 
 class OperationEntry(FileModel):
-    """The Nexus operation that is called when something has ended."""
+    """The Nexus operation that an ending calls."""
 
     endpoint: Annotated[str, AfterValidator(_endpoint)]
     service: WorkflowId
@@ -189,7 +184,7 @@ class TargetEntry(FileModel):
 
 
 class PolicyLayer(FileModel):
-    """One layer of the cascade: what is unset comes from the layer below, `null` takes away what that one says."""
+    """One layer of the cascade: unset comes from below, `null` removes that."""
 
     window: Span | None = None
     reminders: ReminderLayer | None = None
@@ -225,11 +220,11 @@ class PolicyLayer(FileModel):
 
 
 Senseless: TypeAlias = Iterator[tuple[FieldPath, str]]
-"""Fields of the policy, each with what is wrong with it."""
+"""Fields of the policy, each with what is wrong."""
 
 
 def senseless(resolved: Resolved, within: timedelta | None = None) -> Senseless:
-    """What cannot work whoever signs; `within` is the time that a request's own due date leaves."""
+    """What cannot work for any signer; `within` is the time until the request's own due date."""
     yield from _too_late(resolved, within)
     yield from _after_closing(resolved)
     escalation = resolved.policy.escalation
@@ -242,7 +237,7 @@ def senseless(resolved: Resolved, within: timedelta | None = None) -> Senseless:
 
 
 def self_serving(resolved: Resolved, asking: str | None, asked: frozenset[str]) -> Senseless:
-    """What cannot work for who asks and those who are asked: nobody is the alternate of themselves."""
+    """What cannot work for this requester and those asked: nobody is their own alternate."""
     escalation = resolved.policy.escalation
     if escalation is None:
         return
@@ -270,7 +265,7 @@ def _too_late(resolved: Resolved, within: timedelta | None) -> Senseless:
 
 
 def _after_closing(resolved: Resolved) -> Senseless:
-    """Overdue reminders need a grace to come in, and one that no layer fills with more than anybody reads."""
+    """Overdue reminders need a grace period, which one layer must provide."""
     overdue, grace = resolved.policy.overdue, resolved.policy.grace
     if overdue is None or not resolved.policy.expires:
         return
@@ -286,7 +281,7 @@ def _after_closing(resolved: Resolved) -> Senseless:
 
 
 def _timed(escalation: Escalation | None) -> Iterator[tuple[str, str]]:
-    """The triggers that are durations."""
+    """Triggers that are durations."""
     triggers = (("after", escalation.after), ("or", escalation.or_)) if escalation else ()
     for name, trigger in triggers:
         if trigger is not None and trigger != "used-up" and not trigger.endswith("%"):
@@ -294,7 +289,7 @@ def _timed(escalation: Escalation | None) -> Iterator[tuple[str, str]]:
 
 
 class _Room:
-    """The time in which everything must happen, and which layer gave it."""
+    """The time until the due date, and the layer that sets it."""
 
     def __init__(self, resolved: Resolved, within: timedelta | None) -> None:
         self._resolved = resolved
@@ -303,7 +298,7 @@ class _Room:
         self._rank = resolved.rank(REQUEST) if within is not None else resolved.rank(resolved.layer("window"))
 
     def lacks(self, time: timedelta, parts: Iterable[str]) -> bool:
-        """Whether something takes longer, and a layer says so that knew how much time there is."""
+        """Whether the parts take longer, and a layer that knew the time says so."""
         asked = max(self._resolved.rank(self._resolved.layer(part)) for part in parts)
         return time >= self._time and asked >= self._rank
 

@@ -1,1 +1,1 @@
-"""What callbacks have missed, found in the events that Core Signature lists."""
+"""Reconciliation: finds in Core Signature's events what callbacks have missed."""

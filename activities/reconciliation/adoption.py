@@ -1,7 +1,5 @@
-"""Adoption: documents that people sent by hand at Core Signature become requests that Countersign follows up.
-
-The request's id derives from the document's uuid, so that events, pages and later reconciliations find it without a
-table. The document itself, its `external_id` above all, is not changed.
+"""Adoption: documents sent by hand at Core Signature become followed-up requests. Their id derives from the document's
+uuid, so that events, pages and later reconciliations find them without a table. The document itself is not changed.
 """
 
 import asyncio
@@ -46,10 +44,7 @@ _NAMELESS: Final = "Document"
 
 
 class NotYetAdoptable(Exception):
-    """A temporary obstacle, retried by a later reconciliation; `of_all` if it affects every document.
-
-    `why` names no person.
-    """
+    """A temporary obstacle, retried later; `of_all` if it affects every document. `why` names no person."""
 
     def __init__(self, why: str, *, of_all: bool = True) -> None:
         super().__init__()
@@ -59,7 +54,7 @@ class NotYetAdoptable(Exception):
 
 @dataclass(frozen=True)
 class AdoptedRequest:
-    """A `PreparedStart` whose document already is at Core Signature."""
+    """A `PreparedStart` whose document exists at Core Signature."""
 
     checked: PreparedRequest = field(repr=False)
     given: SignatureInput
@@ -67,7 +62,7 @@ class AdoptedRequest:
     overdue: FileFaults | None = None
 
     async def kept(self, store: Store) -> SignatureInput:
-        """Stores people in full, the addresses they were asked at, and that the document is ours."""
+        """Stores people described in full, the addresses that were asked, and that the document is ours."""
         id = self.given.brief.id
         if self.checked.signers is not None:
             await store.keep_signers(StoragePrefix.of_request(id), self.given.fingerprint, self.checked.signers)
@@ -76,7 +71,7 @@ class AdoptedRequest:
         return self.given
 
     async def lives(self, store: Store, given: FollowUpInput) -> None:
-        """Stores the cover sheet; it also marks the document as adopted after Temporal has forgotten a broken-off
+        """Stores the cover sheet, which also marks the document as adopted after Temporal has forgotten a broken-off
         request.
         """
         await CoverSheet.keep(store, self.given.brief)
@@ -84,7 +79,7 @@ class AdoptedRequest:
 
 @dataclass(frozen=True)
 class Adoption:
-    """Adopts documents as requests of `kind`, asked for by `requester`; reads the catalogue anew each time."""
+    """Adopts documents as requests of `kind` by `requester`; reads the catalogue anew each time."""
 
     signature: CoreSignatureClient
     temporal: Client
@@ -95,11 +90,8 @@ class Adoption:
     requester: str
 
     async def adopt(self, document: str, now: datetime) -> str | NotAdopted | None:
-        """The id of its request, or why it cannot be adopted; None if it is not to be: it has ended or was not sent
-        yet, it was sent by others, it is ours, or its request broke off.
-
-        Idempotent. `NotYetAdoptable` when Core Signature, the directory or the catalogue is unavailable, or lacks the
-        kind or the requester.
+        """The id of its request, or why it cannot be adopted; None for a document that has ended, is unsent, sent by
+        others, ours, or whose request broke off. Idempotent. Raises `NotYetAdoptable`.
         """
         found = await self._read(document)
         id, request = adopted_id(document), found.request
@@ -120,7 +112,7 @@ class Adoption:
         try:
             return (await path.start(self.temporal, self.store, prepared)).id
         except path.IdTaken:
-            # An attempt that died has begun it, and the document's signers were others then.
+            # An earlier attempt has started it, when the document had other signers.
             await prepared.lives(self.store, prepared.given)
             return None
 
@@ -128,7 +120,7 @@ class Adoption:
         try:
             return await self.signature.document(document)
         except ServiceFailure as failure:
-            # A 404 may be a gateway's as well: what is the end of a document is not taken on its word.
+            # A 404 may be a gateway's: it does not prove the end of the document.
             answered = f"answered {failure.status}" if failure.status else "gave no answer"
             raise NotYetAdoptable(f"Core Signature {answered}", of_all=failure.status in _OF_ALL) from failure
 
@@ -136,9 +128,8 @@ class Adoption:
         return await self.store.read_cover(StoragePrefix.of_request(id)) is not None
 
     async def _is_ours(self, found: WireDocument) -> bool:
-        """Whether we, or another Countersign, made it or may have, under an id that Temporal may have forgotten.
-
-        A Countersign that subscribes to events leaves only a request id on its documents.
+        """Whether we or another Countersign made it or may have, under an id that Temporal may have forgotten. A
+        Countersign with subscriptions leaves only a request id on its documents.
         """
         told, id = found.events_callback_url or "", found.external_id or ""
         if CALLBACKS in told and told != self.signature.config.callback_url:
@@ -154,7 +145,7 @@ class Adoption:
         return bool(sender) and (sender == ours or await self.directory.named(sender) is not None)
 
     async def _catalogue(self) -> Catalogue:
-        """The catalogue; raises if it lacks the kind."""
+        """Raises if it lacks the kind."""
         try:
             catalogue = await asyncio.to_thread(Catalogue.read, self.policies)
             catalogue.known(self.kind)
@@ -185,22 +176,22 @@ class Adoption:
             )
             for one, signer in zip(people, signers, strict=True)
         )
-        # Nothing is uploaded any more, so that there is neither a file nor a template.
+        # Nothing is uploaded, so there is neither file nor template.
         brief = checked.request.brief.replace(id=id, document=Document(), people=people)
-        # Whoever signs by now: an attempt that died may have kept others, who were replaced since.
+        # The present signers: a failed attempt may have stored others.
         orders = [signer.order for signer in signers]
         digest = path.fingerprint({"adopted": checked.request.fingerprint, "orders": orders})
         return AdoptedRequest(checked, checked.request.replace(brief=brief, fingerprint=digest), places)
 
 
 def _signers(request: WireRequest) -> list[WireSigner]:
-    """Those who still take part: without those who forwarded, and without the sender, whom the provider adds."""
+    """Without those who forwarded, and without the sender, whom the provider adds."""
     sender = folded(request.from_email or "")
     return [one for one in request.signers if not one.forwarded and (one.needs_to_sign or folded(one.email) != sender)]
 
 
 def _entry(signer: WireSigner, person: Person | None, asking: Person) -> dict[str, str]:
-    """A signer as in a request file; a person outside the directory gets the requester's time zone."""
+    """As in a request file; a person outside the directory gets the requester's time zone."""
     role = {"role": _role(signer).value}
     if person is not None:
         return {"person": person.id, **role}

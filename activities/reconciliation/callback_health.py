@@ -1,4 +1,4 @@
-"""Health of the callbacks from Core Signature: alerts on-call of missing callbacks and of a slow receiver clock."""
+"""Health of Core Signature's callbacks: alerts on-call of missing callbacks and of a slow clock of the web process."""
 
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
@@ -11,23 +11,22 @@ from workflows.follow_up.notification_types import NotificationType
 from workflows.model.base import Model
 
 CLOCK_KNOWN_FOR: Final = timedelta(hours=1)
-"""For so long it is believed that the receiver's clock is behind, since the last callback that said so."""
+"""How long a slow clock is assumed after the last callback that showed it."""
 CLOCK_TOLD_EVERY: Final = timedelta(days=1)
-"""While it lasts."""
+"""Time between alerts of a slow clock."""
 _CALLBACKS: Final = Incident(id="callbacks", kind="callbacks", title="Core Signature")
 
 
 class ClockSeen(Model):
-    """Seconds by which the receiver's clock is behind at least; `at` is Core Signature's time."""
+    """Seconds by which the web process's clock is behind at least; `at` is Core Signature's time."""
 
     behind: int
     at: AwareDatetime
 
 
 class CallbackHealth(Model):
-    """The newest event whose callback arrived, and the first and last since whose callback did not.
-
-    One lost callback is no silence, nor is a weekend without events.
+    """The newest event whose callback arrived, and the first and last since whose callback did not. A single lost
+    callback, or a time without events, is no silence.
     """
 
     heard: AwareDatetime | None = None
@@ -35,25 +34,25 @@ class CallbackHealth(Model):
     last: AwareDatetime | None = None
     told: bool = False
     clock_told: AwareDatetime | None = None
-    """When they heard that the receiver's clock is behind."""
+    """Last alert of a slow clock."""
     over_at: AwareDatetime | None = None
-    """When whoever is on call heard last that it is over."""
+    """When on-call was last told that the silence is over."""
 
     def heard_of(self, at: datetime) -> Self:
-        """After the callback of an event of that time arrived; independent of order."""
+        """After the callback of an event of that time arrived, in any order."""
         heard = max(self.heard or at, at)
         if self.last is None or self.last <= heard:
             return self.replace(heard=heard, first=None, last=None)
         return self.replace(heard=heard, first=self.first if self.first and self.first > heard else self.last)
 
     def missed(self, at: datetime) -> Self:
-        """After a callback did not arrive, and a request had to be told."""
+        """After a callback did not arrive, and its request had to be told."""
         if self.heard is not None and at <= self.heard:
             return self
         return self.replace(first=min(self.first or at, at), last=max(self.last or at, at))
 
     def news(self, after: timedelta, now: datetime) -> NotificationType | None:
-        """The alert that is due, once, for a silence of `after` or more."""
+        """The alert that is due, once, for a silence of at least `after`."""
         if self.told:
             return NotificationType.CALLED if self.last is None and may_be_over(self.over_at, now) else None
         lasts = self.first and self.last and self.last - self.first >= after
@@ -66,7 +65,7 @@ class CallbackHealth(Model):
 
 @dataclass(frozen=True)
 class CallbackAlarm:
-    """Alerts on-call when callbacks of two events that far apart were missed, with none in between that arrived."""
+    """Alerts of callbacks missed for two events that far apart, with none between them that arrived."""
 
     on_call: OnCallAlerts
     after: timedelta
@@ -79,9 +78,7 @@ class CallbackAlarm:
         return silence.said(now) if heard else silence
 
     async def told_of_clock(self, silence: CallbackHealth, seen: ClockSeen | None, now: datetime) -> CallbackHealth:
-        """Alert that the receiver's clock is behind, once a day; undelivered ones repeat under the same key that
-        day.
-        """
+        """Once a day; undelivered alerts repeat under the day's key."""
         if seen is None or now - seen.at > CLOCK_KNOWN_FOR:
             return silence
         if silence.clock_told and now - silence.clock_told < CLOCK_TOLD_EVERY:

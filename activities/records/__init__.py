@@ -1,1 +1,1 @@
-"""What is kept beyond Temporal's retention: settled records, notification pages, texts of people, cover sheets."""
+"""Data kept beyond Temporal's retention: settled records, notification pages, texts of people, cover sheets."""

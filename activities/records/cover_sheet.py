@@ -1,7 +1,5 @@
-"""The cover sheet of a request: what its pages say of it while nobody else can be asked.
-
-Written once the request is created, beside what was sent to its signers. It holds nothing that changes: no due date,
-since an extension would make it a wrong one, and no state.
+"""The cover sheet of a request: what its pages show while nothing else is available. Written once at creation; it has
+nothing that changes, such as a due date or a state.
 """
 
 from datetime import date
@@ -21,14 +19,14 @@ NOBODY_SAYS: Final = "Where it stands is not known: neither Temporal nor a worke
 
 
 class CoverSheet(Model):
-    """What is to be signed, who asked for it, and who signs in which order; persons by their ids."""
+    """Document, requester and signers in order; people by id."""
 
     kind: str
     document: str
     requester: str
     signers: tuple[Participant, ...]
     message: str | None = None
-    """What the requester says to the signers, by its reference: the text is in the store."""
+    """Reference of the requester's message."""
     sha256: str | None = None
     """Of the document, None for a template."""
     version: str = ""
@@ -38,13 +36,13 @@ class CoverSheet(Model):
 
     @classmethod
     async def read(cls, store: Store, request: str) -> "CoverSheet | None":
-        """The cover sheet of a request, None when it was not created; `ValueError` for one of a newer worker."""
+        """None if the request was not created; `ValueError` for a sheet of newer code."""
         content = await store.read_cover(StoragePrefix.of_request(request))
         return cls.model_validate_json(content) if content is not None else None
 
     @classmethod
     async def keep(cls, store: Store, brief: SignatureBrief) -> None:
-        """Write it; repeated, it is the same."""
+        """Idempotent."""
         made = cls(
             kind=brief.kind,
             document=brief.title,
@@ -59,7 +57,7 @@ class CoverSheet(Model):
         await store.keep_cover(StoragePrefix.of_request(brief.id), made.model_dump_json(by_alias=True).encode())
 
     def shown(self, request: str) -> RequestShow:
-        """As far as it goes, what `request show` would say: `partial`, and no word of it about states is to be told."""
+        """A `partial` `request show`, whose states mean nothing."""
         lines = (
             SignerLine(person=one.person, order=one.order, role=one.role, state=SignerState.WAITING)
             for one in self.signers
@@ -77,7 +75,7 @@ class CoverSheet(Model):
 
 
 class TaskCover(Model):
-    """What is to be done, who asked for it, and whom; persons by their ids, the text by its reference."""
+    """The task, its requester and assignees; people by id, the text by reference."""
 
     kind: str
     title: str
@@ -87,16 +85,15 @@ class TaskCover(Model):
 
     @classmethod
     async def keep(cls, store: Store, task: Task) -> None:
-        """Write it; repeated, it is the same. `task` is as its workflow has it, so that its text lies elsewhere."""
+        """Idempotent. `task` is as in its workflow, with its text stored separately."""
         people = tuple(one.person for one in task.people)
         made = cls(kind=task.kind, title=task.title, text=task.text, requester=task.requester, people=people)
         await store.keep_cover(StoragePrefix.of(task.workflow_id), made.model_dump_json(by_alias=True).encode())
 
     @classmethod
     async def shown(cls, store: Store, id: str) -> TaskShow | None:
-        """As far as it goes, what `task show` would say: `partial`, and no word of it about states is to be told.
-
-        None for a task that was never started; `ValueError` for a sheet of newer code.
+        """A `partial` `task show`, whose states mean nothing; None if never started, `ValueError` for a sheet of newer
+        code.
         """
         home = StoragePrefix.of(Kind.TASK.workflow_id(id))
         content = await store.read_cover(home)

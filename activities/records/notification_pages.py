@@ -1,4 +1,4 @@
-"""The pages of a ledger: what a request has forgotten, in the store; and what came after its settled record."""
+"""Pages of the notification ledger that a workflow has moved to the store, and amendments of its record."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -23,14 +23,14 @@ async def keep(store: Store, workflow_id: str, page: LogPage | None) -> None:
 
 
 async def pages_of(store: Store, workflow_id: str) -> list[LogPage]:
-    """All pages of a workflow in their order; what is in two of them is the same in both."""
+    """A workflow's pages in order; entries on two pages are equal."""
     home = StoragePrefix.of(workflow_id)
     pages = [LogPage.model_validate_json(one) for one in await store.read_pages(home)]
     return [await together(store, home, page) for page in pages]
 
 
 async def amendments_of(store: Store, home: StoragePrefix) -> Amendment:
-    """All that came after the settled record, as one amendment, however many there are."""
+    """All amendments of the settled record, merged."""
     whole = Amendment(number=0)
     async for some in store.read_amendments(home):
         whole = joined([whole, *map(Amendment.model_validate_json, some)])
@@ -38,18 +38,18 @@ async def amendments_of(store: Store, home: StoragePrefix) -> Amendment:
 
 
 class OpenedMarks(BaseModel):
-    """The first time."""
+    """When it was first opened."""
 
     at: AwareDatetime
 
 
 async def mark(store: Store, workflow_id: str, person: str, at: datetime) -> None:
-    """Keep that somebody opened it; a later time changes nothing. Raises `StoreFailure`."""
+    """Record the first opening; raises `StoreFailure`."""
     await store.mark_opened(StoragePrefix.of(workflow_id), person, OpenedMarks(at=at).model_dump_json().encode())
 
 
 async def opened_at(store: Store, workflow_id: str, people: Sequence[str]) -> dict[str, datetime]:
-    """When each of these opened it, of those who did. Raises `StoreFailure`."""
+    """When each person opened it; raises `StoreFailure`."""
     found = await store.read_opened(StoragePrefix.of(workflow_id), people)
     return {person: at for person, content in zip(people, found, strict=True) if (at := _at(content))}
 

@@ -1,4 +1,6 @@
-"""Small objects in a row: whoever is first has the next number, so that many can count together without a lock."""
+"""Numbered rows of small objects, in which the first writer gets the next number, without a lock; and storage
+prefixes.
+"""
 
 import asyncio
 import hashlib
@@ -10,14 +12,14 @@ from workflows.kinds import Kind
 
 
 class NumberedRow:
-    """The row of one folder, numbered from 1 without a gap, and notes of those who wait for a place in it."""
+    """A folder's row, numbered from 1 without gaps, and notes of those waiting for a slot."""
 
     def __init__(self, objects: Objects, folder: str) -> None:
         self._objects = objects
         self._folder: Final = folder
 
     async def last(self) -> int:
-        """The number of the last, 0 when there is none; looks at few of many."""
+        """The last number, 0 if empty; reads few objects."""
         beyond = 1
         while await self._is_there(beyond):
             beyond *= 2
@@ -28,29 +30,27 @@ class NumberedRow:
         return found
 
     async def append(self, number: int, content: bytes) -> bool:
-        """Put something in this place, unless somebody was first; whether it was put there."""
+        """Write at this number; False if another writer was first."""
         return await self._objects.create(self._name(number), content)
 
     async def read(self, first: int, last: int) -> dict[int, bytes]:
-        """What is in these places."""
         numbers = range(max(first, 1), last + 1)
         found = await asyncio.gather(*(self._objects.read(self._name(number)) for number in numbers))
         return {number: content for number, content in zip(numbers, found, strict=True) if content is not None}
 
     async def mark(self, number: int) -> None:
-        """Keep, for good, that what is in this place was told."""
+        """Mark a number as delivered, permanently."""
         await self._objects.create(self._mark(number), b"{}")
 
     async def is_marked(self, number: int) -> bool:
-        """Whether that was kept."""
         return await self._objects.read(self._mark(number)) is not None
 
     async def note(self, who: str, content: bytes) -> None:
-        """Say what somebody waits for, in the place of what they waited for before."""
+        """Note what `who` waits for; replaces the former note."""
         await self._objects.replace(f"{self._folder}/waiting/{who}.json", content)
 
     async def notes(self, at_most: int) -> list[bytes]:
-        """What those have said who wait, or have waited once; of more than `at_most` only so many."""
+        """At most so many notes, including outdated ones."""
         names = sorted(await self._objects.names(f"{self._folder}/waiting"))[:at_most]
         found = await asyncio.gather(*(self._objects.read(f"{self._folder}/waiting/{name}") for name in names))
         return [content for content in found if content is not None]
@@ -67,11 +67,9 @@ class NumberedRow:
 
 @dataclass(frozen=True)
 class StoragePrefix:
-    """The place of one workflow: `<shelf>/<kind>/<owner>/<id>`, the same on every shelf (`records`, `claims`, …).
-
-    `owner` is the onboarding or campaign it belongs to, so that one folder lists all of it: what stands before the
-    first dot of its id, for neither of them has a dot in its own. What belongs to nobody is spread over 256 folders by
-    its id. Two kinds of one id never meet.
+    """The prefix of one workflow: `<shelf>/<kind>/<owner>/<id>`, equal on all shelves (`records`, `claims`, …). `owner`
+    is the onboarding or campaign in the id (before its first dot), so that one listing has all its parts; others are
+    spread over 256 folders.
     """
 
     kind: str
@@ -80,21 +78,20 @@ class StoragePrefix:
 
     @classmethod
     def of_request(cls, id: str) -> "StoragePrefix":
-        """The place of a signature request."""
         return cls.of(Kind.REQUEST.workflow_id(id))
 
     @classmethod
     def of(cls, workflow_id: str) -> "StoragePrefix":
-        """The place of the workflow with this id, `<kind>:<id>`."""
+        """Of a workflow id, `<kind>:<id>`."""
         kind, _, id = workflow_id.partition(":")
         return cls(kind, owner_in(id) or hashlib.sha256(id.encode()).hexdigest()[:2], id)
 
     def on(self, shelf: str) -> str:
-        """Its folder on a shelf, for what there are several of."""
+        """Its folder on a shelf."""
         return f"{shelf}/{self.kind}/{self.owner}/{self.id}"
 
     def beside(self, name: str) -> str:
-        """Where something of this name is that can be erased, beside the people whom it concerns."""
+        """The name of an erasable object, beside the people whom it concerns."""
         return f"{self.on('people')}/{name}"
 
     def file(self, shelf: str) -> str:
@@ -103,6 +100,6 @@ class StoragePrefix:
 
 
 def owner_in(id: str) -> str | None:
-    """The onboarding or campaign that an id names, None when it names none."""
+    """The onboarding or campaign in an id, or None."""
     owner, dot, rest = id.partition(".")
     return owner if owner and dot and rest else None

@@ -1,7 +1,5 @@
-"""What is kept of documents, requests and devices.
-
-Documents are kept under their SHA-256 and verified on the way out. Records are written once: equal content is the same
-record, other content an alarm; what must be erasable is never in one.
+"""The store of documents, records, people and devices. Documents are stored under their SHA-256 and verified when read.
+Records are written once and contain nothing that must be erasable.
 """
 
 import asyncio
@@ -23,37 +21,37 @@ _TARGETS: Final = "handoffs/targets"
 
 
 class HandOffFolder:
-    """What is kept of hand-offs beside the records; a repetition replaces its own entry."""
+    """Data of hand-offs beside the records; a repeated write replaces its entry."""
 
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
 
     async def note_dead(self, home: StoragePrefix, content: bytes) -> None:
-        """Put into the index that somebody will never hear how this ended; a repetition replaces its own entry."""
+        """Add to the index of dead hand-offs."""
         await self._objects.replace(_dead(home), content)
 
     async def forget_dead(self, home: StoragePrefix) -> None:
-        """Take an entry out of the index, where the store lets anything be removed."""
+        """Remove from the index, if the store allows it."""
         await self._objects.remove(_dead(home))
 
     async def read_dead(self, home: StoragePrefix) -> bytes | None:
-        """Its entry in the index of dead hand-offs, None when there is none."""
+        """An entry of the index, or None."""
         return await self._objects.read(_dead(home))
 
     async def dead(self, kind: str) -> tuple[str, ...]:
-        """The ids in the index of dead hand-offs, in their order."""
+        """Sorted ids in the index."""
         return _ids(await self._objects.names(f"{_DEAD_FOLDER}/{kind}"))
 
     async def keep_target(self, name: str, content: bytes) -> None:
-        """Keep how a target of the hand-off is, in place of how it was."""
+        """Replace a target's health."""
         await self._objects.replace(_target(name), content)
 
     async def read_target(self, name: str) -> bytes | None:
-        """The same, None of one that always worked."""
+        """A target's health, None if it always worked."""
         return await self._objects.read(_target(name))
 
     async def targets(self) -> tuple[str, ...]:
-        """The names of those that did not always work, in their order."""
+        """Sorted names of targets that have not always worked."""
         return _ids(await self._objects.names(_TARGETS))
 
 
@@ -70,25 +68,25 @@ def _ids(names: Iterable[str]) -> tuple[str, ...]:
 
 
 _SHELF: Final = 2
-"""Characters of a reference, of which each has a folder: of letters there are as many as of notices."""
+"""Leading characters of a reference that make a folder, since there are as many letters as notices."""
 
 
 class OutboundMailFolder:
-    """What is known of letters, begun before they are sent."""
+    """State of emails and SMS, written before they are sent."""
 
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
 
     async def read(self, references: Sequence[str]) -> list[bytes | None]:
-        """What is known of each of these, None of what nobody has begun."""
+        """None for those not begun."""
         return await self._objects.read_many([_name(one) for one in references])
 
     async def begin(self, reference: str, content: bytes) -> bool:
-        """Keep that a letter is about to be sent; False when somebody else has begun it."""
+        """False if another worker has begun it."""
         return await self._objects.create(_name(reference), content)
 
     async def note(self, reference: str, content: bytes) -> None:
-        """Keep what is known by now of one that was begun."""
+        """Replace its state."""
         await self._objects.replace(_name(reference), content)
 
 
@@ -102,41 +100,37 @@ _SWEEP: Final = "sweeps/core-signature.json"
 
 
 class ProcessNotes:
-    """The notes of the receiver, of sweeps and of pushes; None of what was never noted."""
+    """Notes of web process, reconciliation and push; None if never written."""
 
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
 
     async def clock(self) -> bytes | None:
-        """By how much the receiver's clock is behind."""
+        """By how much the web process's clock is behind."""
         return await self._objects.read(_CLOCK)
 
     async def note_clock(self, content: bytes) -> None:
-        """Note that it is."""
         await self._objects.replace(_CLOCK, content)
 
     async def worker_clock(self) -> bytes | None:
-        """How far the clock of a worker is off."""
+        """How far a worker's clock is off."""
         return await self._objects.read(_WORKER_CLOCK)
 
     async def note_worker_clock(self, content: bytes) -> None:
-        """Note that it is."""
         await self._objects.replace(_WORKER_CLOCK, content)
 
     async def sweep_mark(self) -> bytes | None:
-        """How far Core Signature's events were looked at."""
+        """Where reconciliation continues."""
         return await self._objects.read(_SWEEP)
 
     async def note_sweep_mark(self, content: bytes) -> None:
-        """Note how far they were."""
         await self._objects.replace(_SWEEP, content)
 
     async def push_standing(self, credential: str) -> bytes | None:
-        """Whether one of our credentials for pushes is refused, None of one that was always taken."""
+        """Whether a push credential is refused; None if never."""
         return await self._objects.read(_standing(credential))
 
     async def note_push_standing(self, credential: str, content: bytes) -> None:
-        """Note that it is, or is not any more."""
         await self._objects.replace(_standing(credential), content)
 
 
@@ -150,54 +144,54 @@ _ALIVE: Final = ".json"
 
 
 def device_hash(address: str) -> str:
-    """The short name of a device, by which ledgers and reports speak of it: 12 hex digits of SHA-256."""
+    """A device's short name in ledgers and reports: 12 hex digits of SHA-256."""
     return hashlib.sha256(address.encode()).hexdigest()[:_HASH_LENGTH]
 
 
 class DeviceFolder:
-    """What is kept of the devices of one person, each by its short hash."""
+    """Devices of one person, by short hash."""
 
     def __init__(self, objects: Objects, person: str) -> None:
         self._objects = objects
         self._folder: Final = f"devices/{listed_name(person)}"
 
     async def registered(self) -> frozenset[str]:
-        """The devices that were registered, however long ago; one listing."""
+        """All ever registered; one listing."""
         names = await self._objects.names(self._folder)
         return frozenset(
             name.removesuffix(_ALIVE) for name in names if name.endswith(_ALIVE) and not name.endswith(_DEAD_DEVICES)
         )
 
     async def read(self, devices: Sequence[str]) -> list[tuple[bytes | None, bytes | None]]:
-        """What was registered of each of these, and why it was given up."""
+        """Registration and invalid mark of each."""
         names = [f"{self._folder}/{device}{end}" for device in devices for end in (_ALIVE, _DEAD_DEVICES)]
         found = await self._objects.read_many(names)
         return list(zip(found[::2], found[1::2], strict=True))
 
     async def register(self, device: str, content: bytes) -> None:
-        """Keep what an app registered, in place of what it registered before."""
+        """Replaces the former registration."""
         await self._objects.replace(f"{self._folder}/{device}{_ALIVE}", content)
 
     async def bury(self, device: str, content: bytes) -> None:
-        """Keep why a device is given up; a later burial takes the place of an earlier one."""
+        """Mark as invalid; replaces a former mark."""
         await self._objects.replace(f"{self._folder}/{device}{_DEAD_DEVICES}", content)
 
     async def forget(self, device: str) -> bool:
-        """Remove a device; whether it is gone: a store may forbid it."""
+        """Remove a device; False if the store forbids it."""
         gone = await self._objects.remove(f"{self._folder}/{device}{_ALIVE}")
         return gone and await self._objects.remove(f"{self._folder}/{device}{_DEAD_DEVICES}")
 
     async def owners(self, addresses: Sequence[str]) -> Mapping[str, str]:
-        """Whose these addresses are, of those that were ever registered."""
+        """Owners of those addresses that were ever registered."""
         found = await self._objects.read_many([_owner(address) for address in addresses])
         return {address: whose.decode() for address, whose in zip(addresses, found, strict=True) if whose is not None}
 
     async def own(self, address: str, person: str) -> None:
-        """From now on an address is somebody's, and nobody else's."""
+        """Make the person the only owner of an address."""
         await self._objects.replace(_owner(address), person.encode())
 
     async def disown(self, address: str) -> None:
-        """From now on an address is nobody's, where the store lets anything be removed."""
+        """Remove an address's owner, if the store allows it."""
         await self._objects.remove(_owner(address))
 
 
@@ -206,64 +200,61 @@ def _owner(address: str) -> str:
 
 
 DOCUMENTS: Final = "documents"
-"""The shelf of what is signed: erasable."""
+"""Shelf of documents to sign: erasable."""
 AUDIENCES: Final = "audiences"
-"""The shelf of what campaigns rest on, audiences and what came of them: for good."""
+"""Shelf of campaign audiences and outcomes: permanent."""
 _ASKED: Final = "asked-"
 _SIGNERS_OF: Final = "signers-"
 _ASKED_NAME_LENGTH: Final = 16
 _OF_A_START: Final = 16
-"""Hex digits of the fingerprint of a start: of one request there are few."""
+"""Hex digits of a start's fingerprint: a request has few."""
 REMEMBERED_AT_MOST: Final = 100
-"""Documents of which a process knows that the store has them whole: ten thousand starts have one between them."""
+"""Documents cached as complete: ten thousand starts may share one."""
 AMENDMENTS_AT_ONCE: Final = 100
-"""Amendments of a record that are in memory: of what is replayed for years there are thousands."""
+"""Amendments in memory: years of replays make thousands."""
 USED_KEPT: Final = timedelta(days=2)
-"""What may be used once is valid for half a day at most."""
+"""One-time entries are valid for half a day at most."""
 USED_DROPPED_AT_MOST: Final = 500
-"""Of what was used up, by each sweep."""
+"""One-time entries dropped by each reconciliation."""
 _USED: Final = "desk/used"
 _PIECE: Final = 1 << 18
-"""Bytes of a document that are in memory while it is verified."""
+"""Bytes of a document in memory while it is verified."""
 
 
 class Store:
-    """Everything that outlives a workflow, under one fsspec URL; every call may be repeated, and raises `StoreAway`
-    when the storage fails.
-
-    Raises `StoreFailure` when the URL is none, or needs a package that is not installed.
+    """Everything that outlives a workflow, under one fsspec URL. Calls are idempotent and raise `StoreAway`; the
+    constructor raises `StoreFailure` for an invalid URL or a missing package.
     """
 
     def __init__(self, url: str) -> None:
         self._objects = Objects(url)
         self._whole: dict[str, None] = {}
         self.hand_offs: Final = HandOffFolder(self._objects)
-        """What is known of targets, and who will never hear how something ended."""
+        """Health of targets, and dead hand-offs."""
         self.letters: Final = OutboundMailFolder(self._objects)
-        """What is known of mails and SMS, so that none is sent twice."""
+        """State of emails and SMS, so that none is sent twice."""
         self.notes: Final = ProcessNotes(self._objects)
-        """What processes note for one another."""
+        """Notes between processes."""
         self.texts: Final = TextFolder(self._objects)
-        """What people wrote: the record has a reference in its place, so that it can be erased."""
+        """Free texts of people, which records reference, so that they can be erased."""
 
     @property
     def address(self) -> str:
-        """Where it is, without what the URL may have told of users and passwords."""
+        """The URL without user and password."""
         return self._objects.address
 
     @property
     def local(self) -> bool:
-        """Whether it is a folder of this machine."""
+        """Whether it is a local folder."""
         return self._objects.local
 
     async def check(self) -> None:
-        """Write, write once, read and list as requests will; leaves one small object behind. Raises `StoreFailure`."""
+        """Write, write once, read and list, as requests will; leaves one small object. Raises `StoreFailure`."""
         await self._objects.check()
 
     async def put_document(self, content: bytes, shelf: str = DOCUMENTS) -> str:
-        """Keep a document on a shelf; returns its SHA-256, under which it is found again. Mends one that was damaged.
-
-        Written once per content and looked through once per process: what is there is only looked for after that.
+        """Store a document; returns its SHA-256. Repairs a damaged one. Verified once per process, afterwards only its
+        existence is checked.
         """
         sha256 = (await asyncio.to_thread(hashlib.sha256, content)).hexdigest()
         name = f"{shelf}/{sha256}"
@@ -287,7 +278,7 @@ class Store:
             del self._whole[next(iter(self._whole))]
 
     async def document(self, sha256: str, shelf: str = DOCUMENTS) -> StoredDocument:
-        """A document to be read piece by piece, verified on the way; `DocumentMissing` when there is none."""
+        """A document to read in pieces, verified meanwhile; raises `DocumentMissing`."""
         size = await self._objects.size(f"{shelf}/{sha256}")
         if size is None:
             raise DocumentMissing(sha256)
@@ -303,7 +294,7 @@ class Store:
         return True
 
     async def write_record(self, home: StoragePrefix, content: bytes) -> bool:
-        """Write the settled record once; whether this call has. Other content than is there is a `RecordConflict`."""
+        """Write the settled record once; whether this call wrote it. `RecordConflict` for other content."""
         if await self._objects.create(home.file("records"), content):
             return True
         if await self.read_record(home) != content:
@@ -311,17 +302,16 @@ class Store:
         return False
 
     async def read_record(self, home: StoragePrefix) -> bytes | None:
-        """The settled record, None when there is none."""
         return await self._objects.read(home.file("records"))
 
     async def write_amendment(self, home: StoragePrefix, number: int, content: bytes) -> None:
-        """Write what came after settlement; a repeated batch replaces its own amendment and no other."""
+        """Write an amendment; a repeated batch replaces only its own."""
         await self._objects.replace(f"{home.on('amendments')}/{number}.json", content)
 
     async def read_amendments(self, home: StoragePrefix) -> AsyncIterator[tuple[bytes, ...]]:
-        """The amendments of a record in their order, so many at a time; none when nothing came after settlement."""
+        """A record's amendments in order, in chunks."""
         folder = home.on("amendments")
-        # One may be missing in between: a batch that was broken off has none.
+        # Numbers may be missing: an interrupted batch wrote none.
         numbers = sorted(int(PurePosixPath(name).stem) for name in await self._objects.names(folder))
         for first in range(0, len(numbers), AMENDMENTS_AT_ONCE):
             some = numbers[first : first + AMENDMENTS_AT_ONCE]
@@ -329,35 +319,34 @@ class Store:
             yield tuple(content for content in found if content is not None)
 
     async def read_records(self, homes: Sequence[StoragePrefix]) -> list[bytes | None]:
-        """The settled records of many, None for those that have none; bounded by how many are asked for at once."""
+        """In order, None for missing ones; the caller bounds their number."""
         return await self._objects.read_many([home.file("records") for home in homes])
 
     async def write_page(self, home: StoragePrefix, name: str, content: bytes) -> None:
-        """Write lines that a request has forgotten; of one name there is one content."""
+        """Write a ledger page; one content per name."""
         await self._objects.replace(f"{home.on('ledger')}/{name}.json", content)
 
     async def read_pages(self, home: StoragePrefix) -> tuple[bytes, ...]:
-        """The pages of a request in their order, some of them perhaps twice; none of one that forgot nothing."""
+        """A request's ledger pages in order, perhaps with duplicates."""
         folder = home.on("ledger")
         names = sorted(await self._objects.names(folder), key=_numbers)
         found = [await self._objects.read(f"{folder}/{name}") for name in names]
         return tuple(content for content in found if content is not None)
 
     async def keep_signers(self, home: StoragePrefix, fingerprint: str, content: bytes) -> None:
-        """Keep whoever stands in full in a file, for the start of this fingerprint."""
+        """Store people described in full, for the start of this fingerprint."""
         await self._objects.create(_signers_of(home, fingerprint), content)
 
     async def choose_signers(self, home: StoragePrefix, fingerprint: str) -> None:
-        """Have the people of this start be those of what lives by now, whoever was chosen for what lived before."""
+        """Make this start's people the valid ones."""
         chosen = home.beside("signers.json")
         content = await self._objects.read(_signers_of(home, fingerprint))
         if content and not await self._objects.create(chosen, content) and await self._objects.read(chosen) != content:
             await self._objects.replace(chosen, content)
 
     async def read_signers(self, home: StoragePrefix) -> bytes | None:
-        """Whoever stands in full in its file, None when nobody does.
-
-        Before they were chosen, those of the only start; of several nobody knows which of them will be.
+        """People described in full, None if there are none. Before the choice those of an only start; with several
+        starts it is unknown.
         """
         chosen = await self._objects.read(home.beside("signers.json"))
         if chosen is not None:
@@ -367,95 +356,92 @@ class Store:
         return await self._objects.read(f"{folder}/{starts[0]}") if len(starts) == 1 else None
 
     async def add_asked(self, home: StoragePrefix, content: bytes) -> None:
-        """Remember beside them what is sent to the provider; the same content once, whatever was sent before."""
+        """Append what is sent to the provider; equal content once."""
         name = hashlib.sha256(content).hexdigest()[:_ASKED_NAME_LENGTH]
         await self._objects.create(home.beside(f"{_ASKED}{name}.json"), content)
 
     async def read_asked(self, home: StoragePrefix) -> tuple[bytes, ...]:
-        """All that was ever sent, in no order; none when nothing was."""
+        """All ever sent, unordered."""
         folder = home.on("people")
         names = [name for name in sorted(await self._objects.names(folder)) if name.startswith(_ASKED)]
         found = await asyncio.gather(*(self._objects.read(f"{folder}/{name}") for name in names))
         return tuple(content for content in found if content is not None)
 
     async def keep_year(self, home: StoragePrefix, year: int, content: bytes) -> None:
-        """Keep, where it can be erased, what a yearly campaign opens with in a year; the last that was given counts."""
+        """Store, erasable, what a yearly campaign opens with; the last write counts."""
         await self._objects.replace(home.beside(f"year-{year}.json"), content)
 
     async def read_year(self, home: StoragePrefix, year: int) -> bytes | None:
-        """The same, None when it was not given yet."""
+        """None if not given yet."""
         return await self._objects.read(home.beside(f"year-{year}.json"))
 
     async def series(self) -> tuple[str, ...]:
-        """The schedules of yearly campaigns of which something was ever given; one listing, and one a folder of it."""
+        """Ids of yearly campaigns with content; one listing, and one per folder."""
         of_all = f"people/{OPENING_PREFIX}"
         folders = [f"{of_all}/{owner}" for owner in sorted(await self._objects.folders(of_all))]
         ids = [sorted(await self._objects.folders(folder)) for folder in folders]
         return tuple(f"{OPENING_PREFIX}:{id}" for some in ids for id in some)
 
     async def keep_cover(self, home: StoragePrefix, content: bytes) -> None:
-        """Keep, beside who was asked, what a page says of a request while nobody else can be asked."""
+        """Store the cover sheet, beside who was asked."""
         await self._objects.replace(home.beside("cover.json"), content)
 
     async def read_cover(self, home: StoragePrefix) -> bytes | None:
-        """That cover sheet, None when nothing was created."""
+        """None if nothing was created."""
         return await self._objects.read(home.beside("cover.json"))
 
     async def keep_first_page(self, home: StoragePrefix, content: bytes) -> None:
-        """Keep, beside who was asked, what the document's first page looks like."""
+        """Store the picture of the document's first page, beside who was asked."""
         await self._objects.replace(home.beside("first-page.png"), content)
 
     async def read_first_page(self, home: StoragePrefix) -> bytes | None:
-        """That picture, None when it was not drawn yet."""
+        """None if not drawn yet."""
         return await self._objects.read(home.beside("first-page.png"))
 
     async def mark_opened(self, home: StoragePrefix, person: str, content: bytes) -> None:
-        """Keep that somebody has opened what they were asked, and when; the first time counts."""
+        """Record that a person opened it; the first time counts."""
         await self._objects.create(f"{home.on('opened')}/{person}.json", content)
 
     async def read_opened(self, home: StoragePrefix, people: Sequence[str]) -> list[bytes | None]:
-        """The same of each of these, None for whoever has not."""
+        """In order, None for those who have not."""
         return await self._objects.read_many([f"{home.on('opened')}/{person}.json" for person in people])
 
     async def claim(self, home: StoragePrefix, fingerprint: str = "") -> None:
-        """Remember for ever that the provider had nothing under this id before we created something under it.
-
-        That was of the content with this fingerprint; of whatever content where the id is that of a document.
+        """Record permanently that the provider had nothing under this id before we created it, of the content with this
+        fingerprint; empty for an adopted document's id.
         """
         await self._objects.create(home.file("claims"), json.dumps({"fingerprint": fingerprint}).encode())
 
     async def claimed_for(self, home: StoragePrefix) -> str | None:
-        """The fingerprint under which an id was claimed; None when what the provider has under it is not ours."""
+        """The fingerprint of the claim; None if what the provider has is not ours."""
         claim = await self._objects.read(home.file("claims"))
         return None if claim is None else str(json.loads(claim).get("fingerprint", ""))
 
     async def keep_people(self, name: str, content: bytes) -> None:
-        """Keep what a people file said, in place of what it said before: addresses that left it are not kept on."""
+        """Replace the index of a people file, without former addresses."""
         await self._objects.replace("people.index", name.encode() + b"\n" + content)
 
     async def read_people(self, name: str) -> bytes | None:
-        """What is kept of the people file of this name, None when there is nothing, or of another one."""
+        """The index of this name, or None."""
         found_name, _, content = (await self._objects.read("people.index") or b"").partition(b"\n")
         return content if found_name == name.encode() else None
 
     def devices(self, person: str) -> DeviceFolder:
-        """What apps registered for somebody, and which of all their devices are given up."""
         return DeviceFolder(self._objects, person)
 
     async def people_with_devices(self) -> frozenset[str]:
-        """Those of whom anything is kept there; one listing for all of them."""
+        """One listing."""
         return frozenset(map(id_of, await self._objects.folders("devices")))
 
     async def use_once(self, day: date, name: str) -> bool:
-        """Use up something that may be used once; whether nobody had. It is remembered until two days later."""
+        """Use up a one-time entry, stored for two days; False if used before."""
         return await self._objects.create(_used(day, name), b"{}")
 
     async def was_used(self, day: date, name: str) -> bool:
-        """Whether `use_once` used it up."""
         return await self._objects.size(_used(day, name)) is not None
 
     async def drop_used(self, now: datetime) -> int:
-        """Forget what was used up on days that are over; how much was there, of which others are dropped next time."""
+        """Remove entries of past days, a limited number; how many were there."""
         left, before = USED_DROPPED_AT_MOST, (now - USED_KEPT).date().isoformat()
         for day in sorted(await self._objects.folders(_USED)):
             if day >= before or left <= 0:
@@ -464,15 +450,15 @@ class Store:
         return USED_DROPPED_AT_MOST - left
 
     def quiet(self, of: str, key: str) -> NumberedRow:
-        """What somebody was told by all parts of an onboarding."""
+        """The row of a person's notices from all parts of an onboarding."""
         return NumberedRow(self._objects, f"quiet/{of}/{key}")
 
     async def serial(self, of: str) -> str:
-        """What somebody's sessions, or links, must have in them; empty until they were ended, or renewed, once."""
+        """The serial that a person's sessions or links must have; empty until first renewed."""
         return (await self._objects.read(of) or b"").decode()
 
     async def replace_serial(self, of: str, serial: str) -> None:
-        """From now on none of them is good any more that has another one in it."""
+        """Invalidates sessions or links with another serial."""
         await self._objects.replace(of, serial.encode())
 
 

@@ -1,4 +1,4 @@
-"""A text of somebody's as it lies in the store: with random bytes, so that nobody can guess it from its hash."""
+"""Stored free texts, with random bytes, so that a hash does not reveal a short text."""
 
 import hashlib
 import json
@@ -16,14 +16,14 @@ RANDOM_BYTES: Final = 16
 
 @dataclass(frozen=True)
 class Reference:
-    """What stands in a record in the place of a text: the name of its object, and the hash over all that is in it."""
+    """A text's reference in a record: its object's name, and the hash of its content."""
 
     name: str
     sha256: str
 
     @classmethod
     def read(cls, word: str) -> "Reference | None":
-        """The reference that a word is, None for any other word."""
+        """None for a word that is no reference."""
         found = re.fullmatch(r"([a-z0-9-]+)#([0-9a-f]{64})", word)
         return cls(found[1], found[2]) if found else None
 
@@ -40,12 +40,12 @@ class KeptText:
 
     @classmethod
     def of(cls, text: str) -> "KeptText":
-        """A text that is kept for the first time."""
+        """With new random bytes."""
         return cls(text, secrets.token_bytes(RANDOM_BYTES))
 
     @classmethod
     def read(cls, content: bytes) -> "KeptText | None":
-        """What an object holds, None when it is damaged."""
+        """From an object; None if damaged."""
         try:
             told = json.loads(content)
             return cls(str(told["text"]), bytes.fromhex(told["random"]))
@@ -54,22 +54,20 @@ class KeptText:
 
     @property
     def content(self) -> bytes:
-        """Its object."""
         return json.dumps({"random": self.random.hex(), "text": self.text}, ensure_ascii=False).encode()
 
     def reference(self, name: str) -> Reference:
-        """What a record says of it."""
         return Reference(name, hashlib.sha256(self.random + self.text.encode()).hexdigest())
 
 
 class TextFolder:
-    """Texts beside what they belong to, each under a name of its own."""
+    """Texts beside their owner, each under its own name."""
 
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
 
     async def keep(self, home: StoragePrefix, name: str, text: str) -> Reference:
-        """Keep a text of somebody's; the same text under the same name is one object, another one has its own."""
+        """Store a text; equal text under one name is one object."""
         kept, object, number = KeptText.of(text), name, 1
         while not await self._objects.create(_place(home, object), kept.content):
             before = await self._known(home, object)
@@ -80,7 +78,7 @@ class TextFolder:
         return kept.reference(object)
 
     async def read(self, home: StoragePrefix, reference: Reference) -> str | None:
-        """The text that a reference stands for, None when it was erased; `TextDamaged` when it is not that text."""
+        """The text, None if erased; raises `TextDamaged`."""
         content = await self._objects.read(_place(home, reference.name))
         if content is None:
             return None

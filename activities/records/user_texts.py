@@ -1,7 +1,5 @@
-"""People's own words beside what is written once: objects of their own, which can be erased while a record stays.
-
-Questions, answers, also those that tasks ask for, and the reasons that people give, also to decline, are in
-`texts/<kind>/<owner>/<id>`; records and pages have a reference in the place of each.
+"""Free texts of people as separate objects, which can be erased while a record stays: questions, answers, reasons. They
+are in `texts/<kind>/<owner>/<id>`; records and pages have references.
 """
 
 import asyncio
@@ -20,16 +18,16 @@ from workflows.model.views import GivenAnswer, SignerLine
 
 ERASED: Final = "(erased)"
 DAMAGED: Final = "(damaged)"
-"""What is shown instead of words that are not what was kept."""
+"""Shown instead of a damaged text."""
 
 Told = TypeVar("Told", bound=Model)
 _SPOKEN: Final = (AskedQuestion, TimelineEntry, SignerLine, GivenAnswer)
 _Change: TypeAlias = Callable[[str, str], Awaitable[str]]
-"""From the name of a text and what stands in its place to what is to stand there."""
+"""From a text's name and value to its replacement."""
 
 
 async def apart(store: Store, home: StoragePrefix, told: Told) -> Told:
-    """Keep the words, and put references in their places; repeated, it gives the same. Raises `StoreFailure`."""
+    """Store the texts, and replace them by references; idempotent. Raises `StoreFailure`."""
 
     async def kept(name: str, text: str) -> str:
         return str(await store.texts.keep(home, name, text))
@@ -38,9 +36,8 @@ async def apart(store: Store, home: StoragePrefix, told: Told) -> Told:
 
 
 async def together(store: Store, home: StoragePrefix, told: Told) -> Told:
-    """With the words in their places again, as far as they were not erased; a task's text was apart from the start on.
-
-    Raises `StoreFailure`.
+    """Replace references by texts, as far as not erased; a task's own text was stored separately from the start. Raises
+    `StoreFailure`.
     """
 
     async def found(_: str, word: str) -> str:
@@ -52,7 +49,7 @@ async def together(store: Store, home: StoragePrefix, told: Told) -> Told:
 
 
 async def words_of(store: Store, home: StoragePrefix, word: str) -> str:
-    """The words behind a reference; what is none was written before words were kept apart, and stays."""
+    """The text of a reference; other words are returned unchanged, from records before texts were separated."""
     reference = Reference.read(word)
     if reference is None:
         return word

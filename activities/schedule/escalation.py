@@ -1,9 +1,8 @@
-"""Escalation: when a silent signer's request goes to someone who can act, and to whom.
-
-The earlier of the policy's triggers counts, within the recipient's hours and at least a working day before the due
-date. Nobody is escalated before one `every` (urgent: `first`) since their last notice. An absent signer with a delegate
-is not waited for. A due-date trigger without time before the due date fires after it, if the policy wants it; other
-triggers fire when the overdue reminders are used up, or one `every` after the first if their number is unlimited.
+"""Escalation: when a silent signer's request goes to someone who can act, and to whom. The earliest trigger of the
+policy counts, within the recipient's hours and at least a working day before the due date, and never before one `every`
+(urgent: `first`) since the signer's last notice. An absent signer with a delegate is not waited for. A due-date trigger
+without time before the due date fires after it, if the policy wants it; other triggers fire when the overdue reminders
+are used up, or one `every` after the first if their number is unlimited.
 """
 
 from collections.abc import AsyncIterator, Iterable, Iterator
@@ -138,7 +137,7 @@ class Chain:
 
 
 _TO_ACT: Final = timedelta(hours=1)
-"""What is left of a day to whoever hears of it late."""
+"""Least rest of a day for a recipient to act."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +146,7 @@ class _Trigger:
     because: str
     reason: EscalationReason = EscalationReason.ESCALATION
     spread: bool = True
-    """False for one that counts from a reminder, which was spread already."""
+    """False if it counts from a reminder, which is spread already."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +156,7 @@ class Rest:
     silence: SilentTurn
     trigger: datetime
     heard: tuple[tuple[datetime, bool], ...] = ()
-    """What they hear, earliest first, and whether it is a reminder: once the trigger has come, those give way."""
+    """Notices, earliest first, and whether each is a reminder: after the trigger reminders give way."""
 
     @classmethod
     def of(cls, silence: SilentTurn, trigger: datetime, nudges: list[ScheduledAction]) -> Self:
@@ -169,10 +168,8 @@ class Rest:
         return cls(silence, trigger, tuple(sorted([*planned, *unplanned])))
 
     def after(self, at: datetime, *, ahead: bool = False) -> datetime:
-        """The earliest instant from `at` on when they have had that time; `ahead` of the trigger, counted from when
-        they were asked.
-
-        The trigger itself counts from when they were asked, as the policy says.
+        """The earliest instant from `at` on with that time; `ahead` of the trigger, counted from when they were asked,
+        as the trigger itself is.
         """
         if ahead:
             at = max(at, self._after(self.silence.came_at))
@@ -191,10 +188,9 @@ async def escalation(
     nudges: list[ScheduledAction],
     kept_back: ScheduledAction | None = None,
 ) -> list[ScheduledAction]:
-    """The one escalation of this signer, dropped with a reason when it cannot come before the wait ends.
-
-    `reminders` are those of this wait, `nudges` all notices of this wait and the one before. `kept_back` is the earlier
-    wait's escalation that found no time.
+    """The one escalation of this signer, dropped with a reason if impossible before the wait ends. `reminders` are of
+    this wait, `nudges` all notices of this wait and the one before, `kept_back` is the earlier wait's escalation that
+    found no time.
     """
     policy = silence.policy.escalation
     if policy is None:
@@ -206,7 +202,7 @@ async def escalation(
     moment = _moment(silence, _action(silence, policy, to), trigger, to)
     person = await silence.known(to.person)
     if person is None:
-        # The requester, who has left: nobody's request may stand still for that, and the ledger will tell it.
+        # The requester has left: the request must not wait for that, and the ledger will show it.
         person = await silence.directory.person(silence.person, silence.planning.subject.workflow_id)
         why = f"{moment.why}; {to.person} is not in the directory, so the hours are those of {silence.person}"
         moment = moment.replace(why=why)
@@ -256,9 +252,8 @@ def _trigger(silence: SilentTurn, text: str, reminders: list[ScheduledAction]) -
 
 
 def _used_up(silence: SilentTurn, reminders: list[ScheduledAction]) -> _Trigger | None:
-    """One `every` after the last reminder that is sent, or after the last of the series if none can be sent.
-
-    An unlimited series counts as used up one `every` after its first reminder.
+    """One `every` after the last reminder sent, or after the last of the series if none can be sent; for an unlimited
+    series after the first.
     """
     rhythm, zone = silence.policy.reminders, silence.hours.zone
     if rhythm is None or after(silence.since, rhythm.first, zone) >= silence.until:
@@ -298,7 +293,7 @@ def _placed(
 def _in_hours(
     silence: SilentTurn, hours: OpenHours, rest: Rest, at: datetime, *, spread: bool, ahead: bool = False
 ) -> datetime | None:
-    """The first instant in the recipient's hours that leaves the signer their time; None if none."""
+    """The first instant in the recipient's hours that leaves the signer their time, or None."""
     while slot := hours.next_slot(at, silence.until):
         slot = hours.unbroken(slot)
         placed = at if at in slot and not spread else silence.spread(max(at, slot.opens), slot)
@@ -316,7 +311,7 @@ def _with_reason(silence: SilentTurn, moment: ScheduledAction, at: datetime, res
 
 
 def _last_working_day(person: Person, silence: SilentTurn) -> OpenSlot | None:
-    """The recipient's last whole working day between the turn and the end of the wait, ignoring quiet hours."""
+    """The recipient's last whole working day in the wait, ignoring quiet hours."""
     working = OpenHours.working(person, WORKING if silence.policy.hours == ANY else silence.policy.hours)
     day = working.local_day(silence.until)
     slots = working.slots(day)
@@ -367,14 +362,14 @@ def _moved(told: ScheduledAction, opens: datetime, at: datetime) -> ScheduledAct
 
 
 def _occasions(since: datetime, silence: SilentTurn) -> Iterator[tuple[datetime, OpenSlot]]:
-    """The earliest instant of each stretch of open hours between `since` and the end of the wait."""
+    """The earliest instant of each stretch of open hours until the end of the wait."""
     while slot := silence.hours.next_slot(since, silence.until):
         yield (since if since in slot else silence.spread(slot.opens, slot)), slot
         since = slot.closes
 
 
 def _apart(at: datetime, others: list[datetime]) -> datetime:
-    """The instant, or an hour after the notices it would coincide with."""
+    """The instant, or an hour after coinciding notices."""
     for other in others:
         at = other + APART if too_close(at, (other,)) else at
     return at

@@ -1,6 +1,5 @@
-"""Open hours: when a person may be notified, by working hours, days, holidays and absences in their time zone.
-
-Instants are in UTC.
+"""Open hours: when a person may be notified, by working hours, days, holidays and absences in their time zone. Instants
+are in UTC.
 """
 
 from bisect import bisect_right
@@ -21,7 +20,7 @@ _DAY: Final = timedelta(days=1)
 _A_SECOND: Final = timedelta(seconds=1)
 _AN_INSTANT: Final = timedelta(microseconds=1)
 DAYS_REMEMBERED: Final = 50_000
-"""Working days of places that are remembered: two years of some seventy places."""
+"""Cached working days: two years of some seventy places."""
 _EVERY_DAY: Final = frozenset(range(7))
 ANY: Final = "any"
 WORKING: Final = "working"
@@ -38,7 +37,6 @@ class OpenSlot:
         return self.opens <= at < self.closes
 
     def without(self, gap: "OpenSlot") -> Iterator["OpenSlot"]:
-        """What is left outside of the gap."""
         for part in (
             OpenSlot(self.opens, min(self.closes, gap.opens)),
             OpenSlot(max(self.opens, gap.closes), self.closes),
@@ -49,7 +47,7 @@ class OpenSlot:
 
 @dataclass(frozen=True)
 class OpenHours:
-    """The hours of one person; without `clock` they are round the clock."""
+    """The hours of one person; without `clock` round the clock."""
 
     zone: ZoneInfo
     clock: tuple[time, time] | None = None
@@ -102,7 +100,7 @@ class OpenHours:
         return None
 
     def unbroken(self, slot: OpenSlot) -> OpenSlot:
-        """The stretch joined with those that follow without a gap: round the clock it does not end at midnight."""
+        """The stretch joined with adjacent ones: round the clock it does not end at midnight."""
         following = next((one for one in self.slots(self.local_day(slot.closes)) if one.opens == slot.closes), None)
         return OpenSlot(slot.opens, following.closes) if following else slot
 
@@ -125,7 +123,6 @@ class OpenHours:
         return None
 
     def local_day(self, at: datetime) -> date:
-        """The day in the person's time zone."""
         return at.astimezone(self.zone).date()
 
     def absent_at(self, at: datetime) -> bool:
@@ -137,7 +134,7 @@ class OpenHours:
         return self.absent_at(at if there is None else max(at, there.opens))
 
     def why_closed(self, at: datetime) -> str:
-        """Why the person may not be notified at a closed instant, in words."""
+        """Why the person may not be notified at a closed instant."""
         day = self.local_day(at)
         if self.absent_at(at):
             return "they are absent"
@@ -149,12 +146,10 @@ class OpenHours:
         return f"outside {opens:%H:%M}-{closes:%H:%M}"
 
     def keep(self, moment: ScheduledAction, now: datetime, before: datetime) -> ScheduledAction:
-        """The action moved into the recipient's hours, if any are left before it is over.
-
-        A missed one waits for the next hours, and one that fails is not retried outside of them: an outage that ends at
-        night wakes nobody. If no hours are left, only a last warning is still sent.
+        """The action moved into the recipient's hours, if any are left. A missed or failed one waits for the next
+        hours, so that an outage that ends at night wakes nobody. Without hours only a last warning is sent.
         """
-        # Once it is over, the hours that are open now are the last.
+        # After the end of the wait the hours that are open now are the last.
         slot = self.next_slot(max(moment.at, now), max(before, now + _A_SECOND))
         last_word = moment.kind is ActionType.WARN
         if slot is None:

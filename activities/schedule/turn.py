@@ -18,10 +18,10 @@ from workflows.model.policy import OVERDUE_AT_MOST, Policy, Reminders
 from workflows.model.schedule import ActionType, PlanningInput, ScheduledAction, Snooze, Turn
 
 DAYTIME: Final = "07:00-22:00"
-"""When a mail that is meant for somebody else wakes nobody, on any day, at home or away."""
+"""When a mail meant for another signer wakes nobody, on any day, at home or away."""
 
 NAMED_AT_MOST: Final = 3
-"""In the reason of a moment: a crowd's plan has thousands of them."""
+"""In an action's reason, of which a large plan has thousands."""
 
 
 def by_day(zone: ZoneInfo) -> OpenHours:
@@ -41,7 +41,7 @@ class Others:
     @classmethod
     def of(cls, people: Iterable[Person], policy: Policy) -> Self:
         found = tuple(people)
-        # Each clock once: of a hundred signers most live by the same few.
+        # Each time zone once: a hundred signers share a few.
         hours = dict.fromkeys(replace(OpenHours.of(person, policy), absences=()) for person in found)
         awake = dict.fromkeys(by_day(person.tz) for person in found)
         return cls(tuple(person.id for person in found), tuple(awake), tuple(hours))
@@ -54,9 +54,8 @@ class Others:
         return all(hours.open_at(at) for hours in self.awake)
 
     def best(self, own: Iterable[OpenSlot], own_day: OpenHours) -> list[OpenSlot]:
-        """Of the signer's hours those in which all others work and are awake.
-
-        If none, those in which all are awake; else those in which it is day for the others.
+        """Those of the signer's hours in which all others work and are awake; if none, in which all are awake; else in
+        which it is day for the others.
         """
         others_awake = list(_common(own, self.awake))
         all_awake = list(_common(others_awake, (own_day,)))
@@ -75,9 +74,9 @@ def _common(slots: Iterable[OpenSlot], others: Iterable[OpenHours]) -> Iterator[
 
 MOST_JITTER: Final = timedelta(minutes=15)
 TO_ACT: Final = timedelta(hours=2)
-"""Of their hours, what a last warning that is moved leaves a signer, if their calendar allows it."""
+"""Working time that a moved last warning leaves a signer, if their calendar allows it."""
 _WITHOUT_RHYTHM: Final = "2h"
-"""What a signer has to act on a notice before somebody else is told, where the policy has no reminders."""
+"""A signer's time to act on a notice before an escalation, if the policy has no reminders."""
 
 
 class Span(NamedTuple):
@@ -95,10 +94,9 @@ def jitter(request: str, whom: str, most: timedelta = MOST_JITTER) -> timedelta:
 
 @dataclass(frozen=True)
 class SilentTurn:
-    """One silent signer; the rules read no clock, `now` only tells what was missed.
-
-    Offsets count from `since`, which every pause moves; `came_at` is when their turn began. The same rules apply to the
-    `late` wait, from the due date to the closing.
+    """One silent signer; the rules read no clock, `now` only tells what was missed. Offsets count from `since`, which
+    every pause moves; `came_at` is when their turn began. The same rules apply to the `late` wait, from the due date to
+    the closing.
     """
 
     person: str
@@ -106,7 +104,7 @@ class SilentTurn:
     came_at: datetime
     due: datetime
     closes: datetime
-    """When the request is over: nobody is told of it any more."""
+    """No notices after this."""
     policy: Policy
     hours: OpenHours
     planning: PlanningInput
@@ -114,9 +112,9 @@ class SilentTurn:
     jitter: timedelta
     snoozes: tuple[Snooze, ...] = ()
     others: Others = NOBODY
-    """Whom a nudge of this signer reaches as well, because it is a mail to everybody."""
+    """Who else gets this signer's notice, as a mail to everybody."""
     heard_at: datetime | None = None
-    """When something last reached them."""
+    """The last notice that reached them."""
     late: bool = False
 
     @classmethod
@@ -130,7 +128,7 @@ class SilentTurn:
         there: Person,
         others: Others = NOBODY,
     ) -> Self:
-        """For this turn, in the hours of `there`: the signer, or whose calendar counts when they have left."""
+        """In the hours of `there`: the signer, or whose calendar counts if they have left."""
         return cls(
             person=turn.person,
             since=turn.since,
@@ -156,7 +154,7 @@ class SilentTurn:
         return self.planning.subject.requester
 
     async def known(self, id: str) -> Person | None:
-        """A person of the directory, or given with the request; None if they have left."""
+        """A person of the directory, or described with the request; None if they have left."""
         try:
             return await self.directory.person(id, self.planning.subject.workflow_id)
         except UnknownPerson:
@@ -210,22 +208,16 @@ class SilentTurn:
         return ScheduledAction(at=at, kind=kind, stage=stage, person=self.person, to=self.person, why=why)
 
     def spread(self, at: datetime, slot: OpenSlot) -> datetime:
-        """The instant delayed by the jitter, within its slot and the wait.
-
-        Urgent ones are not delayed.
-        """
+        """The instant delayed by the jitter, within its slot and the wait. Urgent ones are not delayed."""
         return at + self._share(min(slot.closes, self.until) - at)
 
     def spread_ahead(self, at: datetime, slot: OpenSlot) -> datetime:
-        """Like `spread`, but earlier, for last warnings.
-
-        A day before the end of a working day is the end of a working day.
-        """
+        """Like `spread`, but earlier, for last warnings."""
         earlier = at - self.jitter
         return earlier if not self.policy.urgent and max(slot.opens, self.came_at) < earlier else self.spread(at, slot)
 
     def _share(self, room: timedelta) -> timedelta:
-        """The jitter, scaled to a room smaller than `MOST_JITTER`; whole seconds, less than the room."""
+        """The jitter in whole seconds, scaled to a room smaller than `MOST_JITTER`."""
         if self.policy.urgent or room <= timedelta():
             return timedelta()
         if room > MOST_JITTER:
@@ -264,7 +256,7 @@ class SilentTurn:
         return "it closes" if self.late else "the due date"
 
     def local(self, at: datetime) -> str:
-        """An instant in the signer's time zone with its city, for reasons in words."""
+        """An instant in the signer's time zone with its city."""
         city = self.hours.zone.key.rpartition("/")[2].replace("_", " ")
         return f"{at.astimezone(self.hours.zone):%a %d %b %H:%M} ({city})"
 

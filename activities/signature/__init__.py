@@ -1,1 +1,1 @@
-"""Signature requests: the file that people write, and the workflow input made of it."""
+"""Signature requests: the request file, and the workflow's input made of it."""

@@ -1,4 +1,4 @@
-"""What a checked request file becomes: the workflow's input, the bytes to keep, the fingerprint it is recognised by."""
+"""From a checked request file to the workflow's input, the stored document, and the fingerprint."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -43,7 +43,7 @@ from workflows.signature.state import SignatureInput
 
 @dataclass
 class RequestChecks(FileChecks):
-    """The knowledge behind the fields of one request file, and what was seen of it so far: its document."""
+    """Validation context of a request file, with its document once read."""
 
     folder: Path
     documents: LocalDocuments
@@ -56,12 +56,12 @@ class RequestChecks(FileChecks):
         return ConcernedPersons(self.right.get("requester"), frozenset(one.person for one in signers if one.person))
 
     def document(self, file: str) -> None:
-        """Read the document that is named, keeping its bytes."""
+        """Read the named document."""
         self.pdf = self.documents.read(self.folder, file)
 
 
 def persons_named(plain: Any) -> frozenset[str]:
-    """Everybody a request file names by id, before anything was validated."""
+    """Ids in an unvalidated request file."""
     if not isinstance(plain, dict):
         return frozenset()
     named = [plain.get("requester"), *(signer.get("person") for signer in maps(plain, "signers"))]
@@ -75,7 +75,7 @@ def _checks(info: ValidationInfo) -> RequestChecks:
 
 
 class DocumentEntry(FileModel):
-    """What is to be signed: a PDF beside the file, or a template of Core Signature."""
+    """A PDF beside the file, or a template of Core Signature."""
 
     file: FileName | None = None
     template: Url | None = None
@@ -100,7 +100,7 @@ class DocumentEntry(FileModel):
 
 
 class SignerEntry(SomebodyEntry):
-    """A signer; Core Signature could not tell two of one address apart."""
+    """A signer; Core Signature cannot tell apart two with one address."""
 
     order: int | None = Field(default=None, ge=1, le=100)
     role: Role = Role.SIGN
@@ -124,8 +124,6 @@ class SignerEntry(SomebodyEntry):
 
 
 class RequestFile(AskingFile):
-    """A request: what is to be signed, by whom, until when."""
-
     document: DocumentEntry
     requester: PersonId
     signers: tuple[SignerEntry, ...] = Field(min_length=1, max_length=100)
@@ -156,31 +154,30 @@ MAX_UPLOAD_MEGABYTES: Final = 20
 
 @dataclass(frozen=True)
 class PreparedRequest:
-    """A request whose file was checked in full; nothing is stored or started yet."""
+    """A fully checked request file; nothing is stored or started yet."""
 
     request: SignatureInput
     resolved: Resolved
-    """Its policy, and the layer each value comes from."""
+    """Its policy, and the layer of each value."""
     document: bytes | None = field(repr=False)
     """The PDF, None for a template."""
     signers: bytes | None = field(repr=False)
-    """What the store keeps beside the request, None when all signers are in the directory."""
+    """Signers described in full as stored, None if all are in the directory."""
     overdue: FileFaults | None = None
-    """Why it can be recognised, but not started any more."""
+    """Why it can be recognised but no longer started."""
 
     @property
     def id(self) -> str:
-        """The request's id."""
         return self.request.brief.id
 
     @property
     def given(self) -> SignatureInput:
-        """See `path.Prepared`."""
         return self.request
 
     async def kept(self, store: Store) -> SignatureInput:
-        """See `path.Prepared`: document, signers and message, under the fingerprint; of starts of one id at most one
-        will live."""
+        """Stores document, signers and message, under the fingerprint; of several starts of one id at most one will
+        run.
+        """
         home, request = StoragePrefix.of_request(self.id), self.request
         if self.document is not None:
             await store.put_document(self.document)
@@ -192,7 +189,7 @@ class PreparedRequest:
         return request.replace(brief=request.brief.replace(message=str(message)))
 
     async def lives(self, store: Store, given: FollowUpInput) -> None:
-        """See `path.Prepared`: nothing yet; its cover sheet is kept when the document is created at the provider."""
+        """Nothing: the cover sheet is stored when the document is created at the provider."""
 
 
 async def prepare_request(
@@ -203,10 +200,9 @@ async def prepare_request(
     now: datetime,
     documents: LocalDocuments | None = None,
 ) -> PreparedRequest:
-    """Check a request file in full, without starting anything; `documents` are read once for many files.
-
-    Raises `FileFaults` with all that is wrong, and `DirectoryFailure` when nobody can be looked up. A due date that is
-    over stands in `overdue` when nothing else is wrong: the request may have been started in time.
+    """Check a request file in full; starts nothing. `documents` are read once for many files. Raises `FileFaults` with
+    all faults, `DirectoryFailure` if people cannot be looked up. A past due date, if the only fault, is reported in
+    `overdue`, since the request may have been started in time.
     """
     plain = await read_as(Kind.REQUEST, written)
     found = await KnownPersons.look_up(directory, persons_named(plain.plain))
@@ -222,7 +218,6 @@ async def prepare_request(
 
 
 def _prepared(file: RequestFile, found: CheckedPolicy, pdf: bytes | None, secret: SecretStr | None) -> PreparedRequest:
-    """The request of a file that is right, with its resolved policy and the bytes of its document."""
     document, policy = _document(file.document, pdf), found.resolved.policy
     digest = fingerprint(file, document.sha256)
     id, in_full = launch.own_id(file, digest), tuple(one.in_full for one in file.signers)
@@ -243,7 +238,7 @@ def _prepared(file: RequestFile, found: CheckedPolicy, pdf: bytes | None, secret
 
 
 def fingerprint(file: RequestFile, document_sha256: str | None) -> str:
-    """SHA-256 of what the file says as canonical JSON: without its id, the document by its hash."""
+    """SHA-256 of the file as canonical JSON, without its id, with the document by hash."""
     content = file.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude={"id": True})
     if document_sha256 is not None:
         content["document"] = {**content["document"], "sha256": document_sha256}

@@ -1,1 +1,1 @@
-"""Tasks: the file that people write, and the workflow input made of it."""
+"""Tasks: the task file, and the workflow's input made of it."""

@@ -1,4 +1,4 @@
-"""What a checked task file becomes: the workflow's input, and the fingerprint it is recognised by."""
+"""From a checked task file to the workflow's input and the fingerprint."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -40,13 +40,13 @@ from workflows.task.state import TaskInput
 PEOPLE_AT_MOST: Final = 100
 """As many as a request may have signers."""
 COLLEAGUES_AT_MOST: Final = 20
-"""To choose one of on a page."""
+"""To choose from on a page."""
 ANSWER_LINES_AT_MOST: Final = 20
-"""Of the field for an answer."""
+"""Lines of the answer's field."""
 
 
 class _Team(NamedTuple):
-    """The people of a group but for the owner, or why none of them can be asked."""
+    """The people of a group except the owner, or why none of them can be asked."""
 
     members: tuple[str, ...] = ()
     refused: str | None = None
@@ -68,7 +68,7 @@ class _Team(NamedTuple):
 
 @dataclass
 class TaskChecks(FileChecks):
-    """The knowledge behind the fields of one task file."""
+    """Validation context of a task file."""
 
     made_of: ClassVar[frozenset[str]] = FileChecks.made_of | {"within"}
     closes: ClassVar[bool] = False
@@ -78,7 +78,7 @@ class TaskChecks(FileChecks):
 
     @classmethod
     async def look_up(cls, plain: Any, *, catalogue: Catalogue, directory: Directory, now: datetime) -> Self:
-        """Ask the directory for everybody whom the file names, before anything of it was validated."""
+        """Look up everybody whom the unvalidated file names."""
         fields = plain if isinstance(plain, dict) else {}
         owner, who = fields.get("owner"), fields.get("who")
         who = who if isinstance(who, dict) else {}
@@ -98,18 +98,18 @@ class TaskChecks(FileChecks):
 
     @property
     def layer(self) -> PolicyLayer | None:
-        """With the time that the file gives, which is a window in other words."""
+        """Includes the file's own time, as a window."""
         layer, within = super().layer, self.right["within"]
         return layer if within is None else (layer or PolicyLayer()).model_copy(update={"window": within})
 
     def asked(self, who: "WhoEntry") -> tuple[str, ...]:
-        """The ids of those who are asked; nobody's where it is somebody in full."""
+        """Ids of those asked; empty for a person described in full."""
         if who.group is not None:
             return self.team.members
         return (who.person,) if who.person else ()
 
     def person_once(self, id: str) -> str:
-        """The id of somebody of the directory who is named as one to be asked, but for the owner."""
+        """Refuse a repeated person, and the owner."""
         person = self.person(id)
         if id == self.owner:
             raise ValueError(f"{id} is the owner and cannot be asked")
@@ -118,7 +118,7 @@ class TaskChecks(FileChecks):
         return id
 
     def address_once(self, email: str) -> str:
-        """The address of somebody who stands in full: who has two could hand over to themselves."""
+        """Refuse a repeated address: a person could hand over to themselves."""
         self.once(email.casefold(), "is the e-mail address of somebody else who is asked")
         return email
 
@@ -130,7 +130,7 @@ def _checks(info: ValidationInfo) -> TaskChecks:
 
 
 class AskedEntry(SomebodyEntry):
-    """Somebody who is asked, or may be when somebody hands over."""
+    """A person who is asked, or to whom the task may be handed over."""
 
     @field_validator("person")
     @classmethod
@@ -144,7 +144,7 @@ class AskedEntry(SomebodyEntry):
 
 
 class WhoEntry(AskedEntry):
-    """Who is asked: everybody of a group, or one person."""
+    """Everybody of a group, or one person."""
 
     others: ClassVar[tuple[str, ...]] = ("group",)
 
@@ -162,7 +162,7 @@ class WhoEntry(AskedEntry):
 
 
 class AnswerEntry(FileModel):
-    """What whoever does the task is to write, in a field that stands in front on its page."""
+    """The answer that is asked for, in a field on the task's page."""
 
     label: Name
     required: bool = True
@@ -170,13 +170,10 @@ class AnswerEntry(FileModel):
 
     @property
     def field(self) -> AnswerField:
-        """The same for the workflow."""
         return AnswerField(label=self.label, required=self.required, lines=self.lines)
 
 
 class TaskFile(AskingFile):
-    """A task: what is to be done, by whom, until when."""
-
     title: Name
     text: Message = ""
     who: WhoEntry
@@ -187,7 +184,7 @@ class TaskFile(AskingFile):
 
     @property
     def in_full(self) -> tuple[Reachable | None, ...]:
-        """Whoever stands in full, at the places that their ids count: who is asked, then their colleagues."""
+        """People described in full in the order of their ids: who is asked, then colleagues."""
         return (self.who.in_full, *(one.in_full for one in self.colleagues))
 
     _right_people = field_validator("who", "owner", "within")(right)
@@ -203,18 +200,18 @@ class TaskFile(AskingFile):
 
 @dataclass(frozen=True)
 class PreparedTask:
-    """A task whose file was checked in full; nothing is started yet."""
+    """A fully checked task file; nothing is started yet."""
 
     given: TaskInput
     resolved: Resolved
-    """Its policy, and the layer each value comes from."""
+    """Its policy, and the layer of each value."""
     people: bytes | None = field(default=None, repr=False)
-    """What the store keeps of those who stand in full, None when all are in the directory."""
+    """People described in full as stored, None if all are in the directory."""
     overdue: FileFaults | None = None
-    """Why it can be recognised, but not started any more."""
+    """Why it can be recognised but no longer started."""
 
     async def kept(self, store: Store) -> TaskInput:
-        """See `path.Prepared`: people and text, under the fingerprint; of starts of one id at most one will live."""
+        """Stores people and text, under the fingerprint; of several starts of one id at most one will run."""
         task = self.given.task
         home = StoragePrefix.of(task.workflow_id)
         if self.people is not None:
@@ -225,7 +222,7 @@ class PreparedTask:
         return self.given.replace(task=task.replace(text=str(text)))
 
     async def lives(self, store: Store, given: FollowUpInput) -> None:
-        """See `path.Prepared`: its people and its cover sheet, for nothing of a task is created elsewhere."""
+        """Stores its people and its cover sheet."""
         if isinstance(given, TaskInput):
             if self.people is not None:
                 await store.choose_signers(StoragePrefix.of(given.task.workflow_id), given.fingerprint)
@@ -235,10 +232,9 @@ class PreparedTask:
 async def prepare_task(
     written: FileText | PlainFile, *, catalogue: Catalogue, directory: Directory, now: datetime
 ) -> PreparedTask:
-    """Check a task file in full, without starting anything; those of a group who are asked are its people as of now.
-
-    Raises `FileFaults` with all that is wrong, and `DirectoryFailure` when nobody can be looked up. A due date that is
-    over stands in `overdue` when nothing else is wrong: the task may have been started in time.
+    """Check a task file in full; starts nothing. A group's members are those of now. Raises `FileFaults` with all
+    faults, `DirectoryFailure` if people cannot be looked up. A past due date, if the only fault, is reported in
+    `overdue`, since the task may have been started in time.
     """
     plain = await read_as(Kind.TASK, written)
     checks = await TaskChecks.look_up(plain.plain, catalogue=catalogue, directory=directory, now=now)

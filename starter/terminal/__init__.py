@@ -1,1 +1,1 @@
-"""What a terminal shows: tables, instants on its clock."""
+"""Terminal output: tables and instants."""

@@ -1,4 +1,4 @@
-"""The terminal that answers are printed on, and what stands on it: tables, facts, instants."""
+"""The terminal, and its tables, facts and instants."""
 
 import errno
 import os
@@ -16,34 +16,33 @@ from rich.table import Column, Table
 from rich.text import Text
 
 NARROWEST: Final = 40
-"""Columns in which a table has room for all of its own."""
+"""Columns in which a table has room for all its own."""
 UNBROKEN: Final = 100_000
 """More columns than any row has characters."""
 _NAMED: Final = 2
-"""Ids of a cell that stand on lines of their own; of more only how many."""
+"""Ids of a cell on their own lines; of more only the number."""
 _STAMP: Final = re.compile(r"\b[A-Z][a-z]{2} \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d UTC\b")
 
 
 @dataclass(frozen=True)
 class Instant:
-    """A cell with an instant: local and short for people (or how long ago), RFC 3339 in UTC for programs."""
+    """An instant: local and short for people (or how long ago), RFC 3339 in UTC for programs."""
 
     at: datetime | None
     style: str = ""
     ago: bool = False
     weekday: bool = False
     zone: tzinfo | None = None
-    """Another zone than that of the terminal."""
+    """A zone other than the terminal's."""
 
 
 Cell: TypeAlias = "str | Text | Instant | tuple[str, ...]"
-"""What stands in a column: words, an instant, or ids, which are not broken."""
+"""A text, an instant, or ids, which are not broken."""
 
 
 class Terminal(Console):
-    """A console for which a reader who went away is a broken pipe, as for any other output (exits.py).
-
-    `zone` is the one that instants are told in, by default this machine's; `now` decides which year needs no saying.
+    """A console whose reader may close the pipe (exits.py). `zone` is that of instants, by default this machine's; the
+    year of `now` is omitted.
     """
 
     def __init__(self, *, zone: tzinfo | None = None, now: datetime | None = None, **how: Any) -> None:
@@ -52,28 +51,26 @@ class Terminal(Console):
         self.now = now or datetime.now(UTC)
 
     def on_broken_pipe(self) -> NoReturn:
-        """Say so, where rich itself would end the process as if something had been refused."""
+        """Raise it: rich would end the process as if refused."""
         self.quiet = True
         raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
     def show(self, view: RenderableType) -> None:
-        """Print an answer so that no character of it is lost.
-
-        A program reads one line a row, its cells divided by tabs. A narrow terminal gets rows in one line, too, and
-        breaks them where it likes.
+        """Print without losing characters. Programs get one tab-separated line per row; a narrow terminal breaks rows
+        where it likes.
         """
         if not self.is_terminal or self.width < NARROWEST:
             self.width = UNBROKEN
         self.print(view, crop=False)
 
     def local(self, instant: datetime, zone: tzinfo | None = None) -> str:
-        """An instant on the clock of whoever reads, or of a zone, with the year where it is another one."""
+        """An instant in the zone, with the year if another one."""
         there = instant.astimezone(zone or self.zone)
         year = "" if there.year == self.now.astimezone(zone or self.zone).year else " %Y"
         return there.strftime(f"%d %b{year} %H:%M")
 
     def ago(self, instant: datetime) -> str:
-        """How long ago it was, in its largest unit."""
+        """How long ago, in its largest unit."""
         minutes = max(0, int((self.now - instant).total_seconds() // 60))
         if minutes < 60:
             return f"{minutes} min"
@@ -81,7 +78,7 @@ class Terminal(Console):
 
 
 class Sentence:
-    """A text with instants in it: people read them on their clock, programs as they are, in UTC."""
+    """A text with instants: local for people, in UTC for programs."""
 
     def __init__(self, text: str, style: str = "", *, zone: tzinfo | None = None) -> None:
         self._text, self._style, self._zone = text, style, zone
@@ -91,13 +88,13 @@ class Sentence:
 
 
 class Facts:
-    """Names, each with what there is to say of it."""
+    """Labels, each with values."""
 
     def __init__(self) -> None:
         self._facts: list[tuple[str, str | Text, str]] = []
 
     def add(self, name: str, says: str | Text, style: str = "") -> None:
-        """Add a fact; a name may have several."""
+        """A label may have several values."""
         self._facts.append((name, says, style))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -111,7 +108,7 @@ class Facts:
         names = max((cell_len(name) for name, _ in facts), default=0)
         if any(longest_word(says.plain) > options.max_width - names - 2 for _, says in facts):
             for name, says in facts:
-                if longest_word(says.plain) > options.max_width:  # Left to the terminal, from which it is copied whole.
+                if longest_word(says.plain) > options.max_width:  # Not broken, so that it can be copied whole.
                     says.no_wrap, says.overflow = True, "ignore"
                 yield from (Text(name, "dim"), says)
             return
@@ -124,7 +121,7 @@ class Facts:
 
 
 class ZoneLine:
-    """In which zone the instants are told, by default the terminal's; for people, programs have them in UTC."""
+    """The zone of the instants, for people."""
 
     def __init__(self, zone: tzinfo | None = None) -> None:
         self._zone = zone
@@ -139,19 +136,19 @@ class ZoneLine:
 
 
 def with_tabs(rows: Iterable[tuple[Cell, ...]]) -> Iterator[Segment]:
-    """Rows for programs: a line each, the cells divided by tabs."""
+    """One tab-separated line per row."""
     for row in rows:
         yield Segment("\t".join(map(plain, row)))
         yield Segment.line()
 
 
 def longest_word(text: str) -> int:
-    """How many columns it takes, which an id is one of."""
+    """Its width in columns."""
     return max(map(cell_len, text.split()), default=0)
 
 
 def plain(cell: Cell) -> str:
-    """A cell for programs: one line without a tab in it."""
+    """A cell for programs: one line without tabs."""
     if isinstance(cell, Instant):
         return cell.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if cell.at else ""
     if isinstance(cell, tuple):
@@ -160,7 +157,7 @@ def plain(cell: Cell) -> str:
 
 
 def _localised(console: Console, text: str, zone: tzinfo | None = None) -> str:
-    """A text whose instants, as `workflows.follow_up.view.stamp` writes them, are told on the reader's clock."""
+    """Instants, as `workflows.follow_up.view.stamp` writes them, in the reader's zone."""
     if not console.is_terminal or not isinstance(console, Terminal):
         return text
 
@@ -185,16 +182,14 @@ def lines(console: Console, cell: Cell) -> Text:
 
 
 _WORD: Final = 32
-"""Columns of the longest word that a text may not break: what is longer is no word."""
+"""Longest unbroken word in columns."""
 _TEXT: Final = 10
-"""Columns that a text needs so that it can be read."""
+"""Least columns of a readable text."""
 
 
 class Rows:
-    """A table of which no id and no instant is broken; a column in which nothing stands is left out for people.
-
-    Where there is no room for all columns, texts are folded; then what is `spare` is left out, the last one first, and
-    the table says so; then each row is a list of facts.
+    """A table that never breaks ids and instants; empty columns are left out for people. Without room texts are folded;
+    then `spare` columns are left out, the last one first, with a remark; then each row is a list of facts.
     """
 
     def __init__(self, *columns: str, whole: Sequence[str] = (), spare: Sequence[str] = ()) -> None:
@@ -207,7 +202,6 @@ class Rows:
         return bool(self._rows)
 
     def add(self, *cells: Cell) -> None:
-        """Add a row."""
         self._rows.append(cells)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -240,7 +234,7 @@ class Rows:
         return table.columns
 
     def _give_room(self, number: int, column: Column) -> None:
-        """Say what of a column may not be broken."""
+        """Set what of a column may not be broken."""
         name, texts = self._columns[number], [str(text) for text in (column.header, *column.cells)]
         longest = max((cell_len(line) for text in texts for line in text.splitlines()), default=0)
         if name in self._whole or any(isinstance(row[number], Instant | tuple) for row in self._rows):
@@ -260,7 +254,7 @@ def _table(columns: Iterable[Column]) -> Table:
 
 
 def _fits(console: Console, options: ConsoleOptions, table: Table) -> bool:
-    """Whether rich, which may not narrow a column below what it must not break, finds room for all."""
+    """Whether rich finds room without breaking what must not be broken."""
     if sum((column.min_width or 0) + 2 for column in table.columns) - 2 > options.max_width:
         return False
     head = next(iter(Segment.split_lines(console.render(table, options))), [])
@@ -268,7 +262,7 @@ def _fits(console: Console, options: ConsoleOptions, table: Table) -> bool:
 
 
 def _as_facts(columns: Sequence[Column]) -> Iterator[Facts | Text]:
-    """Each row as what there is to say of its first cell."""
+    """Each row as facts about its first cell."""
     for number, row in enumerate(zip(*(column.cells for column in columns), strict=True)):
         if number:
             yield Text("")
