@@ -41,12 +41,12 @@ from starter.web.desk.desk import desk_of
 from starter.web.devices import DeviceDesk
 from starter.web.forms import FormGuard
 from starter.web.hooks import Hooks, HookSource, Starting
+from starter.web.looks import QuickLook
 from starter.web.pages.first_page import FirstPages
 from starter.web.pages.journey import Journeys
 from starter.web.pages.pages import Pages
-from starter.web.pages.visits import QuickLook
+from starter.web.pages.visits import WhoAsks
 from starter.web.rendering import Brand
-from starter.web.screens import WhoAsks
 from starter.web.serving import listening
 from workflows.kinds import referred
 from workflows.model.commands import AnyCommand

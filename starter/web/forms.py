@@ -1,4 +1,4 @@
-"""What a page answers to a form that was not carried out: why not, and what was written into it is not lost. Pure."""
+"""Forms of ours: whose they are, how they are carried out, and in which words it is said that they were not."""
 
 import base64
 import hashlib
@@ -6,54 +6,93 @@ import hmac
 import json
 import re
 import secrets
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+from enum import Enum
 from string import Formatter
-from typing import Final
+from typing import Final, Protocol, TypeVar
 from urllib.parse import urlsplit
 
+import structlog
 from pydantic import SecretStr
+from starlette.requests import Request
 
 from activities.people.language import Language, phrase
-from starter.web.actions import WRITING, writing
-from starter.web.screens import FormAction, Screen, ScreenDraft, ScreenName, ScreenTone
-from workflows.model.commands import INSIST
-from workflows.model.rejections import Rejection, plain
+from starter.queries.commands import CommandRefused, NotAdmitted, NotConfirmed, NotRunning
+from starter.temporal.connection import TemporalRefused
+from starter.web.bodies import read_form
+from workflows.model.commands import INSIST, AnyCommand
+from workflows.model.receipts import Receipt
+from workflows.model.rejections import Rejection
 
-NOT_WHOLE: Final = phrase("What you sent did not arrive whole. Nothing was changed.")
-NOT_DONE: Final = ScreenDraft(
-    ScreenName.NOT_DONE,
-    503,
-    ScreenTone.TROUBLE,
-    phrase("Please try again in a minute"),
-    (phrase("Your request was not carried out. Nothing is lost, and your link still works."),),
-    retry_after=30,
-)
-CUT_OFF: Final = replace(NOT_DONE, status=400, sentences=(NOT_WHOLE,), retry_after=None, look_again=True)
-"""The form came over a line too slow for it, or is larger than any of ours."""
-UNCERTAIN: Final = ScreenDraft(
-    ScreenName.UNCERTAIN,
-    503,
-    ScreenTone.TROUBLE,
-    phrase("We could not confirm this yet"),
-    (
-        phrase("It may still go through."),
-        phrase("Please open your link again in a minute to see the result."),
-    ),
-    retry_after=30,
-)
-UNDER_WAY: Final = ScreenDraft(
-    ScreenName.UNDER_WAY,
-    202,
-    ScreenTone.CALM,
-    phrase("It is under way"),
-    (
-        phrase("We have your request. It will be carried out as soon as possible."),
-        phrase("Please open your link again in a minute to see the result."),
-    ),
-    look_again=True,
-)
-"""It was taken, and is not done while a page can wait."""
+
+class FormFault(Enum):
+    """Why a form is not taken: it did not arrive whole or is too large, or it is none of ours."""
+
+    CUT_OFF = "cut off"
+    FOREIGN = "foreign"
+
+
+class Send(Protocol):
+    """Has a follow-up take a command, once for each op; raises as `carry_out` does."""
+
+    def __call__(self, reference: str, wish: AnyCommand, op: str, /, *, watched: bool = True) -> Awaitable[Receipt]:
+        """What came of it soon after; of one that is not `watched` that it was taken."""
+        ...
+
+
+class WhyNot(Enum):
+    """Why a form was not carried out."""
+
+    REFUSED = "refused"
+    UNSURE = "unsure"
+    """Nobody said whether it was: sent again, it is the same change."""
+    NOT_ADMITTED = "not admitted"
+    ENDED = "ended"
+    """What it is about has ended."""
+
+
+@dataclass(frozen=True)
+class NotDone:
+    """A form that was not carried out; of one that was refused `why` is the workflow's sentence."""
+
+    fault: WhyNot
+    why: str = ""
+
+    @property
+    def status(self) -> int:
+        """Of the answer."""
+        return 409 if self.fault is WhyNot.REFUSED else 503
+
+    def says(self, language: Language) -> str:
+        """Why not, on the page that the form came from."""
+        if self.fault is WhyNot.REFUSED:
+            return language.say("This was not done: {why}.", why=why_not(language, self.why))
+        return language.say(_UNSURE if self.fault is WhyNot.UNSURE else _NOT_ADMITTED)
+
+
+_UNSURE: Final = phrase("We could not confirm this yet. Send it again: it is done only once.")
+_NOT_ADMITTED: Final = phrase("This was not done: Temporal did not take it. Please try again in a minute.")
+_LOGGER: Final = structlog.get_logger("countersign.pages")
+Result = TypeVar("Result")
+
+
+async def attempted(sending: Awaitable[Result], about: str) -> Result | NotDone:
+    """What came of a form about this request or other follow-up."""
+    try:
+        return await sending
+    except CommandRefused as refused:
+        return NotDone(WhyNot.REFUSED, str(refused))
+    except NotConfirmed as unsure:
+        _LOGGER.warning("form not confirmed", about=about, op=unsure.op)
+        return NotDone(WhyNot.UNSURE)
+    except (NotAdmitted, TemporalRefused) as refused:
+        _LOGGER.warning("form not carried out", about=about, why=str(refused))
+        return NotDone(WhyNot.NOT_ADMITTED)
+    except NotRunning:
+        return NotDone(WhyNot.ENDED)
+
+
 REFUSALS: Final[Mapping[Rejection, str]] = {
     Rejection.TOO_LATE: phrase("it has ended already"),
     Rejection.HAS_ENDED: phrase("it has ended already"),
@@ -137,27 +176,6 @@ _PATTERNS: Final = {one: _pattern(one) for one in sorted(Rejection, key=_literal
 """Whatever says most comes first: `that time has passed` is like `{day} has passed`."""
 
 
-def refused(screen: Screen, why: str, form: Mapping[str, str]) -> Screen:
-    """The screen on which somebody wished for something that was not done; `why` is the workflow's sentence."""
-    say = screen.language.say
-    return replace(
-        kept(screen, form), status=409, refusal=say("This was not done: {why}.", why=why_not(screen.language, why))
-    )
-
-
-def kept(screen: Screen, form: Mapping[str, str]) -> Screen:
-    """The screen with the option that a form came from unfolded, and in it what was written."""
-    act = next((act for act in WRITING if act == form.get("act")), None)
-    if act is None:
-        options = (replace(one, unfolded=one.act == form.get("act")) for one in screen.options)
-        return replace(screen, options=tuple(options))
-    text = plain(form.get("text", ""))
-    if act is FormAction.DONE and screen.button and screen.button.field:
-        return replace(screen, button=replace(screen.button, text=text))
-    written = replace(writing(act, form.get("value", ""), screen.language), text=text, unfolded=True)
-    return replace(screen, options=(written, *(one for one in screen.options if one.act is not act)))
-
-
 _CONTEXT: Final = b"countersign/form/v1\n"
 _FROM_HERE: Final = ("same-origin", "none")
 _HIDDEN: Final = "null"
@@ -186,6 +204,13 @@ class FormGuard:
         if headers.get("sec-fetch-site", "none") not in _FROM_HERE:
             return False
         return headers.get("origin", _HIDDEN).lower() in (_HIDDEN, self._origin)
+
+    async def posted(self, ref: str, request: Request) -> dict[str, str] | FormFault:
+        """The form that was posted from a page of ours behind this link."""
+        form = await read_form(request)
+        if form is None:
+            return FormFault.CUT_OFF
+        return form if self.accepts(ref, form.get("token", ""), request.headers) else FormFault.FOREIGN
 
     def op(self, ref: str, form: Mapping[str, str]) -> str:
         """The name of this one change: the same however often a form is posted, and nothing can be read from it."""

@@ -1,6 +1,10 @@
-"""States in words, and as coloured chips with an icon. Pure."""
+"""Where it stands: every state in words and as a coloured chip, and the sentences about it in the reader's language.
 
-from collections.abc import Iterator, Mapping
+The requester is told everything. Others get the bare facts: why it stands still, who paused it, what is wrong and whom
+of ours we tell is confidential, and a link may be with anybody.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -11,6 +15,7 @@ from activities.core_signature.signing_page import SigningPage, SigningState
 from activities.notifications.words import isolated, words_for
 from activities.people.language import Language, phrase
 from activities.people.reader import Reader
+from starter.web.kinds import KIND_PAGES
 from workflows.follow_up.notification_types import NotificationType
 from workflows.follow_up.outbox import dead_of
 from workflows.kinds import Kind, named
@@ -18,32 +23,9 @@ from workflows.model.hand_off import HandoffState
 from workflows.model.notifications import NoticeAction
 from workflows.model.signature import SignerState
 from workflows.model.subject import Code, Role, Status
-from workflows.model.timeline import EventType, TimelineEntry
+from workflows.model.timeline import AskedQuestion, EventType, TimelineEntry
 from workflows.model.views import AttentionCode, NextStep, OnboardingShow, RequestShow, Shown, SignerLine
 from workflows.task.state import AssigneeState
-
-STATUSES: Final[Mapping[str, str]] = {
-    Status.OPEN: phrase("to be done"),
-    Status.CONVERTING: phrase("being prepared"),
-    Status.SENT: phrase("sent"),
-    Status.VIEWED: phrase("opened"),
-    Status.SIGNED: phrase("signed"),
-    Status.DONE: phrase("done"),
-    Status.DONE_WITH_ERRORS: phrase("done, with errors"),
-    Status.WAIVED: phrase("no longer needed"),
-    Status.DECLINED: phrase("declined"),
-    Status.CANCELLED: phrase("cancelled"),
-    Status.EXPIRED: phrase("expired"),
-    Status.FAILED: phrase("failed"),
-}
-
-STAGES: Final[Mapping[str, str]] = {
-    "coming": phrase("comes later"),
-    "open": phrase("under way"),
-    "done": phrase("done"),
-    "stopped": phrase("stopped"),
-}
-"""How far a stage of an onboarding is."""
 
 
 class Look(StrEnum):
@@ -57,36 +39,86 @@ class Look(StrEnum):
     CALM = "calm"
 
 
-LOOKS: Final[Mapping[str, Look]] = {
-    Status.OPEN: Look.OPEN,
-    Status.CONVERTING: Look.CALM,
-    Status.SENT: Look.OPEN,
-    Status.VIEWED: Look.SEEN,
-    Status.SIGNED: Look.GOOD,
-    Status.DONE: Look.GOOD,
-    Status.DONE_WITH_ERRORS: Look.NEAR,
-    Status.WAIVED: Look.CALM,
-    Status.DECLINED: Look.BAD,
-    Status.CANCELLED: Look.CALM,
-    Status.EXPIRED: Look.BAD,
-    Status.FAILED: Look.BAD,
-    SignerState.WAITING: Look.CALM,
-    SignerState.TURN: Look.OPEN,
-    SignerState.APPROVED: Look.GOOD,
-    SignerState.REASSIGNED: Look.CALM,
-    SignerState.BOUNCED: Look.BAD,
-    SignerState.COPIED: Look.GOOD,
-    AssigneeState.ASKED: Look.OPEN,
-    AssigneeState.SPARED: Look.CALM,
-    MemberStatus.NOT_TOLD: Look.CALM,
-    MemberStatus.TOLD: Look.OPEN,
-    MemberStatus.OPENED: Look.SEEN,
-    MemberStatus.LATE: Look.NEAR,
-    "coming": Look.CALM,
-    "undecided": Look.NEAR,
-    "stopped": Look.BAD,
+class Of(StrEnum):
+    """What has a state."""
+
+    FOLLOW_UP = "follow-up"
+    PERSON = "person"
+    """Somebody who was asked to sign, or to do something."""
+    MEMBER = "member"
+    """Somebody of the audience of a campaign."""
+    STAGE = "stage"
+    PART = "part"
+    TARGET = "target"
+    """Somebody downstream, who is told of the ending."""
+
+
+_STAGES: Final[Mapping[str, tuple[str, Look]]] = {
+    "coming": (phrase("comes later"), Look.CALM),
+    "open": (phrase("under way"), Look.OPEN),
+    "done": (phrase("done"), Look.GOOD),
+    "stopped": (phrase("stopped"), Look.BAD),
 }
-"""By status, by the state of who was asked or is in an audience, and by that of a stage or a part of an onboarding."""
+STATES: Final[Mapping[Of, Mapping[str, tuple[str, Look]]]] = {
+    Of.FOLLOW_UP: {
+        Status.OPEN: (phrase("to be done"), Look.OPEN),
+        Status.CONVERTING: (phrase("being prepared"), Look.CALM),
+        Status.SENT: (phrase("sent"), Look.OPEN),
+        Status.VIEWED: (phrase("opened"), Look.SEEN),
+        Status.SIGNED: (phrase("signed"), Look.GOOD),
+        Status.DONE: (phrase("done"), Look.GOOD),
+        Status.DONE_WITH_ERRORS: (phrase("done, with errors"), Look.NEAR),
+        Status.WAIVED: (phrase("no longer needed"), Look.CALM),
+        Status.DECLINED: (phrase("declined"), Look.BAD),
+        Status.CANCELLED: (phrase("cancelled"), Look.CALM),
+        Status.EXPIRED: (phrase("expired"), Look.BAD),
+        Status.FAILED: (phrase("failed"), Look.BAD),
+    },
+    Of.PERSON: {
+        SignerState.WAITING: (phrase("not asked yet"), Look.CALM),
+        SignerState.TURN: (phrase("asked"), Look.OPEN),
+        SignerState.VIEWED: (phrase("has opened it"), Look.SEEN),
+        SignerState.SIGNED: (phrase("has signed"), Look.GOOD),
+        SignerState.APPROVED: (phrase("has approved"), Look.GOOD),
+        SignerState.DECLINED: (phrase("has declined"), Look.BAD),
+        SignerState.REASSIGNED: (phrase("handed over"), Look.CALM),
+        SignerState.BOUNCED: (phrase("email came back"), Look.BAD),
+        SignerState.COPIED: (phrase("has a copy"), Look.GOOD),
+        AssigneeState.ASKED: (phrase("asked"), Look.OPEN),
+        AssigneeState.DONE: (phrase("has done it"), Look.GOOD),
+        AssigneeState.SPARED: (phrase("no longer needed"), Look.CALM),
+    },
+    Of.MEMBER: {
+        MemberStatus.NOT_TOLD: (phrase("not asked yet"), Look.CALM),
+        MemberStatus.TOLD: (phrase("asked"), Look.OPEN),
+        MemberStatus.OPENED: (phrase("has opened it"), Look.SEEN),
+        MemberStatus.ACKNOWLEDGED: (phrase("has acknowledged"), Look.GOOD),
+        MemberStatus.LATE: (phrase("has acknowledged late"), Look.NEAR),
+        MemberStatus.DECLINED: (phrase("has declined"), Look.BAD),
+        MemberStatus.EXPIRED: (phrase("let the time pass"), Look.BAD),
+        MemberStatus.CANCELLED: (phrase("the request was cancelled"), Look.CALM),
+        MemberStatus.FAILED: (phrase("could not be asked"), Look.BAD),
+        MemberStatus.EXEMPT: (phrase("need not acknowledge"), Look.CALM),
+        MemberStatus.DROPPED: (phrase("has left"), Look.CALM),
+        MemberStatus.ERROR: (phrase("stands in a faulty row"), Look.BAD),
+        MemberStatus.NOT_STARTED: (phrase("is not asked any more"), Look.CALM),
+    },
+    Of.STAGE: _STAGES,
+    Of.PART: {
+        **_STAGES,
+        "undecided": (phrase("waits for a decision"), Look.NEAR),
+        "waived": (phrase("no longer needed"), Look.CALM),
+    },
+    Of.TARGET: {
+        HandoffState.PENDING: (phrase("to be told"), Look.OPEN),
+        HandoffState.DONE: (phrase("told"), Look.GOOD),
+        HandoffState.FAILED: (phrase("is tried again"), Look.NEAR),
+        HandoffState.DEAD: (phrase("could not be told"), Look.BAD),
+    },
+}
+"""Every state in words, and how its chip looks."""
+GOOD: Final = frozenset(state for state, (_, look) in STATES[Of.PERSON].items() if look is Look.GOOD)
+"""The states of whoever has done their part."""
 
 
 @dataclass(frozen=True)
@@ -96,22 +128,20 @@ class Chip:
     text: str
     look: Look
 
-    @classmethod
-    def of(cls, state: str, text: str) -> "Chip":
-        """The chip of a state; one that this code does not know is calm."""
-        return cls(text, LOOKS.get(state, Look.CALM))
 
-
-def status_of(status: str, language: Language, of: Kind | None = None) -> str:
-    """A status in words; one that this code does not know stands as it is."""
-    if of in (Kind.ONBOARDING, Kind.CAMPAIGN) and status == Status.OPEN:
-        return language.say("under way")
-    return language.say(STATUSES[status]) if status in STATUSES else status
+def chip_of(of: Of, state: str, language: Language, kind: Kind | None = None) -> Chip:
+    """The chip of a state; one that this code does not know stands as it is, and is calm."""
+    if state not in STATES[of]:
+        return Chip(state, Look.CALM)
+    words, look = STATES[of][state]
+    if kind and of is Of.FOLLOW_UP and state == Status.OPEN:
+        words = KIND_PAGES[kind].open
+    return Chip(language.say(words), look)
 
 
 def status_chip(status: str, language: Language, of: Kind | None = None) -> Chip:
     """The chip of a status."""
-    return Chip.of(status, status_of(status, language, of))
+    return chip_of(Of.FOLLOW_UP, status, language, of)
 
 
 _PROBLEMS: Final[Mapping[str, str]] = {
@@ -152,6 +182,8 @@ def problems_of(language: Language, problem: str | None, attention: str | None, 
 
 Called = Mapping[str, str]
 """What people are called, by their ids; whoever is not in it is named by the id."""
+Name = Callable[[str], Awaitable[str]]
+"""Looks up what somebody is called: their name in the directory, else their id."""
 UNNAMED: Final[Called] = MappingProxyType({})
 _NEXT: Final = {
     NextStep.REMIND: phrase("A reminder follows on {when}."),
@@ -166,42 +198,12 @@ _SOMEBODY: Final = {NextStep.QUESTION: phrase("Whoever is to answer"), NextStep.
 """Who hears it, for those who may not know whom of ours we tell."""
 _NOT_KNOWN: Final = phrase("When it goes on is not known at the moment.")
 
-STATES: Final[Mapping[str, str]] = {
-    SignerState.WAITING: phrase("not asked yet"),
-    SignerState.TURN: phrase("asked"),
-    SignerState.VIEWED: phrase("has opened it"),
-    SignerState.SIGNED: phrase("has signed"),
-    SignerState.APPROVED: phrase("has approved"),
-    SignerState.DECLINED: phrase("has declined"),
-    SignerState.REASSIGNED: phrase("handed over"),
-    SignerState.BOUNCED: phrase("email came back"),
-    SignerState.COPIED: phrase("has a copy"),
-    AssigneeState.ASKED: phrase("asked"),
-    AssigneeState.DONE: phrase("has done it"),
-    AssigneeState.SPARED: phrase("no longer needed"),
-}
-"""How far somebody is who was asked."""
-GOOD: Final = (SignerState.SIGNED, SignerState.APPROVED, SignerState.COPIED, AssigneeState.DONE)
-WHO_WAS_ASKED: Final[Mapping[Kind, str]] = {
-    Kind.REQUEST: phrase("Signers"),
-    Kind.TASK: phrase("Who was asked"),
-    Kind.ONBOARDING: phrase("Parts"),
-    Kind.CAMPAIGN: phrase("Audience"),
-}
-
-
 _BROKEN_OFF: Final = ("terminated", "failed", "timed out")
 """Of what a workflow cannot say of itself: after these nobody goes on with it."""
 _NOBODY_FOLLOWS: Final = phrase("Nobody follows this up any more. Please ask {who} before you do anything.")
 _NOBODY_FOLLOWS_ANYTHING: Final = phrase(
     "Nobody follows this up any more. Please ask whoever sent it to you before you do anything."
 )
-_WORKFLOWS: Final[Mapping[Kind, str]] = {
-    Kind.REQUEST: phrase("Request {id}"),
-    Kind.TASK: phrase("Task {id}"),
-    Kind.ONBOARDING: phrase("Onboarding {id}"),
-    Kind.CAMPAIGN: phrase("Campaign {id}"),
-}
 
 
 def ending(outcome: Status | None, language: Language, of: Kind = Kind.REQUEST) -> tuple[str, ...]:
@@ -358,7 +360,7 @@ def _target(target: str, language: Language, called: Called) -> str:
 def workflow_words(id: str, language: Language) -> str:
     """What a workflow of ours that hears of an ending is called; empty for the id of anything else."""
     what = named(id)
-    return language.say(_WORKFLOWS[what.kind], id=what.id) if what else ""
+    return language.say(KIND_PAGES[what.kind].called, id=what.id) if what else ""
 
 
 def _waiting(shown: Shown, reader: Reader, called: Called) -> tuple[str, ...]:
@@ -415,3 +417,10 @@ def line_of(shown: RequestShow, person: str) -> SignerLine | None:
     """Where somebody stands among its signers; of several places the one that they have still."""
     mine = [line for line in shown.signers if line.person == person]
     return next((line for line in mine if line.state is not SignerState.REASSIGNED), mine[0] if mine else None)
+
+
+def answer_of(question: AskedQuestion, language: Language) -> str:
+    """What was answered; what somebody cleared, or handed over, may have no words."""
+    if question.answer is None:
+        return language.say("Not answered yet.")
+    return question.answer or language.say("The way is clear.")

@@ -9,7 +9,7 @@ from urllib.parse import urljoin
 from activities.notifications.links import LinkUse, Through, serial_of
 from starter.queries.commands import CommandRefused, NotConfirmed
 from starter.web.allowances import LOOKS_OF_A_LINK
-from starter.web.pages.visits import FRESH_SECONDS
+from starter.web.looks import FRESH_SECONDS
 from starter.web.screens import ScreenName
 from tests.browser.phone import Phone
 from tests.starter import paging

@@ -8,8 +8,9 @@ import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from activities.notifications.links import LinkUse
-from starter.web.pages.visits import FRESH_SECONDS
-from starter.web.screens import FormAction, ScreenName
+from starter.web.actions import Action
+from starter.web.looks import FRESH_SECONDS
+from starter.web.screens import ScreenName
 from tests.browser.contract import CUSTOMER, EXECUTIVE_MAIL, LEGAL, Contract
 from tests.browser.phone import Phone, fresh
 from tests.browser.stages import (
@@ -34,15 +35,15 @@ from workflows.model.subject import Code, Status
 pytestmark = [pytest.mark.browser, pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
 
 LONG = ("Donaudampfschifffahrtsgesellschaftskapitänsmützenvertrag" * 3)[:150] + " عقد الخدمات 🖋️"
-ACTS: Mapping[ScreenName, set[FormAction]] = {
-    ScreenName.SIGN: {FormAction.SIGN, FormAction.LATER, FormAction.HAND_OVER, FormAction.ASK},
-    ScreenName.APPROVE: {FormAction.SIGN},
-    ScreenName.DO: {FormAction.DONE, FormAction.LATER, FormAction.HAND_OVER, FormAction.BLOCK, FormAction.ASK},
-    ScreenName.BY_MAIL: {FormAction.RESEND, FormAction.LATER, FormAction.ASK},
-    ScreenName.STANDING: {FormAction.ANSWER},
-    ScreenName.RENEWED: {FormAction.RESEND},
-    ScreenName.NOT_DONE: {FormAction.ASK},
-    ScreenName.UNCERTAIN: {FormAction.ASK},
+ACTS: Mapping[ScreenName, set[Action]] = {
+    ScreenName.SIGN: {Action.SIGN, Action.LATER, Action.DELEGATE, Action.ASK},
+    ScreenName.APPROVE: {Action.SIGN},
+    ScreenName.DO: {Action.DONE, Action.LATER, Action.DELEGATE, Action.BLOCK, Action.ASK},
+    ScreenName.BY_MAIL: {Action.RESEND, Action.LATER, Action.ASK},
+    ScreenName.STANDING: {Action.ANSWER},
+    ScreenName.RENEWED: {Action.RESEND},
+    ScreenName.NOT_DONE: {Action.ASK},
+    ScreenName.UNCERTAIN: {Action.ASK},
 }
 """What can be done on a screen; on all others nothing."""
 
@@ -64,20 +65,20 @@ async def test_a_screen_of_ours(stage: Stage, name: ScreenName) -> None:
 
 
 async def test_everything_that_can_be_done_is_on_one_of_these_screens() -> None:
-    elsewhere = {FormAction.UNBLOCK, FormAction.AGAIN, FormAction.GO_ON, FormAction.STOP, FormAction.FIND}
-    assert set().union(*ACTS.values()) | elsewhere == set(FormAction)
+    elsewhere = {Action.UNBLOCK, Action.AGAIN, Action.GO_ON, Action.STOP, Action.FIND}
+    assert set().union(*ACTS.values()) | elsewhere == set(Action)
 
 
 async def test_an_owner_decides_on_the_page_of_the_notice(stage: Stage) -> None:
     await deciding(stage)
     await expect(stage.phone.heading("Your decision is needed")).to_be_visible()
     assert await stage.phone.acts() == {
-        FormAction.AGAIN,
-        FormAction.GO_ON,
-        FormAction.STOP,
-        FormAction.LATER,
-        FormAction.HAND_OVER,
-        FormAction.ASK,
+        Action.AGAIN,
+        Action.GO_ON,
+        Action.STOP,
+        Action.LATER,
+        Action.DELEGATE,
+        Action.ASK,
     }
     await stage.phone.unfold()
     await stage.phone.is_usable()
@@ -110,7 +111,7 @@ async def test_a_colleague_is_looked_for_by_name(stage: Stage) -> None:
 async def test_whoever_asked_for_a_task_clears_the_way_where_it_stands(stage: Stage) -> None:
     await blocked(stage)
     await expect(stage.phone.screen(ScreenName.STANDING)).to_be_visible()
-    assert await stage.phone.acts() == {FormAction.UNBLOCK}
+    assert await stage.phone.acts() == {Action.UNBLOCK}
     await stage.phone.is_usable()
 
 

@@ -30,9 +30,9 @@ from starter.queries.filters import Wanted
 from starter.queries.lists import RequestLine
 from starter.web.app import make_app
 from starter.web.forms import FormGuard
+from starter.web.looks import QuickLook
 from starter.web.pages.pages import Pages
-from starter.web.pages.visits import QuickLook
-from starter.web.screens import WhoAsks
+from starter.web.pages.visits import WhoAsks
 from starter.web.status import problems_of
 from tests.faults.population import REQUESTER
 from tests.faults.town import Town, eventually

@@ -22,14 +22,15 @@ from deploy.sandbox.faults import ArmedFault
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
 from starter.config.values import Bind
+from starter.web.actions import Action
 from starter.web.app import make_app
 from starter.web.forms import FormGuard
+from starter.web.looks import FRESH_SECONDS, LookAt
 from starter.web.pages.first_page import FirstPages
 from starter.web.pages.journey import Journeys
 from starter.web.pages.pages import Pages
-from starter.web.pages.visits import FRESH_SECONDS, Look
+from starter.web.pages.visits import WhoAsks
 from starter.web.rendering import Brand
-from starter.web.screens import FormAction, WhoAsks
 from starter.web.serving import listening
 from tests.plain_http import plain_client
 from workflows.model.commands import AnyCommand
@@ -122,7 +123,7 @@ class Phone:
         headers = {"origin": "null", "sec-fetch-site": "same-origin"} | changes.pop("headers", {})
         return await self.browser.post(path, data=fields | changes, headers=headers)
 
-    async def wish(self, path: str, act: FormAction, value: str | None = None, text: str = "") -> httpx.Response:
+    async def wish(self, path: str, act: Action, value: str | None = None, text: str = "") -> httpx.Response:
         """Open the page and post the form of an option, by the button that posts `value`, else by its last."""
         form = option_of((await self.open(path)).text, act)
         return await self.post(path, form | ({} if value is None else {"value": value}) | {"text": text})
@@ -191,17 +192,15 @@ class Phone:
 
 def form_of(page: str) -> dict[str, str]:
     """What a browser would post by the main button; nothing without one."""
-    return next(
-        (form for form in _forms_of(page) if form["act"] in (FormAction.SIGN, FormAction.RESEND, FormAction.DONE)), {}
-    )
+    return next((form for form in _forms_of(page) if form["act"] in (Action.SIGN, Action.RESEND, Action.DONE)), {})
 
 
-def option_of(page: str, act: FormAction) -> dict[str, str]:
+def option_of(page: str, act: Action) -> dict[str, str]:
     """What a browser would post by the last button of an option; nothing without it."""
     return next((form for form in _forms_of(page) if form["act"] == act), {})
 
 
-def values_of(page: str, act: FormAction) -> list[str]:
+def values_of(page: str, act: Action) -> list[str]:
     """What the buttons of an option post."""
     whole = next((form for form in _FORM.findall(page) if f'name="act" value="{act}"' in form), "")
     return [unescape(value) for value in re.findall(r'<button[^>]* name="value" value="([^"]*)"', whole)]
@@ -220,7 +219,7 @@ def text_of(page: str) -> str:
 
 @asynccontextmanager
 async def phone(
-    folder: Path, proxies: Sequence[str] = (), asking: Look | None = None, *, drawing: bool = False
+    folder: Path, proxies: Sequence[str] = (), asking: LookAt | None = None, *, drawing: bool = False
 ) -> AsyncIterator[Phone]:
     """Pages and sandbox for one test; our own side says what the test knows, unless `asking` is to be asked."""
     people = folder / "people.yaml"

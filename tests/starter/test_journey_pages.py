@@ -13,10 +13,10 @@ from activities.people.ids import position_word
 from activities.people.person import Reachable, SignersFile
 from activities.records.rows import StoragePrefix
 from starter.queries.onboarding import PartHeard, joined
+from starter.web.actions import Action
 from starter.web.bodies import LONGEST
 from starter.web.pages.journey import PARTS_SHOWN_AT_MOST, PEOPLE_LOOKED_UP_AT_MOST
 from starter.web.rendering import TEMPLATES
-from starter.web.screens import FormAction
 from tests.starter.paging import DUTCH, FIRST, NOW, PUBLIC, SECOND, Phone, form_of, phone, text_of
 from workflows.kinds import named
 from workflows.model.commands import NewLink, Problem
@@ -385,7 +385,7 @@ async def test_a_link_that_was_made_anew_kills_the_old_one_which_offers_to_send_
     after = await customer.open(f"/journey/{sent.headers['location']}")
     assert "The link is on its way" in text_of(after.text)
     assert "b7" not in after.text
-    assert form_of(dead.text)["act"] == FormAction.RESEND
+    assert form_of(dead.text)["act"] == Action.RESEND
 
 
 async def ways_to_parts(customer: Phone, serial: str = FIRST_SERIAL) -> list[str]:

@@ -12,7 +12,7 @@ from activities.notifications.links import LinkUse
 from activities.records.cover_sheet import CoverSheet
 from activities.records.store import Store
 from starter.web.allowances import LOOKS_OF_A_LINK, PRESSES_OF_A_LINK, PRESSES_OF_AN_ADDRESS
-from starter.web.pages.visits import FRESH_SECONDS, QuickLook
+from starter.web.looks import FRESH_SECONDS, QuickLook
 from tests.starter.paging import CHAIR, DOCUMENT, DUTCH, FIRST, REQUEST, SECOND, Phone, form_of, phone, text_of
 from workflows.model.signature import Document, SignatureBrief, SignerState
 from workflows.model.subject import Participant, Role, Status

@@ -9,7 +9,7 @@ import pytest
 from activities.notifications.links import LinkUse
 from activities.records.cover_sheet import CoverSheet
 from activities.records.rows import StoragePrefix
-from starter.web.screens import FormAction
+from starter.web.actions import Action
 from tests.starter.paging import CHAIR, DUTCH, FIRST, NOW, REQUEST, SECOND, Phone, phone, text_of
 from tests.starter.test_page_wishes import DEPUTY, REQUESTER, choices, question, shown
 from workflows.model.schedule import EscalationReason
@@ -156,14 +156,14 @@ async def test_what_is_due_today_has_a_colour_of_its_own(signer: Phone, ahead: t
 
 
 async def test_after_not_now_the_page_says_until_when(signer: Phone) -> None:
-    answer = await signer.wish(signer.link(), FormAction.LATER)
+    answer = await signer.wish(signer.link(), Action.LATER)
     signer.known[REQUEST] = shown(choices(reminded_at=NOW + timedelta(hours=9)))
     page = text_of((await signer.open(f"/open/{answer.headers['location']}")).text)
     assert "Put off. You will be reminded on Thu, 26 Nov 2026, 18:00 (New York)." in page
 
 
 async def test_after_a_question_the_page_says_that_it_was_sent(signer: Phone) -> None:
-    answer = await signer.wish(signer.link(), FormAction.ASK, text="Which annex?")
+    answer = await signer.wish(signer.link(), Action.ASK, text="Which annex?")
     signer.known[REQUEST] = shown(choices(ask=False), question=question())
     page = text_of((await signer.open(f"/open/{answer.headers['location']}")).text)
     assert "Your question was sent. We will tell you when it is answered." in page
@@ -171,7 +171,7 @@ async def test_after_a_question_the_page_says_that_it_was_sent(signer: Phone) ->
 
 async def test_after_an_answer_the_page_says_that_it_was_sent(signer: Phone) -> None:
     signer.known[REQUEST] = shown(choices(), question=question())
-    answer = await signer.wish(signer.link(REQUESTER, LinkUse.VIEW), FormAction.ANSWER, text="Annex B")
+    answer = await signer.wish(signer.link(REQUESTER, LinkUse.VIEW), Action.ANSWER, text="Annex B")
     signer.known[REQUEST] = shown(choices(), answered=(question(answer="Annex B"),))
     page = text_of((await signer.open(f"/open/{answer.headers['location']}")).text)
     assert "Your answer was sent." in page

@@ -23,7 +23,7 @@ from starter.queries import lists as pages
 from starter.queries.fast_forward import forward
 from starter.queries.filters import Wanted
 from starter.queries.lists import RequestLine
-from starter.web.pages.visits import QuickLook
+from starter.web.looks import QuickLook
 from starter.web.status import standing
 from tests.activities.requests.papers import Desk
 from tests.starter.living import MSA, SOON, begin, desk_at, shown_when

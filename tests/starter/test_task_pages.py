@@ -14,7 +14,7 @@ from activities.people.ids import position_word
 from activities.people.person import Reachable, SignersFile
 from activities.records.rows import StoragePrefix
 from starter.queries.commands import CommandRefused
-from starter.web.screens import FormAction
+from starter.web.actions import Action
 from tests.starter.paging import DUTCH, FIRST, NOW, PUBLIC, SECOND, Phone, form_of, option_of, phone, text_of, values_of
 from workflows.model.commands import Answer, Block, Decision, Delegation, Done, NotNow, PartOutcome, Question, Unblock
 from workflows.model.rejections import plain, reason_fault
@@ -27,13 +27,13 @@ TASK, OWNER = "task:keys", "legal-desk"
 TITLE, TEXT = "Hand out the keys <b>2</b>", "To everybody new.\nBefore noon."
 DUE = datetime(2026, 12, 11, 17, 0, tzinfo=UTC)
 OPTIONS = (
-    FormAction.DONE,
-    FormAction.LATER,
-    FormAction.HAND_OVER,
-    FormAction.BLOCK,
-    FormAction.ASK,
-    FormAction.ANSWER,
-    FormAction.UNBLOCK,
+    Action.DONE,
+    Action.LATER,
+    Action.DELEGATE,
+    Action.BLOCK,
+    Action.ASK,
+    Action.ANSWER,
+    Action.UNBLOCK,
 )
 
 
@@ -73,7 +73,7 @@ def link(doer: Phone, person: str = FIRST, use: LinkUse = LinkUse.DO) -> str:
     return doer.link(person, use, TASK)
 
 
-async def offered(doer: Phone, path: str) -> list[FormAction]:
+async def offered(doer: Phone, path: str) -> list[Action]:
     page = (await doer.open(path)).text
     return [act for act in OPTIONS if option_of(page, act)]
 
@@ -94,13 +94,13 @@ async def test_the_page_offers_to_say_that_it_is_done_put_it_off_hand_it_over_or
 ) -> None:
     page = (await doer.open(link(doer))).text
     assert await offered(doer, link(doer)) == [
-        FormAction.DONE,
-        FormAction.LATER,
-        FormAction.HAND_OVER,
-        FormAction.BLOCK,
-        FormAction.ASK,
+        Action.DONE,
+        Action.LATER,
+        Action.DELEGATE,
+        Action.BLOCK,
+        Action.ASK,
     ]
-    assert form_of(page)["act"] == FormAction.DONE
+    assert form_of(page)["act"] == Action.DONE
     assert "last warning" not in text_of(page), "its policy may have none"
     for said in ("Mark as done", "Mark as done, with a note", "Not now", "I cannot go on, because …"):
         assert said in text_of(page)
@@ -117,26 +117,26 @@ async def test_what_is_to_be_decided_is_decided_on_its_page_and_cannot_be_marked
     doer.known[ONBOARDING] = OnboardingShow(id="acme.eu", kind="onboarding", status=Status.OPEN, title="Acme")
     answer = await doer.open(link(doer))
     text = text_of(answer.text)
-    assert await offered(doer, link(doer)) == [FormAction.LATER, FormAction.HAND_OVER, FormAction.ASK]
+    assert await offered(doer, link(doer)) == [Action.LATER, Action.DELEGATE, Action.ASK]
     for said in ("Your decision is needed", "Clause 4 <b>never</b>.", "Countersign asks you itself"):
         assert said in text
     assert "Asked by" not in text, "whoever owns the task never asked"
     assert 'value="done"' not in answer.text
     assert 'class="again calm" href="../desk/onboardings/acme.eu"' in answer.text
     choices = [
-        (FormAction.AGAIN, PartOutcome.RESEND),
-        (FormAction.GO_ON, PartOutcome.WAIVE),
-        (FormAction.STOP, PartOutcome.STOP),
+        (Action.AGAIN, PartOutcome.RESEND),
+        (Action.GO_ON, PartOutcome.WAIVE),
+        (Action.STOP, PartOutcome.STOP),
     ]
     for act, choice in choices:
         decided = await doer.wish(link(doer), act, text="They want it ")
         assert "You have decided" in text_of(decided.text)
         assert doer.wishes.taken[-1][0] == Decision(actor=FIRST, part="contract", choice=choice, reason="They want it")
     doer.wishes.taken.clear()
-    await doer.post(link(doer), option_of(answer.text, FormAction.ASK) | {"act": FormAction.DONE})
+    await doer.post(link(doer), option_of(answer.text, Action.ASK) | {"act": Action.DONE})
     assert doer.wishes.taken == []
     doer.wishes.failure = CommandRefused("it is not waiting for a decision")
-    assert (await doer.wish(link(doer), FormAction.STOP, text="no")).status_code == 409
+    assert (await doer.wish(link(doer), Action.STOP, text="no")).status_code == 409
 
 
 async def test_a_get_changes_nothing(doer: Phone) -> None:
@@ -157,16 +157,14 @@ async def test_one_tap_says_that_it_is_done_once_however_often_it_is_tapped(doer
 @pytest.mark.parametrize(
     ("act", "text", "wish"),
     [
-        (FormAction.DONE, "Two are left.\u202e", Done(actor=FIRST, note="Two are left.")),
-        (FormAction.BLOCK, "No key fits.", Block(person=FIRST, because="No key fits.")),
-        (FormAction.ASK, "Which door?", Question(person=FIRST, text="Which door?")),
-        (FormAction.HAND_OVER, "", Delegation(actor=FIRST, signer=FIRST, to="customer-deputy")),
-        (FormAction.LATER, "", NotNow(person=FIRST, until=datetime(2026, 11, 27, 14, 0, tzinfo=UTC))),
+        (Action.DONE, "Two are left.\u202e", Done(actor=FIRST, note="Two are left.")),
+        (Action.BLOCK, "No key fits.", Block(person=FIRST, because="No key fits.")),
+        (Action.ASK, "Which door?", Question(person=FIRST, text="Which door?")),
+        (Action.DELEGATE, "", Delegation(actor=FIRST, signer=FIRST, to="customer-deputy")),
+        (Action.LATER, "", NotNow(person=FIRST, until=datetime(2026, 11, 27, 14, 0, tzinfo=UTC))),
     ],
 )
-async def test_each_form_is_one_wish_of_whoever_was_asked(
-    doer: Phone, act: FormAction, text: str, wish: object
-) -> None:
+async def test_each_form_is_one_wish_of_whoever_was_asked(doer: Phone, act: Action, text: str, wish: object) -> None:
     answer = await doer.wish(link(doer), act, text=text)
     assert (answer.status_code, [one for one, _ in doer.wishes.taken]) == (303, [wish])
 
@@ -174,7 +172,7 @@ async def test_each_form_is_one_wish_of_whoever_was_asked(
 async def test_the_note_is_not_needed_the_reason_is(doer: Phone) -> None:
     page = (await doer.open(link(doer))).text
     needed = {act: f'id="{act}-text" name="text" dir="auto" rows="4" maxlength="1000" required' for act in OPTIONS}
-    assert (needed[FormAction.DONE] in page, needed[FormAction.BLOCK] in page) == (False, True)
+    assert (needed[Action.DONE] in page, needed[Action.BLOCK] in page) == (False, True)
 
 
 async def test_who_has_done_it_is_thanked_and_the_others_read_that_somebody_else_has(doer: Phone) -> None:
@@ -225,17 +223,17 @@ async def test_who_is_stuck_may_still_be_done_with_it_and_reads_what_they_wrote(
     sent = "Sent. Whoever asked for this hears why. Reminders are paused."
     assert sent not in text_of(page)
     assert sent in text_of((await doer.open(f"{link(doer)}?done=block")).text)
-    assert await offered(doer, link(doer)) == [FormAction.DONE, FormAction.LATER, FormAction.HAND_OVER]
+    assert await offered(doer, link(doer)) == [Action.DONE, Action.LATER, Action.DELEGATE]
 
 
 @pytest.mark.parametrize(
     ("blocks", "act", "wish"),
     [
-        (True, FormAction.UNBLOCK, Unblock(actor=OWNER, text="Take mine.")),
-        (False, FormAction.ANSWER, Answer(actor=OWNER, text="Take mine.")),
+        (True, Action.UNBLOCK, Unblock(actor=OWNER, text="Take mine.")),
+        (False, Action.ANSWER, Answer(actor=OWNER, text="Take mine.")),
     ],
 )
-async def test_the_owner_clears_the_way_or_answers(doer: Phone, blocks: bool, act: FormAction, wish: object) -> None:
+async def test_the_owner_clears_the_way_or_answers(doer: Phone, blocks: bool, act: Action, wish: object) -> None:
     doer.known[TASK] = shown().replace(question=stuck(blocks))
     owner = link(doer, OWNER, LinkUse.VIEW)
     text = text_of((await doer.open(owner)).text)
@@ -268,15 +266,13 @@ async def test_a_customer_who_stands_in_full_has_the_page_in_their_language_on_t
 @pytest.mark.parametrize(
     ("act", "text", "wish"),
     [
-        (FormAction.DONE, "", Done(actor="signer-1")),
-        (FormAction.BLOCK, "No key.", Block(person="signer-1", because="No key.")),
-        (FormAction.ASK, "Which?", Question(person="signer-1", text="Which?")),
-        (FormAction.LATER, "", NotNow(person="signer-1", until=datetime(2026, 11, 27, 0, 0, tzinfo=UTC))),
+        (Action.DONE, "", Done(actor="signer-1")),
+        (Action.BLOCK, "No key.", Block(person="signer-1", because="No key.")),
+        (Action.ASK, "Which?", Question(person="signer-1", text="Which?")),
+        (Action.LATER, "", NotNow(person="signer-1", until=datetime(2026, 11, 27, 0, 0, tzinfo=UTC))),
     ],
 )
-async def test_a_customer_s_forms_are_wishes_of_their_own(
-    doer: Phone, act: FormAction, text: str, wish: object
-) -> None:
+async def test_a_customer_s_forms_are_wishes_of_their_own(doer: Phone, act: Action, text: str, wish: object) -> None:
     answer = await doer.wish(await customer(doer), act, text=text)
     assert (answer.status_code, [one for one, _ in doer.wishes.taken]) == (303, [wish])
 
@@ -284,13 +280,13 @@ async def test_a_customer_s_forms_are_wishes_of_their_own(
 async def test_a_customer_chooses_one_of_the_colleagues_whom_the_file_names_and_nobody_else(doer: Phone) -> None:
     path = await customer(doer)
     page = (await doer.open(path)).text
-    assert values_of(page, FormAction.HAND_OVER) == ["signer-2", "signer-3"]
+    assert values_of(page, Action.DELEGATE) == ["signer-2", "signer-3"]
     assert "Back &lt;i&gt;office&lt;/i&gt;" in page and "Accounts" in text_of(page)
     for stranger in ("customer-deputy", "chair", "anybody@elsewhere.test", "signer-1", "signer-4", ""):
-        answer = await doer.wish(path, FormAction.HAND_OVER, stranger)
+        answer = await doer.wish(path, Action.DELEGATE, stranger)
         assert answer.status_code == 409, stranger
     assert doer.wishes.taken == []
-    await doer.wish(path, FormAction.HAND_OVER, "signer-3")
+    await doer.wish(path, Action.DELEGATE, "signer-3")
     assert [one for one, _ in doer.wishes.taken] == [Delegation(actor="signer-1", signer="signer-1", to="signer-3")]
 
 
@@ -300,7 +296,7 @@ async def test_who_was_asked_before_or_is_away_is_no_colleague_to_choose(doer: P
         AssigneeLine(person="signer-1", state="asked"),
     )
     page = (await doer.open(await customer(doer, people=people))).text
-    assert values_of(page, FormAction.HAND_OVER) == ["signer-2"]
+    assert values_of(page, Action.DELEGATE) == ["signer-2"]
 
 
 async def test_who_handed_over_to_a_colleague_reads_to_whom(doer: Phone) -> None:
@@ -310,14 +306,14 @@ async def test_who_handed_over_to_a_colleague_reads_to_whom(doer: Phone) -> None
     assert "Accounts" in text_of((await doer.open(path)).text)
 
 
-@pytest.mark.parametrize("act", [FormAction.ASK, FormAction.BLOCK, FormAction.DONE])
+@pytest.mark.parametrize("act", [Action.ASK, Action.BLOCK, Action.DONE])
 async def test_ten_thousand_characters_with_markup_that_turn_around_are_refused_in_words_and_kept(
-    doer: Phone, act: FormAction
+    doer: Phone, act: Action
 ) -> None:
     """What a browser can post: as large as it gets, in what is said of it nothing is markup and nothing turns."""
     path = await customer(doer)
     text = ("<script>alert(1)</script>\u202e🖋️" * 400)[:10_000]
-    words = {FormAction.ASK: "the question", FormAction.BLOCK: "the reason", FormAction.DONE: "the note"}
+    words = {Action.ASK: "the question", Action.BLOCK: "the reason", Action.DONE: "the note"}
     doer.wishes.failure = CommandRefused(reason_fault(plain(text), words[act]) or "")
     answer = await doer.wish(path, act, text=text)
     assert answer.status_code == 409
@@ -355,22 +351,20 @@ async def test_while_nobody_answers_the_link_still_works_and_nothing_is_offered(
         pressed = await doer.post(link(doer), form | {"text": "Two are left."})
         assert pressed.status_code == 503
         assert "Two are left.</textarea>" in pressed.text
-        again = option_of(pressed.text, FormAction.DONE)
+        again = option_of(pressed.text, Action.DONE)
         assert again == form | {"value": ""}
     assert doer.wishes.taken == []
 
 
 async def test_a_refusal_stands_above_what_holds_by_now(doer: Phone) -> None:
     doer.wishes.failure = CommandRefused("it is blocked already")
-    answer = await doer.wish(link(doer), FormAction.BLOCK, text="No key fits.")
+    answer = await doer.wish(link(doer), Action.BLOCK, text="No key fits.")
     assert answer.status_code == 409
     assert "This was not done: it is blocked already." in text_of(answer.text)
     assert "No key fits.</textarea>" in answer.text
 
 
-@pytest.mark.parametrize(
-    "changes", [{"token": "x.y"}, {"act": FormAction.SIGN}, {"act": FormAction.RESEND}, {"act": "sing"}]
-)
+@pytest.mark.parametrize("changes", [{"token": "x.y"}, {"act": Action.SIGN}, {"act": Action.RESEND}, {"act": "sing"}])
 async def test_what_no_form_of_the_page_posts_changes_nothing(doer: Phone, changes: dict[str, str]) -> None:
     form = form_of((await doer.open(link(doer))).text)
     answer = await doer.post(link(doer), form | changes)

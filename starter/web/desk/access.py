@@ -1,25 +1,20 @@
-"""Which requests and tasks a view has, for whom, and how narrowed: everything that stands in the address of a list."""
+"""Who may see and do what at the desk: by what somebody is to a follow-up, and by the rows of `ACTIONS`."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from enum import Enum, StrEnum, auto
 from functools import cached_property
-from typing import Final
-from urllib.parse import urlencode
+from typing import Final, Self
 
 from activities.people.directory import UnknownGroup
 from activities.people.file_directory import FileDirectory
 from activities.people.language import phrase
-from starter.errors import Refusal
-from starter.queries.filters import Wanted
+from starter.web.actions import ACTIONS, DECISIONS, Action, ActionSpec, Who, handing_over, possible
 from starter.web.desk.sessions import Visitor
-from workflows.kinds import Kind, kinds
-from workflows.model.subject import Status
-from workflows.model.views import Shown
+from starter.web.kinds import KIND_PAGES, spec_of
+from workflows.kinds import Kind, WorkflowName
+from workflows.model.views import OnboardingShow, Shown
 
-OPEN: Final = "open"
-ANY: Final = "any"
-LIVING: Final = tuple(status for status in Status if not status.ended)
 PEOPLE_AT_MOST: Final = 200
 """Of somebody's people that one query names; those nearest below them."""
 
@@ -43,50 +38,6 @@ LABELS: Final = {
     View.ONBOARDINGS: phrase("Onboardings"),
     View.CAMPAIGNS: phrase("Campaigns"),
 }
-
-
-@dataclass(frozen=True)
-class Filters:
-    """How a list is narrowed, as its address says it; `status` is `open`, `any` or one status."""
-
-    status: str = OPEN
-    what: Kind | None = None
-    """Only requests, or only tasks."""
-    kind: str = ""
-    person: str = ""
-    overdue: bool = False
-
-    @classmethod
-    def of(cls, query: Mapping[str, str], view: View) -> "Filters":
-        """What an address asks for; what it cannot ask for is left out."""
-        usual = ANY if view is View.ATTENTION else OPEN
-        status = query.get("status", usual)
-        known, what = (OPEN, ANY, *Status), query.get("what", "")
-        return cls(
-            status if status in known else usual,
-            Kind(what) if what in kinds() else None,
-            query.get("kind", "").strip(),
-            query.get("person", "").strip(),
-            query.get("overdue") == "1",
-        )
-
-    def query(self, **more: str) -> str:
-        """The same as a part of an address."""
-        said = {
-            "status": self.status,
-            "what": self.what or "",
-            "kind": self.kind,
-            "person": self.person,
-            "overdue": "1" if self.overdue else "",
-        }
-        return urlencode({name: value for name, value in {**said, **more}.items() if value})
-
-    @property
-    def statuses(self) -> tuple[Status, ...]:
-        """Those that are wanted, none for all."""
-        if self.status == ANY:
-            return ()
-        return LIVING if self.status == OPEN else (Status(self.status),)
 
 
 @dataclass(frozen=True)
@@ -131,36 +82,6 @@ class ReaderRoles:
             return False
 
 
-def wanted(view: View, visitor: Visitor, standing: ReaderRole, filters: Filters) -> Wanted:
-    """What a view has; `Refusal` for a filter that cannot be an id.
-
-    Whoever asked for a campaign sees it once, not its 10,000 requests, unless they look for a kind or a person.
-    """
-    base = Wanted(
-        statuses=filters.statuses,
-        kind=filters.kind or None,
-        overdue=filters.overdue,
-        person=filters.person or None,
-        types=tuple(kind.spec.workflow for kind in kinds() if filters.what in (None, kind)),
-        of_campaigns=view is View.WAITING or bool(filters.kind or filters.person),
-    )
-    match view:
-        case View.WAITING:
-            if base.person not in (None, visitor.id):
-                raise Refusal(phrase("Here everything waits for you: there is nobody else to look for."))
-            return replace(base, person=visitor.id)
-        case View.ASKED:
-            return replace(base, requester=visitor.id)
-        case View.PEOPLE:
-            return replace(base, people=standing.reports[:PEOPLE_AT_MOST], by_person=True)
-        case View.ATTENTION:
-            return replace(base, attention=True)
-        case View.ONBOARDINGS | View.CAMPAIGNS:
-            mine = () if standing.operator else (visitor.id, *standing.reports)[:PEOPLE_AT_MOST]
-            kind = Kind.ONBOARDING if view is View.ONBOARDINGS else Kind.CAMPAIGN
-            return replace(base, people=mine, types=(kind.spec.workflow,))
-
-
 class Right(Enum):
     """What somebody may."""
 
@@ -182,3 +103,72 @@ def right_of(visitor: Visitor, standing: ReaderRole, shown: Shown) -> Right:
     if visitor.id in asked:
         return Right.OWN
     return Right.LOOK if any(person in standing.reports for person in asked) else Right.NOTHING
+
+
+@dataclass(frozen=True)
+class Step:
+    """One action on one follow-up, or on a `part` of an onboarding, as the desk asks whether it is meant."""
+
+    action: Action
+    spec: ActionSpec
+    part: str = ""
+
+    @classmethod
+    def of(cls, address: str, kind: Kind) -> Self | None:
+        """What the last part of an address names; None for nonsense."""
+        action = next((one for one in ACTIONS if one == address and one not in DECISIONS), None)
+        return cls(action, spec) if action and Who.OWNER in (spec := spec_of(action, kind)).who else None
+
+    @classmethod
+    def about(cls, part: str, choice: str) -> Self | None:
+        """What an owner decides about a part; None for nonsense."""
+        action = next((one for one, outcome in DECISIONS.items() if outcome == choice), None)
+        return cls(action, ACTIONS[action], part) if action else None
+
+    @property
+    def address(self) -> str:
+        """The end of its page's address."""
+        return f"{self.part}/{DECISIONS[self.action]}" if self.part else self.action.value
+
+
+def steps_of(shown: Shown, who: Who) -> Iterator[Step]:
+    """What somebody can do now; of an onboarding also with each part that waits for a decision."""
+    now = possible(shown, KIND_PAGES[shown.type].actions)
+    yield from (Step(one, spec) for one in now if who in (spec := spec_of(one, shown.type)).who)
+    if now and who is Who.OWNER and isinstance(shown, OnboardingShow):
+        undecided = [part.id for stage in shown.stages for part in stage.parts if part.state == "undecided"]
+        yield from (Step(action, ACTIONS[action], part) for part in undecided for action in DECISIONS)
+
+
+@dataclass(frozen=True)
+class Access:
+    """A request or a task before somebody, and what they may with it."""
+
+    what: WorkflowName
+    shown: Shown
+    right: Right
+    people: frozenset[str] = frozenset()
+    """Whose manager they are, near or far."""
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """What they can do now."""
+        if self.right is Right.EVERYTHING:
+            return tuple(steps_of(self.shown, Who.OWNER))
+        theirs = self.people.intersection(handing_over(self.shown))
+        return tuple(steps_of(self.shown, Who.MANAGER)) if theirs else ()
+
+    @property
+    def takers(self) -> tuple[str, ...]:
+        """Whose place they may hand over."""
+        everybody = self.right is Right.EVERYTHING
+        return tuple(one for one in handing_over(self.shown) if everybody or one in self.people)
+
+    def permits(self, step: Step, form: dict[str, str] | None = None) -> bool:
+        """Whether they may do this, by the rights table; whether it can still be done is for the workflow to say."""
+        if self.right is Right.EVERYTHING:
+            return True
+        asked = {line.person for line in self.shown.lines} & self.people
+        theirs = Who.MANAGER in step.spec.who and bool(asked)
+        of = (form or {}).get("signer")
+        return theirs and (form is None or step.action is Action.REMIND or of in asked)

@@ -29,12 +29,11 @@ from starter.boot.context import Context
 from starter.temporal.codec import CodecError
 from starter.temporal.connection import TemporalRefused
 from starter.web.allowances import Allowances, Buckets, Rate
-from starter.web.bodies import read_form
 from starter.web.desk.access import ReaderRoles
 from starter.web.desk.cards import AWAY, CUT_OFF, FOREIGN, NOBODY, SIGN_IN, TOO_OFTEN, UNSURE
 from starter.web.desk.sessions import Authenticator, Visitor
-from starter.web.forms import FormGuard
-from starter.web.pages.visits import Look
+from starter.web.forms import FormFault, FormGuard
+from starter.web.looks import LookAt
 from starter.web.rendering import Frame, Renderer, Tab
 from starter.web.screens import ScreenDraft
 from workflows.kinds import Kind
@@ -110,11 +109,10 @@ class Answers:
 
     async def form_of(self, request: Request, name: str) -> dict[str, str] | Response:
         """The form that was posted from a page of ours for `name`; else the card that says why it is not taken."""
-        form = await read_form(request)
-        if form is None:
-            return self.card(CUT_OFF, request)
-        ours = self.guard.accepts(name, form.get("token", ""), request.headers)
-        return form if ours else self.card(FOREIGN, request)
+        form = await self.guard.posted(name, request)
+        if isinstance(form, FormFault):
+            return self.card(CUT_OFF if form is FormFault.CUT_OFF else FOREIGN, request)
+        return form
 
     def ask_who(self, request: Request) -> Response:
         """The page that asks who somebody is, and remembers what they came for."""
@@ -215,7 +213,7 @@ class RequestContext:
     directory: FileDirectory
     standings: ReaderRoles
     kinds: Kinds
-    look: Look
+    look: LookAt
     clock: Callable[[], datetime]
 
 

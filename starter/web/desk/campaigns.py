@@ -16,21 +16,17 @@ from activities.people.language import Language
 from starter.queries.campaign import CampaignPicture, pictured
 from starter.queries.campaign_page import campaign_chart
 from starter.queries.campaign_people import SHOWN_AT_MOST, ManagedMembers, MissingMember, MissingPeople, looked_at
-from starter.queries.commands import CommandRefused, NotAdmitted, NotConfirmed, NotRunning
 from starter.queries.filters import is_request_id
-from starter.temporal.connection import TemporalRefused
-from starter.web.actions import steps
-from starter.web.desk.access import Right, right_of
+from starter.web.actions import Who
+from starter.web.desk.access import Right, right_of, steps_of
 from starter.web.desk.answers import PeopleNames, RequestContext
 from starter.web.desk.cards import NOT_THERE
 from starter.web.desk.follow_up_words import FollowUpText, told
-from starter.web.desk.follow_ups import NOT_DONE, REFUSED, UNCONFIRMED, UNSURE, news
-from starter.web.desk.rows import STANDINGS
+from starter.web.desk.follow_ups import news
 from starter.web.desk.sessions import Visitor
-from starter.web.forms import why_not
-from starter.web.pages.pages import Send
-from starter.web.pages.visits import RecentLooks
-from starter.web.status import Chip, ending
+from starter.web.forms import NotDone, Send, WhyNot, attempted
+from starter.web.looks import RecentLooks
+from starter.web.status import Chip, Of, chip_of, ending
 from workflows.kinds import Kind, WorkflowName
 from workflows.model.campaign import Counts
 from workflows.model.commands import ReminderNow
@@ -47,6 +43,7 @@ REMINDED_AT_ONCE: Final = 10
 """Requests that are asked at the same time to remind their person."""
 REMINDING_SECONDS_AT_MOST: Final = 20.0
 """For all reminders of one click: a browser waits for the page, and a proxy often for half a minute."""
+_REFUSED: Final = 409
 _DIGITS: Final = 6
 
 
@@ -85,6 +82,11 @@ class RemindedCount:
     done: int = 0
     refusal: str = ""
     status: int = 200
+
+    def met(self, why: NotDone, language: Language) -> None:
+        """One was not reminded; that nobody answers outweighs a refusal."""
+        if why.status > self.status:
+            self.refusal, self.status = why.says(language), why.status
 
 
 class Campaigns:
@@ -139,27 +141,20 @@ class Campaigns:
                 for first in range(0, len(asked), REMINDED_AT_ONCE):
                     some = asked[first : first + REMINDED_AT_ONCE]
                     await asyncio.gather(*(self._remind_one(request, visitor, op, found) for request in some))
-                    if found.status == UNCONFIRMED:
+                    if found.status > _REFUSED:
                         break
         except TimeoutError:
-            found.refusal, found.status = visitor.reader.language.say(UNSURE), UNCONFIRMED
+            found.met(NotDone(WhyNot.UNSURE), visitor.reader.language)
         return found
 
     async def _remind_one(self, request: str, visitor: Visitor, op: str, found: RemindedCount) -> None:
-        try:
-            await self._send(request, ReminderNow(actor=visitor.id, op=op), op, watched=False)
+        sent = await attempted(self._send(request, ReminderNow(actor=visitor.id, op=op), op, watched=False), request)
+        if not isinstance(sent, NotDone):
             found.done += 1
-        except CommandRefused as refused:
-            language = visitor.reader.language
-            why = why_not(language, str(refused))
-            found.refusal = found.refusal or language.say("This was not done: {why}.", why=why)
-            found.status = max(found.status, REFUSED)
-        except NotConfirmed:
-            found.refusal, found.status = visitor.reader.language.say(UNSURE), UNCONFIRMED
-        except (NotAdmitted, TemporalRefused):
-            found.refusal, found.status = visitor.reader.language.say(NOT_DONE), UNCONFIRMED
-        except NotRunning:
+        elif sent.fault is WhyNot.ENDED:
             found.asked -= 1
+        else:
+            found.met(sent, visitor.reader.language)
 
     async def _seen(self, request: Request, visitor: Visitor) -> CampaignAccess | None:
         """What is there, if it concerns them; raises what does not answer behind us."""
@@ -196,7 +191,7 @@ class Campaigns:
         people, language, frame = seen.people, visitor.reader.language, await self._answers.frame(visitor)
         names = PeopleNames(self._room.directory, Kind.CAMPAIGN.workflow_id(seen.shown.id))
         some = await looked_at(self._room.context.client, _some(people, begin))
-        deeds = steps(seen.shown) if seen.everything else ()
+        deeds = tuple(steps_of(seen.shown, Who.OWNER)) if seen.everything else ()
         return self._answers.renderer.page(
             "campaign.html",
             visitor.reader.language,
@@ -211,7 +206,7 @@ class Campaigns:
             begin=begin,
             shown_at_most=SHOWN_AT_MOST,
             looked_at=len(people.lines) if people.more else 0,
-            deeds=[(one.path, language.say(one.asked.label), one.asked.grave) for one in deeds],
+            deeds=[(one.address, language.say(one.spec.label), one.spec.grave) for one in deeds],
             refusal=reminded.refusal if reminded else "",
             said=more.get("said", ""),
             token=more.get("token") or frame.token,
@@ -248,7 +243,7 @@ class Campaigns:
         reader, now, line = visitor.reader, self._room.clock(), one.line
         due = reader.shortly(one.due_at, now) if one.due_at else line.due
         since = reader.shortly(one.since, now) if one.since else ""
-        state = Chip.of(one.state, reader.language.say(STANDINGS[one.state]))
+        state = chip_of(Of.MEMBER, one.state, reader.language)
         name = await names.in_full(line.person, line.request)
         return MissingRow(line.person, name, state, since, due, one.overdue(now), one.can_be_reminded)
 
@@ -300,4 +295,4 @@ def _sentences(seen: CampaignAccess, visitor: Visitor) -> tuple[str, ...]:
 
 def _counts(counts: Counts, visitor: Visitor) -> list[tuple[str, int]]:
     """How many stand how, of those ways in which somebody does."""
-    return [(visitor.reader.language.say(STANDINGS[name]), count) for name, count in counts if count]
+    return [(chip_of(Of.MEMBER, name, visitor.reader.language).text, count) for name, count in counts if count]

@@ -4,8 +4,7 @@ from enum import StrEnum
 from typing import Final
 
 from activities.people.language import phrase
-from starter.web.forms import NOT_WHOLE
-from starter.web.screens import Entry, MainButton, ScreenDraft, ScreenTone
+from starter.web.screens import NOT_WHOLE, Entry, MainButton, ScreenDraft, ScreenTone
 
 
 class CardName(StrEnum):

@@ -18,13 +18,12 @@ from starter.web.desk.access import ReaderRoles
 from starter.web.desk.answers import Answers, Kinds, RequestContext
 from starter.web.desk.campaigns import Campaigns
 from starter.web.desk.cards import FRONT, NOT_THERE
-from starter.web.desk.follow_ups import FollowUps, looker
+from starter.web.desk.follow_ups import FollowUps
 from starter.web.desk.lists import Lists
 from starter.web.desk.sessions import Authenticator, Cookies, SignIn, SignOn, Visitor, reacher, teller
 from starter.web.desk.sign_in import Entrance
-from starter.web.forms import FormGuard
-from starter.web.pages.pages import Send
-from starter.web.pages.visits import Look
+from starter.web.forms import FormGuard, Send
+from starter.web.looks import LookAt, looker
 from starter.web.rendering import OURS, Brand, Renderer, Tab
 
 
@@ -40,7 +39,7 @@ class DeskParts:
     context: Context
     kinds: Kinds
     links: SigningLinks
-    look: Look
+    look: LookAt
     send: Send
     operators: str = ""
     brand: Brand = OURS

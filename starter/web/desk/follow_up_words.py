@@ -8,18 +8,20 @@ from activities.notifications.links import at_desk
 from activities.people.language import Language, phrase
 from activities.people.reader import Deadline, Reader
 from starter.queries.lookup import SYSTEMS
-from starter.web.actions import ActionForm, answer_of, to_decide
-from starter.web.desk.rows import UNTITLED, Name
+from starter.web.actions import to_decide
+from starter.web.desk.access import Step
 from starter.web.desk.sessions import Visitor
 from starter.web.desk.timeline import Day, by_day
+from starter.web.kinds import KIND_PAGES
 from starter.web.screens import Exchange, PersonRow
 from starter.web.status import (
     GOOD,
-    STAGES,
-    STATES,
-    WHO_WAS_ASKED,
     Called,
     Chip,
+    Name,
+    Of,
+    answer_of,
+    chip_of,
     ending_of,
     facts,
     hand_offs,
@@ -27,13 +29,11 @@ from starter.web.status import (
     people_in,
     problems_of,
     status_chip,
-    status_of,
     unsaid,
     workflow_words,
 )
 from workflows.follow_up.outbox import last_of
 from workflows.kinds import WorkflowName, named
-from workflows.model.hand_off import HandoffState
 from workflows.model.signature import SignerState
 from workflows.model.subject import Role
 from workflows.model.timeline import AskedQuestion
@@ -50,7 +50,6 @@ from workflows.model.views import (
 
 PARTS_SHOWN_AT_MOST: Final = 100
 """Of one stage; the others are counted."""
-_PARTS: Final = {**STAGES, "undecided": phrase("waits for a decision"), "waived": phrase("no longer needed")}
 
 
 @dataclass(frozen=True)
@@ -81,12 +80,12 @@ class StageRows:
 
 
 async def stages_of(
-    shown: OnboardingShow, reader: Reader, name: Name, now: datetime, *, everything: bool, steps: tuple[ActionForm, ...]
+    shown: OnboardingShow, reader: Reader, name: Name, now: datetime, *, everything: bool, steps: tuple[Step, ...]
 ) -> tuple[StageRows, ...]:
     """All of them; why something went wrong only for those who may know `everything`."""
     told, rows = _Telling(shown, reader, name, now, everything, steps), []
     for stage in shown.stages:
-        state = Chip.of(stage.state, reader.language.say(STAGES.get(stage.state, stage.state)))
+        state = chip_of(Of.STAGE, stage.state, reader.language)
         since = reader.shortly(stage.since, now) if stage.since and stage.state == "open" else ""
         parts = tuple([await told.row(part) for part in stage.parts[:PARTS_SHOWN_AT_MOST]])
         left = len(stage.parts) - len(parts)
@@ -102,14 +101,14 @@ class _Telling:
     name: Name
     now: datetime
     everything: bool
-    steps: tuple[ActionForm, ...]
+    steps: tuple[Step, ...]
 
     async def row(self, part: PartLine) -> PartRow:
         what = named(part.workflow) if part.workflow else None
-        choices = ((one.path, self.reader.language.say(one.asked.label)) for one in self.steps if one.part == part.id)
+        choices = ((one.address, self.reader.language.say(one.spec.label)) for one in self.steps if one.part == part.id)
         return PartRow(
             part.title,
-            Chip.of(part.state, self.reader.language.say(_PARTS.get(part.state, part.state))),
+            chip_of(Of.PART, part.state, self.reader.language),
             await self._details(part),
             self._due(part),
             at_desk(what) if what else "",
@@ -132,7 +131,7 @@ class _Telling:
     def _ended(self, part: PartLine) -> str:
         language = self.reader.language
         if part.status:
-            return status_of(part.status, language)
+            return status_chip(part.status, language).text
         return language.say("could not be started") if part.since is None else language.say("was broken off")
 
     async def _with(self, waiting: list[WaitingPart]) -> str:
@@ -143,12 +142,6 @@ class _Telling:
 
 
 _DECLINED: Final = phrase("{who} declined, with these words:")
-_HAND_OFFS: Final = {
-    HandoffState.PENDING: phrase("to be told"),
-    HandoffState.DONE: phrase("told"),
-    HandoffState.FAILED: phrase("is tried again"),
-    HandoffState.DEAD: phrase("could not be told"),
-}
 
 
 @dataclass(frozen=True)
@@ -192,14 +185,14 @@ async def told(
     kind: str,
     everything: bool,
     titled: bool,
-    steps: tuple[ActionForm, ...] = (),
+    steps: tuple[Step, ...] = (),
 ) -> FollowUpText:
     """What somebody is told of it: `everything`, or where it stands; `titled`: what it is, and is called.
 
     `kind` is what its kind is called in their language.
     """
     reader, what, name = visitor.reader, WorkflowName(shown.type, shown.id), _or_workflow(name, visitor.reader.language)
-    title = shown.title or shown.id if titled else reader.language.say(UNTITLED[what.kind], kind=kind)
+    title = shown.title or shown.id if titled else reader.language.say(KIND_PAGES[what.kind].untitled, kind=kind)
     called = {id: await name(id) for id in (*people_in(shown), *(line.target for line in shown.handoffs))}
     base = FollowUpText(
         path=at_desk(what),
@@ -242,7 +235,7 @@ def _or_workflow(name: Name, language: Language) -> Name:
 
 
 def _people_are(shown: Shown, language: Language) -> str:
-    words = language.say(WHO_WAS_ASKED[shown.type])
+    words = language.say(KIND_PAGES[shown.type].lines)
     if not isinstance(shown, RequestShow):
         return words
     asked = [one for one in shown.signers if one.state is not SignerState.REASSIGNED and one.role is not Role.COPY]
@@ -279,7 +272,7 @@ async def _with_everything(
             "reason": reason,
             "exchanges": tuple([await _exchange(one, reader.language, name) for one in shown.questions]),
             "targets": tuple(
-                PersonRow(called[line.target], at=reader.language.say(_HAND_OFFS[line.state]))
+                PersonRow(called[line.target], at=chip_of(Of.TARGET, line.state, reader.language).text)
                 for line in last_of(shown.handoffs)
             ),
         }
@@ -294,7 +287,7 @@ async def _exchange(asked: AskedQuestion, language: Language, name: Name) -> Exc
 
 async def _person(line: SignerLine | AssigneeLine, reader: Reader, name: Name) -> PersonRow:
     at = reader.moment(line.at) if line.at else ""
-    return PersonRow(await name(line.person), Chip.of(line.state, reader.language.say(STATES[line.state])), at)
+    return PersonRow(await name(line.person), chip_of(Of.PERSON, line.state, reader.language), at)
 
 
 def _declined(shown: Shown) -> tuple[str, str]:

@@ -2,31 +2,204 @@
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from activities.files.table import put
-from activities.people.language import phrase
+from activities.notifications.links import at_desk
+from activities.people.language import Language, phrase
+from activities.people.reader import Deadline, Reader
 from starter.errors import Refusal
 from starter.queries import lists
-from starter.queries.campaign_people import so_far
-from starter.queries.filters import Wanted
+from starter.queries.campaign_people import SoFar, so_far
+from starter.queries.filters import SETTLED, Wanted
 from starter.queries.lists import RequestLine, waits_for
-from starter.web.desk.access import ANY, LABELS, OPEN, PEOPLE_AT_MOST, Filters, ReaderRole, View, wanted
+from starter.queries.lookup import SYSTEMS
+from starter.web.desk.access import LABELS, PEOPLE_AT_MOST, ReaderRole, View
 from starter.web.desk.answers import PeopleNames, RequestContext
 from starter.web.desk.cards import NOT_THERE
-from starter.web.desk.rows import ListRow, RowReader
 from starter.web.desk.sessions import Visitor
+from starter.web.kinds import KIND_PAGES
 from starter.web.rendering import Tab
-from starter.web.status import STATUSES
-from workflows.kinds import named
+from starter.web.status import STATES, Chip, Of, problems_of, status_chip
+from workflows.kinds import Kind, kinds, named
+from workflows.model.subject import Status
 from workflows.model.views import CampaignShow
+from workflows.onboarding.state import DECISION
+
+OPEN: Final = "open"
+ANY: Final = "any"
+LIVING: Final = tuple(status for status in Status if not status.ended)
+
+
+@dataclass(frozen=True)
+class Filters:
+    """How a list is narrowed, as its address says it; `status` is `open`, `any` or one status."""
+
+    status: str = OPEN
+    what: Kind | None = None
+    """Only requests, or only tasks."""
+    kind: str = ""
+    person: str = ""
+    overdue: bool = False
+
+    @classmethod
+    def of(cls, query: Mapping[str, str], view: View) -> "Filters":
+        """What an address asks for; what it cannot ask for is left out."""
+        usual = ANY if view is View.ATTENTION else OPEN
+        status = query.get("status", usual)
+        known, what = (OPEN, ANY, *Status), query.get("what", "")
+        return cls(
+            status if status in known else usual,
+            Kind(what) if what in kinds() else None,
+            query.get("kind", "").strip(),
+            query.get("person", "").strip(),
+            query.get("overdue") == "1",
+        )
+
+    def query(self, **more: str) -> str:
+        """The same as a part of an address."""
+        said = {
+            "status": self.status,
+            "what": self.what or "",
+            "kind": self.kind,
+            "person": self.person,
+            "overdue": "1" if self.overdue else "",
+        }
+        return urlencode({name: value for name, value in {**said, **more}.items() if value})
+
+    @property
+    def statuses(self) -> tuple[Status, ...]:
+        """Those that are wanted, none for all."""
+        if self.status == ANY:
+            return ()
+        return LIVING if self.status == OPEN else (Status(self.status),)
+
+
+def wanted(view: View, visitor: Visitor, standing: ReaderRole, filters: Filters) -> Wanted:
+    """What a view has; `Refusal` for a filter that cannot be an id.
+
+    Whoever asked for a campaign sees it once, not its 10,000 requests, unless they look for a kind or a person.
+    """
+    base = Wanted(
+        statuses=filters.statuses,
+        kind=filters.kind or None,
+        overdue=filters.overdue,
+        person=filters.person or None,
+        types=tuple(kind.spec.workflow for kind in kinds() if filters.what in (None, kind)),
+        of_campaigns=view is View.WAITING or bool(filters.kind or filters.person),
+    )
+    match view:
+        case View.WAITING:
+            if base.person not in (None, visitor.id):
+                raise Refusal(phrase("Here everything waits for you: there is nobody else to look for."))
+            return replace(base, person=visitor.id)
+        case View.ASKED:
+            return replace(base, requester=visitor.id)
+        case View.PEOPLE:
+            return replace(base, people=standing.reports[:PEOPLE_AT_MOST], by_person=True)
+        case View.ATTENTION:
+            return replace(base, attention=True)
+        case View.ONBOARDINGS | View.CAMPAIGNS:
+            mine = () if standing.operator else (visitor.id, *standing.reports)[:PEOPLE_AT_MOST]
+            kind = Kind.ONBOARDING if view is View.ONBOARDINGS else Kind.CAMPAIGN
+            return replace(base, people=mine, types=(kind.spec.workflow,))
+
+
+MORE: Final = "+more"
+
+
+@dataclass(frozen=True)
+class ListRow:
+    """What stands in a list; `path` leads to its page, empty where there is none."""
+
+    path: str
+    title: str
+    kind: str
+    asked_by: str
+    status: Chip
+    waiting_for: str
+    since: str
+    due: Deadline | None
+    """Of what has ended, or waits for a day of many zones, the exact one alone."""
+    overdue: bool
+    problems: tuple[str, ...]
+    stage: str = ""
+    """Of an onboarding, as its file calls it."""
+    so_far: SoFar | None = None
+    """Of a campaign, as far as it is known."""
+    opens: str = ""
+    """Of one that has not begun."""
+    group: str = ""
+    """Under which name it stands, where rows stand in groups."""
+
+
+NameBeside = Callable[[str, str | None], Awaitable[str]]
+"""The same also of whoever stands in full in the file of a workflow."""
+Label = Callable[[str, Language], Awaitable[str]]
+"""What a kind is called in a language."""
+
+
+@dataclass(frozen=True)
+class RowReader:
+    """How rows are told to one reader."""
+
+    reader: Reader
+    name: NameBeside
+    label: Label
+    now: datetime
+
+    async def row(self, line: RequestLine, *, titled: bool = True) -> ListRow:
+        """The row of a line; one that is not `titled` does not say what the document is called."""
+        language, what = self.reader.language, named(line.workflow_id)
+        untitled, kind = KIND_PAGES[what.kind if what else Kind.REQUEST].untitled, await self.label(line.kind, language)
+        return ListRow(
+            path=at_desk(what) if what else "",
+            title=(line.document or line.id) if titled else language.say(untitled, kind=kind),
+            kind=kind,
+            asked_by=await self._asker(line),
+            status=status_chip(line.status, language, what.kind if what else None),
+            waiting_for=await self._people(line, titled=titled) if line.open else "",
+            since=self._since(line.since) if line.since and line.open and line.waiting_for else "",
+            due=self._due(line),
+            overdue=line.overdue,
+            problems=problems_of(language, line.problem, line.attention, line.trouble),
+            stage=line.stage if line.open else "",
+        )
+
+    async def _asker(self, line: RequestLine) -> str:
+        """Who asks; what an onboarding asks to decide it asks by itself."""
+        if line.kind == DECISION:
+            return SYSTEMS["countersign"]
+        return await self.name(line.requester, None) if line.requester else ""
+
+    def _due(self, line: RequestLine) -> Deadline | None:
+        if line.last_day:
+            found = Deadline.of_day(line.last_day, self.reader, self.now)
+        elif line.due_at:
+            found = Deadline.of(line.due_at, self.reader, self.now)
+        else:
+            return None
+        return found if line.open and line.stage != SETTLED else replace(found, words="")
+
+    def _since(self, instant: datetime) -> str:
+        """Since when somebody is waited for, never ahead of now: the clock of a request may have been moved."""
+        return self.reader.language.say("since {when}", when=self.reader.shortly(min(instant, self.now), self.now))
+
+    async def _people(self, line: RequestLine, *, titled: bool) -> str:
+        """Whom it waits for; who stands in full in a file is named only to those who may know what it is."""
+        more, beside = self.reader.language.say("others"), line.workflow_id if titled else None
+        return self.reader.language.enumerate(
+            [more if id == MORE else await self.name(id, beside) for id in line.waiting_for]
+        )
+
 
 HEAD: Final = (
     phrase("Reference"),
@@ -230,7 +403,7 @@ def _view(request: Request) -> View:
 
 def _statuses(visitor: Visitor) -> list[tuple[str, str]]:
     say = visitor.reader.language.say
-    told = [(status, say(words)) for status, words in STATUSES.items() if status != OPEN]
+    told = [(status, say(words)) for status, (words, _) in STATES[Of.FOLLOW_UP].items() if status != OPEN]
     return [(OPEN, say("open")), (ANY, say("all")), *told]
 
 

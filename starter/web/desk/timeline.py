@@ -13,9 +13,8 @@ from typing import Final
 from activities.people.language import phrase
 from activities.people.reader import Reader
 from starter.queries.lookup import SYSTEMS, is_outcome, told_once
-from starter.web.desk.rows import Name
 from starter.web.forms import objected
-from starter.web.status import problems_of
+from starter.web.status import Name, problems_of
 from workflows.follow_up.notification_types import NotificationType, kind_of
 from workflows.model.campaign import CLOSED
 from workflows.model.schedule import EscalationReason, Reason

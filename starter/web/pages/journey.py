@@ -20,35 +20,32 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from activities.documents.errors import StoreFailure
 from activities.notifications.links import LinkContent, LinkUse, SigningLinks, Through, beside, use_of
 from activities.notifications.words import isolated, words_for
 from activities.people.directory import Directory, DirectoryFailure
 from activities.people.language import Language, phrase
 from activities.people.reader import Deadline, Reader
 from activities.records.store import Store
-from starter.queries.commands import CommandRefused, NotAdmitted, NotConfirmed, NotRunning
 from starter.queries.onboarding import FRESH_SECONDS
-from starter.temporal.connection import TemporalRefused
+from starter.web.actions import Action
 from starter.web.allowances import MailPause
-from starter.web.bodies import read_form
-from starter.web.forms import CUT_OFF, FormGuard
-from starter.web.pages.pages import Send
-from starter.web.pages.visits import RENEWED, Look, PageVisit, RecentLooks, Visits
+from starter.web.forms import FormFault, FormGuard, NotDone, Send, WhyNot, attempted
+from starter.web.looks import LookAt, RecentLooks
+from starter.web.pages.visits import RENEWED, PageVisit, Visits
 from starter.web.pages.words import ended_screen, nearness_of
 from starter.web.rendering import OURS, TEMPLATES, Brand, Renderer
 from starter.web.screens import (
+    CUT_OFF,
     FOREIGN_FORM,
     NOT_KNOWN_NOW,
     NOT_OURS,
-    FormAction,
     Nearness,
     Screen,
     ScreenDraft,
     ScreenName,
     ScreenTone,
 )
-from starter.web.status import STAGES, Chip, ending, stage_of, status_chip
+from starter.web.status import Chip, Of, chip_of, ending, stage_of, status_chip
 from workflows.follow_up.notification_types import NotificationType
 from workflows.kinds import Kind, named, referred
 from workflows.model.commands import NewLink
@@ -84,7 +81,7 @@ class JourneySeen:
 class JourneyLook:
     """Looks at an onboarding once for everybody; never fails, as its `look` does not."""
 
-    def __init__(self, look: Look, directory: Directory) -> None:
+    def __init__(self, look: LookAt, directory: Directory) -> None:
         self._look = look
         self._directory = directory
 
@@ -181,7 +178,7 @@ class JourneySection:
 
 
 @dataclass(frozen=True)
-class Step:
+class JourneyStep:
     """One stage; `here` is the one that it is in."""
 
     name: str
@@ -201,7 +198,7 @@ class JourneyScreen:
     heading: str
     title: str
     state: Chip
-    steps: tuple[Step, ...]
+    steps: tuple[JourneyStep, ...]
     steps_are: str
     sentences: tuple[str, ...]
     due: Deadline | None
@@ -283,10 +280,10 @@ def _sentences(shown: OnboardingShow, reader: Reader) -> Iterator[str]:
         yield say(_IN_THE_WAY, since=reader.instant(shown.problem.since))
 
 
-def _steps(shown: OnboardingShow, language: Language) -> Iterator[Step]:
+def _steps(shown: OnboardingShow, language: Language) -> Iterator[JourneyStep]:
     for stage in shown.stages:
-        state = Chip.of(stage.state, language.say(STAGES.get(stage.state, stage.state)))
-        yield Step(stage.name, state, here=stage.name == shown.stage and not shown.status.ended)
+        state = chip_of(Of.STAGE, stage.state, language)
+        yield JourneyStep(stage.name, state, here=stage.name == shown.stage and not shown.status.ended)
 
 
 def _sections(told: "_JourneySorter", *, stands_still: bool) -> Iterator[JourneySection]:
@@ -425,7 +422,7 @@ class Journeys:
         store: Store,
         guard: FormGuard,
         *,
-        look: Look,
+        look: LookAt,
         send: Send,
         brand: Brand = OURS,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -475,19 +472,15 @@ class Journeys:
         visit = await self._visits.of(request)
         if isinstance(visit, Screen):
             return self._cards.screen(visit)
-        form = await read_form(request)
-        if form is None or not self._guard.accepts(visit.ref, form.get("token", ""), request.headers):
-            return self._told(CUT_OFF if form is None else FOREIGN_FORM, visit)
-        try:
-            if self._dead(visit) is RENEWED and form.get("act") == FormAction.RESEND:
-                await self._send_anew(visit, form)
-                return self._cards.onward(f"{visit.ref}?link={_SENT}")
-        except NotRunning:
+        form = await self._guard.posted(visit.ref, request)
+        if isinstance(form, FormFault):
+            return self._told(CUT_OFF if form is FormFault.CUT_OFF else FOREIGN_FORM, visit)
+        if self._dead(visit) is not RENEWED or form.get("act") != Action.RESEND:
+            return self._cards.onward(visit.ref)
+        sent = await attempted(self._send_anew(visit, form), visit.claim.request)
+        if isinstance(sent, NotDone) and sent.fault is WhyNot.ENDED:
             return self._cards.screen(ended_screen(None, visit.reader.language, Kind.ONBOARDING))
-        except (CommandRefused, NotConfirmed, NotAdmitted, TemporalRefused, StoreFailure) as failure:
-            _LOGGER.warning("no new link sent", onboarding=visit.claim.request, why=str(failure))
-            return self._told(NOT_KNOWN_NOW, visit)
-        return self._cards.onward(visit.ref)
+        return self._told(NOT_KNOWN_NOW, visit) if sent else self._cards.onward(f"{visit.ref}?link={_SENT}")
 
     async def _send_anew(self, visit: PageVisit, form: dict[str, str]) -> None:
         claim = visit.claim

@@ -7,11 +7,11 @@ Temporal is down. What else somebody may wish is told to the workflow; while nob
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Final, Protocol
+from typing import Final
 from urllib.parse import quote
 
 import structlog
@@ -28,20 +28,17 @@ from activities.notifications.links import LinkContent, LinkUse, SigningLinks, b
 from activities.people.directory import Directory
 from activities.records import notification_pages
 from activities.records.store import Store
-from starter.queries.commands import CommandRefused, NotAdmitted, NotConfirmed, NotRunning
-from starter.temporal.connection import TemporalRefused
-from starter.web import actions as options
-from starter.web import forms
-from starter.web.actions import as_decision, to_decide
+from starter.web.actions import DECISIONS, Action, action_of, to_decide
 from starter.web.allowances import MailPause
-from starter.web.bodies import read_form
-from starter.web.forms import FormGuard
-from starter.web.pages import words as receipts
+from starter.web.forms import FormFault, FormGuard, NotDone, Send, WhyNot, attempted
+from starter.web.looks import LookAt, RecentLooks
+from starter.web.pages import options
 from starter.web.pages.first_page import FirstPages
-from starter.web.pages.visits import DONE, RENEWED, Look, PageVisit, RecentLooks, Visits
+from starter.web.pages.visits import DONE, RENEWED, PageVisit, Visits, WhoAsks, edition_of
 from starter.web.pages.words import (
     MAIL_SENT,
     WAITING,
+    Over,
     decided_screen,
     how_many_have_signed,
     signing_screen,
@@ -50,21 +47,22 @@ from starter.web.pages.words import (
 )
 from starter.web.rendering import OURS, Brand, Renderer
 from starter.web.screens import (
+    CUT_OFF,
     FOREIGN_FORM,
     NO_ANSWER,
     NOBODY,
+    NOT_DONE,
     NOT_KNOWN_NOW,
     NOT_OURS,
-    FormAction,
+    UNCERTAIN,
+    UNDER_WAY,
     Screen,
     ScreenDraft,
     ScreenName,
-    WhoAsks,
-    edition_of,
 )
 from starter.web.status import UNNAMED, page_as_known, unfollowed
 from workflows.kinds import Kind, referred
-from workflows.model.commands import AnyCommand, Decision
+from workflows.model.commands import Decision
 from workflows.model.receipts import OperationState, Receipt
 from workflows.model.rejections import plain
 from workflows.model.views import RequestShow, Shown, TaskShow
@@ -122,7 +120,7 @@ class Screens:
         called = await self.who.names_of(shown) if shown else UNNAMED
         asker = await self.who(shown.id, shown.requester) if shown else NOBODY
         acknowledges = bool(asker.version or asker.effective)
-        return receipts.Over(page, shown, visit.claim.person, visit.reader, called, acknowledges).screen(screen)
+        return Over(page, shown, visit.claim.person, visit.reader, called, acknowledges).screen(screen)
 
     async def _doing(self, visit: PageVisit) -> Screen:
         """The screen of somebody who is asked to do a task, of which nobody knows more than we."""
@@ -192,14 +190,6 @@ class Screens:
         return options.to_awaited(shown, visit.claim.person, stand_ins, visit.reader, self.clock())
 
 
-class Send(Protocol):
-    """Has a request or a task take a wish, once for each op; raises as `carry_out` does."""
-
-    def __call__(self, reference: str, wish: AnyCommand, op: str, /, *, watched: bool = True) -> Awaitable[Receipt]:
-        """What came of it soon after; of one that is not `watched` that it was taken."""
-        ...
-
-
 PROVIDER_SECONDS: Final = 8.0
 MARK_SECONDS: Final = 1.0
 _SENT: Final = "sent"
@@ -222,7 +212,7 @@ class Pages:
         guard: FormGuard,
         *,
         asked: SignerSnapshots,
-        look: Look,
+        look: LookAt,
         send: Send,
         who: WhoAsks,
         brand: Brand = OURS,
@@ -275,16 +265,14 @@ class Pages:
         visit = await self._visit(request)
         if isinstance(visit, Response):
             return visit
-        form = await read_form(request)
-        if form is None or not self._guard.accepts(visit.ref, form.get("token", ""), request.headers):
-            return self._told(forms.CUT_OFF if form is None else FOREIGN_FORM, visit)
+        form = await self._guard.posted(visit.ref, request)
+        if isinstance(form, FormFault):
+            return self._told(CUT_OFF if form is FormFault.CUT_OFF else FOREIGN_FORM, visit)
         await self._opened(visit)
-        if form.get("act") == FormAction.FIND:
+        if form.get("act") == Action.FIND:
             return self._shown(await self._screens.of(replace(visit, words=plain(form.get("text", "")))), visit)
         try:
-            return await (self._go_on if form.get("act") in (FormAction.SIGN, FormAction.RESEND) else self._wish)(
-                visit, form
-            )
+            return await (self._go_on if form.get("act") in (Action.SIGN, Action.RESEND) else self._wish)(visit, form)
         finally:
             self._look.forget(visit.ref)  # Whoever has acted sees on the next page what that did.
 
@@ -303,9 +291,9 @@ class Pages:
             return self._renderer.onward(visit.ref)
         try:
             page = await self._page_of(visit.claim)
-            if act == FormAction.SIGN and page.state is SigningState.OPEN and page.url:
+            if act == Action.SIGN and page.state is SigningState.OPEN and page.url:
                 return self._renderer.onward(page.url)
-            if act == FormAction.RESEND and page.state is SigningState.BY_MAIL and page.request:
+            if act == Action.RESEND and page.state is SigningState.BY_MAIL and page.request:
                 return await self._mailed(page.request, visit)
         except (ServiceFailure, StoreFailure, TimeoutError) as failure:
             _LOGGER.warning("signing page not found out", request=visit.claim.request, why=str(failure))
@@ -321,34 +309,41 @@ class Pages:
 
     async def _wish(self, visit: PageVisit, form: dict[str, str]) -> Response:
         """Have the request take what a form wishes; what came of it is to be seen on the page that follows."""
-        request, shown = visit.claim.request, await self._look.anew(visit.ref, visit.claim.request)
+        shown = await self._look.anew(visit.ref, visit.claim.request)
         if shown is None or shown.partial:
-            return self._kept(forms.NOT_DONE, visit, form)
-        try:
-            offers = await self._screens.offers_to(visit, shown, form.get("value", ""))
-            if wish := offers.wish(visit.claim.person, form):
-                to = offers.decides.reference if offers.decides and isinstance(wish, Decision) else request
-                receipt = await self._send(to, wish, self._guard.op(visit.ref, form))
-                return self._taken(receipt, visit, shown, form)
-        except NotConfirmed as unsure:
-            _LOGGER.warning("wish not confirmed", request=request, op=unsure.op)
-            return self._kept(forms.UNCERTAIN, visit, form)
-        except (TemporalRefused, NotAdmitted) as refused:
-            _LOGGER.warning("wish not taken", request=request, why=str(refused))
-            return self._kept(forms.NOT_DONE, visit, form)
-        except CommandRefused as refused:
-            self._look.forget(visit.ref)
-            return self._shown(forms.refused(await self._screens.of(visit), str(refused), form), visit)
-        except NotRunning:
-            _LOGGER.info("wish for what has ended", request=request)
-        return self._renderer.onward(f"{visit.ref}?{DONE}={quote(form.get('act', ''))}")
+            return self._kept(NOT_DONE, visit, form)
+        sent = await attempted(self._sent(visit, shown, form), visit.claim.request)
+        if isinstance(sent, NotDone):
+            return await self._not_done(sent, visit, form)
+        return self._taken(sent, visit, shown, form) if sent else self._onward(visit, form)
+
+    async def _sent(self, visit: PageVisit, shown: Shown, form: dict[str, str]) -> Receipt | None:
+        """What came of what a form wishes, None when it wishes for nothing."""
+        offers = await self._screens.offers_to(visit, shown, form.get("value", ""))
+        wish = offers.wish(visit.claim.person, form)
+        if wish is None:
+            return None
+        to = offers.decides.reference if offers.decides and isinstance(wish, Decision) else visit.claim.request
+        return await self._send(to, wish, self._guard.op(visit.ref, form))
+
+    async def _not_done(self, why: NotDone, visit: PageVisit, form: dict[str, str]) -> Response:
+        if why.fault is WhyNot.ENDED:
+            return self._onward(visit, form)
+        if why.fault is not WhyNot.REFUSED:
+            return self._kept(UNCERTAIN if why.fault is WhyNot.UNSURE else NOT_DONE, visit, form)
+        self._look.forget(visit.ref)
+        return self._shown(options.refused(await self._screens.of(visit), why, form), visit)
 
     def _taken(self, receipt: Receipt, visit: PageVisit, shown: Shown, form: dict[str, str]) -> Response:
         """What follows a wish that was taken; a task to decide ends by itself a moment after it was decided."""
         if receipt.state is OperationState.OPEN:
-            return self._told(forms.UNDER_WAY, visit)
-        if isinstance(shown, TaskShow) and (act := as_decision(form.get("act", ""))):
-            return self._renderer.screen(decided_screen(act, shown, visit.reader.language))
+            return self._told(UNDER_WAY, visit)
+        action = action_of(form.get("act", ""))
+        if isinstance(shown, TaskShow) and action in DECISIONS:
+            return self._renderer.screen(decided_screen(action, shown, visit.reader.language))
+        return self._onward(visit, form)
+
+    def _onward(self, visit: PageVisit, form: dict[str, str]) -> Response:
         return self._renderer.onward(f"{visit.ref}?{DONE}={quote(form.get('act', ''))}")
 
     async def _page_of(self, claim: LinkContent) -> SigningPage:
@@ -380,7 +375,7 @@ class Pages:
 
     def _kept(self, draft: ScreenDraft, visit: PageVisit, form: dict[str, str]) -> Response:
         """A screen with the form that was posted, as it is: sent again, it is the same wish."""
-        return self._renderer.screen(forms.kept(draft.told(visit.reader.language), form), form["token"])
+        return self._renderer.screen(options.kept(draft.told(visit.reader.language), form), form["token"])
 
     def _told(self, draft: ScreenDraft, visit: PageVisit) -> Response:
         return self._renderer.screen(draft.told(visit.reader.language))

@@ -1,44 +1,39 @@
-"""Who stands before a page: whom their link names, or why they may not see anything."""
+"""Who stands before a page behind a link, or why they may not see it, and who asks them."""
 
-import asyncio
 import math
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
-from typing import Final, Generic, TypeVar
+from datetime import datetime
+from typing import Final
 
 import structlog
 from starlette.requests import Request
-from temporalio.client import Client
-from temporalio.service import RPCError
 
 from activities.documents.errors import StoreFailure
 from activities.notifications.links import FIRST_SERIAL, BadLink, LinkContent, LinkUse, SigningLinks, Through
-from activities.people.directory import Directory, DirectoryFailure
+from activities.people.directory import COLLEAGUES_AT_MOST, Directory, DirectoryFailure, Office
 from activities.people.language import Language, phrase
 from activities.people.person import Person
 from activities.people.reader import Reader
-from activities.records.cover_sheet import CoverSheet, TaskCover
+from activities.records.cover_sheet import CoverSheet
+from activities.records.rows import StoragePrefix
 from activities.records.store import Store
-from starter.errors import Refusal
-from starter.queries.lookup import look_at, recorded
-from starter.queries.onboarding import composed
-from starter.temporal.codec import CodecError
+from activities.records.texts import Reference
+from starter.web.actions import Action
 from starter.web.allowances import Allowances
 from starter.web.screens import (
     NOT_KNOWN_NOW,
     NOT_OURS,
     TOO_OFTEN,
-    FormAction,
+    Asker,
     MainButton,
     Screen,
     ScreenDraft,
     ScreenName,
     ScreenTone,
 )
-from workflows.kinds import Kind, WorkflowName, referred
-from workflows.model.views import Shown
+from starter.web.status import people_in
+from workflows.model.views import Shown, TaskShow
 
 RENEWED: Final = ScreenDraft(
     ScreenName.RENEWED,
@@ -47,7 +42,7 @@ RENEWED: Final = ScreenDraft(
     phrase("This link is no longer valid"),
     (phrase("A newer one was made for you. Please open the page from the latest notice that you got."),),
     button=MainButton(
-        FormAction.RESEND,
+        Action.RESEND,
         phrase("Send me a new link"),
         phrase("It goes to your own devices or your own mailbox, at most once an hour, and is shown nowhere else."),
     ),
@@ -124,102 +119,120 @@ def _too_often(wait: float, reader: Reader) -> Screen:
     return replace(TOO_OFTEN.told(reader.language), retry_after=math.ceil(wait))
 
 
-Look = Callable[[str], Awaitable[Shown | None]]
-"""What is known of a request or a task by our own side, None when nobody says; answers soon and never raises."""
+@dataclass(frozen=True)
+class StandIns:
+    """To whom somebody might hand over."""
 
-Seen = TypeVar("Seen")
-
-FRESH_SECONDS: Final = 5.0
-RECENT_AT_MOST: Final = 500
-"""Links whose last look is remembered; the oldest gives way, and its request is looked at again when it is opened."""
-
-
-class RecentLooks(Generic[Seen]):
-    """Looks for a link once in `fresh` seconds, unless told to forget what was seen; `clock` counts seconds."""
-
-    def __init__(
-        self,
-        look: Callable[[str], Awaitable[Seen]],
-        clock: Callable[[], float],
-        at_most: int = RECENT_AT_MOST,
-        *,
-        fresh: float = FRESH_SECONDS,
-    ) -> None:
-        self._look = look
-        self._clock = clock
-        self._at_most = at_most
-        self._fresh = fresh
-        self._recent: OrderedDict[str, tuple[float, asyncio.Future[Seen]]] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._recent)
-
-    async def __call__(self, link: str, request: str) -> Seen:
-        """Where the request stands, as of some seconds ago."""
-        now = self._clock()
-        while self._recent and next(iter(self._recent.values()))[0] <= now - self._fresh:
-            self._recent.popitem(last=False)
-        if link not in self._recent:
-            self._recent[link] = (now, asyncio.ensure_future(self._look(request)))
-        _, seen = self._recent[link]
-        if len(self._recent) > self._at_most:
-            self._recent.popitem(last=False)
-        # Shielded: whoever hangs up takes nothing from the others who wait for the same answer.
-        return await asyncio.shield(seen)
-
-    async def anew(self, link: str, request: str) -> Seen:
-        """Where the request stands now, for whoever acts on it."""
-        self.forget(link)
-        return await self(link, request)
-
-    def forget(self, link: str) -> None:
-        """Look anew the next time: something was changed."""
-        self._recent.pop(link, None)
+    people: tuple[Person, ...] = ()
+    find: bool = False
+    """Whether there are more, of whom one is looked for by name."""
+    nobody: bool = False
+    """Whether nobody has the name that was looked for."""
 
 
-_WORKER_ANSWERS_WITHIN: Final = timedelta(seconds=1.5)
-_SECONDS: Final = 5.0
-_NOT_SAID: Final = (
-    *(Refusal, RPCError, RuntimeError, TimeoutError, StoreFailure),
-    CodecError,
-    # Of a newer worker, or a newer record: a word or a field that this process does not know.
-    ValueError,
-)
+def _may_hand_over(shown: Shown, person: str) -> bool:
+    return any(one.person == person and one.hand_over for one in shown.choices)
 
 
-class QuickLook:
-    """Asks the workflow, else the settled record, else the cover sheet; never fails for what they answer.
+class WhoAsks:
+    """Looks up, for the page of a request, the people beside its reader; what cannot be looked up is left out."""
 
-    `seconds` are the most for the workflow, and again for what the store has.
-    """
-
-    def __init__(self, client: Client, store: Store, *, seconds: float = _SECONDS) -> None:
-        self._client = client
+    def __init__(self, directory: Office, store: Store, company: str = "") -> None:
+        self._directory = directory
         self._store = store
-        self._seconds = seconds
+        self._company = company
 
-    async def __call__(self, reference: str) -> Shown | None:
-        """Where a request or a task stands; None when nobody says it in time, and the store does not know of it."""
-        what = referred(reference)
-        try:
-            if what.kind is Kind.ONBOARDING:
-                async with asyncio.timeout(2 * self._seconds):  # Its parts are asked after it.
-                    return await composed(self._client, self._store, what.id)
-            async with asyncio.timeout(self._seconds):
-                return await look_at(self._client, self._store, what, within=_WORKER_ANSWERS_WITHIN)
-        except _NOT_SAID:
-            return await self._kept(what)
+    async def __call__(self, request: str | None, requester: str) -> Asker:
+        """Who asks, by the requester's id; what else there is to say of it stands beside a request alone."""
+        cover = await self._cover(request) if request else None
+        message = await self._message(request, cover) if request and cover else ""
+        asker = Asker(await self._name(requester), self._company, message, bool(cover and cover.sha256))
+        if cover is None or not (cover.version or cover.effective):
+            return asker
+        approver = await self._name(cover.approver) if cover.approver else ""
+        return replace(asker, version=cover.version, effective=cover.effective, approver=approver)
 
-    async def _kept(self, what: WorkflowName) -> Shown | None:
+    async def stand_ins(self, shown: Shown, person: Person | None, words: str = "", also: str = "") -> StandIns:
+        """To whom somebody might hand over: the colleagues whom a task names, else whom the directory names for them.
+
+        Where the directory names nobody it is one of those who work with them: of many one is looked for by `words` of
+        the name, or `also` known by the id. Whom the directory does not know, or while it does not answer, is left out.
+        """
+        delegate = person.delegate if person else None
+        named = shown.colleagues if isinstance(shown, TaskShow) else ()
+        beside = shown.type.workflow_id(shown.id)
+        if person and not named and not delegate and _may_hand_over(shown, person.id):
+            return await self._colleagues(person.id, words, also)
+        found = [await self._person(id, beside) for id in named or filter(None, (delegate,))]
+        return StandIns(tuple(one for one in found if one))
+
+    async def successors(self, shown: Shown, person: Person | None) -> tuple[Person, ...]:
+        """Who has the place that somebody gave away, as far as they may know it: one to whom they might have."""
+        given = [one.to for one in shown.escalations if person and one.from_ == person.id]
+        known = (await self.stand_ins(shown, person)).people
+        if not person or not given or any(one.id in given for one in known):
+            return known
+        return (await self._colleagues(person.id, "", given[-1])).people
+
+    async def _colleagues(self, person: str, words: str, also: str) -> StandIns:
         try:
-            async with asyncio.timeout(self._seconds):
-                if settled := await recorded(self._store, what):
-                    return settled
-                if what.kind is Kind.TASK:
-                    return await TaskCover.shown(self._store, what.id)
-                if what.kind in (Kind.ONBOARDING, Kind.CAMPAIGN):
-                    return None
-                cover = await CoverSheet.read(self._store, what.id)
-                return cover.shown(what.id) if cover else None
-        except _NOT_SAID:
+            found = await self._directory.colleagues(person, words, also)
+        except DirectoryFailure:
+            return StandIns()
+        looked = bool(words.strip())
+        return StandIns(found.people, find=found.total > COLLEAGUES_AT_MOST, nobody=looked and not found.people)
+
+    async def names_of(self, shown: Shown) -> dict[str, str]:
+        """What those who were asked are called, by their ids, as far as the directory says it."""
+        beside = shown.type.workflow_id(shown.id)
+        ids = {*people_in(shown), *(line.person for line in shown.lines), *(one.person for one in shown.questions)}
+        ids |= {line.target for line in shown.handoffs}
+        found = {id: await self._name(id, beside) for id in ids}
+        return {id: name for id, name in found.items() if name}
+
+    async def _name(self, person: str, beside: str | None = None) -> str:
+        found = await self._person(person, beside)
+        return found.name if found else ""
+
+    async def _person(self, id: str, beside: str | None) -> Person | None:
+        try:
+            return await self._directory.person(id, beside)
+        except DirectoryFailure:
             return None
+
+    async def _message(self, request: str, cover: CoverSheet) -> str:
+        """Nothing once it was erased."""
+        reference = Reference.read(cover.message or "")
+        if reference is None:
+            return cover.message or ""
+        try:
+            return await self._store.texts.read(StoragePrefix.of_request(request), reference) or ""
+        except StoreFailure:
+            return ""
+
+    async def _cover(self, request: str) -> CoverSheet | None:
+        try:
+            return await CoverSheet.read(self._store, request)
+        except (StoreFailure, ValueError):
+            return None
+
+
+def edition_of(asker: Asker, reader: Reader, now: datetime) -> tuple[str, ...]:
+    """Which version is acknowledged, from when on it is in force, and who approved it, as far as it is known."""
+    say, effective, told = reader.language.say, asker.effective, []
+    when = reader.date(effective) if effective else ""
+    if effective and asker.version:
+        in_force = effective <= reader.day(now)
+        known = {"version": asker.version, "date": when}
+        told.append(
+            say("You acknowledge version {version}, in force since {date}.", **known)
+            if in_force
+            else say("You acknowledge version {version}, in force from {date} on.", **known)
+        )
+    elif asker.version:
+        told.append(say("You acknowledge version {version}.", version=asker.version))
+    elif effective:
+        told.append(say("In force from {date} on.", date=when))
+    if asker.approver:
+        told.append(say("Approved by {who}.", who=asker.approver))
+    return tuple(told)

@@ -3,7 +3,7 @@
 Titles, endings and due dates are the notices' own words; they and the rest are said in the reader's language.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -13,16 +13,18 @@ from activities.notifications.links import at_desk
 from activities.notifications.words import isolated, words_for
 from activities.people.language import Language, phrase
 from activities.people.reader import Deadline, Reader, is_due_on_the_day_of
-from starter.web.actions import DONE_HINT, choices_of, to_decide
-from starter.web.screens import FormAction, MainButton, Nearness, PersonRow, Screen, ScreenDraft, ScreenName, ScreenTone
+from starter.web.actions import ACTIONS, Action, to_decide
+from starter.web.kinds import KIND_PAGES
+from starter.web.pages.options import choices_of
+from starter.web.screens import MainButton, Nearness, PersonRow, Screen, ScreenDraft, ScreenName, ScreenTone
 from starter.web.status import (
     GOOD,
-    STATES,
     UNNAMED,
-    WHO_WAS_ASKED,
     Called,
     Chip,
     Look,
+    Of,
+    chip_of,
     ending,
     ending_of,
     is_alone,
@@ -259,7 +261,7 @@ _BY_MAIL: Final = ScreenDraft(
         phrase("Please sign from that email."),
     ),
     button=MainButton(
-        FormAction.RESEND, phrase("Send the email again"), phrase("It is sent to you alone, at most once an hour.")
+        Action.RESEND, phrase("Send the email again"), phrase("It is sent to you alone, at most once an hour.")
     ),
 )
 _BY_MAIL_WITH_OTHERS: Final = replace(
@@ -287,14 +289,14 @@ _PLAIN: Final = {
     SigningState.UNKNOWN: _UNKNOWN,
 }
 _TO_SIGN: Final = MainButton(
-    FormAction.SIGN,
+    Action.SIGN,
     phrase("Read and sign"),
     phrase(
         "Opens the document in Core Signature. Nothing is signed until you sign it there, and you can decline there."
     ),
 )
 _TO_APPROVE: Final = MainButton(
-    FormAction.SIGN,
+    Action.SIGN,
     phrase("Read and approve"),
     phrase(
         "Opens the document in Core Signature. "
@@ -315,7 +317,7 @@ _DOING: Final = ScreenDraft(
     200,
     ScreenTone.ASK,
     words_for(NotificationType.READY, NoticeAction.DO, None, of=Kind.TASK).title,
-    button=MainButton(FormAction.DONE, phrase("Mark as done"), DONE_HINT),
+    button=MainButton(Action.DONE, ACTIONS[Action.DONE].label, ACTIONS[Action.DONE].hint),
 )
 _DECIDING: Final = replace(
     _DOING,
@@ -335,18 +337,7 @@ _NEAR_LOOKS: Final = {
     Nearness.PAST: (phrase("overdue"), Look.BAD),
 }
 """The chip of what waits for its reader, when its due date is near."""
-_BECAME: Final = {
-    FormAction.AGAIN: phrase("It begins once more."),
-    FormAction.GO_ON: phrase("The onboarding goes on without it."),
-    FormAction.STOP: phrase("It is being stopped."),
-}
 _SEVERAL: Final = 2
-_ENDED: Final[Mapping[Kind, str]] = {
-    Kind.REQUEST: phrase("This request has ended"),
-    Kind.TASK: phrase("This task has ended"),
-    Kind.ONBOARDING: phrase("This onboarding has ended"),
-    Kind.CAMPAIGN: phrase("This campaign has ended"),
-}
 
 
 def signing_screen(page: SigningPage, due_at: datetime | None, reader: Reader, now: datetime) -> Screen:
@@ -362,7 +353,9 @@ def ended_screen(outcome: Status | None, language: Language, of: Kind = Kind.REQ
     """What is behind a link that died with its request: how it ended, and not even the document's name."""
     told = (*ending(outcome, language, of), language.say("Nothing is left for you to do."))
     state = status_chip(outcome, language, of) if outcome else None
-    return Screen(language, ScreenName.ENDED, 410, ScreenTone.CALM, language.say(_ENDED[of]), told, state=state)
+    return Screen(
+        language, ScreenName.ENDED, 410, ScreenTone.CALM, language.say(KIND_PAGES[of].ended), told, state=state
+    )
 
 
 def task_screen(shown: TaskShow, person: str, reader: Reader, now: datetime, called: Called = UNNAMED) -> Screen:
@@ -388,10 +381,10 @@ def _answering(asked: GivenAnswer, button: MainButton, language: Language) -> Ma
     return replace(button, label=label, field=asked.label, needed=asked.required, lines=asked.lines)
 
 
-def decided_screen(act: FormAction, shown: TaskShow, language: Language) -> Screen:
+def decided_screen(act: Action, shown: TaskShow, language: Language) -> Screen:
     """What somebody finds who has just decided; the task to decide ends by itself a moment later."""
     about = to_decide(shown)
-    became = language.say(_BECAME[act])
+    became = language.say(ACTIONS[act].done)
     left = language.say("Nothing is left for you to do.")
     screen = replace(_DECIDED.told(language), sentences=(became,), comes=(left,), ticked=True, document=shown.title)
     return replace(screen, more=_at_desk(about)) if about else screen
@@ -420,10 +413,10 @@ def status_screen(shown: Shown, person: str, reader: Reader, now: datetime, call
         text=shown.text if isinstance(shown, TaskShow) else "",
         quote=next((line.reason for line in _declined_to(shown, person) if line.reason), ""),
         signers=tuple(
-            PersonRow(called.get(line.person, line.person), Chip.of(line.state, language.say(STATES[line.state])))
+            PersonRow(called.get(line.person, line.person), chip_of(Of.PERSON, line.state, language))
             for line in (() if shown.partial and not shown.status.ended else shown.lines)
         ),
-        signers_are=language.say(WHO_WAS_ASKED[shown.type]),
+        signers_are=language.say(KIND_PAGES[shown.type].lines),
         more=_at_desk(WorkflowName(shown.type, shown.id)) if person == shown.requester else None,
     )
     return _due(screen, shown.due_at, reader, now) if shown.due_at and not shown.status.ended else screen

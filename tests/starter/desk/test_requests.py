@@ -11,9 +11,10 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.people.language import LANGUAGES, Language
 from starter.queries.commands import CommandRefused, NotConfirmed, NotRunning
-from starter.web.actions import Action, asking
+from starter.web.actions import ACTIONS, Action
+from starter.web.kinds import spec_of
 from starter.web.rendering import Brand, Logo
-from starter.web.status import STATES, status_of
+from starter.web.status import Of, chip_of, status_chip
 from tests.starter.desk.office import (
     DUTCH,
     MANAGER,
@@ -339,11 +340,11 @@ async def test_who_hears_of_the_ending_has_a_name_and_an_onboarding_is_called_on
 def test_a_document_and_a_signer_have_words_of_their_own(code: str) -> None:
     language = Language.of(code)
     for status, state in ((Status.SIGNED, SignerState.SIGNED), (Status.DECLINED, SignerState.DECLINED)):
-        assert status_of(status, language) != language.say(STATES[state])
+        assert status_chip(status, language).text != chip_of(Of.PERSON, state, language).text
 
 
 def test_to_answer_is_no_noun() -> None:
-    assert "Answer" not in {asking(deed, kind).label for deed in Action for kind in kinds()}
+    assert "Answer" not in {spec_of(action, kind).label for action in ACTIONS for kind in kinds()}
 
 
 async def test_each_page_has_an_icon_of_ours(desk: Office) -> None:

@@ -7,7 +7,7 @@ import pytest
 from activities.people.language import Language
 from activities.people.reader import Deadline, Reader
 from starter.queries.lists import RequestLine
-from starter.web.desk.rows import RowReader
+from starter.web.desk.lists import RowReader
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 LINE = RequestLine(id="msa", kind="nda", status="sent", workflow_id="signature-request:msa", waiting_for=("chair",))

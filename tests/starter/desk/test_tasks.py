@@ -125,7 +125,7 @@ async def test_the_owner_and_operators_may_do_everything(desk: Office, person: s
     page = (await (await desk.come_in(person)).get(PAGE)).text
     offered = [deed for deed in Action if f'href="/people{PAGE}/{deed}"' in page]
     assert offered == [
-        Action.REMIND, Action.EXTEND, Action.DELEGATE, Action.PAUSE, Action.CANCEL, Action.DONE, Action.WAIVE,
+        Action.DONE, Action.REMIND, Action.EXTEND, Action.DELEGATE, Action.PAUSE, Action.WAIVE, Action.CANCEL,
     ]  # fmt: skip
 
 

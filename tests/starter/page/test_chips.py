@@ -1,30 +1,26 @@
 """Chips: every state of ours has a look of its own choosing, and what ended well looks like nothing else."""
 
-from itertools import chain
+from collections.abc import Iterable
 
 import pytest
 
 from activities.campaign.member_status import MemberStatus
 from activities.people.language import Language
-from starter.web.status import LOOKS, Chip, Look, status_chip
+from starter.web.status import STATES, Chip, Look, Of, chip_of, status_chip
 from workflows.kinds import Kind
 from workflows.model.signature import SignerState
 from workflows.model.subject import Status
 from workflows.task.state import AssigneeState
 
-_NOBODY_IS_SHOWN = {
-    MemberStatus.ACKNOWLEDGED,
-    MemberStatus.EXEMPT,
-    MemberStatus.DROPPED,
-    MemberStatus.ERROR,
-    MemberStatus.NOT_STARTED,
-}
-"""Who stands so in a campaign is counted, not listed."""
+LOOKS = {status: chip_of(Of.FOLLOW_UP, status, Language.english()).look for status in Status}
 
 
-@pytest.mark.parametrize("state", [*chain(Status, SignerState, AssigneeState), *({*MemberStatus} - _NOBODY_IS_SHOWN)])
-def test_every_state_has_a_look(state: str) -> None:
-    assert state in LOOKS
+@pytest.mark.parametrize(
+    ("of", "states"),
+    [(Of.FOLLOW_UP, Status), (Of.PERSON, [*SignerState, *AssigneeState]), (Of.MEMBER, MemberStatus)],
+)
+def test_every_state_has_its_words_and_a_look(of: Of, states: Iterable[str]) -> None:
+    assert set(states) == set(STATES[of])
 
 
 def test_what_ended_well_looks_like_nothing_that_ended_otherwise() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from activities.people.language import Language
 from activities.people.reader import Reader
-from starter.web.actions import times
+from starter.web.pages.options import times
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 CHRISTMAS = (date(2026, 12, 25), date(2026, 12, 26))

@@ -8,8 +8,9 @@ import pytest
 from activities.people.person import Person
 from activities.people.reader import Reader
 from starter.queries.commands import CommandRefused
-from starter.web.actions import NOTHING, Offers, to_awaited
-from starter.web.screens import FormAction, StandIns
+from starter.web.actions import Action
+from starter.web.pages.options import NOTHING, Offers, to_awaited
+from starter.web.pages.visits import StandIns
 from workflows.model.commands import NotNow
 from workflows.model.rejections import plain
 from workflows.model.subject import Status
@@ -46,7 +47,7 @@ def test_a_signer_whose_turn_it_is_not_is_offered_nothing() -> None:
     assert to_awaited(shown(), "somebody-else", StandIns((person(),)), Reader.of(person()), NOW) == NOTHING
 
 
-@pytest.mark.parametrize("act", [*FormAction, "", "nonsense"])
+@pytest.mark.parametrize("act", [*Action, "", "nonsense"])
 def test_where_nothing_is_on_offer_no_form_wishes_anything(act: str) -> None:
     form = {"act": act, "value": "2026-11-27T14:00:00+00:00", "text": "Which annex?"}
     assert NOTHING.wish(SIGNER, form) is None
@@ -56,7 +57,7 @@ def test_where_nothing_is_on_offer_no_form_wishes_anything(act: str) -> None:
 def test_a_time_on_offer_is_a_wish_and_the_same_one_sent_again_after_the_last_is_one_too(snoozes_left: int) -> None:
     """Whoever taps twice is told what their first tap has done, not that nothing is left."""
     times = offered().times
-    form = {"act": FormAction.LATER, "value": times[0].at.isoformat()}
+    form = {"act": Action.LATER, "value": times[0].at.isoformat()}
     assert offered(snoozes_left=snoozes_left).wish(SIGNER, form) == NotNow(person=SIGNER, until=times[0].at)
 
 
@@ -76,7 +77,7 @@ def test_a_time_on_offer_is_a_wish_and_the_same_one_sent_again_after_the_last_is
 )
 def test_a_time_that_is_not_on_offer_is_refused_in_words(until: str) -> None:
     with pytest.raises(CommandRefused, match="it cannot be put off until then any more"):
-        offered().wish(SIGNER, {"act": FormAction.LATER, "value": until})
+        offered().wish(SIGNER, {"act": Action.LATER, "value": until})
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from activities.records.store import Store
 from activities.task.intake import PreparedTask
 from starter.config.values import PayloadKey
 from starter.temporal.codec import data_converter
-from starter.web.pages.visits import QuickLook
+from starter.web.looks import QuickLook
 from starter.web.status import page_as_known
 from tests.servers import own_namespace
 from workflows import names

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from starter.web.pages.visits import FRESH_SECONDS, RECENT_AT_MOST, RecentLooks
+from starter.web.looks import FRESH_SECONDS, RECENT_AT_MOST, RecentLooks
 from tests.starter.paging import Watch
 from workflows.model.subject import Status
 from workflows.model.views import RequestShow

@@ -1,0 +1,98 @@
+"""What differs by kind on a page: the words for it, and what may be done. One description for each kind."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from activities.people.language import phrase
+from starter.web.actions import ACTIONS, Action, ActionSpec
+from workflows.kinds import Kind
+
+
+@dataclass(frozen=True)
+class KindPage:
+    """The words about one kind, and which actions the desk offers for it, in this order."""
+
+    untitled: str
+    """What it is called before those who may not know its name."""
+    called: str
+    ended: str
+    lines: str
+    """What those are called who were asked, or its parts."""
+    own_page: str
+    """What leads to the reader's own page of it."""
+    actions: tuple[Action, ...]
+    open: str = phrase("to be done")
+    """Its status while it is open."""
+    specs: Mapping[Action, ActionSpec] = field(default_factory=dict)
+    """The actions whose words differ from those of a request."""
+
+
+_FOLLOWED_UP: Final = (
+    *(Action.ANSWER, Action.UNBLOCK, Action.RESUME, Action.REMIND),
+    *(Action.EXTEND, Action.DELEGATE, Action.PAUSE),
+)
+_CANCEL: Final = ACTIONS[Action.CANCEL]
+KIND_PAGES: Final[Mapping[Kind, KindPage]] = {
+    Kind.REQUEST: KindPage(
+        untitled=phrase("A document of kind {kind}"),
+        called=phrase("Request {id}"),
+        ended=phrase("This request has ended"),
+        lines=phrase("Signers"),
+        own_page=phrase("Open the document"),
+        actions=(*_FOLLOWED_UP, Action.CANCEL),
+    ),
+    Kind.TASK: KindPage(
+        untitled=phrase("A task of kind {kind}"),
+        called=phrase("Task {id}"),
+        ended=phrase("This task has ended"),
+        lines=phrase("Who was asked"),
+        own_page=phrase("Open the task"),
+        actions=(Action.DONE, *_FOLLOWED_UP, Action.WAIVE, Action.CANCEL),
+        specs={
+            Action.DELEGATE: replace(
+                ACTIONS[Action.DELEGATE], hint=phrase("Somebody else is asked instead: the old link dies.")
+            ),
+            Action.CANCEL: replace(
+                _CANCEL,
+                label=phrase("Cancel the task"),
+                hint=phrase("It ends for good, and everybody concerned is told."),
+                done=phrase("It was cancelled."),
+            ),
+        },
+    ),
+    Kind.ONBOARDING: KindPage(
+        untitled=phrase("An onboarding"),
+        called=phrase("Onboarding {id}"),
+        ended=phrase("This onboarding has ended"),
+        lines=phrase("Parts"),
+        own_page=phrase("Open the onboarding"),
+        actions=(Action.CANCEL,),
+        open=phrase("under way"),
+        specs={Action.CANCEL: replace(ACTIONS[Action.STOP], who=_CANCEL.who, command=_CANCEL.command)},
+    ),
+    Kind.CAMPAIGN: KindPage(
+        untitled=phrase("A campaign"),
+        called=phrase("Campaign {id}"),
+        ended=phrase("This campaign has ended"),
+        lines=phrase("Audience"),
+        own_page=phrase("Open the campaign"),
+        actions=(Action.CANCEL,),
+        open=phrase("under way"),
+        specs={
+            Action.CANCEL: replace(
+                _CANCEL,
+                label=phrase("Stop the campaign"),
+                hint=phrase(
+                    "Nobody more is asked, and what is open ends for good. The record says how everybody stands."
+                ),
+                done=phrase("It is being stopped."),
+            ),
+        },
+    ),
+}
+
+
+def spec_of(action: Action, kind: Kind) -> ActionSpec:
+    """The row of an action, as it is for a kind."""
+    return KIND_PAGES[kind].specs.get(action, ACTIONS[action])

@@ -1,0 +1,311 @@
+"""What somebody may do on the page behind their link, as forms on it, and what stands there after they did."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
+from typing import Final
+
+from activities.calendar.wall_clock import at_clock
+from activities.notifications.words import isolated
+from activities.people.language import Language, phrase
+from activities.people.person import Person
+from activities.people.reader import Reader
+from starter.queries.commands import CommandRefused
+from starter.web.actions import ACTIONS, DECISIONS, Action, Posted, Who, action_of, may_answer, to_decide
+from starter.web.forms import NotDone
+from starter.web.pages.visits import StandIns
+from starter.web.screens import Exchange, OptionButton, PageOption, Screen
+from starter.web.status import UNNAMED, Called, answer_of
+from workflows.follow_up.next_step import APART
+from workflows.kinds import Kind
+from workflows.model.commands import AnyCommand
+from workflows.model.rejections import plain
+from workflows.model.subject import ToDecide
+from workflows.model.timeline import AskedQuestion
+from workflows.model.views import Choices, Shown, TaskShow
+
+_EVENING: Final = time(18)
+_MORNING: Final = time(9)
+_DAY: Final = timedelta(days=1)
+_LOOK_AHEAD: Final = 31
+
+
+@dataclass(frozen=True)
+class SnoozeTime:
+    """A time at which somebody may be reminded; `name` is in English."""
+
+    name: str
+    at: datetime
+
+
+def times(reader: Reader, now: datetime, latest: datetime | None) -> tuple[SnoozeTime, ...]:
+    """The times that lie on the reader's clock at least an hour after `now` and not after `latest`; earliest first."""
+    return tuple(later for later in _times(reader, now) if now + APART <= later.at <= (latest or later.at))
+
+
+def _times(reader: Reader, now: datetime) -> Iterator[SnoozeTime]:
+    today = reader.day(now)
+    yield SnoozeTime(phrase("This evening"), at_clock(today, _EVENING, reader.zone))
+    yield SnoozeTime(phrase("Tomorrow morning"), at_clock(today + _DAY, _MORNING, reader.zone))
+    working = next((day for day in _days_after(today) if reader.works(day)), None)
+    if working is not None and working > today + _DAY:
+        yield SnoozeTime(phrase("The next working day"), at_clock(working, _MORNING, reader.zone))
+
+
+def _days_after(today: date) -> Iterator[date]:
+    return (today + step * _DAY for step in range(1, _LOOK_AHEAD))
+
+
+CANNOT_TAKE: Final = phrase("it cannot be handed over to this person any more")
+
+
+@dataclass(frozen=True)
+class Offers:
+    """What the forms of one page may wish; by default nothing."""
+
+    may: tuple[Action, ...] = ()
+    """What is taken from a form; what is not on offer any more the workflow refuses in words."""
+    snoozes_left: int = 0
+    times: tuple[SnoozeTime, ...] = ()
+    """Until when it may be put off; also when nothing is left, so that a form that is sent twice is the same wish."""
+    takers: tuple[Person, ...] = ()
+    """To whom they may hand over."""
+    find: bool = False
+    """Whether there are more colleagues than are named, of whom one is looked for by name."""
+    nobody: bool = False
+    """Whether nobody has the name that was looked for."""
+    ask: bool = False
+    answers: bool = False
+    """Whether a task is done by an answer, for which the page has its own field."""
+    decides: ToDecide | None = None
+    """The part of an onboarding about which they decide."""
+    question: AskedQuestion | None = None
+    """The one to answer."""
+
+    def wish(self, person: str, form: Mapping[str, str]) -> AnyCommand | None:
+        """What `person` wishes by this form, None when they may wish for nothing, or nothing that can be read.
+
+        Raises `CommandRefused` when their place cannot be handed over to whom the form says, or when it is to be put
+        off until a time that is not on offer; of everything else the request itself knows what stands in its way.
+        """
+        action, value = action_of(form.get("act", "")), form.get("value", "")
+        if action not in self.may or (self.question and value != str(self.question.number)):
+            return None
+        if action is Action.DELEGATE and all(value != taker.id for taker in self.takers):
+            raise CommandRefused(CANNOT_TAKE)
+        until = next((later.at for later in self.times if later.at.isoformat() == value), None)
+        part = self.decides.part if self.decides else ""
+        return ACTIONS[action].command(Posted(person, form, part=part, signer=person, to=value, until=until))
+
+
+NOTHING: Final = Offers()
+
+
+def choices_of(shown: Shown, person: str) -> Choices | None:
+    """What it lets somebody choose who was asked; None when it is not their turn, or when nobody knows."""
+    return next((one for one in shown.choices if one.person == person), None)
+
+
+def to_awaited(shown: Shown, person: str, stand_ins: StandIns, reader: Reader, now: datetime) -> Offers:
+    """What somebody whose turn it is may do; `stand_ins` are those to whom they might hand over."""
+    choices = choices_of(shown, person)
+    if choices is None:
+        return NOTHING
+    return Offers(
+        may=tuple(_taken(shown)),
+        snoozes_left=choices.snoozes_left,
+        times=times(reader, now, choices.snooze_until),
+        takers=tuple(one for one in stand_ins.people if choices.hand_over and _can_take(shown, one, now)),
+        find=choices.hand_over and stand_ins.find,
+        nobody=choices.hand_over and stand_ins.nobody,
+        ask=choices.ask,
+        answers=isinstance(shown, TaskShow) and shown.answer is not None,
+        decides=shown.decides if isinstance(shown, TaskShow) else None,
+    )
+
+
+def to_onlooker(shown: Shown, person: str) -> Offers:
+    """What an onlooker may do: answer the question that is open, if it was put to them."""
+    question = shown.question
+    if question is None or not may_answer(shown, person):
+        return NOTHING
+    return Offers(may=(Action.UNBLOCK if question.blocks else Action.ANSWER,), question=question)
+
+
+def _taken(shown: Shown) -> Iterator[Action]:
+    yield from (Action.LATER, Action.DELEGATE, Action.ASK)
+    if isinstance(shown, TaskShow) and shown.decides:
+        yield from DECISIONS
+    if shown.type is Kind.TASK and to_decide(shown) is None:
+        yield from (Action.DONE, Action.BLOCK)
+
+
+def _can_take(shown: Shown, person: Person, now: datetime) -> bool:
+    concerned = (shown.requester, *(line.person for line in shown.lines))
+    return person.id not in concerned and not person.absent_at(now)
+
+
+_HAND_OVER_HINT: Final = phrase("Your own link then stops working. This cannot be taken back.")
+_FIND_HINT: Final = phrase("You see whom you choose before anything is handed over.")
+
+
+def with_offers(screen: Screen, offers: Offers, reader: Reader) -> Screen:
+    """The screen with a form for each thing that is on offer."""
+    return replace(screen, options=tuple(_options(offers, reader)))
+
+
+def with_wishes_of(screen: Screen, shown: Shown, person: str, reader: Reader, called: Called = UNNAMED) -> Screen:
+    """The signer's screen with what they have wished so far: when they are reminded, and what they asked.
+
+    A question that came with the place of somebody else is theirs as well.
+    """
+    choices = choices_of(shown, person)
+    at = choices.reminded_at if choices and screen.banner is None else None
+    reminded = (reader.language.say("You will be reminded on {when}.", when=reader.instant(at)),) if at else ()
+    return replace(
+        screen,
+        sentences=(*screen.sentences, *reminded),
+        exchanges=_exchanges_of(shown, person, screen.language, called),
+    )
+
+
+def with_own_questions(screen: Screen, shown: Shown, person: str) -> Screen:
+    """The screen of somebody whose place was given away: what they asked, for the answer was promised to them."""
+    exchanges = _exchanges_of(shown, person, screen.language, UNNAMED)
+    if not any(one.answer is None and one.person == person for one in shown.questions):
+        return replace(screen, exchanges=exchanges)
+    goes_along = screen.language.say("Your question went with it. We will tell you when it is answered.")
+    return replace(screen, sentences=(*screen.sentences, goes_along), exchanges=exchanges)
+
+
+def _exchanges_of(shown: Shown, person: str, language: Language, called: Called) -> tuple[Exchange, ...]:
+    return tuple(
+        _exchange(one, language, "" if one.person == person else called.get(one.person, one.person))
+        for one in shown.questions
+        if person in (one.person, one.to)
+    )
+
+
+def with_banner(screen: Screen, done: str, shown: Shown, person: str, reader: Reader) -> Screen:
+    """The screen with a line about what was just done there, by its act; an address that says so is no proof."""
+    return replace(screen, banner=_done(done, shown, person, reader))
+
+
+def with_successor(screen: Screen, shown: Shown, person: str, stand_ins: Iterable[Person]) -> Screen:
+    """The screen of somebody whose place was given away: of whoever is asked now only their own stand-in is named."""
+    given = [one.to for one in shown.escalations if one.from_ == person]
+    successor = next((one for one in stand_ins if one.id in given), None)
+    if successor is None:
+        return screen
+    say = screen.language.say
+    named = say("{name} is asked instead of you.", name=isolated(successor.name))
+    return replace(screen, sentences=(named, say("Nothing is left for you to do here.")))
+
+
+def _done(done: str, shown: Shown, person: str, reader: Reader) -> str | None:
+    say, choices = reader.language.say, choices_of(shown, person)
+    match done:
+        case Action.LATER if choices and choices.reminded_at:
+            return say("Put off. You will be reminded on {when}.", when=reader.instant(choices.reminded_at))
+        case Action.ASK if any(one.person == person and one.answer is None for one in shown.questions):
+            return say("Your question was sent. We will tell you when it is answered.")
+        case Action.BLOCK if any(one.person == person and one.blocks and one.answer is None for one in shown.questions):
+            return say("Sent. Whoever asked for this hears why. Reminders are paused.")
+        case Action.ANSWER | Action.UNBLOCK if shown.answered and may_answer(shown, person):
+            return say("Your answer was sent.")
+    return None
+
+
+def with_questions(screen: Screen, shown: Shown, person: str, called: Called = UNNAMED) -> Screen:
+    """The onlooker's screen with what signers have asked: for whoever is to answer; of others, what they asked."""
+    if not may_answer(shown, person):
+        return replace(screen, exchanges=_exchanges_of(shown, person, screen.language, called))
+    return replace(
+        screen,
+        exchanges=tuple(_exchange(one, screen.language, called.get(one.person, one.person)) for one in shown.questions),
+    )
+
+
+def writing(action: Action, value: str, language: Language, text: str = "") -> PageOption:
+    """The form of an action that has a text, `text` what was written before."""
+    spec, say = ACTIONS[action], language.say
+    leads = Who.ANSWERING in spec.who
+    button = OptionButton(value, say(spec.button or spec.label))
+    title, unfolded = say(spec.title or spec.label), leads
+    return PageOption(
+        action, title, say(spec.hint), (button,), say(spec.field), text, spec.needed, unfolded=unfolded, leads=leads
+    )
+
+
+def _options(offers: Offers, reader: Reader) -> Iterator[PageOption]:
+    language = reader.language
+    if offers.question:
+        yield from (writing(action, str(offers.question.number), language) for action in offers.may)
+        return
+    if Action.DONE in offers.may and not offers.answers:
+        yield writing(Action.DONE, "", language)
+    if offers.decides:
+        yield from (writing(action, choice, language) for action, choice in DECISIONS.items())
+    if offers.times and offers.snoozes_left:
+        yield _later(offers, reader)
+    yield from _handing_over(offers, language)
+    if Action.BLOCK in offers.may and offers.ask:
+        yield writing(Action.BLOCK, "", language)
+    if offers.ask:
+        yield writing(Action.ASK, "", language)
+
+
+def _handing_over(offers: Offers, language: Language) -> Iterator[PageOption]:
+    """One button for each who may take it; where they are many, first a field for the name."""
+    say = language.say
+    if offers.takers:
+        label = phrase("Hand over to {name}")
+        choices = tuple(
+            OptionButton(one.id, say(label, name=isolated(one.name)), one.department or "" if offers.find else "")
+            for one in offers.takers
+        )
+        yield PageOption(Action.DELEGATE, say("Hand over"), say(_HAND_OVER_HINT), choices, unfolded=offers.find)
+    if offers.find:
+        title = say("Look for somebody else") if offers.takers else say("Hand over")
+        hint = say("None of your colleagues has this name.") if offers.nobody else say(_FIND_HINT)
+        find = (OptionButton("", say("Look for them")),)
+        yield PageOption(Action.FIND, title, hint, find, say("Name of your colleague"), lines=1, unfolded=offers.nobody)
+
+
+def _later(offers: Offers, reader: Reader) -> PageOption:
+    say, say_count = reader.language.say, reader.language.say_count
+    choices = tuple(
+        OptionButton(later.at.isoformat(), say(later.name), reader.instant(later.at)) for later in offers.times
+    )
+    left = say_count(
+        "You can put it off {count} more time.", "You can put it off {count} more times.", offers.snoozes_left
+    )
+    spec = ACTIONS[Action.LATER]
+    return PageOption(Action.LATER, say(spec.label), f"{left} {say(spec.hint)}", choices)
+
+
+def _exchange(question: AskedQuestion, language: Language, by: str = "") -> Exchange:
+    """`by` is what whoever asked is called, empty for the reader."""
+    if question.blocks:
+        stuck = language.say("{person} cannot go on", person=isolated(by))
+        asker = stuck if by else language.say("You cannot go on")
+    else:
+        asker = by or language.say("You")
+    return Exchange(asker, question.text, answer_of(question, language))
+
+
+def refused(screen: Screen, why: NotDone, form: Mapping[str, str]) -> Screen:
+    """The screen on which somebody wished for something that was not done."""
+    return replace(kept(screen, form), status=why.status, refusal=why.says(screen.language))
+
+
+def kept(screen: Screen, form: Mapping[str, str]) -> Screen:
+    """The screen with the option that a form came from unfolded, and in it what was written."""
+    action = action_of(form.get("act", ""))
+    if action is None or action not in ACTIONS or not ACTIONS[action].field:
+        return replace(screen, options=tuple(replace(one, unfolded=one.act is action) for one in screen.options))
+    text = plain(form.get("text", ""))
+    if action is Action.DONE and screen.button and screen.button.field:
+        return replace(screen, button=replace(screen.button, text=text))
+    written = replace(writing(action, form.get("value", ""), screen.language, text), unfolded=True)
+    return replace(screen, options=(written, *(one for one in screen.options if one.act is not action)))
