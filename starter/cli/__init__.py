@@ -1,1 +1,1 @@
-"""The `countersign` command: its words, and what it prints."""
+"""The `countersign` command: its words and output."""

@@ -1,4 +1,4 @@
-"""Many requests of one start: who asked for them hears of it once, and a dry run says how much each person hears."""
+"""Many requests of one start: the requester gets one notice, and a dry run counts everybody's notices."""
 
 import hashlib
 from collections import Counter, defaultdict
@@ -22,17 +22,17 @@ from workflows.model.notifications import Delivery, NoticeAction, NotificationOr
 from workflows.model.subject import LockScreen, Role, Subject
 
 _SEVERAL: Final = "several"
-"""In the place of a title, or a kind, that is not that of all."""
+"""Instead of a title or kind that differs."""
 
 
 def joined(prepared: Sequence[path.PreparedStart]) -> list[path.PreparedStart]:
-    """The same, of which no request says that it was sent to somebody who hears it of several together."""
+    """The same without notices of sending to requesters of several."""
     times = Counter(_hears(one) for one in prepared)
     return [_silent(one) if isinstance(one, PreparedRequest) and times[_hears(one)] > 1 else one for one in prepared]
 
 
 def _hears(one: path.PreparedStart) -> str | None:
-    """Who is told, without a sound, that it was sent; nobody who is asked themselves."""
+    """Who is silently notified of the sending; None if they are asked themselves."""
     if not isinstance(one, PreparedRequest) or not one.request.policy.tell_requester.started:
         return None
     brief = one.request.brief
@@ -48,7 +48,7 @@ def _silent(one: PreparedRequest) -> PreparedRequest:
 
 
 async def tell(client: Client, sent: Iterable[PreparedRequest]) -> None:
-    """Tell everybody once of those that were started now, of which none says so itself; a worker does it."""
+    """Notify each requester once of those started now; a worker does it."""
     by: defaultdict[str, list[PreparedRequest]] = defaultdict(list)
     for one in sent:
         by[one.request.brief.requester].append(one)
@@ -87,7 +87,7 @@ def _delivery(requester: str, sent: Sequence[PreparedRequest]) -> Delivery:
 
 
 class NoticesOf(Model):
-    """How many notices somebody gets: when all are sent, and later at least, if everybody acts at once."""
+    """How many notices a person gets: on sending, and later at least, if everybody acts at once."""
 
     person: str
     at_once: int = 0
@@ -95,7 +95,7 @@ class NoticesOf(Model):
 
 
 def notices(prepared: Sequence[PreparedRequest]) -> list[NoticesOf]:
-    """How many each person gets of a start, most first; reminders, which depend on what people do, not counted."""
+    """By person, most first, without reminders, which depend on what people do."""
     at_once, later = Counter[str](), Counter[str]()
     for one in prepared:
         first, others = _turns(one)
@@ -109,7 +109,7 @@ def notices(prepared: Sequence[PreparedRequest]) -> list[NoticesOf]:
 
 
 def _turns(one: PreparedRequest) -> tuple[list[str], list[str]]:
-    """Whose turn is first, and whose is later; somebody in full is known beside their request alone."""
+    """Whose turn is first, and whose is later; people described in full count per request."""
     brief = one.request.brief
     asked = [person for person in brief.people if person.role is not Role.COPY]
     first = min((person.order for person in asked), default=0)

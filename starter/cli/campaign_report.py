@@ -1,4 +1,4 @@
-"""`campaign report` and `campaign sample`: everybody of a campaign, and some of them that an auditor draws."""
+"""`campaign report` and `campaign sample`."""
 
 import asyncio
 from collections.abc import Callable

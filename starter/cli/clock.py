@@ -1,4 +1,4 @@
-"""`countersign fast-forward`: the clock of one request, task or onboarding on a dev server."""
+"""`countersign fast-forward`: moves workflow clocks on a dev server."""
 
 from typing import Annotated
 
@@ -48,6 +48,5 @@ async def fast_forward(
 
 
 def _told(forwarded: Forwarded) -> Sentence:
-    """Where the clock stands."""
     reached = "" if forwarded.reached else "; it ended on the way"
     return Sentence(f"{forwarded.id}: its clock is at {stamp(forwarded.now)}{reached}")

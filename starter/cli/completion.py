@@ -1,4 +1,4 @@
-"""`countersign completion`: what a shell needs to complete the words of the command."""
+"""`countersign completion`: shell completion scripts."""
 
 import sys
 from typing import Literal, TypeAlias
@@ -21,7 +21,7 @@ class Completion(Model):
 
 
 def script_of(shell: Shell) -> str:
-    """What the shell is to read; it names every word and option."""
+    """The shell's script, with every command and option."""
     named = words.LazyApp(name="countersign")
     words.register(named)
     return named.generate_completion(shell=shell)

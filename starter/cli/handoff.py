@@ -1,4 +1,4 @@
-"""`countersign handoff …`: the targets of all hand-offs, and trying again by the many."""
+"""`countersign handoff …`: targets of all hand-offs, and retries in bulk."""
 
 import asyncio
 import re
@@ -31,7 +31,7 @@ from workflows.model.base import Model
 
 
 class Hurried(Model):
-    """The answer of `handoff retry --now`: how many runs were told to try at once."""
+    """The answer of `handoff retry --now`: how many runs were signalled."""
 
     told: int
 
@@ -167,7 +167,7 @@ async def listen(
         note(f"forwarding to {forward_to}; Ctrl-C ends it")
         async for call in calls:
             print_answer(call, _call(call), as_json=json)
-            sys.stdout.flush()  # Whoever reads a pipe sees each when it was answered.
+            sys.stdout.flush()  # Each line is flushed, for readers of a pipe.
 
 
 def _call(call: listening.Call) -> Text:
@@ -180,7 +180,7 @@ def _call(call: listening.Call) -> Text:
 
 
 def _of_catalogue(settings: Settings) -> Addresses:
-    """The catalogue's targets, each with its addresses; a faulty one has none, for that is not what was asked."""
+    """The catalogue's targets with their addresses; none if it is faulty, which is not the question here."""
     try:
         catalogue = Catalogue.read(settings.policies)
     except FileFaults:
@@ -198,7 +198,7 @@ def _table(rows: Sequence[TargetLine]) -> Rows | Text:
     table = Rows("target", "is", "waiting", "failing", "dead", "since", "next", "why", whole=("target",))
     for row in rows:
         counts = (str(count or "") for count in (row.waiting, row.failing, row.dead))
-        # It counts as working until three attempts were in vain.
+        # It counts as working until three attempts have failed.
         untold = row.state is TargetState.WORKING and row.waiting and row.why
         state = Text("not told yet", "yellow") if untold else state_of(row.state)
         table.add(row.target, state, *counts, Instant(row.since), Instant(row.next), row.why or "")
@@ -220,6 +220,6 @@ def _came(came: ReplayedDead) -> Group:
 
 @contextmanager
 def _bar(doing: str, *, quiet: bool) -> Iterator[Callable[[int], None]]:
-    """A line that counts."""
+    """A counter line."""
     with progress(doing, quiet=quiet) as bar:
         yield lambda count: bar(description=f"{doing}: {count:,}")

@@ -1,4 +1,4 @@
-"""Whom a command names: whether they are in the people file, and who stands at a position, before anything is sent."""
+"""Checks the people that a command names before anything is sent."""
 
 from activities.people.directory import DirectoryFailure, UnknownPerson
 from activities.people.ids import position_of, stands_in_full
@@ -12,9 +12,8 @@ from workflows.kinds import WorkflowName
 
 
 async def refuse_stranger(settings: Settings, store: Store, id: str) -> None:
-    """Refuse somebody who is to be asked and is not there: a name in a timeline stays in it for ever.
-
-    Where the people file is not at hand, or cannot be read, the worker finds that out.
+    """Refuse an unknown person, whose name would stay in a timeline. Without a readable people file the worker finds
+    out.
     """
     if settings.people is None or stands_in_full(id):
         return
@@ -27,7 +26,7 @@ async def refuse_stranger(settings: Settings, store: Store, id: str) -> None:
 
 
 async def at_position(context: Context, what: WorkflowName, word: str) -> str:
-    """The id of whoever stands at the position of a file that `signer-2` names; any other word as it is."""
+    """The id at the position of `signer-2`; other words unchanged."""
     position = position_of(word)
     if position is None:
         return word

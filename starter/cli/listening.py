@@ -1,7 +1,5 @@
-"""Hand-off calls made on the laptop stack, forwarded to somebody's own receiver, which answers them.
-
-The sandbox takes them, as it takes the calls to every target of the example files, and gives them to the receiver for
-as long as it is told every second that somebody wants them.
+"""Forwards hand-off calls of the laptop stack to a developer's receiver: the sandbox takes them, and forwards them
+while the lease is renewed each second.
 """
 
 import asyncio
@@ -18,12 +16,12 @@ from starter.errors import Refusal
 from workflows.model.base import Model
 
 EVERY: Final = 1.0
-"""Seconds between two looks at what was called."""
+"""Seconds between two reads of the ledger."""
 _DOWNSTREAM: Final = "downstream"
 
 
 class Call(Model):
-    """One hand-off call, and how the receiver answered; `error` where it gave no answer."""
+    """A hand-off call with the receiver's answer, or `error`."""
 
     at: str
     target: str
@@ -36,7 +34,7 @@ class Call(Model):
 
     @classmethod
     def of(cls, entry: Mapping[str, Any]) -> "Call":
-        """As the ledger of the sandbox has it."""
+        """From a ledger entry."""
         body, headers, became = entry["body"], entry["headers"], entry.get("forwarded") or {}
         return cls(
             at=entry["at"],
@@ -51,12 +49,12 @@ class Call(Model):
 
     @property
     def taken(self) -> bool:
-        """Whether the receiver took it."""
+        """Whether the receiver accepted it."""
         return self.status is not None and 200 <= self.status < 300
 
 
 def stack_of(settings: Settings) -> DevStack:
-    """The laptop stack that is meant; `Refusal` where none is."""
+    """The selected laptop stack; raises `Refusal`."""
     if settings.around.dev is None:
         why = settings.around.passed_over or "start `countersign dev`, or name its folder: `countersign --dev FOLDER …`"
         raise Refusal(f"hand-off calls are forwarded on the laptop stack only: {why}")
@@ -64,14 +62,14 @@ def stack_of(settings: Settings) -> DevStack:
 
 
 def secrets_of(stack: DevStack) -> Mapping[str, str]:
-    """The secret of each target whose calls this stack signs."""
+    """The secret of each target that this stack signs."""
     listed = stack.env.get("COUNTERSIGN_HANDOFF_SECRETS", "")
     return dict(one.split("=", 1) for one in listed.split(",") if "=" in one)
 
 
 @asynccontextmanager
 async def forwarding(stack: DevStack, to: str, stop: asyncio.Event) -> AsyncIterator[AsyncIterator[Call]]:
-    """Calls are forwarded from now on: each once it was answered, until `stop` is set."""
+    """Forward calls until `stop` is set, yielding each once answered."""
     async with make_client() as client:
         sandbox = _Sandbox(client, stack.sandbox)
         after = await sandbox.want(to)
@@ -99,14 +97,14 @@ async def _rest(stop: asyncio.Event) -> None:
 
 
 class _Sandbox:
-    """What is asked of the sandbox; `Refusal` where it is not there, or does not take the address."""
+    """The sandbox's control API; raises `Refusal`."""
 
     def __init__(self, client: httpx.AsyncClient, base: str) -> None:
         self._client = client
         self._base = f"{base}/_sandbox"
 
     async def want(self, to: str) -> int:
-        """Have calls forwarded there; the number of the last entry of the ledger."""
+        """Renew the lease; the ledger's last number."""
         answer = await self._ask("POST", "/forward", {"to": to})
         if answer.status_code >= 400:
             raise Refusal(f"{to} is no address that calls could be forwarded to, such as http://127.0.0.1:3000/hooks")
@@ -114,12 +112,11 @@ class _Sandbox:
         return after
 
     async def ledger(self, after: int) -> list[dict[str, Any]]:
-        """What happened since."""
         found: list[dict[str, Any]] = (await self._ask("GET", f"/ledger?after={after}")).json()
         return found
 
     async def end(self) -> None:
-        """Have no more calls forwarded; a sandbox that is gone forwards none."""
+        """End the lease."""
         try:
             await self._client.request("DELETE", f"{self._base}/forward")
         except httpx.HTTPError:

@@ -1,4 +1,4 @@
-"""`list` of requests, tasks and onboardings: which there are, and what each waits for."""
+"""`list` of requests, tasks and onboardings."""
 
 import asyncio
 from collections.abc import Iterator
@@ -106,7 +106,7 @@ class Listing:
 
 
 async def _unknown(settings: Settings, context: Context, wanted: Wanted) -> list[str]:
-    """Which of the names that narrow the list is not known here, so that it may be mistyped."""
+    """Filter names that are unknown here, and perhaps mistyped."""
     from activities.files.reading import FileFaults  # noqa: PLC0415  a list that has something to show waits for no file
     from activities.people.directory import DirectoryFailure, UnknownPerson  # noqa: PLC0415
     from activities.policies.catalogue import Catalogue, UnknownKind  # noqa: PLC0415
@@ -129,7 +129,7 @@ async def _unknown(settings: Settings, context: Context, wanted: Wanted) -> list
 
 
 def _asides(found: pages.LinesPage, worker: SetUpPart, limit: int | None) -> Iterator[str]:
-    """What there is to know beside the rows."""
+    """Remarks beside the rows."""
     if left := found.total - len(found.lines) if limit else 0:
         yield f"{left:,} more; --limit shows others"
     if not found.in_order:

@@ -46,7 +46,7 @@ signers:                       # one after the other; those with the same "order
 
 
 def written(kind: str, resolved: Resolved, *, name: str, requester: str, signers: tuple[str, ...]) -> str:
-    """The text of the file; `name` is what it will be called."""
+    """The file's text; `name` is the file's name."""
     policy = resolved.policy.model_dump(mode="json", by_alias=True, exclude={"handoff", "urgent"}, exclude_none=True)
     return _FILE.format(
         kind=kind,
@@ -61,7 +61,7 @@ def written(kind: str, resolved: Resolved, *, name: str, requester: str, signers
 
 
 def _flow(value: object) -> str:
-    """A value of a policy on one line of YAML."""
+    """A policy value on one line of YAML."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key}: {_flow(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list | tuple):
@@ -166,7 +166,7 @@ _EXAMPLES: Final = (
 
 
 class Column(Model):
-    """A column of the table, and what stands in it."""
+    """A column of the table and its content."""
 
     column: str
     says: str

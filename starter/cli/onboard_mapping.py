@@ -1,4 +1,4 @@
-"""`countersign onboard map`: what onboarding a source's JSON would begin."""
+"""`countersign onboard map`: the onboarding that a source's JSON would start."""
 
 import asyncio
 import sys
@@ -26,7 +26,7 @@ _WIDTH: Final = 10_000
 
 
 class Mapped(Model):
-    """The answer of `onboard map`; without an id the event is one that the mapping lets pass by."""
+    """The answer of `onboard map`; no id if the mapping skips the event."""
 
     id: str | None = None
     file: Mapping[str, Any] | None = None
@@ -80,7 +80,7 @@ async def _faults(settings: Settings, taken: MappedOnboarding) -> tuple[str, ...
 
 
 def _write(plain: object) -> None:
-    """A file that could be started: lines are not broken where the terminal ends."""
+    """A valid file: lines are not broken at the terminal's width."""
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style, yaml.width = False, _WIDTH
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]

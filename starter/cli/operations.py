@@ -1,4 +1,4 @@
-"""What an operator does to a living request or task; every word goes the same way (wishes.py)."""
+"""Commands for an open request or task (starter/queries/commands.py)."""
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
@@ -40,9 +40,8 @@ _WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "sat
 
 
 def due_of(typed: str, now: datetime, zone: tzinfo | None = None) -> datetime | date:
-    """`2026-12-11`, an instant with its offset, `+7d`, `+4h`, `tomorrow`, `friday 17:00`; `ValueError` for others.
-
-    A day alone is its end of work, wherever the signers are. `zone` is by default the one of this machine.
+    """`2026-12-11`, an instant with its offset, `+7d`, `+4h`, `tomorrow`, `friday 17:00`; raises `ValueError`. A day
+    alone is its end of work, wherever the signers are. `zone` is by default this machine's.
     """
     words = " ".join(typed.casefold().split())
     if found := _FROM_NOW.fullmatch(words):
@@ -68,7 +67,7 @@ def _day(word: str, today: date) -> date | None:
     if word in ("today", "tomorrow"):
         return today + timedelta(days=word == "tomorrow")
     meant = [number for number, name in enumerate(_WEEKDAYS) if word in (name, name[:3])]
-    # The day of the week that it is today means the next one.
+    # Today's weekday means the next one.
     return today + timedelta(days=(meant[0] - today.weekday() - 1) % 7 + 1) if meant else None
 
 
@@ -82,7 +81,7 @@ def _wait(_: type, tokens: Sequence[Token]) -> timedelta:
 @Parameter(name="*")
 @dataclass(frozen=True)
 class CommonOptions:
-    """Who changes it, under what name, and how the answer is told: the options that all these commands share."""
+    """Options of all commands that change something."""
 
     as_: Annotated[str | None, Parameter("--as", help="Who wants it; default: COUNTERSIGN_ACTOR, else user@host.")] = (
         None
@@ -101,19 +100,18 @@ class CommonOptions:
 
 PLAIN: Final = CommonOptions()
 _PERSONS: Final = ("actor", "signer", "person", "to")
-"""The fields of wishes that name somebody."""
+"""Fields of commands that name a person."""
 Person = Annotated[str, Parameter(("--signer", "--person"))]
-"""Somebody who is asked."""
 
 
 def is_due(_: object, typed: str) -> None:
-    """Refuse what is no due date."""
+    """Validates a due date."""
     due_of(typed, datetime.now(UTC))
 
 
 @dataclass(frozen=True)
 class OperationWords:
-    """The words that change what lives, of one kind."""
+    """Commands that change an open one of one kind."""
 
     kind: Kind
 
@@ -230,9 +228,8 @@ class OperationWords:
         manner: CommonOptions,
         first: Callable[[Context], Awaitable[None]] | None = None,
     ) -> None:
-        """Have it carried out, and tell what came of it; `wish_of` makes the wish of who wants it.
-
-        `first` may refuse what only a look at it can tell.
+        """Carry out the command made by `wish_of` for its actor, and print the result. `first` may refuse what needs a
+        look at it.
         """
         settings = ready()
         wish = wish_of(manner.as_ or settings.acting)
@@ -244,7 +241,7 @@ class OperationWords:
         printing.print_answer(receipt, _told(receipt), as_json=manner.json)
 
     async def _with_ids(self, context: Context, id: str, wish: AnyCommand) -> AnyCommand:
-        """The wish with the id of a person in the place of a word for a position, such as `signer-2`."""
+        """The command with ids in place of positions such as `signer-2`."""
         words = {name: str(word) for name in _PERSONS if str(word := getattr(wish, name, "")).startswith("signer-")}
         if not words:
             return wish
@@ -255,7 +252,7 @@ class OperationWords:
 
 
 def _told(receipt: Receipt) -> Group:
-    """What came of it, then where the request stands: not before it is done, for until then that changes."""
+    """The result, then the request's status once it is done, since it changes until then."""
     if receipt.state is OperationState.OPEN:
         return Group(Sentence(f"asked for, still to be done: {receipt.detail}", "yellow"))
     done = [Sentence(f"✓ {receipt.detail}", "green")] if receipt.detail else []

@@ -1,4 +1,4 @@
-"""`countersign people …`: what is done to people of the directory, not to a request."""
+"""`countersign people …`: commands about people of the directory."""
 
 import asyncio
 from collections.abc import Iterable, Iterator
@@ -31,31 +31,30 @@ from workflows.model.base import Model
 from workflows.model.views import RequestShow
 
 WAITING_AT_MOST: Final = 10
-"""Requests that are named, and asked for what they told the person."""
+"""Requests listed, and queried for the person's notices."""
 NOTICES_AT_MOST: Final = 10
 _ANSWERS_WITHIN: Final = timedelta(seconds=5)
 
 
 class DeviceLine(Model):
-    """A device; `device` is the hash that stands in the ledger, too."""
+    """`device` is the hash used in the ledger."""
 
     device: str
     kind: str
-    """`token` or `fid`: what the push service calls its address."""
+    """`token` or `fid`: the kind of its address."""
     platform: str
     registered_at: AwareDatetime | None
     seen_at: AwareDatetime | None
     reachable: bool
-    """The push service still knows it, as far as was heard."""
+    """Not known to be invalid."""
     unseen: bool
-    """Its app was not seen for so long that nobody can rely on it: it is sent to, and mail goes out besides."""
+    """Its app was not seen for long: mail is sent as well."""
     gone: str | None
-    """Why it is given up."""
+    """Why it is invalid."""
     gone_at: AwareDatetime | None
 
     @classmethod
     def of(cls, known: KnownDevice, now: datetime) -> "DeviceLine":
-        """The line of a device."""
         one = known.device
         return cls(
             device=device_hash(one.value),
@@ -71,14 +70,14 @@ class DeviceLine(Model):
 
 
 class AbsenceLine(Model):
-    """A time in which they cannot act: its first instant, and the first one after it."""
+    """An absence: its first instant, and the first one after it."""
 
     begins: AwareDatetime
     ends: AwareDatetime
 
 
 class NotificationLine(Model):
-    """Something that they were told."""
+    """A notice to the person."""
 
     at: AwareDatetime
     request: str
@@ -100,17 +99,17 @@ class PersonShow(Model):
     delegate: str | None
     groups: tuple[str, ...]
     absences: tuple[AbsenceLine, ...]
-    """Those that are not over."""
+    """Present and future ones."""
     devices: tuple[DeviceLine, ...]
     waiting: tuple[RequestLine, ...]
-    """What waits for them, the most urgent first."""
+    """Most urgent first."""
     waiting_in_all: int
     notices: tuple[NotificationLine, ...]
-    """The last ones of the requests that wait for them, the newest first."""
+    """The last ones of the waiting requests, newest first."""
 
 
 async def person_show(context: Context, directory: Directory, id: str, *, now: datetime | None = None) -> PersonShow:
-    """All of it; `UnknownPerson` for nobody of the directory. Notices need a worker, the rest does not."""
+    """Raises `UnknownPerson`. Notices need a worker, the rest does not."""
     now = now or datetime.now(UTC)
     person = await directory.person(id)
     found = await lists.page(context, Wanted(person=id), size=WAITING_AT_MOST, now=now)
@@ -188,7 +187,7 @@ def _told(found: PersonShow) -> Iterator[RenderableType]:
 
 
 def device_rows(devices: Iterable[DeviceLine]) -> Rows:
-    """A line for each device, with why nothing is sent to it."""
+    """A row for each device, with why nothing is sent to it."""
     rows = Rows("device", "kind", "platform", "registered", "seen", "", whole=("device",))
     for one in devices:
         dates = [Instant(at) if at else "" for at in (one.registered_at, one.seen_at)]

@@ -1,4 +1,4 @@
-"""`plan`: the calendar of whatever is to be started, before it is; or what would change of a living request."""
+"""`plan`: the calendar before a start, or changes to an open request."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
@@ -35,7 +35,7 @@ from workflows.model.campaign import last_day_before
 from workflows.model.schedule import why_words
 
 ROWS_SHOWN_AT_MOST: Final = 20
-"""Of each list of a campaign's people; `--json` has them all."""
+"""Of each list of people; `--json` has all."""
 _MARKS: Final = {
     ChangeKindOfAction.ADDED: ("+", "green"),
     ChangeKindOfAction.REMOVED: ("-", "red"),
@@ -44,22 +44,21 @@ _MARKS: Final = {
 
 
 def of_plan(plan: RequestPlan, zone: tzinfo | None = None) -> Group:
-    """Every branch with its picture, then the policy; all on one clock, by default that of whoever reads."""
+    """Every branch with its picture, then the policy; on one clock, by default the reader's."""
     return Group(*_plan(plan, zone))
 
 
 def of_onboarding(plan: OnboardingPlan, zone: tzinfo | None = None) -> Group:
-    """Stage after stage, with everything that would happen in it in the order of time."""
+    """By stage, in the order of time."""
     return Group(*_onboarding(plan, zone))
 
 
 def of_campaign(plan: CampaignPlan, zone: tzinfo | None = None) -> Group:
-    """Who is asked and who is not, the calendar of most of them, and what it takes at Core Signature."""
+    """Who is asked and who is not, the typical calendar, and the calls to Core Signature."""
     return Group(*_campaign(plan, zone))
 
 
 def of_difference(found: Difference) -> Group:
-    """What would change, or that nothing would."""
     return Group(*_difference(found))
 
 
@@ -132,7 +131,7 @@ def _campaign(plan: CampaignPlan, zone: tzinfo | None) -> Iterator[RenderableTyp
 
 
 def _said(what: str, people: Sequence[NotedRow]) -> Iterator[RenderableType]:
-    """The first of those about whom there is something to say."""
+    """The first rows with a remark."""
     if not people:
         return
     yield Text(f"\n{len(people):,} {what}", "bold red")
@@ -145,7 +144,7 @@ def _said(what: str, people: Sequence[NotedRow]) -> Iterator[RenderableType]:
 
 
 def _calendar(branch: Branch, zone: tzinfo | None) -> Rows:
-    """A line a step."""
+    """A row per line."""
     table = Rows("when", "what", "to", "why", whole=("what", "to"))
     for line in branch.lines:
         style = "dim strike" if line.suppressed else ""
@@ -194,7 +193,7 @@ def _value(value: Any) -> str:
 
 
 def _as_typed(parse: Callable[[str], object]) -> Callable[[Any, Any], None]:
-    """A validator that refuses what cannot be parsed, in the words of the parser."""
+    """A validator with the parser's message."""
 
     def check(_: object, typed: str | None) -> None:
         if typed is not None:
@@ -204,7 +203,7 @@ def _as_typed(parse: Callable[[str], object]) -> Callable[[Any, Any], None]:
 
 
 def _signing(_: object, tokens: Sequence[Token]) -> tuple[str, ...]:
-    """A converter, because a validator would show all that was typed as a tuple of Python."""
+    """A converter, since a validator would show the arguments as a Python tuple."""
     typed = tuple(token.value for token in tokens)
     calendar.signing(typed)
     return typed

@@ -1,7 +1,4 @@
-"""The two ways a command answers: JSON for programs, tables for people. Both go to standard output.
-
-What whoever waits sees meanwhile goes to standard error.
-"""
+"""Output of commands: JSON for programs, tables for people, on standard output; progress on standard error."""
 
 import asyncio
 import json
@@ -18,12 +15,12 @@ from rich.text import Text
 from starter.terminal.terminal import Terminal
 
 _PATIENCE: Final = 1.0
-"""Seconds after which somebody at a terminal sees that something is still going on."""
+"""Seconds before progress is shown."""
 
 
 @asynccontextmanager
 async def patience(says: str, *, quiet: bool = False) -> AsyncIterator[None]:
-    """Something that moves when the block takes longer than a second, for whoever waits at a terminal."""
+    """A spinner on a terminal when the block takes longer than a second."""
     console = Terminal(stderr=True)
     if quiet or not console.is_terminal:
         yield
@@ -39,7 +36,7 @@ async def patience(says: str, *, quiet: bool = False) -> AsyncIterator[None]:
 
 @contextmanager
 def progress(doing: str, *, quiet: bool, total: int | None = None) -> Iterator[Callable[..., None]]:
-    """A bar for whoever waits at a terminal; it is moved by what rich's `Progress.update` takes."""
+    """A progress bar on a terminal; yields rich's `Progress.update`."""
     from rich.progress import Progress  # noqa: PLC0415  hardly any word counts
 
     shown = not quiet and sys.stderr.isatty()
@@ -48,19 +45,18 @@ def progress(doing: str, *, quiet: bool, total: int | None = None) -> Iterator[C
 
 
 def note(says: str) -> None:
-    """Tell whoever is at the terminal something beside the answer, which programs read; it goes to standard error."""
+    """A remark beside the answer, on standard error."""
     Terminal(file=sys.stderr, highlight=False, markup=False, emoji=False).print(Text(says), soft_wrap=True)
 
 
 def print_answer(value: object, view: RenderableType, *, as_json: bool, link: str | None = None) -> None:
-    """Print the answer (models or dataclasses, or a list of them) as it was asked for; instants are RFC 3339 in UTC.
-
-    `link` follows on a line of its own, whole however narrow the terminal is, so that it can be clicked and copied.
+    """Print models, dataclasses or a list of them; instants are RFC 3339 in UTC. `link` follows on an unbroken line of
+    its own, to be clicked and copied.
     """
     if as_json:
         sys.stdout.write(json.dumps(to_jsonable_python(value, by_alias=True), ensure_ascii=False) + "\n")
         return
-    # Reasons and questions are other people's words: a bracket in them is a bracket, a colon a colon.
+    # Texts of other people are not markup.
     console = Terminal(highlight=False, markup=False, emoji=False)
     console.show(view)
     if link:

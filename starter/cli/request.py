@@ -1,4 +1,4 @@
-"""`countersign request …`: what an operator does to a request."""
+"""`countersign request …`: commands for requests."""
 
 from starter.cli.operations import OperationWords
 from workflows.kinds import Kind

@@ -1,4 +1,4 @@
-"""`countersign init` and `doctor`: make what is missing, and say what is set up and what is not."""
+"""`countersign init`, `doctor` and `reconcile`."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -43,7 +43,7 @@ async def init(*, json: AsJson = False) -> Exit:
     needed += await ensure_subscriptions(settings)
     results = [*needed, endpoint]
     print_answer(results, examination.of_set_up(results), as_json=json)
-    # Nobody but workflows of other teams needs the endpoint.
+    # Only workflows of other teams need the endpoint.
     return Exit.DONE if all(result.made.usable for result in needed) else Exit.REFUSED
 
 
@@ -82,7 +82,7 @@ async def reconcile(*, json: AsJson = False) -> None:
             first = list[datetime]()
 
             def seen(swept: ReconciliationResult) -> None:
-                # How far back it goes is known as a time: from the newest event to where the last sweep came.
+                # Its extent is known as a time: from the newest event to where the last reconciliation ended.
                 if swept.reached and swept.until:
                     first.append(swept.reached)
                     bar(
@@ -117,7 +117,7 @@ def _told(swept: ReconciliationResult) -> Group:
 
 
 def _of_documents(swept: ReconciliationResult) -> Iterator[Text | Rows]:
-    """What became of documents that were sent by hand."""
+    """Results of documents sent by hand."""
     if swept.adopted:
         yield Text(f"{swept.adoptions:,} documents that were sent by hand are followed up: {', '.join(swept.adopted)}")
     if swept.not_adopted:

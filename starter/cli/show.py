@@ -1,4 +1,4 @@
-"""`show` of a request, a task or an onboarding: all that is known of one."""
+"""`show` of a request, task, onboarding or campaign."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -97,15 +97,14 @@ class _Person(Model):
 
 
 class _People(Model):
-    """As much of `activities.people.person.SignersFile` as a name takes, without what reads files."""
+    """The part of `activities.people.person.SignersFile` with names, without importing the file readers."""
 
     signers: Mapping[str, _Person]
 
 
 async def names_in_full(store: Store, what: WorkflowName) -> showing.Names:
-    """The names of those who stand in full in its file, by the ids that they have everywhere else (`p-<12 hex>`).
-
-    Empty when all are of the directory, they were erased, or the store does not answer.
+    """Names of people described in full in its file, by id (`p-<12 hex>`). Empty if there are none, they were erased,
+    or the store does not answer.
     """
     try:
         content = await store.read_signers(StoragePrefix.of(what.workflow_id))

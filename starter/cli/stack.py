@@ -1,4 +1,4 @@
-"""The words that go on as another module of ours: worker, dev, demo."""
+"""Commands that become another module of ours: worker, dev, demo."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""`start` of requests and onboardings: one, several, or one for each row of a table; `task start`: one task."""
+"""`start` of requests, onboardings and campaigns from files or a table; `task start`."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ Prepared = TypeVar("Prepared", bound=path.PreparedStart)
 
 @dataclass(frozen=True)
 class StartWords(Generic[Prepared]):
-    """The word `start` of one kind: how its files are checked, and what a dry run tells of them."""
+    """The command `start` of one kind: its file checks and dry run."""
 
     preparing: Callable[[Settings], Prepare[Prepared]]
     told: Callable[[Prepared], Model]
@@ -86,7 +86,7 @@ class StartWords(Generic[Prepared]):
 
 
 def _refuse_late(prepared: Sequence[path.PreparedStart]) -> None:
-    """Raise `FileFaults` for what could only be recognised any more."""
+    """Raise `FileFaults` for those that can only be recognised."""
     if too_late := [fault for one in prepared if one.overdue for fault in one.overdue.faults]:
         raise FileFaults(too_late)
 
@@ -115,7 +115,7 @@ async def task(file: RequestFile, /, *, again: bool = False, json: AsJson = Fals
 
 
 class _Rows(NamedTuple):
-    """A table, and where is written what became of each of its rows."""
+    """A table, and the file of its results."""
 
     table: Table
     result: Path
@@ -138,7 +138,7 @@ async def _start_one(settings: Settings, prepared: path.PreparedStart, *, again:
 
 
 async def _ended(context: Context, prepared: path.PreparedStart) -> str | None:
-    """How the one that was there before has ended; None when it lives."""
+    """How an earlier one has ended; None while open."""
     subject = prepared.given.subject
     shown = await lookup.look_at(context.client, context.store, WorkflowName(subject.type, subject.id))
     return shown.says if shown.status.ended else None

@@ -1,4 +1,4 @@
-"""Many requests or onboardings at once: all are checked before the first is started, and a second start is harmless."""
+"""Checks and starts many files at once: all are checked before the first is started; repeated starts are harmless."""
 
 import asyncio
 import json
@@ -47,7 +47,7 @@ Checked = TypeVar("Checked")
 
 
 class StartAnswer(Model):
-    """The answer of `start`; `created` is False when it was there before."""
+    """The answer of `start`; `created` is False if it existed."""
 
     id: str
     workflow_id: str
@@ -57,22 +57,21 @@ class StartAnswer(Model):
 
 
 async def read(settings: Settings, file: str, *, now: datetime | None = None) -> PreparedRequest:
-    """Check a request file in full (`-`: standard input) as of now, or of another instant; no server is needed.
-
-    Raises `FileFaults` with everything that is wrong with the file, or with the catalogue, or with the people file.
+    """Check a request file in full (`-`: standard input), by default as of now; needs no server. Raises `FileFaults`,
+    also for catalogue and people file.
     """
     return await _prepared(settings, await asyncio.to_thread(FileText.read, file), now)
 
 
 async def read_task(settings: Settings, file: str) -> task_intake.PreparedTask:
-    """Check a task file in full as `read` does a request file."""
+    """As `read`, for a task file."""
     return await _against_our_files(
         settings, partial(task_intake.prepare_task, await asyncio.to_thread(FileText.read, file)), None
     )
 
 
 async def read_onboarding(settings: Settings, file: str) -> PreparedOnboarding:
-    """Check an onboarding file in full, with all its parts, as `read` does a request file."""
+    """As `read`, for an onboarding file with all its parts."""
     written = await asyncio.to_thread(FileText.read, file)
     documents = LocalDocuments(settings.signature.max_upload_mb, below=Path.cwd())
     folder = settings.policies.parent
@@ -82,9 +81,8 @@ async def read_onboarding(settings: Settings, file: str) -> PreparedOnboarding:
 
 
 async def checked(settings: Settings, content: Mapping[str, object], *, folder: Path) -> PreparedRequest:
-    """Check a request that a program has made, with the keys of a request file; its document is looked for in `folder`.
-
-    Raises `FileFaults` as `read` does; the request has no lines, so each fault has only its field.
+    """Check a request made by a program, with the keys of a request file; its document is in `folder`. Raises
+    `FileFaults` without lines.
     """
     return await _prepared(settings, FileText("request", folder, json.dumps(content, ensure_ascii=False)), None)
 
@@ -97,10 +95,7 @@ async def _prepared(settings: Settings, written: FileText, now: datetime | None)
 async def _against_our_files(
     settings: Settings, check: Callable[..., Awaitable[Checked]], now: datetime | None
 ) -> Checked:
-    """Have `check` look at something with our catalogue and our people, as of now or of another instant.
-
-    Raises `FileFaults` when the catalogue or the people file is faulty, and what `check` raises.
-    """
+    """Run `check` with our catalogue and people. Raises `FileFaults`, also for these files, and what `check` raises."""
     try:
         return await check(
             catalogue=await asyncio.to_thread(clients.catalogue, settings),
@@ -112,14 +107,9 @@ async def _against_our_files(
 
 
 async def start(context: Context, prepared: launch.PreparedStart, *, again: bool = False) -> StartAnswer:
-    """Start it, or recognise the one that the same content started before; `IdTaken` for another one's id.
-
-    This is what the command does, for programs as well: `starter/examples/start_from_orders.py` is one. What it is
-    given comes from `read` or `checked`, the context from `starter.boot.context.opened`. May be repeated at any
-    time, and
-    side by side for different requests. Nobody is told anything yet when it returns: the worker goes on from there.
-
-    `BrokenOff` for one whose workflow was broken off, unless it was terminated and is to be taken up `again`.
+    """Start it, or recognise the one started from the same content; for programs as well
+    (`starter/examples/start_from_orders.py`). Idempotent, and safe in parallel for different requests. Nobody is
+    notified yet when it returns. Raises `IdTaken`, and `BrokenOff` unless it was terminated and `again` is set.
     """
     started = await launch.start(context.client, context.store, prepared, again=again)
     return StartAnswer(
@@ -140,7 +130,7 @@ class Template:
 
     @classmethod
     def of(cls, written: FileText, table: Table) -> Self:
-        """The template of a file; `FileFaults` when it is no file at all, or names a column that is not there."""
+        """`FileFaults` for an invalid file, or an unknown column."""
         file = written.parse()
         flaws = [Fault(file.name, flaw.line, written_path(flaw.path), flaw.says) for flaw in file.parsed.flaws]
         if flaws:
@@ -155,7 +145,7 @@ class Template:
         return cls(file, table)
 
     def files(self) -> Iterator[PlainFile]:
-        """The file of each row; what is wrong with one stands at the row's line."""
+        """The file of each row, with faults at the row's line."""
         for row in self.table.rows:
             mark: dict[FieldPath, FieldMark] = {(): FieldMark(row.line, 0)}
             flaws = tuple(
@@ -165,7 +155,7 @@ class Template:
             yield PlainFile(self.table.name, self.file.folder, Parsed(filled(self.file.plain, row.cells), mark, flaws))
 
     def common(self, faults: Iterable[FileFaults]) -> FileFaults:
-        """The faults of all rows; what is wrong with every row alike is wrong with the template, and told once."""
+        """All faults; one common to every row is reported once, at the template."""
         found = [fault for each in faults for fault in each.faults]
         counts: dict[tuple[str, str], int] = {}
         for fault in found:
@@ -178,15 +168,15 @@ class Template:
 
 
 AT_ONCE: Final = 32
-"""Those that are being started at the same time."""
+"""Concurrent starts."""
 FILES_AT_MOST: Final = 10_000
-"""Those of one start, however many files they come from."""
+"""Files of one start."""
 
 Ready_co = TypeVar("Ready_co", bound=launch.PreparedStart, covariant=True)
 
 
 class Prepare(Protocol[Ready_co]):
-    """Checks one file in full; `FileFaults` with all that is wrong with it."""
+    """Checks one file in full; raises `FileFaults`."""
 
     def __call__(
         self,
@@ -196,14 +186,12 @@ class Prepare(Protocol[Ready_co]):
         directory: Directory,
         now: datetime,
         documents: LocalDocuments,
-    ) -> Awaitable[Ready_co]:
-        """What may be started."""
-        ...
+    ) -> Awaitable[Ready_co]: ...
 
 
 @dataclass(frozen=True)
 class StartOutcome:
-    """What became of one of many; `started` is None when it was not, and `says` why."""
+    """The result of one of many; `started` is None on failure, with `says`."""
 
     prepared: launch.PreparedStart
     started: StartAnswer | None = None
@@ -211,36 +199,33 @@ class StartOutcome:
 
     @property
     def id(self) -> str:
-        """What it is known by."""
         return self.prepared.given.subject.id
 
     @property
     def kind(self) -> Kind:
-        """What it is."""
         return self.prepared.given.subject.type
 
     @property
     def created(self) -> bool:
-        """Whether it was started now, and was not there before."""
+        """Whether it was started now."""
         return self.started is not None and self.started.created
 
     @property
     def words(self) -> str:
-        """What became of it, in words."""
         if self.started is None:
             return self.says
         return "started" if self.started.created else "was there before"
 
     @property
     def answer(self) -> "ManyAnswer":
-        """The same for programs."""
+        """For programs."""
         if self.started is None:
             return ManyAnswer(id=self.id, workflow_id=self.kind.workflow_id(self.id), says=self.says)
         return ManyAnswer(**dict(self.started), says=self.words)
 
 
 class RequestDryRun(Model):
-    """The answer of `request start --dry-run` for one request: what would be started."""
+    """The answer of `request start --dry-run` for one request."""
 
     id: str
     kind: str
@@ -250,14 +235,13 @@ class RequestDryRun(Model):
 
     @classmethod
     def of(cls, prepared: PreparedRequest) -> "RequestDryRun":
-        """What is known of it before it is started."""
         brief = prepared.request.brief
         people = tuple(one.person for one in brief.people)
         return cls(id=brief.id, kind=brief.kind, document=brief.title, requester=brief.requester, signers=people)
 
 
 class ManyAnswer(Model):
-    """The answer of `start_many` for one of many; `run_id` is None for one that was not started."""
+    """The answer of `start_many` for one of many; `run_id` is None if not started."""
 
     id: str
     workflow_id: str
@@ -275,10 +259,8 @@ async def read_rows_files(
     now: datetime | None = None,
     directory: Directory | None = None,
 ) -> list[Ready_co]:
-    """Check everything that some files say, each of which may have several documents.
-
-    Whoever looks people up afterwards gives the `directory`: a large one is then read once. Raises `FileFaults` with
-    everything that is wrong with any of them.
+    """Check all documents of these files. A caller that looks people up later passes its `directory`, to read a large
+    one once. Raises `FileFaults`.
     """
     plain = [text.parse() for file in files for text in await asyncio.to_thread(_documents, file)]
     if len(plain) > FILES_AT_MOST:
@@ -292,10 +274,7 @@ async def read_rows_files(
 async def read_table(
     settings: Settings, prepare: Prepare[Ready_co], template: str, table: Table, *, now: datetime | None = None
 ) -> list[Ready_co]:
-    """Check what every row of a table makes of a template, in the order of the rows.
-
-    Raises `FileFaults` with everything that is wrong with the template or any row.
-    """
+    """Check the template's file for every row, in order. Raises `FileFaults`."""
     written = await asyncio.to_thread(FileText.read, template)
     filled = Template.of(written, table)
     prepared, faults = await _checked(settings, prepare, filled.files(), now)
@@ -311,10 +290,8 @@ async def start_many(
     again: bool = False,
     done: Callable[[int, StartOutcome], None],
 ) -> None:
-    """Start them, or recognise those that were started before; what becomes of each is told with its position.
-
-    One that is refused holds up no other. Who asked for several requests hears once that they were sent. When Temporal
-    is gone the rest is left: start them again.
+    """Start or recognise them; `done` gets each result with its position. A refused one holds up no other. Requesters
+    of several get one notice. If Temporal is gone the rest is left: start them again.
     """
     waiting = iter(range(len(prepared)))
     gone = asyncio.Event()
@@ -338,7 +315,7 @@ async def start_many(
 
 
 def write_results(path: Path, table: Table, outcomes: Sequence[StartOutcome]) -> None:
-    """Write what became of every row beside its own cells: id, link, what was done."""
+    """Write each row with its id, link and result."""
     own = (next((str(one.kind) for one in outcomes), Kind.REQUEST), "link", "result")
     rows = (
         (one.id, one.started.url or "" if one.started else "", one.words, *row.cells.values())
@@ -370,7 +347,7 @@ async def _checked(
     now: datetime | None,
     directory: Directory | None = None,
 ) -> tuple[list[Ready_co], list[FileFaults]]:
-    """What is right, and what is wrong with the others; two of one id that differ are wrong, too."""
+    """The valid ones, and the faults of the others; different ones with one id are faults too."""
     catalogue = await asyncio.to_thread(clients.catalogue, settings)
     directory = directory or clients.directory(settings, Store(settings.store_url))
     documents = LocalDocuments(settings.signature.max_upload_mb, below=Path.cwd())
@@ -396,7 +373,7 @@ async def _checked(
 
 
 class CampaignDryRun(Model):
-    """The answer of `campaign start --dry-run`; `rows` are those of a table or a list, `errors` of them are wrong."""
+    """The answer of `campaign start --dry-run`; `rows` are those of a table or list, `errors` of them are faulty."""
 
     id: str
     kind: str
@@ -410,7 +387,6 @@ class CampaignDryRun(Model):
 
     @classmethod
     def of(cls, prepared: PreparedCampaign) -> "CampaignDryRun":
-        """What is known of it before it is started."""
         campaign, rows = prepared.given.campaign, prepared.rows.rows
         return cls(
             id=campaign.id,
@@ -426,12 +402,11 @@ class CampaignDryRun(Model):
 
 
 def preparing_campaign(settings: Settings) -> Prepare[PreparedCampaign]:
-    """What checks a campaign file; whoever stands in full in its table gets an id from the link secret."""
+    """Ids of people described in full derive from the link secret."""
     return partial(prepare_campaign, secret=settings.link_secret)
 
 
 def campaign_dry_run(prepared: Sequence[PreparedCampaign]) -> Group:
-    """What would be started."""
     table = Rows("campaign", "document", "owner", "audience", "wrong rows", "opens", "due", whole=("campaign", "owner"))
     for one in map(CampaignDryRun.of, prepared):
         opens, errors = Instant(one.opens_at), f"{one.errors:,}" if one.errors else ""
@@ -452,7 +427,6 @@ class OnboardingDryRun(Model):
 
     @classmethod
     def of(cls, prepared: PreparedOnboarding) -> "OnboardingDryRun":
-        """What is known of it before it is started."""
         given, onboarding = prepared.given, prepared.given.onboarding
         return cls(
             id=onboarding.id,
@@ -465,12 +439,11 @@ class OnboardingDryRun(Model):
 
 
 def preparing_onboarding(settings: Settings) -> Prepare[PreparedOnboarding]:
-    """What checks an onboarding file; the templates that it may name lie beside the catalogue."""
+    """Its templates are beside the catalogue."""
     return partial(prepare_onboarding, templates=settings.policies.parent)
 
 
 def onboarding_dry_run(prepared: Sequence[PreparedOnboarding]) -> Group:
-    """What would be started."""
     table = Rows("onboarding", "customer", "owner", "stages", "parts", whole=("onboarding", "owner"))
     for one in map(OnboardingDryRun.of, prepared):
         table.add(one.id, one.customer, one.owner, ", ".join(one.stages), f"{one.parts}")

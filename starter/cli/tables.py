@@ -1,4 +1,4 @@
-"""What people read of everything but one request (showing.py): lists, starts, what is set up."""
+"""Terminal views of a status, lists, starts and set-up."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -43,28 +43,27 @@ if TYPE_CHECKING:
 SCREEN: Final = 25
 """Lines of an ordinary request."""
 _NEWEST: Final = 8
-"""Lines of what happened that people are shown unless they want them all."""
+"""Timeline entries shown by default."""
 _SIGNERS: Final = 6
 _WAITING: Final = 20
 _IDS: Final = ("signer", "asked", "person", "target", "who")
-"""Columns in which somebody or something is named by an id."""
+"""Columns with ids."""
 _GOOD: Final = ("signed", "approved", "done", "accepted")
 _BAD: Final = ("declined", "cancelled", "expired", "failed", "dead", "bounced")
 Line = TypeVar("Line", bound=SignerLine | AssigneeLine)
 Names: TypeAlias = Mapping[str, str]
-"""Of people by their ids."""
+"""Names of people by id."""
 
 
 def of_shown(shown: Shown, *, whole: bool = True, names: Names = MappingProxyType({})) -> Group:
-    """The answer in one sentence, then everything; without `whole` only the newest of what happened.
-
-    `names` are those of people whose ids say nothing, as they stand in full in a file.
+    """A summary, then everything; without `whole` only the newest entries. `names` are of people whose ids say
+    nothing.
     """
     return Group(*_shown(shown, whole, names))
 
 
 def state_of(state: str, words: str = "") -> Text:
-    """A state in its colour, in words where it is none that people say."""
+    """A state in its colour."""
     return Text(words or state, "green" if state in _GOOD else "red" if state in _BAD else "")
 
 
@@ -130,7 +129,7 @@ def _facts(shown: Shown, names: Names) -> Facts:
 
 
 def _parts(shown: OnboardingShow) -> Iterator[tuple[Cell, ...]]:
-    """A tree: each stage, and below it its parts with whoever has to act now."""
+    """A tree: each stage with its parts, and who has to act."""
     waiting = {one.part: one for one in reversed(shown.waiting_for)}
     for stage in shown.stages:
         ended = stage.state == "done"
@@ -145,7 +144,7 @@ def _parts(shown: OnboardingShow) -> Iterator[tuple[Cell, ...]]:
 
 
 def _who(waiting: WaitingFor, *, of_part: bool = False) -> str:
-    """Somebody by their id, and as the file calls them."""
+    """A person's id, and the file's word for them."""
     if not isinstance(waiting, WaitingPart):
         return waiting.person
     who = waiting.person if waiting.who == waiting.person else f"{waiting.person} ({waiting.who})"
@@ -161,14 +160,14 @@ def _state(part: PartLine) -> str:
 
 
 def _pressing(signers: tuple[Line, ...]) -> tuple[Line, ...]:
-    """Of a crowd those who have not acted yet come first."""
+    """In a crowd those who have not acted come first."""
     if len(signers) <= _SIGNERS:
         return signers
     return tuple(sorted(signers, key=lambda line: line.state in _GOOD)[:_SIGNERS])
 
 
 def _happened(shown: FollowUpShow) -> Iterator[tuple[Cell, ...]]:
-    """Everything that has an instant, as one list, oldest first; what the timeline has of a notice is said with it."""
+    """Timeline and notices as one list, oldest first; both of one notice are joined."""
     notices = [line for line in shown.notifications if not is_needless(line)]
     told = [line for line in shown.handoffs if line.state is HandoffState.DONE]
     said = {*map(told_entry, notices), *map(handed_off_entry, told)}
@@ -237,14 +236,14 @@ def _event(entry: TimelineEntry) -> tuple[Cell, ...]:
 
 
 _NAMED_AT_MOST: Final = 100
-"""As many of one start are named with their links; of more those alone that were not started, as many."""
+"""Starts listed with links; of more only those that were not started."""
 
 _PEOPLE_AT_MOST: Final = 20
-"""Whose notices a dry run counts one by one."""
+"""People listed in a dry run's count of notices."""
 
 
 def of_start(started: "StartAnswer", ended: str | None = None) -> Group:
-    """Whether it was started or found, how that one has `ended`, and how to look at it."""
+    """Whether it was started or found, how that one `ended`, and how to see it."""
     kind = known.kind if (known := named(started.workflow_id)) else Kind.REQUEST
     what = "started" if started.created else f"was there before: the same {kind}, not started again"
     return Group(
@@ -255,7 +254,7 @@ def of_start(started: "StartAnswer", ended: str | None = None) -> Group:
 
 
 def of_dry_run(prepared: "Sequence[PreparedRequest]") -> Group:
-    """What would be started, and how many notices each person gets of it."""
+    """What would be started, and the notices of each person."""
     from starter.cli.bulk_notice import notices  # noqa: PLC0415  whoever lists requests does not wait for what starts them
 
     table = Rows("request", "document", "kind", "requester", "signers", "due", whole=("request", "kind", "requester"))
@@ -270,7 +269,7 @@ def of_dry_run(prepared: "Sequence[PreparedRequest]") -> Group:
 
 
 def _of_notices(each: "Sequence[NoticesOf]") -> Group:
-    """How many notices each person gets, most first; of many the others together."""
+    """Notices by person, most first; the rest of many in one row."""
     table = Rows("person", "at once", "later", whole=("person",))
     for one in each[:_PEOPLE_AT_MOST]:
         table.add(one.person, f"{one.at_once:,}", f"{one.later:,}")
@@ -281,7 +280,7 @@ def _of_notices(each: "Sequence[NoticesOf]") -> Group:
 
 
 def of_many(outcomes: "Sequence[StartOutcome]", *, each: bool) -> Group:
-    """How many were started, with `each` and its link; of more than a hundred only those that were not."""
+    """How many were started, with `each` its link; of more than a hundred only those that were not."""
     started = sum(one.started is not None and one.started.created for one in outcomes)
     before = sum(one.started is not None and not one.started.created for one in outcomes)
     failed = [one for one in outcomes if one.started is None]
@@ -298,7 +297,6 @@ def of_many(outcomes: "Sequence[StartOutcome]", *, each: bool) -> Group:
 
 
 def of_list(lines: "Iterable[RequestLine]", kind: Kind = Kind.REQUEST) -> Group:
-    """One line each of those of a kind."""
     return Group(TABLES[kind].rows(lines), ZoneLine())
 
 
@@ -319,7 +317,7 @@ def _rows(kind: Kind, title: str, asking: str, lines: "Iterable[RequestLine]") -
 
 
 def _of_onboardings(lines: "Iterable[RequestLine]") -> Rows:
-    """Each with its stage, with whom it is and since when."""
+    """With stage, who is waited for, and since when."""
     table = Rows(
         "onboarding", "customer", "stage", "with", "since", "status", "problem", whole=("onboarding", "status")
     )

@@ -1,4 +1,4 @@
-"""`countersign task …`: what an operator does to a living task, beside what is done to a request as well."""
+"""`countersign task …`: further commands for an open task."""
 
 from typing import Annotated
 

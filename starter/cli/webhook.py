@@ -1,4 +1,4 @@
-"""`countersign webhook`: the receiver, in this process."""
+"""`countersign webhook`: the web process."""
 
 from starter.boot.startup import on_duty
 from starter.cli.arguments import JsonLog, ReadyFile

@@ -1,4 +1,4 @@
-"""Reads the body of a request within a size and a time: the server itself limits neither (docs/faults.md, A13)."""
+"""Reads request bodies within limits of size and time, which the server does not have (docs/faults.md, A13)."""
 
 import asyncio
 import json
@@ -18,10 +18,10 @@ from starter.web.connections import Places, Room
 
 BODY_SECONDS: Final = 5.0
 SMALL: Final = 16 * 1024
-"""Bytes of each body that large ones cannot take from it: an ordinary callback is smaller."""
+"""Bytes of each body that large ones cannot take from it: more than an ordinary callback."""
 INCOMPLETE_AT_MOST: Final = 2_000
 INCOMPLETE_AT_MOST_OF_ONE: Final = 500
-"""Of one address. A genuine body is complete in an instant, so that the oldest ones are those that stall."""
+"""Of one address. A genuine body is complete at once, so the oldest ones are stalled."""
 
 
 class BodyFault(Enum):
@@ -33,7 +33,7 @@ class BodyFault(Enum):
 
 
 class _Body:
-    """One that is being read, with so many bytes in memory."""
+    """A body being read, with so many bytes in memory."""
 
     def __init__(self, seconds: float) -> None:
         self.size = 0
@@ -42,21 +42,18 @@ class _Body:
 
     @property
     def beyond(self) -> int:
-        """What of it is more than small."""
+        """Its bytes beyond `SMALL`."""
         return max(0, self.size - SMALL)
 
     def let_go(self) -> None:
-        """End the reading."""
         self.crowded_out = True
         if not self.time.expired():
             self.time.reschedule(asyncio.get_running_loop().time())
 
 
 class Incoming:
-    """Bodies that are not complete yet: at most so many, and of one address, since no signature tells them apart; and
-    at most so many bytes `altogether`, of which so many `beyond` what is small of each.
-
-    Whoever has been read longest makes room for others, and is asked to call again.
+    """Incomplete bodies, limited in number, by address, in bytes `altogether`, and in bytes `beyond` `SMALL`. The
+    longest unfinished one makes room for others, and its caller has to retry.
     """
 
     def __init__(
@@ -72,7 +69,7 @@ class Incoming:
         self._left_beyond = beyond
 
     async def read(self, request: Request, *, limit: int, seconds: float = BODY_SECONDS) -> bytes | BodyFault:
-        """The whole body of a request, as `read_body` reads it, if there is room for it."""
+        """The whole body, as `read_body`, if there is room."""
         body = _Body(seconds)
         if not self._places.admit(body, request.client.host if request.client else ""):
             return BodyFault.CROWDED
@@ -84,7 +81,7 @@ class Incoming:
             self._end(body)
 
     def has_room(self, body: _Body, size: int) -> bool:
-        """Whether a body may have `size` bytes now, for which older ones may have been let go; if so, it has."""
+        """Reserve `size` bytes for a body, if necessary by dropping older ones."""
         while not self._fits(body, size):
             if (other := self._oldest_in_the_way(body, size)) is None:
                 return False
@@ -98,7 +95,7 @@ class Incoming:
         return more <= 0 or (more <= self._left and beyond <= self._left_beyond)
 
     def _oldest_in_the_way(self, body: _Body, size: int) -> _Body | None:
-        """Whoever gives back what is missing; None when that is `body` itself, or nobody."""
+        """The body to drop for the missing bytes; None if that is `body` itself, or none."""
         needs_beyond = max(0, size - SMALL) - body.beyond > self._left_beyond
         oldest = next((one for one in self._bodies if (one.beyond if needs_beyond else one.size)), None)
         return None if oldest is body else oldest
@@ -116,7 +113,7 @@ class Incoming:
 
 
 async def read_body(receive: Receive, *, limit: int, seconds: float = BODY_SECONDS) -> bytes | BodyFault:
-    """The whole body, at most `limit` bytes long and complete within `seconds`."""
+    """The whole body, at most `limit` bytes, complete within `seconds`."""
     return await _read(receive, limit, _Body(seconds), None)
 
 
@@ -135,7 +132,7 @@ async def _read(receive: Receive, limit: int, held: _Body, incoming: Incoming | 
                     fault = BodyFault.TOO_LARGE
                 elif fault is None and incoming and not incoming.has_room(held, size):
                     fault = BodyFault.CROWDED
-                # What is too much is read to its end and dropped: closed upon, many a client never sees the answer.
+                # A body that is too large is read to its end and dropped: otherwise many clients never see the answer.
                 if fault is None:
                     body += chunk
                 elif body:
@@ -144,7 +141,7 @@ async def _read(receive: Receive, limit: int, held: _Body, incoming: Incoming | 
                         incoming.has_room(held, 0)
                 if not message.get("more_body", False):
                     return fault or bytes(body)
-                del message, chunk  # Nobody holds this piece while the next one is waited for.
+                del message, chunk  # Free this piece before the next one is awaited.
     except TimeoutError:
         if held.crowded_out:
             return BodyFault.CROWDED
@@ -155,26 +152,26 @@ MOST_DEPTH: Final = 32
 MOST_VALUES: Final = 20_000
 """A callback has some hundred values; a megabyte of commas would become a hundred megabytes of objects."""
 MOST_QUOTES: Final = 4 * MOST_VALUES
-"""Of as many names and texts; a megabyte of quotes would become twenty of pieces while it is looked through."""
+"""Of as many texts; a megabyte of quotes would become twenty of pieces while it is scanned."""
 
-# The closing quote may be missing, so that each character is looked at once, however the quotes are placed.
+# The closing quote may be missing, so that each character is scanned once, wherever the quotes are.
 _STRINGS: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _BRACKETS: Final = re.compile(rb"[\[\]{}]")
 
 
 class NotReadable(ValueError):
-    """The body is not JSON that we are willing to parse."""
+    """The body is not JSON within our limits."""
 
 
 @dataclass(frozen=True, slots=True)
 class NumberText:
-    """A number, as the text it was written as: none of a stranger's digits is ever calculated with."""
+    """A number as text: foreign digits are never computed with."""
 
     text: str
 
 
 def parse(body: bytes) -> Any:
-    """The value in `body`, UTF-8 only; raises `NotReadable` for anything else, also when it is deep or crowded."""
+    """The JSON in `body`, UTF-8 only; raises `NotReadable`, also for deep or crowded content."""
     _refuse_bombs(body)
     try:
         return json.loads(body.decode(), parse_int=NumberText, parse_float=NumberText, parse_constant=_refuse)
@@ -183,7 +180,7 @@ def parse(body: bytes) -> Any:
 
 
 def parse_object(body: bytes) -> Mapping[str, Any]:
-    """The object in `body`; raises `NotReadable` for anything else, too."""
+    """The JSON object in `body`; raises `NotReadable`."""
     value = parse(body)
     if not isinstance(value, dict):
         raise NotReadable("not an object")
@@ -208,16 +205,17 @@ def _refuse(constant: str) -> NoReturn:
 
 
 LONGEST: Final = 128 * 1024
-"""A text of 10,000 characters, each of them four bytes that are written as `%F0%9F%96%8A`: ten times as many as are
-taken, so that whoever writes too much is told so and still has it."""
+"""Ten times the accepted 10,000 characters of four bytes in percent encoding, so that too long a text can be refused
+and kept in the form.
+"""
 _MOST_FIELDS: Final = 8
 FORMS_AT_MOST: Final = 8 * 1024 * 1024
-"""Bytes of all forms that are being read, large and small."""
+"""Bytes of all forms being read."""
 _INCOMING: Final = Incoming("forms", FORMS_AT_MOST)
 
 
 async def read_form(request: Request) -> dict[str, str] | None:
-    """The fields of a form, none when it is something else; None when it did not come whole: too large, or too slow."""
+    """A form's fields, empty for other content; None if incomplete: too large, or too slow."""
     body = await _INCOMING.read(request, limit=LONGEST)
     if isinstance(body, BodyFault):
         return None
@@ -229,7 +227,7 @@ async def read_form(request: Request) -> dict[str, str] | None:
 
 
 class CallOutcome(Enum):
-    """Each kind of call has its own; a reason stands in metrics, so it says nothing of the call."""
+    """Base of outcomes; `reason` is a metric label, without any data of the call."""
 
     def __init__(self, status: int, reason: str) -> None:
         self.status = status
@@ -237,18 +235,16 @@ class CallOutcome(Enum):
 
     @property
     def accepted(self) -> bool:
-        """Whether the caller is told that all is well."""
         return self.status < 300
 
 
 class CallCounter:
-    """Counts calls by what they came to; labels are the reasons and nothing else. `of` is `webhook` for callbacks."""
+    """Counts calls by reason. `of` is `webhook` for callbacks."""
 
     def __init__(self, meter: MetricMeter, of: str = "webhook") -> None:
         self._accepted = meter.create_counter(f"countersign_{of}_accepted_total", "Calls answered 2xx, by reason")
         self._rejected = meter.create_counter(f"countersign_{of}_rejected_total", "Calls refused, by reason")
 
     def count(self, outcome: CallOutcome) -> None:
-        """One more of these."""
         counter = self._accepted if outcome.accepted else self._rejected
         counter.add(1, {"reason": outcome.reason})

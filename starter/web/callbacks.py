@@ -1,14 +1,11 @@
-"""How a callback's hint reaches the workflow of its request: a plain signal, with a short deadline.
+"""Callbacks of Core Signature: verified, then signalled to the request's workflow as a hint, with a short deadline.
+Never signal-with-start: a late callback would restart a finished request (docs/faults.md, A10). For documents sent by
+hand a reconciliation is started soon, which adopts them.
 
-Never signal-with-start: a late callback would bring a finished request back to life (docs/faults.md, A10). A document
-that was sent by hand is not begun here either, for which directory, catalogue and store were needed, and its truth: the
-sweep that adopts documents is asked to come soon, and does what it does anyhow.
-
-A workflow is signalled by one at a time. What comes meanwhile goes as one hint behind it: a hint says that the document
-should be read, and one reading after all of them is all that they ask for. It has the ids of all of them, so that one
-that is known already takes none along that is not. So a burst makes answers no slower than two signals take, or the
-deadline of one where Temporal is away, and a flood of one genuine callback is a few signals. One that is replayed again
-and again without overlapping is a signal each time, of which a run takes some thousands before it goes on as another.
+Each workflow gets one signal at a time; hints that arrive meanwhile are merged into the next one, with all their ids,
+since one read after all of them suffices. So a burst delays no answer beyond two signals, and a flood of one genuine
+callback is a few signals. Replayed without overlap, each is a signal, of which a run takes some thousands before it
+continues as new.
 """
 
 import asyncio
@@ -51,39 +48,35 @@ from workflows.model.signature import FINAL, WITHOUT_EFFECT, ProviderEvent
 from workflows.names import PROVIDER_EVENT, RECONCILIATION, RECONCILIATION_CALLED, WORKFLOW_QUEUE, adopted_id
 
 SIGNAL_SECONDS: Final = 3.0
-"""Well below the time-out of the shortest-tempered caller."""
+"""Well below the shortest time-out of callers."""
 TOGETHER_AT_MOST: Final = 20
-"""Ids that a hint carries beside its own: nobody vouches for the body that they stand in, and a history keeps them."""
+"""Merged ids of a hint: they are unverified, and stay in a history."""
 SWEPT_AFTER: Final = timedelta(seconds=10)
-"""Lists may show a document late; and however many documents of others there are, there are no more sweeps."""
+"""Lists may show a document late; also limits the number of reconciliations."""
 SUMMARY: Final = "a callback told of a document that nobody of ours sent"
 _PING_SECONDS: Final = 2.0
 _COMPLETED: Final = "already completed"
 
 
 class SignalResult(Enum):
-    """What Temporal did with a signal."""
-
     TAKEN = "taken"
     UNKNOWN = "unknown"
     CLOSED = "closed"
 
 
 class SignalNotConfirmed(Exception):
-    """Temporal did not confirm the signal: it should be sent again."""
+    """Temporal did not confirm the signal: to be sent again."""
 
 
 class SignalPort(Protocol):
-    """Where the hints of callbacks go."""
+    """Receiver of hints."""
 
     async def signal(self, request: str, event: ProviderEvent) -> SignalResult:
-        """Hand over `event` to the workflow of `request`; raises `SignalNotConfirmed` unless that was confirmed."""
+        """Signal the workflow of `request`; raises `SignalNotConfirmed`."""
         ...
 
     async def sweep(self) -> None:
-        """Have a sweep made soon, one for all who ask meanwhile; raises `SignalNotConfirmed` unless that was
-        confirmed.
-        """
+        """Start a reconciliation soon, one for all requests meanwhile; raises `SignalNotConfirmed`."""
         ...
 
     async def reachable(self) -> bool:
@@ -93,14 +86,14 @@ class SignalPort(Protocol):
 
 @dataclass(frozen=True)
 class _Waiting:
-    """What came while a request was signalled, and what becomes of the one hint for all of it."""
+    """Hints that arrived during a signal, and the result of their merged one."""
 
     events: dict[str, ProviderEvent]
     receipt: asyncio.Task[SignalResult]
 
 
 class TemporalSignals:
-    """Signals by Temporal; the client may be lazy, so that the receiver starts before the server does."""
+    """Signals by Temporal; with a lazy client, so that the web process can start first."""
 
     def __init__(self, client: Client, *, seconds: float = SIGNAL_SECONDS) -> None:
         self._client = client
@@ -109,7 +102,7 @@ class TemporalSignals:
         self._next: dict[str, _Waiting] = {}
 
     async def signal(self, request: str, event: ProviderEvent) -> SignalResult:
-        """See `SignalPort`; what waits for its turn already is joined."""
+        """Joins a waiting signal of the same request."""
         waiting = self._next.get(request)
         if waiting is None:
             events: dict[str, ProviderEvent] = {}
@@ -120,7 +113,7 @@ class TemporalSignals:
         return await asyncio.shield(waiting.receipt)
 
     async def _in_turn(self, request: str, events: dict[str, ProviderEvent]) -> SignalResult:
-        """The whole of it, also while another one is under way, has one deadline: the caller does not wait for two."""
+        """One deadline for all, including a signal in progress: the caller does not wait for two."""
         turn = self._turns.setdefault(request, asyncio.Lock())
         try:
             # The client's own deadline does not cover the connecting of a lazy one.
@@ -128,7 +121,7 @@ class TemporalSignals:
                 try:
                     await turn.acquire()
                 finally:
-                    # It is under way or given up: who comes now wants another reading.
+                    # In progress or given up: later callbacks need another read.
                     del self._next[request]
                 try:
                     return await self._signal(request, _one_hint(events.values()))
@@ -146,7 +139,6 @@ class TemporalSignals:
         return SignalResult.TAKEN
 
     async def sweep(self) -> None:
-        """See `SignalPort`."""
         try:
             async with asyncio.timeout(self._seconds):
                 await self._client.start_workflow(
@@ -163,7 +155,6 @@ class TemporalSignals:
             raise SignalNotConfirmed("no answer from Temporal") from error
 
     async def reachable(self) -> bool:
-        """See `SignalPort`."""
         try:
             async with asyncio.timeout(_PING_SECONDS):
                 return await self._client.service_client.check_health(timeout=timedelta(seconds=_PING_SECONDS))
@@ -172,13 +163,13 @@ class TemporalSignals:
 
 
 def _is_heard(receipt: asyncio.Task[SignalResult]) -> None:
-    """Whether or not a caller still waits: one that has hung up leaves a refusal that nobody asks for."""
+    """Marks its exception as retrieved, since the caller may have hung up."""
     if not receipt.cancelled():
         receipt.exception()
 
 
 def _one_hint(events: Collection[ProviderEvent]) -> ProviderEvent:
-    """The newest of them, with the ids of the others; of too many an id that is made of all, and so known as little."""
+    """The newest event, with the ids of the others; for too many, a new id made of all."""
     newest = max(events, key=lambda event: event.at)
     if len(events) <= 1 + TOGETHER_AT_MOST:
         return newest.replace(also=tuple(event.id for event in events if event is not newest))
@@ -199,11 +190,9 @@ _LONGEST_TYPE: Final = 100
 
 
 class CallbackVerdict(CallOutcome):
-    """What becomes of a callback: the answer's status and the reason it is counted under.
-
-    A repeat is promised after a time-out or a 500 only, hence never 429 or 503 (docs/core-signature.md, Callbacks).
-    A body that stalls is a stranger's nonsense; what a genuine but slow caller had to tell is found when the document
-    is read the next time.
+    """The result of a callback: HTTP status and metric reason. Core Signature repeats only after a time-out or a 500,
+    hence never 429 or 503 (docs/core-signature.md, Callbacks). A stalled body counts as nonsense: what a slow genuine
+    caller reports is found by the next read of the document.
     """
 
     SIGNALLED = (200, "signalled")
@@ -227,9 +216,9 @@ class CallbackVerdict(CallOutcome):
 
 @dataclass(frozen=True)
 class Callback:
-    """A callback that may be listened to: the requests it may be about, of which there is at most one, and the hint
-    for its workflow; `document` is one that may have to be adopted, or of which only the address was said: then there
-    is no request, and a sweep finds out which it is."""
+    """A verified callback: the possible request ids, of which at most one exists, and the hint. `document` is one to
+    adopt, or known by URL only: then there is no request, and a reconciliation finds it.
+    """
 
     requests: tuple[str, ...]
     event: ProviderEvent
@@ -238,9 +227,8 @@ class Callback:
 
 @dataclass(frozen=True)
 class FutureDated:
-    """A genuine callback of an event of an instant that is to come, by our clock, which is `behind` at least so far.
-
-    It is not believed sooner for that: who has kept one gains no time. It is asked for again, until it has come.
+    """A genuine callback of an event in the future by our clock, which is `behind` at least so far. It is not accepted
+    early, and has to be repeated.
     """
 
     behind: timedelta
@@ -249,10 +237,9 @@ class FutureDated:
 
 @dataclass(frozen=True)
 class CallbackRules:
-    """What is believed: a hash by one of `secrets`, an age of at most `max_age`.
-
-    `unsigned` is for a tenant that is known to send no usable hash: the segment of the path is then the only secret.
-    Where documents that were sent by hand are `adopted`, a callback may be about one of them.
+    """Accepted are a hash by one of `secrets`, and an age of at most `max_age`. `unsigned` is for tenants that send no
+    usable hash: then the path segment is the only secret. If documents are `adopted`, a callback may be about one of
+    them.
     """
 
     secrets: tuple[SecretStr, ...]
@@ -276,7 +263,7 @@ class CallbackRules:
         return CallbackVerdict.WITHOUT_EFFECT if claim.event_type in WITHOUT_EFFECT else callback
 
     def _outside(self, claim: "_Claim", age: timedelta) -> FutureDated | CallbackVerdict:
-        """Unsigned, anybody may have written the time."""
+        """Without a signature the time proves nothing."""
         if self.unsigned:
             return CallbackVerdict.OUTSIDE_WINDOW
         if age > self.max_age:
@@ -285,7 +272,7 @@ class CallbackRules:
 
 
 def event_hash(secret: str, event_time: str, event_type: str) -> str:
-    """HMAC-SHA256 over time and type without a separator, in lower-case hex: all that a callback signs."""
+    """HMAC-SHA256 over time and type, without a separator, in lower-case hex: all that a callback signs."""
     return hmac.digest(secret.encode(), (event_time + event_type).encode(), hashlib.sha256).hex()
 
 
@@ -304,7 +291,7 @@ class _Claim:
         if not isinstance(given, str) or not _HASH.fullmatch(given):
             return False
         expected = [event_hash(secret.get_secret_value(), self.event_time, self.event_type) for secret in secrets]
-        # All are compared before one counts, so that the time taken does not tell which it was.
+        # All are compared, so that the time taken does not reveal which one matched.
         matches = [hmac.compare_digest(one.encode(), given.encode()) for one in expected]
         return any(matches)
 
@@ -337,7 +324,7 @@ class _Claim:
 
 
 def _address_alone(document: object) -> str | None:
-    """Where a document is of which nothing else is said."""
+    """The URL of a document of which nothing else is given."""
     about = document if isinstance(document, dict) else {"url": document}
     address = about.get("url")
     if "external_id" in about or not isinstance(address, str) or "/documents/" not in address:
@@ -366,21 +353,21 @@ def _decimal(value: object) -> str | None:
 
 
 def _is_word(event_type: str) -> bool:
-    """A type we do not know may be new and is let through; what nobody would call a type is not."""
+    """Unknown types may be new and pass, unless they cannot be a type's name."""
     return 0 < len(event_type) <= _LONGEST_TYPE and event_type.isprintable()
 
 
 NOTED_EVERY: Final = 60.0
-"""Seconds: however many callbacks say it, it is noted once in them."""
+"""Seconds between two notes."""
 NOTED_WITHIN: Final = 10.0
-"""Seconds: a store that is away holds up nothing, and the next callback says it again."""
+"""Seconds: an unavailable store delays nothing, and the next callback repeats it."""
 Note = Callable[[timedelta, datetime], Awaitable[None]]
-"""Keeps by how much it is behind, and when that was by the clock of Core Signature."""
+"""Stores by how much our clock is behind, as of Core Signature's time."""
 _LOGGER: Final = structlog.get_logger("countersign.receiver")
 
 
 class ClockBehind:
-    """Notes it beside the answers, one at a time."""
+    """Stores it in the background, one at a time."""
 
     def __init__(self, note: Note) -> None:
         self._note = note
@@ -388,7 +375,7 @@ class ClockBehind:
         self._at = -NOTED_EVERY
 
     def by(self, behind: timedelta, at: datetime) -> None:
-        """A genuine callback says so, of an event of this instant."""
+        """A genuine callback shows it."""
         now = asyncio.get_running_loop().time()
         if now - self._at < NOTED_EVERY or (self._noting and not self._noting.done()):
             return
@@ -400,17 +387,17 @@ class ClockBehind:
         try:
             async with asyncio.timeout(NOTED_WITHIN):
                 await self._note(behind, at)
-        except Exception as failure:  # remote stores raise what they like
+        except Exception as failure:  # remote stores raise any exception
             _LOGGER.warning("nobody on call hears of the clock yet", why=type(failure).__name__)
 
 
 MOST_BYTES: Final = 1024 * 1024
 MOST_AT_ONCE: Final = 2000
-"""Of those that are complete and genuine."""
+"""Of complete and genuine ones."""
 HELD_AT_MOST: Final = 4 * 1024 * 1024
-"""Bytes of all bodies beyond what is small; whoever finds no room is asked to call again."""
+"""Bytes of all bodies beyond `SMALL`; callers without room have to retry."""
 ALTOGETHER_AT_MOST: Final = 8 * 1024 * 1024
-"""Bytes of all bodies, small ones too: as many small ones as are read at the same time would be 32 MB."""
+"""Bytes of all bodies: as many small ones as are read concurrently would be 32 MB."""
 HEADERS: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 
@@ -423,7 +410,7 @@ _FAULTS: Final = {
 
 @dataclass(frozen=True)
 class CallbackReply:
-    """What the caller is told: a status, and no word about why. `hang_up` ends the connection as well."""
+    """A status without a reason. `hang_up` also ends the connection."""
 
     status: int
     body: str
@@ -431,7 +418,7 @@ class CallbackReply:
 
     @classmethod
     def of(cls, verdict: CallbackVerdict) -> "CallbackReply":
-        """The answer that goes with a verdict; what was not read to its end must not be taken for a next request."""
+        """A body that was not read must not be taken for the next request."""
         hang_up = verdict in (
             CallbackVerdict.STALLED,
             CallbackVerdict.TOO_LARGE,
@@ -442,7 +429,7 @@ class CallbackReply:
 
 
 class CallbackReceiver:
-    """Decides over callbacks, and hands those that hold to the workflow of their request."""
+    """Verifies callbacks, and signals their requests."""
 
     def __init__(
         self,
@@ -468,11 +455,11 @@ class CallbackReceiver:
         self._incoming = Incoming("bodies of callbacks", ALTOGETHER_AT_MOST, HELD_AT_MOST)
 
     async def receive(self, headers: Mapping[str, str], body: bytes) -> CallbackReply:
-        """The answer to a callback with these headers (names in lower case) and this body; it may signal."""
+        """The answer to a callback; `headers` have lower-case names."""
         return await self._answered(self._rules.judge(headers, body, self._clock()))
 
     async def answer(self, request: Request) -> Response:
-        """The ASGI shell: the answer to a callback as it comes from the network, its segment in `path_params`."""
+        """The ASGI endpoint, with the segment in `path_params`."""
         reply = await self._received(request)
         headers = HEADERS | ({"connection": "close"} if reply.hang_up else {})
         return PlainTextResponse(reply.body, reply.status, headers)
@@ -492,7 +479,7 @@ class CallbackReceiver:
             self._at_once -= 1
 
     async def _judged(self, request: Request) -> Callback | FutureDated | CallbackVerdict:
-        """Judged at once, so that nobody has the body any more while Temporal is asked."""
+        """Verified at once, so that the body is freed before Temporal is called."""
         body = await self._incoming.read(request, limit=MOST_BYTES, seconds=self._body_seconds)
         if isinstance(body, BodyFault):
             return _FAULTS[body]
@@ -510,7 +497,7 @@ class CallbackReceiver:
                 return self._reply(verdict)
 
     async def _signalled(self, callback: Callback) -> CallbackVerdict:
-        """All that Temporal is asked for one callback has one deadline: its caller waits for one answer."""
+        """One deadline for all signals of a callback."""
         try:
             async with asyncio.timeout(self._signal_seconds):
                 return await self._handed_over(callback)

@@ -1,7 +1,5 @@
-"""Which connections a process keeps: fewer than it has descriptors, and of one address a share of them.
-
-Without a bound a stranger takes every descriptor by connecting and saying nothing: the process can then neither accept
-a caller nor open a file. At the bound the connection that has waited longest for its caller makes room for the new one.
+"""Limits the connections of a process, in total and by address. Without a limit a stranger could take every file
+descriptor with silent connections. At the limit the connection that has waited longest for its caller is closed.
 """
 
 import contextlib
@@ -16,11 +14,11 @@ import structlog
 
 _LONGEST_NAME: Final = 64
 _OF_ONE_HOLDER: Final = 64
-"""Bits of an IPv6 address that its holder cannot choose."""
+"""Bits of an IPv6 network of one holder."""
 
 
 class Addresses:
-    """Addresses and networks, as settings name them."""
+    """Addresses and networks of a setting."""
 
     def __init__(self, named: Sequence[str] = ()) -> None:
         self._networks: Final = tuple(ipaddress.ip_network(one) for one in named)
@@ -34,7 +32,7 @@ class Addresses:
 
 
 def holder_of(host: str) -> str:
-    """Whom an address counts for: one holder has a whole IPv6 network of 64 bits."""
+    """The holder of an address: of IPv6, its network of 64 bits."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
@@ -45,20 +43,20 @@ def holder_of(host: str) -> str:
 
 
 LOGGED_EVERY: Final = 60.0
-"""Seconds: however many are let go, the log has one line in them."""
+"""Seconds between log lines about closed connections."""
 _LOGGER: Final = structlog.get_logger("countersign.places")
 
 
 @dataclass(frozen=True)
 class Room:
-    """How many places there are in all, and how many of one address."""
+    """Limits in total and by address."""
 
     altogether: int
     of_one_address: int
 
 
 class Guest(Protocol):
-    """What has a place, and may lose it to another."""
+    """A connection or body with a slot, which it may lose."""
 
     def let_go(self) -> None:
         """End at once."""
@@ -66,21 +64,20 @@ class Guest(Protocol):
 
 
 _Queue = dict[Guest, None]
-"""The first of them has waited longest."""
+"""The longest waiting comes first."""
 
 
 @dataclass
 class _Group:
-    """The guests of one address; of proxies, all."""
+    """The guests of one address, or of all proxies."""
 
     here: int = 0
     awaited: _Queue = field(default_factory=dict)
 
 
 class Places:
-    """Gives places to guests, which the log calls by this `name`.
-
-    Of `proxies` it counts no address: each of them calls for many people.
+    """Slots for guests, called `name` in the log. `proxies` are not limited by address, since each calls for many
+    people.
     """
 
     def __init__(
@@ -100,7 +97,7 @@ class Places:
         return len(self._groups)
 
     def admit(self, one: Guest, host: str) -> bool:
-        """Give a new guest from `host` a place, and wait for its caller; False when all who are here are answered."""
+        """Give a new guest a slot, waiting for its caller; False if all present guests are being answered."""
         name = _PROXIES if host in self._proxies else holder_of(host)
         if not self._has_room(name):
             self._refused += 1
@@ -112,7 +109,7 @@ class Places:
         return True
 
     def awaits(self, one: Guest) -> None:
-        """From now on it is the caller's turn: the place may be taken away."""
+        """The caller has to act: the slot may be taken away."""
         self.answers(one)
         if name := self._groups.get(one):
             self._by_group[name].awaited[one] = None
@@ -120,13 +117,12 @@ class Places:
                 self._awaited[one] = None
 
     def answers(self, one: Guest) -> None:
-        """From now on it is our turn: the place is kept."""
+        """We have to act: the slot is kept."""
         self._awaited.pop(one, None)
         if name := self._groups.get(one):
             self._by_group[name].awaited.pop(one, None)
 
     def ended(self, one: Guest) -> None:
-        """It has no place any more."""
         self.answers(one)
         if name := self._groups.pop(one, None):
             group = self._by_group[name]
@@ -135,14 +131,13 @@ class Places:
                 del self._by_group[name]
 
     def take_from(self, one: Guest) -> None:
-        """Let one of them go."""
         self.ended(one)
         one.let_go()
         self._let_go += 1
         self._log()
 
     def _has_room(self, name: str) -> bool:
-        """Whether one more of this group has a place, for which others may have been let go."""
+        """Whether the group has a slot, if necessary by dropping others."""
         group = self._by_group.get(name, _Group())
         if name != _PROXIES and group.here >= self._room.of_one_address:
             return self._make_room(group.awaited)
@@ -158,7 +153,7 @@ class Places:
         return True
 
     def _log(self) -> None:
-        """Say how many were let go since the last line, without an address: it is personal data."""
+        """How many were dropped since the last line, without addresses, which are personal data."""
         if (now := self._clock()) - self._logged_at < LOGGED_EVERY:
             return
         _LOGGER.warning(
@@ -171,29 +166,28 @@ _PROXIES: Final = "proxies"
 
 
 CONNECTIONS_AT_MOST: Final = 12_000
-"""A silent one takes about 5 KB, one with half a head up to 16 KiB more."""
+"""A silent connection takes about 5 KB, one with half a head up to 16 KiB more."""
 DESCRIPTORS_KEPT: Final = 256
-"""For Temporal, Core Signature, the store, and connections that are accepted and not counted yet; half where there are
-fewer than twice as many."""
+"""For Temporal, Core Signature, the store, and accepted but uncounted connections; at most half."""
 SHARES: Final = 8
-"""One address may have one share of this many: to fill the process, a stranger needs several."""
+"""One address may have one such share: filling the process takes several."""
 
 
 def raise_descriptors() -> None:
-    """Raise the soft limit of this process's descriptors to the hard one."""
+    """Raise this process's soft limit of descriptors to the hard one."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):  # some systems name a hard limit that they do not grant
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def descriptors() -> int:
-    """How many descriptors this process may have."""
+    """This process's limit of descriptors."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return CONNECTIONS_AT_MOST + DESCRIPTORS_KEPT if soft == resource.RLIM_INFINITY else soft
 
 
 def room_within(descriptors: int) -> Room:
-    """For as many connections as a process with so many descriptors can have."""
+    """For a process with so many descriptors."""
     kept = min(DESCRIPTORS_KEPT, descriptors // 2)
     altogether = max(1, min(CONNECTIONS_AT_MOST, descriptors - kept))
     return Room(altogether, max(1, altogether // SHARES))

@@ -1,6 +1,5 @@
-"""Where the company's app back end says on which devices somebody's app is: registered, seen, gone (docs/devices.md).
-
-Nothing of an answer is an address. 503 asks to be called again, and nothing else does; nonsense is told by its field.
+"""The API by which the company's app back end registers devices: registered, seen, gone (docs/devices.md). Answers
+contain no address. Only 503 asks for a retry; invalid content is reported by field.
 """
 
 import hmac
@@ -31,7 +30,7 @@ _LOGGER: Final = structlog.get_logger("countersign.devices")
 
 
 class DeviceCallOutcome(CallOutcome):
-    """What becomes of a call: the answer's status and the reason it is counted under."""
+    """HTTP status and metric reason of a call."""
 
     REGISTERED = (201, "registered")
     SEEN = (200, "seen")
@@ -50,7 +49,7 @@ class DeviceCallOutcome(CallOutcome):
 
     @property
     def hangs_up(self) -> bool:
-        """Whether the connection ends: a body that was not read must not be taken for a next request."""
+        """Whether the connection ends: an unread body must not be taken for the next request."""
         return self not in _READ
 
 
@@ -75,13 +74,12 @@ class Registration(BaseModel):
     value: Annotated[DeviceToken, Field(repr=False)]
     platform: Platform
     registered_at: AwareDatetime | None = None
-    """When the app itself was registered, where the back end knows; else it is as of now."""
+    """When the app was registered, if known; else now."""
     replaces: Annotated[DeviceToken | None, Field(repr=False)] = None
-    """The address that the same phone had before: nothing is sent there any more."""
+    """The phone's former address, which is no longer used."""
 
     @property
     def device(self) -> PushDevice:
-        """What is kept of it."""
         of_kind = {self.kind.value: self.value}
         return PushDevice.model_validate({**of_kind, "platform": self.platform}).model_copy(
             update={"registered_at": self.registered_at}
@@ -89,7 +87,7 @@ class Registration(BaseModel):
 
 
 class Withdrawal(BaseModel):
-    """The body of a DELETE; what else stands in it may be what was registered."""
+    """The body of a DELETE; further fields may be those of the registration."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -98,19 +96,17 @@ class Withdrawal(BaseModel):
 
 @dataclass(frozen=True)
 class DeviceAnswer:
-    """What a caller is told."""
-
     outcome: DeviceCallOutcome
     says: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def saying(cls, outcome: DeviceCallOutcome, says: str) -> "DeviceAnswer":
-        """The same with a sentence."""
+        """With a text."""
         return cls(outcome, {"says": says})
 
 
 class DeviceDesk:
-    """Decides over calls, and keeps what those say that hold; without keys there is no such address."""
+    """Verifies calls and stores devices; without keys there is no route."""
 
     def __init__(
         self,
@@ -131,11 +127,9 @@ class DeviceDesk:
         self._at_once = 0
 
     def routes(self) -> list[BaseRoute]:
-        """The address of the calls."""
         return [Route(PATH, self.answer, methods=["PUT", "DELETE"])]
 
     async def answer(self, request: Request) -> Response:
-        """The answer to a call as it comes from the network."""
         answer = await self._received(request)
         outcome = answer.outcome
         self._tally.count(outcome)
@@ -167,7 +161,7 @@ class DeviceDesk:
     def _is_ours(self, authorization: str) -> bool:
         scheme, _, given = authorization.partition(" ")
         given_bytes = given.strip().encode("utf-8", "replace")
-        # All are compared before one counts, so that the time taken does not tell which it was.
+        # All are compared, so that the time taken does not reveal which one matched.
         matches = [hmac.compare_digest(key.get_secret_value().encode(), given_bytes) for key in self._keys]
         return scheme.lower() == "bearer" and any(matches)
 
@@ -217,7 +211,7 @@ def _is_json(content_type: str) -> bool:
 
 
 def _in_words(fault: ValidationError) -> str:
-    """The fields that are wrong and what would be right, without a value."""
+    """The wrong fields and what would be right, without values."""
     found = fault.errors(include_input=False, include_url=False, include_context=False)
     return "; ".join(f"{'.'.join(map(str, one['loc']))}: {_says(one['type'], one['msg'])}" for one in found[:10])
 

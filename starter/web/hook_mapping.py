@@ -1,7 +1,5 @@
-"""How the JSON of a source becomes an onboarding file: a small file in the folder of mappings, one for each source.
-
-The JSON gives texts, persons and dates. All else stands in the mapping, for a value is put only where it
-`may_be_given`, and a mapping that has a place elsewhere is refused when it is read.
+"""Mappings from a source's JSON to an onboarding file, one file for each source. The JSON supplies texts, persons and
+dates only: a mapping with a placeholder where none `may_be_given` is refused.
 """
 
 import hashlib
@@ -23,13 +21,13 @@ from starter.config.values import HeaderName
 from starter.web.bodies import NumberText
 
 DEAL: Final = "deal"
-"""The place that the id of the deal goes to; it has to be taken by no other path."""
+"""The placeholder of the deal's id, which needs a path."""
 TAKEN_AT_MOST: Final = 100
-"""Values that one mapping takes."""
+"""Values of a mapping."""
 VALUE_AT_MOST: Final = 4_000
-"""Characters of one value: the longest text that a file may have."""
+"""Characters of a value: the longest text of a file."""
 DEAL_AT_MOST: Final = 200
-"""Characters of the id of a deal, which stands in texts of ours."""
+"""Characters of a deal's id, which is part of our texts."""
 _PATH_AT_MOST: Final = 500
 _PATH: Final = re.compile(r"(?:[^.\[\]\s]+|\[[0-9]{1,4}\])(?:\.[^.\[\]\s]+|\[[0-9]{1,4}\])*")
 _STEP: Final = re.compile(r"\[([0-9]+)\]|([^.\[\]]+)")
@@ -47,7 +45,7 @@ JsonPath = Annotated[str, AfterValidator(_is_path)]
 
 
 class TakenEntry(FileModel):
-    """Where a value stands, and what it is where the JSON has none; a path alone is one that may be missing."""
+    """A value's path, and its default; a path alone is optional."""
 
     at: JsonPath
     default: str = ""
@@ -65,7 +63,7 @@ def _is_value(value: object) -> object:
 
 
 class MappingFile(FileModel):
-    """What a mapping says; `onboarding` is an onboarding file with `{places}`."""
+    """A mapping; `onboarding` is an onboarding file with `{placeholders}`."""
 
     signature: HeaderName | None = None
     when: dict[JsonPath, Annotated[Any, AfterValidator(_is_value)]] = Field(default={}, max_length=TAKEN_AT_MOST)
@@ -75,11 +73,11 @@ class MappingFile(FileModel):
 
 
 class MappingFailed(Exception):
-    """The JSON lacks the deal's id, or has something in another shape; the text names the path and never a value."""
+    """The JSON lacks the deal's id, or has another shape; the text names the path and never a value."""
 
 
 class MappedOnboarding(NamedTuple):
-    """An onboarding file that was made of some JSON, not checked yet; its id, and the deal's."""
+    """An unchecked onboarding file made from JSON, its id, and the deal's."""
 
     file: PlainFile
     id: str
@@ -88,7 +86,7 @@ class MappedOnboarding(NamedTuple):
 
 @dataclass(frozen=True)
 class SourceMapping:
-    """The mapping of one source, in which places are only where the JSON may give something."""
+    """A checked mapping of one source."""
 
     source: str
     says: MappingFile
@@ -96,7 +94,7 @@ class SourceMapping:
 
     @classmethod
     def read(cls, folder: Path, source: str) -> Self:
-        """The mapping of a source; `FileFaults` with all that is wrong with it."""
+        """Raises `FileFaults`."""
         plain = FileText.read(folder / f"{source}.yaml").parse()
         says = plain.validate(MappingFile)
         if wrong := list(_wrong_places(says)):
@@ -104,7 +102,7 @@ class SourceMapping:
         return cls(source, says, plain)
 
     def file_of(self, said: Any) -> MappedOnboarding | None:
-        """The file that some JSON becomes, None when `when` lets the event pass by; raises `MappingFailed`."""
+        """The file from this JSON, None if `when` does not match; raises `MappingFailed`."""
         if not self._is_meant(said):
             return None
         deal = _value(said, self.says.deal, DEAL_AT_MOST)
@@ -125,7 +123,7 @@ class SourceMapping:
 
 
 def onboarding_id(source: str, deal: str) -> str:
-    """The id of a deal's onboarding: its own where that can stand in one, else its hash, which no deal is called."""
+    """The id of a deal's onboarding: the deal's own if possible, else its hash."""
     plain = f"{source}-{deal}"
     if _PLAIN_ID.fullmatch(deal) and len(plain) <= ID_AT_MOST:
         return plain
@@ -144,7 +142,7 @@ def _wrong_places(says: MappingFile) -> Iterator[tuple[FieldPath, str]]:
 
 
 def _value(said: Any, path: str, at_most: int = VALUE_AT_MOST) -> str:
-    """The text at a path, empty when there is none."""
+    """The text at a path, empty if missing."""
     text, refused = cleaned(_at(said, path).strip())
     if len(text) > at_most:
         refused = f"is longer than {at_most:,} characters"

@@ -1,7 +1,5 @@
-"""The receiver of what other systems send to begin onboardings: verify, map, start, answer. It keeps nothing itself.
-
-A caller hears what is wrong by the names of fields, and no value: whoever set the mapping up sees more with
-`countersign onboard map`. 503 asks to be called again, and nothing else does.
+"""Receives events of other systems that start onboardings: verify, map, start, answer. Callers get the names of wrong
+fields, without values; `countersign onboard map` shows more. Only 503 asks for a retry.
 """
 
 import asyncio
@@ -50,11 +48,11 @@ from workflows.names import REQUESTER
 from workflows.onboarding.state import DECISION
 
 SIGNATURE_HEADERS: Final = ("x-signature", "x-hub-signature-256")
-"""Where a signature is looked for unless the mapping names a header."""
+"""Headers with a signature, unless the mapping names one."""
 APART_AT_MOST: Final = timedelta(minutes=5)
-"""Between our clock and that of a caller by Standard Webhooks, who signs the time as well."""
+"""Between our clock and a caller's by Standard Webhooks, which also signs the time."""
 SIGNATURES_AT_MOST: Final = 10
-"""Of one call by Standard Webhooks, which has several while a secret is rotated."""
+"""Of a call by Standard Webhooks, which has several during a rotation."""
 _BEARER: Final = "bearer "
 _ALGORITHM: Final = "sha256="
 
@@ -62,12 +60,12 @@ _ALGORITHM: Final = "sha256="
 def is_genuine(
     headers: Mapping[str, str], body: bytes, secrets: Iterable[SecretStr], *, header: str | None, now: datetime
 ) -> bool:
-    """Whether one of `secrets` vouches for the body; `headers` have lower-case names, `header` has the signature."""
+    """Whether one of `secrets` signed the body; `headers` have lower-case names, `header` has the signature."""
     given = [
         one.encode("utf-8", "replace") for one in _given(headers, (header.lower(),) if header else SIGNATURE_HEADERS)
     ]
     expected = [one for secret in secrets for one in _expected(secret.get_secret_value(), headers, body, now)]
-    # All are compared before one counts, so that the time taken does not tell which it was.
+    # All are compared, so that the time taken does not reveal which one matched.
     matches = [hmac.compare_digest(one.encode(), other) for one in expected for other in given]
     return any(matches)
 
@@ -83,7 +81,7 @@ def _given(headers: Mapping[str, str], signed_in: Iterable[str]) -> Iterator[str
 
 
 def _expected(secret: str, headers: Mapping[str, str], body: bytes, now: datetime) -> Iterator[str]:
-    """What a call by this secret says, in each of the ways it may: what says one thing cannot be taken for another."""
+    """Valid signatures by this secret, in all supported schemes, which cannot be confused."""
     yield f"{_BEARER}{secret}"
     digest = hmac.digest(secret.encode(), body, hashlib.sha256)
     yield f"{_ALGORITHM}{digest.hex()}"
@@ -95,7 +93,7 @@ def _expected(secret: str, headers: Mapping[str, str], body: bytes, now: datetim
 
 
 def _text(body: bytes) -> str | None:
-    """None of what is none: made into one, it would have the signature of another body."""
+    """None if not UTF-8: a replaced text would have another body's signature."""
     try:
         return body.decode()
     except UnicodeDecodeError:
@@ -107,7 +105,7 @@ def _instant(text: str) -> datetime | None:
 
 
 TOLD_AT_MOST: Final = 20
-"""Tasks about one onboarding; a source that sends without end is told of no more."""
+"""Tasks about one onboarding, however often its source sends."""
 _LOGGER: Final = structlog.get_logger("countersign.hooks")
 _TITLE: Final = phrase("Decide: {id} has changed in {source}")
 _TEXT: Final = phrase(
@@ -121,19 +119,19 @@ _HAS_ENDED: Final = phrase("The onboarding has ended, and nothing of it changes.
 
 @dataclass(frozen=True)
 class OtherContent:
-    """What a deal of a source has sent that its onboarding was not started from."""
+    """Changed content of a deal whose onboarding is started already."""
 
     onboarding: WorkflowName
     fingerprint: str
     deal: str
     source: str
     others: tuple[str, ...]
-    """Who may hear that its owner is asked, where that is known: else whom the directory has above them."""
+    """Who may be told that the owner is asked; by default their managers."""
 
 
 @dataclass(frozen=True)
 class ChangedDeals:
-    """Asks owners to look at what has changed."""
+    """Asks owners to look at changed deals."""
 
     client: Client
     store: Store
@@ -141,9 +139,8 @@ class ChangedDeals:
     catalogue: Catalogue
 
     async def tell(self, other: OtherContent, *, now: datetime) -> None:
-        """Ask the owner of the onboarding that was started, who may be another one now; raises what a start does.
-
-        An owner who cannot be asked any more is a line of the log: whoever sent the deal can do nothing about it.
+        """Ask the present owner of the started onboarding; raises as a start. If the owner cannot be asked any more, it
+        is only logged.
         """
         onboarding = other.onboarding
         about = f"{onboarding.id}.changed-"
@@ -173,7 +170,7 @@ class ChangedDeals:
             """They were asked before, with somebody else to hear of it, or somebody has put an end to it."""
 
     async def _above(self, owner: str) -> tuple[str, ...]:
-        """Who hears when a decision of the owner waits, as far as the directory says."""
+        """Who is notified while a decision of the owner waits."""
         try:
             person = await self.directory.person(owner)
         except UnknownPerson:
@@ -181,7 +178,7 @@ class ChangedDeals:
         return tuple(filter(None, (person.manager, person.delegate)))
 
     async def _standing(self, workflow_id: str) -> tuple[str, bool]:
-        """Whose onboarding it is, and whether it lives."""
+        """The onboarding's owner, and whether it is open."""
         if record := await self.store.read_record(StoragePrefix.of(workflow_id)):
             return SettledRecord.model_validate_json(record).show.requester, False
         run = await executions.described(self.client, workflow_id)
@@ -190,18 +187,18 @@ class ChangedDeals:
 
 PATH: Final = "/hooks/onboarding/{source}"
 CALLS_AT_ONCE: Final = 500
-"""Of those that are complete and genuine: a stranger who stalls takes none of these places."""
+"""Of complete and genuine ones, so that stalled callers take none."""
 STARTS_AT_ONCE: Final = 20
-"""Of those that hold; each may check hundreds of parts. The others wait."""
+"""Each may check hundreds of parts; others wait."""
 START_SECONDS: Final = 15.0
-"""For one start, and the wait for it."""
+"""For one start, with its wait."""
 
 _AWAY: Final = (RPCError, StoreFailure, DirectoryFailure, RuntimeError, OSError)
-"""What passes; a lazy client that finds no server raises `RuntimeError`, and a time-out is an `OSError`."""
+"""Temporary errors; a lazy client without a server raises `RuntimeError`, a time-out is an `OSError`."""
 
 
 class HookCallOutcome(CallOutcome):
-    """What becomes of a call: the answer's status and the reason it is counted under."""
+    """HTTP status and metric reason of a call."""
 
     CREATED = (201, "created")
     KNOWN = (200, "known")
@@ -220,7 +217,7 @@ class HookCallOutcome(CallOutcome):
 
     @property
     def hangs_up(self) -> bool:
-        """Whether the connection ends: what was not read to its end must not be taken for a next request."""
+        """Whether the connection ends: an unread body must not be taken for the next request."""
         return self in (
             HookCallOutcome.STALLED,
             HookCallOutcome.TOO_LARGE,
@@ -238,22 +235,20 @@ _FAULTS: Final = {
 
 @dataclass(frozen=True)
 class HookAnswer:
-    """What a caller is told."""
-
     outcome: HookCallOutcome
     says: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class HookSource:
-    """A system that may call: what vouches for it, and what its JSON becomes."""
+    """A calling system: its secrets and mapping."""
 
     secrets: tuple[SecretStr, ...]
     mapping: SourceMapping
 
     @classmethod
     def all_of(cls, settings: Settings) -> dict[str, Self]:
-        """Every source that has a secret; `FileFaults` for its mapping, `Refusal` when there is no folder of them."""
+        """Every source with a secret; `FileFaults` for its mapping, `Refusal` without a mapping folder."""
         secrets, folder = settings.hook.secrets, settings.hook.mappings
         if secrets and folder is None:
             raise Refusal("COUNTERSIGN_HOOK_MAPPINGS: is missing: COUNTERSIGN_HOOK_SECRETS names sources")
@@ -271,9 +266,8 @@ class Starting:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     async def start(self, source: str, taken: MappedOnboarding) -> launch.StartResult:
-        """Start or recognise it; raises what the start path does, once the owner is asked about other content.
-
-        One that was started is recognised as well when the deal, or what it is checked against, is not right any more.
+        """Start or recognise it; on other content the owner is asked, and the start's error is raised. A started one is
+        recognised even if the deal is no longer valid.
         """
         onboarding, others = WorkflowName(Kind.ONBOARDING, taken.id), tuple[str, ...]()
         try:
@@ -294,7 +288,7 @@ class Starting:
             raise
 
     async def _fingerprint(self, file: PlainFile, faults: FileFaults) -> str:
-        """That of a file with faults, which are raised when it has none."""
+        """Of a file with faults, which are raised if it has no fingerprint."""
         try:
             return await asyncio.to_thread(fingerprint_of, file, LocalDocuments(self.settings.signature.max_upload_mb))
         except ValueError:
@@ -304,9 +298,7 @@ class Starting:
 async def checked(
     settings: Settings, directory: Directory, file: PlainFile, *, now: datetime | None = None
 ) -> PreparedOnboarding:
-    """Check an onboarding that a mapping has made, as of now or of another instant; raises what `prepare_onboarding`
-    does.
-    """
+    """Check an onboarding from a mapping, by default as of now; raises as `prepare_onboarding`."""
     return await prepare_onboarding(
         file,
         catalogue=await asyncio.to_thread(clients.catalogue, settings),
@@ -318,7 +310,7 @@ async def checked(
 
 
 class Hooks:
-    """Decides over calls, and starts what those that hold ask for."""
+    """Verifies calls, and starts onboardings."""
 
     def __init__(
         self,
@@ -337,11 +329,9 @@ class Hooks:
         self._starts = asyncio.Semaphore(STARTS_AT_ONCE)
 
     def routes(self) -> list[BaseRoute]:
-        """The address of the calls."""
         return [Route(PATH, self.answer, methods=["POST"])]
 
     async def answer(self, request: Request) -> Response:
-        """The answer to a call as it comes from the network."""
         answer = await self._received(request)
         outcome = answer.outcome
         self._tally.count(outcome)
@@ -364,7 +354,7 @@ class Hooks:
             self._at_once -= 1
 
     async def _judged(self, source: HookSource, request: Request) -> MappedOnboarding | HookAnswer:
-        """Judged at once, so that nobody has the body any more while an onboarding is started."""
+        """Verified at once, so that the body is freed before an onboarding is started."""
         body = await self._incoming.read(request, limit=MOST_BYTES, seconds=self._body_seconds)
         if isinstance(body, BodyFault):
             return HookAnswer(_FAULTS[body])
@@ -397,7 +387,7 @@ class Hooks:
 
 
 def _refused(mapping: SourceMapping, faults: FileFaults) -> HookAnswer:
-    """By the names of the fields; a fault of our own catalogue, people or template is not the caller's."""
+    """By the names of fields; faults of our own catalogue, people or template are not the caller's."""
     fields = list(dict.fromkeys(one.path for one in faults.faults if one.file == mapping.file.name))
     if fields:
         return HookAnswer(HookCallOutcome.REFUSED, {"fields": fields})

@@ -1,4 +1,4 @@
-"""Renders all pages: one set of templates, the style inside the page, headers that let a page do nothing else."""
+"""Renders all pages: one set of templates, the style inside the page, headers that permit nothing else."""
 
 import base64
 import hashlib
@@ -22,7 +22,7 @@ from starter.web.screens import Screen
 from workflows.model.rejections import TEXT_AT_MOST
 
 LOGO_AT_MOST: Final = 256 * 1024
-"""Bytes of a logo: a page waits for it on a phone."""
+"""Bytes of a logo: phones wait for it."""
 LOGO_PATH: Final = "/company-logo"
 ICON_PATH: Final = "/icon.svg"
 _KINDS: Final = {
@@ -36,25 +36,23 @@ _PHONE: Final = re.compile(r"\+[0-9][0-9 ()/.-]{4,}")
 _HEADERS: Final = {
     "cache-control": "public, max-age=3600",
     "x-content-type-options": "nosniff",
-    # Opened by itself, a drawing could run scripts in our name.
+    # Opened by itself, an SVG could run scripts in our origin.
     "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
 }
 
 
 class UnusableLogo(Refusal):
-    """The file of the logo cannot be shown."""
+    pass
 
 
 @dataclass(frozen=True)
 class Logo:
-    """A picture as browsers get it."""
-
     content: bytes
     media_type: str
 
     @classmethod
     def read(cls, path: Path) -> "Logo":
-        """The logo of a file; raises `UnusableLogo` for what is no PNG, JPEG or SVG, or is too large."""
+        """Raises `UnusableLogo` unless it is a small PNG, JPEG or SVG."""
         try:
             with path.open("rb") as file:
                 content = file.read(LOGO_AT_MOST + 1)
@@ -71,7 +69,7 @@ class Logo:
 
 @dataclass(frozen=True)
 class Brand:
-    """Whose pages these are, and whom to ask about them; with neither name nor logo they are just ours."""
+    """Name, logo and contact of the company on the pages."""
 
     name: str = ""
     logo: Logo | None = None
@@ -79,12 +77,12 @@ class Brand:
 
     @classmethod
     def of(cls, name: str, logo: Path | None, contact: str = "") -> "Brand":
-        """The brand of the settings; raises `UnusableLogo`."""
+        """From the settings; raises `UnusableLogo`."""
         return cls(name, Logo.read(logo) if logo else None, contact)
 
     @property
     def contact_at(self) -> str:
-        """Where the contact leads: a mail, a call, a page; empty for other words."""
+        """The contact's link (mail, telephone, page), or empty."""
         if _EMAIL.fullmatch(self.contact):
             return f"mailto:{self.contact}"
         if _PHONE.fullmatch(self.contact):
@@ -92,7 +90,7 @@ class Brand:
         return self.contact if self.contact.startswith("https://") and " " not in self.contact else ""
 
     def routes(self) -> list[BaseRoute]:
-        """`GET /icon.svg`, and `/company-logo` when there is one."""
+        """`GET /icon.svg`, and `/company-logo` if there is one."""
         icon = Route(ICON_PATH, self._show_icon, methods=["GET"])
         return [icon, Route(LOGO_PATH, self._show, methods=["GET"])] if self.logo else [icon]
 
@@ -116,7 +114,7 @@ PRIVATE: Final = {
     "x-robots-tag": "noindex, nofollow",
     "cross-origin-opener-policy": "same-origin",
 }
-"""The headers of every page of ours."""
+"""Headers of every page."""
 _ENVIRONMENT: Final = Environment(
     loader=FileSystemLoader(TEMPLATES),
     autoescape=True,
@@ -129,7 +127,7 @@ _ENVIRONMENT: Final = Environment(
 
 @dataclass(frozen=True)
 class Tab:
-    """One view of the desk, and whether it is the one that is shown."""
+    """A desk view, and whether it is shown."""
 
     path: str
     label: str
@@ -138,7 +136,7 @@ class Tab:
 
 @dataclass(frozen=True)
 class Frame:
-    """What stands around a page of the desk; `name` is who is in, `leave` whether they can sign out here."""
+    """The frame of a desk page; `name` is who is signed in, `leave` whether they can sign out here."""
 
     name: str = ""
     tabs: tuple[Tab, ...] = ()
@@ -147,14 +145,13 @@ class Frame:
 
 
 class Renderer:
-    """Renders the pages behind links, or those of the desk whose path is `desk`.
-
-    `destination` is where a form may lead on to beside us: the signature service. `script` is what the pages may run.
+    """Renders pages behind links, or desk pages below `desk`. `destination` is where forms may redirect besides us;
+    `script` is what pages may run.
     """
 
     def __init__(self, brand: Brand = OURS, *, desk: str = "", destination: str = "", script: str = "") -> None:
         style = "".join(map(_file, ("page.css", "desk.css") if desk else ("page.css",)))
-        # Relative behind a link, so that a proxy may put our pages below any path.
+        # Relative behind a link, so that a proxy may add a path prefix.
         above = desk.removesuffix("/desk") if desk else ".."
         self._root = desk
         self._values = {
@@ -163,7 +160,7 @@ class Renderer:
             "logo": f"{above}{LOGO_PATH}",
             "icon": f"{above}{ICON_PATH}",
             "longest_text": TEXT_AT_MOST,
-            # Ours, and hashed in the policy as it is, so it must not be escaped.
+            # Our own, and hashed in the policy unchanged: must not be escaped.
             "style": Markup(style),  # noqa: S704
             "script": Markup(script),  # noqa: S704
         }
@@ -171,7 +168,6 @@ class Renderer:
         self.headers: Final[Mapping[str, str]] = PRIVATE | {"content-security-policy": csp}
 
     def rendered(self, template: str, language: Language, **values: Any) -> str:
-        """The HTML of a template; `frame` is None unless it is given."""
         say = {"language": language, "say": language.say, "say_count": language.say_count}
         return _ENVIRONMENT.get_template(template).render({"frame": None, **self._values, **say, **values})
 
@@ -184,27 +180,26 @@ class Renderer:
         headers: Mapping[str, str] | None = None,
         **values: Any,
     ) -> Response:
-        """A page of one of the templates."""
         html = self.rendered(template, language, **values)
         return HTMLResponse(html, status, {**self.headers, **(headers or {})})
 
     def screen(self, screen: Screen, token: str = "", frame: Frame | None = None) -> Response:
-        """The page of a screen, whose forms have this token."""
+        """The page of a screen, with this token in its forms."""
         wait = {"retry-after": str(screen.retry_after)} if screen.retry_after else {}
         told = {"screen": screen, "token": token, "frame": frame}
         return self.page("screen.html", screen.language, status=screen.status, headers=wait, **told)
 
     def picture(self, content: bytes | None) -> Response:
-        """A PNG of ours, or that there is none."""
+        """A PNG, or 404."""
         status = 404 if content is None else 200
         return Response(content or b"", status, media_type="image/png", headers=dict(self.headers))
 
     def onward(self, url: str) -> Response:
-        """Send the browser on, by a GET."""
+        """Redirect by a GET."""
         return Response(status_code=303, headers={**self.headers, "location": url})
 
     def to_desk(self, path: str = "") -> Response:
-        """Send the browser on to a page of the desk."""
+        """Redirect to a desk page."""
         return self.onward(f"{self._root}/{path}" if path else self._root)
 
 
@@ -214,12 +209,11 @@ def _file(name: str) -> str:
 
 
 def _policy(style: str, destinations: str = "", script: str = "") -> str:
-    """What lets a page have this style and pictures of ours alone, and its forms lead to us and these addresses.
-
-    With a `script` it may run this one, which may ask us, and nobody else.
+    """Allows this style, our own images, and forms to us and these destinations. With `script` also this one, which may
+    call us.
     """
     live = f"script-src 'sha256-{_digest(script)}'; connect-src 'self'; " if script else ""
-    # Browsers hold `form-action` against the redirect that answers a form as well.
+    # Browsers also apply `form-action` to the redirect that answers a form.
     return (
         f"default-src 'none'; img-src 'self'; style-src 'sha256-{_digest(style)}'; {live}"
         f"form-action 'self'{destinations}; base-uri 'none'; frame-ancestors 'none'"

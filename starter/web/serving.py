@@ -1,4 +1,4 @@
-"""An ASGI application on a port, within limits that the server does not have by itself (docs/faults.md, A13)."""
+"""Serves an ASGI application with limits that the server lacks (docs/faults.md, A13)."""
 
 import asyncio
 import contextlib
@@ -22,12 +22,12 @@ HEAD_SECONDS: Final = 10.0
 _GRACE_SECONDS: Final = 5
 _BACKLOG: Final = 1024
 _ACCEPTED_AT_ONCE: Final = 16
-"""Before the loop does anything else: these have a descriptor before they are counted."""
+"""Accepted connections that have a descriptor before they are counted."""
 _PEER: Final = "countersign.peer"
 
 
 class CannotListen(Refusal):
-    """The address is taken, or not one of this machine."""
+    """The address is in use, or not one of this machine."""
 
 
 class _Awaited(Enum):
@@ -39,9 +39,8 @@ class _Awaited(Enum):
 
 
 class ImpatientProtocol(H11Protocol):
-    """Hangs up on whoever does not complete the head of a request; it is the body's reader that limits the body.
-
-    Of `places` it has one for as long as it lasts, and tells them whose turn it is.
+    """Closes connections whose request head is not completed in time; the body's reader limits the body. Reports to
+    `places` whose turn it is.
     """
 
     head_seconds: float
@@ -50,7 +49,6 @@ class ImpatientProtocol(H11Protocol):
     _awaited: _Awaited | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start waiting for a first request, if there is a place."""
         super().connection_made(transport)
         if self.places.admit(self, self.client[0] if self.client else ""):
             self._awaited = _Awaited.HEAD
@@ -59,34 +57,31 @@ class ImpatientProtocol(H11Protocol):
             self.let_go()
 
     def data_received(self, data: bytes) -> None:
-        """Take in more of a request; only a complete head ends the waiting."""
+        """Only a complete head ends the wait."""
         super().data_received(data)
         self._mind_the_head()
         self._tell_the_turn()
 
     def on_response_complete(self) -> None:
-        """Wait for the next request, if it is not here already."""
         super().on_response_complete()
         self._tell_the_turn()
 
     def pause_writing(self) -> None:
-        """Wait until more of the answer was read."""
+        """Wait until the caller reads more of the answer."""
         super().pause_writing()
         self._tell_the_turn()
 
     def resume_writing(self) -> None:
-        """Go on with the answer."""
         super().resume_writing()
         self._tell_the_turn()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait for nothing any more."""
         self._stop_waiting()
         self.places.ended(self)
         super().connection_lost(exc)
 
     def let_go(self) -> None:
-        """Hang up at once, whatever was to be sent."""
+        """Close at once, discarding unsent data."""
         self._stop_waiting()
         self.transport.abort()
 
@@ -108,7 +103,7 @@ class ImpatientProtocol(H11Protocol):
         return _Awaited.ANSWER if self.flow.write_paused else None
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is no HTTP, and let nothing else be said; behind an answer of ours there is only hanging up."""
+        """Refuse invalid HTTP and close; after the begin of an answer only close."""
         may_answer = self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE)
         if self.cycle is not None:
             self.cycle.disconnected = True
@@ -119,7 +114,7 @@ class ImpatientProtocol(H11Protocol):
             self.transport.close()
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Nothing: what a stranger asks for is no news, and nothing is missing here."""
+        """Silent: any caller can cause it."""
 
     def _mind_the_head(self) -> None:
         if self.cycle is not None and not self.cycle.response_complete:
@@ -139,23 +134,22 @@ class ImpatientProtocol(H11Protocol):
 
 
 class _Server(uvicorn.Server):
-    """Says when it listens, and leaves signals to the process it runs in."""
+    """Reports when it listens, and leaves signals to the process."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.listening = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start to listen."""
         await super().startup(sockets)
         for one in sockets or ():
-            # asyncio has made the queue of the system as short as what it accepts at once.
+            # asyncio limits the system's queue to what it accepts at once.
             one.listen(_BACKLOG)
         self.listening.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """None: whoever serves decides when to end."""
+        """None: the caller decides when to end."""
         yield
 
 
@@ -168,10 +162,9 @@ async def listening(
     proxies: Sequence[str] = (),
     room: Room | None = None,
 ) -> AsyncIterator[str]:
-    """Serve `app` until left; yields its address. Raises `CannotListen`; open requests get some seconds at the end.
-
-    Of `proxies`, addresses or networks, it is believed whom they call for, and no address is counted. It keeps as many
-    connections as there is `room` for, by default as many as the process can have.
+    """Serve `app` until left; yields its URL. Raises `CannotListen`; open requests get some seconds at the end.
+    `proxies` (addresses or networks) are believed about callers and not limited. `room` limits connections, by default
+    to what the process can have.
     """
     places = Places("connections", room or room_within(descriptors()), Addresses(proxies))
     with bound_to(bind) as bound:
@@ -207,7 +200,7 @@ def _config(app: ASGIApp, seconds: float, proxies: Sequence[str], kept: Places) 
 
 
 def peer_of(request: Request) -> str:
-    """The address that is really connected, whomever it says that it calls for; empty when there is none."""
+    """The connected address, whatever a proxy says; empty if unknown."""
     peer = request.scope.get(_PEER)
     return peer[0] if peer else ""
 
@@ -219,7 +212,7 @@ def _believing(app: ASGIApp, proxies: Sequence[str]) -> ASGIApp:
 
 
 def with_peer(app: ASGIApp) -> ASGIApp:
-    """Remember who is connected before a proxy is believed whom it calls for."""
+    """Remembers the connected address before a proxy's headers are applied."""
 
     async def remembering(scope: Scope, receive: Receive, send: Send) -> None:
         await app({**scope, _PEER: scope.get("client")}, receive, send)
@@ -228,14 +221,14 @@ def with_peer(app: ASGIApp) -> ASGIApp:
 
 
 def bound_to(bind: Bind) -> socket.socket:
-    """A socket that listens, each of whose connections sends at once what it has; `CannotListen`."""
+    """A listening socket without Nagle's delay; raises `CannotListen`."""
     family = socket.AF_INET6 if ":" in bind.host else socket.AF_INET
     try:
         bound = socket.create_server((bind.host, bind.port), family=family, backlog=_BACKLOG)
     except OSError as error:
         why = str(error.strerror).partition(" (")[0]
         raise CannotListen(f"cannot listen on {bind.host}:{bind.port}: {why}") from error
-    # asyncio leaves it to us on sockets that were made without naming TCP: the end of a page would wait for 40 ms.
+    # asyncio does not set it on sockets made without naming TCP: the end of a page would wait for 40 ms.
     bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return bound
 

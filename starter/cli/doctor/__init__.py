@@ -1,1 +1,1 @@
-"""`countersign doctor`: whether everything is reachable and set up."""
+"""`countersign doctor`: checks whether everything is reachable and set up."""

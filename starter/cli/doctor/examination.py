@@ -1,4 +1,4 @@
-"""All parts, looked at side by side: one that fails hides none of the others."""
+"""All checks, run in parallel: a failing one hides none of the others."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
@@ -23,7 +23,7 @@ from starter.terminal.terminal import Rows
 
 
 async def examine(settings: Settings) -> Examination:
-    """Look at everything; takes seconds, raises nothing that a part can say, changes nothing but the store's probe."""
+    """Run all checks, in seconds, without raising; changes nothing but the store's test object."""
     if nowhere := await _nowhere(settings):
         return Examination(ok=False, parts=(nowhere,))
     groups = await asyncio.gather(_temporal(settings), _signature(settings), _own(settings))
@@ -32,7 +32,7 @@ async def examine(settings: Settings) -> Examination:
 
 
 async def _nowhere(settings: Settings) -> SetUpPart | None:
-    """The one cause of everything: nothing is set and no stack runs here, or the one here is gone or not meant."""
+    """The common cause of all failures: nothing is set and no stack runs here, or it is gone or not selected."""
     if settings.around.dev:
         temporal_side = (await _temporal(settings))[0]
         if temporal_side.state is PartHealth.WRONG:
@@ -52,7 +52,7 @@ async def _nowhere(settings: Settings) -> SetUpPart | None:
 
 
 def _set(settings: Settings) -> SetUpPart:
-    """Whether both processes would start: what they cannot do without is more than what the other parts try."""
+    """Whether both processes would start: they require more settings than the other checks."""
     if missing := _missing(settings, *OF_WORKER, *OF_RECEIVER):
         return wrong("settings", missing)
     return fine("settings", "everything that worker and receiver need is set")
@@ -161,7 +161,7 @@ _MARKS: Final = {
 
 
 def of_set_up(results: Iterable[SetUp]) -> Rows:
-    """One line for each thing that the namespace must have."""
+    """A row for each thing that the namespace must have."""
     table = Rows("in the namespace", "", "")
     for result in results:
         table.add(result.name, Text(result.made, "" if result.made.usable else "red"), result.says)
@@ -169,7 +169,7 @@ def of_set_up(results: Iterable[SetUp]) -> Rows:
 
 
 def of_examination(examined: Examination, what: str = "part") -> Rows:
-    """One line for each `what`."""
+    """A row for each `what`."""
     table = Rows("", what, "")
     for part in examined.parts:
         table.add(Text(*_MARKS[part.state]), part.part, part.says)

@@ -1,4 +1,4 @@
-"""What an examination says of one part, and how a failing look becomes a sentence."""
+"""Results of checks, and failures as sentences."""
 
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
@@ -12,7 +12,7 @@ _EXPECTED: Final = (Refusal, *REFUSALS, OSError)
 
 
 class PartHealth(StrEnum):
-    """How a part is; a warning lets the rest work."""
+    """A warning lets the rest work."""
 
     OK = "ok"
     WARNING = "warning"
@@ -20,7 +20,7 @@ class PartHealth(StrEnum):
 
 
 class SetUpPart(Model):
-    """One part of the set-up; `says` is what was found, or what to do."""
+    """One part; `says` is what was found, or what to do."""
 
     part: str
     state: PartHealth
@@ -38,22 +38,21 @@ Look = Callable[[], Awaitable[SetUpPart]]
 
 
 def fine(part: str, says: str) -> SetUpPart:
-    """Nothing to do."""
     return SetUpPart(part=part, state=PartHealth.OK, says=says)
 
 
 def doubtful(part: str, says: str) -> SetUpPart:
-    """The rest works, but somebody should know."""
+    """A warning: the rest works."""
     return SetUpPart(part=part, state=PartHealth.WARNING, says=says)
 
 
 def wrong(part: str, says: str) -> SetUpPart:
-    """It does not work before somebody has done something."""
+    """It does not work until somebody acts."""
     return SetUpPart(part=part, state=PartHealth.WRONG, says=says)
 
 
 async def looked(part: str, look: Look) -> SetUpPart:
-    """What the look found; a failure is a part that is wrong, in the words of the failure."""
+    """The result of a check; a failure is a part that is wrong, with the failure's text."""
     try:
         return await look()
     except _EXPECTED as failure:

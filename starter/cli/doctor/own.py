@@ -1,4 +1,4 @@
-"""What we bring ourselves: the files people write, the store, the desk's door, callbacks and signed calls."""
+"""Checks of our own side: files, store, desk sign-in, callbacks and signed calls."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -23,16 +23,15 @@ from starter.config.settings import Settings
 from workflows.model.clock_skew import CLOCKS_APART
 
 COUNTED_WITHIN: Final = 5.0
-"""Seconds for the list of those whose apps have registered a device: one call a thousand people in an object store."""
+"""Seconds to list people with registered devices: one call a thousand people in an object store."""
 _SEEN_LATELY: Final = timedelta(minutes=10)
 TRIED_WITHIN: Final = 10.0
-"""Seconds for all that is tried of the store: a folder of a server that is away, or an address, may never answer."""
+"""Seconds for all store checks: an unavailable server may never answer."""
 
 
 async def people(path: Path | None, oncall: str = "", *, store: Store, seconds: float = COUNTED_WITHIN) -> SetUpPart:
-    """Whether the people file can be used, has the person on call, and whether all in it can be reached by push.
-
-    Whose app has ever registered a device is taken to have one: whether it lives is said by `people devices`.
+    """Whether the people file is valid, has the person on call, and how many can be reached by push. A device ever
+    registered counts; `people devices` tells whether it is valid.
     """
     if path is None:
         return wrong("people", "set COUNTERSIGN_PEOPLE to the people file")
@@ -56,7 +55,7 @@ async def people(path: Path | None, oncall: str = "", *, store: Store, seconds: 
 
 
 async def worker_clock(url: str, *, seconds: float = TRIED_WITHIN) -> SetUpPart:
-    """Whether a worker has lately seen that its clock is off; each looks once a minute."""
+    """Whether a worker has lately measured a wrong clock."""
     async with within(seconds):
         seen = await WorkerClockSeen.latest(Store(url))
     if seen is None or datetime.now(UTC) - seen.at > _SEEN_LATELY:
@@ -66,7 +65,7 @@ async def worker_clock(url: str, *, seconds: float = TRIED_WITHIN) -> SetUpPart:
 
 
 async def store(url: str, *, seconds: float = TRIED_WITHIN) -> SetUpPart:
-    """Whether documents and records can be kept, and who can see them."""
+    """Whether documents and records can be stored, and who can read them."""
     kept = Store(url)
     try:
         async with within(seconds):
@@ -81,7 +80,7 @@ async def store(url: str, *, seconds: float = TRIED_WITHIN) -> SetUpPart:
 
 @asynccontextmanager
 async def within(seconds: float) -> AsyncIterator[None]:
-    """`TimeoutError` after so long; the process does not wait at its end either for the thread that hangs."""
+    """`TimeoutError` after so long, without waiting for a hanging thread."""
     try:
         async with asyncio.timeout(seconds):
             yield
@@ -91,13 +90,13 @@ async def within(seconds: float) -> AsyncIterator[None]:
 
 
 async def policies(path: Path) -> SetUpPart:
-    """Whether the catalogue can be used."""
+    """Whether the catalogue is valid."""
     catalogue = await asyncio.to_thread(Catalogue.read, path)
     return fine("policies", f"{path}: {len(catalogue.kinds)} kinds")
 
 
 async def adoption(settings: Settings) -> SetUpPart:
-    """Whether documents that were sent by hand can become requests."""
+    """Whether documents sent by hand can become requests."""
     if settings.adopt == "off":
         return fine("adoption", "off: documents sent by hand at Core Signature are not followed up")
     catalogue = await asyncio.to_thread(Catalogue.read, settings.policies)
@@ -114,11 +113,11 @@ async def adoption(settings: Settings) -> SetUpPart:
 
 
 RETRIED_FOR: Final = timedelta(hours=2, minutes=30)
-"""How long Core Signature repeats a callback, which keeps the time of its event (docs/core-signature.md, Callbacks)."""
+"""How long Core Signature repeats a callback with the time of its event (docs/core-signature.md, Callbacks)."""
 
 
 def callbacks(settings: Settings) -> SetUpPart:
-    """How Core Signature is asked to call, and whether a callback that is repeated is still believed."""
+    """How Core Signature calls us, and whether a repeated callback is still accepted."""
     for worry in _repeats_are_refused(settings):
         return doubtful("callbacks", worry)
     subscribed = settings.signature.callback_style == "subscription"
@@ -138,7 +137,7 @@ _SECRETS: Final = "COUNTERSIGN_HANDOFF_SECRETS"
 
 
 async def hand_off(settings: Settings) -> SetUpPart:
-    """Whether each target with a `url` has a secret; a secret without a target may be for one of a request file."""
+    """Whether each target with a `url` has a secret; a secret without a target may be for a request file's."""
     called = await asyncio.to_thread(_called, settings.policies)
     signed = settings.handoff.secrets.keys()
     if not signed:
@@ -152,7 +151,7 @@ async def hand_off(settings: Settings) -> SetUpPart:
 
 
 def _called(policies: Path) -> set[str]:
-    """The names of all targets of the catalogue that are told by a call to their address."""
+    """Names of the catalogue's targets with a URL."""
     catalogue = Catalogue.read(policies)
     resolved = (catalogue.resolve(kind).policy for kind in catalogue.kinds)
     return {target.target for policy in resolved for target in policy.handoff if target.url}
@@ -163,7 +162,7 @@ def _names(targets: AbstractSet[str]) -> str:
 
 
 def desk(settings: Settings) -> SetUpPart:
-    """Who says who somebody at the desk is: a sign-on of the company's own is believed of its proxies alone."""
+    """How people sign in at the desk; single sign-on is believed of its proxies only."""
     header, proxies = settings.desk_user_header, settings.desk_proxies
     if header and not proxies:
         return doubtful(
@@ -190,13 +189,13 @@ async def token(client: CoreSignatureClient) -> SetUpPart:
 
 
 async def signature_service(client: CoreSignatureClient) -> SetUpPart:
-    """Whether the token opens Core Signature."""
+    """Whether Core Signature accepts the token."""
     await client.events()
     return fine("signature service", client.config.url)
 
 
 async def clock(url: str) -> SetUpPart:
-    """Whether this machine and Core Signature agree about the time: callbacks are judged by their age."""
+    """Whether this machine's clock agrees with Core Signature's: callbacks are judged by age."""
     answered = await _time_of("Core Signature", url, "/api/v1/docs/")
     if answered is None:
         return doubtful("clock", "Core Signature does not say its time")
@@ -208,7 +207,7 @@ async def clock(url: str) -> SetUpPart:
 
 
 async def subscriptions(client: CoreSignatureClient, settings: Settings) -> SetUpPart:
-    """Whether Core Signature calls our receiver about everything that counts, and nothing old of ours."""
+    """Whether Core Signature calls us about all relevant events, without stale subscriptions of ours."""
     if missing := boot_subscriptions.lacking(settings):
         return wrong("subscriptions", missing)
     found = await boot_subscriptions.standing(client, settings)
@@ -222,7 +221,7 @@ async def subscriptions(client: CoreSignatureClient, settings: Settings) -> SetU
 
 
 async def push(dialect: PushDialect | None) -> SetUpPart:
-    """Whether the push service takes our credentials."""
+    """Whether the push service accepts our credentials."""
     if dialect is None:
         return doubtful("push", "off: nobody has a device")
     await dialect.check()
@@ -230,7 +229,7 @@ async def push(dialect: PushDialect | None) -> SetUpPart:
 
 
 async def messaging(channel: CloudMessaging | None, *, status_mails: bool) -> SetUpPart:
-    """Whether cloud messaging takes our credentials, and without it, who is told nothing."""
+    """Whether cloud messaging accepts our credentials; without it, who is not notified."""
     if channel is None:
         endings = "requester and alternates" if status_mails else "requester, alternates, and signers of an ending,"
         says = f"COUNTERSIGN_MRA_URL is not set: without a device signers get Core Signature's mail, {endings} nothing"
@@ -240,7 +239,7 @@ async def messaging(channel: CloudMessaging | None, *, status_mails: bool) -> Se
 
 
 async def receiver(url: str, signature_url: str) -> SetUpPart:
-    """Whether the receiver answers at the address that Core Signature is given, and has the same time."""
+    """Whether the web process answers at the address given to Core Signature, with the same time."""
     if not url:
         return doubtful(
             "receiver", "COUNTERSIGN_WEBHOOK_URL is not set: what signers do is seen at the next nudge, or once a week"
@@ -263,7 +262,7 @@ def _span(skew: timedelta) -> str:
 
 
 async def _time_of(name: str, url: str, path: str) -> datetime | None:
-    """What time a service has, when it says it."""
+    """A service's time, if given."""
     service = Service(name, url, make_client())
     try:
         return (await service.call("GET", path)).date

@@ -1,6 +1,5 @@
-"""The targets of the catalogue, tried one by one: systems by a signed ping, the others by a look at what is there.
-
-A URL may be a secret in itself: of it only the host is said.
+"""Checks the targets of the catalogue: systems by a signed ping, others by a look-up. Of a URL, which may be a secret,
+only the host is shown.
 """
 
 import asyncio
@@ -43,7 +42,7 @@ TRIED_AT_ONCE: Final = 10
 
 
 async def try_targets(settings: Settings) -> Examination:
-    """One part for each target, in the order of the catalogue; nothing is started, and nobody is told of an ending."""
+    """One part for each target, in the order of the catalogue; starts nothing, and tells nobody of an ending."""
     try:
         catalogue = await asyncio.to_thread(Catalogue.read, settings.policies)
     except FileFaults as faults:
@@ -55,7 +54,7 @@ async def try_targets(settings: Settings) -> Examination:
 
 
 def targets_of(catalogue: Catalogue) -> list[Target]:
-    """All targets, each once however many kinds have it, whatever else they tell it of."""
+    """All targets, each once."""
     resolved = (catalogue.resolve(kind).policy for kind in catalogue.kinds)
     return list({_way(target): target for policy in resolved for target in policy.handoff}.values())
 
@@ -80,7 +79,7 @@ async def _tried(settings: Settings, targets: list[Target]) -> list[SetUpPart]:
 
 @asynccontextmanager
 async def _temporal(settings: Settings, targets: list[Target]) -> AsyncIterator[Client | str]:
-    """The server, if any target needs one; else why it is not there."""
+    """The server if needed, else why it is unavailable."""
     if not any(one.workflow or one.nexus or (one.start and one.start.workflow) for one in targets):
         yield "no target needs it"
         return
@@ -98,7 +97,7 @@ async def _temporal(settings: Settings, targets: list[Target]) -> AsyncIterator[
 
 @dataclass(frozen=True)
 class Trial:
-    """What targets are tried with; `temporal` is why there is none, where it is a text."""
+    """What targets are checked with; a text as `temporal` is why it is unavailable."""
 
     downstream: HttpTargets
     signed: frozenset[str]
@@ -107,7 +106,6 @@ class Trial:
     seconds: float = COUNTED_WITHIN
 
     async def of(self, target: Target) -> SetUpPart:
-        """How one target is."""
         if target.url:
             return await self._called(target, target.url)
         if target.workflow:
@@ -162,7 +160,7 @@ class Trial:
         return doubtful(name, f"no worker polls {start.queue}: what is started there waits")
 
     async def _offered(self, name: str, wanted: str) -> SetUpPart:
-        """An operation cannot be looked at, only called."""
+        """An operation cannot be looked up, only called."""
         if isinstance(self.temporal, str):
             return wrong(name, self.temporal)
         try:

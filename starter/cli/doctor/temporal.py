@@ -1,4 +1,4 @@
-"""The Temporal side: server, namespace, search attributes, somebody to do the work, and the version that is current."""
+"""Checks of Temporal: server, namespace, search attributes, workers, current version."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -34,12 +34,12 @@ _QUEUES: Final = (
     *((queue, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY) for queue in QUEUES),
 )
 _SHOWS: Final = 0.1
-"""Tasks a second that came and did not go, three in the server's half minute: fewer may be on their way."""
+"""Tasks a second added but not taken, three in the server's half minute: fewer may be on their way."""
 _SEE: Final = "see docs/deploying.md, Who comes first"
 
 
 async def urgency(client: Client) -> SetUpPart:
-    """Whether urgent work goes first. No server tells its flags; one without them counts all that waits as ordinary."""
+    """Whether urgent work goes first. Servers do not report the flag; without it all that waits counts as ordinary."""
     try:
         answers = [await _described(client, *queue) for queue in _QUEUES]
     except RPCError as error:
@@ -55,7 +55,7 @@ async def urgency(client: Client) -> SetUpPart:
 
 @dataclass(frozen=True)
 class Backlog:
-    """What waits in a queue for a worker: how much, since when the first of it, and how much is done a second."""
+    """A queue's waiting tasks: how many, since when, and how many are done a second."""
 
     queue: str
     waiting: int
@@ -64,7 +64,6 @@ class Backlog:
 
     @property
     def in_words(self) -> str:
-        """The same as a sentence."""
         minutes = f"{self.age.total_seconds() / 60:.1f} minutes"
         return (
             f"{self.waiting:,} tasks wait in {self.queue}, the first for {minutes}, {self.done:.0f} a second are done"
@@ -72,7 +71,7 @@ class Backlog:
 
 
 async def backlog(client: Client, queue: str) -> Backlog | None:
-    """The workflow tasks that wait in a queue, None when none does, or the server does not say."""
+    """A queue's waiting workflow tasks; None if there are none, or the server does not report them."""
     try:
         answer = await _described(client, queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW)
     except RPCError:
@@ -84,7 +83,7 @@ async def backlog(client: Client, queue: str) -> Backlog | None:
 
 
 async def overrides(client: Client) -> SetUpPart:
-    """Rates and weights set by `temporal task-queue config`: nobody who looks into our settings would find them."""
+    """Rates and weights set by `temporal task-queue config`, which our settings do not show."""
     try:
         answers = [(*queue, await _described(client, *queue)) for queue in _QUEUES]
     except RPCError as error:
@@ -99,9 +98,8 @@ async def overrides(client: Client) -> SetUpPart:
 
 
 def in_one_line(stats: Mapping[int, TaskQueueStats]) -> bool:
-    """Whether tasks of another urgency than the usual came and did not go, and what waits is all counted as the usual.
-
-    Tasks that were dropped on their way (their workflow ended meanwhile) did not go either: then nothing waits.
+    """Whether urgent tasks were added but not taken while all that waits counts as ordinary. Dropped tasks were not
+    taken either, but then nothing waits.
     """
     if not _waiting(stats, Urgency.ORDINARY):
         return False
@@ -113,7 +111,7 @@ def in_one_line(stats: Mapping[int, TaskQueueStats]) -> bool:
 
 
 def overridden(config: TaskQueueConfig) -> Iterator[str]:
-    """What is set at a queue, each in words, with the reason that was given."""
+    """A queue's overrides in words, with their reasons."""
     limits = {
         "{:g} a second": config.queue_rate_limit,
         "{:g} a second for each fairness key": config.fairness_keys_rate_limit_default,
@@ -153,7 +151,7 @@ def _word(type_: TaskQueueType.ValueType) -> str:
 
 
 _ANSWERS_WITHIN: Final = timedelta(seconds=12)
-"""Longer than the ten seconds for which the server keeps a question for a dead worker; then another one gets it."""
+"""More than the ten seconds that the server waits for a dead worker before it asks another."""
 _NO_ANSWER: Final = (
     RPCStatusCode.CANCELLED,
     RPCStatusCode.DEADLINE_EXCEEDED,
@@ -162,11 +160,11 @@ _NO_ANSWER: Final = (
 _RUNNING: Final = f"WorkflowType = '{SIGNATURE_REQUEST}' AND ExecutionStatus = 'Running'"
 _BEGUN: Final = f"{STATUS.name} != '{Status.CONVERTING}'"
 _BUSY_FROM: Final = timedelta(seconds=30)
-"""So long the first of what waits has waited."""
+"""Waiting time of the first task from which a queue is busy."""
 
 
 async def namespace(client: Client) -> SetUpPart:
-    """Whether the namespace is there, and how long it remembers closed requests."""
+    """Whether it exists, and its retention."""
     try:
         answer = await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
     except RPCError as error:
@@ -179,7 +177,6 @@ async def namespace(client: Client) -> SetUpPart:
 
 
 async def search_attributes(client: Client) -> SetUpPart:
-    """Whether every search attribute is there."""
     try:
         missing = await missing_search_attributes(client)
     except RPCError as error:
@@ -190,7 +187,7 @@ async def search_attributes(client: Client) -> SetUpPart:
 
 
 async def sweeps(client: Client, now: datetime | None = None) -> SetUpPart:
-    """Whether what callbacks have missed is looked for, and was lately."""
+    """Whether reconciliation is scheduled, and ran lately."""
     try:
         found = await reconciliation.standing(client)
     except RPCError as error:
@@ -215,7 +212,7 @@ async def sweeps(client: Client, now: datetime | None = None) -> SetUpPart:
 
 
 async def yearly_campaigns(client: Client, store_url: str, *, seconds: float = TRIED_WITHIN) -> SetUpPart | None:
-    """Whether each series of which the store has something opens again; None where there is none."""
+    """Whether each series in the store is scheduled; None if there is none."""
     part = "yearly campaigns"
     try:
         async with within(seconds):
@@ -245,7 +242,7 @@ async def _is_scheduled(client: Client, id: str) -> bool:
 
 
 async def nexus(client: Client, name: str) -> SetUpPart:
-    """Whether workflows of other teams can ask for signatures; nobody else needs it."""
+    """Whether workflows of other teams can reach us."""
     try:
         there = await endpoint.found(client, name)
     except RPCError as error:
@@ -260,7 +257,7 @@ async def nexus(client: Client, name: str) -> SetUpPart:
 
 
 async def worker(client: Client, now: datetime | None = None) -> SetUpPart:
-    """Whether anybody works on each queue: until then what is in it waits, nothing is lost."""
+    """Whether each queue has a worker: until then its tasks wait."""
     since = (now or datetime.now(UTC)) - pollers.FRESH
     try:
         at_work = [await pollers.asking(client, queue, type_, since) for queue, type_ in pollers.OF_A_WORKER]
@@ -284,9 +281,8 @@ async def worker(client: Client, now: datetime | None = None) -> SetUpPart:
 
 
 async def _unanswered(client: Client, queue: str) -> str | None:
-    """The newest open workflow that was begun when nobody answers for it: a worker that hangs may still ask for tasks.
-
-    What was not begun yet may just wait for its turn; a question overtakes all that waits, of whatever has begun.
+    """The newest begun open workflow, if no worker answers its query: a hanging worker may still poll. One that has not
+    begun may just wait; a query overtakes all that waits.
     """
     begun = await executions.newest(client, f"{_RUNNING} AND {_BEGUN} AND TaskQueue = '{queue}'")
     newest = begun or await executions.newest(client, f"{_RUNNING} AND TaskQueue = '{queue}'")
@@ -295,7 +291,7 @@ async def _unanswered(client: Client, queue: str) -> str | None:
     try:
         await client.get_workflow_handle(newest.id).query(SHOW, rpc_timeout=_ANSWERS_WITHIN)
     except WorkflowQueryFailedError:
-        return None  # Whoever says no is there.
+        return None  # A rejection comes from a worker.
     except RPCError as error:
         if error.status not in _NO_ANSWER:
             return None
@@ -305,7 +301,7 @@ async def _unanswered(client: Client, queue: str) -> str | None:
 
 
 async def rate(client: Client, configured: float) -> SetUpPart:
-    """How many calls Core Signature gets in a second: who says so, and who shares them."""
+    """The rate of calls to Core Signature, its source, and who shares it."""
     try:
         record = await rates.read(client, configured)
     except RPCError as error:
@@ -317,7 +313,7 @@ async def rate(client: Client, configured: float) -> SetUpPart:
 
 
 async def progress(client: Client) -> SetUpPart:
-    """Whether any request is stuck on a fault of ours: the server notes tasks that fail time after time."""
+    """Whether a request is stuck by an error of ours: the server reports repeatedly failing tasks."""
     try:
         stuck = (await client.count_workflows(STUCK)).count
     except RPCError as error:
@@ -331,7 +327,7 @@ async def progress(client: Client) -> SetUpPart:
 
 
 async def version(client: Client, deployment: str, build_id: str) -> SetUpPart:
-    """With Worker Versioning nothing runs before the version has been made current."""
+    """With Worker Versioning nothing runs before the version is current."""
     try:
         answer = await client.workflow_service.describe_worker_deployment(
             DescribeWorkerDeploymentRequest(namespace=client.namespace, deployment_name=deployment)

@@ -1,8 +1,6 @@
-"""Who is at the desk: sealed cookies, so that the receiver keeps nothing and every receiver beside it knows them.
-
-One says that a browser asked to come in, one that it did, and one, for longer, who did last. The store has one serial
-for each person who was ever signed out everywhere: a session that was begun before it is over. It also has the nonce of
-each session that was signed out: a copy of its cookie opens nothing.
+"""Sign-in and sessions of the desk, in sealed cookies, so that every web process knows them: one for a browser that
+asked, one for a session, and one, longer, for who was signed in last. The store has a serial for each person who signed
+out everywhere, which ends earlier sessions, and the nonces of sessions that were signed out.
 """
 
 import asyncio
@@ -42,34 +40,34 @@ from workflows import names
 from workflows.model.sign_in import ONE_MESSAGE_EVERY, VALID_FOR, SignInOrder
 
 LONGEST_SESSION: Final = timedelta(hours=12)
-"""A day's work; a browser that is closed forgets it sooner."""
+"""A day's work; a closed browser forgets it sooner."""
 KNOWN_FOR: Final = timedelta(days=90)
-"""For which a browser in which somebody came in may ask for messages beside those that strangers ask for."""
+"""How long a browser of an earlier sign-in has its own limit of messages."""
 _NONCE_BYTES: Final = 16
 _SESSION_BYTES: Final = 8
 _ID_LENGTH: Final = 100
-"""Of a person, by the people file: a cookie of somebody who does not exist is not shorter."""
+"""Ids are padded to this length, so that unknown persons make equal cookies."""
 
 
 @dataclass(frozen=True)
 class Ask:
-    """A browser asked to come in as `person`, empty for somebody who does not exist; only it has the `nonce`."""
+    """A sign-in attempt as `person`, empty for an unknown one; the `nonce` is secret."""
 
     person: str
     nonce: str
     at: datetime
     to: str = ""
-    """The page of the desk that it came for, empty for the first one."""
+    """The desk page to return to."""
 
     @classmethod
     def new(cls, person: str, at: datetime, to: str = "") -> Self:
-        """One that nobody can guess."""
+        """With a random nonce."""
         return cls(person, secrets.token_hex(_NONCE_BYTES), at.replace(microsecond=0), to)
 
 
 @dataclass(frozen=True)
 class Session:
-    """Somebody came in with this browser; the `nonce` tells it from other sessions of theirs."""
+    """A signed-in browser; the `nonce` distinguishes sessions."""
 
     person: str
     serial: str
@@ -78,24 +76,23 @@ class Session:
 
     @classmethod
     def new(cls, person: str, serial: str, now: datetime) -> Self:
-        """One that begins now."""
         return cls(person, serial, now, secrets.token_hex(_SESSION_BYTES))
 
 
 class Cookies:
-    """Seals and opens both cookies; `base` is the public `LINK_BASE`, below which alone browsers send them."""
+    """Seals and opens the cookies; `base` is `LINK_BASE`, to whose path they are limited."""
 
     def __init__(self, secret: SecretStr, base: str) -> None:
         parts = urlsplit(base)
         self.root: Final = f"{parts.path.rstrip('/')}/desk"
-        """The path of the desk as browsers see it."""
+        """The desk's path as browsers see it."""
         self._secure = parts.scheme == "https"
         self._asks = Seal(secret, b"countersign/desk/ask/v1")
         self._sessions = Seal(secret, b"countersign/desk/session/v1")
         self._known = Seal(secret, b"countersign/desk/known/v1")
 
     def ask(self, request: Request, now: datetime) -> Ask | None:
-        """What this browser asked for, if it still counts."""
+        """The browser's valid attempt, or None."""
         if (found := _opened(self._asks, request.cookies.get(_ASK, ""), 4)) is None:
             return None
         person, nonce, at, to = found
@@ -103,12 +100,11 @@ class Cookies:
         return ask if ask.at <= now < ask.at + VALID_FOR else None
 
     def keep_ask(self, response: Response, ask: Ask) -> None:
-        """Have the browser remember what it asked for."""
         text = "\n".join((ask.person.ljust(_ID_LENGTH), ask.nonce, str(int(ask.at.timestamp())), ask.to))
         self._set(response, _ASK, self._asks.seal(text), VALID_FOR)
 
     def session(self, request: Request, now: datetime) -> Session | None:
-        """Who came in with this browser, if that is not too long ago."""
+        """The browser's session, if not expired."""
         if (found := _opened(self._sessions, request.cookies.get(_SESSION, ""), 4)) is None:
             return None
         person, serial, since, nonce = found
@@ -116,7 +112,6 @@ class Cookies:
         return session if session.since <= now < session.since + LONGEST_SESSION else None
 
     def keep_session(self, response: Response, session: Session) -> None:
-        """Let the browser in."""
         text = "\n".join((session.person, session.serial, str(int(session.since.timestamp())), session.nonce))
         self._set(response, _SESSION, self._sessions.seal(text), LONGEST_SESSION)
         known = "\n".join((session.person, str(int(session.since.timestamp()))))
@@ -124,19 +119,19 @@ class Cookies:
         self._drop(response, _ASK)
 
     def known(self, request: Request, now: datetime) -> str:
-        """Who came in with this browser last, also when they have signed out; it lets in nobody."""
+        """Who was last signed in with this browser, also after signing out; grants nothing."""
         if (found := _opened(self._known, request.cookies.get(_KNOWN, ""), 2)) is None:
             return ""
         person, since = found
         return person if _instant(since) <= now < _instant(since) + KNOWN_FOR else ""
 
     def end(self, response: Response) -> None:
-        """Have the browser forget both."""
+        """Delete both cookies."""
         self._drop(response, _SESSION)
         self._drop(response, _ASK)
 
     def name_of(self, request: Request) -> str:
-        """By what forms of this browser's session are told apart; says nothing of the cookie."""
+        """Identifies this browser's session in form tokens, without revealing the cookie."""
         cookie = request.cookies.get(_SESSION) or request.cookies.get(_ASK) or ""
         return base64.urlsafe_b64encode(hashlib.sha256(cookie.encode()).digest()).decode()
 
@@ -156,7 +151,7 @@ class Cookies:
 
 
 async def sign_out_everywhere(store: Store, person: str) -> None:
-    """End every session of somebody, in whatever browser."""
+    """End all sessions of a person."""
     await store.replace_serial(serial_of(person), secrets.token_hex(8))
 
 
@@ -178,20 +173,19 @@ def _instant(text: str) -> datetime:
 
 
 def serial_of(person: str) -> str:
-    """Where the store has what somebody's sessions must have in them."""
+    """Store key of the serial that a person's sessions must have."""
     return f"desk/sessions/{person}"
 
 
 TRIES_AT_MOST: Final = 5
-"""Numbers that one browser may try before it must ask again, at each receiver."""
+"""Codes that a browser may try per attempt, at each web process."""
 TRIED_AT_MOST: Final = 10_000
-"""Asks without a message that are remembered. Those with one are as few as messages, and none is forgotten early."""
+"""Remembered attempts without a message. Those with one are as few as messages, and never dropped early."""
 
 
 class Tries:
-    """Remembered by this process alone, of asks with a message and without one alike, so that both are told the same.
-
-    Asks without a message, which anybody can make, crowd out no other.
+    """Counts tried codes, in this process; attempts with and without a message are counted alike, so that answers do
+    not differ, but apart, since anybody can make the latter.
     """
 
     def __init__(self) -> None:
@@ -202,7 +196,7 @@ class Tries:
         return len(self._sent) + len(self._unsent)
 
     def take(self, ask: Ask, now: datetime) -> int | None:
-        """Try once more: how many tries are left behind it, None when there was none."""
+        """Count one: how many tries are left, None if there was none."""
         tried = self._sent if ask.person else self._unsent
         before, _ = tried.get(ask.nonce, (0, ask.at))
         if before >= TRIES_AT_MOST:
@@ -222,24 +216,24 @@ def _forget(tried: OrderedDict[str, tuple[int, datetime]], now: datetime, at_mos
 
 
 MESSAGES_FROM_AN_ADDRESS: Final = Rate(burst=5, per_second=1 / 3600)
-"""To one person, for browsers in which they never came in."""
+"""To one person, for browsers unknown to them."""
 MESSAGES_TO_A_PERSON: Final = Rate(burst=3, per_second=1 / 60)
-"""For all browsers in which they never came in, and once more for all in which they did."""
+"""From all unknown browsers, and again from all known ones."""
 MESSAGES_OF_A_DAY_AT_MOST: Final = 50
-"""The same, for a day."""
+"""The same for a day."""
 _NO_PERSON: Final = "nobody"
 
 
 @dataclass(frozen=True)
 class Asking:
-    """Where somebody asks from; `known` is who came in with this browser before, empty for nobody."""
+    """Where an attempt comes from; `known` is who was signed in with this browser before."""
 
     address: str = ""
     known: str = ""
 
 
 class AllowedMessages:
-    """What was asked for, by this process in memory, and by all of them in the store."""
+    """Limits of messages, in this process's memory, and of all processes in the store."""
 
     def __init__(self, store: Store, seconds: Callable[[], float]) -> None:
         self._store = store
@@ -247,7 +241,7 @@ class AllowedMessages:
         self._of_a_person = Buckets(MESSAGES_TO_A_PERSON, seconds)
 
     async def take(self, person: str, asking: Asking, now: datetime) -> bool:
-        """Whether this person may be sent another one now; if so, it counts. Raises `StoreFailure`."""
+        """Whether a message may be sent; if so, it counts. Raises `StoreFailure`."""
         known = asking.known == person
         if not known and self._of_an_address.wait(_of(person, asking)):
             return await self.nobody(now)
@@ -257,15 +251,15 @@ class AllowedMessages:
         return await self._take_of_the_day(whose, now)
 
     async def nobody(self, now: datetime) -> bool:
-        """The same for somebody who does not exist: False, and it asks the store as well and writes nothing."""
+        """For an unknown person: False, with the same store reads."""
         return await self._store.was_used(now.date(), _NO_PERSON)
 
     def came_in(self, person: str, asking: Asking) -> None:
-        """They are no stranger where they ask from."""
+        """The browser is known from now on."""
         self._of_an_address.give_back(_of(person, asking))
 
     async def _take_of_the_day(self, whose: str, now: datetime) -> bool:
-        """One of those that are left, which are looked for from the middle: those that were taken come first."""
+        """Take one left, searched from the middle, since taken ones come first."""
         day, first, end = now.date(), 1, MESSAGES_OF_A_DAY_AT_MOST + 1
         while first < end:
             middle = (first + end) // 2
@@ -284,23 +278,23 @@ def _of(person: str, asking: Asking) -> str:
 
 
 ANSWER_AFTER: Final = 0.4
-"""Seconds that the answer takes, whoever was named."""
+"""Seconds of every answer, whoever was named."""
 _TEMPORAL_SECONDS: Final = 5.0
 _ANYWHERE: Final = Asking()
 
 Tell = Callable[[SignInOrder], Awaitable[None]]
-"""Has a worker send somebody a way in, or take a used one off their screens; raises `TemporalRefused`."""
+"""Has a worker send a sign-in link, or withdraw a used one; raises `TemporalRefused`."""
 
 
 @dataclass(frozen=True)
 class Wrong:
-    """A code that does not open anything, and how often another one may be tried."""
+    """A wrong code, and how many tries are left."""
 
     left: int
 
 
 class SignIn:
-    """What may be asked and shown to come in; `rest` is how seconds pass."""
+    """The sign-in; `rest` waits for seconds."""
 
     def __init__(
         self,
@@ -325,9 +319,8 @@ class SignIn:
         self._tries = Tries()
 
     async def ask(self, words: str, before: Ask | None, to: str = "", asking: Asking = _ANYWHERE) -> Ask:
-        """Have a way in sent to whom `words` name, if anybody; what the browser must remember to be let in by its code.
-
-        Raises `DirectoryFailure`, `StoreFailure` and `TemporalRefused`, whether there is such a person or not.
+        """Send a sign-in link to the person of `words`, if there is one; returns what the browser must remember. Raises
+        `DirectoryFailure`, `StoreFailure` and `TemporalRefused`, whether there is such a person or not.
         """
         asked, _ = await asyncio.gather(self._ask(words, before, to, asking), self._rest(ANSWER_AFTER))
         return asked
@@ -340,13 +333,13 @@ class SignIn:
         sent = self._messages.nobody(now) if person is None else self._messages.take(id, asking, now)
         if not await sent:
             await self._reach()
-            return Ask.new("", now, to)  # No message brings its code: whoever had one for it would have guessed it.
+            return Ask.new("", now, to)  # No message has its code: whoever entered one would have guessed it.
         ask = Ask.new(id, now, to)
         await self._tell(SignInOrder(person=id, ask=ask_of(ask.nonce), at=ask.at))
         return ask
 
     async def by_code(self, ask: Ask, code: str, asking: Asking = _ANYWHERE) -> Session | Wrong:
-        """Let in the browser that asked; raises `StoreFailure` and `DirectoryFailure`."""
+        """Sign in the browser that asked; raises `StoreFailure` and `DirectoryFailure`."""
         if (left := self._tries.take(ask, self._clock())) is None:
             return Wrong(0)
         way = WayIn(ask.person, ask_of(ask.nonce), ask.at + VALID_FOR)
@@ -360,35 +353,34 @@ class SignIn:
         return await self._session(person)
 
     async def behind(self, ref: str) -> Person:
-        """Whom a link lets in, which changes nothing; raises `BadWayIn`, `DirectoryFailure`."""
+        """The person of a link, without an effect; raises `BadWayIn`, `DirectoryFailure`."""
         person = await self._still_here(self._ways_in.open(ref, self._clock()).person)
         if person is None:
             raise BadWayIn("nobody of ours")
         return person
 
     async def by_link(self, ref: str) -> Session:
-        """Let in whoever pressed the button behind a link, once; raises as `behind` does, and `StoreFailure`."""
+        """Sign in by a link, once; raises as `behind`, and `StoreFailure`."""
         person, way = await self.behind(ref), self._ways_in.open(ref, self._clock())
         if not await self._use(way):
             raise BadWayIn("it was used before")
         return await self._session(person)
 
     async def stands(self, session: Session) -> Person | None:
-        """Who is in by a session; None when it was ended, or they left. Raises `DirectoryFailure`, `StoreFailure`."""
+        """The person of a valid session; None if it was ended, or they left. Raises `DirectoryFailure`,
+        `StoreFailure`.
+        """
         serial, ended = await asyncio.gather(
             self._store.serial(serial_of(session.person)), self._store.was_used(*_ending(session))
         )
         return None if ended or serial != session.serial else await self._still_here(session.person)
 
     async def end(self, session: Session) -> None:
-        """End this session alone, also where its cookie was copied to; raises `StoreFailure`."""
+        """End this session, also for copies of its cookie; raises `StoreFailure`."""
         await self._store.use_once(*_ending(session))
 
     async def _use(self, way: WayIn) -> bool:
-        """Use up a message, whether by its link or by its number; whether nobody had, and then no screen shows it on.
-
-        That its notice cannot be taken off a screen keeps nobody out.
-        """
+        """Use up a message, by link or code; False if already used. Its notice is then withdrawn, if possible."""
         if not await self._store.use_once(way.asked_at.date(), f"{way.ask}-in"):
             return False
         with suppress(TemporalRefused, RPCError, TimeoutError, ConnectionError, RuntimeError):
@@ -406,7 +398,7 @@ class SignIn:
 
 
 def teller(client: Client) -> Tell:
-    """Has the workers of this namespace do it."""
+    """By the workers of this namespace."""
 
     async def tell(order: SignInOrder) -> None:
         starting = client.start_workflow(
@@ -425,7 +417,7 @@ def teller(client: Client) -> Tell:
 
 
 def reacher(client: Client) -> Callable[[], Awaitable[None]]:
-    """Looks whether Temporal would take it, which is as much as may be seen from outside."""
+    """Checks whether Temporal is reachable."""
 
     async def reach() -> None:
         await _answered(
@@ -446,7 +438,7 @@ async def _answered(asking: Awaitable[object], namespace: str) -> None:
 
 
 def _ending(session: Session) -> tuple[date, str]:
-    """Under what the store has that a session was signed out."""
+    """Store key of a signed-out session."""
     return session.since.astimezone(UTC).date(), f"{session.nonce}-out"
 
 
@@ -456,7 +448,7 @@ def _digits(code: str) -> str:
 
 @dataclass(frozen=True)
 class Visitor:
-    """Somebody who is in. `name` tells their forms apart from anybody else's; whom `sent` by a sign-on cannot go."""
+    """A signed-in person. `name` identifies their forms; `sent` by single sign-on, they cannot sign out here."""
 
     person: Person
     reader: Reader
@@ -465,26 +457,25 @@ class Visitor:
 
     @property
     def id(self) -> str:
-        """Their id in the directory."""
         return self.person.id
 
 
 class SignOn:
-    """A header that says who somebody is, believed of these `proxies` alone: from anywhere else it is not read."""
+    """Single sign-on: a header with a person, read only from these `proxies`."""
 
     def __init__(self, header: str = "", proxies: Sequence[str] = ()) -> None:
         self._header = header
         self._proxies: Final = Addresses(proxies)
 
     def says(self, request: Request) -> str:
-        """An id or an address, empty when nobody who is believed says one."""
+        """An id or address, empty if there is none from a trusted proxy."""
         if not self._header or peer_of(request) not in self._proxies:
             return ""
         return request.headers.get(self._header, "").strip()
 
 
 class Authenticator:
-    """Lets people in."""
+    """By session or single sign-on."""
 
     def __init__(
         self, sign_in: SignIn, cookies: Cookies, directory: FileDirectory, on: SignOn, clock: Callable[[], datetime]
@@ -496,7 +487,7 @@ class Authenticator:
         self._clock = clock
 
     async def visitor(self, request: Request) -> Visitor | None:
-        """Who this is, None for nobody; raises `DirectoryFailure`, `StoreFailure`."""
+        """The signed-in person, or None; raises `DirectoryFailure`, `StoreFailure`."""
         if said := self._on.says(request):
             known = await self._directory.named(said)
             return Visitor(known, Reader.of(known), f"sign-on {known.id}", sent=True) if known else None
@@ -505,5 +496,5 @@ class Authenticator:
         return Visitor(person, Reader.of(person), self._cookies.name_of(request)) if person else None
 
     def sent(self, request: Request) -> bool:
-        """Whether a sign-on that is believed says who this is."""
+        """Whether the person comes from single sign-on."""
         return bool(self._on.says(request))

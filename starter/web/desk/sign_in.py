@@ -1,4 +1,4 @@
-"""The pages on which somebody comes in and goes: a GET changes nothing, since scanners follow links."""
+"""Pages to sign in and out; a GET changes nothing, since scanners follow links."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -29,7 +29,6 @@ class Entrance:
         self._clock = clock
 
     def routes(self) -> list[BaseRoute]:
-        """Where these pages are."""
         anybody, acting = self._answers.anybody, self._answers.acting
         return [
             Route("/desk/sign-in", anybody(self.ask), methods=["POST"]),
@@ -41,7 +40,7 @@ class Entrance:
         ]
 
     async def ask(self, request: Request) -> Response:
-        """Send whoever was named a way in."""
+        """Send the named person a sign-in link."""
         form, to = await self._answers.form_of(request, _SIGN_IN), request.query_params.get("to", "")
         if isinstance(form, Response):
             return form
@@ -52,13 +51,13 @@ class Entrance:
         return answer
 
     async def asked(self, request: Request) -> Response:
-        """Say that a message is on its way, if it is, and take its number."""
+        """Confirm, and ask for the code."""
         if self._cookies.ask(request, self._clock()) is None:
             return self._answers.ask_who(request)
         return self._answers.card(ASKED, request, self._cookies.name_of(request))
 
     async def enter(self, request: Request) -> Response:
-        """Let in the browser that asked, by its number."""
+        """Sign in by code."""
         name, ask = self._cookies.name_of(request), self._cookies.ask(request, self._clock())
         form = await self._answers.form_of(request, name)
         if isinstance(form, Response):
@@ -71,7 +70,7 @@ class Entrance:
         return self._refused(request, name, entered)
 
     async def behind(self, request: Request) -> Response:
-        """Say whom the link lets in."""
+        """Show whom the link signs in."""
         ref = request.path_params["ref"]
         try:
             person = await self._sign_in.behind(ref)
@@ -80,7 +79,7 @@ class Entrance:
         return self._answers.said(BEHIND_LINK, Reader.of(person).language, ref, name=person.name)
 
     async def come_in(self, request: Request) -> Response:
-        """Let in whoever pressed the button, once."""
+        """Sign in by link, once."""
         ref = request.path_params["ref"]
         form = await self._answers.form_of(request, ref)
         if isinstance(form, Response):
@@ -91,7 +90,7 @@ class Entrance:
             return self._answers.card(SPENT, request)
 
     async def leave(self, request: Request, visitor: Visitor, form: dict[str, str]) -> Response:
-        """End the session of this browser, and have it forget who came in with it."""
+        """Sign out this browser."""
         if session := self._cookies.session(request, self._clock()):
             await self._sign_in.end(session)
         answer = self._answers.renderer.to_desk()
@@ -115,6 +114,6 @@ class Entrance:
 
 
 def _is_page(path: str) -> bool:
-    """Whether it is the page of a request or a task, and nothing else: an address may say anything."""
+    """Whether it is a request's or task's page: an address may contain anything."""
     what = named_at_desk(path)
     return what is not None and is_request_id(what.id) and path == at_desk(what)

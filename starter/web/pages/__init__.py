@@ -1,1 +1,1 @@
-"""The pages behind links: signing, tasks, journeys."""
+"""Pages behind links: signing, tasks, onboardings."""

@@ -1,6 +1,5 @@
-"""A process of its own that draws the first page of a PDF: the document on standard input, a PNG on standard output.
-
-A document is a stranger's: this process has little memory, little time and nothing of ours, and may die of it.
+"""Draws the first page of a PDF in a process of its own: PDF on standard input, PNG on standard output. Documents are
+untrusted: the process has little memory, little time and no secrets.
 """
 
 import resource
@@ -10,18 +9,18 @@ import zlib
 from typing import Final
 
 MEMORY_AT_MOST: Final = 768 * 1024 * 1024
-"""Bytes of address space, most of it the library's own."""
+"""Bytes of address space, mostly the library's."""
 SECONDS_AT_MOST: Final = 10
 """Of processor time."""
 WIDTH: Final = 800
-"""Pixels: twice as many as a phone's page is wide."""
+"""Pixels, twice the width of a phone's page."""
 _TALLEST: Final = 3 * WIDTH
 _POINTS_MOST: Final = 14_400.0
-"""The longest side that PDF knows."""
+"""The longest side that PDF allows."""
 
 
 def draw(pdf: bytes) -> bytes:
-    """The first page as PNG, `WIDTH` pixels wide or less; raises whatever the library raises."""
+    """The first page as PNG, at most `WIDTH` pixels wide; raises the library's exceptions."""
     import pypdfium2  # noqa: PLC0415 (only after the limits stand)
 
     document = pypdfium2.PdfDocument(pdf)
