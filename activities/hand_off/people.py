@@ -10,7 +10,7 @@ from temporalio.exceptions import ApplicationError
 import workflows.follow_up.notification_types as stages
 from activities.people.directory import Directory
 from workflows.follow_up.notification_types import NotificationType
-from workflows.follow_up.workflow import AT_MOST
+from workflows.follow_up.notifier import AT_MOST
 from workflows.model.hand_off import EndedFacts, HandoffCall, HandoffResult, Told
 from workflows.model.notifications import Delivered, Delivery, NoticeAction, NotificationOrder, NotificationOutcome
 from workflows.model.records import HandoffBatch

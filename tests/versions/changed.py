@@ -7,15 +7,16 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from workflows.follow_up import options
-    from workflows.follow_up.calls import Wake, Watch
+    from workflows.follow_up.calls import Calls, Wake, Watch
     from workflows.follow_up.next_step import Step, Wait
+    from workflows.follow_up.workflow import Steps
     from workflows.model.hand_off import Settled
     from workflows.model.policy import Reminders
     from workflows.model.schedule import PlanningInput
     from workflows.model.signature import Observation
     from workflows.names import PLANNING, SIGNATURE_REQUEST
     from workflows.ports import SignatureService
-    from workflows.signature.state import SignatureInput
+    from workflows.signature.state import SignatureInput, SignatureState
     from workflows.signature.workflow import SignatureRequestWorkflow
 
 ASK_TWICE = "ask-twice-before-the-end"
@@ -65,13 +66,13 @@ class WithOneMoreActivity(Unchanged):
     async def run(self, request: SignatureInput) -> Settled:
         return await super().run(request)
 
-    async def _send(self) -> None:
-        await super()._send()
+    async def follow_up(self) -> None:
         await self._look_again()
+        await super().follow_up()
 
     async def _look_again(self) -> None:
-        observation = Observation(roster=self.brief.roster, document=self._progress.document or "")
-        await self.call(SignatureService.observe, observation, options.OBSERVE, "one call more")
+        observation = Observation(roster=self.document.brief.roster, document=self.state.document or "")
+        await self.calls.call(SignatureService.observe, observation, options.OBSERVE, "one call more")
 
 
 @workflow.defn(name=SIGNATURE_REQUEST)
@@ -91,6 +92,11 @@ class WithOneMoreActivityBehindAPatch(WithOneMoreActivity):
             await super()._look_again()
 
 
+class _StepsWithoutATimer(Steps[SignatureState]):
+    async def take(self, step: Step) -> None:
+        await super().take(Wait(None) if isinstance(step, Wait) else step)
+
+
 @workflow.defn(name=SIGNATURE_REQUEST)
 class WithoutATimer(Unchanged):
     """Waits for news alone: nobody is reminded."""
@@ -98,13 +104,19 @@ class WithoutATimer(Unchanged):
     @workflow.init
     def __init__(self, request: SignatureInput) -> None:
         super().__init__(request)
+        self.steps = _StepsWithoutATimer(self)
 
     @workflow.run
     async def run(self, request: SignatureInput) -> Settled:
         return await super().run(request)
 
-    async def _take(self, step: Step) -> None:
-        await super()._take(Wait(None) if isinstance(step, Wait) else step)
+
+class _CallsOfHalfTheWait(Calls[SignatureState]):
+    async def until(
+        self, deadline: datetime | None, summary: str, unless: Watch | None = None, *, midway: bool = False
+    ) -> Wake:
+        now = workflow.now()
+        return await super().until(deadline and now + (deadline - now) / 2, summary, unless, midway=midway)
 
 
 @workflow.defn(name=SIGNATURE_REQUEST)
@@ -114,16 +126,11 @@ class WithHalfTheWait(Unchanged):
     @workflow.init
     def __init__(self, request: SignatureInput) -> None:
         super().__init__(request)
+        self.calls = _CallsOfHalfTheWait(self)
 
     @workflow.run
     async def run(self, request: SignatureInput) -> Settled:
         return await super().run(request)
-
-    async def until(
-        self, deadline: datetime | None, summary: str, unless: Watch | None = None, *, midway: bool = False
-    ) -> Wake:
-        now = workflow.now()
-        return await super().until(deadline and now + (deadline - now) / 2, summary, unless, midway=midway)
 
 
 @workflow.defn(name=SIGNATURE_REQUEST)
@@ -179,8 +186,7 @@ class WithAFaultAfterSending(Unchanged):
     async def run(self, request: SignatureInput) -> Settled:
         return await super().run(request)
 
-    async def _send(self) -> None:
-        await super()._send()
+    async def follow_up(self) -> None:
         raise OverflowError("date value out of range")
 
 

@@ -25,4 +25,4 @@ class RememberingWorkflow(SignatureRequestWorkflow):
     @workflow.query
     def memory(self) -> SignatureInput:
         """What a continue-as-new would carry over now."""
-        return self._request.replace(carried=self._progress)
+        return self.request.replace(carried=self.state)

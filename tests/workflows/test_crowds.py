@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from tests.workflows.fakes import World
 from tests.workflows.stage import a_request, story
+from workflows.follow_up.notifier import AT_MOST
 from workflows.follow_up.outbox import AT_MOST as TARGETS_AT_MOST
-from workflows.follow_up.workflow import AT_MOST
 from workflows.model.notifications import NotificationOutcome
 from workflows.model.policy import Target
 from workflows.model.signature import SignerState

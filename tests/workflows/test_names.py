@@ -43,7 +43,7 @@ def test_no_message_has_its_name_from_a_method_that_somebody_may_rename() -> Non
         for node in ast.walk(ast.parse(file.read_text()))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         for decorator in node.decorator_list
-        if ast.unparse(decorator).startswith(("workflow.update", "workflow.signal", "workflow.query"))
+        if ast.unparse(decorator).startswith(("command_update", "workflow.update", "workflow.signal", "workflow.query"))
     ]
     assert len(decorators) > 20
     assert [where for where, decorator in decorators if not _is_named(decorator)] == []

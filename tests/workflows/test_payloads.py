@@ -22,9 +22,9 @@ from workflows.follow_up.notification_log import (
     PendingDevices,
     key_of,
 )
+from workflows.follow_up.notifier import again
 from workflows.follow_up.outbox import GROUPS_AT_MOST, GROUPS_AT_ONCE, Outbox
 from workflows.follow_up.record import hand_off_batch
-from workflows.follow_up.workflow import again
 from workflows.model.base import Model
 from workflows.model.hand_off import HandoffCall, HandoffResult, HandoffState
 from workflows.model.notifications import (

@@ -3,14 +3,13 @@ and continue-as-new.
 """
 
 import asyncio
-from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from functools import wraps
 from itertools import count
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from temporalio import workflow
 from temporalio.exceptions import (
@@ -68,7 +67,7 @@ def _of_time_out(name: str, time_out: TimedOut) -> CallFailure:
 
 Input = TypeVar("Input")
 Result = TypeVar("Result")
-Memory = TypeVar("Memory", bound=PauseClock)
+Carried = TypeVar("Carried", bound=PauseClock)
 Condition = Callable[[], bool]
 Watch = Callable[[], Condition]
 """Begins to watch for something and gives the condition that tells whether it has happened since."""
@@ -86,7 +85,7 @@ class RetryPause(NamedTuple):
 
     of: object
     probes: int
-    trouble: CallFailure
+    failure: CallFailure
     until: datetime
 
     def is_of(self, call: object, now: datetime) -> bool:
@@ -99,57 +98,46 @@ def nothing() -> Condition:
     return lambda: False
 
 
-def _unchanged(input: Input) -> Input:
-    return input
+def _unchanged(value: Input) -> Input:
+    return value
 
 
-class RetryingWorkflow(ABC, Generic[Memory]):
-    """Base of workflows that call and wait for weeks; their state names the current problem."""
+class Caller(Protocol[Carried]):
+    """What `Calls` needs of its workflow. Handlers replace the frozen `state`; its replacement is news to waits."""
 
-    def __init__(self, state: Memory) -> None:
-        """Handlers replace the frozen state `_progress`; its replacement is the news that waits look for."""
-        self._progress = state
-        self._left: RetryPause | None = None
+    state: Carried
 
-    @abstractmethod
     def publish(self) -> None:
         """Bring search attributes and Web UI details up to date, before each wait."""
 
-    @abstractmethod
     def carried_over(self) -> Model:
         """The input of the next history, with the state."""
 
-    @abstractmethod
-    def failed(self, trouble: CallFailure) -> None:
+    def failed(self, failure: CallFailure) -> None:
         """Handle a call that failed for good."""
 
-    def judged(self, trouble: CallFailure) -> CallFailure:
-        """The failure as this workflow treats it by now."""
-        return trouble
 
-    @abstractmethod
-    def cancelled(self, reason: str) -> None:
-        """Handle a cancellation of the run itself, from the Web UI for instance; see `despite_cancellation`."""
+def first_run_id() -> str:
+    """The id that all runs of one continue-as-new chain share."""
+    return workflow.info().first_execution_run_id
 
-    @property
-    def life(self) -> str:
-        """The id that all runs of one continue-as-new chain share."""
-        return workflow.info().first_execution_run_id
+
+class Calls(Generic[Carried]):
+    """The activity calls and waits of one workflow, over weeks; its state names the current problem."""
+
+    def __init__(self, owner: Caller[Carried]) -> None:
+        self._owner = owner
+        self._left: RetryPause | None = None
 
     def continue_as_new_if_suggested(self) -> None:
         """Continue as new when the history is long. No caller is left waiting: updates are answered when recorded."""
-        if self.history_is_long():
-            workflow.continue_as_new(self.carried_over())
-
-    def history_is_long(self) -> bool:
-        """Whether the server suggests continue-as-new, or the history has many bytes."""
-        info = workflow.info()
-        return info.is_continue_as_new_suggested() or info.get_current_history_size() > options.RUN_AT_MOST
+        if self._history_is_long():
+            workflow.continue_as_new(self._owner.carried_over())
 
     def news(self) -> Condition:
         """A condition: the state was replaced."""
-        before = self._progress
-        return lambda: self._progress is not before
+        before = self._owner.state
+        return lambda: self._owner.state is not before
 
     async def call(
         self,
@@ -162,47 +150,56 @@ class RetryingWorkflow(ABC, Generic[Memory]):
         anew: Callable[[Input], Input] = _unchanged,
         resumes: object = None,
         first: ActivityOptions | None = None,
+        judged: Callable[[CallFailure], CallFailure] = _unchanged,
     ) -> Result | None:
         """Call until there is an answer; None when `unless` became true first, or the call `failed` for good.
 
         Probes follow at 30 s, doubling to 15 min, or at the service's retry-after if later; each with the input as
         `anew` makes it then. `resumes` continues the pause of an interrupted call of the same key, so that
-        interruptions cause no more probes. `first` are options of the first attempt, whose failure is reported at once.
+        interruptions cause no more probes. `first` are options of the first attempt, whose failure is reported at once;
+        `judged` is a failure as the workflow treats it by then.
         """
-        left = self._left if resumes and self._left and self._left.is_of(resumes, workflow.now()) else None
-        if resumes:
-            self._left = None
-        for probes in count(left.probes if left else 0):
-            unwanted = unless()
-            if left is None:
-                begins = first is not None and probes == 0
+        pause = self._resumed(resumes)
+        for probes in count(pause.probes if pause else 0):
+            unwanted, begins = unless(), first is not None and probes == 0
+            if pause is None:
                 try:
-                    answer = await self._answer(
-                        method, anew(input), first if begins and first else how, summary, unwanted
-                    )
-                except FailureError as failure:
-                    if is_cancelled_exception(failure) or unwanted():
+                    present = first if begins and first else how
+                    answer = await self.attempt(method, anew(input), present, summary, unwanted)
+                except FailureError as error:
+                    if is_cancelled_exception(error) or unwanted():
                         break
-                    trouble = self.judged(call_failure_of(failure))
+                    failure = judged(call_failure_of(error))
                 else:
-                    self._progress = self._progress.mended(workflow.now())
+                    self._owner.state = self._owner.state.mended(workflow.now())
                     return answer
-                if trouble.code.terminal:
-                    self.failed(trouble)
+                if failure.code.terminal:
+                    self._owner.failed(failure)
                     return None
-                # A later probe would lose the slot in the rate limit that the service assigned.
                 probe = options.SOON if begins else probe_pause(probes - (first is not None))
-                pause = trouble.retry_after if trouble.bound else max(probe, trouble.retry_after)
-                left = RetryPause(resumes, probes, trouble, workflow.now() + pause)
-            if not left.trouble.bound:
-                self.troubled(left.trouble, left.until)
-            words = "no more is taken for now" if left.trouble.bound else str(left.trouble.code)
-            if await self.until(left.until, f"{words}: try again", unless) is Wake.NEWS:
-                self._left = left
+                # A later probe than that would lose the slot in the rate limit that the service assigned.
+                wait = failure.retry_after if failure.bound else max(probe, failure.retry_after)
+                pause = RetryPause(resumes, probes, failure, workflow.now() + wait)
+            if await self._pause(pause, unless) is Wake.NEWS:
+                self._left = pause
                 break
-            left = None
-        self._progress = self._progress.left_off(workflow.now())
+            pause = None
+        self._owner.state = self._owner.state.left_off(workflow.now())
         return None
+
+    def _resumed(self, key: object) -> RetryPause | None:
+        """The pause of an interrupted call of the same key, if it is not over."""
+        if not key:
+            return None
+        left, self._left = self._left, None
+        return left if left and left.is_of(key, workflow.now()) else None
+
+    async def _pause(self, pause: RetryPause, unless: Watch) -> Wake:
+        failure = pause.failure
+        if not failure.bound:
+            self.report(failure, pause.until)
+        words = "no more is taken for now" if failure.bound else str(failure.code)
+        return await self.until(pause.until, f"{words}: try again", unless)
 
     async def once(
         self,
@@ -214,13 +211,13 @@ class RetryingWorkflow(ABC, Generic[Memory]):
     ) -> Result | None:
         """Call once; None when it failed or `unless` came first. For calls that may be left out."""
         try:
-            return await self._answer(method, input, how, summary, unless())
+            return await self.attempt(method, input, how, summary, unless())
         except FailureError:
             return None
 
-    def troubled(self, trouble: CallFailure, probe_at: datetime) -> None:
+    def report(self, failure: CallFailure, probe_at: datetime) -> None:
         """Stop the clocks with this problem; the call is repeated at `probe_at`."""
-        self._progress = self._progress.trouble(trouble.code, trouble.says, workflow.now(), probe_at)
+        self._owner.state = self._owner.state.trouble(failure.code, failure.says, workflow.now(), probe_at)
 
     async def until(
         self, deadline: datetime | None, summary: str, unless: Watch | None = None, *, midway: bool = False
@@ -230,8 +227,8 @@ class RetryingWorkflow(ABC, Generic[Memory]):
         Continues as new when the history is long, before the wait or during it; not `midway`, in work that the state
         does not contain.
         """
-        self._progress = self._progress.at_rest(workflow.now())
-        self.publish()
+        self._owner.state = self._owner.state.at_rest(workflow.now())
+        self._owner.publish()
         timeout = deadline - workflow.now() if deadline else None
         happened = (unless or self.news)()
         if not midway:
@@ -240,7 +237,7 @@ class RetryingWorkflow(ABC, Generic[Memory]):
             return Wake.DEADLINE
         try:
             await workflow.wait_condition(
-                lambda: happened() or (not midway and self.history_is_long()), timeout=timeout, timeout_summary=summary
+                lambda: happened() or (not midway and self._history_is_long()), timeout=timeout, timeout_summary=summary
             )
         except TimeoutError:
             return Wake.DEADLINE
@@ -248,7 +245,12 @@ class RetryingWorkflow(ABC, Generic[Memory]):
             self.continue_as_new_if_suggested()
         return Wake.NEWS
 
-    async def _answer(
+    def _history_is_long(self) -> bool:
+        """Whether the server suggests continue-as-new, or the history has many bytes."""
+        info = workflow.info()
+        return info.is_continue_as_new_suggested() or info.get_current_history_size() > options.RUN_AT_MOST
+
+    async def attempt(
         self,
         method: Callable[[Any, Input], Awaitable[Result]],
         input: Input,
@@ -256,6 +258,7 @@ class RetryingWorkflow(ABC, Generic[Memory]):
         summary: str,
         unless: Condition,
     ) -> Result:
+        """Call once; raises `FailureError`, a cancellation when `unless` came first."""
         # Passed explicitly: the activity's queue inherits the priority, but its info does not show it.
         priority = workflow.info().priority
         handle = workflow.start_activity_method(
@@ -267,22 +270,29 @@ class RetryingWorkflow(ABC, Generic[Memory]):
         return await handle
 
 
-Patient = TypeVar("Patient", bound=RetryingWorkflow[Any])
+class Cancellable(Protocol):
+    """A workflow that handles a cancellation of its run, from the Web UI for instance."""
+
+    def cancelled(self, reason: str) -> None:
+        """Record the command; the run acts on it."""
+
+
+Cancelled = TypeVar("Cancelled", bound=Cancellable)
 
 
 def despite_cancellation(
-    run: Callable[[Patient, Input], Awaitable[Result]],
-) -> Callable[[Patient, Input], Coroutine[Any, Any, Result]]:
+    run: Callable[[Cancelled, Input], Awaitable[Result]],
+) -> Callable[[Cancelled, Input], Coroutine[Any, Any, Result]]:
     """Let the run end in order although it is cancelled: `cancelled` records the command, the run acts on it."""
 
     @wraps(run)
-    async def shielded(self: Patient, input: Input) -> Result:
-        life = asyncio.ensure_future(run(self, input))
+    async def shielded(self: Cancelled, input: Input) -> Result:
+        running = asyncio.ensure_future(run(self, input))
         while True:
             try:
-                return await asyncio.shield(life)
+                return await asyncio.shield(running)
             except asyncio.CancelledError:
-                if life.cancelled():
+                if running.cancelled():
                     raise
                 self.cancelled(workflow.cancellation_reason() or "")
 

@@ -1,13 +1,18 @@
-"""Signal `part_turn` from a part to its onboarding: for whom it waits now. Pure."""
+"""Signal `part_turn` from a part to its onboarding: for whom it waits now."""
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Final
+
+from temporalio import workflow
+from temporalio.exceptions import FailureError, is_cancelled_exception
 
 from workflows.follow_up.input import FollowUpInput
 from workflows.follow_up.slots import PEOPLE_AT_MOST
 from workflows.follow_up.state import FollowUpState
 from workflows.kinds import Kind
 from workflows.model.views import FollowUpShow, PartTurn, WaitingFor
+from workflows.names import PART_TURN
 
 _AS_EXPECTED_WITHIN: Final = timedelta(minutes=1)
 """After the start: an onboarding takes the first turn for begun when it has started the part."""
@@ -33,3 +38,34 @@ def is_as_expected(request: FollowUpInput, state: FollowUpState, turn: PartTurn)
     late = any(one.since - state.started_at > _AS_EXPECTED_WITHIN for one in turn.waiting_for)
     own = onboarding_of(request, state) in request.subscribers
     return own and not late and turn.asks is None and people in ((), request.first_turn[:PEOPLE_AT_MOST])
+
+
+class TurnSignal:
+    """Sends the signal once per turn, and anew in each history: the last one may not have left the previous one."""
+
+    def __init__(self) -> None:
+        self._told: PartTurn | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def send(self, request: FollowUpInput, state: FollowUpState, shown: FollowUpShow) -> None:
+        """Tell the onboarding of a new turn; it hears of the end by the hand-off."""
+        onboarding = onboarding_of(request, state)
+        if onboarding is None or state.status.ended:
+            return
+        turn, first_run = turn_of(shown, workflow.now()), workflow.info().continued_run_id is None
+        if self._told is None and first_run and is_as_expected(request, state, turn):
+            return
+        if self._told is None or not turn.is_as(self._told):
+            self._told = turn
+            # Keep a reference: an unreferenced task may be garbage-collected.
+            self._tasks = [task for task in self._tasks if not task.done()]
+            self._tasks.append(asyncio.create_task(_signal(onboarding, turn), name="turn"))
+
+
+async def _signal(onboarding: str, turn: PartTurn) -> None:
+    """A closed onboarding is ignored."""
+    try:
+        await workflow.get_external_workflow_handle(onboarding).signal(PART_TURN, turn)
+    except FailureError as failure:
+        if is_cancelled_exception(failure):
+            raise

@@ -8,15 +8,16 @@ with workflow.unsafe.imports_passed_through():
     from temporalio.workflow import NexusOperationCancellationType
 
     import workflows.follow_up.options as options
-    from workflows.follow_up.calls import CallFailure, Condition, despite_cancellation
-    from workflows.follow_up.lifecycle import AcceptsCommands
+    from workflows.follow_up.calls import CallFailure, Calls, Condition, despite_cancellation, first_run_id
+    from workflows.follow_up.commands import update_id
+    from workflows.follow_up.lifecycle import allow
     from workflows.follow_up.record import batch_again, targets_in_words
     from workflows.hand_off.state import ReplayInput, ReplayState
     from workflows.model.commands import Replay
     from workflows.model.hand_off import HandOffNow, OperationOrder, ReplayedFacts
     from workflows.model.receipts import Operation, OperationState, Receipt
     from workflows.model.rejections import name_fault
-    from workflows.names import HAND_OFF, HAND_OFF_NOW, NEXUS_CALL, REPLAY, SHOW
+    from workflows.names import HAND_OFF, HAND_OFF_NOW, NEXUS_CALL, OPERATION, REPLAY, SHOW
     from workflows.ports import Handoff
 
 WISHES_AT_MOST: Final = 50
@@ -27,12 +28,13 @@ _GIVEN_UP: Final = "given up: the workflow was cancelled in Temporal"
 
 
 @workflow.defn(name=HAND_OFF)
-class HandOffWorkflow(AcceptsCommands[ReplayState]):
+class HandOffWorkflow:
     """Reads the record, calls the requested targets, and runs until each is done or dead."""
 
     @workflow.init
     def __init__(self, given: ReplayInput) -> None:
-        super().__init__(given.carried or ReplayState())
+        self.state = given.carried or ReplayState()
+        self.calls = Calls(self)
         self._given = given
 
     @workflow.run
@@ -40,58 +42,74 @@ class HandOffWorkflow(AcceptsCommands[ReplayState]):
     async def run(self, given: ReplayInput) -> ReplayedFacts:
         """Call until nothing is due and the results are stored beside the record."""
         await self._recall()
-        while not self._progress.over:
-            self._progress = self._progress.decided(workflow.now())
-            due_at = self._progress.handoff.open_at(workflow.now())
+        while not self.state.over:
+            self.state = self.state.decided(workflow.now())
+            due_at = self.state.handoff.open_at(workflow.now())
             if due_at is None:
                 break
-            await self.until(due_at, "hand-off again")
+            await self.calls.until(due_at, "hand-off again")
             await self._tell()
         await self._record_although_given_up()
         self.publish()
         return self.show()
 
     async def _recall(self) -> None:
-        if self._progress.read:
+        if self.state.read:
             return
-        found = await self.call(Handoff.recall, self._given.ended, options.HAND_OFF, "read the record", self.given_up)
+        found = await self.calls.call(
+            Handoff.recall, self._given.ended, options.HAND_OFF, "read the record", self.given_up
+        )
         if found is not None:
-            self._progress = self._progress.recalled(found)
+            self.state = self.state.recalled(found)
 
     async def _tell(self) -> None:
-        known, now = self._progress, workflow.now()
+        known, now = self.state, workflow.now()
         due_at = known.handoff.open_at(now)
         if known.order is None or known.over or due_at is None or due_at > now:
             return
-        batch = batch_again(known.order, known.handoff, now).replace(life=self.life)
-        report = await self.call(Handoff.hand_off, batch, options.HAND_OFF, targets_in_words(batch), self.given_up)
+        batch = batch_again(known.order, known.handoff, now).replace(life=first_run_id())
+        report = await self.calls.call(
+            Handoff.hand_off, batch, options.HAND_OFF, targets_in_words(batch), self.given_up
+        )
         if report is not None:
-            self._progress = self._progress.told(batch, report, now)
+            self.state = self.state.told(batch, report, now)
 
     async def _record_although_given_up(self) -> None:
         """One attempt: a cancelled run does not wait for the store."""
-        known = self._progress
+        known = self.state
         if known.order is not None and known.handoff.unrecorded is not None:
             batch = batch_again(known.order, known.handoff, workflow.now()).replace(calls=())
-            await self.once(Handoff.hand_off, batch, options.HAND_OFF, targets_in_words(batch))
+            await self.calls.once(Handoff.hand_off, batch, options.HAND_OFF, targets_in_words(batch))
 
     @workflow.update(name=REPLAY, description="Hand off to a target once more")
     def replay(self, command: Replay) -> Receipt:
         """Record the request; the record decides."""
-        return self.accept_once(lambda id, now: self._progress.wished(id, command, now))
+        id = update_id()
+        if self.state.operations.of(id) is None:
+            self.state = self.state.wished(id, command, workflow.now())
+        accepted = self.operation(id)
+        if accepted is None:
+            raise RuntimeError("a command log that forgets what it has just recorded")
+        return accepted
 
     @replay.validator
-    def _may_replay(self, command: Replay) -> None:
+    def _(self, command: Replay) -> None:
         why = name_fault(command.actor) or name_fault(command.target, "--target")
-        too_many = _TOO_MANY if len(self._progress.asked) >= WISHES_AT_MOST else None
-        self.allow(command, why or (_ENDING if self._progress.over else too_many))
+        too_many = _TOO_MANY if len(self.state.asked) >= WISHES_AT_MOST else None
+        allow(self.state.operations, command, why or (_ENDING if self.state.over else too_many))
 
     @workflow.signal(name=HAND_OFF_NOW, description="Try targets at once that would be tried later")
     def hand_off_now(self, wanted: HandOffNow) -> None:
         """Make the next attempts due now."""
-        self._progress = self._progress.replace(handoff=self._progress.handoff.hurried(wanted.target, workflow.now()))
+        self.state = self.state.replace(handoff=self.state.handoff.hurried(wanted.target, workflow.now()))
 
-    def receipt(self, operation: Operation) -> Receipt:
+    @workflow.query(name=OPERATION, description="What became of an update, by its id; nothing when it is forgotten")
+    def operation(self, id: str) -> Receipt | None:
+        """The receipt of an operation now."""
+        operation = self.state.operations.of(id)
+        return self._receipt(operation) if operation else None
+
+    def _receipt(self, operation: Operation) -> Receipt:
         op = operation.id.removeprefix(f"{REPLAY}-")
         says = operation.says if operation.state is OperationState.OPEN else ""
         return Receipt(
@@ -107,32 +125,32 @@ class HandOffWorkflow(AcceptsCommands[ReplayState]):
     @workflow.query(name=SHOW, description="Who is told once more, and how that stands")
     def show(self) -> ReplayedFacts:
         """All lines of its hand-off."""
-        known = self._progress
+        known = self.state
         return ReplayedFacts(
             id=self._given.ended.id, status=self._given.status, handoffs=known.handoff.lines, problem=known.problem
         )
 
     def publish(self) -> None:
         """Web UI details."""
-        words = [f"- {h.target} · {h.state} · {h.attempts} attempts" for h in self._progress.handoff.lines]
-        if problem := self._progress.problem:
+        words = [f"- {h.target} · {h.state} · {h.attempts} attempts" for h in self.state.handoff.lines]
+        if problem := self.state.problem:
             words = [f"**{problem.code}**: {problem.says}", "", *words]
         workflow.set_current_details("\n".join(words))
 
     def carried_over(self) -> ReplayInput:
-        return self._given.replace(carried=self._progress)
+        return self._given.replace(carried=self.state)
 
     def given_up(self) -> Condition:
         """The watch for a cancellation."""
-        return lambda: self._progress.over
+        return lambda: self.state.over
 
-    def failed(self, trouble: CallFailure) -> None:
+    def failed(self, failure: CallFailure) -> None:
         """Unused: no call of it fails for good."""
-        self._progress = self._progress.given_up(trouble.says)
+        self.state = self.state.given_up(failure.says)
 
     def cancelled(self, reason: str) -> None:
         """Give up."""
-        self._progress = self._progress.given_up(_GIVEN_UP)
+        self.state = self.state.given_up(_GIVEN_UP)
 
 
 @workflow.defn(name=NEXUS_CALL)

@@ -15,8 +15,10 @@ with workflow.unsafe.imports_passed_through():
     import workflows.onboarding.parts as starts
     import workflows.onboarding.view as views
     from workflows.follow_up.calls import Condition, despite_cancellation
-    from workflows.follow_up.workflow import NotificationSender
-    from workflows.model.commands import Decision, NewLink
+    from workflows.follow_up.hand_off import hand_off
+    from workflows.follow_up.lifecycle import LifecycleWorkflow, command_update
+    from workflows.follow_up.notifier import Notifier
+    from workflows.model.commands import AnyCommand, Decision, NewLink
     from workflows.model.hand_off import Settled, SettledOnboarding, SettledTask
     from workflows.model.onboarding import PartSeen, PartsToEnd, PartsToLookAt, PartsToStart, PartToStart, StagePlan
     from workflows.model.receipts import Receipt
@@ -38,92 +40,89 @@ _WITHOUT: Final = "the onboarding goes on without it"
 
 
 @workflow.defn(name=CUSTOMER_ONBOARDING)
-class CustomerOnboardingWorkflow(NotificationSender[OnboardingState]):
+class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
     """Joins signature requests and tasks, stage by stage, then hands off."""
 
-    _request: OnboardingInput
+    request: OnboardingInput
 
     @workflow.init
     def __init__(self, given: OnboardingInput) -> None:
         super().__init__(given, given.carried or OnboardingState.begin(given.onboarding, given.stages, workflow.now()))
+        self.notifier = Notifier(self, interrupted_by=self._ending)
         self._look: asyncio.Future[None] | None = None
 
     @workflow.run
     @despite_cancellation
     async def run(self, given: OnboardingInput) -> SettledOnboarding:
         """Pass stage after stage; a cancellation of the run is handled like the update `cancel`."""
-        for stage in given.stages[self._progress.stage :]:
+        for stage in given.stages[self.state.stage :]:
             await self.enter(stage)
             await self.join(stage)
         await self.complete()
-        await self.hand_off()
+        await hand_off(self)
         return self.settled()
 
     async def enter(self, stage: StagePlan) -> None:
         """Start the parts of a stage."""
         if self._goes_on:
-            self._progress = self._progress.enter(workflow.now())
+            self.state = self.state.enter(workflow.now())
             self._forget_look()
             await self._start(stage)
 
     async def join(self, stage: StagePlan) -> None:
         """Wait until all parts are done; notify of events, and ask the owner about failed parts."""
         while self._goes_on:
-            news = self.news()
+            news = self.calls.news()
             await self._end_decided()
             await self._end_abandoned()
             await self._start(stage)
             await self._tell(stage)
             await self._send_links()
-            if again := self._progress.again(workflow.now()):
-                await self.tell_again(again)
+            if again := self.state.again(workflow.now()):
+                await self.notifier.retry(again)
             if not news():
-                if starts.is_over(self._progress, stage) and not self._speaks_its_last:
-                    self._progress = self._progress.leave(workflow.now())
+                if starts.is_over(self.state, stage) and not self._speaks_its_last:
+                    self.state = self.state.leave(workflow.now())
                     return
                 await self._look_or_wait()
-            self.continue_as_new_if_suggested()
+            self.calls.continue_as_new_if_suggested()
 
     async def complete(self) -> None:
         """End it: as requested, after ending the open parts, or because every stage is done."""
         self._forget_look()
-        if self._progress.status.ended:
+        if self.state.status.ended:
             return
-        if ending := self._progress.ending:
+        if ending := self.state.ending:
             # The reason, clipped to what each part accepts.
             why = f"the onboarding was {ending.outcome}: {clipped(ending.why, _WHY_AT_MOST)}"
             # The owner is notified once of the end, not of each part.
-            told, left = (self._request.onboarding.requester,), self._progress.left_behind
-            await self._end((*self._progress.open_workflows, *left), ending.who, why, told=told)
-            begun = starts.may_have_begun(self._progress, self._request.stages)
-            await self._end((*self._progress.decided_tasks, *begun), ending.who, why, if_ours=True, told=told)
-            self._progress = self._progress.end(ending.outcome, workflow.now(), by=ending.who)
+            told, left = (self.request.onboarding.requester,), self.state.left_behind
+            await self._end((*self.state.open_workflows, *left), ending.who, why, told=told)
+            begun = starts.may_have_begun(self.state, self.request.stages)
+            await self._end((*self.state.decided_tasks, *begun), ending.who, why, if_ours=True, told=told)
+            self.state = self.state.end(ending.outcome, workflow.now(), by=ending.who)
         else:
-            await self._end(self._progress.decided_tasks, self._request.onboarding.requester, _DECIDED, if_ours=True)
-            self._progress = self._progress.end(Status.DONE, workflow.now(), by="countersign")
+            await self._end(self.state.decided_tasks, self.request.onboarding.requester, _DECIDED, if_ours=True)
+            self.state = self.state.end(Status.DONE, workflow.now(), by="countersign")
 
     @property
     def _goes_on(self) -> bool:
-        return self._progress.ending is None and not self._progress.status.ended
+        return self.state.ending is None and not self.state.status.ended
 
     @property
     def _speaks_its_last(self) -> bool:
         """Whether devices are open for the last stage's notifications: after the end they are not retried."""
-        last = self._progress.stage == len(self._request.stages) - 1
-        return last and bool(self._progress.stragglers.entries)
+        last = self.state.stage == len(self.request.stages) - 1
+        return last and bool(self.state.stragglers.entries)
 
     def _ending(self) -> Condition:
         return lambda: not self._goes_on
 
-    def comes_first(self) -> Condition:
-        """The watch for its end."""
-        return self._ending()
-
     async def _start(self, stage: StagePlan) -> None:
         """Start what is to be started, recomputed for each call."""
-        while some := starts.to_start(self._progress, stage)[:AT_ONCE]:
+        while some := starts.to_start(self.state, stage)[:AT_ONCE]:
             order = self._order(some).replace(now=workflow.now())
-            seen = await self.call(
+            seen = await self.calls.call(
                 OnboardingParts.start, order, options.HAND_OFF, f"start {_names(some)}", unless=self._ending
             )
             if seen is None:
@@ -131,12 +130,12 @@ class CustomerOnboardingWorkflow(NotificationSender[OnboardingState]):
             refused, now = {one.id for one in seen.parts if one.says}, workflow.now()
             for one in (one for one in some if one.id not in seen.away):
                 others = starts.others_asked(stage, one, seen.begun)
-                self._progress = starts.begun(self._progress, one, refused=one.id in refused, now=now, asked=others)
+                self.state = starts.begun(self.state, one, refused=one.id in refused, now=now, asked=others)
             self._saw(seen.parts)
 
     def _order(self, parts: tuple[PartToStart, ...]) -> PartsToStart:
         """The order to start parts, with their common content."""
-        whole = self._request.onboarding
+        whole = self.request.onboarding
         return PartsToStart(
             onboarding=whole.id,
             content=whole.content,
@@ -148,33 +147,33 @@ class CustomerOnboardingWorkflow(NotificationSender[OnboardingState]):
 
     def _saw(self, parts: Iterable[PartSeen]) -> None:
         for seen in parts:
-            self._progress = self._progress.seen(seen, workflow.now())
+            self.state = self.state.seen(seen, workflow.now())
 
     async def _end_decided(self) -> None:
         """One attempt: a task that Temporal does not end holds up nothing else."""
-        for some in _in_batches(self._progress.decided):
+        for some in _in_batches(self.state.decided):
             order = PartsToEnd(
                 parts=tasks(some),
-                actor=self._request.onboarding.requester,
+                actor=self.request.onboarding.requester,
                 reason=_DECIDED,
                 done=True,
                 begun_by=workflow.info().workflow_id,
             )
             try:
-                await self._answer(OnboardingParts.end, order, options.HAND_OFF, _ending_of(some), self._ending())
+                await self.calls.attempt(OnboardingParts.end, order, options.HAND_OFF, _ending_of(some), self._ending())
                 ended = True
             except FailureError:
                 self._forget_look()
                 ended = False
             if not self._goes_on:
                 return  # Cancelled: `complete` ends them with the parts.
-            self._progress = self._progress.tried_to_end(some, ended=ended, now=workflow.now())
+            self.state = self.state.tried_to_end(some, ended=ended, now=workflow.now())
 
     async def _end_abandoned(self) -> None:
         """Before a new start, for people would have two documents to sign."""
-        if left := self._progress.abandoned:
-            await self._end(left, self._request.onboarding.requester, _WITHOUT)
-            self._progress = self._progress.replace(abandoned=self._progress.abandoned[len(left) :])
+        if left := self.state.abandoned:
+            await self._end(left, self.request.onboarding.requester, _WITHOUT)
+            self.state = self.state.replace(abandoned=self.state.abandoned[len(left) :])
 
     async def _end(
         self,
@@ -188,7 +187,7 @@ class CustomerOnboardingWorkflow(NotificationSender[OnboardingState]):
         begun_by = workflow.info().workflow_id if if_ours else None
         for some in _in_batches(tuple(workflow_ids)):
             # Do not start a part only to end it.
-            agreements = () if if_ours else self._progress.begun_as(some)
+            agreements = () if if_ours else self.state.begun_as(some)
             order = PartsToEnd(
                 parts=some,
                 actor=actor,
@@ -197,7 +196,7 @@ class CustomerOnboardingWorkflow(NotificationSender[OnboardingState]):
                 told=told,
                 begun=self._order(agreements) if agreements else None,
             )
-            await self.call(OnboardingParts.end, order, options.HAND_OFF, _ending_of(some))
+            await self.calls.call(OnboardingParts.end, order, options.HAND_OFF, _ending_of(some))
 
     def _forget_look(self) -> None:
         if self._look is not None:
@@ -206,38 +205,38 @@ class CustomerOnboardingWorkflow(NotificationSender[OnboardingState]):
 
     async def _tell(self, stage: StagePlan) -> None:
         """Notify of events of a stage's parts, once each."""
-        onboarding = self._request.onboarding
-        while news := tuple(notices.news_of(self._progress, stage))[:AT_ONCE]:
+        onboarding = self.request.onboarding
+        while news := tuple(notices.news_of(self.state, stage))[:AT_ONCE]:
             told = (notice for plan, _, what in news for notice in notices.notices_of(onboarding, plan, what))
-            if not await self.tell(tuple(told)):
+            if not await self.notifier.notify(tuple(told)):
                 return
             for _, part, what in news:
-                self._progress = self._progress.told_of(part, what, workflow.now())
+                self.state = self.state.told_of(part, what, workflow.now())
 
     async def _send_links(self) -> None:
         """Send the requested links."""
-        people, links = self._progress.links, notices.link_notices(self._request.onboarding, self._progress)
-        if people and await self.tell(links):
-            self._progress = self._progress.sent_links(people)
+        people, links = self.state.links, notices.link_notices(self.request.onboarding, self.state)
+        if people and await self.notifier.notify(links):
+            self.state = self.state.sent_links(people)
 
     async def _look_or_wait(self) -> None:
         """Wait for news; without any for long, check open parts, one of which may have been terminated.
 
         One timer serves all waits up to the check: one for each would cost as much as a part's news.
         """
-        news = self.news()
+        news = self.calls.news()
         if self._look is None:
-            pause = max(self._progress.next_look - workflow.now(), timedelta())
+            pause = max(self.state.next_look - workflow.now(), timedelta())
             self._look = asyncio.ensure_future(workflow.sleep(pause, summary="look at the open parts"))
-        again_at = self._progress.stragglers.next_at(workflow.now())
-        await self.until(
+        again_at = self.state.stragglers.next_at(workflow.now())
+        await self.calls.until(
             again_at, "the phones left open", lambda: lambda: news() or self._look is None or self._look.done()
         )
         if news() or self._look is None or not self._look.done():
             return
         self._look = None
-        for some in _in_batches(self._progress.open_workflows):
-            seen = await self.call(
+        for some in _in_batches(self.state.open_workflows):
+            seen = await self.calls.call(
                 OnboardingParts.look_at,
                 PartsToLookAt(parts=some),
                 options.HAND_OFF,
@@ -246,12 +245,12 @@ class CustomerOnboardingWorkflow(NotificationSender[OnboardingState]):
             )
             if seen is not None:
                 self._saw(seen.parts)
-        self._progress = self._progress.looked(workflow.now())
+        self.state = self.state.looked(workflow.now())
 
     @workflow.query(name=SHOW, description="The stages, who is waited for, and all that was done")
     def show(self) -> OnboardingShow:
         """The view from the state alone."""
-        return self.shown(self._progress, workflow.now())
+        return self.shown(self.state, workflow.now())
 
     @workflow.signal(name=SIGNATURE_SETTLED, description="A signature request of it has ended")
     def signature_settled(self, settled: Settled) -> None:
@@ -266,36 +265,36 @@ class CustomerOnboardingWorkflow(NotificationSender[OnboardingState]):
     @workflow.signal(name=PART_TURN, description="Somebody else is waited for in a part of it")
     def part_turn(self, turn: PartTurn) -> None:
         """Record for whom a part waits now."""
-        self._progress = self._progress.heard(turn)
+        self.state = self.state.heard(turn)
 
-    @workflow.update(name=DECIDE, description="What is to become of a part that was declined, expired or broken off")
+    @command_update(name=DECIDE, description="What is to become of a part that was declined, expired or broken off")
     def decide(self, command: Decision) -> Receipt:
         """Send it again, replace it, go on without it, or stop."""
-        return self._accept(decisions.decide, command)
+        return self.accept(decisions.decide, command)
 
-    @workflow.update(name=SEND_LINK, description="Send somebody of the customer's the link to their page once more")
+    @command_update(name=SEND_LINK, description="Send somebody of the customer's the link to their page once more")
     def send_link(self, command: NewLink) -> Receipt:
         """Send the actor's link to their devices, or by mail."""
-        return self._accept(decisions.send_link, command)
+        return self.accept(decisions.send_link, command)
 
-    @send_link.validator
-    def _may_send_link(self, command: NewLink) -> None:
-        customers = tuple(one.person for one in self._request.onboarding.people)
-        self.allow(command, decisions.refuse_send_link(self._progress, command, customers))
-
-    @decide.validator
-    def _may_decide(self, command: Decision) -> None:
-        self.allow(command, decisions.refuse_decide(self._progress, command))
+    def refusal(self, command: AnyCommand) -> str | None:
+        match command:
+            case Decision():
+                return decisions.refuse_decide(self.state, command)
+            case NewLink():
+                customers = tuple(one.person for one in self.request.onboarding.people)
+                return decisions.refuse_send_link(self.state, command, customers)
+        return super().refusal(command)
 
     @property
     def subject(self) -> Subject:
-        return self._request.subject
+        return self.request.subject
 
     def settled(self) -> SettledOnboarding:
-        return views.settled(self._request, self._progress)
+        return views.settled(self.request, self.state)
 
     def shown(self, state: OnboardingState, now: datetime) -> OnboardingShow:
-        return views.show(self._request, state, now)
+        return views.show(self.request, state, now)
 
     def details(self, shown: Any) -> str:
         return views.details(shown, workflow.info().namespace)

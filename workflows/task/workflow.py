@@ -5,13 +5,15 @@ from datetime import datetime
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    import workflows.follow_up.commands as questions
+    import workflows.follow_up.commands as commands
     import workflows.follow_up.options as options
-    import workflows.task.state as progress
+    import workflows.task.state as tasks
     from workflows.follow_up.calls import Condition, despite_cancellation
+    from workflows.follow_up.hand_off import hand_off
+    from workflows.follow_up.lifecycle import command_update
     from workflows.follow_up.state import Precondition
     from workflows.follow_up.workflow import FollowUpWorkflow
-    from workflows.model.commands import Block, Delegation, Done, Unblock, Waiver
+    from workflows.model.commands import AnyCommand, Block, Delegation, Done, Unblock, Waiver
     from workflows.model.hand_off import SettledTask
     from workflows.model.receipts import Receipt
     from workflows.model.schedule import StandIn
@@ -28,7 +30,7 @@ with workflow.unsafe.imports_passed_through():
 class TaskWorkflow(FollowUpWorkflow[TaskState]):
     """Has something done by a date, and hands off the ending."""
 
-    _request: TaskInput
+    request: TaskInput
 
     @workflow.init
     def __init__(self, given: TaskInput) -> None:
@@ -39,64 +41,57 @@ class TaskWorkflow(FollowUpWorkflow[TaskState]):
     async def run(self, given: TaskInput) -> SettledTask:
         """Run to the end; a cancellation of the run is handled like the update `cancel`."""
         await self.follow_up()
-        await self.hand_off()
+        await hand_off(self)
         return self.settled()
 
     @workflow.query(name=SHOW, description="Waiting for whom, until when, what happens next, and all that was done")
     def show(self) -> TaskShow:
-        return self.shown(self._progress, workflow.now())
+        return self.shown(self.state, workflow.now())
 
-    @workflow.update(name=DONE, description="Somebody has done it, which ends it for everybody")
+    @command_update(name=DONE, description="Somebody has done it, which ends it for everybody")
     def done(self, command: Done) -> Receipt:
         """End it; the first to do it counts."""
-        return self._accept(progress.done, command)
+        return self.accept(tasks.done, command)
 
-    @done.validator
-    def _may_be_done(self, command: Done) -> None:
-        undecided = progress.refuse_undecided(self._request.task, command)
-        unanswered = progress.refuse_unanswered(self._request.task, command)
-        self.allow(command, progress.refuse_done(self._progress, command) or undecided or unanswered)
-
-    @workflow.update(name=WAIVE, description="Nobody needs to do it any more, and why")
+    @command_update(name=WAIVE, description="Nobody needs to do it any more, and why")
     def waive(self, command: Waiver) -> Receipt:
         """End it undone."""
-        return self._accept(progress.waive, command)
+        return self.accept(tasks.waive, command)
 
-    @waive.validator
-    def _may_waive(self, command: Waiver) -> None:
-        undecided = progress.refuse_undecided(self._request.task, command)
-        self.allow(command, progress.refuse_waive(self._progress, command) or undecided)
-
-    @workflow.update(name=BLOCK, description="Somebody cannot go on: the owner hears why, and reminders are paused")
+    @command_update(name=BLOCK, description="Somebody cannot go on: the owner hears why, and reminders are paused")
     def block(self, command: Block) -> Receipt:
         """Ask the owner to remove an obstacle."""
-        return self._accept(progress.block, command)
+        return self.accept(tasks.block, command)
 
-    @block.validator
-    def _may_block(self, command: Block) -> None:
-        self.allow(command, progress.refuse_block(self._progress, command))
-
-    @workflow.update(name=UNBLOCK, description="What stood in the way is gone, and reminders go on")
+    @command_update(name=UNBLOCK, description="What stood in the way is gone, and reminders go on")
     def unblock(self, command: Unblock) -> Receipt:
-        return self._accept(questions.answer, command)
+        return self.accept(commands.answer, command)
 
-    @unblock.validator
-    def _may_unblock(self, command: Unblock) -> None:
-        self.allow(command, questions.refuse_answer(self._progress, command, blocks=True))
-
-    async def act_first(self, first: Precondition) -> None:
+    async def prepare(self, precondition: Precondition) -> None:
         """Unused: a task has no preconditions."""
-        raise RuntimeError(f"a task has no {first}")
+        raise RuntimeError(f"a task has no {precondition}")
 
-    def refuse_delegate(self, command: Delegation) -> str | None:
-        """Assignees delegate only to the named colleagues, if any are named; others as usual."""
-        return super().refuse_delegate(command) or progress.refuse_stranger(self._request.task, command)
+    def refusal(self, command: AnyCommand) -> str | None:
+        task = self.request.task
+        match command:
+            case Done():
+                undecided, unanswered = tasks.refuse_undecided(task, command), tasks.refuse_unanswered(task, command)
+                return tasks.refuse_done(self.state, command) or undecided or unanswered
+            case Waiver():
+                return tasks.refuse_waive(self.state, command) or tasks.refuse_undecided(task, command)
+            case Block():
+                return tasks.refuse_block(self.state, command)
+            case Unblock():
+                return commands.refuse_answer(self.state, command, blocks=True)
+            case Delegation():
+                return super().refusal(command) or tasks.refuse_stranger(task, command)
+        return super().refusal(command)
 
-    async def hand_over(self, wanted: Reassignment) -> None:
+    async def reassign(self, wanted: Reassignment) -> None:
         """Reassign a slot to a person who is not away."""
-        force, beside = not wanted.by_hand or wanted.force, self._request.task.workflow_id
+        force, beside = not wanted.by_hand or wanted.force, self.request.task.workflow_id
         stand_in = StandIn(person=wanted.to, at=workflow.now(), force=force, beside=beside)
-        report = await self.call(
+        report = await self.calls.call(
             StandInFinder.look_at,
             stand_in,
             options.PLAN,
@@ -104,19 +99,19 @@ class TaskWorkflow(FollowUpWorkflow[TaskState]):
             unless=self._over,
             anew=lambda first: first.replace(at=workflow.now()),
         )
-        if report is not None and not self._progress.status.ended:
-            self._progress = self._progress.handed_over(wanted, report.refused, workflow.now())
+        if report is not None and not self.state.status.ended:
+            self.state = self.state.handed_over(wanted, report.refused, workflow.now())
 
     def _over(self) -> Condition:
-        return lambda: self._progress.status.ended
+        return lambda: self.state.status.ended
 
     @property
     def subject(self) -> Subject:
-        people = tuple(one.participant for one in self._progress.assignees.people)
-        return self._request.subject.replace(people=people)
+        people = tuple(one.participant for one in self.state.assignees.people)
+        return self.request.subject.replace(people=people)
 
     def settled(self) -> SettledTask:
-        return settled(self._request.task, self._progress)
+        return settled(self.request.task, self.state)
 
     def shown(self, state: TaskState, now: datetime) -> TaskShow:
-        return show(self._request, state, now)
+        return show(self.request, state, now)

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-import workflows.follow_up.workflow as deliveries
+import workflows.follow_up.notifier as deliveries
 from activities.notifications.cloud_messaging import CloudMessaging, CloudMessagingConfig
 from activities.notifications.config import open_messaging
 from activities.records.store import device_hash

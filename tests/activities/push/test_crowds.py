@@ -19,7 +19,7 @@ from activities.people.person import AddressKind
 from activities.records.store import Store
 from activities.temporal.leases import TurnLimits
 from tests.activities.push.stage import brief, notice
-from workflows.follow_up.workflow import AT_MOST, left_of
+from workflows.follow_up.notifier import AT_MOST, left_of
 from workflows.model.notifications import (
     Channel,
     Delivered,

@@ -31,7 +31,7 @@ from tests.activities.push.stage import (
     pushes,
     sends,
 )
-from workflows.follow_up.workflow import left_of, told_by
+from workflows.follow_up.notifier import left_of, told_by
 from workflows.model.notifications import Channel, Delivery, NoticeAction, NotificationOrder, NotificationOutcome
 from workflows.model.signature import CreateOrder, DocumentSeen, SignatureBrief
 from workflows.model.subject import Code, Status

@@ -15,7 +15,8 @@ from tests.activities.book import Book, somebody
 from tests.workflows.lives.runtime import UPDATE, ContinueAsNew, Runtime
 from tests.workflows.lives.virtual_time import START, VirtualTime
 from tests.workflows.lives.world import World
-from workflows.follow_up.workflow import ASIDE
+from workflows.follow_up.hand_off import BACKGROUND
+from workflows.follow_up.lifecycle import allow
 from workflows.model.commands import (
     Answer,
     Cancellation,
@@ -51,11 +52,11 @@ class Watched(SignatureRequestWorkflow):
         super().__init__(request)
 
     @property
-    def _progress(self) -> SignatureState:
+    def state(self) -> SignatureState:
         return self._now_known
 
-    @_progress.setter
-    def _progress(self, progress: SignatureState) -> None:
+    @state.setter
+    def state(self, progress: SignatureState) -> None:
         self._now_known = progress
         self._watch(progress)
 
@@ -111,7 +112,7 @@ class Life:
                 return await asyncio.shield(self._run)
             except ContinueAsNew as anew:
                 for task in asyncio.all_tasks():
-                    if task.get_name() == ASIDE:
+                    if task.get_name() == BACKGROUND:
                         task.cancel()
                 request = anew.request
 
@@ -163,7 +164,8 @@ class Life:
             self._run.cancel()
 
     def _update(self, name: str, wish: Any) -> None:
-        if self._workflow is None:
+        flow = self._workflow
+        if flow is None:
             return
         if self.runtime.renewing:
             self._at(self.loop.time() + 1, self._update, name, wish)
@@ -173,8 +175,8 @@ class Life:
         context.run(UPDATE.set, f"update-{self._events}")
         # A refusal is an answer like any other.
         with suppress(ApplicationError):
-            context.run(getattr(self._workflow, f"_may_{name}"), wish)
-            context.run(getattr(self._workflow, name), wish)
+            context.run(lambda: allow(flow.state.operations, wish, flow.refusal(wish)))
+            context.run(getattr(flow, name), wish)
 
     def _call_back(self) -> None:
         self._events += 1

@@ -1,0 +1,164 @@
+"""Calls the targets of a hand-off: of escalations in the background, of the ending until each is done or dead."""
+
+import asyncio
+from datetime import timedelta
+from typing import Final, Generic
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, is_cancelled_exception
+
+with workflow.unsafe.imports_passed_through():
+    import workflows.follow_up.options as options
+    from workflows.follow_up.calls import Condition, call_failure_of, first_run_id
+    from workflows.follow_up.lifecycle import LifecycleWorkflow
+    from workflows.follow_up.notification_log import LINES_AT_MOST
+    from workflows.follow_up.notifications import open_escalations, open_hand_off
+    from workflows.follow_up.record import (
+        hand_off_batch,
+        handed_off,
+        page_batch,
+        remembered,
+        settled_record,
+        targets_in_words,
+        unreached,
+    )
+    from workflows.follow_up.state import State
+    from workflows.model.hand_off import HandoffReport
+    from workflows.model.policy import ESCALATED
+    from workflows.model.records import HandoffBatch, HandOffOrder, SettledRecord
+    from workflows.names import MEMO_ORIGIN
+    from workflows.ports import Handoff
+
+
+async def hand_off(of: LifecycleWorkflow[State]) -> None:
+    """Call every target until each is done or dead; the timers are the workflow's own, so the outbox knows every
+    attempt.
+
+    The first batch stores the settled record before any target is called. What the store did not take of a batch comes
+    with the next, or with a last one that calls nobody.
+    """
+    of.state = open_hand_off(of.request, of.state)
+    await _store_pages(of)
+    await _store_record(of)
+    # Includes workflows that subscribed meanwhile.
+    of.state = open_hand_off(of.request, of.state)
+    while (due_at := of.state.handoff.open_at(workflow.now())) is not None:
+        await of.calls.until(due_at, "hand-off again", unless=lambda: due_sooner(of))
+        now = workflow.now()
+        batch = hand_off_batch(of.subject, of.settled(), of.state, now)
+        batch = batch.replace(record=_record(of), life=first_run_id())
+        report = await of.calls.call(Handoff.hand_off, batch, options.HAND_OFF, targets_in_words(batch))
+        if report is not None:
+            # The amendment has the same instant.
+            updated = handed_off(of.subject, of.state, report.results, now)
+            outbox = remembered(updated.handoff, batch, report, now)
+            of.state = updated.replace(recorded=True, handoff=outbox).paged(batch.page)
+    of.publish()
+
+
+def due_sooner(of: LifecycleWorkflow[State]) -> Condition:
+    """A condition: a hand-off is due sooner than before."""
+    before = of.state.handoff.next_at
+    return lambda: of.state.handoff.next_at != before
+
+
+async def _store_pages(of: LifecycleWorkflow[State]) -> None:
+    """Store the pages that do not fit into the batch with the record."""
+    while len(of.state.ledger.leaving) > LINES_AT_MOST:
+        batch = page_batch(of.subject, of.settled(), of.state)
+        if await of.calls.call(Handoff.hand_off, batch, options.HAND_OFF, "keep the ledger") is not None:
+            of.state = of.state.paged(batch.page)
+
+
+async def _store_record(of: LifecycleWorkflow[State]) -> None:
+    """Store the record when no target is called."""
+    if not (of.state.recorded or of.state.handoff.opened):
+        batch = page_batch(of.subject, of.settled(), of.state).replace(record=_record(of))
+        if await of.calls.call(Handoff.hand_off, batch, options.HAND_OFF, "keep the record") is not None:
+            of.state = of.state.replace(recorded=True).paged(batch.page)
+
+
+def _record(of: LifecycleWorkflow[State]) -> SettledRecord | None:
+    record = settled_record(of.request, of.state, first_run_id(), of.shown)
+    origin = workflow.memo_value(MEMO_ORIGIN, None, type_hint=str)
+    if record is None:
+        return None
+    settled = of.settled()
+    order = HandOffOrder(
+        subject=of.subject,
+        settled=settled,
+        document=of.state.document,
+        targets=of.state.handoff.targets,
+        escalated=tuple(target for target in of.request.policy.handoff if ESCALATED in target.on),
+    )
+    return record.replace(settled=settled, origin=origin, hand_off=order)
+
+
+BACKGROUND: Final = "background"
+"""The task that hands escalations off."""
+
+
+class BackgroundHandOff(Generic[State]):
+    """Hands escalations off to their targets in one background task.
+
+    `at_rest` is set while the main loop waits for any news: only then are results of targets news to it.
+    """
+
+    def __init__(self, owner: LifecycleWorkflow[State]) -> None:
+        self._owner = owner
+        self._task: asyncio.Task[None] | None = None
+        self.at_rest = False
+
+    def start(self) -> None:
+        """Start the task for due targets, unless it runs."""
+        owner = self._owner
+        owner.state = open_escalations(owner.request, owner.state, workflow.now())
+        if self._task is not None and self._task.done():
+            self._task.result()
+            self._task = None
+        if self._task is None and owner.state.handoff.next_at is not None:
+            self._task = asyncio.create_task(self._run(), name=BACKGROUND)
+
+    def stop(self) -> None:
+        """Stop it at the end: open targets of escalations are called with the ending."""
+        if self._task is not None:
+            self._task.cancel()
+            self._owner.state = self._owner.state.replace(handoff=self._owner.state.handoff.skipping())
+
+    async def _run(self) -> None:
+        """Until each target is done or dead. The next history, or the ending, continues an interrupted one."""
+        owner = self._owner
+        while (due_at := owner.state.handoff.next_at) is not None:
+            if (pause := due_at - workflow.now()) > timedelta():
+                await self._sooner(pause)
+                continue
+            now = workflow.now()
+            batch = hand_off_batch(owner.subject, None, owner.state, now).replace(page=None, life=first_run_id())
+            try:
+                report = await _call(batch)
+            except ActivityError as failure:
+                if is_cancelled_exception(failure):
+                    return
+                report = unreached(batch, call_failure_of(failure).says)
+            # During a call of the main loop, or its pause, this would be news that interrupts it.
+            await workflow.wait_condition(lambda: self.at_rest)
+            updated = handed_off(owner.subject, owner.state, report.results, now)
+            owner.state = updated.replace(handoff=remembered(updated.handoff, batch, report, now))
+
+    async def _sooner(self, pause: timedelta) -> None:
+        """Wait so long, or until something is due sooner."""
+        try:
+            summary = "tell of an escalation again"
+            await workflow.wait_condition(due_sooner(self._owner), timeout=pause, timeout_summary=summary)
+        except TimeoutError:
+            pass
+
+
+async def _call(batch: HandoffBatch) -> HandoffReport:
+    return await workflow.start_activity_method(
+        Handoff.hand_off,
+        batch,
+        summary=targets_in_words(batch),
+        priority=workflow.info().priority,
+        **options.HAND_OFF_ASIDE,
+    )

@@ -1,0 +1,193 @@
+"""Delivers notifications: one stage at a time to all its recipients, retries of devices left open, escalations."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final, Generic
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    import workflows.follow_up.options as options
+    from workflows.follow_up.calls import Condition, Watch, first_run_id
+    from workflows.follow_up.lifecycle import LifecycleWorkflow
+    from workflows.follow_up.notification_log import PendingDevice, key_of, left_open
+    from workflows.follow_up.notifications import alerted, alerts, asked_for, by_hand, explained, reminded_words
+    from workflows.follow_up.state import State
+    from workflows.model.notifications import Delivery, DeliveryReport, NotificationOrder
+    from workflows.model.schedule import Reason, ScheduledAction
+    from workflows.model.signature import DocumentSeen
+    from workflows.model.timeline import EventType, Reassignment
+    from workflows.ports import PushService
+
+AT_MOST: Final = 100
+"""Recipients of one call: with 20 devices each the report stays below 256 KB.
+
+All signers of an ordinary request are in one call, because Core Signature's mail goes to all of them at once.
+"""
+
+
+def told_by(report: DeliveryReport) -> DeliveryReport:
+    """The final lines of a delivery; open notifications have none yet."""
+    return report.replace(delivered=tuple(line for line in report.delivered if line.key not in report.open_notices))
+
+
+def left_of(notices: tuple[NotificationOrder, ...], report: DeliveryReport) -> tuple[NotificationOrder, ...]:
+    """Notifications beyond the first `AT_MOST`; they are sent in the next call at once."""
+    return tuple(n for n in notices[:AT_MOST] if n.key in report.open_notices) + notices[AT_MOST:]
+
+
+def again(delivery: Delivery, stragglers: tuple[PendingDevice, ...]) -> Delivery:
+    """The delivery of these retries: their devices alone."""
+    devices = dict.fromkeys(device for one in stragglers for device in one.devices)
+    return delivery.replace(notices=tuple(one.notice for one in stragglers), devices=tuple(devices))
+
+
+def in_words(delivery: Delivery) -> str:
+    """Who gets what, for the Web UI; at most 200 characters."""
+    stages = dict.fromkeys(notice.stage for notice in delivery.notices)
+    told = {stage: [notice.person for notice in delivery.notices if notice.stage == stage] for stage in stages}
+    return "; ".join(f"{stage} → {', '.join(people)}" for stage, people in told.items())[:200]
+
+
+Merge = Callable[[DocumentSeen, datetime | None], bool]
+"""Merges the document that a delivery read, asked for at an instant; whether it has news."""
+
+
+def _no_document(seen: DocumentSeen, asked_at: datetime | None) -> bool:
+    return False
+
+
+class Notifier(Generic[State]):
+    """Sends the notifications of one workflow; `interrupted_by` breaks a delivery off (default: any news)."""
+
+    def __init__(
+        self,
+        owner: LifecycleWorkflow[State],
+        interrupted_by: Watch | None = None,
+        merge: Merge = _no_document,
+    ) -> None:
+        self._owner = owner
+        self._interrupted_by = interrupted_by or owner.calls.news
+        self._merge = merge
+
+    async def notify(self, notices: tuple[NotificationOrder, ...], planned: tuple[ScheduledAction, ...] = ()) -> bool:
+        """Deliver one stage; False when interrupted: recipients without a line are planned again.
+
+        Devices left open are recorded for a retry.
+        """
+        moments = {key_of(self._owner.state.request, moment): moment for moment in planned}
+        rest, others_told = notices, False
+        while rest:
+            comes_first = self._interrupted_by()
+            part = rest[:AT_MOST]
+            delivery = self._delivery(part, planned).replace(others_told=others_told)
+            report = await self._deliver(delivery, planned)
+            interrupted = report is None or comes_first() or bool(_closed(planned))
+            if report is not None:
+                others_told = others_told or any(line.key not in report.open_notices for line in report.delivered)
+                rest = left_of(rest, report)
+                now = workflow.now()
+                tried = tuple(PendingDevice(notice=one, moment=moments.get(one.key), at=now) for one in part)
+                self._record(delivery, report, tried)
+                if report.seen is not None and self._merge(report.seen, delivery.now):
+                    return False
+            if interrupted and rest:
+                self._postpone(_closed(planned))
+                return False
+        return True
+
+    async def retry(self, stragglers: tuple[PendingDevice, ...]) -> None:
+        """Retry devices left open; a failure is no problem, for the next retry has its time."""
+        over = tuple(one for one in stragglers if one.is_over(workflow.now()))
+        if over:
+            self._give_up(over)
+            return
+        planned = tuple(one.moment for one in stragglers if one.moment)
+        delivery = again(self._delivery((), planned), stragglers)
+        takes_priority = self._priority(planned)
+        how = options.at_once(options.NUDGE if delivery.document else options.NOTIFY)
+        summary = f"again: {in_words(delivery)}"[:200]
+        report = await self._owner.calls.once(
+            PushService.deliver, delivery, how, summary, unless=lambda: takes_priority
+        )
+        if report is not None:
+            self._record(delivery, report, stragglers)
+            if report.seen is not None:
+                self._merge(report.seen, delivery.now)
+        elif not takes_priority():
+            left = tuple(left_open(stragglers, None, workflow.now()))
+            self._owner.state = self._owner.state.tried(stragglers, (), left)
+
+    async def escalate(self, moments: tuple[ScheduledAction, ...]) -> None:
+        """Queue the reassignments that the policy wants, and alert alternates about the others."""
+        handed = tuple(filter(self._owner.state.hands_over, moments))
+        staying = tuple(moment for moment in moments if moment not in handed)
+        wanted = [Reassignment(from_=m.person, to=m.to, reason=m.reason, who="countersign") for m in handed]
+        self._owner.state = self._owner.state.to_reassign(*wanted)
+        if staying:
+            await self.notify(alerts(self._owner.state, staying), planned=staying)
+
+    async def remind_now(self) -> None:
+        """Send the requested reminder to people without it; when none is left it is done."""
+        if moments := asked_for(self._owner.state, workflow.now()):
+            await self.notify(by_hand(self._owner.state, moments), planned=moments)
+        if not asked_for(self._owner.state, workflow.now()):
+            self._owner.state = self._owner.state.reminded(reminded_words(self._owner.state))
+
+    def _delivery(self, notices: tuple[NotificationOrder, ...], planned: tuple[ScheduledAction, ...]) -> Delivery:
+        state = self._owner.state
+        return Delivery(
+            subject=self._owner.subject,
+            notices=notices,
+            due_at=state.due_at,
+            document=state.document if planned else None,
+            now=workflow.now(),
+            page=state.page,
+            quiet=self._owner.request.quiet,
+            life=first_run_id(),
+        )
+
+    async def _deliver(self, delivery: Delivery, planned: tuple[ScheduledAction, ...]) -> DeliveryReport | None:
+        # Absence, hours and budget of a recipient may have changed since the first try.
+        return await self._owner.calls.call(
+            PushService.deliver,
+            delivery,
+            options.NUDGE if delivery.document else options.NOTIFY,
+            in_words(delivery),
+            unless=lambda: self._priority(planned),
+            anew=lambda first: first.replace(now=workflow.now()),
+            resumes=tuple(notice.key for notice in delivery.notices),
+        )
+
+    def _priority(self, planned: tuple[ScheduledAction, ...]) -> Condition:
+        """A condition: something interrupts, or the recipients' hours end."""
+        comes_first = self._interrupted_by()
+        return lambda: comes_first() or bool(_closed(planned))
+
+    def _record(self, delivery: Delivery, report: DeliveryReport, tried: tuple[PendingDevice, ...]) -> None:
+        """Record the results of a delivery, its open devices, and escalations that reached somebody."""
+        now, planned = workflow.now(), tuple(one.moment for one in tried if one.moment)
+        done = told_by(report)
+        updated = self._owner.state.untold(frozenset(one.key for one in done.put_off))
+        updated = updated.paged(delivery.page).put_off(done.put_off, now)
+        updated = updated.told(explained(done.delivered, planned), now).held_back(done.held, now)
+        updated = updated.tried(tried, done.delivered, tuple(left_open(tried, report, now)))
+        self._owner.state = updated.escalated(alerted(updated, planned), now)
+
+    def _give_up(self, over: tuple[PendingDevice, ...]) -> None:
+        """The recipients' hours have ended: those not reached are planned for the next."""
+        self._owner.state = self._owner.state.untold(frozenset(one.key for one in over))
+        self._postpone(tuple(one.moment for one in over if one.moment))
+
+    def _postpone(self, closed: tuple[ScheduledAction, ...]) -> None:
+        """Plan again what could not be sent in the recipient's hours: an outage that ends at night wakes nobody."""
+        logged = {line.key for line in self._owner.state.notifications}
+        for moment in closed:
+            if key_of(self._owner.state.request, moment) in logged:
+                continue
+            replanned, why = self._owner.state.replan(), Reason.QUIET_HOURS
+            self._owner.state = replanned.note(workflow.now(), EventType.PUT_OFF, moment.to, why, about=moment.stage)
+
+
+def _closed(planned: tuple[ScheduledAction, ...]) -> tuple[ScheduledAction, ...]:
+    return tuple(moment for moment in planned if moment.open_until and moment.open_until <= workflow.now())
