@@ -7,18 +7,11 @@ from typing import Any, get_args, get_type_hints
 from pydantic import BaseModel
 from temporalio import workflow
 
-from workflows import ports
-from workflows.campaign.opening import CampaignOpeningWorkflow
-from workflows.campaign.workflow import AcknowledgementCampaignWorkflow
-from workflows.hand_off.workflow import HandOffWorkflow, NexusCallWorkflow
+from starter.temporal.plugin import workflows
 from workflows.model.hand_off import EndedFacts, Escalated
 from workflows.model.records import SettledRecord
 from workflows.model.views import FollowUpShow
-from workflows.onboarding.workflow import CustomerOnboardingWorkflow
 from workflows.ports import Port
-from workflows.reconciliation.workflow import ReconciliationWorkflow
-from workflows.signature.workflow import SignatureRequestWorkflow
-from workflows.task.workflow import TaskWorkflow
 
 _ACTIVITY_NAME = "__port_activity_name__"
 ELSEWHERE = (SettledRecord,)
@@ -79,16 +72,7 @@ def _types(annotation: Any) -> Iterator[type[Any]]:
 
 
 def _methods() -> Iterator[Any]:
-    for followed_up in (
-        SignatureRequestWorkflow,
-        TaskWorkflow,
-        CustomerOnboardingWorkflow,
-        AcknowledgementCampaignWorkflow,
-        CampaignOpeningWorkflow,
-        ReconciliationWorkflow,
-        NexusCallWorkflow,
-        HandOffWorkflow,
-    ):
+    for followed_up in workflows():
         messages = workflow._Definition.must_from_class(followed_up)
         yield messages.run_fn
         for kind in (messages.signals, messages.queries, messages.updates):
@@ -97,7 +81,7 @@ def _methods() -> Iterator[Any]:
 
 
 def _activities() -> Iterator[tuple[str, Any]]:
-    ports_of_ours = (port for port in Port.__subclasses__() if port.__module__ == ports.__name__)
-    for method in (method for port in ports_of_ours for method in vars(port).values()):
+    """Of every port, wherever it is declared; what implements one inherits the names."""
+    for method in (method for port in Port.__subclasses__() for method in vars(port).values()):
         if name := getattr(method, _ACTIVITY_NAME, None):
             yield name, method
