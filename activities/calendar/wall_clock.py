@@ -62,6 +62,11 @@ def length(duration: str) -> timedelta:
     return sum(_parts(duration), timedelta())
 
 
+def is_of_days(duration: str) -> bool:
+    """Whether a duration moves the date, not the clock."""
+    return duration[-1] in _CALENDAR
+
+
 def in_words(duration: str) -> str:
     """`3 days`, `1 hour`."""
     count, unit = int(duration[:-1]), _UNITS[duration[-1]]

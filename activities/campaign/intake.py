@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
-from activities.calendar.wall_clock import at_clock, length
+from activities.calendar.wall_clock import at_clock, is_of_days, length
 from activities.campaign import audience, population
 from activities.campaign.audience import AUDIENCE_AT_MOST
 from activities.campaign.population import NOBODY, AudienceFile
@@ -311,8 +311,8 @@ def _asking(policy: Policy, file: CampaignFile) -> Policy:
     """The policy of each request: no escalation, no hand-off, which only the campaign has."""
     window, grace = file.window or policy.window, file.grace or policy.grace
     return policy.replace(
-        window=window if window[-1] in "dw" else f"{max(1, days_of(window))}d",
-        grace=grace if grace[-1] in "dw" else f"{days_of(grace)}d",
+        window=window if is_of_days(window) else f"{max(1, days_of(window))}d",
+        grace=grace if is_of_days(grace) else f"{days_of(grace)}d",
         overdue=policy.overdue and policy.overdue.replace(escalate=False),
         escalation=None,
         handoff=(),

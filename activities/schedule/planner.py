@@ -13,7 +13,7 @@ from functools import partial
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from activities.calendar.wall_clock import after, in_words, latest_end_of_day
+from activities.calendar.wall_clock import after, in_words, is_of_days, latest_end_of_day
 from activities.people.directory import Directory, DirectoryFailure, UnknownPerson
 from activities.people.person import Person
 from activities.schedule.escalation import escalation, told_of
@@ -335,9 +335,12 @@ async def _alerts(
 def _due_at(planning: PlanningInput, signers: Sequence[Person]) -> datetime:
     if isinstance(planning.due, datetime):
         return planning.due.astimezone(UTC)
-    if isinstance(planning.due, date):
-        return latest_end_of_day(planning.due, ((signer.tz, signer.working_hours[1]) for signer in signers))
-    return after(planning.window_from, planning.policy.window, signers[0].tz)
+    window, zone = planning.policy.window, signers[0].tz
+    ends_at = after(planning.window_from, window, zone)
+    if planning.due is None and not is_of_days(window):
+        return ends_at
+    day = planning.due or ends_at.astimezone(zone).date()
+    return latest_end_of_day(day, ((signer.tz, signer.working_hours[1]) for signer in signers))
 
 
 def _not_there(missing: tuple[str, ...]) -> str | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from activities.calendar.wall_clock import after, at_clock, before, in_words, start_of_day
+from activities.calendar.wall_clock import after, at_clock, before, in_words, is_of_days, start_of_day
 from activities.schedule.open_hours import OpenSlot
 from activities.schedule.turn import SilentTurn, by_day
 from workflows.follow_up import notification_types
@@ -226,8 +226,6 @@ def _every_after(silence: SilentTurn) -> datetime:
 
 
 ON_THE_DAY: Final = "0d"
-_DAYS: Final = "dw"
-"""The last letters of what is counted in days."""
 _AN_INSTANT: Final = timedelta(microseconds=1)
 
 
@@ -250,7 +248,7 @@ def _too_soon(silence: SilentTurn, ahead: str, at: datetime, nearer: list[tuple[
     if any(at > other - APART for _, other in nearer):
         return "the warning nearer to the due date comes by then or within the hour"
     day = silence.hours.local_day
-    if ahead[-1] in _DAYS and any(one[-1] in _DAYS and day(at) == day(other) for one, other in nearer):
+    if is_of_days(ahead) and any(is_of_days(one) and day(at) == day(other) for one, other in nearer):
         return "the warning nearer to the due date comes on that day"
     return None
 

@@ -46,9 +46,9 @@ async def test_the_default_policy_in_working_hours() -> None:
         "Mon 11-16 09:12 reminder-4 signer",
         "Thu 11-19 09:12 escalation manager",
         "Thu 11-19 09:12 escalated signer",
-        "Mon 11-30 09:12 warning-2d signer",
-        "Tue 12-01 09:12 warning-1d signer",
-        "Wed 12-02 09:00 expiry requester",
+        "Mon 11-30 17:48 warning-2d signer",
+        "Tue 12-01 17:48 warning-1d signer",
+        "Wed 12-02 18:00 expiry requester",
     ]
     assert stage(agenda, "reminder-2").why == (
         "reminder 2 of 4, every 3 days, moved from Sun 08 Nov 09:12 (Amsterdam): not a working day"

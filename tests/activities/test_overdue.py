@@ -232,8 +232,7 @@ OPEN_END = Policy(
 
 async def test_an_escalation_that_a_last_warning_keeps_back_comes_one_every_after_it() -> None:
     thursday = datetime(2026, 11, 5, 8, tzinfo=UTC)
-    asked = planning(OPEN_END, turns={"signer": thursday}).replace(window_from=thursday)
-    agenda = await PolicyPlanner(BOOK).plan(asked)
+    agenda = await plan(OPEN_END, turns={"signer": thursday}, due=thursday + timedelta(days=5))
     assert lines(agenda)[:4] == [
         "Fri 11-06 09:12 reminder-1 signer",
         "Mon 11-09 09:12 warning-1d signer",

@@ -14,7 +14,7 @@ from workflows.model.subject import Code
 
 async def test_the_default_policy() -> None:
     agenda = await plan()
-    assert agenda.due_at == datetime(2026, 12, 2, 8, tzinfo=UTC)
+    assert agenda.due_at == datetime(2026, 12, 2, 17, tzinfo=UTC)
     assert lines(agenda) == [
         "Thu 11-05 09:12 reminder-1 signer",
         "Sun 11-08 09:12 reminder-2 signer",
@@ -22,9 +22,9 @@ async def test_the_default_policy() -> None:
         "Sat 11-14 09:12 reminder-4 signer",
         "Tue 11-17 09:12 escalation manager",
         "Tue 11-17 09:12 escalated signer",
-        "Mon 11-30 08:48 warning-2d signer",
-        "Tue 12-01 08:48 warning-1d signer",
-        "Wed 12-02 09:00 expiry requester",
+        "Mon 11-30 17:48 warning-2d signer",
+        "Tue 12-01 17:48 warning-1d signer",
+        "Wed 12-02 18:00 expiry requester",
     ]
     assert [moment.why for moment in agenda.moments] == [
         "reminder 1 of 4, 3 days after the request arrived",
@@ -56,7 +56,9 @@ async def test_nine_o_clock_stays_nine_o_clock_when_the_clocks_change() -> None:
 
 async def test_each_signer_hears_it_on_their_own_clock_and_in_their_own_minute() -> None:
     both = {"signer": SINCE, "second": SINCE}
-    agenda = await plan(Policy(warnings=("1d",), reminders=None), signers=("signer", "second"), turns=both)
+    in_30_days = SINCE + timedelta(days=30)
+    policy = Policy(warnings=("1d",), reminders=None)
+    agenda = await plan(policy, signers=("signer", "second"), turns=both, due=in_30_days)
     at = {moment.person: moment.at for moment in agenda.moments if moment.kind is ActionType.WARN}
     assert at == {
         "signer": datetime(2026, 12, 1, 7, 48, tzinfo=UTC),
@@ -79,13 +81,31 @@ async def test_each_signer_hears_it_on_their_own_clock_and_in_their_own_minute()
         (date(2026, 12, 11), ("signer",), datetime(2026, 12, 11, 17, tzinfo=UTC)),
         (date(2026, 12, 11), ("signer", "second"), datetime(2026, 12, 11, 23, tzinfo=UTC)),
         (date(2026, 12, 11), ("early-bird",), datetime(2026, 12, 11, 14, 30, tzinfo=UTC)),
-        (None, ("second",), datetime(2026, 12, 2, 8, tzinfo=UTC)),
+        (None, ("second",), datetime(2026, 12, 2, 23, tzinfo=UTC)),
     ],
 )
 async def test_the_due_date(due: datetime | date | None, signers: tuple[str, ...], expected: datetime) -> None:
     agenda = await plan(due=due, signers=signers)
     assert agenda.due_at == expected
     assert agenda.due_at.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    ("window", "since", "expected"),
+    [
+        ("10d", SINCE, datetime(2026, 11, 12, 17, tzinfo=UTC)),
+        ("1w", datetime(2026, 11, 2, 22, 59, tzinfo=UTC), datetime(2026, 11, 9, 17, tzinfo=UTC)),
+        ("1w", datetime(2026, 11, 2, 23, 1, tzinfo=UTC), datetime(2026, 11, 10, 17, tzinfo=UTC)),
+        ("36h", SINCE, SINCE + timedelta(hours=36)),
+        ("90m", SINCE, SINCE + timedelta(minutes=90)),
+    ],
+)
+async def test_a_window_of_days_ends_with_the_working_day_and_one_of_hours_to_the_minute(
+    window: str, since: datetime, expected: datetime
+) -> None:
+    """The day is that of the signer's clock, also within the hour in which it is another one in UTC."""
+    asked = planning(Policy(window=window), turns={"signer": since}).replace(window_from=since)
+    assert (await PolicyPlanner(BOOK).plan(asked)).due_at == expected
 
 
 async def test_nothing_but_the_expiry_is_planned_at_or_after_the_due_date() -> None:
@@ -140,7 +160,7 @@ async def test_moments_that_were_missed_are_kept() -> None:
     ("escalation", "expected"),
     [
         (Escalation(after="2d", or_=None), "Wed 11-04 09:12 escalation manager"),
-        (Escalation(after="used-up", or_="10%"), "Thu 11-05 09:12 escalation manager"),
+        (Escalation(after="used-up", or_="10%"), "Sun 11-08 09:12 escalation manager"),
         (Escalation(after="90%", or_="used-up"), "Tue 11-17 09:12 escalation manager"),
         (Escalation(after="20d", or_="4h"), "Mon 11-02 13:12 escalation manager"),
     ],

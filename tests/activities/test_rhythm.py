@@ -203,4 +203,5 @@ async def test_reminders_that_come_as_somebody_else_is_told_give_way_and_are_not
         "Sun 11-08 09:12 reminder-2 signer",
         "Wed 11-11 09:12 escalation manager",
         "Wed 11-11 09:12 escalated signer",
+        "Sat 11-14 09:12 reminder-3 signer",
     ]

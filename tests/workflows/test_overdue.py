@@ -76,13 +76,14 @@ async def test_while_it_is_overdue_it_says_so_everywhere() -> None:
         await it.days_pass(10)
         before = await it.shown()
         assert (before.late, before.overdue) == (False, False)
-        await it.days_pass(6)
+        assert before.due_at is not None
+        await it.until(before.due_at + 2 * DAY)
         shown = await it.shown()
         assert (shown.late, shown.overdue) == (True, True)
         assert shown.says.startswith(f"Waiting for {SIGNER}, overdue since {stamp(shown.due_at)}; a reminder follows")
         assert shown.next is not None
         assert shown.next.what is NextStep.REMIND
-        await it.days_pass(1.1)
+        await it.until(before.due_at + 3.1 * DAY)
         assert it.world.push.stages()[-1] == ("overdue-1", SIGNER)
         assert it.world.push.deliveries[-1].due_at == shown.due_at
         await sign(it)
@@ -123,7 +124,10 @@ async def test_a_clock_that_says_a_signature_came_before_it_was_seen_missing_is_
     """A rehearsal moves our clock and not Core Signature's, which may be behind in life as well."""
     async with story(world(), request()) as it:
         started = (await it.shown()).timeline[0].at
-        await it.days_pass(17.5)
+        await it.days_pass(1)
+        due_at = (await it.shown()).due_at
+        assert due_at is not None
+        await it.until(due_at + 3.5 * DAY)
         assert it.world.push.stages()[-1] == ("overdue-1", SIGNER)
         await sign(it, at=started + timedelta(minutes=1))
         settled = await it.handle.result()
@@ -214,7 +218,7 @@ async def test_a_silence_that_nothing_escalated_in_time_is_escalated_when_overdu
 
 async def test_after_an_outage_over_the_due_date_one_overdue_reminder_makes_up_for_all() -> None:
     async with story(world(), request()) as it:
-        async with it.nobody_works(days=17.5):
+        async with it.nobody_works(days=18.3):
             pass
         await it.handle.result()
         shown = await it.shown()

@@ -19,7 +19,7 @@ def test_the_example_sent_on_29_november_is_followed_up_to_the_day_it_is_due(tmp
     )
     assert (typed.returncode, typed.stderr) == (0, "")
     plan = json.loads(typed.stdout)
-    assert plan["due_at"] == "2026-12-29T19:29:00Z"
+    assert plan["due_at"] == "2026-12-29T17:00:00Z"
     [branch] = plan["branches"]
     lines = [f"{one['local'][:16]} {one['stage']} {one['to']}" for one in branch["lines"] if not one["suppressed"]]
     assert lines[lines.index("2026-12-14T10:09 ready operating-officer") :] == [
@@ -30,9 +30,9 @@ def test_the_example_sent_on_29_november_is_followed_up_to_the_day_it_is_due(tmp
         "2026-12-28T09:12 escalation legal-desk",
         "2026-12-29T10:12 warning-1d operating-officer",
         "2026-12-29T11:12 escalated operating-officer",
-        "2026-12-29T20:29 expiry legal-desk",
+        "2026-12-29T19:00 expiry legal-desk",
     ]
     why = {one["stage"]: one["why"] for one in branch["lines"]}
     assert why["warning-1d"] == (
-        "1 day before the due date, moved from Mon 28 Dec 19:29 (London): a public holiday (Boxing Day (observed))"
+        "1 day before the due date, moved from Mon 28 Dec 18:00 (London): a public holiday (Boxing Day (observed))"
     )
