@@ -45,8 +45,8 @@ class ExtendedMember(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Member:
     """A current or former member. `given` is the last day on joining; `extended` lists the campaign's extensions, the
-    first `before` of which came before they joined; `out` is the change that removed them; `joined` if not in the
-    frozen audience.
+    first `before` of which came before they joined, and `own` those of this member alone; `out` is the change that
+    removed them; `joined` if not in the frozen audience.
     """
 
     row: MemberRow
@@ -59,6 +59,7 @@ class Member:
     """The last change that asks them; none if only the opening does."""
     extended: tuple[ExtendedMember, ...] = ()
     before: int = 0
+    own: tuple[ExtendedMember, ...] = ()
 
     @property
     def due(self) -> date:
@@ -67,7 +68,9 @@ class Member:
     def due_at(self, instant: datetime | None) -> date:
         """Their last day as of an instant."""
         moved = bisect_right(self.extended, instant, key=lambda one: one.at) if instant else len(self.extended)
-        return max(self.given, self.extended[moved - 1].due) if moved > self.before else self.given
+        everybodys = [self.extended[moved - 1].due] if moved > self.before else []
+        own = (one.due for one in self.own if not instant or one.at <= instant)
+        return max((self.given, *everybodys, *own))
 
     def seen_to(self, place: int, asked: int, changes_asked: int) -> bool:
         """Whether a batch at this place has passed a member who may be asked and has no request yet."""
@@ -162,11 +165,11 @@ class Audience:
         return frozenset(one.person for place, one in enumerate(self.members) if one.seen_to(place, *seen))
 
     def about(self, change: int | None) -> tuple[Member, ...]:
-        """The members that a change is about, in an order that only grows; all for None and for an extension."""
+        """The members that a change is about, in an order that only grows; all for None and everybody's extension."""
         if change is None:
             return self.members
         amendment = self.amendments[change - 1]
-        if amendment.change.what is ChangeKind.EXTENDED:
+        if amendment.change.what is ChangeKind.EXTENDED and not amendment.change.person:
             # All members: a batch continues by position, and those to ask may differ by then.
             return self.members
         concerned = {row.person for row in amendment.rows}
@@ -175,7 +178,9 @@ class Audience:
 
 def _extended(extended: tuple[ExtendedMember, ...], change: AudienceChange) -> tuple[ExtendedMember, ...]:
     """The list with one more; concurrent changes may arrive in any order, an earlier day changes nothing."""
-    if change.what is not ChangeKind.EXTENDED or change.due is None or (extended and change.due <= extended[-1].due):
+    if change.what is not ChangeKind.EXTENDED or change.due is None or change.person:
+        return extended
+    if extended and change.due <= extended[-1].due:
         return extended
     return (*extended, ExtendedMember(change.at, change.due))
 
@@ -189,6 +194,9 @@ def _amend(members: list[Member], amendment: AudienceAmendment, before: int) -> 
             _each(members, rows, lambda one, row: _exempt(one, row, change))
         case ChangeKind.AGAIN:
             _each(members, rows, lambda one, row: _again(one, row, amendment))
+        case ChangeKind.EXTENDED if change.due and change.person:
+            own = ExtendedMember(change.at, change.due)
+            _each(members, rows, lambda one, _: replace(one, own=(*one.own, own)))
         case ChangeKind.JOINED if change.due:
             _join(members, rows, change.number, change.due, before)
 
@@ -220,7 +228,7 @@ def _join(members: list[Member], rows: dict[str, MemberRow], by: int, due: date,
     for place, one in enumerate(members):
         if one.out is ChangeKind.LEFT and one.person in rows:
             row = rows.pop(one.person)._replace(number=one.row.number)
-            back = replace(one, row=row, given=due, before=before, out=None, joined=True, asked_by=by)
+            back = replace(one, row=row, given=due, before=before, own=(), out=None, joined=True, asked_by=by)
             members[place] = replace(back, attempt=one.attempt + 1)
     members += [Member(row, due, before=before, joined=True, asked_by=by) for row in rows.values()]
 

@@ -117,13 +117,14 @@ STRIDE: Final = BatchLimits()
 @dataclass(frozen=True)
 class BatchFacts:
     """Data beside the order: people described in full, and the owner's message. `begun` are those who may have a
-    request, if requests are to be ended.
+    request, if requests are to be ended; `reason` is why a single member has longer.
     """
 
     visibility: MemberVisibility
     people: Mapping[str, Reachable] = field(default_factory=dict)
     message: str = ""
     begun: frozenset[str] = frozenset()
+    reason: str = ""
 
 
 class BatchJob:
@@ -237,7 +238,7 @@ class BatchJob:
     async def _send_command(self, member: Member) -> bool | None:
         walk = self._walk
         workflow_id = Kind.REQUEST.workflow_id(member.request(self._order.campaign.id))
-        wanted: Cancellation | Extension = Extension(actor=walk.actor, due=member.due)
+        wanted: Cancellation | Extension = Extension(actor=walk.actor, due=member.due, reason=self._told.reason)
         if walk.work is BatchWork.END:
             wanted = Cancellation(actor=walk.actor, reason=walk.reason)
         accepted = await send_if_open(self._client, workflow_id, wanted, f"campaign-{walk.change or 0}")

@@ -146,6 +146,14 @@ _CLOSED: Final = Cancellation(actor="countersign", reason=CLOSED)
 _FAULTY: Final = (MemberStatus.FAILED, MemberStatus.ERROR)
 
 
+def _nobody_failed(person: str | None, lines: Sequence[MemberOutcome]) -> str:
+    if person is None:
+        return Rejection.NOBODY_FAILED.says()
+    if not lines:
+        return Rejection.NOT_IN_AUDIENCE.says(person=person)
+    return Rejection.NOT_FAILED.says(person=person, state=lines[0].status)
+
+
 @dataclass
 class CampaignPeopleService(CampaignPeople):
     client: Client
@@ -193,30 +201,39 @@ class CampaignPeopleService(CampaignPeople):
             begun = (
                 (await self._audiences.of(walk.order)).begun(walk.order) if walk.work is BatchWork.END else frozenset()
             )
-            told = BatchFacts(self._visibility, await self._in_full(campaign), await self._message(campaign), begun)
+            people, message = await self._in_full(campaign), await self._words(walk.order, campaign.message)
+            told = BatchFacts(self._visibility, people, message, begun, await self._reason(walk))
             tour = BatchJob(self.client, self.store, walk, told, self.stride)
             return await unbroken(tour.walked(members), tour.stop)
 
-    async def _message(self, campaign: Campaign) -> str:
-        """The owner's message to all members, empty if erased."""
-        if campaign.message is None:
+    async def _words(self, order: CampaignOrder, reference: str | None) -> str:
+        """The user text of a reference, empty if erased."""
+        if not reference:
             return ""
-        words = await words_of(self.store, StoragePrefix.of(campaign.workflow_id), campaign.message)
+        words = await words_of(self.store, StoragePrefix.of(order.workflow_id), reference)
         return "" if words in (ERASED, DAMAGED) else words
+
+    async def _reason(self, walk: Batch) -> str:
+        """Why one member has until later; why everybody has is told in the campaign alone."""
+        if walk.work is not BatchWork.EXTEND or not walk.change:
+            return ""
+        change = (await self._audiences.of(walk.order)).amendments[walk.change - 1].change
+        return await self._words(walk.order, change.reason) if change.person else ""
 
     async def change(self, changing: ChangeOrder) -> ChangeResult:
         order, change = changing.order, changing.change
         with _failing():
             audience = await self._audiences.of(order)
             match change.what:
-                case ChangeKind.EXEMPT:
-                    return await self._exempt(order, change, audience)
+                case ChangeKind.EXEMPT | ChangeKind.EXTENDED if change.person:
+                    return await self._of_one(order, change, audience)
                 case ChangeKind.AGAIN:
                     return await self._again(order, change, audience)
                 case _:
                     return await self._store_change(order, change)
 
-    async def _exempt(self, order: CampaignOrder, change: AudienceChange, audience: Audience) -> ChangeResult:
+    async def _of_one(self, order: CampaignOrder, change: AudienceChange, audience: Audience) -> ChangeResult:
+        """Exempt one member, or give them until later."""
         member = audience.person(change.person or "")
         if member is None:
             return ChangeResult(refused=Rejection.NOT_IN_AUDIENCE.says(person=change.person))
@@ -225,15 +242,26 @@ class CampaignPeopleService(CampaignPeople):
         [line] = await self._standings.recorded(order, Audience((member,)))
         if line.done:
             return ChangeResult(refused=Rejection.HAS_ACTED.says(person=change.person, state="acknowledged"))
+        if change.due and not line.open:
+            return ChangeResult(
+                refused=Rejection.NOT_OPEN.says(person=change.person, state=member.row.says or line.status)
+            )
+        if change.due and change.due <= member.due:
+            return ChangeResult(refused=Rejection.HAS_LATER.says(person=change.person, day=member.due))
         return await self._store_change(order, change, (member.row._replace(says=""),))
 
     async def _again(self, order: CampaignOrder, change: AudienceChange, audience: Audience) -> ChangeResult:
         """Ask again those with corrected rows or failed requests."""
         await caught_up(self.directory)
         lines, known = await self._standings.of(order, audience)
-        failed = [member.row for member, line in zip(audience.members, lines, strict=True) if line.status in _FAULTY]
+        meant = [
+            (member.row, line)
+            for member, line in zip(audience.members, lines, strict=True)
+            if change.person in (None, line.person)
+        ]
+        failed = [row for row, line in meant if line.status in _FAULTY]
         if not failed:
-            return ChangeResult(refused=Rejection.NOBODY_FAILED.says())
+            return ChangeResult(refused=_nobody_failed(change.person, [line for _, line in meant]))
         people = await self._in_full(order.campaign)
         mended = await placed((row._replace(says="") for row in failed if row.person), people, self.directory)
         asked = {line.person for line in lines if line.status not in _FAULTY or line.request in known.refused}

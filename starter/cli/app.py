@@ -14,6 +14,7 @@ from rich.text import Text
 
 from starter.boot import exits
 from starter.cli.arguments import (
+    failed_or_person,
     files_or_rows,
     one_decision,
     one_target,
@@ -119,6 +120,7 @@ GROUPS: Final[dict[str, Group]] = {
 _CHECKED: Final = {
     "clock:fast_forward": one_target,
     "onboard:decide": one_decision,
+    "campaign:retry": failed_or_person,
     "stats:stats": some_stats,
     "start:request": files_or_rows,
     "start:onboarding": files_or_rows,

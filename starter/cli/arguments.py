@@ -47,6 +47,12 @@ def files_or_rows(**typed: object) -> None:
         raise ValueError("either one or more files, or --template with --csv")
 
 
+def failed_or_person(**typed: object) -> None:
+    """Refuse `campaign retry` of nobody, and of everybody and somebody."""
+    if bool(typed.get("failed")) is bool(typed.get("person")):
+        raise ValueError("retry for whom: --failed, or --person P")
+
+
 def one_decision(**typed: object) -> None:
     """Refuse what does not go together of `onboard decide`."""
     chosen = [word for word in ("resend", "replace", "waive", "stop") if typed.get(word)]

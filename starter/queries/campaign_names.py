@@ -4,13 +4,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from activities.campaign.audience import Audiences
+from activities.documents.errors import DocumentDamaged, DocumentMissing
+from activities.errors import did_you_mean
 from activities.people.directory import Directory, DirectoryFailure
 from activities.people.ids import stands_in_full
 from activities.people.person import Reachable, SignersFile
 from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from activities.records.user_texts import ERASED
+from starter.errors import Refusal
 from workflows.kinds import Kind
+from workflows.model.rejections import Rejection
 from workflows.model.views import CampaignShow
 
 DEFAULT: Final = ("name", "email")
@@ -53,9 +58,24 @@ async def names_of(store: Store, shown: CampaignShow, people: Iterable[str], dir
     return Names(columns, known)
 
 
-async def person_of(store: Store, id: str, typed: str) -> str:
-    """The id of an e-mail address in a campaign's table; other text unchanged."""
-    if "@" not in typed:
+async def member_of(store: Store, shown: CampaignShow, typed: str, directory: Directory | None) -> str:
+    """The id of a member, by that id or their e-mail address; `Refusal` for whom the audience does not have.
+
+    Of a campaign that has not opened, and where the audience cannot be read, the worker finds that out.
+    """
+    if shown.frozen is None or shown.campaign is None:
+        return typed
+    try:
+        audience = await Audiences(store).read(shown.campaign, shown.frozen.sha256, shown.changed)
+    except (DocumentMissing, DocumentDamaged):
+        return typed
+    ids = tuple(dict.fromkeys(member.person for member in audience.members if member.person))
+    if typed in ids:
         return typed
     wanted = typed.strip().casefold()
-    return next((person for person, one in (await kept(store, id)).items() if one.email.casefold() == wanted), typed)
+    known = (await names_of(store, shown, ids, directory)).known if "@" in typed else {}
+    found = next((id for id in ids if id in known and known[id].email.casefold() == wanted), None)
+    if found is None:
+        says = Rejection.NOT_IN_AUDIENCE.says(person=typed)
+        raise Refusal(f"nothing was changed: {says}{did_you_mean(typed, ids)}")
+    return found

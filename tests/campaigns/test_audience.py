@@ -60,6 +60,16 @@ async def test_a_walk_that_extends_goes_on_behind_the_same_person_though_another
     assert [member.person for member in exempt.members if not member.asked] == ["p2"]
 
 
+async def test_a_day_that_was_moved_for_one_counts_for_nobody_else_and_from_when_it_was_moved(tmp_path: Path) -> None:
+    audience = await an_audience(tmp_path)
+    moved = change(ChangeKind.EXTENDED, person="p2", due=LATER)
+    extended = audience.after([AudienceAmendment(moved, (MemberRow(2, "p2"),))])
+    assert [member.person for member in extended.about(1)] == ["p2"]
+    assert {member.person for member in extended.members if member.due == LATER} == {"p2"}
+    member = extended.members[2]
+    assert [member.due_at(moved.at - timedelta(seconds=1)), member.due_at(moved.at)] == [audience.members[2].due, LATER]
+
+
 async def test_a_day_that_was_moved_counts_from_when_it_was_moved(tmp_path: Path) -> None:
     audience = await an_audience(tmp_path)
     last = LATER + timedelta(days=9)

@@ -17,10 +17,12 @@ from activities.campaign.member_status import MemberOutcome, MemberStatus, count
 from activities.files.reading import FileFaults
 from activities.files.table import Table
 from starter.boot.context import Context
+from starter.cli.arguments import failed_or_person
+from starter.errors import Refusal
 from starter.queries import campaign_page as page
 from starter.queries import campaign_report as report
 from starter.queries import campaign_report as sample
-from starter.queries.campaign_names import person_of
+from starter.queries.campaign_names import member_of
 from starter.queries.campaign_report import COLUMNS, CampaignReport
 from starter.queries.campaign_report_files import FORMS as WRITERS
 from starter.queries.campaign_report_files import write_table
@@ -55,6 +57,26 @@ async def ended(folder: Path) -> AsyncIterator[Campaigns]:
         await it.days_pass(30)
         await it.handle.result()
         yield it
+
+
+async def test_a_member_is_named_by_id_or_address_and_a_mistyped_one_is_refused_before_it_is_sent(
+    tmp_path: Path,
+) -> None:
+    async with campaign(tmp_path, a_file(**A_WEEK), staff("ada", "cas")) as it:
+        shown, store, directory = await it.opened(), it.company.store, it.company.directory
+        assert await member_of(store, shown, "ada", directory) == "ada"
+        assert await member_of(store, shown, "Cas@us.example", directory) == "cas"
+        for typed, says in (("adda", ", did you mean ada?"), ("x@us.example", "")):
+            with pytest.raises(Refusal) as refused:
+                await member_of(store, shown, typed, directory)
+            assert str(refused.value) == f"nothing was changed: {typed} is not in the audience{says}"
+        assert await member_of(store, shown.replace(frozen=None), "adda", directory) == "adda", "it has not opened yet"
+
+
+@pytest.mark.parametrize("typed", [{"failed": False, "person": ""}, {"failed": True, "person": "ada"}])
+def test_a_retry_is_of_all_who_failed_or_of_one(typed: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="--failed, or --person"):
+        failed_or_person(**typed)
 
 
 async def test_a_report_is_the_same_bytes_for_ever_whatever_was_deleted_since(tmp_path: Path) -> None:
@@ -120,15 +142,15 @@ async def test_whoever_stands_in_a_table_has_a_name_in_each_form_until_they_are_
         context = Context(it.client, it.company.store)
         named = await written(context, tmp_path)
         nameless = (await report.of(context, "conduct", names=False)).plain
-        zoe = await person_of(context.store, "conduct", "Zoe@elsewhere.example ")
-        strangers = [await person_of(context.store, "conduct", typed) for typed in ("x@elsewhere.example", "ada")]
+        shown = await it.shown()
+        zoe = await member_of(context.store, shown, "Zoe@elsewhere.example ", None)
         for kept in [*signers.rglob("signers*.json")]:
             kept.unlink()
         erased = await written(context, tmp_path)
     rows = list(csv.DictReader(io.StringIO(named[".csv"].decode("utf-8-sig"))))
     assert tuple(rows[0])[:4] == ("person", *columns, "request")
     assert [row["name"] for row in rows] == ["Zoë Ek", "Bo Li"]
-    assert [rows[0]["person"], *strangers] == [zoe, "x@elsewhere.example", "ada"]
+    assert rows[0]["person"] == zoe
     lines = json.loads(named[".json"])["lines"]
     assert [[line[name] for name in columns] for line in lines] == [
         [row[name].lstrip("'") for name in columns] for row in rows

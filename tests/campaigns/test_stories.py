@@ -21,6 +21,7 @@ from workflows.model.receipts import OperationState
 from workflows.model.signature import SignerSeen, SignerState
 from workflows.model.subject import Status
 from workflows.model.views import AttentionCode
+from workflows.names import SHOW
 
 OF_THE_SILENT = [Kind.REQUEST.workflow_id(f"conduct.{person}") for person in ("bo", "cas")]
 DAY = timedelta(days=1)
@@ -262,6 +263,66 @@ async def test_a_later_end_is_everybodys(tmp_path: Path) -> None:
         lines = await it.lines()
     assert states(lines) == {"ada": "acknowledged", "bo": "expired", "cas": "exempt"}
     assert {line.due for line in lines.values()} == {later.isoformat()}
+
+
+async def test_one_member_is_given_longer_with_the_reason_and_the_campaign_stays_open_for_them(tmp_path: Path) -> None:
+    async with campaign(tmp_path, a_file(**A_WEEK | {"grace": "0d"}), staff(*THREE)) as it:
+        opened = await it.opened()
+        later = in_days(await it.now(), 10)
+        longer = Extension(actor=OWNER, due=later, person="bo", reason="at sea until then")
+        assert "no id of the audience" in await it.refused(longer.replace(person="Bo <bo@us.example>"))
+        await it.signs("ada")
+        await it.wish(longer)
+        shown = await it.until(lambda shown: [one for one in shown.timeline if one.what.startswith("extend:")])
+        of_bo = [(one.what, one.because) for one in shown.timeline if one.who == "bo"]
+        assert of_bo == [(f"to have until {later}", f"at sea until then, by {OWNER}"), (f"has until {later}", "")]
+        assert (shown.due, [one.why for one in shown.timeline if one.what == "extend: seen to 1"]) == (
+            opened.due,
+            ["extended"],
+        )
+        assert opened.closes_at and shown.closes_at
+        assert shown.closes_at - opened.closes_at == (later - opened.due)
+        for person in ("bo", "ada", "nobody"):
+            await it.wish(longer.replace(person=person))
+        await it.until(lambda shown: sum(entry.what == "later end refused" for entry in shown.timeline) == 3)
+        refused = [entry.why for entry in (await it.shown()).timeline if entry.what == "later end refused"]
+        moved = {
+            person: await it.client.get_workflow_handle(it.request(person)).query(SHOW) for person in ("bo", "cas")
+        }
+        await it.days_pass(8)
+        await it.signs("bo")
+        await it.days_pass(4)
+        await it.handle.result()
+        lines = await it.lines()
+    assert refused == [
+        f"bo has until {later} already: give a later day",
+        "ada has acknowledged already",
+        "nobody is not in the audience",
+    ]
+    words = {person: [one["why"] for one in told["timeline"] if one["why"]] for person, told in moved.items()}
+    assert ("at sea until then" in words["bo"], "at sea until then" in words["cas"]) == (True, False)
+    assert states(lines) == {"ada": "acknowledged", "bo": "acknowledged", "cas": "expired"}
+    assert [lines[person].due for person in THREE] == [str(opened.due), str(later), str(opened.due)]
+
+
+async def test_one_of_those_who_could_not_be_asked_is_asked_again(tmp_path: Path) -> None:
+    file = a_file(**A_WEEK, audience={"people": ["ada", "newcomer", "another"]})
+    async with campaign(tmp_path, file, staff("ada")) as it:
+        await it.opened()
+        it.company.hires(a_person("newcomer"), a_person("another"))
+        for person in ("nobody", "ada"):
+            await it.wish(Retry(actor=OWNER, person=person))
+        await it.wish(Retry(actor=OWNER, person="newcomer"))
+        await it.hears("newcomer")
+        shown = await it.until(lambda shown: shown.changes == 1)
+        await it.at_rest()
+        assert it.told("another") == []
+    assert [one.why for one in shown.timeline if one.what == "retry refused"] == [
+        "nobody is not in the audience",
+        "ada has not failed: told",
+    ]
+    wished = [(one.who, one.by) for one in shown.timeline if one.what == "to be asked again"]
+    assert wished == [("nobody", OWNER), ("ada", OWNER), ("newcomer", OWNER)]
 
 
 async def test_a_row_that_is_wrong_holds_up_no_other_and_is_asked_once_it_is_mended(tmp_path: Path) -> None:

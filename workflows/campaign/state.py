@@ -47,6 +47,11 @@ _WISHED: Final = {
     ChangeKind.AGAIN: (EventType.RETRY_WISHED, EventType.RETRY_REFUSED),
 }
 """That somebody asks for a change, and that it cannot be."""
+_WISHED_FOR_ONE: Final = {
+    ChangeKind.EXTENDED: EventType.MEMBER_LATER_END_WISHED,
+    ChangeKind.AGAIN: EventType.MEMBER_RETRY_WISHED,
+}
+"""The former of one member."""
 
 
 class RunningBatch(Model):
@@ -201,6 +206,9 @@ class CampaignState(JoinState):
         """Queue a requested change; it gets its number when it is stored."""
         change = AudienceChange(number=0, what=what, by=by, at=now).replace(**about)
         known, (wished, _) = self.replace(wished=(*self.wished, change)), _WISHED[what]
+        if change.person and (of_one := _WISHED_FOR_ONE.get(what)):
+            why = change.reason or None
+            return known.note(now, of_one, change.person, why, about=change.due or "", said=True, by=by)
         return known.note(now, wished, by, change.reason or None, about=change.person or change.due or "", said=True)
 
     @property
@@ -232,14 +240,14 @@ class CampaignState(JoinState):
             last_due=max(self.last_due, changed.due or self.last_due),
             walks=self._with(RunningBatch(work=change.what.work, change=change.replace(reason=""))),
         ).timed()
-        return updated.note(now, EventType(change.what), change.person, None, about=_about(change, changed.people))
+        return updated.note(now, _event_of(change), change.person, None, about=_about(change, changed.people))
 
     def _with(self, walk: RunningBatch) -> tuple[RunningBatch, ...]:
         """Batch jobs with one more; those that wait for Core Signature do not delay others."""
         return tuple(sorted((*self.walks, walk), key=lambda one: one.work is BatchWork.START))
 
     def _moved(self, change: AudienceChange) -> date:
-        extended = change.due if change.what is ChangeKind.EXTENDED else None
+        extended = change.due if change.what is ChangeKind.EXTENDED and not change.person else None
         return max(self.everybodys_due, extended or self.everybodys_due)
 
     def looked(self, looked: DailyCheckResult, now: datetime) -> Self:
@@ -286,7 +294,12 @@ class CampaignState(JoinState):
 
 def _says(change: AudienceChange, people: int) -> str:
     """The result of a change in words."""
-    return EventType(change.what).says(about=_about(change, people))
+    return _event_of(change).says(about=_about(change, people))
+
+
+def _event_of(change: AudienceChange) -> EventType:
+    of_one = change.what is ChangeKind.EXTENDED and change.person
+    return EventType.MEMBER_EXTENDED if of_one else EventType(change.what)
 
 
 def _about(change: AudienceChange, people: int) -> str:
@@ -312,7 +325,11 @@ def refuse_exempt(state: CampaignState, command: Exemption, now: datetime) -> st
     """Why nobody can be exempted now; whether this person can be, only the record knows."""
     if why := _not_now(state, command.actor, now) or text_fault(command.reason, "the reason"):
         return why
-    is_id = _OF_IDS.issuperset(command.person) and 0 < len(command.person) <= _ID_AT_MOST
+    return _no_id(command.person)
+
+
+def _no_id(person: str) -> str | None:
+    is_id = _OF_IDS.issuperset(person) and 0 < len(person) <= _ID_AT_MOST
     return None if is_id else "the person is no id of the audience: the report has them"
 
 
@@ -327,22 +344,25 @@ def refuse_later(state: CampaignState, command: Extension, now: datetime) -> str
         return why
     if isinstance(command.due, datetime):
         return "a campaign ends with a day, which is over for everybody at another hour: give a date"
+    if command.person:
+        return _no_id(command.person)
     due = state.everybodys_due
     return None if command.due > due else f"everybody has until {due} already: give a later day"
 
 
 def later(state: CampaignState, command: Extension, now: datetime) -> CampaignState:
-    """Queue an extension for all open members."""
-    return state.wishing(ChangeKind.EXTENDED, command.actor, now, due=command.due, reason=command.reason)
+    """Queue an extension for all open members, or one of them."""
+    about = {"person": command.person or None, "due": command.due, "reason": command.reason}
+    return state.wishing(ChangeKind.EXTENDED, command.actor, now, **about)
 
 
 def refuse_retry(state: CampaignState, command: Retry, now: datetime) -> str | None:
-    return _not_now(state, command.actor, now)
+    return _not_now(state, command.actor, now) or (_no_id(command.person) if command.person else None)
 
 
 def retry(state: CampaignState, command: Retry, now: datetime) -> CampaignState:
     """Queue a retry; which members could not be asked is found when it is carried out."""
-    return state.wishing(ChangeKind.AGAIN, command.actor, now)
+    return state.wishing(ChangeKind.AGAIN, command.actor, now, person=command.person or None)
 
 
 def _not_now(state: CampaignState, actor: str, now: datetime) -> str | None:

@@ -366,7 +366,7 @@ def _about(command: AnyCommand) -> str:
     match command:
         case Delegation():
             return handing_over(command.signer, command.to)
-        case Exemption():
+        case Exemption() | Extension() | Retry():
             return command.person
         case Replay():
             return command.target

@@ -106,8 +106,8 @@ class ChangeKind(StrEnum):
 class AudienceChange(Model):
     """A change that a person requested or the daily check found; `number` counts the changes of the campaign.
 
-    `person` is set for an exemption only; the people of other changes are in the store. `reason` is the requester's
-    text.
+    `person` is set for a change of one member; the people of other changes are in the store. `reason` is the
+    requester's text.
     """
 
     number: int

@@ -86,6 +86,8 @@ class Extension(Command):
 
     due: Annotated[AwareDatetime | date, Field(union_mode="left_to_right")]
     reason: str = ""
+    person: str = ""
+    """Of a campaign: the member who is meant, else everybody."""
 
 
 class PauseCommand(Command):
@@ -197,7 +199,9 @@ class Exemption(Command):
 
 
 class Retry(Command):
-    """Update `retry`: ask again the members who could not be asked."""
+    """Update `retry`: ask again the members who could not be asked, or one of them."""
+
+    person: str = ""
 
 
 AnyCommand: TypeAlias = Command | NotNow | Question | Block

@@ -59,6 +59,9 @@ class Rejection(InWords):
 
     NOT_IN_AUDIENCE = "not_in_audience", "{person} is not in the audience"
     OUT_ALREADY = "out_already", "{person} is {state} already"
+    NOT_OPEN = "not_open", "{person} is not asked any more: {state}"
+    HAS_LATER = "has_later", "{person} has until {day} already: give a later day"
+    NOT_FAILED = "not_failed", "{person} has not failed: {state}"
     NOBODY_FAILED = "nobody_failed", "nobody has failed: no row is wrong, and every request could be made"
     NOBODY_MENDED = (
         "nobody_mended",
