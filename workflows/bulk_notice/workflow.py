@@ -27,7 +27,6 @@ class BulkNoticeWorkflow:
                 return
 
     async def _told(self, delivery: Delivery) -> tuple[NotificationOrder, ...]:
-        """The recipients who are still open."""
         try:
             report = await workflow.execute_activity_method(
                 PushService.deliver,

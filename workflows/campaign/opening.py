@@ -1,4 +1,4 @@
-"""The daily look of a yearly campaign: opens the year's campaign, or tells its owner what is missing."""
+"""The daily check of a yearly campaign: starts the year's campaign, or tells its owner what is missing."""
 
 from datetime import timedelta
 from typing import Final
@@ -19,14 +19,14 @@ with workflow.unsafe.imports_passed_through():
     from workflows.ports import CampaignYears, PushService
 
 CONTENT_MISSING: Final = "content-missing"
-"""`CsStage` of a look at a year that cannot open, and of one that is not over."""
+"""`CsStage` of a year without content."""
 _LOOK_WITHIN: Final = timedelta(hours=20)
 """Then the next look is near."""
 
 
 @workflow.defn(name=CAMPAIGN_OPENING)
 class CampaignOpeningWorkflow:
-    """One look. Its schedule hands its result to the look of the next day."""
+    """One check; the schedule hands its result to the next day's."""
 
     @workflow.run
     async def run(self, series: Series) -> YearSeen:
@@ -58,7 +58,7 @@ class CampaignOpeningWorkflow:
             return last.replace(refused=f"{error.cause}")
 
     async def _tell(self, series: Series, seen: YearSeen, stage: str) -> YearSeen:
-        """Notify the owner, once; a failed notification is repeated by the next look."""
+        """Notify the owner, once; a failed notification is repeated the next day."""
         if stage in seen.told:
             return seen
         id, title = series.campaign_id(seen.year), series.title.replace(YEAR, str(seen.year))

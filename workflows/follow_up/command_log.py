@@ -10,32 +10,29 @@ from workflows.model.subject import Status
 from workflows.names import CANCEL, DONE, REPLAY, WAIVE
 
 OPERATIONS_REMEMBERED: Final = 100
-"""Enough to recognise a change that is repeated because its answer was lost."""
+"""Enough to recognise a command repeated after a lost answer."""
 _WISHED: Final = {Status.CANCELLED: CANCEL, Status.DONE: DONE, Status.WAIVED: WAIVE}
-"""The endings that somebody wishes for, and by which word."""
+"""Endings by command."""
 _SAYS_AT_MOST: Final = 160
 """Bytes."""
 
 
 class CommandLog(Model):
-    """The latest operations, oldest first; open ones are forgotten last.
-
-    An operation only reports: what it asks for is in the state and is done even if the operation is forgotten.
+    """The latest operations, oldest first; open ones are dropped last. It only reports: the state has what is to be
+    done, even for a dropped operation.
     """
 
     entries: tuple[Operation, ...] = ()
 
     def of(self, id: str) -> Operation | None:
-        """The operation with this id, else None."""
         return next((one for one in self.entries if one.id == id), None)
 
     @property
     def open(self) -> tuple[Operation, ...]:
-        """Open operations, oldest first."""
         return tuple(one for one in self.entries if one.state is OperationState.OPEN)
 
     def record(self, operation: Operation) -> Self:
-        """Add an operation; beyond the limit the oldest closed one is dropped, else the oldest."""
+        """Beyond the limit the oldest closed one is dropped, else the oldest."""
         entries = (*self.entries, operation.replace(says=clipped(operation.says, _SAYS_AT_MOST)))
         if len(entries) <= OPERATIONS_REMEMBERED:
             return self.replace(entries=entries)
@@ -43,7 +40,7 @@ class CommandLog(Model):
         return self.replace(entries=tuple(one for one in entries if one is not gone))
 
     def done(self, what: str, says: str, about: str = "") -> Self:
-        """Mark all of this word (and `about`) as done, with the result in words."""
+        """Mark all of this word (and `about`) as done, with the result."""
         return self._close(what, OperationState.DONE, says, about)
 
     def refused(self, what: str, says: str, about: str = "") -> Self:
@@ -51,12 +48,11 @@ class CommandLog(Model):
         return self._close(what, OperationState.REFUSED, says, about)
 
     def refuse(self, id: str, says: str) -> Self:
-        """Mark the operation with this id as refused."""
         entries = (_closed(one, OperationState.REFUSED, says) if one.id == id else one for one in self.entries)
         return self.replace(entries=tuple(entries))
 
     def end(self, status: Status, subject: str) -> Self:
-        """Close all open operations at the end, done or too late; replays stay open."""
+        """Close open operations as done or too late; replays stay open."""
         if not self.open:
             return self
         updated = self.done(_WISHED[status], str(status)) if status in _WISHED else self
@@ -75,7 +71,7 @@ class CommandLog(Model):
 
 
 class CommandState(PauseClock):
-    """The part of the state with the command log."""
+    """The command log in the state."""
 
     operations: CommandLog = CommandLog()
 

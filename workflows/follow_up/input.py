@@ -18,21 +18,20 @@ from workflows.model.subject import Subject
 
 
 class FollowUpInput(Model):
-    """Base of the inputs; each kind adds its subject, and the state that continue-as-new carries over."""
+    """Base of the inputs; each kind adds its subject, and the carried state."""
 
     policy: Policy
     due: Annotated[AwareDatetime | date | None, Field(union_mode="left_to_right")] = None
     fingerprint: str = ""
     subscribers: tuple[str, ...] = ()
     quiet: NotificationBudget | None = None
-    """The budget of notices that it shares with other parts of an onboarding."""
+    """The notification budget shared with other parts of an onboarding."""
     told_together: bool = False
-    """Whether its requester hears of it from a campaign, which tells of all together."""
+    """Whether a campaign notifies its requester for all requests."""
 
     @property
     @abstractmethod
-    def subject(self) -> Subject:
-        """The subject as requested."""
+    def subject(self) -> Subject: ...
 
     @property
     def first_stage(self) -> str:
@@ -41,7 +40,7 @@ class FollowUpInput(Model):
 
     @property
     def first_asked(self) -> tuple[str, ...]:
-        """`CsWaitingFor` at the start, where it is known before."""
+        """`CsWaitingFor` at the start, if known."""
         return ()
 
     @property

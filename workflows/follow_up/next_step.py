@@ -18,19 +18,19 @@ from workflows.model.timeline import Reassignment
 
 _NUDGES = (ActionType.REMIND, ActionType.WARN, ActionType.OVERDUE)
 _LAST_WORDS = (ActionType.WARN, ActionType.OVERDUE)
-"""What is said even when the time is over, and then holds the ending."""
+"""Actions that are done even after the end, which waits for them."""
 _LAST_WORD = timedelta(hours=24)
-"""A last word that nobody's phone took holds the expiry for this long."""
+"""How long an undelivered last warning delays the expiry."""
 HORIZON = timedelta(days=2 * 365)
-"""Nothing is planned further ahead than two years."""
+"""Nothing is planned further ahead."""
 APART = timedelta(hours=1)
-"""Nobody is nudged twice within this time, neither by plan nor by hand."""
+"""Least time between two nudges of a person, planned or requested."""
 _LATE = timedelta(hours=1)
-"""What is due for longer was missed in an outage."""
+"""An action due for longer was missed in an outage."""
 
 
 def too_close(at: datetime, nudges: Iterable[datetime]) -> bool:
-    """Whether an instant is within the minimum distance between two nudges of one person."""
+    """Whether an instant is within the least time between two nudges."""
     return any(abs(at - nudge) < APART for nudge in nudges)
 
 
@@ -56,8 +56,6 @@ class Escalate:
 
 @dataclass(frozen=True)
 class AskAgain:
-    """Remind of an open question."""
-
     moments: tuple[ScheduledAction, ...]
 
 
@@ -70,8 +68,6 @@ class GoOn:
 
 @dataclass(frozen=True)
 class Expire:
-    """End the request: its time is over."""
-
     moment: ScheduledAction
 
 
@@ -86,11 +82,9 @@ Step = Remind | Escalate | AskAgain | GoOn | Expire | Wait
 
 
 def next_step(agenda: Schedule, state: FollowUpState, now: datetime) -> Step:
-    """What to do at `now`. Total; nothing is done before its instant.
-
-    Nudges come before escalation, escalation before expiry, so that nobody loses a request without a last warning and
-    time to act on it. A person whose slot is reassigned now is not reminded first. While a question stops the clocks,
-    only its own actions count.
+    """What to do at `now`. Total; nothing before its instant. Nudges precede escalation, escalation precedes expiry, so
+    that nobody loses a request without a last warning and time to act. A person whose slot is reassigned now is not
+    reminded first. While a question stops the clocks, only its own actions count.
     """
     pending = frozenset(signer.person for signer in state.awaited.pending)
     escalated = frozenset(entry.from_ for entry in state.escalations)
@@ -264,7 +258,6 @@ def _weight(nudge: ScheduledAction) -> tuple[int, datetime]:
 
 
 def _nudges_of(person: str, state: FollowUpState) -> list[Notification]:
-    """The nudges that reached this person."""
     lines = [line for line in state.notifications if line.person == person and line.reached]
     return [line for line in lines if notification_types.is_nudge(line.stage)]
 
@@ -278,39 +271,31 @@ def _says_enough(line: Notification, nudge: ScheduledAction) -> bool:
 
 @dataclass(frozen=True)
 class ReassignSlot:
-    """Reassign a slot."""
-
     wanted: Reassignment
 
 
 @dataclass(frozen=True)
 class PlanSchedule:
-    """Turn policy, people and now into instants."""
+    pass
 
 
 @dataclass(frozen=True)
 class Paused:
-    """Do nothing: a person paused it."""
-
     stop: Stop
 
 
 @dataclass(frozen=True)
 class Announce:
-    """Notify people of events."""
-
     notices: tuple[NotificationOrder, ...]
 
 
 @dataclass(frozen=True)
 class RemindNow:
-    """Send the requested reminder."""
+    pass
 
 
 @dataclass(frozen=True)
 class RetryDevices:
-    """Try again the devices left open."""
-
     stragglers: tuple[PendingDevice, ...]
 
 
@@ -324,9 +309,7 @@ def next_action(state: FollowUpState, announcement: tuple[NotificationOrder, ...
 
 def moves(state: FollowUpState, announcement: tuple[NotificationOrder, ...], now: datetime) -> Iterator[Move]:
     """All moves due at `now`, in their one order: act on the known, announce events, follow the schedule, retry
-    devices.
-
-    `announcement` are the notifications of events that are not sent yet.
+    devices. `announcement` are unsent notifications of events.
     """
     yield from before_the_agenda(state, tuple(one for one in announcement if not state.is_held(one, now)))
     if state.agenda is not None:
@@ -337,7 +320,7 @@ def moves(state: FollowUpState, announcement: tuple[NotificationOrder, ...], now
 
 
 def before_the_agenda(state: FollowUpState, announcement: tuple[NotificationOrder, ...] = ()) -> Iterator[Move]:
-    """The moves that precede the schedule: none of them waits for an instant."""
+    """The moves that precede the schedule; none waits for an instant."""
     yield from state.firsts()
     yield from map(ReassignSlot, state.reassigning)
     if state.agenda is None or is_used_up(state.agenda, state):

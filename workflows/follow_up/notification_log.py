@@ -1,7 +1,6 @@
-"""The notification log: each planned notification ends in one line, sent or not, with the reason; devices to retry.
-
-At most `LINES_AT_MOST` lines stay in the state. Older ones leave for pages in the store with the next delivery; a mark
-per person and type stays, because decisions depend on it.
+"""The notification log: each planned notification has one line, sent or not, with the reason; devices to retry. At most
+`LINES_AT_MOST` lines stay in the state; older ones are stored with the next delivery, and leave a mark per person and
+type, on which decisions depend.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -28,19 +27,16 @@ from workflows.model.schedule import ActionType, Reason, ScheduledAction
 from workflows.names import alert_key, notice_key
 
 LINES_AT_MOST: Final = 200
-"""Lines, and entries of the timeline, that are remembered whole."""
+"""Lines, and timeline entries, in the state."""
 _KEPT: Final = LINES_AT_MOST // 2
-"""How many are still whole after others have left, so that they leave by the hundred."""
+"""Lines kept when others leave, so that they leave by the hundred."""
 
 _Series: TypeAlias = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
 class LogEntry:
-    """The keys of logged notifications: whole lines, and up to which number by the marks.
-
-    Built once for many lookups.
-    """
+    """Keys of logged notifications: lines, and numbers up to the marks. Built once for many lookups."""
 
     keys: frozenset[str]
     last: Mapping[_Series, int]
@@ -57,12 +53,12 @@ class NotificationLog(Model):
 
     lines: tuple[Notification, ...] = ()
     marks: tuple[Notification, ...] = ()
-    """Of the lines that have left, the last of each person and kind of notice; their devices are in the store."""
+    """The last stored line of each person and type."""
     leaving: tuple[Notification, ...] = ()
     paged: int = 0
-    """How many lines are in the store."""
+    """Number of stored lines."""
     held: tuple[HeldBack, ...] = ()
-    """The last notice of each person that waits for their budget; no other decision rests on it."""
+    """Each person's last notification held back by their budget."""
 
     @property
     def remembered(self) -> tuple[Notification, ...]:
@@ -71,12 +67,11 @@ class NotificationLog(Model):
 
     @property
     def known(self) -> LogEntry:
-        """The logged notifications, in the state or the store."""
         last = {_series_of(mark): _place_of(mark.key)[1] for mark in self.marks}
         return LogEntry(frozenset(line.key for line in self.leaving + self.lines), last)
 
     def with_lines(self, lines: Iterable[Delivered], now: datetime) -> Self:
-        """The log after these results; a later result of the same key completes the earlier line."""
+        """After these results; a later result of one key completes the earlier line."""
         by_key = {line.key: line for line in self.lines}
         for line in lines:
             earlier = by_key.pop(line.key, None)
@@ -85,12 +80,10 @@ class NotificationLog(Model):
         return self.replace(lines=tuple(by_key.values()), held=held)._bounded()
 
     def with_held(self, held: Iterable[HeldBack]) -> Self:
-        """The log with these held-back notifications."""
         by_person = {one.person: one for one in (*self.held, *held)}
         return self.replace(held=tuple(by_person.values()))
 
     def without_held(self, people: Collection[str]) -> Self:
-        """The log without held-back notifications of these people."""
         return self.replace(held=tuple(one for one in self.held if one.person not in people))
 
     def held_until(self, person: str, stage: str) -> datetime | None:
@@ -99,7 +92,7 @@ class NotificationLog(Model):
         return next((one.until for one in self.held if waits and one.person == person), None)
 
     def without(self, keys: frozenset[str]) -> Self:
-        """The log without failed lines of these keys: they are sent again."""
+        """Without failed lines of these keys: they are sent again."""
         return self.replace(
             lines=tuple(
                 line for line in self.lines if line.key not in keys or line.outcome is not NotificationOutcome.FAILED
@@ -107,7 +100,6 @@ class NotificationLog(Model):
         )
 
     def paged_out(self, count: int) -> Self:
-        """The log after the first lines were stored."""
         return self.replace(leaving=self.leaving[count:], paged=self.paged + count)
 
     def _bounded(self) -> Self:
@@ -120,7 +112,7 @@ class NotificationLog(Model):
 
 
 def _series_of(line: Notification) -> _Series:
-    """The series of a numbered line: a person's reminders, the alerts of one about another."""
+    """The series of a numbered line: a person's reminders, or alerts about a person."""
     series, _ = _place_of(line.key)
     along = line.stage in (MAILED_ALONG, REMINDED_ALONG)
     return (line.stage, line.person, "") if along else series
@@ -154,7 +146,6 @@ def suppressed(request: str, moments: Iterable[ScheduledAction], why: Reason) ->
 
 
 def key_of(request: str, moment: ScheduledAction) -> str:
-    """The notification key of a scheduled action."""
     if moment.kind is ActionType.ESCALATE:
         return alert_key(request, moment.stage, moment.to, moment.person)
     return notice_key(request, moment.stage, moment.to)
@@ -171,7 +162,7 @@ def _completed(earlier: Delivered | None, later: Delivered) -> Delivered:
 
 
 STRAGGLERS_AT_MOST: Final = 100
-"""Notices of which phones are left open: those of older ones are not tried again, and get the next notice."""
+"""Notifications with devices to retry; older ones are given up."""
 
 
 class PendingDevice(Model):
@@ -179,7 +170,7 @@ class PendingDevice(Model):
 
     notice: NotificationOrder
     moment: ScheduledAction | None = None
-    """What it was planned as; None for what no plan asks for."""
+    """Its planned action, if any."""
     devices: tuple[str, ...] = ()
     tries: int = 0
     at: AwareDatetime
@@ -189,7 +180,6 @@ class PendingDevice(Model):
         return self.notice.key
 
     def concerns(self, people: Collection[str]) -> bool:
-        """Whether one of these people is its recipient or subject."""
         return self.notice.person in people or self.notice.about in people
 
     def is_over(self, now: datetime) -> bool:
@@ -204,7 +194,6 @@ class PendingDevices(Model):
     entries: tuple[PendingDevice, ...] = ()
 
     def has(self, key: str) -> bool:
-        """Whether devices are open for the notification with this key."""
         return any(one.key == key for one in self.entries)
 
     def due(self, now: datetime) -> tuple[PendingDevice, ...]:
@@ -218,13 +207,12 @@ class PendingDevices(Model):
         return min((one.at for one in self.entries if now < one.at), default=None)
 
     def tried(self, tried: Iterable[PendingDevice], lines: Iterable[Delivered], left: Iterable[PendingDevice]) -> Self:
-        """The state after `tried`, of which some have `lines` and some are `left`."""
+        """After `tried`, of which some have `lines` and some are `left`."""
         keys = {one.key for one in tried}
         said = {line.person: line.stage for line in lines if line.key in keys}
         return self.without(lambda one: one.key in keys or _is_replaced(one.notice, said))._with(left)
 
     def without(self, over: Callable[[PendingDevice], bool]) -> Self:
-        """Those for which the predicate is false."""
         entries = tuple(one for one in self.entries if not over(one))
         return self if len(entries) == len(self.entries) else self.replace(entries=entries)
 
@@ -234,7 +222,7 @@ class PendingDevices(Model):
 
 
 def left_open(tried: Iterable[PendingDevice], report: DeliveryReport | None, now: datetime) -> Iterator[PendingDevice]:
-    """What is retried, and when; the report is None when the call failed."""
+    """What is retried, and when; the report is None if the call failed."""
     lines = {line.key: line for line in report.delivered} if report else {}
     for one in tried:
         if report is None or one.key in report.open_notices:

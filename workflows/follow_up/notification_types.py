@@ -64,9 +64,9 @@ _FOR_ON_CALL: Final = (
 )
 
 MAILED_ALONG: Final = "mail-along"
-"""Core Signature's mail that was meant for another signer."""
+"""A mail of Core Signature meant for another signer."""
 REMINDED_ALONG: Final = "reminder-along"
-"""The same to somebody without a phone: it counts as a reminder, so none of their own follows within the hour."""
+"""The same to a person without a phone: it counts as a reminder."""
 
 _BY_WORD: Final = {stage.value: stage for stage in NotificationType}
 _NUDGES: Final = (
@@ -84,11 +84,11 @@ _RATIONED: Final = (
     NotificationType.ESCALATION,
     NotificationType.ESCALATED,
 )
-"""Answers and times that somebody chose themselves are not among them."""
+"""Counted by budgets; answers and chosen times are not."""
 _BY_HAND: Final = f"{NotificationType.REMINDER}-manual-"
 _LAST_WORDS: Final = (NotificationType.WARNING, NotificationType.OVERDUE)
 _OVERDUE_FROM: Final = 1_000
-"""Overdue reminders are numbered from here on among all of somebody: the policy has fewer before the due date."""
+"""Base of the numbers of overdue reminders, above those before the due date."""
 
 
 def reminder(number: int) -> str:
@@ -107,10 +107,7 @@ def numbered(stage: str) -> tuple[str, int]:
 
 
 def reminder_number(stage: str, revision: int) -> int | None:
-    """The count of a policy reminder, those after the present due date included.
-
-    None for others, also for overdue reminders of an earlier due date.
-    """
+    """The count of a policy reminder, with overdue ones of the present due date; None for others."""
     series, number = numbered(stage)
     if stage == overdue(number, revision):
         return _OVERDUE_FROM + number
@@ -118,12 +115,10 @@ def reminder_number(stage: str, revision: int) -> int | None:
 
 
 def reminder_by_hand(number: int) -> str:
-    """A requested reminder."""
     return f"{_BY_HAND}{number}"
 
 
 def snooze(number: int) -> str:
-    """A reminder at the signer's own time."""
     return f"snooze-{number}"
 
 
@@ -133,7 +128,7 @@ def warning(ahead: str, revision: int) -> str:
 
 
 def overdue(number: int, revision: int) -> str:
-    """A reminder after the due date with this `revision`."""
+    """A reminder after the due date of this `revision`."""
     return f"overdue-{number}{_of_due_date(revision)}"
 
 
@@ -148,7 +143,7 @@ def unanswered(number: int, *, again: bool = False) -> str:
 
 
 def not_sent(number: int) -> str:
-    """The document is still not sent."""
+    """The document is still unsent."""
     return f"{NotificationType.NOT_SENT}-{number}"
 
 
@@ -206,12 +201,10 @@ def is_rationed(stage: str) -> bool:
 
 
 def is_by_hand(stage: str) -> bool:
-    """Whether it is a requested reminder."""
     return stage.startswith(_BY_HAND)
 
 
 def is_handed_off(stage: str) -> bool:
-    """Whether it goes to people who are hand-off targets."""
     return kind_of(stage) in (NotificationType.SETTLED, NotificationType.NEWS)
 
 
@@ -235,7 +228,6 @@ def is_last_word(stage: str) -> bool:
 
 
 def of_one_due_date(warning: str, other: str) -> bool:
-    """Whether two last warnings are of the same due date."""
     return warning.partition(".")[2] == other.partition(".")[2]
 
 

@@ -1,4 +1,4 @@
-"""Notifications of the follow-up: reminders, alerts, announcements; opening the outbox; subscribe and unsubscribe."""
+"""Notifications of a follow-up: reminders, alerts, announcements; opening the outbox; subscriptions."""
 
 from datetime import datetime
 from typing import Final
@@ -42,7 +42,7 @@ def asked_again(state: FollowUpState, moments: tuple[ScheduledAction, ...]) -> t
 
 
 def alerted(state: FollowUpState, moments: tuple[ScheduledAction, ...]) -> tuple[ScheduledAction, ...]:
-    """Of these actions the escalations that somebody was alerted of, each once."""
+    """The escalations among these actions, once each."""
     told = {line.key for line in state.notifications if line.reached}
     before = {entry.from_ for entry in state.escalations}
     return tuple(
@@ -53,7 +53,6 @@ def alerted(state: FollowUpState, moments: tuple[ScheduledAction, ...]) -> tuple
 
 
 def asked_for(state: FollowUpState, now: datetime) -> tuple[ScheduledAction, ...]:
-    """The requested reminder as actions due now."""
     asked = state.reminder
     if asked is None:
         return ()
@@ -66,7 +65,7 @@ def asked_for(state: FollowUpState, now: datetime) -> tuple[ScheduledAction, ...
 
 
 def reminded_words(state: FollowUpState) -> str:
-    """Whom the requested reminder reached, and whom not, in words."""
+    """Whom the requested reminder reached, and whom not."""
     stage = notification_types.reminder_by_hand(state.reminders_asked)
     lines = [line for line in state.notifications if line.stage == stage]
     reached = [line.person for line in lines if line.outcome is NotificationOutcome.ACCEPTED]
@@ -78,7 +77,7 @@ def reminded_words(state: FollowUpState) -> str:
 
 
 def explained(lines: tuple[Delivered, ...], moments: tuple[ScheduledAction, ...]) -> tuple[Delivered, ...]:
-    """The delivered lines, with the plan's reason where the delivery gave none."""
+    """With the plan's reason where the delivery gave none."""
     return tuple(line.replace(why=line.why or _planned_because(line, moments)) for line in lines)
 
 
@@ -99,19 +98,15 @@ def _planned(state: FollowUpState, moment: ScheduledAction, action: NoticeAction
 
 
 def notice_to(subject: Subject, stage: str, person: str, action: NoticeAction) -> NotificationOrder:
-    """A notification that is not from the schedule."""
     return NotificationOrder(key=notice_key(subject.id, stage, person), stage=stage, person=person, action=action)
 
 
 SUBSCRIBERS_AT_MOST: Final = 50
-"""Beside those that its file names, which are as many."""
+"""Besides as many named by the file."""
 
 
 def announcement(request: FollowUpInput, subject: Subject, state: FollowUpState) -> tuple[NotificationOrder, ...]:
-    """Notifications of all events to the people concerned, without those already logged.
-
-    `subject` has the participants of `state`.
-    """
+    """Notifications of all events, without those already logged. `subject` has the participants of `state`."""
     wanted = [
         *_ready(subject, state),
         *_taken_away(subject, state),
@@ -125,7 +120,7 @@ def announcement(request: FollowUpInput, subject: Subject, state: FollowUpState)
 
 
 def open_hand_off(request: FollowUpInput, state: State) -> State:
-    """The state with an open outbox: the policy's targets, subscribers, and the people to notify of the ending."""
+    """With an open outbox: the policy's targets, subscribers, and people to notify of the ending."""
     targets = [target for target in request.policy.handoff if target.hears_of(request.subject.type, state.status)]
     named = (one for one in request.subscribers if one not in state.unsubscribed)
     targets += map(subscriber, dict.fromkeys((*named, *state.subscribers)))
@@ -136,10 +131,7 @@ def open_hand_off(request: FollowUpInput, state: State) -> State:
 
 
 def open_escalations(request: FollowUpInput, state: State, now: datetime) -> State:
-    """The state with outbox lines for targets of escalations, once each; unchanged when none is new.
-
-    Reassignments by hand are not escalations.
-    """
+    """With outbox lines for targets of escalations, once each. Reassignments by hand are no escalations."""
     targets = tuple(target for target in request.policy.handoff if ESCALATED in target.on)
     handoff = state.handoff
     if not targets or handoff.escalations == len(state.escalations):
@@ -153,7 +145,6 @@ def open_escalations(request: FollowUpInput, state: State, now: datetime) -> Sta
 
 
 def refuse_subscribe(request: FollowUpInput, state: FollowUpState, command: Subscription) -> str | None:
-    """Why this workflow cannot be subscribed, else None."""
     if why := name_fault(command.actor) or name_fault(command.workflow, "the workflow's id"):
         return why
     if any(target.target == command.workflow for target in request.policy.handoff):
@@ -186,7 +177,7 @@ def refuse_unsubscribe(request: FollowUpInput, state: FollowUpState, command: Un
 
 
 def unsubscribe(request: FollowUpInput, state: State, command: Unsubscription, now: datetime) -> State:
-    """Unsubscribe it; harmless for others."""
+    """Harmless if not subscribed."""
     updated = state.replace(subscribers=_without(state.subscribers, command.workflow))
     if command.workflow in request.subscribers and command.workflow not in state.unsubscribed:
         updated = updated.replace(unsubscribed=(*state.unsubscribed, command.workflow))

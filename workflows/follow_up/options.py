@@ -1,7 +1,5 @@
-"""Activity options per kind of call: timeouts, retry policies, task queues, heartbeats.
-
-Retries inside a call bridge short failures; after `_ATTEMPTS` the failure becomes a `Problem`, which the workflow
-probes with timers.
+"""Activity options per kind of call: timeouts, retry policies, task queues, heartbeats. Retries inside a call bridge
+short failures; after `_ATTEMPTS` the failure becomes a `Problem`, which the workflow retries with timers.
 """
 
 from datetime import timedelta
@@ -20,9 +18,9 @@ from workflows.names import (
 )
 
 LIST_LAG: Final = timedelta(seconds=10)
-"""A new document may be missing from Core Signature's lists for this long; a look-up after less proves nothing."""
+"""How long a new document may be missing from Core Signature's lists; an earlier look-up proves nothing."""
 _ATTEMPTS: Final = 6
-"""Counted, not timed: a queue that the provider's rate limit holds back must not look like a provider that is away."""
+"""Counted, not timed: a queue held back by the rate limit must not look like an unavailable provider."""
 _HEARTBEAT: Final = LIST_LAG + timedelta(seconds=2)
 
 
@@ -68,7 +66,7 @@ CREATE: Final = _options(SIGNATURE_QUEUE, SOON, attempt=timedelta(seconds=60))
 CREATE_FIRST: Final = ActivityOptions(
     **{**CREATE, "retry_policy": RetryPolicy(initial_interval=SOON, maximum_attempts=2)}
 )
-"""Whoever has just started something is told at once that Core Signature cannot be reached, not after half a minute."""
+"""A single attempt, so that a start reports an unreachable Core Signature at once."""
 OBSERVE: Final = _options(SIGNATURE_QUEUE, SOON, attempt=timedelta(seconds=30))
 CANCEL: Final = _options(SIGNATURE_QUEUE, SOON, attempt=timedelta(seconds=30))
 FORWARD: Final = _options(SIGNATURE_QUEUE, SOON, attempt=timedelta(seconds=30))
@@ -79,7 +77,7 @@ NUDGE: Final = _options(SIGNATURE_QUEUE, SOON, attempt=timedelta(seconds=180))
 NOTIFY: Final = _options(WORKFLOW_QUEUE, SOON, attempt=timedelta(seconds=180))
 HAND_OFF: Final = _options(WORKFLOW_QUEUE, SOON, attempt=timedelta(seconds=180))
 HAND_OFF_ASIDE: Final = ActivityOptions(**{**HAND_OFF, "cancellation_type": ActivityCancellationType.TRY_CANCEL})
-"""What nobody waits for: an ending that comes meanwhile is told at once, and what it broke off is told again."""
+"""In the background: an ending interrupts it, and interrupted targets are called again."""
 SIGN_IN: Final = _options(WORKFLOW_QUEUE, SOON, attempt=timedelta(seconds=30))
 PLAN: Final = _options(WORKFLOW_QUEUE, SOON, attempt=timedelta(seconds=10))
 
@@ -89,19 +87,19 @@ WALK: Final = _options(CAMPAIGN_QUEUE, SOON, attempt=timedelta(minutes=15), hear
 LOOK: Final = ActivityOptions(
     **{**WALK, "retry_policy": RetryPolicy(initial_interval=SOON, maximum_interval=timedelta(minutes=15))}
 )
-"""For the daily look of a yearly campaign, which bounds its attempts by time."""
+"""For the daily check of a yearly campaign, which bounds its attempts by time."""
 
 # A part of a reconciliation ends itself well before that (activities/reconciliation/pages.py).
 SWEEP: Final = _options(SWEEP_QUEUE, SOON, attempt=timedelta(seconds=120))
 
 
 def at_once(how: ActivityOptions) -> ActivityOptions:
-    """The options with a single attempt, for calls with their own retry time."""
+    """With a single attempt, for calls with their own retry time."""
     return {**how, "retry_policy": RetryPolicy(maximum_attempts=1)}
 
 
 def in_its_queue(how: ActivityOptions, priority: Priority) -> ActivityOptions:
-    """The options with the task queue for urgent work, if the priority says so."""
+    """With the task queue for urgent work, if the priority says so."""
     overtakes = priority.priority_key == URGENT and how["task_queue"] == SIGNATURE_QUEUE
     return {**how, "task_queue": URGENT_SIGNATURE_QUEUE} if overtakes else how
 
@@ -116,25 +114,25 @@ PROBE_AT_MOST: Final = timedelta(minutes=15)
 
 
 def probe_pause(probes: int) -> timedelta:
-    """Pause before probe number `probes` (from 0): 30 s, doubling, at most 15 min."""
+    """Pause before retry number `probes` (from 0): 30 s, doubling, at most 15 min."""
     doubled: timedelta = PROBE_FIRST * 2 ** min(probes, 5)
     return min(doubled, PROBE_AT_MOST)
 
 
 LOOK_AGAIN: Final = timedelta(days=7)
-"""A document that was not read for so long is read, because a callback may have been lost."""
+"""Time after which a document is read without a callback, which may have been lost."""
 LOOK_AGAIN_IN_DOUBT: Final = timedelta(minutes=1)
-"""Likewise one that does not show yet what a callback has told of: once."""
+"""The same if it does not show what a callback reported: once."""
 LOOK_AGAIN_UNSENT: Final = timedelta(hours=1)
-"""Likewise one that Core Signature has been converting for so long; each look is paid for."""
+"""The same while it is being converted; each read is paid for."""
 
 STRAGGLER_PAUSES: Final = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=2))
-"""Before phones that a delivery left open are tried again, beside the story; what they never take is `failed`."""
+"""Pauses before retries of open devices, in the background; then `failed`."""
 
 OPERATION_TAKEN_WITHIN: Final = timedelta(minutes=1)
-"""A Nexus operation that nobody has begun by then is called again by the hand-off, on its ladder."""
+"""A Nexus operation not begun by then is retried by the hand-off."""
 LONGEST_WAIT: Final = 3600.0
-"""Seconds: a service that asks for more is asked again after this."""
+"""Longest seconds of a service's retry-after."""
 
 
 def wait_asked_for(seconds: float) -> timedelta:
@@ -143,4 +141,4 @@ def wait_asked_for(seconds: float) -> timedelta:
 
 
 RUN_AT_MOST: Final = 2 * 1024 * 1024
-"""Bytes of a history after which a request goes on in a fresh one, however few its events are."""
+"""Bytes of a history after which a request continues as new."""

@@ -1,4 +1,4 @@
-"""The outbox of hand-offs: which target is due, done or dead; retries, replays, targets of escalations."""
+"""The outbox of hand-offs: due, done and dead targets; retries, replays, targets of escalations."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ from workflows.model.records import Amendment
 from workflows.names import handoff_key, webhook_id
 
 REPLAYS_AT_MOST: Final = 20
-"""Lines of replays of one target that a record shows: all of them are in the store."""
+"""Replay lines of one target in a view; all are stored."""
 
 
 def escalation_of(target: str) -> int:
@@ -42,13 +42,13 @@ def originals_and_newest(lines: Sequence[HandoffLine]) -> tuple[HandoffLine, ...
 
 
 def originals_and_last(lines: Sequence[HandoffLine]) -> tuple[HandoffLine, ...]:
-    """The original and the newest line of each target: all that a replay needs."""
+    """The original and newest line of each target, as a replay needs them."""
     newest = {line.target: line for line in lines}
     return tuple(line for line in lines if not line.replay or line is newest[line.target])
 
 
 def dead_of(lines: Iterable[HandoffLine]) -> tuple[HandoffLine, ...]:
-    """The dead targets of the ending, by the last finished line of each; not those of escalations."""
+    """Dead targets of the ending, by the last finished line of each."""
     return tuple(line for line in dead_lines(lines) if not escalation_of(line.target))
 
 
@@ -64,21 +64,22 @@ RETRY_AFTER = tuple(
 """Pauses between attempts as Standard Webhooks 1.0.0 recommends: ten attempts in about 75 hours."""
 
 HELD_FOR: Final = timedelta(days=1)
-"""So often it is looked whether a target that wants no calls is called again; none of that is an attempt."""
+"""Interval of checks whether a disabled target is enabled; these are no attempts."""
 
 AT_MOST: Final = 100
-"""Targets of one batch: a result of each stays far below what a history takes."""
+"""Targets of one batch: their results stay far below the limit of a payload."""
 
 GROUPS_AT_ONCE: Final = 2
-"""Groups of one batch: of each a hundred people are told, and two hundred lines leave the memory with it."""
+"""Groups of one batch: each notifies a hundred people, and has two hundred lines."""
 
 GROUPS_AT_MOST: Final = 10
-"""Groups of which some have it and others do not yet: who has it is remembered, so no further one begins."""
+"""Partly notified groups: their reached members are remembered, so no further one begins."""
 
 
 ESCALATIONS_AT_MOST: Final = 100
-"""Lines of targets that wait to hear of an escalation: later ones get theirs when fewer wait. Of those that are over as
-many are remembered; all are in the store."""
+"""Waiting lines of escalations: later escalations get theirs when fewer wait. As many finished ones are remembered; all
+are stored.
+"""
 
 
 class OutboxEntry(Model):
@@ -93,10 +94,10 @@ class OutboxEntry(Model):
     alert: bool = False
     quiet: bool = False
     replay: int = 0
-    """Which replay of its target it is, by whom; 0 is the original."""
+    """Number of the replay, and who asked; 0 is the original."""
     by: str | None = None
     escalation: int = 0
-    """Which escalation it tells of; 0 is the ending."""
+    """Number of the escalation; 0 is the ending."""
     state: HandoffState = HandoffState.PENDING
     attempts: int = 0
     at: AwareDatetime
@@ -105,7 +106,7 @@ class OutboxEntry(Model):
     missed: tuple[str, ...] = ()
     passing: str | None = None
     reached: tuple[str, ...] = ()
-    """While it is pending: who has it, so that a repetition tells nobody twice."""
+    """While pending: who was notified, so that nobody is twice."""
 
     @property
     def begun(self) -> bool:
@@ -128,7 +129,6 @@ class Outbox(Model):
 
     @property
     def targets(self) -> tuple[Target, ...]:
-        """Names of the targets of the ending, without notified people."""
         return tuple(one.target for one in self.entries if not one.escalation and not one.notice)
 
     @property
@@ -145,10 +145,7 @@ class Outbox(Model):
         quiet: frozenset[str] = frozenset(),
         of: str = "",
     ) -> Self:
-        """A new outbox, every target due at once;
-
-        `notices` are people to notify, the `quiet` among them without sound.
-        """
+        """Every target is due at once; `notices` are people to notify, the `quiet` among them without sound."""
         lines = [OutboxEntry(target=target, at=now, due_at=now) for target in targets]
         lines += [
             OutboxEntry(target=target, notice=True, quiet=target.person in quiet, at=now, due_at=now)
@@ -157,11 +154,11 @@ class Outbox(Model):
         return cls(of=of, entries=tuple(lines))
 
     def ending(self, opened: Self) -> Self:
-        """The outbox with the lines of the ending beside those of escalations."""
+        """With the lines of the ending beside those of escalations."""
         return self.replace(of=opened.of, entries=(*self.entries, *opened.entries))
 
     def escalated(self, targets: tuple[Target, ...], now: datetime, of: str) -> Self:
-        """The outbox with lines of the next escalation; unchanged while too many lines wait."""
+        """With lines of the next escalation; unchanged while too many wait."""
         if self._waiting + len(targets) > ESCALATIONS_AT_MOST:
             return self
         number = self.escalations + 1
@@ -181,7 +178,7 @@ class Outbox(Model):
         return tuple(one for one in self.entries if one not in gone) if gone else self.entries
 
     def skipping(self) -> Self:
-        """The outbox whose next batch uses a fresh amendment number."""
+        """The next batch uses a fresh amendment number."""
         return self.replace(batches=self.batches + 1)
 
     def due(self, now: datetime) -> tuple[OutboxEntry, ...]:
@@ -193,7 +190,7 @@ class Outbox(Model):
 
     @property
     def _pending(self) -> tuple[OutboxEntry, ...]:
-        """Pending entries, without groups that wait for another group."""
+        """Without groups that wait for another group."""
         open_ = [e for e in self.entries if e.due_at is not None]
         room = max(0, GROUPS_AT_MOST - sum(1 for e in open_ if e.begun))
         fresh = sorted((e.due_at or e.at, n) for n, e in enumerate(open_) if e.target.group and not e.begun)
@@ -202,7 +199,6 @@ class Outbox(Model):
 
     @property
     def lines(self) -> tuple[HandoffLine, ...]:
-        """The targets in the view, without notified people."""
         return tuple(
             HandoffLine(
                 target=e.target.target,
@@ -225,7 +221,7 @@ class Outbox(Model):
         return dead_of(self.lines)
 
     def alerting(self, person: str, now: datetime) -> Self:
-        """The outbox with one notification to `person` that a target is dead; unchanged while none is."""
+        """With one notification to `person` that a target is dead; unchanged while none is."""
         if not self.dead or any(entry.alert for entry in self.entries):
             return self
         target = Target(target=f"alert:{person}", person=person)
@@ -233,7 +229,6 @@ class Outbox(Model):
         return self.replace(entries=(*self.entries, entry))
 
     def joined_by(self, target: Target, now: datetime) -> Self:
-        """The outbox with one more target, due at once."""
         return self.replace(entries=(*self.entries, OutboxEntry(target=target, at=now, due_at=now)))
 
     @property
@@ -246,14 +241,14 @@ class Outbox(Model):
         return self.next_at or (now if self.unrecorded else None)
 
     def hurried(self, target: str | None, now: datetime) -> Self:
-        """The outbox with the attempts of a target, or of all, due now."""
+        """With the attempts of a target, or of all, due now."""
         if not any(_waits(one, target, now) for one in self.entries):
             return self
         entries = tuple(one.replace(due_at=now) if _waits(one, target, now) else one for one in self.entries)
         return self.replace(entries=entries)
 
     def record(self, results: tuple[HandoffResult, ...], now: datetime) -> Self:
-        """The outbox after these results; an entry without a result is unchanged."""
+        """After these results; an entry without a result is unchanged."""
         by_target = {result.target: result for result in results}
         entries = tuple(_after(e, by_target.get(e.target.target), now) for e in self.entries)
         return self.replace(entries=entries, batches=self.batches + 1)
@@ -265,7 +260,6 @@ def _waits(entry: OutboxEntry, target: str | None, now: datetime) -> bool:
 
 
 def subscriber(workflow_id: str) -> Target:
-    """The target for a subscribed workflow id."""
     return Target(target=workflow_id, workflow=workflow_id)
 
 
@@ -280,7 +274,6 @@ def key_of(target: Target, of: str) -> str:
 
 
 def state_after(result: HandoffResult, attempts: int) -> HandoffState:
-    """State of a target after attempt number `attempts` with this result."""
     if result.ok:
         return HandoffState.DONE
     if result.more or result.held:

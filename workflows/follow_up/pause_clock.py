@@ -1,7 +1,5 @@
-"""The pause clock: why the clocks are stopped, problems, timeline.
-
-Outages, pauses and open questions do not count against a signer: when the last reason ends, all that counts from a past
-instant moves by the time it took.
+"""The pause clock: reasons why the clocks are stopped, problems, timeline. Outages, pauses and open questions do not
+count against a signer: when the last reason ends, everything counted from a past instant moves by the time it took.
 """
 
 from datetime import datetime, timedelta
@@ -19,22 +17,22 @@ from workflows.model.subject import Code
 from workflows.model.timeline import EventType, HeldNotification, TimelineEntry
 
 _LOOKED_AT_AGAIN = timedelta(minutes=15)
-"""Before somebody is tried again whom a plan and a delivery see differently, as while a people file is rolled out."""
+"""Pause before a person is tried again whom plan and delivery see differently, as while a people file is rolled out."""
 
 
 class WakeUpKind(IntEnum):
-    """What a wake-up is for; at the same instant the first of these counts."""
+    """At the same instant the first of these counts."""
 
     BUDGET = auto()
-    """Somebody who has heard enough may hear more."""
+    """A budget frees."""
     DEADLINE = auto()
     """What is waited for."""
     LOOK = auto()
     """The source was not read for long."""
     LATE = auto()
-    """It is overdue from here on, which is news by itself: a query knows the time of the last task, not its own."""
+    """It becomes overdue: a query knows the time of the last task, not its own."""
     STRAGGLERS = auto()
-    """Phones that were left open are tried again."""
+    """Open devices are retried."""
 
 
 class WakeUp(NamedTuple):
@@ -45,13 +43,13 @@ class WakeUp(NamedTuple):
 
 
 class PauseClock(Model):
-    """The part of the state with the clocks, their stops, problems and the timeline."""
+    """Stopped clocks, problems and timeline in the state."""
 
     window_from: AwareDatetime | None = None
     agenda: Schedule | None = None
     problem: Problem | None = None
     broken_off: Problem | None = None
-    """What was wrong with a call that something came in between of: whether it is over, the next one shows."""
+    """The problem of an interrupted call; the next one shows whether it is over."""
     probe_at: AwareDatetime | None = None
     probes: int = 0
     stops: tuple[Stop, ...] = ()
@@ -59,21 +57,19 @@ class PauseClock(Model):
     paused_at: AwareDatetime | None = None
     resumed_at: AwareDatetime | None = None
     held: tuple[HeldNotification, ...] = ()
-    """Who was not as the plan thought: they are told nothing that is planned before they are looked at again."""
+    """People who were not as planned: nothing planned is sent before they are looked up again."""
     timeline: tuple[TimelineEntry, ...] = ()
     past: tuple[TimelineEntry, ...] = ()
-    """What has left the timeline and is not in the store yet."""
+    """Timeline entries on their way to the store."""
 
     def shift_turns(self, since: datetime, now: datetime) -> Self:
-        """Move the clocks of pending people by the time from `since` to `now`; a kind without slots has none."""
+        """Move the clocks of pending people by the time since."""
         return self
 
     def stop(self, kind: StopKind) -> Stop | None:
-        """The stop of this kind, else None."""
         return next((stop for stop in self.stops if stop.kind is kind), None)
 
     def stand(self, stop: Stop) -> Self:
-        """Stop the clocks, for one more reason."""
         return self.replace(stops=(*self.stops, stop), stopped_at=self.stopped_at or stop.since)
 
     def go_on(self, kind: StopKind, now: datetime) -> Self:
@@ -111,7 +107,7 @@ class PauseClock(Model):
         return updated.note(now, EventType.PROBLEM, None, says, about=code)
 
     def mended(self, now: datetime) -> Self:
-        """The problem is over: clear it, with a line in the timeline."""
+        """Clear the problem, with a timeline entry."""
         if self.problem is None or self.stop(StopKind.PROBLEM) is None:
             return self
         return self.untroubled(now).note(now, EventType.MENDED, None, self.problem.code)
@@ -171,7 +167,6 @@ class PauseClock(Model):
         return self.replace(timeline=kept, past=self.past + gone)
 
     def replan(self) -> Self:
-        """Have everything planned again."""
         return self.replace(agenda=None)
 
     def _shift(self, since: datetime, now: datetime) -> Self:

@@ -1,6 +1,5 @@
-"""Records of the hand-off: settled record, amendments, pages; batches of calls; replays.
-
-All are made from their input alone, so that a repetition is equal to the byte.
+"""Records of the hand-off: settled record, amendments, pages; batches of calls; replays. All depend on their input
+alone, so that a repetition is byte-equal.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -50,9 +49,8 @@ from workflows.names import REPLAY
 def settled_record(
     request: FollowUpInput, state: State, run_id: str, show: Callable[[State, datetime], Shown]
 ) -> SettledRecord | None:
-    """The settled record, None once it was written or before the end.
-
-    Its view is as of the settlement; results of the hand-off are in amendments.
+    """None once written, or before the end. Its view is as of the settlement; results of the hand-off are
+    amendments.
     """
     if state.recorded or state.settled_at is None:
         return None
@@ -61,7 +59,7 @@ def settled_record(
 
 
 def amendment(batch: HandoffBatch, report: HandoffReport, at: datetime) -> Amendment:
-    """What the results of `batch` change; a repeated batch replaces its own amendment."""
+    """What the results of `batch` change; a repeated batch replaces its own."""
     results = {result.target: result for result in report.results}
     found = [(call, results.get(call.target.target)) for call in batch.calls]
     told = [(call, result) for call, result in found if result is not None and not result.before]
@@ -87,10 +85,7 @@ def amendment(batch: HandoffBatch, report: HandoffReport, at: datetime) -> Amend
 
 
 def dead_after(batch: HandoffBatch, lines: Iterable[HandoffLine]) -> DeadHandOffs | None:
-    """The request's entry in the index of dead hand-offs, None when this batch does not change it.
-
-    An entry without hand-offs means: remove it.
-    """
+    """The entry in the index of dead hand-offs, None if unchanged. An entry without hand-offs means: remove it."""
     dead = dead_lines((*batch.dead, *lines))
     # Targets dead before the end enter the index with the record; until then the list of open requests names them.
     if dead == batch.dead and (batch.record is None or not dead):
@@ -99,7 +94,7 @@ def dead_after(batch: HandoffBatch, lines: Iterable[HandoffLine]) -> DeadHandOff
 
 
 def dead_before(batch: HandoffBatch) -> DeadHandOffs | None:
-    """The entry as it was before this batch; None before the end."""
+    """The entry before this batch; None before the end."""
     if batch.settled is None:
         return None
     brief = batch.subject
@@ -116,7 +111,7 @@ def order_of(record: SettledRecord, later: Amendment) -> HandOffOrder | None:
 
 
 def joined(amendments: Iterable[Amendment]) -> Amendment:
-    """All amendments as one: of each target the original line and its newest replays."""
+    """Merged: of each target the original line and its newest replays."""
     handoffs: dict[tuple[str, int], HandoffLine] = {}
     notifications: dict[str, Notification] = {}
     subscribers: dict[str, None] = {}
@@ -135,7 +130,7 @@ def joined(amendments: Iterable[Amendment]) -> Amendment:
 
 
 def completed(shown: AnyShow, pages: Iterable[LogPage]) -> AnyShow:
-    """The view with the lines and entries that the state had moved to the store."""
+    """With the lines and entries that were moved to the store."""
     remembered = {line.key for line in shown.notifications}
     lines: dict[str, Notification] = {}
     timeline: dict[TimelineEntry, None] = {}
@@ -152,7 +147,7 @@ def completed(shown: AnyShow, pages: Iterable[LogPage]) -> AnyShow:
 
 
 def amended(shown: AnyShow, later: Amendment) -> AnyShow:
-    """The settled record's view with everything that happened after settlement."""
+    """The settled record's view with everything after settlement."""
     handoffs = {(line.target, line.replay): line for line in (*shown.handoffs, *later.handoffs)}
     notifications = {line.key: line for line in (*shown.notifications, *later.notifications)}
     happened = [handed_off_entry(line) for line in handoffs.values()]
@@ -182,9 +177,8 @@ def refuse(state: FollowUpState, command: Replay) -> str | None:
 
 
 def refuse_of(ledger: Outbox, command: Replay) -> str | None:
-    """The same by the outbox alone: a done target needs `again`, a pending one is waited for.
-
-    A requested replay without an attempt serves later requests too.
+    """By the outbox alone: a done target needs `again`, a pending one is waited for. A requested replay without an
+    attempt serves later requests too.
     """
     last = _last(ledger)
     entry = last.get(command.target)
@@ -217,7 +211,7 @@ def ask(state: State, command: Replay, now: datetime) -> State:
 
 
 def replayed(ledger: Outbox, command: Replay, now: datetime) -> Outbox:
-    """The outbox with a new line for the target; lines of earlier replays are on record and leave."""
+    """With a new line for the target; lines of earlier replays are stored and dropped."""
     last = _last(ledger)[command.target]
     if _is_asked_for(last):
         return ledger
@@ -234,7 +228,7 @@ def replayed(ledger: Outbox, command: Replay, now: datetime) -> Outbox:
 
 
 def over(operations: CommandLog, ledger: Outbox, results: tuple[HandoffResult, ...]) -> CommandLog:
-    """The command log after replays: done, or refused with the last answer."""
+    """After replays: done, or refused with the last answer."""
     tried = {result.target for result in results}
     for entry in ledger.entries:
         name = entry.target.target
@@ -248,7 +242,7 @@ def over(operations: CommandLog, ledger: Outbox, results: tuple[HandoffResult, .
 
 
 def ledger_of(recalled: RecordedHandOff) -> Outbox:
-    """The outbox from the record of a closed run; pending targets become dead."""
+    """From the record of a closed run; pending targets become dead."""
     order = recalled.order
     if order is None:
         return Outbox()
@@ -291,12 +285,11 @@ def _is_asked_for(entry: OutboxEntry) -> bool:
 
 
 def _last(ledger: Outbox) -> dict[str, OutboxEntry]:
-    """The newest entry of each target."""
     return {entry.target.target: entry for entry in ledger.entries if not entry.notice}
 
 
 def hand_off_batch(subject: Subject, settled: AnyEnded | None, state: FollowUpState, now: datetime) -> HandoffBatch:
-    """The calls due now; before the end, with `settled` None, only those of escalations."""
+    """The calls due now; before the end (`settled` None) only those of escalations."""
     calls = tuple(
         call_of(entry, subject).replace(escalated=_escalated(subject, state.escalations, entry.escalation))
         for entry in state.handoff.due(now)
@@ -353,7 +346,7 @@ def page_batch(subject: Subject, settled: AnyEnded, state: FollowUpState) -> Han
 
 
 def handed_off(subject: Subject, state: State, results: tuple[HandoffResult, ...], now: datetime) -> State:
-    """The state after the results; after the end the requester is notified once that a target is dead."""
+    """After the results; after the end the requester is notified once of dead targets."""
     updated = state.handed_off(results, now)
     updated = updated.replace(operations=over(updated.operations, updated.handoff, results))
     if not updated.handoff.opened:
@@ -362,7 +355,7 @@ def handed_off(subject: Subject, state: State, results: tuple[HandoffResult, ...
 
 
 def remembered(ledger: Outbox, batch: HandoffBatch, report: HandoffReport, now: datetime) -> Outbox:
-    """The outbox with what the store did not take of this batch."""
+    """With what the store did not take of this batch."""
     numbered = batch.replace(number=max(batch.number, report.number))
     lost = None if report.recorded else batch.unrecorded or amendment(numbered, report, now)
     # The next batch must not overwrite an amendment of an earlier hand-off of the same ending.

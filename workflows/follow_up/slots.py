@@ -11,9 +11,9 @@ from workflows.model.base import Model
 from workflows.model.schedule import Turn
 
 PEOPLE_AT_MOST: Final = 20
-"""Directory ids in `CsWaitingFor`."""
+"""Ids in `CsWaitingFor`."""
 PEOPLE_BYTES_AT_MOST: Final = 1_500
-"""Its bytes as JSON: with more than 2,048 the server fails the start or the workflow task (measured)."""
+"""Its bytes as JSON: above 2,048 the server fails the start or the workflow task (measured)."""
 _MORE: Final = "+more"
 
 
@@ -35,8 +35,7 @@ class Slot(Model):
 
     @property
     @abstractmethod
-    def replaced(self) -> bool:
-        """Whether the slot was reassigned."""
+    def replaced(self) -> bool: ...
 
     @property
     def pending(self) -> bool:
@@ -54,12 +53,12 @@ AnyPlace_co = TypeVar("AnyPlace_co", bound=Slot, covariant=True)
 
 
 class Slots(Model, Generic[AnyPlace_co]):
-    """All slots; each kind has its own slot type."""
+    """Each kind has its own slot type."""
 
     @property
     @abstractmethod
     def everyone(self) -> tuple[AnyPlace_co, ...]:
-        """All slots, in the order in which they were named."""
+        """In the order in which they were named."""
 
     @property
     def pending(self) -> tuple[AnyPlace_co, ...]:
@@ -71,7 +70,6 @@ class Slots(Model, Generic[AnyPlace_co]):
         return tuple(Turn(person=p.person, since=p.clock_from, came_at=p.turn_at) for p in self.pending if p.clock_from)
 
     def of(self, person: str) -> AnyPlace_co | None:
-        """The slot of the person with this directory id."""
         return next((place for place in self.everyone if place.person == person), None)
 
 

@@ -1,7 +1,5 @@
-"""The state of a follow-up, and what plans, people and time do to it: notification state, follow-up state, join state.
-
-One frozen value; continue-as-new and queries share its shape, and each kind adds its own fields. Commands are in
-commands.py.
+"""The state of a follow-up, and what plans, people and time do to it. One frozen value, shared by continue-as-new and
+queries; each kind adds fields. Commands are in commands.py.
 """
 
 from abc import abstractmethod
@@ -46,14 +44,14 @@ from workflows.model.views import Attention
 from workflows.names import DELEGATE, EXTEND, REMIND
 
 _PAGE_AT_MOST: Final = LINES_AT_MOST
-"""Lines of one page: it travels with a delivery."""
+"""Lines of one page, which travels with a delivery."""
 _PLANNED_ONCE_AT_MOST: Final = 700
-"""As many as a plan has moments at most."""
+"""The most actions of a plan."""
 _OF_QUESTIONS: Final = (NotificationType.QUESTION, NotificationType.BLOCKED, NotificationType.UNANSWERED)
 
 
 class NotificationState(CommandState):
-    """The part of the state about notifications: planned, logged, and moved to the store."""
+    """Notifications in the state: planned, logged, and moved to the store."""
 
     request: str
     planned_once: tuple[ScheduledAction, ...] = ()
@@ -61,7 +59,7 @@ class NotificationState(CommandState):
     ledger: NotificationLog = NotificationLog()
     stragglers: PendingDevices = PendingDevices()
     pages: int = 0
-    """How many pages of lines that were forgotten are in the store."""
+    """Number of stored pages."""
 
     @property
     def notifications(self) -> tuple[Notification, ...]:
@@ -75,7 +73,6 @@ class NotificationState(CommandState):
         return LogPage(number=self.pages + 1, lines=lines, timeline=timeline) if lines or timeline else None
 
     def paged(self, page: LogPage | None) -> Self:
-        """Forget the lines of a stored page."""
         if page is None:
             return self
         updated = self.replace(pages=page.number, past=self.past[len(page.timeline) :])
@@ -96,11 +93,10 @@ class NotificationState(CommandState):
         return tuple(moment for moment in planned if key_of(self.request, moment) not in known)
 
     def told(self, lines: tuple[Delivered, ...], now: datetime) -> Self:
-        """Log these results."""
         return self.replace(ledger=self.ledger.with_lines(lines, now))
 
     def held_back(self, notices: tuple[HeldBack, ...], now: datetime) -> Self:
-        """Record held-back notifications, with one timeline entry each."""
+        """With one timeline entry each."""
         before = {one.key for one in self.ledger.held}
         updated = self.replace(ledger=self.ledger.with_held(notices))
         for one in notices:
@@ -184,42 +180,42 @@ class NotificationState(CommandState):
 
 @dataclass(frozen=True)
 class FollowUpWords:
-    """The nouns of a kind for messages: subject, person, action."""
+    """A kind's nouns for messages: subject, person, action."""
 
     subject: str
     awaited: str
     wanted: str
     not_the_owner: str
-    """What the requester asked for, and cannot do."""
+    """Refusal of an action that the requester cannot do."""
     cancelling: str
-    """What is still to be done once somebody wants it cancelled."""
+    """What remains to be done after a cancellation."""
     closing: str = ""
     """Where it is ended, if not by the state alone."""
     preparing: str = ""
-    """What is waited for before people can be asked."""
+    """What is awaited before people can be asked."""
     decides: str = "countersign"
-    """Who says how it ended, where nobody meant it to."""
+    """Who decides an ending that nobody requested."""
     failures: Mapping[Code, str] = field(default_factory=dict)
-    """Why it failed, in words."""
+    """Failures in words."""
 
 
 class Precondition(Enum):
-    """What a kind does before anybody is notified."""
+    """Moves of a kind before anybody is notified."""
 
     LOOK = auto()
     """Read the source, for instance the provider's document."""
     BEGIN = auto()
-    """Take it that people are asked: all that a reading would tell is known."""
+    """Assume that people are asked: all that a read would tell is known."""
     CLOSE = auto()
-    """End it as it is meant to end."""
+    """End it as requested."""
     PREPARE = auto()
     """Wait until people can be asked."""
 
 
 _WITH_WORDS = (Status.DONE, Status.WAIVED)
-"""Endings behind which are somebody's own words, if they said anything: a note, an answer, a reason."""
+"""Endings that may have a person's note, answer or reason."""
 _DOUBT_LASTS = timedelta(minutes=15)
-"""A plan on the last good state of a faulty people file is made anew after this time."""
+"""Age after which a plan on an outdated people file is made anew."""
 
 
 class FollowUpState(NotificationState):
@@ -240,23 +236,22 @@ class FollowUpState(NotificationState):
     settled_at: AwareDatetime | None = None
     reassigning: tuple[Reassignment, ...] = ()
     not_handed_over: tuple[str, ...] = ()
-    """Silent people whose place could not be handed over: about them somebody is alerted instead."""
+    """Silent people whose slot could not be reassigned: an alert is sent instead."""
     snoozes: tuple[Snooze, ...] = ()
     questions: tuple[AskedQuestion, ...] = ()
     reminders_asked: int = 0
     reminder: AskedReminder | None = None
     escalations: tuple[EscalationEntry, ...] = ()
     subscribers: tuple[str, ...] = ()
-    """Workflows that came to be told of the ending after it was started."""
+    """Workflows subscribed after the start."""
     unsubscribed: tuple[str, ...] = ()
-    """Those of its file that want to be told no more."""
+    """Unsubscribed ones of the file."""
     handoff: Outbox = Outbox()
     recorded: bool = False
 
     @property
     @abstractmethod
-    def awaited(self) -> Slots[Slot]:
-        """The slots."""
+    def awaited(self) -> Slots[Slot]: ...
 
     @abstractmethod
     def action_of(self, person: str) -> NoticeAction:
@@ -278,11 +273,9 @@ class FollowUpState(NotificationState):
 
     @property
     def preparing(self) -> bool:
-        """Whether nobody can be asked yet."""
         return False
 
     def acted_late(self, place: Slot) -> bool:
-        """Whether somebody acted after the due date."""
         return False
 
     def to_report(self) -> Iterator[tuple[str, str]]:
@@ -311,7 +304,6 @@ class FollowUpState(NotificationState):
         return place.turn_at is not None
 
     def is_overdue(self, now: datetime) -> bool:
-        """Whether people are pending after the due date."""
         return not self.status.ended and self.due_at is not None and now >= self.due_at
 
     def late_at(self, now: datetime) -> datetime | None:
@@ -331,7 +323,7 @@ class FollowUpState(NotificationState):
         return min((WakeUp(at, what) for what, at in instants.items() if at is not None), default=None)
 
     def firsts(self) -> Iterator[Precondition]:
-        """Preconditions, in their order."""
+        """Preconditions, in order."""
         if self.ending:
             yield Precondition.CLOSE
 
@@ -344,7 +336,6 @@ class FollowUpState(NotificationState):
         return self.replan()
 
     def carried_over(self) -> Self:
-        """The state for the next history."""
         return self.replan()
 
     def planned(self, agenda: Schedule, now: datetime) -> Self:
@@ -363,12 +354,10 @@ class FollowUpState(NotificationState):
         return doubted if self.problem else doubted.note(now, EventType.PROBLEM, None, agenda.doubt, about=problem.code)
 
     def escalated(self, moments: tuple[ScheduledAction, ...], now: datetime) -> Self:
-        """Record who was alerted about whom."""
         entries = tuple(EscalationEntry(from_=m.person, to=m.to, reason=m.reason, at=now) for m in moments)
         return self.replace(escalations=self.escalations + entries)
 
     def to_reassign(self, *wanted: Reassignment) -> Self:
-        """Queue slots for reassignment."""
         return self.replace(reassigning=self.reassigning + wanted)
 
     def handed_over(self, wanted: Reassignment, refused: str | None, now: datetime) -> Self:
@@ -511,11 +500,10 @@ class NoSlots(Slots[Slot]):
 
 
 class JoinState(FollowUpState):
-    """The state of a kind whose parts follow people up: onboarding, campaign."""
+    """The state of kinds whose parts follow people up: onboarding, campaign."""
 
     @property
     def awaited(self) -> NoSlots:
-        """No slots."""
         return NoSlots()
 
     def action_of(self, person: str) -> NoticeAction:

@@ -1,7 +1,5 @@
-"""Views of all kinds: waiting for whom, since when, until when, what is next and why; Web UI details, search
-attributes.
-
-The query, the details, `request show`, the settled record (record.py) and the pages all use `facts`.
+"""Views of all kinds: waiting for whom, since and until when, what is next and why; Web UI details, search attributes.
+Query, details, `request show`, settled record (record.py) and pages all use `facts`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -30,7 +28,7 @@ from workflows.names import DUE_AT, EXTEND, HANDOFF, PROBLEM, STAGE, STATUS, TUR
 
 
 def attention_of(state: FollowUpState) -> tuple[Attention, ...]:
-    """Reasons for attention, one per code at most, most pressing first."""
+    """One reason per code at most, most pressing first."""
     if state.status.ended:
         return dead_hand_offs(dead_of(state.handoff.lines))
     urgency = list(AttentionCode)
@@ -38,7 +36,6 @@ def attention_of(state: FollowUpState) -> tuple[Attention, ...]:
 
 
 def dead_hand_offs(dead: Sequence[HandoffLine]) -> tuple[Attention, ...]:
-    """Attention for dead targets; empty without any."""
     if not dead:
         return ()
     says = f"could not tell {', '.join(line.target for line in dead)}"
@@ -56,7 +53,7 @@ def _while_it_lives(state: FollowUpState) -> Iterator[Attention]:
 
 
 def facts(subject: Subject, policy: Policy, state: FollowUpState, now: datetime) -> FollowUpShow:
-    """The view's fields common to all kinds, at `now`."""
+    """The view's common fields at `now`."""
     standstill = None if state.status.ended else _standstill(state)
     following = _next(state, standstill, now)
     return FollowUpShow(
@@ -247,13 +244,11 @@ def _timeline(state: FollowUpState) -> tuple[TimelineEntry, ...]:
 
 
 def told_entry(line: Notification) -> TimelineEntry:
-    """A notification line as timeline entry."""
     happened = _BECAME[line.outcome]
     return TimelineEntry(at=line.at, happened=happened, about=line.stage, who=line.person, why=line.why)
 
 
 def handed_off_entry(line: HandoffLine) -> TimelineEntry:
-    """A hand-off line as timeline entry."""
     happened = EventType(f"replay_{line.state}" if line.replay else f"hand_off_{line.state}")
     about = str(line.replay) if line.replay else ""
     return TimelineEntry(at=line.at, happened=happened, about=about, who=line.target, why=line.why)
@@ -356,7 +351,7 @@ def untold(shown: FollowUpShow) -> HandoffState | None:
 
 
 def publish(state: FollowUpState, shown: FollowUpShow, details: str) -> None:
-    """Update Web UI details and search attributes; an upsert is an event and an action, so only on changes."""
+    """Update details and search attributes, only on changes, since an upsert is an event and an action."""
     workflow.set_current_details(details)
     updates = [
         *_keyword(STATUS, state.current_status),

@@ -25,11 +25,9 @@ class RequestedReplay(Model):
 
 
 class ReplayState(CommandState):
-    """The outbox of the record, requested replays, and the command log."""
-
     order: HandOffOrder | None = None
     read: bool = False
-    """Whether the record was looked at."""
+    """Whether the record was read."""
     asked: tuple[RequestedReplay, ...] = ()
     handoff: Outbox = Outbox()
     over: bool = False
@@ -50,7 +48,6 @@ class ReplayState(CommandState):
         )
 
     def recalled(self, found: RecordedHandOff) -> Self:
-        """Continue from the record."""
         return self.replace(read=True, order=found.order, handoff=ledger_of(found))
 
     def decided(self, now: datetime) -> Self:
@@ -68,12 +65,10 @@ class ReplayState(CommandState):
         return self.replace(asked=(), operations=operations, handoff=ledger)
 
     def told(self, batch: HandoffBatch, report: HandoffReport, now: datetime) -> Self:
-        """Record results of targets."""
         ledger = remembered(self.handoff.record(report.results, now), batch, report, now)
         return self.replace(handoff=ledger, operations=over(self.operations, ledger, report.results))
 
     def given_up(self, why: str) -> Self:
-        """Stop; pending targets are not called."""
         operations = self.operations
         for one in operations.open:
             operations = operations.refuse(one.id, why)

@@ -18,7 +18,7 @@ from pydantic import (
 Part = TypeVar("Part")
 
 PACKED: Final = "packed"
-"""The key of a serialisation's context that says: pack what may be packed."""
+"""Key of the serialisation context that packs packable fields."""
 
 
 def _packed(value: Any, plain: SerializerFunctionWrapHandler, info: SerializationInfo) -> Any:
@@ -35,8 +35,8 @@ def _unpacked(told: Any) -> Any:
 
 
 Packed = Annotated[Part, BeforeValidator(_unpacked), WrapSerializer(_packed, when_used="json")]
-"""What takes most of a history and is read elsewhere (by `show`, in the store): there its JSON, deflated, as base85
-where that is shorter. Plain JSON is read as well.
+"""Large data read elsewhere (by `show`, in the store): its JSON, deflated, as base85 if shorter. Plain JSON is read as
+well.
 """
 
 
@@ -46,7 +46,7 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, defer_build=True)
 
     def replace(self, **changes: object) -> Self:
-        """A copy with `changes`, not validated again. An unknown name is a `TypeError`."""
+        """A copy with `changes`, not validated; `TypeError` for an unknown name."""
         if strangers := changes.keys() - type(self).model_fields.keys():
             raise TypeError(f"{type(self).__name__} has no field {', '.join(sorted(strangers))}")
         return self.model_copy(update=changes)
@@ -64,5 +64,4 @@ class InWords(StrEnum):
         return one
 
     def says(self, **values: object) -> str:
-        """The English text."""
         return self.english.format(**values)

@@ -4,4 +4,4 @@ from datetime import timedelta
 from typing import Final
 
 CLOCKS_APART: Final = timedelta(seconds=5)
-"""From so much on a clock is said to be off."""
+"""Skew from which a clock is reported."""

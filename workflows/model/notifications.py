@@ -13,7 +13,7 @@ from workflows.model.subject import Status, Subject
 from workflows.model.timeline import TimelineEntry
 
 QUIET_AT_MOST: Final = 20
-"""Notices that a budget may allow in its time: so many entries are read before somebody is told."""
+"""The largest budget: as many entries are read before a notification."""
 
 
 class BudgetExemption(Model):
@@ -32,7 +32,7 @@ class NotificationBudget(Model):
     people: tuple[BudgetExemption, ...] = ()
 
     def key_of(self, person: str) -> str | None:
-        """The counting key of a person, None for a person without a budget."""
+        """The counting key of a person, None without a budget."""
         return next((one.key for one in self.people if one.person == person), None)
 
 
@@ -69,21 +69,21 @@ class NotificationOrder(Model):
     person: str
     action: NoticeAction = NoticeAction.SIGN
     title: str | None = None
-    """What it is about, where that is not the whole subject."""
+    """Its subject, if not the whole."""
     text: str | None = None
-    """What it says in somebody's own words, by its reference."""
+    """Reference of a person's free text."""
     about: str | None = None
     """Escalations: the silent signer."""
     count: int | None = None
-    """How many people it is about, where its words say so."""
+    """Number of people, if its text has it."""
     overdue: int = 0
-    """How many of these are overdue."""
+    """How many of them are overdue."""
     of: int | None = None
-    """How many people there are in all."""
+    """Number of all people."""
     movable: bool = False
-    """Planned for an instant: when it cannot be heard then after all, it is put off and planned anew."""
+    """Planned: if it cannot be delivered then, it is planned anew."""
     wakes_others: bool = False
-    """As a mail it goes out although other signers, who get it as well, may be asleep."""
+    """As a mail it is sent although other recipients may be asleep."""
 
 
 class DeviceOutcome(Model):
@@ -94,8 +94,6 @@ class DeviceOutcome(Model):
 
 
 class Delivered(Model):
-    """The log line of one notification."""
-
     key: str
     stage: str
     person: str
@@ -111,8 +109,6 @@ class Delivered(Model):
 
 
 class Notification(Delivered):
-    """A log line with its instant."""
-
     at: AwareDatetime
 
 
@@ -124,10 +120,7 @@ class HeldBack(Notification):
 
 
 class LogPage(Model):
-    """Log lines to move from the state to the store, in order.
-
-    A page that was not stored comes again, perhaps with more lines.
-    """
+    """Log lines to move to the store, in order. An unstored page comes again, perhaps with more lines."""
 
     number: int
     lines: tuple[Notification, ...] = ()
@@ -135,7 +128,7 @@ class LogPage(Model):
 
     @property
     def name(self) -> str:
-        """The name in the store; the same name has the same content on each attempt."""
+        """Equal names have equal content on each attempt."""
         return f"{self.number}-{len(self.lines)}-{len(self.timeline)}"
 
 
@@ -147,25 +140,25 @@ class Delivery(Model):
     due_at: AwareDatetime | None = None
     document: str | None = None
     devices: tuple[str, ...] | None = None
-    """Only these devices (short hashes): the ones an earlier call left open."""
+    """Only these devices (short hashes), left open by an earlier call."""
     others_told: bool = False
-    """Others of the stage were told by an earlier call: one bad phone of this one is reported, it stops no request."""
+    """Others of the stage were notified by an earlier call: a failing phone is reported, and stops no request."""
     outcome: Status | None = None
     acted: tuple[str, ...] = ()
-    """With an outcome of a request: who has signed or approved it, or declined."""
+    """With an outcome: who has signed, approved or declined."""
     replay: int = 0
-    """Number of the replay: people who had a mail of an earlier one get another."""
+    """Number of the replay: earlier recipients of mail get another."""
     life: str = ""
-    """The first run id of the sender: no second mail in a later run, but one after a new start."""
+    """The sender's first run id: mails are sent once per chain of runs."""
     now: AwareDatetime | None = None
     page: Packed[LogPage | None] = None
-    """Written to the store before anybody is told."""
+    """To be stored before anybody is notified."""
     quiet: NotificationBudget | None = None
-    """The budget of those among its recipients whom it spares."""
+    """The recipients' budget."""
 
 
 class PostponedNotification(Model):
-    """A planned notification that was not sent because its recipient is unavailable, against the plan, and why."""
+    """A planned notification whose recipient was unavailable, against the plan, and why."""
 
     key: str
     stage: str

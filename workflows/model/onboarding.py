@@ -20,7 +20,7 @@ class PartKind(StrEnum):
 
     @property
     def runs_as(self) -> Kind | None:
-        """The kind of workflow; None for news, which are sent at once."""
+        """None for news, which are sent at once."""
         match self:
             case PartKind.AGREEMENT:
                 return Kind.REQUEST
@@ -66,11 +66,11 @@ class Onboarding(Subject):
     told: tuple[str, ...] = ()
     content: str = ""
     quiet: NotificationBudget | None = None
-    """The budget of notices that its parts share for the customer's people; each part knows them by ids of its own."""
+    """The customers' notification budget, shared by all parts, each with its own ids."""
 
     @property
     def customer(self) -> str:
-        """The customer's person id, of the directory or of an inline entry."""
+        """The customer's person id."""
         return self.people[0].person
 
     @property
@@ -133,7 +133,7 @@ class PartSeen(Model):
 
 
 class PartsToLookAt(Model):
-    """Workflow ids of parts without news for a while."""
+    """Parts without news for a while."""
 
     parts: Packed[tuple[str, ...]]
 

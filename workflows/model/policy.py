@@ -13,13 +13,13 @@ Duration = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,3}[mhdw]$")]
 """`90m`, `4h`, `3d`, `2w`; days and weeks are calendar days in the recipient's zone (docs/files.md, Values)."""
 
 Ahead = Annotated[str, Field(pattern=r"^(0d|[1-9][0-9]{0,3}[mhdw])$")]
-"""How long before the due date; `0d` is on its day."""
+"""Time before the due date; `0d` is on its day."""
 Grace = Annotated[str, Field(pattern=r"^(0d|[1-9][0-9]{0,3}[mhdw])$")]
-"""How long after the due date; `0d` is at once."""
+"""Time after the due date; `0d` is at once."""
 WHEN_DUE: Final = "0d"
-"""The grace of a request that is over when it is due."""
+"""No grace."""
 OVERDUE_AT_MOST: Final = 100
-"""Overdue reminders of one signer about one due date."""
+"""Overdue reminders of a signer for one due date."""
 
 
 class Reminders(Model):
@@ -74,7 +74,7 @@ class Format(StrEnum):
 
 
 class FormatPlaceholder(Model):
-    """The value of a placeholder in a file."""
+    """A placeholder's value."""
 
     place: str
     text: str
@@ -90,14 +90,14 @@ class StartTarget(Model):
 
     onboarding: str | None = None
     fields: Annotated[tuple[FormatPlaceholder, ...], BeforeValidator(_as_written)] = ()
-    """What goes into places of that file."""
+    """Placeholder values."""
     workflow: str | None = None
-    """Its type; it gets what every target hears."""
+    """Its type; it gets the hand-off's facts."""
     queue: str | None = None
 
 
 ESCALATED: Final = "escalated"
-"""What targets may be told of although nothing has ended: somebody was asked, or alerted, because another is silent."""
+"""The event that targets may hear before the end: an escalation."""
 
 
 class NexusOperation(Model):
@@ -122,7 +122,7 @@ class Target(Model):
     start: StartTarget | None = None
     nexus: NexusOperation | None = None
     on: tuple[Status | Literal["escalated"], ...] = ()
-    """Of what it is told; empty is the default of the kind (`hears_of`)."""
+    """Events it is told of; empty is the kind's default (`hears_of`)."""
     personal: bool = False
     format: Format = Format.STANDARD
 
@@ -133,7 +133,6 @@ class Target(Model):
 
     @property
     def name(self) -> str:
-        """The name in the policy."""
         return self.target.partition("/")[0]
 
     def of_escalation(self, number: int) -> Self:
@@ -145,7 +144,7 @@ class TellRequester(Model):
     """What the requester hears of; they always hear of endings that need somebody."""
 
     started: bool = True
-    """That people were asked, without a sound, and where it can be followed."""
+    """That people were asked, silently, with a link to follow it."""
     signed: bool = True
 
 
@@ -157,9 +156,9 @@ class Policy(Model):
     warnings: tuple[Ahead, ...] = ("2d", "1d")
     overdue: Overdue | None = None
     grace: Grace = WHEN_DUE
-    """How long the request stays open after its due date; who signs meanwhile is late."""
+    """How long it stays open after the due date; signatures are then late."""
     expires: bool = True
-    """Whether it closes at all; else it stays open, overdue and followed up, until somebody has acted."""
+    """Whether it closes; else it stays open and overdue."""
     hours: str = "any"
     urgent: bool = False
     lock_screen: LockScreen = LockScreen.FULL
@@ -173,4 +172,4 @@ class Policy(Model):
     handoff: tuple[Target, ...] = ()
     tell_requester: TellRequester = TellRequester()
     fallback_after: Duration | None = None
-    """A person who has not opened it for so long is notified by mail or SMS as well."""
+    """Unopened for so long, a mail or SMS is sent as well."""

@@ -12,17 +12,15 @@ from workflows.model.subject import Status
 from workflows.model.views import Next
 
 ID_AT_MOST: Final = 64
-"""Bytes of an operation's id, its word included."""
+"""Bytes of an operation's id, with its word."""
 RECEIPT_BYTES_AT_MOST: Final = 1_024
-"""What a receipt may take of a history, whatever the texts of the request."""
+"""Bytes of a receipt in a history."""
 OTHER_CONTENT: Final = Rejection.OTHER_CONTENT.says()
 _WHO: Final = {"actor": True, "op": True}
-"""Fields that say who wants it and under what name."""
+"""Fields with actor and `op`."""
 
 
 class OperationState(StrEnum):
-    """Whether a command was carried out."""
-
     OPEN = "open"
     DONE = "done"
     REFUSED = "refused"
@@ -45,7 +43,7 @@ class Operation(Model):
 
 
 class Outstanding(Model):
-    """An accepted command that is not carried out yet, and since when."""
+    """An accepted command not carried out yet, and since when."""
 
     what: str
     since: AwareDatetime

@@ -8,9 +8,9 @@ from pydantic import AwareDatetime
 from workflows.model.base import Model
 
 PARTS_AT_MOST: Final = 10
-"""Activities of one sweep: what is left is for the next one."""
+"""Activities of one reconciliation; the next one continues."""
 SHOWN_AT_MOST: Final = 50
-"""Requests that a sweep names; the others it mended are counted."""
+"""Corrected requests that are named; further ones are counted."""
 
 
 class Reconciliation(Model):

@@ -42,8 +42,6 @@ class SettledRecord(Model):
 
 
 class ReplayOrder(Model):
-    """A closed workflow that is to be handed off once more."""
-
     type: Kind = Kind.REQUEST
     id: str
 
@@ -68,7 +66,7 @@ class Amendment(Model):
     handoffs: tuple[HandoffLine, ...] = ()
     notifications: tuple[Notification, ...] = ()
     subscribers: tuple[str, ...] = ()
-    """Those of the targets that are workflows which subscribed."""
+    """Subscribed workflows among the targets."""
 
 
 class DeadHandOffs(Model):
@@ -89,15 +87,15 @@ class HandoffBatch(Model):
     calls: Packed[tuple[HandoffCall, ...]]
     document: str | None = None
     number: int = 1
-    """Which batch of the request this is; its amendment of the settled record has the same number."""
+    """The batch's and its amendment's number."""
     at: AwareDatetime | None = None
     dead: tuple[HandoffLine, ...] = ()
-    """The targets that were dead before this batch."""
+    """Dead targets before this batch."""
     page: Packed[LogPage | None] = None
-    """Written before the record."""
+    """To be stored before the record."""
     record: Packed[SettledRecord | None] = None
-    """Written before anybody is told; None in all batches but those up to the first that succeeded."""
+    """To be stored before anybody is told; None after the first successful batch."""
     unrecorded: Packed[Amendment | None] = None
-    """What became of an earlier batch, which the store did not take then: written before anybody else is told."""
+    """Unstored results of an earlier batch: stored before anybody else is told."""
     life: str = ""
     """See `Delivery`."""

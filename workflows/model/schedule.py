@@ -13,25 +13,23 @@ from workflows.model.subject import Subject
 
 
 class ActionType(StrEnum):
-    """What a planned instant is for."""
-
     REMIND = "remind"
     WARN = "warn"
     OVERDUE = "overdue"
     """A reminder after the due date."""
     FALLBACK = "fallback"
-    """Told by mail or SMS, because they did not open what their phone was sent."""
+    """Mail or SMS, because a push was not opened."""
     ESCALATE = "escalate"
     ESCALATED = "escalated"
     QUESTION = "question"
-    """Remind the person who is to answer an open question."""
+    """Reminds who is to answer an open question."""
     GO_ON = "go_on"
-    """The clocks no longer stand for a question."""
+    """Ends the pause of a question."""
     EXPIRE = "expire"
 
     @property
     def tells(self) -> bool:
-        """Whether it is a notification, so that the log has a line of it."""
+        """Whether it is a notification, and so logged."""
         return self not in (ActionType.GO_ON, ActionType.EXPIRE)
 
 
@@ -56,23 +54,23 @@ class Reason(InWords):
     UNREACHABLE = "unreachable", "the service did not answer"
     UNAUTHORISED = "unauthorised", "the service does not let us in"
     PUSH_MISMATCH = "push_mismatch", "the device belongs to another push service"
-    """The device belongs to another push project than our credentials do."""
+    """The device belongs to another push project."""
     OTHERS_ASLEEP = "others_asleep", "it would have woken others"
-    """Core Signature's mail would have gone to other signers, too, in the night, and this one had heard something."""
+    """The mail would have reached sleeping signers as well."""
     WITH_OTHERS = "with_others", "a mail for others reached them as well"
-    """A mail that was meant for another signer went to this one as well."""
+    """A mail meant for another signer reached this one too."""
     QUIET = "quiet", "they have heard enough for now"
-    """They have heard as much of all of it as they are to hear in that time."""
+    """The budget is used up."""
     JOINED = "joined", "another notice has said so"
-    """A notice about something else, which they got later, has said how many things wait for them."""
+    """A later notification counted this one."""
     OPENED = "opened", "they had opened it"
-    """They have opened it, so that they need no other way to be told."""
+    """Opened, so no other channel is needed."""
     NO_CHANNEL = "no_channel", "there is no other way to them"
-    """Neither cloud messaging nor a mail of Core Signature reaches them."""
+    """No channel reaches them."""
     UNDELIVERED = "undelivered", "it did not arrive"
-    """Cloud messaging took it, and says that it did not arrive."""
+    """Accepted by cloud messaging, but not delivered."""
     UNCONFIRMED = "unconfirmed", "nobody knows whether it arrived"
-    """It was taken, and nobody says what became of it; or a mail or an SMS may have been sent, and no answer came."""
+    """Accepted or perhaps sent, without a confirmation."""
 
 
 class EscalationReason(InWords):
@@ -104,18 +102,18 @@ class ScheduledAction(Model):
     to: str
     why: str
     action: EscalationAction = EscalationAction.NOTIFY
-    """Escalations: alert the alternate, or hand the signer's place over to them."""
+    """Escalations: alert the alternate, or reassign the slot."""
     reason: EscalationReason = EscalationReason.ESCALATION
-    """Escalations: `absence` when the signer is away."""
+    """Escalations: `absence` if the signer is away."""
     suppressed: Reason | None = None
-    """Why it will not be sent; only in `Schedule.dropped`."""
+    """Why it is not sent; only in `Schedule.dropped`."""
     held_until: AwareDatetime | None = None
-    """Missed, and the recipient's hours are closed now: it may be made up for from this instant on, not before."""
+    """Missed while the recipient's hours are closed: made up for from then on."""
     open_until: AwareDatetime | None = None
-    """The recipient's hours close then and open again before the due date: what could not be sent is planned anew."""
+    """End of the recipient's hours, which open again before the due date: unsent actions are planned anew."""
 
     wakes_others: bool = False
-    """It is a mail that other signers get as well, and goes out although it may be night for them."""
+    """A mail that other signers get too, perhaps at night."""
 
     @property
     def hands_over(self) -> bool:
@@ -151,22 +149,21 @@ class Schedule(Model):
     due_at: AwareDatetime
     """A signature from this instant on is late."""
     closes_at: AwareDatetime | None = None
-    """When the request is over; None is when it is due."""
+    """When it is over; by default when due."""
     closes: bool = True
-    """Whether it closes at all: `closes_at` else only bounds what is planned."""
+    """Whether it closes; else `closes_at` only bounds the plan."""
     moments: Packed[tuple[ScheduledAction, ...]] = ()
     dropped: Packed[tuple[ScheduledAction, ...]] = ()
-    """Actions of the policy that the calendar forbids, each with its reason; they end in the notification log."""
+    """Actions that the calendar forbids, with reasons; they are logged."""
     more: tuple[RemainingReminders, ...] = ()
-    """Who gets more reminders than `moments` has: once somebody's are used up, it is planned anew."""
+    """People with more reminders than `moments` has: planned anew once used up."""
     doubt: str | None = None
-    """What is wrong with the directory: the plan rests on its last good state, or leaves somebody out."""
+    """What is wrong with the directory: an older state was used, or a person left out."""
     missing: tuple[str, ...] = ()
-    """Signers who are not in the directory any more and have not acted."""
+    """Pending signers who left the directory."""
 
     @property
     def over_at(self) -> datetime:
-        """When the request expires."""
         return self.closes_at or self.due_at
 
 
@@ -176,9 +173,9 @@ class Turn(Model):
     person: str
     since: AwareDatetime
     came_at: AwareDatetime | None = None
-    """When the turn really came, `since` without the pauses."""
+    """When the turn began, without pauses."""
     heard_at: AwareDatetime | None = None
-    """When something last reached them."""
+    """The last notification that reached them."""
 
 
 class Snooze(Model):
@@ -205,7 +202,7 @@ class StandIn(Model):
     at: AwareDatetime
     force: bool = False
     beside: str | None = None
-    """The workflow beside which they are kept if they stand in full in its file."""
+    """The workflow whose file describes them, if not of the directory."""
 
 
 class StandInReport(Model):
@@ -224,16 +221,16 @@ class PlanningInput(Model):
     turns: tuple[Turn, ...]
     now: AwareDatetime
     revision: int = 0
-    """How often the due date was moved; the warnings of a later one are stages of their own."""
+    """How often the due date was moved, part of the names of warnings."""
     snoozes: tuple[Snooze, ...] = ()
     acted: tuple[str, ...] = ()
-    """Who has signed, declined or handed over: nobody of them is asked again."""
+    """People who have acted or handed over: never asked again."""
     reminded: tuple[LastReminder, ...] = ()
-    """Of many reminders only the next are planned: those that come after these."""
+    """Last reminders: only the next ones are planned."""
     escalated: int = 0
-    """How many steps up the chain have been taken already."""
+    """Steps taken up the chain."""
     not_handed_over: tuple[str, ...] = ()
-    """Signers whose place could not be handed over: an escalation alerts about them, whatever the policy wants."""
+    """Signers whose slot could not be reassigned: escalations alert instead."""
     question: OpenQuestion | None = None
     unheard: tuple[str, ...] = ()
-    """The keys of alerts that reached nobody: somebody else is to hear of the same."""
+    """Keys of failed alerts: another person is alerted."""

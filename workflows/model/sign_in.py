@@ -9,7 +9,7 @@ from workflows.model.base import Model
 
 VALID_FOR: Final = timedelta(minutes=10)
 ONE_MESSAGE_EVERY: Final = timedelta(minutes=1)
-"""To one browser, however often it asks for one."""
+"""To one browser."""
 
 
 class SignInOrder(Model):
@@ -22,7 +22,7 @@ class SignInOrder(Model):
     ask: str
     at: AwareDatetime
     used: bool = False
-    """Whether it has let somebody in: then its notice is taken off the person's screens."""
+    """Whether it was used: then its notice is withdrawn."""
 
     @property
     def until(self) -> datetime:

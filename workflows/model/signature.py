@@ -32,7 +32,7 @@ class Document(Model):
     template: str | None = None
     version: str = ""
     effective: date | None = None
-    """Since when, or from when on, it is in force."""
+    """Effective date."""
     approver: str | None = None
     """Who has approved this version."""
 
@@ -42,13 +42,13 @@ class SignatureBrief(Subject):
 
     document: Document
     message: str | None = None
-    """What the requester writes to the signers, by its reference: the text is in the store."""
+    """Reference of the requester's message."""
     in_person: bool = False
-    """Nobody is asked in somebody's place who is absent when it is sent: they acknowledge for themselves."""
+    """Absent signers are not replaced: they acknowledge themselves."""
 
     @property
     def subject(self) -> Subject:
-        """The request without message and bytes, which only the creation needs."""
+        """Without message and document, which only the creation needs."""
         return Subject(**{name: getattr(self, name) for name in Subject.model_fields})
 
 
@@ -79,20 +79,20 @@ class DocumentSeen(Model):
     raw: str
     signers: tuple[SignerSeen, ...] = ()
     turn: int | None = None
-    """The lowest order at which somebody still has to act: perhaps a stranger, if a signer forwarded it themselves."""
+    """The lowest open order, perhaps of a foreign signer."""
     code: Code | None = None
     substituted: tuple[Substitution, ...] = ()
-    """Creation: signers who are absent, and the delegates who were asked from the start."""
+    """Creation: absent signers, and their delegates."""
     mails_endings: bool = True
-    """Whether Core Signature itself mails everybody of the ending, with the copy."""
+    """Whether Core Signature mails everybody the ending."""
 
 
 WITHOUT_EFFECT: Final = ("converted", "downloaded", "signer_downloaded", "signer_viewed_email", "signrequest_received")
-"""Events that change nothing here (docs/core-signature.md, Events); each that is read costs two billable actions."""
+"""Events without effect here (docs/core-signature.md, Events); each read costs two billable actions."""
 SENT: Final = "sent"
 SIGNER_SIGNED: Final = "signer_signed"
 FINAL: Final = ("signed", "declined", "cancelled", "expired", "convert_error", "sending_error")
-"""Events after which nothing more happens to the document."""
+"""Events after which the document does not change."""
 
 
 class ProviderEvent(Model):
@@ -102,11 +102,10 @@ class ProviderEvent(Model):
     type: str
     at: AwareDatetime
     also: tuple[str, ...] = ()
-    """Of others that came while the request was being signalled, and are told with this one."""
+    """Ids of hints merged into this one."""
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """The ids of all merged events."""
         return (self.id, *self.also)
 
 
@@ -116,7 +115,7 @@ class CreateOrder(Model):
     brief: SignatureBrief
     now: AwareDatetime | None = None
     fingerprint: str = ""
-    """Of the start that this is: signers that stand in full were kept under it."""
+    """Of the start, under which signers described in full are stored."""
 
 
 class Observation(Model):
@@ -132,7 +131,7 @@ class CancelOrder(Model):
     subject: Subject
     document: str | None
     fingerprint: str = ""
-    """Of the start that this is: what was made of other content is not its to cancel."""
+    """Of the start: documents of other content are not cancelled."""
 
 
 class ForwardOrder(Model):

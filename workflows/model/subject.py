@@ -29,12 +29,10 @@ class Status(StrEnum):
 
     @property
     def ended(self) -> bool:
-        """Whether this status is final."""
         return self.rank == len(_LIVING)
 
     @property
     def fulfilled(self) -> bool:
-        """Whether it is a success for the requester."""
         return self in (Status.SIGNED, Status.DONE, Status.DONE_WITH_ERRORS)
 
     @property
@@ -111,13 +109,13 @@ class Subject(Roster):
 
     type: Kind = Kind.REQUEST
     kind: str
-    """Of which kind of the catalogue it is."""
+    """Kind of the catalogue."""
     title: str
     requester: str
     urgent: bool = False
     lock_screen: LockScreen = LockScreen.FULL
     depth: int = 0
-    """How many onboardings came before it, each started by a target of the one before or of a part of that."""
+    """Number of onboardings before it in a chain of targets."""
 
     @property
     def workflow_id(self) -> str:
@@ -126,7 +124,6 @@ class Subject(Roster):
 
     @property
     def reference(self) -> str:
-        """The id for outside systems."""
         return WorkflowName(self.type, self.id).reference
 
     @property
@@ -153,7 +150,7 @@ class ToDecide(Model):
 
 
 class AnswerField(Model):
-    """The text field of a task: its `label` and number of lines."""
+    """A text field: its `label` and number of lines."""
 
     label: str
     required: bool = True
@@ -165,12 +162,12 @@ class Task(Subject):
 
     type: Kind = Kind.TASK
     text: str = ""
-    """What is to be done in the owner's words, by its reference: the text is in the store."""
+    """Reference of the owner's text."""
     colleagues: tuple[str, ...] = ()
-    """The only people to whom an assignee may delegate, if any are named."""
+    """The only possible replacements, if any are named."""
     decides: ToDecide | None = None
     answer: AnswerField | None = None
-    """What is to be answered by doing it, if anything is."""
+    """The answer asked for, if any."""
 
     @property
     def subject(self) -> Subject:

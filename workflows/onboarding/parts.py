@@ -1,4 +1,4 @@
-"""Parts of an onboarding's stage: which to start, whether the stage is over, the owner's decisions, news. Pure."""
+"""Parts of an onboarding's stage: which to start, whether the stage is over, decisions, news. Pure."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -18,7 +18,7 @@ from workflows.onboarding.state import OnboardingState, PartNews, PartProgress, 
 
 
 def to_start(journey: OnboardingState, stage: StagePlan) -> tuple[PartToStart, ...]:
-    """The parts of a stage to start, and decision tasks for failed ones."""
+    """Parts to start, and decision tasks for failed ones."""
     parts = [(plan, part) for plan, part in journey.of(stage) if plan.what is not PartKind.NOTICE]
     begin = [
         PartToStart(part=part.id, id=part.run, what=plan.what, content=part.content, again=part.left)
@@ -137,7 +137,7 @@ def decide(journey: OnboardingState, command: Decision, now: datetime) -> Onboar
 
 
 def news_of(journey: OnboardingState, stage: StagePlan) -> Iterator[tuple[PartPlan, PartProgress, PartNews]]:
-    """Events of a stage's parts that people were not notified of, in order."""
+    """Unannounced events of a stage's parts, in order."""
     for plan, part in journey.of(stage):
         for news in _news(plan, part):
             if news not in part.told:
@@ -162,7 +162,6 @@ def notices_of(onboarding: Onboarding, plan: PartPlan, what: PartNews) -> Iterat
 
 
 def link_notices(onboarding: Onboarding, journey: OnboardingState) -> tuple[NotificationOrder, ...]:
-    """The links to those who requested them."""
     stage = f"{NotificationType.LINK}-{journey.links_sent + 1}"
     return tuple(_notice(onboarding, stage, person) for person in journey.links)
 

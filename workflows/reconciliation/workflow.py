@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.ports import EventReconciliation
 
 _PRIORITY: Final = Priority(priority_key=BULK)
-"""In the line of calls behind whatever somebody waits for; its queue it has to itself."""
+"""Behind anything a person waits for; it has its own queue."""
 
 
 @workflow.defn(name=RECONCILIATION)

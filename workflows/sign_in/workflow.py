@@ -19,7 +19,7 @@ _Method: TypeAlias = Callable[[SignInService, SignInOrder], Awaitable[SignInRepo
 
 @workflow.defn(name=SIGN_IN)
 class SignInWorkflow:
-    """Sends it once: its id contains the ask, so a second start finds this one."""
+    """Its id contains the attempt, so that a second start finds it."""
 
     @workflow.run
     async def run(self, order: SignInOrder) -> SignInReport:

@@ -28,8 +28,6 @@ _SIGNED = (SignerState.SIGNED, SignerState.APPROVED)
 
 
 class SignerSlot(Slot):
-    """One signer's slot."""
-
     order: int
     role: Role
     state: SignerState = SignerState.WAITING
@@ -45,7 +43,6 @@ class SignerSlot(Slot):
 
     @property
     def replaced(self) -> bool:
-        """Whether the slot was reassigned."""
         return self.state is SignerState.REASSIGNED
 
     @property
@@ -60,7 +57,7 @@ class SignerSlot(Slot):
 
 
 class SignerSlots(Slots[SignerSlot]):
-    """The slots of a request, in the order of the request file."""
+    """In the order of the request file."""
 
     signers: tuple[SignerSlot, ...]
 
@@ -99,7 +96,7 @@ class SignerSlots(Slots[SignerSlot]):
         return recorded._advance(now, turn) if any(signer.turn_at for signer in signers) else recorded
 
     def reassign(self, person: str, to: str, now: datetime) -> Self:
-        """Reassign a slot, with its turn; idempotent."""
+        """With its turn; idempotent."""
         old = self.of(person)
         if old is None or self.of(to) is not None:
             return self
@@ -110,7 +107,6 @@ class SignerSlots(Slots[SignerSlot]):
         return self.replace(signers=tuple(one for s in self.signers for one in ((gone, new) if s is old else (s,))))
 
     def shift(self, since: datetime, now: datetime) -> Self:
-        """Move the clocks of pending signers by the time of a stop."""
         return self.replace(signers=tuple(signer.shifted(since, now) for signer in self.signers))
 
     @property
@@ -120,7 +116,6 @@ class SignerSlots(Slots[SignerSlot]):
 
     @property
     def complete(self) -> bool:
-        """Whether everyone who is expected has signed or approved."""
         done = (*_SIGNED, SignerState.REASSIGNED)
         return all(signer.state in done for signer in self.signers if signer.expected)
 

@@ -24,17 +24,17 @@ from workflows.model.views import Attention, AttentionCode
 from workflows.signature.signers import SignerSlots
 
 _LOOKS_OF_AN_HOUR = 8
-"""At a document that is being converted, after `probe_pause`s: more than an hour it takes for no ordinary reason."""
+"""Reads of a document in conversion after `probe_pause`s, which takes more than an hour only by a failure."""
 _HEARD_AFTER = (timedelta(hours=1), timedelta(days=1), timedelta(days=3), timedelta(days=7))
-"""So long after it was made whoever asked for it hears that it was not sent yet."""
+"""Time after creation when the requester is told that it is unsent."""
 _MADE_WITHIN = timedelta(minutes=15)
-"""So long after its start it is made, as a rule."""
+"""Usual time from start to creation."""
 _UNMADE = "it was never made at Core Signature"
 _UNSENT = "it was never sent: Core Signature was still preparing the document"
 
 
 class SendingState(FollowUpState):
-    """The part of the state about sending the document."""
+    """Sending of the document, in the state."""
 
     status: Status = Status.CONVERTING
     made_at: AwareDatetime | None = None
@@ -42,7 +42,6 @@ class SendingState(FollowUpState):
 
     @property
     def preparing(self) -> bool:
-        """Whether the document was not sent yet."""
         return self.status is Status.CONVERTING
 
     @property
@@ -52,7 +51,6 @@ class SendingState(FollowUpState):
 
     @property
     def is_to_be_made(self) -> bool:
-        """Whether the document is still to be created."""
         return not (self.document or self.ending or self.status.ended)
 
     def is_late_to_be_made(self, now: datetime) -> bool:
@@ -66,7 +64,6 @@ class SendingState(FollowUpState):
 
     @property
     def _unsent_for(self) -> timedelta:
-        """Time from creation to the last reading."""
         return self.read_at - self.made_at if self.read_at and self.made_at else timedelta()
 
     def firsts(self) -> Iterator[Precondition]:
@@ -82,7 +79,6 @@ class SendingState(FollowUpState):
         yield from super().to_report()
 
     def attention(self) -> Iterator[Attention]:
-        """A document that is not sent."""
         if self.stuck:
             says = f"{self.words.preparing}, and nobody is asked before it has"
             yield Attention(code=AttentionCode.NOT_ASKED, since=self.made_at or self.started_at, says=says)
@@ -102,7 +98,6 @@ class UnconfirmedSignature(Model):
     in_doubt: bool = False
 
     def hinted(self, event: ProviderEvent) -> Self:
-        """After a callback."""
         return self.replace(told=True) if event.type == SIGNER_SIGNED else self
 
     def read(self, *, told: bool, shows: bool) -> Self:
@@ -111,19 +106,17 @@ class UnconfirmedSignature(Model):
 
 
 EVENTS_REMEMBERED = 100
-"""Enough to recognise a repeated callback; one that is older is read again and changes nothing."""
+"""Enough to recognise a repeated callback; an older one causes a read without effect."""
 ID_AT_MOST = 64
-"""Characters of an event's id, which is a uuid or a digest; of a longer one its digest is remembered."""
+"""Characters of an event's id; of a longer one its digest is remembered."""
 _NEVER_SENT = (Status.CONVERTING, Status.FAILED, Status.CANCELLED)
-"""What a document that was converting until now has not passed through sending for: nobody was asked yet."""
+"""States that a document cannot have passed without being sent."""
 _NO_NEWS = (SignerState.WAITING, SignerState.TURN, SignerState.REASSIGNED)
-"""States of a signer that the timeline does not tell of: a hand-over has a line of its own."""
+"""Signer states without a timeline entry; a reassignment has its own."""
 _ACTIONS = {Role.SIGN: NoticeAction.SIGN, Role.APPROVE: NoticeAction.APPROVE, Role.COPY: NoticeAction.OPEN}
 
 
 class SignatureState(SendingState):
-    """The state of one request."""
-
     words = FollowUpWords(
         subject="request",
         awaited="signer",
@@ -145,11 +138,11 @@ class SignatureState(SendingState):
     raw: str | None = None
     sent_at: AwareDatetime | None = None
     known_since: AwareDatetime | None = None
-    """The document was read after this instant: who had not acted there, acts later, whatever its clock says."""
+    """The last read began after this instant: whoever had not acted acted later, whatever their timestamps."""
     events_seen: tuple[str, ...] = ()
     unread: bool = False
     said_sent: bool = False
-    """A callback has said that the document was sent, since it was read last."""
+    """A callback since the last read said that the document was sent."""
     early: UnconfirmedSignature = UnconfirmedSignature()
     mails_endings: bool = True
 
@@ -158,7 +151,6 @@ class SignatureState(SendingState):
         return self.signatures
 
     def action_of(self, person: str) -> NoticeAction:
-        """The action of a signer's role."""
         signer = self.signatures.of(person)
         return _ACTIONS[signer.role] if signer else NoticeAction.OPEN
 
@@ -194,7 +186,6 @@ class SignatureState(SendingState):
         yield from super().to_report()
 
     def attention(self) -> Iterator[Attention]:
-        """Bounced mail, or an unsent document."""
         yield from super().attention()
         bounced = [signer for signer in self.signatures.pending if signer.state is SignerState.BOUNCED]
         if bounced:
@@ -236,7 +227,6 @@ class SignatureState(SendingState):
 
     @classmethod
     def begin(cls, brief: SignatureBrief, now: datetime) -> Self:
-        """The state of a new request."""
         return cls(
             request=brief.id,
             started_at=now,
@@ -257,7 +247,7 @@ class SignatureState(SendingState):
         return updated.replace(events_seen=(*self.events_seen, *new)[-EVENTS_REMEMBERED:])
 
     def begun(self, now: datetime) -> Self:
-        """The signers are asked, by what a callback has said."""
+        """The signers are asked, as a callback said."""
         return self.replace(status=Status.SENT, said_sent=False)._sent(now)
 
     def acted_late(self, place: Slot) -> bool:

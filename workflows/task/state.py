@@ -19,29 +19,23 @@ from workflows.model.timeline import AskedQuestion, EventType, Reassignment, Tim
 
 
 class AssigneeState(StrEnum):
-    """Status of an assignee."""
-
     ASKED = "asked"
     DONE = "done"
     SPARED = "spared"
-    """Somebody else has done it, or it has ended otherwise."""
+    """Another person has done it, or it has ended otherwise."""
     REASSIGNED = "reassigned"
 
 
 class AssigneeSlot(Slot):
-    """One assignee's slot."""
-
     state: AssigneeState = AssigneeState.ASKED
     at: AwareDatetime | None = None
 
     @property
     def acted(self) -> bool:
-        """Whether nothing more is expected of them."""
         return self.state is not AssigneeState.ASKED
 
     @property
     def replaced(self) -> bool:
-        """Whether the slot was reassigned."""
         return self.state is AssigneeState.REASSIGNED
 
     @property
@@ -50,7 +44,7 @@ class AssigneeSlot(Slot):
 
 
 class AssigneeSlots(Slots[AssigneeSlot]):
-    """The slots of a task, in the order in which they were named."""
+    """In the order in which they were named."""
 
     people: tuple[AssigneeSlot, ...]
 
@@ -73,7 +67,6 @@ class AssigneeSlots(Slots[AssigneeSlot]):
         return self.replace(people=tuple(one for pair in pairs for one in pair))
 
     def shift(self, since: datetime, now: datetime) -> Self:
-        """Move all clocks by the time from `since` until now."""
         return self.replace(people=tuple(one.shifted(since, now) for one in self.people))
 
     def end(self, by: str | None, now: datetime) -> Self:
@@ -92,8 +85,6 @@ def _asked(person: str, now: datetime) -> AssigneeSlot:
 
 
 class TaskState(FollowUpState):
-    """The state of one task."""
-
     words = FollowUpWords(
         subject="task",
         awaited="assignee",
@@ -149,7 +140,6 @@ class TaskState(FollowUpState):
         return self.replace(assignees=self.assignees.shift(since, now))
 
     def acted_late(self, place: Slot) -> bool:
-        """Whether it was done after the due date."""
         late = self.due_at is not None and self.settled_at is not None and self.settled_at > self.due_at
         return late and self.status is Status.DONE and place.person == self.ended_by
 

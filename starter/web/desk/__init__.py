@@ -1,1 +1,1 @@
-"""The desk: lists, one page for each follow-up and campaign, and what may be done there."""
+"""The desk: lists, a page for each follow-up and campaign, and their actions."""
