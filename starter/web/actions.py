@@ -1,4 +1,4 @@
-"""What somebody may do by a form of ours, and who may: one row for each action, whatever the page."""
+"""All actions on a web page: who may take each, its words, its command."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ from workflows.task.state import AssigneeState
 
 
 class Action(StrEnum):
-    """What the button of a form does; at the desk it is the last part of an address."""
+    """The button of a form; at the desk the last part of an address."""
 
     SIGN = "sign"
     RESEND = "resend"
@@ -60,50 +60,49 @@ class Action(StrEnum):
 
 
 class Who(StrEnum):
-    """Who may do something, and on which page."""
+    """Who may take an action, and where."""
 
     ASKED = "asked"
-    """Whoever's turn it is, on their own page."""
+    """Whose turn it is, on their own page."""
     ANSWERING = "answering"
-    """The requester, and whoever was told that a question is unanswered, on the page of their notice."""
+    """The requester, and people told of an unanswered question, on their notice's page."""
     MANAGER = "manager"
-    """Whoever is above somebody whose turn it is, at the desk."""
+    """A manager of somebody whose turn it is, at the desk."""
     OWNER = "owner"
-    """The requester, whoever is above them, and operators, at the desk."""
+    """The requester, their managers, and operators, at the desk."""
 
 
 @dataclass(frozen=True)
 class Posted:
-    """A form that `actor` posted, and what its page knows beside it."""
+    """A form posted by `actor`, and what its page adds."""
 
     actor: str
     form: Mapping[str, str]
     part: str = ""
-    """Of an onboarding, about which they decide."""
+    """Of an onboarding."""
     signer: str = ""
     """Whose place is handed over."""
     to: str | None = None
-    """To whom, None when nobody has the name that was given."""
+    """The new person; None for an unknown name."""
     until: datetime | None = None
-    """When they are to be reminded, None when that time is not on offer."""
+    """Time of the reminder; None when it is not offered."""
 
     @property
     def text(self) -> str:
-        """What was written."""
         return plain(self.form.get("text", "")).strip()
 
     @property
     def force(self) -> bool:
-        """Whether it is meant in spite of an objection."""
+        """Whether the sender insists."""
         return self.form.get("force") == "1"
 
 
 @dataclass(frozen=True)
 class ActionSpec:
-    """One action: what its button says, who may do it, and the command that it is.
+    """One action.
 
-    A `field` is the label of a text to write, `done` what is said afterwards, `force` what has to be ticked to insist.
-    Where `title` or `button` is empty, the label stands there as well.
+    `field` is the label of a text area, `done` the message afterwards, `force` the label of the box that insists. An
+    empty `title` or `button` is the label.
     """
 
     label: str
@@ -127,7 +126,7 @@ DECISIONS: Final = {
     Action.GO_ON: PartOutcome.WAIVE,
     Action.STOP: PartOutcome.STOP,
 }
-"""What is decided about a part on a page; a replacement needs a file, so it is for the command."""
+"""Decisions about a part. A replacement needs a file, so it is a command only."""
 
 
 def _extension(posted: Posted) -> Extension:
@@ -289,17 +288,16 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
         grave=True,
     ),
 }
-"""Signing, sending a link or an email again and looking for a colleague change no workflow: they have no row."""
+"""Signing, sending again and finding a colleague are no commands: they have no row."""
 _THEIR_TURN: Final = (SignerState.TURN, SignerState.VIEWED, SignerState.BOUNCED, AssigneeState.ASKED)
 
 
 def action_of(act: str) -> Action | None:
-    """The action of a form or an address, None for nonsense."""
     return Action(act) if act in list(Action) else None
 
 
 def possible(shown: Shown, among: tuple[Action, ...]) -> tuple[Action, ...]:
-    """Those that can be done now, as far as what is shown says it; while no worker answers, none."""
+    """The actions `among` these that are possible now; none while no worker answers."""
     if shown.partial or shown.trouble or shown.status.ended:
         return ()
     paused = any(one.code is AttentionCode.PAUSED for one in shown.attention)
@@ -321,17 +319,17 @@ def possible(shown: Shown, among: tuple[Action, ...]) -> tuple[Action, ...]:
 
 
 def handing_over(shown: Shown) -> tuple[str, ...]:
-    """Whose place can be handed over: those whose turn it is."""
+    """Whose place can be handed over: whose turn it is."""
     return tuple(line.person for line in shown.lines if line.state in _THEIR_TURN)
 
 
 def to_decide(shown: Shown) -> WorkflowName | None:
-    """The onboarding on whose page is decided what a task asks to decide: to say that it is done decides nothing."""
+    """The onboarding that a decision task is about."""
     about = decided_onboarding(shown.id) if shown.type is Kind.TASK and shown.kind == DECISION else None
     return WorkflowName(Kind.ONBOARDING, about) if about else None
 
 
 def may_answer(shown: Shown, person: str) -> bool:
-    """Whether questions are for somebody to read and answer: `Who.ANSWERING`."""
+    """Whether `Who.ANSWERING` holds for them."""
     told = (line.person for line in shown.notifications if kind_of(line.stage) is NotificationType.UNANSWERED)
     return person == shown.requester or person in told

@@ -1,6 +1,4 @@
-"""Rate limits of pages, buttons and mails, by link and by address, as token buckets in this process: a restart, or
-another web process, starts with full ones.
-"""
+"""Rate limits of pages by link and by address, and of mails, in the memory of this process."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -14,32 +12,32 @@ from starlette.requests import Request
 from starter.web.connections import holder_of
 
 BUCKETS_AT_MOST: Final = 10_000
-"""Remembered buckets of a kind; the least recently used is dropped, and is full when it returns."""
+"""Of each kind; the least recently used is dropped."""
 
 
 @dataclass(frozen=True)
 class Rate:
-    """A burst, and then so many a second."""
+    """A token bucket: its size and refill."""
 
     burst: int
     per_second: float
 
     @property
     def full_after(self) -> float:
-        """Seconds after which an unused bucket is full."""
+        """Seconds until an empty bucket is full."""
         return self.burst / self.per_second
 
 
 LOOKS_OF_A_LINK: Final = Rate(burst=30, per_second=0.5)
 LOOKS_OF_AN_ADDRESS: Final = Rate(burst=300, per_second=20)
-"""A company's people, or all callers of a proxy, may share an address."""
+"""A whole company may share one."""
 PRESSES_OF_A_LINK: Final = Rate(burst=6, per_second=0.1)
-"""A press costs a call of Core Signature, or an update."""
+"""Each is a call of Core Signature, or an update."""
 PRESSES_OF_AN_ADDRESS: Final = Rate(burst=60, per_second=2)
 
 
 class Buckets:
-    """One bucket for each name, all with one rate; `clock` counts seconds."""
+    """A bucket for each name; `clock` counts seconds."""
 
     def __init__(self, rate: Rate, clock: Callable[[], float], at_most: int = BUCKETS_AT_MOST) -> None:
         self._rate = rate
@@ -51,7 +49,7 @@ class Buckets:
         return len(self._left)
 
     def wait(self, name: str) -> float:
-        """Take one: 0 on success, else the seconds until there is one."""
+        """Take one: 0, else the seconds to wait."""
         now = self._clock()
         left, since = self._left.pop(name, (float(self._rate.burst), now))
         left = min(self._rate.burst, left + (now - since) * self._rate.per_second)
@@ -61,7 +59,7 @@ class Buckets:
         return 0.0 if taken else (1 - left) / self._rate.per_second
 
     def give_back(self, name: str) -> None:
-        """Refill a bucket whose use had no effect."""
+        """Refill a bucket."""
         self._left.pop(name, None)
 
     def _forget(self, now: float) -> None:
@@ -71,14 +69,14 @@ class Buckets:
 
 
 class Allowances:
-    """Limits by link and address; answers are 0, or the seconds to wait."""
+    """Limits of a link and an address; each answer is 0 or the seconds to wait."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._looks = Buckets(LOOKS_OF_A_LINK, clock), Buckets(LOOKS_OF_AN_ADDRESS, clock)
         self._presses = Buckets(PRESSES_OF_A_LINK, clock), Buckets(PRESSES_OF_AN_ADDRESS, clock)
 
     def link(self, request: Request, ref: str) -> float:
-        """Count a use of a genuine link; other links are not remembered."""
+        """Count a use of a genuine link."""
         return self._kind(request)[0].wait(ref)
 
     def address(self, request: Request) -> float:
@@ -94,19 +92,17 @@ def _holder(request: Request) -> str:
 
 
 PAUSE: Final = timedelta(hours=1)
-"""Between two requested mails: a double click is one mail."""
+"""Between two mails that somebody asks for."""
 
 
 class MailPause:
-    """When a request's mail was last asked for."""
-
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self._clock = clock
         self._asked: dict[str, datetime] = {}
 
     @contextmanager
     def asking(self, request: str) -> Iterator[bool]:
-        """Whether the mail may be requested now; if the block fails, it does not count."""
+        """Whether the mail may be sent; a failing block resets it."""
         now = self._clock()
         self._asked = {one: at for one, at in self._asked.items() if now - at < PAUSE}
         if request in self._asked:

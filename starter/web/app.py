@@ -1,6 +1,6 @@
-"""The process that the outside calls: the receiver of callbacks and the pages behind signing links, on one port.
+"""The process that the outside calls: callbacks, pages, desk, hooks and devices on one port.
 
-It starts before Temporal does, and is then alive but not ready.
+It starts before Temporal is reachable: alive, not ready.
 """
 
 import asyncio
@@ -55,18 +55,15 @@ from workflows.model.receipts import Receipt
 NEEDS: Final = needs.OF_RECEIVER
 PATH: Final = f"{CALLBACKS}{{segment}}"
 _WISH_WITHIN: Final = timedelta(seconds=12)
-"""A little longer than the SDK tries again what Temporal does not admit."""
+"""A little longer than the SDK's retries."""
 _HANDED_OVER_WITHIN: Final = timedelta(seconds=6)
-"""A signer waits for the page; to hand over takes some calls of Core Signature."""
+"""A signer waits; handing over takes some calls of Core Signature."""
 _IDENTITY: Final = "countersign-webhook"
 _LOGGER: Final = structlog.get_logger("countersign.webhook")
 
 
 async def serve(settings: Settings, *, ready_file: Path | None = None) -> None:
-    """Serve until SIGTERM or Ctrl-C; `settings` are complete for `NEEDS`.
-
-    Once the port is open `ready_file` has `{"url": …}`. Raises `Refusal` when it cannot be.
-    """
+    """Serve until SIGTERM or Ctrl-C; then `ready_file` has had `{"url": …}`. Raises `Refusal`."""
     stop = _stop_signal()
     raise_descriptors()
     with telemetry.started(settings.around.otel, service=_IDENTITY, metrics=True) as told:
@@ -85,7 +82,6 @@ async def serve(settings: Settings, *, ready_file: Path | None = None) -> None:
 def routes_of(
     settings: Settings, client: Client, signatures: CoreSignatureClient, meter: MetricMeter
 ) -> list[BaseRoute]:
-    """Every address of the process."""
     store = Store(settings.store_url)
     signals = TemporalSignals(client)
     guard = FormGuard(settings.link_secret, settings.link_base)
@@ -123,26 +119,25 @@ def routes_of(
 
 
 def rules_of(settings: Settings) -> CallbackRules:
-    """Which callbacks this tenant's settings believe."""
     ours = settings.webhook
     return CallbackRules(ours.secrets, ours.max_age, unsigned=ours.mode == "none", adopted=settings.adopt == "on")
 
 
 async def carry_out(client: Client, reference: str, wish: AnyCommand, op: str, *, watched: bool = True) -> Receipt:
-    """What comes of a wish that somebody had on a page, in the time that people wait for one."""
+    """Sends a command within the time that people wait for a page."""
     kind, id = referred(reference)
     wait = _HANDED_OVER_WITHIN if watched else timedelta()
     return await wishes.carry_out(client, id, wish, op, kind=kind, within=_WISH_WITHIN, wait=wait)
 
 
 async def note_clock(store: Store, behind: timedelta, at: datetime) -> None:
-    """Have the next sweep tell whoever is on call."""
+    """Has the next reconciliation alert on-call."""
     seen = ClockSeen(behind=int(behind.total_seconds()), at=at)
     await store.notes.note_clock(seen.model_dump_json().encode())
 
 
 def receiver_routes(receiver: CallbackReceiver, signals: SignalPort) -> list[BaseRoute]:
-    """The callback address, and what an orchestrator asks: alive, and able to take callbacks."""
+    """The callback address, and health checks."""
 
     async def ready(_: Request) -> Response:
         up = await signals.reachable()
@@ -156,7 +151,7 @@ def receiver_routes(receiver: CallbackReceiver, signals: SignalPort) -> list[Bas
 
 
 def make_app(routes: list[BaseRoute]) -> Starlette:
-    """One application of these routes; a path with a slash too many is another path."""
+    """Without redirects of paths with a slash too many."""
     app = Starlette(routes=routes)
     app.router.redirect_slashes = False
     return app

@@ -1,4 +1,4 @@
-"""Reads request bodies within limits of size and time, which the server does not have (docs/faults.md, A13)."""
+"""Reads request bodies within a size and a time (docs/faults.md, A13)."""
 
 import asyncio
 import json
@@ -18,22 +18,20 @@ from starter.web.connections import Places, Room
 
 BODY_SECONDS: Final = 5.0
 SMALL: Final = 16 * 1024
-"""Bytes of each body that large ones cannot take from it: more than an ordinary callback."""
+"""Bytes of each body that large ones cannot take."""
 INCOMPLETE_AT_MOST: Final = 2_000
 INCOMPLETE_AT_MOST_OF_ONE: Final = 500
-"""Of one address. A genuine body is complete at once, so the oldest ones are stalled."""
+"""Of one address. Genuine bodies complete at once, so the oldest ones stall."""
 
 
 class BodyFault(Enum):
-    """Why there is no body."""
-
     TOO_LARGE = "too large"
     STALLED = "stalled"
     CROWDED = "crowded"
 
 
 class _Body:
-    """A body being read, with so many bytes in memory."""
+    """A body being read; `size` is in memory."""
 
     def __init__(self, seconds: float) -> None:
         self.size = 0
@@ -42,7 +40,7 @@ class _Body:
 
     @property
     def beyond(self) -> int:
-        """Its bytes beyond `SMALL`."""
+        """The part over `SMALL`."""
         return max(0, self.size - SMALL)
 
     def let_go(self) -> None:
@@ -52,8 +50,9 @@ class _Body:
 
 
 class Incoming:
-    """Incomplete bodies, limited in number, by address, in bytes `altogether`, and in bytes `beyond` `SMALL`. The
-    longest unfinished one makes room for others, and its caller has to retry.
+    """Incomplete bodies: limits their number, number of one address, bytes `altogether`, and bytes `beyond` small ones.
+
+    The oldest makes room and is asked to call again.
     """
 
     def __init__(
@@ -69,7 +68,7 @@ class Incoming:
         self._left_beyond = beyond
 
     async def read(self, request: Request, *, limit: int, seconds: float = BODY_SECONDS) -> bytes | BodyFault:
-        """The whole body, as `read_body`, if there is room."""
+        """The body, if there is room."""
         body = _Body(seconds)
         if not self._places.admit(body, request.client.host if request.client else ""):
             return BodyFault.CROWDED
@@ -81,7 +80,7 @@ class Incoming:
             self._end(body)
 
     def has_room(self, body: _Body, size: int) -> bool:
-        """Reserve `size` bytes for a body, if necessary by dropping older ones."""
+        """Reserve `size` bytes for a body, if need be by dropping older ones."""
         while not self._fits(body, size):
             if (other := self._oldest_in_the_way(body, size)) is None:
                 return False
@@ -95,7 +94,7 @@ class Incoming:
         return more <= 0 or (more <= self._left and beyond <= self._left_beyond)
 
     def _oldest_in_the_way(self, body: _Body, size: int) -> _Body | None:
-        """The body to drop for the missing bytes; None if that is `body` itself, or none."""
+        """The oldest that frees what is missing; None for `body` itself."""
         needs_beyond = max(0, size - SMALL) - body.beyond > self._left_beyond
         oldest = next((one for one in self._bodies if (one.beyond if needs_beyond else one.size)), None)
         return None if oldest is body else oldest
@@ -113,7 +112,7 @@ class Incoming:
 
 
 async def read_body(receive: Receive, *, limit: int, seconds: float = BODY_SECONDS) -> bytes | BodyFault:
-    """The whole body, at most `limit` bytes, complete within `seconds`."""
+    """At most `limit` bytes within `seconds`."""
     return await _read(receive, limit, _Body(seconds), None)
 
 
@@ -132,7 +131,7 @@ async def _read(receive: Receive, limit: int, held: _Body, incoming: Incoming | 
                     fault = BodyFault.TOO_LARGE
                 elif fault is None and incoming and not incoming.has_room(held, size):
                     fault = BodyFault.CROWDED
-                # A body that is too large is read to its end and dropped: otherwise many clients never see the answer.
+                # What is too much is read to its end and dropped: closed upon, many a client never sees the answer.
                 if fault is None:
                     body += chunk
                 elif body:
@@ -141,7 +140,7 @@ async def _read(receive: Receive, limit: int, held: _Body, incoming: Incoming | 
                         incoming.has_room(held, 0)
                 if not message.get("more_body", False):
                     return fault or bytes(body)
-                del message, chunk  # Free this piece before the next one is awaited.
+                del message, chunk  # Nobody holds this piece while the next one is waited for.
     except TimeoutError:
         if held.crowded_out:
             return BodyFault.CROWDED
@@ -150,28 +149,28 @@ async def _read(receive: Receive, limit: int, held: _Body, incoming: Incoming | 
 
 MOST_DEPTH: Final = 32
 MOST_VALUES: Final = 20_000
-"""A callback has some hundred values; a megabyte of commas would become a hundred megabytes of objects."""
+"""A callback has hundreds; more cost memory."""
 MOST_QUOTES: Final = 4 * MOST_VALUES
-"""Of as many texts; a megabyte of quotes would become twenty of pieces while it is scanned."""
+"""Of names and texts."""
 
-# The closing quote may be missing, so that each character is scanned once, wherever the quotes are.
+# The closing quote may be missing, so that each character is looked at once, however the quotes are placed.
 _STRINGS: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _BRACKETS: Final = re.compile(rb"[\[\]{}]")
 
 
 class NotReadable(ValueError):
-    """The body is not JSON within our limits."""
+    """The body is not JSON that we are willing to parse."""
 
 
 @dataclass(frozen=True, slots=True)
 class NumberText:
-    """A number as text: foreign digits are never computed with."""
+    """A number kept as text: untrusted digits are never computed with."""
 
     text: str
 
 
 def parse(body: bytes) -> Any:
-    """The JSON in `body`, UTF-8 only; raises `NotReadable`, also for deep or crowded content."""
+    """UTF-8 JSON; raises `NotReadable`, also for deep or crowded values."""
     _refuse_bombs(body)
     try:
         return json.loads(body.decode(), parse_int=NumberText, parse_float=NumberText, parse_constant=_refuse)
@@ -180,7 +179,7 @@ def parse(body: bytes) -> Any:
 
 
 def parse_object(body: bytes) -> Mapping[str, Any]:
-    """The JSON object in `body`; raises `NotReadable`."""
+    """Raises `NotReadable`."""
     value = parse(body)
     if not isinstance(value, dict):
         raise NotReadable("not an object")
@@ -205,9 +204,7 @@ def _refuse(constant: str) -> NoReturn:
 
 
 LONGEST: Final = 128 * 1024
-"""Ten times the accepted 10,000 characters of four bytes in percent encoding, so that too long a text can be refused
-and kept in the form.
-"""
+"""Ten times the longest text, escaped, so that too long ones are answered in words."""
 _MOST_FIELDS: Final = 8
 FORMS_AT_MOST: Final = 8 * 1024 * 1024
 """Bytes of all forms being read."""
@@ -215,7 +212,7 @@ _INCOMING: Final = Incoming("forms", FORMS_AT_MOST)
 
 
 async def read_form(request: Request) -> dict[str, str] | None:
-    """A form's fields, empty for other content; None if incomplete: too large, or too slow."""
+    """The fields; empty for other content, None when it was cut off."""
     body = await _INCOMING.read(request, limit=LONGEST)
     if isinstance(body, BodyFault):
         return None
@@ -227,7 +224,7 @@ async def read_form(request: Request) -> dict[str, str] | None:
 
 
 class CallOutcome(Enum):
-    """Base of outcomes; `reason` is a metric label, without any data of the call."""
+    """A reason counted in metrics."""
 
     def __init__(self, status: int, reason: str) -> None:
         self.status = status
@@ -239,7 +236,7 @@ class CallOutcome(Enum):
 
 
 class CallCounter:
-    """Counts calls by reason. `of` is `webhook` for callbacks."""
+    """Counts calls by outcome; `of` is the metric's name."""
 
     def __init__(self, meter: MetricMeter, of: str = "webhook") -> None:
         self._accepted = meter.create_counter(f"countersign_{of}_accepted_total", "Calls answered 2xx, by reason")

@@ -1,11 +1,10 @@
-"""Callbacks of Core Signature: verified, then signalled to the request's workflow as a hint, with a short deadline.
-Never signal-with-start: a late callback would restart a finished request (docs/faults.md, A10). For documents sent by
-hand a reconciliation is started soon, which adopts them.
+"""Receives callbacks: verifies each and hands its hint to the workflow, by a plain signal with a short deadline.
 
-Each workflow gets one signal at a time; hints that arrive meanwhile are merged into the next one, with all their ids,
-since one read after all of them suffices. So a burst delays no answer beyond two signals, and a flood of one genuine
-callback is a few signals. Replayed without overlap, each is a signal, of which a run takes some thousands before it
-continues as new.
+Never signal-with-start: a late callback would revive a finished request (docs/faults.md, A10). A document sent by hand
+is not started here: reconciliation is asked to run soon.
+
+A workflow is signalled by one caller at a time. Hints that arrive meanwhile are joined into one that has all their ids:
+one reading of the document serves them all, so a burst costs few signals.
 """
 
 import asyncio
@@ -48,11 +47,11 @@ from workflows.model.signature import FINAL, WITHOUT_EFFECT, ProviderEvent
 from workflows.names import PROVIDER_EVENT, RECONCILIATION, RECONCILIATION_CALLED, WORKFLOW_QUEUE, adopted_id
 
 SIGNAL_SECONDS: Final = 3.0
-"""Well below the shortest time-out of callers."""
+"""Below the shortest time-out of callers."""
 TOGETHER_AT_MOST: Final = 20
-"""Merged ids of a hint: they are unverified, and stay in a history."""
+"""Ids in a hint beside its own: they are untrusted, and a history keeps them."""
 SWEPT_AFTER: Final = timedelta(seconds=10)
-"""Lists may show a document late; also limits the number of reconciliations."""
+"""Lists may show a document late, and many documents need one run."""
 SUMMARY: Final = "a callback told of a document that nobody of ours sent"
 _PING_SECONDS: Final = 2.0
 _COMPLETED: Final = "already completed"
@@ -65,35 +64,33 @@ class SignalResult(Enum):
 
 
 class SignalNotConfirmed(Exception):
-    """Temporal did not confirm the signal: to be sent again."""
+    """It must be sent again."""
 
 
 class SignalPort(Protocol):
-    """Receiver of hints."""
+    """Takes the hints of callbacks."""
 
     async def signal(self, request: str, event: ProviderEvent) -> SignalResult:
-        """Signal the workflow of `request`; raises `SignalNotConfirmed`."""
+        """Raises `SignalNotConfirmed`."""
         ...
 
     async def sweep(self) -> None:
-        """Start a reconciliation soon, one for all requests meanwhile; raises `SignalNotConfirmed`."""
+        """Ask for a reconciliation soon, one for all callers; raises `SignalNotConfirmed`."""
         ...
 
-    async def reachable(self) -> bool:
-        """Whether a signal could be taken now."""
-        ...
+    async def reachable(self) -> bool: ...
 
 
 @dataclass(frozen=True)
 class _Waiting:
-    """Hints that arrived during a signal, and the result of their merged one."""
+    """Hints that wait for a signal under way."""
 
     events: dict[str, ProviderEvent]
     receipt: asyncio.Task[SignalResult]
 
 
 class TemporalSignals:
-    """Signals by Temporal; with a lazy client, so that the web process can start first."""
+    """The client may be lazy: the receiver starts before the server."""
 
     def __init__(self, client: Client, *, seconds: float = SIGNAL_SECONDS) -> None:
         self._client = client
@@ -102,7 +99,6 @@ class TemporalSignals:
         self._next: dict[str, _Waiting] = {}
 
     async def signal(self, request: str, event: ProviderEvent) -> SignalResult:
-        """Joins a waiting signal of the same request."""
         waiting = self._next.get(request)
         if waiting is None:
             events: dict[str, ProviderEvent] = {}
@@ -113,7 +109,7 @@ class TemporalSignals:
         return await asyncio.shield(waiting.receipt)
 
     async def _in_turn(self, request: str, events: dict[str, ProviderEvent]) -> SignalResult:
-        """One deadline for all, including a signal in progress: the caller does not wait for two."""
+        """One deadline, also when it waits for another signal."""
         turn = self._turns.setdefault(request, asyncio.Lock())
         try:
             # The client's own deadline does not cover the connecting of a lazy one.
@@ -121,7 +117,7 @@ class TemporalSignals:
                 try:
                     await turn.acquire()
                 finally:
-                    # In progress or given up: later callbacks need another read.
+                    # It is under way or given up: who comes now wants another reading.
                     del self._next[request]
                 try:
                     return await self._signal(request, _one_hint(events.values()))
@@ -163,13 +159,13 @@ class TemporalSignals:
 
 
 def _is_heard(receipt: asyncio.Task[SignalResult]) -> None:
-    """Marks its exception as retrieved, since the caller may have hung up."""
+    """Reads the result of a future whose caller may be gone."""
     if not receipt.cancelled():
         receipt.exception()
 
 
 def _one_hint(events: Collection[ProviderEvent]) -> ProviderEvent:
-    """The newest event, with the ids of the others; for too many, a new id made of all."""
+    """The newest, with the ids of the others; too many become one id."""
     newest = max(events, key=lambda event: event.at)
     if len(events) <= 1 + TOGETHER_AT_MOST:
         return newest.replace(also=tuple(event.id for event in events if event is not newest))
@@ -190,9 +186,10 @@ _LONGEST_TYPE: Final = 100
 
 
 class CallbackVerdict(CallOutcome):
-    """The result of a callback: HTTP status and metric reason. Core Signature repeats only after a time-out or a 500,
-    hence never 429 or 503 (docs/core-signature.md, Callbacks). A stalled body counts as nonsense: what a slow genuine
-    caller reports is found by the next read of the document.
+    """The answer's status and the reason counted.
+
+    Core Signature repeats after a time-out or a 500 only, hence never 429 or 503 (docs/core-signature.md, Callbacks).
+    The hint of a stalled body is found at the next reading.
     """
 
     SIGNALLED = (200, "signalled")
@@ -216,8 +213,8 @@ class CallbackVerdict(CallOutcome):
 
 @dataclass(frozen=True)
 class Callback:
-    """A verified callback: the possible request ids, of which at most one exists, and the hint. `document` is one to
-    adopt, or known by URL only: then there is no request, and a reconciliation finds it.
+    """A verified callback: its request, if any, and the hint; `document` may have to be adopted, or is known by address
+    only.
     """
 
     requests: tuple[str, ...]
@@ -227,9 +224,7 @@ class Callback:
 
 @dataclass(frozen=True)
 class FutureDated:
-    """A genuine callback of an event in the future by our clock, which is `behind` at least so far. It is not accepted
-    early, and has to be repeated.
-    """
+    """A genuine callback from the future: our clock is `behind`. It is asked for again later."""
 
     behind: timedelta
     at: datetime
@@ -237,9 +232,10 @@ class FutureDated:
 
 @dataclass(frozen=True)
 class CallbackRules:
-    """Accepted are a hash by one of `secrets`, and an age of at most `max_age`. `unsigned` is for tenants that send no
-    usable hash: then the path segment is the only secret. If documents are `adopted`, a callback may be about one of
-    them.
+    """Which callbacks are believed: a hash by one of `secrets`, an age of at most `max_age`.
+
+    `unsigned` is for a tenant without a usable hash: the path segment is the only secret. `adopted` allows documents
+    sent by hand.
     """
 
     secrets: tuple[SecretStr, ...]
@@ -248,7 +244,7 @@ class CallbackRules:
     adopted: bool = False
 
     def judge(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Callback | FutureDated | CallbackVerdict:
-        """The callback, or why it is none; `headers` have lower-case names."""
+        """The callback, or why it is none; header names are lower-case."""
         claim = _claim(headers, body)
         if claim is None:
             return CallbackVerdict.MALFORMED
@@ -263,7 +259,7 @@ class CallbackRules:
         return CallbackVerdict.WITHOUT_EFFECT if claim.event_type in WITHOUT_EFFECT else callback
 
     def _outside(self, claim: "_Claim", age: timedelta) -> FutureDated | CallbackVerdict:
-        """Without a signature the time proves nothing."""
+        """Whether it is too old or new; unsigned, the time is untrusted."""
         if self.unsigned:
             return CallbackVerdict.OUTSIDE_WINDOW
         if age > self.max_age:
@@ -272,7 +268,7 @@ class CallbackRules:
 
 
 def event_hash(secret: str, event_time: str, event_type: str) -> str:
-    """HMAC-SHA256 over time and type, without a separator, in lower-case hex: all that a callback signs."""
+    """HMAC-SHA256 of time and type, lower-case hex: all that a callback signs."""
     return hmac.digest(secret.encode(), (event_time + event_type).encode(), hashlib.sha256).hex()
 
 
@@ -291,7 +287,7 @@ class _Claim:
         if not isinstance(given, str) or not _HASH.fullmatch(given):
             return False
         expected = [event_hash(secret.get_secret_value(), self.event_time, self.event_type) for secret in secrets]
-        # All are compared, so that the time taken does not reveal which one matched.
+        # All are compared before one counts, so that the time taken does not tell which it was.
         matches = [hmac.compare_digest(one.encode(), given.encode()) for one in expected]
         return any(matches)
 
@@ -324,7 +320,7 @@ class _Claim:
 
 
 def _address_alone(document: object) -> str | None:
-    """The URL of a document of which nothing else is given."""
+    """The document, when only its address is given."""
     about = document if isinstance(document, dict) else {"url": document}
     address = about.get("url")
     if "external_id" in about or not isinstance(address, str) or "/documents/" not in address:
@@ -353,21 +349,21 @@ def _decimal(value: object) -> str | None:
 
 
 def _is_word(event_type: str) -> bool:
-    """Unknown types may be new and pass, unless they cannot be a type's name."""
+    """Whether it looks like a type; unknown types may be new."""
     return 0 < len(event_type) <= _LONGEST_TYPE and event_type.isprintable()
 
 
 NOTED_EVERY: Final = 60.0
-"""Seconds between two notes."""
+"""In seconds."""
 NOTED_WITHIN: Final = 10.0
-"""Seconds: an unavailable store delays nothing, and the next callback repeats it."""
+"""In seconds; the next callback notes it again."""
 Note = Callable[[timedelta, datetime], Awaitable[None]]
-"""Stores by how much our clock is behind, as of Core Signature's time."""
+"""Stores by how much the clock is behind, and when."""
 _LOGGER: Final = structlog.get_logger("countersign.receiver")
 
 
 class ClockBehind:
-    """Stores it in the background, one at a time."""
+    """Notes it in the background, one at a time."""
 
     def __init__(self, note: Note) -> None:
         self._note = note
@@ -375,7 +371,7 @@ class ClockBehind:
         self._at = -NOTED_EVERY
 
     def by(self, behind: timedelta, at: datetime) -> None:
-        """A genuine callback shows it."""
+        """A genuine callback told this time."""
         now = asyncio.get_running_loop().time()
         if now - self._at < NOTED_EVERY or (self._noting and not self._noting.done()):
             return
@@ -387,17 +383,17 @@ class ClockBehind:
         try:
             async with asyncio.timeout(NOTED_WITHIN):
                 await self._note(behind, at)
-        except Exception as failure:  # remote stores raise any exception
+        except Exception as failure:  # remote stores raise what they like
             _LOGGER.warning("nobody on call hears of the clock yet", why=type(failure).__name__)
 
 
 MOST_BYTES: Final = 1024 * 1024
 MOST_AT_ONCE: Final = 2000
-"""Of complete and genuine ones."""
+"""Complete and genuine ones."""
 HELD_AT_MOST: Final = 4 * 1024 * 1024
-"""Bytes of all bodies beyond `SMALL`; callers without room have to retry."""
+"""Bytes of large bodies; more are refused and repeated."""
 ALTOGETHER_AT_MOST: Final = 8 * 1024 * 1024
-"""Bytes of all bodies: as many small ones as are read concurrently would be 32 MB."""
+"""Bytes of all bodies, small ones too."""
 HEADERS: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 
@@ -410,7 +406,7 @@ _FAULTS: Final = {
 
 @dataclass(frozen=True)
 class CallbackReply:
-    """A status without a reason. `hang_up` also ends the connection."""
+    """Status only; `hang_up` closes the connection."""
 
     status: int
     body: str
@@ -418,7 +414,7 @@ class CallbackReply:
 
     @classmethod
     def of(cls, verdict: CallbackVerdict) -> "CallbackReply":
-        """A body that was not read must not be taken for the next request."""
+        """An unread body must not be taken for the next request."""
         hang_up = verdict in (
             CallbackVerdict.STALLED,
             CallbackVerdict.TOO_LARGE,
@@ -429,7 +425,7 @@ class CallbackReply:
 
 
 class CallbackReceiver:
-    """Verifies callbacks, and signals their requests."""
+    """Verifies callbacks and passes them on."""
 
     def __init__(
         self,
@@ -455,11 +451,11 @@ class CallbackReceiver:
         self._incoming = Incoming("bodies of callbacks", ALTOGETHER_AT_MOST, HELD_AT_MOST)
 
     async def receive(self, headers: Mapping[str, str], body: bytes) -> CallbackReply:
-        """The answer to a callback; `headers` have lower-case names."""
+        """Answers these headers (lower-case names) and body; it may signal."""
         return await self._answered(self._rules.judge(headers, body, self._clock()))
 
     async def answer(self, request: Request) -> Response:
-        """The ASGI endpoint, with the segment in `path_params`."""
+        """Answers from the network."""
         reply = await self._received(request)
         headers = HEADERS | ({"connection": "close"} if reply.hang_up else {})
         return PlainTextResponse(reply.body, reply.status, headers)
@@ -479,7 +475,7 @@ class CallbackReceiver:
             self._at_once -= 1
 
     async def _judged(self, request: Request) -> Callback | FutureDated | CallbackVerdict:
-        """Verified at once, so that the body is freed before Temporal is called."""
+        """Verifies at once, so that the body is freed before Temporal is asked."""
         body = await self._incoming.read(request, limit=MOST_BYTES, seconds=self._body_seconds)
         if isinstance(body, BodyFault):
             return _FAULTS[body]
@@ -497,7 +493,7 @@ class CallbackReceiver:
                 return self._reply(verdict)
 
     async def _signalled(self, callback: Callback) -> CallbackVerdict:
-        """One deadline for all signals of a callback."""
+        """Signals with one deadline for the callback."""
         try:
             async with asyncio.timeout(self._signal_seconds):
                 return await self._handed_over(callback)

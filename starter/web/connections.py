@@ -1,5 +1,7 @@
-"""Limits the connections of a process, in total and by address. Without a limit a stranger could take every file
-descriptor with silent connections. At the limit the connection that has waited longest for its caller is closed.
+"""Limits the connections of the process, in all and by address.
+
+Otherwise idle strangers take every descriptor. At the limit the connection that has waited longest for its caller is
+closed.
 """
 
 import contextlib
@@ -14,12 +16,10 @@ import structlog
 
 _LONGEST_NAME: Final = 64
 _OF_ONE_HOLDER: Final = 64
-"""Bits of an IPv6 network of one holder."""
+"""Bits of an IPv6 address that its holder cannot choose."""
 
 
 class Addresses:
-    """Addresses and networks of a setting."""
-
     def __init__(self, named: Sequence[str] = ()) -> None:
         self._networks: Final = tuple(ipaddress.ip_network(one) for one in named)
 
@@ -32,7 +32,7 @@ class Addresses:
 
 
 def holder_of(host: str) -> str:
-    """The holder of an address: of IPv6, its network of 64 bits."""
+    """The network that counts as one holder: IPv6 by 64 bits."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
@@ -43,42 +43,38 @@ def holder_of(host: str) -> str:
 
 
 LOGGED_EVERY: Final = 60.0
-"""Seconds between log lines about closed connections."""
+"""In seconds."""
 _LOGGER: Final = structlog.get_logger("countersign.places")
 
 
 @dataclass(frozen=True)
 class Room:
-    """Limits in total and by address."""
+    """Places in all and for one address."""
 
     altogether: int
     of_one_address: int
 
 
 class Guest(Protocol):
-    """A connection or body with a slot, which it may lose."""
+    """Has a place, and may lose it."""
 
-    def let_go(self) -> None:
-        """End at once."""
-        ...
+    def let_go(self) -> None: ...
 
 
 _Queue = dict[Guest, None]
-"""The longest waiting comes first."""
+"""Longest waiting first."""
 
 
 @dataclass
 class _Group:
-    """The guests of one address, or of all proxies."""
+    """Guests of one address, or of all proxies."""
 
     here: int = 0
     awaited: _Queue = field(default_factory=dict)
 
 
 class Places:
-    """Slots for guests, called `name` in the log. `proxies` are not limited by address, since each calls for many
-    people.
-    """
+    """Gives places to guests; `name` is for the log. Addresses in `proxies` are not counted."""
 
     def __init__(
         self, name: str, room: Room, proxies: Addresses | None = None, *, clock: Callable[[], float] = time.monotonic
@@ -97,7 +93,7 @@ class Places:
         return len(self._groups)
 
     def admit(self, one: Guest, host: str) -> bool:
-        """Give a new guest a slot, waiting for its caller; False if all present guests are being answered."""
+        """Admit a guest that waits for its caller; False when nobody can make room."""
         name = _PROXIES if host in self._proxies else holder_of(host)
         if not self._has_room(name):
             self._refused += 1
@@ -109,7 +105,7 @@ class Places:
         return True
 
     def awaits(self, one: Guest) -> None:
-        """The caller has to act: the slot may be taken away."""
+        """It waits for its caller: it may be dropped."""
         self.answers(one)
         if name := self._groups.get(one):
             self._by_group[name].awaited[one] = None
@@ -117,7 +113,7 @@ class Places:
                 self._awaited[one] = None
 
     def answers(self, one: Guest) -> None:
-        """We have to act: the slot is kept."""
+        """We answer it: it is kept."""
         self._awaited.pop(one, None)
         if name := self._groups.get(one):
             self._by_group[name].awaited.pop(one, None)
@@ -137,7 +133,7 @@ class Places:
         self._log()
 
     def _has_room(self, name: str) -> bool:
-        """Whether the group has a slot, if necessary by dropping others."""
+        """Whether one more of this group has a place, for which others may have been let go."""
         group = self._by_group.get(name, _Group())
         if name != _PROXIES and group.here >= self._room.of_one_address:
             return self._make_room(group.awaited)
@@ -153,7 +149,7 @@ class Places:
         return True
 
     def _log(self) -> None:
-        """How many were dropped since the last line, without addresses, which are personal data."""
+        """Say how many were let go since the last line, without an address: it is personal data."""
         if (now := self._clock()) - self._logged_at < LOGGED_EVERY:
             return
         _LOGGER.warning(
@@ -166,28 +162,27 @@ _PROXIES: Final = "proxies"
 
 
 CONNECTIONS_AT_MOST: Final = 12_000
-"""A silent connection takes about 5 KB, one with half a head up to 16 KiB more."""
+"""A silent one takes about 5 KB, one with half a head up to 16 KiB more."""
 DESCRIPTORS_KEPT: Final = 256
-"""For Temporal, Core Signature, the store, and accepted but uncounted connections; at most half."""
+"""For our own connections; half when there are few."""
 SHARES: Final = 8
-"""One address may have one such share: filling the process takes several."""
+"""One address may have one such share."""
 
 
 def raise_descriptors() -> None:
-    """Raise this process's soft limit of descriptors to the hard one."""
+    """Raise the soft limit to the hard one."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):  # some systems name a hard limit that they do not grant
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def descriptors() -> int:
-    """This process's limit of descriptors."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return CONNECTIONS_AT_MOST + DESCRIPTORS_KEPT if soft == resource.RLIM_INFINITY else soft
 
 
 def room_within(descriptors: int) -> Room:
-    """For a process with so many descriptors."""
+    """The room that this many descriptors allow."""
     kept = min(DESCRIPTORS_KEPT, descriptors // 2)
     altogether = max(1, min(CONNECTIONS_AT_MOST, descriptors - kept))
     return Room(altogether, max(1, altogether // SHARES))

@@ -1,5 +1,6 @@
-"""The API by which the company's app back end registers devices: registered, seen, gone (docs/devices.md). Answers
-contain no address. Only 503 asks for a retry; invalid content is reported by field.
+"""Receives device registrations from the company's app back end (docs/devices.md).
+
+Answers contain no address. Only 503 asks to be called again.
 """
 
 import hmac
@@ -24,13 +25,13 @@ from starter.web.callbacks import HEADERS
 
 PATH: Final = "/devices/{person}"
 BYTES_AT_MOST: Final = 16 * 1024
-"""Of one registration, whose address has at most 4,096."""
+"""The push address alone has up to 4,096."""
 CALLS_AT_ONCE: Final = 100
 _LOGGER: Final = structlog.get_logger("countersign.devices")
 
 
 class DeviceCallOutcome(CallOutcome):
-    """HTTP status and metric reason of a call."""
+    """The answer's status and the reason counted."""
 
     REGISTERED = (201, "registered")
     SEEN = (200, "seen")
@@ -49,7 +50,7 @@ class DeviceCallOutcome(CallOutcome):
 
     @property
     def hangs_up(self) -> bool:
-        """Whether the connection ends: an unread body must not be taken for the next request."""
+        """An unread body must not be taken for the next request."""
         return self not in _READ
 
 
@@ -66,17 +67,15 @@ _READ: Final = (
 
 
 class Registration(BaseModel):
-    """The body of a PUT."""
-
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: AddressKind = AddressKind.TOKEN
     value: Annotated[DeviceToken, Field(repr=False)]
     platform: Platform
     registered_at: AwareDatetime | None = None
-    """When the app was registered, if known; else now."""
+    """When the app was registered; else now."""
     replaces: Annotated[DeviceToken | None, Field(repr=False)] = None
-    """The phone's former address, which is no longer used."""
+    """The phone's former address, which gets nothing any more."""
 
     @property
     def device(self) -> PushDevice:
@@ -87,7 +86,7 @@ class Registration(BaseModel):
 
 
 class Withdrawal(BaseModel):
-    """The body of a DELETE; further fields may be those of the registration."""
+    """May contain the fields of the registration."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -101,12 +100,11 @@ class DeviceAnswer:
 
     @classmethod
     def saying(cls, outcome: DeviceCallOutcome, says: str) -> "DeviceAnswer":
-        """With a text."""
         return cls(outcome, {"says": says})
 
 
 class DeviceDesk:
-    """Verifies calls and stores devices; without keys there is no route."""
+    """Without keys there is no such address."""
 
     def __init__(
         self,
@@ -161,7 +159,7 @@ class DeviceDesk:
     def _is_ours(self, authorization: str) -> bool:
         scheme, _, given = authorization.partition(" ")
         given_bytes = given.strip().encode("utf-8", "replace")
-        # All are compared, so that the time taken does not reveal which one matched.
+        # All are compared before one counts, so that the time taken does not tell which it was.
         matches = [hmac.compare_digest(key.get_secret_value().encode(), given_bytes) for key in self._keys]
         return scheme.lower() == "bearer" and any(matches)
 
@@ -211,7 +209,7 @@ def _is_json(content_type: str) -> bool:
 
 
 def _in_words(fault: ValidationError) -> str:
-    """The wrong fields and what would be right, without values."""
+    """Wrong fields and what would be right, without a value."""
     found = fault.errors(include_input=False, include_url=False, include_context=False)
     return "; ".join(f"{'.'.join(map(str, one['loc']))}: {_says(one['type'], one['msg'])}" for one in found[:10])
 

@@ -1,4 +1,4 @@
-"""Forms of ours: whose they are, how they are carried out, and in which words it is said that they were not."""
+"""Forms: protection against foreign ones, sending their commands, and words for refusals."""
 
 import base64
 import hashlib
@@ -27,45 +27,43 @@ from workflows.model.rejections import Rejection
 
 
 class FormFault(Enum):
-    """Why a form is not taken: it did not arrive whole or is too large, or it is none of ours."""
+    """Why a form is not read."""
 
     CUT_OFF = "cut off"
     FOREIGN = "foreign"
 
 
 class Send(Protocol):
-    """Has a follow-up take a command, once for each op; raises as `carry_out` does."""
+    """Sends a command to a follow-up, once for each `op`; raises as `carry_out` does."""
 
     def __call__(self, reference: str, wish: AnyCommand, op: str, /, *, watched: bool = True) -> Awaitable[Receipt]:
-        """What came of it soon after; of one that is not `watched` that it was taken."""
+        """The receipt; without `watched` as soon as it was taken."""
         ...
 
 
 class WhyNot(Enum):
-    """Why a form was not carried out."""
-
     REFUSED = "refused"
     UNSURE = "unsure"
-    """Nobody said whether it was: sent again, it is the same change."""
+    """Unknown whether it was done; sending it again is safe."""
     NOT_ADMITTED = "not admitted"
     ENDED = "ended"
-    """What it is about has ended."""
+    """The follow-up has ended."""
 
 
 @dataclass(frozen=True)
 class NotDone:
-    """A form that was not carried out; of one that was refused `why` is the workflow's sentence."""
+    """A form that was not carried out; a refusal has the workflow's sentence."""
 
     fault: WhyNot
     why: str = ""
 
     @property
     def status(self) -> int:
-        """Of the answer."""
+        """The HTTP status."""
         return 409 if self.fault is WhyNot.REFUSED else 503
 
     def says(self, language: Language) -> str:
-        """Why not, on the page that the form came from."""
+        """The message on the form's page."""
         if self.fault is WhyNot.REFUSED:
             return language.say("This was not done: {why}.", why=why_not(language, self.why))
         return language.say(_UNSURE if self.fault is WhyNot.UNSURE else _NOT_ADMITTED)
@@ -78,7 +76,7 @@ Result = TypeVar("Result")
 
 
 async def attempted(sending: Awaitable[Result], about: str) -> Result | NotDone:
-    """What came of a form about this request or other follow-up."""
+    """The result of sending a form about this follow-up."""
     try:
         return await sending
     except CommandRefused as refused:
@@ -147,23 +145,23 @@ REFUSALS: Final[Mapping[Rejection, str]] = {
     Rejection.NO_FILE: phrase("a replacement needs a file"),
     Rejection.STARTED_TOO_OFTEN: phrase("it was started too often already"),
 }
-"""What a workflow has against a wish, as pages say it: whom and what it is about stands on them already."""
+"""Refusals in the words of pages, which name people and documents elsewhere."""
 
 
 def why_not(language: Language, refusal: str) -> str:
-    """A refusal as a page says it, without what the command has to offer; one of a page's own is a phrase."""
+    """A refusal in words for pages."""
     return objected(language, refusal) or language.say(refusal)
 
 
 def objected(language: Language, refusal: str) -> str:
-    """What a workflow has against something, in words for its reader; empty for what no objection is said like."""
+    """A workflow's refusal in words for its reader; empty for an unknown sentence."""
     said = refusal.removesuffix(INSIST)
     found = next((one for one, pattern in _PATTERNS.items() if pattern.fullmatch(said)), None)
     return language.say(REFUSALS[found]) if found else ""
 
 
 def _pattern(one: Rejection) -> re.Pattern[str]:
-    """What an objection is like whatever was put into it: its sentence comes from a worker, maybe of older code."""
+    """Matches its sentence with any values; a worker may run older code."""
     return re.compile(
         "".join(re.escape(text) + (".+" if name else "") for text, name, *_ in Formatter().parse(one.english)),
         re.DOTALL,
@@ -171,36 +169,36 @@ def _pattern(one: Rejection) -> re.Pattern[str]:
 
 
 def _literal(one: Rejection) -> int:
-    """How much of an objection's sentence is always the same."""
+    """Length of the fixed part of the sentence."""
     return sum(len(text) for text, *_ in Formatter().parse(one.english))
 
 
 _PATTERNS: Final = {one: _pattern(one) for one in sorted(Rejection, key=_literal, reverse=True)}
-"""Whatever says most comes first: `that time has passed` is like `{day} has passed`."""
+"""The most specific pattern first."""
 
 
 _CONTEXT: Final = b"countersign/form/v1\n"
 _FROM_HERE: Final = ("same-origin", "none")
 _HIDDEN: Final = "null"
-"""What a browser calls the origin of a page whose referrer policy is `no-referrer`."""
+"""Origin that browsers send from a page with `no-referrer`."""
 _NONCE_BYTES: Final = 12
 _OP_CHARACTERS: Final = 22
 
 
 class FormGuard:
-    """Makes and checks the hidden token of the forms behind one link; `base` is the public `LINK_BASE`."""
+    """Makes and checks the hidden token of forms; `base` is `LINK_BASE`."""
 
     def __init__(self, secret: SecretStr, base: str) -> None:
         self._key = hmac.digest(secret.get_secret_value().encode(), _CONTEXT, hashlib.sha256)
         self._origin = "://".join(urlsplit(base)[:2]).lower()
 
     def token(self, ref: str) -> str:
-        """What the forms of this link carry: another one each time their page is shown."""
+        """A new token for the forms of this link."""
         nonce = secrets.token_urlsafe(_NONCE_BYTES)
         return f"{nonce}.{self._digest(ref, nonce)}"
 
     def accepts(self, ref: str, token: str, headers: Mapping[str, str]) -> bool:
-        """Whether a posted form is our own."""
+        """Whether the form came from our page."""
         nonce, _, digest = token.partition(".")
         if not hmac.compare_digest(self._digest(ref, nonce).encode(), digest.encode("utf-8", "replace")):
             return False
@@ -209,14 +207,14 @@ class FormGuard:
         return headers.get("origin", _HIDDEN).lower() in (_HIDDEN, self._origin)
 
     async def posted(self, ref: str, request: Request) -> dict[str, str] | FormFault:
-        """The form that was posted from a page of ours behind this link."""
+        """The form posted from the page of this link."""
         form = await read_form(request)
         if form is None:
             return FormFault.CUT_OFF
         return form if self.accepts(ref, form.get("token", ""), request.headers) else FormFault.FOREIGN
 
     def op(self, ref: str, form: Mapping[str, str]) -> str:
-        """The name of this one change: the same however often a form is posted, and nothing can be read from it."""
+        """The id of this change, the same each time the form is sent."""
         return f"page-{self._digest(ref, json.dumps(form, sort_keys=True))[:_OP_CHARACTERS]}"
 
     def _digest(self, ref: str, text: str) -> str:

@@ -1,5 +1,6 @@
-"""Mappings from a source's JSON to an onboarding file, one file for each source. The JSON supplies texts, persons and
-dates only: a mapping with a placeholder where none `may_be_given` is refused.
+"""Turns a source's JSON into an onboarding file by its mapping file.
+
+The JSON gives texts, people and dates; everything else is in the mapping, which is refused if it takes other values.
 """
 
 import hashlib
@@ -21,13 +22,13 @@ from starter.config.values import HeaderName
 from starter.web.bodies import NumberText
 
 DEAL: Final = "deal"
-"""The placeholder of the deal's id, which needs a path."""
+"""The place of the deal's id; no other path may fill it."""
 TAKEN_AT_MOST: Final = 100
-"""Values of a mapping."""
+"""Of one mapping."""
 VALUE_AT_MOST: Final = 4_000
-"""Characters of a value: the longest text of a file."""
+"""Characters; the longest text of a file."""
 DEAL_AT_MOST: Final = 200
-"""Characters of a deal's id, which is part of our texts."""
+"""Characters."""
 _PATH_AT_MOST: Final = 500
 _PATH: Final = re.compile(r"(?:[^.\[\]\s]+|\[[0-9]{1,4}\])(?:\.[^.\[\]\s]+|\[[0-9]{1,4}\])*")
 _STEP: Final = re.compile(r"\[([0-9]+)\]|([^.\[\]]+)")
@@ -45,7 +46,7 @@ JsonPath = Annotated[str, AfterValidator(_is_path)]
 
 
 class TakenEntry(FileModel):
-    """A value's path, and its default; a path alone is optional."""
+    """A path and its default; without one the value may be missing."""
 
     at: JsonPath
     default: str = ""
@@ -63,7 +64,7 @@ def _is_value(value: object) -> object:
 
 
 class MappingFile(FileModel):
-    """A mapping; `onboarding` is an onboarding file with `{placeholders}`."""
+    """`onboarding` is an onboarding file with `{places}`."""
 
     signature: HeaderName | None = None
     when: dict[JsonPath, Annotated[Any, AfterValidator(_is_value)]] = Field(default={}, max_length=TAKEN_AT_MOST)
@@ -73,11 +74,11 @@ class MappingFile(FileModel):
 
 
 class MappingFailed(Exception):
-    """The JSON lacks the deal's id, or has another shape; the text names the path and never a value."""
+    """The JSON has no deal id or a wrong shape; names the path, never a value."""
 
 
 class MappedOnboarding(NamedTuple):
-    """An unchecked onboarding file made from JSON, its id, and the deal's."""
+    """An unchecked onboarding file, with its id and the deal's."""
 
     file: PlainFile
     id: str
@@ -86,8 +87,6 @@ class MappedOnboarding(NamedTuple):
 
 @dataclass(frozen=True)
 class SourceMapping:
-    """A checked mapping of one source."""
-
     source: str
     says: MappingFile
     file: PlainFile
@@ -102,7 +101,7 @@ class SourceMapping:
         return cls(source, says, plain)
 
     def file_of(self, said: Any) -> MappedOnboarding | None:
-        """The file from this JSON, None if `when` does not match; raises `MappingFailed`."""
+        """The onboarding file, None when `when` skips the event; raises `MappingFailed`."""
         if not self._is_meant(said):
             return None
         deal = _value(said, self.says.deal, DEAL_AT_MOST)
@@ -123,7 +122,7 @@ class SourceMapping:
 
 
 def onboarding_id(source: str, deal: str) -> str:
-    """The id of a deal's onboarding: the deal's own if possible, else its hash."""
+    """The deal's id where it is a valid id, else its hash."""
     plain = f"{source}-{deal}"
     if _PLAIN_ID.fullmatch(deal) and len(plain) <= ID_AT_MOST:
         return plain
@@ -142,7 +141,6 @@ def _wrong_places(says: MappingFile) -> Iterator[tuple[FieldPath, str]]:
 
 
 def _value(said: Any, path: str, at_most: int = VALUE_AT_MOST) -> str:
-    """The text at a path, empty if missing."""
     text, refused = cleaned(_at(said, path).strip())
     if len(text) > at_most:
         refused = f"is longer than {at_most:,} characters"

@@ -1,5 +1,7 @@
-"""Receives events of other systems that start onboardings: verify, map, start, answer. Callers get the names of wrong
-fields, without values; `countersign onboard map` shows more. Only 503 asks for a retry.
+"""Receives calls of other systems that start onboardings: verify, map, start, answer.
+
+Callers hear wrong fields by name, never a value; `countersign onboard map` shows more. Only 503 asks to be called
+again.
 """
 
 import asyncio
@@ -48,11 +50,11 @@ from workflows.names import REQUESTER
 from workflows.onboarding.state import DECISION
 
 SIGNATURE_HEADERS: Final = ("x-signature", "x-hub-signature-256")
-"""Headers with a signature, unless the mapping names one."""
+"""Unless the mapping names another."""
 APART_AT_MOST: Final = timedelta(minutes=5)
-"""Between our clock and a caller's by Standard Webhooks, which also signs the time."""
+"""Between our clock and a caller's, for Standard Webhooks."""
 SIGNATURES_AT_MOST: Final = 10
-"""Of a call by Standard Webhooks, which has several during a rotation."""
+"""Of one call; several while a secret is rotated."""
 _BEARER: Final = "bearer "
 _ALGORITHM: Final = "sha256="
 
@@ -60,12 +62,12 @@ _ALGORITHM: Final = "sha256="
 def is_genuine(
     headers: Mapping[str, str], body: bytes, secrets: Iterable[SecretStr], *, header: str | None, now: datetime
 ) -> bool:
-    """Whether one of `secrets` signed the body; `headers` have lower-case names, `header` has the signature."""
+    """Whether one of `secrets` signed the body; header names are lower-case."""
     given = [
         one.encode("utf-8", "replace") for one in _given(headers, (header.lower(),) if header else SIGNATURE_HEADERS)
     ]
     expected = [one for secret in secrets for one in _expected(secret.get_secret_value(), headers, body, now)]
-    # All are compared, so that the time taken does not reveal which one matched.
+    # All are compared before one counts, so that the time taken does not tell which it was.
     matches = [hmac.compare_digest(one.encode(), other) for one in expected for other in given]
     return any(matches)
 
@@ -81,7 +83,7 @@ def _given(headers: Mapping[str, str], signed_in: Iterable[str]) -> Iterator[str
 
 
 def _expected(secret: str, headers: Mapping[str, str], body: bytes, now: datetime) -> Iterator[str]:
-    """Valid signatures by this secret, in all supported schemes, which cannot be confused."""
+    """The signatures that this secret may give, kept apart by scheme."""
     yield f"{_BEARER}{secret}"
     digest = hmac.digest(secret.encode(), body, hashlib.sha256)
     yield f"{_ALGORITHM}{digest.hex()}"
@@ -93,7 +95,7 @@ def _expected(secret: str, headers: Mapping[str, str], body: bytes, now: datetim
 
 
 def _text(body: bytes) -> str | None:
-    """None if not UTF-8: a replaced text would have another body's signature."""
+    """None stays None: as text it would have another body's signature."""
     try:
         return body.decode()
     except UnicodeDecodeError:
@@ -105,7 +107,7 @@ def _instant(text: str) -> datetime | None:
 
 
 TOLD_AT_MOST: Final = 20
-"""Tasks about one onboarding, however often its source sends."""
+"""About one onboarding."""
 _LOGGER: Final = structlog.get_logger("countersign.hooks")
 _TITLE: Final = phrase("Decide: {id} has changed in {source}")
 _TEXT: Final = phrase(
@@ -119,28 +121,27 @@ _HAS_ENDED: Final = phrase("The onboarding has ended, and nothing of it changes.
 
 @dataclass(frozen=True)
 class OtherContent:
-    """Changed content of a deal whose onboarding is started already."""
+    """A deal sent again with content that its onboarding was not started from."""
 
     onboarding: WorkflowName
     fingerprint: str
     deal: str
     source: str
     others: tuple[str, ...]
-    """Who may be told that the owner is asked; by default their managers."""
+    """People above the owner, where known."""
 
 
 @dataclass(frozen=True)
 class ChangedDeals:
-    """Asks owners to look at changed deals."""
-
     client: Client
     store: Store
     directory: Directory
     catalogue: Catalogue
 
     async def tell(self, other: OtherContent, *, now: datetime) -> None:
-        """Ask the present owner of the started onboarding; raises as a start. If the owner cannot be asked any more, it
-        is only logged.
+        """Ask the current owner of the onboarding; raises what a start raises.
+
+        An owner who cannot be asked is logged: the caller can do nothing.
         """
         onboarding = other.onboarding
         about = f"{onboarding.id}.changed-"
@@ -170,7 +171,7 @@ class ChangedDeals:
             """They were asked before, with somebody else to hear of it, or somebody has put an end to it."""
 
     async def _above(self, owner: str) -> tuple[str, ...]:
-        """Who is notified while a decision of the owner waits."""
+        """Who is told when the owner's decision waits."""
         try:
             person = await self.directory.person(owner)
         except UnknownPerson:
@@ -178,7 +179,7 @@ class ChangedDeals:
         return tuple(filter(None, (person.manager, person.delegate)))
 
     async def _standing(self, workflow_id: str) -> tuple[str, bool]:
-        """The onboarding's owner, and whether it is open."""
+        """The owner, and whether it is open."""
         if record := await self.store.read_record(StoragePrefix.of(workflow_id)):
             return SettledRecord.model_validate_json(record).show.requester, False
         run = await executions.described(self.client, workflow_id)
@@ -187,18 +188,18 @@ class ChangedDeals:
 
 PATH: Final = "/hooks/onboarding/{source}"
 CALLS_AT_ONCE: Final = 500
-"""Of complete and genuine ones, so that stalled callers take none."""
+"""Complete and genuine ones; stalled strangers take no place."""
 STARTS_AT_ONCE: Final = 20
-"""Each may check hundreds of parts; others wait."""
+"""Each may check hundreds of parts. Others wait."""
 START_SECONDS: Final = 15.0
-"""For one start, with its wait."""
+"""For a start and its wait."""
 
 _AWAY: Final = (RPCError, StoreFailure, DirectoryFailure, RuntimeError, OSError)
-"""Temporary errors; a lazy client without a server raises `RuntimeError`, a time-out is an `OSError`."""
+"""Temporary; a lazy client without a server raises `RuntimeError`."""
 
 
 class HookCallOutcome(CallOutcome):
-    """HTTP status and metric reason of a call."""
+    """The answer's status and the reason counted."""
 
     CREATED = (201, "created")
     KNOWN = (200, "known")
@@ -217,7 +218,7 @@ class HookCallOutcome(CallOutcome):
 
     @property
     def hangs_up(self) -> bool:
-        """Whether the connection ends: an unread body must not be taken for the next request."""
+        """An unread body must not be taken for the next request."""
         return self in (
             HookCallOutcome.STALLED,
             HookCallOutcome.TOO_LARGE,
@@ -241,14 +242,14 @@ class HookAnswer:
 
 @dataclass(frozen=True)
 class HookSource:
-    """A calling system: its secrets and mapping."""
+    """A system that may call: its secrets and mapping."""
 
     secrets: tuple[SecretStr, ...]
     mapping: SourceMapping
 
     @classmethod
     def all_of(cls, settings: Settings) -> dict[str, Self]:
-        """Every source with a secret; `FileFaults` for its mapping, `Refusal` without a mapping folder."""
+        """All sources with a secret; raises `FileFaults` or `Refusal`."""
         secrets, folder = settings.hook.secrets, settings.hook.mappings
         if secrets and folder is None:
             raise Refusal("COUNTERSIGN_HOOK_MAPPINGS: is missing: COUNTERSIGN_HOOK_SECRETS names sources")
@@ -257,8 +258,6 @@ class HookSource:
 
 @dataclass(frozen=True)
 class Starting:
-    """What an onboarding is checked against, and started with."""
-
     settings: Settings
     client: Client
     store: Store
@@ -266,8 +265,8 @@ class Starting:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     async def start(self, source: str, taken: MappedOnboarding) -> launch.StartResult:
-        """Start or recognise it; on other content the owner is asked, and the start's error is raised. A started one is
-        recognised even if the deal is no longer valid.
+        """Start, or recognise a started one even if the deal has become invalid; then its owner is asked about new
+        content.
         """
         onboarding, others = WorkflowName(Kind.ONBOARDING, taken.id), tuple[str, ...]()
         try:
@@ -288,7 +287,7 @@ class Starting:
             raise
 
     async def _fingerprint(self, file: PlainFile, faults: FileFaults) -> str:
-        """Of a file with faults, which are raised if it has no fingerprint."""
+        """Raises the faults of a file that has none."""
         try:
             return await asyncio.to_thread(fingerprint_of, file, LocalDocuments(self.settings.signature.max_upload_mb))
         except ValueError:
@@ -298,7 +297,7 @@ class Starting:
 async def checked(
     settings: Settings, directory: Directory, file: PlainFile, *, now: datetime | None = None
 ) -> PreparedOnboarding:
-    """Check an onboarding from a mapping, by default as of now; raises as `prepare_onboarding`."""
+    """Check a mapped onboarding at an instant; raises what `prepare_onboarding` does."""
     return await prepare_onboarding(
         file,
         catalogue=await asyncio.to_thread(clients.catalogue, settings),
@@ -310,8 +309,6 @@ async def checked(
 
 
 class Hooks:
-    """Verifies calls, and starts onboardings."""
-
     def __init__(
         self,
         sources: Mapping[str, HookSource],
@@ -354,7 +351,7 @@ class Hooks:
             self._at_once -= 1
 
     async def _judged(self, source: HookSource, request: Request) -> MappedOnboarding | HookAnswer:
-        """Verified at once, so that the body is freed before an onboarding is started."""
+        """Verifies at once, so that the body is freed before the start."""
         body = await self._incoming.read(request, limit=MOST_BYTES, seconds=self._body_seconds)
         if isinstance(body, BodyFault):
             return HookAnswer(_FAULTS[body])
@@ -387,7 +384,7 @@ class Hooks:
 
 
 def _refused(mapping: SourceMapping, faults: FileFaults) -> HookAnswer:
-    """By the names of fields; faults of our own catalogue, people or template are not the caller's."""
+    """Names the fields; faults of our own files are not the caller's."""
     fields = list(dict.fromkeys(one.path for one in faults.faults if one.file == mapping.file.name))
     if fields:
         return HookAnswer(HookCallOutcome.REFUSED, {"fields": fields})

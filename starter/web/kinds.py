@@ -1,4 +1,4 @@
-"""What differs by kind on a page: the words for it, and what may be done. One description for each kind."""
+"""What differs by kind on web pages: words, and the actions of the desk."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -11,21 +11,21 @@ from workflows.kinds import Kind
 
 @dataclass(frozen=True)
 class KindPage:
-    """The words about one kind, and which actions the desk offers for it, in this order."""
+    """The words of a kind and its actions at the desk, in their order."""
 
     untitled: str
-    """What it is called before those who may not know its name."""
+    """Its name for readers who may not know the title."""
     called: str
     ended: str
     lines: str
-    """What those are called who were asked, or its parts."""
+    """Heading of its people, or parts."""
     own_page: str
-    """What leads to the reader's own page of it."""
+    """Label of the link to the reader's own page."""
     actions: tuple[Action, ...]
     open: str = phrase("to be done")
-    """Its status while it is open."""
+    """Its status while open."""
     specs: Mapping[Action, ActionSpec] = field(default_factory=dict)
-    """The actions whose words differ from those of a request."""
+    """Actions whose words differ."""
 
 
 _FOLLOWED_UP: Final = (
@@ -94,5 +94,4 @@ KIND_PAGES: Final[Mapping[Kind, KindPage]] = {
 
 
 def spec_of(action: Action, kind: Kind) -> ActionSpec:
-    """The row of an action, as it is for a kind."""
     return KIND_PAGES[kind].specs.get(action, ACTIONS[action])

@@ -1,4 +1,4 @@
-"""Looks at a follow-up for a page: at the workflow, else at what Temporal and the store have; seldom twice in a row."""
+"""Reads a follow-up for a page: from its workflow, else from Temporal and the store, with a short cache."""
 
 import asyncio
 from collections import OrderedDict
@@ -21,17 +21,17 @@ from workflows.kinds import Kind, WorkflowName, referred
 from workflows.model.views import Shown
 
 LookAt = Callable[[str], Awaitable[Shown | None]]
-"""What is known of a request or a task by our own side, None when nobody says; answers soon and never raises."""
+"""Reads a follow-up quickly and never raises; None when unknown."""
 
 Seen = TypeVar("Seen")
 
 FRESH_SECONDS: Final = 5.0
 RECENT_AT_MOST: Final = 500
-"""Links whose last look is remembered; the oldest gives way, and its request is looked at again when it is opened."""
+"""Cached links; the oldest is dropped first."""
 
 
 class RecentLooks(Generic[Seen]):
-    """Looks for a link once in `fresh` seconds, unless told to forget what was seen; `clock` counts seconds."""
+    """Caches results for `fresh` seconds; `clock` counts seconds."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class RecentLooks(Generic[Seen]):
         return len(self._recent)
 
     async def __call__(self, link: str, request: str) -> Seen:
-        """Where the request stands, as of some seconds ago."""
+        """The result, maybe some seconds old."""
         now = self._clock()
         while self._recent and next(iter(self._recent.values()))[0] <= now - self._fresh:
             self._recent.popitem(last=False)
@@ -64,12 +64,11 @@ class RecentLooks(Generic[Seen]):
         return await asyncio.shield(seen)
 
     async def anew(self, link: str, request: str) -> Seen:
-        """Where the request stands now, for whoever acts on it."""
+        """The result as of now."""
         self.forget(link)
         return await self(link, request)
 
     def forget(self, link: str) -> None:
-        """LookAt anew the next time: something was changed."""
         self._recent.pop(link, None)
 
 
@@ -84,9 +83,9 @@ _NOT_SAID: Final = (
 
 
 class QuickLook:
-    """Asks the workflow, else the settled record, else the cover sheet; never fails for what they answer.
+    """Asks the workflow, else the settled record, else the cover sheet; never raises.
 
-    `seconds` are the most for the workflow, and again for what the store has.
+    `seconds` limits the workflow, and again the store.
     """
 
     def __init__(self, client: Client, store: Store, *, seconds: float = _SECONDS) -> None:
@@ -95,7 +94,6 @@ class QuickLook:
         self._seconds = seconds
 
     async def __call__(self, reference: str) -> Shown | None:
-        """Where a request or a task stands; None when nobody says it in time, and the store does not know of it."""
         what = referred(reference)
         try:
             if what.kind is Kind.ONBOARDING:
@@ -126,7 +124,7 @@ _DESK_WORKER_WITHIN: Final = timedelta(seconds=2)
 
 
 def looker(context: Context) -> LookAt:
-    """Asks the workflow, else what Temporal and the store have; raises what does not answer."""
+    """Asks the workflow, else Temporal and the store; raises what does not answer."""
 
     async def look(reference: str) -> Shown | None:
         what = referred(reference)

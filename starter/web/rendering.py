@@ -1,4 +1,4 @@
-"""Renders all pages: one set of templates, the style inside the page, headers that permit nothing else."""
+"""Renders pages from one set of templates, with headers that forbid everything else."""
 
 import base64
 import hashlib
@@ -22,7 +22,7 @@ from starter.web.screens import Screen
 from workflows.model.rejections import TEXT_AT_MOST
 
 LOGO_AT_MOST: Final = 256 * 1024
-"""Bytes of a logo: phones wait for it."""
+"""In bytes: phones load it."""
 LOGO_PATH: Final = "/company-logo"
 ICON_PATH: Final = "/icon.svg"
 _KINDS: Final = {
@@ -36,13 +36,13 @@ _PHONE: Final = re.compile(r"\+[0-9][0-9 ()/.-]{4,}")
 _HEADERS: Final = {
     "cache-control": "public, max-age=3600",
     "x-content-type-options": "nosniff",
-    # Opened by itself, an SVG could run scripts in our origin.
+    # Opened by itself, a drawing could run scripts in our name.
     "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
 }
 
 
 class UnusableLogo(Refusal):
-    pass
+    """The file of the logo cannot be shown."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Logo:
 
 @dataclass(frozen=True)
 class Brand:
-    """Name, logo and contact of the company on the pages."""
+    """Name, logo and contact of the company; ours without."""
 
     name: str = ""
     logo: Logo | None = None
@@ -77,12 +77,12 @@ class Brand:
 
     @classmethod
     def of(cls, name: str, logo: Path | None, contact: str = "") -> "Brand":
-        """From the settings; raises `UnusableLogo`."""
+        """Raises `UnusableLogo`."""
         return cls(name, Logo.read(logo) if logo else None, contact)
 
     @property
     def contact_at(self) -> str:
-        """The contact's link (mail, telephone, page), or empty."""
+        """Address of the contact: mail, phone or web; empty for other texts."""
         if _EMAIL.fullmatch(self.contact):
             return f"mailto:{self.contact}"
         if _PHONE.fullmatch(self.contact):
@@ -90,7 +90,6 @@ class Brand:
         return self.contact if self.contact.startswith("https://") and " " not in self.contact else ""
 
     def routes(self) -> list[BaseRoute]:
-        """`GET /icon.svg`, and `/company-logo` if there is one."""
         icon = Route(ICON_PATH, self._show_icon, methods=["GET"])
         return [icon, Route(LOGO_PATH, self._show, methods=["GET"])] if self.logo else [icon]
 
@@ -127,7 +126,7 @@ _ENVIRONMENT: Final = Environment(
 
 @dataclass(frozen=True)
 class Tab:
-    """A desk view, and whether it is shown."""
+    """A view of the desk."""
 
     path: str
     label: str
@@ -136,7 +135,7 @@ class Tab:
 
 @dataclass(frozen=True)
 class Frame:
-    """The frame of a desk page; `name` is who is signed in, `leave` whether they can sign out here."""
+    """Header of a desk page: `name` of the visitor, `leave` whether they can sign out."""
 
     name: str = ""
     tabs: tuple[Tab, ...] = ()
@@ -145,13 +144,14 @@ class Frame:
 
 
 class Renderer:
-    """Renders pages behind links, or desk pages below `desk`. `destination` is where forms may redirect besides us;
-    `script` is what pages may run.
+    """Renders pages behind links, or those of the desk at the path `desk`.
+
+    `destination` is another site that a form may lead to, `script` what the pages may run.
     """
 
     def __init__(self, brand: Brand = OURS, *, desk: str = "", destination: str = "", script: str = "") -> None:
         style = "".join(map(_file, ("page.css", "desk.css") if desk else ("page.css",)))
-        # Relative behind a link, so that a proxy may add a path prefix.
+        # Relative behind a link, so that a proxy may put our pages below any path.
         above = desk.removesuffix("/desk") if desk else ".."
         self._root = desk
         self._values = {
@@ -160,7 +160,7 @@ class Renderer:
             "logo": f"{above}{LOGO_PATH}",
             "icon": f"{above}{ICON_PATH}",
             "longest_text": TEXT_AT_MOST,
-            # Our own, and hashed in the policy unchanged: must not be escaped.
+            # Ours, and hashed in the policy as it is, so it must not be escaped.
             "style": Markup(style),  # noqa: S704
             "script": Markup(script),  # noqa: S704
         }
@@ -168,6 +168,7 @@ class Renderer:
         self.headers: Final[Mapping[str, str]] = PRIVATE | {"content-security-policy": csp}
 
     def rendered(self, template: str, language: Language, **values: Any) -> str:
+        """The HTML of a template."""
         say = {"language": language, "say": language.say, "say_count": language.say_count}
         return _ENVIRONMENT.get_template(template).render({"frame": None, **self._values, **say, **values})
 
@@ -184,7 +185,7 @@ class Renderer:
         return HTMLResponse(html, status, {**self.headers, **(headers or {})})
 
     def screen(self, screen: Screen, token: str = "", frame: Frame | None = None) -> Response:
-        """The page of a screen, with this token in its forms."""
+        """The page of a screen; `token` goes into its forms."""
         wait = {"retry-after": str(screen.retry_after)} if screen.retry_after else {}
         told = {"screen": screen, "token": token, "frame": frame}
         return self.page("screen.html", screen.language, status=screen.status, headers=wait, **told)
@@ -195,11 +196,11 @@ class Renderer:
         return Response(content or b"", status, media_type="image/png", headers=dict(self.headers))
 
     def onward(self, url: str) -> Response:
-        """Redirect by a GET."""
+        """Redirect to a GET."""
         return Response(status_code=303, headers={**self.headers, "location": url})
 
     def to_desk(self, path: str = "") -> Response:
-        """Redirect to a desk page."""
+        """Redirect to a page of the desk."""
         return self.onward(f"{self._root}/{path}" if path else self._root)
 
 
@@ -209,11 +210,12 @@ def _file(name: str) -> str:
 
 
 def _policy(style: str, destinations: str = "", script: str = "") -> str:
-    """Allows this style, our own images, and forms to us and these destinations. With `script` also this one, which may
-    call us.
+    """Content security policy: this style, our pictures, forms to us and `destinations`.
+
+    With `script` it may run this one, which may call us.
     """
     live = f"script-src 'sha256-{_digest(script)}'; connect-src 'self'; " if script else ""
-    # Browsers also apply `form-action` to the redirect that answers a form.
+    # Browsers hold `form-action` against the redirect that answers a form as well.
     return (
         f"default-src 'none'; img-src 'self'; style-src 'sha256-{_digest(style)}'; {live}"
         f"form-action 'self'{destinations}; base-uri 'none'; frame-ancestors 'none'"

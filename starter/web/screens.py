@@ -1,4 +1,4 @@
-"""What is on a page: a screen in somebody's language, and its shape before it has one."""
+"""A page as data: a `Screen` in the reader's language, and a `ScreenDraft` before it has one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -14,15 +14,15 @@ from starter.web.status import Chip, Look
 
 @dataclass(frozen=True)
 class Asker:
-    """What a page says of whoever asks, each part empty where it is not known; `message` is a stranger's text."""
+    """The person who asks, empty where unknown; `message` is untrusted text."""
 
     name: str = ""
     company: str = ""
     message: str = ""
     has_file: bool = False
-    """Whether there is a document of ours to draw."""
+    """Whether there is a document to draw."""
     version: str = ""
-    """Of the document, with the day from which on it is in force, and the name of whoever approved it."""
+    """Of the document, with its first day in force and its approver's name."""
     effective: date | None = None
     approver: str = ""
 
@@ -31,7 +31,7 @@ NOBODY: Final = Asker()
 
 
 class ScreenName(StrEnum):
-    """Every screen behind a link; a page says which one it shows, whatever the language."""
+    """Every screen behind a link; the page carries the name."""
 
     NOT_OURS = "not-ours"
     TOO_OFTEN = "too-often"
@@ -69,12 +69,10 @@ _STATES: Final[Mapping[str, tuple[str, Look]]] = {
     ScreenName.ACTED: (phrase("done"), Look.GOOD),
     ScreenName.HANDED_OVER: (phrase("handed over"), Look.CALM),
 }
-"""How far its reader is, of the screens that say it of a document or a task."""
+"""The reader's own progress, of the screens that show it."""
 
 
 class ScreenTone(StrEnum):
-    """How a screen looks."""
-
     ASK = "ask"
     CALM = "calm"
     DONE = "done"
@@ -83,7 +81,7 @@ class ScreenTone(StrEnum):
 
 @dataclass(frozen=True)
 class Entry:
-    """One line to type into, by its name in the form; a `code` has digits only."""
+    """An input of one line; a `code` has digits only."""
 
     name: str
     label: str
@@ -92,16 +90,16 @@ class Entry:
 
 @dataclass(frozen=True)
 class MainButton:
-    """The one button of a screen, with what it says below and what is typed in above it.
+    """The one button of a screen, its hint, and the input above it.
 
-    `to` is the address that it asks, empty for its own; on a screen of the desk it is a path below the desk.
+    `to` is the form's address, empty for the page's own; at the desk a path below the desk.
     """
 
     act: Action | None
     label: str
     hint: str = ""
     field: str | None = None
-    """The label of a text to write; like what follows as a `PageOption` has it."""
+    """Label of a text area; see `PageOption`."""
     needed: bool = True
     lines: int = 1
     text: str = ""
@@ -109,7 +107,6 @@ class MainButton:
     to: str = ""
 
     def told(self, language: Language) -> "MainButton":
-        """The same in a language."""
         entry = replace(self.entry, label=language.say(self.entry.label)) if self.entry else None
         hint = language.say(self.hint) if self.hint else ""
         return replace(self, label=language.say(self.label), hint=hint, entry=entry)
@@ -117,7 +114,7 @@ class MainButton:
 
 @dataclass(frozen=True)
 class OptionButton:
-    """One of the buttons of an option: what it posts, and what stands on it, `detail` in a line of its own."""
+    """A button of an option: posted `value`, label, and a second line."""
 
     value: str
     label: str
@@ -126,10 +123,9 @@ class OptionButton:
 
 @dataclass(frozen=True)
 class PageOption:
-    """Something else that can be done, folded away below its title.
+    """Another action, folded below its title.
 
-    `field` is the label of a text to write, which may be left empty unless it is `needed`; `text` is what was written
-    into it before.
+    `field` is the label of a text area, `needed` whether it must be filled, `text` its content.
     """
 
     act: Action
@@ -141,14 +137,14 @@ class PageOption:
     needed: bool = True
     unfolded: bool = False
     leads: bool = False
-    """Whether it is what the page is for: its button is the loud one, unless the screen has one."""
+    """Whether it is what the page is for, so that its button stands out."""
     lines: int = 4
-    """How high the field for the text is."""
+    """Rows of the text area."""
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """A question, or what stands in the way, in somebody's own words, who said it, and the answer once there is one."""
+    """A question or obstacle in somebody's words, and the answer."""
 
     asker: str
     question: str
@@ -157,7 +153,7 @@ class Exchange:
 
 @dataclass(frozen=True)
 class PersonRow:
-    """Somebody who was asked or is told, how far they are, and since when."""
+    """A person and their state, with the time of it."""
 
     name: str
     state: Chip | None = None
@@ -165,7 +161,7 @@ class PersonRow:
 
 
 class Nearness(StrEnum):
-    """How near the due date is, for its colour."""
+    """Colour of the due date."""
 
     AHEAD = "ahead"
     TODAY = "today"
@@ -174,10 +170,10 @@ class Nearness(StrEnum):
 
 @dataclass(frozen=True)
 class Screen:
-    """Everything that is on a page; `document`, `text` and the asker's message are strangers' texts.
+    """A whole page; `document`, `text` and the asker's message are untrusted texts.
 
-    `retry_after` are the seconds to wait, `look_again` has the way back to the page stand below, `banner` says what was
-    just done, `refusal` why it was not.
+    `retry_after` is in seconds, `look_again` shows a link back, `banner` tells what was just done, `refusal` why it was
+    not.
     """
 
     language: Language
@@ -187,22 +183,22 @@ class Screen:
     heading: str
     sentences: tuple[str, ...] = ()
     quote: str = ""
-    """Why somebody declined, or what they answered, in their own words."""
+    """Somebody's own words: why they declined, or their answer."""
     comes: tuple[str, ...] = ()
-    """Of a receipt: what comes after what was done; its sentences name the document already."""
+    """On a receipt, what comes next."""
     ticked: bool = False
-    """Whether a tick says that the reader has done what they were asked for."""
+    """Whether the reader has done their part."""
     document: str | None = None
     state: Chip | None = None
-    """How far it is, or its reader."""
+    """State of the document, or of its reader."""
     text: str = ""
     due: Deadline | None = None
     nearness: Nearness = Nearness.AHEAD
     asker: Asker = NOBODY
     edition: tuple[str, ...] = ()
-    """Which version of the document it is, and since when in force."""
+    """Version of the document and its first day in force."""
     picture: str | None = None
-    """Where the first page of the document is shown."""
+    """Address of the picture of the first page."""
     progress: str | None = None
     banner: str | None = None
     refusal: str | None = None
@@ -216,14 +212,14 @@ class Screen:
     back: str | None = None
     """The page of the onboarding that gave the link."""
     more: str | None = None
-    """Where everything about it is and can be done, for whoever asked: its page at the desk."""
+    """Its page at the desk, for the requester."""
     home: bool = False
-    """Whether a way to the first page of the desk stands below."""
+    """Whether there is a link to the desk."""
 
 
 @dataclass(frozen=True)
 class ScreenDraft:
-    """A screen on which nothing of a request stands, in English: `told` in the reader's language it is a screen."""
+    """A fixed screen in English."""
 
     name: StrEnum
     status: int
@@ -237,7 +233,7 @@ class ScreenDraft:
     home: bool = False
 
     def told(self, language: Language, **values: object) -> Screen:
-        """The screen in a language, with `values` for the placeholders of its sentences."""
+        """The screen in a language; `values` fill its placeholders."""
         return Screen(
             language,
             self.name,
@@ -295,7 +291,7 @@ NOT_KNOWN_NOW: Final = ScreenDraft(
     (phrase("This cannot be looked up at the moment. Nothing is lost, and your link still works."),),
     retry_after=30,
 )
-"""As `NO_ANSWER`, when it is our own side that does not know."""
+"""Like `NO_ANSWER`, when our own side does not know."""
 TOO_OFTEN: Final = ScreenDraft(
     ScreenName.TOO_OFTEN,
     429,
@@ -314,7 +310,7 @@ NOT_DONE: Final = ScreenDraft(
     retry_after=30,
 )
 CUT_OFF: Final = replace(NOT_DONE, status=400, sentences=(NOT_WHOLE,), retry_after=None, look_again=True)
-"""The form came over a line too slow for it, or is larger than any of ours."""
+"""The form came too slowly, or is too large."""
 UNCERTAIN: Final = ScreenDraft(
     ScreenName.UNCERTAIN,
     503,
@@ -337,4 +333,4 @@ UNDER_WAY: Final = ScreenDraft(
     ),
     look_again=True,
 )
-"""It was taken, and is not done while a page can wait."""
+"""It was taken, and is not finished yet."""

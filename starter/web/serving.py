@@ -1,4 +1,4 @@
-"""Serves an ASGI application with limits that the server lacks (docs/faults.md, A13)."""
+"""Serves an ASGI application within limits that uvicorn lacks (docs/faults.md, A13)."""
 
 import asyncio
 import contextlib
@@ -22,26 +22,22 @@ HEAD_SECONDS: Final = 10.0
 _GRACE_SECONDS: Final = 5
 _BACKLOG: Final = 1024
 _ACCEPTED_AT_ONCE: Final = 16
-"""Accepted connections that have a descriptor before they are counted."""
+"""They have a descriptor before they are counted."""
 _PEER: Final = "countersign.peer"
 
 
 class CannotListen(Refusal):
-    """The address is in use, or not one of this machine."""
+    """The address is taken, or not ours."""
 
 
 class _Awaited(Enum):
-    """What a connection waits for its caller to do."""
-
     HEAD = "say what it wants"
     BODY = "send the rest of it"
     ANSWER = "read the answer"
 
 
 class ImpatientProtocol(H11Protocol):
-    """Closes connections whose request head is not completed in time; the body's reader limits the body. Reports to
-    `places` whose turn it is.
-    """
+    """Closes connections that do not complete a request head; bodies.py limits bodies. Tells `places` the turn."""
 
     head_seconds: float
     places: Places
@@ -57,7 +53,7 @@ class ImpatientProtocol(H11Protocol):
             self.let_go()
 
     def data_received(self, data: bytes) -> None:
-        """Only a complete head ends the wait."""
+        """A complete head ends the waiting."""
         super().data_received(data)
         self._mind_the_head()
         self._tell_the_turn()
@@ -67,7 +63,6 @@ class ImpatientProtocol(H11Protocol):
         self._tell_the_turn()
 
     def pause_writing(self) -> None:
-        """Wait until the caller reads more of the answer."""
         super().pause_writing()
         self._tell_the_turn()
 
@@ -81,7 +76,6 @@ class ImpatientProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def let_go(self) -> None:
-        """Close at once, discarding unsent data."""
         self._stop_waiting()
         self.transport.abort()
 
@@ -103,7 +97,7 @@ class ImpatientProtocol(H11Protocol):
         return _Awaited.ANSWER if self.flow.write_paused else None
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse invalid HTTP and close; after the begin of an answer only close."""
+        """Refuse what is not HTTP; after an answer only hang up."""
         may_answer = self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE)
         if self.cycle is not None:
             self.cycle.disconnected = True
@@ -114,7 +108,7 @@ class ImpatientProtocol(H11Protocol):
             self.transport.close()
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Silent: any caller can cause it."""
+        """Not logged."""
 
     def _mind_the_head(self) -> None:
         if self.cycle is not None and not self.cycle.response_complete:
@@ -134,7 +128,7 @@ class ImpatientProtocol(H11Protocol):
 
 
 class _Server(uvicorn.Server):
-    """Reports when it listens, and leaves signals to the process."""
+    """Tells when it listens; ignores signals."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -143,13 +137,12 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         for one in sockets or ():
-            # asyncio limits the system's queue to what it accepts at once.
+            # asyncio has made the queue of the system as short as what it accepts at once.
             one.listen(_BACKLOG)
         self.listening.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """None: the caller decides when to end."""
         yield
 
 
@@ -162,9 +155,9 @@ async def listening(
     proxies: Sequence[str] = (),
     room: Room | None = None,
 ) -> AsyncIterator[str]:
-    """Serve `app` until left; yields its URL. Raises `CannotListen`; open requests get some seconds at the end.
-    `proxies` (addresses or networks) are believed about callers and not limited. `room` limits connections, by default
-    to what the process can have.
+    """Serve `app` until left; yields its address. Raises `CannotListen`.
+
+    `proxies`, addresses or networks, are trusted to name their callers, and are not counted. `room` limits connections.
     """
     places = Places("connections", room or room_within(descriptors()), Addresses(proxies))
     with bound_to(bind) as bound:
@@ -200,7 +193,7 @@ def _config(app: ASGIApp, seconds: float, proxies: Sequence[str], kept: Places) 
 
 
 def peer_of(request: Request) -> str:
-    """The connected address, whatever a proxy says; empty if unknown."""
+    """The connected address, before proxies are believed; empty without one."""
     peer = request.scope.get(_PEER)
     return peer[0] if peer else ""
 
@@ -212,7 +205,7 @@ def _believing(app: ASGIApp, proxies: Sequence[str]) -> ASGIApp:
 
 
 def with_peer(app: ASGIApp) -> ASGIApp:
-    """Remembers the connected address before a proxy's headers are applied."""
+    """Keep the peer before a proxy is believed."""
 
     async def remembering(scope: Scope, receive: Receive, send: Send) -> None:
         await app({**scope, _PEER: scope.get("client")}, receive, send)
@@ -228,7 +221,7 @@ def bound_to(bind: Bind) -> socket.socket:
     except OSError as error:
         why = str(error.strerror).partition(" (")[0]
         raise CannotListen(f"cannot listen on {bind.host}:{bind.port}: {why}") from error
-    # asyncio does not set it on sockets made without naming TCP: the end of a page would wait for 40 ms.
+    # asyncio leaves it to us on sockets that were made without naming TCP: the end of a page would wait for 40 ms.
     bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return bound
 

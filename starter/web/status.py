@@ -1,7 +1,6 @@
-"""Where it stands: every state in words and as a coloured chip, and the sentences about it in the reader's language.
+"""Status in words: each state as a coloured chip, and sentences in the reader's language.
 
-The requester is told everything. Others get the bare facts: why it stands still, who paused it, what is wrong and whom
-of ours we tell is confidential, and a link may be with anybody.
+The requester is told everything, others the bare facts: a link may be with anybody.
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -29,7 +28,7 @@ from workflows.task.state import AssigneeState
 
 
 class Look(StrEnum):
-    """The colour and the icon of a chip; the words say the same, for whoever sees neither."""
+    """Colour and icon of a chip; its words say the same."""
 
     OPEN = "open"
     SEEN = "seen"
@@ -40,8 +39,6 @@ class Look(StrEnum):
 
 
 class Of(StrEnum):
-    """What has a state."""
-
     FOLLOW_UP = "follow-up"
     PERSON = "person"
     """Somebody who was asked to sign, or to do something."""
@@ -50,7 +47,7 @@ class Of(StrEnum):
     STAGE = "stage"
     PART = "part"
     TARGET = "target"
-    """Somebody downstream, who is told of the ending."""
+    """Somebody downstream, who is told of the end."""
 
 
 _STAGES: Final[Mapping[str, tuple[str, Look]]] = {
@@ -116,21 +113,21 @@ STATES: Final[Mapping[Of, Mapping[str, tuple[str, Look]]]] = {
         HandoffState.DEAD: (phrase("could not be told"), Look.BAD),
     },
 }
-"""Every state in words, and how its chip looks."""
+"""Words and look of each state."""
 GOOD: Final = frozenset(state for state, (_, look) in STATES[Of.PERSON].items() if look is Look.GOOD)
-"""The states of whoever has done their part."""
+"""States of people who have done their part."""
 
 
 @dataclass(frozen=True)
 class Chip:
-    """What it says, in the reader's language, and how it looks."""
+    """`text` is in the reader's language."""
 
     text: str
     look: Look
 
 
 def chip_of(of: Of, state: str, language: Language, kind: Kind | None = None) -> Chip:
-    """The chip of a state; one that this code does not know stands as it is, and is calm."""
+    """The chip of a state; an unknown one is shown as it is, calm."""
     if state not in STATES[of]:
         return Chip(state, Look.CALM)
     words, look = STATES[of][state]
@@ -140,7 +137,6 @@ def chip_of(of: Of, state: str, language: Language, kind: Kind | None = None) ->
 
 
 def status_chip(status: str, language: Language, of: Kind | None = None) -> Chip:
-    """The chip of a status."""
     return chip_of(Of.FOLLOW_UP, status, language, of)
 
 
@@ -170,20 +166,20 @@ _PROBLEMS: Final[Mapping[str, str]] = {
 _SOMETHING: Final = phrase("Something is in the way; the operators are needed.")
 _BROKEN: Final = phrase("Its workflow was broken off in Temporal.")
 _OVERRULED: Final = {"failed": _BROKEN, "paused": _PROBLEMS[AttentionCode.PAUSED]}
-"""Of what the workflow cannot say of itself: `failed` is not the status of that name."""
+"""Trouble that the workflow cannot report; `failed` is not the status."""
 
 
 def problems_of(language: Language, problem: str | None, attention: str | None, trouble: str | None) -> tuple[str, ...]:
-    """What needs somebody, each once, the most pressing first."""
+    """What needs attention, without duplicates, most urgent first."""
     told = [_OVERRULED.get(trouble, _PROBLEMS.get(trouble, _SOMETHING))] if trouble else []
     told += [_PROBLEMS.get(code, _SOMETHING) for code in (problem, attention) if code]
     return tuple(dict.fromkeys(map(language.say, told)))
 
 
 Called = Mapping[str, str]
-"""What people are called, by their ids; whoever is not in it is named by the id."""
+"""Names of people by id; a missing one is shown by its id."""
 Name = Callable[[str], Awaitable[str]]
-"""Looks up what somebody is called: their name in the directory, else their id."""
+"""Looks up a person's name: from the directory, else the id."""
 UNNAMED: Final[Called] = MappingProxyType({})
 _NEXT: Final = {
     NextStep.REMIND: phrase("A reminder follows on {when}."),
@@ -195,11 +191,11 @@ _NEXT: Final = {
     NextStep.END: phrase("It is being ended."),
 }
 _SOMEBODY: Final = {NextStep.QUESTION: phrase("Whoever is to answer"), NextStep.HELD: phrase("Somebody")}
-"""Who hears it, for those who may not know whom of ours we tell."""
+"""The person told, for readers who may not know them."""
 _NOT_KNOWN: Final = phrase("When it goes on is not known at the moment.")
 
 _BROKEN_OFF: Final = ("terminated", "failed", "timed out")
-"""Of what a workflow cannot say of itself: after these nobody goes on with it."""
+"""Trouble after which nobody continues it."""
 _NOBODY_FOLLOWS: Final = phrase("Nobody follows this up any more. Please ask {who} before you do anything.")
 _NOBODY_FOLLOWS_ANYTHING: Final = phrase(
     "Nobody follows this up any more. Please ask whoever sent it to you before you do anything."
@@ -207,14 +203,14 @@ _NOBODY_FOLLOWS_ANYTHING: Final = phrase(
 
 
 def ending(outcome: Status | None, language: Language, of: Kind = Kind.REQUEST) -> tuple[str, ...]:
-    """The sentence about an ending, without the name of the document; nothing before there is one."""
+    """The sentence about an end, without the document's name; empty before the end."""
     if outcome is None or not outcome.ended:
         return ()
     return (language.say(words_for(NotificationType.SETTLED, NoticeAction.OPEN, outcome, of=of).body),)
 
 
 def ending_of(shown: Shown, language: Language, called: Called = UNNAMED) -> tuple[str, ...]:
-    """The same of what is shown: of one who was asked alone it does not say "everyone", of a refusal it says who."""
+    """Like `ending`, with who declined; of a single signer it does not say "everyone"."""
     signers = shown.signers if isinstance(shown, RequestShow) else ()
     who = next((line.person for line in signers if line.state is SignerState.DECLINED), "")
     if shown.status is Status.DECLINED and who:
@@ -225,18 +221,16 @@ def ending_of(shown: Shown, language: Language, called: Called = UNNAMED) -> tup
 
 
 def is_alone(shown: RequestShow) -> bool:
-    """Whether one person alone was asked to sign."""
     asked = [one for one in shown.signers if one.role is not Role.COPY and one.state is not SignerState.REASSIGNED]
     return len(asked) == 1
 
 
 def standing(shown: Shown, person: str, reader: Reader, called: Called = UNNAMED) -> tuple[str, ...]:
-    """What the requester is told of a request or a task, and what anybody else is."""
+    """What `person` is told: the requester more than others."""
     return _to_requester(shown, reader, called) if person == shown.requester else facts(shown, reader, called)
 
 
 def _to_requester(shown: Shown, reader: Reader, called: Called) -> tuple[str, ...]:
-    """The facts on their own clock and with names, and what can be done about what is in the way."""
     language = reader.language
     if shown.trouble:
         return (*problems_of(language, None, None, shown.trouble), *unsaid(shown, language))
@@ -246,7 +240,7 @@ def _to_requester(shown: Shown, reader: Reader, called: Called) -> tuple[str, ..
 
 
 def unsaid(shown: Shown, language: Language) -> tuple[str, ...]:
-    """What is told where the workflow cannot say it itself: it stands still in Temporal, or no worker answers."""
+    """What is told when the workflow cannot answer: it hangs in Temporal, or no worker is up."""
     if shown.trouble:
         return (language.say("Nobody is told anything until the operators have seen to it."),)
     if shown.partial:
@@ -255,7 +249,7 @@ def unsaid(shown: Shown, language: Language) -> tuple[str, ...]:
 
 
 def unfollowed(shown: Shown, language: Language, called: Called = UNNAMED) -> tuple[str, ...]:
-    """Of what was broken off in Temporal that nobody follows it up, and whom to ask, by name where that is known."""
+    """That nobody follows it up any more, and whom to ask."""
     if shown.status.ended or shown.trouble not in _BROKEN_OFF:
         return ()
     if who := called.get(shown.requester):
@@ -264,14 +258,14 @@ def unfollowed(shown: Shown, language: Language, called: Called = UNNAMED) -> tu
 
 
 def people_in(shown: Shown) -> tuple[str, ...]:
-    """Whom sentences name about something that lives: who is waited for, who hears something next, who paused it."""
+    """People whom the sentences about an open one name."""
     pause, to = _pause_of(shown), shown.next.to if shown.next else None
     named = (*(one.person for one in shown.waiting_for), to, pause.who if pause else None, shown.requester)
     return tuple(dict.fromkeys(filter(None, named)))
 
 
 def living(shown: Shown, reader: Reader, called: Called) -> tuple[str, ...]:
-    """Why it stands still, if it does, else whom it waits for and what follows, with names."""
+    """Why it hangs, else whom it waits for and what follows, with names."""
     if shown.problem and _stands_still_until(shown):
         since = reader.language.say("Since {since} something is in the way:", since=reader.instant(shown.problem.since))
         return (since, *problems_of(reader.language, shown.problem.code, None, None))
@@ -282,7 +276,7 @@ def living(shown: Shown, reader: Reader, called: Called) -> tuple[str, ...]:
 
 
 def _stopped(shown: Shown, reader: Reader, called: Called) -> Iterator[str]:
-    """What the clocks wait for: that whoever paused it lets it go on, or that a question is answered."""
+    """What its clocks wait for: a resume, or an answer."""
     say, step = reader.language.say, shown.next
     if any(one.code is AttentionCode.PAUSED for one in shown.attention):
         pause = _pause_of(shown)
@@ -300,7 +294,7 @@ def _pause_of(shown: Shown) -> TimelineEntry | None:
 
 
 def stage_of(shown: Shown, language: Language) -> tuple[str, ...]:
-    """Which stage an onboarding is in."""
+    """The current stage of an onboarding."""
     names = [stage.name for stage in shown.stages] if isinstance(shown, OnboardingShow) else []
     if not isinstance(shown, OnboardingShow) or shown.stage not in names:
         return ()
@@ -309,7 +303,7 @@ def stage_of(shown: Shown, language: Language) -> tuple[str, ...]:
 
 
 def facts(shown: Shown, reader: Reader, called: Called = UNNAMED) -> tuple[str, ...]:
-    """What anybody may know; never a sentence of ours, which has reasons and people in it."""
+    """What anybody may know: no reasons, no people."""
     say = reader.language.say
     if shown.status.ended:
         return ending_of(shown, reader.language, called)
@@ -335,13 +329,13 @@ def _preparing(language: Language) -> str:
 
 
 def _stands_still_until(shown: Shown) -> bool:
-    """Whether something is tried again at a known time: a fault of the people file is a problem that stops no clock."""
+    """Whether something is tried again at a known time; a fault of the people file stops no clock."""
     step = shown.next
     return step is not None and step.what is NextStep.WAIT and step.at is not None
 
 
 def hand_offs(shown: Shown, language: Language, called: Called = UNNAMED) -> tuple[str, ...]:
-    """Who is still to be told of the ending, else who could not be."""
+    """Targets still to be told, else those that could not be."""
     waiting = [
         _target(line.target, language, called)
         for line in shown.handoffs
@@ -358,13 +352,13 @@ def _target(target: str, language: Language, called: Called) -> str:
 
 
 def workflow_words(id: str, language: Language) -> str:
-    """What a workflow of ours that hears of an ending is called; empty for the id of anything else."""
+    """The name of one of our workflows that is told of an end; empty for other ids."""
     what = named(id)
     return language.say(KIND_PAGES[what.kind].called, id=what.id) if what else ""
 
 
 def _waiting(shown: Shown, reader: Reader, called: Called) -> tuple[str, ...]:
-    """Whom it waits for, if for anybody of the directory, and it is not about to end."""
+    """Whom it waits for; nothing when it is about to end."""
     if shown.next and shown.next.what is NextStep.END:
         return ()
     people = reader.language.enumerate(
@@ -374,7 +368,7 @@ def _waiting(shown: Shown, reader: Reader, called: Called) -> tuple[str, ...]:
 
 
 def following(shown: Shown, reader: Reader, called: Called | None = None) -> tuple[str, ...]:
-    """The next step and when, if it is one of the agenda; who hears it by name where names are `called`."""
+    """The next step and its time; who is told, by name if `called` is given."""
     step, say = shown.next, reader.language.say
     if step is None or step.what not in _NEXT or (step.at is None and step.what is not NextStep.END):
         return ()
@@ -392,11 +386,11 @@ _PAGES = {
     SignerState.COPIED: SigningState.ACTED,
     SignerState.REASSIGNED: SigningState.HANDED_OVER,
 }
-"""Everybody else may try: the provider, which is asked then, is the truth."""
+"""In other states they may try: Core Signature knows."""
 
 
 def page_as_known(shown: RequestShow | None, person: str) -> SigningPage:
-    """The page of a genuine link; while nobody says where the request stands, there is the button all the same."""
+    """The page of a link; with a button when the request's state is unknown."""
     if shown is None:
         return SigningPage(SigningState.OPEN)
     if shown.status.ended:
@@ -414,13 +408,13 @@ def _state(shown: RequestShow, line: SignerLine | None) -> SigningState:
 
 
 def line_of(shown: RequestShow, person: str) -> SignerLine | None:
-    """Where somebody stands among its signers; of several places the one that they have still."""
+    """The line of a signer; of several the one that is still theirs."""
     mine = [line for line in shown.signers if line.person == person]
     return next((line for line in mine if line.state is not SignerState.REASSIGNED), mine[0] if mine else None)
 
 
 def answer_of(question: AskedQuestion, language: Language) -> str:
-    """What was answered; what somebody cleared, or handed over, may have no words."""
+    """The answer; it may have no words."""
     if question.answer is None:
         return language.say("Not answered yet.")
     return question.answer or language.say("The way is clear.")

@@ -1,4 +1,4 @@
-"""Who may see and do what at the desk: by what somebody is to a follow-up, and by the rows of `ACTIONS`."""
+"""Who may see and do what at the desk."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,11 +16,11 @@ from workflows.kinds import Kind, WorkflowName
 from workflows.model.views import OnboardingShow, Shown
 
 PEOPLE_AT_MOST: Final = 200
-"""Of somebody's people that one query names; those nearest below them."""
+"""Named in one query; the nearest."""
 
 
 class View(StrEnum):
-    """The lists of the desk; a name is the last part of its address."""
+    """The lists of the desk, by the end of their address."""
 
     WAITING = "waiting"
     ASKED = "asked"
@@ -42,29 +42,28 @@ LABELS: Final = {
 
 @dataclass(frozen=True)
 class ReaderRole:
-    """What somebody may do at the desk beside their own: whose manager they are, and whether they may do everything."""
+    """A visitor's reports and rights."""
 
     reports: tuple[str, ...] = ()
     operator: bool = False
     more_reports: bool = False
-    """Whether there are more of them than one query may name."""
+    """Whether one query cannot name them all."""
     views: tuple[View, ...] = field(default=(View.WAITING, View.ASKED, View.ONBOARDINGS, View.CAMPAIGNS))
 
     @cached_property
     def below(self) -> frozenset[str]:
-        """Their `reports`, for whoever asks of many people whether they are among them."""
         return frozenset(self.reports)
 
 
 class ReaderRoles:
-    """Looks up who somebody is to others; `operators` is the group whose members may do everything."""
+    """`operators` is the group with all rights."""
 
     def __init__(self, directory: FileDirectory, operators: str) -> None:
         self._directory = directory
         self._operators = operators
 
     async def of(self, visitor: Visitor) -> ReaderRole:
-        """Where somebody stands; raises `DirectoryFailure`."""
+        """Raises `DirectoryFailure`."""
         reports = await self._directory.reports(visitor.id)
         operator = await self._is_operator(visitor.id)
         views = [View.WAITING, View.ASKED]
@@ -83,18 +82,15 @@ class ReaderRoles:
 
 
 class Right(Enum):
-    """What somebody may."""
-
     NOTHING = auto()
     LOOK = auto()
-    """Where it stands and who has acted, no reasons: whoever is above somebody who was asked."""
+    """Status without reasons: for managers of people asked."""
     OWN = auto()
-    """The same, and the way to their own page."""
+    """The same, and a link to their own page."""
     EVERYTHING = auto()
 
 
 def right_of(visitor: Visitor, standing: ReaderRole, shown: Shown) -> Right:
-    """What somebody may with this request or task."""
     if standing.operator or shown.requester == visitor.id or shown.requester in standing.reports:
         return Right.EVERYTHING
     asked = [line.person for line in shown.lines]
@@ -107,7 +103,7 @@ def right_of(visitor: Visitor, standing: ReaderRole, shown: Shown) -> Right:
 
 @dataclass(frozen=True)
 class Step:
-    """One action on one follow-up, or on a `part` of an onboarding, as the desk asks whether it is meant."""
+    """An action on a follow-up, or on a `part` of an onboarding."""
 
     action: Action
     spec: ActionSpec
@@ -115,24 +111,24 @@ class Step:
 
     @classmethod
     def of(cls, address: str, kind: Kind) -> Self | None:
-        """What the last part of an address names; None for nonsense."""
+        """None for nonsense."""
         action = next((one for one in ACTIONS if one == address and one not in DECISIONS), None)
         return cls(action, spec) if action and Who.OWNER in (spec := spec_of(action, kind)).who else None
 
     @classmethod
     def about(cls, part: str, choice: str) -> Self | None:
-        """What an owner decides about a part; None for nonsense."""
+        """A decision about a part; None for nonsense."""
         action = next((one for one, outcome in DECISIONS.items() if outcome == choice), None)
         return cls(action, ACTIONS[action], part) if action else None
 
     @property
     def address(self) -> str:
-        """The end of its page's address."""
+        """The end of its address."""
         return f"{self.part}/{DECISIONS[self.action]}" if self.part else self.action.value
 
 
 def steps_of(shown: Shown, who: Who) -> Iterator[Step]:
-    """What somebody can do now; of an onboarding also with each part that waits for a decision."""
+    """What is possible now, with decisions about parts."""
     now = possible(shown, KIND_PAGES[shown.type].actions)
     yield from (Step(one, spec) for one in now if who in (spec := spec_of(one, shown.type)).who)
     if now and who is Who.OWNER and isinstance(shown, OnboardingShow):
@@ -142,17 +138,16 @@ def steps_of(shown: Shown, who: Who) -> Iterator[Step]:
 
 @dataclass(frozen=True)
 class Access:
-    """A request or a task before somebody, and what they may with it."""
+    """A follow-up and what the visitor may do with it."""
 
     what: WorkflowName
     shown: Shown
     right: Right
     people: frozenset[str] = frozenset()
-    """Whose manager they are, near or far."""
+    """Their reports, direct or not."""
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """What they can do now."""
         if self.right is Right.EVERYTHING:
             return tuple(steps_of(self.shown, Who.OWNER))
         theirs = self.people.intersection(handing_over(self.shown))
@@ -165,7 +160,7 @@ class Access:
         return tuple(one for one in handing_over(self.shown) if everybody or one in self.people)
 
     def permits(self, step: Step, form: dict[str, str] | None = None) -> bool:
-        """Whether they may do this, by the rights table; whether it can still be done is for the workflow to say."""
+        """Whether their rights allow it; the workflow decides whether it is possible."""
         if self.right is Right.EVERYTHING:
             return True
         asked = {line.person for line in self.shown.lines} & self.people

@@ -1,7 +1,4 @@
-"""How every page of the desk is answered: who is here, how often they may, whose form it is, and what is said if not.
-
-What does not answer behind us is a page that says so: never a trace, never a bare error.
-"""
+"""Answers requests of the desk: session, rate limit, form check, and pages for what fails."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -49,7 +46,7 @@ _LOGGER: Final = structlog.get_logger("countersign.desk")
 
 
 class Answers:
-    """`tabs` are the views of somebody, and which of them is shown."""
+    """`tabs` looks up a visitor's views."""
 
     def __init__(
         self,
@@ -68,7 +65,7 @@ class Answers:
         self._presses = Buckets(PRESSES_OF_A_PERSON, seconds)
 
     def anybody(self, handle: Handle) -> Handle:
-        """Whoever comes, as often as one address may."""
+        """Limits an address; failures become pages."""
 
         async def answer(request: Request) -> Response:
             if wait := self._allowances.address(request):
@@ -85,7 +82,7 @@ class Answers:
         return answer
 
     def visitors(self, handle: ForVisitor) -> Handle:
-        """Whoever is in; everybody else is asked who they are."""
+        """For visitors; others are asked to sign in."""
 
         async def answer(request: Request) -> Response:
             visitor = await self._door.visitor(request)
@@ -99,7 +96,7 @@ class Answers:
         return self.anybody(answer)
 
     def acting(self, handle: WithForm) -> Handle:
-        """Whoever is in and posts a form from a page of theirs."""
+        """For visitors who post a form from our page."""
 
         async def answer(request: Request, visitor: Visitor) -> Response:
             form = await self.form_of(request, visitor.name)
@@ -108,14 +105,14 @@ class Answers:
         return self.visitors(answer)
 
     async def form_of(self, request: Request, name: str) -> dict[str, str] | Response:
-        """The form that was posted from a page of ours for `name`; else the card that says why it is not taken."""
+        """The form, else the page that refuses it."""
         form = await self.guard.posted(name, request)
         if isinstance(form, FormFault):
             return self.card(CUT_OFF if form is FormFault.CUT_OFF else FOREIGN, request)
         return form
 
     def ask_who(self, request: Request) -> Response:
-        """The page that asks who somebody is, and remembers what they came for."""
+        """The sign-in page, which remembers the address."""
         what = named_at_desk(request.url.path.removeprefix("/desk/"))
         button = SIGN_IN.button
         if button and what:
@@ -123,21 +120,19 @@ class Answers:
         return self.card(replace(SIGN_IN, button=button), request, "sign-in")
 
     def card(self, card: ScreenDraft, request: Request, ref: str = "", **values: object) -> Response:
-        """A card in the language that the browser asks for, with a token for its form if `ref` names one."""
+        """A screen in the browser's language; `ref` gives its form a token."""
         language = Language.accepted(request.headers.get("accept-language", ""))
         return self.said(card, language, ref, **values)
 
     def said(self, card: ScreenDraft, language: Language, ref: str = "", **values: object) -> Response:
-        """A card in a language."""
         token = self.guard.token(ref) if ref else ""
         return self.renderer.screen(card.told(language, **values), token, Frame())
 
     async def inside(self, card: ScreenDraft, visitor: Visitor, **values: object) -> Response:
-        """A card for somebody who is in, with everything around it."""
+        """A screen within the visitor's frame."""
         return self.renderer.screen(card.told(visitor.reader.language, **values), frame=await self.frame(visitor))
 
     async def frame(self, visitor: Visitor, here: str = "") -> Frame:
-        """What stands around a page for somebody who is in."""
         return Frame(
             visitor.person.name,
             await self._tabs(visitor, here),
@@ -157,7 +152,7 @@ _KINDS_LOGGER = structlog.get_logger("countersign.desk")
 
 
 class Kinds:
-    """Reads the catalogue again when its file has changed; of one that cannot be read nothing is known."""
+    """Reads the catalogue again when it changes; empty if unreadable."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -165,17 +160,17 @@ class Kinds:
         self._catalogue = Catalogue({})
 
     async def labels(self, language: Language) -> tuple[tuple[str, str], ...]:
-        """The ids of all kinds, each with what it is called in a language, in the order of the alphabet."""
+        """Kinds with their names, sorted."""
         catalogue = await self._read()
         labels = ((kind, catalogue.label(kind, language)) for kind in catalogue.kinds)
         return tuple(sorted(labels, key=lambda one: one[1].casefold()))
 
     async def label(self, kind: str, language: Language) -> str:
-        """What a kind is called, also one that is not in the catalogue any more."""
+        """Also of a removed kind."""
         return (await self._read()).label(kind, language)
 
     async def lets_titles_be_read(self, kind: str) -> bool:
-        """Whether a document of this kind may be named to others than those it concerns (`lock_screen: full`)."""
+        """Whether others may see a document's title (`lock_screen: full`)."""
         try:
             policy = (await self._read()).resolve(kind).policy
         except UnknownKind:
@@ -206,7 +201,7 @@ def _version(file: Path) -> float:
 
 @dataclass(frozen=True)
 class RequestContext:
-    """One desk's."""
+    """What the pages of the desk share."""
 
     answers: Answers
     context: Context
@@ -218,7 +213,7 @@ class RequestContext:
 
 
 class PeopleNames:
-    """The names that one page needs; `beside` is the workflow beside which people are kept who stand in full."""
+    """Names for one page; people of a file are stored `beside` a workflow."""
 
     def __init__(self, directory: FileDirectory, beside: str | None = None) -> None:
         self._directory = directory
@@ -226,11 +221,11 @@ class PeopleNames:
         self._known: dict[tuple[str, str | None], str] = {}
 
     async def in_full(self, id: str, request: str) -> str:
-        """The same of somebody of an audience; whoever stands in full in its table is known to their request."""
+        """Of an audience member, who may be in their request's file."""
         return await self.of(id, Kind.REQUEST.workflow_id(request))
 
     async def of(self, id: str, beside: str | None = None) -> str:
-        """Somebody's name, or their id when neither the directory says it nor what is `beside` another workflow."""
+        """The name, else the id."""
         key = id, (beside or self._beside) if stands_in_full(id) else None
         if key not in self._known:
             try:

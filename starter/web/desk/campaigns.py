@@ -1,4 +1,4 @@
-"""The page of a campaign: all of it for its owner, and for a manager who of their people has not acknowledged."""
+"""The page of a campaign: all of it for its owner, missing people for their manager."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -33,23 +33,23 @@ from workflows.model.commands import ReminderNow
 from workflows.model.views import CampaignShow
 
 PICTURES_AT_MOST: Final = 2
-"""Campaigns whose people are remembered for some seconds, for whoever looks next."""
+"""Campaigns cached for some seconds."""
 PICTURE_SECONDS: Final = 10.0
 CHARTS_AT_MOST: Final = 20
-"""Charts, each in a language, that are remembered."""
+"""Cached, each in a language."""
 DEPARTMENTS_AT_MOST: Final = 50
-"""Departments of one page; the others are counted."""
+"""Shown; the rest are counted."""
 REMINDED_AT_ONCE: Final = 10
-"""Requests that are asked at the same time to remind their person."""
+"""Requests reminded at a time."""
 REMINDING_SECONDS_AT_MOST: Final = 20.0
-"""For all reminders of one click: a browser waits for the page, and a proxy often for half a minute."""
+"""For one click: browsers and proxies wait about half a minute."""
 _REFUSED: Final = 409
 _DIGITS: Final = 6
 
 
 @dataclass(frozen=True)
 class CampaignAccess:
-    """A campaign before somebody: all of it, or their people in it."""
+    """A campaign, whole or the visitor's people."""
 
     shown: CampaignShow
     people: MissingPeople
@@ -57,13 +57,12 @@ class CampaignAccess:
 
     @property
     def path(self) -> str:
-        """Where its page is, below the desk."""
         return at_desk(WorkflowName(Kind.CAMPAIGN, self.shown.id))
 
 
 @dataclass(frozen=True)
 class MissingRow:
-    """Somebody who has not acknowledged, as a page says it."""
+    """Somebody who has not acknowledged."""
 
     person: str
     name: str
@@ -76,7 +75,7 @@ class MissingRow:
 
 @dataclass
 class RemindedCount:
-    """What became of reminders: of how many people they were asked, how many get one, why the first did not."""
+    """Reminders asked for and done, and the first refusal."""
 
     asked: int
     done: int = 0
@@ -84,14 +83,12 @@ class RemindedCount:
     status: int = 200
 
     def met(self, why: NotDone, language: Language) -> None:
-        """One was not reminded; that nobody answers outweighs a refusal."""
+        """Note a failure; the worst is shown."""
         if why.status > self.status:
             self.refusal, self.status = why.says(language), why.status
 
 
 class Campaigns:
-    """`/desk/campaigns/{id}`, and the reminders that are asked for there."""
-
     def __init__(self, room: RequestContext, send: Send, seconds: Callable[[], float]) -> None:
         self._room = room
         self._answers = room.answers
@@ -101,7 +98,6 @@ class Campaigns:
         self._charts = RecentLooks(self._drawn, seconds, CHARTS_AT_MOST, fresh=PICTURE_SECONDS)
 
     def routes(self) -> list[BaseRoute]:
-        """Where it is."""
         path = f"/desk/{at_desk(WorkflowName(Kind.CAMPAIGN, '{id}'))}"
         return [
             Route(path, self._answers.visitors(self.show), methods=["GET"]),
@@ -109,7 +105,6 @@ class Campaigns:
         ]
 
     async def show(self, request: Request, visitor: Visitor) -> Response:
-        """Everything, or somebody's own people."""
         seen = await self._seen(request, visitor)
         if seen is None:
             return await self._answers.inside(NOT_THERE, visitor)
@@ -118,7 +113,7 @@ class Campaigns:
         )
 
     async def remind(self, request: Request, visitor: Visitor, form: dict[str, str]) -> Response:
-        """Remind one of those who are missing, or all whom the page shows."""
+        """Remind one missing person, or all shown."""
         seen = await self._seen(request, visitor)
         if seen is None:
             return await self._answers.inside(NOT_THERE, visitor)
@@ -133,7 +128,7 @@ class Campaigns:
         return self._answers.renderer.to_desk(f"{seen.path}?from={begin}&reminded={reminded.done}&of={reminded.asked}")
 
     async def _remind(self, missing: Sequence[MissingMember], visitor: Visitor, op: str) -> RemindedCount:
-        """Ask one request after the other, some at a time; where nobody answers, or not soon, no more are asked."""
+        """Some at a time; stops when nobody answers in time."""
         asked = [one.line.request for one in missing if one.can_be_reminded]
         found = RemindedCount(len(asked))
         try:
@@ -157,7 +152,7 @@ class Campaigns:
             found.met(sent, visitor.reader.language)
 
     async def _seen(self, request: Request, visitor: Visitor) -> CampaignAccess | None:
-        """What is there, if it concerns them; raises what does not answer behind us."""
+        """None when it does not concern the visitor."""
         what = WorkflowName(Kind.CAMPAIGN, request.path_params["id"])
         shown = await self._room.look(what.reference) if is_request_id(what.id) else None
         if not isinstance(shown, CampaignShow):
@@ -174,7 +169,7 @@ class Campaigns:
         return await pictured(context.client, context.store, shown) if isinstance(shown, CampaignShow) else None
 
     async def _drawn(self, asked: str) -> Markup:
-        """The line of acknowledgements so far, for `<language> <campaign>`."""
+        """The chart for `<language> <campaign>`."""
         code, _, reference = asked.partition(" ")
         whole, now = await self._pictures(reference, reference), self._room.clock()
         if whole is None:
@@ -187,7 +182,7 @@ class Campaigns:
     async def _page(
         self, seen: CampaignAccess, visitor: Visitor, begin: int, reminded: RemindedCount | None = None, **more: str
     ) -> Response:
-        """The page, `said` what was just done; a form whose reminder is unsure is sent again with its `token`."""
+        """A form whose reminder is unsure keeps its `token`."""
         people, language, frame = seen.people, visitor.reader.language, await self._answers.frame(visitor)
         names = PeopleNames(self._room.directory, Kind.CAMPAIGN.workflow_id(seen.shown.id))
         some = await looked_at(self._room.context.client, _some(people, begin))
@@ -214,7 +209,7 @@ class Campaigns:
         )
 
     async def _whole(self, seen: CampaignAccess, visitor: Visitor) -> dict[str, Any]:
-        """What only whoever may know everything is told of all of them together."""
+        """Figures for those with all rights."""
         shown = seen.shown if seen.everything else None
         groups = worst_first(by(seen.people.lines, "department")) if shown else ()
         departments = [group for group in groups if group.counts.wanted]
@@ -249,17 +244,15 @@ class Campaigns:
 
 
 def _some(people: MissingPeople, begin: int) -> list[MemberOutcome]:
-    """The missing people of one page."""
     return people.missing[begin : begin + SHOWN_AT_MOST]
 
 
 def _place(text: str) -> int:
-    """Where a page begins: at the first of them unless it is a number."""
+    """The first row of the page, 0 for nonsense."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= _DIGITS else 0
 
 
 def _said(request: Request, visitor: Visitor) -> str:
-    """What was just done."""
     query, language = request.query_params, visitor.reader.language
     if "reminded" not in query:
         return news(query.get("done", ""), Kind.CAMPAIGN, visitor)
@@ -270,7 +263,6 @@ def _said(request: Request, visitor: Visitor) -> str:
 
 
 def _sentences(seen: CampaignAccess, visitor: Visitor) -> tuple[str, ...]:
-    """Where it stands, in the reader's words; no more than concerns them."""
     shown, people, reader = seen.shown, seen.people, visitor.reader
     say_count, done, everybody = reader.language.say_count, people.done, people.wanted
     if shown.frozen is None and not shown.status.ended:
@@ -294,5 +286,4 @@ def _sentences(seen: CampaignAccess, visitor: Visitor) -> tuple[str, ...]:
 
 
 def _counts(counts: Counts, visitor: Visitor) -> list[tuple[str, int]]:
-    """How many stand how, of those ways in which somebody does."""
     return [(chip_of(Of.MEMBER, name, visitor.reader.language).text, count) for name, count in counts if count]

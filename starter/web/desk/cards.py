@@ -1,4 +1,4 @@
-"""What the desk says when there is nothing to list: how to come in, and why something cannot be shown."""
+"""Fixed screens of the desk: signing in, and why something cannot be shown."""
 
 from enum import StrEnum
 from typing import Final
@@ -8,8 +8,6 @@ from starter.web.screens import NOT_WHOLE, Entry, MainButton, ScreenDraft, Scree
 
 
 class CardName(StrEnum):
-    """Every screen of the desk that stands for itself."""
-
     SIGN_IN = "sign-in"
     ASKED = "asked"
     BEHIND_LINK = "behind-link"

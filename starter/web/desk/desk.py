@@ -1,4 +1,4 @@
-"""The desk put together: who comes in, and what they find."""
+"""Puts the desk together."""
 
 import time
 from collections.abc import Callable
@@ -29,8 +29,6 @@ from starter.web.rendering import OURS, Brand, Renderer, Tab
 
 @dataclass(frozen=True)
 class DeskParts:
-    """What the desk works with."""
-
     directory: FileDirectory
     guard: FormGuard
     cookies: Cookies
@@ -46,8 +44,6 @@ class DeskParts:
 
 
 class Desk:
-    """`/desk` and everything below it, and the way to it at `/`."""
-
     def __init__(
         self,
         parts: DeskParts,
@@ -65,7 +61,6 @@ class Desk:
         self._entrance = Entrance(self._answers, parts.sign_in, parts.cookies, clock)
 
     def routes(self) -> list[BaseRoute]:
-        """Where everything is."""
         return [
             Route("/", self._answers.anybody(self.front), methods=["GET"]),
             *self._lists.routes(),
@@ -76,11 +71,9 @@ class Desk:
         ]
 
     async def front(self, request: Request) -> Response:
-        """What this address is, and the way to the desk."""
         return self._answers.card(FRONT, request)
 
     async def nowhere(self, request: Request, visitor: Visitor) -> Response:
-        """That there is no such page, and the way back."""
         return await self._answers.inside(NOT_THERE, visitor)
 
     async def _tabs(self, visitor: Visitor, here: str) -> tuple[Tab, ...]:
@@ -90,7 +83,6 @@ class Desk:
 def desk_of(
     settings: Settings, context: Context, directory: FileDirectory, guard: FormGuard, send: Send, *, brand: Brand
 ) -> Desk:
-    """The desk of a process with these settings."""
     client, store = context.client, context.store
     cookies = Cookies(settings.link_secret, settings.link_base)
     sign_in = SignIn(store, directory, clients.ways_in(settings), teller(client), reacher(client))

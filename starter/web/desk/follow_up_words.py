@@ -1,4 +1,4 @@
-"""What stands on the page of a request or a task, in its reader's words and on their clock."""
+"""The texts of a follow-up's page, in its reader's words and clock."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -49,15 +49,12 @@ from workflows.model.views import (
 )
 
 PARTS_SHOWN_AT_MOST: Final = 100
-"""Of one stage; the others are counted."""
+"""Of one stage; the rest are counted."""
 
 
 @dataclass(frozen=True)
 class PartRow:
-    """One part: with whom it is, since and until when, why it could not be started, and what may be decided.
-
-    `path` is its page at the desk.
-    """
+    """A part: with whom it is, its dates, why it did not start, and decisions."""
 
     title: str
     state: Chip
@@ -70,7 +67,7 @@ class PartRow:
 
 @dataclass(frozen=True)
 class StageRows:
-    """One stage; `more` counts the parts that are not shown."""
+    """`more` counts hidden parts."""
 
     name: str
     state: Chip
@@ -82,7 +79,7 @@ class StageRows:
 async def stages_of(
     shown: OnboardingShow, reader: Reader, name: Name, now: datetime, *, everything: bool, steps: tuple[Step, ...]
 ) -> tuple[StageRows, ...]:
-    """All of them; why something went wrong only for those who may know `everything`."""
+    """Reasons only if the reader may know `everything`."""
     told, rows = _Telling(shown, reader, name, now, everything, steps), []
     for stage in shown.stages:
         state = chip_of(Of.STAGE, stage.state, reader.language)
@@ -146,10 +143,9 @@ _DECLINED: Final = phrase("{who} declined, with these words:")
 
 @dataclass(frozen=True)
 class FollowUpText:
-    """Everything that one reader is told; what they may not know is empty."""
+    """What one reader is told; what they may not know is empty."""
 
     path: str
-    """Where its page is, below the desk."""
     id: str
     title: str
     kind: str
@@ -160,20 +156,17 @@ class FollowUpText:
     asked_by: str
     place: str
     people_are: str
-    """What those who were asked are called, and how many of them have signed."""
+    """Heading of `people`, with the number done."""
     people: tuple[PersonRow, ...]
     text: str = ""
-    """What is to be done, in the words of whoever asked."""
+    """The task, in the requester's words."""
     problems: tuple[str, ...] = ()
     declined: str = ""
     reason: str = ""
-    """Why somebody declined, in their own words."""
     exchanges: tuple[Exchange, ...] = ()
     targets: tuple[PersonRow, ...] = ()
     days: tuple[Day, ...] = ()
-    """What happened."""
     stages: tuple[StageRows, ...] = ()
-    """Of an onboarding."""
 
 
 async def told(
@@ -187,10 +180,7 @@ async def told(
     titled: bool,
     steps: tuple[Step, ...] = (),
 ) -> FollowUpText:
-    """What somebody is told of it: `everything`, or where it stands; `titled`: what it is, and is called.
-
-    `kind` is what its kind is called in their language.
-    """
+    """`everything` includes reasons; `titled` the title and content. `kind` is its name in their language."""
     reader, what, name = visitor.reader, WorkflowName(shown.type, shown.id), _or_workflow(name, visitor.reader.language)
     title = shown.title or shown.id if titled else reader.language.say(KIND_PAGES[what.kind].untitled, kind=kind)
     called = {id: await name(id) for id in (*people_in(shown), *(line.target for line in shown.handoffs))}
@@ -219,14 +209,14 @@ async def told(
 
 
 async def _asker(shown: Shown, name: Name) -> str:
-    """Who asks; what an onboarding asks to decide it asks by itself, and its deputy never did."""
+    """The requester; an onboarding's decision is asked by Countersign."""
     if to_decide(shown):
         return SYSTEMS["countersign"]
     return await name(shown.requester) if shown.requester else ""
 
 
 def _or_workflow(name: Name, language: Language) -> Name:
-    """What is told of an ending may also be a workflow of ours."""
+    """Names also workflows that are told of an end."""
 
     async def called(id: str) -> str:
         return workflow_words(id, language) or await name(id)
@@ -245,7 +235,6 @@ def _people_are(shown: Shown, language: Language) -> str:
 
 
 def _sentences(shown: Shown, reader: Reader, called: Called) -> tuple[str, ...]:
-    """Where it stands, for whoever may know everything."""
     language = reader.language
     if shown.status.ended:
         return ending_of(shown, language, called) + _answered(shown) + hand_offs(shown, language, called)
@@ -291,6 +280,6 @@ async def _person(line: SignerLine | AssigneeLine, reader: Reader, name: Name) -
 
 
 def _declined(shown: Shown) -> tuple[str, str]:
-    """Who declined, and what they said: the signer was promised that whoever asked is told."""
+    """Who declined and why: the signer was promised that the requester is told."""
     signers = shown.signers if isinstance(shown, RequestShow) else ()
     return next(((line.person, line.reason) for line in signers if line.reason), ("", ""))

@@ -1,4 +1,4 @@
-"""The page of one request or task: where it stands, what happened, and what somebody may do about it."""
+"""The page of one follow-up: status, timeline, and actions."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -28,7 +28,7 @@ from workflows.model.views import OnboardingShow, Shown, TaskShow
 _WORKER_ANSWERS_WITHIN: Final = timedelta(seconds=2)
 _LOOK_SECONDS: Final = 8.0
 _ELSEWHERE: Final = (Kind.CAMPAIGN,)
-"""Its page is of another kind (starter/web/desk/campaigns.py); what is done to it is done as to all others."""
+"""It has its own page (campaigns.py), and the same actions."""
 _UNDER_WAY: Final = "under-way"
 _LATE: Final = "late"
 _NEWS: Final = {
@@ -38,8 +38,6 @@ _NEWS: Final = {
 
 
 class FollowUps:
-    """`/desk/requests/{id}`, `/desk/tasks/{id}` and what can be done there."""
-
     def __init__(self, room: RequestContext, links: SigningLinks, send: Send) -> None:
         self._room = room
         self._answers = room.answers
@@ -47,7 +45,6 @@ class FollowUps:
         self._send = send
 
     def routes(self) -> list[BaseRoute]:
-        """Where these pages are."""
         visitors, acting = self._answers.visitors, self._answers.acting
         pages = {kind: f"/desk/{at_desk(WorkflowName(kind, '{id}'))}" for kind in kinds()}
         deciding = f"{pages[Kind.ONBOARDING]}/{{part}}/{{choice}}"
@@ -60,7 +57,6 @@ class FollowUps:
         ]
 
     async def show(self, request: Request, visitor: Visitor) -> Response:
-        """Everything that somebody may know of it."""
         seen = await self._seen(request, visitor)
         if seen is None:
             return await self._answers.inside(NOT_THERE, visitor)
@@ -79,7 +75,6 @@ class FollowUps:
         )
 
     async def ask(self, request: Request, visitor: Visitor) -> Response:
-        """Ask whether it is meant, and for what else is needed."""
         seen, step = await self._seen(request, visitor), _step(request)
         if seen is None or step is None or not seen.permits(step):
             return await self._answers.inside(NOT_THERE, visitor)
@@ -88,7 +83,7 @@ class FollowUps:
         return await self._asking(step, seen, visitor)
 
     async def act(self, request: Request, visitor: Visitor, form: dict[str, str]) -> Response:
-        """Do it, once for each form however often it is sent."""
+        """Carry it out, once however often the form is sent."""
         seen, step = await self._seen(request, visitor), _step(request)
         if seen is None or step is None or not seen.permits(step, form):
             return await self._answers.inside(NOT_THERE, visitor)
@@ -108,14 +103,14 @@ class FollowUps:
         return await self._send(seen.what.reference, step.spec.command(posted).replace(op=op), op)
 
     async def _taker(self, seen: Access, words: str) -> str | None:
-        """The id of a colleague whom the task names, else of whoever of the directory is meant."""
+        """A colleague named by the task, else a person of the directory."""
         if words in _colleagues(seen.shown):
             return words
         found = await self._room.directory.named(words)
         return found.id if found else None
 
     async def _seen(self, request: Request, visitor: Visitor) -> Access | None:
-        """What is there, if it concerns them; raises what does not answer behind us."""
+        """None when it does not concern the visitor."""
         what = _what(request)
         shown = await self._room.look(what.reference) if what and is_request_id(what.id) else None
         if what is None or shown is None:
@@ -147,7 +142,7 @@ class FollowUps:
         form: Mapping[str, str] = MappingProxyType({}),
         why: NotDone | None = None,
     ) -> Response:
-        """The page that asks whether it is meant; with the `form` that was sent, and why it was not carried out."""
+        """The confirmation page; with the sent `form` and why it failed."""
         spec, language, names = step.spec, visitor.reader.language, self._names(seen)
         say, frame = language.say, await self._answers.frame(visitor)
         answer = seen.shown.answer if isinstance(seen.shown, TaskShow) and step.action is Action.DONE else None
@@ -178,7 +173,7 @@ class FollowUps:
         return PeopleNames(self._room.directory, seen.what.workflow_id)
 
     def _own_page(self, seen: Access, visitor: Visitor) -> str:
-        """The way to their own page, for whoever is asked now; to where it is decided, of a task to decide."""
+        """The link for somebody whose turn it is; of a decision, the onboarding's desk page."""
         if visitor.id not in handing_over(seen.shown) or seen.shown.status.ended:
             return ""
         if about := to_decide(seen.shown):
@@ -186,7 +181,7 @@ class FollowUps:
         return self._links.link(seen.what.reference, visitor.id, use_of(seen.what.kind))
 
     def _preview(self, seen: Access) -> str:
-        """The way to what the customer sees of their onboarding, for whoever may know everything of it."""
+        """The customer's view, for those with all rights."""
         shown = seen.shown if seen.right is Right.EVERYTHING else None
         if not isinstance(shown, OnboardingShow) or not shown.customer:
             return ""
@@ -197,7 +192,7 @@ class FollowUps:
 
 
 def news(done: str, kind: Kind, visitor: Visitor) -> str:
-    """What was just done, by the word that the address has for it; nothing for one that is none."""
+    """The message about an action just done."""
     say = visitor.reader.language.say
     if done in (_UNDER_WAY, _LATE):
         return say(_NEWS[done])
@@ -222,5 +217,5 @@ def _step(request: Request) -> Step | None:
 
 
 def _colleagues(shown: Shown) -> tuple[str, ...]:
-    """Whom it names as those who may take over, and the directory may not know."""
+    """People named by the task, whom the directory may not know."""
     return shown.colleagues if isinstance(shown, TaskShow) else ()

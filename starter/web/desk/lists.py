@@ -1,4 +1,4 @@
-"""The lists of the desk, a page at a time, and the same as a file for a spreadsheet."""
+"""The lists of the desk, by pages and as CSV."""
 
 import asyncio
 import io
@@ -41,18 +41,17 @@ LIVING: Final = tuple(status for status in Status if not status.ended)
 
 @dataclass(frozen=True)
 class Filters:
-    """How a list is narrowed, as its address says it; `status` is `open`, `any` or one status."""
+    """Filters in a list's address; `status` is `open`, `any` or one status."""
 
     status: str = OPEN
     what: Kind | None = None
-    """Only requests, or only tasks."""
     kind: str = ""
     person: str = ""
     overdue: bool = False
 
     @classmethod
     def of(cls, query: Mapping[str, str], view: View) -> "Filters":
-        """What an address asks for; what it cannot ask for is left out."""
+        """Ignores nonsense."""
         usual = ANY if view is View.ATTENTION else OPEN
         status = query.get("status", usual)
         known, what = (OPEN, ANY, *Status), query.get("what", "")
@@ -65,7 +64,7 @@ class Filters:
         )
 
     def query(self, **more: str) -> str:
-        """The same as a part of an address."""
+        """As a query string."""
         said = {
             "status": self.status,
             "what": self.what or "",
@@ -77,16 +76,16 @@ class Filters:
 
     @property
     def statuses(self) -> tuple[Status, ...]:
-        """Those that are wanted, none for all."""
+        """Empty for all."""
         if self.status == ANY:
             return ()
         return LIVING if self.status == OPEN else (Status(self.status),)
 
 
 def wanted(view: View, visitor: Visitor, standing: ReaderRole, filters: Filters) -> Wanted:
-    """What a view has; `Refusal` for a filter that cannot be an id.
+    """The query of a view; `Refusal` for a bad id.
 
-    Whoever asked for a campaign sees it once, not its 10,000 requests, unless they look for a kind or a person.
+    A campaign is one row for its owner, not all its requests, unless they filter by kind or person.
     """
     base = Wanted(
         statuses=filters.statuses,
@@ -118,7 +117,7 @@ MORE: Final = "+more"
 
 @dataclass(frozen=True)
 class ListRow:
-    """What stands in a list; `path` leads to its page, empty where there is none."""
+    """`path` is empty without a page."""
 
     path: str
     title: str
@@ -128,36 +127,34 @@ class ListRow:
     waiting_for: str
     since: str
     due: Deadline | None
-    """Of what has ended, or waits for a day of many zones, the exact one alone."""
+    """Without relative words when it has ended."""
     overdue: bool
     problems: tuple[str, ...]
     stage: str = ""
-    """Of an onboarding, as its file calls it."""
+    """Of an onboarding."""
     so_far: SoFar | None = None
-    """Of a campaign, as far as it is known."""
+    """Of a campaign."""
     opens: str = ""
-    """Of one that has not begun."""
+    """Of a campaign that has not begun."""
     group: str = ""
-    """Under which name it stands, where rows stand in groups."""
+    """Heading of a group of rows."""
 
 
 NameBeside = Callable[[str, str | None], Awaitable[str]]
-"""The same also of whoever stands in full in the file of a workflow."""
+"""Also finds people of a workflow's file."""
 Label = Callable[[str, Language], Awaitable[str]]
-"""What a kind is called in a language."""
+"""Name of a kind in a language."""
 
 
 @dataclass(frozen=True)
 class RowReader:
-    """How rows are told to one reader."""
-
     reader: Reader
     name: NameBeside
     label: Label
     now: datetime
 
     async def row(self, line: RequestLine, *, titled: bool = True) -> ListRow:
-        """The row of a line; one that is not `titled` does not say what the document is called."""
+        """Without `titled` the title is hidden."""
         language, what = self.reader.language, named(line.workflow_id)
         untitled, kind = KIND_PAGES[what.kind if what else Kind.REQUEST].untitled, await self.label(line.kind, language)
         return ListRow(
@@ -175,7 +172,7 @@ class RowReader:
         )
 
     async def _asker(self, line: RequestLine) -> str:
-        """Who asks; what an onboarding asks to decide it asks by itself."""
+        """An onboarding's decision is asked by Countersign."""
         if line.kind == DECISION:
             return SYSTEMS["countersign"]
         return await self.name(line.requester, None) if line.requester else ""
@@ -190,11 +187,11 @@ class RowReader:
         return found if line.open and line.stage != SETTLED else replace(found, words="")
 
     def _since(self, instant: datetime) -> str:
-        """Since when somebody is waited for, never ahead of now: the clock of a request may have been moved."""
+        """Never in the future: a request's clock may be moved."""
         return self.reader.language.say("since {when}", when=self.reader.shortly(min(instant, self.now), self.now))
 
     async def _people(self, line: RequestLine, *, titled: bool) -> str:
-        """Whom it waits for; who stands in full in a file is named only to those who may know what it is."""
+        """People of a file are named only with `titled`."""
         more, beside = self.reader.language.say("others"), line.workflow_id if titled else None
         return self.reader.language.enumerate(
             [more if id == MORE else await self.name(id, beside) for id in line.waiting_for]
@@ -213,11 +210,11 @@ HEAD: Final = (
     phrase("In the way"),
 )
 _MARK: Final = "\N{ZERO WIDTH NO-BREAK SPACE}"
-"""By it a spreadsheet knows UTF-8 when it sees it."""
+"""The byte order mark, for spreadsheets."""
 
 
 def written(cells: Sequence[str], *, first: bool = False) -> str:
-    """One line of the file; the name of a document is a stranger's text."""
+    """One line; titles are untrusted."""
     line = io.StringIO()
     put(line, cells, ())
     return (_MARK if first else "") + line.getvalue()
@@ -225,16 +222,13 @@ def written(cells: Sequence[str], *, first: bool = False) -> str:
 
 PAGE_SIZE: Final = 50
 CAMPAIGNS_AT_ONCE: Final = 10
-"""Campaigns of a list that are asked at the same time how far they are."""
 _SO_FAR_SECONDS: Final = 4.0
 CSV_AT_MOST: Final = 50_000
-"""Rows of one file; what is beyond can be had by narrowing the list."""
+"""Rows of one file."""
 
 
 @dataclass(frozen=True)
 class ListPage:
-    """A page of a list as a template has it."""
-
     rows: tuple[ListRow, ...]
     total: int
     more: str
@@ -242,15 +236,12 @@ class ListPage:
 
 
 class Lists:
-    """`/desk`, `/desk/<view>` and `/desk/<view>/csv`."""
-
     def __init__(self, room: RequestContext) -> None:
         self._room = room
         self._answers = room.answers
         self._places = asyncio.Semaphore(CAMPAIGNS_AT_ONCE)
 
     def routes(self) -> list[BaseRoute]:
-        """Where the lists are."""
         visitors = self._answers.visitors
         views = "|".join(View)
         return [
@@ -260,7 +251,6 @@ class Lists:
         ]
 
     async def list(self, request: Request, visitor: Visitor) -> Response:
-        """A page of a view."""
         view, standing = _view(request), await self._room.standings.of(visitor)
         if view not in standing.views:
             return await self._answers.inside(NOT_THERE, visitor)
@@ -288,7 +278,6 @@ class Lists:
         )
 
     async def csv(self, request: Request, visitor: Visitor) -> Response:
-        """The whole list, as far as it is narrowed, for a spreadsheet."""
         view, standing = _view(request), await self._room.standings.of(visitor)
         if view not in standing.views:
             return await self._answers.inside(NOT_THERE, visitor)
@@ -304,7 +293,6 @@ class Lists:
         return StreamingResponse(body, media_type="text/csv; charset=utf-8", headers=headers)
 
     async def tabs(self, visitor: Visitor, here: str) -> tuple[Tab, ...]:
-        """The views of somebody."""
         say = visitor.reader.language.say
         return tuple(
             Tab(view, say(LABELS[view]), view == here) for view in (await self._room.standings.of(visitor)).views
@@ -333,7 +321,7 @@ class Lists:
         return tuple(await asyncio.gather(*told))
 
     async def _titled(self, view: View, line: RequestLine, visitor: Visitor, standing: ReaderRole) -> bool:
-        """Whether a document may be named here: what waits for or is asked by my people is not mine."""
+        """Whether the title may be shown to the visitor."""
         if view in (View.ONBOARDINGS, View.CAMPAIGNS):
             mine = line.requester == visitor.id or line.requester in standing.below or visitor.id in line.waiting_for
             return standing.operator or mine or await self._room.kinds.lets_titles_be_read(line.kind)
@@ -342,7 +330,7 @@ class Lists:
     async def _so_far(
         self, rows: tuple[ListRow, ...], lines: Sequence[RequestLine], telling: RowReader
     ) -> tuple[ListRow, ...]:
-        """The rows with how far each campaign is; where not all answer in time nothing is said of any."""
+        """Rows with progress; without if some do not answer in time."""
         pairs = zip(rows, lines, strict=True)
         try:
             async with asyncio.timeout(_SO_FAR_SECONDS):
@@ -381,7 +369,7 @@ class Lists:
 async def _grouped(
     rows: tuple[ListRow, ...], lines: Sequence[RequestLine], telling: RowReader, standing: ReaderRole
 ) -> tuple[ListRow, ...]:
-    """The rows of each of somebody's people together, in the order in which they come first."""
+    """Rows grouped by the visitor's people."""
     groups: dict[str, list[ListRow]] = {}
     for row, line in zip(rows, lines, strict=True):
         found = await _in_group(row, line, telling, standing)
@@ -390,7 +378,6 @@ async def _grouped(
 
 
 async def _in_group(row: ListRow, line: RequestLine, telling: RowReader, standing: ReaderRole) -> ListRow:
-    """The row below the name of the one of somebody's people for whom it waits, or who asked for it."""
     say = telling.reader.language.say
     if line.open and (person := waits_for(line.waiting_for, standing.below)):
         return replace(row, group=await telling.name(person, None))

@@ -1,6 +1,7 @@
-"""Sign-in and sessions of the desk, in sealed cookies, so that every web process knows them: one for a browser that
-asked, one for a session, and one, longer, for who was signed in last. The store has a serial for each person who signed
-out everywhere, which ends earlier sessions, and the nonces of sessions that were signed out.
+"""Sessions at the desk in sealed cookies, so that any receiver knows them.
+
+One cookie says that a browser asked to sign in, one that it did, a longer one who did last. The store has a serial for
+each person who was signed out everywhere, which ends older sessions, and the nonce of each session that was signed out.
 """
 
 import asyncio
@@ -40,34 +41,33 @@ from workflows import names
 from workflows.model.sign_in import ONE_MESSAGE_EVERY, VALID_FOR, SignInOrder
 
 LONGEST_SESSION: Final = timedelta(hours=12)
-"""A day's work; a closed browser forgets it sooner."""
+"""A day's work; closing the browser ends it sooner."""
 KNOWN_FOR: Final = timedelta(days=90)
-"""How long a browser of an earlier sign-in has its own limit of messages."""
+"""How long a known browser has its own allowance of messages."""
 _NONCE_BYTES: Final = 16
 _SESSION_BYTES: Final = 8
 _ID_LENGTH: Final = 100
-"""Ids are padded to this length, so that unknown persons make equal cookies."""
+"""Of the people file; cookies of unknown people have the same length."""
 
 
 @dataclass(frozen=True)
 class Ask:
-    """A sign-in attempt as `person`, empty for an unknown one; the `nonce` is secret."""
+    """A browser asked to sign in as `person`, empty for an unknown one."""
 
     person: str
     nonce: str
     at: datetime
     to: str = ""
-    """The desk page to return to."""
+    """The desk page to open, empty for the first one."""
 
     @classmethod
     def new(cls, person: str, at: datetime, to: str = "") -> Self:
-        """With a random nonce."""
         return cls(person, secrets.token_hex(_NONCE_BYTES), at.replace(microsecond=0), to)
 
 
 @dataclass(frozen=True)
 class Session:
-    """A signed-in browser; the `nonce` distinguishes sessions."""
+    """A signed-in browser; `nonce` identifies the session."""
 
     person: str
     serial: str
@@ -80,19 +80,18 @@ class Session:
 
 
 class Cookies:
-    """Seals and opens the cookies; `base` is `LINK_BASE`, to whose path they are limited."""
+    """Seals and opens the cookies; `base` is `LINK_BASE`, their path."""
 
     def __init__(self, secret: SecretStr, base: str) -> None:
         parts = urlsplit(base)
         self.root: Final = f"{parts.path.rstrip('/')}/desk"
-        """The desk's path as browsers see it."""
+        """Path of the desk as browsers see it."""
         self._secure = parts.scheme == "https"
         self._asks = Seal(secret, b"countersign/desk/ask/v1")
         self._sessions = Seal(secret, b"countersign/desk/session/v1")
         self._known = Seal(secret, b"countersign/desk/known/v1")
 
     def ask(self, request: Request, now: datetime) -> Ask | None:
-        """The browser's valid attempt, or None."""
         if (found := _opened(self._asks, request.cookies.get(_ASK, ""), 4)) is None:
             return None
         person, nonce, at, to = found
@@ -104,7 +103,6 @@ class Cookies:
         self._set(response, _ASK, self._asks.seal(text), VALID_FOR)
 
     def session(self, request: Request, now: datetime) -> Session | None:
-        """The browser's session, if not expired."""
         if (found := _opened(self._sessions, request.cookies.get(_SESSION, ""), 4)) is None:
             return None
         person, serial, since, nonce = found
@@ -119,19 +117,19 @@ class Cookies:
         self._drop(response, _ASK)
 
     def known(self, request: Request, now: datetime) -> str:
-        """Who was last signed in with this browser, also after signing out; grants nothing."""
+        """The last person to sign in with this browser; grants nothing."""
         if (found := _opened(self._known, request.cookies.get(_KNOWN, ""), 2)) is None:
             return ""
         person, since = found
         return person if _instant(since) <= now < _instant(since) + KNOWN_FOR else ""
 
     def end(self, response: Response) -> None:
-        """Delete both cookies."""
+        """Delete both."""
         self._drop(response, _SESSION)
         self._drop(response, _ASK)
 
     def name_of(self, request: Request) -> str:
-        """Identifies this browser's session in form tokens, without revealing the cookie."""
+        """Identifies this browser's session in its forms, without revealing the cookie."""
         cookie = request.cookies.get(_SESSION) or request.cookies.get(_ASK) or ""
         return base64.urlsafe_b64encode(hashlib.sha256(cookie.encode()).digest()).decode()
 
@@ -151,7 +149,7 @@ class Cookies:
 
 
 async def sign_out_everywhere(store: Store, person: str) -> None:
-    """End all sessions of a person."""
+    """End every session of a person."""
     await store.replace_serial(serial_of(person), secrets.token_hex(8))
 
 
@@ -173,19 +171,20 @@ def _instant(text: str) -> datetime:
 
 
 def serial_of(person: str) -> str:
-    """Store key of the serial that a person's sessions must have."""
+    """Where the store has a person's session serial."""
     return f"desk/sessions/{person}"
 
 
 TRIES_AT_MOST: Final = 5
-"""Codes that a browser may try per attempt, at each web process."""
+"""Codes that a browser may try, at each receiver."""
 TRIED_AT_MOST: Final = 10_000
-"""Remembered attempts without a message. Those with one are as few as messages, and never dropped early."""
+"""Remembered asks that sent no message; those that did are few and kept."""
 
 
 class Tries:
-    """Counts tried codes, in this process; attempts with and without a message are counted alike, so that answers do
-    not differ, but apart, since anybody can make the latter.
+    """Failed codes in this process, counted alike whether a message was sent or not.
+
+    Asks without a message cannot push out others.
     """
 
     def __init__(self) -> None:
@@ -196,7 +195,7 @@ class Tries:
         return len(self._sent) + len(self._unsent)
 
     def take(self, ask: Ask, now: datetime) -> int | None:
-        """Count one: how many tries are left, None if there was none."""
+        """Count a try; the number left, None when there was none."""
         tried = self._sent if ask.person else self._unsent
         before, _ = tried.get(ask.nonce, (0, ask.at))
         if before >= TRIES_AT_MOST:
@@ -216,24 +215,24 @@ def _forget(tried: OrderedDict[str, tuple[int, datetime]], now: datetime, at_mos
 
 
 MESSAGES_FROM_AN_ADDRESS: Final = Rate(burst=5, per_second=1 / 3600)
-"""To one person, for browsers unknown to them."""
+"""To one person, from unknown browsers."""
 MESSAGES_TO_A_PERSON: Final = Rate(burst=3, per_second=1 / 60)
-"""From all unknown browsers, and again from all known ones."""
+"""From all unknown browsers, and again from known ones."""
 MESSAGES_OF_A_DAY_AT_MOST: Final = 50
-"""The same for a day."""
+"""The same, for a day."""
 _NO_PERSON: Final = "nobody"
 
 
 @dataclass(frozen=True)
 class Asking:
-    """Where an attempt comes from; `known` is who was signed in with this browser before."""
+    """`known` signed in with this browser before, empty for nobody."""
 
     address: str = ""
     known: str = ""
 
 
 class AllowedMessages:
-    """Limits of messages, in this process's memory, and of all processes in the store."""
+    """Limits messages, in memory and for all receivers in the store."""
 
     def __init__(self, store: Store, seconds: Callable[[], float]) -> None:
         self._store = store
@@ -241,7 +240,7 @@ class AllowedMessages:
         self._of_a_person = Buckets(MESSAGES_TO_A_PERSON, seconds)
 
     async def take(self, person: str, asking: Asking, now: datetime) -> bool:
-        """Whether a message may be sent; if so, it counts. Raises `StoreFailure`."""
+        """Whether a message may be sent; counts it. Raises `StoreFailure`."""
         known = asking.known == person
         if not known and self._of_an_address.wait(_of(person, asking)):
             return await self.nobody(now)
@@ -251,15 +250,15 @@ class AllowedMessages:
         return await self._take_of_the_day(whose, now)
 
     async def nobody(self, now: datetime) -> bool:
-        """For an unknown person: False, with the same store reads."""
+        """The same for an unknown person: False, with the same reads and no write."""
         return await self._store.was_used(now.date(), _NO_PERSON)
 
     def came_in(self, person: str, asking: Asking) -> None:
-        """The browser is known from now on."""
+        """They are known where they ask from."""
         self._of_an_address.give_back(_of(person, asking))
 
     async def _take_of_the_day(self, whose: str, now: datetime) -> bool:
-        """Take one left, searched from the middle, since taken ones come first."""
+        """One of the day's places, searched from the middle, as taken ones come first."""
         day, first, end = now.date(), 1, MESSAGES_OF_A_DAY_AT_MOST + 1
         while first < end:
             middle = (first + end) // 2
@@ -278,23 +277,23 @@ def _of(person: str, asking: Asking) -> str:
 
 
 ANSWER_AFTER: Final = 0.4
-"""Seconds of every answer, whoever was named."""
+"""Seconds, the same for everybody."""
 _TEMPORAL_SECONDS: Final = 5.0
 _ANYWHERE: Final = Asking()
 
 Tell = Callable[[SignInOrder], Awaitable[None]]
-"""Has a worker send a sign-in link, or withdraw a used one; raises `TemporalRefused`."""
+"""Has a worker send a sign-in message, or remove a used one; raises `TemporalRefused`."""
 
 
 @dataclass(frozen=True)
 class Wrong:
-    """A wrong code, and how many tries are left."""
+    """A wrong code, and the tries left."""
 
     left: int
 
 
 class SignIn:
-    """The sign-in; `rest` waits for seconds."""
+    """Signs people in by message; `rest` sleeps."""
 
     def __init__(
         self,
@@ -319,8 +318,9 @@ class SignIn:
         self._tries = Tries()
 
     async def ask(self, words: str, before: Ask | None, to: str = "", asking: Asking = _ANYWHERE) -> Ask:
-        """Send a sign-in link to the person of `words`, if there is one; returns what the browser must remember. Raises
-        `DirectoryFailure`, `StoreFailure` and `TemporalRefused`, whether there is such a person or not.
+        """Send a sign-in message to whom `words` name; returns what the browser keeps.
+
+        Raises `DirectoryFailure`, `StoreFailure`, `TemporalRefused` also for unknown people.
         """
         asked, _ = await asyncio.gather(self._ask(words, before, to, asking), self._rest(ANSWER_AFTER))
         return asked
@@ -333,13 +333,13 @@ class SignIn:
         sent = self._messages.nobody(now) if person is None else self._messages.take(id, asking, now)
         if not await sent:
             await self._reach()
-            return Ask.new("", now, to)  # No message has its code: whoever entered one would have guessed it.
+            return Ask.new("", now, to)  # No message brings its code: whoever had one for it would have guessed it.
         ask = Ask.new(id, now, to)
         await self._tell(SignInOrder(person=id, ask=ask_of(ask.nonce), at=ask.at))
         return ask
 
     async def by_code(self, ask: Ask, code: str, asking: Asking = _ANYWHERE) -> Session | Wrong:
-        """Sign in the browser that asked; raises `StoreFailure` and `DirectoryFailure`."""
+        """Raises `StoreFailure`, `DirectoryFailure`."""
         if (left := self._tries.take(ask, self._clock())) is None:
             return Wrong(0)
         way = WayIn(ask.person, ask_of(ask.nonce), ask.at + VALID_FOR)
@@ -353,7 +353,7 @@ class SignIn:
         return await self._session(person)
 
     async def behind(self, ref: str) -> Person:
-        """The person of a link, without an effect; raises `BadWayIn`, `DirectoryFailure`."""
+        """The person of a link, without a change; raises `BadWayIn`, `DirectoryFailure`."""
         person = await self._still_here(self._ways_in.open(ref, self._clock()).person)
         if person is None:
             raise BadWayIn("nobody of ours")
@@ -367,20 +367,18 @@ class SignIn:
         return await self._session(person)
 
     async def stands(self, session: Session) -> Person | None:
-        """The person of a valid session; None if it was ended, or they left. Raises `DirectoryFailure`,
-        `StoreFailure`.
-        """
+        """The person of a session, None when it was ended. Raises `DirectoryFailure`, `StoreFailure`."""
         serial, ended = await asyncio.gather(
             self._store.serial(serial_of(session.person)), self._store.was_used(*_ending(session))
         )
         return None if ended or serial != session.serial else await self._still_here(session.person)
 
     async def end(self, session: Session) -> None:
-        """End this session, also for copies of its cookie; raises `StoreFailure`."""
+        """End this session, also copies of its cookie; raises `StoreFailure`."""
         await self._store.use_once(*_ending(session))
 
     async def _use(self, way: WayIn) -> bool:
-        """Use up a message, by link or code; False if already used. Its notice is then withdrawn, if possible."""
+        """Use up a message; False if it was used. Failing to remove its notice stops nobody."""
         if not await self._store.use_once(way.asked_at.date(), f"{way.ask}-in"):
             return False
         with suppress(TemporalRefused, RPCError, TimeoutError, ConnectionError, RuntimeError):
@@ -398,7 +396,7 @@ class SignIn:
 
 
 def teller(client: Client) -> Tell:
-    """By the workers of this namespace."""
+    """Sends through the workers of this namespace."""
 
     async def tell(order: SignInOrder) -> None:
         starting = client.start_workflow(
@@ -417,7 +415,7 @@ def teller(client: Client) -> Tell:
 
 
 def reacher(client: Client) -> Callable[[], Awaitable[None]]:
-    """Checks whether Temporal is reachable."""
+    """Whether Temporal would take it."""
 
     async def reach() -> None:
         await _answered(
@@ -438,7 +436,7 @@ async def _answered(asking: Awaitable[object], namespace: str) -> None:
 
 
 def _ending(session: Session) -> tuple[date, str]:
-    """Store key of a signed-out session."""
+    """Where the store has that a session was signed out."""
     return session.since.astimezone(UTC).date(), f"{session.nonce}-out"
 
 
@@ -448,7 +446,7 @@ def _digits(code: str) -> str:
 
 @dataclass(frozen=True)
 class Visitor:
-    """A signed-in person. `name` identifies their forms; `sent` by single sign-on, they cannot sign out here."""
+    """Somebody signed in; `name` identifies their forms; `sent` by single sign-on they cannot sign out."""
 
     person: Person
     reader: Reader
@@ -461,22 +459,20 @@ class Visitor:
 
 
 class SignOn:
-    """Single sign-on: a header with a person, read only from these `proxies`."""
+    """A header naming the visitor, trusted from `proxies` only."""
 
     def __init__(self, header: str = "", proxies: Sequence[str] = ()) -> None:
         self._header = header
         self._proxies: Final = Addresses(proxies)
 
     def says(self, request: Request) -> str:
-        """An id or address, empty if there is none from a trusted proxy."""
+        """An id or address, empty when no trusted proxy sends one."""
         if not self._header or peer_of(request) not in self._proxies:
             return ""
         return request.headers.get(self._header, "").strip()
 
 
 class Authenticator:
-    """By session or single sign-on."""
-
     def __init__(
         self, sign_in: SignIn, cookies: Cookies, directory: FileDirectory, on: SignOn, clock: Callable[[], datetime]
     ) -> None:
@@ -487,7 +483,7 @@ class Authenticator:
         self._clock = clock
 
     async def visitor(self, request: Request) -> Visitor | None:
-        """The signed-in person, or None; raises `DirectoryFailure`, `StoreFailure`."""
+        """The visitor; raises `DirectoryFailure`, `StoreFailure`."""
         if said := self._on.says(request):
             known = await self._directory.named(said)
             return Visitor(known, Reader.of(known), f"sign-on {known.id}", sent=True) if known else None
@@ -496,5 +492,5 @@ class Authenticator:
         return Visitor(person, Reader.of(person), self._cookies.name_of(request)) if person else None
 
     def sent(self, request: Request) -> bool:
-        """Whether the person comes from single sign-on."""
+        """Whether a trusted sign-on named the visitor."""
         return bool(self._on.says(request))

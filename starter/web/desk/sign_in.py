@@ -1,4 +1,4 @@
-"""Pages to sign in and out; a GET changes nothing, since scanners follow links."""
+"""Pages for signing in and out. A GET changes nothing, since scanners follow links."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,8 +20,6 @@ _SIGN_IN = "sign-in"
 
 
 class Entrance:
-    """`/desk/sign-in`, `/desk/code`, `/desk/in/{ref}`, `/desk/sign-out`."""
-
     def __init__(self, answers: Answers, sign_in: SignIn, cookies: Cookies, clock: Callable[[], datetime]) -> None:
         self._answers = answers
         self._sign_in = sign_in
@@ -40,7 +38,6 @@ class Entrance:
         ]
 
     async def ask(self, request: Request) -> Response:
-        """Send the named person a sign-in link."""
         form, to = await self._answers.form_of(request, _SIGN_IN), request.query_params.get("to", "")
         if isinstance(form, Response):
             return form
@@ -51,13 +48,12 @@ class Entrance:
         return answer
 
     async def asked(self, request: Request) -> Response:
-        """Confirm, and ask for the code."""
         if self._cookies.ask(request, self._clock()) is None:
             return self._answers.ask_who(request)
         return self._answers.card(ASKED, request, self._cookies.name_of(request))
 
     async def enter(self, request: Request) -> Response:
-        """Sign in by code."""
+        """By the code, in the browser that asked."""
         name, ask = self._cookies.name_of(request), self._cookies.ask(request, self._clock())
         form = await self._answers.form_of(request, name)
         if isinstance(form, Response):
@@ -70,7 +66,6 @@ class Entrance:
         return self._refused(request, name, entered)
 
     async def behind(self, request: Request) -> Response:
-        """Show whom the link signs in."""
         ref = request.path_params["ref"]
         try:
             person = await self._sign_in.behind(ref)
@@ -79,7 +74,7 @@ class Entrance:
         return self._answers.said(BEHIND_LINK, Reader.of(person).language, ref, name=person.name)
 
     async def come_in(self, request: Request) -> Response:
-        """Sign in by link, once."""
+        """By a link, once."""
         ref = request.path_params["ref"]
         form = await self._answers.form_of(request, ref)
         if isinstance(form, Response):
@@ -90,7 +85,6 @@ class Entrance:
             return self._answers.card(SPENT, request)
 
     async def leave(self, request: Request, visitor: Visitor, form: dict[str, str]) -> Response:
-        """Sign out this browser."""
         if session := self._cookies.session(request, self._clock()):
             await self._sign_in.end(session)
         answer = self._answers.renderer.to_desk()
@@ -114,6 +108,6 @@ class Entrance:
 
 
 def _is_page(path: str) -> bool:
-    """Whether it is a request's or task's page: an address may contain anything."""
+    """Whether it is a follow-up's page: the address is untrusted."""
     what = named_at_desk(path)
     return what is not None and is_request_id(what.id) and path == at_desk(what)

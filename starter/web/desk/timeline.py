@@ -1,8 +1,4 @@
-"""What happened to a request or a task, in words and in the order in which it did: events and notices as one. Pure.
-
-The timeline says it in English for people who run the system (workflows/model/timeline.py); here each of its lines is a
-sentence in the reader's language (starter/web/desk/timeline.py). A line that this code does not know stands as it is.
-"""
+"""The timeline of a follow-up in the reader's language; unknown entries are shown as they are."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -118,7 +114,7 @@ OUTCOMES: Final[Mapping[str, str]] = {
     EventType.DECLINED: phrase("It was declined"),
     EventType.WAIVED: phrase("It was waived"),
 }
-"""How it ended, where nobody stands for it who did so."""
+"""Ends without a person."""
 TOLD: Final[Mapping[str, str]] = {
     NotificationType.READY: phrase("{who} was asked"),
     NotificationType.FOLLOW: phrase("{who} was told where to follow it"),
@@ -179,19 +175,16 @@ REASONS: Final[Mapping[str, str]] = {
     EscalationReason.ESCALATION: phrase("they are silent"),
     CLOSED: phrase("the campaign was closed"),
 }
-"""Why, as far as it is known by a word."""
+"""Known reasons."""
 
 
 EVENTS_AT_MOST: Final = 500
-"""Lines of one page: the newest; the whole is what `request show --all` has."""
+"""Newest ones; `request show --all` has all."""
 
 
 @dataclass(frozen=True)
 class TimelineLine:
-    """One line: when, what, and why; `said` are somebody's own words, `notice` is one that told somebody something.
-
-    `machine` is what the system did by itself, which nobody needs to know who asks how far it is.
-    """
+    """`said` are somebody's own words, `notice` a notification, `machine` an automatic step."""
 
     day: date
     at: str
@@ -204,7 +197,7 @@ class TimelineLine:
 
 @dataclass(frozen=True)
 class Lines:
-    """Lines that follow each other; those of the machine are `folded` away when there are several."""
+    """Consecutive lines; several automatic ones are `folded`."""
 
     events: tuple[TimelineLine, ...]
     folded: bool
@@ -212,14 +205,12 @@ class Lines:
 
 @dataclass(frozen=True)
 class Day:
-    """What happened on one day, the newest first, and what the day is called."""
-
     name: str
     lines: tuple[Lines, ...]
 
 
 _ENDED_WITH_WORDS: Final = (EventType.DONE, EventType.WAIVED)
-"""What stands behind is a note, or a reason, of whoever ended it."""
+"""Their `why` is a person's note or reason."""
 _OF_NOTICES: Final = (
     EventType.TOLD,
     EventType.PUT_OFF,
@@ -234,9 +225,8 @@ _OF_SOMEBODY_ELSE: Final = (
     EventType.ESCALATED,
     EventType.EXEMPTION_WISHED,
 )
-"""`about` is a person."""
 _OF_STAGES: Final = (EventType.STAGE_BEGUN, EventType.STAGE_DONE)
-"""`about` is the name of a stage, which a part may have as its id."""
+"""`about` is a stage's name, which may equal a part's id."""
 _OF_THE_MACHINE: Final = (
     EventType.PUT_OFF,
     EventType.HELD_BACK,
@@ -252,15 +242,14 @@ _OF_THE_MACHINE: Final = (
     EventType.REPLAY_FAILED,
 )
 _TOLD_BY_THE_MACHINE: Final = (NotificationType.FOLLOW, NotificationType.SETTLED, NotificationType.NOTICE)
-"""Of what somebody is told, that which changes nothing: the ending itself is a line of its own."""
+"""Automatic notices that change nothing."""
 _NEAR_DAYS: Final = {0: phrase("Today"), 1: phrase("Yesterday")}
-"""What days are called, by how long ago they were."""
 _ALWAYS: Final[Mapping[str, str]] = {EventType.HELD_BACK: Reason.QUIET}
-"""What has but one reason, which the timeline tells at more length."""
+"""The only possible reason."""
 
 
 async def by_day(shown: Shown, reader: Reader, name: Name, now: datetime) -> tuple[Day, ...]:
-    """Everything that happened, day by day in the reader's zone, the newest first."""
+    """Newest first, in the reader's zone."""
     days = groupby(await story(shown, reader, name), key=lambda event: event.day)
     return tuple(Day(_day_name(day, reader, now), tuple(_lines(events))) for day, events in days)
 
@@ -277,14 +266,13 @@ def _day_name(day: date, reader: Reader, now: datetime) -> str:
 
 
 async def story(shown: Shown, reader: Reader, name: Name) -> tuple[TimelineLine, ...]:
-    """Everything that happened, the newest first."""
     titles = _titles(shown)
     entries = told_once(shown.timeline)[: -EVENTS_AT_MOST - 1 : -1]
     return tuple([await _event(entry, titles, reader, name) for entry in entries])
 
 
 def _titles(shown: Shown) -> Mapping[str, str]:
-    """What the parts of an onboarding are called, by the ids that its lines have."""
+    """Titles of an onboarding's parts by id."""
     stages = shown.stages if isinstance(shown, OnboardingShow) else ()
     return {part.id: part.title for stage in stages for part in stage.parts}
 
@@ -309,9 +297,9 @@ def _is_of_the_machine(entry: TimelineEntry) -> bool:
 
 
 async def _why(entry: TimelineEntry, reader: Reader, name: Name) -> str:
-    """What stands in brackets: somebody's own words, else a reason that pages have words for, and who wanted it.
+    """Text in brackets: a person's words, else a known reason and who wanted it.
 
-    What a service answered and what a rule of the planner says is for people who run the system, and left to them.
+    Answers of services and rules of the planner are for operators.
     """
     why, theirs = entry.why or "", entry.said or entry.happened in _ENDED_WITH_WORDS
     if entry.happened not in SAID or (theirs and entry.who not in SYSTEMS):
@@ -327,7 +315,7 @@ async def _why(entry: TimelineEntry, reader: Reader, name: Name) -> str:
 
 
 def _words(entry: TimelineEntry) -> str:
-    """The sentence of a line; empty for one that this code does not know, or of nobody where it needs somebody."""
+    """Empty for an unknown entry, or one that lacks its person."""
     if is_outcome(entry):
         return OUTCOMES[entry.happened]
     words = SAID.get(entry.happened, "")
@@ -337,7 +325,6 @@ def _words(entry: TimelineEntry) -> str:
 
 
 async def _values(entry: TimelineEntry, titles: Mapping[str, str], reader: Reader, name: Name) -> dict[str, str]:
-    """What is put into a sentence; each says what `about` is to it."""
     about = entry.about
     named = about if entry.happened in _OF_STAGES else titles.get(about, about)
     values = {"part": named, "count": about, "code": about, "when": _on_their_clock(about, reader)}
@@ -347,7 +334,7 @@ async def _values(entry: TimelineEntry, titles: Mapping[str, str], reader: Reade
 
 
 def _on_their_clock(when: str, reader: Reader) -> str:
-    """A day, or an instant in UTC, as the timeline writes it (`day_words`); what is neither stands as it is."""
+    """A day or a UTC instant of the timeline; other text unchanged."""
     try:
         if when.endswith(" UTC"):
             return reader.moment(datetime.strptime(when, "%Y-%m-%d %H:%M UTC").replace(tzinfo=UTC))

@@ -1,5 +1,6 @@
-"""Draws the first page of a PDF in a process of its own: PDF on standard input, PNG on standard output. Documents are
-untrusted: the process has little memory, little time and no secrets.
+"""A process that draws the first page of a PDF: document on standard input, PNG on standard output.
+
+The document is untrusted: the process has limited memory and time, and may die.
 """
 
 import resource
@@ -9,18 +10,17 @@ import zlib
 from typing import Final
 
 MEMORY_AT_MOST: Final = 768 * 1024 * 1024
-"""Bytes of address space, mostly the library's."""
+"""Address space in bytes."""
 SECONDS_AT_MOST: Final = 10
-"""Of processor time."""
 WIDTH: Final = 800
-"""Pixels, twice the width of a phone's page."""
+"""Pixels, twice a phone's width."""
 _TALLEST: Final = 3 * WIDTH
 _POINTS_MOST: Final = 14_400.0
-"""The longest side that PDF allows."""
+"""Of PDF."""
 
 
 def draw(pdf: bytes) -> bytes:
-    """The first page as PNG, at most `WIDTH` pixels wide; raises the library's exceptions."""
+    """The PNG, at most `WIDTH` wide; raises whatever the library raises."""
     import pypdfium2  # noqa: PLC0415 (only after the limits stand)
 
     document = pypdfium2.PdfDocument(pdf)
@@ -32,7 +32,6 @@ def draw(pdf: bytes) -> bytes:
 
 
 def _png(pixels: bytes, width: int, height: int, stride: int) -> bytes:
-    """RGB rows as a PNG without filters."""
     rows = b"".join(b"\0" + pixels[y * stride : y * stride + 3 * width] for y in range(height))
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     parts = ((b"IHDR", head), (b"IDAT", zlib.compress(rows, 9)), (b"IEND", b""))

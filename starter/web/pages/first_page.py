@@ -1,4 +1,4 @@
-"""Pictures of first pages, drawn once in a separate process and stored beside the request."""
+"""Picture of a document's first page, drawn once in a process and stored with the request."""
 
 import asyncio
 from importlib.util import find_spec
@@ -14,21 +14,21 @@ from starter.boot import processes as modules
 from starter.errors import Refusal
 
 DRAWN_AT_ONCE: Final = 1
-"""Drawing processes; meanwhile other pages have no picture."""
+"""Others see the page without a picture."""
 DRAWING_SECONDS_AT_MOST: Final = 15.0
 PICTURE_AT_MOST: Final = 4 * 1024 * 1024
 _PIECE: Final = 1 << 18
 _NO_PICTURE: Final = b""
-"""Stored for a document that cannot be drawn, so that it is not retried."""
+"""Stored when drawing failed, so that it is not repeated."""
 _LOGGER: Final = structlog.get_logger("countersign.pages")
 
 
 class NoDrawing(Refusal):
-    """Pictures are wanted, but the library is not installed."""
+    """Pictures are asked for, and nothing here can draw them."""
 
 
 class FirstPages:
-    """Raises `NoDrawing`."""
+    """Raises `NoDrawing` without the library."""
 
     def __init__(self, store: Store) -> None:
         if find_spec("pypdfium2") is None:
@@ -37,7 +37,7 @@ class FirstPages:
         self._drawing = asyncio.Semaphore(DRAWN_AT_ONCE)
 
     async def of(self, request: str) -> bytes | None:
-        """The picture as PNG; None if there is none, or not now."""
+        """The PNG; None when there is none now."""
         home = StoragePrefix.of_request(request)
         try:
             kept = await self._store.read_first_page(home)

@@ -1,7 +1,7 @@
-"""What the page of an onboarding says to the customer and their colleagues, each in their language. Pure.
+"""The page of an onboarding for the customer and their colleagues: `/journey/{ref}`.
 
-Of others it says their role alone: the customer, a colleague of theirs, our team. What the customer is not to hear of
-is counted and not named; reasons, names and our own words are for the desk.
+Other people are shown by role only; parts that the customer is not told of are counted. A script reloads the page while
+it is looked at. A GET changes nothing; the one form sends a new link to its owner.
 """
 
 import asyncio
@@ -54,12 +54,12 @@ from workflows.model.subject import Status
 from workflows.model.views import OnboardingShow, PartLine
 
 PEOPLE_LOOKED_UP_AT_MOST: Final = 60
-"""Of those for whom its parts wait; the others are taken for people of ours."""
+"""The rest are taken for our own people."""
 
 
 @dataclass(frozen=True)
 class AskedPerson:
-    """Somebody for whom a part waits: `id` is what the part calls them, `who` is the same wherever they are asked."""
+    """`id` is the part's name for them, `who` is the same everywhere."""
 
     id: str
     who: str
@@ -68,9 +68,9 @@ class AskedPerson:
 
 @dataclass(frozen=True)
 class JourneySeen:
-    """An onboarding as it stands, with whom each part waits for that answered, by its id.
+    """An onboarding and the people its parts wait for, by part.
 
-    `customers` are who its customer and their colleagues are, by their ids in the onboarding.
+    `customers` maps the ids of the customer and their colleagues to who they are.
     """
 
     shown: OnboardingShow
@@ -79,14 +79,13 @@ class JourneySeen:
 
 
 class JourneyLook:
-    """Looks at an onboarding once for everybody; never fails, as its `look` does not."""
+    """Reads an onboarding for all its pages; never raises."""
 
     def __init__(self, look: LookAt, directory: Directory) -> None:
         self._look = look
         self._directory = directory
 
     async def __call__(self, reference: str) -> JourneySeen | None:
-        """How it stands, None when nobody says it."""
         shown = await self._look(reference)
         if not isinstance(shown, OnboardingShow) or (shown.partial and not shown.status.ended):
             return None
@@ -104,7 +103,7 @@ class JourneyLook:
         return found
 
     async def _who(self, id: str, beside: str) -> str:
-        """The same for one person everywhere: who stands in full has another id in each file, and one address."""
+        """Identifies a person across files by email."""
         try:
             return (await self._directory.person(id, beside)).email.casefold()
         except DirectoryFailure:
@@ -112,18 +111,18 @@ class JourneyLook:
 
 
 def _may_be_theirs(part: PartLine) -> bool:
-    """Whether it has answered, and may ask one of the customer's people: an agreement may ask a colleague of theirs."""
+    """Whether it may ask one of the customer's people."""
     return part.status not in (None, Status.CONVERTING) and (part.told or kind_of(part) is Kind.REQUEST)
 
 
 def kind_of(part: PartLine) -> Kind | None:
-    """What runs a part, None before it was started."""
+    """The kind of a part; None before its start."""
     what = named(part.workflow) if part.workflow else None
     return what.kind if what else None
 
 
 PARTS_SHOWN_AT_MOST: Final = 20
-"""Of one section; the others are counted."""
+"""In a section; the rest are counted."""
 _CUSTOMER: Final = "customer"
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 _STANDS_STILL: Final = phrase("It stands still at the moment. Please ask whoever sent it to you.")
@@ -131,7 +130,7 @@ _IN_THE_WAY: Final = phrase("Since {since} something is in the way. Nothing is l
 
 
 class JourneyPlace(StrEnum):
-    """With whom something is, or when; the order is that of the page."""
+    """Sections in their order."""
 
     YOURS = "yours"
     COLLEAGUE = "colleague"
@@ -157,7 +156,7 @@ _LABELS: Final = {LinkUse.SIGN: phrase("Read and sign"), LinkUse.DO: phrase("Ope
 
 @dataclass(frozen=True)
 class JourneyRow:
-    """One thing; `title` is a stranger's text, `href` leads to the reader's own page of it."""
+    """`title` is untrusted text, `href` the reader's own page."""
 
     title: str
     says: tuple[str, ...] = ()
@@ -169,7 +168,7 @@ class JourneyRow:
 
 @dataclass(frozen=True)
 class JourneySection:
-    """What is in one place; `more` counts what is not shown."""
+    """`more` counts hidden rows."""
 
     name: JourneyPlace
     heading: str
@@ -179,7 +178,7 @@ class JourneySection:
 
 @dataclass(frozen=True)
 class JourneyStep:
-    """One stage; `here` is the one that it is in."""
+    """A stage; `here` marks the current one."""
 
     name: str
     state: Chip
@@ -188,9 +187,9 @@ class JourneyStep:
 
 @dataclass(frozen=True)
 class JourneyScreen:
-    """Everything on the page; it is `live` as long as something may change.
+    """The whole page; it is `live` until the end.
 
-    `steps` are all stages, `steps_are` says in words which of them it is in.
+    `steps` are all stages, `steps_are` the current one in words.
     """
 
     language: Language
@@ -209,7 +208,7 @@ class JourneyScreen:
 
 @dataclass(frozen=True)
 class Onlooker:
-    """Whose page it is by what their link says, and what makes the links on it."""
+    """The reader and their link."""
 
     claim: LinkContent
     reader: Reader
@@ -217,17 +216,14 @@ class Onlooker:
 
     @property
     def id(self) -> str:
-        """What the onboarding calls them."""
         return self.claim.person
 
     @property
     def acts(self) -> bool:
-        """Whether they may act."""
         return self.claim.use is LinkUse.VIEW
 
 
 def journey_screen(seen: JourneySeen, to: Onlooker, now: datetime) -> JourneyScreen:
-    """What one of the customer's people finds."""
     shown, language = seen.shown, to.reader.language
     stands_still = bool(shown.trouble) and not shown.status.ended
     told = _JourneySorter(seen, to, now)
@@ -302,7 +298,7 @@ def _sections(told: "_JourneySorter", *, stands_still: bool) -> Iterator[Journey
 
 
 class _JourneySorter:
-    """Sorts everything into its place."""
+    """Sorts parts into sections."""
 
     def __init__(self, seen: JourneySeen, to: Onlooker, now: datetime) -> None:
         self.say = to.reader.language
@@ -316,7 +312,7 @@ class _JourneySorter:
         self._sort()
 
     def of(self, place: JourneyPlace) -> tuple[tuple[JourneyRow, ...], int]:
-        """What is there, and how much of ours is not named; of what is done the newest comes first."""
+        """Rows of a section and the number of hidden ones; newest first when done."""
         if place is JourneyPlace.DONE:
             return tuple(row for _, row in sorted(self._done, key=lambda one: one[0], reverse=True)), 0
         return tuple(self._rows[place]), self._hidden if place is JourneyPlace.OURS else 0
@@ -361,7 +357,7 @@ class _JourneySorter:
         return any(one.who in self._seen.customers.values() for one in asked)
 
     def _place(self, part: PartLine, asked: tuple[AskedPerson, ...]) -> JourneyPlace:
-        """With whom something is that this reader is not asked for; what does not answer is with whom the file says."""
+        """The section of a part that is not the reader's; before it answers, by the file's team."""
         if part.state == "undecided" or part.team != _CUSTOMER or part.status is not None:
             return JourneyPlace.COLLEAGUE if part.state == "open" and self._of_customer(asked) else JourneyPlace.OURS
         return JourneyPlace.YOURS if self._to.id == self._seen.shown.customer else JourneyPlace.COLLEAGUE
@@ -378,7 +374,7 @@ class _JourneySorter:
         )
 
     def _own_page(self, part: PartLine, kind: Kind, me: str) -> str | None:
-        """Good for as long as the page is that gives it."""
+        """Valid as long as this page's link."""
         what, claim = named(part.workflow or ""), self._to.claim
         if what is None:
             return None
@@ -413,8 +409,6 @@ _LOGGER: Final = structlog.get_logger("countersign.pages")
 
 
 class Journeys:
-    """The pages of onboardings."""
-
     def __init__(
         self,
         links: SigningLinks,
@@ -439,12 +433,10 @@ class Journeys:
         self._renderer = Renderer(brand, script=(TEMPLATES / "journey.js").read_text())
 
     def routes(self) -> list[BaseRoute]:
-        """`GET` and `POST` of `/journey/{ref}`."""
         path = f"/{Kind.ONBOARDING.spec.page}/{{ref}}"
         return [Route(path, self.open, methods=["GET"]), Route(path, self.act, methods=["POST"])]
 
     async def open(self, request: Request) -> Response:
-        """Show how far it is."""
         visit = await self._visit(request)
         if isinstance(visit, Response):
             return visit
@@ -457,7 +449,7 @@ class Journeys:
         return self._page(journey_screen(seen, to, self._clock()), request.query_params.get("since", ""))
 
     def _page(self, screen: JourneyScreen, since: str) -> Response:
-        """The page of a screen; that there is nothing new to whoever has seen `since`."""
+        """The page, or 204 when `since` is its version."""
         main = self._renderer.rendered("journey_main.html", screen.language, screen=screen)
         version = hashlib.sha256(main.encode()).hexdigest()[:_VERSION]
         if version == since:
@@ -468,7 +460,7 @@ class Journeys:
         return self._renderer.page("journey.html", screen.language, screen=screen, main=whole)
 
     async def act(self, request: Request) -> Response:
-        """Have a new link sent, or show the page as it is by now."""
+        """Send a new link, or show the page."""
         visit = await self._visits.of(request)
         if isinstance(visit, Screen):
             return self._cards.screen(visit)

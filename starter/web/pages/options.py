@@ -1,4 +1,4 @@
-"""What somebody may do on the page behind their link, as forms on it, and what stands there after they did."""
+"""What somebody may do on the page behind their link: its forms, and the message afterwards."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -32,14 +32,14 @@ _LOOK_AHEAD: Final = 31
 
 @dataclass(frozen=True)
 class SnoozeTime:
-    """A time at which somebody may be reminded; `name` is in English."""
+    """A time for a reminder; `name` is English."""
 
     name: str
     at: datetime
 
 
 def times(reader: Reader, now: datetime, latest: datetime | None) -> tuple[SnoozeTime, ...]:
-    """The times that lie on the reader's clock at least an hour after `now` and not after `latest`; earliest first."""
+    """Times at least an hour after `now` and not after `latest`, earliest first."""
     return tuple(later for later in _times(reader, now) if now + APART <= later.at <= (latest or later.at))
 
 
@@ -61,33 +61,26 @@ CANNOT_TAKE: Final = phrase("it cannot be handed over to this person any more")
 
 @dataclass(frozen=True)
 class Offers:
-    """What the forms of one page may wish; by default nothing."""
+    """What the forms of a page may send."""
 
     may: tuple[Action, ...] = ()
-    """What is taken from a form; what is not on offer any more the workflow refuses in words."""
+    """Accepted actions; the workflow refuses those not offered any more."""
     snoozes_left: int = 0
     times: tuple[SnoozeTime, ...] = ()
-    """Until when it may be put off; also when nothing is left, so that a form that is sent twice is the same wish."""
+    """Kept when no snooze is left, so that a form sent twice is the same."""
     takers: tuple[Person, ...] = ()
-    """To whom they may hand over."""
     find: bool = False
-    """Whether there are more colleagues than are named, of whom one is looked for by name."""
+    """Whether a colleague is searched by name."""
     nobody: bool = False
-    """Whether nobody has the name that was looked for."""
+    """Whether the search found nobody."""
     ask: bool = False
     answers: bool = False
-    """Whether a task is done by an answer, for which the page has its own field."""
+    """Whether the task has its own field for an answer."""
     decides: ToDecide | None = None
-    """The part of an onboarding about which they decide."""
     question: AskedQuestion | None = None
-    """The one to answer."""
 
     def wish(self, person: str, form: Mapping[str, str]) -> AnyCommand | None:
-        """What `person` wishes by this form, None when they may wish for nothing, or nothing that can be read.
-
-        Raises `CommandRefused` when their place cannot be handed over to whom the form says, or when it is to be put
-        off until a time that is not on offer; of everything else the request itself knows what stands in its way.
-        """
+        """The command of a form, None for nonsense; raises `CommandRefused` for a person or a time not on offer."""
         action, value = action_of(form.get("act", "")), form.get("value", "")
         if action not in self.may or (self.question and value != str(self.question.number)):
             return None
@@ -102,12 +95,12 @@ NOTHING: Final = Offers()
 
 
 def choices_of(shown: Shown, person: str) -> Choices | None:
-    """What it lets somebody choose who was asked; None when it is not their turn, or when nobody knows."""
+    """None when it is not their turn, or unknown."""
     return next((one for one in shown.choices if one.person == person), None)
 
 
 def to_awaited(shown: Shown, person: str, stand_ins: StandIns, reader: Reader, now: datetime) -> Offers:
-    """What somebody whose turn it is may do; `stand_ins` are those to whom they might hand over."""
+    """Options of somebody whose turn it is; `stand_ins` may take over."""
     choices = choices_of(shown, person)
     if choices is None:
         return NOTHING
@@ -125,7 +118,7 @@ def to_awaited(shown: Shown, person: str, stand_ins: StandIns, reader: Reader, n
 
 
 def to_onlooker(shown: Shown, person: str) -> Offers:
-    """What an onlooker may do: answer the question that is open, if it was put to them."""
+    """They may answer a question that was put to them."""
     question = shown.question
     if question is None or not may_answer(shown, person):
         return NOTHING
@@ -150,15 +143,11 @@ _FIND_HINT: Final = phrase("You see whom you choose before anything is handed ov
 
 
 def with_offers(screen: Screen, offers: Offers, reader: Reader) -> Screen:
-    """The screen with a form for each thing that is on offer."""
     return replace(screen, options=tuple(_options(offers, reader)))
 
 
 def with_wishes_of(screen: Screen, shown: Shown, person: str, reader: Reader, called: Called = UNNAMED) -> Screen:
-    """The signer's screen with what they have wished so far: when they are reminded, and what they asked.
-
-    A question that came with the place of somebody else is theirs as well.
-    """
+    """The signer's screen with their next reminder and their questions, also those of a former signer."""
     choices = choices_of(shown, person)
     at = choices.reminded_at if choices and screen.banner is None else None
     reminded = (reader.language.say("You will be reminded on {when}.", when=reader.instant(at)),) if at else ()
@@ -170,7 +159,7 @@ def with_wishes_of(screen: Screen, shown: Shown, person: str, reader: Reader, ca
 
 
 def with_own_questions(screen: Screen, shown: Shown, person: str) -> Screen:
-    """The screen of somebody whose place was given away: what they asked, for the answer was promised to them."""
+    """The screen of a former signer with their questions."""
     exchanges = _exchanges_of(shown, person, screen.language, UNNAMED)
     if not any(one.answer is None and one.person == person for one in shown.questions):
         return replace(screen, exchanges=exchanges)
@@ -187,12 +176,12 @@ def _exchanges_of(shown: Shown, person: str, language: Language, called: Called)
 
 
 def with_banner(screen: Screen, done: str, shown: Shown, person: str, reader: Reader) -> Screen:
-    """The screen with a line about what was just done there, by its act; an address that says so is no proof."""
+    """The screen with a message about `done`, if that is true."""
     return replace(screen, banner=_done(done, shown, person, reader))
 
 
 def with_successor(screen: Screen, shown: Shown, person: str, stand_ins: Iterable[Person]) -> Screen:
-    """The screen of somebody whose place was given away: of whoever is asked now only their own stand-in is named."""
+    """The screen of a former signer; it names the new one only if that is their own stand-in."""
     given = [one.to for one in shown.escalations if one.from_ == person]
     successor = next((one for one in stand_ins if one.id in given), None)
     if successor is None:
@@ -217,7 +206,7 @@ def _done(done: str, shown: Shown, person: str, reader: Reader) -> str | None:
 
 
 def with_questions(screen: Screen, shown: Shown, person: str, called: Called = UNNAMED) -> Screen:
-    """The onlooker's screen with what signers have asked: for whoever is to answer; of others, what they asked."""
+    """The onlooker's screen with questions: all for who may answer, else their own."""
     if not may_answer(shown, person):
         return replace(screen, exchanges=_exchanges_of(shown, person, screen.language, called))
     return replace(
@@ -227,7 +216,7 @@ def with_questions(screen: Screen, shown: Shown, person: str, called: Called = U
 
 
 def writing(action: Action, value: str, language: Language, text: str = "") -> PageOption:
-    """The form of an action that has a text, `text` what was written before."""
+    """The form of an action with a text area."""
     spec, say = ACTIONS[action], language.say
     leads = Who.ANSWERING in spec.who
     button = OptionButton(value, say(spec.button or spec.label))
@@ -256,7 +245,7 @@ def _options(offers: Offers, reader: Reader) -> Iterator[PageOption]:
 
 
 def _handing_over(offers: Offers, language: Language) -> Iterator[PageOption]:
-    """One button for each who may take it; where they are many, first a field for the name."""
+    """A button for each person, else a search field."""
     say = language.say
     if offers.takers:
         label = phrase("Hand over to {name}")
@@ -285,7 +274,7 @@ def _later(offers: Offers, reader: Reader) -> PageOption:
 
 
 def _exchange(question: AskedQuestion, language: Language, by: str = "") -> Exchange:
-    """`by` is what whoever asked is called, empty for the reader."""
+    """`by` is the asker's name, empty for the reader."""
     if question.blocks:
         stuck = language.say("{person} cannot go on", person=isolated(by))
         asker = stuck if by else language.say("You cannot go on")
@@ -295,12 +284,11 @@ def _exchange(question: AskedQuestion, language: Language, by: str = "") -> Exch
 
 
 def refused(screen: Screen, why: NotDone, form: Mapping[str, str]) -> Screen:
-    """The screen on which somebody wished for something that was not done."""
     return replace(kept(screen, form), status=why.status, refusal=why.says(screen.language))
 
 
 def kept(screen: Screen, form: Mapping[str, str]) -> Screen:
-    """The screen with the option that a form came from unfolded, and in it what was written."""
+    """The screen with the sent form unfolded and filled."""
     action = action_of(form.get("act", ""))
     if action is None or action not in ACTIONS or not ACTIONS[action].field:
         return replace(screen, options=tuple(replace(one, unfolded=one.act is action) for one in screen.options))

@@ -1,8 +1,8 @@
-"""What opens on the phone behind a link of ours: the signing link, a task, and where either stands.
+"""The pages behind links: signing, tasks, and status.
 
-A GET shows what our own side knows and changes nothing, since scanners follow links. The form's POST asks Core
-Signature and sends the browser on to the signer's live signing page, which is kept nowhere: signing works while
-Temporal is down. What else somebody may wish is told to the workflow; while nobody answers for it, it is not on offer.
+A GET reads our own data and changes nothing, since scanners follow links. The POST asks Core Signature and redirects to
+the live signing page, so signing works while Temporal is down. Other forms send commands; none are shown while no
+worker answers.
 """
 
 import asyncio
@@ -68,14 +68,13 @@ from workflows.model.rejections import plain
 from workflows.model.views import RequestShow, Shown, TaskShow
 
 PICTURE: Final = "first-page"
-"""The last word of a picture's address."""
 _OVER: Final = (SigningState.ACTED, SigningState.ENDED)
 _CAN_SIGN: Final = (SigningState.OPEN, SigningState.BY_MAIL)
 
 
 @dataclass(frozen=True)
 class Screens:
-    """Makes them; with `pictures` a signer sees the first page of the document."""
+    """With `pictures` signers see the document's first page."""
 
     look: RecentLooks[Shown | None]
     who: WhoAsks
@@ -83,7 +82,6 @@ class Screens:
     pictures: bool
 
     async def of(self, visit: PageVisit) -> Screen:
-        """What the link is for."""
         match visit.claim.use:
             case LinkUse.VIEW:
                 return await self._status(visit)
@@ -92,7 +90,7 @@ class Screens:
         return await self.signing(visit)
 
     async def signing(self, visit: PageVisit, found: SigningPage | None = None) -> Screen:
-        """The signer's screen: by what Core Signature has just said, if it was asked, else as we know it."""
+        """The signer's screen by Core Signature's answer `found`, else by our own data."""
         seen = await (self.look.anew if found else self.look)(visit.ref, visit.claim.request)
         shown = seen if isinstance(seen, RequestShow) else None
         known = page_as_known(shown, visit.claim.person)
@@ -110,20 +108,19 @@ class Screens:
         return await self._with_more(screen, page.state, visit, shown) if shown else screen
 
     async def _unfollowed(self, visit: PageVisit, shown: RequestShow | None) -> tuple[str, ...]:
-        """That nobody follows it up, although it can still be signed at Core Signature."""
+        """That nobody follows it up, although it can still be signed."""
         if shown is None or not shown.trouble:
             return ()
         return unfollowed(shown, visit.reader.language, await self.who.names_of(shown))
 
     async def _receipt(self, screen: Screen, page: SigningPage, visit: PageVisit, shown: RequestShow | None) -> Screen:
-        """The screen of somebody for whom nothing is left to do; of who has acted, their receipt."""
+        """The screen of somebody with nothing left to do."""
         called = await self.who.names_of(shown) if shown else UNNAMED
         asker = await self.who(shown.id, shown.requester) if shown else NOBODY
         acknowledges = bool(asker.version or asker.effective)
         return Over(page, shown, visit.claim.person, visit.reader, called, acknowledges).screen(screen)
 
     async def _doing(self, visit: PageVisit) -> Screen:
-        """The screen of somebody who is asked to do a task, of which nobody knows more than we."""
         shown = await self.look(visit.ref, visit.claim.request)
         if not isinstance(shown, TaskShow):
             return NOT_KNOWN_NOW.told(visit.reader.language)
@@ -134,13 +131,13 @@ class Screens:
         return await self._with_offers(screen, visit, shown) if screen.name is ScreenName.DO else screen
 
     async def _handed_over(self, screen: Screen, visit: PageVisit, shown: Shown) -> Screen:
-        """The screen of somebody whose place was given away: who has it, and what became of what they asked."""
+        """The screen of a former signer."""
         stand_ins = await self.who.successors(shown, visit.person)
         named = options.with_successor(screen, shown, visit.claim.person, stand_ins)
         return options.with_own_questions(named, shown, visit.claim.person)
 
     async def _with_more(self, screen: Screen, state: SigningState, visit: PageVisit, shown: RequestShow) -> Screen:
-        """A signer's screen with who asks them, what they wished so far, and what else they may."""
+        """A signer's screen with asker and options."""
         if state is SigningState.HANDED_OVER:
             return await self._handed_over(screen, visit, shown)
         if state not in WAITING:
@@ -151,7 +148,7 @@ class Screens:
         return await self._with_offers(screen, visit, shown)
 
     async def _with_offers(self, screen: Screen, visit: PageVisit, shown: Shown) -> Screen:
-        """The screen of somebody whose turn it is with who asks them, what they wished so far, and what they may."""
+        """The screen with asker, earlier wishes and options."""
         screen = await self._with_asker(screen, visit, shown)
         told = options.with_banner(screen, visit.done, shown, visit.claim.person, visit.reader)
         called = await self.who.names_of(shown) if shown.questions else {}
@@ -183,7 +180,7 @@ class Screens:
         return options.with_offers(asked, await self.offers_to(visit, shown), visit.reader)
 
     async def offers_to(self, visit: PageVisit, shown: Shown, taker: str = "") -> options.Offers:
-        """What they may do there beside what the link is for; `taker` is whom they have chosen to hand over to."""
+        """`taker` is the chosen new person."""
         if visit.claim.use is LinkUse.VIEW:
             return options.to_onlooker(shown, visit.claim.person)
         stand_ins = await self.who.stand_ins(shown, visit.person, visit.words, taker)
@@ -194,15 +191,11 @@ PROVIDER_SECONDS: Final = 8.0
 MARK_SECONDS: Final = 1.0
 _SENT: Final = "sent"
 _KINDS: Final = (Kind.REQUEST, Kind.TASK)
-"""The page of an onboarding is of another kind (starter/web/pages/journey.py), that of a campaign is at the
-desk.
-"""
+"""Onboardings have pages/journey.py, campaigns the desk."""
 _LOGGER: Final = structlog.get_logger("countersign.pages")
 
 
 class Pages:
-    """The pages behind links."""
-
     def __init__(
         self,
         links: SigningLinks,
@@ -234,7 +227,6 @@ class Pages:
         self._renderer = Renderer(brand, destination=signatures.config.url)
 
     def routes(self) -> list[BaseRoute]:
-        """`GET` and `POST` of `/open/{ref}` and `/task/{ref}`, and the picture on the former."""
         ways = (("GET", self.open), ("POST", self.act))
         return [
             *(Route(f"/{kind.spec.page}/{{ref}}", do, methods=[word]) for kind in _KINDS for word, do in ways),
@@ -242,7 +234,6 @@ class Pages:
         ]
 
     async def picture(self, request: Request) -> Response:
-        """The first page of the document, for a signer before whom it lies."""
         visit = await self._visit(request)
         if isinstance(visit, Response):
             return visit
@@ -251,7 +242,6 @@ class Pages:
         return self._renderer.picture(content)
 
     async def open(self, request: Request) -> Response:
-        """Show what the link is for."""
         visit = await self._visit(request)
         if isinstance(visit, Response):
             return visit
@@ -261,7 +251,6 @@ class Pages:
         return self._shown(screen, visit)
 
     async def act(self, request: Request) -> Response:
-        """Do what the button of the page said, or show the page as it is by now."""
         visit = await self._visit(request)
         if isinstance(visit, Response):
             return visit
@@ -277,7 +266,7 @@ class Pages:
             self._look.forget(visit.ref)  # Whoever has acted sees on the next page what that did.
 
     async def _opened(self, visit: PageVisit) -> None:
-        """Keep that it was opened; whoever acts does not wait for it, and signs also while it cannot be kept."""
+        """Record that it was opened; errors and delays are ignored."""
         if visit.claim.use is LinkUse.VIEW:
             return
         workflow_id = referred(visit.claim.request).workflow_id
@@ -301,14 +290,13 @@ class Pages:
         return self._shown(await self._screens.signing(visit, page), visit)
 
     async def _mailed(self, request: str, visit: PageVisit) -> Response:
-        """The way on is relative, so that a proxy may put our pages below any path."""
+        """Relative, so that a proxy may use any path."""
         with self._mail_pause.asking(request) as may_be:
             if may_be:
                 await self._signatures.resend(request)
         return self._renderer.onward(f"{visit.ref}?mail={_SENT}")
 
     async def _wish(self, visit: PageVisit, form: dict[str, str]) -> Response:
-        """Have the request take what a form wishes; what came of it is to be seen on the page that follows."""
         shown = await self._look.anew(visit.ref, visit.claim.request)
         if shown is None or shown.partial:
             return self._kept(NOT_DONE, visit, form)
@@ -318,7 +306,7 @@ class Pages:
         return self._taken(sent, visit, shown, form) if sent else self._onward(visit, form)
 
     async def _sent(self, visit: PageVisit, shown: Shown, form: dict[str, str]) -> Receipt | None:
-        """What came of what a form wishes, None when it wishes for nothing."""
+        """None when the form asks for nothing."""
         offers = await self._screens.offers_to(visit, shown, form.get("value", ""))
         wish = offers.wish(visit.claim.person, form)
         if wish is None:
@@ -335,7 +323,6 @@ class Pages:
         return self._shown(options.refused(await self._screens.of(visit), why, form), visit)
 
     def _taken(self, receipt: Receipt, visit: PageVisit, shown: Shown, form: dict[str, str]) -> Response:
-        """What follows a wish that was taken; a task to decide ends by itself a moment after it was decided."""
         if receipt.state is OperationState.OPEN:
             return self._told(UNDER_WAY, visit)
         action = action_of(form.get("act", ""))
@@ -347,7 +334,7 @@ class Pages:
         return self._renderer.onward(f"{visit.ref}?{DONE}={quote(form.get('act', ''))}")
 
     async def _page_of(self, claim: LinkContent) -> SigningPage:
-        """What Core Signature has for this signer now; raises when it, or the store, does not say."""
+        """Core Signature's page for the signer; raises when it or the store fails."""
         places = await self._asked.of(claim.request)
         async with asyncio.timeout(PROVIDER_SECONDS):
             return await signing_page(self._signatures, claim.request, claim.person, places)
@@ -361,7 +348,7 @@ class Pages:
         return self._renewed(visit) if visit.renewed else visit
 
     def _renewed(self, visit: PageVisit) -> Response:
-        """Its button asks the page that gave the link, which is no longer good either and has a new one sent."""
+        """Its button posts to the page that gave the link."""
         page = self._visits.origin(visit.claim)
         screen = RENEWED.told(visit.reader.language)
         if screen.button:
@@ -374,7 +361,7 @@ class Pages:
         return self._renderer.screen(screen, self._guard.token(visit.ref))
 
     def _kept(self, draft: ScreenDraft, visit: PageVisit, form: dict[str, str]) -> Response:
-        """A screen with the form that was posted, as it is: sent again, it is the same wish."""
+        """With the same form, which is the same change."""
         return self._renderer.screen(options.kept(draft.told(visit.reader.language), form), form["token"])
 
     def _told(self, draft: ScreenDraft, visit: PageVisit) -> Response:

@@ -1,4 +1,4 @@
-"""Who stands before a page behind a link, or why they may not see it, and who asks them."""
+"""The visitor of a link, why they may not enter, and the people around them."""
 
 import math
 from collections.abc import Callable
@@ -47,30 +47,29 @@ RENEWED: Final = ScreenDraft(
         phrase("It goes to your own devices or your own mailbox, at most once an hour, and is shown nowhere else."),
     ),
 )
-"""Behind a link of which another was made, and behind those that its page gave."""
+"""A newer link was made."""
 DONE: Final = "done"
-"""Where an address says which act has just led there."""
+"""Query parameter: the action just done."""
 _LOGGER: Final = structlog.get_logger("countersign.pages")
 
 
 @dataclass(frozen=True)
 class PageVisit:
-    """Somebody before a page: what their link says, who they are if the directory says so, and how they read."""
+    """A visitor: their link, person if known, and language."""
 
     ref: str
     claim: LinkContent
     person: Person | None
     reader: Reader
     done: str = ""
-    """The act that has just led them here, as their address says."""
     words: str = ""
-    """The name of a colleague for whom they look."""
+    """Name of the colleague to find."""
     renewed: bool = False
-    """Whether another link was made since, so that theirs opens nothing."""
+    """Whether a newer link exists."""
 
 
 class Visits:
-    """Opens links, within what a link and an address may ask for; `clock` counts seconds."""
+    """Opens links within rate limits; `clock` counts seconds."""
 
     def __init__(self, links: SigningLinks, directory: Directory, store: Store, clock: Callable[[], float]) -> None:
         self._links = links
@@ -79,10 +78,7 @@ class Visits:
         self._allowances = Allowances(clock)
 
     async def of(self, request: Request) -> PageVisit | Screen:
-        """Who is here, or what they are told who may not be.
-
-        While the directory does not know somebody, their browser says the language.
-        """
+        """The visitor, or the screen that refuses them. Without a person the browser gives the language."""
         ref = request.path_params["ref"]
         stranger = Reader.unknown(Language.accepted(request.headers.get("accept-language", "")))
         if wait := self._allowances.address(request):
@@ -105,7 +101,7 @@ class Visits:
             return NOT_KNOWN_NOW.told(visit.reader.language)
 
     def origin(self, claim: LinkContent) -> str:
-        """The link to the page of the onboarding that gave a link; of any other link the page of what it is for."""
+        """The link of the onboarding page that gave this link, else its own status page."""
         of = claim.through or Through(claim.request, claim.person)
         return self._links.link(of.onboarding, of.person, LinkUse.VIEW, claim.serial)
 
@@ -121,13 +117,11 @@ def _too_often(wait: float, reader: Reader) -> Screen:
 
 @dataclass(frozen=True)
 class StandIns:
-    """To whom somebody might hand over."""
-
     people: tuple[Person, ...] = ()
     find: bool = False
-    """Whether there are more, of whom one is looked for by name."""
+    """Whether there are more, found by name."""
     nobody: bool = False
-    """Whether nobody has the name that was looked for."""
+    """Whether nobody was found."""
 
 
 def _may_hand_over(shown: Shown, person: str) -> bool:
@@ -135,7 +129,7 @@ def _may_hand_over(shown: Shown, person: str) -> bool:
 
 
 class WhoAsks:
-    """Looks up, for the page of a request, the people beside its reader; what cannot be looked up is left out."""
+    """Looks up people for a page; failures are left out."""
 
     def __init__(self, directory: Office, store: Store, company: str = "") -> None:
         self._directory = directory
@@ -143,7 +137,7 @@ class WhoAsks:
         self._company = company
 
     async def __call__(self, request: str | None, requester: str) -> Asker:
-        """Who asks, by the requester's id; what else there is to say of it stands beside a request alone."""
+        """The requester, with details of a request."""
         cover = await self._cover(request) if request else None
         message = await self._message(request, cover) if request and cover else ""
         asker = Asker(await self._name(requester), self._company, message, bool(cover and cover.sha256))
@@ -153,10 +147,9 @@ class WhoAsks:
         return replace(asker, version=cover.version, effective=cover.effective, approver=approver)
 
     async def stand_ins(self, shown: Shown, person: Person | None, words: str = "", also: str = "") -> StandIns:
-        """To whom somebody might hand over: the colleagues whom a task names, else whom the directory names for them.
+        """Possible new persons: those a task names, else the deputy, else colleagues.
 
-        Where the directory names nobody it is one of those who work with them: of many one is looked for by `words` of
-        the name, or `also` known by the id. Whom the directory does not know, or while it does not answer, is left out.
+        Colleagues are found by `words`, or `also` by id.
         """
         delegate = person.delegate if person else None
         named = shown.colleagues if isinstance(shown, TaskShow) else ()
@@ -167,7 +160,7 @@ class WhoAsks:
         return StandIns(tuple(one for one in found if one))
 
     async def successors(self, shown: Shown, person: Person | None) -> tuple[Person, ...]:
-        """Who has the place that somebody gave away, as far as they may know it: one to whom they might have."""
+        """Who took over, if the reader may know."""
         given = [one.to for one in shown.escalations if person and one.from_ == person.id]
         known = (await self.stand_ins(shown, person)).people
         if not person or not given or any(one.id in given for one in known):
@@ -183,7 +176,7 @@ class WhoAsks:
         return StandIns(found.people, find=found.total > COLLEAGUES_AT_MOST, nobody=looked and not found.people)
 
     async def names_of(self, shown: Shown) -> dict[str, str]:
-        """What those who were asked are called, by their ids, as far as the directory says it."""
+        """Names of the people shown, by id."""
         beside = shown.type.workflow_id(shown.id)
         ids = {*people_in(shown), *(line.person for line in shown.lines), *(one.person for one in shown.questions)}
         ids |= {line.target for line in shown.handoffs}
@@ -201,7 +194,7 @@ class WhoAsks:
             return None
 
     async def _message(self, request: str, cover: CoverSheet) -> str:
-        """Nothing once it was erased."""
+        """Empty after erasure."""
         reference = Reference.read(cover.message or "")
         if reference is None:
             return cover.message or ""
@@ -218,7 +211,7 @@ class WhoAsks:
 
 
 def edition_of(asker: Asker, reader: Reader, now: datetime) -> tuple[str, ...]:
-    """Which version is acknowledged, from when on it is in force, and who approved it, as far as it is known."""
+    """Version, first day in force and approver, as far as known."""
     say, effective, told = reader.language.say, asker.effective, []
     when = reader.date(effective) if effective else ""
     if effective and asker.version:

@@ -1,6 +1,6 @@
-"""What a page says: one screen for each thing a signer or an onlooker may find behind their link. Pure.
+"""A screen for each thing that a signer or an onlooker may find behind their link.
 
-Titles, endings and due dates are the notices' own words; they and the rest are said in the reader's language.
+A receipt names the document and who is next; of a refusal, who asked and the other signers.
 """
 
 from collections.abc import Iterator
@@ -79,7 +79,7 @@ _REFUSED: Final = phrase("{who} declined {document} on {when}.")
 
 @dataclass(frozen=True)
 class Over:
-    """What is known where nothing is left to do for `person`: by Core Signature's `page`, and by our own side."""
+    """What is known when `person` has nothing left to do."""
 
     page: SigningPage
     shown: RequestShow | None
@@ -87,17 +87,17 @@ class Over:
     reader: Reader
     called: Called
     acknowledges: bool = False
-    """Whether the document is acknowledged, as that of a campaign is, not signed."""
+    """Whether it is acknowledged, not signed."""
 
     @property
     def act(self) -> SignerLine | SignerSeen | None:
-        """What they did themselves; None when they have not acted, or nobody knows."""
+        """What they did; None if nothing."""
         line = line_of(self.shown, self.person) if self.shown else None
         known = line if line and line.state in _OWN else self.page.act
         return known if known and known.state in _OWN else None
 
     def screen(self, ended: Screen) -> Screen:
-        """The receipt of who has acted; of who had not when another signer refused, who refused what, and why."""
+        """The receipt; for others, who refused and why."""
         if act := self.act:
             return self._receipt(act)
         line, refusal = (line_of(self.shown, self.person), self._refusal) if self.shown else (None, None)
@@ -139,7 +139,6 @@ class Over:
         return next((line for line in self.shown.signers if line.state is SignerState.DECLINED), None)
 
     def _after_signing(self) -> Iterator[str]:
-        """Who is next, and what comes; of what has ended, how."""
         language, shown = self.reader.language, self.shown
         outcome = shown.status if shown and shown.status.ended else self.page.outcome
         if outcome is Status.SIGNED:
@@ -154,7 +153,6 @@ class Over:
             yield language.say("You will be told when it is complete. Nothing is left for you to do.")
 
     def _after_refusal(self) -> Iterator[str]:
-        """Who was told, else who will be."""
         language, shown = self.reader.language, self.shown
         if shown and shown.requester:
             concerned = (shown.requester, *(line.person for line in shown.signers))
@@ -173,7 +171,7 @@ class Over:
 
 
 def done_receipt(shown: TaskShow, person: str, reader: Reader) -> Screen | None:
-    """The page of somebody who has done a task; None for everybody else."""
+    """None unless they did it."""
     if shown.done_by != person:
         return None
     line = next((one for one in shown.people if one.person == person and one.state == AssigneeState.DONE), None)
@@ -195,7 +193,7 @@ def _made(words: _Words, document: str, line: SignerLine | SignerSeen | Assignee
 
 
 def _next(shown: RequestShow, person: str) -> tuple[str, ...]:
-    """Whose turn it is; while our own side has not heard of the signature yet, who comes after it."""
+    """Whose turn it is, or will be once our data has the signature."""
     waiting = tuple(dict.fromkeys(one.person for one in shown.waiting_for if one.person != person))
     if waiting:
         return waiting
@@ -311,7 +309,7 @@ _ASKING: Final = {
     )
 }
 WAITING: Final = (SigningState.OPEN, SigningState.EARLY, SigningState.BY_MAIL)
-"""Where a signer still has something before them: they are told until when, and who asks."""
+"""States in which the signer still has something to do."""
 _DOING: Final = ScreenDraft(
     ScreenName.DO,
     200,
@@ -336,12 +334,11 @@ _NEAR_LOOKS: Final = {
     Nearness.TODAY: (phrase("due today"), Look.NEAR),
     Nearness.PAST: (phrase("overdue"), Look.BAD),
 }
-"""The chip of what waits for its reader, when its due date is near."""
 _SEVERAL: Final = 2
 
 
 def signing_screen(page: SigningPage, due_at: datetime | None, reader: Reader, now: datetime) -> Screen:
-    """What a signer finds; the due date is on their own clock, and left out where it does not concern them."""
+    """The due date is on the reader's clock."""
     if page.state is SigningState.ENDED:
         return ended_screen(page.outcome, reader.language)
     screen = _draft(page).told(reader.language)
@@ -350,7 +347,7 @@ def signing_screen(page: SigningPage, due_at: datetime | None, reader: Reader, n
 
 
 def ended_screen(outcome: Status | None, language: Language, of: Kind = Kind.REQUEST) -> Screen:
-    """What is behind a link that died with its request: how it ended, and not even the document's name."""
+    """How it ended, without the document's name."""
     told = (*ending(outcome, language, of), language.say("Nothing is left for you to do."))
     state = status_chip(outcome, language, of) if outcome else None
     return Screen(
@@ -359,7 +356,6 @@ def ended_screen(outcome: Status | None, language: Language, of: Kind = Kind.REQ
 
 
 def task_screen(shown: TaskShow, person: str, reader: Reader, now: datetime, called: Called = UNNAMED) -> Screen:
-    """What somebody finds who was asked to do something: what it is, or that it is theirs no more."""
     language = reader.language
     if shown.status.ended:
         return done_receipt(shown, person, reader) or _over(shown, language)
@@ -376,13 +372,12 @@ def task_screen(shown: TaskShow, person: str, reader: Reader, now: datetime, cal
 
 
 def _answering(asked: GivenAnswer, button: MainButton, language: Language) -> MainButton:
-    """The button of a task that asks for an answer, below the field for it."""
     label = language.say("Send the answer")
     return replace(button, label=label, field=asked.label, needed=asked.required, lines=asked.lines)
 
 
 def decided_screen(act: Action, shown: TaskShow, language: Language) -> Screen:
-    """What somebody finds who has just decided; the task to decide ends by itself a moment later."""
+    """The task ends a moment later."""
     about = to_decide(shown)
     became = language.say(ACTIONS[act].done)
     left = language.say("Nothing is left for you to do.")
@@ -396,10 +391,7 @@ def _over(shown: TaskShow, language: Language) -> Screen:
 
 
 def status_screen(shown: Shown, person: str, reader: Reader, now: datetime, called: Called = UNNAMED) -> Screen:
-    """What the onlooker `person` finds: where the request stands, and who has signed.
-
-    Only the requester gets reasons; to everybody else they are none of their business.
-    """
+    """Status for an onlooker; only the requester gets reasons."""
     language = reader.language
     screen = Screen(
         language,
@@ -423,17 +415,17 @@ def status_screen(shown: Shown, person: str, reader: Reader, now: datetime, call
 
 
 def _declined_to(shown: Shown, person: str) -> tuple[SignerLine, ...]:
-    """The signers whose reasons are for somebody to read: whoever asked was promised them."""
+    """Signers whose reasons the requester may read."""
     return shown.signers if isinstance(shown, RequestShow) and person == shown.requester else ()
 
 
 def _at_desk(what: WorkflowName) -> str:
-    """The way there from a page of ours: relative, so that a proxy may put our pages below any path."""
+    """Relative, so that a proxy may use any path."""
     return f"../desk/{at_desk(what)}"
 
 
 def how_many_have_signed(shown: RequestShow, language: Language) -> str | None:
-    """How far others are, by number alone; nothing for a single signer, before the first and where nobody knows."""
+    """Number of signers done; None for a single signer, at zero and when unknown."""
     asked = [one for one in shown.signers if one.role is not Role.COPY and one.state is not SignerState.REASSIGNED]
     done = sum(one.state in GOOD for one in asked)
     if shown.partial or len(asked) < _SEVERAL or not done:
@@ -442,7 +434,6 @@ def how_many_have_signed(shown: RequestShow, language: Language) -> str | None:
 
 
 def _due(screen: Screen, due_at: datetime, reader: Reader, now: datetime) -> Screen:
-    """The screen with its due date on the reader's clock, in the colour of how near it is."""
     nearness, state = nearness_of(due_at, reader, now), screen.state
     if nearness in _NEAR_LOOKS and screen.tone is ScreenTone.ASK:
         text, look = _NEAR_LOOKS[nearness]
@@ -451,7 +442,6 @@ def _due(screen: Screen, due_at: datetime, reader: Reader, now: datetime) -> Scr
 
 
 def nearness_of(due_at: datetime, reader: Reader, now: datetime) -> Nearness:
-    """How near a due date is, on the reader's clock."""
     if due_at <= now:
         return Nearness.PAST
     return Nearness.TODAY if is_due_on_the_day_of(now, due_at, reader) else Nearness.AHEAD
