@@ -134,7 +134,7 @@ async def _histories(client: Client, executions: Sequence[Run]) -> AsyncIterator
 
 @cache
 def _silent() -> Runtime:
-    """Core would log each failure once more, in its own words."""
+    # Core would log each failure once more, in its own words.
     return Runtime(telemetry=TelemetryConfig(logging=None))
 
 

@@ -202,7 +202,6 @@ def _amend(members: list[Member], amendment: AudienceAmendment, before: int) -> 
 
 
 def _each(members: list[Member], rows: Mapping[str, MemberRow], amended: Callable[[Member, MemberRow], Member]) -> None:
-    """Amend only the members of these rows."""
     for place, one in enumerate(members):
         if row := rows.get(one.person):
             members[place] = amended(one, row)
@@ -216,7 +215,6 @@ def _exempt(member: Member, row: MemberRow, change: AudienceChange) -> Member:
 
 
 def _again(member: Member, row: MemberRow, amendment: AudienceAmendment) -> Member:
-    """After a corrected row, or an ended request."""
     if member.out is not None or member.row.number != row.number:
         return member
     another = member.person not in amendment.taken_up and not member.row.says

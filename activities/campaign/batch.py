@@ -187,9 +187,8 @@ class BatchJob:
             await asyncio.wait_for(self._stopped.wait(), max(seconds, 0))
 
     async def _has_room(self, many: int) -> bool:
-        """Wait until few enough requests wait for Core Signature. False if the activity has to end first, or is `full`
-        because none of them was created for a while.
-        """
+        # Wait until few enough requests wait for Core Signature. False if the activity has to end first, or is `full`
+        # because none of them was created for a while.
         least, in_vain = self._stride.ahead + 1, 0
         while not self._is_to_end:
             waiting = await self._told.visibility.waiting(self._order.campaign.id)
@@ -247,7 +246,6 @@ class BatchJob:
         return accepted
 
     async def _end(self, member: Member, workflow_id: str, wanted: Cancellation) -> bool:
-        """Whether a broken-off or forgotten request was ended."""
         order, person = self._order, self._told.people.get(member.person)
         by = order.workflow_id
         if await end_terminated(self._client, self._store, workflow_id, wanted, order.now, begun_by=by):

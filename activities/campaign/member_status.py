@@ -220,7 +220,7 @@ class MemberStatuses:
         return await lines_of(self.store, order, audience, known)
 
     async def _found(self, order: CampaignOrder, member: Member, line: MemberOutcome) -> MemberOutcome:
-        """By the workflow itself, since visibility may lag; unchanged if that is open."""
+        # By the workflow itself, since visibility may lag; unchanged if that is open.
         found = await executions.found(self.client, Kind.REQUEST.workflow_id(line.request))
         if found is None:
             if line.status == MemberStatus.NOT_TOLD:
@@ -307,7 +307,6 @@ _ENDINGS: Final = {
 
 
 def _ended(line: MemberOutcome, record: Mapping[str, Any], fingerprint: str) -> MemberOutcome:
-    """The line of an ended request by its record."""
     if record["fingerprint"] != fingerprint:
         return line._replace(status=MemberStatus.FAILED, reason=ANOTHERS)
     show = record["show"]

@@ -167,7 +167,6 @@ def _replacement_snapshot(order: ForwardOrder, email: str) -> SignerSnapshot:
 
 
 def _impossible(order: ForwardOrder) -> str | None:
-    """Why the order is impossible whatever the document says."""
     role = next((signer.role for signer in order.subject.people if signer.person == order.from_), None)
     if role is None:
         return Rejection.NOT_ASKED.says(person=order.from_, awaited="signer", subject="request")
@@ -256,7 +255,6 @@ class CoreSignatureService(SignatureService):
         )
 
     async def _seen_as_sent(self, subject: Subject, document: WireDocument) -> DocumentSeen:
-        """The document with both absent signers and their stand-ins."""
         places = await self._asked.of(subject.id)
         instead = stand_ins_of(subject, places, documents.signers_of(document))
         replaced = dict.fromkeys(instead, EscalationReason.ABSENCE)
@@ -333,5 +331,4 @@ class CoreSignatureService(SignatureService):
 
 
 def _is_unasked(document: WireDocument) -> bool:
-    """Whether it waits for its request."""
     return document.request is None and not has_ended(document)

@@ -204,7 +204,6 @@ def _plain(text: str) -> Any:
 
 @lru_cache(maxsize=4096)
 def _tag(text: str) -> str:
-    """The YAML 1.2 tag of a plain scalar."""
     return str(YAML(typ="safe", pure=True).resolver.resolve(ScalarNode, text, (True, False)))
 
 

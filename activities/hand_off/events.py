@@ -111,7 +111,6 @@ class Events:
         return SettledRecord.model_validate_json(content).show if content else None
 
     async def _answer(self, subject: Subject, shown: Shown | None) -> dict[str, Any]:
-        """The answer to a task, without erased texts."""
         given = shown.given_answer if shown else None
         if given is None or given.text is None:
             return {}
@@ -120,7 +119,6 @@ class Events:
         return {"answer": PersonalAnswer(label=given.label, text=text).model_dump()} if known else {}
 
     async def _reasons(self, subject: Subject, shown: Shown | None) -> dict[str, str]:
-        """Reasons for declining, without erased texts."""
         home = StoragePrefix.of(subject.workflow_id)
         given = shown.reasons if shown else {}
         told = {person: await words_of(self.store, home, reason) for person, reason in given.items()}

@@ -158,7 +158,7 @@ class TargetHealth:
     async def _learn(
         self, call: HandoffCall, result: HandoffResult, now: datetime, on_call: OnCallAlerts | None
     ) -> OnCallAlerts | None:
-        """The alerts for the next target; None once on-call was not reached, since each try takes time."""
+        # The alerts for the next target; None once on-call was not reached, since each try takes time.
         name, before = call.target.name, await self._of(call.target)
         known = before.after(call, result, now)
         if on_call and (news := known.news(now)) is not None:

@@ -49,7 +49,7 @@ def _plain(text: str) -> str:
 
 
 def _words(page: str) -> str:
-    """A page's title, else its words, in one pass, since bodies may be made to be slow."""
+    # A page's title, else its words, in one pass, since bodies may be made to be slow.
     words, unseen = [], ""
     for part in page.split("<"):
         inside, _, after = part.partition(">")

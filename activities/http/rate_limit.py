@@ -151,7 +151,6 @@ class RateLimiter:
         self._set_alarm()
 
     def _next(self) -> asyncio.Future[None]:
-        """Removes the next caller from the queue."""
         if (self._given + 1) % _OLDEST_EVERY:
             return heapq.heappop(self._line)[2]
         oldest = min(self._line, key=lambda waiting: waiting[1])

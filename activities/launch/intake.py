@@ -329,7 +329,6 @@ class FilePolicy:
         return ("kind",), f"{kind} cannot be used: {written_path(at)}{of_layer}: {why}"
 
     def _told_twice(self) -> Iterator[tuple[FieldPath, str]]:
-        """Subscribers whose ledger names collide with another target's."""
         names = (target.target for target in self.resolved.policy.handoff)
         taken = dict.fromkeys(names, "is the name of a target of the hand-off too; give that one another name")
         for position, subscriber in enumerate(self.checks.right.get("subscribers", ())):

@@ -162,7 +162,6 @@ class CredentialsAlarm:
         return learnt is not None and asyncio.get_running_loop().time() - learnt < FRESH
 
     async def _learn(self, credential: Credential, accepted: bool, now: datetime) -> bool:
-        """Whether it tried to alert, which takes time."""
         try:
             return await self._told(credential, accepted, now)
         except StoreFailure as failure:

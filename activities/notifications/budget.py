@@ -143,7 +143,6 @@ class _BudgetRequest:
         return await self._held(until) if speaking and self.now < until else None
 
     def _frees(self, at: datetime) -> bool:
-        """Whether a notice sent then no longer counts."""
         return after(at, self.quiet.per, self.person.tz) > self.now
 
     async def _held(self, until: datetime) -> Answer:
@@ -180,7 +179,7 @@ def _name_of(subject: Subject) -> str:
 
 
 def _read(kind: type[AnyNote], contents: Mapping[int, bytes]) -> dict[int, AnyNote]:
-    """Damaged entries are skipped, so that nobody goes without notices."""
+    # Damaged entries are skipped, so that nobody goes without notices.
     found = {}
     for number, content in contents.items():
         try:

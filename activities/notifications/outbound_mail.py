@@ -134,7 +134,6 @@ def _not_sent(letters: Iterable[OutboundMail], now: datetime) -> MessageResult:
 
 
 def _read(content: bytes | None, unsent: OutboundMail) -> OutboundMail:
-    """Unreadable content counts as possibly sent."""
     if content is None:
         return unsent
     try:

@@ -130,7 +130,6 @@ class _Line:
 
     @property
     def last(self) -> float:
-        """The latest send, past or planned."""
         return max((*self.waiting.values(), *self.sent), default=-math.inf)
 
 
@@ -163,7 +162,6 @@ class DeviceLimiter:
         return self._turn(line, message, now) - now
 
     def _turn(self, line: _Line, message: str, now: float) -> float:
-        """When a message over the limit may be sent."""
         behind = max(line.waiting.values(), default=now) + _MINUTE / self._per_minute
         frees = line.sent[0] + _MINUTE if len(line.sent) >= self._per_minute else now
         turn = frees if message in line.waiting or not line.waiting else max(frees, behind)

@@ -190,7 +190,6 @@ def _visible(message: Message) -> Json:
 
 
 def _quiet(message: Message) -> Json:
-    """Shown without sound and without waking the screen."""
     web: Json = {
         "headers": {"TTL": _TTL, "Urgency": "very-low", "Topic": message.key},
         "notification": {"silent": True},

@@ -192,7 +192,6 @@ def report(
 
 
 def _raise_worst(told: Sequence[NotificationResult]) -> None:
-    """Permanent failures first, then the longest wait."""
     failures = [sent.failure for one in told for _, sent in one.messages if sent.fate in _OPEN and sent.failure]
     troubles = [to_application_error(failure) for failure in failures] + [one.trouble for one in told if one.trouble]
     if troubles:

@@ -138,7 +138,6 @@ class NotificationPreparation:
         )
 
     async def _serial(self, delivery: Delivery, notice: NotificationOrder) -> str:
-        """The serial for their link."""
         if not delivery.subject.type.spec.renews_links:
             return FIRST_SERIAL
         with failing_as_application_errors():
@@ -271,7 +270,6 @@ class NotificationService(PushService):
     async def _each(
         self, delivery: Delivery, notices: Sequence[NotificationOrder], seen: DocumentSeen | None, turns: Turns
     ) -> tuple[list[NotificationResult], list[NotificationOrder]]:
-        """The results, and the notices not begun in time."""
         ready = await turns.each(notices, lambda notice: self._preparation.notice(delivery, notice, seen))
         sent = await turns.each([one for one in ready.results if isinstance(one, PreparedNotification)], self._send)
         told = [one for one in ready.results if isinstance(one, NotificationResult)] + sent.results

@@ -163,11 +163,10 @@ class SignInMessages(SignInService):
 
 
 def _withdrawal(person: Person, order: SignInOrder) -> Message:
-    """Removes the notice with the same key."""
     key = _key(person, order.ask)
     return Message("", "", "", request="", stage=_STAGE, key=key, link="", action=NoticeAction.WITHDRAW)
 
 
 def _key(person: Person, ask: str) -> str:
-    """Distinct for each `ask`, so that a stranger's attempts never replace the person's own notice."""
+    # Distinct for each `ask`, so that a stranger's attempts never replace the person's own notice.
     return screen_key(f"{_STAGE}/{ask}", person.id)

@@ -114,7 +114,6 @@ class SignerMail:
             return match(subject.people, await self._asked.of(subject.id), request.signers)
 
     async def _signers(self, subject: Subject) -> dict[str, Person]:
-        """The signers who are still in the directory."""
         known: dict[str, Person] = {}
         for signer in subject.people:
             try:

@@ -259,7 +259,6 @@ def asked(prepared: PreparedPart) -> tuple[str, ...]:
 
 
 def _text_name(id: str) -> str:
-    """An id as a name of stored texts."""
     return id.lower().replace("_", "-")
 
 
@@ -286,7 +285,6 @@ def _fingerprint(plain: Mapping[str, Any], hashes: Mapping[str, str]) -> str:
 
 
 def _named_documents(plain: Mapping[str, Any]) -> Iterator[str]:
-    """Documents named in the file itself."""
     for agreement in (one for stage in maps(plain, "stages") for one in maps(stage, "agreements")):
         document = agreement.get("document")
         if isinstance(document, dict) and isinstance(name := document.get("file"), str):
@@ -332,7 +330,6 @@ class RestartedPart:
         return await self._store_content(kept.plain(self.home.id), replace(sources, documents=documents))
 
     def _with_ids(self, file: dict[str, Any]) -> dict[str, Any]:
-        """With ids in place of the onboarding's words."""
         return self.before.words.in_file(file) if self.before.words else file
 
     @property

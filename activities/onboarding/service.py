@@ -225,7 +225,6 @@ class OnboardingPartsService(OnboardingParts):
         )
 
     async def _reasons(self, part: PartToStart) -> str:
-        """Reasons for declining, without erased ones."""
         kind = part.what.runs_as
         if kind is None or part.after is None:
             return ""
@@ -283,9 +282,8 @@ class OnboardingPartsService(OnboardingParts):
             activity.logger.info("part not ended", extra={"workflow": workflow_id, "says": says})
 
     async def _end_forgotten(self, order: PartsToStart, part: PartToStart, wanted: Cancellation) -> None:
-        """End the document of an agreement without workflow and record, by its stored content. Content that is erased
-        or invalid by now is only logged: a retry would not help.
-        """
+        # End the document of an agreement without workflow and record, by its stored content. Content that is erased or
+        # invalid by now is only logged: a retry would not help.
         catalogue = await self._catalogue()
         try:
             content = await OnboardingContent.read(self.store, StoragePrefix.of(order.workflow_id), order.content)
@@ -343,7 +341,6 @@ def _title_of(content: PartContent, part: str) -> object:
 
 
 def _ended_as(part: PartToStart) -> str:
-    """How a part ended, in English, to be translated."""
     if part.status and part.what.runs_as:
         return words_for(NotificationType.SETTLED, NoticeAction.OPEN, part.status, of=part.what.runs_as).body
     return _NOT_STARTED if part.says else _BROKEN_OFF

@@ -191,7 +191,6 @@ def _judged(device: PushDevice, dead: bytes | None, owner: str | None, person: s
 
 
 def _at_most(known: Iterable[KnownDevice]) -> list[KnownDevice]:
-    """The allowed number of valid devices, the last seen."""
     known = list(known)
     living = [one for one in known if one.gone is None]
     # Entries of the file are deliberate; of others the last seen is first.
@@ -200,7 +199,6 @@ def _at_most(known: Iterable[KnownDevice]) -> list[KnownDevice]:
 
 
 def _later(written: PushDevice | None, registered: PushDevice | None) -> PushDevice | None:
-    """The later registered of both."""
     if written is None or registered is None:
         return registered or written
     later = written.registered and registered.registered and written.registered > registered.registered
@@ -221,7 +219,7 @@ def _device(content: bytes | None) -> PushDevice | None:
 
 
 def _burial(content: bytes | None, device: PushDevice) -> InvalidMark | None:
-    """Why it is invalid; None if valid or unreadable, since the next push finds it again."""
+    # Why it is invalid; None if valid or unreadable, since the next push finds it again.
     try:
         burial = InvalidMark.model_validate_json(content) if content else None
     except ValidationError:

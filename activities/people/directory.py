@@ -157,7 +157,7 @@ def read_apart(path: Path, content: bytes) -> bytes:
 
 
 def _read_there(path: Path, content: bytes) -> bytes | tuple[Fault, ...]:
-    """Returns faults: exceptions would lose them between processes."""
+    # Returns faults: exceptions would lose them between processes.
     try:
         return read(path, content).dumped()
     except FileFaults as faults:

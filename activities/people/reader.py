@@ -96,7 +96,7 @@ class Reader:
         return self._place(instant)
 
     def _place(self, instant: datetime) -> str:
-        """The city; the offset for zones without one, since the sign of `Etc/GMT+5` is inverted."""
+        # The city; the offset for zones without one, since the sign of `Etc/GMT+5` is inverted.
         pattern = _OFFSET if self.zone.key.removeprefix("Etc/").startswith("GMT") else _CITY
         # Cities are named alike in all regions of a language, and some of Babel's regions lack them.
         return format_datetime(instant, pattern, tzinfo=self.zone, locale=self.language.code).rpartition("/")[2]
@@ -203,7 +203,6 @@ def _behind(at: datetime, reader: Reader, now: datetime) -> str:
 
 
 def _day(day: date, reader: Reader, now: datetime) -> str:
-    """The weekday if unambiguous, else the date."""
     near = abs(day - reader.day(now)) < _NEAR
     return reader.weekday(day) if near else reader.date_in_short(day, now)
 

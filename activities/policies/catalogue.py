@@ -228,7 +228,6 @@ class Catalogue:
             yield REQUEST, _written(override)
 
     def _lineage(self, kind: str) -> list[str]:
-        """The kind and all it extends, upwards."""
         chain = [kind]
         while (parent := self._kinds[chain[-1]].extends) is not None:
             chain.append(parent)
@@ -237,10 +236,9 @@ class Catalogue:
 
 @lru_cache(maxsize=_PARSED_AT_MOST)
 def _parsed(text: FileText) -> PlainFile:
-    """Cached, since every start reads the catalogue, and parsing costs as much as the rest."""
+    # Cached, since every start reads the catalogue, and parsing costs as much as the rest.
     return text.parse()
 
 
 def _written(layer: PolicyLayer) -> dict[str, Any]:
-    """A layer's own content, as in files."""
     return layer.model_dump(exclude_unset=True, by_alias=True)

@@ -87,7 +87,6 @@ class _Stage:
 
     @property
     def left_empty(self) -> bool:
-        """Whether the file removes everything from a template's stage."""
         return self.over is not None and not any(self.content.get(key) for key in PARTS)
 
     @property

@@ -281,7 +281,6 @@ def _after_closing(resolved: Resolved) -> Senseless:
 
 
 def _timed(escalation: Escalation | None) -> Iterator[tuple[str, str]]:
-    """Triggers that are durations."""
     triggers = (("after", escalation.after), ("or", escalation.or_)) if escalation else ()
     for name, trigger in triggers:
         if trigger is not None and trigger != "used-up" and not trigger.endswith("%"):

@@ -145,7 +145,6 @@ class Adoption:
         return bool(sender) and (sender == ours or await self.directory.named(sender) is not None)
 
     async def _catalogue(self) -> Catalogue:
-        """Raises if it lacks the kind."""
         try:
             catalogue = await asyncio.to_thread(Catalogue.read, self.policies)
             catalogue.known(self.kind)

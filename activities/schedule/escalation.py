@@ -369,7 +369,6 @@ def _occasions(since: datetime, silence: SilentTurn) -> Iterator[tuple[datetime,
 
 
 def _apart(at: datetime, others: list[datetime]) -> datetime:
-    """The instant, or an hour after coinciding notices."""
     for other in others:
         at = other + APART if too_close(at, (other,)) else at
     return at

@@ -169,7 +169,6 @@ class OpenHours:
 
     @cached_property
     def _away(self) -> tuple[OpenSlot, ...]:
-        """The absences in order, adjacent and overlapping ones joined."""
         away: list[OpenSlot] = []
         for absence in sorted(self.absences, key=lambda slot: slot.opens):
             if away and absence.opens <= away[-1].closes:
@@ -208,7 +207,6 @@ class OpenHours:
 def _stretch(
     zone: ZoneInfo, clock: tuple[time, time] | None, days: frozenset[int], calendar: str | None, day: date
 ) -> OpenSlot | None:
-    """The working hours of a day."""
     if day.weekday() not in days or _holiday(calendar, clock, day) is not None:
         return None
     opens = start_of_day(day, zone) if clock is None else at_clock(day, clock[0], zone)

@@ -72,7 +72,6 @@ def nearest(agenda: Schedule, planning: PlanningInput) -> Schedule:
 def _by_person(
     moments: Iterable[ScheduledAction], number: Callable[[ScheduledAction], int]
 ) -> dict[str, list[ScheduledAction]]:
-    """The reminders of each person by number."""
     found: dict[str, list[ScheduledAction]] = {}
     for one in moments:
         if number(one):
@@ -144,7 +143,6 @@ class _OpenQuestion:
         return self._opened(moment, found) if found else moment.dropped(Reason.UNKNOWN_PERSON, "nobody is known")
 
     def end(self) -> ScheduledAction:
-        """The end of the pause."""
         pause = self.planning.policy.question.pause
         why = f"question {self.question.number} was not answered within {in_words(pause)}"
         return self._moment(ActionType.GO_ON, after(self.question.at, pause, self.there), "go-on", why)
@@ -171,7 +169,6 @@ class _OpenQuestion:
         return hours.keep(moment, now, before)
 
     def _candidates(self) -> Iterator[tuple[str, str]]:
-        """Persons beside the requester, with their role."""
         if self.requester and self.requester.manager:
             yield self.requester.manager, f"the manager of {self.requester.id}"
         escalation = self.planning.policy.escalation

@@ -319,7 +319,7 @@ def _from_a_day_off(silence: SilentTurn, warning: ScheduledAction) -> ScheduledA
 
 
 def _opening(silence: SilentTurn, slot: OpenSlot) -> datetime | None:
-    """When a stretch opens; None if too little time would be left."""
+    # When a stretch opens; None if too little time would be left.
     return next((at for at in (silence.spread(slot.opens, slot), slot.opens) if silence.leaves_time(at)), None)
 
 

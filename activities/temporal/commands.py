@@ -86,7 +86,6 @@ async def _send(client: Client, workflow_id: str, wanted: AnyCommand, op: str, w
 
 
 async def _cancel(client: Client, workflow_id: str, wanted: Cancellation, within: timedelta) -> None:
-    """Cancel the run, unless it has closed."""
     # The server stores the reason unencrypted: no personal data in it.
     said = wanted if client.data_converter.payload_codec is None else wanted.replace(reason="")
     try:

@@ -142,6 +142,6 @@ def again_after(seconds: float) -> Iterator[None]:
 
 
 def _spread(seconds: float) -> timedelta:
-    """Adds a random delay, so that failed attempts do not all return at once."""
+    # Adds a random delay, so that failed attempts do not all return at once.
     later = seconds + random.uniform(0, min(5.0, 1 + seconds * 0.1))  # noqa: S311  spreads load, keeps no secret
     return timedelta(seconds=min(later, LONGEST_WAIT))

@@ -24,7 +24,7 @@ def main() -> int:
 
 
 async def _play_demo(*, keep: bool, quiet: bool) -> DemoTold:
-    """SIGTERM cancels it like Ctrl-C: an exception while a process starts would leave that running."""
+    # SIGTERM cancels it like Ctrl-C: an exception while a process starts would leave that running.
     story = asyncio.ensure_future(run(keep=keep, quiet=quiet))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, story.cancel)
     try:

@@ -143,7 +143,7 @@ async def run(*, keep: bool, quiet: bool) -> DemoTold:
 
 @asynccontextmanager
 async def _scene(folder: Path) -> AsyncIterator[Scene]:
-    """Finds the stack by its folder, as a second terminal would."""
+    # Finds the stack by its folder, as a second terminal would.
     found = settings.load(Need.PEOPLE, environment={"COUNTERSIGN_DATA_DIR": str(folder)})
     async with opened(found) as context, aclosing(Scene(context, found)) as scene:
         yield scene

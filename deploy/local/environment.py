@@ -217,7 +217,6 @@ def _write(source: Path, target: Path, sandbox: str) -> None:
 
 
 def _readdress(file: Path, sandbox: str) -> None:
-    """Ports may differ from those of the last start."""
     before = file.read_bytes().decode(errors="surrogateescape")
     after = _SANDBOX.sub(lambda _: sandbox, before)
     if after != before:

@@ -61,7 +61,6 @@ AFTER_EFFECT = frozenset({FaultKind.CUT, FaultKind.SLOW, FaultKind.DRIP, FaultKi
 
 
 def _word(value: object) -> object:
-    """A status may be a number in JSON."""
     return str(value) if isinstance(value, int) else value
 
 
@@ -105,7 +104,7 @@ class ArmedFault(BaseModel):
 
     @model_validator(mode="after")
     def _can_strike(self) -> Self:
-        """A fault that can never hit would let a test pass for the wrong reason."""
+        # A fault that can never hit would let a test pass for the wrong reason.
         method = self.method.upper()
         if self.fault in CALLBACK_FAULTS and method not in CALLBACK_METHODS:
             raise ValueError(f"{self.fault} is a fault of callbacks: method has to be POST, CALLBACK or *")

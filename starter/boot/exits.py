@@ -93,7 +93,6 @@ def _system_exit(ending: SystemExit) -> int:
 
 
 def _single_error(error: Exception) -> Exception:
-    """The only error inside a task group's."""
     while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     return error

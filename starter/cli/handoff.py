@@ -220,6 +220,5 @@ def _came(came: ReplayedDead) -> Group:
 
 @contextmanager
 def _bar(doing: str, *, quiet: bool) -> Iterator[Callable[[int], None]]:
-    """A counter line."""
     with progress(doing, quiet=quiet) as bar:
         yield lambda count: bar(description=f"{doing}: {count:,}")

@@ -106,7 +106,6 @@ class Listing:
 
 
 async def _unknown(settings: Settings, context: Context, wanted: Wanted) -> list[str]:
-    """Filter names that are unknown here, and perhaps mistyped."""
     from activities.files.reading import FileFaults  # noqa: PLC0415  a list that has something to show waits for no file
     from activities.people.directory import DirectoryFailure, UnknownPerson  # noqa: PLC0415
     from activities.policies.catalogue import Catalogue, UnknownKind  # noqa: PLC0415
@@ -129,7 +128,6 @@ async def _unknown(settings: Settings, context: Context, wanted: Wanted) -> list
 
 
 def _asides(found: pages.LinesPage, worker: SetUpPart, limit: int | None) -> Iterator[str]:
-    """Remarks beside the rows."""
     if left := found.total - len(found.lines) if limit else 0:
         yield f"{left:,} more; --limit shows others"
     if not found.in_order:
@@ -159,7 +157,6 @@ campaigns = _OfCampaigns(Kind.CAMPAIGN).list_
 
 
 async def _gathered(context: Context, wanted: Wanted, limit: int | None, *, quiet: bool) -> pages.LinesPage:
-    """The pages up to the limit as one."""
     lines: list[RequestLine] = []
     with progress("reading the list", quiet=quiet) as bar:
         bar(visible=False)

@@ -61,7 +61,6 @@ def written(kind: str, resolved: Resolved, *, name: str, requester: str, signers
 
 
 def _flow(value: object) -> str:
-    """A policy value on one line of YAML."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key}: {_flow(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list | tuple):

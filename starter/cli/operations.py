@@ -252,7 +252,7 @@ class OperationWords:
 
 
 def _told(receipt: Receipt) -> Group:
-    """The result, then the request's status once it is done, since it changes until then."""
+    # The result, then the request's status once it is done, since it changes until then.
     if receipt.state is OperationState.OPEN:
         return Group(Sentence(f"asked for, still to be done: {receipt.detail}", "yellow"))
     done = [Sentence(f"✓ {receipt.detail}", "green")] if receipt.detail else []

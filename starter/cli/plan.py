@@ -131,7 +131,6 @@ def _campaign(plan: CampaignPlan, zone: tzinfo | None) -> Iterator[RenderableTyp
 
 
 def _said(what: str, people: Sequence[NotedRow]) -> Iterator[RenderableType]:
-    """The first rows with a remark."""
     if not people:
         return
     yield Text(f"\n{len(people):,} {what}", "bold red")
@@ -144,7 +143,6 @@ def _said(what: str, people: Sequence[NotedRow]) -> Iterator[RenderableType]:
 
 
 def _calendar(branch: Branch, zone: tzinfo | None) -> Rows:
-    """A row per line."""
     table = Rows("when", "what", "to", "why", whole=("what", "to"))
     for line in branch.lines:
         style = "dim strike" if line.suppressed else ""
@@ -193,8 +191,6 @@ def _value(value: Any) -> str:
 
 
 def _as_typed(parse: Callable[[str], object]) -> Callable[[Any, Any], None]:
-    """A validator with the parser's message."""
-
     def check(_: object, typed: str | None) -> None:
         if typed is not None:
             parse(typed)
@@ -203,7 +199,7 @@ def _as_typed(parse: Callable[[str], object]) -> Callable[[Any, Any], None]:
 
 
 def _signing(_: object, tokens: Sequence[Token]) -> tuple[str, ...]:
-    """A converter, since a validator would show the arguments as a Python tuple."""
+    # A converter, since a validator would show the arguments as a Python tuple.
     typed = tuple(token.value for token in tokens)
     calendar.signing(typed)
     return typed

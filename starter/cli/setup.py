@@ -117,7 +117,6 @@ def _told(swept: ReconciliationResult) -> Group:
 
 
 def _of_documents(swept: ReconciliationResult) -> Iterator[Text | Rows]:
-    """Results of documents sent by hand."""
     if swept.adopted:
         yield Text(f"{swept.adoptions:,} documents that were sent by hand are followed up: {', '.join(swept.adopted)}")
     if swept.not_adopted:

@@ -144,7 +144,6 @@ def _parts(shown: OnboardingShow) -> Iterator[tuple[Cell, ...]]:
 
 
 def _who(waiting: WaitingFor, *, of_part: bool = False) -> str:
-    """A person's id, and the file's word for them."""
     if not isinstance(waiting, WaitingPart):
         return waiting.person
     who = waiting.person if waiting.who == waiting.person else f"{waiting.person} ({waiting.who})"
@@ -301,7 +300,7 @@ def of_list(lines: "Iterable[RequestLine]", kind: Kind = Kind.REQUEST) -> Group:
 
 
 def _rows(kind: Kind, title: str, asking: str, lines: "Iterable[RequestLine]") -> Rows:
-    """Each with who has to act, since when and until when; the columns of what it is about and who asked are named."""
+    # Each with who has to act, since when and until when; the columns of what it is about and who asked are named.
     table = Rows(
         kind, title, "kind", "status", "waiting for", "since", "due", asking, "problem",
         whole=(kind, "kind", "status", asking), spare=("kind", asking),
@@ -317,7 +316,7 @@ def _rows(kind: Kind, title: str, asking: str, lines: "Iterable[RequestLine]") -
 
 
 def _of_onboardings(lines: "Iterable[RequestLine]") -> Rows:
-    """With stage, who is waited for, and since when."""
+    # With stage, who is waited for, and since when.
     table = Rows(
         "onboarding", "customer", "stage", "with", "since", "status", "problem", whole=("onboarding", "status")
     )

@@ -416,7 +416,6 @@ def named_fields() -> Iterator[tuple[str, FieldInfo]]:
 
 
 def _joined(group: str, part: str) -> str:
-    """Without the underscore that avoids a Python keyword."""
     return f"{group}_{part.rstrip('_')}".upper()
 
 

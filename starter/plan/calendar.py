@@ -189,7 +189,6 @@ def policy_fields(policy: Policy) -> Iterator[tuple[str, Any]]:
 
 
 def _growing_prefixes(signing: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """Nobody, then the first, then the first two, …"""
     names = list(signing)
     for count in range(len(names) + 1):
         yield {name: signing[name] for name in names[:count]}

@@ -133,7 +133,6 @@ class _Calendar:
         return _planned(plan, due_at, ends_at, outcome, lines)
 
     async def _task(self, plan: PartPlan, prepared: PreparedTask, at: datetime) -> PlannedPart:
-        """The planned actions until it is done as assumed."""
         given, known = prepared.given, PlannedDirectory(self._directory, prepared.people)
         task = given.task
         planning = planning_of(given, given.subject, TaskState.begin(task, at), at)

@@ -239,7 +239,7 @@ def _event(plan: Dated, at: datetime, says: str, why: str, uid: str) -> Iterator
 
 
 def _uid(plan: Dated, line: PlanLine) -> str:
-    """Equal for the same notice, so that a repeated import replaces the earlier one."""
+    # Equal for the same notice, so that a repeated import replaces the earlier one.
     return f"{plan.id}-{hashlib.sha256(f'{line.stage}/{line.person}/{line.to}'.encode()).hexdigest()[:16]}"
 
 
@@ -252,7 +252,6 @@ def _text(text: str) -> str:
 
 
 def _folded(line: str) -> bytes:
-    """The line with its end, folded between characters."""
     parts, part = [], b""
     for character in line:
         encoded = character.encode()

@@ -77,7 +77,7 @@ def _chart(shown: CampaignShow, curve: Curve, people: int, language: Language, n
 
 
 def _marks(shown: CampaignShow, language: Language, x: Any) -> Iterator["altair.Chart"]:
-    """The last days, in time and late, below each other since they may coincide."""
+    # The last days, in time and late, below each other since they may coincide.
     import altair  # noqa: PLC0415  as above
 
     for row, (day, says) in enumerate(((shown.due, _DUE), (shown.last_day, _CLOSES))):

@@ -109,7 +109,6 @@ async def of(context: Context, typed: str, *, names: bool = True, directory: Dir
 
 
 def _refuse_parts(shown: CampaignShow) -> None:
-    """An incomplete list is no record."""
     if shown.partial and shown.outcomes is None:
         raise Refusal(f"{shown.id}: no worker answers that knows its audience: start `countersign worker`")
 

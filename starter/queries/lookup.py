@@ -180,7 +180,6 @@ def of_type(expected: type[AnyShow], shown: FollowUpShow) -> AnyShow:
 
 
 async def _outside(store: Store, what: WorkflowName, described: Description) -> Shown:
-    """What is known without a worker."""
     if record := await recorded(store, what):
         return record.replace(partial=True)
     known = described.known
@@ -220,7 +219,7 @@ def needs_attention(code: str | None) -> bool:
 
 
 def _marked(shown: AnyShow, how: RunStatus) -> AnyShow:
-    """Marks a broken-off one, whose last state would read as open."""
+    # Marks a broken-off one, whose last state would read as open.
     says = f"The workflow was {how} and does nothing more; before that: {shown.says}"
     return shown.replace(next=None, waiting_for=(), choices=(), says=says, trouble=how)
 

@@ -143,7 +143,6 @@ async def _ask(client: Client, store: Store, parts: Iterable[PartLine], found: d
 
 
 async def _listed(client: Client, id: str, parts: Iterable[PartLine]) -> dict[str, PartHeard]:
-    """The others, by one visibility query."""
     wanted, now = {part.workflow: part.id for part in parts}, datetime.now(UTC)
     query = f"{names.PARENT.name} = '{Kind.ONBOARDING.workflow_id(id)}' AND {executions.OPEN}"
     return {

@@ -234,7 +234,6 @@ class Rows:
         return table.columns
 
     def _give_room(self, number: int, column: Column) -> None:
-        """Set what of a column may not be broken."""
         name, texts = self._columns[number], [str(text) for text in (column.header, *column.cells)]
         longest = max((cell_len(line) for text in texts for line in text.splitlines()), default=0)
         if name in self._whole or any(isinstance(row[number], Instant | tuple) for row in self._rows):
@@ -262,7 +261,6 @@ def _fits(console: Console, options: ConsoleOptions, table: Table) -> bool:
 
 
 def _as_facts(columns: Sequence[Column]) -> Iterator[Facts | Text]:
-    """Each row as facts about its first cell."""
     for number, row in enumerate(zip(*(column.cells for column in columns), strict=True)):
         if number:
             yield Text("")

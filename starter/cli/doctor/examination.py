@@ -52,7 +52,7 @@ async def _nowhere(settings: Settings) -> SetUpPart | None:
 
 
 def _set(settings: Settings) -> SetUpPart:
-    """Whether both processes would start: they require more settings than the other checks."""
+    # Whether both processes would start: they require more settings than the other checks.
     if missing := _missing(settings, *OF_WORKER, *OF_RECEIVER):
         return wrong("settings", missing)
     return fine("settings", "everything that worker and receiver need is set")

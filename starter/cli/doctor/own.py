@@ -151,7 +151,6 @@ async def hand_off(settings: Settings) -> SetUpPart:
 
 
 def _called(policies: Path) -> set[str]:
-    """Names of the catalogue's targets with a URL."""
     catalogue = Catalogue.read(policies)
     resolved = (catalogue.resolve(kind).policy for kind in catalogue.kinds)
     return {target.target for policy in resolved for target in policy.handoff if target.url}
@@ -262,7 +261,6 @@ def _span(skew: timedelta) -> str:
 
 
 async def _time_of(name: str, url: str, path: str) -> datetime | None:
-    """A service's time, if given."""
     service = Service(name, url, make_client())
     try:
         return (await service.call("GET", path)).date

@@ -79,7 +79,6 @@ async def _tried(settings: Settings, targets: list[Target]) -> list[SetUpPart]:
 
 @asynccontextmanager
 async def _temporal(settings: Settings, targets: list[Target]) -> AsyncIterator[Client | str]:
-    """The server if needed, else why it is unavailable."""
     if not any(one.workflow or one.nexus or (one.start and one.start.workflow) for one in targets):
         yield "no target needs it"
         return
@@ -160,7 +159,6 @@ class Trial:
         return doubtful(name, f"no worker polls {start.queue}: what is started there waits")
 
     async def _offered(self, name: str, wanted: str) -> SetUpPart:
-        """An operation cannot be looked up, only called."""
         if isinstance(self.temporal, str):
             return wrong(name, self.temporal)
         try:
