@@ -16,7 +16,10 @@ from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
 from babel.messages.frontend import parse_keywords, parse_mapping_cfg
 from babel.messages.pofile import read_po
 
+from activities.notifications.words import TEXTS
 from activities.people.language import DOMAIN, ENGLISH, LANGUAGES, LOCALES, catalogue_path
+from workflows.follow_up.notification_types import NotificationType
+from workflows.model.subject import Status
 
 ROOT = Path(__file__).parents[2]
 KEYWORDS = ("phrase", "say", "say_count:1,2")
@@ -89,6 +92,13 @@ def test_a_translation_is_none_of_the_english_text(code: str) -> None:
     """A single word may well be the same in both."""
     same = [str(entry.id) for entry in entries(code) if entry.string == entry.id]
     assert [text for text in same if len(re.findall(r"\w+", re.sub(r"\{\w+\}", "", text))) > 1] == []
+
+
+def test_a_text_of_a_notice_stands_under_a_stage_or_an_outcome_that_there_is() -> None:
+    others = {"first", "nobody_left", "unanswered_by_others"}
+    for told in TEXTS.values():
+        assert set(told.stages) - others <= set(NotificationType)
+        assert set(told.endings) <= set(Status)
 
 
 def test_the_extraction_sees_tables_calls_plurals_and_templates() -> None:
