@@ -1,4 +1,4 @@
-"""The signature request workflow: create and send the document, follow up, end, hand off (docs/life.md)."""
+"""The signature request workflow: create and send the document, follow up, end, hand off (docs/architecture.md)."""
 
 from datetime import datetime
 
