@@ -85,9 +85,8 @@ def activities_of(
     adopts: tuple[str, str] | None = None,
     silent_after: timedelta | None = None,
 ) -> dict[str, list[Any]]:
-    """The activities of each task queue; notices are on both (workflows/follow_up/options.py), plans are made where the
-    workflow runs. `adopts` is kind and requester of documents sent by hand; `silent_after` the silence of callbacks
-    after which on-call is alerted.
+    """The activities of each task queue (workflows/follow_up/options.py). `adopts` is kind and requester of documents
+    sent by hand; `silent_after` the silence of callbacks that alerts on-call.
     """
     signature = CoreSignatureService(open_clients.signature, open_clients.directory, open_clients.store)
     limiter = DeviceLimiter()

@@ -1,8 +1,5 @@
-"""The question before each deploy: would the code of this image get an open workflow stuck? `python -m deploy.rollout`.
-
-Reads the histories of what is open from the server, requests, tasks, onboardings, campaigns, and replays them here;
-nothing is written, no activity runs. What the replay corpus is for released stories, this is for those that are open
-today (docs/deploying.md).
+"""Checks before a deploy whether this image's code would get an open workflow stuck: `python -m deploy.rollout`.
+Replays the histories of all open workflows, without writing or running activities (docs/deploying.md).
 """
 
 import argparse
@@ -33,17 +30,16 @@ from workflows.names import WORKFLOW_QUEUES
 
 
 class TaskFailed(Exception):
-    """The code failed a workflow task; type and message of what it raised."""
+    """The code failed a workflow task, with type and message."""
 
 
 @dataclass(frozen=True)
 class NotingRunner(SandboxedWorkflowRunner):
-    """Runs workflows as a worker does, and notes by run id which one failed a task."""
+    """Records failed tasks by run id."""
 
     failed: dict[str, TaskFailed] = field(default_factory=dict)
 
     def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
-        """The sandboxed instance, watched."""
         run = super().create_instance(det)
         activate = run.activate
 
@@ -66,7 +62,7 @@ _LONGEST: Final = 300
 
 @dataclass(frozen=True)
 class ReplayCheck:
-    """How many workflows were open, how many of them were replayed, and why which of them would get stuck."""
+    """Numbers of open and replayed workflows, and those that would get stuck."""
 
     open: int
     replayed: int
@@ -74,12 +70,12 @@ class ReplayCheck:
 
     @property
     def fits(self) -> bool:
-        """Whether all of them were looked at, and go on."""
+        """Whether all were replayed without a failure."""
         return not self.stuck and self.replayed == self.open
 
 
 async def rehearse(client: Client, most: int | None = None, code: Sequence[type[Any]] | None = None) -> ReplayCheck:
-    """Replay the workflows that are open now, or only the `most` newest of them."""
+    """Replay the open workflows, or only the `most` newest."""
     running = [execution async for execution in executions.listed(client, _OPEN)]
     histories = _histories(client, running[:most])
     results = [result async for result in replays(histories, client.data_converter, code)]
@@ -90,7 +86,7 @@ async def rehearse(client: Client, most: int | None = None, code: Sequence[type[
 async def replays(
     histories: AsyncIterator[WorkflowHistory], converter: DataConverter, code: Sequence[type[Any]] | None = None
 ) -> AsyncIterator[tuple[str, Exception | None]]:
-    """Each history's workflow id and what `code` (ours) has against it; None when it goes on as if nothing happened."""
+    """Each history's workflow id, and the error of replaying it with `code` (ours), or None."""
     runner = NotingRunner()
     ours = plugin.workflows() if code is None else code
     replayer = Replayer(workflows=ours, data_converter=converter, runtime=_silent(), workflow_runner=runner)
@@ -101,7 +97,7 @@ async def replays(
 
 
 async def run(most: int | None = None) -> int:
-    """Tell what would happen; 1 when a workflow would get stuck, or was not looked at."""
+    """Print the result; 1 if a workflow would get stuck, or was not replayed."""
     client = await connect(settings.load(), identity="countersign-rollout")
     with refusing(client.namespace):
         rehearsal = await rehearse(client, most)
@@ -116,7 +112,7 @@ async def run(most: int | None = None) -> int:
 
 
 def main() -> int:
-    """`python -m deploy.rollout`, in the image that is to be deployed, with the settings of the running one."""
+    """Run in the image to be deployed, with the settings of the running one."""
     words = argparse.ArgumentParser(
         prog="python -m deploy.rollout",
         description="Would this code get an open workflow stuck? Exit 1 if so, or if not all were replayed.",

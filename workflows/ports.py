@@ -1,6 +1,5 @@
-"""Ports: abstract activities that workflows call, implemented in `activities/`.
-
-Failures are `ApplicationError`s whose `type` is a `Code` (activities/temporal/failures.py). Every method is idempotent.
+"""Ports: abstract activities that workflows call, implemented in `activities/`. Failures are `ApplicationError`s whose
+`type` is a `Code`. Every method is idempotent.
 """
 
 from abc import ABC, abstractmethod
@@ -77,9 +76,8 @@ class SignatureService(Port):
     @asks("create_signature_request")
     @abstractmethod
     async def create(self, order: CreateOrder) -> DocumentSeen:
-        """Create document and request, or adopt what an earlier attempt made; looks up `external_id` first.
-
-        Fails with `id_used_before` when the id belongs to a foreign or ended document.
+        """Create document and request, or adopt those of an earlier attempt, by `external_id`. Fails with
+        `id_used_before` for a foreign or ended document.
         """
 
     @asks("observe_document")
@@ -95,10 +93,8 @@ class SignatureService(Port):
     @asks("forward_signer")
     @abstractmethod
     async def forward(self, order: ForwardOrder) -> ForwardReport:
-        """Forward a signer's slot, or find that it was forwarded before.
-
-        The document before and after decides, not the answer. Invalid orders are refused in words and change nothing;
-        only what a retry may fix is raised.
+        """Forward a signer's slot, or find it forwarded. The document decides, not the answer. Invalid orders are
+        refused in words; only what a retry may fix is raised.
         """
 
 
@@ -108,9 +104,8 @@ class PushService(Port):
     @asks("deliver_notices")
     @abstractmethod
     async def deliver(self, delivery: Delivery) -> DeliveryReport:
-        """Store the given page, then send one stage to all its recipients; a result per device.
-
-        Raises only when nothing at all could be delivered, so that a retry repeats no success.
+        """Store the given page, then send one stage to all its recipients; a result per device. Raises only if nothing
+        could be delivered.
         """
 
 
@@ -138,10 +133,8 @@ class Handoff(Port):
     @asks("hand_off")
     @abstractmethod
     async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
-        """Store the given page and settled record, then call every target; a result per target.
-
-        Raises only when the store failed, and then no target was called. The record depends on the input alone, equal
-        to the byte.
+        """Store the given page and record, then call every target; a result per target. Raises only if the store
+        failed, before any call. The record is byte-equal for equal input.
         """
 
     @asks("recall_hand_off")
@@ -156,18 +149,14 @@ class SignInService(Port):
     @asks("send_sign_in")
     @abstractmethod
     async def send(self, order: SignInOrder) -> SignInReport:
-        """Make link and code, equal on every attempt, and send them to the person's devices, else by mail.
-
-        Raises when nobody could be reached. Expired orders, and those of people who left, send nothing.
+        """Send link and code, equal on every attempt, to the person's devices, else by mail. Raises if nobody was
+        reached. Expired orders, and those of people who left, send nothing.
         """
 
     @asks("withdraw_sign_in")
     @abstractmethod
     async def withdraw(self, order: SignInOrder) -> SignInReport:
-        """Withdraw the notification of a used sign-in from the person's devices.
-
-        Never raises for a device: the code that stays visible is no longer valid.
-        """
+        """Withdraw a used sign-in's notification. Never raises for a device."""
 
 
 class OnboardingParts(Port):
@@ -176,10 +165,8 @@ class OnboardingParts(Port):
     @asks("start_parts")
     @abstractmethod
     async def start(self, order: PartsToStart) -> PartsSeen:
-        """Start each part, or recognise the one started from the same content, subscribed to by the onboarding.
-
-        A part that cannot be started is refused in words. What a retry may fix is raised when it concerns all parts,
-        else only reported.
+        """Start each part, or recognise it, subscribed to by the onboarding. Impossible ones are refused in words.
+        Retryable failures are raised if they concern all parts, else reported.
         """
 
     @asks("look_at_parts")
@@ -204,10 +191,7 @@ class CampaignPeople(Port):
     @asks("walk_audience")
     @abstractmethod
     async def walk(self, walk: Batch) -> BatchResult:
-        """Process members for some minutes at the provider's rate.
-
-        May be repeated from any earlier member: nobody gets two requests, and what has ended stays.
-        """
+        """Process members for some minutes at the provider's rate. Idempotent from any earlier member."""
 
     @asks("change_audience")
     @abstractmethod
@@ -222,9 +206,8 @@ class CampaignPeople(Port):
     @asks("settle_audience")
     @abstractmethod
     async def settle(self, settle: SettleOrder) -> OutcomeCounts:
-        """Count outcomes by the settled records, and write the list once nobody is open.
-
-        Fails with `unbalanced` when the audience is not the one that the campaign knows of.
+        """Count outcomes by the settled records, and write the list once nobody is open. Fails with `unbalanced` for
+        another audience.
         """
 
 
@@ -243,7 +226,6 @@ class EventReconciliation(Port):
     @asks("sweep_events")
     @abstractmethod
     async def sweep(self, order: ReconciliationOrder) -> ReconciliationResult:
-        """Read the next pages, signal open requests what they may have missed, and store the position.
-
-        Events may be read and signalled twice; a request recognises an event by its id.
+        """Read the next pages, signal open requests what they may have missed, and store the position. May repeat
+        events; requests recognise them.
         """

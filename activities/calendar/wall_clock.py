@@ -1,7 +1,6 @@
-"""Durations and days on the clock of a place: 09:00 stays 09:00 over every change of the clocks.
-
-Days and weeks move the date on the wall, hours and minutes are absolute. A time that the clocks skip is moved on by
-the length of the gap (02:30 becomes 03:30), of a time that happens twice the first is meant. All results are in UTC.
+"""Durations and days in a time zone. Days and weeks move the local date, so 09:00 stays 09:00; hours and minutes are
+absolute. A skipped local time moves on by the gap (02:30 becomes 03:30); of a repeated one the first counts. Results
+are in UTC.
 """
 
 from collections.abc import Iterable
@@ -16,7 +15,7 @@ _ABSOLUTE: Final = {"m": timedelta(minutes=1), "h": timedelta(hours=1)}
 
 
 def after(start: datetime, duration: str, zone: ZoneInfo, *, then: str | None = None, times: int = 0) -> datetime:
-    """The instant `duration` after `start`, and `times` times `then` after that, as one step on the wall clock."""
+    """`duration` after `start`, then `times` times `then`, as one step of local time."""
     days, hours = _parts(duration)
     if then is not None:
         more_days, more_hours = _parts(then)
@@ -25,7 +24,7 @@ def after(start: datetime, duration: str, zone: ZoneInfo, *, then: str | None = 
 
 
 def before(end: datetime, duration: str, zone: ZoneInfo) -> datetime:
-    """The instant `duration` before `end`."""
+    """`duration` before `end`."""
     days, hours = _parts(duration)
     return _moved(end, -days, zone) - hours
 
@@ -37,12 +36,10 @@ def latest_end_of_day(day: date, closing: Iterable[tuple[ZoneInfo, time]]) -> da
 
 
 def at_clock(day: date, clock: time, zone: ZoneInfo) -> datetime:
-    """The instant at which the clocks of a zone show that time on that day."""
     return _resolve(datetime.combine(day, clock), zone)
 
 
 def start_of_day(day: date, zone: ZoneInfo) -> datetime:
-    """Midnight at which that day begins in that zone."""
     return at_clock(day, time(), zone)
 
 
@@ -53,12 +50,11 @@ def share(start: datetime, end: datetime, percent: int) -> datetime:
 
 
 def longer_than_days(duration: str, days: int) -> bool:
-    """Whether a duration is longer than so many days."""
     return length(duration) > timedelta(days=days)
 
 
 def length(duration: str) -> timedelta:
-    """How long a duration is where no clock changes."""
+    """Without changes of the clock."""
     return sum(_parts(duration), timedelta())
 
 

@@ -1,5 +1,5 @@
-"""A campaign's audience, frozen at the opening, and each later change; both in the store. Frozen rows have no names or
-addresses, so they are never erased.
+"""A campaign's audience, frozen at the opening, and later changes, in the store. Rows have no names or addresses, so
+they are never erased.
 """
 
 import asyncio
@@ -21,8 +21,8 @@ _FORM: Final = 1
 
 
 class MemberRow(NamedTuple):
-    """`number` is the row's line in the file, or its position; `person` a directory id, or `p-…` for a person described
-    in full; `says` why they cannot be asked.
+    """`number` is the line in the file, or the position; `person` a directory id, or `p-…` if described in full; `says`
+    why they cannot be asked.
     """
 
     number: int
@@ -98,8 +98,8 @@ class Member:
 
 @dataclass(frozen=True)
 class AudienceAmendment:
-    """A stored change with its rows. `taken_up` are asked again by their existing request, whose document may be open.
-    `before` is the SHA-256 of the previous change, so that the last one verifies all.
+    """A stored change with its rows. `taken_up` are asked again by their existing request. `before` is the SHA-256 of
+    the previous change, so that the last one verifies all.
     """
 
     change: AudienceChange
@@ -258,8 +258,8 @@ class Audiences:
         return await self.read(order.campaign, order.frozen.sha256, order.changed)
 
     async def walked(self, walk: Batch) -> tuple[Member, ...]:
-        """The members of a batch: those to ask as of now; those to end or extend as of the batch's change, since a
-        person who has come back has another request, of a later batch.
+        """A batch's members: those to ask as of now; those to end or extend as of the batch's change, since who has
+        come back has another request.
         """
         audience = await self.of(walk.order)
         later = audience.amendments[walk.change :] if walk.change and walk.work is not BatchWork.START else ()

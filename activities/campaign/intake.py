@@ -247,9 +247,9 @@ async def prepare_campaign(
     secret: SecretStr | None = None,
     table: bytes | None = None,
 ) -> PreparedCampaign:
-    """Check a campaign file with its audience; starts nothing, looks up no members. `secret` derives the ids of people
-    described in full in `table`, which is read unless given. Raises `FileFaults` with all faults, `DirectoryFailure` if
-    the owner cannot be looked up. Faulty rows are reported separately.
+    """Check a campaign file with its audience, without starting it or looking up members. `secret` derives ids of
+    people described in full in `table`. Raises `FileFaults` with all faults, and `DirectoryFailure`. Faulty rows are
+    reported separately.
     """
     plain = await read_as(Kind.CAMPAIGN, written)
     plain = _of_year(plain, now)

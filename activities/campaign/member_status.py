@@ -1,5 +1,5 @@
-"""The status of every member of a campaign, from settled records and open requests, for record, report, `campaign
-show`, managers and desk. Parses only the needed fields of each record, since 10,000 members have 10,000 of them.
+"""The status of every member, from settled records and open requests. Parses only the needed fields, since 10,000
+members have 10,000 records.
 """
 
 import asyncio
@@ -132,8 +132,8 @@ class MemberStatus(StrEnum):
 
 
 class MemberOutcome(NamedTuple):
-    """One member's line of the record; instants are ISO 8601 in UTC, or empty. `reason` is the reference of a stored
-    text, or our own text.
+    """A member's line of the record; instants are ISO 8601 in UTC, or empty. `reason` is a stored text's reference, or
+    our text.
     """
 
     row: int
@@ -197,9 +197,8 @@ class MemberStatuses:
         *,
         unseen: bool = False,
     ) -> tuple[list[MemberOutcome], OpenMembers]:
-        """The line of each member, and what visibility knows; Temporal is asked for members without either. `lines`
-        were just read. `unseen` includes members not yet processed: a batch may have failed before it reported its
-        position.
+        """The line of each member, and what visibility knows; Temporal is asked about members without either. `unseen`
+        includes those not yet processed, since a batch may have failed before reporting its position.
         """
         known = known or await self.visibility.open_of(order.campaign.id)
         lines = lines or await self.recorded(order, audience, known)
@@ -236,9 +235,7 @@ class MemberStatuses:
 async def lines_of(
     store: Store, order: CampaignOrder, audience: Audience, known: OpenMembers | None = None
 ) -> list[MemberOutcome]:
-    """The line of each member in the order of the audience; `known` serves those without a record, the order says how
-    many were processed.
-    """
+    """The line of each member in audience order; `known` serves those without a record."""
     campaign, known, lines = order.campaign, known or OpenMembers(), list[MemberOutcome]()
     for begin in range(0, len(audience.members), AT_ONCE):
         members = audience.members[begin : begin + AT_ONCE]

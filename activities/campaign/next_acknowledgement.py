@@ -1,5 +1,5 @@
-"""After an acknowledgement, reminds the person of their next open one, by push only. Sent by that request's own
-workflow, which may reject it: one per acknowledgement, none within an hour of another notice, only for campaigns.
+"""After an acknowledgement, reminds the person of their next open one, by push only, at most once an hour, only for
+campaigns. Sent by that request's own workflow, which may reject it.
 """
 
 import hashlib
@@ -26,9 +26,7 @@ _CAMPAIGNS: Final = Kind.CAMPAIGN.workflow_id("")
 
 
 async def remind_of_next(client: Client, signed: Subject) -> None:
-    """Have the most urgent other campaign remind the person. Idempotent; failures are only logged. People described in
-    full are known to one campaign only.
-    """
+    """Have the most urgent other campaign remind the person. Idempotent; failures are only logged."""
     person = signed.people[0].person if signed.people else ""
     if owner_in(signed.id) is None or stands_in_full(person):
         return

@@ -50,8 +50,8 @@ def document_seen(
     bounced: AbstractSet[str] = frozenset(),
     replaced: Mapping[str, str] = _NONE_REPLACED,
 ) -> DocumentSeen:
-    """The document as a workflow sees it; `places` were sent, `bounced` are failed addresses, `replaced` maps signers
-    to the reason why another was asked instead.
+    """The document as a workflow sees it; `places` were sent, `bounced` are failed addresses, `replaced` has reasons by
+    signer.
     """
     status = STATUSES.get(document.status)
     said = signers_of(document)
@@ -73,9 +73,7 @@ def signers_of(document: WireDocument) -> tuple[WireSigner, ...]:
 
 
 def signers_not_told(document: WireDocument, roster: Roster, places: Sequence[SignerSnapshot]) -> tuple[str, ...]:
-    """Signers of an ended document of whom it is not known whether they acted. Empty if sending failed, or it ended
-    before anyone was asked.
-    """
+    """Signers of an ended document whose act is unknown. Empty if nobody was asked."""
     status = STATUSES.get(document.status)
     if status is None or not status.ended or status is Status.FAILED:
         return ()
@@ -146,8 +144,8 @@ def has_ended(document: WireDocument) -> bool:
 
 
 def most_likely(documents: Sequence[WireDocument], name: str) -> WireDocument | None:
-    """The document under our id that is ours, None if ambiguous. The provider normalises names, so a name only decides
-    between documents that may all be ours.
+    """Our document under our id, None if ambiguous. Names are normalised by the provider, so they only decide between
+    candidates.
     """
     if len(documents) > 1:
         documents = [document for document in documents if _has_name(document, name)]
@@ -164,8 +162,7 @@ class IdClaim(Enum):
 
 class Lookup:
     """Looks up documents by `external_id`; raises `ApplicationError`s. A document is ours if it appeared after we
-    claimed the id for this content; one from before the claim, or whose claim was lost with the store, only if its name
-    matches.
+    claimed the id for this content; one from before the claim only if its name matches.
     """
 
     def __init__(self, client: CoreSignatureClient, store: Store) -> None:
@@ -173,9 +170,8 @@ class Lookup:
         self._store = store
 
     async def to_take_over(self, subject: Subject, fingerprint: str) -> WireDocument | None:
-        """The document made by an earlier attempt, None if there is none. An ended document is taken over only if we
-        had claimed the free id; otherwise it belongs to a past use of the id. Raises if the id was claimed for other
-        content, even if Temporal and the provider no longer know that request.
+        """The document of an earlier attempt, None without one. An ended document counts only if we had claimed the
+        free id; otherwise it is a past use of the id. Raises if the id was claimed for other content.
         """
         found, claim = await self._look_up(subject, fingerprint)
         if claim is IdClaim.OTHER_CONTENT:
@@ -282,8 +278,8 @@ class DocumentReader:
         replaced: Mapping[str, str] = _NONE_REPLACED,
         places: Places | None = None,
     ) -> DocumentSeen:
-        """The document as a workflow sees it, with bounced mails. `places` if already read. Fails with
-        `provider_unsure` if it has ended without telling of every signer whether they acted.
+        """With bounced mails. `places` if already read. Fails with `provider_unsure` if it has ended and a signer's act
+        is unknown.
         """
         places = await self._asked.of(roster.id) if places is None else places
         if untold := signers_not_told(document, roster, places):

@@ -17,9 +17,7 @@ _LONGEST_SUBJECT: Final = 255
 
 
 def document_body(brief: SignatureBrief, config: CoreSignatureConfig) -> dict[str, Any]:
-    """A document under our id, from uploaded bytes or a template. It never expires by itself: we keep the due date,
-    which may be moved.
-    """
+    """From uploaded bytes or a template. It never expires by itself: we keep the due date, which may be moved."""
     body: dict[str, Any] = {"name": brief.title, "external_id": brief.id}
     if brief.document.sha256 is None:
         body |= {"template": brief.document.template}
@@ -37,8 +35,8 @@ def request_body(
     *,
     requester: Person | None = None,
 ) -> dict[str, Any]:
-    """A request to `people`, by our ids; `reachable` are notified by us on a device. Core Signature's reminders are
-    off; its mails about endings, which call our expiry a cancellation, are a setting.
+    """`reachable` people are notified by us on a device. Core Signature's reminders are off; its mails about endings
+    are a setting.
     """
     body: dict[str, Any] = {
         "document": document_url,

@@ -37,8 +37,8 @@ _PLACES: Final = TypeAdapter(Places)
 
 
 class SignerSnapshots:
-    """Stored signers of requests; raises `StoreFailure`. Written before the provider is called, since its answer may be
-    lost, and only appended to: each attempt may be the one that the provider has.
+    """Stored signers of requests; raises `StoreFailure`. Written before the provider is called, whose answer may be
+    lost, and only appended to.
     """
 
     def __init__(self, store: Store) -> None:

@@ -50,8 +50,8 @@ def id_of(name: str) -> str:
 
 
 class Objects:
-    """Whole objects, written atomically. Calls run in threads, are idempotent, and raise `StoreAway`; the constructor
-    raises `StoreFailure` for an invalid URL or a missing package.
+    """Whole objects, written atomically, in threads. Calls are idempotent, and raise `StoreAway`; the constructor
+    raises `StoreFailure`.
     """
 
     def __init__(self, url: str) -> None:
@@ -95,9 +95,7 @@ class Objects:
         return await self._in_thread(self._size_now, name)
 
     async def pieces(self, name: str, length: int, through: Callable[[bytes], R]) -> AsyncGenerator[R, None]:
-        """Pieces of `length` bytes, each passed `through` in the thread that read it. Close it when it is left early,
-        since a file is open.
-        """
+        """Pieces of `length` bytes, each passed `through` in its thread. Close it when left early: a file is open."""
         stream = await self._in_thread(self._files.open, self._path(name), "rb", block_size=_READ_AHEAD)
 
         def read_on() -> tuple[R] | None:

@@ -1,5 +1,5 @@
-"""A fast reader for files with many entries of one simple form: values without lines. Anything that `yaml_lines.parse`
-might read differently, or that has a fault, gives None, and the caller parses it there.
+"""A fast reader for files with many entries of one simple form, without lines. Content that is faulty, or that
+`yaml_lines.parse` might read differently, gives None.
 """
 
 import json

@@ -1,6 +1,6 @@
-"""Reads files that people write: text → values with lines → a validated model, or all faults at once. A fault reads
-`file:line: path.to[1].field: what is wrong, what would be right`, and never repeats names, addresses or tokens.
-Validators find directory and catalogue in the pydantic context.
+"""Reads files that people write: text → values with lines → a validated model, or all faults at once: `file:line:
+path.to[1].field: what is wrong, what would be right`, without names, addresses or tokens. Validators get directory and
+catalogue as pydantic context.
 """
 
 import re
@@ -221,8 +221,8 @@ class FileText:
         return PlainFile(self.name, self.folder, parse(self.text, self.first_line))
 
     def documents(self) -> Iterator["FileText"]:
-        """The documents divided by `---`, at least one, with their line numbers in the whole text; comments alone are
-        none. `FileFaults` for more than `DOCUMENTS_AT_MOST`.
+        """The documents divided by `---`, at least one, with their line numbers. `FileFaults` for more than
+        `DOCUMENTS_AT_MOST`.
         """
         parts = _DIVIDER.split(self.text)
         if len(parts) > DOCUMENTS_AT_MOST + 1:

@@ -1,5 +1,5 @@
-"""Tables of spreadsheets. Reads UTF-8 and UTF-16, with or without byte order mark, separated by comma, semicolon or
-tab. Writes cells that look like formulas with an apostrophe, so that nothing is executed.
+"""Spreadsheet tables. Reads UTF-8 and UTF-16, separated by comma, semicolon or tab; writes apparent formulas with an
+apostrophe, so that nothing is executed.
 """
 
 import csv

@@ -1,6 +1,5 @@
-"""YAML 1.2 (and JSON) as plain values with line numbers. Only the node graph comes from ruamel.yaml: no tag constructs
-anything, dates stay texts, and an alias costs as much as its target, so that a small file cannot unfold into a large
-one.
+"""YAML 1.2 (and JSON) as plain values with lines. ruamel.yaml only builds the node graph: no tag constructs anything,
+dates stay texts, aliases cost as much as their targets, so that a small file cannot unfold into a large one.
 """
 
 import re

@@ -98,8 +98,8 @@ class HttpTargets:
         self._places = WeakValueDictionary[tuple[str, str], _Places]()
 
     async def call(self, target: Target, id: str, payload: Mapping[str, object]) -> HandoffResult:
-        """POST `payload` under this `webhook-id`. 2xx is done, 410 is gone, else retry unless the response forbids it.
-        A refused address is retried too, since DNS and the allow list may change. Without a free place it is held.
+        """POST `payload` under this `webhook-id`. 2xx is done, 410 gone, else retry unless the response forbids it;
+        refused addresses are retried too. Held without a free place.
         """
         host = urlsplit(target.url or "").netloc
         places = self._places.setdefault((target.name, host), _Places())

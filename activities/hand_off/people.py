@@ -35,8 +35,8 @@ class HandOffPeople:
     oncall: str = ""
 
     async def to_group(self, call: HandoffCall, group: str, batch: HandoffBatch, told: Told) -> HandoffResult:
-        """Notify members whom no earlier call reached. A large group takes several calls of one attempt; the last one
-        has the result.
+        """Notify members not reached before. A large group takes several calls of one attempt; the last one has the
+        result.
         """
         members = await self.directory.group(group)
         if crowd := too_many(len({*members, *call.reached})):

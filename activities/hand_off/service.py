@@ -44,8 +44,8 @@ _HOPELESS: Final = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.PERMISSION_DEN
 
 
 class HandOffService(Handoff):
-    """`document_url` builds the provider's URL from a document's uuid; `policies` is the path of the catalogue, beside
-    which the onboarding files lie; `oncall` is alerted of dead targets.
+    """`document_url` builds the provider's URL from a uuid; `policies` is the catalogue's path, with onboarding files
+    beside it; `oncall` is alerted of dead targets.
     """
 
     def __init__(

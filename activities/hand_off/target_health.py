@@ -1,6 +1,6 @@
 """Health of hand-off targets: failing, dead, disabled; on-call is alerted once per change. One object per target, with
-a condition for each address, since open requests keep the address they began with. The store has no compare-and-swap:
-two workers may send the same alert, which has one key and shows once.
+a condition for each address, since open requests keep theirs. Without compare-and-swap two workers may send the same
+alert, under one key.
 """
 
 import asyncio
@@ -54,9 +54,7 @@ _GRAVITY: Final = tuple(TargetState)
 
 
 class TargetCondition(Model):
-    """The state of a target at one address; `told` is the last state that on-call was alerted of. `address` is a hash,
-    since a URL may be a secret.
-    """
+    """A target at one address; `told` is the state last alerted. `address` is a hash, since a URL may be a secret."""
 
     address: str
     is_: TargetState = TargetState.WORKING

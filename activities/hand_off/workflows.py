@@ -1,5 +1,5 @@
-"""Workflows that a hand-off target starts: onboardings, workflows of other teams, Nexus operations. Ids derive from
-subject and target, so that a repeated call finds its workflow.
+"""Onboardings, workflows of other teams and Nexus operations that a target starts. Ids derive from subject and target,
+so that a repeated call finds its workflow.
 """
 
 import asyncio

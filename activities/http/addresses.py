@@ -1,5 +1,5 @@
-"""The guard against calls into our own network (SSRF). A URL is resolved first, and the connection uses the checked
-address, so that a second DNS answer has no effect.
+"""The guard against calls into our own network (SSRF): a URL is resolved first, and the connection uses the checked
+address.
 """
 
 import asyncio
@@ -58,9 +58,7 @@ class Destination:
 
 
 class SystemResolver:
-    """The system's resolver. Look-ups cannot be cancelled and may hang, so they run in threads of their own, which no
-    process end waits for, and equal concurrent ones are shared.
-    """
+    """Look-ups cannot be cancelled and may hang, so they run in threads of their own, shared by equal ones."""
 
     def __init__(self) -> None:
         self._places = asyncio.Semaphore(LOOKUPS_AT_ONCE)

@@ -1,6 +1,5 @@
-"""HTTP calls to services: one construction of clients, one way to call, one failure type. With oauth.py the only place
-that creates httpx clients. Nothing here retries: Temporal does (activities/temporal/failures.py), so that each attempt
-is visible.
+"""HTTP calls to services: one construction of clients, one way to call, one failure. With oauth.py the only creator of
+httpx clients. Nothing here retries: Temporal does (activities/temporal/failures.py).
 """
 
 import asyncio
@@ -52,8 +51,7 @@ class Cause(StrEnum):
 
 class ServiceFailure(Exception):
     """A failed call. `says` is redacted and at most 2 KiB, so it may go into a history. `status` is None without an
-    answer, `retry_after` in seconds, `error_code` the code in the error body (FCM's `details[].errorCode` first),
-    `never_asked` if the request cannot have reached it.
+    answer, `retry_after` in seconds, `error_code` the body's code, `never_asked` if it cannot have arrived.
     """
 
     def __init__(
@@ -122,9 +120,7 @@ class HttpAnswer:
             raise ServiceFailure(self.service, Cause.UNREADABLE, says, status=self.status) from None
 
     def refuse_page(self) -> None:
-        """`ServiceFailure` (retryable) for a page of HTML: with status 200 it comes from an intermediary, as during
-        maintenance, and the call had no effect.
-        """
+        """`ServiceFailure` (retryable) for HTML, which comes from an intermediary: the call had no effect."""
         if self.content[:_BEGINNING].lstrip(_BLANK).startswith(b"<"):
             says = "expected an answer, got a page of HTML"
             raise ServiceFailure(self.service, Cause.UNREADABLE, says, status=self.status, never_asked=True)
@@ -137,8 +133,8 @@ def make_client(
     trust: ssl.SSLContext | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> httpx.AsyncClient:
-    """No redirects, no proxies of the environment, capped bodies, no retries. Certificates are always verified; `trust`
-    replaces the public authorities, `transport` the network (tests).
+    """No redirects, proxies or retries; capped bodies, verified certificates. `trust` replaces the public authorities,
+    `transport` the network (tests).
     """
     return httpx.AsyncClient(
         auth=auth,
@@ -151,8 +147,8 @@ def make_client(
 
 
 class Service:
-    """A service at one configured URL; URLs from answers are never called. With a `pace` each call waits for its turn
-    before its deadline begins.
+    """One configured URL; URLs from answers are never called. With a `pace` calls wait for their turn before their
+    deadline begins.
     """
 
     def __init__(

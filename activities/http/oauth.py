@@ -1,6 +1,5 @@
-"""OAuth2: one token for all callers, renewed at 80 % of its life, and once after a refusal. authlib makes the token
-request; when to ask is decided here, since its own renewal covers neither the first token, nor refusals, nor a share of
-the lifetime.
+"""OAuth2: one token for all callers, renewed at 80 % of its life, and once after a refusal. authlib makes the request;
+its own renewal lacks the first token, refusals, and shares of the lifetime.
 """
 
 import asyncio
@@ -97,8 +96,8 @@ class Token:
 
 
 class Bearer(httpx.Auth):
-    """Adds a valid bearer token to every request; one token is requested at a time for all callers. A 401 about the
-    token renews it and repeats the request once.
+    """Adds a valid bearer token; one is requested at a time for all callers. A 401 about the token renews it and
+    repeats the request once.
     """
 
     def __init__(

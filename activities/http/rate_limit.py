@@ -1,6 +1,5 @@
-"""Rate limit of a service: one queue of calls per process, urgent ones first, but every tenth turn by age. A token
-bucket: a burst after a rest, then the rate; after a 429 everybody waits. Independent of Temporal; `CALLER` has urgency
-and deadline.
+"""Rate limit of a service: one queue per process, urgent calls first, but every tenth turn by age; a token bucket.
+After a 429 everybody waits. `CALLER` has urgency and deadline.
 """
 
 import asyncio
@@ -55,7 +54,7 @@ class TurnTooLate(Exception):
 
 
 class RateLimiter:
-    """Gives turns at a rate that may change; 0 gives none. For one event loop. The burst is at least one turn."""
+    """Gives turns at a variable rate; 0 gives none. For one event loop."""
 
     def __init__(self, rate: float, burst: float = BURST) -> None:
         self._rate = rate

@@ -105,9 +105,7 @@ class FileChecks(ABC):
         self.asked_already.add(identity)
 
     def due(self, due: date | datetime) -> None:
-        """Refuse a due date too far away; remember a past one, which is no fault of a request that was started in
-        time.
-        """
+        """Refuse one too far away; remember a past one, which a started request may have."""
         day = self.near(due)
         self.overdue = day < (self.now - timedelta(days=2)).date() or self._instant(due) <= self.now
 

@@ -1,5 +1,5 @@
-"""The notification budget of an onboarding: its parts share a limit of notices to one person. Notices form a numbered
-row in the store, in which the first writer takes the next slot, so that concurrent deliveries never exceed it.
+"""The notification budget of an onboarding: its parts share a limit of notices to one person, as a numbered row in the
+store, in which the first writer takes the next slot.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,5 +1,5 @@
-"""OpenText cloud messaging (`/mra/v1`): SMS and mail for people whom no push reaches. Accepted means that a job was
-created; delivery is queried later (docs/core-signature.md, section 13).
+"""OpenText cloud messaging (`/mra/v1`): SMS and mail for people whom no push reaches. Accepted is not delivered, which
+is queried later (docs/core-signature.md, section 13).
 """
 
 import base64

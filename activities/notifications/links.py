@@ -88,8 +88,8 @@ class Through:
 
 @dataclass(frozen=True)
 class LinkContent:
-    """`person` may use `request` (the id for outside systems) while `serial` is their current one, and until its expiry
-    if it has one. A link issued by an onboarding's page has that page's serial and expiry.
+    """`person` may use `request` (the id for outside systems) while `serial` is current, until its expiry, if any. A
+    link from an onboarding's page has that page's serial and expiry.
     """
 
     request: str

@@ -1,6 +1,5 @@
-"""A notice for every channel: text, data, key on the screen, size limits. The title has action and document, the body
-the requester (by company) and due date. Nothing else is personal; kinds whose `lock_screen` is `generic` omit the
-document's name.
+"""A notice for every channel. The title has action and document, the body the requester (by company) and due date,
+nothing else personal; kinds whose `lock_screen` is `generic` omit the document's name.
 """
 
 import base64
@@ -34,8 +33,8 @@ _WIRE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 @dataclass(frozen=True)
 class Message:
-    """A notice for a device; `heading` has `{document}` in place of the name. A newer message with the same `key`
-    replaces it on the screen, a `withdrawal` removes it.
+    """`heading` has `{document}` in place of the name. A newer message with the same `key` replaces it on the screen, a
+    `withdrawal` removes it.
     """
 
     heading: str
@@ -92,9 +91,8 @@ def compose(
     serial: str = FIRST_SERIAL,
     at_rest: bool = False,
 ) -> Message:
-    """The message of `notice` in the reader's language and time zone. The first line of `text`, a person's free text,
-    is the title, unless the lock screen shows little. `serial` goes into the reader's links. `at_rest`: outside the
-    reader's working hours.
+    """In the reader's language and zone. The first line of `text` (free text) is the title, unless the lock screen
+    shows little. `serial` is for the reader's links; `at_rest`: outside their working hours.
     """
     use, reference = _USES.get(notice.action, LinkUse.VIEW), delivery.subject.reference
     first, _, rest = text.strip().partition("\n")

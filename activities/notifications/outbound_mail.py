@@ -69,8 +69,8 @@ class SendOnce:
     async def send(
         self, references: Sequence[str], channel: Channel, send: Callable[[], Awaitable[MessageResult]]
     ) -> tuple[OutboundMail, MessageResult]:
-        """Send one message for all `references`, unless it was, or may have been, sent already. Raises `StoreFailure`
-        without sending if the state is not accessible.
+        """Send one message for all `references`, unless it was, or may have been, sent. Raises `StoreFailure` without
+        sending.
         """
         now = datetime.now(UTC)
         unsent = OutboundMail(tries=0, at=now, channel=channel)
@@ -164,9 +164,7 @@ class Fallback(StrEnum):
 
 
 def fallback_of(delivery: Delivery, notice: NotificationOrder, *, messaging: bool) -> Fallback:
-    """Core Signature mails signers only: the first mail by itself, later ones on request. Its mails about endings call
-    our expiry a cancellation, so we send our own as well.
-    """
+    """Core Signature mails signers only, and calls our expiry a cancellation, so we send endings as well."""
     signer = any(one.person == notice.person for one in delivery.subject.people)
     if is_other_channel(notice.stage):
         return Fallback.MESSAGING if messaging else Fallback.CORE if signer and delivery.document else Fallback.NOBODY
@@ -195,8 +193,8 @@ class OutboundMailSender:
     async def send(
         self, person: Person, message: Message, reference: str, *, urgent: bool, confirmed: bool = False
     ) -> tuple[Channel, MessageResult]:
-        """SMS for urgent notices to people with a number, else mail; each attempt has the same `reference`. With
-        `confirmed` the delivery of an accepted message is queried. Raises `StoreFailure` if nothing is sent.
+        """SMS for urgent notices to people with a number, else mail; attempts share the `reference`. With `confirmed`
+        the delivery is queried. Raises `StoreFailure` if nothing is sent.
         """
         channel = Channel.SMS if urgent and person.phone else Channel.MAIL
         letter, sent = await self._once.send(
@@ -234,8 +232,8 @@ def address_of(person: Person) -> str:
 
 
 def reference_in(delivery: Delivery, notice: NotificationOrder) -> str:
-    """A notice's reference, distinct for each replay and each restart under one id. Alerts to on-call have one
-    reference whichever workflow sends them.
+    """Distinct for each replay and each restart under one id; alerts to on-call have one whichever workflow sends
+    them.
     """
     run = activity.info().workflow_run_id or "" if activity.in_activity() else ""
     life = "" if is_for_on_call(notice.stage) else delivery.life or run
@@ -243,7 +241,7 @@ def reference_in(delivery: Delivery, notice: NotificationOrder) -> str:
 
 
 def reference_of(key: str, *of: str) -> str:
-    """A notice's name in cloud messaging's records; reveals neither request nor person. `of` tells apart a task and a
-    request with one id.
+    """A notice's name at cloud messaging; reveals neither request nor person. `of` tells apart a task and a request
+    with one id.
     """
     return hashlib.sha256("/".join((*filter(None, of), key)).encode()).hexdigest()[:_REFERENCE_LENGTH]

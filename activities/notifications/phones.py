@@ -134,9 +134,8 @@ class _Line:
 
 
 class DeviceLimiter:
-    """Limits sends per device and minute in this process; `clock` is monotonic, in seconds. A message over the limit
-    gets a turn behind all that wait, so that a burst does not return as a burst. `project` is the limit for all devices
-    together.
+    """Limits sends per device and minute in this process; `clock` is monotonic. A message over the limit gets a turn
+    behind all that wait. `project` limits all devices together.
     """
 
     def __init__(self, per_minute: int = PER_MINUTE, clock: Callable[[], float] = time.monotonic) -> None:

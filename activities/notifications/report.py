@@ -64,8 +64,8 @@ _NEXT_TRY: Final = 5.0
 
 @dataclass(frozen=True)
 class NotificationResult:
-    """One notice's outcome: its messages by device hash, or the one obstacle. `mail` is set for a signer who is asked
-    to act and has no valid device; `trouble` is a retryable failure.
+    """Messages by device hash, or the one obstacle. `mail` is set for a signer to be asked without a valid device;
+    `trouble` is retryable.
     """
 
     notice: NotificationOrder
@@ -166,8 +166,8 @@ def report(
     *,
     stragglers: bool = False,
 ) -> DeliveryReport:
-    """A delivery's report; raises `ApplicationError` if nothing was delivered and a retry could help. `left` are
-    notices not begun. Failures for phones of `stragglers` are not raised: others were reached at the same stage.
+    """Raises `ApplicationError` if nothing was delivered and a retry could help. `left` are notices not begun. Failures
+    of `stragglers` are not raised.
     """
     lines = tuple(one.line for one in told if one.put_off is None and one.held is None)
     if not any(line.outcome in (NotificationOutcome.ACCEPTED, NotificationOutcome.WITHDRAWN) for line in lines):

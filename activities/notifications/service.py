@@ -201,9 +201,8 @@ ReadDocument = Callable[[Roster, str], Awaitable[DocumentSeen]]
 
 
 class NotificationService(PushService):
-    """Sends notices in one dialect; `dialect` None means that push is off. `messaging` reaches people without a device
-    whom Core Signature does not mail, None nobody. `oncall` is alerted of refused credentials, and of documents unsent
-    for hours.
+    """Sends in one `dialect`; None means push is off. `messaging` reaches people without a device whom Core Signature
+    does not mail. `oncall` is alerted of refused credentials and of long unsent documents.
     """
 
     def __init__(

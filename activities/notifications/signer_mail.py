@@ -1,5 +1,5 @@
-"""Core Signature's own mail, for signers whom no push reaches. A requested mail goes to everyone whose turn it is
-(docs/core-signature.md, Actions), so it is requested only when it is day for all of them, and the others are returned.
+"""Core Signature's own mail, for signers whom no push reaches. It goes to everyone whose turn it is
+(docs/core-signature.md, Actions), so it is requested only when it is day for all, and the others are returned.
 """
 
 from collections.abc import Sequence
@@ -55,8 +55,8 @@ class SignerMail:
     async def first(
         self, delivery: Delivery, notices: Sequence[NotificationOrder], once: SendOnce
     ) -> tuple[Person, ...]:
-        """Ensure that these signers got the first mail, which those with a device at creation were not sent. Returns
-        who else is mailed; raises `OthersAsleep`.
+        """Ensure the first mail, which signers with a device at creation were not sent. Returns who else is mailed;
+        raises `OthersAsleep`.
         """
         found = await self._document(delivery.subject, delivery.document)
         if found is None or found.request is None:

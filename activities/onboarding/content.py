@@ -49,8 +49,8 @@ class PartWords(BaseModel):
 
 
 class PartContent(BaseModel):
-    """A part's file and the SHA-256 of its documents, both stored. `fingerprint` recognises a started part whose file
-    is no longer valid; empty for a decision task. `words` apply to a replacement file.
+    """A part's file and its documents' SHA-256, both stored. `fingerprint` recognises a started part whose file is no
+    longer valid. `words` apply to a replacement file.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -98,9 +98,7 @@ def identity(somebody: Mapping[str, Any]) -> str:
 
 
 class OnboardingContent(BaseModel):
-    """All parts by id, the owner and their deputy, and the customer's people. `teams` maps the file's words to ids of
-    people and groups.
-    """
+    """Parts by id, owner, deputy, and the customer's people. `teams` maps words to ids of people and groups."""
 
     model_config = ConfigDict(frozen=True)
 

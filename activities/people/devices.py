@@ -1,6 +1,6 @@
-"""Devices of people: those of the people file, and those that the company's app registers. A device is valid unless
-this registration or a later one was marked invalid, so no lock is needed; it belongs to the person of its last
-registration. Changes by other processes count within a minute.
+"""Devices of the people file, and those registered by the company's app. A device is valid unless this registration or
+a later one was marked invalid, so no lock is needed; it belongs to its last registration's person. Changes by other
+processes count within a minute.
 """
 
 import time
@@ -101,8 +101,8 @@ class Devices:
         return recent.known
 
     async def register(self, person: str, device: PushDevice, now: datetime) -> Registered:
-        """Register the person's app on `device`; replaces the former fields. An invalid device becomes valid, unless
-        its date is no later than the mark. Raises `TooMany`.
+        """Replaces the former fields. An invalid device becomes valid, unless its date is no later than the mark.
+        Raises `TooMany`.
         """
         folder, name = self._store.devices(person), device_hash(device.value)
         [(before, dead)] = await folder.read([name])

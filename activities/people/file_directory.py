@@ -1,6 +1,5 @@
-"""The directory of a people file (`COUNTERSIGN_PEOPLE`), read again when it changes, in the background if large.
-Persons are never copied into a history, so a new phone or manager counts from the next look-up. A faulty file keeps the
-last good state, with a `warning`.
+"""The directory of a people file (`COUNTERSIGN_PEOPLE`), read again when it changes. Persons are never copied into a
+history, so a change counts from the next look-up. A faulty file keeps the last good state, with a `warning`.
 """
 
 import asyncio

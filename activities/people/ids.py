@@ -28,8 +28,8 @@ def id_of_address(email: str, secret: SecretStr) -> str:
 def ids_in_full(
     named: Iterable[Addressed | None], workflow_id: str, secret: SecretStr | None
 ) -> tuple[str | None, ...]:
-    """Ids of those described in full, in file order; None for people of the directory. Without a secret, and for a
-    repeated address, derived from workflow id and position.
+    """Ids of people described in full, in file order; None for others. Without a secret, and for a repeated address,
+    from workflow id and position.
     """
     ids: list[str | None] = []
     for position, one in enumerate(named, start=1):

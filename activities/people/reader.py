@@ -127,8 +127,8 @@ _DAYS: Final = {-1: phrase("yesterday"), 0: phrase("today"), 1: phrase("tomorrow
 
 
 def due_sentence(due_at: datetime, reader: Reader, now: datetime | None = None, *, short: bool = False) -> str:
-    """`Due tomorrow: Fri, 11 Dec 2026, 18:00 (Amsterdam).` in the reader's language; without `now` only the date. The
-    date is always named, since a notice may be read a day late. `short` omits this year and the reader's own zone.
+    """`Due tomorrow: Fri, 11 Dec 2026, 18:00 (Amsterdam).` translated; without `now` only the date, which is always
+    named, since a notice may be read a day late. `short` omits this year and the reader's zone.
     """
     say, when = reader.language.say, reader.shortly(due_at, now) if short else reader.instant(due_at)
     if now is None:

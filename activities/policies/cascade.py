@@ -1,6 +1,4 @@
-"""Merges layers into one policy, and records the layer of each value. Maps merge, lists replace, `null` removes the
-lower layers' value.
-"""
+"""Merges policy layers, and records the layer of each value. Maps merge, lists replace, `null` removes."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass

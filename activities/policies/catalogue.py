@@ -1,5 +1,5 @@
-"""The catalogue of kinds; a policy is resolved from default ← extended kinds ← kind ← request. It travels in the
-workflow's input, so the catalogue may change while requests are open.
+"""The catalogue of kinds; policies resolve default ← extended kinds ← kind ← request, and travel in the workflow's
+input, so the catalogue may change meanwhile.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -157,8 +157,8 @@ class Catalogue:
 
     @classmethod
     def read(cls, path: Path | str, uncalled: Uncalled | None = None) -> Self:
-        """Raises `FileFaults`. With `uncalled` it reports targets that are never called, as faults of what is started,
-        so that other kinds still work.
+        """Raises `FileFaults`. Targets refused by `uncalled` are faults of what is started, so that other kinds still
+        work.
         """
         file = _parsed(FileText.read(path))
         known, found = KindsKnown.of(file.plain), FileFaults(())

@@ -55,8 +55,8 @@ def read_template(file: PlainFile, folder: Path) -> PlainFile | None:
 
 
 def merged(file: PlainFile, template: PlainFile | None) -> MergedTemplate:
-    """The file's stages override those of the template by name, others follow. Lists of a stage replace; null removes,
-    and an emptied stage is left out.
+    """Stages override the template's by name, others follow. Lists of a stage replace; null removes; an emptied stage
+    is left out.
     """
     own = [_Stage(stage, TemplatePosition(file, ("stages", at))) for at, stage in _stages(file)]
     if template is None or not isinstance(file.plain, dict):
@@ -143,9 +143,7 @@ def may_be_given(path: FieldPath) -> bool:
 
 
 def kick_off_file(folder: Path, name: str, fields: Collection[str]) -> PlainFile:
-    """The file that a target names; `FileFaults` if missing, if it lacks a placeholder of `fields`, or has one that
-    nothing fills.
-    """
+    """The file that a target names; `FileFaults` if missing, or if placeholders and `fields` do not match."""
     file = FileText.read(folder / name).parse()
     file.validate(_AnyMap)
     if wrong := list(_wrong_places(file.plain, fields)):

@@ -1,6 +1,4 @@
-"""A policy in a catalogue layer or a request file: unset fields come from the layer below. Unsupported content is
-refused, never ignored.
-"""
+"""A policy in a catalogue layer or request file: unset fields come from below. Unsupported content is refused."""
 
 import re
 from collections.abc import Iterable, Iterator

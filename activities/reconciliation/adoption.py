@@ -1,5 +1,5 @@
-"""Adoption: documents sent by hand at Core Signature become followed-up requests. Their id derives from the document's
-uuid, so that events, pages and later reconciliations find them without a table. The document itself is not changed.
+"""Adoption: documents sent by hand at Core Signature become followed-up requests. Ids derive from the document's uuid,
+so that no table is needed; the document is not changed.
 """
 
 import asyncio
@@ -90,8 +90,8 @@ class Adoption:
     requester: str
 
     async def adopt(self, document: str, now: datetime) -> str | NotAdopted | None:
-        """The id of its request, or why it cannot be adopted; None for a document that has ended, is unsent, sent by
-        others, ours, or whose request broke off. Idempotent. Raises `NotYetAdoptable`.
+        """The request's id, or why it cannot be adopted; None if ended, unsent, sent by others, ours, or broken off.
+        Idempotent. Raises `NotYetAdoptable`.
         """
         found = await self._read(document)
         id, request = adopted_id(document), found.request

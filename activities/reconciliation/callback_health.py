@@ -25,8 +25,8 @@ class ClockSeen(Model):
 
 
 class CallbackHealth(Model):
-    """The newest event whose callback arrived, and the first and last since whose callback did not. A single lost
-    callback, or a time without events, is no silence.
+    """The newest event whose callback arrived, and the first and last since whose did not. One lost callback is no
+    silence.
     """
 
     heard: AwareDatetime | None = None

@@ -1,5 +1,5 @@
-"""The cover sheet of a request: what its pages show while nothing else is available. Written once at creation; it has
-nothing that changes, such as a due date or a state.
+"""The cover sheet of a request: what its pages show while nothing else is available. Written once at creation, without
+due date and state, which change.
 """
 
 from datetime import date

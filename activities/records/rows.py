@@ -67,9 +67,9 @@ class NumberedRow:
 
 @dataclass(frozen=True)
 class StoragePrefix:
-    """The prefix of one workflow: `<shelf>/<kind>/<owner>/<id>`, equal on all shelves (`records`, `claims`, …). `owner`
-    is the onboarding or campaign in the id (before its first dot), so that one listing has all its parts; others are
-    spread over 256 folders.
+    """A workflow's prefix, `<shelf>/<kind>/<owner>/<id>`, equal on all shelves (`records`, `claims`, …). `owner` is the
+    onboarding or campaign in the id (before its first dot), so that one listing has all parts; others are spread over
+    256 folders.
     """
 
     kind: str

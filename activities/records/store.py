@@ -1,5 +1,5 @@
-"""The store of documents, records, people and devices. Documents are stored under their SHA-256 and verified when read.
-Records are written once and contain nothing that must be erasable.
+"""The store of documents, records, people and devices. Documents are named by SHA-256, and verified when read. Records
+are written once, without erasable data.
 """
 
 import asyncio
@@ -223,7 +223,7 @@ _PIECE: Final = 1 << 18
 
 class Store:
     """Everything that outlives a workflow, under one fsspec URL. Calls are idempotent and raise `StoreAway`; the
-    constructor raises `StoreFailure` for an invalid URL or a missing package.
+    constructor raises `StoreFailure`.
     """
 
     def __init__(self, url: str) -> None:
@@ -345,9 +345,7 @@ class Store:
             await self._objects.replace(chosen, content)
 
     async def read_signers(self, home: StoragePrefix) -> bytes | None:
-        """People described in full, None if there are none. Before the choice those of an only start; with several
-        starts it is unknown.
-        """
+        """People described in full, None if none. Before the choice those of an only start."""
         chosen = await self._objects.read(home.beside("signers.json"))
         if chosen is not None:
             return chosen
@@ -407,8 +405,8 @@ class Store:
         return await self._objects.read_many([f"{home.on('opened')}/{person}.json" for person in people])
 
     async def claim(self, home: StoragePrefix, fingerprint: str = "") -> None:
-        """Record permanently that the provider had nothing under this id before we created it, of the content with this
-        fingerprint; empty for an adopted document's id.
+        """Record permanently that the provider had nothing under this id before we created it with this fingerprint;
+        empty for adopted documents.
         """
         await self._objects.create(home.file("claims"), json.dumps({"fingerprint": fingerprint}).encode())
 

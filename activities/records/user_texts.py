@@ -1,5 +1,5 @@
-"""Free texts of people as separate objects, which can be erased while a record stays: questions, answers, reasons. They
-are in `texts/<kind>/<owner>/<id>`; records and pages have references.
+"""Free texts of people as separate objects, erasable while a record stays: questions, answers, reasons; in
+`texts/<kind>/<owner>/<id>`. Records and pages have references.
 """
 
 import asyncio

@@ -1,5 +1,5 @@
-"""Open hours: when a person may be notified, by working hours, days, holidays and absences in their time zone. Instants
-are in UTC.
+"""Open hours: when a person may be notified, by working hours, holidays and absences in their zone. Instants are in
+UTC.
 """
 
 from bisect import bisect_right
@@ -146,8 +146,8 @@ class OpenHours:
         return f"outside {opens:%H:%M}-{closes:%H:%M}"
 
     def keep(self, moment: ScheduledAction, now: datetime, before: datetime) -> ScheduledAction:
-        """The action moved into the recipient's hours, if any are left. A missed or failed one waits for the next
-        hours, so that an outage that ends at night wakes nobody. Without hours only a last warning is sent.
+        """Moved into the recipient's hours, if any are left. A missed or failed action waits for them, so that an
+        outage that ends at night wakes nobody. Without hours only a last warning is sent.
         """
         # After the end of the wait the hours that are open now are the last.
         slot = self.next_slot(max(moment.at, now), max(before, now + _A_SECOND))

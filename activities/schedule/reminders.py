@@ -1,9 +1,7 @@
-"""Reminders and last warnings: in the policy's rhythm from the signer's turn on, in the recipient's open hours.
-
-Each counts from where the one before was placed, so that days off neither bunch them nor use any up. None comes within
-an hour of another notice, after the last warnings begin, during a snooze, or shortly before an escalation. One that is
-held back is not used up: it comes one `every` later. One without time stays in the schedule, dropped with its reason.
-After the due date they follow the overdue rhythm until the request closes.
+"""Reminders and last warnings: in the policy's rhythm from the signer's turn on, in the recipient's open hours. Each
+counts from the one before as placed, so that days off neither bunch nor use up any. None comes within an hour of
+another notice, after last warnings begin, during a snooze, or shortly before an escalation; one held back comes one
+`every` later. One without time is dropped with its reason. After the due date they follow the overdue rhythm.
 """
 
 from collections.abc import Iterable, Iterator
@@ -80,10 +78,8 @@ def _together(silence: SilentTurn) -> str:
 def reminders(
     silence: SilentTurn, others: list[ScheduledAction], alert: datetime | None = None
 ) -> list[ScheduledAction]:
-    """Every reminder of the policy and every snooze of the signer; dropped ones carry their reason.
-
-    `others` are notices already planned: last warnings, and for late reminders all that are in time. `alert` is the
-    time of an escalation: no reminder coincides with it or comes without time to act before it.
+    """Every reminder and snooze; dropped ones have a reason. `others` are planned notices: last warnings, and for late
+    reminders all in time. `alert` is an escalation: no reminder coincides with it, or leaves no time before it.
     """
     snoozes = [silence.held(mailed(silence, snooze, None)) for snooze in _snoozes(silence, others)]
     rhythm = silence.policy.reminders
@@ -324,9 +320,8 @@ def _opening(silence: SilentTurn, slot: OpenSlot) -> datetime | None:
 
 
 def fallback(silence: SilentTurn, nudges: Iterable[ScheduledAction]) -> list[ScheduledAction]:
-    """The switch to another channel, in their open hours and an hour from `nudges`; none if the policy has none.
-
-    Whether they opened it, or only pushes reached them, is checked at that time.
+    """The switch to another channel, in open hours and an hour from `nudges`; none if the policy has none. Its need is
+    checked at that time.
     """
     wait = silence.policy.fallback_after
     if wait is None:

@@ -31,7 +31,7 @@ def by_day(zone: ZoneInfo) -> OpenHours:
 
 @dataclass(frozen=True)
 class Others:
-    """The other signers whom a mail to one also reaches; none if that one has a phone or mail may come at any hour."""
+    """The other signers whom a mail also reaches; none if this one has a phone or mail may come at any hour."""
 
     names: tuple[str, ...] = ()
     awake: tuple[OpenHours, ...] = ()
@@ -54,9 +54,7 @@ class Others:
         return all(hours.open_at(at) for hours in self.awake)
 
     def best(self, own: Iterable[OpenSlot], own_day: OpenHours) -> list[OpenSlot]:
-        """Those of the signer's hours in which all others work and are awake; if none, in which all are awake; else in
-        which it is day for the others.
-        """
+        """The signer's hours in which all others work and are awake; else are awake; else have day."""
         others_awake = list(_common(own, self.awake))
         all_awake = list(_common(others_awake, (own_day,)))
         return list(_common(all_awake, self.open)) or all_awake or others_awake
@@ -95,8 +93,7 @@ def jitter(request: str, whom: str, most: timedelta = MOST_JITTER) -> timedelta:
 @dataclass(frozen=True)
 class SilentTurn:
     """One silent signer; the rules read no clock, `now` only tells what was missed. Offsets count from `since`, which
-    every pause moves; `came_at` is when their turn began. The same rules apply to the `late` wait, from the due date to
-    the closing.
+    pauses move; `came_at` is the turn's begin. The `late` wait, from due date to closing, has the same rules.
     """
 
     person: str

@@ -201,8 +201,7 @@ async def prepare_request(
     documents: LocalDocuments | None = None,
 ) -> PreparedRequest:
     """Check a request file in full; starts nothing. `documents` are read once for many files. Raises `FileFaults` with
-    all faults, `DirectoryFailure` if people cannot be looked up. A past due date, if the only fault, is reported in
-    `overdue`, since the request may have been started in time.
+    all faults, and `DirectoryFailure`. A past due date, if the only fault, is in `overdue`.
     """
     plain = await read_as(Kind.REQUEST, written)
     found = await KnownPersons.look_up(directory, persons_named(plain.plain))

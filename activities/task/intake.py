@@ -232,9 +232,8 @@ class PreparedTask:
 async def prepare_task(
     written: FileText | PlainFile, *, catalogue: Catalogue, directory: Directory, now: datetime
 ) -> PreparedTask:
-    """Check a task file in full; starts nothing. A group's members are those of now. Raises `FileFaults` with all
-    faults, `DirectoryFailure` if people cannot be looked up. A past due date, if the only fault, is reported in
-    `overdue`, since the task may have been started in time.
+    """Check a task file in full; starts nothing. Group members are those of now. Raises `FileFaults` with all faults,
+    and `DirectoryFailure`. A past due date, if the only fault, is in `overdue`.
     """
     plain = await read_as(Kind.TASK, written)
     checks = await TaskChecks.look_up(plain.plain, catalogue=catalogue, directory=directory, now=now)

@@ -28,9 +28,8 @@ class _PausedWorkflow(_Unanswered):
 async def send_command(
     client: Client, workflow_id: str, wanted: AnyCommand, op: str, *, within: timedelta = ANSWERS_WITHIN
 ) -> str | None:
-    """Send a command, once for each `op`; None if accepted or the workflow has closed, else why it was rejected.
-    Without an answer `within` the time, a `Cancellation` cancels the run, which may take as long again. Raises a
-    retryable `ApplicationError` if Temporal is unreachable, or another command gets no answer.
+    """Send a command, once for each `op`; None if accepted or closed, else why it was rejected. Without an answer
+    `within` the time, a `Cancellation` cancels the run; other commands raise a retryable `ApplicationError`.
     """
     return await _send_or_cancel(client, workflow_id, wanted, op, within) or None
 

@@ -1,5 +1,5 @@
-"""Describes and lists executions by the raw API: for paused workflows, which the SDK does not know, its `describe` and
-`list` raise `ValueError` (docs/faults.md).
+"""Describes and lists executions by the raw API: the SDK's `describe` and `list` raise `ValueError` for paused ones
+(docs/faults.md).
 """
 
 from collections.abc import AsyncIterator
@@ -195,8 +195,8 @@ async def listed(client: Client, query: str, *, page: int | None = None) -> Asyn
 
 
 async def page_of(client: Client, query: str, *, size: int, token: bytes = b"") -> tuple[list[Run], bytes]:
-    """One page of runs in visibility, and the next page's token, empty after the last. Calls with a token are not
-    retried: for an invalid token the server reports an internal error.
+    """One page of runs, and the next token, empty after the last. Calls with a token are not retried: an invalid one is
+    an internal error of the server.
     """
     found = await client.workflow_service.list_workflow_executions(
         ListWorkflowExecutionsRequest(namespace=client.namespace, query=query, page_size=size, next_page_token=token),

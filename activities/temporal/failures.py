@@ -1,6 +1,5 @@
-"""The one table from service failures (HTTP status, error code) to `ApplicationError`; no other layer retries. Failures
-that we caused are not retried and have a stable `type`; temporary ones wait for `Retry-After`. Texts are already
-redacted (activities/http/error_bodies.py).
+"""The one table from service failures (HTTP status, error code) to `ApplicationError`; no other layer retries. Our own
+faults are not retried and have a stable `type`; temporary ones wait for `Retry-After`. Texts are already redacted.
 """
 
 import random

@@ -109,9 +109,8 @@ _OF_A_KEY: Final = 32
 
 
 def priority(kind: str, *, urgent: bool, parent: str | None = None) -> Priority:
-    """The Temporal priority of a start, inherited by activities and children. Campaigns come last, even urgent ones; at
-    equal priority campaigns, onboardings and kinds share equally. `parent` is the workflow id of the campaign or
-    onboarding.
+    """The priority of a start, inherited by its activities. Campaigns come last, even urgent ones; equals share by
+    campaign, onboarding or kind. `parent` is a workflow id.
     """
     id = (parent or "").partition(":")[2]
     return Priority(priority_key=_urgency(parent, urgent=urgent), fairness_key=fairness_key(id or kind))
@@ -139,9 +138,8 @@ def _urgency(parent: str | None, *, urgent: bool) -> Urgency:
 
 
 class PacedSlots(CustomSlotSupplier):
-    """A slot supplier for as many activities as their calls get turns within `SECONDS_AHEAD`, at most `places`. The
-    rest waits in Temporal's queue, open to other workers. Slots used in `first`, a queue with precedence, are
-    subtracted.
+    """Takes as many activities as get turns within `SECONDS_AHEAD`, at most `places`; the rest waits in Temporal's
+    queue. Slots used in `first`, a queue with precedence, are subtracted.
     """
 
     def __init__(self, pace: RateLimiter, first: "PacedSlots | None" = None, places: int = MOST_AT_ONCE) -> None:

@@ -1,5 +1,5 @@
 """Leases of activity attempts, and bounded concurrent batches. Without heartbeats Temporal begins another attempt while
-the first may still run. The SDK does not report whether a heartbeat arrived; the lease sends its own.
+the first may run; the SDK does not report whether one arrived, so the lease sends its own.
 """
 
 import asyncio
@@ -31,8 +31,8 @@ async def nobody_else() -> None:
 
 
 class Lease:
-    """The server's confirmation that this attempt is current, valid for `life` and until `ends_at`. `confirm` asks the
-    server, and raises `RPCError`; times are seconds of `clock`.
+    """The server's confirmation that this attempt is current, for `life` and until `ends_at`. `confirm` raises
+    `RPCError`; times are seconds of `clock`.
     """
 
     def __init__(

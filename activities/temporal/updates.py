@@ -17,7 +17,7 @@ _PASSED_OVER: Final = "UnprocessedUpdate"
 
 async def answered(ask: Callable[[], Awaitable[T]], within: timedelta) -> T:
     """The result of the update that `ask` sends under a fixed id; resent while a worker drops it. Raises
-    `WorkflowUpdateFailedError` if rejected, `TimeoutError` without an answer.
+    `WorkflowUpdateFailedError` or `TimeoutError`.
     """
     try:
         async with asyncio.timeout(within.total_seconds()):

@@ -1,6 +1,5 @@
-"""Runs the laptop stack until Ctrl-C: `python -m deploy.local [--data DIR]`. A Temporal server with its Web UI, the
-sandbox in place of the vendors, the web process and the worker, on loopback. While they run, `DIR/dev.json` has their
-addresses. A second start continues with the data of the first.
+"""Runs the laptop stack until Ctrl-C: `python -m deploy.local [--data DIR]`: Temporal with its Web UI, sandbox, web
+process and worker, on loopback. `DIR/dev.json` has their addresses. A second start continues with the same data.
 """
 
 from starter.boot import interrupts

@@ -1,6 +1,5 @@
-"""The environment of the laptop stack's processes and of a second terminal. Our settings in the shell are passed on,
-except those that the stack sets itself, which are refused. Another Temporal server in the shell is ignored: a laptop
-stack must never reach it, nor another tenant.
+"""The environment of the laptop stack and of a second terminal. Our settings in the shell are passed on, except those
+that the stack sets itself, which are refused. Another Temporal server or tenant must never be reached.
 """
 
 import base64
@@ -62,8 +61,8 @@ def of_sandbox(kept: FolderState, folder: Path) -> dict[str, str]:
 
 
 def of_countersign(kept: FolderState, folder: Path, host: str, shell: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """`COUNTERSIGN_*` and `TEMPORAL_*` of this stack, and every setting of the shell; hosts and secrets of the hand-off
-    are merged. `StackFailure` for settings that it must set itself.
+    """`COUNTERSIGN_*` and `TEMPORAL_*` of this stack and the shell; hosts and secrets of the hand-off are merged.
+    `StackFailure` for settings that it must set itself.
     """
     given = dict(_given(shell))
     sandbox, receiver = url(host, kept.ports.sandbox), url(host, kept.ports.receiver)

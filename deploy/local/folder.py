@@ -1,5 +1,5 @@
-"""The data folder of the laptop stack: `kept.json` has ports and generated secrets for the next start, `dev.json` the
-addresses while it runs. Both are readable by their owner only.
+"""The data folder of the laptop stack: `kept.json` has ports and secrets for the next start, `dev.json` the addresses
+while it runs; owner only.
 """
 
 import fcntl
@@ -96,8 +96,8 @@ class DataFolder:
 
     @contextmanager
     def taken(self) -> Iterator[None]:
-        """Lock the folder; `StackFailure` if another stack has it. The lock ends with this process. Removes addresses
-        left by a killed stack.
+        """Lock the folder until this process ends; `StackFailure` if another stack has it. Removes a killed stack's
+        addresses.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)

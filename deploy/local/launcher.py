@@ -1,5 +1,5 @@
-"""Runs a command that cannot outlive its parent: `python launcher.py PARENT_PID COMMAND…`. On Linux the kernel ends the
-command when the parent dies; elsewhere the launcher stays and ends it.
+"""Runs a command that cannot outlive its parent: `python launcher.py PARENT_PID COMMAND…`. On Linux the kernel ends it;
+elsewhere the launcher does.
 """
 
 import ctypes

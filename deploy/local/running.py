@@ -21,8 +21,8 @@ _PAUSE = 0.2
 
 
 async def make_current(binary: str, address: str, environment: Mapping[str, str], versioning: Mapping[str, str]) -> str:
-    """Make the worker's version the current one of its deployment; returns its name. `StackFailure` if refused.
-    Repeated until the server knows the version, which it does once the worker polls.
+    """Make the worker's version current; returns its name. Repeated until the server knows the version, once the worker
+    polls. `StackFailure` if refused.
     """
     deployment = versioning.get("TEMPORAL_DEPLOYMENT_NAME", "countersign")
     build_id = versioning["TEMPORAL_WORKER_BUILD_ID"]
@@ -86,7 +86,7 @@ class RunningStack:
 
     async def until_one_ends(self, say: Say | None = None) -> StackFailure:
         """Wait until a process ends for good. With `say` worker and web process are restarted, at most
-        `REVIVED_AT_MOST` times in a minute.
+        `REVIVED_AT_MOST` times a minute.
         """
         revivals: deque[float] = deque(maxlen=REVIVED_AT_MOST)
         while True:
@@ -168,8 +168,8 @@ class RunningStack:
 
 @asynccontextmanager
 async def planned(data: Path, host: str, shell: Mapping[str, str]) -> AsyncIterator[RunningStack]:
-    """The stack on the folder `data`, with the examples; everything started in the block ends with it. `StackFailure`
-    if another stack has the folder, and as `plan`.
+    """The stack on the folder `data`, with the examples; its processes end with the block. `StackFailure` if the folder
+    is in use, and as `plan`.
     """
     # Contracts, names and secrets are below this folder: only its owner may read what these processes write.
     os.umask(_OWNER_ONLY)

@@ -43,9 +43,7 @@ class Stack:
 
 
 def plan(folder: DataFolder, kept: FolderState, host: str, shell: Mapping[str, str]) -> Stack:
-    """The stack on this folder, with the settings of the shell; starts nothing. `StackFailure` without a Temporal
-    server, or for impossible settings.
-    """
+    """Starts nothing. `StackFailure` without a Temporal server, or for impossible settings."""
     base = environment.base()
     ours = environment.of_countersign(kept, folder.path, host, shell)
     ports = (kept.ports.receiver_metrics, kept.ports.worker_metrics)

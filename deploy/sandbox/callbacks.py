@@ -1,6 +1,6 @@
-"""Events and their callbacks to the document's `events_callback_url` and to subscriptions. The document in the body is
-as of the delivery; the hash covers only time and type of the event. A time-out, a lost connection or a 500 is retried
-after Fibonacci steps, ten attempts in all; any other answer is final.
+"""Events and their callbacks to the document's `events_callback_url` and to subscriptions. The body's document is as of
+the delivery; the hash covers time and type only. A time-out, lost connection or 500 is retried after Fibonacci steps,
+ten attempts in all.
 """
 
 import asyncio

@@ -1,5 +1,5 @@
-"""Forwards hand-off calls to a developer's own receiver, whose answer the caller gets. The listener (`countersign
-handoff listen`) renews its lease; after `LEASE` without renewal the sandbox takes the calls itself.
+"""Forwards hand-off calls to a developer's receiver, whose answer the caller gets, while the listener (`countersign
+handoff listen`) renews its lease.
 """
 
 import asyncio

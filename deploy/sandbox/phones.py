@@ -1,6 +1,6 @@
-"""The sandbox's devices: valid tokens, received messages, notices on the screens. A token is `<person>~<n>`, an
-installation id `<person>~fid<n>`. A newer message replaces the older one of its key (Android's tag, APNs' collapse id,
-the web's Topic); a data message with `action: withdraw` removes the notice.
+"""The sandbox's devices: tokens, messages, notices on screens. A token is `<person>~<n>`, an installation id
+`<person>~fid<n>`. A newer message replaces the one of its key (Android's tag, APNs' collapse id, the web's Topic); data
+with `action: withdraw` removes the notice.
 """
 
 import re

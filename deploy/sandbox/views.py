@@ -1,5 +1,5 @@
-"""The vendor's JSON of documents, requests, signers and events. Contains a few fields unknown to clients; URLs are
-absolute, relative, or both by turns, as the settings say.
+"""The vendor's JSON of documents, requests, signers and events, with a few fields unknown to clients; URLs as the
+settings say.
 """
 
 import hmac

@@ -1,5 +1,5 @@
-"""True exit codes: every process flushes and leaves here, without the interpreter's teardown, in which a process that
-used the Temporal client may crash after its work is done (docs/faults.md, D18).
+"""True exit codes: every process flushes and leaves here, without the interpreter's teardown, which may crash after the
+Temporal client was used (docs/faults.md, D18).
 """
 
 import contextlib
@@ -30,10 +30,9 @@ def run(
     service: bool = False,
     until_stopped: bool = False,
 ) -> NoReturn:
-    """Call `main` and end the process with its integer, else 0. A `Refusal` or one of `refusals()` is printed on
-    stderr, code 1; one of `usage` was printed by its raiser, code 2. Other exceptions are ours: one line, code 1, the
-    traceback in the log at debug, or as an error for a `service`. SIGTERM ends a `service`, or anything
-    `until_stopped`, with code 0.
+    """Call `main` and end the process with its integer, else 0. A `Refusal` or one of `refusals()` is printed, code 1;
+    one of `usage` was printed already, code 2. Others are ours: one line, code 1, traceback in the log (debug; error
+    for a `service`). SIGTERM ends a `service`, or anything `until_stopped`, with 0.
     """
     _use_utf8()
     signal.signal(signal.SIGTERM, _end_with_success if service or until_stopped else _terminate)

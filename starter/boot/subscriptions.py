@@ -1,5 +1,5 @@
-"""Subscriptions to Core Signature's events, one for each event type. Ours have the address of our web process. Others
-are left alone but reported: another Countersign on the tenant cannot be told apart from this one at an earlier address.
+"""Subscriptions to Core Signature's events, one per type. Ours have our web process's address; others are left alone
+but reported, since another Countersign looks like ours at an earlier address.
 """
 
 import re

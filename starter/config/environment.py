@@ -22,7 +22,7 @@ _OF_THE_READER: Final = {f"{PREFIX}LOG_LEVEL", f"{PREFIX}ACTOR"}
 
 @dataclass(frozen=True)
 class DevStack:
-    """The laptop stack that `countersign dev` wrote down in `DATA_DIR/dev.json`."""
+    """The laptop stack, as `countersign dev` noted it in `DATA_DIR/dev.json`."""
 
     temporal: str
     web_ui: str
@@ -33,7 +33,7 @@ class DevStack:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What other systems' variables say, and the laptop stack when it is the one that is meant."""
+    """Variables of other systems, and the laptop stack if selected."""
 
     temporal: Mapping[str, str] = field(default_factory=dict, repr=False)
     otel: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -44,7 +44,7 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class Variables:
-    """The environment read: our variables by name without prefix, the others', and what is wrong with it."""
+    """Our variables without prefix, those of other systems, and faults."""
 
     ours: Mapping[str, str] = field(repr=False)
     surroundings: Surroundings
@@ -89,9 +89,8 @@ def _passed_over(given: Mapping[str, str]) -> str:
 
 
 def _dev_file(given: Mapping[str, str]) -> Path | None:
-    """The note of the stack of the folder that is named, else of this folder or the nearest one above it.
-
-    One that somebody else left in a folder above is not ours to follow.
+    """The note of the named folder's stack, else of this folder or the nearest parent; those of other users are
+    ignored.
     """
     if named := given.get(f"{PREFIX}DATA_DIR"):
         return note if (note := Path(named) / DEV_FILE).is_file() else None
@@ -101,9 +100,8 @@ def _dev_file(given: Mapping[str, str]) -> Path | None:
 
 
 def point_at(environment: MutableMapping[str, str], note: Path) -> None:
-    """Have an environment mean the laptop stack of this note, whatever it says about another one.
-
-    What the stack itself sets wins, but for what concerns only who reads the environment.
+    """Make an environment select the laptop stack of this note. The stack's values win, except for those that concern
+    only the reader.
     """
     try:
         told = json.loads(note.read_text())["env"].keys() - _OF_THE_READER
@@ -117,13 +115,13 @@ def point_at(environment: MutableMapping[str, str], note: Path) -> None:
 
 
 def dev_folder(folder: Path) -> Path:
-    """The data folder of the stack that is meant by `--dev FOLDER`: itself, or the usual one in it."""
+    """The data folder for `--dev FOLDER`: itself, or the usual one in it."""
     usual = folder / DATA_DIR
     return usual if (usual / DEV_FILE).is_file() else folder
 
 
 def _with_defaults(given: Mapping[str, str], defaults: Mapping[str, str]) -> dict[str, str]:
-    """`given` wins, also when it says `NAME_FILE` where the default says `NAME`, and the other way round."""
+    """`given` wins, also with `NAME_FILE` over a default's `NAME`, and vice versa."""
     said = {name.removesuffix(_FILE) for name in given}
     return {name: text for name, text in defaults.items() if name.removesuffix(_FILE) not in said} | dict(given)
 

@@ -1,6 +1,5 @@
 """The only reader of the environment: every setting, its type, its default and a sentence about it. Empty means unset.
-A process's `Need`s, not the types, say which settings it requires, so that `countersign request plan` asks for no
-secret of the push service.
+A process requires the settings of its `Need`s only.
 """
 
 import getpass
@@ -361,9 +360,7 @@ class Settings(BaseSettings):
 
 
 def load(*needs: Need, environment: Mapping[str, str] | None = None) -> Settings:
-    """Settings of this process (or of `environment`), complete for `needs`. Raises `SettingsError` with all faults:
-    unknown names, malformed values, unreadable files, missing settings.
-    """
+    """Settings of this process (or of `environment`), complete for `needs`. Raises `SettingsError` with all faults."""
     fields = dict(named_fields())
     secret = {name for name, field in fields.items() if is_secret(field.annotation)}
     variables = gather(os.environ if environment is None else environment, fields, secret)

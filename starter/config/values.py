@@ -1,5 +1,5 @@
-"""The grammar of single settings: URLs, durations, lists, secrets, keys. Faults say what would be right and never
-repeat the value, which may be a misplaced secret.
+"""The grammar of single settings: URLs, durations, lists, secrets, keys. Faults never repeat the value, which may be a
+misplaced secret.
 """
 
 import base64

@@ -1,8 +1,6 @@
-"""Another team's workflow that needs a person's signature: `python -m starter.examples.nexus_caller`, their worker, and
-`… nexus_caller 4711 customer-signer contract.pdf`, one order.
-
-They have a namespace and a queue of their own (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`). Of Countersign they have one
-file: the contract, which they would copy.
+"""Another team's workflow that needs a signature: `python -m starter.examples.nexus_caller` is their worker, `…
+nexus_caller 4711 customer-signer contract.pdf` one order. They have their own namespace and queue (`TEMPORAL_ADDRESS`,
+`TEMPORAL_NAMESPACE`), and one file of Countersign: the contract.
 """
 
 import asyncio

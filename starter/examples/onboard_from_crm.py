@@ -1,7 +1,6 @@
-"""Start an onboarding for every deal of an export: `python -m starter.examples.onboard_from_crm crm.yaml deals.json`.
-
-The first file is a mapping as the receiver has them, the second a list of what the CRM would have sent: both ways make
-the same onboardings. The environment says which server, people and catalogue, as for the command.
+"""Start an onboarding for every deal of an export: `python -m starter.examples.onboard_from_crm crm.yaml deals.json`, a
+mapping as of the web process, and a list of what the CRM would have sent. Server, people and catalogue come from the
+environment.
 """
 
 import asyncio

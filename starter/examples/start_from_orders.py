@@ -1,7 +1,6 @@
-"""Start a signature request for every order of a JSON file: `python -m starter.examples.start_from_orders orders.json`.
-
-An order is `{"number": "4711", "name": …, "email": …}`; the document lies beside the file, `order-4711.pdf`. Repeated,
-the same orders are the same requests. The environment says which server, people and catalogue, as for the command.
+"""Start a signature request for every order of a JSON file, `[{"number": "4711", "name": …, "email": …}]`: `python -m
+starter.examples.start_from_orders orders.json`, with `order-4711.pdf` beside it. Idempotent. Server, people and
+catalogue come from the environment.
 """
 
 import asyncio

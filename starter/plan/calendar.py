@@ -159,8 +159,8 @@ def sending_time(at: str | None, zone: ZoneInfo | None, now: datetime) -> dateti
 async def plan(
     prepared: PreparedRequest, directory: Directory, at: datetime, signing: Mapping[str, str], zone: ZoneInfo | None
 ) -> RequestPlan:
-    """The calendar of a checked request sent at `at`, one branch for each further signer in time. `Refusal` for an
-    unknown signer in `signing`; `FileFaults` for a request that is over by then.
+    """One branch for each further signer in time. `Refusal` for an unknown signer in `signing`; `FileFaults` for a
+    request that is over by `at`.
     """
     if prepared.overdue is not None:
         raise prepared.overdue

@@ -1,6 +1,4 @@
-"""`countersign request plan FILE --against ID`: what the file would change in an open request: its due date and policy,
-since everything else of a sent request is fixed.
-"""
+"""`countersign request plan FILE --against ID`: what the file's due date and policy would change in an open request."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -63,9 +61,7 @@ class Difference(Model):
 
 
 async def compare(context: Context, prepared: PreparedRequest, directory: Directory, id: str) -> Difference:
-    """Plan the open request as it is and as the file wants it. `Refusal` if it does not wait for signers, or no worker
-    answers; `FileFaults` for a past due date.
-    """
+    """`Refusal` if the request does not wait for signers, or no worker answers; `FileFaults` for a past due date."""
     if prepared.overdue is not None:
         raise prepared.overdue
     planning = await _planning(context, request_id(id))

@@ -1,5 +1,5 @@
-"""`countersign onboard plan`: the calendar of an onboarding, its parts in their stages, without server or network.
-Assumes that everybody acts a fixed time after their turn.
+"""`countersign onboard plan`: the calendar of an onboarding by stage, without server or network, if everybody acts a
+fixed time after their turn.
 """
 
 from collections.abc import Iterable

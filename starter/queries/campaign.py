@@ -1,6 +1,4 @@
-"""The whole state of a campaign: its own, and the status of every member; once it has ended, from the stored outcomes
-alone.
-"""
+"""The state of a campaign with the status of every member; once it has ended, from the stored outcomes alone."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -219,9 +217,7 @@ class CampaignPicture:
 
 
 async def picture(client: Client, store: Store, id: str) -> CampaignPicture:
-    """Everything known of a campaign; raises `Unknown`, and the document errors for missing or damaged content, since a
-    partial record must not look whole.
-    """
+    """Everything known; raises `Unknown`, and the document errors, since a partial record must not look whole."""
     shown = of_type(CampaignShow, await look_at(client, store, WorkflowName(Kind.CAMPAIGN, id)))
     return await pictured(client, store, shown)
 

@@ -1,6 +1,4 @@
-"""The report as one self-contained HTML page: head, counts, curve, groups, changes, members. Its one script sorts
-tables, and is optional; printed, it is A4.
-"""
+"""The report as one self-contained HTML page. Its one script sorts tables, and is optional; printed, it is A4."""
 
 import base64
 import hashlib

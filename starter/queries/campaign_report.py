@@ -1,6 +1,5 @@
-"""The report of a campaign: every member once, as table, JSON, or page (`campaign_page.py`). After the end it is made
-of the outcomes alone: equal bytes forever, whatever Temporal and the store have deleted since, except names, which can
-be erased (`--no-names`).
+"""The report of a campaign: every member once, as table, JSON, or page. After the end it depends on the outcomes alone:
+equal bytes forever, except names, which can be erased (`--no-names`).
 """
 
 import asyncio
@@ -96,9 +95,7 @@ class CampaignReport:
 
 
 async def of(context: Context, typed: str, *, names: bool = True, directory: Directory | None = None) -> CampaignReport:
-    """The report of a campaign by an id as typed; `Refusal` if it would be incomplete. With `names`, of the table or
-    the `directory`.
-    """
+    """By an id as typed; `Refusal` if it would be incomplete. With `names`, of the table or the `directory`."""
     picture = await campaign.of(context, typed)
     _refuse_parts(picture.shown)
     found = await made(context.store, picture)
@@ -164,7 +161,7 @@ def print_table(report: CampaignReport) -> None:
 
 
 def audit_sample(lines: Iterable[MemberOutcome], many: int, seed: str) -> list[MemberOutcome]:
-    """A uniform random sample of at most `many` lines; a smaller sample of one seed is a prefix of a larger one."""
+    """A uniform random sample of at most `many` lines; smaller samples of a seed are prefixes of larger ones."""
     return nsmallest(many, lines, key=lambda line: _place(line, seed))
 
 

@@ -1,6 +1,5 @@
-"""Sends commands of people to open requests and tasks, for command line and pages. A command is an update, answered
-once it is recorded; its id is its word and the `op`, so that a repeated one is taken once. Its outcome is read
-afterwards.
+"""Sends commands of people to open requests and tasks. A command is an update, answered once it is recorded; its id has
+the `op`, so that a repeated one counts once. Its outcome is read afterwards.
 """
 
 import asyncio
@@ -101,8 +100,7 @@ async def send(
     begin: Begin | None = None,
 ) -> Receipt:
     """The receipt of an accepted command, now or earlier under the same `op`. With `begin` the workflow is started
-    unless it runs. Raises `CommandRefused`, `NotRunning`, `NotAdmitted`, `TemporalRefused`, and `NotConfirmed` without
-    an answer `within`.
+    unless it runs. Raises `CommandRefused`, `NotRunning`, `NotAdmitted`, `TemporalRefused`, `NotConfirmed`.
     """
     what = WorkflowName(kind, id)
     try:

@@ -68,9 +68,9 @@ class Lateness(Enum):
 
 @dataclass(frozen=True)
 class Wanted:
-    """Filters, of which each set one narrows. `person` has to act, `requester` asked; of `people` one has to act, or
-    asked; `attention` needs an operator. `types` are workflow names. Without `of_campaigns` requests of campaigns are
-    left out, unless one of `people` has to act: there may be 10,000.
+    """Filters, each of which narrows. `person` has to act, `requester` asked; one of `people` either; `attention` needs
+    an operator. Without `of_campaigns` their requests are left out, unless one of `people` has to act: there may be
+    10,000.
     """
 
     attention: bool = False

@@ -1,5 +1,5 @@
-"""The state of a request: from its workflow by query, else from what Temporal stores (memo, search attributes), as
-without a worker, else from the settled record, once Temporal has forgotten the run.
+"""The state of a request: from its workflow by query, else (without a worker) from Temporal's memo and search
+attributes, else from the settled record.
 """
 
 import asyncio

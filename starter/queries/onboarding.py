@@ -1,5 +1,5 @@
-"""The whole state of an onboarding: its own, joined with that of its open parts, by query as far as they are near and
-answer in time, else by Temporal's visibility. Ended parts have reported their settled record.
+"""The state of an onboarding, joined with that of its open parts, by query as far as they answer in time, else by
+visibility. Ended parts have reported.
 """
 
 import asyncio

@@ -1,5 +1,5 @@
-"""Raises a workflow's priority while a person waits for its answer, since thousands of starts in the queue take
-minutes. Its activities keep the priority of its start.
+"""Raises a workflow's priority while a person waits for its answer, since thousands of queued starts take minutes.
+Activities keep theirs.
 """
 
 import asyncio
@@ -27,9 +27,7 @@ _TOLD_WITHIN: Final = timedelta(seconds=5)
 
 @asynccontextmanager
 async def overtaking(client: Client, workflow_id: str) -> AsyncIterator[None]:
-    """Raise the priority during the block, from a moment on; then restore it. No effect on servers that cannot, or
-    queues without a worker.
-    """
+    """Raise the priority during the block; then restore it. No effect on servers that cannot, or without a worker."""
     place = _OriginalPriority()
     first = asyncio.create_task(_go_first(client, workflow_id, place))
     try:

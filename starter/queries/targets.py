@@ -261,8 +261,8 @@ Addresses = Mapping[str, Collection[str]]
 
 
 class TargetLine(Model):
-    """A target's state; counts of waiting, repeatedly `failing` and dead hand-offs. `since` is the oldest, `next` the
-    next retry, `why` the last error.
+    """Counts of waiting, repeatedly `failing` and dead hand-offs. `since` is the oldest, `next` the next retry, `why`
+    the last error.
     """
 
     target: str

@@ -1,5 +1,5 @@
-"""Removes secrets, tokens, e-mail addresses, telephone numbers, signing links and URL queries from log lines. Ids and
-paths stay, unlike in texts of providers (activities/http/error_bodies.py).
+"""Removes secrets, tokens, e-mail addresses, telephone numbers, signing links and URL queries from log lines; ids and
+paths stay.
 """
 
 import re

@@ -1,5 +1,5 @@
-"""One stream of log lines from us, libraries and Temporal, as JSON on stderr or readable on a terminal; in UTC and
-redacted. Workflow code logs by `workflow.logger`, which is silent in a replay.
+"""One stream of log lines, ours and of libraries, as JSON on stderr or readable on a terminal; in UTC and redacted.
+Workflow code logs by `workflow.logger`, silent in a replay.
 """
 
 import logging
@@ -20,8 +20,8 @@ _NOT_FOR_LINES: Final = ("temporal_log", "color_message")
 
 
 def configure(level: str = "info", *, stream: TextIO | None = None, json: bool | None = None) -> None:
-    """Log from `level` on to `stream` (default stderr). `json` None means JSON unless the stream is a terminal. A
-    further call replaces the configuration.
+    """Log from `level` on to `stream` (default stderr). `json` None: unless it is a terminal. Replaces an earlier
+    configuration.
     """
     stream = stream or sys.stderr
     handler = logging.StreamHandler(stream)

@@ -1,5 +1,5 @@
-"""Traces of workflows, activities and httpx calls, sent as `OTEL_*` says. Uses `TracingInterceptor`, since the newer
-plugin shows a workflow's spans only when it ends, weeks later here.
+"""Traces of workflows, activities and httpx calls, as `OTEL_*` says. By `TracingInterceptor`: the newer plugin shows a
+workflow's spans only when it ends.
 """
 
 import sys

@@ -31,8 +31,8 @@ class Telemetry:
 
 @contextmanager
 def started(otel: Mapping[str, str], *, service: str, metrics: bool = False) -> Iterator[Telemetry]:
-    """Telemetry of this process until the block ends; then open spans are flushed. `otel` are the `OTEL_*` variables;
-    `metrics` is for long-running processes, since commands would compete for the port. Raises `TelemetryError`.
+    """Telemetry until the block ends, with a flush. `otel` are the `OTEL_*` variables; `metrics` only for long-running
+    processes, since commands would compete for the port. Raises `TelemetryError`.
     """
     otel = {} if otel.get("OTEL_SDK_DISABLED", "").lower() == "true" else otel
     service = otel.get("OTEL_SERVICE_NAME", service)

@@ -1,6 +1,6 @@
-"""Checks whether a new worker's code can continue open workflows, which would otherwise show at their next timer, days
-later. Queries one workflow of each day, which replays it; one that cannot answer is woken, so that its failing task
-shows in `doctor` and the list of problems within a minute. `python -m deploy.rollout` checks all before a deploy.
+"""Checks whether a new worker's code can continue open workflows. Queries one workflow of each day, which replays it;
+one that cannot answer is woken, so that its failing task shows in `doctor` within a minute, not at its next timer.
+`python -m deploy.rollout` checks all before a deploy.
 """
 
 import asyncio

@@ -1,6 +1,5 @@
-"""The payload codec: AES-256-GCM for everything Temporal stores for us, one converter for client, worker, replayer.
-With keys, failures are encoded as well, since a codec alone leaks their messages and stack traces. Ids, search
-attributes and message names stay readable: no personal data in them.
+"""The payload codec: AES-256-GCM, one converter for client, worker, replayer. With keys failures are encoded as well,
+since their messages would leak. Ids, search attributes and message names stay readable: no personal data in them.
 """
 
 import os

@@ -46,9 +46,8 @@ async def connect(
     patience: timedelta = _PATIENCE,
     plugins: Sequence[Plugin] = (),
 ) -> Client:
-    """A client of the configured server and namespace; `identity` shows in the Web UI. Raises `TemporalUnreachable`
-    without an answer within `patience`, `TemporalMisconfigured` if the server refuses us. A `lazy` client connects at
-    its first call; workers cannot use one.
+    """`identity` shows in the Web UI. Raises `TemporalUnreachable` without an answer within `patience`,
+    `TemporalMisconfigured` if refused. A `lazy` client connects at its first call; workers cannot use one.
     """
     config = connect_config(settings.around.temporal)
     address = config.setdefault("target_host", _LOCAL)

@@ -51,8 +51,8 @@ def workflows() -> tuple[type[Any], ...]:
 
 
 class TaskSandbox(SandboxedWorkflowRunner):
-    """The SDK's sandbox, entered only for the tasks of a run. The SDK also enters it for each payload, to find its
-    command, which our converter does not need and which took a tenth of a worker's time.
+    """The SDK's sandbox, entered only for the tasks of a run: the SDK also enters it for each payload, which took a
+    tenth of a worker's time.
     """
 
     def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:

@@ -1,6 +1,6 @@
-"""The rate of calls to Core Signature and each process's share. The rate is the config of the paced task queue
-(`temporal task-queue config set`), else a setting. Workers share it without communication: each reads the queue's
-pollers and takes its share.
+"""The rate of calls to Core Signature and each process's share. The rate is the paced queue's config (`temporal
+task-queue config set`), else a setting. Each worker reads the queue's pollers and takes its share, without
+communication.
 """
 
 import asyncio
@@ -94,7 +94,7 @@ async def read(client: Client, configured: float, now: datetime | None = None) -
 async def kept(
     client: Client, pace: RateLimiter, configured: float, part_of: PartOf, me: str | None = None
 ) -> AsyncIterator[None]:
-    """Adjust the pace while the block runs; until the first reading the setting counts. `me` is a worker's identity: it
+    """Adjust the pace while the block runs, by the setting until the first reading. `me` is a worker's identity: it
     makes no calls before it is listed, so that the others know of it.
     """
     keeper = Keeper(pace, part_of, me)

@@ -51,8 +51,8 @@ def workers(
     *,
     interceptors: Sequence[Interceptor] = (),
 ) -> tuple[Worker, ...]:
-    """One for workflows, Nexus services and unpaced activities; one for campaigns; three paced by the rate limiter, one
-    of them for urgent calls, one for reconciliation.
+    """One for workflows, Nexus services and unpaced activities; one for campaigns; three paced ones: urgent, ordinary,
+    reconciliation.
     """
     common: dict[str, Any] = {
         "graceful_shutdown_timeout": GRACE,

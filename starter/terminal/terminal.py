@@ -41,8 +41,8 @@ Cell: TypeAlias = "str | Text | Instant | tuple[str, ...]"
 
 
 class Terminal(Console):
-    """A console whose reader may close the pipe (exits.py). `zone` is that of instants, by default this machine's; the
-    year of `now` is omitted.
+    """A console whose reader may close the pipe (exits.py). Instants are in `zone`, by default this machine's; the year
+    of `now` is omitted.
     """
 
     def __init__(self, *, zone: tzinfo | None = None, now: datetime | None = None, **how: Any) -> None:
@@ -188,8 +188,8 @@ _TEXT: Final = 10
 
 
 class Rows:
-    """A table that never breaks ids and instants; empty columns are left out for people. Without room texts are folded;
-    then `spare` columns are left out, the last one first, with a remark; then each row is a list of facts.
+    """A table that never breaks ids and instants, without empty columns. Without room texts are folded, then `spare`
+    columns left out with a remark, then rows become lists of facts.
     """
 
     def __init__(self, *columns: str, whole: Sequence[str] = (), spare: Sequence[str] = ()) -> None:

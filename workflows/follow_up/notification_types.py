@@ -1,7 +1,5 @@
-"""Notification types and stage names, as used in keys, log and phone.
-
-A name is a type, then what tells it apart: `reminder-2`, `reminder-manual-1`, `warning-2d`, `overdue-1`; `warning-2d.3`
-or `overdue-1.3` belong to the third due date.
+"""Notification types and stage names in keys, log and phone: a type, then what tells it apart: `reminder-2`,
+`reminder-manual-1`, `warning-2d`, `overdue-1`; `warning-2d.3` or `overdue-1.3` belong to the third due date.
 """
 
 from enum import StrEnum

@@ -1,5 +1,5 @@
-"""Activity options per kind of call: timeouts, retry policies, task queues, heartbeats. Retries inside a call bridge
-short failures; after `_ATTEMPTS` the failure becomes a `Problem`, which the workflow retries with timers.
+"""Activity options per kind of call. Retries inside a call bridge short failures; after `_ATTEMPTS` the failure becomes
+a `Problem`, which the workflow retries with timers.
 """
 
 from datetime import timedelta

@@ -31,10 +31,8 @@ class PartKind(StrEnum):
 
 
 class PartPlan(Model):
-    """A part as in the file; `number` is the last word of its workflow id.
-
-    `asked` are those asked first, or all recipients of news. `team` is the file's word for a team or the customer,
-    `members` their directory ids; `text` a reference.
+    """A part as in the file; `number` ends its workflow id. `asked` are those asked first, or recipients of news.
+    `team` is the file's word, `members` their directory ids; `text` a reference.
     """
 
     id: str
@@ -57,9 +55,8 @@ class StagePlan(Model):
 
 
 class Onboarding(Subject):
-    """An onboarding as requested; its requester is its owner, its people are the customer's.
-
-    `told` hear when the customer has signed; `content` is the store reference of what its parts start from.
+    """Its requester is its owner, its people are the customer's. `told` hear when the customer has signed; `content`
+    references what its parts start from.
     """
 
     type: Kind = Kind.ONBOARDING
@@ -79,11 +76,8 @@ class Onboarding(Subject):
 
 
 class PartToStart(Model):
-    """A part to start under this id, which names onboarding, stage and part.
-
-    `after` is the workflow whose ending a decision task is about; `status` its ending unless it was terminated, `says`
-    why it could not be started. `content` is a reference, None for the onboarding's own. `again` resumes a terminated
-    one.
+    """`after` is the workflow that a decision task is about; `status` its ending unless terminated, `says` why it could
+    not be started. `content` is a reference, None for the onboarding's own. `again` resumes a terminated one.
     """
 
     part: str
@@ -116,10 +110,8 @@ class PartsToStart(Model):
 
 
 class PartSeen(Model):
-    """Status of one part's workflow: `status` once ended, `says` why it could not be started.
-
-    `broken` when it was terminated or failed; `left` when nobody ended it, so that it may be resumed: its document may
-    still be open.
+    """A part's workflow: `status` once ended, `says` why it could not be started. `broken` if terminated or failed;
+    `left` if it may be resumed, since its document may be open.
     """
 
     id: str
@@ -139,10 +131,8 @@ class PartsToLookAt(Model):
 
 
 class PartsToEnd(Model):
-    """Workflow ids of parts to end, by whom and why; a decision that was made is `done`.
-
-    `begun_by` limits them to those started by this workflow. `told` hear of it from the onboarding. `begun` is what
-    agreements were started from, for those that Temporal has forgotten.
+    """By whom and why; a decision that was made is `done`. `begun_by` limits them to those started by this workflow.
+    `told` hear of it from the onboarding. `begun` has the contents of agreements that Temporal may have forgotten.
     """
 
     parts: Packed[tuple[str, ...]]

@@ -31,9 +31,8 @@ class Reminders(Model):
 
 
 class Overdue(Model):
-    """Reminders `every` so often after the due date until the request closes, at most `most` per signer.
-
-    With `escalate`, a silence not escalated by the due date is escalated after it.
+    """`every` so often after the due date until the closing, at most `most` per signer. With `escalate`, an earlier
+    silence is escalated then.
     """
 
     every: Duration = "3d"
@@ -109,9 +108,8 @@ class NexusOperation(Model):
 
 
 class Target(Model):
-    """One hand-off target: exactly one of `person` to `nexus` says how it is called.
-
-    In the outbox a target of an escalation has the escalation's number behind its name.
+    """Exactly one of `person` to `nexus` says how it is called. In the outbox a target of an escalation has its number
+    behind its name.
     """
 
     target: str

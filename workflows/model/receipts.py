@@ -27,9 +27,8 @@ class OperationState(StrEnum):
 
 
 class Operation(Model):
-    """One accepted command per `id`;
-
-    `says` is what is to do, what was done, or why not. `about` tells apart operations of the same word.
+    """One accepted command per `id`; `says` is what is to do, was done, or why not. `about` tells apart operations of
+    one word.
     """
 
     id: str
@@ -50,10 +49,8 @@ class Outstanding(Model):
 
 
 class Receipt(Model):
-    """The answer of every update, at most `RECEIPT_BYTES_AT_MOST`.
-
-    `status`, `says` and `next` are the request's; `state` and `detail` the operation's. `outstanding` are the oldest
-    open operations, `further` the number of others.
+    """The answer of every update, at most `RECEIPT_BYTES_AT_MOST`. `status`, `says` and `next` are the request's;
+    `state` and `detail` the operation's. `outstanding` are the oldest open ones, `further` counts others.
     """
 
     id: str
@@ -69,9 +66,6 @@ class Receipt(Model):
 
 
 def digest_of(command: Model) -> str:
-    """Digest of a command's content, without sender and id.
-
-    Fields at their default are left out, so that old and new code agree.
-    """
+    """Without sender, id and default fields, so that old and new code agree."""
     content = command.model_dump_json(exclude=_WHO, exclude_defaults=True)
     return sha256(f"{type(command).__name__} {content}".encode()).hexdigest()[:16]

@@ -41,11 +41,9 @@ class NotAdopted(Model):
 
 
 class ReconciliationResult(Model):
-    """Counts of events read and requests notified.
-
-    All events up to `until` were read; one that is not `over` has come back to `reached`. `untold` requests take no
-    signal now, `unnamed` events name no document, events `ahead` have a future time. Documents sent by hand were
-    adopted, refused with a reason, or wait for a later run (`not_yet`).
+    """Counts of events read and requests notified. All events up to `until` were read; if not `over`, back to
+    `reached`. `untold` requests take no signal now, `unnamed` events name no document, `ahead` are in the future.
+    Documents sent by hand were adopted, refused, or wait (`not_yet`).
     """
 
     pages: int = 0

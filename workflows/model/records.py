@@ -15,10 +15,8 @@ from workflows.model.views import Shown
 
 
 class HandOffOrder(Model):
-    """Input to repeat a hand-off when Temporal has forgotten the run.
-
-    `targets` are all of the ending (later subscribers are in the amendments), `escalated` those of escalations,
-    `escalations` what these heard of.
+    """Repeats a hand-off whose run Temporal has forgotten. `targets` are of the ending, `escalated` of escalations,
+    `escalations` what these heard.
     """
 
     subject: Subject

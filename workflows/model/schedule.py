@@ -90,9 +90,8 @@ def why_words(why: str) -> str:
 
 
 class ScheduledAction(Model):
-    """One planned instant: `stage` names it in keys (`reminder-2`, `warning-1d`, `escalation`), `why` in words.
-
-    `person` is the silent signer it is about; `to` the recipient (of an escalation somebody else).
+    """`stage` names it in keys (`reminder-2`, `warning-1d`, `escalation`), `why` in words. `person` is the silent
+    signer, `to` the recipient.
     """
 
     at: AwareDatetime

@@ -13,10 +13,7 @@ ONE_MESSAGE_EVERY: Final = timedelta(minutes=1)
 
 
 class SignInOrder(Model):
-    """Send `person` a link and a code;
-
-    `ask` is a digest of a secret of the browser, `at` the instant of the request.
-    """
+    """Send `person` a link and a code; `ask` is a digest of the browser's secret, `at` the time of the request."""
 
     person: str
     ask: str

@@ -69,9 +69,8 @@ class Substitution(Model):
 
 
 class DocumentSeen(Model):
-    """The document as read from the API: the only trusted source of a status (docs/core-signature.md, Callbacks).
-
-    `status` is None for an unknown code: the previous one is kept and `raw` goes into the timeline.
+    """As read from the API, the only trusted source (docs/core-signature.md, Callbacks). `status` None is an unknown
+    code: the previous one is kept and `raw` goes into the timeline.
     """
 
     document: str
@@ -135,10 +134,7 @@ class CancelOrder(Model):
 
 
 class ForwardOrder(Model):
-    """Forward a signer's slot at the provider; the old link becomes invalid.
-
-    Refused when `to` is away at this instant; None skips that check.
-    """
+    """Forward a signer's slot at the provider. Refused if `to` is away at this instant; None skips that check."""
 
     subject: Subject
     document: str
@@ -149,10 +145,7 @@ class ForwardOrder(Model):
 
 
 class ForwardReport(Model):
-    """The document after the forwarding; `refused` says in words why nothing was changed.
-
-    A refusal carries the document as well when it was read: the signer may have acted meanwhile.
-    """
+    """The document after the forwarding; `refused` says why nothing was changed, with the document if read."""
 
     seen: DocumentSeen | None = None
     refused: str | None = None

@@ -23,10 +23,7 @@ class SignInWorkflow:
 
     @workflow.run
     async def run(self, order: SignInOrder) -> SignInReport:
-        """Send once; a person who is not reached asks again. Of a used one only the notification is withdrawn.
-
-        The order has the web process's clock, the run the server's; no third clock counts.
-        """
+        """Send once; a person who is not reached asks again. For a used one only withdraw."""
         if order.used:
             return await self._ask(SignInService.withdraw, order, f"the used way in of {order.person} is taken back")
         apart = workflow.info().start_time - order.at

@@ -85,10 +85,9 @@ class SignerSlots(Slots[SignerSlot]):
         turn: int | None = None,
         known_since: datetime | None = None,
     ) -> Self:
-        """Merge the provider's signers, in any order and repeated; states never go back.
-
-        A person who acts now had not acted at `known_since`. `turn` is the lowest order that is still open there, also
-        of foreign signers: nobody of ours is asked before. Before `begin` it is nobody's turn.
+        """Merge the provider's signers, in any order and repeated; states never go back. A person who acts now had not
+        acted at `known_since`. `turn` is the lowest open order there, also of foreign signers. Before `begin` it is
+        nobody's turn.
         """
         by_person = {one.person: one for one in seen}
         signers = tuple(_recorded(signer, by_person.get(signer.person), now, known_since) for signer in self.signers)
