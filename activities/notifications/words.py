@@ -122,7 +122,7 @@ SIGNED_ALONE: Final = replace(TEXTS[Kind.REQUEST].endings[Status.SIGNED], body=p
 """For an only signer."""
 
 
-def extracted(file: BinaryIO, *_: object) -> Iterator[tuple[int, None, str, list[str]]]:
+def extracted(file: BinaryIO, *_: object, options: object) -> Iterator[tuple[int, None, str, list[str]]]:
     """The texts of `words.toml` for `pybabel extract`."""
     waiting: list[Any] = [tomllib.load(file)]
     while waiting:
