@@ -98,12 +98,16 @@ class KindSpec:
     pages: PagesFor = PagesFor.ALL
     renews_links: bool = False
     """Whether its links can be made anew, which ends those made before."""
+    has_parts: bool = False
+    """Whether it works by other workflows, which ask the people."""
     document: bool = False
     """Whether it is about a document at Core Signature."""
     bare_reference: bool = False
     """Whether outside systems know it by its own id, not by its workflow id."""
     every_ending: bool = False
     """Whether targets hear of every ending by default, not only of success."""
+    due_everywhere: bool = False
+    """Whether its due date is the end of a day everywhere on earth."""
     bulk: bool = False
     """Whether it and its parts come last, in a queue of their own."""
 
@@ -182,6 +186,7 @@ Kind.ONBOARDING = register(
         again="go on with its parts",
         pages=PagesFor.PEOPLE,
         renews_links=True,
+        has_parts=True,
     ),
 )
 Kind.CAMPAIGN = register(
@@ -198,7 +203,9 @@ Kind.CAMPAIGN = register(
         marks=("audience",),
         again="go on with its requests",
         pages=PagesFor.NOBODY,
+        has_parts=True,
         every_ending=True,
+        due_everywhere=True,
         bulk=True,
     ),
 )

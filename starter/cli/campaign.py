@@ -10,7 +10,7 @@ from starter.boot.context import Context
 from starter.boot.startup import ready
 from starter.cli.arguments import Id
 from starter.cli.operations import PLAIN, CommonOptions, OperationWords, due_of, is_due
-from starter.queries.lookup import show_of
+from starter.queries.lookup import show_as
 from workflows.kinds import Kind
 from workflows.model.commands import AnyCommand, Exemption, Extension, Retry
 from workflows.model.views import CampaignShow
@@ -86,9 +86,7 @@ class _CampaignWords(OperationWords):
             return wish
         from starter.queries.campaign_names import member_of  # noqa: PLC0415  hardly any word names a member
 
-        settings, shown = ready(), await show_of(Kind.CAMPAIGN, context, id)
-        if not isinstance(shown, CampaignShow):
-            return wish
+        settings, shown = ready(), await show_as(CampaignShow, context, id)
         directory = clients.directory(settings, context.store) if settings.people else None
         return wish.replace(person=await member_of(context.store, shown, person, directory))
 

@@ -44,7 +44,7 @@ async def running(context: Context, typed: str, part: str) -> WorkflowName:
 async def task_of(context: Context, typed: str, part: str) -> WorkflowName:
     """The task that a part is; `Refusal` for an agreement as well."""
     what = await running(context, typed, part)
-    if what.kind is not Kind.TASK:
+    if what.kind.spec.document:
         raise Refusal(f"{part} is an agreement: it is signed, and cannot be said to be done")
     return what
 

@@ -310,7 +310,7 @@ class RequestSignature(TemporalOperationHandler[Any, Settlement]):
         """End the request; a caller who joined a request of another origin cannot."""
         with errors_for_the_caller():
             what = named(options.workflow_id)
-            if what is not None and what.kind is Kind.REQUEST:
+            if what is not None and what.kind.spec.document:
                 await self._service.end(await self._service.ours(what.id), _CALLER_LEFT, "nexus-operation")
 
 

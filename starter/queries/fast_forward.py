@@ -24,7 +24,7 @@ from activities.temporal.executions import Description, RunStatus, about_its_beg
 from starter.errors import Refusal
 from starter.queries.filters import followed_up
 from workflows import names
-from workflows.kinds import Kind, WorkflowName, kinds, named
+from workflows.kinds import WorkflowName, kinds, named
 from workflows.model.base import Model
 from workflows.model.views import FollowUpShow
 from workflows.names import SHOW
@@ -40,7 +40,6 @@ still at work on to its next timer, days too far.
 _NEARLY: Final = timedelta(seconds=1)
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
-_TOGETHER: Final = (Kind.ONBOARDING, Kind.CAMPAIGN)
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 Handle = WorkflowHandle[Any, Any]
@@ -71,7 +70,7 @@ async def forward(client: Client, id: str, by: timedelta, *, within: timedelta =
     handle = client.get_workflow_handle(what.workflow_id)
     skipper = TimeSkipper(client)
     try:
-        if what.kind in _TOGETHER:
+        if what.kind.spec.has_parts:
             return await _Together(skipper, what, within).forward(by)
         described = await runs.described(client, handle.id)
         if not described.status.open:
@@ -94,7 +93,7 @@ async def forward_to_next(client: Client, id: str, *, within: timedelta = WITHIN
         shown = await _at_rest(client, handle, what, within)
         now = await skipper.get_current_time(handle)
         at = shown.next.at if shown.next else None
-        if what.kind in _TOGETHER and (first := await _Together(skipper, what, within).first()):
+        if what.kind.spec.has_parts and (first := await _Together(skipper, what, within).first()):
             at = first
     except RPCError as error:
         raise _in_words(error, what) from error
@@ -287,8 +286,10 @@ def _in_words(error: RPCError, what: WorkflowName) -> Exception:
         )
     if not about_the_workflow(error):
         return error
-    whole = ", ".join(kind.workflow_id(what.id) for kind in kinds() if kind is not Kind.REQUEST)
-    return _not_open(what, f"; if it is no request, give its whole id: {whole}" if what.kind is Kind.REQUEST else "")
+    whole = ", ".join(kind.workflow_id(what.id) for kind in kinds() if not kind.spec.bare_reference)
+    return _not_open(
+        what, f"; if it is no request, give its whole id: {whole}" if what.kind.spec.bare_reference else ""
+    )
 
 
 def _not_open(what: WorkflowName, others: str = "") -> Refusal:

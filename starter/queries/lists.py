@@ -65,9 +65,9 @@ class RequestLine(Model):
 
     @property
     def last_day(self) -> date | None:
-        """Of a campaign, the day that ends at `due_at` everywhere on earth."""
+        """The day that ends at `due_at` everywhere on earth, of a kind that is due by day."""
         what = named(self.workflow_id)
-        if self.due_at is None or what is None or what.kind is not Kind.CAMPAIGN:
+        if self.due_at is None or what is None or not what.kind.spec.due_everywhere:
             return None
         return last_day_before(self.due_at)
 

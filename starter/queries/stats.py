@@ -20,7 +20,7 @@ from activities.temporal import executions
 from starter.queries import lookup
 from workflows import names
 from workflows.follow_up.notification_types import NotificationType, is_other_channel
-from workflows.kinds import PagesFor, WorkflowName, kinds, named
+from workflows.kinds import WorkflowName, kinds, named
 from workflows.model.base import Model
 from workflows.model.notifications import Channel, NotificationOutcome
 from workflows.model.records import SettledRecord
@@ -123,7 +123,7 @@ async def gather_push_stats(client: Client, store: Store, told: Callable[[int], 
 
 
 async def _newest_pushes(client: Client, status: str, most: int) -> AsyncIterator[WorkflowName]:
-    count, types = 0, ", ".join(repr(kind.spec.workflow) for kind in kinds() if kind.spec.pages is PagesFor.ALL)
+    count, types = 0, ", ".join(repr(kind.spec.workflow) for kind in kinds() if not kind.spec.has_parts)
     async for run in executions.listed(client, f"WorkflowType IN ({types}) AND ExecutionStatus = '{status}'"):
         if what := named(run.id):
             if (count := count + 1) > most:

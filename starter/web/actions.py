@@ -325,7 +325,7 @@ def handing_over(shown: Shown) -> tuple[str, ...]:
 
 def to_decide(shown: Shown) -> WorkflowName | None:
     """The onboarding that a decision task is about."""
-    about = decided_onboarding(shown.id) if shown.type is Kind.TASK and shown.kind == DECISION else None
+    about = decided_onboarding(shown.id) if shown.kind == DECISION else None
     return WorkflowName(Kind.ONBOARDING, about) if about else None
 
 

@@ -22,6 +22,18 @@ class KindPage:
     own_page: str
     """Label of the link to the reader's own page."""
     actions: tuple[Action, ...]
+    waiting: str = phrase("Waiting for signatures")
+    """The heading while it waits for people."""
+    blocked: str = ""
+    """The same while one of them cannot go on."""
+    on_page: tuple[Action, ...] = ()
+    """What those whose turn it is may do on their page, beside what all kinds offer there."""
+    on_phones: bool = False
+    """Whether its links lead to the usual page (pages/pages.py)."""
+    at_desk: bool = True
+    """Whether its page at the desk is the usual one (desk/follow_ups.py)."""
+    decides_parts: bool = False
+    """Whether its owner decides there what becomes of its parts."""
     open: str = phrase("to be done")
     """Its status while open."""
     specs: Mapping[Action, ActionSpec] = field(default_factory=dict)
@@ -33,7 +45,7 @@ _FOLLOWED_UP: Final = (
     *(Action.EXTEND, Action.DELEGATE, Action.PAUSE),
 )
 _CANCEL: Final = ACTIONS[Action.CANCEL]
-KIND_PAGES: Final[Mapping[Kind, KindPage]] = {
+KIND_PAGES: Final[dict[Kind, KindPage]] = {
     Kind.REQUEST: KindPage(
         untitled=phrase("A document of kind {kind}"),
         called=phrase("Request {id}"),
@@ -41,6 +53,7 @@ KIND_PAGES: Final[Mapping[Kind, KindPage]] = {
         lines=phrase("Signers"),
         own_page=phrase("Open the document"),
         actions=(*_FOLLOWED_UP, Action.CANCEL),
+        on_phones=True,
     ),
     Kind.TASK: KindPage(
         untitled=phrase("A task of kind {kind}"),
@@ -49,6 +62,10 @@ KIND_PAGES: Final[Mapping[Kind, KindPage]] = {
         lines=phrase("Who was asked"),
         own_page=phrase("Open the task"),
         actions=(Action.DONE, *_FOLLOWED_UP, Action.WAIVE, Action.CANCEL),
+        waiting=phrase("Waiting to be done"),
+        blocked=phrase("Somebody cannot go on with a task"),
+        on_page=(Action.DONE, Action.BLOCK),
+        on_phones=True,
         specs={
             Action.DELEGATE: replace(
                 ACTIONS[Action.DELEGATE], hint=phrase("Somebody else is asked instead: the old link dies.")
@@ -67,6 +84,7 @@ KIND_PAGES: Final[Mapping[Kind, KindPage]] = {
         ended=phrase("This onboarding has ended"),
         lines=phrase("Parts"),
         own_page=phrase("Open the onboarding"),
+        decides_parts=True,
         actions=(Action.CANCEL,),
         open=phrase("under way"),
         specs={Action.CANCEL: replace(ACTIONS[Action.STOP], who=_CANCEL.who, command=_CANCEL.command)},
@@ -77,6 +95,7 @@ KIND_PAGES: Final[Mapping[Kind, KindPage]] = {
         ended=phrase("This campaign has ended"),
         lines=phrase("Audience"),
         own_page=phrase("Open the campaign"),
+        at_desk=False,
         actions=(Action.CANCEL,),
         open=phrase("under way"),
         specs={
@@ -91,6 +110,7 @@ KIND_PAGES: Final[Mapping[Kind, KindPage]] = {
         },
     ),
 }
+"""A further kind adds its own."""
 
 
 def spec_of(action: Action, kind: Kind) -> ActionSpec:

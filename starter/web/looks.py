@@ -3,6 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Generic, TypeVar
 
@@ -82,6 +83,45 @@ _NOT_SAID: Final = (
 )
 
 
+async def _no_cover(store: Store, id: str) -> None:
+    return None
+
+
+async def _itself(client: Client, store: Store, what: WorkflowName, within: timedelta) -> Shown:
+    return await look_at(client, store, what, within=within)
+
+
+@dataclass(frozen=True)
+class KindLook:
+    """How it is found out where one of a kind stands.
+
+    `cover` is what the store says of the one with this id that was started, while Temporal is down. `look` is the best
+    answer there is, for which the workflow has so long; it asks as often `in_a_row`, which multiplies its time.
+    """
+
+    cover: Callable[[Store, str], Awaitable[Shown | None]] = _no_cover
+    look: Callable[[Client, Store, WorkflowName, timedelta], Awaitable[Shown]] = _itself
+    in_a_row: int = 1
+
+
+async def _request_cover(store: Store, id: str) -> Shown | None:
+    cover = await CoverSheet.read(store, id)
+    return cover.shown(id) if cover else None
+
+
+async def _with_parts(client: Client, store: Store, what: WorkflowName, _: timedelta) -> Shown:
+    return await composed(client, store, what.id)
+
+
+LOOKS: Final[dict[Kind, KindLook]] = {
+    Kind.REQUEST: KindLook(_request_cover),
+    Kind.TASK: KindLook(TaskCover.shown),
+    Kind.ONBOARDING: KindLook(look=_with_parts, in_a_row=2),
+    Kind.CAMPAIGN: KindLook(),
+}
+"""A further kind adds its own."""
+
+
 class QuickLook:
     """Asks the workflow, else the settled record, else the cover sheet; never raises.
 
@@ -96,11 +136,9 @@ class QuickLook:
     async def __call__(self, reference: str) -> Shown | None:
         what = referred(reference)
         try:
-            if what.kind is Kind.ONBOARDING:
-                async with asyncio.timeout(2 * self._seconds):  # Its parts are asked after it.
-                    return await composed(self._client, self._store, what.id)
-            async with asyncio.timeout(self._seconds):
-                return await look_at(self._client, self._store, what, within=_WORKER_ANSWERS_WITHIN)
+            kind = LOOKS[what.kind]
+            async with asyncio.timeout(kind.in_a_row * self._seconds):
+                return await kind.look(self._client, self._store, what, _WORKER_ANSWERS_WITHIN)
         except _NOT_SAID:
             return await self._kept(what)
 
@@ -109,12 +147,7 @@ class QuickLook:
             async with asyncio.timeout(self._seconds):
                 if settled := await recorded(self._store, what):
                     return settled
-                if what.kind is Kind.TASK:
-                    return await TaskCover.shown(self._store, what.id)
-                if what.kind in (Kind.ONBOARDING, Kind.CAMPAIGN):
-                    return None
-                cover = await CoverSheet.read(self._store, what.id)
-                return cover.shown(what.id) if cover else None
+                return await LOOKS[what.kind].cover(self._store, what.id)
         except _NOT_SAID:
             return None
 
@@ -130,9 +163,7 @@ def looker(context: Context) -> LookAt:
         what = referred(reference)
         try:
             async with asyncio.timeout(_DESK_SECONDS):
-                if what.kind is Kind.ONBOARDING:
-                    return await composed(context.client, context.store, what.id)
-                return await look_at(context.client, context.store, what, within=_DESK_WORKER_WITHIN)
+                return await LOOKS[what.kind].look(context.client, context.store, what, _DESK_WORKER_WITHIN)
         except Refusal:
             return None
 

@@ -23,7 +23,7 @@ from workflows.model.notifications import NoticeAction
 from workflows.model.signature import SignerState
 from workflows.model.subject import Code, Role, Status
 from workflows.model.timeline import AskedQuestion, EventType, TimelineEntry
-from workflows.model.views import AttentionCode, NextStep, OnboardingShow, RequestShow, Shown, SignerLine
+from workflows.model.views import AttentionCode, NextStep, RequestShow, Shown, SignerLine
 from workflows.task.state import AssigneeState
 
 
@@ -211,18 +211,12 @@ def ending(outcome: Status | None, language: Language, of: Kind = Kind.REQUEST) 
 
 def ending_of(shown: Shown, language: Language, called: Called = UNNAMED) -> tuple[str, ...]:
     """Like `ending`, with who declined; of a single signer it does not say "everyone"."""
-    signers = shown.signers if isinstance(shown, RequestShow) else ()
-    who = next((line.person for line in signers if line.state is SignerState.DECLINED), "")
+    who = next((line.person for line in shown.lines if line.state == SignerState.DECLINED), "")
     if shown.status is Status.DECLINED and who:
         return (language.say("{who} declined it.", who=isolated(called.get(who, who))),)
-    if shown.status is Status.SIGNED and isinstance(shown, RequestShow) and is_alone(shown):
+    if shown.status is Status.SIGNED and shown.asked_alone:
         return (language.say("It has been signed."),)
     return ending(shown.status, language, shown.type)
-
-
-def is_alone(shown: RequestShow) -> bool:
-    asked = [one for one in shown.signers if one.role is not Role.COPY and one.state is not SignerState.REASSIGNED]
-    return len(asked) == 1
 
 
 def standing(shown: Shown, person: str, reader: Reader, called: Called = UNNAMED) -> tuple[str, ...]:
@@ -295,11 +289,10 @@ def _pause_of(shown: Shown) -> TimelineEntry | None:
 
 def stage_of(shown: Shown, language: Language) -> tuple[str, ...]:
     """The current stage of an onboarding."""
-    names = [stage.name for stage in shown.stages] if isinstance(shown, OnboardingShow) else []
-    if not isinstance(shown, OnboardingShow) or shown.stage not in names:
+    if shown.at_stage is None:
         return ()
-    number, name = names.index(shown.stage) + 1, isolated(shown.stage)
-    return (language.say("Stage {number} of {all}: {name}", number=number, all=len(names), name=name),)
+    number, all, name = shown.at_stage
+    return (language.say("Stage {number} of {all}: {name}", number=number, all=all, name=isolated(name)),)
 
 
 def facts(shown: Shown, reader: Reader, called: Called = UNNAMED) -> tuple[str, ...]:

@@ -243,6 +243,46 @@ class FollowUpShow(Model):
         return {}
 
     @property
+    def asked_people(self) -> tuple[str, ...]:
+        """Who has to act or has acted."""
+        return tuple(line.person for line in self.lines)
+
+    @property
+    def asked_alone(self) -> bool:
+        """Whether one signer alone was asked."""
+        return False
+
+    @property
+    def in_stages(self) -> "tuple[StageLine, ...]":
+        """Its stages, if it has any."""
+        return ()
+
+    @property
+    def parts(self) -> "tuple[PartLine, ...]":
+        """The parts of its stages."""
+        return tuple(part for stage in self.in_stages for part in stage.parts)
+
+    @property
+    def at_stage(self) -> tuple[int, int, str] | None:
+        """The number of its stage from 1, how many there are, and the stage's name; None without stages."""
+        return None
+
+    @property
+    def previewed(self) -> str:
+        """Whose page of it may be previewed."""
+        return ""
+
+    @property
+    def instructions(self) -> str:
+        """What is to be done, in the owner's words."""
+        return ""
+
+    @property
+    def to_be_decided(self) -> ToDecide | None:
+        """The part of an onboarding about which it asks."""
+        return None
+
+    @property
     def given_answer(self) -> GivenAnswer | None:
         """The text field that is to be filled in, if any."""
         return None
@@ -300,6 +340,11 @@ class RequestShow(FollowUpShow):
         return self.document
 
     @property
+    def asked_alone(self) -> bool:
+        asked = [one for one in self.signers if one.role is not Role.COPY and one.state is not SignerState.REASSIGNED]
+        return len(asked) == 1
+
+    @property
     def reasons(self) -> Mapping[str, str]:
         return {line.person: line.reason for line in self.signers if line.reason}
 
@@ -326,6 +371,14 @@ class TaskShow(FollowUpShow):
     """What it asks to decide, if it asks that."""
     answer: GivenAnswer | None = None
     """What is to be answered, and was."""
+
+    @property
+    def instructions(self) -> str:
+        return self.text
+
+    @property
+    def to_be_decided(self) -> ToDecide | None:
+        return self.decides
 
     @property
     def given_answer(self) -> GivenAnswer | None:
@@ -383,6 +436,23 @@ class OnboardingShow(FollowUpShow):
     stage: str = ""
     stages: tuple[StageLine, ...] = ()
     waiting_for: tuple[WaitingPart, ...] = ()
+
+    @property
+    def asked_people(self) -> tuple[str, ...]:
+        return tuple(one.person for one in self.waiting_for)
+
+    @property
+    def previewed(self) -> str:
+        return self.customer
+
+    @property
+    def in_stages(self) -> tuple[StageLine, ...]:
+        return self.stages
+
+    @property
+    def at_stage(self) -> tuple[int, int, str] | None:
+        names = [stage.name for stage in self.stages]
+        return (names.index(self.stage) + 1, len(names), self.stage) if self.stage in names else None
 
     @property
     def people_in_file(self) -> tuple[str, ...]:

@@ -92,7 +92,7 @@ class PartProgress(Model):
         """What its latest or previous workflow was started from; None for a foreign one and for a task."""
         before = self.replace(tries=self.tries - 1, content=self.content_before) if self.tries > 1 else self
         for one in (self, before):
-            if one.runs_as is Kind.REQUEST and one.runs_as.workflow_id(one.run) == workflow_id:
+            if one.runs_as and one.runs_as.spec.document and one.runs_as.workflow_id(one.run) == workflow_id:
                 return PartToStart(part=one.id, id=one.run, what=PartKind.AGREEMENT, content=one.content)
         return None
 

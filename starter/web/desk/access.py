@@ -13,7 +13,7 @@ from starter.web.actions import ACTIONS, DECISIONS, Action, ActionSpec, Who, han
 from starter.web.desk.sessions import Visitor
 from starter.web.kinds import KIND_PAGES, spec_of
 from workflows.kinds import Kind, WorkflowName
-from workflows.model.views import OnboardingShow, Shown
+from workflows.model.views import Shown
 
 PEOPLE_AT_MOST: Final = 200
 """Named in one query; the nearest."""
@@ -93,9 +93,7 @@ class Right(Enum):
 def right_of(visitor: Visitor, standing: ReaderRole, shown: Shown) -> Right:
     if standing.operator or shown.requester == visitor.id or shown.requester in standing.reports:
         return Right.EVERYTHING
-    asked = [line.person for line in shown.lines]
-    if shown.type is Kind.ONBOARDING:  # It asks nobody itself, its parts do.
-        asked = [one.person for one in shown.waiting_for]
+    asked = shown.asked_people
     if visitor.id in asked:
         return Right.OWN
     return Right.LOOK if any(person in standing.reports for person in asked) else Right.NOTHING
@@ -131,8 +129,8 @@ def steps_of(shown: Shown, who: Who) -> Iterator[Step]:
     """What is possible now, with decisions about parts."""
     now = possible(shown, KIND_PAGES[shown.type].actions)
     yield from (Step(one, spec) for one in now if who in (spec := spec_of(one, shown.type)).who)
-    if now and who is Who.OWNER and isinstance(shown, OnboardingShow):
-        undecided = [part.id for stage in shown.stages for part in stage.parts if part.state == "undecided"]
+    if now and who is Who.OWNER and KIND_PAGES[shown.type].decides_parts:
+        undecided = [part.id for part in shown.parts if part.state == "undecided"]
         yield from (Step(action, ACTIONS[action], part) for part in undecided for action in DECISIONS)
 
 

@@ -17,6 +17,7 @@ from starter.queries.campaign import CampaignPicture, pictured
 from starter.queries.campaign_page import campaign_chart
 from starter.queries.campaign_people import SHOWN_AT_MOST, ManagedMembers, MissingMember, MissingPeople, looked_at
 from starter.queries.filters import is_request_id
+from starter.queries.lookup import of_type
 from starter.web.actions import Who
 from starter.web.desk.access import Right, right_of, steps_of
 from starter.web.desk.answers import PeopleNames, RequestContext
@@ -155,8 +156,9 @@ class Campaigns:
         """None when it does not concern the visitor."""
         what = WorkflowName(Kind.CAMPAIGN, request.path_params["id"])
         shown = await self._room.look(what.reference) if is_request_id(what.id) else None
-        if not isinstance(shown, CampaignShow):
+        if shown is None:
             return None
+        shown = of_type(CampaignShow, shown)
         standing = await self._room.standings.of(visitor)
         if right_of(visitor, standing, shown) is Right.EVERYTHING:
             whole = await self._pictures(what.reference, what.reference)
@@ -166,7 +168,7 @@ class Campaigns:
 
     async def _picture(self, reference: str) -> CampaignPicture | None:
         shown, context = await self._room.look(reference), self._room.context
-        return await pictured(context.client, context.store, shown) if isinstance(shown, CampaignShow) else None
+        return await pictured(context.client, context.store, of_type(CampaignShow, shown)) if shown else None
 
     async def _drawn(self, asked: str) -> Markup:
         """The chart for `<language> <campaign>`."""

@@ -7,7 +7,7 @@ from typing import Final
 from activities.notifications.links import at_desk
 from activities.people.language import Language, phrase
 from activities.people.reader import Deadline, Reader
-from starter.queries.lookup import SYSTEMS
+from starter.queries.lookup import SYSTEMS, of_type
 from starter.web.actions import to_decide
 from starter.web.desk.access import Step
 from starter.web.desk.sessions import Visitor
@@ -41,10 +41,8 @@ from workflows.model.views import (
     AssigneeLine,
     OnboardingShow,
     PartLine,
-    RequestShow,
     Shown,
     SignerLine,
-    TaskShow,
     WaitingPart,
 )
 
@@ -197,9 +195,9 @@ async def told(
         place=reader.place(now),
         people_are=_people_are(shown, reader.language),
         people=tuple([await _person(line, reader, name) for line in shown.lines]),
-        text=shown.text if isinstance(shown, TaskShow) and titled else "",
-        stages=await stages_of(shown, reader, name, now, everything=everything, steps=steps)
-        if isinstance(shown, OnboardingShow) and titled
+        text=shown.instructions if titled else "",
+        stages=await stages_of(of_type(OnboardingShow, shown), reader, name, now, everything=everything, steps=steps)
+        if shown.in_stages and titled
         else (),
     )
     if not everything:
@@ -226,9 +224,10 @@ def _or_workflow(name: Name, language: Language) -> Name:
 
 def _people_are(shown: Shown, language: Language) -> str:
     words = language.say(KIND_PAGES[shown.type].lines)
-    if not isinstance(shown, RequestShow):
+    signers = [one for one in shown.lines if isinstance(one, SignerLine)]
+    if not signers:
         return words
-    asked = [one for one in shown.signers if one.state is not SignerState.REASSIGNED and one.role is not Role.COPY]
+    asked = [one for one in signers if one.state is not SignerState.REASSIGNED and one.role is not Role.COPY]
     done = sum(one.state in GOOD for one in asked)
     signed = language.say_count("{count} of {all} has signed", "{count} of {all} have signed", done, all=len(asked))
     return f"{words} · {signed}"
@@ -242,7 +241,7 @@ def _sentences(shown: Shown, reader: Reader, called: Called) -> tuple[str, ...]:
 
 
 def _answered(shown: Shown) -> tuple[str, ...]:
-    given = shown.answer if isinstance(shown, TaskShow) else None
+    given = shown.given_answer
     return (f"{given.label}: {given.text}",) if given and given.text else ()
 
 
@@ -281,5 +280,4 @@ async def _person(line: SignerLine | AssigneeLine, reader: Reader, name: Name) -
 
 def _declined(shown: Shown) -> tuple[str, str]:
     """Who declined and why: the signer was promised that the requester is told."""
-    signers = shown.signers if isinstance(shown, RequestShow) else ()
-    return next(((line.person, line.reason) for line in signers if line.reason), ("", ""))
+    return next(iter(shown.reasons.items()), ("", ""))

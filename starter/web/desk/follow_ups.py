@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Route
 from activities.notifications.links import SigningLinks, at_desk, named_at_desk, use_of
 from activities.people.language import phrase
 from starter.queries.filters import is_request_id
+from starter.queries.lookup import of_type
 from starter.queries.onboarding import preview_link
 from starter.web.actions import Action, Posted, handing_over, to_decide
 from starter.web.desk.access import Access, Right, Step, right_of
@@ -23,12 +24,10 @@ from starter.web.forms import NotDone, Send, WhyNot, attempted
 from starter.web.kinds import KIND_PAGES
 from workflows.kinds import Kind, WorkflowName, kinds
 from workflows.model.receipts import OperationState, Receipt
-from workflows.model.views import OnboardingShow, Shown, TaskShow
+from workflows.model.views import OnboardingShow, Shown
 
 _WORKER_ANSWERS_WITHIN: Final = timedelta(seconds=2)
 _LOOK_SECONDS: Final = 8.0
-_ELSEWHERE: Final = (Kind.CAMPAIGN,)
-"""It has its own page (campaigns.py), and the same actions."""
 _UNDER_WAY: Final = "under-way"
 _LATE: Final = "late"
 _NEWS: Final = {
@@ -51,7 +50,7 @@ class FollowUps:
         return [
             Route(deciding, visitors(self.ask), methods=["GET"]),
             Route(deciding, acting(self.act), methods=["POST"]),
-            *(Route(pages[kind], visitors(self.show), methods=["GET"]) for kind in kinds() if kind not in _ELSEWHERE),
+            *(Route(pages[kind], visitors(self.show), methods=["GET"]) for kind in kinds() if KIND_PAGES[kind].at_desk),
             *(Route(f"{path}/{{deed}}", visitors(self.ask), methods=["GET"]) for path in pages.values()),
             *(Route(f"{path}/{{deed}}", acting(self.act), methods=["POST"]) for path in pages.values()),
         ]
@@ -104,7 +103,7 @@ class FollowUps:
 
     async def _taker(self, seen: Access, words: str) -> str | None:
         """A colleague named by the task, else a person of the directory."""
-        if words in _colleagues(seen.shown):
+        if words in seen.shown.delegates:
             return words
         found = await self._room.directory.named(words)
         return found.id if found else None
@@ -145,7 +144,7 @@ class FollowUps:
         """The confirmation page; with the sent `form` and why it failed."""
         spec, language, names = step.spec, visitor.reader.language, self._names(seen)
         say, frame = language.say, await self._answers.frame(visitor)
-        answer = seen.shown.answer if isinstance(seen.shown, TaskShow) and step.action is Action.DONE else None
+        answer = seen.shown.given_answer if step.action is Action.DONE else None
         return self._answers.renderer.page(
             "act.html",
             language,
@@ -162,7 +161,7 @@ class FollowUps:
             grave=spec.grave,
             question=seen.shown.question,
             takers=[(person, await names.of(person)) for person in seen.takers],
-            colleagues=[(person, await names.of(person)) for person in _colleagues(seen.shown)],
+            colleagues=[(person, await names.of(person)) for person in seen.shown.delegates],
             form=form,
             # What was not confirmed is sent again as the same change.
             token=form["token"] if why and why.fault is not WhyNot.REFUSED else frame.token,
@@ -182,10 +181,9 @@ class FollowUps:
 
     def _preview(self, seen: Access) -> str:
         """The customer's view, for those with all rights."""
-        shown = seen.shown if seen.right is Right.EVERYTHING else None
-        if not isinstance(shown, OnboardingShow) or not shown.customer:
+        if seen.right is not Right.EVERYTHING or not seen.shown.previewed:
             return ""
-        return preview_link(self._links, shown, now=self._room.clock()).link
+        return preview_link(self._links, of_type(OnboardingShow, seen.shown), now=self._room.clock()).link
 
     def _say(self, visitor: Visitor, text: str) -> str:
         return visitor.reader.language.say(text)
@@ -196,13 +194,12 @@ def news(done: str, kind: Kind, visitor: Visitor) -> str:
     say = visitor.reader.language.say
     if done in (_UNDER_WAY, _LATE):
         return say(_NEWS[done])
-    step = (kind is Kind.ONBOARDING and Step.about("", done)) or Step.of(done, kind)
+    step = (KIND_PAGES[kind].decides_parts and Step.about("", done)) or Step.of(done, kind)
     return say(step.spec.done) if step else ""
 
 
 def _title_of(part: str, shown: Shown) -> str:
-    stages = shown.stages if isinstance(shown, OnboardingShow) else ()
-    return next((one.title for stage in stages for one in stage.parts if one.id == part), "")
+    return next((one.title for one in shown.parts if one.id == part), "")
 
 
 def _what(request: Request) -> WorkflowName | None:
@@ -214,8 +211,3 @@ def _step(request: Request) -> Step | None:
     if "part" in params:
         return Step.about(params["part"], params["choice"])
     return Step.of(params["deed"], what.kind) if what else None
-
-
-def _colleagues(shown: Shown) -> tuple[str, ...]:
-    """People named by the task, whom the directory may not know."""
-    return shown.colleagues if isinstance(shown, TaskShow) else ()

@@ -21,7 +21,7 @@ from starter.queries import lists
 from starter.queries.campaign_people import SoFar, so_far
 from starter.queries.filters import SETTLED, Wanted
 from starter.queries.lists import RequestLine, waits_for
-from starter.queries.lookup import SYSTEMS
+from starter.queries.lookup import SYSTEMS, of_type
 from starter.web.desk.access import LABELS, PEOPLE_AT_MOST, ReaderRole, View
 from starter.web.desk.answers import PeopleNames, RequestContext
 from starter.web.desk.cards import NOT_THERE
@@ -341,8 +341,9 @@ class Lists:
     async def _one_so_far(self, row: ListRow, line: RequestLine, telling: RowReader) -> ListRow:
         async with self._places:
             shown = await self._room.look(line.workflow_id)
-            if not isinstance(shown, CampaignShow) or shown.partial:
+            if shown is None or shown.partial:
                 return row
+            shown = of_type(CampaignShow, shown)
             known = await so_far(self._room.context.client, shown)
         opens = telling.reader.instant(shown.opens_at) if shown.frozen is None and line.open else ""
         return replace(row, so_far=known, opens=opens)

@@ -15,7 +15,7 @@ from workflows.follow_up.notification_types import NotificationType, kind_of
 from workflows.model.campaign import CLOSED
 from workflows.model.schedule import EscalationReason, Reason
 from workflows.model.timeline import EventType, TimelineEntry
-from workflows.model.views import OnboardingShow, Shown
+from workflows.model.views import Shown
 
 SAID: Final[Mapping[str, str]] = {
     EventType.STARTED: phrase("{who} asked for it"),
@@ -273,8 +273,7 @@ async def story(shown: Shown, reader: Reader, name: Name) -> tuple[TimelineLine,
 
 def _titles(shown: Shown) -> Mapping[str, str]:
     """Titles of an onboarding's parts by id."""
-    stages = shown.stages if isinstance(shown, OnboardingShow) else ()
-    return {part.id: part.title for stage in stages for part in stage.parts}
+    return {part.id: part.title for part in shown.parts}
 
 
 async def _event(entry: TimelineEntry, titles: Mapping[str, str], reader: Reader, name: Name) -> TimelineLine:

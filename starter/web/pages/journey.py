@@ -26,6 +26,7 @@ from activities.people.directory import Directory, DirectoryFailure
 from activities.people.language import Language, phrase
 from activities.people.reader import Deadline, Reader
 from activities.records.store import Store
+from starter.queries.lookup import of_type
 from starter.queries.onboarding import FRESH_SECONDS
 from starter.web.actions import Action
 from starter.web.allowances import MailPause
@@ -87,8 +88,9 @@ class JourneyLook:
 
     async def __call__(self, reference: str) -> JourneySeen | None:
         shown = await self._look(reference)
-        if not isinstance(shown, OnboardingShow) or (shown.partial and not shown.status.ended):
+        if shown is None or (shown.partial and not shown.status.ended):
             return None
+        shown = of_type(OnboardingShow, shown)
         ids = (shown.customer, *shown.colleagues)
         whos = await asyncio.gather(*(self._who(id, referred(reference).workflow_id) for id in ids))
         return JourneySeen(shown, dict(zip(ids, whos, strict=True)), await self._asked(shown))
@@ -112,7 +114,8 @@ class JourneyLook:
 
 def _may_be_theirs(part: PartLine) -> bool:
     """Whether it may ask one of the customer's people."""
-    return part.status not in (None, Status.CONVERTING) and (part.told or kind_of(part) is Kind.REQUEST)
+    kind = kind_of(part)
+    return part.status not in (None, Status.CONVERTING) and (part.told or (kind is not None and kind.spec.document))
 
 
 def kind_of(part: PartLine) -> Kind | None:
@@ -405,6 +408,7 @@ _PREVIEW_OVER: Final = ScreenDraft(
 )
 _SENT: Final = "sent"
 _VERSION: Final = 16
+_PAGE: Final = Kind.ONBOARDING.spec.page
 _LOGGER: Final = structlog.get_logger("countersign.pages")
 
 
@@ -433,7 +437,7 @@ class Journeys:
         self._renderer = Renderer(brand, script=(TEMPLATES / "journey.js").read_text())
 
     def routes(self) -> list[BaseRoute]:
-        path = f"/{Kind.ONBOARDING.spec.page}/{{ref}}"
+        path = f"/{_PAGE}/{{ref}}"
         return [Route(path, self.open, methods=["GET"]), Route(path, self.act, methods=["POST"])]
 
     async def open(self, request: Request) -> Response:
@@ -492,7 +496,7 @@ class Journeys:
     def _dead(self, visit: PageVisit) -> ScreenDraft | None:
         """Why a genuine link opens nothing."""
         claim = visit.claim
-        if referred(claim.request).kind is not Kind.ONBOARDING or claim.use not in (LinkUse.VIEW, LinkUse.PREVIEW):
+        if referred(claim.request).kind.spec.page != _PAGE or claim.use not in (LinkUse.VIEW, LinkUse.PREVIEW):
             return NOT_OURS
         if claim.until and claim.until <= self._clock():
             return _PREVIEW_OVER

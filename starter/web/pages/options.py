@@ -13,16 +13,16 @@ from activities.people.reader import Reader
 from starter.queries.commands import CommandRefused
 from starter.web.actions import ACTIONS, DECISIONS, Action, Posted, Who, action_of, may_answer, to_decide
 from starter.web.forms import NotDone
+from starter.web.kinds import KIND_PAGES
 from starter.web.pages.visits import StandIns
 from starter.web.screens import Exchange, OptionButton, PageOption, Screen
 from starter.web.status import UNNAMED, Called, answer_of
 from workflows.follow_up.next_step import APART
-from workflows.kinds import Kind
 from workflows.model.commands import AnyCommand
 from workflows.model.rejections import plain
 from workflows.model.subject import ToDecide
 from workflows.model.timeline import AskedQuestion
-from workflows.model.views import Choices, Shown, TaskShow
+from workflows.model.views import Choices, Shown
 
 _EVENING: Final = time(18)
 _MORNING: Final = time(9)
@@ -112,8 +112,8 @@ def to_awaited(shown: Shown, person: str, stand_ins: StandIns, reader: Reader, n
         find=choices.hand_over and stand_ins.find,
         nobody=choices.hand_over and stand_ins.nobody,
         ask=choices.ask,
-        answers=isinstance(shown, TaskShow) and shown.answer is not None,
-        decides=shown.decides if isinstance(shown, TaskShow) else None,
+        answers=shown.given_answer is not None,
+        decides=shown.to_be_decided,
     )
 
 
@@ -127,10 +127,10 @@ def to_onlooker(shown: Shown, person: str) -> Offers:
 
 def _taken(shown: Shown) -> Iterator[Action]:
     yield from (Action.LATER, Action.DELEGATE, Action.ASK)
-    if isinstance(shown, TaskShow) and shown.decides:
+    if shown.to_be_decided:
         yield from DECISIONS
-    if shown.type is Kind.TASK and to_decide(shown) is None:
-        yield from (Action.DONE, Action.BLOCK)
+    if to_decide(shown) is None:
+        yield from KIND_PAGES[shown.type].on_page
 
 
 def _can_take(shown: Shown, person: Person, now: datetime) -> bool:

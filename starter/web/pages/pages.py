@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, assert_never
 from urllib.parse import quote
 
 import structlog
@@ -28,14 +28,17 @@ from activities.notifications.links import LinkContent, LinkUse, SigningLinks, b
 from activities.people.directory import Directory
 from activities.records import notification_pages
 from activities.records.store import Store
+from starter.queries.lookup import of_type
 from starter.web.actions import DECISIONS, Action, action_of, to_decide
 from starter.web.allowances import MailPause
 from starter.web.forms import FormFault, FormGuard, NotDone, Send, WhyNot, attempted
+from starter.web.kinds import KIND_PAGES
 from starter.web.looks import LookAt, RecentLooks
 from starter.web.pages import options
 from starter.web.pages.first_page import FirstPages
 from starter.web.pages.visits import DONE, RENEWED, PageVisit, Visits, WhoAsks, edition_of
 from starter.web.pages.words import (
+    DOING,
     MAIL_SENT,
     WAITING,
     Over,
@@ -43,7 +46,6 @@ from starter.web.pages.words import (
     how_many_have_signed,
     signing_screen,
     status_screen,
-    task_screen,
 )
 from starter.web.rendering import OURS, Brand, Renderer
 from starter.web.screens import (
@@ -61,11 +63,11 @@ from starter.web.screens import (
     ScreenName,
 )
 from starter.web.status import UNNAMED, page_as_known, unfollowed
-from workflows.kinds import Kind, referred
+from workflows.kinds import kinds, referred
 from workflows.model.commands import Decision
 from workflows.model.receipts import OperationState, Receipt
 from workflows.model.rejections import plain
-from workflows.model.views import RequestShow, Shown, TaskShow
+from workflows.model.views import RequestShow, Shown
 
 PICTURE: Final = "first-page"
 _OVER: Final = (SigningState.ACTED, SigningState.ENDED)
@@ -87,12 +89,14 @@ class Screens:
                 return await self._status(visit)
             case LinkUse.DO:
                 return await self._doing(visit)
-        return await self.signing(visit)
+            case LinkUse.SIGN | LinkUse.PREVIEW:
+                return await self.signing(visit)
+        assert_never(visit.claim.use)
 
     async def signing(self, visit: PageVisit, found: SigningPage | None = None) -> Screen:
         """The signer's screen by Core Signature's answer `found`, else by our own data."""
         seen = await (self.look.anew if found else self.look)(visit.ref, visit.claim.request)
-        shown = seen if isinstance(seen, RequestShow) else None
+        shown = of_type(RequestShow, seen) if seen else None
         known = page_as_known(shown, visit.claim.person)
         if known.state is SigningState.ENDED or found is None:
             page = known
@@ -122,10 +126,10 @@ class Screens:
 
     async def _doing(self, visit: PageVisit) -> Screen:
         shown = await self.look(visit.ref, visit.claim.request)
-        if not isinstance(shown, TaskShow):
+        if shown is None:
             return NOT_KNOWN_NOW.told(visit.reader.language)
         called = await self.who.names_of(shown)
-        screen = task_screen(shown, visit.claim.person, visit.reader, self.clock(), called)
+        screen = DOING[shown.type](shown, visit.claim.person, visit.reader, self.clock(), called)
         if screen.name is ScreenName.HANDED_OVER:
             return await self._handed_over(screen, visit, shown)
         return await self._with_offers(screen, visit, shown) if screen.name is ScreenName.DO else screen
@@ -156,7 +160,7 @@ class Screens:
         return options.with_offers(wished, await self.offers_to(visit, shown), visit.reader)
 
     async def _with_asker(self, screen: Screen, visit: PageVisit, shown: Shown) -> Screen:
-        asker = await self.who(shown.id if shown.type is Kind.REQUEST else None, shown.requester)
+        asker = await self.who(shown.id if shown.type.spec.document else None, shown.requester)
         screen = replace(screen, edition=edition_of(asker, visit.reader, self.clock()))
         if visit.claim.person == shown.requester or to_decide(shown):
             return screen
@@ -169,9 +173,10 @@ class Screens:
             return NOT_KNOWN_NOW.told(visit.reader.language)
         called = await self.who.names_of(shown)
         screen = status_screen(shown, visit.claim.person, visit.reader, self.clock(), called)
-        if isinstance(shown, RequestShow) and visit.claim.person != shown.requester:
-            known = page_as_known(shown, visit.claim.person)
-            read = await self._receipt(screen, known, visit, shown)
+        if shown.type.spec.document and visit.claim.person != shown.requester:
+            request = of_type(RequestShow, shown)
+            known = page_as_known(request, visit.claim.person)
+            read = await self._receipt(screen, known, visit, request)
             screen = replace(read, signers=screen.signers, signers_are=screen.signers_are)
         if not screen.comes:
             screen = await self._with_asker(screen, visit, shown)
@@ -190,8 +195,6 @@ class Screens:
 PROVIDER_SECONDS: Final = 8.0
 MARK_SECONDS: Final = 1.0
 _SENT: Final = "sent"
-_KINDS: Final = (Kind.REQUEST, Kind.TASK)
-"""Onboardings have pages/journey.py, campaigns the desk."""
 _LOGGER: Final = structlog.get_logger("countersign.pages")
 
 
@@ -228,8 +231,9 @@ class Pages:
 
     def routes(self) -> list[BaseRoute]:
         ways = (("GET", self.open), ("POST", self.act))
+        pages = [kind.spec.page for kind in kinds() if KIND_PAGES[kind].on_phones]
         return [
-            *(Route(f"/{kind.spec.page}/{{ref}}", do, methods=[word]) for kind in _KINDS for word, do in ways),
+            *(Route(f"/{page}/{{ref}}", do, methods=[word]) for page in pages for word, do in ways),
             Route(f"/open/{{ref}}/{PICTURE}", self.picture, methods=["GET"]),
         ]
 
@@ -326,7 +330,7 @@ class Pages:
         if receipt.state is OperationState.OPEN:
             return self._told(UNDER_WAY, visit)
         action = action_of(form.get("act", ""))
-        if isinstance(shown, TaskShow) and action in DECISIONS:
+        if action in DECISIONS:
             return self._renderer.screen(decided_screen(action, shown, visit.reader.language))
         return self._onward(visit, form)
 
@@ -343,7 +347,7 @@ class Pages:
         visit = await self._visits.of(request)
         if isinstance(visit, Screen):
             return self._renderer.screen(visit)
-        if referred(visit.claim.request).kind not in _KINDS:
+        if not KIND_PAGES[referred(visit.claim.request).kind].on_phones:
             return self._told(NOT_OURS, visit)
         return self._renewed(visit) if visit.renewed else visit
 

@@ -33,7 +33,7 @@ from starter.web.screens import (
     ScreenTone,
 )
 from starter.web.status import people_in
-from workflows.model.views import Shown, TaskShow
+from workflows.model.views import Shown
 
 RENEWED: Final = ScreenDraft(
     ScreenName.RENEWED,
@@ -152,7 +152,7 @@ class WhoAsks:
         Colleagues are found by `words`, or `also` by id.
         """
         delegate = person.delegate if person else None
-        named = shown.colleagues if isinstance(shown, TaskShow) else ()
+        named = shown.delegates
         beside = shown.type.workflow_id(shown.id)
         if person and not named and not delegate and _may_hand_over(shown, person.id):
             return await self._colleagues(person.id, words, also)

@@ -3,10 +3,10 @@
 A receipt names the document and who is next; of a refusal, who asked and the other signers.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from activities.core_signature.signing_page import SigningPage, SigningState
 from activities.notifications.links import at_desk
@@ -27,7 +27,6 @@ from starter.web.status import (
     chip_of,
     ending,
     ending_of,
-    is_alone,
     line_of,
     standing,
     status_chip,
@@ -130,7 +129,7 @@ class Over:
 
     @property
     def _alone(self) -> bool:
-        return is_alone(self.shown) if self.shown and not self.shown.partial else self.page.alone
+        return self.shown.asked_alone if self.shown and not self.shown.partial else self.page.alone
 
     @property
     def _refusal(self) -> SignerLine | None:
@@ -371,12 +370,16 @@ def task_screen(shown: TaskShow, person: str, reader: Reader, now: datetime, cal
     return _due(screen, shown.due_at, reader, now) if shown.due_at else screen
 
 
+DOING: Final[dict[Kind, Callable[[Any, str, Reader, datetime, Called], Screen]]] = {Kind.TASK: task_screen}
+"""The screen behind a link whose use is `do`, by the view of its kind; a further kind adds its own."""
+
+
 def _answering(asked: GivenAnswer, button: MainButton, language: Language) -> MainButton:
     label = language.say("Send the answer")
     return replace(button, label=label, field=asked.label, needed=asked.required, lines=asked.lines)
 
 
-def decided_screen(act: Action, shown: TaskShow, language: Language) -> Screen:
+def decided_screen(act: Action, shown: Shown, language: Language) -> Screen:
     """The task ends a moment later."""
     about = to_decide(shown)
     became = language.say(ACTIONS[act].done)
@@ -402,8 +405,9 @@ def status_screen(shown: Shown, person: str, reader: Reader, now: datetime, call
         standing(shown, person, reader, called),
         document=shown.title or None,
         state=None if shown.partial else status_chip(shown.status, language, shown.type),
-        text=shown.text if isinstance(shown, TaskShow) else "",
-        quote=next((line.reason for line in _declined_to(shown, person) if line.reason), ""),
+        text=shown.instructions,
+        # Whoever asked was promised the reasons; they are for nobody else.
+        quote=next(iter(shown.reasons.values()), "") if person == shown.requester else "",
         signers=tuple(
             PersonRow(called.get(line.person, line.person), chip_of(Of.PERSON, line.state, language))
             for line in (() if shown.partial and not shown.status.ended else shown.lines)
@@ -412,11 +416,6 @@ def status_screen(shown: Shown, person: str, reader: Reader, now: datetime, call
         more=_at_desk(WorkflowName(shown.type, shown.id)) if person == shown.requester else None,
     )
     return _due(screen, shown.due_at, reader, now) if shown.due_at and not shown.status.ended else screen
-
-
-def _declined_to(shown: Shown, person: str) -> tuple[SignerLine, ...]:
-    """Signers whose reasons the requester may read."""
-    return shown.signers if isinstance(shown, RequestShow) and person == shown.requester else ()
 
 
 def _at_desk(what: WorkflowName) -> str:
@@ -462,11 +461,11 @@ def _asking(page: SigningPage) -> ScreenDraft:
 def _status_heading(shown: Shown, language: Language) -> str:
     if shown.status.ended:
         return words_for(NotificationType.SETTLED, NoticeAction.OPEN, shown.status, of=shown.type).told(language).title
-    if shown.type is Kind.TASK:
-        stuck = shown.question is not None and shown.question.blocks
-        return language.say("Somebody cannot go on with a task") if stuck else language.say("Waiting to be done")
-    converting = shown.status is Status.CONVERTING
-    return language.say("Being prepared") if converting else language.say("Waiting for signatures")
+    if shown.status is Status.CONVERTING:
+        return language.say("Being prepared")
+    page = KIND_PAGES[shown.type]
+    stuck = page.blocked if shown.question and shown.question.blocks else ""
+    return language.say(stuck or page.waiting)
 
 
 def _tone(shown: Shown) -> ScreenTone:
