@@ -1,4 +1,4 @@
-"""Puts the desk together."""
+"""Composition of the desk."""
 
 import time
 from collections.abc import Callable
@@ -44,6 +44,8 @@ class DeskParts:
 
 
 class Desk:
+    """`/desk` and everything below it, and the link to it at `/`."""
+
     def __init__(
         self,
         parts: DeskParts,
@@ -74,6 +76,7 @@ class Desk:
         return self._answers.card(FRONT, request)
 
     async def nowhere(self, request: Request, visitor: Visitor) -> Response:
+        """404, with a link back."""
         return await self._answers.inside(NOT_THERE, visitor)
 
     async def _tabs(self, visitor: Visitor, here: str) -> tuple[Tab, ...]:
