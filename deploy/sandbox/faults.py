@@ -1,19 +1,7 @@
-"""The faults that can be armed, and which request each of them hits.
+"""Faults that can be armed by `POST /_sandbox/faults` with an `ArmedFault` as JSON.
 
-`POST /_sandbox/faults` takes one `ArmedFault` as JSON; `path` is a glob in which `*` also crosses slashes. The
-faults of
-callbacks (the last three rows) hit what the sandbox itself sends: their `path` is the address that is called, without
-the host, or the type of the event, and their `method` is `POST`, `CALLBACK` or `*`.
-
-| fault | what happens |
-| --- | --- |
-| `refuse` | the connection is reset, the call has no effect |
-| `cut` | the call takes effect, then the connection is reset without an answer |
-| `slow`, `drip`, `truncate` | the call takes effect; its answer comes late, byte by byte, or stops half-way |
-| `400` … `503`, `302`, `html`, `huge` | this answer (502: HTML; huge: 12 MB of JSON) instead of the call, or after it |
-| `drop`, `delay`, `duplicate` | the callback never comes, comes later, comes twice |
-| `reorder` | the callback is held back until the next one has gone out |
-| `forge`, `swap` | the callback has a wrong hash, or a genuine hash over a body that lies |
+`path` is a glob in which `*` also crosses slashes. Faults of callbacks hit what the sandbox sends: their `path` is the
+called address without host, or the event type, and their `method` is `POST`, `CALLBACK` or `*`.
 """
 
 import random
@@ -29,11 +17,17 @@ CALLBACK_METHODS = frozenset({CALLBACK, "POST", "*"})
 
 class FaultKind(StrEnum):
     REFUSE = "refuse"
+    """The connection is reset, the call has no effect."""
     CUT = "cut"
+    """The call takes effect, then the connection is reset without an answer."""
     SLOW = "slow"
+    """The call takes effect; its answer comes late."""
     DRIP = "drip"
+    """The same, byte by byte."""
     TRUNCATE = "truncate"
+    """The call takes effect; its answer stops half-way."""
     BAD_REQUEST = "400"
+    """This answer instead of the call, or after it, like all until `HUGE`."""
     UNAUTHORIZED = "401"
     FORBIDDEN = "403"
     NOT_FOUND = "404"
@@ -45,12 +39,19 @@ class FaultKind(StrEnum):
     REDIRECT = "302"
     HTML = "html"
     HUGE = "huge"
+    """12 MB of JSON."""
     DROP = "drop"
+    """The callback never comes."""
     DUPLICATE = "duplicate"
+    """It comes twice."""
     REORDER = "reorder"
+    """It comes after the next one."""
     DELAY = "delay"
+    """It comes later."""
     FORGE = "forge"
+    """The callback has a wrong hash."""
     SWAP = "swap"
+    """It has a genuine hash over a false body."""
 
 
 CALLBACK_FAULTS = frozenset(
@@ -69,35 +70,35 @@ Kind = Annotated[FaultKind, BeforeValidator(_word)]
 
 
 class ArmedFault(BaseModel):
-    """One armed fault. It lets the first `after` matches pass, then hits `times` of them (null: all).
-
-    `share`: hits only so many of those matches, at random (0.3: three of ten).
-
-    `contains`: only requests with this text in the body, only callbacks about documents with it in the `external_id`.
-    `commit`: the call takes effect before it fails.
-    `delay`: seconds of `slow`, `delay` and of a `Retry-After` date, pause between the bytes of `drip`.
-    `retry_after`: seconds, or "date" for an HTTP date `delay` seconds ahead. `shape`: the error body's dialect, else by
-    path. `error_code`: FCM's code instead of the status' usual one. `location`: where `302` points to.
-    `document`, `status`: what `swap` puts into the callback's body (another document's uuid, another status).
-    """
-
     model_config = ConfigDict(extra="forbid")
 
     method: str = "*"
     path: str = "*"
     fault: Kind
     times: Positive | None = 1
+    """How many matches it hits; null: all."""
     after: Annotated[int, Field(ge=0)] = 0
+    """How many matches pass before."""
     share: Annotated[float, Field(gt=0, le=1)] = 1
+    """Share of the matches that it hits, at random."""
     contains: str | None = None
+    """Only requests with this text in the body, or callbacks with it in the `external_id`."""
     commit: bool = False
+    """The call takes effect before it fails."""
     delay: Annotated[float, Field(ge=0)] | None = None
+    """Seconds of `slow`, `delay` and a `Retry-After` date; pause between the bytes of `drip`."""
     retry_after: Positive | Literal["date"] | None = None
+    """Seconds, or "date" for an HTTP date `delay` seconds ahead."""
     shape: Literal["drf", "oauth", "fcm", "apigee", "appworks", "html"] | None = None
+    """Dialect of the error body, else by path."""
     error_code: str | None = None
+    """FCM's code instead of the status' usual one."""
     location: str | None = None
+    """Target of `302`."""
     document: str | None = None
+    """Uuid that `swap` puts into the callback's body."""
     status: str | None = None
+    """Status that `swap` puts into the callback's body."""
 
     _seen: int = PrivateAttr(0)
     _hits: int = PrivateAttr(0)

@@ -1,31 +1,8 @@
-"""The append-only record of everything that reached the sandbox and everything it did.
+"""The append-only record of what reached the sandbox and what it did.
 
-`GET /_sandbox/ledger?after=N` gives the entries with `n > N`, each `{n, at, type, …}`; `at` is RFC 3339 in UTC.
-
-| type | further keys |
-| --- | --- |
-| `request` | `method, path, query, status (null: not answered), fault, headers (few), body (redacted)` |
-| `token_issued` | `service (signature, push)` |
-| `document_created` | `document, external_id, name` |
-| `document_status` | `document, external_id, was, status` |
-| `document_deleted` | `document, external_id` |
-| `request_created` | `request, document, external_id, signers (e-mail addresses)` |
-| `signer_viewed`, `signer_signed`, `signer_declined`, `signer_bounced` | `signer, email, document, external_id` |
-| `signer_forwarded` | the same, and `to` |
-| `event` | `event, event_type, document, external_id` |
-| `callback` | `event, event_type, external_id, url, attempt, status, error, fault` |
-| `mail` | `to, kind (sign, resend, signed, declined, cancelled, expired), subject, external_id` |
-| `push` | `message_id, token, person, key, title, text, link, action, data, visible` |
-| `push_refused` | `token, status, code` |
-| `message` | `job, kind (sms, email), to, text, reference`: cloud messaging |
-| `downstream` | `target, headers (webhook-…), body, raw`, and `forwarded (to, status, error)` of one that went on |
-| `download` | `sha256` |
-| `fault_armed` | the fault as it was asked for |
-| `violation` | `what, path`: something a well-behaved client never does |
-
-The `request` entry follows the entries of its effects: it is written when the answer is known, and its `at` is the
-arrival. Requests to `/_sandbox/`
-(but for its targets), to the inbox and to the index are not recorded, their effects are.
+`GET /_sandbox/ledger?after=N` gives the entries with `n > N`: `{n, at, type, …}` with `at` in RFC 3339 in UTC, and the
+keys of the type. A `request` entry follows its effects; its `at` is the arrival. Requests to `/_sandbox/` (except
+targets), inbox and index are not recorded, only their effects.
 """
 
 import json
@@ -41,26 +18,44 @@ Entry = dict[str, Any]
 
 class EntryType(StrEnum):
     REQUEST = "request"
+    """method, path, query, status (null: not answered), fault, headers (few), body (redacted)"""
     TOKEN_ISSUED = "token_issued"  # noqa: S105
+    """service (signature, push)"""
     DOCUMENT_CREATED = "document_created"
+    """document, external_id, name"""
     DOCUMENT_STATUS = "document_status"
+    """document, external_id, was, status"""
     DOCUMENT_DELETED = "document_deleted"
+    """document, external_id"""
     REQUEST_CREATED = "request_created"
+    """request, document, external_id, signers (e-mail addresses)"""
     SIGNER_VIEWED = "signer_viewed"
+    """signer, email, document, external_id; like the next four"""
     SIGNER_SIGNED = "signer_signed"
     SIGNER_DECLINED = "signer_declined"
     SIGNER_BOUNCED = "signer_bounced"
     SIGNER_FORWARDED = "signer_forwarded"
+    """also `to`"""
     EVENT = "event"
+    """event, event_type, document, external_id"""
     CALLBACK = "callback"
+    """event, event_type, external_id, url, attempt, status, error, fault"""
     MAIL = "mail"
+    """to, kind (sign, resend, signed, declined, cancelled, expired), subject, external_id"""
     PUSH = "push"
+    """message_id, token, person, key, title, text, link, action, data, visible"""
     PUSH_REFUSED = "push_refused"
+    """token, status, code"""
     MESSAGE = "message"
+    """job, kind (sms, email), to, text, reference; by cloud messaging"""
     DOWNSTREAM = "downstream"
+    """target, headers (webhook-…), body, raw, and forwarded (to, status, error) if it was"""
     DOWNLOAD = "download"
+    """sha256"""
     FAULT_ARMED = "fault_armed"
+    """the fault as requested"""
     VIOLATION = "violation"
+    """what, path; something a well-behaved client never does"""
 
 
 class SandboxLedger:
